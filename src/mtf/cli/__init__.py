@@ -1,0 +1,30 @@
+"""The command line. Heavy libraries are imported by the command that needs them, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from mtf.cli import stages
+from mtf.errors import MtfError
+
+app = typer.Typer(
+    name="mtf",
+    help="Build, version, audit and evaluate licensed face-image data sets.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+stages.add_to(app)
+
+
+def main() -> None:
+    """Entry point: an expected error is one line on standard error and its exit code, never a traceback."""
+    try:
+        app()
+    except MtfError as error:
+        print(f"mtf: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.exit(141)

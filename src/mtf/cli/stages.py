@@ -1,0 +1,66 @@
+"""`mtf crawl`, `mtf crop`, …: the stages, as dvc.yaml calls them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated
+
+import typer
+
+from mtf.workspace import Workspace
+
+
+def run_stage(name: str, **options: object) -> None:
+    """Run one stage in the project of the current folder."""
+    from mtf import params
+
+    workspace = Workspace.find()
+    stage = importlib.import_module(f"mtf.stages.{name}")
+    stage.run(workspace, params.load(workspace.params), **options)
+
+
+def add_to(app: typer.Typer) -> None:
+    @app.command()
+    def crawl(
+        refresh: Annotated[bool, typer.Option(help="Search again for identities whose shard is complete.")] = False,
+    ) -> None:
+        """Discover and fetch the pictures of the roster's identities."""
+        run_stage("crawl", refresh=refresh)
+
+    @app.command()
+    def crop() -> None:
+        """Find the faces and cut them out."""
+        run_stage("crop")
+
+    @app.command()
+    def screen() -> None:
+        """Measure each face, and group duplicates: hints for the reviewers."""
+        run_stage("screen")
+
+    @app.command()
+    def curate() -> None:
+        """Apply the reviewers' decisions, step by step of the funnel."""
+        run_stage("curate")
+
+    @app.command()
+    def split() -> None:
+        """Divide the data set into train, val and test."""
+        run_stage("split")
+
+    @app.command()
+    def train(
+        model: Annotated[str, typer.Option(help="A model of params.yaml's train.models.")],
+        task: Annotated[str, typer.Option(help="A task of params.yaml's train.tasks.")],
+    ) -> None:
+        """Train one model on one task."""
+        run_stage("train", model=model, task=task)
+
+    @app.command()
+    def evaluate() -> None:
+        """Measure the trained models on the test split."""
+        run_stage("evaluate")
+
+    @app.command()
+    def release() -> None:
+        """Write the published folders."""
+        run_stage("release")

@@ -1,0 +1,102 @@
+"""One function mapped over identities: by processes of this machine, or by a Ray cluster. The result is the same."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mtf.errors import MtfError
+from mtf.params import Compute
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def worker_count(compute: Compute) -> int:
+    return compute.workers or cores()
+
+
+def map_items(
+    function: Callable[[Item], Result], items: Sequence[Item], *, compute: Compute, title: str
+) -> list[Result]:
+    """`function` of every item, in the items' order, with a progress display on standard error.
+
+    `function` and its items must be picklable. An exception in any of them stops the run and is raised here.
+    """
+    if not items:
+        return []
+    run = _on_ray if compute.engine == "ray" else _on_processes
+    results = dict(_shown(run(function, items, compute), total=len(items), title=title))
+    return [results[index] for index in range(len(items))]
+
+
+def _on_processes(
+    function: Callable[[Item], Result], items: Sequence[Item], compute: Compute
+) -> Iterator[tuple[int, Result]]:
+    workers = min(worker_count(compute), len(items))
+    if workers == 1:
+        yield from ((index, function(item)) for index, item in enumerate(items))
+        return
+    # forkserver: a fork of a process that runs threads (polars, OpenCV, torch) may deadlock.
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method)) as pool:
+        yield from _bounded(pool, function, items, ahead=4 * workers)
+
+
+def _bounded(
+    pool: ProcessPoolExecutor, function: Callable[[Item], Result], items: Sequence[Item], *, ahead: int
+) -> Iterator[tuple[int, Result]]:
+    """Results as they come, with never more than `ahead` items handed out: memory does not grow with the data."""
+    waiting = iter(enumerate(items))
+    running: dict[Future[Result], int] = {}
+    try:
+        while True:
+            while len(running) < ahead and (following := next(waiting, None)) is not None:
+                index, item = following
+                running[pool.submit(function, item)] = index
+            if not running:
+                return
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield running.pop(future), future.result()
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+
+
+def _on_ray(
+    function: Callable[[Item], Result], items: Sequence[Item], compute: Compute
+) -> Iterator[tuple[int, Result]]:
+    try:
+        import ray  # ty: ignore[import-not-found]
+    except ImportError:
+        raise MtfError("compute.engine: 'ray' needs the package ray; install mtf[ray], or use 'local'") from None
+    if not ray.is_initialized():
+        ray.init(address=compute.address, log_to_driver=False)
+    remote = ray.remote(function)
+    running = {remote.remote(item): index for index, item in enumerate(items)}
+    while running:
+        done, _ = ray.wait(list(running))
+        for reference in done:
+            yield running.pop(reference), ray.get(reference)
+
+
+def _shown(results: Iterable[Result], *, total: int, title: str) -> Iterator[Result]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        yield from progress.track(results, total=total, description=title)

@@ -1,0 +1,52 @@
+"""Digests of what a result was made from, so that it is made again when, and only when, that changed."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+
+def fingerprint(*parts: Any, code: Iterable[str] = ()) -> str:
+    """A digest (hex, 64 characters) of `parts` and of the source of the modules or packages named in `code`.
+
+    `parts` may be strings, numbers, None, pydantic models, and lists and dicts of these.
+    """
+    state = hashlib.sha256()
+    state.update(json.dumps([_plain(part) for part in parts], sort_keys=True).encode("utf-8"))
+    for module in code:
+        state.update(source_digest(module).encode("ascii"))
+    return state.hexdigest()
+
+
+@lru_cache
+def source_digest(module: str) -> str:
+    """Digest of a module's source file, or of all of a package's."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(module)
+    origin = Path(spec.origin)
+    files = sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
+    state = hashlib.sha256()
+    for file in files:
+        state.update(file.name.encode("utf-8"))
+        state.update(file.read_bytes())
+    return state.hexdigest()
+
+
+def _plain(part: Any) -> Any:
+    if isinstance(part, BaseModel):
+        return part.model_dump(mode="json")
+    if isinstance(part, Path):
+        return str(part)
+    if isinstance(part, dict):
+        return {str(key): _plain(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_plain(value) for value in part]
+    return part

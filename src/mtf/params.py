@@ -1,0 +1,298 @@
+"""`params.yaml`, typed. An unknown key, a wrong type or a value out of range stops in one line that names it."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mtf.errors import BadInput, shortened
+
+IDENTITY = "identity"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Label = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^/\\\x00-\x1f]+$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Project(Section):
+    """Who builds this data set. `contact` goes into the crawler's User-Agent and the data set's card."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$", max_length=60)]
+    title: Annotated[str, Field(min_length=1)]
+    contact: Annotated[str, Field(pattern=r"^(mailto:[^\s@]+@[^\s@]+|https?://\S+)$")]
+
+
+class Task(Section):
+    """What a model may be asked about a face: a column and its permitted labels.
+
+    The column `identity` (face recognition) takes its labels from the roster. `years` derives a label from an age:
+    `{Young: [18, 49], Old: [50, 120]}`, both ends included (MTF, section 3.1).
+    """
+
+    column: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    labels: list[Label] = []
+    per_identity: bool = True
+    years: dict[Label, tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(le=150)]]] = {}
+
+    @model_validator(mode="after")
+    def _labels_agree(self) -> Task:
+        if self.column == IDENTITY:
+            if self.labels:
+                raise ValueError("labels of the column identity come from the roster; leave them out")
+        elif len(self.labels) < 2:
+            raise ValueError("at least two labels are needed")
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels must differ")
+        if unknown := set(self.years) - set(self.labels):
+            raise ValueError(f"years names {sorted(unknown)}; permitted: {self.labels}")
+        if any(first > last for first, last in self.years.values()):
+            raise ValueError("years must run from the lower to the higher")
+        return self
+
+    def label_of_age(self, age: int) -> str | None:
+        """The label whose years hold `age`; None where no group does."""
+        return next((label for label, (first, last) in self.years.items() if first <= age <= last), None)
+
+
+class SearchSource(Section):
+    """A search engine, read by icrawler's feeder and parser. `licenses` are its own filter names."""
+
+    kind: Literal["bing", "google"]
+    licenses: Annotated[list[str | None], Field(min_length=1)] = ["commercial,modify"]
+    people: Literal["face", "portrait"] | None = None
+    max_results: Annotated[int, Field(ge=1, le=1000)] = 1000
+
+    @model_validator(mode="after")
+    def _filter_is_known(self) -> SearchSource:
+        permitted = SEARCH_LICENSES[self.kind]
+        for name in self.licenses:
+            if name is not None and name not in permitted:
+                raise ValueError(f"licenses: {name!r} is not a filter of {self.kind}; permitted: {list(permitted)}")
+        return self
+
+
+class FolderSource(Section):
+    """Pictures that are here already: a folder or tar whose files the roster's column `files` names.
+
+    `license` is what the owner of the folder states for all of it (SPDX or `LicenseRef-…`); null states nothing.
+    """
+
+    kind: Literal["folder"]
+    path: Annotated[str, Field(min_length=1)]
+    license: str | None = None
+    creator: str | None = None
+
+
+# icrawler 0.6.10: builtin/bing.py and builtin/google.py, `get_filter`.
+SEARCH_LICENSES: dict[str, tuple[str, ...]] = {
+    "bing": (
+        "creativecommons",
+        "publicdomain",
+        "noncommercial",
+        "commercial",
+        "noncommercial,modify",
+        "commercial,modify",
+    ),
+    "google": ("noncommercial", "commercial", "noncommercial,modify", "commercial,modify"),
+}
+
+Source = Annotated[SearchSource | FolderSource, Field(discriminator="kind")]
+
+
+class Crawl(Section):
+    """`web` names a recorded web, served on loopback in place of the live one (the sample); null is the live web."""
+
+    sources: Annotated[list[Source], Field(min_length=1)]
+    web: str | None = None
+    concurrency: Annotated[int, Field(ge=1, le=512)] = 64
+    per_host_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
+    per_host_delay_s: Annotated[float, Field(ge=0, le=60)] = 0.5
+    timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    attempts: Annotated[int, Field(ge=1, le=20)] = 5
+    max_bytes: Annotated[int, Field(ge=1024)] = 30_000_000
+    max_pixels: Annotated[int, Field(ge=4096)] = 60_000_000
+    min_side_px: Count = 64
+
+
+class Licenses(Section):
+    """Which pictures may be used. A claim is what a search engine says; evidence is what the source itself states.
+
+    The default is the paper's: modify, share, use commercially (MTF, section 3.1).
+    """
+
+    permitted: Annotated[list[str], Field(min_length=1)]
+    accept_claim: bool = False
+    accept_unstated: bool = False
+    on_contradiction: Literal["refuse", "accept_evidence"] = "refuse"
+    binding_opt_outs: list[Literal["robots.txt", "x-robots-tag", "meta-robots", "tdmrep"]]
+    max_evidence_age_days: Annotated[int, Field(ge=1)] | None = None
+
+
+class Crop(Section):
+    """Haar cascades (MTF, section 3.2). Shares are of the picture's shorter side or of the box."""
+
+    cascade: Literal["frontalface_default", "frontalface_alt", "frontalface_alt2", "profileface"] = (
+        "frontalface_default"
+    )
+    scale_factor: Annotated[float, Field(gt=1.0, le=2.0)] = 1.15
+    min_neighbors: Annotated[int, Field(ge=0, le=50)] = 5
+    min_face_share: Annotated[float, Field(gt=0, lt=1)] = 0.08
+    detection_side_px: Annotated[int, Field(ge=64, le=4096)] = 512
+    margin_share: Annotated[float, Field(ge=0, le=2)] = 0.2
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
+
+
+class Screen(Section):
+    """Hints for people, never verdicts."""
+
+    hash_distance: Annotated[int, Field(ge=0, le=20)] = 10
+    embedding: Literal["appearance", "sface"] = "appearance"
+    embedding_weights: str | None = None
+    embedding_distance: Annotated[float, Field(ge=0, le=2)] = 0.12
+
+
+class Curate(Section):
+    """The funnel (MTF, section 3.2). `flavour` is what goes on to the split: people's work or the machine's alone."""
+
+    flavour: Literal["curated", "non_curated"] = "curated"
+    reviewers: Annotated[int, Field(ge=1, le=15)] = 3
+    box_iou: Annotated[float, Field(gt=0, le=1)] = 0.5
+    min_images_per_identity: Count = 5
+
+
+class Split(Section):
+    """MTF, section 4.1: 70 % train; of the rest 20 % val and 80 % test; at least 3 / 1 / 1 images per label."""
+
+    train_share: Annotated[float, Field(gt=0, lt=1)] = 0.7
+    val_share_of_rest: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    min_train: Annotated[int, Field(ge=0)] = 3
+    min_val: Annotated[int, Field(ge=0)] = 1
+    min_test: Annotated[int, Field(ge=0)] = 1
+
+
+class Train(Section):
+    """One network per task and model; `models` and `tasks` span the matrix of dvc.yaml."""
+
+    models: Annotated[list[Literal["small_cnn"]], Field(min_length=1)]
+    tasks: Annotated[list[str], Field(min_length=1)]
+    input_px: Annotated[int, Field(ge=16, le=1024)] = 64
+    batch: Count = 32
+    max_epochs: Count = 20
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    patience: Count = 5
+
+
+class Release(Section):
+    """MTF, section 4.2 and Figure 2. `size_px` is 1024 in the paper."""
+
+    variants: Annotated[list[Literal["multi_task", "single_task", "non_curated"]], Field(min_length=1)]
+    size_px: Annotated[int, Field(ge=16, le=4096)] = 1024
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 92
+    license: str = "CC-BY-4.0"
+
+
+class Compute(Section):
+    """`workers: 0` uses every core. `address` is a Ray cluster's."""
+
+    engine: Literal["local", "ray"] = "local"
+    workers: Annotated[int, Field(ge=0, le=4096)] = 0
+    address: str | None = None
+
+
+class Params(Section):
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
+    project: Project
+    tasks: Annotated[dict[str, Task], Field(min_length=1)]
+    crawl: Crawl
+    licenses: Licenses
+    crop: Crop
+    screen: Screen
+    curate: Curate
+    split: Split
+    train: Train
+    release: Release
+    compute: Compute
+
+    @model_validator(mode="after")
+    def _tasks_are_known(self) -> Params:
+        for name in self.train.tasks:
+            if name not in self.tasks:
+                raise ValueError(f"train.tasks: {name!r} is not a task; permitted: {list(self.tasks)}")
+        return self
+
+    @cached_property
+    def attributes(self) -> dict[str, Task]:
+        """Column → task, for every label column but the identity, in the order of params.yaml."""
+        return {task.column: task for task in self.tasks.values() if task.column != IDENTITY}
+
+
+def load(path: Path) -> Params:
+    """Read and check `path`.
+
+    Raises BadInput: one line with the file, the key, the value and what is permitted.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise BadInput(f"{path.name}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path.name}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise BadInput(f"{path.name}: a mapping of sections is wanted, not {shortened(raw)}")
+    return parse(raw, name=path.name)
+
+
+def parse(raw: dict[str, Any], *, name: str = "params.yaml") -> Params:
+    """`load` for a mapping that has been read already (from a git revision, say)."""
+    try:
+        # JSON mode: lists become tuples where a pair is wanted, while strings do not become numbers.
+        return Params.model_validate_json(_as_json(raw))
+    except ValidationError as error:
+        raise BadInput(f"{name}: {_one_line(error)}") from None
+
+
+def _as_json(raw: dict[str, Any]) -> str:
+    return json.dumps(raw, default=str)
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first problem, and how many more there are."""
+    first, *others = error.errors()
+    key = ".".join(str(part) for part in first["loc"] if part not in ("bing", "google", "folder")) or "(top level)"
+    if first["type"] == "extra_forbidden":
+        text = f"{key}: unknown key; permitted: {', '.join(_siblings(first['loc'][:-1]))}"
+    elif first["type"] == "missing":
+        text = f"{key}: missing"
+    elif first["type"] == "value_error":
+        text = f"{key}: {first['msg'].removeprefix('Value error, ')}"
+    else:
+        message = first["msg"]
+        text = f"{key}: {shortened(first['input'])} is not permitted: {message[0].lower()}{message[1:]}"
+    return text + (f" (and {len(others)} more)" if others else "")
+
+
+def _siblings(location: tuple[int | str, ...]) -> list[str]:
+    """The keys permitted beside a key that is not."""
+    model: type[BaseModel] = Params
+    sources = {"bing": SearchSource, "google": SearchSource, "folder": FolderSource}
+    for part in location:
+        if part in sources:
+            model = sources[str(part)]
+        elif isinstance(part, str) and part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            if part == "tasks" and model is Params:
+                model = Task
+            elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                model = annotation
+    return list(model.model_fields)

@@ -1,0 +1,69 @@
+"""Where things lie in a project: `data/` made by people, `build/` by stages, `metrics/` and `plots/` for figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtf.errors import MtfError
+
+MARKER = "params.yaml"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The paths of one project. `root` is the folder that holds `params.yaml`."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path | None = None) -> Workspace:
+        """The project that `start` (default: the current folder) lies in."""
+        here = (start or Path.cwd()).resolve()
+        for folder in (here, *here.parents):
+            if (folder / MARKER).is_file():
+                return cls(folder)
+        raise MtfError(f"{here}: no {MARKER} here or above; run this inside a project, or make one with `mtf new`")
+
+    @property
+    def params(self) -> Path:
+        return self.root / MARKER
+
+    @property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @property
+    def roster(self) -> Path:
+        return self.data / "roster.csv"
+
+    @property
+    def review(self) -> Path:
+        """Ledger: `review/NAME/TIME.jsonl`, one file per reviewer and sitting."""
+        return self.data / "review"
+
+    @property
+    def takedowns(self) -> Path:
+        return self.data / "takedowns.csv"
+
+    def stage(self, name: str) -> Path:
+        return self.root / "build" / name
+
+    def table(self, stage: str, table: str) -> Path:
+        return self.stage(stage) / f"{table}.parquet"
+
+    def shards(self, stage: str) -> Path:
+        return self.stage(stage) / "shards"
+
+    def shard(self, stage: str, identity: str) -> Path:
+        return self.shards(stage) / f"{identity}.tar"
+
+    def metrics(self, name: str) -> Path:
+        return self.root / "metrics" / f"{name}.json"
+
+    def plots(self, name: str) -> Path:
+        return self.root / "plots" / name
+
+    def relative(self, path: Path) -> str:
+        """`path` as a person in the project's root would type it."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
