@@ -126,9 +126,9 @@ def read_member(path: Path, name: str) -> bytes:
         return file.read()
 
 
-def remove_except(folder: Path, identities: Callable[[str], bool]) -> list[str]:
+def remove_except(folder: Path, wanted: Callable[[str], bool]) -> list[str]:
     """Remove the shards of identities that are no longer wanted; returns their slugs."""
-    gone = [path for path in sorted(folder.glob("*.tar")) if not identities(path.stem)]
+    gone = [path for path in sorted(folder.glob("*.tar")) if not wanted(path.stem)]
     for path in gone:
         path.unlink()
     return [path.stem for path in gone]

@@ -1,0 +1,57 @@
+# Two commands carry everything: `make repro` (the whole journey) and `make test`.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+VENV := .venv
+READY := $(VENV)/.ready
+
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+export NO_ALBUMENTATIONS_UPDATE := 1
+# Cached bytecode halves the start of every stage; a machine that forbids it is overruled for this project.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup repro test lint requirements clean
+
+help:
+	@echo "make repro   set up, then run the whole pipeline on the sample and show what came of it"
+	@echo "make test    set up, then lint, check types and run the tests"
+	@echo "make setup   only the Python environment in $(VENV)"
+	@echo "make clean   remove what the pipeline built (data/ and its history stay)"
+
+setup: $(READY)
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11"; exit 2; }
+	@echo "==> Python environment in $(VENV) (the first time, a few minutes and about 6 GB)"
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps --compile-bytecode -r requirements.txt
+	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps --editable .
+	@touch $@
+
+repro: $(READY)
+	@test -d data || { echo "==> dvc pull: the sample web, from the repository's own remote"; dvc pull --quiet data.dvc; }
+	@echo "==> dvc repro: every stage whose inputs changed"
+	@dvc repro
+	@mtf summary
+
+lint: $(READY)
+	@echo "==> ruff: lint and format"
+	@ruff check --quiet .
+	@ruff format --quiet --check .
+	@echo "==> ty: types"
+	@ty check --quiet src
+
+test: lint
+	@test -d data || { echo "==> dvc pull: the sample web, from the repository's own remote"; dvc pull --quiet data.dvc; }
+	@echo "==> pytest"
+	@pytest --numprocesses 2 --dist loadgroup
+
+requirements:
+	@echo "==> pinning the dependencies of pyproject.toml; no addresses are recorded"
+	$(VENV)/bin/uv pip compile pyproject.toml --group dev --extra s3 --extra ssh --universal --python-version 3.11 \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet -o requirements.txt
+
+clean:
+	rm -rf build plots dvc.lock

@@ -1,0 +1,79 @@
+"""params.yaml: one line that names the key, the value and what is permitted."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mtf import params
+from mtf.errors import BadInput
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def raw() -> dict[str, Any]:
+    return copy.deepcopy(yaml.safe_load((ROOT / "params.yaml").read_text()))
+
+
+def test_the_repositorys_parameters_are_valid(raw: dict[str, Any]) -> None:
+    assert params.parse(raw).crop.cascade == "frontalface_default"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda p: p["crop"].update(scale_facto=1.2), ["crop.scale_facto", "unknown key", "scale_factor"]),
+        (lambda p: p["crop"].update(scale_factor="1.2"), ["crop.scale_factor", "'1.2'", "number"]),
+        (lambda p: p["crop"].update(scale_factor=0.9), ["crop.scale_factor", "0.9", "greater than 1"]),
+        (lambda p: p["crop"].update(cascade="cats"), ["crop.cascade", "'cats'", "'frontalface_default'"]),
+        (lambda p: p["train"].update(max_epochs=True), ["train.max_epochs", "True", "integer"]),
+        (lambda p: p["train"].update(tasks=["hair"]), ["train.tasks", "'hair'", "recognition"]),
+        (lambda p: p["tasks"]["age"].update(labels=["Old"]), ["tasks.age", "two labels"]),
+        (lambda p: p["tasks"]["race"].update(labels=["A/B", "C"]), ["tasks.race.labels.0", "'A/B'"]),
+        (lambda p: p["tasks"]["age"]["years"].update(Child=[0, 17]), ["tasks.age", "Child", "Young"]),
+        (lambda p: p["crawl"]["sources"].append({"kind": "altavista"}), ["crawl.sources.1", "altavista", "'bing'"]),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "google", "licenses": ["free"]}),
+            ["crawl.sources.1", "'free'", "noncommercial,modify"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "folder", "path": "x", "licence": "?"}),
+            ["crawl.sources.1.licence", "unknown key", "license"],
+        ),
+        (lambda p: p["project"].update(contact="nobody"), ["project.contact", "'nobody'"]),
+        (lambda p: p.pop("split"), ["split", "missing"]),
+        (lambda p: p.update(extra=1), ["extra", "unknown key", "seed"]),
+    ],
+)
+def test_a_bad_parameter_is_named_with_its_value_and_what_is_permitted(
+    raw: dict[str, Any], change: Callable[[dict[str, Any]], Any], says: list[str]
+) -> None:
+    change(raw)
+    with pytest.raises(BadInput) as caught:
+        params.parse(raw)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("params.yaml: ")
+    assert [word for word in says if word not in message] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("a: [1", "not readable as YAML"), ("- 1", "a mapping of sections"), ("", "mapping")]
+)
+def test_a_file_that_is_no_mapping_is_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=says) as caught:
+        params.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_ages_fall_into_the_papers_groups(raw: dict[str, Any]) -> None:
+    age = params.parse(raw).tasks["age"]
+    assert [age.label_of_age(years) for years in (17, 18, 49, 50, 90)] == [None, "Young", "Young", "Old", "Old"]

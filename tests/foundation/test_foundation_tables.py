@@ -1,0 +1,125 @@
+"""The contracts: what they catch, and how they say it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from mtf import tables
+from mtf.errors import BadInput
+from mtf.params import Params
+from mtf.tables import ContractViolated
+
+IMAGE = "ab" * 32
+
+
+def face(number: int, **changes: Any) -> dict[str, Any]:
+    row = {
+        "identity": "a",
+        "face_id": f"{number:032x}",
+        "image_id": IMAGE,
+        "x": 10,
+        "y": 10,
+        "width": 20,
+        "height": 20,
+        "crop_x": 5,
+        "crop_y": 5,
+        "crop_width": 30,
+        "crop_height": 30,
+        "image_width": 100,
+        "image_height": 80,
+        "offset": 1024,
+        "size_bytes": 9,
+    }
+    return row | changes
+
+
+def member(number: int, **changes: Any) -> dict[str, Any]:
+    row = {key: value for key, value in face(number).items() if not key.startswith(("crop_", "image_w", "image_h"))}
+    labels = {"race": "Blue", "gender": "Males", "age": "Old"}
+    rest = {"license": None, "duplicate_group": None, "decided_by": "panel 3/3"}
+    return row | labels | rest | changes
+
+
+def test_a_table_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "crop" / "faces.parquet"
+    written = tables.write(tables.FACES, [face(1), face(2)], path)
+    assert tables.read(tables.FACES, path).equals(written)
+
+
+def test_an_empty_table_keeps_its_types(tmp_path: Path) -> None:
+    path = tmp_path / "crop" / "faces.parquet"
+    tables.write(tables.FACES, [], path)
+    assert tables.read(tables.FACES, path).schema["x"] == pl.Int32
+
+
+@pytest.mark.parametrize(
+    ("rows", "rule"),
+    [
+        ([face(1), face(1)], "multiple_fields_uniqueness"),
+        ([face(1, x=90)], "the box lies inside its image"),
+        ([face(1, crop_y=60)], "the crop lies inside its image"),
+        ([face(1, x=-1)], "greater_than_or_equal_to(0)"),
+        ([face(1, identity="../a")], "str_matches"),
+        ([face(1, image_id="ABC")], "str_matches"),
+        ([face(1, width=None)], "not_nullable"),
+    ],
+)
+def test_a_broken_face_is_named_by_its_rule(rows: list[dict[str, Any]], rule: str) -> None:
+    with pytest.raises(ContractViolated) as caught:
+        tables.check(tables.FACES, tables.frame(tables.FACES, rows), where="faces")
+    assert any(rule in check for check in caught.value.failures["check"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "rule"),
+    [
+        ([member(number) for number in range(4)], "at least 5 images per identity"),
+        ([member(number, gender=("Males", "Females")[number % 2]) for number in range(6)], "one gender per identity"),
+        ([member(number, race="Teal") for number in range(5)], "isin"),
+    ],
+)
+def test_a_broken_data_set_is_named_by_its_rule(sample_params: Params, rows: list[dict[str, Any]], rule: str) -> None:
+    table = tables.curated(sample_params)
+    with pytest.raises(ContractViolated) as caught:
+        tables.check(table, tables.frame(table, rows), where="curated")
+    assert any(rule in check for check in caught.value.failures["check"])
+
+
+def test_no_duplicate_group_lies_in_two_splits(sample_params: Params) -> None:
+    table = tables.splits(sample_params)
+    group = f"{1:032x}"
+    rows = [
+        member(1, split="train", duplicate_group=group, image_id="01" * 32),
+        member(2, split="test", duplicate_group=group, image_id="02" * 32),
+    ]
+    with pytest.raises(ContractViolated, match="one split per duplicate_group"):
+        tables.check(table, tables.frame(table, rows), where="splits")
+
+
+def test_the_first_failures_are_shown_and_all_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "crop" / "faces.parquet"
+    rows = [face(number, x=95) for number in range(500)]
+    with pytest.raises(ContractViolated) as caught:
+        tables.write(tables.FACES, rows, path)
+    message = str(caught.value)
+    assert message.count("\n") == tables.SHOWN_FAILURES + 1
+    kept = Path(message.rpartition("all of them: ")[2])
+    assert len([json.loads(line) for line in kept.read_text().splitlines()]) == 500
+    assert not path.exists()
+
+
+def test_a_foreign_key_without_its_row_is_named() -> None:
+    child = pl.DataFrame({"identity": ["a", "b"], "image_id": ["1", "2"]})
+    parent = pl.DataFrame({"identity": ["a"], "image_id": ["1"]})
+    with pytest.raises(ContractViolated, match="b 2"):
+        tables.check_refers(child, parent, on=["identity", "image_id"], where="faces.parquet")
+
+
+def test_a_missing_table_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="dvc repro"):
+        tables.read(tables.FACES, tmp_path / "none.parquet")
