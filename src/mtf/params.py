@@ -180,17 +180,65 @@ class Split(Section):
     min_test: Annotated[int, Field(ge=0)] = 1
 
 
-class Train(Section):
-    """One network per task and model; `models` and `tasks` span the matrix of dvc.yaml."""
+class Recipe(Section):
+    """How a network is trained, as data. Epochs are counted from 1; rates are per step, shares are 0 to 1.
 
-    models: Annotated[list[Literal["small_cnn"]], Field(min_length=1)]
+    `step_at` names the epochs after which the rate is multiplied by `gamma` (schedule `step`). `batches` gives
+    single models a batch of their own. `stop_on` is what `patience` watches; the checkpoint that is kept is
+    always the one of least validation loss. `mixed_precision` takes effect on an accelerator only.
+    """
+
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    schedule: Literal["constant", "step", "cosine"] = "constant"
+    step_at: list[Count] = []
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    batch: Count = 32
+    batches: dict[str, Count] = {}
+    max_epochs: Count = 100
+    patience: Count = 5
+    stop_on: Literal["train_loss", "val_loss"] = "val_loss"
+    label_smoothing: Share = 0.0
+    class_balanced: bool = False
+    augment: list[Literal["flip", "shift", "colour", "erase"]] = []
+    normalise: bool = True
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    mixed_precision: bool = False
+    channels_last: bool = False
+
+
+# Names of networks; with `-pretrained` they start from published weights, else from scratch (MTF, Table 4).
+NETWORKS = ("small_cnn", "mobilenet_v3_large", "alexnet", "resnet50", "vgg16", "convnext_base")
+PRETRAINED = "-pretrained"
+MODELS = (*NETWORKS, *(f"{name}{PRETRAINED}" for name in NETWORKS[1:]))
+
+
+class Train(Section):
+    """One network per task and model; `models` and `tasks` span the matrix of dvc.yaml.
+
+    `weights` gives a pretrained model a local file of weights in place of torchvision's download.
+    """
+
+    models: Annotated[list[str], Field(min_length=1)]
     tasks: Annotated[list[str], Field(min_length=1)]
     input_px: Annotated[int, Field(ge=16, le=1024)] = 64
-    batch: Count = 32
-    max_epochs: Count = 20
-    learning_rate: Positive = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
-    patience: Count = 5
+    weights: dict[str, str] = {}
+    recipe: str
+    recipes: Annotated[dict[str, Recipe], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Train:
+        for name in (*self.models, *self.weights):
+            if name not in MODELS:
+                raise ValueError(f"{name!r} is not a model; permitted: {', '.join(MODELS)}")
+        if scratch := [name for name in self.weights if not name.endswith(PRETRAINED)]:
+            raise ValueError(f"weights: {scratch[0]!r} starts from scratch; permitted: models ending in {PRETRAINED}")
+        if self.recipe not in self.recipes:
+            raise ValueError(f"recipe: {self.recipe!r} is not a recipe; permitted: {', '.join(self.recipes)}")
+        return self
 
 
 class Release(Section):
@@ -293,6 +341,8 @@ def _siblings(location: tuple[int | str, ...]) -> list[str]:
             annotation = model.model_fields[part].annotation
             if part == "tasks" and model is Params:
                 model = Task
+            elif part == "recipes":
+                model = Recipe
             elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
                 model = annotation
     return list(model.model_fields)

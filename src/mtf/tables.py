@@ -420,6 +420,22 @@ def splits(params: Params) -> Table:
     )
 
 
+# What each trained model says of each face of the test split. confidence: of the predicted label, 0 to 1.
+PREDICTIONS = _table(
+    "predictions",
+    {
+        "identity": _identity(),
+        "face_id": _column(pl.String, _matches(FACE_ID)),
+        "task": _text(null=False),
+        "model": _text(null=False),
+        "label": _text(null=False),
+        "predicted": _text(null=False),
+        "confidence": _column(pl.Float32, pa.Check.in_range(0, 1)),
+    },
+    unique=["identity", "face_id", "task", "model"],
+)
+
+
 def frame(table: Table, rows: Iterable[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
     """Rows as a data frame with the table's columns, order and types; not yet checked."""
     if isinstance(rows, pl.DataFrame):

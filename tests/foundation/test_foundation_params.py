@@ -32,7 +32,10 @@ def test_the_repositorys_parameters_are_valid(raw: dict[str, Any]) -> None:
         (lambda p: p["crop"].update(scale_factor="1.2"), ["crop.scale_factor", "'1.2'", "number"]),
         (lambda p: p["crop"].update(scale_factor=0.9), ["crop.scale_factor", "0.9", "greater than 1"]),
         (lambda p: p["crop"].update(cascade="cats"), ["crop.cascade", "'cats'", "'frontalface_default'"]),
-        (lambda p: p["train"].update(max_epochs=True), ["train.max_epochs", "True", "integer"]),
+        (
+            lambda p: p["train"]["recipes"]["small"].update(max_epochs=True),
+            ["train.recipes.small.max_epochs", "True", "integer"],
+        ),
         (lambda p: p["train"].update(tasks=["hair"]), ["train.tasks", "'hair'", "recognition"]),
         (lambda p: p["tasks"]["age"].update(labels=["Old"]), ["tasks.age", "two labels"]),
         (lambda p: p["tasks"]["race"].update(labels=["A/B", "C"]), ["tasks.race.labels.0", "'A/B'"]),
