@@ -38,7 +38,7 @@ def test_the_repositorys_parameters_are_valid(raw: dict[str, Any]) -> None:
         ),
         (lambda p: p["train"].update(tasks=["hair"]), ["train.tasks", "'hair'", "recognition"]),
         (lambda p: p["tasks"]["age"].update(labels=["Old"]), ["tasks.age", "two labels"]),
-        (lambda p: p["tasks"]["race"].update(labels=["A/B", "C"]), ["tasks.race.labels.0", "'A/B'"]),
+        (lambda p: p["tasks"]["race"].update(labels=["A\nB", "C"]), ["tasks.race.labels.0", "'A\\nB'"]),
         (lambda p: p["tasks"]["age"]["years"].update(Child=[0, 17]), ["tasks.age", "Child", "Young"]),
         (lambda p: p["crawl"]["sources"].append({"kind": "altavista"}), ["crawl.sources.1", "altavista", "'bing'"]),
         (

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mtf.cli import stages
+from mtf.cli import project, stages
 from mtf.errors import MtfError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 stages.add_to(app)
+project.add_to(app)
 
 
 def main() -> None:

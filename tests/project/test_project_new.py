@@ -1,0 +1,151 @@
+"""`mtf new` and `mtf doctor` in a real project, with real git and DVC."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mtf import params, roster
+from mtf.project.new import slug
+
+ROOT = Path(__file__).parents[2]
+SAMPLE_ROSTER = "identity,name,race,gender,age\na,One,Amber,Males,Old\n"
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def mtf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run(folder, sys.executable, "-m", "mtf", *arguments)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample's parameters and pipeline, over a small roster that DVC tracks."""
+    tmp_path = tmp_path_factory.mktemp("sample")
+    for name in ("params.yaml", "dvc.yaml"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "crawl.json").write_text("{}")
+    (tmp_path / "data" / "web").mkdir(parents=True)
+    (tmp_path / "data" / "roster.csv").write_text(SAMPLE_ROSTER)
+    assert run(tmp_path, "git", "init", "-q").returncode == 0
+    assert run(tmp_path, "dvc", "init", "-q").returncode == 0
+    assert run(tmp_path, "dvc", "add", "-q", "data").returncode == 0
+    return tmp_path
+
+
+@pytest.fixture
+def project(sample: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(sample, tmp_path / "project")
+
+
+def begin(project: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return mtf(project, "new", "--name", "mine", "--contact", "https://example.org/me", *more)
+
+
+def test_a_roster_without_slugs_becomes_ones_own_data_set(project: Path) -> None:
+    own = project / "people.csv"
+    own.write_text(
+        "name,race,gender,birth_date,pictured\nÉva O'Dot,Black,Males,1950,2020\n線,White,Females,2000,2021\n"
+    )
+    done = begin(project, "--roster", str(own), "--title", 'Me: "mine"')
+    assert done.returncode == 0, done.stderr
+    settings = params.load(project / "params.yaml")
+    people = roster.load(project / "data" / "roster.csv", settings)
+    assert people["identity"].to_list()[0] == "eva-odot"
+    assert people["age"].to_list() == ["Old", "Young"]
+    assert (settings.crawl.web, settings.project.title, settings.release.size_px) == (None, 'Me: "mine"', 1024)
+    assert "data/web" not in (project / "dvc.yaml").read_text()
+    assert not (project / "metrics" / "crawl.json").exists()
+    assert "dvc repro" in done.stdout
+    assert run(project, "dvc", "status", "data.dvc").stdout.strip() == "Data and pipelines are up to date."
+
+
+def test_labels_of_ones_own_become_the_tasks(project: Path) -> None:
+    own = project / "people.csv"
+    own.write_text("identity,name,gender,files\na,One,female,a/*.jpg\nb,Two,male,b/*.jpg\n")
+    done = begin(project, "--roster", str(own), "--pictures", "pictures.tar", "--license", "CC-BY-4.0")
+    assert done.returncode == 0, done.stderr
+    settings = params.load(project / "params.yaml")
+    assert settings.tasks["gender"].labels == ["female", "male"]
+    assert (list(settings.tasks), settings.train.tasks) == (["recognition", "gender"], ["recognition", "gender"])
+    assert settings.crawl.sources[0].kind == "folder"
+
+
+def test_without_a_roster_there_is_one_to_fill_in(project: Path) -> None:
+    done = begin(project)
+    assert done.returncode == 0, done.stderr
+    assert (project / "data" / "roster.csv").read_text() == "identity,name,race,gender,age,query,page_url\n"
+    assert "fill in data/roster.csv" in done.stdout
+
+
+def test_a_project_that_was_begun_is_not_begun_again_by_mistake(project: Path) -> None:
+    assert begin(project).returncode == 0
+    again = begin(project)
+    assert again.returncode == 2
+    assert again.stderr.startswith("mtf: params.yaml: project.name is not 'sample'")
+    assert begin(project, "--force").returncode == 0
+
+
+def test_data_that_dvc_does_not_hold_is_not_lost(project: Path) -> None:
+    (project / "data" / "roster.csv").write_text(SAMPLE_ROSTER + "b,Two,Amber,Males,Old\n")
+    done = begin(project)
+    assert done.returncode == 2
+    assert "has changes that DVC does not hold" in done.stderr
+    assert "Two" in (project / "data" / "roster.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("identity,name,race,gender,age\nx,One,Black,,Old\n", "row 2 column gender: '' is not permitted"),
+        ("title\nOne\n", "row 1: a header with the column name"),
+    ],
+)
+def test_a_bad_roster_changes_nothing(project: Path, text: str, says: str) -> None:
+    before = (project / "params.yaml").read_text()
+    own = project / "people.csv"
+    own.write_text(text)
+    done = begin(project, "--roster", str(own))
+    assert done.returncode == 2
+    assert says in done.stderr and done.stderr.count("\n") == 1
+    assert (project / "params.yaml").read_text() == before
+    assert (project / "data" / "roster.csv").read_text() == SAMPLE_ROSTER
+
+
+def test_the_doctor_names_what_stops_the_pipeline(project: Path) -> None:
+    healthy = mtf(project, "doctor")
+    assert healthy.returncode == 0, healthy.stdout
+    assert "sample: Drawn people" in healthy.stdout
+    settings = (project / "params.yaml").read_text().replace("scale_factor: 1.", "scale_factor: 9.")
+    (project / "params.yaml").write_text(settings)
+    ill = mtf(project, "doctor")
+    assert ill.returncode == 1
+    assert "NO  params.yaml" in ill.stdout and "crop.scale_factor" in ill.stdout
+
+
+def test_the_doctor_says_whether_mongodb_answers(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIFTYONE_DATABASE_URI", "mongodb://user:secret@127.0.0.1:9/x")
+    done = mtf(project, "doctor")
+    assert "127.0.0.1:9 does not answer" in done.stdout
+    assert "secret" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Éva O'Dot", "eva-odot"),
+        ("../../etc", "etc"),
+        ("線", f"id-{hashlib.sha256('線'.encode()).hexdigest()[:12]}"),
+        ("a" * 300, "a" * 100),
+    ],
+)
+def test_a_slug_is_safe_as_a_file_name(name: str, expected: str) -> None:
+    assert slug(name) == expected
