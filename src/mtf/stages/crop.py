@@ -1,0 +1,180 @@
+"""`mtf crop`: find the faces of every image and cut them out, identity by identity (MTF, section 3.2)."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mtf import atomic, shards, tables
+from mtf.errors import BadInput
+from mtf.faces import cut, decode, detect
+from mtf.faces.box import face_id
+from mtf.fingerprint import fingerprint
+from mtf.params import Crop, Params
+from mtf.stages import shardwise
+from mtf.tables import Detected
+from mtf.workspace import Workspace
+
+CODE = ("mtf.faces.box", "mtf.faces.decode", "mtf.faces.detect", "mtf.faces.cut", "mtf.stages.crop")
+DETECTIONS_MEMBER = "detections.parquet"
+
+
+@dataclass(frozen=True)
+class CropJob:
+    """The work of one identity: its images as (image_id, offset, size in bytes) in its crawl shard."""
+
+    identity: str
+    images: tuple[tuple[str, int, int], ...]
+    source: Path
+    target: Path
+    digest: str
+    crop: Crop
+    max_pixels: int
+
+
+def run(workspace: Workspace, params: Params) -> None:
+    """Crawl's images to faces and detections, one shard per identity; only what changed is done again."""
+    images = tables.read(tables.IMAGES, workspace.table("crawl", "images"))
+    if images.is_empty():
+        raise BadInput(
+            f"{workspace.relative(workspace.table('crawl', 'images'))}: no images, so there is no face to find"
+        )
+    identities = images["identity"].unique().sort().to_list()
+    digests = {identity: _digest(workspace, params, identity) for identity in identities}
+    done = shardwise.refresh(
+        workspace.shards("crop"),
+        digests,
+        partial(_job, workspace, params, _by_identity(images), digests),
+        make,
+        compute=params.compute,
+        title="crop",
+    )
+    faces, detections = _write_tables(workspace, identities, images)
+    figures = _figures(faces, detections)
+    atomic.write_json(workspace.metrics("crop"), figures)
+    _say(figures, done)
+
+
+def make(job: CropJob) -> None:
+    """Write one identity's shard: its crops, its rows of faces, and its detections beside them."""
+    detect.use_one_thread()
+    faces: list[dict[str, Any]] = []
+    detections: list[dict[str, Any]] = []
+    with shards.writing(job.target, job.digest) as writer, shards.reader(job.source) as source:
+        for image_id, offset, size_bytes in job.images:
+            cut_faces, outcome, detail = _attempt(source.read(offset, size_bytes), job)
+            detections.append(
+                {
+                    "identity": job.identity,
+                    "image_id": image_id,
+                    "outcome": outcome,
+                    "detail": detail,
+                    "faces": len(cut_faces),
+                }
+            )
+            for face in cut_faces:
+                name = face_id(image_id, face.box)
+                place = writer.add(f"{name}.jpg", face.jpeg)
+                faces.append(_face_row(job.identity, image_id, name, face, place))
+        writer.add(DETECTIONS_MEMBER, _parquet(tables.frame(tables.DETECTIONS, detections)))
+        writer.finish(tables.frame(tables.FACES, faces))
+
+
+def _attempt(data: bytes, job: CropJob) -> tuple[list[cut.CutFace], Detected, str | None]:
+    """A bad picture is a row with a reason, and never stops the run."""
+    try:
+        faces = cut.cut_faces(data, job.crop, max_pixels=job.max_pixels)
+    except decode.Unreadable as error:
+        return [], error.outcome, str(error)
+    return faces, Detected.CROPPED if faces else Detected.NO_FACE, None
+
+
+def _face_row(identity: str, image_id: str, name: str, face: cut.CutFace, place: tuple[int, int]) -> dict[str, Any]:
+    return {
+        "identity": identity,
+        "face_id": name,
+        "image_id": image_id,
+        **face.box._asdict(),
+        **{f"crop_{side}": value for side, value in face.place._asdict().items()},
+        "image_width": face.shape[1],
+        "image_height": face.shape[0],
+        "offset": place[0],
+        "size_bytes": place[1],
+    }
+
+
+def _parquet(rows: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer, statistics=False)
+    return buffer.getvalue()
+
+
+def _digest(workspace: Workspace, params: Params, identity: str) -> str:
+    source = workspace.shard("crawl", identity)
+    upstream = shards.digest_of(source)
+    if upstream is None:
+        raise BadInput(f"{workspace.relative(source)}: no readable shard, though images.parquet names its identity")
+    return fingerprint(upstream, params.crop, params.crawl.max_pixels, code=CODE)
+
+
+def _by_identity(images: pl.DataFrame) -> dict[str, tuple[tuple[str, int, int], ...]]:
+    ordered = images.sort("identity", "image_id").select("identity", "image_id", "offset", "size_bytes")
+    groups = ordered.partition_by("identity", as_dict=True, include_key=False)
+    return {str(identity): tuple(rows.iter_rows()) for (identity,), rows in groups.items()}
+
+
+def _job(
+    workspace: Workspace,
+    params: Params,
+    images: dict[str, tuple[tuple[str, int, int], ...]],
+    digests: dict[str, str],
+    identity: str,
+) -> CropJob:
+    return CropJob(
+        identity=identity,
+        images=images[identity],
+        source=workspace.shard("crawl", identity),
+        target=workspace.shard("crop", identity),
+        digest=digests[identity],
+        crop=params.crop,
+        max_pixels=params.crawl.max_pixels,
+    )
+
+
+def _write_tables(
+    workspace: Workspace, identities: list[str], images: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    folder = workspace.shards("crop")
+    faces = shardwise.gather(folder, identities)
+    detections = pl.concat(_detections_of(workspace.shard("crop", identity)) for identity in identities)
+    for table, rows in ((tables.FACES, faces), (tables.DETECTIONS, detections)):
+        path = workspace.table("crop", table.name)
+        tables.check_refers(rows, images, on=["identity", "image_id"], where=str(path))
+        tables.write(table, rows, path)
+    return faces, detections
+
+
+def _detections_of(shard: Path) -> pl.DataFrame:
+    return pl.read_parquet(io.BytesIO(shards.read_member(shard, DETECTIONS_MEMBER)))
+
+
+def _figures(faces: pl.DataFrame, detections: pl.DataFrame) -> dict[str, Any]:
+    counts = dict(detections["outcome"].value_counts().iter_rows())
+    return {
+        "images": detections.height,
+        "images_with_faces": counts.get(Detected.CROPPED, 0),
+        "faces": faces.height,
+        "outcomes": {str(outcome): counts.get(outcome, 0) for outcome in Detected},
+    }
+
+
+def _say(figures: dict[str, Any], done: shardwise.Refreshed) -> None:
+    outcomes = figures["outcomes"]
+    print(f"crop: {done}")
+    print(f"  {figures['faces']} faces in {figures['images_with_faces']} of {figures['images']} images")
+    print(f"  without: {', '.join(f'{outcomes[name]} {name}' for name in Detected if name != Detected.CROPPED)}")
