@@ -1,0 +1,97 @@
+"""Who made the pictures: `URL_of_original_images.csv` (MTF, section 4.2) and the credits for people to read.
+
+Each picture is credited by title, author, source and license, with what was changed, as Creative Commons asks.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+import polars as pl
+
+KEYS = ["identity", "image_id"]
+CREDIT = ("title", "creator", "creator_url", "page_url", "url", "license", "license_url")
+
+
+def changes(size_px: int) -> str:
+    """What was done to every picture, in the words of its credit."""
+    return f"cropped to the face, resized to {size_px} × {size_px} pixels, metadata removed"
+
+
+def credited(faces: pl.DataFrame, images: pl.DataFrame, evidence: pl.DataFrame, *, size_px: int) -> pl.DataFrame:
+    """One row per published face: file, face_id, identity and its picture's credit.
+
+    `faces` has file, face_id, identity, image_id and the license it was admitted under. What the source states
+    goes before what the search found.
+    """
+    stated = evidence.select(*KEYS, "title", "creator", "creator_url", "license_url", "page_url")
+    found = images.select(*KEYS, "url", found_title="title", found_page="page_url")
+    return (
+        faces.select("file", "face_id", *KEYS, "license")
+        .join(found, on=KEYS, how="left", validate="m:1", maintain_order="left")
+        .join(stated, on=KEYS, how="left", validate="m:1", maintain_order="left")
+        .with_columns(
+            title=pl.coalesce("title", "found_title"),
+            page_url=pl.coalesce("page_url", "found_page"),
+            changes=pl.lit(changes(size_px)),
+        )
+        .select("file", "face_id", "identity", *CREDIT, "changes")
+    )
+
+
+def pictures(credits: pl.DataFrame) -> pl.DataFrame:
+    """One row per picture, however many faces of it are published; sorted by title, then address."""
+    return credits.unique("url", keep="first", maintain_order=True).sort("title", "url", nulls_last=True)
+
+
+def markdown(credits: pl.DataFrame, *, title: str) -> str:
+    lines = [_markdown_line(row) for row in pictures(credits).iter_rows(named=True)]
+    return f"# {_plain(title)}: credits\n\n" + "".join(f"- {line}\n" for line in lines)
+
+
+def page(credits: pl.DataFrame, *, title: str) -> str:
+    """The same as a page of HTML; nothing of what came from the web can become markup or script in it."""
+    items = "\n".join(f"<li>{_html_line(row)}</li>" for row in pictures(credits).iter_rows(named=True))
+    name = html.escape(title)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{name}: credits</title>\n'
+        f"<h1>{name}: credits</h1>\n<ul>\n{items}\n</ul>\n</html>\n"
+    )
+
+
+def _markdown_line(row: dict[str, str | None]) -> str:
+    def link(text: str | None, address: str | None) -> str:
+        label = _plain(text or address or "")
+        return f"[{label}](<{_address(address)}>)" if _address(address) else label
+
+    return _line(row, link, _plain)
+
+
+def _html_line(row: dict[str, str | None]) -> str:
+    def link(text: str | None, address: str | None) -> str:
+        label = html.escape(text or address or "")
+        return f'<a href="{html.escape(_address(address))}">{label}</a>' if _address(address) else label
+
+    return _line(row, link, html.escape)
+
+
+def _line(row, link, plain) -> str:
+    """“Title” by Author, source, license; changes."""
+    title = link(f"“{row['title']}”" if row["title"] else "Untitled", row["page_url"] or row["url"])
+    author = link(row["creator"] or "unknown author", row["creator_url"])
+    license = link(row["license"] or "no license stated", row["license_url"])
+    return f"{title} by {author}, {license}; {plain(row['changes'])} ({link('picture', row['url'])})"
+
+
+def _address(text: str | None) -> str:
+    """A web address that is safe between `<` and `>`; nothing else is made a link."""
+    if text is None or not re.match(r"^https?://[^\s<>\"'`\\\x00-\x1f]+$", text, re.IGNORECASE):
+        return ""
+    return text
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown takes as text, on one line."""
+    one_line = re.sub(r"[\s\x00-\x1f]+", " ", text)
+    return html.escape(re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", one_line), quote=False)

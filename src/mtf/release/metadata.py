@@ -1,0 +1,64 @@
+"""The release as a table: one row per face, with its file, labels, split, license and source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from mtf.atomic import replacing
+from mtf.params import Params
+from mtf.release import layout, sheets
+
+KEYS = ["identity", "face_id"]
+# The variants that show the split data set.
+DATA_SET = (layout.MULTI_TASK, layout.SINGLE_TASK)
+
+
+def metadata(
+    data: pl.DataFrame, files: pl.DataFrame, roster: pl.DataFrame, images: pl.DataFrame, params: Params
+) -> pl.DataFrame:
+    """Rows of `data` (splits or the non-curated set) that `files` publishes, sorted by file.
+
+    `files` has identity, face_id, file, sha256: one file per face.
+    """
+    found = images.select("identity", "image_id", "url", "page_url")
+    split = [pl.col("split")] if "split" in data.columns else []
+    return (
+        data.join(files, on=KEYS, validate="1:1")
+        .join(roster.select("identity", "name"), on="identity", how="left", validate="m:1")
+        .join(found, on=["identity", "image_id"], how="left", validate="m:1")
+        .select(
+            "file",
+            *split,
+            *KEYS,
+            "name",
+            *params.attributes,
+            "license",
+            "page_url",
+            "url",
+            "image_id",
+            "duplicate_group",
+            "sha256",
+        )
+        .sort("file")
+    )
+
+
+def main_files(files: pl.DataFrame, variants: Sequence[str]) -> pl.DataFrame:
+    """One file per face among those of `variants`, the first variant's first: identity, face_id, file, sha256."""
+    rank = {variant: rank for rank, variant in enumerate(variants)}
+    return (
+        files.filter(pl.col("variant").is_in(variants))
+        .sort(pl.col("variant").replace_strict(rank, default=None, return_dtype=pl.Int32), "path")
+        .unique(KEYS, keep="first", maintain_order=True)
+        .select(*KEYS, "sha256", file="path")
+    )
+
+
+def write(data: pl.DataFrame, folder: Path, name: str) -> None:
+    """`NAME.parquet` and `NAME.csv`."""
+    with replacing(folder / f"{name}.parquet") as beside:
+        data.write_parquet(beside, statistics=False)
+    sheets.write(data, folder / f"{name}.csv")

@@ -1,0 +1,37 @@
+"""Folder names from labels: safe on every file system, the same on every machine, and never out of their folder."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+
+# Windows keeps these for devices, with any extension.
+RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
+MAX_BYTES = 180
+_UNSAFE = re.compile(r"[^\w.-]+|_+")
+
+
+def folder_names(labels: Iterable[str]) -> dict[str, str]:
+    """Label → folder name. Labels whose names would be one on a file system that ignores case are told apart.
+
+    Letters and digits of any script stay, as do `-`, `_` and `.` between them; all else becomes one `_`:
+    `Asian (Indian)` is `Asian_Indian`.
+    """
+    plain = {label: _safe(label) for label in sorted(set(labels))}
+    used = Counter(name.casefold() for name in plain.values())
+    return {label: name if used[name.casefold()] == 1 else f"{name}-{_tag(label)}" for label, name in plain.items()}
+
+
+def _safe(label: str) -> str:
+    name = _UNSAFE.sub("_", unicodedata.normalize("NFC", label)).strip("._-")
+    name = name.encode("utf-8")[:MAX_BYTES].decode("utf-8", "ignore").rstrip("._-")
+    if not name:
+        return f"label-{_tag(label)}"
+    return f"_{name}" if name.split(".")[0].casefold() in RESERVED else name
+
+
+def _tag(label: str) -> str:
+    return hashlib.sha256(label.encode("utf-8")).hexdigest()[:8]

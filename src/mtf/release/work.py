@@ -1,0 +1,67 @@
+"""The work of a release, identity by identity: what is to be published, and what an earlier run published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import PIL
+import polars as pl
+
+from mtf import shards
+from mtf.errors import BadInput
+from mtf.fingerprint import fingerprint
+from mtf.params import Release
+from mtf.release.folders import File, Job, Picture
+from mtf.release.pictures import Box
+
+KEYS = ["identity", "face_id"]
+PLACE = ["offset", "size_bytes", "x", "y", "width", "height"]
+
+
+def jobs(
+    plan: pl.DataFrame, places: pl.DataFrame, before: pl.DataFrame, *, crops: Path, root: Path, release: Release
+) -> list[Job]:
+    """One job per identity of `plan` (identity, face_id, path), in their order.
+
+    `places` says where each face's crop lies in `crops/IDENTITY.tar` and where its box lies in the crop;
+    `before` is the record of what was published.
+    """
+    wanted = plan.group_by(KEYS, maintain_order=True).agg(paths="path").join(places, on=KEYS, validate="1:1")
+    old = before.partition_by("identity", as_dict=True)
+    return [
+        Job(
+            identity=identity,
+            shard=crops / f"{identity}.tar",
+            root=root,
+            size_px=release.size_px,
+            jpeg_quality=release.jpeg_quality,
+            made_from=_made_from(crops / f"{identity}.tar", release),
+            pictures=tuple(_picture(row) for row in rows.iter_rows(named=True)),
+            before=tuple(File(**row) for row in old.get((identity,), before.clear()).iter_rows(named=True)),
+        )
+        for (identity,), rows in sorted(wanted.sort("face_id").partition_by("identity", as_dict=True).items())
+    ]
+
+
+def places(data: pl.DataFrame, faces: pl.DataFrame) -> pl.DataFrame:
+    """Where the faces of `data` lie in their crops; `faces` has the crops' corners."""
+    corners = faces.select(*KEYS, "crop_x", "crop_y")
+    return (
+        data.select(*KEYS, *PLACE)
+        .unique(KEYS)
+        .join(corners, on=KEYS, validate="1:1")
+        .with_columns(x=pl.col("x") - pl.col("crop_x"), y=pl.col("y") - pl.col("crop_y"))
+        .drop("crop_x", "crop_y")
+    )
+
+
+def _made_from(shard: Path, release: Release) -> str:
+    digest = shards.digest_of(shard)
+    if digest is None:
+        raise BadInput(f"{shard}: no such shard; run the stage crop (`dvc repro`)")
+    return fingerprint(digest, release.size_px, release.jpeg_quality, PIL.__version__, code=["mtf.release.pictures"])
+
+
+def _picture(row: dict) -> Picture:
+    box = Box(row["x"], row["y"], row["width"], row["height"])
+    return Picture(row["face_id"], row["offset"], row["size_bytes"], box, tuple(row["paths"]))

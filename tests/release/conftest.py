@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import made_project
+import pytest
+
+from mtf.stages import release
+from mtf.workspace import Workspace
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Workspace:
+    return made_project.make(tmp_path / "project")
+
+
+@pytest.fixture
+def released(project: Workspace) -> Workspace:
+    release.run(project, made_project.made_params())
+    return project
+
+
+@pytest.fixture
+def files_of() -> Callable[[Path], dict[str, bytes]]:
+    """Every file below a folder: path → bytes."""
+    return lambda root: {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
