@@ -1,0 +1,85 @@
+"""Which addresses may be connected to: what the web says must not make this machine speak to its own network.
+
+The check sits in the resolver, so the address that was checked is the one that is connected to: a name that
+resolves differently a moment later (DNS rebinding) gains nothing. Addresses written as numbers never reach a
+resolver and are checked in the URL.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import DefaultResolver
+from yarl import URL
+
+from mtf.crawl.failure import Failed
+from mtf.tables import Fetched
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class RefusedAddress(OSError):
+    """A name resolves to an address that is not of the public internet."""
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is globally reachable unicast, as are the IPv4 addresses wrapped in it."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if not parsed.is_global or parsed.is_multicast or parsed.is_reserved:
+        return False
+    wrapped = _wrapped(parsed)
+    return wrapped is None or is_public(str(wrapped))
+
+
+def _wrapped(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address leads to: mapped, 6to4 or NAT64."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
+
+
+def parse(url: str) -> URL:
+    """`url` as an http or https address. Raises Failed(REFUSED_ADDRESS)."""
+    try:
+        parsed = URL(url)
+        port = parsed.port  # raises where it is no number
+    except (ValueError, UnicodeError):
+        raise Failed(Fetched.REFUSED_ADDRESS, "not an address that can be read") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host or not port:
+        raise Failed(Fetched.REFUSED_ADDRESS, f"scheme {parsed.scheme[:20]!r}; permitted: http, https")
+    if parsed.user is not None or parsed.password is not None:
+        raise Failed(Fetched.REFUSED_ADDRESS, "an address with a user name or password in it")
+    return parsed.with_fragment(None)
+
+
+def check_number(url: URL) -> None:
+    """Refuse a host written as a number that is not public. Names are left to `PublicResolver`."""
+    try:
+        public = is_public(url.host or "")
+    except ValueError:
+        return
+    if not public:
+        raise Failed(Fetched.REFUSED_ADDRESS, f"{url.host} is not a public address")
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names, and refuses one of whose addresses any is not public."""
+
+    def __init__(self) -> None:
+        self._resolver = DefaultResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        results = await self._resolver.resolve(host, port, family)
+        for result in results:
+            if not is_public(result["host"]):
+                raise RefusedAddress(f"{host} resolves to {result['host']}, which is not a public address")
+        return results
+
+    async def close(self) -> None:
+        await self._resolver.close()

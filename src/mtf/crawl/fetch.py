@@ -1,0 +1,213 @@
+"""The one HTTP client of the crawl: every source's pictures, pages, search results and robots.txt come through it.
+
+Each hop of a redirect is an address like any other: checked, paced, and asked about before it is followed. Sizes
+are bounded while bytes arrive. With a recorded web, requests go to its server on loopback and nowhere else.
+"""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+from multidict import CIMultiDict
+from yarl import URL
+
+from mtf import __version__
+from mtf.crawl import addresses
+from mtf.crawl.failure import Failed
+from mtf.crawl.pacing import LONGEST_WAIT_S, Pacing
+from mtf.crawl.recorded import RecordedWeb
+from mtf.params import Crawl, Project
+from mtf.tables import Fetched
+
+ROBOT = "mtf"
+"""Our name in robots.txt."""
+MAX_REDIRECTS = 5
+_TRIES = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_BUSY = frozenset({429, 503})
+_MAX_HEADER_BYTES = 32_768
+_CONNECT_S = 10.0
+
+Permission = Callable[[str], Awaitable[None]]
+"""Asked before each hop; raises Failed where the address must not be fetched."""
+
+
+def user_agent(project: Project) -> str:
+    """Says honestly who asks, and where to complain."""
+    return f"{ROBOT}/{__version__} ({project.name}; +{project.contact})"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an address answered, after redirects. `body` is empty unless the status is 2xx."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    def demand_success(self) -> None:
+        """Raises Failed(HTTP_ERROR) where the status is not 2xx."""
+        if not self.is_success:
+            raise Failed(Fetched.HTTP_ERROR, f"status {self.status}", http_status=self.status)
+
+
+async def _permit_all(_url: str) -> None:
+    return
+
+
+class Fetcher:
+    """Use it in an `async with`; `web` stands in for the live web where it is given."""
+
+    def __init__(self, crawl: Crawl, *, user_agent: str, web: RecordedWeb | None) -> None:
+        self._web = web
+        self._user_agent = user_agent
+        self._timeout = aiohttp.ClientTimeout(total=crawl.timeout_s, sock_connect=min(crawl.timeout_s, _CONNECT_S))
+        self._session: aiohttp.ClientSession | None = None
+        self.pacing = Pacing(
+            concurrency=crawl.concurrency,
+            per_host_concurrency=crawl.per_host_concurrency,
+            per_host_delay_s=crawl.per_host_delay_s,
+        )
+
+    async def __aenter__(self) -> Fetcher:
+        resolver = None if self._web else addresses.PublicResolver()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, resolver=resolver, ttl_dns_cache=300),
+            headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=self._timeout,
+            auto_decompress=False,
+            read_bufsize=2**18,
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def get(self, url: str, *, max_bytes: int, permission: Permission = _permit_all) -> Answer:
+        """What `url` answers, of any status, after at most five redirects.
+
+        Raises Failed: REFUSED_ADDRESS, CONNECTION, TIMEOUT, TRUNCATED, TOO_LARGE, HTTP_ERROR (too many redirects,
+        a host that wants us to wait too long), or what `permission` raises.
+        """
+        here = addresses.parse(url)
+        for _ in range(MAX_REDIRECTS + 1):
+            await permission(str(here))
+            answer = await self._ask_patiently(here, max_bytes)
+            if answer.status not in _REDIRECTS or "Location" not in answer.headers:
+                return answer
+            here = _next_hop(here, answer.headers["Location"])
+        raise Failed(Fetched.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", http_status=answer.status)
+
+    async def _ask_patiently(self, url: URL, max_bytes: int) -> Answer:
+        """Ask, and ask again when a busy host has named a time that is not too far off."""
+        host = url.host or ""
+        for _ in range(_TRIES):
+            async with self.pacing.turn(host):
+                answer = await self._ask(url, max_bytes)
+            wait_s = _retry_after_s(answer)
+            if wait_s is None:
+                break
+            self.pacing.hold(host, wait_s, http_status=answer.status)
+            if wait_s > LONGEST_WAIT_S:
+                break
+        return answer
+
+    async def _ask(self, url: URL, max_bytes: int) -> Answer:
+        assert self._session is not None, "use the fetcher in an `async with`"  # noqa: S101
+        try:
+            target, headers = self._target(url)
+            async with self._session.get(target, headers=headers, allow_redirects=False) as response:
+                body = await _read(response, max_bytes) if 200 <= response.status < 300 else b""
+                return Answer(str(url), response.status, CIMultiDict(response.headers), body)
+        except TimeoutError:
+            raise Failed(Fetched.TIMEOUT, f"no whole answer in {self._timeout.total:g} s") from None
+        except aiohttp.ClientPayloadError as error:
+            raise Failed(Fetched.TRUNCATED, f"the connection ended early: {error}") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise _connection_failure(error) from None
+
+    def _target(self, url: URL) -> tuple[URL, dict[str, str]]:
+        if self._web is None:
+            addresses.check_number(url)
+            return url, {}
+        target, headers = self._web.locate(str(url))
+        return URL(target, encoded=True), headers
+
+
+def _connection_failure(error: Exception) -> Failed:
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, addresses.RefusedAddress):
+        return Failed(Fetched.REFUSED_ADDRESS, str(cause))
+    if isinstance(cause, aiohttp.InvalidURL):
+        return Failed(Fetched.REFUSED_ADDRESS, "not an address that can be read")
+    return Failed(Fetched.CONNECTION, f"{type(error).__name__}: {error}")
+
+
+def _next_hop(here: URL, location: str) -> URL:
+    try:
+        return addresses.parse(str(here.join(URL(location))))
+    except ValueError:
+        raise Failed(Fetched.REFUSED_ADDRESS, "redirected to an address that cannot be read") from None
+
+
+async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    """The body, decoded; never more than `max_bytes` of it, sent or decoded, are held."""
+    if (response.content_length or 0) > max_bytes:
+        raise _too_large(f"{response.content_length} bytes declared", max_bytes)
+    chunks, size_bytes = [], 0
+    async for chunk in response.content.iter_any():
+        size_bytes += len(chunk)
+        if size_bytes > max_bytes:
+            raise _too_large(f"{size_bytes} bytes and more to come", max_bytes)
+        chunks.append(chunk)
+    return _decoded(b"".join(chunks), response.headers.get("Content-Encoding", "identity"), max_bytes)
+
+
+def _decoded(body: bytes, encoding: str, max_bytes: int) -> bytes:
+    """Undo an encoding that we asked not to be used, and that some servers use nevertheless."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise Failed(Fetched.HTTP_ERROR, f"content-encoding {encoding[:20]!r}, where identity was asked for")
+    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        decoded = inflater.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise Failed(Fetched.TRUNCATED, f"content-encoding {encoding} cannot be undone: {error}") from None
+    if len(decoded) > max_bytes:
+        raise _too_large("inflates to more", max_bytes)
+    if not inflater.eof:
+        raise Failed(Fetched.TRUNCATED, f"content-encoding {encoding} ends early")
+    return decoded
+
+
+def _too_large(what: str, max_bytes: int) -> Failed:
+    return Failed(Fetched.TOO_LARGE, f"{what}; permitted: {max_bytes}")
+
+
+def _retry_after_s(answer: Answer) -> float | None:
+    """Seconds that a busy host asks to wait for (a number or a date); None where it does not say."""
+    value = answer.headers.get("Retry-After", "").strip()
+    if answer.status not in _BUSY or not value:
+        return None
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None
