@@ -1,0 +1,129 @@
+"""From a fresh clone to metrics: what a person sees, and what DVC makes of it afterwards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from projects import run_in
+
+pytestmark = pytest.mark.xdist_group("journey")
+
+STEPS = ["takedown", "license", "face", "identity", "quality", "duplicate", "task_fit", "enough_images"]
+
+
+def metrics(project: Path, name: str) -> dict:
+    return json.loads((project / "metrics" / f"{name}.json").read_text())
+
+
+def test_every_stage_leaves_its_table_and_its_metrics(journey: Path) -> None:
+    for stage, table in [
+        ("crawl", "images"),
+        ("crawl", "fetches"),
+        ("crawl", "evidence"),
+        ("crop", "faces"),
+        ("screen", "screening"),
+        ("curate", "curated"),
+        ("split", "splits"),
+    ]:
+        assert pl.read_parquet(journey / "build" / stage / f"{table}.parquet").height > 100, table
+    for name in ("crawl", "crop", "screen", "curate", "split", "evaluate", "release", "distribution"):
+        assert metrics(journey, name), name
+
+
+def test_every_kind_of_dirt_of_the_sample_is_met(journey: Path) -> None:
+    outcomes = set(pl.read_parquet(journey / "build/crawl/fetches.parquet")["outcome"])
+    assert outcomes >= {
+        "stored",
+        "duplicate",
+        "http_error",
+        "timeout",
+        "connection_failed",
+        "not_an_image",
+        "truncated",
+        "too_large",
+        "too_small",
+        "opted_out",
+        "refused_address",
+    }
+    reasons = set(pl.read_parquet(journey / "build/curate/exclusions.parquet")["reason"])
+    assert reasons >= {
+        "license_not_permitted",
+        "license_contradiction",
+        "no_evidence",
+        "not_a_face",
+        "wrong_person",
+        "obstructed",
+        "not_a_photograph",
+        "blurred",
+        "near_duplicate",
+        "wrong_age_group",
+        "childhood",
+        "too_few_images",
+        "conflict",
+    }
+
+
+def test_each_face_ends_in_the_data_set_or_with_a_reason(journey: Path) -> None:
+    keys = ["identity", "face_id"]
+    faces = pl.read_parquet(journey / "build/crop/faces.parquet").select(keys)
+    kept = pl.read_parquet(journey / "build/curate/curated.parquet").select(keys)
+    excluded = pl.read_parquet(journey / "build/curate/exclusions.parquet").select(keys)
+    assert pl.concat([kept, excluded]).sort(keys).equals(faces.sort(keys))
+
+
+def test_the_models_beat_guessing_on_every_task(journey: Path) -> None:
+    for task, rows in metrics(journey, "evaluate").items():
+        guess = rows["random_guess"]["accuracy"]
+        assert rows["small_cnn"]["accuracy"] > guess + 0.2, task
+        assert set(rows["small_cnn"]) >= {"accuracy", "precision", "recall", "f1"}
+
+
+def test_the_summary_shows_the_funnel_the_metrics_and_where_to_look(journey: Path) -> None:
+    shown = run_in(journey, "mtf", "summary")
+    for word in ("not_a_face", "wrong_person", "small_cnn", "dvc metrics show", "build/release"):
+        assert word.replace("_", " ") in shown.replace("_", " "), word
+
+
+def test_nothing_is_done_again_when_nothing_changed(journey: Path) -> None:
+    assert "Data and pipelines are up to date." in run_in(journey, "dvc", "repro")
+
+
+def test_metrics_and_plots_are_shown_by_dvc(journey: Path, tmp_path: Path) -> None:
+    shown = json.loads(run_in(journey, "dvc", "metrics", "show", "--json"))
+    assert "metrics/evaluate.json" in shown[""]["data"]
+    page = tmp_path / "plots"
+    run_in(journey, "dvc", "plots", "show", "--out", str(page))
+    text = (page / "index.html").read_text()
+    assert "vega" in text.lower() and "funnel" in text.lower()
+
+
+@pytest.fixture(scope="session")
+def experiment(journey: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The journey's copy after an experiment with another scale factor, down to the split."""
+    folder = tmp_path_factory.mktemp("experiment") / "mtf"
+    shutil.copytree(journey, folder, symlinks=True)
+    run_in(folder, "git", "add", "-A")
+    run_in(folder, "git", "commit", "-q", "-m", "The journey's figures", "--allow-empty")
+    run_in(folder, "dvc", "exp", "run", "--name", "coarser", "-S", "crop.scale_factor=1.2", "split")
+    return folder
+
+
+def test_an_experiment_with_another_parameter_is_compared(experiment: Path) -> None:
+    changed = json.loads(run_in(experiment, "dvc", "params", "diff", "--json"))
+    assert changed["params.yaml"]["crop.scale_factor"] == {"old": 1.15, "new": 1.2}
+    figures = json.loads(run_in(experiment, "dvc", "metrics", "diff", "--json"))
+    assert "faces" in figures["metrics/crop.json"]
+    assert "coarser" in run_in(experiment, "dvc", "exp", "show", "--csv")
+
+
+def test_decisions_outlive_another_scale_factor(experiment: Path, journey: Path) -> None:
+    """Boxes move by a few pixels, the reviewers' work stays: decisions are keyed by image and box."""
+    before, after = (
+        pl.read_parquet(folder / "build/curate/curated.parquet").height for folder in (journey, experiment)
+    )
+    assert after > 0.85 * before

@@ -1,0 +1,52 @@
+"""Projects on disk, and commands run in them as a person would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def environment() -> dict[str, str]:
+    """The tools of this environment come first; what DVC keeps for a user stays out of the tests."""
+    tools = str(Path(sys.executable).parent)
+    return os.environ | {
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
+        "DVC_NO_ANALYTICS": "1",
+        "COLUMNS": "120",
+        "GIT_AUTHOR_NAME": "test",
+        "GIT_AUTHOR_EMAIL": "test@example.org",
+        "GIT_COMMITTER_NAME": "test",
+        "GIT_COMMITTER_EMAIL": "test@example.org",
+    }
+
+
+def run_in(folder: Path, *command: str, timeout_s: float = 900) -> str:
+    """Standard output of a command that must succeed; what it said is shown where it does not."""
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False, timeout=timeout_s
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
+    return done.stdout
+
+
+def clone(folder: Path) -> Path:
+    """This tree, as it stands, as a repository of its own with one commit."""
+    names = run_in(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    archive = subprocess.Popen(
+        ["tar", "-cf", "-", "--null", "-T", "-"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    there = "\0".join(name for name in names if name and (ROOT / name).exists())
+    folder.mkdir(parents=True)
+    unpack = subprocess.Popen(["tar", "-xf", "-", "-C", str(folder)], stdin=archive.stdout)
+    assert archive.stdin is not None
+    archive.stdin.write(there.encode())
+    archive.stdin.close()
+    assert unpack.wait() == 0 and archive.wait() == 0
+    run_in(folder, "git", "init", "-q", "-b", "main")
+    run_in(folder, "git", "add", "-A")
+    run_in(folder, "git", "commit", "-q", "-m", "The sample")
+    return folder
