@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).parents[1]
 
@@ -50,3 +54,22 @@ def clone(folder: Path) -> Path:
     run_in(folder, "git", "add", "-A")
     run_in(folder, "git", "commit", "-q", "-m", "The sample")
     return folder
+
+
+def own_project(folder: Path, roster: str, changes: Mapping[str, Any]) -> Path:
+    """A project of one's own: this repository's parameters with `changes` (merged, section by section)."""
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    settings["tasks"] = {}
+    (folder / "data" / "review").mkdir(parents=True)
+    (folder / "data" / "roster.csv").write_text(roster, encoding="utf-8")
+    (folder / "params.yaml").write_text(yaml.safe_dump(merged(settings, changes), allow_unicode=True))
+    return folder
+
+
+def merged(settings: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` with `changes` laid over, mapping by mapping."""
+    result = dict(settings)
+    for key, value in changes.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result

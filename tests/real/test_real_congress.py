@@ -1,0 +1,135 @@
+"""535 portraits of the US Congress, served on loopback as a small web, from the search to the release."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import polars as pl
+import pytest
+
+from mtf.crawl import recorded
+from mtf.crawl.recorded import Response
+from projects import own_project, run_in
+
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("congress")]
+
+# The portraits were taken for the session that began in January 2021.
+PICTURED = "2021"
+YEARS = {"Young": [18, 49], "Old": [50, 120]}
+
+
+def people(real_data: Path) -> list[dict[str, str]]:
+    with (real_data / "congress" / "roster.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def roster_text(rows: list[dict[str, str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["identity", "name", "race", "gender", "birth_date", "pictured"])
+    for row in rows:
+        values = (row["identity"], row["name"], row["ethnicity"], row["gender"], row["birth_date"], PICTURED)
+        writer.writerow(values)
+    return text.getvalue()
+
+
+def congress_web(rows: list[dict[str, str]], portraits: Path) -> Iterator[Response]:
+    """Per person a page of search results, a page without a word on licenses, and the portrait."""
+    yield Response("https://congress.example/robots.txt", status=404)
+    with tarfile.open(portraits) as tar:
+        for row in rows:
+            page = f"https://congress.example/{row['chamber']}/{quote(row['identity'])}"
+            result = json.dumps({"murl": f"{page}.jpg", "purl": page, "t": row["name"]})
+            results = f'<a class="iusc" m="{html.escape(result)}" href="#">x</a>'.encode()
+            search = f"https://www.bing.com/images/async?q={quote(row['name'])}"
+            kind = {"Content-Type": "text/html; charset=utf-8"}
+            yield Response(f"{search}&first=0", headers=kind, body=results)
+            yield Response(search, headers=kind, body=b"<p>No more results</p>")
+            text = f"<html><title>{html.escape(row['name'])}</title><p>Member of Congress</p></html>"
+            yield Response(page, headers=kind, body=text.encode())
+            file = tar.extractfile(row["file"])
+            assert file is not None
+            yield Response(f"{page}.jpg", headers={"Content-Type": "image/jpeg"}, body=file.read())
+
+
+@pytest.fixture(scope="module")
+def congress(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rows = people(real_data)
+    project = own_project(
+        tmp_path_factory.mktemp("congress"),
+        roster_text(rows),
+        {
+            "project": {"name": "congress", "title": "Congress"},
+            "tasks": {
+                "race": {"column": "race", "labels": sorted({row["ethnicity"] for row in rows})},
+                "gender": {"column": "gender", "labels": ["female", "male"]},
+                "age": {"column": "age", "labels": list(YEARS), "years": YEARS},
+            },
+            "crawl": {"web": "data/web", "sources": [{"kind": "bing", "licenses": ["commercial,modify"]}]},
+            "licenses": {"accept_unstated": True},
+            "curate": {"flavour": "non_curated", "min_images_per_identity": 1},
+            # Two of the labels are one person's alone.
+            "split": {"min_train": 1, "min_val": 0, "min_test": 0},
+            "train": {"tasks": ["gender"]},
+            "release": {"size_px": 128},
+        },
+    )
+    recorded.write(project / "data" / "web", congress_web(rows, real_data / "congress" / "portraits.tar"))
+    for stage in ("crawl", "crop", "screen", "curate", "split", "release"):
+        print(run_in(project, "mtf", stage))
+    return project
+
+
+def metrics(project: Path, name: str) -> dict:
+    return json.loads((project / "metrics" / f"{name}.json").read_text())
+
+
+def test_nearly_every_portrait_yields_a_face(congress: Path) -> None:
+    detections = pl.read_parquet(congress / "build/crop/detections.parquet")
+    assert detections.height == 535
+    assert (detections["outcome"] == "cropped").mean() >= 0.97
+
+
+def test_each_person_has_the_age_group_of_the_portraits_year(congress: Path, real_data: Path) -> None:
+    young = {row["identity"] for row in people(real_data) if 2021 - int(row["birth_date"][:4]) < 50}
+    faces = pl.read_parquet(congress / "build/curate/non_curated.parquet")
+    assert 20 < len(young) < 200
+    assert set(faces.filter(pl.col("age") == "Young")["identity"]) <= young
+
+
+def test_the_audit_finds_that_no_license_is_stated(congress: Path) -> None:
+    evidence = pl.read_parquet(congress / "build/crawl/evidence.parquet")
+    assert set(evidence["stated"]) == {"unstated"}
+    assert evidence.height == 535
+
+
+def test_the_release_has_every_face_once_a_task_and_no_recognition(congress: Path) -> None:
+    faces = pl.read_parquet(congress / "build/split/splits.parquet")
+    release = congress / "build" / "release"
+    assert len(list((release / "multi_task").rglob("*.jpg"))) == faces.height
+    assert sorted(path.name for path in (release / "single_task").iterdir()) == [
+        "age_classification",
+        "gender_classification",
+        "race_classification",
+    ]
+
+
+def test_the_distribution_counts_every_label(congress: Path) -> None:
+    faces = pl.read_parquet(congress / "build/split/splits.parquet")
+    text = json.dumps(metrics(congress, "distribution"))
+    for label in sorted(set(faces["race"])):
+        assert label in text
+
+
+def test_a_model_learns_gender_from_the_portraits(congress: Path) -> None:
+    run_in(congress, "mtf", "train", "--model", "small_cnn", "--task", "gender")
+    run_in(congress, "mtf", "evaluate")
+    rows = metrics(congress, "evaluate")["gender"]
+    assert rows["small_cnn"]["recall"] > 0.6
