@@ -21,6 +21,14 @@ def released(project: Workspace) -> Workspace:
     return project
 
 
+@pytest.fixture(scope="session")
+def data_set(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A released project that tests look at and leave as it is."""
+    workspace = made_project.make(tmp_path_factory.mktemp("data_set") / "project")
+    release.run(workspace, made_project.made_params())
+    return workspace
+
+
 @pytest.fixture
 def files_of() -> Callable[[Path], dict[str, bytes]]:
     """Every file below a folder: path → bytes."""

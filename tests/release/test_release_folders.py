@@ -25,8 +25,8 @@ def tree(root: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*.jpg"))
 
 
-def test_the_multi_task_tree_is_that_of_figure_2(released: Workspace):
-    paths = tree(released.stage("release") / "multi_task")
+def test_the_multi_task_tree_is_that_of_figure_2(data_set: Workspace):
+    paths = tree(data_set.stage("release") / "multi_task")
     assert len(paths) == 15
     assert {path.rsplit("/", 1)[0] for path in paths} == {
         f"{split}/{person}"
@@ -48,8 +48,8 @@ def test_a_project_without_a_task_lacks_its_level(tmp_path: Path):
     assert [path.name for path in (root / "single_task").iterdir()] == ["race_classification"]
 
 
-def test_every_task_of_the_single_task_variant_has_all_pictures(released: Workspace):
-    root = released.stage("release")
+def test_every_task_of_the_single_task_variant_has_all_pictures(data_set: Workspace):
+    root = data_set.stage("release")
     counts = {folder.name: len(tree(folder)) for folder in (root / "single_task").iterdir()}
     assert counts == dict.fromkeys(
         ["race_classification", "gender_classification", "age_classification", "face_recognition"],
@@ -61,22 +61,22 @@ def test_every_task_of_the_single_task_variant_has_all_pictures(released: Worksp
     }  # fmt: skip
 
 
-def test_the_non_curated_variant_has_every_automatic_crop_and_no_splits(released: Workspace):
-    paths = tree(released.stage("release") / "non_curated")
+def test_the_non_curated_variant_has_every_automatic_crop_and_no_splits(data_set: Workspace):
+    paths = tree(data_set.stage("release") / "non_curated")
     assert len(paths) == 18
     assert {path.split("/")[0] for path in paths} == {"Asian_Indian", "_CON", "White"}
 
 
-def test_one_face_has_the_same_bytes_in_every_variant_and_takes_their_room_once(released: Workspace):
+def test_one_face_has_the_same_bytes_in_every_variant_and_takes_their_room_once(data_set: Workspace):
     by_name: dict[str, list[Path]] = {}
-    for path in released.stage("release").rglob("*.jpg"):
+    for path in data_set.stage("release").rglob("*.jpg"):
         by_name.setdefault(path.name, []).append(path)
     assert sorted({len(paths) for paths in by_name.values()}) == [1, 6]
     assert all(len({path.stat().st_ino for path in paths}) == 1 for paths in by_name.values())
 
 
-def test_published_pictures_have_the_size_asked_for_and_nothing_but_pixels(released: Workspace):
-    for path in (released.stage("release") / "multi_task").rglob("*.jpg"):
+def test_published_pictures_have_the_size_asked_for_and_nothing_but_pixels(data_set: Workspace):
+    for path in (data_set.stage("release") / "multi_task").rglob("*.jpg"):
         data = path.read_bytes()
         assert not re.search(rb"SECRET|Exif|GPS|ICC_PROFILE|http", data)
         with Image.open(io.BytesIO(data)) as picture:
@@ -146,8 +146,8 @@ def test_one_face_found_for_two_identities_gets_two_names_where_no_folder_tells_
     assert f"multi_task/Train/White/Males/Old/bob/{'f' * 32}.jpg" in paths
 
 
-def test_the_checksums_hold_for_every_file(released: Workspace):
-    root = released.stage("release")
+def test_the_checksums_hold_for_every_file(data_set: Workspace):
+    root = data_set.stage("release")
     lines = (root / "SHA256SUMS").read_text().splitlines()
     listed = {path: digest for digest, path in (line.split("  ", 1) for line in lines)}
     present = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}

@@ -31,6 +31,14 @@ def write(root: Path, params: Params, counts: distribution.Distribution, license
         atomic.write_text(root / name, _templates().get_template(f"{name}.jinja").render(facts))
 
 
+def remove(root: Path) -> None:
+    """Remove the files beside the folders of pictures, all of which are written anew."""
+    if root.is_dir():
+        for path in root.iterdir():
+            if path.is_file():
+                path.unlink()
+
+
 def _by_license(licenses: pl.DataFrame) -> list[tuple[str, int]]:
     counted = (
         licenses.group_by(pl.col("license").fill_null("none stated"))
