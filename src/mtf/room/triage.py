@@ -1,0 +1,160 @@
+"""What a reviewer will probably say of a face, so that faces judged alike can be shown together. It never decides.
+
+Two stages. Before there are verdicts, screening's hints are put in one order, and nothing is called likely. With
+verdicts of both kinds, a logistic regression on the hints and on distances to the faces already accepted gives a
+probability, measured by cross-validation on those verdicts; a run is called likely only as far as that holds.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import polars as pl
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from mtf.room.queue import RUNS
+from mtf.tables import Step
+
+LIKELY, UNSURE, UNLIKELY = RUNS
+# The share of a run that may turn out otherwise: what a person can still pick out of a page at a glance.
+ERROR_SHARE = 0.03
+LEAST_OF_EACH = 8
+FOLDS = 5
+
+MEASURES = (
+    "size_px",
+    "face_share",
+    "sharpness",
+    "brightness",
+    "clipped_share",
+    "eyes",
+    "not_photograph",
+    "identity_distance",
+)
+SKEWED = ("size_px", "face_share", "sharpness")
+
+# Before any verdict: the measures that speak for acceptance (+) and against it (-) at a step.
+HINTS: dict[Step, dict[str, float]] = {
+    Step.FACE: {"eyes": 1.0, "size_px": 0.5, "sharpness": 0.25, "identity_distance": -0.5},
+    Step.IDENTITY: {"identity_distance": -1.0},
+    Step.QUALITY: {"eyes": 1.0, "sharpness": 1.0, "not_photograph": -1.0, "clipped_share": -0.5},
+    Step.DUPLICATE: {"sharpness": 1.0, "size_px": 1.0, "eyes": 0.5},
+    Step.TASK_FIT: {"identity_distance": -1.0},
+}
+
+
+def rate(
+    faces: pl.DataFrame, verdicts: pl.DataFrame, *, step: Step, embeddings: np.ndarray | None = None, seed: int = 0
+) -> pl.DataFrame:
+    """`faces` with `score` (0 to 1, higher is likelier to be accepted) and `run` (one of RUNS) for `step`.
+
+    `faces` has identity, face_id and such of MEASURES as there are. `verdicts` (identity, face_id, `accepted`) are
+    this reviewer's own at this step. `embeddings` is (faces, dimensions), rows of unit length, in the order of
+    `faces`; a row of zeros is a face without one.
+    """
+    known = faces.join(verdicts, on=["identity", "face_id"], how="left", maintain_order="left")["accepted"]
+    accepted = known.cast(pl.Float64).to_numpy()
+    labelled = ~np.isnan(accepted)
+    answers = accepted[labelled].astype(bool)
+    if min(answers.sum(), (~answers).sum()) < LEAST_OF_EACH:
+        return _with(faces, _hinted(faces, step), np.full(faces.height, UNSURE, dtype=object))
+    persons = faces["identity"].to_numpy()
+    inputs = np.hstack([_measures(faces), _neighbours(embeddings, persons, labelled, accepted == 1)])
+    score, likely, unlikely = _learned(inputs, labelled, answers, seed=seed)
+    run = np.select([score >= likely, score <= unlikely], [LIKELY, UNLIKELY], UNSURE).astype(object)
+    return _with(faces, score, run)
+
+
+def _with(faces: pl.DataFrame, score: np.ndarray, run: np.ndarray) -> pl.DataFrame:
+    return faces.with_columns(score=pl.Series(score, dtype=pl.Float64), run=pl.Series(run.tolist(), dtype=pl.String))
+
+
+def _measures(faces: pl.DataFrame) -> np.ndarray:
+    """(faces, measures): gaps filled with the middle of the column, wide ranges by their logarithm."""
+    columns = []
+    for name in MEASURES:
+        if name not in faces.columns:
+            continue
+        values = faces[name].cast(pl.Float64).to_numpy()
+        values = np.log1p(np.maximum(values, 0)) if name in SKEWED else values
+        columns.append(np.nan_to_num(values, nan=np.nanmedian(values) if np.isfinite(values).any() else 0.0))
+    return np.column_stack(columns) if columns else np.zeros((faces.height, 0))
+
+
+def _hinted(faces: pl.DataFrame, step: Step) -> np.ndarray:
+    """The faces' mean rank over the step's hints, 0 to 1."""
+    total, weights = np.zeros(faces.height), 0.0
+    for name, weight in HINTS[step].items():
+        if name in faces.columns and faces.height > 1:
+            ranks = faces[name].cast(pl.Float64).rank("average").fill_null((faces.height + 1) / 2).to_numpy()
+            share = (ranks - 1) / (faces.height - 1)
+            total += abs(weight) * (share if weight > 0 else 1 - share)
+            weights += abs(weight)
+    return total / weights if weights else np.full(faces.height, 0.5)
+
+
+def _neighbours(
+    embeddings: np.ndarray | None, persons: np.ndarray, labelled: np.ndarray, accepted: np.ndarray
+) -> np.ndarray:
+    """(faces, 4): similarity to the person's nearest accepted and nearest rejected face, to the middle of the
+    accepted, and how many those are; a face is never compared with itself."""
+    similar = np.zeros((len(persons), 4))
+    if embeddings is None:
+        return similar
+    order = np.argsort(persons, kind="stable")
+    _, starts = np.unique(persons[order], return_index=True)
+    for rows in np.split(order, starts[1:]):
+        similar[rows] = _among(embeddings[rows], labelled[rows], accepted[rows])
+    return similar
+
+
+def _among(embeddings: np.ndarray, labelled: np.ndarray, accepted: np.ndarray) -> np.ndarray:
+    alike = embeddings @ embeddings.T
+    np.fill_diagonal(alike, -1.0)
+    good = labelled & accepted
+    middle = embeddings[good].sum(axis=0) - embeddings * good[:, None]
+    length = np.linalg.norm(middle, axis=1)
+    to_middle = np.divide((embeddings * middle).sum(axis=1), length, out=np.zeros(len(alike)), where=length > 1e-9)
+    return np.column_stack(
+        [
+            _nearest(alike, good),
+            _nearest(alike, labelled & ~accepted),
+            to_middle,
+            np.full(len(alike), np.log1p(good.sum())),
+        ]
+    )
+
+
+def _nearest(alike: np.ndarray, among: np.ndarray) -> np.ndarray:
+    return alike[:, among].max(axis=1).clip(0) if among.any() else np.zeros(len(alike))
+
+
+def _learned(
+    inputs: np.ndarray, labelled: np.ndarray, answers: np.ndarray, *, seed: int
+) -> tuple[np.ndarray, float, float]:
+    """Probabilities of acceptance, and the bounds from which and up to which a run holds on the verdicts so far."""
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        tried = cross_val_predict(_model(), inputs[labelled], answers, cv=folds, method="predict_proba")[:, 1]
+        score = _model().fit(inputs[labelled], answers).predict_proba(inputs)[:, 1]
+    return score, _bound(tried, answers), 1 - _bound(1 - tried, ~answers)
+
+
+def _bound(score: np.ndarray, right: np.ndarray) -> float:
+    """The least score from which on no more than ERROR_SHARE were wrong when tried; beyond 1 where none is."""
+    order = np.argsort(-score, kind="stable")
+    wrong = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
+    holds = np.flatnonzero(wrong <= ERROR_SHARE)
+    if len(holds) < LEAST_OF_EACH:
+        return 1.1
+    return max(float(score[order[holds[-1]]]), 0.5)
+
+
+def _model() -> Pipeline:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=200))

@@ -1,0 +1,81 @@
+"""The order in which faces are shown learns from the verdicts, and never replaces them."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mtf.room.queue import RUNS
+from mtf.room.triage import LIKELY, UNLIKELY, UNSURE, rate
+from mtf.tables import Step
+
+
+def crowd(count: int, *, share_right: float, seed: int = 7) -> tuple[pl.DataFrame, np.ndarray, np.ndarray]:
+    """Faces of one person among strangers: table, unit embeddings, and who is right."""
+    random = np.random.default_rng(seed)
+    right = random.random(count) < share_right
+    middle = random.normal(size=16)
+    points = np.where(
+        right[:, None], middle + random.normal(scale=0.5, size=(count, 16)), random.normal(size=(count, 16))
+    )
+    embeddings = points / np.linalg.norm(points, axis=1, keepdims=True)
+    faces = pl.DataFrame(
+        {
+            "identity": ["ada"] * count,
+            "face_id": [f"{number:032x}" for number in range(count)],
+            "size_px": random.integers(40, 400, count),
+            "eyes": random.integers(0, 3, count),
+        }
+    )
+    return faces, embeddings, right
+
+
+def verdicts_on(faces: pl.DataFrame, right: np.ndarray, first: int) -> pl.DataFrame:
+    return faces.select("identity", "face_id").head(first).with_columns(accepted=pl.Series(right[:first]))
+
+
+def test_without_verdicts_nothing_is_called_likely() -> None:
+    faces, embeddings, right = crowd(50, share_right=0.5)
+    rated = rate(faces, verdicts_on(faces, right, 0), step=Step.FACE, embeddings=embeddings)
+    assert set(rated["run"]) == {UNSURE}
+
+
+def test_the_hints_put_open_eyes_first() -> None:
+    faces, _, right = crowd(60, share_right=0.5)
+    rated = rate(faces, verdicts_on(faces, right, 0), step=Step.QUALITY)
+    by_eyes = dict(rated.group_by("eyes").agg(pl.col("score").mean()).iter_rows())
+    assert by_eyes[0] < by_eyes[1] < by_eyes[2]
+
+
+def test_verdicts_of_one_kind_teach_nothing() -> None:
+    faces, embeddings, _ = crowd(50, share_right=0.5)
+    rated = rate(faces, verdicts_on(faces, np.ones(50, bool), 40), step=Step.FACE, embeddings=embeddings)
+    assert set(rated["run"]) == {UNSURE}
+
+
+def test_runs_are_nearly_pure_on_faces_that_were_never_judged() -> None:
+    faces, embeddings, right = crowd(600, share_right=0.3)
+    rated = rate(faces, verdicts_on(faces, right, 120), step=Step.IDENTITY, embeddings=embeddings).tail(480)
+    truth = pl.Series(right[120:])
+    likely, unlikely = truth.filter(rated["run"] == LIKELY), truth.filter(rated["run"] == UNLIKELY)
+    assert len(likely) > 50
+    assert len(unlikely) > 150
+    assert likely.mean() > 0.9
+    assert unlikely.mean() < 0.1
+
+
+def test_verdicts_that_follow_no_rule_make_no_runs() -> None:
+    faces, embeddings, _ = crowd(400, share_right=0.5)
+    coin = np.random.default_rng(1).random(400) < 0.5
+    rated = rate(faces, verdicts_on(faces, coin, 200), step=Step.FACE, embeddings=embeddings)
+    assert (rated["run"] == UNSURE).mean() > 0.9
+
+
+@pytest.mark.parametrize("step", [Step.FACE, Step.IDENTITY, Step.QUALITY, Step.DUPLICATE, Step.TASK_FIT])
+def test_the_same_verdicts_give_the_same_order(step: Step) -> None:
+    faces, embeddings, right = crowd(120, share_right=0.5)
+    first, second = (rate(faces, verdicts_on(faces, right, 60), step=step, embeddings=embeddings) for _ in range(2))
+    assert first.equals(second)
+    assert set(first["run"]) <= set(RUNS)
+    assert first["score"].is_between(0, 1).all()
