@@ -134,7 +134,7 @@ class Licenses(Section):
     accept_claim: bool = False
     accept_unstated: bool = False
     on_contradiction: Literal["refuse", "accept_evidence"] = "refuse"
-    binding_opt_outs: list[Literal["robots.txt", "x-robots-tag", "meta-robots", "tdmrep"]]
+    binding_opt_outs: list[Literal["robots.txt", "x-robots-tag", "meta-robots", "tdmrep", "iptc-data-mining"]]
     max_evidence_age_days: Annotated[int, Field(ge=1)] | None = None
 
 

@@ -1,0 +1,257 @@
+"""A picture's page, read for what it says of the picture's license, author and title.
+
+Signals are looked for in three places: at the picture itself (a schema.org object or a figure that holds its
+address), on the page at large, and in plain links to Creative Commons. What is said at the picture decides alone;
+otherwise all signals of the page must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from urllib.parse import unquote, urljoin, urlsplit
+
+from lxml import etree, html  # ty: ignore[missing-module-member]  (compiled, without stubs)
+
+from mtf.licenses import catalogue, jsonld, optouts
+from mtf.licenses.statement import Conclusion, Signal, Statement, address_of, cleaned, conclude
+
+MAX_BODY_BYTES = 4 * 2**20
+MAX_SIGNALS = 60
+MAX_NOTICE_CHARS = 200
+_LICENSE_WORDS = frozenset(
+    {
+        "license",
+        "licence",
+        "cc:license",
+        "dct:license",
+        "dc:license",
+        "dcterms:license",
+        "schema:license",
+        "xhv:license",
+    }
+    | {"dc:rights", "dcterms:rights", "http://schema.org/license", "https://schema.org/license"}
+    | {"http://creativecommons.org/ns#license", "http://purl.org/dc/terms/license"}
+)
+_LINKED_HOSTS = ("creativecommons.org", "licensebuttons.net", "rightsstatements.org")
+_RIGHTS_METAS = (
+    "copyright",
+    "dc.rights",
+    "dcterms.rights",
+    "dcterms.license",
+    "dc.rights.license",
+    "rights",
+    "license",
+)
+_XPATH_IGNORED = ("script", "style", "noscript", "template")
+
+
+@dataclass(frozen=True)
+class _Page:
+    document: html.HtmlElement
+    base: str
+    picture: str
+
+    def is_picture(self, address: str) -> bool:
+        return same_address(urljoin(self.base, address.strip()), self.picture) if len(address) < 4096 else False
+
+
+def read_page(
+    body: bytes,
+    *,
+    page_url: str,
+    picture_url: str,
+    headers: Iterable[tuple[str, str]] = (),
+    agent: str = "mtf",
+) -> Statement:
+    """What the page at `page_url` says of the picture at `picture_url`; an empty Statement where it says nothing.
+
+    Never raises for what a page may hold: at most 4 MiB are read, encodings and nesting may be broken. `headers`
+    are the page's response headers and `agent` our robot's name, for the opt-outs.
+    """
+    document = _parse(body)
+    if document is None:
+        return Statement(opt_out=optouts.of_headers(headers, agent=agent))
+    page = _Page(document, _base(document, page_url), picture_url)
+    linked = jsonld.read(_json_scripts(document), is_picture=page.is_picture)
+    said = _conclude(page, linked)
+    creator, creator_url = _creator(page, linked)
+    return Statement(
+        license=said.license,
+        license_url=said.license_url,
+        method=f"page: {said.method}" if said.method else None,
+        statement=said.statement,
+        creator=creator,
+        creator_url=creator_url,
+        title=linked.title or _title(document),
+        opt_out=optouts.of_page(_metas(document), headers=headers, agent=agent),
+        contradiction=f"the page {said.contradiction}" if said.contradiction else None,
+    )
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two addresses lead to the same file: scheme, fragment, case of the host and escapes do not matter."""
+    return _comparable(one) == _comparable(other)
+
+
+def _comparable(address: str) -> tuple[str, str, str]:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return (address, "", "")
+    return (parts.netloc.lower().removeprefix("www."), unquote(parts.path), parts.query)
+
+
+def _parse(body: bytes) -> html.HtmlElement | None:
+    """A tree of at most 256 levels (libxml2's own bound); entities beyond HTML's are left as text."""
+    parser = html.HTMLParser(recover=True, no_network=True, remove_comments=True, remove_pis=True, huge_tree=False)
+    try:
+        return html.document_fromstring(body[:MAX_BODY_BYTES], parser=parser)
+    except (etree.ParserError, etree.XMLSyntaxError, ValueError, LookupError, AssertionError):
+        return None
+
+
+def _base(document: html.HtmlElement, page_url: str) -> str:
+    bases = document.xpath("//base/@href")
+    return urljoin(page_url, bases[0].strip()) if bases and len(bases[0]) < 2048 else page_url
+
+
+def _conclude(page: _Page, linked: jsonld.Found) -> Conclusion:
+    at_picture, on_page = list(linked.of_picture), list(linked.of_page)
+    for element, signal in _marked(page):
+        owner = _owner(page, element)
+        if owner != "another picture":
+            (at_picture if owner == "picture" else on_page).append(signal)
+    if at_picture:
+        return conclude(at_picture)
+    signals = on_page + _plain_links(page) + _rights_metas(page.document)
+    return conclude(signals or _reserved_notices(page.document))
+
+
+def _marked(page: _Page) -> Iterator[tuple[html.HtmlElement, Signal]]:
+    """Elements that are marked as stating a license: rel, itemprop (microdata) and property (RDFa)."""
+    marked = ((element, _mark(element)) for element in page.document.xpath("//*[@rel or @itemprop or @property]"))
+    for element, mark in islice(((element, mark) for element, mark in marked if mark), MAX_SIGNALS):
+        if text := _value(page, element):
+            yield element, Signal(mark, text)
+
+
+def _mark(element: html.HtmlElement) -> str | None:
+    """`rel=license`, `itemprop=license`, …, where an element is marked so."""
+    for attribute in ("rel", "itemprop", "property"):
+        words = (element.get(attribute) or "").lower().split()
+        if word := next((word for word in words if word in _LICENSE_WORDS), None):
+            return f"{attribute}={word}"
+    return None
+
+
+def _value(page: _Page, element: html.HtmlElement) -> str | None:
+    """What a marked element says: its address, else its content, else its words."""
+    for name in ("href", "resource", "src"):
+        if address := element.get(name):
+            return urljoin(page.base, address.strip())[:2048] if len(address) < 2048 else None
+    return cleaned(element.get("content") or element.text_content(), 600)
+
+
+def _owner(page: _Page, element: html.HtmlElement) -> str:
+    """Whose license a marked element states: `picture`, `another picture` or `page`."""
+    if about := element.get("about"):
+        return "picture" if page.is_picture(about) else _owner_of_address(page, about)
+    for ancestor in element.iterancestors():
+        if ancestor.tag == "figure" or _is_picture_scope(ancestor):
+            addresses = _addresses_in(ancestor)
+            if any(page.is_picture(address) for address in addresses):
+                return "picture"
+            return "another picture" if addresses else "page"
+    return "page"
+
+
+def _owner_of_address(page: _Page, about: str) -> str:
+    return "page" if same_address(urljoin(page.base, about), page.base) else "another picture"
+
+
+def _is_picture_scope(element: html.HtmlElement) -> bool:
+    kind = (element.get("itemtype") or element.get("typeof") or "").lower()
+    return kind.rpartition("/")[2].rpartition(":")[2] in ("imageobject", "photograph", "stillimage")
+
+
+def _addresses_in(element: html.HtmlElement) -> list[str]:
+    """The pictures' addresses below an element: what it shows, and what it says its content is."""
+    content = element.xpath(".//*[@itemprop='contentUrl' or @itemprop='contentURL' or @itemprop='image']")
+    shown = element.xpath(".//img/@src | .//img/@data-src | .//source/@src")[:50]
+    linked = [address for address in element.xpath(".//a/@href")[:50] if _looks_like_picture(address)]
+    return [
+        *(item.get("href") or item.get("src") or item.get("content") or "" for item in content[:50]),
+        *shown,
+        *linked,
+    ]
+
+
+def _looks_like_picture(address: str) -> bool:
+    return address.partition("?")[0].lower().endswith((".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff"))
+
+
+def _plain_links(page: _Page) -> list[Signal]:
+    """Links to a license's text that are not marked as such; of all links, only those to a known license count."""
+    unmarked = page.document.xpath("//a[not(contains(concat(' ', @rel, ' '), ' license '))]/@href")[:20_000]
+    linked = [Signal("link", href.strip()) for href in unmarked if any(host in href for host in _LINKED_HOSTS)]
+    return [signal for signal in linked[:MAX_SIGNALS] if signal.license is not None]
+
+
+def _rights_metas(document: html.HtmlElement) -> list[Signal]:
+    signals = [Signal(f"meta {name}", content) for name, content in _metas(document) if name.lower() in _RIGHTS_METAS]
+    return [signal for signal in signals if signal.license is not None]
+
+
+def _reserved_notices(document: html.HtmlElement) -> list[Signal]:
+    """`All rights reserved` in the page's words. Counts only where nothing else is said: footers speak of the site.
+
+    Words that would permit something are not taken from running text: they may speak of anything.
+    """
+    for text in document.xpath("//body//text()[contains(., 'ights') or contains(., 'IGHTS')]")[:MAX_SIGNALS]:
+        parent = text.getparent()
+        notice = cleaned(text, MAX_NOTICE_CHARS)
+        if parent is not None and parent.tag not in _XPATH_IGNORED and notice:
+            signal = Signal("words", notice)
+            if signal.license == catalogue.ALL_RIGHTS_RESERVED:
+                return [signal]
+    return []
+
+
+def _creator(page: _Page, linked: jsonld.Found) -> tuple[str | None, str | None]:
+    if linked.creator:
+        return linked.creator, linked.creator_url
+    marks: tuple[Callable[[], list[html.HtmlElement]], ...] = (
+        lambda: page.document.xpath("//*[@property='cc:attributionName' or contains(@rel, 'cc:attributionURL')]"),
+        lambda: page.document.xpath("//*[@itemprop='creator' or @itemprop='author' or @itemprop='copyrightHolder']"),
+        lambda: page.document.xpath(
+            "//*[@property='dct:creator' or @property='dc:creator' or @property='dcterms:creator']"
+        ),
+        lambda: page.document.xpath("//a[contains(concat(' ', @rel, ' '), ' author ')]"),
+    )
+    for elements in marks:
+        for element in elements()[:5]:
+            if name := cleaned(element.get("content") or element.text_content()):
+                return name, address_of(urljoin(page.base, element.get("href") or "")) if element.get("href") else None
+    authors = [content for name, content in _metas(page.document) if name.lower() in ("author", "dc.creator")]
+    return (cleaned(authors[0]) if authors else None), None
+
+
+def _title(document: html.HtmlElement) -> str | None:
+    found = [
+        *document.xpath("//*[@property='dct:title' or @property='dc:title']/text()")[:1],
+        *document.xpath("//meta[@property='og:title']/@content")[:1],
+        *document.xpath("//title/text()")[:1],
+    ]
+    return next((title for text in found if (title := cleaned(text))), None)
+
+
+def _metas(document: html.HtmlElement) -> list[tuple[str, str]]:
+    elements = document.xpath("//meta[@name and @content]")[:1000]
+    return [(element.get("name").strip(), element.get("content")) for element in elements]
+
+
+def _json_scripts(document: html.HtmlElement) -> list[str]:
+    scripts = document.xpath("//script[@type]")[:1000]
+    return [script.text or "" for script in scripts if "ld+json" in script.get("type").lower()]

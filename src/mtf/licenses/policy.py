@@ -1,0 +1,126 @@
+"""What a data set may hold and what a release may bear: the policy of params.yaml, applied to the evidence."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+
+import polars as pl
+
+from mtf import params
+from mtf.errors import bad_value
+from mtf.licenses import catalogue
+from mtf.licenses.compatibility import Obligation, conflict, obligations, permitted_release_licenses
+from mtf.licenses.evidence import EVERY_RIGHT, claimed_rights
+from mtf.tables import Reason, Stated
+
+__all__ = [
+    "Obligation",
+    "binding_opt_out",
+    "check",
+    "conflict",
+    "is_permitted",
+    "judge",
+    "obligations",
+    "permitted_release_licenses",
+    "reason_expression",
+    "required_rights",
+]
+
+_OWN_REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]{1,100}")
+
+
+def check(licenses: params.Licenses) -> None:
+    """Raises BadInput for an entry of `licenses.permitted` that names no license, before any work is done."""
+    for entry in licenses.permitted:
+        if catalogue.get(entry) is None and not _OWN_REFERENCE.fullmatch(entry):
+            meant = catalogue.normalise(entry)
+            hint = f"{meant} (is that meant?)" if meant else "SPDX identifiers of known licenses, or LicenseRef-…"
+            raise bad_value("params.yaml: licenses.permitted", entry, hint)
+
+
+def judge(evidence: pl.DataFrame, licenses: params.Licenses, *, today: date) -> pl.Series:
+    """Why each picture may not be used, in the rows' order: values of `tables.Reason`; null is permitted.
+
+    Needs the columns stated, license, claim, opt_out and checked_at of `tables.EVIDENCE`. Where several reasons
+    hold, the first of these is given: opted out, contradiction, license not permitted, evidence too old; and for
+    a picture whose source states nothing, claim only or no evidence. Raises BadInput for a bad policy.
+    """
+    check(licenses)
+    return evidence.select(reason_expression(evidence, licenses, today=today).alias("reason")).to_series()
+
+
+def reason_expression(evidence: pl.DataFrame, licenses: params.Licenses, *, today: date) -> pl.Expr:
+    """`judge` as an expression; `evidence` is looked at for its distinct licenses and claims, which are few."""
+    has_license = pl.col("license").is_not_null()
+    accepted_dispute = has_license if licenses.on_contradiction == "accept_evidence" else pl.lit(False)
+    is_permitted = _is_in("license", _permitted(evidence["license"], licenses))
+    return (
+        pl.when(binding_opt_out(licenses))
+        .then(pl.lit(str(Reason.OPTED_OUT)))
+        .when((pl.col("stated") == Stated.CONTRADICTION) & ~accepted_dispute)
+        .then(pl.lit(str(Reason.CONTRADICTION)))
+        .when(pl.col("stated").is_in([str(Stated.UNSTATED), str(Stated.UNREACHABLE)]))
+        .then(_reason_without_statement(evidence, licenses))
+        .when(~is_permitted)
+        .then(pl.lit(str(Reason.NOT_PERMITTED)))
+        .when(_is_too_old(licenses, today))
+        .then(pl.lit(str(Reason.EVIDENCE_TOO_OLD)))
+        .otherwise(pl.lit(None, pl.String))
+    )
+
+
+def binding_opt_out(licenses: params.Licenses) -> pl.Expr:
+    """Whether the column opt_out (`SIGNAL: what it says`) holds a signal that the policy binds itself to."""
+    signal = pl.col("opt_out").str.split(":").list.first().str.to_lowercase()
+    return signal.is_in(list(licenses.binding_opt_outs)).fill_null(False)
+
+
+def is_permitted(identifier: str, licenses: params.Licenses) -> bool:
+    """Whether the policy names the license, or the one that covers it."""
+    return any(entry in licenses.permitted for entry in catalogue.covering(identifier))
+
+
+def required_rights(licenses: params.Licenses) -> frozenset[str]:
+    """The rights that every permitted license grants: what a claim has to promise where claims are accepted."""
+    granted = [record.rights for entry in licenses.permitted if (record := catalogue.get(entry)) is not None]
+    return frozenset(EVERY_RIGHT.intersection(*granted))
+
+
+def _permitted(column: pl.Series, licenses: params.Licenses) -> list[str]:
+    return [identifier for identifier in column.unique().drop_nulls() if is_permitted(identifier, licenses)]
+
+
+def _reason_without_statement(evidence: pl.DataFrame, licenses: params.Licenses) -> pl.Expr:
+    """Neither page nor file states a license: the claim alone is left, or not even that."""
+    is_claimed = pl.col("claim").is_not_null()
+    without_claim = pl.lit(None if licenses.accept_unstated else str(Reason.NO_EVIDENCE), pl.String)
+    if not licenses.accept_claim:
+        return pl.when(is_claimed).then(pl.lit(str(Reason.CLAIM_ONLY))).otherwise(without_claim)
+    enough = [claim for claim in evidence["claim"].unique().drop_nulls() if _claim_suffices(claim, licenses)]
+    return (
+        pl.when(_is_in("claim", enough))
+        .then(pl.lit(None, pl.String))
+        .when(is_claimed)
+        .then(pl.lit(str(Reason.NOT_PERMITTED)))
+        .otherwise(without_claim)
+    )
+
+
+def _claim_suffices(claim: str, licenses: params.Licenses) -> bool:
+    """A claim that names a license is judged by it; one that names rights, by what all permitted licenses grant."""
+    named = catalogue.normalise(claim)
+    if named is not None and claim != "publicdomain":
+        return is_permitted(named, licenses)
+    return (claimed_rights(claim) or frozenset()) >= required_rights(licenses) and claimed_rights(claim) is not None
+
+
+def _is_too_old(licenses: params.Licenses, today: date) -> pl.Expr:
+    if licenses.max_evidence_age_days is None:
+        return pl.lit(False)
+    oldest = datetime.combine(today, time.min, UTC) - timedelta(days=licenses.max_evidence_age_days)
+    return pl.col("checked_at") < oldest
+
+
+def _is_in(column: str, values: list[str]) -> pl.Expr:
+    return pl.col(column).is_in(values).fill_null(False)
