@@ -1,0 +1,57 @@
+"""One network for one task, as Lightning trains it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import nn
+from torch.nn import functional
+
+from mtf.learn import pixels, recipes
+from mtf.learn.data import Batch
+from mtf.params import Recipe
+
+
+class Classifier(LightningModule):
+    """Cross-entropy training of `network` by `recipe`. Lightning sets train and evaluation mode around each loop.
+
+    The validation loss is plain cross-entropy whatever the recipe's training loss, so that recipes compare.
+    """
+
+    def __init__(self, network: nn.Module, recipe: Recipe, *, loss: nn.Module, steps_per_epoch: int) -> None:
+        super().__init__()
+        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        self.network = network.to(memory_format=layout)
+        self._recipe = recipe
+        self._loss = loss
+        self._steps_per_epoch = steps_per_epoch
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        """(n, size, size, 3) uint8 → (n, labels) scores before the softmax."""
+        ready = pixels.as_input(pictures)
+        if self.training:
+            ready = pixels.augmented(ready, self._recipe.augment)
+        return self.network(pixels.normalised(ready) if self._recipe.normalise else ready)
+
+    def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
+        return self._measured("train", batch, self._loss)
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        self._measured("val", batch, functional.cross_entropy)
+
+    def _measured(self, split: str, batch: Batch, loss: Any) -> torch.Tensor:
+        pictures, targets = batch
+        scores = self(pictures)
+        value = loss(scores, targets)
+        correct = (scores.argmax(dim=1) == targets).float().mean()
+        figures = {f"{split}_loss": value, f"{split}_accuracy": correct}
+        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(targets), sync_dist=True)
+        return value
+
+    def configure_optimizers(self) -> Any:
+        chosen = recipes.optimizer(self._recipe, self.network.parameters())
+        factor = recipes.rate_factor(self._recipe, steps_per_epoch=self._steps_per_epoch)
+        schedule = torch.optim.lr_scheduler.LambdaLR(chosen, factor)
+        return {"optimizer": chosen, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

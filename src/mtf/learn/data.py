@@ -1,0 +1,102 @@
+"""Faces with their labels, as batches of bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from mtf.errors import BadInput, listed
+from mtf.params import IDENTITY, Task
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+def labels_of(task: Task, splits: pl.DataFrame) -> list[str]:
+    """The labels a network of `task` decides between, in their fixed order; identities in alphabetical order."""
+    if task.column == IDENTITY:
+        return splits[IDENTITY].unique().sort().to_list()
+    return list(task.labels)
+
+
+def unlearnable(labels: list[str], trained_on: pl.Series) -> list[str]:
+    """Labels without one training image: a network can only ever be wrong about them."""
+    present = set(trained_on.unique())
+    return [label for label in labels if label not in present]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Pictures (n, size, size, 3) uint8 RGB, of which `rows` belong here, and a label's number for each of those."""
+
+    pictures: np.ndarray
+    rows: np.ndarray
+    targets: np.ndarray
+
+    @classmethod
+    def of_split(
+        cls, pictures: np.ndarray, splits: pl.DataFrame, split: str, *, column: str, labels: list[str]
+    ) -> Examples:
+        """The examples of one split. `pictures` are in the order of `splits`.
+
+        Raises BadInput where the split has no images, or a label that is not among `labels`.
+        """
+        part = splits.with_row_index("row").filter(pl.col("split") == split)
+        if part.is_empty():
+            raise BadInput(f"split: no {split} images; see split.min_{split} in params.yaml")
+        numbers = {label: number for number, label in enumerate(labels)}
+        if unknown := sorted(set(part[column]) - set(labels)):
+            raise BadInput(f"splits.parquet column {column}: {listed(unknown)} not among the labels {listed(labels)}")
+        targets = part[column].replace_strict(numbers, return_dtype=pl.Int64)
+        return cls(pictures, part["row"].to_numpy().astype(np.int64), targets.to_numpy(writable=True))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def counts(self, labels: int) -> np.ndarray:
+        """Examples per label, shape (labels,)."""
+        return np.bincount(self.targets, minlength=labels)
+
+
+class Faces(Dataset[Batch]):
+    """Examples as torch wants them: a batch of pictures (n, size, size, 3) uint8 and of targets (n,) int64."""
+
+    def __init__(self, examples: Examples) -> None:
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> Batch:
+        pictures, targets = self.__getitems__([index])
+        return pictures[0], targets[0]
+
+    def __getitems__(self, indices: list[int]) -> Batch:
+        """A whole batch at once: one copy out of the map, no list of single pictures to stack."""
+        pictures = self._examples.pictures[self._examples.rows[indices]]
+        return torch.from_numpy(pictures), torch.from_numpy(self._examples.targets[indices])
+
+
+def loader(examples: Examples, *, batch: int, shuffle_seed: int | None = None) -> DataLoader[Batch]:
+    """Batches in order, or shuffled anew each epoch from `shuffle_seed`.
+
+    In this process: gathering bytes that are ready costs less than handing them over from a worker.
+    """
+    generator = None if shuffle_seed is None else torch.Generator().manual_seed(shuffle_seed)
+    return DataLoader(
+        Faces(examples),
+        batch_size=batch,
+        shuffle=generator is not None,
+        generator=generator,
+        collate_fn=_as_it_is,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _as_it_is(batch: Any) -> Batch:
+    """What `Faces.__getitems__` gives is a batch already."""
+    return batch

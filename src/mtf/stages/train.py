@@ -1,0 +1,82 @@
+"""Train one model on one task."""
+
+from __future__ import annotations
+
+import time
+
+from mtf import atomic, tables
+from mtf.errors import bad_value, listed
+from mtf.params import PRETRAINED, Params
+from mtf.workspace import Workspace
+
+
+def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
+    """Writes build/models/MODEL/TASK/model.pt, metrics/train/MODEL/TASK.json and curves under plots/train.
+
+    Raises BadInput for a model or task that params.yaml does not name.
+    """
+    _check_named(params, model, task)
+    # torch takes seconds to import: a wrong name has been told by then.
+    from mtf.learn import data, inputs, models, recipes, saved, train
+
+    splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
+    labels = data.labels_of(params.tasks[task], splits)
+    column = params.tasks[task].column
+    pictures = inputs.prepare(
+        splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
+    )
+    training, validation = (
+        data.Examples.of_split(pictures, splits, split, column=column, labels=labels) for split in ("train", "val")
+    )
+    if missing := data.unlearnable(labels, splits.filter(split="train")[column]):
+        print(f"train {model} {task}: no training image of {listed(missing)}; the model can only be wrong on it")
+
+    recipe = params.train.recipes[params.train.recipe]
+    network = models.build(model, len(labels), seed=params.seed)
+    started = time.monotonic()
+    fitted = train.fit_classifier(
+        network,
+        training,
+        validation,
+        recipe=recipe,
+        batch=recipes.batch_of(recipe, model.removesuffix(PRETRAINED)),
+        labels=len(labels),
+        seed=params.seed,
+        curves=workspace.plots("train") / model / task,
+    )
+    minutes = (time.monotonic() - started) / 60
+
+    card = saved.Card(
+        model=model,
+        task=task,
+        labels=labels,
+        input_px=params.train.input_px,
+        normalise=recipe.normalise,
+        recipe=params.train.recipe,
+        seed=params.seed,
+        epochs=fitted.epochs,
+        best_epoch=fitted.best_epoch,
+        best_val_loss=round(fitted.best_val_loss, 6),
+        training_images=len(training),
+    )
+    saved.save(workspace.stage("models") / model / task / "model.pt", fitted.network, card)
+    figures = {
+        "epochs": fitted.epochs,
+        "best_epoch": fitted.best_epoch,
+        "best_val_loss": round(fitted.best_val_loss, 4),
+        "parameters": models.parameter_count(fitted.network),
+        "training_images": len(training),
+        "train_minutes": round(minutes, 1),
+    }
+    atomic.write_json(workspace.metrics(f"train/{model}/{task}"), figures)
+    print(
+        f"train {model} {task}: {len(training)} images, {len(labels)} labels, {fitted.epochs} epochs, "
+        f"best after {fitted.best_epoch}"
+    )
+
+
+def _check_named(params: Params, model: str, task: str) -> None:
+    if model not in params.train.models:
+        raise bad_value("--model", model, f"params.yaml's train.models: {', '.join(params.train.models)}")
+    if task not in params.train.tasks:
+        raise bad_value("--task", task, f"params.yaml's train.tasks: {', '.join(params.train.tasks)}")
