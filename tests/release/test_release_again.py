@@ -153,9 +153,19 @@ def test_evidence_that_is_too_old_stops_the_release(project: Workspace):
         release.run(project, made_params(licenses=limits))
 
 
+def test_a_license_that_the_pictures_forbid_stops_the_release(project: Workspace):
+    for stage, name in (("split", "splits"), ("curate", "non_curated")):
+        rewrite(project.table(stage, name), pl.lit("CC-BY-SA-4.0").alias("license"))
+    rewrite(project.table("crawl", "evidence"), pl.lit("CC-BY-SA-4.0").alias("license"))
+    message = "release.license: CC-BY-4.0: CC-BY-SA-4.0 is share-alike.*permitted: CC-BY-SA-4.0"
+    with pytest.raises(GateFailed, match=message):
+        release.run(project, made_params(release={"license": "CC-BY-4.0"}))
+    release.run(project, made_params())
+
+
 def test_a_stranger_of_the_non_curated_set_does_not_stop_a_release_without_it(project: Workspace):
     stranger = pl.col("url").str.ends_with("/5.jpg")
-    rewrite(project.table("crawl", "evidence"), pl.when(stranger).then(pl.lit("noai")).alias("opt_out"))
+    rewrite(project.table("crawl", "evidence"), pl.when(stranger).then(pl.lit("meta-robots: noai")).alias("opt_out"))
     release.run(project, made_params(release={"variants": ["multi_task"]}))
     with pytest.raises(GateFailed, match="3 opted_out"):
         release.run(project, made_params())

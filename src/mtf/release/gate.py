@@ -1,4 +1,4 @@
-"""No picture leaves whose license, opt-out or takedown does not let it."""
+"""No picture leaves whose license, opt-out or takedown does not let it, and none under a license it forbids."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ def refuse(published: pl.DataFrame, judged: pl.DataFrame) -> None:
     counts = ", ".join(f"{n} {reason}" for reason, n in verdicts["reason"].value_counts().sort("reason").iter_rows())
     first = listed((f"{identity}/{image_id[:12]} ({reason})" for identity, image_id, reason in _rows(verdicts)), SHOWN)
     raise GateFailed(f"release: {verdicts.height} pictures may not be published ({counts}): {first}")
+
+
+def refuse_license(conflicts: dict[str, str], license: str, *, permitted: list[str]) -> None:
+    """Raise GateFailed where pictures' licenses (`conflicts`: license → why) do not let the release bear `license`."""
+    if conflicts:
+        choice = f"permitted: {listed(permitted)}" if permitted else "no one license fits all of its pictures"
+        raise GateFailed(f"params.yaml: release.license: {license}: {listed(conflicts.values(), SHOWN)}; {choice}")
 
 
 def _rows(verdicts: pl.DataFrame) -> list[tuple[str, str, str]]:
