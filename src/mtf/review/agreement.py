@@ -1,0 +1,134 @@
+"""How far the reviewers agree: raw, Fleiss' kappa and Krippendorff's alpha, with bootstrap intervals over faces.
+
+All three are computed from counts: one row per face, one column per verdict, how many reviewers gave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mtf.review.decision import Verdict
+from mtf.review.matching import FACE
+from mtf.tables import REVIEW_REASONS
+
+RESAMPLES = 1000
+LEVEL = 0.95
+_VERDICTS = (Verdict.ACCEPT, Verdict.REJECT, Verdict.KEEP)
+
+Counts = NDArray[np.int64]
+Weights = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A coefficient and its 95 % interval; NaN where it is not defined (all votes alike, or no face voted on twice)."""
+
+    value: float
+    low: float
+    high: float
+
+
+def raw_agreement(counts: Counts, weights: Weights | None = None) -> float:
+    """The share of pairs of reviewers who agree, averaged over the faces that at least two voted on.
+
+    `counts` is faces × verdicts; `weights` says how often each row stands for a face (once where it is left out).
+    """
+    counts, weights = _voted_on_twice(counts, weights)
+    return _mean(_agreeing_pairs(counts), weights)
+
+
+def fleiss_kappa(counts: Counts, weights: Weights | None = None) -> float:
+    """Fleiss (1971): agreement beyond chance, where every face has the same number of votes.
+
+    Raises ValueError where the numbers of votes differ.
+    """
+    counts, weights = _voted_on_twice(counts, weights)
+    if len(np.unique(counts.sum(axis=1))) > 1:
+        raise ValueError("Fleiss' kappa wants the same number of votes for every face")
+    observed = _mean(_agreeing_pairs(counts), weights)
+    shares = (counts * weights[:, None]).sum(axis=0) / max(1, (counts.sum(axis=1) * weights).sum())
+    expected = float((shares**2).sum())
+    return _beyond(observed, expected)
+
+
+def krippendorff_alpha(counts: Counts, weights: Weights | None = None) -> float:
+    """Krippendorff's alpha for nominal values; votes may be missing, faces with fewer than two are left out."""
+    counts, weights = _voted_on_twice(counts, weights)
+    votes = (counts.sum(axis=1) * weights).sum()
+    if votes < 2:
+        return float("nan")
+    observed = float((_agreeing_pairs(counts) * counts.sum(axis=1) * weights).sum() / votes)
+    totals = (counts * weights[:, None]).sum(axis=0)
+    expected = float((totals * (totals - 1)).sum() / (votes * (votes - 1)))
+    return _beyond(observed, expected)
+
+
+def with_interval(measure: Callable[[Counts, Weights], float], counts: Counts, *, seed: int) -> Measured:
+    """`measure` of `counts`, and the percentiles of the measure over faces drawn anew with replacement."""
+    patterns, weights = np.unique(counts, axis=0, return_counts=True)
+    value = measure(patterns, weights) if len(counts) else float("nan")
+    if np.isnan(value):
+        return Measured(value, value, value)
+    draws = np.random.default_rng(seed).multinomial(weights.sum(), weights / weights.sum(), size=RESAMPLES)
+    drawn = np.array([measure(patterns, draw) for draw in draws])
+    tail = 100 * (1 - LEVEL) / 2
+    low, high = np.nanpercentile(drawn, [tail, 100 - tail])
+    return Measured(value, float(low), float(high))
+
+
+def by_step(votes: pl.DataFrame, *, reviewers: int, seed: int) -> dict[str, dict[str, float]]:
+    """Step → faces that at least two voted on, and raw, kappa and alpha with their intervals, as far as defined.
+
+    `votes` as `standing.votes` gives them; joint verdicts are no independent votes and are left out. Kappa is over
+    the faces that `reviewers` people voted on.
+    """
+    return {step.value: figures for step in REVIEW_REASONS if (figures := _figures(votes, step, reviewers, seed))}
+
+
+def _figures(votes: pl.DataFrame, step: str, reviewers: int, seed: int) -> dict[str, float]:
+    counts = counted(votes.filter(~pl.col("joint"), pl.col("step") == step))
+    given = counts.sum(axis=1)
+    if not (given >= 2).any():
+        return {}
+    measured = {
+        "raw": with_interval(raw_agreement, counts[given >= 2], seed=seed),
+        "kappa": with_interval(fleiss_kappa, counts[(given == reviewers) & (given >= 2)], seed=seed),
+        "alpha": with_interval(krippendorff_alpha, counts[given >= 2], seed=seed),
+    }
+    figures: dict[str, float] = {"faces": int((given >= 2).sum())}
+    for name, measure in measured.items():
+        if not np.isnan(measure.value):
+            figures |= {name: measure.value, f"{name}_low": measure.low, f"{name}_high": measure.high}
+    return {name: round(figure, 6) for name, figure in figures.items()}
+
+
+def counted(votes: pl.DataFrame) -> Counts:
+    """Faces × (accept, reject, keep): how many reviewers gave each verdict."""
+    columns = [pl.col("verdict").eq(verdict.value).sum().cast(pl.Int64).alias(verdict) for verdict in _VERDICTS]
+    table = votes.group_by(FACE).agg(columns).sort(FACE)
+    return table.select(str(verdict) for verdict in _VERDICTS).to_numpy().reshape(-1, len(_VERDICTS))
+
+
+def _voted_on_twice(counts: Counts, weights: Weights | None) -> tuple[Counts, Weights]:
+    weights = np.ones(len(counts), dtype=np.int64) if weights is None else weights
+    enough = (counts.sum(axis=1) >= 2) & (weights > 0)
+    return counts[enough], weights[enough]
+
+
+def _agreeing_pairs(counts: Counts) -> NDArray[np.float64]:
+    """Per face, the share of its pairs of votes that agree."""
+    given = counts.sum(axis=1)
+    return (counts * (counts - 1)).sum(axis=1) / (given * (given - 1))
+
+
+def _mean(values: NDArray[np.float64], weights: Weights) -> float:
+    return float((values * weights).sum() / weights.sum()) if weights.sum() else float("nan")
+
+
+def _beyond(observed: float, expected: float) -> float:
+    return float("nan") if np.isnan(observed) or expected >= 1 else (observed - expected) / (1 - expected)
