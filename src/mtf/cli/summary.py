@@ -1,0 +1,123 @@
+"""`mtf summary`: what came of a run, on one screen, from the figures in `metrics/`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+
+from mtf.errors import BadInput
+from mtf.workspace import Workspace
+
+Figures = dict[str, Any]
+WIDTH = 80
+
+
+def add_to(app: typer.Typer) -> None:
+    @app.command()
+    def summary() -> None:
+        """Show what came of the last run: the funnel, the splits, the models, the release, and where to look on."""
+        from mtf import params
+
+        workspace = Workspace.find()
+        title = params.load(workspace.params).project.title
+        console = Console()
+        console.print(f"\n[bold]{title}[/bold]: what came of it", highlight=False)
+        for part in parts(workspace):
+            console.print()
+            console.print(part, highlight=False)
+
+
+def parts(workspace: Workspace) -> Iterator[RenderableType]:
+    """What there is to show, in the order of the pipeline. Raises BadInput where no stage has run yet."""
+    figures = {name: _figures(workspace.metrics(name)) for name in ("crawl", "curate", "split", "evaluate", "release")}
+    if not any(figures.values()):
+        raise BadInput("metrics/: no figures yet; run the pipeline (`make repro` or `dvc repro`)")
+    if figures["crawl"]:
+        yield counted("Addresses found, and what came of them", figures["crawl"])
+    if figures["curate"]:
+        yield counted("Faces, from step to step of the funnel", figures["curate"])
+    if figures["split"]:
+        yield counted("Splits", figures["split"])
+    yield from (models(task, rows) for task, rows in figures["evaluate"].items())
+    if figures["release"]:
+        yield released(figures["release"])
+    yield look_further(workspace)
+
+
+def _figures(path: Path) -> Figures:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def counted(title: str, figures: Figures) -> Table:
+    """Figures of any stage, one a line; nested names are joined."""
+    table = _table(title, "", "count")
+    for name, value in _flat(figures):
+        table.add_row(name, _number(value))
+    return table
+
+
+def models(task: str, rows: dict[str, dict[str, float]]) -> Table:
+    """One task's models and what guessing would give, one row each; shares in per cent."""
+    names = list(dict.fromkeys(name for scores in rows.values() for name in scores))
+    table = _table(f"Test results: {task} (%)", "model", *(name.replace("_", " ") for name in names))
+    for model, scores in rows.items():
+        cells = (f"{100 * scores[name]:.1f}" if name in scores else "" for name in names)
+        table.add_row(model.replace("_", " "), *cells)
+    return table
+
+
+def released(sizes: dict[str, dict[str, int]]) -> Table:
+    table = _table("Release", "variant", "identities", "files", "MB")
+    for variant, size in sizes.items():
+        megabytes = f"{size['bytes'] / 1e6:.1f}"
+        table.add_row(variant.replace("_", " "), f"{size['identities']:,}", f"{size['files']:,}", megabytes)
+    return table
+
+
+def look_further(workspace: Workspace) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for where, what in _places(workspace):
+        table.add_row(where, what)
+    return table
+
+
+def _places(workspace: Workspace) -> Iterator[tuple[str, str]]:
+    report = workspace.stage("report") / "index.html"
+    if report.is_file():
+        yield workspace.relative(report), "the report: open it in a browser"
+    if (workspace.stage("release") / "README.md").is_file():
+        yield workspace.relative(workspace.stage("release")), "the published folders; README.md says what is in them"
+    yield "dvc metrics show", "all figures; `dvc metrics diff` compares versions"
+    yield "dvc plots show", "training curves and confusion matrices"
+    yield "dvc exp run -S KEY=VALUE", "the same with another parameter"
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    first, *others = columns
+    table.add_column(first, overflow="fold")
+    for name in others:
+        table.add_column(name, justify="right", overflow="fold")
+    return table
+
+
+def _flat(figures: Figures, before: str = "") -> Iterator[tuple[str, float | None]]:
+    for name, value in figures.items():
+        words = f"{before}{name.replace('_', ' ')}"
+        if isinstance(value, dict):
+            yield from _flat(value, f"{words} · ")
+        else:
+            yield words, value
+
+
+def _number(value: float | None) -> str:
+    if isinstance(value, float):
+        return f"{value:,.3f}"
+    return "" if value is None else f"{value:,}"

@@ -1,0 +1,54 @@
+"""What `mtf summary` says at the end of a run."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from mtf.cli import summary
+from mtf.errors import BadInput
+from mtf.workspace import Workspace
+
+SCORES = {
+    "random_guess": {"accuracy": 0.25, "macro_f1": 0.24},
+    "small_cnn": {"accuracy": 0.875, "macro_f1": 0.8},
+}
+
+
+def shown(workspace: Workspace) -> str:
+    out = StringIO()
+    console = Console(file=out, width=80)
+    for part in summary.parts(workspace):
+        console.print(part)
+    return out.getvalue()
+
+
+def put(workspace: Workspace, name: str, figures: object) -> None:
+    workspace.metrics(name).parent.mkdir(parents=True, exist_ok=True)
+    workspace.metrics(name).write_text(json.dumps(figures))
+
+
+def test_the_summary_shows_release_and_models_with_the_random_guess_in_eighty_columns(project: Workspace):
+    put(project, "release", {"multi_task": {"identities": 3, "files": 1500, "bytes": 2_500_000}})
+    put(project, "evaluate", {"race": SCORES})
+    text = shown(project)
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert [line.split() for line in text.splitlines() if line.startswith(("random", "small", "multi"))] == [
+        ["random", "guess", "25.0", "24.0"],
+        ["small", "cnn", "87.5", "80.0"],
+        ["multi", "task", "3", "1,500", "2.5"],
+    ]
+
+
+def test_the_summary_says_where_to_look_further(data_set: Workspace):
+    assert "build/release" in shown(data_set)
+    assert "dvc metrics show" in shown(data_set)
+
+
+def test_before_any_run_the_summary_says_how_to_make_one(project: Workspace):
+    with pytest.raises(BadInput, match="no figures yet; run the pipeline"):
+        shown(project)
