@@ -37,7 +37,7 @@ def test_the_summary_shows_release_and_models_with_the_random_guess_in_eighty_co
     text = shown(project)
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
-    assert [line.split() for line in text.splitlines() if line.startswith(("random", "small", "multi"))] == [
+    assert [line.split() for line in text.splitlines() if line.strip().startswith(("random", "small", "multi"))] == [
         ["random", "guess", "25.0", "24.0"],
         ["small", "cnn", "87.5", "80.0"],
         ["multi", "task", "3", "1,500", "2.5"],
