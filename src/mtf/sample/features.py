@@ -1,0 +1,366 @@
+"""Eyes, brows, nose, mouth, and what age and life leave on a face."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mtf.sample.paint import Canvas, Colour, Mask, circle, curve, mixed, shade
+from mtf.sample.people import Look
+from mtf.sample.pose import Mood, Placed
+
+_PUPIL: Colour = (22, 18, 16)
+_WHITE: Colour = (246, 248, 248)
+_TEETH: Colour = (240, 246, 248)
+
+
+def paint(canvas: Canvas, look: Look, placed: Placed, mood: Mood, face: Mask) -> None:
+    if look.wrinkles:
+        _paint_wrinkles(canvas, look, placed, face)
+    if look.freckles:
+        _paint_freckles(canvas, look, placed, face)
+    _paint_beard(canvas, look, placed, face)
+    for side in (-1, 1):
+        _paint_socket(canvas, look, placed, side, face)
+        _paint_eye(canvas, look, placed, mood, side)
+        _paint_brow(canvas, look, placed, mood, side)
+    _paint_nose(canvas, look, placed, mood, face)
+    _paint_mouth(canvas, look, placed, mood)
+    _paint_moustache(canvas, look, placed)
+    _paint_marks(canvas, look, placed, face)
+
+
+def paint_glasses(canvas: Canvas, look: Look, placed: Placed) -> None:
+    rim = (58, 46, 42)
+    for side in (-1, 1):
+        lens = _lens(look, side)
+        canvas.fill(placed.points(lens, depth=0.72), (250, 245, 240), opacity=0.10)
+        ring = np.concatenate([lens, lens[:1]])
+        canvas.stroke(placed.points(ring, depth=0.72), rim, width_px=placed.px(0.018))
+        arm = [(side * (look.eye_gap + 0.24), look.eye_height - 0.04), (side * look.face_width, look.eye_height - 0.08)]
+        canvas.stroke(placed.points(arm, depth=0.45), rim, width_px=placed.px(0.018))
+    bridge = curve([(-0.09, look.eye_height), (0, look.eye_height - 0.04), (0.09, look.eye_height)])
+    canvas.stroke(placed.points(bridge, depth=0.72), rim, width_px=placed.px(0.018))
+
+
+def paint_sunglasses(canvas: Canvas, look: Look, placed: Placed) -> None:
+    """Dark lenses that hide both eyes."""
+    dark = (34, 26, 24)
+    for side in (-1, 1):
+        lens = _lens(look, side, scale=1.18)
+        mask = canvas.fill(placed.points(lens, depth=0.72), dark, opacity=0.97)
+        glare = [(x - 0.10, y) for x, y in ((side * look.eye_gap, look.eye_height - 0.10),)]
+        canvas.disc(
+            placed.points(glare, depth=0.72)[0],
+            placed.px(0.06),
+            (190, 180, 170),
+            opacity=0.35,
+            soft_px=placed.px(0.03),
+            inside=mask,
+        )
+    bar = [(-look.face_width, look.eye_height - 0.10), (look.face_width, look.eye_height - 0.10)]
+    canvas.stroke(placed.points(bar, depth=0.55), dark, width_px=placed.px(0.06))
+
+
+def paint_hand(canvas: Canvas, look: Look, placed: Placed, side: int) -> None:
+    """A hand that covers the mouth, from the left (-1) or the right (1)."""
+    skin, crease = shade(look.skin, 0.93), shade(look.skin, 0.55)
+    palm = [(side * 1.0, 1.6), (side * 0.86, 0.85), (side * 0.36, 0.42), (side * 0.02, 0.52), (side * 0.1, 1.6)]
+    canvas.fill(placed.points(curve(palm, closed=True), depth=0.5), skin)
+    for number in range(4):
+        y = 0.34 + 0.15 * number
+        finger = [(side * 0.55, y + 0.10), (side * 0.1, y), (-side * (0.40 - 0.05 * abs(number - 1)), y - 0.03)]
+        line = placed.points(curve(finger), depth=0.6)
+        canvas.stroke(line, crease, width_px=placed.px(0.185), opacity=0.8)
+        canvas.stroke(line, skin, width_px=placed.px(0.155))
+
+
+def _lens(look: Look, side: int, scale: float = 1.0) -> np.ndarray:
+    centre = np.array([side * (look.eye_gap + 0.01), look.eye_height + 0.02])
+    corners = [(-0.24, -0.16), (0.0, -0.185), (0.24, -0.15), (0.22, 0.10), (0.0, 0.19), (-0.22, 0.12)]
+    return centre + scale * curve(corners, closed=True, steps=6)
+
+
+def _paint_socket(canvas: Canvas, look: Look, placed: Placed, side: int, face: Mask) -> None:
+    hollow = circle((side * look.eye_gap, look.eye_height - 0.02), 0.25, height=0.15)
+    canvas.fill(placed.points(hollow), shade(look.skin, 0.58), opacity=0.66, soft_px=placed.px(0.06), inside=face)
+    if look.lashes > 0.5:
+        lid = circle((side * look.eye_gap, look.eye_height - 0.07), 0.19, height=0.08)
+        tint = mixed(shade(look.skin, 0.7), look.lips, 0.35)
+        canvas.fill(placed.points(lid), tint, opacity=0.35, soft_px=placed.px(0.03), inside=face)
+
+
+def _paint_eye(canvas: Canvas, look: Look, placed: Placed, mood: Mood, side: int) -> None:
+    centre = np.array([side * look.eye_gap, look.eye_height])
+    width, height = look.eye_size, 0.50 * look.eye_size * (0.25 + 0.75 * mood.lids)
+    lower = 0.62 * height * (1 - 0.3 * max(0.0, mood.smile))
+    inner, outer = (-side * width, 0.015), (side * width, -look.eye_tilt * width)
+    upper_lid = curve([inner, (-side * 0.4 * width, -0.85 * height), (side * 0.25 * width, -height), outer])
+    lower_lid = curve([outer, (side * 0.3 * width, lower), (-side * 0.4 * width, 0.8 * lower), inner])
+    white = canvas.fill(placed.points(centre + np.concatenate([upper_lid, lower_lid])), _WHITE)
+    middle = placed.points([centre + (0.05 * mood.gaze, -0.10 * height)])[0]
+    canvas.disc(middle, placed.px(0.60 * width), shade(look.iris, 0.55), inside=white)
+    canvas.disc(middle, placed.px(0.50 * width), look.iris, inside=white)
+    canvas.disc(middle, placed.px(0.28 * width), _PUPIL, inside=white)
+    canvas.disc(
+        middle + placed.px(0.16 * width) * np.array([mood.light_from, -1]),
+        placed.px(0.10 * width),
+        (255, 255, 255),
+        opacity=0.95,
+    )
+    shadow = placed.points(centre + upper_lid + (0, 0.025))
+    canvas.stroke(shadow, (90, 80, 80), width_px=placed.px(0.05), opacity=0.35, soft_px=placed.px(0.02), inside=white)
+    lash = (30, 24, 24)
+    canvas.stroke(placed.points(centre + upper_lid), lash, width_px=placed.px(0.026 + 0.018 * look.lashes))
+    canvas.stroke(placed.points(centre + lower_lid), shade(look.skin, 0.45), width_px=placed.px(0.014), opacity=0.7)
+    if look.lashes > 0.5:
+        wing = curve([outer, (side * (width + 0.05), outer[1] - 0.05)])
+        canvas.stroke(placed.points(centre + wing), lash, width_px=placed.px(0.03))
+    fold = centre + upper_lid[2:-1] + (0, -0.05)
+    canvas.stroke(placed.points(fold), shade(look.skin, 0.5), width_px=placed.px(0.014), opacity=0.5)
+
+
+def _paint_brow(canvas: Canvas, look: Look, placed: Placed, mood: Mood, side: int) -> None:
+    base = look.eye_height - 0.25 - 0.05 * mood.brows
+    thick, arch = look.brow_thickness, look.brow_arch
+    inner, outer = look.eye_gap - 0.20, look.eye_gap + 0.22
+    top = [(inner, base - 0.02), (look.eye_gap - 0.02, base - arch - thick), (outer, base + 0.05)]
+    bottom = [(outer, base + 0.06), (look.eye_gap, base - arch + 0.2 * thick), (inner, base + 0.02 + 0.7 * thick)]
+    shape = np.concatenate([curve(top), curve(bottom)]) * (side, 1)
+    colour = mixed(shade(look.hair, 0.62), (58, 50, 50), 0.55)
+    canvas.fill(placed.points(shape), colour, opacity=0.92, soft_px=placed.px(0.010))
+
+
+def _paint_nose(canvas: Canvas, look: Look, placed: Placed, mood: Mood, face: Mask) -> None:
+    top, tip, width = look.eye_height + 0.05, look.eye_height + look.nose_length, look.nose_width
+    dark, light, away = shade(look.skin, 0.55), mixed(look.skin, (248, 252, 255), 0.6), -mood.light_from
+    flank = [
+        (away * 0.06, top),
+        (away * 0.085, (top + tip) / 2),
+        (away * (width + 0.01), tip),
+        (away * 0.02, tip - 0.05),
+    ]
+    canvas.fill(placed.points(curve(flank, closed=True)), dark, opacity=0.30, soft_px=placed.px(0.035), inside=face)
+    bridge = [(-0.03, top - 0.08), (0.03, top - 0.08), (0.035, tip - 0.1), (-0.035, tip - 0.1)]
+    canvas.fill(placed.points(curve(bridge, closed=True)), light, opacity=0.55, soft_px=placed.px(0.03), inside=face)
+    canvas.disc(
+        placed.points([(0, tip - 0.03)], depth=0.82)[0],
+        placed.px(0.06),
+        light,
+        opacity=0.5,
+        soft_px=placed.px(0.03),
+        inside=face,
+    )
+    under = [
+        (-width, tip + 0.01),
+        (-0.4 * width, tip + 0.075),
+        (0, tip + 0.09),
+        (0.4 * width, tip + 0.075),
+        (width, tip + 0.01),
+    ]
+    canvas.stroke(
+        placed.points(curve(under)), dark, width_px=placed.px(0.05), opacity=0.45, soft_px=placed.px(0.022), inside=face
+    )
+    for side in (-1, 1):
+        nostril = circle((side * 0.48 * width, tip + 0.045), 0.036, height=0.020)
+        canvas.fill(placed.points(nostril), shade(look.skin, 0.28), opacity=0.85, soft_px=placed.px(0.008))
+        wing = curve(
+            [(side * width * 0.85, tip - 0.05), (side * width, tip + 0.01), (side * width * 0.75, tip + 0.055)]
+        )
+        canvas.stroke(placed.points(wing), dark, width_px=placed.px(0.02), opacity=0.6)
+
+
+def _paint_mouth(canvas: Canvas, look: Look, placed: Placed, mood: Mood) -> None:
+    half, full = look.mouth_width * (1 + 0.16 * mood.smile), look.lip_fullness
+    y = 0.52 * look.chin + 0.06
+    corner, gap = y - 0.075 * mood.smile, 0.13 * mood.open
+    upper = [
+        (-half, corner),
+        (-0.45 * half, y - 0.8 * full),
+        (-0.12 * half, y - full),
+        (0, y - 0.8 * full),
+        (0.12 * half, y - full),
+        (0.45 * half, y - 0.8 * full),
+        (half, corner),
+    ]
+    meet = [(half, corner), (0.5 * half, y), (0, y + 0.012), (-0.5 * half, y), (-half, corner)]
+    lower_top = [(-half, corner), (-0.5 * half, y + gap), (0, y + 0.012 + gap), (0.5 * half, y + gap), (half, corner)]
+    bottom = y + gap + 1.15 * full
+    lower = [
+        (half, corner),
+        (0.5 * half, bottom - 0.25 * full),
+        (0, bottom),
+        (-0.5 * half, bottom - 0.25 * full),
+        (-half, corner),
+    ]
+    below = [(-0.6 * half, bottom + 0.035), (0, bottom + 0.06), (0.6 * half, bottom + 0.035)]
+    canvas.stroke(
+        placed.points(curve(below)),
+        shade(look.skin, 0.5),
+        width_px=placed.px(0.06),
+        opacity=0.35,
+        soft_px=placed.px(0.03),
+    )
+    if gap > 0.01:
+        inside = canvas.fill(placed.points(np.concatenate([curve(meet), curve(lower_top)])), (40, 30, 60))
+        teeth = [
+            (-0.8 * half, y - 0.05),
+            (0.8 * half, y - 0.05),
+            (0.7 * half, y + 0.5 * gap + 0.01),
+            (0, y + 0.6 * gap + 0.02),
+            (-0.7 * half, y + 0.5 * gap + 0.01),
+        ]
+        canvas.fill(placed.points(teeth), _TEETH, inside=inside)
+    canvas.fill(placed.points(np.concatenate([curve(upper), curve(meet)])), shade(look.lips, 0.86))
+    canvas.fill(placed.points(np.concatenate([curve(lower_top), curve(lower)])), look.lips)
+    shine = circle((0.1 * half * mood.light_from, y + gap + 0.55 * full), 0.4 * half, height=0.25 * full)
+    canvas.fill(placed.points(shine), (245, 245, 255), opacity=0.30, soft_px=placed.px(0.02))
+    if gap <= 0.01:
+        canvas.stroke(placed.points(curve(meet)), shade(look.lips, 0.35), width_px=placed.px(0.024), opacity=0.9)
+    for side in (-1, 1):
+        canvas.disc(
+            placed.points([(side * (half + 0.01), corner)])[0],
+            placed.px(0.022),
+            shade(look.skin, 0.5),
+            opacity=0.55,
+            soft_px=placed.px(0.012),
+        )
+
+
+def _paint_wrinkles(canvas: Canvas, look: Look, placed: Placed, face: Mask) -> None:
+    """Lines of the forehead, crow's feet, bags under the eyes, folds from nose to mouth."""
+    lines = [curve([(-0.40, y + 0.03), (-0.15, y - 0.01), (0.15, y - 0.01), (0.40, y + 0.03)]) for y in (-0.64, -0.54)]
+    for side in (-1, 1):
+        mouth = look.mouth_width + 0.09
+        lines.append(
+            curve([(side * 0.19, 0.24), (side * 0.30, 0.38), (side * mouth, 0.60), (side * (mouth - 0.02), 0.70)])
+        )
+        bag = look.eye_height + 0.17
+        lines.append(
+            curve(
+                [
+                    (side * (look.eye_gap - 0.15), bag - 0.02),
+                    (side * look.eye_gap, bag + 0.03),
+                    (side * (look.eye_gap + 0.15), bag - 0.02),
+                ]
+            )
+        )
+        edge = look.eye_gap + look.eye_size
+        for lift in (-0.06, 0.0, 0.06):
+            start = (side * (edge + 0.03), look.eye_height + 0.4 * lift)
+            lines.append(curve([start, (side * (edge + 0.12), look.eye_height + lift)]))
+    lines.append(curve([(-0.05, look.eye_height - 0.22), (-0.045, look.eye_height - 0.12)]))
+    lines.append(curve([(0.05, look.eye_height - 0.22), (0.045, look.eye_height - 0.12)]))
+    for line in lines:
+        spot = placed.points(line)
+        canvas.stroke(
+            spot,
+            shade(look.skin, 0.45),
+            width_px=placed.px(0.022),
+            opacity=0.46 * look.wrinkles,
+            soft_px=placed.px(0.008),
+            inside=face,
+        )
+        canvas.stroke(
+            spot + (0, placed.px(0.024)),
+            mixed(look.skin, (255, 255, 255), 0.5),
+            width_px=placed.px(0.016),
+            opacity=0.35 * look.wrinkles,
+            soft_px=placed.px(0.008),
+            inside=face,
+        )
+
+
+def _paint_freckles(canvas: Canvas, look: Look, placed: Placed, face: Mask) -> None:
+    rng = np.random.default_rng(round(1e6 * look.eye_gap))
+    for _ in range(34):
+        x, y = rng.normal(0, 0.30), rng.uniform(0.06, 0.36)
+        canvas.disc(
+            placed.points([(x, y)])[0],
+            placed.px(rng.uniform(0.010, 0.018)),
+            shade(look.skin, 0.58),
+            opacity=0.7,
+            inside=face,
+        )
+
+
+def _paint_beard(canvas: Canvas, look: Look, placed: Placed, face: Mask) -> None:
+    if look.beard in ("none", "moustache"):
+        return
+    w, chin = look.face_width, look.chin
+    cheeks = [
+        (-w, 0.12),
+        (-0.86 * w, 0.30),
+        (-0.62 * w, 0.44),
+        (-0.40, 0.42),
+        (0, 0.40),
+        (0.40, 0.42),
+        (0.62 * w, 0.44),
+        (0.86 * w, 0.30),
+        (w, 0.12),
+        (1.02 * w, 0.6),
+        (0.5, chin + 0.06),
+        (0, chin + 0.10),
+        (-0.5, chin + 0.06),
+        (-1.02 * w, 0.6),
+    ]
+    small = [
+        (-0.30, 0.52),
+        (-0.24, 0.44),
+        (0, 0.41),
+        (0.24, 0.44),
+        (0.30, 0.52),
+        (0.30, 0.80),
+        (0.16, chin + 0.04),
+        (-0.16, chin + 0.04),
+        (-0.30, 0.80),
+    ]
+    shape = curve(small if look.beard == "goatee" else cheeks, closed=True, steps=5)
+    opacity = {"stubble": 0.40, "goatee": 0.88, "full": 0.92}[look.beard]
+    within = face if look.beard == "stubble" else None
+    canvas.fill(
+        placed.points(shape, depth=0.35),
+        shade(look.hair, 0.85),
+        opacity=opacity,
+        soft_px=placed.px(0.05 if look.beard == "stubble" else 0.022),
+        inside=within,
+    )
+    if look.beard == "full":
+        _paint_whiskers(canvas, look, placed)
+
+
+def _paint_whiskers(canvas: Canvas, look: Look, placed: Placed) -> None:
+    rng = np.random.default_rng(round(1e6 * look.mouth_width))
+    for _ in range(150):
+        x, y = rng.uniform(-0.62, 0.62) * look.face_width / 0.8, rng.uniform(0.55, 0.98 * look.chin)
+        tone = shade(look.hair, float(rng.uniform(0.55, 1.15)))
+        hairline = curve([(x, y), (x * 1.02, y + 0.06), (x * 1.0, y + 0.11)])
+        canvas.stroke(placed.points(hairline, depth=0.35), tone, width_px=placed.px(0.012), opacity=0.28)
+
+
+def _paint_moustache(canvas: Canvas, look: Look, placed: Placed) -> None:
+    if look.beard not in ("moustache", "full", "goatee"):
+        return
+    y = 0.52 * look.chin - 0.04
+    half = look.mouth_width + 0.05
+    shape = [
+        (-half, y + 0.09),
+        (-0.55 * half, y - 0.05),
+        (0, y - 0.045),
+        (0.55 * half, y - 0.05),
+        (half, y + 0.09),
+        (0.5 * half, y + 0.045),
+        (0, y + 0.03),
+        (-0.5 * half, y + 0.045),
+    ]
+    canvas.fill(
+        placed.points(curve(shape, closed=True, steps=5)), shade(look.hair, 0.8), opacity=0.93, soft_px=placed.px(0.012)
+    )
+
+
+def _paint_marks(canvas: Canvas, look: Look, placed: Placed, face: Mask) -> None:
+    if look.mole:
+        canvas.disc(placed.points([look.mole])[0], placed.px(0.028), shade(look.skin, 0.35), opacity=0.9, inside=face)
+    if look.scar:
+        cut = curve([(0.40, look.eye_height - 0.42), (0.45, look.eye_height - 0.30), (0.47, look.eye_height - 0.17)])
+        canvas.stroke(placed.points(cut), shade(look.skin, 0.6), width_px=placed.px(0.05), opacity=0.6, inside=face)
+        canvas.stroke(placed.points(cut), mixed(look.skin, (235, 235, 255), 0.6), width_px=placed.px(0.02), inside=face)

@@ -1,0 +1,213 @@
+"""The drawn people: who they are and what makes each of them recognisable. They stand for nobody."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mtf.sample.paint import Colour, hsv
+
+YOUNG, OLD = "Young", "Old"
+MALES, FEMALES = "Males", "Females"
+
+# Hue in degrees, saturation and value of the skin.
+PALETTES = {
+    "Amber": (27, 0.50, 0.93),
+    "Blue": (208, 0.42, 0.90),
+    "Green": (112, 0.36, 0.86),
+    "Violet": (283, 0.32, 0.90),
+}
+YOUNG_HAIR = ((20, 0.55, 0.16), (18, 0.62, 0.32), (28, 0.60, 0.55), (12, 0.75, 0.48), (230, 0.35, 0.20))
+OLD_HAIR = ((220, 0.03, 0.88), (35, 0.06, 0.80), (215, 0.06, 0.68), (30, 0.10, 0.74))
+IRISES = ((25, 0.65, 0.35), (205, 0.60, 0.55), (120, 0.45, 0.45), (35, 0.75, 0.50), (220, 0.15, 0.40))
+
+HAIR_STYLES = {
+    (MALES, YOUNG): ("short", "side_part", "curly_short", "swept", "crew"),
+    (MALES, OLD): ("receding", "side_part", "sides_only", "swept"),
+    (FEMALES, YOUNG): ("long", "fringe", "wavy", "curly_long", "bob"),
+    (FEMALES, OLD): ("bob", "bun", "wavy", "curly_long"),
+}
+BEARDS = {YOUNG: ("none", "none", "stubble", "goatee"), OLD: ("full", "moustache", "none", "stubble")}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What stays the same from picture to picture. Lengths in head units: the chin is 1 below the face's middle."""
+
+    skin: Colour
+    hair: Colour
+    iris: Colour
+    lips: Colour
+    face_width: float
+    jaw: float
+    chin: float
+    eye_gap: float
+    eye_size: float
+    eye_tilt: float
+    eye_height: float
+    brow_thickness: float
+    brow_arch: float
+    nose_length: float
+    nose_width: float
+    mouth_width: float
+    lip_fullness: float
+    hair_style: str
+    hair_length: float
+    hair_volume: float
+    part: float
+    beard: str
+    lashes: float
+    wrinkles: float
+    glasses: bool
+    freckles: bool
+    mole: tuple[float, float] | None
+    scar: bool
+    earrings: bool
+
+
+@dataclass(frozen=True)
+class Person:
+    """A drawn person, with the labels that the roster gives to them."""
+
+    identity: str
+    name: str
+    race: str
+    gender: str
+    age: str
+
+    def look(self) -> Look:
+        return self.at_age(self.age)
+
+    def at_age(self, age: str) -> Look:
+        """The same face in an age group: its own shape, with young or grey hair, smooth or lined skin."""
+        rng = _generator(self.identity)
+        look = _young(self.race, self.gender, rng)
+        return look if age == YOUNG else _aged(look, self.gender, rng)
+
+    def as_child(self) -> Look:
+        """The same person at about six: a rounder face with large eyes that sit low."""
+        look = self.at_age(YOUNG)
+        return replace(
+            look,
+            face_width=0.93,
+            jaw=0.18,
+            chin=0.86,
+            eye_size=look.eye_size * 1.28,
+            eye_height=look.eye_height + 0.13,
+            nose_length=look.nose_length * 0.72,
+            nose_width=look.nose_width * 0.85,
+            mouth_width=look.mouth_width * 0.8,
+            brow_thickness=look.brow_thickness * 0.6,
+            beard="none",
+            glasses=False,
+            earrings=False,
+        )
+
+
+CAST = (
+    Person("amber-lozenge", "Amber Lozenge", "Amber", MALES, YOUNG),
+    Person("copper-chevron", "Copper Chevron", "Amber", MALES, YOUNG),
+    Person("ochre-trapezoid", "Ochre Trapezoid", "Amber", MALES, OLD),
+    Person("saffron-ellipse", "Saffron Ellipse", "Amber", FEMALES, YOUNG),
+    Person("honey-of-the-long-arc", "Honey of the Long Arc", "Amber", FEMALES, OLD),
+    Person("cobalt-ocircle", "Cobalt O'Circle", "Blue", MALES, YOUNG),
+    Person("indigo-octagon", "Indigo Octagon", "Blue", MALES, OLD),
+    Person("azure-crescent", "Azure Crescent", "Blue", FEMALES, YOUNG),
+    Person("cerulean-helix", "Cerulean Helix", "Blue", FEMALES, YOUNG),
+    Person("teal-rhombus", "Teal Rhombus", "Blue", FEMALES, OLD),
+    Person("prasinos-kyvos", "Πράσινος Κύβος", "Green", MALES, YOUNG),
+    Person("moss-hexagon", "Moss Hexagon", "Green", MALES, OLD),
+    Person("jade-spiral", "Jade Spiral", "Green", FEMALES, YOUNG),
+    Person("fern-parabola", "Fern Parabola", "Green", FEMALES, OLD),
+    Person("olive-torus", "Olive Torus", "Green", FEMALES, OLD),
+    Person("plum-pentagon", "Plum Pentagon", "Violet", MALES, YOUNG),
+    Person("mauve-cylinder", "Mauve Cylinder", "Violet", MALES, OLD),
+    Person("thistle-prism", "Thistle Prism", "Violet", MALES, OLD),
+    Person("zi-sanjiao", "紫 三角", "Violet", FEMALES, YOUNG),
+    Person("lilac-ellipsoid", "Lilac Ellipsoid", "Violet", FEMALES, OLD),
+)
+
+# Known too little: fewer usable pictures than the funnel's last step wants.
+RARELY_PICTURED = (
+    Person("russet-cusp", "Russet Cusp", "Amber", FEMALES, YOUNG),
+    Person("slate-wedge", "Slate Wedge", "Blue", MALES, YOUNG),
+)
+
+# On no roster; they come up in the searches all the same.
+STRANGERS = tuple(
+    Person(f"stranger-{number}", f"Stranger {number}", race, gender, age)
+    for number, (race, gender, age) in enumerate(
+        (
+            ("Amber", MALES, YOUNG),
+            ("Blue", FEMALES, YOUNG),
+            ("Green", MALES, OLD),
+            ("Violet", FEMALES, OLD),
+            ("Amber", FEMALES, OLD),
+            ("Violet", MALES, YOUNG),
+            ("Green", FEMALES, YOUNG),
+            ("Blue", MALES, OLD),
+        ),
+        start=1,
+    )
+)
+
+
+def _generator(name: str) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(name.encode("utf-8")))
+
+
+def _young(race: str, gender: str, rng: np.random.Generator) -> Look:
+    female = gender == FEMALES
+    hue, saturation, value = PALETTES[race]
+    skin = hsv(hue + rng.uniform(-7, 7), saturation + rng.uniform(-0.09, 0.09), value + rng.uniform(-0.07, 0.05))
+    lips_hue = 352 if race == "Amber" else hue + (25 if race == "Violet" else 0)
+    return Look(
+        skin=skin,
+        hair=hsv(*_pick(YOUNG_HAIR, rng)),
+        iris=hsv(*_pick(IRISES, rng)),
+        lips=hsv(lips_hue, saturation + (0.30 if female else 0.12), value - (0.22 if female else 0.27)),
+        face_width=rng.uniform(0.72, 0.80) if female else rng.uniform(0.76, 0.88),
+        jaw=rng.uniform(0.05, 0.35) if female else rng.uniform(0.45, 0.95),
+        chin=rng.uniform(0.93, 1.0) if female else rng.uniform(0.97, 1.06),
+        eye_gap=rng.uniform(0.31, 0.38),
+        eye_size=rng.uniform(0.165, 0.20) if female else rng.uniform(0.145, 0.175),
+        eye_tilt=rng.uniform(-0.10, 0.18),
+        eye_height=rng.uniform(-0.14, -0.06),
+        brow_thickness=rng.uniform(0.035, 0.05) if female else rng.uniform(0.06, 0.095),
+        brow_arch=rng.uniform(0.05, 0.12) if female else rng.uniform(0.0, 0.06),
+        nose_length=rng.uniform(0.36, 0.46),
+        nose_width=rng.uniform(0.12, 0.16) if female else rng.uniform(0.145, 0.20),
+        mouth_width=rng.uniform(0.25, 0.32),
+        lip_fullness=rng.uniform(0.085, 0.11) if female else rng.uniform(0.05, 0.075),
+        hair_style=str(rng.choice(HAIR_STYLES[gender, YOUNG])),
+        hair_length=rng.uniform(1.0, 1.7),
+        hair_volume=rng.uniform(0.10, 0.24),
+        part=float(rng.choice([-0.35, 0.0, 0.35])),
+        beard="none" if female else str(rng.choice(BEARDS[YOUNG])),
+        lashes=1.0 if female else 0.35,
+        wrinkles=0.0,
+        glasses=bool(rng.random() < 0.22),
+        freckles=bool(rng.random() < 0.25),
+        mole=(float(rng.uniform(-0.4, 0.4)), float(rng.uniform(0.25, 0.5))) if rng.random() < 0.3 else None,
+        scar=bool(rng.random() < 0.15),
+        earrings=female and bool(rng.random() < 0.55),
+    )
+
+
+def _aged(look: Look, gender: str, rng: np.random.Generator) -> Look:
+    return replace(
+        look,
+        hair=hsv(*_pick(OLD_HAIR, rng)),
+        hair_style=str(rng.choice(HAIR_STYLES[gender, OLD])),
+        hair_length=rng.uniform(0.7, 1.1),
+        beard="none" if gender == FEMALES else str(rng.choice(BEARDS[OLD])),
+        wrinkles=rng.uniform(0.75, 1.0),
+        lip_fullness=look.lip_fullness * 0.75,
+        eye_size=look.eye_size * 0.93,
+    )
+
+
+def _pick(colours: tuple[tuple[float, float, float], ...], rng: np.random.Generator) -> tuple[float, float, float]:
+    return colours[int(rng.integers(len(colours)))]

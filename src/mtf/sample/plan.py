@@ -1,0 +1,114 @@
+"""Which pictures the searches find: for every identity, clean ones and its share of the dirt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mtf.sample.kinds import CLEAN_IF_RARE, CLEAN_PER_IDENTITY, DIRT, REPETITIONS, Kind
+from mtf.sample.people import CAST, OLD, RARELY_PICTURED, STRANGERS, Person
+
+
+@dataclass(frozen=True)
+class Find:
+    """One search result. `number` counts an identity's finds from 0; with the identity it names the picture.
+
+    `shown` are the people on it, by identity. `repeats` is the number of the find (of the same identity) that this
+    one repeats; `taken_from` the find of another identity that this one is.
+    """
+
+    identity: str
+    number: int
+    kind: Kind
+    shown: tuple[str, ...] = ()
+    repeats: int | None = None
+    taken_from: tuple[str, int] | None = None
+
+    @property
+    def place(self) -> tuple[str, int]:
+        return self.identity, self.number
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything. The default is the sample; tests make smaller ones."""
+
+    cast: Sequence[Person] = CAST
+    rare: Sequence[Person] = RARELY_PICTURED
+    clean: tuple[int, int] = CLEAN_PER_IDENTITY
+    dirt: Mapping[Kind, int] | None = None
+
+    @property
+    def people(self) -> list[Person]:
+        """The roster."""
+        return [*self.cast, *self.rare]
+
+
+def plan(seed: int, size: Size = Size()) -> list[Find]:  # noqa: B008 (immutable)
+    """All finds, by identity in the roster's order, and by number."""
+    rng = np.random.default_rng([seed, 1])
+    dirt = DIRT if size.dirt is None else size.dirt
+    finds: dict[str, list[Find]] = {person.identity: [] for person in size.people}
+    for person in size.people:
+        count = int(rng.integers(size.clean[0], size.clean[1] + 1)) if person in size.cast else CLEAN_IF_RARE
+        for _ in range(count):
+            _append(finds, person, Kind.CLEAN, shown=(person.identity,))
+    for kind, count in dirt.items():
+        for person in _receivers(kind, count, size, rng):
+            _append(finds, person, kind, **_particulars(kind, person, finds, size, rng))
+    return [find for person in size.people for find in finds[person.identity]]
+
+
+def _append(finds: dict[str, list[Find]], person: Person, kind: Kind, **particulars: object) -> None:
+    own = finds[person.identity]
+    own.append(replace(Find(person.identity, len(own), kind), **particulars))
+
+
+def _receivers(kind: Kind, count: int, size: Size, rng: np.random.Generator) -> list[Person]:
+    """Whose searches find a kind of dirt: dealt out evenly, to those it is possible for."""
+    able: list[Person] = list(size.cast)
+    if kind in (Kind.STRANGER, Kind.GROUP, Kind.SUNGLASSES):
+        able += size.rare
+    if kind is Kind.WRONG_AGE:
+        able = [person for person in able if person.age == OLD]
+    order: list[Person] = []
+    while len(order) < count:
+        order += [able[index] for index in rng.permutation(len(able))]
+    return order[:count]
+
+
+def _particulars(
+    kind: Kind, person: Person, finds: dict[str, list[Find]], size: Size, rng: np.random.Generator
+) -> dict[str, object]:
+    match kind:
+        case Kind.STRANGER:
+            return {"shown": (_any(STRANGERS, rng).identity,)}
+        case Kind.OTHER_MEMBER:
+            return {"shown": (_any(_others(size.cast, person), rng).identity,)}
+        case Kind.GROUP:
+            beside = [_any(STRANGERS, rng).identity, _any(_others(size.cast, person), rng).identity]
+            shown = [person.identity, *beside[: int(rng.integers(1, 3))]]
+            return {"shown": tuple(shown[index] for index in rng.permutation(len(shown)))}
+        case Kind.NO_FACE | Kind.FACE_LIKE | Kind.EMPTY | Kind.HTML | Kind.BOMB:
+            return {}
+        case Kind.SECOND_IDENTITY:
+            other = _any(_others(size.cast, person), rng)
+            return {"shown": (other.identity,), "taken_from": (other.identity, _clean(finds[other.identity], rng))}
+        case kind if kind in REPETITIONS:
+            return {"shown": (person.identity,), "repeats": _clean(finds[person.identity], rng)}
+    return {"shown": (person.identity,)}
+
+
+def _others(people: Sequence[Person], person: Person) -> list[Person]:
+    return [other for other in people if other != person]
+
+
+def _any(people: Sequence[Person], rng: np.random.Generator) -> Person:
+    return people[int(rng.integers(len(people)))]
+
+
+def _clean(finds: list[Find], rng: np.random.Generator) -> int:
+    clean = [find.number for find in finds if find.kind is Kind.CLEAN]
+    return clean[int(rng.integers(len(clean)))]
