@@ -109,7 +109,9 @@ def _bing_task(attribute: str) -> dict[str, str | None] | None:
     if result is None:
         return None
     url = _address(result.get("murl"))
-    return url and {"file_url": url, "page_url": _address(result.get("purl")), "title": _title(result.get("t"))}
+    if url is None:
+        return None
+    return {"file_url": url, "page_url": _address(result.get("purl")), "title": _title(result.get("t"))}
 
 
 def _json_object(text: str) -> dict[str, Any] | None:

@@ -13,11 +13,14 @@ _LONGEST_DETAIL = 300
 class Failed(Exception):
     """One address failed, for a reason of `tables.Fetched`; `detail` is one line for people."""
 
-    def __init__(self, outcome: Fetched, detail: str, *, http_status: int | None = None) -> None:
+    def __init__(
+        self, outcome: Fetched, detail: str, *, http_status: int | None = None, image_id: str | None = None
+    ) -> None:
         super().__init__(f"{outcome}: {detail}")
         self.outcome = outcome
         self.detail = " ".join(detail.split())[:_LONGEST_DETAIL]
         self.http_status = http_status
+        self.image_id = image_id
 
 
 def is_retriable(outcome: str, http_status: int | None) -> bool:

@@ -41,7 +41,7 @@ class Folder:
 
     def __init__(self, source: FolderSource, root: Path) -> None:
         self.source = source
-        self._prefix = f"file:{quote(source.path.rstrip('/'))}/"
+        self._prefix = url_prefix(source)
         self._files = _listed(root / source.path, source.path)
 
     def find(self, files: str | None) -> list[Candidate]:
@@ -81,6 +81,11 @@ class Folder:
     def _candidate(self, name: str, rank: int) -> Candidate:
         url = self._prefix + quote(name)
         return Candidate(url, SOURCE, rank, title=PurePosixPath(name).stem[:300] or None, claim=self.source.license)
+
+
+def url_prefix(source: FolderSource) -> str:
+    """What the addresses of a folder's files begin with."""
+    return f"file:{quote(source.path.rstrip('/'))}/"
 
 
 def _normal(name: str) -> str:

@@ -57,7 +57,7 @@ async def _results(fetcher: Fetcher, source: SearchSource, query: str, claim: st
             return
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Page:
     content: bytes
 

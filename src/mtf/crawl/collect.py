@@ -1,0 +1,244 @@
+"""One identity's addresses, from candidate to picture.
+
+The order is that of least intrusion. An address that was taken down is never asked for. The picture's page comes
+before the picture: where robots.txt, the page's headers, its markup or its site's tdmrep.json reserve this use, the
+picture is not asked for at all. What only the picture's own headers say is known when its bytes are here; they are
+dropped then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from mtf.crawl.candidates import Candidate
+from mtf.crawl.failure import Failed
+from mtf.crawl.fetch import Fetcher
+from mtf.crawl.fetched import Fetch, Picture
+from mtf.crawl.folder import SOURCE as FOLDER
+from mtf.crawl.folder import Folder
+from mtf.crawl.pages import Page, Pages
+from mtf.crawl.reservations import Headers, Reservations
+from mtf.crawl.sniff import Kind, sniff
+from mtf.crawl.spool import Spool
+from mtf.licenses import evidence
+from mtf.params import Crawl
+from mtf.tables import Fetched
+from mtf.takedowns import Takedown, Takedowns
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What all identities of one run share. `examiner` has one thread: Pillow's warnings are silenced per process."""
+
+    crawl: Crawl
+    fetcher: Fetcher
+    reservations: Reservations
+    takedowns: Takedowns
+    folders: tuple[Folder, ...]
+    examiner: Executor
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A picture's bytes, and what came with them. `requests` counts those that were made for it in this run."""
+
+    data: bytes
+    page: Page
+    stated: evidence.Statement
+    fetched_at: datetime
+    status: int | None = None
+    headers: Headers = ()
+    opt_outs: tuple[str, ...] = ()
+    requests: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """A file's identity, kind, and what its own metadata states."""
+
+    image_id: str
+    kind: Kind
+    stated: evidence.Statement
+
+
+class Collector:
+    """Obtains the pictures of one identity; `memory` holds earlier fetches by address.
+
+    With `renew` the pages of pictures that are here already are asked for again, else only those that failed.
+    """
+
+    def __init__(self, identity: str, tools: Tools, spool: Spool, memory: dict[str, Fetch], *, renew: bool) -> None:
+        self._identity = identity
+        self._tools = tools
+        self._spool = spool
+        self._memory = memory
+        self._renew = renew
+        self._pages = Pages(tools.fetcher, tools.reservations, spool)
+
+    async def obtain_all(self, candidates: Iterable[Candidate]) -> list[Fetch]:
+        return list(await asyncio.gather(*(self.obtain(candidate) for candidate in candidates)))
+
+    async def obtain(self, candidate: Candidate) -> Fetch:
+        """What becomes of one address. A picture that an earlier run brought is judged anew, not fetched anew."""
+        earlier = self._memory.get(candidate.url)
+        attempts = 0 if earlier is None else earlier.attempts
+        try:
+            self._heed_takedowns(candidate)
+            found = await self._find(candidate, earlier)
+            picture = await self._picture(candidate, found)
+        except Failed as failure:
+            return _failed(candidate, failure, attempts)
+        return Fetch(
+            candidate,
+            Fetched.STORED,
+            attempts + found.requests,
+            found.fetched_at,
+            http_status=found.status,
+            image_id=picture.image_id,
+            size_bytes=picture.size_bytes,
+            picture=picture,
+        )
+
+    async def _find(self, candidate: Candidate, earlier: Fetch | None) -> _Found:
+        if candidate.source == FOLDER:
+            return self._in_folder(candidate)
+        if earlier is not None and earlier.picture is not None:
+            return await self._here_already(candidate, earlier, earlier.picture)
+        return await self._on_the_web(candidate)
+
+    def _in_folder(self, candidate: Candidate) -> _Found:
+        """A folder's pictures have no page: what its owner states in params.yaml is said of all of them."""
+        folder = next((folder for folder in self._tools.folders if folder.holds(candidate.url)), None)
+        if folder is None:
+            raise Failed(Fetched.MISSING, "of a folder that params.yaml no longer names")
+        data = folder.read(candidate.url, max_bytes=self._tools.crawl.max_bytes)
+        stated = evidence.of_data_set(folder.source.license, folder.source.creator)
+        now = datetime.now(UTC)
+        return _Found(data, Page(None, now), stated, now)
+
+    async def _on_the_web(self, candidate: Candidate) -> _Found:
+        page = await self._pages.at(candidate.page_url)
+        stated = await self._page_statement(candidate, page)
+        answer = await self._tools.fetcher.get(
+            candidate.url, max_bytes=self._tools.crawl.max_bytes, permission=self._tools.reservations.permit
+        )
+        answer.demand_success()
+        headers = tuple(answer.headers.items())
+        opt_outs = await self._opt_outs(candidate, headers)
+        return _Found(answer.body, page, stated, datetime.now(UTC), answer.status, headers, opt_outs)
+
+    async def _here_already(self, candidate: Candidate, earlier: Fetch, picture: Picture) -> _Found:
+        page, requests = await self._page_again(candidate, picture)
+        stated = await self._page_statement(candidate, page)
+        await self._heed_robots(candidate)
+        opt_outs = await self._opt_outs(candidate, picture.headers)
+        status, fetched_at = earlier.http_status, earlier.fetched_at
+        return _Found(picture.read(), page, stated, fetched_at, status, picture.headers, opt_outs, requests)
+
+    async def _page_again(self, candidate: Candidate, picture: Picture) -> tuple[Page, int]:
+        """The page of an earlier picture, and how often it was asked for; where asking fails, the earlier one stays."""
+        is_same = picture.url == candidate.url and picture.page.url == candidate.page_url
+        if is_same and not self._renew and not picture.page.is_retriable:
+            return picture.page, 0
+        page = await self._pages.at(candidate.page_url)
+        is_lost = page.compressed is None and picture.page.compressed is not None
+        return (picture.page if is_same and is_lost else page), 1
+
+    async def _page_statement(self, candidate: Candidate, page: Page) -> evidence.Statement:
+        """What the page says of the picture. Raises Failed(OPTED_OUT) where the page or its site binds us."""
+        self._tools.reservations.enforce(page.opt_outs)
+        if page.url is None:
+            return evidence.Statement()
+        stated = await asyncio.to_thread(page.statement, candidate.url)
+        self._tools.reservations.enforce([stated.opt_out])
+        return stated
+
+    async def _opt_outs(self, candidate: Candidate, headers: Headers) -> tuple[str, ...]:
+        """What is reserved for the picture itself. Raises Failed(OPTED_OUT) where that binds us."""
+        reservations = self._tools.reservations
+        signals = [
+            *await reservations.of_robots(candidate.url),
+            *reservations.of_headers(headers),
+            *await reservations.of_site(candidate.url, headers),
+        ]
+        reservations.enforce(signals)
+        return tuple(signals)
+
+    async def _heed_robots(self, candidate: Candidate) -> None:
+        """A robots.txt that now disallows counts; one that cannot be read now does not undo what is here."""
+        try:
+            await self._tools.reservations.permit(candidate.url)
+        except Failed as failure:
+            if failure.outcome == Fetched.OPTED_OUT:
+                raise
+
+    def _heed_takedowns(self, candidate: Candidate) -> None:
+        request = self._tools.takedowns.of_address(
+            identity=self._identity, url=candidate.url, page_url=candidate.page_url
+        )
+        if request is not None:
+            raise _taken_down(request)
+
+    async def _picture(self, candidate: Candidate, found: _Found) -> Picture:
+        """The picture, set aside with its row of evidence. Raises Failed where it is none that may be stored."""
+        loop = asyncio.get_running_loop()
+        examined = await loop.run_in_executor(self._tools.examiner, _examine, found.data, self._tools.crawl)
+        if (request := self._tools.takedowns.of_image(examined.image_id)) is not None:
+            raise _taken_down(request, image_id=examined.image_id)
+        return Picture(
+            image_id=examined.image_id,
+            url=candidate.url,
+            kind=examined.kind,
+            size_bytes=len(found.data),
+            read=self._spool.add(found.data),
+            headers=found.headers,
+            page=found.page,
+            evidence=self._evidence(candidate, found, examined),
+        )
+
+    def _evidence(self, candidate: Candidate, found: _Found, examined: _Examined) -> dict[str, Any]:
+        """The picture's row of the table of evidence."""
+        return {
+            "identity": self._identity,
+            "image_id": examined.image_id,
+            "url": candidate.url,
+            "page_url": candidate.page_url,
+            "claim": candidate.claim,
+            "http_status": found.page.status,
+            "response_sha256": found.page.sha256,
+            "checked_at": found.page.fetched_at,
+            **evidence.combine(
+                candidate.claim,
+                found.stated,
+                examined.stated,
+                unreachable=found.page.detail,
+                opt_out=next(iter((*found.page.opt_outs, *found.opt_outs)), None),
+            ),
+        }
+
+
+def _examine(data: bytes, crawl: Crawl) -> _Examined:
+    kind = sniff(data, crawl)
+    return _Examined(hashlib.sha256(data).hexdigest(), kind, evidence.read_picture(data))
+
+
+def _failed(candidate: Candidate, failure: Failed, attempts: int) -> Fetch:
+    return Fetch(
+        candidate,
+        failure.outcome,
+        attempts + (failure.outcome != Fetched.TAKEN_DOWN),
+        datetime.now(UTC),
+        failure.detail,
+        failure.http_status,
+        failure.image_id,
+    )
+
+
+def _taken_down(request: Takedown, *, image_id: str | None = None) -> Failed:
+    return Failed(Fetched.TAKEN_DOWN, f"{request.kind}, asked for on {request.added_at}", image_id=image_id)

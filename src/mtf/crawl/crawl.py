@@ -1,0 +1,212 @@
+"""Crawl the roster: for each identity decide what is to be done, do it, and write its shard.
+
+A shard whose inputs still hold is left alone, unless addresses failed in a way that may pass: then these alone are
+tried again. Where the inputs changed, the search is repeated only if what is searched for changed; pictures that
+are here are judged anew and never fetched again. Identities are worked on a few at a time, all in one event loop,
+which is where hosts are paced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mtf.crawl import recorded, store
+from mtf.crawl.candidates import Candidate, each_address_once
+from mtf.crawl.collect import Collector, Tools
+from mtf.crawl.fetch import Fetcher, user_agent
+from mtf.crawl.fetched import Fetch, each_content_once
+from mtf.crawl.folder import Folder
+from mtf.crawl.reservations import Reservations
+from mtf.crawl.search import Found, search
+from mtf.crawl.spool import Spool
+from mtf.crawl.store import Inputs, Memory
+from mtf.errors import MtfError
+from mtf.fingerprint import fingerprint
+from mtf.params import FolderSource, Params
+from mtf.takedowns import Takedowns
+
+AT_ONCE = 8
+"""Identities in flight: enough different hosts to be busy while each is paced, few enough to bound memory."""
+
+_SEARCH_CODE = ("mtf.crawl.engines", "mtf.crawl.search", "mtf.crawl.folder")
+_CODE = ("mtf.crawl", "mtf.licenses", "mtf.takedowns")
+
+
+@dataclass(frozen=True)
+class Person:
+    """What the crawl needs of a roster's row."""
+
+    identity: str
+    query: str
+    files: str | None
+
+
+@dataclass
+class Report:
+    """What a run did, by identity, and which searches could not be completed."""
+
+    made: list[str] = field(default_factory=list)
+    retried: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run over a roster. Shards go to `folder`; relative paths of sources begin at `root`."""
+
+    root: Path
+    folder: Path
+    params: Params
+    takedowns: Takedowns
+    refresh: bool
+    done: Callable[[], None] = lambda: None
+
+
+def crawl(people: Iterable[Person], job: Job) -> Report:
+    """Bring the shards of `people` up to date. Raises BadInput for a source that is not there."""
+    web = job.params.crawl.web
+    serving = nullcontext(None) if web is None else recorded.serve(job.root / web)
+    with serving as recorded_web, ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
+        try:
+            return asyncio.run(_crawl(list(people), job, recorded_web, examiner))
+        except* MtfError as group:
+            raise group.exceptions[0] from None
+
+
+async def _crawl(
+    people: list[Person], job: Job, web: recorded.RecordedWeb | None, examiner: ThreadPoolExecutor
+) -> Report:
+    crawl = job.params.crawl
+    report = Report()
+    folders = tuple(Folder(source, job.root) for source in crawl.sources if isinstance(source, FolderSource))
+    async with Fetcher(crawl, user_agent=user_agent(job.params.project), web=web) as fetcher:
+        reservations = Reservations(fetcher, job.params.licenses.binding_opt_outs)
+        tools = Tools(crawl, fetcher, reservations, job.takedowns, folders, examiner)
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def one(person: Person) -> None:
+            async with places:
+                await _Identity(person, job, tools, report).bring_up_to_date()
+                job.done()
+
+        async with asyncio.TaskGroup() as group:
+            for person in people:
+                group.create_task(one(person))
+    return report
+
+
+class _Identity:
+    """The work on one identity."""
+
+    def __init__(self, person: Person, job: Job, tools: Tools, report: Report) -> None:
+        self._person = person
+        self._job = job
+        self._tools = tools
+        self._report = report
+        self._shard = job.folder / f"{person.identity}.tar"
+
+    async def bring_up_to_date(self) -> None:
+        memory = await asyncio.to_thread(store.recall, self._shard)
+        searched = self._searched()
+        is_current = memory.inputs == self._inputs(searched, memory.fetches.values()) and not self._job.refresh
+        if not is_current:
+            await self._make(memory, searched)
+            self._report.made.append(self._person.identity)
+        elif any(self._fails(fetch) for fetch in memory.fetches.values()):
+            await self._retry(memory, searched)
+            self._report.retried.append(self._person.identity)
+        else:
+            self._report.kept.append(self._person.identity)
+
+    async def _make(self, memory: Memory, searched: str) -> None:
+        candidates, searched = await self._candidates(memory, searched)
+        with Spool(self._job.folder.parent) as spool:
+            collector = self._collector(spool, memory)
+            fetches = each_content_once(await collector.obtain_all(candidates), before=memory.stored)
+            await self._write(fetches, searched)
+
+    async def _retry(self, memory: Memory, searched: str) -> None:
+        """Try again what failed in a way that may pass; everything else stays as it is."""
+        failed = {url for url, fetch in memory.fetches.items() if self._fails(fetch)}
+        with Spool(self._job.folder.parent) as spool:
+            collector = self._collector(spool, memory)
+            obtained = await collector.obtain_all(memory.fetches[url].candidate for url in failed)
+            fetches = memory.fetches | {fetch.candidate.url: fetch for fetch in obtained}
+            await self._write(each_content_once(fetches.values(), before=memory.stored), searched)
+
+    async def _candidates(self, memory: Memory, searched: str) -> tuple[list[Candidate], str]:
+        """What to obtain, and the digest of the search: empty where it was not completed, so that it is repeated."""
+        known = [fetch.candidate for fetch in memory.fetches.values()]
+        is_searched = memory.inputs is not None and memory.inputs.searched == searched
+        is_down = self._tools.takedowns.of_identity(self._person.identity) is not None
+        if is_down or (is_searched and not self._job.refresh):
+            return known, searched
+        found = await self._search()
+        self._report.problems += found.problems
+        # A search engine's answers change from day to day: what it no longer names is not lost for that.
+        kept = known if is_searched or found.problems else []
+        return each_address_once([*found.candidates, *kept]), "" if found.problems else searched
+
+    async def _search(self) -> Found:
+        found = Found()
+        folders = iter(self._tools.folders)
+        for source in self._tools.crawl.sources:
+            if isinstance(source, FolderSource):
+                found.candidates += next(folders).find(self._person.files)
+            else:
+                results = await search(self._tools.fetcher, source, self._person.query)
+                found.candidates += results.candidates
+                found.problems += results.problems
+        return found
+
+    def _collector(self, spool: Spool, memory: Memory) -> Collector:
+        return Collector(self._person.identity, self._tools, spool, memory.fetches, renew=self._job.refresh)
+
+    async def _write(self, fetches: list[Fetch], searched: str) -> None:
+        inputs = self._inputs(searched, fetches)
+        await asyncio.to_thread(store.write, self._shard, self._person.identity, fetches, inputs)
+
+    def _fails(self, fetch: Fetch) -> bool:
+        return fetch.is_to_be_tried_again(self._tools.crawl.attempts)
+
+    def _searched(self) -> str:
+        """Digest of what decides which addresses are found."""
+        crawl = self._tools.crawl
+        stamps = [stamp for folder in self._tools.folders for stamp in folder.stamp(self._person.files)]
+        web = None if crawl.web is None else _digest_of(self._job.root / crawl.web / recorded.RESPONSES)
+        is_down = self._tools.takedowns.of_identity(self._person.identity) is not None
+        person = [self._person.query, self._person.files, is_down]
+        return fingerprint(person, crawl.sources, stamps, web, code=_SEARCH_CODE)
+
+    def _inputs(self, searched: str, fetches: Iterable[Fetch]) -> Inputs:
+        """`searched`, and a digest of that and of all that decides what becomes of the addresses."""
+        crawl = self._tools.crawl
+        bounds = [crawl.max_bytes, crawl.max_pixels, crawl.min_side_px]
+        opt_outs = sorted(self._job.params.licenses.binding_opt_outs)
+        return Inputs(searched, fingerprint(searched, bounds, opt_outs, self._takedowns(fetches), code=_CODE))
+
+    def _takedowns(self, fetches: Iterable[Fetch]) -> list[list[str]]:
+        """The takedowns that concern these fetches, and no others: one request must not undo 640 shards."""
+        takedowns, identity = self._tools.takedowns, self._person.identity
+        requests = {
+            request
+            for fetch in fetches
+            for request in (
+                takedowns.of_picture(fetch.candidate.url),
+                takedowns.of_page(fetch.candidate.page_url),
+                takedowns.of_image(fetch.image_id),
+            )
+        } | {takedowns.of_identity(identity)}
+        return sorted([request.kind, request.value] for request in requests if request is not None)
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

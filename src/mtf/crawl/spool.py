@@ -1,0 +1,35 @@
+"""Bytes set aside on disk until their shard is written: memory holds what is in flight, not what is done."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+Reader = Callable[[], bytes]
+
+
+class Spool:
+    """A file without a name in `folder`: nothing of it remains, however the run ends. Use it in a `with`."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (closed by `__exit__`)
+        self._size_bytes = 0
+
+    def add(self, data: bytes) -> Reader:
+        """Set `data` aside; the reader gives it back while the spool is open."""
+        offset = self._size_bytes
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
+        self._size_bytes += len(data)
+        return partial(os.pread, self._file.fileno(), len(data), offset)
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()

@@ -1,0 +1,227 @@
+"""One identity's shard: pictures, their pages, and everything a later run must remember of them.
+
+Members, after `digest`: `inputs`, what the shard was made from; per picture `IMAGE_ID.EXT` and, where it was read,
+`IMAGE_ID.page.gz`; the identity's rows of the tables `fetches` and `evidence`; `responses.parquet`, the headers.
+The digest is that of the pictures alone: stages that read pictures are not concerned when only evidence changed.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import tarfile
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mtf import shards, tables
+from mtf.crawl.candidates import Candidate
+from mtf.crawl.fetched import Fetch, Picture
+from mtf.crawl.pages import Page
+from mtf.crawl.sniff import Kind
+from mtf.fingerprint import fingerprint
+from mtf.tables import Fetched
+
+INPUTS = "inputs"
+FETCHES = "fetches.parquet"
+EVIDENCE = "evidence.parquet"
+RESPONSES = "responses.parquet"
+
+_RESPONSES: dict[str, Any] = {
+    "image_id": pl.String,
+    "headers": pl.String,
+    "page_status": pl.Int32,
+    "page_headers": pl.String,
+    "page_detail": pl.String,
+    "page_sha256": pl.String,
+    "page_opt_outs": pl.String,
+    "page_fetched_at": tables.UTC,
+}
+_FROM_CANDIDATE = ("url", "page_url", "title", "source", "claim", "query", "rank")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Digests of what was searched for, and of all that a shard was made from; `searched` is empty where the search
+    was not completed.
+    """
+
+    searched: str
+    made: str
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What an earlier run left: its fetches by address, with their pictures."""
+
+    inputs: Inputs | None
+    fetches: dict[str, Fetch]
+
+    @property
+    def stored(self) -> list[str]:
+        """The addresses whose pictures are in the shard."""
+        return [url for url, fetch in self.fetches.items() if fetch.outcome == Fetched.STORED]
+
+
+def write(path: Path, identity: str, fetches: list[Fetch], inputs: Inputs) -> None:
+    """Write the shard of `identity`; of fetches with one content only one may be STORED."""
+    pictures = [fetch for fetch in fetches if fetch.outcome == Fetched.STORED and fetch.picture is not None]
+    digest = fingerprint([fetch.image_id for fetch in pictures])
+    with shards.writing(path, digest) as shard:
+        shard.add(INPUTS, json.dumps(asdict(inputs)).encode("ascii"))
+        images = [_add_picture(shard, identity, fetch, fetch.picture) for fetch in pictures if fetch.picture]
+        evidence = [fetch.picture.evidence for fetch in pictures if fetch.picture]
+        shard.add(FETCHES, _parquet(tables.frame(tables.FETCHES, [_fetch_row(identity, each) for each in fetches])))
+        shard.add(EVIDENCE, _parquet(tables.frame(tables.EVIDENCE, evidence)))
+        responses = [_response_row(fetch.picture) for fetch in pictures if fetch.picture]
+        shard.add(RESPONSES, _parquet(pl.DataFrame(responses, schema=_RESPONSES, orient="row")))
+        shard.finish(tables.frame(tables.IMAGES, images))
+
+
+def read_tables(path: Path) -> dict[str, pl.DataFrame]:
+    """The rows of one shard: `images`, `fetches`, `evidence`."""
+    members = shards.members(path)
+    with shards.reader(path) as shard:
+        return {
+            name: pl.read_parquet(io.BytesIO(shard.read(*members[member])))
+            for name, member in (("images", shards.ROWS), ("fetches", FETCHES), ("evidence", EVIDENCE))
+        }
+
+
+def recall(path: Path) -> Memory:
+    """What the shard at `path` remembers; nothing where there is no readable shard."""
+    try:
+        members = shards.members(path)
+        with shards.reader(path) as shard:
+            frames = {
+                name: pl.read_parquet(io.BytesIO(shard.read(*members[name])))
+                for name in (FETCHES, EVIDENCE, RESPONSES, shards.ROWS)
+            }
+            inputs = Inputs(**json.loads(shard.read(*members[INPUTS])))
+    except (OSError, tarfile.TarError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
+        return Memory(None, {})
+    pictures = _pictures(path, members, frames)
+    fetches = (_fetch(row, pictures) for row in frames[FETCHES].iter_rows(named=True))
+    return Memory(inputs, {fetch.candidate.url: fetch for fetch in fetches})
+
+
+def inputs_of(path: Path) -> Inputs | None:
+    """What the shard at `path` was made from, without looking at the rest of it."""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            info = next(itertools.islice(tar, 1, None))
+            return Inputs(**json.loads(shards.read(path, info.offset_data, info.size)))
+    except (OSError, tarfile.TarError, StopIteration, TypeError, ValueError):
+        return None
+
+
+def _add_picture(shard: shards.ShardWriter, identity: str, fetch: Fetch, picture: Picture) -> dict[str, Any]:
+    offset, size_bytes = shard.add(f"{picture.image_id}.{picture.kind.extension}", picture.read())
+    if picture.page.compressed is not None:
+        shard.add(_page_member(picture.image_id), picture.page.compressed())
+    return {
+        "identity": identity,
+        "image_id": picture.image_id,
+        **{name: getattr(fetch.candidate, name) for name in ("url", "page_url", "title", "source", "claim")},
+        "media_type": picture.kind.media_type,
+        "width": picture.kind.width,
+        "height": picture.kind.height,
+        "offset": offset,
+        "size_bytes": size_bytes,
+    }
+
+
+def _page_member(image_id: str) -> str:
+    return f"{image_id}.page.gz"
+
+
+def _fetch_row(identity: str, fetch: Fetch) -> dict[str, Any]:
+    return {
+        "identity": identity,
+        **{name: getattr(fetch.candidate, name) for name in _FROM_CANDIDATE},
+        "outcome": fetch.outcome,
+        "detail": fetch.detail,
+        "http_status": fetch.http_status,
+        "image_id": fetch.image_id,
+        "size_bytes": fetch.size_bytes,
+        "attempts": fetch.attempts,
+        "fetched_at": fetch.fetched_at,
+    }
+
+
+def _response_row(picture: Picture) -> dict[str, Any]:
+    page = picture.page
+    return {
+        "image_id": picture.image_id,
+        "headers": json.dumps(picture.headers),
+        "page_status": page.status,
+        "page_headers": json.dumps(page.headers),
+        "page_detail": page.detail,
+        "page_sha256": page.sha256,
+        "page_opt_outs": json.dumps(page.opt_outs),
+        "page_fetched_at": page.fetched_at,
+    }
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, statistics=False)
+    return buffer.getvalue()
+
+
+def _pictures(path: Path, members: dict[str, tuple[int, int]], frames: dict[str, pl.DataFrame]) -> dict[str, Picture]:
+    """The pictures of a shard by image_id; their bytes are read when they are asked for."""
+    joined = frames[shards.ROWS].join(frames[RESPONSES], on="image_id", how="left", maintain_order="left")
+    evidence = {row["image_id"]: row for row in frames[EVIDENCE].iter_rows(named=True)}
+    names = {name.partition(".")[0]: name for name in members if not name.endswith(".gz")}
+    return {
+        row["image_id"]: Picture(
+            image_id=row["image_id"],
+            url=row["url"],
+            kind=Kind(row["media_type"], names[row["image_id"]].partition(".")[2], row["width"], row["height"]),
+            size_bytes=row["size_bytes"],
+            read=partial(shards.read, path, row["offset"], row["size_bytes"]),
+            headers=_pairs(row["headers"]),
+            page=_page(path, members, row),
+            evidence=evidence[row["image_id"]],
+        )
+        for row in joined.iter_rows(named=True)
+    }
+
+
+def _page(path: Path, members: dict[str, tuple[int, int]], row: dict[str, Any]) -> Page:
+    place = members.get(_page_member(row["image_id"]))
+    return Page(
+        url=row["page_url"],
+        fetched_at=row["page_fetched_at"],
+        status=row["page_status"],
+        headers=_pairs(row["page_headers"]),
+        compressed=None if place is None else partial(shards.read, path, *place),
+        sha256=row["page_sha256"],
+        detail=row["page_detail"],
+        opt_outs=tuple(json.loads(row["page_opt_outs"])),
+    )
+
+
+def _pairs(text: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in json.loads(text))
+
+
+def _fetch(row: dict[str, Any], pictures: dict[str, Picture]) -> Fetch:
+    outcome = Fetched(row["outcome"])
+    has_picture = outcome in (Fetched.STORED, Fetched.DUPLICATE)
+    return Fetch(
+        candidate=Candidate(**{name: row[name] for name in _FROM_CANDIDATE}),
+        outcome=outcome,
+        attempts=row["attempts"],
+        fetched_at=row["fetched_at"],
+        detail=row["detail"],
+        http_status=row["http_status"],
+        image_id=row["image_id"],
+        size_bytes=row["size_bytes"],
+        picture=pictures.get(row["image_id"]) if has_picture else None,
+    )

@@ -1,0 +1,113 @@
+"""Discover and fetch the pictures of the roster's identities: `build/crawl`."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+import polars as pl
+from rich.console import Console
+from rich.progress import Progress
+
+from mtf import atomic, roster, shards, tables, takedowns
+from mtf.crawl import store
+from mtf.crawl.crawl import Job, Person, Report, crawl
+from mtf.crawl.folder import url_prefix
+from mtf.errors import GateFailed, listed
+from mtf.params import FolderSource, Params
+from mtf.tables import Fetched
+from mtf.workspace import Workspace
+
+STAGE = "crawl"
+SHOWN_PROBLEMS = 10
+_TABLES = {"images": tables.IMAGES, "fetches": tables.FETCHES, "evidence": tables.EVIDENCE}
+_PICTURES = (Fetched.STORED, Fetched.DUPLICATE)
+
+
+def run(workspace: Workspace, params: Params, *, refresh: bool = False) -> None:
+    """Bring every identity's shard up to date, then gather the tables and say what came of it.
+
+    Raises BadInput for a bad roster, takedown or source, GateFailed for a source that yields nothing at all.
+    """
+    people = [
+        Person(row["identity"], row["query"], row["files"])
+        for row in roster.load(workspace.roster, params).iter_rows(named=True)
+    ]
+    folder = workspace.shards(STAGE)
+    folder.mkdir(parents=True, exist_ok=True)
+    identities = [person.identity for person in people]
+    removed = shards.remove_except(folder, set(identities).__contains__)
+    report = _crawl(people, workspace, params, refresh=refresh)
+    gathered = _gather(workspace, identities)
+    metrics = _metrics(gathered, len(identities))
+    atomic.write_json(workspace.metrics(STAGE), metrics)
+    _print(report, removed, metrics)
+    _check_sources(params, gathered["fetches"], report)
+
+
+def _crawl(people: list[Person], workspace: Workspace, params: Params, *, refresh: bool) -> Report:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("crawl", total=len(people))
+        job = Job(
+            root=workspace.root,
+            folder=workspace.shards(STAGE),
+            params=params,
+            takedowns=takedowns.load(workspace.takedowns),
+            refresh=refresh,
+            done=lambda: progress.advance(bar),
+        )
+        return crawl(people, job)
+
+
+def _gather(workspace: Workspace, identities: list[str]) -> dict[str, pl.DataFrame]:
+    rows = [store.read_tables(workspace.shard(STAGE, identity)) for identity in identities]
+    return {
+        name: tables.write(table, pl.concat([each[name] for each in rows]), workspace.table(STAGE, name))
+        for name, table in _TABLES.items()
+    }
+
+
+def _metrics(gathered: dict[str, pl.DataFrame], identities: int) -> dict[str, int | dict[str, int]]:
+    fetches, evidence = gathered["fetches"], gathered["evidence"]
+    return {
+        "identities": identities,
+        "addresses": fetches.height,
+        "images": gathered["images"].height,
+        "outcomes": _counts(fetches["outcome"]),
+        "pages_read": evidence.filter(pl.col("response_sha256").is_not_null())["page_url"].n_unique(),
+        "evidence": _counts(evidence["stated"]),
+    }
+
+
+def _counts(values: pl.Series) -> dict[str, int]:
+    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
+
+
+def _print(report: Report, removed: list[str], metrics: dict[str, int | dict[str, int]]) -> None:
+    done = [(report.made, "made"), (report.retried, "tried again"), (report.kept, "left as they were")]
+    parts = [f"{len(identities)} {what}" for identities, what in [*done, (removed, "removed")] if identities]
+    print(f"crawl: {metrics['identities']} identities: {', '.join(parts)}")
+    print(f"  {metrics['addresses']} addresses, {metrics['images']} images stored")
+    for title, counts in (("outcomes", metrics["outcomes"]), ("evidence", metrics["evidence"])):
+        assert isinstance(counts, dict)  # noqa: S101 (for the type checker)
+        print(f"  {title}: {', '.join(f'{name} {count}' for name, count in counts.items()) or 'none'}")
+    print(f"  {metrics['pages_read']} pages read")
+    for problem in report.problems[:SHOWN_PROBLEMS]:
+        print(f"  search not completed: {problem}")
+    if len(report.problems) > SHOWN_PROBLEMS:
+        print(f"  … and {len(report.problems) - SHOWN_PROBLEMS} more searches not completed")
+
+
+def _check_sources(params: Params, fetches: pl.DataFrame, report: Report) -> None:
+    """A source that yields nothing at all is a failure, not an empty success."""
+    for source in params.crawl.sources:
+        name = f"folder {source.path}" if isinstance(source, FolderSource) else source.kind
+        is_ours = pl.col("source") == source.kind
+        if isinstance(source, FolderSource):
+            is_ours &= pl.col("url").str.starts_with(url_prefix(source))
+        found = fetches.filter(is_ours)
+        if not found["outcome"].is_in([str(outcome) for outcome in _PICTURES]).any():
+            reasons = [f"{outcome} {count}" for outcome, count in _counts(found["outcome"]).items()]
+            why = [*reasons, *report.problems[:1]] or ["nothing was found"]
+            raise GateFailed(f"crawl.sources: {name} yielded no picture for any identity: {listed(why)}")
