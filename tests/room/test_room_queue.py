@@ -60,10 +60,20 @@ def test_a_joint_verdict_is_owed_by_nobody() -> None:
     assert step_of(owed(some_faces("a", "b"), opinions(), panel)) == {"a": "identity", "b": None}
 
 
-@pytest.mark.parametrize(("groups", "expected"), [({}, "task_fit"), ({"a": "g"}, "duplicate")])
+@pytest.mark.parametrize(("groups", "expected"), [({}, "task_fit"), ({"a": "g", "b": "g"}, "duplicate")])
 def test_only_a_face_in_a_group_is_asked_about_duplicates(groups: dict[str, str], expected: str) -> None:
-    own = opinions(*(("a", step, "accept") for step in ("face", "identity", "quality")))
-    assert step_of(owed(some_faces("a", groups=groups), own, settled())) == {"a": expected}
+    own = opinions(*((face, step, "accept") for face in "ab" for step in ("face", "identity", "quality")))
+    assert step_of(owed(some_faces("a", "b", groups=groups), own, settled())) == {"a": expected, "b": expected}
+
+
+def test_a_group_waits_for_its_members_and_a_member_without_rivals_goes_on() -> None:
+    faces = some_faces("a", "b", groups={"a": "g", "b": "g"})
+    arrived = [("a", step, "accept") for step in ("face", "identity", "quality")]
+    waiting = owed(faces, opinions(*arrived), settled())
+    assert step_of(waiting) == {"a": "duplicate", "b": "face"}
+    assert dict(waiting.select("face_id", "ready").iter_rows()) == {"a": False, "b": True}
+    alone = owed(faces, opinions(*arrived, ("b", "face", "reject")), settled())
+    assert step_of(alone) == {"a": "task_fit", "b": None}
 
 
 def test_the_keeper_of_a_group_goes_on_to_the_tasks() -> None:
@@ -83,9 +93,9 @@ def test_a_face_accepted_at_every_step_is_done() -> None:
 
 def rated(*rows: tuple[str, str, str, float, str]) -> pl.DataFrame:
     names = ("identity", "face_id", "step", "score", "run")
-    return pl.DataFrame([dict(zip(names, row, strict=True)) | {"duplicate_group": None} for row in rows]).with_columns(
-        pl.col("duplicate_group").cast(pl.String)
-    )
+    return pl.DataFrame(
+        [dict(zip(names, row, strict=True)) | {"duplicate_group": None, "ready": True} for row in rows]
+    ).with_columns(pl.col("duplicate_group").cast(pl.String))
 
 
 def test_likely_accepts_and_likely_rejects_stand_together() -> None:

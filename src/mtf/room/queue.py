@@ -23,34 +23,48 @@ SETTLED = {**OPINIONS, "joint": pl.Boolean}
 
 
 def owed(faces: pl.DataFrame, opinions: pl.DataFrame, settled: pl.DataFrame) -> pl.DataFrame:
-    """`faces` with the column `step`: what this reviewer has to judge next of each face, null where nothing.
+    """`faces` with `step`, what this reviewer has to judge next of each face (null where nothing), and `ready`.
 
     `faces` has identity, face_id and `duplicate_group` (null: none). `opinions` are this reviewer's verdicts
     (OPINIONS; a skip leaves the face owed), `settled` the panel's (SETTLED). A face goes on to the next step when
     the panel accepted it, or, where the panel has not settled, when this reviewer did. Two others who agree spare
     nobody the step they agree on, so that each step has every reviewer's own verdict; they spare the steps after.
+    A group of duplicates is `ready` when all its members have come to that step or been rejected before it; a
+    member that comes alone has no rivals, and goes on.
     """
     wide = _beside(_beside(faces, opinions, "own"), settled, "panel")
     jointly = _beside(faces, settled.filter(pl.col("joint")), "joint")
     data = wide.with_columns(jointly.select(f"joint_{step}" for step in STEPS))
-    step = pl.coalesce(_owed_at(index) for index in range(len(STEPS)))
-    return data.with_columns(step=step).drop(f"{kind}_{name}" for kind in ("own", "panel", "joint") for name in STEPS)
+    early = STEPS[: STEPS.index(Step.DUPLICATE)]
+    data = data.with_columns(
+        arrived=pl.all_horizontal(_passed(step) for step in early),
+        pending=pl.any_horizontal(_owed_at(index) for index in range(len(early))),
+    )
+    group = ["identity", "duplicate_group"]
+    data = data.with_columns(
+        rivals=pl.col("duplicate_group").is_not_null()
+        & ((pl.col("arrived").sum().over(group) > 1) | pl.col("pending").any().over(group)),
+        ready=pl.col("duplicate_group").is_null() | ~pl.col("pending").any().over(group),
+    )
+    names = pl.coalesce(pl.when(_owed_at(index)).then(pl.lit(str(step))) for index, step in enumerate(STEPS))
+    data = data.with_columns(step=names)
+    data = data.with_columns(ready=pl.col("ready") | (pl.col("step") != str(Step.DUPLICATE)))
+    return data.select(*faces.columns, "step", "ready")
 
 
 def _owed_at(index: int) -> pl.Expr:
-    """The step's name where it is the reviewer's next: all before it passed, and no verdict of one's own on it."""
+    """Whether a step is the reviewer's next: all before it passed, and no verdict of one's own on it."""
     step = STEPS[index]
     before = [_passed(earlier) for earlier in STEPS[:index]]
-    undecided = pl.col(f"own_{step}").is_null() & pl.col(f"joint_{step}").is_null()
-    wanted = [undecided, *before]
+    wanted = [pl.col(f"own_{step}").is_null() & pl.col(f"joint_{step}").is_null(), *before]
     if step is Step.DUPLICATE:
-        wanted.append(pl.col("duplicate_group").is_not_null())
-    return pl.when(pl.all_horizontal(wanted)).then(pl.lit(str(step)))
+        wanted.append(pl.col("rivals"))
+    return pl.all_horizontal(wanted)
 
 
 def _passed(step: Step) -> pl.Expr:
     passed = pl.coalesce(f"panel_{step}", f"own_{step}").is_in(["accept", "keep"]).fill_null(value=False)
-    return passed | pl.col("duplicate_group").is_null() if step is Step.DUPLICATE else passed
+    return passed | ~pl.col("rivals") if step is Step.DUPLICATE else passed
 
 
 def _beside(faces: pl.DataFrame, verdicts: pl.DataFrame, prefix: str) -> pl.DataFrame:
@@ -78,7 +92,9 @@ def in_order(faces: pl.DataFrame, opinions: pl.DataFrame, *, page_faces: int = 4
     after all others of their step.
     """
     skipped = opinions.filter(pl.col("verdict") == "skip").select(*FACE, "step", skipped=pl.lit(value=True))
-    data = faces.filter(pl.col("step").is_not_null()).join(skipped.unique(), on=[*FACE, "step"], how="left")
+    data = faces.filter(pl.col("step").is_not_null() & pl.col("ready")).join(
+        skipped.unique(), on=[*FACE, "step"], how="left"
+    )
     data = data.with_columns(pl.col("skipped").fill_null(value=False), together=_together(data.columns))
     keys = [
         pl.col("step").replace_strict({str(step): index for index, step in enumerate(STEPS)}, return_dtype=pl.Int8),

@@ -1,0 +1,93 @@
+"""All that a reviewer may want to know of a face, in one table, from the stages' tables."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+
+from mtf import roster, tables, takedowns
+from mtf.licenses import policy
+from mtf.params import Params
+from mtf.workspace import Workspace
+
+FACE = ["identity", "face_id"]
+IMAGE = ["identity", "image_id"]
+MEASURES = (
+    "size_px",
+    "sharpness",
+    "brightness",
+    "clipped_share",
+    "eyes",
+    "not_photograph",
+    "identity_distance",
+    "exact_group",
+    "near_group",
+    "across_group",
+)
+NO_GROUP = pl.lit(None, pl.String)
+
+
+def load(workspace: Workspace, params: Params, *, today: date) -> pl.DataFrame:
+    """The faces worth a look: not taken down, and of a license that the policy permits (as of `today`).
+
+    Columns: those of `tables.FACES`; `name` and the labels of the roster; those of MEASURES that screening made;
+    `duplicate_group` and `proposed_keeper`; `url`, `page_url`, `title`, `license`, `creator`; `image_offset` and
+    `image_size_bytes`, the picture's place in its crawl shard. What a stage has not made yet is null or missing.
+    """
+    faces = tables.read(tables.FACES, workspace.table("crop", "faces"))
+    faces = _with_measures(faces, workspace)
+    faces = _with_sources(faces, workspace, params, today)
+    people = roster.load(workspace.roster, params).select("identity", "name", *params.attributes)
+    faces = faces.join(people, on="identity", how="inner", maintain_order="left")
+    faces = _not_taken_down(faces, takedowns.load(workspace.takedowns))
+    return with_keepers(faces).sort(FACE)
+
+
+def _with_measures(faces: pl.DataFrame, workspace: Workspace) -> pl.DataFrame:
+    share = pl.col("width") * pl.col("height") / (pl.col("image_width").cast(pl.Int64) * pl.col("image_height"))
+    faces = faces.with_columns(face_share=share)
+    path = workspace.table("screen", "screening")
+    if not path.is_file():
+        return faces.with_columns(exact_group=NO_GROUP, near_group=NO_GROUP, across_group=NO_GROUP)
+    screening = tables.read(tables.SCREENING, path).select(*FACE, *MEASURES)
+    return faces.join(screening, on=FACE, how="left", maintain_order="left")
+
+
+def _with_sources(faces: pl.DataFrame, workspace: Workspace, params: Params, today: date) -> pl.DataFrame:
+    images = tables.read(tables.IMAGES, workspace.table("crawl", "images"))
+    places = images.select(
+        *IMAGE, "url", "page_url", "title", image_offset=pl.col("offset"), image_size_bytes=pl.col("size_bytes")
+    )
+    faces = faces.join(places, on=IMAGE, how="inner", maintain_order="left")
+    path = workspace.table("crawl", "evidence")
+    if not path.is_file():
+        return faces.with_columns(license=pl.lit(None, pl.String), creator=pl.lit(None, pl.String))
+    evidence = tables.read(tables.EVIDENCE, path)
+    judged = evidence.with_columns(policy.judge(evidence, params.licenses, today=today).alias("forbidden"))
+    permitted = judged.filter(pl.col("forbidden").is_null()).select(*IMAGE, "license", "creator")
+    return faces.join(permitted, on=IMAGE, how="inner", maintain_order="left")
+
+
+def _not_taken_down(faces: pl.DataFrame, requests: takedowns.Takedowns) -> pl.DataFrame:
+    if not requests.records:
+        return faces
+    names = ("identity", "image_id", "url", "page_url")
+    gone = [
+        bool(requests.of_image(image_id) or requests.of_address(identity=identity, url=url, page_url=page_url))
+        for identity, image_id, url, page_url in faces.select(names).iter_rows()
+    ]
+    return faces.filter(~pl.Series(gone, dtype=pl.Boolean))
+
+
+def with_keepers(faces: pl.DataFrame) -> pl.DataFrame:
+    """`faces` with `duplicate_group` (null: alone in it) and `proposed_keeper`: the group's best picture.
+
+    Best is by eyes found, then by size, then by sharpness; the reviewer has the last word.
+    """
+    group = pl.coalesce("near_group", "exact_group")
+    group = pl.when(pl.len().over("identity", group) > 1).then(group)
+    order = [-pl.col(name).cast(pl.Float64) for name in ("eyes", "size_px", "sharpness") if name in faces.columns]
+    ranked = faces.with_columns(duplicate_group=group).sort(*order, *FACE, nulls_last=True)
+    first = pl.int_range(pl.len()).over("identity", "duplicate_group") == 0
+    return ranked.with_columns(proposed_keeper=pl.col("duplicate_group").is_not_null() & first)
