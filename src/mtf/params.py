@@ -242,8 +242,9 @@ class Train(Section):
 
 
 class Release(Section):
-    """MTF, section 4.2 and Figure 2. `size_px` is 1024 in the paper."""
+    """MTF, section 4.2 and Figure 2. `size_px` is 1024 in the paper; `version` is the release's (semver.org)."""
 
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "0.1.0"
     variants: Annotated[list[Literal["multi_task", "single_task", "non_curated"]], Field(min_length=1)]
     size_px: Annotated[int, Field(ge=16, le=4096)] = 1024
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 92

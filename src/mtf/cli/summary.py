@@ -40,9 +40,9 @@ def parts(workspace: Workspace) -> Iterator[RenderableType]:
     if not any(figures.values()):
         raise BadInput("metrics/: no figures yet; run the pipeline (`make repro` or `dvc repro`)")
     if figures["crawl"]:
-        yield counted("Addresses found, and what came of them", figures["crawl"])
+        yield counted("Addresses found, and what came of them", figures["crawl"]["outcomes"])
     if figures["curate"]:
-        yield counted("Faces, from step to step of the funnel", figures["curate"])
+        yield funnel(figures["curate"])
     if figures["split"]:
         yield counted("Splits", figures["split"])
     yield from (models(task, rows) for task, rows in figures["evaluate"].items())
@@ -60,6 +60,16 @@ def counted(title: str, figures: Figures) -> Table:
     table = _table(title, "", "count")
     for name, value in _flat(figures):
         table.add_row(name, _number(value))
+    return table
+
+
+def funnel(figures: Figures) -> RenderableType:
+    """What each step left, and why it dropped the rest."""
+    from mtf.curation.shown import funnel_table
+
+    table = funnel_table(figures)
+    table.box, table.pad_edge, table.title = box.SIMPLE_HEAD, False, "The funnel"
+    table.title_style, table.title_justify = "bold", "left"
     return table
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mtf import atomic, engine, roster, tables
+from mtf import atomic, engine, roster, tables, takedowns
 from mtf.params import Params
 from mtf.release import checksums, credits, distribution, documents, folders, gate, layout, metadata, sheets, work
 from mtf.workspace import Workspace
@@ -42,8 +42,7 @@ def run(workspace: Workspace, params: Params) -> None:
     """
     root = workspace.stage("release")
     sources = _read(workspace, params)
-    gate.refuse(sources.everything, _judged(sources.evidence, params))
-    _refuse_license(sources.everything["license"], params)
+    _refuse_what_the_audit_forbids(workspace, params, sources)
     # SHA256SUMS goes with them: a release without it is one that was not finished.
     documents.remove(root)
     plan = layout.planned(sources.data, sources.non_curated, params)
@@ -74,24 +73,12 @@ def _read(workspace: Workspace, params: Params) -> Sources:
     )
 
 
-def _judged(evidence: pl.DataFrame, params: Params) -> pl.DataFrame:
-    from mtf.licenses import policy
+def _refuse_what_the_audit_forbids(workspace: Workspace, params: Params, sources: Sources) -> None:
+    from mtf.licenses import audit
 
-    reasons = policy.judge(evidence, params.licenses, today=datetime.now(UTC).date())
-    return evidence.select(gate.KEYS).with_columns(reasons.alias("reason"))
-
-
-def _refuse_license(held: pl.Series, params: Params) -> None:
-    """The release's own license must be one that its pictures' licenses let an adaptation bear."""
-    from mtf.licenses import catalogue, policy
-
-    chosen, licenses = params.release.license, sorted(held.drop_nulls().unique())
-    conflicts = {name: why for name in licenses if (why := policy.conflict(name, chosen))}
-    known = {name: why for name, why in conflicts.items() if catalogue.get(name) and catalogue.get(chosen)}
-    gate.refuse_license(known, chosen, permitted=policy.permitted_release_licenses(licenses))
-    for name, why in conflicts.items():
-        if name not in known:
-            print(f"release: warning: {why}")
+    removals, today = takedowns.load(workspace.takedowns), datetime.now(UTC).date()
+    found = audit.of_data_set(sources.everything, sources.evidence, params, removals, today=today)
+    gate.refuse(found.findings)
 
 
 def _publish(workspace: Workspace, params: Params, plan: pl.DataFrame, sources: Sources) -> tuple[pl.DataFrame, str]:
