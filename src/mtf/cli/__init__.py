@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mtf.cli import project, stages, summary
+from mtf.cli import audit, project, stages, summary
 from mtf.errors import MtfError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 stages.add_to(app)
 project.add_to(app)
+audit.add_to(app)
 summary.add_to(app)
 
 

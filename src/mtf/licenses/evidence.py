@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mtf.errors import bad_value
-from mtf.licenses import catalogue
+from mtf.licenses import catalogue, optouts
 from mtf.licenses.embedded import read_picture
 from mtf.licenses.pages import read_page
 from mtf.licenses.statement import Signal, Statement, address_of, agreement, cleaned, conclude
@@ -88,7 +88,7 @@ def combine(
 
     `page` is what its page, API record or data set states, `picture` what its file states; None where there is
     none. `unreachable` says why the page could not be read; `opt_out` is the fetcher's own finding (robots.txt,
-    the picture's response headers, the site's TDM file), which comes before what page and file say.
+    the picture's response headers, the site's TDM file), to which those of page and file are added.
 
     A contradiction keeps the license only where the sources agree with each other and the claim alone differs:
     then `licenses.on_contradiction: accept_evidence` has something to accept.
@@ -107,7 +107,7 @@ def combine(
         "creator": page.creator or picture.creator,
         "creator_url": page.creator_url or picture.creator_url,
         "title": page.title or picture.title,
-        "opt_out": opt_out or page.opt_out or picture.opt_out,
+        "opt_out": optouts.joined(opt_out, page.opt_out, picture.opt_out),
         "detail": disputed or unreachable or (None if agreed else _not_understood(page, picture)),
     }
 

@@ -1,7 +1,7 @@
 """Machine-readable reservations: X-Robots-Tag, meta robots, TDMRep, IPTC data mining. robots.txt is the fetcher's.
 
 An opt-out is recorded as `SIGNAL: what it says`, with the signal's name as in `licenses.binding_opt_outs` of
-params.yaml. Which directives reserve this use:
+params.yaml; several are separated by `; `. Which directives reserve this use:
 
 - `noai`, `noimageai`: no use for training or data sets, of the page and its pictures, or of its pictures.
 - `noimageindex`, `noindex`, `none`: not to be listed by search engines. A data set of pictures with their addresses
@@ -25,6 +25,7 @@ META_ROBOTS = "meta-robots"
 TDMREP = "tdmrep"
 IPTC_DATA_MINING = "iptc-data-mining"
 ROBOTS_TXT = "robots.txt"
+SEPARATOR = "; "
 
 RESERVING = frozenset({"noai", "noimageai", "noimageindex", "noindex", "none"})
 TDMREP_PATH = "/.well-known/tdmrep.json"
@@ -52,19 +53,27 @@ def of_headers(headers: Iterable[tuple[str, str]], *, agent: str = "mtf") -> str
 def of_page(
     metas: Iterable[tuple[str, str]], *, headers: Iterable[tuple[str, str]] = (), agent: str = "mtf"
 ) -> str | None:
-    """The opt-out in a page's meta elements (name, content) or in the headers it came with, or None.
+    """The opt-outs in a page's meta elements (name, content) and in the headers it came with, or None.
 
     A meta element is named `robots` or by an agent. TDMRep's meta takes the place of its header.
     """
     pairs = [(name.strip().lower(), content[:MAX_HEADER_CHARS]) for name, content in metas]
-    for name, content in pairs:
-        if name in ("robots", agent.lower()) and (directive := _first_reserving([content], agent)):
-            return f"{META_ROBOTS}: {directive}"
+    directive = _first_reserving([content for name, content in pairs if name in ("robots", agent.lower())], agent)
     reservation = tdm_reservation(pairs)
-    if reservation:
-        return f"{TDMREP}: meta tdm-reservation 1"
-    said = of_headers(headers, agent=agent)
-    return None if reservation is False and said and said.startswith(TDMREP) else said
+    in_headers = [of_headers([header], agent=agent) for header in headers]
+    if reservation is not None:
+        in_headers = [said for said in in_headers if said and not said.startswith(TDMREP)]
+    return joined(
+        f"{META_ROBOTS}: {directive}" if directive else None,
+        f"{TDMREP}: meta tdm-reservation 1" if reservation else None,
+        *in_headers,
+    )
+
+
+def joined(*signals: str | None) -> str | None:
+    """Several opt-outs as one text: one that does not bind must not hide one that does."""
+    parts = dict.fromkeys(part for signal in signals if signal for part in signal.split(SEPARATOR))
+    return SEPARATOR.join(parts) or None
 
 
 def tdm_reservation(pairs: Iterable[tuple[str, str]]) -> bool | None:

@@ -19,6 +19,7 @@ __all__ = [
     "binding_opt_out",
     "check",
     "conflict",
+    "distinct",
     "is_permitted",
     "judge",
     "obligations",
@@ -46,15 +47,16 @@ def judge(evidence: pl.DataFrame, licenses: params.Licenses, *, today: date) -> 
     hold, the first of these is given: opted out, contradiction, license not permitted, evidence too old; and for
     a picture whose source states nothing, claim only or no evidence. Raises BadInput for a bad policy.
     """
-    check(licenses)
-    return evidence.select(reason_expression(evidence, licenses, today=today).alias("reason")).to_series()
+    reason = reason_expression(evidence.lazy(), licenses, today=today)
+    return evidence.select(reason.alias("reason")).to_series()
 
 
-def reason_expression(evidence: pl.DataFrame, licenses: params.Licenses, *, today: date) -> pl.Expr:
+def reason_expression(evidence: pl.LazyFrame, licenses: params.Licenses, *, today: date) -> pl.Expr:
     """`judge` as an expression; `evidence` is looked at for its distinct licenses and claims, which are few."""
+    check(licenses)
     has_license = pl.col("license").is_not_null()
     accepted_dispute = has_license if licenses.on_contradiction == "accept_evidence" else pl.lit(False)
-    is_permitted = _is_in("license", _permitted(evidence["license"], licenses))
+    is_permitted = _is_in("license", _permitted(evidence, licenses))
     return (
         pl.when(binding_opt_out(licenses))
         .then(pl.lit(str(Reason.OPTED_OUT)))
@@ -71,9 +73,11 @@ def reason_expression(evidence: pl.DataFrame, licenses: params.Licenses, *, toda
 
 
 def binding_opt_out(licenses: params.Licenses) -> pl.Expr:
-    """Whether the column opt_out (`SIGNAL: what it says`) holds a signal that the policy binds itself to."""
-    signal = pl.col("opt_out").str.split(":").list.first().str.to_lowercase()
-    return signal.is_in(list(licenses.binding_opt_outs)).fill_null(False)
+    """Whether the column opt_out (`SIGNAL: what it says; …`) holds a signal that the policy binds itself to."""
+    if not licenses.binding_opt_outs:
+        return pl.lit(False)
+    names = "|".join(map(re.escape, licenses.binding_opt_outs))
+    return pl.col("opt_out").str.contains(rf"(?i)(?:^|; )(?:{names}):").fill_null(False)
 
 
 def is_permitted(identifier: str, licenses: params.Licenses) -> bool:
@@ -87,17 +91,22 @@ def required_rights(licenses: params.Licenses) -> frozenset[str]:
     return frozenset(EVERY_RIGHT.intersection(*granted))
 
 
-def _permitted(column: pl.Series, licenses: params.Licenses) -> list[str]:
-    return [identifier for identifier in column.unique().drop_nulls() if is_permitted(identifier, licenses)]
+def distinct(evidence: pl.LazyFrame, column: str) -> list[str]:
+    """The values of a column, sorted, without null."""
+    return evidence.select(pl.col(column).drop_nulls().unique().sort()).collect().to_series().to_list()
 
 
-def _reason_without_statement(evidence: pl.DataFrame, licenses: params.Licenses) -> pl.Expr:
+def _permitted(evidence: pl.LazyFrame, licenses: params.Licenses) -> list[str]:
+    return [identifier for identifier in distinct(evidence, "license") if is_permitted(identifier, licenses)]
+
+
+def _reason_without_statement(evidence: pl.LazyFrame, licenses: params.Licenses) -> pl.Expr:
     """Neither page nor file states a license: the claim alone is left, or not even that."""
     is_claimed = pl.col("claim").is_not_null()
     without_claim = pl.lit(None if licenses.accept_unstated else str(Reason.NO_EVIDENCE), pl.String)
     if not licenses.accept_claim:
         return pl.when(is_claimed).then(pl.lit(str(Reason.CLAIM_ONLY))).otherwise(without_claim)
-    enough = [claim for claim in evidence["claim"].unique().drop_nulls() if _claim_suffices(claim, licenses)]
+    enough = [claim for claim in distinct(evidence, "claim") if _claim_suffices(claim, licenses)]
     return (
         pl.when(_is_in("claim", enough))
         .then(pl.lit(None, pl.String))

@@ -1,0 +1,122 @@
+"""`mtf audit` of 1,000,000 made-up pictures: seconds and peak memory of the whole process, start included.
+
+    .venv/bin/python benchmarks/audit.py [ROWS]
+
+Targets: under 4 s and under 1.5 GiB. The tables are what a large crawl would leave: 640 identities, one evidence
+record per picture, 8 % of the pictures with something wrong, and a data set of every twentieth picture.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from mtf import tables
+from mtf.workspace import Workspace
+
+ROOT = Path(__file__).parents[1]
+IDENTITIES = 640
+CHECKED_AT = datetime(2026, 1, 1, tzinfo=UTC)
+TARGET_S, TARGET_GIB = 4.0, 1.5
+
+# License, what is stated, claim, opt-out, creator known, share of the pictures.
+KINDS = [
+    ("CC-BY-2.0", "stated", "commercial,modify", None, True, 0.40),
+    ("CC-BY-SA-4.0", "stated", "commercial,modify", None, True, 0.30),
+    ("CC-PDM-1.0", "stated", "publicdomain", None, False, 0.22),
+    ("CC-BY-NC-2.0", "contradiction", "commercial,modify", None, True, 0.02),
+    ("CC-BY-ND-4.0", "stated", None, None, True, 0.01),
+    (None, "unstated", "commercial,modify", None, False, 0.02),
+    (None, "unreachable", "commercial,modify", None, False, 0.02),
+    ("CC-BY-4.0", "stated", "commercial,modify", "x-robots-tag: noai", True, 0.01),
+]
+
+
+def made_up(rows: int) -> pl.DataFrame:
+    random = np.random.default_rng(0)
+    kind = random.choice(len(KINDS), rows, p=[share for *_, share in KINDS])
+    digests = random.integers(0, 2**63, (rows, 4), dtype=np.uint64)
+    image_id = [digest.tobytes().hex() for digest in digests]
+    number = np.arange(rows)
+    base = pl.DataFrame({"image_id": image_id, "number": number, "kind": kind.astype(np.int64)})
+    names = ("license", "stated", "claim", "opt_out", "has_creator", "share")
+    kinds = pl.DataFrame([dict(zip(names, each, strict=True)) for each in KINDS]).with_row_index("kind")
+    address = pl.format("https://media.example.org/{}/{}.jpg", pl.col("number") % 997, "number")
+    return base.join(kinds.with_columns(pl.col("kind").cast(pl.Int64)), on="kind", maintain_order="left").with_columns(
+        identity=pl.format("person-{}", pl.col("number") * IDENTITIES // rows),
+        url=address,
+        page_url=pl.format("https://photos.example.org/view/{}", "number"),
+        license_url=pl.lit("https://creativecommons.org/licenses/by/2.0/"),
+        method=pl.lit("page: rel=license"),
+        statement=pl.lit("rel=license: https://creativecommons.org/licenses/by/2.0/"),
+        creator=pl.when("has_creator").then(pl.format("Photographer {}", pl.col("number") % 5000)),
+        creator_url=pl.lit(None, pl.String),
+        title=pl.format("Portrait {}", "number"),
+        detail=pl.lit(None, pl.String),
+        http_status=pl.when(pl.col("stated") == "unreachable").then(404).otherwise(200),
+        response_sha256=pl.col("image_id"),
+        checked_at=pl.lit(CHECKED_AT) + pl.duration(seconds="number"),
+    )
+
+
+def project(folder: Path, rows: int) -> None:
+    """A project whose crawl left `rows` pictures. Written as the stages write, and checked by their contracts."""
+    workspace = Workspace(folder)
+    shutil.copy(ROOT / "params.yaml", folder)
+    pictures = made_up(rows)
+    tables.write(tables.EVIDENCE, pictures, workspace.table("crawl", "evidence"))
+    images = pictures.with_columns(
+        source=pl.lit("bing"),
+        media_type=pl.lit("image/jpeg"),
+        width=pl.lit(1200),
+        height=pl.lit(900),
+        offset=pl.lit(512),
+        size_bytes=pl.lit(144_000),
+    )
+    tables.write(tables.IMAGES, images, workspace.table("crawl", "images"))
+    fetches = images.with_columns(
+        query=pl.lit("portrait"),
+        rank=pl.lit(0),
+        outcome=pl.lit("stored"),
+        attempts=pl.lit(1),
+        fetched_at=pl.lit(CHECKED_AT - timedelta(hours=1)),
+    )
+    tables.write(tables.FETCHES, fetches, workspace.table("crawl", "fetches"))
+    members = pictures.gather_every(20).filter(pl.col("stated") == "stated")
+    workspace.stage("split").mkdir(parents=True)
+    members.select("identity", "image_id").write_parquet(workspace.table("split", "splits"))
+
+
+def measured(folder: Path, *arguments: str) -> tuple[float, float, int]:
+    """Seconds, peak GiB and exit code of one `mtf` process."""
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-m", "mtf", *arguments], cwd=folder, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    return time.perf_counter() - start, usage.ru_maxrss / 2**20, os.waitstatus_to_exitcode(status)
+
+
+def main() -> None:
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        project(folder, rows)
+        for arguments in (("licenses",), ("licenses", "--json"), ("licenses", "--plain"), ("attribution", "--quiet")):
+            seconds, gib, code = measured(folder, "audit", *arguments)
+            within = "within" if seconds < TARGET_S and gib < TARGET_GIB else "OVER"
+            print(
+                f"mtf audit {' '.join(arguments)}: {rows:,} pictures, {seconds:.2f} s, peak {gib:.2f} GiB, exit {code}"
+                f" ({within} the targets of {TARGET_S} s and {TARGET_GIB} GiB)"
+            )
+
+
+if __name__ == "__main__":
+    main()

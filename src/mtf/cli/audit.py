@@ -1,0 +1,61 @@
+"""`mtf audit licenses | attribution | optouts | release`: may we use this, who says so, and what must we do for it?"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from mtf.errors import MtfError
+from mtf.workspace import Workspace
+
+NOT_COMPLIANT = 1
+
+Json = Annotated[bool, typer.Option("--json", help="The whole report as JSON (docs/audit-schema.json).")]
+Plain = Annotated[bool, typer.Option("--plain", help="One line per finding, for grep.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing; the exit code says it.")]
+
+app = typer.Typer(
+    help="Show which pictures may not be used, and why. Exit code 0: compliant, 1: not, 2: could not run.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def add_to(root: typer.Typer) -> None:
+    root.add_typer(app, name="audit")
+
+
+@app.command()
+def licenses(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> None:
+    """Every picture of the crawl: what its source states, and whether the policy permits it."""
+    _audit("licenses", json=json, plain=plain, quiet=quiet)
+
+
+@app.command()
+def attribution(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> None:
+    """The pictures of the data set: whether all can be credited as their licenses ask."""
+    _audit("attribution", json=json, plain=plain, quiet=quiet)
+
+
+@app.command()
+def optouts(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> None:
+    """Pictures that we hold though their source reserves this use, and addresses left alone for it."""
+    _audit("optouts", json=json, plain=plain, quiet=quiet)
+
+
+@app.command()
+def release(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> None:
+    """The published files: licenses, credits, takedowns, and the license that the release bears."""
+    _audit("release", json=json, plain=plain, quiet=quiet)
+
+
+def _audit(scope: str, *, json: bool, plain: bool, quiet: bool) -> None:
+    if json + plain + quiet > 1:
+        raise MtfError("--json, --plain and --quiet exclude each other")
+    from mtf.stages import audit
+
+    style = "json" if json else "plain" if plain else "quiet" if quiet else "table"
+    if not audit.run(Workspace.find(), scope, style=style, out=sys.stdout):
+        raise typer.Exit(NOT_COMPLIANT)

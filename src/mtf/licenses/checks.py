@@ -1,0 +1,266 @@
+"""The audit's checks: each takes tables and gives findings, one row each; none looks at a clock.
+
+The tables are lazy, so that of a million pictures only the findings are ever held whole.
+
+A finding has a code, a level, the picture it concerns and the reason in words. `error` means that the picture may
+not be used as it is; `warning` that someone should look.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+
+import polars as pl
+
+from mtf import params
+from mtf.licenses import catalogue, policy
+from mtf.tables import Fetched, Reason, Stated
+from mtf.takedowns import Kind, Takedowns, address_key
+
+KEYS = ["identity", "image_id"]
+FINDING = {
+    "code": pl.String,
+    "level": pl.String,
+    "identity": pl.String,
+    "image_id": pl.String,
+    "url": pl.String,
+    "license": pl.String,
+    "reason": pl.String,
+}
+# Of tables.EVIDENCE, what the checks need.
+EVIDENCE_COLUMNS = [
+    *KEYS, "url", "page_url", "claim", "stated", "license", "creator", "title", "opt_out", "detail", "http_status",
+    "checked_at",
+]  # fmt: skip
+
+
+class Code(StrEnum):
+    """What can be wrong, most serious first."""
+
+    TAKEN_DOWN_PRESENT = "taken_down_present"
+    OPTED_OUT = "opted_out"
+    CONTRADICTION = "contradiction"
+    NOT_PERMITTED = "not_permitted"
+    CLAIM_ONLY = "claim_only"
+    NO_EVIDENCE = "no_evidence"
+    EVIDENCE_TOO_OLD = "evidence_too_old"
+    SHARE_ALIKE = "share_alike"
+    MISSING_ATTRIBUTION = "missing_attribution"
+    NOT_IN_ATTRIBUTION = "not_in_attribution"
+    DEAD_SOURCE = "dead_source"
+    LICENSE_CHANGED = "license_changed"
+
+
+RECOMMENDATIONS: dict[Code, str] = {
+    Code.TAKEN_DOWN_PRESENT: "Someone asked for its removal: run `dvc repro`, then `mtf takedown erase`.",
+    Code.OPTED_OUT: "The source reserves this use: leave the picture out, or ask the rights holder in writing.",
+    Code.CONTRADICTION: "Open the picture's page and read what it says; leave the picture out unless it is clear.",
+    Code.NOT_PERMITTED: "Leave the picture out, or ask the rights holder for a license that the policy permits.",
+    Code.CLAIM_ONLY: "A search engine's filter is no evidence: find the license at the source, or leave it out.",
+    Code.NO_EVIDENCE: "Ask the rights holder which license applies, or leave the picture out.",
+    Code.EVIDENCE_TOO_OLD: "Look again with `mtf audit licenses --refresh`.",
+    Code.SHARE_ALIKE: "Choose a release.license that its terms allow, or leave the picture out.",
+    Code.MISSING_ATTRIBUTION: "Find the author on the picture's page; without a name the license's terms are not kept.",
+    Code.NOT_IN_ATTRIBUTION: "Build the release again with `mtf release`; never add pictures to it by hand.",
+    Code.DEAD_SOURCE: "Look for an archived copy of the page that states the license, and keep it.",
+    Code.LICENSE_CHANGED: "What was stated when the picture was fetched stays on record; decide whether to keep it.",
+}
+
+_OF_REASON = {
+    Reason.OPTED_OUT: Code.OPTED_OUT,
+    Reason.NO_EVIDENCE: Code.NO_EVIDENCE,
+    Reason.CLAIM_ONLY: Code.CLAIM_ONLY,
+    Reason.NOT_PERMITTED: Code.NOT_PERMITTED,
+    Reason.CONTRADICTION: Code.CONTRADICTION,
+    Reason.EVIDENCE_TOO_OLD: Code.EVIDENCE_TOO_OLD,
+}
+
+
+def policy_kept(evidence: pl.LazyFrame, licenses: params.Licenses, *, today: date) -> pl.LazyFrame:
+    """Pictures that the policy does not permit, by `policy.judge`."""
+    reason = policy.reason_expression(evidence, licenses, today=today)
+    refused = evidence.with_columns(reason.alias("refusal")).filter(pl.col("refusal").is_not_null())
+    codes = {str(reason): str(code) for reason, code in _OF_REASON.items()}
+    return _findings(
+        refused.with_columns(pl.col("refusal").replace_strict(codes, return_dtype=pl.String).alias("code")),
+        code=pl.col("code"),
+        reason=_refusal(evidence, licenses),
+    )
+
+
+def _refusal(evidence: pl.LazyFrame, licenses: params.Licenses) -> pl.Expr:
+    claimed = pl.format("only the search filter says “{}”; the source states nothing", "claim")
+    nothing = pl.when(pl.col("claim").is_null()).then(pl.lit("no license stated")).otherwise(claimed)
+    texts = {
+        Code.OPTED_OUT: pl.col("opt_out"),
+        Code.CONTRADICTION: pl.col("detail"),
+        Code.NOT_PERMITTED: _in_words(pl.coalesce("license", "claim"), evidence, licenses),
+        Code.CLAIM_ONLY: _with_detail(nothing),
+        Code.NO_EVIDENCE: _with_detail(pl.lit("no license stated")),
+        Code.EVIDENCE_TOO_OLD: pl.format(
+            "last checked on {}, more than {} days ago",
+            pl.col("checked_at").dt.strftime("%Y-%m-%d"),
+            pl.lit(licenses.max_evidence_age_days or 0),
+        ),
+    }
+    return pl.coalesce(
+        *(pl.when(pl.col("code") == str(code)).then(text) for code, text in texts.items()),
+        pl.lit("contradicting statements"),
+    )
+
+
+def _with_detail(text: pl.Expr) -> pl.Expr:
+    return pl.concat_str(text, pl.format(" ({})", "detail").fill_null(""))
+
+
+def _in_words(license: pl.Expr, evidence: pl.LazyFrame, licenses: params.Licenses) -> pl.Expr:
+    """`CC-BY-NC-2.0 is not permitted: it forbids commercial use`."""
+    names = {name for column in ("license", "claim") for name in policy.distinct(evidence, column)}
+    return license.replace_strict(
+        {name: _shortfall(name, licenses) for name in names}, default=None, return_dtype=pl.String
+    )
+
+
+def _shortfall(name: str, licenses: params.Licenses) -> str:
+    record = catalogue.get(name)
+    missing = policy.required_rights(licenses) - record.rights if record else frozenset()
+    forbids = {"commercial": "commercial use", "modify": "modification", "share": "sharing"}
+    what = f": it does not permit {', '.join(forbids[right] for right in sorted(missing))}" if missing else ""
+    return f"{name} is not permitted{what}"
+
+
+def dead_sources(evidence: pl.LazyFrame) -> pl.LazyFrame:
+    """Pictures whose page cannot be read: an error where nothing else states a license, else a warning."""
+    is_unreachable = pl.col("stated") == Stated.UNREACHABLE
+    dead = evidence.filter(is_unreachable | (pl.col("http_status") >= 400))
+    status = pl.format("status {}", "http_status")
+    return _findings(
+        dead,
+        code=pl.lit(str(Code.DEAD_SOURCE)),
+        level=pl.when(is_unreachable).then(pl.lit("error")).otherwise(pl.lit("warning")),
+        reason=pl.format("the page cannot be read: {}", pl.coalesce("detail", status, pl.lit("no answer"))),
+    )
+
+
+def opted_out(evidence: pl.LazyFrame, licenses: params.Licenses) -> pl.LazyFrame:
+    """Pictures that we hold though their source reserves this use: binding is an error, else a warning."""
+    return _findings(
+        evidence.filter(pl.col("opt_out").is_not_null()),
+        code=pl.lit(str(Code.OPTED_OUT)),
+        level=pl.when(policy.binding_opt_out(licenses)).then(pl.lit("error")).otherwise(pl.lit("warning")),
+        reason=pl.col("opt_out"),
+    )
+
+
+def respected_opt_outs(fetches: pl.LazyFrame) -> pl.LazyFrame:
+    """Addresses left alone because their source reserves this use: on record, and nothing to mend."""
+    return _findings(
+        fetches.filter(pl.col("outcome") == Fetched.OPTED_OUT).with_columns(
+            image_id=pl.lit(None, pl.String), license=pl.lit(None, pl.String)
+        ),
+        code=pl.lit(str(Code.OPTED_OUT)),
+        level=pl.lit("warning"),
+        reason=pl.format("{}; the picture is not held", pl.coalesce("detail", pl.lit("the source reserves this use"))),
+    )
+
+
+def attributable(evidence: pl.LazyFrame) -> pl.LazyFrame:
+    """Pictures whose license asks for attribution, and what is missing for one.
+
+    A missing author or page is an error. A missing title is a warning: Creative Commons up to 3.0 asks for the
+    title where the author gave one, and 4.0 no longer does.
+    """
+    asking = [o.license for o in policy.obligations(policy.distinct(evidence, "license")) if o.attribution]
+    parts = {"creator": "the author", "page_url": "the page", "title": "the title"}
+    missing = [pl.when(pl.col(name).is_null()).then(pl.lit(words)) for name, words in parts.items()]
+    incomplete = evidence.filter(
+        pl.col("license").is_in(asking) & pl.any_horizontal(pl.col(name).is_null() for name in parts)
+    )
+    is_serious = pl.col("creator").is_null() | pl.col("page_url").is_null()
+    return _findings(
+        incomplete,
+        code=pl.lit(str(Code.MISSING_ATTRIBUTION)),
+        level=pl.when(is_serious).then(pl.lit("error")).otherwise(pl.lit("warning")),
+        reason=pl.format(
+            "{} asks for attribution; not known: {}",
+            "license",
+            pl.concat_list(missing).list.drop_nulls().list.join(", "),
+        ),
+    )
+
+
+def release_license_kept(evidence: pl.LazyFrame, release_license: str) -> pl.LazyFrame:
+    """Pictures whose license does not let an adaptation bear the release's license."""
+    held = policy.distinct(evidence, "license")
+    conflicts = {name: reason for name in held if (reason := policy.conflict(name, release_license))}
+    return _findings(
+        evidence.filter(pl.col("license").is_in(list(conflicts))),
+        code=pl.lit(str(Code.SHARE_ALIKE)),
+        reason=pl.format(
+            "{}; the release bears {}",
+            pl.col("license").replace_strict(conflicts, default=None, return_dtype=pl.String),
+            pl.lit(release_license),
+        ),
+    )
+
+
+def taken_down(pictures: pl.LazyFrame, takedowns: Takedowns) -> pl.LazyFrame:
+    """Pictures (identity, image_id, url, page_url, license) that somebody asked to have removed."""
+    values: dict[Kind, list[str]] = {kind: [] for kind in Kind}
+    for record in takedowns.records:
+        is_address = record.kind in (Kind.PAGE, Kind.PICTURE)
+        values[record.kind].append(address_key(record.value) if is_address else record.value)
+    tests = {
+        "its identity": pl.col("identity").is_in(values[Kind.IDENTITY]),
+        "its address": _key_of("url").is_in(values[Kind.PICTURE]) if values[Kind.PICTURE] else pl.lit(False),
+        "its page": _key_of("page_url").is_in(values[Kind.PAGE]) if values[Kind.PAGE] else pl.lit(False),
+        "the file": pl.col("image_id").is_in(values[Kind.IMAGE_ID]),
+    }
+    which = pl.coalesce(*(pl.when(test).then(pl.lit(name)) for name, test in tests.items()))
+    return _findings(
+        pictures.with_columns(which.alias("named")).filter(pl.col("named").is_not_null()),
+        code=pl.lit(str(Code.TAKEN_DOWN_PRESENT)),
+        reason=pl.format("a takedown names {}", "named"),
+    )
+
+
+def _key_of(column: str) -> pl.Expr:
+    """`takedowns.address_key` of a column of addresses."""
+    address = pl.col(column).str.strip_chars()
+    parts = address.str.extract_groups(r"^https?://([^/?#]*)([^?#]*)(\?[^#]+)?")
+    path = parts.struct.field("2")
+    key = pl.concat_str(
+        parts.struct.field("1").str.to_lowercase(),
+        pl.when(path == "").then(pl.lit("/")).otherwise(path),
+        parts.struct.field("3").fill_null(""),
+    )
+    return pl.when(address.str.contains(r"^https?://")).then(key).otherwise(pl.col(column))
+
+
+def unrecorded(pictures: pl.LazyFrame) -> pl.LazyFrame:
+    """Pictures (identity, image_id) without any evidence record."""
+    return _findings(
+        pictures.with_columns(url=pl.lit(None, pl.String), license=pl.lit(None, pl.String)),
+        code=pl.lit(str(Code.NO_EVIDENCE)),
+        reason=pl.lit("there is no evidence record of this picture"),
+    )
+
+
+def unlisted(files: pl.LazyFrame, listed: pl.Series) -> pl.LazyFrame:
+    """Published files (path, face_id, identity, image_id, url, license) whose face the credits do not list."""
+    return _findings(
+        files.filter(pl.col("face_id").is_null() | ~pl.col("face_id").is_in(listed.to_list())),
+        code=pl.lit(str(Code.NOT_IN_ATTRIBUTION)),
+        reason=pl.format("{} is in the release, but not in its credits", "path"),
+    )
+
+
+def _findings(rows: pl.LazyFrame, *, code: pl.Expr, reason: pl.Expr, level: pl.Expr | None = None) -> pl.LazyFrame:
+    """Rows as findings. Words from the web lose their control characters: they go to terminals and line-wise files."""
+    printable = [pl.col(name).str.replace_all(r"[\p{Cc}\p{Cf}]", " ") for name in ("url", "reason")]
+    return (
+        rows.with_columns(code=code, reason=reason, level=pl.lit("error") if level is None else level)
+        .select(pl.col(name).cast(dtype) for name, dtype in FINDING.items())
+        .with_columns(printable)
+    )
