@@ -1,18 +1,33 @@
-"""The networks, by name. Each is made for a number of labels and takes RGB pictures of any size from 32 px."""
+"""The networks, by name: each is made for a number of labels and takes RGB pictures (MTF, Table 4).
+
+`NAME` starts from scratch, `NAME-pretrained` from weights trained on ImageNet.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtf.errors import BadInput, bad_value
+from mtf.params import MODELS, PRETRAINED
 
 if TYPE_CHECKING:
     from torch import nn
 
 
+@dataclass(frozen=True)
+class Network:
+    """How a network is made for a number of labels, and the smallest picture its layers have room for."""
+
+    make: Callable[[int], nn.Module]
+    least_px: int
+
+
 def small_cnn(labels: int) -> nn.Module:
-    """Four convolutions, small enough for a CPU: about 0.1 M parameters."""
+    """Four convolutions, small enough for a CPU: about 0.06 M parameters."""
     from torch import nn
 
     def block(inputs: int, outputs: int) -> list[nn.Module]:
@@ -23,23 +38,60 @@ def small_cnn(labels: int) -> nn.Module:
     return nn.Sequential(*features, nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Dropout(0.2), nn.Linear(64 * 9, labels))
 
 
-REGISTRY: dict[str, Callable[[int], nn.Module]] = {"small_cnn": small_cnn}
+def _torchvision(name: str, labels: int) -> nn.Module:
+    from torchvision.models import get_model
+
+    return get_model(name, weights=None, num_classes=labels)
 
 
-def build(name: str, labels: int, *, seed: int = 0) -> nn.Module:
-    """The network `name` with one output per label, its first weights drawn from `seed`.
+REGISTRY: dict[str, Network] = {
+    "small_cnn": Network(small_cnn, least_px=16),
+    "mobilenet_v3_large": Network(partial(_torchvision, "mobilenet_v3_large"), least_px=32),
+    "alexnet": Network(partial(_torchvision, "alexnet"), least_px=63),
+    "resnet50": Network(partial(_torchvision, "resnet50"), least_px=32),
+    "vgg16": Network(partial(_torchvision, "vgg16"), least_px=32),
+    "convnext_base": Network(partial(_torchvision, "convnext_base"), least_px=32),
+}
+
+
+def build(model: str, labels: int, *, seed: int = 0) -> nn.Module:
+    """The network of `model` with one output per label, its weights drawn from `seed`.
 
     Raises BadInput, naming the known models.
     """
     import torch
 
-    if name not in REGISTRY:
-        raise bad_value("model", name, ", ".join(REGISTRY))
+    if model not in MODELS:
+        raise bad_value("model", model, ", ".join(MODELS))
     if labels < 2:
-        raise BadInput(f"model {name}: {labels} label leaves nothing to decide; at least two are needed")
+        raise BadInput(f"model {model}: {labels} label leaves nothing to decide; at least two are needed")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return REGISTRY[name](labels)
+        return REGISTRY[network_of(model)].make(labels)
+
+
+def start(model: str, labels: int, *, input_px: int, seed: int, weights: Path | None = None) -> nn.Module:
+    """The network as training begins: from scratch, or with pretrained weights where the model's name says so.
+
+    `weights` is a local file that takes the place of torchvision's download. The last layer, which is made for other
+    labels, starts from scratch either way.
+
+    Raises BadInput where the pictures are too small for the network, or its weights cannot be had.
+    """
+    least_px = REGISTRY[network_of(model)].least_px if model in MODELS else 1
+    if input_px < least_px:
+        raise bad_value("train.input_px", input_px, f"{least_px} or more for {network_of(model)}")
+    network = build(model, labels, seed=seed)
+    if model.endswith(PRETRAINED):
+        from mtf.learn import weights as published
+
+        found = published.read(weights) if weights else published.fetch(network_of(model))
+        published.load_body(network, found, where=str(weights or model))
+    return network
+
+
+def network_of(model: str) -> str:
+    return model.removesuffix(PRETRAINED)
 
 
 def parameter_count(network: nn.Module) -> int:

@@ -15,9 +15,11 @@ import torch
 from dvclive import Live
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from scmrepo.exceptions import SCMError
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mtf.errors import MtfError
 from mtf.learn import classifier, data, recipes
 from mtf.params import Recipe
 
@@ -68,8 +70,9 @@ def fit(
 
     Raises FloatingPointError where the loss stops being a number.
     """
+    # A full checkpoint where weights are averaged: only in it does Lightning put the average, which was validated.
     with tempfile.TemporaryDirectory(prefix="mtf-train-") as folder:
-        best = ModelCheckpoint(folder, monitor="val_loss", save_top_k=1, save_weights_only=True, filename="{epoch}")
+        best = ModelCheckpoint(folder, monitor="val_loss", save_weights_only=recipe.ema_decay is None)
         log = EpochLog(curves)
         trainer = _trainer(recipe, [*_averaging(recipe), log, _stopping(recipe), best])
         trainer.fit(module, train, val)
@@ -92,7 +95,10 @@ class EpochLog(Callback):
         self.val_losses: list[float] = []
         folder.parent.mkdir(parents=True, exist_ok=True)
         # The stage declares these files itself: DVCLive writes no dvc.yaml, no experiment and no report.
-        self._live = Live(str(folder), dvcyaml=False, save_dvc_exp=False, report=None)
+        try:
+            self._live = Live(str(folder), dvcyaml=False, save_dvc_exp=False, report=None)
+        except SCMError as error:
+            raise MtfError(f"DVCLive cannot read the git repository: {error}; commit once before training") from None
         self._live.step = 1
 
     # Lightning ends a training epoch after its validation: all figures of the epoch are known here.
@@ -140,6 +146,7 @@ def _quieten() -> None:
     """Lightning's advice on workers and batches does not fit batches that are gathered from memory."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
     advice: dict[str, Any] = {"category": UserWarning, "module": r"lightning\..*"}
     warnings.filterwarnings("ignore", message=".*does not have many workers.*", **advice)
     warnings.filterwarnings("ignore", message=".*number of training batches.*", **advice)

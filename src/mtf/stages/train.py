@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from mtf import atomic, tables
 from mtf.errors import bad_value, listed
-from mtf.params import PRETRAINED, Params
+from mtf.params import Params
 from mtf.workspace import Workspace
 
 
@@ -32,14 +33,20 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
         print(f"train {model} {task}: no training image of {listed(missing)}; the model can only be wrong on it")
 
     recipe = params.train.recipes[params.train.recipe]
-    network = models.build(model, len(labels), seed=params.seed)
+    network = models.start(
+        model,
+        len(labels),
+        input_px=params.train.input_px,
+        seed=params.seed,
+        weights=_local_weights(workspace, params, model),
+    )
     started = time.monotonic()
     fitted = train.fit_classifier(
         network,
         training,
         validation,
         recipe=recipe,
-        batch=recipes.batch_of(recipe, model.removesuffix(PRETRAINED)),
+        batch=recipes.batch_of(recipe, models.network_of(model)),
         labels=len(labels),
         seed=params.seed,
         curves=workspace.plots("train") / model / task,
@@ -73,6 +80,11 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
         f"train {model} {task}: {len(training)} images, {len(labels)} labels, {fitted.epochs} epochs, "
         f"best after {fitted.best_epoch}"
     )
+
+
+def _local_weights(workspace: Workspace, params: Params, model: str) -> Path | None:
+    named = params.train.weights.get(model)
+    return workspace.root / named if named else None
 
 
 def _check_named(params: Params, model: str, task: str) -> None:

@@ -1,0 +1,77 @@
+"""Published weights: torchvision's, by its own download and cache, or a local file."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import torch
+from torch import nn
+from torchvision.models import get_model_weights
+
+from mtf.errors import BadInput, listed
+
+Weights = dict[str, torch.Tensor]
+
+
+def fetch(network: str) -> Weights:
+    """torchvision's first ImageNet weights of `network`: what `pretrained=True` meant when the paper was written.
+
+    Raises BadInput that says which file to put where, if it is neither in torch's cache nor to be fetched.
+    """
+    url = get_model_weights(network)["IMAGENET1K_V1"].url
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    file = folder / url.rsplit("/", 1)[1]
+    try:
+        return torch.hub.load_state_dict_from_url(
+            url, model_dir=str(folder), map_location="cpu", progress=False, check_hash=True, weights_only=True
+        )
+    except (URLError, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", error)
+        raise BadInput(
+            f"{network}-pretrained: no weights at {file} and none to be had from {url} ({reason}); "
+            f"put the file there, or name one under train.weights"
+        ) from None
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise BadInput(f"{file}: damaged ({' '.join(str(error).split())[:120]}); remove it and run again") from None
+
+
+def read(path: Path) -> Weights:
+    """A local file of weights: a state dict, or a mapping that holds one under `state_dict`, `model` or `weights`.
+
+    Only tensors are unpickled. Raises BadInput where there is no such file or it holds something else.
+    """
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or error}") from None
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        raise BadInput(f"{path}: not a file of torch weights: {' '.join(str(error).split())[:120]}") from None
+    for key in ("state_dict", "model", "weights"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not any(isinstance(value, torch.Tensor) for value in content.values()):
+        raise BadInput(f"{path}: no state dict in it; a mapping of names to tensors is wanted")
+    return {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+
+
+def load_body(network: nn.Module, found: Weights, *, where: str) -> None:
+    """Put `found` into `network`, all but its last layer, which other labels make of another shape.
+
+    Raises BadInput, naming `where`, if any other layer is missing or of another shape.
+    """
+    own = network.state_dict()
+    last = _last_layer(network)
+    body = {name: value for name, value in found.items() if name in own and not name.startswith(f"{last}.")}
+    # Older files do not count the batches that a normalisation has seen; nothing is lost with that.
+    wanted = {name for name in own if not name.startswith(f"{last}.") and not name.endswith("num_batches_tracked")}
+    unfit = sorted(name for name in wanted if name not in body or body[name].shape != own[name].shape)
+    if unfit:
+        raise BadInput(f"{where}: not weights of this network; missing or of another shape: {listed(unfit, 4)}")
+    network.load_state_dict(own | body)
+
+
+def _last_layer(network: nn.Module) -> str:
+    return [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)][-1]

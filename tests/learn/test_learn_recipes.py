@@ -1,0 +1,109 @@
+"""Recipes: rates, weights of a balanced loss, and the random changes of training."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from learn_project import write_project
+from sklearn.utils.class_weight import compute_class_weight
+
+from mtf.learn import pixels, recipes
+from mtf.params import Params, Recipe
+from mtf.stages import evaluate, train
+
+
+def rates(recipe: Recipe, *, steps_per_epoch: int) -> list[float]:
+    """The rate of every step of the recipe, by the real optimizer and schedule."""
+    optimizer = recipes.optimizer(recipe, [torch.nn.Parameter(torch.zeros(1))])
+    factor = recipes.rate_factor(recipe, steps_per_epoch=steps_per_epoch)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    found = []
+    for _ in range(recipe.max_epochs * steps_per_epoch):
+        found.append(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()
+    return found
+
+
+def test_the_papers_recipe_divides_the_rate_by_ten_every_twenty_epochs(sample_params: Params) -> None:
+    recipe = sample_params.train.recipes["mtf"]
+    per_epoch = rates(recipe, steps_per_epoch=3)[::3]
+    expected = np.repeat([1e-3, 1e-4, 1e-5, 1e-6, 1e-7], 20)
+    np.testing.assert_allclose(per_epoch, expected)
+    assert isinstance(recipes.optimizer(recipe, [torch.nn.Parameter(torch.zeros(1))]), torch.optim.Adam)
+    assert (recipe.max_epochs, recipe.patience, recipe.stop_on) == (100, 5, "train_loss")
+
+
+def test_the_papers_batches_are_128_and_32_for_the_two_large_networks(sample_params: Params) -> None:
+    recipe = sample_params.train.recipes["mtf"]
+    names = ("mobilenet_v3_large", "alexnet", "resnet50", "vgg16", "convnext_base")
+    assert [recipes.batch_of(recipe, name) for name in names] == [128, 128, 128, 32, 32]
+
+
+def test_a_cosine_rises_through_its_warm_up_and_falls_towards_nothing() -> None:
+    recipe = Recipe(learning_rate=1.0, schedule="cosine", warmup_epochs=2, max_epochs=10)
+    found = rates(recipe, steps_per_epoch=5)
+    np.testing.assert_allclose(found[:10], np.arange(1, 11) / 10)
+    assert found[10] == pytest.approx(1.0)
+    assert found[30] == pytest.approx(0.5)  # half of the forty steps after the warm-up
+    assert all(later < earlier for earlier, later in itertools.pairwise(found[10:]))
+    assert found[-1] < 0.01
+
+
+def test_balanced_weights_equal_scikit_learns_and_pass_over_absent_labels() -> None:
+    targets = np.array([0] * 7 + [1] * 2 + [3])
+    expected = compute_class_weight("balanced", classes=np.array([0, 1, 3]), y=targets)
+    weights = recipes.balanced_weights(np.bincount(targets, minlength=5)).numpy()
+    np.testing.assert_allclose(weights[[0, 1, 3]], expected, rtol=1e-6)
+    assert weights[2] == weights[4] == 0
+
+
+@pytest.fixture
+def pictures() -> torch.Tensor:
+    return torch.rand(64, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("name", pixels.AUGMENTATIONS)
+def test_a_change_keeps_shape_and_range_and_differs_from_picture_to_picture(name: str, pictures: torch.Tensor) -> None:
+    torch.manual_seed(2)
+    same = pictures[:1].expand(64, -1, -1, -1)
+    changed = pixels.AUGMENTATIONS[name](same)
+    assert changed.shape == same.shape
+    assert changed.min() >= 0
+    assert changed.max() <= 1 + 1e-6
+    assert len({picture.numpy().tobytes() for picture in changed}) >= 2
+
+
+def test_flipping_gives_each_picture_or_its_mirror_image(pictures: torch.Tensor) -> None:
+    torch.manual_seed(3)
+    changed = pixels.flip(pictures)
+    flipped = [picture.equal(original.flip(-1)) for picture, original in zip(changed, pictures, strict=True)]
+    kept = [picture.equal(original) for picture, original in zip(changed, pictures, strict=True)]
+    assert all(one != other for one, other in zip(flipped, kept, strict=True))
+    assert 15 < sum(flipped) < 49
+
+
+def test_input_is_scaled_and_centred_as_torchvision_does_it() -> None:
+    from torchvision.transforms import v2
+
+    stored = torch.randint(0, 256, (4, 8, 8, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    steps = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(pixels.MEAN, pixels.DEVIATION)])
+    expected = steps(stored.permute(0, 3, 1, 2))
+    torch.testing.assert_close(pixels.normalised(pixels.as_input(stored)), expected)
+
+
+def test_the_modern_recipe_trains_and_its_averaged_weights_are_the_ones_kept(
+    tmp_path: Path, sample_params: Params
+) -> None:
+    modern = sample_params.train.recipes["modern"].model_dump(mode="json")
+    changed = modern | {"max_epochs": 12, "batch": 16, "learning_rate": 0.01, "ema_decay": 0.8}
+    workspace, params = write_project(tmp_path, sample_params, tasks=["gender"], recipe="m", recipes={"m": changed})
+    train.run(workspace, params, model="small_cnn", task="gender")
+    evaluate.run(workspace, params)
+    measured = json.loads(workspace.metrics("evaluate").read_text())
+    assert measured["gender"]["small_cnn"]["accuracy"] >= 0.85
