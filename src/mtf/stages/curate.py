@@ -1,0 +1,173 @@
+"""`mtf curate`: what survives the steps of the funnel, and by whose decision."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+
+from mtf import atomic, roster, tables, takedowns
+from mtf.curation import funnel, material
+from mtf.curation.duplicates import AUTOMATIC, inseparable
+from mtf.curation.shown import funnel_table, left_by_step
+from mtf.curation.weakest import weakest
+from mtf.params import Params
+from mtf.review import agreement, consensus, ledger, matching, standing
+from mtf.tables import Reason, Step
+from mtf.workspace import Workspace
+
+# Intervals of agreement are drawn; not with the project's seed, which is the split's and the training's.
+AGREEMENT_SEED = 0
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The ledger, as far as it concerns faces that are there."""
+
+    ledger: ledger.Ledger
+    unmatched: int
+    votes: pl.DataFrame
+    verdicts: pl.DataFrame
+    label_verdicts: pl.DataFrame
+
+
+def run(workspace: Workspace, params: Params) -> None:
+    """Write curated, non_curated and exclusions. Raises BadInput and ContractViolated as the tables' readers do."""
+    faces, images = _gathered(workspace, params)
+    heard = _heard(workspace, params, faces)
+    legal = funnel.run(faces, funnel.LEGAL)
+    with_people = material.with_verdicts(
+        faces, verdicts=heard.verdicts, label_verdicts=heard.label_verdicts, columns=list(params.attributes)
+    )
+    result = funnel.run(with_people if _is_curated(params) else faces, funnel.steps(params))
+    non_curated = legal.kept.with_columns(decided_by=pl.lit(AUTOMATIC), duplicate_group=inseparable(legal.kept))
+    _write_tables(workspace, params, _decided(result.kept, heard, params), non_curated, result.exclusions)
+    metrics = _metrics(images, faces, result, non_curated, heard, params)
+    atomic.write_json(workspace.metrics("curate"), metrics)
+    atomic.write_text(workspace.plots("funnel.csv"), _plotted(metrics))
+    _report(metrics, heard)
+
+
+def _is_curated(params: Params) -> bool:
+    return params.curate.flavour == "curated"
+
+
+def _gathered(workspace: Workspace, params: Params) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The faces with all that the legal steps and the duplicates need, and the images."""
+    people = roster.load(workspace.roster, params)
+    images = tables.read(tables.IMAGES, workspace.table("crawl", "images"))
+    evidence = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
+    faces_path = workspace.table("crop", "faces")
+    faces = tables.read(tables.FACES, faces_path)
+    screening = tables.read(tables.SCREENING, workspace.table("screen", "screening"))
+    for parent, key in ((people, ["identity"]), (images, material.IMAGE), (screening, material.FACE)):
+        tables.check_refers(faces, parent, on=key, where=str(faces_path))
+    measured = material.with_labels_and_measures(faces, roster=people, screening=screening)
+    legal = material.with_legal(
+        measured,
+        images=images,
+        evidence=evidence,
+        takedowns=takedowns.load(workspace.takedowns),
+        licenses=params.licenses,
+        today=datetime.now(UTC).date(),
+    )
+    return legal, images
+
+
+def _heard(workspace: Workspace, params: Params, faces: pl.DataFrame) -> Heard:
+    everything = ledger.read(workspace.review)
+    permitted = {column: task.labels for column, task in params.attributes.items()}
+    consensus.check_labels(everything.decisions, permitted)
+    matched = matching.match(everything.decisions, faces, box_iou=params.curate.box_iou)
+    votes, labels = standing.votes(matched), standing.labels(matched)
+    reviewers = params.curate.reviewers
+    return Heard(
+        ledger=everything,
+        unmatched=matched["face_id"].null_count(),
+        votes=votes,
+        verdicts=consensus.verdicts(votes, reviewers=reviewers),
+        label_verdicts=consensus.label_verdicts(labels, votes, faces, columns=list(permitted), reviewers=reviewers),
+    )
+
+
+def _decided(kept: pl.DataFrame, heard: Heard, params: Params) -> pl.DataFrame:
+    """The kept faces with whose decision it was, and with the groups that must not part."""
+    whose = weakest(heard.verdicts) if _is_curated(params) else weakest(heard.verdicts.clear())
+    joined = kept.join(whose, on=material.FACE, how="left", maintain_order="left")
+    grouped = joined.with_columns(duplicate_group=inseparable(kept))
+    return grouped.with_columns(pl.col("decided_by").fill_null(AUTOMATIC))
+
+
+def _write_tables(
+    workspace: Workspace, params: Params, curated: pl.DataFrame, non_curated: pl.DataFrame, exclusions: pl.DataFrame
+) -> None:
+    tables.write(tables.curated(params), curated, workspace.table("curate", "curated"))
+    tables.write(tables.non_curated(params), non_curated, workspace.table("curate", "non_curated"))
+    tables.write(tables.EXCLUSIONS, exclusions, workspace.table("curate", "exclusions"))
+
+
+def _metrics(
+    images: pl.DataFrame,
+    faces: pl.DataFrame,
+    result: funnel.Funnelled,
+    non_curated: pl.DataFrame,
+    heard: Heard,
+    params: Params,
+) -> dict[str, Any]:
+    decisions = heard.ledger.decisions
+    return {
+        "images": {"count": images.height, "identities": images["identity"].n_unique()},
+        "cropped": _sizes(faces),
+        "steps": {
+            passed.step.value: {"faces": passed.faces, "identities": passed.identities, "dropped": passed.dropped}
+            for passed in result.passed
+        },
+        "held_back": {
+            reason.value: sum(passed.dropped.get(reason.value, 0) for passed in result.passed)
+            for reason in (Reason.UNDECIDED, Reason.CONFLICT)
+        },
+        "curated": _sizes(result.kept),
+        "non_curated": _sizes(non_curated),
+        "ledger": {
+            "decisions": decisions.height,
+            "reviewers": decisions["reviewer"].n_unique(),
+            "sittings": decisions["file"].n_unique(),
+            "unmatched": heard.unmatched,
+            "torn_lines": len(heard.ledger.torn),
+        },
+        "agreement": agreement.by_step(heard.votes, reviewers=params.curate.reviewers, seed=AGREEMENT_SEED),
+    }
+
+
+def _sizes(rows: pl.DataFrame) -> dict[str, int]:
+    return {"faces": rows.height, "identities": rows["identity"].n_unique()}
+
+
+def _plotted(metrics: dict[str, Any]) -> str:
+    """`step,faces`, in the funnel's order, for `dvc plots`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["step", "faces"])
+    writer.writerows(left_by_step(metrics))
+    return text.getvalue()
+
+
+def _report(metrics: dict[str, Any], heard: Heard) -> None:
+    console = Console()
+    for line in heard.ledger.torn:
+        console.print(f"curate: data/review/{line}", markup=False, highlight=False)
+    if heard.unmatched:
+        console.print(f"curate: {heard.unmatched} decisions meet no face that is there now", highlight=False)
+    console.print(funnel_table(metrics))
+    held = metrics["held_back"]
+    if sum(held.values()):
+        counts = f"{held[Reason.UNDECIDED.value]} undecided, {held[Reason.CONFLICT.value]} in conflict"
+        console.print(f"Held back until the reviewers decide: {counts}.", highlight=False)
+    if figures := metrics["agreement"].get(Step.IDENTITY.value):
+        shown = ", ".join(f"{name} {figures[name]:.3f}" for name in ("raw", "kappa", "alpha") if name in figures)
+        console.print(f"Reviewers agree on identity: {shown} ({figures['faces']} faces).", highlight=False)

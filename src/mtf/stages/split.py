@@ -1,0 +1,38 @@
+"""`mtf split`: the curated faces divided into train, val and test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+
+from mtf import atomic, tables
+from mtf.curation.shown import split_table
+from mtf.curation.split import assigned, counted
+from mtf.params import Params
+from mtf.tables import SPLITS
+from mtf.workspace import Workspace
+
+
+def run(workspace: Workspace, params: Params) -> None:
+    """Write the table splits. Raises GateFailed, naming identities or labels, where the minimums cannot be met."""
+    path = workspace.table("curate", "curated")
+    curated = tables.read(tables.curated(params), path)
+    columns = [task.column for task in params.tasks.values()]
+    rows = assigned(curated, columns=columns, split=params.split, seed=params.seed)
+    written = tables.write(tables.splits(params), rows, workspace.table("split", "splits"))
+    tables.check_refers(written, curated, on=["identity", "face_id"], where=str(path))
+    metrics = _metrics(written, params)
+    atomic.write_json(workspace.metrics("split"), metrics)
+    Console().print(split_table(metrics))
+
+
+def _metrics(rows: pl.DataFrame, params: Params) -> dict[str, Any]:
+    by_split = {name: rows.filter(pl.col("split") == name) for name in SPLITS}
+    return {
+        "faces": {name: part.height for name, part in by_split.items()},
+        "shares": {name: round(part.height / rows.height, 6) for name, part in by_split.items()},
+        "identities": {name: part["identity"].n_unique() for name, part in by_split.items()},
+        "labels": counted(rows, list(params.attributes)),
+    }
