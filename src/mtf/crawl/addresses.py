@@ -25,21 +25,23 @@ class RefusedAddress(OSError):
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is globally reachable unicast, as are the IPv4 addresses wrapped in it."""
+    """Whether an IP address is globally reachable unicast. What leads to an IPv4 address is judged by that; one
+    that is mapped into IPv6 has no business on the network at all.
+    """
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    if not parsed.is_global or parsed.is_multicast or parsed.is_reserved:
-        return False
-    wrapped = _wrapped(parsed)
-    return wrapped is None or is_public(str(wrapped))
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return False
+        if (translated := _translated(parsed)) is not None:
+            return is_public(str(translated))
+    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
 
 
-def _wrapped(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 address leads to: mapped, 6to4 or NAT64."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return None
+def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that NAT64 or 6to4 leads to."""
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour
+    return address.sixtofour
 
 
 def parse(url: str) -> URL:

@@ -9,6 +9,7 @@ to read says so instead of yielding None.
 from __future__ import annotations
 
 import html
+import itertools
 import json
 import queue
 import re
@@ -65,15 +66,19 @@ class TripleGoogleParser(GoogleParser):
 
     def parse(self, response: ResultPage) -> Iterator[dict[str, str | None]]:
         text = response.content.decode("utf-8", "ignore")
-        tasks = _google_tasks(text)
-        # icrawler's expression may run from one address into the next; what holds a quote is no address.
-        tasks = tasks or [
-            task for task in super().parse(response) or [] if not re.search(r"[\s\"'\\]", task["file_url"])
-        ]
+        tasks = _google_tasks(text) or self._as_icrawler_reads(response)
         if not tasks and not _says_no_google_results(text):
             raise UnreadablePage("no picture's address on the page: Google's format has changed, or a page for robots")
-        for task in tasks:
-            yield {"page_url": None, "title": None, **task}
+        yield from tasks
+
+    def _as_icrawler_reads(self, response: ResultPage) -> list[dict[str, str | None]]:
+        try:
+            urls = [task["file_url"] for task in super().parse(response) or []]
+        except ValueError:  # an escape in an address that is none
+            return []
+        # Its expression may run from one address into the next: what holds a quote is no address.
+        whole = [url for url in urls if not re.search(r"[\s\"'\\]", url)]
+        return [{"file_url": url, "page_url": None, "title": None} for url in whole]
 
 
 def page_urls(source: SearchSource, query: str, claim: str | None) -> list[str]:
@@ -155,10 +160,8 @@ def _google_tasks(text: str) -> list[dict[str, str | None]]:
         for match in _GOOGLE_PICTURE.finditer(text)
         if (url := _address(_unescaped(match[1]))) and not _GOOGLE_THUMBNAILS.match(url)
     ]
-    ends = [start for start, _ in pictures[1:]] + [len(text)]
-    return [
-        {"file_url": url, **_google_page(text, start, end)} for (start, url), end in zip(pictures, ends, strict=True)
-    ]
+    following = itertools.pairwise([*pictures, (len(text), "")])
+    return [{"file_url": url, **_google_page(text, start, end)} for (start, url), (end, _) in following]
 
 
 def _google_page(text: str, start: int, end: int) -> dict[str, str | None]:

@@ -141,8 +141,8 @@ class Fetcher:
             raise _connection_failure(error) from None
 
     def _target(self, url: URL) -> tuple[URL, dict[str, str]]:
+        addresses.check_number(url)
         if self._web is None:
-            addresses.check_number(url)
             return url, {}
         target, headers = self._web.locate(str(url))
         return URL(target, encoded=True), headers

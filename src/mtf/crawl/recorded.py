@@ -38,6 +38,8 @@ from mtf.errors import BadInput, shortened
 
 RESPONSES = "responses.jsonl"
 TRUNCATE = "X-Recorded-Truncate"
+# A recorded answer is framed anew: only whether its body came in chunks, without a length, is kept.
+_FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -113,6 +115,7 @@ class _Recorded:
     parameters: frozenset[tuple[str, str]]
     status: int
     headers: dict[str, str]
+    is_chunked: bool
     truncate_to: int | None
     place: _Place | None
     delay_s: float
@@ -165,10 +168,12 @@ def _parsed(line: str, bodies: _Bodies, *, where: str) -> tuple[str, _Recorded]:
         raw = json.loads(line)
         headers = {str(name): str(value) for name, value in raw["headers"].items()}
         truncate_to = headers.pop(TRUNCATE, None)
+        framing = {name: headers.pop(name) for name in list(headers) if name.lower() in _FRAMING}
         return raw["url"], _Recorded(
             parameters=_parameters(urlsplit(raw["url"]).query),
             status=int(raw["status"]),
             headers=headers,
+            is_chunked="chunked" in framing.values(),
             truncate_to=None if truncate_to is None else int(truncate_to),
             place=None if raw["body"] is None else bodies.place(raw["body"]),
             delay_s=float(raw.get("delay_s", 0.0)),
@@ -242,9 +247,12 @@ async def _answer(request: web.BaseRequest, recorded: RecordedWeb) -> web.Stream
         return web.Response(status=404, text="not recorded")
     await asyncio.sleep(record.delay_s)
     body = b"" if record.place is None else record.place.read()
-    if record.truncate_to is None:
-        return web.Response(status=record.status, headers=record.headers, body=body)
-    return await _truncated(request, record, body, record.truncate_to)
+    if record.truncate_to is not None:
+        return await _truncated(request, record, body, record.truncate_to)
+    response = web.Response(status=record.status, headers=record.headers, body=body)
+    if record.is_chunked:
+        response.enable_chunked_encoding()
+    return response
 
 
 async def _truncated(request: web.BaseRequest, record: _Recorded, body: bytes, sent_bytes: int) -> web.StreamResponse:

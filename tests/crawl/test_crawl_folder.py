@@ -1,0 +1,116 @@
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from mtf.crawl.failure import Failed
+from mtf.crawl.folder import Folder
+from mtf.errors import BadInput
+from mtf.params import FolderSource
+from mtf.tables import Fetched
+
+NAMES = ["a b.jpg", 'it\'s "x".jpg', "安娜/ü.jpg", "bo/1.jpg", "bo/2.jpg", "[x].jpg", "percent%20.jpg"]
+
+
+def in_folder(root: Path) -> str:
+    for name in NAMES:
+        path = root / "pictures" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    return "pictures"
+
+
+def in_tar(root: Path) -> str:
+    with tarfile.open(root / "pictures.tar", "w") as tar:
+        for name in NAMES:
+            info = tarfile.TarInfo(f"./{name}")
+            info.size = len(name.encode())
+            tar.addfile(info, io.BytesIO(name.encode()))
+        for name, target in (("link.jpg", "/etc/passwd"), ("hard.jpg", "bo/1.jpg")):
+            info = tarfile.TarInfo(name)
+            info.type = tarfile.SYMTYPE if name == "link.jpg" else tarfile.LNKTYPE
+            info.linkname = target
+            tar.addfile(info)
+        info = tarfile.TarInfo("../out.jpg")
+        tar.addfile(info, io.BytesIO())
+    return "pictures.tar"
+
+
+@pytest.fixture(params=[in_folder, in_tar])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
+    return Folder(FolderSource(kind="folder", path=request.param(tmp_path), license="CC0-1.0"), tmp_path)
+
+
+def contents(folder: Folder, files: str) -> list[str]:
+    return [folder.read(candidate.url, max_bytes=100).decode() for candidate in folder.find(files)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_with_spaces_quotes_and_other_letters_are_found(folder: Folder, name: str):
+    assert contents(folder, name) == [name]
+    (candidate,) = folder.find(name)
+    assert (candidate.claim, candidate.source, candidate.url.isascii()) == ("CC0-1.0", "folder", True)
+
+
+def test_names_and_patterns_stand_side_by_side(folder: Folder):
+    assert contents(folder, "bo/*.jpg; a b.jpg ;bo/1.jpg") == ["bo/1.jpg", "bo/2.jpg", "a b.jpg"]
+    assert [candidate.rank for candidate in folder.find("bo/*.jpg;a b.jpg")] == [0, 1, 2]
+    assert folder.find(None) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "detail"),
+    [
+        ("../secret.jpg", Fetched.REFUSED_ADDRESS, "leads out of the folder"),
+        ("bo/../../secret.jpg", Fetched.REFUSED_ADDRESS, "leads out of the folder"),
+        ("/etc/passwd", Fetched.REFUSED_ADDRESS, "an absolute name"),
+        ("gone.jpg", Fetched.MISSING, "no such file in pictures"),
+        ("gone-*.jpg", Fetched.MISSING, "no such file in pictures"),
+    ],
+)
+def test_hostile_and_missing_names_say_why(folder: Folder, name: str, outcome: Fetched, detail: str):
+    (candidate,) = folder.find(name)
+    with pytest.raises(Failed) as failure:
+        folder.read(candidate.url, max_bytes=100)
+    assert failure.value.outcome == outcome
+    assert detail in failure.value.detail
+
+
+def test_links_are_refused_in_a_folder_and_in_a_tar(tmp_path: Path):
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    in_folder(tmp_path)
+    (tmp_path / "pictures" / "link.jpg").symlink_to(tmp_path / "secret.jpg")
+    (tmp_path / "pictures" / "up").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pictures" / "pipe.jpg")
+    in_tar(tmp_path)
+    for path, names in (("pictures", ["link.jpg", "pipe.jpg", "up"]), ("pictures.tar", ["link.jpg", "hard.jpg"])):
+        folder = Folder(FolderSource(kind="folder", path=path), tmp_path)
+        for name in names:
+            with pytest.raises(Failed, match="refused_address: a link, or not a plain file"):
+                folder.read(folder.find(name)[0].url, max_bytes=100)
+    with pytest.raises(Failed, match="missing_file"):
+        folder = Folder(FolderSource(kind="folder", path="pictures"), tmp_path)
+        folder.read(folder.find("up/secret.jpg")[0].url, max_bytes=100)
+
+
+def test_a_file_over_the_bound_is_not_read(folder: Folder):
+    with pytest.raises(Failed, match="too_large: 8 bytes; permitted: 4"):
+        folder.read(folder.find("bo/1.jpg")[0].url, max_bytes=4)
+
+
+def test_a_stamp_changes_with_its_own_files_only(tmp_path: Path):
+    source = FolderSource(kind="folder", path=in_folder(tmp_path))
+    before = {files: Folder(source, tmp_path).stamp(files) for files in ("bo/*", "a b.jpg")}
+    (tmp_path / "pictures" / "bo" / "2.jpg").write_bytes(b"changed")
+    assert Folder(source, tmp_path).stamp("a b.jpg") == before["a b.jpg"]
+    assert Folder(source, tmp_path).stamp("bo/*") != before["bo/*"]
+
+
+def test_a_source_that_is_not_there_or_no_tar_is_a_bad_input(tmp_path: Path):
+    with pytest.raises(BadInput, match=r"crawl\.sources: 'gone' is neither a folder nor a tar"):
+        Folder(FolderSource(kind="folder", path="gone"), tmp_path)
+    (tmp_path / "x.tar").write_bytes(b"not a tar" * 200)
+    with pytest.raises(BadInput, match=r"crawl\.sources: 'x\.tar': not an uncompressed tar"):
+        Folder(FolderSource(kind="folder", path="x.tar"), tmp_path)

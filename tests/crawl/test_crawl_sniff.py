@@ -1,0 +1,105 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from crawl_project import picture_bytes
+from PIL import Image
+
+from mtf.crawl.failure import Failed
+from mtf.crawl.sniff import sniff
+from mtf.params import Crawl
+from mtf.tables import Fetched
+
+CRAWL = Crawl.model_validate({"sources": [{"kind": "bing"}], "max_bytes": 1_000_000, "max_pixels": 1_000_000})
+
+
+def refusal(data: bytes) -> Failed:
+    with pytest.raises(Failed) as failure:
+        sniff(data, CRAWL)
+    return failure.value
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type", "extension"),
+    [
+        ("JPEG", "image/jpeg", "jpg"),
+        ("PNG", "image/png", "png"),
+        ("WEBP", "image/webp", "webp"),
+        ("GIF", "image/gif", "gif"),
+        ("BMP", "image/bmp", "bmp"),
+        ("TIFF", "image/tiff", "tiff"),
+        ("PPM", "image/x-portable-anymap", "pnm"),
+    ],
+)
+def test_the_bytes_say_what_a_picture_is(kind: str, media_type: str, extension: str):
+    found = sniff(picture_bytes(kind=kind, size=(96, 80)), CRAWL)
+    assert (found.media_type, found.extension, found.width, found.height) == (media_type, extension, 96, 80)
+
+
+def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_odd_but_whole_pictures_are_taken():
+    frames = [Image.new("RGB", (70, 70), color) for color in ("red", "blue")]
+    animated = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    sixteen_bit = encoded(Image.fromarray(np.full((70, 70), 40_000, np.uint16)), "PNG")
+    cmyk = encoded(Image.new("CMYK", (70, 70)), "JPEG")
+    progressive = picture_bytes(progressive=True)
+    with_bytes_after_its_end = picture_bytes() + b"\0" * 20
+    for data in (animated, sixteen_bit, cmyk, progressive, with_bytes_after_its_end):
+        assert sniff(data, CRAWL).width >= 70
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
+def test_a_picture_without_its_end_is_truncated(kind: str, share: float):
+    data = picture_bytes(kind=kind)
+    assert refusal(data[: max(12, int(len(data) * share))]).outcome == Fetched.TRUNCATED
+
+
+def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture():
+    thumbnail = picture_bytes(size=(16, 16))
+    segment = b"\xff\xe2" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
+    data = picture_bytes()
+    whole = data[:2] + segment + data[2:]
+    assert sniff(whole, CRAWL).width == 96
+    assert refusal(whole[:-40]).outcome == Fetched.TRUNCATED
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        (b"", "zero bytes"),
+        (b"<!DOCTYPE html><html></html>", "begins with b'<!DOCTYPE html><html></h'"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 'begins with b"<svg xmlns=\'http://www.w"'),
+        (b"%PDF-1.7", "begins with b'%PDF-1.7'"),
+    ],
+)
+def test_what_is_no_picture_says_how_it_begins(data: bytes, detail: str):
+    failure = refusal(data)
+    assert (failure.outcome, failure.detail) == (Fetched.NOT_AN_IMAGE, detail)
+
+
+@pytest.mark.parametrize("side_px", [2_000, 30_000])
+def test_a_decompression_bomb_is_judged_by_its_header(side_px: int):
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", side_px, side_px, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(b"\0" * 10_000)
+    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    failure = refusal(bomb)
+    assert failure.outcome == Fetched.TOO_LARGE
+    assert "pixels" in failure.detail
+
+
+def test_bounds_are_named_with_what_is_permitted():
+    small = refusal(picture_bytes(size=(200, 20)))
+    assert (small.outcome, small.detail) == (Fetched.TOO_SMALL, "200×20 pixels; a side has at least 64")
+    large = refusal(b"\0" * 1_000_001)
+    assert (large.outcome, large.detail) == (Fetched.TOO_LARGE, "1000001 bytes; permitted: 1000000")
