@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+from pydantic_core import from_json
 
 from mtf.atomic import write_bytes
 from mtf.errors import bad_value
@@ -134,14 +135,20 @@ def _in_order(sittings: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _without_torn_end(data: bytes) -> tuple[bytes, bytes]:
-    """The whole lines, and what follows them: a last line without its newline, or one that is no JSON object."""
+    """The whole lines, and what follows them: a last line without its newline, or one that is not JSON."""
     end = data.rfind(b"\n") + 1
     if end < len(data):
         return data[:end], data[end:]
     last = data[:-1].rfind(b"\n") + 1
-    if data and not data[last:].rstrip().endswith(b"}"):
-        return data[:last], data[last:]
-    return data, b""
+    return (data, b"") if not data or _is_json(data[last:]) else (data[:last], data[last:])
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        from_json(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _new_file(folder: Path) -> tuple[int, Path]:

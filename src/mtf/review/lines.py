@@ -166,7 +166,8 @@ def _what_is_wrong(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "json_invalid":
-        return f"not JSON: {shortened(first['input'])}; permitted: one JSON object a line"
+        shown = shortened(str(first["input"], "utf-8", "replace"))
+        return f"not JSON: {shown}; permitted: one JSON object a line"
     if first["type"] == "missing":
         return f"{key}: missing"
     if first["type"] == "extra_forbidden":
