@@ -46,6 +46,11 @@ class Workspace:
     def takedowns(self) -> Path:
         return self.data / "takedowns.csv"
 
+    @property
+    def card(self) -> Path:
+        """What the makers of the data set say of it; it may be absent."""
+        return self.data / "card.yaml"
+
     def stage(self, name: str) -> Path:
         return self.root / "build" / name
 

@@ -15,8 +15,8 @@ import polars as pl
 import yaml
 from PIL import Image
 
+from mtf import atomic, shards, tables
 from mtf import params as parameters
-from mtf import shards, tables
 from mtf.params import Params
 from mtf.workspace import Workspace
 
@@ -81,6 +81,7 @@ def make(root: Path, params: Params | None = None, people: tuple[Person, ...] = 
     _write_roster(workspace, params, people)
     rows = [row for person in people for row in _shard(workspace, person)]
     _write_tables(workspace, params, rows)
+    _write_figures(workspace)
     return workspace
 
 
@@ -152,7 +153,15 @@ def _write_tables(workspace: Workspace, params: Params, rows: list[dict[str, Any
     for stage, name, table, members in (
         ("crawl", "images", tables.IMAGES, [row | _IMAGE for row in rows]),
         ("crawl", "evidence", tables.EVIDENCE, [row | _EVIDENCE for row in rows]),
+        ("crawl", "fetches", tables.FETCHES, [row | _FETCH for row in rows]),
         ("crop", "faces", tables.FACES, rows),
+        (
+            "crop",
+            "detections",
+            tables.DETECTIONS,
+            [row | {"outcome": "cropped", "detail": None, "faces": 1} for row in rows],
+        ),
+        ("curate", "exclusions", tables.EXCLUSIONS, [row | _EXCLUSION for row in rows if not row["curated"]]),
         ("curate", "curated", tables.curated(params), curated),
         ("curate", "non_curated", tables.non_curated(params), rows),
         ("split", "splits", tables.splits(params), curated),
@@ -164,11 +173,21 @@ _IMAGE = {
     "source": "folder", "claim": None, "media_type": "image/jpeg", "width": 200, "height": 100,
     "offset": 0, "size_bytes": 1000,
 }  # fmt: skip
+_FETCH = {
+    "source": "folder", "claim": None, "query": None, "rank": 0, "outcome": "stored", "detail": None,
+    "http_status": None, "size_bytes": 1000, "attempts": 1, "fetched_at": datetime(2024, 5, 1, tzinfo=UTC),
+}  # fmt: skip
+_EXCLUSION = {"step": "identity", "reason": "wrong_person", "detail": None}
 _EVIDENCE = {
     "claim": None, "stated": tables.Stated.STATED, "license_url": "https://creativecommons.org/licenses/by/4.0/",
     "method": "rel-license", "statement": "CC BY 4.0", "creator_url": "javascript:alert(1)", "opt_out": None,
     "detail": None, "http_status": 200, "response_sha256": None, "checked_at": datetime(2024, 5, 1, tzinfo=UTC),
 }  # fmt: skip
+
+
+def _write_figures(workspace: Workspace) -> None:
+    agreement = {"identity": {"faces": 18, "raw": 0.96, "kappa": 0.91, "alpha": 0.91}}
+    atomic.write_json(workspace.metrics("curate"), {"agreement": agreement})
 
 
 def _only(table: tables.Table, row: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ import polars as pl
 
 from mtf import atomic, engine, roster, tables, takedowns
 from mtf.params import Params
-from mtf.release import checksums, credits, distribution, documents, folders, gate, layout, metadata, sheets, work
+from mtf.release import card, checksums, credits, documents, facts, folders, gate, layout, metadata, sheets, work
 from mtf.workspace import Workspace
 
 KEYS = ["identity", "face_id"]
@@ -49,11 +50,11 @@ def run(workspace: Workspace, params: Params) -> None:
     files, done = _publish(workspace, params, plan, sources)
     published = plan.join(files.select("path", "sha256", "size_bytes"), on="path", maintain_order="left")
     _write_metadata(root, params, sources, published)
-    credit = _write_credits(root, params, sources, published)
-    counts = distribution.distribution(sources.data, params)
-    documents.write(root, params, counts, credits.pictures(credit))
+    _write_credits(root, params, sources, published)
+    known = _facts(workspace, params, sources)
+    documents.write(root, known, card.load(workspace.card), license_urls=_license_urls(known))
     checksums.write(root, dict(zip(files["path"], files["sha256"], strict=True)))
-    atomic.write_json(workspace.metrics("distribution"), counts)
+    atomic.write_json(workspace.metrics("distribution"), known.counts)
     atomic.write_json(workspace.metrics("release"), _sizes(published, params))
     print(f"release: {published.height} files of {sources.everything.height} faces; {done}")
     print(f"release: {workspace.relative(root)}, README.md says what is in it")
@@ -109,8 +110,8 @@ def _write_metadata(root: Path, params: Params, sources: Sources, published: pl.
             metadata.write(metadata.metadata(rows, files, sources.roster, sources.images, params), root, name)
 
 
-def _write_credits(root: Path, params: Params, sources: Sources, published: pl.DataFrame) -> pl.DataFrame:
-    """Credit every picture that is published; returns one row per face."""
+def _write_credits(root: Path, params: Params, sources: Sources, published: pl.DataFrame) -> None:
+    """Credit every picture that is published."""
     title = params.project.title
     files = metadata.main_files(published, layout.VARIANTS)
     faces = sources.everything.join(files, on=KEYS, validate="1:1").sort("file")
@@ -118,7 +119,30 @@ def _write_credits(root: Path, params: Params, sources: Sources, published: pl.D
     sheets.write(credit, root / "URL_of_original_images.csv")
     atomic.write_text(root / "CREDITS.md", credits.markdown(credit, title=title))
     atomic.write_text(root / "CREDITS.html", credits.page(credit, title=title))
-    return credit
+
+
+def _facts(workspace: Workspace, params: Params, sources: Sources) -> facts.Facts:
+    curated = json.loads(workspace.metrics("curate").read_text(encoding="utf-8"))
+    return facts.gather(
+        params=params,
+        data=sources.data,
+        non_curated=sources.non_curated,
+        faces=sources.faces,
+        images=sources.images,
+        fetches=tables.read(tables.FETCHES, workspace.table("crawl", "fetches")),
+        detections=tables.read(tables.DETECTIONS, workspace.table("crop", "detections")),
+        exclusions=tables.read(tables.EXCLUSIONS, workspace.table("curate", "exclusions")),
+        agreement=curated["agreement"],
+    )
+
+
+def _license_urls(known: facts.Facts) -> list[str]:
+    """Where the release's license, and then those of its pictures, can be read; the identifier where nowhere."""
+    from mtf.licenses import catalogue
+
+    names = dict.fromkeys([known.params.release.license, *(name for name, _ in known.licenses)])
+    records = ((name, catalogue.get(name)) for name in names)
+    return [record.url if record and record.url else name for name, record in records]
 
 
 def _sizes(published: pl.DataFrame, params: Params) -> dict[str, dict[str, int]]:

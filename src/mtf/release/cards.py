@@ -1,0 +1,91 @@
+"""The data set card (`README.md`, with a YAML header) and the datasheet: from the tables, and from `data/card.yaml`.
+
+What neither can answer is listed as missing; nothing is made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from mtf.release import distribution
+from mtf.release.card import Card, Question, missing, questions
+from mtf.release.facts import Facts
+from mtf.release.layout import MULTI_TASK, NON_CURATED, SINGLE_TASK, task_folder
+
+Answered = tuple[Question, str | None]
+
+
+def readme(facts: Facts, card: Card) -> str:
+    """The data set card, in the form that Hugging Face reads: a YAML header, then Markdown."""
+    return _templates().get_template("README.md.jinja").render(_facts_for_templates(facts, card))
+
+
+def license_note(facts: Facts) -> str:
+    return _templates().get_template("LICENSE.txt.jinja").render(_facts_for_templates(facts, Card()))
+
+
+def datasheet(facts: Facts, card: Card) -> str:
+    """Every question with its answer; those without one are listed first."""
+    answered = list(answers(facts, card))
+    by_section = [(section, list(group)) for section, group in groupby(answered, key=lambda each: each[0].section)]
+    unanswered = [question for question, answer in answered if answer is None]
+    template = _templates().get_template("DATASHEET.md.jinja")
+    return template.render(facts=facts, sections=by_section, unanswered=unanswered, missing=missing(card))
+
+
+def answers(facts: Facts, card: Card) -> Iterator[Answered]:
+    """Each question with what the makers say of it, then what the tables say; None where both are silent."""
+    for question in questions():
+        said = card.answers.get(question.id)
+        counted = _templates().from_string(question.facts or "").render(facts=facts).strip()
+        yield question, "\n\n".join(text.strip() for text in (said, counted) if text) or None
+
+
+def _facts_for_templates(facts: Facts, card: Card) -> dict[str, object]:
+    variants = facts.params.release.variants
+    return {
+        "facts": facts,
+        "card": card,
+        "header": _header(facts, card),
+        "tables": distribution.markdown(facts.counts),
+        "task_folders": [task_folder(task.column) for task in facts.params.tasks.values()],
+        "multi_task": MULTI_TASK in variants,
+        "single_task": SINGLE_TASK in variants,
+        "non_curated": NON_CURATED in variants,
+        "missing": [question.question for question, answer in answers(facts, card) if answer is None],
+    }
+
+
+def _header(facts: Facts, card: Card) -> str:
+    """The YAML header of the card, as Hugging Face's hub defines it."""
+    total = facts.counts["total"]["images"]
+    fields = {
+        "pretty_name": facts.title,
+        "license": facts.params.release.license.lower(),
+        "language": card.language,
+        "task_categories": ["image-classification"],
+        "size_categories": [_size_category(total)],
+        "tags": ["faces", *facts.levels],
+        "version": facts.version,
+    }
+    return yaml.safe_dump({key: value for key, value in fields.items() if value}, sort_keys=False, allow_unicode=True)
+
+
+def _size_category(images: int) -> str:
+    bounds = [("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000)]
+    return next((name for name, bound in bounds if images < bound), "n>1M")
+
+
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("mtf.release", "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 (Markdown and plain text, of counts, parameters and the makers' own words)
+    )

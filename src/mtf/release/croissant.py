@@ -1,0 +1,236 @@
+"""`croissant.json`: the release in the Croissant 1.1 vocabulary with its RAI extension (MLCommons).
+
+Tools that read Croissant find the files, the table of faces and the pictures joined to it, and what an honest
+reader wants to know: how it was collected, labelled and cut, what is wrong with it, and whom to write to.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from mtf.release.card import Card
+from mtf.release.facts import Facts
+
+NAME = "croissant.json"
+VERSIONS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
+TABLE, PICTURES = "metadata.parquet", "pictures"
+Json = dict[str, Any]
+
+_OWN = "arrayShape citeAs column containedIn equivalentProperty extract field fileProperty fileObject fileSet format"
+_TERMS = (
+    f"{_OWN} includes isArray isLiveDataset jsonPath key md5 parentField path recordSet references regex repeated "
+    "replace samplingRate separator source subField transform"
+)
+CONTEXT: Json = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "cr": "http://mlcommons.org/croissant/",
+    "dct": "http://purl.org/dc/terms/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "sc": "https://schema.org/",
+    "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "description": {"@container": "@language"},
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "name": {"@container": "@language"},
+    **{term: f"cr:{term}" for term in _TERMS.split()},
+}
+
+
+def described(facts: Facts, card: Card, table: pl.DataFrame, *, table_sha256: str, license_urls: list[str]) -> Json:
+    """The JSON-LD document. `table` is the release's metadata; `license_urls`: its own license, then its pictures'."""
+    document = {
+        "@context": CONTEXT,
+        "@type": "sc:Dataset",
+        "name": facts.params.project.name,
+        "alternateName": facts.title,
+        "description": card.description or _description(facts),
+        "conformsTo": VERSIONS,
+        "version": facts.version,
+        "license": license_urls,
+        "url": card.url or facts.params.project.contact,
+        "creator": [{"@type": "sc:Organization", "name": name} for name in card.creators],
+        "publisher": card.publisher and {"@type": "sc:Organization", "name": card.publisher},
+        "datePublished": card.published and card.published.isoformat(),
+        "inLanguage": card.language,
+        "citeAs": card.citation,
+        "isLiveDataset": False,
+        "keywords": ["faces", *facts.levels],
+        **_responsible(facts, card),
+        "distribution": _distribution(table, table_sha256),
+        "recordSet": [_faces(table), _pictures(table), _splits()],
+    }
+    return {key: value for key, value in document.items() if value is not None and value != []}
+
+
+def _description(facts: Facts) -> str:
+    total = facts.counts["total"]
+    return (
+        f"{facts.title}: {total['images']:,} licensed and reviewed face images of {total['identities']:,} people, "
+        f"labelled by {', '.join(facts.levels)}."
+    )
+
+
+def _responsible(facts: Facts, card: Card) -> Json:
+    """The RAI vocabulary, from the tables and, where they are silent, from the card."""
+    params = facts.params
+    answer = card.answers.get
+    return {
+        "rai:dataCollection": (
+            f"For each person of a roster, {sum(n for _, n in facts.outcomes):,} addresses were found; "
+            f"{facts.images:,} pictures were stored, each with the license that its source states. "
+            f"{facts.without_face:,} held no face; {facts.faces:,} faces were cut out."
+        ),
+        "rai:dataCollectionType": ["Web Scraping", "Manual Human Curator"],
+        "rai:dataCollectionRawData": "; ".join(f"{source}: {count:,} pictures" for source, count in facts.sources),
+        "rai:dataCollectionTimeframe": [day for day in (facts.first_fetched, facts.last_fetched) if day],
+        "rai:dataCollectionMissingData": "; ".join(
+            f"after the step {step.step} {step.left:,} faces are left ({_in_words(step.reasons)} left out)"
+            for step in facts.funnel
+            if step.reasons
+        ),
+        "rai:dataPreprocessingProtocol": [
+            f"Faces are found by the Haar cascade {params.crop.cascade} (scale factor {params.crop.scale_factor}, "
+            f"{params.crop.min_neighbors} neighbours) and cut with a margin of {params.crop.margin_share:.0%}.",
+            f"Published crops are squares resized to {params.release.size_px} × {params.release.size_px} pixels with "
+            "Lanczos' filter and written as JPEG without metadata.",
+        ],
+        "rai:dataAnnotationProtocol": (
+            "Labels come from the roster and are checked, face by face, against the steps "
+            f"{', '.join(step.step for step in facts.funnel)}; a face that the reviewers do not agree on is held back."
+        ),
+        "rai:annotationsPerItem": str(params.curate.reviewers),
+        "rai:dataAnnotationAnalysis": [f"{step}: {_figures(figures)}" for step, figures in facts.agreement.items()],
+        "rai:annotatorDemographics": answer("annotators"),
+        "rai:machineAnnotationTools": [f"OpenCV Haar cascade {params.crop.cascade}"],
+        "rai:dataBiases": facts.imbalances,
+        "rai:dataLimitations": answer("limitations"),
+        "rai:dataUseCases": answer("intended_uses"),
+        "rai:dataSocialImpact": answer("impact"),
+        "rai:personalSensitiveInformation": [
+            "The pictures show identifiable people, named in the metadata.",
+            *(f"The label {column} is given for every picture." for column in params.attributes),
+        ],
+        "rai:dataReleaseMaintenancePlan": (
+            f"{answer('maintenance') or ''} Takedowns and corrections: {params.project.contact}".strip()
+        ),
+    }
+
+
+def _in_words(reasons: list[tuple[str, int]]) -> str:
+    return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in reasons)
+
+
+def _figures(figures: object) -> str:
+    if not isinstance(figures, dict):
+        return str(figures)
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
+
+
+def _distribution(table: pl.DataFrame, sha256: str) -> list[Json]:
+    return [
+        {
+            "@type": "cr:FileObject",
+            "@id": TABLE,
+            "name": TABLE,
+            "description": "One row per face: file, split, labels, license and source.",
+            "contentUrl": TABLE,
+            "encodingFormat": "application/x-parquet",
+            "sha256": sha256,
+        },
+        {
+            "@type": "cr:FileSet",
+            "@id": PICTURES,
+            "name": PICTURES,
+            "description": "The published crops.",
+            "encodingFormat": "image/jpeg",
+            "includes": f"{_root(table)}/*.jpg",
+        },
+    ]
+
+
+def _root(table: pl.DataFrame) -> str:
+    """The folder that all files of the table lie in: the variant and, in a single-task one, its task."""
+    parts = [path.split("/")[: 2 if path.startswith("single_task") else 1] for path in table["file"].head(1)]
+    return "/".join(parts[0]) if parts else "multi_task"
+
+
+def _faces(table: pl.DataFrame) -> Json:
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "faces",
+        "name": "faces",
+        "description": "The metadata of every published face.",
+        "key": {"@id": "faces/file"},
+        "field": [_column("faces", name) for name in table.columns if table.schema[name] == pl.String],
+    }
+
+
+def _column(record_set: str, name: str) -> Json:
+    field = {
+        "@type": "cr:Field",
+        "@id": f"{record_set}/{name}",
+        "name": f"{record_set}/{name}",
+        "dataType": ["sc:Text", "cr:Label"] if name in ("identity", "split") else "sc:Text",
+        "source": {"fileObject": {"@id": TABLE}, "extract": {"column": name}},
+    }
+    if name == "split":
+        field["references"] = {"field": {"@id": "splits/name"}}
+        field["dataType"] = ["sc:Text", "cr:Split"]
+    return field
+
+
+def _pictures(table: pl.DataFrame) -> Json:
+    """The pixels, joined to the table by the path of the file."""
+    labels = [name for name in table.columns if name not in ("file", "sha256", "split")]
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "labelled_pictures",
+        "name": "labelled_pictures",
+        "description": "Every picture with its labels.",
+        "key": {"@id": "labelled_pictures/file"},
+        "field": [
+            {
+                "@type": "cr:Field",
+                "@id": "labelled_pictures/file",
+                "name": "labelled_pictures/file",
+                "dataType": "sc:Text",
+                "source": {
+                    "fileSet": {"@id": PICTURES},
+                    "extract": {"fileProperty": "fullpath"},
+                    "transform": {"regex": "(.*)"},
+                },
+                "references": {"fileObject": {"@id": TABLE}, "extract": {"column": "file"}},
+            },
+            {
+                "@type": "cr:Field",
+                "@id": "labelled_pictures/image",
+                "name": "labelled_pictures/image",
+                "dataType": "sc:ImageObject",
+                "source": {"fileSet": {"@id": PICTURES}, "extract": {"fileProperty": "content"}},
+            },
+            *(_column("labelled_pictures", name) for name in labels),
+        ],
+    }
+
+
+def _splits() -> Json:
+    names = {"train": "cr:TrainingSplit", "val": "cr:ValidationSplit", "test": "cr:TestSplit"}
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "splits",
+        "name": "splits",
+        "dataType": "cr:Split",
+        "key": {"@id": "splits/name"},
+        "field": [
+            {"@type": "cr:Field", "@id": "splits/name", "name": "splits/name", "dataType": "sc:Text"},
+            {"@type": "cr:Field", "@id": "splits/url", "name": "splits/url", "dataType": "sc:URL"},
+        ],
+        "data": [
+            {"splits/name": name, "splits/url": url.replace("cr:", "http://mlcommons.org/croissant/")}
+            for name, url in names.items()
+        ],
+    }

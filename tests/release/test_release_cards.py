@@ -1,0 +1,75 @@
+"""The data set card and the datasheet: from tables and `data/card.yaml`, with what is missing said to be missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from made_project import made_params
+
+from mtf.errors import BadInput
+from mtf.release import card
+from mtf.stages import release
+from mtf.workspace import Workspace
+
+
+def test_the_card_has_a_header_that_hubs_can_read(data_set: Workspace):
+    _, header, body = (data_set.stage("release") / "README.md").read_text().split("---\n", 2)
+    fields = yaml.safe_load(header)
+    assert fields["license"] == "cc-by-sa-4.0"
+    assert fields["size_categories"] == ["n<1K"]
+    assert fields["pretty_name"] == "Made-up people"
+    assert body.startswith("# Made-up people 0.1.0\n")
+
+
+def test_the_datasheet_asks_every_question_once(data_set: Workspace):
+    text = (data_set.stage("release") / "DATASHEET.md").read_text()
+    for question in card.questions():
+        assert text.count(f"**{question.question}**") == 1
+    assert len({question.id for question in card.questions()}) == len(card.questions()) >= 50
+
+
+def test_what_the_tables_know_is_answered_from_them(data_set: Workspace):
+    text = (data_set.stage("release") / "DATASHEET.md").read_text()
+    assert "15 images of 3 people; besides, 18 automatic crops that no person has looked at." in text
+    assert "train 9, val 3, test 3." in text
+    assert "identity: faces 18, raw 0.96, kappa 0.91, alpha 0.91" in text
+    assert "2024-05-01 to 2024-05-01" in text
+
+
+def test_what_nobody_answered_is_listed_as_missing_before_all_else(data_set: Workspace):
+    text = (data_set.stage("release") / "DATASHEET.md").read_text()
+    listed = text.split("## Motivation")[0]
+    assert "does not give: description, creators, publisher" in listed
+    assert "Who funded it? (`funding`)" in listed
+    assert "(`license`)" not in listed
+
+
+def test_the_makers_answers_are_used_and_no_longer_missing(project: Workspace):
+    said = {"description": "People who do not exist.", "creators": ["The makers"], "answers": {"funding": "Nobody."}}
+    project.card.write_text(yaml.safe_dump(said))
+    release.run(project, made_params())
+    root = project.stage("release")
+    text = (root / "DATASHEET.md").read_text()
+    assert "**Who funded it?**\n\nNobody.\n" in text
+    assert "(`funding`)" not in text and "creators," not in text.split("## Motivation")[0]
+    assert "People who do not exist." in (root / "README.md").read_text()
+    assert '"name": "The makers"' in (root / "croissant.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("funder: me", r"card.yaml: funder: unknown key; permitted: description, creators"),
+        ("answers: {fundin: me}", r"card.yaml: answers: 'fundin' is not permitted; permitted: purpose, creators"),
+        ("url: ftp://x", r"card.yaml: url: 'ftp://x' is not permitted: string should match"),
+        ("published: soon", r"card.yaml: published: 'soon' is not permitted"),
+        ("- a\n- b", r"card.yaml: \(top level\): \['a', 'b'\] is not permitted"),
+        ("a: [", r"card.yaml: not readable as YAML"),
+    ],
+)
+def test_a_malformed_card_is_named_by_key_and_value(tmp_path: Path, text: str, message: str):
+    (tmp_path / "card.yaml").write_text(text)
+    with pytest.raises(BadInput, match=message):
+        card.load(tmp_path / "card.yaml")
