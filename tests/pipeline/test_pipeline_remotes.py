@@ -5,10 +5,6 @@ from __future__ import annotations
 import getpass
 import hashlib
 import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Generator
 from pathlib import Path
 
 import boto3
@@ -86,46 +82,6 @@ def test_an_s3_server(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         there_and_back(project, "s3://faces/store", endpointurl=endpoint)
     finally:
         server.stop()
-
-
-@pytest.fixture
-def ssh_server(tmp_path: Path, sshd: str) -> Generator[tuple[int, Path]]:
-    """An SSH server of this test's own: its port and the key that it accepts."""
-    home = tmp_path / "sshd"
-    home.mkdir(mode=0o700)
-    for name in ("host", "user"):
-        run_in(home, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / name))
-    shutil.copy(home / "user.pub", home / "authorized_keys")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = home / "sshd_config"
-    settings.write_text(
-        f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {home}/host\nPidFile {home}/pid\n"
-        f"AuthorizedKeysFile {home}/authorized_keys\nStrictModes no\nPasswordAuthentication no\n"
-        "PermitRootLogin prohibit-password\nSubsystem sftp internal-sftp\nUsePAM no\n"
-    )
-    # sshd drops its privileges into this folder, which packages make at boot.
-    if getpass.getuser() == "root":
-        Path("/run/sshd").mkdir(exist_ok=True)
-    server = subprocess.Popen([sshd, "-D", "-e", "-f", str(settings)], stderr=subprocess.DEVNULL)
-    try:
-        _wait_for(port)
-        yield port, home / "user"
-    finally:
-        server.terminate()
-        server.wait(timeout=10)
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(100):
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail("the SSH server did not start")
 
 
 def test_an_ssh_server(project: Path, tmp_path: Path, ssh_server: tuple[int, Path]) -> None:

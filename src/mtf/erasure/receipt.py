@@ -1,0 +1,110 @@
+"""The receipt: what was erased where, what was lost with it, and what is still owed.
+
+It is on disk before the first byte goes, and after every place, so that an interrupted erasure knows where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from mtf.atomic import write_json, write_text
+from mtf.errors import BadInput
+
+SCHEMA = 1
+Receipt = dict[str, Any]
+
+
+def folder(data: Path) -> Path:
+    return data / "receipts"
+
+
+def save(path: Path, receipt: Receipt) -> None:
+    """Write `path` (JSON) and a page for people beside it (Markdown)."""
+    body = {key: value for key, value in receipt.items() if key != "sha256"}
+    receipt["sha256"] = hashlib.sha256(json.dumps(body, sort_keys=True).encode("utf-8")).hexdigest()
+    write_json(path, receipt)
+    write_text(path.with_suffix(".md"), as_markdown(receipt))
+
+
+def unfinished(data: Path) -> list[tuple[Path, Receipt]]:
+    """Receipts that still owe something. Raises BadInput for one that was changed by hand."""
+    found = []
+    for path in sorted(folder(data).glob("*.json")):
+        receipt = json.loads(path.read_text(encoding="utf-8"))
+        body = {key: value for key, value in receipt.items() if key != "sha256"}
+        if hashlib.sha256(json.dumps(body, sort_keys=True).encode("utf-8")).hexdigest() != receipt.get("sha256"):
+            raise BadInput(f"{path.name}: its sha256 does not match: a receipt is not changed by hand")
+        if not receipt["finished_at"]:
+            found.append((path, receipt))
+    return found
+
+
+def owed(receipt: Receipt) -> int:
+    """Objects that may still be somewhere."""
+    return sum(len(place["owed"]) for place in receipt["places"].values())
+
+
+def as_markdown(receipt: Receipt) -> str:
+    """For a person who asked, and for whoever answers them."""
+    state = (
+        f"finished {receipt['finished_at']}" if receipt["finished_at"] else f"**{owed(receipt)} objects still owed**"
+    )
+    subjects = receipt["subjects"]
+    lines = [
+        f"# Erasure {receipt['started_at']}: {state}",
+        "",
+        f"Signed off by {_text(receipt['signed_by'])}. Made by {receipt['program']}.",
+        "",
+        "## Requests",
+        *(f"- {r['added_at']}: {r['kind']} `{_text(r['value'])}`, {_reference(r)}" for r in receipt["requests"]),
+        "",
+        f"They name {len(subjects['image_ids'])} pictures with {len(subjects['face_ids'])} faces, in the shards of "
+        f"{len(subjects['affected'])} identities.",
+        "",
+        "## Places",
+        "| place | address | held before | hold after | still owed |",
+        "|---|---|---|---|---|",
+        *(_place_row(name, place) for name, place in receipt["places"].items()),
+        "",
+        f"Removed from the workspace: {len(receipt['workspace'])} files. Run cache: {receipt['run_cache']} entries.",
+        "",
+        "## What old versions lost",
+        *_lost(receipt),
+        "",
+        "## Models that saw an erased face: retrain or withdraw them",
+        *([f"- `{m['path']}` at {', '.join(m['revisions'])}" for m in receipt["models"]] or ["None."]),
+        "",
+        "## What this receipt does not cover",
+        "Copies outside these places: other clones and their caches, releases that were handed on, backups of the "
+        "storage, and lines of text in old versions of the tables (addresses, file names), which hold no picture.",
+        "",
+        f"`sha256 {receipt['sha256']}`",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _place_row(name: str, place: dict[str, Any]) -> str:
+    owing = f"{len(place['owed'])} {_text(place['error'] or '')}".strip()
+    return f"| {name} | {_text(place['address'])} | {place['before']} | {place['after']} | {owing} |"
+
+
+def _lost(receipt: Receipt) -> list[str]:
+    lines = [
+        f"- `{h['path']}` at {', '.join(h['revisions'])}: {h['size_bytes']:,} bytes"
+        + (f", with {h['others']} pictures that nobody asked to erase" if h["others"] else "")
+        for h in receipt["objects"]
+    ]
+    return lines or ["Nothing."]
+
+
+def _reference(request: dict[str, str]) -> str:
+    parts = [request["reason"], f"asked by {request['requested_by']}" if request["requested_by"] else ""]
+    return _text("; ".join(part for part in (*parts, request["reference"]) if part) or "no reason given")
+
+
+def _text(value: str) -> str:
+    """One line, with nothing that Markdown or HTML would take for its own."""
+    return " ".join(str(value).split()).translate(str.maketrans({c: f"\\{c}" for c in "|`<>*_[]"}))
