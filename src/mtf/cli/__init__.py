@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mtf.cli import audit, project, stages, summary
+from mtf.cli import audit, project, sample, stages, summary, takedown
 from mtf.errors import MtfError
 
 app = typer.Typer(
@@ -18,8 +18,10 @@ app = typer.Typer(
 )
 stages.add_to(app)
 project.add_to(app)
+takedown.add_to(app)
 audit.add_to(app)
 summary.add_to(app)
+sample.add_to(app)
 
 
 def main() -> None:

@@ -1,0 +1,22 @@
+"""The perceptual hash of a whole picture, by which one that was taken down is known again."""
+
+from __future__ import annotations
+
+from mtf.faces import decode
+from mtf.faces.quality import perceptual_hash
+
+HASH_SIDE_PX = 64
+
+
+def picture_hash(data: bytes, *, max_pixels: int) -> int:
+    """64 bits that stay nearly the same when a picture is resized or compressed again.
+
+    Raises decode.Unreadable for what is no picture, or one of more than `max_pixels`.
+    """
+    header = decode.header(data, max_pixels=max_pixels)
+    return perceptual_hash(decode.grey_for_detection(data, header, side_px=HASH_SIDE_PX))
+
+
+def differing_bits(one: int, other: int) -> int:
+    """Hamming distance of two hashes, 0 to 64."""
+    return (one ^ other).bit_count()
