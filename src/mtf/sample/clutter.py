@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
-from mtf.sample.paint import Canvas, circle, curve, hsv, mixed, shade
+from mtf.sample.paint import Canvas, Points, circle, curve, hsv, mixed, shade
 from mtf.sample.photograph import SIDE_PX, Photograph
 
 
@@ -36,7 +38,7 @@ def pattern(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
     dots = rng.random() < 0.5
     for row in range(10):
         for column in range(10):
-            middle = step * (np.array([column, row]) + (0.5 + 0.5 * (row % 2), 0.5))
+            middle = step * np.array([column + 0.5 + 0.5 * (row % 2), row + 0.5])
             if dots:
                 canvas.disc(middle, 0.3 * step, figure)
             else:
@@ -89,11 +91,12 @@ def house_front(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photogra
     return _taken(canvas, rng)
 
 
-def _scaled(middle: np.ndarray, unit_px: float):
+def _scaled(middle: np.ndarray, unit_px: float) -> Callable[[Points | list[tuple[float, float]]], Points]:
+    """From units about `middle` to pixels."""
     return lambda points: np.asarray(points, float) * unit_px + middle
 
 
 def _taken(canvas: Canvas, rng: np.random.Generator) -> Photograph:
     pixels = cv2.GaussianBlur(canvas.pixels, (0, 0), 0.8)
-    pixels += rng.standard_normal((*pixels.shape[:2], 1), np.float32) * np.float32(1.5)
-    return Photograph(np.clip(pixels, 0, 255).astype(np.uint8))
+    grain = rng.standard_normal((*pixels.shape[:2], 1), np.float32) * np.float32(1.5)
+    return Photograph(np.clip(pixels + grain, 0, 255).astype(np.uint8))

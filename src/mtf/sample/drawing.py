@@ -11,24 +11,47 @@ import numpy as np
 from mtf.sample import clutter, files, photograph
 from mtf.sample.files import File
 from mtf.sample.kinds import Kind
-from mtf.sample.people import CAST, OLD, RARELY_PICTURED, STRANGERS, YOUNG
+from mtf.sample.people import CAST, RARELY_PICTURED, STRANGERS
 from mtf.sample.photograph import Hidden, Photograph
 from mtf.sample.plan import Find
 from mtf.sample.portrait import Box
 
-SMALL_SIDE_PX = 260
+SMALL_SIDE_PX = 240
 """For files that compress badly."""
 TOO_SMALL_PX = 40
+SIGN_IN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
+_HIDDEN = {Kind.SUNGLASSES: Hidden.SUNGLASSES, Kind.HAND: Hidden.HAND}
+_SIDES_PX = {
+    Kind.PNG: SMALL_SIDE_PX,
+    Kind.PNG_16_BIT: SMALL_SIDE_PX,
+    Kind.ANIMATED_GIF: SMALL_SIDE_PX,
+    Kind.TOO_SMALL: TOO_SMALL_PX,
+}
+_EFFECTS = {
+    Kind.STRANGE_COLOURS: photograph.strange_colours,
+    Kind.OUT_OF_FOCUS: photograph.out_of_focus,
+    Kind.PIXELATED: photograph.pixelated,
+}
+_WRITERS = {
+    Kind.PNG: files.png,
+    Kind.WEBP: files.webp,
+    Kind.GREY: files.grey_jpeg,
+    Kind.CMYK: files.cmyk_jpeg,
+    Kind.PNG_16_BIT: files.png_16_bit,
+    Kind.ROTATED: files.rotated_jpeg,
+}
 _PEOPLE = {person.identity: person for person in (*CAST, *RARELY_PICTURED, *STRANGERS)}
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """The file that a find's address holds, and the boxes of its faces (x, y, width, height; upright) with whom
-    they show."""
+    """The file that a find's address holds; the picture's width and height in pixels (upright; 0 where there is
+    none), and the boxes of its faces (x, y, width, height) with whom they show."""
 
     find: Find
     file: File
+    width: int
+    height: int
     faces: tuple[tuple[Box, str], ...]
 
 
@@ -52,7 +75,7 @@ def _drawn(find: Find, job: Job, by_number: dict[int, Find]) -> Drawn:
     if find.repeats is not None:
         return _repeated(find, by_number[find.repeats], job)
     taken = _photograph(find, job.seed)
-    return Drawn(find, _file(find, taken, job), () if taken is None else taken.faces)
+    return _with_file(find, _file(find, taken, job), taken)
 
 
 def _repeated(find: Find, original: Find, job: Job) -> Drawn:
@@ -61,9 +84,16 @@ def _repeated(find: Find, original: Find, job: Job) -> Drawn:
         raise ValueError(f"{original} has no picture to repeat")
     if find.kind is Kind.BURST:
         again = photograph.next_frame(taken, _generator(find, job.seed, purpose=2))
-        return Drawn(find, files.jpeg(again.pixels, xmp=job.rights.get(find.number)), again.faces)
+        return _with_file(find, files.jpeg(again.pixels, xmp=job.rights.get(find.number)), again)
     file = _file(original, taken, job)
-    return Drawn(find, files.resaved(file) if find.kind is Kind.RESAVED else file, taken.faces)
+    return _with_file(find, files.resaved(file) if find.kind is Kind.RESAVED else file, taken)
+
+
+def _with_file(find: Find, file: File, taken: Photograph | None) -> Drawn:
+    if taken is None:
+        return Drawn(find, file, 0, 0, ())
+    height, width = taken.pixels.shape[:2]
+    return Drawn(find, file, width, height, taken.faces)
 
 
 def _generator(find: Find, seed: int, *, purpose: int) -> np.random.Generator:
@@ -87,60 +117,29 @@ def _photograph(find: Find, seed: int) -> Photograph | None:
 
 def _of_one_person(find: Find, who: str, rng: np.random.Generator) -> Photograph:
     person = _PEOPLE[who]
-    look = person.look()
-    match find.kind:
-        case Kind.SUNGLASSES:
-            return photograph.portrait(look, who, rng, hidden=Hidden.SUNGLASSES)
-        case Kind.HAND:
-            return photograph.portrait(look, who, rng, hidden=Hidden.HAND)
-        case Kind.CARTOON:
-            return photograph.cartoon(look, who, rng)
-        case Kind.STRANGE_COLOURS:
-            return photograph.strange_colours(photograph.portrait(look, who, rng), rng)
-        case Kind.OUT_OF_FOCUS:
-            return photograph.out_of_focus(photograph.portrait(look, who, rng), rng)
-        case Kind.PIXELATED:
-            return photograph.pixelated(photograph.portrait(look, who, rng), rng)
-        case Kind.WRONG_AGE:
-            return photograph.portrait(person.at_age(YOUNG if person.age == OLD else OLD), who, rng)
-        case Kind.CHILDHOOD:
-            return photograph.portrait(person.as_child(), who, rng)
-        case Kind.PNG | Kind.PNG_16_BIT | Kind.ANIMATED_GIF:
-            return photograph.portrait(look, who, rng, side_px=SMALL_SIDE_PX)
-        case Kind.TOO_SMALL:
-            return photograph.portrait(look, who, rng, side_px=TOO_SMALL_PX)
-    return photograph.portrait(look, who, rng)
+    look = {Kind.WRONG_AGE: person.at_other_age, Kind.CHILDHOOD: person.as_child}.get(find.kind, person.look)()
+    if find.kind is Kind.CARTOON:
+        return photograph.cartoon(look, who, rng)
+    taken = photograph.portrait(
+        look, who, rng, hidden=_HIDDEN.get(find.kind), side_px=_SIDES_PX.get(find.kind, photograph.SIDE_PX)
+    )
+    effect = _EFFECTS.get(find.kind)
+    return effect(taken, rng) if effect else taken
 
 
 def _file(find: Find, taken: Photograph | None, job: Job) -> File:
     if taken is None:
         return _without_picture(find)
-    match find.kind:
-        case Kind.PNG:
-            return files.png(taken.pixels)
-        case Kind.WEBP:
-            return files.webp(taken.pixels)
-        case Kind.GREY:
-            return files.grey_jpeg(taken.pixels)
-        case Kind.CMYK:
-            return files.cmyk_jpeg(taken.pixels)
-        case Kind.PNG_16_BIT:
-            return files.png_16_bit(taken.pixels)
-        case Kind.ANIMATED_GIF:
-            following = photograph.next_frame(taken, _generator(find, job.seed, purpose=2))
-            return files.animated_gif([taken.pixels, following.pixels])
-        case Kind.ROTATED:
-            return files.rotated_jpeg(taken.pixels)
-        case Kind.TRUNCATED:
-            return files.truncated(files.jpeg(taken.pixels))
-    return files.jpeg(taken.pixels, xmp=job.rights.get(find.number))
+    if find.kind is Kind.ANIMATED_GIF:
+        following = photograph.next_frame(taken, _generator(find, job.seed, purpose=2))
+        return files.animated_gif([taken.pixels, following.pixels])
+    if find.kind in _WRITERS:
+        return _WRITERS[find.kind](taken.pixels)
+    written = files.jpeg(taken.pixels, xmp=job.rights.get(find.number))
+    return files.truncated(written) if find.kind is Kind.TRUNCATED else written
 
 
 def _without_picture(find: Find) -> File:
     if find.kind is Kind.BOMB:
         return files.bomb()
-    if find.kind is Kind.HTML:
-        return File(
-            b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>", "jpg"
-        )
-    return File(b"", "jpg")
+    return File(SIGN_IN_PAGE if find.kind is Kind.HTML else b"", "jpg")

@@ -97,7 +97,7 @@ def _paint_eye(canvas: Canvas, look: Look, placed: Placed, mood: Mood, side: int
     upper_lid = curve([inner, (-side * 0.4 * width, -0.85 * height), (side * 0.25 * width, -height), outer])
     lower_lid = curve([outer, (side * 0.3 * width, lower), (-side * 0.4 * width, 0.8 * lower), inner])
     white = canvas.fill(placed.points(centre + np.concatenate([upper_lid, lower_lid])), _WHITE)
-    middle = placed.points([centre + (0.05 * mood.gaze, -0.10 * height)])[0]
+    middle = placed.points(centre[None] + np.array([0.05 * mood.gaze, -0.10 * height]))[0]
     canvas.disc(middle, placed.px(0.60 * width), shade(look.iris, 0.55), inside=white)
     canvas.disc(middle, placed.px(0.50 * width), look.iris, inside=white)
     canvas.disc(middle, placed.px(0.28 * width), _PUPIL, inside=white)
@@ -261,7 +261,7 @@ def _paint_wrinkles(canvas: Canvas, look: Look, placed: Placed, face: Mask) -> N
             inside=face,
         )
         canvas.stroke(
-            spot + (0, placed.px(0.024)),
+            spot + np.array([0, placed.px(0.024)]),
             mixed(look.skin, (255, 255, 255), 0.5),
             width_px=placed.px(0.016),
             opacity=0.35 * look.wrinkles,

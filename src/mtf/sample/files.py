@@ -6,13 +6,14 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Any
 from xml.sax.saxutils import escape
 
 import cv2
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-JPEG_QUALITY = 74
+JPEG_QUALITY = 72
 BOMB_SIDE_PX = 30_000
 _ORIENTATION, _GPS, _MODEL = 0x0112, 0x8825, 0x0110
 _TURNED_LEFT = 6  # EXIF: to be shown turned right by 90 degrees
@@ -112,7 +113,7 @@ def _picture(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels[..., ::-1]))
 
 
-def _saved(picture: Image.Image, extension: str, **options: object) -> File:
+def _saved(picture: Image.Image, extension: str, **options: Any) -> File:
     buffer = io.BytesIO()
     picture.save(buffer, **options)
     return File(buffer.getvalue(), extension)

@@ -149,7 +149,7 @@ def _combed(look: Look, line: list[tuple[float, float]]) -> list[np.ndarray]:
     """Strands from the parting to the edge."""
     start = np.array([look.part * look.face_width, -0.98])
     ends = np.concatenate([curve(_crown(look), steps=4), curve(line[1:-1], steps=3)])
-    return [curve([start, 0.55 * (start + end) * (1, 1.03), end], steps=4) for end in ends]
+    return [curve(np.stack([start, 0.55 * (start + end) * (1, 1.03), end]), steps=4) for end in ends]
 
 
 def _strands(

@@ -43,6 +43,7 @@ class Kind(StrEnum):
     CLAIM_CONTRADICTED = "claim_contradicted"
     PAGE_CONTRADICTS_ITSELF = "page_contradicts_itself"
     UNSTATED = "unstated"
+    CLAIM_ONLY = "claim_only"
     DEAD_PAGE = "dead_page"
     # Opt-outs.
     ROBOTS_TXT = "robots_txt"
@@ -109,7 +110,8 @@ DIRT: dict[Kind, int] = {
     Kind.NO_DERIVATIVES: 6,
     Kind.CLAIM_CONTRADICTED: 5,
     Kind.PAGE_CONTRADICTS_ITSELF: 2,
-    Kind.UNSTATED: 8,
+    Kind.UNSTATED: 5,
+    Kind.CLAIM_ONLY: 4,
     Kind.DEAD_PAGE: 4,
     Kind.ROBOTS_TXT: 4,
     Kind.ROBOTS_HEADER: 4,

@@ -86,6 +86,9 @@ class Person:
         look = _young(self.race, self.gender, rng)
         return look if age == YOUNG else _aged(look, self.gender, rng)
 
+    def at_other_age(self) -> Look:
+        return self.at_age(YOUNG if self.age == OLD else OLD)
+
     def as_child(self) -> Look:
         """The same person at about six: a rounder face with large eyes that sit low."""
         look = self.at_age(YOUNG)

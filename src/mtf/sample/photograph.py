@@ -15,7 +15,7 @@ from mtf.sample.people import Look
 from mtf.sample.portrait import Box, paint_head
 from mtf.sample.pose import Mood, Placed, Pose
 
-SIDE_PX = 440
+SIDE_PX = 400
 
 
 class Hidden(StrEnum):
@@ -159,10 +159,9 @@ def _exposed(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
     vignette = 1 - rng.uniform(0.03, 0.20) * (x**2 + y**2).astype(np.float32) / 2
     warmth = rng.normal(0, 0.025)
     light = np.array([1 - warmth, 1.0, 1 + warmth], np.float32) * np.float32(rng.uniform(0.84, 1.08))
-    pixels = cv2.GaussianBlur(canvas.pixels, (0, 0), float(rng.uniform(0.5, 1.0)))
-    pixels *= vignette[..., None] * light
-    pixels += rng.standard_normal((height, width, 1), np.float32) * np.float32(rng.uniform(0.8, 2.4))
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+    soft = cv2.GaussianBlur(canvas.pixels, (0, 0), float(rng.uniform(0.5, 1.0)))
+    grain = rng.standard_normal((height, width, 1), np.float32) * np.float32(rng.uniform(0.8, 2.4))
+    return np.clip(soft * (vignette[..., None] * light) + grain, 0, 255).astype(np.uint8)
 
 
 def _within(box: Box, width: int, height: int) -> Box:

@@ -10,6 +10,8 @@ import numpy as np
 from mtf.sample.kinds import CLEAN_IF_RARE, CLEAN_PER_IDENTITY, DIRT, REPETITIONS, Kind
 from mtf.sample.people import CAST, OLD, RARELY_PICTURED, STRANGERS, Person
 
+_SHOWING_NOBODY = (Kind.NO_FACE, Kind.FACE_LIKE, Kind.EMPTY, Kind.HTML, Kind.BOMB)
+
 
 @dataclass(frozen=True)
 class Find:
@@ -46,7 +48,10 @@ class Size:
         return [*self.cast, *self.rare]
 
 
-def plan(seed: int, size: Size = Size()) -> list[Find]:  # noqa: B008 (immutable)
+WHOLE = Size()
+
+
+def plan(seed: int, size: Size = WHOLE) -> list[Find]:
     """All finds, by identity in the roster's order, and by number."""
     rng = np.random.default_rng([seed, 1])
     dirt = DIRT if size.dirt is None else size.dirt
@@ -82,23 +87,28 @@ def _receivers(kind: Kind, count: int, size: Size, rng: np.random.Generator) -> 
 def _particulars(
     kind: Kind, person: Person, finds: dict[str, list[Find]], size: Size, rng: np.random.Generator
 ) -> dict[str, object]:
-    match kind:
-        case Kind.STRANGER:
-            return {"shown": (_any(STRANGERS, rng).identity,)}
-        case Kind.OTHER_MEMBER:
-            return {"shown": (_any(_others(size.cast, person), rng).identity,)}
-        case Kind.GROUP:
-            beside = [_any(STRANGERS, rng).identity, _any(_others(size.cast, person), rng).identity]
-            shown = [person.identity, *beside[: int(rng.integers(1, 3))]]
-            return {"shown": tuple(shown[index] for index in rng.permutation(len(shown)))}
-        case Kind.NO_FACE | Kind.FACE_LIKE | Kind.EMPTY | Kind.HTML | Kind.BOMB:
-            return {}
-        case Kind.SECOND_IDENTITY:
-            other = _any(_others(size.cast, person), rng)
-            return {"shown": (other.identity,), "taken_from": (other.identity, _clean(finds[other.identity], rng))}
-        case kind if kind in REPETITIONS:
-            return {"shown": (person.identity,), "repeats": _clean(finds[person.identity], rng)}
-    return {"shown": (person.identity,)}
+    shown: tuple[str, ...] = (person.identity,)
+    if kind is Kind.STRANGER:
+        shown = (_any(STRANGERS, rng).identity,)
+    elif kind is Kind.OTHER_MEMBER:
+        shown = (_any(_others(size.cast, person), rng).identity,)
+    elif kind is Kind.GROUP:
+        shown = _company(person, size, rng)
+    elif kind in _SHOWING_NOBODY:
+        shown = ()
+    elif kind is Kind.SECOND_IDENTITY:
+        other = _any(_others(size.cast, person), rng).identity
+        return {"shown": (other,), "taken_from": (other, _clean(finds[other], rng))}
+    elif kind in REPETITIONS:
+        return {"shown": shown, "repeats": _clean(finds[person.identity], rng)}
+    return {"shown": shown}
+
+
+def _company(person: Person, size: Size, rng: np.random.Generator) -> tuple[str, ...]:
+    """The person with a stranger, and sometimes with another of the roster, in any order."""
+    beside = [_any(STRANGERS, rng).identity, _any(_others(size.cast, person), rng).identity]
+    people = [person.identity, *beside[: int(rng.integers(1, 3))]]
+    return tuple(people[index] for index in rng.permutation(len(people)))
 
 
 def _others(people: Sequence[Person], person: Person) -> list[Person]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from mtf.sample import features, hair

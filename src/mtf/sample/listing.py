@@ -1,0 +1,167 @@
+"""How the web presents each find: its addresses, its title and maker, its license, and what the search claims."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from mtf.licenses import catalogue
+from mtf.sample.kinds import WITHOUT_PICTURE, Kind
+from mtf.sample.people import Person
+from mtf.sample.plan import Find
+
+COMMERCIAL = "commercial,modify"
+PUBLIC_DOMAIN = "publicdomain"
+PUBLIC_DOMAIN_SHARE = 0.2
+
+_ATTRIBUTED = ("CC-BY-4.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-2.0", "CC-BY-SA-3.0")
+_DEDICATED = ("CC0-1.0", "CC-PDM-1.0")
+_NON_COMMERCIAL = ("CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "CC-BY-NC-2.0")
+_NO_DERIVATIVES = ("CC-BY-ND-4.0", "CC-BY-ND-2.0", "CC-BY-NC-ND-4.0")
+# What the sources of dirty licenses state, and the search filter that finds them all the same.
+_LICENSES: dict[Kind, tuple[tuple[str, ...], str | None]] = {
+    Kind.NON_COMMERCIAL: (_NON_COMMERCIAL, None),
+    Kind.NO_DERIVATIVES: (_NO_DERIVATIVES, None),
+    Kind.CLAIM_CONTRADICTED: (_NON_COMMERCIAL, COMMERCIAL),
+    Kind.UNSTATED: ((), None),
+    Kind.CLAIM_ONLY: ((), COMMERCIAL),
+    Kind.DEAD_PAGE: ((), COMMERCIAL),
+}
+_STUDIOS = ("Quill and Wash Studio", "Gesso Press", "The Charcoal Room", "Vignette Works", "Hatching & Sons")
+_TITLES = (
+    "Portrait of {}",
+    "{} at the spring fair",
+    "{} before the lecture",
+    "{}, in the garden",
+    "An afternoon with {}",
+    "{} (press picture)",
+)
+
+
+class Markup(StrEnum):
+    """Where a license is stated."""
+
+    REL_LICENSE = "rel_license"
+    JSON_LD = "json_ld"
+    PLAIN_LINK = "plain_link"
+    IN_FILE = "in_file"
+    NOWHERE = "nowhere"
+    TWICE_DIFFERENTLY = "twice_differently"
+
+
+# Pages with the license on them; IN_FILE pictures lie in the press room.
+HOSTS = {
+    Markup.REL_LICENSE: "easel.example",
+    Markup.JSON_LD: "archive-of-portraits.example",
+    Markup.PLAIN_LINK: "sketchbook.example",
+    Markup.IN_FILE: "pressroom.example",
+    Markup.NOWHERE: "chatter.example",
+    Markup.TWICE_DIFFERENTLY: "of-two-minds.example",
+}
+HOSTS_OF_KIND = {
+    Kind.ROBOTS_TXT: "closed-to-robots.example",
+    Kind.ROBOTS_HEADER: "reserved-by-header.example",
+    Kind.ROBOTS_META: "unwilling.example",
+    Kind.TDM_RESERVED: "mining-reserved.example",
+    Kind.DEAD_PAGE: "ghost-town.example",
+    Kind.NO_SUCH_HOST: "moved-away.example",
+    Kind.SLOW: "tortoise.example",
+    Kind.PRIVATE_REDIRECT: "doorway.example",
+}
+_EXTENSIONS = {
+    Kind.PNG: "png",
+    Kind.PNG_16_BIT: "png",
+    Kind.BOMB: "png",
+    Kind.WEBP: "webp",
+    Kind.ANIMATED_GIF: "gif",
+}
+_PLAIN_JPEG = frozenset(Kind) - set(WITHOUT_PICTURE) - set(_EXTENSIONS) - {Kind.GREY, Kind.CMYK, Kind.ROTATED}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """`license` is what the source states (SPDX), None where it states nothing; `claim` the search filter that
+    finds the picture, None where only a search without filter does."""
+
+    find: Find
+    url: str
+    page_url: str
+    title: str
+    creator: str
+    creator_url: str
+    license: str | None
+    claim: str | None
+    markup: Markup
+
+    @property
+    def license_url(self) -> str | None:
+        record = catalogue.get(self.license) if self.license else None
+        return record.url if record else None
+
+    @property
+    def license_in_file(self) -> bool:
+        return self.markup is Markup.IN_FILE
+
+
+def listings(seed: int, finds: Sequence[Find], people: Iterable[Person]) -> list[Listing]:
+    """One per find, in the finds' order."""
+    names = {person.identity: person.name for person in people}
+    listed: dict[tuple[str, int], Listing] = {}
+    for find in sorted(finds, key=lambda find: find.taken_from is not None):
+        if find.taken_from is not None:
+            listed[find.place] = replace(listed[find.taken_from], find=find)
+            continue
+        listed[find.place] = _listing(seed, find, names[find.identity], listed)
+    return [listed[find.place] for find in finds]
+
+
+def _listing(seed: int, find: Find, name: str, listed: dict[tuple[str, int], Listing]) -> Listing:
+    rng = np.random.default_rng([seed, 3, zlib.crc32(find.identity.encode()), find.number])
+    license, claim = _license(find, rng)
+    if find.repeats is not None:
+        original = listed[find.identity, find.repeats]
+        license, claim = original.license, original.claim
+    markup = _markup(find, rng)
+    host = HOSTS_OF_KIND.get(find.kind, HOSTS[markup])
+    key = f"{zlib.crc32(f'{seed}/{find.identity}/{find.number}'.encode()):08x}"
+    studio = _STUDIOS[int(rng.integers(len(_STUDIOS)))]
+    return Listing(
+        find=find,
+        url=f"https://{host}/pictures/{key}.{_EXTENSIONS.get(find.kind, 'jpg')}",
+        page_url=f"https://{host}/view/{key}",
+        title=_TITLES[int(rng.integers(len(_TITLES)))].format(name),
+        creator=studio,
+        creator_url=f"https://{host}/by/{'-'.join(studio.lower().replace('&', 'and').split())}",
+        license=license,
+        claim=claim,
+        markup=markup,
+    )
+
+
+def _license(find: Find, rng: np.random.Generator) -> tuple[str | None, str | None]:
+    """What the source states, and under which of the search's filters the picture is found."""
+    if find.kind in _LICENSES:
+        licenses, claim = _LICENSES[find.kind]
+    elif rng.random() < PUBLIC_DOMAIN_SHARE:
+        licenses, claim = _DEDICATED, PUBLIC_DOMAIN
+    else:
+        licenses, claim = _ATTRIBUTED, COMMERCIAL
+    return (_pick(licenses, rng) if licenses else None), claim
+
+
+def _markup(find: Find, rng: np.random.Generator) -> Markup:
+    if find.kind in (Kind.UNSTATED, Kind.CLAIM_ONLY, Kind.DEAD_PAGE):
+        return Markup.NOWHERE
+    if find.kind is Kind.PAGE_CONTRADICTS_ITSELF:
+        return Markup.TWICE_DIFFERENTLY
+    on_page = (Markup.REL_LICENSE, Markup.REL_LICENSE, Markup.JSON_LD, Markup.PLAIN_LINK)
+    in_file = (Markup.IN_FILE,) if find.kind in _PLAIN_JPEG and find.repeats is None else ()
+    return [*on_page, *in_file][int(rng.integers(len(on_page) + len(in_file)))]
+
+
+def _pick(names: Sequence[str], rng: np.random.Generator) -> str:
+    return names[int(rng.integers(len(names)))]

@@ -1,0 +1,217 @@
+"""A simulated panel: three reviewers who know what was drawn, each of whom errs now and then.
+
+They stand in for people, so that the funnel can be run; every line they write says that it was simulated. Each goes
+through the steps in the funnel's order and stops at the first at which it rejects a face. A few faces are hard: the
+reviewers split over them, and half of these are settled together later. A few are left to one reviewer alone.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from mtf import __version__
+from mtf.review.decision import Decision, Verdict
+from mtf.sample.kinds import Kind
+from mtf.sample.portrait import Box
+from mtf.sample.truth import Truth
+from mtf.tables import REVIEW_REASONS, Reason, Step
+
+REVIEWERS = ("panel-a", "panel-b", "panel-c")
+PROGRAM = f"mtf {__version__} simulated panel"
+BEGIN = datetime(2026, 1, 1, 9, 0, tzinfo=UTC)
+JOINT_MEETING = datetime(2026, 1, 8, 10, 0, tzinfo=UTC)
+SECONDS_PER_DECISION = 2
+STEPS = tuple(REVIEW_REASONS)
+
+SAME_FACE_IOU = 0.5
+PARTLY_IOU = 0.2
+WRONGLY_REJECTED = 0.006
+"""Probability, per reviewer and step, of rejecting a face that is fit."""
+WRONGLY_KEPT = 0.05
+"""Probability, per reviewer, of overlooking a reason to reject."""
+SKIPPED = 0.002
+HARD_FACES = 8
+UNFINISHED_FACES = 4
+
+_QUALITY = {
+    Kind.SUNGLASSES: Reason.OBSTRUCTED,
+    Kind.HAND: Reason.OBSTRUCTED,
+    Kind.CARTOON: Reason.NOT_A_PHOTOGRAPH,
+    Kind.STRANGE_COLOURS: Reason.UNNATURAL,
+    Kind.OUT_OF_FOCUS: Reason.BLURRED,
+    Kind.PIXELATED: Reason.BLURRED,
+}
+_REPEATED = {Kind.BURST: Reason.NEAR_DUPLICATE, Kind.RESAVED: Reason.EXACT_DUPLICATE}
+_TASK_FIT = {Kind.WRONG_AGE: Reason.WRONG_AGE_GROUP, Kind.CHILDHOOD: Reason.CHILDHOOD}
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face that was found: what a reviewer is shown, and which decisions are about."""
+
+    identity: str
+    image_id: str
+    box: Box
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is true of a face: the step at which it has to go and why, or None; `keep` where others repeat it."""
+
+    step: Step | None = None
+    reason: Reason | None = None
+    keep: bool = False
+
+    def at(self, step: Step) -> tuple[Verdict, Reason | None]:
+        """The right verdict at one step."""
+        if step is self.step:
+            return Verdict.REJECT, self.reason
+        return (Verdict.KEEP if self.keep and step is Step.DUPLICATE else Verdict.ACCEPT), None
+
+
+def judge(faces: Sequence[Face], truths: Iterable[Truth]) -> dict[Face, Judgement]:
+    """What is true of each face that was found, by what was drawn."""
+    on_picture = {(truth.identity, truth.image_id): truth for truth in sorted(truths, key=lambda truth: truth.kind)}
+    found = {(face.identity, face.image_id) for face in faces}
+    by_url = {(truth.identity, truth.url): truth for truth in on_picture.values()}
+    kept = set()
+    for truth in on_picture.values():
+        original = by_url.get((truth.identity, truth.repeats or ""))
+        if truth.kind in _REPEATED and original and (truth.identity, original.image_id) in found:
+            kept.add((original.identity, original.image_id))
+    return {face: _judgement(face, on_picture[face.identity, face.image_id], kept, by_url) for face in faces}
+
+
+def _judgement(face: Face, truth: Truth, kept: set[tuple[str, str]], by_url: dict[tuple[str, str], Truth]) -> Judgement:
+    overlap, shows = max(((_iou(face.box, box), who) for box, who in truth.faces), default=(0.0, ""))
+    if overlap < SAME_FACE_IOU:
+        partly = overlap >= PARTLY_IOU
+        return Judgement(Step.FACE, Reason.PARTIAL_FACE if partly else Reason.NOT_A_FACE)
+    if shows != face.identity:
+        return Judgement(Step.IDENTITY, Reason.WRONG_PERSON)
+    if truth.kind in _QUALITY:
+        return Judgement(Step.QUALITY, _QUALITY[truth.kind])
+    original = by_url.get((truth.identity, truth.repeats or ""))
+    if truth.kind in _REPEATED and original and (original.identity, original.image_id) in kept:
+        return Judgement(Step.DUPLICATE, _REPEATED[truth.kind])
+    if truth.kind in _TASK_FIT:
+        return Judgement(Step.TASK_FIT, _TASK_FIT[truth.kind])
+    return Judgement(keep=(face.identity, face.image_id) in kept)
+
+
+def review(judgements: dict[Face, Judgement], *, seed: int) -> list[list[Decision]]:
+    """The panel's sittings: one per reviewer, and one in which hard faces were settled together."""
+    faces = sorted(judgements, key=lambda face: (face.identity, face.image_id, face.box))
+    hard, unfinished = _chosen(faces, judgements, seed)
+    sittings = [
+        _sitting(reviewer, place, faces, judgements, hard, unfinished, seed) for place, reviewer in enumerate(REVIEWERS)
+    ]
+    return [*sittings, _joint(hard, judgements)]
+
+
+def _chosen(
+    faces: Sequence[Face], judgements: dict[Face, Judgement], seed: int
+) -> tuple[dict[Face, Step], frozenset[Face]]:
+    """The hard faces, each with the step at which the panel splits; and those that one reviewer alone looks at."""
+    rng = np.random.default_rng([seed, 5])
+    fit = [face for face in faces if judgements[face].step is None]
+    splitting = (Step.QUALITY, Step.IDENTITY)
+    picked = [fit[index] for index in rng.permutation(len(fit))[: HARD_FACES + UNFINISHED_FACES]]
+    hard = {face: splitting[number % 2] for number, face in enumerate(picked[:HARD_FACES])}
+    return hard, frozenset(picked[HARD_FACES:])
+
+
+def _sitting(
+    reviewer: str,
+    place: int,
+    faces: Sequence[Face],
+    judgements: dict[Face, Judgement],
+    hard: dict[Face, Step],
+    unfinished: frozenset[Face],
+    seed: int,
+) -> list[Decision]:
+    """Step by step through the funnel; a face that was rejected is not shown again."""
+    rng = np.random.default_rng([seed, 6, zlib.crc32(reviewer.encode())])
+    decisions: list[Decision] = []
+    left = [face for face in faces if place == 0 or face not in unfinished]
+    for step in STEPS:
+        staying = []
+        for face in left:
+            if hard.get(face) is step:
+                verdict, reason = _split(step, place)
+            else:
+                verdict, reason = _perceived(judgements[face], step, rng)
+            decisions.append(_decision(face, step, verdict, reason, reviewer, _time(BEGIN, len(decisions))))
+            if verdict is not Verdict.REJECT:
+                staying.append(face)
+        left = staying
+    return decisions
+
+
+def _split(step: Step, place: int) -> tuple[Verdict, Reason | None]:
+    """One for it, one against it, one who does not know: no majority."""
+    return ((Verdict.ACCEPT, None), (Verdict.REJECT, REVIEW_REASONS[step][0]), (Verdict.SKIP, None))[place]
+
+
+def _perceived(judgement: Judgement, step: Step, rng: np.random.Generator) -> tuple[Verdict, Reason | None]:
+    verdict, reason = judgement.at(step)
+    chance = rng.random()
+    if chance < SKIPPED:
+        return Verdict.SKIP, None
+    if verdict is Verdict.REJECT:
+        return (Verdict.ACCEPT, None) if chance > 1 - WRONGLY_KEPT else (verdict, reason)
+    if chance > 1 - WRONGLY_REJECTED:
+        reasons = REVIEW_REASONS[step]
+        return Verdict.REJECT, reasons[int(rng.integers(len(reasons)))]
+    return verdict, None
+
+
+def _joint(hard: dict[Face, Step], judgements: dict[Face, Judgement]) -> list[Decision]:
+    """Every other hard face, settled as it should be."""
+    settled = []
+    for face, step in list(hard.items())[::2]:
+        verdict, reason = judgements[face].at(step)
+        time = _time(JOINT_MEETING, len(settled))
+        settled.append(_decision(face, step, verdict, reason, REVIEWERS[0], time, joint=True))
+    return settled
+
+
+def _decision(
+    face: Face,
+    step: Step,
+    verdict: Verdict,
+    reason: Reason | None,
+    reviewer: str,
+    time: datetime,
+    *,
+    joint: bool = False,
+) -> Decision:
+    return Decision(
+        image_id=face.image_id,
+        box=face.box,
+        identity=face.identity,
+        step=step,
+        verdict=verdict,
+        reason=reason,
+        reviewer=reviewer,
+        time=time,
+        program=PROGRAM,
+        joint=joint,
+    )
+
+
+def _time(begin: datetime, number: int) -> datetime:
+    return begin + timedelta(seconds=SECONDS_PER_DECISION * number)
+
+
+def _iou(one: Box, other: Box) -> float:
+    """Intersection over union of two boxes."""
+    width = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    height = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    shared = max(0, width) * max(0, height)
+    return shared / (one[2] * one[3] + other[2] * other[3] - shared)

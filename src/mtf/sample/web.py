@@ -1,0 +1,145 @@
+"""The sample's web and roster, drawn and written in the form that `mtf.crawl.recorded` serves."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mtf import engine
+from mtf.atomic import write_text
+from mtf.crawl import recorded
+from mtf.crawl.recorded import Response
+from mtf.params import Compute
+from mtf.sample import files, pages, truth
+from mtf.sample.drawing import Drawn, Job, draw
+from mtf.sample.kinds import Kind
+from mtf.sample.listing import COMMERCIAL, HOSTS, HOSTS_OF_KIND, PUBLIC_DOMAIN, Listing, listings
+from mtf.sample.people import Person
+from mtf.sample.plan import WHOLE, Size, plan
+from mtf.takedowns import COLUMNS as TAKEDOWN_COLUMNS
+
+SLOW_S = 30.0
+"""How long the slow picture takes: far beyond `crawl.timeout_s`."""
+PRIVATE_ADDRESS = "http://10.0.0.1/pictures/inside.jpg"
+_HTML = {"Content-Type": "text/html; charset=utf-8"}
+_MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
+
+
+def write(data: Path, *, seed: int, compute: Compute, size: Size = WHOLE) -> list[truth.Truth]:
+    """Make `roster.csv`, `takedowns.csv` (empty) and `web/` in the folder `data`; returns what is on the pictures."""
+    finds = plan(seed, size)
+    listed = listings(seed, finds, size.people)
+    drawn = {item.find.place: item for item in _drawn(seed, listed, size.people, compute)}
+    truths = [_truth(listing, _source(listing, drawn), listed) for listing in listed]
+    recorded.write(data / "web", _responses(seed, listed, drawn, size.people))
+    truth.write(data / "web", truths)
+    write_text(data / "roster.csv", _csv(_roster(size.people)))
+    write_text(data / "takedowns.csv", _csv([TAKEDOWN_COLUMNS]))
+    return truths
+
+
+def _drawn(seed: int, listed: Sequence[Listing], people: Iterable[Person], compute: Compute) -> list[Drawn]:
+    jobs = []
+    for person in people:
+        own = [listing for listing in listed if listing.find.identity == person.identity]
+        rights = {listing.find.number: _xmp(listing) for listing in own if listing.license_in_file}
+        jobs.append(Job(seed, tuple(listing.find for listing in own), rights))
+    return [item for drawn in engine.map_items(draw, jobs, compute=compute, title="draw") for item in drawn]
+
+
+def _xmp(listing: Listing) -> str:
+    return files.xmp_packet(license_url=listing.license_url or "", creator=listing.creator, title=listing.title)
+
+
+def _source(listing: Listing, drawn: dict[tuple[str, int], Drawn]) -> Drawn:
+    return drawn[listing.find.taken_from or listing.find.place]
+
+
+def _truth(listing: Listing, item: Drawn, listed: Sequence[Listing]) -> truth.Truth:
+    find = listing.find
+    original = next((other for other in listed if other.find.place == (find.identity, find.repeats)), None)
+    return truth.Truth(
+        identity=find.identity,
+        number=find.number,
+        kind=find.kind,
+        url=listing.url,
+        page_url=listing.page_url,
+        claim=listing.claim,
+        license=listing.license,
+        image_id=hashlib.sha256(item.file.data).hexdigest(),
+        width=item.width,
+        height=item.height,
+        repeats=None if original is None else original.url,
+        faces=item.faces,
+    )
+
+
+def _responses(
+    seed: int, listed: Sequence[Listing], drawn: dict[tuple[str, int], Drawn], people: Iterable[Person]
+) -> Iterator[Response]:
+    for person in people:
+        yield from _searches(seed, person, [listing for listing in listed if listing.find.identity == person.identity])
+    yield Response(pages.SEARCH_ADDRESS, headers=_HTML, body=pages.result_page([], first=0, name="").encode())
+    for listing in listed:
+        if listing.find.taken_from is None:
+            yield from _picture(listing, _source(listing, drawn))
+    for host in sorted({*HOSTS.values(), *HOSTS_OF_KIND.values()} - {HOSTS_OF_KIND[Kind.NO_SUCH_HOST]}):
+        closed = host == HOSTS_OF_KIND[Kind.ROBOTS_TXT]
+        plain = {"Content-Type": "text/plain; charset=utf-8"}
+        yield Response(f"https://{host}/robots.txt", headers=plain, body=pages.robots_txt(closed=closed).encode())
+    reserved = f"https://{HOSTS_OF_KIND[Kind.TDM_RESERVED]}/.well-known/tdmrep.json"
+    yield Response(reserved, headers={"Content-Type": "application/json"}, body=pages.tdmrep_json().encode())
+
+
+def _searches(seed: int, person: Person, listed: Sequence[Listing]) -> Iterator[Response]:
+    """The result pages of one identity for each filter, and for none, to the empty page that ends them."""
+    rng = np.random.default_rng([seed, 4, zlib.crc32(person.identity.encode())])
+    ranked = [listed[index] for index in rng.permutation(len(listed))]
+    last = -(-len(ranked) // pages.RESULTS_PER_PAGE) * pages.RESULTS_PER_PAGE
+    for claim in (COMMERCIAL, PUBLIC_DOMAIN, None):
+        results = [listing for listing in ranked if claim in (None, listing.claim)]
+        for first in range(0, last + 1, pages.RESULTS_PER_PAGE):
+            shown = results[first : first + pages.RESULTS_PER_PAGE]
+            body = pages.result_page(shown, first=first, name=person.name).encode()
+            yield Response(pages.search_address(person.name, first, claim), headers=_HTML, body=body)
+
+
+def _picture(listing: Listing, item: Drawn) -> Iterator[Response]:
+    kind = listing.find.kind
+    if kind is Kind.NO_SUCH_HOST:
+        return
+    if kind is Kind.DEAD_PAGE:
+        yield Response(listing.page_url, status=404 if listing.find.number % 2 else 410, headers=_HTML, body=b"Gone.")
+    else:
+        yield Response(listing.page_url, headers=_HTML, body=pages.picture_page(listing).encode())
+    headers = {"Content-Type": _MEDIA_TYPES[item.file.extension]}
+    match kind:
+        case Kind.NOT_FOUND:
+            yield Response(listing.url, status=404, headers=_HTML, body=b"Not found.")
+        case Kind.PRIVATE_REDIRECT:
+            yield Response(listing.url, status=302, headers={"Location": PRIVATE_ADDRESS})
+        case Kind.SLOW:
+            yield Response(listing.url, headers=headers, body=item.file.data, delay_s=SLOW_S)
+        case Kind.HTML:
+            yield Response(listing.url, headers=_HTML, body=item.file.data)
+        case Kind.ROBOTS_HEADER:
+            yield Response(listing.url, headers=headers | {"X-Robots-Tag": "noai, noimageai"}, body=item.file.data)
+        case _:
+            yield Response(listing.url, headers=headers, body=item.file.data)
+
+
+def _roster(people: Iterable[Person]) -> list[Sequence[str]]:
+    header = ("identity", "name", "race", "gender", "age")
+    return [header, *((person.identity, person.name, person.race, person.gender, person.age) for person in people)]
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerows(rows)
+    return buffer.getvalue()
