@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,6 +62,19 @@ def add_to(app: typer.Typer) -> None:
         run_stage("evaluate")
 
     @app.command()
-    def release() -> None:
-        """Write the published folders."""
-        run_stage("release")
+    def release(
+        form: Annotated[
+            str | None,
+            typer.Option("--format", help="Write the release in another form: parquet, webdataset or fiftyone."),
+        ] = None,
+        to: Annotated[Path | None, typer.Option(help="The new folder for --format.")] = None,
+    ) -> None:
+        """Write the published folders; with --format, the built release in the form of another tool."""
+        if form is None and to is None:
+            run_stage("release")
+            return
+        from mtf import params
+        from mtf.stages.release import export
+
+        workspace = Workspace.find()
+        export(workspace, params.load(workspace.params), form=form or "", to=to)

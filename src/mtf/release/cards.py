@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mtf.release import distribution
 from mtf.release.card import Card, Question, missing, questions
 from mtf.release.facts import Facts
-from mtf.release.layout import MULTI_TASK, NON_CURATED, SINGLE_TASK, task_folder
+from mtf.release.layout import MULTI_TASK, NON_CURATED, SINGLE_TASK, SPLIT_FOLDERS, task_folder
 
 Answered = tuple[Question, str | None]
 
@@ -71,8 +71,25 @@ def _header(facts: Facts, card: Card) -> str:
         "size_categories": [_size_category(total)],
         "tags": ["faces", *facts.levels],
         "version": facts.version,
+        "configs": _configurations(facts),
     }
     return yaml.safe_dump({key: value for key, value in fields.items() if value}, sort_keys=False, allow_unicode=True)
+
+
+def _configurations(facts: Facts) -> list[dict[str, object]]:
+    """Per task, where its splits lie: with these, `datasets.load_dataset(RELEASE, TASK)` opens a single task."""
+    if SINGLE_TASK not in facts.params.release.variants:
+        return []
+    folders = [task_folder(task.column) for task in facts.params.tasks.values()]
+    return [
+        {
+            "config_name": folder,
+            "data_files": [
+                {"split": split, "path": f"{SINGLE_TASK}/{folder}/{name}/**"} for split, name in SPLIT_FOLDERS.items()
+            ],
+        }
+        for folder in folders
+    ]
 
 
 def _size_category(images: int) -> str:

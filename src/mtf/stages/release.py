@@ -10,8 +10,22 @@ from pathlib import Path
 import polars as pl
 
 from mtf import atomic, engine, roster, tables, takedowns
+from mtf.errors import bad_value, listed
 from mtf.params import Params
-from mtf.release import card, checksums, credits, documents, facts, folders, gate, layout, metadata, sheets, work
+from mtf.release import (
+    card,
+    checksums,
+    credits,
+    documents,
+    facts,
+    folders,
+    formats,
+    gate,
+    layout,
+    metadata,
+    sheets,
+    work,
+)
 from mtf.workspace import Workspace
 
 KEYS = ["identity", "face_id"]
@@ -58,6 +72,16 @@ def run(workspace: Workspace, params: Params) -> None:
     atomic.write_json(workspace.metrics("release"), _sizes(published, params))
     print(f"release: {published.height} files of {sources.everything.height} faces; {done}")
     print(f"release: {workspace.relative(root)}, README.md says what is in it")
+
+
+def export(workspace: Workspace, params: Params, *, form: str, to: Path | None) -> None:
+    """The built release in the form of another tool, in the folder `to`. Raises BadInput for an unknown form."""
+    if form not in list(formats.Format):
+        raise bad_value("--format", form, listed(formats.Format))
+    target = to or workspace.root / "build" / form
+    labels = {task.column: list(task.labels) for task in params.tasks.values()}
+    faces = formats.export(workspace.stage("release"), target, formats.Format(form), labels=labels)
+    print(f"release: {faces} faces as {form} in {workspace.relative(target)}")
 
 
 def _read(workspace: Workspace, params: Params) -> Sources:

@@ -1,0 +1,129 @@
+"""A release in the forms of the field's tools. The folders themselves are what torchvision's `ImageFolder` and
+Hugging Face's `imagefolder` read; these are the others, made from a release that is there.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mtf.atomic import replacing, write_json
+from mtf.errors import BadInput
+from mtf.tables import SPLITS
+
+TABLE = "metadata.parquet"
+FACES_PER_FILE = 1_000  # of a crop of 1024 × 1024, about 200 MB
+LEFT_OUT = ("file", "sha256", "duplicate_group")
+
+
+class Format(StrEnum):
+    PARQUET = "parquet"
+    WEBDATASET = "webdataset"
+    FIFTYONE = "fiftyone"
+
+
+def export(release: Path, to: Path, form: Format, *, labels: dict[str, list[str]]) -> int:
+    """Write the data set that `release` holds into the empty or new folder `to`; returns the number of faces.
+
+    `labels` has the permitted labels of each column; an empty list takes those that occur (identities). The same
+    release gives the same bytes. Raises BadInput where there is no release or the folder is not empty.
+    """
+    if not (release / TABLE).is_file():
+        raise BadInput(f"{release / TABLE}: no such file; build a release first (`dvc repro`)")
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise BadInput(f"{to}: is not empty; name a new folder")
+    table = pl.read_parquet(release / TABLE)
+    named = {name: values or sorted(table[name].unique()) for name, values in labels.items()}
+    writers: dict[Format, Callable[[Path, Path, pl.DataFrame, dict[str, list[str]]], None]] = {
+        Format.PARQUET: _write_parquet,
+        Format.WEBDATASET: _write_webdataset,
+        Format.FIFTYONE: _write_fiftyone,
+    }
+    to.mkdir(parents=True, exist_ok=True)
+    writers[form](release, to, table, named)
+    return table.height
+
+
+def _parts(table: pl.DataFrame) -> Iterator[tuple[str, int, int, pl.DataFrame]]:
+    """Each split in parts of a bounded size: split, number of the part, how many parts there are, rows."""
+    for split in SPLITS:
+        rows = table.filter(pl.col("split") == split).sort("file")
+        count = -(-rows.height // FACES_PER_FILE)
+        for number in range(count):
+            yield split, number, count, rows.slice(number * FACES_PER_FILE, FACES_PER_FILE)
+
+
+def _write_parquet(release: Path, to: Path, table: pl.DataFrame, labels: dict[str, list[str]]) -> None:
+    """`data/SPLIT-00000-of-00001.parquet`, pictures inside, labels as classes: Hugging Face's `load_dataset(to)`."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    columns = [name for name in table.columns if name not in (*LEFT_OUT, "split")]
+    features = {name: _feature(labels.get(name)) for name in columns}
+    fields = [pa.field(name, pa.int64() if name in labels else pa.string()) for name in columns]
+    image = pa.field("image", pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    info = {"info": {"features": {"image": {"_type": "Image"}, **features}}}
+    schema = pa.schema([image, *fields], metadata={"huggingface": json.dumps(info)})
+    for split, number, count, rows in _parts(table):
+        records = [_record(release, row, columns, labels) for row in rows.iter_rows(named=True)]
+        with replacing(to / "data" / f"{split}-{number:05d}-of-{count:05d}.parquet") as beside:
+            pyarrow.parquet.write_table(pa.Table.from_pylist(records, schema), beside)
+
+
+def _feature(labels: list[str] | None) -> dict[str, Any]:
+    return {"names": labels, "_type": "ClassLabel"} if labels is not None else {"dtype": "string", "_type": "Value"}
+
+
+def _record(
+    release: Path, row: dict[str, str], columns: list[str], labels: dict[str, list[str]]
+) -> dict[str, dict[str, Any] | str | int]:
+    picture = {"bytes": (release / row["file"]).read_bytes(), "path": f"{row['face_id']}.jpg"}
+    values = {name: labels[name].index(row[name]) if name in labels else row[name] for name in columns}
+    return {"image": picture, **values}
+
+
+def _write_webdataset(release: Path, to: Path, table: pl.DataFrame, _labels: dict[str, list[str]]) -> None:
+    """`SPLIT-000000.tar`: for each face a `.jpg` and a `.json` with its row of the metadata."""
+    for split, number, _, rows in _parts(table):
+        with replacing(to / f"{split}-{number:06d}.tar") as beside, tarfile.open(beside, "w") as tar:
+            for row in rows.iter_rows(named=True):
+                key = f"{row['identity'].replace('.', '_')}-{row['face_id']}"
+                values = {name: value for name, value in row.items() if name not in LEFT_OUT}
+                _add(tar, f"{key}.jpg", (release / row["file"]).read_bytes())
+                _add(tar, f"{key}.json", json.dumps(values, ensure_ascii=False, sort_keys=True).encode("utf-8"))
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
+
+
+def _write_fiftyone(release: Path, to: Path, table: pl.DataFrame, labels: dict[str, list[str]]) -> None:
+    """`data/` and `samples.json`: FiftyOne's `LegacyFiftyOneDataset`, one classification per task, splits as tags."""
+    samples = []
+    for row in table.sort("file").iter_rows(named=True):
+        path = f"data/{row['identity']}-{row['face_id']}.jpg"
+        _link(release / row["file"], to / path)
+        classes = {name: {"_cls": "Classification", "label": row[name]} for name in labels}
+        texts = {name: row[name] for name in ("face_id", "license", "page_url")}
+        samples.append({"filepath": path, "tags": [row["split"]], **classes, **texts})
+    write_json(to / "samples.json", {"samples": samples})
+    write_json(to / "metadata.json", {"info": {}, "classes": labels})
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

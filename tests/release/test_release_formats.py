@@ -1,0 +1,125 @@
+"""The release in the field's tools: each loads it, and counts and labels are those of the metadata."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+from made_project import made_params
+from torchvision.datasets import ImageFolder
+
+from mtf.errors import BadInput
+from mtf.release.formats import Format, export
+from mtf.release.names import folder_names
+from mtf.stages import release
+from mtf.workspace import Workspace
+
+LABELS = {task.column: list(task.labels) for task in made_params().tasks.values()}
+
+
+@pytest.fixture(scope="module")
+def table(data_set: Workspace) -> pl.DataFrame:
+    return pl.read_parquet(data_set.stage("release") / "metadata.parquet")
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+
+
+def tallied(table: pl.DataFrame, split: str, column: str) -> Counter:
+    return Counter(table.filter(pl.col("split") == split)[column])
+
+
+@pytest.mark.parametrize(
+    ("folder", "column"),
+    [("race_classification", "race"), ("face_recognition", "identity"), ("age_classification", "age")],
+)
+def test_torchvision_opens_every_task_as_an_image_folder(data_set: Workspace, table: pl.DataFrame, folder, column):
+    names = folder_names(table[column].unique())
+    for split, name in (("train", "Train"), ("val", "Val"), ("test", "Test")):
+        opened = ImageFolder(data_set.stage("release") / "single_task" / folder / name)
+        counted = Counter(opened.classes[target] for target in opened.targets)
+        assert counted == {names[label]: n for label, n in tallied(table, split, column).items()}
+        assert opened[0][0].size == (64, 64)
+
+
+def test_hugging_face_opens_a_task_as_an_image_folder_with_its_splits(
+    data_set: Workspace, table: pl.DataFrame, tmp_path: Path
+):
+    import datasets
+
+    root = str(data_set.stage("release"))
+    opened = datasets.load_dataset(root, "gender_classification", cache_dir=str(tmp_path / "cache"))
+    for split in ("train", "val", "test"):
+        names = opened[split].features["label"].names
+        assert Counter(names[label] for label in opened[split]["label"]) == tallied(table, split, "gender")
+        assert opened[split][0]["image"].size == (64, 64)
+
+
+def test_hugging_face_opens_the_parquet_form_with_pictures_and_classes(
+    data_set: Workspace, table: pl.DataFrame, tmp_path: Path
+):
+    import datasets
+
+    assert export(data_set.stage("release"), tmp_path / "hf", Format.PARQUET, labels=LABELS) == 15
+    opened = datasets.load_dataset(str(tmp_path / "hf"), cache_dir=str(tmp_path / "cache"))
+    for split in ("train", "val", "test"):
+        rows = opened[split]
+        for column in LABELS:
+            names = rows.features[column].names
+            assert Counter(names[label] for label in rows[column]) == tallied(table, split, column)
+        assert rows[0]["image"].size == (64, 64)
+
+
+def test_webdataset_reads_the_tars_with_pictures_and_labels(data_set: Workspace, table: pl.DataFrame, tmp_path: Path):
+    import webdataset
+
+    export(data_set.stage("release"), tmp_path / "wds", Format.WEBDATASET, labels=LABELS)
+    for split in ("train", "val", "test"):
+        pattern = str(tmp_path / "wds" / f"{split}-000000.tar")
+        samples = list(webdataset.WebDataset(pattern, shardshuffle=False).decode("pil").to_tuple("jpg", "json"))
+        for column in LABELS:
+            assert Counter(labels[column] for _, labels in samples) == tallied(table, split, column)
+        assert {picture.size for picture, _ in samples} == {(64, 64)}
+
+
+def test_fiftyones_form_has_every_face_with_its_labels_and_split(
+    data_set: Workspace, table: pl.DataFrame, tmp_path: Path
+):
+    export(data_set.stage("release"), tmp_path / "fo", Format.FIFTYONE, labels=LABELS)
+    samples = json.loads((tmp_path / "fo/samples.json").read_text())["samples"]
+    assert all((tmp_path / "fo" / sample["filepath"]).is_file() for sample in samples)
+    for split in ("train", "val", "test"):
+        tagged = [sample for sample in samples if sample["tags"] == [split]]
+        for column in LABELS:
+            assert Counter(sample[column]["label"] for sample in tagged) == tallied(table, split, column)
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_a_form_has_the_same_bytes_when_it_is_made_again(data_set: Workspace, tmp_path: Path, files_of, form: Format):
+    for name in ("one", "two"):
+        export(data_set.stage("release"), tmp_path / name, form, labels=LABELS)
+    assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(data_set: Workspace, tmp_path: Path):
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(BadInput, match="is not empty; name a new folder"):
+        export(data_set.stage("release"), tmp_path, Format.PARQUET, labels=LABELS)
+
+
+def test_without_a_release_there_is_nothing_to_convert(project: Workspace, tmp_path: Path):
+    with pytest.raises(BadInput, match="build a release first"):
+        export(project.stage("release"), tmp_path / "new", Format.PARQUET, labels=LABELS)
+
+
+def test_an_unknown_form_is_named_with_the_known_ones(data_set: Workspace, tmp_path: Path):
+    with pytest.raises(
+        BadInput, match="--format: 'tfrecord' is not permitted; permitted: parquet, webdataset, fiftyone"
+    ):
+        release.export(data_set, made_params(), form="tfrecord", to=tmp_path / "new")
