@@ -145,9 +145,9 @@ class Crop(Section):
         "frontalface_default"
     )
     scale_factor: Annotated[float, Field(gt=1.0, le=2.0)] = 1.15
-    min_neighbors: Annotated[int, Field(ge=0, le=50)] = 5
-    min_face_share: Annotated[float, Field(gt=0, lt=1)] = 0.08
-    detection_side_px: Annotated[int, Field(ge=64, le=4096)] = 512
+    min_neighbors: Annotated[int, Field(ge=0, le=50)] = 3
+    min_face_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    detection_side_px: Annotated[int, Field(ge=64, le=4096)] = 224
     margin_share: Annotated[float, Field(ge=0, le=2)] = 0.2
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
 
@@ -155,10 +155,10 @@ class Crop(Section):
 class Screen(Section):
     """Hints for people, never verdicts."""
 
-    hash_distance: Annotated[int, Field(ge=0, le=20)] = 10
+    hash_distance: Annotated[int, Field(ge=0, le=20)] = 4
     embedding: Literal["appearance", "sface"] = "appearance"
     embedding_weights: str | None = None
-    embedding_distance: Annotated[float, Field(ge=0, le=2)] = 0.12
+    embedding_distance: Annotated[float, Field(ge=0, le=2)] = 0.04
 
 
 class Curate(Section):
@@ -185,7 +185,8 @@ class Recipe(Section):
 
     `step_at` names the epochs after which the rate is multiplied by `gamma` (schedule `step`). `batches` gives
     single models a batch of their own. `stop_on` is what `patience` watches; the checkpoint that is kept is
-    always the one of least validation loss. `mixed_precision` takes effect on an accelerator only.
+    always the one of least validation loss. `mixed_precision` takes effect on an accelerator only. `frozen_share`
+    is of a multi-task backbone's layers, counted from the picture, that keep the weights they came with.
     """
 
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
@@ -204,10 +205,11 @@ class Recipe(Section):
     label_smoothing: Share = 0.0
     class_balanced: bool = False
     augment: list[Literal["flip", "shift", "colour", "erase"]] = []
-    normalise: bool = True
+    normalise: Literal["imagenet", "facenet", "none"] = "imagenet"
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     mixed_precision: bool = False
     channels_last: bool = False
+    frozen_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 # Names of networks; with `-pretrained` they start from published weights, else from scratch (MTF, Table 4).
@@ -241,6 +243,21 @@ class Train(Section):
         return self
 
 
+class MultiTask(Section):
+    """One network for several tasks at once (Das et al.); `weightings` spans the matrix of dvc.yaml.
+
+    `weights` is a local file for the backbone; null starts from scratch.
+    """
+
+    tasks: Annotated[list[str], Field(min_length=2)]
+    backbone: Literal["facenet", "small_cnn", "mobilenet_v3_large", "alexnet", "resnet50", "vgg16", "convnext_base"]
+    weights: str | None = None
+    weightings: Annotated[
+        list[Literal["equal", "dynamic", "dynamic_hard", "uncertainty", "dwa", "gradnorm"]], Field(min_length=1)
+    ]
+    recipe: str
+
+
 class Release(Section):
     """MTF, section 4.2 and Figure 2. `size_px` is 1024 in the paper; `version` is the release's (semver.org)."""
 
@@ -270,6 +287,7 @@ class Params(Section):
     curate: Curate
     split: Split
     train: Train
+    multitask: MultiTask
     release: Release
     compute: Compute
 
@@ -278,6 +296,12 @@ class Params(Section):
         for name in self.train.tasks:
             if name not in self.tasks:
                 raise ValueError(f"train.tasks: {name!r} is not a task; permitted: {list(self.tasks)}")
+        for name in self.multitask.tasks:
+            if name not in self.tasks:
+                raise ValueError(f"multitask.tasks: {name!r} is not a task; permitted: {list(self.tasks)}")
+        if self.multitask.recipe not in self.train.recipes:
+            known = ", ".join(self.train.recipes)
+            raise ValueError(f"multitask.recipe: {self.multitask.recipe!r} is not a recipe; permitted: {known}")
         return self
 
     @cached_property

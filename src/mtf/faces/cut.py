@@ -54,3 +54,11 @@ def encoded(pixels: np.ndarray, *, quality: int) -> bytes:
     """JPEG of blue, green, red pixels. Nothing but pixels goes in: no EXIF, no place, no profile."""
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
+
+
+def decoded(jpeg: bytes) -> np.ndarray:
+    """A crop's pixels again: (height, width, 3), blue, green, red. Raises ValueError for bytes that are no crop."""
+    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise ValueError("these bytes are no crop that `encoded` wrote")
+    return pixels

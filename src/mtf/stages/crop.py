@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import polars as pl
 
 from mtf import atomic, shards, tables
@@ -119,7 +120,7 @@ def _digest(workspace: Workspace, params: Params, identity: str) -> str:
     upstream = shards.digest_of(source)
     if upstream is None:
         raise BadInput(f"{workspace.relative(source)}: no readable shard, though images.parquet names its identity")
-    return fingerprint(upstream, params.crop, params.crawl.max_pixels, code=CODE)
+    return fingerprint(upstream, params.crop, params.crawl.max_pixels, cv2.__version__, code=CODE)
 
 
 def _by_identity(images: pl.DataFrame) -> dict[str, tuple[tuple[str, int, int], ...]]:

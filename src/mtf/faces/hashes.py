@@ -1,0 +1,138 @@
+"""Near-duplicates among 64-bit perceptual hashes: exact, without comparing every pair.
+
+A multi-index: the hash is cut into four chunks of 16 bits, and the hashes that lie within a small radius of each
+other in at least one chunk are compared in full. The radii are chosen so that a pair which no chunk finds differs
+in more bits than asked for: for 10 they are 2, 2, 2, 1, and a miss would need 3 + 3 + 3 + 2 = 11 differing bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+CHUNKS = 4
+CHUNK_BITS = 16
+MAX_DISTANCE = 20
+# Up to here the table of all pairs is faster than the index.
+FEW = 2048
+# Pairs compared at a time: bounds the memory, whatever the hashes are (some 40 bytes a pair).
+PAIRS_AT_ONCE = 1 << 20
+
+Edges = tuple[np.ndarray, np.ndarray]
+
+
+def near_pairs(hashes: np.ndarray, *, distance: int) -> np.ndarray:
+    """All pairs (i, j), i < j, of `hashes` (n, uint64) that differ in at most `distance` bits: (m, 2), sorted.
+
+    Memory grows with the pairs that are found. Raises ValueError for a distance outside 0 to 20.
+    """
+    blocks = [_ordered(*edges) for edges in near_edges(hashes, distance=distance)]
+    if not blocks:
+        return np.empty((0, 2), np.int64)
+    # Several chunks may find the same pair.
+    codes = np.unique(np.concatenate([low * len(hashes) + high for low, high in blocks]))
+    return np.stack([codes // len(hashes), codes % len(hashes)], axis=1)
+
+
+def near_groups(hashes: np.ndarray, *, distance: int) -> np.ndarray:
+    """Group numbers (n, int32): hashes linked by pairs within `distance`, directly or over others, share one.
+
+    Equal hashes are counted once, so that a thousand blank pictures are no million pairs.
+    """
+    values, place = np.unique(hashes, return_inverse=True)
+    labels = np.arange(len(values), dtype=np.int32)
+    for edges in near_edges(values, distance=distance):
+        labels = joined(labels, edges)
+    return labels[place]
+
+
+def near_edges(hashes: np.ndarray, *, distance: int) -> Iterator[Edges]:
+    """Blocks of the pairs of `hashes` (n, uint64) within `distance`; a pair may come more than once, either way round.
+
+    Raises ValueError for a distance outside 0 to 20.
+    """
+    if not 0 <= distance <= MAX_DISTANCE:
+        raise ValueError(f"distance {distance} is not permitted; permitted: 0 to {MAX_DISTANCE}")
+    hashes = np.ascontiguousarray(hashes, dtype=np.uint64)
+    if len(hashes) <= FEW:
+        yield from _of_all_pairs(hashes, distance)
+        return
+    for chunk, radius in enumerate(_radii(distance)):
+        if radius >= 0:
+            yield from _of_chunk(hashes, chunk, radius, distance)
+
+
+def joined(labels: np.ndarray, edges: Edges) -> np.ndarray:
+    """Group numbers (n, int32) after the groups at both ends of each edge (two index arrays) became one."""
+    ends = labels[edges[0]], labels[edges[1]]
+    if np.array_equal(*ends):
+        return labels
+    size = int(labels.max(initial=-1)) + 1
+    graph = coo_array((np.ones(len(ends[0]), np.bool_), ends), shape=(size, size))
+    _, merged = connected_components(graph, directed=False)
+    return merged.astype(np.int32)[labels]
+
+
+def _radii(distance: int) -> list[int]:
+    """One radius per chunk, with Σ (radius + 1) = distance + 1; a radius of -1 leaves the chunk out."""
+    each, more = divmod(distance + 1, CHUNKS)
+    return [each - 1 + (chunk < more) for chunk in range(CHUNKS)]
+
+
+def _of_all_pairs(hashes: np.ndarray, distance: int) -> Iterator[Edges]:
+    step = max(PAIRS_AT_ONCE // max(len(hashes), 1), 1)
+    for start in range(0, len(hashes), step):
+        apart = np.bitwise_count(hashes[start : start + step, None] ^ hashes[None, :])
+        first, second = np.nonzero(apart <= distance)
+        later = second > first + start
+        yield first[later] + start, second[later]
+
+
+def _of_chunk(hashes: np.ndarray, chunk: int, radius: int, distance: int) -> Iterator[Edges]:
+    """Pairs whose chunk differs in at most `radius` bits, once for each way in which it may differ."""
+    keys = ((hashes >> np.uint64(chunk * CHUNK_BITS)) & np.uint64(0xFFFF)).astype(np.int32)
+    order = np.argsort(keys, kind="stable")
+    keys, values = keys[order], hashes[order]
+    starts = np.searchsorted(keys, np.arange((1 << CHUNK_BITS) + 1)).astype(np.int32)
+    for mask in _masks(radius):
+        for first, second in _candidates(keys, starts, mask):
+            near = np.bitwise_count(values[first] ^ values[second]) <= distance
+            if near.any():
+                yield order[first[near]], order[second[near]]
+
+
+def _masks(radius: int) -> list[int]:
+    """All 16-bit numbers with at most `radius` bits set."""
+    bits = range(CHUNK_BITS)
+    return [sum(1 << bit for bit in chosen) for size in range(radius + 1) for chosen in combinations(bits, size)]
+
+
+def _candidates(keys: np.ndarray, starts: np.ndarray, mask: int) -> Iterator[Edges]:
+    """Places of pairs in the sorted keys with `key ^ mask == other key`, each pair once, a block at a time."""
+    others = keys ^ np.int32(mask)
+    places = np.flatnonzero(others >= keys).astype(np.int32)
+    others = others[places]
+    begins = starts[others] if mask else places + np.int32(1)
+    counts = starts[others + 1] - begins
+    ends = np.cumsum(counts, dtype=np.int64)
+    done, before = 0, 0
+    while done < len(places):
+        upto = max(int(np.searchsorted(ends, before + PAIRS_AT_ONCE, side="right")), done + 1)
+        yield _expanded(places[done:upto], begins[done:upto], counts[done:upto])
+        done, before = upto, ends[upto - 1]
+
+
+def _expanded(places: np.ndarray, begins: np.ndarray, counts: np.ndarray) -> Edges:
+    """Each place beside every member of its range: `begins` and the `counts` after it."""
+    before = np.cumsum(counts, dtype=np.int32) - counts
+    skipped = np.repeat(begins - before, counts)
+    skipped += np.arange(len(skipped), dtype=np.int32)
+    return np.repeat(places, counts), skipped
+
+
+def _ordered(first: np.ndarray, second: np.ndarray) -> Edges:
+    return np.minimum(first, second).astype(np.int64), np.maximum(first, second).astype(np.int64)

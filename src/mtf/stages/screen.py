@@ -1,0 +1,191 @@
+"""`mtf screen`: measure each face and group duplicates: hints for people, never verdicts (MTF, section 3.2)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import polars as pl
+
+from mtf import atomic, shards, tables
+from mtf.errors import BadInput
+from mtf.faces import cut, detect, duplicates, embed, identity, quality
+from mtf.faces.box import Box
+from mtf.fingerprint import fingerprint
+from mtf.params import Params, Screen
+from mtf.stages import shardwise
+from mtf.workspace import Workspace
+
+CODE = ("mtf.faces", "mtf.stages.screen")
+
+
+@dataclass(frozen=True)
+class ScreenJob:
+    """The work of one identity: measure the faces of its crop shard."""
+
+    identity: str
+    source: Path
+    target: Path
+    digest: str
+    screen: Screen
+    root: Path
+
+
+def run(workspace: Workspace, params: Params) -> None:
+    """Crop's faces to the table screening: per identity what one identity's faces say, then what all say together."""
+    faces = tables.read(tables.FACES, workspace.table("crop", "faces"))
+    if faces.is_empty():
+        raise BadInput(
+            f"{workspace.relative(workspace.table('crop', 'faces'))}: no faces, so there is nothing to screen"
+        )
+    identities = faces["identity"].unique().sort().to_list()
+    digests = _digests(workspace, params, identities)
+    done = shardwise.refresh(
+        workspace.shards("screen"),
+        digests,
+        partial(_job, workspace, params, digests),
+        make,
+        compute=params.compute,
+        title="screen",
+    )
+    screening = _across(shardwise.gather(workspace.shards("screen"), identities), params.screen)
+    path = workspace.table("screen", "screening")
+    tables.check_refers(screening, faces, on=["identity", "face_id"], where=str(path))
+    screening = tables.write(tables.SCREENING, screening, path)
+    figures = _figures(screening)
+    atomic.write_json(workspace.metrics("screen"), figures)
+    _say(figures, done)
+
+
+def make(job: ScreenJob) -> None:
+    """Write one identity's shard: rows of screening, but for `across_group`, with each face's embedding and digest."""
+    detect.use_one_thread()
+    embedding = embed.embedding(job.screen, root=job.root)
+    faces = shards.rows_of(job.source)
+    with shards.reader(job.source) as source:
+        rows = [
+            _measured(source.read(face["offset"], face["size_bytes"]), face, embedding)
+            for face in faces.iter_rows(named=True)
+        ]
+    with shards.writing(job.target, job.digest) as writer:
+        writer.finish(_with_groups(pl.DataFrame(rows), job.screen))
+
+
+def _measured(jpeg: bytes, face: dict[str, Any], embedding: embed.Embedding) -> dict[str, Any]:
+    pixels = cut.decoded(jpeg)
+    box = Box(face["x"] - face["crop_x"], face["y"] - face["crop_y"], face["width"], face["height"])
+    return {
+        "identity": face["identity"],
+        "face_id": face["face_id"],
+        "image_id": face["image_id"],
+        **quality.measure(pixels, box)._asdict(),
+        "crop_sha256": hashlib.sha256(jpeg).hexdigest(),
+        "embedding": embedding(pixels, box).astype(np.float16).tobytes(),
+    }
+
+
+def _with_groups(rows: pl.DataFrame, screen: Screen) -> pl.DataFrame:
+    """The hints that need all faces of one identity."""
+    embeddings = _vectors(rows["embedding"])
+    face_ids = rows["face_id"].to_list()
+    rows = rows.with_columns(pl.col("hash").cast(pl.UInt64))
+    near = duplicates.near_groups(rows["hash"].to_numpy(), embeddings, screen)
+    return rows.with_columns(
+        _series("identity_distance", identity.identity_distances(embeddings), pl.Float32),
+        _series("exact_group", duplicates.named(duplicates.exact_groups(rows["crop_sha256"].to_list()), face_ids)),
+        _series("near_group", duplicates.named(near, face_ids)),
+    )
+
+
+def _across(rows: pl.DataFrame, screen: Screen) -> pl.DataFrame:
+    """The hints that need the faces of all identities."""
+    labels = duplicates.across_groups(
+        rows["identity"].to_numpy(),
+        rows["crop_sha256"].to_list(),
+        rows["hash"].to_numpy(),
+        _vectors(rows["embedding"]),
+        screen,
+    )
+    named = duplicates.named(labels, rows["face_id"].to_list())
+    return tables.frame(tables.SCREENING, rows.with_columns(_series("across_group", named)))
+
+
+def _series(name: str, values: Sequence[Any], dtype: type[pl.DataType] = pl.String) -> pl.Series:
+    return pl.Series(name, values, dtype)
+
+
+def _vectors(column: pl.Series) -> np.ndarray:
+    """Embeddings (n, d) as float16, as the shards keep them."""
+    return np.frombuffer(b"".join(column), np.float16).reshape(len(column), -1)
+
+
+def _digests(workspace: Workspace, params: Params, identities: list[str]) -> dict[str, str]:
+    weights = _weights_digest(workspace, params.screen)
+    return {name: _digest(workspace, params, name, weights) for name in identities}
+
+
+def _digest(workspace: Workspace, params: Params, name: str, weights: str | None) -> str:
+    source = workspace.shard("crop", name)
+    upstream = shards.digest_of(source)
+    if upstream is None:
+        raise BadInput(f"{workspace.relative(source)}: no readable shard, though faces.parquet names its identity")
+    return fingerprint(upstream, params.screen, weights, cv2.__version__, code=CODE)
+
+
+def _weights_digest(workspace: Workspace, screen: Screen) -> str | None:
+    """Also the place where weights that are wanted and absent stop the run, before any work."""
+    if screen.embedding == "appearance":
+        return None
+    with embed.weights_file(screen, root=workspace.root).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _job(workspace: Workspace, params: Params, digests: dict[str, str], name: str) -> ScreenJob:
+    return ScreenJob(
+        identity=name,
+        source=workspace.shard("crop", name),
+        target=workspace.shard("screen", name),
+        digest=digests[name],
+        screen=params.screen,
+        root=workspace.root,
+    )
+
+
+def _figures(screening: pl.DataFrame) -> dict[str, Any]:
+    eyes = dict(screening["eyes"].value_counts().iter_rows())
+    return {
+        "faces": screening.height,
+        "eyes_found": {str(number): eyes.get(number, 0) for number in (0, 1, 2)},
+        "not_photographs": screening.filter(pl.col("not_photograph") >= 0.5).height,
+        "repeats": {
+            "exact": _repeats(screening, ["identity", "exact_group"]),
+            "near": _repeats(screening, ["identity", "near_group"]),
+            "across_identities": _repeats(screening, ["across_group"]),
+        },
+        "median": {
+            name: round(float(screening.select(pl.col(name).median()).item() or 0), 4)
+            for name in ("size_px", "sharpness", "brightness", "clipped_share", "identity_distance")
+        },
+    }
+
+
+def _repeats(screening: pl.DataFrame, group: list[str]) -> int:
+    """Faces that are in a group, less one for each group: what would go if one of each were kept."""
+    grouped = screening.drop_nulls(group[-1])
+    return grouped.height - grouped.select(group).unique().height
+
+
+def _say(figures: dict[str, Any], done: shardwise.Refreshed) -> None:
+    repeats, eyes = figures["repeats"], figures["eyes_found"]
+    print(f"screen: {done}")
+    print(f"  {figures['faces']} faces; both eyes found in {eyes['2']}, one in {eyes['1']}, none in {eyes['0']}")
+    print(
+        f"  repeats: {repeats['exact']} exact, {repeats['near']} near (with the exact), "
+        f"{repeats['across_identities']} across identities; {figures['not_photographs']} look drawn"
+    )

@@ -1,0 +1,139 @@
+"""The screen stage: hints of every face, and groups of repeats; only what changed is measured again."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mtf import tables
+from mtf.errors import BadInput
+from mtf.params import Compute
+from mtf.stages import crop, screen
+
+
+@pytest.fixture
+def screened(workspace, params, crawled):
+    """Crawl, crop and screen identity → pictures; gives the table screening."""
+
+    def run(pictures, settings=params):
+        crawled(pictures)
+        crop.run(workspace, settings)
+        screen.run(workspace, settings)
+        return tables.read(tables.SCREENING, workspace.table("screen", "screening"))
+
+    return run
+
+
+def with_hat(pixels):
+    hatted = pixels.copy()
+    hatted[20:130, 120:360] = (20, 60, 200)
+    hatted[300:, :] = (200, 220, 230)
+    return hatted
+
+
+def test_every_face_has_its_row_of_hints(screened, make_face, as_jpeg):
+    rows = screened(
+        {"ann": [as_jpeg(make_face(seed=1)), as_jpeg(make_face(seed=2))], "bob": [as_jpeg(make_face(seed=3))]}
+    )
+    assert rows["identity"].to_list() == ["ann", "ann", "bob"]
+    assert rows["eyes"].to_list() == [2, 2, 2]
+    assert rows["identity_distance"].to_list() == [None, None, None], "with two faces, neither is the odd one out"
+
+
+def test_the_same_pixels_from_two_files_are_exact_repeats(screened, drawn_face, as_jpeg):
+    png, tiff = as_jpeg(drawn_face, ".png"), as_jpeg(drawn_face, ".tiff")
+    rows = screened({"ann": [png, tiff, as_jpeg(with_hat(drawn_face))]})
+    grouped = rows.drop_nulls("exact_group")
+    assert grouped.height == 2
+    assert grouped["exact_group"].unique().to_list() == [grouped["face_id"].min()]
+    assert grouped["near_group"].unique().to_list() == [grouped["face_id"].min()], "what is equal is near"
+    assert rows.filter(pl.col("exact_group").is_null())["near_group"].to_list() == [None]
+
+
+def test_a_recompressed_shot_is_near_and_not_exact(screened, drawn_face, as_jpeg):
+    rows = screened({"ann": [as_jpeg(drawn_face, quality=95), as_jpeg(drawn_face, quality=60)]})
+    assert rows["exact_group"].to_list() == [None, None]
+    assert rows["near_group"].to_list() == [rows["face_id"].min()] * 2
+
+
+def test_one_picture_under_two_people_is_a_group_across_them(screened, drawn_face, make_face, as_jpeg):
+    shared, other = as_jpeg(drawn_face), as_jpeg(make_face(seed=9)[:, ::-1])
+    rows = screened({"ann": [shared], "bob": [as_jpeg(drawn_face, quality=75)], "cid": [other]})
+    by_identity = {row["identity"]: row for row in rows.iter_rows(named=True)}
+    assert by_identity["ann"]["across_group"] == by_identity["bob"]["across_group"] == min(rows["face_id"][:2])
+    assert by_identity["cid"]["across_group"] is None
+    assert rows["near_group"].to_list() == [None, None, None], "near_group stays within an identity"
+
+
+def test_a_repeat_within_one_person_is_no_group_across_people(screened, drawn_face, as_jpeg):
+    rows = screened({"ann": [as_jpeg(drawn_face, quality=95), as_jpeg(drawn_face, quality=60)]})
+    assert rows["across_group"].to_list() == [None, None]
+
+
+def test_a_changed_identity_measures_only_its_own_faces(workspace, params, screened, make_face, as_jpeg, monkeypatch):
+    one, two, three = (as_jpeg(make_face(seed=seed)) for seed in (1, 2, 3))
+    screened({"ann": [one], "bob": [two]})
+    before = {name: workspace.shard("screen", name).stat().st_ino for name in ("ann", "bob")}
+    made = []
+    real_make = screen.make
+    monkeypatch.setattr(screen, "make", lambda job: (made.append(job.identity), real_make(job)))
+    rows = screened({"ann": [one], "bob": [two, three]})
+    assert made == ["bob"]
+    assert workspace.shard("screen", "ann").stat().st_ino == before["ann"]
+    assert workspace.shard("screen", "bob").stat().st_ino != before["bob"]
+    assert rows.height == 3
+
+
+def test_another_distance_measures_again(workspace, params, screened, drawn_face, as_jpeg):
+    pictures = {"ann": [as_jpeg(drawn_face, quality=95), as_jpeg(drawn_face, quality=60)]}
+    screened(pictures)
+    strict = params.model_copy(
+        update={"screen": params.screen.model_copy(update={"hash_distance": 0, "embedding_distance": 0.0})}
+    )
+    assert screened(pictures, strict)["near_group"].to_list() == [None, None]
+
+
+def test_the_figures_count_what_would_go_if_one_of_each_group_stayed(workspace, screened, drawn_face, as_jpeg, capsys):
+    screened({"ann": [as_jpeg(drawn_face, quality=quality) for quality in (95, 80, 60)]})
+    figures = json.loads(workspace.metrics("screen").read_text())
+    assert figures["faces"] == 3
+    assert figures["repeats"] == {"exact": 0, "near": 2, "across_identities": 0}
+    assert "repeats: 0 exact, 2 near" in capsys.readouterr().out
+
+
+def test_processes_of_their_own_give_the_same_table(workspace, params, screened, make_face, as_jpeg):
+    pictures = {"ann": [as_jpeg(make_face(seed=1))], "bob": [as_jpeg(make_face(seed=2))]}
+    once = screened(pictures)
+    for path in workspace.shards("screen").iterdir():
+        path.unlink()
+    assert screened(pictures, params.model_copy(update={"compute": Compute(workers=2)})).equals(once)
+
+
+def test_wanted_weights_that_are_absent_stop_the_run_and_say_where_they_are_had(screened, params, drawn_face, as_jpeg):
+    for weights, reason in ((None, "needs the path"), ("models/sface.onnx", "no file 'models/sface.onnx'")):
+        settings = params.model_copy(
+            update={
+                "screen": params.screen.model_copy(update={"embedding": "sface", "embedding_weights": weights}),
+            }
+        )
+        with pytest.raises(BadInput, match=rf"screen\.embedding_weights: .*{reason}.*opencv_zoo"):
+            screened({"ann": [as_jpeg(drawn_face)]}, settings)
+
+
+def test_weights_that_are_no_model_stop_the_run_in_one_line(workspace, screened, params, drawn_face, as_jpeg):
+    (workspace.root / "sface.onnx").write_bytes(b"not a model")
+    settings = params.model_copy(
+        update={
+            "screen": params.screen.model_copy(update={"embedding": "sface", "embedding_weights": "sface.onnx"}),
+        }
+    )
+    with pytest.raises(BadInput, match=r"^sface\.onnx: not a model that OpenCV can read"):
+        screened({"ann": [as_jpeg(drawn_face)]}, settings)
+
+
+def test_a_data_set_without_a_face_stops_the_run(screened, as_jpeg):
+    with pytest.raises(BadInput, match="no faces"):
+        screened({"ann": [as_jpeg(np.full((200, 200, 3), 90, np.uint8))]})
