@@ -1,6 +1,7 @@
 """A project with a small recorded web: result pages in the engines' own formats, pages, pictures, robots.txt."""
 
 import csv
+import hashlib
 import html
 import io
 import json
@@ -10,11 +11,12 @@ from urllib.parse import quote_plus
 
 import numpy as np
 import polars as pl
+import pytest
 import yaml
 from PIL import Image
 
 from mtf import params as params_module
-from mtf.crawl.recorded import Response, write
+from mtf.crawl.recorded import RESPONSES, Response, write
 from mtf.stages import crawl as stage
 from mtf.workspace import Workspace
 
@@ -87,9 +89,10 @@ class Project:
 
     def params(self) -> params_module.Params:
         raw = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
-        raw["tasks"] = {"recognition": {"column": "identity"}, "gender": {"column": "gender", "labels": ["A", "B"]}}
-        raw["train"]["tasks"] = ["gender"]
-        raw["crawl"] |= {"sources": [{"kind": "bing", "licenses": ["commercial,modify"]}], "web": "web"} | self.crawl
+        bounds = {"max_bytes": 30_000_000, "max_pixels": 60_000_000, "min_side_px": 64, "attempts": 5}
+        pace = {"concurrency": 64, "per_host_concurrency": 4, "per_host_delay_s": 0.0, "timeout_s": 5.0}
+        sources = [{"kind": "bing", "licenses": ["commercial,modify"]}]
+        raw["crawl"] = {"sources": sources, "web": "web"} | bounds | pace | self.crawl
         raw["licenses"]["binding_opt_outs"] = self.binding
         return params_module.parse(raw)
 
@@ -97,13 +100,23 @@ class Project:
         write(self.root / "web", self.responses.values())
         self.workspace.data.mkdir(exist_ok=True)
         with self.workspace.roster.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, ["identity", "name", "files", "gender"])
+            labels = {column: task.labels[0] for column, task in self.params().attributes.items()}
+            writer = csv.DictWriter(file, ["identity", "name", "files", *labels])
             writer.writeheader()
-            writer.writerows({**person, "gender": "A"} for person in self.people)
+            writer.writerows(person | labels for person in self.people)
 
     def run(self, *, refresh: bool = False) -> None:
         self.write()
         stage.run(self.workspace, self.params(), refresh=refresh)
+
+    def run_with(self, changes: dict[str, Response], *, refresh: bool = False) -> None:
+        """Run again on a web whose answers changed without notice, as the live web's do."""
+        before = hashlib.sha256((self.root / "web" / RESPONSES).read_bytes()).hexdigest()
+        self.responses |= changes
+        self.write()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("mtf.crawl.crawl._digest_of", lambda _path: before)
+            stage.run(self.workspace, self.params(), refresh=refresh)
 
     def table(self, name: str) -> pl.DataFrame:
         return pl.read_parquet(self.workspace.table("crawl", name))

@@ -26,7 +26,6 @@ from mtf.crawl.reservations import Reservations
 from mtf.crawl.search import Found, search
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import Inputs, Memory
-from mtf.errors import MtfError
 from mtf.fingerprint import fingerprint
 from mtf.params import FolderSource, Params
 from mtf.takedowns import Takedowns
@@ -76,7 +75,7 @@ def crawl(people: Iterable[Person], job: Job) -> Report:
     with serving as recorded_web, ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
         try:
             return asyncio.run(_crawl(list(people), job, recorded_web, examiner))
-        except* MtfError as group:
+        except ExceptionGroup as group:  # of one identity or several; the first is what a person can mend
             raise group.exceptions[0] from None
 
 

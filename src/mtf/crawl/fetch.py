@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import Protocol
 
 import aiohttp
 from multidict import CIMultiDict
@@ -20,7 +21,6 @@ from mtf import __version__
 from mtf.crawl import addresses
 from mtf.crawl.failure import Failed
 from mtf.crawl.pacing import LONGEST_WAIT_S, Pacing
-from mtf.crawl.recorded import RecordedWeb
 from mtf.params import Crawl, Project
 from mtf.tables import Fetched
 
@@ -32,6 +32,16 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
 _MAX_HEADER_BYTES = 32_768
 _CONNECT_S = 10.0
+
+
+class StandIn(Protocol):
+    """A web in place of the live one: says where a request for an address goes, and with which headers.
+
+    Raises ConnectionRefusedError for a host that is not in it.
+    """
+
+    def locate(self, url: str) -> tuple[str, dict[str, str]]: ...
+
 
 Permission = Callable[[str], Awaitable[None]]
 """Asked before each hop; raises Failed where the address must not be fetched."""
@@ -68,7 +78,7 @@ async def _permit_all(_url: str) -> None:
 class Fetcher:
     """Use it in an `async with`; `web` stands in for the live web where it is given."""
 
-    def __init__(self, crawl: Crawl, *, user_agent: str, web: RecordedWeb | None) -> None:
+    def __init__(self, crawl: Crawl, *, user_agent: str, web: StandIn | None) -> None:
         self._web = web
         self._user_agent = user_agent
         self._timeout = aiohttp.ClientTimeout(total=crawl.timeout_s, sock_connect=min(crawl.timeout_s, _CONNECT_S))
