@@ -62,7 +62,7 @@ _LICENSE_REF = re.compile(r"LicenseRef-[A-Za-z0-9.-]{1,100}")
 _IDENTIFIER = re.compile(r"(?:LicenseRef-)?CC-([A-Z]{2}(?:-[A-Z]{2}){0,2})(?:-(\d\.\d)(?:-([A-Z]+))?)?")
 _CC_PATH = re.compile(r"/(?:licenses|l)/([a-z]{2}(?:-[a-z]{2}){0,2})(?:/(\d\.\d))?(?:/([^/]{1,40}))?(?:/.*)?")
 _CC_SAMPLING = re.compile(r"/licenses/((?:nc-)?sampling\+?|devnations)/(\d\.\d)(?:/.*)?")
-_CC_ADDRESS = re.compile(r"(?:https?:)?//(?:www\.|i\.)?creativecommons\.org/[^\s\"'<>()\[\]]{1,200}")
+_CC_ADDRESS = re.compile(r"(?:\bhttps?:|(?<![\w:/]))//(?:www\.|i\.)?creativecommons\.org/[^\s\"'<>()\[\]]{1,200}")
 _SCHEMELESS = re.compile(r"(?:[a-z0-9-]{1,40}\.){1,3}(?:org|gov|com|net|uk|in|fr)/\S*")
 _CC_HOSTS = ("creativecommons.org", "i.creativecommons.org", "licensebuttons.net")
 

@@ -15,11 +15,12 @@ from urllib.parse import unquote, urljoin, urlsplit
 from lxml import etree, html  # ty: ignore[missing-module-member]  (compiled, without stubs)
 
 from mtf.licenses import catalogue, jsonld, optouts
-from mtf.licenses.statement import Conclusion, Signal, Statement, address_of, cleaned, conclude
+from mtf.licenses.statement import MAX_ADDRESS_CHARS, Conclusion, Signal, Statement, address_of, cleaned, conclude
 
 MAX_BODY_BYTES = 4 * 2**20
 MAX_SIGNALS = 60
 MAX_NOTICE_CHARS = 200
+MAX_ELEMENTS_OF_A_FIGURE = 2_000
 _LICENSE_WORDS = frozenset(
     {
         "license",
@@ -54,7 +55,14 @@ class _Page:
     picture: str
 
     def is_picture(self, address: str) -> bool:
-        return same_address(urljoin(self.base, address.strip()), self.picture) if len(address) < 4096 else False
+        return same_address(self.absolute(address), self.picture)
+
+    def absolute(self, address: str) -> str:
+        """`address` as seen from the page; as it stands where it is no address at all."""
+        try:
+            return urljoin(self.base, address.strip()) if len(address) <= MAX_ADDRESS_CHARS else address
+        except ValueError:
+            return address
 
 
 def read_page(
@@ -114,7 +122,7 @@ def _parse(body: bytes) -> html.HtmlElement | None:
 
 def _base(document: html.HtmlElement, page_url: str) -> str:
     bases = document.xpath("//base/@href")
-    return urljoin(page_url, bases[0].strip()) if bases and len(bases[0]) < 2048 else page_url
+    return address_of(_Page(document, page_url, "").absolute(bases[0])) or page_url if bases else page_url
 
 
 def _conclude(page: _Page, linked: jsonld.Found) -> Conclusion:
@@ -150,7 +158,7 @@ def _value(page: _Page, element: html.HtmlElement) -> str | None:
     """What a marked element says: its address, else its content, else its words."""
     for name in ("href", "resource", "src"):
         if address := element.get(name):
-            return urljoin(page.base, address.strip())[:2048] if len(address) < 2048 else None
+            return cleaned(page.absolute(address), MAX_ADDRESS_CHARS)
     return cleaned(element.get("content") or element.text_content(), 600)
 
 
@@ -168,7 +176,7 @@ def _owner(page: _Page, element: html.HtmlElement) -> str:
 
 
 def _owner_of_address(page: _Page, about: str) -> str:
-    return "page" if same_address(urljoin(page.base, about), page.base) else "another picture"
+    return "page" if same_address(page.absolute(about), page.base) else "another picture"
 
 
 def _is_picture_scope(element: html.HtmlElement) -> bool:
@@ -177,15 +185,18 @@ def _is_picture_scope(element: html.HtmlElement) -> bool:
 
 
 def _addresses_in(element: html.HtmlElement) -> list[str]:
-    """The pictures' addresses below an element: what it shows, and what it says its content is."""
-    content = element.xpath(".//*[@itemprop='contentUrl' or @itemprop='contentURL' or @itemprop='image']")
-    shown = element.xpath(".//img/@src | .//img/@data-src | .//source/@src")[:50]
-    linked = [address for address in element.xpath(".//a/@href")[:50] if _looks_like_picture(address)]
-    return [
-        *(item.get("href") or item.get("src") or item.get("content") or "" for item in content[:50]),
-        *shown,
-        *linked,
-    ]
+    """The pictures' addresses below an element: what it shows, links to, and says its content is."""
+    below = islice(element.iter(etree.Element), MAX_ELEMENTS_OF_A_FIGURE)
+    return [address for each in below if (address := _address_of_picture(each))][:MAX_SIGNALS]
+
+
+def _address_of_picture(element: html.HtmlElement) -> str | None:
+    if (element.get("itemprop") or "").lower() in ("contenturl", "image"):
+        return element.get("href") or element.get("src") or element.get("content")
+    if element.tag in ("img", "source"):
+        return element.get("src") or element.get("data-src")
+    linked = element.get("href") if element.tag == "a" else None
+    return linked if linked and _looks_like_picture(linked) else None
 
 
 def _looks_like_picture(address: str) -> bool:
@@ -233,7 +244,7 @@ def _creator(page: _Page, linked: jsonld.Found) -> tuple[str | None, str | None]
     for elements in marks:
         for element in elements()[:5]:
             if name := cleaned(element.get("content") or element.text_content()):
-                return name, address_of(urljoin(page.base, element.get("href") or "")) if element.get("href") else None
+                return name, address_of(page.absolute(element.get("href") or "")) if element.get("href") else None
     authors = [content for name, content in _metas(page.document) if name.lower() in ("author", "dc.creator")]
     return (cleaned(authors[0]) if authors else None), None
 

@@ -17,7 +17,7 @@ from mtf.licenses.checks import RECOMMENDATIONS, Code
 
 # Raised in its first part when a reader of the old form would misread the new one. Described in docs/audit-schema.json.
 SCHEMA_VERSION = "1.0"
-SHOWN_FINDINGS = 20
+SHOWN_OF_A_CODE = 3
 _ROWS_AT_ONCE = 50_000
 _FIELDS = ("code", "level", "identity", "image_id", "url", "license", "in_data_set", "reason")
 
@@ -49,7 +49,10 @@ def summary(report: Report) -> dict[str, Any]:
             "by_license": report.licenses,
         },
         "policy": report.params.licenses.model_dump(mode="json"),
-        "release": {"license": report.params.release.license, "may_bear": report.release_licenses},
+        "release": {
+            "license": report.params.release.license,
+            "may_bear": report.release_licenses if report.scope == Scope.RELEASE else None,
+        },
         "obligations": [
             {"license": o.license, "attribution": o.attribution, "share_alike": o.share_alike, "url": o.url}
             for o in policy.obligations(name for name in report.licenses if name != UNSTATED)
@@ -68,11 +71,9 @@ def write_plain(report: Report, out: TextIO) -> None:
 
 def write_table(report: Report, console: Console) -> None:
     """What a person wants to know: how many, of what kind, the first of them, and what to do."""
-    counts = report.findings.group_by("code", "level").len().rows()
-    if counts:
+    if report.findings.height:
         console.print(_findings_table(report))
-        if report.findings.height > SHOWN_FINDINGS:
-            more = report.findings.height - SHOWN_FINDINGS
+        if more := report.findings.height - _first_of_each(report).height:
             console.print(f"… and {more:,} more; all of them: mtf audit {report.scope} --plain")
         console.print(_codes_table(report))
     for line in _conclusion(report):
@@ -81,12 +82,16 @@ def write_table(report: Report, console: Console) -> None:
 
 def _findings_table(report: Report) -> Table:
     table = Table("code", "picture", "reason", title=f"Audit of {report.scope}", expand=False)
-    for row in report.findings.head(SHOWN_FINDINGS).iter_rows(named=True):
+    for row in _first_of_each(report).iter_rows(named=True):
         picture = f"{row['identity'] or '-'}/{(row['image_id'] or '-')[:12]}"
         where = f"{picture}\n{row['url']}" if row["url"] else picture
         # Text, not markup: brackets from the web are not styles.
         table.add_row(Text(row["code"]), Text(where, overflow="fold"), Text(row["reason"]))
     return table
+
+
+def _first_of_each(report: Report) -> pl.DataFrame:
+    return report.findings.group_by("code", maintain_order=True).head(SHOWN_OF_A_CODE)
 
 
 def _codes_table(report: Report) -> Table:

@@ -82,11 +82,13 @@ _COUNTRIES = {
 }
 _NOISE = frozenset(
     """
-    a an and available content deed file generic image international intl is it licencia license licensed licensing
+    a an and available content deed file generic genérica image internacional
+    international internationale internazionale intl is it licencia license licensed licensing
     licenza lizenz migrated of only photo photograph picture port public reserved rights some terms the this to under
     unported unter use version ver v work www available
     """.split()  # noqa: SIM905 (a list of quoted words is harder to read)
 )
+_TOOL_WORDS = frozenset({"cc", "creative", "commons", "public", "domain", "1.0", "license", "the"})
 # In the order of their names: BY-NC-SA, BY-NC-ND.
 _PARTS = ("by", "nc", "sa", "nd")
 _VERSION = re.compile(r"v?([1-4])(?:\.([015]))?(?:\.0)?")
@@ -100,7 +102,7 @@ def identify(text: str) -> str | None:
     if len(text) > MAX_CHARS:
         return None
     words = key(text)
-    return _known().get(words) or _creative_commons(words) or _reserved(words)
+    return _known().get(words) or _tool(words) or _creative_commons(words) or _reserved(words)
 
 
 def key(text: str) -> str:
@@ -185,6 +187,14 @@ class _Reading:
 def family(elements: set[str]) -> str:
     """`{"sa", "by"}` → `BY-SA`."""
     return "-".join(part.upper() for part in _PARTS if part in elements)
+
+
+def _tool(words: str) -> str | None:
+    """Creative Commons' two public domain tools, in any of their longer names: they have one version each."""
+    said = set(words.split())
+    if said <= {"cc0", "zero", "universal", "dedication"} | _TOOL_WORDS and said & {"cc0", "zero"}:
+        return "CC0-1.0"
+    return "CC-PDM-1.0" if said <= {"pdm", "mark"} | _TOOL_WORDS and said & {"pdm", "mark"} else None
 
 
 def _reserved(words: str) -> str | None:
