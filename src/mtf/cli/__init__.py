@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mtf.cli import audit, project, sample, stages, summary, takedown
+from mtf.cli import audit, project, review, sample, stages, summary, takedown
 from mtf.errors import MtfError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ takedown.add_to(app)
 audit.add_to(app)
 summary.add_to(app)
 sample.add_to(app)
+review.add_to(app)
 
 
 def main() -> None:

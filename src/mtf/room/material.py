@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -35,7 +35,7 @@ class Material:
         *,
         box_iou: float,
         reviewers: int,
-        labels: dict[str, Sequence[str]],
+        labels: Mapping[str, Sequence[str]],
         embeddings: np.ndarray | None = None,
     ) -> None:
         self.faces = faces
@@ -89,6 +89,16 @@ class Material:
         exact = self.faces["exact_group"]
         first = exact[self.row(one)]
         return first is not None and first == exact[self.row(other)]
+
+    def faces_of(self, identity: str) -> list[Key]:
+        return self._people.get(identity, [])
+
+    @cached_property
+    def _people(self) -> dict[str, list[Key]]:
+        found: dict[str, list[Key]] = {}
+        for key in self._rows:
+            found.setdefault(key.identity, []).append(key)
+        return found
 
     @cached_property
     def _rows(self) -> dict[Key, int]:

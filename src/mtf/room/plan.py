@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import polars as pl
 
 from mtf.room import triage
 from mtf.room.desk import NOTHING_LEFT, Page
 from mtf.room.material import Key, Material
-from mtf.room.queue import FACE, STEPS, in_order, owed
+from mtf.room.queue import FACE, STEPS, funnel, in_order, owed
 from mtf.tables import Step
 
 PAGE_FACES = 40
@@ -24,13 +26,14 @@ class ReviewPlan:
         self._seed = seed
         self._rate = self._rated if triaged else _unrated
 
-    def next_page(self, opinions: pl.DataFrame) -> Page:
+    def next_page(self, opinions: pl.DataFrame) -> tuple[Page, dict[str, int]]:
+        """The page to be judged next, and how many faces are open at each step."""
         faces = owed(self._material.faces, opinions, self._material.settled)
         waiting = faces.filter(pl.col("ready"))["step"].drop_nulls().unique()
         step = next((step for step in STEPS if str(step) in waiting), None)
         if step is None:
-            return NOTHING_LEFT
-        return _first_page(self._rate(faces, opinions, step), opinions, step, self._page_faces)
+            return NOTHING_LEFT, {}
+        return _first_page(self._rate(faces, opinions, step), opinions, step, self._page_faces), funnel(faces)
 
     def queue(self, opinions: pl.DataFrame) -> pl.DataFrame:
         """All faces, with step, ready, score, run, rank and page; the last two are null for faces that are not owed."""
@@ -42,14 +45,15 @@ class ReviewPlan:
         ranked = in_order(every, opinions, page_faces=self._page_faces).select(*FACE, "rank", "page")
         return every.join(ranked, on=FACE, how="left").sort(FACE)
 
-    def owed_step(self, face: Key, opinions: pl.DataFrame) -> Step | None:
-        about = pl.col("identity") == face.identity
-        faces = owed(self._material.faces.filter(about), opinions, self._material.settled.filter(about))
-        found = faces.filter(pl.col("face_id") == face.face_id, pl.col("ready"))["step"]
-        return Step(found[0]) if len(found) and found[0] is not None else None
+    def owed_of(self, identities: Collection[str], opinions: pl.DataFrame) -> pl.DataFrame:
+        """The faces of some people with `step` and `ready`, by `opinions`, which need to be of those people only."""
+        about = pl.col("identity").is_in(list(identities))
+        return owed(self._material.faces.filter(about), opinions, self._material.settled.filter(about))
 
     def _rated(self, faces: pl.DataFrame, opinions: pl.DataFrame, step: Step) -> pl.DataFrame:
-        """The faces owed at `step`, rated by what this reviewer said of others at it."""
+        """The faces owed at `step`, rated by this reviewer's verdicts at it; a group's proposed keeper comes first."""
+        if step is Step.DUPLICATE:
+            return _unrated(faces, opinions, step).with_columns(score=pl.col("proposed_keeper").cast(pl.Float64))
         said = opinions.filter(pl.col("step") == str(step), pl.col("verdict") != "skip")
         verdicts = said.select(*FACE, accepted=pl.col("verdict") != "reject")
         at_step = (pl.col("step") == str(step)).fill_null(value=False)
@@ -68,18 +72,26 @@ class JointPlan:
         self._material = material
         self._page_faces = page_faces
 
-    def next_page(self, opinions: pl.DataFrame) -> Page:
-        open_ = self._open(opinions)
-        step = next((step for step in STEPS if str(step) in open_["step"]), None)
+    def next_page(self, opinions: pl.DataFrame) -> tuple[Page, dict[str, int]]:
+        """As `ReviewPlan.next_page`."""
+        faces = self.owed_of(self._material.faces["identity"].unique(), opinions)
+        step = next((step for step in STEPS if str(step) in faces["step"]), None)
         if step is None:
-            return NOTHING_LEFT
-        faces = self._material.faces.join(open_.select(*FACE, "step"), on=FACE, how="inner", maintain_order="left")
-        faces = faces.filter(pl.col("step") == str(step)).with_columns(ready=pl.lit(value=True))
-        return _first_page(_unrated(faces, opinions, step), opinions, step, self._page_faces)
+            return NOTHING_LEFT, {}
+        return _first_page(_unrated(faces, opinions, step), opinions, step, self._page_faces), funnel(faces)
 
-    def owed_step(self, face: Key, opinions: pl.DataFrame) -> Step | None:
-        steps = self._open(opinions).filter(identity=face.identity, face_id=face.face_id)["step"].to_list()
-        return next((step for step in STEPS if str(step) in steps), None)
+    def queue(self, opinions: pl.DataFrame) -> pl.DataFrame:
+        """As `ReviewPlan.queue`, for the first step that the panel is split on."""
+        faces = self.owed_of(self._material.faces["identity"].unique(), opinions)
+        every = faces.with_columns(score=pl.lit(0.5), run=pl.lit(triage.UNSURE))
+        ranked = in_order(every, opinions, page_faces=self._page_faces).select(*FACE, "rank", "page")
+        return every.join(ranked, on=FACE, how="left").sort(FACE)
+
+    def owed_of(self, identities: Collection[str], opinions: pl.DataFrame) -> pl.DataFrame:
+        order = {str(step): place for place, step in enumerate(STEPS)}
+        first = self._open(opinions).sort(pl.col("step").replace_strict(order)).unique(FACE, keep="first")
+        faces = self._material.faces.filter(pl.col("identity").is_in(list(identities)))
+        return faces.join(first.select(*FACE, "step"), on=FACE, how="left").with_columns(ready=pl.lit(value=True))
 
     def _open(self, opinions: pl.DataFrame) -> pl.DataFrame:
         decided = opinions.filter(pl.col("verdict") != "skip")
@@ -98,4 +110,4 @@ def _first_page(faces: pl.DataFrame, opinions: pl.DataFrame, step: Step, page_fa
     page = queue.filter(pl.col("page") == 0)
     first = page.row(0, named=True)
     keys = tuple(Key(*names) for names in page.select(FACE).iter_rows())
-    return Page(step, first["run"], first["together"], keys, faces.height)
+    return Page(step, first["run"], first["together"], keys)

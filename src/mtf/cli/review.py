@@ -1,0 +1,141 @@
+"""`mtf review …`: people look at faces, and what they decide is kept."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtf.workspace import Workspace
+
+app = typer.Typer(no_args_is_help=True, help="Open the review room, decide, compare and exchange decisions.")
+
+PORT = 5151
+Reviewer = Annotated[str, typer.Option(help="Your name in the ledger: a-z, 0-9, and single - _ . between them.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+Address = Annotated[str, typer.Option(help="The address to listen on; loopback unless you say otherwise.")]
+
+
+class Format(StrEnum):
+    CSV = "csv"
+    COCO = "coco"
+    FIFTYONE = "fiftyone"
+
+
+def add_to(parent: typer.Typer) -> None:
+    parent.add_typer(app, name="review")
+
+
+@app.command("open")
+def open_(
+    reviewer: Annotated[list[str], typer.Option(help="Who reviews; give it once for each who shares this server.")],
+    address: Address = "127.0.0.1",
+    port: Port = PORT,
+) -> None:
+    """Open the room in FiftyOne, on what each reviewer still has to look at."""
+    _open(reviewer, joint=False, address=address, port=port)
+
+
+@app.command()
+def adjudicate(
+    reviewer: Annotated[str, typer.Option(help="Who writes down what the reviewers decide together.")],
+    terminal: Annotated[bool, typer.Option(help="In the terminal, without FiftyOne.")] = False,
+    address: Address = "127.0.0.1",
+    port: Port = PORT,
+) -> None:
+    """The joint session: what the panel is split on, and nothing else. Its verdicts are marked as joint."""
+    if terminal:
+        _decide(reviewer, joint=True)
+    else:
+        _open([reviewer], joint=True, address=address, port=port)
+
+
+@app.command()
+def decide(reviewer: Reviewer) -> None:
+    """Review in a terminal, without a browser and without MongoDB."""
+    _decide(reviewer, joint=False)
+
+
+def _open(reviewers: list[str], *, joint: bool, address: str, port: int) -> None:
+    from mtf import params
+    from mtf.review.ledger import checked_reviewer
+    from mtf.room import supervisor
+    from mtf.room.closing import Closing, dataset_name
+
+    workspace = Workspace.find()
+    project = params.load(workspace.params).project.name
+    for name in reviewers:
+        checked_reviewer(name)
+    names = list(dict.fromkeys(reviewers))
+
+    def is_ready(port: int) -> None:
+        print("The room is open. Stop it here with Ctrl-C; every confirmed decision is on disk.")
+        for name in names[:1] if joint else names:
+            print(f"  {name}: http://{address}:{port}/datasets/{dataset_name(project, name, joint=joint)}", flush=True)
+
+    with Closing(workspace):
+        supervisor.keep_open(
+            workspace.root,
+            names,
+            joint=joint,
+            address=address,
+            port=port,
+            is_ready=is_ready,
+            folder=workspace.root / "build" / "room" / "mongodb",
+        )
+
+
+def _decide(reviewer: str, *, joint: bool) -> None:
+    from mtf import params
+    from mtf.room import terminal
+    from mtf.room.closing import Closing
+
+    workspace = Workspace.find()
+    with Closing(workspace):
+        terminal.run(workspace, params.load(workspace.params), reviewer, joint=joint)
+
+
+@app.command()
+def status(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
+) -> None:
+    """Done and open per step and reviewer, agreement, conflicts, pace, and the time that is left."""
+    from mtf import params
+    from mtf.room import progress
+
+    workspace = Workspace.find()
+    found = progress.measure(workspace, params.load(workspace.params))
+    print(progress.as_json(found) if json else progress.as_text(found))
+
+
+@app.command("export")
+def export(
+    to: Annotated[Path, typer.Argument(help="The file or, for fiftyone, the folder to write.")],
+    format: Annotated[Format, typer.Option(help="What the other tool reads.")] = Format.CSV,
+) -> None:
+    """Write faces and decisions for another tool."""
+    from mtf import params
+    from mtf.room import exchange
+
+    workspace = Workspace.find()
+    print(exchange.write(workspace, params.load(workspace.params), to, format=format.value))
+
+
+@app.command("import")
+def import_(
+    source: Annotated[Path, typer.Argument(help="The file or, for fiftyone, the folder to read.")],
+    reviewer: Annotated[
+        str | None, typer.Option(help="Whose decisions these are, where the file does not say.")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="What the other tool wrote.")] = Format.CSV,
+) -> None:
+    """Add decisions made in another tool to the ledger, as sittings of their own."""
+    from mtf import params
+    from mtf.room import exchange
+    from mtf.room.closing import Closing
+
+    workspace = Workspace.find()
+    with Closing(workspace):
+        print(exchange.read(workspace, params.load(workspace.params), source, format=format.value, reviewer=reviewer))

@@ -1,0 +1,142 @@
+"""The process that shows the room: builds the data sets, then serves FiftyOne's app with this project's plugin.
+
+Started by `mtf review open` (`mtf.room.supervisor`), which starts it again where it dies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from mtf import params as parameters
+from mtf.room import database, opened, samples, shown
+from mtf.room.closing import dataset_name
+from mtf.room.media import Pictures, parse
+from mtf.room.opening import desk_of, material_of
+from mtf.workspace import Workspace
+
+PLUGINS = Path(__file__).parent / "plugins"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# The server is asked by its own pages only; whoever else sends a browser here is refused.
+SETTINGS = {
+    "FIFTYONE_SERVER": "1",
+    "FIFTYONE_DO_NOT_TRACK": "true",
+    "FIFTYONE_PLUGINS_DIR": str(PLUGINS),
+    "FIFTYONE_PLUGINS_CACHE_ENABLED": "true",
+    "FIFTYONE_EXECUTION_STORE_NOTIFICATION_SERVICE_DISABLED": "true",
+    "FIFTYONE_LOGGING_LEVEL": "WARNING",
+}
+
+
+def build(workspace: Workspace, params: parameters.Params, reviewers: list[str], *, joint: bool) -> opened.Opened:
+    """Read the project, and bring each reviewer's data set up to date."""
+    material, torn = material_of(workspace, params)
+    for line in torn:
+        print(f"  ledger: {line}", file=sys.stderr)
+    pictures = Pictures(workspace, material, max_pixels=params.crawl.max_pixels)
+    room = opened.Opened(material, pictures, {})
+    for reviewer in reviewers:
+        desk = desk_of(workspace, material, reviewer, joint=joint, seed=params.seed)
+        name = dataset_name(params.project.name, reviewer, joint=joint)
+        began = time.monotonic()
+        data = shown.sample_rows(desk, material, dataset=name)
+        dataset = samples.opened(name, list(material.labels))
+        added, changed, removed = samples.synchronise(dataset, data, progress=_shown(reviewer))
+        room.desks[name] = desk
+        room.collections[name] = dataset._sample_collection
+        done = f"{added} added, {changed} changed, {removed} removed, in {time.monotonic() - began:.1f} s"
+        print(f"  {reviewer}: {data.height} faces; {done}", flush=True)
+    return room
+
+
+def _shown(title: str) -> Callable[[Iterable[int], int], Iterable[int]]:
+    def progress(batches: Iterable[int], total: int) -> Iterator[int]:
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+            yield from bar.track(list(batches), description=f"{title}: {total} faces")
+
+    return progress
+
+
+def application(room: opened.Opened, *, address: str) -> Callable[..., Any]:
+    """FiftyOne's app, with `/media` answered from the shards alone, and strangers' pages kept out."""
+    from fiftyone.server.app import app
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, Response
+
+    async def media(request: Request) -> Response:
+        asked = parse(request.query_params.get("filepath", ""))
+        if asked is None:
+            return PlainTextResponse("no such picture", 404)
+        try:
+            data = await asyncio.to_thread(room.bytes_of, asked)
+        except (KeyError, OSError):
+            return PlainTextResponse("no such picture", 404)
+        cached = "no-store" if asked.kind == "person" else "private, max-age=3600"
+        return Response(data, media_type="image/jpeg", headers={"Cache-Control": cached})
+
+    async def guarded(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        if not is_own(request.headers.get("host", ""), request.headers.get("origin"), address):
+            await PlainTextResponse("this room answers its own pages only", 403)(scope, receive, send)
+        elif scope["path"] == "/media":
+            await (await media(request))(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return guarded
+
+
+def is_own(host: str, origin: str | None, address: str) -> bool:
+    """Whether a request comes from a page of this server: the same origin, and on loopback a name of loopback."""
+    if origin is not None and urlsplit(origin).netloc != host:
+        return False
+    return address not in LOOPBACK or urlsplit(f"//{host}").hostname in LOOPBACK
+
+
+def serve(room: opened.Opened, *, address: str, port: int) -> None:
+    from hypercorn.asyncio import serve as hypercorn
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
+    config.loglevel = "WARNING"
+    opened.current = room
+    try:
+        asyncio.run(hypercorn(application(room, address=address), config))
+    finally:
+        room.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="mtf.room.app")
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--reviewer", action="append", required=True)
+    parser.add_argument("--joint", action="store_true")
+    parser.add_argument("--address", default=LOOPBACK[0])
+    parser.add_argument("--port", type=int, required=True)
+    asked = parser.parse_args()
+    os.environ.update(SETTINGS)
+    os.environ.setdefault("FIFTYONE_DATABASE_NAME", "mtf")
+    if database.URI not in os.environ:
+        parser.error(f"{database.URI} names the database")
+    workspace = Workspace(asked.root)
+    room = build(workspace, parameters.load(workspace.params), asked.reviewer, joint=asked.joint)
+    serve(room, address=asked.address, port=asked.port)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Pictures for the screen, straight from the shards: nothing is unpacked, and no other file can be asked for.
+
+Three pictures belong to a face: its crop; the whole picture with the face marked; and the face beside others of
+the same identity that this reviewer accepted, which is what a stranger is told by.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import polars as pl
+
+from mtf import shards
+from mtf.faces import decode
+from mtf.room.material import Key, Material
+from mtf.tables import FACE_ID, SLUG
+from mtf.workspace import Workspace
+
+KINDS = {"filepath": "crop", "picture": "picture", "person": "person"}
+ROOT = "/mtf"
+SIDE_PX = 900
+TILE_PX = 150
+TILES = 12
+MARK = (60, 200, 255)
+_PATH = re.compile(rf"^{ROOT}/({'|'.join(KINDS.values())})/([a-z0-9_.-]+)/({SLUG[1:-1]})/({FACE_ID[1:-1]})\.jpg$")
+
+
+class Asked(NamedTuple):
+    """One picture of a face, for the data set of one reviewer."""
+
+    kind: str
+    dataset: str
+    face: Key
+
+
+def paths(dataset: str) -> list[pl.Expr]:
+    """The columns with the paths of a face's three pictures. They are names for `parse`; no file is there."""
+    return [
+        pl.format(f"{ROOT}/{kind}/{dataset}/{{}}/{{}}.jpg", "identity", "face_id").alias(column)
+        for column, kind in KINDS.items()
+    ]
+
+
+def parse(path: str) -> Asked | None:
+    """What a path asks for; None where it is none of `paths`."""
+    match = _PATH.match(path)
+    return Asked(match[1], match[2], Key(match[3], match[4])) if match else None
+
+
+class Pictures:
+    """Reads the pictures of `material`'s faces."""
+
+    def __init__(self, workspace: Workspace, material: Material, *, max_pixels: int) -> None:
+        self._workspace = workspace
+        self._material = material
+        self._max_pixels = max_pixels
+
+    def crop(self, face: Key) -> bytes:
+        """JPEG, as cut by the crop stage. Raises KeyError where there is no such face, OSError without its shard."""
+        row = self._row(face)
+        return shards.read(self._workspace.shard("crop", face.identity), row["offset"], row["size_bytes"])
+
+    def picture(self, face: Key) -> bytes:
+        """The whole picture, at most SIDE_PX wide and high, with the face's box drawn in. Raises as `crop`."""
+        row = self._row(face)
+        source = self._workspace.shard("crawl", face.identity)
+        data = shards.read(source, row["image_offset"], row["image_size_bytes"])
+        try:
+            pixels = decode.colour(data, decode.header(data, max_pixels=self._max_pixels))
+        except decode.Unreadable:
+            return self.crop(face)
+        share = min(SIDE_PX / max(pixels.shape[:2]), 1.0)
+        small = cv2.resize(pixels, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+        left, top = round(row["x"] * share), round(row["y"] * share)
+        right, bottom = round((row["x"] + row["width"]) * share), round((row["y"] + row["height"]) * share)
+        return _jpeg(cv2.rectangle(small, (left, top), (right, bottom), MARK, 2))
+
+    def person(self, face: Key, accepted: Sequence[Key]) -> bytes:
+        """The face, large, beside up to TILES of `accepted`. Raises as `crop`."""
+        height = TILE_PX * 3
+        large = _fitted(_pixels(self.crop(face)), height)
+        others = [other for other in accepted if other != face][:TILES]
+        if not others:
+            return _jpeg(large)
+        tiles = [_fitted(_pixels(self.crop(other)), TILE_PX) for other in others]
+        blank = np.full((TILE_PX, TILE_PX, 3), 32, np.uint8)
+        columns = [
+            np.vstack([*tiles[start : start + 3], *[blank] * (3 - len(tiles[start : start + 3]))])
+            for start in range(0, len(tiles), 3)
+        ]
+        gap = np.full((height, 12, 3), 32, np.uint8)
+        return _jpeg(np.hstack([large, gap, *columns]))
+
+    def _row(self, face: Key) -> dict[str, int]:
+        return self._material.faces.row(self._material.row(face), named=True)
+
+
+def _pixels(jpeg: bytes) -> np.ndarray:
+    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise OSError("a crop of the shard is not readable as a picture")
+    return pixels
+
+
+def _fitted(pixels: np.ndarray, side_px: int) -> np.ndarray:
+    """In the middle of a dark square."""
+    height, width = pixels.shape[:2]
+    share = side_px / max(height, width)
+    size = (max(round(width * share), 1), max(round(height * share), 1))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if share < 1 else cv2.INTER_LINEAR)
+    square = np.full((side_px, side_px, 3), 32, np.uint8)
+    top, left = (side_px - size[1]) // 2, (side_px - size[0]) // 2
+    square[top : top + size[1], left : left + size[0]] = small
+    return square
+
+
+def _jpeg(pixels: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()

@@ -1,0 +1,191 @@
+"""What the screen can ask for: FiftyOne operators over the reviewer's desk.
+
+An operator answers when the verdict is in the ledger, and needs no database for it. The data set that the request
+comes from says who the reviewer is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from mtf.errors import MtfError
+from mtf.room.desk import Desk, Page
+from mtf.room.material import Key
+from mtf.room.opened import room
+from mtf.room.queue import STEPS
+from mtf.room.samples import TITLES, sample_id
+from mtf.tables import REVIEW_REASONS, Step
+
+
+def describe(desk: Desk, page: Page, labels: dict[str, Any]) -> dict[str, Any]:
+    """The page and the progress, as the screen shows them."""
+    before = STEPS[: STEPS.index(page.step) + 1] if page.step else ()
+    pace = desk.pace.per_minute
+    open_faces = sum(desk.open_faces(step) for step in STEPS)
+    return {
+        "reviewer": desk.reviewer,
+        "joint": desk.joint,
+        "step": str(page.step) if page.step else None,
+        "run": page.run,
+        "together": page.together,
+        "page": [sample_id(*face) for face in page.faces],
+        "reasons": [str(reason) for step in before for reason in REVIEW_REASONS[step]],
+        "labels": labels,
+        "steps": [
+            {"step": str(step), "title": title, "done": desk.done[step], "open": desk.open_faces(step)}
+            for step, title in TITLES.items()
+        ],
+        "per_minute": round(pace, 1) if pace else None,
+        "minutes_left": round(open_faces / pace) if pace else None,
+    }
+
+
+class _Asked(foo.Operator):
+    """An operator of the room: does its work at the desk, then says what is on the page."""
+
+    NAME: str
+    LABEL: str
+    UNLISTED = False
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        return foo.OperatorConfig(name=self.NAME, label=self.LABEL, unlisted=self.UNLISTED)
+
+    def execute(self, ctx: foo.ExecutionContext) -> dict[str, Any]:
+        try:
+            dataset = ctx.request_params.get("dataset_name") or ""
+            desk = room().desk(dataset)
+            done = self.work(ctx, desk)
+            room().show(dataset, done)
+            answer = describe(desk, desk.page(), dict(room().material.labels))
+        except MtfError as error:
+            # Said on the screen in one line; a traceback would help nobody who reviews.
+            return {"refused": str(error)}
+        return answer | {"done": len(done), "said": self.said(ctx.params, done)}
+
+    def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
+        raise NotImplementedError
+
+    def said(self, params: dict[str, Any], done: list[Key]) -> str:  # noqa: ARG002 (for operators that name a reason)
+        return f"{self.LABEL}: {len(done)} {'face' if len(done) == 1 else 'faces'}"
+
+    def resolve_output(self, ctx: foo.ExecutionContext) -> types.Property:  # noqa: ARG002 (FiftyOne's signature)
+        outputs = types.Object()
+        outputs.str("said", label="Done")
+        outputs.str("refused", label="Not done")
+        return types.Property(outputs)
+
+
+def chosen(ctx: foo.ExecutionContext) -> list[Key]:
+    """The faces an operator is about: those named, else the one that is open, else the selection."""
+    ids = ctx.params.get("ids")
+    if not ids:
+        current = ctx.request_params.get("current_sample")
+        ids = [current] if current else ctx.request_params.get("selected") or []
+    return room().keys(ids)
+
+
+def expected(ctx: foo.ExecutionContext) -> Step | None:
+    """The step that the screen showed when the key was pressed."""
+    return Step(ctx.params["step"]) if ctx.params.get("step") else None
+
+
+class ShowPage(_Asked):
+    NAME, LABEL, UNLISTED = "page", "Review: show the page", True
+
+    def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
+        if ctx.params.get("turn"):
+            desk.turn()
+        return []
+
+
+class Accept(_Asked):
+    NAME, LABEL = "accept", "Accept"
+
+    def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
+        return desk.accept(chosen(ctx), at=expected(ctx))
+
+
+class Reject(_Asked):
+    NAME, LABEL = "reject", "Reject"
+
+    def resolve_input(self, ctx: foo.ExecutionContext) -> types.Property:  # noqa: ARG002 (FiftyOne's signature)
+        inputs = types.Object()
+        reasons = [str(reason) for step in STEPS for reason in REVIEW_REASONS[step]]
+        inputs.enum("reason", reasons, label="Reason", description="Empty: the first of the step's.")
+        return types.Property(inputs, view=types.View(label="Reject the selected faces"))
+
+    def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
+        return desk.reject(chosen(ctx), ctx.params.get("reason"), at=expected(ctx))
+
+    def said(self, params: dict[str, Any], done: list[Key]) -> str:
+        reason = params.get("reason")
+        return super().said(params, done) + (f" ({reason.replace('_', ' ')})" if reason else "")
+
+
+class Keep(_Asked):
+    NAME, LABEL = "keep", "Keep of its group"
+
+    def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
+        return desk.keep(chosen(ctx))
+
+    def said(self, params: dict[str, Any], done: list[Key]) -> str:  # noqa: ARG002
+        return f"Kept 1, rejected {len(done) - 1} as its duplicates"
+
+
+class Skip(_Asked):
+    NAME, LABEL = "skip", "Skip"
+
+    def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
+        return desk.skip(chosen(ctx), at=expected(ctx))
+
+
+class Label(_Asked):
+    NAME, LABEL = "label", "Correct a label"
+
+    def resolve_input(self, ctx: foo.ExecutionContext) -> types.Property:
+        inputs = types.Object()
+        permitted = room().material.labels
+        inputs.enum("column", list(permitted), label="Label", required=True)
+        values = permitted.get(ctx.params.get("column", ""), [])
+        inputs.enum("value", list(values), label="What it should be", required=True)
+        return types.Property(inputs, view=types.View(label="Correct a label of the selected faces"))
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        return foo.OperatorConfig(name=self.NAME, label=self.LABEL, dynamic=True)
+
+    def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
+        return desk.label(chosen(ctx), ctx.params.get("column", ""), ctx.params.get("value", ""))
+
+    def said(self, params: dict[str, Any], done: list[Key]) -> str:
+        return super().said(params, done) + f" ({params.get('column')}: {params.get('value')})"
+
+
+class Undo(_Asked):
+    NAME, LABEL = "undo", "Undo"
+
+    def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:  # noqa: ARG002
+        return desk.undo()
+
+
+class Progress(_Asked):
+    """All reviewers of the room: who did how much, and nothing of what they said."""
+
+    NAME, LABEL, UNLISTED = "progress", "Review: progress", True
+
+    def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:  # noqa: ARG002
+        return []
+
+    def execute(self, ctx: foo.ExecutionContext) -> dict[str, Any]:
+        answer = super().execute(ctx)
+        return answer | {"everyone": room().everyone()} if "refused" not in answer else answer
+
+
+def register(plugin: Any) -> None:
+    """What FiftyOne calls when it loads the plugin."""
+    for operator in (ShowPage, Accept, Reject, Keep, Skip, Label, Undo, Progress):
+        plugin.register(operator)

@@ -1,0 +1,212 @@
+"""Faces as FiftyOne samples: one data set per reviewer, written in batches, and only what changed.
+
+FiftyOne's own `add_samples` builds an object per sample; here documents go to MongoDB as they are stored. Each has
+a digest of what it was made from, so that opening again writes only the faces that differ.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mtf.room import media
+from mtf.room.queue import FACE, STEPS
+
+if TYPE_CHECKING:
+    import fiftyone as fo
+
+BATCH = 4000
+HASH_SEED = 4
+
+TEXTS = (
+    "identity",
+    "name",
+    "face_id",
+    "image_id",
+    "step",
+    "run",
+    "verdict",
+    "reason",
+    "panel",
+    "duplicate_group",
+    "source_page",
+    "source_url",
+    "title",
+    "license",
+    "creator",
+    "picture",
+    "person",
+)
+NUMBERS = ("rank", "size_px", "eyes")
+SHARES = ("score", "sharpness", "brightness", "clipped_share", "not_photograph", "identity_distance", "face_share")
+FLAGS = ("ready", "proposed_keeper")
+
+
+def sample_id(identity: str, face_id: str) -> str:
+    """24 hexadecimal characters: the same face has the same id in every reviewer's data set."""
+    return hashlib.sha256(f"{identity}/{face_id}".encode()).hexdigest()[:24]
+
+
+def rows(faces: pl.DataFrame, labels: Sequence[str], *, dataset: str) -> pl.DataFrame:
+    """One row per sample, from faces with step, run, score, rank, verdict, reason and panel: columns as stored."""
+    ids = [sample_id(*names) for names in faces.select(FACE).iter_rows()]
+    data = faces.with_columns(
+        pl.Series("sample_id", ids, dtype=pl.String),
+        *media.paths(dataset),
+        source_page=pl.col("page_url"),
+        source_url=pl.col("url"),
+    )
+    names = [name for name in (*TEXTS, *labels, *NUMBERS, *SHARES, *FLAGS) if name in data.columns]
+    data = data.select("sample_id", "filepath", "crop_width", "crop_height", *names)
+    digest = data.hash_rows(HASH_SEED).cast(pl.String)
+    return data.with_columns(digest=digest)
+
+
+def synchronise(
+    dataset: fo.Dataset, data: pl.DataFrame, *, progress: Callable[[Iterable[int], int], Iterable[int]]
+) -> tuple[int, int, int]:
+    """Make the data set's samples those of `data` (as `rows` gives them): how many were added, changed, removed."""
+    collection = dataset._sample_collection
+    known = {str(found["_id"]): found.get("digest") for found in collection.find({}, {"digest": 1})}
+    digests = pl.Series([known.get(name) for name in data["sample_id"]], dtype=pl.String)
+    is_known = data["sample_id"].is_in(list(known))
+    added = data.filter(~is_known)
+    changed = data.filter(is_known & digests.ne_missing(data["digest"]))
+    removed = set(known) - set(data["sample_id"])
+    _write(collection, dataset, added, changed, progress)
+    _remove(collection, sorted(removed))
+    return added.height, changed.height, len(removed)
+
+
+def _write(
+    collection: Any,
+    dataset: fo.Dataset,
+    added: pl.DataFrame,
+    changed: pl.DataFrame,
+    progress: Callable[[Iterable[int], int], Iterable[int]],
+) -> None:
+    from pymongo import ReplaceOne
+
+    total = added.height + changed.height
+    starts = [(added, start) for start in range(0, added.height, BATCH)]
+    starts += [(changed, start) for start in range(0, changed.height, BATCH)]
+    for index in progress(range(len(starts)), total):
+        source, start = starts[index]
+        batch = list(_documents(source.slice(start, BATCH), dataset))
+        if source is added:
+            collection.insert_many(batch, ordered=False)
+        else:
+            collection.bulk_write([ReplaceOne({"_id": one["_id"]}, one) for one in batch], ordered=False)
+
+
+def _remove(collection: Any, ids: list[str]) -> None:
+    from bson import ObjectId
+
+    for start in range(0, len(ids), BATCH):
+        collection.delete_many({"_id": {"$in": [ObjectId(name) for name in ids[start : start + BATCH]]}})
+
+
+def _documents(data: pl.DataFrame, dataset: fo.Dataset) -> Iterator[dict[str, Any]]:
+    """Samples as FiftyOne stores them. Their order of arrival means nothing, so `_rand` follows the id."""
+    from bson import ObjectId
+
+    now = datetime.now(UTC)
+    for row in data.iter_rows(named=True):
+        name = row.pop("sample_id")
+        size = {"_cls": "ImageMetadata", "width": row.pop("crop_width"), "height": row.pop("crop_height")}
+        stored = {key: value for key, value in row.items() if value is not None}
+        yield {
+            "_id": ObjectId(name),
+            "_media_type": "image",
+            "_rand": int(name[:8], 16) / 2**32,
+            "_dataset_id": dataset._doc.id,
+            "tags": [],
+            "metadata": size,
+            "created_at": now,
+            "last_modified_at": now,
+            **stored,
+        }
+
+
+def opened(name: str, labels: Sequence[str]) -> fo.Dataset:
+    """The data set of that name, with its fields, its saved views and its side bar; made where there is none."""
+    import fiftyone as fo
+
+    if fo.dataset_exists(name):
+        dataset = fo.load_dataset(name)
+        if dataset.info.get("layout") == _layout(labels):
+            return dataset
+        dataset.delete()
+    dataset = fo.Dataset(name, persistent=True)
+    dataset.media_type = "image"
+    for field, kind in _fields(labels):
+        dataset.add_sample_field(field, kind)
+    for field in ("rank", "step", "identity", "duplicate_group", "verdict"):
+        dataset.create_index(field)
+    _arrange(dataset, labels)
+    _save_views(dataset)
+    dataset.info["layout"] = _layout(labels)
+    dataset.save()
+    return dataset
+
+
+def _fields(labels: Sequence[str]) -> list[tuple[str, Any]]:
+    import fiftyone as fo
+
+    kinds = ((TEXTS, fo.StringField), (labels, fo.StringField), (NUMBERS, fo.IntField), (SHARES, fo.FloatField))
+    named = [(name, kind) for names, kind in kinds for name in names]
+    return [*named, *((name, fo.BooleanField) for name in FLAGS), ("digest", fo.StringField)]
+
+
+def _layout(labels: Sequence[str]) -> str:
+    """Changes when the fields do: then the data set is made anew."""
+    return "1:" + ",".join((*TEXTS, *labels, *NUMBERS, *SHARES, *FLAGS))
+
+
+def _arrange(dataset: fo.Dataset, labels: Sequence[str]) -> None:
+    import fiftyone as fo
+
+    config = dataset.app_config
+    config.media_fields = ["filepath", "picture", "person"]
+    config.grid_media_field = "filepath"
+    config.modal_media_field = "person"
+    groups = (
+        ("WHO", ["name", *labels, "identity"]),
+        ("WHERE IT STANDS", ["step", "run", "score", "verdict", "reason", "panel", "proposed_keeper", "rank", "ready"]),
+        ("MEASURED", ["eyes", "size_px", *(name for name in SHARES if name != "score")]),
+        ("SOURCE", ["license", "creator", "source_page", "source_url", "title"]),
+        ("KEYS", ["duplicate_group", "face_id", "image_id", "id", "filepath", "picture", "person", "digest"]),
+        ("OTHER", ["tags", "metadata", "created_at", "last_modified_at"]),
+    )
+    config.sidebar_groups = [
+        fo.SidebarGroupDocument(name=name, paths=paths, expanded=name not in ("KEYS", "OTHER"))
+        for name, paths in groups
+    ]
+    config.active_fields = fo.ActiveFields(paths=["name", "run"])
+    dataset.save()
+
+
+TITLES = dict(zip(STEPS, ("faces", "identity", "quality", "duplicates", "task fit"), strict=True))
+
+
+def _save_views(dataset: fo.Dataset) -> None:
+    """One per step of the funnel, in its order, then those for looking back."""
+    from fiftyone import ViewField as F
+
+    for number, (step, title) in enumerate(TITLES.items(), 1):
+        view = dataset.match((F("step") == str(step)) & F("ready")).sort_by("rank")
+        if title == "duplicates":
+            view = view.group_by("duplicate_group", order_by="proposed_keeper", reverse=True)
+        dataset.save_view(f"{number} {title}", view, description=f"open at the step {step}, in the order of the queue")
+    looks = {
+        "conflicts": (F("panel") == "conflict", "the panel is split, and you have had your say"),
+        "held back": (F("panel").is_in(["conflict", "undecided"]), "decided by you, not yet by the panel"),
+        "rejected": (F("verdict") == "reject", "rejected by you, with your reason"),
+        "accepted": (F("verdict").is_in(["accept", "keep"]), "accepted by you so far"),
+    }
+    for title, (expression, description) in looks.items():
+        dataset.save_view(title, dataset.match(expression).sort_by("reason"), description=description)
