@@ -51,7 +51,7 @@ def congress_web(rows: list[dict[str, str]], portraits: Path) -> Iterator[Respon
             search = f"https://www.bing.com/images/async?q={quote(row['name'])}"
             kind = {"Content-Type": "text/html; charset=utf-8"}
             yield Response(f"{search}&first=0", headers=kind, body=results)
-            yield Response(search, headers=kind, body=b"<p>No more results</p>")
+            yield Response(search, headers=kind, body=b'<div class="dgControl"></div>')
             text = f"<html><title>{html.escape(row['name'])}</title><p>Member of Congress</p></html>"
             yield Response(page, headers=kind, body=text.encode())
             file = tar.extractfile(row["file"])
