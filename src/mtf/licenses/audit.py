@@ -112,7 +112,7 @@ def of_data_set(
 
 
 def _in_order(found: pl.DataFrame, members: pl.LazyFrame | None) -> pl.DataFrame:
-    """Most serious code first; with a column that says whether the picture is in the data set."""
+    """Errors first, the most serious code first; with a column that says whether the picture is in the data set."""
     order = {str(code): rank for rank, code in enumerate(Code)}
     inside = pl.LazyFrame(schema={"identity": pl.String, "image_id": pl.String}) if members is None else members
     inside = inside.select(KEYS).unique().with_columns(in_data_set=True)
@@ -121,7 +121,7 @@ def _in_order(found: pl.DataFrame, members: pl.LazyFrame | None) -> pl.DataFrame
         found.lazy()
         .join(inside, on=KEYS, how="left")
         .with_columns(pl.col("in_data_set").fill_null(False))
-        .sort(rank, "identity", "image_id", "url")
+        .sort("level", rank, "identity", "image_id", "url")  # error, warning
         .collect()
     )
 

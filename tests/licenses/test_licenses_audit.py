@@ -1,0 +1,354 @@
+"""`mtf audit`: its findings, its four forms of output, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import polars as pl
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from mtf import tables, takedowns
+from mtf.cli import app
+from mtf.licenses import audit, checks
+from mtf.params import Params
+from mtf.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = json.loads((ROOT / "docs" / "audit-schema.json").read_text())
+ON = datetime(2026, 3, 1, tzinfo=UTC)
+PERSON = "person-a"
+
+
+class Project:
+    """A project on disk with the tables that the stages would have left."""
+
+    def __init__(self, root: Path, evidence_of: Callable[..., pl.DataFrame]) -> None:
+        self.workspace = Workspace(root)
+        self.evidence_of = evidence_of
+        shutil.copy(ROOT / "params.yaml", root)
+
+    def crawled(self, *rows: dict[str, Any], unfetched: tuple[dict[str, Any], ...] = ()) -> pl.DataFrame:
+        evidence = self.evidence_of(*rows)
+        tables.write(tables.EVIDENCE, evidence, self.workspace.table("crawl", "evidence"))
+        images = evidence.with_columns(
+            source=pl.lit("bing"),
+            media_type=pl.lit("image/jpeg"),
+            width=pl.lit(100),
+            height=pl.lit(100),
+            offset=pl.lit(512),
+            size_bytes=pl.lit(1000),
+        )
+        tables.write(tables.IMAGES, images, self.workspace.table("crawl", "images"))
+        usual = {"identity": PERSON, "source": "bing", "rank": 0, "attempts": 1, "fetched_at": ON}
+        fetches = [usual | {"outcome": "stored"} | row for row in evidence.select("url", "image_id").to_dicts()]
+        fetches += [usual | row for row in unfetched]
+        tables.write(tables.FETCHES, fetches, self.workspace.table("crawl", "fetches"))
+        return evidence
+
+    def in_data_set(self, pictures: pl.DataFrame) -> None:
+        self._write("split", "splits", pictures.select("identity", "image_id"))
+
+    def released(self, pictures: pl.DataFrame, *, credited: int | None = None) -> list[str]:
+        """One face per picture, published under its face_id; the first `credited` of them stand in the credits."""
+        face_ids = [f"{number:032x}" for number in range(pictures.height)]
+        faces = pictures.select("identity", "image_id").with_columns(face_id=pl.Series(face_ids, dtype=pl.String))
+        self._write("crop", "faces", faces)
+        root = self.workspace.stage("release")
+        for face_id in face_ids:
+            self.publish(f"multi_task/Train/Amber/{face_id}.jpg")
+        lines = ["file,face_id,identity", *(f"x/{each}.jpg,{each},{PERSON}" for each in face_ids[:credited])]
+        (root / audit.CREDITS).write_text("\n".join(lines) + "\n")
+        return face_ids
+
+    def publish(self, path: str) -> None:
+        file = self.workspace.stage("release") / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"picture")
+
+    def take_down(self, kind: str, value: str) -> None:
+        self.workspace.data.mkdir(exist_ok=True)
+        header = ",".join(takedowns.COLUMNS)
+        self.workspace.takedowns.write_text(f"{header}\n2026-05-01,{kind},{value},asked,the person,1\n")
+
+    def set(self, section: str, **values: Any) -> None:
+        settings = yaml.safe_load(self.workspace.params.read_text())
+        settings[section] |= values
+        self.workspace.params.write_text(yaml.safe_dump(settings))
+
+    def _write(self, stage: str, table: str, rows: pl.DataFrame) -> None:
+        self.workspace.stage(stage).mkdir(parents=True, exist_ok=True)
+        rows.write_parquet(self.workspace.table(stage, table))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, evidence_of: Callable[..., pl.DataFrame]) -> Project:
+    monkeypatch.chdir(tmp_path)
+    return Project(tmp_path, evidence_of)
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["audit", *arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.output
+
+
+def report(scope: str) -> dict[str, Any]:
+    _, output = run(scope, "--json")
+    found = json.loads(output)
+    jsonschema.validate(found, SCHEMA)
+    return found
+
+
+def codes(scope: str) -> list[tuple[str, str]]:
+    return [(each["code"], each["level"]) for each in report(scope)["findings"]]
+
+
+UNSTATED = {"stated": "unstated", "license": None}
+CLAIM = {"claim": "commercial,modify"}
+NC, ND = {"license": "CC-BY-NC-4.0"}, {"license": "CC-BY-ND-4.0"}
+
+
+def test_a_crawl_with_nothing_wrong_is_compliant(project: Project) -> None:
+    project.crawled({}, {"license": "CC0-1.0", "creator": None})
+    assert run("licenses", "--quiet") == (0, "")
+    assert run("licenses", "--plain") == (0, "")
+    code, table = run("licenses")
+    assert code == 0 and "Compliant." in table and "2 pictures audited: 0 errors, 0 warnings." in table
+    found = report("licenses")
+    assert found["compliant"] is True and found["findings"] == []
+    assert found["summary"]["by_license"] == {"CC-BY-4.0": 1, "CC0-1.0": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "code", "reason"),
+    [
+        (UNSTATED, "no_evidence", "no license stated"),
+        (UNSTATED | CLAIM, "claim_only", "only the search filter says “commercial,modify”; the source states nothing"),
+        (NC, "not_permitted", "CC-BY-NC-4.0 is not permitted: it does not permit commercial use"),
+        (ND, "not_permitted", "CC-BY-ND-4.0 is not permitted: it does not permit modification"),
+        ({"stated": "contradiction", "detail": "the claim says …"}, "contradiction", "the claim says …"),
+        ({"opt_out": "x-robots-tag: noai"}, "opted_out", "x-robots-tag: noai"),
+        ({"opt_out": "meta-robots: noimageai"}, "opted_out", "meta-robots: noimageai"),
+    ],
+)  # fmt: skip
+def test_each_fault_has_its_code_its_reason_and_a_recommendation(
+    project: Project, row: dict[str, Any], code: str, reason: str
+) -> None:
+    project.crawled({}, row)
+    found = report("licenses")
+    (finding,) = found["findings"]
+    assert (finding["code"], finding["level"], finding["reason"]) == (code, "error", reason)
+    assert finding["image_id"] == project.evidence_of({}, {})["image_id"][1]
+    assert found["compliant"] is False and found["summary"]["by_code"] == {code: 1}
+    assert found["recommendations"] == {code: checks.RECOMMENDATIONS[checks.Code(code)]}
+    assert run("licenses", "--quiet") == (1, "")
+
+
+def test_a_dead_page_is_an_error_unless_the_license_is_known_otherwise(project: Project) -> None:
+    dead = {"stated": "unreachable", "license": None, "detail": "http_error: status 404", "http_status": 404}
+    project.crawled(dead | CLAIM, {"method": "file: xmp cc:license", "http_status": 410})
+    assert codes("licenses") == [("claim_only", "error"), ("dead_source", "error"), ("dead_source", "warning")]
+    reasons = [each["reason"] for each in report("licenses")["findings"]]
+    assert "the page cannot be read: http_error: status 404" in reasons
+
+
+def test_old_evidence_is_counted_in_days(project: Project) -> None:
+    project.set("licenses", max_evidence_age_days=1)
+    project.crawled({})
+    (finding,) = report("licenses")["findings"]
+    assert finding["code"] == "evidence_too_old"
+    assert finding["reason"] == "last checked on 2026-03-01, more than 1 days ago"
+
+
+def test_an_address_left_alone_is_on_record_and_no_fault(project: Project) -> None:
+    refused = {"url": "https://media.example.org/closed/1.jpg", "outcome": "opted_out", "detail": "robots.txt: closed"}
+    project.crawled({}, unfetched=(refused,))
+    for scope in ("licenses", "optouts"):
+        (finding,) = report(scope)["findings"]
+        assert (finding["code"], finding["level"], finding["image_id"]) == ("opted_out", "warning", None)
+        assert finding["reason"] == "robots.txt: closed; the picture is not held"
+        assert run(scope, "--quiet") == (0, "")
+
+
+def test_an_opt_out_that_does_not_bind_is_a_warning(project: Project) -> None:
+    project.set("licenses", binding_opt_outs=["robots.txt"])
+    project.crawled({"opt_out": "tdmrep: header tdm-reservation 1"})
+    assert codes("optouts") == [("opted_out", "warning")]
+    assert codes("licenses") == []
+
+
+def test_findings_say_whether_the_picture_is_in_the_data_set(project: Project) -> None:
+    evidence = project.crawled({"license": "CC-BY-NC-4.0"}, {"license": "CC-BY-ND-4.0"})
+    project.in_data_set(evidence.head(1))
+    inside = {each["license"]: each["in_data_set"] for each in report("licenses")["findings"]}
+    assert inside == {"CC-BY-NC-4.0": True, "CC-BY-ND-4.0": False}
+
+
+def test_a_picture_without_an_evidence_record_is_found(project: Project) -> None:
+    evidence = project.crawled({}, {})
+    tables.write(tables.EVIDENCE, evidence.head(1), project.workspace.table("crawl", "evidence"))
+    (finding,) = report("licenses")["findings"]
+    assert finding["image_id"] == evidence["image_id"][1]
+    assert finding["reason"] == "there is no evidence record of this picture"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "named"),
+    [
+        ("identity", PERSON, "its identity"),
+        ("picture", "http://MEDIA.example.org/0.jpg#top", "its address"),
+        ("page", "https://photos.example.org/view/1", "its page"),
+        ("image_id", "", "the file"),
+    ],
+)
+def test_what_was_taken_down_but_is_still_here_is_found(project: Project, kind: str, value: str, named: str) -> None:
+    evidence = project.crawled({}, {"identity": "person-b", "page_url": "https://photos.example.org/view/2"})
+    project.take_down(kind, value or evidence["image_id"][0])
+    (finding,) = report("licenses")["findings"]
+    assert (finding["code"], finding["reason"]) == ("taken_down_present", f"a takedown names {named}")
+    assert finding["image_id"] == evidence["image_id"][0]
+
+
+def test_attribution_is_asked_of_the_data_set_alone(project: Project) -> None:
+    rows = [{"creator": None}, {"title": None}, {"creator": None, "license": "CC0-1.0"}, {"creator": None}]
+    evidence = project.crawled(*rows)
+    project.in_data_set(evidence.head(3))
+    assert codes("attribution") == [("missing_attribution", "error"), ("missing_attribution", "warning")]
+    reasons = {each["reason"] for each in report("attribution")["findings"]}
+    assert "CC-BY-4.0 asks for attribution; not known: the author" in reasons
+    assert "CC-BY-4.0 asks for attribution; not known: the title" in reasons
+
+
+def test_a_release_in_order_is_compliant(project: Project) -> None:
+    evidence = project.crawled({}, {"license": "CC-BY-SA-3.0"}, {"license": "CC-BY-NC-4.0"})
+    project.released(evidence.head(2))
+    found = report("release")
+    assert found["compliant"] is True and found["findings"] == []
+    assert found["summary"]["pictures"] == 2
+    assert found["release"] == {"license": "CC-BY-SA-4.0", "may_bear": ["CC-BY-SA-3.0", "CC-BY-SA-4.0"]}
+    code, table = run("release")
+    assert code == 0 and "bears CC-BY-SA-4.0; these pictures let it bear CC-BY-SA-3.0, CC-BY-SA-4.0" in " ".join(
+        table.split()
+    )
+
+
+def test_a_release_under_a_license_its_pictures_do_not_allow_fails(project: Project) -> None:
+    project.set("release", license="CC-BY-4.0")
+    project.released(project.crawled({}, {"license": "CC-BY-SA-3.0"}))
+    (finding,) = report("release")["findings"]
+    assert finding["code"] == "share_alike"
+    assert finding["reason"] == (
+        "CC-BY-SA-3.0 is share-alike: its adaptations bear CC-BY-SA-3.0 or later; the release bears CC-BY-4.0"
+    )
+
+
+def test_a_published_file_that_nobody_is_credited_for_fails(project: Project) -> None:
+    face_ids = project.released(project.crawled({}, {}), credited=1)
+    project.publish("multi_task/Test/Blue/holiday.jpg")
+    reasons = {each["reason"] for each in report("release")["findings"]}
+    assert reasons == {
+        f"multi_task/Train/Amber/{face_ids[1]}.jpg is in the release, but not in its credits",
+        "multi_task/Test/Blue/holiday.jpg is in the release, but not in its credits",
+    }
+    (project.workspace.stage("release") / audit.CREDITS).unlink()
+    assert len(report("release")["findings"]) == 3
+
+
+def test_a_release_is_held_to_policy_credits_and_takedowns(project: Project) -> None:
+    evidence = project.crawled({}, {"license": "CC-BY-NC-4.0"}, {"creator": None})
+    project.released(evidence)
+    project.take_down("image_id", evidence["image_id"][0])
+    assert {code for code, _ in codes("release")} == {
+        "taken_down_present",
+        "not_permitted",
+        "share_alike",
+        "missing_attribution",
+    }
+
+
+def test_the_same_audit_gates_a_release_before_it_is_built(project: Project, sample_params: Params) -> None:
+    evidence = project.evidence_of({}, {"license": "CC-BY-ND-4.0"}, {"license": "CC-BY-NC-4.0"})
+    unknown = {"identity": PERSON, "image_id": "f" * 64}
+    wanted = pl.concat([evidence.select("identity", "image_id").head(2), pl.DataFrame([unknown])])
+    found = audit.of_data_set(wanted, evidence, sample_params, takedowns.Takedowns(), today=ON.date())
+    assert not found.is_compliant and found.audited == 2
+    assert found.by_code == {"not_permitted": 1, "no_evidence": 1, "share_alike": 1}
+
+
+def test_plain_gives_one_line_per_finding_and_nothing_from_the_web_breaks_it(project: Project) -> None:
+    hostile = {"stated": "contradiction", "detail": "line\none\ttwo \x1b[31mred", "url": "https://x.example/a\nb"}
+    project.crawled(hostile, UNSTATED)
+    code, output = run("licenses", "--plain")
+    lines = output.splitlines()
+    assert code == 1 and len(lines) == 2
+    assert all(line.count("\t") == 5 for line in lines)
+    assert lines[0].split("\t")[:3] == ["contradiction", "error", PERSON]
+    assert "\x1b" not in output
+
+
+def test_markup_from_the_web_is_not_the_tables(project: Project) -> None:
+    project.crawled({"stated": "contradiction", "detail": "[red]says[/red] [/nothing]"})
+    code, output = run("licenses")
+    assert code == 1 and "[red]says[/red]" in output
+    assert "Not compliant." in output
+
+
+def test_the_table_is_capped_and_says_where_the_rest_is(project: Project) -> None:
+    project.crawled(*[UNSTATED] * 50)
+    _, output = run("licenses")
+    assert "… and 47 more; all of them: mtf audit licenses --plain" in output
+    assert "50 errors" in output and len(output.splitlines()) < 40
+
+
+def program(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mtf", "audit", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_forms_of_output_exclude_each_other(project: Project) -> None:
+    done = program(project.workspace.root, "licenses", "--json", "--quiet")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "mtf: --json, --plain and --quiet exclude each other\n"
+
+
+def test_an_audit_that_cannot_run_says_so_in_one_line(project: Project) -> None:
+    done = program(project.workspace.root, "licenses", "--quiet")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "mtf: build/crawl/evidence.parquet: no such table; run the stage that makes it (`dvc repro`)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("scope", "says"),
+    [("attribution", "no data set to audit"), ("release", "build/release: no release to audit")],
+)
+def test_an_audit_of_what_is_not_there_could_not_run(project: Project, scope: str, says: str) -> None:
+    project.crawled({})
+    with pytest.raises(Exception, match=says) as refused:
+        run(scope)
+    assert getattr(refused.value, "exit_code", None) == 2
+
+
+def test_a_table_that_is_not_one_could_not_be_audited(project: Project) -> None:
+    project.crawled({})
+    project.workspace.table("crawl", "evidence").write_bytes(b"not a table")
+    with pytest.raises(Exception, match=r"build/crawl/evidence.parquet: not readable as a table") as refused:
+        run("licenses")
+    assert getattr(refused.value, "exit_code", None) == 2
+
+
+def test_two_audits_of_the_same_tables_say_the_same(project: Project) -> None:
+    project.crawled(*[UNSTATED | CLAIM, {"license": "CC-BY-NC-4.0"}, {"opt_out": "meta-robots: noai"}] * 20)
+    assert run("licenses", "--json") == run("licenses", "--json")
