@@ -170,7 +170,8 @@ class _Identity:
 
     async def _write(self, fetches: list[Fetch], searched: str) -> None:
         inputs = self._inputs(searched, fetches)
-        await asyncio.to_thread(store.write, self._shard, self._person.identity, fetches, inputs)
+        thread = asyncio.to_thread(store.write, self._shard, self._person.identity, fetches, inputs)
+        await _to_its_end(asyncio.ensure_future(thread))
 
     def _fails(self, fetch: Fetch) -> bool:
         return fetch.is_to_be_tried_again(self._tools.crawl.attempts)
@@ -204,6 +205,15 @@ class _Identity:
             )
         } | {takedowns.of_identity(identity)}
         return sorted([request.kind, request.value] for request in requests if request is not None)
+
+
+async def _to_its_end(work: asyncio.Future[None]) -> None:
+    """Wait for `work` even when we are cancelled meanwhile: a shard that is being written is finished."""
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await work
+        raise
 
 
 def _digest_of(path: Path) -> str:

@@ -26,7 +26,11 @@ class Spool:
         while rest:
             rest = rest[self._file.write(rest) :]
         self._size_bytes += len(data)
-        return partial(os.pread, self._file.fileno(), len(data), offset)
+        return partial(self._read, len(data), offset)
+
+    def _read(self, size_bytes: int, offset: int) -> bytes:
+        # `fileno` refuses a closed file; a bare descriptor might by then be another's.
+        return os.pread(self._file.fileno(), size_bytes, offset)
 
     def __enter__(self) -> Spool:
         return self

@@ -1,0 +1,216 @@
+"""Fetch 3,000 made-up JPEGs of about 144 KB from an nginx on loopback: this project's crawl against img2dataset.
+
+    .venv/bin/python benchmarks/fetch.py [--pictures 3000] [--rival-env FOLDER]
+
+Both have the same server, the same cores and 64 requests at once. This project's part is what the crawl does for
+one identity: robots.txt and tdmrep.json, type and wholeness by header, sha256, the file's own license metadata, one
+tar, a row per address. img2dataset runs with 2 processes of 32 threads, no resizing and no re-encoding, sha256, and
+writes tars with a row per address. Both are timed from the call to the end of it, without the interpreter's start.
+It needs /usr/sbin/nginx, and installs img2dataset with uv into the folder given by --rival-env where it is absent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mtf import engine
+from mtf.crawl import store
+from mtf.crawl.candidates import Candidate
+from mtf.crawl.collect import Collector, Tools
+from mtf.crawl.fetch import Fetcher
+from mtf.crawl.fetched import each_content_once
+from mtf.crawl.reservations import Reservations
+from mtf.crawl.spool import Spool
+from mtf.params import Crawl
+from mtf.takedowns import Takedowns
+
+NGINX = Path("/usr/sbin/nginx")
+UV = Path(sys.executable).parent / "uv"
+TARGET = 4.0
+AT_ONCE = 64
+BINDING = ("robots.txt", "x-robots-tag", "meta-robots", "tdmrep")
+
+CONFIG = """
+worker_processes auto;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  sendfile on;
+  keepalive_requests 100000;
+  types {{ image/jpeg jpg; }}
+  client_body_temp_path {folder}/t1;
+  proxy_temp_path {folder}/t2;
+  fastcgi_temp_path {folder}/t3;
+  uwsgi_temp_path {folder}/t4;
+  scgi_temp_path {folder}/t5;
+  server {{ listen 127.0.0.1:{port}; root {folder}/pictures; }}
+}}
+"""
+
+RIVAL = """
+import sys, time
+from img2dataset import download
+
+if __name__ == "__main__":
+    urls, output = sys.argv[1:]
+    begin = time.monotonic()
+    download(url_list=urls, output_folder=output, input_format="txt", output_format="webdataset", processes_count=2,
+             thread_count=32, resize_mode="no", disable_all_reencoding=True, compute_hash="sha256", enable_wandb=False,
+             number_sample_per_shard=1000, save_additional_columns=None)
+    print("seconds", time.monotonic() - begin)
+"""
+
+
+class Loopback:
+    """Stands in for the live web: every address is at this machine's nginx."""
+
+    def __init__(self, port: int) -> None:
+        self._origin = f"http://127.0.0.1:{port}"
+
+    def locate(self, url: str) -> tuple[str, dict[str, str]]:
+        host, _, path = url.removeprefix("http://").partition("/")
+        return f"{self._origin}/{path}", {"Host": host}
+
+
+def main() -> None:
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory(prefix="mtf-fetch-") as name:
+        folder = Path(name)
+        sizes = make_pictures(folder / "pictures", arguments.pictures)
+        print(f"{len(sizes)} pictures, {np.mean(sizes) / 1024:.0f} KiB on average; {engine.cores()} cores")
+        rival_python = install_rival(arguments.rival_env)
+        with nginx(folder) as port:
+            ours = ours_per_s(folder, port, len(sizes))
+            rival = rival_per_s(folder, port, len(sizes), rival_python)
+    print(f"mtf          {ours:7.0f} images/s")
+    print(f"img2dataset  {rival:7.0f} images/s")
+    print(f"ratio        {ours / rival:7.1f}  (target: {TARGET:g})")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=3000)
+    parser.add_argument("--rival-env", type=Path, default=Path.home() / ".cache" / "mtf-benchmarks" / "img2dataset")
+    return parser.parse_args()
+
+
+def make_pictures(folder: Path, count: int) -> list[int]:
+    """Noise of a size that JPEG makes about 144 KB of; all differ. Returns their sizes in bytes."""
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    sizes = []
+    for number in range(count):
+        pixels = random.integers(0, 255, (330, 352, 3), dtype=np.uint8)
+        data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+        (folder / f"{number:05d}.jpg").write_bytes(data)
+        sizes.append(len(data))
+    return sizes
+
+
+@contextmanager
+def nginx(folder: Path) -> Iterator[int]:
+    """Serve `folder/pictures` on a free port of 127.0.0.1; the port."""
+    folder.chmod(0o755)  # nginx's workers run as another user
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    config = folder / "nginx.conf"
+    config.write_text(CONFIG.format(folder=folder, port=port))
+    process = subprocess.Popen([NGINX, "-c", config, "-e", folder / "error.log"])
+    try:
+        _wait_for(port)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(100):
+        with socket.socket() as attempt:
+            if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise SystemExit("nginx did not start")
+
+
+def ours_per_s(folder: Path, port: int, count: int) -> float:
+    begin = time.monotonic()
+    outcomes = asyncio.run(_crawl_one_identity(folder / "ours", port, count))
+    seconds = time.monotonic() - begin
+    if outcomes != {"stored": count}:
+        raise SystemExit(f"not every picture was stored: {outcomes}")
+    return count / seconds
+
+
+async def _crawl_one_identity(folder: Path, port: int, count: int) -> dict[str, int]:
+    crawl = Crawl.model_validate(
+        {
+            "sources": [{"kind": "bing"}],
+            "concurrency": AT_ONCE,
+            "per_host_concurrency": AT_ONCE,
+            "per_host_delay_s": 0.0,
+        }
+    )
+    candidates = [Candidate(f"http://pictures.example/{number:05d}.jpg", "bing", number) for number in range(count)]
+    with ThreadPoolExecutor(1) as examiner, Spool(folder) as spool:
+        async with Fetcher(crawl, user_agent="mtf benchmark", web=Loopback(port)) as fetcher:
+            tools = Tools(crawl, fetcher, Reservations(fetcher, BINDING), Takedowns(), (), examiner)
+            collector = Collector("somebody", tools, spool, {}, renew=False)
+            fetches = each_content_once(await collector.obtain_all(candidates))
+            store.write(folder / "somebody.tar", "somebody", fetches, store.Inputs("", ""))
+    return dict(Counter(str(fetch.outcome) for fetch in fetches))
+
+
+def install_rival(folder: Path) -> Path:
+    """The Python of an environment that has img2dataset; made where it is absent."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, folder], check=True)
+    if subprocess.run([python, "-c", "import img2dataset"], capture_output=True, check=False).returncode:
+        subprocess.run(
+            [UV, "pip", "install", "--quiet", "--python", python, "img2dataset", "setuptools<81"], check=True
+        )
+    return python
+
+
+def rival_per_s(folder: Path, port: int, count: int, python: Path) -> float:
+    urls = folder / "urls.txt"
+    urls.write_text("".join(f"http://127.0.0.1:{port}/{number:05d}.jpg\n" for number in range(count)))
+    script = folder / "rival.py"
+    script.write_text(RIVAL)
+    run = subprocess.run([python, script, urls, folder / "rival"], capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise SystemExit(f"img2dataset failed:\n{run.stderr[-2000:]}")
+    stored = sum(_pictures_in(path) for path in (folder / "rival").glob("*.tar"))
+    if stored != count:
+        raise SystemExit(f"img2dataset stored {stored} of {count}")
+    return count / float(run.stdout.rpartition("seconds ")[2].split()[0])
+
+
+def _pictures_in(path: Path) -> int:
+    import tarfile
+
+    with tarfile.open(path) as tar:
+        return sum(name.endswith(".jpg") for name in tar.getnames())
+
+
+if __name__ == "__main__":
+    main()
