@@ -113,10 +113,8 @@ def _feasible(rows: pl.DataFrame, columns: list[str], split: Split) -> bool:
     """By trying: the ways to fill the groups' minimums, unit by unit, as a set of reachable counts."""
     unit = components(rows, ["image_id", "duplicate_group"])
     groups = [(column, label) for column in columns for label in rows[column].unique().sort()]
-    held = [
-        tuple(rows.filter(pl.Series(unit == number)).filter(pl.col(column) == label).height for column, label in groups)
-        for number in np.unique(unit)
-    ]
+    has = np.array([(rows[column] == label).to_numpy() for column, label in groups])
+    held = [tuple(has[:, unit == number].sum(axis=1).tolist()) for number in np.unique(unit)]
     least = (split.min_train, split.min_val, split.min_test)
     reached = {tuple((0, 0, 0) for _ in groups)}
     for members in held:
@@ -144,7 +142,7 @@ def _small_sets(draw: st.DrawFn) -> list[dict[str, str | None]]:
     return rows
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(_small_sets(), st.sampled_from([["identity", "age"], ["age"], ["identity"]]))
 def test_constraints_hold_wherever_they_can_and_else_a_group_is_named(rows, columns):
     split = Split(min_train=2)
@@ -159,7 +157,7 @@ def test_constraints_hold_wherever_they_can_and_else_a_group_is_named(rows, colu
         _assert_constraints(divided, columns, split)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None, derandomize=True)
 @given(st.data())
 def test_the_constraints_hold_on_larger_sets_with_rare_labels_per_face(data):
     random = np.random.default_rng(data.draw(st.integers(0, 2**32)))
