@@ -1,0 +1,106 @@
+"""Near hashes: the index finds what the table of all pairs finds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+from sklearn.metrics import adjusted_rand_score
+
+from mtf.faces import hashes
+
+
+def made_up(count: int, *, seed: int, related: float = 0.5) -> np.ndarray:
+    """Hashes of which a share are others with up to 14 bits flipped, in any chunk."""
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 2**64, count, dtype=np.uint64)
+    for place in rng.choice(count, int(count * related), replace=False):
+        flips = rng.choice(64, rng.integers(0, 15), replace=False)
+        mask = sum(1 << int(bit) for bit in flips)
+        values[place] = values[rng.integers(count)] ^ np.uint64(mask)
+    return values
+
+
+def of_all_pairs(values: np.ndarray, distance: int) -> np.ndarray:
+    """Every pair compared, one by one in plain Python's integers."""
+    numbers = [int(value) for value in values]
+    near = [
+        (low, high)
+        for low in range(len(numbers))
+        for high in range(low + 1, len(numbers))
+        if (numbers[low] ^ numbers[high]).bit_count() <= distance
+    ]
+    return np.array(near, np.int64).reshape(-1, 2)
+
+
+@pytest.fixture
+def index_always(monkeypatch):
+    monkeypatch.setattr(hashes, "FEW", 0)
+
+
+@pytest.mark.parametrize("distance", [0, 1, 2, 3, 5, 8, 10, 12])
+def test_the_index_finds_every_pair_and_no_other(distance, index_always):
+    values = made_up(1200, seed=distance)
+    found = hashes.near_pairs(values, distance=distance)
+    assert np.array_equal(found, of_all_pairs(values, distance))
+    assert len(found) > 20
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    base=some.integers(0, 2**64 - 1),
+    flips=some.lists(some.sets(some.integers(0, 63), max_size=13), min_size=1, max_size=12),
+)
+def test_the_index_finds_any_flips_in_any_bits(base, flips):
+    values = np.array([base, *(base ^ sum(1 << bit for bit in bits) for bits in flips)], np.uint64)
+    indexed = [
+        edges for chunk, radius in enumerate(hashes._radii(10)) for edges in hashes._of_chunk(values, chunk, radius, 10)
+    ]
+    found = {tuple(sorted(pair)) for left, right in indexed for pair in zip(left.tolist(), right.tolist(), strict=True)}
+    assert found == {tuple(pair) for pair in of_all_pairs(values, 10).tolist()}
+
+
+def test_ten_flipped_bits_are_found_wherever_they_are_and_eleven_are_not(index_always):
+    rng = np.random.default_rng(3)
+    first = [int(value) for value in rng.integers(0, 2**64, 400, dtype=np.uint64)]
+    flips = [[int(bit) for bit in rng.choice(64, 11, replace=False)] for _ in first]
+    ten = [value ^ sum(1 << bit for bit in bits[:10]) for value, bits in zip(first, flips, strict=True)]
+    eleven = [value ^ sum(1 << bit for bit in bits) for value, bits in zip(first, flips, strict=True)]
+    places = np.arange(400)
+    expected = np.stack([places, places + 400], axis=1)
+    assert np.array_equal(hashes.near_pairs(np.array(first + ten, np.uint64), distance=10), expected)
+    assert len(hashes.near_pairs(np.array(first + eleven, np.uint64), distance=10)) == 0
+
+
+def test_small_blocks_of_memory_give_the_same_pairs(index_always, monkeypatch):
+    values = made_up(1500, seed=11)
+    whole = hashes.near_pairs(values, distance=10)
+    monkeypatch.setattr(hashes, "PAIRS_AT_ONCE", 64)
+    assert np.array_equal(hashes.near_pairs(values, distance=10), whole)
+
+
+@pytest.mark.parametrize("few", [0, 10_000])
+def test_groups_are_the_pairs_linked_over_others(few, monkeypatch):
+    monkeypatch.setattr(hashes, "FEW", few)
+    chain = [0, 0b111, 0b111111, 0b111111111, 2**63, 2**63, 0xFFFF << 40]
+    labels = hashes.near_groups(np.array(chain, np.uint64), distance=3)
+    expected = [0, 0, 0, 0, 0, 0, 1]
+    assert adjusted_rand_score(expected, labels) == 1.0
+
+
+def test_many_equal_hashes_are_one_group_and_no_million_pairs():
+    labels = hashes.near_groups(np.full(50_000, 7, np.uint64), distance=10)
+    assert set(labels.tolist()) == {labels[0]}
+
+
+def test_no_hash_and_one_hash_have_no_pair():
+    for values in (np.array([], np.uint64), np.array([5], np.uint64)):
+        assert hashes.near_pairs(values, distance=10).shape == (0, 2)
+        assert len(hashes.near_groups(values, distance=10)) == len(values)
+
+
+@pytest.mark.parametrize("distance", [-1, 21])
+def test_a_distance_out_of_range_is_refused(distance):
+    with pytest.raises(ValueError, match="permitted: 0 to 20"):
+        hashes.near_pairs(np.zeros(3, np.uint64), distance=distance)
