@@ -69,10 +69,14 @@ def shard_of(workspace: Workspace, identity: str, *, digest: str = "first", coun
     return rows
 
 
-def write_project(root: Path, sample_params: Params, **train: object) -> tuple[Workspace, Params]:
+def write_project(
+    root: Path, sample_params: Params, *, multitask: dict | None = None, **train: object
+) -> tuple[Workspace, Params]:
     """A project with crops and splits, ready to train."""
     raw = sample_params.model_dump(mode="json")
-    raw["train"] |= {"input_px": 32, **train}
+    recipes = raw["train"]["recipes"] | train.pop("recipes", {})
+    raw["train"] |= {"input_px": 32, "recipes": recipes, **train}
+    raw["multitask"] |= multitask or {}
     params = typed.parse(raw)
     workspace = Workspace(root)
     rows = [row for identity in PEOPLE for row in shard_of(workspace, identity)]

@@ -92,9 +92,9 @@ def test_input_is_scaled_and_centred_as_torchvision_does_it() -> None:
     from torchvision.transforms import v2
 
     stored = torch.randint(0, 256, (4, 8, 8, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    steps = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(pixels.MEAN, pixels.DEVIATION)])
+    steps = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(*pixels.NORMALISATIONS["imagenet"])])
     expected = steps(stored.permute(0, 3, 1, 2))
-    torch.testing.assert_close(pixels.normalised(pixels.as_input(stored)), expected)
+    torch.testing.assert_close(pixels.normalised(pixels.as_input(stored), "imagenet"), expected)
 
 
 def test_the_modern_recipe_trains_and_its_averaged_weights_are_the_ones_kept(

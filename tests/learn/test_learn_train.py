@@ -116,7 +116,7 @@ def test_the_weights_kept_are_those_of_the_least_validation_loss(tmp_path: Path,
     assert fitted.best_epoch == int(np.argmin(losses)) + 1
     assert fitted.best_epoch < fitted.epochs
     with torch.inference_mode():
-        scores = fitted.network(pixels.normalised(pixels.as_input(torch.from_numpy(pictures[rows[40:]]))))
+        scores = fitted.network(pixels.normalised(pixels.as_input(torch.from_numpy(pictures[rows[40:]])), "imagenet"))
     loss = torch.nn.functional.cross_entropy(scores, torch.from_numpy(targets[rows[40:]]))
     assert float(loss) == pytest.approx(min(losses), rel=1e-4)
 

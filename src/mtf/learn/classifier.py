@@ -33,7 +33,7 @@ class Classifier(LightningModule):
         ready = pixels.as_input(pictures)
         if self.training:
             ready = pixels.augmented(ready, self._recipe.augment)
-        return self.network(pixels.normalised(ready) if self._recipe.normalise else ready)
+        return self.network(pixels.normalised(ready, self._recipe.normalise))
 
     def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
         return self._measured("train", batch, self._loss)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,10 @@ def unlearnable(labels: list[str], trained_on: pl.Series) -> list[str]:
 
 @dataclass(frozen=True)
 class Examples:
-    """Pictures (n, size, size, 3) uint8 RGB, of which `rows` belong here, and a label's number for each of those."""
+    """Pictures (n, size, size, 3) uint8 RGB, of which `rows` belong here, and a label's number for each of those.
+
+    `targets` has the shape (rows,), or (rows, tasks) where there are several tasks.
+    """
 
     pictures: np.ndarray
     rows: np.ndarray
@@ -53,6 +57,10 @@ class Examples:
             raise BadInput(f"splits.parquet column {column}: {listed(unknown)} not among the labels {listed(labels)}")
         targets = part[column].replace_strict(numbers, return_dtype=pl.Int64)
         return cls(pictures, part["row"].to_numpy().astype(np.int64), targets.to_numpy(writable=True))
+
+    def for_tasks(self, others: Sequence[Examples]) -> Examples:
+        """The same pictures with the targets of several tasks, side by side."""
+        return Examples(self.pictures, self.rows, np.stack([other.targets for other in others], axis=1))
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -86,7 +86,9 @@ def start(model: str, labels: int, *, input_px: int, seed: int, weights: Path | 
         from mtf.learn import weights as published
 
         found = published.read(weights) if weights else published.fetch(network_of(model))
-        published.load_body(network, found, where=str(weights or model))
+        last = published.last_layer(network)
+        body = {name: value for name, value in found.items() if not name.startswith(f"{last}.")}
+        published.load_body(network, body, where=str(weights or model), last=[last])
     return network
 
 

@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 import torch
 from torch.nn import functional
 
-# ImageNet's mean and deviation per channel, in units of 0 to 1: what torchvision's weights were trained with.
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
+# Mean and deviation per channel, in units of 0 to 1, that published weights were trained with.
+NORMALISATIONS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "facenet": ((127.5 / 255,) * 3, (128 / 255,) * 3),
+    "none": ((0.0,) * 3, (1.0,) * 3),
+}
 
 
 def as_input(pictures: torch.Tensor) -> torch.Tensor:
@@ -17,10 +20,10 @@ def as_input(pictures: torch.Tensor) -> torch.Tensor:
     return pictures.permute(0, 3, 1, 2).float().div_(255)
 
 
-def normalised(pictures: torch.Tensor) -> torch.Tensor:
-    """(n, 3, size, size), 0 to 1 → centred and scaled by ImageNet's figures."""
-    mean = pictures.new_tensor(MEAN).view(1, 3, 1, 1)
-    return (pictures - mean) / pictures.new_tensor(DEVIATION).view(1, 3, 1, 1)
+def normalised(pictures: torch.Tensor, name: str) -> torch.Tensor:
+    """(n, 3, size, size), 0 to 1 → centred and scaled by the figures of `name`."""
+    mean, deviation = (pictures.new_tensor(figures).view(1, 3, 1, 1) for figures in NORMALISATIONS[name])
+    return (pictures - mean) / deviation
 
 
 def flip(pictures: torch.Tensor) -> torch.Tensor:

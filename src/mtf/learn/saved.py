@@ -25,7 +25,7 @@ class Card(BaseModel):
     task: str
     labels: list[str]
     input_px: int
-    normalise: bool
+    normalise: str
     recipe: str
     seed: int
     epochs: int
@@ -35,9 +35,14 @@ class Card(BaseModel):
 
 
 def save(path: Path, network: nn.Module, card: Card) -> None:
+    write(path, network, card.model_dump())
+
+
+def write(path: Path, network: nn.Module, card: dict[str, Any]) -> None:
+    """Weights and a card of plain values, in one file."""
     # Through memory: torch names the archive's folder after its file, and the same weights shall be the same bytes.
     buffer = io.BytesIO()
-    torch.save({"weights": network.state_dict(), "card": card.model_dump()}, buffer)
+    torch.save({"weights": network.state_dict(), "card": card}, buffer)
     atomic.write_bytes(path, buffer.getvalue())
 
 
@@ -63,6 +68,6 @@ def probabilities(network: nn.Module, card: Card, pictures: np.ndarray, *, batch
     with torch.inference_mode():
         for start in range(0, len(pictures), batch):
             ready = pixels.as_input(torch.from_numpy(pictures[start : start + batch]).to(device))
-            scores = network(pixels.normalised(ready) if card.normalise else ready)
+            scores = network(pixels.normalised(ready, card.normalise))
             parts.append(scores.softmax(dim=1).cpu().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, len(card.labels)), np.float32)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from dvclive import Live
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
@@ -20,7 +21,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mtf.errors import MtfError
-from mtf.learn import classifier, data, recipes
+from mtf.learn import classifier, data, multitask, recipes
+from mtf.learn.weighting import Weighting
 from mtf.params import Recipe
 
 
@@ -55,6 +57,30 @@ def fit_classifier(
     )
     loaders = data.loader(train, batch=batch, shuffle_seed=seed), data.loader(val, batch=batch)
     return fit(module, *loaders, recipe=recipe, curves=curves, network=module.network)
+
+
+def fit_multitask(
+    network: multitask.MultiTaskNetwork,
+    weighting: Weighting,
+    train: data.Examples,
+    val: data.Examples,
+    *,
+    recipe: Recipe,
+    batch: int,
+    seed: int,
+    curves: Path,
+) -> Fitted:
+    """Train `network` for all its tasks at once; the examples' targets have one column per task."""
+    seed_everything(seed, workers=True, verbose=False)
+    counts = [head.out_features for head in network.heads.values() if isinstance(head, nn.Linear)]
+    losses = [
+        recipes.loss(recipe, np.bincount(train.targets[:, task], minlength=count)) for task, count in enumerate(counts)
+    ]
+    module = multitask.MultiTask(
+        network, weighting, recipe, losses=losses, steps_per_epoch=math.ceil(len(train) / batch)
+    )
+    loaders = data.loader(train, batch=batch, shuffle_seed=seed), data.loader(val, batch=batch)
+    return fit(module, *loaders, recipe=recipe, curves=curves, network=network)
 
 
 def fit(

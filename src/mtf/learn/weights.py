@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -57,21 +58,34 @@ def read(path: Path) -> Weights:
     return {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
 
 
-def load_body(network: nn.Module, found: Weights, *, where: str) -> None:
-    """Put `found` into `network`, all but its last layer, which other labels make of another shape.
+def load_body(network: nn.Module, found: Weights, *, where: str, last: Sequence[str]) -> None:
+    """Put `found` into `network`; the layers named in `last` take theirs only where the shapes agree.
 
     Raises BadInput, naming `where`, if any other layer is missing or of another shape.
     """
     own = network.state_dict()
-    last = _last_layer(network)
-    body = {name: value for name, value in found.items() if name in own and not name.startswith(f"{last}.")}
+    fitting = {name: value for name, value in found.items() if name in own and value.shape == own[name].shape}
     # Older files do not count the batches that a normalisation has seen; nothing is lost with that.
-    wanted = {name for name in own if not name.startswith(f"{last}.") and not name.endswith("num_batches_tracked")}
-    unfit = sorted(name for name in wanted if name not in body or body[name].shape != own[name].shape)
+    needless = tuple(f"{layer}." for layer in last)
+    unfit = [
+        name
+        for name in own
+        if name not in fitting and not name.startswith(needless) and not name.endswith("num_batches_tracked")
+    ]
     if unfit:
         raise BadInput(f"{where}: not weights of this network; missing or of another shape: {listed(unfit, 4)}")
-    network.load_state_dict(own | body)
+    network.load_state_dict(own | fitting)
 
 
-def _last_layer(network: nn.Module) -> str:
+def last_layer(network: nn.Module) -> str:
+    """The name of the layer that gives one output per label."""
     return [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)][-1]
+
+
+def drop_last_layer(network: nn.Module) -> int:
+    """Make `network` give the features that its last layer took; returns how many."""
+    name = last_layer(network)
+    layer = network.get_submodule(name)
+    assert isinstance(layer, nn.Linear)  # noqa: S101 (by `last_layer`)
+    network.set_submodule(name, nn.Identity())
+    return layer.in_features

@@ -1,0 +1,172 @@
+"""One backbone, one head per task (Das et al., section 3 and Figure 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from torch import nn
+from torch.nn import functional
+
+from mtf.errors import bad_value
+from mtf.learn import facenet, models, pixels, recipes
+from mtf.learn import weights as published
+from mtf.learn.weighting import Weighting
+from mtf.params import NETWORKS, Recipe
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+FACENET = "facenet"
+
+
+class MultiTaskNetwork(nn.Module):
+    """(n, 3, size, size) → task → (n, labels) scores before the softmax."""
+
+    def __init__(self, backbone: nn.Module, width: int, labels: Mapping[str, int]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.heads = nn.ModuleDict({task: nn.Linear(width, count) for task, count in labels.items()})
+        self.width = width
+
+    def scores(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {task: head(features) for task, head in self.heads.items()}
+
+    def forward(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
+        return self.scores(self.backbone(pictures))
+
+
+def build(backbone: str, labels: Mapping[str, int], *, seed: int) -> MultiTaskNetwork:
+    """An untrained network on `backbone`: facenet, or any network of the registry without its last layer.
+
+    `labels`: task → number of labels. Raises BadInput, naming the known backbones.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if backbone == FACENET:
+            return MultiTaskNetwork(facenet.InceptionResnetV1(), 128, labels)
+        if backbone not in NETWORKS:
+            raise bad_value("multitask.backbone", backbone, ", ".join((FACENET, *NETWORKS)))
+        body = models.REGISTRY[backbone].make(2)
+        width = published.drop_last_layer(body)
+        return MultiTaskNetwork(body, width, labels)
+
+
+def start(
+    backbone: str, labels: Mapping[str, int], *, input_px: int, seed: int, weights: Path | None
+) -> MultiTaskNetwork:
+    """The network as training begins, its backbone from a local file of weights where one is given.
+
+    A layer of the file that is of another shape (FaceNet's public 512-d embedding, say) starts from scratch, as do the
+    heads: "the final layers are not restored" (Das et al., section 3.2).
+    """
+    least_px = facenet.LEAST_PX if backbone == FACENET else models.REGISTRY[backbone].least_px
+    if input_px < least_px:
+        raise bad_value("train.input_px", input_px, f"{least_px} or more for {backbone}")
+    network = build(backbone, labels, seed=seed)
+    if weights is not None:
+        last = ("last_linear", "last_bn") if backbone == FACENET else ()
+        published.load_body(network.backbone, published.read(weights), where=str(weights), last=last)
+    return network
+
+
+def freeze_first(backbone: nn.Module, share: float) -> list[nn.Module]:
+    """Freeze the first `share` of the backbone's layers that have weights; returns the frozen ones."""
+    layers = [layer for layer in backbone.modules() if list(layer.parameters(recurse=False))]
+    frozen = layers[: round(share * len(layers))]
+    for layer in frozen:
+        for parameter in layer.parameters(recurse=False):
+            parameter.requires_grad_(False)
+    return frozen
+
+
+class MultiTask(LightningModule):
+    """Joint training: `weighting` makes one loss of the tasks'; validation is by their plain mean."""
+
+    def __init__(
+        self,
+        network: MultiTaskNetwork,
+        weighting: Weighting,
+        recipe: Recipe,
+        *,
+        losses: Sequence[nn.Module],
+        steps_per_epoch: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.weighting = weighting
+        self._losses = nn.ModuleList(losses)
+        self._recipe = recipe
+        self._steps_per_epoch = steps_per_epoch
+        self._frozen = freeze_first(network.backbone, recipe.frozen_share)
+        self._epoch_losses: list[torch.Tensor] = []
+
+    def on_train_epoch_start(self) -> None:
+        # A frozen normalisation keeps its statistics too.
+        for layer in self._frozen:
+            layer.eval()
+
+    def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
+        ready = pixels.augmented(pixels.as_input(batch[0]), self._recipe.augment)
+        features = self.network.backbone(self._normalised(ready))
+        scores = self.network.scores(features)
+        pairs = zip(self._losses, scores.values(), batch[1].T, strict=True)
+        losses = torch.stack([loss(predicted, targets) for loss, predicted, targets in pairs])
+        self._epoch_losses.append(losses.detach())
+        self._record("train", scores, batch[1], losses.mean())
+        loss = self.weighting(losses, features, last_trained_weight(self.network.backbone))
+        weights = zip(self.network.heads, self.weighting.current.tolist(), strict=True)
+        named = {f"weight_{task}": weight for task, weight in weights}
+        self.log_dict(named, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        self.weighting.epoch_ended(torch.stack(self._epoch_losses).mean(dim=0))
+        self._epoch_losses.clear()
+
+    def validation_step(self, batch: Batch, _index: int) -> None:
+        scores = self.network(self._normalised(pixels.as_input(batch[0])))
+        pairs = zip(scores.values(), batch[1].T, strict=True)
+        losses = torch.stack([functional.cross_entropy(predicted, targets) for predicted, targets in pairs])
+        self._record("val", scores, batch[1], losses.mean())
+
+    def configure_optimizers(self) -> Any:
+        chosen = recipes.optimizer(self._recipe, self.network.parameters())
+        if own := list(self.weighting.parameters()):
+            chosen.add_param_group({"params": own, "weight_decay": 0.0})
+        factor = recipes.rate_factor(self._recipe, steps_per_epoch=self._steps_per_epoch)
+        schedule = torch.optim.lr_scheduler.LambdaLR(chosen, factor)
+        return {"optimizer": chosen, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _normalised(self, pictures: torch.Tensor) -> torch.Tensor:
+        return pixels.normalised(pictures, self._recipe.normalise)
+
+    def _record(self, split: str, scores: dict[str, torch.Tensor], targets: torch.Tensor, loss: torch.Tensor) -> None:
+        figures = {f"{split}_loss": loss}
+        for number, (task, predicted) in enumerate(scores.items()):
+            figures[f"{split}_accuracy_{task}"] = (predicted.argmax(dim=1) == targets[:, number]).float().mean()
+        self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(targets), sync_dist=True)
+
+
+def last_trained_weight(backbone: nn.Module) -> nn.Parameter:
+    """The weights of the last shared layer that is trained, on which GradNorm looks at gradients."""
+    weights = [layer.weight for layer in backbone.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    trained = [weight for weight in weights if isinstance(weight, nn.Parameter) and weight.requires_grad]
+    return trained[-1]
+
+
+def probabilities(
+    network: MultiTaskNetwork, pictures: np.ndarray, *, normalise: str, batch: int = 128
+) -> dict[str, np.ndarray]:
+    """(n, size, size, 3) uint8 RGB → task → (n, labels), rows summing to 1."""
+    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    network.to(device).eval()
+    parts: dict[str, list[np.ndarray]] = {task: [] for task in network.heads}
+    with torch.inference_mode():
+        for start_row in range(0, len(pictures), batch):
+            ready = pixels.as_input(torch.from_numpy(pictures[start_row : start_row + batch]).to(device))
+            for task, scores in network(pixels.normalised(ready, normalise)).items():
+                parts[task].append(scores.softmax(dim=1).cpu().numpy())
+    return {task: np.concatenate(rows) for task, rows in parts.items()}

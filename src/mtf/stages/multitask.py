@@ -1,0 +1,155 @@
+"""Train one network for several tasks at once, and measure it (Das et al., Tables 1 to 5, Figures 2 to 5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mtf import atomic, tables
+from mtf.errors import bad_value
+from mtf.params import Params
+from mtf.workspace import Workspace
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mtf.learn.data import Examples
+    from mtf.learn.multitask import MultiTaskNetwork
+
+
+def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
+    """Writes build/multitask/WEIGHTING/{model.pt,predictions.parquet}, metrics/multitask/WEIGHTING.json and plots.
+
+    Raises BadInput for a weighting that params.yaml does not name.
+    """
+    if weighting not in params.multitask.weightings:
+        known = ", ".join(params.multitask.weightings)
+        raise bad_value("--weighting", weighting, f"params.yaml's multitask.weightings: {known}")
+    from mtf.learn import inputs, multitask, train
+    from mtf.learn import weighting as weightings
+
+    splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
+    labels = _labels(params, splits)
+    pictures = inputs.prepare(
+        splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
+    )
+    examples = {split: _examples(params, splits, pictures, split, labels) for split in tables.SPLITS}
+    recipe = params.train.recipes[params.multitask.recipe]
+    network = multitask.start(
+        params.multitask.backbone,
+        {task: len(names) for task, names in labels.items()},
+        input_px=params.train.input_px,
+        seed=params.seed,
+        weights=workspace.root / params.multitask.weights if params.multitask.weights else None,
+    )
+    fitted = train.fit_multitask(
+        network,
+        weightings.build(weighting, len(labels), width=network.width, seed=params.seed),
+        examples["train"],
+        examples["val"],
+        recipe=recipe,
+        batch=recipe.batches.get(params.multitask.backbone, recipe.batch),
+        seed=params.seed,
+        curves=workspace.plots("multitask") / weighting / "curves",
+    )
+    _save(workspace, params, network, labels, weighting=weighting)
+    predictions = _predict(params, splits, network, examples["test"], labels, weighting=weighting)
+    tables.write(tables.PREDICTIONS, predictions, workspace.stage("multitask") / weighting / "predictions.parquet")
+    _report(workspace, params, splits, predictions, labels, weighting=weighting, epochs=fitted.best_epoch)
+
+
+def _labels(params: Params, splits: pl.DataFrame) -> dict[str, list[str]]:
+    from mtf.learn import data
+
+    return {task: data.labels_of(params.tasks[task], splits) for task in params.multitask.tasks}
+
+
+def _examples(
+    params: Params, splits: pl.DataFrame, pictures: np.ndarray, split: str, labels: dict[str, list[str]]
+) -> Examples:
+    from mtf.learn import data
+
+    parts = [
+        data.Examples.of_split(pictures, splits, split, column=params.tasks[task].column, labels=names)
+        for task, names in labels.items()
+    ]
+    return parts[0].for_tasks(parts)
+
+
+def _save(
+    workspace: Workspace, params: Params, network: MultiTaskNetwork, labels: dict[str, list[str]], *, weighting: str
+) -> None:
+    from mtf.learn import saved
+
+    card = {
+        "backbone": params.multitask.backbone,
+        "weighting": weighting,
+        "labels": labels,
+        "input_px": params.train.input_px,
+        "normalise": params.train.recipes[params.multitask.recipe].normalise,
+        "recipe": params.multitask.recipe,
+        "seed": params.seed,
+    }
+    saved.write(workspace.stage("multitask") / weighting / "model.pt", network, card)
+
+
+def _predict(
+    params: Params,
+    splits: pl.DataFrame,
+    network: MultiTaskNetwork,
+    test: Examples,
+    labels: dict[str, list[str]],
+    *,
+    weighting: str,
+) -> pl.DataFrame:
+    from mtf.learn import multitask
+
+    normalise = params.train.recipes[params.multitask.recipe].normalise
+    chances = multitask.probabilities(network, test.pictures[test.rows], normalise=normalise)
+    parts = []
+    for number, (task, names) in enumerate(labels.items()):
+        series = pl.Series(names)
+        parts.append(
+            splits[test.rows].select(
+                "identity",
+                "face_id",
+                task=pl.lit(task),
+                model=pl.lit(f"multitask-{weighting}"),
+                label=series[test.targets[:, number]],
+                predicted=series[chances[task].argmax(axis=1)],
+                confidence=pl.Series(chances[task].max(axis=1).clip(0, 1), dtype=pl.Float32),
+            )
+        )
+    return pl.concat(parts)
+
+
+def _report(
+    workspace: Workspace,
+    params: Params,
+    splits: pl.DataFrame,
+    predictions: pl.DataFrame,
+    labels: dict[str, list[str]],
+    *,
+    weighting: str,
+    epochs: int,
+) -> None:
+    from mtf.learn import intersections
+
+    columns = {task: params.tasks[task].column for task in labels}
+    attributes = {column: task.labels for column, task in params.attributes.items()}
+    wide = predictions.join(splits.select("identity", "face_id", *attributes), on=["identity", "face_id"])
+    figures: dict[str, Any] = {
+        "best_epoch": epochs,
+        "accuracy": intersections.accuracies(predictions),
+        "by_group": intersections.by_attribute(wide, columns, attributes, seed=params.seed),
+    }
+    atomic.write_json(workspace.metrics(f"multitask/{weighting}"), figures)
+    folder = workspace.plots("multitask") / weighting
+    for task, column in columns.items():
+        others = {name: names for name, names in attributes.items() if name != column}
+        matrices = intersections.confusions(wide.filter(task=task), labels[task], others)
+        atomic.write_json(folder / "confusion" / f"{task}.json", matrices)
+        atomic.write_bytes(folder / "confusion" / f"{task}.png", intersections.picture(matrices, title=task))
+    shown = "  ".join(f"{task} {value:.3f}" for task, value in figures["accuracy"].items())
+    print(f"multitask {weighting}: best after epoch {epochs}; accuracy {shown}")
