@@ -250,37 +250,23 @@ def _paint_wrinkles(canvas: Canvas, look: Look, placed: Placed, face: Mask) -> N
             lines.append(curve([start, (side * (edge + 0.12), look.eye_height + lift)]))
     lines.append(curve([(-0.05, look.eye_height - 0.22), (-0.045, look.eye_height - 0.12)]))
     lines.append(curve([(0.05, look.eye_height - 0.22), (0.045, look.eye_height - 0.12)]))
-    for line in lines:
-        spot = placed.points(line)
-        canvas.stroke(
-            spot,
-            shade(look.skin, 0.45),
-            width_px=placed.px(0.022),
-            opacity=0.46 * look.wrinkles,
-            soft_px=placed.px(0.008),
-            inside=face,
-        )
-        canvas.stroke(
-            spot + np.array([0, placed.px(0.024)]),
-            mixed(look.skin, (255, 255, 255), 0.5),
-            width_px=placed.px(0.016),
-            opacity=0.35 * look.wrinkles,
-            soft_px=placed.px(0.008),
-            inside=face,
-        )
+    spots = [placed.points(line) for line in lines]
+    depth = {"soft_px": placed.px(0.008), "inside": face}
+    canvas.stroke_all(spots, shade(look.skin, 0.45), width_px=placed.px(0.022), opacity=0.46 * look.wrinkles, **depth)
+    canvas.stroke_all(
+        [spot + np.array([0, placed.px(0.024)]) for spot in spots],
+        mixed(look.skin, (255, 255, 255), 0.5),
+        width_px=placed.px(0.016),
+        opacity=0.35 * look.wrinkles,
+        **depth,
+    )
 
 
 def _paint_freckles(canvas: Canvas, look: Look, placed: Placed, face: Mask) -> None:
     rng = np.random.default_rng(round(1e6 * look.eye_gap))
-    for _ in range(34):
-        x, y = rng.normal(0, 0.30), rng.uniform(0.06, 0.36)
-        canvas.disc(
-            placed.points([(x, y)])[0],
-            placed.px(rng.uniform(0.010, 0.018)),
-            shade(look.skin, 0.58),
-            opacity=0.7,
-            inside=face,
-        )
+    middles = np.stack([rng.normal(0, 0.30, 34), rng.uniform(0.06, 0.36, 34)], axis=1)
+    spots = [circle(middle, placed.px(rng.uniform(0.010, 0.018))) for middle in placed.points(middles)]
+    canvas.fill_all(spots, shade(look.skin, 0.58), opacity=0.7, inside=face)
 
 
 def _paint_beard(canvas: Canvas, look: Look, placed: Placed, face: Mask) -> None:
@@ -330,11 +316,12 @@ def _paint_beard(canvas: Canvas, look: Look, placed: Placed, face: Mask) -> None
 
 def _paint_whiskers(canvas: Canvas, look: Look, placed: Placed) -> None:
     rng = np.random.default_rng(round(1e6 * look.mouth_width))
-    for _ in range(150):
-        x, y = rng.uniform(-0.62, 0.62) * look.face_width / 0.8, rng.uniform(0.55, 0.98 * look.chin)
-        tone = shade(look.hair, float(rng.uniform(0.55, 1.15)))
-        hairline = curve([(x, y), (x * 1.02, y + 0.06), (x * 1.0, y + 0.11)])
-        canvas.stroke(placed.points(hairline, depth=0.35), tone, width_px=placed.px(0.012), opacity=0.28)
+    for tone in (0.6, 0.8, 1.1):
+        x = rng.uniform(-0.62, 0.62, 50) * look.face_width / 0.8
+        y = rng.uniform(0.55, 0.98 * look.chin, 50)
+        whiskers = [np.array([(a, b), (1.02 * a, b + 0.06), (a, b + 0.11)]) for a, b in zip(x, y, strict=True)]
+        lines = [placed.points(whisker, depth=0.35) for whisker in whiskers]
+        canvas.stroke_all(lines, shade(look.hair, tone), width_px=placed.px(0.012), opacity=0.28)
 
 
 def _paint_moustache(canvas: Canvas, look: Look, placed: Placed) -> None:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image, TiffImagePlugin
 
-JPEG_QUALITY = 72
+JPEG_QUALITY = 70
 BOMB_SIDE_PX = 30_000
 _ORIENTATION, _GPS, _MODEL = 0x0112, 0x8825, 0x0110
 _TURNED_LEFT = 6  # EXIF: to be shown turned right by 90 degrees

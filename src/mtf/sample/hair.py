@@ -155,9 +155,9 @@ def _combed(look: Look, line: list[tuple[float, float]]) -> list[np.ndarray]:
 def _strands(
     canvas: Canvas, placed: Placed, colour: Colour, lines: list[np.ndarray], *, depth: float, inside: Mask | None = None
 ) -> None:
-    for number, line in enumerate(lines):
-        tone = shade(colour, 0.66) if number % 2 else mixed(colour, (235, 235, 235), 0.22)
-        canvas.stroke(placed.points(line, depth=depth), tone, width_px=placed.px(0.018), opacity=0.38, inside=inside)
+    for number, tone in enumerate((mixed(colour, (235, 235, 235), 0.22), shade(colour, 0.66))):
+        own = [placed.points(line, depth=depth) for line in lines[number::2]]
+        canvas.stroke_all(own, tone, width_px=placed.px(0.018), opacity=0.38, inside=inside)
 
 
 def _curls(canvas: Canvas, placed: Placed, look: Look, along: list[tuple[float, float]], *, depth: float) -> None:
@@ -165,12 +165,13 @@ def _curls(canvas: Canvas, placed: Placed, look: Look, along: list[tuple[float, 
     rng = np.random.default_rng(round(1e6 * look.hair_volume))
     line = curve(along, steps=4)
     for tone, size in ((0.68, 0.125), (0.88, 0.10), (1.06, 0.075)):
-        for x, y in line + rng.normal(0, 0.035, line.shape):
-            middle = placed.points([(x, y)], depth=depth)[0]
-            radius = placed.px(size * rng.uniform(0.85, 1.2))
-            canvas.disc(middle, radius, shade(look.hair, tone), opacity=0.9)
-            ring = circle(middle, 0.6 * radius)[:18:3]
-            canvas.stroke(ring, mixed(look.hair, (250, 250, 250), 0.25), width_px=placed.px(0.014), opacity=0.45)
+        middles = placed.points(line + rng.normal(0, 0.035, line.shape), depth=depth)
+        radii = placed.px(size) * rng.uniform(0.85, 1.2, len(middles))
+        discs = [circle(middle, radius) for middle, radius in zip(middles, radii, strict=True)]
+        canvas.fill_all(discs, shade(look.hair, tone), opacity=0.9)
+        rings = [circle(middle, 0.6 * radius)[:18:3] for middle, radius in zip(middles, radii, strict=True)]
+        light = mixed(look.hair, (250, 250, 250), 0.25)
+        canvas.stroke_all(rings, light, width_px=placed.px(0.014), opacity=0.45)
 
 
 def _fall(t: float) -> float:

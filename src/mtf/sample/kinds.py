@@ -41,7 +41,7 @@ class Kind(StrEnum):
     NON_COMMERCIAL = "non_commercial"
     NO_DERIVATIVES = "no_derivatives"
     CLAIM_CONTRADICTED = "claim_contradicted"
-    PAGE_CONTRADICTS_ITSELF = "page_contradicts_itself"
+    FILE_CONTRADICTS_PAGE = "file_contradicts_page"
     UNSTATED = "unstated"
     CLAIM_ONLY = "claim_only"
     DEAD_PAGE = "dead_page"
@@ -109,7 +109,7 @@ DIRT: dict[Kind, int] = {
     Kind.NON_COMMERCIAL: 6,
     Kind.NO_DERIVATIVES: 6,
     Kind.CLAIM_CONTRADICTED: 5,
-    Kind.PAGE_CONTRADICTS_ITSELF: 2,
+    Kind.FILE_CONTRADICTS_PAGE: 2,
     Kind.UNSTATED: 5,
     Kind.CLAIM_ONLY: 4,
     Kind.DEAD_PAGE: 4,

@@ -50,7 +50,6 @@ class Markup(StrEnum):
     PLAIN_LINK = "plain_link"
     IN_FILE = "in_file"
     NOWHERE = "nowhere"
-    TWICE_DIFFERENTLY = "twice_differently"
 
 
 # Pages with the license on them; IN_FILE pictures lie in the press room.
@@ -60,9 +59,9 @@ HOSTS = {
     Markup.PLAIN_LINK: "sketchbook.example",
     Markup.IN_FILE: "pressroom.example",
     Markup.NOWHERE: "chatter.example",
-    Markup.TWICE_DIFFERENTLY: "of-two-minds.example",
 }
 HOSTS_OF_KIND = {
+    Kind.FILE_CONTRADICTS_PAGE: "of-two-minds.example",
     Kind.ROBOTS_TXT: "closed-to-robots.example",
     Kind.ROBOTS_HEADER: "reserved-by-header.example",
     Kind.ROBOTS_META: "unwilling.example",
@@ -99,12 +98,14 @@ class Listing:
 
     @property
     def license_url(self) -> str | None:
-        record = catalogue.get(self.license) if self.license else None
-        return record.url if record else None
+        return _address(self.license)
 
     @property
-    def license_in_file(self) -> bool:
-        return self.markup is Markup.IN_FILE
+    def license_url_in_file(self) -> str | None:
+        """What the file's own metadata names, where they name anything."""
+        if self.find.kind is Kind.FILE_CONTRADICTS_PAGE:
+            return _address(_NON_COMMERCIAL[0])
+        return self.license_url if self.markup is Markup.IN_FILE else None
 
 
 def listings(seed: int, finds: Sequence[Find], people: Iterable[Person]) -> list[Listing]:
@@ -156,8 +157,8 @@ def _license(find: Find, rng: np.random.Generator) -> tuple[str | None, str | No
 def _markup(find: Find, rng: np.random.Generator) -> Markup:
     if find.kind in (Kind.UNSTATED, Kind.CLAIM_ONLY, Kind.DEAD_PAGE):
         return Markup.NOWHERE
-    if find.kind is Kind.PAGE_CONTRADICTS_ITSELF:
-        return Markup.TWICE_DIFFERENTLY
+    if find.kind is Kind.FILE_CONTRADICTS_PAGE:
+        return Markup.REL_LICENSE
     on_page = (Markup.REL_LICENSE, Markup.REL_LICENSE, Markup.JSON_LD, Markup.PLAIN_LINK)
     in_file = (Markup.IN_FILE,) if find.kind in _PLAIN_JPEG and find.repeats is None else ()
     return [*on_page, *in_file][int(rng.integers(len(on_page) + len(in_file)))]
@@ -165,3 +166,8 @@ def _markup(find: Find, rng: np.random.Generator) -> Markup:
 
 def _pick(names: Sequence[str], rng: np.random.Generator) -> str:
     return names[int(rng.integers(len(names)))]
+
+
+def _address(license: str | None) -> str | None:
+    record = catalogue.get(license) if license else None
+    return record.url if record else None

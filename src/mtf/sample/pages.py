@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote_plus
 
-from mtf.licenses import catalogue
 from mtf.sample.kinds import Kind
 from mtf.sample.listing import Listing, Markup
 
@@ -17,7 +16,6 @@ SEARCH_ADDRESS = "https://www.bing.com/images/async"
 FILTER_CODES = {"commercial,modify": "license-L2_L3", "publicdomain": "license-L1", None: None}
 _HIGHLIGHT = "\ue000{}\ue001"
 """Bing's marks around the words that were searched for."""
-_OTHER_LICENSE = "CC-BY-NC-4.0"
 
 
 def search_address(query: str, first: int, claim: str | None) -> str:
@@ -75,20 +73,17 @@ def _head(listing: Listing) -> str:
     if listing.find.kind is Kind.ROBOTS_META:
         head += '<meta name="robots" content="noai, noimageai">'
     if listing.markup is Markup.JSON_LD:
-        head += _json_ld(listing, listing.license_url)
-    if listing.markup is Markup.TWICE_DIFFERENTLY:
-        other = catalogue.get(_OTHER_LICENSE)
-        head += _json_ld(listing, other.url if other else None)
+        head += _json_ld(listing)
     return head
 
 
-def _json_ld(listing: Listing, license_url: str | None) -> str:
+def _json_ld(listing: Listing) -> str:
     about = {
         "@context": "https://schema.org",
         "@type": "ImageObject",
         "name": listing.title,
         "contentUrl": listing.url,
-        "license": license_url,
+        "license": listing.license_url,
         "creator": {"@type": "Organization", "name": listing.creator, "url": listing.creator_url},
     }
     text = json.dumps(about, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
@@ -98,7 +93,7 @@ def _json_ld(listing: Listing, license_url: str | None) -> str:
 def _words(listing: Listing) -> str:
     url, name = escape(listing.license_url or ""), escape((listing.license or "").replace("-", " "))
     match listing.markup:
-        case Markup.REL_LICENSE | Markup.TWICE_DIFFERENTLY:
+        case Markup.REL_LICENSE:
             return f'<a rel="license" href="{url}">{name}</a>'
         case Markup.PLAIN_LINK:
             return f'Published under <a href="{url}">{name}</a>.'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -30,18 +31,30 @@ class Canvas:
         return self.pixels.shape[1], self.pixels.shape[0]
 
     def fill(
-        self, points: Points, colour: Colour, *, opacity: float = 1.0, soft_px: float = 0, inside: Mask | None = None
+        self, shape: Points, colour: Colour, *, opacity: float = 1.0, soft_px: float = 0, inside: Mask | None = None
     ) -> Mask:
         """Paint a closed shape; returns its mask, for others to be kept `inside` of it."""
-        area = _area_around(points, 3 * soft_px + 2, self.size_px)
+        return self.fill_all([shape], colour, opacity=opacity, soft_px=soft_px, inside=inside)
+
+    def fill_all(
+        self,
+        shapes: Sequence[Points],
+        colour: Colour,
+        *,
+        opacity: float = 1.0,
+        soft_px: float = 0,
+        inside: Mask | None = None,
+    ) -> Mask:
+        """Paint closed shapes with one brush: where they overlap, no thicker than elsewhere."""
+        area = _area_around(np.concatenate(shapes), 3 * soft_px + 2, self.size_px)
         mask = _blank(area)
-        if mask.size:
-            cv2.fillPoly(mask, [_fixed(points, area)], 255, cv2.LINE_AA, _SHIFT)
+        for shape in shapes if mask.size else ():
+            cv2.fillPoly(mask, [_fixed(shape, area)], 255, cv2.LINE_AA, _SHIFT)
         return self._blend(Mask(area, mask), colour, opacity=opacity, soft_px=soft_px, inside=inside)
 
     def stroke(
         self,
-        points: Points,
+        line: Points,
         colour: Colour,
         *,
         width_px: float,
@@ -49,12 +62,25 @@ class Canvas:
         soft_px: float = 0,
         inside: Mask | None = None,
     ) -> Mask:
-        """Paint an open line through `points`."""
+        """Paint an open line."""
+        return self.stroke_all([line], colour, width_px=width_px, opacity=opacity, soft_px=soft_px, inside=inside)
+
+    def stroke_all(
+        self,
+        lines: Sequence[Points],
+        colour: Colour,
+        *,
+        width_px: float,
+        opacity: float = 1.0,
+        soft_px: float = 0,
+        inside: Mask | None = None,
+    ) -> Mask:
+        """Paint open lines with one brush: where they cross, no thicker than elsewhere."""
         thickness = max(1, round(width_px))
-        area = _area_around(points, 3 * soft_px + thickness + 2, self.size_px)
+        area = _area_around(np.concatenate(lines), 3 * soft_px + thickness + 2, self.size_px)
         mask = _blank(area)
         if mask.size:
-            cv2.polylines(mask, [_fixed(points, area)], False, 255, thickness, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(mask, [_fixed(line, area) for line in lines], False, 255, thickness, cv2.LINE_AA, _SHIFT)
         return self._blend(Mask(area, mask), colour, opacity=opacity, soft_px=soft_px, inside=inside)
 
     def disc(

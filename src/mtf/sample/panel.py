@@ -76,14 +76,12 @@ class Judgement:
 
 def judge(faces: Sequence[Face], truths: Iterable[Truth]) -> dict[Face, Judgement]:
     """What is true of each face that was found, by what was drawn."""
-    on_picture = {(truth.identity, truth.image_id): truth for truth in sorted(truths, key=lambda truth: truth.kind)}
+    truths = list(truths)
+    on_picture = {(truth.identity, truth.image_id): truth for truth in reversed(truths)}
+    by_url = {(truth.identity, truth.url): truth for truth in truths}
     found = {(face.identity, face.image_id) for face in faces}
-    by_url = {(truth.identity, truth.url): truth for truth in on_picture.values()}
-    kept = set()
-    for truth in on_picture.values():
-        original = by_url.get((truth.identity, truth.repeats or ""))
-        if truth.kind in _REPEATED and original and (truth.identity, original.image_id) in found:
-            kept.add((original.identity, original.image_id))
+    originals = (by_url.get((truth.identity, truth.repeats or "")) for truth in truths if truth.kind in _REPEATED)
+    kept = {(original.identity, original.image_id) for original in originals if original is not None} & found
     return {face: _judgement(face, on_picture[face.identity, face.image_id], kept, by_url) for face in faces}
 
 

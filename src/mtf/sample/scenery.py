@@ -9,14 +9,18 @@ from mtf.sample.paint import Canvas, Colour, circle, curve, hsv, mixed, shade
 from mtf.sample.people import Look
 from mtf.sample.pose import Placed
 
+_SCALE = 4
+"""Backgrounds are out of focus: they are painted at a quarter of the size."""
+
 
 def paint_background(canvas: Canvas, rng: np.random.Generator) -> None:
     """One of six places, blurred as by a wide lens."""
+    width, height = canvas.size_px
+    small = Canvas(-(-width // _SCALE), -(-height // _SCALE))
     places = (_studio, _lights, _foliage, _shelf, _window, _street)
-    places[int(rng.integers(len(places)))](canvas, rng)
-    small = cv2.resize(canvas.pixels, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), float(rng.uniform(1.2, 3.0)))
-    canvas.pixels[:] = cv2.resize(small, canvas.size_px, interpolation=cv2.INTER_LINEAR)
+    places[int(rng.integers(len(places)))](small, rng)
+    blurred = cv2.GaussianBlur(small.pixels, (0, 0), float(rng.uniform(1.2, 3.0)))
+    canvas.pixels[:] = cv2.resize(blurred, canvas.size_px, interpolation=cv2.INTER_LINEAR)
 
 
 def paint_clothes(canvas: Canvas, look: Look, placed: Placed, rng: np.random.Generator) -> None:
@@ -89,7 +93,7 @@ def _lights(canvas: Canvas, rng: np.random.Generator) -> None:
     for _ in range(26):
         centre = rng.uniform(0, 1, 2) * canvas.size_px
         glow = hsv(rng.uniform(10, 60), rng.uniform(0.1, 0.5), 0.95)
-        canvas.disc(centre, float(rng.uniform(8, 26)), glow, opacity=float(rng.uniform(0.15, 0.5)))
+        canvas.disc(centre, float(rng.uniform(2, 7)), glow, opacity=float(rng.uniform(0.15, 0.5)))
 
 
 def _foliage(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -97,7 +101,7 @@ def _foliage(canvas: Canvas, rng: np.random.Generator) -> None:
     for _ in range(60):
         centre = rng.uniform(0, 1, 2) * canvas.size_px
         leaf = hsv(rng.uniform(70, 130), rng.uniform(0.25, 0.6), rng.uniform(0.3, 0.8))
-        canvas.fill(circle(centre, rng.uniform(10, 34), height=rng.uniform(10, 34)), leaf, opacity=0.6)
+        canvas.fill(circle(centre, rng.uniform(2.5, 9), height=rng.uniform(2.5, 9)), leaf, opacity=0.6)
 
 
 def _shelf(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -106,10 +110,10 @@ def _shelf(canvas: Canvas, rng: np.random.Generator) -> None:
     for row in range(4):
         x, floor = 0.0, (row + 1) * height / 4
         while x < width:
-            book, tall = rng.uniform(14, 30), rng.uniform(0.6, 0.95) * height / 4
-            back = np.array([(x, floor - tall), (x + book, floor - tall), (x + book, floor - 8), (x, floor - 8)])
+            book, tall = rng.uniform(3.5, 8), rng.uniform(0.6, 0.95) * height / 4
+            back = np.array([(x, floor - tall), (x + book, floor - tall), (x + book, floor - 2), (x, floor - 2)])
             canvas.fill(back, hsv(rng.uniform(0, 360), rng.uniform(0.15, 0.5), rng.uniform(0.35, 0.8)))
-            x += book + 2
+            x += book + 0.5
 
 
 def _window(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -122,15 +126,15 @@ def _window(canvas: Canvas, rng: np.random.Generator) -> None:
     )
     canvas.fill(pane, (250, 246, 238))
     for bar in (left + 0.14 * width, left + 0.28 * width):
-        canvas.stroke(np.array([(bar, 0), (bar, 0.65 * height)]), shade(wall, 0.6), width_px=7)
+        canvas.stroke(np.array([(bar, 0), (bar, 0.65 * height)]), shade(wall, 0.6), width_px=2)
 
 
 def _street(canvas: Canvas, rng: np.random.Generator) -> None:
     width, height = canvas.size_px
     _gradient(canvas, hsv(210, rng.uniform(0.1, 0.35), 0.95), hsv(30, 0.08, 0.6))
-    x = -20.0
+    x = -5.0
     while x < width:
-        house, roof = rng.uniform(60, 130), rng.uniform(0.15, 0.5) * height
+        house, roof = rng.uniform(15, 33), rng.uniform(0.15, 0.5) * height
         front = np.array([(x, roof), (x + house, roof), (x + house, height), (x, height)])
         canvas.fill(front, hsv(rng.uniform(10, 50), rng.uniform(0.1, 0.4), rng.uniform(0.45, 0.85)))
         x += house

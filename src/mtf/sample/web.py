@@ -48,13 +48,13 @@ def _drawn(seed: int, listed: Sequence[Listing], people: Iterable[Person], compu
     jobs = []
     for person in people:
         own = [listing for listing in listed if listing.find.identity == person.identity]
-        rights = {listing.find.number: _xmp(listing) for listing in own if listing.license_in_file}
+        rights = {listing.find.number: _xmp(listing, url) for listing in own if (url := listing.license_url_in_file)}
         jobs.append(Job(seed, tuple(listing.find for listing in own), rights))
     return [item for drawn in engine.map_items(draw, jobs, compute=compute, title="draw") for item in drawn]
 
 
-def _xmp(listing: Listing) -> str:
-    return files.xmp_packet(license_url=listing.license_url or "", creator=listing.creator, title=listing.title)
+def _xmp(listing: Listing, license_url: str) -> str:
+    return files.xmp_packet(license_url=license_url, creator=listing.creator, title=listing.title)
 
 
 def _source(listing: Listing, drawn: dict[tuple[str, int], Drawn]) -> Drawn:
