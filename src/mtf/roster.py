@@ -53,12 +53,16 @@ def _rows(path: Path, params: Params) -> Iterator[dict[str, str | None]]:
             raise bad_value(f"{where} column name", row["name"], "a name")
         yield {
             "identity": identity,
-            "name": row["name"].strip(),
-            "query": row.get("query", "").strip() or row["name"].strip(),
+            "name": _one_spaced(row["name"]),
+            "query": _one_spaced(row.get("query", "")) or _one_spaced(row["name"]),
             "page_url": row.get("page_url", "").strip() or None,
             "files": row.get("files", "").strip() or None,
             **{column: _label(row, column, task, where=where) for column, task in params.attributes.items()},
         }
+
+
+def _one_spaced(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _records(path: Path, params: Params) -> Iterator[tuple[int, dict[str, str]]]:

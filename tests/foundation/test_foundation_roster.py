@@ -20,7 +20,7 @@ def write(folder: Path, *lines: str, encoding: str = "utf-8") -> Path:
 
 
 def test_names_may_have_spaces_quotes_and_any_letters(tmp_path: Path, sample_params: Params) -> None:
-    path = write(tmp_path, HEADER, 'a-1,"O\'Dot ""Line"", Ámbár 線",Amber,Males,Old')
+    path = write(tmp_path, HEADER, 'a-1,"O\'Dot  ""Line"", Ámbár 線 ",Amber,Males,Old')
     rows = roster.load(path, sample_params)
     assert rows["name"].to_list() == ['O\'Dot "Line", Ámbár 線']
     assert rows["query"].to_list() == rows["name"].to_list()

@@ -48,7 +48,7 @@ def congress_web(rows: list[dict[str, str]], portraits: Path) -> Iterator[Respon
             page = f"https://congress.example/{row['chamber']}/{quote(row['identity'])}"
             result = json.dumps({"murl": f"{page}.jpg", "purl": page, "t": row["name"]})
             results = f'<a class="iusc" m="{html.escape(result)}" href="#">x</a>'.encode()
-            search = f"https://www.bing.com/images/async?q={quote(row['name'])}"
+            search = f"https://www.bing.com/images/async?q={quote(' '.join(row['name'].split()))}"
             kind = {"Content-Type": "text/html; charset=utf-8"}
             yield Response(f"{search}&first=0", headers=kind, body=results)
             yield Response(search, headers=kind, body=b'<div class="dgControl"></div>')
