@@ -19,6 +19,8 @@ from typer.testing import CliRunner
 
 from mtf import tables, takedowns
 from mtf.cli import app
+from mtf.crawl import recorded
+from mtf.crawl.recorded import Response
 from mtf.licenses import audit, checks
 from mtf.params import Params
 from mtf.workspace import Workspace
@@ -220,6 +222,14 @@ def test_what_was_taken_down_but_is_still_here_is_found(project: Project, kind: 
     assert finding["image_id"] == evidence["image_id"][0]
 
 
+def test_a_data_set_is_credited_as_a_whole(project: Project) -> None:
+    whole = {"method": "data_set_terms", "page_url": None, "title": None}
+    evidence = project.crawled(whole, whole | {"creator": None})
+    project.in_data_set(evidence)
+    (finding,) = report("attribution")["findings"]
+    assert finding["reason"] == "CC-BY-4.0 asks for attribution; not known: the author"
+
+
 def test_attribution_is_asked_of_the_data_set_alone(project: Project) -> None:
     rows = [{"creator": None}, {"title": None}, {"creator": None, "license": "CC0-1.0"}, {"creator": None}]
     evidence = project.crawled(*rows)
@@ -309,6 +319,52 @@ def test_the_table_is_capped_and_says_where_the_rest_is(project: Project) -> Non
     _, output = run("licenses")
     assert "… and 47 more; all of them: mtf audit licenses --plain" in output
     assert "50 errors" in output and len(output.splitlines()) < 40
+
+
+def page(name: str, html: str) -> Response:
+    kind = {"Content-Type": "text/html"}
+    return Response(f"https://photos.example.org/view/{name}", headers=kind, body=f"<html>{html}</html>".encode())
+
+
+def linked(license: str) -> str:
+    return f'<a rel="license" href="https://creativecommons.org/licenses/{license}/">CC</a>'
+
+
+def test_refresh_asks_the_pages_again_and_reports_what_changed(project: Project) -> None:
+    names = ["same", "changed", "gone", "silent", "closed", "marked", "file"]
+    rows = [{"page_url": f"https://photos.example.org/view/{name}"} for name in names]
+    rows[-1] |= {"method": "file: xmp cc:license"}
+    before = project.crawled(*rows)
+    project.set("crawl", web="web")
+    recorded.write(
+        project.workspace.root / "web",
+        [
+            Response("https://photos.example.org/robots.txt", body=b"User-agent: *\nDisallow: /view/closed\n"),
+            page("same", linked("by/4.0")),
+            page("changed", linked("by-nc/4.0")),
+            page("silent", "nothing"),
+            page("closed", linked("by/4.0")),
+            page("marked", '<meta name="robots" content="noai">' + linked("by/4.0")),
+            page("file", "nothing"),
+        ],
+    )
+    assert codes("licenses") == []
+    code, output = run("licenses", "--refresh", "--json")
+    found = json.loads(output)
+    jsonschema.validate(found, SCHEMA)
+    name_of = dict(zip(before["image_id"], names, strict=True))
+    seen = {(name_of[each["image_id"]], each["code"], each["level"]): each["reason"] for each in found["findings"]}
+    assert seen == {
+        ("changed", "license_changed", "error"): "stated CC-BY-4.0 on 2026-03-01, states CC-BY-NC-4.0 today",
+        ("silent", "license_changed", "error"): "stated CC-BY-4.0 on 2026-03-01, states no license today",
+        ("gone", "dead_source", "warning"): "the page cannot be read today: http_error: status 404",
+        ("closed", "opted_out", "error"): seen[("closed", "opted_out", "error")],
+        ("marked", "opted_out", "error"): "meta-robots: noai",
+    }
+    assert seen[("closed", "opted_out", "error")].startswith("robots.txt: photos.example.org disallows")
+    assert code == 1
+    after = pl.read_parquet(project.workspace.table("crawl", "evidence"))
+    assert after.equals(before), "an audit changes nothing"
 
 
 def program(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -28,9 +28,14 @@ def add_to(root: typer.Typer) -> None:
 
 
 @app.command()
-def licenses(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> None:
+def licenses(
+    json: Json = False,
+    plain: Plain = False,
+    quiet: Quiet = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask every page again, and report what changed.")] = False,
+) -> None:
     """Every picture of the crawl: what its source states, and whether the policy permits it."""
-    _audit("licenses", json=json, plain=plain, quiet=quiet)
+    _audit("licenses", json=json, plain=plain, quiet=quiet, refresh=refresh)
 
 
 @app.command()
@@ -51,11 +56,11 @@ def release(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> N
     _audit("release", json=json, plain=plain, quiet=quiet)
 
 
-def _audit(scope: str, *, json: bool, plain: bool, quiet: bool) -> None:
+def _audit(scope: str, *, json: bool, plain: bool, quiet: bool, refresh: bool = False) -> None:
     if json + plain + quiet > 1:
         raise MtfError("--json, --plain and --quiet exclude each other")
     from mtf.stages import audit
 
     style = "json" if json else "plain" if plain else "quiet" if quiet else "table"
-    if not audit.run(Workspace.find(), scope, style=style, out=sys.stdout):
+    if not audit.run(Workspace.find(), scope, style=style, out=sys.stdout, refresh=refresh):
         raise typer.Exit(NOT_COMPLIANT)

@@ -66,8 +66,11 @@ class Report:
 Audited = tuple[pl.LazyFrame, list[pl.LazyFrame]]
 
 
-def run(workspace: Workspace, params: Params, scope: Scope, *, today: date) -> Report:
-    """Audit a project. Raises BadInput where a table that the audit looks at is missing or unreadable."""
+def run(workspace: Workspace, params: Params, scope: Scope, *, today: date, seen: pl.DataFrame | None = None) -> Report:
+    """Audit a project. `seen` is what the pages say today, where they were asked again (checks.drifted).
+
+    Raises BadInput where a table that the audit looks at is missing or unreadable.
+    """
     audits: dict[Scope, Callable[[Workspace, Params, date], Audited]] = {
         Scope.LICENSES: _licenses,
         Scope.ATTRIBUTION: _attribution,
@@ -76,6 +79,8 @@ def run(workspace: Workspace, params: Params, scope: Scope, *, today: date) -> R
     }
     try:
         evidence, findings = audits[scope](workspace, params, today)
+        if seen is not None:
+            findings.append(checks.drifted(evidence, seen.lazy(), params.licenses))
         return report(scope, params, evidence, findings, members=_members(workspace), today=today)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BadInput(f"a table of {workspace.relative(workspace.stage('crawl'))}: {_first_line(error)}") from None

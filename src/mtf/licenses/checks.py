@@ -15,6 +15,7 @@ import polars as pl
 
 from mtf import params
 from mtf.licenses import catalogue, policy
+from mtf.licenses.evidence import DATA_SET_TERMS
 from mtf.tables import Fetched, Reason, Stated
 from mtf.takedowns import Kind, Takedowns, address_key
 
@@ -31,7 +32,7 @@ FINDING = {
 # Of tables.EVIDENCE, what the checks need.
 EVIDENCE_COLUMNS = [
     *KEYS, "url", "page_url", "claim", "stated", "license", "creator", "title", "opt_out", "detail", "http_status",
-    "checked_at",
+    "checked_at", "method",
 ]  # fmt: skip
 
 
@@ -59,7 +60,7 @@ RECOMMENDATIONS: dict[Code, str] = {
     Code.NOT_PERMITTED: "Leave the picture out, or ask the rights holder for a license that the policy permits.",
     Code.CLAIM_ONLY: "A search engine's filter is no evidence: find the license at the source, or leave it out.",
     Code.NO_EVIDENCE: "Ask the rights holder which license applies, or leave the picture out.",
-    Code.EVIDENCE_TOO_OLD: "Look again with `mtf audit licenses --refresh`.",
+    Code.EVIDENCE_TOO_OLD: "Ask the pages again: `mtf crawl --refresh`.",
     Code.SHARE_ALIKE: "Choose a release.license that its terms allow, or leave the picture out.",
     Code.MISSING_ATTRIBUTION: "Find the author on the picture's page; without a name the license's terms are not kept.",
     Code.NOT_IN_ATTRIBUTION: "Build the release again with `mtf release`; never add pictures to it by hand.",
@@ -169,15 +170,16 @@ def attributable(evidence: pl.LazyFrame) -> pl.LazyFrame:
     """Pictures whose license asks for attribution, and what is missing for one.
 
     A missing author or page is an error. A missing title is a warning: Creative Commons up to 3.0 asks for the
-    title where the author gave one, and 4.0 no longer does.
+    title where the author gave one, and 4.0 no longer does. A data set is credited as a whole, by its own terms:
+    its pictures have neither pages nor titles.
     """
     asking = [o.license for o in policy.obligations(policy.distinct(evidence, "license")) if o.attribution]
     parts = {"creator": "the author", "page_url": "the page", "title": "the title"}
-    missing = [pl.when(pl.col(name).is_null()).then(pl.lit(words)) for name, words in parts.items()]
-    incomplete = evidence.filter(
-        pl.col("license").is_in(asking) & pl.any_horizontal(pl.col(name).is_null() for name in parts)
-    )
-    is_serious = pl.col("creator").is_null() | pl.col("page_url").is_null()
+    is_whole = (pl.col("method") == DATA_SET_TERMS).fill_null(False)
+    lacks = {name: pl.col(name).is_null() & ~(is_whole & (name != "creator")) for name in parts}
+    missing = [pl.when(lacks[name]).then(pl.lit(words)) for name, words in parts.items()]
+    incomplete = evidence.filter(pl.col("license").is_in(asking) & pl.any_horizontal(*lacks.values()))
+    is_serious = lacks["creator"] | lacks["page_url"]
     return _findings(
         incomplete,
         code=pl.lit(str(Code.MISSING_ATTRIBUTION)),
@@ -236,6 +238,38 @@ def _key_of(column: str) -> pl.Expr:
         parts.struct.field("3").fill_null(""),
     )
     return pl.when(address.str.contains(r"^https?://")).then(key).otherwise(pl.col(column))
+
+
+def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: params.Licenses) -> pl.LazyFrame:
+    """Pictures whose page says something else than it did: license, opt-out, or nothing since it is gone.
+
+    `seen` has identity, image_id and what the page says now: now_read, now_license, now_opt_out, and now_gone (why it
+    cannot be read). What the picture's own file stated is not asked again. A page that is gone is a warning: what it
+    said is on record.
+    """
+    both = evidence.join(seen, on=KEYS, how="inner")
+    was, now = pl.col("license"), pl.col("now_license")
+    is_from_file = pl.col("method").str.starts_with("file:").fill_null(False)
+    is_changed = was.ne_missing(now) & ~(is_from_file & now.is_null()) & pl.col("now_read")
+    new_opt_out = pl.col("now_opt_out").is_not_null() & pl.col("opt_out").is_null()
+    states = pl.format(
+        "stated {} on {}, states {} today",
+        was.fill_null("no license"),
+        pl.col("checked_at").dt.strftime("%Y-%m-%d"),
+        now.fill_null("no license"),
+    )
+    return pl.concat(
+        [
+            _findings(both.filter(is_changed), code=pl.lit(str(Code.LICENSE_CHANGED)), reason=states),
+            _findings(
+                both.filter(pl.col("now_gone").is_not_null()),
+                code=pl.lit(str(Code.DEAD_SOURCE)),
+                level=pl.lit("warning"),
+                reason=pl.format("the page cannot be read today: {}", "now_gone"),
+            ),
+            opted_out(both.filter(new_opt_out).with_columns(opt_out=pl.col("now_opt_out")), licenses),
+        ]
+    )
 
 
 def unrecorded(pictures: pl.LazyFrame) -> pl.LazyFrame:

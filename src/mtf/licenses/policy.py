@@ -101,10 +101,13 @@ def _permitted(evidence: pl.LazyFrame, licenses: params.Licenses) -> list[str]:
 
 
 def _reason_without_statement(evidence: pl.LazyFrame, licenses: params.Licenses) -> pl.Expr:
-    """Neither page nor file states a license: the claim alone is left, or not even that."""
+    """Neither page nor file states a license: the claim alone is left, or not even that.
+
+    Who accepts pictures of which nothing is said accepts them with a claim, too, unless that falls short.
+    """
     is_claimed = pl.col("claim").is_not_null()
     without_claim = pl.lit(None if licenses.accept_unstated else str(Reason.NO_EVIDENCE), pl.String)
-    if not licenses.accept_claim:
+    if not licenses.accept_claim and not licenses.accept_unstated:
         return pl.when(is_claimed).then(pl.lit(str(Reason.CLAIM_ONLY))).otherwise(without_claim)
     enough = [claim for claim in distinct(evidence, "claim") if _claim_suffices(claim, licenses)]
     return (

@@ -10,9 +10,18 @@ from mtf.licenses import audit, report
 from mtf.workspace import Workspace
 
 
-def run(workspace: Workspace, scope: str, *, style: str, out: TextIO) -> bool:
-    """Audit a project and write the report in one style: table, json, plain or quiet. True if it is compliant."""
-    found = audit.run(workspace, params.load(workspace.params), audit.Scope(scope), today=datetime.now(UTC).date())
+def run(workspace: Workspace, scope: str, *, style: str, out: TextIO, refresh: bool = False) -> bool:
+    """Audit a project and write the report in one style: table, json, plain or quiet. True if it is compliant.
+
+    With `refresh` the pictures' pages are asked again first, and what they say is compared with the record.
+    """
+    settings, today = params.load(workspace.params), datetime.now(UTC).date()
+    seen = None
+    if refresh:
+        from mtf.stages import pages_again
+
+        seen = pages_again.ask(workspace, settings)
+    found = audit.run(workspace, settings, audit.Scope(scope), today=today, seen=seen)
     if style == "json":
         report.write_json(found, out)
     elif style == "plain":
