@@ -65,7 +65,7 @@ def made_params(*, tasks: tuple[str, ...] = tuple(TASKS), **changes: dict[str, A
     """The repository's parameters, made small, with the named tasks and with `changes` merged over their sections."""
     raw = yaml.safe_load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
     for sections in (SECTIONS, changes):
-        raw |= {name: raw[name] | section for name, section in sections.items()}
+        raw |= {name: raw.get(name, {}) | section for name, section in sections.items()}
     raw["tasks"] = {name: TASKS[name] for name in tasks}
     raw["train"]["tasks"] = list(tasks)
     return parameters.parse(raw)
@@ -81,7 +81,7 @@ def make(root: Path, params: Params | None = None, people: tuple[Person, ...] = 
     _write_roster(workspace, params, people)
     rows = [row for person in people for row in _shard(workspace, person)]
     _write_tables(workspace, params, rows)
-    _write_figures(workspace)
+    _write_figures(workspace, rows)
     return workspace
 
 
@@ -162,6 +162,7 @@ def _write_tables(workspace: Workspace, params: Params, rows: list[dict[str, Any
             [row | {"outcome": "cropped", "detail": None, "faces": 1} for row in rows],
         ),
         ("curate", "exclusions", tables.EXCLUSIONS, [row | _EXCLUSION for row in rows if not row["curated"]]),
+        ("screen", "screening", tables.SCREENING, [row | _SCREENED for row in rows]),
         ("curate", "curated", tables.curated(params), curated),
         ("curate", "non_curated", tables.non_curated(params), rows),
         ("split", "splits", tables.splits(params), curated),
@@ -177,6 +178,10 @@ _FETCH = {
     "source": "folder", "claim": None, "query": None, "rank": 0, "outcome": "stored", "detail": None,
     "http_status": None, "size_bytes": 1000, "attempts": 1, "fetched_at": datetime(2024, 5, 1, tzinfo=UTC),
 }  # fmt: skip
+_SCREENED = {
+    "size_px": 50, "sharpness": 100.0, "brightness": 120.0, "clipped_share": 0.0, "eyes": 2, "not_photograph": 0.0,
+    "identity_distance": 0.1, "hash": 1, "exact_group": None, "near_group": None, "across_group": None,
+}  # fmt: skip
 _EXCLUSION = {"step": "identity", "reason": "wrong_person", "detail": None}
 _EVIDENCE = {
     "claim": None, "stated": tables.Stated.STATED, "license_url": "https://creativecommons.org/licenses/by/4.0/",
@@ -185,9 +190,26 @@ _EVIDENCE = {
 }  # fmt: skip
 
 
-def _write_figures(workspace: Workspace) -> None:
-    agreement = {"identity": {"faces": 18, "raw": 0.96, "kappa": 0.91, "alpha": 0.91}}
-    atomic.write_json(workspace.metrics("curate"), {"agreement": agreement})
+def _write_figures(workspace: Workspace, rows: list[dict[str, Any]]) -> None:
+    """What the stage curate leaves in metrics/: everything passes but the strangers, at the step identity."""
+    sizes = {"faces": len(rows), "identities": len({row["identity"] for row in rows})}
+    kept = sizes | {"faces": sum(row["curated"] for row in rows)}
+    strangers = sizes["faces"] - kept["faces"]
+    steps = {str(step): kept | {"dropped": {}} for step in tables.Step}
+    for step in ("takedown", "license", "face"):
+        steps[step] = sizes | {"dropped": {}}
+    steps["identity"]["dropped"] = {"wrong_person": strangers}
+    figures = {
+        "images": {"count": len(rows), "identities": sizes["identities"]},
+        "cropped": sizes,
+        "steps": steps,
+        "held_back": {"undecided": 0, "conflict": 0},
+        "curated": kept,
+        "non_curated": sizes,
+        "ledger": {"decisions": 54, "reviewers": 3, "sittings": 3, "unmatched": 0, "torn_lines": 0},
+        "agreement": {"identity": {"faces": 18, "raw": 0.96, "kappa": 0.91, "alpha": 0.91}},
+    }
+    atomic.write_json(workspace.metrics("curate"), figures)
 
 
 def _only(table: tables.Table, row: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mtf.cli import audit, project, review, sample, stages, summary, takedown
+from mtf.cli import audit, dataset, project, publish, review, sample, stages, summary, takedown
 from mtf.errors import MtfError
 
 app = typer.Typer(
@@ -21,8 +21,10 @@ project.add_to(app)
 takedown.add_to(app)
 audit.add_to(app)
 summary.add_to(app)
+publish.add_to(app)
 sample.add_to(app)
 review.add_to(app)
+dataset.add_to(app)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from mtf.errors import bad_value, listed
 from mtf.params import Params
 from mtf.release import (
     card,
+    changes,
     checksums,
     credits,
     documents,
@@ -26,6 +27,7 @@ from mtf.release import (
     sheets,
     work,
 )
+from mtf.stages import diff
 from mtf.workspace import Workspace
 
 KEYS = ["identity", "face_id"]
@@ -67,6 +69,7 @@ def run(workspace: Workspace, params: Params) -> None:
     _write_credits(root, params, sources, published)
     known = _facts(workspace, params, sources)
     documents.write(root, known, card.load(workspace.card), license_urls=_license_urls(known))
+    atomic.write_text(root / "CHANGELOG.md", _changelog(workspace, params, known))
     checksums.write(root, dict(zip(files["path"], files["sha256"], strict=True)))
     atomic.write_json(workspace.metrics("distribution"), known.counts)
     atomic.write_json(workspace.metrics("release"), _sizes(published, params))
@@ -158,6 +161,14 @@ def _facts(workspace: Workspace, params: Params, sources: Sources) -> facts.Fact
         exclusions=tables.read(tables.EXCLUSIONS, workspace.table("curate", "exclusions")),
         agreement=curated["agreement"],
     )
+
+
+def _changelog(workspace: Workspace, params: Params, known: facts.Facts) -> str:
+    version, totals = params.release.version, known.counts["total"]
+    if params.release.previous is None:
+        return changes.first(version=version, totals=totals)
+    differences = diff.run(workspace, params, params.release.previous, None)
+    return changes.markdown(differences, version=version, previous=params.release.previous, totals=totals)
 
 
 def _license_urls(known: facts.Facts) -> list[str]:

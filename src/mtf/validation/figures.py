@@ -1,0 +1,134 @@
+"""The data set as a whole, in small tables of figures: what the gates look at.
+
+Pure: tables in, tables out. A table without rows means that there is nothing to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mtf.params import IDENTITY, Params
+from mtf.tables import SPLITS, Stated
+
+MEASURES = ("size_px", "sharpness", "brightness")
+FACE = ["identity", "face_id"]
+
+
+def identities(data: pl.DataFrame) -> pl.DataFrame:
+    """Images per identity, and their share of all."""
+    counted = data.group_by(IDENTITY).agg(images=pl.len()).sort(IDENTITY)
+    return counted.with_columns(share=pl.col("images") / max(1, data.height))
+
+
+def labels(data: pl.DataFrame, params: Params) -> pl.DataFrame:
+    """The share of each permitted label of each task; 0 where nothing carries it."""
+    rows = [
+        {"task": column, "label": label, "share": _share(data, pl.col(column) == label)}
+        for column, task in params.attributes.items()
+        for label in task.labels
+    ]
+    return pl.DataFrame(rows, schema={"task": pl.String, "label": pl.String, "share": pl.Float64})
+
+
+def pairs(data: pl.DataFrame, params: Params) -> pl.DataFrame:
+    """The share of each pair of labels of two tasks."""
+    rows = [
+        {
+            "tasks": f"{one} × {other}",
+            "labels": f"{first} × {second}",
+            "share": _share(data, (pl.col(one) == first) & (pl.col(other) == second)),
+        }
+        for one, other in combinations(params.attributes, 2)
+        for first in params.attributes[one].labels
+        for second in params.attributes[other].labels
+    ]
+    return pl.DataFrame(rows, schema={"tasks": pl.String, "labels": pl.String, "share": pl.Float64})
+
+
+def splits(data: pl.DataFrame, params: Params) -> pl.DataFrame:
+    """The share of each split, the share asked for, and the distance between them."""
+    train, val = params.split.train_share, params.split.val_share_of_rest
+    wanted = dict(zip(SPLITS, (train, (1 - train) * val, (1 - train) * (1 - val)), strict=True))
+    rows = [{"split": s, "share": _share(data, pl.col("split") == s), "wanted": wanted[s]} for s in SPLITS]
+    return pl.DataFrame(rows).with_columns(distance=(pl.col("share") - pl.col("wanted")).abs())
+
+
+def licenses(data: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
+    """Licenses by share of the images; `none stated` where the source says nothing."""
+    keys = ["identity", "image_id"]
+    stated = data.select(keys).join(evidence.select(*keys, "stated", "license"), on=keys, how="left")
+    has_license = pl.col("stated").is_in([str(Stated.STATED), str(Stated.CONTRADICTION)])
+    named = stated.select(license=pl.when(has_license).then("license").fill_null("none stated"))
+    counted = named.group_by("license").agg(images=pl.len()).sort("images", "license", descending=[True, False])
+    return counted.with_columns(share=pl.col("images") / max(1, data.height))
+
+
+def agreement(figures: Mapping[str, Any]) -> pl.DataFrame:
+    """Reviewers' agreement by step, from `metrics/curate.json`, without the steps where alpha is not defined."""
+    rows = [
+        {"step": step, "faces": values["faces"], "raw": values["raw"], "alpha": values["alpha"]}
+        for step, values in figures.get("agreement", {}).items()
+        if "alpha" in values
+    ]
+    return pl.DataFrame(rows, schema={"step": pl.String, "faces": pl.Int64, "raw": pl.Float64, "alpha": pl.Float64})
+
+
+def funnel(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> pl.DataFrame:
+    """The share of its faces that each step leaves, now and before, and the change; no rows without a before."""
+    schema = {"step": pl.String, "share": pl.Float64, "before": pl.Float64, "change": pl.Float64}
+    if before is None:
+        return pl.DataFrame(schema=schema)
+    shares, earlier = _left(now), _left(before)
+    rows = [
+        {"step": step, "share": share, "before": earlier[step], "change": abs(share - earlier[step])}
+        for step, share in shares.items()
+        if step in earlier
+    ]
+    return pl.DataFrame(rows, schema=schema)
+
+
+def drift(
+    data: pl.DataFrame, screening: pl.DataFrame, before: tuple[pl.DataFrame, pl.DataFrame] | None
+) -> pl.DataFrame:
+    """How far the distribution of each measure moved: Kolmogorov-Smirnov distance, 0 to 1.
+
+    `before` is the earlier data set with its screening; without it there are no rows.
+    """
+    schema = {"measure": pl.String, "median": pl.Float64, "before": pl.Float64, "distance": pl.Float64}
+    if before is None:
+        return pl.DataFrame(schema=schema)
+    rows = []
+    for measure in MEASURES:
+        new, old = (_measured(each, screens, measure) for each, screens in ((data, screening), before))
+        if len(new) and len(old):
+            medians = {"median": float(np.median(new)), "before": float(np.median(old))}
+            rows.append({"measure": measure, **medians, "distance": _ks_distance(new, old)})
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _measured(data: pl.DataFrame, screening: pl.DataFrame, measure: str) -> np.ndarray:
+    return data.select(FACE).join(screening.select(*FACE, measure), on=FACE)[measure].to_numpy()
+
+
+def _ks_distance(one: np.ndarray, other: np.ndarray) -> float:
+    from scipy.stats import ks_2samp
+
+    return float(ks_2samp(one, other).statistic)
+
+
+def _left(curated: Mapping[str, Any]) -> dict[str, float]:
+    """Step → the share of the faces that entered it and are left after it."""
+    shares, entered = {}, curated["cropped"]["faces"]
+    for step, figures in curated["steps"].items():
+        shares[step] = figures["faces"] / entered if entered else 1.0
+        entered = figures["faces"]
+    return shares
+
+
+def _share(data: pl.DataFrame, holds: pl.Expr) -> float:
+    return data.filter(holds).height / max(1, data.height)

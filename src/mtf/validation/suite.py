@@ -1,0 +1,119 @@
+"""The expectations as Great Expectations runs them: a file context, one suite per table, and Data Docs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mtf.validation.expectations import Expectation, Of, Severity
+
+DOCS = "docs"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one expectation. `observed` names what is out of bounds; it is empty where nothing is."""
+
+    name: str
+    table: str
+    says: str
+    severity: Severity
+    holds: bool
+    observed: str
+    wanted: str
+
+
+def run(expectations: Sequence[Expectation], figures: Mapping[str, pl.DataFrame], folder: Path) -> list[Result]:
+    """Check `figures` and write `folder` anew: the tables as Parquet, the context (`gx/`), and Data Docs (`docs/`)."""
+    shutil.rmtree(folder, ignore_errors=True)
+    tables = folder / "tables"
+    tables.mkdir(parents=True)
+    used = list(dict.fromkeys(expectation.table for expectation in expectations))
+    for name in used:
+        figures[name].write_parquet(tables / f"{name}.parquet")
+    verdicts = _checked(expectations, used, folder) if used else {}
+    return [_result(expectation, figures[expectation.table], verdicts) for expectation in expectations]
+
+
+def _checked(expectations: Sequence[Expectation], used: list[str], folder: Path) -> dict[str, bool]:
+    """Name of the expectation → whether it holds."""
+    # Great Expectations reports its use to its makers unless it is told not to, and shows bars for every figure.
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    os.environ["TQDM_DISABLE"] = "1"
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import great_expectations as gx
+
+        context = _context(gx, folder)
+        source = context.data_sources.add_pandas_filesystem("figures", base_directory=folder / "tables")
+        definitions = [_definition(gx, context, source, name, expectations) for name in used]
+        checkpoint = gx.Checkpoint(name="gates", validation_definitions=definitions, result_format="SUMMARY")
+        outcome = context.checkpoints.add(checkpoint).run()
+        # Once at the end: the action of a checkpoint would build all pages again for every table.
+        context.build_data_docs()
+    results = (result for each in outcome.run_results.values() for result in each.results)
+    return {result.expectation_config.meta["gate"]: bool(result.success) for result in results}
+
+
+def _context(gx: Any, folder: Path) -> Any:
+    context = gx.get_context(mode="file", project_root_dir=folder)
+    context.variables.progress_bars = {"globally": False}
+    context.update_data_docs_site(
+        "local_site",
+        {
+            "class_name": "SiteBuilder",
+            "show_how_to_buttons": False,
+            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": f"../{DOCS}/"},
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        },
+    )
+    return context
+
+
+def _definition(gx: Any, context: Any, source: Any, table: str, expectations: Sequence[Expectation]) -> Any:
+    asset = source.add_parquet_asset(table)
+    batch = asset.add_batch_definition_path("now", path=f"{table}.parquet")
+    suite = context.suites.add(gx.ExpectationSuite(name=table))
+    for expectation in expectations:
+        if expectation.table == table:
+            suite.add_expectation(_expectation(gx.expectations, expectation))
+    return context.validation_definitions.add(gx.ValidationDefinition(name=table, data=batch, suite=suite))
+
+
+def _expectation(kinds: Any, expectation: Expectation) -> Any:
+    kind = {
+        Of.EVERY: kinds.ExpectColumnValuesToBeBetween,
+        Of.LEAST: kinds.ExpectColumnMinToBeBetween,
+        Of.MEDIAN: kinds.ExpectColumnMedianToBeBetween,
+        Of.MOST: kinds.ExpectColumnMaxToBeBetween,
+    }[expectation.of]
+    return kind(
+        column=expectation.column,
+        min_value=expectation.least,
+        max_value=expectation.most,
+        severity=str(expectation.severity),
+        notes=expectation.says,
+        meta={"gate": expectation.name},
+    )
+
+
+def _result(expectation: Expectation, figures: pl.DataFrame, verdicts: Mapping[str, bool]) -> Result:
+    holds = verdicts[expectation.name]
+    return Result(
+        name=expectation.name,
+        table=expectation.table,
+        says=expectation.says,
+        severity=expectation.severity,
+        holds=holds,
+        observed="" if holds else expectation.offenders(figures),
+        wanted=expectation.wanted,
+    )

@@ -1,0 +1,130 @@
+"""What differs between two versions, read from git and DVC without checking either out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import made_project
+import polars as pl
+import pytest
+from made_project import PEOPLE, made_params, make
+
+from mtf.cli.publish import lines_of
+from mtf.errors import BadInput
+from mtf.release.changes import Changes
+from mtf.stages import diff, release
+from mtf.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Version v1 is in git and DVC. Since then ada left, bo.b's first face was rejected and its last accepted."""
+    workspace = make(tmp_path_factory.mktemp("changes") / "project")
+    ledger = workspace.review / "rita" / "1.jsonl"
+    ledger.parent.mkdir(parents=True)
+    ledger.write_text('{"line": 1}\n{"line": 2}\n')
+    for command in (
+        ["git", "init", "-q"],
+        ["git", "config", "user.email", "made-up@example.org"],
+        ["git", "config", "user.name", "made-up"],
+        ["dvc", "init", "-q"],
+        ["dvc", "add", "-q", "build/split", "build/curate", "data"],
+        ["git", "add", "-A"],
+        ["git", "commit", "-qm", "first"],
+        ["git", "tag", "v1"],
+    ):
+        subprocess.run(command, cwd=workspace.root, check=True, capture_output=True)
+    _make_second_version(workspace)
+    return workspace
+
+
+def _make_second_version(workspace: Workspace) -> None:
+    for folder in (workspace.stage("split"), workspace.stage("curate")):
+        shutil.rmtree(folder)
+    make(workspace.root, people=made_project.changed(made_project.without(PEOPLE, "ada"), "bo.b", faces=6, strangers=0))
+    (workspace.review / "rita" / "2.jsonl").write_text('{"line": 3}\n')
+    rejected = made_project.digest(made_project.digest("bo.b", 0), "face")[:32]
+    moved = made_project.digest(made_project.digest("nul", 0), "face")[:32]
+    splits, exclusions = workspace.table("split", "splits"), workspace.table("curate", "exclusions")
+    data = pl.read_parquet(splits)
+    out = data.filter(pl.col("face_id") == rejected).select("identity", "face_id", "image_id")
+    blurred = out.with_columns(
+        step=pl.lit("quality"), reason=pl.lit("blurred"), decided_by=pl.lit("panel"), detail=pl.lit(None, pl.String)
+    )
+    pl.concat([pl.read_parquet(exclusions), blurred]).write_parquet(exclusions)
+    is_moved = pl.col("face_id") == moved
+    data.filter(pl.col("face_id") != rejected).with_columns(
+        split=pl.when(is_moved).then(pl.lit("test")).otherwise("split")
+    ).write_parquet(splits)
+
+
+@pytest.fixture(scope="module")
+def found(project: Workspace) -> Changes:
+    return diff.run(project, made_params(), "v1", None)
+
+
+def test_people_who_came_and_went_are_named(found: Changes):
+    assert (found.identities_added, found.identities_removed) == ([], ["ada"])
+
+
+def test_every_removed_image_has_its_reason(found: Changes):
+    assert found.removed == [("no longer found", 5), ("blurred", 1)]
+    assert len(found.removed_faces) == 6
+
+
+def test_every_added_image_says_what_no_longer_stands_against_it(found: Changes):
+    assert found.added == [("no longer wrong person", 1)]
+
+
+def test_images_in_another_split_are_counted(found: Changes):
+    assert found.moved == [("split: train → test", 1)]
+    assert found.relabelled == []
+
+
+def test_decisions_given_since_are_counted(found: Changes):
+    assert found.decisions == (1, 0)
+
+
+def test_a_version_does_not_differ_from_itself(project: Workspace):
+    assert list(lines_of(diff.run(project, made_params(), "v1", "v1"))) == ["no difference"]
+
+
+def test_backwards_what_was_added_is_removed(project: Workspace, found: Changes):
+    shutil.copytree(project.root, copy := project.root.parent / "copy")
+    subprocess.run(["dvc", "add", "-q", "build/split", "build/curate", "data"], cwd=copy, check=True)
+    subprocess.run(["git", "commit", "-qam", "second"], cwd=copy, check=True)
+    back = diff.run(Workspace(copy), made_params(), "HEAD", "v1")
+    assert back.identities_added == ["ada"]
+    assert sum(n for _, n in back.added) == sum(n for _, n in found.removed)
+    assert back.decisions == (0, 1)
+
+
+def test_the_lines_for_a_terminal_and_the_json_say_the_same(found: Changes):
+    assert list(lines_of(found))[:5] == [
+        "identities removed: 1",
+        "  ada",
+        "images added: 1",
+        "  1 no longer wrong person",
+        "images removed: 6",
+    ]
+    assert json.loads(json.dumps(found.as_json()))["faces"]["removed"] == {"no longer found": 5, "blurred": 1}
+
+
+def test_the_changelog_of_a_release_compares_it_with_the_previous_one(project: Workspace):
+    release.run(project, made_params(release={"previous": "v1", "version": "0.2.0"}))
+    text = (project.stage("release") / "CHANGELOG.md").read_text()
+    assert text.startswith("# 0.2.0\n\nAgainst v1. Now 10 images of 2 people.\n\n## Identities removed\n\n- ada\n")
+    assert "- 1: blurred\n" in text
+
+
+def test_the_first_release_says_that_it_is_the_first(data_set: Workspace):
+    text = (data_set.stage("release") / "CHANGELOG.md").read_text()
+    assert text == "# 0.1.0\n\nThe first release: 15 images of 3 people.\n"
+
+
+@pytest.mark.parametrize("name", ["v9", "--upload-pack=x", "HEAD~7"])
+def test_a_revision_that_is_not_there_is_named(project: Workspace, name: str):
+    with pytest.raises(BadInput, match=f"revision '{name}'"):
+        diff.run(project, made_params(), name, None)
