@@ -332,7 +332,7 @@ def linked(license: str) -> str:
 
 def test_refresh_asks_the_pages_again_and_reports_what_changed(project: Project) -> None:
     names = ["same", "changed", "gone", "silent", "closed", "marked", "file"]
-    rows = [{"page_url": f"https://photos.example.org/view/{name}"} for name in names]
+    rows: list[dict[str, Any]] = [{"page_url": f"https://photos.example.org/view/{name}"} for name in names]
     rows[-1] |= {"method": "file: xmp cc:license"}
     before = project.crawled(*rows)
     project.set("crawl", web="web")
@@ -365,6 +365,17 @@ def test_refresh_asks_the_pages_again_and_reports_what_changed(project: Project)
     assert code == 1
     after = pl.read_parquet(project.workspace.table("crawl", "evidence"))
     assert after.equals(before), "an audit changes nothing"
+
+
+def test_refresh_does_not_call_news_what_was_on_record(project: Project) -> None:
+    project.set("crawl", web="web")
+    disputed = {"stated": "contradiction", "license": None, "detail": "the page …, the file …"}
+    dead = {"stated": "unreachable", "license": None, "http_status": 404}
+    project.crawled(
+        *(row | {"page_url": f"https://photos.example.org/view/{n}"} for n, row in enumerate([disputed, dead]))
+    )
+    recorded.write(project.workspace.root / "web", [page("0", linked("by/4.0"))])
+    assert run("licenses", "--refresh", "--plain") == run("licenses", "--plain")
 
 
 def program(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

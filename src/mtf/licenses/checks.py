@@ -250,7 +250,10 @@ def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: params.License
     both = evidence.join(seen, on=KEYS, how="inner")
     was, now = pl.col("license"), pl.col("now_license")
     is_from_file = pl.col("method").str.starts_with("file:").fill_null(False)
-    is_changed = was.ne_missing(now) & ~(is_from_file & now.is_null()) & pl.col("now_read")
+    # Where the file took part in what was concluded, the page alone does not tell that it changed.
+    is_disputed = (pl.col("stated") == Stated.CONTRADICTION) & was.is_null()
+    is_changed = was.ne_missing(now) & pl.col("now_read") & ~is_disputed & ~(is_from_file & now.is_null())
+    is_newly_gone = pl.col("now_gone").is_not_null() & (pl.col("stated") != Stated.UNREACHABLE)
     new_opt_out = pl.col("now_opt_out").is_not_null() & pl.col("opt_out").is_null()
     states = pl.format(
         "stated {} on {}, states {} today",
@@ -262,7 +265,7 @@ def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: params.License
         [
             _findings(both.filter(is_changed), code=pl.lit(str(Code.LICENSE_CHANGED)), reason=states),
             _findings(
-                both.filter(pl.col("now_gone").is_not_null()),
+                both.filter(is_newly_gone),
                 code=pl.lit(str(Code.DEAD_SOURCE)),
                 level=pl.lit("warning"),
                 reason=pl.format("the page cannot be read today: {}", "now_gone"),
