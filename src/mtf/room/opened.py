@@ -77,7 +77,8 @@ class Opened:
 
     def show(self, dataset: str, changed: Sequence[Key]) -> None:
         """Bring the samples of `changed` faces, and of their duplicate groups, up to date, later."""
-        self._behind.submit(self._show, dataset, list(changed))
+        if changed:
+            self._behind.submit(self._show, dataset, list(changed))
 
     def _show(self, dataset: str, changed: list[Key]) -> None:
         try:

@@ -186,7 +186,7 @@ def _arrange(dataset: fo.Dataset, labels: Sequence[str]) -> None:
         fo.SidebarGroupDocument(name=name, paths=paths, expanded=name not in ("KEYS", "OTHER"))
         for name, paths in groups
     ]
-    config.active_fields = fo.ActiveFields(paths=["name", "run"])
+    config.active_fields = fo.ActiveFields(paths=["name", *labels[-1:]])
     dataset.save()
 
 

@@ -78,7 +78,12 @@
   }
 
   let message = { text: "", kind: "" };
-  function say(text, kind) { message = { text, kind: kind || "" }; draw(); }
+  let answers = 0;
+  function say(text, kind) {
+    message = { text, kind: kind || "" };
+    if (kind !== "waiting") { answers += 1; bar.dataset.answers = String(answers); }
+    draw();
+  }
 
   function draw() {
     if (!state) return;
@@ -276,6 +281,10 @@
       document.body.append(bar);
       document.body.classList.add("mtf-review");
       say("ready");
+      // An advertisement lies over the grid and swallows clicks until it is dismissed, once per browser.
+      window.localStorage.setItem("fiftyone-enterprise-tooltip-seen", "true");
+      const advertised = [...document.querySelectorAll("button")].find((one) => one.textContent === "Dismiss");
+      if (advertised) advertised.click();
       if (!new URLSearchParams(window.location.search).has("view")) showGrid(state.page);
     } catch (error) { begun = null; }
   }, 300);

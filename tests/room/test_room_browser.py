@@ -1,0 +1,172 @@
+"""The room as a reviewer has it: the real app, a real MongoDB, a real browser."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import polars as pl
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from mtf.review import ledger
+from mtf.workspace import Workspace
+
+pytestmark = pytest.mark.xdist_group("room")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WAIT_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Generator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+class Screen:
+    """What a reviewer sees and does in one browser."""
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self.page: Page = browser.new_context(viewport={"width": 1400, "height": 860}).new_page()
+        self.page.goto(url, timeout=WAIT_MS)
+        self.page.wait_for_selector("#mtf-bar", timeout=WAIT_MS)
+
+    @property
+    def bar(self) -> str:
+        return self.page.inner_text("#mtf-bar")
+
+    def press(self, key: str) -> str:
+        """Press a key, and wait for the answer on the bar."""
+        before = self.page.get_attribute("#mtf-bar", "data-answers")
+        self.page.keyboard.press(key)
+        self.page.wait_for_function(
+            "before => document.getElementById('mtf-bar').dataset.answers !== before", arg=before, timeout=WAIT_MS
+        )
+        return self.bar
+
+    def sees_faces(self, count: int) -> None:
+        self.page.wait_for_function(
+            "count => document.querySelectorAll('[data-cy=looker]').length === count", arg=count, timeout=WAIT_MS
+        )
+        self.page.wait_for_timeout(400)
+
+    def open_face(self, number: int) -> None:
+        self._click(number, 60, 60)
+        self.page.wait_for_selector('[data-cy="modal"]', timeout=WAIT_MS)
+        self.page.wait_for_timeout(600)
+
+    def leave_face(self) -> None:
+        for _ in range(20):
+            self.page.keyboard.press("Escape")
+            self.page.wait_for_timeout(700)
+            if not self.page.locator('[data-cy="modal"]').count():
+                return
+        raise AssertionError("the face does not close")
+
+    def select(self, *numbers: int) -> None:
+        for number in numbers:
+            self._click(number, 12, 12)
+            self.page.wait_for_timeout(250)
+
+    def _click(self, number: int, x: int, y: int) -> None:
+        place = self.page.locator("[data-cy=looker]").nth(number).bounding_box()
+        assert place is not None
+        self.page.mouse.move(place["x"] + x + 2, place["y"] + y + 2)
+        self.page.wait_for_timeout(200)
+        self.page.mouse.click(place["x"] + x, place["y"] + y)
+
+
+def decided(workspace: Workspace) -> pl.DataFrame:
+    return ledger.read(workspace.review).decisions
+
+
+def test_a_sitting_from_the_first_key_to_a_shorter_queue(
+    project: Callable[..., Workspace], open_room: Callable, browser: Browser
+) -> None:
+    workspace = project({"ada": 8, "bob": 4}, groups={"ada": [[0, 1]]})
+    room = open_room(workspace, "anna")
+    screen = Screen(browser, room.url("anna"))
+    screen.sees_faces(12)
+    assert "faces: 0 done, 12 open" in screen.bar
+
+    screen.open_face(0)
+    assert "faces: 1 done, 11 open" in screen.press("a")
+    assert decided(workspace).select("step", "verdict", "reviewer").rows() == [("face", "accept", "anna")]
+    screen.page.wait_for_timeout(1600)
+    assert "faces: 2 done, 10 open" in screen.press("2")
+    assert decided(workspace)["reason"].to_list() == [None, "partial_face"]
+    screen.leave_face()
+
+    screen.sees_faces(10)
+    screen.select(0, 2)
+    assert "✓ Reject: 2 faces (not a face)" in screen.press("1")
+    screen.sees_faces(8)
+    assert "✓ Undo: 2 faces" in screen.press("u")
+    screen.sees_faces(10)
+    assert decided(workspace)["verdict"].to_list() == ["accept", *["reject"] * 3, *["undo"] * 2]
+
+    for expected in ("identity: 0 done", "identity: ", "quality: 0 done"):
+        assert expected in screen.press("Shift+A")
+    assert "duplicates: 0 done, 2 open" in screen.press("Shift+A")
+    screen.sees_faces(2)
+    screen.select(0)
+    assert "✓ Kept 1, rejected 1 as its duplicates" in screen.press("k")
+    said = decided(workspace).filter(step="duplicate").select("verdict", "reason").sort("verdict").rows()
+    assert said == [("keep", None), ("reject", "near_duplicate")]
+    assert "task fit: 0 done, 10 open" in screen.bar
+
+    screen.page.evaluate("window.__foo__.executeOperator('open_panel', {name: 'mtf_review_progress', isActive: true})")
+    panel = screen.page.wait_for_selector('[data-cy="mtf-progress"]', timeout=WAIT_MS)
+    assert panel is not None
+    screen.page.wait_for_function("() => document.querySelectorAll('.mtf-panel table').length === 2")
+    assert "faces\t12\t0" in panel.inner_text()
+
+    screen.page.context.close()
+    assert "lines were added to the ledger" in room.close()
+    again = open_room(workspace, "anna")
+    assert Screen(browser, again.url("anna")).bar.find("task fit: 0 done, 10 open") > 0
+
+
+def test_two_reviewers_in_two_browsers_write_their_own_files(
+    project: Callable[..., Workspace], open_room: Callable, browser: Browser
+) -> None:
+    workspace = project({"ada": 50})
+    room = open_room(workspace, "anna", "ben")
+    anna, ben = (Screen(browser, room.url(name)) for name in ("anna", "ben"))
+    for key in ("Shift+A", "Shift+A"):
+        for screen in (anna, ben):
+            screen.press(key)
+    assert "identity: 0 done, 50 open" in anna.bar
+    assert "identity: 0 done, 50 open" in ben.bar
+    found = decided(workspace)
+    assert found.filter(pl.col("file").str.starts_with("anna/"))["reviewer"].unique().to_list() == ["anna"]
+    assert found.group_by("reviewer").len().sort("reviewer").rows() == [("anna", 50), ("ben", 50)]
+    assert found.select("reviewer", "image_id").is_unique().all()
+    assert len(list(workspace.review.rglob("*.jsonl"))) == 2
+
+
+def test_a_picture_can_be_had_only_by_way_of_a_face(
+    project: Callable[..., Workspace], open_room: Callable, tmp_path: Path
+) -> None:
+    workspace = project({"ada": 2})
+    room = open_room(workspace, "anna")
+    base = f"http://127.0.0.1:{room.port}/media?filepath="
+    (tmp_path / "secret.jpg").write_bytes(b"secret")
+    for path in (str(tmp_path / "secret.jpg"), "/etc/passwd", "/mtf/crop/sample-anna/ada/..%2F..%2Fx.jpg"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(base + path)  # noqa: S310 (loopback)
+    elsewhere = {"Host": "elsewhere.example"}
+    strange = urllib.request.Request(room.url("anna"), headers=elsewhere)  # noqa: S310
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(strange)  # noqa: S310
