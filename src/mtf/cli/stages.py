@@ -57,6 +57,13 @@ def add_to(app: typer.Typer) -> None:
         run_stage("train", model=model, task=task)
 
     @app.command()
+    def multitask(
+        weighting: Annotated[str, typer.Option(help="A weighting of params.yaml's multitask.weightings.")],
+    ) -> None:
+        """Train one network for several tasks at once, and measure it."""
+        run_stage("multitask", weighting=weighting)
+
+    @app.command()
     def evaluate() -> None:
         """Measure the trained models on the test split."""
         run_stage("evaluate")

@@ -1,0 +1,125 @@
+"""A published data set once it has been read: pictures, their labels, and the terms they stand under."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandera.polars as pa
+import polars as pl
+import yaml
+
+from mtf import atomic, tables
+from mtf.errors import BadInput
+
+MAX_CSV_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """`pictures`: one row per picture with the columns file, identity, name, part (of a published division, or
+    null) and one per attribute. `attributes`: column → permitted labels. `license` is an SPDX identifier or
+    LicenseRef-…; `repairs` says what was mended, `skipped` (file, why) what was left out.
+    """
+
+    name: str
+    license: str
+    creator: str
+    pictures: pl.DataFrame
+    attributes: Mapping[str, Sequence[str]]
+    repairs: Sequence[str] = field(default=())
+    skipped: Sequence[tuple[str, str]] = field(default=())
+
+    def told(self) -> list[str]:
+        """What a person should know of this import, a line each."""
+        lines = [f"{self.name}: {self.pictures.height} pictures, {self.license} ({self.creator})", *self.repairs]
+        reasons = sorted({why for _, why in self.skipped})
+        return lines + [f"left out, {why}: {sum(each == why for _, each in self.skipped)}" for why in reasons]
+
+
+def contract(attributes: Mapping[str, Sequence[str]]) -> tables.Table:
+    """What every data set keeps: unique files, and only its published labels."""
+    columns = {
+        "file": pa.Column(pl.String, unique=True),
+        "identity": pa.Column(pl.String, pa.Check.str_matches(tables.SLUG)),
+        "name": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
+        "part": pa.Column(pl.String, nullable=True),
+        **{column: pa.Column(pl.String, pa.Check.isin(list(labels))) for column, labels in attributes.items()},
+    }
+    return tables.Table("labelled", pa.DataFrameSchema(columns, strict=True, name="labelled"))
+
+
+def checked(
+    pictures: Sequence[Mapping[str, Any]], attributes: Mapping[str, Sequence[str]], *, where: str
+) -> pl.DataFrame:
+    """The pictures as a table that keeps the contract. Raises ContractViolated, naming the first bad labels."""
+    table = contract(attributes)
+    return tables.check(table, tables.frame(table, pictures), where=where)
+
+
+def rows_of_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """The rows of a CSV file that has at least `columns`. Raises BadInput, naming file and row."""
+    try:
+        if path.stat().st_size > MAX_CSV_BYTES:
+            raise BadInput(f"{path.name}: larger than {MAX_CSV_BYTES} bytes")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path.name}: not UTF-8 at byte {error.start}") from None
+    csv.field_size_limit(2**20)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        rows = list(reader)
+    except csv.Error as error:
+        raise BadInput(f"{path.name} row {reader.reader.line_num}: not readable as CSV: {error}") from None
+    if missing := [name for name in columns if name not in (reader.fieldnames or [])]:
+        raise BadInput(f"{path.name} row 1: missing column {', '.join(missing)}; the header has {reader.fieldnames}")
+    for number, row in enumerate(rows, 2):
+        if None in row or None in row.values():
+            raise BadInput(f"{path.name} row {number}: not as many values as the header has columns")
+    return rows
+
+
+def slug(text: str) -> str:
+    """A name as an identity: a-z, 0-9 and single dashes; `person` where nothing is left of it."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].strip("-") or "person"
+
+
+def write_roster(data_set: DataSet, path: Path) -> int:
+    """`data/roster.csv` for the folder source: one row per identity, its files in `files`; returns the identities.
+
+    Raises BadInput where one identity has two labels for an attribute: such a set goes in as tables, not by a roster.
+    """
+    attributes = list(data_set.attributes)
+    labels_of = [pl.col(name).unique(maintain_order=True) for name in attributes]
+    people = data_set.pictures.group_by("identity", maintain_order=True).agg(
+        pl.col("name").first(), pl.col("file").sort().str.join(";"), *labels_of
+    )
+    for name in attributes:
+        two = people.filter(pl.col(name).list.len() > 1)
+        if not two.is_empty():
+            labels = two[name][0].to_list()
+            raise BadInput(
+                f"{data_set.name}: {two['identity'][0]} has the labels {labels} of {name}; import it as tables"
+            )
+    flat = people.with_columns(pl.col(name).list.first() for name in attributes)
+    atomic.write_text(path, flat.select("identity", "name", *attributes, files="file").write_csv())
+    return flat.height
+
+
+def params_of(data_set: DataSet, *, per_identity: bool) -> str:
+    """The sections `tasks` and `crawl.sources` of params.yaml that go with this data set, as YAML."""
+    tasks = {
+        column: {"column": column, "labels": list(labels), "per_identity": per_identity}
+        for column, labels in data_set.attributes.items()
+    }
+    source = {"kind": "folder", "path": "PATH", "license": data_set.license, "creator": data_set.creator}
+    return yaml.safe_dump({"tasks": tasks, "crawl": {"sources": [source]}}, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,48 @@
+"""Labeled Faces in the Wild, and any folder laid out as it is: `Name/Name_0001.jpg`, one folder per person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mtf.datasets import labelled
+from mtf.datasets.labelled import DataSet
+from mtf.errors import BadInput
+
+# Pictures from news pages; their publisher states no license for them.
+LICENSE = "LicenseRef-LFW-Unstated"
+CREATOR = "Gary B. Huang, Manu Ramesh, Tamara Berg and Erik Learned-Miller"
+UNSTATED = "LicenseRef-Unstated"
+_LFW = re.compile(r"^(?P<person>[^/]+)/(?P=person)_\d{4}\.jpg$")
+_PICTURE = re.compile(r"\.(jpe?g|png|webp|bmp|pgm)$", re.IGNORECASE)
+
+
+def load(files: Sequence[str]) -> DataSet:
+    """LFW from its files' names. A folder above the people's (`lfw/`) is passed over; other files are reported."""
+    pictures = [file for file in files if _PICTURE.search(file)]
+    fitting = {file for file in pictures if _LFW.match("/".join(file.split("/")[-2:]))}
+    skipped = [(file, "a name that is not Name/Name_0001.jpg") for file in pictures if file not in fitting]
+    return _by_person("lfw", LICENSE, CREATOR, sorted(fitting), skipped)
+
+
+def load_folder(files: Sequence[str], *, license_id: str | None, creator: str) -> DataSet:
+    """A plain folder: each picture belongs to the person whose folder it lies in; one at the top is left out."""
+    pictures = [file for file in files if _PICTURE.search(file)]
+    nobodys = [(file, "no folder that names a person") for file in pictures if "/" not in file]
+    return _by_person("folder", license_id or UNSTATED, creator, [f for f in pictures if "/" in f], nobodys)
+
+
+def _by_person(
+    name: str, license_id: str, creator: str, files: Sequence[str], skipped: Sequence[tuple[str, str]]
+) -> DataSet:
+    if not files:
+        raise BadInput(f"{name}: no picture lies in a folder that names a person")
+    people: dict[str, str] = {}
+    rows = []
+    for file in sorted(files):
+        person = file.split("/")[-2]
+        identity = labelled.slug(person)
+        if people.setdefault(identity, person) != person:
+            raise BadInput(f"{name}: the folders {people[identity]!r} and {person!r} both come to {identity!r}")
+        rows.append({"file": file, "identity": identity, "name": person.replace("_", " "), "part": None})
+    return DataSet(name, license_id, creator, labelled.checked(rows, {}, where=name), {}, skipped=skipped)

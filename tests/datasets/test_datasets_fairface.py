@@ -1,0 +1,93 @@
+"""FairFace's label file went through a spreadsheet: the contract catches it, the import repairs it and says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mtf import params as typed
+from mtf import roster
+from mtf.datasets import fairface, labelled
+from mtf.errors import BadInput
+from mtf.params import Params
+from mtf.tables import ContractViolated
+
+HEADER = "file,age,gender,race,service_test\n"
+
+
+@pytest.fixture
+def labels(tmp_path: Path) -> Path:
+    path = tmp_path / "labels.csv"
+    path.write_text(
+        HEADER
+        + "train/3.jpg,03-Sep,Female,Black,FALSE\n"
+        + "train/5.jpg,20-29,Female,Indian,TRUE\n"
+        + "train/7.jpg,Oct-19,Male,Latino_Hispanic,TRUE\n"
+    )
+    return path
+
+
+def test_the_contract_catches_age_groups_that_became_dates(labels: Path) -> None:
+    with pytest.raises(ContractViolated) as violation:
+        labelled.checked(fairface.read_labels(labels), fairface.ATTRIBUTES, where=labels.name)
+    assert violation.value.failures["failure_case"].sort().to_list() == ["03-Sep", "Oct-19"]
+    assert "labels.csv: 2 cases break the contract" in str(violation.value)
+
+
+def test_the_import_repairs_them_and_says_so(labels: Path) -> None:
+    data_set = fairface.load(labels)
+    assert data_set.pictures["age"].to_list() == ["3-9", "20-29", "10-19"]
+    assert data_set.told() == [
+        "fairface: 3 pictures, CC-BY-4.0 (Kimmo Kärkkäinen and Jungseock Joo)",
+        "age '03-Sep' is '3-9', mended in 1 rows",
+        "age 'Oct-19' is '10-19', mended in 1 rows",
+    ]
+
+
+def test_other_damage_is_not_guessed_at(labels: Path) -> None:
+    labels.write_text(labels.read_text().replace("20-29", "Mar-29"))
+    with pytest.raises(ContractViolated, match="Mar-29"):
+        fairface.load(labels)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,age,gender\n", r"labels\.csv row 1: missing column race"),
+        (HEADER + "train/3.jpg,0-2,Female\n", r"labels\.csv row 2: not as many values"),
+        (HEADER + 'train/3.jpg,"0-2,Female,Black,x\n', r"labels\.csv row 2: not readable as CSV"),
+    ],
+)
+def test_a_bad_label_file_is_named_by_row(labels: Path, text: str, message: str) -> None:
+    labels.write_text(text)
+    with pytest.raises(BadInput, match=message):
+        fairface.load(labels)
+
+
+def test_the_roster_it_writes_is_one_the_crawl_reads(labels: Path, tmp_path: Path, sample_params: Params) -> None:
+    data_set = fairface.load(labels)
+    assert labelled.write_roster(data_set, tmp_path / "roster.csv") == 3
+    raw = sample_params.model_dump(mode="json")
+    raw["tasks"] = {
+        name: {"column": name, "labels": names, "per_identity": False} for name, names in fairface.ATTRIBUTES.items()
+    }
+    raw["train"]["tasks"] = raw["multitask"]["tasks"] = ["race", "gender", "age"]
+    people = roster.load(tmp_path / "roster.csv", typed.parse(raw))
+    assert people["identity"].to_list() == ["fairface-train-3", "fairface-train-5", "fairface-train-7"]
+    assert people["files"].to_list() == ["train/3.jpg", "train/5.jpg", "train/7.jpg"]
+    assert people["age"].to_list() == ["3-9", "20-29", "10-19"]
+
+
+@pytest.mark.real
+def test_the_real_label_file_has_exactly_this_damage(real_data: Path) -> None:
+    path = real_data / "fairface" / "labels.csv"
+    with pytest.raises(ContractViolated) as violation:
+        labelled.checked(fairface.read_labels(path), fairface.ATTRIBUTES, where=path.name)
+    assert set(violation.value.failures["failure_case"]) == {"03-Sep", "Oct-19"}
+    data_set = fairface.load(path)
+    assert data_set.pictures.height == 10_000
+    assert list(data_set.repairs) == [
+        "age '03-Sep' is '3-9', mended in 1246 rows",
+        "age 'Oct-19' is '10-19', mended in 1138 rows",
+    ]

@@ -1,0 +1,183 @@
+"""UTKFace, the AGE CSV, LFW and plain folders, as they are published and as they come out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from mtf import params as typed
+from mtf import shards, tables
+from mtf.datasets import age_csv, labelled, layout, lfw, utkface
+from mtf.errors import BadInput
+from mtf.params import Params
+from mtf.workspace import Workspace
+
+
+def picture(seed: int, px: int = 40) -> bytes:
+    random = np.random.default_rng(seed)
+    return cv2.imencode(".jpg", random.integers(0, 256, (px, px, 3), dtype=np.uint8))[1].tobytes()
+
+
+def test_utkface_says_age_gender_race_and_part_in_its_paths() -> None:
+    data_set = utkface.load(["part1/26_1_2_20170116174525125.jpg", "part2/61_0_4_20170109150557335.jpg.chip.jpg"])
+    assert data_set.pictures.select("part", "race", "gender", "age").rows() == [
+        ("1", "Asian", "Female", "Young"),
+        ("2", "Others", "Male", "Senior"),
+    ]
+    assert data_set.license.startswith("LicenseRef-")
+
+
+def test_utkface_files_without_the_race_are_reported() -> None:
+    names = ["61_1_20170109150557335.jpg", "39_1_20170116174525125.jpg.chip.jpg", "notes.txt", "me.jpg"]
+    data_set = utkface.load(["26_1_2_20170116174525125.jpg", *names])
+    assert data_set.pictures.height == 1
+    assert data_set.told()[1:] == [
+        "left out, a name that is not AGE_GENDER_RACE_DATE.jpg: 1",
+        "left out, no race in its name: 2",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("age", "group"),
+    [
+        (0, "Baby"),
+        (3, "Baby"),
+        (4, "Child"),
+        (13, "Teenager"),
+        (20, "Young"),
+        (31, "Adult"),
+        (60, "Middle"),
+        (61, "Senior"),
+    ],
+)
+def test_the_seven_age_groups_are_those_of_das(age: int, group: str) -> None:
+    assert utkface.age_group(age) == group
+
+
+def age_file(path: Path, rows: list[str]) -> Path:
+    path.write_text("age,ethnicity,gender,img_name,pixels\n" + "".join(f"{row}\n" for row in rows))
+    return path
+
+
+def numbers(level: int) -> str:
+    return " ".join([str(level)] * 2304)
+
+
+def test_the_age_csv_gives_pictures_and_labels(tmp_path: Path) -> None:
+    levels = " ".join(str(number % 256) for number in range(2304))
+    path = age_file(tmp_path / "age.csv", [f"1,2,0,20161219203650636.jpg.chip.jpg,{levels}", f"109,4,1,x,{numbers(7)}"])
+    data_set, pictures = age_csv.load(path)
+    assert data_set.pictures.select("ethnicity", "gender", "decade").rows() == [
+        ("Asian", "Male", "0-9"),
+        ("Others", "Female", "100-109"),
+    ]
+    stored = cv2.imdecode(np.frombuffer(pictures["000001.png"], np.uint8), cv2.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(stored.reshape(-1), np.arange(2304) % 256)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (f"x,2,0,a,{numbers(1)}", r"age\.csv row 2 column age: 'x' is not permitted; permitted: 0 to 119"),
+        (f"1,5,0,a,{numbers(1)}", r"row 2 column ethnicity: '5' is not permitted; permitted: 0 to 4"),
+        ("1,2,0,a,1 2 3", r"row 2 column pixels: '3 values' is not permitted; permitted: 2304 grey levels"),
+        (f"1,2,0,a,{numbers(256)}", r"row 2 column pixels: 256 is not permitted"),
+    ],
+)
+def test_a_bad_value_of_the_age_csv_is_named(tmp_path: Path, row: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        age_csv.load(age_file(tmp_path / "age.csv", [row]))
+
+
+def test_lfw_files_belong_to_the_person_of_their_folder() -> None:
+    files = ["lfw/Zoë_Ball/Zoë_Ball_0001.jpg", "lfw/AJ_Cook/AJ_Cook_0001.jpg", "lfw/AJ_Cook/AJ_Cook_0002.jpg"]
+    data_set = lfw.load([*files, "lfw/AJ_Cook/other.jpg", "lfw/README"])
+    assert data_set.pictures.select("identity", "name").unique(maintain_order=True).rows() == [
+        ("aj-cook", "AJ Cook"),
+        ("zoe-ball", "Zoë Ball"),
+    ]
+    assert data_set.told()[1:] == ["left out, a name that is not Name/Name_0001.jpg: 1"]
+
+
+def test_two_folders_of_one_slug_are_refused() -> None:
+    with pytest.raises(BadInput, match="'A b' and 'a-b' both come to 'a-b'"):
+        lfw.load_folder(["A b/1.jpg", "a-b/1.jpg"], license_id=None, creator="me")
+
+
+def test_a_plain_folder_states_no_license_unless_its_owner_does(tmp_path: Path) -> None:
+    assert lfw.load_folder(["s1/1.pgm", "top.jpg"], license_id=None, creator="me").license == "LicenseRef-Unstated"
+    data_set = lfw.load_folder(["s1/1.pgm", "s1/2.pgm"], license_id="CC0-1.0", creator="me")
+    assert data_set.license == "CC0-1.0"
+    labelled.write_roster(data_set, tmp_path / "roster.csv")
+    assert (tmp_path / "roster.csv").read_text() == "identity,name,files\ns1,s1,s1/1.pgm;s1/2.pgm\n"
+
+
+def test_a_person_with_two_labels_cannot_be_a_roster_row(tmp_path: Path) -> None:
+    rows = [{"file": f"{age}.jpg", "identity": "p", "name": "P", "part": None, "age": age} for age in ("Young", "Old")]
+    table = labelled.checked(rows, {"age": ["Young", "Old"]}, where="x")
+    data_set = labelled.DataSet("x", "CC0-1.0", "me", table, {"age": ["Young", "Old"]})
+    with pytest.raises(BadInput, match=r"x: p has the labels \['Young', 'Old'\] of age; import it as tables"):
+        labelled.write_roster(data_set, tmp_path / "roster.csv")
+
+
+@pytest.fixture
+def utk_folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "UTKFace"
+    for number in range(30):
+        path = folder / f"part{1 + number % 3}" / f"{5 + number}_{number % 2}_{number % 5}_2017{number:05}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(number if number != 29 else 0))
+    (folder / "part1" / "20_0_0_20170000001.jpg").write_bytes(b"no picture")
+    return folder
+
+
+def project_for(data_set: labelled.DataSet, sample_params: Params) -> Params:
+    raw = sample_params.model_dump(mode="json")
+    raw["tasks"] = {
+        name: {"column": name, "labels": list(labels), "per_identity": False}
+        for name, labels in data_set.attributes.items()
+    }
+    raw["train"]["tasks"] = raw["multitask"]["tasks"] = list(data_set.attributes)
+    return typed.parse(raw)
+
+
+def test_utkface_is_laid_out_as_das_divides_it(utk_folder: Path, tmp_path: Path, sample_params: Params) -> None:
+    files = layout.Files(utk_folder)
+    data_set = utkface.load(files.names())
+    params, workspace = project_for(data_set, sample_params), Workspace(tmp_path / "project")
+    split = layout.by_part(data_set.pictures)
+    told = layout.write(data_set, files.read, split, workspace, params)
+    assert told == ["left out, byte-identical to another: 1", "left out, not readable as a picture: 1"]
+    table = tables.read(tables.splits(params), workspace.table("split", "splits"))
+    assert dict(table["split"].value_counts().iter_rows()) == {"train": 10, "test": 10, "val": 9}
+    row = table.row(3, named=True)
+    data = shards.read(workspace.shard("crop", row["identity"]), row["offset"], row["size_bytes"])
+    assert hashlib.sha256(data).hexdigest() == row["image_id"]
+    assert set(table["license"]) == {utkface.LICENSE}
+
+
+def test_the_split_of_efrs_is_72_8_20_and_stratified() -> None:
+    random = np.random.default_rng(1)
+    gender = np.where(random.random(23_705) < 0.523, "Male", "Female")
+    pictures = pl.DataFrame({"gender": gender})
+    split = layout.stratified(pictures, "gender", seed=42)
+    assert dict(split.value_counts().iter_rows()) == {"train": 17_067, "val": 1_897, "test": 4_741}
+    for part in ("train", "val", "test"):
+        share = (pictures.filter(split == part)["gender"] == "Male").mean()
+        assert share == pytest.approx((gender == "Male").mean(), abs=0.001)
+
+
+def test_the_parameters_that_go_with_a_data_set_are_readable(sample_params: Params) -> None:
+    data_set = utkface.load(["26_1_2_20170116174525125.jpg"])
+    sections = yaml.safe_load(labelled.params_of(data_set, per_identity=False))
+    raw = sample_params.model_dump(mode="json")
+    raw["tasks"], raw["crawl"]["sources"] = sections["tasks"], sections["crawl"]["sources"]
+    raw["train"]["tasks"] = raw["multitask"]["tasks"] = ["race", "gender", "age"]
+    assert json.loads(typed.parse(raw).model_dump_json())["crawl"]["sources"][0]["license"] == utkface.LICENSE
