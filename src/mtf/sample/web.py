@@ -24,8 +24,8 @@ from mtf.sample.people import Person
 from mtf.sample.plan import WHOLE, Size, plan
 from mtf.takedowns import COLUMNS as TAKEDOWN_COLUMNS
 
-SLOW_S = 30.0
-"""How long the slow picture takes: far beyond `crawl.timeout_s`."""
+SLOW_S = 8.0
+"""How long the slow picture takes: beyond `crawl.timeout_s` of the sample's params.yaml."""
 PRIVATE_ADDRESS = "http://10.0.0.1/pictures/inside.jpg"
 _HTML = {"Content-Type": "text/html; charset=utf-8"}
 _MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
