@@ -68,6 +68,7 @@ def made_params(*, tasks: tuple[str, ...] = tuple(TASKS), **changes: dict[str, A
         raw |= {name: raw.get(name, {}) | section for name, section in sections.items()}
     raw["tasks"] = {name: TASKS[name] for name in tasks}
     raw["train"]["tasks"] = list(tasks)
+    raw["multitask"]["tasks"] = list(tasks)
     return parameters.parse(raw)
 
 

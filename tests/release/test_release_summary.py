@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -49,6 +50,6 @@ def test_the_summary_says_where_to_look_further(data_set: Workspace):
     assert "dvc metrics show" in shown(data_set)
 
 
-def test_before_any_run_the_summary_says_how_to_make_one(project: Workspace):
+def test_before_any_run_the_summary_says_how_to_make_one(tmp_path: Path):
     with pytest.raises(BadInput, match="no figures yet; run the pipeline"):
-        shown(project)
+        shown(Workspace(tmp_path))
