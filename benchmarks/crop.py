@@ -1,0 +1,111 @@
+"""The crop stage on the 535 Congress portraits, against the loop that everyone writes first.
+
+    python benchmarks/crop.py [--workers 2] [--portraits 535]
+
+The loop: `imread`, `detectMultiScale(gray, 1.1, 5)` at full size, each face `imwrite`n to a folder. It runs twice:
+with OpenCV's own threads, as it would by default, and with one. The stage: `mtf.stages.crop.run`, whole: shards
+read, faces found with the parameters of params.yaml, crops, tables and figures written and flushed to disk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import cv2.data
+import polars as pl
+
+import crawled_project
+from mtf import params
+from mtf.params import Compute, Params
+from mtf.stages import crop
+from mtf.workspace import Workspace
+
+TARGET = 6.0
+
+
+class Result(NamedTuple):
+    seconds: float
+    with_faces: int
+    boxes: int
+
+
+def portraits(count: int) -> dict[str, bytes]:
+    with tarfile.open(crawled_project.REAL_DATA / "congress" / "portraits.tar") as tar:
+        files = {Path(member.name).stem: tar.extractfile(member) for member in tar if member.isfile()}
+        return {name: file.read() for name, file in list(files.items())[:count] if file}
+
+
+def naive_loop(pictures: dict[str, bytes], folder: Path, *, threads: int) -> Result:
+    source, target = folder / "pictures", folder / f"crops-{threads}"
+    source.mkdir(exist_ok=True)
+    target.mkdir()
+    for name, data in pictures.items():
+        (source / f"{name}.jpg").write_bytes(data)
+    cv2.setNumThreads(threads)
+    began = time.perf_counter()
+    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    found = {}
+    for path in sorted(source.iterdir()):
+        image = cv2.imread(str(path))
+        boxes = cascade.detectMultiScale(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), 1.1, 5)
+        for number, (x, y, width, height) in enumerate(boxes):
+            cv2.imwrite(str(target / f"{path.stem}-{number}.jpg"), image[y : y + height, x : x + width])
+        found[path.stem] = len(boxes)
+    seconds = time.perf_counter() - began
+    return Result(seconds, sum(count > 0 for count in found.values()), sum(found.values()))
+
+
+def stage(pictures: dict[str, bytes], folder: Path, settings: Params) -> Result:
+    workspace = Workspace(folder / "project")
+    crawled_project.write_crawl(workspace, {name: [data] for name, data in pictures.items()})
+    seconds = timed(lambda: crop.run(workspace, settings))
+    faces = pl.read_parquet(workspace.table("crop", "faces"))
+    return Result(seconds, faces["image_id"].n_unique(), faces.height)
+
+
+def timed(work: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--portraits", type=int, default=535)
+    arguments = parser.parse_args()
+    if not crawled_project.REAL_DATA.is_dir():
+        sys.exit(f"crop: skipped, no real pictures at {crawled_project.REAL_DATA}")
+    settings = params.load(crawled_project.ROOT / "params.yaml")
+    settings = settings.model_copy(update={"compute": Compute(workers=arguments.workers)})
+    print(f"machine: {crawled_project.machine()}")
+    pictures = portraits(arguments.portraits)
+    threads = cv2.getNumThreads()
+    with tempfile.TemporaryDirectory() as folder:
+        rivals = {count: naive_loop(pictures, Path(folder), threads=count) for count in dict.fromkeys((threads, 1))}
+        ours = stage(pictures, Path(folder), settings)
+    print(f"{'':34}{'seconds':>9}{'images/s':>10}{'with a face':>13}{'boxes':>7}{'ratio':>8}")
+    for count, result in rivals.items():
+        show(f"naive loop, OpenCV threads: {count}", result, len(pictures), ratio=result.seconds / ours.seconds)
+    show(f"mtf crop, processes: {arguments.workers}", ours, len(pictures), ratio=None)
+    default = rivals[threads]
+    print(f"ratio to the loop as it runs by default: {default.seconds / ours.seconds:.1f} (target {TARGET:.0f})")
+    print(f"portraits with a face: {ours.with_faces} against {default.with_faces} (target: at least as many)")
+
+
+def show(name: str, result: Result, images: int, *, ratio: float | None) -> None:
+    ratio_text = "" if ratio is None else f"{ratio:8.1f}"
+    rate = images / result.seconds
+    print(f"{name:34}{result.seconds:9.1f}{rate:10.1f}{result.with_faces:13}{result.boxes:7}{ratio_text}")
+
+
+if __name__ == "__main__":
+    main()
