@@ -167,7 +167,7 @@ class OpenRoom:
     def ask(self, reviewer: str, operator: str, *, timeout_s: float = 20, **params: Any) -> dict[str, Any]:
         """What the screen's operator answers. Raises OSError where the server is not there."""
         asked = {"operator_uri": f"@mtf/review/{operator}", "dataset_name": f"sample-{reviewer}", "params": params}
-        request = urllib.request.Request(  # noqa: S310 (loopback)
+        request = urllib.request.Request(
             f"http://127.0.0.1:{self.port}/operators/execute",
             data=json.dumps(asked).encode(),
             headers={"Content-Type": "application/json"},

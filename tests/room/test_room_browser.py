@@ -79,9 +79,19 @@ class Screen:
             self._click(number, 12, 12)
             self.page.wait_for_timeout(250)
 
+    def _place(self, number: int) -> dict[str, float]:
+        """Where a face lies, once the grid has come to rest."""
+        face, before = self.page.locator("[data-cy=looker]").nth(number), None
+        for _ in range(120):
+            place = face.bounding_box(timeout=WAIT_MS)
+            if place is not None and place == before:
+                return {name: float(value) for name, value in place.items()}
+            before = place
+            self.page.wait_for_timeout(500)
+        raise AssertionError("the grid does not come to rest")
+
     def _click(self, number: int, x: int, y: int) -> None:
-        place = self.page.locator("[data-cy=looker]").nth(number).bounding_box()
-        assert place is not None
+        place = self._place(number)
         self.page.mouse.move(place["x"] + x + 2, place["y"] + y + 2)
         self.page.wait_for_timeout(200)
         self.page.mouse.click(place["x"] + x, place["y"] + y)

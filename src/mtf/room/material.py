@@ -71,6 +71,11 @@ class Material:
         split = self.outcomes.filter(pl.col("outcome") == consensus.Outcome.CONFLICT)
         return split.select(*FACE, "step", "detail")
 
+    def conflicts_of(self, face: Key) -> str:
+        """How the panel is split on a face, in words; empty where it is not."""
+        found = self.conflicts.filter(identity=face.identity, face_id=face.face_id)
+        return "; ".join(f"{step}: {detail}" for step, detail in found.select("step", "detail").iter_rows())
+
     def row(self, face: Key) -> int:
         """The face's place in `faces`; raises KeyError where there is no such face."""
         return self._rows[face]

@@ -1,0 +1,124 @@
+"""How far the review is: per step and reviewer, how well they agree, and how long it will take."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from mtf.params import Params
+from mtf.review import agreement
+from mtf.room.material import Material
+from mtf.room.opening import material_of
+from mtf.room.queue import STEPS, funnel, owed
+from mtf.workspace import Workspace
+
+# A longer gap between two decisions is a pause, not work.
+PAUSE = timedelta(minutes=2)
+LEAST_WORK_S = 5.0
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """`open_faces` counts what is owed now; a verdict that sends a face on opens the next step's."""
+
+    name: str
+    done: dict[str, int]
+    open_faces: dict[str, int]
+    faces_per_hour: float | None
+    hours_left: float | None
+
+
+@dataclass(frozen=True)
+class Status:
+    faces: int
+    panel: int
+    reviewers: list[Reviewer]
+    agreement: dict[str, dict[str, float]]
+    conflicts: dict[str, int]
+    held_back: dict[str, int]
+    unmatched: int
+    torn: list[str]
+
+
+def measure(workspace: Workspace, params: Params) -> Status:
+    """Read the tables and the ledger, and count. Needs no database."""
+    material, torn = material_of(workspace, params)
+    names = material.matched["reviewer"].unique().sort().to_list()
+    return Status(
+        faces=material.faces.height,
+        panel=material.reviewers,
+        reviewers=[_reviewer(material, name) for name in names],
+        agreement=agreement.by_step(material.votes, reviewers=material.reviewers, seed=params.seed),
+        conflicts=_by_step(material.conflicts),
+        held_back=_by_step(material.outcomes.filter(pl.col("outcome").is_in(["undecided", "conflict"]))),
+        unmatched=material.matched["face_id"].null_count(),
+        torn=torn,
+    )
+
+
+def _reviewer(material: Material, name: str) -> Reviewer:
+    opinions = material.opinions_of(name)
+    open_faces = funnel(owed(material.faces, opinions, material.settled))
+    rate = faces_per_hour(material.matched.filter(pl.col("reviewer") == name))
+    left = sum(open_faces.values())
+    return Reviewer(name, _by_step(opinions), open_faces, rate, round(left / rate, 2) if rate else None)
+
+
+def faces_per_hour(decisions: pl.DataFrame) -> float | None:
+    """Verdicts per hour of work; a pause of more than two minutes is none. None where there is too little to tell.
+
+    Faces decided with one key have one time, so that a page is as quick as it was.
+    """
+    times = decisions.filter(~pl.col("verdict").is_in(["undo", "label", "skip"]))["time"].sort()
+    gaps = times.diff().drop_nulls()
+    working = gaps.filter(gaps <= PAUSE)
+    worked_s = float(working.dt.total_microseconds().sum()) / 1e6
+    return round(working.len() / (worked_s / 3600), 1) if worked_s >= LEAST_WORK_S else None
+
+
+def _by_step(rows: pl.DataFrame) -> dict[str, int]:
+    counts = dict(rows["step"].value_counts().iter_rows())
+    return {str(step): counts.get(str(step), 0) for step in STEPS}
+
+
+def as_json(status: Status) -> str:
+    return json.dumps({"version": 1, **asdict(status)}, indent=2)
+
+
+def as_text(status: Status) -> str:
+    """A table per reviewer, then the agreement, then what needs attention."""
+    lines = [f"{status.faces} faces to review, a panel of {status.panel}", "", _row("done / open", STEPS)]
+    for one in status.reviewers:
+        cells = [f"{one.done[str(step)]} / {one.open_faces[str(step)]}" for step in STEPS]
+        pace = f"   {one.faces_per_hour:.0f} an hour, {one.hours_left:.1f} h left" if one.faces_per_hour else ""
+        lines.append(_row(one.name, cells) + pace)
+    if not status.reviewers:
+        lines.append("nobody has decided anything yet; begin with `mtf review open --reviewer NAME`")
+    lines += ["", *_agreement_lines(status), _row("conflicts", list(status.conflicts.values()))]
+    lines.append(_row("held back", list(status.held_back.values())))
+    if any(status.conflicts.values()):
+        lines.append("`mtf review adjudicate --reviewer NAME` opens the joint session on the conflicts.")
+    if status.unmatched:
+        lines.append(f"{status.unmatched} lines of the ledger meet no face that is here now")
+    return "\n".join([*lines, *(f"ledger: {line}" for line in status.torn)])
+
+
+def _agreement_lines(status: Status) -> list[str]:
+    measures = {"raw": "agreement", "kappa": "Fleiss' kappa", "alpha": "Krippendorff's alpha"}
+    return [
+        _row(title, [_with_interval(status.agreement.get(str(step), {}), name) for step in STEPS])
+        for name, title in measures.items()
+    ]
+
+
+def _with_interval(figures: dict[str, float], name: str) -> str:
+    if name not in figures:
+        return "-"
+    return f"{figures[name]:.2f} [{figures[f'{name}_low']:.2f}, {figures[f'{name}_high']:.2f}]"
+
+
+def _row(title: str, cells: object) -> str:
+    return f"{title:<22}" + "".join(f"{cell!s:>22}" for cell in cells)  # ty: ignore[not-iterable] (tuples and lists)
