@@ -62,7 +62,9 @@ def own_project(folder: Path, roster: str, changes: Mapping[str, Any]) -> Path:
     settings["tasks"] = {}
     (folder / "data" / "review").mkdir(parents=True)
     (folder / "data" / "roster.csv").write_text(roster, encoding="utf-8")
-    (folder / "params.yaml").write_text(yaml.safe_dump(merged(settings, changes), allow_unicode=True))
+    settings = merged(settings, changes)
+    settings["multitask"]["tasks"] = list(settings["tasks"])
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings, allow_unicode=True))
     return folder
 
 

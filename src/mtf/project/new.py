@@ -155,7 +155,9 @@ def _sections_from_licenses(sample: str, tasks: list[str]) -> str:
     """The rest of the sample's parameters, with the paper's picture size and this roster's tasks."""
     rest = sample[sample.index("\nlicenses:") + 1 :]
     rest = re.sub(r"size_px: 256 .*", "size_px: 1024", rest)
-    return re.sub(r"tasks: \[recognition[^\]]*\]", f"tasks: [{', '.join(tasks)}]", rest)
+    rest = re.sub(r"tasks: \[recognition[^\]]*\]", f"tasks: [{', '.join(tasks)}]", rest)
+    attributes = tasks[1:] or tasks
+    return re.sub(r"tasks: \[race[^\]]*\]", f"tasks: [{', '.join(attributes)}]", rest)
 
 
 def _write_data(folder: Path, table: list[list[str]]) -> None:
