@@ -1,0 +1,190 @@
+"""The label classifier of EFRS: 48×48 grey pictures, logistic regression or one of three small CNNs (section 4).
+
+The report's first convolution keeps 48×48, so its padding is 1 and not the 2 that the text says; with that, the
+parameter counts are those of its Table 2. Its "total" column counts the optimizer's slots as well.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+from torch.nn import functional
+
+from mtf.errors import bad_value
+
+SIDE_PX = 48
+HIDDEN = {"cnn1": [128], "cnn2": [1024], "cnn3": [128, 128]}
+NAMES = ("logistic", *HIDDEN)
+EPOCHS = 10
+# The report names neither batch nor rate: these are the defaults of the libraries it uses (Keras, scikit-learn).
+BATCH, LEARNING_RATE = 32, 0.001
+MAX_ITERATIONS = 100
+
+
+class LabelClassifier(Protocol):
+    """Grey pictures (n, 48, 48) uint8 in, a probability per label out."""
+
+    name: str
+    history: list[dict[str, float]]
+
+    def probabilities(self, pictures: np.ndarray) -> np.ndarray:
+        """(n, labels), rows summing to 1."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What `restored` makes the classifier from again: tensors and plain values."""
+        ...
+
+
+def network(name: str, labels: int) -> nn.Module:
+    """CNN model 1, 2 or 3 with one output per label; takes (n, 1, 48, 48) of 0 to 1."""
+    layers: list[nn.Module] = [
+        *(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU()),
+        *(nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(32, 64, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+    ]
+    width = 64 * 9 * 9
+    for hidden in HIDDEN[name]:
+        layers += [nn.Linear(width, hidden), nn.ReLU()]
+        width = hidden
+    return nn.Sequential(*layers, nn.Linear(width, labels))
+
+
+@dataclass
+class Logistic:
+    """scikit-learn's logistic regression with its defaults, on grey levels of 0 to 1."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+    name: str = "logistic"
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def probabilities(self, pictures: np.ndarray) -> np.ndarray:
+        scores = torch.from_numpy(_flat(pictures) @ self.weights.T + self.bias)
+        if len(self.bias) == 1:
+            scores = torch.cat([torch.zeros_like(scores), scores], dim=1)
+        return scores.softmax(dim=1).numpy()
+
+    def state(self) -> dict[str, Any]:
+        return {"weights": torch.from_numpy(self.weights), "bias": torch.from_numpy(self.bias)}
+
+
+@dataclass
+class Cnn:
+    name: str
+    network: nn.Module
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def probabilities(self, pictures: np.ndarray) -> np.ndarray:
+        device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+        self.network.to(device).eval()
+        with torch.inference_mode():
+            parts = [
+                self.network(_as_input(pictures[start : start + 512]).to(device)).softmax(dim=1).cpu()
+                for start in range(0, len(pictures), 512)
+            ]
+        return torch.cat(parts).numpy()
+
+    def state(self) -> dict[str, Any]:
+        return dict(self.network.to("cpu").state_dict())
+
+
+def fit(
+    name: str,
+    train: tuple[np.ndarray, np.ndarray],
+    val: tuple[np.ndarray, np.ndarray],
+    *,
+    labels: int,
+    seed: int,
+    epochs: int = EPOCHS,
+) -> LabelClassifier:
+    """Train by the report's protocol; pairs are pictures (n, 48, 48) uint8 and numbers of labels (n,).
+
+    A CNN trains for `epochs`, then anew for as many epochs as gave the least validation loss. Its outputs go through
+    a softmax; with the report's sigmoid the two outputs would not be a distribution. `history` has every epoch.
+    """
+    if name not in NAMES:
+        raise bad_value("label classifier", name, ", ".join(NAMES))
+    if name == "logistic":
+        found = LogisticRegression(max_iter=MAX_ITERATIONS).fit(_flat(train[0]), train[1])
+        return Logistic(found.coef_.astype(np.float64), found.intercept_.astype(np.float64))
+    explored = _trained(name, train, val, labels=labels, seed=seed, epochs=epochs)
+    least = int(np.argmin([epoch["val_loss"] for epoch in explored.history])) + 1
+    refitted = _trained(name, train, None, labels=labels, seed=seed, epochs=least)
+    return Cnn(name, refitted.network, explored.history)
+
+
+def _trained(
+    name: str,
+    train: tuple[np.ndarray, np.ndarray],
+    val: tuple[np.ndarray, np.ndarray] | None,
+    *,
+    labels: int,
+    seed: int,
+    epochs: int,
+) -> Cnn:
+    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = network(name, labels).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    order = torch.Generator().manual_seed(seed)
+    pictures, targets = torch.from_numpy(train[0]), torch.from_numpy(train[1])
+    history = []
+    for _ in range(epochs):
+        model.train()
+        total, right = 0.0, 0
+        for batch in torch.randperm(len(targets), generator=order).split(BATCH):
+            scores = model(_scaled(pictures[batch].to(device)))
+            wanted = targets[batch].to(device)
+            loss = functional.cross_entropy(scores, wanted)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += float(loss.detach()) * len(batch)
+            right += int((scores.argmax(dim=1) == wanted).sum())
+        figures = {"train_loss": total / len(targets), "train_accuracy": right / len(targets)}
+        if val is not None:
+            chances = Cnn(name, model).probabilities(val[0])
+            own = chances[np.arange(len(val[1])), val[1]].clip(1e-12)
+            hits = chances.argmax(axis=1) == val[1]
+            figures |= {"val_loss": float(-np.log(own).mean()), "val_accuracy": float(hits.mean())}
+        history.append(figures)
+    return Cnn(name, model, history)
+
+
+def restored(name: str, state: dict[str, Any], labels: int) -> LabelClassifier:
+    if name == "logistic":
+        return Logistic(state["weights"].numpy(), state["bias"].numpy())
+    model = network(name, labels)
+    model.load_state_dict(state)
+    return Cnn(name, model.eval())
+
+
+def grey(pictures: np.ndarray) -> np.ndarray:
+    """(n, 48, 48, 3) uint8 RGB → (n, 48, 48) uint8, by the weights of ITU-R BT.601 as OpenCV uses them."""
+    return np.rint(pictures @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
+
+
+def _as_input(pictures: np.ndarray) -> torch.Tensor:
+    return _scaled(torch.from_numpy(np.ascontiguousarray(pictures)))
+
+
+def _scaled(pictures: torch.Tensor) -> torch.Tensor:
+    return pictures.unsqueeze(1).float().div_(255)
+
+
+def _flat(pictures: np.ndarray) -> np.ndarray:
+    return pictures.reshape(len(pictures), -1).astype(np.float64) / 255
+
+
+def to_bytes(content: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
