@@ -21,13 +21,14 @@ from mtf.atomic import replacing
 DIGEST = "digest"
 ROWS = "rows.parquet"
 _BLOCK = 512
+_COPIED = 2**20  # bytes at a time: most members go in one piece
 
 
 class ShardWriter:
     """Adds members to a shard that is being written. Made by `writing`."""
 
     def __init__(self, path: Path, digest: str) -> None:
-        self._tar = tarfile.open(path, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 (closed by `close`)
+        self._tar = tarfile.open(path, "w", format=tarfile.PAX_FORMAT, copybufsize=_COPIED)  # noqa: SIM115
         self._has_rows = False
         self.add(DIGEST, digest.encode("ascii"))
 

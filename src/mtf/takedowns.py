@@ -63,10 +63,10 @@ class Takedowns:
         return self._by_value[Kind.IDENTITY].get(identity)
 
     def of_page(self, page_url: str | None) -> Takedown | None:
-        return self._by_value[Kind.PAGE].get(address_key(page_url)) if page_url else None
+        return self._of_address(Kind.PAGE, page_url)
 
     def of_picture(self, url: str) -> Takedown | None:
-        return self._by_value[Kind.PICTURE].get(address_key(url))
+        return self._of_address(Kind.PICTURE, url)
 
     def of_image(self, image_id: str | None) -> Takedown | None:
         return self._by_value[Kind.IMAGE_ID].get(image_id or "")
@@ -74,6 +74,10 @@ class Takedowns:
     def of_address(self, *, identity: str, url: str, page_url: str | None) -> Takedown | None:
         """What forbids to fetch `url` at all."""
         return self.of_identity(identity) or self.of_picture(url) or self.of_page(page_url)
+
+    def _of_address(self, kind: Kind, url: str | None) -> Takedown | None:
+        requests = self._by_value[kind]
+        return requests.get(address_key(url)) if requests and url else None
 
     @property
     def content_hashes(self) -> frozenset[int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 from protego import Protego
@@ -20,6 +21,7 @@ from mtf.tables import Fetched
 
 MAX_ROBOTS_BYTES = 2_000_000
 _TOO_MANY_REQUESTS = 429
+_TELLING = frozenset({optouts.X_ROBOTS_TAG, "tdm-reservation"})
 
 Headers = tuple[tuple[str, str], ...]
 Value = TypeVar("Value")
@@ -62,7 +64,8 @@ class Reservations:
     @staticmethod
     def of_headers(headers: Headers) -> list[str]:
         """What the headers of an answer reserve. Read one by one: no signal may hide another that is binding."""
-        return [signal for header in headers if (signal := optouts.of_headers([header], agent=ROBOT))]
+        telling = [header for header in headers if header[0].lower() in _TELLING]
+        return [signal for header in telling if (signal := optouts.of_headers([header], agent=ROBOT))]
 
     def enforce(self, signals: Iterable[str | None]) -> None:
         """Raises Failed(OPTED_OUT) where one of `signals` is binding."""
@@ -97,6 +100,11 @@ class Reservations:
         return optouts.read_tdmrep(answer.body) if answer.is_success else ()
 
 
+@lru_cache(maxsize=4096)
+def _site(url: str) -> URL:
+    return URL(url).origin()
+
+
 class _OncePerSite(Generic[Value]):
     """The answer of `read(site)`, or its failure, kept for the run; asked for by many at once, it is read once."""
 
@@ -105,10 +113,11 @@ class _OncePerSite(Generic[Value]):
         self._found: dict[URL, asyncio.Future[Value]] = {}
 
     async def of(self, url: str) -> Value:
-        site = URL(url).origin()
+        site = _site(url)
         if site not in self._found:
             self._found[site] = asyncio.ensure_future(self._read(site))
             # A failure is raised to those who ask; nobody else needs to hear of it.
             self._found[site].add_done_callback(lambda future: future.cancelled() or future.exception())
+        found = self._found[site]
         # A cancelled asker must not cancel what others wait for.
-        return await asyncio.shield(self._found[site])
+        return found.result() if found.done() else await asyncio.shield(found)
