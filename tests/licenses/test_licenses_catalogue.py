@@ -290,6 +290,6 @@ def test_no_text_makes_it_fail(text: str) -> None:
     ],
 )
 def test_hostile_text_takes_no_time(hostile: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     catalogue.normalise(hostile)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5

@@ -166,10 +166,10 @@ def test_author_and_title_are_read_without_control_characters() -> None:
     ],
 )
 def test_a_hostile_page_states_nothing_in_little_time(body: bytes) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     said = read_page(body, page_url=PAGE, picture_url=PICTURE)
     assert said.license is None
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_page_in_another_encoding_is_read() -> None:
