@@ -55,8 +55,14 @@ class Material:
 
     @cached_property
     def outcomes(self) -> pl.DataFrame:
-        """The panel's verdicts when the room was opened, as `consensus.verdicts` gives them."""
-        return consensus.verdicts(self.votes, reviewers=self.reviewers)
+        """The panel's verdicts when the room was opened, as `consensus.verdicts` gives them.
+
+        Here a split is a conflict only when everyone has voted: until then another's vote may still settle it.
+        """
+        found = consensus.verdicts(self.votes, reviewers=self.reviewers)
+        is_early = (pl.col("outcome") == consensus.Outcome.CONFLICT) & (pl.col("given") < self.reviewers)
+        undecided = pl.lit(consensus.Outcome.UNDECIDED.value)
+        return found.with_columns(outcome=pl.when(is_early).then(undecided).otherwise("outcome"))
 
     @cached_property
     def settled(self) -> pl.DataFrame:

@@ -113,7 +113,8 @@ def _neighbours(
     return similar
 
 
-def _among(embeddings: np.ndarray, labelled: np.ndarray, accepted: np.ndarray) -> np.ndarray:
+def _among(stored: np.ndarray, labelled: np.ndarray, accepted: np.ndarray) -> np.ndarray:
+    embeddings = stored.astype(np.float32)
     alike = embeddings @ embeddings.T
     np.fill_diagonal(alike, -1.0)
     good = labelled & accepted
