@@ -6,6 +6,8 @@ from mtf.faces import decode
 from mtf.faces.quality import perceptual_hash
 
 HASH_SIDE_PX = 64
+SAME_PICTURE_BITS = 6
+"""Of 64 bits: recompressed and resized copies differ in a few, other pictures of a person in some thirty."""
 
 
 def picture_hash(data: bytes, *, max_pixels: int) -> int:
