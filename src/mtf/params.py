@@ -145,9 +145,9 @@ class Crop(Section):
         "frontalface_default"
     )
     scale_factor: Annotated[float, Field(gt=1.0, le=2.0)] = 1.15
-    min_neighbors: Annotated[int, Field(ge=0, le=50)] = 3
-    min_face_share: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    detection_side_px: Annotated[int, Field(ge=64, le=4096)] = 224
+    min_neighbors: Annotated[int, Field(ge=0, le=50)] = 2
+    min_face_share: Annotated[float, Field(gt=0, lt=1)] = 0.12
+    detection_side_px: Annotated[int, Field(ge=64, le=4096)] = 192
     margin_share: Annotated[float, Field(ge=0, le=2)] = 0.2
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
 
