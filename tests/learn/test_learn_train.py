@@ -65,6 +65,14 @@ def test_the_stages_learn_separable_shapes_and_measure_it(tmp_path: Path, sample
     assert confusion.columns == ["actual", "predicted"]
     assert confusion["actual"].to_list() == race["label"].to_list()
 
+    fairness = figures(workspace.metrics("fairness"))["race"]["small_cnn"]
+    assert list(fairness) == ["gender", "age", "gender × age"]
+    males = race.join(pl.read_parquet(workspace.table("split", "splits")), on="face_id").filter(gender="Males")
+    right = (males["label"] == males["predicted"]).mean()
+    assert fairness["gender"]["groups"]["Males"]["accuracy"] == pytest.approx(right, abs=1e-4)
+    assert fairness["gender"]["groups"]["Males"]["n"] == 9
+    assert pl.read_csv(workspace.plots("fairness.csv")).height == (2 + 2 + 4) + (4 + 2 + 8)
+
     trained = figures(workspace.metrics("train/small_cnn/race"))
     assert 1 <= trained["best_epoch"] <= trained["epochs"] <= 15
     assert trained["training_images"] == 48

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mtf.cli import audit, dataset, project, publish, review, sample, stages, summary, takedown
+from mtf.cli import audit, dataset, label, project, publish, review, sample, stages, summary, takedown
 from mtf.errors import MtfError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ publish.add_to(app)
 sample.add_to(app)
 review.add_to(app)
 dataset.add_to(app)
+label.add_to(app)
 
 
 def main() -> None:

@@ -81,7 +81,11 @@ def tables(
         raise BadInput(f"{kind}: it has no labels to train on but identities; use `mtf dataset roster`")
     raw = yaml.safe_load(here.params.read_text(encoding="utf-8"))
     raw["tasks"] = yaml.safe_load(labelled.params_of(data_set, per_identity=False))["tasks"]
-    raw["train"]["tasks"] = raw["multitask"]["tasks"] = list(data_set.attributes)
+    raw["train"]["tasks"] = list(data_set.attributes)
+    raw["multitask"] = (raw.get("multitask") or {"backbone": "small_cnn", "weightings": ["equal"]}) | {
+        "tasks": list(data_set.attributes),
+        "recipe": raw["train"]["recipe"],
+    }
     typed = params.parse(raw)
     split = _split(kind, data_set, seed=typed.seed)
     told = layout.write(data_set, read, split, Workspace(to), typed)

@@ -64,9 +64,19 @@ def add_to(app: typer.Typer) -> None:
         run_stage("multitask", weighting=weighting)
 
     @app.command()
-    def evaluate() -> None:
+    def evaluate(
+        paper_tables: Annotated[
+            bool, typer.Option("--paper-tables", help="Show the last figures as the paper's Tables 5 to 8 instead.")
+        ] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="With --paper-tables: as JSON.")] = False,
+    ) -> None:
         """Measure the trained models on the test split."""
-        run_stage("evaluate")
+        if not paper_tables:
+            run_stage("evaluate")
+            return
+        from mtf.cli import paper_tables as shown
+
+        shown.show(as_json=as_json)
 
     @app.command()
     def release(

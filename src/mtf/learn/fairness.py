@@ -89,6 +89,31 @@ def summary(rows: Sequence[Mapping[str, Any]], *, least_n: int = LEAST_N) -> dic
     }
 
 
+def report(
+    predictions: pl.DataFrame, attributes: Mapping[str, Sequence[str]], *, seed: int, least_n: int = LEAST_N
+) -> dict[str, dict[str, Any]]:
+    """By each attribute, and by all of them together (`A × B`): the summary, and n, accuracy, low and high by group.
+
+    What is undefined is left out, so that every value is a number.
+    """
+    chosen = [[name] for name in attributes] + ([list(attributes)] if len(attributes) > 1 else [])
+    found = {}
+    for names in chosen:
+        rows = by_group(predictions, {name: attributes[name] for name in names}, seed=seed, least_n=least_n)
+        groups = {
+            " ".join(row[name] for name in names): _defined(
+                {figure: row[figure] for figure in ("n", "accuracy", "low", "high")}
+            )
+            for row in rows
+        }
+        found[" × ".join(names)] = {"summary": _defined(summary(rows, least_n=least_n)), "groups": groups}
+    return found
+
+
+def _defined(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in figures.items() if value is not None}
+
+
 def spread(figures: Sequence[float | None]) -> dict[str, float | None]:
     """EFRS's statistic of one metric over subgroups: mean, std and spread (greatest less least).
 

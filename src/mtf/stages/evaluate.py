@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def run(workspace: Workspace, params: Params) -> None:
-    """Writes metrics/evaluate.json, build/evaluate/predictions.parquet and confusions under plots/confusion."""
+    """Writes metrics/evaluate.json, metrics/fairness.json, build/evaluate/predictions.parquet, and plots of both."""
     from mtf.learn import data, inputs, metrics
 
     splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
@@ -44,6 +44,7 @@ def run(workspace: Workspace, params: Params) -> None:
             predictions.append(_predictions(splits, test, probabilities, model=model, task=task, labels=labels))
             _write_confusion(workspace, predictions[-1], model=model, task=task)
         _print(task, figures[task], images=len(test))
+    _write_fairness(workspace, params, splits, pl.concat(predictions))
     tables.write(tables.PREDICTIONS, pl.concat(predictions), workspace.table("evaluate", "predictions"))
     atomic.write_json(workspace.metrics("evaluate"), figures)
 
@@ -78,6 +79,32 @@ def _write_confusion(workspace: Workspace, predictions: pl.DataFrame, *, model: 
     """One row per test image, as DVC's confusion template wants it."""
     rows = predictions.select(actual="label", predicted="predicted")
     atomic.write_text(workspace.plots("confusion") / model / f"{task}.csv", rows.write_csv())
+
+
+def _write_fairness(workspace: Workspace, params: Params, splits: pl.DataFrame, predictions: pl.DataFrame) -> None:
+    """metrics/fairness.json (task → model → attribute → groups), and the same as a table, plots/fairness.csv."""
+    from mtf.learn import fairness
+
+    attributes = {column: task.labels for column, task in params.attributes.items()}
+    wide = predictions.join(splits.select("identity", "face_id", *attributes), on=["identity", "face_id"])
+    found: dict[str, dict[str, Any]] = {}
+    for task in params.train.tasks:
+        others = {name: names for name, names in attributes.items() if name != params.tasks[task].column}
+        found[task] = {
+            model: fairness.report(wide.filter(task=task, model=model), others, seed=params.seed)
+            for model in params.train.models
+        }
+    rows = [
+        {"task": task, "model": model, "attribute": attribute, "group": group, **figures}
+        for task, models in found.items()
+        for model, by in models.items()
+        for attribute, part in by.items()
+        for group, figures in part["groups"].items()
+    ]
+    atomic.write_json(workspace.metrics("fairness"), found)
+    columns = ("task", "model", "attribute", "group", "n", "accuracy", "low", "high")
+    table = pl.DataFrame([{name: row.get(name) for name in columns} for row in rows], infer_schema_length=None)
+    atomic.write_text(workspace.plots("fairness.csv"), table.write_csv())
 
 
 def _print(task: str, figures: dict[str, dict[str, float]], *, images: int) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from mtf import atomic, tables
-from mtf.errors import bad_value
-from mtf.params import Params
+from mtf.errors import BadInput, bad_value
+from mtf.params import MultiTask, Params
 from mtf.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
 
     Raises BadInput for a weighting that params.yaml does not name.
     """
-    if weighting not in params.multitask.weightings:
-        known = ", ".join(params.multitask.weightings)
+    wanted = _wanted(params)
+    if weighting not in wanted.weightings:
+        known = ", ".join(wanted.weightings)
         raise bad_value("--weighting", weighting, f"params.yaml's multitask.weightings: {known}")
     from mtf.learn import inputs, multitask, train
     from mtf.learn import weighting as weightings
@@ -35,13 +36,13 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
         splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
     )
     examples = {split: _examples(params, splits, pictures, split, labels) for split in tables.SPLITS}
-    recipe = params.train.recipes[params.multitask.recipe]
+    recipe = params.train.recipes[_wanted(params).recipe]
     network = multitask.start(
-        params.multitask.backbone,
+        wanted.backbone,
         {task: len(names) for task, names in labels.items()},
         input_px=params.train.input_px,
         seed=params.seed,
-        weights=workspace.root / params.multitask.weights if params.multitask.weights else None,
+        weights=workspace.root / wanted.weights if wanted.weights else None,
     )
     fitted = train.fit_multitask(
         network,
@@ -49,7 +50,7 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
         examples["train"],
         examples["val"],
         recipe=recipe,
-        batch=recipe.batches.get(params.multitask.backbone, recipe.batch),
+        batch=recipe.batches.get(wanted.backbone, recipe.batch),
         seed=params.seed,
         curves=workspace.plots("multitask") / weighting / "curves",
     )
@@ -59,10 +60,16 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
     _report(workspace, params, splits, predictions, labels, weighting=weighting, epochs=fitted.best_epoch)
 
 
+def _wanted(params: Params) -> MultiTask:
+    if params.multitask is None:
+        raise BadInput("params.yaml: multitask: missing; it names the tasks, the backbone and the weightings")
+    return params.multitask
+
+
 def _labels(params: Params, splits: pl.DataFrame) -> dict[str, list[str]]:
     from mtf.learn import data
 
-    return {task: data.labels_of(params.tasks[task], splits) for task in params.multitask.tasks}
+    return {task: data.labels_of(params.tasks[task], splits) for task in _wanted(params).tasks}
 
 
 def _examples(
@@ -83,12 +90,12 @@ def _save(
     from mtf.learn import saved
 
     card = {
-        "backbone": params.multitask.backbone,
+        "backbone": _wanted(params).backbone,
         "weighting": weighting,
         "labels": labels,
         "input_px": params.train.input_px,
-        "normalise": params.train.recipes[params.multitask.recipe].normalise,
-        "recipe": params.multitask.recipe,
+        "normalise": params.train.recipes[_wanted(params).recipe].normalise,
+        "recipe": _wanted(params).recipe,
         "seed": params.seed,
     }
     saved.write(workspace.stage("multitask") / weighting / "model.pt", network, card)
@@ -105,7 +112,7 @@ def _predict(
 ) -> pl.DataFrame:
     from mtf.learn import multitask
 
-    normalise = params.train.recipes[params.multitask.recipe].normalise
+    normalise = params.train.recipes[_wanted(params).recipe].normalise
     chances = multitask.probabilities(network, test.pictures[test.rows], normalise=normalise)
     parts = []
     for number, (task, names) in enumerate(labels.items()):

@@ -1,0 +1,69 @@
+"""MTF's Tables 5 to 8 for one's own data, as data and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtf.params import IDENTITY, PRETRAINED, Task
+
+Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
+COLUMNS = ("Model", "Training", "Accuracy", "Precision", "Recall", "F1 score", "Epochs", "Minutes")
+# The tasks of the paper by the column that they are about, with the number of their table.
+NUMBERS = {IDENTITY: 5, "race": 6, "gender": 7, "age": 8}
+GUESSES = {"random_guess": "Random guess", "majority": "Commonest label"}
+
+
+def tables(
+    evaluated: Figures, trained: Mapping[tuple[str, str], Mapping[str, float]], tasks: Mapping[str, Task]
+) -> list[dict[str, Any]]:
+    """One table per task: `task`, `table` (the paper's number, or null) and `rows`, shares as 0 to 1.
+
+    `evaluated` is metrics/evaluate.json, `trained` (model, task) → metrics/train/MODEL/TASK.json.
+    """
+    return [
+        {
+            "task": task,
+            "table": NUMBERS.get(tasks[task].column),
+            "rows": [_row(name, figures, trained.get((name, task))) for name, figures in rows.items()],
+        }
+        for task, rows in evaluated.items()
+    ]
+
+
+def _row(name: str, figures: Mapping[str, float], training: Mapping[str, float] | None) -> dict[str, Any]:
+    guess = GUESSES.get(name)
+    begun = "Pre-trained" if name.endswith(PRETRAINED) else "From scratch"
+    return {
+        "model": guess or name.removesuffix(PRETRAINED),
+        "training": None if guess else begun,
+        **{figure: figures[figure] for figure in ("accuracy", "precision", "recall", "f1")},
+        "epochs": training["epochs"] if training else None,
+        "minutes": training["train_minutes"] if training else None,
+    }
+
+
+def markdown(found: Sequence[Mapping[str, Any]]) -> str:
+    """The tables as GitHub shows them; the best figure of each column is bold, as in the paper."""
+    return "\n\n".join(_markdown(table) for table in found) + "\n"
+
+
+def _markdown(table: Mapping[str, Any]) -> str:
+    number = f" (MTF, Table {table['table']})" if table["table"] else ""
+    figures = ("accuracy", "precision", "recall", "f1")
+    best = {figure: max(row[figure] for row in table["rows"]) for figure in figures}
+    lines = [f"**{table['task']}**{number}", "", _line(COLUMNS), _line(["---"] * len(COLUMNS))]
+    for row in table["rows"]:
+        shares = [_percent(row[figure], bold=row[figure] == best[figure]) for figure in figures]
+        others = ["N/A" if row[name] is None else str(row[name]) for name in ("epochs", "minutes")]
+        lines.append(_line([row["model"].replace("|", "\\|"), row["training"] or "N/A", *shares, *others]))
+    return "\n".join(lines)
+
+
+def _percent(share: float, *, bold: bool) -> str:
+    text = f"{100 * share:.2f}%"
+    return f"**{text}**" if bold else text
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
