@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mtf.errors import BadInput, shortened
 
@@ -106,7 +108,104 @@ SEARCH_LICENSES: dict[str, tuple[str, ...]] = {
     "google": ("noncommercial", "commercial", "noncommercial,modify", "commercial,modify"),
 }
 
-Source = Annotated[SearchSource | FolderSource, Field(discriminator="kind")]
+# Openverse's API: its own names, as `license` and `license_type` take them.
+OPENVERSE_LICENSES = (
+    "by",
+    "by-nc",
+    "by-nc-nd",
+    "by-nc-sa",
+    "by-nd",
+    "by-sa",
+    "cc0",
+    "nc-sampling+",
+    "pdm",
+    "sampling+",
+)
+OPENVERSE_LICENSE_TYPES = ("all", "all-cc", "commercial", "modification")
+FLICKR_LICENSES = range(17)
+
+
+def _variable_name(name: str | None) -> str | None:
+    # The message does not repeat the value: it may be the secret itself, put here by mistake.
+    if name is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,99}", name):
+        raise ValueError(
+            "the name of an environment variable (A to Z, 0 to 9 and _) that holds it; never the key itself"
+        )
+    return name
+
+
+VariableName = Annotated[str, AfterValidator(_variable_name)]
+
+
+class OpenverseSource(Section):
+    """Openverse's API. An empty list of filters leaves that filter out; pictures must pass both.
+
+    `token_variable` names the environment variable that holds a bearer token; null asks without one, for which
+    `page_size` is at most 20.
+    """
+
+    kind: Literal["openverse"]
+    licenses: list[str] = []
+    license_types: list[str] = ["commercial", "modification"]
+    page_size: Annotated[int, Field(ge=1, le=500)] = 20
+    max_results: Annotated[int, Field(ge=1, le=10_000)] = 240
+    token_variable: VariableName | None = None
+
+    @model_validator(mode="after")
+    def _filters_are_known(self) -> OpenverseSource:
+        _check_filters("licenses", self.licenses, OPENVERSE_LICENSES, "openverse")
+        _check_filters("license_types", self.license_types, OPENVERSE_LICENSE_TYPES, "openverse")
+        if self.token_variable is None and self.page_size > 20:
+            raise ValueError(
+                f"page_size: {self.page_size} is not permitted without a token_variable; permitted: 1 to 20"
+            )
+        return self
+
+
+class CommonsSource(Section):
+    """Wikimedia Commons' API: a search for the roster's `query`, or the category of that name. It has no filter of
+    licenses; the policy of `licenses` judges what each file's record states.
+    """
+
+    kind: Literal["commons"]
+    by: Literal["search", "category"] = "search"
+    max_results: Annotated[int, Field(ge=1, le=10_000)] = 500
+
+
+class FlickrSource(Section):
+    """Flickr's API through icrawler. `licenses` are Flickr's numbers: 4, 5, 9 to 12 are BY, BY-SA, CC0, the public
+    domain mark, BY 4.0 and BY-SA 4.0. `key_variable` names the environment variable that holds the API key.
+    """
+
+    kind: Literal["flickr"]
+    licenses: Annotated[list[int], Field(min_length=1)] = [4, 5, 9, 10, 11, 12]
+    max_results: Annotated[int, Field(ge=1, le=4000)] = 500
+    key_variable: VariableName = "FLICKR_API_KEY"
+
+    @model_validator(mode="after")
+    def _filters_are_known(self) -> FlickrSource:
+        _check_filters("licenses", self.licenses, FLICKR_LICENSES, "flickr")
+        return self
+
+
+def _check_filters(key: str, names: Sequence[str | int], permitted: Sequence[str | int], kind: str) -> None:
+    for name in names:
+        if name not in permitted:
+            raise ValueError(f"{key}: {name!r} is not a filter of {kind}; permitted: {list(permitted)}")
+
+
+SOURCES: dict[str, type[Section]] = {
+    "bing": SearchSource,
+    "google": SearchSource,
+    "folder": FolderSource,
+    "openverse": OpenverseSource,
+    "commons": CommonsSource,
+    "flickr": FlickrSource,
+}
+
+Source = Annotated[
+    SearchSource | FolderSource | OpenverseSource | CommonsSource | FlickrSource, Field(discriminator="kind")
+]
 
 
 class Crawl(Section):
@@ -309,6 +408,12 @@ class Gates(Section):
     warn_only: list[Gate] = ["pair_share", "median_images", "agreement"]
 
 
+class Report(Section):
+    """The page `build/report/index.html`. Without `thumbnails` no picture of a person is in it."""
+
+    thumbnails: bool = True
+
+
 class Compute(Section):
     """`workers: 0` uses every core. `address` is a Ray cluster's."""
 
@@ -328,9 +433,10 @@ class Params(Section):
     curate: Curate
     split: Split
     train: Train
-    multitask: MultiTask
+    multitask: MultiTask | None = None
     release: Release
     gates: Gates = Gates()
+    report: Report = Report()
     compute: Compute
 
     @model_validator(mode="after")
@@ -338,13 +444,17 @@ class Params(Section):
         for name in self.train.tasks:
             if name not in self.tasks:
                 raise ValueError(f"train.tasks: {name!r} is not a task; permitted: {list(self.tasks)}")
-        for name in self.multitask.tasks:
+        if self.multitask is not None:
+            self._multitask_is_known(self.multitask)
+        return self
+
+    def _multitask_is_known(self, multitask: MultiTask) -> None:
+        for name in multitask.tasks:
             if name not in self.tasks:
                 raise ValueError(f"multitask.tasks: {name!r} is not a task; permitted: {list(self.tasks)}")
-        if self.multitask.recipe not in self.train.recipes:
+        if multitask.recipe not in self.train.recipes:
             known = ", ".join(self.train.recipes)
-            raise ValueError(f"multitask.recipe: {self.multitask.recipe!r} is not a recipe; permitted: {known}")
-        return self
+            raise ValueError(f"multitask.recipe: {multitask.recipe!r} is not a recipe; permitted: {known}")
 
     @cached_property
     def attributes(self) -> dict[str, Task]:
@@ -384,7 +494,7 @@ def _as_json(raw: dict[str, Any]) -> str:
 def _one_line(error: ValidationError) -> str:
     """The first problem, and how many more there are."""
     first, *others = error.errors()
-    key = ".".join(str(part) for part in first["loc"] if part not in ("bing", "google", "folder")) or "(top level)"
+    key = ".".join(str(part) for part in first["loc"] if part not in SOURCES) or "(top level)"
     if first["type"] == "extra_forbidden":
         text = f"{key}: unknown key; permitted: {', '.join(_siblings(first['loc'][:-1]))}"
     elif first["type"] == "missing":
@@ -400,10 +510,9 @@ def _one_line(error: ValidationError) -> str:
 def _siblings(location: tuple[int | str, ...]) -> list[str]:
     """The keys permitted beside a key that is not."""
     model: type[BaseModel] = Params
-    sources = {"bing": SearchSource, "google": SearchSource, "folder": FolderSource}
     for part in location:
-        if part in sources:
-            model = sources[str(part)]
+        if part in SOURCES:
+            model = SOURCES[str(part)]
         elif isinstance(part, str) and part in model.model_fields:
             annotation = model.model_fields[part].annotation
             if part == "tasks" and model is Params:

@@ -33,6 +33,11 @@ def add_to(app: typer.Typer) -> None:
         print(suggestion(workspace, params.load(workspace.params)), end="")
 
     @app.command()
+    def report() -> None:
+        """Write the page that shows the data set's health."""
+        run_stage("report")
+
+    @app.command()
     def diff(
         old: Annotated[str, typer.Argument(help="A git revision: a tag, a branch, a commit.")],
         new: Annotated[str | None, typer.Argument(help="Another; the working tree where left out.")] = None,

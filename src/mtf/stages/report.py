@@ -1,0 +1,79 @@
+"""`mtf report`: one page on the data set's health, from the tables and figures that the other stages left."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mtf import atomic, shards, tables
+from mtf.curation.shown import TITLES
+from mtf.params import Params
+from mtf.report import collection, composition, page, results, thumbnails
+from mtf.report.parts import Gallery, Section
+from mtf.stages import diff
+from mtf.validation.figures import licenses
+from mtf.workspace import Workspace
+
+
+def run(workspace: Workspace, params: Params) -> None:
+    """Write `build/report/index.html`: it needs no network and no file beside it."""
+    target = workspace.stage("report") / "index.html"
+    project = params.project
+    text = page.rendered(
+        list(_sections(workspace, params)), title=project.title, version=params.release.version, contact=project.contact
+    )
+    atomic.write_text(target, text)
+    print(f"report: {workspace.relative(target)}, {target.stat().st_size / 1e6:.1f} MB; open it in a browser")
+
+
+def _sections(workspace: Workspace, params: Params) -> Iterator[Section]:
+    """In the order of the page: what is wrong first."""
+    data = tables.read(tables.splits(params), workspace.table("split", "splits"))
+    screening = tables.read(tables.SCREENING, workspace.table("screen", "screening"))
+    evidence = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
+    curated = _figures(workspace.metrics("curate"))
+    yield results.warnings(_figures(workspace.stage("validate") / "results.json") or [])
+    yield collection.funnel(curated, TITLES)
+    yield composition.composition(data, params)
+    yield composition.splits(data, params)
+    if crawled := _figures(workspace.metrics("crawl")):
+        yield collection.addresses(crawled)
+    yield collection.licenses(licenses(data, evidence), params.release.license)
+    shown = params.report.thumbnails
+    galleries = _galleries(workspace, screening) if shown else []
+    yield collection.duplicates(screening, galleries, thumbnails=shown)
+    yield collection.reviewers(curated)
+    predictions = workspace.table("evaluate", "predictions")
+    yield results.models(
+        _figures(workspace.metrics("evaluate")) or {},
+        tables.read(tables.PREDICTIONS, predictions) if predictions.is_file() else None,
+        data,
+        list(params.attributes),
+    )
+    yield results.changes(_changes(workspace, params), params.release.previous)
+
+
+def _galleries(workspace: Workspace, screening: pl.DataFrame) -> list[Gallery]:
+    faces = tables.read(tables.FACES, workspace.table("crop", "faces"))
+    places = {
+        (row[0], row[1]): row[2:] for row in faces.select("identity", "face_id", "offset", "size_bytes").iter_rows()
+    }
+
+    def crop(identity: str, face_id: str) -> bytes:
+        return shards.read(workspace.shard("crop", identity), *places[identity, face_id])
+
+    return thumbnails.groups(screening, crop)
+
+
+def _changes(workspace: Workspace, params: Params) -> dict[str, Any] | None:
+    if params.release.previous is None:
+        return None
+    return diff.run(workspace, params, params.release.previous, None).as_json()
+
+
+def _figures(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
