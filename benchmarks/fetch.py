@@ -132,7 +132,7 @@ def make_pictures(folder: Path, count: int) -> list[int]:
     random = np.random.default_rng(0)
     sizes = []
     for number in range(count):
-        pixels = random.integers(0, 255, (330, 352, 3), dtype=np.uint8)
+        pixels = random.integers(0, 255, (330, 368, 3), dtype=np.uint8)
         data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
         (folder / f"{number:05d}.jpg").write_bytes(data)
         sizes.append(len(data))
