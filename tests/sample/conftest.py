@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -35,10 +36,14 @@ class Sample:
     truths: list[Truth]
     people: tuple[Person, ...]
 
+    @cached_property
+    def _web(self) -> recorded.RecordedWeb:
+        return recorded.RecordedWeb(self.data / "web")
+
     def body(self, truth: Truth) -> bytes:
         """What the address of a picture answers."""
         parts = truth.url.removeprefix("https://").split("/", 1)
-        record = recorded.RecordedWeb(self.data / "web").find(parts[0], f"/{parts[1]}")
+        record = self._web.find(parts[0], f"/{parts[1]}")
         assert record is not None
         assert record.place is not None
         return record.place.read()

@@ -109,9 +109,8 @@ def test_hard_faces_split_the_panel_and_every_other_one_is_settled_together(smal
 
 
 def test_the_command_reviews_a_web_that_is_there(small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "params.yaml").write_text(
-        (ROOT / "params.yaml").read_text().replace("timeout_s: 5.0", "timeout_s: 1.0")
-    )
+    settings = (ROOT / "params.yaml").read_text().replace("timeout_s: 5.0", "timeout_s: 1.0")
+    (tmp_path / "params.yaml").write_text(settings.replace("workers: 0", "workers: 1"))
     data = tmp_path / "data"
     data.mkdir()
     for name in ("web", "roster.csv", "takedowns.csv"):
