@@ -45,6 +45,19 @@ def test_the_summary_shows_release_and_models_with_the_random_guess_in_eighty_co
     ]
 
 
+def test_the_summary_shows_the_funnel_with_reasons_and_the_splits_as_the_stages_left_them(project: Workspace):
+    outcomes = {"stored": 18, "http_error": 2}
+    put(project, "crawl", {"identities": 3, "addresses": 20, "images": 18, "outcomes": outcomes})
+    by_split = {"train": 9, "val": 3, "test": 3}
+    labels = {"age": {"Old": by_split, "Young": by_split}}
+    put(project, "split", {"faces": by_split, "shares": by_split, "identities": by_split, "labels": labels})
+    text = shown(project)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "wrong person 3" in text
+    assert [line.split() for line in text.splitlines() if "http error" in line] == [["http", "error", "2"]]
+    assert "Splits" in text and "Young" in text
+
+
 def test_the_summary_says_where_to_look_further(data_set: Workspace):
     assert "build/release" in shown(data_set)
     assert "dvc metrics show" in shown(data_set)

@@ -44,7 +44,7 @@ def parts(workspace: Workspace) -> Iterator[RenderableType]:
     if figures["curate"]:
         yield funnel(figures["curate"])
     if figures["split"]:
-        yield counted("Splits", figures["split"])
+        yield splits(figures["split"])
     yield from (models(task, rows) for task, rows in figures["evaluate"].items())
     if figures["release"]:
         yield released(figures["release"])
@@ -63,14 +63,18 @@ def counted(title: str, figures: Figures) -> Table:
     return table
 
 
-def funnel(figures: Figures) -> RenderableType:
+def funnel(figures: Figures) -> Table:
     """What each step left, and why it dropped the rest."""
     from mtf.curation.shown import funnel_table
 
-    table = funnel_table(figures)
-    table.box, table.pad_edge, table.title = box.SIMPLE_HEAD, False, "The funnel"
-    table.title_style, table.title_justify = "bold", "left"
-    return table
+    return _titled(funnel_table(figures), "The funnel")
+
+
+def splits(figures: Figures) -> Table:
+    """How many faces of each label are in each split."""
+    from mtf.curation.shown import split_table
+
+    return _titled(split_table(figures), "Splits")
 
 
 def models(task: str, rows: dict[str, dict[str, float]]) -> Table:
@@ -107,6 +111,13 @@ def _places(workspace: Workspace) -> Iterator[tuple[str, str]]:
     yield "dvc metrics show", "all figures; `dvc metrics diff` compares versions"
     yield "dvc plots show", "training curves and confusion matrices"
     yield "dvc exp run -S KEY=VALUE", "the same with another parameter"
+
+
+def _titled(table: Table, title: str) -> Table:
+    """A room's table in the look of this page."""
+    table.box, table.pad_edge, table.title = box.SIMPLE_HEAD, False, title
+    table.title_style, table.title_justify = "bold", "left"
+    return table
 
 
 def _table(title: str, *columns: str) -> Table:
