@@ -49,6 +49,38 @@ def test_the_repositorys_parameters_are_valid(raw: dict[str, Any]) -> None:
             lambda p: p["crawl"]["sources"].append({"kind": "folder", "path": "x", "licence": "?"}),
             ["crawl.sources.1.licence", "unknown key", "license"],
         ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "openverse", "licenses": ["cc-by"]}),
+            ["crawl.sources.1", "licenses: 'cc-by' is not a filter of openverse", "'by-sa'", "'pdm'"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "openverse", "license_types": ["free"]}),
+            ["crawl.sources.1", "license_types: 'free'", "'modification'"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "openverse", "page_size": 21}),
+            ["crawl.sources.1", "page_size: 21", "without a token_variable", "1 to 20"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "openverse", "token": "x"}),
+            ["crawl.sources.1.token", "unknown key", "token_variable"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "commons", "by": "author"}),
+            ["crawl.sources.1.by", "'author'", "'search' or 'category'"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "commons", "licenses": ["by"]}),
+            ["crawl.sources.1.licenses", "unknown key", "max_results"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "flickr", "licenses": [4, 17]}),
+            ["crawl.sources.1", "licenses: 17 is not a filter of flickr", "15, 16]"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "flickr", "max_results": 4001}),
+            ["crawl.sources.1.max_results", "4001", "less than or equal to 4000"],
+        ),
         (lambda p: p["project"].update(contact="nobody"), ["project.contact", "'nobody'"]),
         (lambda p: p.pop("split"), ["split", "missing"]),
         (lambda p: p.update(extra=1), ["extra", "unknown key", "seed"]),
@@ -64,6 +96,20 @@ def test_a_bad_parameter_is_named_with_its_value_and_what_is_permitted(
     assert "\n" not in message
     assert message.startswith("params.yaml: ")
     assert [word for word in says if word not in message] == []
+
+
+@pytest.mark.parametrize(
+    "source", [{"kind": "flickr", "key_variable": ""}, {"kind": "openverse", "token_variable": ""}]
+)
+def test_a_key_in_place_of_its_variables_name_is_refused_and_not_repeated(
+    raw: dict[str, Any], source: dict[str, str]
+) -> None:
+    secret = "0123456789abcdef" * 2
+    raw["crawl"]["sources"].append({name: value or secret for name, value in source.items()})
+    with pytest.raises(BadInput, match="never the key itself") as caught:
+        params.parse(raw)
+    assert secret not in str(caught.value)
+    assert f"crawl.sources.1.{list(source)[1]}: the name of an environment variable" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 import aiohttp
-from multidict import CIMultiDict
 from yarl import URL
 
 from mtf import __version__
@@ -32,6 +31,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
 _MAX_HEADER_BYTES = 32_768
 _CONNECT_S = 10.0
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 class StandIn(Protocol):
@@ -107,28 +107,39 @@ class Fetcher:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self, url: str, *, max_bytes: int, permission: Permission = _permit_all) -> Answer:
+    async def get(
+        self,
+        url: str,
+        *,
+        max_bytes: int,
+        permission: Permission = _permit_all,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> Answer:
         """What `url` answers, of any status, after at most five redirects.
+
+        `headers` go to the site of `url` alone: they may hold a secret, and a redirect may lead anywhere.
 
         Raises Failed: REFUSED_ADDRESS, CONNECTION, TIMEOUT, TRUNCATED, TOO_LARGE, HTTP_ERROR (too many redirects,
         a host that wants us to wait too long), or what `permission` raises.
         """
         here = addresses.parse(url)
+        site = here.origin()
         for _ in range(MAX_REDIRECTS + 1):
             await permission(str(here))
-            answer = await self._ask_patiently(here, max_bytes)
+            own_headers = headers if here.origin() == site else _NO_HEADERS
+            answer = await self._ask_patiently(here, max_bytes, own_headers)
             if answer.status not in _REDIRECTS or "Location" not in answer.headers:
                 return answer
             here = _next_hop(here, answer.headers["Location"])
         raise Failed(Fetched.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", http_status=answer.status)
 
-    async def _ask_patiently(self, url: URL, max_bytes: int) -> Answer:
+    async def _ask_patiently(self, url: URL, max_bytes: int, headers: Mapping[str, str]) -> Answer:
         """Ask, and ask again when a busy host has named a time that is not too far off."""
         host = url.host or ""
         for _ in range(_TRIES):
             async with self.pacing.turn(host):
-                answer = await self._ask(url, max_bytes)
-            wait_s = _retry_after_s(answer)
+                answer = await self._ask(url, max_bytes, headers)
+            wait_s = retry_after_s(answer.headers) if answer.status in _BUSY else None
             if wait_s is None:
                 break
             self.pacing.hold(host, wait_s, http_status=answer.status)
@@ -136,13 +147,13 @@ class Fetcher:
                 break
         return answer
 
-    async def _ask(self, url: URL, max_bytes: int) -> Answer:
+    async def _ask(self, url: URL, max_bytes: int, own_headers: Mapping[str, str]) -> Answer:
         assert self._session is not None, "use the fetcher in an `async with`"  # noqa: S101
         try:
             target, headers = self._target(url)
-            async with self._session.get(target, headers=headers, allow_redirects=False) as response:
+            async with self._session.get(target, headers={**own_headers, **headers}, allow_redirects=False) as response:
                 body = await _read(response, max_bytes) if 200 <= response.status < 300 else b""
-                return Answer(str(url), response.status, CIMultiDict(response.headers), body)
+                return Answer(str(url), response.status, response.headers, body)
         except TimeoutError:
             raise Failed(Fetched.TIMEOUT, f"no whole answer in {self._timeout.total:g} s") from None
         except aiohttp.ClientPayloadError as error:
@@ -210,11 +221,9 @@ def _too_large(what: str, max_bytes: int) -> Failed:
     return Failed(Fetched.TOO_LARGE, f"{what}; permitted: {max_bytes}")
 
 
-def _retry_after_s(answer: Answer) -> float | None:
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds that a busy host asks to wait for (a number or a date); None where it does not say."""
-    value = answer.headers.get("Retry-After", "").strip()
-    if answer.status not in _BUSY or not value:
-        return None
+    value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])
     try:

@@ -1,0 +1,193 @@
+"""Wikimedia Commons: what the host itself states of its files, through MediaWiki's query API.
+
+The answer's `extmetadata` is read from the file's own description page, so it is evidence. The file is fetched as it
+was uploaded, within `crawl.max_bytes`: the license is that of the original, and thumbnails lose its metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+from bs4 import BeautifulSoup
+
+from mtf.crawl.answers import (
+    Busy,
+    Described,
+    Listing,
+    UnreadableAnswer,
+    described,
+    json_object,
+    objects,
+    text,
+    unreadable,
+)
+from mtf.errors import shortened
+from mtf.licenses import evidence
+from mtf.licenses.statement import address_of, cleaned
+from mtf.params import CommonsSource
+
+METHOD = "commons-api"
+HOST = "commons.wikimedia.org"
+ENDPOINT = f"https://{HOST}/w/api.php"
+FILES_AN_ANSWER = 50
+MAX_LAG_S = 5
+"""We are in no hurry: where the databases lag by more, the API is to refuse us."""
+
+_FIELDS = ("LicenseShortName", "LicenseUrl", "UsageTerms", "Artist", "Restrictions", "ObjectName")
+_LICENSE_FIELDS = ("LicenseShortName", "LicenseUrl", "UsageTerms")
+_PASSING = frozenset({"maxlag", "ratelimited", "readonly", "internal_api_error_DBQueryTimeoutError"})
+_PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff", "image/bmp"})
+_FILE_NAMESPACE = "6"
+
+
+class Commons:
+    """One search: by words, or the files of one category."""
+
+    headers: Mapping[str, str] = {}
+    secret = None
+    delay_s = 0.0
+
+    def __init__(self, source: CommonsSource, query: str) -> None:
+        self.source = source
+        self._parameters = _parameters(source, query)
+
+    def first(self) -> str:
+        return self._address({})
+
+    def following(self, listing: Listing) -> str | None:
+        return self._address(listing.more) if listing.more else None
+
+    def signed(self, url: str) -> str:
+        return url
+
+    def read(self, body: bytes) -> Listing:
+        return read(body)
+
+    def _address(self, more: Mapping[str, str]) -> str:
+        return f"{ENDPOINT}?{urlencode(self._parameters | dict(more))}"
+
+
+def _parameters(source: CommonsSource, query: str) -> dict[str, str]:
+    if source.by == "category":
+        title = query if query.lower().startswith("category:") else f"Category:{query}"
+        generator = {"generator": "categorymembers", "gcmtitle": title, "gcmtype": "file"}
+        generator |= {"gcmlimit": str(FILES_AN_ANSWER)}
+    else:
+        generator = {"generator": "search", "gsrsearch": f"{query} filetype:bitmap"}
+        generator |= {"gsrnamespace": _FILE_NAMESPACE, "gsrlimit": str(FILES_AN_ANSWER)}
+    return {
+        "action": "query",
+        "format": "json",
+        "formatversion": "2",
+        "maxlag": str(MAX_LAG_S),
+        "prop": "imageinfo",
+        "iiprop": "url|user|size|mime|sha1|extmetadata",
+        "iiextmetadatafilter": "|".join(_FIELDS),
+        "iiextmetadatalanguage": "en",
+        **generator,
+    }
+
+
+def read(body: bytes) -> Listing:
+    """One answer. Raises UnreadableAnswer; Busy where Commons asks for patience."""
+    answer = json_object(body)
+    _refuse_errors(answer)
+    more, problems = _continuation(answer)
+    if "query" not in answer and "batchcomplete" not in answer and "continue" not in answer:
+        raise UnreadableAnswer("neither results nor a word that there are none")
+    pages = _pages(answer.get("query", {}))
+    found, unread = described(pages, _describe)
+    named = [page for page in pages if isinstance(page, dict) and text(page.get("title"))]
+    waiting = (str(text(page["title"])) for page in named if _is_undescribed(page))
+    return Listing(
+        found, [*problems, *unread], more, frozenset(str(text(page["title"])) for page in named), frozenset(waiting)
+    )
+
+
+def _refuse_errors(answer: dict[str, Any]) -> None:
+    errors = answer.get("errors")
+    error = errors[0] if isinstance(errors, list) and errors else answer.get("error")
+    if error is None:
+        return
+    if not isinstance(error, dict):
+        raise UnreadableAnswer(f"Commons refuses: {shortened(error)}")
+    code, info = text(error.get("code")), text(error.get("info") or error.get("text"))
+    kind = Busy if code in _PASSING else UnreadableAnswer
+    raise kind(f"Commons refuses: {cleaned(code, 60)}: {cleaned(info, 200)}")
+
+
+def _continuation(answer: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """The parameters that ask for the rest, as they were given."""
+    given = answer.get("continue", {})
+    more = {name: text(value) for name, value in given.items()} if isinstance(given, dict) else None
+    if more is None or not all(more.values()):
+        return {}, [f"continue is {shortened(given)}: nothing after this can be asked for"]
+    return {name: str(value) for name, value in more.items()}, []
+
+
+def _pages(query: object) -> list[Any]:
+    """The entries, in the order of the search; the API's first format names them by number."""
+    pages = query.get("pages", []) if isinstance(query, dict) else query
+    pages = objects(list(pages.values()) if isinstance(pages, dict) else pages, "query.pages")
+    return sorted(pages, key=_place)
+
+
+def _place(page: object) -> int:
+    place = page.get("index") if isinstance(page, dict) else None
+    return place if isinstance(place, int) else 0
+
+
+def _is_undescribed(page: dict[str, Any]) -> bool:
+    """Descriptions may come in a later answer to the same search."""
+    return "imageinfo" not in page and not any(name in page for name in ("missing", "invalid"))
+
+
+def _describe(page: dict[str, Any]) -> Described | None:
+    if "imageinfo" not in page:
+        return None
+    infos = page["imageinfo"]
+    info = infos[0] if isinstance(infos, list) and infos else infos
+    if not isinstance(info, dict):
+        raise unreadable("imageinfo", infos)
+    if "filehidden" in info or "filemissing" in info or info.get("mime") not in _PICTURES:
+        return None
+    url, page_url = address_of(text(info.get("url"))), address_of(text(info.get("descriptionurl")))
+    if url is None:
+        raise unreadable("url", info.get("url"))
+    name = (text(page.get("title")) or "").partition(":")[2].rpartition(".")[0]
+    statement = _statement(info.get("extmetadata"), name)
+    return Described(url=url, page_url=page_url, title=statement.title, statement=statement)
+
+
+def _statement(metadata: object, name: str) -> evidence.Statement:
+    values = {field: _value(metadata, field) for field in _FIELDS}
+    creator, creator_url = _linked_text(values["Artist"])
+    stated = evidence.of_record(
+        METHOD,
+        [_linked_text(values[field])[0] for field in _LICENSE_FIELDS],
+        creator=creator,
+        creator_url=creator_url,
+        title=_linked_text(values["ObjectName"])[0] or name,
+    )
+    if stated.statement is None or values["Restrictions"] is None:
+        return stated
+    return replace(stated, statement=f"{stated.statement} | {METHOD}: restrictions: {cleaned(values['Restrictions'])}")
+
+
+def _value(metadata: object, field: str) -> str | None:
+    entry = metadata.get(field) if isinstance(metadata, dict) else None
+    return text(entry.get("value")) if isinstance(entry, dict) else None
+
+
+def _linked_text(html: str | None) -> tuple[str | None, str | None]:
+    """The words that a reader of some HTML sees, and the first address that it links to."""
+    if html is None or not ("<" in html or "&" in html):
+        return html, None
+    soup = BeautifulSoup(html, "lxml")
+    for hidden in soup.select('[style*="display:none"], [style*="display: none"]'):
+        hidden.decompose()
+    link = soup.select_one("a[href]")
+    return soup.get_text(" ", strip=True) or None, address_of(str(link["href"])) if link else None
