@@ -3,7 +3,7 @@
 The order is that of least intrusion. An address that was taken down is never asked for. The picture's page comes
 before the picture: where robots.txt, the page's headers, its markup or its site's tdmrep.json reserve this use, the
 picture is not asked for at all. What only the picture's own headers say is known when its bytes are here; they are
-dropped then.
+dropped then. Where the picture's host has an API, its record takes the place of the page (`mtf.crawl.apis`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from mtf.crawl import apis, lookalikes
 from mtf.crawl.candidates import Candidate
 from mtf.crawl.failure import Failed
 from mtf.crawl.fetch import Fetcher
@@ -56,6 +58,7 @@ class _Found:
     headers: Headers = ()
     opt_outs: tuple[str, ...] = ()
     requests: int = 1
+    content_hash: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class Collector:
         earlier = self._memory.get(candidate.url)
         attempts = 0 if earlier is None else earlier.attempts
         try:
-            self._heed_takedowns(candidate)
+            self._heed_takedowns(candidate, earlier)
             found = await self._find(candidate, earlier)
             picture = await self._picture(candidate, found)
         except Failed as failure:
@@ -123,7 +126,7 @@ class Collector:
         return _Found(data, Page(None, now), stated, now)
 
     async def _on_the_web(self, candidate: Candidate) -> _Found:
-        page = await self._pages.at(candidate.page_url)
+        page = await self._page(candidate)
         stated = await self._page_statement(candidate, page)
         answer = await self._tools.fetcher.get(
             candidate.url, max_bytes=self._tools.crawl.max_bytes, permission=self._tools.reservations.permit
@@ -139,10 +142,21 @@ class Collector:
         await self._heed_robots(candidate)
         opt_outs = await self._opt_outs(candidate, picture.headers)
         status, fetched_at = earlier.http_status, earlier.fetched_at
-        return _Found(picture.read(), page, stated, fetched_at, status, picture.headers, opt_outs, requests)
+        return _Found(
+            picture.read(), page, stated, fetched_at, status, picture.headers, opt_outs, requests, picture.content_hash
+        )
+
+    async def _page(self, candidate: Candidate) -> Page:
+        """The page a picture was found on, or the record of its host in that place."""
+        if not apis.is_evidence(candidate):
+            return await self._pages.at(candidate.page_url)
+        signals = await self._tools.reservations.of_site(str(candidate.page_url), ())
+        return apis.page(candidate, tuple(signals))
 
     async def _page_again(self, candidate: Candidate, picture: Picture) -> tuple[Page, int]:
         """The page of an earlier picture, and how often it was asked for; where asking fails, the earlier one stays."""
+        if apis.is_evidence(candidate):
+            return await self._page(candidate), 0
         is_same = picture.url == candidate.url and picture.page.url == candidate.page_url
         if is_same and not self._renew and not picture.page.is_retriable:
             return picture.page, 0
@@ -153,11 +167,13 @@ class Collector:
     async def _page_statement(self, candidate: Candidate, page: Page) -> evidence.Statement:
         """What the page says of the picture. Raises Failed(OPTED_OUT) where the page or its site binds us."""
         self._tools.reservations.enforce(page.opt_outs)
+        if apis.is_evidence(candidate):
+            return apis.statement(candidate)
         if page.url is None:
-            return evidence.Statement()
+            return apis.supplemented(evidence.Statement(), candidate)
         stated = await asyncio.to_thread(page.statement, candidate.url)
         self._tools.reservations.enforce([stated.opt_out])
-        return stated
+        return apis.supplemented(stated, candidate)
 
     async def _opt_outs(self, candidate: Candidate, headers: Headers) -> tuple[str, ...]:
         """What is reserved for the picture itself. Raises Failed(OPTED_OUT) where that binds us."""
@@ -178,12 +194,17 @@ class Collector:
             if failure.outcome == Fetched.OPTED_OUT:
                 raise
 
-    def _heed_takedowns(self, candidate: Candidate) -> None:
-        request = self._tools.takedowns.of_address(
-            identity=self._identity, url=candidate.url, page_url=candidate.page_url
-        )
+    def _heed_takedowns(self, candidate: Candidate, earlier: Fetch | None) -> None:
+        """Raises Failed(TAKEN_DOWN) where the address, or what it is known to give, was taken down."""
+        takedowns = self._tools.takedowns
+        request = takedowns.of_address(identity=self._identity, url=candidate.url, page_url=candidate.page_url)
         if request is not None:
             raise _taken_down(request)
+        if earlier is None:
+            return
+        if (request := takedowns.of_image(earlier.image_id)) is not None:
+            raise _taken_down(request, image_id=earlier.image_id)
+        lookalikes.refuse_again(earlier, takedowns)
 
     async def _picture(self, candidate: Candidate, found: _Found) -> Picture:
         """The picture, set aside with its row of evidence. Raises Failed where it is none that may be stored."""
@@ -191,6 +212,8 @@ class Collector:
         examined = await loop.run_in_executor(self._tools.examiner, _examine, found.data, self._tools.crawl)
         if (request := self._tools.takedowns.of_image(examined.image_id)) is not None:
             raise _taken_down(request, image_id=examined.image_id)
+        content_hash = await self._content_hash(found)
+        lookalikes.refuse(content_hash, self._tools.takedowns, image_id=examined.image_id)
         return Picture(
             image_id=examined.image_id,
             url=candidate.url,
@@ -200,7 +223,15 @@ class Collector:
             headers=found.headers,
             page=found.page,
             evidence=self._evidence(candidate, found, examined),
+            content_hash=content_hash,
         )
+
+    async def _content_hash(self, found: _Found) -> int | None:
+        """The picture's perceptual hash, worked out where a takedown asks for such."""
+        if found.content_hash is not None or not self._tools.takedowns.content_hashes:
+            return found.content_hash
+        hashed = partial(lookalikes.content_hash, found.data, max_pixels=self._tools.crawl.max_pixels)
+        return await asyncio.get_running_loop().run_in_executor(self._tools.examiner, hashed)
 
     def _evidence(self, candidate: Candidate, found: _Found, examined: _Examined) -> dict[str, Any]:
         """The picture's row of the table of evidence."""

@@ -16,7 +16,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mtf.crawl import recorded, store
+from mtf.crawl import apis, lookalikes, recorded, store
 from mtf.crawl.candidates import Candidate, each_address_once
 from mtf.crawl.collect import Collector, Tools
 from mtf.crawl.fetch import Fetcher, user_agent
@@ -27,13 +27,15 @@ from mtf.crawl.search import Found, search
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import Inputs, Memory
 from mtf.fingerprint import fingerprint
-from mtf.params import FolderSource, Params
+from mtf.params import FolderSource, Params, SearchSource
 from mtf.takedowns import Takedowns
 
 AT_ONCE = 8
 """Identities in flight: enough different hosts to be busy while each is paced, few enough to bound memory."""
 
-_SEARCH_CODE = ("mtf.crawl.engines", "mtf.crawl.search", "mtf.crawl.folder")
+_SEARCH_CODE = tuple(
+    f"mtf.crawl.{name}" for name in ("engines", "search", "folder", "apis", "answers", "openverse", "commons", "flickr")
+)
 _CODE = ("mtf.crawl", "mtf.licenses", "mtf.takedowns")
 
 
@@ -159,10 +161,13 @@ class _Identity:
         for source in self._tools.crawl.sources:
             if isinstance(source, FolderSource):
                 found.candidates += next(folders).find(self._person.files)
-            else:
+                continue
+            if isinstance(source, SearchSource):
                 results = await search(self._tools.fetcher, source, self._person.query)
-                found.candidates += results.candidates
-                found.problems += results.problems
+            else:
+                results = await apis.search(self._tools.fetcher, source, self._person.query)
+            found.candidates += results.candidates
+            found.problems += results.problems
         return found
 
     def _collector(self, spool: Spool, memory: Memory) -> Collector:
@@ -194,6 +199,7 @@ class _Identity:
 
     def _takedowns(self, fetches: Iterable[Fetch]) -> list[list[str]]:
         """The takedowns that concern these fetches, and no others: one request must not undo 640 shards."""
+        fetches = list(fetches)
         takedowns, identity = self._tools.takedowns, self._person.identity
         requests = {
             request
@@ -204,7 +210,8 @@ class _Identity:
                 takedowns.of_image(fetch.image_id),
             )
         } | {takedowns.of_identity(identity)}
-        return sorted([request.kind, request.value] for request in requests if request is not None)
+        named = [[str(request.kind), request.value] for request in requests if request is not None]
+        return sorted([*named, *lookalikes.concerned(fetches, takedowns)])
 
 
 async def _to_its_end(work: asyncio.Future[None]) -> None:

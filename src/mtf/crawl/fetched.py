@@ -18,7 +18,10 @@ from mtf.tables import Fetched
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that may be stored, with the page it was found on and its row of the table of evidence."""
+    """A picture that may be stored, with the page it was found on and its row of the table of evidence.
+
+    `content_hash` is its perceptual hash, where that was asked for.
+    """
 
     image_id: str
     url: str
@@ -28,6 +31,7 @@ class Picture:
     headers: Headers
     page: Page
     evidence: dict[str, Any]
+    content_hash: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

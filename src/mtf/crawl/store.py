@@ -1,7 +1,8 @@
 """One identity's shard: pictures, their pages, and everything a later run must remember of them.
 
 Members, after `digest`: `inputs`, what the shard was made from; per picture `IMAGE_ID.EXT` and, where it was read,
-`IMAGE_ID.page.gz`; the identity's rows of the tables `fetches` and `evidence`; `responses.parquet`, the headers.
+`IMAGE_ID.page.gz`; the identity's rows of the tables `fetches` and `evidence`; `responses.parquet`, the headers;
+where sources are APIs, their answers (`mtf.crawl.records`).
 The digest is that of the pictures alone: stages that read pictures are not concerned when only evidence changed.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 import polars as pl
 
 from mtf import shards, tables
+from mtf.crawl import records
 from mtf.crawl.candidates import Candidate
 from mtf.crawl.fetched import Fetch, Picture
 from mtf.crawl.pages import Page
@@ -40,6 +42,7 @@ _RESPONSES: dict[str, Any] = {
     "page_sha256": pl.String,
     "page_opt_outs": pl.String,
     "page_fetched_at": tables.UTC,
+    "content_hash": pl.UInt64,
 }
 _FROM_CANDIDATE = ("url", "page_url", "title", "source", "claim", "query", "rank")
 
@@ -79,6 +82,7 @@ def write(path: Path, identity: str, fetches: list[Fetch], inputs: Inputs) -> No
         shard.add(EVIDENCE, _parquet(tables.frame(tables.EVIDENCE, evidence)))
         responses = [_response_row(fetch.picture) for fetch in pictures if fetch.picture]
         shard.add(RESPONSES, _parquet(pl.DataFrame(responses, schema=_RESPONSES, orient="row")))
+        records.add(shard, _records(fetches))
         shard.finish(tables.frame(tables.IMAGES, images))
 
 
@@ -102,10 +106,11 @@ def recall(path: Path) -> Memory:
                 for name in (FETCHES, EVIDENCE, RESPONSES, shards.ROWS)
             }
             inputs = Inputs(**json.loads(shard.read(*members[INPUTS])))
+        answers = records.recall(path, members)
     except (OSError, tarfile.TarError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
         return Memory(None, {})
     pictures = _pictures(path, members, frames)
-    fetches = (_fetch(row, pictures) for row in frames[FETCHES].iter_rows(named=True))
+    fetches = (_fetch(row, pictures, answers) for row in frames[FETCHES].iter_rows(named=True))
     return Memory(inputs, {fetch.candidate.url: fetch for fetch in fetches})
 
 
@@ -133,6 +138,12 @@ def _add_picture(shard: shards.ShardWriter, identity: str, fetch: Fetch, picture
         "offset": offset,
         "size_bytes": size_bytes,
     }
+
+
+def _records(fetches: list[Fetch]) -> dict[str, records.Record]:
+    """What APIs answered, by address; of what was taken down nothing is kept."""
+    standing = [fetch.candidate for fetch in fetches if fetch.outcome != Fetched.TAKEN_DOWN]
+    return {candidate.url: candidate.record for candidate in standing if candidate.record is not None}
 
 
 def _page_member(image_id: str) -> str:
@@ -164,6 +175,7 @@ def _response_row(picture: Picture) -> dict[str, Any]:
         "page_sha256": page.sha256,
         "page_opt_outs": json.dumps(page.opt_outs),
         "page_fetched_at": page.fetched_at,
+        "content_hash": picture.content_hash,
     }
 
 
@@ -188,6 +200,7 @@ def _pictures(path: Path, members: dict[str, tuple[int, int]], frames: dict[str,
             headers=_pairs(row["headers"]),
             page=_page(path, members, row),
             evidence=evidence[row["image_id"]],
+            content_hash=row.get("content_hash"),
         )
         for row in joined.iter_rows(named=True)
     }
@@ -211,11 +224,11 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in json.loads(text))
 
 
-def _fetch(row: dict[str, Any], pictures: dict[str, Picture]) -> Fetch:
+def _fetch(row: dict[str, Any], pictures: dict[str, Picture], answers: dict[str, records.Record]) -> Fetch:
     outcome = Fetched(row["outcome"])
     has_picture = outcome in (Fetched.STORED, Fetched.DUPLICATE)
     return Fetch(
-        candidate=Candidate(**{name: row[name] for name in _FROM_CANDIDATE}),
+        candidate=Candidate(**{name: row[name] for name in _FROM_CANDIDATE}, record=answers.get(row["url"])),
         outcome=outcome,
         attempts=row["attempts"],
         fetched_at=row["fetched_at"],

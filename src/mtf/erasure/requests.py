@@ -18,13 +18,10 @@ from mtf import engine, roster, shards, tables, takedowns
 from mtf.atomic import write_text
 from mtf.errors import BadInput, bad_value
 from mtf.faces.decode import Unreadable
-from mtf.faces.picture import differing_bits, picture_hash
+from mtf.faces.picture import SAME_PICTURE_BITS, differing_bits, picture_hash
 from mtf.params import Params
 from mtf.takedowns import Kind, Takedown, Takedowns
 from mtf.workspace import Workspace
-
-# Of 64 bits: recompressed and resized copies differ in a few, other pictures of a person in some thirty.
-SAME_PICTURE_BITS = 6
 
 
 @dataclass(frozen=True)
