@@ -23,7 +23,7 @@ import pytest
 
 from mtf import shards, tables
 from mtf.faces.box import Box, face_id
-from mtf.room.database import free_port, mongod
+from mtf.room.database import mongod
 from mtf.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent.parent
@@ -133,12 +133,11 @@ class OpenRoom:
     """`mtf review open`, as a person starts it, with its own database in the project."""
 
     def __init__(self, workspace: Workspace, reviewers: list[str], home: Path) -> None:
-        self.port = free_port()
         self.output: list[str] = []
         named = [part for reviewer in reviewers for part in ("--reviewer", reviewer)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FIFTYONE_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mtf", "review", "open", "--port", str(self.port), *named],
+            [sys.executable, "-m", "mtf", "review", "open", "--port", "0", *named],
             cwd=workspace.root,
             env=environment | {"HOME": str(home)},
             stdout=subprocess.PIPE,
@@ -162,16 +161,15 @@ class OpenRoom:
         return self
 
     def url(self, reviewer: str) -> str:
-        return f"http://127.0.0.1:{self.port}/datasets/sample-{reviewer}"
+        start = f"  {reviewer}: http://"
+        return next(line for line in self.output if line.startswith(start)).removeprefix(f"  {reviewer}: ").strip()
 
     def ask(self, reviewer: str, operator: str, *, timeout_s: float = 20, **params: Any) -> dict[str, Any]:
         """What the screen's operator answers. Raises OSError where the server is not there."""
         asked = {"operator_uri": f"@mtf/review/{operator}", "dataset_name": f"sample-{reviewer}", "params": params}
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/operators/execute",
-            data=json.dumps(asked).encode(),
-            headers={"Content-Type": "application/json"},
-        )
+        address = f"{self.url(reviewer).rpartition('/datasets/')[0]}/operators/execute"
+        body, kind = json.dumps(asked).encode(), {"Content-Type": "application/json"}
+        request = urllib.request.Request(address, data=body, headers=kind)  # noqa: S310 (loopback)
         with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
             found = json.load(answer)
         assert not found.get("error"), found

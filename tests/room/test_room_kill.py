@@ -44,7 +44,7 @@ def test_nothing_confirmed_is_lost_and_nothing_doubled_when_servers_are_killed(
     working.start()
     chance = random.Random(5)
     for victim in ("mongod", "mtf.room.app", "mongod"):
-        _wait(lambda done=len(confirmed): len(confirmed) >= done + chance.randint(10, 30))
+        _wait_for_more(confirmed, len(confirmed) + chance.randint(10, 30))
         room.kill(victim)
     working.join(RETRY_S)
     assert not working.is_alive(), "".join(room.output)
@@ -79,8 +79,8 @@ def test_two_reviewers_at_once_write_every_decision_once_into_their_own_file(
     assert found.filter(~pl.col("file").str.starts_with(pl.col("reviewer"))).is_empty()
 
 
-def _wait(holds: Callable[[], bool]) -> None:
+def _wait_for_more(confirmed: list[str], count: int) -> None:
     until = time.monotonic() + RETRY_S
-    while not holds():
+    while len(confirmed) < count:
         assert time.monotonic() < until
         time.sleep(0.02)

@@ -14,7 +14,9 @@ app = typer.Typer(no_args_is_help=True, help="Open the review room, decide, comp
 
 PORT = 5151
 Reviewer = Annotated[str, typer.Option(help="Your name in the ledger: a-z, 0-9, and single - _ . between them.")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65535, help="Of the first reviewer; the next have the next. 0 takes free ones.")
+]
 Address = Annotated[str, typer.Option(help="The address to listen on; loopback unless you say otherwise.")]
 
 
@@ -30,7 +32,7 @@ def add_to(parent: typer.Typer) -> None:
 
 @app.command("open")
 def open_(
-    reviewer: Annotated[list[str], typer.Option(help="Who reviews; give it once for each who shares this server.")],
+    reviewer: Annotated[list[str], typer.Option(help="Who reviews; give it once for each who shares this machine.")],
     address: Address = "127.0.0.1",
     port: Port = PORT,
 ) -> None:
@@ -70,10 +72,10 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int) -> None
         checked_reviewer(name)
     names = list(dict.fromkeys(reviewers))
 
-    def is_ready(port: int) -> None:
-        print("The room is open. Stop it here with Ctrl-C; every confirmed decision is on disk.")
-        for name in names[:1] if joint else names:
-            print(f"  {name}: http://{address}:{port}/datasets/{dataset_name(project, name, joint=joint)}", flush=True)
+    def is_ready(ports: dict[str, int]) -> None:
+        for name, own_port in ports.items():
+            print(f"  {name}: http://{address}:{own_port}/datasets/{dataset_name(project, name, joint=joint)}")
+        print("The room is open. Stop it here with Ctrl-C; every confirmed decision is on disk.", flush=True)
 
     with Closing(workspace):
         supervisor.keep_open(

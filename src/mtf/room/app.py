@@ -38,25 +38,21 @@ SETTINGS = {
 }
 
 
-def build(workspace: Workspace, params: parameters.Params, reviewers: list[str], *, joint: bool) -> opened.Opened:
-    """Read the project, and bring each reviewer's data set up to date."""
+def build(workspace: Workspace, params: parameters.Params, reviewer: str, *, joint: bool) -> opened.Opened:
+    """Read the project, and bring the reviewer's data set up to date."""
     material, torn = material_of(workspace, params)
     for line in torn:
         print(f"  ledger: {line}", file=sys.stderr)
+    desk = desk_of(workspace, material, reviewer, joint=joint, seed=params.seed)
+    name = dataset_name(params.project.name, reviewer, joint=joint)
+    began = time.monotonic()
+    data = shown.sample_rows(desk, material, dataset=name)
+    dataset = samples.opened(name, list(material.labels))
+    added, changed, removed = samples.synchronise(dataset, data, progress=_shown(reviewer))
+    done = f"{added} added, {changed} changed, {removed} removed, in {time.monotonic() - began:.1f} s"
+    print(f"  {reviewer}: {data.height} faces; {done}", flush=True)
     pictures = Pictures(workspace, material, max_pixels=params.crawl.max_pixels)
-    room = opened.Opened(material, pictures, {})
-    for reviewer in reviewers:
-        desk = desk_of(workspace, material, reviewer, joint=joint, seed=params.seed)
-        name = dataset_name(params.project.name, reviewer, joint=joint)
-        began = time.monotonic()
-        data = shown.sample_rows(desk, material, dataset=name)
-        dataset = samples.opened(name, list(material.labels))
-        added, changed, removed = samples.synchronise(dataset, data, progress=_shown(reviewer))
-        room.desks[name] = desk
-        room.collections[name] = dataset._sample_collection
-        done = f"{added} added, {changed} changed, {removed} removed, in {time.monotonic() - began:.1f} s"
-        print(f"  {reviewer}: {data.height} faces; {done}", flush=True)
-    return room
+    return opened.Opened(material, pictures, desk, name, dataset._sample_collection)
 
 
 def _shown(title: str) -> Callable[[Iterable[int], int], Iterable[int]]:
@@ -124,7 +120,7 @@ def serve(room: opened.Opened, *, address: str, port: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="mtf.room.app")
     parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--reviewer", action="append", required=True)
+    parser.add_argument("--reviewer", required=True)
     parser.add_argument("--joint", action="store_true")
     parser.add_argument("--address", default=LOOPBACK[0])
     parser.add_argument("--port", type=int, required=True)

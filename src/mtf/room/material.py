@@ -11,6 +11,7 @@ import polars as pl
 
 from mtf.review import consensus, matching, standing
 from mtf.review.ledger import Ledger
+from mtf.room import triage
 from mtf.room.queue import FACE, OPINIONS, SETTLED
 
 
@@ -52,6 +53,11 @@ class Material:
         else:
             own = self.votes.filter(~pl.col("joint"), pl.col("reviewer") == reviewer)
         return own.select(*OPINIONS)
+
+    @cached_property
+    def outlines(self) -> np.ndarray | None:
+        """The embeddings in brief, for the triage; None where there are none."""
+        return None if self.embeddings is None else triage.brief(self.embeddings, seed=0)
 
     @cached_property
     def outcomes(self) -> pl.DataFrame:

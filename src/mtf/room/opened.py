@@ -1,6 +1,6 @@
-"""A room that is open: the material, a desk for each reviewer, and the data sets that show them.
+"""A room that is open: the material, the reviewer's desk, and the data set that shows it.
 
-Nothing here waits for MongoDB: what a decision needs is in memory and in the ledger. The data sets are brought up
+Nothing here waits for MongoDB: what a decision needs is in memory and in the ledger. The data set is brought up
 to date behind the reviewer's back, and made good when the room is opened again where that failed.
 """
 
@@ -27,22 +27,20 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Opened:
-    """What the operators of the plugin act on. `desks` is by the name of the data set."""
+    """What the operators of the plugin act on: one reviewer's desk, and the data set that shows it."""
 
     material: Material
     pictures: Pictures
-    desks: dict[str, Desk]
-    collections: dict[str, Any] = field(default_factory=dict)
+    desk: Desk
+    dataset: str
+    collection: Any
     _behind: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "mtf-review-mirror"))
 
-    def desk(self, dataset: str | None) -> Desk:
-        """Raises BadInput where the data set is no reviewer's."""
-        try:
-            return self.desks[dataset or ""]
-        except KeyError:
-            raise BadInput(
-                f"{dataset!r} is no data set of the review; open the address that the command showed"
-            ) from None
+    def desk_of(self, dataset: str | None) -> Desk:
+        """Raises BadInput where the data set is not the reviewer's: nobody decides in another's name."""
+        if dataset != self.dataset:
+            raise BadInput(f"{dataset!r} is not the data set of {self.desk.reviewer}, whose room this is")
+        return self.desk
 
     def keys(self, ids: Iterable[str]) -> list[Key]:
         """The faces of samples. Raises BadInput for a sample that is none."""
@@ -61,7 +59,7 @@ class Opened:
             return self.pictures.crop(asked.face)
         if asked.kind == "picture":
             return self.pictures.picture(asked.face)
-        accepted = accepted_of(self.desks[asked.dataset], self.material, asked.face.identity)
+        accepted = accepted_of(self.desk, self.material, asked.face.identity)
         return self.pictures.person(asked.face, accepted)
 
     def everyone(self) -> dict[str, dict[str, int]]:
@@ -70,28 +68,24 @@ class Opened:
         found: dict[str, dict[str, int]] = {}
         for reviewer, step, count in votes.sort("reviewer", "step").iter_rows():
             found.setdefault(reviewer, {})[step] = count
-        for desk in self.desks.values():
-            if not desk.joint:
-                found[desk.reviewer] = {str(step): count for step, count in desk.done.items()}
+        if not self.desk.joint:
+            found[self.desk.reviewer] = {str(step): count for step, count in self.desk.done.items()}
         return found
 
-    def show(self, dataset: str, changed: Sequence[Key]) -> None:
+    def show(self, changed: Sequence[Key]) -> None:
         """Bring the samples of `changed` faces, and of their duplicate groups, up to date, later."""
         if changed:
-            self._behind.submit(self._show, dataset, list(changed))
+            self._behind.submit(self._show, list(changed))
 
-    def _show(self, dataset: str, changed: list[Key]) -> None:
+    def _show(self, changed: list[Key]) -> None:
         try:
-            desk = self.desks[dataset]
-            updates = sample_updates(desk, self.material, changed)
-            self.collections[dataset].bulk_write(updates, ordered=False)
+            self.collection.bulk_write(sample_updates(self.desk, self.material, changed), ordered=False)
         except Exception as error:  # MongoDB gone, or anything else: the ledger has the decision
-            log.warning("the screen of %s lags: %s", dataset, " ".join(str(error).split())[:200])
+            log.warning("the screen of %s lags: %s", self.dataset, " ".join(str(error).split())[:200])
 
     def close(self) -> None:
         self._behind.shutdown(wait=True)
-        for desk in self.desks.values():
-            desk.close()
+        self.desk.close()
 
 
 current: Opened | None = None

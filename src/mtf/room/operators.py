@@ -56,10 +56,9 @@ class _Asked(foo.Operator):
 
     def execute(self, ctx: foo.ExecutionContext) -> dict[str, Any]:
         try:
-            dataset = ctx.request_params.get("dataset_name") or ""
-            desk = room().desk(dataset)
+            desk = room().desk_of(ctx.request_params.get("dataset_name"))
             done = self.work(ctx, desk)
-            room().show(dataset, done)
+            room().show(done)
             answer = describe(desk, desk.page(), dict(room().material.labels))
         except MtfError as error:
             # Said on the screen in one line; a traceback would help nobody who reviews.

@@ -13,6 +13,7 @@ from mtf.room.queue import FACE, STEPS, funnel, in_order, owed
 from mtf.tables import Step
 
 PAGE_FACES = 40
+UNSURE_FACES = 12
 
 
 class ReviewPlan:
@@ -59,9 +60,18 @@ class ReviewPlan:
         at_step = (pl.col("step") == str(step)).fill_null(value=False)
         numbered = faces.with_row_index("row").join(verdicts, on=FACE, how="left", maintain_order="left")
         concerned = numbered.filter(at_step | pl.col("accepted").is_not_null())
-        embeddings = self._material.embeddings
-        chosen = None if embeddings is None else embeddings[concerned["row"].to_numpy()]
-        rated = triage.rate(concerned.drop("row", "accepted"), verdicts, step=step, embeddings=chosen, seed=self._seed)
+        chosen = concerned["row"].to_numpy()
+        embeddings, outlines = (
+            None if every is None else every[chosen] for every in (self._material.embeddings, self._material.outlines)
+        )
+        rated = triage.rate(
+            concerned.drop("row", "accepted"),
+            verdicts,
+            step=step,
+            embeddings=embeddings,
+            outlines=outlines,
+            seed=self._seed,
+        )
         return rated.filter(at_step)
 
 
@@ -104,7 +114,7 @@ def _unrated(faces: pl.DataFrame, _: pl.DataFrame, step: Step) -> pl.DataFrame:
 
 
 def _first_page(faces: pl.DataFrame, opinions: pl.DataFrame, step: Step, page_faces: int) -> Page:
-    queue = in_order(faces, opinions, page_faces=page_faces)
+    queue = in_order(faces, opinions, page_faces=page_faces, unsure_faces=min(UNSURE_FACES, page_faces))
     if queue.is_empty():
         return NOTHING_LEFT
     page = queue.filter(pl.col("page") == 0)

@@ -82,14 +82,17 @@ def funnel(faces: pl.DataFrame) -> dict[str, int]:
     return {str(step): counts.get(str(step), 0) for step in STEPS}
 
 
-def in_order(faces: pl.DataFrame, opinions: pl.DataFrame, *, page_faces: int = 40) -> pl.DataFrame:
+def in_order(
+    faces: pl.DataFrame, opinions: pl.DataFrame, *, page_faces: int = 40, unsure_faces: int | None = None
+) -> pl.DataFrame:
     """The owed faces in the order of the queue, with `rank` (from 0) and `page` (from 0).
 
     `faces` has `step`, `score` and `run` (RUNS), and may have label columns. Steps come in the funnel's
     order; within one, faces that are judged alike stand together: one person's when the question is who it is, one
     group's when it is which to keep, and likely accepts and likely rejects in runs. A page is at most `page_faces`
-    of one run, so that a page can be answered at once (a group of duplicates is never cut). Skipped faces come
-    after all others of their step.
+    of one run, so that a page can be answered at once (a group of duplicates is never cut); `unsure_faces` at
+    most where nothing is likely, so that the triage soon learns from the answers. Skipped faces come after all
+    others of their step.
     """
     skipped = opinions.filter(pl.col("verdict") == "skip").select(*FACE, "step", skipped=pl.lit(value=True))
     data = faces.filter(pl.col("step").is_not_null() & pl.col("ready")).join(
@@ -105,7 +108,7 @@ def in_order(faces: pl.DataFrame, opinions: pl.DataFrame, *, page_faces: int = 4
         *(pl.col(name) for name in FACE),
     ]
     ordered = data.sort(keys, nulls_last=True).with_row_index("rank")
-    return ordered.with_columns(page=_page(page_faces))
+    return ordered.with_columns(page=_page(page_faces, unsure_faces or page_faces))
 
 
 def _together(columns: Sequence[str]) -> pl.Expr:
@@ -121,9 +124,10 @@ def _together(columns: Sequence[str]) -> pl.Expr:
     )
 
 
-def _page(page_faces: int) -> pl.Expr:
+def _page(page_faces: int, unsure_faces: int) -> pl.Expr:
     run = pl.struct("step", "skipped", "together", "run").rle_id()
     begins = (run != run.shift()).fill_null(value=True)
     place = pl.int_range(pl.len()).over(run)
-    cut = (place % page_faces == 0) & (pl.col("step") != str(Step.DUPLICATE))
+    size = pl.when(pl.col("run") == RUNS[1]).then(unsure_faces).otherwise(page_faces)
+    cut = (place % size == 0) & (pl.col("step") != str(Step.DUPLICATE))
     return (begins | cut).cum_sum() - 1

@@ -8,22 +8,23 @@ probability, measured by cross-validation on those verdicts; a run is called lik
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from mtf.room.queue import RUNS
 from mtf.tables import Step
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 LIKELY, UNSURE, UNLIKELY = RUNS
 # The share of a run that may turn out otherwise: what a person can still pick out of a page at a glance.
 ERROR_SHARE = 0.03
 LEAST_OF_EACH = 8
+LEAST_OF_A_KIND = 40
+OUTLINES = 24
 FOLDS = 5
 
 MEASURES = (
@@ -49,25 +50,55 @@ HINTS: dict[Step, dict[str, float]] = {
 
 
 def rate(
-    faces: pl.DataFrame, verdicts: pl.DataFrame, *, step: Step, embeddings: np.ndarray | None = None, seed: int = 0
+    faces: pl.DataFrame,
+    verdicts: pl.DataFrame,
+    *,
+    step: Step,
+    embeddings: np.ndarray | None = None,
+    outlines: np.ndarray | None = None,
+    seed: int = 0,
 ) -> pl.DataFrame:
     """`faces` with `score` (0 to 1, higher is likelier to be accepted) and `run` (one of RUNS) for `step`.
 
     `faces` has identity, face_id and such of MEASURES as there are. `verdicts` (identity, face_id, `accepted`) are
     this reviewer's own at this step. `embeddings` is (faces, dimensions), rows of unit length, in the order of
-    `faces`; a row of zeros is a face without one.
+    `faces`; a row of zeros is a face without one. `outlines` is (faces, few): the embeddings in brief.
     """
     known = faces.join(verdicts, on=["identity", "face_id"], how="left", maintain_order="left")["accepted"]
     accepted = known.cast(pl.Float64).to_numpy()
     labelled = ~np.isnan(accepted)
     answers = accepted[labelled].astype(bool)
     if min(answers.sum(), (~answers).sum()) < LEAST_OF_EACH:
-        return _with(faces, _hinted(faces, step), np.full(faces.height, UNSURE, dtype=object))
+        run = np.full(faces.height, _run_of_all(answers), dtype=object)
+        return _with(faces, _hinted(faces, step), run)
     persons = faces["identity"].to_numpy()
-    inputs = np.hstack([_measures(faces), _neighbours(embeddings, persons, labelled, accepted == 1)])
+    brief = np.zeros((faces.height, 0)) if outlines is None else outlines
+    inputs = np.hstack([_measures(faces), _neighbours(embeddings, persons, labelled, accepted == 1), brief])
     score, likely, unlikely = _learned(inputs, labelled, answers, seed=seed)
     run = np.select([score >= likely, score <= unlikely], [LIKELY, UNLIKELY], UNSURE).astype(object)
     return _with(faces, score, run)
+
+
+def _run_of_all(answers: np.ndarray) -> str:
+    """Where nearly all verdicts so far were alike, the rest will probably be like them; else nothing is known."""
+    if len(answers) < LEAST_OF_A_KIND:
+        return UNSURE
+    if (~answers).mean() <= ERROR_SHARE:
+        return LIKELY
+    return UNLIKELY if answers.mean() <= ERROR_SHARE else UNSURE
+
+
+def brief(embeddings: np.ndarray, *, seed: int) -> np.ndarray:
+    """(faces, OUTLINES): the directions in which some of the embeddings differ most, found once for all verdicts."""
+    some = np.random.default_rng(seed).permutation(len(embeddings))[:2000]
+    few = embeddings[some].astype(np.float32)
+    middle = few.mean(axis=0)
+    directions = np.linalg.svd(few - middle, full_matrices=False)[2][:OUTLINES].T
+    parts = [
+        (part.astype(np.float32) - middle) @ directions
+        for part in np.array_split(embeddings, 1 + len(embeddings) // 10_000)
+    ]
+    return np.vstack(parts)
 
 
 def _with(faces: pl.DataFrame, score: np.ndarray, run: np.ndarray) -> pl.DataFrame:
@@ -139,8 +170,13 @@ def _learned(
     inputs: np.ndarray, labelled: np.ndarray, answers: np.ndarray, *, seed: int
 ) -> tuple[np.ndarray, float, float]:
     """Probabilities of acceptance, and the bounds from which and up to which a run holds on the verdicts so far."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from threadpoolctl import threadpool_limits
+
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
+    # One thread: the sums are small, and threads that wait for each other would take most of the time.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         tried = cross_val_predict(_model(), inputs[labelled], answers, cv=folds, method="predict_proba")[:, 1]
         score = _model().fit(inputs[labelled], answers).predict_proba(inputs)[:, 1]
@@ -158,4 +194,8 @@ def _bound(score: np.ndarray, right: np.ndarray) -> float:
 
 
 def _model() -> Pipeline:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     return make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=200))
