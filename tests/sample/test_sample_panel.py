@@ -130,3 +130,15 @@ def test_the_command_leaves_a_folder_alone_that_is_no_sample(tmp_path: Path, mon
     with pytest.raises(MtfError, match="mine: there is something else here"):
         CliRunner().invoke(app, ["sample", "build", "mine"], catch_exceptions=False)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+
+
+def test_the_command_leaves_a_persons_decisions_alone(small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "review" / "ada").mkdir(parents=True)
+    (tmp_path / "data" / "review" / "ada" / "2026-01-01T09-00-00Z.jsonl").write_text("")
+    (tmp_path / "data" / "web").symlink_to(small.data / "web")
+    for options in ([], ["--keep-web"]):
+        with pytest.raises(MtfError, match="the decisions of ada would be lost"):
+            CliRunner().invoke(app, ["sample", "build", "data", *options], catch_exceptions=False)
+    assert (tmp_path / "data" / "review" / "ada").is_dir()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtf.errors import MtfError
+from mtf.errors import MtfError, listed
 from mtf.params import Params
 from mtf.workspace import Workspace
 
@@ -51,10 +51,15 @@ def build(
 
 
 def _refuse_what_is_no_sample(folder: Path) -> None:
+    """Nothing that a person made is lost: neither another project's data nor decisions on the sample."""
     from mtf.sample import truth
+    from mtf.sample.panel import REVIEWERS
 
     if folder.exists() and any(folder.iterdir()) and not (folder / "web" / truth.FILE).is_file():
         raise MtfError(f"{folder}: there is something else here, which would be lost; name another folder")
+    people = sorted({path.parent.name for path in folder.glob("review/*/*.jsonl")} - set(REVIEWERS))
+    if people:
+        raise MtfError(f"{folder}: the decisions of {listed(people)} would be lost; name another folder")
 
 
 def _write_web(folder: Path, settings: Params) -> None:

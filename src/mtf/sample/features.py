@@ -1,9 +1,10 @@
-"""Eyes, brows, nose, mouth, and what age and life leave on a face."""
+"""Eyes, brows, nose and mouth."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from mtf.sample import marks
 from mtf.sample.paint import Canvas, Colour, Mask, circle, curve, mixed, shade
 from mtf.sample.people import Look
 from mtf.sample.pose import Mood, Placed
@@ -14,70 +15,14 @@ _TEETH: Colour = (240, 246, 248)
 
 
 def paint(canvas: Canvas, look: Look, placed: Placed, mood: Mood, face: Mask) -> None:
-    if look.wrinkles:
-        _paint_wrinkles(canvas, look, placed, face)
-    if look.freckles:
-        _paint_freckles(canvas, look, placed, face)
-    _paint_beard(canvas, look, placed, face)
+    marks.paint_below(canvas, look, placed, face)
     for side in (-1, 1):
         _paint_socket(canvas, look, placed, side, face)
         _paint_eye(canvas, look, placed, mood, side)
         _paint_brow(canvas, look, placed, mood, side)
     _paint_nose(canvas, look, placed, mood, face)
     _paint_mouth(canvas, look, placed, mood)
-    _paint_moustache(canvas, look, placed)
-    _paint_marks(canvas, look, placed, face)
-
-
-def paint_glasses(canvas: Canvas, look: Look, placed: Placed) -> None:
-    rim = (58, 46, 42)
-    for side in (-1, 1):
-        lens = _lens(look, side)
-        canvas.fill(placed.points(lens, depth=0.72), (250, 245, 240), opacity=0.10)
-        ring = np.concatenate([lens, lens[:1]])
-        canvas.stroke(placed.points(ring, depth=0.72), rim, width_px=placed.px(0.018))
-        arm = [(side * (look.eye_gap + 0.24), look.eye_height - 0.04), (side * look.face_width, look.eye_height - 0.08)]
-        canvas.stroke(placed.points(arm, depth=0.45), rim, width_px=placed.px(0.018))
-    bridge = curve([(-0.09, look.eye_height), (0, look.eye_height - 0.04), (0.09, look.eye_height)])
-    canvas.stroke(placed.points(bridge, depth=0.72), rim, width_px=placed.px(0.018))
-
-
-def paint_sunglasses(canvas: Canvas, look: Look, placed: Placed) -> None:
-    """Dark lenses that hide both eyes."""
-    dark = (34, 26, 24)
-    for side in (-1, 1):
-        lens = _lens(look, side, scale=1.18)
-        mask = canvas.fill(placed.points(lens, depth=0.72), dark, opacity=0.97)
-        glare = [(x - 0.10, y) for x, y in ((side * look.eye_gap, look.eye_height - 0.10),)]
-        canvas.disc(
-            placed.points(glare, depth=0.72)[0],
-            placed.px(0.06),
-            (190, 180, 170),
-            opacity=0.35,
-            soft_px=placed.px(0.03),
-            inside=mask,
-        )
-    bar = [(-look.face_width, look.eye_height - 0.10), (look.face_width, look.eye_height - 0.10)]
-    canvas.stroke(placed.points(bar, depth=0.55), dark, width_px=placed.px(0.06))
-
-
-def paint_hand(canvas: Canvas, look: Look, placed: Placed, side: int) -> None:
-    """A hand that covers the mouth, from the left (-1) or the right (1)."""
-    skin, crease = shade(look.skin, 0.93), shade(look.skin, 0.55)
-    palm = [(side * 1.0, 1.6), (side * 0.86, 0.85), (side * 0.36, 0.42), (side * 0.02, 0.52), (side * 0.1, 1.6)]
-    canvas.fill(placed.points(curve(palm, closed=True), depth=0.5), skin)
-    for number in range(4):
-        y = 0.34 + 0.15 * number
-        finger = [(side * 0.55, y + 0.10), (side * 0.1, y), (-side * (0.40 - 0.05 * abs(number - 1)), y - 0.03)]
-        line = placed.points(curve(finger), depth=0.6)
-        canvas.stroke(line, crease, width_px=placed.px(0.185), opacity=0.8)
-        canvas.stroke(line, skin, width_px=placed.px(0.155))
-
-
-def _lens(look: Look, side: int, scale: float = 1.0) -> np.ndarray:
-    centre = np.array([side * (look.eye_gap + 0.01), look.eye_height + 0.02])
-    corners = [(-0.24, -0.16), (0.0, -0.185), (0.24, -0.15), (0.22, 0.10), (0.0, 0.19), (-0.22, 0.12)]
-    return centre + scale * curve(corners, closed=True, steps=6)
+    marks.paint_above(canvas, look, placed, face)
 
 
 def _paint_socket(canvas: Canvas, look: Look, placed: Placed, side: int, face: Mask) -> None:
@@ -224,130 +169,3 @@ def _paint_mouth(canvas: Canvas, look: Look, placed: Placed, mood: Mood) -> None
             opacity=0.55,
             soft_px=placed.px(0.012),
         )
-
-
-def _paint_wrinkles(canvas: Canvas, look: Look, placed: Placed, face: Mask) -> None:
-    """Lines of the forehead, crow's feet, bags under the eyes, folds from nose to mouth."""
-    lines = [curve([(-0.40, y + 0.03), (-0.15, y - 0.01), (0.15, y - 0.01), (0.40, y + 0.03)]) for y in (-0.64, -0.54)]
-    for side in (-1, 1):
-        mouth = look.mouth_width + 0.09
-        lines.append(
-            curve([(side * 0.19, 0.24), (side * 0.30, 0.38), (side * mouth, 0.60), (side * (mouth - 0.02), 0.70)])
-        )
-        bag = look.eye_height + 0.17
-        lines.append(
-            curve(
-                [
-                    (side * (look.eye_gap - 0.15), bag - 0.02),
-                    (side * look.eye_gap, bag + 0.03),
-                    (side * (look.eye_gap + 0.15), bag - 0.02),
-                ]
-            )
-        )
-        edge = look.eye_gap + look.eye_size
-        for lift in (-0.06, 0.0, 0.06):
-            start = (side * (edge + 0.03), look.eye_height + 0.4 * lift)
-            lines.append(curve([start, (side * (edge + 0.12), look.eye_height + lift)]))
-    lines.append(curve([(-0.05, look.eye_height - 0.22), (-0.045, look.eye_height - 0.12)]))
-    lines.append(curve([(0.05, look.eye_height - 0.22), (0.045, look.eye_height - 0.12)]))
-    spots = [placed.points(line) for line in lines]
-    depth = {"soft_px": placed.px(0.008), "inside": face}
-    canvas.stroke_all(spots, shade(look.skin, 0.45), width_px=placed.px(0.022), opacity=0.46 * look.wrinkles, **depth)
-    canvas.stroke_all(
-        [spot + np.array([0, placed.px(0.024)]) for spot in spots],
-        mixed(look.skin, (255, 255, 255), 0.5),
-        width_px=placed.px(0.016),
-        opacity=0.35 * look.wrinkles,
-        **depth,
-    )
-
-
-def _paint_freckles(canvas: Canvas, look: Look, placed: Placed, face: Mask) -> None:
-    rng = np.random.default_rng(round(1e6 * look.eye_gap))
-    middles = np.stack([rng.normal(0, 0.30, 34), rng.uniform(0.06, 0.36, 34)], axis=1)
-    spots = [circle(middle, placed.px(rng.uniform(0.010, 0.018))) for middle in placed.points(middles)]
-    canvas.fill_all(spots, shade(look.skin, 0.58), opacity=0.7, inside=face)
-
-
-def _paint_beard(canvas: Canvas, look: Look, placed: Placed, face: Mask) -> None:
-    if look.beard in ("none", "moustache"):
-        return
-    w, chin = look.face_width, look.chin
-    cheeks = [
-        (-w, 0.12),
-        (-0.86 * w, 0.30),
-        (-0.62 * w, 0.44),
-        (-0.40, 0.42),
-        (0, 0.40),
-        (0.40, 0.42),
-        (0.62 * w, 0.44),
-        (0.86 * w, 0.30),
-        (w, 0.12),
-        (1.02 * w, 0.6),
-        (0.5, chin + 0.06),
-        (0, chin + 0.10),
-        (-0.5, chin + 0.06),
-        (-1.02 * w, 0.6),
-    ]
-    small = [
-        (-0.30, 0.52),
-        (-0.24, 0.44),
-        (0, 0.41),
-        (0.24, 0.44),
-        (0.30, 0.52),
-        (0.30, 0.80),
-        (0.16, chin + 0.04),
-        (-0.16, chin + 0.04),
-        (-0.30, 0.80),
-    ]
-    shape = curve(small if look.beard == "goatee" else cheeks, closed=True, steps=5)
-    opacity = {"stubble": 0.40, "goatee": 0.88, "full": 0.92}[look.beard]
-    within = face if look.beard == "stubble" else None
-    canvas.fill(
-        placed.points(shape, depth=0.35),
-        shade(look.hair, 0.85),
-        opacity=opacity,
-        soft_px=placed.px(0.05 if look.beard == "stubble" else 0.022),
-        inside=within,
-    )
-    if look.beard == "full":
-        _paint_whiskers(canvas, look, placed)
-
-
-def _paint_whiskers(canvas: Canvas, look: Look, placed: Placed) -> None:
-    rng = np.random.default_rng(round(1e6 * look.mouth_width))
-    for tone in (0.6, 0.8, 1.1):
-        x = rng.uniform(-0.62, 0.62, 50) * look.face_width / 0.8
-        y = rng.uniform(0.55, 0.98 * look.chin, 50)
-        whiskers = [np.array([(a, b), (1.02 * a, b + 0.06), (a, b + 0.11)]) for a, b in zip(x, y, strict=True)]
-        lines = [placed.points(whisker, depth=0.35) for whisker in whiskers]
-        canvas.stroke_all(lines, shade(look.hair, tone), width_px=placed.px(0.012), opacity=0.28)
-
-
-def _paint_moustache(canvas: Canvas, look: Look, placed: Placed) -> None:
-    if look.beard not in ("moustache", "full", "goatee"):
-        return
-    y = 0.52 * look.chin - 0.04
-    half = look.mouth_width + 0.05
-    shape = [
-        (-half, y + 0.09),
-        (-0.55 * half, y - 0.05),
-        (0, y - 0.045),
-        (0.55 * half, y - 0.05),
-        (half, y + 0.09),
-        (0.5 * half, y + 0.045),
-        (0, y + 0.03),
-        (-0.5 * half, y + 0.045),
-    ]
-    canvas.fill(
-        placed.points(curve(shape, closed=True, steps=5)), shade(look.hair, 0.8), opacity=0.93, soft_px=placed.px(0.012)
-    )
-
-
-def _paint_marks(canvas: Canvas, look: Look, placed: Placed, face: Mask) -> None:
-    if look.mole:
-        canvas.disc(placed.points([look.mole])[0], placed.px(0.028), shade(look.skin, 0.35), opacity=0.9, inside=face)
-    if look.scar:
-        cut = curve([(0.40, look.eye_height - 0.42), (0.45, look.eye_height - 0.30), (0.47, look.eye_height - 0.17)])
-        canvas.stroke(placed.points(cut), shade(look.skin, 0.6), width_px=placed.px(0.05), opacity=0.6, inside=face)
-        canvas.stroke(placed.points(cut), mixed(look.skin, (235, 235, 255), 0.6), width_px=placed.px(0.02), inside=face)

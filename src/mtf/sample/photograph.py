@@ -9,7 +9,7 @@ from enum import StrEnum
 import cv2
 import numpy as np
 
-from mtf.sample import features, scenery
+from mtf.sample import scenery, worn
 from mtf.sample.paint import Canvas
 from mtf.sample.people import Look
 from mtf.sample.portrait import Box, paint_head
@@ -53,9 +53,9 @@ def portrait(
     box = _paint_person(canvas, look, pose, mood, rng)
     placed = Placed(pose, look.face_width)
     if hidden is Hidden.SUNGLASSES:
-        features.paint_sunglasses(canvas, look, placed)
+        worn.paint_sunglasses(canvas, look, placed)
     elif hidden is Hidden.HAND:
-        features.paint_hand(canvas, look, placed, side=int(rng.choice([-1, 1])))
+        worn.paint_hand(canvas, look, placed, side=int(rng.choice([-1, 1])))
     return Photograph(_exposed(canvas, rng), ((_within(box, width, height), identity),))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mtf.sample import features, hair
+from mtf.sample import features, hair, worn
 from mtf.sample.paint import Canvas, Mask, curve, mixed, shade
 from mtf.sample.people import Look
 from mtf.sample.pose import Mood, Placed, Pose
@@ -33,7 +33,7 @@ def paint_head(canvas: Canvas, look: Look, pose: Pose, mood: Mood, *, clothes: C
     features.paint(canvas, look, placed, mood, face)
     hair.paint_in_front(canvas, look, placed)
     if look.glasses:
-        features.paint_glasses(canvas, look, placed)
+        worn.paint_glasses(canvas, look, placed)
     return face_box(placed)
 
 
