@@ -80,7 +80,7 @@ def test_weights_in_a_checkpoint_are_found(published: Path, tmp_path: Path) -> N
 
 def test_weights_of_another_network_are_refused(published: Path) -> None:
     with pytest.raises(
-        BadInput, match=r"mobilenet\.pth: not weights of this network; missing or of another shape: bn1\.bias"
+        BadInput, match=r"mobilenet\.pth: not weights of this network; missing or of another shape: conv1\.weight"
     ):
         models.start("resnet50-pretrained", 7, input_px=64, seed=1, weights=published)
 

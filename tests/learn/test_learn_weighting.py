@@ -94,10 +94,10 @@ def test_gradnorm_adds_the_distance_of_each_gradients_norm_from_its_target() -> 
     shared = nn.Parameter(torch.ones(2))
     chosen = weighting.GradNorm(2, asymmetry=1.0)
     # First step: both rates are 1, the mean norm 3: |5 - 3| + |1 - 3| = 4, beside the losses' 9.
-    assert float(chosen(two_losses(shared), FEATURES, shared)) == pytest.approx(13.0)
+    assert float(chosen(two_losses(shared), FEATURES, shared).detach()) == pytest.approx(13.0)
     # The second task's loss has halved since: rates (1, 1/2), relative 4/3 and 2/3, targets 4 and 2.
     chosen.first = torch.tensor([7.0, 4.0])
-    assert float(chosen(two_losses(shared), FEATURES, shared)) == pytest.approx(9 + 1 + 1)
+    assert float(chosen(two_losses(shared), FEATURES, shared).detach()) == pytest.approx(9 + 1 + 1)
 
 
 def test_gradnorm_takes_weight_from_the_task_with_the_steep_gradient_and_keeps_the_sum() -> None:
