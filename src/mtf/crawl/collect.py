@@ -28,7 +28,7 @@ from mtf.crawl.pages import Page, Pages
 from mtf.crawl.reservations import Headers, Reservations
 from mtf.crawl.sniff import Kind, sniff
 from mtf.crawl.spool import Spool
-from mtf.licenses import evidence
+from mtf.licenses import evidence, optouts
 from mtf.params import Crawl
 from mtf.tables import Fetched
 from mtf.takedowns import Takedown, Takedowns
@@ -249,7 +249,7 @@ class Collector:
                 found.stated,
                 examined.stated,
                 unreachable=found.page.detail,
-                opt_out=next(iter((*found.page.opt_outs, *found.opt_outs)), None),
+                opt_out=optouts.joined(*found.page.opt_outs, *found.opt_outs),
             ),
         }
 

@@ -69,8 +69,8 @@ class Reservations:
 
     def enforce(self, signals: Iterable[str | None]) -> None:
         """Raises Failed(OPTED_OUT) where one of `signals` is binding."""
-        for signal in signals:
-            if signal is not None and signal.partition(":")[0] in self._binding:
+        for signal in (optouts.joined(*signals) or "").split(optouts.SEPARATOR):
+            if signal.partition(":")[0] in self._binding:
                 raise Failed(Fetched.OPTED_OUT, signal)
 
     async def _read_robots(self, site: URL) -> Protego | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -29,6 +31,9 @@ from mtf.release import (
 )
 from mtf.stages import diff
 from mtf.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mtf.licenses.audit import Report
 
 KEYS = ["identity", "face_id"]
 ROW = [*KEYS, "image_id", *work.PLACE, "license"]
@@ -59,7 +64,7 @@ def run(workspace: Workspace, params: Params) -> None:
     """
     root = workspace.stage("release")
     sources = _read(workspace, params)
-    _refuse_what_the_audit_forbids(workspace, params, sources)
+    audited = _audited(workspace, params, sources)
     # SHA256SUMS goes with them: a release without it is one that was not finished.
     documents.remove(root)
     plan = layout.planned(sources.data, sources.non_curated, params)
@@ -67,6 +72,7 @@ def run(workspace: Workspace, params: Params) -> None:
     published = plan.join(files.select("path", "sha256", "size_bytes"), on="path", maintain_order="left")
     _write_metadata(root, params, sources, published)
     _write_credits(root, params, sources, published)
+    _write_audit(root, sources, audited)
     known = _facts(workspace, params, sources)
     documents.write(root, known, card.load(workspace.card), license_urls=_license_urls(known))
     atomic.write_text(root / "CHANGELOG.md", _changelog(workspace, params, known))
@@ -101,12 +107,27 @@ def _read(workspace: Workspace, params: Params) -> Sources:
     )
 
 
-def _refuse_what_the_audit_forbids(workspace: Workspace, params: Params, sources: Sources) -> None:
+def _audited(workspace: Workspace, params: Params, sources: Sources) -> Report:
+    """The audit of all that is to be published. Raises GateFailed where it forbids a picture."""
     from mtf.licenses import audit
 
     removals, today = takedowns.load(workspace.takedowns), datetime.now(UTC).date()
     found = audit.of_data_set(sources.everything, sources.evidence, params, removals, today=today)
     gate.refuse(found.findings)
+    return found
+
+
+def _write_audit(root: Path, sources: Sources, audited: Report) -> None:
+    """audit.json, as `mtf audit release --json` prints it, dated by the newest evidence: the same inputs, the same
+    bytes.
+    """
+    from mtf.licenses import report
+
+    newest = sources.evidence["checked_at"].max()
+    dated = replace(audited, on=newest.date()) if isinstance(newest, datetime) else audited
+    text = io.StringIO()
+    report.write_json(dated, text)
+    atomic.write_text(root / "audit.json", text.getvalue())
 
 
 def _publish(workspace: Workspace, params: Params, plan: pl.DataFrame, sources: Sources) -> tuple[pl.DataFrame, str]:
