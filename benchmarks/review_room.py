@@ -145,9 +145,8 @@ def main() -> None:
         load = os.getloadavg()[0]
         for name, target_s in TARGETS_S.items():
             took_s = opened_s(workspace, database.uri)
-            print(
-                f"{asked.faces} faces, {name}: {took_s:.1f} s (target {target_s:.0f} s, {engine.cores()} cores, load {load:.1f})"
-            )
+            beside = f"target {target_s:.0f} s, {engine.cores()} cores, load before {load:.1f}"
+            print(f"{asked.faces} faces, {name}: {took_s:.1f} s ({beside})")
     finally:
         database.stop()
         shutil.rmtree(root)
