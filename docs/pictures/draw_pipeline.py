@@ -1,6 +1,6 @@
 """Draws docs/pictures/pipeline.svg: the stages, what each decides, and where people come in.
 
-    python docs/pictures/draw_pipeline.py
+python docs/pictures/draw_pipeline.py
 """
 
 from __future__ import annotations

@@ -166,6 +166,7 @@ def _write_data(folder: Path, table: list[list[str]]) -> None:
     write_text(folder / "roster.csv", text.getvalue())
     write_text(folder / "takedowns.csv", TAKEDOWNS_HEADER)
     write_text(folder / "review" / "README.md", REVIEW_README)
+    write_text(folder / "card.yaml", (files("mtf.project") / "card.yaml").read_text(encoding="utf-8"))
 
 
 def _forget_the_sample(workspace: Workspace) -> None:

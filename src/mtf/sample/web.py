@@ -7,6 +7,7 @@ import hashlib
 import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ _MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "
 
 
 def write(data: Path, *, seed: int, compute: Compute, size: Size = WHOLE) -> list[truth.Truth]:
-    """Make `roster.csv`, `takedowns.csv` (empty) and `web/` in the folder `data`; returns what is on the pictures."""
+    """Make `roster.csv`, `takedowns.csv` (empty), `card.yaml` and `web/` in `data`; returns what the pictures show."""
     finds = plan(seed, size)
     listed = listings(seed, finds, size.people)
     drawn = {item.find.place: item for item in _drawn(seed, listed, size.people, compute)}
@@ -41,6 +42,7 @@ def write(data: Path, *, seed: int, compute: Compute, size: Size = WHOLE) -> lis
     truth.write(data / "web", truths)
     write_text(data / "roster.csv", _csv(_roster(size.people)))
     write_text(data / "takedowns.csv", _csv([TAKEDOWN_COLUMNS]))
+    write_text(data / "card.yaml", (resources.files("mtf.sample") / "card.yaml").read_text(encoding="utf-8"))
     return truths
 
 
