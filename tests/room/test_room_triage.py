@@ -48,10 +48,11 @@ def test_the_hints_put_open_eyes_first() -> None:
     assert by_eyes[0] < by_eyes[1] < by_eyes[2]
 
 
-def test_verdicts_of_one_kind_teach_nothing() -> None:
-    faces, embeddings, _ = crowd(50, share_right=0.5)
-    rated = rate(faces, verdicts_on(faces, np.ones(50, bool), 40), step=Step.FACE, embeddings=embeddings)
-    assert set(rated["run"]) == {UNSURE}
+@pytest.mark.parametrize(("verdicts", "run"), [(39, UNSURE), (40, LIKELY)])
+def test_verdicts_of_one_kind_need_to_be_many(verdicts: int, run: str) -> None:
+    faces, embeddings, _ = crowd(80, share_right=0.5)
+    rated = rate(faces, verdicts_on(faces, np.ones(80, bool), verdicts), step=Step.FACE, embeddings=embeddings)
+    assert set(rated["run"]) == {run}
 
 
 def test_runs_are_nearly_pure_on_faces_that_were_never_judged() -> None:
