@@ -28,7 +28,7 @@ class ShardWriter:
     """Adds members to a shard that is being written. Made by `writing`."""
 
     def __init__(self, path: Path, digest: str) -> None:
-        self._tar = tarfile.open(path, "w", format=tarfile.PAX_FORMAT, copybufsize=_COPIED)  # noqa: SIM115
+        self._tar = tarfile.TarFile(path, "w", format=tarfile.PAX_FORMAT, copybufsize=_COPIED)
         self._has_rows = False
         self.add(DIGEST, digest.encode("ascii"))
 
