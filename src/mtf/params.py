@@ -243,9 +243,9 @@ class Crop(Section):
     cascade: Literal["frontalface_default", "frontalface_alt", "frontalface_alt2", "profileface"] = (
         "frontalface_default"
     )
-    scale_factor: Annotated[float, Field(gt=1.0, le=2.0)] = 1.15
+    scale_factor: Annotated[float, Field(gt=1.0, le=2.0)] = 1.17
     min_neighbors: Annotated[int, Field(ge=0, le=50)] = 2
-    min_face_share: Annotated[float, Field(gt=0, lt=1)] = 0.12
+    min_face_share: Annotated[float, Field(gt=0, lt=1)] = 0.13
     detection_side_px: Annotated[int, Field(ge=64, le=4096)] = 192
     margin_share: Annotated[float, Field(ge=0, le=2)] = 0.2
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
