@@ -1,10 +1,12 @@
 """The crop stage on the 535 Congress portraits, against the loop that everyone writes first.
 
-    python benchmarks/crop.py [--workers 2] [--portraits 535]
+    python benchmarks/crop.py [--workers 2] [--portraits 535] [--per-identity 10]
 
 The loop: `imread`, `detectMultiScale(gray, 1.1, 5)` at full size, each face `imwrite`n to a folder. It runs twice:
 with OpenCV's own threads, as it would by default, and with one. The stage: `mtf.stages.crop.run`, whole: shards
-read, faces found with the parameters of params.yaml, crops, tables and figures written and flushed to disk.
+read, faces found with the parameters of params.yaml, crops, tables and figures written and flushed to disk. The
+portraits are dealt to made-up identities of `--per-identity` pictures each, as a data set of people's pictures has
+them; each identity is a shard that is written, flushed and renamed on its own.
 """
 
 from __future__ import annotations
@@ -63,9 +65,11 @@ def naive_loop(pictures: dict[str, bytes], folder: Path, *, threads: int) -> Res
     return Result(seconds, sum(count > 0 for count in found.values()), sum(found.values()))
 
 
-def stage(pictures: dict[str, bytes], folder: Path, settings: Params) -> Result:
+def stage(pictures: dict[str, bytes], folder: Path, settings: Params, *, per_identity: int) -> Result:
     workspace = Workspace(folder / "project")
-    crawled_project.write_crawl(workspace, {name: [data] for name, data in pictures.items()})
+    files = list(pictures.values())
+    dealt = {f"person-{at:03d}": files[at : at + per_identity] for at in range(0, len(files), per_identity)}
+    crawled_project.write_crawl(workspace, dealt)
     seconds = timed(lambda: crop.run(workspace, settings))
     faces = pl.read_parquet(workspace.table("crop", "faces"))
     return Result(seconds, faces["image_id"].n_unique(), faces.height)
@@ -81,6 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--portraits", type=int, default=535)
+    parser.add_argument("--per-identity", type=int, default=10)
     arguments = parser.parse_args()
     if not crawled_project.REAL_DATA.is_dir():
         sys.exit(f"crop: skipped, no real pictures at {crawled_project.REAL_DATA}")
@@ -91,7 +96,7 @@ def main() -> None:
     threads = cv2.getNumThreads()
     with tempfile.TemporaryDirectory() as folder:
         rivals = {count: naive_loop(pictures, Path(folder), threads=count) for count in dict.fromkeys((threads, 1))}
-        ours = stage(pictures, Path(folder), settings)
+        ours = stage(pictures, Path(folder), settings, per_identity=arguments.per_identity)
     print(f"{'':34}{'seconds':>9}{'images/s':>10}{'with a face':>13}{'boxes':>7}{'ratio':>8}")
     for count, result in rivals.items():
         show(f"naive loop, OpenCV threads: {count}", result, len(pictures), ratio=result.seconds / ours.seconds)

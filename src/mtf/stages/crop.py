@@ -150,9 +150,8 @@ def _job(
 def _write_tables(
     workspace: Workspace, identities: list[str], images: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    folder = workspace.shards("crop")
-    faces = shardwise.gather(folder, identities)
-    detections = pl.concat(_detections_of(workspace.shard("crop", identity)) for identity in identities)
+    pairs = [_rows_of(workspace.shard("crop", identity)) for identity in identities]
+    faces, detections = (pl.concat(rows) for rows in zip(*pairs, strict=True))
     for table, rows in ((tables.FACES, faces), (tables.DETECTIONS, detections)):
         path = workspace.table("crop", table.name)
         tables.check_refers(rows, images, on=["identity", "image_id"], where=str(path))
@@ -160,8 +159,11 @@ def _write_tables(
     return faces, detections
 
 
-def _detections_of(shard: Path) -> pl.DataFrame:
-    return pl.read_parquet(io.BytesIO(shards.read_member(shard, DETECTIONS_MEMBER)))
+def _rows_of(shard: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """One identity's faces and detections, with one look through the shard's members."""
+    places = shards.members(shard)
+    faces, detections = (shards.read(shard, *places[name]) for name in (shards.ROWS, DETECTIONS_MEMBER))
+    return pl.read_parquet(io.BytesIO(faces)), pl.read_parquet(io.BytesIO(detections))
 
 
 def _figures(faces: pl.DataFrame, detections: pl.DataFrame) -> dict[str, Any]:
