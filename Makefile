@@ -46,7 +46,7 @@ lint: $(READY)
 test: lint
 	@test -d data || { echo "==> dvc pull: the sample web, from the repository's own remote"; dvc pull --quiet data.dvc; }
 	@echo "==> pytest"
-	@pytest --numprocesses 2 --dist loadgroup
+	@pytest --numprocesses 2 --dist loadfile
 
 requirements:
 	@echo "==> pinning the dependencies of pyproject.toml; no addresses are recorded"

@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 from mtf.curation.shown import TITLES
 
 ROOT = Path(__file__).parents[2]
-LEFT, WIDTH, BAR, PITCH = 210, 300, 24, 34
+LEFT, WIDTH, BAR, PITCH = 210, 230, 24, 34
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #222 }
   .count { font-weight: 650 } .why { font-size: 12px; fill: #555 }
