@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from projects import run_in
+from projects import environment, run_in
 
 pytestmark = pytest.mark.xdist_group("journey")
 
@@ -100,6 +101,59 @@ def test_metrics_and_plots_are_shown_by_dvc(journey: Path, tmp_path: Path) -> No
     run_in(journey, "dvc", "plots", "show", "--out", str(page))
     text = (page / "index.html").read_text()
     assert "vega" in text.lower() and "funnel" in text.lower()
+
+
+def test_the_planted_licenses_end_with_their_codes_in_the_audit(journey: Path) -> None:
+    done = subprocess.run(
+        ["mtf", "audit", "licenses", "--json"],
+        cwd=journey,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout)
+    assert not report["compliant"]
+    assert set(report["summary"]["by_code"]) >= {
+        "not_permitted",
+        "contradiction",
+        "no_evidence",
+        "claim_only",
+        "opted_out",
+        "dead_source",
+    }
+    # What may not be used is not in the data set, so the release's own audit holds.
+    run_in(journey, "mtf", "audit", "release", "--quiet")
+
+
+@pytest.fixture(scope="session")
+def without_one(journey: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The journey's copy after one identity asked to be removed, down to the split; and who it was."""
+    folder = tmp_path_factory.mktemp("takedown") / "mtf"
+    shutil.copytree(journey, folder, symlinks=True)
+    gone = pl.read_parquet(folder / "build/split/splits.parquet")["identity"].sort()[0]
+    run_in(folder, "mtf", "takedown", "add", gone, "--reason", "asked", "--requested-by", "themselves")
+    run_in(folder, "dvc", "repro", "split")
+    return folder, gone
+
+
+def test_whoever_asks_to_be_removed_is_left_out_everywhere(without_one: tuple[Path, str], journey: Path) -> None:
+    folder, gone = without_one
+    fetches = pl.read_parquet(folder / "build/crawl/fetches.parquet")
+    assert set(fetches.filter(identity=gone)["outcome"]) == {"taken_down"}
+    for stage, table in (("crawl", "images"), ("crop", "faces"), ("screen", "screening"), ("split", "splits")):
+        before, after = (pl.read_parquet(root / "build" / stage / f"{table}.parquet") for root in (journey, folder))
+        assert gone in set(before["identity"]) - set(after["identity"]), table
+        assert set(before["identity"]) - set(after["identity"]) == {gone}, table
+
+
+def test_nobody_elses_shards_are_made_again_for_a_takedown(without_one: tuple[Path, str], journey: Path) -> None:
+    folder, gone = without_one
+    for stage in ("crawl", "crop"):
+        for path in (journey / "build" / stage / "shards").glob("*.tar"):
+            if path.stem != gone:
+                assert (folder / "build" / stage / "shards" / path.name).read_bytes() == path.read_bytes(), path
 
 
 @pytest.fixture(scope="session")
