@@ -20,6 +20,8 @@ def environment() -> dict[str, str]:
     return os.environ | {
         "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         "DVC_NO_ANALYTICS": "1",
+        # Test processes share the cores: threads that wait for each other by spinning would only slow them.
+        "OMP_NUM_THREADS": "1",
         "COLUMNS": "120",
         "GIT_AUTHOR_NAME": "test",
         "GIT_AUTHOR_EMAIL": "test@example.org",
