@@ -1,0 +1,184 @@
+"""`params.yaml`, typed. An unknown key, a wrong type or a value out of range stops in one line that names it."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from mtf.errors import BadInput, shortened
+from mtf.params.learning import MODELS, NETWORKS, PRETRAINED, MultiTask, Recipe, Train
+from mtf.params.publishing import Gate, Gates, Release, Report
+from mtf.params.section import Count, Label, Positive, Section, Share
+from mtf.params.sources import (
+    FLICKR_LICENSES,
+    OPENVERSE_LICENSE_TYPES,
+    OPENVERSE_LICENSES,
+    SEARCH_LICENSES,
+    SOURCES,
+    CommonsSource,
+    Crawl,
+    FlickrSource,
+    FolderSource,
+    OpenverseSource,
+    SearchSource,
+    Source,
+)
+from mtf.params.steps import Crop, Curate, Licenses, Screen, Split
+from mtf.params.tasks import IDENTITY, Project, Task
+
+__all__ = [
+    "FLICKR_LICENSES",
+    "IDENTITY",
+    "MODELS",
+    "NETWORKS",
+    "OPENVERSE_LICENSES",
+    "OPENVERSE_LICENSE_TYPES",
+    "PRETRAINED",
+    "SEARCH_LICENSES",
+    "SOURCES",
+    "CommonsSource",
+    "Compute",
+    "Count",
+    "Crawl",
+    "Crop",
+    "Curate",
+    "FlickrSource",
+    "FolderSource",
+    "Gate",
+    "Gates",
+    "Label",
+    "Licenses",
+    "MultiTask",
+    "OpenverseSource",
+    "Params",
+    "Positive",
+    "Project",
+    "Recipe",
+    "Release",
+    "Report",
+    "Screen",
+    "SearchSource",
+    "Section",
+    "Share",
+    "Source",
+    "Split",
+    "Task",
+    "Train",
+    "load",
+    "parse",
+]
+
+
+class Compute(Section):
+    """`workers: 0` uses every core. `address` is a Ray cluster's."""
+
+    engine: Literal["local", "ray"] = "local"
+    workers: Annotated[int, Field(ge=0, le=4096)] = 0
+    address: str | None = None
+
+
+class Params(Section):
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
+    project: Project
+    tasks: Annotated[dict[str, Task], Field(min_length=1)]
+    crawl: Crawl
+    licenses: Licenses
+    crop: Crop
+    screen: Screen
+    curate: Curate
+    split: Split
+    train: Train
+    multitask: MultiTask | None = None
+    release: Release
+    gates: Gates = Gates()
+    report: Report = Report()
+    compute: Compute
+
+    @model_validator(mode="after")
+    def _tasks_are_known(self) -> Params:
+        for name in self.train.tasks:
+            if name not in self.tasks:
+                raise ValueError(f"train.tasks: {name!r} is not a task; permitted: {list(self.tasks)}")
+        if self.multitask is not None:
+            self._multitask_is_known(self.multitask)
+        return self
+
+    def _multitask_is_known(self, multitask: MultiTask) -> None:
+        for name in multitask.tasks:
+            if name not in self.tasks:
+                raise ValueError(f"multitask.tasks: {name!r} is not a task; permitted: {list(self.tasks)}")
+        if multitask.recipe not in self.train.recipes:
+            known = ", ".join(self.train.recipes)
+            raise ValueError(f"multitask.recipe: {multitask.recipe!r} is not a recipe; permitted: {known}")
+
+    @cached_property
+    def attributes(self) -> dict[str, Task]:
+        """Column → task, for every label column but the identity, in the order of params.yaml."""
+        return {task.column: task for task in self.tasks.values() if task.column != IDENTITY}
+
+
+def load(path: Path) -> Params:
+    """Read and check `path`.
+
+    Raises BadInput: one line with the file, the key, the value and what is permitted.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise BadInput(f"{path.name}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path.name}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise BadInput(f"{path.name}: a mapping of sections is wanted, not {shortened(raw)}")
+    return parse(raw, name=path.name)
+
+
+def parse(raw: dict[str, Any], *, name: str = "params.yaml") -> Params:
+    """`load` for a mapping that has been read already (from a git revision, say)."""
+    try:
+        # JSON mode: lists become tuples where a pair is wanted, while strings do not become numbers.
+        return Params.model_validate_json(_as_json(raw))
+    except ValidationError as error:
+        raise BadInput(f"{name}: {_one_line(error)}") from None
+
+
+def _as_json(raw: dict[str, Any]) -> str:
+    return json.dumps(raw, default=str)
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first problem, and how many more there are."""
+    first, *others = error.errors()
+    key = ".".join(str(part) for part in first["loc"] if part not in SOURCES) or "(top level)"
+    if first["type"] == "extra_forbidden":
+        text = f"{key}: unknown key; permitted: {', '.join(_siblings(first['loc'][:-1]))}"
+    elif first["type"] == "missing":
+        text = f"{key}: missing"
+    elif first["type"] == "value_error":
+        text = f"{key}: {first['msg'].removeprefix('Value error, ')}"
+    else:
+        message = first["msg"]
+        text = f"{key}: {shortened(first['input'])} is not permitted: {message[0].lower()}{message[1:]}"
+    return text + (f" (and {len(others)} more)" if others else "")
+
+
+def _siblings(location: tuple[int | str, ...]) -> list[str]:
+    """The keys permitted beside a key that is not."""
+    model: type[BaseModel] = Params
+    for part in location:
+        if part in SOURCES:
+            model = SOURCES[str(part)]
+        elif isinstance(part, str) and part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            if part == "tasks" and model is Params:
+                model = Task
+            elif part == "recipes":
+                model = Recipe
+            elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                model = annotation
+    return list(model.model_fields)

@@ -1,0 +1,87 @@
+"""Networks, and how they are trained."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from mtf.params.section import Count, Positive, Section, Share
+
+
+class Recipe(Section):
+    """How a network is trained, as data. Epochs are counted from 1; rates are per step, shares are 0 to 1.
+
+    `step_at` names the epochs after which the rate is multiplied by `gamma` (schedule `step`). `batches` gives
+    single models a batch of their own. `stop_on` is what `patience` watches; the checkpoint that is kept is
+    always the one of least validation loss. `mixed_precision` takes effect on an accelerator only. `frozen_share`
+    is of a multi-task backbone's layers, counted from the picture, that keep the weights they came with.
+    """
+
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    schedule: Literal["constant", "step", "cosine"] = "constant"
+    step_at: list[Count] = Field([])
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    batch: Count = 32
+    batches: dict[str, Count] = Field({})
+    max_epochs: Count = 100
+    patience: Count = 5
+    stop_on: Literal["train_loss", "val_loss"] = "val_loss"
+    label_smoothing: Share = 0.0
+    class_balanced: bool = False
+    augment: list[Literal["flip", "shift", "colour", "erase"]] = Field([])
+    normalise: Literal["imagenet", "facenet", "none"] = "imagenet"
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    mixed_precision: bool = False
+    channels_last: bool = False
+    frozen_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+# Names of networks; with `-pretrained` they start from published weights, else from scratch (MTF, Table 4).
+NETWORKS = ("small_cnn", "mobilenet_v3_large", "alexnet", "resnet50", "vgg16", "convnext_base")
+PRETRAINED = "-pretrained"
+MODELS = (*NETWORKS, *(f"{name}{PRETRAINED}" for name in NETWORKS[1:]))
+
+
+class Train(Section):
+    """One network per task and model; `models` and `tasks` span the matrix of dvc.yaml.
+
+    `weights` gives a pretrained model a local file of weights in place of torchvision's download.
+    """
+
+    models: Annotated[list[str], Field(min_length=1)]
+    tasks: Annotated[list[str], Field(min_length=1)]
+    input_px: Annotated[int, Field(ge=16, le=1024)] = 64
+    weights: dict[str, str] = Field({})
+    recipe: str
+    recipes: Annotated[dict[str, Recipe], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Train:
+        for name in (*self.models, *self.weights):
+            if name not in MODELS:
+                raise ValueError(f"{name!r} is not a model; permitted: {', '.join(MODELS)}")
+        if scratch := [name for name in self.weights if not name.endswith(PRETRAINED)]:
+            raise ValueError(f"weights: {scratch[0]!r} starts from scratch; permitted: models ending in {PRETRAINED}")
+        if self.recipe not in self.recipes:
+            raise ValueError(f"recipe: {self.recipe!r} is not a recipe; permitted: {', '.join(self.recipes)}")
+        return self
+
+
+class MultiTask(Section):
+    """One network for several tasks at once (Das et al.); `weightings` spans the matrix of dvc.yaml.
+
+    `weights` is a local file for the backbone; null starts from scratch.
+    """
+
+    tasks: Annotated[list[str], Field(min_length=1)]
+    backbone: Literal["facenet", "small_cnn", "mobilenet_v3_large", "alexnet", "resnet50", "vgg16", "convnext_base"]
+    weights: str | None = None
+    weightings: Annotated[
+        list[Literal["equal", "dynamic", "dynamic_hard", "uncertainty", "dwa", "gradnorm"]], Field(min_length=1)
+    ]
+    recipe: str

@@ -1,0 +1,65 @@
+"""From the pictures to the data set: the license policy, and the steps that find, measure, choose and divide faces."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mtf.params.section import Count, Section
+
+
+class Licenses(Section):
+    """Which pictures may be used. A claim is what a search engine says; evidence is what the source itself states.
+
+    The default is the paper's: modify, share, use commercially (MTF, section 3.1).
+    """
+
+    permitted: Annotated[list[str], Field(min_length=1)]
+    accept_claim: bool = False
+    accept_unstated: bool = False
+    on_contradiction: Literal["refuse", "accept_evidence"] = "refuse"
+    binding_opt_outs: list[Literal["robots.txt", "x-robots-tag", "meta-robots", "tdmrep", "iptc-data-mining"]]
+    max_evidence_age_days: Annotated[int, Field(ge=1)] | None = None
+
+
+class Crop(Section):
+    """Haar cascades (MTF, section 3.2). Shares are of the picture's shorter side or of the box."""
+
+    cascade: Literal["frontalface_default", "frontalface_alt", "frontalface_alt2", "profileface"] = (
+        "frontalface_default"
+    )
+    scale_factor: Annotated[float, Field(gt=1.0, le=2.0)] = 1.17
+    min_neighbors: Annotated[int, Field(ge=0, le=50)] = 2
+    min_face_share: Annotated[float, Field(gt=0, lt=1)] = 0.13
+    detection_side_px: Annotated[int, Field(ge=64, le=4096)] = 192
+    margin_share: Annotated[float, Field(ge=0, le=2)] = 0.2
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
+
+
+class Screen(Section):
+    """Hints for people, never verdicts."""
+
+    hash_distance: Annotated[int, Field(ge=0, le=20)] = 4
+    embedding: Literal["appearance", "sface"] = "appearance"
+    embedding_weights: str | None = None
+    embedding_distance: Annotated[float, Field(ge=0, le=2)] = 0.04
+
+
+class Curate(Section):
+    """The funnel (MTF, section 3.2). `flavour` is what goes on to the split: people's work or the machine's alone."""
+
+    flavour: Literal["curated", "non_curated"] = "curated"
+    reviewers: Annotated[int, Field(ge=1, le=15)] = 3
+    box_iou: Annotated[float, Field(gt=0, le=1)] = 0.5
+    min_images_per_identity: Count = 5
+
+
+class Split(Section):
+    """MTF, section 4.1: 70 % train; of the rest 20 % val and 80 % test; at least 3 / 1 / 1 images per label."""
+
+    train_share: Annotated[float, Field(gt=0, lt=1)] = 0.7
+    val_share_of_rest: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    min_train: Annotated[int, Field(ge=0)] = 3
+    min_val: Annotated[int, Field(ge=0)] = 1
+    min_test: Annotated[int, Field(ge=0)] = 1
