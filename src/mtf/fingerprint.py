@@ -27,17 +27,21 @@ def fingerprint(*parts: Any, code: Iterable[str] = ()) -> str:
 
 @lru_cache
 def source_digest(module: str) -> str:
-    """Digest of a module's source file, or of all of a package's."""
+    """Digest of a module's source file, or of all of a package's files: its tables and templates decide as well."""
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(module)
     origin = Path(spec.origin)
-    files = sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
+    files = _files_of_package(origin.parent) if spec.submodule_search_locations else [origin]
     state = hashlib.sha256()
     for file in files:
         state.update(file.name.encode("utf-8"))
         state.update(file.read_bytes())
     return state.hexdigest()
+
+
+def _files_of_package(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
 def _plain(part: Any) -> Any:
