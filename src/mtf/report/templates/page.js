@@ -115,7 +115,10 @@
   if (form) {
     form.addEventListener("change", drawFiltered);
     form.addEventListener("submit", (event) => event.preventDefault());
-    form.addEventListener("reset", () => setTimeout(drawFiltered));
+    document.getElementById("show-all").addEventListener("click", () => {
+      form.reset();
+      drawFiltered();
+    });
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   drawAll();
