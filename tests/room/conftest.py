@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -170,8 +171,11 @@ class OpenRoom:
         address = f"{self.url(reviewer).rpartition('/datasets/')[0]}/operators/execute"
         body, kind = json.dumps(asked).encode(), {"Content-Type": "application/json"}
         request = urllib.request.Request(address, data=body, headers=kind)  # noqa: S310 (loopback)
-        with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
-            found = json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
+                found = json.load(answer)
+        except HTTPException as error:  # a server that dies in the middle of its answer
+            raise ConnectionError(*error.args) from error
         assert not found.get("error"), found
         return found["result"]
 
