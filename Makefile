@@ -10,7 +10,7 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 # Cached bytecode halves the start of every stage; a machine that forbids it is overruled for this project.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup repro test lint requirements clean
+.PHONY: help setup data-as-recorded repro test lint requirements clean
 
 help:
 	@echo "make repro   set up, then run the whole pipeline on the sample and show what came of it"
@@ -30,8 +30,13 @@ $(READY): requirements.txt pyproject.toml
 	$(VENV)/bin/uv pip install --quiet --python $(VENV)/bin/python --no-deps --editable .
 	@touch $@
 
-repro: $(READY)
-	@test -d data || { echo "==> dvc pull: the sample web, from the repository's own remote"; dvc pull --quiet data.dvc; }
+# Otherwise `dvc repro` would take half a pull, or the data of an older commit, for people's new work and record it.
+data-as-recorded: $(READY)
+	@test -d data || { echo "==> dvc pull: data/, from the remote"; dvc pull --quiet data.dvc; }
+	@dvc status --quiet data.dvc || { \
+		echo "data/ is not what data.dvc records. To record it: dvc add data. To go back: dvc pull --force data.dvc"; exit 2; }
+
+repro: $(READY) data-as-recorded
 	@echo "==> dvc repro: every stage whose inputs changed"
 	@dvc repro
 	@mtf summary
@@ -43,8 +48,7 @@ lint: $(READY)
 	@echo "==> ty: types"
 	@ty check --quiet src
 
-test: lint
-	@test -d data || { echo "==> dvc pull: the sample web, from the repository's own remote"; dvc pull --quiet data.dvc; }
+test: lint data-as-recorded
 	@echo "==> pytest"
 	@pytest --numprocesses 2 --dist loadfile
 
