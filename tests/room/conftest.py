@@ -189,9 +189,16 @@ class OpenRoom:
                 continue
         return None
 
-    def kill(self, part: str) -> None:
-        if (pid := self.pid_of(part)) is not None:
-            os.kill(pid, signal.SIGKILL)
+    def kill(self, part: str, *, timeout_s: float = 120) -> None:
+        """Kill a process of the room at once; where it is just being started again, as soon as it is there."""
+        until = time.monotonic() + timeout_s
+        while (pid := self.pid_of(part)) is None:
+            assert time.monotonic() < until, f"no process of {part}"
+            time.sleep(0.02)
+        victim = psutil.Process(pid)
+        victim.kill()
+        gone, _ = psutil.wait_procs([victim], timeout=30)
+        assert gone, f"the process {pid} of {part} lives on"
 
     def close(self) -> str:
         """End it as Ctrl-C does; returns what it printed."""
