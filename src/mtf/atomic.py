@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+# .dvcignore has it, too: what a killed writer leaves is never versioned.
+_LEFT_OVER = ".*.part"
+
 
 @contextmanager
 def replacing(path: Path) -> Generator[Path]:
@@ -26,6 +29,15 @@ def replacing(path: Path) -> Generator[Path]:
         _flush(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left in `folder` (not below it), in which nobody may be writing now.
+
+    It would be versioned with the rest of the folder, and hold what was taken down meanwhile.
+    """
+    for orphan in folder.glob(_LEFT_OVER):
+        orphan.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mtf.atomic import replacing
+from mtf.atomic import replacing, sweep
 
 DIGEST = "digest"
 ROWS = "rows.parquet"
@@ -128,7 +128,8 @@ def read_member(path: Path, name: str) -> bytes:
 
 
 def remove_except(folder: Path, wanted: Callable[[str], bool]) -> list[str]:
-    """Remove the shards of identities that are no longer wanted; returns their slugs."""
+    """Remove the shards of identities that are no longer wanted, and what killed writers left; returns the slugs."""
+    sweep(folder)
     gone = [path for path in sorted(folder.glob("*.tar")) if not wanted(path.stem)]
     for path in gone:
         path.unlink()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
+import signal
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -13,6 +18,7 @@ from mtf import atomic, engine, shards
 from mtf.fingerprint import fingerprint
 from mtf.params import Compute
 from mtf.stages import shardwise
+from projects import ROOT, run_in
 
 ROWS = pl.DataFrame({"name": ["x"], "value": [1]})
 
@@ -128,3 +134,50 @@ def test_only_the_changed_identity_is_made_again(tmp_path: Path) -> None:
     assert (tmp_path / "a.tar").stat().st_ino == inodes["a"]
     assert not (tmp_path / "c.tar").exists()
     assert shardwise.gather(tmp_path, ["a", "b"]).height == 2
+
+
+KILLED_WRITER = """
+import os, signal, sys
+from pathlib import Path
+from mtf import shards
+with shards.writing(Path(sys.argv[1]), "d2") as shard:
+    shard.add("one", b"1")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed_writer(path: Path) -> Path:
+    """The file that is left beside `path` by a process that is killed while it writes the shard."""
+    done = subprocess.run([sys.executable, "-c", KILLED_WRITER, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = path.parent.glob(f".{path.name}.*")
+    return left
+
+
+def test_what_a_killed_writer_left_goes_when_the_next_run_of_the_stage_begins(tmp_path: Path) -> None:
+    folder = tmp_path / "stage" / "shards"
+    write_shard(folder / "a.tar")
+    left = [killed_writer(folder / "a.tar"), killed_writer(folder / "b.tar"), killed_writer(tmp_path / "stage" / "t.x")]
+    done = shardwise.refresh(
+        folder,
+        {"a": "d1"},
+        lambda identity: (folder / f"{identity}.tar", "d1"),
+        make_shard,
+        compute=Compute(workers=1),
+        title="test",
+    )
+    assert done.kept == ["a"]
+    assert [path.exists() for path in left] == [False, False, False]
+    assert shards.rows_of(folder / "a.tar").equals(ROWS)
+
+
+def test_what_a_killed_writer_left_is_never_versioned(tmp_path: Path) -> None:
+    run_in(tmp_path, "git", "init", "-q")
+    run_in(tmp_path, "dvc", "init", "-q", "-f")
+    shutil.copy(ROOT / ".dvcignore", tmp_path)
+    write_shard(tmp_path / "kept" / "a.tar")
+    left = killed_writer(tmp_path / "kept" / "b.tar")
+    run_in(tmp_path, "dvc", "add", "-q", "kept")
+    (listing,) = (tmp_path / ".dvc" / "cache").rglob("*.dir")
+    assert left.exists()
+    assert [entry["relpath"] for entry in json.loads(listing.read_text())] == ["a.tar"]

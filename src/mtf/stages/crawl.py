@@ -36,6 +36,7 @@ def run(workspace: Workspace, params: Params, *, refresh: bool = False) -> None:
     folder = workspace.shards(STAGE)
     folder.mkdir(parents=True, exist_ok=True)
     identities = [person.identity for person in people]
+    atomic.sweep(workspace.stage(STAGE))
     removed = shards.remove_except(folder, set(identities).__contains__)
     report = _crawl(people, workspace, params, refresh=refresh)
     gathered = _gather(workspace, identities)

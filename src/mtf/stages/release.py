@@ -30,6 +30,7 @@ from mtf.release import (
     work,
 )
 from mtf.stages import diff
+from mtf.validation import outcome
 from mtf.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -60,9 +61,12 @@ class Sources:
 def run(workspace: Workspace, params: Params) -> None:
     """Bring `build/release/` up to date with the split; only what changed is encoded again.
 
-    Raises GateFailed where a picture may not be published.
+    Raises GateFailed where the gates were not checked or do not hold, and where a picture may not be published.
     """
+    outcome.refuse(workspace, params)
     root = workspace.stage("release")
+    for folder in (root, workspace.stage("released")):
+        atomic.sweep(folder)
     sources = _read(workspace, params)
     audited = _audited(workspace, params, sources)
     # SHA256SUMS goes with them: a release without it is one that was not finished.
@@ -88,7 +92,7 @@ def export(workspace: Workspace, params: Params, *, form: str, to: Path | None) 
     if form not in list(formats.Format):
         raise bad_value("--format", form, listed(formats.Format))
     target = to or workspace.root / "build" / form
-    labels = {task.column: list(task.labels) for task in params.tasks.values()}
+    labels = {column: list(task.labels) for column, task in params.columns.items()}
     faces = formats.export(workspace.stage("release"), target, formats.Format(form), labels=labels)
     print(f"release: {faces} faces as {form} in {workspace.relative(target)}")
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from mtf import engine, shards
+from mtf import atomic, engine, shards
 from mtf.params import Compute
 
 Job = TypeVar("Job")
@@ -40,9 +40,11 @@ def refresh(
     """Make the shards of `folder` match `digests` (identity → digest).
 
     `job(identity)` describes the work of one identity (small and picklable); `make(job)` does it, in a process
-    of its own, and writes `folder/IDENTITY.tar` with the digest it was given.
+    of its own, and writes `folder/IDENTITY.tar` with the digest it was given. What killed runs left unfinished,
+    here or in the stage's folder around it, is removed first.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    atomic.sweep(folder.parent)
     removed = shards.remove_except(folder, lambda identity: identity in digests)
     stale = [name for name, digest in digests.items() if shards.digest_of(folder / f"{name}.tar") != digest]
     engine.map_items(make, [job(identity) for identity in stale], compute=compute, title=title)
