@@ -21,6 +21,9 @@ from mtf.errors import BadInput, GateFailed, listed
 from mtf.params import Params
 
 SHOWN_FAILURES = 10
+# Characters of a roster's row.
+MAX_NAME = 200
+MAX_QUERY = 400
 UTC = pl.Datetime("us", "UTC")
 SLUG = r"^[a-z0-9]+(?:[-_.][a-z0-9]+)*$"
 SHA256 = r"^[0-9a-f]{64}$"
@@ -185,8 +188,8 @@ def roster(params: Params) -> Table:
     """The people the data set is about. `query` is what is searched for; `files` serves the folder source."""
     columns = {
         "identity": _identity(),
-        "name": _column(pl.String, pa.Check.str_length(min_value=1, max_value=200)),
-        "query": _column(pl.String, pa.Check.str_length(min_value=1, max_value=400)),
+        "name": _column(pl.String, pa.Check.str_length(min_value=1, max_value=MAX_NAME)),
+        "query": _column(pl.String, pa.Check.str_length(min_value=1, max_value=MAX_QUERY)),
         "page_url": _text(),
         "files": _text(),
     }
@@ -436,6 +439,23 @@ PREDICTIONS = _table(
 )
 
 
+# Where the label classifier contradicts the roster, surely enough: for reviewers to look at, never a verdict.
+# confidence: of the predicted label, calibrated, 0 to 1.
+HINTS = _table(
+    "hints",
+    {
+        "identity": _identity(),
+        "face_id": _column(pl.String, _matches(FACE_ID)),
+        "attribute": _text(null=False),
+        "roster_label": _text(null=False),
+        "predicted": _text(null=False),
+        "confidence": _column(pl.Float32, pa.Check.in_range(0, 1)),
+    },
+    unique=["identity", "face_id", "attribute"],
+    checks=[_holds(pl.col("roster_label") != pl.col("predicted"), "the prediction contradicts the roster")],
+)
+
+
 def frame(table: Table, rows: Iterable[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
     """Rows as a data frame with the table's columns, order and types; not yet checked."""
     if isinstance(rows, pl.DataFrame):
@@ -455,13 +475,19 @@ def check(table: Table, data: pl.DataFrame, *, where: str, failures_to: Path | N
         raise _violated(
             where, error.failure_cases.select("column", "check", "failure_case", "index"), failures_to
         ) from None
+    if failures_to is not None:
+        # What an earlier run wrote there has been mended.
+        failures_to.unlink(missing_ok=True)
     return data
 
 
 def check_refers(
     child: pl.DataFrame, parent: pl.DataFrame, *, on: list[str], where: str, failures_to: Path | None = None
 ) -> None:
-    """Foreign keys: every row of `child` has a row in `parent` with the same `on`. Raises ContractViolated."""
+    """Foreign keys: every row of `child` has a row in `parent` with the same `on`.
+
+    Raises ContractViolated; `failures_to` is as for `check`.
+    """
     orphans = child.with_row_index("index").join(parent, on=on, how="anti").sort("index")
     if orphans.is_empty():
         return
@@ -478,20 +504,22 @@ def read(table: Table, path: Path) -> pl.DataFrame:
     """A Parquet table, checked. Raises BadInput where there is none, ContractViolated where it breaks its contract."""
     if not path.is_file():
         raise BadInput(f"{path}: no such table; run the stage that makes it (`dvc repro`)")
-    return check(table, pl.read_parquet(path), where=str(path), failures_to=_failures_path(path))
+    return check(table, pl.read_parquet(path), where=str(path), failures_to=failures_path(path))
 
 
 def write(table: Table, rows: Iterable[Mapping[str, Any]] | pl.DataFrame, path: Path) -> pl.DataFrame:
     """Check and write a table as Parquet, whole or not at all."""
-    data = check(table, frame(table, rows), where=str(path), failures_to=_failures_path(path))
-    _failures_path(path).unlink(missing_ok=True)
+    data = check(table, frame(table, rows), where=str(path), failures_to=failures_path(path))
     with replacing(path) as beside:
         data.write_parquet(beside)
     return data
 
 
-def _failures_path(path: Path) -> Path:
-    """Beside the stage's folder, not in it: a failed run leaves nothing for DVC to version."""
+def failures_path(path: Path) -> Path:
+    """Where all cases are written in which the table at `path` breaks its contract.
+
+    Beside the stage's folder, not in it: a failed run leaves nothing for DVC to version.
+    """
     return path.parent.with_name(f"{path.parent.name}.{path.stem}.failures.jsonl")
 
 

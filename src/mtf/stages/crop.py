@@ -154,7 +154,9 @@ def _write_tables(
     faces, detections = (pl.concat(rows) for rows in zip(*pairs, strict=True))
     for table, rows in ((tables.FACES, faces), (tables.DETECTIONS, detections)):
         path = workspace.table("crop", table.name)
-        tables.check_refers(rows, images, on=["identity", "image_id"], where=str(path))
+        tables.check_refers(
+            rows, images, on=["identity", "image_id"], where=str(path), failures_to=tables.failures_path(path)
+        )
         tables.write(table, rows, path)
     return faces, detections
 

@@ -66,7 +66,8 @@ def _gathered(workspace: Workspace, params: Params) -> tuple[pl.DataFrame, pl.Da
     faces = tables.read(tables.FACES, faces_path)
     screening = tables.read(tables.SCREENING, workspace.table("screen", "screening"))
     for parent, key in ((people, ["identity"]), (images, material.IMAGE), (screening, material.FACE)):
-        tables.check_refers(faces, parent, on=key, where=str(faces_path))
+        failures_to = tables.failures_path(faces_path)
+        tables.check_refers(faces, parent, on=key, where=str(faces_path), failures_to=failures_to)
     measured = material.with_labels_and_measures(faces, roster=people, screening=screening)
     legal = material.with_legal(
         measured,

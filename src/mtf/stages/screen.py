@@ -56,7 +56,8 @@ def run(workspace: Workspace, params: Params) -> None:
     )
     screening = _across(shardwise.gather(workspace.shards("screen"), identities), params.screen)
     path = workspace.table("screen", "screening")
-    tables.check_refers(screening, faces, on=["identity", "face_id"], where=str(path))
+    keys = ["identity", "face_id"]
+    tables.check_refers(screening, faces, on=keys, where=str(path), failures_to=tables.failures_path(path))
     screening = tables.write(tables.SCREENING, screening, path)
     figures = _figures(screening)
     atomic.write_json(workspace.metrics("screen"), figures)

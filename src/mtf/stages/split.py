@@ -8,6 +8,7 @@ import polars as pl
 from rich.console import Console
 
 from mtf import atomic, tables
+from mtf.curation.material import FACE
 from mtf.curation.shown import split_table
 from mtf.curation.split import assigned, counted
 from mtf.params import Params
@@ -17,12 +18,12 @@ from mtf.workspace import Workspace
 
 def run(workspace: Workspace, params: Params) -> None:
     """Write the table splits. Raises GateFailed, naming identities or labels, where the minimums cannot be met."""
-    path = workspace.table("curate", "curated")
-    curated = tables.read(tables.curated(params), path)
-    columns = [task.column for task in params.tasks.values()]
+    curated = tables.read(tables.curated(params), workspace.table("curate", "curated"))
+    columns = list(params.columns)
     rows = assigned(curated, columns=columns, split=params.split, seed=params.seed)
-    written = tables.write(tables.splits(params), rows, workspace.table("split", "splits"))
-    tables.check_refers(written, curated, on=["identity", "face_id"], where=str(path))
+    path = workspace.table("split", "splits")
+    tables.check_refers(rows, curated, on=FACE, where=str(path), failures_to=tables.failures_path(path))
+    written = tables.write(tables.splits(params), rows, path)
     metrics = _metrics(written, params)
     atomic.write_json(workspace.metrics("split"), metrics)
     Console().print(split_table(metrics))

@@ -1,0 +1,76 @@
+"""A table that breaks its contract stops the command: exit 1, the first cases on the screen, all of them in a file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import yaml
+from made_faces import Face, params, project
+
+from mtf.stages import curate
+from mtf.workspace import Workspace
+from projects import ROOT, environment
+
+FACES = [Face(f"{identity} {number}", identity=identity) for identity in ("ada", "bob") for number in range(20)]
+
+
+def curated(root: Path) -> Workspace:
+    """A project whose stages up to `curate` have run, in the non_curated flavour."""
+    workspace = project(root, FACES)
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    raw["curate"]["flavour"] = "non_curated"
+    workspace.params.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    curate.run(workspace, params(curate={"flavour": "non_curated"}))
+    return workspace
+
+
+def mtf(workspace: Workspace, command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mtf", command],
+        cwd=workspace.root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def failures(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_table_that_breaks_its_contract_stops_the_stage_that_reads_it(tmp_path: Path) -> None:
+    workspace = curated(tmp_path / "project")
+    path = workspace.table("curate", "curated")
+    sound = pl.read_parquet(path)
+    sound.with_columns(age=pl.lit("Ancient")).write_parquet(path)
+    done = mtf(workspace, "split")
+    assert done.returncode == 1
+    assert "curated.parquet: 40 cases break the contract" in done.stderr
+    assert done.stderr.count("Ancient") == 10, "the first ten cases are shown"
+    kept = workspace.root / "build" / "curate.curated.failures.jsonl"
+    assert f"all of them: {kept}" in done.stderr
+    assert [(case["column"], case["failure_case"], case["index"]) for case in failures(kept)] == [
+        ("age", "Ancient", row) for row in range(40)
+    ]
+    assert not workspace.table("split", "splits").exists()
+
+    sound.write_parquet(path)
+    assert mtf(workspace, "split").returncode == 0
+    assert not kept.exists(), "what was mended is no longer listed"
+
+
+def test_rows_that_refer_to_nothing_stop_the_stage_and_are_all_listed(tmp_path: Path) -> None:
+    workspace = curated(tmp_path / "project")
+    rows = workspace.roster.read_text().splitlines(keepends=True)
+    workspace.roster.write_text("".join(row for row in rows if not row.startswith("bob")))
+    done = mtf(workspace, "curate")
+    assert done.returncode == 1
+    assert "faces.parquet: 20 cases break the contract (refers_to_parent)" in done.stderr
+    assert done.stderr.count("refers_to_parent: bob") == 10
+    kept = workspace.root / "build" / "crop.faces.failures.jsonl"
+    assert [case["failure_case"] for case in failures(kept)] == ["bob"] * 20
