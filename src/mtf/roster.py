@@ -9,8 +9,10 @@ label is worked out.
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -21,7 +23,7 @@ from mtf.params import Params, Task
 
 OPTIONAL = ("query", "page_url", "files", "birth_date", "pictured")
 MAX_FILE_BYTES = 256 * 2**20
-_DATE = re.compile(r"^(\d{4})(?:-(\d{2})-(\d{2}))?$")
+_DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})-([0-9]{2}))?")
 
 
 def load(path: Path, params: Params) -> pl.DataFrame:
@@ -32,7 +34,8 @@ def load(path: Path, params: Params) -> pl.DataFrame:
     rows = list(_rows(path, params))
     if not rows:
         raise BadInput(f"{path.name}: no identities; at least one row is needed below the header")
-    return tables.check(tables.roster(params), tables.frame(tables.roster(params), rows), where=path.name)
+    table = tables.roster(params)
+    return tables.check(table, tables.frame(table, rows), where=path.name, failures_to=tables.failures_path(path))
 
 
 def _rows(path: Path, params: Params) -> Iterator[dict[str, str | None]]:
@@ -49,26 +52,32 @@ def _rows(path: Path, params: Params) -> Iterator[dict[str, str | None]]:
                 f"{where} column identity", identity, f"identities that differ (row {seen[identity]} has it)"
             )
         seen[identity] = number
-        if not row["name"].strip():
+        name = _text_within(row["name"], tables.MAX_NAME, where=f"{where} column name")
+        if not name:
             raise bad_value(f"{where} column name", row["name"], "a name")
         yield {
             "identity": identity,
-            "name": _one_spaced(row["name"]),
-            "query": _one_spaced(row.get("query", "")) or _one_spaced(row["name"]),
+            "name": name,
+            "query": _text_within(row.get("query", ""), tables.MAX_QUERY, where=f"{where} column query") or name,
             "page_url": row.get("page_url", "").strip() or None,
             "files": row.get("files", "").strip() or None,
             **{column: _label(row, column, task, where=where) for column, task in params.attributes.items()},
         }
 
 
-def _one_spaced(text: str) -> str:
-    return " ".join(text.split())
+def _text_within(text: str, most: int, *, where: str) -> str:
+    """`text` with single spaces. Raises BadInput where it is longer than `most` characters."""
+    spaced = " ".join(text.split())
+    if len(spaced) > most:
+        raise bad_value(where, spaced, f"at most {most} characters; these are {len(spaced)}")
+    return spaced
 
 
 def _records(path: Path, params: Params) -> Iterator[tuple[int, dict[str, str]]]:
     """Rows as read, numbered from the header's 1; a byte order mark is ignored, as are empty lines."""
     text = _text(path)
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    # Not `splitlines`, which also breaks at characters that a name may hold (U+0085, U+2028).
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         _check_header(path, header, params)
@@ -127,8 +136,14 @@ def _years_between(row: dict[str, str], *, where: str) -> int:
 
 
 def _date(value: str, *, where: str, missing: tuple[int, int]) -> tuple[int, int, int]:
-    match = _DATE.match(value.strip())
+    """Year, month and day; `missing` are month and day of a bare year."""
+    permitted = "YYYY or YYYY-MM-DD, a day of the calendar (needed where the label is empty)"
+    match = _DATE.fullmatch(value.strip())
     if match is None:
-        raise bad_value(where, value, "YYYY or YYYY-MM-DD (needed where the label is empty)")
+        raise bad_value(where, value, permitted)
     year, month, day = match.groups()
-    return (int(year), int(month), int(day)) if month else (int(year), *missing)
+    try:
+        there = date(int(year), *((int(month), int(day)) if month else missing))
+    except ValueError:
+        raise bad_value(where, value, permitted) from None
+    return there.year, there.month, there.day

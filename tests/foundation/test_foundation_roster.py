@@ -31,6 +31,26 @@ def test_a_byte_order_mark_and_empty_lines_do_no_harm(tmp_path: Path, sample_par
     assert roster.load(path, sample_params)["identity"].to_list() == ["a-1"]
 
 
+@pytest.mark.parametrize("between", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_a_row_ends_at_a_line_break_and_at_nothing_that_only_looks_like_one(
+    tmp_path: Path, sample_params: Params, between: str
+) -> None:
+    path = write(tmp_path, HEADER, f"a-1,Ana{between}Bo,Amber,Males,Old", "a-2,Two,Amber,Males,Old")
+    assert roster.load(path, sample_params)["name"].to_list() == ["Ana Bo", "Two"]
+
+
+@pytest.mark.parametrize("line_break", ["\r\n", "\r"])
+def test_line_breaks_may_be_those_of_any_system(tmp_path: Path, sample_params: Params, line_break: str) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_bytes(line_break.join([HEADER, 'a-1,"One\nTwo",Amber,Males,Old', "a-2,Two,Amber,Males,Old"]).encode())
+    assert roster.load(path, sample_params)["name"].to_list() == ["One Two", "Two"]
+
+
+def test_the_longest_name_and_query_are_taken(tmp_path: Path, sample_params: Params) -> None:
+    path = write(tmp_path, HEADER + ",query", f"a-1,{'n' * 200},Amber,Males,Old,{'q' * 400}")
+    assert roster.load(path, sample_params).select("name", "query").row(0) == ("n" * 200, "q" * 400)
+
+
 def test_an_age_group_is_worked_out_from_dates(tmp_path: Path, sample_params: Params) -> None:
     path = write(
         tmp_path,
@@ -55,6 +75,24 @@ def test_an_age_group_is_worked_out_from_dates(tmp_path: Path, sample_params: Pa
         ([HEADER + ",race", "a,One,Amber,Males,Old,Blue"], ["row 1", "race", "twice"]),
         ([HEADER, 'a,"One,Amber,Males,Old'], ["not readable as CSV"]),
         ([HEADER], ["no identities"]),
+        ([HEADER, f"a,{'n' * 201},Amber,Males,Old"], ["row 2", "column name", "'nnn", "at most 200 characters", "201"]),
+        (
+            [HEADER + ",query", f"a,One,Amber,Males,Old,{'q' * 401}"],
+            ["row 2", "column query", "'qqq", "at most 400 characters", "401"],
+        ),
+        *[
+            (
+                [f"identity,name,race,gender,{columns}", f"a,One,Amber,Males,{dates}"],
+                ["row 2", f"column {column}", value],
+            )
+            for columns, dates, column, value in [
+                ("birth_date,pictured", "1960-13-45,2020", "birth_date", "'1960-13-45'"),
+                ("birth_date,pictured", "1960-00-10,2020", "birth_date", "'1960-00-10'"),
+                ("birth_date,pictured", "1960,2021-99-99", "pictured", "'2021-99-99'"),
+                ("birth_date,pictured", "1960,2021-02-29", "pictured", "'2021-02-29'"),
+                ("birth_date,pictured", "0000,2021", "birth_date", "'0000'"),
+            ]
+        ],
         (
             ["identity,name,race,gender,birth_date,pictured", "a,One,Amber,Males,1990,1980"],
             ["row 2", "column pictured", "after birth_date"],
