@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 
 from mtf.errors import BadInput, listed
-from mtf.params import IDENTITY, Task
+from mtf.params import IDENTITY, WITH, Task
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -22,6 +22,14 @@ def labels_of(task: Task, splits: pl.DataFrame) -> list[str]:
     if task.column == IDENTITY:
         return splits[IDENTITY].unique().sort().to_list()
     return list(task.labels)
+
+
+def with_combined(faces: pl.DataFrame, tasks: Mapping[str, Task]) -> pl.DataFrame:
+    """`faces` with a column for each task that combines others: race × gender, where race and gender have columns."""
+    combined = {task.column: task.columns for task in tasks.values() if task.combines}
+    return faces.with_columns(
+        pl.concat_str(columns, separator=WITH).alias(column) for column, columns in combined.items()
+    )
 
 
 def unlearnable(labels: list[str], trained_on: pl.Series) -> list[str]:
@@ -89,16 +97,49 @@ class Faces(Dataset[Batch]):
         return torch.from_numpy(pictures), torch.from_numpy(self._examples.targets[indices])
 
 
+class Batches(BatchSampler):
+    """Batches of rows, the last of which is never a single one: that joins the batch before it.
+
+    A batch normalisation cannot say how far one example lies from the others. Dropping it would keep the same few
+    faces out of a small data set's epochs.
+    """
+
+    def __iter__(self) -> Iterator[list[int]]:
+        held: list[int] = []
+        for batch in super().__iter__():
+            if held and self._joins(batch):
+                held = [*held, *batch]
+                continue
+            if held:
+                yield held
+            held = batch
+        if held:
+            yield held
+
+    def __len__(self) -> int:
+        rows = len(self.sampler)  # ty: ignore[invalid-argument-type]
+        joined = rows > self.batch_size > 1 and rows % self.batch_size == 1
+        return super().__len__() - joined
+
+    def _joins(self, batch: list[int]) -> bool:
+        return len(batch) == 1 < self.batch_size
+
+
 def loader(examples: Examples, *, batch: int, shuffle_seed: int | None = None) -> DataLoader[Batch]:
-    """Batches in order, or shuffled anew each epoch from `shuffle_seed`.
+    """Batches in order, or, to train on, shuffled anew each epoch from `shuffle_seed`; its length is their number.
 
     In this process: gathering bytes that are ready costs less than handing them over from a worker.
+
+    Raises BadInput for a single example to train on.
     """
+    if shuffle_seed is not None and len(examples) < min(batch, 2):
+        raise BadInput(f"split: {len(examples)} train image; at least two are needed to learn from")
+    faces = Faces(examples)
     generator = None if shuffle_seed is None else torch.Generator().manual_seed(shuffle_seed)
+    order = SequentialSampler(faces) if generator is None else RandomSampler(faces, generator=generator)
     return DataLoader(
-        Faces(examples),
-        batch_size=batch,
-        shuffle=generator is not None,
+        faces,
+        batch_sampler=Batches(order, batch, drop_last=False),
         generator=generator,
         collate_fn=_as_it_is,
         pin_memory=torch.cuda.is_available(),

@@ -49,13 +49,10 @@ def fit_classifier(
 ) -> Fitted:
     """Train `network` to tell `labels` labels apart. The same seed gives the same weights; `curves` is a folder."""
     seed_everything(seed, workers=True, verbose=False)
-    module = classifier.Classifier(
-        network,
-        recipe,
-        loss=recipes.loss(recipe, train.counts(labels)),
-        steps_per_epoch=math.ceil(len(train) / batch),
-    )
     loaders = data.loader(train, batch=batch, shuffle_seed=seed), data.loader(val, batch=batch)
+    module = classifier.Classifier(
+        network, recipe, loss=recipes.loss(recipe, train.counts(labels)), steps_per_epoch=len(loaders[0])
+    )
     return fit(module, *loaders, recipe=recipe, curves=curves, network=module.network)
 
 
@@ -76,10 +73,8 @@ def fit_multitask(
     losses = [
         recipes.loss(recipe, np.bincount(train.targets[:, task], minlength=count)) for task, count in enumerate(counts)
     ]
-    module = multitask.MultiTask(
-        network, weighting, recipe, losses=losses, steps_per_epoch=math.ceil(len(train) / batch)
-    )
     loaders = data.loader(train, batch=batch, shuffle_seed=seed), data.loader(val, batch=batch)
+    module = multitask.MultiTask(network, weighting, recipe, losses=losses, steps_per_epoch=len(loaders[0]))
     return fit(module, *loaders, recipe=recipe, curves=curves, network=network)
 
 

@@ -29,7 +29,7 @@ from mtf.params.sources import (
     Source,
 )
 from mtf.params.steps import Crop, Curate, Licenses, Screen, Split
-from mtf.params.tasks import IDENTITY, Project, Task
+from mtf.params.tasks import IDENTITY, WITH, Project, Task
 
 __all__ = [
     "FLICKR_LICENSES",
@@ -41,6 +41,7 @@ __all__ = [
     "PRETRAINED",
     "SEARCH_LICENSES",
     "SOURCES",
+    "WITH",
     "CommonsSource",
     "Compute",
     "Count",
@@ -101,6 +102,15 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _tasks_are_known(self) -> Params:
+    @model_validator(mode="after")
+    def _combinations_are_completed(self) -> Params:
+        for name, task in list(self.tasks.items()):
+            try:
+                self.tasks[name] = task.completed(self.tasks)
+            except ValueError as error:
+                raise ValueError(f"tasks.{name}: {error}") from None
+        return self
+
         for name in self.train.tasks:
             if name not in self.tasks:
                 raise ValueError(f"train.tasks: {name!r} is not a task; permitted: {list(self.tasks)}")
@@ -118,12 +128,17 @@ class Params(Section):
 
     @cached_property
     def attributes(self) -> dict[str, Task]:
-        """Column → task, for every label column but the identity, in the order of params.yaml."""
-        return {task.column: task for task in self.tasks.values() if task.column != IDENTITY}
+        """`columns` without the identity: what the roster says of each person."""
+        return {column: task for column, task in self.columns.items() if column != IDENTITY}
 
 
 def load(path: Path) -> Params:
     """Read and check `path`.
+
+    @cached_property
+    def columns(self) -> dict[str, Task]:
+        """Column → task, for every column of the tables that a task asks about, in the order of params.yaml."""
+        return {task.column: task for task in self.tasks.values() if not task.combines}
 
     Raises BadInput: one line with the file, the key, the value and what is permitted.
     """
@@ -160,7 +175,9 @@ def _one_line(error: ValidationError) -> str:
     elif first["type"] == "missing":
         text = f"{key}: missing"
     elif first["type"] == "value_error":
-        text = f"{key}: {first['msg'].removeprefix('Value error, ')}"
+        said = first["msg"].removeprefix("Value error, ")
+        # A rule over several sections names its key itself.
+        text = f"{key}: {said}" if first["loc"] else said
     else:
         message = first["msg"]
         text = f"{key}: {shortened(first['input'])} is not permitted: {message[0].lower()}{message[1:]}"

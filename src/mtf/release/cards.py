@@ -52,7 +52,7 @@ def _facts_for_templates(facts: Facts, card: Card) -> dict[str, object]:
         "card": card,
         "header": _header(facts, card),
         "tables": distribution.markdown(facts.counts),
-        "task_folders": [task_folder(task.column) for task in facts.params.tasks.values()],
+        "task_folders": [task_folder(column) for column in facts.params.columns],
         "multi_task": MULTI_TASK in variants,
         "single_task": SINGLE_TASK in variants,
         "non_curated": NON_CURATED in variants,
@@ -80,7 +80,7 @@ def _configurations(facts: Facts) -> list[dict[str, object]]:
     """Per task, where its splits lie: with these, `datasets.load_dataset(RELEASE, TASK)` opens a single task."""
     if SINGLE_TASK not in facts.params.release.variants:
         return []
-    folders = [task_folder(task.column) for task in facts.params.tasks.values()]
+    folders = [task_folder(column) for column in facts.params.columns]
     return [
         {
             "config_name": folder,

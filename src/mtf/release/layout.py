@@ -41,7 +41,7 @@ def task_folder(column: str) -> str:
 
 
 def _single_tasks(splits: pl.DataFrame, params: Params) -> pl.DataFrame:
-    columns = [task.column for task in params.tasks.values()]
+    columns = list(params.columns)
     trees = [_tree(splits, f"{SINGLE_TASK}/{task_folder(column)}", ["split", column], params) for column in columns]
     return pl.concat(trees)
 

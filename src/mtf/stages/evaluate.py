@@ -21,7 +21,7 @@ def run(workspace: Workspace, params: Params) -> None:
     """Writes metrics/evaluate.json, metrics/fairness.json, build/evaluate/predictions.parquet, and plots of both."""
     from mtf.learn import data, inputs, metrics
 
-    splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
+    splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
     pictures = inputs.prepare(
         splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
     )

@@ -27,10 +27,10 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
     if weighting not in wanted.weightings:
         known = ", ".join(wanted.weightings)
         raise bad_value("--weighting", weighting, f"params.yaml's multitask.weightings: {known}")
-    from mtf.learn import inputs, multitask, train
+    from mtf.learn import data, inputs, multitask, train
     from mtf.learn import weighting as weightings
 
-    splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
+    splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
     labels = _labels(params, splits)
     pictures = inputs.prepare(
         splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px

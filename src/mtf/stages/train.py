@@ -20,7 +20,7 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
     # torch takes seconds to import: a wrong name has been told by then.
     from mtf.learn import data, inputs, models, recipes, saved, train
 
-    splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
+    splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
     labels = data.labels_of(params.tasks[task], splits)
     column = params.tasks[task].column
     pictures = inputs.prepare(
