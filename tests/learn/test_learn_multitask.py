@@ -14,7 +14,7 @@ from learn_project import write_project
 
 from mtf import tables
 from mtf.errors import BadInput
-from mtf.learn import facenet, fairness, intersections, multitask
+from mtf.learn import facenet, intersections, multitask
 from mtf.params import Params
 from mtf.stages import multitask as stage
 from mtf.workspace import Workspace
@@ -133,61 +133,6 @@ def test_every_weighting_learns_three_tasks_at_once(tmp_path: Path, sample_param
     assert len(matrices["groups"]) == 4  # two genders × two ages
     assert sum(np.sum(group["matrix"]) for group in matrices["groups"]) == table.filter(task="race").height
     assert cv2.imread(str(folder / "race.png")) is not None
-
-
-def made_up() -> pl.DataFrame:
-    random = np.random.default_rng(4)
-    n = 400
-    label = random.choice(["a", "b"], n)
-    predicted = np.where(random.random(n) < 0.8, label, random.choice(["a", "b"], n))
-    colours, shapes = random.choice(["red", "blue"], n), random.choice(["round", "square"], n)
-    table = pl.DataFrame({"label": label, "predicted": predicted, "colour": colours, "shape": shapes})
-    return table.filter((pl.col("colour") != "red") | (pl.col("shape") != "square"))
-
-
-GROUPS = {"colour": ["red", "blue"], "shape": ["round", "square"]}
-
-
-def test_accuracy_by_group_equals_grouping_by_hand_and_shows_the_empty_group() -> None:
-    table = made_up()
-    rows = fairness.by_group(table, GROUPS, seed=1)
-    assert [(row["colour"], row["shape"]) for row in rows] == [
-        ("red", "round"), ("red", "square"), ("blue", "round"), ("blue", "square"),
-    ]  # fmt: skip
-    for row in rows:
-        part = table.filter(colour=row["colour"], shape=row["shape"])
-        assert row["n"] == part.height
-        if part.height:
-            expected = (part["label"] == part["predicted"]).mean()
-            assert row["accuracy"] == pytest.approx(expected, abs=1e-4)
-            assert row["low"] <= row["accuracy"] <= row["high"]
-    assert rows[1] == {"colour": "red", "shape": "square", "n": 0, "accuracy": None, "low": None, "high": None}
-
-
-def test_an_interval_covers_the_truth_about_19_times_in_20() -> None:
-    covered = 0
-    for seed in range(60):
-        right = np.random.default_rng(1000 + seed).random(100) < 0.7
-        table = pl.DataFrame({"label": ["a"] * 100, "predicted": np.where(right, "a", "b"), "g": ["x"] * 100})
-        row = fairness.by_group(table, {"g": ["x"]}, seed=seed)[0]
-        covered += row["low"] <= 0.7 <= row["high"]
-    assert 52 <= covered <= 60
-
-
-def test_small_groups_have_no_interval_and_no_part_in_the_summary() -> None:
-    rows = [
-        {"n": 50, "accuracy": 0.9}, {"n": 50, "accuracy": 0.6}, {"n": 3, "accuracy": 0.0}, {"n": 0, "accuracy": None},
-    ]  # fmt: skip
-    summary = fairness.summary(rows)
-    assert (summary["worst"], summary["best"], summary["gap"]) == (0.6, 0.9, 0.3)
-    assert summary["ratio"] == pytest.approx(0.6667)
-    assert (summary["groups"], summary["small_groups"], summary["empty_groups"]) == (2, 1, 1)
-    table = pl.DataFrame({"label": ["a"] * 3, "predicted": ["a"] * 3, "g": ["x"] * 3})
-    assert fairness.by_group(table, {"g": ["x"]}, seed=1)[0]["low"] is None
-
-
-def test_the_spread_of_efrs_leaves_out_what_is_undefined() -> None:
-    assert fairness.spread([0.5, 0.7, None, 0.9]) == {"mean": 0.7, "std": 0.2, "spread": 0.4}
 
 
 def test_all_attributes_at_once_are_right_only_where_each_is() -> None:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 from learn_project import write_project
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from mtf import tables
 from mtf.errors import BadInput
@@ -65,13 +65,18 @@ def test_the_stages_learn_separable_shapes_and_measure_it(tmp_path: Path, sample
     assert confusion.columns == ["actual", "predicted"]
     assert confusion["actual"].to_list() == race["label"].to_list()
 
-    fairness = figures(workspace.metrics("fairness"))["race"]["small_cnn"]
-    assert list(fairness) == ["gender", "age", "gender × age"]
+    fairness = figures(workspace.metrics("fairness/models/small_cnn/race"))
+    assert list(fairness) == [
+        "race", "gender", "age", "race × gender", "race × age", "gender × age", "race × gender × age",
+    ]  # fmt: skip
     males = race.join(pl.read_parquet(workspace.table("split", "splits")), on="face_id").filter(gender="Males")
     right = (males["label"] == males["predicted"]).mean()
     assert fairness["gender"]["groups"]["Males"]["accuracy"] == pytest.approx(right, abs=1e-4)
     assert fairness["gender"]["groups"]["Males"]["n"] == 9
-    assert pl.read_csv(workspace.plots("fairness.csv")).height == (2 + 2 + 4) + (4 + 2 + 8)
+    recall = recall_score(race["label"], race["predicted"], labels=["Amber"], average="macro")
+    assert fairness["race"]["groups"]["Amber"]["accuracy"] == pytest.approx(recall, abs=1e-4)
+    groups = 4 + 2 + 2 + 8 + 8 + 4 + 16
+    assert pl.read_csv(workspace.plots("fairness") / "small_cnn" / "race.csv").height == groups
 
     trained = figures(workspace.metrics("train/small_cnn/race"))
     assert 1 <= trained["best_epoch"] <= trained["epochs"] <= 15

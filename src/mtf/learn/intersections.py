@@ -1,20 +1,22 @@
-"""The multi-task network's results, attribute by attribute and at their intersections (Das et al., Tables 1 to 5)."""
+"""The multi-task network's results, attribute by attribute and at their intersections (Das et al., Tables 1 to 5 and
+Figures 2 to 5)."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import cv2
-import numpy as np
 import polars as pl
 from sklearn.metrics import confusion_matrix
 
 from mtf.learn import fairness
+from mtf.params import WITH
 
-CELL_PX = 56
-MARGIN_PX = 40
+ALL = "all"
+# Das et al. have 56: seven ages × two genders × four races. The square of this many numbers still makes a file.
+MOST_JOINT_LABELS = 512
 
 
 def accuracies(predictions: pl.DataFrame) -> dict[str, float]:
@@ -22,25 +24,28 @@ def accuracies(predictions: pl.DataFrame) -> dict[str, float]:
     right = predictions.with_columns(right=pl.col("label") == pl.col("predicted"))
     per_task = right.group_by("task", maintain_order=True).agg(pl.col("right").mean())
     together = right.group_by("identity", "face_id").agg(pl.col("right").all())
-    figures = dict(per_task.iter_rows()) | {"all": together.select(pl.col("right").mean()).item()}
+    figures = dict(per_task.iter_rows()) | {ALL: together.select(pl.col("right").mean()).item()}
     return {name: round(float(value), fairness.DIGITS) for name, value in figures.items()}
 
 
 def by_attribute(
-    predictions: pl.DataFrame, columns: Mapping[str, str], attributes: Mapping[str, Sequence[str]], *, seed: int
-) -> dict[str, dict[str, dict[str, Any]]]:
-    """Task → label of another attribute → accuracy and its interval (Tables 2 to 4).
+    predictions: pl.DataFrame,
+    own: Mapping[str, Sequence[str]],
+    attributes: Mapping[str, Sequence[str]],
+    *,
+    seed: int,
+) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
+    """Task → another attribute → its label → accuracy and its intervals (Tables 2 to 4).
 
-    `predictions` has the attributes' columns; `columns`: task → its own column.
+    `predictions` has the attributes' columns; `own`: task → the columns it asks about.
     """
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    for task, column in columns.items():
+    found: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+    for task, columns in own.items():
         part = predictions.filter(task=task)
         found[task] = {
-            str(row.pop(other)): row
+            other: {str(row.pop(other)): row for row in fairness.by_group(part, {other: labels}, seed=seed)}
             for other, labels in attributes.items()
-            if other != column
-            for row in fairness.by_group(part, {other: labels}, seed=seed)
+            if other not in columns
         }
     return found
 
@@ -54,40 +59,30 @@ def confusions(predictions: pl.DataFrame, labels: Sequence[str], others: Mapping
     for values in itertools.product(*others.values()):
         group = dict(zip(others, values, strict=True))
         part = predictions.filter(**group)
-        matrix = confusion_matrix(part["label"], part["predicted"], labels=list(labels)) if part.height else None
-        zeros = np.zeros((len(labels), len(labels)), int)
-        groups.append({"group": group, "n": part.height, "matrix": (zeros if matrix is None else matrix).tolist()})
+        groups.append({"group": group, "n": part.height, "matrix": _matrix(part, labels)})
     return {"labels": list(labels), "groups": groups}
 
 
-def picture(matrices: Mapping[str, Any], *, title: str) -> bytes:
-    """The matrices as one PNG, a tile each: darker is a greater share of its row; the number is the count."""
-    tiles = [_tile(group, len(matrices["labels"])) for group in matrices["groups"]]
-    across = max(1, int(np.ceil(np.sqrt(len(tiles)))))
-    blank = np.full_like(tiles[0], 255)
-    rows = [tiles[start : start + across] for start in range(0, len(tiles), across)]
-    rows[-1] += [blank] * (across - len(rows[-1]))
-    canvas = np.vstack([np.hstack(row) for row in rows])
-    head = np.full((MARGIN_PX, canvas.shape[1], 3), 255, np.uint8)
-    _write(head, f"{title}: rows true, columns predicted ({', '.join(matrices['labels'])})", (8, 26))
-    return cv2.imencode(".png", np.vstack([head, canvas]))[1].tobytes()
+def jointly(predictions: pl.DataFrame, labels: Mapping[str, Sequence[str]]) -> dict[str, Any] | None:
+    """One matrix of all tasks at once (Figure 5): a label is one of each task's, `Amber × Males × Young`.
+
+    As `confusions`, with a single group. `labels`: task → labels. None where they combine to more than
+    `MOST_JOINT_LABELS`.
+    """
+    if math.prod(len(names) for names in labels.values()) > MOST_JOINT_LABELS:
+        return None
+    joint = [WITH.join(names) for names in itertools.product(*labels.values())]
+    answers = {
+        which: predictions.pivot("task", index=["identity", "face_id"], values=which).select(
+            "identity", "face_id", pl.concat_str(list(labels), separator=WITH).alias(which)
+        )
+        for which in ("label", "predicted")
+    }
+    together = answers["label"].join(answers["predicted"], on=["identity", "face_id"])
+    return {"labels": joint, "groups": [{"group": {}, "n": together.height, "matrix": _matrix(together, joint)}]}
 
 
-def _tile(group: Mapping[str, Any], labels: int) -> np.ndarray:
-    side = max(labels * CELL_PX, 200)
-    tile = np.full((side + MARGIN_PX, side + 16, 3), 255, np.uint8)
-    _write(tile, f"{' '.join(group['group'].values())}  n={group['n']}", (4, 24))
-    for row, counts in enumerate(group["matrix"]):
-        for column, count in enumerate(counts):
-            share = count / max(sum(counts), 1)
-            x, y = column * CELL_PX + 4, row * CELL_PX + MARGIN_PX
-            shade = int(255 * (1 - share))
-            cv2.rectangle(tile, (x, y), (x + CELL_PX - 2, y + CELL_PX - 2), (255, 255 - (255 - shade) // 2, shade), -1)
-            _write(tile, str(count), (x + 12, y + 34))
-    return tile
-
-
-def _write(canvas: np.ndarray, text: str, place: tuple[int, int]) -> None:
-    # OpenCV's fonts hold ASCII only.
-    plain = text.encode("ascii", "replace").decode("ascii")
-    cv2.putText(canvas, plain, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+def _matrix(predictions: pl.DataFrame, labels: Sequence[str]) -> list[list[int]]:
+    if predictions.is_empty():
+        return [[0] * len(labels) for _ in labels]
+    return confusion_matrix(predictions["label"], predictions["predicted"], labels=list(labels)).tolist()

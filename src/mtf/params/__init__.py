@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mtf.errors import BadInput, shortened
-from mtf.params.learning import MODELS, NETWORKS, PRETRAINED, MultiTask, Recipe, Train
+from mtf.params.learning import MODELS, NETWORKS, PRETRAINED, Fairness, MultiTask, Recipe, Train
 from mtf.params.publishing import Gate, Gates, Release, Report
 from mtf.params.section import Count, Label, Positive, Section, Share
 from mtf.params.sources import (
@@ -48,6 +48,7 @@ __all__ = [
     "Crawl",
     "Crop",
     "Curate",
+    "Fairness",
     "FlickrSource",
     "FolderSource",
     "Gate",
@@ -95,6 +96,7 @@ class Params(Section):
     split: Split
     train: Train
     multitask: MultiTask | None = None
+    fairness: Fairness = Fairness()
     release: Release
     gates: Gates = Gates()
     report: Report = Report()

@@ -72,6 +72,13 @@ class Train(Section):
         return self
 
 
+class Fairness(Section):
+    """A group of fewer than `least_n` pictures has no part in the summary; `bootstraps` is how often one resamples."""
+
+    least_n: Count = 10
+    bootstraps: Annotated[int, Field(ge=100, le=100_000)] = 500
+
+
 class MultiTask(Section):
     """One network for several tasks at once (Das et al.); `weightings` spans the matrix of dvc.yaml.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import shutil
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def run(workspace: Workspace, params: Params) -> None:
-    """Writes metrics/evaluate.json, metrics/fairness.json, build/evaluate/predictions.parquet, and plots of both."""
+    """Writes metrics/evaluate.json, metrics/fairness/models/MODEL/TASK.json, build/evaluate/predictions.parquet, and
+    plots: plots/confusion/MODEL/TASK.csv and plots/fairness/MODEL/TASK.csv.
+    """
     from mtf.learn import data, inputs, metrics
 
     splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
@@ -82,29 +85,19 @@ def _write_confusion(workspace: Workspace, predictions: pl.DataFrame, *, model: 
 
 
 def _write_fairness(workspace: Workspace, params: Params, splits: pl.DataFrame, predictions: pl.DataFrame) -> None:
-    """metrics/fairness.json (task → model → attribute → groups), and the same as a table, plots/fairness.csv."""
+    """One file for each model and task: figures by group, and the same to plot."""
     from mtf.learn import fairness
 
+    folders = workspace.root / "metrics" / "fairness" / "models", workspace.plots("fairness")
+    for folder in folders:
+        # A model that is no longer trained must not be shown beside those that are.
+        shutil.rmtree(folder, ignore_errors=True)
     attributes = {column: task.labels for column, task in params.attributes.items()}
     wide = predictions.join(splits.select("identity", "face_id", *attributes), on=["identity", "face_id"])
-    found: dict[str, dict[str, Any]] = {}
-    for task in params.train.tasks:
-        others = {name: names for name, names in attributes.items() if name != params.tasks[task].column}
-        found[task] = {
-            model: fairness.report(wide.filter(task=task, model=model), others, seed=params.seed)
-            for model in params.train.models
-        }
-    rows = [
-        {"task": task, "model": model, "attribute": attribute, "group": group, **figures}
-        for task, models in found.items()
-        for model, by in models.items()
-        for attribute, part in by.items()
-        for group, figures in part["groups"].items()
-    ]
-    atomic.write_json(workspace.metrics("fairness"), found)
-    columns = ("task", "model", "attribute", "group", "n", "accuracy", "low", "high")
-    table = pl.DataFrame([{name: row.get(name) for name in columns} for row in rows], infer_schema_length=None)
-    atomic.write_text(workspace.plots("fairness.csv"), table.write_csv())
+    for (model, task), part in wide.group_by("model", "task", maintain_order=True):
+        found = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
+        atomic.write_json(workspace.metrics(f"fairness/models/{model}/{task}"), found)
+        atomic.write_text(workspace.plots("fairness") / str(model) / f"{task}.csv", fairness.table(found).write_csv())
 
 
 def _print(task: str, figures: dict[str, dict[str, float]], *, images: int) -> None:

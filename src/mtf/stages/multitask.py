@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -141,22 +143,43 @@ def _report(
     weighting: str,
     epochs: int,
 ) -> None:
-    from mtf.learn import intersections
+    """Figures, the same by group, and confusion matrices at every intersection."""
+    from mtf.learn import fairness, intersections
 
-    columns = {task: params.tasks[task].column for task in labels}
+    own = {task: params.tasks[task].columns for task in labels}
     attributes = {column: task.labels for column, task in params.attributes.items()}
     wide = predictions.join(splits.select("identity", "face_id", *attributes), on=["identity", "face_id"])
     figures: dict[str, Any] = {
         "best_epoch": epochs,
         "accuracy": intersections.accuracies(predictions),
-        "by_group": intersections.by_attribute(wide, columns, attributes, seed=params.seed),
+        "by_group": intersections.by_attribute(wide, own, attributes, seed=params.seed),
     }
     atomic.write_json(workspace.metrics(f"multitask/{weighting}"), figures)
     folder = workspace.plots("multitask") / weighting
-    for task, column in columns.items():
-        others = {name: names for name, names in attributes.items() if name != column}
-        matrices = intersections.confusions(wide.filter(task=task), labels[task], others)
-        atomic.write_json(folder / "confusion" / f"{task}.json", matrices)
-        atomic.write_bytes(folder / "confusion" / f"{task}.png", intersections.picture(matrices, title=task))
+    by_task = {}
+    for task, columns in own.items():
+        part = wide.filter(task=task)
+        by_task[task] = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
+        atomic.write_text(folder / "fairness" / f"{task}.csv", fairness.table(by_task[task]).write_csv())
+        others = {name: names for name, names in attributes.items() if name not in columns}
+        _draw(folder / "confusion" / task, intersections.confusions(part, labels[task], others))
+    atomic.write_json(workspace.metrics(f"fairness/multitask/{weighting}"), by_task)
+    jointly = intersections.jointly(predictions, labels)
+    if jointly is None:
+        print(f"multitask {weighting}: the tasks' labels combine to too many for one matrix of all of them")
+    else:
+        _draw(folder / "confusion" / intersections.ALL, jointly)
     shown = "  ".join(f"{task} {value:.3f}" for task, value in figures["accuracy"].items())
     print(f"multitask {weighting}: best after epoch {epochs}; accuracy {shown}")
+
+
+def _draw(path: Path, matrices: dict[str, Any]) -> None:
+    """PATH.json, on few lines for all its numbers, and PATH.png."""
+    from mtf.learn import matrices as drawn
+
+    atomic.write_text(path.with_name(f"{path.name}.json"), json.dumps(matrices, ensure_ascii=False) + "\n")
+    picture = drawn.picture(matrices, title=path.name)
+    if picture is None:
+        print(f"multitask: {path.name} has too many labels for a picture of its matrices; {path.name}.json has them")
+    else:
+        atomic.write_bytes(path.with_name(f"{path.name}.png"), picture)
