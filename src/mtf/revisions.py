@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
 
 from mtf.errors import BadInput
+
+GONE = "its data is neither in DVC's cache nor in a remote; `dvc fetch` or `dvc push` it from where it is"
+UNRECORDED = "that version does not say which data it had: run `dvc repro` there and commit dvc.lock"
 
 
 class Revision:
@@ -21,33 +24,71 @@ class Revision:
         self._files = None if name is None else _open(root, name)
 
     def bytes_of(self, path: str) -> bytes | None:
-        """A file by its path from the project's root; None where this version has none, or its data is gone."""
+        """A file by its path from the project's root; None where this version has none.
+
+        Raises BadInput where it has one that cannot be had: what is not known is never taken for what is not there.
+        """
+        from dvc.exceptions import DvcException
+        from dvc_data.index import DataIndexError
+
         if self._files is None:
             file = self._root / path
             return file.read_bytes() if file.is_file() else None
         try:
             with self._files.open(path, "rb") as stream:
                 return stream.read()
-        except (OSError, KeyError):
+        except (OSError, KeyError, DataIndexError, DvcException):
+            if why := self._why_unreadable(path):
+                raise BadInput(f"{self}: {path}: {why}") from None
             return None
 
     def table(self, path: str) -> pl.DataFrame | None:
         data = self.bytes_of(path)
-        return None if data is None else pl.read_parquet(io.BytesIO(data))
+        try:
+            return None if data is None else pl.read_parquet(io.BytesIO(data))
+        except pl.exceptions.PolarsError as error:
+            raise BadInput(f"{self}: {path}: not readable as Parquet: {' '.join(str(error).split())}") from None
 
     def figures(self, path: str) -> Any:
         data = self.bytes_of(path)
-        return None if data is None else json.loads(data)
+        try:
+            return None if data is None else json.loads(data)
+        except ValueError as error:
+            raise BadInput(f"{self}: {path}: not readable as JSON: {error}") from None
 
     def files_below(self, folder: str) -> list[str]:
-        """The files of a folder and of those in it, by their paths from the project's root, sorted."""
+        """The files of a folder and of those in it, by their paths from the project's root, sorted.
+
+        Raises BadInput where this version has such a folder, but its list of files cannot be had.
+        """
+        from dvc_data.index import DataIndexError
+
         if self._files is None:
             found = (path for path in (self._root / folder).rglob("*") if path.is_file())
             return sorted(path.relative_to(self._root).as_posix() for path in found)
         try:
-            return sorted(path.lstrip("/") for path in self._files.find(folder))
-        except OSError:
-            return []
+            found = sorted(path.lstrip("/") for path in self._files.find(folder))
+        except (OSError, DataIndexError):
+            found = []
+        if found in ([], [folder]) and (why := self._why_unreadable(folder)):
+            raise BadInput(f"{self}: {folder}: {why}")
+        return found
+
+    def _why_unreadable(self, path: str) -> str | None:
+        """Why a file that this version names cannot be read; None where it names no such file."""
+        from dvc_data.index import DataIndexError
+
+        place = next((p for p in (path, *map(str, PurePosixPath(path).parents)) if self._files.exists(p)), ".")
+        about = self._files.info(place)
+        if "md5" not in about:
+            return UNRECORDED if about.get("dvc_info", {}).get("isout") else None
+        if place == path:
+            return GONE
+        try:
+            self._files.ls(place)
+        except (OSError, DataIndexError):
+            return GONE
+        return None
 
     def __str__(self) -> str:
         return self.name or "the working tree"

@@ -6,7 +6,6 @@ from pathlib import Path
 import made_project
 import pytest
 
-from mtf.stages import release
 from mtf.workspace import Workspace
 
 
@@ -17,7 +16,7 @@ def project(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def released(project: Workspace) -> Workspace:
-    release.run(project, made_project.made_params())
+    made_project.release(project, made_project.made_params())
     return project
 
 
@@ -25,7 +24,7 @@ def released(project: Workspace) -> Workspace:
 def data_set(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A released project that tests look at and leave as it is."""
     workspace = made_project.make(tmp_path_factory.mktemp("data_set") / "project")
-    release.run(workspace, made_project.made_params())
+    made_project.release(workspace, made_project.made_params())
     return workspace
 
 

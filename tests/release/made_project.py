@@ -18,6 +18,8 @@ from PIL import Image
 from mtf import atomic, shards, tables
 from mtf import params as parameters
 from mtf.params import Params
+from mtf.stages import release as releasing
+from mtf.validation import outcome
 from mtf.workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[2]
@@ -84,6 +86,12 @@ def make(root: Path, params: Params | None = None, people: tuple[Person, ...] = 
     _write_tables(workspace, params, rows)
     _write_figures(workspace, rows)
     return workspace
+
+
+def release(workspace: Workspace, params: Params) -> None:
+    """Release it as after gates that all hold: whether they do is the subject of the tests of `validation`."""
+    outcome.write(workspace, outcome.Outcome(outcome.of(workspace, params), [], []))
+    releasing.run(workspace, params)
 
 
 def digest(*parts: object) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import made_project
 import pytest
 import yaml
 from made_project import made_params
 
 from mtf.errors import BadInput
 from mtf.release import card
-from mtf.stages import release
 from mtf.workspace import Workspace
 
 
@@ -49,7 +49,7 @@ def test_what_nobody_answered_is_listed_as_missing_before_all_else(data_set: Wor
 def test_the_makers_answers_are_used_and_no_longer_missing(project: Workspace):
     said = {"description": "People who do not exist.", "creators": ["The makers"], "answers": {"funding": "Nobody."}}
     project.card.write_text(yaml.safe_dump(said))
-    release.run(project, made_params())
+    made_project.release(project, made_params())
     root = project.stage("release")
     text = (root / "DATASHEET.md").read_text()
     assert "**Who funded it?**\n\nNobody.\n" in text

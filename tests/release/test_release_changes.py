@@ -14,7 +14,7 @@ from made_project import PEOPLE, made_params, make
 from mtf.cli.publish import lines_of
 from mtf.errors import BadInput
 from mtf.release.changes import Changes
-from mtf.stages import diff, release
+from mtf.stages import diff
 from mtf.workspace import Workspace
 
 
@@ -113,7 +113,7 @@ def test_the_lines_for_a_terminal_and_the_json_say_the_same(found: Changes):
 
 
 def test_the_changelog_of_a_release_compares_it_with_the_previous_one(project: Workspace):
-    release.run(project, made_params(release={"previous": "v1", "version": "0.2.0"}))
+    made_project.release(project, made_params(release={"previous": "v1", "version": "0.2.0"}))
     text = (project.stage("release") / "CHANGELOG.md").read_text()
     assert text.startswith("# 0.2.0\n\nAgainst v1. Now 10 images of 2 people.\n\n## Identities removed\n\n- ada\n")
     assert "- 1: blurred\n" in text

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import made_project
 import numpy as np
 import polars as pl
 import pytest
@@ -17,7 +18,6 @@ from PIL import Image
 from mtf.release import layout
 from mtf.release.names import folder_names
 from mtf.release.pictures import Box, published, square
-from mtf.stages import release
 from mtf.workspace import Workspace
 
 
@@ -38,7 +38,7 @@ def test_the_multi_task_tree_is_that_of_figure_2(data_set: Workspace):
 
 def test_a_project_without_a_task_lacks_its_level(tmp_path: Path):
     params = made_params(tasks=("race",))
-    release.run(workspace := make(tmp_path / "p", params), params)
+    made_project.release(workspace := make(tmp_path / "p", params), params)
     root = workspace.stage("release")
     assert {path.rsplit("/", 1)[0] for path in tree(root / "non_curated")} == {
         "Asian_Indian/ada",

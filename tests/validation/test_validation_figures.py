@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+import yaml
 from made_project import made_params
 
+from mtf.errors import BadInput
 from mtf.params import Params
 from mtf.validation import figures, suggest
-from mtf.validation.expectations import Severity, expectations
+from mtf.validation.expectations import (
+    Severity,
+    expectations,
+    not_checked,
+    table_of_labels,
+    table_of_licenses,
+)
 
 
 def rows(**images: int) -> pl.DataFrame:
@@ -40,13 +48,21 @@ def curated(**left: int) -> dict:
 
 
 def measured(data: pl.DataFrame, params: Params, **changes: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    nothing = pl.DataFrame(schema={"share": pl.Float64})
+    labels = figures.labels(data, params)
+    bare = data.select("identity", "image_id", stated=pl.lit("stated"), license=pl.lit("CC0-1.0"))
+    licenses = changes.get("licenses", figures.licenses(data, bare))
+    groups = params.gates.license_share
     return {
         "identities": figures.identities(data),
-        "labels": figures.labels(data, params),
+        "labels": labels,
+        **{table_of_labels(name): labels.filter(task=name) for name in params.tasks},
         "pairs": figures.pairs(data, params),
+        "intersections": figures.intersections(data, params),
+        "vanished": figures.vanished(data, None, params),
         "splits": figures.splits(data, params),
-        "unstated": nothing,
+        "licenses": licenses,
+        **{table_of_licenses(group): figures.license_groups(licenses, [group]) for group in groups},
+        "unstated": figures.unstated(licenses),
         "agreement": figures.agreement({}),
         "funnel": figures.funnel({}, None),
         "drift": figures.drift(data, data, None),
@@ -55,12 +71,13 @@ def measured(data: pl.DataFrame, params: Params, **changes: pl.DataFrame) -> dic
 
 def offenders(data: pl.DataFrame, params: Params, **changes: pl.DataFrame) -> dict[str, str]:
     tables = measured(data, params, **changes)
-    found = {e.name: e.offenders(tables[e.table]) for e in expectations(params, tables) if e.of != "the median"}
+    found = {e.full_name: e.offenders(tables[e.table]) for e in expectations(params) if e.of != "the median"}
     return {name: text for name, text in found.items() if text}
 
 
 def loose(**gates: object) -> Params:
-    bounds = {"label_share": [0, 1], "pair_share": [0, 1], "least_images": 1, "identity_share": 1, "split_share": 1}
+    unbound = {name: [0, 1] for name in ("label_share", "pair_share", "intersection_share")}
+    bounds = unbound | {"least_images": 1, "identity_share": 1, "split_share": 1}
     return made_params(gates=bounds | gates)
 
 
@@ -120,22 +137,102 @@ def test_unstated_licenses_are_measured_by_gate_and_policy(policy, gate, expecte
     licenses = figures.licenses(data, evidence)
     assert dict(licenses.select("license", "images").iter_rows()) == {"CC0-1.0": 3, "none stated": 2}
     params = made_params(licenses=policy, gates=loose().gates.model_dump(mode="json") | {"unstated_licenses": gate})
-    unstated = licenses.filter(pl.col("license") == "none stated")
-    assert offenders(data, params, unstated=unstated) == expected
+    assert offenders(data, params, licenses=licenses) == expected
+    checked = "unstated_licenses" not in {each.name for each in not_checked(params, measured(data, params))}
+    assert checked == (not policy or gate is not None)
+
+
+def test_a_license_with_too_few_or_too_many_images_is_named_and_so_is_a_group_of_them():
+    data = rows(ada=10)
+    names = ["CC0-1.0"] * 2 + ["CC-BY-SA-3.0"] * 3 + ["CC-BY-SA-4.0"] * 5
+    evidence = data.select("identity", "image_id", stated=pl.lit("stated"), license=pl.Series(names))
+    licenses = figures.licenses(data, evidence)
+    bounds = {"CC0-1.0": [0.3, 1], "CC-BY-SA-*": [0, 0.75], "CC-BY-SA-4.0": [0.4, 0.6], "CC-BY-4.0": [0.1, 1]}
+    assert offenders(data, loose(license_share=bounds), licenses=licenses) == {
+        "license_share.CC0-1.0": "CC0-1.0 0.2",
+        "license_share.CC-BY-SA-*": "CC-BY-SA-* 0.8",
+        "license_share.CC-BY-4.0": "CC-BY-4.0 0",
+    }
+
+
+def test_each_task_may_have_bounds_of_its_own_and_one_without_is_said_not_to_be_checked():
+    data = rows(ada=2, bob=98)
+    params = loose(label_share={"race": [0, 0.9], "age": [0, 1]})
+    assert offenders(data, params) == {"label_share.race": "race CON 0.98"}
+    assert ("label_share.gender", "it has no bounds") in {
+        (each.name, each.why) for each in not_checked(params, measured(data, params))
+    }
+
+
+def test_a_combination_of_all_labels_without_images_is_named():
+    found = offenders(rows(ada=50, bob=50), loose(intersection_share=[0.01, 1]))
+    assert found["intersection_share"] == (
+        "race × gender × age Asian (Indian) × Males × Young 0, "
+        "race × gender × age Asian (Indian) × Males × Old 0, "
+        "race × gender × age Asian (Indian) × Females × Young 0 and 7 more"
+    )
+
+
+def test_a_combination_that_the_release_before_had_and_this_one_lacks_is_named():
+    params, now = loose(), rows(bob=5)
+    gone = figures.vanished(now, rows(ada=2, bob=3), params)
+    assert offenders(now, params, vanished=gone) == {"vanished": "White × Males × Old 1"}
+    assert offenders(now, params, vanished=figures.vanished(now, now, params)) == {}
+
+
+def test_an_identity_may_have_a_greatest_number_of_images():
+    assert offenders(rows(ada=4, bob=5), loose(most_images=4)) == {"most_images": "bob 5"}
+
+
+def test_what_there_is_nothing_to_hold_against_is_said_with_its_reason():
+    said = {each.name: each.why for each in not_checked(loose(), measured(rows(ada=5), loose()))}
+    assert said == {
+        "most_images": "null sets no bound",
+        "license_share": "no license has bounds",
+        "vanished": "no previous release",
+        "agreement": "too few faces have two votes",
+        "funnel": "no previous release",
+        "drift": "no previous release",
+    }
 
 
 def test_a_gate_of_warn_only_is_a_warning_and_the_others_are_critical():
     params = loose(warn_only=["identity_share"])
-    grades = {e.name: e.severity for e in expectations(params, measured(rows(ada=5), params))}
+    grades = {each.name: each.severity for each in expectations(params)}
     assert grades["identity_share"] is Severity.WARNING
     assert {grade for name, grade in grades.items() if name != "identity_share"} == {Severity.CRITICAL}
 
 
-def test_what_is_suggested_is_met_by_the_data_it_was_suggested_for():
-    data = rows(ada=30, bob=12, cy=9)
-    before = loose().gates
-    proposed = suggest.suggested(measured(data, loose()), before)
-    assert proposed["least_images"] == 9
-    assert offenders(data, made_params(gates=proposed)) == {}
-    assert "gates:\n  label_share: [" in suggest.as_yaml(proposed)
-    assert offenders(rows(ada=90, bob=12, cy=9), made_params(gates=proposed)).keys() >= {"identity_share"}
+def agreeing(alpha: float) -> pl.DataFrame:
+    return figures.agreement({"agreement": {"face": {"faces": 9, "raw": 0.5, "alpha": alpha}}})
+
+
+@pytest.mark.parametrize("alpha", [-1.0, -0.7, 0.0, 0.31, 0.95, 1.0])
+def test_what_is_suggested_is_permitted_and_met_by_the_data_it_was_suggested_for(alpha: float):
+    data = rows(ada=3000, bob=12, cy=9)
+    text = suggest.as_yaml(suggest.suggested(measured(data, loose(), agreement=agreeing(alpha)), loose()))
+    params = made_params(**yaml.safe_load(text))
+    assert offenders(data, params, agreement=agreeing(alpha)) == {}
+    assert params.gates.least_images == 9
+    assert offenders(rows(ada=9000, bob=12, cy=9), params).keys() >= {"most_images"}
+    assert offenders(data, params, agreement=agreeing(-1)).keys() == ({"agreement"} if alpha > -1 else set())
+
+
+def test_a_suggestion_bounds_what_can_be_bounded_and_says_what_cannot():
+    data = rows(ada=9999, bob=1)
+    text = suggest.as_yaml(suggest.suggested(measured(data, loose()), loose()))
+    gates = made_params(**yaml.safe_load(text)).gates
+    assert 0.9999 < gates.identity_share < 1
+    assert gates.license_share == {"CC0-1.0": (0.75, 1.0)}
+    said = [line for line in text.splitlines() if line.startswith("#")]
+    assert "# label_share.race has no lower bound: some labels have no images" in said
+    assert "# label_share.gender has no upper bound: all images carry the same" in said
+
+
+def test_bounds_that_are_the_wrong_way_round_and_tasks_that_are_not_there_are_named():
+    with pytest.raises(BadInput, match=r"gates.pair_share: \[0.9, 0.1\]: the least permitted value is above"):
+        loose(pair_share=[0.9, 0.1])
+    with pytest.raises(BadInput, match=r"gates.label_share: 'rac' is not permitted; permitted: race, gender, age"):
+        loose(label_share={"rac": [0, 1]})
+    with pytest.raises(BadInput, match=r"report.target.gender: the shares add up to 0.9, not to 1"):
+        made_params(report={"target": {"gender": {"Males": 0.5, "Females": 0.4}}})

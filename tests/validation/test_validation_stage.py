@@ -1,25 +1,32 @@
-"""The stage, with Great Expectations and with versions in git and DVC as a user has them."""
+"""The stage, with Great Expectations and with versions in git and DVC as a user has them, and what it forbids."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import polars as pl
 import pytest
-from made_project import made_params, make
+from made_project import PEOPLE, Person, changed, made_params, make
 
 from mtf.errors import BadInput, GateFailed
-from mtf.stages import validate
+from mtf.stages import release, validate
+from mtf.validation import outcome
 from mtf.workspace import Workspace
 
-GATES = {"split_share": 0.2, "identity_share": 0.5, "warn_only": ["median_images"], "median_images": [1, 3]}
+GATES = {
+    "label_share": [0.05, 0.95],
+    "identity_share": 0.5,
+    "least_images": 1,
+    "median_images": [1, 3],
+    "split_share": 0.2,
+}
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A project whose first version is in git and DVC, and whose working tree has darker pictures."""
-    workspace = make(tmp_path_factory.mktemp("validate") / "project")
+def put_under_version_control(workspace: Workspace) -> None:
     for command in (
         ["git", "init", "-q"],
         ["git", "config", "user.email", "made-up@example.org"],
@@ -31,37 +38,187 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         ["git", "tag", "v1"],
     ):
         subprocess.run(command, cwd=workspace.root, check=True, capture_output=True)
-    path = workspace.table("screen", "screening")
-    pl.read_parquet(path).with_columns(pl.lit(60.0, pl.Float32).alias("brightness")).write_parquet(path)
+
+
+@pytest.fixture(scope="module")
+def versioned(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A project whose first version is in git and DVC; its working tree is the same."""
+    workspace = make(tmp_path_factory.mktemp("validate") / "project")
+    put_under_version_control(workspace)
     return workspace
 
 
-def test_a_critical_gate_stops_and_says_observed_and_wanted_while_a_warning_is_reported(project: Workspace, capsys):
-    params = made_params(gates=GATES | {"identity_share": 0.25})
+@pytest.fixture
+def project(versioned: Workspace, tmp_path: Path) -> Workspace:
+    """A copy, to spoil."""
+    shutil.copytree(versioned.root, tmp_path / "project", symlinks=True)
+    return Workspace(tmp_path / "project")
+
+
+def make_again(workspace: Workspace, people: tuple[Person, ...]) -> None:
+    for stage in ("split", "screen", "curate", "crop", "crawl"):
+        shutil.rmtree(workspace.stage(stage))
+    make(workspace.root, people=people)
+
+
+def with_one_label_nearly_gone(workspace: Workspace) -> None:
+    """One image in 37 is of the label that a third of them bore."""
+    many = changed(changed(PEOPLE, "bo.b", faces=12), "nul", faces=12)
+    make_again(workspace, (*changed(many, "ada", faces=1), Person("ora", "Ora", faces=12)))
+
+
+def with_one_identity_of_most_images(workspace: Workspace) -> None:
+    make_again(workspace, changed(PEOPLE, "ada", faces=15))
+
+
+def with_darker_pictures(workspace: Workspace) -> None:
+    path = workspace.table("screen", "screening")
+    pl.read_parquet(path).with_columns(pl.lit(60.0, pl.Float32).alias("brightness")).write_parquet(path)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "line"),
+    [
+        (
+            with_one_label_nearly_gone,
+            "label_share (share of the images that carry each label): race Asian (Indian) 0.02703; wanted 0.05 to 0.95",
+        ),
+        (with_one_identity_of_most_images, "identity_share (share of one identity): ada 0.6; wanted at most 0.5"),
+        (
+            with_darker_pictures,
+            "drift (distance of a measure's distribution to the one before): brightness 1; wanted at most 0.2",
+        ),
+    ],
+    ids=["one label nearly gone", "one identity with 60 % of the images", "darker pictures than before"],
+)
+def test_a_release_made_to_fail_is_stopped_by_its_own_expectation_alone(
+    project: Workspace, spoil: Callable[[Workspace], None], line: str, capsys: pytest.CaptureFixture[str]
+):
+    spoil(project)
+    params = made_params(gates=GATES, release={"previous": "v1"})
     with pytest.raises(GateFailed) as failure:
         validate.run(project, params)
     assert failure.value.exit_code == 1
-    assert str(failure.value).splitlines() == [
-        "validate: 1 critical expectations do not hold:",
-        "  identity_share: ada 0.3333, bo.b 0.3333, nul 0.3333; wanted at most 0.25",
-    ]
-    assert "warning: median_images (images per identity): median 5; wanted 1 to 3" in capsys.readouterr().out
-    assert json.loads(project.metrics("validate").read_text()) == {"expectations": 7, "critical": 1, "warning": 1}
+    title, *failed, where = str(failure.value).splitlines()
+    assert title == "validate: 1 critical expectation does not hold:"
+    assert failed == [f"  {line}"]
+    assert where == "  the report: build/report/index.html; all expectations: build/validate/docs/index.html"
+    printed = capsys.readouterr().out
+    assert line not in printed, "what stops is said once"
+    assert "  warning: median_images (images per identity): median" in printed
+    name = line.partition(" ")[0]
+    with pytest.raises(GateFailed, match=rf"release: the gates forbid it \({name}\); `mtf validate` says"):
+        release.run(project, params)
+    assert not project.stage("release").exists()
 
 
-def test_its_results_and_data_docs_are_there_though_it_stopped(project: Workspace):
-    folder = project.stage("validate")
-    results = {result["name"]: result for result in json.loads((folder / "results.json").read_text())}
-    assert not results["identity_share"]["holds"] and results["label_share"]["holds"]
-    assert "expectations/identities.html" in (folder / "docs/index.html").read_text()
-    assert list((folder / "docs/validations").rglob("*.html"))
+def test_the_report_says_what_failed_though_the_one_before_said_that_all_holds(project: Workspace):
+    validate.run(project, made_params(gates=GATES))
+    page = project.stage("report") / "index.html"
+    assert not page.exists()
+    page.parent.mkdir()
+    page.write_text("None: all 11 expectations hold.")
+    with pytest.raises(GateFailed):
+        validate.run(project, made_params(gates=GATES | {"identity_share": 0.25}))
+    text = page.read_text()
+    assert "3 of 9 expectations do not hold" in text
+    assert "ada 0.3333, bo.b 0.3333, nul 0.3333" in text
 
 
-def test_darker_pictures_than_in_the_version_before_are_stopped_by_the_drift_gate(project: Workspace):
-    with pytest.raises(GateFailed, match=r"1 critical.*\n  drift: brightness 1; wanted at most 0.2"):
-        validate.run(project, made_params(gates=GATES, release={"previous": "v1"}))
+def test_what_holds_what_warns_and_what_was_not_checked_is_printed_counted_and_kept(project: Workspace, capsys):
+    validate.run(project, made_params(gates=GATES))
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "validate: 7 of 9 expectations hold"
+    assert "  not checked: drift (no previous release)" in printed
+    assert "  not checked: funnel (no previous release)" in printed
+    assert json.loads(project.metrics("validate").read_text()) == {
+        "expectations": 9,
+        "critical": 0,
+        "warning": 2,
+        "not_checked": 5,
+    }
+    found = outcome.read(project)
+    assert found is not None
+    assert [each.name for each in found.warnings] == ["intersection_share", "median_images"]
+    assert {each.name for each in found.not_checked} >= {"funnel", "drift", "vanished"}
+
+
+def test_data_docs_are_there_though_it_stopped(project: Workspace):
+    with pytest.raises(GateFailed):
+        validate.run(project, made_params(gates=GATES | {"identity_share": 0.25}))
+    assert (project.stage("validate") / "docs/index.html").is_file()
+    assert list((project.stage("validate") / "docs/validations").rglob("*.html"))
 
 
 def test_a_version_that_is_not_there_is_named(project: Workspace):
-    with pytest.raises(BadInput, match="revision 'v9'"):
+    with pytest.raises(BadInput, match=r"release\.previous: revision 'v9'"):
         validate.run(project, made_params(gates=GATES, release={"previous": "v9"}))
+
+
+def test_a_previous_release_whose_data_is_gone_is_no_reason_to_leave_out_a_gate(project: Workspace):
+    shutil.rmtree(project.root / ".dvc/cache")
+    with pytest.raises(BadInput) as failure:
+        validate.run(project, made_params(gates=GATES, release={"previous": "v1"}))
+    assert str(failure.value) == (
+        "params.yaml: release.previous: v1: build/split/splits.parquet: its data is neither in DVC's cache nor in a "
+        "remote; `dvc fetch` or `dvc push` it from where it is; null compares with no release"
+    )
+    assert not project.stage("validate").exists()
+
+
+def test_a_previous_release_whose_remote_lost_the_data_is_refused_too(project: Workspace, tmp_path: Path):
+    remote = ["dvc", "remote", "add", "-q", "-d", "there", str(tmp_path / "remote")]
+    subprocess.run(remote, cwd=project.root, check=True)
+    subprocess.run(["git", "commit", "-qam", "remote"], cwd=project.root, check=True)
+    shutil.rmtree(project.root / ".dvc/cache")
+    with pytest.raises(BadInput, match="neither in DVC's cache nor in a remote"):
+        validate.run(project, made_params(gates=GATES, release={"previous": "HEAD"}))
+
+
+def test_a_previous_release_without_the_funnels_figures_is_refused(project: Workspace):
+    subprocess.run(["git", "rm", "-q", "--cached", "metrics/curate.json"], cwd=project.root, check=True)
+    subprocess.run(["git", "commit", "-qm", "without figures"], cwd=project.root, check=True)
+    with pytest.raises(BadInput, match=r"release.previous: HEAD: it has no metrics/curate.json; null compares"):
+        validate.run(project, made_params(gates=GATES, release={"previous": "HEAD"}))
+
+
+def test_a_previous_release_committed_without_dvc_lock_says_so(project: Workspace):
+    for name in ("split", "screen"):
+        (project.root / f"build/{name}.dvc").unlink()
+    (project.root / "dvc.yaml").write_text("stages:\n  split:\n    cmd: x\n    outs: [build/split, build/screen]\n")
+    subprocess.run(["git", "add", "-A"], cwd=project.root, check=True)
+    subprocess.run(["git", "commit", "-qam", "no lock"], cwd=project.root, check=True)
+    with pytest.raises(BadInput, match="does not say which data it had: run `dvc repro` there and commit"):
+        validate.run(project, made_params(gates=GATES, release={"previous": "HEAD"}))
+
+
+class TestNothingIsReleased:
+    def test_before_the_gates_were_checked(self, project: Workspace):
+        with pytest.raises(GateFailed, match="release: the gates have not been checked; run `mtf validate`"):
+            release.run(project, made_params(gates=GATES))
+
+    def test_of_another_data_set_than_the_one_that_was_checked(self, project: Workspace):
+        validate.run(project, made_params(gates=GATES))
+        splits = project.table("split", "splits")
+        pl.read_parquet(splits).tail(-1).write_parquet(splits)
+        with pytest.raises(GateFailed, match=r"release: build/split/splits\.parquet changed since the gates"):
+            release.run(project, made_params(gates=GATES))
+
+    def test_under_other_gates_than_those_that_were_checked(self, project: Workspace):
+        validate.run(project, made_params(gates=GATES))
+        with pytest.raises(GateFailed, match=r"release: the gates of params\.yaml changed since"):
+            release.run(project, made_params(gates=GATES | {"identity_share": 0.25}))
+
+    def test_from_results_that_something_else_wrote(self, project: Workspace):
+        path = project.stage("validate") / outcome.NAME
+        path.parent.mkdir()
+        path.write_text('[{"name": "drift", "holds": true}]')
+        with pytest.raises(BadInput, match=r"build/validate/results.json: not what `mtf validate` writes"):
+            release.run(project, made_params(gates=GATES))
+
+
+def test_a_data_set_that_holds_is_released(project: Workspace):
+    params = made_params(gates=GATES, release={"previous": "v1"})
+    validate.run(project, params)
+    release.run(project, params)
+    assert (project.stage("release") / "SHA256SUMS").is_file()

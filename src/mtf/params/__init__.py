@@ -77,11 +77,14 @@ __all__ = [
 
 
 class Compute(Section):
-    """`workers: 0` uses every core. `address` is a Ray cluster's."""
+    """`workers: 0` uses every core. `address` is a Ray cluster's. `devices` train one network together: accelerators
+    of this machine, or processes where it has none; a recipe's batch is that of all of them.
+    """
 
     engine: Literal["local", "ray"] = "local"
     workers: Annotated[int, Field(ge=0, le=4096)] = 0
     address: str | None = None
+    devices: Annotated[int, Field(ge=1, le=64)] = 1
 
 
 class Params(Section):
@@ -103,8 +106,6 @@ class Params(Section):
     compute: Compute
 
     @model_validator(mode="after")
-    def _tasks_are_known(self) -> Params:
-    @model_validator(mode="after")
     def _combinations_are_completed(self) -> Params:
         for name, task in list(self.tasks.items()):
             try:
@@ -113,11 +114,20 @@ class Params(Section):
                 raise ValueError(f"tasks.{name}: {error}") from None
         return self
 
+    @model_validator(mode="after")
+    def _tasks_are_known(self) -> Params:
         for name in self.train.tasks:
             if name not in self.tasks:
                 raise ValueError(f"train.tasks: {name!r} is not a task; permitted: {list(self.tasks)}")
         if self.multitask is not None:
             self._multitask_is_known(self.multitask)
+        return self
+
+    @model_validator(mode="after")
+    def _gates_and_targets_are_of_tasks(self) -> Params:
+        labels = {name: task.labels for name, task in self.tasks.items() if task.labels and not task.combines}
+        self.gates.check_tasks(labels)
+        self.report.check_tasks(labels)
         return self
 
     def _multitask_is_known(self, multitask: MultiTask) -> None:
@@ -129,6 +139,11 @@ class Params(Section):
             raise ValueError(f"multitask.recipe: {multitask.recipe!r} is not a recipe; permitted: {known}")
 
     @cached_property
+    def columns(self) -> dict[str, Task]:
+        """Column → task, for every column of the tables that a task asks about, in the order of params.yaml."""
+        return {task.column: task for task in self.tasks.values() if not task.combines}
+
+    @cached_property
     def attributes(self) -> dict[str, Task]:
         """`columns` without the identity: what the roster says of each person."""
         return {column: task for column, task in self.columns.items() if column != IDENTITY}
@@ -136,11 +151,6 @@ class Params(Section):
 
 def load(path: Path) -> Params:
     """Read and check `path`.
-
-    @cached_property
-    def columns(self) -> dict[str, Task]:
-        """Column → task, for every column of the tables that a task asks about, in the order of params.yaml."""
-        return {task.column: task for task in self.tasks.values() if not task.combines}
 
     Raises BadInput: one line with the file, the key, the value and what is permitted.
     """

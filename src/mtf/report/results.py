@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 import polars as pl
 
 from mtf.report.parts import COLOURS, Chart, Section, Table, number, percent
+from mtf.validation.outcome import Outcome
 
 Scores = Mapping[str, Mapping[str, Mapping[str, float]]]
 GUESSES = {"random_guess": "#BBBBBB", "majority": "#777777"}
@@ -77,18 +78,23 @@ def _subgroup_table(rows: pl.DataFrame, columns: Sequence[str]) -> Table:
     return Table(["Subgroup", "Images", *names], body, numeric=1 + len(names))
 
 
-def warnings(results: Sequence[Mapping[str, Any]]) -> Section:
-    """The gates that do not hold, critical ones first; `results` is `build/validate/results.json`."""
-    failed = sorted((r for r in results if not r["holds"]), key=lambda result: result["severity"])
-    if not results:
+def warnings(found: Outcome | None) -> Section:
+    """The gates that do not hold, critical ones first, and those that could not be checked."""
+    if found is None:
         return Section("warnings", "Warnings", ["The gates have not been checked: run `mtf validate`."])
+    failed = [*found.critical, *found.warnings]
+    rows = [[str(each.severity), each.name, each.says, each.observed, each.wanted] for each in failed]
+    tables = [("What does not hold", Table(["Severity", "Gate", "Of what", "Observed", "Wanted"], rows, numeric=0))]
+    count = len(found.results)
+    says = [
+        f"{len(failed)} of {count} expectations do not hold." if failed else f"None: all {count} expectations hold."
+    ]
+    if found.critical:
+        says.append("Nothing is released while a critical expectation does not hold.")
+    if found.not_checked:
+        says.append("Not checked: " + "; ".join(f"{each.name} ({each.why})" for each in found.not_checked) + ".")
     links = [("../validate/docs/index.html", "All expectations, in Great Expectations' Data Docs")]
-    if not failed:
-        return Section("warnings", "Warnings", [f"None: all {len(results)} expectations hold."], links=links)
-    rows = [[r["severity"], r["says"], r["observed"], r["wanted"]] for r in failed]
-    table = Table(["Severity", "Of what", "Observed", "Wanted"], rows, numeric=0)
-    says = [f"{len(failed)} of {len(results)} expectations do not hold."]
-    return Section("warnings", "Warnings", says, tables=[("What does not hold", table)], links=links)
+    return Section("warnings", "Warnings", says, tables=tables if failed else [], links=links)
 
 
 def changes(found: Mapping[str, Any] | None, previous: str | None) -> Section:

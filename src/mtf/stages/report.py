@@ -15,6 +15,7 @@ from mtf.params import Params
 from mtf.report import collection, composition, page, results, thumbnails
 from mtf.report.parts import Gallery, Section
 from mtf.stages import diff
+from mtf.validation import outcome
 from mtf.validation.figures import licenses
 from mtf.workspace import Workspace
 
@@ -36,7 +37,7 @@ def _sections(workspace: Workspace, params: Params) -> Iterator[Section]:
     screening = tables.read(tables.SCREENING, workspace.table("screen", "screening"))
     evidence = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
     curated = _figures(workspace.metrics("curate"))
-    yield results.warnings(_figures(workspace.stage("validate") / "results.json") or [])
+    yield results.warnings(outcome.read(workspace))
     yield collection.funnel(curated, TITLES)
     yield composition.composition(data, params)
     yield composition.splits(data, params)

@@ -3,38 +3,43 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from collections.abc import Iterator
 
 import polars as pl
 
 from mtf import atomic, tables
-from mtf.errors import GateFailed
+from mtf.errors import BadInput, GateFailed, MtfError
 from mtf.params import Params
 from mtf.revisions import Revision
-from mtf.validation import figures, suggest, suite
-from mtf.validation.expectations import Severity, expectations
+from mtf.stages import report
+from mtf.validation import figures, outcome, suggest, suite
+from mtf.validation.expectations import Severity, expectations, not_checked, table_of_labels, table_of_licenses
+from mtf.validation.outcome import CURATED, SCREENING, SPLITS, Outcome
 from mtf.workspace import Workspace
 
-SPLITS, SCREENING, CURATED = "build/split/splits.parquet", "build/screen/screening.parquet", "metrics/curate.json"
+Before = tuple[pl.DataFrame, pl.DataFrame]
 
 
 def run(workspace: Workspace, params: Params) -> None:
-    """Write `build/validate/` (results.json, Data Docs) and metrics. Raises GateFailed where a critical gate fails."""
+    """Write `build/validate/` (results.json, Data Docs) and metrics. Raises GateFailed where a critical gate fails.
+
+    The report is then written anew first: the page of an earlier run would still say that all gates hold.
+    """
     measured = _figures(workspace, params)
-    folder = workspace.stage("validate")
-    results = suite.run(expectations(params, measured), measured, folder)
-    atomic.write_json(folder / "results.json", [asdict(result) for result in results])
-    atomic.write_json(workspace.metrics("validate"), _counts(results))
-    _report(results)
-    critical = [result for result in results if not result.holds and result.severity is Severity.CRITICAL]
-    if critical:
-        lines = [f"  {result.name}: {result.observed}; wanted {result.wanted}" for result in critical]
-        raise GateFailed("\n".join([f"validate: {len(critical)} critical expectations do not hold:", *lines]))
+    wanted = [each for each in expectations(params) if not measured[each.table].is_empty()]
+    results = suite.run(wanted, measured, workspace.stage("validate"))
+    found = Outcome(outcome.of(workspace, params), results, not_checked(params, measured))
+    outcome.write(workspace, found)
+    atomic.write_json(workspace.metrics("validate"), _counts(found))
+    for line in _lines(found):
+        print(line)
+    if found.critical:
+        raise GateFailed("\n".join(_failure(workspace, found, _reported(workspace, params))))
 
 
 def suggestion(workspace: Workspace, params: Params) -> str:
     """A section `gates` for params.yaml that the data set at hand meets."""
-    return suggest.as_yaml(suggest.suggested(_figures(workspace, params), params.gates))
+    return suggest.as_yaml(suggest.suggested(_figures(workspace, params), params))
 
 
 def _figures(workspace: Workspace, params: Params) -> dict[str, pl.DataFrame]:
@@ -42,33 +47,79 @@ def _figures(workspace: Workspace, params: Params) -> dict[str, pl.DataFrame]:
     screening = tables.read(tables.SCREENING, workspace.table("screen", "screening"))
     evidence = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
     curated = json.loads(workspace.metrics("curate").read_text(encoding="utf-8"))
-    before = Revision(workspace.root, params.release.previous) if params.release.previous else None
-    licenses = figures.licenses(data, evidence)
+    before, curated_before = _before(workspace, params)
+    labels, licenses = figures.labels(data, params), figures.licenses(data, evidence)
+    groups = params.gates.license_share
     return {
         "identities": figures.identities(data),
-        "labels": figures.labels(data, params),
+        "labels": labels,
+        **{table_of_labels(name): labels.filter(task=task.column) for name, task in params.tasks.items()},
         "pairs": figures.pairs(data, params),
+        "intersections": figures.intersections(data, params),
+        "vanished": figures.vanished(data, before[0] if before else None, params),
         "splits": figures.splits(data, params),
         "licenses": licenses,
-        "unstated": licenses.filter(pl.col("license") == "none stated"),
+        **{table_of_licenses(group): figures.license_groups(licenses, [group]) for group in groups},
+        "unstated": figures.unstated(licenses),
         "agreement": figures.agreement(curated),
-        "funnel": figures.funnel(curated, before.figures(CURATED) if before else None),
-        "drift": figures.drift(data, screening, _data_before(before) if before else None),
+        "funnel": figures.funnel(curated, curated_before),
+        "drift": figures.drift(data, screening, before),
     }
 
 
-def _data_before(before: Revision) -> tuple[pl.DataFrame, pl.DataFrame] | None:
-    data, screening = before.table(SPLITS), before.table(SCREENING)
-    return None if data is None or screening is None else (data, screening)
+def _before(workspace: Workspace, params: Params) -> tuple[Before, dict] | tuple[None, None]:
+    """The release before: its data set, its screening and its funnel. Raises BadInput where one cannot be read."""
+    name = params.release.previous
+    if name is None:
+        return None, None
+    try:
+        revision = Revision(workspace.root, name)
+        data = revision.table(SPLITS), revision.table(SCREENING)
+        curated = revision.figures(CURATED)
+    except BadInput as error:
+        raise BadInput(f"params.yaml: release.previous: {error}; {_INSTEAD}") from None
+    for path, found in zip((SPLITS, SCREENING, CURATED), (*data, curated), strict=True):
+        if found is None:
+            raise BadInput(f"params.yaml: release.previous: {name}: it has no {path}; {_INSTEAD}")
+    return data, curated
 
 
-def _counts(results: list[suite.Result]) -> dict[str, int]:
-    failed = [result.severity for result in results if not result.holds]
-    return {"expectations": len(results), **{str(grade): failed.count(grade) for grade in Severity}}
+_INSTEAD = "null compares with no release"
 
 
-def _report(results: list[suite.Result]) -> None:
-    print(f"validate: {sum(result.holds for result in results)} of {len(results)} expectations hold")
-    for result in results:
-        if not result.holds:
-            print(f"  {result.severity}: {result.name} ({result.says}): {result.observed}; wanted {result.wanted}")
+def _reported(workspace: Workspace, params: Params) -> str:
+    """Where the report is that shows what fails, or why there is none."""
+    page = workspace.stage("report") / "index.html"
+    page.unlink(missing_ok=True)
+    try:
+        report.run(workspace, params)
+    except MtfError as error:
+        return f"none ({error})"
+    return workspace.relative(page)
+
+
+def _counts(found: Outcome) -> dict[str, int]:
+    failed = {Severity.CRITICAL: found.critical, Severity.WARNING: found.warnings}
+    counts = {str(grade): len(results) for grade, results in failed.items()}
+    return {"expectations": len(found.results), **counts, "not_checked": len(found.not_checked)}
+
+
+def _lines(found: Outcome) -> Iterator[str]:
+    """What holds, what does not but stops nothing, and what could not be checked; what stops is the error's to say."""
+    yield f"validate: {sum(each.holds for each in found.results)} of {len(found.results)} expectations hold"
+    for each in found.warnings:
+        yield f"  warning: {_line(each)}"
+    for each in found.not_checked:
+        yield f"  not checked: {each.name} ({each.why})"
+
+
+def _failure(workspace: Workspace, found: Outcome, page: str) -> Iterator[str]:
+    count = len(found.critical)
+    yield f"validate: {count} critical {'expectation does' if count == 1 else 'expectations do'} not hold:"
+    yield from (f"  {_line(each)}" for each in found.critical)
+    docs = workspace.relative(workspace.stage("validate") / suite.DOCS / "index.html")
+    yield f"  the report: {page}; all expectations: {docs}"
+
+
+def _line(result: suite.Result) -> str:
+    return f"{result.name} ({result.says}): {result.observed}; wanted {result.wanted}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import polars as pl
 
 from mtf.params import Gate, Params
+
+Figures = Mapping[str, pl.DataFrame]
 
 
 class Severity(StrEnum):
@@ -27,7 +30,10 @@ class Of(StrEnum):
 
 @dataclass(frozen=True)
 class Expectation:
-    """`column` of `table` lies within `least` and `most` (both included; None is no bound). `says` is for people."""
+    """`column` of `table` lies within `least` and `most` (both included; None is no bound). `says` is for people.
+
+    `part` names the task or the licenses that it speaks of, where a gate has bounds for each.
+    """
 
     name: Gate
     table: str
@@ -37,6 +43,11 @@ class Expectation:
     most: float | None
     severity: Severity
     says: str
+    part: str = ""
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.name}.{self.part}" if self.part else self.name
 
     @property
     def wanted(self) -> str:
@@ -57,31 +68,123 @@ class Expectation:
         return ", ".join(texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
 
 
-def expectations(params: Params, figures: Mapping[str, pl.DataFrame]) -> list[Expectation]:
-    """The expectations of `params.gates` whose tables have rows, in the order of the parameters."""
+@dataclass(frozen=True)
+class NotChecked:
+    """A gate that nothing could be held against, and why."""
+
+    name: str
+    why: str
+
+
+SAYS: dict[Gate, str] = {
+    "label_share": "share of the images that carry each label",
+    "pair_share": "share of the images that carry each pair of labels",
+    "intersection_share": "share of the images that carry each combination of all labels",
+    "vanished": "combinations of labels that the release before had",
+    "least_images": "images per identity",
+    "median_images": "images per identity",
+    "most_images": "images per identity",
+    "identity_share": "share of one identity",
+    "split_share": "distance of a split's share to the wanted",
+    "license_share": "share of the images under these licenses",
+    "unstated_licenses": "share of the images whose source states no license",
+    "agreement": "reviewers' agreement (Krippendorff's alpha)",
+    "funnel": "change of the share that a step leaves",
+    "drift": "distance of a measure's distribution to the one before",
+}
+
+
+def expectations(params: Params) -> list[Expectation]:
+    """Every gate of `params.gates` that has bounds, in the order of the parameters."""
     gates = params.gates
-
-    def gate(
-        name: Gate, table: str, column: str, least: float | None, most: float | None, says: str, of: Of = Of.EVERY
-    ) -> Expectation:
-        severity = Severity.WARNING if name in gates.warn_only else Severity.CRITICAL
-        return Expectation(name, table, column, of, least, most, severity, says)
-
     every = [
-        gate("label_share", "labels", "share", *gates.label_share, "share of the images that carry each label"),
-        gate("pair_share", "pairs", "share", *gates.pair_share, "share of the images that carry each pair of labels"),
-        gate("least_images", "identities", "images", gates.least_images, None, "images per identity", Of.LEAST),
-        gate("median_images", "identities", "images", *gates.median_images, "images per identity", Of.MEDIAN),
-        gate("identity_share", "identities", "share", None, gates.identity_share, "share of one identity", Of.MOST),
-        gate("split_share", "splits", "distance", None, gates.split_share, "distance of a split's share to the wanted"),
-        gate("agreement", "agreement", "alpha", gates.agreement, None, "reviewers' agreement (Krippendorff's alpha)"),
-        gate("funnel", "funnel", "change", None, gates.funnel, "change of the share that a step leaves"),
-        gate("drift", "drift", "distance", None, gates.drift, "distance of a measure's distribution to the one before"),
+        *_of_labels(params),
+        _gate(params, "pair_share", "pairs", "share", gates.pair_share),
+        _gate(params, "intersection_share", "intersections", "share", gates.intersection_share),
+        _gate(params, "vanished", "vanished", "gone", (None, gates.vanished)),
+        _gate(params, "least_images", "identities", "images", (gates.least_images, None), of=Of.LEAST),
+        _gate(params, "median_images", "identities", "images", gates.median_images, of=Of.MEDIAN),
+        _gate(params, "most_images", "identities", "images", (None, gates.most_images), of=Of.MOST),
+        _gate(params, "identity_share", "identities", "share", (None, gates.identity_share), of=Of.MOST),
+        _gate(params, "split_share", "splits", "distance", (None, gates.split_share)),
+        *_of_licenses(params),
+        _gate(params, "unstated_licenses", "unstated", "share", (None, _most_unstated(params))),
+        _gate(params, "agreement", "agreement", "alpha", (gates.agreement, None)),
+        _gate(params, "funnel", "funnel", "change", (None, gates.funnel)),
+        _gate(params, "drift", "drift", "distance", (None, gates.drift)),
     ]
-    if (most := _most_unstated(params)) is not None:
-        says = "share of images whose source states no license"
-        every.append(gate("unstated_licenses", "unstated", "share", None, most, says))
-    return [expectation for expectation in every if not figures[expectation.table].is_empty()]
+    return [each for each in every if (each.least, each.most) != (None, None)]
+
+
+def table_of_labels(task: str) -> str:
+    return f"labels_{task}"
+
+
+def table_of_licenses(group: str) -> str:
+    return f"licenses_{re.sub(r'[*]', '_', group)}"
+
+
+def not_checked(params: Params, figures: Figures) -> list[NotChecked]:
+    """The gates without bounds, and those whose tables have no rows; each with the reason."""
+    without_bounds = {
+        "most_images": "null sets no bound" if params.gates.most_images is None else None,
+        "license_share": None if params.gates.license_share else "no license has bounds",
+        "unstated_licenses": "null, and the policy accepts them" if _most_unstated(params) is None else None,
+        **_tasks_without_bounds(params),
+    }
+    empty = [each for each in expectations(params) if figures[each.table].is_empty()]
+    return [
+        *(NotChecked(name, why) for name, why in without_bounds.items() if why),
+        *(NotChecked(each.full_name, _why_empty(each.name, params)) for each in empty),
+    ]
+
+
+def _why_empty(name: Gate, params: Params) -> str:
+    if name in ("vanished", "funnel", "drift"):
+        return (
+            "no previous release" if params.release.previous is None else "nothing to compare in the previous release"
+        )
+    return {
+        "label_share": "no task has labels",
+        "pair_share": "fewer than two tasks have labels",
+        "intersection_share": "fewer than three tasks have labels",
+        "agreement": "too few faces have two votes",
+    }.get(name, "no images")
+
+
+def _of_labels(params: Params) -> Iterator[Expectation]:
+    bounds = params.gates.label_share
+    if not isinstance(bounds, dict):
+        yield _gate(params, "label_share", "labels", "share", bounds)
+        return
+    for task, limits in bounds.items():
+        yield _gate(params, "label_share", table_of_labels(task), "share", limits, part=task)
+
+
+def _tasks_without_bounds(params: Params) -> dict[str, str]:
+    bounds = params.gates.label_share
+    labelled = [name for name, task in params.tasks.items() if task.labels and not task.combines]
+    missing = [name for name in labelled if isinstance(bounds, dict) and name not in bounds]
+    return {f"label_share.{name}": "it has no bounds" for name in missing}
+
+
+def _of_licenses(params: Params) -> Iterator[Expectation]:
+    for group, limits in params.gates.license_share.items():
+        yield _gate(params, "license_share", table_of_licenses(group), "share", limits, part=group)
+
+
+def _gate(
+    params: Params,
+    name: Gate,
+    table: str,
+    column: str,
+    bounds: tuple[float | None, float | None],
+    *,
+    of: Of = Of.EVERY,
+    part: str = "",
+) -> Expectation:
+    severity = Severity.WARNING if name in params.gates.warn_only else Severity.CRITICAL
+    return Expectation(name, table, column, of, *bounds, severity, SAYS[name], part)
 
 
 def _most_unstated(params: Params) -> float | None:

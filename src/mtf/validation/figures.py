@@ -5,8 +5,9 @@ Pure: tables in, tables out. A table without rows means that there is nothing to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from mtf.params import IDENTITY, Params
 from mtf.tables import SPLITS, Stated
 
 MEASURES = ("size_px", "sharpness", "brightness")
+NONE_STATED = "none stated"
+TIMES = " × "
 FACE = ["identity", "face_id"]
 
 
@@ -37,17 +40,48 @@ def labels(data: pl.DataFrame, params: Params) -> pl.DataFrame:
 
 def pairs(data: pl.DataFrame, params: Params) -> pl.DataFrame:
     """The share of each pair of labels of two tasks."""
+    tables = [_combinations(data, params, columns) for columns in combinations(params.attributes, 2)]
+    return pl.concat([_combinations(data, params, ()), *tables])
+
+
+def intersections(data: pl.DataFrame, params: Params) -> pl.DataFrame:
+    """The share of each combination of labels of all tasks at once; no rows where `pairs` has them already."""
+    columns = tuple(params.attributes)
+    return _combinations(data, params, columns if len(columns) > 2 else ())
+
+
+def vanished(now: pl.DataFrame, before: pl.DataFrame | None, params: Params) -> pl.DataFrame:
+    """How many combinations of all labels the data set before had and this one lacks, one row, with their names.
+
+    No rows where there is nothing before, or where it has other label columns.
+    """
+    columns = list(params.attributes)
+    schema = {"combinations": pl.String, "gone": pl.Int64}
+    if before is None or not columns or not set(columns) <= set(before.columns):
+        return pl.DataFrame(schema=schema)
+    gone = sorted(set(before.select(columns).iter_rows()) - set(now.select(columns).iter_rows()))
+    names = ", ".join(TIMES.join(map(str, labels)) for labels in gone)
+    return pl.DataFrame([{"combinations": names, "gone": len(gone)}], schema=schema)
+
+
+def _combinations(data: pl.DataFrame, params: Params, columns: Sequence[str]) -> pl.DataFrame:
+    counts = dict(_counted(data, columns)) if columns else {}
+    labels = product(*(params.attributes[column].labels for column in columns)) if columns else ()
     rows = [
         {
-            "tasks": f"{one} × {other}",
-            "labels": f"{first} × {second}",
-            "share": _share(data, (pl.col(one) == first) & (pl.col(other) == second)),
+            "tasks": TIMES.join(columns),
+            "labels": TIMES.join(combination),
+            "share": counts.get(combination, 0) / max(1, data.height),
         }
-        for one, other in combinations(params.attributes, 2)
-        for first in params.attributes[one].labels
-        for second in params.attributes[other].labels
+        for combination in labels
     ]
     return pl.DataFrame(rows, schema={"tasks": pl.String, "labels": pl.String, "share": pl.Float64})
+
+
+def _counted(data: pl.DataFrame, columns: Sequence[str]) -> Iterator[tuple[tuple[str, ...], int]]:
+    """Each combination of labels that occurs, with its number of images."""
+    for *labels, images in data.group_by(columns).len().iter_rows():
+        yield tuple(labels), images
 
 
 def splits(data: pl.DataFrame, params: Params) -> pl.DataFrame:
@@ -59,13 +93,29 @@ def splits(data: pl.DataFrame, params: Params) -> pl.DataFrame:
 
 
 def licenses(data: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
-    """Licenses by share of the images; `none stated` where the source says nothing."""
+    """Licenses by share of the images; `none stated` where the source says nothing. Largest first."""
     keys = ["identity", "image_id"]
     stated = data.select(keys).join(evidence.select(*keys, "stated", "license"), on=keys, how="left")
     has_license = pl.col("stated").is_in([str(Stated.STATED), str(Stated.CONTRADICTION)])
-    named = stated.select(license=pl.when(has_license).then("license").fill_null("none stated"))
+    named = stated.select(license=pl.when(has_license).then("license").fill_null(NONE_STATED))
     counted = named.group_by("license").agg(images=pl.len()).sort("images", "license", descending=[True, False])
     return counted.with_columns(share=pl.col("images") / max(1, data.height))
+
+
+def license_groups(shares: pl.DataFrame, groups: Sequence[str]) -> pl.DataFrame:
+    """The share of each group of licenses, `*` standing for any characters; 0 where nothing bears one."""
+    rows = [
+        {"licenses": group, "share": sum(share for name, share in named.items() if fnmatchcase(name, group))}
+        for named in [dict(shares.select("license", "share").iter_rows())]
+        for group in groups
+    ]
+    return pl.DataFrame(rows, schema={"licenses": pl.String, "share": pl.Float64})
+
+
+def unstated(shares: pl.DataFrame) -> pl.DataFrame:
+    """The share of the images whose source states no license, in one row."""
+    share = float(shares.filter(pl.col("license") == NONE_STATED)["share"].sum())
+    return pl.DataFrame({"license": [NONE_STATED], "share": [share]})
 
 
 def agreement(figures: Mapping[str, Any]) -> pl.DataFrame:

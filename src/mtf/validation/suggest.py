@@ -3,48 +3,89 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
 import yaml
 
-from mtf.params import Gates
+from mtf.params import Params
+from mtf.validation.figures import NONE_STATED
 
-ROOM = 0.25  # of the figure itself, to the side that is the worse
+ROOM = 0.25  # of the figure itself or of what is left to its bound, whichever is less: to the side that is the worse
 
 
-def suggested(figures: Mapping[str, pl.DataFrame], before: Gates) -> dict[str, Any]:
-    """Values by name of the gate; those that nothing can be said of stay as they were."""
-    values = before.model_dump(mode="json")
-    for name, table in (("label_share", "labels"), ("pair_share", "pairs")):
+def suggested(figures: Mapping[str, pl.DataFrame], params: Params) -> dict[str, Any]:
+    """Values by name of the gate, all of them permitted; those that nothing can be said of stay as they were."""
+    values = params.gates.model_dump(mode="json")
+    by_task = {name: figures["labels"].filter(task=task.column) for name, task in params.tasks.items()}
+    values["label_share"] = {name: _range(rows["share"]) for name, rows in by_task.items() if not rows.is_empty()}
+    for name, table in (("pair_share", "pairs"), ("intersection_share", "intersections")):
         if not figures[table].is_empty():
             values[name] = _range(figures[table]["share"])
     images = figures["identities"]["images"]
-    values["least_images"] = int(_number(images.min()))
-    values["median_images"] = [
-        max(1, math.floor(_number(images.median()) * (1 - ROOM))),
-        math.ceil(_number(images.median()) / (1 - ROOM)),
-    ]
-    values["identity_share"] = _above(figures["identities"]["share"])
-    values["split_share"] = max(0.02, _above(figures["splits"]["distance"]))
+    if not images.is_empty():
+        values["least_images"] = int(_number(images.min()))
+        median = _number(images.median())
+        values["median_images"] = [max(1, math.floor(median * (1 - ROOM))), math.ceil(median / (1 - ROOM))]
+        values["most_images"] = math.ceil(_number(images.max()) * (1 + ROOM))
+        values["identity_share"] = _above(_number(figures["identities"]["share"].max()))
+    values["split_share"] = max(0.02, _above(_number(figures["splits"]["distance"].max())))
+    stated = figures["licenses"].filter(pl.col("license") != NONE_STATED)
+    values["license_share"] = {name: _around(share, share) for name, _, share in stated.iter_rows()}
     if not figures["agreement"].is_empty():
-        alpha = _number(figures["agreement"]["alpha"].min())
-        values["agreement"] = round(alpha - ROOM * (1 - alpha), 3)
+        values["agreement"] = _below(_number(figures["agreement"]["alpha"].min()), bound=-1)
+    for name, column in (("funnel", "change"), ("drift", "distance")):
+        if not figures[name].is_empty():
+            values[name] = max(0.05, _above(_number(figures[name][column].max())))
     return values
 
 
-def as_yaml(values: dict[str, Any]) -> str:
-    """The section as it stands in params.yaml, pairs and lists on one line."""
-    return yaml.safe_dump({"gates": values}, sort_keys=False, default_flow_style=None, width=110)
+def as_yaml(values: Mapping[str, Any]) -> str:
+    """The section as it stands in params.yaml, pairs and lists on one line, with what it cannot hold to as comments."""
+    text = yaml.safe_dump({"gates": dict(values)}, sort_keys=False, default_flow_style=None, width=110)
+    return "".join(f"# {line}\n" for line in remarks(values)) + text
+
+
+def remarks(values: Mapping[str, Any]) -> Iterator[str]:
+    """What a person should know of values that bind nothing."""
+    shares = {
+        **{f"label_share.{task}": bounds for task, bounds in values["label_share"].items()},
+        **{name: values[name] for name in ("pair_share", "intersection_share")},
+    }
+    for name, (least, most) in shares.items():
+        if least == 0:
+            yield f"{name} has no lower bound: some labels have no images"
+        if most == 1:
+            yield f"{name} has no upper bound: all images carry the same"
 
 
 def _range(shares: pl.Series) -> list[float]:
-    return [round(_number(shares.min()) * (1 - ROOM), 4), _above(shares)]
+    return _around(_number(shares.min()), _number(shares.max()))
 
 
-def _above(shares: pl.Series) -> float:
-    return round(min(1.0, _number(shares.max()) * (1 + ROOM)), 4)
+def _around(least: float, most: float) -> list[float]:
+    return [_below(least, bound=0), _above(most)]
+
+
+def _above(share: float) -> float:
+    """Above `share` with room, and below 1 where `share` is."""
+    return _rounded(min(share * (1 + ROOM), share + ROOM * (1 - share)), up=True)
+
+
+def _below(value: float, *, bound: int) -> float:
+    """Below `value` with room, and above `bound` where `value` is."""
+    room = min(abs(value) if bound == 0 else 1 - value, value - bound)
+    return _rounded(value - ROOM * room, up=False)
+
+
+def _rounded(value: float, *, up: bool) -> float:
+    """Three digits that count, away from the figure; a bound of 0 or 1 is kept, and none is made."""
+    if value in (0, 1, -1):
+        return float(value)
+    gap = min(abs(value), 1 - abs(value))
+    step = 10.0 ** (math.floor(math.log10(gap)) - 2)
+    return round((math.ceil if up else math.floor)(value / step) * step, 10)
 
 
 def _number(value: Any) -> float:

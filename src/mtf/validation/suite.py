@@ -102,14 +102,14 @@ def _expectation(kinds: Any, expectation: Expectation) -> Any:
         max_value=expectation.most,
         severity=str(expectation.severity),
         notes=expectation.says,
-        meta={"gate": expectation.name},
+        meta={"gate": expectation.full_name},
     )
 
 
 def _result(expectation: Expectation, figures: pl.DataFrame, verdicts: Mapping[str, bool]) -> Result:
-    holds = verdicts[expectation.name]
+    holds = verdicts[expectation.full_name]
     return Result(
-        name=expectation.name,
+        name=expectation.full_name,
         table=expectation.table,
         says=expectation.says,
         severity=expectation.severity,

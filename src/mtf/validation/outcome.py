@@ -1,0 +1,89 @@
+"""What came of the gates, and of which data set: `build/validate/results.json`, without which nothing is released."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mtf import atomic
+from mtf.errors import BadInput, GateFailed
+from mtf.fingerprint import fingerprint
+from mtf.params import Params
+from mtf.validation.expectations import NotChecked, Severity
+from mtf.validation.suite import Result
+from mtf.workspace import Workspace
+
+NAME = "results.json"
+SPLITS, SCREENING = "build/split/splits.parquet", "build/screen/screening.parquet"
+EVIDENCE, CURATED = "build/crawl/evidence.parquet", "metrics/curate.json"
+GATES = "the gates of params.yaml"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`of` has the digest of everything that the gates were held against, by its name."""
+
+    of: dict[str, str]
+    results: list[Result]
+    not_checked: list[NotChecked]
+
+    @property
+    def critical(self) -> list[Result]:
+        return [each for each in self.results if not each.holds and each.severity == Severity.CRITICAL]
+
+    @property
+    def warnings(self) -> list[Result]:
+        return [each for each in self.results if not each.holds and each.severity == Severity.WARNING]
+
+
+def of(workspace: Workspace, params: Params) -> dict[str, str]:
+    """Digests (SHA-256, hex) of the files that the gates look at, and of the parameters that they follow from."""
+    files = {path: workspace.root / path for path in (SPLITS, SCREENING, EVIDENCE, CURATED)}
+    digests = {path: _digest(file) for path, file in files.items() if file.is_file()}
+    sections = [params.tasks, params.licenses, params.split, params.gates, params.release.previous]
+    return digests | {GATES: fingerprint(*sections)}
+
+
+def write(workspace: Workspace, outcome: Outcome) -> None:
+    atomic.write_json(workspace.stage("validate") / NAME, asdict(outcome))
+
+
+def read(workspace: Workspace) -> Outcome | None:
+    """What `mtf validate` found last; None where it has not run. Raises BadInput for a file that it did not write."""
+    path = workspace.stage("validate") / NAME
+    if not path.is_file():
+        return None
+    try:
+        return _parsed(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, KeyError):
+        raise BadInput(f"{workspace.relative(path)}: not what `mtf validate` writes; run it again") from None
+
+
+def refuse(workspace: Workspace, params: Params) -> None:
+    """Raise GateFailed where the gates were not checked, were checked on something else, or do not hold."""
+    found = read(workspace)
+    if found is None:
+        raise GateFailed("release: the gates have not been checked; run `mtf validate`")
+    if changed := _differing(found.of, of(workspace, params)):
+        raise GateFailed(f"release: {', '.join(changed)} changed since the gates were checked; run `mtf validate`")
+    if found.critical:
+        names = ", ".join(each.name for each in found.critical)
+        raise GateFailed(f"release: the gates forbid it ({names}); `mtf validate` says what was observed and wanted")
+
+
+def _differing(old: dict[str, str], new: dict[str, str]) -> Sequence[str]:
+    return [name for name in {**new, **old} if old.get(name) != new.get(name)]
+
+
+def _parsed(raw: dict[str, Any]) -> Outcome:
+    results = [Result(**each | {"severity": Severity(each["severity"])}) for each in raw["results"]]
+    return Outcome(raw["of"], results, [NotChecked(**each) for each in raw["not_checked"]])
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
