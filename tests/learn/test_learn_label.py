@@ -1,24 +1,16 @@
-"""The label classifier of EFRS: its sizes, its protocol, its commands; calibration; balance."""
+"""The label classifier of EFRS: its sizes, its protocol, its figures, its calibration."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import cv2
 import numpy as np
-import polars as pl
 import pytest
 import torch
-import yaml
-from learn_project import drawn, write_project
 from sklearn.linear_model import LogisticRegression
-from typer.testing import CliRunner
+from sklearn.metrics import balanced_accuracy_score
 
-from mtf.cli import label as cli
 from mtf.errors import BadInput
-from mtf.learn import balance, calibration, efrs, label, models
-from mtf.params import Params
+from mtf.learn import calibration, efrs, label_scores, models
 
 
 @pytest.mark.parametrize(("name", "parameters"), [("cnn1", 728_194), ("cnn2", 5_375_746), ("cnn3", 744_706)])
@@ -26,8 +18,8 @@ def test_trainable_parameters_are_those_of_table_2(name: str, parameters: int) -
     network = efrs.network(name, 2)
     assert models.parameter_count(network) == parameters
     assert network(torch.zeros(1, 1, 48, 48)).shape == (1, 2)
-    # The report's "total" is this and the two slots of Adam for each parameter, and two numbers of its own.
-    assert 3 * parameters + 2 in (2_184_584, 16_127_240, 2_234_120)
+    totals = {"cnn1": 2_184_584, "cnn2": 16_127_240, "cnn3": 2_234_120}
+    assert efrs.parameters(name, 2) == (parameters, totals[name])
 
 
 def shapes(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -83,97 +75,48 @@ def test_the_temperature_makes_overconfident_probabilities_honest() -> None:
     assert calibration.expected_error(calibration.softened(sharp, found)[3000:], targets[3000:]) < 0.03
 
 
-def test_figures_of_one_class_leave_out_what_is_undefined() -> None:
+def test_the_balanced_accuracy_of_one_class_is_scikit_learns_and_its_roc_auc_is_undefined() -> None:
     chances = np.array([[0.9, 0.1], [0.2, 0.8]])
-    found = label.figures(np.array([0, 0]), chances)
-    assert found == {"accuracy": 0.5, "balanced_accuracy": None, "roc_auc": None, "f1": 0.0}
+    found = label_scores.figures(np.array([0, 0]), chances)
+    with pytest.warns(UserWarning, match="y_pred contains classes not in y_true"):
+        theirs = balanced_accuracy_score([0, 0], chances.argmax(axis=1))
+    assert found == {"accuracy": 0.5, "balanced_accuracy": theirs, "roc_auc": None, "f1": 0.0}
+
+
+def test_a_decade_with_one_picture_counts_in_the_spread() -> None:
+    targets, chances = np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])
+    found = label_scores.by_subgroup(targets, chances, ["90-99", "90-99", "100-109"], ["90-99", "100-109", "110-119"])
+    assert found["groups"]["100-109"] == {"n": 1, "accuracy": 1.0, "balanced_accuracy": 1.0, "roc_auc": None, "f1": 1.0}
+    assert list(found["groups"]) == ["90-99", "100-109"]
+    assert found["statistics"]["balanced_accuracy"] == {"mean": 0.75, "std": 0.3536, "spread": 0.5}
+
+
+@pytest.mark.parametrize(("name", "labels", "absent"), [("logistic", 3, 0), ("logistic", 4, 1), ("cnn1", 3, 0)])
+def test_a_label_absent_from_training_keeps_its_column_and_moves_no_other(name: str, labels: int, absent: int) -> None:
+    pictures, shape = shapes(90, 1)
+    present = [number for number in range(labels) if number != absent]
+    targets = np.array(present)[(shape + (np.arange(90) % 2 if labels == 4 else 0))]
+    fitted = efrs.fit(name, (pictures, targets), (pictures, targets), labels=labels, seed=0, epochs=4)
+    chances = fitted.probabilities(pictures)
+    assert chances.shape == (90, labels)
+    np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
+    assert chances[:, absent].max() < 0.1
+    assert (chances.argmax(axis=1) == targets).mean() > 0.9
+    if name == "logistic":
+        theirs = LogisticRegression().fit(pictures.reshape(90, -1) / 255.0, targets)
+        np.testing.assert_allclose(
+            chances[:, present], theirs.predict_proba(pictures.reshape(90, -1) / 255.0), atol=1e-6
+        )
+
+
+def test_pictures_of_one_label_leave_nothing_to_learn() -> None:
+    pictures, _ = shapes(8, 1)
+    with pytest.raises(BadInput, match="bear one label only"):
+        efrs.fit("logistic", (pictures, np.zeros(8, int)), (pictures, np.zeros(8, int)), labels=2, seed=0)
 
 
 def test_figures_by_hand() -> None:
     # Scores of the second label: 0.9, 0.4 for the true ones, 0.6, 0.1 for the others: three of four pairs in order.
     chances = np.array([[0.1, 0.9], [0.6, 0.4], [0.4, 0.6], [0.9, 0.1]])
-    found = label.figures(np.array([1, 1, 0, 0]), chances)
+    found = label_scores.figures(np.array([1, 1, 0, 0]), chances)
     assert found == {"accuracy": 0.5, "balanced_accuracy": 0.5, "roc_auc": 0.75, "f1": 0.5}
-
-
-@pytest.fixture
-def in_project(tmp_path: Path, sample_params: Params, monkeypatch: pytest.MonkeyPatch) -> Path:
-    _, params = write_project(tmp_path, sample_params)
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def run(*arguments: str) -> str:
-    result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def test_fit_and_predict_label_pictures_nobody_has_labelled(in_project: Path) -> None:
-    run("fit", "--model", "cnn1", "--attribute", "gender", "--epochs", "5")
-    measured = json.loads((in_project / "metrics" / "label.json").read_text())
-    assert measured["gender"]["test"]["accuracy"] > 0.9
-    assert set(measured["gender"]["by_subgroup"]) == {"race", "age"}
-    assert measured["gender"]["by_subgroup"]["race"]["statistics"]["accuracy"]["spread"] is not None
-    assert (in_project / "plots/label/roc-gender.csv").read_text().startswith("false_positive_rate,")
-
-    new = in_project / "new"
-    new.mkdir()
-    for identity, number in [("ada", 90), ("ben", 91), ("cleo", 92)]:
-        cv2.imwrite(str(new / f"{identity}.png"), drawn(identity, number))
-    cv2.imwrite(str(new / "=cmd.png"), drawn("dan", 93))
-    (new / "broken.jpg").write_bytes(b"nothing")
-    said = run("predict", str(new), "--to", "labels.csv")
-    assert "4 pictures labelled" in said
-    assert "not readable: broken.jpg" in said
-    table = pl.read_csv(in_project / "labels.csv")
-    assert table["file"].to_list() == ["'=cmd.png", "ada.png", "ben.png", "cleo.png"]
-    assert table["gender"].to_list() == ["Males", "Females", "Males", "Females"]
-    assert table["gender_confidence"].is_between(0.5, 1).all()
-
-
-def test_predictions_that_contradict_the_roster_become_hints() -> None:
-    predicted = pl.DataFrame({"age": ["Old", "Old", "Young"], "age_confidence": [0.99, 0.6, 0.99]})
-    roster = pl.DataFrame({"face_id": ["1", "2", "3"], "age": ["Young", "Young", "Young"]})
-    found = label.contradictions(predicted, roster, ["age"], sure=0.9)
-    assert found.rows() == [("1", "age", "Young", "Old", 0.99)]
-
-
-def test_predicting_without_a_classifier_says_how_to_make_one(in_project: Path) -> None:
-    with pytest.raises(BadInput, match="make one with `mtf label fit`"):
-        run("predict", str(in_project))
-
-
-COUNTS = {("a", "x"): 60, ("a", "y"): 20, ("b", "x"): 20, ("b", "y"): 0}
-
-
-@pytest.fixture
-def uneven() -> pl.DataFrame:
-    rows = [{"one": one, "two": two} for (one, two), count in COUNTS.items() for _ in range(count)]
-    return pl.DataFrame(rows)
-
-
-def test_balance_counts_every_cell_and_says_what_to_collect_or_drop(uneven: pl.DataFrame) -> None:
-    found = balance.report(uneven, {"one": ["a", "b"], "two": ["x", "y"]}, ratio=0.5)
-    assert list(found) == ["one", "two", "one × two"]
-    cells = found["one × two"]["cells"]
-    assert [(cell["n"], cell["collect"], cell["drop"]) for cell in cells] == [
-        (60, 0, 20),
-        (20, 10, 0),
-        (20, 10, 0),
-        (0, 30, 0),
-    ]
-    assert found["one × two"]["summary"] == {"least": 0, "greatest": 60, "ratio": 0.0, "evenness": 0.6855, "empty": 1}
-    single = found["one"]["cells"][1]
-    # Wilson's interval of 20 in 100.
-    assert (single["share"], single["low"], single["high"]) == (0.2, 0.1334, 0.2888)
-
-
-def test_the_plan_meets_its_target(uneven: pl.DataFrame) -> None:
-    counts = [60, 20, 35]
-    for ratio in (0.3, 0.5, 0.77, 1.0):
-        grown = np.add(counts, balance.to_collect(counts, ratio=ratio))
-        shrunk = np.subtract(counts, balance.to_drop(counts, ratio=ratio))
-        assert grown.min() / grown.max() >= ratio
-        assert shrunk.min() / shrunk.max() >= ratio

@@ -1,18 +1,19 @@
-"""`mtf label`: a classifier of attributes for pictures that nobody has labelled; `mtf balance`: how even they are."""
+"""`mtf label`: a classifier of attributes for pictures that nobody has labelled."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mtf.cli import balance
 from mtf.errors import BadInput, bad_value
 from mtf.workspace import Workspace
 
 if TYPE_CHECKING:
     import numpy as np
-    import polars as pl
 
     from mtf.params import Params
 
@@ -20,68 +21,74 @@ app = typer.Typer(help="A classifier of attributes for pictures that nobody has 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm")
 MAX_BYTES = 30_000_000
 
+Attributes = Annotated[list[str] | None, typer.Option(help="Only these attributes; all where none is named.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Epochs of the exploring run.")]
 Seed = Annotated[int | None, typer.Option(help="In place of params.yaml's seed.")]
+Json = Annotated[bool, typer.Option("--json", help="The tables as JSON, in place of Markdown.")]
 
 
 def add_to(main: typer.Typer) -> None:
     main.add_typer(app, name="label")
-    main.command()(balance)
+    main.command()(balance.balance)
 
 
 @app.command()
 def fit(
     model: Annotated[str, typer.Option(help="logistic, cnn1, cnn2 or cnn3.")] = "cnn2",
-    attribute: Annotated[list[str] | None, typer.Option(help="Only these attributes; all where none is named.")] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the exploring run.")] = 10,
+    attribute: Attributes = None,
+    epochs: Epochs = 10,
     seed: Seed = None,
 ) -> None:
     """Fit one classifier per attribute on the project's split, measure them, and keep them in build/label."""
-    from mtf import atomic
-    from mtf.learn import label
+    from mtf.stages import label
 
-    workspace, params, splits, pictures = _project()
-    labellers, measured = [], {}
-    for name, labels in _attributes(params, attribute).items():
-        targets, split = _targets(splits, name, labels), splits["split"].to_numpy()
-        labeller = label.fit(
-            name, labels, pictures, targets, split, name=model, seed=_seed(params, seed), epochs=epochs
-        )
-        labellers.append(labeller)
-        measured[name] = _measure(labeller, params, splits, pictures, targets)
-        shown = "  ".join(f"{figure} {value}" for figure, value in measured[name]["test"].items())
+    workspace, params = _project()
+    chosen = label.attributes_of(params, attribute)
+    measured = label.fit(workspace, params, model=model, attributes=chosen, epochs=epochs, seed=_seed(params, seed))
+    for name, figures in measured.items():
+        shown = "  ".join(f"{figure} {value}" for figure, value in figures["test"].items())
         print(f"label {name} ({model}): {shown}")
-        _write_plots(workspace, labeller, pictures[split == "test"], targets[split == "test"])
-    label.save(workspace.stage("label") / "classifier.pt", labellers)
-    atomic.write_json(workspace.metrics("label"), measured)
 
 
 @app.command()
 def compare(
     attribute: Annotated[str, typer.Argument(help="The attribute to compare on; EFRS: gender.")] = "gender",
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the exploring run.")] = 10,
+    model: Annotated[
+        str | None, typer.Option(help="The model of Tables 3 to 6; the best in validation where none is named.")
+    ] = None,
+    epochs: Epochs = 10,
     seed: Seed = None,
+    as_json: Json = False,
 ) -> None:
-    """Fit and measure all four models of EFRS on one attribute (its Tables 1 and 2, Figure 6)."""
-    from mtf import atomic
-    from mtf.learn import efrs, label
+    """Fit and measure all four models of EFRS on one attribute: its Tables 1 to 6 and Figures 2 to 7."""
+    from mtf.stages import label
 
-    workspace, params, splits, pictures = _project()
-    labels = _attributes(params, [attribute])[attribute]
-    targets, split = _targets(splits, attribute, labels), splits["split"].to_numpy()
-    rows = {}
-    for model in efrs.NAMES:
-        labeller = label.fit(
-            attribute, labels, pictures, targets, split, name=model, seed=_seed(params, seed), epochs=epochs
-        )
-        rows[model] = _measure(labeller, params, splits, pictures, targets)["test"]
-        print(f"{model:9} " + "  ".join(f"{figure} {value}" for figure, value in rows[model].items()), flush=True)
-    atomic.write_json(workspace.metrics(f"label-compare-{attribute}"), rows)
+    workspace, params = _project()
+    label.attributes_of(params, [attribute])
+    found = label.compare(workspace, params, attribute=attribute, model=model, epochs=epochs, seed=_seed(params, seed))
+    _show(found, as_json=as_json)
+
+
+@app.command()
+def tables(
+    attribute: Annotated[str, typer.Argument(help="An attribute that `mtf label compare` has compared on.")] = "gender",
+    as_json: Json = False,
+) -> None:
+    """Show EFRS's Tables 1 to 6 again, from the figures of the last `mtf label compare`."""
+    from mtf.stages import label, label_files
+
+    workspace, params = _project()
+    label.attributes_of(params, [attribute])
+    _show(label_files.read_tables(workspace, attribute), as_json=as_json)
 
 
 @app.command()
 def predict(
     folder: Annotated[Path, typer.Argument(help="Pictures of one face each.")],
     to: Annotated[Path, typer.Option(help="The table to write: .csv or .parquet.")] = Path("labels.csv"),
+    classifier: Annotated[
+        Path | None, typer.Option(help="Of `mtf label fit`; build/label/classifier.pt where none is named.")
+    ] = None,
 ) -> None:
     """Label the pictures of a folder, with calibrated confidence."""
     import polars as pl
@@ -91,7 +98,7 @@ def predict(
 
     if to.suffix not in (".csv", ".parquet"):
         raise bad_value("--to", str(to), "a name that ends in .csv or .parquet")
-    labellers = label.load(Workspace.find().stage("label") / "classifier.pt")
+    labellers = label.load(classifier or Workspace.find().stage("label") / "classifier.pt")
     names, pictures, unreadable = _read_folder(folder)
     table = pl.DataFrame({"file": [_harmless(name) for name in names]}, schema={"file": pl.String})
     table = table.hstack(label.predict(labellers, pictures))
@@ -103,110 +110,54 @@ def predict(
 @app.command()
 def hints(
     sure: Annotated[float, typer.Option(min=0, max=1, help="The least confidence that counts.")] = 0.95,
+    attribute: Attributes = None,
+    classifier: Annotated[
+        str | None, typer.Option(help="A classifier of `mtf label fit`, of another project for instance.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="Where there is no classifier: logistic, cnn1, cnn2 or cnn3.")] = "cnn2",
+    folds: Annotated[int, typer.Option(min=3, help="Parts for faces that a classifier was fitted on.")] = 5,
+    epochs: Epochs = 10,
+    seed: Seed = None,
 ) -> None:
-    """Faces whose labels the classifier contradicts, for reviewers: build/label/hints.parquet."""
-    from mtf.atomic import replacing
-    from mtf.learn import label
+    """Cropped faces whose roster labels the classifier contradicts, for reviewers: build/label/hints.parquet.
 
-    workspace, params, splits, pictures = _project()
-    labellers = label.load(workspace.stage("label") / "classifier.pt")
-    attributes = [each.attribute for each in labellers if each.attribute in params.attributes]
-    found = label.contradictions(label.predict(labellers, pictures), splits, attributes, sure=sure)
-    path = workspace.stage("label") / "hints.parquet"
-    with replacing(path) as beside:
-        found.write_parquet(beside)
-    print(f"{workspace.relative(path)}: {found.height} of {splits.height} faces; the classifier is a hint, no verdict")
+    All faces of build/crop are looked at, before anybody has reviewed them. A face that the classifier was fitted on is
+    predicted by others, which saw neither it nor another face of its person.
+    """
+    from mtf.stages import label
+
+    workspace, params = _project()
+    chosen = label.attributes_of(params, attribute)
+    found, looked_at = label.hint(
+        workspace,
+        params,
+        sure=sure,
+        attributes=chosen,
+        classifier=classifier,
+        model=model,
+        folds=folds,
+        epochs=epochs,
+        seed=_seed(params, seed),
+    )
+    counts = dict(found["attribute"].value_counts().iter_rows())
+    shown = ", ".join(f"{name} {counts.get(name, 0)}" for name in chosen)
+    faces = found["face_id"].n_unique()
+    path = workspace.relative(workspace.table(label.STAGE, "hints"))
+    print(f"{path}: {faces} of {looked_at} faces contradicted with a confidence of {sure} or more ({shown})")
+    print("a classifier gives hints, no verdicts: `mtf review open` shows them")
 
 
-def balance(
-    ratio: Annotated[float, typer.Option(min=0.01, max=1, help="Least cell over greatest, the target.")] = 0.5,
-    as_json: Annotated[bool, typer.Option("--json", help="All of it, for programs.")] = False,
-) -> None:
-    """How even the data set is over its attributes and pairs of them, and what to collect or drop."""
-    import json
+def _show(found: dict[str, Any], *, as_json: bool) -> None:
+    from mtf.learn import efrs_tables
 
-    from mtf import params as typed
-    from mtf import tables
-    from mtf.learn import balance as room
+    print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else efrs_tables.markdown(found).rstrip())
+
+
+def _project() -> tuple[Workspace, Params]:
+    from mtf import params
 
     workspace = Workspace.find()
-    params = typed.load(workspace.params)
-    splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
-    attributes = {column: task.labels for column, task in params.attributes.items()}
-    found = room.report(splits, attributes, ratio=ratio)
-    if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
-        return
-    for names, part in found.items():
-        print(f"{names}: ratio {part['summary']['ratio']}, evenness {part['summary']['evenness']}")
-        for cell in part["cells"]:
-            who = " ".join(str(cell[name]) for name in names.split(" × "))
-            interval = f"{cell['share']:.1%} ({cell['low']:.1%} to {cell['high']:.1%})"
-            print(f"  {who:30} {cell['n']:6}  {interval:26} collect {cell['collect']:5} or drop {cell['drop']:5}")
-
-
-def _project() -> tuple[Workspace, Params, pl.DataFrame, np.ndarray]:
-    """The project, its splits, and their crops as 48×48 grey."""
-    from mtf import params as typed
-    from mtf import tables
-    from mtf.learn import efrs, inputs
-
-    workspace = Workspace.find()
-    params = typed.load(workspace.params)
-    splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
-    pictures = inputs.prepare(splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=efrs.SIDE_PX)
-    return workspace, params, splits, efrs.grey(pictures)
-
-
-def _attributes(params: Params, named: list[str] | None) -> dict[str, list[str]]:
-    known = {column: task.labels for column, task in params.attributes.items()}
-    for name in named or []:
-        if name not in known:
-            raise bad_value("attribute", name, ", ".join(known))
-    return {name: known[name] for name in named or known}
-
-
-def _targets(splits: pl.DataFrame, attribute: str, labels: list[str]) -> np.ndarray:
-    import polars as pl
-
-    numbers = {label: number for number, label in enumerate(labels)}
-    return splits[attribute].replace_strict(numbers, return_dtype=pl.Int64).to_numpy(writable=True)
-
-
-def _measure(
-    labeller: Any, params: Params, splits: pl.DataFrame, pictures: np.ndarray, targets: np.ndarray
-) -> dict[str, Any]:
-    from mtf.learn import calibration, label
-
-    parts = {name: (splits["split"] == name).to_numpy() for name in ("train", "val", "test")}
-    chances = {name: labeller.probabilities(pictures[rows]) for name, rows in parts.items()}
-    found: dict[str, Any] = {name: label.figures(targets[rows], chances[name]) for name, rows in parts.items()}
-    test = parts["test"]
-    error = calibration.expected_error(chances["test"], targets[test])
-    found["calibration_error"] = round(error, 4)
-    found["temperature"] = round(labeller.temperature, 4)
-    found["by_own_label"] = label.by_own_label(targets[test], chances["test"], labeller.labels)
-    found["by_subgroup"] = {
-        other: label.by_subgroup(targets[test], chances["test"], splits[other].to_numpy()[test].tolist(), task.labels)
-        for other, task in params.attributes.items()
-        if other != labeller.attribute
-    }
-    return found
-
-
-def _write_plots(workspace: Workspace, labeller: Any, pictures: np.ndarray, targets: np.ndarray) -> None:
-    import polars as pl
-
-    from mtf import atomic
-    from mtf.learn import label
-
-    folder = workspace.plots("label")
-    if labeller.classifier.history:
-        epochs = pl.DataFrame(labeller.classifier.history).with_row_index("epoch", offset=1)
-        atomic.write_text(folder / f"history-{labeller.attribute}.csv", epochs.write_csv())
-    if len(labeller.labels) == 2 and len(set(targets.tolist())) == 2:
-        curve = label.roc(targets, labeller.probabilities(pictures))
-        atomic.write_text(folder / f"roc-{labeller.attribute}.csv", pl.DataFrame(curve).write_csv())
+    return workspace, params.load(workspace.params)
 
 
 def _read_folder(folder: Path) -> tuple[list[str], np.ndarray, list[str]]:

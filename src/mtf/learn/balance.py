@@ -12,6 +12,7 @@ import polars as pl
 from scipy.stats import binomtest
 
 DIGITS = 4
+BOOTSTRAPS = 1000
 
 
 def cells(data: pl.DataFrame, attributes: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
@@ -29,20 +30,31 @@ def cells(data: pl.DataFrame, attributes: Mapping[str, Sequence[str]]) -> list[d
     return found
 
 
-def summary(counts: Sequence[int]) -> dict[str, float | int]:
-    """`ratio` of the least to the greatest cell (1 is even), `evenness` (entropy over its greatest value), and the
-    number of empty cells.
+def summary(counts: Sequence[int], *, seed: int) -> dict[str, float | int]:
+    """`ratio` of the least to the greatest cell (1 is even), `evenness` (entropy over its greatest value), both with
+    their 95 % interval by bootstrap (`ratio_low`, `ratio_high`, …), and the number of `empty` cells.
+
+    An interval need not hold its figure: resampled counts are more uneven than those they are drawn from.
     """
-    values = np.array(counts, dtype=float)
-    shares = values[values > 0] / values.sum()
-    entropy = float(-(shares * np.log(shares)).sum())
-    return {
-        "least": int(values.min()),
-        "greatest": int(values.max()),
-        "ratio": round(float(values.min() / values.max()), DIGITS),
-        "evenness": round(entropy / math.log(len(values)), DIGITS),
-        "empty": int((values == 0).sum()),
-    }
+    values = np.array(counts)
+    resampled = np.random.default_rng(seed).multinomial(values.sum(), values / values.sum(), BOOTSTRAPS)
+    found: dict[str, float | int] = {"least": int(values.min()), "greatest": int(values.max())}
+    for name, figure in (("ratio", _ratio), ("evenness", _evenness)):
+        low, high = np.quantile(figure(resampled), [0.025, 0.975])
+        found[name] = round(float(figure(values[None])[0]), DIGITS)
+        found |= {f"{name}_low": round(float(low), DIGITS), f"{name}_high": round(float(high), DIGITS)}
+    return found | {"empty": int((values == 0).sum())}
+
+
+def _ratio(counts: np.ndarray) -> np.ndarray:
+    """(draws, cells) → (draws,)."""
+    return counts.min(axis=1) / counts.max(axis=1)
+
+
+def _evenness(counts: np.ndarray) -> np.ndarray:
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    logarithms = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
+    return -(shares * logarithms).sum(axis=1) / math.log(counts.shape[1])
 
 
 def to_collect(counts: Sequence[int], *, ratio: float) -> list[int]:
@@ -57,16 +69,21 @@ def to_drop(counts: Sequence[int], *, ratio: float) -> list[int]:
     return [max(0, count - most) for count in counts]
 
 
-def report(data: pl.DataFrame, attributes: Mapping[str, Sequence[str]], *, ratio: float) -> dict[str, Any]:
-    """Single attributes, and all pairs of them: cells, summary, and what to collect or drop for `ratio`."""
-    chosen = [[name] for name in attributes] + [list(pair) for pair in itertools.combinations(attributes, 2)]
+def report(
+    data: pl.DataFrame, attributes: Mapping[str, Sequence[str]], *, ratio: float, together: int = 3, seed: int
+) -> dict[str, Any]:
+    """Single attributes, pairs and so on up to `together` of them: cells, summary, and what to collect or drop for
+    `ratio`. Names are joined by ` × `. An attribute of one label only is left out: it is as even as can be.
+    """
+    several = [name for name, labels in attributes.items() if len(labels) > 1]
+    chosen = [names for size in range(1, together + 1) for names in itertools.combinations(several, size)]
     found = {}
     for names in chosen:
         rows = cells(data, {name: attributes[name] for name in names})
         counts = [row["n"] for row in rows]
         plans = zip(rows, to_collect(counts, ratio=ratio), to_drop(counts, ratio=ratio), strict=True)
         found[" × ".join(names)] = {
-            "summary": summary(counts),
+            "summary": summary(counts, seed=seed),
             "cells": [{**row, "collect": more, "drop": less} for row, more, less in plans],
         }
     return found

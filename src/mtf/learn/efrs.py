@@ -7,16 +7,18 @@ parameter counts are those of its Table 2. Its "total" column counts the optimiz
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 from torch.nn import functional
 
-from mtf.errors import bad_value
+from mtf.errors import BadInput, bad_value
 
 SIDE_PX = 48
 HIDDEN = {"cnn1": [128], "cnn2": [1024], "cnn3": [128, 128]}
@@ -32,6 +34,8 @@ class LabelClassifier(Protocol):
 
     name: str
     history: list[dict[str, float]]
+    # Of the refit; None where nothing is counted in epochs.
+    epochs: int | None
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
         """(n, labels), rows summing to 1."""
@@ -56,20 +60,47 @@ def network(name: str, labels: int) -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(width, labels))
 
 
+def parameters(name: str, labels: int) -> tuple[int, int]:
+    """Trainable numbers of a classifier, and the report's "total" (Table 2): a CNN's and the two slots that its
+    optimizer keeps for each, and two numbers of the optimizer's own.
+    """
+    if name == "logistic":
+        trainable = (SIDE_PX**2 + 1) * (1 if labels == 2 else labels)
+        return trainable, trainable
+    with torch.device("meta"):
+        trainable = sum(parameter.numel() for parameter in network(name, labels).parameters())
+    return trainable, 3 * trainable + 2
+
+
 @dataclass
 class Logistic:
-    """scikit-learn's logistic regression with its defaults, on grey levels of 0 to 1."""
+    """scikit-learn's logistic regression with its defaults, on grey levels of 0 to 1.
+
+    `weights` (labels, 48 · 48) and `bias` (labels,). A label that no training picture bears has the bias -inf: its
+    probability is 0.
+    """
 
     weights: np.ndarray
     bias: np.ndarray
     name: str = "logistic"
     history: list[dict[str, float]] = field(default_factory=list)
+    epochs: int | None = None
+
+    @classmethod
+    def fitted(cls, pictures: np.ndarray, targets: np.ndarray, *, labels: int) -> Logistic:
+        with warnings.catch_warnings():
+            # The defaults end after so many iterations, converged or not.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = LogisticRegression(max_iter=MAX_ITERATIONS).fit(_flat(pictures), targets)
+        weights, bias = np.zeros((labels, SIDE_PX**2)), np.full(labels, -np.inf)
+        # For two labels scikit-learn keeps one row: the second label's score, the first one's being 0.
+        seen = found.classes_[1:] if len(found.classes_) == 2 else found.classes_
+        bias[found.classes_[0]] = 0.0
+        weights[seen], bias[seen] = found.coef_, found.intercept_
+        return cls(weights, bias)
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
-        scores = torch.from_numpy(_flat(pictures) @ self.weights.T + self.bias)
-        if len(self.bias) == 1:
-            scores = torch.cat([torch.zeros_like(scores), scores], dim=1)
-        return scores.softmax(dim=1).numpy()
+        return torch.from_numpy(_flat(pictures) @ self.weights.T + self.bias).softmax(dim=1).numpy()
 
     def state(self) -> dict[str, Any]:
         return {"weights": torch.from_numpy(self.weights), "bias": torch.from_numpy(self.bias)}
@@ -80,6 +111,7 @@ class Cnn:
     name: str
     network: nn.Module
     history: list[dict[str, float]] = field(default_factory=list)
+    epochs: int | None = None
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
         device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
@@ -108,16 +140,19 @@ def fit(
 
     A CNN trains for `epochs`, then anew for as many epochs as gave the least validation loss. Its outputs go through
     a softmax; with the report's sigmoid the two outputs would not be a distribution. `history` has every epoch.
+
+    Raises BadInput for an unknown classifier, and where the training pictures bear fewer than two labels.
     """
     if name not in NAMES:
         raise bad_value("label classifier", name, ", ".join(NAMES))
+    if len(np.unique(train[1])) < 2:
+        raise BadInput(f"label classifier {name}: the training pictures bear one label only; nothing to tell apart")
     if name == "logistic":
-        found = LogisticRegression(max_iter=MAX_ITERATIONS).fit(_flat(train[0]), train[1])
-        return Logistic(found.coef_.astype(np.float64), found.intercept_.astype(np.float64))
+        return Logistic.fitted(*train, labels=labels)
     explored = _trained(name, train, val, labels=labels, seed=seed, epochs=epochs)
     least = int(np.argmin([epoch["val_loss"] for epoch in explored.history])) + 1
     refitted = _trained(name, train, None, labels=labels, seed=seed, epochs=least)
-    return Cnn(name, refitted.network, explored.history)
+    return Cnn(name, refitted.network, explored.history, least)
 
 
 def _trained(
@@ -160,7 +195,10 @@ def _trained(
 
 
 def restored(name: str, state: dict[str, Any], labels: int) -> LabelClassifier:
+    """Raises ValueError, KeyError or RuntimeError where `state` is of another classifier, or of other labels."""
     if name == "logistic":
+        if tuple(state["weights"].shape) != (labels, SIDE_PX**2) or tuple(state["bias"].shape) != (labels,):
+            raise ValueError(f"weights of the shape {tuple(state['weights'].shape)} for {labels} labels")
         return Logistic(state["weights"].numpy(), state["bias"].numpy())
     model = network(name, labels)
     model.load_state_dict(state)

@@ -1,0 +1,127 @@
+"""`mtf balance`: how even a data set is over its attributes, and what would make it so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mtf.errors import BadInput, MtfError, bad_value, listed
+from mtf.workspace import Workspace
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from mtf.params import Params
+
+CONFIDENCE = "_confidence"
+FIGURES = ("ratio", "evenness")
+
+
+def balance(
+    table: Annotated[
+        Path | None,
+        typer.Argument(help="What `mtf label predict` wrote, .csv or .parquet; the project's data set where none is."),
+    ] = None,
+    ratio: Annotated[float, typer.Option(min=0.01, max=1, help="Least cell over greatest, the target.")] = 0.5,
+    together: Annotated[int, typer.Option(min=1, max=3, help="Attributes taken together, at most.")] = 3,
+    sure: Annotated[float, typer.Option(min=0, max=1, help="Of a table: the least confidence that counts.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of the intervals' resampling.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it, for programs.")] = False,
+) -> None:
+    """How even a data set is over its attributes, pairs and triples of them, and what to collect or drop.
+
+    Intervals are of 95 %: how far a figure may stray in another draw of as many pictures.
+    """
+    from mtf.learn import balance as room
+
+    data, attributes = _labelled(table, sure=sure) if table else _data_set()
+    found = room.report(data, attributes, ratio=ratio, together=together, seed=seed)
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for names, part in found.items():
+        print("\n".join(_lines(names, part)))
+
+
+def _lines(names: str, part: dict[str, Any]) -> list[str]:
+    figures = part["summary"]
+    shown = [f"{name} {figures[name]} ({figures[name + '_low']} to {figures[name + '_high']})" for name in FIGURES]
+    lines = [f"{names}: {', '.join(shown)}, empty cells {figures['empty']}"]
+    for cell in part["cells"]:
+        who = " ".join(str(cell[name]) for name in names.split(" × "))
+        interval = f"{cell['share']:.1%} ({cell['low']:.1%} to {cell['high']:.1%})"
+        lines.append(f"  {who:30} {cell['n']:6}  {interval:26} collect {cell['collect']:5} or drop {cell['drop']:5}")
+    return lines
+
+
+def _data_set() -> tuple[pl.DataFrame, dict[str, list[str]]]:
+    from mtf import params, tables
+
+    workspace = Workspace.find()
+    typed = params.load(workspace.params)
+    splits = tables.read(tables.splits(typed), workspace.table("split", "splits"))
+    return splits, {column: task.labels for column, task in typed.attributes.items()}
+
+
+def _labelled(path: Path, *, sure: float) -> tuple[pl.DataFrame, dict[str, list[str]]]:
+    """The columns X of a table that has X_confidence too. Labels are params.yaml's, where that has the attribute."""
+    data = _read(path)
+    names = [name.removesuffix(CONFIDENCE) for name in data.columns if name.endswith(CONFIDENCE)]
+    attributes = [name for name in names if name in data.columns]
+    if not attributes:
+        raise BadInput(f"{path}: no column with its {CONFIDENCE} beside it; `mtf label predict` writes such a table")
+    if data.is_empty():
+        raise BadInput(f"{path}: no rows")
+    labels = {name: _labels_of(path, data, name) for name in attributes}
+    return _only_sure(path, data, attributes, sure=sure), labels
+
+
+def _read(path: Path) -> pl.DataFrame:
+    import polars as pl
+
+    if path.suffix not in (".csv", ".parquet"):
+        raise bad_value("table", str(path), "a name that ends in .csv or .parquet")
+    try:
+        return pl.read_csv(path, infer_schema_length=None) if path.suffix == ".csv" else pl.read_parquet(path)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or 'no such file'}") from None
+    except pl.exceptions.PolarsError as error:
+        raise BadInput(f"{path}: not readable as a table: {' '.join(str(error).split())[:160]}") from None
+
+
+def _labels_of(path: Path, data: pl.DataFrame, name: str) -> list[str]:
+    present = data[name].cast(str).unique().drop_nulls().sort().to_list()
+    if data[name].null_count():
+        raise BadInput(f"{path} column {name}: {data[name].null_count()} rows without a label")
+    params = _params()
+    if params is None or name not in params.attributes:
+        return present
+    known = params.attributes[name].labels
+    if strange := [label for label in present if label not in known]:
+        row = data[name].cast(str).to_list().index(strange[0]) + 2
+        raise bad_value(f"{path} row {row} column {name}", strange[0], f"params.yaml's labels {listed(known, 20)}")
+    return list(known)
+
+
+def _only_sure(path: Path, data: pl.DataFrame, attributes: list[str], *, sure: float) -> pl.DataFrame:
+    import polars as pl
+
+    least = pl.min_horizontal(pl.col(f"{name}{CONFIDENCE}") for name in attributes)
+    kept = data.filter(least >= sure).with_columns(pl.col(name).cast(pl.String) for name in attributes)
+    if kept.is_empty():
+        raise BadInput(f"{path}: no row whose labels all have a confidence of {sure} or more")
+    return kept
+
+
+def _params() -> Params | None:
+    """The project's parameters; a table of predictions can be looked at outside any project too."""
+    from mtf import params
+
+    try:
+        workspace = Workspace.find()
+    except MtfError:
+        return None
+    return params.load(workspace.params)

@@ -1,0 +1,194 @@
+"""The label classifier (EFRS), as `mtf label` calls it. No stage of dvc.yaml: whoever needs it runs it.
+
+Its figures go to `metrics/label/` and `plots/label/`; a `dvc.yaml` of its own beside the figures declares what is
+there, so that `dvc metrics` and `dvc plots` show it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mtf import atomic, roster, tables
+from mtf.errors import BadInput, bad_value
+from mtf.learn import calibration, efrs, hints, inputs, label, label_scores
+from mtf.params import Params
+from mtf.stages import label_files
+from mtf.workspace import Workspace
+
+STAGE = "label"
+CLASSIFIER = "classifier.pt"
+
+
+@dataclass(frozen=True)
+class Material:
+    """The project's splits, and their crops (n, 48, 48) uint8 grey."""
+
+    splits: pl.DataFrame
+    pictures: np.ndarray
+
+    @property
+    def split(self) -> np.ndarray:
+        return self.splits["split"].to_numpy()
+
+    def rows(self, split: str) -> np.ndarray:
+        return self.split == split
+
+
+def fit(
+    workspace: Workspace, params: Params, *, model: str, attributes: Sequence[str], epochs: int, seed: int
+) -> dict[str, Any]:
+    """One classifier per attribute, kept together in build/label/classifier.pt; returns attribute → figures.
+
+    Raises BadInput for an attribute or a model that is not known, and where a split has no pictures.
+    """
+    material, measured, labellers = _material(workspace, params), {}, []
+    for name in attributes:
+        labeller, targets = _fitted(params, material, name, model=model, epochs=epochs, seed=seed)
+        labellers.append(labeller)
+        measured[name] = _measured(labeller, params, material, targets)
+        test = material.rows("test")
+        label_files.write_fit(workspace, labeller, material.pictures[test], targets[test])
+    label.save(workspace.stage(STAGE) / CLASSIFIER, labellers)
+    atomic.write_json(workspace.metrics("label/classifier"), measured)
+    label_files.declare(workspace)
+    return measured
+
+
+def compare(
+    workspace: Workspace, params: Params, *, attribute: str, model: str | None, epochs: int, seed: int
+) -> dict[str, Any]:
+    """All four models of EFRS on one attribute: its Tables 1 to 6, which are returned, and Figures 2 to 7.
+
+    Tables 3 to 6 and Figure 7 are of `model`; of the one with the best balanced accuracy in validation where that is
+    None. EFRS chooses by the test split as well, which would flatter the choice.
+    """
+    if model is not None and model not in efrs.NAMES:
+        raise bad_value("--model", model, ", ".join(efrs.NAMES))
+    material = _material(workspace, params)
+    rows, fitted, targets = {}, {}, np.empty(0)
+    for name in efrs.NAMES:
+        fitted[name], targets = _fitted(params, material, attribute, model=name, epochs=epochs, seed=seed)
+        rows[name] = _measured(fitted[name], params, material, targets)
+        print(f"{name:9} {_shown(rows[name]['test'])}", file=sys.stderr, flush=True)
+    chosen = model or max(rows, key=lambda name: rows[name]["val"]["balanced_accuracy"])
+    report = {"attribute": attribute, "labels": params.attributes[attribute].labels, "chosen": chosen, "models": rows}
+    test = material.rows("test")
+    chances = {name: each.probabilities(material.pictures[test]) for name, each in fitted.items()}
+    label_files.write_figures(
+        workspace, params, report, fitted, material.splits, material.pictures, chances, targets[test], seed=seed
+    )
+    found = label_files.write_tables(workspace, params, report)
+    label_files.declare(workspace)
+    return found
+
+
+def hint(
+    workspace: Workspace,
+    params: Params,
+    *,
+    sure: float,
+    attributes: Sequence[str] | None,
+    classifier: str | None,
+    model: str,
+    folds: int,
+    epochs: int,
+    seed: int,
+) -> tuple[pl.DataFrame, int]:
+    """Writes build/label/hints.parquet (tables.HINTS) of all cropped faces; returns it and how many were looked at.
+
+    `classifier` is a file of `fit`'s, of this or another project; None takes this project's, where there is one, for
+    the attributes that it has. What no classifier covers is predicted out of fold by classifiers `model`.
+
+    Raises BadInput where the file's labels are not those of params.yaml, or an attribute is not known.
+    """
+    labels = {name: params.attributes[name].labels for name in attributes or params.attributes}
+    path = workspace.root / classifier if classifier else workspace.stage(STAGE) / CLASSIFIER
+    labellers = label.load(path) if classifier or path.is_file() else []
+    for labeller in labellers:
+        if labels.get(labeller.attribute, labeller.labels) != labeller.labels:
+            raise bad_value(
+                f"{path.name} attribute {labeller.attribute}",
+                labeller.labels,
+                f"params.yaml's labels {labels[labeller.attribute]}, in this order",
+            )
+    faces = _cropped(workspace, params)
+    shards, cache = workspace.shards("crop"), workspace.stage("inputs") / "cropped"
+    pictures = efrs.grey(inputs.prepare(faces, shards, cache, size_px=efrs.SIDE_PX))
+    chances = hints.predicted(labellers, labels, faces, pictures, name=model, folds=folds, seed=seed, epochs=epochs)
+    found = hints.contradictions(faces, labels, chances, sure=sure)
+    return tables.write(tables.HINTS, found, workspace.table(STAGE, "hints")), faces.height
+
+
+def attributes_of(params: Params, named: Sequence[str] | None) -> list[str]:
+    """The named attributes, all where none is named. Raises BadInput, naming the known ones."""
+    for name in named or ():
+        if name not in params.attributes:
+            raise bad_value("attribute", name, ", ".join(params.attributes))
+    return list(named or params.attributes)
+
+
+def _material(workspace: Workspace, params: Params) -> Material:
+    splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
+    pictures = inputs.prepare(splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=efrs.SIDE_PX)
+    return Material(splits, efrs.grey(pictures))
+
+
+def _cropped(workspace: Workspace, params: Params) -> pl.DataFrame:
+    """All faces of the crop with the roster's labels; faces of people who left the roster are passed over."""
+    people = roster.load(workspace.roster, params).select("identity", *params.attributes)
+    faces = tables.read(tables.FACES, workspace.table("crop", "faces"))
+    known = faces.join(people, on="identity", how="inner", maintain_order="left")
+    if known.is_empty():
+        raise BadInput(f"{workspace.relative(workspace.table('crop', 'faces'))}: no face of a person on the roster")
+    return known
+
+
+def _fitted(
+    params: Params, material: Material, attribute: str, *, model: str, epochs: int, seed: int
+) -> tuple[label.Labeller, np.ndarray]:
+    labels = params.attributes[attribute].labels
+    targets = hints.numbers_of(material.splits[attribute], labels)
+    labeller = label.fit(
+        attribute,
+        labels,
+        material.pictures,
+        targets,
+        material.split,
+        name=model,
+        seed=seed,
+        epochs=epochs,
+        faces=material.splits["face_id"].to_list(),
+    )
+    return labeller, targets
+
+
+def _measured(labeller: label.Labeller, params: Params, material: Material, targets: np.ndarray) -> dict[str, Any]:
+    trainable, total = efrs.parameters(labeller.classifier.name, len(labeller.labels))
+    chances = labeller.probabilities(material.pictures)
+    parts = {name: material.rows(name) for name in tables.SPLITS}
+    test = parts["test"]
+    others = {name: task.labels for name, task in params.attributes.items() if name != labeller.attribute}
+    groups = {name: material.splits[name].to_numpy()[test].tolist() for name in others}
+    return {
+        "parameters": trainable,
+        "total_parameters": total,
+        "epochs": labeller.classifier.epochs,
+        **{name: label_scores.figures(targets[rows], chances[rows]) for name, rows in parts.items()},
+        "calibration_error": round(calibration.expected_error(chances[test], targets[test]), label_scores.DIGITS),
+        "temperature": round(labeller.temperature, label_scores.DIGITS),
+        "by_own_label": label_scores.by_own_label(targets[test], chances[test], labeller.labels),
+        "by_subgroup": {
+            name: label_scores.by_subgroup(targets[test], chances[test], groups[name], labels)
+            for name, labels in others.items()
+        },
+    }
+
+
+def _shown(figures: Mapping[str, float | None]) -> str:
+    return "  ".join(f"{name} {value}" for name, value in figures.items())

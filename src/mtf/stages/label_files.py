@@ -1,0 +1,125 @@
+"""What the label classifier leaves behind: tables, figures, and the `dvc.yaml` that declares them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import yaml
+
+from mtf import atomic
+from mtf.errors import BadInput
+from mtf.learn import efrs_pictures, efrs_tables, label_scores
+from mtf.learn.label import Labeller
+from mtf.params import Params
+from mtf.workspace import Workspace
+
+ROC = {"x": "false_positive_rate", "y": "true_positive_rate"}
+
+
+def write_fit(workspace: Workspace, labeller: Labeller, pictures: np.ndarray, targets: np.ndarray) -> None:
+    """The curves of one fitted classifier: plots/label/{history,roc}-ATTRIBUTE.csv."""
+    folder = workspace.plots("label")
+    if labeller.classifier.history:
+        _write_csv(folder / f"history-{labeller.attribute}.csv", efrs_pictures.history(labeller.classifier.history))
+    if len(labeller.labels) == len(set(targets.tolist())):
+        curve = label_scores.roc(targets, labeller.probabilities(pictures))
+        _write_csv(folder / f"roc-{labeller.attribute}.csv", pl.DataFrame(curve))
+
+
+def write_tables(workspace: Workspace, params: Params, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables 1 to 6 into metrics/label, and all that was measured into build/label; returns the tables."""
+    name = f"compare-{report['attribute']}"
+    found = efrs_tables.tables(report, params.attributes)
+    atomic.write_json(workspace.stage("label") / f"{name}.json", report)
+    atomic.write_json(workspace.metrics(f"label/{name}"), found)
+    return found
+
+
+def read_tables(workspace: Workspace, attribute: str) -> dict[str, Any]:
+    """What `write_tables` wrote. Raises BadInput where it has not."""
+    path = workspace.metrics(f"label/compare-{attribute}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        shown = workspace.relative(path)
+        raise BadInput(f"{shown}: no such figures; `mtf label compare {attribute}` makes them") from None
+    except ValueError as error:
+        raise BadInput(f"{workspace.relative(path)}: not readable as JSON: {error}") from None
+
+
+def write_figures(
+    workspace: Workspace,
+    params: Params,
+    report: Mapping[str, Any],
+    fitted: Mapping[str, Labeller],
+    splits: pl.DataFrame,
+    pictures: np.ndarray,
+    chances: Mapping[str, np.ndarray],
+    targets: np.ndarray,
+    *,
+    seed: int,
+) -> None:
+    """Figures 2 to 7 under plots/label/compare-ATTRIBUTE, each as numbers (CSV) and as a picture.
+
+    `chances` and `targets` are of the test split. Figure 4 is of the best CNN where the chosen model is none.
+    """
+    folder, models = workspace.plots("label") / f"compare-{report['attribute']}", report["models"]
+    attributes = {name: task.labels for name, task in params.attributes.items()}
+    atomic.write_bytes(folder / "figure-2-faces.png", efrs_pictures.faces(pictures, seed=seed))
+    counts = efrs_pictures.distributions(splits, attributes)
+    _write_both(folder / "figure-3-distributions", counts, efrs_pictures.distributions_picture(counts))
+    trained = [name for name, each in fitted.items() if each.classifier.history]
+    best = max(trained, key=lambda name: (name == report["chosen"], models[name]["val"]["balanced_accuracy"]))
+    epochs = efrs_pictures.history(fitted[best].classifier.history)
+    _write_both(folder / "figure-4-history", epochs, efrs_pictures.history_picture(epochs, title=best))
+    if len(set(targets.tolist())) == len(report["labels"]):
+        curves = {name: pl.DataFrame(label_scores.roc(targets, each)) for name, each in chances.items()}
+        for name, curve in curves.items():
+            _write_csv(folder / "roc" / f"{name}.csv", curve)
+        areas = {name: row["test"]["roc_auc"] for name, row in models.items()}
+        atomic.write_bytes(folder / "figure-5-roc.svg", efrs_pictures.roc_picture(curves, areas))
+    bars = efrs_pictures.compared(models)
+    _write_both(folder / "figure-6-models", bars, efrs_pictures.compared_picture(bars))
+    if groups := models[report["chosen"]]["by_subgroup"]:
+        lines = efrs_pictures.subgroups(groups)
+        _write_both(folder / "figure-7-subgroups", lines, efrs_pictures.subgroups_picture(lines))
+
+
+def declare(workspace: Workspace) -> None:
+    """metrics/label/dvc.yaml: what there is of metrics and plots, so that DVC shows it and misses nothing else."""
+    home, plots = workspace.root / "metrics" / "label", workspace.plots("label")
+    found: list[Any] = []
+    for folder in sorted(plots.glob("compare-*")):
+        name = folder.name.removeprefix("compare-")
+        if curves := sorted((folder / "roc").glob("*.csv")):
+            files = {_from(home, path): ROC["y"] for path in curves}
+            found.append({f"{name}: ROC": {"x": ROC["x"], "y": files, "template": "simple", "title": f"ROC, {name}"}})
+        history = folder / "figure-4-history.csv"
+        if history.is_file():
+            lines = {_from(home, history): ["train_loss", "val_loss"]}
+            found.append({f"{name}: loss": {"x": "epoch", "y": lines, "template": "simple", "title": f"Loss, {name}"}})
+        found += [_from(home, path) for path in sorted([*folder.glob("*.svg"), *folder.glob("*.png")])]
+    for path in sorted(plots.glob("roc-*.csv")):
+        title = f"ROC of the label classifier, {path.stem.removeprefix('roc-')}"
+        found.append({_from(home, path): ROC | {"template": "simple", "title": title}})
+    content = {"metrics": sorted(path.name for path in home.glob("*.json")), "plots": found}
+    atomic.write_text(home / "dvc.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+
+
+def _from(home: Path, path: Path) -> str:
+    return Path(os.path.relpath(path, home)).as_posix()
+
+
+def _write_csv(path: Path, data: pl.DataFrame) -> None:
+    atomic.write_text(path, data.write_csv())
+
+
+def _write_both(path: Path, data: pl.DataFrame, picture: bytes) -> None:
+    _write_csv(path.with_suffix(".csv"), data)
+    atomic.write_bytes(path.with_suffix(".svg"), picture)
