@@ -195,10 +195,10 @@ async def _one(
     candidates = [Candidate(f"http://pictures.example/{number:05d}.jpg", "bing", int(number)) for number in numbers]
     async with places:
         with Spool(folder) as spool:
-            collector = Collector(identity, tools, spool, {}, renew=False)
+            collector = Collector(identity, tools, spool, {}, renew=False, judge_anew=False)
             fetches = each_content_once(await collector.obtain_all(candidates))
             path = folder / "shards" / f"{identity}.tar"
-            await asyncio.to_thread(store.write, path, identity, fetches, store.Inputs("", ""))
+            await asyncio.to_thread(store.write, path, identity, fetches, store.Inputs("", "", ""))
     return Counter(str(fetch.outcome) for fetch in fetches)
 
 

@@ -21,6 +21,7 @@ from mtf.stages import crawl as stage
 from mtf.workspace import Workspace
 
 CC_BY = "https://creativecommons.org/licenses/by/4.0/"
+HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 
 def picture_bytes(seed: int = 0, kind: str = "JPEG", size: tuple[int, int] = (96, 80), **options: object) -> bytes:

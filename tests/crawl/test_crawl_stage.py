@@ -9,7 +9,7 @@ import tarfile
 
 import polars as pl
 import pytest
-from crawl_project import CC_BY, bing_page, bing_result, bing_url, licensed_page, picture_bytes
+from crawl_project import CC_BY, HTML, bing_page, bing_result, bing_url, licensed_page, picture_bytes
 from PIL import Image
 
 from mtf import shards
@@ -18,7 +18,6 @@ from mtf.crawl.recorded import TRUNCATE, Response
 from mtf.errors import GateFailed
 
 ANA = 'Ana Béla "O\'Hara" & 安'
-HTML = {"Content-Type": "text/html; charset=utf-8"}
 
 
 def sha(data: bytes) -> str:

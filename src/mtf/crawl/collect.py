@@ -4,34 +4,37 @@ The order is that of least intrusion. An address that was taken down is never as
 before the picture: where robots.txt, the page's headers, its markup or its site's tdmrep.json reserve this use, the
 picture is not asked for at all. What only the picture's own headers say is known when its bytes are here; they are
 dropped then. Where the picture's host has an API, its record takes the place of the page (`mtf.crawl.apis`).
+
+Bytes are set aside on disk as soon as they are whole: memory holds those on their way and the one that is examined,
+however many wait for the examiner.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-from mtf.crawl import apis, lookalikes
+from mtf.crawl import apis, examine, lookalikes
 from mtf.crawl.candidates import Candidate
-from mtf.crawl.failure import Failed
+from mtf.crawl.failure import FAILED_ON_ITS_WAY, Failed
 from mtf.crawl.fetch import Fetcher
-from mtf.crawl.fetched import Fetch, Picture
+from mtf.crawl.fetched import Fetch, Picture, failed
 from mtf.crawl.folder import SOURCE as FOLDER
 from mtf.crawl.folder import Folder
 from mtf.crawl.pages import Page, Pages
 from mtf.crawl.reservations import Headers, Reservations
-from mtf.crawl.sniff import Kind, sniff
-from mtf.crawl.spool import Spool
+from mtf.crawl.spool import Reader, Spool
 from mtf.licenses import evidence, optouts
 from mtf.params import Crawl
 from mtf.tables import Fetched
 from mtf.takedowns import Takedown, Takedowns
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,9 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A picture's bytes, and what came with them. `requests` counts those that were made for it in this run."""
+    """Where a picture's bytes are, and what came with them. `requests` counts those made for it in this run."""
 
-    data: bytes
+    read: Reader
     page: Page
     stated: evidence.Statement
     fetched_at: datetime
@@ -61,42 +64,57 @@ class _Found:
     content_hash: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Examined:
-    """A file's identity, kind, and what its own metadata states."""
-
-    image_id: str
-    kind: Kind
-    stated: evidence.Statement
-
-
 class Collector:
     """Obtains the pictures of one identity; `memory` holds earlier fetches by address.
 
-    With `renew` the pages of pictures that are here already are asked for again, else only those that failed.
+    With `renew` the pages of pictures that are here already are asked for again, else only those that failed. With
+    `judge_anew` what was refused is asked for again, too: the bounds or the code that refused it have changed. What
+    failed on its way is asked for as often as `attempts` permits in either case.
     """
 
-    def __init__(self, identity: str, tools: Tools, spool: Spool, memory: dict[str, Fetch], *, renew: bool) -> None:
+    def __init__(
+        self, identity: str, tools: Tools, spool: Spool, memory: dict[str, Fetch], *, renew: bool, judge_anew: bool
+    ) -> None:
         self._identity = identity
         self._tools = tools
         self._spool = spool
         self._memory = memory
         self._renew = renew
+        self._judge_anew = judge_anew
         self._pages = Pages(tools.fetcher, tools.reservations, spool)
 
     async def obtain_all(self, candidates: Iterable[Candidate]) -> list[Fetch]:
-        return list(await asyncio.gather(*(self.obtain(candidate) for candidate in candidates)))
+        """What becomes of each address, in their order."""
+        candidates = list(candidates)
+        # What repeats another's picture depends on what becomes of that.
+        first = await self._each([candidate for candidate in candidates if not self._repeats(candidate)], set())
+        here = {fetch.image_id for fetch in first.values() if fetch.picture is not None}
+        others = await self._each([candidate for candidate in candidates if self._repeats(candidate)], here)
+        return [(first | others)[candidate.url] for candidate in candidates]
 
-    async def obtain(self, candidate: Candidate) -> Fetch:
-        """What becomes of one address. A picture that an earlier run brought is judged anew, not fetched anew."""
+    async def _each(self, candidates: list[Candidate], here: set[str | None]) -> dict[str, Fetch]:
+        fetches = await asyncio.gather(*(self._obtain(candidate, here) for candidate in candidates))
+        return {fetch.candidate.url: fetch for fetch in fetches}
+
+    def _repeats(self, candidate: Candidate) -> bool:
+        earlier = self._memory.get(candidate.url)
+        return earlier is not None and earlier.outcome == Fetched.DUPLICATE
+
+    async def _obtain(self, candidate: Candidate, here: set[str | None]) -> Fetch:
+        """What becomes of one address. A picture that an earlier run brought is judged anew, not fetched anew.
+
+        `here` are the pictures that are kept in any case: what repeats one of them is left as it is.
+        """
         earlier = self._memory.get(candidate.url)
         attempts = 0 if earlier is None else earlier.attempts
         try:
             self._heed_takedowns(candidate, earlier)
+            if earlier is not None and self._stands(candidate, earlier, here):
+                return replace(earlier, candidate=candidate, picture=None)
             found = await self._find(candidate, earlier)
             picture = await self._picture(candidate, found)
         except Failed as failure:
-            return _failed(candidate, failure, attempts)
+            return failed(candidate, failure, attempts)
         return Fetch(
             candidate,
             Fetched.STORED,
@@ -108,43 +126,54 @@ class Collector:
             picture=picture,
         )
 
+    def _stands(self, candidate: Candidate, earlier: Fetch, here: set[str | None]) -> bool:
+        """Whether there is no reason to ask again for what gave no picture of its own the last time."""
+        if candidate.source == FOLDER or earlier.outcome in (Fetched.STORED, Fetched.TAKEN_DOWN):
+            return False
+        if earlier.outcome in FAILED_ON_ITS_WAY:
+            return not earlier.is_to_be_tried_again(self._tools.crawl.attempts)
+        is_alike = not self._judge_anew and earlier.candidate.page_url == candidate.page_url
+        return is_alike and (earlier.outcome != Fetched.DUPLICATE or earlier.image_id in here)
+
     async def _find(self, candidate: Candidate, earlier: Fetch | None) -> _Found:
         if candidate.source == FOLDER:
-            return self._in_folder(candidate)
+            return await self._in_folder(candidate)
         if earlier is not None and earlier.picture is not None:
             return await self._here_already(candidate, earlier, earlier.picture)
         return await self._on_the_web(candidate)
 
-    def _in_folder(self, candidate: Candidate) -> _Found:
+    async def _in_folder(self, candidate: Candidate) -> _Found:
         """A folder's pictures have no page: what its owner states in params.yaml is said of all of them."""
         folder = next((folder for folder in self._tools.folders if folder.holds(candidate.url)), None)
         if folder is None:
             raise Failed(Fetched.MISSING, "of a folder that params.yaml no longer names")
-        data = folder.read(candidate.url, max_bytes=self._tools.crawl.max_bytes)
+        data = await self._examiner(folder.read, candidate.url, max_bytes=self._tools.crawl.max_bytes)
         stated = evidence.of_data_set(folder.source.license, folder.source.creator)
         now = datetime.now(UTC)
-        return _Found(data, Page(None, now), stated, now)
+        return _Found(self._spool.add(data), Page(None, now), stated, now)
 
     async def _on_the_web(self, candidate: Candidate) -> _Found:
         page = await self._page(candidate)
         stated = await self._page_statement(candidate, page)
+        read, status, headers = await self._fetched(candidate)
+        opt_outs = await self._opt_outs(candidate, headers)
+        return _Found(read, page, stated, datetime.now(UTC), status, headers, opt_outs)
+
+    async def _fetched(self, candidate: Candidate) -> tuple[Reader, int, Headers]:
         answer = await self._tools.fetcher.get(
             candidate.url, max_bytes=self._tools.crawl.max_bytes, permission=self._tools.reservations.permit
         )
         answer.demand_success()
-        headers = tuple(answer.headers.items())
-        opt_outs = await self._opt_outs(candidate, headers)
-        return _Found(answer.body, page, stated, datetime.now(UTC), answer.status, headers, opt_outs)
+        return self._spool.add(answer.body), answer.status, tuple(answer.headers.items())
 
     async def _here_already(self, candidate: Candidate, earlier: Fetch, picture: Picture) -> _Found:
-        page, requests = await self._page_again(candidate, picture)
+        page, requests = await self._page_again(candidate, earlier, picture)
         stated = await self._page_statement(candidate, page)
         await self._heed_robots(candidate)
         opt_outs = await self._opt_outs(candidate, picture.headers)
         status, fetched_at = earlier.http_status, earlier.fetched_at
-        return _Found(
-            picture.read(), page, stated, fetched_at, status, picture.headers, opt_outs, requests, picture.content_hash
-        )
+        content_hash = None if self._judge_anew else picture.content_hash
+        return _Found(picture.read, page, stated, fetched_at, status, picture.headers, opt_outs, requests, content_hash)
 
     async def _page(self, candidate: Candidate) -> Page:
         """The page a picture was found on, or the record of its host in that place."""
@@ -153,12 +182,12 @@ class Collector:
         signals = await self._tools.reservations.of_site(str(candidate.page_url), ())
         return apis.page(candidate, tuple(signals))
 
-    async def _page_again(self, candidate: Candidate, picture: Picture) -> tuple[Page, int]:
+    async def _page_again(self, candidate: Candidate, earlier: Fetch, picture: Picture) -> tuple[Page, int]:
         """The page of an earlier picture, and how often it was asked for; where asking fails, the earlier one stays."""
         if apis.is_evidence(candidate):
             return await self._page(candidate), 0
         is_same = picture.url == candidate.url and picture.page.url == candidate.page_url
-        if is_same and not self._renew and not picture.page.is_retriable:
+        if is_same and not self._renew and not earlier.is_to_be_tried_again(self._tools.crawl.attempts):
             return picture.page, 0
         page = await self._pages.at(candidate.page_url)
         is_lost = page.compressed is None and picture.page.compressed is not None
@@ -208,8 +237,7 @@ class Collector:
 
     async def _picture(self, candidate: Candidate, found: _Found) -> Picture:
         """The picture, set aside with its row of evidence. Raises Failed where it is none that may be stored."""
-        loop = asyncio.get_running_loop()
-        examined = await loop.run_in_executor(self._tools.examiner, _examine, found.data, self._tools.crawl)
+        examined = await self._examiner(examine.examine, found.read, self._tools.crawl)
         if (request := self._tools.takedowns.of_image(examined.image_id)) is not None:
             raise _taken_down(request, image_id=examined.image_id)
         content_hash = await self._content_hash(found)
@@ -218,8 +246,8 @@ class Collector:
             image_id=examined.image_id,
             url=candidate.url,
             kind=examined.kind,
-            size_bytes=len(found.data),
-            read=self._spool.add(found.data),
+            size_bytes=examined.size_bytes,
+            read=found.read,
             headers=found.headers,
             page=found.page,
             evidence=self._evidence(candidate, found, examined),
@@ -230,10 +258,14 @@ class Collector:
         """The picture's perceptual hash, worked out where a takedown asks for such."""
         if found.content_hash is not None or not self._tools.takedowns.content_hashes:
             return found.content_hash
-        hashed = partial(lookalikes.content_hash, found.data, max_pixels=self._tools.crawl.max_pixels)
-        return await asyncio.get_running_loop().run_in_executor(self._tools.examiner, hashed)
+        return await self._examiner(examine.content_hash, found.read, max_pixels=self._tools.crawl.max_pixels)
 
-    def _evidence(self, candidate: Candidate, found: _Found, examined: _Examined) -> dict[str, Any]:
+    async def _examiner(self, work: Callable[..., Result], *arguments: Any, **options: Any) -> Result:
+        """`work` in the examiner's thread, which takes one picture after the other."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._tools.examiner, partial(work, *arguments, **options))
+
+    def _evidence(self, candidate: Candidate, found: _Found, examined: examine.Examined) -> dict[str, Any]:
         """The picture's row of the table of evidence."""
         return {
             "identity": self._identity,
@@ -252,23 +284,6 @@ class Collector:
                 opt_out=optouts.joined(*found.page.opt_outs, *found.opt_outs),
             ),
         }
-
-
-def _examine(data: bytes, crawl: Crawl) -> _Examined:
-    kind = sniff(data, crawl)
-    return _Examined(hashlib.sha256(data).hexdigest(), kind, evidence.read_picture(data))
-
-
-def _failed(candidate: Candidate, failure: Failed, attempts: int) -> Fetch:
-    return Fetch(
-        candidate,
-        failure.outcome,
-        attempts + (failure.outcome != Fetched.TAKEN_DOWN),
-        datetime.now(UTC),
-        failure.detail,
-        failure.http_status,
-        failure.image_id,
-    )
 
 
 def _taken_down(request: Takedown, *, image_id: str | None = None) -> Failed:

@@ -2,7 +2,8 @@
 
 A shard whose inputs still hold is left alone, unless addresses failed in a way that may pass: then these alone are
 tried again. Where the inputs changed, the search is repeated only if what is searched for changed; pictures that
-are here are judged anew and never fetched again. Identities are worked on a few at a time, all in one event loop,
+are here are judged anew and never fetched again, and what failed is asked for as often as `attempts` says and no
+oftener, whatever the run was for. Identities are worked on a few at a time, all in one event loop,
 which is where hosts are paced.
 """
 
@@ -13,11 +14,11 @@ import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mtf.crawl import apis, lookalikes, recorded, store
-from mtf.crawl.candidates import Candidate, each_address_once
+from mtf.crawl.candidates import Candidate, each_address_once, source_key
 from mtf.crawl.collect import Collector, Tools
 from mtf.crawl.fetch import Fetcher, user_agent
 from mtf.crawl.fetched import Fetch, each_content_once
@@ -34,9 +35,11 @@ AT_ONCE = 8
 """Identities in flight: enough different hosts to be busy while each is paced, few enough to bound memory."""
 
 _SEARCH_CODE = tuple(
-    f"mtf.crawl.{name}" for name in ("engines", "search", "folder", "apis", "answers", "openverse", "commons", "flickr")
+    f"mtf.crawl.{name}"
+    for name in ("candidates", "engines", "search", "folder", "apis", "answers", "openverse", "commons", "flickr")
 )
-_CODE = ("mtf.crawl", "mtf.licenses", "mtf.takedowns")
+# Of the faces' room what knows again a picture that was taken down (`mtf.crawl.lookalikes`).
+_CODE = ("mtf.crawl", "mtf.licenses", "mtf.takedowns", "mtf.faces.picture", "mtf.faces.quality", "mtf.faces.decode")
 
 
 @dataclass(frozen=True)
@@ -116,9 +119,9 @@ class _Identity:
     async def bring_up_to_date(self) -> None:
         memory = await asyncio.to_thread(store.recall, self._shard)
         searched = self._searched()
-        is_current = memory.inputs == self._inputs(searched, memory.fetches.values()) and not self._job.refresh
-        if not is_current:
-            await self._make(memory, searched)
+        inputs = self._inputs(searched, memory.fetches.values())
+        if memory.inputs != inputs or self._job.refresh:
+            await self._make(memory, inputs)
             self._report.made.append(self._person.identity)
         elif any(self._fails(fetch) for fetch in memory.fetches.values()):
             await self._retry(memory, searched)
@@ -126,10 +129,11 @@ class _Identity:
         else:
             self._report.kept.append(self._person.identity)
 
-    async def _make(self, memory: Memory, searched: str) -> None:
-        candidates, searched = await self._candidates(memory, searched)
+    async def _make(self, memory: Memory, inputs: Inputs) -> None:
+        candidates, searched = await self._candidates(memory, inputs.searched)
+        is_alike = memory.inputs is not None and memory.inputs.judged == inputs.judged
         with Spool(self._job.folder.parent) as spool:
-            collector = self._collector(spool, memory)
+            collector = self._collector(spool, memory, judge_anew=self._job.refresh or not is_alike)
             fetches = each_content_once(await collector.obtain_all(candidates), before=memory.stored)
             await self._write(fetches, searched)
 
@@ -137,7 +141,7 @@ class _Identity:
         """Try again what failed in a way that may pass; everything else stays as it is."""
         failed = {url for url, fetch in memory.fetches.items() if self._fails(fetch)}
         with Spool(self._job.folder.parent) as spool:
-            collector = self._collector(spool, memory)
+            collector = self._collector(spool, memory, judge_anew=False)
             obtained = await collector.obtain_all(memory.fetches[url].candidate for url in failed)
             fetches = memory.fetches | {fetch.candidate.url: fetch for fetch in obtained}
             await self._write(each_content_once(fetches.values(), before=memory.stored), searched)
@@ -160,18 +164,19 @@ class _Identity:
         folders = iter(self._tools.folders)
         for source in self._tools.crawl.sources:
             if isinstance(source, FolderSource):
-                found.candidates += next(folders).find(self._person.files)
-                continue
-            if isinstance(source, SearchSource):
+                results = Found(next(folders).find(self._person.files))
+            elif isinstance(source, SearchSource):
                 results = await search(self._tools.fetcher, source, self._person.query)
             else:
                 results = await apis.search(self._tools.fetcher, source, self._person.query)
-            found.candidates += results.candidates
+            found_by = (source_key(source),)
+            found.candidates += [replace(candidate, found_by=found_by) for candidate in results.candidates]
             found.problems += results.problems
         return found
 
-    def _collector(self, spool: Spool, memory: Memory) -> Collector:
-        return Collector(self._person.identity, self._tools, spool, memory.fetches, renew=self._job.refresh)
+    def _collector(self, spool: Spool, memory: Memory, *, judge_anew: bool) -> Collector:
+        renew = self._job.refresh
+        return Collector(self._person.identity, self._tools, spool, memory.fetches, renew=renew, judge_anew=judge_anew)
 
     async def _write(self, fetches: list[Fetch], searched: str) -> None:
         inputs = self._inputs(searched, fetches)
@@ -183,19 +188,22 @@ class _Identity:
 
     def _searched(self) -> str:
         """Digest of what decides which addresses are found."""
-        crawl = self._tools.crawl
         stamps = [stamp for folder in self._tools.folders for stamp in folder.stamp(self._person.files)]
-        web = None if crawl.web is None else _digest_of(self._job.root / crawl.web / recorded.RESPONSES)
         is_down = self._tools.takedowns.of_identity(self._person.identity) is not None
         person = [self._person.query, self._person.files, is_down]
-        return fingerprint(person, crawl.sources, stamps, web, code=_SEARCH_CODE)
+        return fingerprint(person, self._tools.crawl.sources, stamps, self._web(), code=_SEARCH_CODE)
+
+    def _web(self) -> str | None:
+        """Digest of the recorded web; None where it is the live one."""
+        web = self._tools.crawl.web
+        return None if web is None else _digest_of(self._job.root / web / recorded.RESPONSES)
 
     def _inputs(self, searched: str, fetches: Iterable[Fetch]) -> Inputs:
-        """`searched`, and a digest of that and of all that decides what becomes of the addresses."""
         crawl = self._tools.crawl
         bounds = [crawl.max_bytes, crawl.max_pixels, crawl.min_side_px]
         opt_outs = sorted(self._job.params.licenses.binding_opt_outs)
-        return Inputs(searched, fingerprint(searched, bounds, opt_outs, self._takedowns(fetches), code=_CODE))
+        judged = fingerprint(bounds, opt_outs, self._web(), code=_CODE)
+        return Inputs(searched, judged, fingerprint(self._takedowns(fetches)))
 
     def _takedowns(self, fetches: Iterable[Fetch]) -> list[list[str]]:
         """The takedowns that concern these fetches, and no others: one request must not undo 640 shards."""

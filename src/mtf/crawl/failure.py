@@ -6,7 +6,8 @@ from mtf.tables import Fetched
 
 # Answers that will not change by asking again: gone, and withheld for legal reasons.
 FINAL_STATUSES = frozenset({410, 451})
-_RETRIABLE = frozenset({Fetched.HTTP_ERROR, Fetched.TIMEOUT, Fetched.CONNECTION, Fetched.TRUNCATED})
+# What befell an address on its way here, and may pass; all else is what somebody, we or its site, made of it.
+FAILED_ON_ITS_WAY = frozenset({Fetched.HTTP_ERROR, Fetched.TIMEOUT, Fetched.CONNECTION, Fetched.TRUNCATED})
 _LONGEST_DETAIL = 300
 
 
@@ -25,4 +26,4 @@ class Failed(Exception):
 
 def is_retriable(outcome: str, http_status: int | None) -> bool:
     """Whether a later run should ask for the address again."""
-    return outcome in _RETRIABLE and http_status not in FINAL_STATUSES
+    return outcome in FAILED_ON_ITS_WAY and http_status not in FINAL_STATUSES

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from mtf.crawl.candidates import Candidate
-from mtf.crawl.failure import is_retriable
+from mtf.crawl.failure import Failed, is_retriable
 from mtf.crawl.pages import Page
 from mtf.crawl.reservations import Headers
 from mtf.crawl.sniff import Kind
@@ -55,6 +55,19 @@ class Fetch:
         else:
             failed = is_retriable(self.outcome, self.http_status)
         return failed and self.attempts < attempts
+
+
+def failed(candidate: Candidate, failure: Failed, attempts: int) -> Fetch:
+    """The row of an address that gave no picture, after `attempts` earlier requests."""
+    return Fetch(
+        candidate,
+        failure.outcome,
+        attempts + (failure.outcome != Fetched.TAKEN_DOWN),
+        datetime.now(UTC),
+        failure.detail,
+        failure.http_status,
+        failure.image_id,
+    )
 
 
 def each_content_once(fetches: Iterable[Fetch], *, before: Iterable[str] = ()) -> list[Fetch]:

@@ -9,10 +9,9 @@ The digest is that of the pictures alone: stages that read pictures are not conc
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import tarfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,12 +48,13 @@ _FROM_CANDIDATE = ("url", "page_url", "title", "source", "claim", "query", "rank
 
 @dataclass(frozen=True)
 class Inputs:
-    """Digests of what was searched for, and of all that a shard was made from; `searched` is empty where the search
-    was not completed.
+    """Digests of what was searched for (empty where the search was not completed), of all that decides what becomes
+    of an address, and of the takedowns that concern what was found.
     """
 
     searched: str
-    made: str
+    judged: str
+    taken_down: str
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def write(path: Path, identity: str, fetches: list[Fetch], inputs: Inputs) -> No
         shard.add(INPUTS, json.dumps(asdict(inputs)).encode("ascii"))
         images = [_add_picture(shard, identity, fetch, fetch.picture) for fetch in pictures if fetch.picture]
         evidence = [fetch.picture.evidence for fetch in pictures if fetch.picture]
-        shard.add(FETCHES, _parquet(tables.frame(tables.FETCHES, [_fetch_row(identity, each) for each in fetches])))
+        shard.add(FETCHES, _parquet(_fetch_rows(identity, fetches)))
         shard.add(EVIDENCE, _parquet(tables.frame(tables.EVIDENCE, evidence)))
         responses = [_response_row(fetch.picture) for fetch in pictures if fetch.picture]
         shard.add(RESPONSES, _parquet(pl.DataFrame(responses, schema=_RESPONSES, orient="row")))
@@ -87,7 +87,7 @@ def write(path: Path, identity: str, fetches: list[Fetch], inputs: Inputs) -> No
 
 
 def read_tables(path: Path) -> dict[str, pl.DataFrame]:
-    """The rows of one shard: `images`, `fetches`, `evidence`."""
+    """The rows of one shard: `images`, `evidence`, and `fetches`, these with the column found_by (list of String)."""
     members = shards.members(path)
     with shards.reader(path) as shard:
         return {
@@ -97,7 +97,7 @@ def read_tables(path: Path) -> dict[str, pl.DataFrame]:
 
 
 def recall(path: Path) -> Memory:
-    """What the shard at `path` remembers; nothing where there is no readable shard."""
+    """What the shard at `path` remembers; nothing where there is no shard that this version of the program can read."""
     try:
         members = shards.members(path)
         with shards.reader(path) as shard:
@@ -105,23 +105,19 @@ def recall(path: Path) -> Memory:
                 name: pl.read_parquet(io.BytesIO(shard.read(*members[name])))
                 for name in (FETCHES, EVIDENCE, RESPONSES, shards.ROWS)
             }
-            inputs = Inputs(**json.loads(shard.read(*members[INPUTS])))
+            inputs = _inputs(shard.read(*members[INPUTS]))
+        pictures = _pictures(path, members, frames)
         answers = records.recall(path, members)
-    except (OSError, tarfile.TarError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
+        fetches = [_fetch(row, pictures, answers) for row in frames[FETCHES].iter_rows(named=True)]
+    except (OSError, tarfile.TarError, LookupError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError):
         return Memory(None, {})
-    pictures = _pictures(path, members, frames)
-    fetches = (_fetch(row, pictures, answers) for row in frames[FETCHES].iter_rows(named=True))
     return Memory(inputs, {fetch.candidate.url: fetch for fetch in fetches})
 
 
-def inputs_of(path: Path) -> Inputs | None:
-    """What the shard at `path` was made from, without looking at the rest of it."""
-    try:
-        with tarfile.open(path, "r:") as tar:
-            info = next(itertools.islice(tar, 1, None))
-            return Inputs(**json.loads(shards.read(path, info.offset_data, info.size)))
-    except (OSError, tarfile.TarError, StopIteration, TypeError, ValueError):
-        return None
+def _inputs(text: bytes) -> Inputs:
+    """An input that another version did not write is one that has changed: pictures are judged anew, not fetched."""
+    known = json.loads(text)
+    return Inputs(**{field.name: known.get(field.name, "") for field in fields(Inputs)})
 
 
 def _add_picture(shard: shards.ShardWriter, identity: str, fetch: Fetch, picture: Picture) -> dict[str, Any]:
@@ -148,6 +144,12 @@ def _records(fetches: list[Fetch]) -> dict[str, records.Record]:
 
 def _page_member(image_id: str) -> str:
     return f"{image_id}.page.gz"
+
+
+def _fetch_rows(identity: str, fetches: list[Fetch]) -> pl.DataFrame:
+    """The identity's rows of the table of fetches, with the sources that found each address."""
+    found_by = pl.Series("found_by", [list(fetch.candidate.found_by) for fetch in fetches], pl.List(pl.String))
+    return tables.frame(tables.FETCHES, [_fetch_row(identity, each) for each in fetches]).with_columns(found_by)
 
 
 def _fetch_row(identity: str, fetch: Fetch) -> dict[str, Any]:
@@ -228,7 +230,11 @@ def _fetch(row: dict[str, Any], pictures: dict[str, Picture], answers: dict[str,
     outcome = Fetched(row["outcome"])
     has_picture = outcome in (Fetched.STORED, Fetched.DUPLICATE)
     return Fetch(
-        candidate=Candidate(**{name: row[name] for name in _FROM_CANDIDATE}, record=answers.get(row["url"])),
+        candidate=Candidate(
+            **{name: row[name] for name in _FROM_CANDIDATE},
+            record=answers.get(row["url"]),
+            found_by=tuple(row.get("found_by") or ()),
+        ),
         outcome=outcome,
         attempts=row["attempts"],
         fetched_at=row["fetched_at"],

@@ -11,10 +11,10 @@ from rich.progress import Progress
 
 from mtf import atomic, roster, shards, tables, takedowns
 from mtf.crawl import store
+from mtf.crawl.candidates import source_key
 from mtf.crawl.crawl import Job, Person, Report, crawl
-from mtf.crawl.folder import url_prefix
 from mtf.errors import GateFailed, listed
-from mtf.params import FolderSource, Params
+from mtf.params import FolderSource, Params, Source
 from mtf.tables import Fetched
 from mtf.workspace import Workspace
 
@@ -39,11 +39,11 @@ def run(workspace: Workspace, params: Params, *, refresh: bool = False) -> None:
     atomic.sweep(workspace.stage(STAGE))
     removed = shards.remove_except(folder, set(identities).__contains__)
     report = _crawl(people, workspace, params, refresh=refresh)
-    gathered = _gather(workspace, identities)
+    gathered, found_by = _gather(workspace, identities)
     metrics = _metrics(gathered, len(identities))
     atomic.write_json(workspace.metrics(STAGE), metrics)
     _print(report, removed, metrics)
-    _check_sources(params, gathered["fetches"], report)
+    _check_sources(params, found_by, report)
 
 
 def _crawl(people: list[Person], workspace: Workspace, params: Params, *, refresh: bool) -> Report:
@@ -61,12 +61,12 @@ def _crawl(people: list[Person], workspace: Workspace, params: Params, *, refres
         return crawl(people, job)
 
 
-def _gather(workspace: Workspace, identities: list[str]) -> dict[str, pl.DataFrame]:
-    rows = [store.read_tables(workspace.shard(STAGE, identity)) for identity in identities]
-    return {
-        name: tables.write(table, pl.concat([each[name] for each in rows]), workspace.table(STAGE, name))
-        for name, table in _TABLES.items()
-    }
+def _gather(workspace: Workspace, identities: list[str]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    """The stage's tables, written; and the outcomes of all addresses with the sources that found them."""
+    shards_of_all = [store.read_tables(workspace.shard(STAGE, identity)) for identity in identities]
+    rows = {name: pl.concat([each[name] for each in shards_of_all]) for name in _TABLES}
+    written = {name: tables.write(table, rows[name], workspace.table(STAGE, name)) for name, table in _TABLES.items()}
+    return written, rows["fetches"].select("outcome", "found_by")
 
 
 def _metrics(gathered: dict[str, pl.DataFrame], identities: int) -> dict[str, int | dict[str, int]]:
@@ -100,15 +100,24 @@ def _print(report: Report, removed: list[str], metrics: dict[str, int | dict[str
         print(f"  … and {len(report.problems) - SHOWN_PROBLEMS} more searches not completed")
 
 
-def _check_sources(params: Params, fetches: pl.DataFrame, report: Report) -> None:
-    """A source that yields nothing at all is a failure, not an empty success."""
-    for source in params.crawl.sources:
-        name = f"folder {source.path}" if isinstance(source, FolderSource) else source.kind
-        is_ours = pl.col("source") == source.kind
-        if isinstance(source, FolderSource):
-            is_ours &= pl.col("url").str.starts_with(url_prefix(source))
-        found = fetches.filter(is_ours)
-        if not found["outcome"].is_in([str(outcome) for outcome in _PICTURES]).any():
-            reasons = [f"{outcome} {count}" for outcome, count in _counts(found["outcome"]).items()]
-            why = [*reasons, *report.problems[:1]] or ["nothing was found"]
-            raise GateFailed(f"crawl.sources: {name} yielded no picture for any identity: {listed(why)}")
+def _check_sources(params: Params, found: pl.DataFrame, report: Report) -> None:
+    """A source that yields nothing at all is a failure, not an empty success.
+
+    Each is judged by all that it found (`outcome`, `found_by`), also by what another had found before it.
+    """
+    for number, source in enumerate(params.crawl.sources, 1):
+        own = found.filter(pl.col("found_by").list.contains(source_key(source)))
+        if not own["outcome"].is_in([str(outcome) for outcome in _PICTURES]).any():
+            reasons = [f"{outcome} {count}" for outcome, count in _counts(own["outcome"]).items()]
+            problems = [problem for problem in report.problems if problem.startswith(source.kind)]
+            why = listed([*reasons, *problems[:1]] or ["nothing was found"])
+            raise GateFailed(
+                f"crawl.sources: {_named(source, number, params)} yielded no picture for any identity: {why}"
+            )
+
+
+def _named(source: Source, number: int, params: Params) -> str:
+    """By kind and path, and by its place where another of its kind is there."""
+    name = f"folder {source.path}" if isinstance(source, FolderSource) else source.kind
+    is_alone = sum(other.kind == source.kind for other in params.crawl.sources) == 1
+    return name if is_alone else f"{name} (number {number})"

@@ -1,0 +1,34 @@
+"""What a file is, looked at as a whole: read from where it was set aside, by the thread that does nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from mtf.crawl import lookalikes
+from mtf.crawl.sniff import Kind, sniff
+from mtf.crawl.spool import Reader
+from mtf.licenses import evidence
+from mtf.params import Crawl
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A file's identity, kind and size, and what its own metadata states."""
+
+    image_id: str
+    kind: Kind
+    size_bytes: int
+    stated: evidence.Statement
+
+
+def examine(read: Reader, crawl: Crawl) -> Examined:
+    """Raises Failed for a file that is no whole picture within the bounds of `crawl`."""
+    data = read()
+    kind = sniff(data, crawl)
+    return Examined(hashlib.sha256(data).hexdigest(), kind, len(data), evidence.read_picture(data))
+
+
+def content_hash(read: Reader, *, max_pixels: int) -> int | None:
+    """As `lookalikes.content_hash`."""
+    return lookalikes.content_hash(read(), max_pixels=max_pixels)

@@ -1,0 +1,181 @@
+"""What later runs ask for and remember, sources that overlap, and what is held in memory meanwhile."""
+
+import io
+import tarfile
+import time
+from collections import Counter
+
+import polars as pl
+import pytest
+from crawl_project import HTML, bing_page, bing_result, bing_url, picture_bytes
+
+from mtf import shards
+from mtf.crawl import collect, engines, examine, fetch, store
+from mtf.errors import GateFailed
+
+
+def google_page(*urls: str) -> bytes:
+    rows = ",".join(f'[1,[0,"id",["{url}",900,600],null,{{"2003":[null,"k","{url}.html","A title"]}}]]' for url in urls)
+    return f"<html><script>AF_initDataCallback({{data:[{rows}]}});</script></html>".encode()
+
+
+def test_a_source_that_finds_only_what_another_had_found_before_it_yields_pictures(project):
+    project.crawl = {"sources": [{"kind": "bing"}, {"kind": "google", "licenses": ["commercial,modify"]}]}
+    project.person("ana")
+    project.finds("ana", [project.picture("https://a.example/x.jpg", picture_bytes(1))])
+    for address in engines.page_urls(project.params().crawl.sources[1], "ana", "commercial,modify"):
+        project.answer(address, google_page("https://a.example/x.jpg"))
+    project.run()
+    assert project.table("fetches").select("url", "source").rows() == [("https://a.example/x.jpg", "bing")]
+    project.run()
+
+
+def test_two_sources_of_one_kind_are_judged_each_by_what_it_found(project):
+    project.crawl = {
+        "sources": [{"kind": "bing", "licenses": ["commercial,modify"]}, {"kind": "bing", "licenses": ["publicdomain"]}]
+    }
+    project.person("ana")
+    project.finds("ana", [project.picture("https://a.example/x.jpg", picture_bytes(1))])
+    project.answer(bing_url("ana", 0, "license-L1"), bing_page())
+    for _ in range(2):  # the second run searches for nothing, and remembers
+        with pytest.raises(GateFailed, match=r"bing \(number 2\) yielded no picture .*: nothing was found"):
+            project.run()
+
+
+def test_no_address_is_asked_for_oftener_than_its_attempts_while_a_search_cannot_be_completed(project, asked):
+    project.crawl = {"attempts": 2, "sources": [{"kind": "bing", "licenses": ["commercial,modify", "publicdomain"]}]}
+    project.person("ana")
+    same = picture_bytes(1)
+    project.answer("https://a.example/page-gone.html", status=503)
+    project.answer("https://a.example/410.jpg", status=410)
+    project.answer("https://a.example/html.jpg", b"<html>", headers=HTML)
+    project.answer("https://a.example/noai.jpg", picture_bytes(2), headers={"X-Robots-Tag": "noai"})
+    project.finds(
+        "ana",
+        [
+            project.picture("https://a.example/x.jpg", same, "https://a.example/1"),
+            project.picture("https://b.example/y.jpg", same, "https://b.example/2"),
+            project.picture("https://a.example/z.jpg", picture_bytes(3), "https://a.example/page-gone.html"),
+            bing_result("https://a.example/404.jpg"),
+            bing_result("https://a.example/410.jpg"),
+            bing_result("https://a.example/html.jpg"),
+            bing_result("https://a.example/noai.jpg"),
+        ],
+    )
+    project.answer(bing_url("ana", 0, "license-L1"), b"<html>Are you a robot?</html>", headers=HTML)
+    for _ in range(4):
+        project.run()
+    assert all(any("bing" in path for path in counts) for counts in asked), "the search is made again each time"
+    total = sum(asked, start=Counter())
+    assert {path: count for path, count in total.items() if path.endswith((".jpg", ".html", "/1", "/2"))} == {
+        "a.example/x.jpg": 1,
+        "a.example/1": 1,
+        "b.example/y.jpg": 1,
+        "b.example/2": 1,
+        "a.example/z.jpg": 1,
+        "a.example/page-gone.html": 2,
+        "a.example/404.jpg": 2,
+        "a.example/410.jpg": 1,
+        "a.example/html.jpg": 1,
+        "a.example/noai.jpg": 1,
+    }
+    assert [project.fetch(f"https://a.example/{name}.jpg")["attempts"] for name in ("404", "410", "html")] == [2, 1, 1]
+    assert project.fetch("https://b.example/y.jpg")["outcome"] == "duplicate"
+
+
+def test_neither_a_refresh_nor_a_changed_bound_asks_for_what_is_gone(project, asked):
+    project.crawl = {"attempts": 2}
+    project.person("ana")
+    project.answer("https://a.example/410.jpg", status=410)
+    project.finds(
+        "ana",
+        [
+            project.picture("https://a.example/x.jpg", picture_bytes(1), "https://a.example/1"),
+            *(bing_result(f"https://a.example/{name}.jpg") for name in ("404", "410")),
+        ],
+    )
+    project.run()
+    for _ in range(3):
+        project.run(refresh=True)
+    project.crawl |= {"min_side_px": 32}
+    project.run()
+    total = sum(asked, start=Counter())
+    assert {name: total[f"a.example/{name}.jpg"] for name in ("x", "404", "410")} == {"x": 1, "404": 2, "410": 1}
+
+
+def test_a_picture_that_repeats_another_takes_its_place_when_that_is_taken_down(project, asked):
+    same = picture_bytes(1)
+    project.person("ana")
+    project.finds(
+        "ana",
+        [
+            project.picture("https://a.example/x.jpg", same, "https://a.example/1"),
+            project.picture("https://b.example/y.jpg", same, "https://b.example/2"),
+        ],
+    )
+    project.run()
+    project.takedowns(("picture", "https://a.example/x.jpg"))
+    project.run()
+    assert project.table("images").select("url", "page_url").rows() == [
+        ("https://b.example/y.jpg", "https://b.example/2")
+    ]
+    assert "b.example/y.jpg" not in asked[1]
+
+
+@pytest.mark.parametrize("member", [store.RESPONSES, store.EVIDENCE, store.INPUTS, shards.ROWS])
+def test_a_shard_that_another_version_of_the_program_wrote_is_made_anew(project, member):
+    project.person("ana")
+    project.finds("ana", [project.picture("https://a.example/x.jpg", picture_bytes(1), "https://a.example/1")])
+    project.run()
+    path = project.workspace.shard("crawl", "ana")
+    before = project.table("images")
+    places = shards.members(path)
+    contents = {name: shards.read(path, *place) for name, place in places.items() if name != shards.DIGEST}
+    other = io.BytesIO()
+    pl.DataFrame({"image_id": ["f" * 64], "of_another": ["version"]}).write_parquet(other)
+    contents[member] = b"[1]" if member == store.INPUTS else other.getvalue()
+    with tarfile.open(path, "w") as tar:
+        for name, data in contents.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    assert store.recall(path) == store.Memory(None, {})
+    project.run()
+    assert project.table("images").drop("offset").equals(before.drop("offset"))
+
+
+class Body(bytes):
+    """Bytes that are counted while they are there."""
+
+    alive = 0
+    most = 0
+
+    def __new__(cls, data: bytes):
+        Body.alive += 1
+        Body.most = max(Body.most, Body.alive)
+        return super().__new__(cls, data)
+
+    def __del__(self):
+        Body.alive -= 1
+
+
+def test_memory_holds_the_bodies_on_their_way_and_not_those_that_wait_for_the_examiner(project, monkeypatch):
+    read, look = fetch._read, examine.examine
+
+    async def counted(response, max_bytes):
+        return Body(await read(response, max_bytes))
+
+    def slowly(*arguments):
+        time.sleep(0.02)
+        return look(*arguments)
+
+    monkeypatch.setattr(fetch, "_read", counted)
+    monkeypatch.setattr(collect.examine, "examine", slowly)
+    monkeypatch.setattr(Body, "most", 0)
+    project.crawl = {"concurrency": 4}
+    project.person("ana")
+    names = [f"https://a.example/{number}.jpg" for number in range(60)]
+    project.finds("ana", [project.picture(name, picture_bytes(number)) for number, name in enumerate(names)])
+    project.run()
+    assert project.table("images").height == 60
+    assert 1 <= Body.most <= 3 * 4
