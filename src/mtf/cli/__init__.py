@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mtf.cli import audit, dataset, label, project, publish, review, sample, stages, summary, takedown
+from mtf.cli import audit, compare, dataset, label, project, publish, review, sample, stages, summary, takedown
 from mtf.errors import MtfError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ sample.add_to(app)
 review.add_to(app)
 dataset.add_to(app)
 label.add_to(app)
+compare.add_to(app)
 
 
 def main() -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mtf.learn.runs import shown
 from mtf.params import IDENTITY, PRETRAINED, Task
 
 Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 COLUMNS = ("Model", "Training", "Accuracy", "Precision", "Recall", "F1 score", "Epochs", "Minutes")
+RECIPE_COLUMNS = ("Task", "Recipe", "Accuracy", "Macro F1", "Epochs", "Minutes")
+FIGURES = ("accuracy", "precision", "recall", "f1")
 # The tasks of the paper by the column that they are about, with the number of their table.
 NUMBERS = {IDENTITY: 5, "race": 6, "gender": 7, "age": 8}
 GUESSES = {"random_guess": "Random guess", "majority": "Commonest label"}
@@ -37,7 +40,7 @@ def _row(name: str, figures: Mapping[str, float], training: Mapping[str, float] 
     return {
         "model": guess or name.removesuffix(PRETRAINED),
         "training": None if guess else begun,
-        **{figure: figures[figure] for figure in ("accuracy", "precision", "recall", "f1")},
+        **{figure: figures[figure] for figure in FIGURES},
         "epochs": training["epochs"] if training else None,
         "minutes": training["train_minutes"] if training else None,
     }
@@ -45,19 +48,38 @@ def _row(name: str, figures: Mapping[str, float], training: Mapping[str, float] 
 
 def markdown(found: Sequence[Mapping[str, Any]]) -> str:
     """The tables as GitHub shows them; the best figure of each column is bold, as in the paper."""
-    return "\n\n".join(_markdown(table) for table in found) + "\n"
+    return "\n".join(_markdown(table) for table in found)
 
 
 def _markdown(table: Mapping[str, Any]) -> str:
     number = f" (MTF, Table {table['table']})" if table["table"] else ""
-    figures = ("accuracy", "precision", "recall", "f1")
-    best = {figure: max(row[figure] for row in table["rows"]) for figure in figures}
-    lines = [f"**{table['task']}**{number}", "", _line(COLUMNS), _line(["---"] * len(COLUMNS))]
+    best = {figure: max(row[figure] for row in table["rows"]) for figure in FIGURES}
+    rows = []
     for row in table["rows"]:
-        shares = [_percent(row[figure], bold=row[figure] == best[figure]) for figure in figures]
+        shares = [_percent(row[figure], bold=row[figure] == best[figure]) for figure in FIGURES]
         others = ["N/A" if row[name] is None else str(row[name]) for name in ("epochs", "minutes")]
-        lines.append(_line([row["model"].replace("|", "\\|"), row["training"] or "N/A", *shares, *others]))
-    return "\n".join(lines)
+        rows.append([row["model"], row["training"] or "N/A", *shares, *others])
+    return f"**{table['task']}**{number}\n\n{lines(COLUMNS, rows)}"
+
+
+def recipes(found: Mapping[str, Any]) -> list[list[str]]:
+    """The rows of a comparison of recipes (metrics/compare/recipes.json), under RECIPE_COLUMNS."""
+    return [
+        [
+            task,
+            recipe,
+            *(shown(figures[name], unit="%", scale=100) for name in ("accuracy", "f1")),
+            shown(figures["epochs"], digits=1),
+            shown(figures["minutes"], digits=1),
+        ]
+        for task, by_recipe in found["tasks"].items()
+        for recipe, figures in by_recipe.items()
+    ]
+
+
+def lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown."""
+    return "".join(f"{_line(cells)}\n" for cells in (header, ["---"] * len(header), *rows))
 
 
 def _percent(share: float, *, bold: bool) -> str:
@@ -66,4 +88,5 @@ def _percent(share: float, *, bold: bool) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    escaped = (cell.replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"

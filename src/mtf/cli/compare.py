@@ -1,0 +1,74 @@
+"""`mtf compare`: trainings against each other, on this data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from mtf.workspace import Workspace
+
+app = typer.Typer(
+    help="Train networks in several ways on this data set, and compare what they come to.", no_args_is_help=True
+)
+
+Task = Annotated[
+    list[str] | None, typer.Option("--task", help="A task of params.yaml; may be repeated. Else those of train.tasks.")
+]
+Model = Annotated[str | None, typer.Option(help="NAME or NAME-pretrained. Else the first of train.models.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]
+
+
+def add_to(root: typer.Typer) -> None:
+    root.add_typer(app, name="compare")
+
+
+@app.command()
+def recipes(
+    model: Model = None,
+    task: Task = None,
+    recipes: Annotated[str, typer.Option(help="Recipes of params.yaml, with commas between them.")] = "mtf,modern",
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from params.yaml's on.")] = 3,
+    markdown: Markdown = False,
+) -> None:
+    """Train with each recipe on the same split from several seeds: means and deviations on the test split.
+
+    Figures are kept in metrics/compare/recipes.json; trainings that stand there are not done again.
+    """
+    from mtf import params
+    from mtf.stages import compare_recipes
+
+    workspace = Workspace.find()
+    typed = params.load(workspace.params)
+    found = compare_recipes.run(
+        workspace,
+        typed,
+        model=model or typed.train.models[0],
+        tasks=task or typed.train.tasks,
+        recipes=[name.strip() for name in recipes.split(",")],
+        seeds=seeds,
+    )
+    from mtf.learn import papers
+
+    _print(
+        papers.RECIPE_COLUMNS,
+        papers.recipes(found),
+        title=f"{found['model']}, {seeds} seed{'s' * (seeds > 1)} each",
+        markdown=markdown,
+    )
+
+
+def _print(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str, markdown: bool) -> None:
+    if markdown:
+        from mtf.learn import papers
+
+        print(f"**{title}**\n\n{papers.lines(header, rows)}", end="")
+        return
+    left, figures = header[:2], header[2:]
+    table = Table(*left, *(Column(name, justify="right") for name in figures), title=title)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
