@@ -38,7 +38,7 @@ class Revision:
             with self._files.open(path, "rb") as stream:
                 return stream.read()
         except (OSError, KeyError, DataIndexError, DvcException):
-            if why := self._why_unreadable(path):
+            if why := _why_unreadable(self._files, path):
                 raise BadInput(f"{self}: {path}: {why}") from None
             return None
 
@@ -70,25 +70,9 @@ class Revision:
             found = sorted(path.lstrip("/") for path in self._files.find(folder))
         except (OSError, DataIndexError):
             found = []
-        if found in ([], [folder]) and (why := self._why_unreadable(folder)):
+        if found in ([], [folder]) and (why := _why_unreadable(self._files, folder)):
             raise BadInput(f"{self}: {folder}: {why}")
         return found
-
-    def _why_unreadable(self, path: str) -> str | None:
-        """Why a file that this version names cannot be read; None where it names no such file."""
-        from dvc_data.index import DataIndexError
-
-        place = next((p for p in (path, *map(str, PurePosixPath(path).parents)) if self._files.exists(p)), ".")
-        about = self._files.info(place)
-        if "md5" not in about:
-            return UNRECORDED if about.get("dvc_info", {}).get("isout") else None
-        if place == path:
-            return GONE
-        try:
-            self._files.ls(place)
-        except (OSError, DataIndexError):
-            return GONE
-        return None
 
     def __str__(self) -> str:
         return self.name or "the working tree"
@@ -109,3 +93,20 @@ def _open(root: Path, name: str) -> Any:
     except (DvcException, SCMError, GitError) as error:
         raise BadInput(f"revision {name!r}: {' '.join(str(error).split())}") from None
     return files
+
+
+def _why_unreadable(files: Any, path: str) -> str | None:
+    """Why a file that a version names cannot be read; None where it names no such file."""
+    from dvc_data.index import DataIndexError
+
+    place = next((p for p in (path, *map(str, PurePosixPath(path).parents)) if files.exists(p)), ".")
+    about = files.info(place)
+    if "md5" not in about:
+        return UNRECORDED if about.get("dvc_info", {}).get("isout") else None
+    if place == path:
+        return GONE
+    try:
+        files.ls(place)
+    except (OSError, DataIndexError):
+        return GONE
+    return None

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import made_project
 import polars as pl
 import pytest
+import yaml
 from made_project import PEOPLE, made_params, make
 
 from mtf.cli.publish import lines_of
 from mtf.errors import BadInput
+from mtf.release import changes
 from mtf.release.changes import Changes
 from mtf.stages import diff
 from mtf.workspace import Workspace
@@ -30,7 +33,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         ["git", "config", "user.email", "made-up@example.org"],
         ["git", "config", "user.name", "made-up"],
         ["dvc", "init", "-q"],
-        ["dvc", "add", "-q", "build/split", "build/curate", "data"],
+        ["dvc", "add", "-q", "build/split", "build/curate", "build/crawl", "data"],
         ["git", "add", "-A"],
         ["git", "commit", "-qm", "first"],
         ["git", "tag", "v1"],
@@ -41,7 +44,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def _make_second_version(workspace: Workspace) -> None:
-    for folder in (workspace.stage("split"), workspace.stage("curate")):
+    for folder in (workspace.stage("split"), workspace.stage("curate"), workspace.stage("crawl")):
         shutil.rmtree(folder)
     make(workspace.root, people=made_project.changed(made_project.without(PEOPLE, "ada"), "bo.b", faces=6, strangers=0))
     (workspace.review / "rita" / "2.jsonl").write_text('{"line": 3}\n')
@@ -66,7 +69,7 @@ def found(project: Workspace) -> Changes:
 
 
 def test_people_who_came_and_went_are_named(found: Changes):
-    assert (found.identities_added, found.identities_removed) == ([], ["ada"])
+    assert (found.identities_added, found.identities_removed) == ({}, {"ada": "no longer on the roster"})
 
 
 def test_every_removed_image_has_its_reason(found: Changes):
@@ -93,10 +96,10 @@ def test_a_version_does_not_differ_from_itself(project: Workspace):
 
 def test_backwards_what_was_added_is_removed(project: Workspace, found: Changes):
     shutil.copytree(project.root, copy := project.root.parent / "copy")
-    subprocess.run(["dvc", "add", "-q", "build/split", "build/curate", "data"], cwd=copy, check=True)
+    subprocess.run(["dvc", "add", "-q", "build/split", "build/curate", "build/crawl", "data"], cwd=copy, check=True)
     subprocess.run(["git", "commit", "-qam", "second"], cwd=copy, check=True)
     back = diff.run(Workspace(copy), made_params(), "HEAD", "v1")
-    assert back.identities_added == ["ada"]
+    assert back.identities_added == {"ada": "newly on the roster"}
     assert sum(n for _, n in back.added) == sum(n for _, n in found.removed)
     assert back.decisions == (0, 1)
 
@@ -104,7 +107,7 @@ def test_backwards_what_was_added_is_removed(project: Workspace, found: Changes)
 def test_the_lines_for_a_terminal_and_the_json_say_the_same(found: Changes):
     assert list(lines_of(found))[:5] == [
         "identities removed: 1",
-        "  ada",
+        "  ada: no longer on the roster",
         "images added: 1",
         "  1 no longer wrong person",
         "images removed: 6",
@@ -115,13 +118,86 @@ def test_the_lines_for_a_terminal_and_the_json_say_the_same(found: Changes):
 def test_the_changelog_of_a_release_compares_it_with_the_previous_one(project: Workspace):
     made_project.release(project, made_params(release={"previous": "v1", "version": "0.2.0"}))
     text = (project.stage("release") / "CHANGELOG.md").read_text()
-    assert text.startswith("# 0.2.0\n\nAgainst v1. Now 10 images of 2 people.\n\n## Identities removed\n\n- ada\n")
+    assert text.startswith(
+        "# 0.2.0\n\nAgainst v1. Now 10 images of 2 people.\n\n## Identities removed\n\n- ada: no longer"
+    )
     assert "- 1: blurred\n" in text
 
 
 def test_the_first_release_says_that_it_is_the_first(data_set: Workspace):
     text = (data_set.stage("release") / "CHANGELOG.md").read_text()
     assert text == "# 0.1.0\n\nThe first release: 15 images of 3 people.\n"
+
+
+@pytest.fixture
+def spoilt(project: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the project, to spoil."""
+    shutil.copytree(project.root, tmp_path / "copy", symlinks=True)
+    return Workspace(tmp_path / "copy")
+
+
+def ask(workspace: Workspace, kind: str, value: str) -> None:
+    with workspace.takedowns.open("a") as file:
+        file.write(f"added_at,kind,value,reason,requested_by,reference\n2024-06-01,{kind},{value},,,\n")
+
+
+def take_down_at_the_crawl(workspace: Workspace, url: str) -> None:
+    """The crawl refuses the address: there is no picture of it any more, and so no face and no exclusion."""
+    path = workspace.table("crawl", "fetches")
+    is_down = pl.col("url") == url
+    outcome = pl.when(is_down).then(pl.lit("taken_down")).otherwise("outcome").alias("outcome")
+    pl.read_parquet(path).with_columns(outcome).write_parquet(path)
+    for name in ("split/splits", "curate/exclusions"):
+        table = workspace.root / f"build/{name}.parquet"
+        gone = pl.read_parquet(path).filter(is_down)["image_id"]
+        pl.read_parquet(table).filter(~pl.col("image_id").is_in(gone.to_list())).write_parquet(table)
+
+
+def test_whoever_was_taken_down_is_counted_and_named_nowhere(spoilt: Workspace):
+    ask(spoilt, "identity", "ada")
+    found = diff.run(spoilt, made_params(), "v1", None)
+    assert (found.identities_removed, found.taken_down) == ({}, 1)
+    assert found.removed == [("taken down", 5), ("blurred", 1)]
+    texts = [
+        "\n".join(lines_of(found)),
+        json.dumps(found.as_json()),
+        changes.markdown(found, version="2.0.0", previous="v1", totals={"identities": 2, "images": 10}),
+    ]
+    assert [text for text in texts if "ada" in text] == []
+    assert "- 1 taken down\n" in texts[2]
+
+
+def test_a_picture_that_the_crawl_refuses_for_a_takedown_is_not_said_to_be_no_longer_found(spoilt: Workspace):
+    take_down_at_the_crawl(spoilt, "https://pictures.example/nul/1.jpg")
+    found = diff.run(spoilt, made_params(), "v1", None)
+    assert dict(found.removed) == {"no longer found": 5, "blurred": 1, "taken down": 1}
+    assert len(found.removed_faces) == 6
+    assert found.taken_down == 0
+
+
+def test_what_cannot_be_read_is_said_not_to_be_known_and_no_history_is_made_up(spoilt: Workspace):
+    for name in ("build/curate.dvc", "data.dvc"):
+        listed = yaml.safe_load((spoilt.root / name).read_text())["outs"][0]["md5"]
+        (spoilt.root / ".dvc/cache/files/md5" / listed[:2] / listed[2:]).unlink()
+    found = diff.run(spoilt, made_params(), "v1", "v1")
+    assert found.decisions is None
+    lines = list(lines_of(found))
+    assert "no difference in what is known" in lines
+    assert any(line.startswith("not known: v1: data/review: its data is neither in DVC's cache nor") for line in lines)
+    (spoilt.root / "build/split/splits.parquet").unlink()
+    make(spoilt.root, people=made_project.changed(PEOPLE, "nul", faces=9))
+    found = diff.run(spoilt, made_params(), "v1", None)
+    assert found.added == [("reason not known", 4)]
+
+
+def test_a_version_committed_without_dvc_lock_says_what_to_do(spoilt: Workspace):
+    for path in spoilt.root.glob("build/*.dvc"):
+        path.unlink()
+    (spoilt.root / "dvc.yaml").write_text("stages:\n  split:\n    cmd: x\n    outs: [build/split]\n")
+    subprocess.run(["git", "add", "-A"], cwd=spoilt.root, check=True)
+    subprocess.run(["git", "commit", "-qm", "no lock"], cwd=spoilt.root, check=True)
+    with pytest.raises(BadInput, match="does not say which data it had: run `dvc repro` there and commit"):
+        diff.run(spoilt, made_params(), "HEAD", None)
 
 
 @pytest.mark.parametrize("name", ["v9", "--upload-pack=x", "HEAD~7"])

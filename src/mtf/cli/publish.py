@@ -58,21 +58,29 @@ def add_to(app: typer.Typer) -> None:
 
 def lines_of(found: Changes) -> Iterator[str]:
     """The differences for a terminal, one a line; a title without entries is left out."""
+    decisions = zip(("added", "removed"), found.decisions or (0, 0), strict=True)
+    people = {"identities added": found.identities_added, "identities removed": found.identities_removed}
     counted = {
-        "identities added": [(name, None) for name in found.identities_added],
-        "identities removed": [(name, None) for name in found.identities_removed],
         "images added": found.added,
         "images removed": found.removed,
         "images in another split": found.moved,
         "labels that differ": found.relabelled,
-        "decisions": [(what, n) for what, n in zip(("added", "removed"), found.decisions, strict=True) if n],
+        "decisions": [(what, count) for what, count in decisions if count],
     }
-    if not any(counted.values()):
-        yield "no difference"
-    for title, entries in counted.items():
-        if entries:
-            total = len(entries) if entries[0][1] is None else sum(count or 0 for _, count in entries)
+    sections = {
+        **{
+            title: (len(reasons), [f"{name}: {why}" for name, why in reasons.items()])
+            for title, reasons in people.items()
+        },
+        "identities taken down": (found.taken_down, []),
+        **{title: (sum(n for _, n in each), [f"{n:,} {name}" for name, n in each]) for title, each in counted.items()},
+    }
+    yield from (f"not known: {each}" for each in found.unknown)
+    if not any(total for total, _ in sections.values()):
+        yield "no difference" if not found.unknown else "no difference in what is known"
+    for title, (total, lines) in sections.items():
+        if total:
             yield f"{title}: {total:,}"
-            yield from (f"  {name}" if count is None else f"  {count:,} {name}" for name, count in entries[:SHOWN])
-            if len(entries) > SHOWN:
-                yield f"  … and {len(entries) - SHOWN} more"
+            yield from (f"  {line}" for line in lines[:SHOWN])
+            if len(lines) > SHOWN:
+                yield f"  … and {len(lines) - SHOWN} more"

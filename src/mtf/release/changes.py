@@ -1,9 +1,12 @@
-"""What differs between two versions of a data set: people and pictures that came and went, and why."""
+"""What differs between two versions of a data set: people and pictures that came and went, and why.
+
+Whoever asked to be taken down is counted, and named nowhere: a changelog is public.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,36 +14,59 @@ import polars as pl
 
 from mtf.release.distribution import Count
 from mtf.release.facts import Counted, tally
+from mtf.tables import Fetched, Reason
+from mtf.takedowns import Takedowns
 
 FACE = ["identity", "face_id"]
-NEW, GONE = "newly found", "no longer found"
+NEW, GONE, UNKNOWN = "newly found", "no longer found", "reason not known"
+NEW_PERSON, GONE_PERSON = "newly on the roster", "no longer on the roster"
+TAKEN_DOWN = Reason.TAKEN_DOWN.replace("_", " ")
+Why = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Version:
-    """`data` are the faces of the data set; `exclusions` says why others are not; `decisions` are ledger lines."""
+    """`data` are the faces of the data set, `exclusions` says why others are not, `fetches` what came of addresses.
+
+    `decisions` are ledger lines, `roster` the slugs. All but `data` may be None, not known, which `unknown` explains.
+    """
 
     data: pl.DataFrame
-    exclusions: pl.DataFrame
-    decisions: frozenset[str]
+    exclusions: pl.DataFrame | None
+    fetches: pl.DataFrame | None
+    decisions: frozenset[str] | None
+    roster: frozenset[str] | None
+    takedowns: Takedowns | None
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Changes:
-    """`added` and `removed` are faces by why; `decisions` are lines added to the ledger and lines gone from it."""
+    """`identities_added` and `identities_removed` have a reason each, `taken_down` counts those who asked for it.
 
-    identities_added: list[str]
-    identities_removed: list[str]
+    `added` and `removed` are faces by why; `decisions` are lines added to the ledger and lines gone from it, None
+    where one of the ledgers is not known. `unknown` says what could not be read, and so is not told.
+    """
+
+    identities_added: Why
+    identities_removed: Why
+    taken_down: int
     added: Counted
     removed: Counted
     removed_faces: list[str]
     moved: Counted
     relabelled: Counted
-    decisions: tuple[int, int]
+    decisions: tuple[int, int] | None
+    unknown: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
+        added, removed = self.decisions or (None, None)
         return {
-            "identities": {"added": self.identities_added, "removed": self.identities_removed},
+            "identities": {
+                "added": self.identities_added,
+                "removed": self.identities_removed,
+                "taken_down": self.taken_down,
+            },
             "faces": {
                 "added": dict(self.added),
                 "removed": dict(self.removed),
@@ -48,33 +74,88 @@ class Changes:
                 "relabelled": dict(self.relabelled),
             },
             "removed_faces": self.removed_faces,
-            "decisions": {"added": self.decisions[0], "removed": self.decisions[1]},
+            "decisions": {"added": added, "removed": removed},
+            "unknown": list(self.unknown),
         }
 
 
 def between(old: Version, new: Version, *, labels: Sequence[str]) -> Changes:
     """What became of each face of either version. `labels` are the label columns both have."""
-    added = new.data.join(old.data, on=FACE, how="anti")
-    removed = old.data.join(new.data, on=FACE, how="anti")
+    added = _with_reasons(new.data.join(old.data, on=FACE, how="anti"), of=new, other=old, words="no longer {}")
+    removed = _with_reasons(old.data.join(new.data, on=FACE, how="anti"), of=old, other=new, words="{}")
     both = old.data.join(new.data, on=FACE, how="inner", suffix="_new")
     people, others = set(old.data["identity"]), set(new.data["identity"])
+    down = {name for name in people - others if _is_taken_down(name, removed, new)}
+    named = removed.filter(~pl.col("identity").is_in(down), pl.col("why") != TAKEN_DOWN)
     return Changes(
-        identities_added=sorted(others - people),
-        identities_removed=sorted(people - others),
-        added=tally(_why(added, old.exclusions, otherwise=NEW, words="no longer {}")),
-        removed=tally(_why(removed, new.exclusions, otherwise=GONE, words="{}")),
-        removed_faces=[f"{identity}/{face}" for identity, face in removed.select(FACE).sort(FACE).iter_rows()],
+        identities_added=_reasons(others - people, added, old.roster, NEW_PERSON),
+        identities_removed=_reasons(people - others - down, removed, new.roster, GONE_PERSON),
+        taken_down=len(down),
+        added=tally(added["why"]),
+        removed=tally(removed["why"]),
+        removed_faces=[f"{identity}/{face}" for identity, face in named.select(FACE).sort(FACE).iter_rows()],
         moved=_differing(both, ["split"]),
         relabelled=_differing(both, labels),
-        decisions=(len(new.decisions - old.decisions), len(old.decisions - new.decisions)),
+        decisions=_decided(old.decisions, new.decisions),
+        unknown=(*old.unknown, *new.unknown),
     )
 
 
-def _why(faces: pl.DataFrame, exclusions: pl.DataFrame, *, otherwise: str, words: str) -> pl.Series:
-    """For each face, in words, the reason for which the other version excludes it."""
-    reasons = faces.join(exclusions.select(*FACE, "step", "reason"), on=FACE, how="left")
-    text = pl.format(words, pl.col("reason").str.replace_all("_", " "))
-    return reasons.select(why=pl.when(pl.col("reason").is_null()).then(pl.lit(otherwise)).otherwise(text))["why"]
+def _with_reasons(faces: pl.DataFrame, *, of: Version, other: Version, words: str) -> pl.DataFrame:
+    """`faces` of one version with `why`: in words, the reason for which the other version lacks each."""
+    silent = UNKNOWN if other.exclusions is None else NEW if words != "{}" else GONE
+    excluded = pl.DataFrame(schema={**dict.fromkeys(FACE, pl.String), "reason": pl.String})
+    if other.exclusions is not None:
+        excluded = other.exclusions.select(*FACE, "reason")
+    fetched = _fetched(faces, of, other)
+    down = [name for name in faces["identity"].unique() if other.takedowns and other.takedowns.of_identity(name)]
+    reason = (
+        pl.when(pl.col("identity").is_in(down))
+        .then(pl.lit(str(Reason.TAKEN_DOWN)))
+        .otherwise(pl.coalesce("reason", "outcome"))
+        .str.replace_all("_", " ")
+    )
+    return (
+        faces.join(excluded, on=FACE, how="left")
+        .join(fetched, on=["identity", "image_id"], how="left")
+        .with_columns(why=reason)
+        .with_columns(why=pl.when(pl.col("why").is_null()).then(pl.lit(silent)).otherwise(pl.format(words, "why")))
+    )
+
+
+def _fetched(faces: pl.DataFrame, of: Version, other: Version) -> pl.DataFrame:
+    """What came, in the other version, of the addresses of these faces' images, where they were not stored."""
+    keys = ["identity", "image_id"]
+    if of.fetches is None or other.fetches is None:
+        return pl.DataFrame(schema={**dict.fromkeys(keys, pl.String), "outcome": pl.String})
+    addresses = of.fetches.filter(pl.col("image_id").is_not_null()).select(*keys, "url")
+    outcomes = other.fetches.select("identity", "url", "outcome")
+    here = faces.select(keys).unique().join(addresses, on=keys).join(outcomes, on=["identity", "url"])
+    kept = pl.col("outcome").is_in([Fetched.STORED, Fetched.DUPLICATE])
+    first = (pl.col("outcome") != Fetched.TAKEN_DOWN, "outcome")
+    return here.filter(~kept.any().over(keys)).sort(*first).unique(keys, keep="first").select(*keys, "outcome")
+
+
+def _is_taken_down(identity: str, removed: pl.DataFrame, new: Version) -> bool:
+    asked = new.takedowns is not None and new.takedowns.of_identity(identity) is not None
+    return asked or set(removed.filter(pl.col("identity") == identity)["why"]) == {TAKEN_DOWN}
+
+
+def _reasons(identities: Iterable[str], faces: pl.DataFrame, roster: frozenset[str] | None, otherwise: str) -> Why:
+    """Identity → why it came or went: the roster, or what became of its faces, most frequent first."""
+    by_person: dict[str, Counted] = {
+        str(name): tally(rows["why"]) for (name,), rows in faces.group_by("identity") if name in set(identities)
+    }
+    return {
+        name: otherwise
+        if roster is not None and name not in roster
+        else ", ".join(f"{count} {why}" for why, count in by_person[name])
+        for name in sorted(by_person)
+    }
+
+
+def _decided(old: frozenset[str] | None, new: frozenset[str] | None) -> tuple[int, int] | None:
+    return None if old is None or new is None else (len(new - old), len(old - new))
 
 
 def _differing(both: pl.DataFrame, columns: Iterable[str]) -> Counted:
@@ -88,15 +169,17 @@ def _differing(both: pl.DataFrame, columns: Iterable[str]) -> Counted:
 
 def markdown(changes: Changes, *, version: str, previous: str, totals: Count) -> str:
     """The changelog of a release."""
+    down = f"{changes.taken_down:,} taken down" if changes.taken_down else ""
     parts = [
         f"# {version}",
         f"Against {previous}. Now {totals['images']:,} images of {totals['identities']:,} people.",
-        _section("Identities added", [(name, None) for name in changes.identities_added]),
-        _section("Identities removed", [(name, None) for name in changes.identities_removed]),
-        _section("Images added", changes.added),
-        _section("Images removed", changes.removed),
-        _section("Images in another split", changes.moved),
-        _section("Labels corrected", changes.relabelled),
+        _listed("Not known", changes.unknown),
+        _listed("Identities added", _people(changes.identities_added)),
+        _listed("Identities removed", [*_people(changes.identities_removed), *([down] if down else [])]),
+        _listed("Images added", _counted(changes.added)),
+        _listed("Images removed", _counted(changes.removed)),
+        _listed("Images in another split", _counted(changes.moved)),
+        _listed("Labels corrected", _counted(changes.relabelled)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -106,8 +189,13 @@ def first(*, version: str, totals: Count) -> str:
     return f"# {version}\n\nThe first release: {totals['images']:,} images of {totals['identities']:,} people.\n"
 
 
-def _section(title: str, entries: Sequence[tuple[str, int | None]]) -> str:
-    if not entries:
-        return ""
-    lines = [f"- {name}" if count is None else f"- {count:,}: {name}" for name, count in entries]
-    return f"## {title}\n\n" + "\n".join(lines)
+def _people(reasons: Mapping[str, str]) -> list[str]:
+    return [f"{name}: {why}" for name, why in reasons.items()]
+
+
+def _counted(entries: Counted) -> list[str]:
+    return [f"{count:,}: {name}" for name, count in entries]
+
+
+def _listed(title: str, lines: Sequence[str]) -> str:
+    return f"## {title}\n\n" + "\n".join(f"- {line}" for line in lines) if lines else ""

@@ -101,10 +101,15 @@ def changes(found: Mapping[str, Any] | None, previous: str | None) -> Section:
     """`found` is `Changes.as_json()`, None where there is no release before."""
     if found is None:
         return Section("changes", "Since the last release", ["There is no earlier release to compare with."])
-    counted = {f"images {what}": found["faces"][what] for what in ("added", "removed", "moved", "relabelled")}
+    faces, people = found["faces"], found["identities"]
+    counted = {f"images {what}": faces[what] for what in ("added", "removed", "moved", "relabelled")}
     rows = [[title, why, number(count)] for title, reasons in counted.items() for why, count in reasons.items()]
-    rows += [[f"identities {what}", name, "1"] for what in ("added", "removed") for name in found["identities"][what]]
+    named = {f"identities {what}": people[what] for what in ("added", "removed")}
+    rows += [[title, f"{name}: {why}", "1"] for title, reasons in named.items() for name, why in reasons.items()]
+    if people["taken_down"]:
+        rows.append(["identities removed", "taken down", number(people["taken_down"])])
+    unknown = [f"Not known: {each}." for each in found["unknown"]]
     if not rows:
-        return Section("changes", "Since the last release", [f"Nothing differs from {previous}."])
+        return Section("changes", "Since the last release", [f"Nothing differs from {previous}.", *unknown])
     table = Table(["What", "Why", "Count"], rows)
-    return Section("changes", "Since the last release", [f"Against {previous}."], tables=[("Changes", table)])
+    return Section("changes", "Since the last release", [f"Against {previous}.", *unknown], tables=[("Changes", table)])

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from mtf import tables
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+
+from mtf import takedowns
 from mtf.errors import BadInput
-from mtf.params import Params
+from mtf.params import IDENTITY, Params
 from mtf.release import changes
 from mtf.revisions import Revision
+from mtf.takedowns import Takedowns
 from mtf.workspace import Workspace
 
-SPLITS, EXCLUSIONS, LEDGER = "build/split/splits.parquet", "build/curate/exclusions.parquet", "data/review"
+SPLITS, EXCLUSIONS = "build/split/splits.parquet", "build/curate/exclusions.parquet"
+FETCHES, LEDGER = "build/crawl/fetches.parquet", "data/review"
+ROSTER, TAKEDOWNS = "data/roster.csv", "data/takedowns.csv"
+Found = TypeVar("Found")
 
 
 def run(workspace: Workspace, params: Params, old: str, new: str | None) -> changes.Changes:
@@ -20,17 +31,57 @@ def run(workspace: Workspace, params: Params, old: str, new: str | None) -> chan
 
 
 def version_of(revision: Revision) -> changes.Version:
+    """What the comparison needs of one version. Only the data set itself must be there: the rest may be unknown."""
     data = revision.table(SPLITS)
     if data is None:
-        raise BadInput(f"{revision}: no {SPLITS} there, or its data is neither in the cache nor in the remote")
-    exclusions = revision.table(EXCLUSIONS)
+        raise BadInput(f"{revision}: no {SPLITS} there; `dvc repro` makes it, and a commit names it in dvc.lock")
+    unknown: list[str] = []
     return changes.Version(
         data=data,
-        exclusions=tables.frame(tables.EXCLUSIONS, []) if exclusions is None else exclusions,
-        decisions=frozenset(_lines(revision)),
+        exclusions=_known(lambda: _there(revision, EXCLUSIONS, revision.table(EXCLUSIONS)), unknown),
+        fetches=_known(lambda: _there(revision, FETCHES, revision.table(FETCHES)), unknown),
+        decisions=_known(lambda: _decisions(revision), unknown),
+        roster=_known(lambda: _roster(revision), unknown),
+        takedowns=_known(lambda: _takedowns(revision), unknown),
+        unknown=tuple(unknown),
     )
 
 
-def _lines(revision: Revision) -> list[str]:
+def _known(find: Callable[[], Found], unknown: list[str]) -> Found | None:
+    """What `find` finds; None where it cannot, with the reason added to `unknown`."""
+    try:
+        return find()
+    except BadInput as error:
+        unknown.append(str(error))
+        return None
+
+
+def _there(revision: Revision, path: str, found: Found | None) -> Found:
+    if found is None:
+        raise BadInput(f"{revision}: no {path} there")
+    return found
+
+
+def _decisions(revision: Revision) -> frozenset[str]:
+    """The lines of the ledger; none where nobody has reviewed yet."""
     files = (revision.bytes_of(path) or b"" for path in revision.files_below(LEDGER) if path.endswith(".jsonl"))
-    return [line for data in files for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
+    lines = (line for data in files for line in data.decode("utf-8", "replace").splitlines())
+    return frozenset(line for line in lines if line.strip())
+
+
+def _roster(revision: Revision) -> frozenset[str]:
+    text = _there(revision, ROSTER, revision.bytes_of(ROSTER))
+    try:
+        return frozenset(pl.read_csv(text, columns=[IDENTITY], infer_schema=False)[IDENTITY])
+    except pl.exceptions.PolarsError as error:
+        raise BadInput(f"{revision}: {ROSTER}: {' '.join(str(error).split())}") from None
+
+
+def _takedowns(revision: Revision) -> Takedowns:
+    """The requests of that version; none where it has no file of them."""
+    text = revision.bytes_of(TAKEDOWNS)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Path(TAKEDOWNS).name
+        if text is not None:
+            path.write_bytes(text)
+        return takedowns.load(path)
