@@ -13,7 +13,7 @@ from mtf.errors import BadInput
 from mtf.review import ledger
 from mtf.room import progress
 from mtf.room.desk import Desk
-from mtf.room.material import Material
+from mtf.room.material import Key, Material
 from mtf.room.opening import desk_of, material_of
 from mtf.room.shown import sample_rows
 from mtf.tables import Step
@@ -53,7 +53,7 @@ def test_a_reason_of_an_earlier_step_takes_back_what_was_said_there(project: Cal
     face = desk.page().faces[0]
     desk.reject([face], "not_a_face")
     assert desk.verdict(face, Step.FACE) == ("reject", "not_a_face")
-    assert desk.owed(["ada"]).filter(face_id=face.face_id)["step"].to_list() == [None]
+    assert desk.owed_step(face) == (None, True)
     assert len(material.faces) == 2
 
 
@@ -79,6 +79,72 @@ def test_undo_takes_back_a_whole_page_and_shows_it_again(project: Callable[..., 
     assert desk.done[Step.FACE] == 0
     with pytest.raises(BadInput, match="nothing of this sitting is left to undo"):
         desk.undo()
+
+
+def test_the_undoing_of_a_label_leaves_the_face_at_the_step_it_is_at(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 3})
+    desk, _ = opened(workspace)
+    page = desk.page()
+    desk.label(page.faces[:1], "age", "Old")
+    desk.undo()
+    assert desk.page() == page
+    desk.accept(page.faces[:1])
+    assert written(workspace)["step"].to_list() == ["task_fit", "task_fit", "face"]
+    assert written(workspace)["verdict"].to_list() == ["label", "undo", "accept"]
+
+
+def test_the_undoing_of_a_reason_of_an_earlier_step_returns_the_face_to_its_own(
+    project: Callable[..., Workspace],
+) -> None:
+    workspace = project({"ada": 3})
+    desk, _ = opened(workspace)
+    desk.accept(desk.page().faces)
+    faces = desk.page().faces
+    desk.reject(faces, "not_a_face")
+    assert set(desk.undo()) == set(faces)
+    assert desk.page().step is Step.IDENTITY
+    assert set(desk.page().faces) == set(faces)
+    desk.accept(faces)
+    assert written(workspace).tail(3)["step"].to_list() == ["identity"] * 3
+
+
+def test_only_faces_of_the_pages_own_step_are_put_back_on_it(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 20})
+    desk, _ = opened(workspace)
+    first = desk.page().faces
+    desk.accept(first)
+    desk.label(first[:1], "age", "Old")
+    before = desk.page()
+    assert before.step is Step.FACE
+    desk.undo()
+    assert desk.page() == before
+    assert desk.undo() == list(first)
+    assert desk.page().faces == (*first, *before.faces)
+    assert desk.page().step is Step.FACE
+    assert desk.open_faces(Step.FACE) == 20
+
+
+def test_a_face_without_rivals_is_no_longer_asked_about_duplicates(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 2}, groups={"ada": [[0, 1]]})
+    desk, _ = opened(workspace)
+    while desk.page().step is not Step.DUPLICATE:
+        desk.accept(desk.page().faces)
+    one, other = desk.page().faces
+    desk.reject([one], "blurred")
+    assert (desk.page().step, desk.page().faces) == (Step.TASK_FIT, (other,))
+
+
+def test_a_skipped_face_comes_after_all_others_of_its_step(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 20})
+    desk, _ = opened(workspace)
+    skipped = desk.page().faces[:1]
+    desk.skip(skipped)
+    seen = []
+    while desk.page().step is Step.FACE and desk.page().faces != skipped:
+        seen += desk.page().faces
+        desk.accept(desk.page().faces)
+    assert len(seen) == 19
+    assert desk.page().faces == skipped
 
 
 def test_what_was_undone_is_open_again_for_the_next_sitting(project: Callable[..., Workspace]) -> None:
@@ -153,6 +219,103 @@ def test_the_joint_session_is_about_conflicts_alone_and_settles_them(project: Ca
     }
 
 
+def three_say(workspace: Workspace, accepted_by: list[set[int]]) -> list[Key]:
+    """Three reviewers accept so many of ada's faces, by number, and reject the others; the faces, sorted."""
+    faces: list[Key] = []
+    for reviewer, accepted in zip(("anna", "ben", "cyd"), accepted_by, strict=True):
+        desk, _ = opened(workspace, reviewer)
+        faces = sorted(desk.page().faces)
+        for number, face in enumerate(faces):
+            (desk.accept if number in accepted else desk.reject)([face])
+        desk.close()
+    return faces
+
+
+def test_a_panel_of_three_meets_over_every_split_vote_and_the_majority_stands_until_it_did(
+    project: Callable[..., Workspace],
+) -> None:
+    workspace = project({"ada": 4})
+    faces = three_say(workspace, [{0, 1, 2}, {0, 1}, {0}])
+    status = progress.measure(workspace, params.load(workspace.params))
+    assert status.conflicts["face"] == 2
+    assert status.held_back["face"] == 0
+    joint, material = opened(workspace, "ben", joint=True)
+    assert set(joint.page().faces) == {faces[1], faces[2]}
+    assert "face: 3 of 3 reviewers decided: 1 accept, 2 reject" in material.conflicts_of(faces[2])
+    outcomes = dict(material.outcomes.select("face_id", "outcome").iter_rows())
+    assert [outcomes[face.face_id] for face in faces] == ["accept", "accept", "reject", "reject"]
+    joint.accept([faces[2]])
+    joint.close()
+    after, material = opened(workspace, "anna")
+    settled = dict(material.settled.select("face_id", "verdict").iter_rows())
+    assert [settled[face.face_id] for face in faces] == ["accept", "accept", "accept", "reject"]
+    assert set(after.page().faces) == {faces[0], faces[1], faces[2]}
+    again, _ = opened(workspace, "cyd", joint=True)
+    assert again.page().faces == (faces[1],)
+    assert progress.measure(workspace, params.load(workspace.params)).conflicts["face"] == 1
+
+
+def everyone_accepts(workspace: Workspace, labels: dict[str, str | None]) -> None:
+    """The reviewers accept all faces at every step, and correct the age of the first to what each says."""
+    for reviewer, age in labels.items():
+        desk, _ = opened(workspace, reviewer)
+        while (page := desk.page()).faces:
+            if page.step is Step.TASK_FIT and age:
+                desk.label(sorted(page.faces)[:1], "age", age)
+            desk.accept(page.faces)
+        desk.close()
+
+
+def test_the_joint_session_settles_the_labels_that_the_panel_is_split_on(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 2})
+    everyone_accepts(workspace, {"anna": "Old", "ben": None, "cyd": None})
+    status = progress.measure(workspace, params.load(workspace.params))
+    assert status.label_conflicts["age"] == 1
+    assert "split on labels: 1 on age" in progress.as_text(status)
+    joint, material = opened(workspace, "ben", joint=True)
+    (face,) = joint.page().faces
+    assert (joint.page().step, joint.page().label) == (Step.TASK_FIT, "age")
+    assert "age: 2 Young, 1 Old of 3 reviewers" in material.conflicts_of(face)
+    with pytest.raises(BadInput, match="the panel is split on the label age of this face: give the label"):
+        joint.accept([face])
+    joint.label([face], "age", "Old")
+    assert joint.page().faces == ()
+    assert joint.undo() == [face]
+    assert joint.page().faces == (face,)
+    joint.label([face], "age", "Old")
+    joint.close()
+    said = written(workspace).filter("joint")
+    assert said["verdict"].to_list() == ["label", "undo", "label"]
+    _, material = opened(workspace, "anna")
+    assert material.label_outcomes.select("label", "decided_by").rows() == [("Old", "joint")]
+    assert material.conflicts.is_empty()
+
+
+def test_a_label_of_a_face_that_the_panel_rejected_is_no_matter(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 1})
+    for reviewer in ("anna", "ben", "cyd"):
+        desk, _ = opened(workspace, reviewer)
+        while (page := desk.page()).faces:
+            if page.step is not Step.TASK_FIT:
+                desk.accept(page.faces)
+                continue
+            if reviewer == "anna":
+                desk.label(page.faces, "age", "Old")
+            (desk.accept if reviewer == "anna" else desk.reject)(page.faces)
+        desk.close()
+    _, material = opened(workspace, "anna", joint=True)
+    assert material.conflicts["column"].to_list() == [None]
+
+
+def test_ones_own_corrections_are_shown_and_nobody_elses(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 2})
+    everyone_accepts(workspace, {"anna": "Old", "ben": None})
+    anna, material = opened(workspace, "anna")
+    assert sorted(sample_rows(anna, material, dataset="x")["own_age"].to_list(), key=str) == [None, "Old"]
+    ben, material = opened(workspace, "ben")
+    assert sample_rows(ben, material, dataset="x")["own_age"].to_list() == [None, None]
+
+
 def test_cropping_with_another_margin_orphans_no_decision(project: Callable[..., Workspace]) -> None:
     workspace = project({"ada": 5})
     before, material = opened(workspace)
@@ -185,3 +348,14 @@ def test_the_status_counts_what_is_done_and_what_is_open(project: Callable[..., 
     assert status.agreement["face"]["raw"] == 1.0
     assert sum(status.conflicts.values()) == 0
     assert "Fleiss' kappa" in progress.as_text(status)
+    assert status.silent == 0
+
+
+def test_the_status_says_how_many_of_the_panel_have_not_begun(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 2})
+    desk, _ = opened(workspace, "anna")
+    desk.accept(desk.page().faces)
+    desk.close()
+    status = progress.measure(workspace, params.load(workspace.params))
+    assert status.silent == 2
+    assert "(2 of the panel of 3 have decided nothing yet)" in progress.as_text(status)

@@ -51,6 +51,15 @@ def verdicts(votes: pl.DataFrame, *, reviewers: int) -> pl.DataFrame:
     return _overridden(decided, _joint_verdicts(votes, key), key).sort(key)
 
 
+def is_split() -> pl.Expr:
+    """Whether the reviewers who spoke were not of one mind, with a majority or without (MTF, section 3.3).
+
+    Over the rows of `verdicts` and `label_verdicts`; what was settled jointly is split no more. To accept and to
+    keep a face agree: it stays.
+    """
+    return pl.col("agreeing") < pl.col("given")
+
+
 def _needed(reviewers: int) -> pl.Expr:
     return pl.max_horizontal(pl.lit(reviewers), "given") // 2 + 1
 
@@ -113,7 +122,7 @@ def label_verdicts(
 
     `labels` and `votes` as `standing` gives them, `faces` with the roster's labels. A reviewer who accepted the face
     as fit for the tasks and corrected nothing speaks for the roster's label.
-    Columns: identity, face_id, column, label (null where not decided), outcome, decided_by, detail.
+    Columns: identity, face_id, column, label (null where not decided), outcome, decided_by, detail, agreeing, given.
     """
     key = [*FACE, "column"]
     corrected = labels.select(key).unique()
@@ -135,6 +144,8 @@ def label_verdicts(
         label=pl.when(pl.col("outcome") == Outcome.ACCEPT).then("label"),
         decided_by=pl.format("panel {}/{}", "agreeing", "given"),
         detail=pl.format(f"{{}}: {{}} of {reviewers} reviewers", "column", "said"),
+        agreeing=pl.col("agreeing").cast(pl.Int64),
+        given=pl.col("given").cast(pl.Int64),
     )
     joint = _joint_labels(labels, key)
     return pl.concat([joint, decided.join(joint, on=key, how="anti").select(joint.columns)]).sort(key)
@@ -168,7 +179,8 @@ def _silent_consent(
 def _joint_labels(labels: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     joint = labels.filter("joint").sort("order").unique(key, keep="last", maintain_order=True)
     accepted = {"outcome": pl.lit(Outcome.ACCEPT.value), "decided_by": pl.lit(JOINT)}
-    return joint.select(*key, "label", **accepted, detail=pl.lit("decided together"))
+    alone = {"agreeing": pl.lit(1, pl.Int64), "given": pl.lit(1, pl.Int64)}
+    return joint.select(*key, "label", **accepted, detail=pl.lit("decided together"), **alone)
 
 
 def check_labels(decisions: pl.DataFrame, permitted: Mapping[str, Sequence[str]]) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,10 +21,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from mtf import params as parameters
+from mtf.fingerprint import fingerprint
 from mtf.room import database, opened, samples, shown
 from mtf.room.closing import dataset_name
 from mtf.room.media import Pictures, parse
-from mtf.room.opening import desk_of, material_of
+from mtf.room.opening import Renewal, desk_of, material_of, samples_made_from
 from mtf.workspace import Workspace
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -38,21 +41,51 @@ SETTINGS = {
 }
 
 
+def settings(workspace: Workspace, reviewer: str, *, joint: bool) -> dict[str, str]:
+    """What FiftyOne finds in its environment. Must be there before it is imported.
+
+    Each reviewer's data set is alone in its database: FiftyOne shows every data set of the database it is on to
+    whoever asks, and nobody may see another's verdicts. The place of the project is part of the name, so that two
+    checkouts of one project do not write over each other on one server.
+    """
+    place = [socket.gethostname(), str(workspace.root.resolve()), reviewer, joint]
+    return {**SETTINGS, "FIFTYONE_DATABASE_NAME": f"mtf-{fingerprint(*place)[:24]}"}
+
+
 def build(workspace: Workspace, params: parameters.Params, reviewer: str, *, joint: bool) -> opened.Opened:
     """Read the project, and bring the reviewer's data set up to date."""
+    importing = threading.Thread(target=_import_fiftyone, name="mtf-import")
+    importing.start()
+    sight = samples_made_from(workspace, reviewer, joint=joint)
     material, torn = material_of(workspace, params)
     for line in torn:
         print(f"  ledger: {line}", file=sys.stderr)
     desk = desk_of(workspace, material, reviewer, joint=joint, seed=params.seed)
+    page = desk.page()
     name = dataset_name(params.project.name, reviewer, joint=joint)
+    importing.join()
     began = time.monotonic()
-    data = shown.sample_rows(desk, material, dataset=name)
     dataset = samples.opened(name, list(material.labels))
-    added, changed, removed = samples.synchronise(dataset, data, progress=_shown(reviewer))
-    done = f"{added} added, {changed} changed, {removed} removed, in {time.monotonic() - began:.1f} s"
-    print(f"  {reviewer}: {data.height} faces; {done}", flush=True)
+    if dataset.info.get("made_from") == sight:
+        samples.without_pages(dataset)
+        done = "none changed"
+    else:
+        data = shown.sample_rows(desk, material, dataset=name)
+        added, changed, removed = samples.synchronise(dataset, data, progress=_shown(reviewer))
+        dataset.info["made_from"] = sight
+        dataset.save()
+        done = f"{added} added, {changed} changed, {removed} removed"
+    print(f"  {reviewer}: {material.faces.height} faces; {done}, in {time.monotonic() - began:.1f} s", flush=True)
     pictures = Pictures(workspace, material, max_pixels=params.crawl.max_pixels)
-    return opened.Opened(material, pictures, desk, name, dataset._sample_collection)
+    renewed = Renewal(workspace, joint=joint, seed=params.seed)
+    room = opened.Opened(material, pictures, desk, name, dataset._sample_collection, renewed)
+    room.show_page(page)
+    return room
+
+
+def _import_fiftyone() -> None:
+    """While the tables are read; whoever needs it then finds it there."""
+    import fiftyone.server.app  # noqa: F401
 
 
 def _shown(title: str) -> Callable[[Iterable[int], int], Iterable[int]]:
@@ -125,11 +158,10 @@ def main() -> None:
     parser.add_argument("--address", default=LOOPBACK[0])
     parser.add_argument("--port", type=int, required=True)
     asked = parser.parse_args()
-    os.environ.update(SETTINGS)
-    os.environ.setdefault("FIFTYONE_DATABASE_NAME", "mtf")
     if database.URI not in os.environ:
         parser.error(f"{database.URI} names the database")
     workspace = Workspace(asked.root)
+    os.environ.update(settings(workspace, asked.reviewer, joint=asked.joint))
     room = build(workspace, parameters.load(workspace.params), asked.reviewer, joint=asked.joint)
     serve(room, address=asked.address, port=asked.port)
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-import polars as pl
+import numpy as np
+from numpy.typing import NDArray
 
 from mtf.errors import BadInput, bad_value, listed
 from mtf.review.decision import Decision, Verdict
 from mtf.review.ledger import Sitting
 from mtf.room.material import Key, Material
-from mtf.room.queue import OPINIONS, STEPS
+from mtf.room.queue import DONE, STEPS, Rows
+from mtf.room.said import Said
 from mtf.tables import REVIEW_REASONS, Reason, Step
 
 STEP_OF_REASON = {reason: step for step, reasons in REVIEW_REASONS.items() for reason in reasons}
@@ -25,12 +27,16 @@ PAUSE_S = 120.0
 
 @dataclass(frozen=True)
 class Page:
-    """Faces to be judged together at a step. `run` is what the triage expects of them, `together` what they share."""
+    """Faces to be judged together at a step. `run` is what the triage expects of them, `together` what they share.
+
+    `label` is the column that a joint session has to settle for these faces; None where the question is the step's.
+    """
 
     step: Step | None
     run: str
     together: str | None
     faces: tuple[Key, ...]
+    label: str | None = None
 
 
 NOTHING_LEFT = Page(None, "", None, ())
@@ -39,11 +45,24 @@ NOTHING_LEFT = Page(None, "", None, ())
 class Plan(Protocol):
     """Where the next page comes from, and what a face is owed: `mtf.room.plan`."""
 
-    def next_page(self, opinions: pl.DataFrame) -> tuple[Page, dict[str, int]]: ...
+    def next_page(self, said: Said) -> tuple[Page, dict[str, int]]:
+        """The page to be judged next, and how many faces are open at each step."""
+        ...
 
-    def queue(self, opinions: pl.DataFrame) -> pl.DataFrame: ...
+    def counted(self, said: Said) -> dict[str, int]:
+        """Step → how many faces are open at it."""
+        ...
 
-    def owed_of(self, identities: Collection[str], opinions: pl.DataFrame) -> pl.DataFrame: ...
+    def owed(self, said: Said, rows: Rows | None = None) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+        """The step each face is owed (a place in STEPS, or DONE), and whether it is ready; of `rows`, or of all.
+
+        `rows` are all faces of some identities.
+        """
+        ...
+
+    def split_label(self, said: Said, row: int) -> str | None:
+        """The label of a face that a joint session has still to settle, where no verdict is left to be given."""
+        ...
 
 
 class Pace:
@@ -77,20 +96,21 @@ class Desk:
         self._sitting = sitting
         self._material = material
         self._plan = plan
-        # What was said of a face at a step, oldest first: an undo takes away the last.
-        self._said: dict[tuple[Key, Step], list[tuple[Verdict, Reason | None]]] = {}
-        self.done: Counter[Step] = Counter()
-        for *face, step, verdict, reason in material.opinions_of(reviewer, joint=joint).iter_rows():
-            self._say(Key(*face), Step(step), Verdict(verdict), reason and Reason(reason))
+        self._said = material.said_by(reviewer, joint=joint)
         self._page = NOTHING_LEFT
         self._open: dict[str, int] = {}
         self._actions: list[list[tuple[Key, Decision]]] = []
+
+    @property
+    def done(self) -> Counter[Step]:
+        """Step → the faces that this reviewer gave a verdict on."""
+        return self._said.done
 
     def page(self) -> Page:
         """The faces in front of the reviewer: what is left of the page, or the next one."""
         with self._lock:
             if not self._page.faces:
-                self._page, self._open = self._plan.next_page(self.opinions())
+                self._page, self._open = self._plan.next_page(self._said)
             return self._page
 
     def open_faces(self, step: Step) -> int:
@@ -103,6 +123,12 @@ class Desk:
             self._page = NOTHING_LEFT
             return self.page()
 
+    def renew(self, material: Material, plan: Plan) -> None:
+        """Go on with what others said meanwhile; the faces are the same, and the page stays as it is."""
+        with self._lock:
+            self._material, self._plan = material, plan
+            self._open = plan.counted(self._said)
+
     def accept(self, faces: Sequence[Key], *, at: Step | None = None) -> list[Key]:
         """Accept faces at the step each of them is at. Returns the faces decided, here and below.
 
@@ -110,8 +136,7 @@ class Desk:
         that has gone on since is refused (BadInput), and nothing is written.
         """
         with self._lock:
-            given = [(face, self._decision(face, self._step(face, at), Verdict.ACCEPT)) for face in faces]
-            return self._decide(given)
+            return self._decide([(face, self._acceptance(face, at)) for face in faces])
 
     def skip(self, faces: Sequence[Key], *, at: Step | None = None) -> list[Key]:
         """Leave faces for later."""
@@ -121,7 +146,8 @@ class Desk:
     def reject(self, faces: Sequence[Key], reason: str | None = None, *, at: Step | None = None) -> list[Key]:
         """Reject faces, at the step of the reason: the one a face is at, or one that it passed before.
 
-        Without a reason it is the first of the step's. Raises BadInput for a reason that is not asked yet.
+        Without a reason it is the first of the step's; of a duplicate, what the pictures say. Raises BadInput for a
+        reason that is not asked yet.
         """
         with self._lock:
             return self._decide([(face, self._rejection(face, reason, at)) for face in faces])
@@ -157,41 +183,32 @@ class Desk:
             self._sitting.append(*(decision.undone(time=now) for _, decision in reversed(action)))
             self._actions.pop()
             for face, decision in reversed(action):
-                self._unsay(face, decision.step)
-            faces = list(dict.fromkeys(face for face, _ in action))
-            self._put_back(faces, action[0][1].step)
-            return faces
+                self._unsay(face, decision)
+            self._open = self._plan.counted(self._said)
+            self._put_back([face for face, said in action if said.verdict is not Verdict.LABEL or self._asked(face)[1]])
+            return list(dict.fromkeys(face for face, _ in action))
 
     def verdict(self, face: Key, step: Step) -> tuple[Verdict, Reason | None] | None:
         """What this reviewer says of a face at a step, with the reason: accept, reject, keep or skip."""
-        said = self._said.get((face, step), [])
-        return next((verdict for verdict in reversed(said) if verdict[0] is not Verdict.LABEL), None)
+        return self._said.verdict(self._material.row(face), step)
 
-    def opinions(self) -> pl.DataFrame:
-        """All verdicts of this reviewer (queue.OPINIONS), this sitting's skips among them."""
+    @property
+    def said(self) -> Said:
+        """All that this reviewer said; to be read only."""
+        return self._said
+
+    def owed(self) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+        """For all faces, as `Plan.owed`."""
         with self._lock:
-            return self._opinions(self._said)
+            return self._plan.owed(self._said)
 
-    def owed(self, identities: Collection[str]) -> pl.DataFrame:
-        """The faces of some people with the `step` this reviewer owes them, and whether it is `ready`."""
+    def owed_step(self, face: Key) -> tuple[Step | None, bool]:
+        """The step that this reviewer owes a face, and whether it can be judged already."""
         with self._lock:
-            faces = [face for identity in identities for face in self._material.faces_of(identity)]
-            about = [(face, step) for face in faces for step in STEPS]
-            return self._plan.owed_of(identities, self._opinions(about))
-
-    def _opinions(self, places: Iterable[tuple[Key, Step]]) -> pl.DataFrame:
-        given = ((face, step, self.verdict(face, step)) for face, step in places)
-        rows = [(*face, str(step), *verdict) for face, step, verdict in given if verdict is not None]
-        return pl.DataFrame(rows, schema=OPINIONS, orient="row")
-
-    def judged(self) -> set[Key]:
-        """The faces that this reviewer said anything of."""
-        with self._lock:
-            return {face for (face, _), said in self._said.items() if said}
-
-    def queue(self) -> pl.DataFrame:
-        """All faces in the order of this reviewer's queue, as `plan.ReviewPlan.queue`."""
-        return self._plan.queue(self.opinions())
+            rows = self._material.rows_of(face.identity)
+            steps, ready = self._plan.owed(self._said, rows)
+            place = int(np.flatnonzero(rows == self._material.row(face))[0])
+            return (STEPS[steps[place]] if steps[place] != DONE else None), bool(ready[place])
 
     def close(self) -> None:
         self._sitting.close()
@@ -206,29 +223,36 @@ class Desk:
         """The step a face is at; of a face that is done, the last one decided, so that a mind can be changed."""
         if self._page.step is not None and face in self._page.faces:
             return self._page.step
-        if (owed := self._owed_step(face)) is not None:
+        owed, ready = self.owed_step(face)
+        if owed is not None and ready:
             return owed
         decided = [step for step in STEPS if self.verdict(face, step) is not None]
         if not decided:
             raise BadInput("this face is not to be decided: the panel has settled it")
         return decided[-1]
 
-    def _owed_step(self, face: Key) -> Step | None:
-        found = self.owed([face.identity]).filter(pl.col("face_id") == face.face_id, pl.col("ready"))["step"]
-        return Step(found[0]) if len(found) and found[0] is not None else None
+    def _acceptance(self, face: Key, expected: Step | None) -> Decision:
+        step = self._step(face, expected)
+        if step is Step.TASK_FIT and (column := self._plan.split_label(self._said, self._material.row(face))):
+            raise BadInput(f"the panel is split on the label {column} of this face: give the label, or reject the face")
+        return self._decision(face, step, Verdict.ACCEPT)
 
     def _rejection(self, face: Key, reason: str | None, expected: Step | None) -> Decision:
         at = self._step(face, expected)
         permitted = [name for step in STEPS[: STEPS.index(at) + 1] for name in REVIEW_REASONS[step]]
-        given = reason or REVIEW_REASONS[at][0]
+        given = reason or (self._kind_of_duplicate(face) if at is Step.DUPLICATE else REVIEW_REASONS[at][0])
         if given not in permitted:
             raise bad_value(f"reason at the step {at}", str(given), listed(permitted, 20))
         return self._decision(face, STEP_OF_REASON[Reason(given)], Verdict.REJECT, reason=Reason(given))
 
+    def _kind_of_duplicate(self, face: Key) -> Reason:
+        same = (self._material.are_the_same_picture(face, rival) for rival in self._material.rivals(face))
+        return Reason.EXACT_DUPLICATE if any(same) else Reason.NEAR_DUPLICATE
+
     def _keeping(self, keeper: Key) -> list[tuple[Key, Decision]]:
         given = [(keeper, self._decision(keeper, Step.DUPLICATE, Verdict.KEEP))]
         for rival in self._material.rivals(keeper):
-            if rival in self._page.faces or self._owed_step(rival) is Step.DUPLICATE:
+            if rival in self._page.faces or self.owed_step(rival) == (Step.DUPLICATE, True):
                 exact = self._material.are_the_same_picture(keeper, rival)
                 reason = Reason.EXACT_DUPLICATE if exact else Reason.NEAR_DUPLICATE
                 given.append((rival, self._decision(rival, Step.DUPLICATE, Verdict.REJECT, reason=reason)))
@@ -262,40 +286,60 @@ class Desk:
         self._sitting.append(*(decision for _, decision in given))
         self._actions.append(given)
         for face, decision in given:
-            self._say(face, decision.step, decision.verdict, decision.reason)
+            self._say(face, decision)
         done = {face for face, decision in given if decision.verdict is not Verdict.LABEL}
-        self._take_away(done)
+        self._take_away(done | {face for face, _ in given if self._page.label})
         self.pace.mark(len(done))
         return [face for face, _ in given]
 
-    def _say(self, face: Key, step: Step, verdict: Verdict, reason: Reason | None) -> None:
-        before = self._counts_as_done(face, step)
-        self._said.setdefault((face, step), []).append((verdict, reason))
-        self.done[step] += self._counts_as_done(face, step) - before
+    def _say(self, face: Key, decision: Decision) -> None:
+        row = self._material.row(face)
+        for column, label in (decision.labels or {}).items():
+            self._said.correct(row, column, label)
+        if decision.verdict is not Verdict.LABEL:
+            self._said.say(row, decision.step, decision.verdict, decision.reason)
 
-    def _unsay(self, face: Key, step: Step) -> None:
-        before = self._counts_as_done(face, step)
-        self._said[face, step].pop()
-        self.done[step] += self._counts_as_done(face, step) - before
-
-    def _counts_as_done(self, face: Key, step: Step) -> bool:
-        said = self.verdict(face, step)
-        return said is not None and said[0] is not Verdict.SKIP
+    def _unsay(self, face: Key, decision: Decision) -> None:
+        row = self._material.row(face)
+        for column in decision.labels or {}:
+            self._said.uncorrect(row, column)
+        if decision.verdict is not Verdict.LABEL:
+            self._said.unsay(row, decision.step)
 
     def _take_away(self, done: set[Key]) -> None:
         left = tuple(face for face in self._page.faces if face not in done)
         self._count_open(len(left) - len(self._page.faces))
-        self._page = replace(self._page, faces=left)
+        self._page = replace(self._page, faces=self._still_owed(left))
 
-    def _put_back(self, faces: list[Key], step: Step) -> None:
-        page = self._page
-        if page.step is step:
-            rest = tuple(face for face in page.faces if face not in faces)
-            self._count_open(len(faces) + len(rest) - len(page.faces))
-            self._page = replace(page, faces=(*faces, *rest))
+    def _still_owed(self, faces: tuple[Key, ...]) -> tuple[Key, ...]:
+        """A verdict on one of a group of duplicates can leave another without rivals: nothing is asked of it then."""
+        if self._page.step is not Step.DUPLICATE:
+            return faces
+        return tuple(face for face in faces if self.owed_step(face)[0] is Step.DUPLICATE)
+
+    def _put_back(self, faces: list[Key]) -> None:
+        """Show undone faces again, as far as they are owed at one step: the page's, or else the first face's.
+
+        What else was undone comes again by itself.
+        """
+        at = {face: self._asked(face) for face in dict.fromkeys(faces)}
+        now = (self._page.step, self._page.label) if self._page.faces else (None, None)
+        if now not in at.values():
+            now = next((asked for asked in at.values() if asked[0] is not None), (None, None))
+        back = tuple(face for face, asked in at.items() if asked == now)
+        if now[0] is None or set(back) <= set(self._page.faces):
+            return
+        if now == (self._page.step, self._page.label):
+            rest = tuple(face for face in self._page.faces if face not in back)
+            self._page = replace(self._page, faces=(*back, *rest))
         else:
-            self._page = Page(step, "undone", None, tuple(faces))
-            self._count_open(len(faces))
+            self._page = Page(now[0], "undone", None, back, now[1])
+
+    def _asked(self, face: Key) -> tuple[Step | None, str | None]:
+        step, ready = self.owed_step(face)
+        if step is None or not ready:
+            return None, None
+        return step, self._plan.split_label(self._said, self._material.row(face)) if step is Step.TASK_FIT else None
 
     def _count_open(self, more: int) -> None:
         if self._page.step is not None:

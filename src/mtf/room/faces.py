@@ -63,8 +63,11 @@ def _with_sources(faces: pl.DataFrame, workspace: Workspace, params: Params, tod
     path = workspace.table("crawl", "evidence")
     if not path.is_file():
         return faces.with_columns(license=pl.lit(None, pl.String), creator=pl.lit(None, pl.String))
-    evidence = tables.read(tables.EVIDENCE, path)
-    judged = evidence.with_columns(policy.judge(evidence, params.licenses, today=today).alias("forbidden"))
+    evidence = tables.read(tables.EVIDENCE, path).drop("url", "page_url", "claim")
+    # As in curation: a picture without a record is one whose source states nothing.
+    recorded = images.select(*IMAGE, "claim").join(evidence, on=IMAGE, how="left", maintain_order="left")
+    recorded = recorded.with_columns(pl.col("stated").fill_null(tables.Stated.UNSTATED.value))
+    judged = recorded.with_columns(policy.judge(recorded, params.licenses, today=today).alias("forbidden"))
     permitted = judged.filter(pl.col("forbidden").is_null()).select(*IMAGE, "license", "creator")
     return faces.join(permitted, on=IMAGE, how="inner", maintain_order="left")
 

@@ -1,4 +1,4 @@
-"""What lies on the table for everyone: the faces, who voted how when the room was opened, and the embeddings."""
+"""What lies on the table for everyone: the faces, who voted how when the ledger was read, and the embeddings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import polars as pl
 from mtf.review import consensus, matching, standing
 from mtf.review.ledger import Ledger
 from mtf.room import triage
-from mtf.room.queue import FACE, OPINIONS, SETTLED
+from mtf.room.queue import FACE, OPINIONS, SETTLED, STEPS, Rows, Settled, groups_of, settled_of
+from mtf.room.said import Said
+from mtf.tables import Step
 
 
 class Key(NamedTuple):
@@ -23,7 +25,7 @@ class Key(NamedTuple):
 
 
 class Material:
-    """The faces (as `room.faces.load` gives them) and the ledger as it was read. Nothing here changes.
+    """The faces (as `room.faces.load` gives them) and the ledger as it was read. Nothing here changes; see `after`.
 
     `box_iou` and `reviewers` are those of params.yaml's `curate`; `labels` is column → permitted labels.
     `embeddings` is (faces, dimensions) in the order of `faces`, or None.
@@ -43,8 +45,24 @@ class Material:
         self.labels = labels
         self.reviewers = reviewers
         self.embeddings = embeddings
+        self._box_iou = box_iou
         self.matched = matching.match(ledger.decisions, faces, box_iou=box_iou)
         self.votes = standing.votes(self.matched)
+        self.corrections = standing.labels(self.matched)
+
+    def after(self, ledger: Ledger) -> Material:
+        """The same faces with what the ledger says by now."""
+        renewed = Material(
+            self.faces,
+            ledger,
+            box_iou=self._box_iou,
+            reviewers=self.reviewers,
+            labels=self.labels,
+            embeddings=self.embeddings,
+        )
+        of_faces = ("outlines", "groups", "_people", "_rows", "_keys", "_places", "_groups")
+        vars(renewed).update({name: vars(self)[name] for name in of_faces if name in vars(self)})
+        return renewed
 
     def opinions_of(self, reviewer: str, *, joint: bool = False) -> pl.DataFrame:
         """A reviewer's own verdicts (queue.OPINIONS), or the joint ones, whoever wrote them down."""
@@ -53,6 +71,13 @@ class Material:
         else:
             own = self.votes.filter(~pl.col("joint"), pl.col("reviewer") == reviewer)
         return own.select(*OPINIONS)
+
+    def said_by(self, reviewer: str, *, joint: bool = False) -> Said:
+        """A reviewer's word on every face, or the joint session's, ready to be added to."""
+        given = self.corrections.filter(pl.col("joint") == joint).sort("order")
+        own = given if joint else given.filter(pl.col("reviewer") == reviewer)
+        labels = own.unique([*FACE, "column"], keep="last", maintain_order=True).select(*FACE, "column", "label")
+        return Said(self.faces, self.opinions_of(reviewer, joint=joint), labels)
 
     @cached_property
     def outlines(self) -> np.ndarray | None:
@@ -79,9 +104,51 @@ class Material:
 
     @cached_property
     def conflicts(self) -> pl.DataFrame:
-        """The faces and steps on which the panel is split: identity, face_id, step, detail."""
-        split = self.outcomes.filter(pl.col("outcome") == consensus.Outcome.CONFLICT)
-        return split.select(*FACE, "step", "detail")
+        """What the panel was not of one mind on, once everyone has voted: what a joint session is for.
+
+        Columns: identity, face_id, step, column (null: the verdict; else the label), outcome, detail. Where there is a
+        majority it stands unless the joint session says otherwise.
+        """
+        split = self.outcomes.filter(consensus.is_split(), pl.col("given") >= self.reviewers)
+        verdicts = split.select(*FACE, "step", "outcome", "detail", column=pl.lit(None, pl.String))
+        labels = self._split_labels.select(*FACE, "column", "outcome", "detail", step=pl.lit(str(Step.TASK_FIT)))
+        return pl.concat([verdicts, labels.select(verdicts.columns)])
+
+    @cached_property
+    def label_outcomes(self) -> pl.DataFrame:
+        """The panel's word on the labels that anyone corrected, as `consensus.label_verdicts` gives it."""
+        return consensus.label_verdicts(
+            self.corrections, self.votes, self.faces, columns=list(self.labels), reviewers=self.reviewers
+        )
+
+    @property
+    def _split_labels(self) -> pl.DataFrame:
+        """Of the faces that the panel did not reject, where everyone has said whether they fit the tasks."""
+        rejected = self.settled.filter(pl.col("verdict") == consensus.Outcome.REJECT)
+        fit = self.outcomes.filter(pl.col("step") == str(Step.TASK_FIT))
+        everyone = fit.filter((pl.col("given") >= self.reviewers) | (pl.col("decided_by") == consensus.JOINT))
+        split = self.label_outcomes.filter(consensus.is_split())
+        return split.join(rejected, on=FACE, how="anti").join(everyone, on=FACE, how="semi")
+
+    @cached_property
+    def conflicts_by_row(self) -> pl.DataFrame:
+        """`conflicts` with `row`, the face's place in `faces`, and `place`, the step's in STEPS."""
+        return self._by_row(self.conflicts)
+
+    @cached_property
+    def undecided_by_row(self) -> pl.DataFrame:
+        """Where too few have voted: row, place, and `panel`, which is undecided."""
+        undecided = str(consensus.Outcome.UNDECIDED)
+        waiting = self._by_row(self.outcomes.filter(pl.col("outcome") == undecided))
+        return waiting.select("row", "place", panel=pl.lit(undecided))
+
+    def _by_row(self, concerned: pl.DataFrame) -> pl.DataFrame:
+        places = {str(step): place for place, step in enumerate(STEPS)}
+        met = self.faces.select(FACE).with_row_index("row").join(concerned, on=FACE)
+        placed = met.with_columns(
+            pl.col("row").cast(pl.Int64), place=pl.col("step").replace_strict(places, return_dtype=pl.Int64)
+        )
+        return placed.sort("row", "place", maintain_order=True)
 
     def conflicts_of(self, face: Key) -> str:
         """How the panel is split on a face, in words; empty where it is not."""
@@ -108,14 +175,34 @@ class Material:
         return first is not None and first == exact[self.row(other)]
 
     def faces_of(self, identity: str) -> list[Key]:
-        return self._people.get(identity, [])
+        return [self.key(row) for row in self.rows_of(identity)]
+
+    def rows_of(self, identity: str) -> Rows:
+        """The places of an identity's faces in `faces`."""
+        return self._people.get(identity, np.zeros(0, np.int64))
 
     @cached_property
-    def _people(self) -> dict[str, list[Key]]:
-        found: dict[str, list[Key]] = {}
-        for key in self._rows:
-            found.setdefault(key.identity, []).append(key)
-        return found
+    def _people(self) -> dict[str, Rows]:
+        grouped = self.faces.select("identity").with_row_index("row").group_by("identity", maintain_order=True)
+        return {identity: np.array(rows) for identity, rows in grouped.agg("row").iter_rows()}
+
+    @cached_property
+    def groups(self) -> Rows:
+        """As `queue.groups_of`."""
+        return groups_of(self.faces)
+
+    @cached_property
+    def words(self) -> Settled:
+        """What the panel has settled, as arrays."""
+        return settled_of(self.faces, self.settled)
+
+    def key(self, row: int) -> Key:
+        """The face in that place of `faces`."""
+        return self._keys[row]
+
+    @cached_property
+    def _keys(self) -> list[Key]:
+        return list(self._rows)
 
     @cached_property
     def _rows(self) -> dict[Key, int]:

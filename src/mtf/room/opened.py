@@ -7,34 +7,52 @@ to date behind the reviewer's back, and made good when the room is opened again 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
-from mtf.errors import BadInput
-from mtf.room.desk import Desk
+from mtf.errors import BadInput, MtfError
+from mtf.room.desk import Desk, Page, Plan
 from mtf.room.material import Key, Material
 from mtf.room.media import Asked, Pictures
 from mtf.room.queue import FACE
 from mtf.room.samples import sample_id
-from mtf.room.shown import accepted_of, sample_updates
+from mtf.room.shown import accepted_of, page_updates, panel_updates, sample_updates
 
 log = logging.getLogger(__name__)
+
+# What others said meanwhile is read this often at most, and never for more than a twentieth of the time.
+REFRESH_S = 3.0
+REFRESH_SHARE = 20
 
 
 @dataclass
 class Opened:
-    """What the operators of the plugin act on: one reviewer's desk, and the data set that shows it."""
+    """What the operators of the plugin act on: one reviewer's desk, and the data set that shows it.
+
+    `renewed` gives the material after what the ledger says by now, with a plan for it; None where it says no more.
+    """
 
     material: Material
     pictures: Pictures
     desk: Desk
     dataset: str
     collection: Any
+    renewed: Callable[[Material], tuple[Material, Plan] | None] = lambda _: None
     _behind: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "mtf-review-mirror"))
+    _shown_page: Page | None = None
+    _closed: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        names = self.material.faces.select(FACE).iter_rows()
+        self._by_id = {sample_id(*key): Key(*key) for key in names}
+        self._refreshing = threading.Thread(target=self._keep_fresh, name="mtf-review-others", daemon=True)
+        self._refreshing.start()
 
     def desk_of(self, dataset: str | None) -> Desk:
         """Raises BadInput where the data set is not the reviewer's: nobody decides in another's name."""
@@ -48,10 +66,6 @@ class Opened:
         if None in found:
             raise BadInput("this sample is not a face of the review; reload the page")
         return [key for key in found if key is not None]
-
-    def __post_init__(self) -> None:
-        names = self.material.faces.select(FACE).iter_rows()
-        self._by_id = {sample_id(*key): Key(*key) for key in names}
 
     def bytes_of(self, asked: Asked) -> bytes:
         """The JPEG asked for. Raises KeyError where there is no such face, OSError where its shard cannot be read."""
@@ -75,15 +89,43 @@ class Opened:
     def show(self, changed: Sequence[Key]) -> None:
         """Bring the samples of `changed` faces, and of their duplicate groups, up to date, later."""
         if changed:
-            self._behind.submit(self._show, list(changed))
+            self._behind.submit(self._write, lambda: sample_updates(self.desk, self.material, changed))
 
-    def _show(self, changed: list[Key]) -> None:
+    def show_page(self, page: Page) -> None:
+        """Let the saved views begin with the page, later."""
+        before, self._shown_page = self._shown_page, page
+        if before is None or before.faces != page.faces:
+            self._behind.submit(self._write, lambda: page_updates(page, before))
+
+    def _write(self, updates: Callable[[], list[Any]]) -> None:
         try:
-            self.collection.bulk_write(sample_updates(self.desk, self.material, changed), ordered=False)
+            if found := updates():
+                self.collection.bulk_write(found, ordered=False)
         except Exception as error:  # MongoDB gone, or anything else: the ledger has the decision
             log.warning("the screen of %s lags: %s", self.dataset, " ".join(str(error).split())[:200])
 
+    def _keep_fresh(self) -> None:
+        wait_s = REFRESH_S
+        while not self._closed.wait(wait_s):
+            began = time.monotonic()
+            try:
+                self.refresh()
+            except (MtfError, OSError) as error:  # a ledger that is being put in order; what stood goes on standing
+                log.warning("what others said meanwhile is not shown: %s", error)
+            wait_s = max(REFRESH_S, REFRESH_SHARE * (time.monotonic() - began))
+
+    def refresh(self) -> None:
+        """Take in what was said since the ledger was read last, by others and here."""
+        found = self.renewed(self.material)
+        if found is None:
+            return
+        before, (self.material, plan) = self.material, found
+        self.desk.renew(self.material, plan)
+        self._behind.submit(self._write, lambda: panel_updates(self.desk, before, self.material))
+
     def close(self) -> None:
+        self._closed.set()
+        self._refreshing.join()
         self._behind.shutdown(wait=True)
         self.desk.close()
 

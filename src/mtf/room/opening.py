@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
+from pathlib import Path
 
+from mtf.fingerprint import fingerprint
 from mtf.params import Params
 from mtf.review import consensus, ledger
 from mtf.room import embeddings, faces
-from mtf.room.desk import Desk
+from mtf.room.desk import Desk, Plan
 from mtf.room.material import Material
 from mtf.room.plan import PAGE_FACES, JointPlan, ReviewPlan
 from mtf.workspace import Workspace
+
+# What the samples are made from, and by which code.
+TABLES = (
+    ("crop", "faces"),
+    ("crawl", "images"),
+    ("crawl", "evidence"),
+    ("screen", "screening"),
+    ("label", "hints"),
+)
+CODE = ("mtf.room", "mtf.review", "mtf.licenses", "mtf.tables", "mtf.takedowns")
 
 
 def material_of(workspace: Workspace, params: Params) -> tuple[Material, list[str]]:
@@ -30,12 +43,51 @@ def material_of(workspace: Workspace, params: Params) -> tuple[Material, list[st
     return material, read.torn
 
 
+class Renewal:
+    """Reads the ledger again where it has changed since the last time."""
+
+    def __init__(self, workspace: Workspace, *, joint: bool, seed: int) -> None:
+        self._workspace = workspace
+        self._joint = joint
+        self._seed = seed
+        self._read = self._sizes()
+
+    def _sizes(self) -> dict[str, tuple[int, int]]:
+        sittings = ((path, path.stat()) for path in self._workspace.review.glob("*/*.jsonl"))
+        return {str(path): (state.st_size, state.st_mtime_ns) for path, state in sittings}
+
+    def __call__(self, material: Material) -> tuple[Material, Plan] | None:
+        """The material after what the ledger says by now, and a plan for it; None where it says nothing new."""
+        if (sizes := self._sizes()) == self._read:
+            return None
+        renewed = material.after(ledger.read(self._workspace.review))
+        self._read = sizes
+        return renewed, plan_of(renewed, joint=self._joint, seed=self._seed)
+
+
+def samples_made_from(workspace: Workspace, reviewer: str, *, joint: bool) -> str:
+    """A digest of all that a reviewer's samples are made from: where it is the same, so are they."""
+    made = [workspace.table(*names) for names in TABLES]
+    people = [workspace.params, workspace.roster, workspace.takedowns]
+    files = [*made, *people, *sorted(workspace.review.glob("*/*.jsonl"))]
+    digests = {workspace.relative(path): file_digest(path) for path in files if path.is_file()}
+    return fingerprint(reviewer, joint, str(datetime.now(UTC).date()), digests, code=CODE)
+
+
 def desk_of(
     workspace: Workspace, material: Material, reviewer: str, *, joint: bool, page_faces: int = PAGE_FACES, seed: int = 0
 ) -> Desk:
     """A desk with a sitting of its own, for a reviewer's own verdicts or for the joint session they write down."""
-    if joint:
-        plan: ReviewPlan | JointPlan = JointPlan(material, page_faces=page_faces)
-    else:
-        plan = ReviewPlan(material, page_faces=page_faces, seed=seed)
+    plan = plan_of(material, joint=joint, page_faces=page_faces, seed=seed)
     return Desk(ledger.Sitting(workspace.review, reviewer), material, plan, reviewer=reviewer, joint=joint)
+
+
+def file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def plan_of(material: Material, *, joint: bool, page_faces: int = PAGE_FACES, seed: int = 0) -> ReviewPlan | JointPlan:
+    if joint:
+        return JointPlan(material, page_faces=page_faces)
+    return ReviewPlan(material, page_faces=page_faces, seed=seed)

@@ -6,6 +6,7 @@ comes from says who the reviewer is.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import fiftyone.operators as foo
@@ -19,6 +20,8 @@ from mtf.room.queue import STEPS
 from mtf.room.samples import TITLES, sample_id
 from mtf.tables import REVIEW_REASONS, Step
 
+log = logging.getLogger(__name__)
+
 
 def describe(desk: Desk, page: Page, labels: dict[str, Any]) -> dict[str, Any]:
     """The page and the progress, as the screen shows them."""
@@ -31,6 +34,7 @@ def describe(desk: Desk, page: Page, labels: dict[str, Any]) -> dict[str, Any]:
         "step": str(page.step) if page.step else None,
         "run": page.run,
         "together": page.together,
+        "settle": page.label,
         "page": [sample_id(*face) for face in page.faces],
         "reasons": [str(reason) for step in before for reason in REVIEW_REASONS[step]],
         "labels": labels,
@@ -58,12 +62,19 @@ class _Asked(foo.Operator):
         try:
             desk = room().desk_of(ctx.request_params.get("dataset_name"))
             done = self.work(ctx, desk)
-            room().show(done)
-            answer = describe(desk, desk.page(), dict(room().material.labels))
         except MtfError as error:
             # Said on the screen in one line; a traceback would help nobody who reviews.
             return {"refused": str(error)}
-        return answer | {"done": len(done), "said": self.said(ctx.params, done)}
+        # From here on the decision is in the ledger, whatever becomes of the next page: it must not be called lost.
+        said = {"done": len(done), "said": self.said(ctx.params, done)}
+        try:
+            room().show(done)
+            page = desk.page()
+            room().show_page(page)
+            return describe(desk, page, dict(room().material.labels)) | said
+        except Exception as error:
+            log.exception("the next page failed")
+            return said | {"saved_but": " ".join(f"{type(error).__name__} {error}".split())[:200]}
 
     def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
         raise NotImplementedError
@@ -181,7 +192,10 @@ class Progress(_Asked):
 
     def execute(self, ctx: foo.ExecutionContext) -> dict[str, Any]:
         answer = super().execute(ctx)
-        return answer | {"everyone": room().everyone()} if "refused" not in answer else answer
+        if "refused" in answer:
+            return answer
+        everyone = room().everyone()
+        return answer | {"everyone": everyone, "silent": max(room().material.reviewers - len(everyone), 0)}
 
 
 def register(plugin: Any) -> None:

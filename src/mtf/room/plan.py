@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mtf.room import triage
 from mtf.room.desk import NOTHING_LEFT, Page
 from mtf.room.material import Key, Material
-from mtf.room.queue import FACE, STEPS, funnel, in_order, owed
+from mtf.room.queue import (
+    DONE,
+    DUPLICATE,
+    FACE,
+    NOTHING,
+    REJECT,
+    SKIP,
+    STEPS,
+    Rows,
+    Settled,
+    counted,
+    in_order,
+    named,
+    next_steps,
+)
+from mtf.room.said import Said
 from mtf.tables import Step
 
 PAGE_FACES = 40
 UNSURE_FACES = 12
+# Faces are rated block by block, so that a page comes as quickly of a hundred thousand faces as of a thousand.
+BLOCK_FACES = 4096
+LEARNT_FACES = 3000
+
+Steps = NDArray[np.int8]
+Flags = NDArray[np.bool_]
 
 
 class ReviewPlan:
@@ -25,99 +46,166 @@ class ReviewPlan:
         self._material = material
         self._page_faces = page_faces
         self._seed = seed
-        self._rate = self._rated if triaged else _unrated
+        self._rate = self._rated if triaged else self._unrated
+        faces = material.faces
+        self._shown = faces.select(
+            *FACE,
+            "duplicate_group",
+            *(name for name in (*triage.MEASURES, *material.labels) if name in faces.columns),
+            score=pl.col("proposed_keeper").cast(pl.Float64),
+        )
+        self._persons = faces["identity"].rank("dense").cast(pl.Int64).to_numpy() - 1
+        first = np.searchsorted(np.sort(self._persons), self._persons)
+        self._blocks = first // BLOCK_FACES
+        ages = faces["age"].rank("dense") if "age" in material.labels else pl.Series(np.ones(faces.height))
+        self._ages = ages.cast(pl.Int64).to_numpy()
+        self._shuffled = np.random.default_rng(seed).permutation(self._persons.max(initial=-1) + 1)
 
-    def next_page(self, opinions: pl.DataFrame) -> tuple[Page, dict[str, int]]:
-        """The page to be judged next, and how many faces are open at each step."""
-        faces = owed(self._material.faces, opinions, self._material.settled)
-        waiting = faces.filter(pl.col("ready"))["step"].drop_nulls().unique()
-        step = next((step for step in STEPS if str(step) in waiting), None)
-        if step is None:
-            return NOTHING_LEFT, {}
-        return _first_page(self._rate(faces, opinions, step), opinions, step, self._page_faces), funnel(faces)
+    def owed(self, said: Said, rows: Rows | None = None) -> tuple[Steps, Flags]:
+        settled, groups = self._material.words, self._material.groups
+        if rows is None:
+            return next_steps(said.words, settled, groups)
+        few = Settled(settled.words[rows], settled.joint[rows])
+        return next_steps(said.words[rows], few, _renumbered(groups[rows]))
 
-    def queue(self, opinions: pl.DataFrame) -> pl.DataFrame:
-        """All faces, with step, ready, score, run, rank and page; the last two are null for faces that are not owed."""
-        faces = owed(self._material.faces, opinions, self._material.settled)
-        rated = [self._rate(faces, opinions, step) for step in STEPS]
-        none = {"score": pl.Float64, "run": pl.String}
-        done = faces.filter(pl.col("step").is_null()).with_columns(pl.lit(None, t).alias(n) for n, t in none.items())
-        every = pl.concat([*rated, done.select(rated[0].columns)])
-        ranked = in_order(every, opinions, page_faces=self._page_faces).select(*FACE, "rank", "page")
-        return every.join(ranked, on=FACE, how="left").sort(FACE)
+    def counted(self, said: Said) -> dict[str, int]:
+        return counted(self.owed(said)[0])
 
-    def owed_of(self, identities: Collection[str], opinions: pl.DataFrame) -> pl.DataFrame:
-        """The faces of some people with `step` and `ready`, by `opinions`, which need to be of those people only."""
-        about = pl.col("identity").is_in(list(identities))
-        return owed(self._material.faces.filter(about), opinions, self._material.settled.filter(about))
+    def split_label(self, said: Said, row: int) -> str | None:  # noqa: ARG002 (Plan's signature)
+        """None: labels are settled by the joint session alone."""
+        return None
 
-    def _rated(self, faces: pl.DataFrame, opinions: pl.DataFrame, step: Step) -> pl.DataFrame:
-        """The faces owed at `step`, rated by this reviewer's verdicts at it; a group's proposed keeper comes first."""
-        if step is Step.DUPLICATE:
-            return _unrated(faces, opinions, step).with_columns(score=pl.col("proposed_keeper").cast(pl.Float64))
-        said = opinions.filter(pl.col("step") == str(step), pl.col("verdict") != "skip")
-        verdicts = said.select(*FACE, accepted=pl.col("verdict") != "reject")
-        at_step = (pl.col("step") == str(step)).fill_null(value=False)
-        numbered = faces.with_row_index("row").join(verdicts, on=FACE, how="left", maintain_order="left")
-        concerned = numbered.filter(at_step | pl.col("accepted").is_not_null())
-        chosen = concerned["row"].to_numpy()
+    def next_page(self, said: Said) -> tuple[Page, dict[str, int]]:
+        steps, ready = self.owed(said)
+        waiting = np.where(ready, steps, DONE)
+        place = min(waiting[waiting != DONE], default=None)
+        if place is None:
+            return NOTHING_LEFT, counted(steps)
+        rows = np.flatnonzero(waiting == place)
+        fresh = rows[said.words[rows, place] != SKIP]
+        chosen = self._together(fresh if len(fresh) else rows, place)
+        rated = self._rate(chosen, said, place).with_columns(step=pl.lit(str(STEPS[place])), ready=pl.lit(value=True))
+        return _first_page(rated, STEPS[place], self._page_faces), counted(steps)
+
+    def _together(self, rows: Rows, place: int) -> Rows:
+        """Of faces that wait at a step those that may share a page, and those that are rated with them."""
+        if place == DUPLICATE:
+            alike = self._material.groups
+        elif STEPS[place] is Step.IDENTITY:
+            alike = self._persons
+        elif STEPS[place] is Step.TASK_FIT:
+            alike = self._ages * (len(self._blocks) + 1) + self._blocks
+        else:
+            alike = self._blocks
+        return rows[alike[rows] == alike[rows].min()]
+
+    def _rated(self, rows: Rows, said: Said, place: int) -> pl.DataFrame:
+        """Faces rated by this reviewer's verdicts at the step; a group's proposed keeper comes first."""
+        if place == DUPLICATE:
+            return self._shown[rows].with_columns(run=pl.lit(triage.UNSURE))
+        learnt = self._learnt(rows, said, place)
+        both = np.concatenate([rows, learnt])
+        accepted = np.concatenate([np.full(len(rows), np.nan), said.words[learnt, place] != REJECT])
         embeddings, outlines = (
-            None if every is None else every[chosen] for every in (self._material.embeddings, self._material.outlines)
+            None if every is None else every[both] for every in (self._material.embeddings, self._material.outlines)
         )
         rated = triage.rate(
-            concerned.drop("row", "accepted"),
-            verdicts,
-            step=step,
+            self._shown[both].drop("score"),
+            accepted,
+            step=STEPS[place],
             embeddings=embeddings,
             outlines=outlines,
             seed=self._seed,
         )
-        return rated.filter(at_step)
+        return rated.head(len(rows))
+
+    def _learnt(self, rows: Rows, said: Said, place: int) -> Rows:
+        """The faces whose verdicts are learnt from: those of the same people, then of others, whole people each."""
+        words = said.words[:, place]
+        judged = np.flatnonzero((words != NOTHING) & (words != SKIP))
+        counts = np.bincount(self._persons[judged], minlength=len(self._shuffled))
+        order = self._shuffled + len(counts) * ~np.isin(np.arange(len(counts)), self._persons[rows])
+        by_order = np.argsort(order, kind="stable")
+        enough = np.zeros(len(counts), bool)
+        enough[by_order] = np.cumsum(counts[by_order]) - counts[by_order] < LEARNT_FACES
+        return judged[enough[self._persons[judged]]]
+
+    def _unrated(self, rows: Rows, said: Said, place: int) -> pl.DataFrame:  # noqa: ARG002 (as _rated)
+        score = pl.col("score") if place == DUPLICATE else pl.lit(0.5)
+        return self._shown[rows].with_columns(score=score, run=pl.lit(triage.UNSURE))
 
 
 class JointPlan:
-    """What the panel is split on, and nothing else (MTF, section 3.3)."""
+    """What the panel was not of one mind on, and nothing else (MTF, section 3.3): verdicts first, then labels."""
 
     def __init__(self, material: Material, *, page_faces: int = PAGE_FACES) -> None:
         self._material = material
         self._page_faces = page_faces
+        faces = material.faces
+        names = ["duplicate_group", *(name for name in material.labels if name in faces.columns)]
+        self._shown = faces.select(*FACE, *names).with_columns(score=pl.lit(0.5), run=pl.lit(triage.UNSURE))
+        self._split = np.zeros((faces.height, len(STEPS)), bool)
+        self._labels: dict[int, list[str]] = {}
+        split = material.conflicts.sort(*FACE, "step", "column")
+        for identity, face_id, step, column in split.select(*FACE, "step", "column").iter_rows():
+            row = material.row(Key(identity, face_id))
+            if column is None:
+                self._split[row, STEPS.index(Step(step))] = True
+            else:
+                self._labels.setdefault(row, []).append(column)
 
-    def next_page(self, opinions: pl.DataFrame) -> tuple[Page, dict[str, int]]:
-        """As `ReviewPlan.next_page`."""
-        faces = self.owed_of(self._material.faces["identity"].unique(), opinions)
-        step = next((step for step in STEPS if str(step) in faces["step"]), None)
-        if step is None:
-            return NOTHING_LEFT, {}
-        return _first_page(_unrated(faces, opinions, step), opinions, step, self._page_faces), funnel(faces)
+    def owed(self, said: Said, rows: Rows | None = None) -> tuple[Steps, Flags]:
+        at = np.arange(len(self._split)) if rows is None else rows
+        words = said.words[at]
+        open_ = self._split[at] & ((words == NOTHING) | (words == SKIP))
+        # What is rejected for good, jointly or by the panel, is asked about no further.
+        settled = np.where((words == NOTHING) | (words == SKIP), self._material.words.words[at], words)
+        rejected = np.cumsum(settled == REJECT, axis=1) - (settled == REJECT) > 0
+        open_ &= ~rejected
+        label = len(STEPS) - 1
+        asked = [place for place, row in enumerate(at) if int(row) in self._labels and self.split_label(said, int(row))]
+        open_[asked, label] |= ~(settled == REJECT)[asked].any(axis=1)
+        step = np.where(open_.any(axis=1), open_.argmax(axis=1), DONE).astype(np.int8)
+        return step, np.ones(len(step), bool)
 
-    def queue(self, opinions: pl.DataFrame) -> pl.DataFrame:
-        """As `ReviewPlan.queue`, for the first step that the panel is split on."""
-        faces = self.owed_of(self._material.faces["identity"].unique(), opinions)
-        every = faces.with_columns(score=pl.lit(0.5), run=pl.lit(triage.UNSURE))
-        ranked = in_order(every, opinions, page_faces=self._page_faces).select(*FACE, "rank", "page")
-        return every.join(ranked, on=FACE, how="left").sort(FACE)
+    def counted(self, said: Said) -> dict[str, int]:
+        return counted(self.owed(said)[0])
 
-    def owed_of(self, identities: Collection[str], opinions: pl.DataFrame) -> pl.DataFrame:
-        order = {str(step): place for place, step in enumerate(STEPS)}
-        first = self._open(opinions).sort(pl.col("step").replace_strict(order)).unique(FACE, keep="first")
-        faces = self._material.faces.filter(pl.col("identity").is_in(list(identities)))
-        return faces.join(first.select(*FACE, "step"), on=FACE, how="left").with_columns(ready=pl.lit(value=True))
+    def split_label(self, said: Said, row: int) -> str | None:
+        """The first label of a face that has still to be settled; None while its verdict at the step has."""
+        last = said.words[row, -1]
+        if self._split[row, -1] and last in (NOTHING, SKIP):
+            return None
+        return next((column for column in self._labels.get(row, ()) if said.label(row, column) is None), None)
 
-    def _open(self, opinions: pl.DataFrame) -> pl.DataFrame:
-        decided = opinions.filter(pl.col("verdict") != "skip")
-        return self._material.conflicts.join(decided, on=[*FACE, "step"], how="anti")
+    def next_page(self, said: Said) -> tuple[Page, dict[str, int]]:
+        steps, _ = self.owed(said)
+        place = min(steps[steps != DONE], default=None)
+        if place is None:
+            return NOTHING_LEFT, counted(steps)
+        rows = np.flatnonzero(steps == place)
+        fresh = rows[said.words[rows, place] != SKIP]
+        rows = fresh if len(fresh) else rows
+        labels = [self.split_label(said, int(row)) for row in rows]
+        label = min(labels, key=lambda column: (column is not None, column or ""))
+        chosen = rows[[column == label for column in labels]]
+        data = self._shown[chosen].with_columns(step=pl.lit(str(STEPS[place])), ready=pl.lit(value=True))
+        return _first_page(data, STEPS[place], self._page_faces, label=label), counted(steps)
 
 
-def _unrated(faces: pl.DataFrame, _: pl.DataFrame, step: Step) -> pl.DataFrame:
-    at_step = faces.filter(pl.col("step") == str(step))
-    return at_step.with_columns(score=pl.lit(0.5), run=pl.lit(triage.UNSURE))
+def _renumbered(groups: Rows) -> Rows:
+    """The same groups, numbered from 0 without gaps."""
+    return np.unique(np.append(groups, -1), return_inverse=True)[1][:-1] - 1
 
 
-def _first_page(faces: pl.DataFrame, opinions: pl.DataFrame, step: Step, page_faces: int) -> Page:
-    queue = in_order(faces, opinions, page_faces=page_faces, unsure_faces=min(UNSURE_FACES, page_faces))
-    if queue.is_empty():
-        return NOTHING_LEFT
+def _first_page(faces: pl.DataFrame, step: Step, page_faces: int, *, label: str | None = None) -> Page:
+    queue = in_order(faces, page_faces=page_faces, unsure_faces=min(UNSURE_FACES, page_faces))
     page = queue.filter(pl.col("page") == 0)
     first = page.row(0, named=True)
     keys = tuple(Key(*names) for names in page.select(FACE).iter_rows())
-    return Page(step, first["run"], first["together"], keys)
+    return Page(step, f"split on {label}" if label else first["run"], first["together"], keys, label)
+
+
+def standing(steps: Steps, ready: Flags) -> pl.DataFrame:
+    """`step` and `ready` as the screen stores them."""
+    return pl.DataFrame({"step": named(steps), "ready": ready})

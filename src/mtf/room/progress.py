@@ -12,7 +12,7 @@ from mtf.params import Params
 from mtf.review import agreement
 from mtf.room.material import Material
 from mtf.room.opening import material_of
-from mtf.room.queue import STEPS, funnel, owed
+from mtf.room.queue import STEPS, counted, next_steps
 from mtf.workspace import Workspace
 
 # A longer gap between two decisions is a pause, not work.
@@ -33,11 +33,16 @@ class Reviewer:
 
 @dataclass(frozen=True)
 class Status:
+    """`silent` members of the panel have decided nothing yet. `conflicts` and `label_conflicts` are what a joint
+    session is for: votes that everyone gave and that were not of one mind. `held_back` faces have no majority."""
+
     faces: int
     panel: int
     reviewers: list[Reviewer]
     agreement: dict[str, dict[str, float]]
+    silent: int
     conflicts: dict[str, int]
+    label_conflicts: dict[str, int]
     held_back: dict[str, int]
     unmatched: int
     torn: list[str]
@@ -52,7 +57,9 @@ def measure(workspace: Workspace, params: Params) -> Status:
         panel=material.reviewers,
         reviewers=[_reviewer(material, name) for name in names],
         agreement=agreement.by_step(material.votes, reviewers=material.reviewers, seed=params.seed),
-        conflicts=_by_step(material.conflicts),
+        silent=max(material.reviewers - len(names), 0),
+        conflicts=_by_step(material.conflicts.filter(pl.col("column").is_null())),
+        label_conflicts=_by_column(material.conflicts, list(material.labels)),
         held_back=_by_step(material.outcomes.filter(pl.col("outcome").is_in(["undecided", "conflict"]))),
         unmatched=material.matched["face_id"].null_count(),
         torn=torn,
@@ -61,7 +68,9 @@ def measure(workspace: Workspace, params: Params) -> Status:
 
 def _reviewer(material: Material, name: str) -> Reviewer:
     opinions = material.opinions_of(name)
-    open_faces = funnel(owed(material.faces, opinions, material.settled))
+    said = material.said_by(name)
+    steps, _ = next_steps(said.words, material.words, material.groups)
+    open_faces = counted(steps)
     rate = faces_per_hour(material.matched.filter(pl.col("reviewer") == name))
     left = sum(open_faces.values())
     return Reviewer(name, _by_step(opinions), open_faces, rate, round(left / rate, 2) if rate else None)
@@ -84,6 +93,11 @@ def _by_step(rows: pl.DataFrame) -> dict[str, int]:
     return {str(step): counts.get(str(step), 0) for step in STEPS}
 
 
+def _by_column(conflicts: pl.DataFrame, columns: list[str]) -> dict[str, int]:
+    counts = dict(conflicts["column"].drop_nulls().value_counts().iter_rows())
+    return {column: counts.get(column, 0) for column in columns}
+
+
 def as_json(status: Status) -> str:
     return json.dumps({"version": 1, **asdict(status)}, indent=2)
 
@@ -95,12 +109,16 @@ def as_text(status: Status) -> str:
         cells = [f"{one.done[str(step)]} / {one.open_faces[str(step)]}" for step in STEPS]
         pace = f"   {one.faces_per_hour:.0f} an hour, {one.hours_left:.1f} h left" if one.faces_per_hour else ""
         lines.append(_row(one.name, cells) + pace)
+    if status.silent:
+        lines.append(f"({status.silent} of the panel of {status.panel} have decided nothing yet)")
     if not status.reviewers:
         lines.append("nobody has decided anything yet; begin with `mtf review open --reviewer NAME`")
-    lines += ["", *_agreement_lines(status), _row("conflicts", list(status.conflicts.values()))]
+    lines += ["", *_agreement_lines(status), _row("split votes", list(status.conflicts.values()))]
     lines.append(_row("held back", list(status.held_back.values())))
-    if any(status.conflicts.values()):
-        lines.append("`mtf review adjudicate --reviewer NAME` opens the joint session on the conflicts.")
+    if labels := {column: count for column, count in status.label_conflicts.items() if count}:
+        lines.append("split on labels: " + ", ".join(f"{count} on {column}" for column, count in labels.items()))
+    if any(status.conflicts.values()) or labels:
+        lines.append("`mtf review adjudicate --reviewer NAME` opens the joint session on what the panel is split on.")
     if status.unmatched:
         lines.append(f"{status.unmatched} lines of the ledger meet no face that is here now")
     return "\n".join([*lines, *(f"ledger: {line}" for line in status.torn)])

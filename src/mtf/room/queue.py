@@ -7,8 +7,11 @@ of others that have not settled anything play no part, and none of them is ever 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mtf.tables import REVIEW_REASONS, Step
 
@@ -21,87 +24,114 @@ RUNS = ("likely accept", "unsure", "likely reject")
 OPINIONS = {"identity": pl.String, "face_id": pl.String, "step": pl.String, "verdict": pl.String, "reason": pl.String}
 SETTLED = {**OPINIONS, "joint": pl.Boolean}
 
+# In arrays of faces × steps a verdict is its place in this list; 0 is nothing said.
+VERDICTS = (None, "accept", "keep", "reject", "skip")
+NOTHING, ACCEPT, KEEP, REJECT, SKIP = range(len(VERDICTS))
+DUPLICATE = STEPS.index(Step.DUPLICATE)
+DONE = -1
 
-def owed(faces: pl.DataFrame, opinions: pl.DataFrame, settled: pl.DataFrame) -> pl.DataFrame:
-    """`faces` with `step`, what this reviewer has to judge next of each face (null where nothing), and `ready`.
+Words = NDArray[np.int8]
+Rows = NDArray[np.int64]
 
-    `faces` has identity, face_id and `duplicate_group` (null: none). `opinions` are this reviewer's verdicts
-    (OPINIONS; a skip leaves the face owed), `settled` the panel's (SETTLED). A face goes on to the next step when
-    the panel accepted it, or, where the panel has not settled, when this reviewer did. Two others who agree spare
-    nobody the step they agree on, so that each step has every reviewer's own verdict; they spare the steps after.
-    A group of duplicates is `ready` when all its members have come to that step or been rejected before it; a
-    member that comes alone has no rivals, and goes on.
+
+class Settled(NamedTuple):
+    """What the panel has settled: verdicts (faces × steps, as in VERDICTS), and which of them jointly."""
+
+    words: Words
+    joint: NDArray[np.bool_]
+
+
+def words_of(faces: pl.DataFrame, opinions: pl.DataFrame) -> Words:
+    """The verdicts of `opinions` on `faces`, as an array (faces × steps); of other faces they are left out."""
+    words = np.zeros((faces.height, len(STEPS)), np.int8)
+    given = numbered(faces, opinions)
+    words[given["row"], given["place"]] = given["word"]
+    return words
+
+
+def settled_of(faces: pl.DataFrame, settled: pl.DataFrame) -> Settled:
+    joint = np.zeros((faces.height, len(STEPS)), bool)
+    given = numbered(faces, settled).filter("joint")
+    joint[given["row"], given["place"]] = True
+    return Settled(words_of(faces, settled), joint)
+
+
+def numbered(faces: pl.DataFrame, opinions: pl.DataFrame) -> pl.DataFrame:
+    """`opinions` on `faces` with `row`, the face's place in `faces`, `place`, the step's, and `word`, the verdict's."""
+    places = {str(step): place for place, step in enumerate(STEPS)}
+    words = {verdict: word for word, verdict in enumerate(VERDICTS) if verdict}
+    met = faces.select(FACE).with_row_index("row").join(opinions, on=FACE)
+    return met.with_columns(
+        place=pl.col("step").replace_strict(places, return_dtype=pl.Int64),
+        word=pl.col("verdict").replace_strict(words, return_dtype=pl.Int8),
+    )
+
+
+def groups_of(faces: pl.DataFrame) -> Rows:
+    """The number of each face's group of duplicates; -1 where it is in none."""
+    grouped = faces.with_row_index("row").filter(pl.col("duplicate_group").is_not_null())
+    numbers = np.full(faces.height, -1, np.int64)
+    numbers[grouped["row"]] = grouped.select(pl.struct("identity", "duplicate_group").rank("dense") - 1).to_series()
+    return numbers
+
+
+def next_steps(own: Words, settled: Settled, groups: Rows) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    """What this reviewer has to judge next of each face, a place in STEPS (DONE where nothing), and what is ready.
+
+    A face goes on to the next step when the panel accepted it, or, where the panel has not settled, when this
+    reviewer did; a skip leaves it owed. Two others who agree spare nobody the step they agree on, so that each step
+    has every reviewer's own verdict; they spare the steps after. A group of duplicates is ready when all its members
+    have come to that step or been rejected before it; a member that comes alone has no rivals, and goes on.
     """
-    wide = _beside(_beside(faces, opinions, "own"), settled, "panel")
-    jointly = _beside(faces, settled.filter(pl.col("joint")), "joint")
-    data = wide.with_columns(jointly.select(f"joint_{step}" for step in STEPS))
-    early = STEPS[: STEPS.index(Step.DUPLICATE)]
-    data = data.with_columns(
-        arrived=pl.all_horizontal(_passed(step) for step in early),
-        pending=pl.any_horizontal(_owed_at(index) for index in range(len(early))),
+    said = np.where(own == SKIP, NOTHING, own)
+    words = np.where(settled.words != NOTHING, settled.words, said)
+    passed = (words == ACCEPT) | (words == KEEP)
+    wanted = (said == NOTHING) & ~settled.joint
+    before = np.cumprod(np.hstack([np.ones((len(passed), 1), bool), passed]), axis=1).astype(bool)
+    arrived = before[:, DUPLICATE]
+    pending = (wanted & before[:, :-1])[:, :DUPLICATE].any(axis=1)
+    waiting = _in_group(pending, groups) > 0
+    rivals = (groups >= 0) & ((_in_group(arrived, groups) > 1) | waiting)
+    passed[:, DUPLICATE] |= ~rivals
+    wanted[:, DUPLICATE] &= rivals
+    before = np.cumprod(np.hstack([np.ones((len(passed), 1), bool), passed]), axis=1).astype(bool)
+    owed_at = wanted & before[:, :-1]
+    step = np.where(owed_at.any(axis=1), owed_at.argmax(axis=1), DONE).astype(np.int8)
+    return step, (step != DUPLICATE) | (groups < 0) | ~waiting
+
+
+def _in_group(chosen: NDArray[np.bool_], groups: Rows) -> Rows:
+    """For each face, how many of its group are chosen; 0 where it is in none."""
+    counts = np.bincount(groups + 1, weights=chosen, minlength=1).astype(np.int64)
+    counts[0] = 0
+    return counts[groups + 1]
+
+
+def named(steps: NDArray[np.int8]) -> pl.Series:
+    """Places in STEPS by their names; null for DONE."""
+    return pl.Series("step", [*map(str, STEPS), None], dtype=pl.String).gather(
+        np.where(steps == DONE, len(STEPS), steps)
     )
-    group = ["identity", "duplicate_group"]
-    data = data.with_columns(
-        rivals=pl.col("duplicate_group").is_not_null()
-        & ((pl.col("arrived").sum().over(group) > 1) | pl.col("pending").any().over(group)),
-        ready=pl.col("duplicate_group").is_null() | ~pl.col("pending").any().over(group),
-    )
-    names = pl.coalesce(pl.when(_owed_at(index)).then(pl.lit(str(step))) for index, step in enumerate(STEPS))
-    data = data.with_columns(step=names)
-    data = data.with_columns(ready=pl.col("ready") | (pl.col("step") != str(Step.DUPLICATE)))
-    return data.select(*faces.columns, "step", "ready")
 
 
-def _owed_at(index: int) -> pl.Expr:
-    """Whether a step is the reviewer's next: all before it passed, and no verdict of one's own on it."""
-    step = STEPS[index]
-    before = [_passed(earlier) for earlier in STEPS[:index]]
-    wanted = [pl.col(f"own_{step}").is_null() & pl.col(f"joint_{step}").is_null(), *before]
-    if step is Step.DUPLICATE:
-        wanted.append(pl.col("rivals"))
-    return pl.all_horizontal(wanted)
+def counted(steps: NDArray[np.int8]) -> dict[str, int]:
+    """How many faces are owed at each step, in the funnel's order; `steps` as `next_steps` gives them."""
+    counts = np.bincount(steps[steps != DONE], minlength=len(STEPS))
+    return {str(step): int(count) for step, count in zip(STEPS, counts, strict=True)}
 
 
-def _passed(step: Step) -> pl.Expr:
-    passed = pl.coalesce(f"panel_{step}", f"own_{step}").is_in(["accept", "keep"]).fill_null(value=False)
-    return passed | ~pl.col("rivals") if step is Step.DUPLICATE else passed
-
-
-def _beside(faces: pl.DataFrame, verdicts: pl.DataFrame, prefix: str) -> pl.DataFrame:
-    """One more column per step, `PREFIX_STEP`: the verdict on the face at that step; a skip is none."""
-    kept = verdicts.filter(pl.col("verdict").is_in(["accept", "reject", "keep"]))
-    for step in STEPS:
-        column = kept.filter(pl.col("step") == str(step)).select(*FACE, pl.col("verdict").alias(f"{prefix}_{step}"))
-        faces = faces.join(column, on=FACE, how="left", maintain_order="left", validate="m:1")
-    return faces
-
-
-def funnel(faces: pl.DataFrame) -> dict[str, int]:
-    """How many faces are owed at each step, in the funnel's order; `faces` as `owed` gives them."""
-    counts = dict(faces["step"].drop_nulls().value_counts().iter_rows())
-    return {str(step): counts.get(str(step), 0) for step in STEPS}
-
-
-def in_order(
-    faces: pl.DataFrame, opinions: pl.DataFrame, *, page_faces: int = 40, unsure_faces: int | None = None
-) -> pl.DataFrame:
+def in_order(faces: pl.DataFrame, *, page_faces: int = 40, unsure_faces: int | None = None) -> pl.DataFrame:
     """The owed faces in the order of the queue, with `rank` (from 0) and `page` (from 0).
 
     `faces` has `step`, `score` and `run` (RUNS), and may have label columns. Steps come in the funnel's
     order; within one, faces that are judged alike stand together: one person's when the question is who it is, one
     group's when it is which to keep, and likely accepts and likely rejects in runs. A page is at most `page_faces`
     of one run, so that a page can be answered at once (a group of duplicates is never cut); `unsure_faces` at
-    most where nothing is likely, so that the triage soon learns from the answers. Skipped faces come after all
-    others of their step.
+    most where nothing is likely, so that the triage soon learns from the answers.
     """
-    skipped = opinions.filter(pl.col("verdict") == "skip").select(*FACE, "step", skipped=pl.lit(value=True))
-    data = faces.filter(pl.col("step").is_not_null() & pl.col("ready")).join(
-        skipped.unique(), on=[*FACE, "step"], how="left"
-    )
-    data = data.with_columns(pl.col("skipped").fill_null(value=False), together=_together(data.columns))
+    data = faces.filter(pl.col("step").is_not_null() & pl.col("ready")).with_columns(together=_together(faces.columns))
     keys = [
         pl.col("step").replace_strict({str(step): index for index, step in enumerate(STEPS)}, return_dtype=pl.Int8),
-        pl.col("skipped"),
         pl.col("together"),
         pl.col("run").replace_strict({name: index for index, name in enumerate(RUNS)}, return_dtype=pl.Int8),
         -pl.col("score"),
@@ -125,7 +155,7 @@ def _together(columns: Sequence[str]) -> pl.Expr:
 
 
 def _page(page_faces: int, unsure_faces: int) -> pl.Expr:
-    run = pl.struct("step", "skipped", "together", "run").rle_id()
+    run = pl.struct("step", "together", "run").rle_id()
     begins = (run != run.shift()).fill_null(value=True)
     place = pl.int_range(pl.len()).over(run)
     size = pl.when(pl.col("run") == RUNS[1]).then(unsure_faces).otherwise(page_faces)

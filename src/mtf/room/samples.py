@@ -32,6 +32,7 @@ TEXTS = (
     "verdict",
     "reason",
     "panel",
+    "panel_said",
     "duplicate_group",
     "source_page",
     "source_url",
@@ -40,10 +41,20 @@ TEXTS = (
     "creator",
     "picture",
     "person",
+    "contradicts",
 )
 NUMBERS = ("rank", "size_px", "eyes")
-SHARES = ("score", "sharpness", "brightness", "clipped_share", "not_photograph", "identity_distance", "face_share")
+SHARES = ("sharpness", "brightness", "clipped_share", "not_photograph", "identity_distance", "face_share")
 FLAGS = ("ready", "proposed_keeper")
+# Faces that are not on a page are shown after those that are, in the order of the tables.
+UNRANKED = 1_000_000
+# What says where a face stands in the queue changes from page to page, and is no part of a sample's digest.
+PASSING = {"rank": UNRANKED, "run": None}
+
+
+def own(column: str) -> str:
+    """The field with what this reviewer made of a label."""
+    return f"own_{column}"
 
 
 def sample_id(identity: str, face_id: str) -> str:
@@ -52,7 +63,7 @@ def sample_id(identity: str, face_id: str) -> str:
 
 
 def rows(faces: pl.DataFrame, labels: Sequence[str], *, dataset: str) -> pl.DataFrame:
-    """One row per sample, from faces with step, run, score, rank, verdict, reason and panel: columns as stored."""
+    """One row per sample, from faces with step, ready, verdict, reason, panel and corrections: columns as stored."""
     ids = [sample_id(*names) for names in faces.select(FACE).iter_rows()]
     data = faces.with_columns(
         pl.Series("sample_id", ids, dtype=pl.String),
@@ -60,7 +71,7 @@ def rows(faces: pl.DataFrame, labels: Sequence[str], *, dataset: str) -> pl.Data
         source_page=pl.col("page_url"),
         source_url=pl.col("url"),
     )
-    names = [name for name in (*TEXTS, *labels, *NUMBERS, *SHARES, *FLAGS) if name in data.columns]
+    names = [name for name in _names(labels) if name in data.columns and name not in PASSING]
     data = data.select("sample_id", "filepath", "crop_width", "crop_height", *names)
     digest = data.hash_rows(HASH_SEED).cast(pl.String)
     return data.with_columns(digest=digest)
@@ -79,7 +90,13 @@ def synchronise(
     removed = set(known) - set(data["sample_id"])
     _write(collection, dataset, added, changed, progress)
     _remove(collection, sorted(removed))
+    without_pages(dataset)
     return added.height, changed.height, len(removed)
+
+
+def without_pages(dataset: fo.Dataset) -> None:
+    """Forget which faces were on a page."""
+    dataset._sample_collection.update_many({"rank": {"$lt": UNRANKED}}, {"$set": PASSING})
 
 
 def _write(
@@ -128,6 +145,7 @@ def _documents(data: pl.DataFrame, dataset: fo.Dataset) -> Iterator[dict[str, An
             "metadata": size,
             "created_at": now,
             "last_modified_at": now,
+            **PASSING,
             **stored,
         }
 
@@ -157,14 +175,19 @@ def opened(name: str, labels: Sequence[str]) -> fo.Dataset:
 def _fields(labels: Sequence[str]) -> list[tuple[str, Any]]:
     import fiftyone as fo
 
-    kinds = ((TEXTS, fo.StringField), (labels, fo.StringField), (NUMBERS, fo.IntField), (SHARES, fo.FloatField))
+    texts = (*TEXTS, *labels, *map(own, labels))
+    kinds = ((texts, fo.StringField), (NUMBERS, fo.IntField), (SHARES, fo.FloatField))
     named = [(name, kind) for names, kind in kinds for name in names]
     return [*named, *((name, fo.BooleanField) for name in FLAGS), ("digest", fo.StringField)]
 
 
 def _layout(labels: Sequence[str]) -> str:
     """Changes when the fields do: then the data set is made anew."""
-    return "1:" + ",".join((*TEXTS, *labels, *NUMBERS, *SHARES, *FLAGS))
+    return "2:" + ",".join(_names(labels))
+
+
+def _names(labels: Sequence[str]) -> tuple[str, ...]:
+    return (*TEXTS, *labels, *map(own, labels), *NUMBERS, *SHARES, *FLAGS)
 
 
 def _arrange(dataset: fo.Dataset, labels: Sequence[str]) -> None:
@@ -176,8 +199,12 @@ def _arrange(dataset: fo.Dataset, labels: Sequence[str]) -> None:
     config.modal_media_field = "person"
     groups = (
         ("WHO", ["name", *labels, "identity"]),
-        ("WHERE IT STANDS", ["step", "run", "score", "verdict", "reason", "panel", "proposed_keeper", "rank", "ready"]),
-        ("MEASURED", ["eyes", "size_px", *(name for name in SHARES if name != "score")]),
+        (
+            "WHERE IT STANDS",
+            ["step", "run", "verdict", "reason", *map(own, labels), "proposed_keeper", "rank", "ready"],
+        ),
+        ("THE PANEL", ["panel", "panel_said"]),
+        ("MEASURED", ["contradicts", "eyes", "size_px", *SHARES]),
         ("SOURCE", ["license", "creator", "source_page", "source_url", "title"]),
         ("KEYS", ["duplicate_group", "face_id", "image_id", "id", "filepath", "picture", "person", "digest"]),
         ("OTHER", ["tags", "metadata", "created_at", "last_modified_at"]),
@@ -203,7 +230,7 @@ def _save_views(dataset: fo.Dataset) -> None:
             view = view.group_by("duplicate_group", order_by="proposed_keeper", reverse=True)
         dataset.save_view(f"{number} {title}", view, description=f"open at the step {step}, in the order of the queue")
     looks = {
-        "conflicts": (F("panel") == "conflict", "the panel is split, and you have had your say"),
+        "conflicts": (F("panel").is_in(["conflict", "split"]), "the panel is not of one mind, you have had your say"),
         "held back": (F("panel").is_in(["conflict", "undecided"]), "decided by you, not yet by the panel"),
         "rejected": (F("verdict") == "reject", "rejected by you, with your reason"),
         "accepted": (F("verdict").is_in(["accept", "keep"]), "accepted by you so far"),

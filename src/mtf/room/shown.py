@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from mtf.room.desk import Desk
+from mtf.room import samples
+from mtf.room.desk import Desk, Page
 from mtf.room.material import Key, Material
-from mtf.room.queue import FACE, STEPS
-from mtf.room.samples import rows, sample_id
+from mtf.room.plan import standing
+from mtf.room.queue import NOTHING
 from mtf.tables import Step
 
 
@@ -25,55 +27,98 @@ def accepted_of(desk: Desk, material: Material, identity: str) -> list[Key]:
     return sorted(accepted, key=lambda face: (-sizes[material.row(face)], face))
 
 
-def last_word(desk: Desk, face: Key) -> tuple[str | None, str | None]:
-    """The reviewer's verdict on a face as a whole: the rejection, or what was said at the latest step; its reason."""
-    said = [verdict for step in STEPS if (verdict := desk.verdict(face, step)) is not None]
-    chosen = next((verdict for verdict in said if verdict[0] == "reject"), said[-1] if said else None)
-    return (str(chosen[0]), str(chosen[1]) if chosen[1] else None) if chosen else (None, None)
-
-
 def sample_updates(desk: Desk, material: Material, changed: Sequence[Key]) -> list[Any]:
+    """What to write of faces that were decided, and of their groups' other members."""
     from bson import ObjectId
     from pymongo import UpdateOne
 
-    people = {face.identity for face in changed}
     touched = set(changed) | {rival for face in changed for rival in material.rivals(face)}
-    owed = {Key(*names): place for *names, place in _owed_rows(desk, people)}
+    panel = _panel(desk, material, np.array(sorted(material.row(face) for face in touched)))
+    told = {row["row"]: row for row in panel.iter_rows(named=True)}
     return [
-        UpdateOne({"_id": ObjectId(sample_id(*face))}, {"$set": _standing(desk, face, owed[face])})
+        UpdateOne(
+            {"_id": ObjectId(samples.sample_id(*face))},
+            {"$set": _standing(desk, material, face) | _told(told.get(material.row(face)))},
+        )
         for face in sorted(touched)
     ]
 
 
-def _owed_rows(desk: Desk, people: set[str]) -> Iterable[tuple[Any, ...]]:
-    for identity, face_id, step, ready in desk.owed(people).select(*FACE, "step", "ready").iter_rows():
-        yield identity, face_id, (step, ready)
+def panel_updates(desk: Desk, before: Material, now: Material) -> list[Any]:
+    """What to write where the panel stands otherwise than it did: for this reviewer, and for the faces told of."""
+    from bson import ObjectId
+    from pymongo import UpdateOne
+
+    rows = np.arange(now.faces.height)
+    told = [
+        {row["row"]: row for row in _panel(desk, material, rows).iter_rows(named=True)} for material in (before, now)
+    ]
+    changed = [row for row in sorted(told[0].keys() | told[1].keys()) if told[0].get(row) != told[1].get(row)]
+    return [
+        UpdateOne(
+            {"_id": ObjectId(samples.sample_id(*now.key(row)))},
+            {"$set": {**_told(told[1].get(row)), "digest": None}},
+        )
+        for row in changed
+    ]
 
 
-def _standing(desk: Desk, face: Key, owed: tuple[str | None, bool]) -> dict[str, Any]:
-    verdict, reason = last_word(desk, face)
+def _told(panel: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: panel[name] if panel else None for name in ("panel", "panel_said")}
+
+
+def page_updates(page: Page, before: Page | None) -> list[Any]:
+    """What to write so that the saved views begin with the page, in its order."""
+    from bson import ObjectId
+    from pymongo import UpdateOne
+
+    gone = set(before.faces) - set(page.faces) if before else set()
+    ranks = {face: {"rank": rank, "run": page.run} for rank, face in enumerate(page.faces)}
+    ranks |= {face: {"rank": samples.UNRANKED, "run": None} for face in gone}
+    return [UpdateOne({"_id": ObjectId(samples.sample_id(*face))}, {"$set": ranks[face]}) for face in sorted(ranks)]
+
+
+def _standing(desk: Desk, material: Material, face: Key) -> dict[str, Any]:
+    row = material.row(face)
+    verdict, reason = desk.said.last_word(row)
+    step, ready = desk.owed_step(face)
+    corrected = {samples.own(column): desk.said.label(row, column) for column in material.labels}
     # Without its digest the sample is written anew when the room is opened again.
-    return {"step": owed[0], "ready": owed[1], "verdict": verdict, "reason": reason, "digest": None}
+    owed = {"step": str(step) if step else None, "ready": ready}
+    return {**owed, "verdict": verdict, "reason": reason, **corrected, "digest": None}
 
 
 def sample_rows(desk: Desk, material: Material, *, dataset: str) -> pl.DataFrame:
-    """The reviewer's data set, as `samples.rows` wants it, in the order of the queue."""
-    queue = desk.queue()
-    said = [(*face, *last_word(desk, face)) for face in sorted(desk.judged())]
-    schema = {"identity": pl.String, "face_id": pl.String, "verdict": pl.String, "reason": pl.String}
-    own = pl.DataFrame(said, schema=schema, orient="row")
-    data = queue.join(own, on=FACE, how="left").join(_panel(desk, material), on=FACE, how="left")
-    return rows(data.sort("rank", *FACE, nulls_last=True), list(material.labels), dataset=dataset)
+    """The reviewer's data set, as `samples.rows` wants it, in the order of the tables."""
+    own = pl.concat([standing(*desk.owed()), desk.said.last_words()], how="horizontal")
+    data = material.faces.with_columns(own.get_columns()).with_row_index("row")
+    data = data.with_columns(pl.col("row").cast(pl.Int64))
+    corrections = desk.said.corrections()
+    for column in material.labels:
+        given = corrections.filter(column=column).select("row", pl.col("label").alias(samples.own(column)))
+        data = data.join(given, on="row", how="left", maintain_order="left")
+    told = _panel(desk, material, np.arange(data.height))
+    data = data.join(told, on="row", how="left", maintain_order="left")
+    return samples.rows(data.drop("row"), list(material.labels), dataset=dataset)
 
 
-def _panel(desk: Desk, material: Material) -> pl.DataFrame:
-    """`panel` is undecided or conflict, and is told only to those who had their say; to the joint session always."""
-    told = material.outcomes.filter(pl.col("outcome").is_in(["undecided", "conflict"]))
-    if desk.joint:
-        return told.unique(FACE, keep="first", maintain_order=True).select(*FACE, panel="detail")
-    own = desk.opinions().select(*FACE, "step")
-    return (
-        told.join(own, on=[*FACE, "step"])
-        .unique(FACE, keep="first", maintain_order=True)
-        .select(*FACE, panel="outcome")
+def _panel(desk: Desk, material: Material, rows: np.ndarray) -> pl.DataFrame:
+    """Per face (`row`) `panel`, how the panel stands at the first step on which it is not of one mind, and
+    `panel_said`, in words.
+
+    `panel` is conflict (no majority), split (not of one mind, with a majority) or undecided (too few have voted). It
+    is told only to those who had their say at that step, and to the joint session; the words to that alone.
+    """
+    conflict = pl.col("outcome") == "conflict"
+    split = material.conflicts_by_row.filter(pl.col("row").is_in(rows)).with_columns(
+        panel=pl.when(conflict).then(pl.lit("conflict")).otherwise(pl.lit("split"))
     )
+    if desk.joint:
+        return split.group_by("row", maintain_order=True).agg(
+            pl.col("panel").first(), panel_said=pl.col("detail").str.join("; ")
+        )
+    undecided = material.undecided_by_row.filter(pl.col("row").is_in(rows))
+    waiting = pl.concat([split.select("row", "place", "panel"), undecided])
+    said = desk.said.words[waiting["row"], waiting["place"]] != NOTHING
+    first = waiting.filter(said).sort("place", maintain_order=True).unique("row", keep="first")
+    return first.select("row", "panel", panel_said=pl.lit(None, pl.String))

@@ -51,7 +51,7 @@ HINTS: dict[Step, dict[str, float]] = {
 
 def rate(
     faces: pl.DataFrame,
-    verdicts: pl.DataFrame,
+    accepted: np.ndarray,
     *,
     step: Step,
     embeddings: np.ndarray | None = None,
@@ -60,12 +60,10 @@ def rate(
 ) -> pl.DataFrame:
     """`faces` with `score` (0 to 1, higher is likelier to be accepted) and `run` (one of RUNS) for `step`.
 
-    `faces` has identity, face_id and such of MEASURES as there are. `verdicts` (identity, face_id, `accepted`) are
-    this reviewer's own at this step. `embeddings` is (faces, dimensions), rows of unit length, in the order of
-    `faces`; a row of zeros is a face without one. `outlines` is (faces, few): the embeddings in brief.
+    `faces` has identity, face_id and such of MEASURES as there are. `accepted` (faces) is this reviewer's own word at
+    this step: 1, 0, or NaN where there is none. `embeddings` is (faces, dimensions), rows of unit length, in the
+    order of `faces`; a row of zeros is a face without one. `outlines` is (faces, few): the embeddings in brief.
     """
-    known = faces.join(verdicts, on=["identity", "face_id"], how="left", maintain_order="left")["accepted"]
-    accepted = known.cast(pl.Float64).to_numpy()
     labelled = ~np.isnan(accepted)
     answers = accepted[labelled].astype(bool)
     if min(answers.sum(), (~answers).sum()) < LEAST_OF_EACH:

@@ -8,17 +8,23 @@
   const React = window.React;
   const URI = "@mtf/review/";
   const TOO_FAST_MS = 1500;
+  const A_LOOK_MS = 500;
+  const OTHERS_MS = 10000;
 
-  // One digit per reason, the same at every step.
-  const DIGITS = {
+  // One key per reason, the same at every step.
+  const KEYS = {
     not_a_face: "1", partial_face: "2", wrong_person: "3", obstructed: "4", not_a_photograph: "5",
-    unnatural: "6", blurred: "7", near_duplicate: "8", wrong_age_group: "9", childhood: "0",
+    unnatural: "6", blurred: "7", near_duplicate: "8", wrong_age_group: "9", childhood: "0", exact_duplicate: "e",
   };
-  const REASON_OF = Object.fromEntries(Object.entries(DIGITS).map(([reason, digit]) => [digit, reason]));
+  const REASON_OF = Object.fromEntries(Object.entries(KEYS).map(([reason, key]) => [key, reason]));
+  // Labels and their values are chosen by these; where there are more, 0 shows the rest.
+  const CHOICES = "123456789abcdefghijklmnopqrstuvwxyz";
 
   let state = null;        // the server's last answer
-  let shown = [];          // the ids in the grid
-  let choosing = null;     // a label being corrected: {column}
+  let shown = [];          // the ids of the page in the grid
+  let before_it = [];      // and of the page before it, which may still be there
+  let shownAt = 0;
+  let choosing = null;     // a label being corrected: {column, from}
   let last = { ids: "", at: 0 };
   let chain = Promise.resolve();
   const listeners = new Set();
@@ -102,16 +108,17 @@
     top.append(element("span", "said " + message.kind, message.text));
     const keys = element("div", "line keys");
     if (choosing) {
-      const choices = choosing.column ? state.labels[choosing.column] : Object.keys(state.labels);
+      const choices = offered();
       keys.append(element("span", "", choosing.column ? `${choosing.column} should be` : "correct which label?"));
-      choices.forEach((choice, index) => keys.append(keyHint(String(index + 1), choice)));
+      choices.slice(choosing.from, choosing.from + CHOICES.length)
+        .forEach((choice, index) => keys.append(keyHint(CHOICES[index], choice)));
+      if (choices.length > CHOICES.length) keys.append(keyHint("0", "more"));
       keys.append(keyHint("Esc", "leave it"));
     } else {
       keys.append(keyHint("a", "accept"));
       if (state.reasons.length) {
-        const own = state.reasons.filter((reason) => DIGITS[reason]);
         keys.append(keyHint("x", "reject"));
-        own.forEach((reason) => keys.append(keyHint(DIGITS[reason], pretty(reason))));
+        state.reasons.forEach((reason) => keys.append(keyHint(KEYS[reason], pretty(reason))));
       }
       if (state.step === "duplicate") keys.append(keyHint("k", "keep this one"));
       keys.append(keyHint("l", "label"), keyHint("s", "skip"), keyHint("u", "undo"), keyHint("n", "next page"),
@@ -123,11 +130,30 @@
 
   // ---- what is on the screen ----------------------------------------------------------------------------------
   function showGrid(ids) {
+    before_it = shown;
     shown = ids.slice();
+    shownAt = Date.now();
     foo.executeOperator("clear_selected_samples", {});
     foo.executeOperator("set_view", {
       view: [{ _cls: "fiftyone.core.stages.Select", kwargs: [["sample_ids", ids], ["ordered", true]] }],
     });
+  }
+
+  // What the grid has: the page and nothing else; the one before it, still; or a view of the person's own, which is
+  // any saved view, filter or stage.
+  function inTheGrid(ctx) {
+    const stages = ctx.view || [];
+    if (ctx.viewName || Object.keys(ctx.filters || {}).length || stages.length !== 1) return "own";
+    const named = Object.fromEntries(stages[0].kwargs || []);
+    const ids = stages[0]._cls.endsWith(".Select") ? (named.sample_ids || []).join() : "";
+    if (ids === shown.join()) return "page";
+    return ids === before_it.join() ? "page before" : "own";
+  }
+
+  // In a view of their own people stay where they are; what it holds is read again once the server has written it.
+  function stay() {
+    foo.executeOperator("clear_selected_samples", {});
+    window.setTimeout(() => foo.executeOperator("reload_samples", {}), 800);
   }
 
   function showNext(before, current) {
@@ -143,14 +169,23 @@
   let wasOpen = false;
   window.setInterval(() => {
     const open = modalIsOpen();
-    if (wasOpen && !open && state && dataset()) showGrid(state.page);
+    if (wasOpen && !open && state && dataset()) foo.executeOperator(URI + "settle", {});
     wasOpen = open;
   }, 250);
 
   // ---- acting -------------------------------------------------------------------------------------------------
   async function act(verb, params, context) {
     const current = context.current;
-    const ids = params.ids || (current ? [current] : context.selected);
+    const { whole, ...rest } = params;
+    if (whole && context.grid === "own") {
+      say("Shift + key is for a page of the queue: select faces here, or press n for the page", "refused");
+      return;
+    }
+    if (whole && (context.grid === "page before" || Date.now() - shownAt < A_LOOK_MS)) {
+      say("too fast: look at the page first", "refused");
+      return;
+    }
+    const ids = whole ? shown.filter((id) => state.page.includes(id)) : current ? [current] : context.selected;
     if (verb !== "undo" && verb !== "page") {
       if (ids.length === 0) { say("select faces first (Shift + key: the whole page)", "refused"); return; }
       const key = ids.join();
@@ -162,16 +197,19 @@
     say("…", "waiting");
     let answer;
     try {
-      answer = await ask(verb, { ...params, ids, step: onPage && state && ids.length ? state.step : null });
+      answer = await ask(verb, { ...rest, ids, step: onPage && state && ids.length ? state.step : null });
     } catch (error) {
       last = { ids: "", at: 0 };
-      say("NOT saved: " + error.message, "refused");
+      say("NOT confirmed: " + error.message, "refused");
       return;
     }
     if (answer.refused) { last = { ids: "", at: 0 }; say(answer.refused, "refused"); return; }
+    if (answer.saved_but) { say(`✓ ${answer.said}; press n, the next page failed: ${answer.saved_but}`, "refused"); return; }
     state = answer;
     say("✓ " + answer.said);
-    if (verb === "label") return;
+    if (verb === "page") { if (modalIsOpen()) foo.executeOperator("close_sample", {}); showGrid(state.page); return; }
+    if (context.grid === "own") { stay(); return; }
+    if (verb === "label" && state.page.join() === before.join()) return;
     if (verb === "undo" && modalIsOpen()) { foo.executeOperator("close_sample", {}); showGrid(state.page); return; }
     showNext(before, current);
   }
@@ -182,25 +220,40 @@
       const { verb, ...params } = ctx.params;
       const selected = Array.from(ctx.selectedSamples ? ctx.selectedSamples.keys() : []);
       const current = modalIsOpen() ? String(ctx.currentSample || "").replace(/-modal$/, "") : "";
-      chain = chain.then(() => act(verb, params, { selected, current }));
+      const context = { selected, current, grid: inTheGrid(ctx) };
+      chain = chain.then(() => act(verb, params, context));
       await chain;
     }
   }
   foo.registerOperator(Act, "@mtf/review");
 
+  // After an open face was closed: the page may have gone on meanwhile.
+  class Settle extends foo.Operator {
+    get config() { return new foo.OperatorConfig({ name: "settle", label: "Review: settle", unlisted: true }); }
+    async execute(ctx) {
+      if (inTheGrid(ctx) !== "own") showGrid(state.page);
+    }
+  }
+  foo.registerOperator(Settle, "@mtf/review");
+
   const act_now = (verb, params) => foo.executeOperator(URI + "act", { verb, ...(params || {}) });
 
-  function chooseLabel(index) {
-    if (!choosing.column) {
-      const column = Object.keys(state.labels)[index];
-      if (column) { choosing = { column }; draw(); }
+  const offered = () => (choosing.column ? state.labels[choosing.column] : Object.keys(state.labels));
+
+  function choose(key) {
+    const choices = offered();
+    if (key === "0" && choices.length > CHOICES.length) {
+      choosing.from = choosing.from + CHOICES.length < choices.length ? choosing.from + CHOICES.length : 0;
+      draw();
       return;
     }
-    const value = state.labels[choosing.column][index];
-    if (value === undefined) return;
+    const place = CHOICES.indexOf(key);
+    const choice = key.length === 1 && place >= 0 ? choices[choosing.from + place] : undefined;
+    if (choice === undefined) return;
+    if (!choosing.column) { choosing = { column: choice, from: 0 }; draw(); return; }
     const column = choosing.column;
     choosing = null;
-    act_now("label", { column, value });
+    act_now("label", { column, value: choice });
   }
 
   function onKey(event) {
@@ -211,37 +264,41 @@
     const key = event.key.toLowerCase();
     const taken = () => { event.preventDefault(); event.stopImmediatePropagation(); };
     if (choosing) {
-      if (key === "escape") { choosing = null; draw(); taken(); }
-      if (digit && digit[1] !== "0") { taken(); chooseLabel(Number(digit[1]) - 1); }
-      return;
-    }
-    const whole = event.shiftKey ? { ids: state.page.slice() } : {};
-    if (digit) {
-      const reason = REASON_OF[digit[1]];
+      if (key === "escape") { choosing = null; draw(); taken(); return; }
+      if (key === "shift" || key === "tab") return;
       taken();
-      act_now("reject", { reason, ...whole });
+      choose(digit ? digit[1] : key);
       return;
     }
+    const whole = event.shiftKey ? { whole: true } : {};
+    const reason = REASON_OF[digit ? digit[1] : key];
+    if (reason) { taken(); act_now("reject", { reason, ...whole }); return; }
     const verbs = { a: "accept", x: "reject", k: "keep", s: "skip" };
     if (verbs[key]) { taken(); act_now(verbs[key], verbs[key] === "keep" ? {} : whole); }
     else if (key === "u") { taken(); act_now("undo"); }
     else if (key === "n") { taken(); act_now("page", { turn: true }); }
-    else if (key === "l" && Object.keys(state.labels).length) { taken(); choosing = {}; draw(); }
+    else if (key === "l" && Object.keys(state.labels).length) {
+      taken();
+      choosing = { column: state.settle || null, from: 0 };
+      draw();
+    }
   }
   window.addEventListener("keydown", onKey, true);
 
   // ---- the panel ----------------------------------------------------------------------------------------------
   function Progress() {
     const [everyone, setEveryone] = React.useState(null);
+    const [silent, setSilent] = React.useState(0);
     const [, redraw] = React.useState(0);
     React.useEffect(() => {
       const listener = () => {
         redraw((count) => count + 1);
-        ask("progress").then((answer) => setEveryone(answer.everyone)).catch(() => {});
+        ask("progress").then((answer) => { setEveryone(answer.everyone); setSilent(answer.silent); }).catch(() => {});
       };
       listeners.add(listener);
       listener();
-      return () => { listeners.delete(listener); };
+      const often = window.setInterval(listener, OTHERS_MS);
+      return () => { listeners.delete(listener); window.clearInterval(often); };
     }, []);
     if (!state) return React.createElement("div", { className: "mtf-panel" }, "…");
     const make = React.createElement;
@@ -256,7 +313,8 @@
         make("th", { key: title }, title)))), make("tbody", null, rows)),
       make("h3", null, "faces decided, by reviewer"),
       make("table", null, make("thead", null, make("tr", null, make("th", null, "reviewer"),
-        state.steps.map((one) => make("th", { key: one.step }, one.title)))), make("tbody", null, others)));
+        state.steps.map((one) => make("th", { key: one.step }, one.title)))), make("tbody", null, others)),
+      silent ? make("p", null, `${silent} of the panel have decided nothing yet`) : null);
   }
   fop.registerComponent({
     name: "mtf_review_progress",

@@ -1,0 +1,99 @@
+"""What one reviewer said, in arrays over all faces: quick to ask, and each word can be taken back."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import polars as pl
+
+from mtf.review.decision import Verdict
+from mtf.room.queue import FACE, NOTHING, REJECT, SKIP, STEPS, VERDICTS, Words, numbered
+from mtf.tables import REVIEW_REASONS, Reason, Step
+
+REASONS = tuple(reason for reasons in REVIEW_REASONS.values() for reason in reasons)
+NO_REASON = -1
+
+
+class Said:
+    """The verdicts and the corrected labels of one reviewer (or of the joint session); faces go by their row.
+
+    `words` is faces × steps, as in queue.VERDICTS. `opinions` (OPINIONS) and `labels` (identity, face_id, column,
+    label) are what stood when the room was opened.
+    """
+
+    def __init__(self, faces: pl.DataFrame, opinions: pl.DataFrame, labels: pl.DataFrame) -> None:
+        given = numbered(faces, opinions)
+        self.words: Words = np.zeros((faces.height, len(STEPS)), np.int8)
+        self.words[given["row"], given["place"]] = given["word"]
+        self._reasons = np.full(self.words.shape, NO_REASON, np.int8)
+        codes = {str(reason): place for place, reason in enumerate(REASONS)}
+        reasons = given["reason"].replace_strict(codes, default=NO_REASON, return_dtype=pl.Int8)
+        self._reasons[given["row"], given["place"]] = reasons
+        rows = faces.select(FACE).with_row_index("row").join(labels, on=FACE).select("row", "column", "label")
+        self._labels = {(row, column): [label] for row, column, label in rows.iter_rows()}
+        # What stood at a place before this sitting's words on it, oldest first.
+        self._before: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        self.done: Counter[Step] = Counter(
+            {step: int(_is_verdict(self.words[:, place]).sum()) for place, step in enumerate(STEPS)}
+        )
+
+    def say(self, row: int, step: Step, verdict: Verdict, reason: Reason | None) -> None:
+        place = STEPS.index(step)
+        self._before.setdefault((row, place), []).append((int(self.words[row, place]), int(self._reasons[row, place])))
+        self._put(row, step, VERDICTS.index(str(verdict)), REASONS.index(reason) if reason else NO_REASON)
+
+    def unsay(self, row: int, step: Step) -> None:
+        """Take back the last `say` of this sitting on a face at a step."""
+        self._put(row, step, *self._before[row, STEPS.index(step)].pop())
+
+    def _put(self, row: int, step: Step, word: int, reason: int) -> None:
+        place = STEPS.index(step)
+        self.done[step] += int(_is_verdict(word)) - int(_is_verdict(self.words[row, place]))
+        self.words[row, place], self._reasons[row, place] = word, reason
+
+    def correct(self, row: int, column: str, label: str) -> None:
+        self._labels.setdefault((row, column), []).append(label)
+
+    def uncorrect(self, row: int, column: str) -> None:
+        """Take back the last `correct` of a face's label."""
+        self._labels[row, column].pop()
+
+    def label(self, row: int, column: str) -> str | None:
+        """The label that this reviewer gave a face instead of the roster's; None where they gave none."""
+        given = self._labels.get((row, column))
+        return given[-1] if given else None
+
+    def corrections(self) -> pl.DataFrame:
+        """All corrected labels: row, column, label."""
+        given = [(row, column, labels[-1]) for (row, column), labels in self._labels.items() if labels]
+        return pl.DataFrame(given, schema={"row": pl.Int64, "column": pl.String, "label": pl.String}, orient="row")
+
+    def verdict(self, row: int, step: Step) -> tuple[Verdict, Reason | None] | None:
+        """The verdict at a step with its reason: accept, reject, keep or skip; None where nothing was said."""
+        place = STEPS.index(step)
+        word, reason = VERDICTS[self.words[row, place]], self._reasons[row, place]
+        return (Verdict(word), REASONS[reason] if reason != NO_REASON else None) if word else None
+
+    def last_words(self) -> pl.DataFrame:
+        """Per face `verdict` and `reason`: of the rejection, or of the latest step on which anything was said."""
+        has_said = self.words != NOTHING
+        rejected = self.words == REJECT
+        last = len(STEPS) - 1 - has_said[:, ::-1].argmax(axis=1)
+        place = np.where(rejected.any(axis=1), rejected.argmax(axis=1), last)
+        everyone = np.arange(len(self.words))
+        words, reasons = self.words[everyone, place], self._reasons[everyone, place]
+        verdicts = pl.Series(VERDICTS, dtype=pl.String).gather(words)
+        names = pl.Series([*map(str, REASONS), None], dtype=pl.String)
+        return pl.DataFrame({"verdict": verdicts, "reason": names.gather(np.where(reasons < 0, len(REASONS), reasons))})
+
+    def last_word(self, row: int) -> tuple[str | None, str | None]:
+        """`last_words` of one face."""
+        said = [verdict for step in STEPS if (verdict := self.verdict(row, step)) is not None]
+        chosen = next((verdict for verdict in said if verdict[0] is Verdict.REJECT), said[-1] if said else None)
+        return (str(chosen[0]), str(chosen[1]) if chosen[1] else None) if chosen else (None, None)
+
+
+def _is_verdict(word: Words | int) -> Words | bool:
+    """A skip leaves the face owed, and is none."""
+    return (word != NOTHING) & (word != SKIP)  # ty: ignore[invalid-return-type] (elementwise for arrays)
