@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from learn_project import write_project
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from mtf import tables
-from mtf.errors import BadInput
+from mtf.errors import BadInput, GateFailed
 from mtf.learn import data, pixels, saved
 from mtf.learn import train as loop
 from mtf.params import Params, Recipe
@@ -156,6 +157,19 @@ def test_training_runs_in_training_mode_in_every_epoch(tmp_path: Path) -> None:
         Watcher(), training, validation, recipe=recipe, batch=20, labels=2, seed=1, curves=tmp_path / "curves"
     )
     assert seen == [(True, 20), (False, 10)] * 3
+
+
+def test_a_loss_that_is_no_number_ends_training_in_one_line(tmp_path: Path, sample_params: Params) -> None:
+    workspace, params = with_recipe(tmp_path, sample_params, ["race"], optimizer="sgd", learning_rate=1e30)
+    with pytest.raises(GateFailed) as failure:
+        train_all(workspace, params)
+    assert re.fullmatch(
+        r"training: \w+_loss is (nan|inf) after epoch 1; the recipe's learning_rate is 1e\+30: lower it",
+        str(failure.value),
+    )
+    assert failure.value.exit_code == 1
+    assert not model_file(workspace, "race").exists()
+    assert not workspace.metrics("train/small_cnn/race").exists()
 
 
 def test_training_stops_when_what_the_recipe_watches_gets_no_better(tmp_path: Path, sample_params: Params) -> None:

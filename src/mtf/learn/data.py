@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, Sampler, SequentialSampler
 
 from mtf.errors import BadInput, listed
 from mtf.params import IDENTITY, WITH, Task
@@ -125,8 +125,12 @@ class Batches(BatchSampler):
         return len(batch) == 1 < self.batch_size
 
 
-def loader(examples: Examples, *, batch: int, shuffle_seed: int | None = None) -> DataLoader[Batch]:
+def loader(
+    examples: Examples, *, batch: int, shuffle_seed: int | None = None, sampler: Sampler[int] | None = None
+) -> DataLoader[Batch]:
     """Batches in order, or, to train on, shuffled anew each epoch from `shuffle_seed`; its length is their number.
+
+    `sampler` gives the rows, and their order, where several devices share the examples.
 
     In this process: gathering bytes that are ready costs less than handing them over from a worker.
 
@@ -136,10 +140,11 @@ def loader(examples: Examples, *, batch: int, shuffle_seed: int | None = None) -
         raise BadInput(f"split: {len(examples)} train image; at least two are needed to learn from")
     faces = Faces(examples)
     generator = None if shuffle_seed is None else torch.Generator().manual_seed(shuffle_seed)
-    order = SequentialSampler(faces) if generator is None else RandomSampler(faces, generator=generator)
+    if sampler is None:
+        sampler = SequentialSampler(faces) if generator is None else RandomSampler(faces, generator=generator)
     return DataLoader(
         faces,
-        batch_sampler=Batches(order, batch, drop_last=False),
+        batch_sampler=Batches(sampler, batch, drop_last=False),
         generator=generator,
         collate_fn=_as_it_is,
         pin_memory=torch.cuda.is_available(),

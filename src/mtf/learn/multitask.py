@@ -123,7 +123,9 @@ class MultiTask(LightningModule):
         return loss
 
     def on_train_epoch_end(self) -> None:
-        self.weighting.epoch_ended(torch.stack(self._epoch_losses).mean(dim=0))
+        mean = torch.stack(self._epoch_losses).mean(dim=0)
+        # Of all devices: they must weigh the tasks alike.
+        self.weighting.epoch_ended(self.trainer.strategy.reduce(mean, reduce_op="mean"))
         self._epoch_losses.clear()
 
     def validation_step(self, batch: Batch, _index: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import sys
 import tempfile
 import warnings
@@ -13,27 +12,33 @@ from typing import Any
 
 import numpy as np
 import torch
-from dvclive import Live
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
-from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
-from scmrepo.exceptions import SCMError
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
-from mtf.errors import MtfError
-from mtf.learn import classifier, data, multitask, recipes
+from mtf.errors import GateFailed, MtfError
+from mtf.learn import busy, classifier, data, multitask, recipes
+from mtf.learn.devices import AverageBuffers, Devices, Loaders, MovingAverage, strategy
+from mtf.learn.epochs import EpochLog, Epochs
 from mtf.learn.weighting import Weighting
 from mtf.params import Recipe
+
+ONE = Devices()
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network, with the weights of its best epoch. Epochs are counted from 1."""
+    """A trained network, with the weights of its best epoch. Epochs are counted from 1.
+
+    `busy_share` is how busy the accelerator was, 0 to 1; null on a CPU.
+    """
 
     network: nn.Module
     epochs: int
     best_epoch: int
     best_val_loss: float
+    busy_share: float | None = None
 
 
 def fit_classifier(
@@ -46,14 +51,21 @@ def fit_classifier(
     labels: int,
     seed: int,
     curves: Path,
+    devices: Devices = ONE,
 ) -> Fitted:
-    """Train `network` to tell `labels` labels apart. The same seed gives the same weights; `curves` is a folder."""
+    """Train `network` to tell `labels` labels apart. The same seed gives the same weights; `curves` is a folder.
+
+    `batch` is that of all devices together. Raises as `fit`.
+    """
     seed_everything(seed, workers=True, verbose=False)
-    loaders = data.loader(train, batch=batch, shuffle_seed=seed), data.loader(val, batch=batch)
+    loaders = Loaders(train, val, batch=batch, seed=seed, devices=devices.count)
     module = classifier.Classifier(
-        network, recipe, loss=recipes.loss(recipe, train.counts(labels)), steps_per_epoch=len(loaders[0])
+        network,
+        recipe,
+        loss=recipes.loss(recipe, train.counts(labels)),
+        steps_per_epoch=loaders.steps_per_epoch,
     )
-    return fit(module, *loaders, recipe=recipe, curves=curves, network=module.network)
+    return fit(module, loaders, recipe=recipe, curves=curves, network=module.network, devices=devices)
 
 
 def fit_multitask(
@@ -66,85 +78,78 @@ def fit_multitask(
     batch: int,
     seed: int,
     curves: Path,
+    devices: Devices = ONE,
 ) -> Fitted:
-    """Train `network` for all its tasks at once; the examples' targets have one column per task."""
+    """Train `network` for all its tasks at once; the examples' targets have one column per task. Raises as `fit`."""
     seed_everything(seed, workers=True, verbose=False)
     counts = [head.out_features for head in network.heads.values() if isinstance(head, nn.Linear)]
     losses = [
         recipes.loss(recipe, np.bincount(train.targets[:, task], minlength=count)) for task, count in enumerate(counts)
     ]
-    loaders = data.loader(train, batch=batch, shuffle_seed=seed), data.loader(val, batch=batch)
-    module = multitask.MultiTask(network, weighting, recipe, losses=losses, steps_per_epoch=len(loaders[0]))
-    return fit(module, *loaders, recipe=recipe, curves=curves, network=network)
+    loaders = Loaders(train, val, batch=batch, seed=seed, devices=devices.count)
+    module = multitask.MultiTask(network, weighting, recipe, losses=losses, steps_per_epoch=loaders.steps_per_epoch)
+    return fit(module, loaders, recipe=recipe, curves=curves, network=network, devices=devices)
 
 
 def fit(
     module: LightningModule,
-    train: DataLoader[data.Batch],
-    val: DataLoader[data.Batch],
+    loaders: Loaders,
     *,
     recipe: Recipe,
     curves: Path,
     network: nn.Module,
+    devices: Devices,
 ) -> Fitted:
     """Run the loop over `module`, which logs train_loss and val_loss, and put its best weights into `network`.
 
-    Raises FloatingPointError where the loss stops being a number.
+    Raises GateFailed where a figure stops being a number, and MtfError where a device's process fails.
     """
-    # A full checkpoint where weights are averaged: only in it does Lightning put the average, which was validated.
+    # With several devices all this happens in their processes: what they have to say comes back as files.
     with tempfile.TemporaryDirectory(prefix="mtf-train-") as folder:
+        record, looked = Path(folder) / "epochs.json", Path(folder) / "busy.json"
+        # A full checkpoint where weights are averaged: only in it does Lightning put the average, which was validated.
         best = ModelCheckpoint(folder, monitor="val_loss", save_weights_only=recipe.ema_decay is None)
-        log = EpochLog(curves)
-        trainer = _trainer(recipe, [*_averaging(recipe), log, _stopping(recipe), best])
-        trainer.fit(module, train, val)
-        log.close()
+        callbacks = [*_averaging(recipe, devices), EpochLog(curves, record), _stopping(recipe), best]
+        if devices.look is not None:
+            callbacks.append(busy.BusyShare(looked, devices.look))
+        trainer = _trainer(recipe, callbacks, devices)
+        try:
+            trainer.fit(module, datamodule=loaders)
+        except (ProcessRaisedException, ProcessExitedException) as error:
+            raise MtfError(f"a device's process failed: {_last_line(error)}") from None
+        epochs = Epochs.read(record)
+        if epochs.not_a_number is not None:
+            raise GateFailed(
+                f"training: {epochs.not_a_number}; the recipe's learning_rate is {recipe.learning_rate}: lower it"
+            )
         checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+        busy_share = busy.read(looked)
     module.load_state_dict(checkpoint["state_dict"])
     network.to("cpu").eval()
     return Fitted(
         network=network,
-        epochs=len(log.val_losses),
+        epochs=len(epochs.val_losses),
         best_epoch=checkpoint["epoch"] + 1,
-        best_val_loss=log.val_losses[checkpoint["epoch"]],
+        best_val_loss=epochs.val_losses[checkpoint["epoch"]],
+        busy_share=busy_share,
     )
 
 
-class EpochLog(Callback):
-    """The figures of each epoch, into DVCLive: `FOLDER/plots/metrics/NAME.tsv`, its step the epoch."""
-
-    def __init__(self, folder: Path) -> None:
-        self.val_losses: list[float] = []
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # The stage declares these files itself: DVCLive writes no dvc.yaml, no experiment and no report.
-        try:
-            self._live = Live(str(folder), dvcyaml=False, save_dvc_exp=False, report=None)
-        except SCMError as error:
-            raise MtfError(f"DVCLive cannot read the git repository: {error}; commit once before training") from None
-        self._live.step = 1
-
-    # Lightning ends a training epoch after its validation: all figures of the epoch are known here.
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
-        self.val_losses.append(float(trainer.callback_metrics["val_loss"]))
-        for name, value in sorted(trainer.callback_metrics.items()):
-            if not math.isfinite(value):
-                raise FloatingPointError(f"{name} is {float(value)} after epoch {len(self.val_losses)}")
-            self._live.log_metric(name, round(float(value), 6))
-        self._live.next_step()
-
-    def close(self) -> None:
-        self._live.end()
-        # A summary of the last epoch would be read as the model's figures; those are of the best one.
-        Path(self._live.metrics_file).unlink(missing_ok=True)
+def _last_line(error: Exception) -> str:
+    """Of the traceback that a process has left: what was raised."""
+    return str(error).strip().rsplit("\n", 1)[-1]
 
 
-def _trainer(recipe: Recipe, callbacks: list[Callback]) -> Trainer:
+def _trainer(recipe: Recipe, callbacks: list[Callback], devices: Devices) -> Trainer:
     _quieten()
     on_accelerator = torch.accelerator.is_available()
     return Trainer(
         max_epochs=recipe.max_epochs,
         callbacks=callbacks,
         accelerator="auto",
-        devices=1,
+        devices=devices.count,
+        strategy=strategy(devices.count),
+        use_distributed_sampler=False,
         precision="bf16-mixed" if recipe.mixed_precision and on_accelerator else "32-true",
         # Some kernels of an accelerator have no deterministic form: there, a warning, not a stop.
         deterministic="warn" if on_accelerator else True,
@@ -155,8 +160,10 @@ def _trainer(recipe: Recipe, callbacks: list[Callback]) -> Trainer:
     )
 
 
-def _averaging(recipe: Recipe) -> list[Callback]:
-    return [EMAWeightAveraging(decay=recipe.ema_decay)] if recipe.ema_decay else []
+def _averaging(recipe: Recipe, devices: Devices) -> list[Callback]:
+    """Over steps, then over devices: in this order what is averaged over devices is what is validated."""
+    over_steps = [MovingAverage(recipe.ema_decay)] if recipe.ema_decay else []
+    return [*over_steps, *([AverageBuffers()] if devices.count > 1 else [])]
 
 
 def _stopping(recipe: Recipe) -> Callback:

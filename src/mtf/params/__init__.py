@@ -28,7 +28,7 @@ from mtf.params.sources import (
     SearchSource,
     Source,
 )
-from mtf.params.steps import Crop, Curate, Licenses, Screen, Split
+from mtf.params.steps import Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.params.tasks import IDENTITY, WITH, Project, Task
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "Release",
     "Report",
     "Screen",
+    "Screened",
     "SearchSource",
     "Section",
     "Share",

@@ -29,7 +29,7 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
     if weighting not in wanted.weightings:
         known = ", ".join(wanted.weightings)
         raise bad_value("--weighting", weighting, f"params.yaml's multitask.weightings: {known}")
-    from mtf.learn import data, inputs, multitask, train
+    from mtf.learn import data, devices, inputs, multitask, train
     from mtf.learn import weighting as weightings
 
     splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
@@ -55,6 +55,7 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
         batch=recipe.batches.get(wanted.backbone, recipe.batch),
         seed=params.seed,
         curves=workspace.plots("multitask") / weighting / "curves",
+        devices=devices.here(params.compute.devices),
     )
     _save(workspace, params, network, labels, weighting=weighting)
     predictions = _predict(params, splits, network, examples["test"], labels, weighting=weighting)

@@ -18,7 +18,7 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
     """
     _check_named(params, model, task)
     # torch takes seconds to import: a wrong name has been told by then.
-    from mtf.learn import data, inputs, models, recipes, saved, train
+    from mtf.learn import data, devices, inputs, models, recipes, saved, train
 
     splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
     labels = data.labels_of(params.tasks[task], splits)
@@ -50,6 +50,7 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
         labels=len(labels),
         seed=params.seed,
         curves=workspace.plots("train") / model / task,
+        devices=devices.here(params.compute.devices),
     )
     minutes = (time.monotonic() - started) / 60
 
@@ -75,6 +76,8 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
         "training_images": len(training),
         "train_minutes": round(minutes, 1),
     }
+    if fitted.busy_share is not None:
+        figures["accelerator_busy_share"] = fitted.busy_share
     atomic.write_json(workspace.metrics(f"train/{model}/{task}"), figures)
     print(
         f"train {model} {task}: {len(training)} images, {len(labels)} labels, {fitted.epochs} epochs, "
