@@ -96,6 +96,8 @@ class Reason(StrEnum):
     NOT_A_PHOTOGRAPH = "not_a_photograph"
     UNNATURAL = "unnatural"
     BLURRED = "blurred"
+    TOO_SMALL = "too_small"
+    BADLY_EXPOSED = "badly_exposed"
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
     WRONG_AGE_GROUP = "wrong_age_group"

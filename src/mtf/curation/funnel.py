@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 
 import polars as pl
 
+from mtf.curation import screened
 from mtf.curation.duplicates import AUTOMATIC, superfluous
 from mtf.curation.material import FACE
 from mtf.params import Params
@@ -173,10 +174,12 @@ LEGAL: list[FunnelStep] = [NotTakenDown(), Licensed()]
 
 
 def steps(params: Params) -> list[FunnelStep]:
-    """The funnel of the flavour that `params.curate` chooses; the legal steps hold for both."""
+    """The funnel of the flavour that `params.curate` chooses; the legal steps hold for each."""
     enough = EnoughImages(params.curate.min_images_per_identity)
     if params.curate.flavour == "non_curated":
         return [*LEGAL, enough]
+    if params.curate.flavour == "screened":
+        return [*LEGAL, *screened.steps(params.curate.screened), enough]
     reviewers = params.curate.reviewers
     return [
         *LEGAL,

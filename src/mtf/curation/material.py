@@ -15,7 +15,11 @@ from mtf.takedowns import Takedowns
 FACE = ["identity", "face_id"]
 IMAGE = ["identity", "image_id"]
 GROUPS = ["exact_group", "near_group", "across_group"]
-_MEASURES = ["size_px", "sharpness", *GROUPS]
+# All that `curation.screened` holds against limits, and the groups of duplicates.
+_MEASURES = [
+    *("size_px", "sharpness", "brightness", "clipped_share", "eyes", "not_photograph", "identity_distance"),
+    *GROUPS,
+]
 
 
 def with_labels_and_measures(faces: pl.DataFrame, *, roster: pl.DataFrame, screening: pl.DataFrame) -> pl.DataFrame:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from mtf.params.section import Count, Section
+from mtf.params.section import Count, Section, Share
 
 
 class Licenses(Section):
@@ -46,10 +46,35 @@ class Screen(Section):
     embedding_distance: Annotated[float, Field(ge=0, le=2)] = 0.04
 
 
-class Curate(Section):
-    """The funnel (MTF, section 3.2). `flavour` is what goes on to the split: people's work or the machine's alone."""
+class Screened(Section):
+    """What a machine alone keeps: limits on the table `screening`'s measures, and one face per duplicate group.
 
-    flavour: Literal["curated", "non_curated"] = "curated"
+    Sizes in pixels, sharpness in grey levels², brightness in grey levels of 0 to 255, `max_identity_distance` a
+    cosine distance (0 to 2) that goes with `screen.embedding`.
+    """
+
+    min_size_px: Count = 64
+    min_sharpness: Annotated[float, Field(ge=0)] = 30.0
+    brightness: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(le=255)]] = (50.0, 205.0)
+    max_clipped_share: Share = 0.05
+    min_eyes: Annotated[int, Field(ge=0, le=2)] = 1
+    max_not_photograph: Share = 0.35
+    max_identity_distance: Annotated[float, Field(ge=0, le=2)] = 0.4
+
+    @model_validator(mode="after")
+    def _brightness_rises(self) -> Screened:
+        if self.brightness[0] >= self.brightness[1]:
+            raise ValueError("brightness must run from the darkest to the brightest")
+        return self
+
+
+class Curate(Section):
+    """The funnel (MTF, section 3.2). `flavour` is what goes on to the split: people's work (`curated`), what passes
+    `screened`'s limits, or every crop that may be used (`non_curated`).
+    """
+
+    flavour: Literal["curated", "screened", "non_curated"] = "curated"
+    screened: Screened = Screened()
     reviewers: Annotated[int, Field(ge=1, le=15)] = 3
     box_iou: Annotated[float, Field(gt=0, le=1)] = 0.5
     min_images_per_identity: Count = 5

@@ -1,0 +1,81 @@
+"""The funnel without people: what screening measured of a face, held against limits (`curate.screened`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import polars as pl
+
+from mtf.curation.duplicates import AUTOMATIC, superfluous
+from mtf.curation.material import FACE
+from mtf.params import Screened
+from mtf.tables import Reason, Step
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A column of the table screening, and what its values may be; a face without a value passes."""
+
+    measure: str
+    reason: Reason
+    least: float | None = None
+    most: float | None = None
+
+    def is_broken(self) -> pl.Expr:
+        value = pl.col(self.measure)
+        below = pl.lit(value=False) if self.least is None else value < self.least
+        above = pl.lit(value=False) if self.most is None else value > self.most
+        return (below | above).fill_null(value=False)
+
+    def detail(self) -> pl.Expr:
+        bounds = (("least", self.least), ("most", self.most))
+        wanted = [f"at {word} {bound:g}" for word, bound in bounds if bound is not None]
+        value = pl.col(self.measure).cast(pl.Float64).round(3)
+        return pl.format(f"{self.measure} {{}}, {' and '.join(wanted)} wanted", value)
+
+
+@dataclass(frozen=True)
+class WithinLimits:
+    """Every measure is within its limit; the first that is not gives the reason."""
+
+    step: Step
+    limits: Sequence[Limit]
+
+    def judge(self, faces: pl.DataFrame) -> pl.DataFrame:
+        broken = [(limit.is_broken(), limit) for limit in self.limits]
+        return faces.with_columns(
+            reason=pl.coalesce(pl.when(is_broken).then(pl.lit(limit.reason.value)) for is_broken, limit in broken),
+            detail=pl.coalesce(pl.when(is_broken).then(limit.detail()) for is_broken, limit in broken),
+            decided_by=pl.lit(AUTOMATIC),
+        )
+
+
+@dataclass(frozen=True)
+class OneOfEachGroup:
+    """One face per group of duplicates, exact ones and then near ones, as screening grouped them."""
+
+    step: ClassVar[Step] = Step.DUPLICATE
+
+    def judge(self, faces: pl.DataFrame) -> pl.DataFrame:
+        unnamed = faces.with_columns(named_by=pl.lit(None, pl.String))
+        exact = superfluous(unnamed, "exact_group").with_columns(reason=pl.lit(Reason.EXACT_DUPLICATE.value))
+        left = unnamed.join(exact, on=FACE, how="anti")
+        near = superfluous(left, "near_group").with_columns(reason=pl.lit(Reason.NEAR_DUPLICATE.value))
+        return faces.join(pl.concat([exact, near]), on=FACE, how="left")
+
+
+def steps(screened: Screened) -> list[WithinLimits | OneOfEachGroup]:
+    """The steps that people take in the curated flavour, as far as a machine can take them."""
+    darkest, brightest = screened.brightness
+    quality = [
+        Limit("size_px", Reason.TOO_SMALL, least=screened.min_size_px),
+        Limit("sharpness", Reason.BLURRED, least=screened.min_sharpness),
+        Limit("brightness", Reason.BADLY_EXPOSED, least=darkest, most=brightest),
+        Limit("clipped_share", Reason.BADLY_EXPOSED, most=screened.max_clipped_share),
+        Limit("eyes", Reason.OBSTRUCTED, least=screened.min_eyes),
+        Limit("not_photograph", Reason.NOT_A_PHOTOGRAPH, most=screened.max_not_photograph),
+    ]
+    person = Limit("identity_distance", Reason.WRONG_PERSON, most=screened.max_identity_distance)
+    return [WithinLimits(Step.IDENTITY, [person]), WithinLimits(Step.QUALITY, quality), OneOfEachGroup()]
