@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import polars as pl
@@ -229,6 +230,70 @@ def test_a_file_that_was_replaced_or_made_read_only_is_not_written_to_again(tmp_
         sitting.path.chmod(0o444)
         sitting.append(decision(minute=2))
     assert ledger.read(tmp_path).decisions["file"].n_unique() == 3
+
+
+def _linked(path: Path, cached: Path, _: bytes) -> None:
+    os.link(path, cached)
+
+
+def _moved_and_copied_back(path: Path, cached: Path, hashed: bytes) -> None:
+    path.rename(cached)
+    path.write_bytes(hashed)
+
+
+@pytest.mark.parametrize("takes", [_linked, _moved_and_copied_back])
+def test_a_line_written_while_the_file_is_taken_into_a_cache_is_kept_and_spoils_nothing(tmp_path, monkeypatch, takes):
+    flush, cached = os.fsync, tmp_path / "cached"
+    with Sitting(tmp_path / "review", "rita") as sitting:
+        sitting.append(decision())
+        hashed = sitting.path.read_bytes()
+
+        def taken_meanwhile(descriptor: int) -> None:
+            if not cached.exists():
+                takes(sitting.path, cached, hashed)
+            flush(descriptor)
+
+        monkeypatch.setattr(os, "fsync", taken_meanwhile)
+        sitting.append(decision(minute=1))
+    assert cached.read_bytes() == hashed
+    assert ledger.read(tmp_path / "review").decisions["time"].to_list() == [
+        BEGIN,
+        decision(minute=1).time,
+    ]
+
+
+def test_a_line_that_was_copied_with_its_file_is_not_written_twice(tmp_path, monkeypatch):
+    flush, cached = os.fsync, tmp_path / "cached"
+    with Sitting(tmp_path / "review", "rita") as sitting:
+        sitting.append(decision())
+
+        def moved_after_the_line(descriptor: int) -> None:
+            if not cached.exists():
+                sitting.path.rename(cached)
+                sitting.path.write_bytes(cached.read_bytes())
+            flush(descriptor)
+
+        monkeypatch.setattr(os, "fsync", moved_after_the_line)
+        sitting.append(decision(minute=1))
+        sitting.append(decision(minute=2))
+    assert ledger.read(tmp_path / "review").decisions.height == 3
+    assert cached.read_bytes().count(b"\n") == 2
+
+
+def test_nobody_writes_while_the_ledger_is_held_still(tmp_path):
+    with Sitting(tmp_path, "rita") as sitting, ThreadPoolExecutor(1) as threads:
+        sitting.append(decision())
+        with ledger.held_still(tmp_path):
+            writing = threads.submit(sitting.append, decision(minute=1))
+            assert wait([writing], timeout=0.3).not_done
+            assert ledger.read(tmp_path).decisions.height == 1
+        writing.result(timeout=30)
+    assert ledger.read(tmp_path).decisions.height == 2
+
+
+def test_the_joint_sessions_name_is_nobodys(tmp_path):
+    with pytest.raises(BadInput, match="reviewer: 'together' is not permitted"):
+        Sitting(tmp_path, "together")
 
 
 def test_a_write_that_fails_leaves_nothing_and_may_be_tried_again(tmp_path, monkeypatch):

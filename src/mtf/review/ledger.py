@@ -2,14 +2,17 @@
 
 Each sitting writes a file of its own. A decision is on disk before `Sitting.append` returns, and a file that is no
 longer this sitting's alone (DVC has linked it into its cache, or put another in its place) is not written to again.
+While a version of the folder is taken (`held_still`) nobody writes.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,15 +26,19 @@ from mtf.review.decision import MAX_SLUG, Decision
 from mtf.review.lines import SCHEMA, parsed
 from mtf.tables import SLUG
 
+TOGETHER = "together"
+
 
 class Sitting:
     """One reviewer's sitting: appends decisions to a file that no other sitting writes to.
 
     The file is made with the first decision. Safe to share between threads. Raises BadInput where `reviewer` is no
-    slug; use it in a `with`, or call `close`.
+    slug, or the name that stands for all of them; use it in a `with`, or call `close`.
     """
 
     def __init__(self, folder: Path, reviewer: str) -> None:
+        if reviewer == TOGETHER:
+            raise bad_value("reviewer", reviewer, "a person's name: this one stands for the joint session")
         self._folder = folder / checked_reviewer(reviewer)
         self._reviewer = reviewer
         self._descriptor: int | None = None
@@ -47,11 +54,14 @@ class Sitting:
             raise ValueError(f"this is the sitting of {self._reviewer}, not of {sorted(strangers)}")
         if not decisions:
             return
-        with self._lock:
-            self._write(b"".join(decision.line() for decision in decisions))
+        data = b"".join(decision.line() for decision in decisions)
+        with self._lock, _locked(self._folder.parent, fcntl.LOCK_SH):
+            while not self._written(data):
+                pass
 
-    def _write(self, data: bytes) -> None:
-        descriptor = self._own_file()
+    def _written(self, data: bytes) -> bool:
+        """Append; False, with nothing left behind, where the file was taken from this sitting meanwhile."""
+        descriptor, path = self._own_file()
         before = os.fstat(descriptor).st_size
         try:
             _write_all(descriptor, data)
@@ -60,13 +70,19 @@ class Sitting:
             os.ftruncate(descriptor, before)
             self.close()
             raise
+        # Somebody else's `dvc add` waits for nobody. What it has taken keeps the digest it was taken under.
+        if _is_ours(descriptor, path) or _is_copied(descriptor, path, data):
+            return True
+        os.ftruncate(descriptor, before)
+        self.close()
+        return False
 
-    def _own_file(self) -> int:
+    def _own_file(self) -> tuple[int, Path]:
         if self._descriptor is not None and self.path is not None and not _is_ours(self._descriptor, self.path):
             self.close()
-        if self._descriptor is None:
+        if self._descriptor is None or self.path is None:
             self._descriptor, self.path = _new_file(self._folder)
-        return self._descriptor
+        return self._descriptor, self.path
 
     def close(self) -> None:
         if self._descriptor is not None:
@@ -78,6 +94,25 @@ class Sitting:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def held_still(folder: Path) -> Iterator[None]:
+    """While this is held no sitting of the ledger in `folder` writes: for what reads files and then links them."""
+    with _locked(folder, fcntl.LOCK_EX):
+        yield
+
+
+@contextmanager
+def _locked(folder: Path, kind: int) -> Iterator[None]:
+    """The folder itself is the lock: a file for it would be versioned with the decisions."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, kind)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_sitting(folder: Path, decisions: Sequence[Decision]) -> Path:
@@ -185,6 +220,17 @@ def _is_ours(descriptor: int, path: Path) -> bool:
         return False
     same = (opened.st_dev, opened.st_ino) == (there.st_dev, there.st_ino) and not path.is_symlink()
     return same and opened.st_nlink == 1 and bool(opened.st_mode & 0o200)
+
+
+def _is_copied(descriptor: int, path: Path, data: bytes) -> bool:
+    """Whether another file stands at `path`, and it has the lines: it was made after they were written."""
+    opened = os.fstat(descriptor)
+    try:
+        there = path.stat()
+        same = (opened.st_dev, opened.st_ino) == (there.st_dev, there.st_ino)
+        return not same and data in path.read_bytes()
+    except FileNotFoundError:
+        return False
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

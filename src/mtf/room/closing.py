@@ -7,12 +7,13 @@ import subprocess
 import sys
 from types import TracebackType
 
+from mtf.review.ledger import TOGETHER, held_still
 from mtf.workspace import Workspace
 
 
 def dataset_name(project: str, reviewer: str, *, joint: bool) -> str:
     """The data set of a reviewer, or of the joint session; it stands in the address bar."""
-    return f"{project}-{'together' if joint else reviewer}"
+    return f"{project}-{TOGETHER if joint else reviewer}"
 
 
 class Closing:
@@ -45,13 +46,15 @@ class Closing:
 
 
 def take_note(workspace: Workspace) -> None:
-    """Run `dvc add data`, where this is a DVC repository, and say what to commit."""
+    """Run `dvc add data`, where this is a DVC repository, and say what to commit. Nobody decides meanwhile."""
     if not (workspace.root / ".dvc").is_dir() or shutil.which("dvc") is None:
         print("This is no DVC repository, or dvc is not installed: nothing was versioned.")
         return
-    done = subprocess.run(
-        ("dvc", "add", "--quiet", "data"), cwd=workspace.root, capture_output=True, text=True, check=False
-    )
+    # DVC reads a file, and links it into its cache later: a line written in between would be lost or spoil the cache.
+    with held_still(workspace.review):
+        done = subprocess.run(
+            ("dvc", "add", "--quiet", "data"), cwd=workspace.root, capture_output=True, text=True, check=False
+        )
     if done.returncode:
         print(f"mtf: `dvc add data` failed; run it yourself: {done.stderr.strip()[-300:]}", file=sys.stderr)
         return

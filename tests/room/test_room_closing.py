@@ -1,0 +1,70 @@
+"""The end of a sitting: DVC takes note of the ledger while others go on deciding."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from mtf import params
+from mtf.review import ledger
+from mtf.room import closing
+from mtf.room.desk import Desk
+from mtf.room.opening import desk_of, material_of
+from mtf.workspace import Workspace
+from projects import environment, run_in
+
+
+def accept_one_by_one(desk: Desk, done: list[str], stop: threading.Event) -> None:
+    while not stop.is_set() and (page := desk.page()).faces:
+        desk.accept(page.faces[:1], at=page.step)
+        done.append(page.faces[0].face_id)
+
+
+def objects(cache: Path) -> list[Path]:
+    return [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".dir"]
+
+
+def test_dvc_takes_note_while_another_goes_on_deciding(
+    project: Callable[..., Workspace],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setenv("PATH", environment()["PATH"])
+    workspace = project({"ada": 200})
+    for command in (("git", "init", "-q"), ("dvc", "init", "-q"), ("dvc", "config", "cache.type", "hardlink")):
+        run_in(workspace.root, *command)
+    material, _ = material_of(workspace, params.load(workspace.params))
+    done: list[str] = []
+    stop = threading.Event()
+    desk = desk_of(workspace, material, "ben", joint=False)
+    with ThreadPoolExecutor(1) as threads:
+        with closing.Closing(workspace):
+            anna = desk_of(workspace, material, "anna", joint=False)
+            anna.reject(anna.page().faces)
+            anna.close()
+            deciding = threads.submit(accept_one_by_one, desk, done, stop)
+            while len(done) < 5:
+                assert not deciding.done()
+        closing.take_note(workspace)
+        stop.set()
+        deciding.result()
+    desk.close()
+    closing.take_note(workspace)
+
+    said = capsys.readouterr().out
+    assert 'git commit -m "Review faces" data.dvc && dvc push' in said
+    assert run_in(workspace.root, "dvc", "status", "data.dvc").strip() == "Data and pipelines are up to date."
+    found = objects(workspace.root / ".dvc" / "cache" / "files" / "md5")
+    assert len(found) > 2
+    for one in found:
+        digest = hashlib.md5(one.read_bytes(), usedforsecurity=False).hexdigest()
+        assert digest == one.parent.name + one.name
+    written = ledger.read(workspace.review).decisions
+    assert written.filter(reviewer="ben").height == len(done)
+    assert written.filter(reviewer="anna").height == 12
