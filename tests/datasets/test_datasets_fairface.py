@@ -8,7 +8,7 @@ import pytest
 
 from mtf import params as typed
 from mtf import roster
-from mtf.datasets import fairface, labelled
+from mtf.datasets import as_roster, fairface, labelled
 from mtf.errors import BadInput
 from mtf.params import Params
 from mtf.tables import ContractViolated
@@ -67,7 +67,7 @@ def test_a_bad_label_file_is_named_by_row(labels: Path, text: str, message: str)
 
 def test_the_roster_it_writes_is_one_the_crawl_reads(labels: Path, tmp_path: Path, sample_params: Params) -> None:
     data_set = fairface.load(labels)
-    assert labelled.write_roster(data_set, tmp_path / "roster.csv") == 3
+    assert as_roster.write(data_set, tmp_path / "roster.csv") == 3
     raw = sample_params.model_dump(mode="json")
     raw["tasks"] = {
         name: {"column": name, "labels": names, "per_identity": False} for name, names in fairface.ATTRIBUTES.items()

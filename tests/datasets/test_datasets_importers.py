@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import polars as pl
 import pytest
-import yaml
 
 from mtf import params as typed
 from mtf import shards, tables
-from mtf.datasets import age_csv, labelled, layout, lfw, utkface
+from mtf.datasets import age_csv, as_roster, division, labelled, layout, lfw, settings, utkface
 from mtf.errors import BadInput
-from mtf.params import Params
+from mtf.params import Params, Task
 from mtf.workspace import Workspace
 
 
@@ -58,7 +56,22 @@ def test_utkface_files_without_the_race_are_reported() -> None:
     ],
 )
 def test_the_seven_age_groups_are_those_of_das(age: int, group: str) -> None:
-    assert utkface.age_group(age) == group
+    assert utkface.load([f"{age}_1_2_20170116174525125.jpg"]).pictures["age"].to_list() == [group]
+
+
+OWN = Task(column="age", labels=["Young", "Old"], years={"Young": (18, 49), "Old": (50, 120)})
+
+
+def test_ages_are_grouped_by_the_years_of_a_task_and_others_left_out(tmp_path: Path) -> None:
+    names = [f"{age}_1_2_20170116174525125.jpg" for age in (17, 18, 49, 50)]
+    data_set = utkface.load(names, ages=OWN)
+    assert data_set.pictures["age"].to_list() == ["Young", "Young", "Old"]
+    assert data_set.told()[1:] == ["left out, an age that no group holds: 1"]
+    assert data_set.years == {"age": {"Young": (18, 49), "Old": (50, 120)}}
+    rows = [f"{age},0,0,x,{numbers(age)}" for age in (5, 60)]
+    data_set, pictures = age_csv.load(age_file(tmp_path / "age.csv", rows), ages=OWN)
+    assert data_set.pictures["age"].to_list() == ["Old"]
+    assert list(pictures) == ["000002.png"]
 
 
 def age_file(path: Path, rows: list[str]) -> Path:
@@ -115,7 +128,7 @@ def test_a_plain_folder_states_no_license_unless_its_owner_does(tmp_path: Path) 
     assert lfw.load_folder(["s1/1.pgm", "top.jpg"], license_id=None, creator="me").license == "LicenseRef-Unstated"
     data_set = lfw.load_folder(["s1/1.pgm", "s1/2.pgm"], license_id="CC0-1.0", creator="me")
     assert data_set.license == "CC0-1.0"
-    labelled.write_roster(data_set, tmp_path / "roster.csv")
+    as_roster.write(data_set, tmp_path / "roster.csv")
     assert (tmp_path / "roster.csv").read_text() == "identity,name,files\ns1,s1,s1/1.pgm;s1/2.pgm\n"
 
 
@@ -124,7 +137,7 @@ def test_a_person_with_two_labels_cannot_be_a_roster_row(tmp_path: Path) -> None
     table = labelled.checked(rows, {"age": ["Young", "Old"]}, where="x")
     data_set = labelled.DataSet("x", "CC0-1.0", "me", table, {"age": ["Young", "Old"]})
     with pytest.raises(BadInput, match=r"x: p has the labels \['Young', 'Old'\] of age; import it as tables"):
-        labelled.write_roster(data_set, tmp_path / "roster.csv")
+        as_roster.write(data_set, tmp_path / "roster.csv")
 
 
 @pytest.fixture
@@ -139,45 +152,74 @@ def utk_folder(tmp_path: Path) -> Path:
 
 
 def project_for(data_set: labelled.DataSet, sample_params: Params) -> Params:
-    raw = sample_params.model_dump(mode="json")
-    raw["tasks"] = {
-        name: {"column": name, "labels": list(labels), "per_identity": False}
-        for name, labels in data_set.attributes.items()
-    }
-    raw["train"]["tasks"] = raw["multitask"]["tasks"] = list(data_set.attributes)
-    return typed.parse(raw)
+    return typed.parse(settings.of_project(sample_params.model_dump(mode="json"), data_set, Path("here")))
 
 
 def test_utkface_is_laid_out_as_das_divides_it(utk_folder: Path, tmp_path: Path, sample_params: Params) -> None:
     files = layout.Files(utk_folder)
     data_set = utkface.load(files.names())
     params, workspace = project_for(data_set, sample_params), Workspace(tmp_path / "project")
-    split = layout.by_part(data_set.pictures)
-    told = layout.write(data_set, files.read, split, workspace, params)
-    assert told == ["left out, byte-identical to another: 1", "left out, not readable as a picture: 1"]
+    split = division.by_part(data_set.pictures)
+    told = layout.write(data_set, files.read, split, workspace, params, source="utk")
+    assert told == [
+        "laid out: 29",
+        "left out, byte-identical to another: 1",
+        "left out, not readable as a picture: 1",
+    ]
     table = tables.read(tables.splits(params), workspace.table("split", "splits"))
     assert dict(table["split"].value_counts().iter_rows()) == {"train": 10, "test": 10, "val": 9}
     row = table.row(3, named=True)
     data = shards.read(workspace.shard("crop", row["identity"]), row["offset"], row["size_bytes"])
     assert hashlib.sha256(data).hexdigest() == row["image_id"]
     assert set(table["license"]) == {utkface.LICENSE}
+    images = tables.read(tables.IMAGES, workspace.table("crawl", "images"))
+    tables.check_refers(images, table, on=["identity", "image_id"], where="images")
+    image = images.row(3, named=True)
+    assert (image["media_type"], image["width"], image["url"].split("_")[0]) == ("image/jpeg", 40, "file:utk/part1/20")
+    evidence = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
+    assert set(evidence["license"]) == {utkface.LICENSE}
+    assert set(evidence["creator"]) == {utkface.CREATOR}
 
 
 def test_the_split_of_efrs_is_72_8_20_and_stratified() -> None:
     random = np.random.default_rng(1)
     gender = np.where(random.random(23_705) < 0.523, "Male", "Female")
     pictures = pl.DataFrame({"gender": gender})
-    split = layout.stratified(pictures, "gender", seed=42)
+    split = division.stratified(pictures, "gender", seed=42)
     assert dict(split.value_counts().iter_rows()) == {"train": 17_067, "val": 1_897, "test": 4_741}
     for part in ("train", "val", "test"):
         share = (pictures.filter(split == part)["gender"] == "Male").mean()
         assert share == pytest.approx((gender == "Male").mean(), abs=0.001)
 
 
-def test_the_parameters_that_go_with_a_data_set_are_readable(sample_params: Params) -> None:
-    data_set = utkface.load(["26_1_2_20170116174525125.jpg"])
-    sections = yaml.safe_load(labelled.params_of(data_set, per_identity=False))
-    raw = sample_params.model_dump(mode="json")
-    raw["tasks"], raw["crawl"]["sources"] = sections["tasks"], sections["crawl"]["sources"]
-    raw["train"]["tasks"] = raw["multitask"]["tasks"] = ["race", "gender", "age"]
-    assert json.loads(typed.parse(raw).model_dump_json())["crawl"]["sources"][0]["license"] == utkface.LICENSE
+def test_the_protocol_of_efrs_counts_every_row_of_23705_though_many_are_alike(
+    tmp_path: Path, sample_params: Params
+) -> None:
+    """Pictures of one pixel: what counts here is how many there are."""
+    encoded = [cv2.imencode(".png", np.full((1, 1), level, np.uint8))[1].tobytes() for level in range(5)]
+    rows = 23_705
+    table = pl.DataFrame(
+        {
+            "file": [f"{number:06}.png" for number in range(rows)],
+            **{"identity": [f"age-{number}" for number in range(rows)], "name": ["x"] * rows},
+            "part": pl.Series([None] * rows, dtype=pl.String),
+            "gender": [utkface.GENDERS[number % 2] for number in range(rows)],
+        }
+    )
+    data_set = labelled.DataSet("age-csv", utkface.LICENSE, "x", table, {"gender": utkface.GENDERS})
+    params, workspace = project_for(data_set, sample_params), Workspace(tmp_path)
+    split, said = division.divided(data_set, None, seed=42)
+    assert said.endswith("(EFRS): 17,067 train / 1,897 val / 4,741 test")
+    read = lambda file: encoded[int(file[:6]) % 5]  # noqa: E731
+    told = layout.write(data_set, read, split, workspace, params, source="age.csv", keep_duplicates=True)
+    assert told == ["laid out: 23705"]
+    splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
+    assert dict(splits["split"].value_counts().iter_rows()) == {"train": 17_067, "val": 1_897, "test": 4_741}
+    # Without the papers' way of counting, five pictures are left.
+    told = layout.write(data_set, read, split, Workspace(tmp_path / "unique"), params, source="age.csv")
+    assert told == ["laid out: 5", "left out, byte-identical to another: 23700"]
+
+
+def test_too_few_pictures_to_divide_are_told_so() -> None:
+    with pytest.raises(BadInput, match="3 pictures cannot be divided 72/8/20 by gender"):
+        division.stratified(pl.DataFrame({"gender": ["Male", "Female", "Male"]}), "gender", seed=1)

@@ -1,22 +1,23 @@
-"""`mtf dataset`: published data sets as a roster for the crawl, or straight as tables for training."""
+"""`mtf dataset`: published data sets as a roster for the crawl, as tables for training, or as a paper's protocol."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtf.errors import BadInput
+from mtf.errors import BadInput, bad_value
 from mtf.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import polars as pl
-
     from mtf.datasets.labelled import DataSet
+    from mtf.params import Params, Task
+
+    Read = Callable[[str], bytes]
 
 app = typer.Typer(help="Published data sets as sources.", no_args_is_help=True)
 
@@ -29,8 +30,19 @@ class Kind(StrEnum):
     FOLDER = "folder"
 
 
+class Protocol(StrEnum):
+    """UTKFace as Das et al. use it, and the AGE CSV as EFRS does."""
+
+    UTKFACE = "utkface"
+    AGE_CSV = "age-csv"
+
+
 Source = Annotated[Path, typer.Argument(help="The folder or tar of pictures; the CSV file for age-csv.")]
 Labels = Annotated[Path | None, typer.Option(help="The label file, for fairface.")]
+NewFolder = Annotated[Path, typer.Option(help="A new folder, which becomes a project.")]
+YearsOf = Annotated[
+    str | None, typer.Option(help="Group ages by the years of this task of params.yaml, in place of the paper's.")
+]
 
 
 def add_to(main: typer.Typer) -> None:
@@ -44,69 +56,175 @@ def roster(
     labels: Labels = None,
     license_id: Annotated[str | None, typer.Option("--license", help="What the owner of a folder states.")] = None,
     creator: Annotated[str, typer.Option(help="Whose pictures a folder's are.")] = "unknown",
+    years_of: YearsOf = None,
     to: Annotated[Path, typer.Option(help="Where the roster is written.")] = Path("data/roster.csv"),
 ) -> None:
     """Write a roster for the source `folder`, and print the sections of params.yaml that go with it."""
-    from mtf.datasets import labelled
+    import yaml
+
+    from mtf.datasets import as_roster, settings
+    from mtf.licenses import evidence
 
     if kind is Kind.AGE_CSV:
         raise BadInput("age-csv: its pictures lie in the CSV file; use `mtf dataset tables`")
-    data_set, _ = _load(kind, source, labels, license_id, creator)
-    count = labelled.write_roster(data_set, to)
-    print("\n".join([*data_set.told(), f"{to}: {count} identities"]))
-    print(labelled.params_of(data_set, per_identity=True).replace("PATH", str(source)))
+    # A license that nobody knows is told before anything is written.
+    evidence.of_data_set(license_id, where="--license")
+    data_set, _ = _load(kind, source, labels, ages=_ages(years_of), license_id=license_id, creator=creator)
+    count = as_roster.write(data_set, to)
+    print("\n".join([*data_set.told(), f"{to}: {count} identities; params.yaml needs:"]))
+    print(yaml.safe_dump(settings.of_roster(data_set, source), sort_keys=False, allow_unicode=True), end="")
 
 
 @app.command()
 def tables(
     kind: Kind,
     source: Source,
-    to: Annotated[Path, typer.Option(help="A new folder, which becomes a project.")],
+    to: NewFolder,
     labels: Labels = None,
+    years_of: YearsOf = None,
+    division: Annotated[
+        str | None,
+        typer.Option(help="parts (UTKFace, Das et al.) or shares (72/8/20, EFRS); as the data set lies where none is."),
+    ] = None,
 ) -> None:
-    """Lay the pictures out as crops and splits in a project of their own, ready for `mtf train`.
+    """Lay the pictures out as crops and splits in a project of their own, ready for `mtf train` and `mtf audit`.
 
-    UTKFace is divided by its parts (Das et al.), the others 72/8/20, stratified by gender (EFRS).
+    UTKFace in its parts is divided by them (Das et al.), all others 72/8/20, stratified by gender (EFRS).
     """
+    from mtf.datasets import settings
+
+    wanted, (data_set, read) = _division(division), _load(kind, source, labels, ages=_ages(years_of))
+    if "gender" not in data_set.attributes:
+        raise BadInput(f"{kind}: it has no labels to train on but identities; use `mtf dataset roster`")
+    raw = settings.of_project(_raw(), data_set, source)
+    _lay_out(data_set, read, raw, source, to, division=wanted)
+    print(f"{to}: a project of its own; run `mtf train`, `mtf label fit` or `mtf audit licenses` in it")
+
+
+@app.command()
+def protocol(
+    paper: Protocol,
+    source: Source,
+    to: NewFolder,
+    weights: Annotated[Path | None, typer.Option(help="utkface: FaceNet's weights; from scratch without.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="age-csv: epochs of the exploring run.")] = 10,
+    only_lay_out: Annotated[bool, typer.Option("--only-lay-out", help="Train nothing yet; say what would.")] = False,
+) -> None:
+    """A paper's protocol on its own data, split included: lay it out as a project, train, measure, print the tables.
+
+    utkface: Das et al.; parts I, II and III train, test and validate the joint network. age-csv: EFRS; 72/8/20 with
+    seed 42, logistic regression and three CNNs. As in the papers, pictures that are byte-identical count each.
+    """
+    from mtf import params
+    from mtf.datasets import settings
+    from mtf.datasets.division import Division
+
+    if weights is not None and (paper is not Protocol.UTKFACE or not weights.is_file()):
+        raise bad_value("--weights", str(weights), "a file, and only with utkface")
+    data_set, read = _load(Kind(paper.value), source, None)
+    raw, division = settings.of_project(_raw(), data_set, source), Division.PARTS
+    if paper is Protocol.UTKFACE:
+        raw = settings.of_das(raw, weights=weights)
+    else:
+        raw, division = raw | {"seed": settings.EFRS_SEED}, Division.SHARES
+    _lay_out(data_set, read, raw, source, to, division=division, keep_duplicates=True)
+    command = "mtf multitask --weighting dynamic" if paper is Protocol.UTKFACE else "mtf label compare gender"
+    if only_lay_out:
+        print(f"{to}: a project of its own; run `{command}` in it")
+        return
+    workspace = Workspace(to.resolve())
+    (_run_das if paper is Protocol.UTKFACE else _run_efrs)(workspace, params.load(workspace.params), epochs)
+
+
+def _run_das(workspace: Workspace, params: Params, _epochs: int) -> None:
+    from mtf.stages import multitask
+
+    for weighting in params.multitask.weightings if params.multitask else ():
+        multitask.run(workspace, params, weighting=weighting)
+
+
+def _run_efrs(workspace: Workspace, params: Params, epochs: int) -> None:
+    from mtf.learn import efrs_tables
+    from mtf.stages import label
+
+    # Tables 3 to 6 are of model 2, whichever is best here: they shall compare with the report's.
+    found = label.compare(workspace, params, attribute="gender", model="cnn2", epochs=epochs, seed=params.seed)
+    print(efrs_tables.markdown(found), end="")
+
+
+def _lay_out(
+    data_set: DataSet,
+    read: Read,
+    raw: dict[str, Any],
+    source: Path,
+    to: Path,
+    *,
+    division: Any,
+    keep_duplicates: bool = False,
+) -> None:
     import yaml
 
     from mtf import atomic, params
-    from mtf.datasets import labelled, layout
+    from mtf.datasets import layout
+    from mtf.datasets.division import divided
 
-    here = Workspace.find()
     if to.exists() and any(to.iterdir()):
         raise BadInput(f"{to}: not empty; name a new folder")
-    data_set, read = _load(kind, source, labels, None, "unknown")
-    if "gender" not in data_set.attributes:
-        raise BadInput(f"{kind}: it has no labels to train on but identities; use `mtf dataset roster`")
-    raw = yaml.safe_load(here.params.read_text(encoding="utf-8"))
-    raw["tasks"] = yaml.safe_load(labelled.params_of(data_set, per_identity=False))["tasks"]
-    raw["train"]["tasks"] = list(data_set.attributes)
-    raw["multitask"] = (raw.get("multitask") or {"backbone": "small_cnn", "weightings": ["equal"]}) | {
-        "tasks": list(data_set.attributes),
-        "recipe": raw["train"]["recipe"],
-    }
     typed = params.parse(raw)
-    split = _split(kind, data_set, seed=typed.seed)
-    told = layout.write(data_set, read, split, Workspace(to), typed)
+    split, how = divided(data_set, division, seed=typed.seed)
+    told = layout.write(
+        data_set, read, split, Workspace(to), typed, source=str(source), keep_duplicates=keep_duplicates
+    )
     atomic.write_text(to / "params.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
-    print("\n".join([*data_set.told(), *told, f"{to}: a project of its own; run `mtf train` in it"]))
+    print("\n".join([*data_set.told(), how, *told]))
 
 
-def _split(kind: Kind, data_set: DataSet, *, seed: int) -> pl.Series:
-    from mtf.datasets import layout
+def _raw() -> dict[str, Any]:
+    """The parameters of the project that the command is given in, before they are typed."""
+    import yaml
 
-    has_parts = kind is Kind.UTKFACE and data_set.pictures["part"].null_count() == 0
-    return layout.by_part(data_set.pictures) if has_parts else layout.stratified(data_set.pictures, "gender", seed=seed)
+    from mtf import params
+
+    path = Workspace.find().params
+    params.load(path)
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def _division(named: str | None) -> Any:
+    from mtf.datasets.division import Division
+
+    if named is not None and named not in list(Division):
+        raise bad_value("--division", named, ", ".join(Division))
+    return Division(named) if named else None
+
+
+def _ages(task: str | None) -> Task | None:
+    """The project's task that groups ages by its years; None leaves the paper's groups."""
+    from mtf import params
+
+    if task is None:
+        return None
+    known = {name: each for name, each in params.load(Workspace.find().params).tasks.items() if each.years}
+    if task not in known:
+        raise bad_value("--years-of", task, f"a task of params.yaml with years: {', '.join(known) or 'there is none'}")
+    return known[task]
 
 
 def _load(
-    kind: Kind, source: Path, labels: Path | None, license_id: str | None, creator: str
-) -> tuple[DataSet, Callable[[str], bytes]]:
+    kind: Kind,
+    source: Path,
+    labels: Path | None,
+    *,
+    ages: Task | None = None,
+    license_id: str | None = None,
+    creator: str = "unknown",
+) -> tuple[DataSet, Read]:
     from mtf.datasets import age_csv, fairface, layout, lfw, utkface
 
+    if ages is not None and kind not in (Kind.UTKFACE, Kind.AGE_CSV):
+        raise bad_value("--years-of", ages.column, "utkface and age-csv only: no other data set says ages in years")
     if kind is Kind.AGE_CSV:
-        data_set, pictures = age_csv.load(source)
+        data_set, pictures = age_csv.load(source, ages=ages or age_csv.DECADES)
         return data_set, pictures.__getitem__
     files = layout.Files(source)
     if kind is Kind.FAIRFACE:
@@ -114,7 +232,7 @@ def _load(
             raise BadInput("fairface: name its label file with --labels")
         return fairface.load(labels), files.read
     if kind is Kind.UTKFACE:
-        return utkface.load(files.names()), files.read
+        return utkface.load(files.names(), ages=ages or utkface.AGES), files.read
     if kind is Kind.LFW:
         return lfw.load(files.names()), files.read
     return lfw.load_folder(files.names(), license_id=license_id, creator=creator), files.read

@@ -10,40 +10,42 @@ import numpy as np
 from mtf.datasets import labelled, utkface
 from mtf.datasets.labelled import DataSet
 from mtf.errors import bad_value
+from mtf.params import Task
 
 SIDE_PX = 48
-# EFRS reads off the pictures what the integers 0 to 4 stand for; UTKFace, whose they are, says it.
-ATTRIBUTES = {
-    "ethnicity": utkface.RACES,
-    "gender": utkface.GENDERS,
-    "decade": [f"{first}-{first + 9}" for first in range(0, 120, 10)],
-}
+OLDEST = 119
+# EFRS, section 5.2: "I bin the different ages into decades".
+YEARS = {f"{first}-{first + 9}": (first, first + 9) for first in range(0, OLDEST, 10)}
+DECADES = Task(column="decade", labels=list(YEARS), years=YEARS)
 
 
-def load(path: Path) -> tuple[DataSet, dict[str, bytes]]:
-    """The data set and its pictures (file → PNG). Raises BadInput, naming row, column and value."""
-    rows, pictures = [], {}
+def load(path: Path, *, ages: Task = DECADES) -> tuple[DataSet, dict[str, bytes]]:
+    """The data set and its pictures (file → PNG). `ages` is the task whose years group the ages; a row of an age that
+    no group holds is left out and reported.
+
+    EFRS reads off the pictures what the integers 0 to 4 of `ethnicity` stand for; UTKFace, whose they are, says it.
+    Raises BadInput, naming row, column and value.
+    """
+    rows, pictures, skipped = [], {}, []
     for number, row in enumerate(labelled.rows_of_csv(path, ["age", "ethnicity", "gender", "img_name", "pixels"]), 2):
-        where = f"{path.name} row {number}"
+        where, file = f"{path.name} row {number}", f"{number - 1:06}.png"
         age, ethnicity, gender = (
             _integer(row[name], most, f"{where} column {name}")
-            for name, most in (("age", 119), ("ethnicity", 4), ("gender", 1))
+            for name, most in (("age", OLDEST), ("ethnicity", 4), ("gender", 1))
         )
-        file = f"{number - 1:06}.png"
-        pictures[file] = cv2.imencode(".png", _pixels(row["pixels"], f"{where} column pixels"))[1].tobytes()
-        rows.append(
-            {
-                "file": file,
-                "identity": f"age-{number - 1:06}",
-                "name": row["img_name"] or file,
-                "part": None,
-                "ethnicity": utkface.RACES[ethnicity],
-                "gender": utkface.GENDERS[gender],
-                "decade": ATTRIBUTES["decade"][age // 10],
-            }
-        )
-    table = labelled.checked(rows, ATTRIBUTES, where=path.name)
-    return DataSet("age-csv", utkface.LICENSE, utkface.CREATOR, table, ATTRIBUTES), pictures
+        pixels = _pixels(row["pixels"], f"{where} column pixels")
+        group = ages.label_of_age(age)
+        if group is None:
+            skipped.append((file, labelled.OUTSIDE_GROUPS))
+            continue
+        pictures[file] = cv2.imencode(".png", pixels)[1].tobytes()
+        labels = {"ethnicity": utkface.RACES[ethnicity], "gender": utkface.GENDERS[gender], ages.column: group}
+        named = {"identity": f"age-{number - 1:06}", "name": row["img_name"] or file, "part": None}
+        rows.append({"file": file, **named, **labels})
+    attributes = {"ethnicity": utkface.RACES, "gender": utkface.GENDERS, ages.column: ages.labels}
+    table, years = labelled.checked(rows, attributes, where=path.name), {ages.column: ages.years}
+    found = DataSet("age-csv", utkface.LICENSE, utkface.CREATOR, table, attributes, skipped=skipped, years=years)
+    return found, pictures
 
 
 def _integer(value: str, most: int, where: str) -> int:

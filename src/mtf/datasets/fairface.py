@@ -16,6 +16,11 @@ ATTRIBUTES = {
     "gender": ["Male", "Female"],
     "age": ["0-2", "3-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "more than 70"],
 }
+YEARS = {
+    **{"0-2": (0, 2), "3-9": (3, 9)},
+    **{f"{first}-{first + 9}": (first, first + 9) for first in range(10, 70, 10)},
+    "more than 70": (70, 150),
+}
 # A spreadsheet took two age groups for dates.
 DATES = {"03-Sep": "3-9", "3-Sep": "3-9", "Sep-03": "3-9", "Oct-19": "10-19", "19-Oct": "10-19"}
 
@@ -41,7 +46,7 @@ def load(path: Path) -> DataSet:
     """
     rows, repairs = repaired(read_labels(path))
     pictures = labelled.checked(rows, ATTRIBUTES, where=path.name)
-    return DataSet("fairface", LICENSE, CREATOR, pictures, ATTRIBUTES, repairs=repairs)
+    return DataSet("fairface", LICENSE, CREATOR, pictures, ATTRIBUTES, repairs=repairs, years={"age": YEARS})
 
 
 def _picture(row: Mapping[str, str]) -> dict[str, str | None]:

@@ -13,19 +13,20 @@ from typing import Any
 
 import pandera.polars as pa
 import polars as pl
-import yaml
 
-from mtf import atomic, tables
+from mtf import tables
 from mtf.errors import BadInput
 
 MAX_CSV_BYTES = 512 * 2**20
+OUTSIDE_GROUPS = "an age that no group holds"
 
 
 @dataclass(frozen=True)
 class DataSet:
     """`pictures`: one row per picture with the columns file, identity, name, part (of a published division, or
-    null) and one per attribute. `attributes`: column → permitted labels. `license` is an SPDX identifier or
-    LicenseRef-…; `repairs` says what was mended, `skipped` (file, why) what was left out.
+    null) and one per attribute. `attributes`: column → permitted labels; `years`: column → label → first and last age,
+    for groups of ages. `license` is an SPDX identifier or LicenseRef-…; `repairs` says what was mended, `skipped`
+    (file, why) what was left out.
     """
 
     name: str
@@ -35,6 +36,12 @@ class DataSet:
     attributes: Mapping[str, Sequence[str]]
     repairs: Sequence[str] = field(default=())
     skipped: Sequence[tuple[str, str]] = field(default=())
+    years: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
+
+    @property
+    def has_one_picture_each(self) -> bool:
+        """Whether every identity is a single picture, as where a data set names nobody."""
+        return self.pictures["identity"].is_unique().all()
 
     def told(self) -> list[str]:
         """What a person should know of this import, a line each."""
@@ -91,35 +98,3 @@ def slug(text: str) -> str:
     """A name as an identity: a-z, 0-9 and single dashes; `person` where nothing is left of it."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].strip("-") or "person"
-
-
-def write_roster(data_set: DataSet, path: Path) -> int:
-    """`data/roster.csv` for the folder source: one row per identity, its files in `files`; returns the identities.
-
-    Raises BadInput where one identity has two labels for an attribute: such a set goes in as tables, not by a roster.
-    """
-    attributes = list(data_set.attributes)
-    labels_of = [pl.col(name).unique(maintain_order=True) for name in attributes]
-    people = data_set.pictures.group_by("identity", maintain_order=True).agg(
-        pl.col("name").first(), pl.col("file").sort().str.join(";"), *labels_of
-    )
-    for name in attributes:
-        two = people.filter(pl.col(name).list.len() > 1)
-        if not two.is_empty():
-            labels = two[name][0].to_list()
-            raise BadInput(
-                f"{data_set.name}: {two['identity'][0]} has the labels {labels} of {name}; import it as tables"
-            )
-    flat = people.with_columns(pl.col(name).list.first() for name in attributes)
-    atomic.write_text(path, flat.select("identity", "name", *attributes, files="file").write_csv())
-    return flat.height
-
-
-def params_of(data_set: DataSet, *, per_identity: bool) -> str:
-    """The sections `tasks` and `crawl.sources` of params.yaml that go with this data set, as YAML."""
-    tasks = {
-        column: {"column": column, "labels": list(labels), "per_identity": per_identity}
-        for column, labels in data_set.attributes.items()
-    }
-    source = {"kind": "folder", "path": "PATH", "license": data_set.license, "creator": data_set.creator}
-    return yaml.safe_dump({"tasks": tasks, "crawl": {"sources": [source]}}, sort_keys=False, allow_unicode=True)

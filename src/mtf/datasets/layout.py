@@ -1,24 +1,38 @@
-"""A published data set as the tables that training reads: crops and splits, by the papers' own divisions."""
+"""A published data set as the tables that training and the audit read: crops, splits, images and their evidence."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import cv2
 import numpy as np
 import polars as pl
-from sklearn.model_selection import train_test_split
+from PIL import Image
 
 from mtf import shards, tables
 from mtf.datasets.labelled import DataSet
 from mtf.errors import BadInput
+from mtf.licenses import evidence
 from mtf.params import Params
+from mtf.tables import Fetched
 from mtf.workspace import Workspace
 
+# Pictures per shard: a data set that names nobody has no identities to be its unit.
 BUCKET = 500
-TEST_SHARE, VAL_SHARE_OF_REST = 0.2, 0.1
+OUTCOMES = {
+    Fetched.STORED: "laid out",
+    Fetched.DUPLICATE: "left out, byte-identical to another",
+    Fetched.NOT_AN_IMAGE: "left out, not readable as a picture",
+}
+UNCLAIMED = {"page_url": None, "claim": None}
+UNFETCHED = {"http_status": None, "response_sha256": None}
 
 
 class Files:
@@ -45,22 +59,25 @@ class Files:
         return (self._path / name).read_bytes() if place is None else shards.read(self._path, *place)
 
 
-def stratified(pictures: pl.DataFrame, column: str, *, seed: int) -> pl.Series:
-    """72 % train, 8 % val, 20 % test, stratified by `column` in two steps (EFRS, section 3)."""
-    rows = np.arange(pictures.height)
-    strata = pictures[column].to_numpy()
-    rest, test = train_test_split(rows, test_size=TEST_SHARE, stratify=strata, random_state=seed)
-    _, val = train_test_split(rest, test_size=VAL_SHARE_OF_REST, stratify=strata[rest], random_state=seed)
-    splits = np.full(pictures.height, "train", dtype=object)
-    splits[val], splits[test] = "val", "test"
-    return pl.Series("split", splits.tolist(), dtype=pl.String)
+@dataclass(frozen=True)
+class _Picture:
+    """One file of the data set, and what becomes of it. width and height are in pixels."""
+
+    row: dict[str, Any]
+    data: bytes
+    image_id: str
+    media_type: str
+    width: int
+    height: int
+    outcome: Fetched
 
 
-def by_part(pictures: pl.DataFrame) -> pl.Series:
-    """UTKFace as Das et al. divide it (section 4.2): part I trains, II tests, III validates."""
-    if pictures["part"].null_count() or not set(pictures["part"]) <= {"1", "2", "3"}:
-        raise BadInput("UTKFace: not every picture lies in a folder part1, part2 or part3")
-    return pictures["part"].replace_strict({"1": "train", "2": "test", "3": "val"}).alias("split")
+@dataclass
+class _Tables:
+    splits: list[dict[str, Any]] = field(default_factory=list)
+    images: list[dict[str, Any]] = field(default_factory=list)
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+    fetches: list[dict[str, Any]] = field(default_factory=list)
 
 
 def write(
@@ -70,66 +87,102 @@ def write(
     workspace: Workspace,
     params: Params,
     *,
-    keep_identities: bool = False,
+    source: str,
+    keep_duplicates: bool = False,
 ) -> list[str]:
-    """Write build/crop/shards and build/split/splits.parquet; returns what is to be told, a line each.
+    """Write build/crop/shards, build/split/splits.parquet, and build/crawl/{images,evidence,fetches}.parquet, so that
+    `mtf audit licenses` can say what may be released; returns what is to be told, a line each.
 
-    Every picture counts as one crop. Byte-identical pictures after the first are left out: they would lie on both
-    sides of a split. Where identities are single pictures, shards hold `BUCKET` pictures each.
+    Every picture counts as one crop, and lies in a crop shard (offsets in `images` are of that). Byte-identical
+    pictures after the first are left out: they would lie on both sides of a split. With `keep_duplicates`, as the
+    papers have it, each counts; the `image_id` of every picture is then of its name and bytes together.
+
+    `source` is what the data set was read from, the beginning of the pictures' addresses.
     """
-    rows: list[dict[str, object]] = []
-    seen: set[str] = set()
-    left_out = {"byte-identical to another": 0, "not readable as a picture": 0}
-    pictures = data_set.pictures.with_columns(split)
-    if not keep_identities:
-        buckets = pl.int_range(pl.len()) // BUCKET
-        pictures = pictures.with_columns(identity=pl.format(f"{data_set.name}-{{}}", buckets))
+    buckets = pl.int_range(pl.len()) // BUCKET
+    pictures = data_set.pictures.with_columns(split, identity=pl.format(f"{data_set.name}-{{}}", buckets))
+    found, seen = _Tables(), set()
+    stated = evidence.combine(None, evidence.of_data_set(data_set.license, data_set.creator, where="license"))
     for group in pictures.partition_by("identity", maintain_order=True):
-        rows += _shard(data_set, group, read, workspace, seen, left_out)
-    tables.write(tables.splits(params), rows, workspace.table("split", "splits"))
-    return [f"left out, {why}: {count}" for why, count in left_out.items() if count]
+        examined = list(_examined(group, read, seen, keep_duplicates=keep_duplicates))
+        places = _write_shard(workspace, examined)
+        for picture in examined:
+            address = f"file:{quote(source)}/{quote(picture.row['file'])}"
+            found.fetches.append(_fetch(data_set, picture, address))
+            if picture.outcome is Fetched.STORED:
+                origin = {"identity": picture.row["identity"], "image_id": picture.image_id, "url": address}
+                found.splits.append(_split(data_set, picture, places[picture.image_id]))
+                found.images.append(_image(data_set, picture, origin, places[picture.image_id]))
+                found.evidence.append(origin | UNCLAIMED | stated | {**UNFETCHED, "checked_at": datetime.now(UTC)})
+    tables.write(tables.splits(params), found.splits, workspace.table("split", "splits"))
+    tables.write(tables.IMAGES, found.images, workspace.table("crawl", "images"))
+    tables.write(tables.EVIDENCE, found.evidence, workspace.table("crawl", "evidence"))
+    tables.write(tables.FETCHES, found.fetches, workspace.table("crawl", "fetches"))
+    counts = {outcome: sum(row["outcome"] == outcome for row in found.fetches) for outcome in OUTCOMES}
+    return [f"{OUTCOMES[outcome]}: {count}" for outcome, count in counts.items() if count]
 
 
-def _shard(
-    data_set: DataSet,
-    group: pl.DataFrame,
-    read: Callable[[str], bytes],
-    workspace: Workspace,
-    seen: set[str],
-    left_out: dict[str, int],
-) -> list[dict[str, object]]:
-    """One identity's pictures into its shard. The shard's digest is that of its pictures."""
-    kept = []
-    for picture in group.iter_rows(named=True):
-        data = read(picture["file"])
-        image_id = hashlib.sha256(data).hexdigest()
-        size = _size(data)
-        if size is None:
-            left_out["not readable as a picture"] += 1
-        elif image_id in seen:
-            left_out["byte-identical to another"] += 1
-        else:
-            seen.add(image_id)
-            kept.append((picture, data, image_id, size))
-    if not kept:
-        return []
-    identity = group["identity"][0]
-    digest = hashlib.sha256("".join(image_id for _, _, image_id, _ in kept).encode("ascii")).hexdigest()
-    rows = []
-    with shards.writing(workspace.shard("crop", identity), digest) as shard:
-        for picture, data, image_id, (width, height) in kept:
-            offset, size_bytes = shard.add(f"{image_id[:32]}.jpg", data)
-            place = {"x": 0, "y": 0, "width": width, "height": height, "offset": offset, "size_bytes": size_bytes}
-            ids = {"identity": identity, "face_id": image_id[:32], "image_id": image_id}
-            labels = {column: picture[column] for column in data_set.attributes}
-            terms = {"license": data_set.license, "duplicate_group": None, "decided_by": data_set.name}
-            rows.append({**ids, **place, **labels, **terms, "split": picture["split"]})
-        shard.finish(pl.DataFrame(rows))
-    return rows
+def _examined(
+    group: pl.DataFrame, read: Callable[[str], bytes], seen: set[str], *, keep_duplicates: bool
+) -> Iterator[_Picture]:
+    for row in group.iter_rows(named=True):
+        data = read(row["file"])
+        named = row["file"].encode() + b"\0" if keep_duplicates else b""
+        image_id = hashlib.sha256(named + data).hexdigest()
+        kind = _kind(data)
+        outcome = Fetched.STORED if kind else Fetched.NOT_AN_IMAGE
+        if kind and image_id in seen:
+            outcome = Fetched.DUPLICATE
+        seen.add(image_id)
+        yield _Picture(row, data, image_id, *(kind or ("", 0, 0)), outcome)
 
 
-def _size(data: bytes) -> tuple[int, int] | None:
-    """Width and height; None where OpenCV cannot read the picture."""
+def _kind(data: bytes) -> tuple[str, int, int] | None:
+    """Media type, width and height; None where OpenCV cannot read the picture."""
     encoded = np.frombuffer(data, np.uint8)
     picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-    return None if picture is None else (picture.shape[1], picture.shape[0])
+    if picture is None:
+        return None
+    with Image.open(io.BytesIO(data)) as opened:
+        media_type = Image.MIME.get(opened.format or "", "image/x-unknown")
+    return media_type, picture.shape[1], picture.shape[0]
+
+
+def _write_shard(workspace: Workspace, examined: list[_Picture]) -> dict[str, dict[str, int]]:
+    """One bucket's pictures into its shard: image_id → offset and size. The shard's digest is that of its pictures."""
+    kept = [picture for picture in examined if picture.outcome is Fetched.STORED]
+    if not kept:
+        return {}
+    digest = hashlib.sha256("".join(picture.image_id for picture in kept).encode("ascii")).hexdigest()
+    places = {}
+    with shards.writing(workspace.shard("crop", kept[0].row["identity"]), digest) as shard:
+        for picture in kept:
+            offset, size_bytes = shard.add(f"{picture.image_id[:32]}.jpg", picture.data)
+            places[picture.image_id] = {"offset": offset, "size_bytes": size_bytes}
+        shard.finish(pl.DataFrame([{"image_id": image_id, **place} for image_id, place in places.items()]))
+    return places
+
+
+def _split(data_set: DataSet, picture: _Picture, place: dict[str, int]) -> dict[str, Any]:
+    return {
+        **{"identity": picture.row["identity"], "face_id": picture.image_id[:32], "image_id": picture.image_id},
+        **{"x": 0, "y": 0, "width": picture.width, "height": picture.height, **place},
+        **{"license": data_set.license, "duplicate_group": None, "decided_by": data_set.name},
+        **{column: picture.row[column] for column in data_set.attributes},
+        "split": picture.row["split"],
+    }
+
+
+def _image(data_set: DataSet, picture: _Picture, origin: dict[str, Any], place: dict[str, int]) -> dict[str, Any]:
+    size = {"media_type": picture.media_type, "width": picture.width, "height": picture.height}
+    return {**origin, **UNCLAIMED, "title": None, "source": data_set.name, **size, **place}
+
+
+def _fetch(data_set: DataSet, picture: _Picture, address: str) -> dict[str, Any]:
+    kept = picture.outcome is Fetched.STORED
+    return {
+        **{"identity": picture.row["identity"], "url": address, **UNCLAIMED, "title": None, "source": data_set.name},
+        **{"query": None, "rank": 0, "outcome": str(picture.outcome), "detail": None, "http_status": None},
+        **{"image_id": picture.image_id if kept else None, "size_bytes": len(picture.data)},
+        **{"attempts": 1, "fetched_at": datetime.now(UTC)},
+    }

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from mtf.datasets import labelled
 from mtf.datasets.labelled import DataSet
 from mtf.errors import BadInput
+from mtf.licenses import catalogue
 
 # Pictures from news pages; their publisher states no license for them.
-LICENSE = "LicenseRef-LFW-Unstated"
+LICENSE = "LicenseRef-LFW"
 CREATOR = "Gary B. Huang, Manu Ramesh, Tamara Berg and Erik Learned-Miller"
-UNSTATED = "LicenseRef-Unstated"
 _LFW = re.compile(r"^(?P<person>[^/]+)/(?P=person)_\d{4}\.jpg$")
 _PICTURE = re.compile(r"\.(jpe?g|png|webp|bmp|pgm)$", re.IGNORECASE)
 
@@ -29,7 +29,7 @@ def load_folder(files: Sequence[str], *, license_id: str | None, creator: str) -
     """A plain folder: each picture belongs to the person whose folder it lies in; one at the top is left out."""
     pictures = [file for file in files if _PICTURE.search(file)]
     nobodys = [(file, "no folder that names a person") for file in pictures if "/" not in file]
-    return _by_person("folder", license_id or UNSTATED, creator, [f for f in pictures if "/" in f], nobodys)
+    return _by_person("folder", license_id or catalogue.UNSTATED, creator, [f for f in pictures if "/" in f], nobodys)
 
 
 def _by_person(

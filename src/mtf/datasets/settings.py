@@ -1,0 +1,75 @@
+"""The sections of params.yaml that go with a published data set, and those of the papers' protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mtf.datasets.labelled import DataSet
+from mtf.params import IDENTITY
+
+RECOGNITION = {"recognition": {"column": IDENTITY}}
+# Das et al., section 3.1 and Figure 1: FaceNet's input, the paper's weighting, and its training as the recipe `das`.
+DAS = {"input_px": 160, "backbone": "facenet", "weightings": ["dynamic"], "recipe": "das"}
+# EFRS, section 3: `random_state=42` is not in the text, but gives its numbers of pictures as every seed does.
+EFRS_SEED = 42
+
+
+def of_roster(data_set: DataSet, source: Path) -> dict[str, Any]:
+    """What params.yaml needs for a crawl of the data set by its roster.
+
+    People of whom there is one picture each are nobody's to recognise, and would all fall to the least number of
+    images per identity.
+    """
+    alone = data_set.has_one_picture_each
+    tasks = ({} if alone else RECOGNITION) | _tasks(data_set, per_identity=True)
+    found: dict[str, Any] = {
+        "tasks": tasks,
+        "crawl": {"sources": [_source(data_set, source)], "web": None},
+        "train": {"tasks": list(tasks)},
+        "multitask": {"tasks": list(data_set.attributes) or list(tasks)},
+    }
+    if alone:
+        found["curate"] = {"min_images_per_identity": 1}
+        found["gates"] = {"least_images": 1, "median_images": [1, 10_000]}
+    return found
+
+
+def of_project(raw: Mapping[str, Any], data_set: DataSet, source: Path) -> dict[str, Any]:
+    """`raw` params with the data set's tasks, source and terms; all else stays as it is, the recipes too."""
+    names = list(data_set.attributes)
+    multitask = {"backbone": "small_cnn", "weightings": ["equal"], "recipe": raw["train"]["recipe"]}
+    return {
+        **raw,
+        "project": raw["project"] | {"name": data_set.name, "title": data_set.name},
+        "tasks": _tasks(data_set, per_identity=False),
+        "crawl": raw["crawl"] | {"sources": [_source(data_set, source)], "web": None},
+        "curate": raw["curate"] | {"min_images_per_identity": 1},
+        "train": raw["train"] | {"tasks": names},
+        "multitask": multitask | (raw.get("multitask") or {}) | {"tasks": names},
+    }
+
+
+def of_das(raw: Mapping[str, Any], *, weights: Path | None) -> dict[str, Any]:
+    """`raw` params of a UTKFace project, set to Das et al.'s network and training."""
+    wanted = {name: DAS[name] for name in ("backbone", "weightings", "recipe")}
+    own = {"weights": str(weights.resolve()) if weights else None}
+    return {
+        **raw,
+        "train": raw["train"] | {"input_px": DAS["input_px"], "recipe": DAS["recipe"]},
+        "multitask": raw["multitask"] | wanted | own,
+    }
+
+
+def _tasks(data_set: DataSet, *, per_identity: bool) -> dict[str, Any]:
+    tasks: dict[str, Any] = {}
+    for column, labels in data_set.attributes.items():
+        tasks[column] = {"column": column, "labels": list(labels), "per_identity": per_identity}
+        if years := data_set.years.get(column):
+            tasks[column]["years"] = {label: list(ends) for label, ends in years.items()}
+    return tasks
+
+
+def _source(data_set: DataSet, source: Path) -> dict[str, Any]:
+    return {"kind": "folder", "path": str(source), "license": data_set.license, "creator": data_set.creator}

@@ -1,0 +1,115 @@
+"""The papers' protocols, end to end on made-up data: one command lays out, trains, measures and prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from mtf import params, tables
+from mtf.cli import dataset
+from mtf.errors import BadInput
+from mtf.workspace import Workspace
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with this repository's parameters, but for one epoch of the recipe `das`."""
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    raw["train"]["recipes"]["das"]["max_epochs"] = 1
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(dataset.app, ["protocol", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def project() -> tuple[Workspace, params.Params, pl.DataFrame]:
+    workspace = Workspace(Path("project").resolve())
+    typed = params.load(workspace.params)
+    return workspace, typed, tables.read(tables.splits(typed), workspace.table("split", "splits"))
+
+
+def age_csv(path: Path, rows: int) -> Path:
+    """Women are light and men dark; the last two rows are one picture twice."""
+    random, lines = np.random.default_rng(0), ["age,ethnicity,gender,img_name,pixels"]
+    for number in range(rows):
+        level = 170 if number % 2 else 80
+        pixels = " ".join(map(str, random.integers(level - 60, level + 60, 48 * 48)))
+        lines.append(f"{20 + (number * 7) % 60},{number % 5},{number % 2},{number}.jpg,{pixels}")
+    lines[-1] = lines[-2]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def test_efrs_comes_from_the_age_csv_by_one_command(here: Path) -> None:
+    said = run("age-csv", str(age_csv(here / "age.csv", 75)), "--to", "project", "--epochs", "1")
+    workspace, typed, splits = project()
+    assert typed.seed == 42
+    assert dict(splits["split"].value_counts().iter_rows()) == {"train": 54, "val": 6, "test": 15}
+    for number, count in ((1, 4), (2, 1), (3, 1), (4, 1), (5, 1), (6, 1)):
+        assert said.count(f"**Table {number}: ") == count
+    assert "| cnn1 | 728,194 | 2,184,584 |" in said
+    assert "**Table 3: cnn2 on gender, over ethnicity**" in said
+    assert "**Table 5: cnn2 on gender, over decade within 20 to 79 years**" in said
+    found = json.loads(workspace.metrics("label/compare-gender").read_text())
+    assert found["table_1"]["logistic"]["accuracy"]["test"] == 1.0
+    # All ages lie between 20 and 79.
+    assert found["table_5"] == found["table_4"]
+    assert (workspace.plots("label") / "compare-gender" / "figure-7-subgroups.svg").is_file()
+
+
+def utkface(folder: Path) -> Path:
+    """Nine pictures in part I, five in II, three in III, one of which is in I as well."""
+    for part, count in ((1, 9), (2, 5), (3, 3)):
+        for number in range(count):
+            seed = 100 * part + number if (part, number) != (3, 2) else 100
+            picture = np.random.default_rng(seed).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+            path = folder / f"part{part}" / f"{10 * number}_{number % 2}_{number % 5}_2017{part}{number:08}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), picture)
+    return folder
+
+
+def test_das_comes_from_utkface_by_one_command(here: Path) -> None:
+    said = run("utkface", str(utkface(here / "UTKFace")), "--to", "project")
+    workspace, typed, splits = project()
+    assert "9 train / 3 val / 5 test" in said
+    assert "laid out: 17\n" in said
+    assert dict(splits["split"].value_counts().iter_rows()) == {"train": 9, "val": 3, "test": 5}
+    assert typed.train.input_px == 160
+    assert typed.multitask is not None
+    assert (typed.multitask.backbone, typed.multitask.weightings) == ("facenet", ["dynamic"])
+    assert typed.multitask.tasks == ["race", "gender", "age"]
+    measured = json.loads(workspace.metrics("multitask/dynamic").read_text())
+    assert set(measured["accuracy"]) == {"race", "gender", "age", "all"}
+    assert "multitask dynamic: best after epoch 1" in said
+
+
+def test_a_protocol_can_be_laid_out_first_with_weights_of_ones_own(here: Path) -> None:
+    (here / "facenet.pt").write_bytes(b"weights")
+    said = run(
+        *("utkface", str(utkface(here / "UTKFace")), "--to", "project", "--weights", "facenet.pt", "--only-lay-out")
+    )
+    assert said.endswith("project: a project of its own; run `mtf multitask --weighting dynamic` in it\n")
+    workspace, typed, _ = project()
+    assert typed.multitask is not None
+    assert typed.multitask.weights == str(here / "facenet.pt")
+    assert not workspace.stage("multitask").exists()
+
+
+def test_weights_that_are_not_there_are_named(here: Path) -> None:
+    with pytest.raises(BadInput, match=r"--weights: 'x\.pt' is not permitted; permitted: a file, and only with utk"):
+        run("utkface", str(here), "--to", "project", "--weights", "x.pt")
