@@ -17,6 +17,8 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import polars as pl
+
 from mtf import tables
 from mtf.errors import BadInput, bad_value, listed
 
@@ -104,6 +106,42 @@ def address_key(url: str) -> str:
     return f"{parts.netloc.lower()}{parts.path or '/'}{query}"
 
 
+def address_keys(column: str) -> pl.Expr:
+    """`address_key` of a column of addresses."""
+    address = pl.col(column).str.strip_chars()
+    parts = address.str.extract_groups(r"^https?://([^/?#]*)([^?#]*)(\?[^#]+)?")
+    path = parts.struct.field("2")
+    key = pl.concat_str(
+        parts.struct.field("1").str.to_lowercase(),
+        pl.when(path == "").then(pl.lit("/")).otherwise(path),
+        parts.struct.field("3").fill_null(""),
+    )
+    return pl.when(address.str.contains(r"^https?://")).then(key).otherwise(pl.col(column))
+
+
+def named_by_address(pictures: pl.LazyFrame, takedowns: Takedowns, kind: Kind, column: str) -> pl.LazyFrame:
+    """The rows of `pictures` whose address in `column` a request of `kind` (page or picture) names.
+
+    Keys are worked out for those rows alone that have what tells the address from others of its site: of a million
+    pictures these are few.
+    """
+    keys = pl.LazyFrame({"key": sorted({address_key(each.value) for each in takedowns.records if each.kind == kind})})
+    wanted = keys.collect()["key"].to_list()
+    if not wanted:
+        return pictures.clear()
+    telling = pl.col(column).str.contains_any([_telling(key) for key in wanted], ascii_case_insensitive=True)
+    near = pictures.filter(telling).with_columns(address_keys(column).alias("key"))
+    return near.join(keys, on="key", how="semi").drop("key")
+
+
+def _telling(key: str) -> str:
+    """The part of a key that every spelling of the address has: path and query, or the site where there are none."""
+    if key.startswith("file:"):
+        return key
+    site, slash, rest = key.partition("/")
+    return slash + rest if rest and not rest.startswith("?") else site
+
+
 def load(path: Path) -> Takedowns:
     """The requests in `path`; none where the file does not exist.
 
@@ -133,7 +171,8 @@ def _records(rows: Iterable[list[str]], name: str) -> Iterable[Takedown]:
 def _record(values: list[str], *, where: str) -> Takedown:
     if len(values) != len(COLUMNS):
         raise BadInput(f"{where}: {len(values)} values where the header has {len(COLUMNS)} columns")
-    row = {column: value.strip() for column, value in zip(COLUMNS, values, strict=True)}
+    row = dict(zip(COLUMNS, values, strict=True))
+    row |= {column: row[column].strip() for column in ("added_at", "kind", "value")}
     if row["kind"] not in tuple(Kind):
         raise bad_value(f"{where} column kind", row["kind"], listed(Kind))
     kind = Kind(row["kind"])

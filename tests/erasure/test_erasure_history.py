@@ -148,6 +148,10 @@ def places_of(project: Path) -> list[Path]:
     return [project, project.parent / "near", project.parent / "far"]
 
 
+def runs_of(place: Path) -> list[Path]:
+    return [path for path in (place / "runs").rglob("*") if path.is_file()]
+
+
 def test_one_picture_is_gone_from_every_version_and_place_and_all_else_stays(project: Path, tmp_path: Path) -> None:
     take_down(project, "image_id", image_id("ann-1"))
     version(project, PICTURES, "v3")
@@ -166,18 +170,22 @@ def test_one_picture_is_gone_from_every_version_and_place_and_all_else_stays(pro
     shards = [holder for holder in receipt["objects"] if holder["path"] == "build/crawl/shards/ann.tar"]
     assert sorted((holder["others"], len(holder["revisions"])) for holder in shards) == [(1, 1), (2, 1)]
     assert [model["path"] for model in receipt["models"]] == ["build/models/cnn/race/model.pt"] * 2
+    # The run that made each version, in the cache and in both remotes; that of the current one stays.
+    assert receipt["run_cache"] == 2 * 3
+    assert all(len(runs_of(place)) == 1 for place in (project / ".dvc" / "cache", *places_of(project)[1:]))
     assert_the_rest_can_be_pulled(project, tmp_path)
     page = next((project / "data" / "receipts").glob("*.md")).read_text()
     assert "Signed off by The officer" in page and "still owed" in page and "mail 7" in page
 
 
 def assert_the_rest_can_be_pulled(project: Path, tmp_path: Path) -> None:
-    """A fresh clone pulls each version from the near remote: others' pictures whole, the erased one a tombstone."""
+    """A fresh clone pulls each version from either remote: others' pictures whole, the erased one a tombstone."""
     clone = tmp_path / "clone"
-    for tag in ("v1", "v2", "v3"):
+    for tag, remote in (("v1", "near"), ("v2", "far"), ("v3", "far")):
         run_in(tmp_path, "git", "clone", "-q", "--branch", tag, str(project), str(clone))
-        run_in(clone, "dvc", "remote", "modify", "--local", "near", "url", str(project.parent / "near"))
-        run_in(clone, "dvc", "pull", "-q", "-r", "near")
+        for name in ("config", "config.local"):
+            shutil.copy(project / ".dvc" / name, clone / ".dvc")
+        run_in(clone, "dvc", "pull", "-q", "-r", remote)
         assert b"bob-1" * 3 in (clone / "build/crawl/shards/bob.tar").read_bytes()
         ann = (clone / "build/crawl/shards/ann.tar").read_bytes()
         assert (ann == TOMBSTONE) == (tag != "v3"), tag
@@ -204,7 +212,7 @@ def test_the_current_version_must_be_free_of_it_first(project: Path) -> None:
 def test_a_plan_changes_nothing(project: Path) -> None:
     take_down(project, "identity", "bob")
     version(project, PICTURES, "v3")
-    planned = plan(Workspace(project), signed_by="The officer")
+    planned = plan(Workspace(project), signed_by="The officer").receipt
     assert planned["places"]["remote far"]["before"] > 0
     assert holding(project / ".dvc" / "cache", picture("bob-0")[:50])
     assert not (project / "data" / "receipts").exists()

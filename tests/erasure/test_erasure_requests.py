@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import polars as pl
 import pytest
+from dvc.repo import Repo
 from PIL import Image
 
 from mtf import shards, tables, takedowns
 from mtf.erasure import requests
 from mtf.erasure.requests import Request
 from mtf.errors import BadInput
+from mtf.faces.picture import picture_hash
 from mtf.params import Params
 from mtf.takedowns import Kind
 from mtf.workspace import Workspace
+from projects import environment, run_in
 
 
 def scene(seed: int) -> np.ndarray:
@@ -85,7 +90,7 @@ def test_an_identity_an_address_and_an_image_id_are_told_apart(workspace: Worksp
         ("https://elsewhere.example/new.jpg", Kind.PICTURE),
         ("ab" * 32, Kind.IMAGE_ID),
     ]:
-        assert meaning(value, workspace, sample_params) == [(kind, value)]
+        assert meaning(value, workspace, sample_params)[0] == (kind, value)
 
 
 @pytest.mark.parametrize("value", ["carl", "../ann", "ftp://p.example/1.jpg", ""])
@@ -120,6 +125,128 @@ def test_requests_are_added_once_and_read_back(workspace: Workspace, sample_para
     records = requests.resolve(request, workspace, sample_params)
     assert requests.append(workspace.takedowns, records) == records
     assert requests.append(workspace.takedowns, requests.resolve(request, workspace, sample_params)) == []
-    (known,) = takedowns.load(workspace.takedowns).records
+    known, *pictures = takedowns.load(workspace.takedowns).records
+    assert {record.kind for record in pictures} == {Kind.IMAGE_ID, Kind.CONTENT_HASH}
     assert (known.kind, known.value, known.reason) == (Kind.IDENTITY, "ann", 'left, "for good" really')
-    assert requests.matches(takedowns.load(workspace.takedowns), workspace) == {(Kind.IDENTITY, "ann"): 2}
+    assert requests.matches(takedowns.load(workspace.takedowns), workspace)[Kind.IDENTITY, "ann"] == 2
+
+
+def looks_of(seed: int) -> str:
+    return f"{picture_hash(jpeg(scene(seed)), max_pixels=10**6):016x}"
+
+
+@pytest.mark.parametrize(
+    ("value", "seeds"),
+    [
+        ("ann", (0, 1)),
+        ("http://P.example/1.jpg#top", (1,)),
+        ("https://p.example/page/1", (1,)),
+        (hashlib.sha256(jpeg(scene(1))).hexdigest(), (1,)),
+    ],
+)
+def test_content_and_looks_of_every_picture_meant_are_written_down(
+    workspace: Workspace, sample_params: Params, value: str, seeds: tuple[int, ...]
+) -> None:
+    found = meaning(value, workspace, sample_params)
+    meant = {hashlib.sha256(jpeg(scene(seed))).hexdigest() for seed in seeds}
+    assert {text for kind, text in found if kind is Kind.IMAGE_ID} == meant
+    assert {text for kind, text in found if kind is Kind.CONTENT_HASH} == {looks_of(seed) for seed in seeds}
+    assert len(found) == len(set(found))
+
+
+def test_requests_are_counted_by_any_spelling_and_by_looks(workspace: Workspace, sample_params: Params) -> None:
+    records = requests.resolve(Request("http://P.example/1.jpg#top", "asked", "Ann"), workspace, sample_params)
+    counts = requests.matches(takedowns.Takedowns(tuple(records)), workspace)
+    assert {kind: count for (kind, _), count in counts.items()} == {
+        Kind.PICTURE: 1,
+        Kind.IMAGE_ID: 1,
+        Kind.CONTENT_HASH: None,
+    }
+    with_looks(workspace)
+    counts = requests.matches(takedowns.Takedowns(tuple(records)), workspace)
+    assert counts[Kind.CONTENT_HASH, looks_of(1)] == 1
+
+
+def with_looks(workspace: Workspace) -> None:
+    """As the crawl leaves its shards once a takedown asks for looks."""
+    images = pl.read_parquet(workspace.table("crawl", "images"))
+    for (name,), rows in images.partition_by("identity", as_dict=True).items():
+        with shards.reader(workspace.shard("crawl", str(name))) as shard:
+            pictures = [shard.read(row["offset"], row["size_bytes"]) for row in rows.iter_rows(named=True)]
+        known = {
+            "image_id": rows["image_id"],
+            "content_hash": [picture_hash(each, max_pixels=10**6) for each in pictures],
+        }
+        buffer = io.BytesIO()
+        pl.DataFrame(known, schema={"image_id": pl.String, "content_hash": pl.UInt64}).write_parquet(buffer)
+        with shards.writing(workspace.shard("crawl", str(name)), "d") as shard:
+            for image_id, data in zip(rows["image_id"], pictures, strict=True):
+                shard.add(f"{image_id}.jpg", data)
+            shard.add("responses.parquet", buffer.getvalue())
+            shard.finish(rows)
+
+
+def test_what_is_written_is_read_back_exactly(tmp_path: Path) -> None:
+    texts = ["=1+1", '  "quoted", and more ', "-\ttab", "ünïcode 字", "@x;y", ""]
+    records = [
+        takedowns.Takedown("2026-01-02", Kind.PICTURE, f"https://x.example/{number}?a=1,2", text, text, text)
+        for number, text in enumerate(texts)
+    ]
+    requests.append(tmp_path / "takedowns.csv", records[:3])
+    requests.append(tmp_path / "takedowns.csv", records)
+    assert list(takedowns.load(tmp_path / "takedowns.csv").records) == records
+
+
+def test_requests_added_at_the_same_time_are_all_kept(tmp_path: Path) -> None:
+    path = tmp_path / "takedowns.csv"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", ADD, str(path), str(number)], stdin=subprocess.PIPE)
+        for number in range(3)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.close()
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
+    assert len(takedowns.load(path).records) == 3 * 20
+
+
+ADD = """
+import sys
+from pathlib import Path
+from mtf.erasure import requests
+from mtf.takedowns import Kind, Takedown
+sys.stdin.read()
+for number in range(20):
+    record = Takedown("2026-01-02", Kind.IDENTITY, f"p{sys.argv[2]}-{number}", "asked", "them", "")
+    requests.append(Path(sys.argv[1]), [record])
+"""
+
+
+def test_who_only_older_versions_know_can_be_named(
+    workspace: Workspace, sample_params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment().items():
+        if name.startswith(("GIT_", "DVC_")):
+            monkeypatch.setenv(name, value)
+    monkeypatch.chdir(workspace.root)
+    run_in(workspace.root, "git", "init", "-q")
+    Repo.init(str(workspace.root))
+    (workspace.root / "build").mkdir(exist_ok=True)
+    with Repo(str(workspace.root)) as repo:
+        repo.add(str(workspace.root / "build"))
+    run_in(workspace.root, "git", "add", "-A")
+    run_in(workspace.root, "git", "commit", "-q", "-m", "v1")
+    old = pl.read_parquet(workspace.table("crawl", "images"))
+    gone = old.filter(identity="ann")["image_id"].sort().to_list()
+    tables.write(tables.IMAGES, old.filter(identity="bob"), workspace.table("crawl", "images"))
+    fetches = pl.read_parquet(workspace.table("crawl", "fetches"))
+    fetches.filter(identity="bob").write_parquet(workspace.table("crawl", "fetches"))
+    workspace.roster.write_text("identity,name,race,gender,age\nbob,Bob,Blue,Males,Old\n")
+
+    found = meaning("ann", workspace, sample_params)
+    assert found == [(Kind.IDENTITY, "ann"), *((Kind.IMAGE_ID, image_id) for image_id in gone)]
+    (of_page,) = old.filter(page_url="https://p.example/page/1")["image_id"]
+    found = meaning("http://p.example/page/1", workspace, sample_params)
+    assert found == [(Kind.PAGE, "http://p.example/page/1"), (Kind.IMAGE_ID, of_page)]
+    with pytest.raises(BadInput, match="dvc fetch --all-commits"):
+        meaning("nobody", workspace, sample_params)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mtf.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mtf.erasure.erase import Plan
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,9 +46,12 @@ def add_to(app: typer.Typer) -> None:
         known = takedowns.load(workspace.takedowns)
         counts = requests.matches(known, workspace)
         for record in known.records:
-            left = counts[record.kind, record.value]
+            count = counts[record.kind, record.value]
+            left = "?" if count is None else count
             print(f"{record.added_at}  {record.kind:<12}  {left:>4} pictures left  {record.value}  {record.reason}")
         print(f"{len(known.records)} requests")
+        if None in counts.values():
+            print("?: looks are compared by the crawl; `dvc repro` first")
 
     @group.command()
     def erase(
@@ -58,13 +64,36 @@ def add_to(app: typer.Typer) -> None:
 
         workspace = Workspace.find()
         if dry_run:
-            print(receipt.as_markdown({**erasure.plan(workspace, signed_by=signed_by), "sha256": "(not written)"}))
+            _show(erasure.plan(workspace, signed_by=signed_by))
             return
         written = erasure.erase(workspace, signed_by=signed_by)
+        if not written:
+            print("Nothing to erase: no version holds what the requests name, and no earlier erasure owes anything")
+            return
         requests.track(workspace)
         for one in written:
-            state = "finished" if one["finished_at"] else f"{receipt.owed(one)} objects owed; run this again"
-            print(f"{len(one['objects'])} objects, {state}")
-        print(f"Receipts: {workspace.relative(receipt.folder(workspace.data))}; commit data.dvc")
+            print(f"{len(one['objects'])} objects, {'finished' if one['finished_at'] else 'not finished'}")
+            for line in [*receipt.owed(one), *one["by_hand"]]:
+                print(f"  owed: {line}")
+        print(f"Receipts: {workspace.relative(receipt.folder(workspace.data))}; next: {_next(written)}")
         if any(not one["finished_at"] for one in written):
+            print("Something is still owed: run this again when it can be reached")
             raise typer.Exit(1)
+
+
+def _show(planned: Plan) -> None:
+    from mtf.erasure import receipt
+
+    if planned.current:
+        print("First run `dvc repro` and commit dvc.lock. The current version still holds pictures to erase:")
+        for path in planned.current:
+            print(f"  {path}")
+        print()
+    print(receipt.as_markdown({**planned.receipt, "sha256": "(not written)"}))
+
+
+def _next(written: list[dict[str, Any]]) -> str:
+    """What to commit; where pictures in data/ went, the stages that read them come first."""
+    if any(one["originals"] for one in written):
+        return "`dvc repro`, `git add data.dvc dvc.lock metrics && git commit`, `dvc push`"
+    return "`git add data.dvc && git commit`, `dvc push`"

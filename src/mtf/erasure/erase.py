@@ -3,149 +3,224 @@
 from __future__ import annotations
 
 import datetime as dt
-import shutil
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dvc.repo import Repo
+from dvc.lock import LockError
+from dvc.repo import Repo, lock_repo
 
 import mtf
-from mtf import takedowns
-from mtf.erasure import holders, receipt, subjects
+from mtf import params, takedowns
+from mtf.erasure import holders, originals, receipt, subjects, surroundings
 from mtf.erasure.history import WORKSPACE, History
-from mtf.erasure.holders import Holder
-from mtf.erasure.places import Place, all_places
+from mtf.erasure.originals import Original
+from mtf.erasure.places import CACHE, Place, all_places, in_words
 from mtf.erasure.receipt import Receipt
-from mtf.erasure.subjects import Subjects
-from mtf.errors import GateFailed, listed
-from mtf.takedowns import Takedowns
+from mtf.erasure.stock import Stock
+from mtf.errors import GateFailed, MtfError, listed
 from mtf.workspace import Workspace
 
-# Derived pictures that DVC does not track: what is left of them is made again when it is wanted.
-UNTRACKED = ("inputs", "room")
+State = dict[str, Any]
 
 
-def plan(workspace: Workspace, *, signed_by: str) -> Receipt:
-    """The receipt as it will be, with nothing erased yet.
+@dataclass
+class Plan:
+    """`receipt` as it will be; `current` are files of the current version that `dvc repro` makes anew first.
 
-    Raises GateFailed where the current version still holds an erased picture: `dvc repro` comes first.
+    `unseen` are objects that may hold an erased picture and may lie in a place that does not answer.
     """
-    repo = Repo(str(workspace.root))
-    places = list(all_places(repo))
-    history = History(repo, places)
-    requests = takedowns.load(workspace.takedowns)
-    wanted = subjects.find(requests, history)
-    found = holders.find(wanted, history)
-    current = [holder.path for holder in found if WORKSPACE in holder.revisions]
-    if current:
-        raise GateFailed(
-            f"the current version still holds pictures to erase ({listed(current, 4)}): run `dvc repro` and commit "
-            "dvc.lock first; it makes them again without the pictures"
-        )
-    return _receipt(requests, wanted, found, history, places, signed_by=signed_by)
+
+    receipt: Receipt
+    current: list[str]
+    unseen: list[str]
+    stock: Stock
+    originals: list[Original]
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing that the requests name is anywhere, and every place was looked through."""
+        return not (self.receipt["objects"] or self.receipt["originals"] or receipt.owed(self.receipt))
+
+
+def plan(workspace: Workspace, *, signed_by: str) -> Plan:
+    """What an erasure would do; nothing is changed. Raises MtfError where another command of DVC is at work."""
+    with _locked(workspace) as repo:
+        return _plan(repo, workspace, signed_by=signed_by)
 
 
 def erase(workspace: Workspace, *, signed_by: str, report: Callable[[str], object] = print) -> list[Receipt]:
     """Erase what the takedowns name, and what earlier erasures still owe; returns the receipts written.
 
     A place that cannot be reached is reported, and owed by the receipt; running again goes on from there.
+    Raises GateFailed where the current version still holds an erased picture: `dvc repro` comes first.
     """
-    places = {place.name: place for place in all_places(Repo(str(workspace.root)))}
-    earlier = receipt.unfinished(workspace.data)
-    for path, one in earlier:
-        _carry_out(workspace, path, one, places, report)
-    written = [one for _, one in earlier]
-    known = {holder["oid"] for one in written for holder in one["objects"]}
-    planned = plan(workspace, signed_by=signed_by)
-    if not written or any(holder["oid"] not in known for holder in planned["objects"]):
-        path = receipt.folder(workspace.data) / f"{planned['started_at'].replace(':', '').replace('-', '')}.json"
-        receipt.save(path, planned)
-        _carry_out(workspace, path, planned, places, report)
-        written.append(planned)
-    return written
+    with _locked(workspace) as repo:
+        planned = _plan(repo, workspace, signed_by=signed_by)
+        if planned.current:
+            raise GateFailed(
+                f"the current version still holds pictures to erase ({listed(planned.current, 4)}): run `dvc repro` "
+                "and commit dvc.lock first; it makes them again without the pictures"
+            )
+        due = _due(workspace, planned)
+        for path, one in due:
+            receipt.save(path, one)
+        for original in planned.originals:
+            originals.clear(original)
+        for path, one in due:
+            _carry_out(workspace, path, one, planned.stock, report)
+    return [one for _, one in due]
 
 
-def _carry_out(
-    workspace: Workspace, path: Path, one: Receipt, places: dict[str, Place], report: Callable[[str], object]
-) -> None:
-    one["workspace"] += _clear_untracked(workspace, set(one["subjects"]["image_ids"] + one["subjects"]["face_ids"]))
-    listings = sorted({listing for holder in one["objects"] for listing in holder["listings"]})
-    for name, state in one["places"].items():
-        place = places.get(name)
-        if place is None:
-            state["error"] = "no longer configured"
-            continue
-        _empty(place, state)
-        if not state["error"]:
-            one["run_cache"] += place.forget_runs(listings)
-        receipt.save(path, one)
-        report(
-            f"{name}: {state['before'] - len(state['owed'])} of {state['before']} objects erased {state['error'] or ''}"
-        )
-    if receipt.owed(one) == 0:
-        one["finished_at"] = _now()
-    receipt.save(path, one)
-
-
-def _empty(place: Place, state: dict[str, Any]) -> None:
-    """Bury what is owed in one place; then look again."""
-    state["error"] = None
+@contextmanager
+def _locked(workspace: Workspace) -> Generator[Repo]:
+    """No other command of DVC changes cache or remotes meanwhile."""
+    repo = Repo(str(workspace.root))
     try:
-        for oid in state["owed"]:
-            place.bury(oid)
-        state["owed"] = [oid for oid in state["owed"] if place.holds(oid)]
-        state["after"] = len(state["owed"])
-    except Exception as error:  # each file system raises its own; the receipt owes what is left
-        state["error"] = f"could not be reached: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        with lock_repo(repo):
+            yield repo
+    except LockError:
+        raise MtfError("another command of DVC is at work in this project; wait for it, then run this again") from None
 
 
-def _receipt(
-    requests: Takedowns,
-    wanted: Subjects,
-    found: list[Holder],
-    history: History,
-    places: Iterable[Place],
-    *,
-    signed_by: str,
-) -> Receipt:
-    oids = sorted({holder.oid for holder in found})
-    return {
+def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
+    requests = takedowns.load(workspace.takedowns)
+    stock = Stock(all_places(repo))
+    history = History(repo, stock)
+    wanted = subjects.find(requests, history)
+    found = holders.find(wanted, history)
+    own, broken = originals.find(wanted, workspace, params.load(workspace.params))
+    oids = sorted({holder.oid for holder in found.holders})
+    unseen = sorted({version.oid for version in found.unseen})
+    fitted = [{"path": surroundings.FITTED, "revisions": [WORKSPACE], "trained_on_faces": None}]
+    has_fitted = bool(wanted.face_ids) and (workspace.root / surroundings.FITTED).exists()
+    planned: Receipt = {
         "schema": receipt.SCHEMA,
         "program": f"mtf {mtf.__version__}",
         "started_at": _now(),
         "finished_at": None,
         "signed_by": signed_by,
         "requests": [asdict(record) | {"kind": str(record.kind)} for record in requests.records],
-        "subjects": {name: sorted(values) for name, values in asdict(wanted).items()},
-        "objects": [holder.plain() for holder in found],
-        "places": {place.name: _state(place, oids) for place in places},
+        "subjects": wanted.plain(),
+        "objects": [holder.plain() for holder in found.holders],
+        "places": {place.name: _state(place, oids, unseen, stock) for place in stock.places if requests.records},
         "run_cache": 0,
-        "workspace": [],
-        "models": list(holders.trained_models(wanted, history)),
-        "unreadable": sorted(history.unreadable),
+        "workspace": surroundings.untracked(workspace) if wanted.names else [],
+        "originals": [_named(original, workspace) for original in own],
+        "models": [*holders.trained_models(wanted, history), *(fitted if has_fitted else [])],
+        "unreadable": sorted({*found.unreadable, *broken}) if requests.records else [],
+        "lost": sorted(history.lost),
+        "by_hand": [*surroundings.owed_by_hand(workspace, stock.places, stock.unlisted)],
     }
+    made = [h.path for h in found.holders if WORKSPACE in h.revisions and _is_made(h.path)]
+    return Plan(planned, sorted(set(made)), unseen, stock, own)
 
 
-def _state(place: Place, oids: list[str]) -> dict[str, Any]:
-    """What a place holds before; one that cannot be asked owes everything."""
+def _is_made(path: str) -> bool:
+    """A stage's file, rather than one that people put there."""
+    return path.startswith("build/")
+
+
+def _named(original: Original, workspace: Workspace) -> str:
+    where = workspace.relative(original.path)
+    return f"{where}: {len(original.members)} members" if original.members else where
+
+
+def _due(workspace: Workspace, planned: Plan) -> list[tuple[Path, Receipt]]:
+    """The receipts to work on: those that still owe something, brought up to date, or else a new one."""
+    earlier = receipt.all_of(workspace.data)
+    unfinished = [(path, one) for path, one in earlier if not one["finished_at"]]
+    if unfinished:
+        _extend(unfinished[-1][1], planned.receipt)
+        for _, one in unfinished:
+            _update(one, planned)
+        return unfinished
+    covered = {_request(each) for _, one in earlier for each in one["requests"]}
+    is_new = any(_request(each) not in covered for each in planned.receipt["requests"])
+    if planned.is_empty and not (is_new and planned.receipt["workspace"]):
+        return []
+    stamp = planned.receipt["started_at"].replace(":", "").replace("-", "")
+    return [(receipt.folder(workspace.data) / f"{stamp}.json", planned.receipt)]
+
+
+def _request(request: dict[str, str]) -> tuple[str, str]:
+    return request["kind"], request["value"]
+
+
+def _extend(one: Receipt, fresh: Receipt) -> None:
+    """What was found since belongs to the erasure that is not finished."""
+    for name in ("requests", "objects", "originals", "models"):
+        one[name] += [each for each in fresh[name] if each not in one[name]]
+    for name, values in fresh["subjects"].items():
+        one["subjects"][name] = sorted({*one["subjects"][name], *values})
+
+
+def _update(one: Receipt, planned: Plan) -> None:
+    stock, fresh = planned.stock, planned.receipt
+    one |= {name: fresh[name] for name in ("unreadable", "lost", "by_hand")}
+    oids = sorted({holder["oid"] for holder in one["objects"]})
+    for place in stock.places:
+        state = _state(place, oids, planned.unseen, stock)
+        before = one["places"].get(place.name)
+        if before and not before["error"]:
+            state["before"] = max(before["before"], state["before"])
+        one["places"][place.name] = state
+    for name in one["places"].keys() - {place.name for place in stock.places}:
+        if one["places"][name]["owed"] or one["places"][name]["error"]:
+            one["places"][name]["error"] = "no longer configured"
+
+
+def _state(place: Place, oids: list[str], unseen: list[str], stock: Stock) -> State:
+    """What a place holds before; one that cannot be asked owes everything that it may have.
+
+    A remote is to have a tombstone also for what it does not hold: nobody's older clone pushes the original there.
+    """
+    state: State = {
+        "address": place.address,
+        "before": 0,
+        "after": 0,
+        "owed": [],
+        "error": stock.errors.get(place.name),
+    }
+    if not state["error"]:
+        try:
+            held = [oid for oid in oids if place.holds(oid)]
+            owed = held if place.name == CACHE else [oid for oid in oids if oid in held or not place.is_buried(oid)]
+            return state | {"before": len(held), "after": len(held), "owed": owed}
+        except Exception as failure:  # each file system raises its own
+            state["error"] = in_words(failure)
+    owed = sorted({*oids, *unseen})
+    return state | {"before": len(owed), "after": len(owed), "owed": owed}
+
+
+def _carry_out(workspace: Workspace, path: Path, one: Receipt, stock: Stock, report: Callable[[str], object]) -> None:
+    one["workspace"] = sorted({*one["workspace"], *surroundings.clear(workspace)})
+    listings = sorted({listing for holder in one["objects"] for listing in holder["listings"]})
+    for place in stock.places:
+        state = one["places"][place.name]
+        if not state["error"]:
+            _empty(place, state)
+        if not state["error"]:
+            one["run_cache"] += place.forget_runs(listings)
+        receipt.save(path, one)
+        done = state["before"] - state["after"]
+        report(f"{place.name}: {done} of {state['before']} objects erased {state['error'] or ''}".rstrip())
+    if not receipt.owed(one):
+        one["finished_at"] = _now()
+    receipt.save(path, one)
+
+
+def _empty(place: Place, state: State) -> None:
+    """Bury what is owed in one place; then look again."""
     try:
-        held = [oid for oid in oids if place.holds(oid)]
-        error = None
-    except Exception as failure:  # as in `_empty`
-        held, error = oids, f"could not be reached: {type(failure).__name__}"
-    return {"address": place.address, "before": len(held), "after": len(held), "owed": held, "error": error}
-
-
-def _clear_untracked(workspace: Workspace, names: set[str]) -> list[str]:
-    """Pictures that lie about in the workspace outside DVC: caches go whole where any picture may be in them."""
-    gone = []
-    for cache in UNTRACKED:
-        if names and workspace.stage(cache).exists():
-            shutil.rmtree(workspace.stage(cache))
-            gone.append(f"build/{cache}")
-    return gone
+        for oid in state["owed"]:
+            place.bury(oid)
+        state["owed"] = [oid for oid in state["owed"] if not place.is_buried(oid)]
+        state["after"] = len(state["owed"])
+    except Exception as error:  # as in `_state`
+        state["error"] = in_words(error)
 
 
 def _now() -> str:

@@ -1,19 +1,27 @@
-"""What DVC tracked, in every version that git knows: commits, branches, tags, experiments and the workspace."""
+"""What DVC tracked: in every version that git knows, in the workspace, and in listings that no version names.
+
+Two runs before one commit, a commit that was amended, a stash or an experiment that was dropped leave objects
+behind that no version refers to. They are looked for in the places themselves. DVC's listings of folders, which are
+objects too, give most of them their names; what is left has none (`History.nameless`).
+"""
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet
 from dvc.repo import Repo
 
-from mtf.erasure.places import Place
+from mtf.erasure.stock import Stock
 
 WORKSPACE = "workspace"
+NO_VERSION = "no version"
+_LISTING = ".dir"
 
 
 @dataclass
@@ -29,63 +37,98 @@ class Version:
     def name(self) -> PurePosixPath:
         return PurePosixPath(self.path)
 
+    @property
+    def is_loose(self) -> bool:
+        """Known from a listing that no version names: the folder that it listed is not known."""
+        return self.revisions == [NO_VERSION]
+
 
 class History:
-    """All versions of all tracked files, read from the cache or, where it lacks one, from a remote."""
+    """All versions of all tracked files. `lost` are listings that no place has: what they listed is not known."""
 
-    def __init__(self, repo: Repo, places: list[Place]) -> None:
-        self._places = places
+    def __init__(self, repo: Repo, stock: Stock) -> None:
+        self.stock = stock
         self.root = Path(repo.root_dir)
-        self.unreadable: set[str] = set()
-        self._listings: dict[str, bytes | None] = {}
-        versions: dict[tuple[str, str], Version] = {}
+        self.lost: set[str] = set()
+        self._contents: dict[str, list[tuple[str, str]] | None] = {}
+        self._versions: dict[tuple[str, str], Version] = {}
         for revision, path, oid, listing in self._tracked(repo):
-            version = versions.setdefault((path, oid), Version(path, oid))
-            if revision not in version.revisions:
-                version.revisions.append(revision)
-            version.listings.add(listing)
-        self.versions = sorted(versions.values(), key=lambda version: (version.path, version.oid))
+            self._add(revision, path, oid, listing)
+        self._add_loose()
+        self.versions = sorted(self._versions.values(), key=lambda version: (version.path, version.oid))
+        named = {version.oid for version in self.versions}
+        self.nameless = sorted(oid for oid in stock.objects - named if not oid.endswith(_LISTING))
 
-    def read(self, oid: str) -> bytes | None:
-        """An object's bytes from the first place that has the original; None where none has."""
-        for place in self._places:
-            try:
-                if place.holds(oid):
-                    return place.read(oid)
-            except Exception:  # noqa: S112 (any file system's failure: the next place may answer)
-                continue
-        return None
+    def tables(self, path: str, columns: Collection[str]) -> Iterator[tuple[list[str], pl.DataFrame]]:
+        """Every table at `path`, and every other of that name or of no name that has `columns`; with its revisions.
 
-    def tables(self, path: str) -> Iterator[tuple[Version, pl.DataFrame]]:
-        """Every version of the table at `path` that can still be read."""
+        Of a table only `columns` are read. What cannot be read as a table is none.
+        """
+        name = PurePosixPath(path).name
         for version in self.versions:
-            if version.path == path and (data := self.read(version.oid)) is not None:
-                yield version, pl.read_parquet(io.BytesIO(data))
+            if version.path == path or (version.is_loose and version.name.name == name):
+                yield from ((version.revisions, table) for table in self._table(version.oid, columns))
+        for oid in self.nameless:
+            yield from (([NO_VERSION], table) for table in self._table(oid, columns))
+
+    def _table(self, oid: str, columns: Collection[str]) -> Iterator[pl.DataFrame]:
+        with self.stock.open(oid) as file:
+            if file is None or file.read(4) != b"PAR1":
+                return
+            try:
+                table = pa.parquet.ParquetFile(file)
+                if set(columns) <= set(table.schema_arrow.names):
+                    yield pl.DataFrame(pl.from_arrow(table.read(columns=list(columns))))
+            except pa.ArrowException:
+                return
 
     def _tracked(self, repo: Repo) -> Iterator[tuple[str, str, str, str]]:
         for revision in repo.brancher(all_branches=True, all_tags=True, all_commits=True, all_experiments=True):
             for out in repo.index.outs:
-                path = str(out.def_path)
-                if not out.hash_info or out.hash_info.value is None:
+                if not out.hash_info or out.hash_info.value is None or not out.is_in_repo:
                     continue
+                path = "/".join(out.index_key[1])
                 oid = str(out.hash_info.value)
                 if not out.hash_info.isdir:
                     yield revision[:12], path, oid, oid
                     continue
-                yield from (
-                    (revision[:12], f"{path}/{name}", member, oid) for name, member in self._listed(oid, revision, path)
-                )
+                members = self._listed(oid)
+                if members is None:
+                    self.lost.add(f"{path} at {revision[:12]}")
+                    continue
+                yield from ((revision[:12], f"{path}/{name}", member, oid) for name, member in members)
 
-    def _listed(self, listing: str, revision: str, path: str) -> Iterator[tuple[str, str]]:
-        """Name and md5 of the files of a tracked folder."""
-        data = self._listing_bytes(listing)
-        if data is None:
-            self.unreadable.add(f"{path} at {revision[:12]}")
-            return
-        for entry in json.loads(data):
-            yield entry["relpath"], entry["md5"]
+    def _add_loose(self) -> None:
+        """The files of listings that lie in some place and that no version names; of what has a name, the listing."""
+        named: dict[str, list[Version]] = {}
+        for version in self._versions.values():
+            named.setdefault(version.oid, []).append(version)
+        for listing in sorted(oid for oid in self.stock.objects if oid.endswith(_LISTING)):
+            if listing in self._contents:
+                continue
+            for name, member in self._listed(listing) or ():
+                for version in named.get(member, ()):
+                    version.listings.add(listing)
+                if member not in named:
+                    self._add(NO_VERSION, f"({listing[:8]})/{name}", member, listing)
 
-    def _listing_bytes(self, listing: str) -> bytes | None:
-        if listing not in self._listings:
-            self._listings[listing] = self.read(listing)
-        return self._listings[listing]
+    def _add(self, revision: str, path: str, oid: str, listing: str) -> None:
+        version = self._versions.setdefault((path, oid), Version(path, oid))
+        if revision not in version.revisions:
+            version.revisions.append(revision)
+        version.listings.add(listing)
+
+    def _listed(self, listing: str) -> list[tuple[str, str]] | None:
+        """Name and md5 of the files of a tracked folder; None where its listing is nowhere, or cannot be read."""
+        if listing not in self._contents:
+            self._contents[listing] = _parsed(self.stock.read(listing))
+        return self._contents[listing]
+
+
+def _parsed(listing: bytes | None) -> list[tuple[str, str]] | None:
+    if listing is None:
+        return None
+    try:
+        return [(str(entry["relpath"]), str(entry["md5"])) for entry in json.loads(listing)]
+    except (ValueError, TypeError, KeyError):
+        return None

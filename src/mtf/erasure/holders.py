@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-import tarfile
+import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
 import polars as pl
 
-from mtf.erasure.history import History, Version
+from mtf.erasure import contents
+from mtf.erasure.history import NO_VERSION, WORKSPACE, History, Version
 from mtf.erasure.subjects import SPLITS, Subjects
-from mtf.shards import ROWS
+
+_UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part")
+_MODELS = (".pt", ".ckpt", ".onnx")
+_DERIVED = "build"
 
 
 @dataclass(frozen=True)
@@ -32,91 +34,114 @@ class Holder:
         return asdict(self) | {"revisions": list(self.revisions), "listings": list(self.listings)}
 
 
-def find(subjects: Subjects, history: History) -> list[Holder]:
-    """All holders, of any version, whose original is still somewhere."""
-    return [holder for version in history.versions if (holder := _holder(version, subjects, history)) is not None]
+@dataclass
+class Found:
+    """`holders` are somewhere; `unseen` may be in a place that does not answer; `unreadable` says what is broken."""
+
+    holders: list[Holder] = field(default_factory=list)
+    unseen: list[Version] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def find(subjects: Subjects, history: History) -> Found:
+    """All holders, of any version or of none."""
+    found = Found()
+    for version in history.versions:
+        if _may_hold(version, subjects, history):
+            _examine(version, subjects, history, found)
+    for oid in history.nameless:
+        _examine(Version(f"({oid[:8]})", oid, [NO_VERSION]), subjects, history, found)
+    return found
 
 
 def trained_models(subjects: Subjects, history: History) -> Iterator[dict[str, Any]]:
     """Models of any version whose training or validation saw an erased face: to retrain or withdraw."""
-    for version, rows in history.tables(SPLITS):
-        seen = rows.filter(pl.col("face_id").is_in(sorted(subjects.face_ids)) & (pl.col("split") != "test")).height
-        for model in history.versions if seen else ():
-            shared = sorted(set(model.revisions) & set(version.revisions))
-            if model.path.startswith("build/models/") and shared:
+    models = [version for version in history.versions if version.name.suffix in _MODELS]
+    told = set()
+    for revisions, rows in history.tables(SPLITS, ("face_id", "split")):
+        seen = rows.filter(pl.col("face_id").is_in(list(subjects.face_ids)) & (pl.col("split") != "test")).height
+        for model in models if seen else ():
+            shared = sorted(set(model.revisions) & set(revisions))
+            if shared and (model.oid, *shared) not in told:
+                told.add((model.oid, *shared))
                 yield {"path": model.path, "revisions": shared, "trained_on_faces": seen}
 
 
-def _holder(version: Version, subjects: Subjects, history: History) -> Holder | None:
-    if not _may_hold(version, subjects):
-        return None
-    data = history.read(version.oid)
-    if data is None:
-        return None
-    others = _others_beside(version, data, subjects)
-    if others is None:
-        return None
-    return Holder(
-        version.oid, version.path, tuple(version.revisions), tuple(sorted(version.listings)), len(data), others
-    )
+def _examine(version: Version, subjects: Subjects, history: History, found: Found) -> None:
+    stock = history.stock
+    if not stock.has(version.oid):
+        if stock.errors:
+            found.unseen.append(version)
+        return
+    try:
+        others = _others_beside(version, subjects, history)
+    except Exception as error:  # what cannot be looked at is owed, whatever its place or its format raises
+        found.unreadable.append(f"{version.path} at {', '.join(version.revisions)} ({version.oid}): {error}")
+        return
+    if others is not None:
+        revisions, listings = tuple(version.revisions), tuple(sorted(version.listings))
+        size_bytes = stock.size_bytes(version.oid)
+        found.holders.append(Holder(version.oid, version.path, revisions, listings, size_bytes, others))
 
 
-def _may_hold(version: Version, subjects: Subjects) -> bool:
-    """Without reading it: shards of others, and single files of another name, are left alone."""
-    name = version.name
+def _may_hold(version: Version, subjects: Subjects, history: History) -> bool:
+    """Without reading it: others' shards, tables without pictures and figures are left alone."""
+    name = plain_name(version.name)
     if name.parent.name == "shards":
         return name.stem in subjects.affected
-    if name.stem in subjects.names:
+    if _is_named(name, subjects) or name.suffix == ".tar":
         return True
-    return name.suffix == ".tar" or (name.suffix == ".parquet" and "release" in name.parts)
+    if name.suffix == ".html":
+        return _may_show(version, subjects)
+    if name.suffix == ".parquet" and (version.is_loose or "release" in name.parts):
+        return True
+    return name.parts[0] != _DERIVED and _may_be_original(version, subjects, history)
 
 
-def _others_beside(version: Version, data: bytes, subjects: Subjects) -> int | None:
-    """How many other pictures the object holds; None where it holds no erased one."""
-    name = version.name
-    if name.suffix == ".tar":
-        return _in_tar(name, data, subjects)
-    if name.suffix == ".parquet":
-        return _in_parquet(data, subjects)
-    return 0
+def _may_show(version: Version, subjects: Subjects) -> bool:
+    """A report of a version that knew an erased face. The current one was made without them, where it is the same."""
+    if version.is_loose:
+        return True
+    knew = subjects.revisions.intersection(version.revisions)
+    return bool(knew) and (WORKSPACE in knew or WORKSPACE not in version.revisions)
 
 
-def _in_tar(name: PurePosixPath, data: bytes, subjects: Subjects) -> int | None:
-    erased = others = 0
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        for member in tar:
-            stem = PurePosixPath(member.name).name.partition(".")[0]
-            if member.name == ROWS and name.parent.name == "shards":
-                erased += _rows_of_erased(tar.extractfile(member), subjects)
-            elif stem in subjects.names or _digest(tar, member) in subjects.image_ids:
-                erased += 1
-            elif len(stem) in (32, 64):
-                others += 1
-    if name.parent.name == "shards" and name.stem in subjects.whole:
+def _may_be_original(version: Version, subjects: Subjects, history: History) -> bool:
+    """A picture that a person put there, under a name of its own."""
+    stock = history.stock
+    if not stock.has(version.oid):
+        return bool(stock.errors) and version.name.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
+    return subjects.may_be(stock.size_bytes(version.oid))
+
+
+def _others_beside(version: Version, subjects: Subjects, history: History) -> int | None:
+    name = plain_name(version.name)
+    if name.suffix != ".tar" and _is_named(name, subjects):
         return 0
-    return others if erased else None
+    with history.stock.open(version.oid) as file:
+        if file is None:
+            return None
+        if name.suffix == ".html" and not version.is_loose:
+            return _pictures_of(file.read())
+        try:
+            return contents.others_beside(file, name.suffix, subjects)
+        except contents.Unexaminable:
+            if name.parent.name == "shards":
+                return 0  # half a shard, or a broken one, of somebody who is affected
+            raise
 
 
-def _rows_of_erased(file: Any, subjects: Subjects) -> int:
-    """Embeddings and measures are a person's data too, though no picture lies beside them."""
-    rows = pl.read_parquet(io.BytesIO(file.read()))
-    found = 0
-    for column, wanted in (("image_id", subjects.image_ids), ("face_id", subjects.face_ids)):
-        if column in rows.columns:
-            found += rows.filter(pl.col(column).is_in(sorted(wanted))).height
-    return found
+def _pictures_of(page: bytes) -> int | None:
+    pictures = page.count(b"data:image/")
+    return pictures - 1 if pictures else None
 
 
-def _digest(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
-    file = tar.extractfile(member) if member.isfile() else None
-    return hashlib.sha256(file.read()).hexdigest() if file else ""
+def plain_name(name: PurePosixPath) -> PurePosixPath:
+    """The name that a file had been given, had its writer not been killed (`mtf.atomic`)."""
+    unfinished = _UNFINISHED.fullmatch(name.name)
+    return name.with_name(unfinished[1]) if unfinished else name
 
 
-def _in_parquet(data: bytes, subjects: Subjects) -> int | None:
-    """A published table that carries pictures in its cells, and not only their names."""
-    table = pl.read_parquet(io.BytesIO(data))
-    carries = any(dtype in (pl.Binary, pl.Struct) for dtype in table.dtypes)
-    if not carries or "face_id" not in table.columns:
-        return None
-    erased = table.filter(pl.col("face_id").is_in(sorted(subjects.face_ids))).height
-    return table.height - erased if erased else None
+def _is_named(name: PurePosixPath, subjects: Subjects) -> bool:
+    stem = name.name.partition(".")[0]
+    return stem in subjects.names or stem.rpartition("-")[2] in subjects.names

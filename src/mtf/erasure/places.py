@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from dvc.repo import Repo
+from dvc_objects.fs.local import LocalFileSystem
 
 TOMBSTONE = b"This object was erased on request; see data/receipts of the project.\n"
 CACHE = "cache"
+# Where such a place is not there, it is not mounted or not reachable; a bucket without objects looks the same as none.
+_FOLDERS = frozenset({"file", "local", "ssh", "sftp", "hdfs", "webhdfs"})
+
+
+class NotThere(Exception):
+    """A place that is configured and cannot be found."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +27,7 @@ class Place:
 
     name: str
     store: Any  # dvc_objects' ObjectDB
-    runs: str  # where the run cache of this place lies
+    root: str
 
     @property
     def address(self) -> str:
@@ -28,27 +36,64 @@ class Place:
         scheme, slashes, rest = path.partition("://")
         return f"{scheme}{slashes}{rest.rpartition('@')[2]}" if slashes else path
 
+    @property
+    def runs(self) -> str:
+        """Where the run cache of this place lies."""
+        return self.store.fs.join(self.root, "runs")
+
+    def objects(self) -> frozenset[str] | None:
+        """The md5 of every object that is there, referred to or not; None where the file system cannot list.
+
+        Raises NotThere for a folder that does not exist, and whatever the file system raises.
+        """
+        fs = self.store.fs
+        if self.name != CACHE and fs.protocol in _FOLDERS and not fs.exists(self.root):
+            raise NotThere("no such folder; is it mounted?")
+        if not fs.exists(self.store.path):
+            return frozenset()
+        try:
+            paths = list(fs.find(self.store.path))
+        except NotImplementedError:
+            return None
+        return frozenset(oid for path in paths if (oid := self._oid(path)))
+
+    def _oid(self, path: str) -> str | None:
+        """None for what is no object, such as a file that DVC was writing when it was stopped."""
+        try:
+            return self.store.path_to_oid(path)
+        except ValueError:
+            return None
+
     def holds(self, oid: str) -> bool:
         """Is the original there (rather than nothing, or its tombstone)?"""
+        return self.store.fs.exists(self.store.oid_to_path(oid)) and not self.is_buried(oid)
+
+    def is_buried(self, oid: str) -> bool:
+        """Is its tombstone there?"""
         path = self.store.oid_to_path(oid)
-        if not self.store.fs.exists(path):
+        if not self.store.fs.exists(path) or self.size_bytes(oid) != len(TOMBSTONE):
             return False
-        if self.store.fs.size(path) != len(TOMBSTONE):
-            return True
-        return self.read(oid) != TOMBSTONE
+        return self.read(oid) == TOMBSTONE
+
+    def size_bytes(self, oid: str) -> int:
+        return int(self.store.fs.size(self.store.oid_to_path(oid)))
+
+    def open(self, oid: str) -> AbstractContextManager[BinaryIO]:
+        """The object as a file that can be read in part."""
+        return self.store.fs.open(self.store.oid_to_path(oid), "rb")
 
     def read(self, oid: str) -> bytes:
-        with self.store.fs.open(self.store.oid_to_path(oid), "rb") as file:
+        with self.open(oid) as file:
             return file.read()
 
     def bury(self, oid: str) -> None:
-        """Replace the object by a tombstone; one that was removed before (an interrupted run's) gets its own too."""
+        """Put a tombstone where the object is, or would be: where one is, a stale clone pushes no original."""
         path = self.store.oid_to_path(oid)
         if self.store.fs.exists(path):
             self.store.fs.remove(path)
         self.store.add_bytes(oid, TOMBSTONE)
-        if self.name == CACHE:
-            # A cached file that is not read-only is hashed again by DVC, and dropped as corrupt.
+        if isinstance(self.store.fs, LocalFileSystem):
+            # A file of a cache or a folder that is not read-only is hashed again by DVC, and dropped as corrupt.
             Path(path).chmod(0o444)
 
     def forget_runs(self, listings: Iterable[str]) -> int:
@@ -64,11 +109,16 @@ class Place:
 
 def all_places(repo: Repo) -> Iterator[Place]:
     """The cache, then the remotes in their configuration's order."""
-    cache = Path(repo.cache.legacy.path)
-    yield Place(CACHE, repo.cache.local, str(cache / "runs"))
+    yield Place(CACHE, repo.cache.local, str(repo.cache.legacy.path))
     for name in repo.config["remote"]:
         remote = repo.cloud.get_remote(name)
-        yield Place(f"remote {name}", remote.odb, remote.fs.join(remote.path, "runs"))
+        yield Place(f"remote {name}", remote.odb, remote.path)
+
+
+def in_words(error: Exception) -> str:
+    """Why a place did not answer, in one line; each file system raises its own kinds."""
+    said = " ".join(str(error).split())[:200]
+    return said if isinstance(error, NotThere) else f"could not be reached: {type(error).__name__}: {said}"
 
 
 def _mentions(fs: Any, path: str, wanted: list[bytes]) -> bool:

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mtf.atomic import write_json, write_text
 from mtf.errors import BadInput
 
-SCHEMA = 1
+SCHEMA = 2
 Receipt = dict[str, Any]
+# What the first form of a receipt did not have.
+_ADDED: Receipt = {"originals": [], "unreadable": [], "lost": [], "by_hand": []}
 
 
 def folder(data: Path) -> Path:
@@ -23,35 +26,45 @@ def folder(data: Path) -> Path:
 
 def save(path: Path, receipt: Receipt) -> None:
     """Write `path` (JSON) and a page for people beside it (Markdown)."""
-    body = {key: value for key, value in receipt.items() if key != "sha256"}
-    receipt["sha256"] = hashlib.sha256(json.dumps(body, sort_keys=True).encode("utf-8")).hexdigest()
+    receipt["sha256"] = _digest(receipt)
     write_json(path, receipt)
     write_text(path.with_suffix(".md"), as_markdown(receipt))
 
 
-def unfinished(data: Path) -> list[tuple[Path, Receipt]]:
-    """Receipts that still owe something. Raises BadInput for one that was changed by hand."""
+def all_of(data: Path) -> list[tuple[Path, Receipt]]:
+    """The receipts so far, oldest first. Raises BadInput for one that was changed by hand."""
     found = []
     for path in sorted(folder(data).glob("*.json")):
         receipt = json.loads(path.read_text(encoding="utf-8"))
-        body = {key: value for key, value in receipt.items() if key != "sha256"}
-        if hashlib.sha256(json.dumps(body, sort_keys=True).encode("utf-8")).hexdigest() != receipt.get("sha256"):
+        if _digest(receipt) != receipt.get("sha256"):
             raise BadInput(f"{path.name}: its sha256 does not match: a receipt is not changed by hand")
-        if not receipt["finished_at"]:
-            found.append((path, receipt))
+        found.append((path, _ADDED | receipt))
     return found
 
 
-def owed(receipt: Receipt) -> int:
-    """Objects that may still be somewhere."""
-    return sum(len(place["owed"]) for place in receipt["places"].values())
+def owed(receipt: Receipt) -> list[str]:
+    """What may still be somewhere, one line each; empty where all is done."""
+    return [*_owed(receipt)]
+
+
+def _owed(receipt: Receipt) -> Iterator[str]:
+    for name, place in receipt["places"].items():
+        if place["error"]:
+            yield f"{name}: {place['error']}. What else it holds is not known; {_objects(place)} known to be owed."
+        elif place["owed"]:
+            yield f"{name}: {_objects(place)} still there."
+    yield from (f"Cannot be looked through: {each}. Remove it, or put it right." for each in receipt["unreadable"])
+
+
+def _objects(place: dict[str, Any]) -> str:
+    count = len(place["owed"])
+    return "1 object" if count == 1 else f"{count} objects"
 
 
 def as_markdown(receipt: Receipt) -> str:
     """For a person who asked, and for whoever answers them."""
-    state = (
-        f"finished {receipt['finished_at']}" if receipt["finished_at"] else f"**{owed(receipt)} objects still owed**"
-    )
+    owing = owed(receipt)
+    state = f"finished {receipt['finished_at']}" if receipt["finished_at"] else "**something is still owed**"
     subjects = receipt["subjects"]
     lines = [
         f"# Erasure {receipt['started_at']}: {state}",
@@ -64,18 +77,30 @@ def as_markdown(receipt: Receipt) -> str:
         f"They name {len(subjects['image_ids'])} pictures with {len(subjects['face_ids'])} faces, in the shards of "
         f"{len(subjects['affected'])} identities.",
         "",
+        "## Still owed",
+        *([f"- {_text(each)}" for each in owing] or ["Nothing."]),
+        "",
+        "## Still owed by people",
+        *([f"- {_text(each)}" for each in receipt["by_hand"]] or ["Nothing that is known here."]),
+        "",
         "## Places",
         "| place | address | held before | hold after | still owed |",
         "|---|---|---|---|---|",
         *(_place_row(name, place) for name, place in receipt["places"].items()),
         "",
-        f"Removed from the workspace: {len(receipt['workspace'])} files. Run cache: {receipt['run_cache']} entries.",
+        f"Run cache: {receipt['run_cache']} entries removed.",
+        "",
+        "## Removed from the workspace",
+        *([f"- `{_text(each)}`" for each in [*receipt["originals"], *receipt["workspace"]]] or ["Nothing."]),
         "",
         "## What old versions lost",
         *_lost(receipt),
         "",
         "## Models that saw an erased face: retrain or withdraw them",
         *([f"- `{m['path']}` at {', '.join(m['revisions'])}" for m in receipt["models"]] or ["None."]),
+        "",
+        "## What was not found anywhere",
+        *([f"- {_text(each)}: its list of files is gone" for each in receipt["lost"]] or ["Everything was found."]),
         "",
         "## What this receipt does not cover",
         "Copies outside these places: other clones and their caches, releases that were handed on, backups of the "
@@ -93,7 +118,7 @@ def _place_row(name: str, place: dict[str, Any]) -> str:
 
 def _lost(receipt: Receipt) -> list[str]:
     lines = [
-        f"- `{h['path']}` at {', '.join(h['revisions'])}: {h['size_bytes']:,} bytes"
+        f"- `{_text(h['path'])}` at {', '.join(h['revisions'])}: {h['size_bytes']:,} bytes"
         + (f", with {h['others']} pictures that nobody asked to erase" if h["others"] else "")
         for h in receipt["objects"]
     ]
@@ -101,8 +126,14 @@ def _lost(receipt: Receipt) -> list[str]:
 
 
 def _reference(request: dict[str, str]) -> str:
-    parts = [request["reason"], f"asked by {request['requested_by']}" if request["requested_by"] else ""]
-    return _text("; ".join(part for part in (*parts, request["reference"]) if part) or "no reason given")
+    asked_by = f"asked by {request['requested_by']}" if request["requested_by"] else ""
+    parts = [request["reason"], asked_by, request["reference"]]
+    return _text("; ".join(part for part in parts if part) or "no reason given")
+
+
+def _digest(receipt: Receipt) -> str:
+    body = {key: value for key, value in receipt.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode("utf-8")).hexdigest()
 
 
 def _text(value: str) -> str:

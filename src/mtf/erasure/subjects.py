@@ -2,49 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from mtf.erasure.history import History
-from mtf.takedowns import Takedowns
+from mtf.takedowns import Kind, Takedowns, named_by_address
 
 IMAGES = "build/crawl/images.parquet"
 FACES = "build/crop/faces.parquet"
 SPLITS = "build/split/splits.parquet"
+ADDRESSES = ("identity", "image_id", "url", "page_url")
 
 
 @dataclass
 class Subjects:
-    """`whole` are identities to be erased altogether; `affected` all who have an erased image."""
+    """`whole` are identities to be erased altogether; `affected` all who have an erased image; `revisions` those in
+    which an erased face is known. `sizes` are the erased images' sizes in bytes: None where one's is not known.
+    """
 
     whole: set[str] = field(default_factory=set)
     affected: set[str] = field(default_factory=set)
     image_ids: set[str] = field(default_factory=set)
     face_ids: set[str] = field(default_factory=set)
+    revisions: set[str] = field(default_factory=set)
+    sizes: set[int] | None = None
 
     @property
     def names(self) -> set[str]:
         """What a file of an erased picture is called, but for its extension."""
         return self.image_ids | self.face_ids
 
+    def may_be(self, size_bytes: int) -> bool:
+        """Whether a file of this size may be an erased image."""
+        return bool(self.image_ids) and (self.sizes is None or size_bytes in self.sizes)
+
+    def rows_in(self, table: pl.DataFrame) -> int:
+        """How many rows of a table are about an erased person, image or face."""
+        about = [
+            _is_one_of(column, wanted)
+            for column, wanted in (
+                ("identity", self.whole),
+                ("image_id", self.image_ids),
+                ("face_id", self.face_ids),
+            )
+            if column in table.columns
+        ]
+        return table.filter(pl.any_horizontal(about)).height if about else 0
+
+    def plain(self) -> dict[str, list[str]]:
+        return {name: sorted(getattr(self, name)) for name in ("whole", "affected", "image_ids", "face_ids")}
+
 
 def find(takedowns: Takedowns, history: History) -> Subjects:
-    """The images and faces, of any version, that a takedown names by identity, address or content."""
-    subjects = Subjects(whole={record.value for record in takedowns.records if record.kind == "identity"})
+    """The images and faces, of any version or of none, that a takedown names by identity, address or content."""
+    subjects = Subjects(whole={record.value for record in takedowns.records if record.kind == Kind.IDENTITY})
     subjects.affected |= subjects.whole
-    subjects.image_ids |= {record.value for record in takedowns.records if record.kind == "image_id"}
-    for _, images in history.tables(IMAGES):
-        for row in images.select("identity", "image_id", "url", "page_url").iter_rows(named=True):
-            wanted = takedowns.of_address(identity=row["identity"], url=row["url"], page_url=row["page_url"])
-            if wanted or row["image_id"] in subjects.image_ids:
-                subjects.image_ids.add(row["image_id"])
-    for _, images in history.tables(IMAGES):
-        holding = images.filter(pl.col("image_id").is_in(sorted(subjects.image_ids)))
-        subjects.affected |= set(holding["identity"])
-    for _, faces in history.tables(FACES):
-        of_them = pl.col("image_id").is_in(sorted(subjects.image_ids)) | pl.col("identity").is_in(
-            sorted(subjects.whole)
-        )
-        subjects.face_ids |= set(faces.filter(of_them)["face_id"])
+    subjects.image_ids |= {record.value for record in takedowns.records if record.kind == Kind.IMAGE_ID}
+    for _, images in history.tables(IMAGES, ADDRESSES):
+        subjects.image_ids |= image_ids_of(takedowns, images)
+    for _, images in history.tables(IMAGES, ("identity", "image_id")):
+        subjects.affected |= set(images.filter(_is_one_of("image_id", subjects.image_ids))["identity"])
+    for revisions, faces in history.tables(FACES, ("identity", "image_id", "face_id")):
+        found = faces.filter(_is_one_of("image_id", subjects.image_ids) | _is_one_of("identity", subjects.whole))
+        subjects.face_ids |= set(found["face_id"])
+        if found.height:
+            subjects.revisions |= set(revisions)
+    subjects.sizes = _sizes(subjects.image_ids, history)
     return subjects
+
+
+def image_ids_of(takedowns: Takedowns, images: pl.DataFrame) -> set[str]:
+    """The images (identity, image_id, url, page_url) that a takedown names by identity or address."""
+    whole = [record.value for record in takedowns.records if record.kind == Kind.IDENTITY]
+    found = {*images.filter(_is_one_of("identity", whole))["image_id"]}
+    for kind, column in ((Kind.PICTURE, "url"), (Kind.PAGE, "page_url")):
+        found |= {*named_by_address(images.lazy(), takedowns, kind, column).collect()["image_id"]}
+    return found
+
+
+def _sizes(image_ids: set[str], history: History) -> set[int] | None:
+    known: dict[str, int] = {}
+    for _, images in history.tables(IMAGES, ("image_id", "size_bytes")):
+        known |= dict(images.filter(_is_one_of("image_id", image_ids)).select("image_id", "size_bytes").iter_rows())
+    return set(known.values()) if image_ids <= known.keys() else None
+
+
+def _is_one_of(column: str, values: Collection[str]) -> pl.Expr:
+    return pl.col(column).is_in(list(values))

@@ -1,0 +1,101 @@
+"""Pictures that people put into the project themselves: loose files, tars, and the recorded web.
+
+A stage makes its files again without what was taken down; these nobody makes again, so they are cleared here: a
+loose file is removed, a tar is written anew without the member. DVC tracks the result, which has to be committed.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtf.atomic import replacing, write_text
+from mtf.crawl.recorded import RESPONSES
+from mtf.erasure import contents
+from mtf.erasure.contents import Unexaminable
+from mtf.erasure.subjects import Subjects
+from mtf.params import FolderSource, Params
+from mtf.workspace import Workspace
+
+_GONE = {"status": 410, "headers": {}, "body": None}
+
+
+@dataclass(frozen=True)
+class Original:
+    """A file that holds erased pictures: all of it, or of a tar these `members`."""
+
+    path: Path
+    members: tuple[str, ...] = ()
+
+
+def find(subjects: Subjects, workspace: Workspace, params: Params) -> tuple[list[Original], list[str]]:
+    """The originals with an erased picture, and what could not be looked through."""
+    found, unreadable = [], []
+    for path in _files(workspace, params) if subjects.image_ids else ():
+        try:
+            if (original := _examined(path, subjects)) is not None:
+                found.append(original)
+        except (Unexaminable, OSError) as error:
+            unreadable.append(f"{workspace.relative(path)}: {error}")
+    return found, unreadable
+
+
+def clear(original: Original) -> None:
+    """Remove the file, or write the tar anew without its erased members."""
+    if not original.members:
+        original.path.unlink()
+        return
+    with replacing(original.path) as beside:
+        _copy_others(original, beside)
+    _answer_gone(original)
+
+
+def _files(workspace: Workspace, params: Params) -> Iterator[Path]:
+    """Every plain file of `data/` and of the folders and tars that params.yaml names as sources."""
+    sources = [workspace.root / each.path for each in params.crawl.sources if isinstance(each, FolderSource)]
+    seen = set()
+    for place in (workspace.data, *sources):
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path not in seen and path.is_file() and not path.is_symlink():
+                yield path
+            seen.add(path)
+
+
+def _examined(path: Path, subjects: Subjects) -> Original | None:
+    if path.suffix == ".tar":
+        members = _erased_members(path, subjects)
+        return Original(path, members) if members else None
+    if not subjects.may_be(path.stat().st_size):
+        return None
+    with path.open("rb") as file:
+        return Original(path) if contents.digest(file) in subjects.image_ids else None
+
+
+def _erased_members(path: Path, subjects: Subjects) -> tuple[str, ...]:
+    try:
+        with tarfile.open(path, "r:") as tar:
+            return tuple(member.name for member in contents.erased_members(tar, subjects))
+    except (tarfile.TarError, EOFError) as error:
+        raise Unexaminable(f"not readable as a tar: {error}") from error
+
+
+def _copy_others(original: Original, to: Path) -> None:
+    erased = set(original.members)
+    with tarfile.open(original.path, "r:") as old, tarfile.open(to, "w", format=tarfile.PAX_FORMAT) as new:
+        for member in contents.members(old):
+            if member.name not in erased:
+                new.addfile(member, old.extractfile(member) if member.isreg() else None)
+
+
+def _answer_gone(original: Original) -> None:
+    """A recorded web whose body is gone answers that it is gone: its other addresses stay as they are."""
+    path = original.path.with_name(RESPONSES)
+    if not path.is_file():
+        return
+    erased = {f"{original.path.name}:{member}" for member in original.members}
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    kept = [record | _GONE if record.get("body") in erased else record for record in records]
+    write_text(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in kept))

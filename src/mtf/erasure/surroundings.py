@@ -1,0 +1,78 @@
+"""What lies about a project outside DVC's objects: caches and exports to clear, and what only people can see to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtf.erasure.places import Place
+from mtf.workspace import Workspace
+
+# Made from pictures, tracked by nobody, and made again when they are wanted. A label classifier is fitted to them.
+UNTRACKED = (
+    "build/inputs",
+    "build/room",
+    "build/label",
+    "build/fiftyone",
+    "build/parquet",
+    "build/webdataset",
+    ".dvc/tmp/exps",
+)
+FITTED = "build/label"
+_DATABASE = "FIFTYONE_DATABASE_URI"
+
+
+def untracked(workspace: Workspace) -> list[str]:
+    """Those that are there; they go whole, since any picture may be in them."""
+    return [name for name in UNTRACKED if (workspace.root / name).exists()]
+
+
+def clear(workspace: Workspace) -> list[str]:
+    """Remove them; returns what was removed."""
+    gone = untracked(workspace)
+    for name in gone:
+        shutil.rmtree(workspace.root / name)
+    return gone
+
+
+def owed_by_hand(workspace: Workspace, places: list[Place], unlisted: list[str]) -> Iterator[str]:
+    """What this program cannot see or must not touch, in words."""
+    if _git(workspace.root, "rev-parse", "--is-shallow-repository") == "true":
+        yield (
+            "This clone is shallow: versions before its first commit were not looked for. "
+            "`git fetch --unshallow`, then erase again."
+        )
+    fetched = _git(workspace.root, "config", "--get-all", "remote.origin.fetch")
+    if fetched and "refs/heads/*" not in fetched:
+        yield (
+            "This clone follows one branch: versions of others were not looked for. "
+            "`git remote set-branches origin '*' && git fetch`, then erase again."
+        )
+    for name in unlisted:
+        yield f"{name} cannot be listed: only what a version names was looked for there."
+    yield from _kept_by_git(workspace.root, places)
+    if address := os.environ.get(_DATABASE):
+        yield (
+            f"FiftyOne's database at {address.rpartition('@')[2].removeprefix('mongodb://')} is not this project's: "
+            "it may hold names, boxes and embeddings of the erased faces. Open each review again "
+            "(`mtf review open`), which replaces its data set, or delete the data sets there."
+        )
+
+
+def _kept_by_git(root: Path, places: list[Place]) -> Iterator[str]:
+    """A remote in the repository itself: what git committed of it stays in git."""
+    for place in places:
+        folder = Path(place.root)
+        if folder.is_relative_to(root) and _git(root, "ls-files", "--", str(folder.relative_to(root))):
+            yield (
+                f"{place.name} lies in this repository and git tracks it: commit what changed there. Earlier commits "
+                "keep the erased bytes until git's history is rewritten (git filter-repo) and pushed anew."
+            )
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(("git", *arguments), cwd=root, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,140 @@
+"""A small project under git and DVC, whose files have the names and members that the stages give them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+import polars as pl
+from dvc.repo import Repo
+
+from mtf import shards, takedowns
+from mtf.workspace import Workspace
+from projects import ROOT, run_in
+
+
+def picture(name: str) -> bytes:
+    return f"picture {name} ".encode() * 99
+
+
+def image_id(name: str) -> str:
+    return hashlib.sha256(picture(name)).hexdigest()
+
+
+def crop(name: str) -> bytes:
+    return f"crop {name} ".encode() * 99
+
+
+def thumbnail(name: str) -> str:
+    return base64.b64encode(f"thumbnail {name}".encode()).decode()
+
+
+class Small:
+    """`remote` is a folder; `people` is identity → names of their pictures."""
+
+    def __init__(self, base: Path) -> None:
+        self.root, self.remote = base / "project", base / "remote"
+        self.workspace = Workspace(self.root)
+        (self.root / "data").mkdir(parents=True)
+        self.remote.mkdir()
+        (self.root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+        self.workspace.takedowns.write_text(",".join(takedowns.COLUMNS) + "\n")
+        run_in(self.root, "git", "init", "-q", "-b", "main")
+        Repo.init(str(self.root))
+        (self.root / ".dvc" / "config").write_text(
+            f"[core]\n    remote = near\n    analytics = false\n['remote \"near\"']\n    url = {self.remote}\n"
+        )
+
+    def take_down(self, kind: str, value: str) -> None:
+        with self.workspace.takedowns.open("a") as file:
+            file.write(f"2026-01-02,{kind},{value},asked,the person,mail 7\n")
+
+    def run(self, people: dict[str, list[str]]) -> None:
+        """What `dvc repro` does: the stages' files are made, and stored in the cache. Nothing is committed to git."""
+        images = [self._row(name, each) for name, names in people.items() for each in names]
+        for stage, extension in (("crawl", "image_id"), ("crop", "face_id")):
+            for name in people:
+                self._shard(stage, name, [row for row in images if row["identity"] == name], extension)
+            for gone in shards.remove_except(self.workspace.shards(stage), people.__contains__):
+                assert gone not in people
+        self._table("crawl", "images", images)
+        self._table("crop", "faces", images)
+        self._table("split", "splits", [row | {"split": "train"} for row in images])
+        (self.root / "build/multitask/equal").mkdir(parents=True, exist_ok=True)
+        (self.root / "build/multitask/equal/model.pt").write_text(json.dumps(people))
+        self._release(images)
+        shown = "".join(
+            f'<img src="data:image/jpeg;base64,{thumbnail(row["name"])}" alt="a face of {row["identity"]}">'
+            for row in images
+        )
+        (self.root / "build/report").mkdir(exist_ok=True)
+        (self.root / "build/report/index.html").write_text(f"<!doctype html><p>Health of {len(images)} faces{shown}")
+        with Repo(str(self.root)) as repo:
+            repo.add([str(self.root / "build"), str(self.root / "data")])
+
+    def commit(self, message: str = "A version", *, push: bool = True) -> None:
+        run_in(self.root, "git", "add", "-A")
+        run_in(self.root, "git", "commit", "-q", "-m", message)
+        if push:
+            with Repo(str(self.root)) as repo:
+                repo.push()
+
+    def places(self) -> list[Path]:
+        return [self.root, self.remote]
+
+    def holding(self, needle: bytes) -> list[Path]:
+        return [path for place in self.places() for path in holding(place, needle)]
+
+    def _row(self, identity: str, name: str) -> dict[str, str | int]:
+        return {
+            "identity": identity,
+            "name": name,
+            "image_id": image_id(name),
+            "face_id": image_id(name)[:32],
+            "url": f"https://x.example/{name}.jpg",
+            "page_url": f"https://x.example/of/{name}",
+            "size_bytes": len(picture(name)),
+        }
+
+    def _shard(self, stage: str, identity: str, rows: list[dict], key: str) -> None:
+        with shards.writing(self.workspace.shard(stage, identity), "d") as shard:
+            for row in rows:
+                shard.add(f"{row[key]}.jpg", picture(row["name"]) if stage == "crawl" else crop(row["name"]))
+            shard.finish(pl.DataFrame(rows))
+
+    def _table(self, stage: str, table: str, rows: list[dict]) -> None:
+        self.workspace.stage(stage).mkdir(parents=True, exist_ok=True)
+        pl.DataFrame(rows).write_parquet(self.workspace.table(stage, table))
+
+    def _release(self, images: list[dict]) -> None:
+        folder = self.workspace.stage("release") / "Train"
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = {f"{row['face_id']}.jpg": f"published {row['name']} ".encode() * 9 for row in images}
+        for path in folder.iterdir():
+            if path.name not in wanted:
+                path.unlink()
+        for name, data in wanted.items():
+            (folder / name).write_bytes(data)
+
+
+def tar_of(members: dict[str, bytes]) -> bytes:
+    buffer = BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, BytesIO(data))
+    return buffer.getvalue()
+
+
+def members_of(path: Path) -> list[str]:
+    with tarfile.open(path) as tar:
+        return tar.getnames()
+
+
+def holding(folder: Path, needle: bytes) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and needle in path.read_bytes()]
