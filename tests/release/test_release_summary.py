@@ -7,10 +7,12 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from made_project import made_params
 from rich.console import Console
 
 from mtf.cli import summary
 from mtf.errors import BadInput
+from mtf.stages import report
 from mtf.workspace import Workspace
 
 SCORES = {
@@ -61,6 +63,20 @@ def test_the_summary_shows_the_funnel_with_reasons_and_the_splits_as_the_stages_
 def test_the_summary_says_where_to_look_further(data_set: Workspace):
     assert "build/release" in shown(data_set)
     assert "dvc metrics show" in shown(data_set)
+
+
+def test_the_summary_names_the_report_once_there_is_one(project: Workspace):
+    assert "the report: open it in a browser" not in shown(project)
+    report.run(project, made_params(report={"thumbnails": False}))
+    assert "build/report/index.html   the report: open it in a browser" in shown(project)
+
+
+def test_the_summary_shows_the_networks_for_several_tasks_beside_those_of_one(project: Workspace):
+    put(project, "evaluate", {"race": SCORES})
+    put(project, "multitask/equal", {"accuracy": {"race": 0.75, "gender": 0.5, "all": 0.4}})
+    lines = [line.split() for line in shown(project).splitlines()]
+    assert ["multitask-equal", "75.0"] in lines and ["multitask-equal", "50.0"] in lines
+    assert any("Test results: gender" in line for line in shown(project).splitlines())
 
 
 def test_before_any_run_the_summary_says_how_to_make_one(tmp_path: Path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import made_project
@@ -13,43 +15,82 @@ import pytest
 from made_project import PEOPLE, made_params, make
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from mtf.report import results
-from mtf.report.parts import Section
+from mtf.curation.shown import TITLES
+from mtf.report import collection, models, results
+from mtf.report.parts import COLOURS, Section
 from mtf.stages import report
+from mtf.validation import outcome
+from mtf.validation.expectations import NotChecked, Severity
+from mtf.validation.outcome import Outcome
+from mtf.validation.suite import Result
 from mtf.workspace import Workspace
+from projects import run_in
 
 CHROMIUM = Path("/usr/bin/chromium")
 SECTIONS = [
     "warnings", "funnel", "composition", "splits", "addresses", "licenses", "duplicates", "reviewers", "models",
     "changes",
 ]  # fmt: skip
-GATE = {
-    "name": "identity_share", "table": "identities", "says": "share of one identity", "severity": "critical",
-    "holds": False, "observed": "<img src=x onerror=alert(1)> 0.6", "wanted": "at most 0.25",
-}  # fmt: skip
+GATE = Result(
+    "identity_share", "identities", "share of one identity", Severity.CRITICAL, False,
+    "<img src=x onerror=alert(1)> 0.6", "at most 0.25",
+)  # fmt: skip
+HELD = Result("drift", "drift", "distance", Severity.CRITICAL, True, "", "at most 0.2")
+UNCHECKED = NotChecked("funnel", "no previous release")
 SCORES = {
     "race": {"random_guess": {"accuracy": 0.25, "macro_f1": 0.2}, "small_cnn": {"accuracy": 0.5, "macro_f1": 0.4}}
+}
+BY_RACE = {
+    "race": {
+        "summary": {"groups": 2, "worst_group": "CON", "worst": 0.0, "best_group": "White", "best": 1.0, "gap": 1.0},
+        "groups": {
+            "CON": {"n": 1, "accuracy": 0.0, "wilson_low": 0.0, "wilson_high": 0.7935},
+            "White": {"n": 1, "accuracy": 1.0, "wilson_low": 0.2066, "wilson_high": 1.0},
+        },
+    },
+    "race × gender": {
+        "summary": {"groups": 0},
+        "groups": {"CON × Males": {"n": 1, "accuracy": 0.0}, "CON × Females": {"n": 0}},
+    },
 }
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A project with everything a report can show: gates, duplicates, addresses, a model's predictions."""
+    """A project with everything a report can show: gates, duplicates, addresses, models of one task and of several."""
     workspace = make(tmp_path_factory.mktemp("report") / "project")
-    put(workspace.stage("validate") / "results.json", [GATE, GATE | {"name": "drift", "holds": True}])
+    outcome.write(workspace, Outcome({}, [GATE, HELD], [UNCHECKED]))
     put(workspace.metrics("evaluate"), SCORES)
+    put(workspace.metrics("fairness/models/small_cnn/race"), BY_RACE)
+    put(workspace.metrics("multitask/equal"), {"accuracy": {"race": 0.75, "gender": 1.0, "all": 0.7}, "by_group": {}})
+    put(workspace.metrics("fairness/multitask/equal"), {"race": BY_RACE})
+    put(workspace.plots("multitask") / "equal/confusion/race.png", "a picture")
     put(
         workspace.metrics("crawl"),
         {"identities": 3, "addresses": 20, "images": 18, "outcomes": {"stored": 18, "http_error": 2}},
     )
-    screening = workspace.table("screen", "screening")
-    data = pl.read_parquet(screening)
-    first = data.filter(pl.col("identity") == "ada")["face_id"].min()
-    is_ada = pl.col("identity") == "ada"
-    data.with_columns(near_group=pl.when(is_ada).then(pl.lit(first))).write_parquet(screening)
-    _write_predictions(workspace)
-    report.run(workspace, made_params())
+    put_duplicates(workspace)
+    put_predictions(workspace, "White")
+    report.run(workspace, made_params(report=TARGET))
     return workspace
+
+
+TARGET = {"target": {"gender": {"Males": 0.75, "Females": 0.25}}}
+
+
+def put_duplicates(workspace: Workspace) -> None:
+    """All of ada's faces are nearly the same, two of nul's the same, and bo.b's last is that of ada's last."""
+    path = workspace.table("screen", "screening")
+    data = pl.read_parquet(path).sort("identity", "face_id")
+    first = data.group_by("identity", maintain_order=True).first()
+    of = dict(first.select("identity", "face_id").iter_rows())
+    place = pl.int_range(pl.len()).over("identity")
+    one_each = (place == 0) & pl.col("identity").is_in(["ada", "bo.b"])
+    data.with_columns(
+        near_group=pl.when(pl.col("identity") == "ada").then(pl.lit(of["ada"])),
+        exact_group=pl.when((pl.col("identity") == "nul") & (place < 2)).then(pl.lit(of["nul"])),
+        across_group=pl.when(one_each).then(pl.lit(of["ada"])),
+    ).write_parquet(path)
 
 
 def put(path: Path, value: object) -> None:
@@ -57,15 +98,15 @@ def put(path: Path, value: object) -> None:
     path.write_text(json.dumps(value))
 
 
-def _write_predictions(workspace: Workspace) -> None:
-    """Every test face is called White: right for nul alone."""
-    test = pl.read_parquet(workspace.table("split", "splits")).filter(pl.col("split") == "test")
-    predictions = test.select(
-        "identity", "face_id", task=pl.lit("race"), model=pl.lit("small_cnn"), label="race", predicted=pl.lit("White"),
+def put_predictions(workspace: Workspace, label: str, *, split: str = "test") -> None:
+    """Every face of the split is called `label`."""
+    faces = pl.read_parquet(workspace.table("split", "splits")).filter(split=split)
+    predictions = faces.select(
+        "identity", "face_id", task=pl.lit("race"), model=pl.lit("small_cnn"), label="race", predicted=pl.lit(label),
         confidence=pl.lit(0.9, pl.Float32),
     )  # fmt: skip
     path = workspace.table("evaluate", "predictions")
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     predictions.write_parquet(path)
 
 
@@ -136,7 +177,7 @@ def test_every_section_is_there_warnings_first_and_the_navigation_leads_to_it(pa
 
 def test_every_chart_is_drawn_named_and_has_its_numbers_as_a_table(page: Page):
     charts = page.locator("[id^=chart-]")
-    assert charts.count() == 7
+    assert charts.count() == 8
     for index in range(charts.count()):
         chart = charts.nth(index)
         assert chart.locator("svg.main-svg").count() > 0
@@ -145,10 +186,28 @@ def test_every_chart_is_drawn_named_and_has_its_numbers_as_a_table(page: Page):
         assert chart.locator("xpath=ancestor::figure").locator("details table").count() == 1
 
 
-def test_warnings_show_hostile_text_as_text(page: Page):
+def test_warnings_show_hostile_text_as_text_and_what_was_not_checked(page: Page):
     cells = page.locator("#warnings td").all_inner_texts()
-    assert cells == ["share of one identity", "<img src=x onerror=alert(1)> 0.6", "at most 0.25"]
+    assert cells == ["identity_share", "share of one identity", "<img src=x onerror=alert(1)> 0.6", "at most 0.25"]
     assert page.locator("#warnings img").count() == 0
+    assert page.locator("#warnings p").all_inner_texts()[:3] == [
+        "1 of 2 expectations do not hold.",
+        "Nothing is released while a critical expectation does not hold.",
+        "Not checked: funnel (no previous release).",
+    ]
+
+
+def test_the_reasons_of_a_step_stand_in_the_order_of_its_nodes_and_each_node_has_its_name(tmp_path: Path):
+    workspace = make(tmp_path / "project")
+    figures = json.loads(workspace.metrics("curate").read_text())
+    figures["steps"]["quality"]["dropped"] = {"blurred": 1, "unnatural": 4, "obstructed": 2}
+    section = collection.funnel(figures, TITLES)
+    figure = section.charts[0].figure
+    assert figure.layout.annotations[1].text == "4 unnatural<br>2 obstructed<br>1 blurred"
+    names, colours = figure.data[0].node.customdata, figure.data[0].node.color
+    assert [name for name, colour in zip(names, colours, strict=True) if colour == COLOURS[1]] == [
+        "3 wrong person", "4 unnatural", "2 obstructed", "1 blurred",
+    ]  # fmt: skip
 
 
 def test_the_funnel_says_what_left_and_why(page: Page):
@@ -171,6 +230,31 @@ def test_filters_change_what_is_shown_and_reset_shows_all_again(page: Page):
     assert shown.inner_text() == "Shown: 15 images of 3 people."
 
 
+def test_the_target_is_what_params_say_and_equal_shares_where_they_say_nothing(page: Page):
+    target = page.eval_on_selector("#chart-distribution", "chart => chart.data[1].y")
+    assert target == pytest.approx([15 * share / 6 for share in (0.75, 0.75, 0.25, 0.25)] * 3)
+    choice(page, "gender").select_option("Females")
+    assert page.eval_on_selector("#chart-distribution", "chart => chart.data[1].y") == pytest.approx([5 / 6] * 6)
+    assert "gender Males 75.0 %, Females 25.0 %" in page.locator("#composition").inner_text()
+
+
+def test_of_many_people_those_with_the_most_and_with_the_least_images_are_shown(tmp_path: Path, browser: Browser):
+    workspace = make(tmp_path / "project", people=(PEOPLE[0],))
+    path = workspace.table("split", "splits")
+    one = pl.read_parquet(path).head(1)
+    faces = [
+        one.with_columns(identity=pl.lit(f"p{person:02}"), face_id=pl.lit(f"{person:016}{number:016}"))
+        for person in range(1, 71)
+        for number in range(person)
+    ]
+    pl.concat(faces).write_parquet(path)
+    report.run(workspace, made_params(report={"thumbnails": False}, split={"min_val": 0, "min_test": 0}))
+    fresh = Opened(browser, workspace.stage("report") / "index.html")
+    shown = fresh.page.eval_on_selector("#chart-identities", "chart => chart.data[0].y")
+    assert shown == [*range(70, 40, -1), *range(30, 0, -1)]
+    fresh.context.close()
+
+
 def test_the_filters_work_with_the_keyboard_alone(page: Page):
     choice(page, "race").focus()
     page.keyboard.press("ArrowDown")
@@ -187,30 +271,63 @@ def test_the_first_tab_stop_skips_to_the_report(project: Workspace, browser: Bro
     fresh.context.close()
 
 
-def test_models_are_shown_beside_guessing_and_by_subgroup(page: Page):
-    tables = page.locator("#models .scroll > table")
-    rows = {row.split("\t")[0]: row.split("\t")[1:] for row in tables.last.locator("tbody tr").all_inner_texts()}
-    assert rows["race: White"] == ["1", "100.0 %"]
-    assert rows["race: CON"] == ["1", "0.0 %"]
-    assert rows["gender: Males"] == ["2", "50.0 %"]
+def test_models_are_shown_beside_guessing_and_those_of_several_tasks_with_them(page: Page):
     assert page.eval_on_selector("#chart-accuracy", "chart => chart.data.map(each => each.name).join()") == (
-        "random guess,small cnn"
+        "random guess,small cnn,multitask-equal"
+    )
+    texts = page.locator("#models table:visible tbody tr").all_inner_texts()
+    assert "small cnn\t0.500\t0.400" in texts
+    assert "multitask-equal\t0.750\t" in texts and "multitask-equal\t1.000" in texts
+    assert "multitask-equal: every task right at once for 70.0 % of the pictures." in (
+        page.locator("#models p").all_inner_texts()
     )
 
 
-def test_duplicates_are_shown_as_small_pictures(page: Page):
-    pictures = page.locator("#duplicates img")
-    assert pictures.count() == 6
+def test_the_worst_group_the_intervals_and_the_intersections_are_shown_for_each_model(page: Page):
+    for summary in page.locator("#models summary").all():
+        summary.click()
+    texts = page.locator("#models tbody tr").all_inner_texts()
+    ends = "CON: 0.0 % (0.0 to 79.3)\tWhite: 100.0 % (20.7 to 100.0)"
+    assert f"small cnn\trace\t{ends}\t100.0 %" in texts and f"multitask-equal\trace\t{ends}\t100.0 %" in texts
+    assert "race: White\t1\t100.0 % (20.7 to 100.0)\t100.0 % (20.7 to 100.0)" in texts
+    assert "race × gender: CON × Males\t1\t0.0 %\t0.0 %" in texts
+    error = page.eval_on_selector("#chart-subgroups-race", "chart => chart.data[0].error_x.array")
+    assert error == pytest.approx([0.7935, 0.0])
+    link = page.get_by_role("link", name="Confusion at every intersection: race, multitask-equal")
+    assert link.get_attribute("href") == "../../plots/multitask/equal/confusion/race.png"
+
+
+@pytest.mark.parametrize(("split", "is_stale"), [("test", False), ("val", True)])
+def test_models_measured_on_another_split_are_said_to_be(tmp_path: Path, split: str, is_stale: bool):
+    workspace = make(tmp_path / "project")
+    put(workspace.metrics("evaluate"), SCORES)
+    put_predictions(workspace, "White", split=split)
+    report.run(workspace, made_params())
+    text = (workspace.stage("report") / "index.html").read_text(encoding="utf-8")
+    assert (models.STALE in text.replace("&#39;", "'")) == is_stale
+
+
+def test_duplicates_of_each_kind_are_shown_as_small_pictures(page: Page):
+    assert page.locator("#duplicates figcaption").all_inner_texts() == [
+        "The same picture: 2 faces, of nul",
+        "Nearly the same: 6 faces, of ada",
+        "Across identities: 2 faces, of ada, bo.b",
+    ]
+    assert page.locator("#duplicates img").count() == 10
     assert page.eval_on_selector_all("#duplicates img", "all => all.every(i => i.naturalWidth && i.naturalWidth <= 72)")
-    assert pictures.first.get_attribute("alt") == "a face of ada"
+    assert page.locator("#duplicates img").nth(2).get_attribute("alt") == "a face of ada"
 
 
 def test_thumbnails_can_be_switched_off(tmp_path: Path):
     workspace = make(tmp_path / "project")
-    report.run(workspace, made_params(report={"thumbnails": False}))
-    text = (workspace.stage("report") / "index.html").read_text(encoding="utf-8")
-    assert "data:image" not in text.split('<script type="application/json"')[0]
-    assert "Pictures are switched off" in text
+    put_duplicates(workspace)
+    texts = {}
+    for shown in (True, False):
+        report.run(workspace, made_params(report={"thumbnails": shown}))
+        text = (workspace.stage("report") / "index.html").read_text(encoding="utf-8")
+        texts[shown] = text.split('<script type="application/json"')[0]
+    assert "data:image" in texts[True]
+    assert "data:image" not in texts[False] and "Pictures are switched off" in texts[False]
 
 
 TEXT = {"light": "#1b1f24", "dark": "#e6e9ed"}
@@ -246,23 +363,52 @@ def rows(section: Section) -> list[list[str]]:
 
 
 def test_critical_warnings_come_before_the_others():
-    failed = [GATE | {"severity": "warning", "says": "w"}, GATE | {"says": "c"}]
-    assert [row[1] for row in rows(results.warnings(failed))] == ["c", "w"]
+    failed = [replace(GATE, severity=Severity.WARNING, name="w"), replace(GATE, name="c")]
+    assert [row[1] for row in rows(results.warnings(Outcome({}, failed, [])))] == ["c", "w"]
 
 
 def test_without_warnings_it_says_so():
-    assert results.warnings([GATE | {"holds": True}]).says == ["None: all 1 expectations hold."]
-    assert results.warnings([]).says == ["The gates have not been checked: run `mtf validate`."]
+    assert results.warnings(Outcome({}, [HELD], [])).says == ["None: all 1 expectations hold."]
+    assert results.warnings(None).says == ["The gates have not been checked: run `mtf validate`."]
 
 
 def test_changes_since_the_last_release_are_listed_with_their_reasons():
     found = {
-        "identities": {"added": [], "removed": ["ada"]},
+        "identities": {"added": {}, "removed": {"ada": "5 wrong person"}, "taken_down": 2},
         "faces": {"added": {"newly found": 2}, "removed": {"blurred": 1}, "moved": {}, "relabelled": {}},
+        "unknown": ["v1: no data/roster.csv there"],
     }
-    assert rows(results.changes(found, "v1")) == [
+    section = results.changes(found, "v1")
+    assert rows(section) == [
         ["images added", "newly found", "2"],
         ["images removed", "blurred", "1"],
-        ["identities removed", "ada", "1"],
+        ["identities removed", "ada: 5 wrong person", "1"],
+        ["identities removed", "taken down", "2"],
     ]
+    assert section.says == ["Against v1.", "Not known: v1: no data/roster.csv there."]
     assert results.changes(None, None).says == ["There is no earlier release to compare with."]
+
+
+def test_the_page_shows_what_changed_since_a_previous_release_in_git_and_dvc(tmp_path: Path, browser: Browser):
+    workspace = make(tmp_path / "project")
+    for command in (
+        ["git", "init", "-q"],
+        ["dvc", "init", "-q"],
+        ["dvc", "add", "-q", "build/split", "build/curate", "build/crawl", "data"],
+        ["git", "add", "-A"],
+        ["git", "commit", "-qm", "first"],
+        ["git", "tag", "v1"],
+    ):
+        run_in(workspace.root, *command)
+    for stage in ("split", "curate", "crawl"):
+        shutil.rmtree(workspace.stage(stage))
+    make(workspace.root, people=made_project.without(PEOPLE, "ada"))
+    report.run(workspace, made_params(release={"previous": "v1"}))
+    fresh = Opened(browser, workspace.stage("report") / "index.html")
+    assert fresh.page.locator("#changes p").all_inner_texts() == ["Against v1."]
+    assert fresh.page.locator("#changes tbody tr").all_inner_texts() == [
+        "images removed\tno longer found\t5",
+        "identities removed\tada: no longer on the roster\t1",
+    ]
+    assert fresh.complaints == []
+    fresh.context.close()

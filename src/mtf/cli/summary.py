@@ -13,6 +13,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 
 from mtf.errors import BadInput
+from mtf.report.scores import merged
 from mtf.workspace import Workspace
 
 Figures = dict[str, Any]
@@ -45,7 +46,8 @@ def parts(workspace: Workspace) -> Iterator[RenderableType]:
         yield funnel(figures["curate"])
     if figures["split"]:
         yield splits(figures["split"])
-    yield from (models(task, rows) for task, rows in figures["evaluate"].items())
+    multitask = {path.stem: _figures(path) for path in sorted(workspace.metrics("multitask").with_suffix("").glob("*"))}
+    yield from (models(task, rows) for task, rows in merged(figures["evaluate"], multitask).items())
     if figures["release"]:
         yield released(figures["release"])
     yield look_further(workspace)

@@ -19,7 +19,7 @@ def funnel(curated: Figures, titles: Mapping[str, str]) -> Section:
     start, end = curated["cropped"]["faces"], curated["curated"]["faces"]
     rows = [[titles["cropped"], number(start), ""]]
     for step, figures in curated["steps"].items():
-        rows.append([titles[step], number(figures["faces"]), _reasons(figures["dropped"])])
+        rows.append([titles[step], number(figures["faces"]), ", ".join(_reasons(figures["dropped"]))])
     says = f"{number(end)} of {number(start)} faces are in the data set ({percent(end / max(1, start))})."
     chart = Chart(
         name="funnel",
@@ -35,25 +35,31 @@ def funnel(curated: Figures, titles: Mapping[str, str]) -> Section:
     return Section("funnel", "The funnel", [says, *more], [chart])
 
 
-def _reasons(dropped: Mapping[str, int]) -> str:
-    return ", ".join(f"{number(count)} {reason.replace('_', ' ')}" for reason, count in dropped.items())
+def _reasons(dropped: Mapping[str, int]) -> list[str]:
+    """`12 blurred`, … from the most frequent to the least: the order in which plotly lays out a step's nodes."""
+    ordered = sorted(dropped.items(), key=lambda item: -item[1])
+    return [f"{number(count)} {reason.replace('_', ' ')}" for reason, count in ordered]
 
 
 def _sankey(curated: Figures, titles: Mapping[str, str]) -> go.Figure:
     """One node per step, one per reason at a step; a band's width is a number of faces.
 
     The reasons' names stand at the right of their step: on the nodes themselves, which are narrow, they would overlap.
+    The pointer shows them there too (`named`).
     """
     labels, colours = [f"{titles['cropped']}: {number(curated['cropped']['faces'])}"], [COLOURS[0]]
+    named = list(labels)
     links: list[tuple[int, int, int, str]] = []
     here = 0
     for step, figures in curated["steps"].items():
         labels.append(f"{titles[step]}: {number(figures['faces'])}")
+        named.append(labels[-1])
         colours.append(COLOURS[0])
         following = len(labels) - 1
         links.append((here, following, figures["faces"], KEPT))
-        for count in figures["dropped"].values():
+        for reason, count in zip(_reasons(figures["dropped"]), sorted(figures["dropped"].values())[::-1], strict=True):
             labels.append("")
+            named.append(reason)
             colours.append(COLOURS[1])
             links.append((here, len(labels) - 1, count, DROPPED))
         here = following
@@ -62,8 +68,23 @@ def _sankey(curated: Figures, titles: Mapping[str, str]) -> go.Figure:
         go.Sankey(
             orientation="v",
             domain={"x": [0, REASONS_FROM - 0.02]},
-            node={"label": labels, "color": colours, "pad": 18, "thickness": 16, "align": "left"},
-            link={"source": source, "target": target, "value": value, "color": colour},
+            node={
+                "label": labels,
+                "customdata": named,
+                "hovertemplate": "%{customdata}<extra></extra>",
+                "color": colours,
+                "pad": 18,
+                "thickness": 16,
+                "align": "left",
+            },
+            link={
+                "source": source,
+                "target": target,
+                "value": value,
+                "color": colour,
+                "customdata": [named[node] for node in target],
+                "hovertemplate": "%{customdata}<extra></extra>",
+            },
         )
     )
     return figure.update_layout(annotations=list(_reasons_beside(curated["steps"])))
@@ -76,7 +97,7 @@ def _reasons_beside(steps: Mapping[str, Figures]) -> Iterator[dict[str, Any]]:
     for level, figures in enumerate(steps.values(), start=1):
         if figures["dropped"]:
             yield {
-                "text": "<br>".join(_reasons(dict([item])) for item in figures["dropped"].items()),
+                "text": "<br>".join(_reasons(figures["dropped"])),
                 "x": REASONS_FROM,
                 "y": 1 - level / len(steps),
                 "xref": "paper",
@@ -118,11 +139,13 @@ def licenses(shares: pl.DataFrame, release_license: str) -> Section:
     return Section("licenses", "Licenses", [f"The release itself bears {release_license}."], [chart])
 
 
+DUPLICATES = {"exact_group": "the same picture", "near_group": "nearly the same", "across_group": "across identities"}
+
+
 def duplicates(screening: pl.DataFrame, galleries: Sequence[Gallery], *, thumbnails: bool) -> Section:
     """How many faces repeat another; `galleries` shows a few of the groups."""
-    kinds = {"exact_group": "the same picture", "near_group": "nearly the same", "across_group": "across identities"}
     rows = []
-    for column, words in kinds.items():
+    for column, words in DUPLICATES.items():
         grouped = screening.filter(pl.col(column).is_not_null())
         rows.append([words, number(grouped[column].n_unique()), number(grouped.height)])
     says = ["Groups that screening found, before anybody judged them."]

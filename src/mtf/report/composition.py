@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import prod
+
 import polars as pl
 
 from mtf.params import Params
@@ -10,27 +13,48 @@ from mtf.tables import SPLITS
 
 
 def composition(data: pl.DataFrame, params: Params) -> Section:
-    """Images by all labels at once against equal shares, and images per identity, by split and label.
+    """Images by all labels at once against the target, and images per identity, by split and label.
 
-    The page gets one row per identity, split and labels, with the number of images.
+    The page gets one row per identity, split and labels, with the number of images, and each label's target share.
     """
     columns = list(params.attributes)
     keys = ["identity", "split", *columns]
     cube = data.group_by(keys).agg(images=pl.len()).sort(keys)
-    cells = 1
-    for task in params.attributes.values():
-        cells *= len(task.labels)
+    targets = {column: _target(column, params) for column in columns}
     filters = {
         "columns": columns,
         "labels": {column: list(task.labels) for column, task in params.attributes.items()},
         "splits": list(SPLITS),
+        "targets": targets,
         "rows": [list(row) for row in cube.select(*keys, "images").iter_rows()],
     }
     says = [
         f"{number(data.height)} images of {number(data['identity'].n_unique())} people.",
-        f"The line is the target: an equal share of the images for each of the {number(cells)} combinations of labels.",
+        f"The line is the target: {_in_words(targets, params)}.",
     ]
     return Section("composition", "What is in it", says if columns else says[:1], filters=filters)
+
+
+def _target(column: str, params: Params) -> dict[str, float]:
+    """Label → the share of the images that should have it: equal shares where `report.target` names no others."""
+    labels = params.attributes[column].labels
+    wanted = {params.tasks[task].column: shares for task, shares in params.report.target.items()}.get(column)
+    return {label: 1 / len(labels) if wanted is None else wanted.get(label, 0.0) for label in labels}
+
+
+def _in_words(targets: Mapping[str, Mapping[str, float]], params: Params) -> str:
+    named = {params.tasks[task].column for task in params.report.target}
+    if not named:
+        return (
+            f"an equal share of the images for each of the {prod(map(len, targets.values())):,} combinations of labels"
+        )
+    shares = "; ".join(
+        f"{column} {', '.join(f'{label} {percent(share)}' for label, share in targets[column].items())}"
+        if column in named
+        else f"{column} in equal shares"
+        for column in targets
+    )
+    return f"{shares}, independent of each other"
 
 
 def splits(data: pl.DataFrame, params: Params) -> Section:

@@ -48,7 +48,10 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Section:
-    """`says` are paragraphs of plain text; `filters` marks the section that the page's filters redraw."""
+    """`says` are paragraphs of plain text; `folded` are tables that open when asked.
+
+    `filters` marks the section that the page's filters redraw.
+    """
 
     name: str
     title: str
@@ -58,6 +61,7 @@ class Section:
     galleries: Sequence[Gallery] = ()
     links: Sequence[tuple[str, str]] = ()
     filters: dict[str, Any] = field(default_factory=dict)
+    folded: Sequence[tuple[str, Table]] = ()
 
 
 def bars(names: Sequence[str], values: Sequence[float], *, title: str, colour: str = COLOURS[0]) -> go.Figure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 import polars as pl
 from PIL import Image
@@ -12,7 +12,7 @@ from PIL import Image
 from mtf.report.parts import Gallery
 
 SIDE_PX = 72
-GROUPS, PER_GROUP = 6, 8
+GROUPS, PER_GROUP, PEOPLE = 4, 8, 4
 
 
 def thumbnail(data: bytes) -> str:
@@ -27,14 +27,21 @@ def thumbnail(data: bytes) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def groups(screening: pl.DataFrame, crop: Callable[[str, str], bytes]) -> list[Gallery]:
-    """A few of the largest groups of near-duplicates; `crop(identity, face_id)` gives a crop's file."""
-    grouped = screening.filter(pl.col("near_group").is_not_null())
-    largest = grouped.group_by("near_group").len().sort("len", "near_group", descending=[True, False]).head(GROUPS)
-    galleries = []
+def groups(screening: pl.DataFrame, kinds: Mapping[str, str], crop: Callable[[str, str], bytes]) -> list[Gallery]:
+    """A few of the largest groups of each kind; `crop(identity, face_id)` gives a crop's file.
+
+    `kinds` names the columns of `screening` that hold the groups, with what their members have in common.
+    """
+    return [gallery for column, words in kinds.items() for gallery in _of_kind(screening, column, words, crop)]
+
+
+def _of_kind(screening: pl.DataFrame, column: str, words: str, crop: Callable[[str, str], bytes]) -> Iterator[Gallery]:
+    grouped = screening.filter(pl.col(column).is_not_null())
+    largest = grouped.group_by(column).len().sort("len", column, descending=[True, False]).head(GROUPS)
     for group, size in largest.iter_rows():
-        members = grouped.filter(pl.col("near_group") == group).sort("identity", "face_id").head(PER_GROUP)
+        members = grouped.filter(pl.col(column) == group).sort("identity", "face_id").head(PER_GROUP)
         faces = list(members.select("identity", "face_id").iter_rows())
         pictures = [(thumbnail(crop(*face)), f"a face of {face[0]}") for face in faces]
-        galleries.append(Gallery(f"{size} faces of {', '.join(sorted({face[0] for face in faces}))}", pictures))
-    return galleries
+        shown = f"{size} faces" if size == len(faces) else f"{size} faces, {len(faces)} of them shown"
+        people = ", ".join(sorted(set(grouped.filter(pl.col(column) == group)["identity"]))[:PEOPLE])
+        yield Gallery(f"{words[0].upper()}{words[1:]}: {shown}, of {people}", pictures)

@@ -12,7 +12,7 @@ import polars as pl
 from mtf import atomic, shards, tables
 from mtf.curation.shown import TITLES
 from mtf.params import Params
-from mtf.report import collection, composition, page, results, thumbnails
+from mtf.report import collection, composition, models, page, results, scores, thumbnails
 from mtf.report.parts import Gallery, Section
 from mtf.stages import diff
 from mtf.validation import outcome
@@ -48,14 +48,48 @@ def _sections(workspace: Workspace, params: Params) -> Iterator[Section]:
     galleries = _galleries(workspace, screening) if shown else []
     yield collection.duplicates(screening, galleries, thumbnails=shown)
     yield collection.reviewers(curated)
-    predictions = workspace.table("evaluate", "predictions")
-    yield results.models(
-        _figures(workspace.metrics("evaluate")) or {},
-        tables.read(tables.PREDICTIONS, predictions) if predictions.is_file() else None,
-        data,
-        list(params.attributes),
-    )
+    yield _models(workspace, data)
     yield results.changes(_changes(workspace, params), params.release.previous)
+
+
+def _models(workspace: Workspace, data: pl.DataFrame) -> Section:
+    multitask = _by_name(workspace.root / "metrics/multitask")
+    fairness = workspace.root / "metrics/fairness"
+    single = {(path.parent.name, path.stem): _figures(path) for path in sorted(fairness.glob("models/*/*.json"))}
+    confusions = sorted(workspace.plots("multitask").glob("*/confusion/*.png"))
+    return models.models(
+        scores.merged(_figures(workspace.metrics("evaluate")) or {}, multitask),
+        scores.groups(single, _by_name(fairness / "multitask")),
+        at_once=scores.all_at_once(multitask),
+        pictures=[
+            (
+                f"../../{path.relative_to(workspace.root).as_posix()}",
+                f"Confusion at every intersection: {path.stem}, {scores.model_of(path.parts[-3])}",
+            )
+            for path in confusions
+        ],
+        is_stale=any(not _is_of(data, path) for path in _predictions(workspace)),
+    )
+
+
+def _predictions(workspace: Workspace) -> list[Path]:
+    single = workspace.table("evaluate", "predictions")
+    return [
+        *([single] if single.is_file() else []),
+        *sorted(workspace.stage("multitask").glob("*/predictions.parquet")),
+    ]
+
+
+def _is_of(data: pl.DataFrame, path: Path) -> bool:
+    """Whether the predictions are of today's test split, face for face."""
+    keys = ["identity", "face_id"]
+    predicted = tables.read(tables.PREDICTIONS, path).select(keys).unique()
+    wanted = data.filter(split="test").select(keys)
+    return predicted.sort(keys).equals(wanted.sort(keys))
+
+
+def _by_name(folder: Path) -> dict[str, Any]:
+    return {path.stem: _figures(path) for path in sorted(folder.glob("*.json"))}
 
 
 def _galleries(workspace: Workspace, screening: pl.DataFrame) -> list[Gallery]:
@@ -67,7 +101,7 @@ def _galleries(workspace: Workspace, screening: pl.DataFrame) -> list[Gallery]:
     def crop(identity: str, face_id: str) -> bytes:
         return shards.read(workspace.shard("crop", identity), *places[identity, face_id])
 
-    return thumbnails.groups(screening, crop)
+    return thumbnails.groups(screening, collection.DUPLICATES, crop)
 
 
 def _changes(workspace: Workspace, params: Params) -> dict[str, Any] | None:

@@ -79,6 +79,13 @@
       [[]],
     );
 
+  // What each combination should have of the images shown: the product of its labels' shares, of what is shown.
+  const targets = (cells) => {
+    const shares = cells.map((labels) => labels.reduce((all, label, i) => all * cube.targets[cube.columns[i]][label], 1));
+    const sum = shares.reduce((all, share) => all + share, 0);
+    return shares.map((share) => (sum ? share / sum : 0));
+  };
+
   const drawFiltered = () => {
     const rows = chosen();
     const people = summed(rows, (row) => row[0]);
@@ -94,19 +101,20 @@
     const sums = summed(rows, (row) => row.slice(2, -1).join("\u0000"));
     const images = cells.map((labels) => sums.get(labels.join("\u0000")) || 0);
     const names = cells.map((labels) => labels.join(" · "));
-    const target = cells.map(() => total / cells.length);
+    const target = targets(cells).map((share) => total * share);
     const bar = { type: "bar", name: "images", x: names, y: images, marker: { color: "#4477AA" } };
-    const line = { type: "scatter", mode: "lines", name: "target", x: names, y: target, line: { color: "#EE6677", dash: "dash" } };
+    const line = { type: "scatter", mode: "lines", name: "target", x: names, y: target, line: { color: "#EE6677", dash: "dash", shape: "hvh" } };
     draw("distribution", [bar, line], { yaxis: { title: { text: "images" } }, xaxis: { tickangle: -45, type: "category" } }, 420);
-    const share = (count) => `${count.toLocaleString("en")} (target ${(total / cells.length).toFixed(1)})`;
-    fill("table-distribution", ["Labels", "Images"], names.map((name, index) => [name, share(images[index])]));
+    const share = (index) => `${images[index].toLocaleString("en")} (target ${target[index].toFixed(1)})`;
+    fill("table-distribution", ["Labels", "Images"], names.map((name, index) => [name, share(index)]));
   };
 
   const drawIdentities = (people) => {
     const sorted = [...people].sort((one, other) => other[1] - one[1] || (one[0] < other[0] ? -1 : 1));
-    const shown = sorted.slice(0, SHOWN);
+    const isLong = sorted.length > SHOWN;
+    const shown = isLong ? [...sorted.slice(0, SHOWN / 2), ...sorted.slice(-SHOWN / 2)] : sorted;
     const bar = { type: "bar", x: shown.map((each) => each[0]), y: shown.map((each) => each[1]), marker: { color: "#228833" } };
-    const title = sorted.length > SHOWN ? `images (the ${SHOWN} with most)` : "images";
+    const title = isLong ? `images (the ${SHOWN / 2} with most, the ${SHOWN / 2} with least)` : "images";
     draw("identities", [bar], { yaxis: { title: { text: title } }, xaxis: { tickangle: -45, type: "category" } }, 360);
     fill("table-identities", ["Identity", "Images"], sorted);
   };

@@ -1,0 +1,168 @@
+"""The section on the models: how right each is on each task, beside guessing, and for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from mtf.report.parts import COLOURS, Chart, Section, Table, bars_height_px, number, percent
+from mtf.report.scores import Groups, Scores
+
+Figures = Mapping[str, Any]
+GUESSES = {"random_guess": "#BBBBBB", "majority": "#777777"}
+STALE = "Some models were measured on another test split than the present one: `dvc repro` measures them again."
+
+
+def models(
+    scores: Scores,
+    groups: Groups,
+    *,
+    at_once: Mapping[str, float],
+    pictures: Sequence[tuple[str, str]] = (),
+    is_stale: bool = False,
+) -> Section:
+    """Accuracy of every model on every task, beside guessing, and by subgroup with its interval.
+
+    `scores` is task → model → measures, `groups` task → model → grouping → figures, `at_once` the share of which a
+    network for several tasks answers all, `pictures` addresses of further figures with what they show.
+    """
+    if not scores:
+        return Section("models", "Models", ["No model has been evaluated yet."])
+    says = ["On the test split; macro averages."]
+    says += [
+        f"{model}: every task right at once for {percent(share)} of the pictures." for model, share in at_once.items()
+    ]
+    if is_stale:
+        says.insert(0, STALE)
+    tables = []
+    for task, rows in scores.items():
+        tables.append((f"Test results: {task}", _scores(rows)))
+        if worst := list(_worst(groups.get(task, {}))):
+            header = ["Model", "Grouped by", "Worst group", "Best group", "Gap"]
+            tables.append((f"Worst and best group: {task}", Table(header, worst, numeric=1)))
+    grouped = {task: groups[task] for task in scores if task in groups}
+    charts = [_accuracies(scores), *(_subgroups(task, by_model) for task, by_model in grouped.items())]
+    folded = [(f"Intersections: {task}", table) for task, found in grouped.items() if (table := _intersections(found))]
+    return Section("models", "Models", says, charts, tables, links=pictures, folded=folded)
+
+
+def _accuracies(scores: Scores) -> Chart:
+    names = _names(scores)
+    figure = go.Figure()
+    for model in names:
+        values = [scores[task].get(model, {}).get("accuracy") for task in scores]
+        figure.add_bar(name=_shown(model), x=list(scores), y=values, marker_color=_colour(model, names))
+    figure.update_layout(barmode="group", yaxis={"title": "accuracy", "range": [0, 1]})
+    rows = [
+        [task, *(percent(by[model]["accuracy"]) if model in by else "" for model in names)]
+        for task, by in scores.items()
+    ]
+    return Chart(
+        name="accuracy",
+        title="Accuracy by task and model",
+        says="Grouped bar chart of accuracy by task and model, with random guessing; the table has the figures.",
+        figure=figure,
+        table=Table(["Task", *map(_shown, names)], rows, numeric=len(names)),
+    )
+
+
+def _scores(rows: Mapping[str, Mapping[str, float]]) -> Table:
+    names = list(dict.fromkeys(name for scores in rows.values() for name in scores))
+    body = [
+        [_shown(model), *(f"{scores[name]:.3f}" if name in scores else "" for name in names)]
+        for model, scores in rows.items()
+    ]
+    return Table(["Model", *map(_shown, names)], body, numeric=len(names))
+
+
+def _worst(by_model: Mapping[str, Mapping[str, Figures]]) -> Iterator[list[str]]:
+    """A row per model and grouping: the groups of enough pictures that are answered worst and best, and the gap."""
+    for model, groupings in by_model.items():
+        for grouping, found in groupings.items():
+            summary, groups = found["summary"], found["groups"]
+            if "worst_group" in summary:
+                ends = [f"{name}: {_share(groups[name])}" for name in (summary["worst_group"], summary["best_group"])]
+                yield [_shown(model), grouping, *ends, percent(summary["gap"])]
+
+
+def _subgroups(task: str, by_model: Mapping[str, Mapping[str, Figures]]) -> Chart:
+    """Each group of one attribute, with the interval in which its accuracy lies (95 %)."""
+    names = list(by_model)
+    rows = _by_group(by_model, lambda grouping: "×" not in grouping)
+    figure = go.Figure()
+    for model in names:
+        shown = {group: found[model] for group, found in rows.items() if "accuracy" in found.get(model, {})}
+        shares = [found["accuracy"] for found in shown.values()]
+        figure.add_scatter(
+            name=_shown(model),
+            mode="markers",
+            orientation="h",
+            x=shares,
+            y=list(shown),
+            marker={"color": _colour(model, names), "size": 9},
+            error_x=_interval(list(shown.values())),
+        )
+    figure.update_layout(
+        scattermode="group", xaxis={"title": "accuracy", "range": [0, 1.02]}, yaxis={"autorange": "reversed"}
+    )
+    return Chart(
+        name=f"subgroups-{'-'.join(task.split())}",
+        title=f"Accuracy by subgroup, with Wilson's interval of 95 %: {task}",
+        says=f"Dot chart of the accuracy on {task} by subgroup with intervals; the table has the figures.",
+        figure=figure,
+        table=_table(rows, names),
+        height_px=bars_height_px(len(rows) * max(1, len(names) - 1)),
+    )
+
+
+def _intersections(by_model: Mapping[str, Mapping[str, Figures]]) -> Table | None:
+    rows = _by_group(by_model, lambda grouping: "×" in grouping)
+    return _table(rows, list(by_model)) if rows else None
+
+
+def _by_group(by_model: Mapping[str, Mapping[str, Figures]], wanted: Any) -> dict[str, dict[str, Figures]]:
+    """`grouping: group` → model → figures."""
+    found: dict[str, dict[str, Figures]] = {}
+    for model, groupings in by_model.items():
+        for grouping, part in groupings.items():
+            for group, figures in part["groups"].items() if wanted(grouping) else ():
+                found.setdefault(f"{grouping}: {group}", {})[model] = figures
+    return found
+
+
+def _table(rows: Mapping[str, Mapping[str, Figures]], names: Sequence[str]) -> Table:
+    body = [
+        [group, number(max(figures["n"] for figures in found.values())), *(_share(found.get(n, {})) for n in names)]
+        for group, found in rows.items()
+    ]
+    return Table(["Subgroup", "Images", *map(_shown, names)], body, numeric=1 + len(names))
+
+
+def _share(figures: Figures) -> str:
+    """`95.2 % (77.3 to 99.2)`; nothing where there are no pictures."""
+    if "accuracy" not in figures:
+        return ""
+    share = percent(figures["accuracy"])
+    low, high = (figures.get(f"wilson_{end}") for end in ("low", "high"))
+    return share if low is None or high is None else f"{share} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _interval(figures: Sequence[Figures]) -> dict[str, Any]:
+    ends = [(f["accuracy"], f.get("wilson_low", f["accuracy"]), f.get("wilson_high", f["accuracy"])) for f in figures]
+    above, below = [high - share for share, _, high in ends], [share - low for share, low, _ in ends]
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
+
+
+def _names(scores: Scores) -> list[str]:
+    return list(dict.fromkeys(model for rows in scores.values() for model in rows))
+
+
+def _colour(model: str, names: Sequence[str]) -> str:
+    trained = [name for name in names if name not in GUESSES]
+    return GUESSES.get(model) or COLOURS[trained.index(model) % (len(COLOURS) - 1)]
+
+
+def _shown(name: str) -> str:
+    return name.replace("_", " ")
