@@ -77,7 +77,7 @@ def test_a_run_is_measured_on_the_test_split_as_the_stages_measure_it(in_project
     from mtf.stages import evaluate, train
 
     workspace, params = in_project
-    found = compared(workspace, params, recipes=["quick"], seeds=1)
+    found = compared(workspace, params, recipes=["quick"], seeds=1, tasks=["recognition", "gender"])
     train.run(workspace, params, model="small_cnn", task="gender")
     evaluate.run(workspace, params)
     expected = json.loads(workspace.metrics("evaluate").read_text())["gender"]["small_cnn"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -59,6 +60,42 @@ def recipes(
         title=f"{found['model']}, {seeds} seed{'s' * (seeds > 1)} each",
         markdown=markdown,
     )
+
+
+@app.command()
+def curation(
+    model: Model = None,
+    task: Task = None,
+    recipe: Annotated[str | None, typer.Option(help="A recipe of params.yaml. Else train.recipe.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from params.yaml's on.")] = 1,
+    markdown: Markdown = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Train on every crop, on what passes the machine's limits, and on what people curated: MTF's Table 9.
+
+    Each is tested on a part of itself, as in the paper, and on the curated test part, of which nothing is learned.
+    Figures are kept in metrics/compare/curation.json; trainings that stand there are not done again.
+    """
+    from mtf import params
+    from mtf.stages import compare_curation
+
+    workspace = Workspace.find()
+    typed = params.load(workspace.params)
+    found = compare_curation.run(
+        workspace,
+        typed,
+        model=model or typed.train.models[0],
+        tasks=task or typed.train.tasks,
+        recipe=recipe or typed.train.recipe,
+        seeds=seeds,
+    )
+    from mtf.learn import papers
+
+    table = papers.curation(found)
+    if as_json:
+        print(json.dumps(table, indent=2, ensure_ascii=False))
+        return
+    _print(papers.CURATION_COLUMNS, papers.curation_rows(table), title=papers.curation_title(table), markdown=markdown)
 
 
 def _print(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str, markdown: bool) -> None:

@@ -60,11 +60,19 @@ class Examples:
         part = splits.with_row_index("row").filter(pl.col("split") == split)
         if part.is_empty():
             raise BadInput(f"split: no {split} images; see split.min_{split} in params.yaml")
+        return cls.of_rows(pictures, part, column=column, labels=labels)
+
+    @classmethod
+    def of_rows(cls, pictures: np.ndarray, faces: pl.DataFrame, *, column: str, labels: list[str]) -> Examples:
+        """The examples of `faces`, whose column `row` is each one's place among `pictures`.
+
+        Raises BadInput for a label that is not among `labels`.
+        """
         numbers = {label: number for number, label in enumerate(labels)}
-        if unknown := sorted(set(part[column]) - set(labels)):
+        if unknown := sorted(set(faces[column]) - set(labels)):
             raise BadInput(f"splits.parquet column {column}: {listed(unknown)} not among the labels {listed(labels)}")
-        targets = part[column].replace_strict(numbers, return_dtype=pl.Int64)
-        return cls(pictures, part["row"].to_numpy().astype(np.int64), targets.to_numpy(writable=True))
+        targets = faces[column].replace_strict(numbers, return_dtype=pl.Int64)
+        return cls(pictures, faces["row"].to_numpy().astype(np.int64), targets.to_numpy(writable=True))
 
     def for_tasks(self, others: Sequence[Examples]) -> Examples:
         """The same pictures with the targets of several tasks, side by side."""

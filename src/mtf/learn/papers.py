@@ -1,4 +1,4 @@
-"""MTF's Tables 5 to 8 for one's own data, as data and as Markdown."""
+"""MTF's Tables 5 to 9 for one's own data, as data and as Markdown."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from mtf.params import IDENTITY, PRETRAINED, Task
 
 Figures = Mapping[str, Mapping[str, Mapping[str, float]]]
 COLUMNS = ("Model", "Training", "Accuracy", "Precision", "Recall", "F1 score", "Epochs", "Minutes")
+CURATION_COLUMNS = ("Task", "Training data", "Images", "Tested on", *COLUMNS[2:])
 RECIPE_COLUMNS = ("Task", "Recipe", "Accuracy", "Macro F1", "Epochs", "Minutes")
 FIGURES = ("accuracy", "precision", "recall", "f1")
 # The tasks of the paper by the column that they are about, with the number of their table.
 NUMBERS = {IDENTITY: 5, "race": 6, "gender": 7, "age": 8}
+# The arms of Table 9, and what they are tested on; the paper has the first and the last arm, each on its own part.
+TRAINED_ON = {"non_curated": "Unprocessed", "screened": "Screened by machine", "curated": "Curated"}
+TESTED_ON = {"own": "its own part", "common": "the curated part"}
 GUESSES = {"random_guess": "Random guess", "majority": "Commonest label"}
 
 
@@ -60,6 +64,42 @@ def _markdown(table: Mapping[str, Any]) -> str:
         others = ["N/A" if row[name] is None else str(row[name]) for name in ("epochs", "minutes")]
         rows.append([row["model"], row["training"] or "N/A", *shares, *others])
     return f"**{table['task']}**{number}\n\n{lines(COLUMNS, rows)}"
+
+
+def curation(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Table 9 of a comparison of arms (metrics/compare/curation.json): `table`, `model`, `recipe`, `seeds` and `rows`.
+
+    A row has `task`, `arm`, `images` (trained on), `tested_on`, and of each figure its mean and deviation over the
+    seeds. The curated set's own test part is the common one, and stands once.
+    """
+    rows = [
+        {"task": task, "arm": arm, "images": part["images"]["train"], "tested_on": test, **part[test]}
+        for task, by_arm in found["tasks"].items()
+        for arm, part in by_arm.items()
+        for test in TESTED_ON
+        if (arm, test) != ("curated", "own")
+    ]
+    return {"table": 9, **{name: found[name] for name in ("model", "recipe", "seeds")}, "rows": rows}
+
+
+def curation_rows(table: Mapping[str, Any]) -> list[list[str]]:
+    """The rows of `curation`, under CURATION_COLUMNS."""
+    return [
+        [
+            row["task"],
+            TRAINED_ON[row["arm"]],
+            f"{row['images']:,}",
+            TESTED_ON[row["tested_on"]],
+            *(shown(row[figure], unit="%", scale=100) for figure in FIGURES),
+            *(shown(row[name], digits=1) for name in ("epochs", "minutes")),
+        ]
+        for row in table["rows"]
+    ]
+
+
+def curation_title(table: Mapping[str, Any]) -> str:
+    seeds = table["seeds"]
+    return f"{table['model']}, recipe {table['recipe']}, {seeds} seed{'s' * (seeds > 1)} each (MTF, Table 9)"
 
 
 def recipes(found: Mapping[str, Any]) -> list[list[str]]:

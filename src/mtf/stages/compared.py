@@ -53,7 +53,8 @@ def digest_of_faces(faces: pl.DataFrame, columns: Sequence[str], crops: Path) ->
     """Of what is learned from: which faces, what `columns` say of them, and the shards that hold their pictures."""
     identities = faces["identity"].unique().sort().to_list()
     pictures = {identity: shards.digest_of(crops / f"{identity}.tar") for identity in identities}
-    rows = faces.select("identity", "face_id", *columns).sort("identity", "face_id").write_csv()
+    said = dict.fromkeys(["identity", "face_id", *columns])
+    rows = faces.select(*said).sort(*said).write_csv()
     return fingerprint(rows, pictures)
 
 
