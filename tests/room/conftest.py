@@ -200,6 +200,19 @@ class OpenRoom:
         gone, _ = psutil.wait_procs([victim], timeout=30)
         assert gone, f"the process {pid} of {part} lives on"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def parts(self) -> list[psutil.Process]:
+        """The app's processes and the database's."""
+        return [psutil.Process(pid) for part in ("mongod", "mtf.room.app") if (pid := self.pid_of(part)) is not None]
+
+    def signal(self, number: signal.Signals) -> None:
+        """What happens to `mtf review open` itself; returns when it is gone."""
+        self._process.send_signal(number)
+        self._process.wait(60)
+
     def close(self) -> str:
         """End it as Ctrl-C does; returns what it printed."""
         if self._process.poll() is None:

@@ -69,12 +69,14 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int) -> None
     workspace = Workspace.find()
     project = params.load(workspace.params).project.name
     for name in reviewers:
-        checked_reviewer(name)
+        checked_reviewer(name, sits=True)
     names = list(dict.fromkeys(reviewers))
+
+    host = f"[{address}]" if ":" in address else address
 
     def is_ready(ports: dict[str, int]) -> None:
         for name, own_port in ports.items():
-            print(f"  {name}: http://{address}:{own_port}/datasets/{dataset_name(project, name, joint=joint)}")
+            print(f"  {name}: http://{host}:{own_port}/datasets/{dataset_name(project, name, joint=joint)}")
         print("The room is open. Stop it here with Ctrl-C; every confirmed decision is on disk.", flush=True)
 
     with Closing(workspace):

