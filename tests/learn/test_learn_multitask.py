@@ -8,13 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import polars as pl
+import public_facenet
 import pytest
 import torch
 from learn_project import write_project
+from torchvision.models import get_model
 
 from mtf import tables
 from mtf.errors import BadInput
-from mtf.learn import facenet, intersections, multitask
+from mtf.learn import facenet, multitask
 from mtf.params import Params
 from mtf.stages import multitask as stage
 from mtf.workspace import Workspace
@@ -39,23 +41,81 @@ def test_an_embedding_has_length_one() -> None:
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(3))
 
 
+def test_the_backbones_layers_are_named_and_shaped_as_the_public_weights() -> None:
+    with torch.device("meta"):
+        own = facenet.InceptionResnetV1(512).state_dict()
+    public = {name: shape for name, shape in public_facenet.shapes().items() if not name.startswith("logits.")}
+    assert {name: tuple(value.shape) for name, value in own.items()} == public
+
+
 @pytest.fixture(scope="module")
 def public_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with the names and shapes of the public ones: 512-d embedding, classifier of 8,631 people."""
-    torch.manual_seed(3)
-    state = facenet.InceptionResnetV1(512).state_dict()
     path = tmp_path_factory.mktemp("weights") / "vggface2.pt"
-    torch.save(state | {"logits.weight": torch.zeros(8631, 512), "logits.bias": torch.zeros(8631)}, path)
+    torch.save(public_facenet.state_dict(), path)
     return path
 
 
-def test_public_facenet_weights_fill_all_but_the_embeddings_last_layers(public_weights: Path) -> None:
+def test_public_facenet_weights_fill_all_but_the_layers_that_make_the_embedding(public_weights: Path) -> None:
+    """The public embedding is 512-d, the paper's 128-d."""
     network = multitask.start("facenet", {"gender": 2}, input_px=80, seed=1, weights=public_weights)
     theirs = torch.load(public_weights, weights_only=True)
-    same = {name for name, value in network.backbone.state_dict().items() if value.equal(theirs[name])}
-    different = set(network.backbone.state_dict()) - same
-    assert {name.split(".")[0] for name in different} <= {"last_linear", "last_bn"}
-    assert "last_linear.weight" in different
+    own = network.backbone.state_dict()
+    different = {name for name, value in own.items() if not value.equal(theirs[name])}
+    made = {name for name in own if name.startswith(("last_linear.", "last_bn."))}
+    assert different == made - {"last_bn.num_batches_tracked"}
+    assert own["last_linear.weight"].shape == (128, 1792)
+
+
+@pytest.fixture
+def published_mobilenet(tmp_path: Path) -> Path:
+    """A file as torchvision publishes it: a network for 1,000 labels."""
+    torch.manual_seed(5)
+    path = tmp_path / "mobilenet.pth"
+    torch.save(get_model("mobilenet_v3_large", weights=None).state_dict(), path)
+    return path
+
+
+def test_a_pretrained_backbone_takes_torchvisions_weights_by_file_or_from_its_cache(
+    published_mobilenet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    theirs = torch.load(published_mobilenet, weights_only=True)
+
+    def first_layer(weights: Path | None) -> torch.Tensor:
+        network = multitask.start(
+            "mobilenet_v3_large-pretrained", {"a": 2, "b": 3}, input_px=64, seed=1, weights=weights
+        )
+        assert network(torch.zeros(2, 3, 64, 64))["b"].shape == (2, 3)
+        return network.backbone.state_dict()["features.0.0.weight"]
+
+    assert first_layer(published_mobilenet).equal(theirs["features.0.0.weight"])
+    with pytest.raises(BadInput, match=r"mobilenet_v3_large-pretrained: no weights at .*put the file there"):
+        first_layer(None)
+    cached = tmp_path / "hub" / "checkpoints" / "mobilenet_v3_large-8738ca79.pth"
+    cached.parent.mkdir(parents=True, exist_ok=True)
+    cached.write_bytes(published_mobilenet.read_bytes())
+    assert first_layer(None).equal(theirs["features.0.0.weight"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"backbone": "resnet51"},
+            "backbone: 'resnet51' is not a backbone; permitted: facenet, .*alexnet-pre",
+        ),
+        (
+            {"backbone": "resnet50", "weights": "r.pth"},
+            "weights: 'resnet50' starts from scratch; permitted for",
+        ),
+    ],
+)
+def test_a_backbone_or_weights_that_do_not_fit_are_refused(
+    tmp_path: Path, sample_params: Params, changes: dict[str, str], message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        write_project(tmp_path, sample_params, multitask=changes)
 
 
 def test_weights_of_another_backbone_are_refused(tmp_path: Path) -> None:
@@ -76,7 +136,21 @@ def test_the_first_layers_stay_as_they_came_when_frozen() -> None:
     trained = [parameter.requires_grad for parameter in network.backbone.parameters()]
     assert trained == sorted(trained)
     assert all(parameter.requires_grad for parameter in network.heads.parameters())
-    assert multitask.last_trained_weight(network.backbone).requires_grad
+    assert [tuple(weight.shape[:2]) for weight in multitask.trained_weights(network.backbone)] == [(64, 32), (64, 64)]
+
+
+def test_a_backbone_with_no_layer_left_to_train_is_refused(tmp_path: Path, sample_params: Params) -> None:
+    with pytest.raises(BadInput, match=r"frozen_share: 0\.95 is not permitted; permitted: less, so that a layer"):
+        trained(tmp_path, sample_params, "equal", frozen_share=0.95)
+
+
+def test_layers_frozen_without_weights_to_keep_are_told(
+    tmp_path: Path, sample_params: Params, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained(tmp_path / "frozen", sample_params, "equal", frozen_share=0.5, max_epochs=1)
+    assert "recipe short freezes the first layers of small_cnn, which has no weights to keep" in capsys.readouterr().out
+    trained(tmp_path / "free", sample_params, "equal", max_epochs=1)
+    assert "freezes" not in capsys.readouterr().out
 
 
 def trained(root: Path, sample_params: Params, weighting: str, **changes: object) -> Workspace:
@@ -133,11 +207,14 @@ def test_every_weighting_learns_three_tasks_at_once(tmp_path: Path, sample_param
     assert len(matrices["groups"]) == 4  # two genders × two ages
     assert sum(np.sum(group["matrix"]) for group in matrices["groups"]) == table.filter(task="race").height
     assert cv2.imread(str(folder / "race.png")) is not None
+    jointly = json.loads((folder / "all.json").read_text())
+    assert len(jointly["labels"]) == 4 * 2 * 2
+    assert np.sum(jointly["groups"][0]["matrix"]) == table.filter(task="race").height
+    assert np.trace(jointly["groups"][0]["matrix"]) / 18 == pytest.approx(measured["accuracy"]["all"], abs=1e-4)
+    assert cv2.imread(str(folder / "all.png")) is not None
 
-
-def test_all_attributes_at_once_are_right_only_where_each_is() -> None:
-    rows = [
-        {"identity": "i", "face_id": face, "task": task, "label": "a", "predicted": "a" if right else "b"}
-        for face, task, right in [("1", "x", True), ("1", "y", False), ("2", "x", True), ("2", "y", True)]
-    ]
-    assert intersections.accuracies(pl.DataFrame(rows)) == {"x": 1.0, "y": 0.5, "all": 0.5}
+    groups = json.loads(workspace.metrics(f"fairness/multitask/{weighting}").read_text())
+    assert list(groups) == ["race", "gender", "age"]
+    assert groups["gender"]["race × age"]["groups"]["Amber × Old"]["n"] == 3
+    plotted = pl.read_csv(workspace.plots("multitask") / weighting / "fairness" / "gender.csv")
+    assert plotted["group"].is_unique().all()

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mtf.errors import BadInput
 from mtf.workspace import Workspace
 
 
@@ -58,15 +59,28 @@ def add_to(app: typer.Typer) -> None:
 
     @app.command()
     def multitask(
-        weighting: Annotated[str, typer.Option(help="A weighting of params.yaml's multitask.weightings.")],
+        weighting: Annotated[
+            str | None, typer.Option(help="A weighting of params.yaml's multitask.weightings.")
+        ] = None,
+        paper_tables: Annotated[
+            bool, typer.Option("--paper-tables", help="Show the last figures as Das et al.'s Tables 1 to 5 instead.")
+        ] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="With --paper-tables: as JSON.")] = False,
     ) -> None:
         """Train one network for several tasks at once, and measure it."""
-        run_stage("multitask", weighting=weighting)
+        if paper_tables:
+            from mtf.cli import multitask_tables
+
+            multitask_tables.show(as_json=as_json)
+        elif weighting is None:
+            raise BadInput("--weighting: missing; permitted: a weighting of params.yaml's multitask.weightings")
+        else:
+            run_stage("multitask", weighting=weighting)
 
     @app.command()
     def evaluate(
         paper_tables: Annotated[
-            bool, typer.Option("--paper-tables", help="Show the last figures as the paper's Tables 5 to 8 instead.")
+            bool, typer.Option("--paper-tables", help="Show the last figures as the paper's Tables 5 to 9 instead.")
         ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="With --paper-tables: as JSON.")] = False,
     ) -> None:

@@ -22,8 +22,7 @@ class Classifier(LightningModule):
 
     def __init__(self, network: nn.Module, recipe: Recipe, *, loss: nn.Module, steps_per_epoch: int) -> None:
         super().__init__()
-        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-        self.network = network.to(memory_format=layout)
+        self.network = network.to(memory_format=recipes.layout(recipe))
         self._recipe = recipe
         self._loss = loss
         self._steps_per_epoch = steps_per_epoch

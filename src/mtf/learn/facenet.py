@@ -12,6 +12,8 @@ from torch import nn
 from torch.nn import functional
 
 LEAST_PX = 75
+# What makes the embedding: made for another width, these are not taken from a file of weights.
+LAST = ("last_linear", "last_bn")
 
 
 def convolution(inputs: int, outputs: int, kernel: int | tuple[int, int], *, stride: int = 1, padding: str = "valid"):

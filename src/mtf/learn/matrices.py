@@ -38,7 +38,8 @@ def picture(matrices: Mapping[str, Any], *, title: str) -> bytes | None:
     rows[-1] += [blank] * (across - len(rows[-1]))
     canvas = np.vstack([np.hstack(row) for row in rows])
     head = np.full((MARGIN_PX, canvas.shape[1], 3), 255, np.uint8)
-    _write(head, f"{title}: rows true, columns predicted ({', '.join(labels)})", (8, 26))
+    order = "in the same order" if names_px else ", ".join(labels)
+    _write(head, f"{title}: rows true, columns predicted ({order})", (8, 26))
     return cv2.imencode(".png", np.vstack([head, canvas]))[1].tobytes()
 
 

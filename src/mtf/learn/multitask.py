@@ -16,10 +16,9 @@ from mtf.errors import bad_value
 from mtf.learn import facenet, models, pixels, recipes
 from mtf.learn import weights as published
 from mtf.learn.weighting import Weighting
-from mtf.params import NETWORKS, Recipe
+from mtf.params import BACKBONES, FACENET, PRETRAINED, Recipe
 
 Batch = tuple[torch.Tensor, torch.Tensor]
-FACENET = "facenet"
 
 
 class MultiTaskNetwork(nn.Module):
@@ -39,17 +38,17 @@ class MultiTaskNetwork(nn.Module):
 
 
 def build(backbone: str, labels: Mapping[str, int], *, seed: int) -> MultiTaskNetwork:
-    """An untrained network on `backbone`: facenet, or any network of the registry without its last layer.
+    """An untrained network on `backbone`: facenet, or any model of the registry without its last layer.
 
     `labels`: task → number of labels. Raises BadInput, naming the known backbones.
     """
+    if backbone not in BACKBONES:
+        raise bad_value("multitask.backbone", backbone, ", ".join(BACKBONES))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if backbone == FACENET:
             return MultiTaskNetwork(facenet.InceptionResnetV1(), 128, labels)
-        if backbone not in NETWORKS:
-            raise bad_value("multitask.backbone", backbone, ", ".join((FACENET, *NETWORKS)))
-        body = models.REGISTRY[backbone].make(2)
+        body = models.REGISTRY[models.network_of(backbone)].make(2)
         width = published.drop_last_layer(body)
         return MultiTaskNetwork(body, width, labels)
 
@@ -57,18 +56,24 @@ def build(backbone: str, labels: Mapping[str, int], *, seed: int) -> MultiTaskNe
 def start(
     backbone: str, labels: Mapping[str, int], *, input_px: int, seed: int, weights: Path | None
 ) -> MultiTaskNetwork:
-    """The network as training begins, its backbone from a local file of weights where one is given.
+    """The network as training begins: its backbone from a local file of weights, where one is given; from
+    torchvision's published ones, where its name ends in `-pretrained`; else from scratch.
 
-    A layer of the file that is of another shape (FaceNet's public 512-d embedding, say) starts from scratch, as do the
-    heads: "the final layers are not restored" (Das et al., section 3.2).
+    FaceNet's public files hold a 512-d embedding and the paper has 128: of them all is taken but the layers that make
+    the embedding, `last_linear` and `last_bn`. These start from scratch, as do the heads: "the final layers are not
+    restored" (Das et al., section 3.2).
+
+    Raises BadInput where the pictures are too small for the backbone, or its weights cannot be had.
     """
-    least_px = facenet.LEAST_PX if backbone == FACENET else models.REGISTRY[backbone].least_px
-    if input_px < least_px:
-        raise bad_value("train.input_px", input_px, f"{least_px} or more for {backbone}")
     network = build(backbone, labels, seed=seed)
-    if weights is not None:
-        last = ("last_linear", "last_bn") if backbone == FACENET else ()
-        published.load_body(network.backbone, published.read(weights), where=str(weights), last=last)
+    name = models.network_of(backbone)
+    least_px = facenet.LEAST_PX if name == FACENET else models.REGISTRY[name].least_px
+    if input_px < least_px:
+        raise bad_value("train.input_px", input_px, f"{least_px} or more for {name}")
+    if weights is not None or backbone.endswith(PRETRAINED):
+        found = published.read(weights) if weights is not None else published.fetch(name)
+        last = facenet.LAST if name == FACENET else ()
+        published.load_body(network.backbone, found, where=str(weights or backbone), last=last)
     return network
 
 
@@ -95,12 +100,14 @@ class MultiTask(LightningModule):
         steps_per_epoch: int,
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network = network.to(memory_format=recipes.layout(recipe))
         self.weighting = weighting
         self._losses = nn.ModuleList(losses)
         self._recipe = recipe
         self._steps_per_epoch = steps_per_epoch
         self._frozen = freeze_first(network.backbone, recipe.frozen_share)
+        if not trained_weights(network.backbone):
+            raise bad_value("frozen_share", recipe.frozen_share, "less, so that a layer of the backbone is trained")
         self._epoch_losses: list[torch.Tensor] = []
 
     def on_train_epoch_start(self) -> None:
@@ -116,7 +123,7 @@ class MultiTask(LightningModule):
         losses = torch.stack([loss(predicted, targets) for loss, predicted, targets in pairs])
         self._epoch_losses.append(losses.detach())
         self._record("train", scores, batch[1], losses.mean())
-        loss = self.weighting(losses, features, last_trained_weight(self.network.backbone))
+        loss = self.weighting(losses, features, trained_weights(self.network.backbone)[-1])
         weights = zip(self.network.heads, self.weighting.current.tolist(), strict=True)
         named = {f"weight_{task}": weight for task, weight in weights}
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
@@ -152,11 +159,10 @@ class MultiTask(LightningModule):
         self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(targets), sync_dist=True)
 
 
-def last_trained_weight(backbone: nn.Module) -> nn.Parameter:
-    """The weights of the last shared layer that is trained, on which GradNorm looks at gradients."""
+def trained_weights(backbone: nn.Module) -> list[nn.Parameter]:
+    """The weights of the shared convolutions and linear layers that are not frozen, from the picture on."""
     weights = [layer.weight for layer in backbone.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    trained = [weight for weight in weights if isinstance(weight, nn.Parameter) and weight.requires_grad]
-    return trained[-1]
+    return [weight for weight in weights if isinstance(weight, nn.Parameter) and weight.requires_grad]
 
 
 def probabilities(

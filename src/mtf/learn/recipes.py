@@ -54,5 +54,10 @@ def balanced_weights(counts: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(weights).float()
 
 
+def layout(recipe: Recipe) -> torch.memory_format:
+    """How pictures lie in memory: pixel by pixel (`channels_last`) or colour by colour."""
+    return torch.channels_last if recipe.channels_last else torch.contiguous_format
+
+
 def batch_of(recipe: Recipe, network: str) -> int:
     return recipe.batches.get(network, recipe.batch)

@@ -79,16 +79,32 @@ class Fairness(Section):
     bootstraps: Annotated[int, Field(ge=100, le=100_000)] = 500
 
 
+FACENET = "facenet"
+BACKBONES = (FACENET, *MODELS)
+
+
 class MultiTask(Section):
     """One network for several tasks at once (Das et al.); `weightings` spans the matrix of dvc.yaml.
 
-    `weights` is a local file for the backbone; null starts from scratch.
+    `backbone` is `facenet` or a model as `train.models` names them. `weights` is a local file for `facenet`, which
+    starts from scratch without one, or for a pretrained model, in place of torchvision's download.
     """
 
     tasks: Annotated[list[str], Field(min_length=1)]
-    backbone: Literal["facenet", "small_cnn", "mobilenet_v3_large", "alexnet", "resnet50", "vgg16", "convnext_base"]
+    backbone: str
     weights: str | None = None
     weightings: Annotated[
         list[Literal["equal", "dynamic", "dynamic_hard", "uncertainty", "dwa", "gradnorm"]], Field(min_length=1)
     ]
     recipe: str
+
+    @model_validator(mode="after")
+    def _backbone_is_known(self) -> MultiTask:
+        if self.backbone not in BACKBONES:
+            raise ValueError(f"backbone: {self.backbone!r} is not a backbone; permitted: {', '.join(BACKBONES)}")
+        if self.weights is not None and self.backbone != FACENET and not self.backbone.endswith(PRETRAINED):
+            raise ValueError(
+                f"weights: {self.backbone!r} starts from scratch; permitted for {FACENET} and models ending in "
+                f"{PRETRAINED}"
+            )
+        return self

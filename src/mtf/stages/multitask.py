@@ -10,7 +10,7 @@ import polars as pl
 
 from mtf import atomic, tables
 from mtf.errors import BadInput, bad_value
-from mtf.params import MultiTask, Params
+from mtf.params import PRETRAINED, MultiTask, Params
 from mtf.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
     if weighting not in wanted.weightings:
         known = ", ".join(wanted.weightings)
         raise bad_value("--weighting", weighting, f"params.yaml's multitask.weightings: {known}")
-    from mtf.learn import data, devices, inputs, multitask, train
+    from mtf.learn import data, devices, inputs, models, multitask, recipes, train
     from mtf.learn import weighting as weightings
 
     splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
@@ -38,7 +38,7 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
         splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
     )
     examples = {split: _examples(params, splits, pictures, split, labels) for split in tables.SPLITS}
-    recipe = params.train.recipes[_wanted(params).recipe]
+    recipe = params.train.recipes[wanted.recipe]
     network = multitask.start(
         wanted.backbone,
         {task: len(names) for task, names in labels.items()},
@@ -46,13 +46,18 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
         seed=params.seed,
         weights=workspace.root / wanted.weights if wanted.weights else None,
     )
+    if recipe.frozen_share and not (wanted.weights or wanted.backbone.endswith(PRETRAINED)):
+        print(
+            f"multitask {weighting}: recipe {wanted.recipe} freezes the first layers of {wanted.backbone}, which has "
+            "no weights to keep: they stay as they were drawn at random; name a file under multitask.weights"
+        )
     fitted = train.fit_multitask(
         network,
         weightings.build(weighting, len(labels), width=network.width, seed=params.seed),
         examples["train"],
         examples["val"],
         recipe=recipe,
-        batch=recipe.batches.get(wanted.backbone, recipe.batch),
+        batch=recipes.batch_of(recipe, models.network_of(wanted.backbone)),
         seed=params.seed,
         curves=workspace.plots("multitask") / weighting / "curves",
         devices=devices.here(params.compute.devices),
