@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import Result
+from typer.testing import CliRunner
+
+from mtf import atomic
+from mtf import params as typed
+from mtf.cli import app, paper_tables
+from mtf.errors import BadInput
 from mtf.learn import papers
 from mtf.params import Params
+from mtf.workspace import Workspace
 
 EVALUATED = {
     "race": {
@@ -41,3 +54,77 @@ def test_the_data_behind_the_tables_keeps_shares_and_numbers(sample_params: Para
         "epochs": 71,
         "minutes": 103.1,
     }
+
+
+def test_a_combined_task_has_no_number_of_the_papers(sample_params: Params) -> None:
+    raw = sample_params.model_dump(mode="json")
+    raw["tasks"]["race_gender"] = {"combines": ["race", "gender"]}
+    (table,) = papers.tables({"race_gender": EVALUATED["race"]}, {}, typed.parse(raw).tasks)
+    assert table["table"] is None
+    assert papers.markdown([table]).startswith("**race_gender**\n\n| Model |")
+
+
+@pytest.fixture
+def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample_params: Params) -> Workspace:
+    """A project with figures of two tasks and two models, and nothing compared."""
+    raw = sample_params.model_dump(mode="json")
+    raw["train"] |= {"models": ["resnet50", "resnet50-pretrained"], "tasks": ["race", "gender"]}
+    workspace = Workspace(tmp_path)
+    workspace.params.write_text(yaml.safe_dump(raw))
+    atomic.write_json(workspace.metrics("evaluate"), {"race": EVALUATED["race"], "gender": EVALUATED["race"]})
+    for (model, _), figures in TRAINED.items():
+        for task in ("race", "gender"):
+            atomic.write_json(workspace.metrics(f"train/{model}/{task}"), figures)
+    monkeypatch.chdir(tmp_path)
+    return workspace
+
+
+def asked(*arguments: str) -> Result:
+    result = CliRunner().invoke(app, ["evaluate", "--paper-tables", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result
+
+
+FIGURES = ("accuracy", "precision", "recall", "f1", "epochs", "minutes")
+PART = {"images": {"train": 40}} | {
+    test: {name: {"mean": 0.5, "deviation": None} for name in FIGURES} for test in ("own", "common")
+}
+COMPARED = {
+    **{"model": "resnet50", "recipe": "mtf", "seeds": 1},
+    "tasks": {"race": {"non_curated": PART, "screened": PART, "curated": PART}},
+    "runs": {},
+}
+
+
+def test_the_command_prints_every_table_and_says_how_the_missing_one_is_made(measured: Workspace) -> None:
+    lines = asked().stdout.splitlines()
+    assert [line for line in lines if line.startswith("**")] == ["**race** (MTF, Table 6)", "**gender** (MTF, Table 7)"]
+    assert lines[-2:] == ["", "Table 9 is not made yet: `mtf compare curation` trains what it compares."]
+    # Each table stands between empty lines, as Markdown wants it.
+    assert lines[lines.index("**gender** (MTF, Table 7)") - 1] == ""
+
+    atomic.write_json(measured.metrics("compare/curation"), COMPARED)
+    lines = asked().stdout.splitlines()
+    assert "**resnet50, recipe mtf, 1 seed each (MTF, Table 9)**" in lines
+    assert lines[-1] == "| race | Curated | 40 | the curated part | 50.00% | 50.00% | 50.00% | 50.00% | 0.5 | 0.5 |"
+
+
+def test_the_command_gives_the_same_as_json(measured: Workspace) -> None:
+    result = asked("--json")
+    assert [table["table"] for table in json.loads(result.stdout)] == [6, 7]
+    assert "`mtf compare curation`" in result.stderr
+    atomic.write_json(measured.metrics("compare/curation"), COMPARED)
+    result = asked("--json")
+    assert [table["table"] for table in json.loads(result.stdout)] == [6, 7, 9]
+    assert result.stderr == ""
+
+
+def test_a_comparison_that_is_not_finished_is_no_table(measured: Workspace) -> None:
+    atomic.write_json(measured.metrics("compare/curation"), {"runs": {"a": {"digest": "0"}}})
+    assert asked().stdout.endswith("`mtf compare curation` trains what it compares.\n")
+
+
+def test_a_model_without_figures_is_named(measured: Workspace) -> None:
+    measured.metrics("train/resnet50/gender").unlink()
+    with pytest.raises(BadInput, match=r"metrics/train/resnet50/gender\.json: no such figures; `dvc repro` makes them"):
+        paper_tables.show(as_json=False)

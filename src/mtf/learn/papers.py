@@ -97,6 +97,10 @@ def curation_rows(table: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
+def curation_markdown(table: Mapping[str, Any]) -> str:
+    return f"**{curation_title(table)}**\n\n{lines(CURATION_COLUMNS, curation_rows(table))}"
+
+
 def curation_title(table: Mapping[str, Any]) -> str:
     seeds = table["seeds"]
     return f"{table['model']}, recipe {table['recipe']}, {seeds} seed{'s' * (seeds > 1)} each (MTF, Table 9)"
