@@ -13,7 +13,7 @@ from mtf.errors import BadInput, GateFailed, MtfError
 from mtf.params import Params
 from mtf.revisions import Revision
 from mtf.stages import report
-from mtf.validation import figures, outcome, suggest, suite
+from mtf.validation import docs, figures, outcome, suggest, suite
 from mtf.validation.expectations import Severity, expectations, not_checked, table_of_labels, table_of_licenses
 from mtf.validation.outcome import CURATED, SCREENING, SPLITS, Outcome
 from mtf.workspace import Workspace
@@ -31,6 +31,7 @@ def run(workspace: Workspace, params: Params) -> None:
     wanted = [each for each in expectations(params) if not measured[each.table].is_empty()]
     results = suite.run(wanted, measured, workspace.stage("validate"))
     found = Outcome(outcome.of(workspace, params), results, not_checked(params, measured))
+    docs.finish(workspace.stage("validate") / suite.DOCS, results, found.not_checked)
     outcome.write(workspace, found)
     atomic.write_json(workspace.metrics("validate"), _counts(found))
     for line in _lines(found):
@@ -127,8 +128,8 @@ def _failure(workspace: Workspace, found: Outcome, page: str) -> Iterator[str]:
     count = len(found.critical)
     yield f"validate: {count} critical {'expectation does' if count == 1 else 'expectations do'} not hold:"
     yield from (f"  {_line(each)}" for each in found.critical)
-    docs = workspace.relative(workspace.stage("validate") / suite.DOCS / "index.html")
-    yield f"  the report: {page}; all expectations: {docs}"
+    site = workspace.relative(workspace.stage("validate") / suite.DOCS / docs.INDEX)
+    yield f"  the report: {page}; all expectations: {site}"
 
 
 def _line(result: suite.Result) -> str:
