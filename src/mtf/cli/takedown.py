@@ -8,6 +8,8 @@ import typer
 
 from mtf.workspace import Workspace
 
+SHOWN = 6
+
 if TYPE_CHECKING:
     from mtf.erasure.erase import Plan
 
@@ -83,12 +85,11 @@ def add_to(app: typer.Typer) -> None:
 
 def _show(planned: Plan) -> None:
     from mtf.erasure import receipt
+    from mtf.errors import listed
 
     if planned.current:
         print("First run `dvc repro` and commit dvc.lock. The current version still holds pictures to erase:")
-        for path in planned.current:
-            print(f"  {path}")
-        print()
+        print(f"  {listed(planned.current, SHOWN)}\n")
     print(receipt.as_markdown({**planned.receipt, "sha256": "(not written)"}))
 
 

@@ -7,10 +7,9 @@ only `release` says whether something may leave the house.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,14 +17,13 @@ import polars as pl
 
 from mtf import takedowns
 from mtf.errors import BadInput, listed
-from mtf.licenses import checks, policy
+from mtf.licenses import checks, policy, published
 from mtf.licenses.checks import EVIDENCE_COLUMNS, KEYS, Code
 from mtf.params import Params
 from mtf.workspace import Workspace
 
 CREDITS = "URL_of_original_images.csv"
 UNSTATED = "none stated"
-_FACE_ID = re.compile(r"[0-9a-f]{32}(?![0-9a-f])")
 
 
 class Scope(StrEnum):
@@ -37,14 +35,19 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """What an audit found. `findings` has checks.FINDING and `in_data_set`; `licenses` counts pictures by license."""
+    """What an audit found. `findings` has checks.FINDING and `in_data_set`; `licenses` counts pictures by license.
+
+    `evidence_as_of` is the day of the newest evidence that was looked at: the same tables give the same report.
+    `not_asked_again` counts, by method, pictures whose source was not asked again where that was wanted.
+    """
 
     scope: Scope
     params: Params
-    on: date
+    evidence_as_of: date | None
     audited: int
     findings: pl.DataFrame
     licenses: dict[str, int]
+    not_asked_again: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_compliant(self) -> bool:
@@ -62,45 +65,66 @@ class Report:
         return policy.permitted_release_licenses(name for name in self.licenses if name != UNSTATED)
 
 
+@dataclass(frozen=True)
+class Again:
+    """What the pages say today (`seen`), and by method how many pictures' sources were not asked."""
+
+    seen: pl.DataFrame
+    not_asked: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The project that is audited, the day that ages are counted to, and its pictures' looks (checks.taken_down)."""
+
+    workspace: Workspace
+    params: Params
+    today: date
+    looks: pl.DataFrame | None = None
+
+    @property
+    def removals(self) -> takedowns.Takedowns:
+        return takedowns.load(self.workspace.takedowns)
+
+
 # The evidence of the pictures that were looked at, and what each check found.
 Audited = tuple[pl.LazyFrame, list[pl.LazyFrame]]
 
 
-def run(workspace: Workspace, params: Params, scope: Scope, *, today: date, seen: pl.DataFrame | None = None) -> Report:
-    """Audit a project. `seen` is what the pages say today, where they were asked again (checks.drifted).
+def run(subject: Subject, scope: Scope, *, again: Again | None = None) -> Report:
+    """Audit a project. `again` is what the pages say today, where they were asked again (checks.drifted).
 
     Raises BadInput where a table that the audit looks at is missing or unreadable.
     """
-    audits: dict[Scope, Callable[[Workspace, Params, date], Audited]] = {
+    audits: dict[Scope, Callable[[Subject], Audited]] = {
         Scope.LICENSES: _licenses,
         Scope.ATTRIBUTION: _attribution,
         Scope.OPTOUTS: _optouts,
         Scope.RELEASE: _release,
     }
+    workspace, params = subject.workspace, subject.params
     try:
-        evidence, findings = audits[scope](workspace, params, today)
-        if seen is not None:
-            findings.append(checks.drifted(evidence, seen.lazy(), params.licenses))
-        return report(scope, params, evidence, findings, members=_members(workspace), today=today)
+        evidence, findings = audits[scope](subject)
+        if again is not None:
+            findings.append(checks.drifted(evidence, again.seen.lazy(), params.licenses))
+        found = report(scope, params, evidence, findings, members=_members(workspace))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BadInput(f"a table of {workspace.relative(workspace.stage('crawl'))}: {_first_line(error)}") from None
+    return found if again is None else replace(found, not_asked_again=again.not_asked)
 
 
 def report(
-    scope: Scope,
-    params: Params,
-    evidence: pl.LazyFrame,
-    findings: list[pl.LazyFrame],
-    *,
-    members: pl.LazyFrame | None,
-    today: date,
+    scope: Scope, params: Params, evidence: pl.LazyFrame, findings: list[pl.LazyFrame], *, members: pl.LazyFrame | None
 ) -> Report:
     """Put findings in order, and mark those that concern the data set (`members`: identity, image_id)."""
-    counted = evidence.select(pl.col("license").fill_null(UNSTATED)).group_by("license").len()
+    license = pl.col("license").fill_null(UNSTATED)
+    counted = evidence.group_by(license).agg(pl.len(), pl.col("checked_at").max())
     licenses, *found = pl.collect_all([counted, *findings], engine="streaming")
-    rows = licenses.sort("len", "license", descending=[True, False]).rows()
+    rows = licenses.select("license", "len").sort("len", "license", descending=[True, False]).rows()
     ordered = _in_order(pl.concat(found), members)
-    return Report(scope, params, today, int(licenses["len"].sum()), ordered, {name: int(n) for name, n in rows})
+    newest = licenses["checked_at"].max()
+    as_of = newest.date() if isinstance(newest, datetime) else None
+    return Report(scope, params, as_of, int(licenses["len"].sum()), ordered, {name: int(n) for name, n in rows})
 
 
 def of_data_set(
@@ -113,7 +137,7 @@ def of_data_set(
     wanted = pictures.lazy().select(KEYS).unique()
     known = evidence.lazy().select(EVIDENCE_COLUMNS).join(wanted, on=KEYS, how="semi")
     findings = [*_publishable(known, params, removals, today), _without_evidence(wanted, known)]
-    return report(Scope.RELEASE, params, known, findings, members=wanted, today=today)
+    return report(Scope.RELEASE, params, known, findings, members=wanted)
 
 
 def _in_order(found: pl.DataFrame, members: pl.LazyFrame | None) -> pl.DataFrame:
@@ -131,64 +155,73 @@ def _in_order(found: pl.DataFrame, members: pl.LazyFrame | None) -> pl.DataFrame
     )
 
 
-def _licenses(workspace: Workspace, params: Params, today: date) -> Audited:
+def _licenses(subject: Subject) -> Audited:
+    workspace, removals = subject.workspace, subject.removals
     evidence, images = _evidence(workspace), _table(workspace, "crawl", "images", [*KEYS, "url", "page_url"])
-    removals = takedowns.load(workspace.takedowns)
     findings = [
-        checks.policy_kept(evidence, params.licenses, today=today),
+        checks.policy_kept(evidence, subject.params.licenses, today=subject.today),
         checks.dead_sources(evidence),
         checks.respected_opt_outs(_fetches(workspace)),
     ]
     if removals.records:
-        findings.append(checks.taken_down(images.with_columns(license=pl.lit(None, pl.String)), removals))
+        shown = images.with_columns(license=pl.lit(None, pl.String))
+        findings.append(checks.taken_down(shown, removals, subject.looks))
     if not _same_pictures(images, evidence):
         findings.append(_without_evidence(images, evidence))
     return evidence, findings
 
 
-def _attribution(workspace: Workspace, _params: Params, _today: date) -> Audited:
-    members = _members(workspace)
+def _attribution(subject: Subject) -> Audited:
+    members = _members(subject.workspace)
     if members is None:
         raise BadInput("no data set to audit; run `mtf curate` first (`dvc repro`)")
     wanted = members.unique()
-    evidence = _evidence(workspace).join(wanted, on=KEYS, how="semi")
+    evidence = _evidence(subject.workspace).join(wanted, on=KEYS, how="semi")
     return evidence, [checks.attributable(evidence), _without_evidence(wanted, evidence)]
 
 
-def _optouts(workspace: Workspace, params: Params, _today: date) -> Audited:
-    evidence = _evidence(workspace)
+def _optouts(subject: Subject) -> Audited:
+    evidence = _evidence(subject.workspace)
     return evidence, [
-        checks.opted_out(evidence, params.licenses),
-        checks.respected_opt_outs(_fetches(workspace)),
+        checks.opted_out(evidence, subject.params.licenses),
+        checks.respected_opt_outs(_fetches(subject.workspace)),
     ]
 
 
-def _release(workspace: Workspace, params: Params, today: date) -> Audited:
+def _release(subject: Subject) -> Audited:
     """The published files, by the faces whose names they bear; a file that bears none is a finding of its own."""
-    files = _published(workspace)
+    workspace = subject.workspace
+    files = published.pictures(workspace)
     faces = _table(workspace, "crop", "faces", [*KEYS, "face_id"])
     # One picture may have been found for two identities: all of them count.
     shown = files.lazy().join(faces, on="face_id", how="left").collect()
     pictures = shown.lazy().filter(pl.col("image_id").is_not_null()).select(KEYS).unique()
     known = _evidence(workspace).join(pictures, on=KEYS, how="semi").collect().lazy()
-    described = shown.lazy().join(known.select(*KEYS, "url", "license"), on=KEYS, how="left")
+    described = (
+        shown.lazy().join(known.select(*KEYS, "url", "license"), on=KEYS, how="left").unique("path", keep="first")
+    )
     credited = _listed_faces(workspace.stage("release") / CREDITS)
     return known, [
-        *_publishable(known, params, takedowns.load(workspace.takedowns), today),
+        *_publishable(known, subject.params, subject.removals, subject.today, subject.looks),
         _without_evidence(pictures, known),
-        checks.unlisted(described.unique("path", keep="first"), credited),
+        checks.unlisted(described, credited),
+        checks.unknown(described),
     ]
 
 
 def _publishable(
-    evidence: pl.LazyFrame, params: Params, removals: takedowns.Takedowns, today: date
+    evidence: pl.LazyFrame,
+    params: Params,
+    removals: takedowns.Takedowns,
+    today: date,
+    looks: pl.DataFrame | None = None,
 ) -> list[pl.LazyFrame]:
     """What holds for every picture that leaves the house."""
     return [
         checks.policy_kept(evidence, params.licenses, today=today),
         checks.attributable(evidence),
         checks.release_license_kept(evidence, params.release.license),
-        checks.taken_down(evidence, removals),
+        checks.taken_down(evidence, removals, looks),
     ]
 
 
@@ -224,17 +257,6 @@ def _members(workspace: Workspace) -> pl.LazyFrame | None:
         if workspace.table(stage, table).is_file():
             return _table(workspace, stage, table, KEYS)
     return None
-
-
-def _published(workspace: Workspace) -> pl.DataFrame:
-    """Every picture file below build/release: path, and the face_id that its name begins with."""
-    root = workspace.stage("release")
-    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.jpg")) if root.is_dir() else []
-    if not paths:
-        raise BadInput(f"{workspace.relative(root)}: no release to audit; build it with `mtf release` (`dvc repro`)")
-    names = [_FACE_ID.match(path.rpartition("/")[2]) for path in paths]
-    found = {"path": paths, "face_id": [name[0] if name else None for name in names]}
-    return pl.DataFrame(found, schema={"path": pl.String, "face_id": pl.String})
 
 
 def _listed_faces(path: Path) -> pl.Series:

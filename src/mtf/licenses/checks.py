@@ -8,6 +8,7 @@ not be used as it is; `warning` that someone should look.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from enum import StrEnum
 
@@ -17,7 +18,7 @@ from mtf import params
 from mtf.licenses import catalogue, policy
 from mtf.licenses.evidence import DATA_SET_TERMS
 from mtf.tables import Fetched, Reason, Stated
-from mtf.takedowns import Kind, Takedowns, address_key
+from mtf.takedowns import Kind, Takedowns, named_by_address
 
 KEYS = ["identity", "image_id"]
 FINDING = {
@@ -49,6 +50,7 @@ class Code(StrEnum):
     SHARE_ALIKE = "share_alike"
     MISSING_ATTRIBUTION = "missing_attribution"
     NOT_IN_ATTRIBUTION = "not_in_attribution"
+    UNKNOWN_FACE = "unknown_face"
     DEAD_SOURCE = "dead_source"
     LICENSE_CHANGED = "license_changed"
 
@@ -64,6 +66,7 @@ RECOMMENDATIONS: dict[Code, str] = {
     Code.SHARE_ALIKE: "Choose a release.license that its terms allow, or leave the picture out.",
     Code.MISSING_ATTRIBUTION: "Find the author on the picture's page; without a name the license's terms are not kept.",
     Code.NOT_IN_ATTRIBUTION: "Build the release again with `mtf release`; never add pictures to it by hand.",
+    Code.UNKNOWN_FACE: "Build the release again with `mtf release`, and its exports; until then publish nothing of it.",
     Code.DEAD_SOURCE: "Look for an archived copy of the page that states the license, and keep it.",
     Code.LICENSE_CHANGED: "What was stated when the picture was fetched stays on record; decide whether to keep it.",
 }
@@ -207,37 +210,36 @@ def release_license_kept(evidence: pl.LazyFrame, release_license: str) -> pl.Laz
     )
 
 
-def taken_down(pictures: pl.LazyFrame, takedowns: Takedowns) -> pl.LazyFrame:
-    """Pictures (identity, image_id, url, page_url, license) that somebody asked to have removed."""
-    values: dict[Kind, list[str]] = {kind: [] for kind in Kind}
-    for record in takedowns.records:
-        is_address = record.kind in (Kind.PAGE, Kind.PICTURE)
-        values[record.kind].append(address_key(record.value) if is_address else record.value)
-    tests = {
-        "its identity": pl.col("identity").is_in(values[Kind.IDENTITY]),
-        "its address": _key_of("url").is_in(values[Kind.PICTURE]) if values[Kind.PICTURE] else pl.lit(False),
-        "its page": _key_of("page_url").is_in(values[Kind.PAGE]) if values[Kind.PAGE] else pl.lit(False),
-        "the file": pl.col("image_id").is_in(values[Kind.IMAGE_ID]),
+def taken_down(pictures: pl.LazyFrame, takedowns: Takedowns, looks: pl.DataFrame | None = None) -> pl.LazyFrame:
+    """Pictures (identity, image_id, url, page_url, license) that somebody asked to have removed.
+
+    `looks` has image_id and content_hash (null where it was not worked out), for requests by content_hash.
+    """
+    values = {kind: [record.value for record in takedowns.records if record.kind == kind] for kind in Kind}
+    named = {
+        "its identity": pictures.filter(pl.col("identity").is_in(values[Kind.IDENTITY])),
+        "its address": named_by_address(pictures, takedowns, Kind.PICTURE, "url"),
+        "its page": named_by_address(pictures, takedowns, Kind.PAGE, "page_url"),
+        "the file": pictures.filter(pl.col("image_id").is_in(values[Kind.IMAGE_ID])),
+        "its looks": pictures.filter(pl.col("image_id").is_in(_alike(looks, takedowns.content_hashes))),
     }
-    which = pl.coalesce(*(pl.when(test).then(pl.lit(name)) for name, test in tests.items()))
+    found = pl.concat([rows.with_columns(named=pl.lit(how)) for how, rows in named.items()])
     return _findings(
-        pictures.with_columns(which.alias("named")).filter(pl.col("named").is_not_null()),
+        found.unique(KEYS, keep="first", maintain_order=True),
         code=pl.lit(str(Code.TAKEN_DOWN_PRESENT)),
         reason=pl.format("a takedown names {}", "named"),
     )
 
 
-def _key_of(column: str) -> pl.Expr:
-    """`takedowns.address_key` of a column of addresses."""
-    address = pl.col(column).str.strip_chars()
-    parts = address.str.extract_groups(r"^https?://([^/?#]*)([^?#]*)(\?[^#]+)?")
-    path = parts.struct.field("2")
-    key = pl.concat_str(
-        parts.struct.field("1").str.to_lowercase(),
-        pl.when(path == "").then(pl.lit("/")).otherwise(path),
-        parts.struct.field("3").fill_null(""),
-    )
-    return pl.when(address.str.contains(r"^https?://")).then(key).otherwise(pl.col(column))
+def _alike(looks: pl.DataFrame | None, wanted: Collection[int]) -> list[str]:
+    """The images whose perceptual hash is near a wanted one."""
+    if looks is None or not wanted:
+        return []
+    from mtf.faces.picture import SAME_PICTURE_BITS
+
+    known = looks.drop_nulls("content_hash")
+    near = [(known["content_hash"] ^ each).bitwise_count_ones() <= SAME_PICTURE_BITS for each in wanted]
+    return known.filter(pl.any_horizontal(near))["image_id"].unique().sort().to_list()
 
 
 def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: params.Licenses) -> pl.LazyFrame:
@@ -290,6 +292,17 @@ def unlisted(files: pl.LazyFrame, listed: pl.Series) -> pl.LazyFrame:
         files.filter(pl.col("face_id").is_null() | ~pl.col("face_id").is_in(listed.to_list())),
         code=pl.lit(str(Code.NOT_IN_ATTRIBUTION)),
         reason=pl.format("{} is in the release, but not in its credits", "path"),
+    )
+
+
+def unknown(files: pl.LazyFrame) -> pl.LazyFrame:
+    """Published files (path, face_id, identity, image_id, url, license) of a face that the tables do not know: it was
+    taken down or left out since, and no other check can tell whose picture it is.
+    """
+    return _findings(
+        files.filter(pl.col("face_id").is_not_null() & pl.col("image_id").is_null()),
+        code=pl.lit(str(Code.UNKNOWN_FACE)),
+        reason=pl.format("{} shows a face that is not in the tables, or no longer", "path"),
     )
 
 

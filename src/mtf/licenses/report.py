@@ -16,10 +16,11 @@ from mtf.licenses.audit import UNSTATED, Report, Scope
 from mtf.licenses.checks import RECOMMENDATIONS, Code
 
 # Raised in its first part when a reader of the old form would misread the new one. Described in docs/audit-schema.json.
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "2.0"
 SHOWN_OF_A_CODE = 3
 _ROWS_AT_ONCE = 50_000
-_FIELDS = ("code", "level", "identity", "image_id", "url", "license", "in_data_set", "reason")
+_FIELDS = ("code", "level", "identity", "image_id", "url", "license", "in_data_set", "reason", "recommendation")
+_PLAIN = ("code", "level", "identity", "image_id", "reason", "url", "recommendation")
 
 
 def write_json(report: Report, out: TextIO) -> None:
@@ -28,7 +29,9 @@ def write_json(report: Report, out: TextIO) -> None:
     out.write(head[: head.rindex("\n}")])
     out.write(',\n  "findings": [')
     for number, rows in enumerate(_slices(report.findings)):
-        out.write((",\n" if number else "\n") + rows.select(_FIELDS).write_json()[1:-1].replace("},{", "},\n{"))
+        # One finding a line: within JSON's strings a line never breaks.
+        lines = rows.select(_FIELDS).write_ndjson().rstrip("\n").replace("\n", ",\n")
+        out.write((",\n" if number else "\n") + lines)
     out.write("\n  ]\n}\n")
 
 
@@ -39,7 +42,7 @@ def summary(report: Report) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "audit": str(report.scope),
         "project": report.params.project.name,
-        "audited_on": report.on.isoformat(),
+        "evidence_as_of": None if report.evidence_as_of is None else report.evidence_as_of.isoformat(),
         "compliant": report.is_compliant,
         "summary": {
             "pictures": report.audited,
@@ -47,6 +50,7 @@ def summary(report: Report) -> dict[str, Any]:
             "warnings": report.findings.height - errors,
             "by_code": report.by_code,
             "by_license": report.licenses,
+            "not_asked_again": dict(report.not_asked_again),
         },
         "policy": report.params.licenses.model_dump(mode="json"),
         "release": {
@@ -62,10 +66,11 @@ def summary(report: Report) -> dict[str, Any]:
 
 
 def write_plain(report: Report, out: TextIO) -> None:
-    """One line per finding: code, level, identity, image_id, reason, url; tabs between them, `-` for nothing."""
-    fields = ("code", "level", "identity", "image_id", "reason", "url")
+    """One line per finding: code, level, identity, image_id, reason, url, recommendation; tabs between them, `-` for
+    nothing.
+    """
     for rows in _slices(report.findings):
-        lines = rows.select(pl.concat_str([pl.col(name).fill_null("-") for name in fields], separator="\t"))
+        lines = rows.select(pl.concat_str([pl.col(name).fill_null("-") for name in _PLAIN], separator="\t"))
         out.write("\n".join(lines.to_series()) + "\n")
 
 
@@ -107,6 +112,8 @@ def _conclusion(report: Report) -> Iterator[str]:
     yield f"{report.audited:,} pictures audited: {errors:,} errors, {warnings:,} warnings."
     stated = ", ".join(f"{name} {count:,}" for name, count in list(report.licenses.items())[:12])
     yield f"Licenses: {stated or 'none'}."
+    for method, count in report.not_asked_again.items():
+        yield f"Not asked again: {count:,} pictures of {method}, whose record `mtf crawl --refresh` renews."
     if report.scope == Scope.RELEASE:
         may = ", ".join(report.release_licenses) or "no license: their terms exclude each other"
         yield f"The release bears {report.params.release.license}; these pictures let it bear {may}."
@@ -114,5 +121,8 @@ def _conclusion(report: Report) -> Iterator[str]:
 
 
 def _slices(findings: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The findings in parts, each with what to do about it."""
+    advice = {str(code): text for code, text in RECOMMENDATIONS.items()}
+    recommendation = pl.col("code").replace_strict(advice, return_dtype=pl.String)
     for start in range(0, findings.height, _ROWS_AT_ONCE):
-        yield findings.slice(start, _ROWS_AT_ONCE)
+        yield findings.slice(start, _ROWS_AT_ONCE).with_columns(recommendation=recommendation)

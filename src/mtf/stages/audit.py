@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TextIO
 
-from mtf import params
+from mtf import params, takedowns
+from mtf.crawl import hashes
 from mtf.licenses import audit, report
 from mtf.workspace import Workspace
 
@@ -15,13 +16,11 @@ def run(workspace: Workspace, scope: str, *, style: str, out: TextIO, refresh: b
 
     With `refresh` the pictures' pages are asked again first, and what they say is compared with the record.
     """
-    settings, today = params.load(workspace.params), datetime.now(UTC).date()
-    seen = None
-    if refresh:
-        from mtf.stages import pages_again
-
-        seen = pages_again.ask(workspace, settings)
-    found = audit.run(workspace, settings, audit.Scope(scope), today=today, seen=seen)
+    settings, removals = params.load(workspace.params), takedowns.load(workspace.takedowns)
+    # The looks lie in the shards: they are read where a request asks for them.
+    looks = hashes.content_hashes(workspace) if removals.content_hashes else None
+    subject = audit.Subject(workspace, settings, datetime.now(UTC).date(), looks)
+    found = audit.run(subject, audit.Scope(scope), again=_asked_again(workspace, settings) if refresh else None)
     if style == "json":
         report.write_json(found, out)
     elif style == "plain":
@@ -31,3 +30,9 @@ def run(workspace: Workspace, scope: str, *, style: str, out: TextIO, refresh: b
 
         report.write_table(found, Console(file=out))
     return found.is_compliant
+
+
+def _asked_again(workspace: Workspace, settings: params.Params) -> audit.Again:
+    from mtf.stages import pages_again
+
+    return pages_again.ask(workspace, settings)

@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mtf import tables
-from mtf.crawl import recorded
+from mtf.crawl import commons, flickr, recorded
 from mtf.crawl.failure import Failed
 from mtf.crawl.fetch import Fetcher, user_agent
 from mtf.crawl.pages import Pages
 from mtf.crawl.reservations import Reservations
 from mtf.crawl.spool import Spool
-from mtf.licenses import evidence, optouts
+from mtf.licenses import audit, evidence, optouts
 from mtf.params import Params
 from mtf.tables import Fetched
 from mtf.workspace import Workspace
@@ -32,22 +32,28 @@ SEEN = {
     "now_opt_out": pl.String,
     "now_gone": pl.String,
 }
+BY_API = [commons.METHOD, flickr.METHOD]
 _PICTURES_AT_ONCE = 256
 _PICTURES_OF_A_SPOOL = 5_000
 
 _Row = dict[str, Any]
 
 
-def ask(workspace: Workspace, params: Params) -> pl.DataFrame:
-    """One row per picture that was found on a page: its identity, image_id and what the page says now (SEEN)."""
+def ask(workspace: Workspace, params: Params) -> audit.Again:
+    """One row per picture that was found on a page: its identity, image_id and what the page says now (SEEN).
+
+    Where the host's own API stated the license, its page is no match for that record: it is counted, and not asked.
+    """
     known = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
+    is_of_api = pl.col("method").is_in(BY_API).fill_null(False)
+    not_asked = known.filter(is_of_api)["method"].value_counts().sort("method")
     # Sorted by page: the pictures of one page are read while it is at hand, and it is asked for once.
-    wanted = known.filter(pl.col("page_url").is_not_null()).sort("page_url", "identity", "image_id")
+    wanted = known.filter(pl.col("page_url").is_not_null() & ~is_of_api).sort("page_url", "identity", "image_id")
     rows = wanted.select("identity", "image_id", "url", "page_url", "claim").to_dicts()
     web = params.crawl.web
     with nullcontext(None) if web is None else recorded.serve(workspace.root / web) as recorded_web:
         seen = asyncio.run(_ask(rows, workspace, params, recorded_web))
-    return pl.DataFrame(seen, schema=SEEN, orient="row")
+    return audit.Again(pl.DataFrame(seen, schema=SEEN, orient="row"), dict(not_asked.iter_rows()))
 
 
 async def _ask(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +76,7 @@ def run(workspace: Workspace, params: Params) -> None:
     published = plan.join(files.select("path", "sha256", "size_bytes"), on="path", maintain_order="left")
     _write_metadata(root, params, sources, published)
     _write_credits(root, params, sources, published)
-    _write_audit(root, sources, audited)
+    _write_audit(root, audited)
     known = _facts(workspace, params, sources)
     documents.write(root, known, card.load(workspace.card), license_urls=_license_urls(known))
     atomic.write_text(root / "CHANGELOG.md", _changelog(workspace, params, known))
@@ -121,16 +121,14 @@ def _audited(workspace: Workspace, params: Params, sources: Sources) -> Report:
     return found
 
 
-def _write_audit(root: Path, sources: Sources, audited: Report) -> None:
-    """audit.json, as `mtf audit release --json` prints it, dated by the newest evidence: the same inputs, the same
-    bytes.
+def _write_audit(root: Path, audited: Report) -> None:
+    """audit.json, as `mtf audit release --json` prints it: it bears the day of its evidence, so the same inputs give
+    the same bytes.
     """
     from mtf.licenses import report
 
-    newest = sources.evidence["checked_at"].max()
-    dated = replace(audited, on=newest.date()) if isinstance(newest, datetime) else audited
     text = io.StringIO()
-    report.write_json(dated, text)
+    report.write_json(audited, text)
     atomic.write_text(root / "audit.json", text.getvalue())
 
 
