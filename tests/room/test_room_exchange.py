@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from mtf import params
 from mtf.errors import BadInput
 from mtf.review import ledger
-from mtf.room import exchange, terminal
+from mtf.room import database, exchange, terminal
 from mtf.room.opening import desk_of, material_of
+from mtf.room.plan import ReviewPlan
 from mtf.workspace import Workspace
+
+IMPORT_INTO_FIFTYONE = """
+import json, sys
+import fiftyone.utils.data as foud
+with foud.FiftyOneImageDetectionDatasetImporter(sys.argv[1]) as importer:
+    found = [detection for _, _, detections in importer for detection in detections.detections]
+print(json.dumps([[one.label, one.bounding_box, one["decisions"]] for one in found]))
+"""
 
 
 def with_some_decisions(project: Callable[..., Workspace]) -> tuple[Workspace, params.Params]:
@@ -26,6 +40,87 @@ def with_some_decisions(project: Callable[..., Workspace]) -> tuple[Workspace, p
     desk.reject(desk.page().faces[:1], "partial_face")
     desk.close()
     return workspace, loaded
+
+
+def decisions(workspace: Workspace) -> pl.DataFrame:
+    return ledger.read(workspace.review).decisions
+
+
+@pytest.mark.parametrize("format", ["csv", "coco", "fiftyone"])
+def test_labels_joint_verdicts_and_times_travel_too(
+    project: Callable[..., Workspace], tmp_path: Path, format: str
+) -> None:
+    workspace, loaded = with_some_decisions(project)
+    material, _ = material_of(workspace, loaded)
+    faces = material.faces_of("ada")
+    for reviewer, joint in (("anna", False), ("ben", True)):
+        desk = desk_of(workspace, material, reviewer, joint=joint)
+        desk.label(faces[:1], "age", "Old")
+        if joint:
+            desk._plan = ReviewPlan(material)  # the joint session is about conflicts alone, and here is none
+            desk.accept(faces[1:2])
+        desk.close()
+    before = decisions(workspace)
+    assert "6 decisions" in exchange.write(workspace, loaded, tmp_path / "out", format=format)
+    shutil.rmtree(workspace.review)
+    assert exchange.read(workspace, loaded, tmp_path / "out", format=format, reviewer=None).startswith("6 decisions")
+    columns = ["identity", "image_id", "step", "verdict", "reason", "reviewer", "joint", "time", "labels"]
+    after = decisions(workspace).select(columns)
+    assert sorted(after.rows(), key=str) == sorted(before.select(columns).rows(), key=str)
+
+
+@pytest.mark.parametrize("format", ["csv", "coco", "fiftyone"])
+def test_an_old_file_does_not_win_over_what_was_said_since(
+    project: Callable[..., Workspace], tmp_path: Path, format: str
+) -> None:
+    workspace, loaded = with_some_decisions(project)
+    exchange.write(workspace, loaded, tmp_path / "out", format=format)
+    material, _ = material_of(workspace, loaded)
+    desk = desk_of(workspace, material, "anna", joint=False)
+    accepted = decisions(workspace).filter(verdict="accept")["image_id"].to_list()
+    again = [face for face in material.faces_of("ada") if material.place(face)[0] in accepted]
+    desk.reject(again[:1], "not_a_face")
+    desk.accept(again[1:])
+    desk.undo()
+    desk.close()
+    before = decisions(workspace).height
+    said = exchange.read(workspace, loaded, tmp_path / "out", format=format, reviewer=None)
+    assert said == "0 decisions added, 2 stood in the ledger already, 1 are older than the last word there"
+    assert decisions(workspace).height == before
+
+
+def test_a_file_without_times_counts_as_said_now(project: Callable[..., Workspace], tmp_path: Path) -> None:
+    workspace, loaded = with_some_decisions(project)
+    exchange.write(workspace, loaded, tmp_path / "out.csv", format="csv")
+    pl.read_csv(tmp_path / "out.csv").drop("time", "joint", "labels").with_columns(
+        verdict=pl.lit("reject"), reason=pl.lit("not_a_face"), step=pl.lit("face"), reviewer=pl.lit("anna")
+    ).write_csv(tmp_path / "in.csv")
+    assert exchange.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None).startswith("4 decisions")
+
+
+def test_fiftyone_reads_what_was_written_for_it(project: Callable[..., Workspace], tmp_path: Path) -> None:
+    if database.mongod() is None:
+        pytest.skip("fiftyone cannot be imported without a MongoDB")
+    workspace, loaded = with_some_decisions(project)
+    exchange.write(workspace, loaded, tmp_path / "out", format="fiftyone")
+    server = database.Database(tmp_path / "mongodb")
+    server.start()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", IMPORT_INTO_FIFTYONE, str(tmp_path / "out")],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"FIFTYONE_DO_NOT_TRACK": "true", database.URI: server.uri},
+        )
+    finally:
+        server.stop()
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found) == 4
+    assert all(label == "ada" and len(box) == 4 for label, box, _ in found)
+    said = sorted(one["verdict"] for _, _, decisions in found for one in decisions)
+    assert said == ["accept", "accept", "reject"]
 
 
 @pytest.mark.parametrize("format", ["csv", "coco", "fiftyone"])

@@ -1,9 +1,12 @@
 """Decisions to and from other tools: CSV, COCO, and FiftyOne's detection format. Needs no database.
 
-CSV is one file with a line per decision, and one for each face that nobody decided. COCO and FiftyOne are folders
-as those formats want them, `data/` with the whole pictures and `labels.json` with a box per face; each box carries
-`decisions`, a list of texts `REVIEWER STEP VERDICT` with the reason after a `reject`. What is read back need not be
-all that was written: a decision that stands in the ledger already is passed over.
+CSV is one file with a line per standing verdict and corrected label, and one for each face that nobody decided. COCO
+and FiftyOne are folders as those formats want them, `data/` with the whole pictures and `labels.json` with a box per
+face; each box carries `decisions`, a list of objects with reviewer, step, verdict, and as they apply reason, labels,
+joint and time. Texts `REVIEWER STEP VERDICT`, with the reason after a `reject`, are read as well.
+
+What is read need not be all that was written: what stands in the ledger already is passed over, and so is what is
+older than the last word there on the same thing. Without a time a decision counts as given now.
 """
 
 from __future__ import annotations
@@ -22,12 +25,13 @@ from pydantic import ValidationError
 from mtf import atomic, shards
 from mtf.errors import BadInput, bad_value, shortened
 from mtf.params import Params
-from mtf.review import matching
-from mtf.review.decision import Decision
+from mtf.review.decision import Decision, Verdict
 from mtf.review.ledger import Sitting, checked_reviewer
+from mtf.room import arrivals
 from mtf.room.material import Material
 from mtf.room.opening import material_of
 from mtf.room.queue import FACE
+from mtf.tables import Step
 from mtf.workspace import Workspace
 
 BOX = ("x", "y", "width", "height")
@@ -43,7 +47,12 @@ COLUMNS = (
     "verdict",
     "reason",
     "reviewer",
+    "labels",
+    "joint",
+    "time",
 )
+SAID = ("step", "verdict", "reason", "reviewer", "labels", "joint", "time")
+TIME = "%Y-%m-%dT%H:%M:%S%.6fZ"
 NEEDED = ("identity", "image_id", *BOX, "step", "verdict")
 MAX_BYTES = 2 * 2**30
 LABELS = "labels.json"
@@ -60,6 +69,9 @@ class Said(NamedTuple):
     verdict: str
     reason: str | None
     reviewer: str | None
+    labels: dict[str, Any] | None = None
+    joint: bool = False
+    time: str | None = None
 
 
 def write(workspace: Workspace, params: Params, to: Path, *, format: str) -> str:
@@ -84,18 +96,33 @@ def read(workspace: Workspace, params: Params, source: Path, *, format: str, rev
     material, _ = material_of(workspace, params)
     said = list(_read_csv(source) if format == "csv" else _read_labels(source / LABELS, format))
     decisions = [_decision(one, reviewer) for one in said]
-    fresh = _not_standing(decisions, [one.where for one in said], material, box_iou=params.curate.box_iou)
+    met = arrivals.met(decisions, [one.where for one in said], material, box_iou=params.curate.box_iou)
+    standing, older = arrivals.standing(met, material), arrivals.older(met, material)
+    fresh = [decisions[number] for number in met.filter(~standing, ~older).sort("time", "number")["number"]]
     for name in sorted({decision.reviewer for decision in fresh}):
         with Sitting(workspace.review, name) as sitting:
             sitting.append(*(decision for decision in fresh if decision.reviewer == name))
-    return f"{len(fresh)} decisions added, {len(decisions) - len(fresh)} stood in the ledger already"
+    counts = f"{len(fresh)} decisions added, {standing.sum()} stood in the ledger already"
+    left_out = int((older & ~standing).sum())
+    return f"{counts}, {left_out} are older than the last word there" if left_out else counts
 
 
 def _with_decisions(material: Material) -> pl.DataFrame:
-    votes = material.votes.filter(~pl.col("joint")).sort("reviewer", *FACE, "step")
-    return material.faces.join(
-        votes.select(*FACE, "step", "verdict", "reason", "reviewer"), on=FACE, how="left", maintain_order="left_right"
-    )
+    """The faces with the verdicts and labels that stand (SAID), as often as there are some, and once where none."""
+    given = material.corrections.select("column", "label").iter_rows()
+    texts = [json.dumps({column: label}, ensure_ascii=False) for column, label in given]
+    columns = ["reviewer", "joint", *FACE, "step", "verdict", "reason", "labels", "order"]
+    verdicts = material.votes.with_columns(labels=pl.lit(None, pl.String)).select(columns)
+    labels = material.corrections.with_columns(
+        step=pl.lit(str(Step.TASK_FIT)),
+        verdict=pl.lit(str(Verdict.LABEL)),
+        reason=pl.lit(None, pl.String),
+        labels=pl.Series(texts, dtype=pl.String),
+    ).select(columns)
+    said = pl.concat([verdicts, labels])
+    said = said.with_columns(time=material.matched["time"].gather(said["order"]).dt.strftime(TIME))
+    said = said.sort("reviewer", *FACE, "time", "step").select(*FACE, *SAID)
+    return material.faces.join(said, on=FACE, how="left", maintain_order="left_right")
 
 
 def _csv(data: pl.DataFrame) -> str:
@@ -112,12 +139,17 @@ def _unexecutable(value: Any) -> Any:
 
 
 def _grouped(data: pl.DataFrame) -> pl.DataFrame:
-    text = pl.concat_str("reviewer", "step", "verdict", "reason", separator=" ", ignore_nulls=True)
-    first = [
-        pl.col(name).first() for name in data.columns if name not in (*FACE, "step", "verdict", "reason", "reviewer")
-    ]
-    said = text.filter(pl.col("verdict").is_not_null()).alias("decisions")
+    first = [pl.col(name).first() for name in data.columns if name not in (*FACE, *SAID)]
+    said = pl.struct(SAID).filter(pl.col("verdict").is_not_null()).alias("decisions")
     return data.group_by(FACE, maintain_order=True).agg(*first, said)
+
+
+def _as_objects(decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without what does not apply, and labels as what they are."""
+    return [
+        {name: json.loads(value) if name == "labels" else value for name, value in one.items() if value}
+        for one in decisions
+    ]
 
 
 def _write_pictures(workspace: Workspace, faces: pl.DataFrame, folder: Path) -> int:
@@ -145,7 +177,7 @@ def _coco(faces: pl.DataFrame) -> dict[str, Any]:
         "annotations": [
             {"id": number, "image_id": number_of[row["image_id"]]}
             | {"category_id": identities.index(row["identity"]) + 1, "bbox": [row[side] for side in BOX]}
-            | {"area": row["width"] * row["height"], "iscrowd": 0, "decisions": row["decisions"]}
+            | {"area": row["width"] * row["height"], "iscrowd": 0, "decisions": _as_objects(row["decisions"])}
             for number, row in enumerate(faces.iter_rows(named=True), 1)
         ],
     }
@@ -156,7 +188,7 @@ def _fiftyone(faces: pl.DataFrame) -> dict[str, Any]:
     for row in faces.iter_rows(named=True):
         wide, high = row["image_width"], row["image_height"]
         box = [row["x"] / wide, row["y"] / high, row["width"] / wide, row["height"] / high]
-        attributes = {"decisions": row["decisions"], "box": [row[side] for side in BOX]}
+        attributes = {"decisions": _as_objects(row["decisions"]), "box": [row[side] for side in BOX]}
         one = {"label": row["identity"], "bounding_box": box, "attributes": attributes}
         labels.setdefault(row["image_id"], []).append(one)
     return {"classes": None, "labels": labels}
@@ -170,8 +202,11 @@ def _read_csv(source: Path) -> Iterator[Said]:
         where = f"{source.name} row {number}"
         if row["verdict"]:
             box = _box([row[side] for side in BOX], where)
-            reason, reviewer = row.get("reason") or None, row.get("reviewer") or None
-            yield Said(where, row["identity"], row["image_id"], box, row["step"], row["verdict"], reason, reviewer)
+            given = {name: row.get(name) or None for name in SAID}
+            labels = _labels(given["labels"], where)
+            joint = _flag(given["joint"], where)
+            fields = given | {"labels": labels, "joint": joint}
+            yield Said(where, row["identity"], row["image_id"], box, **fields)
 
 
 def _read_labels(source: Path, format: str) -> Iterator[Said]:
@@ -185,7 +220,7 @@ def _read_labels(source: Path, format: str) -> Iterator[Said]:
     for where, identity, image_id, box, decisions in boxes:
         place = f"{source.name} {where}"
         for text in decisions:
-            yield _from_text(place, identity, image_id, _box(box, place), str(text))
+            yield _from_object(place, identity, image_id, _box(box, place), text)
 
 
 def _coco_boxes(content: dict[str, Any]) -> Iterator[tuple[str, str, str, Any, Iterable[Any]]]:
@@ -204,12 +239,30 @@ def _fiftyone_boxes(content: dict[str, Any]) -> Iterator[tuple[str, str, str, An
             yield where, one["label"], Path(image_id).stem, attributes["box"], attributes.get("decisions") or ()
 
 
-def _from_text(where: str, identity: str, image_id: str, box: tuple[int, int, int, int], text: str) -> Said:
-    parts = text.split()
+def _from_object(where: str, identity: str, image_id: str, box: tuple[int, int, int, int], given: Any) -> Said:
+    if isinstance(given, dict):
+        if unknown := given.keys() - set(SAID):
+            raise bad_value(f"{where}: decisions", min(unknown), ", ".join(SAID))
+        fields = {name: given.get(name) for name in SAID} | {"joint": given.get("joint", False)}
+        return Said(where, identity, image_id, box, **fields)
+    parts = str(given).split()
     if len(parts) not in (3, 4):
-        raise bad_value(f"{where}: decisions", text, "REVIEWER STEP VERDICT, and a reason after reject")
+        raise bad_value(f"{where}: decisions", str(given), "REVIEWER STEP VERDICT, and a reason after reject")
     reviewer, step, verdict = parts[:3]
     return Said(where, identity, image_id, box, step, verdict, parts[3] if len(parts) == 4 else None, reviewer)
+
+
+def _labels(text: str | None, where: str) -> dict[str, Any] | None:
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        raise bad_value(f"{where}: labels", text, 'as JSON, such as {"age": "Old"}') from None
+
+
+def _flag(text: str | None, where: str) -> bool:
+    if text is None or text.lower() in ("true", "false"):
+        return text is not None and text.lower() == "true"
+    raise bad_value(f"{where}: joint", text, "true, false, or nothing")
 
 
 def _box(values: Any, where: str) -> tuple[int, int, int, int]:
@@ -224,7 +277,8 @@ def _decision(said: Said, reviewer: str | None) -> Decision:
     name = said.reviewer or reviewer
     if name is None:
         raise BadInput(f"{said.where}: no reviewer; name one with --reviewer")
-    fields = said._asdict() | {"reviewer": checked_reviewer(name), "time": datetime.now(UTC).isoformat()}
+    time = said.time or datetime.now(UTC).isoformat()
+    fields = said._asdict() | {"reviewer": checked_reviewer(name, sits=True), "time": time}
     fields.pop("where")
     try:
         return Decision.model_validate_json(json.dumps(fields))
@@ -232,27 +286,6 @@ def _decision(said: Said, reviewer: str | None) -> Decision:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"{said.where}: {key} {first['msg'].removeprefix('Value error, ')}") from None
-
-
-def _not_standing(
-    decisions: list[Decision], places: list[str], material: Material, *, box_iou: float
-) -> list[Decision]:
-    if not decisions:
-        return []
-    rows = [
-        {"number": number, "identity": one.identity, "image_id": one.image_id, **dict(zip(BOX, one.box, strict=True))}
-        | {"step": str(one.step), "verdict": str(one.verdict), "reason": one.reason and str(one.reason)}
-        | {"reviewer": one.reviewer}
-        for number, one in enumerate(decisions)
-    ]
-    given = pl.DataFrame(rows, schema_overrides={"reason": pl.String}, infer_schema_length=None)
-    met = matching.match(given, material.faces, box_iou=box_iou)
-    if not (lost := met.filter(pl.col("face_id").is_null())).is_empty():
-        where = places[lost["number"][0]]
-        raise BadInput(f"{where}: meets no face ({lost.height} such decisions); is it from this data set?")
-    standing = material.votes.filter(~pl.col("joint"))
-    key = ["reviewer", *FACE, "step", "verdict", "reason"]
-    return [decisions[number] for number in met.join(standing, on=key, how="anti", nulls_equal=True)["number"].sort()]
 
 
 def _text(source: Path) -> str:

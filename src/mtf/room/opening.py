@@ -10,8 +10,9 @@ from mtf.fingerprint import fingerprint
 from mtf.params import Params
 from mtf.review import consensus, ledger
 from mtf.room import embeddings, faces
-from mtf.room.desk import Desk, Plan
+from mtf.room.desk import Desk
 from mtf.room.material import Material
+from mtf.room.page import Plan
 from mtf.room.plan import PAGE_FACES, JointPlan, ReviewPlan
 from mtf.workspace import Workspace
 

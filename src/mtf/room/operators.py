@@ -13,9 +13,10 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from mtf.errors import MtfError
-from mtf.room.desk import Desk, Page
+from mtf.room.desk import Desk
 from mtf.room.material import Key
 from mtf.room.opened import room
+from mtf.room.page import Page
 from mtf.room.queue import STEPS
 from mtf.room.samples import TITLES, sample_id
 from mtf.tables import REVIEW_REASONS, Step

@@ -7,8 +7,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mtf.room import triage
-from mtf.room.desk import NOTHING_LEFT, Page
 from mtf.room.material import Key, Material
+from mtf.room.page import NOTHING_LEFT, Page
 from mtf.room.queue import (
     DONE,
     DUPLICATE,

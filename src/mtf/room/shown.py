@@ -9,8 +9,9 @@ import numpy as np
 import polars as pl
 
 from mtf.room import samples
-from mtf.room.desk import Desk, Page
+from mtf.room.desk import Desk
 from mtf.room.material import Key, Material
+from mtf.room.page import Page
 from mtf.room.plan import standing
 from mtf.room.queue import NOTHING
 from mtf.tables import Step
@@ -110,14 +111,14 @@ def _panel(desk: Desk, material: Material, rows: np.ndarray) -> pl.DataFrame:
     is told only to those who had their say at that step, and to the joint session; the words to that alone.
     """
     conflict = pl.col("outcome") == "conflict"
-    split = material.conflicts_by_row.filter(pl.col("row").is_in(rows)).with_columns(
+    split = material.conflicts_by_row.filter(pl.col("row").is_in(pl.lit(pl.Series(rows)).implode())).with_columns(
         panel=pl.when(conflict).then(pl.lit("conflict")).otherwise(pl.lit("split"))
     )
     if desk.joint:
         return split.group_by("row", maintain_order=True).agg(
             pl.col("panel").first(), panel_said=pl.col("detail").str.join("; ")
         )
-    undecided = material.undecided_by_row.filter(pl.col("row").is_in(rows))
+    undecided = material.undecided_by_row.filter(pl.col("row").is_in(pl.lit(pl.Series(rows)).implode()))
     waiting = pl.concat([split.select("row", "place", "panel"), undecided])
     said = desk.said.words[waiting["row"], waiting["place"]] != NOTHING
     first = waiting.filter(said).sort("place", maintain_order=True).unique("row", keep="first")

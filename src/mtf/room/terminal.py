@@ -10,10 +10,11 @@ import numpy as np
 
 from mtf.errors import BadInput
 from mtf.params import Params
-from mtf.room.desk import Desk, Page
+from mtf.room.desk import Desk
 from mtf.room.material import Key, Material
 from mtf.room.media import Pictures
 from mtf.room.opening import desk_of, material_of
+from mtf.room.page import Page
 from mtf.room.queue import STEPS
 from mtf.tables import REVIEW_REASONS
 from mtf.workspace import Workspace

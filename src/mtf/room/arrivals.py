@@ -1,0 +1,56 @@
+"""Decisions that arrive from elsewhere, beside what the ledger says: what it has already, and what it has outgrown."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from mtf.errors import BadInput
+from mtf.review import matching
+from mtf.review.decision import Decision, Verdict
+from mtf.review.lines import SCHEMA
+from mtf.room.material import Material
+from mtf.room.queue import FACE
+
+_BOX = ("x", "y", "width", "height")
+
+
+def met(decisions: list[Decision], places: list[str], material: Material, *, box_iou: float) -> pl.DataFrame:
+    """The decisions, by number, with the faces they meet. Raises BadInput where one meets none."""
+    rows = [
+        {"number": number, "identity": one.identity, "image_id": one.image_id, **dict(zip(_BOX, one.box, strict=True))}
+        | {"step": str(one.step), "verdict": str(one.verdict), "reason": one.reason and str(one.reason)}
+        | {"reviewer": one.reviewer, "joint": one.joint, "time": one.time}
+        | {"labels": [{"column": column, "label": label} for column, label in sorted((one.labels or {}).items())]}
+        for number, one in enumerate(decisions)
+    ]
+    names = ("identity", "image_id", *_BOX, "step", "verdict", "reason", "reviewer", "joint", "time", "labels")
+    given = pl.DataFrame(rows, schema={"number": pl.Int64, **{name: SCHEMA[name] for name in names}})
+    found = matching.match(given, material.faces, box_iou=box_iou)
+    if not (lost := found.filter(pl.col("face_id").is_null())).is_empty():
+        where = places[lost["number"][0]]
+        raise BadInput(f"{where}: meets no face ({lost.height} such decisions); is it from this data set?")
+    return found
+
+
+def standing(met: pl.DataFrame, material: Material) -> pl.Series:
+    """Whether each decision is what the ledger says: the same verdict and reason, or the same labels."""
+    key = ["reviewer", "joint", *FACE, "step", "verdict", "reason"]
+    verdicts = met.join(material.votes, on=key, how="semi", nulls_equal=True)["number"]
+    each = met.filter(pl.col("labels").list.len() > 0).explode("labels").unnest("labels")
+    other = each.join(material.corrections, on=["reviewer", "joint", *FACE, "column", "label"], how="anti")["number"]
+    is_label = pl.col("verdict") == str(Verdict.LABEL)
+    numbers, labelled = met["number"], met.select(is_label).to_series()
+    return (labelled & ~numbers.is_in(other.to_list())) | (~labelled & numbers.is_in(verdicts.to_list()))
+
+
+def older(met: pl.DataFrame, material: Material) -> pl.Series:
+    """Whether the ledger has a word on the same thing that is as new: a verdict, a label, or the undoing of either."""
+    desk = ["reviewer", "joint", *FACE, "step"]
+    is_label = pl.col("verdict") == str(Verdict.LABEL)
+    lines = material.matched.filter(pl.col("face_id").is_not_null())
+    undone = lines.filter(pl.col("verdict") == str(Verdict.UNDO)).select(*desk, "time")
+    both = [undone.with_columns(is_label=pl.lit(value)) for value in (True, False)]
+    said = lines.filter(pl.col("verdict") != str(Verdict.UNDO)).select(*desk, "time", is_label=is_label)
+    last = pl.concat([said, *both], how="diagonal").group_by(*desk, "is_label").agg(last=pl.col("time").max())
+    joined = met.with_columns(is_label=is_label).join(last, on=[*desk, "is_label"], how="left", maintain_order="left")
+    return joined.select((pl.col("last") >= pl.col("time")).fill_null(value=False)).to_series()
