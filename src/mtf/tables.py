@@ -67,10 +67,11 @@ class Detected(StrEnum):
 
 
 class Step(StrEnum):
-    """The steps of the funnel, in their order (MTF, section 3.2); the first two are ours."""
+    """The steps of the funnel, in their order (MTF, section 3.2); the first three are ours."""
 
     TAKEDOWN = "takedown"
     LICENSE = "license"
+    ONE_PERSON = "one_person"
     FACE = "face"
     IDENTITY = "identity"
     QUALITY = "quality"
@@ -89,6 +90,7 @@ class Reason(StrEnum):
     NOT_PERMITTED = "license_not_permitted"
     CONTRADICTION = "license_contradiction"
     EVIDENCE_TOO_OLD = "evidence_too_old"
+    SEVERAL_PEOPLE = "several_people"
     NOT_A_FACE = "not_a_face"
     PARTIAL_FACE = "partial_face"
     WRONG_PERSON = "wrong_person"

@@ -320,6 +320,24 @@ def test_the_non_curated_flavour_takes_all_legal_crops_of_identities_that_have_e
     assert _why(workspace, few[0])[:2] == ("enough_images", "too_few_images")
 
 
+@pytest.mark.parametrize("flavour", ["non_curated", "screened"])
+def test_a_shot_that_is_listed_for_several_people_is_nobodys_until_the_panel_accepts_it(tmp_path, flavour):
+    group = {"across_group": face_id("shot")}
+    anns = [Face("shot", identity=name, screening=group) for name in ("ann", "bob")]
+    others = [Face(f"{name} {number}", identity=name) for name in ("ann", "bob") for number in range(5)]
+    workspace = _run(tmp_path / "open", [*anns, *others], [], curate={"flavour": flavour})
+    assert _kept(workspace) == _kept(workspace, "non_curated") == _ids(*others)
+    rows = _read(workspace, "exclusions").select("identity", "step", "reason", "decided_by", "detail").rows()
+    why = ("one_person", "several_people", "automatic", f"group {face_id('shot')} has faces of several people")
+    assert rows == [("ann", *why), ("bob", *why)]
+
+    said = anns[0].by_all(Verdict.ACCEPT, Step.IDENTITY) + anns[1].by_all(Reason.WRONG_PERSON, Step.IDENTITY)
+    workspace = _run(tmp_path / "said", [*anns, *others], said, curate={"flavour": flavour})
+    kept = _read(workspace, "non_curated").filter(face_id=face_id("shot"))["identity"].to_list()
+    assert kept == ["ann"]
+    assert _read(workspace, "curated").filter(face_id=face_id("shot"))["identity"].to_list() == ["ann"]
+
+
 def test_people_have_no_say_in_the_non_curated_flavour(tmp_path):
     said = GOOD[0].by_all(Reason.NOT_A_FACE, Step.FACE) + _labelled(GOOD[1], "Old", *PANEL)
     workspace = _run(tmp_path, GOOD, said, curate={"flavour": "non_curated"})

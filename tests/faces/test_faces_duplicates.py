@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mtf.faces import cut, duplicates, embed, hashes, identity, quality
+from mtf.faces import cut, duplicates, embed, hashes, identity, neighbours, quality
 from mtf.faces.box import Box
 from mtf.params import Crop, Screen
 
@@ -84,6 +84,40 @@ def test_across_people_equal_crops_are_a_group_whatever_else():
         Screen(hash_distance=0, embedding_distance=0.0),
     )
     assert duplicates.named(labels, list("abc")) == ["a", "a", None]
+
+
+def test_across_people_the_same_shot_is_known_by_its_embedding_where_its_hash_is_another():
+    people = np.array(["ann", "bob", "cid"])
+    hash_values = np.array([0, 2**32 - 1, 2**64 - 1], np.uint64)
+    embeddings = vectors_of([0.0, 0.02, 1.0])
+    screen = Screen(hash_distance=4, embedding_distance=0.01)
+    labels = duplicates.across_groups(people, ["x", "y", "z"], hash_values, embeddings, screen)
+    assert duplicates.named(labels, list("abc")) == ["a", "a", None]
+
+
+def scattered(people: int, shots: int, repeats: int) -> np.ndarray:
+    """Unit vectors of made-up people, clustered as real ones are; the last `repeats` are near to as many others."""
+    rng = np.random.default_rng(7)
+    centres = rng.normal(size=(people, 1, 64)) * np.linspace(2, 0.2, 64)
+    vectors = (centres + rng.normal(size=(people, shots, 64)) * 0.6).reshape(-1, 64)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    again = vectors[:repeats] + rng.normal(size=(repeats, 64)) * rng.uniform(0, 0.03, (repeats, 1))
+    both = np.concatenate([vectors, again])
+    return (both / np.linalg.norm(both, axis=1, keepdims=True)).astype(np.float16)
+
+
+@pytest.mark.parametrize("few", [neighbours.FEW, 10**6])
+def test_near_embeddings_are_found_among_many_without_comparing_all(monkeypatch, few):
+    monkeypatch.setattr(neighbours, "FEW", few)
+    embeddings = scattered(900, 10, 600)
+    apart = embed.distances(embeddings, embeddings)
+    wanted = set(zip(*np.nonzero(np.triu(apart <= 0.04, 1)), strict=True))
+    proposed = set(
+        zip(*map(np.concatenate, zip(*neighbours.near_edges(embeddings, distance=0.04), strict=True)), strict=True)
+    )
+    assert len(wanted) > 500
+    assert len(wanted & proposed) >= 0.995 * len(wanted)
+    assert all(first < second and apart[first, second] < 0.055 for first, second in proposed)
 
 
 def test_the_odd_one_out_lies_farthest_from_its_identitys_middle():

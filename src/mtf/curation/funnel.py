@@ -48,6 +48,28 @@ class Licensed:
 
 
 @dataclass(frozen=True)
+class OnePerson:
+    """Where no people look: its shot is not listed for another person, too, or the panel `accepted` it as this one's.
+
+    The same shot under two names is wrong under one of them at least, and a machine cannot tell which. `accepted`
+    has the columns identity and face_id.
+    """
+
+    accepted: pl.DataFrame
+    step: ClassVar[Step] = Step.ONE_PERSON
+
+    def judge(self, faces: pl.DataFrame) -> pl.DataFrame:
+        said = self.accepted.select(*FACE, is_said=pl.lit(value=True))
+        joined = faces.join(said, on=FACE, how="left", maintain_order="left")
+        is_doubtful = pl.col("across_group").is_not_null() & pl.col("is_said").is_null()
+        return joined.drop("is_said").with_columns(
+            reason=joined.select(pl.when(is_doubtful).then(pl.lit(Reason.SEVERAL_PEOPLE.value))).to_series(),
+            decided_by=pl.lit(AUTOMATIC),
+            detail=pl.format("group {} has faces of several people", "across_group"),
+        )
+
+
+@dataclass(frozen=True)
 class Reviewed:
     """The panel accepts it. Without a majority it is held back, as undecided or as a conflict."""
 
@@ -173,13 +195,21 @@ class EnoughImages:
 LEGAL: list[FunnelStep] = [NotTakenDown(), Licensed()]
 
 
-def steps(params: Params) -> list[FunnelStep]:
-    """The funnel of the flavour that `params.curate` chooses; the legal steps hold for each."""
+def automatic(accepted: pl.DataFrame) -> list[FunnelStep]:
+    """What every crop has to pass of which no person has judged anything; `accepted` is as for `OnePerson`."""
+    return [*LEGAL, OnePerson(accepted)]
+
+
+def steps(params: Params, *, accepted: pl.DataFrame) -> list[FunnelStep]:
+    """The funnel of the flavour that `params.curate` chooses; the legal steps hold for each.
+
+    `accepted` are the faces (identity, face_id) that the panel accepted as their person's.
+    """
     enough = EnoughImages(params.curate.min_images_per_identity)
     if params.curate.flavour == "non_curated":
-        return [*LEGAL, enough]
+        return [*automatic(accepted), enough]
     if params.curate.flavour == "screened":
-        return [*LEGAL, *screened.steps(params.curate.screened), enough]
+        return [*automatic(accepted), *screened.steps(params.curate.screened), enough]
     reviewers = params.curate.reviewers
     return [
         *LEGAL,

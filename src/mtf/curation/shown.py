@@ -11,6 +11,7 @@ TITLES = {
     "cropped": "faces cropped",
     "takedown": "not taken down",
     "license": "license permitted",
+    "one_person": "listed for one person alone",
     "face": "a whole human face",
     "identity": "the right person",
     "quality": "unobstructed, natural, sharp",

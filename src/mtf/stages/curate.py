@@ -35,17 +35,23 @@ class Heard:
     verdicts: pl.DataFrame
     label_verdicts: pl.DataFrame
 
+    @property
+    def accepted(self) -> pl.DataFrame:
+        """The faces that the panel accepted as their person's: identity and face_id."""
+        is_accepted = (pl.col("step") == Step.IDENTITY) & (pl.col("outcome") == consensus.Outcome.ACCEPT)
+        return self.verdicts.filter(is_accepted).select(material.FACE)
+
 
 def run(workspace: Workspace, params: Params) -> None:
     """Write curated, non_curated and exclusions. Raises BadInput and ContractViolated as the tables' readers do."""
     faces, images = _gathered(workspace, params)
     heard = _heard(workspace, params, faces)
-    legal = funnel.run(faces, funnel.LEGAL)
+    automatic = funnel.run(faces, funnel.automatic(heard.accepted)).kept
     with_people = material.with_verdicts(
         faces, verdicts=heard.verdicts, label_verdicts=heard.label_verdicts, columns=list(params.attributes)
     )
-    result = funnel.run(with_people if _is_curated(params) else faces, funnel.steps(params))
-    non_curated = legal.kept.with_columns(decided_by=pl.lit(AUTOMATIC), duplicate_group=inseparable(legal.kept))
+    result = funnel.run(with_people if _is_curated(params) else faces, funnel.steps(params, accepted=heard.accepted))
+    non_curated = automatic.with_columns(decided_by=pl.lit(AUTOMATIC), duplicate_group=inseparable(automatic))
     _write_tables(workspace, params, _decided(result.kept, heard, params), non_curated, result.exclusions)
     metrics = _metrics(images, faces, result, non_curated, heard, params)
     atomic.write_json(workspace.metrics("curate"), metrics)
