@@ -32,14 +32,17 @@ def load(workspace: Workspace, params: Params, *, today: date) -> pl.DataFrame:
     """The faces worth a look: not taken down, and of a license that the policy permits (as of `today`).
 
     Columns: those of `tables.FACES`; `name` and the labels of the roster; those of MEASURES that screening made;
-    `duplicate_group` and `proposed_keeper`; `url`, `page_url`, `title`, `license`, `creator`; `image_offset` and
-    `image_size_bytes`, the picture's place in its crawl shard. What a stage has not made yet is null or missing.
+    `duplicate_group` and `proposed_keeper`; `contradicts` and `contradiction`, where the label classifier doubts
+    labels of the roster, in words and how sure it is (0 to 1; 0 where it does not); `url`, `page_url`, `title`,
+    `license`, `creator`; `image_offset` and `image_size_bytes`, the picture's place in its crawl shard. What a
+    stage has not made yet is null or missing.
     """
     faces = tables.read(tables.FACES, workspace.table("crop", "faces"))
     faces = _with_measures(faces, workspace)
     faces = _with_sources(faces, workspace, params, today)
     people = roster.load(workspace.roster, params).select("identity", "name", *params.attributes)
     faces = faces.join(people, on="identity", how="inner", maintain_order="left")
+    faces = _with_contradictions(faces, workspace)
     faces = _not_taken_down(faces, takedowns.load(workspace.takedowns))
     return with_keepers(faces).sort(FACE)
 
@@ -70,6 +73,23 @@ def _with_sources(faces: pl.DataFrame, workspace: Workspace, params: Params, tod
     judged = recorded.with_columns(policy.judge(recorded, params.licenses, today=today).alias("forbidden"))
     permitted = judged.filter(pl.col("forbidden").is_null()).select(*IMAGE, "license", "creator")
     return faces.join(permitted, on=IMAGE, how="inner", maintain_order="left")
+
+
+def _with_contradictions(faces: pl.DataFrame, workspace: Workspace) -> pl.DataFrame:
+    path = workspace.table("label", "hints")
+    if not path.is_file():
+        return faces.with_columns(contradicts=pl.lit(None, pl.String), contradiction=pl.lit(0.0))
+    text = pl.format(
+        "{}: {} on the roster, {} predicted ({})",
+        "attribute",
+        "roster_label",
+        "predicted",
+        pl.col("confidence").round(2).cast(pl.Float64).round(2),
+    )
+    by_face = tables.read(tables.HINTS, path).sort(*FACE, "attribute").group_by(FACE, maintain_order=True)
+    hints = by_face.agg(contradicts=text.str.join("; "), contradiction=pl.col("confidence").max().cast(pl.Float64))
+    joined = faces.join(hints, on=FACE, how="left", maintain_order="left")
+    return joined.with_columns(pl.col("contradiction").fill_null(0.0))
 
 
 def _not_taken_down(faces: pl.DataFrame, requests: takedowns.Takedowns) -> pl.DataFrame:

@@ -36,6 +36,7 @@ MEASURES = (
     "eyes",
     "not_photograph",
     "identity_distance",
+    "contradiction",
 )
 SKEWED = ("size_px", "face_share", "sharpness")
 
@@ -45,7 +46,7 @@ HINTS: dict[Step, dict[str, float]] = {
     Step.IDENTITY: {"identity_distance": -1.0},
     Step.QUALITY: {"eyes": 1.0, "sharpness": 1.0, "not_photograph": -1.0, "clipped_share": -0.5},
     Step.DUPLICATE: {"sharpness": 1.0, "size_px": 1.0, "eyes": 0.5},
-    Step.TASK_FIT: {"identity_distance": -1.0},
+    Step.TASK_FIT: {"identity_distance": -1.0, "contradiction": -1.0},
 }
 
 
