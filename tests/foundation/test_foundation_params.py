@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -126,3 +128,28 @@ def test_a_file_that_is_no_mapping_is_refused_in_one_line(tmp_path: Path, text: 
 def test_ages_fall_into_the_papers_groups(raw: dict[str, Any]) -> None:
     age = params.parse(raw).tasks["age"]
     assert [age.label_of_age(years) for years in (17, 18, 49, 50, 90)] == [None, "Young", "Young", "Old", "Old"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda p: p["licenses"].update(permitted=["BAD"]), "licenses.permitted: 'BAD' is not permitted"),
+        (lambda p: p["release"].update(license="FOO"), "release.license: 'FOO' is not permitted"),
+        (
+            lambda p: p["crawl"].update(sources=[{"kind": "folder", "path": "mine", "license": "BAR"}], web=None),
+            "crawl.sources: mine: license: 'BAR' is not permitted",
+        ),
+    ],
+)
+@pytest.mark.parametrize("stage", ["crawl", "release"])
+def test_a_license_that_is_none_stops_every_stage_before_it_begins(
+    tmp_path: Path, raw: dict[str, Any], change: Callable[[dict[str, Any]], None], says: str, stage: str
+) -> None:
+    change(raw)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+    done = subprocess.run(
+        [sys.executable, "-m", "mtf", stage], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"mtf: params.yaml: {says}; permitted: ") and done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]

@@ -15,10 +15,13 @@ from mtf.workspace import Workspace
 def run_stage(name: str, **options: object) -> None:
     """Run one stage in the project of the current folder."""
     from mtf import params
+    from mtf.licenses import policy
 
     workspace = Workspace.find()
+    settings = params.load(workspace.params)
+    policy.check_all(settings)
     stage = importlib.import_module(f"mtf.stages.{name}")
-    stage.run(workspace, params.load(workspace.params), **options)
+    stage.run(workspace, settings, **options)
 
 
 def add_to(app: typer.Typer) -> None:

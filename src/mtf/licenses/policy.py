@@ -11,13 +11,14 @@ from mtf import params
 from mtf.errors import bad_value
 from mtf.licenses import catalogue
 from mtf.licenses.compatibility import Obligation, conflict, obligations, permitted_release_licenses
-from mtf.licenses.evidence import EVERY_RIGHT, claimed_rights
+from mtf.licenses.evidence import EVERY_RIGHT, claimed_rights, of_data_set
 from mtf.tables import Reason, Stated
 
 __all__ = [
     "Obligation",
     "binding_opt_out",
     "check",
+    "check_all",
     "conflict",
     "distinct",
     "is_permitted",
@@ -34,10 +35,26 @@ _OWN_REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]{1,100}")
 def check(licenses: params.Licenses) -> None:
     """Raises BadInput for an entry of `licenses.permitted` that names no license, before any work is done."""
     for entry in licenses.permitted:
-        if catalogue.get(entry) is None and not _OWN_REFERENCE.fullmatch(entry):
-            meant = catalogue.normalise(entry)
-            hint = f"{meant} (is that meant?)" if meant else "SPDX identifiers of known licenses, or LicenseRef-…"
-            raise bad_value("params.yaml: licenses.permitted", entry, hint)
+        _check_identifier("licenses.permitted", entry)
+
+
+def check_all(settings: params.Params) -> None:
+    """Every license that the parameters name: a stage is not to stop at one after hours of another's work.
+
+    Raises BadInput with the key, the value and what is permitted.
+    """
+    check(settings.licenses)
+    _check_identifier("release.license", settings.release.license)
+    for source in settings.crawl.sources:
+        if isinstance(source, params.FolderSource):
+            of_data_set(source.license, where=f"params.yaml: crawl.sources: {source.path}: license")
+
+
+def _check_identifier(key: str, entry: str) -> None:
+    if catalogue.get(entry) is None and not _OWN_REFERENCE.fullmatch(entry):
+        meant = catalogue.normalise(entry)
+        hint = f"{meant} (is that meant?)" if meant else "SPDX identifiers of known licenses, or LicenseRef-…"
+        raise bad_value(f"params.yaml: {key}", entry, hint)
 
 
 def judge(evidence: pl.DataFrame, licenses: params.Licenses, *, today: date) -> pl.Series:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from mtf import engine, params
 from mtf.errors import MtfError
+from mtf.licenses import policy
 from mtf.room import database
 from mtf.workspace import Workspace
 
@@ -90,7 +91,9 @@ def _mongodb() -> Finding:
 
 def _project(workspace: Workspace) -> Iterator[Finding]:
     try:
-        project = params.load(workspace.params).project
+        settings = params.load(workspace.params)
+        policy.check_all(settings)
+        project = settings.project
         yield Finding("params.yaml", "good", f"{project.name}: {project.title}")
     except MtfError as error:
         yield Finding("params.yaml", "wrong", str(error))
