@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from mtf.crawl.failure import Failed, is_retriable
 from mtf.crawl.fetch import ROBOT, Answer, Fetcher
@@ -17,13 +19,14 @@ from mtf.tables import Fetched
 
 MAX_PAGE_BYTES = 4 * 2**20
 _HTML = ("text/html", "application/xhtml+xml")
+_START = re.compile(r"/?(?:(?:index|default|home)(?:\.\w{2,5})?)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """What a page's address answered. `compressed` (gzip) is None, and `detail` says why, where nothing was read.
 
-    `url` is None where no page is known.
+    `url` is None where no page is known; `answered_by` is the address that redirects led to.
     `opt_outs` are those of its site; those of its headers and its markup come with what is stated there.
     """
 
@@ -35,13 +38,15 @@ class Page:
     sha256: str | None = None
     detail: str | None = None
     opt_outs: tuple[str, ...] = ()
+    answered_by: str | None = None
 
     def statement(self, picture_url: str) -> evidence.Statement:
         """What the page says of one picture's license."""
         if self.compressed is None or self.url is None:
             return evidence.Statement(opt_out=optouts.of_headers(self.headers, agent=ROBOT))
         body = gzip.decompress(self.compressed())
-        return evidence.read_page(body, page_url=self.url, picture_url=picture_url, headers=self.headers, agent=ROBOT)
+        here = self.answered_by or self.url
+        return evidence.read_page(body, page_url=here, picture_url=picture_url, headers=self.headers, agent=ROBOT)
 
     @property
     def is_retriable(self) -> bool:
@@ -77,8 +82,8 @@ class Pages:
             return Page(url, now, failure.http_status, detail=f"{failure.outcome}: {failure.detail}")
         headers = tuple(answer.headers.items())
         opt_outs = await self._reservations.of_robots(url) + await self._reservations.of_site(answer.url, headers)
-        page = Page(url, now, answer.status, headers, opt_outs=tuple(opt_outs))
-        if unreadable := _unreadable(answer):
+        page = Page(url, now, answer.status, headers, opt_outs=tuple(opt_outs), answered_by=answer.url)
+        if unreadable := _unreadable(answer) or _elsewhere(url, answer):
             return replace(page, detail=unreadable)
         compressed = self._spool.add(await asyncio.to_thread(gzip.compress, answer.body, mtime=0))
         return replace(page, compressed=compressed, sha256=hashlib.sha256(answer.body).hexdigest())
@@ -89,3 +94,9 @@ def _unreadable(answer: Answer) -> str | None:
         return f"{Fetched.HTTP_ERROR}: status {answer.status}"
     media_type = answer.headers.get("Content-Type", _HTML[0]).partition(";")[0].strip().lower()
     return None if media_type in _HTML else f"not an HTML page: {media_type[:80]!r}"
+
+
+def _elsewhere(url: str, answer: Answer) -> str | None:
+    """A page that is gone often leads to a site's start page, whose license speaks of the site, not of the picture."""
+    is_start, was_start = (bool(_START.fullmatch(urlsplit(each).path)) for each in (answer.url, url))
+    return f"redirected to the start page {answer.url}"[:300] if is_start and not was_start else None

@@ -40,6 +40,7 @@ _RESPONSES: dict[str, Any] = {
     "page_detail": pl.String,
     "page_sha256": pl.String,
     "page_opt_outs": pl.String,
+    "page_answered_by": pl.String,
     "page_fetched_at": tables.UTC,
     "content_hash": pl.UInt64,
 }
@@ -176,6 +177,7 @@ def _response_row(picture: Picture) -> dict[str, Any]:
         "page_detail": page.detail,
         "page_sha256": page.sha256,
         "page_opt_outs": json.dumps(page.opt_outs),
+        "page_answered_by": page.answered_by,
         "page_fetched_at": page.fetched_at,
         "content_hash": picture.content_hash,
     }
@@ -219,6 +221,7 @@ def _page(path: Path, members: dict[str, tuple[int, int]], row: dict[str, Any]) 
         sha256=row["page_sha256"],
         detail=row["page_detail"],
         opt_outs=tuple(json.loads(row["page_opt_outs"])),
+        answered_by=row.get("page_answered_by"),
     )
 
 
