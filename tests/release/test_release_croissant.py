@@ -6,9 +6,11 @@ import io
 import json
 from pathlib import Path
 
+import made_project
 import mlcroissant as mlc
 import polars as pl
 import pytest
+from made_project import made_params
 from PIL import Image, ImageChops
 
 from mtf.workspace import Workspace
@@ -75,3 +77,72 @@ def test_its_checksum_is_that_of_the_table(document: dict, data_set: Workspace):
 def test_nothing_that_nobody_said_is_in_it(document: dict):
     assert not {"citeAs", "datePublished", "publisher", "creator", "rai:dataSocialImpact"} & document.keys()
     assert Path(document["distribution"][0]["contentUrl"]) == Path("metadata.parquet")
+
+
+def test_labels_are_marked_as_labels_and_the_split_as_a_split(document: dict):
+    fields = {field["name"]: field["dataType"] for field in document["recordSet"][1]["field"]}
+    for label in ("race", "gender", "age", "identity"):
+        assert fields[f"labelled_pictures/{label}"] == ["sc:Text", "cr:Label"]
+    assert fields["labelled_pictures/license"] == "sc:Text"
+    faces = {field["name"]: field["dataType"] for field in document["recordSet"][0]["field"]}
+    assert faces["faces/split"] == ["sc:Text", "cr:Split"]
+
+
+def test_a_mail_address_is_no_page_of_the_data_set(project: Workspace):
+    made_project.release(project, made_params(project={"contact": "mailto:made-up@example.org"}))
+    described = read(project)
+    assert "url" not in described
+    assert described["rai:dataReleaseMaintenancePlan"].endswith("mailto:made-up@example.org")
+    assert not mlc.Dataset(jsonld=str(project.stage("release") / "croissant.json")).metadata.ctx.issues.errors
+
+
+def test_pictures_are_found_at_every_depth(document: dict):
+    assert document["distribution"][1]["includes"] == "multi_task/**/*.jpg"
+
+
+def test_what_nobody_reviewed_is_not_said_to_be_reviewed(project: Workspace):
+    made_project.release(project, made_params(curate={"flavour": "non_curated"}))
+    described = read(project)
+    assert described["description"] == (
+        "Made-up people: 15 licensed face images of 3 people, which no person has reviewed, "
+        "labelled by race, gender, age, identity."
+    )
+    assert described["rai:dataAnnotationProtocol"] == (
+        "Labels come from the roster; nobody has compared them with the pictures."
+    )
+    assert not {"rai:annotationsPerItem", "rai:dataAnnotationAnalysis"} & described.keys()
+    assert described["rai:dataCollectionType"] == ["Others"]
+    sheet = (project.stage("release") / "DATASHEET.md").read_text()
+    assert "passed the review" not in sheet and "reviewers judge" not in sheet and "reviewers accepted" not in sheet
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [("bing", "Web Scraping"), ("commons", "Web API"), ("folder", "Others"), ("utkface", "Secondary Data Analysis")],
+)
+def test_how_it_was_collected_follows_from_its_sources(project: Workspace, source: str, kind: str):
+    path = project.table("crawl", "images")
+    pl.read_parquet(path).with_columns(source=pl.lit(source)).write_parquet(path)
+    made_project.release(project, made_params())
+    assert read(project)["rai:dataCollectionType"] == [kind, "Manual Human Curator"]
+    sheet = (project.stage("release") / "DATASHEET.md").read_text()
+    assert ("A crawler that honours the opt-outs" in sheet) == (source in ("bing", "commons"))
+
+
+def test_it_says_under_which_licenses_the_pictures_stand_and_that_these_are_no_consent(document: dict):
+    assert document["rai:dataCollection"].endswith("Licenses of the published pictures: 15 CC-BY-4.0.")
+    assert "is not the consent of the person in it" in document["rai:personalSensitiveInformation"][-1]
+
+
+def test_a_release_of_the_non_curated_set_alone_is_described_too(project: Workspace):
+    made_project.release(project, made_params(release={"variants": ["non_curated"]}))
+    root = project.stage("release")
+    data = mlc.Dataset(jsonld=str(root / "croissant.json"))
+    assert len(list(data.records("labelled_pictures"))) == 18
+    described = read(project)
+    assert "18 licensed face images of 3 people, which no person has reviewed" in described["description"]
+    assert [each["name"] for each in described["recordSet"]] == ["faces", "labelled_pictures"]
+
+
+def read(project: Workspace) -> dict:
+    return json.loads((project.stage("release") / "croissant.json").read_text())

@@ -17,7 +17,10 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Question(BaseModel):
-    """One question of "Datasheets for Datasets" (Gebru et al. 2021). `facts` is a template over `Facts`, or absent."""
+    """One question of "Datasheets for Datasets" (Gebru et al. 2021).
+
+    `facts` is a template over `Facts` and `Card`, or absent. An `optional` one may stay without an answer.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,6 +28,7 @@ class Question(BaseModel):
     section: str
     question: str
     facts: str | None = None
+    optional: bool = False
 
 
 class Card(BaseModel):

@@ -32,7 +32,7 @@ def datasheet(facts: Facts, card: Card) -> str:
     """Every question with its answer; those without one are listed first."""
     answered = list(answers(facts, card))
     by_section = [(section, list(group)) for section, group in groupby(answered, key=lambda each: each[0].section)]
-    unanswered = [question for question, answer in answered if answer is None]
+    unanswered = [question for question, answer in answered if answer is None and not question.optional]
     template = _templates().get_template("DATASHEET.md.jinja")
     return template.render(facts=facts, sections=by_section, unanswered=unanswered, missing=missing(card))
 
@@ -41,7 +41,7 @@ def answers(facts: Facts, card: Card) -> Iterator[Answered]:
     """Each question with what the makers say of it, then what the tables say; None where both are silent."""
     for question in questions():
         said = card.answers.get(question.id)
-        counted = _templates().from_string(question.facts or "").render(facts=facts).strip()
+        counted = _templates().from_string(question.facts or "").render(facts=facts, card=card).strip()
         yield question, "\n\n".join(text.strip() for text in (said, counted) if text) or None
 
 
@@ -56,13 +56,17 @@ def _facts_for_templates(facts: Facts, card: Card) -> dict[str, object]:
         "multi_task": MULTI_TASK in variants,
         "single_task": SINGLE_TASK in variants,
         "non_curated": NON_CURATED in variants,
-        "missing": [question.question for question, answer in answers(facts, card) if answer is None],
+        "data_set": bool({MULTI_TASK, SINGLE_TASK} & set(variants)),
+        "missing": [
+            question.question for question, answer in answers(facts, card) if answer is None and not question.optional
+        ],
+        "missing_keys": missing(card),
     }
 
 
 def _header(facts: Facts, card: Card) -> str:
     """The YAML header of the card, as Hugging Face's hub defines it."""
-    total = facts.counts["total"]["images"]
+    total = facts.counts["total"]["images"] or facts.non_curated
     fields = {
         "pretty_name": facts.title,
         "license": facts.params.release.license.lower(),

@@ -6,16 +6,20 @@ reader wants to know: how it was collected, labelled and cut, what is wrong with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 
+from mtf.params import IDENTITY
 from mtf.release.card import Card
 from mtf.release.facts import Facts
 
 NAME = "croissant.json"
 VERSIONS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
-TABLE, PICTURES = "metadata.parquet", "pictures"
+# The table that is described: the data set's, or where there is none the non-curated set's.
+TABLES = ("metadata.parquet", "metadata_non_curated.parquet")
+PICTURES = "pictures"
 Json = dict[str, Any]
 
 _OWN = "arrayShape citeAs column containedIn equivalentProperty extract field fileProperty fileObject fileSet format"
@@ -40,18 +44,25 @@ CONTEXT: Json = {
 }
 
 
-def described(facts: Facts, card: Card, table: pl.DataFrame, *, table_sha256: str, license_urls: list[str]) -> Json:
-    """The JSON-LD document. `table` is the release's metadata; `license_urls`: its own license, then its pictures'."""
+def described(
+    facts: Facts, card: Card, table: pl.DataFrame, *, name: str, table_sha256: str, license_urls: list[str]
+) -> Json:
+    """The JSON-LD document. `table` is the release's metadata, `name` its file among `TABLES`.
+
+    `license_urls` has the release's own license, then those of its pictures.
+    """
+    labels = [*facts.params.attributes, IDENTITY]
+    splits = [_splits()] if "split" in table.columns else []
     document = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "name": facts.params.project.name,
         "alternateName": facts.title,
-        "description": card.description or _description(facts),
+        "description": card.description or _description(facts, table),
         "conformsTo": VERSIONS,
         "version": facts.version,
         "license": license_urls,
-        "url": card.url or facts.params.project.contact,
+        "url": card.url or _page(facts.params.project.contact),
         "creator": [{"@type": "sc:Organization", "name": name} for name in card.creators],
         "publisher": card.publisher and {"@type": "sc:Organization", "name": card.publisher},
         "datePublished": card.published and card.published.isoformat(),
@@ -59,32 +70,43 @@ def described(facts: Facts, card: Card, table: pl.DataFrame, *, table_sha256: st
         "citeAs": card.citation,
         "isLiveDataset": False,
         "keywords": ["faces", *facts.levels],
-        **_responsible(facts, card),
-        "distribution": _distribution(table, table_sha256),
-        "recordSet": [_faces(table), _pictures(table), _splits()],
+        **_responsible(facts, card, table),
+        "distribution": _distribution(table, name, table_sha256),
+        "recordSet": [_faces(table, name, labels), _pictures(table, name, labels), *splits],
     }
     return {key: value for key, value in document.items() if value is not None and value != []}
 
 
-def _description(facts: Facts) -> str:
-    total = facts.counts["total"]
+def _page(contact: str) -> str | None:
+    """An address to visit; a mail address is none."""
+    return contact if contact.startswith(("http://", "https://")) else None
+
+
+def _description(facts: Facts, table: pl.DataFrame) -> str:
+    kind = "licensed" if facts.is_licensed else "partly licensed"
+    review = "reviewed by people" if _is_reviewed(facts, table) else "which no person has reviewed"
     return (
-        f"{facts.title}: {total['images']:,} licensed and reviewed face images of {total['identities']:,} people, "
+        f"{facts.title}: {table.height:,} {kind} face images of {table[IDENTITY].n_unique():,} people, {review}, "
         f"labelled by {', '.join(facts.levels)}."
     )
 
 
-def _responsible(facts: Facts, card: Card) -> Json:
+def _is_reviewed(facts: Facts, table: pl.DataFrame) -> bool:
+    return facts.is_reviewed and "split" in table.columns
+
+
+def _responsible(facts: Facts, card: Card, table: pl.DataFrame) -> Json:
     """The RAI vocabulary, from the tables and, where they are silent, from the card."""
     params = facts.params
     answer = card.answers.get
     return {
         "rai:dataCollection": (
             f"For each person of a roster, {sum(n for _, n in facts.outcomes):,} addresses were found; "
-            f"{facts.images:,} pictures were stored, each with the license that its source states. "
-            f"{facts.without_face:,} held no face; {facts.faces:,} faces were cut out."
+            f"{facts.images:,} pictures were stored, each with what its source states of the license. "
+            f"{facts.without_face:,} held no face; {facts.faces:,} faces were cut out. "
+            f"Licenses of the published pictures: {_in_words(facts.licenses)}."
         ),
-        "rai:dataCollectionType": ["Web Scraping", "Manual Human Curator"],
+        "rai:dataCollectionType": facts.collection,
         "rai:dataCollectionRawData": "; ".join(f"{source}: {count:,} pictures" for source, count in facts.sources),
         "rai:dataCollectionTimeframe": [day for day in (facts.first_fetched, facts.last_fetched) if day],
         "rai:dataCollectionMissingData": "; ".join(
@@ -98,25 +120,37 @@ def _responsible(facts: Facts, card: Card) -> Json:
             f"Published crops are squares resized to {params.release.size_px} × {params.release.size_px} pixels with "
             "Lanczos' filter and written as JPEG without metadata.",
         ],
-        "rai:dataAnnotationProtocol": (
-            "Labels come from the roster and are checked, face by face, against the steps "
-            f"{', '.join(step.step for step in facts.funnel)}; a face that the reviewers do not agree on is held back."
-        ),
-        "rai:annotationsPerItem": str(params.curate.reviewers),
-        "rai:dataAnnotationAnalysis": [f"{step}: {_figures(figures)}" for step, figures in facts.agreement.items()],
+        **_annotation(facts, table),
         "rai:annotatorDemographics": answer("annotators"),
         "rai:machineAnnotationTools": [f"OpenCV Haar cascade {params.crop.cascade}"],
-        "rai:dataBiases": facts.imbalances,
+        "rai:dataBiases": facts.imbalances if "split" in table.columns else [],
         "rai:dataLimitations": answer("limitations"),
         "rai:dataUseCases": answer("intended_uses"),
         "rai:dataSocialImpact": answer("impact"),
         "rai:personalSensitiveInformation": [
             "The pictures show identifiable people, named in the metadata.",
             *(f"The label {column} is given for every picture." for column in params.attributes),
+            "A license from the owner of a picture's copyright is not the consent of the person in it.",
         ],
         "rai:dataReleaseMaintenancePlan": (
             f"{answer('maintenance') or ''} Takedowns and corrections: {params.project.contact}".strip()
         ),
+    }
+
+
+def _annotation(facts: Facts, table: pl.DataFrame) -> Json:
+    """What people did; where nobody looked at the faces, that alone."""
+    if not _is_reviewed(facts, table):
+        return {
+            "rai:dataAnnotationProtocol": "Labels come from the roster; nobody has compared them with the pictures."
+        }
+    return {
+        "rai:dataAnnotationProtocol": (
+            "Labels come from the roster and are checked, face by face, against the steps "
+            f"{', '.join(step.step for step in facts.funnel)}; a face that the reviewers do not agree on is held back."
+        ),
+        "rai:annotationsPerItem": str(facts.params.curate.reviewers),
+        "rai:dataAnnotationAnalysis": [f"{step}: {_figures(figures)}" for step, figures in facts.agreement.items()],
     }
 
 
@@ -130,14 +164,14 @@ def _figures(figures: object) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
 
 
-def _distribution(table: pl.DataFrame, sha256: str) -> list[Json]:
+def _distribution(table: pl.DataFrame, name: str, sha256: str) -> list[Json]:
     return [
         {
             "@type": "cr:FileObject",
-            "@id": TABLE,
-            "name": TABLE,
+            "@id": name,
+            "name": name,
             "description": "One row per face: file, split, labels, license and source.",
-            "contentUrl": TABLE,
+            "contentUrl": name,
             "encodingFormat": "application/x-parquet",
             "sha256": sha256,
         },
@@ -147,7 +181,7 @@ def _distribution(table: pl.DataFrame, sha256: str) -> list[Json]:
             "name": PICTURES,
             "description": "The published crops.",
             "encodingFormat": "image/jpeg",
-            "includes": f"{_root(table)}/*.jpg",
+            "includes": f"{_root(table)}/**/*.jpg",
         },
     ]
 
@@ -158,24 +192,24 @@ def _root(table: pl.DataFrame) -> str:
     return "/".join(parts[0]) if parts else "multi_task"
 
 
-def _faces(table: pl.DataFrame) -> Json:
+def _faces(table: pl.DataFrame, source: str, labels: Sequence[str]) -> Json:
     return {
         "@type": "cr:RecordSet",
         "@id": "faces",
         "name": "faces",
         "description": "The metadata of every published face.",
         "key": {"@id": "faces/file"},
-        "field": [_column("faces", name) for name in table.columns if table.schema[name] == pl.String],
+        "field": [_column("faces", name, source, labels) for name in table.columns if table.schema[name] == pl.String],
     }
 
 
-def _column(record_set: str, name: str) -> Json:
+def _column(record_set: str, name: str, source: str, labels: Sequence[str]) -> Json:
     field = {
         "@type": "cr:Field",
         "@id": f"{record_set}/{name}",
         "name": f"{record_set}/{name}",
-        "dataType": ["sc:Text", "cr:Label"] if name in ("identity", "split") else "sc:Text",
-        "source": {"fileObject": {"@id": TABLE}, "extract": {"column": name}},
+        "dataType": ["sc:Text", "cr:Label"] if name in labels else "sc:Text",
+        "source": {"fileObject": {"@id": source}, "extract": {"column": name}},
     }
     if name == "split":
         field["references"] = {"field": {"@id": "splits/name"}}
@@ -183,9 +217,9 @@ def _column(record_set: str, name: str) -> Json:
     return field
 
 
-def _pictures(table: pl.DataFrame) -> Json:
+def _pictures(table: pl.DataFrame, source: str, labels: Sequence[str]) -> Json:
     """The pixels, joined to the table by the path of the file."""
-    labels = [name for name in table.columns if name not in ("file", "sha256", "split")]
+    columns = [name for name in table.columns if name not in ("file", "sha256", "split")]
     return {
         "@type": "cr:RecordSet",
         "@id": "labelled_pictures",
@@ -203,7 +237,7 @@ def _pictures(table: pl.DataFrame) -> Json:
                     "extract": {"fileProperty": "fullpath"},
                     "transform": {"regex": "(.*)"},
                 },
-                "references": {"fileObject": {"@id": TABLE}, "extract": {"column": "file"}},
+                "references": {"fileObject": {"@id": source}, "extract": {"column": "file"}},
             },
             {
                 "@type": "cr:Field",
@@ -212,7 +246,7 @@ def _pictures(table: pl.DataFrame) -> Json:
                 "dataType": "sc:ImageObject",
                 "source": {"fileSet": {"@id": PICTURES}, "extract": {"fileProperty": "content"}},
             },
-            *(_column("labelled_pictures", name) for name in labels),
+            *(_column("labelled_pictures", name, source, labels) for name in columns),
         ],
     }
 

@@ -14,15 +14,16 @@ from mtf.release.facts import Facts
 
 
 def write(root: Path, facts: Facts, card: Card, *, license_urls: list[str]) -> None:
-    """Write them below `root`, where `metadata.parquet` lies already."""
+    """Write them below `root`, where the tables of metadata lie already."""
     atomic.write_text(root / "README.md", cards.readme(facts, card))
     atomic.write_text(root / "DATASHEET.md", cards.datasheet(facts, card))
     atomic.write_text(root / "LICENSE.txt", cards.license_note(facts))
-    table = root / croissant.TABLE
-    if table.is_file():
+    table = next((root / name for name in croissant.TABLES if (root / name).is_file()), None)
+    if table is not None:
         digest = hashlib.sha256(table.read_bytes()).hexdigest()
+        rows = pl.read_parquet(table)
         described = croissant.described(
-            facts, card, pl.read_parquet(table), table_sha256=digest, license_urls=license_urls
+            facts, card, rows, name=table.name, table_sha256=digest, license_urls=license_urls
         )
         atomic.write_json(root / croissant.NAME, described)
 

@@ -13,6 +13,16 @@ from mtf.release.distribution import Distribution, distribution
 from mtf.tables import SPLITS, Detected, Fetched, Step
 
 Counted = list[tuple[str, int]]
+NONE_STATED = "none stated"
+SEARCHED, ASKED, OWN, REUSED = "Web Scraping", "Web API", "Others", "Secondary Data Analysis"
+_COLLECTED = {
+    "bing": SEARCHED,
+    "google": SEARCHED,
+    "openverse": ASKED,
+    "commons": ASKED,
+    "flickr": ASKED,
+    "folder": OWN,
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,26 @@ class Facts:
         return [*self.params.attributes, "identity"]
 
     @property
+    def is_reviewed(self) -> bool:
+        """Whether people judged every face of the data set: those that they did not agree on are held back."""
+        return self.params.curate.flavour == "curated"
+
+    @property
+    def is_licensed(self) -> bool:
+        """Whether a source states a license for every picture."""
+        return NONE_STATED not in dict(self.licenses)
+
+    @property
+    def is_from_the_web(self) -> bool:
+        return any(kind in (SEARCHED, ASKED) for kind in self.collection)
+
+    @property
+    def collection(self) -> list[str]:
+        """How the pictures came, in the words of Croissant's RAI vocabulary."""
+        kinds = dict.fromkeys(_COLLECTED.get(source, REUSED) for source, _ in self.sources)
+        return [*kinds, *(["Manual Human Curator"] if self.is_reviewed else [])]
+
+    @property
     def imbalances(self) -> list[str]:
         """In words: the most and the least frequent label of each task, and pairs of labels that nothing carries."""
         return [*_spreads(self.counts), *_gaps(self.counts)]
@@ -78,7 +108,7 @@ def gather(
         params=params,
         counts=distribution(data, params),
         splits=[(split, data.filter(pl.col("split") == split).height) for split in SPLITS],
-        licenses=tally(data["license"].fill_null("none stated")),
+        licenses=tally((non_curated if data.is_empty() else data)["license"].fill_null(NONE_STATED)),
         sources=tally(images["source"]),
         outcomes=tally(fetches["outcome"]),
         images=images.height,
