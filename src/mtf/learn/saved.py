@@ -17,7 +17,7 @@ from mtf.learn import models, pixels
 
 
 class Card(BaseModel):
-    """What a trained network is, and what it takes."""
+    """What a trained network is, and what it takes. `weights` names the file that it began with, if any."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -32,6 +32,8 @@ class Card(BaseModel):
     best_epoch: int
     best_val_loss: float
     training_images: int
+    weights: str | None = None
+    weights_sha256: str | None = None
 
 
 def save(path: Path, network: nn.Module, card: Card) -> None:

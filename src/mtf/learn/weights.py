@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -17,17 +19,31 @@ from mtf.errors import BadInput, listed
 Weights = dict[str, torch.Tensor]
 
 
+@dataclass(frozen=True)
+class Origin:
+    """The file that a network began with: DVC does not see it, so its digest is what tells two of them apart."""
+
+    weights: str
+    weights_sha256: str
+
+
+def origin(network: str, local: Path | None) -> Origin:
+    """Of the `local` file, or of torchvision's in torch's cache, after `fetch`."""
+    path = local or _cached(_published(network))
+    with path.open("rb") as file:
+        return Origin(path.name, hashlib.file_digest(file, "sha256").hexdigest())
+
+
 def fetch(network: str) -> Weights:
     """torchvision's first ImageNet weights of `network`: what `pretrained=True` meant when the paper was written.
 
     Raises BadInput that says which file to put where, if it is neither in torch's cache nor to be fetched.
     """
-    url = get_model_weights(network)["IMAGENET1K_V1"].url
-    folder = Path(torch.hub.get_dir()) / "checkpoints"
-    file = folder / url.rsplit("/", 1)[1]
+    url = _published(network)
+    file = _cached(url)
     try:
         return torch.hub.load_state_dict_from_url(
-            url, model_dir=str(folder), map_location="cpu", progress=False, check_hash=True, weights_only=True
+            url, model_dir=str(file.parent), map_location="cpu", progress=False, check_hash=True, weights_only=True
         )
     except (URLError, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", error)
@@ -37,6 +53,14 @@ def fetch(network: str) -> Weights:
         ) from None
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise BadInput(f"{file}: damaged ({' '.join(str(error).split())[:120]}); remove it and run again") from None
+
+
+def _published(network: str) -> str:
+    return get_model_weights(network)["IMAGENET1K_V1"].url
+
+
+def _cached(url: str) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
 
 
 def read(path: Path) -> Weights:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -14,15 +14,18 @@ from mtf.workspace import Workspace
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import nn
 
     from mtf.learn.data import Examples
+    from mtf.learn.saved import Card
 
 
 def run(workspace: Workspace, params: Params) -> None:
-    """Writes metrics/evaluate.json, metrics/fairness/models/MODEL/TASK.json, build/evaluate/predictions.parquet, and
-    plots: plots/confusion/MODEL/TASK.csv and plots/fairness/MODEL/TASK.csv.
+    """Writes metrics/evaluate.json, metrics/fairness/models/MODEL/TASK.json, build/evaluate/predictions.parquet, the
+    models' cards as build/evaluate/cards/MODEL/TASK.md, plots/confusion/MODEL/TASK.csv and
+    plots/fairness/MODEL/TASK.csv.
     """
-    from mtf.learn import data, inputs, metrics
+    from mtf.learn import data, inputs, metrics, saved
 
     splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
     pictures = inputs.prepare(
@@ -30,6 +33,7 @@ def run(workspace: Workspace, params: Params) -> None:
     )
     figures: dict[str, dict[str, dict[str, float]]] = {}
     predictions: list[pl.DataFrame] = []
+    cards: dict[tuple[str, str], Card] = {}
     for task in params.train.tasks:
         labels = data.labels_of(params.tasks[task], splits)
         training, test = (
@@ -41,26 +45,28 @@ def run(workspace: Workspace, params: Params) -> None:
             "majority": metrics.majority(test.targets, training.targets, labels=len(labels)),
         }
         for model in params.train.models:
-            probabilities = _probabilities(workspace, test, model=model, task=task, labels=labels)
+            network, cards[model, task] = _load(workspace, test, model=model, task=task, labels=labels)
+            probabilities = saved.probabilities(network, cards[model, task], test.pictures[test.rows])
             predicted = probabilities.argmax(axis=1)
             figures[task][model] = metrics.scores(test.targets, predicted, labels=len(labels))
             predictions.append(_predictions(splits, test, probabilities, model=model, task=task, labels=labels))
             _write_confusion(workspace, predictions[-1], model=model, task=task)
         _print(task, figures[task], images=len(test))
-    _write_fairness(workspace, params, splits, pl.concat(predictions))
+    by_group = _write_fairness(workspace, params, splits, pl.concat(predictions))
+    _write_cards(workspace, params, splits, cards, figures, by_group)
     tables.write(tables.PREDICTIONS, pl.concat(predictions), workspace.table("evaluate", "predictions"))
     atomic.write_json(workspace.metrics("evaluate"), figures)
 
 
-def _probabilities(workspace: Workspace, test: Examples, *, model: str, task: str, labels: list[str]) -> np.ndarray:
-    """(test images, labels). Raises BadInput where the model was trained for other labels or another input."""
+def _load(workspace: Workspace, test: Examples, *, model: str, task: str, labels: list[str]) -> tuple[nn.Module, Card]:
+    """Raises BadInput where the model was trained for other labels or another input."""
     from mtf.learn import saved
 
     path = workspace.stage("models") / model / task / "model.pt"
     network, card = saved.load(path)
     if card.labels != labels or card.input_px != test.pictures.shape[1]:
         raise BadInput(f"{workspace.relative(path)}: trained for other labels or another input size; train it again")
-    return saved.probabilities(network, card, test.pictures[test.rows])
+    return network, card
 
 
 def _predictions(
@@ -84,8 +90,10 @@ def _write_confusion(workspace: Workspace, predictions: pl.DataFrame, *, model: 
     atomic.write_text(workspace.plots("confusion") / model / f"{task}.csv", rows.write_csv())
 
 
-def _write_fairness(workspace: Workspace, params: Params, splits: pl.DataFrame, predictions: pl.DataFrame) -> None:
-    """One file for each model and task: figures by group, and the same to plot."""
+def _write_fairness(
+    workspace: Workspace, params: Params, splits: pl.DataFrame, predictions: pl.DataFrame
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """One file for each model and task: figures by group, and the same to plot. Returns the figures."""
     from mtf.learn import fairness
 
     folders = workspace.root / "metrics" / "fairness" / "models", workspace.plots("fairness")
@@ -94,10 +102,41 @@ def _write_fairness(workspace: Workspace, params: Params, splits: pl.DataFrame, 
         shutil.rmtree(folder, ignore_errors=True)
     attributes = {column: task.labels for column, task in params.attributes.items()}
     wide = predictions.join(splits.select("identity", "face_id", *attributes), on=["identity", "face_id"])
+    found = {}
     for (model, task), part in wide.group_by("model", "task", maintain_order=True):
-        found = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
-        atomic.write_json(workspace.metrics(f"fairness/models/{model}/{task}"), found)
-        atomic.write_text(workspace.plots("fairness") / str(model) / f"{task}.csv", fairness.table(found).write_csv())
+        by_group = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
+        found[str(model), str(task)] = by_group
+        atomic.write_json(workspace.metrics(f"fairness/models/{model}/{task}"), by_group)
+        plotted = workspace.plots("fairness") / str(model) / f"{task}.csv"
+        atomic.write_text(plotted, fairness.table(by_group).write_csv())
+    return found
+
+
+def _write_cards(
+    workspace: Workspace,
+    params: Params,
+    splits: pl.DataFrame,
+    cards: dict[tuple[str, str], Card],
+    figures: dict[str, dict[str, dict[str, float]]],
+    by_group: dict[tuple[str, str], dict[str, Any]],
+) -> None:
+    from mtf.learn import metrics, model_card
+
+    pictures = model_card.Pictures.of(splits, workspace.table("split", "splits"))
+    for (model, task), card in cards.items():
+        rows = {name: figures[task][name] for name in (model, "random_guess", "majority")}
+        measured = model_card.Measured(
+            images=splits.filter(split="test").height,
+            columns=metrics.FIGURES,
+            rows={name: [row[figure] for figure in metrics.FIGURES] for name, row in rows.items()},
+            groups=model_card.Measured.summaries(task, by_group[model, task]),
+            least_n=params.fairness.least_n,
+        )
+        about = model_card.About.of(card, params.train.recipes.get(card.recipe))
+        text = model_card.markdown(
+            about, pictures, release=f"{params.project.title} {params.release.version}", measured=measured
+        )
+        atomic.write_text(workspace.stage("evaluate") / "cards" / model / f"{task}.md", text)
 
 
 def _print(task: str, figures: dict[str, dict[str, float]], *, images: int) -> None:

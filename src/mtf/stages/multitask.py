@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mtf import atomic, tables
+from mtf import tables
 from mtf.errors import BadInput, bad_value
 from mtf.params import PRETRAINED, MultiTask, Params
 from mtf.workspace import Workspace
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
 
 
 def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
-    """Writes build/multitask/WEIGHTING/{model.pt,predictions.parquet}, metrics/multitask/WEIGHTING.json and plots.
+    """Writes build/multitask/WEIGHTING/{model.pt,card.md,predictions.parquet}, metrics/multitask/WEIGHTING.json,
+    metrics/fairness/multitask/WEIGHTING.json and plots.
 
     Raises BadInput for a weighting that params.yaml does not name.
     """
@@ -29,8 +29,9 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
     if weighting not in wanted.weightings:
         known = ", ".join(wanted.weightings)
         raise bad_value("--weighting", weighting, f"params.yaml's multitask.weightings: {known}")
-    from mtf.learn import data, devices, inputs, models, multitask, recipes, train
+    from mtf.learn import data, devices, inputs, model_card, models, multitask, recipes, train, weights
     from mtf.learn import weighting as weightings
+    from mtf.stages import multitask_results
 
     splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
     labels = _labels(params, splits)
@@ -39,14 +40,17 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
     )
     examples = {split: _examples(params, splits, pictures, split, labels) for split in tables.SPLITS}
     recipe = params.train.recipes[wanted.recipe]
+    local = workspace.root / wanted.weights if wanted.weights else None
     network = multitask.start(
         wanted.backbone,
         {task: len(names) for task, names in labels.items()},
         input_px=params.train.input_px,
         seed=params.seed,
-        weights=workspace.root / wanted.weights if wanted.weights else None,
+        weights=local,
     )
-    if recipe.frozen_share and not (wanted.weights or wanted.backbone.endswith(PRETRAINED)):
+    begun = local is not None or wanted.backbone.endswith(PRETRAINED)
+    origin = asdict(weights.origin(models.network_of(wanted.backbone), local)) if begun else {}
+    if recipe.frozen_share and not begun:
         print(
             f"multitask {weighting}: recipe {wanted.recipe} freezes the first layers of {wanted.backbone}, which has "
             "no weights to keep: they stay as they were drawn at random; name a file under multitask.weights"
@@ -62,10 +66,22 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
         curves=workspace.plots("multitask") / weighting / "curves",
         devices=devices.here(params.compute.devices),
     )
-    _save(workspace, params, network, labels, weighting=weighting)
+    _save(workspace, params, network, labels, weighting=weighting, origin=origin)
     predictions = _predict(params, splits, network, examples["test"], labels, weighting=weighting)
     tables.write(tables.PREDICTIONS, predictions, workspace.stage("multitask") / weighting / "predictions.parquet")
-    _report(workspace, params, splits, predictions, labels, weighting=weighting, epochs=fitted.best_epoch)
+    about = model_card.About(
+        network=f"{wanted.backbone} for several tasks, weighed by {weighting}",
+        tasks=labels,
+        input_px=params.train.input_px,
+        recipe=wanted.recipe,
+        settings=model_card.settings(recipe),
+        seed=params.seed,
+        best_epoch=fitted.best_epoch,
+        epochs=fitted.epochs,
+        **origin,
+    )
+    results = multitask_results.Results(splits, predictions, labels, weighting)
+    multitask_results.write(workspace, params, results, about, busy_share=fitted.busy_share)
 
 
 def _wanted(params: Params) -> MultiTask:
@@ -93,7 +109,13 @@ def _examples(
 
 
 def _save(
-    workspace: Workspace, params: Params, network: MultiTaskNetwork, labels: dict[str, list[str]], *, weighting: str
+    workspace: Workspace,
+    params: Params,
+    network: MultiTaskNetwork,
+    labels: dict[str, list[str]],
+    *,
+    weighting: str,
+    origin: dict[str, str],
 ) -> None:
     from mtf.learn import saved
 
@@ -105,6 +127,7 @@ def _save(
         "normalise": params.train.recipes[_wanted(params).recipe].normalise,
         "recipe": _wanted(params).recipe,
         "seed": params.seed,
+        **origin,
     }
     saved.write(workspace.stage("multitask") / weighting / "model.pt", network, card)
 
@@ -137,55 +160,3 @@ def _predict(
             )
         )
     return pl.concat(parts)
-
-
-def _report(
-    workspace: Workspace,
-    params: Params,
-    splits: pl.DataFrame,
-    predictions: pl.DataFrame,
-    labels: dict[str, list[str]],
-    *,
-    weighting: str,
-    epochs: int,
-) -> None:
-    """Figures, the same by group, and confusion matrices at every intersection."""
-    from mtf.learn import fairness, intersections
-
-    own = {task: params.tasks[task].columns for task in labels}
-    attributes = {column: task.labels for column, task in params.attributes.items()}
-    wide = predictions.join(splits.select("identity", "face_id", *attributes), on=["identity", "face_id"])
-    figures: dict[str, Any] = {
-        "best_epoch": epochs,
-        "accuracy": intersections.accuracies(predictions),
-        "by_group": intersections.by_attribute(wide, own, attributes, seed=params.seed),
-    }
-    atomic.write_json(workspace.metrics(f"multitask/{weighting}"), figures)
-    folder = workspace.plots("multitask") / weighting
-    by_task = {}
-    for task, columns in own.items():
-        part = wide.filter(task=task)
-        by_task[task] = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
-        atomic.write_text(folder / "fairness" / f"{task}.csv", fairness.table(by_task[task]).write_csv())
-        others = {name: names for name, names in attributes.items() if name not in columns}
-        _draw(folder / "confusion" / task, intersections.confusions(part, labels[task], others))
-    atomic.write_json(workspace.metrics(f"fairness/multitask/{weighting}"), by_task)
-    jointly = intersections.jointly(predictions, labels)
-    if jointly is None:
-        print(f"multitask {weighting}: the tasks' labels combine to too many for one matrix of all of them")
-    else:
-        _draw(folder / "confusion" / intersections.ALL, jointly)
-    shown = "  ".join(f"{task} {value:.3f}" for task, value in figures["accuracy"].items())
-    print(f"multitask {weighting}: best after epoch {epochs}; accuracy {shown}")
-
-
-def _draw(path: Path, matrices: dict[str, Any]) -> None:
-    """PATH.json, on few lines for all its numbers, and PATH.png."""
-    from mtf.learn import matrices as drawn
-
-    atomic.write_text(path.with_name(f"{path.name}.json"), json.dumps(matrices, ensure_ascii=False) + "\n")
-    picture = drawn.picture(matrices, title=path.name)
-    if picture is None:
-        print(f"multitask: {path.name} has too many labels for a picture of its matrices; {path.name}.json has them")
-    else:
-        atomic.write_bytes(path.with_name(f"{path.name}.png"), picture)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from mtf import atomic, tables
 from mtf.errors import bad_value, listed
-from mtf.params import Params
+from mtf.params import PRETRAINED, Params
 from mtf.workspace import Workspace
 
 
 def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
-    """Writes build/models/MODEL/TASK/model.pt, metrics/train/MODEL/TASK.json and curves under plots/train.
+    """Writes build/models/MODEL/TASK/{model.pt,card.md}, metrics/train/MODEL/TASK.json and curves under plots/train.
 
     Raises BadInput for a model or task that params.yaml does not name.
     """
     _check_named(params, model, task)
     # torch takes seconds to import: a wrong name has been told by then.
-    from mtf.learn import data, devices, inputs, models, recipes, saved, train
+    from mtf.learn import data, devices, inputs, model_card, models, recipes, saved, train, weights
 
     splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
     labels = data.labels_of(params.tasks[task], splits)
@@ -33,13 +34,9 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
         print(f"train {model} {task}: no training image of {listed(missing)}; the model can only be wrong on it")
 
     recipe = params.train.recipes[params.train.recipe]
-    network = models.start(
-        model,
-        len(labels),
-        input_px=params.train.input_px,
-        seed=params.seed,
-        weights=_local_weights(workspace, params, model),
-    )
+    local = _local_weights(workspace, params, model)
+    network = models.start(model, len(labels), input_px=params.train.input_px, seed=params.seed, weights=local)
+    origin = weights.origin(models.network_of(model), local) if model.endswith(PRETRAINED) else None
     started = time.monotonic()
     fitted = train.fit_classifier(
         network,
@@ -66,8 +63,13 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
         best_epoch=fitted.best_epoch,
         best_val_loss=round(fitted.best_val_loss, 6),
         training_images=len(training),
+        **(asdict(origin) if origin else {}),
     )
-    saved.save(workspace.stage("models") / model / task / "model.pt", fitted.network, card)
+    folder = workspace.stage("models") / model / task
+    saved.save(folder / "model.pt", fitted.network, card)
+    about = model_card.About.of(card, recipe)
+    made_from = model_card.Pictures.of(splits, workspace.table("split", "splits"))
+    atomic.write_text(folder / "card.md", model_card.markdown(about, made_from))
     figures = {
         "epochs": fitted.epochs,
         "best_epoch": fitted.best_epoch,

@@ -1,0 +1,120 @@
+"""What a multi-task network comes to: its figures, the same by group and at every intersection, and its card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mtf import atomic
+from mtf.params import Params
+from mtf.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mtf.learn.model_card import About
+
+
+@dataclass(frozen=True)
+class Results:
+    """`predictions` as tables.PREDICTIONS, of the faces of `splits` that are to test; `labels`: task → labels."""
+
+    splits: pl.DataFrame
+    predictions: pl.DataFrame
+    labels: dict[str, list[str]]
+    weighting: str
+
+
+def write(workspace: Workspace, params: Params, results: Results, about: About, *, busy_share: float | None) -> None:
+    """metrics/multitask/WEIGHTING.json, metrics/fairness/multitask/WEIGHTING.json, card and plots."""
+    from mtf.learn import intersections
+
+    weighting = results.weighting
+    attributes = {column: task.labels for column, task in params.attributes.items()}
+    asked = results.splits.select("identity", "face_id", *attributes)
+    wide = results.predictions.join(asked, on=["identity", "face_id"])
+    own = {task: params.tasks[task].columns for task in results.labels}
+    figures: dict[str, Any] = {
+        "best_epoch": about.best_epoch,
+        "accuracy": intersections.accuracies(results.predictions),
+        "by_group": intersections.by_attribute(wide, own, attributes, seed=params.seed),
+    }
+    if busy_share is not None:
+        figures["accelerator_busy_share"] = busy_share
+    atomic.write_json(workspace.metrics(f"multitask/{weighting}"), figures)
+    by_group = _write_fairness(workspace, params, wide, weighting)
+    _write_card(workspace, params, results, about, figures["accuracy"], by_group)
+    _draw_confusions(workspace, results, wide, own, attributes)
+    shown = "  ".join(f"{task} {value:.3f}" for task, value in figures["accuracy"].items())
+    print(f"multitask {weighting}: best after epoch {about.best_epoch}; accuracy {shown}")
+
+
+def _write_fairness(workspace: Workspace, params: Params, wide: pl.DataFrame, weighting: str) -> dict[str, Any]:
+    from mtf.learn import fairness
+
+    attributes = {column: task.labels for column, task in params.attributes.items()}
+    found = {}
+    for (name,), part in wide.group_by("task", maintain_order=True):
+        task = str(name)
+        found[task] = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
+        plotted = workspace.plots("multitask") / weighting / "fairness" / f"{task}.csv"
+        atomic.write_text(plotted, fairness.table(found[task]).write_csv())
+    atomic.write_json(workspace.metrics(f"fairness/multitask/{weighting}"), found)
+    return found
+
+
+def _write_card(
+    workspace: Workspace,
+    params: Params,
+    results: Results,
+    about: About,
+    accuracies: dict[str, float],
+    by_group: dict[str, Any],
+) -> None:
+    from mtf.learn import model_card
+
+    measured = model_card.Measured(
+        images=results.splits.filter(split="test").height,
+        columns=[f"accuracy of {task}" for task in accuracies],
+        rows={f"multitask {results.weighting}": list(accuracies.values())},
+        groups=[row for task, report in by_group.items() for row in model_card.Measured.summaries(task, report)],
+        least_n=params.fairness.least_n,
+    )
+    pictures = model_card.Pictures.of(results.splits, workspace.table("split", "splits"))
+    text = model_card.markdown(about, pictures, measured=measured)
+    atomic.write_text(workspace.stage("multitask") / results.weighting / "card.md", text)
+
+
+def _draw_confusions(
+    workspace: Workspace,
+    results: Results,
+    wide: pl.DataFrame,
+    own: dict[str, list[str]],
+    attributes: dict[str, list[str]],
+) -> None:
+    """Figures 2 to 4, a file for each task, and Figure 5, all tasks at once."""
+    from mtf.learn import intersections
+
+    folder = workspace.plots("multitask") / results.weighting / "confusion"
+    for task, columns in own.items():
+        others = {name: names for name, names in attributes.items() if name not in columns}
+        _draw(folder / task, intersections.confusions(wide.filter(task=task), results.labels[task], others))
+    jointly = intersections.jointly(results.predictions, results.labels)
+    if jointly is None:
+        print(f"multitask {results.weighting}: the tasks' labels combine to too many for one matrix of all of them")
+    else:
+        _draw(folder / intersections.ALL, jointly)
+
+
+def _draw(path: Path, matrices: dict[str, Any]) -> None:
+    """PATH.json, on one line for all its numbers, and PATH.png."""
+    from mtf.learn import matrices as drawn
+
+    atomic.write_text(path.with_name(f"{path.name}.json"), json.dumps(matrices, ensure_ascii=False) + "\n")
+    picture = drawn.picture(matrices, title=path.name)
+    if picture is None:
+        print(f"multitask: {path.name} has too many labels for a picture of its matrices; {path.name}.json has them")
+    else:
+        atomic.write_bytes(path.with_name(f"{path.name}.png"), picture)
