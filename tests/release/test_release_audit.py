@@ -1,0 +1,48 @@
+"""The audit that a release carries: the one that `mtf audit release` prints, whenever it is asked."""
+
+import io
+import json
+from datetime import date
+from pathlib import Path
+
+import jsonschema
+import polars as pl
+
+from mtf import params, takedowns
+from mtf.licenses import audit, report
+from mtf.workspace import Workspace
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "audit-schema.json").read_text())
+
+
+def audited(workspace: Workspace, *, today: date) -> str:
+    text = io.StringIO()
+    subject = audit.Subject(workspace, params.load(workspace.params), today)
+    report.write_json(audit.run(subject, audit.Scope.RELEASE), text)
+    return text.getvalue()
+
+
+def test_a_release_carries_the_audit_of_its_pictures_with_the_day_of_their_evidence(released: Workspace):
+    carried = (released.stage("release") / "audit.json").read_text()
+    assert carried == audited(released, today=date(2031, 1, 1))
+    found = json.loads(carried)
+    jsonschema.validate(found, SCHEMA)
+    assert found["compliant"] and found["findings"] == [] and found["summary"]["pictures"] > 0
+    shown = pl.read_parquet(released.table("split", "splits")).select("identity", "image_id")
+    evidence = pl.read_parquet(released.table("crawl", "evidence")).join(shown, on=["identity", "image_id"], how="semi")
+    assert found["evidence_as_of"] >= str(evidence["checked_at"].max())[:10]
+
+
+def test_a_takedown_after_the_release_is_found_in_it(released: Workspace):
+    pictures = pl.read_parquet(released.table("split", "splits"))
+    taken = pictures["image_id"].sort()[0]
+    header = ",".join(takedowns.COLUMNS)
+    released.takedowns.parent.mkdir(exist_ok=True)
+    released.takedowns.write_text(f"{header}\n2026-05-01,image_id,{taken},asked,the person,1\n")
+    found = json.loads(audited(released, today=date(2026, 6, 1)))
+    assert {each["image_id"] for each in found["findings"] if each["code"] == "taken_down_present"} == {taken}
+    # The stages before the release have left it out, and the release was not built again.
+    faces = pl.read_parquet(released.table("crop", "faces"))
+    faces.filter(pl.col("image_id") != taken).write_parquet(released.table("crop", "faces"))
+    found = json.loads(audited(released, today=date(2026, 6, 1)))
+    assert not found["compliant"] and found["summary"]["by_code"]["unknown_face"] > 0
