@@ -33,8 +33,10 @@ def add_to(app: typer.Typer) -> None:
         request = requests.Request(value, reason, requested_by, reference)
         records = requests.resolve(request, workspace, params.load(workspace.params))
         new = requests.append(workspace.takedowns, records)
-        for record in records:
-            print(f"{record.kind} {record.value}{'' if record in new else ' (was there already)'}")
+        first = records[0]
+        print(f"{first.kind} {first.value}{'' if first in new else ' (was there already)'}")
+        if beside := len(new) - (first in new):
+            print(f"with it {beside} rows: contents and looks of the pictures meant")
         requests.track(workspace)
         print("Next: `dvc repro`, `git add data.dvc dvc.lock metrics && git commit`, then `mtf takedown erase`")
 
@@ -74,7 +76,8 @@ def add_to(app: typer.Typer) -> None:
             return
         requests.track(workspace)
         for one in written:
-            print(f"{len(one['objects'])} objects, {'finished' if one['finished_at'] else 'not finished'}")
+            objects = len({holder["oid"] for holder in one["objects"]})
+            print(f"{objects} objects, {'finished' if one['finished_at'] else 'not finished'}")
             for line in [*receipt.owed(one), *one["by_hand"]]:
                 print(f"  owed: {line}")
         print(f"Receipts: {workspace.relative(receipt.folder(workspace.data))}; next: {_next(written)}")

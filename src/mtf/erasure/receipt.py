@@ -72,7 +72,7 @@ def as_markdown(receipt: Receipt) -> str:
         f"Signed off by {_text(receipt['signed_by'])}. Made by {receipt['program']}.",
         "",
         "## Requests",
-        *(f"- {r['added_at']}: {r['kind']} `{_text(r['value'])}`, {_reference(r)}" for r in receipt["requests"]),
+        *_requests(receipt["requests"]),
         "",
         f"They name {len(subjects['image_ids'])} pictures with {len(subjects['face_ids'])} faces, in the shards of "
         f"{len(subjects['affected'])} identities.",
@@ -123,6 +123,19 @@ def _lost(receipt: Receipt) -> list[str]:
         for h in receipt["objects"]
     ]
     return lines or ["Nothing."]
+
+
+def _requests(requests: list[dict[str, str]]) -> Iterator[str]:
+    """What was named; the contents and looks that were written down with it are counted."""
+    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for request in requests:
+        groups.setdefault((request["added_at"], _reference(request)), []).append(request)
+    for (added_at, reference), (first, *more) in groups.items():
+        derived = [each for each in more if each["kind"] in ("image_id", "content_hash")]
+        named = [first, *(each for each in more if each not in derived)]
+        words = ", ".join(f"{each['kind']} `{_text(each['value'])}`" for each in named)
+        beside = f" (with {len(derived)} contents and looks of its pictures)" if derived else ""
+        yield f"- {added_at}: {words}{beside}, {reference}"
 
 
 def _reference(request: dict[str, str]) -> str:

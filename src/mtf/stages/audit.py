@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TextIO
 
+import polars as pl
+
 from mtf import params, takedowns
-from mtf.crawl import hashes
 from mtf.licenses import audit, report
 from mtf.workspace import Workspace
 
@@ -17,9 +18,7 @@ def run(workspace: Workspace, scope: str, *, style: str, out: TextIO, refresh: b
     With `refresh` the pictures' pages are asked again first, and what they say is compared with the record.
     """
     settings, removals = params.load(workspace.params), takedowns.load(workspace.takedowns)
-    # The looks lie in the shards: they are read where a request asks for them.
-    looks = hashes.content_hashes(workspace) if removals.content_hashes else None
-    subject = audit.Subject(workspace, settings, datetime.now(UTC).date(), looks)
+    subject = audit.Subject(workspace, settings, datetime.now(UTC).date(), _looks(workspace, removals))
     found = audit.run(subject, audit.Scope(scope), again=_asked_again(workspace, settings) if refresh else None)
     if style == "json":
         report.write_json(found, out)
@@ -36,3 +35,12 @@ def _asked_again(workspace: Workspace, settings: params.Params) -> audit.Again:
     from mtf.stages import pages_again
 
     return pages_again.ask(workspace, settings)
+
+
+def _looks(workspace: Workspace, removals: takedowns.Takedowns) -> pl.DataFrame | None:
+    """They lie in the shards, and are read where a request asks for them."""
+    if not removals.content_hashes:
+        return None
+    from mtf.crawl import hashes
+
+    return hashes.content_hashes(workspace)
