@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -9,15 +10,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from mtf.crawl import recorded
 from mtf.faces import cut
 from mtf.faces.box import Box, face_id
-from mtf.params import Params
+from mtf.params import Compute, Params
 from mtf.review import consensus, ledger, matching, standing
-from mtf.sample import listing, panel
+from mtf.sample import listing, panel, web
 from mtf.sample.kinds import CLEAN_IF_RARE, CLEAN_PER_IDENTITY, DIRT, Kind
 from mtf.sample.panel import REVIEWERS, Face
 from mtf.sample.people import CAST, RARELY_PICTURED
-from mtf.sample.plan import plan
+from mtf.sample.plan import WHOLE, plan
 from mtf.tables import REVIEW_REASONS, Reason, Step
 
 ROOT = Path(__file__).parent.parent.parent
@@ -64,6 +66,29 @@ def test_every_kind_of_dirt_is_there_in_the_promised_number(shipped) -> None:
     assert counts == DIRT
     assert set(DIRT) == set(Kind) - {Kind.CLEAN}
     assert len(CAST) * CLEAN_PER_IDENTITY[0] <= clean <= len(CAST) * CLEAN_PER_IDENTITY[1]
+
+
+@pytest.mark.parametrize("identity", ["ochre-trapezoid", "thistle-prism"])
+def test_the_generator_draws_this_sample_again_byte_for_byte(shipped, sample_params: Params, identity: str) -> None:
+    seed = sample_params.seed
+    person = next(person for person in CAST if person.identity == identity)
+    listed = listing.listings(seed, plan(seed), WHOLE.people)
+    own = [each for each in listed if each.find.identity == identity]
+    drawn = {item.find.place: item for item in web._drawn(seed, listed, [person], Compute(workers=1))}
+    pictures = [each for each in own if each.find.taken_from is None]
+    made = [*web._searches(seed, person, own)]
+    made += [page for each in pictures for page in web._picture(each, drawn[each.find.place])]
+
+    known = {(truth.identity, truth.number): truth.image_id for truth in shipped.truths}
+    for each in pictures:
+        assert known[each.find.place] == hashlib.sha256(drawn[each.find.place].file.data).hexdigest()
+    served = recorded.RecordedWeb(shipped.data / "web")
+    assert len(made) > 2 * 15
+    for response in made:
+        host, _, path = response.url.removeprefix("https://").partition("/")
+        record = served.find(host, f"/{path}")
+        assert record is not None and record.status == response.status, response.url
+        assert response.body is None or (record.place and record.place.read() == response.body), response.url
 
 
 def test_it_is_the_web_that_the_generator_plans(shipped, sample_params: Params) -> None:
