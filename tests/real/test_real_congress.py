@@ -8,14 +8,19 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from urllib.parse import quote
 
 import polars as pl
 import pytest
+import yaml
 
+from mtf import params
 from mtf.crawl import recorded
 from mtf.crawl.recorded import Response
+from mtf.licenses import audit, report
+from mtf.workspace import Workspace
 from projects import own_project, run_in
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("congress")]
@@ -72,7 +77,7 @@ def congress(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "gender": {"column": "gender", "labels": ["female", "male"]},
                 "age": {"column": "age", "labels": list(YEARS), "years": YEARS},
             },
-            "crawl": {"web": "data/web", "sources": [{"kind": "bing", "licenses": ["commercial,modify"]}]},
+            "crawl": {"web": "data/web", "sources": [{"kind": "bing", "licenses": [None]}]},
             "licenses": {"accept_unstated": True},
             "curate": {"flavour": "non_curated", "min_images_per_identity": 1},
             # Two of the labels are one person's alone.
@@ -108,6 +113,17 @@ def test_the_audit_finds_that_no_license_is_stated(congress: Path) -> None:
     evidence = pl.read_parquet(congress / "build/crawl/evidence.parquet")
     assert set(evidence["stated"]) == {"unstated"}
     assert evidence.height == 535
+    # The project accepts such pictures; under the policy that is the default each is a finding.
+    settings = yaml.safe_load((congress / "params.yaml").read_text())
+    settings["licenses"]["accept_unstated"] = False
+    subject = audit.Subject(Workspace(congress), params.parse(settings), date(2026, 1, 1))
+    text = io.StringIO()
+    report.write_json(audit.run(subject, audit.Scope.LICENSES), text)
+    found = json.loads(text.getvalue())
+    assert not found["compliant"] and len(found["findings"]) == 535
+    for finding in found["findings"]:
+        assert (finding["code"], finding["reason"]) == ("no_evidence", "no license stated")
+        assert finding["recommendation"].startswith("Ask the rights holder which license applies")
 
 
 def test_the_release_has_every_face_once_a_task_and_no_recognition(congress: Path) -> None:
