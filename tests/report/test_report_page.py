@@ -19,6 +19,7 @@ from mtf.curation.shown import TITLES
 from mtf.report import collection, models, results
 from mtf.report.parts import COLOURS, Section
 from mtf.stages import report
+from mtf.tables import Step
 from mtf.validation import outcome
 from mtf.validation.expectations import NotChecked, Severity
 from mtf.validation.outcome import Outcome
@@ -214,7 +215,8 @@ def test_the_funnel_says_what_left_and_why(page: Page):
     page.locator("#funnel summary").click()
     texts = page.locator("#funnel tbody tr").all_inner_texts()
     assert "the right person\t15\t3 wrong person" in texts
-    assert page.locator("#funnel .sankey-node").count() == 10
+    # The faces cut out, each step, and the one reason.
+    assert page.locator("#funnel .sankey-node").count() == 1 + len(Step) + 1
 
 
 def test_filters_change_what_is_shown_and_reset_shows_all_again(page: Page):
@@ -284,6 +286,9 @@ def test_models_are_shown_beside_guessing_and_those_of_several_tasks_with_them(p
 
 
 def test_the_worst_group_the_intervals_and_the_intersections_are_shown_for_each_model(page: Page):
+    assert "race\tsmall cnn\tCON: 0.0 % (0.0 to 79.3)\t100.0 %" in (
+        page.locator("#models .scroll:visible tbody tr").all_inner_texts()
+    )
     for summary in page.locator("#models summary").all():
         summary.click()
     texts = page.locator("#models tbody tr").all_inner_texts()

@@ -12,6 +12,7 @@ from mtf.report.scores import Groups, Scores
 
 Figures = Mapping[str, Any]
 GUESSES = {"random_guess": "#BBBBBB", "majority": "#777777"}
+ENDS = ["Model", "Grouped by", "Worst group", "Best group", "Gap"]
 STALE = "Some models were measured on another test split than the present one: `dvc repro` measures them again."
 
 
@@ -36,15 +37,17 @@ def models(
     ]
     if is_stale:
         says.insert(0, STALE)
-    tables = []
-    for task, rows in scores.items():
-        tables.append((f"Test results: {task}", _scores(rows)))
-        if worst := list(_worst(groups.get(task, {}))):
-            header = ["Model", "Grouped by", "Worst group", "Best group", "Gap"]
-            tables.append((f"Worst and best group: {task}", Table(header, worst, numeric=1)))
     grouped = {task: groups[task] for task in scores if task in groups}
+    tables = [(f"Test results: {task}", _scores(rows)) for task, rows in scores.items()]
+    folded = []
+    for task, found in grouped.items():
+        folded += [(f"Worst and best group: {task}", Table(ENDS, rows))] if (rows := list(_ends(found))) else []
+        folded += [(f"Intersections: {task}", table)] if (table := _intersections(found)) else []
+    if worst := list(_worst(grouped)):
+        tables.insert(
+            0, ("The worst group of each model", Table(["Task", "Model", "Worst group", "Gap to the best"], worst))
+        )
     charts = [_accuracies(scores), *(_subgroups(task, by_model) for task, by_model in grouped.items())]
-    folded = [(f"Intersections: {task}", table) for task, found in grouped.items() if (table := _intersections(found))]
     return Section("models", "Models", says, charts, tables, links=pictures, folded=folded)
 
 
@@ -77,7 +80,7 @@ def _scores(rows: Mapping[str, Mapping[str, float]]) -> Table:
     return Table(["Model", *map(_shown, names)], body, numeric=len(names))
 
 
-def _worst(by_model: Mapping[str, Mapping[str, Figures]]) -> Iterator[list[str]]:
+def _ends(by_model: Mapping[str, Mapping[str, Figures]]) -> Iterator[list[str]]:
     """A row per model and grouping: the groups of enough pictures that are answered worst and best, and the gap."""
     for model, groupings in by_model.items():
         for grouping, found in groupings.items():
@@ -85,6 +88,18 @@ def _worst(by_model: Mapping[str, Mapping[str, Figures]]) -> Iterator[list[str]]
             if "worst_group" in summary:
                 ends = [f"{name}: {_share(groups[name])}" for name in (summary["worst_group"], summary["best_group"])]
                 yield [_shown(model), grouping, *ends, percent(summary["gap"])]
+
+
+def _worst(groups: Groups) -> Iterator[list[str]]:
+    """A row per task and model: of the groups of all groupings, each of enough pictures, the one answered worst."""
+    for task, by_model in groups.items():
+        for model, groupings in by_model.items():
+            measured = [found for found in groupings.values() if "worst_group" in found["summary"]]
+            if measured:
+                found = min(measured, key=lambda each: each["summary"]["worst"])
+                name = found["summary"]["worst_group"]
+                share = _share(found["groups"][name])
+                yield [task, _shown(model), f"{name}: {share}", percent(found["summary"]["gap"])]
 
 
 def _subgroups(task: str, by_model: Mapping[str, Mapping[str, Figures]]) -> Chart:
