@@ -91,6 +91,7 @@ def test_a_decade_with_one_picture_counts_in_the_spread() -> None:
     assert found["statistics"]["balanced_accuracy"] == {"mean": 0.75, "std": 0.3536, "spread": 0.5}
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("name", "labels", "absent"), [("logistic", 3, 0), ("logistic", 4, 1), ("cnn1", 3, 0)])
 def test_a_label_absent_from_training_keeps_its_column_and_moves_no_other(name: str, labels: int, absent: int) -> None:
     pictures, shape = shapes(90, 1)

@@ -168,7 +168,7 @@ def _trained(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = network(name, labels).to(device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
     order = torch.Generator().manual_seed(seed)
     pictures, targets = torch.from_numpy(train[0]), torch.from_numpy(train[1])
     history = []

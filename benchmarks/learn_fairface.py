@@ -1,0 +1,248 @@
+"""Gender, race and age on FairFace: the label classifier's models, the joint network with each weighting, and one of
+torchvision's networks, on one held-out fifth.
+
+Prints the test accuracy of each with its 95 % interval (bootstrap over the test pictures) as a Markdown table. Epochs
+are few, so that two cores need about a quarter of an hour; on an accelerator give more (EFRS: `--label-epochs 10`).
+`--only` runs a part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import platform
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+
+from mtf import engine
+from mtf.datasets import division, fairface, layout
+from mtf.learn import data, efrs, hints, inputs, label, models, multitask, saved, train, weighting
+from mtf.params import Recipe
+
+REAL = Path(__file__).parent.parent.parent / "shared" / "data" / "fairface"
+INPUT_PX = 64
+TASKS = ("gender", "race", "age")
+WEIGHTINGS = ("equal", "dynamic", "dynamic_hard", "uncertainty", "dwa", "gradnorm")
+PARTS = ("label", "multitask", "torchvision")
+# Combinations of labels with fewer pictures than this are divided together.
+LEAST_STRATUM = 20
+BOOTSTRAPS = 1000
+
+
+@dataclass(frozen=True)
+class Material:
+    """Pictures in two sizes, the number of each one's label per task, and its split (n,)."""
+
+    grey: np.ndarray
+    colour: np.ndarray
+    targets: dict[str, np.ndarray]
+    split: np.ndarray
+
+    def rows(self, split: str) -> np.ndarray:
+        return np.flatnonzero(self.split == split)
+
+
+Predicted = dict[str, np.ndarray]
+
+
+def read(folder: Path, *, count: int | None, seed: int) -> Material:
+    """FairFace as imported, without pictures that are byte-identical to an earlier one; `count` of them, or all."""
+    data_set, files = fairface.load(folder / "labels.csv"), layout.Files(folder / "train.tar")
+    print("\n".join(data_set.told()))
+    encoded = {file: files.read(file) for file in data_set.pictures["file"]}
+    digests = pl.Series([hashlib.sha256(encoded[file]).hexdigest() for file in data_set.pictures["file"]])
+    unique = data_set.pictures.filter(digests.is_first_distinct())
+    print(f"left out, byte-identical to another: {data_set.pictures.height - unique.height}")
+    chosen = unique.sample(min(count or unique.height, unique.height), seed=seed, shuffle=True)
+    split = division.stratified(chosen.with_columns(stratum=strata(chosen)), "stratum", seed=seed)
+    print("divided: " + ", ".join(f"{name} {n}" for name, n in sorted(Counter(split).items())))
+    small, large = (
+        np.stack([decoded(file, encoded[file], size_px=size_px) for file in chosen["file"]])
+        for size_px in (efrs.SIDE_PX, INPUT_PX)
+    )
+    targets = {task: hints.numbers_of(chosen[task], fairface.ATTRIBUTES[task]) for task in TASKS}
+    return Material(efrs.grey(small), large, targets, split.to_numpy())
+
+
+def strata(pictures: pl.DataFrame) -> pl.Series:
+    joint = pl.concat_str(*TASKS, separator=" ")
+    counted = pictures.select(joint=joint).with_columns(n=pl.len().over("joint"))
+    return counted.select(pl.when(pl.col("n") < LEAST_STRATUM).then(pl.lit("rare")).otherwise("joint")).to_series()
+
+
+def decoded(file: str, encoded: bytes, *, size_px: int) -> np.ndarray:
+    found = inputs.decoded(encoded, size_px=size_px)
+    if found is None:
+        raise ValueError(f"{file}: not readable as a picture")
+    return found
+
+
+def label_classifiers(material: Material, options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Predicted]]]:
+    test = material.grey[material.rows("test")]
+
+    def measured(name: str) -> Predicted:
+        found = {}
+        for task, targets in material.targets.items():
+            labels = fairface.ATTRIBUTES[task]
+            fitted = label.fit(
+                *(task, labels, material.grey, targets, material.split),
+                **{"name": name, "seed": options.seed, "epochs": options.label_epochs},
+            )
+            found[task] = fitted.probabilities(test).argmax(axis=1)
+        return found
+
+    for name in efrs.NAMES:
+        yield f"label classifier, {name}, {efrs.SIDE_PX} px grey", lambda name=name: measured(name)
+
+
+def recipe_of(epochs: int) -> Recipe:
+    return Recipe(
+        optimizer="adamw",
+        learning_rate=0.002,
+        weight_decay=0.01,
+        schedule="cosine",
+        warmup_epochs=1,
+        batch=64,
+        max_epochs=epochs,
+        patience=epochs,
+        augment=["flip"],
+        channels_last=True,
+    )
+
+
+def examples(material: Material, task: str) -> dict[str, data.Examples]:
+    parts = {split: material.rows(split) for split in ("train", "val")}
+    return {split: data.Examples(material.colour, rows, material.targets[task][rows]) for split, rows in parts.items()}
+
+
+def joint_networks(material: Material, options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Predicted]]]:
+    per_task = [examples(material, task) for task in TASKS]
+    joint = {split: per_task[0][split].for_tasks([each[split] for each in per_task]) for split in ("train", "val")}
+    recipe = recipe_of(options.epochs)
+
+    def measured(name: str) -> Predicted:
+        labels = {task: len(fairface.ATTRIBUTES[task]) for task in TASKS}
+        network = multitask.start(options.backbone, labels, input_px=INPUT_PX, seed=options.seed, weights=None)
+        with tempfile.TemporaryDirectory() as folder:
+            train.fit_multitask(
+                network,
+                weighting.build(name, len(TASKS), width=network.width, seed=options.seed),
+                joint["train"],
+                joint["val"],
+                recipe=recipe,
+                batch=recipe.batch,
+                seed=options.seed,
+                curves=Path(folder) / "curves",
+            )
+        test = material.colour[material.rows("test")]
+        chances = multitask.probabilities(network, test, normalise=recipe.normalise)
+        return {task: each.argmax(axis=1) for task, each in chances.items()}
+
+    for name in options.weightings:
+        yield f"joint {options.backbone}, {name}, {INPUT_PX} px", lambda name=name: measured(name)
+
+
+def single_networks(material: Material, options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Predicted]]]:
+    recipe = recipe_of(options.epochs)
+
+    def measured() -> Predicted:
+        found = {}
+        for task in TASKS:
+            labels, parts = fairface.ATTRIBUTES[task], examples(material, task)
+            network = models.start(options.model, len(labels), input_px=INPUT_PX, seed=options.seed)
+            with tempfile.TemporaryDirectory() as folder:
+                fitted = train.fit_classifier(
+                    network,
+                    parts["train"],
+                    parts["val"],
+                    recipe=recipe,
+                    batch=recipe.batch,
+                    labels=len(labels),
+                    seed=options.seed,
+                    curves=Path(folder) / "curves",
+                )
+            card = saved.Card(
+                **{"model": options.model, "task": task, "labels": labels, "input_px": INPUT_PX},
+                **{"normalise": recipe.normalise, "recipe": "fairface", "seed": options.seed},
+                **{"epochs": fitted.epochs, "best_epoch": fitted.best_epoch, "best_val_loss": fitted.best_val_loss},
+                training_images=len(parts["train"]),
+            )
+            test = material.colour[material.rows("test")]
+            found[task] = saved.probabilities(fitted.network, card, test).argmax(axis=1)
+        return found
+
+    yield f"{options.model}, one network a task, {INPUT_PX} px", measured
+
+
+def interval(right: np.ndarray, *, seed: int) -> str:
+    """Accuracy and its 95 % interval, in percent."""
+    drawn = np.random.default_rng(seed).choice(right, (BOOTSTRAPS, len(right))).mean(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return f"{100 * right.mean():.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def line(name: str, predicted: Predicted, material: Material, minutes: float | None, *, seed: int) -> str:
+    test = material.rows("test")
+    right = {task: predicted[task] == material.targets[task][test] for task in TASKS}
+    together = np.logical_and.reduce(list(right.values()))
+    shown = [interval(each, seed=seed) for each in (*right.values(), together)]
+    return f"| {name} | {' | '.join(shown)} | {'' if minutes is None else f'{minutes:.1f}'} |"
+
+
+def commonest(material: Material) -> Predicted:
+    trained_on, test = material.rows("train"), material.rows("test")
+    return {
+        task: np.full(len(test), np.bincount(targets[trained_on]).argmax())
+        for task, targets in material.targets.items()
+    }
+
+
+def device() -> str:
+    found = torch.accelerator.current_accelerator(check_available=True)
+    if found is not None and found.type == "cuda":
+        return torch.cuda.get_device_name()
+    load = os.getloadavg()[0]
+    return f"{found or f'{engine.cores()} cores'} ({platform.machine()}), load {load:.0f} at the start"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=list(PARTS))
+    parser.add_argument("--images", type=int, help="that many pictures; all where it is left out")
+    parser.add_argument("--label-epochs", type=int, default=2, help="of the label classifier's exploring run; EFRS: 10")
+    parser.add_argument("--epochs", type=int, default=4, help="of the joint and the single networks")
+    parser.add_argument("--backbone", default="small_cnn", help="of the joint network")
+    parser.add_argument("--weightings", nargs="+", choices=WEIGHTINGS, default=list(WEIGHTINGS))
+    parser.add_argument("--model", default="mobilenet_v3_large", help="torchvision's, from scratch")
+    parser.add_argument("--seed", type=int, default=42)
+    options = parser.parse_args()
+
+    print(f"device: {device()}")
+    material = read(REAL, count=options.images, seed=options.seed)
+    print(f"epochs: label classifier {options.label_epochs}, networks {options.epochs}; accuracy in %, 95 % interval\n")
+    print(f"| model | {' | '.join(TASKS)} | all three | minutes |\n|---|{'---|' * (len(TASKS) + 2)}")
+    print(line("commonest label", commonest(material), material, None, seed=options.seed), flush=True)
+    makers: Mapping[str, Callable[..., Iterator[tuple[str, Callable[[], Predicted]]]]] = {
+        "label": label_classifiers,
+        "multitask": joint_networks,
+        "torchvision": single_networks,
+    }
+    for part in options.only:
+        for name, measured in makers[part](material, options):
+            started = time.perf_counter()
+            predicted = measured()
+            minutes = (time.perf_counter() - started) / 60
+            print(line(name, predicted, material, minutes, seed=options.seed), flush=True)
+
+
+if __name__ == "__main__":
+    main()
