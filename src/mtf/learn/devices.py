@@ -51,9 +51,9 @@ def strategy(count: int) -> Strategy | str:
     # Never a plain fork: it copies the locks of threads that it does not copy. Without accelerators, processes are
     # forked from one that has imported what they need and done nothing; CUDA wants each to begin afresh.
     if torch.accelerator.is_available():
-        return DDPStrategy(start_method="spawn", broadcast_buffers=False)
+        return DDPStrategy(start_method="spawn", forward_sync_buffers=False)
     multiprocessing.set_forkserver_preload(["mtf.learn.train"])
-    return DDPStrategy(start_method="forkserver", broadcast_buffers=False)
+    return DDPStrategy(start_method="forkserver", forward_sync_buffers=False)
 
 
 class MovingAverage(EMAWeightAveraging):

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from scmrepo.exceptions import SCMError
 
 from mtf.errors import MtfError
+from mtf.learn.quiet import quieten
 
 
 class Epochs(BaseModel):
@@ -39,6 +40,7 @@ class EpochLog(Callback):
         self._live: Live | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
+        quieten()
         if trainer.is_global_zero:
             self._live = _live(self._curves)
 

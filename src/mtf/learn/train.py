@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import tempfile
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,6 +19,7 @@ from mtf.errors import GateFailed, MtfError
 from mtf.learn import busy, classifier, data, multitask, recipes
 from mtf.learn.devices import AverageBuffers, Devices, Loaders, MovingAverage, strategy
 from mtf.learn.epochs import EpochLog, Epochs
+from mtf.learn.quiet import quieten
 from mtf.learn.weighting import Weighting
 from mtf.params import Recipe
 
@@ -141,7 +140,7 @@ def _last_line(error: Exception) -> str:
 
 
 def _trainer(recipe: Recipe, callbacks: list[Callback], devices: Devices) -> Trainer:
-    _quieten()
+    quieten()
     on_accelerator = torch.accelerator.is_available()
     return Trainer(
         max_epochs=recipe.max_epochs,
@@ -150,7 +149,7 @@ def _trainer(recipe: Recipe, callbacks: list[Callback], devices: Devices) -> Tra
         devices=devices.count,
         strategy=strategy(devices.count),
         use_distributed_sampler=False,
-        precision=_precision(recipe, on_accelerator=on_accelerator),
+        precision=precision(recipe, on_accelerator=on_accelerator),
         # Some kernels of an accelerator have no deterministic form: there, a warning, not a stop.
         deterministic="warn" if on_accelerator else True,
         num_sanity_val_steps=0,
@@ -160,7 +159,7 @@ def _trainer(recipe: Recipe, callbacks: list[Callback], devices: Devices) -> Tra
     )
 
 
-def _precision(recipe: Recipe, *, on_accelerator: bool) -> Literal["bf16-mixed", "32-true"]:
+def precision(recipe: Recipe, *, on_accelerator: bool) -> Literal["bf16-mixed", "32-true"]:
     """Half the bits where a recipe asks for them; a CPU would only be slower for it."""
     return "bf16-mixed" if recipe.mixed_precision and on_accelerator else "32-true"
 
@@ -173,13 +172,3 @@ def _averaging(recipe: Recipe, devices: Devices) -> list[Callback]:
 
 def _stopping(recipe: Recipe) -> Callback:
     return EarlyStopping(recipe.stop_on, patience=recipe.patience, check_on_train_epoch_end=True)
-
-
-def _quieten() -> None:
-    """Lightning's advice on workers and batches does not fit batches that are gathered from memory."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
-    advice: dict[str, Any] = {"category": UserWarning, "module": r"lightning\..*"}
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*", **advice)
-    warnings.filterwarnings("ignore", message=".*number of training batches.*", **advice)
