@@ -109,14 +109,14 @@ def address_key(url: str) -> str:
 def address_keys(column: str) -> pl.Expr:
     """`address_key` of a column of addresses."""
     address = pl.col(column).str.strip_chars()
-    parts = address.str.extract_groups(r"^https?://([^/?#]*)([^?#]*)(\?[^#]+)?")
+    parts = address.str.extract_groups(r"^(?i:https?)://([^/?#]*)([^?#]*)(\?[^#]+)?")
     path = parts.struct.field("2")
     key = pl.concat_str(
         parts.struct.field("1").str.to_lowercase(),
         pl.when(path == "").then(pl.lit("/")).otherwise(path),
         parts.struct.field("3").fill_null(""),
     )
-    return pl.when(address.str.contains(r"^https?://")).then(key).otherwise(pl.col(column))
+    return pl.when(address.str.contains(r"^(?i:https?)://")).then(key).otherwise(pl.col(column))
 
 
 def named_by_address(pictures: pl.LazyFrame, takedowns: Takedowns, kind: Kind, column: str) -> pl.LazyFrame:

@@ -262,6 +262,20 @@ def test_a_clone_that_lacks_versions_says_so(project: Small, tmp_path: Path) -> 
     assert "shallow" in said and "follows one branch" in said
 
 
+def test_a_picture_that_two_people_share_is_erased_with_both(project: Small) -> None:
+    project.run({"ann": ["ann-0", "both"], "bob": ["bob-0", "both"]})
+    project.commit("v1")
+    project.take_down("identity", "ann")
+    project.take_down("image_id", image_id("both"))
+    project.run({"bob": ["bob-0"]})
+    project.commit("v2")
+    (receipt,) = erase(project.workspace, signed_by="The officer")
+    assert receipt["finished_at"] and receipt["subjects"]["affected"] == ["ann", "bob"]
+    assert_gone(project, "both")
+    assert all(project.holding(needle) for needle in needles("bob-0"))
+    assert picture("bob-0") in project.workspace.shard("crawl", "bob").read_bytes()
+
+
 def test_nothing_to_erase_leaves_no_receipt(project: Small) -> None:
     project.run(PEOPLE)
     project.commit()

@@ -250,3 +250,26 @@ def test_who_only_older_versions_know_can_be_named(
     assert found == [(Kind.PAGE, "http://p.example/page/1"), (Kind.IMAGE_ID, of_page)]
     with pytest.raises(BadInput, match="dvc fetch --all-commits"):
         meaning("nobody", workspace, sample_params)
+
+
+def test_a_column_of_addresses_is_matched_as_each_address_is() -> None:
+    spellings = [
+        "https://P.example/a?b=1#top",
+        "http://p.example/a?b=1",
+        " http://p.example/a?b=1 ",
+        "http://p.example/A?b=1",
+        "http://p.example/a",
+        "http://p.example",
+        "HTTP://p.example/",
+        "http://p.example/?q",
+        "http://p.example?q#x",
+        "http://p.example:8080/a",
+        "http://p.example/a/p.example/a",
+        "file:data/mine/a%20b.jpg",
+        "file:data/mine/A%20b.jpg",
+    ]
+    pictures = pl.LazyFrame({"url": [*spellings, None]})
+    for wanted in spellings:
+        one = takedowns.Takedowns((takedowns.Takedown("", Kind.PICTURE, wanted, "", "", ""),))
+        found = takedowns.named_by_address(pictures, one, Kind.PICTURE, "url").collect()["url"].to_list()
+        assert found == [url for url in spellings if one.of_picture(url)], wanted
