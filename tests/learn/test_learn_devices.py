@@ -211,3 +211,17 @@ def test_a_mapped_file_is_opened_again_by_another_process_and_not_sent(tmp_path:
     opened = pickle.loads(sent)  # noqa: S301 (written above)
     first, _ = next(iter(opened.val_dataloader()))
     np.testing.assert_array_equal(first.numpy(), mapped.pictures[[0, 2]])
+
+
+def test_more_devices_than_the_machine_has_accelerators_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
+    assert devices.here(2).count == 2
+    with pytest.raises(BadInput, match=r"compute\.devices: 4 is not permitted; permitted: 1 to 2, the accelerators"):
+        devices.here(4)
+
+
+def test_without_accelerators_devices_are_processes_and_nobody_looks_how_busy_they_are() -> None:
+    if torch.accelerator.is_available():
+        pytest.skip("this machine has an accelerator")
+    assert devices.here(3) == devices.Devices(3, None)
