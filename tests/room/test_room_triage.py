@@ -6,8 +6,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from mtf.room import triage
+from mtf.room.likeness import Likeness
 from mtf.room.queue import RUNS
-from mtf.room.triage import LIKELY, UNLIKELY, UNSURE, rate
+from mtf.room.triage import LIKELY, UNLIKELY, UNSURE
 from mtf.tables import Step
 
 
@@ -29,6 +31,14 @@ def crowd(count: int, *, share_right: float, seed: int = 7) -> tuple[pl.DataFram
         }
     )
     return faces, embeddings, right
+
+
+def rate(faces: pl.DataFrame, accepted: np.ndarray, *, step: Step, embeddings: np.ndarray | None = None):
+    neighbours = None
+    if embeddings is not None:
+        likeness = Likeness(embeddings, np.zeros(len(embeddings), np.int64))
+        neighbours = likeness.neighbours(np.arange(len(embeddings)), accepted)
+    return triage.rate(faces, accepted, step=step, neighbours=neighbours)
 
 
 def verdicts_on(right: np.ndarray, first: int) -> np.ndarray:
@@ -81,3 +91,26 @@ def test_the_same_verdicts_give_the_same_order(step: Step) -> None:
     assert first.equals(second)
     assert set(first["run"]) <= set(RUNS)
     assert first["score"].is_between(0, 1).all()
+
+
+def test_neighbours_are_what_each_pair_says_however_they_are_asked_for() -> None:
+    random = np.random.default_rng(2)
+    points = random.normal(size=(40, 8))
+    embeddings = points / np.linalg.norm(points, axis=1, keepdims=True)
+    persons = random.integers(0, 3, 40)
+    accepted = random.choice([0.0, 1.0, np.nan], 40)
+    rows = random.permutation(40)[:30]
+    found = Likeness(embeddings, persons).neighbours(rows, accepted[rows])
+    for place, row in enumerate(rows):
+        among = [other for other in rows if persons[other] == persons[row] and other != row]
+        good = [other for other in among if accepted[other] == 1]
+        bad = [other for other in among if accepted[other] == 0]
+        middle = embeddings[good].sum(axis=0)
+        count = len(good) + (accepted[row] == 1)
+        expected = [
+            max([embeddings[other] @ embeddings[row] for other in good] + [0]),
+            max([embeddings[other] @ embeddings[row] for other in bad] + [0]),
+            middle @ embeddings[row] / np.linalg.norm(middle) if good else 0,
+            np.log1p(count),
+        ]
+        np.testing.assert_allclose(found[place], expected, atol=1e-4)

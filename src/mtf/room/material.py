@@ -12,6 +12,7 @@ import polars as pl
 from mtf.review import consensus, matching, standing
 from mtf.review.ledger import Ledger
 from mtf.room import triage
+from mtf.room.likeness import Likeness
 from mtf.room.queue import FACE, OPINIONS, SETTLED, STEPS, Rows, Settled, groups_of, settled_of
 from mtf.room.said import Said
 from mtf.tables import Step
@@ -60,7 +61,7 @@ class Material:
             labels=self.labels,
             embeddings=self.embeddings,
         )
-        of_faces = ("outlines", "groups", "_people", "_rows", "_keys", "_places", "_groups")
+        of_faces = ("persons", "likeness", "outlines", "groups", "_people", "_rows", "_keys", "_places", "_groups")
         vars(renewed).update({name: vars(self)[name] for name in of_faces if name in vars(self)})
         return renewed
 
@@ -78,6 +79,16 @@ class Material:
         own = given if joint else given.filter(pl.col("reviewer") == reviewer)
         labels = own.unique([*FACE, "column"], keep="last", maintain_order=True).select(*FACE, "column", "label")
         return Said(self.faces, self.opinions_of(reviewer, joint=joint), labels)
+
+    @cached_property
+    def persons(self) -> Rows:
+        """The number of each face's identity."""
+        return self.faces["identity"].rank("dense").cast(pl.Int64).to_numpy() - 1
+
+    @cached_property
+    def likeness(self) -> Likeness | None:
+        """How alike a person's faces are; None where there are no embeddings."""
+        return None if self.embeddings is None else Likeness(self.embeddings, self.persons)
 
     @cached_property
     def outlines(self) -> np.ndarray | None:

@@ -54,7 +54,7 @@ class ReviewPlan:
             *(name for name in (*triage.MEASURES, *material.labels) if name in faces.columns),
             score=pl.col("proposed_keeper").cast(pl.Float64),
         )
-        self._persons = faces["identity"].rank("dense").cast(pl.Int64).to_numpy() - 1
+        self._persons = material.persons
         first = np.searchsorted(np.sort(self._persons), self._persons)
         self._blocks = first // BLOCK_FACES
         ages = faces["age"].rank("dense") if "age" in material.labels else pl.Series(np.ones(faces.height))
@@ -106,15 +106,13 @@ class ReviewPlan:
         learnt = self._learnt(rows, said, place)
         both = np.concatenate([rows, learnt])
         accepted = np.concatenate([np.full(len(rows), np.nan), said.words[learnt, place] != REJECT])
-        embeddings, outlines = (
-            None if every is None else every[both] for every in (self._material.embeddings, self._material.outlines)
-        )
+        likeness, outlines = self._material.likeness, self._material.outlines
         rated = triage.rate(
             self._shown[both].drop("score"),
             accepted,
             step=STEPS[place],
-            embeddings=embeddings,
-            outlines=outlines,
+            neighbours=None if likeness is None else likeness.neighbours(both, accepted),
+            outlines=None if outlines is None else outlines[both],
             seed=self._seed,
         )
         return rated.head(len(rows))

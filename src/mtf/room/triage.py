@@ -17,7 +17,7 @@ from mtf.room.queue import RUNS
 from mtf.tables import Step
 
 if TYPE_CHECKING:
-    from sklearn.pipeline import Pipeline
+    from sklearn.linear_model import LogisticRegression
 
 LIKELY, UNSURE, UNLIKELY = RUNS
 # The share of a run that may turn out otherwise: what a person can still pick out of a page at a glance.
@@ -55,24 +55,22 @@ def rate(
     accepted: np.ndarray,
     *,
     step: Step,
-    embeddings: np.ndarray | None = None,
+    neighbours: np.ndarray | None = None,
     outlines: np.ndarray | None = None,
     seed: int = 0,
 ) -> pl.DataFrame:
     """`faces` with `score` (0 to 1, higher is likelier to be accepted) and `run` (one of RUNS) for `step`.
 
     `faces` has identity, face_id and such of MEASURES as there are. `accepted` (faces) is this reviewer's own word at
-    this step: 1, 0, or NaN where there is none. `embeddings` is (faces, dimensions), rows of unit length, in the
-    order of `faces`; a row of zeros is a face without one. `outlines` is (faces, few): the embeddings in brief.
+    this step: 1, 0, or NaN where there is none. `neighbours` is (faces, few), as `likeness.Likeness`
+    says it; `outlines` is (faces, few): the embeddings in brief.
     """
     labelled = ~np.isnan(accepted)
     answers = accepted[labelled].astype(bool)
     if min(answers.sum(), (~answers).sum()) < LEAST_OF_EACH:
         run = np.full(faces.height, _run_of_all(answers), dtype=object)
         return _with(faces, _hinted(faces, step), run)
-    persons = faces["identity"].to_numpy()
-    brief = np.zeros((faces.height, 0)) if outlines is None else outlines
-    inputs = np.hstack([_measures(faces), _neighbours(embeddings, persons, labelled, accepted == 1), brief])
+    inputs = np.hstack([_measures(faces), *(part for part in (neighbours, outlines) if part is not None)])
     score, likely, unlikely = _learned(inputs, labelled, answers, seed=seed)
     run = np.select([score >= likely, score <= unlikely], [LIKELY, UNLIKELY], UNSURE).astype(object)
     return _with(faces, score, run)
@@ -128,57 +126,23 @@ def _hinted(faces: pl.DataFrame, step: Step) -> np.ndarray:
     return total / weights if weights else np.full(faces.height, 0.5)
 
 
-def _neighbours(
-    embeddings: np.ndarray | None, persons: np.ndarray, labelled: np.ndarray, accepted: np.ndarray
-) -> np.ndarray:
-    """(faces, 4): similarity to the person's nearest accepted and nearest rejected face, to the middle of the
-    accepted, and how many those are; a face is never compared with itself."""
-    similar = np.zeros((len(persons), 4))
-    if embeddings is None:
-        return similar
-    order = np.argsort(persons, kind="stable")
-    _, starts = np.unique(persons[order], return_index=True)
-    for rows in np.split(order, starts[1:]):
-        similar[rows] = _among(embeddings[rows], labelled[rows], accepted[rows])
-    return similar
-
-
-def _among(stored: np.ndarray, labelled: np.ndarray, accepted: np.ndarray) -> np.ndarray:
-    embeddings = stored.astype(np.float32)
-    alike = embeddings @ embeddings.T
-    np.fill_diagonal(alike, -1.0)
-    good = labelled & accepted
-    middle = embeddings[good].sum(axis=0) - embeddings * good[:, None]
-    length = np.linalg.norm(middle, axis=1)
-    to_middle = np.divide((embeddings * middle).sum(axis=1), length, out=np.zeros(len(alike)), where=length > 1e-9)
-    return np.column_stack(
-        [
-            _nearest(alike, good),
-            _nearest(alike, labelled & ~accepted),
-            to_middle,
-            np.full(len(alike), np.log1p(good.sum())),
-        ]
-    )
-
-
-def _nearest(alike: np.ndarray, among: np.ndarray) -> np.ndarray:
-    return alike[:, among].max(axis=1).clip(0) if among.any() else np.zeros(len(alike))
-
-
 def _learned(
     inputs: np.ndarray, labelled: np.ndarray, answers: np.ndarray, *, seed: int
 ) -> tuple[np.ndarray, float, float]:
     """Probabilities of acceptance, and the bounds from which and up to which a run holds on the verdicts so far."""
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.model_selection import StratifiedKFold
     from threadpoolctl import threadpool_limits
 
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    scaled = (inputs - inputs[labelled].mean(axis=0)) / np.maximum(inputs[labelled].std(axis=0), 1e-6)
+    known, tried = scaled[labelled], np.zeros(len(answers))
     # One thread: the sums are small, and threads that wait for each other would take most of the time.
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        tried = cross_val_predict(_model(), inputs[labelled], answers, cv=folds, method="predict_proba")[:, 1]
-        score = _model().fit(inputs[labelled], answers).predict_proba(inputs)[:, 1]
+        for learnt, held_out in folds.split(known, answers):
+            tried[held_out] = _model().fit(known[learnt], answers[learnt]).predict_proba(known[held_out])[:, 1]
+        score = _model().fit(known, answers).predict_proba(scaled)[:, 1]
     return score, _bound(tried, answers), 1 - _bound(1 - tried, ~answers)
 
 
@@ -192,9 +156,7 @@ def _bound(score: np.ndarray, right: np.ndarray) -> float:
     return max(float(score[order[holds[-1]]]), 0.5)
 
 
-def _model() -> Pipeline:
+def _model() -> LogisticRegression:
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=200))
+    return LogisticRegression(C=1.0, solver="newton-cholesky", max_iter=50)
