@@ -25,7 +25,7 @@ import yaml
 import crawled_project
 from one_changed_identity import pictures_of
 
-STAGES = ("crawl", "crop", "screen", "curate", "split", "release")
+STAGES = ("crawl", "crop", "screen", "curate", "split", "validate", "release")
 SAMPLE_EVERY_S = 0.02
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -42,6 +42,8 @@ def write_project(root: Path, identities: int, pictures: int) -> None:
     raw["curate"] |= {"flavour": "non_curated", "min_images_per_identity": 1}
     raw["split"] |= {"min_train": 1, "min_val": 1, "min_test": 1}
     raw["release"] |= {"variants": ["multi_task"]}
+    # Whether noise is a good data set is not the question here.
+    raw["gates"] |= {"label_share": [0, 1], "least_images": 1, "identity_share": 1, "split_share": 1}
     (root / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     (root / "pictures").mkdir()
     (root / "data").mkdir()
