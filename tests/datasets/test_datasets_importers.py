@@ -223,3 +223,10 @@ def test_the_protocol_of_efrs_counts_every_row_of_23705_though_many_are_alike(
 def test_too_few_pictures_to_divide_are_told_so() -> None:
     with pytest.raises(BadInput, match="3 pictures cannot be divided 72/8/20 by gender"):
         division.stratified(pl.DataFrame({"gender": ["Male", "Female", "Male"]}), "gender", seed=1)
+
+
+def test_a_label_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "age.csv"
+    path.write_bytes(b"age,ethnicity,gender,img_name,pixels\n1,0,0,\xff.jpg,0\n")
+    with pytest.raises(BadInput, match=r"age\.csv: not UTF-8, at row 1 or soon after it"):
+        age_csv.load(path)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pandera.polars as pa
 import polars as pl
 
 from mtf import tables
-from mtf.errors import BadInput
+from mtf.errors import BadInput, listed
 
 MAX_CSV_BYTES = 512 * 2**20
 OUTSIDE_GROUPS = "an age that no group holds"
@@ -70,28 +69,32 @@ def checked(
     return tables.check(table, tables.frame(table, pictures), where=where)
 
 
-def rows_of_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a CSV file that has at least `columns`. Raises BadInput, naming file and row."""
+def rows_of_csv(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    """The rows of a CSV file that has at least `columns`, one after another: pictures as text are large.
+
+    Raises BadInput, naming file and row.
+    """
+    csv.field_size_limit(2**20)
+    number = 1
     try:
         if path.stat().st_size > MAX_CSV_BYTES:
             raise BadInput(f"{path.name}: larger than {MAX_CSV_BYTES} bytes")
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.DictReader(lines, strict=True)
+            if missing := [name for name in columns if name not in (reader.fieldnames or [])]:
+                raise BadInput(
+                    f"{path.name} row 1: missing column {listed(missing)}; the header has {reader.fieldnames}"
+                )
+            for number, row in enumerate(reader, 2):
+                if None in row or None in row.values():
+                    raise BadInput(f"{path.name} row {number}: not as many values as the header has columns")
+                yield row
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path.name}: not UTF-8 at byte {error.start}") from None
-    csv.field_size_limit(2**20)
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        rows = list(reader)
+    except UnicodeDecodeError:
+        raise BadInput(f"{path.name}: not UTF-8, at row {number} or soon after it") from None
     except csv.Error as error:
-        raise BadInput(f"{path.name} row {reader.reader.line_num}: not readable as CSV: {error}") from None
-    if missing := [name for name in columns if name not in (reader.fieldnames or [])]:
-        raise BadInput(f"{path.name} row 1: missing column {', '.join(missing)}; the header has {reader.fieldnames}")
-    for number, row in enumerate(rows, 2):
-        if None in row or None in row.values():
-            raise BadInput(f"{path.name} row {number}: not as many values as the header has columns")
-    return rows
+        raise BadInput(f"{path.name} row {number + 1}: not readable as CSV: {error}") from None
 
 
 def slug(text: str) -> str:
