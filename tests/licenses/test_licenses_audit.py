@@ -341,6 +341,7 @@ def test_what_looks_like_a_picture_that_was_taken_down_is_found(project: Project
     found = audit.run(subject, audit.Scope.LICENSES).findings
     assert found["image_id"].to_list() == [evidence["image_id"][1]]
     assert found["reason"].to_list() == ["a takedown names its looks"]
+    assert run("licenses", "--quiet") == (0, ""), "whose looks are not known, looks like nothing"
 
 
 def test_the_same_audit_gates_a_release_before_it_is_built(project: Project, sample_params: Params) -> None:

@@ -26,13 +26,19 @@ def content_hashes(workspace: Workspace) -> pl.DataFrame:
 
 
 def _hashes_behind(path: Path, end: int) -> pl.DataFrame:
-    """image_id and content_hash of a shard. Its tables lie behind the last picture, which ends at byte `end`."""
-    with path.open("rb") as file:
-        file.seek(-(-end // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE)
-        with tarfile.open(fileobj=file, mode="r:") as tar:
-            member = next((member for member in tar if member.name == RESPONSES), None)
-            found = tar.extractfile(member) if member else None
-            frame = pl.read_parquet(io.BytesIO(found.read())) if found else pl.DataFrame()
+    """image_id and content_hash of a shard, none where it is not here or has none. Its tables lie behind the last
+    picture, which ends at byte `end`.
+    """
+    nothing = pl.DataFrame(schema={"image_id": pl.String, "content_hash": pl.UInt64})
+    try:
+        with path.open("rb") as file:
+            file.seek(-(-end // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE)
+            with tarfile.open(fileobj=file, mode="r:") as tar:
+                member = next((member for member in tar if member.name == RESPONSES), None)
+                found = tar.extractfile(member) if member else None
+                frame = pl.read_parquet(io.BytesIO(found.read())) if found else pl.DataFrame()
+    except (OSError, tarfile.TarError):
+        return nothing
     if "content_hash" not in frame.columns:
-        return pl.DataFrame(schema={"image_id": pl.String, "content_hash": pl.UInt64})
+        return nothing
     return frame.select("image_id", pl.col("content_hash").cast(pl.UInt64))
