@@ -133,12 +133,12 @@ def project(tmp_path: Path) -> Callable[..., Workspace]:
 class OpenRoom:
     """`mtf review open`, as a person starts it, with its own database in the project."""
 
-    def __init__(self, workspace: Workspace, reviewers: list[str], home: Path) -> None:
+    def __init__(self, workspace: Workspace, reviewers: list[str], home: Path, *, joint: bool) -> None:
         self.output: list[str] = []
         named = [part for reviewer in reviewers for part in ("--reviewer", reviewer)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FIFTYONE_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mtf", "review", "open", "--port", "0", *named],
+            [sys.executable, "-m", "mtf", "review", "adjudicate" if joint else "open", "--port", "0", *named],
             cwd=workspace.root,
             env=environment | {"HOME": str(home)},
             stdout=subprocess.PIPE,
@@ -230,8 +230,8 @@ def open_room(tmp_path: Path) -> Generator[Callable[..., OpenRoom]]:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
     rooms: list[OpenRoom] = []
 
-    def open_(workspace: Workspace, *reviewers: str) -> OpenRoom:
-        rooms.append(OpenRoom(workspace, list(reviewers), tmp_path))
+    def open_(workspace: Workspace, *reviewers: str, joint: bool = False) -> OpenRoom:
+        rooms.append(OpenRoom(workspace, list(reviewers), tmp_path, joint=joint))
         return rooms[-1].wait()
 
     yield open_

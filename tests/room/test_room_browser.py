@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from mtf import params
 from mtf.review import ledger
+from mtf.room.opening import desk_of, material_of
 from mtf.workspace import Workspace
 
 pytestmark = pytest.mark.xdist_group("room")
@@ -156,22 +158,70 @@ def test_a_sitting_from_the_first_key_to_a_shorter_queue(
 def test_two_reviewers_in_two_browsers_write_their_own_files(
     project: Callable[..., Workspace], open_room: Callable, browser: Browser, tmp_path: Path
 ) -> None:
-    workspace = project({"ada": 50})
+    workspace = project({"ada": 250, "bob": 250})
     room = open_room(workspace, "anna", "ben")
-    anna, ben = (Screen(browser, room.url(name)) for name in ("anna", "ben"))
-    for key in ("Shift+A", "Shift+A"):
-        for screen in (anna, ben):
-            screen.press(key)
-    assert anna.bar.startswith("anna")
-    assert "faces: 24 done, 26 open" in anna.bar
-    assert ben.bar.startswith("ben")
-    assert "faces: 24 done, 26 open" in ben.bar
+    screens = {name: Screen(browser, room.url(name)) for name in ("anna", "ben")}
+    while "faces: " in screens["anna"].bar or "faces: " in screens["ben"].bar:
+        for name, screen in screens.items():
+            if "faces: " in screen.bar:
+                assert screen.press("Shift+A").startswith(name)
     found = decided(workspace)
     assert found.filter(pl.col("file").str.starts_with("anna/"))["reviewer"].unique().to_list() == ["anna"]
-    assert found.group_by("reviewer").len().sort("reviewer").rows() == [("anna", 24), ("ben", 24)]
+    assert found.group_by("reviewer").len().sort("reviewer").rows() == [("anna", 500), ("ben", 500)]
     assert found.select("reviewer", "image_id").is_unique().all()
     assert len(list(workspace.review.rglob("*.jsonl"))) == 2
     nothing_but_faces_can_be_had(room.url("anna"), tmp_path)
+
+
+def test_every_key_does_what_the_bar_says_and_a_saved_view_is_not_left(
+    project: Callable[..., Workspace], open_room: Callable, browser: Browser
+) -> None:
+    workspace = project({"ada": 8})
+    screen = Screen(browser, open_room(workspace, "anna").url("anna"))
+    screen.sees_faces(8)
+    screen.select(0)
+    assert "✓ Skip: 1 face" in screen.press("s")
+    screen.sees_faces(7)
+    screen.select(0)
+    assert "✓ Reject: 1 face" in screen.press("x")
+    assert decided(workspace)["reason"].to_list() == [None, "not_a_face"]
+    screen.sees_faces(6)
+    screen.select(0)
+    for key in "l3":
+        screen.page.keyboard.press(key)
+        screen.page.wait_for_timeout(300)
+    assert "✓ Correct a label: 1 face (age: Old)" in screen.press("2")
+    assert decided(workspace)["labels"].to_list()[-1] == [{"column": "age", "label": "Old"}]
+    assert "page of 6" in screen.press("n")
+
+    screen.page.evaluate("window.__foo__.executeOperator('set_view', {name: 'rejected'})")
+    screen.sees_faces(1)
+    assert "Shift + key is for a page of the queue" in screen.press("Shift+A")
+    assert len(decided(workspace)) == 3
+    screen.select(0)
+    assert "✓ Accept: 1 face" in screen.press("a")
+    screen.sees_faces(0)
+    assert "view=rejected" in screen.page.url
+    assert "✓" in screen.press("n")
+    screen.sees_faces(6)
+
+
+def test_the_joint_session_settles_what_the_panel_is_split_on(
+    project: Callable[..., Workspace], open_room: Callable, browser: Browser
+) -> None:
+    workspace = project({"ada": 4})
+    material, _ = material_of(workspace, params.load(workspace.params))
+    for number, reviewer in enumerate(("anna", "ben", "cyd")):
+        desk = desk_of(workspace, material, reviewer, joint=False)
+        desk.reject(material.faces_of("ada")[: number // 2 + 1])
+        desk.accept(material.faces_of("ada")[number // 2 + 1 :])
+        desk.close()
+    screen = Screen(browser, open_room(workspace, "ben", joint=True).url("ben"))
+    assert "joint session" in screen.bar
+    screen.sees_faces(1)
+    assert "Nothing is left for you" in screen.press("Shift+A")
+    said = decided(workspace).filter("joint")
+    assert said.select("reviewer", "step", "verdict").rows() == [("ben", "face", "accept")]
 
 
 def nothing_but_faces_can_be_had(url: str, tmp_path: Path) -> None:
