@@ -96,6 +96,7 @@ def test_das_comes_from_utkface_by_one_command(here: Path) -> None:
     measured = json.loads(workspace.metrics("multitask/dynamic").read_text())
     assert set(measured["accuracy"]) == {"race", "gender", "age", "all"}
     assert "multitask dynamic: best after epoch 1" in said
+    assert all(f"Table {number}" in said for number in (1, 2, 3, 4))
 
 
 def test_a_protocol_can_be_laid_out_first_with_weights_of_ones_own(here: Path) -> None:

@@ -137,10 +137,12 @@ def protocol(
 
 
 def _run_das(workspace: Workspace, params: Params, _epochs: int) -> None:
+    from mtf.cli import multitask_tables
     from mtf.stages import multitask
 
     for weighting in params.multitask.weightings if params.multitask else ():
         multitask.run(workspace, params, weighting=weighting)
+    multitask_tables.show(as_json=False, workspace=workspace)
 
 
 def _run_efrs(workspace: Workspace, params: Params, epochs: int) -> None:

@@ -12,11 +12,14 @@ from mtf.params import Params
 from mtf.workspace import Workspace
 
 
-def show(*, as_json: bool) -> None:
-    """Raises BadInput where a network of params.yaml's multitask section has no figures yet."""
+def show(*, as_json: bool, workspace: Workspace | None = None) -> None:
+    """`workspace` is the project of the current folder, where none is given.
+
+    Raises BadInput where a network of params.yaml's multitask section has no figures yet.
+    """
     from mtf.learn import multitask_tables
 
-    workspace = Workspace.find()
+    workspace = workspace or Workspace.find()
     typed = params.load(workspace.params)
     if typed.multitask is None:
         raise BadInput("params.yaml: multitask: missing; it names the tasks, the backbone and the weightings")
