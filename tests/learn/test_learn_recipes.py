@@ -12,7 +12,8 @@ import torch
 from learn_project import write_project
 from sklearn.utils.class_weight import compute_class_weight
 
-from mtf.learn import pixels, recipes
+from mtf.learn import data, pixels, recipes
+from mtf.learn import train as loop
 from mtf.params import Params, Recipe
 from mtf.stages import evaluate, train
 
@@ -107,3 +108,44 @@ def test_the_modern_recipe_trains_and_its_averaged_weights_are_the_ones_kept(
     evaluate.run(workspace, params)
     measured = json.loads(workspace.metrics("evaluate").read_text())
     assert measured["gender"]["small_cnn"]["accuracy"] >= 0.85
+
+
+class Brightness(torch.nn.Module):
+    """Scores that follow from a picture's mean: nothing moves them on black pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = torch.nn.Linear(3, 2, bias=False)
+        torch.nn.init.constant_(self.last.weight[0], -1.0)
+        torch.nn.init.constant_(self.last.weight[1], 1.0)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return self.last(pictures.mean(dim=(2, 3)))
+
+
+@pytest.mark.parametrize(("stop_on", "epochs"), [("train_loss", 6), ("val_loss", 12)])
+def test_patience_counts_the_epochs_in_which_the_loss_that_is_watched_got_no_better(
+    tmp_path: Path, stop_on: str, epochs: int
+) -> None:
+    """MTF stops when the training loss has not improved for five epochs (section 5.2). On black pictures it never
+    does, while weight decay makes the loss on white ones fall: after the first epoch, five go by.
+    """
+    black, white = (np.full((8, 4, 4, 3), value, np.uint8) for value in (0, 255))
+    training = data.Examples(black, np.arange(8), np.arange(8) % 2)
+    validation = data.Examples(white, np.arange(8), np.zeros(8, np.int64))
+    recipe = Recipe(
+        optimizer="sgd",
+        learning_rate=0.1,
+        weight_decay=0.5,
+        batch=8,
+        max_epochs=12,
+        patience=5,
+        stop_on=stop_on,
+        normalise="none",
+    )
+    fitted = loop.fit_classifier(
+        Brightness(), training, validation, recipe=recipe, batch=8, labels=2, seed=1, curves=tmp_path / "curves"
+    )
+    assert fitted.epochs == epochs
+    # Whatever stops it, what is kept is the epoch of least validation loss: here the last.
+    assert fitted.best_epoch == epochs
