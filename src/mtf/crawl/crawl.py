@@ -17,6 +17,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mtf import tables
 from mtf.crawl import apis, lookalikes, recorded, store
 from mtf.crawl.candidates import Candidate, each_address_once, source_key
 from mtf.crawl.collect import Collector, Tools
@@ -39,7 +40,11 @@ _SEARCH_CODE = tuple(
     for name in ("candidates", "engines", "search", "folder", "apis", "answers", "openverse", "commons", "flickr")
 )
 # Of the faces' room what knows again a picture that was taken down (`mtf.crawl.lookalikes`).
-_CODE = ("mtf.crawl", "mtf.licenses", "mtf.takedowns", "mtf.faces.picture", "mtf.faces.quality", "mtf.faces.decode")
+_CODE = (
+    *("mtf.crawl", "mtf.licenses", "mtf.shards", "mtf.takedowns"),
+    *("mtf.faces.picture", "mtf.faces.quality", "mtf.faces.decode"),
+)
+_COLUMNS = [str(table.dtypes) for table in (tables.FETCHES, tables.IMAGES, tables.EVIDENCE)]
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,7 @@ class _Identity:
         crawl = self._tools.crawl
         bounds = [crawl.max_bytes, crawl.max_pixels, crawl.min_side_px]
         opt_outs = sorted(self._job.params.licenses.binding_opt_outs)
-        judged = fingerprint(bounds, opt_outs, self._web(), code=_CODE)
+        judged = fingerprint(bounds, opt_outs, self._web(), _COLUMNS, code=_CODE)
         return Inputs(searched, judged, fingerprint(self._takedowns(fetches)))
 
     def _takedowns(self, fetches: Iterable[Fetch]) -> list[list[str]]:
