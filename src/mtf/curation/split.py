@@ -16,6 +16,8 @@ from mtf.errors import GateFailed
 from mtf.params import IDENTITY, Split
 from mtf.tables import SPLITS
 
+NOTHING_LEFT = "split: there is no face to divide; the funnel shows where they went (metrics/curate.json)"
+
 
 def assigned(rows: pl.DataFrame, *, columns: Sequence[str], split: Split, seed: int) -> pl.DataFrame:
     """`rows`, sorted by identity and face_id, with the column `split`.
@@ -29,7 +31,7 @@ def assigned(rows: pl.DataFrame, *, columns: Sequence[str], split: Split, seed: 
     Raises GateFailed with the identities and labels for which that is impossible.
     """
     if rows.is_empty():
-        raise GateFailed("split: there is no face to divide; the funnel shows where they went (metrics/curate.json)")
+        raise GateFailed(NOTHING_LEFT)
     rows = rows.sort(FACE)
     stratum = [IDENTITY] if IDENTITY in columns else list(columns)
     whole = units(rows, columns=columns, stratum=stratum, seed=seed)

@@ -67,9 +67,9 @@ def begin(workspace: Workspace, beginning: Beginning, *, force: bool) -> list[st
     shutil.rmtree(workspace.data, ignore_errors=True)
     beside.rename(workspace.data)
     write_text(workspace.params, text)
-    _forget_the_sample(workspace)
+    _forget_the_sample(workspace, beginning)
     _run(workspace, "dvc", "add", "--quiet", "data")
-    return _next_steps(workspace, beginning)
+    return _next_steps(workspace, beginning, checked)
 
 
 def slug(name: str) -> str:
@@ -152,8 +152,11 @@ def _source_text(beginning: Beginning) -> str:
 
 
 def _sections_from_licenses(sample: str, tasks: list[str]) -> str:
-    """The rest of the sample's parameters, with the paper's picture size and this roster's tasks."""
+    """The rest of the sample's parameters, with the paper's picture size and this roster's tasks, but for the gates:
+    the sample's are those of a data set that is known, the template's those of one that is not.
+    """
     rest = sample[sample.index("\nlicenses:") + 1 :]
+    rest = re.sub(r"\ngates:.*?(?=\n\S)", "", rest, flags=re.DOTALL)
     rest = re.sub(r"size_px: 256 .*", "size_px: 1024", rest)
     rest = re.sub(r"tasks: \[recognition[^\]]*\]", f"tasks: [{', '.join(tasks)}]", rest)
     attributes = tasks[1:] or tasks
@@ -169,7 +172,7 @@ def _write_data(folder: Path, table: list[list[str]]) -> None:
     write_text(folder / "card.yaml", (files("mtf.project") / "card.yaml").read_text(encoding="utf-8"))
 
 
-def _forget_the_sample(workspace: Workspace) -> None:
+def _forget_the_sample(workspace: Workspace, beginning: Beginning) -> None:
     """What the sample's run made goes; git and the sample's remote keep what they hold."""
     for name in ("build", "plots"):
         shutil.rmtree(workspace.root / name, ignore_errors=True)
@@ -177,19 +180,24 @@ def _forget_the_sample(workspace: Workspace) -> None:
         path.unlink()
     (workspace.root / "dvc.lock").unlink(missing_ok=True)
     pipeline = workspace.root / "dvc.yaml"
-    # Only the sample brings a web of its own.
-    kept = [line for line in pipeline.read_text(encoding="utf-8").splitlines() if line.strip() != "- data/web"]
+    # Only the sample brings a web of its own; a folder of pictures takes its place, so that new ones are noticed.
+    own = [] if beginning.pictures is None else [f"      - {json.dumps(beginning.pictures, ensure_ascii=False)}"]
+    lines = pipeline.read_text(encoding="utf-8").splitlines()
+    kept = [line for given in lines for line in (own if given.strip() == "- data/web" else [given])]
     write_text(pipeline, "\n".join(kept) + "\n")
 
 
-def _next_steps(workspace: Workspace, beginning: Beginning) -> list[str]:
+def _next_steps(workspace: Workspace, beginning: Beginning, settings: params.Params) -> list[str]:
     fill = [] if beginning.roster else [f"fill in {workspace.relative(workspace.roster)}, then `dvc add data`"]
     return [
         *fill,
         "read params.yaml: tasks, sources and the license policy are yours to set",
         "`dvc remote add --default storage s3://BUCKET/PATH` (or ssh://, gs://, azure://, a folder)",
         "`git add data.dvc params.yaml dvc.yaml .dvc/config metrics && git commit`",
-        "`dvc repro`, then `git add dvc.lock metrics && git commit` and `dvc push`",
+        "`dvc repro screen`: the pictures are fetched, the faces found and measured",
+        f"`mtf review open --reviewer YOU`, once for each of {settings.curate.reviewers} reviewers: curated is what "
+        "people accepted (curate.flavour in params.yaml: screened or non_curated goes on without them)",
+        "`dvc repro`, then `git add data.dvc dvc.lock metrics && git commit` and `dvc push`",
     ]
 
 

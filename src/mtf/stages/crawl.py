@@ -13,6 +13,7 @@ from mtf import atomic, roster, shards, tables, takedowns
 from mtf.crawl import store
 from mtf.crawl.candidates import source_key
 from mtf.crawl.crawl import Job, Person, Report, crawl
+from mtf.crawl.failure import is_retriable
 from mtf.errors import GateFailed, listed
 from mtf.params import FolderSource, Params, Source
 from mtf.tables import Fetched
@@ -20,6 +21,7 @@ from mtf.workspace import Workspace
 
 STAGE = "crawl"
 SHOWN_PROBLEMS = 10
+AGAIN = "dvc repro --force --single-item crawl"
 _TABLES = {"images": tables.IMAGES, "fetches": tables.FETCHES, "evidence": tables.EVIDENCE}
 _PICTURES = (Fetched.STORED, Fetched.DUPLICATE)
 
@@ -43,6 +45,7 @@ def run(workspace: Workspace, params: Params, *, refresh: bool = False) -> None:
     metrics = _metrics(gathered, len(identities))
     atomic.write_json(workspace.metrics(STAGE), metrics)
     _print(report, removed, metrics)
+    _print_what_may_pass(gathered["fetches"], report, params.crawl.attempts)
     _check_sources(params, found_by, report)
 
 
@@ -98,6 +101,16 @@ def _print(report: Report, removed: list[str], metrics: dict[str, int | dict[str
         print(f"  search not completed: {problem}")
     if len(report.problems) > SHOWN_PROBLEMS:
         print(f"  … and {len(report.problems) - SHOWN_PROBLEMS} more searches not completed")
+
+
+def _print_what_may_pass(fetches: pl.DataFrame, report: Report, attempts: int) -> None:
+    """`dvc repro` runs a stage whose inputs changed, and the web is none of them: say how it is asked again."""
+    rows = fetches.select("outcome", "http_status", "attempts").iter_rows()
+    failed = sum(is_retriable(outcome, status) and made < attempts for outcome, status, made in rows)
+    if failed or report.problems:
+        what = [f"{failed} addresses failed in a way that may pass"] if failed else []
+        what += [f"{len(report.problems)} searches were not completed"] if report.problems else []
+        print(f"  {' and '.join(what)}: `{AGAIN}`, then `dvc repro`, tries again")
 
 
 def _check_sources(params: Params, found: pl.DataFrame, report: Report) -> None:

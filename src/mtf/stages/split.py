@@ -10,15 +10,18 @@ from rich.console import Console
 from mtf import atomic, tables
 from mtf.curation.material import FACE
 from mtf.curation.shown import split_table
-from mtf.curation.split import assigned, counted
+from mtf.curation.split import NOTHING_LEFT, assigned, counted
+from mtf.errors import GateFailed
 from mtf.params import Params
-from mtf.tables import SPLITS
+from mtf.tables import SPLITS, Reason
 from mtf.workspace import Workspace
 
 
 def run(workspace: Workspace, params: Params) -> None:
     """Write the table splits. Raises GateFailed, naming identities or labels, where the minimums cannot be met."""
     curated = tables.read(tables.curated(params), workspace.table("curate", "curated"))
+    if curated.is_empty():
+        raise GateFailed(_why_nothing_is_left(workspace))
     columns = list(params.columns)
     rows = assigned(curated, columns=columns, split=params.split, seed=params.seed)
     path = workspace.table("split", "splits")
@@ -27,6 +30,19 @@ def run(workspace: Workspace, params: Params) -> None:
     metrics = _metrics(written, params)
     atomic.write_json(workspace.metrics("split"), metrics)
     Console().print(split_table(metrics))
+
+
+def _why_nothing_is_left(workspace: Workspace) -> str:
+    """Where people have not looked yet, what to do comes with it."""
+    path = workspace.table("curate", "exclusions")
+    exclusions = tables.read(tables.EXCLUSIONS, path) if path.is_file() else tables.frame(tables.EXCLUSIONS, [])
+    waiting = exclusions.filter(pl.col("reason") == Reason.UNDECIDED).height
+    if not waiting:
+        return NOTHING_LEFT
+    return (
+        f"split: there is no face to divide: {waiting} wait for the reviewers; `mtf review open --reviewer YOU`, then "
+        "`dvc repro` (or, without people, curate.flavour in params.yaml: screened or non_curated)"
+    )
 
 
 def _metrics(rows: pl.DataFrame, params: Params) -> dict[str, Any]:

@@ -1,0 +1,75 @@
+"""From `mtf new --pictures` to a divided data set, by the steps that it names, in a clone of this repository."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from mtf.params import Gates
+from mtf.params import load as load_params
+from mtf.sample import files, photograph
+from mtf.sample.people import CAST
+from mtf.stages.crawl import AGAIN
+from projects import clone, environment, run_in
+
+PEOPLE = (CAST[0], CAST[3])
+PICTURES = 9
+
+
+@pytest.fixture(scope="module")
+def clone_of_this(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clone(tmp_path_factory.mktemp("journey") / "project")
+
+
+def draw(folder: Path, who: int, number: int) -> None:
+    person = PEOPLE[who]
+    taken = photograph.portrait(person.look(), person.identity, np.random.default_rng([who, number]))
+    (folder / f"{who}-{number}.jpg").write_bytes(files.jpeg(taken.pixels).data)
+
+
+def failing(folder: Path, *command: str) -> str:
+    """What a command said that must fail."""
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode != 0, done.stdout
+    return done.stdout + done.stderr
+
+
+def test_a_folder_of_pictures_becomes_a_divided_data_set_by_the_steps_that_new_names(clone_of_this: Path) -> None:
+    project = clone_of_this
+    own = project / "own pictures"
+    own.mkdir()
+    for who in range(len(PEOPLE)):
+        for number in range(PICTURES):
+            draw(own, who, number)
+    rows = [f"{person.name},{person.gender},{who}-*.jpg" for who, person in enumerate(PEOPLE)]
+    (project / "people.csv").write_text("\n".join(["name,gender,files", *rows]) + "\n")
+    said = run_in(
+        project, "mtf", "new", "--name", "mine", "--contact", "https://example.org/me",
+        "--roster", "people.csv", "--pictures", "own pictures", "--license", "CC0-1.0",
+    )  # fmt: skip
+    assert (
+        said.index("`dvc repro screen`") < said.index("`mtf review open --reviewer YOU`") < said.index("`dvc repro`,")
+    )
+    assert load_params(project / "params.yaml").gates == Gates(), "the sample's gates suit no other data set"
+    assert ".*.part" in (project / ".dvcignore").read_text().splitlines()
+    assert "own pictures" in yaml.safe_load((project / "dvc.yaml").read_text())["stages"]["crawl"]["deps"]
+
+    waiting = failing(project, "dvc", "repro", "split")
+    assert "18 addresses, 18 images stored" in waiting
+    assert "wait for the reviewers; `mtf review open --reviewer YOU`, then `dvc repro`" in waiting
+
+    params = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(params.replace("flavour: curated ", "flavour: non_curated "))
+    assert "crawl: " not in run_in(project, "dvc", "repro", "split"), "what is there is not made again"
+    faces = json.loads((project / "metrics" / "split.json").read_text())["faces"]
+    assert sum(faces.values()) >= 2 * PICTURES and min(faces.values()) >= 2
+
+    draw(own, 1, PICTURES)
+    assert "own pictures" in run_in(project, "dvc", "status", "crawl"), "a new picture is a reason to crawl"
+    again = run_in(project, *AGAIN.split())
+    assert "1 made, 1 left as they were" in again and "19 images stored" in again
