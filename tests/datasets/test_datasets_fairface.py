@@ -77,17 +77,3 @@ def test_the_roster_it_writes_is_one_the_crawl_reads(labels: Path, tmp_path: Pat
     assert people["identity"].to_list() == ["fairface-train-3", "fairface-train-5", "fairface-train-7"]
     assert people["files"].to_list() == ["train/3.jpg", "train/5.jpg", "train/7.jpg"]
     assert people["age"].to_list() == ["3-9", "20-29", "10-19"]
-
-
-@pytest.mark.real
-def test_the_real_label_file_has_exactly_this_damage(real_data: Path) -> None:
-    path = real_data / "fairface" / "labels.csv"
-    with pytest.raises(ContractViolated) as violation:
-        labelled.checked(fairface.read_labels(path), fairface.ATTRIBUTES, where=path.name)
-    assert set(violation.value.failures["failure_case"]) == {"03-Sep", "Oct-19"}
-    data_set = fairface.load(path)
-    assert data_set.pictures.height == 10_000
-    assert list(data_set.repairs) == [
-        "age '03-Sep' is '3-9', mended in 1246 rows",
-        "age 'Oct-19' is '10-19', mended in 1138 rows",
-    ]

@@ -10,7 +10,7 @@ import pytest
 
 from projects import own_project, run_in
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("orl")]
+pytestmark = pytest.mark.real
 
 
 @pytest.fixture(scope="module")
