@@ -21,6 +21,7 @@ CODE = tuple(
     for name in (
         "classifier",
         "data",
+        "devices",
         "inputs",
         "metrics",
         "models",
