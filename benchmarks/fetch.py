@@ -4,10 +4,11 @@
 
 Both have the same server, the same cores and 64 requests at once. This project's part is what the crawl does once
 the search is done, for 16 identities: robots.txt and tdmrep.json, type and wholeness by header, sha256, the file's
-own license metadata, one tar per identity with a row per address. img2dataset runs with 2 processes of 32 threads,
-no resizing and no re-encoding, sha256, and writes tars with a row per address. Both are timed from the call to the
-end of it, without the interpreter's start. It needs /usr/sbin/nginx, and installs img2dataset with uv into the
-folder given by --rival-env where it is absent.
+own license metadata, one tar per identity with a row per address. The pictures have no pages here, so none is fetched
+or read: a live crawl asks for one page more per picture, which img2dataset does not. img2dataset runs with 2 processes
+of 32 threads, no resizing and no re-encoding, sha256, and writes tars with a row per address. Both are timed from the
+call to the end of it, without the interpreter's start. It needs /usr/sbin/nginx, and installs img2dataset with uv into
+the folder given by --rival-env where it is absent.
 """
 
 from __future__ import annotations
