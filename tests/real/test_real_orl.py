@@ -36,10 +36,10 @@ def orl(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project
 
 
-def test_nearly_all_people_keep_enough_faces(orl: Path) -> None:
+def test_all_people_keep_enough_faces(orl: Path) -> None:
     faces = pl.read_parquet(orl / "build/curate/curated.parquet")
     counts = faces.group_by("identity").len()["len"]
-    assert len(counts) >= 36
+    assert len(counts) == 40
     assert min(counts) >= 5
 
 
