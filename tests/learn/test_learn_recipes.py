@@ -102,7 +102,7 @@ def test_the_modern_recipe_trains_and_its_averaged_weights_are_the_ones_kept(
     tmp_path: Path, sample_params: Params
 ) -> None:
     modern = sample_params.train.recipes["modern"].model_dump(mode="json")
-    changed = modern | {"max_epochs": 12, "batch": 16, "learning_rate": 0.01, "ema_decay": 0.8}
+    changed = modern | {"max_epochs": 12, "batch": 16, "learning_rate": 0.01}
     workspace, params = write_project(tmp_path, sample_params, tasks=["gender"], recipe="m", recipes={"m": changed})
     train.run(workspace, params, model="small_cnn", task="gender")
     evaluate.run(workspace, params)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch.utils.data import DataLoader, DistributedSampler
 
@@ -56,12 +56,20 @@ def strategy(count: int) -> Strategy | str:
     return DDPStrategy(start_method="forkserver", forward_sync_buffers=False)
 
 
-class MovingAverage(EMAWeightAveraging):
-    """Lightning's average of the weights over steps, in a form that can be sent to a device's process."""
+class MovingAverage(WeightAveraging):
+    """Lightning's average of the weights over steps, in a form that can be sent to a device's process.
+
+    The decay rises to its full value, `min(decay, (1 + n) / (10 + n))` at step n. A few hundred pictures make few
+    steps, and a constant decay of 0.99 would hardly leave the weights that were drawn at random.
+    """
 
     def __init__(self, decay: float) -> None:
-        super().__init__(decay=decay)
+        super().__init__(avg_fn=self._average)
         self._decay = decay
+
+    def _average(self, mean: torch.Tensor, current: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+        kept = min(self._decay, (1 + int(step)) / (10 + int(step)))
+        return kept * mean + (1 - kept) * current
 
     def __reduce__(self) -> Any:
         return type(self), (self._decay,)
