@@ -8,6 +8,7 @@ bits a number, a quarter of what the embeddings take.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -52,12 +53,13 @@ def _of_near_cells(embeddings: np.ndarray, distance: float) -> Iterator[Edges]:
         yield _each_once(first, found)
 
 
-def _index(embeddings: np.ndarray):
+def _index(embeddings: np.ndarray) -> Any:
     import faiss
 
     count, size = embeddings.shape
     cells = int(2 * np.sqrt(count))
-    index = faiss.index_factory(size, f"IVF{cells},SQ8")
+    # The factory is declared to give any index; this one has cells.
+    index: Any = faiss.index_factory(size, f"IVF{cells},SQ8")
     index.cp.niter = 10
     index.nprobe = CELLS_LOOKED_AT
     picked = np.random.default_rng(0).permutation(count)[: _TRAINING_PER_CELL * cells]

@@ -11,7 +11,7 @@ import fcntl
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -95,14 +95,14 @@ class Sitting:
 
 
 @contextmanager
-def held_still(folder: Path) -> Iterator[None]:
+def held_still(folder: Path) -> Generator[None]:
     """While this is held no sitting of the ledger in `folder` writes: for what reads files and then links them."""
     with _locked(folder, fcntl.LOCK_EX):
         yield
 
 
 @contextmanager
-def _locked(folder: Path, kind: int) -> Iterator[None]:
+def _locked(folder: Path, kind: int) -> Generator[None]:
     """The folder itself is the lock: a file for it would be versioned with the decisions."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)

@@ -202,11 +202,19 @@ def _read_csv(source: Path) -> Iterator[Said]:
         where = f"{source.name} row {number}"
         if row["verdict"]:
             box = _box([row[side] for side in BOX], where)
-            given = {name: row.get(name) or None for name in SAID}
-            labels = _labels(given["labels"], where)
-            joint = _flag(given["joint"], where)
-            fields = given | {"labels": labels, "joint": joint}
-            yield Said(where, row["identity"], row["image_id"], box, **fields)
+            yield Said(
+                where,
+                row["identity"],
+                row["image_id"],
+                box,
+                step=row["step"] or "",
+                verdict=row["verdict"],
+                reason=row.get("reason") or None,
+                reviewer=row.get("reviewer") or None,
+                labels=_labels(row.get("labels") or None, where),
+                joint=_flag(row.get("joint") or None, where),
+                time=row.get("time") or None,
+            )
 
 
 def _read_labels(source: Path, format: str) -> Iterator[Said]:

@@ -35,7 +35,7 @@ class Said:
         # What stood at a place before this sitting's words on it, oldest first.
         self._before: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self.done: Counter[Step] = Counter(
-            {step: int(_is_verdict(self.words[:, place]).sum()) for place, step in enumerate(STEPS)}
+            {step: int(np.count_nonzero(_is_verdict(self.words[:, place]))) for place, step in enumerate(STEPS)}
         )
 
     def say(self, row: int, step: Step, verdict: Verdict, reason: Reason | None) -> None:
@@ -96,4 +96,4 @@ class Said:
 
 def _is_verdict(word: Words | int) -> Words | bool:
     """A skip leaves the face owed, and is none."""
-    return (word != NOTHING) & (word != SKIP)  # ty: ignore[invalid-return-type] (elementwise for arrays)
+    return (word != NOTHING) & (word != SKIP)

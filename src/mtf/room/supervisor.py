@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,7 +123,7 @@ def keep_open(
 
 
 @contextmanager
-def _alone(folder: Path, what: str, reviewers: Sequence[str]) -> Iterator[None]:
+def _alone(folder: Path, what: str, reviewers: Sequence[str]) -> Generator[None]:
     """Hold `what` for this process. Raises MtfError that names the process which has it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{what}.open").open("a+") as file:
