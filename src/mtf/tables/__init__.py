@@ -1,0 +1,30 @@
+"""The contracts: one pandera schema per table, checked where a stage reads it and where it writes it.
+
+Tables whose columns depend on the tasks of `params.yaml` are functions of `Params`; the others are constants.
+"""
+
+from __future__ import annotations
+
+from mtf.tables.columns import UTC
+from mtf.tables.contract import (
+    SHOWN_FAILURES,
+    ContractViolated,
+    Table,
+    check,
+    check_refers,
+    failures_path,
+    frame,
+    read,
+    write,
+)
+from mtf.tables.crawled import EVIDENCE, FETCHES, IMAGES, MAX_NAME, MAX_QUERY, roster
+from mtf.tables.data_set import EXCLUSIONS, PREDICTIONS, curated, non_curated, splits
+from mtf.tables.faces import DETECTIONS, FACES, HINTS, SCREENING
+from mtf.tables.words import FACE_ID, REVIEW_REASONS, SHA256, SLUG, SPLITS, Detected, Fetched, Reason, Stated, Step
+
+__all__ = [
+    "DETECTIONS", "EVIDENCE", "EXCLUSIONS", "FACES", "FACE_ID", "FETCHES", "HINTS", "IMAGES", "MAX_NAME", "MAX_QUERY",
+    "PREDICTIONS", "REVIEW_REASONS", "SCREENING", "SHA256", "SHOWN_FAILURES", "SLUG", "SPLITS", "UTC", "ContractViolated",
+    "Detected", "Fetched", "Reason", "Stated", "Step", "Table", "check", "check_refers", "curated", "failures_path", "frame",
+    "non_curated", "read", "roster", "splits", "write",
+]  # fmt: skip

@@ -1,0 +1,99 @@
+"""The words that tables hold: what became of an address, an image, a face, and at which step."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+SLUG = r"^[a-z0-9]+(?:[-_.][a-z0-9]+)*$"
+SHA256 = r"^[0-9a-f]{64}$"
+FACE_ID = r"^[0-9a-f]{32}$"
+
+
+class Fetched(StrEnum):
+    """What became of one address."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    HTTP_ERROR = "http_error"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection_failed"
+    NOT_AN_IMAGE = "not_an_image"
+    TRUNCATED = "truncated"
+    TOO_LARGE = "too_large"
+    TOO_SMALL = "too_small"
+    OPTED_OUT = "opted_out"
+    REFUSED_ADDRESS = "refused_address"
+    TAKEN_DOWN = "taken_down"
+    MISSING = "missing_file"
+
+
+class Stated(StrEnum):
+    """What the source itself says of the license of a picture."""
+
+    STATED = "stated"
+    UNSTATED = "unstated"
+    CONTRADICTION = "contradiction"
+    UNREACHABLE = "unreachable"
+
+
+class Detected(StrEnum):
+    """What the detector made of one image."""
+
+    CROPPED = "cropped"
+    NO_FACE = "no_face"
+    UNDECODABLE = "undecodable"
+    TOO_LARGE = "too_large"
+
+
+class Step(StrEnum):
+    """The steps of the funnel, in their order (MTF, section 3.2); the first three are ours."""
+
+    TAKEDOWN = "takedown"
+    LICENSE = "license"
+    ONE_PERSON = "one_person"
+    FACE = "face"
+    IDENTITY = "identity"
+    QUALITY = "quality"
+    DUPLICATE = "duplicate"
+    TASK_FIT = "task_fit"
+    ENOUGH_IMAGES = "enough_images"
+
+
+class Reason(StrEnum):
+    """Why a face is not in the data set."""
+
+    TAKEN_DOWN = "taken_down"
+    OPTED_OUT = "opted_out"
+    NO_EVIDENCE = "no_evidence"
+    CLAIM_ONLY = "claim_only"
+    NOT_PERMITTED = "license_not_permitted"
+    CONTRADICTION = "license_contradiction"
+    EVIDENCE_TOO_OLD = "evidence_too_old"
+    SEVERAL_PEOPLE = "several_people"
+    NOT_A_FACE = "not_a_face"
+    PARTIAL_FACE = "partial_face"
+    WRONG_PERSON = "wrong_person"
+    OBSTRUCTED = "obstructed"
+    NOT_A_PHOTOGRAPH = "not_a_photograph"
+    UNNATURAL = "unnatural"
+    BLURRED = "blurred"
+    TOO_SMALL = "too_small"
+    BADLY_EXPOSED = "badly_exposed"
+    EXACT_DUPLICATE = "exact_duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    WRONG_AGE_GROUP = "wrong_age_group"
+    CHILDHOOD = "childhood"
+    TOO_FEW_IMAGES = "too_few_images"
+    UNDECIDED = "undecided"
+    CONFLICT = "conflict"
+
+
+# The reasons a person may give at each step of the review.
+REVIEW_REASONS: dict[Step, tuple[Reason, ...]] = {
+    Step.FACE: (Reason.NOT_A_FACE, Reason.PARTIAL_FACE),
+    Step.IDENTITY: (Reason.WRONG_PERSON,),
+    Step.QUALITY: (Reason.OBSTRUCTED, Reason.NOT_A_PHOTOGRAPH, Reason.UNNATURAL, Reason.BLURRED),
+    Step.DUPLICATE: (Reason.EXACT_DUPLICATE, Reason.NEAR_DUPLICATE),
+    Step.TASK_FIT: (Reason.WRONG_AGE_GROUP, Reason.CHILDHOOD),
+}
+SPLITS = ("train", "val", "test")
