@@ -24,7 +24,7 @@ from mtf.tables.words import FACE_ID, REVIEW_REASONS, SHA256, SLUG, SPLITS, Dete
 
 __all__ = [
     "DETECTIONS", "EVIDENCE", "EXCLUSIONS", "FACES", "FACE_ID", "FETCHES", "HINTS", "IMAGES", "MAX_NAME", "MAX_QUERY",
-    "PREDICTIONS", "REVIEW_REASONS", "SCREENING", "SHA256", "SHOWN_FAILURES", "SLUG", "SPLITS", "UTC", "ContractViolated",
-    "Detected", "Fetched", "Reason", "Stated", "Step", "Table", "check", "check_refers", "curated", "failures_path", "frame",
-    "non_curated", "read", "roster", "splits", "write",
+    "PREDICTIONS", "REVIEW_REASONS", "SCREENING", "SHA256", "SHOWN_FAILURES", "SLUG", "SPLITS", "UTC",
+    "ContractViolated", "Detected", "Fetched", "Reason", "Stated", "Step", "Table", "check", "check_refers",
+    "curated", "failures_path", "frame", "non_curated", "read", "roster", "splits", "write",
 ]  # fmt: skip
