@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from mtf import params
-from mtf.errors import BadInput
+from mtf.cli import figures
 from mtf.params import Params
 from mtf.workspace import Workspace
 
@@ -36,9 +36,9 @@ def show(*, as_json: bool) -> None:
 def _single_models(workspace: Workspace, typed: Params) -> list[dict[str, Any]]:
     from mtf.learn import papers
 
-    evaluated = _read(workspace, "evaluate")
+    evaluated = figures.read(workspace, "evaluate")
     pairs = [(model, task) for model in typed.train.models for task in typed.train.tasks]
-    trained = {(model, task): _read(workspace, f"train/{model}/{task}") for model, task in pairs}
+    trained = {(model, task): figures.read(workspace, f"train/{model}/{task}") for model, task in pairs}
     known = {task: rows for task, rows in evaluated.items() if task in typed.tasks}
     return papers.tables(known, trained, typed.tasks)
 
@@ -49,13 +49,3 @@ def _table_9(workspace: Workspace) -> dict[str, Any] | None:
 
     found = runs.read(workspace.metrics("compare/curation"))
     return papers.curation(found) if "tasks" in found else None
-
-
-def _read(workspace: Workspace, name: str) -> dict[str, Any]:
-    path = workspace.metrics(name)
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise BadInput(f"{workspace.relative(path)}: no such figures; `dvc repro` makes them") from None
-    except ValueError as error:
-        raise BadInput(f"{workspace.relative(path)}: not readable as JSON: {error}") from None
