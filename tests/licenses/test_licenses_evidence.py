@@ -36,7 +36,6 @@ def linked(*nodes: object) -> str:
     [
         (f'<a rel="license" href="{BY}">CC</a>', "CC-BY-4.0", "page: rel=license"),
         (f'<a rel="noopener License nofollow" href="{BY}">CC</a>', "CC-BY-4.0", "page: rel=license"),
-        (f'<link rel="license" href="{BY}">', "CC-BY-4.0", "page: rel=license"),
         (f'<a href="{BY}">Some rights</a>', "CC-BY-4.0", "page: link"),
         (f'<meta itemprop="license" content="{BY}">', "CC-BY-4.0", "page: itemprop=license"),
         (f'<a property="cc:license" href="{BY}">x</a>', "CC-BY-4.0", "page: property=cc:license"),

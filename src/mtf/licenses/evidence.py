@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from mtf.errors import bad_value
 from mtf.licenses import catalogue, optouts
 from mtf.licenses.embedded import read_picture
-from mtf.licenses.pages import read_page
+from mtf.licenses.pages import OF_THE_SITE, read_page
 from mtf.licenses.statement import Signal, Statement, address_of, agreement, cleaned, conclude
+from mtf.licenses.terms import EVERY_RIGHT
 from mtf.tables import Stated
 
 __all__ = ["Statement", "claimed_rights", "combine", "of_data_set", "of_record", "read_page", "read_picture"]
 
 DATA_SET_TERMS = "data_set_terms"
-EVERY_RIGHT = frozenset({"modify", "share", "commercial"})
 
 # What the search engines' filters say (MTF, section 3.1): icrawler's names → rights claimed for each result.
 FILTERS: dict[str, frozenset[str]] = {
@@ -151,7 +151,9 @@ def _disputed_claim(claim: str | None, license: str | None) -> str | None:
 
 
 def _not_understood(page: Statement, picture: Statement) -> str | None:
-    said = page.statement or picture.statement
+    if page.method == f"page: {OF_THE_SITE}" and picture.statement is None:
+        return f"the page states a license of the site, none of the picture: {page.statement}"[:500]
+    said = picture.statement if page.method == f"page: {OF_THE_SITE}" else page.statement or picture.statement
     return f"a statement that names no known license: {said}"[:500] if said else None
 
 

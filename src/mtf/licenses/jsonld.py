@@ -13,16 +13,19 @@ MAX_SCRIPTS = 50
 MAX_SCRIPT_CHARS = 512 * 1024
 MAX_NODES = 5_000
 _PICTURE_TYPES = frozenset({"imageobject", "photograph", "mediaobject", "drawing", "painting"})
-_PICTURE_ADDRESSES = ("contentUrl", "contentURL", "url", "@id", "embedUrl", "thumbnailUrl", "image")
+_PICTURE_ADDRESSES = ("contentUrl", "contentURL", "url", "@id", "embedUrl", "thumbnailUrl", "thumbnail", "image")
+# The whole site's, whose license is not that of a picture on it.
+_SITE_TYPES = frozenset({"website", "organization", "onlinebusiness"})
 _LICENSES = ("license", "usageInfo", "copyrightNotice", "conditionsOfAccess")
 
 
 @dataclass
 class Found:
-    """Signals and credits, of the picture itself and of its page; `other` counts the licenses of other pictures."""
+    """Signals of the picture itself, of its page and of the site; and the credits of picture and page."""
 
     of_picture: list[Signal] = field(default_factory=list)
     of_page: list[Signal] = field(default_factory=list)
+    of_site: list[Signal] = field(default_factory=list)
     creator: str | None = None
     creator_url: str | None = None
     title: str | None = None
@@ -37,6 +40,9 @@ def read(scripts: Iterable[str], *, is_picture: Callable[[str], bool]) -> Found:
     for node in nodes:
         own = _is_of(node, is_picture)
         if not own and _is_another_picture(node):
+            continue
+        if not own and _types(node) & _SITE_TYPES:
+            found.of_site.extend(_signals(node))
             continue
         (found.of_picture if own else found.of_page).extend(_signals(node))
         _credit(found, node)

@@ -1,26 +1,26 @@
 """A picture's page, read for what it says of the picture's license, author and title.
 
-Signals are looked for in three places: at the picture itself (a schema.org object or a figure that holds its
-address), on the page at large, and in plain links to Creative Commons. What is said at the picture decides alone;
-otherwise all signals of the page must agree.
+Signals are looked for at the picture itself (a schema.org object or a figure that holds its address), on the page
+at large, plain links to Creative Commons included, and in what the site puts on all its pages (`licenses.whose`).
+What is said at the picture decides alone; otherwise all signals of the page must agree. What is said of the site
+counts only where nothing else does, and can then forbid, but never permit: it speaks of the site's own work.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
-from urllib.parse import unquote, urljoin, urlsplit
 
 from lxml import etree, html  # ty: ignore[missing-module-member]  (compiled, without stubs)
 
 from mtf.licenses import catalogue, jsonld, optouts
 from mtf.licenses.statement import MAX_ADDRESS_CHARS, Conclusion, Signal, Statement, address_of, cleaned, conclude
+from mtf.licenses.terms import EVERY_RIGHT
+from mtf.licenses.whose import Page, Whose, whose
 
 MAX_BODY_BYTES = 4 * 2**20
 MAX_SIGNALS = 60
 MAX_NOTICE_CHARS = 200
-MAX_ELEMENTS_OF_A_FIGURE = 2_000
 _LICENSE_WORDS = frozenset(
     {
         "license",
@@ -45,24 +45,9 @@ _RIGHTS_METAS = (
     "rights",
     "license",
 )
+OF_THE_SITE = "license of the site"
+"""How a license was found (`method`) that speaks of the site, not of the picture."""
 _XPATH_IGNORED = ("script", "style", "noscript", "template")
-
-
-@dataclass(frozen=True)
-class _Page:
-    document: html.HtmlElement
-    base: str
-    picture: str
-
-    def is_picture(self, address: str) -> bool:
-        return same_address(self.absolute(address), self.picture)
-
-    def absolute(self, address: str) -> str:
-        """`address` as seen from the page; as it stands where it is no address at all."""
-        try:
-            return urljoin(self.base, address.strip()) if len(address) <= MAX_ADDRESS_CHARS else address
-        except ValueError:
-            return address
 
 
 def read_page(
@@ -81,7 +66,7 @@ def read_page(
     document = _parse(body)
     if document is None:
         return Statement(opt_out=optouts.of_headers(headers, agent=agent))
-    page = _Page(document, _base(document, page_url), picture_url)
+    page = Page(document, _base(document, page_url), picture_url)
     linked = jsonld.read(_json_scripts(document), is_picture=page.is_picture)
     said = _conclude(page, linked)
     creator, creator_url = _creator(page, linked)
@@ -98,19 +83,6 @@ def read_page(
     )
 
 
-def same_address(one: str, other: str) -> bool:
-    """Whether two addresses lead to the same file: scheme, fragment, case of the host and escapes do not matter."""
-    return _comparable(one) == _comparable(other)
-
-
-def _comparable(address: str) -> tuple[str, str, str]:
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return (address, "", "")
-    return (parts.netloc.lower().removeprefix("www."), unquote(parts.path), parts.query)
-
-
 def _parse(body: bytes) -> html.HtmlElement | None:
     """A tree of at most 256 levels (libxml2's own bound); entities beyond HTML's are left as text."""
     parser = html.HTMLParser(recover=True, no_network=True, remove_comments=True, remove_pis=True, huge_tree=False)
@@ -122,22 +94,45 @@ def _parse(body: bytes) -> html.HtmlElement | None:
 
 def _base(document: html.HtmlElement, page_url: str) -> str:
     bases = document.xpath("//base/@href")
-    return address_of(_Page(document, page_url, "").absolute(bases[0])) or page_url if bases else page_url
+    return address_of(Page(document, page_url, "").absolute(bases[0])) or page_url if bases else page_url
 
 
-def _conclude(page: _Page, linked: jsonld.Found) -> Conclusion:
-    at_picture, on_page = list(linked.of_picture), list(linked.of_page)
+def _conclude(page: Page, linked: jsonld.Found) -> Conclusion:
+    said: dict[Whose, list[Signal]] = {
+        Whose.PICTURE: list(linked.of_picture),
+        Whose.PAGE: list(linked.of_page),
+        Whose.SITE: list(linked.of_site),
+        Whose.ANOTHER_PICTURE: [],
+    }
     for element, signal in _marked(page):
-        owner = _owner(page, element)
-        if owner != "another picture":
-            (at_picture if owner == "picture" else on_page).append(signal)
-    if at_picture:
-        return conclude(at_picture)
-    signals = on_page + _plain_links(page) + _rights_metas(page.document)
-    return conclude(signals or _reserved_notices(page.document))
+        said[whose(page, element)].append(signal)
+    if said[Whose.PICTURE]:
+        return conclude(said[Whose.PICTURE])
+    for element, signal in _plain_links(page):
+        said[Whose.SITE if whose(page, element) is Whose.SITE else Whose.PAGE].append(signal)
+    of_page = said[Whose.PAGE] + _rights_metas(page.document)
+    return _with_site(conclude(of_page), said[Whose.SITE], [] if of_page else _reserved_notices(page.document))
 
 
-def _marked(page: _Page) -> Iterator[tuple[html.HtmlElement, Signal]]:
+def _with_site(of_page: Conclusion, of_site: list[Signal], notices: list[Signal]) -> Conclusion:
+    """What the page says; where that is nothing, what is forbidden by what the site says of itself."""
+    if of_page.license or of_page.contradiction:
+        return of_page
+    forbidding = [signal for signal in of_site if _forbids(signal)] + notices
+    if forbidding:
+        return conclude(forbidding)
+    if of_page.statement or not of_site:
+        return of_page
+    return Conclusion(statement=conclude(of_site).statement, method=OF_THE_SITE)
+
+
+def _forbids(signal: Signal) -> bool:
+    """Whether the license is known to withhold a right."""
+    record = catalogue.get(signal.license or "")
+    return record is not None and record.id != catalogue.UNSTATED and not record.rights >= EVERY_RIGHT
+
+
+def _marked(page: Page) -> Iterator[tuple[html.HtmlElement, Signal]]:
     """Elements that are marked as stating a license: rel, itemprop (microdata) and property (RDFa)."""
     marked = ((element, _mark(element)) for element in page.document.xpath("//*[@rel or @itemprop or @property]"))
     for element, mark in islice(((element, mark) for element, mark in marked if mark), MAX_SIGNALS):
@@ -154,7 +149,7 @@ def _mark(element: html.HtmlElement) -> str | None:
     return None
 
 
-def _value(page: _Page, element: html.HtmlElement) -> str | None:
+def _value(page: Page, element: html.HtmlElement) -> str | None:
     """What a marked element says: its address, else its content, else its words."""
     for name in ("href", "resource", "src"):
         if address := element.get(name):
@@ -162,52 +157,14 @@ def _value(page: _Page, element: html.HtmlElement) -> str | None:
     return cleaned(element.get("content") or element.text_content(), 600)
 
 
-def _owner(page: _Page, element: html.HtmlElement) -> str:
-    """Whose license a marked element states: `picture`, `another picture` or `page`."""
-    if about := element.get("about"):
-        return "picture" if page.is_picture(about) else _owner_of_address(page, about)
-    for ancestor in element.iterancestors():
-        if ancestor.tag == "figure" or _is_picture_scope(ancestor):
-            addresses = _addresses_in(ancestor)
-            if any(page.is_picture(address) for address in addresses):
-                return "picture"
-            return "another picture" if addresses else "page"
-    return "page"
-
-
-def _owner_of_address(page: _Page, about: str) -> str:
-    return "page" if same_address(page.absolute(about), page.base) else "another picture"
-
-
-def _is_picture_scope(element: html.HtmlElement) -> bool:
-    kind = (element.get("itemtype") or element.get("typeof") or "").lower()
-    return kind.rpartition("/")[2].rpartition(":")[2] in ("imageobject", "photograph", "stillimage")
-
-
-def _addresses_in(element: html.HtmlElement) -> list[str]:
-    """The pictures' addresses below an element: what it shows, links to, and says its content is."""
-    below = islice(element.iter(etree.Element), MAX_ELEMENTS_OF_A_FIGURE)
-    return [address for each in below if (address := _address_of_picture(each))][:MAX_SIGNALS]
-
-
-def _address_of_picture(element: html.HtmlElement) -> str | None:
-    if (element.get("itemprop") or "").lower() in ("contenturl", "image"):
-        return element.get("href") or element.get("src") or element.get("content")
-    if element.tag in ("img", "source"):
-        return element.get("src") or element.get("data-src")
-    linked = element.get("href") if element.tag == "a" else None
-    return linked if linked and _looks_like_picture(linked) else None
-
-
-def _looks_like_picture(address: str) -> bool:
-    return address.partition("?")[0].lower().endswith((".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff"))
-
-
-def _plain_links(page: _Page) -> list[Signal]:
+def _plain_links(page: Page) -> Iterator[tuple[html.HtmlElement, Signal]]:
     """Links to a license's text that are not marked as such; of all links, only those to a known license count."""
-    unmarked = page.document.xpath("//a[not(contains(concat(' ', @rel, ' '), ' license '))]/@href")[:20_000]
-    linked = [Signal("link", href.strip()) for href in unmarked if any(host in href for host in _LINKED_HOSTS)]
-    return [signal for signal in linked[:MAX_SIGNALS] if signal.license is not None]
+    unmarked = page.document.xpath("//a[@href][not(contains(concat(' ', @rel, ' '), ' license '))]")[:20_000]
+    leading = (each for each in unmarked if any(host in each.get("href") for host in _LINKED_HOSTS))
+    for element in islice(leading, MAX_SIGNALS):
+        signal = Signal("link", element.get("href").strip())
+        if signal.license is not None:
+            yield element, signal
 
 
 def _rights_metas(document: html.HtmlElement) -> list[Signal]:
@@ -230,7 +187,7 @@ def _reserved_notices(document: html.HtmlElement) -> list[Signal]:
     return []
 
 
-def _creator(page: _Page, linked: jsonld.Found) -> tuple[str | None, str | None]:
+def _creator(page: Page, linked: jsonld.Found) -> tuple[str | None, str | None]:
     if linked.creator:
         return linked.creator, linked.creator_url
     marks: tuple[Callable[[], list[html.HtmlElement]], ...] = (

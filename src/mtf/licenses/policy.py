@@ -11,7 +11,8 @@ from mtf import params
 from mtf.errors import bad_value
 from mtf.licenses import catalogue
 from mtf.licenses.compatibility import Obligation, conflict, obligations, permitted_release_licenses
-from mtf.licenses.evidence import EVERY_RIGHT, claimed_rights, of_data_set
+from mtf.licenses.evidence import claimed_rights, of_data_set
+from mtf.licenses.terms import EVERY_RIGHT
 from mtf.tables import Reason, Stated
 
 __all__ = [

@@ -21,6 +21,9 @@ UNSTATED = "LicenseRef-Unstated"
 US_GOVERNMENT_WORK = "LicenseRef-US-Government-Work"
 NO_KNOWN_RESTRICTIONS = "LicenseRef-No-Known-Copyright-Restrictions"
 
+# What the paper asks of a license (MTF, section 3.1).
+EVERY_RIGHT = frozenset({"modify", "share", "commercial"})
+
 # An interim revision in a few countries (ES, AU, JP, CA …) between 2.0 and 2.5; there is no generic 2.1.
 INTERIM = "2.1"
 VERSIONS = ("1.0", "2.0", INTERIM, "2.5", "3.0", "4.0")

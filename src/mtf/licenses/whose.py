@@ -1,0 +1,121 @@
+"""Whose license an element of a page states: the picture's, another picture's, the page's, or the whole site's.
+
+What a site puts on each of its pages speaks of the site: a `<link rel=license>` in the head, by which MediaWiki
+states the license of its text, and the page's footer. The pictures on it have licenses of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import islice
+from urllib.parse import unquote, urljoin, urlsplit
+
+from lxml import etree, html  # ty: ignore[missing-module-member]  (compiled, without stubs)
+
+from mtf.licenses import wikimedia
+from mtf.licenses.statement import MAX_ADDRESS_CHARS
+
+MAX_ADDRESSES = 60
+MAX_ELEMENTS_OF_A_FIGURE = 2_000
+# A footer within one of these is that part's: a photograph's, say, in a stream of several.
+_PARTS = frozenset({"article", "section", "figure", "blockquote"})
+
+
+class Whose(Enum):
+    PICTURE = auto()
+    ANOTHER_PICTURE = auto()
+    PAGE = auto()
+    SITE = auto()
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page's tree, the address that its links are relative to, and the address of the picture in question."""
+
+    document: html.HtmlElement
+    base: str
+    picture: str
+
+    def is_picture(self, address: str) -> bool:
+        return same_address(self.absolute(address), self.picture)
+
+    def absolute(self, address: str) -> str:
+        """`address` as seen from the page; as it stands where it is no address at all."""
+        try:
+            return urljoin(self.base, address.strip()) if len(address) <= MAX_ADDRESS_CHARS else address
+        except ValueError:
+            return address
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two addresses lead to the same picture: scheme, fragment, case of the host and escapes do not matter,
+    and a thumbnail of Wikimedia's is the picture that it shows.
+    """
+    return _comparable(wikimedia.of_original(one)) == _comparable(wikimedia.of_original(other))
+
+
+def _comparable(address: str) -> tuple[str, str, str]:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return (address, "", "")
+    return (parts.netloc.lower().removeprefix("www."), unquote(parts.path), parts.query)
+
+
+def whose(page: Page, element: html.HtmlElement) -> Whose:
+    """Whose license an element of `page` states that is marked as stating one, or that links to one."""
+    if about := element.get("about"):
+        return Whose.PICTURE if page.is_picture(about) else _at_address(page, about)
+    for ancestor in element.iterancestors():
+        if ancestor.tag == "figure" or _is_picture_scope(ancestor):
+            return _in_scope(page, ancestor)
+    is_heads = element.tag == "link" and element.get("rel") is not None
+    return Whose.SITE if is_heads or _is_in_footer(element) else Whose.PAGE
+
+
+def _at_address(page: Page, about: str) -> Whose:
+    return Whose.PAGE if same_address(page.absolute(about), page.base) else Whose.ANOTHER_PICTURE
+
+
+def _in_scope(page: Page, scope: html.HtmlElement) -> Whose:
+    addresses = list(_addresses_in(scope))
+    if any(page.is_picture(address) for address in addresses):
+        return Whose.PICTURE
+    return Whose.ANOTHER_PICTURE if addresses else Whose.PAGE
+
+
+def _is_in_footer(element: html.HtmlElement) -> bool:
+    """Whether it stands in the footer of the whole page (HTML, 4.3.8; ARIA's role `contentinfo`)."""
+    ancestors = [element, *element.iterancestors()]
+    place = next((place for place, each in enumerate(ancestors) if _is_footer(each)), None)
+    return place is not None and not any(each.tag in _PARTS for each in ancestors[place:])
+
+
+def _is_footer(element: html.HtmlElement) -> bool:
+    return element.tag == "footer" or (element.get("role") or "").lower() == "contentinfo"
+
+
+def _is_picture_scope(element: html.HtmlElement) -> bool:
+    kind = (element.get("itemtype") or element.get("typeof") or "").lower()
+    return kind.rpartition("/")[2].rpartition(":")[2] in ("imageobject", "photograph", "stillimage")
+
+
+def _addresses_in(element: html.HtmlElement) -> Iterator[str]:
+    """The pictures' addresses below an element: what it shows, links to, and says its content is."""
+    below = islice(element.iter(etree.Element), MAX_ELEMENTS_OF_A_FIGURE)
+    yield from islice((address for each in below if (address := _address_of_picture(each))), MAX_ADDRESSES)
+
+
+def _address_of_picture(element: html.HtmlElement) -> str | None:
+    if (element.get("itemprop") or "").lower() in ("contenturl", "thumbnailurl", "image"):
+        return element.get("href") or element.get("src") or element.get("content")
+    if element.tag in ("img", "source"):
+        return element.get("src") or element.get("data-src")
+    linked = element.get("href") if element.tag == "a" else None
+    return linked if linked and _looks_like_picture(linked) else None
+
+
+def _looks_like_picture(address: str) -> bool:
+    return address.partition("?")[0].lower().endswith((".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff"))
