@@ -211,24 +211,53 @@ def test_hints_name_the_faces_whose_roster_label_is_contradicted_before_anybody_
     assert (found["confidence"] >= 0.6).all()
 
 
-def test_faces_that_a_classifier_was_fitted_on_are_predicted_by_others(
+def test_all_faces_of_people_that_a_classifier_was_fitted_on_are_predicted_by_others(
     in_project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workspace = cropped(in_project, mislabelled="eve")
+    """Of the test split too: a wrong label stands at all pictures of a person."""
+    workspace, path = cropped(in_project, mislabelled="eve"), Workspace(in_project).table("split", "splits")
+    pl.read_parquet(path).filter(pl.col("identity") != "dan").write_parquet(path)
     run("fit", "--model", "logistic", "--attribute", "gender")
     fitted = label.load(workspace.stage("label") / "classifier.pt")[0].fitted_on
-    assert len(fitted) == 60
-    shown: list[int] = []
-    out_of_fold = hints.out_of_fold
+    assert fitted == set(PEOPLE) - {"dan"}
+    asked: list[str] = []
 
-    def watched(attribute: str, labels: list, pictures: np.ndarray, *rest: object, **options: object) -> np.ndarray:
-        shown.append(len(pictures))
+    def by_others(
+        _attribute: str, _labels: list, _pictures: np.ndarray, _targets: np.ndarray, people: list, **options: object
+    ) -> np.ndarray:
         assert options["name"] == "logistic"
-        return out_of_fold(attribute, labels, pictures, *rest, **options)
+        asked.extend(people)
+        return np.tile([0.9, 0.1], (len(people), 1))
 
-    monkeypatch.setattr(hints, "out_of_fold", watched)
-    run("hints", "--attribute", "gender", "--folds", "6")
-    assert shown == [60]
+    monkeypatch.setattr(hints, "out_of_fold", by_others)
+    run("hints", "--attribute", "gender", "--sure", "0.5")
+    assert len(asked) == 65
+    assert set(asked) == fitted
+
+
+def test_fitting_one_attribute_keeps_the_others_that_are_of_the_same_split(in_project: Path) -> None:
+    run("fit", "--model", "logistic")
+    before = json.loads((in_project / "metrics/label/classifier.json").read_text())
+    said = run("fit", "--model", "logistic", "--attribute", "gender")
+    assert "label race: kept from before\nlabel age: kept from before\n" in said
+    assert json.loads((in_project / "metrics/label/classifier.json").read_text()) == before
+    assert [each.attribute for each in label.load(in_project / "build/label/classifier.pt")] == list(before)
+    assert declared_plots(in_project) == {f"../../plots/label/roc-{name}.csv" for name in before}
+
+    path = Workspace(in_project).table("split", "splits")
+    pl.read_parquet(path).filter(pl.col("identity") != "dan").write_parquet(path)
+    said = run("fit", "--model", "logistic", "--attribute", "gender")
+    assert "label race: left out, fitted by another split; fit it again" in said
+    assert list(json.loads((in_project / "metrics/label/classifier.json").read_text())) == ["gender"]
+    assert [each.attribute for each in label.load(in_project / "build/label/classifier.pt")] == ["gender"]
+    # What showed the others is neither declared nor there.
+    assert declared_plots(in_project) == {"../../plots/label/roc-gender.csv"}
+    assert [path.name for path in (in_project / "plots/label").iterdir()] == ["roc-gender.csv"]
+
+
+def declared_plots(root: Path) -> set[str]:
+    declared = yaml.safe_load((root / "metrics" / "label" / "dvc.yaml").read_text())
+    return {name for plot in declared["plots"] for name in ([plot] if isinstance(plot, str) else plot)}
 
 
 def test_no_face_is_predicted_by_a_classifier_that_saw_its_person(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,8 +121,8 @@ def hints(
 ) -> None:
     """Cropped faces whose roster labels the classifier contradicts, for reviewers: build/label/hints.parquet.
 
-    All faces of build/crop are looked at, before anybody has reviewed them. A face that the classifier was fitted on is
-    predicted by others, which saw neither it nor another face of its person.
+    All faces of build/crop are looked at, before anybody has reviewed them. Faces of people that the classifier was
+    fitted on are predicted by others, which saw no face of their person.
     """
     from mtf.stages import label
 

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from mtf import params
-from mtf.cli import figures as made
 from mtf.errors import BadInput
 from mtf.params import Params
+from mtf.stages import figures as made
 from mtf.workspace import Workspace
 
 

@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 from mtf import params
-from mtf.cli import figures
 from mtf.params import Params
+from mtf.stages import figures
 from mtf.workspace import Workspace
 
 WITHOUT_TABLE_9 = "Table 9 is not made yet: `mtf compare curation` trains what it compares."

@@ -1,8 +1,8 @@
 """Where the label classifier contradicts the roster: hints for reviewers, never verdicts.
 
-A classifier knows by heart what it was fitted on. Faces that it has seen, or all where there is no classifier yet, are
-predicted out of fold: by classifiers that saw neither the face nor any other of its person (as confident learning does,
-Northcutt et al. 2021).
+A classifier knows by heart what it was fitted on, and a wrong label of a person stands at all their pictures. Faces of
+people that it has seen, or all where there is no classifier yet, are predicted out of fold: by classifiers that saw
+neither the face nor any other of its person (as confident learning does, Northcutt et al. 2021).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def predicted(
     """Attribute → calibrated probabilities (n, labels) for all `faces` (identity, face_id, and the roster's labels).
 
     An attribute of `labels` without a labeller is predicted out of fold for all faces, by classifiers `name`; one with
-    a labeller out of fold for those it was fitted on.
+    a labeller out of fold for all faces of the people it was fitted on.
     """
     known = {labeller.attribute: labeller for labeller in labellers}
     found = {}
@@ -79,7 +79,7 @@ def predicted(
         seen = np.ones(faces.height, dtype=bool)
         chances = np.empty((faces.height, len(names)))
         if labeller is not None:
-            seen = faces["face_id"].is_in(sorted(labeller.fitted_on)).to_numpy()
+            seen = faces["identity"].is_in(sorted(labeller.fitted_on)).to_numpy()
             chances[~seen] = labeller.probabilities(pictures[~seen])
         if seen.any():
             own = faces.filter(seen)

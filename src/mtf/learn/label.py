@@ -21,8 +21,8 @@ DIGITS = 4
 class Labeller:
     """A fitted classifier of one attribute, its labels, and the temperature that calibrates it.
 
-    `fitted_on` are the faces whose labels it was shown, for training or validation: of them it has no opinion of its
-    own.
+    `fitted_on` are the people whose labels it was shown, for training or validation: of them it has no opinion of its
+    own, in no picture. `split_sha256` is of the table that it was fitted by.
     """
 
     attribute: str
@@ -30,6 +30,7 @@ class Labeller:
     classifier: efrs.LabelClassifier
     temperature: float
     fitted_on: frozenset[str] = frozenset()
+    split_sha256: str = ""
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
         """Calibrated, (n, labels), of grey pictures (n, 48, 48) uint8."""
@@ -46,12 +47,13 @@ def fit(
     name: str,
     seed: int,
     epochs: int = efrs.EPOCHS,
-    faces: Sequence[str] = (),
+    people: Sequence[str] = (),
+    split_sha256: str = "",
 ) -> Labeller:
     """Train the classifier `name` on `train`, choose its epochs and calibrate it on `val`.
 
-    `pictures` (n, 48, 48) uint8 grey, `targets` (n,) numbers of labels, `split` (n,) names; `faces`, where given, the
-    n face_ids. Raises BadInput where a part has no picture, or train has one label only.
+    `pictures` (n, 48, 48) uint8 grey, `targets` (n,) numbers of labels, `split` (n,) names; `people`, where given, the
+    n identities. Raises BadInput where a part has no picture, or train has one label only.
     """
     parts = {part: (pictures[split == part], targets[split == part]) for part in ("train", "val")}
     for part, (_, present) in parts.items():
@@ -59,8 +61,8 @@ def fit(
             raise BadInput(f"label {attribute}: no {part} pictures to fit on")
     classifier = efrs.fit(name, parts["train"], parts["val"], labels=len(labels), seed=seed, epochs=epochs)
     heat = calibration.temperature(classifier.probabilities(parts["val"][0]), parts["val"][1])
-    shown = frozenset(face for face, part in zip(faces, split, strict=True) if part in parts) if faces else frozenset()
-    return Labeller(attribute, list(labels), classifier, heat, shown)
+    shown = (who for who, part in zip(people, split, strict=True) if part in parts) if people else ()
+    return Labeller(attribute, list(labels), classifier, heat, frozenset(shown), split_sha256)
 
 
 def save(path: Path, labellers: Sequence[Labeller]) -> None:
@@ -71,7 +73,8 @@ def save(path: Path, labellers: Sequence[Labeller]) -> None:
             "labels": labeller.labels,
             "name": labeller.classifier.name,
             "temperature": labeller.temperature,
-            "fitted_on": sorted(labeller.fitted_on),
+            "people": sorted(labeller.fitted_on),
+            "split_sha256": labeller.split_sha256,
             "state": labeller.classifier.state(),
         }
         for labeller in labellers
@@ -91,7 +94,8 @@ def load(path: Path) -> list[Labeller]:
                 entry["labels"],
                 efrs.restored(entry["name"], entry["state"], len(entry["labels"])),
                 entry["temperature"],
-                frozenset(entry["fitted_on"]),
+                frozenset(entry["people"]),
+                entry["split_sha256"],
             )
             for entry in content
         ]

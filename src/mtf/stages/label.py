@@ -6,6 +6,7 @@ there, so that `dvc metrics` and `dvc plots` show it.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,18 +19,21 @@ from mtf import atomic, roster, tables
 from mtf.errors import BadInput, bad_value
 from mtf.learn import calibration, efrs, hints, inputs, label, label_scores
 from mtf.params import Params
+from mtf.stages import figures as figures_of
 from mtf.stages import label_files
 from mtf.workspace import Workspace
 
 STAGE = "label"
 CLASSIFIER = "classifier.pt"
+FIGURES = "label/classifier"
 
 
 @dataclass(frozen=True)
 class Material:
-    """The project's splits, and their crops (n, 48, 48) uint8 grey."""
+    """The project's splits, with their table's digest, and their crops (n, 48, 48) uint8 grey."""
 
     splits: pl.DataFrame
+    split_sha256: str
     pictures: np.ndarray
 
     @property
@@ -43,21 +47,52 @@ class Material:
 def fit(
     workspace: Workspace, params: Params, *, model: str, attributes: Sequence[str], epochs: int, seed: int
 ) -> dict[str, Any]:
-    """One classifier per attribute, kept together in build/label/classifier.pt; returns attribute → figures.
+    """One classifier per attribute, kept together in build/label/classifier.pt; returns attribute → figures of those
+    fitted now.
+
+    Classifiers of other attributes stay where they were fitted by this very split; what is left of others goes.
 
     Raises BadInput for an attribute or a model that is not known, and where a split has no pictures.
     """
-    material, measured, labellers = _material(workspace, params), {}, []
+    material = _material(workspace, params)
+    kept, figures = _still_valid(workspace, params, material, fitted_anew=attributes)
+    labellers, measured = {labeller.attribute: labeller for labeller in kept}, {}
     for name in attributes:
-        labeller, targets = _fitted(params, material, name, model=model, epochs=epochs, seed=seed)
-        labellers.append(labeller)
-        measured[name] = _measured(labeller, params, material, targets)
+        labellers[name], targets = _fitted(params, material, name, model=model, epochs=epochs, seed=seed)
+        measured[name] = _measured(labellers[name], params, material, targets)
         test = material.rows("test")
-        label_files.write_fit(workspace, labeller, material.pictures[test], targets[test])
-    label.save(workspace.stage(STAGE) / CLASSIFIER, labellers)
-    atomic.write_json(workspace.metrics("label/classifier"), measured)
+        label_files.write_fit(workspace, labellers[name], material.pictures[test], targets[test])
+    label_files.forget_fits(workspace, but=labellers)
+    together = [name for name in params.attributes if name in labellers]
+    label.save(workspace.stage(STAGE) / CLASSIFIER, [labellers[name] for name in together])
+    atomic.write_json(workspace.metrics(FIGURES), {name: (figures | measured)[name] for name in together})
     label_files.declare(workspace)
     return measured
+
+
+def _still_valid(
+    workspace: Workspace, params: Params, material: Material, *, fitted_anew: Sequence[str]
+) -> tuple[list[label.Labeller], dict[str, Any]]:
+    """The classifiers of the last fit that stay, and their figures; a line says of each other why it goes."""
+    path = workspace.stage(STAGE) / CLASSIFIER
+    others = [name for name in params.attributes if name not in fitted_anew]
+    if not others or not path.is_file():
+        return [], {}
+    try:
+        before, figures = label.load(path), figures_of.read(workspace, FIGURES)
+    except BadInput as error:
+        print(f"label: no attribute is kept of the last fit: {error}")
+        return [], {}
+    kept = []
+    for labeller in before:
+        name = labeller.attribute
+        if name not in others:
+            continue
+        same = labeller.labels == params.attributes[name].labels and labeller.split_sha256 == material.split_sha256
+        print(f"label {name}: " + ("kept from before" if same else "left out, fitted by another split; fit it again"))
+        if same and name in figures:
+            kept.append(labeller)
+    return kept, {labeller.attribute: figures[labeller.attribute] for labeller in kept}
 
 
 def compare(
@@ -134,9 +169,10 @@ def attributes_of(params: Params, named: Sequence[str] | None) -> list[str]:
 
 
 def _material(workspace: Workspace, params: Params) -> Material:
-    splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
+    path = workspace.table("split", "splits")
+    splits = tables.read(tables.splits(params), path)
     pictures = inputs.prepare(splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=efrs.SIDE_PX)
-    return Material(splits, efrs.grey(pictures))
+    return Material(splits, hashlib.sha256(path.read_bytes()).hexdigest(), efrs.grey(pictures))
 
 
 def _cropped(workspace: Workspace, params: Params) -> pl.DataFrame:
@@ -163,7 +199,8 @@ def _fitted(
         name=model,
         seed=seed,
         epochs=epochs,
-        faces=material.splits["face_id"].to_list(),
+        people=material.splits["identity"].to_list(),
+        split_sha256=material.split_sha256,
     )
     return labeller, targets
 

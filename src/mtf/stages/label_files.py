@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +12,28 @@ import polars as pl
 import yaml
 
 from mtf import atomic
-from mtf.errors import BadInput
 from mtf.learn import efrs_pictures, efrs_tables, label_scores
 from mtf.learn.label import Labeller
 from mtf.params import Params
+from mtf.stages import figures
 from mtf.workspace import Workspace
 
 ROC = {"x": "false_positive_rate", "y": "true_positive_rate"}
 
 
+def forget_fits(workspace: Workspace, *, but: Container[str]) -> None:
+    """Remove the curves of fits, but those of the attributes `but`: they would show classifiers that are gone."""
+    for path in workspace.plots("label").glob("*.csv"):
+        _, _, attribute = path.stem.partition("-")
+        if attribute not in but:
+            path.unlink()
+
+
 def write_fit(workspace: Workspace, labeller: Labeller, pictures: np.ndarray, targets: np.ndarray) -> None:
-    """The curves of one fitted classifier: plots/label/{history,roc}-ATTRIBUTE.csv."""
+    """The curves of one fitted classifier, in place of an older one's: plots/label/{history,roc}-ATTRIBUTE.csv."""
     folder = workspace.plots("label")
+    for curve in ("history", "roc"):
+        (folder / f"{curve}-{labeller.attribute}.csv").unlink(missing_ok=True)
     if labeller.classifier.history:
         _write_csv(folder / f"history-{labeller.attribute}.csv", efrs_pictures.history(labeller.classifier.history))
     if len(labeller.labels) == len(set(targets.tolist())):
@@ -43,14 +52,7 @@ def write_tables(workspace: Workspace, params: Params, report: Mapping[str, Any]
 
 def read_tables(workspace: Workspace, attribute: str) -> dict[str, Any]:
     """What `write_tables` wrote. Raises BadInput where it has not."""
-    path = workspace.metrics(f"label/compare-{attribute}")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        shown = workspace.relative(path)
-        raise BadInput(f"{shown}: no such figures; `mtf label compare {attribute}` makes them") from None
-    except ValueError as error:
-        raise BadInput(f"{workspace.relative(path)}: not readable as JSON: {error}") from None
+    return figures.read(workspace, f"label/compare-{attribute}", made_by=f"mtf label compare {attribute}")
 
 
 def write_figures(
