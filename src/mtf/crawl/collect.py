@@ -51,7 +51,7 @@ class Tools:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """Where a picture's bytes are, and what came with them. `requests` counts those made for it in this run."""
+    """Where a picture's bytes are, and what came with them."""
 
     read: Reader
     page: Page
@@ -60,7 +60,6 @@ class _Found:
     status: int | None = None
     headers: Headers = ()
     opt_outs: tuple[str, ...] = ()
-    requests: int = 1
     content_hash: int | None = None
 
 
@@ -82,6 +81,7 @@ class Collector:
         self._renew = renew
         self._judge_anew = judge_anew
         self._pages = Pages(tools.fetcher, tools.reservations, spool)
+        self._asked: set[str] = set()
 
     async def obtain_all(self, candidates: Iterable[Candidate]) -> list[Fetch]:
         """What becomes of each address, in their order."""
@@ -106,7 +106,6 @@ class Collector:
         `here` are the pictures that are kept in any case: what repeats one of them is left as it is.
         """
         earlier = self._memory.get(candidate.url)
-        attempts = 0 if earlier is None else earlier.attempts
         try:
             self._heed_takedowns(candidate, earlier)
             if earlier is not None and self._stands(candidate, earlier, here):
@@ -114,17 +113,21 @@ class Collector:
             found = await self._find(candidate, earlier)
             picture = await self._picture(candidate, found)
         except Failed as failure:
-            return failed(candidate, failure, attempts)
+            return failed(candidate, failure, self._attempts(candidate, earlier))
         return Fetch(
             candidate,
             Fetched.STORED,
-            attempts + found.requests,
+            self._attempts(candidate, earlier),
             found.fetched_at,
             http_status=found.status,
             image_id=picture.image_id,
             size_bytes=picture.size_bytes,
             picture=picture,
         )
+
+    def _attempts(self, candidate: Candidate, earlier: Fetch | None) -> int:
+        """In how many runs the address was asked for, this one included."""
+        return (0 if earlier is None else earlier.attempts) + (candidate.url in self._asked)
 
     def _stands(self, candidate: Candidate, earlier: Fetch, here: set[str | None]) -> bool:
         """Whether there is no reason to ask again for what gave no picture of its own the last time."""
@@ -161,19 +164,22 @@ class Collector:
 
     async def _fetched(self, candidate: Candidate) -> tuple[Reader, int, Headers]:
         answer = await self._tools.fetcher.get(
-            candidate.url, max_bytes=self._tools.crawl.max_bytes, permission=self._tools.reservations.permit
+            candidate.url,
+            max_bytes=self._tools.crawl.max_bytes,
+            permission=self._tools.reservations.permit,
+            asked=partial(self._asked.add, candidate.url),
         )
         answer.demand_success()
         return self._spool.add(answer.body), answer.status, tuple(answer.headers.items())
 
     async def _here_already(self, candidate: Candidate, earlier: Fetch, picture: Picture) -> _Found:
-        page, requests = await self._page_again(candidate, earlier, picture)
+        page = await self._page_again(candidate, earlier, picture)
         stated = await self._page_statement(candidate, page)
         await self._heed_robots(candidate)
         opt_outs = await self._opt_outs(candidate, picture.headers)
         status, fetched_at = earlier.http_status, earlier.fetched_at
         content_hash = None if self._judge_anew else picture.content_hash
-        return _Found(picture.read, page, stated, fetched_at, status, picture.headers, opt_outs, requests, content_hash)
+        return _Found(picture.read, page, stated, fetched_at, status, picture.headers, opt_outs, content_hash)
 
     async def _page(self, candidate: Candidate) -> Page:
         """The page a picture was found on, or the record of its host in that place."""
@@ -182,16 +188,18 @@ class Collector:
         signals = await self._tools.reservations.of_site(str(candidate.page_url), ())
         return apis.page(candidate, tuple(signals))
 
-    async def _page_again(self, candidate: Candidate, earlier: Fetch, picture: Picture) -> tuple[Page, int]:
-        """The page of an earlier picture, and how often it was asked for; where asking fails, the earlier one stays."""
+    async def _page_again(self, candidate: Candidate, earlier: Fetch, picture: Picture) -> Page:
+        """The page of an earlier picture; where asking for it fails, the earlier one stays."""
         if apis.is_evidence(candidate):
-            return await self._page(candidate), 0
+            return await self._page(candidate)
         is_same = picture.url == candidate.url and picture.page.url == candidate.page_url
         if is_same and not self._renew and not earlier.is_to_be_tried_again(self._tools.crawl.attempts):
-            return picture.page, 0
+            return picture.page
         page = await self._pages.at(candidate.page_url)
+        if self._pages.was_asked(candidate.page_url):
+            self._asked.add(candidate.url)
         is_lost = page.compressed is None and picture.page.compressed is not None
-        return (picture.page if is_same and is_lost else page), 1
+        return picture.page if is_same and is_lost else page
 
     async def _page_statement(self, candidate: Candidate, page: Page) -> evidence.Statement:
         """What the page says of the picture. Raises Failed(OPTED_OUT) where the page or its site binds us."""

@@ -45,6 +45,8 @@ class StandIn(Protocol):
 
 Permission = Callable[[str], Awaitable[None]]
 """Asked before each hop; raises Failed where the address must not be fetched."""
+Asked = Callable[[], None]
+"""Called whenever a request goes out: what is held back before that was not asked for."""
 
 
 def user_agent(project: Project) -> str:
@@ -72,6 +74,10 @@ class Answer:
 
 
 async def _permit_all(_url: str) -> None:
+    return
+
+
+def _nobody_counts() -> None:
     return
 
 
@@ -114,10 +120,12 @@ class Fetcher:
         max_bytes: int,
         permission: Permission = _permit_all,
         headers: Mapping[str, str] = _NO_HEADERS,
+        asked: Asked = _nobody_counts,
     ) -> Answer:
         """What `url` answers, of any status, after at most five redirects.
 
-        `headers` go to the site of `url` alone: they may hold a secret, and a redirect may lead anywhere.
+        `headers` go to the site of `url` alone: they may hold a secret, and a redirect may lead anywhere. `asked` is
+        called for each request that goes out, those for redirects and repetitions included.
 
         Raises Failed: REFUSED_ADDRESS, CONNECTION, TIMEOUT, TRUNCATED, TOO_LARGE, HTTP_ERROR (too many redirects,
         a host that wants us to wait too long), or what `permission` raises.
@@ -127,17 +135,19 @@ class Fetcher:
         for _ in range(MAX_REDIRECTS + 1):
             await permission(str(here))
             own_headers = headers if here.origin() == site else _NO_HEADERS
-            answer = await self._ask_patiently(here, max_bytes, own_headers)
+            answer = await self._ask_patiently(here, max_bytes, own_headers, asked)
             if answer.status not in _REDIRECTS or "Location" not in answer.headers:
                 return answer
             here = _next_hop(here, answer.headers["Location"])
         raise Failed(Fetched.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", http_status=answer.status)
 
-    async def _ask_patiently(self, url: URL, max_bytes: int, headers: Mapping[str, str]) -> Answer:
+    async def _ask_patiently(self, url: URL, max_bytes: int, headers: Mapping[str, str], asked: Asked) -> Answer:
         """Ask, and ask again when a busy host has named a time that is not too far off."""
         host = url.host or ""
         for _ in range(_TRIES):
             async with self.pacing.turn(host):
+                addresses.check_number(url)
+                asked()
                 answer = await self._ask(url, max_bytes, headers)
             wait_s = retry_after_s(answer.headers) if answer.status in _BUSY else None
             if wait_s is None:
@@ -162,7 +172,6 @@ class Fetcher:
             raise _connection_failure(error) from None
 
     def _target(self, url: URL) -> tuple[URL, dict[str, str]]:
-        addresses.check_number(url)
         if self._web is None:
             return url, {}
         target, headers = self._web.locate(str(url))

@@ -36,7 +36,9 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """One row of the table of fetches. `picture` is there where its bytes are; `attempts` counts requests."""
+    """One row of the table of fetches. `picture` is there where its bytes are; `attempts` counts the runs in which
+    it, or the page of a picture that is here, was asked for: what was held back before that is no attempt.
+    """
 
     candidate: Candidate
     outcome: Fetched
@@ -58,11 +60,11 @@ class Fetch:
 
 
 def failed(candidate: Candidate, failure: Failed, attempts: int) -> Fetch:
-    """The row of an address that gave no picture, after `attempts` earlier requests."""
+    """The row of an address that gave no picture, after `attempts` requests."""
     return Fetch(
         candidate,
         failure.outcome,
-        attempts + (failure.outcome != Fetched.TAKEN_DOWN),
+        attempts,
         datetime.now(UTC),
         failure.detail,
         failure.http_status,

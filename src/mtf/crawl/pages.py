@@ -8,6 +8,7 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 from mtf.crawl.failure import Failed, is_retriable
@@ -63,6 +64,7 @@ class Pages:
         self._reservations = reservations
         self._spool = spool
         self._found: dict[str, asyncio.Future[Page]] = {}
+        self._asked: set[str] = set()
 
     async def at(self, url: str | None) -> Page:
         """The page at `url`. Raises Failed(OPTED_OUT) where robots.txt keeps us from it."""
@@ -72,10 +74,19 @@ class Pages:
             self._found[url] = asyncio.ensure_future(self._fetch(url))
         return await self._found[url]
 
+    def was_asked(self, url: str | None) -> bool:
+        """Whether a request for the page at `url` went out: a busy host or an unreadable robots.txt prevent it."""
+        return url in self._asked
+
     async def _fetch(self, url: str) -> Page:
         now = datetime.now(UTC)
         try:
-            answer = await self._fetcher.get(url, max_bytes=MAX_PAGE_BYTES, permission=self._reservations.permit)
+            answer = await self._fetcher.get(
+                url,
+                max_bytes=MAX_PAGE_BYTES,
+                permission=self._reservations.permit,
+                asked=partial(self._asked.add, url),
+            )
         except Failed as failure:
             if failure.outcome == Fetched.OPTED_OUT:
                 raise Failed(Fetched.OPTED_OUT, f"{failure.detail} (of the picture's page)") from None
