@@ -119,6 +119,19 @@ def test_a_table_can_be_looked_at_outside_any_project(tmp_path: Path, monkeypatc
     assert [cell["gender"] for cell in json.loads(run(table, "--json"))["gender"]["cells"]] == ["f", "m"]
 
 
+def test_a_single_label_is_shown_and_said_to_leave_nothing_to_balance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = predicted(tmp_path / "labels.csv", ["m"] * 3, [0.9] * 3)
+    said = run(table).splitlines()
+    assert said[0] == "gender: one label only, so there is nothing to balance"
+    assert said[1].split() == ["m", "3"]
+    found = json.loads(run(table, "--json"))["gender"]
+    assert (found["summary"]["ratio"], found["summary"]["evenness"]) == (1.0, 1.0)
+    assert [cell["n"] for cell in found["cells"]] == [3]
+
+
 @pytest.mark.parametrize(
     ("genders", "options", "message"),
     [

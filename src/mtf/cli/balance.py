@@ -49,12 +49,19 @@ def balance(
 def _lines(names: str, part: dict[str, Any]) -> list[str]:
     figures = part["summary"]
     shown = [f"{name} {figures[name]} ({figures[name + '_low']} to {figures[name + '_high']})" for name in FIGURES]
+    if len(part["cells"]) == 1:
+        return [f"{names}: one label only, so there is nothing to balance", f"  {_counted(names, part['cells'][0])}"]
     lines = [f"{names}: {', '.join(shown)}, empty cells {figures['empty']}"]
     for cell in part["cells"]:
-        who = " ".join(str(cell[name]) for name in names.split(" × "))
         interval = f"{cell['share']:.1%} ({cell['low']:.1%} to {cell['high']:.1%})"
-        lines.append(f"  {who:30} {cell['n']:6}  {interval:26} collect {cell['collect']:5} or drop {cell['drop']:5}")
+        plan = f"collect {cell['collect']:5} or drop {cell['drop']:5}"
+        lines.append(f"  {_counted(names, cell)}  {interval:26} {plan}")
     return lines
+
+
+def _counted(names: str, cell: dict[str, Any]) -> str:
+    who = " ".join(str(cell[name]) for name in names.split(" × "))
+    return f"{who:30} {cell['n']:6}"
 
 
 def _data_set() -> tuple[pl.DataFrame, dict[str, list[str]]]:
@@ -67,7 +74,9 @@ def _data_set() -> tuple[pl.DataFrame, dict[str, list[str]]]:
 
 
 def _labelled(path: Path, *, sure: float) -> tuple[pl.DataFrame, dict[str, list[str]]]:
-    """The columns X of a table that has X_confidence too. Labels are params.yaml's, where that has the attribute."""
+    """The columns X of a table that has X_confidence too. Labels are params.yaml's, where that has the attribute, else
+    those that occur.
+    """
     data = _read(path)
     names = [name.removesuffix(CONFIDENCE) for name in data.columns if name.endswith(CONFIDENCE)]
     attributes = [name for name in names if name in data.columns]

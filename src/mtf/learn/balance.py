@@ -52,6 +52,8 @@ def _ratio(counts: np.ndarray) -> np.ndarray:
 
 
 def _evenness(counts: np.ndarray) -> np.ndarray:
+    if counts.shape[1] == 1:
+        return np.ones(len(counts))
     shares = counts / counts.sum(axis=1, keepdims=True)
     logarithms = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
     return -(shares * logarithms).sum(axis=1) / math.log(counts.shape[1])
@@ -73,10 +75,11 @@ def report(
     data: pl.DataFrame, attributes: Mapping[str, Sequence[str]], *, ratio: float, together: int = 3, seed: int
 ) -> dict[str, Any]:
     """Single attributes, pairs and so on up to `together` of them: cells, summary, and what to collect or drop for
-    `ratio`. Names are joined by ` × `. An attribute of one label only is left out: it is as even as can be.
+    `ratio`. Names are joined by ` × `. An attribute of one label only, as even as can be, stands for itself alone.
     """
     several = [name for name, labels in attributes.items() if len(labels) > 1]
-    chosen = [names for size in range(1, together + 1) for names in itertools.combinations(several, size)]
+    chosen = [(name,) for name in attributes]
+    chosen += [names for size in range(2, together + 1) for names in itertools.combinations(several, size)]
     found = {}
     for names in chosen:
         rows = cells(data, {name: attributes[name] for name in names})
