@@ -26,7 +26,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     for command in (
         ["git", "init", "-q"],
         ["dvc", "init", "-q"],
-        ["dvc", "add", "-q", "build/split", "build/curate", "build/crawl", "data"],
+        ["dvc", "add", "-q", "build/split", "build/curate", "build/crop", "build/crawl", "data"],
         ["git", "add", "-A"],
         ["git", "commit", "-qm", "first"],
         ["git", "tag", "v1"],

@@ -399,13 +399,13 @@ def test_the_page_shows_what_changed_since_a_previous_release_in_git_and_dvc(tmp
     for command in (
         ["git", "init", "-q"],
         ["dvc", "init", "-q"],
-        ["dvc", "add", "-q", "build/split", "build/curate", "build/crawl", "data"],
+        ["dvc", "add", "-q", "build/split", "build/curate", "build/crop", "build/crawl", "data"],
         ["git", "add", "-A"],
         ["git", "commit", "-qm", "first"],
         ["git", "tag", "v1"],
     ):
         run_in(workspace.root, *command)
-    for stage in ("split", "curate", "crawl"):
+    for stage in ("split", "curate", "crop", "crawl"):
         shutil.rmtree(workspace.stage(stage))
     make(workspace.root, people=made_project.without(PEOPLE, "ada"))
     report.run(workspace, made_params(release={"previous": "v1"}))

@@ -14,10 +14,10 @@ import polars as pl
 
 from mtf.release.distribution import Count
 from mtf.release.facts import Counted, tally
+from mtf.release.pairing import FACE, PLACE, paired
 from mtf.tables import Fetched, Reason
 from mtf.takedowns import Takedowns
 
-FACE = ["identity", "face_id"]
 NEW, GONE, UNKNOWN = "newly found", "no longer found", "reason not known"
 NEW_PERSON, GONE_PERSON = "newly on the roster", "no longer on the roster"
 TAKEN_DOWN = Reason.TAKEN_DOWN.replace("_", " ")
@@ -28,10 +28,12 @@ Why = dict[str, str]
 class Version:
     """`data` are the faces of the data set, `exclusions` says why others are not, `fetches` what came of addresses.
 
-    `decisions` are ledger lines, `roster` the slugs. All but `data` may be None, not known, which `unknown` explains.
+    `faces` are all that were cut out, with their boxes; `decisions` are ledger lines, `roster` the slugs. All but
+    `data` may be None, not known, which `unknown` explains.
     """
 
     data: pl.DataFrame
+    faces: pl.DataFrame | None
     exclusions: pl.DataFrame | None
     fetches: pl.DataFrame | None
     decisions: frozenset[str] | None
@@ -79,11 +81,19 @@ class Changes:
         }
 
 
-def between(old: Version, new: Version, *, labels: Sequence[str]) -> Changes:
-    """What became of each face of either version. `labels` are the label columns both have."""
-    added = _with_reasons(new.data.join(old.data, on=FACE, how="anti"), of=new, other=old, words="no longer {}")
-    removed = _with_reasons(old.data.join(new.data, on=FACE, how="anti"), of=old, other=new, words="{}")
-    both = old.data.join(new.data, on=FACE, how="inner", suffix="_new")
+def between(old: Version, new: Version, *, labels: Sequence[str], box_iou: float) -> Changes:
+    """What became of each face of either version. `labels` are the label columns both have.
+
+    A face whose box moved is the same while old and new box overlap by at least `box_iou` (0 to 1): other parameters
+    of the detector remove no picture and add none.
+    """
+    pairs = paired(old.data, new.data, box_iou=box_iou)
+    known = pairs.select("identity", face_id="other_id")
+    added = _with_reasons(
+        new.data.join(known, on=FACE, how="anti"), of=new, other=old, words="no longer {}", box_iou=box_iou
+    )
+    removed = _with_reasons(old.data.join(pairs, on=FACE, how="anti"), of=old, other=new, words="{}", box_iou=box_iou)
+    both = old.data.join(pairs, on=FACE).join(new.data, left_on=["identity", "other_id"], right_on=FACE, suffix="_new")
     people, others = set(old.data["identity"]), set(new.data["identity"])
     down = {name for name in people - others if _is_taken_down(name, removed, new)}
     named = removed.filter(~pl.col("identity").is_in(down), pl.col("why") != TAKEN_DOWN)
@@ -101,12 +111,10 @@ def between(old: Version, new: Version, *, labels: Sequence[str]) -> Changes:
     )
 
 
-def _with_reasons(faces: pl.DataFrame, *, of: Version, other: Version, words: str) -> pl.DataFrame:
+def _with_reasons(faces: pl.DataFrame, *, of: Version, other: Version, words: str, box_iou: float) -> pl.DataFrame:
     """`faces` of one version with `why`: in words, the reason for which the other version lacks each."""
     silent = UNKNOWN if other.exclusions is None else NEW if words != "{}" else GONE
-    excluded = pl.DataFrame(schema={**dict.fromkeys(FACE, pl.String), "reason": pl.String})
-    if other.exclusions is not None:
-        excluded = other.exclusions.select(*FACE, "reason")
+    excluded = _excluded(faces, other, box_iou=box_iou)
     fetched = _fetched(faces, of, other)
     down = [name for name in faces["identity"].unique() if other.takedowns and other.takedowns.of_identity(name)]
     reason = (
@@ -121,6 +129,19 @@ def _with_reasons(faces: pl.DataFrame, *, of: Version, other: Version, words: st
         .with_columns(why=reason)
         .with_columns(why=pl.when(pl.col("why").is_null()).then(pl.lit(silent)).otherwise(pl.format(words, "why")))
     )
+
+
+def _excluded(faces: pl.DataFrame, other: Version, *, box_iou: float) -> pl.DataFrame:
+    """For which reason the other version excludes these faces: identity, face_id and reason of those it does."""
+    if other.exclusions is None:
+        return pl.DataFrame(schema={**dict.fromkeys(FACE, pl.String), "reason": pl.String})
+    boxes = pl.DataFrame(schema=faces.select(*FACE, *PLACE).schema)
+    if other.faces is not None:
+        boxes = other.faces.select(*FACE, *PLACE)
+    excluded = other.exclusions.select(*FACE, "image_id", "reason").join(boxes, on=FACE, how="left")
+    reasons = excluded.select("identity", "reason", other_id="face_id")
+    found = paired(faces, excluded, box_iou=box_iou).join(reasons, on=["identity", "other_id"])
+    return found.select(*FACE, "reason")
 
 
 def _fetched(faces: pl.DataFrame, of: Version, other: Version) -> pl.DataFrame:

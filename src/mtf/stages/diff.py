@@ -18,6 +18,7 @@ from mtf.takedowns import Takedowns
 from mtf.workspace import Workspace
 
 SPLITS, EXCLUSIONS = "build/split/splits.parquet", "build/curate/exclusions.parquet"
+FACES = "build/crop/faces.parquet"
 FETCHES, LEDGER = "build/crawl/fetches.parquet", "data/review"
 ROSTER, TAKEDOWNS = "data/roster.csv", "data/takedowns.csv"
 Found = TypeVar("Found")
@@ -27,7 +28,7 @@ def run(workspace: Workspace, params: Params, old: str, new: str | None) -> chan
     """Compare two revisions; `new` None is the working tree. Raises BadInput where one of them has no data set."""
     versions = [version_of(Revision(workspace.root, name)) for name in (old, new)]
     shared = [column for column in params.attributes if all(column in version.data.columns for version in versions)]
-    return changes.between(*versions, labels=shared)
+    return changes.between(*versions, labels=shared, box_iou=params.curate.box_iou)
 
 
 def version_of(revision: Revision) -> changes.Version:
@@ -38,6 +39,7 @@ def version_of(revision: Revision) -> changes.Version:
     unknown: list[str] = []
     return changes.Version(
         data=data,
+        faces=_known(lambda: _there(revision, FACES, revision.table(FACES)), unknown),
         exclusions=_known(lambda: _there(revision, EXCLUSIONS, revision.table(EXCLUSIONS)), unknown),
         fetches=_known(lambda: _there(revision, FETCHES, revision.table(FETCHES)), unknown),
         decisions=_known(lambda: _decisions(revision), unknown),
