@@ -178,6 +178,29 @@ def test_a_bad_decision_is_named_and_nothing_is_written(
     assert len(ledger.read(workspace.review).decisions) == before
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"age": "Ancient"}, r"in.csv row 2: labels.age: 'Ancient' is not permitted; permitted: Young, Old"),
+        ({"height": "Tall"}, r"in.csv row 2: labels: 'height' is not permitted; permitted: race, gender, age"),
+    ],
+)
+def test_a_label_that_no_task_has_does_not_get_into_the_ledger(
+    project: Callable[..., Workspace], tmp_path: Path, labels: dict[str, str], message: str
+) -> None:
+    workspace, loaded = with_some_decisions(project)
+    exchange.write(workspace, loaded, tmp_path / "out.csv", format="csv")
+    row = next(csv.DictReader((tmp_path / "out.csv").open()))
+    labelled = row | {"step": "task_fit", "verdict": "label", "reason": "", "reviewer": "ben", "time": ""}
+    with (tmp_path / "in.csv").open("w") as file:
+        writer = csv.DictWriter(file, list(row))
+        writer.writeheader()
+        writer.writerow(labelled | {"labels": json.dumps(labels)})
+    with pytest.raises(BadInput, match=message):
+        exchange.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
+    material_of(workspace, loaded)
+
+
 def test_a_terminal_is_enough_to_review(project: Callable[..., Workspace], capsys: pytest.CaptureFixture[str]) -> None:
     workspace = project({"ada": 3})
     material, _ = material_of(workspace, params.load(workspace.params))

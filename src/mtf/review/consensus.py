@@ -189,8 +189,12 @@ def check_labels(decisions: pl.DataFrame, permitted: Mapping[str, Sequence[str]]
     for file, line, column, label in (
         given.select("file", "line", "column", "label").unique().sort("file", "line").iter_rows()
     ):
-        where = f"{file} line {line}: labels"
-        if column not in permitted:
-            raise bad_value(where, column, listed(permitted, 20))
-        if label not in permitted[column]:
-            raise bad_value(f"{where}.{column}", label, listed(permitted[column], 20))
+        check_label(column, label, permitted, where=f"{file} line {line}")
+
+
+def check_label(column: str, label: str, permitted: Mapping[str, Sequence[str]], *, where: str) -> None:
+    """The rule for one label; `where` names its place. Raises BadInput with what is permitted."""
+    if column not in permitted:
+        raise bad_value(f"{where}: labels", column, listed(permitted, 20))
+    if label not in permitted[column]:
+        raise bad_value(f"{where}: labels.{column}", label, listed(permitted[column], 20))

@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from mtf import atomic, shards
 from mtf.errors import BadInput, bad_value, shortened
 from mtf.params import Params
+from mtf.review import consensus
 from mtf.review.decision import Decision, Verdict
 from mtf.review.ledger import Sitting, checked_reviewer
 from mtf.room import arrivals
@@ -91,11 +92,15 @@ def write(workspace: Workspace, params: Params, to: Path, *, format: str) -> str
 def read(workspace: Workspace, params: Params, source: Path, *, format: str, reviewer: str | None) -> str:
     """Add the decisions of `source` to the ledger, a sitting for each reviewer; returns a line that says so.
 
-    Raises BadInput, with nothing written, where a decision is malformed or meets no face.
+    Raises BadInput, with nothing written, where a decision is malformed, meets no face, or gives a label that its
+    task does not have: lines are never taken back, and one such would stop every reader of the ledger.
     """
     material, _ = material_of(workspace, params)
     said = list(_read_csv(source) if format == "csv" else _read_labels(source / LABELS, format))
     decisions = [_decision(one, reviewer) for one in said]
+    for one, decision in zip(said, decisions, strict=True):
+        for column, label in (decision.labels or {}).items():
+            consensus.check_label(column, label, material.labels, where=one.where)
     met = arrivals.met(decisions, [one.where for one in said], material, box_iou=params.curate.box_iou)
     standing, older = arrivals.standing(met, material), arrivals.older(met, material)
     fresh = [decisions[number] for number in met.filter(~standing, ~older).sort("time", "number")["number"]]
