@@ -308,6 +308,22 @@ def test_evidence_is_compared_with_the_claim(
     assert (fields["detail"] is None) if detail is None else (detail in (fields["detail"] or ""))
 
 
+UNVERSIONED = Statement(license="LicenseRef-CC-BY", license_url="https://cc.example/by", method="x")
+
+
+@pytest.mark.parametrize(("page_says", "file_says"), [(UNVERSIONED, BY_IN_FILE), (BY_IN_FILE, UNVERSIONED)])
+def test_of_two_that_agree_the_one_with_a_version_counts(page_says: Statement, file_says: Statement) -> None:
+    fields = combine("CC BY", page_says, file_says)
+    assert (fields["stated"], fields["license"], fields["method"]) == ("stated", "CC-BY-4.0", "file: x")
+    assert fields["license_url"] is None, "an address goes with the license that it is of"
+
+
+def test_a_license_without_a_version_agrees_with_a_port_but_not_with_another_family() -> None:
+    port = Statement(license="CC-BY-3.0-DE", method="file: x")
+    assert combine(None, UNVERSIONED, port)["license"] == "CC-BY-3.0-DE"
+    assert combine(None, UNVERSIONED, Statement(license="CC-BY-SA-4.0", method="file: x"))["stated"] == "contradiction"
+
+
 def test_the_fields_of_the_evidence_are_columns_of_its_table() -> None:
     assert set(combine(None, STATED)) <= set(tables.EVIDENCE.dtypes)
 

@@ -91,10 +91,11 @@ def combine(
     the picture's response headers, the site's TDM file), to which those of page and file are added.
 
     A contradiction keeps the license only where the sources agree with each other and the claim alone differs:
-    then `licenses.on_contradiction: accept_evidence` has something to accept.
+    then `licenses.on_contradiction: accept_evidence` has something to accept. Where the sources agree and one leaves
+    the version out, the other's word is the more exact.
     """
     page, picture = page or Statement(), picture or Statement()
-    first, second = (page, picture) if page.license or not picture.license else (picture, page)
+    first, second = _more_exact_first(page, picture)
     disagreement = page.contradiction or picture.contradiction or _between(page, picture)
     agreed = None if disagreement else first.license
     disputed = disagreement or _disputed_claim(claim, agreed)
@@ -128,6 +129,13 @@ def _stated(agreed: str | None, disputed: str | None, unreachable: str | None) -
     if agreed:
         return Stated.STATED
     return Stated.UNREACHABLE if unreachable else Stated.UNSTATED
+
+
+def _more_exact_first(page: Statement, picture: Statement) -> tuple[Statement, Statement]:
+    """The page goes before the file, unless it says nothing, or less than the file does."""
+    both = [said.license for said in (page, picture) if said.license]
+    is_files = picture.license is not None and page.license not in agreement(both)
+    return (picture, page) if is_files else (page, picture)
 
 
 def _between(page: Statement, picture: Statement) -> str | None:

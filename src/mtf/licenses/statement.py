@@ -83,20 +83,26 @@ def conclude(signals: Iterable[Signal]) -> Conclusion:
 
 
 def agreement(identifiers: Iterable[str]) -> set[str]:
-    """Identifiers that differ in substance: `CC BY` beside `CC BY 4.0` is one, so is a port beside its generic."""
+    """Identifiers that differ in substance: `CC BY` beside `CC BY 4.0` is one, so is a port beside its generic.
+
+    Of those that agree the most exact in version is kept, and the generic license of its ports.
+    """
     found = set(identifiers)
-    families = {identifier.rsplit("-", 1)[0] for identifier in found if _is_versioned(identifier)}
+    versioned = {family for identifier in found if (family := _family(identifier))}
     return {
         identifier
         for identifier in found
         if not (set(catalogue.covering(identifier)[1:]) & found)
-        and identifier.removeprefix("LicenseRef-") not in families
+        and identifier.removeprefix("LicenseRef-") not in versioned
     }
 
 
-def _is_versioned(identifier: str) -> bool:
+def _family(identifier: str) -> str | None:
+    """`CC-BY-SA` of CC-BY-SA-3.0 and of its ports; None for what has no version."""
     record = catalogue.get(identifier)
-    return record is not None and record.version is not None and record.jurisdiction is None
+    if record is None or record.version is None:
+        return None
+    return identifier.removeprefix("LicenseRef-").partition(f"-{record.version}")[0]
 
 
 def _catalogued_address(identifier: str) -> str | None:
