@@ -33,7 +33,9 @@ MAX_HEADER_CHARS = 8_000
 MAX_FILE_BYTES = 512 * 1024
 MAX_RULES = 5_000
 MAX_PATTERN_CHARS = 1_000
-_AGENT = re.compile(r"^([a-z0-9*][a-z0-9 ._/*-]{0,60}):\s*(.*)$")
+# A robot's name is one word with a letter in it, or `*`. What stands before a colon otherwise is a time of day: the
+# dates of `unavailable_after` have commas of their own.
+_AGENT = re.compile(r"^(?!\d{4}-\d\d)(?=[^:]*[a-z*])([a-z0-9*][a-z0-9._/*-]{0,60})\s*:\s*(.*)$")
 # Directives that carry a value of their own, which looks like an agent's name before a colon.
 _VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 
@@ -101,8 +103,8 @@ def _addressed_to(value: str, agent: str) -> Iterable[str]:
     for part in value.split(","):
         directive = part.strip()
         scoped = _AGENT.match(directive)
-        if scoped and scoped[1].strip() not in _VALUED:
-            addressee, directive = scoped[1].strip(), scoped[2].strip()
+        if scoped and scoped[1] not in _VALUED:
+            addressee, directive = scoped[1], scoped[2].strip()
         if addressee in (agent, "*"):
             yield directive.split("=")[0].strip()
 
