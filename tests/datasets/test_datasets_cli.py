@@ -105,6 +105,30 @@ def test_tables_leave_the_recipes_of_the_project_as_they_are(utkface: Path, here
     assert (typed.multitask.recipe, typed.multitask.weightings) == ("das", ["dwa"])
 
 
+def test_what_the_old_project_says_of_its_own_data_set_does_not_stop_an_import(
+    fairface_labels: Path, here: Path
+) -> None:
+    raw = yaml.safe_load((here / "params.yaml").read_text())
+    raw["report"]["target"] = {"gender": {"Males": 0.5, "Females": 0.5}}
+    raw["gates"]["label_share"] = {"gender": [0.4, 0.6]}
+    raw["release"]["previous"] = "v1.0.0"
+    raw["train"]["weights"] = {"resnet50-pretrained": "weights/resnet.pth"}
+    raw["multitask"] |= {"backbone": "facenet", "weights": "weights/facenet.pt"}
+    raw["screen"] |= {"embedding": "sface", "embedding_weights": "/elsewhere/sface.onnx"}
+    (here / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    run("tables", "fairface", "ff", "--labels", str(fairface_labels), "--to", "project")
+    _, typed, _ = project()
+    assert (typed.report.target, typed.gates, typed.release.previous) == ({}, params.Gates(), None)
+    # Read from the new folder, they are the same files.
+    assert typed.train.weights == {"resnet50-pretrained": str(here / "weights/resnet.pth")}
+    assert typed.multitask is not None
+    assert typed.multitask.weights == str(here / "weights/facenet.pt")
+    assert typed.screen.embedding_weights == "/elsewhere/sface.onnx"
+    (source,) = typed.crawl.sources
+    assert isinstance(source, params.FolderSource)
+    assert source.path == str(here / "ff")
+
+
 def test_one_file_outside_the_parts_is_named_and_never_changes_the_division(utkface: Path) -> None:
     files = sorted(utkface.iterdir())
     for number, file in enumerate(files[1:]):

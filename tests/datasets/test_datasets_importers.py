@@ -152,7 +152,7 @@ def utk_folder(tmp_path: Path) -> Path:
 
 
 def project_for(data_set: labelled.DataSet, sample_params: Params) -> Params:
-    return typed.parse(settings.of_project(sample_params.model_dump(mode="json"), data_set, Path("here")))
+    return typed.parse(settings.of_project(sample_params.model_dump(mode="json"), data_set, Path("here"), root=Path()))
 
 
 def test_utkface_is_laid_out_as_das_divides_it(utk_folder: Path, tmp_path: Path, sample_params: Params) -> None:

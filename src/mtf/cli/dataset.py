@@ -96,7 +96,7 @@ def tables(
     wanted, (data_set, read) = _division(division), _load(kind, source, labels, ages=_ages(years_of))
     if "gender" not in data_set.attributes:
         raise BadInput(f"{kind}: it has no labels to train on but identities; use `mtf dataset roster`")
-    raw = settings.of_project(_raw(), data_set, source)
+    raw = settings.of_project(_raw(), data_set, source, root=Workspace.find().root)
     _lay_out(data_set, read, raw, source, to, division=wanted)
     print(f"{to}: a project of its own; run `mtf train`, `mtf label fit` or `mtf audit licenses` in it")
 
@@ -122,7 +122,7 @@ def protocol(
     if weights is not None and (paper is not Protocol.UTKFACE or not weights.is_file()):
         raise bad_value("--weights", str(weights), "a file, and only with utkface")
     data_set, read = _load(Kind(paper.value), source, None)
-    raw, division = settings.of_project(_raw(), data_set, source), Division.PARTS
+    raw, division = settings.of_project(_raw(), data_set, source, root=Workspace.find().root), Division.PARTS
     if paper is Protocol.UTKFACE:
         raw = settings.of_das(raw, weights=weights)
     else:

@@ -36,19 +36,38 @@ def of_roster(data_set: DataSet, source: Path) -> dict[str, Any]:
     return found
 
 
-def of_project(raw: Mapping[str, Any], data_set: DataSet, source: Path) -> dict[str, Any]:
-    """`raw` params with the data set's tasks, source and terms; all else stays as it is, the recipes too."""
+def of_project(raw: Mapping[str, Any], data_set: DataSet, source: Path, *, root: Path) -> dict[str, Any]:
+    """`raw` params of the project in `root` with the data set's tasks, source and terms, for a project elsewhere.
+
+    What `raw` says of its own data set goes: gates, the report's target, the release before. Files are named by their
+    whole paths. All else stays as it is, the recipes too.
+    """
     names = list(data_set.attributes)
+    kept = {name: section for name, section in _with_whole_paths(raw, root).items() if name != "gates"}
     multitask = {"backbone": "small_cnn", "weightings": ["equal"], "recipe": raw["train"]["recipe"]}
-    return {
-        **raw,
+    found = kept | {
         "project": raw["project"] | {"name": data_set.name, "title": data_set.name},
         "tasks": _tasks(data_set, per_identity=False),
-        "crawl": raw["crawl"] | {"sources": [_source(data_set, source)], "web": None},
+        "crawl": raw["crawl"] | {"sources": [_source(data_set, source.resolve())], "web": None},
         "curate": raw["curate"] | {"min_images_per_identity": 1},
-        "train": raw["train"] | {"tasks": names},
-        "multitask": multitask | (raw.get("multitask") or {}) | {"tasks": names},
+        "train": kept["train"] | {"tasks": names},
+        "multitask": multitask | (kept.get("multitask") or {}) | {"tasks": names},
+        "release": raw["release"] | {"previous": None},
     }
+    if "report" in raw:
+        found["report"] = raw["report"] | {"target": {}}
+    return found
+
+
+def _with_whole_paths(raw: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """`raw` with files of weights by their whole paths: relative ones are meant from `root`."""
+    found = dict(raw)
+    if weights := raw["train"].get("weights"):
+        found["train"] = raw["train"] | {"weights": {model: str(root / file) for model, file in weights.items()}}
+    for section, key in (("multitask", "weights"), ("screen", "embedding_weights")):
+        if file := (raw.get(section) or {}).get(key):
+            found[section] = raw[section] | {key: str(root / file)}
+    return found
 
 
 def of_das(raw: Mapping[str, Any], *, weights: Path | None) -> dict[str, Any]:
