@@ -7,12 +7,14 @@ import json
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 import torch
 from dvc.repo import Repo
 from learn_project import write_project
 from torchvision.models import get_model
 
+from mtf.datasets import buckets
 from mtf.learn import model_card, saved, weights
 from mtf.params import Params, Recipe
 from mtf.stages import evaluate, multitask, train
@@ -50,6 +52,24 @@ def test_the_card_says_what_was_trained_from_what_and_how(tmp_path: Path, sample
     assert (told["recipe"], told["seed"], told["batch"]) == (["short"], ["42"], ["16"])
     assert told["began with"] == ["weights drawn at random from the seed"]
     assert "Not measured here" in card
+
+
+def test_the_buckets_of_a_data_set_that_names_nobody_are_not_counted_as_people(
+    tmp_path: Path, sample_params: Params
+) -> None:
+    workspace, _ = small_project(tmp_path, sample_params)
+    path = workspace.table("split", "splits")
+    splits = pl.read_parquet(path)
+    imported = splits.with_columns(identity=buckets.named("fairface"), decided_by=pl.lit("fairface"))
+    pictures = model_card.Pictures.of(imported, path)
+    assert pictures.splits["train"] == (48, None)
+    about = model_card.About("net", {"race": ["x", "y"]}, 64, "r", {}, 1, 1)
+    assert rows(model_card.markdown(about, pictures))["train"] == ["48 faces of an unknown number of people"]
+    # Who decided may be unknown of people too.
+    assert model_card.Pictures.of(splits.with_columns(decided_by=pl.lit(None, pl.String)), path).splits["test"] == (
+        18,
+        6,
+    )
 
 
 def test_the_card_of_the_evaluation_holds_its_figures_and_the_worst_groups(

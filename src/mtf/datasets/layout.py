@@ -17,6 +17,7 @@ import polars as pl
 from PIL import Image
 
 from mtf import shards, tables
+from mtf.datasets import buckets
 from mtf.datasets.labelled import DataSet
 from mtf.errors import BadInput
 from mtf.licenses import evidence
@@ -24,8 +25,6 @@ from mtf.params import Params
 from mtf.tables import Fetched
 from mtf.workspace import Workspace
 
-# Pictures per shard: a data set that names nobody has no identities to be its unit.
-BUCKET = 500
 OUTCOMES = {
     Fetched.STORED: "laid out",
     Fetched.DUPLICATE: "left out, byte-identical to another",
@@ -99,8 +98,7 @@ def write(
 
     `source` is what the data set was read from, the beginning of the pictures' addresses.
     """
-    buckets = pl.int_range(pl.len()) // BUCKET
-    pictures = data_set.pictures.with_columns(split, identity=pl.format(f"{data_set.name}-{{}}", buckets))
+    pictures = data_set.pictures.with_columns(split, identity=buckets.named(data_set.name))
     found, seen = _Tables(), set()
     stated = evidence.combine(None, evidence.of_data_set(data_set.license, data_set.creator, where="license"))
     for group in pictures.partition_by("identity", maintain_order=True):

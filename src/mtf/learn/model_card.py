@@ -12,6 +12,7 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mtf import tables
+from mtf.datasets import buckets
 from mtf.errors import listed
 from mtf.learn.saved import Card
 from mtf.licenses import catalogue
@@ -55,10 +56,10 @@ class About:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The split that a network was made from. `splits`: split → its faces and people."""
+    """The split that a network was made from. `splits`: split → its faces and people; None where nobody is named."""
 
     sha256: str
-    splits: Mapping[str, tuple[int, int]]
+    splits: Mapping[str, tuple[int, int | None]]
     licenses: Mapping[str, int]
     decided_by: Mapping[str, int]
 
@@ -66,9 +67,10 @@ class Pictures:
     def of(cls, splits: pl.DataFrame, file: Path) -> Pictures:
         """`splits` as read from `file`, whose digest names the version of the data set."""
         parts = {name: splits.filter(split=name) for name in tables.SPLITS}
+        named = buckets.are_identities(splits)
         return cls(
             sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
-            splits={name: (part.height, part[IDENTITY].n_unique()) for name, part in parts.items()},
+            splits={name: (part.height, part[IDENTITY].n_unique() if named else None) for name, part in parts.items()},
             licenses=_counts(parts["train"]["license"]),
             decided_by=_counts(splits["decided_by"]),
         )
