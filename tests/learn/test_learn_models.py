@@ -107,7 +107,7 @@ def test_without_network_and_cache_the_error_says_which_file_to_put_where(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
     with pytest.raises(BadInput, match="resnet50-pretrained: no weights at ") as failure:
-        weights.fetch("resnet50")
+        weights.fetch("resnet50", setting="train.weights")
     assert str(tmp_path / "hub" / "checkpoints" / "resnet50-0676ba61.pth") in str(failure.value)
     assert "https://download.pytorch.org/models/resnet50-0676ba61.pth" in str(failure.value)
     assert "train.weights" in str(failure.value)
@@ -121,4 +121,4 @@ def test_a_cached_file_is_used_without_a_network(
     cached = tmp_path / "hub" / "checkpoints" / "mobilenet_v3_large-8738ca79.pth"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(published.read_bytes())
-    assert weights.fetch("mobilenet_v3_large").keys() == weights.read(published).keys()
+    assert weights.fetch("mobilenet_v3_large", setting="train.weights").keys() == weights.read(published).keys()

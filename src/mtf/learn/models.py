@@ -85,7 +85,7 @@ def start(model: str, labels: int, *, input_px: int, seed: int, weights: Path | 
     if model.endswith(PRETRAINED):
         from mtf.learn import weights as published
 
-        found = published.read(weights) if weights else published.fetch(network_of(model))
+        found = published.read(weights) if weights else published.fetch(network_of(model), setting="train.weights")
         last = published.last_layer(network)
         body = {name: value for name, value in found.items() if not name.startswith(f"{last}.")}
         published.load_body(network, body, where=str(weights or model), last=[last])

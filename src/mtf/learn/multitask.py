@@ -71,7 +71,7 @@ def start(
     if input_px < least_px:
         raise bad_value("train.input_px", input_px, f"{least_px} or more for {name}")
     if weights is not None or backbone.endswith(PRETRAINED):
-        found = published.read(weights) if weights is not None else published.fetch(name)
+        found = published.read(weights) if weights is not None else published.fetch(name, setting="multitask.weights")
         last = facenet.LAST if name == FACENET else ()
         published.load_body(network.backbone, found, where=str(weights or backbone), last=last)
     return network

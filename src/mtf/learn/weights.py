@@ -34,10 +34,11 @@ def origin(network: str, local: Path | None) -> Origin:
         return Origin(path.name, hashlib.file_digest(file, "sha256").hexdigest())
 
 
-def fetch(network: str) -> Weights:
+def fetch(network: str, *, setting: str) -> Weights:
     """torchvision's first ImageNet weights of `network`: what `pretrained=True` meant when the paper was written.
 
-    Raises BadInput that says which file to put where, if it is neither in torch's cache nor to be fetched.
+    Raises BadInput that says which file to put where, if it is neither in torch's cache nor to be fetched; `setting`
+    of params.yaml names a file in its place.
     """
     url = _published(network)
     file = _cached(url)
@@ -49,7 +50,7 @@ def fetch(network: str) -> Weights:
         reason = getattr(error, "reason", error)
         raise BadInput(
             f"{network}-pretrained: no weights at {file} and none to be had from {url} ({reason}); "
-            f"put the file there, or name one under train.weights"
+            f"put the file there, or name one under {setting}"
         ) from None
     except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise BadInput(f"{file}: damaged ({' '.join(str(error).split())[:120]}); remove it and run again") from None
