@@ -55,9 +55,10 @@ def is_split() -> pl.Expr:
     """Whether the reviewers who spoke were not of one mind, with a majority or without (MTF, section 3.3).
 
     Over the rows of `verdicts` and `label_verdicts`; what was settled jointly is split no more. To accept and to
-    keep a face agree: it stays.
+    keep a face agree: it stays. A conflict between the faces of a group (`survivor.demanded`) is split, though all
+    may have said the same of each.
     """
-    return pl.col("agreeing") < pl.col("given")
+    return (pl.col("agreeing") < pl.col("given")) | (pl.col("outcome") == Outcome.CONFLICT)
 
 
 def _needed(reviewers: int) -> pl.Expr:

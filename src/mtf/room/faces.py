@@ -9,6 +9,7 @@ import polars as pl
 from mtf import roster, tables, takedowns
 from mtf.licenses import policy
 from mtf.params import Params
+from mtf.review import survivor
 from mtf.workspace import Workspace
 
 FACE = ["identity", "face_id"]
@@ -108,7 +109,7 @@ def with_keepers(faces: pl.DataFrame) -> pl.DataFrame:
 
     Best is by eyes found, then by size, then by sharpness; the reviewer has the last word.
     """
-    group = pl.coalesce("near_group", "exact_group")
+    group = survivor.duplicate_group()
     group = pl.when(pl.len().over("identity", group) > 1).then(group)
     order = [-pl.col(name).cast(pl.Float64) for name in ("eyes", "size_px", "sharpness") if name in faces.columns]
     ranked = faces.with_columns(duplicate_group=group).sort(*order, *FACE, nulls_last=True)

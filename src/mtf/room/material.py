@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from mtf.review import consensus, matching, standing
+from mtf.review import consensus, matching, standing, survivor
 from mtf.review.ledger import Ledger
 from mtf.room import triage
 from mtf.room.likeness import Likeness
@@ -66,9 +66,14 @@ class Material:
         return renewed
 
     def opinions_of(self, reviewer: str, *, joint: bool = False) -> pl.DataFrame:
-        """A reviewer's own verdicts (queue.OPINIONS), or the joint ones, whoever wrote them down."""
+        """A reviewer's own verdicts (queue.OPINIONS), or the joint ones, whoever wrote them down.
+
+        Joint ones that contradict each other, such as that all of a group are duplicates, are to be given again.
+        """
         if joint:
             own = self.votes.filter("joint").sort("order").unique([*FACE, "step"], keep="last", maintain_order=True)
+            contradicting = self.outcomes.filter(pl.col("outcome") == consensus.Outcome.CONFLICT)
+            own = own.join(contradicting, on=[*FACE, "step"], how="anti", maintain_order="left")
         else:
             own = self.votes.filter(~pl.col("joint"), pl.col("reviewer") == reviewer)
         return own.select(*OPINIONS)
@@ -101,8 +106,8 @@ class Material:
 
         Here a split is a conflict only when everyone has voted: until then another's vote may still settle it.
         """
-        found = consensus.verdicts(self.votes, reviewers=self.reviewers)
-        is_early = (pl.col("outcome") == consensus.Outcome.CONFLICT) & (pl.col("given") < self.reviewers)
+        found = survivor.demanded(consensus.verdicts(self.votes, reviewers=self.reviewers), self.faces)
+        is_early = (pl.col("outcome") == consensus.Outcome.CONFLICT) & ~self._everyone_spoke
         undecided = pl.lit(consensus.Outcome.UNDECIDED.value)
         return found.with_columns(outcome=pl.when(is_early).then(undecided).otherwise("outcome"))
 
@@ -120,10 +125,15 @@ class Material:
         Columns: identity, face_id, step, column (null: the verdict; else the label), outcome, detail. Where there is a
         majority it stands unless the joint session says otherwise.
         """
-        split = self.outcomes.filter(consensus.is_split(), pl.col("given") >= self.reviewers)
+        split = self.outcomes.filter(consensus.is_split(), self._everyone_spoke)
         verdicts = split.select(*FACE, "step", "outcome", "detail", column=pl.lit(None, pl.String))
         labels = self._split_labels.select(*FACE, "column", "outcome", "detail", step=pl.lit(str(Step.TASK_FIT)))
         return pl.concat([verdicts, labels.select(verdicts.columns)])
+
+    @property
+    def _everyone_spoke(self) -> pl.Expr:
+        """Whether a row of the outcomes has all of the panel's votes, or what they said together."""
+        return (pl.col("given") >= self.reviewers) | (pl.col("decided_by") == consensus.JOINT)
 
     @cached_property
     def label_outcomes(self) -> pl.DataFrame:
@@ -137,7 +147,7 @@ class Material:
         """Of the faces that the panel did not reject, where everyone has said whether they fit the tasks."""
         rejected = self.settled.filter(pl.col("verdict") == consensus.Outcome.REJECT)
         fit = self.outcomes.filter(pl.col("step") == str(Step.TASK_FIT))
-        everyone = fit.filter((pl.col("given") >= self.reviewers) | (pl.col("decided_by") == consensus.JOINT))
+        everyone = fit.filter(self._everyone_spoke)
         split = self.label_outcomes.filter(consensus.is_split())
         return split.join(rejected, on=FACE, how="anti").join(everyone, on=FACE, how="semi")
 

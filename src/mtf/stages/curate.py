@@ -17,7 +17,7 @@ from mtf.curation.duplicates import AUTOMATIC, inseparable
 from mtf.curation.shown import funnel_table, left_by_step
 from mtf.curation.weakest import weakest
 from mtf.params import Params
-from mtf.review import agreement, consensus, ledger, matching, standing
+from mtf.review import agreement, consensus, ledger, matching, standing, survivor
 from mtf.tables import Reason, Step
 from mtf.workspace import Workspace
 
@@ -97,9 +97,14 @@ def _heard(workspace: Workspace, params: Params, faces: pl.DataFrame) -> Heard:
         ledger=everything,
         unmatched=matched["face_id"].null_count(),
         votes=votes,
-        verdicts=consensus.verdicts(votes, reviewers=reviewers),
+        verdicts=survivor.demanded(consensus.verdicts(votes, reviewers=reviewers), _permitted(faces)),
         label_verdicts=consensus.label_verdicts(labels, votes, faces, columns=list(permitted), reviewers=reviewers),
     )
+
+
+def _permitted(faces: pl.DataFrame) -> pl.DataFrame:
+    """Without those that the legal steps take away: a copy of one that is gone is a copy no more."""
+    return faces.filter(pl.col("taken_down").is_null(), pl.col("license_reason").is_null())
 
 
 def _decided(kept: pl.DataFrame, heard: Heard, params: Params) -> pl.DataFrame:

@@ -1,0 +1,115 @@
+"""Of each group of duplicates one face stays, whatever the reviewers say of the copies one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+
+from mtf import params
+from mtf.review.decision import Decision, Verdict
+from mtf.review.ledger import Sitting
+from mtf.room import progress
+from mtf.room.desk import Desk
+from mtf.room.material import Key, Material
+from mtf.room.opening import desk_of, material_of
+from mtf.stages import curate
+from mtf.tables import EXCLUSIONS, Reason, Step, read
+from mtf.workspace import Workspace
+
+GROUP = {"ada": [[1, 2, 3]]}
+
+
+def opened(workspace: Workspace, reviewer: str = "anna", *, joint: bool = False) -> tuple[Desk, Material]:
+    material, _ = material_of(workspace, params.load(workspace.params))
+    return desk_of(workspace, material, reviewer, joint=joint), material
+
+
+def group_of(material: Material) -> list[Key]:
+    grouped = material.faces.filter(pl.col("duplicate_group").is_not_null())
+    return sorted(Key(*names) for names in grouped.select("identity", "face_id").iter_rows())
+
+
+def accept_up_to(desk: Desk, step: Step) -> None:
+    while desk.page().step not in (step, None):
+        desk.accept(desk.page().faces)
+
+
+def each_keeps_another(workspace: Workspace) -> list[Key]:
+    """Three reviewers go through the funnel, and each names another keeper of the group."""
+    for number, reviewer in enumerate(("anna", "ben", "cyd")):
+        desk, material = opened(workspace, reviewer)
+        accept_up_to(desk, Step.DUPLICATE)
+        desk.keep([group_of(material)[number]])
+        while desk.page().faces:
+            desk.accept(desk.page().faces)
+        desk.close()
+    return group_of(material)
+
+
+def curated(workspace: Workspace) -> tuple[dict, pl.DataFrame]:
+    curate.run(workspace, params.load(workspace.params))
+    return json.loads(workspace.metrics("curate").read_text()), read(
+        EXCLUSIONS, workspace.table("curate", "exclusions")
+    )
+
+
+def test_where_each_keeps_another_the_group_is_held_back_and_the_joint_session_names_one(
+    project: Callable[..., Workspace],
+) -> None:
+    workspace = project({"ada": 4}, groups=GROUP)
+    group = each_keeps_another(workspace)
+    metrics, exclusions = curated(workspace)
+    assert metrics["held_back"]["conflict"] == 3
+    assert metrics["steps"]["duplicate"]["dropped"] == {"conflict": 3}
+    detail = "3 of 3 reviewers decided: 1 keep, 2 reject; no face of its group would stay"
+    assert set(exclusions.filter(reason="conflict")["detail"]) == {detail}
+
+    status = progress.measure(workspace, params.load(workspace.params))
+    assert (status.conflicts["duplicate"], status.held_back["duplicate"]) == (3, 3)
+    joint, _ = opened(workspace, "ben", joint=True)
+    assert set(joint.page().faces) == set(group)
+    joint.keep([group[0]])
+    joint.close()
+    metrics, exclusions = curated(workspace)
+    assert metrics["held_back"]["conflict"] == 0
+    assert metrics["steps"]["duplicate"]["dropped"] == {"near_duplicate": 2}
+    assert progress.measure(workspace, params.load(workspace.params)).held_back["duplicate"] == 0
+
+
+def test_copies_of_a_keeper_that_is_rejected_for_another_reason_are_held_back(
+    project: Callable[..., Workspace],
+) -> None:
+    workspace = project({"ada": 4}, groups=GROUP)
+    for reviewer in ("anna", "ben"):
+        desk, material = opened(workspace, reviewer)
+        group = group_of(material)
+        accept_up_to(desk, Step.DUPLICATE)
+        desk.keep(group[:1])
+        desk.reject(group[:1], "blurred")
+        desk.close()
+    _, exclusions = curated(workspace)
+    reasons = dict(exclusions.select("face_id", "reason").iter_rows())
+    assert [reasons[face.face_id] for face in group] == ["blurred", "conflict", "conflict"]
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_a_file_that_calls_a_whole_group_duplicates_settles_nothing(
+    project: Callable[..., Workspace], *, joint: bool
+) -> None:
+    workspace = project({"ada": 4}, groups=GROUP)
+    each_keeps_another(workspace)
+    _, material = opened(workspace)
+    group = group_of(material)
+    for reviewer in ("anna", "ben", "cyd"):
+        with Sitting(workspace.review, reviewer) as sitting:
+            for face in group:
+                image_id, box = material.place(face)
+                fields = {"image_id": image_id, "box": box, "identity": face.identity, "step": Step.DUPLICATE}
+                rejected = {"verdict": Verdict.REJECT, "reason": Reason.NEAR_DUPLICATE, "reviewer": reviewer}
+                sitting.append(Decision(**fields, **rejected, joint=joint))
+    desk, material = opened(workspace, "anna", joint=True)
+    assert set(desk.page().faces) == set(group)
+    assert material.conflicts.filter(step="duplicate").height == 3
