@@ -16,6 +16,8 @@ from mtf import shards, takedowns
 from mtf.workspace import Workspace
 from projects import ROOT, run_in
 
+STAGES = ("crawl", "crop", "split", "multitask", "release", "report")
+
 
 def picture(name: str) -> bytes:
     return f"picture {name} ".encode() * 99
@@ -34,9 +36,13 @@ def thumbnail(name: str) -> str:
 
 
 class Small:
-    """`remote` is a folder; `people` is identity → names of their pictures."""
+    """`remote` is a folder; `people` is identity → names of their pictures. `contents` are real pictures, by name; the
+    others are bytes of their own. `hashes` are what the crawl worked out of them.
+    """
 
     def __init__(self, base: Path) -> None:
+        self.contents: dict[str, bytes] = {}
+        self.hashes: dict[str, int] = {}
         self.root, self.remote = base / "project", base / "remote"
         self.workspace = Workspace(self.root)
         (self.root / "data").mkdir(parents=True)
@@ -73,8 +79,12 @@ class Small:
         )
         (self.root / "build/report").mkdir(exist_ok=True)
         (self.root / "build/report/index.html").write_text(f"<!doctype html><p>Health of {len(images)} faces{shown}")
+        self.store()
+
+    def store(self) -> None:
+        """DVC tracks each stage's folder, as dvc.yaml has them, and no more of `build/`."""
         with Repo(str(self.root)) as repo:
-            repo.add([str(self.root / "build"), str(self.root / "data")])
+            repo.add([*(str(self.root / "build" / name) for name in STAGES), str(self.root / "data")])
 
     def commit(self, message: str = "A version", *, push: bool = True) -> None:
         run_in(self.root, "git", "add", "-A")
@@ -89,22 +99,36 @@ class Small:
     def holding(self, needle: bytes) -> list[Path]:
         return [path for place in self.places() for path in holding(place, needle)]
 
+    def picture(self, name: str) -> bytes:
+        return self.contents.get(name, picture(name))
+
+    def image_id(self, name: str) -> str:
+        return hashlib.sha256(self.picture(name)).hexdigest()
+
     def _row(self, identity: str, name: str) -> dict[str, str | int]:
         return {
             "identity": identity,
             "name": name,
-            "image_id": image_id(name),
-            "face_id": image_id(name)[:32],
+            "image_id": self.image_id(name),
+            "face_id": self.image_id(name)[:32],
             "url": f"https://x.example/{name}.jpg",
             "page_url": f"https://x.example/of/{name}",
-            "size_bytes": len(picture(name)),
+            "size_bytes": len(self.picture(name)),
         }
 
     def _shard(self, stage: str, identity: str, rows: list[dict], key: str) -> None:
         with shards.writing(self.workspace.shard(stage, identity), "d") as shard:
             for row in rows:
-                shard.add(f"{row[key]}.jpg", picture(row["name"]) if stage == "crawl" else crop(row["name"]))
+                shard.add(f"{row[key]}.jpg", self.picture(row["name"]) if stage == "crawl" else crop(row["name"]))
+            if stage == "crawl" and self.hashes:
+                shard.add("responses.parquet", self._responses(rows))
             shard.finish(pl.DataFrame(rows))
+
+    def _responses(self, rows: list[dict]) -> bytes:
+        known = [{"image_id": row["image_id"], "content_hash": self.hashes.get(row["name"])} for row in rows]
+        buffer = BytesIO()
+        pl.DataFrame(known, schema={"image_id": pl.String, "content_hash": pl.UInt64}).write_parquet(buffer)
+        return buffer.getvalue()
 
     def _table(self, stage: str, table: str, rows: list[dict]) -> None:
         self.workspace.stage(stage).mkdir(parents=True, exist_ok=True)

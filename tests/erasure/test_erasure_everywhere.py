@@ -16,21 +16,10 @@ from mtf.cli import app
 from mtf.erasure.erase import erase, plan
 from mtf.erasure.places import TOMBSTONE
 from mtf.errors import BadInput, MtfError
-from projects import environment, run_in
+from projects import run_in
 
 PEOPLE = {"ann": ["ann-0", "ann-1"], "bob": ["bob-0"]}
 WITHOUT = {"ann": ["ann-0"], "bob": ["bob-0"]}
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
-    for name, value in environment().items():
-        if name.startswith(("GIT_", "DVC_")):
-            monkeypatch.setenv(name, value)
-    monkeypatch.delenv("FIFTYONE_DATABASE_URI", raising=False)
-    small = Small(tmp_path)
-    monkeypatch.chdir(small.root)
-    return small
 
 
 def needles(name: str) -> Iterator[bytes]:
@@ -69,7 +58,7 @@ def test_a_run_that_no_commit_knows_is_erased_with_its_report(project: Small) ->
 
     assert_gone(project, "ann-1")
     assert receipt["finished_at"] and {h["revisions"][0] for h in receipt["objects"]} == {"no version"}
-    assert [model["path"].partition("/")[2] for model in receipt["models"]] == ["multitask/equal/model.pt"] * 2
+    assert [model["path"].partition("/")[2] for model in receipt["models"]] == ["equal/model.pt"] * 2
     for kept in ("ann-0", "bob-0"):
         assert all(project.holding(needle) for needle in needles(kept))
     assert holding(project.root / ".dvc/cache", picture("cleo-0")[:40])
@@ -117,8 +106,7 @@ def test_what_a_killed_writer_left_is_erased(project: Small) -> None:
     left = shard.parent / ".ann.tar.1a2b3c4d.part"
     left.write_bytes(b"half a shard: " + picture("ann-1"))
     (project.root / ".dvcignore").write_text("")
-    with Repo(str(project.root)) as repo:
-        repo.add(str(project.root / "build"))
+    project.store()
     project.commit("v1")
     project.take_down("identity", "ann")
     left.unlink()
@@ -150,7 +138,7 @@ def test_a_place_that_is_not_there_is_owed_and_named(
     (saved,) = [json.loads(path.read_text()) for path in (fresh / "data/receipts").glob("*.json")]
     assert saved["finished_at"] is None and len(saved["lost"]) > 3
     page = next((fresh / "data/receipts").glob("*.md")).read_text()
-    assert "remote near: no such folder" in page and "build at" in page
+    assert "remote near: no such folder" in page and "build/crawl at" in page
 
     away.rename(project.remote)
     project.root, project.workspace = fresh, type(project.workspace)(fresh)

@@ -9,14 +9,16 @@ import io
 import tarfile
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
 
-from mtf.erasure.subjects import Subjects
 from mtf.shards import DIGEST, ROWS
+
+if TYPE_CHECKING:
+    from mtf.erasure.subjects import Subjects
 
 HEAD_BYTES = 512
 _INLINE = b"data:image/"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,10 +16,12 @@ import mtf
 from mtf import params, takedowns
 from mtf.erasure import holders, originals, receipt, subjects, surroundings
 from mtf.erasure.history import WORKSPACE, History
+from mtf.erasure.holders import Found
 from mtf.erasure.originals import Original
 from mtf.erasure.places import CACHE, Place, all_places, in_words
 from mtf.erasure.receipt import Receipt
 from mtf.erasure.stock import Stock
+from mtf.erasure.subjects import Subjects
 from mtf.errors import GateFailed, MtfError, listed
 from mtf.workspace import Workspace
 
@@ -89,9 +91,10 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
     requests = takedowns.load(workspace.takedowns)
     stock = Stock(all_places(repo))
     history = History(repo, stock)
-    wanted = subjects.find(requests, history)
+    settings = params.load(workspace.params)
+    wanted = subjects.find(requests, history, max_pixels=settings.crawl.max_pixels)
     found = holders.find(wanted, history)
-    own, broken = originals.find(wanted, workspace, params.load(workspace.params))
+    own, broken = originals.find(wanted, workspace, settings)
     oids = sorted({holder.oid for holder in found.holders})
     unseen = sorted({version.oid for version in found.unseen})
     fitted = [{"path": surroundings.FITTED, "revisions": [WORKSPACE], "trained_on_faces": None}]
@@ -110,12 +113,20 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
         "workspace": surroundings.untracked(workspace) if wanted.names else [],
         "originals": [_named(original, workspace) for original in own],
         "models": [*holders.trained_models(wanted, history), *(fitted if has_fitted else [])],
-        "unreadable": sorted({*found.unreadable, *broken}) if requests.records else [],
+        "unreadable": sorted({*found.unreadable, *broken, *_unread(wanted, found)}) if requests.records else [],
         "lost": sorted(history.lost),
         "by_hand": [*surroundings.owed_by_hand(workspace, stock.places, stock.unlisted)],
     }
     made = [h.path for h in found.holders if WORKSPACE in h.revisions and _is_made(h.path)]
     return Plan(planned, sorted(set(made)), unseen, stock, own)
+
+
+def _unread(wanted: Subjects, found: Found) -> Iterator[str]:
+    """Shards that may hold a look-alike; what is erased anyway need not be read."""
+    erased = {holder.oid for holder in found.holders}
+    for version, why in wanted.unread:
+        if version.oid not in erased:
+            yield f"{version.path} at {', '.join(version.revisions)} ({version.oid}): {why}"
 
 
 def _is_made(path: str) -> bool:

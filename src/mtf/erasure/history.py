@@ -8,6 +8,7 @@ objects too, give most of them their names; what is left has none (`History.name
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,7 @@ from mtf.erasure.stock import Stock
 WORKSPACE = "workspace"
 NO_VERSION = "no version"
 _LISTING = ".dir"
+_UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part")
 
 
 @dataclass
@@ -123,6 +125,12 @@ class History:
         if listing not in self._contents:
             self._contents[listing] = _parsed(self.stock.read(listing))
         return self._contents[listing]
+
+
+def plain_name(name: PurePosixPath) -> PurePosixPath:
+    """The name that a file had been given, had its writer not been killed (`mtf.atomic`)."""
+    unfinished = _UNFINISHED.fullmatch(name.name)
+    return name.with_name(unfinished[1]) if unfinished else name
 
 
 def _parsed(listing: bytes | None) -> list[tuple[str, str]] | None:

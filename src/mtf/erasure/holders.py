@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
@@ -11,10 +10,9 @@ from typing import Any
 import polars as pl
 
 from mtf.erasure import contents
-from mtf.erasure.history import NO_VERSION, WORKSPACE, History, Version
+from mtf.erasure.history import NO_VERSION, WORKSPACE, History, Version, plain_name
 from mtf.erasure.subjects import SPLITS, Subjects
 
-_UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part")
 _MODELS = (".pt", ".ckpt", ".onnx")
 _DERIVED = "build"
 
@@ -134,12 +132,6 @@ def _others_beside(version: Version, subjects: Subjects, history: History) -> in
 def _pictures_of(page: bytes) -> int | None:
     pictures = page.count(b"data:image/")
     return pictures - 1 if pictures else None
-
-
-def plain_name(name: PurePosixPath) -> PurePosixPath:
-    """The name that a file had been given, had its writer not been killed (`mtf.atomic`)."""
-    unfinished = _UNFINISHED.fullmatch(name.name)
-    return name.with_name(unfinished[1]) if unfinished else name
 
 
 def _is_named(name: PurePosixPath, subjects: Subjects) -> bool:

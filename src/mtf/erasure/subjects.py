@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from mtf.erasure.history import History
+from mtf.erasure import looks
+from mtf.erasure.history import History, Version
+from mtf.tables import Fetched
 from mtf.takedowns import Kind, Takedowns, named_by_address
 
 IMAGES = "build/crawl/images.parquet"
 FACES = "build/crop/faces.parquet"
+FETCHES = "build/crawl/fetches.parquet"
 SPLITS = "build/split/splits.parquet"
 ADDRESSES = ("identity", "image_id", "url", "page_url")
 
@@ -20,6 +23,7 @@ ADDRESSES = ("identity", "image_id", "url", "page_url")
 class Subjects:
     """`whole` are identities to be erased altogether; `affected` all who have an erased image; `revisions` those in
     which an erased face is known. `sizes` are the erased images' sizes in bytes: None where one's is not known.
+    `unread` are shards whose pictures could not be compared with the looks that are asked for, and why.
     """
 
     whole: set[str] = field(default_factory=set)
@@ -28,6 +32,7 @@ class Subjects:
     face_ids: set[str] = field(default_factory=set)
     revisions: set[str] = field(default_factory=set)
     sizes: set[int] | None = None
+    unread: list[tuple[Version, str]] = field(default_factory=list)
 
     @property
     def names(self) -> set[str]:
@@ -55,13 +60,26 @@ class Subjects:
         return {name: sorted(getattr(self, name)) for name in ("whole", "affected", "image_ids", "face_ids")}
 
 
-def find(takedowns: Takedowns, history: History) -> Subjects:
-    """The images and faces, of any version or of none, that a takedown names by identity, address or content."""
+def find(takedowns: Takedowns, history: History, *, max_pixels: int) -> Subjects:
+    """The images and faces, of any version or of none, that a takedown names by identity, address, content or looks.
+
+    Pictures of more than `max_pixels` are compared with no looks: the crawl stores none.
+    """
     subjects = Subjects(whole={record.value for record in takedowns.records if record.kind == Kind.IDENTITY})
     subjects.affected |= subjects.whole
     subjects.image_ids |= {record.value for record in takedowns.records if record.kind == Kind.IMAGE_ID}
     for _, images in history.tables(IMAGES, ADDRESSES):
         subjects.image_ids |= image_ids_of(takedowns, images)
+    if takedowns.content_hashes:
+        found = looks.of_every_version(history, max_pixels=max_pixels)
+        subjects.image_ids |= found.near(takedowns.content_hashes) | _refused(takedowns, history)
+        subjects.unread = found.unread
+    _follow(subjects, history)
+    return subjects
+
+
+def _follow(subjects: Subjects, history: History) -> None:
+    """Whose the images are, which faces are in them, and how large they are."""
     for _, images in history.tables(IMAGES, ("identity", "image_id")):
         subjects.affected |= set(images.filter(_is_one_of("image_id", subjects.image_ids))["identity"])
     for revisions, faces in history.tables(FACES, ("identity", "image_id", "face_id")):
@@ -70,7 +88,17 @@ def find(takedowns: Takedowns, history: History) -> Subjects:
         if found.height:
             subjects.revisions |= set(revisions)
     subjects.sizes = _sizes(subjects.image_ids, history)
-    return subjects
+
+
+def _refused(takedowns: Takedowns, history: History) -> set[str]:
+    """The images that a crawl refused for their looks, where the request stands: they may lie in people's own files."""
+    found: set[str] = set()
+    standing = [f"{each:016x}" for each in takedowns.content_hashes]
+    for _, fetches in history.tables(FETCHES, ("outcome", "detail", "image_id")):
+        asked_for = pl.col("detail").cast(pl.String).str.extract(rf"^{Kind.CONTENT_HASH} ([0-9a-f]{{16}}), ")
+        is_refused = (pl.col("outcome") == Fetched.TAKEN_DOWN) & asked_for.is_in(standing)
+        found |= set(fetches.filter(is_refused)["image_id"].drop_nulls())
+    return found
 
 
 def image_ids_of(takedowns: Takedowns, images: pl.DataFrame) -> set[str]:
