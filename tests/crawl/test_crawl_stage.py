@@ -5,6 +5,7 @@ import hashlib
 import io
 import itertools
 import json
+import os
 import tarfile
 
 import polars as pl
@@ -435,12 +436,14 @@ def test_a_folder_of_ones_own_is_read_with_its_terms_and_no_request(project, ask
     pictures.mkdir(parents=True)
     (pictures / "it's ü.jpg").write_bytes(picture_bytes(1))
     (pictures / "2.png").write_bytes(picture_bytes(2, "PNG"))
+    (pictures / os.fsdecode(b"M\xfcller.jpg")).write_bytes(picture_bytes(4))
     source = {"kind": "folder", "path": "own", "license": "CC0-1.0", "creator": "A. Photographer"}
     project.crawl = {"sources": [source], "web": None}
-    project.person("ana", files="ana/it's ü.jpg;ana/2.png;../x.jpg;ana/gone.jpg")
+    project.person("ana", files="ana/it's ü.jpg;ana/2.png;../x.jpg;ana/gone.jpg;ana/M*.jpg")
     project.run()
     fetches = project.table("fetches")
-    assert fetches["outcome"].to_list() == ["stored", "stored", "refused_address", "missing_file"]
+    assert fetches["outcome"].to_list() == ["stored", "stored", "refused_address", "missing_file", "refused_address"]
+    assert fetches["detail"][4] == "a name that is not UTF-8"
     evidence = project.table("evidence")
     assert evidence["license"].unique().to_list() == ["CC0-1.0"]
     assert evidence["creator"].unique().to_list() == ["A. Photographer"]

@@ -25,7 +25,7 @@ from mtf.crawl.failure import FAILED_ON_ITS_WAY, Failed
 from mtf.crawl.fetch import Fetcher
 from mtf.crawl.fetched import Fetch, Picture, failed
 from mtf.crawl.folder import SOURCE as FOLDER
-from mtf.crawl.folder import Folder
+from mtf.crawl.folders import Folders
 from mtf.crawl.pages import Page, Pages
 from mtf.crawl.reservations import Headers, Reservations
 from mtf.crawl.spool import Reader, Spool
@@ -45,7 +45,7 @@ class Tools:
     fetcher: Fetcher
     reservations: Reservations
     takedowns: Takedowns
-    folders: tuple[Folder, ...]
+    folders: Folders
     examiner: Executor
 
 
@@ -147,7 +147,7 @@ class Collector:
 
     async def _in_folder(self, candidate: Candidate) -> _Found:
         """A folder's pictures have no page: what its owner states in params.yaml is said of all of them."""
-        folder = next((folder for folder in self._tools.folders if folder.holds(candidate.url)), None)
+        folder = self._tools.folders.of(candidate.url)
         if folder is None:
             raise Failed(Fetched.MISSING, "of a folder that params.yaml no longer names")
         data = await self._examiner(folder.read, candidate.url, max_bytes=self._tools.crawl.max_bytes)

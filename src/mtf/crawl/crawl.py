@@ -23,7 +23,7 @@ from mtf.crawl.candidates import Candidate, each_address_once, source_key
 from mtf.crawl.collect import Collector, Tools
 from mtf.crawl.fetch import Fetcher, user_agent
 from mtf.crawl.fetched import Fetch, each_content_once
-from mtf.crawl.folder import Folder
+from mtf.crawl.folders import Folders
 from mtf.crawl.reservations import Reservations
 from mtf.crawl.search import Found, search
 from mtf.crawl.spool import Spool
@@ -37,7 +37,10 @@ AT_ONCE = 8
 
 _SEARCH_CODE = tuple(
     f"mtf.crawl.{name}"
-    for name in ("candidates", "engines", "search", "folder", "apis", "answers", "openverse", "commons", "flickr")
+    for name in (
+        *("candidates", "engines", "search", "folder", "folders"),
+        *("apis", "answers", "openverse", "commons", "flickr"),
+    )
 )
 # Of the faces' room what knows again a picture that was taken down (`mtf.crawl.lookalikes`).
 _CODE = (
@@ -94,7 +97,7 @@ async def _crawl(
 ) -> Report:
     crawl = job.params.crawl
     report = Report()
-    folders = tuple(Folder(source, job.root) for source in crawl.sources if isinstance(source, FolderSource))
+    folders = Folders((source for source in crawl.sources if isinstance(source, FolderSource)), job.root)
     async with Fetcher(crawl, user_agent=user_agent(job.params.project), web=web) as fetcher:
         reservations = Reservations(fetcher, job.params.licenses.binding_opt_outs)
         tools = Tools(crawl, fetcher, reservations, job.takedowns, folders, examiner)
@@ -123,7 +126,7 @@ class _Identity:
 
     async def bring_up_to_date(self) -> None:
         memory = await asyncio.to_thread(store.recall, self._shard)
-        searched = self._searched()
+        searched = await asyncio.to_thread(self._searched)
         inputs = self._inputs(searched, memory.fetches.values())
         if memory.inputs != inputs or self._job.refresh:
             await self._make(memory, inputs)
@@ -169,7 +172,7 @@ class _Identity:
         folders = iter(self._tools.folders)
         for source in self._tools.crawl.sources:
             if isinstance(source, FolderSource):
-                results = Found(next(folders).find(self._person.files))
+                results = Found(await asyncio.to_thread(self._tools.folders.find, next(folders), self._person.files))
             elif isinstance(source, SearchSource):
                 results = await search(self._tools.fetcher, source, self._person.query)
             else:
@@ -192,8 +195,8 @@ class _Identity:
         return fetch.is_to_be_tried_again(self._tools.crawl.attempts)
 
     def _searched(self) -> str:
-        """Digest of what decides which addresses are found."""
-        stamps = [stamp for folder in self._tools.folders for stamp in folder.stamp(self._person.files)]
+        """Digest of what decides which addresses are found: a folder's names may be many, so not for the event loop."""
+        stamps = self._tools.folders.stamp(self._person.files)
         is_down = self._tools.takedowns.of_identity(self._person.identity) is not None
         person = [self._person.query, self._person.files, is_down]
         return fingerprint(person, self._tools.crawl.sources, stamps, self._web(), code=_SEARCH_CODE)

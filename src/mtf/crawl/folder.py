@@ -2,16 +2,21 @@
 
 `files` holds names or patterns, separated by `;`. A name that is there is taken as it stands; else `*`, `?` and
 `[…]` are patterns over the whole name (`*` also meets `/`). Nothing outside the folder is ever opened: absolute
-names, `..` and links are refused. The address of a file is `file:PATH/NAME`, percent-encoded.
+names, `..`, links and names that are not UTF-8 are refused. The address of a file is `file:PATH/NAME`,
+percent-encoded.
 """
 
 from __future__ import annotations
 
 import os
+import posixpath
+import re
 import tarfile
 import unicodedata
+from bisect import bisect_left
+from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote
 
@@ -23,6 +28,9 @@ from mtf.params import FolderSource
 from mtf.tables import Fetched
 
 SOURCE = "folder"
+_WILDCARD = re.compile(r"[*?\[]")
+# The system hands us the bytes of a name that are not UTF-8 as lone surrogates.
+_UNDECODED = "surrogateescape"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +49,17 @@ class Folder:
 
     def __init__(self, source: FolderSource, root: Path) -> None:
         self.source = source
-        self._prefix = url_prefix(source)
+        self.prefix = url_prefix(source)
         self._files = _listed(root / source.path, source.path)
+        self._names = sorted(self._files)
 
     def find(self, files: str | None) -> list[Candidate]:
         """The candidates that one cell of the roster's column `files` names, those that are not there included."""
-        names = [name for entry in (files or "").split(";") if entry.strip() for name in self._named(entry.strip())]
-        unique = dict.fromkeys(names)
-        return [self._candidate(name, rank) for rank, name in enumerate(unique)]
-
-    def holds(self, url: str) -> bool:
-        return url.startswith(self._prefix)
+        return [self._candidate(name, rank) for rank, name in enumerate(self._chosen(files))]
 
     def read(self, url: str, *, max_bytes: int) -> bytes:
         """The bytes of the file at `url`. Raises Failed: REFUSED_ADDRESS, MISSING or TOO_LARGE."""
-        name = unquote(url.removeprefix(self._prefix))
+        name = unquote(url.removeprefix(self.prefix), errors=_UNDECODED)
         if refusal := _refused_name(name):
             raise Failed(Fetched.REFUSED_ADDRESS, refusal)
         file = self._files.get(_normal(name))
@@ -69,23 +73,39 @@ class Folder:
 
     def stamp(self, files: str | None) -> list[str]:
         """What changes when any of the files does that one cell of the roster names."""
-        names = (_normal(unquote(candidate.url.removeprefix(self._prefix))) for candidate in self.find(files))
+        names = map(_normal, self._chosen(files))
         return [f"{name} {file.stamp}" if (file := self._files.get(name)) else name for name in names]
+
+    def _chosen(self, files: str | None) -> list[str]:
+        entries = [entry.strip() for entry in (files or "").split(";") if entry.strip()]
+        return list(dict.fromkeys(name for entry in entries for name in self._named(entry)))
 
     def _named(self, entry: str) -> list[str]:
         pattern = _normal(entry)
         if pattern in self._files or _refused_name(entry):
             return [entry]
-        return sorted(name for name in self._files if fnmatchcase(name, pattern)) or [entry]
+        is_meant = re.compile(translate(pattern)).match
+        return [name for name in self._beginning_as(pattern) if is_meant(name)] or [entry]
+
+    def _beginning_as(self, pattern: str) -> Iterator[str]:
+        """The names that begin as `pattern` does before its first wildcard, sorted: most rosters name a folder each,
+        and going through all names for each of them would take the square of their number.
+        """
+        fixed = _WILDCARD.split(pattern, maxsplit=1)[0]
+        for place in range(bisect_left(self._names, fixed), len(self._names)):
+            if not self._names[place].startswith(fixed):
+                return
+            yield self._names[place]
 
     def _candidate(self, name: str, rank: int) -> Candidate:
-        url = self._prefix + quote(name)
-        return Candidate(url, SOURCE, rank, title=PurePosixPath(name).stem[:300] or None, claim=self.source.license)
+        url = self.prefix + quote(name, errors=_UNDECODED)
+        title = PurePosixPath(name).stem[:300].encode("utf-8", "replace").decode("utf-8")
+        return Candidate(url, SOURCE, rank, title=title or None, claim=self.source.license)
 
 
 def url_prefix(source: FolderSource) -> str:
-    """What the addresses of a folder's files begin with."""
-    return f"file:{quote(source.path.rstrip('/'))}/"
+    """What the addresses of a folder's files begin with: the same for each spelling of its path."""
+    return f"file:{quote(posixpath.normpath(source.path))}/"
 
 
 def _normal(name: str) -> str:
@@ -98,7 +118,15 @@ def _refused_name(name: str) -> str | None:
         return "an absolute name"
     if ".." in PurePosixPath(name).parts or "\0" in name:
         return "a name that leads out of the folder"
-    return None
+    return None if _is_utf_8(name) else "a name that is not UTF-8"
+
+
+def _is_utf_8(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _listed(path: Path, shown: str) -> dict[str, _File]:
