@@ -14,7 +14,7 @@ from made_project import PEOPLE, Person, changed, made_params, make
 
 from mtf.errors import BadInput, GateFailed
 from mtf.stages import release, validate
-from mtf.validation import outcome
+from mtf.validation import outcome, previous
 from mtf.workspace import Workspace
 
 GATES = {
@@ -53,6 +53,11 @@ def project(versioned: Workspace, tmp_path: Path) -> Workspace:
     """A copy, to spoil."""
     shutil.copytree(versioned.root, tmp_path / "project", symlinks=True)
     return Workspace(tmp_path / "project")
+
+
+def commit_of(workspace: Workspace) -> str:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=workspace.root, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def make_again(workspace: Workspace, people: tuple[Person, ...]) -> None:
@@ -155,6 +160,15 @@ def test_a_version_that_is_not_there_is_named(project: Workspace):
         validate.run(project, made_params(gates=GATES, release={"previous": "v9"}))
 
 
+@pytest.mark.parametrize("name", ["HEAD", "main", "HEAD~0"])
+def test_a_previous_release_by_a_name_that_moves_is_refused_with_the_commit_to_name_instead(project: Workspace, name):
+    subprocess.run(["git", "branch", "-M", "main"], cwd=project.root, check=True)
+    commit = commit_of(project)
+    with pytest.raises(BadInput, match=rf"release\.previous: '{name}' may move on; name a tag, or .*: {commit[:12]}"):
+        validate.run(project, made_params(gates=GATES, release={"previous": name}))
+    assert {previous.commit_of(project.root, fixed) for fixed in (commit, commit[:9], "v1")} == {commit}
+
+
 def test_a_previous_release_whose_data_is_gone_is_no_reason_to_leave_out_a_gate(project: Workspace):
     shutil.rmtree(project.root / ".dvc/cache")
     with pytest.raises(BadInput) as failure:
@@ -172,14 +186,14 @@ def test_a_previous_release_whose_remote_lost_the_data_is_refused_too(project: W
     subprocess.run(["git", "commit", "-qam", "remote"], cwd=project.root, check=True)
     shutil.rmtree(project.root / ".dvc/cache")
     with pytest.raises(BadInput, match="neither in DVC's cache nor in a remote"):
-        validate.run(project, made_params(gates=GATES, release={"previous": "HEAD"}))
+        validate.run(project, made_params(gates=GATES, release={"previous": commit_of(project)}))
 
 
 def test_a_previous_release_without_the_funnels_figures_is_refused(project: Workspace):
     subprocess.run(["git", "rm", "-q", "--cached", "metrics/curate.json"], cwd=project.root, check=True)
     subprocess.run(["git", "commit", "-qm", "without figures"], cwd=project.root, check=True)
-    with pytest.raises(BadInput, match=r"release.previous: HEAD: it has no metrics/curate.json; null compares"):
-        validate.run(project, made_params(gates=GATES, release={"previous": "HEAD"}))
+    with pytest.raises(BadInput, match=r"release.previous: \w+: it has no metrics/curate.json; null compares"):
+        validate.run(project, made_params(gates=GATES, release={"previous": commit_of(project)}))
 
 
 def test_a_previous_release_committed_without_dvc_lock_says_so(project: Workspace):
@@ -189,7 +203,7 @@ def test_a_previous_release_committed_without_dvc_lock_says_so(project: Workspac
     subprocess.run(["git", "add", "-A"], cwd=project.root, check=True)
     subprocess.run(["git", "commit", "-qam", "no lock"], cwd=project.root, check=True)
     with pytest.raises(BadInput, match="does not say which data it had: run `dvc repro` there and commit"):
-        validate.run(project, made_params(gates=GATES, release={"previous": "HEAD"}))
+        validate.run(project, made_params(gates=GATES, release={"previous": commit_of(project)}))
 
 
 class TestNothingIsReleased:
@@ -208,6 +222,14 @@ class TestNothingIsReleased:
         validate.run(project, made_params(gates=GATES))
         with pytest.raises(GateFailed, match=r"release: the gates of params\.yaml changed since"):
             release.run(project, made_params(gates=GATES | {"identity_share": 0.25}))
+
+    def test_against_another_commit_than_the_one_that_was_compared_with(self, project: Workspace):
+        params = made_params(gates=GATES, release={"previous": "v1"})
+        validate.run(project, params)
+        subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "again"], cwd=project.root, check=True)
+        subprocess.run(["git", "tag", "-f", "v1"], cwd=project.root, check=True)
+        with pytest.raises(GateFailed, match=r"release: release\.previous changed since the gates were checked"):
+            release.run(project, params)
 
     def test_from_results_that_something_else_wrote(self, project: Workspace):
         path = project.stage("validate") / outcome.NAME

@@ -31,7 +31,8 @@ Licensed = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+*-]+$")]
 class Release(Section):
     """MTF, section 4.2 and Figure 2. `size_px` is 1024 in the paper; `version` is the release's (semver.org).
 
-    `previous` is the git revision of the release before, with which this one is compared; null compares with none.
+    `previous` is the git tag or commit of the release before, with which this one is compared; null compares with
+    none. Names that move, as branches do, are refused where it is read.
     """
 
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "0.1.0"

@@ -13,7 +13,7 @@ from mtf.errors import BadInput, GateFailed, MtfError
 from mtf.params import Params
 from mtf.revisions import Revision
 from mtf.stages import report
-from mtf.validation import docs, figures, outcome, suggest, suite
+from mtf.validation import docs, figures, outcome, previous, suggest, suite
 from mtf.validation.expectations import Severity, expectations, not_checked, table_of_labels, table_of_licenses
 from mtf.validation.outcome import CURATED, SCREENING, SPLITS, Outcome
 from mtf.workspace import Workspace
@@ -78,6 +78,7 @@ def _before(workspace: Workspace, params: Params) -> tuple[Before | None, dict[s
     name = params.release.previous
     if name is None:
         return None, None
+    previous.commit_of(workspace.root, name)
     try:
         revision = Revision(workspace.root, name)
         data, screening = (
@@ -86,16 +87,13 @@ def _before(workspace: Workspace, params: Params) -> tuple[Before | None, dict[s
         )
         return (data, screening), _there(revision.figures(CURATED), CURATED, name)
     except BadInput as error:
-        raise BadInput(f"params.yaml: release.previous: {error}; {_INSTEAD}") from None
+        raise BadInput(f"params.yaml: {previous.KEY}: {error}; {previous.INSTEAD}") from None
 
 
 def _there(found: Found | None, path: str, version: str) -> Found:
     if found is None:
         raise BadInput(f"{version}: it has no {path}")
     return found
-
-
-_INSTEAD = "null compares with no release"
 
 
 def _reported(workspace: Workspace, params: Params) -> str:

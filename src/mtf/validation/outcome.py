@@ -13,6 +13,7 @@ from mtf import atomic
 from mtf.errors import BadInput, GateFailed
 from mtf.fingerprint import fingerprint
 from mtf.params import Params
+from mtf.validation import previous
 from mtf.validation.expectations import NotChecked, Severity
 from mtf.validation.suite import Result
 from mtf.workspace import Workspace
@@ -41,11 +42,17 @@ class Outcome:
 
 
 def of(workspace: Workspace, params: Params) -> dict[str, str]:
-    """Digests (SHA-256, hex) of the files that the gates look at, and of the parameters that they follow from."""
+    """Digests (SHA-256, hex) of the files that the gates look at, and of the parameters that they follow from.
+
+    With a release before, its commit too: a tag can be set anew. Raises BadInput where it is no name that stays.
+    """
     files = {path: workspace.root / path for path in (SPLITS, SCREENING, EVIDENCE, CURATED)}
     digests = {path: _digest(file) for path, file in files.items() if file.is_file()}
     sections = [params.tasks, params.licenses, params.split, params.gates, params.release.previous]
-    return digests | {GATES: fingerprint(*sections)}
+    digests |= {GATES: fingerprint(*sections)}
+    if (name := params.release.previous) is not None:
+        digests[previous.KEY] = previous.commit_of(workspace.root, name)
+    return digests
 
 
 def write(workspace: Workspace, outcome: Outcome) -> None:
@@ -68,14 +75,16 @@ def refuse(workspace: Workspace, params: Params) -> None:
     found = read(workspace)
     if found is None:
         raise GateFailed("release: the gates have not been checked; run `mtf validate`")
-    if changed := _differing(found.of, of(workspace, params)):
+    if changed := changed_since(found, workspace, params):
         raise GateFailed(f"release: {', '.join(changed)} changed since the gates were checked; run `mtf validate`")
     if found.critical:
         names = ", ".join(each.name for each in found.critical)
         raise GateFailed(f"release: the gates forbid it ({names}); `mtf validate` says what was observed and wanted")
 
 
-def _differing(old: dict[str, str], new: dict[str, str]) -> Sequence[str]:
+def changed_since(found: Outcome, workspace: Workspace, params: Params) -> Sequence[str]:
+    """What of all that the gates were held against is another today, by its name."""
+    old, new = found.of, of(workspace, params)
     return [name for name in {**new, **old} if old.get(name) != new.get(name)]
 
 
