@@ -61,6 +61,9 @@ class Project:
     def in_data_set(self, pictures: pl.DataFrame) -> None:
         self._write("split", "splits", pictures.select("identity", "image_id"))
 
+    def non_curated(self, pictures: pl.DataFrame) -> None:
+        self._write("curate", "non_curated", pictures.select("identity", "image_id"))
+
     def released(self, pictures: pl.DataFrame, *, credited: int | None = None) -> list[str]:
         """One face per picture, published under its face_id; the first `credited` of them stand in the credits."""
         face_ids = [f"{number:032x}" for number in range(pictures.height)]
@@ -243,13 +246,49 @@ def test_attribution_is_asked_of_the_data_set_alone(project: Project) -> None:
     assert "CC-BY-4.0 asks for attribution; not known: the title" in reasons
 
 
+def test_attribution_is_asked_of_all_that_a_release_would_publish(project: Project) -> None:
+    evidence = project.crawled({}, {"creator": None}, {"creator": None})
+    project.in_data_set(evidence.head(1))
+    project.non_curated(evidence.head(2))
+    (finding,) = report("attribution")["findings"]
+    assert (finding["code"], finding["image_id"]) == ("missing_attribution", evidence["image_id"][1])
+    assert finding["in_data_set"] is True
+    project.set("release", variants=["multi_task", "single_task"])
+    assert codes("attribution") == []
+    project.set("release", variants=["non_curated"])
+    project.in_data_set(evidence.tail(1))
+    assert report("attribution")["findings"] == [finding]
+
+
+def test_before_anything_is_built_the_audit_of_a_release_judges_what_is_planned(project: Project) -> None:
+    evidence = project.crawled({}, {"creator": None}, {"license": "CC-BY-SA-3.0"}, {"license": "CC-BY-NC-4.0"})
+    project.in_data_set(evidence.head(3))
+    project.set("release", license="CC-BY-4.0")
+    found = report("release")
+    assert found["summary"]["by_code"] == {"share_alike": 1, "missing_attribution": 1}
+    assert found["summary"]["pictures"] == 3
+    assert found["release"] == {"license": "CC-BY-4.0", "built": False, "may_bear": ["CC-BY-SA-3.0", "CC-BY-SA-4.0"]}
+    code, table = run("release")
+    assert code == 1
+    assert "Not of a built release: these are the pictures that `mtf release` would publish." in table
+
+
+def test_what_is_planned_can_be_audited_beside_a_release_that_is_built(project: Project) -> None:
+    evidence = project.crawled({}, *[{"license": "CC-BY-NC-4.0"}] * 5)
+    project.released(evidence.head(1))
+    project.in_data_set(evidence)
+    assert run("release", "--quiet") == (0, "")
+    assert run("release", "--planned", "--quiet") == (1, "")
+    assert "… and 4 more; all of them: mtf audit release --planned --plain" in run("release", "--planned")[1]
+
+
 def test_a_release_in_order_is_compliant(project: Project) -> None:
     evidence = project.crawled({}, {"license": "CC-BY-SA-3.0"}, {"license": "CC-BY-NC-4.0"})
     project.released(evidence.head(2))
     found = report("release")
     assert found["compliant"] is True and found["findings"] == []
     assert found["summary"]["pictures"] == 2
-    assert found["release"] == {"license": "CC-BY-SA-4.0", "may_bear": ["CC-BY-SA-3.0", "CC-BY-SA-4.0"]}
+    assert found["release"] == {"license": "CC-BY-SA-4.0", "built": True, "may_bear": ["CC-BY-SA-3.0", "CC-BY-SA-4.0"]}
     code, table = run("release")
     assert code == 0 and "bears CC-BY-SA-4.0; these pictures let it bear CC-BY-SA-3.0, CC-BY-SA-4.0" in " ".join(
         table.split()
@@ -484,12 +523,21 @@ def test_an_audit_that_cannot_run_says_so_in_one_line(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("scope", "says"),
-    [("attribution", "no data set to audit"), ("release", "build/release: no release to audit")],
+    [("attribution", "no data set to audit"), ("release", "no data set to audit")],
 )
 def test_an_audit_of_what_is_not_there_could_not_run(project: Project, scope: str, says: str) -> None:
     project.crawled({})
     with pytest.raises(Exception, match=says) as refused:
         run(scope)
+    assert getattr(refused.value, "exit_code", None) == 2
+
+
+def test_looks_that_cannot_be_read_could_not_be_audited(project: Project) -> None:
+    project.crawled({})
+    project.take_down("content_hash", "00000000000000ff")
+    project.workspace.table("crawl", "images").write_bytes(b"not a table")
+    with pytest.raises(Exception, match=r"build/crawl/images.parquet: not readable as a table") as refused:
+        run("optouts")
     assert getattr(refused.value, "exit_code", None) == 2
 
 

@@ -40,7 +40,7 @@ def licenses(
 
 @app.command()
 def attribution(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> None:
-    """The pictures of the data set: whether all can be credited as their licenses ask."""
+    """The pictures that a release would publish: whether all can be credited as their licenses ask."""
     _audit("attribution", json=json, plain=plain, quiet=quiet)
 
 
@@ -51,16 +51,39 @@ def optouts(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> N
 
 
 @app.command()
-def release(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> None:
-    """The published files: licenses, credits, takedowns, and the license that the release bears."""
-    _audit("release", json=json, plain=plain, quiet=quiet)
+def release(
+    json: Json = False,
+    plain: Plain = False,
+    quiet: Quiet = False,
+    planned: Annotated[
+        bool, typer.Option("--planned", help="The pictures that `mtf release` would publish, whatever is built.")
+    ] = False,
+) -> None:
+    """The published files, or, where none are built, those to come: licenses, credits, takedowns, and the license
+    that the release bears.
+    """
+    style = _style(json=json, plain=plain, quiet=quiet)
+    if not planned:
+        _audit("release", json=json, plain=plain, quiet=quiet)
+        return
+    from mtf.stages import audit
+
+    _conclude(audit.of_plan(Workspace.find(), style=style, out=sys.stdout))
 
 
 def _audit(scope: str, *, json: bool, plain: bool, quiet: bool, refresh: bool = False) -> None:
-    if json + plain + quiet > 1:
-        raise MtfError("--json, --plain and --quiet exclude each other")
+    style = _style(json=json, plain=plain, quiet=quiet)
     from mtf.stages import audit
 
-    style = "json" if json else "plain" if plain else "quiet" if quiet else "table"
-    if not audit.run(Workspace.find(), scope, style=style, out=sys.stdout, refresh=refresh):
+    _conclude(audit.run(Workspace.find(), scope, style=style, out=sys.stdout, refresh=refresh))
+
+
+def _style(*, json: bool, plain: bool, quiet: bool) -> str:
+    if json + plain + quiet > 1:
+        raise MtfError("--json, --plain and --quiet exclude each other")
+    return "json" if json else "plain" if plain else "quiet" if quiet else "table"
+
+
+def _conclude(is_compliant: bool) -> None:
+    if not is_compliant:
         raise typer.Exit(NOT_COMPLIANT)

@@ -1,8 +1,9 @@
 """The audits: which pictures are looked at, and which checks they must pass.
 
-`licenses` looks at every picture of the crawl, `attribution` at those of the data set, `optouts` at every picture
-and every address that was left alone, `release` at the published files. The first and third say what lies on disk;
-only `release` says whether something may leave the house.
+`licenses` looks at every picture of the crawl, `attribution` at those that a release would publish, `optouts` at every
+picture and every address that was left alone, `release` at the published files, or, where none are built, at the
+pictures that would be. The first and third say what lies on disk; only `release` says whether something may leave
+the house.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from pathlib import Path
 import polars as pl
 
 from mtf import takedowns
-from mtf.errors import BadInput, listed
-from mtf.licenses import checks, policy, published
+from mtf.errors import BadInput
+from mtf.licenses import checks, planned, policy, published
 from mtf.licenses.checks import EVIDENCE_COLUMNS, KEYS, Code
+from mtf.licenses.stored import first_line, table
 from mtf.params import Params
 from mtf.workspace import Workspace
 
@@ -38,7 +40,8 @@ class Report:
     """What an audit found. `findings` has checks.FINDING and `in_data_set`; `licenses` counts pictures by license.
 
     `evidence_as_of` is the day of the newest evidence that was looked at: the same tables give the same report.
-    `not_asked_again` counts, by method, pictures whose source was not asked again where that was wanted.
+    `not_asked_again` counts, by method, pictures whose source was not asked again where that was wanted. Not `is_built`
+    is an audit of the release that judges the pictures of a release to come.
     """
 
     scope: Scope
@@ -48,6 +51,7 @@ class Report:
     findings: pl.DataFrame
     licenses: dict[str, int]
     not_asked_again: Mapping[str, int] = field(default_factory=dict)
+    is_built: bool = True
 
     @property
     def is_compliant(self) -> bool:
@@ -96,27 +100,38 @@ def run(subject: Subject, scope: Scope, *, again: Again | None = None) -> Report
 
     Raises BadInput where a table that the audit looks at is missing or unreadable.
     """
-    audits: dict[Scope, Callable[[Subject], Audited]] = {
+    if scope == Scope.RELEASE and not published.exists(subject.workspace):
+        return of_plan(subject)
+    looks: dict[Scope, Callable[[Subject], Audited]] = {
         Scope.LICENSES: _licenses,
         Scope.ATTRIBUTION: _attribution,
         Scope.OPTOUTS: _optouts,
         Scope.RELEASE: _release,
     }
+    return _judged(subject, scope, looks[scope], again)
+
+
+def of_plan(subject: Subject) -> Report:
+    """The audit of the pictures that `mtf release` would publish, whatever is built. Raises BadInput as `run` does."""
+    return replace(_judged(subject, Scope.RELEASE, _plan, None), is_built=False)
+
+
+def _judged(subject: Subject, scope: Scope, look: Callable[[Subject], Audited], again: Again | None) -> Report:
     workspace, params = subject.workspace, subject.params
     try:
-        evidence, findings = audits[scope](subject)
+        evidence, findings = look(subject)
         if again is not None:
             findings.append(checks.drifted(evidence, again.seen.lazy(), params.licenses))
-        found = report(scope, params, evidence, findings, members=_members(workspace))
+        found = report(scope, params, evidence, findings, members=planned.known(workspace, params))
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise BadInput(f"a table of {workspace.relative(workspace.stage('crawl'))}: {_first_line(error)}") from None
+        raise BadInput(f"a table of {workspace.relative(workspace.stage('crawl'))}: {first_line(error)}") from None
     return found if again is None else replace(found, not_asked_again=again.not_asked)
 
 
 def report(
     scope: Scope, params: Params, evidence: pl.LazyFrame, findings: list[pl.LazyFrame], *, members: pl.LazyFrame | None
 ) -> Report:
-    """Put findings in order, and mark those that concern the data set (`members`: identity, image_id)."""
+    """Put findings in order, and mark those whose picture a release would publish (`members`: identity, image_id)."""
     license = pl.col("license").fill_null(UNSTATED)
     counted = evidence.group_by(license).agg(pl.len(), pl.col("checked_at").max())
     licenses, *found = pl.collect_all([counted, *findings], engine="streaming")
@@ -157,7 +172,7 @@ def _in_order(found: pl.DataFrame, members: pl.LazyFrame | None) -> pl.DataFrame
 
 def _licenses(subject: Subject) -> Audited:
     workspace, removals = subject.workspace, subject.removals
-    evidence, images = _evidence(workspace), _table(workspace, "crawl", "images", [*KEYS, "url", "page_url"])
+    evidence, images = _evidence(workspace), table(workspace, "crawl", "images", [*KEYS, "url", "page_url"])
     findings = [
         checks.policy_kept(evidence, subject.params.licenses, today=subject.today),
         checks.dead_sources(evidence),
@@ -172,12 +187,20 @@ def _licenses(subject: Subject) -> Audited:
 
 
 def _attribution(subject: Subject) -> Audited:
-    members = _members(subject.workspace)
-    if members is None:
-        raise BadInput("no data set to audit; run `mtf curate` first (`dvc repro`)")
-    wanted = members.unique()
-    evidence = _evidence(subject.workspace).join(wanted, on=KEYS, how="semi")
+    wanted, evidence = _of_planned(subject)
     return evidence, [checks.attributable(evidence), _without_evidence(wanted, evidence)]
+
+
+def _plan(subject: Subject) -> Audited:
+    wanted, evidence = _of_planned(subject)
+    found = _publishable(evidence, subject.params, subject.removals, subject.today, subject.looks)
+    return evidence, [*found, _without_evidence(wanted, evidence)]
+
+
+def _of_planned(subject: Subject) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """The pictures that a release would publish, and their evidence."""
+    wanted = planned.pictures(subject.workspace, subject.params)
+    return wanted, _evidence(subject.workspace).join(wanted, on=KEYS, how="semi")
 
 
 def _optouts(subject: Subject) -> Audited:
@@ -192,7 +215,7 @@ def _release(subject: Subject) -> Audited:
     """The published files, by the faces whose names they bear; a file that bears none is a finding of its own."""
     workspace = subject.workspace
     files = published.pictures(workspace)
-    faces = _table(workspace, "crop", "faces", [*KEYS, "face_id"])
+    faces = table(workspace, "crop", "faces", [*KEYS, "face_id"])
     # One picture may have been found for two identities: all of them count.
     shown = files.lazy().join(faces, on="face_id", how="left").collect()
     pictures = shown.lazy().filter(pl.col("image_id").is_not_null()).select(KEYS).unique()
@@ -244,19 +267,11 @@ def _same_pictures(one: pl.LazyFrame, other: pl.LazyFrame) -> bool:
 
 
 def _evidence(workspace: Workspace) -> pl.LazyFrame:
-    return _table(workspace, "crawl", "evidence", EVIDENCE_COLUMNS)
+    return table(workspace, "crawl", "evidence", EVIDENCE_COLUMNS)
 
 
 def _fetches(workspace: Workspace) -> pl.LazyFrame:
-    return _table(workspace, "crawl", "fetches", ["identity", "url", "outcome", "detail"])
-
-
-def _members(workspace: Workspace) -> pl.LazyFrame | None:
-    """The pictures of the data set: the split's, or the curated ones where nothing is split yet; None before that."""
-    for stage, table in (("split", "splits"), ("curate", "curated")):
-        if workspace.table(stage, table).is_file():
-            return _table(workspace, stage, table, KEYS)
-    return None
+    return table(workspace, "crawl", "fetches", ["identity", "url", "outcome", "detail"])
 
 
 def _listed_faces(path: Path) -> pl.Series:
@@ -266,23 +281,4 @@ def _listed_faces(path: Path) -> pl.Series:
     try:
         return pl.read_csv(path, columns=["face_id"], infer_schema=False)["face_id"]
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise BadInput(f"{path.name}: not readable as a table with a column face_id: {_first_line(error)}") from None
-
-
-def _table(workspace: Workspace, stage: str, table: str, columns: list[str]) -> pl.LazyFrame:
-    """Some columns of a table. The stage that wrote the table has checked it: here it is enough that they are there."""
-    path = workspace.table(stage, table)
-    if not path.is_file():
-        raise BadInput(f"{workspace.relative(path)}: no such table; run the stage that makes it (`dvc repro`)")
-    lazy = pl.scan_parquet(path)
-    try:
-        missing = [name for name in columns if name not in lazy.collect_schema()]
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise BadInput(f"{workspace.relative(path)}: not readable as a table: {_first_line(error)}") from None
-    if missing:
-        raise BadInput(f"{workspace.relative(path)}: missing column {listed(missing)}; run its stage again")
-    return lazy.select(columns)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+        raise BadInput(f"{path.name}: not readable as a table with a column face_id: {first_line(error)}") from None

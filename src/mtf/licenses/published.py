@@ -18,16 +18,24 @@ _PICTURE = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?)(\.[0-9a-f]{8}\.part)?$"
 _FACE_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
+def exists(workspace: Workspace) -> bool:
+    """Whether anything is published that `pictures` would look at."""
+    folders = (workspace.stage(name) for name in ("release", *EXPORTS))
+    return any(_may_hold_pictures(path) for folder in folders for path in folder.rglob("*"))
+
+
+def _may_hold_pictures(path: Path) -> bool:
+    return path.suffix in (".tar", ".parquet") or _PICTURE.search(path.name) is not None
+
+
 def pictures(workspace: Workspace) -> pl.DataFrame:
     """Every published picture: path, and the face_id that its name or row bears (null for one that bears none).
 
     `path` is within build/release, or that of an export; of a tar or table it ends with the member or row's face.
-    Raises BadInput where there is no release, or an archive of it is broken.
+    Raises BadInput where an archive of it is broken.
     """
     root = workspace.stage("release")
     found = list(_below(root, root))
-    if not found:
-        raise BadInput(f"{workspace.relative(root)}: no release to audit; build it with `mtf release` (`dvc repro`)")
     for name in EXPORTS:
         found += _below(workspace.stage(name), workspace.root)
     return pl.DataFrame(found, schema={"path": pl.String, "face_id": pl.String}, orient="row")

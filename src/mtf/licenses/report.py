@@ -16,7 +16,7 @@ from mtf.licenses.audit import UNSTATED, Report, Scope
 from mtf.licenses.checks import RECOMMENDATIONS, Code
 
 # Raised in its first part when a reader of the old form would misread the new one. Described in docs/audit-schema.json.
-SCHEMA_VERSION = "2.0"
+SCHEMA_VERSION = "2.1"
 SHOWN_OF_A_CODE = 3
 _ROWS_AT_ONCE = 50_000
 _FIELDS = ("code", "level", "identity", "image_id", "url", "license", "in_data_set", "reason", "recommendation")
@@ -55,6 +55,7 @@ def summary(report: Report) -> dict[str, Any]:
         "policy": report.params.licenses.model_dump(mode="json"),
         "release": {
             "license": report.params.release.license,
+            "built": report.is_built if report.scope == Scope.RELEASE else None,
             "may_bear": report.release_licenses if report.scope == Scope.RELEASE else None,
         },
         "obligations": [
@@ -79,10 +80,15 @@ def write_table(report: Report, console: Console) -> None:
     if report.findings.height:
         console.print(_findings_table(report))
         if more := report.findings.height - _first_of_each(report).height:
-            console.print(f"… and {more:,} more; all of them: mtf audit {report.scope} --plain")
+            console.print(f"… and {more:,} more; all of them: mtf audit {_asked(report)} --plain")
         console.print(_codes_table(report))
     for line in _conclusion(report):
         console.print(Text(line))
+
+
+def _asked(report: Report) -> str:
+    """The audit, as it is asked for."""
+    return str(report.scope) if report.is_built else f"{report.scope} --planned"
 
 
 def _findings_table(report: Report) -> Table:
@@ -116,6 +122,8 @@ def _conclusion(report: Report) -> Iterator[str]:
         yield f"Not asked again: {count:,} pictures of {method}, whose record `mtf crawl --refresh` renews."
     if report.scope == Scope.RELEASE:
         may = ", ".join(report.release_licenses) or "no license: their terms exclude each other"
+        if not report.is_built:
+            yield "Not of a built release: these are the pictures that `mtf release` would publish."
         yield f"The release bears {report.params.release.license}; these pictures let it bear {may}."
     yield "Compliant." if report.is_compliant else "Not compliant."
 

@@ -20,7 +20,7 @@ def refuse(findings: pl.DataFrame) -> None:
     codes = errors["code"].value_counts().sort("count", "code", descending=[True, False])
     counts = ", ".join(f"{count} {code}" for code, count in codes.iter_rows())
     first = listed((_line(row) for row in errors.iter_rows(named=True)), SHOWN)
-    raise GateFailed(f"release: the audit forbids it ({counts}): {first}; all of it: `mtf audit licenses`")
+    raise GateFailed(f"release: the audit forbids it ({counts}): {first}; all of it: `mtf audit release --planned`")
 
 
 def _line(row: dict[str, str | None]) -> str:

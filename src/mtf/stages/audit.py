@@ -8,7 +8,9 @@ from typing import TextIO
 import polars as pl
 
 from mtf import params, takedowns
+from mtf.errors import BadInput
 from mtf.licenses import audit, report
+from mtf.licenses.stored import first_line
 from mtf.workspace import Workspace
 
 
@@ -17,9 +19,22 @@ def run(workspace: Workspace, scope: str, *, style: str, out: TextIO, refresh: b
 
     With `refresh` the pictures' pages are asked again first, and what they say is compared with the record.
     """
+    subject = _subject(workspace)
+    again = _asked_again(workspace, subject.params) if refresh else None
+    return _written(audit.run(subject, audit.Scope(scope), again=again), style=style, out=out)
+
+
+def of_plan(workspace: Workspace, *, style: str, out: TextIO) -> bool:
+    """The audit of the release to come, written as `run` writes. True if it is compliant."""
+    return _written(audit.of_plan(_subject(workspace)), style=style, out=out)
+
+
+def _subject(workspace: Workspace) -> audit.Subject:
     settings, removals = params.load(workspace.params), takedowns.load(workspace.takedowns)
-    subject = audit.Subject(workspace, settings, datetime.now(UTC).date(), _looks(workspace, removals))
-    found = audit.run(subject, audit.Scope(scope), again=_asked_again(workspace, settings) if refresh else None)
+    return audit.Subject(workspace, settings, datetime.now(UTC).date(), _looks(workspace, removals))
+
+
+def _written(found: audit.Report, *, style: str, out: TextIO) -> bool:
     if style == "json":
         report.write_json(found, out)
     elif style == "plain":
@@ -43,4 +58,8 @@ def _looks(workspace: Workspace, removals: takedowns.Takedowns) -> pl.DataFrame 
         return None
     from mtf.crawl import hashes
 
-    return hashes.content_hashes(workspace)
+    try:
+        return hashes.content_hashes(workspace)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        path = workspace.relative(workspace.table("crawl", "images"))
+        raise BadInput(f"{path}: not readable as a table: {first_line(error)}") from None
