@@ -7,8 +7,10 @@ import pytest
 from crawl_project import picture_bytes
 from PIL import Image
 
+from mtf.crawl.examine import examine
 from mtf.crawl.failure import Failed
-from mtf.crawl.sniff import sniff
+from mtf.crawl.sniff import EXTENSIONS, sniff
+from mtf.faces.decode import FORMATS
 from mtf.params import Crawl
 from mtf.tables import Fetched
 
@@ -31,6 +33,7 @@ def refusal(data: bytes) -> Failed:
         ("BMP", "image/bmp", "bmp"),
         ("TIFF", "image/tiff", "tiff"),
         ("PPM", "image/x-portable-anymap", "pnm"),
+        ("AVIF", "image/avif", "avif"),
     ],
 )
 def test_the_bytes_say_what_a_picture_is(kind: str, media_type: str, extension: str):
@@ -55,7 +58,7 @@ def test_odd_but_whole_pictures_are_taken():
         assert sniff(data, CRAWL).width >= 70
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "AVIF"])
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
 def test_a_picture_without_its_end_is_truncated(kind: str, share: float):
     data = picture_bytes(kind=kind)
@@ -95,7 +98,23 @@ def test_a_decompression_bomb_is_judged_by_its_header(side_px: int):
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
     failure = refusal(bomb)
     assert failure.outcome == Fetched.TOO_LARGE
-    assert "pixels" in failure.detail
+    assert failure.detail == f"{side_px}×{side_px} pixels; permitted: 1000000 in all"
+
+
+def test_a_bound_above_pillows_own_holds_for_the_picture_and_for_what_it_states():
+    permitting = CRAWL.model_copy(update={"max_pixels": 10**9})
+    rdf = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:cc="http://creativecommons.org/ns#"'
+    license = '<cc:license rdf:resource="https://creativecommons.org/licenses/by/4.0/"/>'
+    xmp = f"<rdf:RDF {rdf}><rdf:Description>{license}</rdf:Description></rdf:RDF>"
+    small = picture_bytes(xmp=xmp.encode())
+    frame = small.index(b"\xff\xc0") + 5  # where the frame's header has height and width (ITU T.81, B.2.2)
+    data = small[:frame] + struct.pack(">HH", 20_000, 20_000) + small[frame + 4 :]
+    assert sniff(data, permitting).width == 20_000
+    assert examine(lambda: data, permitting).stated.license == "CC-BY-4.0"
+
+
+def test_all_that_can_be_decoded_can_be_fetched():
+    assert set(FORMATS) <= set(EXTENSIONS)
 
 
 def test_bounds_are_named_with_what_is_permitted():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mtf.crawl import lookalikes
 from mtf.crawl.sniff import Kind, sniff
 from mtf.crawl.spool import Reader
+from mtf.faces.decode import of_any_size
 from mtf.licenses import evidence
 from mtf.params import Crawl
 
@@ -26,7 +27,9 @@ def examine(read: Reader, crawl: Crawl) -> Examined:
     """Raises Failed for a file that is no whole picture within the bounds of `crawl`."""
     data = read()
     kind = sniff(data, crawl)
-    return Examined(hashlib.sha256(data).hexdigest(), kind, len(data), evidence.read_picture(data))
+    with of_any_size():  # `sniff` has judged it
+        stated = evidence.read_picture(data)
+    return Examined(hashlib.sha256(data).hexdigest(), kind, len(data), stated)
 
 
 def content_hash(read: Reader, *, max_pixels: int) -> int | None:

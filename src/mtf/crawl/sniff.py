@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mtf.crawl.failure import Failed
 from mtf.errors import shortened
+from mtf.faces.decode import of_any_size
 from mtf.params import Crawl
 from mtf.tables import Fetched
 
@@ -22,12 +23,14 @@ EXTENSIONS = {
     "BMP": "bmp",
     "TIFF": "tiff",
     "PPM": "pnm",
+    "AVIF": "avif",
 }
 _READ = tuple(name for name in EXTENSIONS if name != "MPO")  # Pillow opens these as JPEG
 _MEDIA_TYPES = {"jpg": "image/jpeg", "pnm": "image/x-portable-anymap"}
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
 _JPEG_END = b"\xff\xd9"
 _PNG_END = b"IEND\xaeB`\x82"
+_AVIF_START = b"ftypavi"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +63,11 @@ def sniff(data: bytes, crawl: Crawl) -> Kind:
 
 def _kind(data: bytes) -> Kind:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of sizes and oddities that are judged by our own bounds
+        with warnings.catch_warnings(), of_any_size():
+            warnings.simplefilter("ignore")  # Pillow warns of oddities that are judged by our own rules
             with Image.open(io.BytesIO(data), formats=_READ) as picture:
                 extension = EXTENSIONS[picture.format or ""]
                 return Kind(_MEDIA_TYPES.get(extension, f"image/{extension}"), extension, *picture.size)
-    except Image.DecompressionBombError as error:
-        raise Failed(Fetched.TOO_LARGE, str(error)) from None
     except UnidentifiedImageError:
         raise _unidentified(data) from None
     except Exception as error:  # Pillow's parsers raise whatever a broken header makes them
@@ -76,7 +77,7 @@ def _kind(data: bytes) -> Kind:
 def _unidentified(data: bytes) -> Failed:
     if not data:
         return Failed(Fetched.NOT_AN_IMAGE, "zero bytes")
-    if data.startswith(_MAGIC):
+    if data.startswith(_MAGIC) or data[4:11] == _AVIF_START:
         return Failed(Fetched.TRUNCATED, f"the header ends within {len(data)} bytes")
     return Failed(Fetched.NOT_AN_IMAGE, f"begins with {shortened(data[:24])}")
 
@@ -92,7 +93,24 @@ def _is_whole(data: bytes, extension: str) -> bool:
         return int.from_bytes(data[4:8], "little") + 8 <= len(data)
     if extension == "bmp":
         return int.from_bytes(data[2:6], "little") <= len(data)
+    if extension == "avif":
+        return _has_whole_boxes(data)
     return True
+
+
+def _has_whole_boxes(data: bytes) -> bool:
+    """Whether the last of the file's boxes ends within it (ISO/IEC 14496-12, 4.2): size, type, content, each."""
+    place = 0
+    while place + 8 <= len(data):
+        size = int.from_bytes(data[place : place + 4], "big")
+        if size == 0:  # up to the file's end, wherever that is
+            return True
+        if size == 1:
+            size = int.from_bytes(data[place + 8 : place + 16], "big")
+        if size < 8:  # what follows the last box is none
+            return True
+        place += size
+    return place <= len(data)
 
 
 def _jpeg_scan(data: bytes) -> int:

@@ -42,7 +42,7 @@ def header(data: bytes, *, max_pixels: int) -> Header:
     if not data:
         raise Unreadable(Detected.UNDECODABLE, "no bytes")
     try:
-        with _unlimited(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with of_any_size(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             found = Header(picture.format or "", picture.width, picture.height)
     except Image.UnidentifiedImageError:
         raise Unreadable(Detected.UNDECODABLE, f"not a picture ({', '.join(FORMATS)})") from None
@@ -102,7 +102,7 @@ def _decoded(data: bytes, flags: int, header: Header) -> np.ndarray:
 def _why(data: bytes) -> str:
     """OpenCV says nothing of what is wrong; Pillow does."""
     try:
-        with _unlimited(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with of_any_size(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             picture.load()
     except Exception as error:  # a damaged picture may raise anything in a decoder
         return _one_line(error)
@@ -114,7 +114,7 @@ def _one_line(error: Exception) -> str:
 
 
 @contextmanager
-def _unlimited() -> Generator[None]:
+def of_any_size() -> Generator[None]:
     """Pillow's own limit off: `header` applies the one of params.yaml, which may be higher."""
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
