@@ -57,6 +57,34 @@ def test_a_reason_of_an_earlier_step_takes_back_what_was_said_there(project: Cal
     assert len(material.faces) == 2
 
 
+def test_a_mind_is_changed_at_the_step_that_rejected_the_face(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 2})
+    desk, _ = opened(workspace)
+    while desk.page().step is not Step.QUALITY:
+        desk.accept(desk.page().faces)
+    face = desk.page().faces[0]
+    desk.reject([face], "partial_face")
+    assert desk.step_of(face) is Step.FACE
+    desk.accept([face])
+    assert desk.verdict(face, Step.FACE) == ("accept", None)
+    assert desk.owed_step(face) == (Step.QUALITY, True)
+    assert written(workspace).tail(2).select("step", "verdict").rows() == [("face", "reject"), ("face", "accept")]
+
+
+def test_each_face_of_a_view_must_be_at_the_step_it_was_shown_at(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 3})
+    desk, _ = opened(workspace)
+    faces = desk.page().faces
+    desk.accept(faces[:1])
+    shown = {face: desk.step_of(face) for face in faces}
+    assert shown == {faces[0]: Step.IDENTITY, faces[1]: Step.FACE, faces[2]: Step.FACE}
+    desk.reject(faces[2:], "partial_face")
+    desk.accept(faces[1:2])
+    with pytest.raises(BadInput, match="at the step identity by now, not at face"):
+        desk.accept(faces[:2], at=shown)
+    assert desk.accept(faces[:1], at=shown) == [faces[0]]
+
+
 def test_a_key_for_a_face_that_has_gone_on_is_refused(project: Callable[..., Workspace]) -> None:
     workspace = project({"ada": 2})
     desk, _ = opened(workspace)

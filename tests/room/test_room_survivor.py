@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 from mtf import params
+from mtf.errors import BadInput
+from mtf.review import ledger
 from mtf.review.decision import Decision, Verdict
 from mtf.review.ledger import Sitting
 from mtf.room import progress
@@ -77,6 +79,45 @@ def test_where_each_keeps_another_the_group_is_held_back_and_the_joint_session_n
     assert metrics["held_back"]["conflict"] == 0
     assert metrics["steps"]["duplicate"]["dropped"] == {"near_duplicate": 2}
     assert progress.measure(workspace, params.load(workspace.params)).held_back["duplicate"] == 0
+
+
+def at_duplicates(project: Callable[..., Workspace]) -> tuple[Desk, list[Key], Workspace]:
+    workspace = project({"ada": 4}, groups=GROUP)
+    desk, material = opened(workspace)
+    accept_up_to(desk, Step.DUPLICATE)
+    return desk, group_of(material), workspace
+
+
+@pytest.mark.parametrize("reason", [None, "near_duplicate"])
+def test_all_of_a_group_cannot_be_rejected_as_duplicates(project: Callable[..., Workspace], reason: str | None) -> None:
+    desk, group, workspace = at_duplicates(project)
+    before = ledger.read(workspace.review).decisions.height
+    with pytest.raises(BadInput, match="one of a group of duplicates has to stay: keep one"):
+        desk.reject(desk.page().faces, reason)
+    assert ledger.read(workspace.review).decisions.height == before
+    desk.reject(group[:1], reason)
+    desk.reject(group[1:2], reason)
+    with pytest.raises(BadInput, match="one of a group of duplicates has to stay"):
+        desk.reject(group[2:], reason)
+    desk.reject(group[2:], "blurred")
+    assert desk.verdict(group[2], Step.QUALITY) == ("reject", "blurred")
+
+
+def test_of_two_keepers_the_latest_choice_is_the_one(project: Callable[..., Workspace]) -> None:
+    desk, group, _ = at_duplicates(project)
+    desk.keep(group[:1])
+    desk.accept(group[:1], at=Step.TASK_FIT)
+    assert set(desk.keep(group[1:2])) == set(group[:2])
+    assert [desk.verdict(face, Step.DUPLICATE)[0] for face in group] == ["reject", "keep", "reject"]
+    desk.undo()
+    assert [desk.verdict(face, Step.DUPLICATE)[0] for face in group] == ["keep", "reject", "reject"]
+
+
+def test_a_copy_that_was_accepted_as_none_stays_when_another_is_kept(project: Callable[..., Workspace]) -> None:
+    desk, group, _ = at_duplicates(project)
+    desk.accept(group[:1])
+    desk.keep(group[1:2])
+    assert [desk.verdict(face, Step.DUPLICATE)[0] for face in group] == ["accept", "keep", "reject"]
 
 
 def test_copies_of_a_keeper_that_is_rejected_for_another_reason_are_held_back(

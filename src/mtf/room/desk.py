@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mtf.errors import BadInput, bad_value, listed
 from mtf.review.decision import Decision, Verdict
 from mtf.review.ledger import Sitting
+from mtf.room import copies
 from mtf.room.material import Key, Material
 from mtf.room.page import NOTHING_LEFT, Pace, Page, Plan
 from mtf.room.queue import DONE, STEPS
@@ -21,6 +22,8 @@ from mtf.room.said import Said
 from mtf.tables import REVIEW_REASONS, Reason, Step
 
 STEP_OF_REASON = {reason: step for step, reasons in REVIEW_REASONS.items() for reason in reasons}
+# The step at which the screen showed faces when a key was pressed: of all of them, or of each.
+At = Step | Mapping[Key, Step] | None
 
 
 class Desk:
@@ -67,35 +70,42 @@ class Desk:
             self._material, self._plan = material, plan
             self._open = plan.counted(self._said)
 
-    def accept(self, faces: Sequence[Key], *, at: Step | None = None) -> list[Key]:
+    def accept(self, faces: Sequence[Key], *, at: At = None) -> list[Key]:
         """Accept faces at the step each of them is at. Returns the faces decided, here and below.
 
-        Where `at` is given, here and below, all of them must be at that step: a key that was pressed for a face
+        Where `at` is given, here and below, each must be at the step that it says: a key that was pressed for a face
         that has gone on since is refused (BadInput), and nothing is written.
         """
         with self._lock:
             return self._decide([(face, self._acceptance(face, at)) for face in faces])
 
-    def skip(self, faces: Sequence[Key], *, at: Step | None = None) -> list[Key]:
+    def skip(self, faces: Sequence[Key], *, at: At = None) -> list[Key]:
         """Leave faces for later."""
         with self._lock:
             return self._decide([(face, self._decision(face, self._step(face, at), Verdict.SKIP)) for face in faces])
 
-    def reject(self, faces: Sequence[Key], reason: str | None = None, *, at: Step | None = None) -> list[Key]:
+    def reject(self, faces: Sequence[Key], reason: str | None = None, *, at: At = None) -> list[Key]:
         """Reject faces, at the step of the reason: the one a face is at, or one that it passed before.
 
         Without a reason it is the first of the step's; of a duplicate, what the pictures say. Raises BadInput for a
-        reason that is not asked yet.
+        reason that is not asked yet, and where all of a group would be rejected as duplicates.
         """
         with self._lock:
-            return self._decide([(face, self._rejection(face, reason, at)) for face in faces])
+            given = [(face, self._rejection(face, reason, at)) for face in faces]
+            duplicates = {face for face, decision in given if decision.step is Step.DUPLICATE}
+            if any(self._none_stays(face, duplicates) for face in duplicates):
+                raise BadInput(copies.ONE_STAYS)
+            return self._decide(given)
 
-    def keep(self, faces: Sequence[Key]) -> list[Key]:
-        """Make one face the keeper of its duplicate group; the rest of the group is rejected as its duplicates."""
+    def keep(self, faces: Sequence[Key], *, at: At = None) -> list[Key]:
+        """Make one face the keeper of its duplicate group; the rest of the group is rejected as its duplicates.
+
+        What was accepted there as no duplicate stays; what was kept before is rejected.
+        """
         with self._lock:
             if len(faces) != 1:
                 raise BadInput(f"a group has one keeper, and {len(faces)} faces are selected")
-            if self._step(faces[0]) is not Step.DUPLICATE:
+            if self._step(faces[0], at) is not Step.DUPLICATE:
                 raise BadInput("this face is in no group of duplicates that is ready to be decided")
             return self._decide(list(self._keeping(faces[0])))
 
@@ -148,39 +158,51 @@ class Desk:
             place = int(np.flatnonzero(rows == self._material.row(face))[0])
             return (STEPS[steps[place]] if steps[place] != DONE else None), bool(ready[place])
 
+    def step_of(self, face: Key) -> Step | None:
+        """The step that a key pressed for the face would be about; None where there is nothing to be decided."""
+        with self._lock:
+            try:
+                return self._step_now(face)
+            except BadInput:
+                return None
+
     def close(self) -> None:
         self._sitting.close()
 
-    def _step(self, face: Key, expected: Step | None = None) -> Step:
+    def _step(self, face: Key, at: At) -> Step:
         step = self._step_now(face)
+        expected = at.get(face) if isinstance(at, Mapping) else at
         if expected is not None and step is not expected:
             raise BadInput(f"this face is at the step {step} by now, not at {expected}; look again")
         return step
 
     def _step_now(self, face: Key) -> Step:
-        """The step a face is at; of a face that is done, the last one decided, so that a mind can be changed."""
+        """The step a face is at; of a face that is done, the one that says so, so that a mind can be changed.
+
+        That is the step of its rejection, which is what the screen shows of it, or else the last one decided.
+        """
         if self._page.step is not None and face in self._page.faces:
             return self._page.step
         owed, ready = self.owed_step(face)
         if owed is not None and ready:
             return owed
-        decided = [step for step in STEPS if self.verdict(face, step) is not None]
-        if not decided:
+        step = self._said.last_step(self._material.row(face))
+        if step is None:
             raise BadInput("this face is not to be decided: the panel has settled it")
-        return decided[-1]
+        return step
 
-    def _acceptance(self, face: Key, expected: Step | None) -> Decision:
-        step = self._step(face, expected)
+    def _acceptance(self, face: Key, at: At) -> Decision:
+        step = self._step(face, at)
         if step is Step.TASK_FIT and (column := self._plan.split_label(self._said, self._material.row(face))):
             raise BadInput(f"the panel is split on the label {column} of this face: give the label, or reject the face")
         return self._decision(face, step, Verdict.ACCEPT)
 
-    def _rejection(self, face: Key, reason: str | None, expected: Step | None) -> Decision:
-        at = self._step(face, expected)
-        permitted = [name for step in STEPS[: STEPS.index(at) + 1] for name in REVIEW_REASONS[step]]
-        given = reason or (self._kind_of_duplicate(face) if at is Step.DUPLICATE else REVIEW_REASONS[at][0])
+    def _rejection(self, face: Key, reason: str | None, at: At) -> Decision:
+        now = self._step(face, at)
+        permitted = [name for step in STEPS[: STEPS.index(now) + 1] for name in REVIEW_REASONS[step]]
+        given = reason or (self._kind_of_duplicate(face) if now is Step.DUPLICATE else REVIEW_REASONS[now][0])
         if given not in permitted:
-            raise bad_value(f"reason at the step {at}", str(given), listed(permitted, 20))
+            raise bad_value(f"reason at the step {now}", str(given), listed(permitted, 20))
         return self._decision(face, STEP_OF_REASON[Reason(given)], Verdict.REJECT, reason=Reason(given))
 
     def _kind_of_duplicate(self, face: Key) -> Reason:
@@ -190,11 +212,20 @@ class Desk:
     def _keeping(self, keeper: Key) -> list[tuple[Key, Decision]]:
         given = [(keeper, self._decision(keeper, Step.DUPLICATE, Verdict.KEEP))]
         for rival in self._material.rivals(keeper):
-            if rival in self._page.faces or self.owed_step(rival) == (Step.DUPLICATE, True):
+            if self._gives_way(rival):
                 exact = self._material.are_the_same_picture(keeper, rival)
                 reason = Reason.EXACT_DUPLICATE if exact else Reason.NEAR_DUPLICATE
                 given.append((rival, self._decision(rival, Step.DUPLICATE, Verdict.REJECT, reason=reason)))
         return given
+
+    def _gives_way(self, rival: Key) -> bool:
+        """Whether a face is rejected when another of its group is kept: it is still open, or was kept before."""
+        is_open = self._page.step is Step.DUPLICATE and rival in self._page.faces
+        kept = copies.is_kept(self._material, self._said, rival, joint=self.joint)
+        return is_open or kept or self.owed_step(rival) == (Step.DUPLICATE, True)
+
+    def _none_stays(self, face: Key, rejected: set[Key]) -> bool:
+        return copies.none_stays(self._material, self._said, face, rejected=rejected, joint=self.joint)
 
     def _decision(
         self,

@@ -141,7 +141,7 @@ class Keep(_Asked):
     NAME, LABEL = "keep", "Keep of its group"
 
     def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
-        return desk.keep(chosen(ctx))
+        return desk.keep(chosen(ctx), at=expected(ctx))
 
     def said(self, params: dict[str, Any], done: list[Key]) -> str:  # noqa: ARG002
         return f"Kept 1, rejected {len(done) - 1} as its duplicates"

@@ -89,9 +89,15 @@ class Said:
 
     def last_word(self, row: int) -> tuple[str | None, str | None]:
         """`last_words` of one face."""
-        said = [verdict for step in STEPS if (verdict := self.verdict(row, step)) is not None]
-        chosen = next((verdict for verdict in said if verdict[0] is Verdict.REJECT), said[-1] if said else None)
+        step = self.last_step(row)
+        chosen = self.verdict(row, step) if step else None
         return (str(chosen[0]), str(chosen[1]) if chosen[1] else None) if chosen else (None, None)
+
+    def last_step(self, row: int) -> Step | None:
+        """The step of `last_word`: of the rejection, or the latest on which anything was said."""
+        words = self.words[row]
+        said = np.flatnonzero(words == REJECT)[:1] if (words == REJECT).any() else np.flatnonzero(words != NOTHING)[-1:]
+        return STEPS[said[0]] if len(said) else None
 
 
 def _is_verdict(word: Words | int) -> Words | bool:
