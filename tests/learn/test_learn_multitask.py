@@ -90,9 +90,8 @@ def test_a_pretrained_backbone_takes_torchvisions_weights_by_file_or_from_its_ca
         return network.backbone.state_dict()["features.0.0.weight"]
 
     assert first_layer(published_mobilenet).equal(theirs["features.0.0.weight"])
-    with pytest.raises(
-        BadInput, match=r"mobilenet_v3_large-pretrained: no weights at .*or name one under multitask\.weights$"
-    ):
+    wanted = r"mobilenet_v3_large-pretrained: no weights at .*or name one under multitask\.weights$"
+    with pytest.raises(BadInput, match=wanted):
         first_layer(None)
     cached = tmp_path / "hub" / "checkpoints" / "mobilenet_v3_large-8738ca79.pth"
     cached.parent.mkdir(parents=True, exist_ok=True)
