@@ -7,6 +7,8 @@ import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,7 +18,7 @@ from learn_project import write_project
 
 from mtf import params as typed
 from mtf.errors import BadInput, GateFailed, MtfError
-from mtf.learn import data, devices, models, pixels, weighting
+from mtf.learn import classifier, data, devices, models, pixels, weighting
 from mtf.learn import multitask as multitask_network
 from mtf.learn import train as loop
 from mtf.params import Params, Recipe
@@ -225,3 +227,40 @@ def test_without_accelerators_devices_are_processes_and_nobody_looks_how_busy_th
     if torch.accelerator.is_available():
         pytest.skip("this machine has an accelerator")
     assert devices.here(3) == devices.Devices(3, None)
+
+
+META = torch.device("meta")
+
+
+def test_the_average_of_the_weights_lies_on_the_device_that_trains() -> None:
+    """Lightning sets callbacks up before it moves the network there."""
+    module = classifier.Classifier(
+        models.build("small_cnn", 2, seed=1), Recipe(), loss=torch.nn.CrossEntropyLoss(), steps_per_epoch=1
+    )
+    trainer: Any = SimpleNamespace(strategy=SimpleNamespace(root_device=META))
+    average = devices.MovingAverage(0.9)
+    average.setup(trainer, module, "fit")
+    checkpoint: dict[str, Any] = {"state_dict": {}}
+    average.on_save_checkpoint(trainer, module, checkpoint)
+    assert {value.device for value in checkpoint["state_dict"].values()} == {META}
+    # torch asks whether the first step has been made: where the answer lies on the device, it is waited for.
+    assert checkpoint["averaging_state"]["n_averaged"].device == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["equal", "dynamic", "dynamic_hard", "uncertainty", "dwa", "gradnorm"])
+def test_a_step_of_joint_training_asks_the_device_for_no_number(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where tensors have no numbers, whoever asks for one is told so."""
+    logged: dict[str, torch.Tensor] = {}
+    with META:
+        network = multitask_network.build("small_cnn", {"a": 2, "b": 2}, seed=1)
+        module = multitask_network.MultiTask(
+            network,
+            weighting.build(name, 2, width=network.width, seed=1),
+            Recipe(),
+            losses=[torch.nn.CrossEntropyLoss(), torch.nn.CrossEntropyLoss()],
+            steps_per_epoch=1,
+        )
+        monkeypatch.setattr(module, "log_dict", lambda figures, **_: logged.update(figures))
+        batch = torch.zeros((4, 32, 32, 3), dtype=torch.uint8), torch.zeros((4, 2), dtype=torch.int64)
+        loss = module.training_step(batch, 0)
+    assert {loss.device, logged["weight_b"].device} == {META}

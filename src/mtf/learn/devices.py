@@ -64,12 +64,23 @@ class MovingAverage(WeightAveraging):
     """
 
     def __init__(self, decay: float) -> None:
-        super().__init__(avg_fn=self._average)
+        super().__init__(multi_avg_fn=self._follow)
         self._decay = decay
 
-    def _average(self, mean: torch.Tensor, current: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
-        kept = min(self._decay, (1 + int(step)) / (10 + int(step)))
-        return kept * mean + (1 - kept) * current
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        # Lightning calls this before it moves the network: the average would stay in the host's memory, and each step
+        # would copy all weights there.
+        self._device = trainer.strategy.root_device
+        super().setup(trainer, pl_module, stage)
+        if self._average_model is not None:
+            # torch asks at each step whether it is the first one; an accelerator would be waited for.
+            self._average_model.n_averaged = torch.zeros((), dtype=torch.int64)
+
+    def _follow(self, means: Any, currents: Any, step: torch.Tensor) -> None:
+        """Move `means` towards `currents`, tensors of one type, without asking an accelerator for a number."""
+        moved = 1 - ((1 + step) / (10 + step)).clamp(max=self._decay)
+        for mean, current in zip(means, currents, strict=True):
+            mean.copy_(mean + moved * (current - mean))
 
     def __reduce__(self) -> Any:
         return type(self), (self._decay,)

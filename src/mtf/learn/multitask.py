@@ -124,7 +124,8 @@ class MultiTask(LightningModule):
         self._epoch_losses.append(losses.detach())
         self._record("train", scores, batch[1], losses.mean())
         loss = self.weighting(losses, features, trained_weights(self.network.backbone)[-1])
-        weights = zip(self.network.heads, self.weighting.current.tolist(), strict=True)
+        # Tensors: a number taken out of each would wait for the accelerator at every step.
+        weights = zip(self.network.heads, self.weighting.current, strict=True)
         named = {f"weight_{task}": weight for task, weight in weights}
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
         return loss

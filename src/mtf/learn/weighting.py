@@ -1,4 +1,4 @@
-"""How several tasks' losses become one: five ways, one interface.
+"""How several tasks' losses become one: six ways, one interface.
 
 A weighting is called once per step with the tasks' losses and gives the loss to minimise; it is told the mean
 losses of each epoch. Its parameters, where it has any, are trained beside the network's.
@@ -123,8 +123,8 @@ class GradNorm(Weighting):
         with torch.no_grad():
             positive = self.weights.clamp(min=1e-3)
             self.weights.copy_(positive * self.tasks / positive.sum())
-        if not bool(self.first.any()):
-            self.first = losses.detach().clone()
+        # Not as a condition: it would wait for an accelerator at every step.
+        self.first = torch.where(self.first.any(), self.first, losses.detach())
         self.current = self.weights.detach().clone()
         return (self.current * losses).sum() + self._imbalance(losses, shared)
 
