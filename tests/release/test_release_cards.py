@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import made_project
+import polars as pl
 import pytest
 import yaml
 from made_project import made_params
@@ -79,6 +80,20 @@ def test_what_the_tables_know_is_answered_from_them(data_set: Workspace):
     assert "train 9, val 3, test 3." in text
     assert "identity: faces 18, raw 0.96, kappa 0.91, alpha 0.91" in text
     assert "2024-05-01 to 2024-05-01" in text
+
+
+def test_a_license_that_only_the_non_curated_set_bears_is_among_those_of_the_release(project: Workspace):
+    strangers = [made_project.digest(person.identity, person.faces) for person in made_project.PEOPLE]
+    path = project.table("curate", "non_curated")
+    is_stranger = pl.col("image_id").is_in(strangers)
+    bare = pl.when(is_stranger).then(pl.lit("CC0-1.0")).otherwise("license").alias("license")
+    pl.read_parquet(path).with_columns(bare).write_parquet(path)
+    evidence = project.table("crawl", "evidence")
+    pl.read_parquet(evidence).with_columns(bare).write_parquet(evidence)
+    made_project.release(project, made_params())
+    root = project.stage("release")
+    assert "  CC-BY-4.0: 15\n  CC0-1.0: 3\n" in (root / "LICENSE.txt").read_text()
+    assert "https://creativecommons.org/publicdomain/zero/1.0/" in (root / "croissant.json").read_text()
 
 
 def test_what_nobody_answered_is_listed_as_missing_before_all_else(data_set: Workspace):

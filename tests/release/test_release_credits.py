@@ -61,6 +61,20 @@ def test_the_metadata_says_labels_split_license_and_source_of_every_face(data_se
     assert pl.read_parquet(root / "metadata_non_curated.parquet").height == 18
 
 
+def test_each_row_of_the_metadata_names_title_author_and_license_of_its_picture(data_set: Workspace):
+    root = data_set.stage("release")
+    evidence = pl.read_parquet(data_set.table("crawl", "evidence"))
+    for name in ("metadata", "metadata_non_curated"):
+        table = pl.read_parquet(root / f"{name}.parquet")
+        said = ["title", "creator", "creator_url", "license_url", "page_url"]
+        assert table.select("image_id", *said).sort("image_id").rows() == (
+            evidence.filter(pl.col("image_id").is_in(table["image_id"].to_list()))
+            .select("image_id", *said)
+            .sort("image_id")
+            .rows()
+        )
+
+
 def test_the_credits_page_shows_hostile_text_as_text(data_set: Workspace):
     page = (data_set.stage("release") / "CREDITS.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page

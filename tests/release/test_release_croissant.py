@@ -130,7 +130,7 @@ def test_how_it_was_collected_follows_from_its_sources(project: Workspace, sourc
 
 
 def test_it_says_under_which_licenses_the_pictures_stand_and_that_these_are_no_consent(document: dict):
-    assert document["rai:dataCollection"].endswith("Licenses of the published pictures: 15 CC-BY-4.0.")
+    assert document["rai:dataCollection"].endswith("Licenses of the published pictures: 18 CC-BY-4.0.")
     assert "is not the consent of the person in it" in document["rai:personalSensitiveInformation"][-1]
 
 

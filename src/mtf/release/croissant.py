@@ -170,7 +170,7 @@ def _distribution(table: pl.DataFrame, name: str, sha256: str) -> list[Json]:
             "@type": "cr:FileObject",
             "@id": name,
             "name": name,
-            "description": "One row per face: file, split, labels, license and source.",
+            "description": "One row per face: file, split, labels, title, author, license and source.",
             "contentUrl": name,
             "encodingFormat": "application/x-parquet",
             "sha256": sha256,

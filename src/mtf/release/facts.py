@@ -10,7 +10,7 @@ import polars as pl
 
 from mtf.params import Params
 from mtf.release.distribution import Distribution, distribution
-from mtf.tables import SPLITS, Detected, Fetched, Step
+from mtf.tables import SPLITS, Detected, Fetched
 
 Counted = list[tuple[str, int]]
 NONE_STATED = "none stated"
@@ -36,7 +36,10 @@ class Left:
 
 @dataclass(frozen=True)
 class Facts:
-    """`agreement` is the reviewers', by step; `first_fetched` and `last_fetched` are dates (ISO 8601)."""
+    """`agreement` is the reviewers', by step; `first_fetched` and `last_fetched` are dates (ISO 8601).
+
+    `licenses` counts the originals that are published, whichever variant shows them.
+    """
 
     params: Params
     counts: Distribution
@@ -96,40 +99,39 @@ def gather(
     params: Params,
     data: pl.DataFrame,
     non_curated: pl.DataFrame,
+    published: pl.DataFrame,
     faces: pl.DataFrame,
     images: pl.DataFrame,
     fetches: pl.DataFrame,
     detections: pl.DataFrame,
-    exclusions: pl.DataFrame,
-    agreement: Mapping[str, Any],
+    curated: Mapping[str, Any],
 ) -> Facts:
+    """`published` are the faces of all variants, with their pictures' licenses; `curated` is metrics/curate.json."""
     fetched = fetches.filter(pl.col("outcome") == Fetched.STORED)["fetched_at"]
     return Facts(
         params=params,
         counts=distribution(data, params),
         splits=[(split, data.filter(pl.col("split") == split).height) for split in SPLITS],
-        licenses=tally((non_curated if data.is_empty() else data)["license"].fill_null(NONE_STATED)),
+        licenses=tally(published.unique(["image_id", "license"])["license"].fill_null(NONE_STATED)),
         sources=tally(images["source"]),
         outcomes=tally(fetches["outcome"]),
         images=images.height,
         without_face=detections.filter(pl.col("outcome") != Detected.CROPPED).height,
         faces=faces.height,
-        funnel=funnel(faces.height, exclusions),
+        funnel=funnel(curated["steps"]),
         first_fetched=_day(fetched.min()),
         last_fetched=_day(fetched.max()),
-        agreement=agreement,
+        agreement=curated["agreement"],
         non_curated=non_curated.height,
     )
 
 
-def funnel(faces: int, exclusions: pl.DataFrame) -> list[Left]:
-    """What is left after each step, from `faces` on; steps that dropped nothing are there too."""
-    steps, left = [], faces
-    for step in Step:
-        reasons = tally(exclusions.filter(pl.col("step") == step)["reason"])
-        left -= sum(count for _, count in reasons)
-        steps.append(Left(str(step), left, reasons))
-    return steps
+def funnel(steps: Mapping[str, Any]) -> list[Left]:
+    """What is left after each step; steps that dropped nothing are there too. `steps` is of metrics/curate.json."""
+    return [
+        Left(step, figures["faces"], sorted(figures["dropped"].items(), key=lambda each: (-each[1], each[0])))
+        for step, figures in steps.items()
+    ]
 
 
 def tally(values: pl.Series) -> Counted:

@@ -1,4 +1,4 @@
-"""The release as a table: one row per face, with its file, labels, split, license and source."""
+"""The release as a table: one row per face, with its file, labels, split, license, author and source."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 
 from mtf.atomic import replacing
 from mtf.params import Params
-from mtf.release import layout, sheets
+from mtf.release import credits, layout, sheets
 
 KEYS = ["identity", "face_id"]
 # The variants that show the split data set.
@@ -17,27 +17,26 @@ DATA_SET = (layout.MULTI_TASK, layout.SINGLE_TASK)
 
 
 def metadata(
-    data: pl.DataFrame, files: pl.DataFrame, roster: pl.DataFrame, images: pl.DataFrame, params: Params
+    data: pl.DataFrame, files: pl.DataFrame, roster: pl.DataFrame, credit: pl.DataFrame, params: Params
 ) -> pl.DataFrame:
     """Rows of `data` (splits or the non-curated set) that `files` publishes, sorted by file.
 
-    `files` has identity, face_id, file, sha256: one file per face.
+    `files` has identity, face_id, file, sha256: one file per face. `credit` says who made each face's picture, as
+    `credits.credited` gives it: a row that is passed on alone still names its author.
     """
-    found = images.select("identity", "image_id", "url", "page_url")
+    credit = credit.select(*KEYS, *(name for name in credits.CREDIT if name != "license"))
     split = [pl.col("split")] if "split" in data.columns else []
     return (
         data.join(files, on=KEYS, validate="1:1")
         .join(roster.select("identity", "name"), on="identity", how="left", validate="m:1")
-        .join(found, on=["identity", "image_id"], how="left", validate="m:1")
+        .join(credit, on=KEYS, how="left", validate="1:1")
         .select(
             "file",
             *split,
             *KEYS,
             "name",
             *params.attributes,
-            "license",
-            "page_url",
-            "url",
+            *credits.CREDIT,
             "image_id",
             "duplicate_group",
             "sha256",

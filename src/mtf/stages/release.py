@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mtf import atomic, engine, roster, tables, takedowns
+from mtf import atomic, engine, takedowns
 from mtf.errors import bad_value, listed
 from mtf.params import Params
 from mtf.release import (
@@ -29,33 +27,13 @@ from mtf.release import (
     sheets,
     work,
 )
-from mtf.stages import diff
+from mtf.stages import diff, release_sources
+from mtf.stages.release_sources import KEYS, Sources
 from mtf.validation import outcome
 from mtf.workspace import Workspace
 
 if TYPE_CHECKING:
     from mtf.licenses.audit import Report
-
-KEYS = ["identity", "face_id"]
-ROW = [*KEYS, "image_id", *work.PLACE, "license"]
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What a release is made from. `data` and `non_curated` have no rows where no variant shows them."""
-
-    data: pl.DataFrame
-    non_curated: pl.DataFrame
-    faces: pl.DataFrame
-    images: pl.DataFrame
-    evidence: pl.DataFrame
-    roster: pl.DataFrame
-
-    @property
-    def everything(self) -> pl.DataFrame:
-        """Each face that is published, once."""
-        both = pl.concat([self.data.select(ROW), self.non_curated.select(ROW)])
-        return both.unique(KEYS, keep="first").sort(KEYS)
 
 
 def run(workspace: Workspace, params: Params) -> None:
@@ -67,17 +45,18 @@ def run(workspace: Workspace, params: Params) -> None:
     root = workspace.stage("release")
     for folder in (root, workspace.stage("released")):
         atomic.sweep(folder)
-    sources = _read(workspace, params)
+    sources = release_sources.read(workspace, params)
     audited = _audited(workspace, params, sources)
     # SHA256SUMS goes with them: a release without it is one that was not finished.
     documents.remove(root)
     plan = layout.planned(sources.data, sources.non_curated, params)
     files, done = _publish(workspace, params, plan, sources)
     published = plan.join(files.select("path", "sha256", "size_bytes"), on="path", maintain_order="left")
-    _write_metadata(root, params, sources, published)
-    _write_credits(root, params, sources, published)
+    credit = _credit(params, sources, published)
+    _write_metadata(root, params, sources, published, credit)
+    _write_credits(root, params, credit)
     _write_audit(root, audited)
-    known = _facts(workspace, params, sources)
+    known = release_sources.known(workspace, params, sources)
     documents.write(root, known, card.load(workspace.card), license_urls=_license_urls(known))
     atomic.write_text(root / "CHANGELOG.md", _changelog(workspace, params, known))
     checksums.write(root, dict(zip(files["path"], files["sha256"], strict=True)))
@@ -95,20 +74,6 @@ def export(workspace: Workspace, params: Params, *, form: str, to: Path | None) 
     labels = {column: list(task.labels) for column, task in params.columns.items()}
     faces = formats.export(workspace.stage("release"), target, formats.Format(form), labels=labels)
     print(f"release: {faces} faces as {form} in {workspace.relative(target)}")
-
-
-def _read(workspace: Workspace, params: Params) -> Sources:
-    data = tables.read(tables.splits(params), workspace.table("split", "splits"))
-    non_curated = tables.read(tables.non_curated(params), workspace.table("curate", "non_curated"))
-    variants = set(params.release.variants)
-    return Sources(
-        data=data if variants & set(metadata.DATA_SET) else data.clear(),
-        non_curated=non_curated if layout.NON_CURATED in variants else non_curated.clear(),
-        faces=tables.read(tables.FACES, workspace.table("crop", "faces")),
-        images=tables.read(tables.IMAGES, workspace.table("crawl", "images")),
-        evidence=tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence")),
-        roster=roster.load(workspace.roster, params),
-    )
 
 
 def _audited(workspace: Workspace, params: Params, sources: Sources) -> Report:
@@ -150,40 +115,30 @@ def _publish(workspace: Workspace, params: Params, plan: pl.DataFrame, sources: 
     return files, f"{sum(each.encoded for each in done)} encoded, {removed} files removed"
 
 
-def _write_metadata(root: Path, params: Params, sources: Sources, published: pl.DataFrame) -> None:
+def _write_metadata(
+    root: Path, params: Params, sources: Sources, published: pl.DataFrame, credit: pl.DataFrame
+) -> None:
     for name, rows, variants in (
         ("metadata", sources.data, metadata.DATA_SET),
         ("metadata_non_curated", sources.non_curated, (layout.NON_CURATED,)),
     ):
         if set(variants) & set(params.release.variants):
             files = metadata.main_files(published, variants)
-            metadata.write(metadata.metadata(rows, files, sources.roster, sources.images, params), root, name)
+            metadata.write(metadata.metadata(rows, files, sources.roster, credit, params), root, name)
 
 
-def _write_credits(root: Path, params: Params, sources: Sources, published: pl.DataFrame) -> None:
-    """Credit every picture that is published."""
-    title = params.project.title
+def _credit(params: Params, sources: Sources, published: pl.DataFrame) -> pl.DataFrame:
+    """Who made each picture that is published."""
     files = metadata.main_files(published, layout.VARIANTS)
     faces = sources.everything.join(files, on=KEYS, validate="1:1").sort("file")
-    credit = credits.credited(faces, sources.images, sources.evidence, size_px=params.release.size_px)
+    return credits.credited(faces, sources.images, sources.evidence, size_px=params.release.size_px)
+
+
+def _write_credits(root: Path, params: Params, credit: pl.DataFrame) -> None:
+    title = params.project.title
     sheets.write(credit, root / "URL_of_original_images.csv")
     atomic.write_text(root / "CREDITS.md", credits.markdown(credit, title=title))
     atomic.write_text(root / "CREDITS.html", credits.page(credit, title=title))
-
-
-def _facts(workspace: Workspace, params: Params, sources: Sources) -> facts.Facts:
-    curated = json.loads(workspace.metrics("curate").read_text(encoding="utf-8"))
-    return facts.gather(
-        params=params,
-        data=sources.data,
-        non_curated=sources.non_curated,
-        faces=sources.faces,
-        images=sources.images,
-        fetches=tables.read(tables.FETCHES, workspace.table("crawl", "fetches")),
-        detections=tables.read(tables.DETECTIONS, workspace.table("crop", "detections")),
-        exclusions=tables.read(tables.EXCLUSIONS, workspace.table("curate", "exclusions")),
-        agreement=curated["agreement"],
-    )
 
 
 def _changelog(workspace: Workspace, params: Params, known: facts.Facts) -> str:
