@@ -15,6 +15,7 @@ TOMBSTONE = b"This object was erased on request; see data/receipts of the projec
 CACHE = "cache"
 # Where such a place is not there, it is not mounted or not reachable; a bucket without objects looks the same as none.
 _FOLDERS = frozenset({"file", "local", "ssh", "sftp", "hdfs", "webhdfs"})
+_BUCKETS = frozenset({"s3", "gs", "azure", "oss"})
 
 
 class NotThere(Exception):
@@ -32,9 +33,17 @@ class Place:
     @property
     def address(self) -> str:
         """For people; without user and password."""
-        path = str(self.store.fs.unstrip_protocol(self.store.path))
-        scheme, slashes, rest = path.partition("://")
-        return f"{scheme}{slashes}{rest.rpartition('@')[2]}" if slashes else path
+        return _without_user(str(self.store.fs.unstrip_protocol(self.store.path)))
+
+    @property
+    def is_bucket(self) -> bool:
+        """Whether it may keep what was overwritten there, as older versions of an object."""
+        return self.store.fs.protocol in _BUCKETS
+
+    @property
+    def keeps_names(self) -> bool:
+        """Whether DVC stores files there under their own names (version_aware, worktree), and not as objects."""
+        return bool(getattr(self.store.fs, "version_aware", False))
 
     @property
     def runs(self) -> str:
@@ -107,12 +116,54 @@ class Place:
         return len(entries)
 
 
+@dataclass(frozen=True)
+class Unusable(Place):
+    """A remote that is configured and cannot be set up here: its plugin is missing, or its settings are wrong.
+
+    `root` is its address. It answers nothing but why.
+    """
+
+    why: Exception
+
+    @property
+    def address(self) -> str:
+        return _without_user(self.root)
+
+    @property
+    def is_bucket(self) -> bool:
+        return self.root.partition("://")[0] in _BUCKETS
+
+    @property
+    def keeps_names(self) -> bool:
+        return False
+
+    def objects(self) -> frozenset[str] | None:
+        raise self.why
+
+
 def all_places(repo: Repo) -> Iterator[Place]:
     """The cache, then the remotes in their configuration's order."""
-    yield Place(CACHE, repo.cache.local, str(repo.cache.legacy.path))
-    for name in repo.config["remote"]:
+    yield cache_of(repo)
+    for name, settings in repo.config["remote"].items():
+        yield _remote(repo, name, str(settings.get("url", "")))
+
+
+def cache_of(repo: Repo) -> Place:
+    """What this machine has."""
+    return Place(CACHE, repo.cache.local, str(repo.cache.legacy.path))
+
+
+def _remote(repo: Repo, name: str, url: str) -> Place:
+    try:
         remote = repo.cloud.get_remote(name)
-        yield Place(f"remote {name}", remote.odb, remote.path)
+        return Place(f"remote {name}", remote.odb, remote.path)
+    except Exception as error:  # each plugin raises its own
+        return Unusable(f"remote {name}", None, url, error)
+
+
+def _without_user(address: str) -> str:
+    scheme, slashes, rest = address.partition("://")
+    return f"{scheme}{slashes}{rest.rpartition('@')[2]}" if slashes else address
 
 
 def in_words(error: Exception) -> str:

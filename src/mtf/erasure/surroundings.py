@@ -53,12 +53,28 @@ def owed_by_hand(workspace: Workspace, places: list[Place], unlisted: list[str])
         )
     for name in unlisted:
         yield f"{name} cannot be listed: only what a version names was looked for there."
+    for place in places:
+        yield from _kept_by_storage(place)
     yield from _kept_by_git(workspace.root, places)
     if address := os.environ.get(_DATABASE):
         yield (
             f"FiftyOne's database at {address.rpartition('@')[2].removeprefix('mongodb://')} is not this project's: "
             "it may hold names, boxes and embeddings of the erased faces. Open each review again "
             "(`mtf review open`), which replaces its data set, or delete the data sets there."
+        )
+
+
+def _kept_by_storage(place: Place) -> Iterator[str]:
+    """What a remote keeps beside the objects that DVC stores by their content."""
+    if place.keeps_names:
+        yield (
+            f"{place.name} is version_aware: DVC stores files there under their own names, where nothing was looked "
+            "for. Delete there what this receipt names under what old versions lost, with every version of it."
+        )
+    if place.is_bucket:
+        yield (
+            f"{place.name}: a bucket that keeps versions keeps the erased bytes as older versions of the objects. "
+            "Where it does (or did), delete its noncurrent versions."
         )
 
 
