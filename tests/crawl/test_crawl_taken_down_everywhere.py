@@ -25,7 +25,7 @@ def jpeg(picture: Image.Image, quality: int) -> bytes:
 
 def take_down(project, value: str) -> None:
     request = requests.Request(value, "asked", "them")
-    records = requests.resolve(request, project.workspace, project.params())
+    records = requests.resolve(request, project.workspace, project.params()).records
     requests.append(project.workspace.takedowns, records)
 
 

@@ -14,16 +14,19 @@ import polars as pl
 import pytest
 from dvc.repo import Repo
 from PIL import Image
+from typer.testing import CliRunner
 
 from mtf import shards, tables, takedowns
+from mtf.cli import app
 from mtf.erasure import requests
 from mtf.erasure.requests import Request
 from mtf.errors import BadInput
 from mtf.faces.picture import picture_hash
+from mtf.faces.quality import perceptual_hash
 from mtf.params import Params
 from mtf.takedowns import Kind
 from mtf.workspace import Workspace
-from projects import environment, run_in
+from projects import ROOT, environment, run_in
 
 
 def scene(seed: int) -> np.ndarray:
@@ -78,7 +81,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def meaning(value: str, workspace: Workspace, params: Params) -> list[tuple[Kind, str]]:
-    records = requests.resolve(Request(value, "asked", "Ann"), workspace, params)
+    records = requests.resolve(Request(value, "asked", "Ann"), workspace, params).records
     return [(record.kind, record.value) for record in records]
 
 
@@ -122,9 +125,9 @@ def test_a_file_that_is_no_picture_is_refused(workspace: Workspace, sample_param
 
 def test_requests_are_added_once_and_read_back(workspace: Workspace, sample_params: Params) -> None:
     request = Request("ann", 'left, "for good"\nreally', "=Ann", "letter 7")
-    records = requests.resolve(request, workspace, sample_params)
+    records = requests.resolve(request, workspace, sample_params).records
     assert requests.append(workspace.takedowns, records) == records
-    assert requests.append(workspace.takedowns, requests.resolve(request, workspace, sample_params)) == []
+    assert requests.append(workspace.takedowns, requests.resolve(request, workspace, sample_params).records) == []
     known, *pictures = takedowns.load(workspace.takedowns).records
     assert {record.kind for record in pictures} == {Kind.IMAGE_ID, Kind.CONTENT_HASH}
     assert (known.kind, known.value, known.reason) == (Kind.IDENTITY, "ann", 'left, "for good" really')
@@ -155,7 +158,8 @@ def test_content_and_looks_of_every_picture_meant_are_written_down(
 
 
 def test_requests_are_counted_by_any_spelling_and_by_looks(workspace: Workspace, sample_params: Params) -> None:
-    records = requests.resolve(Request("http://P.example/1.jpg#top", "asked", "Ann"), workspace, sample_params)
+    request = Request("http://P.example/1.jpg#top", "asked", "Ann")
+    records = requests.resolve(request, workspace, sample_params).records
     counts = requests.matches(takedowns.Takedowns(tuple(records)), workspace)
     assert {kind: count for (kind, _), count in counts.items()} == {
         Kind.PICTURE: 1,
@@ -222,20 +226,25 @@ for number in range(20):
 """
 
 
-def test_who_only_older_versions_know_can_be_named(
-    workspace: Workspace, sample_params: Params, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def one_version(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """The workspace, committed; there is a remote whose plugin is not installed."""
     for name, value in environment().items():
-        if name.startswith(("GIT_", "DVC_")):
+        if name.startswith(("GIT_", "DVC_", "PATH")):
             monkeypatch.setenv(name, value)
     monkeypatch.chdir(workspace.root)
     run_in(workspace.root, "git", "init", "-q")
     Repo.init(str(workspace.root))
-    (workspace.root / "build").mkdir(exist_ok=True)
+    (workspace.root / ".dvc" / "config").write_text("['remote \"far\"']\n    url = gs://faces/store\n")
     with Repo(str(workspace.root)) as repo:
         repo.add(str(workspace.root / "build"))
     run_in(workspace.root, "git", "add", "-A")
     run_in(workspace.root, "git", "commit", "-q", "-m", "v1")
+    return workspace
+
+
+def test_who_only_older_versions_know_can_be_named(one_version: Workspace, sample_params: Params) -> None:
+    workspace = one_version
     old = pl.read_parquet(workspace.table("crawl", "images"))
     gone = old.filter(identity="ann")["image_id"].sort().to_list()
     tables.write(tables.IMAGES, old.filter(identity="bob"), workspace.table("crawl", "images"))
@@ -244,12 +253,75 @@ def test_who_only_older_versions_know_can_be_named(
     workspace.roster.write_text("identity,name,race,gender,age\nbob,Bob,Blue,Males,Old\n")
 
     found = meaning("ann", workspace, sample_params)
-    assert found == [(Kind.IDENTITY, "ann"), *((Kind.IMAGE_ID, image_id) for image_id in gone)]
+    looks = [(Kind.CONTENT_HASH, each) for each in sorted((looks_of(0), looks_of(1)))]
+    assert found == [(Kind.IDENTITY, "ann"), *((Kind.IMAGE_ID, image_id) for image_id in gone), *looks]
     (of_page,) = old.filter(page_url="https://p.example/page/1")["image_id"]
     found = meaning("http://p.example/page/1", workspace, sample_params)
-    assert found == [(Kind.PAGE, "http://p.example/page/1"), (Kind.IMAGE_ID, of_page)]
+    assert found == [(Kind.PAGE, "http://p.example/page/1"), (Kind.IMAGE_ID, of_page), (Kind.CONTENT_HASH, looks_of(1))]
     with pytest.raises(BadInput, match="dvc fetch --all-commits"):
         meaning("nobody", workspace, sample_params)
+
+
+def test_pictures_that_only_older_versions_have_of_somebody_are_meant_too(
+    one_version: Workspace, sample_params: Params
+) -> None:
+    old = pl.read_parquet(one_version.table("crawl", "images"))
+    kept = old.filter(pl.col("url") != "https://p.example/1.jpg")
+    tables.write(tables.IMAGES, kept, one_version.table("crawl", "images"))
+    found = meaning("ann", one_version, sample_params)
+    assert {value for kind, value in found if kind is Kind.CONTENT_HASH} == {looks_of(0), looks_of(1)}
+
+
+def published(seed: int, size_px: int) -> bytes:
+    """The crop of a face as a release has it: its square, resized and saved anew."""
+    return jpeg(cv2.resize(scene(seed)[40:200, 60:220], (size_px, size_px), interpolation=cv2.INTER_LANCZOS4), 75)
+
+
+@pytest.fixture
+def with_faces(workspace: Workspace) -> Workspace:
+    """One face in each picture, cut out and screened."""
+    images = pl.read_parquet(workspace.table("crawl", "images"))
+    grey = [cv2.cvtColor(scene(seed)[40:200, 60:220, ::-1], cv2.COLOR_BGR2GRAY) for seed in range(4)]
+    faces = images.select("identity", "image_id", face_id=pl.col("image_id").str.slice(0, 32))
+    hashes = pl.Series("hash", [perceptual_hash(each) for each in grey], pl.UInt64)
+    for stage, table, rows in (("crop", "faces", faces), ("screen", "screening", faces.with_columns(hashes))):
+        workspace.stage(stage).mkdir(parents=True)
+        rows.write_parquet(workspace.table(stage, table))
+    return workspace
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_published_crop_means_the_picture_that_it_was_cut_from(
+    with_faces: Workspace, sample_params: Params, tmp_path: Path, is_named: bool
+) -> None:
+    source = hashlib.sha256(jpeg(scene(1))).hexdigest()
+    file = tmp_path / (f"ann-{source[:32]}.jpg" if is_named else "from the web.jpg")
+    file.write_bytes(published(3 if is_named else 1, 512))  # a name tells more than looks
+    here = sample_params.model_copy(update={"compute": sample_params.compute.model_copy(update={"workers": 1})})
+    resolved = requests.resolve(Request(str(file), "asked", "Ann"), with_faces, here)
+    found = {(record.kind, record.value) for record in resolved.records}
+    assert {(Kind.IMAGE_ID, source), (Kind.CONTENT_HASH, looks_of(1))} < found
+    assert resolved.pictures == 1 and len(resolved.records) == 4
+
+
+def adding(value: str) -> str:
+    words = ["takedown", "add", value, "--reason", "asked", "--requested-by", "Ann"]
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
+
+
+def test_how_many_pictures_match_is_said_and_none_is_a_warning(
+    one_version: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "track", str)
+    (one_version.root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    file = tmp_path / "stranger.jpg"
+    file.write_bytes(jpeg(scene(9)))
+    assert "2 pictures of this project match" in adding("ann")
+    assert "1 pictures of this project match" in adding("https://p.example/2.jpg")
+    assert "WARNING: no picture here matches; if one should, check the spelling" in adding("https://p.example/22.jpg")
+    assert "WARNING: no picture here matches this file" in adding(str(file))
 
 
 def test_a_column_of_addresses_is_matched_as_each_address_is() -> None:

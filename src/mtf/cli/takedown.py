@@ -12,6 +12,7 @@ SHOWN = 6
 
 if TYPE_CHECKING:
     from mtf.erasure.erase import Plan
+    from mtf.erasure.requests import Resolved
 
 
 def add_to(app: typer.Typer) -> None:
@@ -31,12 +32,13 @@ def add_to(app: typer.Typer) -> None:
 
         workspace = Workspace.find()
         request = requests.Request(value, reason, requested_by, reference)
-        records = requests.resolve(request, workspace, params.load(workspace.params))
-        new = requests.append(workspace.takedowns, records)
-        first = records[0]
+        resolved = requests.resolve(request, workspace, params.load(workspace.params))
+        new = requests.append(workspace.takedowns, resolved.records)
+        first = resolved.records[0]
         print(f"{first.kind} {first.value}{'' if first in new else ' (was there already)'}")
         if beside := len(new) - (first in new):
             print(f"with it {beside} rows: contents and looks of the pictures meant")
+        print(_matched(resolved))
         requests.track(workspace)
         print("Next: `dvc repro`, `git add data.dvc dvc.lock metrics && git commit`, then `mtf takedown erase`")
 
@@ -84,6 +86,18 @@ def add_to(app: typer.Typer) -> None:
         if any(not one["finished_at"] for one in written):
             print("Something is still owed: run this again when it can be reached")
             raise typer.Exit(1)
+
+
+def _matched(resolved: Resolved) -> str:
+    """How much a request takes down, so that a mistyped one is noticed."""
+    if resolved.pictures:
+        return f"{resolved.pictures} pictures of this project match (any version that is on this machine)"
+    if resolved.is_file:
+        return (
+            "WARNING: no picture here matches this file: it is not a crawled picture of the current version, nor a "
+            "crop of any. It is kept out from now on; name the person or an address to take more down"
+        )
+    return "WARNING: no picture here matches; if one should, check the spelling (`dvc fetch --all-commits` brings more)"
 
 
 def _show(planned: Plan) -> None:

@@ -1,26 +1,73 @@
-"""What only older versions know: people that left the roster, pages that the crawl no longer finds."""
+"""What the versions on this machine know: people that left the roster, pages that the crawl no longer finds, crops.
+
+Only this machine's cache is looked through, so that writing a request down waits for no remote. `mtf takedown erase`
+looks everywhere.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
+import polars as pl
 from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
 
+from mtf.erasure import looks
 from mtf.erasure.history import History
-from mtf.erasure.places import all_places
+from mtf.erasure.places import cache_of
 from mtf.erasure.stock import Stock
-from mtf.erasure.subjects import ADDRESSES, IMAGES, image_ids_of
+from mtf.erasure.subjects import ADDRESSES, FACES, IMAGES, SCREENING, image_ids_of
 from mtf.takedowns import Kind, Takedown, Takedowns
 from mtf.workspace import Workspace
 
 
-def of_older_versions(workspace: Workspace, kind: Kind, value: str) -> frozenset[str]:
-    """The images that an identity or address means in any version that can be read; empty where none knows it."""
+class Known:
+    """The project's folder as it is, and all versions; none but that where DVC tracks nothing yet."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._root = workspace.root
+        self._history = _history(workspace)
+
+    def images(self, kind: Kind, value: str) -> set[str]:
+        """The images that an identity, an address or an image_id means in any version."""
+        wanted = Takedowns((Takedown("", kind, value, "", "", ""),))
+        found: set[str] = set()
+        for images in self._tables(IMAGES, ADDRESSES):
+            found |= image_ids_of(wanted, images) if kind != Kind.IMAGE_ID else {*images["image_id"]} & {value}
+        return found
+
+    def images_of_faces(self, face_ids: Collection[str]) -> set[str]:
+        """The images in which any version found these faces."""
+        found: set[str] = set()
+        for faces in self._tables(FACES, ("face_id", "image_id")) if face_ids else ():
+            found |= {*faces.filter(pl.col("face_id").is_in(list(face_ids)))["image_id"]}
+        return found
+
+    def images_of_crops(self, wanted: int, *, distance: int) -> set[str]:
+        """The images with a crop whose hash, as screening has it, differs from `wanted` in at most `distance` bits."""
+        found: set[str] = set()
+        for measures in self._tables(SCREENING, ("image_id", "hash")):
+            bits = (pl.col("hash").cast(pl.UInt64) ^ pl.lit(wanted, pl.UInt64)).bitwise_count_ones()
+            found |= {*measures.filter(bits <= distance)["image_id"]}
+        return found
+
+    def hashes(self, image_ids: Collection[str], *, max_pixels: int) -> set[int]:
+        """The perceptual hashes, 64 bits each, of those of the images that are on this machine."""
+        if self._history is None or not image_ids:
+            return set()
+        return {*looks.of_every_version(self._history, max_pixels=max_pixels, among=image_ids).hashes.values()}
+
+    def _tables(self, path: str, columns: Collection[str]) -> Iterator[pl.DataFrame]:
+        current = self._root / path
+        if current.is_file() and set(columns) <= set(pl.read_parquet_schema(current)):
+            yield pl.read_parquet(current, columns=list(columns))
+        if self._history is not None:
+            yield from (table for _, table in self._history.tables(path, columns))
+
+
+def _history(workspace: Workspace) -> History | None:
     try:
         repo = Repo(str(workspace.root))
     except NotDvcRepoError:
-        return frozenset()
-    wanted = Takedowns((Takedown("", kind, value, "", "", ""),))
-    history = History(repo, Stock(all_places(repo)))
-    return frozenset(
-        image_id for _, images in history.tables(IMAGES, ADDRESSES) for image_id in image_ids_of(wanted, images)
-    )
+        return None
+    return History(repo, Stock([cache_of(repo)]))

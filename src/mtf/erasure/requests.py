@@ -9,12 +9,11 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import fcntl
-import hashlib
 import io
 import os
 import re
 import subprocess
-from collections.abc import Generator, Iterator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -24,10 +23,10 @@ import polars as pl
 from mtf import engine, roster, shards, tables, takedowns
 from mtf.atomic import write_text
 from mtf.crawl import hashes
-from mtf.erasure import known
+from mtf.erasure import files
+from mtf.erasure.known import Known
 from mtf.errors import BadInput, bad_value
-from mtf.faces.decode import Unreadable
-from mtf.faces.picture import SAME_PICTURE_BITS, differing_bits, picture_hash
+from mtf.faces.picture import SAME_PICTURE_BITS
 from mtf.params import Params
 from mtf.takedowns import Kind, Takedown, Takedowns
 from mtf.workspace import Workspace
@@ -46,15 +45,36 @@ class Request:
     reference: str = ""
 
 
-def resolve(request: Request, workspace: Workspace, params: Params) -> list[Takedown]:
-    """The takedowns that a request amounts to: what it names, then content and looks of each picture meant.
+@dataclass(frozen=True)
+class Resolved:
+    """The rows that a request amounts to, the request itself first, and how many known pictures it means.
+
+    `is_file`: pictures that only older versions hold are not compared with a file yet; the erasure does that.
+    """
+
+    records: list[Takedown]
+    pictures: int
+    is_file: bool
+
+
+def resolve(request: Request, workspace: Workspace, params: Params) -> Resolved:
+    """What a request names, then content and looks of each picture meant, of any version on this machine.
 
     Raises BadInput where `value` is none of: a picture file, an image_id, an address, an identity of any version.
     """
+    known, path = Known(workspace), Path(request.value)
+    find = _of_file if path.is_file() else _of_words
+    named = find(request.value, workspace, known, params)
+    looks = named.looks | _looks(named.images, workspace, known, params)
     added_at = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     words = [_one_line(text) for text in (request.reason, request.requested_by, request.reference)]
-    meanings = dict.fromkeys(_meanings(request.value, workspace, params))
-    return [Takedown(added_at, kind, value, *words) for kind, value in meanings]
+    meanings = [
+        named.meaning,
+        *((Kind.IMAGE_ID, image_id) for image_id in sorted(named.images)),
+        *((Kind.CONTENT_HASH, f"{look:016x}") for look in sorted(looks)),
+    ]
+    records = [Takedown(added_at, kind, value, *words) for kind, value in dict.fromkeys(meanings)]
+    return Resolved(records, len(named.images), path.is_file())
 
 
 def append(path: Path, records: list[Takedown]) -> list[Takedown]:
@@ -81,7 +101,7 @@ def matches(requests: Takedowns, workspace: Workspace) -> dict[Meaning, int | No
     looks = hashes.content_hashes(workspace) if requests.content_hashes else pl.DataFrame()
     for record in requests.records:
         counts[record.kind, record.value] = (
-            _alike_count(looks, record.value) if record.kind == Kind.CONTENT_HASH else _named(images, record).height
+            _alike_count(looks, record.value) if record.kind == Kind.CONTENT_HASH else _rows(images, record).height
         )
     return counts
 
@@ -94,41 +114,30 @@ def track(workspace: Workspace) -> None:
         raise BadInput(f"data: dvc add failed: {done.stderr.strip()}")
 
 
-def _meanings(value: str, workspace: Workspace, params: Params) -> Iterator[Meaning]:
-    if Path(value).is_file():
-        yield from _of_file(Path(value), workspace, params)
-        return
-    images = _images(workspace, [*_PLACES, "url", "page_url"])
-    named = _kind(value, images, workspace, params)
-    yield named.meaning
-    pictures = _named(images, named.record)
-    yield from ((Kind.IMAGE_ID, image_id) for image_id in sorted({*pictures["image_id"], *named.image_ids}))
-    yield from ((Kind.CONTENT_HASH, each) for each in _hashes(pictures, workspace, params))
-
-
 @dataclass(frozen=True)
 class _Named:
-    """What a value is, and the pictures of older versions that it means."""
+    """What a value is, and the known pictures that it means; `looks` are hashes of its own."""
 
     meaning: Meaning
-    image_ids: frozenset[str] = frozenset()
-
-    @property
-    def record(self) -> Takedown:
-        return Takedown("", *self.meaning, "", "", "")
+    images: frozenset[str]
+    looks: frozenset[int] = frozenset()
 
 
-def _kind(value: str, images: pl.DataFrame, workspace: Workspace, params: Params) -> _Named:
-    """Looked for in the current version first; in older ones where that does not know it."""
+def _of_file(value: str, workspace: Workspace, known: Known, params: Params) -> _Named:
+    """The file's own content, what looks like it, and its hash, by which the crawl will know it again."""
+    meant = files.meant(Path(value), workspace, known, params)
+    return _Named((Kind.IMAGE_ID, meant.image_id), meant.alike | meant.cropped, frozenset({meant.look}))
+
+
+def _of_words(value: str, workspace: Workspace, known: Known, params: Params) -> _Named:
+    """An image_id, an address or an identity."""
     if re.fullmatch(tables.SHA256, value):
-        return _Named((Kind.IMAGE_ID, value))
+        return _with_images(Kind.IMAGE_ID, value, known)
     if re.match(r"https?://", value):
-        return _address(value, images, workspace)
-    people = {*roster.load(workspace.roster, params)["identity"], *images["identity"]}
-    if value in people:
-        return _Named((Kind.IDENTITY, value))
-    if re.fullmatch(tables.SLUG, value) and (found := known.of_older_versions(workspace, Kind.IDENTITY, value)):
-        return _Named((Kind.IDENTITY, value), found)
+        return _address(value, workspace, known)
+    named = _with_images(Kind.IDENTITY, value, known)
+    if named.images or value in roster.load(workspace.roster, params)["identity"]:
+        return named
     permitted = (
         "an identity of the roster or of an older version that is here (`dvc fetch --all-commits` brings them), "
         "an http(s) address, an image_id (64 hexadecimal digits), a picture file"
@@ -136,17 +145,29 @@ def _kind(value: str, images: pl.DataFrame, workspace: Workspace, params: Params
     raise bad_value("takedown", value, permitted)
 
 
-def _address(value: str, images: pl.DataFrame, workspace: Workspace) -> _Named:
+def _with_images(kind: Kind, value: str, known: Known) -> _Named:
+    return _Named((kind, value), frozenset(known.images(kind, value)))
+
+
+def _address(value: str, workspace: Workspace, known: Known) -> _Named:
     """A page, where any version knows it as one; else the address of a picture, seen or not."""
     path = workspace.table("crawl", "fetches")
-    fetches = pl.read_parquet(path, columns=["url", "page_url"]) if path.is_file() else images
+    fetches = pl.read_parquet(path, columns=["url", "page_url"]) if path.is_file() else pl.DataFrame()
     for kind in (Kind.PAGE, Kind.PICTURE):
-        if _named(fetches, Takedown("", kind, value, "", "", "")).height:
-            return _Named((kind, value))
-    for kind in (Kind.PAGE, Kind.PICTURE):
-        if found := known.of_older_versions(workspace, kind, value):
-            return _Named((kind, value), found)
-    return _Named((Kind.PICTURE, value))
+        named = _with_images(kind, value, known)
+        if named.images or (fetches.width and _rows(fetches, Takedown("", kind, value, "", "", "")).height):
+            return named
+    return _Named((Kind.PICTURE, value), frozenset())
+
+
+def _looks(image_ids: Collection[str], workspace: Workspace, known: Known, params: Params) -> set[int]:
+    """The hashes of images: of the current version's shards; of the others, as far as they are here."""
+    pictures = _images(workspace, _PLACES).filter(pl.col("image_id").is_in(list(image_ids)))
+    elsewhere = set(image_ids) - {*pictures["image_id"]}
+    return {
+        *_hashes(pictures, workspace, params),
+        *known.hashes(elsewhere, max_pixels=params.crawl.max_pixels),
+    }
 
 
 def _images(workspace: Workspace, columns: list[str]) -> pl.DataFrame:
@@ -154,7 +175,7 @@ def _images(workspace: Workspace, columns: list[str]) -> pl.DataFrame:
     return pl.read_parquet(path, columns=columns) if path.is_file() else tables.frame(tables.IMAGES, []).select(columns)
 
 
-def _named(pictures: pl.DataFrame, record: Takedown) -> pl.DataFrame:
+def _rows(pictures: pl.DataFrame, record: Takedown) -> pl.DataFrame:
     """The rows that a request names by identity, address or image_id."""
     addresses = {Kind.PAGE: "page_url", Kind.PICTURE: "url"}
     if record.kind in addresses:
@@ -163,8 +184,8 @@ def _named(pictures: pl.DataFrame, record: Takedown) -> pl.DataFrame:
     return pictures.filter(pl.col(str(record.kind)) == record.value)
 
 
-def _hashes(pictures: pl.DataFrame, workspace: Workspace, params: Params) -> list[str]:
-    """The perceptual hashes of stored pictures."""
+def _hashes(pictures: pl.DataFrame, workspace: Workspace, params: Params) -> set[int]:
+    """The perceptual hashes of pictures of the current version."""
     jobs = [
         (workspace.shard("crawl", str(identity)), rows.select("offset", "size_bytes").rows(), params.crawl.max_pixels)
         for (identity,), rows in pictures.partition_by("identity", as_dict=True).items()
@@ -173,49 +194,14 @@ def _hashes(pictures: pl.DataFrame, workspace: Workspace, params: Params) -> lis
         if not shard.is_file():
             raise BadInput(f"{workspace.relative(shard)}: not here; `dvc pull` fetches it")
     found = engine.map_items(_hashes_of, jobs, compute=params.compute, title="look at the pictures")
-    return sorted({f"{each:016x}" for some in found for each in some})
+    return {each for some in found for each in some}
 
 
 def _hashes_of(job: tuple[Path, list[tuple[int, int]], int]) -> list[int]:
     path, places, max_pixels = job
     with shards.reader(path) as shard:
-        found = (_hash(shard.read(offset, size_bytes), max_pixels) for offset, size_bytes in places)
+        found = (files.hash_of(shard.read(*place), max_pixels=max_pixels) for place in places)
         return [each for each in found if each is not None]
-
-
-def _of_file(path: Path, workspace: Workspace, params: Params) -> Iterator[Meaning]:
-    """The file's own content, what looks like it in the crawl, and its hash, by which the crawl will know it again."""
-    data = path.read_bytes()
-    try:
-        wanted = picture_hash(data, max_pixels=params.crawl.max_pixels)
-    except Unreadable as error:
-        raise BadInput(f"{path.name}: not readable as a picture: {error}") from None
-    own = hashlib.sha256(data).hexdigest()
-    jobs = [(shard, wanted, params.crawl.max_pixels) for shard in sorted(workspace.shards("crawl").glob("*.tar"))]
-    found = engine.map_items(_alike, jobs, compute=params.compute, title="look for the picture")
-    yield from ((Kind.IMAGE_ID, image_id) for image_id in sorted({own, *(name for names in found for name in names)}))
-    yield Kind.CONTENT_HASH, f"{wanted:016x}"
-
-
-def _alike(job: tuple[Path, int, int]) -> list[str]:
-    """The images of a crawl shard that look like the picture with the wanted hash."""
-    path, wanted, max_pixels = job
-    images = shards.rows_of(path)
-    with shards.reader(path) as shard:
-        return [
-            row["image_id"]
-            for row in images.iter_rows(named=True)
-            if (found := _hash(shard.read(row["offset"], row["size_bytes"]), max_pixels)) is not None
-            and differing_bits(found, wanted) <= SAME_PICTURE_BITS
-        ]
-
-
-def _hash(data: bytes, max_pixels: int) -> int | None:
-    """None for what cannot be decoded, which looks like nothing."""
-    try:
-        return picture_hash(data, max_pixels=max_pixels)
-    except Unreadable:
-        return None
 
 
 def _alike_count(looks: pl.DataFrame, wanted: str) -> int | None:

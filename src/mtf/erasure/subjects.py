@@ -15,6 +15,7 @@ from mtf.takedowns import Kind, Takedowns, named_by_address
 IMAGES = "build/crawl/images.parquet"
 FACES = "build/crop/faces.parquet"
 FETCHES = "build/crawl/fetches.parquet"
+SCREENING = "build/screen/screening.parquet"
 SPLITS = "build/split/splits.parquet"
 ADDRESSES = ("identity", "image_id", "url", "page_url")
 
