@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from made_project import made_params
 from torchvision.datasets import ImageFolder
 
 from mtf.errors import BadInput
+from mtf.release import formats
 from mtf.release.formats import Format, export
 from mtf.release.names import folder_names
 from mtf.stages import release
@@ -105,6 +107,68 @@ def test_a_form_has_the_same_bytes_when_it_is_made_again(data_set: Workspace, tm
     for name in ("one", "two"):
         export(data_set.stage("release"), tmp_path / name, form, labels=LABELS)
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
+
+
+def credits_in(form: Format, folder: Path) -> list[dict]:
+    """What a form says of each face, as whoever gets the form alone reads it."""
+    if form is Format.PARQUET:
+        return pl.concat([pl.read_parquet(path) for path in sorted(folder.glob("data/*.parquet"))]).to_dicts()
+    if form is Format.FIFTYONE:
+        return json.loads((folder / "samples.json").read_text())["samples"]
+    rows = []
+    for path in sorted(folder.glob("*.tar")):
+        with tarfile.open(path) as tar:
+            rows += [json.load(tar.extractfile(name)) for name in tar.getnames() if name.endswith(".json")]
+    return rows
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_each_form_credits_every_face_and_encloses_terms_credits_and_card(
+    data_set: Workspace, table: pl.DataFrame, tmp_path: Path, form: Format
+):
+    export(data_set.stage("release"), tmp_path / "form", form, labels=LABELS)
+    said = ("title", "creator", "license", "license_url", "page_url")
+    rows = {row["face_id"]: tuple(row[name] for name in said) for row in credits_in(form, tmp_path / "form")}
+    assert rows == {row["face_id"]: tuple(row[name] for name in said) for row in table.iter_rows(named=True)}
+    for name in ("LICENSE.txt", "CREDITS.md", "CREDITS.html"):
+        assert (tmp_path / "form" / name).read_bytes() == (data_set.stage("release") / name).read_bytes()
+    _, header, body = (tmp_path / "form/README.md").read_text().split("---\n", 2)
+    assert "configs" not in header and "license: cc-by-sa-4.0" in header
+    assert body.startswith(f"# Made-up people 0.1.0\n\nThis is the form `{form}` of the data set.")
+
+
+def test_a_split_of_many_faces_is_written_in_several_files_that_hold_each_face_once(
+    data_set: Workspace, table: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import datasets
+
+    monkeypatch.setattr(formats, "FACES_PER_FILE", 4)
+    for form in (Format.PARQUET, Format.WEBDATASET):
+        export(data_set.stage("release"), tmp_path / form, form, labels=LABELS)
+        assert sorted(row["face_id"] for row in credits_in(form, tmp_path / form)) == sorted(table["face_id"])
+    assert sorted(path.name for path in (tmp_path / "parquet/data").iterdir()) == [
+        "test-00000-of-00001.parquet",
+        *(f"train-{number:05d}-of-00003.parquet" for number in range(3)),
+        "val-00000-of-00001.parquet",
+    ]
+    assert sorted(path.name for path in (tmp_path / "webdataset").glob("train*")) == [
+        f"train-{number:06d}.tar" for number in range(3)
+    ]
+    opened = datasets.load_dataset(str(tmp_path / "parquet"), cache_dir=str(tmp_path / "cache"))
+    assert {split: rows.num_rows for split, rows in opened.items()} == {"train": 9, "val": 3, "test": 3}
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"gender": ["Men", "Females"]}, r"gender 'Males' is no label of params\.yaml by now \(Men, Females\); build"),
+        ({"sex": ["Males", "Females"]}, "it has no column sex; build the release again"),
+    ],
+)
+def test_labels_renamed_since_the_release_was_built_are_named(data_set: Workspace, tmp_path: Path, labels, message):
+    with pytest.raises(BadInput, match=message):
+        export(data_set.stage("release"), tmp_path / "new", Format.PARQUET, labels=labels)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(data_set: Workspace, tmp_path: Path):

@@ -17,7 +17,9 @@ from typing import Any
 import polars as pl
 
 from mtf.atomic import replacing, write_json
-from mtf.errors import BadInput
+from mtf.errors import BadInput, listed, shortened
+from mtf.release import enclosed
+from mtf.release.credits import CREDIT
 from mtf.tables import SPLITS
 
 TABLE = "metadata.parquet"
@@ -35,13 +37,16 @@ def export(release: Path, to: Path, form: Format, *, labels: dict[str, list[str]
     """Write the data set that `release` holds into the empty or new folder `to`; returns the number of faces.
 
     `labels` has the permitted labels of each column; an empty list takes those that occur (identities). The same
-    release gives the same bytes. Raises BadInput where there is no release or the folder is not empty.
+    release gives the same bytes. Raises BadInput where there is no release or the folder is not empty, and where the
+    labels are no longer those that the release was built with.
     """
     if not (release / TABLE).is_file():
         raise BadInput(f"{release / TABLE}: no such file; build a release first (`dvc repro`)")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise BadInput(f"{to}: is not empty; name a new folder")
+    enclosed.check(release)
     table = pl.read_parquet(release / TABLE)
+    _check_labels(table, labels, where=str(release / TABLE))
     named = {name: values or sorted(table[name].unique()) for name, values in labels.items()}
     writers: dict[Format, Callable[[Path, Path, pl.DataFrame, dict[str, list[str]]], None]] = {
         Format.PARQUET: _write_parquet,
@@ -50,7 +55,23 @@ def export(release: Path, to: Path, form: Format, *, labels: dict[str, list[str]
     }
     to.mkdir(parents=True, exist_ok=True)
     writers[form](release, to, table, named)
+    enclosed.write(release, to, form)
     return table.height
+
+
+def _check_labels(table: pl.DataFrame, labels: dict[str, list[str]], *, where: str) -> None:
+    """Raises BadInput where the table has other columns or labels than params.yaml has by now."""
+    again = "build the release again (`dvc repro`)"
+    for column in (*labels, *CREDIT):
+        if column not in table.columns:
+            raise BadInput(f"{where}: it has no column {column}; {again}")
+    for column, permitted in labels.items():
+        unknown = sorted(set(table[column]) - set(permitted)) if permitted else []
+        if unknown:
+            raise BadInput(
+                f"{where}: {column} {shortened(unknown[0])} is no label of params.yaml by now "
+                f"({listed(permitted, 20)}); {again}"
+            )
 
 
 def _parts(table: pl.DataFrame) -> Iterator[tuple[str, int, int, pl.DataFrame]]:
@@ -115,7 +136,7 @@ def _write_fiftyone(release: Path, to: Path, table: pl.DataFrame, labels: dict[s
         path = f"data/{row['identity']}-{row['face_id']}.jpg"
         _link(release / row["file"], to / path)
         classes = {name: {"_cls": "Classification", "label": row[name]} for name in labels}
-        texts = {name: row[name] for name in ("face_id", "license", "page_url")}
+        texts = {name: row[name] for name in ("face_id", *CREDIT)}
         samples.append({"filepath": path, "tags": [row["split"]], **classes, **texts})
     write_json(to / "samples.json", {"samples": samples})
     write_json(to / "metadata.json", {"info": {}, "classes": labels})
