@@ -41,7 +41,7 @@ def face(number: int, **changes: Any) -> dict[str, Any]:
 def member(number: int, **changes: Any) -> dict[str, Any]:
     row = {key: value for key, value in face(number).items() if not key.startswith(("crop_", "image_w", "image_h"))}
     labels = {"race": "Blue", "gender": "Males", "age": "Old"}
-    rest = {"license": None, "duplicate_group": None, "decided_by": "panel 3/3"}
+    rest = {"license": None, "duplicate_group": None, "decided_by": "panel 3/3", "image_id": f"{number:064x}"}
     return row | labels | rest | changes
 
 
@@ -79,6 +79,7 @@ def test_a_broken_face_is_named_by_its_rule(rows: list[dict[str, Any]], rule: st
     ("rows", "rule"),
     [
         ([member(number) for number in range(4)], "at least 5 images per identity"),
+        ([member(number, image_id=IMAGE) for number in range(5)], "at least 5 images per identity"),
         ([member(number, gender=("Males", "Females")[number % 2]) for number in range(6)], "one gender per identity"),
         ([member(number, race="Teal") for number in range(5)], "isin"),
     ],

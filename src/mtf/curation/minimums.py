@@ -1,7 +1,7 @@
 """Every group in every split: where sharing out by strata has missed a minimum, the least change that meets all.
 
-The change is found by integer programming (HiGHS, by way of scipy) over kinds of units: units with the same faces
-of the same groups are interchangeable, so that the program stays small.
+The change is found by integer programming (HiGHS, by way of scipy) over kinds of units: units with as many faces and
+the same numbers of images of the same groups are interchangeable, so that the program stays small.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Numbers = NDArray[np.int64]
 
 
 def check_sizes(units: Units, least: Numbers) -> None:
-    """No group may have fewer faces than the splits need together. Raises GateFailed with the groups that have."""
-    faces = np.asarray(units.members.sum(axis=0)).ravel()
-    short = np.flatnonzero(faces < least.sum())
+    """No group may have fewer images than the splits need together. Raises GateFailed with the groups that have."""
+    images = np.asarray(units.members.sum(axis=0)).ravel()
+    short = np.flatnonzero(images < least.sum())
     if len(short):
         raise _impossible(units, short, least)
 
@@ -47,14 +47,14 @@ def repaired(units: Units, splits: Numbers, least: Numbers) -> Numbers:
 
 
 def _counts(units: Units, splits: Numbers) -> Numbers:
-    """Groups × splits: faces."""
+    """Groups × splits: images."""
     chosen = csr_array((np.ones(len(splits), np.int64), (np.arange(len(splits)), splits)), shape=(len(splits), _K))
     return (units.members.T @ chosen).toarray()
 
 
 @dataclass(frozen=True)
 class _Kinds:
-    """`of_unit`: each unit's kind; `members`: kinds × groups, faces in one unit; `faces`: faces in one unit."""
+    """`of_unit`: each unit's kind; `members`: kinds × groups, images in one unit; `faces`: faces in one unit."""
 
     of_unit: Numbers
     members: csr_array
@@ -69,11 +69,11 @@ class _Kinds:
 
 def _kinds(units: Units) -> _Kinds:
     matrix = units.members
-    numbers: dict[tuple[bytes, bytes], int] = {}
+    numbers: dict[tuple[int, bytes, bytes], int] = {}
     of_unit = np.empty(len(units.faces), np.int64)
     first = []
     for unit, (start, end) in enumerate(zip(matrix.indptr, matrix.indptr[1:], strict=False)):
-        key = matrix.indices[start:end].tobytes(), matrix.data[start:end].tobytes()
+        key = int(units.faces[unit]), matrix.indices[start:end].tobytes(), matrix.data[start:end].tobytes()
         if key not in numbers:
             numbers[key] = len(numbers)
             first.append(unit)
@@ -105,7 +105,7 @@ def _fewest_moves(kinds: _Kinds, now: Numbers, least: Numbers) -> Numbers | None
 
 
 def _shortest(kinds: _Kinds, least: Numbers) -> Numbers:
-    """The groups that fall short where as few faces as possible do."""
+    """The groups that fall short where as few images as possible do."""
     units = np.bincount(kinds.of_unit, minlength=len(kinds.faces))
     size, cells = len(kinds.faces) * _K, kinds.members.shape[1] * _K
     found = milp(
@@ -130,8 +130,8 @@ def _all_somewhere(kinds: _Kinds, now: Numbers, *, extra: int) -> LinearConstrai
 
 
 def _minimums(kinds: _Kinds, least: Numbers, *, extra: csr_array) -> LinearConstraint:
-    faces = kron(kinds.members.T, eye_array(_K), format="csr")
-    return LinearConstraint(block_array([[faces, extra]], format="csr"), lb=np.tile(least, kinds.members.shape[1]))
+    images = kron(kinds.members.T, eye_array(_K), format="csr")
+    return LinearConstraint(block_array([[images, extra]], format="csr"), lb=np.tile(least, kinds.members.shape[1]))
 
 
 def _moved(kinds: _Kinds, splits: Numbers, wanted: Numbers) -> Numbers:
@@ -150,10 +150,10 @@ def _moved(kinds: _Kinds, splits: Numbers, wanted: Numbers) -> Numbers:
 
 
 def _impossible(units: Units, groups: Numbers, least: Numbers) -> GateFailed:
-    faces = np.asarray(units.members.sum(axis=0)).ravel()
+    images = np.asarray(units.members.sum(axis=0)).ravel()
     held_by = np.asarray((units.members > 0).sum(axis=0)).ravel()
     named = [
-        f"{units.groups[group][0]} {units.groups[group][1]} ({faces[group]} faces in {held_by[group]} units)"
+        f"{units.groups[group][0]} {units.groups[group][1]} ({images[group]} images in {held_by[group]} units)"
         for group in groups
     ]
     needed = ", ".join(f"{count} in {name}" for count, name in zip(least, SPLITS, strict=True))

@@ -23,9 +23,10 @@ def assigned(rows: pl.DataFrame, *, columns: Sequence[str], split: Split, seed: 
     """`rows`, sorted by identity and face_id, with the column `split`.
 
     `rows` has identity, face_id, image_id, duplicate_group and `columns`, one per task: labels, and `identity`
-    where recognition is a task. Every label that occurs has at least `split.min_…` faces in each split; faces of
-    one source image or one duplicate group are in the same. Faces are shared out identity by identity, or, without
-    recognition, by combination of labels; as in the paper an identity's faces may be in several splits.
+    where recognition is a task. Every label that occurs has at least `split.min_…` images in each split, however many
+    faces of it these have; faces of one source image or one duplicate group are in the same. Faces are shared out
+    identity by identity, or, without recognition, by combination of labels; as in the paper an identity's faces may
+    be in several splits.
     The result depends on the rows and the seed, not on the rows' order.
 
     Raises GateFailed with the identities and labels for which that is impossible.

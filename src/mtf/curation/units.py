@@ -22,8 +22,9 @@ class Units:
     """Connected components of shared source image and shared duplicate group, in the seed's order.
 
     `of_face` is the unit of each face (faces sorted by identity and face_id); `faces` the number of faces per unit;
-    `groups` are (column, label) pairs, such as ("identity", "ada"), and `members` says how many faces of each group
-    (columns) each unit (rows) holds; `strata` likewise for the strata within which faces are shared out.
+    `groups` are (column, label) pairs, such as ("identity", "ada"), and `members` says how many images with a face of
+    each group (columns) each unit (rows) holds; `strata` how many faces of each stratum, within which these are
+    shared out.
     """
 
     of_face: NDArray[np.int64]
@@ -39,8 +40,9 @@ def units(rows: pl.DataFrame, *, columns: Sequence[str], stratum: Sequence[str],
     count = int(of_face.max()) + 1
     group_of_face = [_numbers(rows[column]) for column in columns]
     starts = np.cumsum([0, *(len(names) for names, _ in group_of_face)])
+    images = _numbers(rows["image_id"])[1]
     members = [
-        _incidence(of_face, numbers + start, (count, int(starts[-1])))
+        _incidence(*_each_image_once(of_face, numbers + start, images), (count, int(starts[-1])))
         for (_, numbers), start in zip(group_of_face, starts, strict=False)
     ]
     strata = pl.Series(_strata_names(rows, stratum))
@@ -79,6 +81,14 @@ def _strata_names(rows: pl.DataFrame, stratum: Sequence[str]) -> pl.Series:
 def _numbers(values: pl.Series) -> tuple[list[str], NDArray[np.int64]]:
     names = values.unique().sort().to_list()
     return names, (values.rank("dense").cast(pl.Int64) - 1).to_numpy()
+
+
+def _each_image_once(
+    units: NDArray[np.int64], groups: NDArray[np.int64], images: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Units and groups of the faces, without those that repeat another's group in the same image."""
+    once = np.unique(np.stack([units, groups, images], axis=1), axis=0)
+    return once[:, 0], once[:, 1]
 
 
 def _incidence(rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]) -> csr_array:

@@ -42,7 +42,7 @@ def curated(params: Params) -> Table:
     """The faces that survived the funnel. `duplicate_group` ties kept faces that must not part in the split."""
     least = params.curate.min_images_per_identity
     checks = [
-        holds(pl.len().over("identity") >= least, f"at least {least} images per identity"),
+        holds(pl.col("image_id").n_unique().over("identity") >= least, f"at least {least} images per identity"),
         *one_label_per_identity(params),
     ]
     return table("curated", _data_set(params), unique=["identity", "face_id"], checks=checks)
