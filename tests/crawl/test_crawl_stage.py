@@ -17,6 +17,7 @@ from mtf import shards
 from mtf.crawl import store
 from mtf.crawl.recorded import TRUNCATE, Response
 from mtf.errors import GateFailed
+from mtf.tables import ContractViolated
 
 ANA = 'Ana Béla "O\'Hara" & 安'
 
@@ -471,3 +472,26 @@ def test_a_contradicting_license_is_seen(project):
     project.answer("https://a.example/1", licensed_page(CC_BY.replace("/by/", "/by-nc-nd/")), headers=HTML)
     project.run()
     assert project.table("evidence")["stated"].to_list() == ["contradiction"]
+
+
+@pytest.mark.parametrize(
+    ("table", "changed", "case"),
+    [
+        ("fetches", {"identity": "stranger"}, "stranger"),
+        ("images", {"identity": "stranger"}, "stranger"),
+        ("evidence", {"image_id": "f" * 64}, f"ana {'f' * 64}"),
+    ],
+)
+def test_a_row_of_nobody_in_the_roster_or_of_no_picture_stops_the_stage(project, monkeypatch, table, changed, case):
+    project.person("ana")
+    project.finds("ana", [project.picture("https://a.example/x.jpg", picture_bytes(1))])
+    read = store.read_tables
+
+    def with_an_orphan(path):
+        found = read(path)
+        orphan = found[table].with_columns(**{name: pl.lit(value) for name, value in changed.items()})
+        return found | {table: pl.concat([found[table], orphan])}
+
+    monkeypatch.setattr(store, "read_tables", with_an_orphan)
+    with pytest.raises(ContractViolated, match=rf"{table}.parquet: 1 cases break .*\n.*refers_to_parent: {case}"):
+        project.run()

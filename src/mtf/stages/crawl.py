@@ -41,7 +41,7 @@ def run(workspace: Workspace, params: Params, *, refresh: bool = False) -> None:
     atomic.sweep(workspace.stage(STAGE))
     removed = shards.remove_except(folder, set(identities).__contains__)
     report = _crawl(people, workspace, params, refresh=refresh)
-    gathered, found_by = _gather(workspace, identities)
+    gathered, found_by = _gather(workspace, people)
     metrics = _metrics(gathered, len(identities))
     atomic.write_json(workspace.metrics(STAGE), metrics)
     _print(report, removed, metrics)
@@ -64,10 +64,16 @@ def _crawl(people: list[Person], workspace: Workspace, params: Params, *, refres
         return crawl(people, job)
 
 
-def _gather(workspace: Workspace, identities: list[str]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+def _gather(workspace: Workspace, people: list[Person]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
     """The stage's tables, written; and the outcomes of all addresses with the sources that found them."""
-    shards_of_all = [store.read_tables(workspace.shard(STAGE, identity)) for identity in identities]
+    shards_of_all = [store.read_tables(workspace.shard(STAGE, person.identity)) for person in people]
     rows = {name: pl.concat([each[name] for each in shards_of_all]) for name in _TABLES}
+    of_roster = pl.DataFrame({"identity": [person.identity for person in people]})
+    parents = {"images": of_roster, "fetches": of_roster, "evidence": rows["images"]}
+    for name, parent in parents.items():
+        path = workspace.table(STAGE, name)
+        key = ["identity"] if parent is of_roster else ["identity", "image_id"]
+        tables.check_refers(rows[name], parent, on=key, where=str(path), failures_to=tables.failures_path(path))
     written = {name: tables.write(table, rows[name], workspace.table(STAGE, name)) for name, table in _TABLES.items()}
     return written, rows["fetches"].select("outcome", "found_by")
 
