@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import polars as pl
+import pytest
 import yaml
 from made_faces import Face, params, project
 
+from mtf import tables
 from mtf.stages import curate
 from mtf.workspace import Workspace
 from projects import ROOT, environment
@@ -74,3 +76,28 @@ def test_rows_that_refer_to_nothing_stop_the_stage_and_are_all_listed(tmp_path: 
     assert done.stderr.count("refers_to_parent: bob") == 10
     kept = workspace.root / "build" / "crop.faces.failures.jsonl"
     assert [case["failure_case"] for case in failures(kept)] == ["bob"] * 20
+
+
+def test_evidence_of_a_picture_that_is_not_there_stops_the_stage(tmp_path: Path) -> None:
+    workspace = project(tmp_path / "project", FACES)
+    path = workspace.table("crawl", "evidence")
+    rows = pl.read_parquet(path)
+    pl.concat([rows, rows[:1].with_columns(image_id=pl.lit("f" * 64))]).write_parquet(path)
+    with pytest.raises(tables.ContractViolated, match=r"evidence.parquet: 1 cases break the contract \(refers_to"):
+        curate.run(workspace, params(curate={"flavour": "non_curated"}))
+
+
+@pytest.mark.parametrize("table", ["curated", "non_curated", "exclusions"])
+def test_a_face_that_was_never_cropped_is_in_no_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    workspace = project(tmp_path / "project", [*FACES, Face("alone", identity="cid")])
+    write = curate._write
+
+    def without_its_crop(workspace, contract, rows, faces):
+        lost = rows[:1] if contract.name == table else rows.clear()
+        write(workspace, contract, rows, faces.join(lost, on=["identity", "face_id"], how="anti"))
+
+    monkeypatch.setattr(curate, "_write", without_its_crop)
+    with pytest.raises(tables.ContractViolated, match=rf"/{table}.parquet: 1 cases break"):
+        curate.run(workspace, params(curate={"flavour": "non_curated"}))

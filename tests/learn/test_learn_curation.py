@@ -91,6 +91,16 @@ def test_each_arm_has_the_faces_that_its_makers_would_keep(project: tuple[Worksp
     assert "finn" in set(found["screened"][IDENTITY]) - set(found["curated"][IDENTITY])
 
 
+def test_what_only_people_could_say_is_in_no_arm(project: tuple[Workspace, Params]) -> None:
+    """A shot that is listed for several people: the non-curated set is made without the panel's word."""
+    workspace, params = project
+    path = workspace.table("curate", "non_curated")
+    shot = pl.read_parquet(workspace.table("split", "splits")).filter(split="test")["face_id"][0]
+    pl.read_parquet(path).filter(pl.col("face_id") != shot).write_parquet(path)
+    for arm in arms.arms(*compare_curation._read(workspace, params), params).values():
+        assert arm.height and shot not in set(arm["face_id"])
+
+
 def test_the_arms_are_divided_by_the_papers_shares(project: tuple[Workspace, Params]) -> None:
     arm = made_arms(project)["non_curated"]
     tested = arm.filter(split="test").height

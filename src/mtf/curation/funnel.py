@@ -49,10 +49,10 @@ class Licensed:
 
 @dataclass(frozen=True)
 class OnePerson:
-    """Where no people look: its shot is not listed for another person, too, or the panel `accepted` it as this one's.
+    """Its shot is not listed for another person, too, or the panel `accepted` it as this one's.
 
     The same shot under two names is wrong under one of them at least, and a machine cannot tell which. `accepted`
-    has the columns identity and face_id.
+    has the columns identity and face_id; where no people are to be involved it is empty.
     """
 
     accepted: pl.DataFrame
@@ -178,38 +178,41 @@ def _held_back(judged: pl.DataFrame, holds: pl.Expr, reason: pl.Expr, detail: pl
 
 @dataclass(frozen=True)
 class EnoughImages:
-    """Its identity has at least `least` faces left."""
+    """Its identity has at least `least` images left; several faces of one image are one."""
 
     least: int
     step: ClassVar[Step] = Step.ENOUGH_IMAGES
 
     def judge(self, faces: pl.DataFrame) -> pl.DataFrame:
-        left = pl.len().over("identity")
+        left = pl.col("image_id").n_unique().over("identity")
         return faces.with_columns(
             reason=pl.when(left < self.least).then(pl.lit(Reason.TOO_FEW_IMAGES.value)),
             decided_by=pl.lit(AUTOMATIC),
-            detail=pl.format(f"{{}} faces left, {self.least} needed", left),
+            detail=pl.format(f"{{}} images left, {self.least} needed", left),
         )
 
+
+NOBODYS = pl.DataFrame(schema=dict.fromkeys(FACE, pl.String))
+"""The faces that the panel accepted where nobody was asked."""
 
 LEGAL: list[FunnelStep] = [NotTakenDown(), Licensed()]
 
 
-def automatic(accepted: pl.DataFrame) -> list[FunnelStep]:
-    """What every crop has to pass of which no person has judged anything; `accepted` is as for `OnePerson`."""
-    return [*LEGAL, OnePerson(accepted)]
+def automatic() -> list[FunnelStep]:
+    """The non-curated set's: automatic crops with the roster's labels, no people involved (MTF's second set)."""
+    return [*LEGAL, OnePerson(NOBODYS)]
 
 
 def steps(params: Params, *, accepted: pl.DataFrame) -> list[FunnelStep]:
     """The funnel of the flavour that `params.curate` chooses; the legal steps hold for each.
 
-    `accepted` are the faces (identity, face_id) that the panel accepted as their person's.
+    `accepted` are the faces (identity, face_id) that the panel accepted as their person's; non-curated is without.
     """
     enough = EnoughImages(params.curate.min_images_per_identity)
     if params.curate.flavour == "non_curated":
-        return [*automatic(accepted), enough]
+        return [*automatic(), enough]
     if params.curate.flavour == "screened":
-        return [*automatic(accepted), *screened.steps(params.curate.screened), enough]
+        return [*LEGAL, OnePerson(accepted), *screened.steps(params.curate.screened), enough]
     reviewers = params.curate.reviewers
     return [
         *LEGAL,

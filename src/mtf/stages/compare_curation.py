@@ -65,11 +65,14 @@ def run(
 
 
 def _read(workspace: Workspace, params: Params) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The curated faces with their split, all crops that may be used, and what screening measured of them."""
-    path = workspace.table("split", "splits")
-    splits = tables.read(tables.splits(params), path)
+    """The curated faces with their split, all crops that may be used, and what screening measured of them.
+
+    Of a shot that is listed for several people only the panel could say whose it is: the sets made without people
+    leave it out, and no arm learns it or is tested on it.
+    """
+    splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
     non_curated = tables.read(tables.non_curated(params), workspace.table("curate", "non_curated"))
-    tables.check_refers(splits, non_curated, on=["identity", "face_id"], where=str(path))
+    splits = splits.join(non_curated, on=["identity", "face_id"], how="semi", maintain_order="left")
     return splits, non_curated, tables.read(tables.SCREENING, workspace.table("screen", "screening"))
 
 

@@ -6,6 +6,7 @@ import csv
 import io
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -16,6 +17,7 @@ from mtf.curation import funnel, material
 from mtf.curation.duplicates import AUTOMATIC, inseparable
 from mtf.curation.shown import funnel_table, left_by_step
 from mtf.curation.weakest import weakest
+from mtf.licenses import attribution
 from mtf.params import Params
 from mtf.review import agreement, consensus, ledger, matching, standing, survivor
 from mtf.tables import Reason, Step
@@ -46,14 +48,20 @@ def run(workspace: Workspace, params: Params) -> None:
     """Write curated, non_curated and exclusions. Raises BadInput and ContractViolated as the tables' readers do."""
     faces, images = _gathered(workspace, params)
     heard = _heard(workspace, params, faces)
-    automatic = funnel.run(faces, funnel.automatic(heard.accepted)).kept
+    automatic = funnel.run(faces, funnel.automatic())
     with_people = material.with_verdicts(
         faces, verdicts=heard.verdicts, label_verdicts=heard.label_verdicts, columns=list(params.attributes)
     )
     result = funnel.run(with_people if _is_curated(params) else faces, funnel.steps(params, accepted=heard.accepted))
-    non_curated = automatic.with_columns(decided_by=pl.lit(AUTOMATIC), duplicate_group=inseparable(automatic))
-    _write_tables(workspace, params, _decided(result.kept, heard, params), non_curated, result.exclusions)
-    metrics = _metrics(images, faces, result, non_curated, heard, params)
+    non_curated = automatic.kept.with_columns(decided_by=pl.lit(AUTOMATIC), duplicate_group=inseparable(automatic.kept))
+    made = (
+        (tables.curated(params), _decided(result.kept, heard, params)),
+        (tables.non_curated(params), non_curated),
+        (tables.EXCLUSIONS, result.exclusions),
+    )
+    for table, rows in made:
+        _write(workspace, table, rows, faces)
+    metrics = _metrics(images, faces, result, automatic, heard, params)
     atomic.write_json(workspace.metrics("curate"), metrics)
     atomic.write_text(workspace.plots("funnel.csv"), _plotted(metrics))
     _report(metrics, heard)
@@ -67,13 +75,13 @@ def _gathered(workspace: Workspace, params: Params) -> tuple[pl.DataFrame, pl.Da
     """The faces with all that the legal steps and the duplicates need, and the images."""
     people = roster.load(workspace.roster, params)
     images = tables.read(tables.IMAGES, workspace.table("crawl", "images"))
-    evidence = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
+    evidence = attribution.evidence(workspace)
     faces_path = workspace.table("crop", "faces")
     faces = tables.read(tables.FACES, faces_path)
     screening = tables.read(tables.SCREENING, workspace.table("screen", "screening"))
     for parent, key in ((people, ["identity"]), (images, material.IMAGE), (screening, material.FACE)):
-        failures_to = tables.failures_path(faces_path)
-        tables.check_refers(faces, parent, on=key, where=str(faces_path), failures_to=failures_to)
+        _check_refers(faces, parent, key, faces_path)
+    _check_refers(evidence, images, material.IMAGE, workspace.table("crawl", "evidence"))
     measured = material.with_labels_and_measures(faces, roster=people, screening=screening)
     legal = material.with_legal(
         measured,
@@ -84,6 +92,11 @@ def _gathered(workspace: Workspace, params: Params) -> tuple[pl.DataFrame, pl.Da
         today=datetime.now(UTC).date(),
     )
     return legal, images
+
+
+def _check_refers(child: pl.DataFrame, parent: pl.DataFrame, key: list[str], path: Path) -> None:
+    """`path` is the child's."""
+    tables.check_refers(child, parent, on=key, where=str(path), failures_to=tables.failures_path(path))
 
 
 def _heard(workspace: Workspace, params: Params, faces: pl.DataFrame) -> Heard:
@@ -115,19 +128,17 @@ def _decided(kept: pl.DataFrame, heard: Heard, params: Params) -> pl.DataFrame:
     return grouped.with_columns(pl.col("decided_by").fill_null(AUTOMATIC))
 
 
-def _write_tables(
-    workspace: Workspace, params: Params, curated: pl.DataFrame, non_curated: pl.DataFrame, exclusions: pl.DataFrame
-) -> None:
-    tables.write(tables.curated(params), curated, workspace.table("curate", "curated"))
-    tables.write(tables.non_curated(params), non_curated, workspace.table("curate", "non_curated"))
-    tables.write(tables.EXCLUSIONS, exclusions, workspace.table("curate", "exclusions"))
+def _write(workspace: Workspace, table: tables.Table, rows: pl.DataFrame, faces: pl.DataFrame) -> None:
+    path = workspace.table("curate", table.name)
+    _check_refers(rows, faces, material.FACE, path)
+    tables.write(table, rows, path)
 
 
 def _metrics(
     images: pl.DataFrame,
     faces: pl.DataFrame,
     result: funnel.Funnelled,
-    non_curated: pl.DataFrame,
+    automatic: funnel.Funnelled,
     heard: Heard,
     params: Params,
 ) -> dict[str, Any]:
@@ -135,16 +146,13 @@ def _metrics(
     return {
         "images": {"count": images.height, "identities": images["identity"].n_unique()},
         "cropped": _sizes(faces),
-        "steps": {
-            passed.step.value: {"faces": passed.faces, "identities": passed.identities, "dropped": passed.dropped}
-            for passed in result.passed
-        },
+        "steps": _steps(result),
         "held_back": {
             reason.value: sum(passed.dropped.get(reason.value, 0) for passed in result.passed)
             for reason in (Reason.UNDECIDED, Reason.CONFLICT)
         },
         "curated": _sizes(result.kept),
-        "non_curated": _sizes(non_curated),
+        "non_curated": _sizes(automatic.kept) | {"steps": _steps(automatic)},
         "ledger": {
             "decisions": decisions.height,
             "reviewers": decisions["reviewer"].n_unique(),
@@ -153,6 +161,13 @@ def _metrics(
             "torn_lines": len(heard.ledger.torn),
         },
         "agreement": agreement.by_step(heard.votes, reviewers=params.curate.reviewers, seed=AGREEMENT_SEED),
+    }
+
+
+def _steps(result: funnel.Funnelled) -> dict[str, dict[str, Any]]:
+    return {
+        passed.step.value: {"faces": passed.faces, "identities": passed.identities, "dropped": passed.dropped}
+        for passed in result.passed
     }
 
 
