@@ -22,7 +22,7 @@ from mtf import tables, takedowns
 from mtf.cli import app
 from mtf.crawl import recorded
 from mtf.crawl.recorded import Response
-from mtf.licenses import audit, checks
+from mtf.licenses import attribution, audit, checks
 from mtf.params import Params
 from mtf.workspace import Workspace
 
@@ -258,6 +258,25 @@ def test_attribution_is_asked_of_all_that_a_release_would_publish(project: Proje
     project.set("release", variants=["non_curated"])
     project.in_data_set(evidence.tail(1))
     assert report("attribution")["findings"] == [finding]
+
+
+def test_an_author_that_somebody_found_is_as_good_as_one_that_is_stated(project: Project) -> None:
+    evidence = project.crawled({"creator": None}, {"creator": None, "page_url": "https://photos.example.org/view/2"})
+    project.in_data_set(evidence)
+    header = ",".join(attribution.COLUMNS)
+    found = "2026-05-01,page,https://photos.example.org/view/2,An Author,,,,reviewer-1,their own site"
+    project.workspace.data.mkdir()
+    attribution.path(project.workspace).write_text(f"{header}\n{found}\n")
+    for scope in ("attribution", "release"):
+        (finding,) = report(scope)["findings"]
+        assert (finding["code"], finding["image_id"]) == ("missing_attribution", evidence["image_id"][0])
+
+
+def test_what_cannot_be_credited_is_found_once(project: Project) -> None:
+    project.in_data_set(project.crawled({"creator": None}))
+    project.set("licenses", without_attribution="drop")
+    assert codes("release") == [("missing_attribution", "error")]
+    assert codes("licenses") == [("missing_attribution", "error")]
 
 
 def test_before_anything_is_built_the_audit_of_a_release_judges_what_is_planned(project: Project) -> None:

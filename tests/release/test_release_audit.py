@@ -6,10 +6,13 @@ from datetime import date
 from pathlib import Path
 
 import jsonschema
+import made_project
 import polars as pl
+import pytest
 
 from mtf import params, takedowns
-from mtf.licenses import audit, report
+from mtf.errors import GateFailed
+from mtf.licenses import attribution, audit, report
 from mtf.workspace import Workspace
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "audit-schema.json").read_text())
@@ -31,6 +34,20 @@ def test_a_release_carries_the_audit_of_its_pictures_with_the_day_of_their_evide
     shown = pl.read_parquet(released.table("split", "splits")).select("identity", "image_id")
     evidence = pl.read_parquet(released.table("crawl", "evidence")).join(shown, on=["identity", "image_id"], how="semi")
     assert found["evidence_as_of"] >= str(evidence["checked_at"].max())[:10]
+
+
+def test_an_author_that_somebody_found_lets_the_release_be_built_and_is_credited(project: Workspace):
+    path = project.table("crawl", "evidence")
+    known = pl.read_parquet(path)
+    page = known["page_url"][0]
+    known.with_columns(creator=pl.when(pl.col("page_url") != page).then("creator")).write_parquet(path)
+    with pytest.raises(GateFailed, match=r"1 missing_attribution.*all of it: `mtf audit release --planned`"):
+        made_project.release(project, made_project.made_params())
+    found = f"2026-05-01,page,{page},Found Author,https://author.example/,,,reviewer-1,their own site"
+    attribution.path(project).write_text(f"{','.join(attribution.COLUMNS)}\n{found}\n")
+    made_project.release(project, made_project.made_params())
+    assert "[Found Author](<https://author.example/>)" in (project.stage("release") / "CREDITS.md").read_text()
+    assert json.loads((project.stage("release") / "audit.json").read_text())["compliant"] is True
 
 
 def test_a_takedown_after_the_release_is_found_in_it(released: Workspace):

@@ -44,8 +44,7 @@ def with_legal(
     crawl's: it alone sees whole pictures.
     """
     pictures = images.select(*IMAGE, "url", "page_url", "claim")
-    recorded = pictures.join(evidence.drop("url", "page_url", "claim"), on=IMAGE, how="left", maintain_order="left")
-    stated = recorded.with_columns(pl.col("stated").fill_null(Stated.UNSTATED.value))
+    stated = _stated(pictures, evidence)
     judged = stated.select(
         *IMAGE,
         "license",
@@ -61,6 +60,15 @@ def with_legal(
         taken_down=_taken_down(pictures, takedowns),
     )
     return faces.join(judged, on=IMAGE, how="left", maintain_order="left")
+
+
+def _stated(pictures: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
+    """`pictures` with what is stated of each; people may have found a page where the search named none."""
+    said = evidence.drop("url", "claim").rename({"page_url": "stated_page_url"})
+    recorded = pictures.join(said, on=IMAGE, how="left", maintain_order="left")
+    return recorded.with_columns(
+        stated=pl.col("stated").fill_null(Stated.UNSTATED.value), page_url=pl.coalesce("stated_page_url", "page_url")
+    )
 
 
 def _taken_down(pictures: pl.DataFrame, takedowns: Takedowns) -> pl.Series:

@@ -18,7 +18,7 @@ import polars as pl
 
 from mtf import takedowns
 from mtf.errors import BadInput
-from mtf.licenses import checks, planned, policy, published
+from mtf.licenses import attribution, checks, planned, policy, published
 from mtf.licenses.checks import EVIDENCE_COLUMNS, KEYS, Code
 from mtf.licenses.stored import first_line, table
 from mtf.params import Params
@@ -136,7 +136,8 @@ def report(
     counted = evidence.group_by(license).agg(pl.len(), pl.col("checked_at").max())
     licenses, *found = pl.collect_all([counted, *findings], engine="streaming")
     rows = licenses.select("license", "len").sort("len", "license", descending=[True, False]).rows()
-    ordered = _in_order(pl.concat(found), members)
+    # What the policy drops for want of a credit, the check of credits finds again.
+    ordered = _in_order(pl.concat(found).unique(maintain_order=True), members)
     newest = licenses["checked_at"].max()
     as_of = newest.date() if isinstance(newest, datetime) else None
     return Report(scope, params, as_of, int(licenses["len"].sum()), ordered, {name: int(n) for name, n in rows})
@@ -267,7 +268,9 @@ def _same_pictures(one: pl.LazyFrame, other: pl.LazyFrame) -> bool:
 
 
 def _evidence(workspace: Workspace) -> pl.LazyFrame:
-    return table(workspace, "crawl", "evidence", EVIDENCE_COLUMNS)
+    """What the sources state, with what people found where these leave it out."""
+    known = table(workspace, "crawl", "evidence", EVIDENCE_COLUMNS)
+    return attribution.supplemented(known, attribution.load(attribution.path(workspace)))
 
 
 def _fetches(workspace: Workspace) -> pl.LazyFrame:

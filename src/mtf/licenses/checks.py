@@ -16,7 +16,6 @@ import polars as pl
 
 from mtf import params
 from mtf.licenses import catalogue, policy
-from mtf.licenses.evidence import DATA_SET_TERMS
 from mtf.tables import Fetched, Reason, Stated
 from mtf.takedowns import Kind, Takedowns, named_by_address
 
@@ -64,7 +63,7 @@ RECOMMENDATIONS: dict[Code, str] = {
     Code.NO_EVIDENCE: "Ask the rights holder which license applies, or leave the picture out.",
     Code.EVIDENCE_TOO_OLD: "Ask the pages again: `mtf crawl --refresh`.",
     Code.SHARE_ALIKE: "Choose a release.license that its terms allow, or leave the picture out.",
-    Code.MISSING_ATTRIBUTION: "Find the author on the picture's page; without a name the license's terms are not kept.",
+    Code.MISSING_ATTRIBUTION: "Find the author and record them in data/attribution.csv, or leave the picture out.",
     Code.NOT_IN_ATTRIBUTION: "Build the release again with `mtf release`; never add pictures to it by hand.",
     Code.UNKNOWN_FACE: "Build the release again with `mtf release`, and its exports; until then publish nothing of it.",
     Code.DEAD_SOURCE: "Look for an archived copy of the page that states the license, and keep it.",
@@ -78,6 +77,7 @@ _OF_REASON = {
     Reason.NOT_PERMITTED: Code.NOT_PERMITTED,
     Reason.CONTRADICTION: Code.CONTRADICTION,
     Reason.EVIDENCE_TOO_OLD: Code.EVIDENCE_TOO_OLD,
+    Reason.NO_ATTRIBUTION: Code.MISSING_ATTRIBUTION,
 }
 
 
@@ -107,6 +107,7 @@ def _refusal(evidence: pl.LazyFrame, licenses: params.Licenses) -> pl.Expr:
             pl.col("checked_at").dt.strftime("%Y-%m-%d"),
             pl.lit(licenses.max_evidence_age_days or 0),
         ),
+        Code.MISSING_ATTRIBUTION: _uncredited(),
     }
     return pl.coalesce(
         *(pl.when(pl.col("code") == str(code)).then(text) for code, text in texts.items()),
@@ -173,26 +174,28 @@ def attributable(evidence: pl.LazyFrame) -> pl.LazyFrame:
     """Pictures whose license asks for attribution, and what is missing for one.
 
     A missing author or page is an error. A missing title is a warning: Creative Commons up to 3.0 asks for the
-    title where the author gave one, and 4.0 no longer does. A data set is credited as a whole, by its own terms:
-    its pictures have neither pages nor titles.
+    title where the author gave one, and 4.0 no longer does.
     """
-    asking = [o.license for o in policy.obligations(policy.distinct(evidence, "license")) if o.attribution]
-    parts = {"creator": "the author", "page_url": "the page", "title": "the title"}
-    is_whole = (pl.col("method") == DATA_SET_TERMS).fill_null(False)
-    lacks = {name: pl.col(name).is_null() & ~(is_whole & (name != "creator")) for name in parts}
-    missing = [pl.when(lacks[name]).then(pl.lit(words)) for name, words in parts.items()]
-    incomplete = evidence.filter(pl.col("license").is_in(asking) & pl.any_horizontal(*lacks.values()))
+    lacks = policy.lacking_credit()
+    incomplete = evidence.filter(policy.asks_for_attribution(evidence) & pl.any_horizontal(*lacks.values()))
     is_serious = lacks["creator"] | lacks["page_url"]
     return _findings(
         incomplete,
         code=pl.lit(str(Code.MISSING_ATTRIBUTION)),
         level=pl.when(is_serious).then(pl.lit("error")).otherwise(pl.lit("warning")),
-        reason=pl.format(
-            "{} asks for attribution; not known: {}",
-            "license",
-            pl.concat_list(missing).list.drop_nulls().list.join(", "),
-        ),
+        reason=_uncredited(),
     )
+
+
+def _uncredited() -> pl.Expr:
+    return pl.format("{} asks for attribution; not known: {}", "license", _missing(policy.lacking_credit()))
+
+
+def _missing(lacks: dict[str, pl.Expr]) -> pl.Expr:
+    """`the author, the title`."""
+    words = {"creator": "the author", "page_url": "the page", "title": "the title"}
+    missing = [pl.when(lacks[name]).then(pl.lit(text)) for name, text in words.items()]
+    return pl.concat_list(missing).list.drop_nulls().list.join(", ")
 
 
 def release_license_kept(evidence: pl.LazyFrame, release_license: str) -> pl.LazyFrame:

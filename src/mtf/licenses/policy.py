@@ -11,12 +11,13 @@ from mtf import params
 from mtf.errors import bad_value
 from mtf.licenses import catalogue
 from mtf.licenses.compatibility import Obligation, conflict, obligations, permitted_release_licenses
-from mtf.licenses.evidence import claimed_rights, of_data_set
+from mtf.licenses.evidence import DATA_SET_TERMS, claimed_rights, of_data_set
 from mtf.licenses.terms import EVERY_RIGHT
 from mtf.tables import Reason, Stated
 
 __all__ = [
     "Obligation",
+    "asks_for_attribution",
     "binding_opt_out",
     "check",
     "check_all",
@@ -24,6 +25,7 @@ __all__ = [
     "distinct",
     "is_permitted",
     "judge",
+    "lacking_credit",
     "obligations",
     "permitted_release_licenses",
     "reason_expression",
@@ -61,9 +63,10 @@ def _check_identifier(key: str, entry: str) -> None:
 def judge(evidence: pl.DataFrame, licenses: params.Licenses, *, today: date) -> pl.Series:
     """Why each picture may not be used, in the rows' order: values of `tables.Reason`; null is permitted.
 
-    Needs the columns stated, license, claim, opt_out and checked_at of `tables.EVIDENCE`. Where several reasons
-    hold, the first of these is given: opted out, contradiction, license not permitted, evidence too old; and for
-    a picture whose source states nothing, claim only or no evidence. Raises BadInput for a bad policy.
+    Needs the columns stated, license, claim, opt_out, checked_at, creator, page_url and method of `tables.EVIDENCE`.
+    Where several reasons hold, the first of these is given: opted out, contradiction, license not permitted, evidence
+    too old, no attribution; and for a picture whose source states nothing, claim only or no evidence. Raises BadInput
+    for a bad policy.
     """
     reason = reason_expression(evidence.lazy(), licenses, today=today)
     return evidence.select(reason.alias("reason")).to_series()
@@ -86,6 +89,8 @@ def reason_expression(evidence: pl.LazyFrame, licenses: params.Licenses, *, toda
         .then(pl.lit(str(Reason.NOT_PERMITTED)))
         .when(_is_too_old(licenses, today))
         .then(pl.lit(str(Reason.EVIDENCE_TOO_OLD)))
+        .when(_is_to_be_dropped(evidence, licenses))
+        .then(pl.lit(str(Reason.NO_ATTRIBUTION)))
         .otherwise(pl.lit(None, pl.String))
     )
 
@@ -96,6 +101,28 @@ def binding_opt_out(licenses: params.Licenses) -> pl.Expr:
         return pl.lit(False)
     names = "|".join(map(re.escape, licenses.binding_opt_outs))
     return pl.col("opt_out").str.contains(rf"(?i)(?:^|; )(?:{names}):").fill_null(False)
+
+
+def _is_to_be_dropped(evidence: pl.LazyFrame, licenses: params.Licenses) -> pl.Expr:
+    if licenses.without_attribution != "drop":
+        return pl.lit(False)
+    lacks = lacking_credit()
+    return asks_for_attribution(evidence) & (lacks["creator"] | lacks["page_url"])
+
+
+def asks_for_attribution(evidence: pl.LazyFrame) -> pl.Expr:
+    """Whether the license asks that the author be named."""
+    return _is_in("license", [o.license for o in obligations(distinct(evidence, "license")) if o.attribution])
+
+
+def lacking_credit() -> dict[str, pl.Expr]:
+    """Column → whether that part of a credit is missing, most serious first: creator, page_url, title.
+
+    A data set is credited as a whole, by its own terms: its pictures have neither pages nor titles.
+    """
+    is_whole = (pl.col("method") == DATA_SET_TERMS).fill_null(False)
+    parts = ("creator", "page_url", "title")
+    return {name: pl.col(name).is_null() & ~(is_whole & (name != "creator")) for name in parts}
 
 
 def is_permitted(identifier: str, licenses: params.Licenses) -> bool:

@@ -12,13 +12,15 @@ from mtf.params.section import Count, Section, Share
 class Licenses(Section):
     """Which pictures may be used. A claim is what a search engine says; evidence is what the source itself states.
 
-    The default is the paper's: modify, share, use commercially (MTF, section 3.1).
+    The default is the paper's: modify, share, use commercially (MTF, section 3.1). A picture that has to be credited
+    and cannot be, since its author or page is not known, stops the release (`refuse`) or is left out (`drop`).
     """
 
     permitted: Annotated[list[str], Field(min_length=1)]
     accept_claim: bool = False
     accept_unstated: bool = False
     on_contradiction: Literal["refuse", "accept_evidence"] = "refuse"
+    without_attribution: Literal["refuse", "drop"] = "refuse"
     binding_opt_outs: list[Literal["robots.txt", "x-robots-tag", "meta-robots", "tdmrep", "iptc-data-mining"]]
     max_evidence_age_days: Annotated[int, Field(ge=1)] | None = None
 

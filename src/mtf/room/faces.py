@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 
 from mtf import roster, tables, takedowns
-from mtf.licenses import policy
+from mtf.licenses import attribution, policy
 from mtf.params import Params
 from mtf.review import survivor
 from mtf.workspace import Workspace
@@ -67,7 +67,7 @@ def _with_sources(faces: pl.DataFrame, workspace: Workspace, params: Params, tod
     path = workspace.table("crawl", "evidence")
     if not path.is_file():
         return faces.with_columns(license=pl.lit(None, pl.String), creator=pl.lit(None, pl.String))
-    evidence = tables.read(tables.EVIDENCE, path).drop("url", "page_url", "claim")
+    evidence = attribution.evidence(workspace).drop("url", "claim")
     # As in curation: a picture without a record is one whose source states nothing.
     recorded = images.select(*IMAGE, "claim").join(evidence, on=IMAGE, how="left", maintain_order="left")
     recorded = recorded.with_columns(pl.col("stated").fill_null(tables.Stated.UNSTATED.value))

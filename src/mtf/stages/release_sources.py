@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from mtf import roster, tables
+from mtf.licenses import attribution
 from mtf.params import Params
 from mtf.release import facts, layout, metadata, work
 from mtf.workspace import Workspace
@@ -43,7 +44,7 @@ def read(workspace: Workspace, params: Params) -> Sources:
         non_curated=non_curated if layout.NON_CURATED in variants else non_curated.clear(),
         faces=tables.read(tables.FACES, workspace.table("crop", "faces")),
         images=tables.read(tables.IMAGES, workspace.table("crawl", "images")),
-        evidence=tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence")),
+        evidence=attribution.evidence(workspace),
         roster=roster.load(workspace.roster, params),
     )
 

@@ -69,6 +69,7 @@ class Reason(StrEnum):
     NOT_PERMITTED = "license_not_permitted"
     CONTRADICTION = "license_contradiction"
     EVIDENCE_TOO_OLD = "evidence_too_old"
+    NO_ATTRIBUTION = "no_attribution"
     SEVERAL_PEOPLE = "several_people"
     NOT_A_FACE = "not_a_face"
     PARTIAL_FACE = "partial_face"

@@ -1,0 +1,193 @@
+"""`data/attribution.csv`: authors, titles and pages that people found where a picture's source does not state them.
+
+A license that asks for attribution is kept only where the author is named. What is found elsewhere, on the author's own
+site or by asking them, is recorded here, with who found it, when, and where. It fills what the source leaves out and
+never replaces what the source states.
+
+Columns: added_at (YYYY-MM-DD, or with a time in ISO 8601), kind, value, creator, creator_url, title, page_url,
+found_by, source. `kind` says what `value` is: an image_id (sha256 of the file), the address of a picture, or that of a
+page, with all pictures found on it. At least one of creator, title and page_url is given; `source` is where it was
+found, as an address or in words.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import polars as pl
+
+from mtf import tables
+from mtf.errors import BadInput, bad_value, listed
+from mtf.licenses.statement import MAX_TEXT_CHARS, address_of, cleaned
+from mtf.takedowns import address_key, address_keys
+from mtf.workspace import Workspace
+
+COLUMNS = (
+    "added_at", "kind", "value", "creator", "creator_url", "title", "page_url", "found_by", "source",
+)  # fmt: skip
+FILLED = ("creator", "creator_url", "title", "page_url")
+_KEYS = ["identity", "image_id"]
+_GIVEN = ("creator", "title", "page_url")
+
+
+class Kind(StrEnum):
+    """What a row names, the most exact first."""
+
+    IMAGE_ID = "image_id"
+    PICTURE = "picture"
+    PAGE = "page"
+
+
+_VALUES = {
+    Kind.IMAGE_ID: (tables.SHA256, "64 hexadecimal digits"),
+    Kind.PICTURE: (r"^(?:https?://|file:)\S+$", "an http(s) address, or file:PATH as in the table of fetches"),
+    Kind.PAGE: (r"^https?://\S+$", "an http(s) address"),
+}
+_COLUMN_OF = {Kind.IMAGE_ID: "image_id", Kind.PICTURE: "url", Kind.PAGE: "page_url"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """One row. Of `FILLED`, None is what was not found."""
+
+    added_at: str
+    kind: Kind
+    value: str
+    creator: str | None
+    creator_url: str | None
+    title: str | None
+    page_url: str | None
+    found_by: str
+    source: str
+
+    @property
+    def key(self) -> str:
+        return self.value if self.kind == Kind.IMAGE_ID else address_key(self.value)
+
+
+def path(workspace: Workspace) -> Path:
+    """Where the table lies; it may be absent."""
+    return workspace.data / "attribution.csv"
+
+
+def evidence(workspace: Workspace) -> pl.DataFrame:
+    """`tables.EVIDENCE` of the crawl, with what people found. Raises as `tables.read` and `load` do."""
+    known = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
+    return supplemented(known.lazy(), load(path(workspace))).collect()
+
+
+def supplemented(evidence: pl.LazyFrame, found: Iterable[Found]) -> pl.LazyFrame:
+    """`evidence` with creator, title and page filled where the source states none, in its order.
+
+    Needs identity, image_id, url, page_url, creator and title of tables.EVIDENCE; creator_url is filled where it is
+    there, together with the creator that it leads to. A row that names the file goes before one that names an address.
+    """
+    rows = list(found)
+    if not rows:
+        return evidence
+    filled = [name for name in FILLED if name in evidence.collect_schema()]
+    lacking = evidence.filter(pl.any_horizontal(pl.col(name).is_null() for name in _GIVEN))
+    named = pl.concat([_named(lacking, [row for row in rows if row.kind == kind], kind) for kind in Kind])
+    fills = named.group_by(_KEYS, maintain_order=True).agg(
+        pl.col(f"found_{name}").drop_nulls().first() for name in FILLED
+    )
+    # An author's address goes with the author's name.
+    address = pl.when(pl.col("creator").is_null()).then("found_creator_url").otherwise("creator_url")
+    columns = {name: pl.coalesce(name, f"found_{name}") for name in filled} | (
+        {"creator_url": address} if "creator_url" in filled else {}
+    )
+    joined = evidence.join(fills, on=_KEYS, how="left", maintain_order="left")
+    return joined.with_columns(**columns).drop(f"found_{name}" for name in FILLED)
+
+
+def _named(lacking: pl.LazyFrame, rows: list[Found], kind: Kind) -> pl.LazyFrame:
+    """The pictures that rows of one kind name, with what these say."""
+    column = _COLUMN_OF[kind]
+    key = pl.col(column) if kind == Kind.IMAGE_ID else address_keys(column)
+    said = [{"key": row.key, **{f"found_{name}": getattr(row, name) for name in FILLED}} for row in rows]
+    schema = dict.fromkeys(("key", *(f"found_{name}" for name in FILLED)), pl.String)
+    keyed = lacking.select(*_KEYS, key.alias("key"))
+    return keyed.join(pl.LazyFrame(said, schema=schema), on="key", maintain_order="left").drop("key")
+
+
+def load(path: Path) -> tuple[Found, ...]:
+    """The rows of the table at `path`; none where the file does not exist.
+
+    Raises BadInput: file, row, column, the bad value and what is permitted.
+    """
+    if not path.is_file():
+        return ()
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = tuple(_rows(csv.reader(lines, strict=True), path.name))
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path.name}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    except csv.Error as error:
+        raise BadInput(f"{path.name}: not readable as CSV: {error}") from None
+    return rows
+
+
+def _rows(lines: Iterable[list[str]], name: str) -> Iterable[Found]:
+    numbered = enumerate(lines, start=1)
+    header = next(numbered, (1, []))[1]
+    if tuple(header) != COLUMNS:
+        raise BadInput(
+            f"{name} row 1: the columns are {listed(header)}; permitted: {listed(COLUMNS, 9)}, in this order"
+        )
+    first: dict[tuple[Kind, str], int] = {}
+    for number, values in numbered:
+        if not any(values):
+            continue
+        row = _row(values, where=f"{name} row {number}")
+        known = first.setdefault((row.kind, row.key), number)
+        if known != number:
+            raise BadInput(f"{name} row {number}: row {known} names the same {row.kind}; one of them has to go")
+        yield row
+
+
+def _row(values: list[str], *, where: str) -> Found:
+    if len(values) != len(COLUMNS):
+        raise BadInput(f"{where}: {len(values)} values where the header has {len(COLUMNS)} columns")
+    given = {column: value.strip() for column, value in zip(COLUMNS, values, strict=True)}
+    if given["kind"] not in tuple(Kind):
+        raise bad_value(f"{where} column kind", given["kind"], listed(Kind))
+    kind = Kind(given["kind"])
+    pattern, permitted = _VALUES[kind]
+    _check(where, "value", given, lambda text: re.fullmatch(pattern, text) is not None, f"for kind {kind}: {permitted}")
+    _check(where, "added_at", given, _is_time, "a date or time in ISO 8601")
+    for column in ("found_by", "source"):
+        _check(where, column, given, bool, f"who found it and where: {column} is never empty")
+    for column in ("creator_url", "page_url"):
+        _check(
+            where, column, given, lambda text: not text or address_of(text) is not None, "an http(s) address or nothing"
+        )
+    for column in ("creator", "title"):
+        _check(where, column, given, _is_one_line, f"one line of at most {MAX_TEXT_CHARS} characters")
+    if not any(given[column] for column in _GIVEN):
+        raise BadInput(f"{where}: nothing is said; give at least one of {listed(_GIVEN)}")
+    said = {column: given[column] or None for column in FILLED}
+    return Found(given["added_at"], kind, given["value"], **said, found_by=given["found_by"], source=given["source"])
+
+
+def _check(where: str, column: str, given: dict[str, str], holds: Callable[[str], bool], permitted: str) -> None:
+    if not holds(given[column]):
+        raise bad_value(f"{where} column {column}", given[column], permitted)
+
+
+def _is_one_line(text: str) -> bool:
+    """Without control characters too: it goes into credits as it stands."""
+    return not text or cleaned(text) == " ".join(text.split()) == text
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
