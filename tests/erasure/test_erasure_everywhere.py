@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 from collections.abc import Iterator
@@ -183,6 +184,48 @@ def test_peoples_own_files_are_cleared_wherever_the_picture_is(project: Small) -
     erased = {holder["path"]: holder["others"] for holder in receipt["objects"] if holder["path"].startswith("data/")}
     assert erased == {"data/mine/holiday.jpg": 0, "data/mine/album.tar": 1, "data/web/x.example.tar": 1}
     assert erase(project.workspace, signed_by="The officer") == []
+
+
+def test_files_that_dvc_linked_into_its_cache_keep_everybody_elses_pictures(project: Small) -> None:
+    """With cache.type symlink the object that is buried is the file that people see in `data/`."""
+    with (project.root / ".dvc/config").open("a") as file:
+        file.write("[cache]\n    type = symlink\n")
+    mine = project.workspace.data / "mine"
+    mine.mkdir()
+    album, packed, holiday = mine / "album.tar", mine / "packed.tar", mine / "holiday.jpg"
+    pictures = tar_of({"beach.jpg": picture("ann-1"), "hill.jpg": picture("bob-0")})
+    album.write_bytes(pictures)
+    packed.write_bytes(gzip.compress(pictures))
+    holiday.write_bytes(picture("ann-1"))
+    project.run(PEOPLE)
+    project.commit("v1")
+    project.take_down("image_id", image_id("ann-1"))
+    project.run(WITHOUT)
+    project.commit("v2")
+    assert album.is_symlink() and packed.is_symlink() and holiday.is_symlink()
+    there = packed.read_bytes()
+
+    (receipt,) = erase(project.workspace, signed_by="The officer")
+
+    assert members_of(album) == ["hill.jpg"] and not album.is_symlink()
+    assert not holiday.exists() and not holiday.is_symlink()
+    assert project.holding(picture("ann-1")[:40]) == []
+    assert packed.read_bytes() == there, "nobody could look into it: it is owed, and not lost"
+    assert any(each.startswith("data/mine/packed.tar: not readable") for each in receipt["unreadable"])
+
+
+def test_a_link_to_elsewhere_goes_and_what_it_leads_to_is_left_to_people(project: Small, tmp_path: Path) -> None:
+    album = tmp_path / "album.jpg"
+    album.write_bytes(picture("ann-1"))
+    link = project.workspace.data / "hers.jpg"
+    project.run(PEOPLE)
+    project.commit("v1")
+    project.take_down("image_id", image_id("ann-1"))
+    project.run(WITHOUT)
+    link.symlink_to(album)
+    (receipt,) = erase(project.workspace, signed_by="The officer")
+    assert album.exists() and not link.is_symlink()
+    assert [line for line in receipt["by_hand"] if line.startswith(f"data/hers.jpg was a link to {album}")]
 
 
 def test_a_tar_that_cannot_be_read_is_owed_and_stops_nothing_else(project: Small) -> None:

@@ -71,6 +71,8 @@ def erase(workspace: Workspace, *, signed_by: str, report: Callable[[str], objec
             receipt.save(path, one)
         for original in planned.originals:
             originals.clear(original)
+        for holder in (holder for _, one in due for holder in one["objects"]):
+            originals.detach(workspace.root / holder["path"], holder["oid"])
         for path, one in due:
             _carry_out(workspace, path, one, planned.stock, report)
     return [one for _, one in due]
@@ -115,10 +117,22 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
         "models": [*holders.trained_models(wanted, history), *(fitted if has_fitted else [])],
         "unreadable": sorted({*found.unreadable, *broken, *_unread(wanted, found)}) if requests.records else [],
         "lost": sorted(history.lost),
-        "by_hand": [*surroundings.owed_by_hand(workspace, stock.places, stock.unlisted)],
+        "by_hand": [
+            *surroundings.owed_by_hand(workspace, stock.places, stock.unlisted),
+            *_outside(own, repo, workspace),
+        ],
     }
     made = [h.path for h in found.holders if WORKSPACE in h.revisions and _is_made(h.path)]
     return Plan(planned, sorted(set(made)), unseen, stock, own)
+
+
+def _outside(own: list[Original], repo: Repo, workspace: Workspace) -> Iterator[str]:
+    """Links to pictures that lie neither in the project nor in DVC's cache, wherever that is."""
+    cache = Path(repo.cache.local.path).resolve()
+    for original in own:
+        target = original.target
+        if target is not None and not any(target.is_relative_to(each) for each in (workspace.root.resolve(), cache)):
+            yield f"{workspace.relative(original.path)} was a link to {target}: the picture there is yours to remove."
 
 
 def _unread(wanted: Subjects, found: Found) -> Iterator[str]:

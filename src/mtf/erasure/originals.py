@@ -2,11 +2,14 @@
 
 A stage makes its files again without what was taken down; these nobody makes again, so they are cleared here: a
 loose file is removed, a tar is written anew without the member. DVC tracks the result, which has to be committed.
+Such a file may be a link into DVC's cache (`cache.type`): it is replaced, never written through, and what stays gets a
+copy of its own before the object behind it is buried.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +32,11 @@ class Original:
 
     path: Path
     members: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> Path | None:
+        """What it is a link to."""
+        return self.path.resolve() if self.path.is_symlink() else None
 
 
 def find(subjects: Subjects, workspace: Workspace, params: Params) -> tuple[list[Original], list[str]]:
@@ -53,13 +61,20 @@ def clear(original: Original) -> None:
     _answer_gone(original)
 
 
+def detach(path: Path, oid: str) -> None:
+    """Put a copy in the place of a link to an object of the cache, so that the file outlives it."""
+    if path.is_symlink() and path.is_file() and path.resolve().parts[-2:] == (oid[:2], oid[2:]):
+        with replacing(path) as beside:
+            shutil.copyfile(path, beside)
+
+
 def _files(workspace: Workspace, params: Params) -> Iterator[Path]:
-    """Every plain file of `data/` and of the folders and tars that params.yaml names as sources."""
+    """Every file of `data/` and of the folders and tars that params.yaml names as sources."""
     sources = [workspace.root / each.path for each in params.crawl.sources if isinstance(each, FolderSource)]
     seen = set()
     for place in (workspace.data, *sources):
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
-            if path not in seen and path.is_file() and not path.is_symlink():
+            if path not in seen and path.is_file():
                 yield path
             seen.add(path)
 
