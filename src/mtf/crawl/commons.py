@@ -36,8 +36,12 @@ FILES_AN_ANSWER = 50
 MAX_LAG_S = 5
 """We are in no hurry: where the databases lag by more, the API is to refuse us."""
 
-_FIELDS = ("LicenseShortName", "LicenseUrl", "UsageTerms", "Artist", "Restrictions", "ObjectName")
 _LICENSE_FIELDS = ("LicenseShortName", "LicenseUrl", "UsageTerms")
+_CREDIT_FIELDS = ("Artist", "Attribution", "Credit", "AttributionRequired")
+_FIELDS = (*_LICENSE_FIELDS, *_CREDIT_FIELDS, "Restrictions", "ObjectName")
+_OWN_WORK = "own work"
+UNNAMED = "author not named (credit not required)"
+"""The creator of a file whose description names none, and says that none has to be named."""
 _PASSING = frozenset({"maxlag", "ratelimited", "readonly", "internal_api_error_DBQueryTimeoutError"})
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff", "image/bmp"})
 _FILE_NAMESPACE = "6"
@@ -158,13 +162,13 @@ def _describe(page: dict[str, Any]) -> Described | None:
     if url is None:
         raise unreadable("url", info.get("url"))
     name = (text(page.get("title")) or "").partition(":")[2].rpartition(".")[0]
-    statement = _statement(info.get("extmetadata"), name)
+    statement = _statement(info.get("extmetadata"), name, uploader=text(info.get("user")))
     return Described(url=url, page_url=page_url, title=statement.title, statement=statement)
 
 
-def _statement(metadata: object, name: str) -> evidence.Statement:
+def _statement(metadata: object, name: str, *, uploader: str | None) -> evidence.Statement:
     values = {field: _value(metadata, field) for field in _FIELDS}
-    creator, creator_url = _linked_text(values["Artist"])
+    creator, creator_url = _creator(values, uploader)
     stated = evidence.of_record(
         METHOD,
         [_linked_text(values[field])[0] for field in _LICENSE_FIELDS],
@@ -172,9 +176,34 @@ def _statement(metadata: object, name: str) -> evidence.Statement:
         creator_url=creator_url,
         title=_linked_text(values["ObjectName"])[0] or name,
     )
-    if stated.statement is None or values["Restrictions"] is None:
+    if stated.statement is None:
         return stated
-    return replace(stated, statement=f"{stated.statement} | {METHOD}: restrictions: {cleaned(values['Restrictions'])}")
+    said = [stated.statement]
+    if values["Restrictions"] is not None:
+        said.append(f"{METHOD}: restrictions: {cleaned(values['Restrictions'])}")
+    if _is_waived(values):
+        said.append(f"{METHOD}: attribution is not required")
+    return replace(stated, statement=" | ".join(said))
+
+
+def _creator(values: Mapping[str, str | None], uploader: str | None) -> tuple[str | None, str | None]:
+    """Whom to credit, and their address: the artist, else whom the description asks to name, else where the file is
+    from, which is its uploader where it is their own work.
+    """
+    for field in ("Artist", "Attribution"):
+        words, address = _linked_text(values[field])
+        if words:
+            return words, address
+    source, address = _linked_text(values["Credit"])
+    if source and _OWN_WORK in source.lower():
+        return uploader, None
+    if source:
+        return source, address
+    return (UNNAMED if _is_waived(values) else None), None
+
+
+def _is_waived(values: Mapping[str, str | None]) -> bool:
+    return (values["AttributionRequired"] or "").strip().lower() == "false"
 
 
 def _value(metadata: object, field: str) -> str | None:
