@@ -10,6 +10,7 @@ import pytest
 
 from mtf import tables
 from mtf.errors import BadInput
+from mtf.faces.quality import Quality
 from mtf.params import Compute
 from mtf.stages import crop, screen
 
@@ -132,6 +133,29 @@ def test_weights_that_are_no_model_stop_the_run_in_one_line(workspace, screened,
     )
     with pytest.raises(BadInput, match=r"^sface\.onnx: not a model that OpenCV can read"):
         screened({"ann": [as_jpeg(drawn_face)]}, settings)
+
+
+def test_a_hash_of_64_bits_is_kept_wherever_it_stands(screened, make_face, as_jpeg, monkeypatch):
+    """One above 2⁶³ after more than a hundred below: the columns' types are stated, not guessed from the first rows."""
+    hashes = [*[1] * 101, 2**63 + 1]
+    coming = iter(hashes)
+
+    def measured(pixels, box):
+        return Quality(100, 50.0, 120.0, 0.0, eyes=2, not_photograph=0.0, hash=next(coming))
+
+    def many_faces(path):
+        """Each face of the crop shard as if it were fifty-one."""
+        rows = rows_of(path)
+        if "crop_x" not in rows.columns:
+            return rows
+        names = [pl.format("{}{}", pl.lit(f"{number:08x}"), pl.col("face_id").str.tail(24)) for number in range(51)]
+        return pl.concat([rows.with_columns(face_id=name) for name in names])
+
+    rows_of = screen.shards.rows_of
+    monkeypatch.setattr(screen.quality, "measure", measured)
+    monkeypatch.setattr(screen.shards, "rows_of", many_faces)
+    monkeypatch.setattr(screen.tables, "check_refers", lambda *_, **__: None)
+    assert screened({"ann": [as_jpeg(make_face(seed=seed)) for seed in (1, 2)]})["hash"].to_list() == hashes
 
 
 def test_a_data_set_without_a_face_stops_the_run(screened, as_jpeg):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -24,6 +25,16 @@ from mtf.workspace import Workspace
 
 CODE = ("mtf.faces", "mtf.shards", "mtf.stages.screen")
 COLUMNS = str(tables.SCREENING.dtypes)
+# The hints that need the other faces come later.
+_MEASURED: dict[str, Any] = {
+    **{
+        name: dtype
+        for name, dtype in tables.SCREENING.dtypes.items()
+        if name not in ("identity_distance", "exact_group", "near_group", "across_group")
+    },
+    "crop_sha256": pl.String,
+    "embedding": pl.Binary,
+}
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,9 @@ def run(workspace: Workspace, params: Params) -> None:
         compute=params.compute,
         title="screen",
     )
-    screening = _across(shardwise.gather(workspace.shards("screen"), identities), params.screen)
+    with tempfile.TemporaryFile(dir=workspace.stage("screen")) as file:
+        rows = _gathered([workspace.shard("screen", name) for name in identities], file)
+        screening = _across(rows, _mapped(file, rows.height), params.screen)
     path = workspace.table("screen", "screening")
     keys = ["identity", "face_id"]
     tables.check_refers(screening, faces, on=keys, where=str(path), failures_to=tables.failures_path(path))
@@ -76,7 +89,7 @@ def make(job: ScreenJob) -> None:
             for face in faces.iter_rows(named=True)
         ]
     with shards.writing(job.target, job.digest) as writer:
-        writer.finish(_with_groups(pl.DataFrame(rows), job.screen))
+        writer.finish(_with_groups(pl.DataFrame(rows, schema=_MEASURED, orient="row"), job.screen))
 
 
 def _measured(jpeg: bytes, face: dict[str, Any], embedding: embed.Embedding) -> dict[str, Any]:
@@ -96,7 +109,6 @@ def _with_groups(rows: pl.DataFrame, screen: Screen) -> pl.DataFrame:
     """The hints that need all faces of one identity."""
     embeddings = _vectors(rows["embedding"])
     face_ids = rows["face_id"].to_list()
-    rows = rows.with_columns(pl.col("hash").cast(pl.UInt64))
     near = duplicates.near_groups(rows["hash"].to_numpy(), embeddings, screen)
     return rows.with_columns(
         _series("identity_distance", identity.identity_distances(embeddings), pl.Float32),
@@ -105,13 +117,31 @@ def _with_groups(rows: pl.DataFrame, screen: Screen) -> pl.DataFrame:
     )
 
 
-def _across(rows: pl.DataFrame, screen: Screen) -> pl.DataFrame:
+def _gathered(paths: list[Path], embeddings: IO[bytes]) -> pl.DataFrame:
+    """The rows of all shards, in their order, but for the embeddings: these go to a file, so that memory need not
+    hold them all.
+    """
+    parts = []
+    for path in paths:
+        rows = shards.rows_of(path)
+        embeddings.writelines(rows["embedding"])
+        parts.append(rows.drop("embedding"))
+    embeddings.flush()
+    return pl.concat(parts)
+
+
+def _mapped(embeddings: IO[bytes], count: int) -> np.ndarray:
+    """The `count` embeddings of a file, (count, d) float16, read as they are asked for."""
+    return np.memmap(embeddings, np.float16, mode="r").reshape(count, -1)
+
+
+def _across(rows: pl.DataFrame, embeddings: np.ndarray, screen: Screen) -> pl.DataFrame:
     """The hints that need the faces of all identities."""
     labels = duplicates.across_groups(
         rows["identity"].to_numpy(),
         rows["crop_sha256"].to_list(),
         rows["hash"].to_numpy(),
-        _vectors(rows["embedding"]),
+        embeddings,
         screen,
     )
     named = duplicates.named(labels, rows["face_id"].to_list())
