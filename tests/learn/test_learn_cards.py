@@ -17,7 +17,7 @@ from torchvision.models import get_model
 from mtf.datasets import buckets
 from mtf.learn import model_card, saved, weights
 from mtf.params import Params, Recipe
-from mtf.stages import evaluate, multitask, train
+from mtf.stages import evaluate, multitask, multitask_results, train
 from mtf.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +94,7 @@ def test_the_card_of_the_evaluation_holds_its_figures_and_the_worst_groups(
 def test_the_card_of_a_multi_task_network_is_measured_at_once(tmp_path: Path, sample_params: Params) -> None:
     workspace, params = small_project(tmp_path, sample_params)
     multitask.run(workspace, params, weighting="equal")
+    multitask_results.run(workspace, params, weighting="equal")
     card = (workspace.stage("multitask") / "equal" / "card.md").read_text()
     measured = json.loads(workspace.metrics("multitask/equal").read_text())["accuracy"]
     assert card.startswith("# small_cnn for several tasks, weighed by equal: race, gender, age\n")
@@ -166,7 +167,8 @@ def test_every_default_network_is_an_artifact_that_a_stage_makes(repository: Rep
     for artifact in artifacts.values():
         assert artifact.type == "model"
         assert "$" not in artifact.path + str(artifact.desc) + str(artifact.meta)
-        assert repository.root_dir / Path(artifact.path).parent in made
+        path = repository.root_dir / Path(artifact.path)
+        assert made & {path, path.parent}
         assert any((repository.root_dir / Path(artifact.meta["card"])).is_relative_to(out) for out in made)
 
 

@@ -16,7 +16,7 @@ from mtf import tables
 from mtf.errors import BadInput
 from mtf.learn import data
 from mtf.params import Params
-from mtf.stages import evaluate, multitask, split, train
+from mtf.stages import evaluate, multitask, multitask_results, split, train
 
 SHORT = {"optimizer": "adamw", "learning_rate": 0.01, "max_epochs": 15, "patience": 15, "batch": 16}
 COMBINED = {"race_gender": {"combines": ["race", "gender"]}}
@@ -106,6 +106,7 @@ def test_a_shared_network_has_a_head_for_a_combination(tmp_path: Path, sample_pa
     asked = {"tasks": ["age", "race_gender"], "weightings": ["equal"], "recipe": "short"}
     workspace, params = write_project(tmp_path, params, multitask=asked, recipes={"short": SHORT | {"max_epochs": 2}})
     multitask.run(workspace, params, weighting="equal")
+    multitask_results.run(workspace, params, weighting="equal")
     measured = json.loads(workspace.metrics("multitask/equal").read_text())
     assert list(measured["accuracy"]) == ["age", "race_gender", "all"]
     matrices = json.loads((workspace.plots("multitask") / "equal/confusion/race_gender.json").read_text())

@@ -22,7 +22,7 @@ from mtf.learn import classifier, data, devices, models, pixels, weighting
 from mtf.learn import multitask as multitask_network
 from mtf.learn import train as loop
 from mtf.params import Params, Recipe
-from mtf.stages import multitask, train
+from mtf.stages import multitask, multitask_results, train
 from mtf.workspace import Workspace
 
 SHORT = {"learning_rate": 0.01, "max_epochs": 2, "batch": 16, "optimizer": "adamw"}
@@ -129,6 +129,7 @@ def test_all_devices_are_told_the_same_mean_losses_and_weigh_the_tasks_alike(tmp
 def test_the_multi_task_stage_trains_on_two_devices(tmp_path: Path, sample_params: Params) -> None:
     workspace, params = on_two_devices(tmp_path, sample_params)
     multitask.run(workspace, params, weighting="dwa")
+    multitask_results.run(workspace, params, weighting="dwa")
     folder = workspace.plots("multitask") / "dwa" / "curves"
     assert curve(folder, "weight_gender") == [1.0, 1.0]
     measured = json.loads(workspace.metrics("multitask/dwa").read_text())

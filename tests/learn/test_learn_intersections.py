@@ -17,7 +17,7 @@ from mtf.cli import app
 from mtf.errors import BadInput
 from mtf.learn import intersections, matrices, multitask_tables
 from mtf.params import Params, Task
-from mtf.stages import evaluate, multitask, train
+from mtf.stages import evaluate, multitask, multitask_results, train
 
 LABELS = {"x": ["a", "b"], "y": ["c", "d"]}
 
@@ -151,6 +151,7 @@ def test_the_command_shows_the_tables_of_what_was_trained(
     train.run(workspace, params, model="small_cnn", task="race")
     evaluate.run(workspace, params)
     multitask.run(workspace, params, weighting="equal")
+    multitask_results.run(workspace, params, weighting="equal")
     shown = CliRunner().invoke(app, ["multitask", "--paper-tables", "--json"])
     assert shown.exit_code == 0
     found = json.loads(shown.stdout)

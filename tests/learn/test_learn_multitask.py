@@ -17,8 +17,9 @@ from torchvision.models import get_model
 from mtf import tables
 from mtf.errors import BadInput
 from mtf.learn import facenet, multitask
-from mtf.params import Params
+from mtf.params import Fairness, Params
 from mtf.stages import multitask as stage
+from mtf.stages import multitask_results
 from mtf.workspace import Workspace
 
 BALANCED = ["equal", "dynamic_hard", "uncertainty", "dwa", "gradnorm"]
@@ -155,6 +156,10 @@ def test_layers_frozen_without_weights_to_keep_are_told(
 
 
 def trained(root: Path, sample_params: Params, weighting: str, **changes: object) -> Workspace:
+    return trained_project(root, sample_params, weighting, **changes)[0]
+
+
+def trained_project(root: Path, sample_params: Params, weighting: str, **changes: object) -> tuple[Workspace, Params]:
     workspace, params = write_project(
         root,
         sample_params,
@@ -162,7 +167,7 @@ def trained(root: Path, sample_params: Params, weighting: str, **changes: object
         recipes={"short": SHORT | changes},
     )
     stage.run(workspace, params, weighting=weighting)
-    return workspace
+    return workspace, params
 
 
 def weight_of(workspace: Workspace, weighting: str, task: str) -> list[float]:
@@ -194,7 +199,8 @@ def test_an_unknown_weighting_is_answered_with_the_named_ones(project: tuple[Wor
 
 @pytest.mark.parametrize("weighting", BALANCED)
 def test_every_weighting_learns_three_tasks_at_once(tmp_path: Path, sample_params: Params, weighting: str) -> None:
-    workspace = trained(tmp_path, sample_params, weighting)
+    workspace, params = trained_project(tmp_path, sample_params, weighting)
+    multitask_results.run(workspace, params, weighting=weighting)
     measured = json.loads(workspace.metrics(f"multitask/{weighting}").read_text())
     assert list(measured["accuracy"]) == ["race", "gender", "age", "all"]
     assert np.mean([measured["accuracy"][task] for task in ("race", "gender", "age")]) > 0.7  # by guessing: 0.42
@@ -219,3 +225,26 @@ def test_every_weighting_learns_three_tasks_at_once(tmp_path: Path, sample_param
     assert groups["gender"]["race × age"]["groups"]["Amber × Old"]["n"] == 3
     plotted = pl.read_csv(workspace.plots("multitask") / weighting / "fairness" / "gender.csv")
     assert plotted["group"].is_unique().all()
+
+
+def test_measuring_again_heeds_the_least_size_of_a_group_and_trains_nothing(
+    tmp_path: Path, sample_params: Params
+) -> None:
+    workspace, params = trained_project(tmp_path, sample_params, "equal", max_epochs=1)
+    folder = workspace.stage("multitask") / "equal"
+    before = (folder / "model.pt").stat().st_mtime_ns
+
+    def interval(least_n: int) -> float | None:
+        """Of the six pictures of Amber people."""
+        asked = params.model_copy(update={"fairness": Fairness(least_n=least_n)})
+        multitask_results.run(workspace, asked, weighting="equal")
+        by_group = json.loads(workspace.metrics("multitask/equal").read_text())["by_group"]
+        return by_group["gender"]["race"]["Amber"]["low"]
+
+    assert interval(7) is None
+    assert interval(6) is not None
+    assert (folder / "model.pt").stat().st_mtime_ns == before
+    assert "| best epoch, kept | 1 |" in (folder / "card.md").read_text()
+    (folder / "training.json").unlink()
+    with pytest.raises(BadInput, match=r"training\.json: not there .*`mtf multitask --weighting equal` makes it"):
+        interval(6)

@@ -138,10 +138,11 @@ def protocol(
 
 def _run_das(workspace: Workspace, params: Params, _epochs: int) -> None:
     from mtf.cli import multitask_tables
-    from mtf.stages import multitask
+    from mtf.stages import multitask, multitask_results
 
     for weighting in params.multitask.weightings if params.multitask else ():
         multitask.run(workspace, params, weighting=weighting)
+        multitask_results.run(workspace, params, weighting=weighting)
     multitask_tables.show(as_json=False, workspace=workspace)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,16 @@ import typer
 
 from mtf.errors import BadInput
 from mtf.workspace import Workspace
+
+
+class Part(StrEnum):
+    """A part of `mtf multitask`, each a stage of dvc.yaml."""
+
+    TRAIN = "train"
+    MEASURE = "measure"
+
+
+PARTS = {Part.TRAIN: "multitask", Part.MEASURE: "multitask_results"}
 
 
 def run_stage(name: str, **options: object) -> None:
@@ -68,6 +79,9 @@ def add_to(app: typer.Typer) -> None:
         paper_tables: Annotated[
             bool, typer.Option("--paper-tables", help="Show the last figures as Das et al.'s Tables 1 to 5 instead.")
         ] = False,
+        only: Annotated[
+            Part | None, typer.Option(help="Only train, or only measure again what is trained; both where not named.")
+        ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="With --paper-tables: as JSON.")] = False,
     ) -> None:
         """Train one network for several tasks at once, and measure it."""
@@ -78,7 +92,9 @@ def add_to(app: typer.Typer) -> None:
         elif weighting is None:
             raise BadInput("--weighting: missing; permitted: a weighting of params.yaml's multitask.weightings")
         else:
-            run_stage("multitask", weighting=weighting)
+            for part, stage in PARTS.items():
+                if only in (None, part):
+                    run_stage(stage, weighting=weighting)
 
     @app.command()
     def evaluate(

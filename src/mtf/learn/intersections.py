@@ -34,16 +34,22 @@ def by_attribute(
     attributes: Mapping[str, Sequence[str]],
     *,
     seed: int,
+    least_n: int = fairness.LEAST_N,
+    bootstraps: int = fairness.BOOTSTRAPS,
 ) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
-    """Task → another attribute → its label → accuracy and its intervals (Tables 2 to 4).
+    """Task → another attribute → its label → accuracy and its intervals, as `fairness.by_group` (Tables 2 to 4).
 
     `predictions` has the attributes' columns; `own`: task → the columns it asks about.
     """
+
+    def measured(part: pl.DataFrame, other: str, labels: Sequence[str]) -> list[dict[str, Any]]:
+        return fairness.by_group(part, {other: labels}, seed=seed, least_n=least_n, bootstraps=bootstraps)
+
     found: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     for task, columns in own.items():
         part = predictions.filter(task=task)
         found[task] = {
-            other: {str(row.pop(other)): row for row in fairness.by_group(part, {other: labels}, seed=seed)}
+            other: {str(row.pop(other)): row for row in measured(part, other, labels)}
             for other, labels in attributes.items()
             if other not in columns
         }

@@ -1,13 +1,13 @@
-"""Train one network for several tasks at once, and measure it (Das et al., Tables 1 to 5, Figures 2 to 5)."""
+"""Train one network for several tasks at once; `multitask_results` measures it (Das et al., Tables and Figures)."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mtf import tables
+from mtf import atomic, tables
 from mtf.errors import BadInput, bad_value
 from mtf.params import PRETRAINED, MultiTask, Params
 from mtf.workspace import Workspace
@@ -19,22 +19,21 @@ if TYPE_CHECKING:
     from mtf.learn.multitask import MultiTaskNetwork
 
 
+# What the network is and how it was trained, for those who measure it.
+TRAINING = "training.json"
+
+
 def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
-    """Writes build/multitask/WEIGHTING/{model.pt,card.md,predictions.parquet}, metrics/multitask/WEIGHTING.json,
-    metrics/fairness/multitask/WEIGHTING.json and plots.
+    """Writes build/multitask/WEIGHTING/{model.pt,predictions.parquet,training.json} and curves under plots/multitask.
 
     Raises BadInput for a weighting that params.yaml does not name.
     """
-    wanted = _wanted(params)
-    if weighting not in wanted.weightings:
-        known = ", ".join(wanted.weightings)
-        raise bad_value("--weighting", weighting, f"params.yaml's multitask.weightings: {known}")
+    wanted = checked(params, weighting)
     from mtf.learn import data, devices, inputs, model_card, models, multitask, recipes, train, weights
     from mtf.learn import weighting as weightings
-    from mtf.stages import multitask_results
 
     splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
-    labels = _labels(params, splits)
+    labels = labels_of(params, splits)
     pictures = inputs.prepare(
         splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
     )
@@ -80,8 +79,19 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
         epochs=fitted.epochs,
         **origin,
     )
-    results = multitask_results.Results(splits, predictions, labels, weighting)
-    multitask_results.write(workspace, params, results, about, busy_share=fitted.busy_share)
+    training: dict[str, Any] = {"about": asdict(about)}
+    if fitted.busy_share is not None:
+        training["accelerator_busy_share"] = fitted.busy_share
+    atomic.write_json(workspace.stage("multitask") / weighting / TRAINING, training)
+
+
+def checked(params: Params, weighting: str) -> MultiTask:
+    """The section `multitask`. Raises BadInput where it does not name `weighting`."""
+    wanted = _wanted(params)
+    if weighting not in wanted.weightings:
+        known = ", ".join(wanted.weightings)
+        raise bad_value("--weighting", weighting, f"params.yaml's multitask.weightings: {known}")
+    return wanted
 
 
 def _wanted(params: Params) -> MultiTask:
@@ -90,7 +100,8 @@ def _wanted(params: Params) -> MultiTask:
     return params.multitask
 
 
-def _labels(params: Params, splits: pl.DataFrame) -> dict[str, list[str]]:
+def labels_of(params: Params, splits: pl.DataFrame) -> dict[str, list[str]]:
+    """Task → its labels, of the tasks that the shared network answers."""
     from mtf.learn import data
 
     return {task: data.labels_of(params.tasks[task], splits) for task in _wanted(params).tasks}

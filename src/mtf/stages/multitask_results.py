@@ -1,4 +1,8 @@
-"""What a multi-task network comes to: its figures, the same by group and at every intersection, and its card."""
+"""What a multi-task network comes to: its figures, the same by group and at every intersection, and its card.
+
+Apart from the training, so that another least size of a group trains nothing (Das et al., Tables 1 to 5, Figures 2
+to 5).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mtf import atomic
+from mtf import atomic, tables
+from mtf.errors import BadInput
 from mtf.params import Params
+from mtf.stages import multitask
 from mtf.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,8 +33,33 @@ class Results:
     weighting: str
 
 
-def write(workspace: Workspace, params: Params, results: Results, about: About, *, busy_share: float | None) -> None:
-    """metrics/multitask/WEIGHTING.json, metrics/fairness/multitask/WEIGHTING.json, card and plots."""
+def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
+    """Measure what `stages.multitask` trained: metrics/multitask/WEIGHTING.json,
+    metrics/fairness/multitask/WEIGHTING.json, build/multitask/WEIGHTING/card.md, and plots.
+
+    Raises BadInput for a weighting that params.yaml does not name, or whose network is not there.
+    """
+    multitask.checked(params, weighting)
+    from mtf.learn import data
+    from mtf.learn.model_card import About
+
+    folder = workspace.stage("multitask") / weighting
+    splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
+    predictions = tables.read(tables.PREDICTIONS, folder / "predictions.parquet")
+    training = _training(workspace, folder / multitask.TRAINING)
+    results = Results(splits, predictions, multitask.labels_of(params, splits), weighting)
+    _write(workspace, params, results, About(**training["about"]), busy_share=training.get("accelerator_busy_share"))
+
+
+def _training(workspace: Workspace, path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        again = f"mtf multitask --weighting {path.parent.name}"
+        raise BadInput(f"{workspace.relative(path)}: not there or not readable; `{again}` makes it") from None
+
+
+def _write(workspace: Workspace, params: Params, results: Results, about: About, *, busy_share: float | None) -> None:
     from mtf.learn import intersections
 
     weighting = results.weighting
@@ -39,7 +70,7 @@ def write(workspace: Workspace, params: Params, results: Results, about: About, 
     figures: dict[str, Any] = {
         "best_epoch": about.best_epoch,
         "accuracy": intersections.accuracies(results.predictions),
-        "by_group": intersections.by_attribute(wide, own, attributes, seed=params.seed),
+        "by_group": intersections.by_attribute(wide, own, attributes, seed=params.seed, **params.fairness.model_dump()),
     }
     if busy_share is not None:
         figures["accelerator_busy_share"] = busy_share
