@@ -78,7 +78,7 @@ def report(
     `ratio`. Names are joined by ` × `. An attribute of one label only, as even as can be, stands for itself alone.
     """
     several = [name for name, labels in attributes.items() if len(labels) > 1]
-    chosen = [(name,) for name in attributes]
+    chosen: list[tuple[str, ...]] = [(name,) for name in attributes]
     chosen += [names for size in range(2, together + 1) for names in itertools.combinations(several, size)]
     found = {}
     for names in chosen:
