@@ -13,7 +13,7 @@ from mtf.room.desk import Desk
 from mtf.room.material import Key, Material
 from mtf.room.page import Page
 from mtf.room.plan import standing
-from mtf.room.queue import NOTHING
+from mtf.room.queue import NOTHING, SKIP
 from mtf.tables import Step
 
 
@@ -108,7 +108,8 @@ def _panel(desk: Desk, material: Material, rows: np.ndarray) -> pl.DataFrame:
     `panel_said`, in words.
 
     `panel` is conflict (no majority), split (not of one mind, with a majority) or undecided (too few have voted). It
-    is told only to those who had their say at that step, and to the joint session; the words to that alone.
+    is told only to those who had their say at that step, and to the joint session; the words to that alone. To leave a
+    face for later is no say.
     """
     conflict = pl.col("outcome") == "conflict"
     split = material.conflicts_by_row.filter(pl.col("row").is_in(pl.lit(pl.Series(rows)).implode())).with_columns(
@@ -120,6 +121,10 @@ def _panel(desk: Desk, material: Material, rows: np.ndarray) -> pl.DataFrame:
         )
     undecided = material.undecided_by_row.filter(pl.col("row").is_in(pl.lit(pl.Series(rows)).implode()))
     waiting = pl.concat([split.select("row", "place", "panel"), undecided])
-    said = desk.said.words[waiting["row"], waiting["place"]] != NOTHING
-    first = waiting.filter(said).sort("place", maintain_order=True).unique("row", keep="first")
+    words = desk.said.words[waiting["row"], waiting["place"]]
+    first = (
+        waiting.filter((words != NOTHING) & (words != SKIP))
+        .sort("place", maintain_order=True)
+        .unique("row", keep="first")
+    )
     return first.select("row", "panel", panel_said=pl.lit(None, pl.String))
