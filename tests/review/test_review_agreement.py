@@ -105,6 +105,16 @@ def test_the_interval_is_about_as_wide_as_theory_says():
     assert found.high - found.low == pytest.approx(2 * 0.0392, rel=0.15)
 
 
+def test_to_accept_and_to_keep_a_face_agree():
+    said = {"p": ("accept", "keep"), "q": ("keep", "reject"), "r": ("reject", "reject")}
+    rows = [
+        {"identity": "ada", "face_id": face, "step": "duplicate", "reviewer": name, "verdict": verdict, "joint": False}
+        for face, verdicts in said.items()
+        for name, verdict in zip(("ann", "bea"), verdicts, strict=True)
+    ]
+    assert by_step(pl.DataFrame(rows), reviewers=2, seed=0)["duplicate"]["raw"] == pytest.approx(2 / 3, abs=1e-6)
+
+
 def test_figures_by_step_leave_out_joint_verdicts_and_steps_nobody_voted_on():
     def vote(face: str, reviewer: str, verdict: str, joint: bool = False) -> dict:
         return {

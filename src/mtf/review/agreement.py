@@ -1,6 +1,7 @@
 """How far the reviewers agree: raw, Fleiss' kappa and Krippendorff's alpha, with bootstrap intervals over faces.
 
-All three are computed from counts: one row per face, one column per verdict, how many reviewers gave it.
+All three are computed from counts: one row per face, one column per verdict, how many reviewers gave it. To accept
+and to keep a face is one verdict here, as it is where the panel's votes are counted (`consensus`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mtf.review.decision import Verdict
+from mtf.review.decision import STAYS, Verdict
 from mtf.review.matching import FACE
 from mtf.tables import REVIEW_REASONS
 
 RESAMPLES = 1000
 LEVEL = 0.95
-_VERDICTS = (Verdict.ACCEPT, Verdict.REJECT, Verdict.KEEP)
 
 Counts = NDArray[np.int64]
 Weights = NDArray[np.int64]
@@ -108,10 +108,11 @@ def _figures(votes: pl.DataFrame, step: str, reviewers: int, seed: int) -> dict[
 
 
 def counted(votes: pl.DataFrame) -> Counts:
-    """Faces × (accept, reject, keep): how many reviewers gave each verdict."""
-    columns = [pl.col("verdict").eq(verdict.value).sum().cast(pl.Int64).alias(verdict) for verdict in _VERDICTS]
-    table = votes.group_by(FACE).agg(columns).sort(FACE)
-    return table.select(str(verdict) for verdict in _VERDICTS).to_numpy().reshape(-1, len(_VERDICTS))
+    """Faces × (stays, goes): how many reviewers accepted or kept it, and how many rejected it."""
+    stays = pl.col("verdict").is_in([str(verdict) for verdict in STAYS]).sum().cast(pl.Int64)
+    goes = pl.col("verdict").eq(str(Verdict.REJECT)).sum().cast(pl.Int64)
+    table = votes.group_by(FACE).agg(stays=stays, goes=goes).sort(FACE)
+    return table.select("stays", "goes").to_numpy().reshape(-1, 2)
 
 
 def _voted_on_twice(counts: Counts, weights: Weights | None) -> tuple[Counts, Weights]:

@@ -8,7 +8,7 @@ from enum import StrEnum
 import polars as pl
 
 from mtf.errors import bad_value, listed
-from mtf.review.decision import Verdict
+from mtf.review.decision import STAYS, Verdict
 from mtf.review.matching import FACE
 from mtf.tables import REVIEW_REASONS, Step
 
@@ -36,10 +36,10 @@ def verdicts(votes: pl.DataFrame, *, reviewers: int) -> pl.DataFrame:
     key = [*FACE, "step"]
     panel = votes.filter(~pl.col("joint"))
     counted = panel.group_by(key).agg(
-        *(pl.col("verdict").eq(name).sum().cast(pl.Int64).alias(name) for name in ("accept", "keep", "reject")),
+        *(pl.col("verdict").eq(name).sum().cast(pl.Int64).alias(name) for name in (*STAYS, "reject")),
     )
     decided = (
-        counted.with_columns(given=pl.sum_horizontal("accept", "keep", "reject"))
+        counted.with_columns(stays=pl.sum_horizontal(STAYS), given=pl.sum_horizontal(*STAYS, "reject"))
         .with_columns(outcome=_outcome(reviewers), agreeing=_agreeing())
         .join(_most_given_reason(panel, key), on=key, how="left")
         .with_columns(
@@ -66,7 +66,7 @@ def _needed(reviewers: int) -> pl.Expr:
 
 
 def _outcome(reviewers: int) -> pl.Expr:
-    stays = pl.col("accept") + pl.col("keep")
+    stays = pl.col("stays")
     needed = _needed(reviewers)
     return (
         pl.when(pl.col("reject") >= needed)
@@ -82,7 +82,7 @@ def _outcome(reviewers: int) -> pl.Expr:
 
 
 def _agreeing() -> pl.Expr:
-    return pl.max_horizontal(pl.col("accept") + pl.col("keep"), "reject")
+    return pl.max_horizontal("stays", "reject")
 
 
 def _counts(reviewers: int) -> pl.Expr:

@@ -33,6 +33,10 @@ class Verdict(StrEnum):
     UNDO = "undo"
 
 
+# To accept and to keep a face agree: it stays.
+STAYS = (Verdict.ACCEPT, Verdict.KEEP)
+
+
 def contradiction(step: Step, verdict: Verdict, reason: Reason | None, *, has_labels: bool) -> str | None:
     """What is wrong with these together, and what is permitted; None where nothing is."""
     if step not in REVIEW_REASONS:
