@@ -264,20 +264,24 @@ def test_what_lies_about_in_the_workspace_goes_and_is_named(project: Small, monk
     project.take_down("image_id", image_id("ann-1"))
     project.run(WITHOUT)
     project.commit("v2")
-    names = ["inputs", "room", "label", "fiftyone", "parquet", "webdataset"]
+    names = ["inputs", "room", "label", "fiftyone", "parquet", "webdataset", "compare", "made/later"]
     for folder in [*(project.root / "build" / name for name in names), project.root / ".dvc/tmp/exps/standalone/tmp1"]:
         folder.mkdir(parents=True)
         (folder / "picture").write_bytes(picture("ann-1"))
+    (project.root / "build/crop.faces.failures.jsonl").write_bytes(picture("ann-1"))
     monkeypatch.setenv("FIFTYONE_DATABASE_URI", "mongodb://me:secret@db.example:27017")
 
     (receipt,) = erase(project.workspace, signed_by="The officer")
 
     assert_gone(project, "ann-1")
-    assert receipt["workspace"] == sorted([*(f"build/{name}" for name in names), ".dvc/tmp/exps"])
+    assert receipt["workspace"] == sorted(
+        [*(f"build/{name.partition('/')[0]}" for name in names), "build/crop.faces.failures.jsonl", ".dvc/tmp/exps"]
+    )
     assert "build/label" in [model["path"] for model in receipt["models"]]
     assert "build/multitask/equal/model.pt" in [model["path"] for model in receipt["models"]]
     (database,) = receipt["by_hand"]
     assert "db.example:27017" in database and "secret" not in json.dumps(receipt)
+    assert [*Repo(str(project.root)).status()] == ["data.dvc"], "the outputs, and DVC's own files, stay as they are"
     page = next((project.workspace.data / "receipts").glob("*.md")).read_text()
     assert "`build/webdataset`" in page and "db.example:27017" in page
 

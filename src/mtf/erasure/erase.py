@@ -32,7 +32,8 @@ State = dict[str, Any]
 class Plan:
     """`receipt` as it will be; `current` are files of the current version that `dvc repro` makes anew first.
 
-    `unseen` are objects that may hold an erased picture and may lie in a place that does not answer.
+    `unseen` are objects that may hold an erased picture and may lie in a place that does not answer; `untracked` lie
+    about in the project's folder.
     """
 
     receipt: Receipt
@@ -40,6 +41,7 @@ class Plan:
     unseen: list[str]
     stock: Stock
     originals: list[Original]
+    untracked: list[str]
 
     @property
     def is_empty(self) -> bool:
@@ -74,7 +76,7 @@ def erase(workspace: Workspace, *, signed_by: str, report: Callable[[str], objec
         for holder in (holder for _, one in due for holder in one["objects"]):
             originals.detach(workspace.root / holder["path"], holder["oid"])
         for path, one in due:
-            _carry_out(workspace, path, one, planned.stock, report)
+            _carry_out(workspace, path, one, planned, report)
     return [one for _, one in due]
 
 
@@ -101,6 +103,7 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
     unseen = sorted({version.oid for version in found.unseen})
     fitted = [{"path": surroundings.FITTED, "revisions": [WORKSPACE], "trained_on_faces": None}]
     has_fitted = bool(wanted.face_ids) and (workspace.root / surroundings.FITTED).exists()
+    untracked = surroundings.untracked(workspace, repo)
     planned: Receipt = {
         "schema": receipt.SCHEMA,
         "program": f"mtf {mtf.__version__}",
@@ -112,7 +115,7 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
         "objects": [holder.plain() for holder in found.holders],
         "places": {place.name: _state(place, oids, unseen, stock) for place in stock.places if requests.records},
         "run_cache": 0,
-        "workspace": surroundings.untracked(workspace) if wanted.names else [],
+        "workspace": untracked if wanted.names else [],
         "originals": [_named(original, workspace) for original in own],
         "models": [*holders.trained_models(wanted, history), *(fitted if has_fitted else [])],
         "unreadable": sorted({*found.unreadable, *broken, *_unread(wanted, found)}) if requests.records else [],
@@ -123,7 +126,7 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
         ],
     }
     made = [h.path for h in found.holders if WORKSPACE in h.revisions and _is_made(h.path)]
-    return Plan(planned, sorted(set(made)), unseen, stock, own)
+    return Plan(planned, sorted(set(made)), unseen, stock, own, untracked)
 
 
 def _outside(own: list[Original], repo: Repo, workspace: Workspace) -> Iterator[str]:
@@ -220,10 +223,10 @@ def _state(place: Place, oids: list[str], unseen: list[str], stock: Stock) -> St
     return state | {"before": len(owed), "after": len(owed), "owed": owed}
 
 
-def _carry_out(workspace: Workspace, path: Path, one: Receipt, stock: Stock, report: Callable[[str], object]) -> None:
-    one["workspace"] = sorted({*one["workspace"], *surroundings.clear(workspace)})
+def _carry_out(workspace: Workspace, path: Path, one: Receipt, planned: Plan, report: Callable[[str], object]) -> None:
+    one["workspace"] = sorted({*one["workspace"], *surroundings.clear(workspace, planned.untracked)})
     listings = sorted({listing for holder in one["objects"] for listing in holder["listings"]})
-    for place in stock.places:
+    for place in planned.stock.places:
         state = one["places"][place.name]
         if not state["error"]:
             _empty(place, state)

@@ -5,37 +5,59 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+
+from dvc.repo import Repo
 
 from mtf.erasure.places import Place
 from mtf.workspace import Workspace
 
-# Made from pictures, tracked by nobody, and made again when they are wanted. A label classifier is fitted to them.
-UNTRACKED = (
-    "build/inputs",
-    "build/room",
-    "build/label",
-    "build/fiftyone",
-    "build/parquet",
-    "build/webdataset",
-    ".dvc/tmp/exps",
-)
+# A label classifier is fitted to pictures.
 FITTED = "build/label"
+_BUILD = "build"
+_EXPERIMENTS = ".dvc/tmp/exps"
 _DATABASE = "FIFTYONE_DATABASE_URI"
 
 
-def untracked(workspace: Workspace) -> list[str]:
-    """Those that are there; they go whole, since any picture may be in them."""
-    return [name for name in UNTRACKED if (workspace.root / name).exists()]
+def untracked(workspace: Workspace, repo: Repo) -> list[str]:
+    """What lies in `build/` and is no output that DVC tracks, and what experiments left; any picture may be in it.
+
+    Caches of prepared pictures, the room, exports, comparisons: whoever adds another need not tell this module. They
+    go whole, and are made again when they are wanted, as all of `build/` is.
+    """
+    outs = {Path(out.fs_path) for out in repo.index.outs if out.is_in_repo}
+    found = [workspace.relative(path) for path in _beside(workspace.root / _BUILD, outs)]
+    return [*found, *([_EXPERIMENTS] if (workspace.root / _EXPERIMENTS).exists() else [])]
 
 
-def clear(workspace: Workspace) -> list[str]:
+def clear(workspace: Workspace, names: Iterable[str]) -> list[str]:
     """Remove them; returns what was removed."""
-    gone = untracked(workspace)
-    for name in gone:
-        shutil.rmtree(workspace.root / name)
+    gone = []
+    for name in names:
+        path = workspace.root / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.is_symlink() or path.exists():
+            path.unlink()
+        else:
+            continue
+        gone.append(name)
     return gone
+
+
+def _beside(folder: Path, outs: Collection[Path]) -> Iterator[Path]:
+    if not folder.is_dir() or folder in outs:
+        return
+    for path in sorted(folder.iterdir()):
+        if any(out.is_relative_to(path) for out in outs):
+            yield from _beside(path, outs)
+        elif not _is_dvcs_own(path):
+            yield path
+
+
+def _is_dvcs_own(path: Path) -> bool:
+    return path.suffix == ".dvc" or path.name in (".gitignore", "dvc.yaml", "dvc.lock")
 
 
 def owed_by_hand(workspace: Workspace, places: list[Place], unlisted: list[str]) -> Iterator[str]:
