@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import html
+import json
 import logging
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import polars as pl
 
@@ -67,11 +71,21 @@ def _checked(expectations: Sequence[Expectation], used: list[str], folder: Path)
 
 def _forget_the_place(folder: Path) -> None:
     """Whose machine it was, and where on it, is nobody's concern: what is written here is versioned and shown."""
+    place = _spelt(folder)
     for path in sorted(folder.rglob("*")):
         if path.suffix in (".json", ".yml", ".html"):
             text = path.read_text(encoding="utf-8")
-            if str(folder) in text:
-                path.write_text(text.replace(str(folder), ".."), encoding="utf-8")
+            if (without := place.sub("..", text)) != text:
+                path.write_text(without, encoding="utf-8")
+
+
+def _spelt(folder: Path) -> re.Pattern[str]:
+    """The folder as it may stand in a file: as JSON, HTML or an address escape it; YAML breaks lines at spaces."""
+    plain = str(folder)
+    escaped = {plain, json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1]}
+    spellings = {quote(plain), *escaped, *map(html.escape, escaped)}
+    longest_first = sorted(spellings, key=len, reverse=True)
+    return re.compile("|".join(r"\s+".join(map(re.escape, each.split(" "))) for each in longest_first))
 
 
 def _context(gx: Any, folder: Path) -> Any:
