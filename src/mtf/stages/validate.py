@@ -25,7 +25,8 @@ Found = TypeVar("Found")
 def run(workspace: Workspace, params: Params) -> None:
     """Write `build/validate/` (results.json, Data Docs) and metrics. Raises GateFailed where a critical gate fails.
 
-    The report is then written anew first: the page of an earlier run would still say that all gates hold.
+    The report is then written anew: the page of an earlier run would still say that all gates hold. What does not
+    hold is printed before, so that nothing that befalls the report hides it.
     """
     measured = _figures(workspace, params)
     wanted = [each for each in expectations(params) if not measured[each.table].is_empty()]
@@ -35,9 +36,9 @@ def run(workspace: Workspace, params: Params) -> None:
     outcome.write(workspace, found)
     atomic.write_json(workspace.metrics("validate"), _counts(found))
     for line in _lines(found):
-        print(line)
+        print(line, flush=True)
     if found.critical:
-        raise GateFailed("\n".join(_failure(workspace, found, _reported(workspace, params))))
+        raise GateFailed(_failure(workspace, found, _reported(workspace, params)))
 
 
 def suggestion(workspace: Workspace, params: Params) -> str:
@@ -102,8 +103,9 @@ def _reported(workspace: Workspace, params: Params) -> str:
     page.unlink(missing_ok=True)
     try:
         report.run(workspace, params)
-    except MtfError as error:
-        return f"none ({error})"
+    except Exception as error:  # whatever befalls the page: the gates are what was asked about
+        said = str(error) if isinstance(error, MtfError) else f"{type(error).__name__}: {error}"
+        return f"none ({' '.join(said.split())})"
     return workspace.relative(page)
 
 
@@ -114,20 +116,21 @@ def _counts(found: Outcome) -> dict[str, int]:
 
 
 def _lines(found: Outcome) -> Iterator[str]:
-    """What holds, what does not but stops nothing, and what could not be checked; what stops is the error's to say."""
+    """What holds, what does not, the critical first, and what could not be checked."""
     yield f"validate: {sum(each.holds for each in found.results)} of {len(found.results)} expectations hold"
-    for each in found.warnings:
-        yield f"  warning: {_line(each)}"
+    for each in (*found.critical, *found.warnings):
+        yield f"  {each.severity}: {_line(each)}"
     for each in found.not_checked:
         yield f"  not checked: {each.name} ({each.why})"
 
 
-def _failure(workspace: Workspace, found: Outcome, page: str) -> Iterator[str]:
-    count = len(found.critical)
-    yield f"validate: {count} critical {'expectation does' if count == 1 else 'expectations do'} not hold:"
-    yield from (f"  {_line(each)}" for each in found.critical)
+def _failure(workspace: Workspace, found: Outcome, page: str) -> str:
+    count, names = len(found.critical), ", ".join(each.name for each in found.critical)
     site = workspace.relative(workspace.stage("validate") / suite.DOCS / docs.INDEX)
-    yield f"  the report: {page}; all expectations: {site}"
+    return (
+        f"validate: {count} critical {'expectation does' if count == 1 else 'expectations do'} not hold ({names}); "
+        f"the report: {page}; all expectations: {site}"
+    )
 
 
 def _line(result: suite.Result) -> str:
