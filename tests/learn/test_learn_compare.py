@@ -10,13 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from dvc.repo import Repo
 from learn_project import write_project
 from typer.testing import CliRunner
 
 from mtf import tables
 from mtf.cli import app
 from mtf.errors import BadInput
-from mtf.learn import runs, trial
+from mtf.learn import devices, runs, train, trial
 from mtf.params import Params
 from mtf.stages import compare_recipes
 from mtf.workspace import Workspace
@@ -70,6 +71,14 @@ def test_means_and_deviations_are_those_of_the_single_runs(in_project: tuple[Wor
     assert found["tasks"]["gender"]["slow"]["epochs"] == {"mean": 1, "deviation": 0}
     assert found["images"] == {"train": 48, "val": 12, "test": 18}
     assert json.loads(in_project[0].metrics("compare/recipes").read_text()) == {**found, "runs": single}
+
+
+def test_dvc_shows_what_a_comparison_came_to(in_project: tuple[Workspace, Params]) -> None:
+    found = compared(*in_project, recipes=["quick"], seeds=1)
+    with Repo.init(str(in_project[0].root), no_scm=True) as repository:
+        shown = repository.metrics.show()[""]["data"]["metrics/compare/recipes.json"]["data"]
+    means = {name: figure["mean"] for name, figure in found["tasks"]["gender"]["quick"].items()}
+    assert {name: figure["mean"] for name, figure in shown["tasks"]["gender"]["quick"].items()} == means
 
 
 def test_a_run_is_measured_on_the_test_split_as_the_stages_measure_it(in_project: tuple[Workspace, Params]) -> None:
@@ -154,6 +163,26 @@ def test_the_command_prints_a_table(in_project: tuple[Workspace, Params]) -> Non
     assert lines[5].startswith(f"| gender | slow | {accuracy} | {f1} | 1.0 ± 0.0 | ")
     assert len(lines) == 6
     assert "compare small_cnn/gender/slow/43: training" in result.stderr
+
+
+def test_a_comparison_trains_on_as_many_devices_as_are_asked_for(
+    in_project: tuple[Workspace, Params], trained: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace, params = in_project
+    used: list[int] = []
+    fit = train.fit_classifier
+
+    def watched(*arguments: Any, devices: devices.Devices, **options: Any) -> train.Fitted:
+        used.append(devices.count)
+        return fit(*arguments, **options)
+
+    monkeypatch.setattr(train, "fit_classifier", watched)
+    for count in (1, 2):
+        asked = params.model_copy(update={"compute": params.compute.model_copy(update={"devices": count})})
+        compared(workspace, asked, recipes=["slow"], seeds=1)
+    assert used == [1, 2]
+    # Their weights are not bit for bit the same, and neither are the figures.
+    assert len(trained) == 2
 
 
 @pytest.mark.parametrize(

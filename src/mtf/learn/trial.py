@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mtf.fingerprint import fingerprint
-from mtf.learn import metrics, models, recipes, runs, saved, train
+from mtf.learn import devices, metrics, models, recipes, runs, saved, train
 from mtf.learn.data import Examples
 from mtf.params import Recipe
 
@@ -49,7 +49,9 @@ class Matter:
 
 @dataclass(frozen=True)
 class Trial:
-    """A network to train with a recipe from a seed. `weights` is a local file for a pretrained one."""
+    """A network to train with a recipe from a seed. `weights` is a local file for a pretrained one; `device_count`
+    devices of this machine train it together.
+    """
 
     model: str
     recipe_name: str
@@ -57,6 +59,7 @@ class Trial:
     seed: int
     input_px: int
     weights: Path | None = None
+    device_count: int = 1
 
     def digest(self, matter: Matter) -> str:
         """Of all that the figures depend on."""
@@ -64,7 +67,7 @@ class Trial:
         if self.weights is not None and self.weights.is_file():
             with self.weights.open("rb") as file:
                 weights = hashlib.file_digest(file, "sha256").hexdigest()
-        own = (self.model, self.recipe, self.seed, self.input_px, weights)
+        own = (self.model, self.recipe, self.seed, self.input_px, weights, self.device_count)
         return fingerprint(*own, matter.task, list(matter.labels), matter.digest, code=CODE)
 
     def run(self, matter: Matter) -> dict[str, Any]:
@@ -86,6 +89,7 @@ class Trial:
                 labels=labels,
                 seed=self.seed,
                 curves=Path(folder) / "curves",
+                devices=devices.here(self.device_count),
             )
         minutes = (time.monotonic() - started) / 60
         card = self._card(matter, fitted)

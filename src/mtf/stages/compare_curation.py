@@ -10,7 +10,7 @@ import polars as pl
 from mtf import tables
 from mtf.errors import BadInput, bad_value
 from mtf.params import IDENTITY, Params
-from mtf.stages import compared
+from mtf.stages import compared, figures
 from mtf.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mtf.learn.trial import Matter
 
-NAME = "compare/curation"
+NAME = f"{compared.FOLDER}/curation"
 
 
 def run(
@@ -61,6 +61,7 @@ def run(
     sizes = {name: {"faces": arm.height, "identities": arm["identity"].n_unique()} for name, arm in faces.items()}
     summary = {"model": model, "recipe": recipe, "seeds": seeds, "arms": sizes, "tasks": found}
     kept.conclude(summary)
+    figures.declare(workspace, compared.FOLDER)
     return summary
 
 

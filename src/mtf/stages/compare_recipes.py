@@ -9,7 +9,7 @@ import polars as pl
 
 from mtf import tables
 from mtf.params import Params
-from mtf.stages import compared
+from mtf.stages import compared, figures
 from mtf.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mtf.learn.trial import Matter
 
-NAME = "compare/recipes"
+NAME = f"{compared.FOLDER}/recipes"
 
 
 def run(
@@ -50,6 +50,7 @@ def run(
     images = {split: splits.filter(split=split).height for split in tables.SPLITS}
     summary = {"model": model, "seeds": seeds, "images": images, "tasks": found}
     kept.conclude(summary)
+    figures.declare(workspace, compared.FOLDER)
     return summary
 
 

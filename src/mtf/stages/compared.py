@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from mtf.learn.trial import Matter, Trial
 
 
+# Of metrics/, where comparisons keep their figures.
+FOLDER = "compare"
+
+
 def check_names(params: Params, *, model: str, tasks: Sequence[str], recipes: Sequence[str]) -> None:
     """Raises BadInput for a name that params.yaml does not have."""
     if model not in MODELS:
@@ -44,6 +48,7 @@ def trials(workspace: Workspace, params: Params, *, model: str, recipe: str, see
             seed=params.seed + number,
             input_px=params.train.input_px,
             weights=workspace.root / local if local else None,
+            device_count=params.compute.devices,
         )
         for number in range(seeds)
     ]

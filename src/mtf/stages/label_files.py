@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import yaml
 
 from mtf import atomic
 from mtf.learn import efrs_pictures, efrs_tables, label_scores
@@ -110,8 +109,7 @@ def declare(workspace: Workspace) -> None:
     for path in sorted(plots.glob("roc-*.csv")):
         title = f"ROC of the label classifier, {path.stem.removeprefix('roc-')}"
         found.append({_from(home, path): ROC | {"template": "simple", "title": title}})
-    content = {"metrics": sorted(path.name for path in home.glob("*.json")), "plots": found}
-    atomic.write_text(home / "dvc.yaml", yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    figures.declare(workspace, "label", found)
 
 
 def _from(home: Path, path: Path) -> str:
