@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from mtf.crawl import apis, examine, lookalikes
+from mtf.crawl import earlier as earlier_statements
 from mtf.crawl.candidates import Candidate
 from mtf.crawl.failure import FAILED_ON_ITS_WAY, Failed
 from mtf.crawl.fetch import Fetcher
@@ -111,7 +112,7 @@ class Collector:
             if earlier is not None and self._stands(candidate, earlier, here):
                 return replace(earlier, candidate=candidate, picture=None)
             found = await self._find(candidate, earlier)
-            picture = await self._picture(candidate, found)
+            picture = earlier_statements.remembered(await self._picture(candidate, found), earlier)
         except Failed as failure:
             return failed(candidate, failure, self._attempts(candidate, earlier))
         return Fetch(

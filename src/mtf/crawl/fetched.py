@@ -20,7 +20,8 @@ from mtf.tables import Fetched
 class Picture:
     """A picture that may be stored, with the page it was found on and its row of the table of evidence.
 
-    `content_hash` is its perceptual hash, where that was asked for.
+    `content_hash` is its perceptual hash, where that was asked for; `earlier` are the rows of evidence by which each
+    earlier statement of its source was first seen, oldest first (`mtf.crawl.earlier`).
     """
 
     image_id: str
@@ -32,6 +33,7 @@ class Picture:
     page: Page
     evidence: dict[str, Any]
     content_hash: int | None = None
+    earlier: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Members, after `digest`: `inputs`, what the shard was made from; per picture `IMAGE_ID.EXT` and, where it was read,
 `IMAGE_ID.page.gz`; the identity's rows of the tables `fetches` and `evidence`; `responses.parquet`, the headers;
-where sources are APIs, their answers (`mtf.crawl.records`).
+where sources are APIs, their answers (`mtf.crawl.records`); what sources stated before (`mtf.crawl.earlier`).
 The digest is that of the pictures alone: stages that read pictures are not concerned when only evidence changed.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from mtf import shards, tables
-from mtf.crawl import records
+from mtf.crawl import earlier, records
 from mtf.crawl.candidates import Candidate
 from mtf.crawl.fetched import Fetch, Picture
 from mtf.crawl.pages import Page
@@ -84,17 +84,20 @@ def write(path: Path, identity: str, fetches: list[Fetch], inputs: Inputs) -> No
         responses = [_response_row(fetch.picture) for fetch in pictures if fetch.picture]
         shard.add(RESPONSES, _parquet(pl.DataFrame(responses, schema=_RESPONSES, orient="row")))
         records.add(shard, _records(fetches))
+        earlier.add(shard, (fetch.picture for fetch in pictures if fetch.picture))
         shard.finish(tables.frame(tables.IMAGES, images))
 
 
 def read_tables(path: Path) -> dict[str, pl.DataFrame]:
-    """The rows of one shard: `images`, `evidence`, and `fetches`, these with the column found_by (list of String)."""
+    """The rows of one shard: `images`, `evidence`, `earlier`, and `fetches`, these with the column found_by (list of
+    String).
+    """
     members = shards.members(path)
     with shards.reader(path) as shard:
         return {
             name: pl.read_parquet(io.BytesIO(shard.read(*members[member])))
             for name, member in (("images", shards.ROWS), ("fetches", FETCHES), ("evidence", EVIDENCE))
-        }
+        } | {"earlier": earlier.read(path, members)}
 
 
 def recall(path: Path) -> Memory:
@@ -193,6 +196,7 @@ def _pictures(path: Path, members: dict[str, tuple[int, int]], frames: dict[str,
     """The pictures of a shard by image_id; their bytes are read when they are asked for."""
     joined = frames[shards.ROWS].join(frames[RESPONSES], on="image_id", how="left", maintain_order="left")
     evidence = {row["image_id"]: row for row in frames[EVIDENCE].iter_rows(named=True)}
+    before = earlier.of_pictures(path, members)
     names = {name.partition(".")[0]: name for name in members if not name.endswith(".gz")}
     return {
         row["image_id"]: Picture(
@@ -205,6 +209,7 @@ def _pictures(path: Path, members: dict[str, tuple[int, int]], frames: dict[str,
             page=_page(path, members, row),
             evidence=evidence[row["image_id"]],
             content_hash=row.get("content_hash"),
+            earlier=before.get(row["image_id"], ()),
         )
         for row in joined.iter_rows(named=True)
     }

@@ -182,6 +182,10 @@ def _licenses(subject: Subject) -> Audited:
     if removals.records:
         shown = images.with_columns(license=pl.lit(None, pl.String))
         findings.append(checks.taken_down(shown, removals, subject.looks))
+    # Data sets that were opened as a project were never asked twice, nor were earlier crawls recorded.
+    if workspace.table("crawl", "earlier").is_file():
+        earlier = table(workspace, "crawl", "earlier", [*KEYS, "license", "checked_at"])
+        findings.append(checks.changed_on_record(evidence, earlier))
     if not _same_pictures(images, evidence):
         findings.append(_without_evidence(images, evidence))
     return evidence, findings

@@ -280,6 +280,27 @@ def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: params.License
     )
 
 
+def changed_on_record(evidence: pl.LazyFrame, earlier: pl.LazyFrame) -> pl.LazyFrame:
+    """Pictures whose source states another license than it once did: both are on record, and the newer one counts.
+
+    `earlier` has identity, image_id, license and checked_at of the statements before (tables.EARLIER).
+    """
+    last = earlier.sort("checked_at").unique(KEYS, keep="last").select(*KEYS, was="license", was_on="checked_at")
+    both = evidence.join(last, on=KEYS, how="inner").filter(pl.col("was").ne_missing(pl.col("license")))
+    return _findings(
+        both,
+        code=pl.lit(str(Code.LICENSE_CHANGED)),
+        level=pl.lit("warning"),
+        reason=pl.format(
+            "stated {} on {}, states {} on {}",
+            pl.col("was").fill_null("no license"),
+            pl.col("was_on").dt.strftime("%Y-%m-%d"),
+            pl.col("license").fill_null("no license"),
+            pl.col("checked_at").dt.strftime("%Y-%m-%d"),
+        ),
+    )
+
+
 def unrecorded(pictures: pl.LazyFrame) -> pl.LazyFrame:
     """Pictures (identity, image_id) without any evidence record."""
     return _findings(

@@ -22,7 +22,12 @@ from mtf.workspace import Workspace
 STAGE = "crawl"
 SHOWN_PROBLEMS = 10
 AGAIN = "dvc repro --force --single-item crawl"
-_TABLES = {"images": tables.IMAGES, "fetches": tables.FETCHES, "evidence": tables.EVIDENCE}
+_TABLES = {
+    "images": tables.IMAGES,
+    "fetches": tables.FETCHES,
+    "evidence": tables.EVIDENCE,
+    "earlier": tables.EARLIER,
+}
 _PICTURES = (Fetched.STORED, Fetched.DUPLICATE)
 
 
@@ -69,7 +74,7 @@ def _gather(workspace: Workspace, people: list[Person]) -> tuple[dict[str, pl.Da
     shards_of_all = [store.read_tables(workspace.shard(STAGE, person.identity)) for person in people]
     rows = {name: pl.concat([each[name] for each in shards_of_all]) for name in _TABLES}
     of_roster = pl.DataFrame({"identity": [person.identity for person in people]})
-    parents = {"images": of_roster, "fetches": of_roster, "evidence": rows["images"]}
+    parents = {"images": of_roster, "fetches": of_roster, "evidence": rows["images"], "earlier": rows["images"]}
     for name, parent in parents.items():
         path = workspace.table(STAGE, name)
         key = ["identity"] if parent is of_roster else ["identity", "image_id"]

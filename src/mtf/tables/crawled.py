@@ -77,33 +77,30 @@ IMAGES = table(
 
 # One record per picture. `license` is an SPDX identifier or LicenseRef-…; `statement` is what was read, word for
 # word; `method` says how; `opt_out` names the signal by which the source reserves this use.
-EVIDENCE = table(
-    "evidence",
-    {
-        "identity": identity(),
-        "image_id": column(pl.String, matches(SHA256)),
-        "url": text(null=False),
-        "page_url": text(),
-        "claim": text(),
-        "stated": column(pl.String, one_of(Stated)),
-        "license": column(pl.String, matches(r"^[A-Za-z0-9.+-]+$"), null=True),
-        "license_url": text(),
-        "method": text(),
-        "statement": text(),
-        "creator": text(),
-        "creator_url": text(),
-        "title": text(),
-        "opt_out": text(),
-        "detail": text(),
-        "http_status": column(pl.Int32, pa.Check.in_range(100, 599), null=True),
-        "response_sha256": column(pl.String, matches(SHA256), null=True),
-        "checked_at": column(UTC),
-    },
-    unique=["identity", "image_id"],
-    checks=[
-        holds(
-            (pl.col("stated") == Stated.STATED) <= pl.col("license").is_not_null(),
-            "a stated license has an identifier",
-        )
-    ],
+_EVIDENCE = {
+    "identity": identity(),
+    "image_id": column(pl.String, matches(SHA256)),
+    "url": text(null=False),
+    "page_url": text(),
+    "claim": text(),
+    "stated": column(pl.String, one_of(Stated)),
+    "license": column(pl.String, matches(r"^[A-Za-z0-9.+-]+$"), null=True),
+    "license_url": text(),
+    "method": text(),
+    "statement": text(),
+    "creator": text(),
+    "creator_url": text(),
+    "title": text(),
+    "opt_out": text(),
+    "detail": text(),
+    "http_status": column(pl.Int32, pa.Check.in_range(100, 599), null=True),
+    "response_sha256": column(pl.String, matches(SHA256), null=True),
+    "checked_at": column(UTC),
+}
+_HAS_LICENSE = holds(
+    (pl.col("stated") == Stated.STATED) <= pl.col("license").is_not_null(), "a stated license has an identifier"
 )
+EVIDENCE = table("evidence", _EVIDENCE, unique=["identity", "image_id"], checks=[_HAS_LICENSE])
+
+# What sources stated before they were asked again: the first record of each statement.
+EARLIER = table("earlier", _EVIDENCE, unique=["identity", "image_id", "checked_at"], checks=[_HAS_LICENSE])
