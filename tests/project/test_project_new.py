@@ -9,9 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mtf import params, roster
+from mtf.project import new
 from mtf.project.new import slug
+from mtf.project.yaml_text import rewritten
+from mtf.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
 SAMPLE_ROSTER = "identity,name,race,gender,age\na,One,Amber,Males,Old\n"
@@ -82,7 +86,7 @@ def test_labels_of_ones_own_become_the_tasks(project: Path) -> None:
 def test_without_a_roster_there_is_one_to_fill_in(project: Path) -> None:
     done = begin(project)
     assert done.returncode == 0, done.stderr
-    assert (project / "data" / "roster.csv").read_text() == "identity,name,race,gender,age,query,page_url\n"
+    assert (project / "data" / "roster.csv").read_text() == "identity,name,race,gender,age,query\n"
     assert "fill in data/roster.csv" in done.stdout
 
 
@@ -92,6 +96,37 @@ def test_a_project_that_was_begun_is_not_begun_again_by_mistake(project: Path) -
     assert again.returncode == 2
     assert again.stderr.startswith("mtf: params.yaml: project.name is not 'sample'")
     assert begin(project, "--force").returncode == 0
+
+
+def test_a_project_that_is_begun_anew_with_other_tasks_trains_those(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    shutil.copy(ROOT / "params.yaml", workspace.params)
+    for column, label in (("gender", "Males"), ("race", "Black")):
+        people = [["identity", "name", column], ["a", "One", label]]
+        beginning = new.Beginning(name="mine", contact="https://example.org/me")
+        workspace.params.write_text(new._params_text(workspace, beginning, people))
+        settings = params.load(workspace.params)
+        assert settings.train.tasks == list(settings.tasks) == ["recognition", column]
+        assert settings.multitask is not None and settings.multitask.tasks == [column]
+    assert "# 224 in the papers" in workspace.params.read_text()
+
+
+def test_values_are_rewritten_in_either_style_and_what_is_said_of_them_stays() -> None:
+    text = """\
+train:  # of one task
+  tasks:
+    - a
+    - b
+  # how large
+  input_px: 64
+multitask: {tasks: [a,
+  b], seed: 1}  # of several
+"""
+    values = {("multitask", "tasks"): "[c]", ("train", "tasks"): "[d, e]", ("train", "none"): "0", ("none", "x"): "0"}
+    other = rewritten(text, values)
+    train = {"tasks": ["d", "e"], "input_px": 64}
+    assert yaml.safe_load(other) == {"train": train, "multitask": {"tasks": ["c"], "seed": 1}}
+    assert all(words in other for words in ("# of one task", "# how large", "# of several"))
 
 
 def test_data_that_dvc_does_not_hold_is_not_lost(project: Path) -> None:

@@ -20,6 +20,7 @@ import yaml
 from mtf import params, roster
 from mtf.atomic import write_text
 from mtf.errors import BadInput, MtfError
+from mtf.project.yaml_text import rewritten
 from mtf.workspace import Workspace
 
 SAMPLE = "sample"
@@ -89,7 +90,7 @@ def _check_that_nothing_is_lost(workspace: Workspace) -> None:
 def _own_roster(beginning: Beginning) -> list[list[str]]:
     """The roster's header and rows; a missing `identity` column is filled with slugs of the names."""
     if beginning.roster is None:
-        return [["identity", "name", *PAPER_TASKS, "query", "page_url"]]
+        return [["identity", "name", *PAPER_TASKS, "query"]]
     try:
         text = beginning.roster.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -157,10 +158,10 @@ def _sections_from_licenses(sample: str, tasks: list[str]) -> str:
     """
     rest = sample[sample.index("\nlicenses:") + 1 :]
     rest = re.sub(r"\ngates:.*?(?=\n\S)", "", rest, flags=re.DOTALL)
+    # The sample's size is told apart from the paper's by a comment, which goes with it.
     rest = re.sub(r"size_px: 256 .*", "size_px: 1024", rest)
-    rest = re.sub(r"tasks: \[recognition[^\]]*\]", f"tasks: [{', '.join(tasks)}]", rest)
-    attributes = tasks[1:] or tasks
-    return re.sub(r"tasks: \[race[^\]]*\]", f"tasks: [{', '.join(attributes)}]", rest)
+    changes = {("train", "tasks"): tasks, ("multitask", "tasks"): tasks[1:] or tasks}
+    return rewritten(rest, {place: f"[{', '.join(names)}]" for place, names in changes.items()})
 
 
 def _write_data(folder: Path, table: list[list[str]]) -> None:
