@@ -1,9 +1,9 @@
 """The roster, as people write it: `data/roster.csv`.
 
 Columns: `identity` (a slug, which names folders and shards), `name`, one column per task's labels; optional are
-`query` (what is searched for; the name where empty), `page_url`, `files` (for the folder source, separated by
-`;`), and, for a task with `years`, `birth_date` and `pictured` (both YYYY or YYYY-MM-DD), from which an empty
-label is worked out.
+`query` (what is searched for; the name where empty), `files` (for the folder source, separated by `;`), and, for a
+task with `years`, `birth_date` and `pictured` (both YYYY or YYYY-MM-DD), from which an empty label is worked out.
+Other columns are left unread.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from mtf import tables
 from mtf.errors import BadInput, bad_value, listed
 from mtf.params import Params, Task
 
-OPTIONAL = ("query", "page_url", "files", "birth_date", "pictured")
 MAX_FILE_BYTES = 256 * 2**20
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})-([0-9]{2}))?")
 
@@ -59,7 +58,6 @@ def _rows(path: Path, params: Params) -> Iterator[dict[str, str | None]]:
             "identity": identity,
             "name": name,
             "query": _text_within(row.get("query", ""), tables.MAX_QUERY, where=f"{where} column query") or name,
-            "page_url": row.get("page_url", "").strip() or None,
             "files": row.get("files", "").strip() or None,
             **{column: _label(row, column, task, where=where) for column, task in params.attributes.items()},
         }

@@ -24,7 +24,7 @@ _MEASURES = [
 
 def with_labels_and_measures(faces: pl.DataFrame, *, roster: pl.DataFrame, screening: pl.DataFrame) -> pl.DataFrame:
     """`faces` with the roster's labels and what screening measured, sorted by identity and face_id."""
-    labels = roster.drop("name", "query", "page_url", "files")
+    labels = roster.drop("name", "query", "files")
     measured = faces.join(screening.select(*FACE, *_MEASURES), on=FACE, how="left")
     return measured.join(labels, on="identity", how="left").sort(FACE)
 

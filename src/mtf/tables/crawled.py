@@ -21,7 +21,6 @@ def roster(params: Params) -> Table:
         "identity": identity(),
         "name": column(pl.String, pa.Check.str_length(min_value=1, max_value=MAX_NAME)),
         "query": column(pl.String, pa.Check.str_length(min_value=1, max_value=MAX_QUERY)),
-        "page_url": text(),
         "files": text(),
     }
     return table("roster", columns | labels(params), unique=["identity"])
