@@ -171,6 +171,17 @@ def test_a_dead_page_is_an_error_unless_the_license_is_known_otherwise(project: 
     assert "the page cannot be read: http_error: status 404" in reasons
 
 
+@pytest.mark.parametrize(("accepted", "claimed"), [("accept_claim", CLAIM), ("accept_unstated", {})])
+def test_a_dead_page_is_no_error_where_the_policy_permits_the_picture(
+    project: Project, accepted: str, claimed: dict[str, str]
+) -> None:
+    dead = {"stated": "unreachable", "license": None, "http_status": 404}
+    project.crawled(dead | claimed, dead | {"claim": "noncommercial"})
+    project.set("licenses", **{accepted: True})
+    levels = [level for code, level in codes("licenses") if code == "dead_source"]
+    assert levels == ["error", "warning"], "what is claimed too little of stays refused"
+
+
 def test_old_evidence_is_counted_in_days(project: Project) -> None:
     project.set("licenses", max_evidence_age_days=1)
     project.crawled({})

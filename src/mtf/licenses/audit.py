@@ -176,7 +176,7 @@ def _licenses(subject: Subject) -> Audited:
     evidence, images = _evidence(workspace), table(workspace, "crawl", "images", [*KEYS, "url", "page_url"])
     findings = [
         checks.policy_kept(evidence, subject.params.licenses, today=subject.today),
-        checks.dead_sources(evidence),
+        checks.dead_sources(evidence, subject.params.licenses, today=subject.today),
         checks.respected_opt_outs(_fetches(workspace)),
     ]
     if removals.records:

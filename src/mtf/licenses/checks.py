@@ -135,15 +135,18 @@ def _shortfall(name: str, licenses: params.Licenses) -> str:
     return f"{name} is not permitted{what}"
 
 
-def dead_sources(evidence: pl.LazyFrame) -> pl.LazyFrame:
-    """Pictures whose page cannot be read: an error where nothing else states a license, else a warning."""
+def dead_sources(evidence: pl.LazyFrame, licenses: params.Licenses, *, today: date) -> pl.LazyFrame:
+    """Pictures whose page cannot be read: an error where the policy refuses them for want of a statement, else a
+    warning.
+    """
     is_unreachable = pl.col("stated") == Stated.UNREACHABLE
+    is_refused = policy.reason_expression(evidence, licenses, today=today).is_not_null()
     dead = evidence.filter(is_unreachable | (pl.col("http_status") >= 400))
     status = pl.format("status {}", "http_status")
     return _findings(
         dead,
         code=pl.lit(str(Code.DEAD_SOURCE)),
-        level=pl.when(is_unreachable).then(pl.lit("error")).otherwise(pl.lit("warning")),
+        level=pl.when(is_unreachable & is_refused).then(pl.lit("error")).otherwise(pl.lit("warning")),
         reason=pl.format("the page cannot be read: {}", pl.coalesce("detail", status, pl.lit("no answer"))),
     )
 
