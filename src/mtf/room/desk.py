@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 from mtf.errors import BadInput, bad_value, listed
 from mtf.review.decision import Decision, Verdict
 from mtf.review.ledger import Sitting
-from mtf.room import copies
+from mtf.room import copies, pace
 from mtf.room.material import Key, Material
-from mtf.room.page import NOTHING_LEFT, Pace, Page, Plan
+from mtf.room.page import NOTHING_LEFT, Page, Plan
 from mtf.room.queue import DONE, STEPS
 from mtf.room.said import Said
 from mtf.tables import REVIEW_REASONS, Reason, Step
@@ -32,7 +33,7 @@ class Desk:
     def __init__(self, sitting: Sitting, material: Material, plan: Plan, *, reviewer: str, joint: bool = False) -> None:
         self.reviewer = reviewer
         self.joint = joint
-        self.pace = Pace()
+        self.pace = pace.Pace(time.monotonic())
         self._lock = threading.RLock()
         self._sitting = sitting
         self._material = material
@@ -57,6 +58,15 @@ class Desk:
     def open_faces(self, step: Step) -> int:
         """How many faces this reviewer still owes at a step; those that verdicts send on are counted page by page."""
         return max(self._open.get(str(step), 0), 0)
+
+    @property
+    def left(self) -> float:
+        """The verdicts that this reviewer will still have to give, as far as can be told from those given."""
+        open_faces = [self.open_faces(step) for step in STEPS]
+        if self.joint:
+            return sum(open_faces)
+        grouped = pace.grouped_of(self._material.groups)
+        return pace.still_to_come(open_faces, pace.passing_of(self._said.words), grouped=grouped)
 
     def turn(self) -> Page:
         """Make the page anew from all verdicts so far."""
@@ -130,6 +140,7 @@ class Desk:
             now = datetime.now(UTC)
             self._sitting.append(*(decision.undone(time=now) for _, decision in reversed(action)))
             self._actions.pop()
+            self.pace.mark(0, time.monotonic())
             for face, decision in reversed(action):
                 self._unsay(face, decision)
             self._open = self._plan.counted(self._said)
@@ -258,7 +269,7 @@ class Desk:
             self._say(face, decision)
         done = {face for face, decision in given if decision.verdict is not Verdict.LABEL}
         self._take_away(done | {face for face, _ in given if self._page.label})
-        self.pace.mark(len(done))
+        self.pace.mark(sum(decision.verdict in pace.VERDICTS for _, decision in given), time.monotonic())
         return [face for face, _ in given]
 
     def _say(self, face: Key, decision: Decision) -> None:

@@ -1,9 +1,7 @@
-"""What lies in front of a reviewer: a page of faces, where it comes from, and how quickly pages are turned."""
+"""What lies in front of a reviewer: a page of faces, and where it comes from."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,8 +12,6 @@ from mtf.room.material import Key
 from mtf.room.queue import Rows
 from mtf.room.said import Said
 from mtf.tables import Step
-
-PAUSE_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -56,23 +52,3 @@ class Plan(Protocol):
     def split_label(self, said: Said, row: int) -> str | None:
         """The label of a face that a joint session has still to settle, where no verdict is left to be given."""
         ...
-
-
-class Pace:
-    """Seconds of work, without the pauses, and the verdicts given in them."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._last = clock()
-        self._verdicts = 0
-        self._worked_s = 0.0
-
-    def mark(self, verdicts: int) -> None:
-        now = self._clock()
-        self._worked_s += min(now - self._last, PAUSE_S)
-        self._last = now
-        self._verdicts += verdicts
-
-    @property
-    def per_minute(self) -> float | None:
-        return 60 * self._verdicts / self._worked_s if self._verdicts and self._worked_s else None

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 
 import polars as pl
 
 from mtf.params import Params
 from mtf.review import agreement
+from mtf.room import pace
 from mtf.room.material import Material
 from mtf.room.opening import material_of
 from mtf.room.queue import STEPS, counted, next_steps
 from mtf.workspace import Workspace
 
-# A longer gap between two decisions is a pause, not work.
-PAUSE = timedelta(minutes=2)
-LEAST_WORK_S = 5.0
-
 
 @dataclass(frozen=True)
 class Reviewer:
-    """`open_faces` counts what is owed now; a verdict that sends a face on opens the next step's."""
+    """`open_faces` counts what is owed now; a verdict that sends a face on opens the next step's.
+
+    `verdicts_left` counts those that will be owed, too, as this reviewer's verdicts so far let expect; `hours_left` is
+    the time for them at the pace so far.
+    """
 
     name: str
     done: dict[str, int]
     open_faces: dict[str, int]
+    verdicts_left: int
     faces_per_hour: float | None
     hours_left: float | None
 
@@ -34,7 +35,8 @@ class Reviewer:
 @dataclass(frozen=True)
 class Status:
     """`silent` members of the panel have decided nothing yet. `conflicts` and `label_conflicts` are what a joint
-    session is for: votes that everyone gave and that were not of one mind. `held_back` faces have no majority."""
+    session is for: votes that everyone gave and that were not of one mind. `held_back` faces have no majority.
+    `unmatched` lines of the ledger are about faces that were left out before the review, or are gone."""
 
     faces: int
     panel: int
@@ -51,7 +53,7 @@ class Status:
 def measure(workspace: Workspace, params: Params) -> Status:
     """Read the tables and the ledger, and count. Needs no database."""
     material, torn = material_of(workspace, params)
-    names = material.matched["reviewer"].unique().sort().to_list()
+    names = _own_lines(material)["reviewer"].unique().sort().to_list()
     return Status(
         faces=material.faces.height,
         panel=material.reviewers,
@@ -67,25 +69,20 @@ def measure(workspace: Workspace, params: Params) -> Status:
 
 
 def _reviewer(material: Material, name: str) -> Reviewer:
-    opinions = material.opinions_of(name)
     said = material.said_by(name)
     steps, _ = next_steps(said.words, material.words, material.groups)
     open_faces = counted(steps)
-    rate = faces_per_hour(material.matched.filter(pl.col("reviewer") == name))
-    left = sum(open_faces.values())
-    return Reviewer(name, _by_step(opinions), open_faces, rate, round(left / rate, 2) if rate else None)
+    rate = pace.of_lines(_own_lines(material).filter(pl.col("reviewer") == name)).per_hour
+    grouped = pace.grouped_of(material.groups)
+    left = pace.still_to_come(open_faces.values(), pace.passing_of(said.words), grouped=grouped)
+    done = _by_step(material.opinions_of(name))
+    hours = round(left / rate, 2) if rate else None
+    return Reviewer(name, done, open_faces, round(left), round(rate, 1) if rate else None, hours)
 
 
-def faces_per_hour(decisions: pl.DataFrame) -> float | None:
-    """Verdicts per hour of work; a pause of more than two minutes is none. None where there is too little to tell.
-
-    Faces decided with one key have one time, so that a page is as quick as it was.
-    """
-    times = decisions.filter(~pl.col("verdict").is_in(["undo", "label", "skip"]))["time"].sort()
-    gaps = times.diff().drop_nulls()
-    working = gaps.filter(gaps <= PAUSE)
-    worked_s = float(working.dt.total_microseconds().sum()) / 1e6
-    return round(working.len() / (worked_s / 3600), 1) if worked_s >= LEAST_WORK_S else None
+def _own_lines(material: Material) -> pl.DataFrame:
+    """The lines that people wrote for themselves: who only writes down what was decided together reviews nothing."""
+    return material.matched.filter(~pl.col("joint"))
 
 
 def _by_step(rows: pl.DataFrame) -> dict[str, int]:
@@ -107,8 +104,7 @@ def as_text(status: Status) -> str:
     lines = [f"{status.faces} faces to review, a panel of {status.panel}", "", _row("done / open", STEPS)]
     for one in status.reviewers:
         cells = [f"{one.done[str(step)]} / {one.open_faces[str(step)]}" for step in STEPS]
-        pace = f"   {one.faces_per_hour:.0f} an hour, {one.hours_left:.1f} h left" if one.faces_per_hour else ""
-        lines.append(_row(one.name, cells) + pace)
+        lines.append(_row(one.name, cells) + _outlook(one))
     if status.silent:
         lines.append(f"({status.silent} of the panel of {status.panel} have decided nothing yet)")
     if not status.reviewers:
@@ -120,8 +116,17 @@ def as_text(status: Status) -> str:
     if any(status.conflicts.values()) or labels:
         lines.append("`mtf review adjudicate --reviewer NAME` opens the joint session on what the panel is split on.")
     if status.unmatched:
-        lines.append(f"{status.unmatched} lines of the ledger meet no face that is here now")
+        lines.append(
+            f"{status.unmatched} lines of the ledger are about faces that are not shown: they were left out before the "
+            "review (license, taken down), or are gone"
+        )
     return "\n".join([*lines, *(f"ledger: {line}" for line in status.torn)])
+
+
+def _outlook(one: Reviewer) -> str:
+    if one.faces_per_hour is None:
+        return ""
+    return f"   {one.faces_per_hour:.0f} an hour; about {one.verdicts_left} verdicts, {one.hours_left:.1f} h left"
 
 
 def _agreement_lines(status: Status) -> list[str]:
