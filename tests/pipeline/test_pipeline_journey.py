@@ -1,18 +1,38 @@
-"""From a fresh clone to metrics: what a person sees, and what DVC makes of it afterwards."""
+"""From a fresh clone to metrics: what a person sees, and what DVC makes of it afterwards.
+
+All that needs the journey stands here: test processes share no fixtures, and a second file would make it again.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from projects import environment, run_in
+from projects import clone, environment, run_in
 
 STEPS = ["takedown", "license", "face", "identity", "quality", "duplicate", "task_fit", "enough_images"]
+
+
+@pytest.fixture(scope="module")
+def journey(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone after `make repro`, which knows nothing of this checkout's cache: read it, do not change it.
+
+    Its environment is ours and counts as set up; a `make test` around us has no say in it.
+    """
+    folder = clone(tmp_path_factory.mktemp("journey") / "mtf")
+    tools = folder / ".venv"
+    tools.mkdir()
+    (tools / "bin").symlink_to(Path(sys.executable).parent)
+    (tools / ".ready").touch()
+    said = run_in(folder, "env", "-u", "MAKEFLAGS", "-u", "MAKELEVEL", "make", "repro", timeout_s=1500)
+    (folder / "build" / "said.txt").write_text(said)
+    return folder
 
 
 def metrics(project: Path, name: str) -> dict:
@@ -82,8 +102,10 @@ def test_the_models_beat_guessing_on_every_task(journey: Path) -> None:
         assert set(rows["small_cnn"]) >= {"accuracy", "precision", "recall", "f1"}
 
 
-def test_the_summary_shows_the_funnel_the_metrics_and_where_to_look(journey: Path) -> None:
-    shown = run_in(journey, "mtf", "summary")
+def test_make_repro_ends_with_the_funnel_the_metrics_and_where_to_look(journey: Path) -> None:
+    said = (journey / "build" / "said.txt").read_text()
+    assert said.startswith("==> dvc pull: data/, from the remote"), "a fresh clone has no data"
+    shown = said.partition("what came of it")[2]
     for word in ("not_a_face", "wrong_person", "small_cnn", "dvc metrics show", "build/release"):
         assert word.replace("_", " ") in shown.replace("_", " "), word
 
@@ -154,7 +176,7 @@ def test_the_release_carries_its_audit(journey: Path) -> None:
     assert carried["evidence_as_of"] <= newest.date().isoformat()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def without_one(journey: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The journey's copy after one identity asked to be removed, down to the split; and who it was."""
     folder = tmp_path_factory.mktemp("takedown") / "mtf"
@@ -189,7 +211,7 @@ def test_nobody_elses_shards_are_made_again_for_a_takedown(without_one: tuple[Pa
                 assert (folder / "build" / stage / "shards" / path.name).read_bytes() == path.read_bytes(), path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def experiment(journey: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The journey's copy after an experiment with another scale factor, down to the split."""
     folder = tmp_path_factory.mktemp("experiment") / "mtf"
@@ -214,3 +236,18 @@ def test_decisions_outlive_another_scale_factor(experiment: Path, journey: Path)
         pl.read_parquet(folder / "build/curate/curated.parquet").height for folder in (journey, experiment)
     )
     assert after > 0.85 * before
+
+
+def test_a_finished_data_set_is_pulled_into_another_clone(journey: Path, tmp_path: Path) -> None:
+    """All that the journey made: a colleague's clone has it without making anything."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(journey, here, symlinks=True)
+    run_in(here, "dvc", "remote", "add", "--default", "storage", str(tmp_path / "storage"), "--force")
+    run_in(here, "git", "add", "--all")
+    run_in(here, "git", "commit", "--quiet", "--message", "The data set")
+    run_in(here, "dvc", "push", "--quiet")
+    run_in(tmp_path, "git", "clone", "--quiet", str(here), str(there))
+    run_in(there, "dvc", "pull", "--quiet")
+    assert "Data and pipelines are up to date." in run_in(there, "dvc", "repro")
+    sums = "build/release/SHA256SUMS"
+    assert (there / sums).read_bytes() == (here / sums).read_bytes()

@@ -87,18 +87,3 @@ def test_an_ssh_server(project: Path, tmp_path: Path, ssh_server: tuple[int, Pat
     storage = tmp_path / "ssh-storage"
     url = f"ssh://{getpass.getuser()}@127.0.0.1:{port}{storage}"
     there_and_back(project, url, keyfile=str(key), allow_agent="false")
-
-
-def test_a_finished_data_set_is_pulled_into_another_clone(journey: Path, tmp_path: Path) -> None:
-    """All that the journey made: a colleague's clone has it without making anything."""
-    here, there = tmp_path / "here", tmp_path / "there"
-    shutil.copytree(journey, here, symlinks=True)
-    run_in(here, "dvc", "remote", "add", "--default", "storage", str(tmp_path / "storage"), "--force")
-    run_in(here, "git", "add", "--all")
-    run_in(here, "git", "commit", "--quiet", "--message", "The data set")
-    run_in(here, "dvc", "push", "--quiet")
-    run_in(tmp_path, "git", "clone", "--quiet", str(here), str(there))
-    run_in(there, "dvc", "pull", "--quiet")
-    assert "Data and pipelines are up to date." in run_in(there, "dvc", "repro")
-    sums = "build/release/SHA256SUMS"
-    assert (there / sums).read_bytes() == (here / sums).read_bytes()
