@@ -41,8 +41,8 @@ def examine(workspace: Workspace) -> list[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    fits = sys.version_info >= (3, 11)
-    yield Finding("Python", "good" if fits else "wrong", f"{platform.python_version()}; 3.11 or newer is needed")
+    fits = (3, 11) <= sys.version_info < (3, 14)
+    yield Finding("Python", "good" if fits else "wrong", f"{platform.python_version()}; 3.11 to 3.13 is needed")
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     yield Finding("machine", "good", f"{engine.cores()} cores, {pages / 2**30:.0f} GiB of memory")
     free = shutil.disk_usage(Path.cwd()).free
