@@ -10,10 +10,11 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 # Cached bytecode halves the start of every stage; a machine that forbids it is overruled for this project.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup data-as-recorded repro test lint requirements clean
+.PHONY: help setup data-as-recorded repro retry test lint requirements clean
 
 help:
 	@echo "make repro   set up, then run the whole pipeline on the sample and show what came of it"
+	@echo "make retry   ask again for what failed in a way that may pass, then go on as make repro"
 	@echo "make test    set up, then lint, check types and run the tests"
 	@echo "make setup   only the Python environment in $(VENV)"
 	@echo "make clean   remove what the pipeline built (data/ and its history stay)"
@@ -21,8 +22,8 @@ help:
 setup: $(READY)
 
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' \
-		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+		|| { echo "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is none; name one: make PYTHON=python3.11"; exit 2; }
 	@echo "==> Python environment in $(VENV) (the first time, a few minutes and about 6 GB)"
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
@@ -40,6 +41,12 @@ repro: $(READY) data-as-recorded
 	@echo "==> dvc repro: every stage whose inputs changed"
 	@dvc repro
 	@mtf summary
+
+# The web is no input that DVC could see change, so `make repro` leaves a finished crawl alone.
+retry: $(READY) data-as-recorded
+	@echo "==> dvc repro: the crawl again, for what failed in a way that may pass"
+	@dvc repro --force --single-item crawl
+	@$(MAKE) --no-print-directory repro
 
 lint: $(READY)
 	@echo "==> ruff: lint and format"

@@ -42,6 +42,7 @@ def parts(workspace: Workspace) -> Iterator[RenderableType]:
         raise BadInput("metrics/: no figures yet; run the pipeline (`make repro` or `dvc repro`)")
     if figures["crawl"]:
         yield counted("Addresses found, and what came of them", figures["crawl"]["outcomes"])
+        yield from to_be_retried(figures["crawl"])
     if figures["curate"]:
         yield funnel(figures["curate"])
     if figures["split"]:
@@ -63,6 +64,14 @@ def counted(title: str, figures: Figures) -> Table:
     for name, value in _flat(figures):
         table.add_row(name, _number(value))
     return table
+
+
+def to_be_retried(figures: Figures) -> Iterator[str]:
+    """What failed on its way and is worth asking for again, if anything, and how."""
+    from mtf.crawl.shown import what_may_pass
+
+    if what := what_may_pass(figures):
+        yield f"{what}: `make retry` asks for them again"
 
 
 def funnel(figures: Figures) -> Table:

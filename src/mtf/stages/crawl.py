@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mtf import atomic, roster, shards, tables, takedowns
-from mtf.crawl import store
+from mtf.crawl import shown, store
 from mtf.crawl.candidates import source_key
 from mtf.crawl.crawl import Job, Person, Report, crawl
 from mtf.crawl.failure import is_retriable
@@ -47,10 +47,9 @@ def run(workspace: Workspace, params: Params, *, refresh: bool = False) -> None:
     removed = shards.remove_except(folder, set(identities).__contains__)
     report = _crawl(people, workspace, params, refresh=refresh)
     gathered, found_by = _gather(workspace, people)
-    metrics = _metrics(gathered, len(identities))
+    metrics = _metrics(gathered, len(identities), _what_may_pass(gathered["fetches"], report, params.crawl.attempts))
     atomic.write_json(workspace.metrics(STAGE), metrics)
     _print(report, removed, metrics)
-    _print_what_may_pass(gathered["fetches"], report, params.crawl.attempts)
     _check_sources(params, found_by, report)
 
 
@@ -83,7 +82,16 @@ def _gather(workspace: Workspace, people: list[Person]) -> tuple[dict[str, pl.Da
     return written, rows["fetches"].select("outcome", "found_by")
 
 
-def _metrics(gathered: dict[str, pl.DataFrame], identities: int) -> dict[str, int | dict[str, int]]:
+def _what_may_pass(fetches: pl.DataFrame, report: Report, attempts: int) -> dict[str, int]:
+    """How many addresses failed in a way that may pass, and how many searches were not completed."""
+    rows = fetches.select("outcome", "http_status", "attempts").iter_rows()
+    failed = sum(is_retriable(outcome, status) and made < attempts for outcome, status, made in rows)
+    return {"addresses": failed, "searches": len(report.problems)}
+
+
+def _metrics(
+    gathered: dict[str, pl.DataFrame], identities: int, may_pass: dict[str, int]
+) -> dict[str, int | dict[str, int]]:
     fetches, evidence = gathered["fetches"], gathered["evidence"]
     return {
         "identities": identities,
@@ -92,6 +100,7 @@ def _metrics(gathered: dict[str, pl.DataFrame], identities: int) -> dict[str, in
         "outcomes": _counts(fetches["outcome"]),
         "pages_read": evidence.filter(pl.col("response_sha256").is_not_null())["page_url"].n_unique(),
         "evidence": _counts(evidence["stated"]),
+        "may_pass": may_pass,
     }
 
 
@@ -112,16 +121,8 @@ def _print(report: Report, removed: list[str], metrics: dict[str, int | dict[str
         print(f"  search not completed: {problem}")
     if len(report.problems) > SHOWN_PROBLEMS:
         print(f"  … and {len(report.problems) - SHOWN_PROBLEMS} more searches not completed")
-
-
-def _print_what_may_pass(fetches: pl.DataFrame, report: Report, attempts: int) -> None:
-    """`dvc repro` runs a stage whose inputs changed, and the web is none of them: say how it is asked again."""
-    rows = fetches.select("outcome", "http_status", "attempts").iter_rows()
-    failed = sum(is_retriable(outcome, status) and made < attempts for outcome, status, made in rows)
-    if failed or report.problems:
-        what = [f"{failed} addresses failed in a way that may pass"] if failed else []
-        what += [f"{len(report.problems)} searches were not completed"] if report.problems else []
-        print(f"  {' and '.join(what)}: `{AGAIN}`, then `dvc repro`, tries again")
+    if what := shown.what_may_pass(metrics):
+        print(f"  {what}: `{AGAIN}`, then `dvc repro`, tries again")
 
 
 def _check_sources(params: Params, found: pl.DataFrame, report: Report) -> None:

@@ -1,0 +1,87 @@
+"""What `make` asks of the tools, in a folder where these only write down what they are asked."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mtf.project import doctor
+from projects import ROOT, environment
+
+NOTES = """#!/bin/sh
+echo "$(basename $0) $*" >> said
+case "$*" in status*) exit ${STATUS:-0};; esac
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project that is set up and has its data."""
+    for name in ("Makefile", "requirements.txt", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    tools = tmp_path / ".venv" / "bin"
+    tools.mkdir(parents=True)
+    for tool in ("dvc", "mtf"):
+        (tools / tool).write_text(NOTES)
+        (tools / tool).chmod(0o755)
+    (tmp_path / "data").mkdir()
+    (tmp_path / ".venv" / ".ready").touch()
+    return tmp_path
+
+
+def make(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    # What a `make test` around us was told is not for this one.
+    outer = {name: value for name, value in environment().items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", *arguments]
+    return subprocess.run(command, cwd=project, env=outer | variables, capture_output=True, text=True, check=False)
+
+
+def said(project: Path) -> list[str]:
+    path = project / "said"
+    return path.read_text().splitlines() if path.is_file() else []
+
+
+def test_make_repro_runs_the_pipeline_and_shows_what_came_of_it(project: Path) -> None:
+    assert make(project, "repro").returncode == 0
+    assert said(project) == ["dvc status --quiet data.dvc", "dvc repro", "mtf summary"]
+
+
+def test_make_repro_pulls_data_that_is_not_there(project: Path) -> None:
+    (project / "data").rmdir()
+    assert make(project, "repro").returncode == 0
+    assert said(project)[0] == "dvc pull --quiet data.dvc"
+
+
+def test_data_that_is_not_as_recorded_stops_make_with_what_to_do(project: Path) -> None:
+    done = make(project, "repro", STATUS="1")
+    assert done.returncode == 2
+    assert "To record it: dvc add data. To go back: dvc pull --force data.dvc" in done.stdout
+    assert "dvc repro" not in said(project)
+
+
+def test_make_retry_runs_the_crawl_again_and_then_what_follows_from_it(project: Path) -> None:
+    assert make(project, "retry").returncode == 0
+    again = said(project).index("dvc repro --force --single-item crawl")
+    assert said(project)[again + 1 :][-2:] == ["dvc repro", "mtf summary"]
+
+
+@pytest.mark.parametrize(("version", "fits"), [((3, 10), False), ((3, 11), True), ((3, 13), True), ((3, 14), False)])
+def test_another_python_is_refused_in_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int], fits: bool
+) -> None:
+    (project / ".venv" / ".ready").unlink()
+    other = project / "other-python"
+    as_other = f"import sys; sys.version_info = {version}; exec(sys.argv[1])"
+    other.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{as_other}' \"$2\"\n")
+    other.chmod(0o755)
+    done = make(project, "setup", "PYTHON=./other-python")
+    refusal = "Python 3.11, 3.12 or 3.13 is needed, and ./other-python is none"
+    assert (refusal in done.stdout) is not fits
+    assert done.returncode == 2, "the python that is let through is no python, and ends in setting up"
+
+    monkeypatch.setattr(sys, "version_info", version)
+    assert next(doctor._machine()).state == ("good" if fits else "wrong")
