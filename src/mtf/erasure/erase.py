@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -197,7 +197,8 @@ def _update(one: Receipt, planned: Plan) -> None:
         one["places"][place.name] = state
     for name in one["places"].keys() - {place.name for place in stock.places}:
         if one["places"][name]["owed"] or one["places"][name]["error"]:
-            one["places"][name]["error"] = "no longer configured"
+            one["places"][name]["error"] = receipt.DROPPED
+    one["by_hand"] = [*one["by_hand"], *receipt.dropped(one)]
 
 
 def _state(place: Place, oids: list[str], unseen: list[str], stock: Stock) -> State:
@@ -226,10 +227,11 @@ def _state(place: Place, oids: list[str], unseen: list[str], stock: Stock) -> St
 def _carry_out(workspace: Workspace, path: Path, one: Receipt, planned: Plan, report: Callable[[str], object]) -> None:
     one["workspace"] = sorted({*one["workspace"], *surroundings.clear(workspace, planned.untracked)})
     listings = sorted({listing for holder in one["objects"] for listing in holder["listings"]})
+    oids = {holder["oid"] for holder in one["objects"]}
     for place in planned.stock.places:
         state = one["places"][place.name]
         if not state["error"]:
-            _empty(place, state)
+            _empty(place, state, oids, planned.stock)
         if not state["error"]:
             one["run_cache"] += place.forget_runs(listings)
         receipt.save(path, one)
@@ -240,13 +242,18 @@ def _carry_out(workspace: Workspace, path: Path, one: Receipt, planned: Plan, re
     receipt.save(path, one)
 
 
-def _empty(place: Place, state: State) -> None:
-    """Bury what is owed in one place; then look again."""
+def _empty(place: Place, state: State, oids: Collection[str], stock: Stock) -> None:
+    """Bury what is owed in one place; then list it anew and look for all that should be gone."""
     try:
         for oid in state["owed"]:
             place.bury(oid)
-        state["owed"] = [oid for oid in state["owed"] if not place.is_buried(oid)]
+        listed = place.objects()
+        kept = oids if place.name != CACHE else [oid for oid in oids if listed is None or oid in listed]
+        state["owed"] = sorted(oid for oid in kept if not place.is_buried(oid))
         state["after"] = len(state["owed"])
+        came = [oid for oid in stock.new_in(place, listed) if not place.is_buried(oid)]
+        if came:
+            state["error"] = f"{len(came)} objects came in while this was erasing; run it again"
     except Exception as error:  # as in `_state`
         state["error"] = in_words(error)
 

@@ -15,6 +15,8 @@ from mtf.atomic import write_json, write_text
 from mtf.errors import BadInput
 
 SCHEMA = 2
+DROPPED = "no longer configured"
+"""A place's error that only people can see to: no run will reach it again, so the receipt does not wait for it."""
 Receipt = dict[str, Any]
 # What the first form of a receipt did not have.
 _ADDED: Receipt = {"originals": [], "unreadable": [], "lost": [], "by_hand": []}
@@ -49,11 +51,23 @@ def owed(receipt: Receipt) -> list[str]:
 
 def _owed(receipt: Receipt) -> Iterator[str]:
     for name, place in receipt["places"].items():
+        if place["error"] == DROPPED:
+            continue
         if place["error"]:
             yield f"{name}: {place['error']}. What else it holds is not known; {_objects(place)} known to be owed."
         elif place["owed"]:
             yield f"{name}: {_objects(place)} still there."
     yield from (f"Cannot be looked through: {each}. Remove it, or put it right." for each in receipt["unreadable"])
+
+
+def dropped(receipt: Receipt) -> Iterator[str]:
+    """What is left to people where a remote was removed from the configuration before it was emptied."""
+    for name, place in receipt["places"].items():
+        if place["error"] == DROPPED:
+            yield (
+                f"{name} ({place['address']}) is {DROPPED} here; {_objects(place)} may still be there. Delete what is "
+                "there, or configure it again and erase again."
+            )
 
 
 def _objects(place: dict[str, Any]) -> str:

@@ -38,6 +38,10 @@ class Stock:
         """Every object of the places that could be listed."""
         return frozenset().union(*self._listed.values())
 
+    def new_in(self, place: Place, listed: frozenset[str] | None) -> frozenset[str]:
+        """What a place has now (`listed`) and did not have when it was looked through; nothing where it cannot list."""
+        return (listed or frozenset()) - self._listed.get(place.name, frozenset())
+
     def has(self, oid: str) -> bool:
         """Whether the original is in some place that answers."""
         return self._place(oid) is not None
