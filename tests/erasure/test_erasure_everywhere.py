@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from dvc.repo import Repo, lock_repo
 from small_project import Small, holding, image_id, members_of, picture, tar_of, thumbnail
@@ -284,6 +285,26 @@ def test_what_lies_about_in_the_workspace_goes_and_is_named(project: Small, monk
     assert [*Repo(str(project.root)).status()] == ["data.dvc"], "the outputs, and DVC's own files, stay as they are"
     page = next((project.workspace.data / "receipts").glob("*.md")).read_text()
     assert "`build/webdataset`" in page and "db.example:27017" in page
+
+
+def test_lines_of_text_that_the_current_version_keeps_are_left_to_people(project: Small) -> None:
+    sitting = project.workspace.review / "eve" / "2026-01-01.jsonl"
+    sitting.parent.mkdir(parents=True)
+    sitting.write_text("".join(json.dumps({"identity": name}) + "\n" for name in ("ann", "bob", "ann")) + '{"ident')
+    project.workspace.roster.write_text("identity,name\nbob,Bob\nann,Ann\n")
+    project.run(PEOPLE)
+    project.commit("v1")
+    project.take_down("identity", "ann")
+    project.run({"bob": ["bob-0"]})
+    fetches = pl.DataFrame({"identity": ["ann", "ann", "bob"], "query": ["Ann", "Ann", "Bob"]})
+    fetches.write_parquet(project.workspace.table("crawl", "fetches"))
+    project.store()
+    project.commit("v2")
+    (receipt,) = erase(project.workspace, signed_by="The officer")
+    roster, ledger = receipt["by_hand"]
+    assert roster.startswith("data/roster.csv row 3 names ann") and "2 rows of build/crawl/fetches" in roster
+    assert ledger.startswith("Decisions about ann are in data/review/eve/2026-01-01.jsonl (2 lines)")
+    assert receipt["finished_at"]
 
 
 def test_a_clone_that_lacks_versions_says_so(project: Small, tmp_path: Path) -> None:

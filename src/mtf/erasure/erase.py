@@ -14,7 +14,7 @@ from dvc.repo import Repo, lock_repo
 
 import mtf
 from mtf import params, takedowns
-from mtf.erasure import holders, originals, receipt, subjects, surroundings
+from mtf.erasure import holders, lines, originals, receipt, subjects, surroundings
 from mtf.erasure.history import WORKSPACE, History
 from mtf.erasure.holders import Found
 from mtf.erasure.originals import Original
@@ -123,6 +123,7 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
         "by_hand": [
             *surroundings.owed_by_hand(workspace, stock.places, stock.unlisted),
             *_outside(own, repo, workspace),
+            *lines.left(wanted.whole, workspace),
         ],
     }
     made = [h.path for h in found.holders if WORKSPACE in h.revisions and _is_made(h.path)]

@@ -1,0 +1,67 @@
+"""Lines of text about an erased person that the current version keeps: roster, ledger, fetches.
+
+They hold no picture, and people wrote most of them, so people take them out; here they are named.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import polars as pl
+
+from mtf.workspace import Workspace
+
+
+def left(identities: Collection[str], workspace: Workspace) -> Iterator[str]:
+    """What to remove by hand of people who are erased altogether, in words; nothing where nothing is left."""
+    for identity in sorted(identities):
+        rows = _roster_rows(workspace.roster, identity)
+        fetches = _fetch_rows(workspace.table("crawl", "fetches"), identity)
+        if rows:
+            also = f", which also drops the {fetches} rows of build/crawl/fetches.parquet" if fetches else ""
+            where = ", ".join(str(row) for row in rows)
+            yield f"data/roster.csv row {where} names {identity}: remove the row and run `dvc repro`{also}."
+        elif fetches:
+            yield f"build/crawl/fetches.parquet has {fetches} rows of {identity}: `dvc repro` drops them."
+        if sittings := [*_sittings(workspace, identity)]:
+            yield (
+                f"Decisions about {identity} are in {'; '.join(sittings)}: while nobody reviews, take these lines out "
+                "(the figures of agreement then count fewer faces), then `dvc add data`."
+            )
+
+
+def _roster_rows(path: Path, identity: str) -> list[int]:
+    """Numbers of rows as people count them: the header is row 1."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8-sig", newline="", errors="replace") as lines:
+        rows = csv.DictReader(lines)
+        return [number for number, row in enumerate(rows, start=2) if (row.get("identity") or "").strip() == identity]
+
+
+def _fetch_rows(path: Path, identity: str) -> int:
+    if not path.is_file():
+        return 0
+    fetches = pl.scan_parquet(path)
+    if "identity" not in fetches.collect_schema():
+        return 0
+    return fetches.filter(pl.col("identity") == identity).select(pl.len()).collect().item()
+
+
+def _sittings(workspace: Workspace, identity: str) -> Iterator[str]:
+    for path in sorted(workspace.review.glob("*/*.jsonl")):
+        lines = sum(_names(line, identity) for line in path.read_bytes().splitlines())
+        if lines:
+            yield f"{workspace.relative(path)} ({lines} {'line' if lines == 1 else 'lines'})"
+
+
+def _names(line: bytes, identity: str) -> bool:
+    """A line that was torn while it was written is looked through as it is."""
+    try:
+        decision = json.loads(line)
+    except ValueError:
+        return identity.encode("ascii") in line
+    return isinstance(decision, dict) and decision.get("identity") == identity
