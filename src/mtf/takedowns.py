@@ -15,15 +15,20 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import polars as pl
 
 from mtf import tables
+from mtf.addresses import address_key, address_keys
 from mtf.errors import BadInput, bad_value, listed
 
 COLUMNS = ("added_at", "kind", "value", "reason", "requested_by", "reference")
 _CONTENT_HASH = r"^[0-9a-f]{16}$"
+# What spellings of an address may differ in.
+_ESCAPES_AND_MARKS = r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9]"
+_IDNA = re.compile(r"xn--[^.:]+")  # a label that may be spelled in Unicode, too
+# Of a letter or a digit.
+_NEEDLESS_ESCAPE = r"%(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])"
 
 
 class Kind(StrEnum):
@@ -94,52 +99,33 @@ class Takedowns:
         return found
 
 
-def address_key(url: str) -> str:
-    """What two spellings of an address have in common: scheme, case of the host and fragment do not matter."""
-    try:
-        parts = urlsplit(url.strip())
-    except ValueError:
-        return url
-    if parts.scheme not in ("http", "https"):
-        return url
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{parts.netloc.lower()}{parts.path or '/'}{query}"
-
-
-def address_keys(column: str) -> pl.Expr:
-    """`address_key` of a column of addresses."""
-    address = pl.col(column).str.strip_chars()
-    parts = address.str.extract_groups(r"^(?i:https?)://([^/?#]*)([^?#]*)(\?[^#]+)?")
-    path = parts.struct.field("2")
-    key = pl.concat_str(
-        parts.struct.field("1").str.to_lowercase(),
-        pl.when(path == "").then(pl.lit("/")).otherwise(path),
-        parts.struct.field("3").fill_null(""),
-    )
-    return pl.when(address.str.contains(r"^(?i:https?)://")).then(key).otherwise(pl.col(column))
-
-
 def named_by_address(pictures: pl.LazyFrame, takedowns: Takedowns, kind: Kind, column: str) -> pl.LazyFrame:
     """The rows of `pictures` whose address in `column` a request of `kind` (page or picture) names.
 
-    Keys are worked out for those rows alone that have what tells the address from others of its site: of a million
-    pictures these are few.
+    Keys are worked out for those rows alone that have what tells the address from others of its site, or that escape
+    what needs no escape: of a million pictures these are few.
     """
-    keys = pl.LazyFrame({"key": sorted({address_key(each.value) for each in takedowns.records if each.kind == kind})})
-    wanted = keys.collect()["key"].to_list()
+    wanted = sorted({address_key(each.value) for each in takedowns.records if each.kind == kind})
     if not wanted:
         return pictures.clear()
-    telling = pl.col(column).str.contains_any([_telling(key) for key in wanted], ascii_case_insensitive=True)
-    near = pictures.filter(telling).with_columns(address_keys(column).alias("key"))
-    return near.join(keys, on="key", how="semi").drop("key")
+    bare = pl.col(column).str.replace_all(_ESCAPES_AND_MARKS, "")
+    telling = bare.str.contains_any([_telling(key) for key in wanted], ascii_case_insensitive=True)
+    near = pictures.filter(telling | pl.col(column).str.contains(_NEEDLESS_ESCAPE))
+    keyed = near.with_columns(address_keys(column).alias("key"))
+    return keyed.filter(pl.col("key").is_in(wanted)).drop("key")
 
 
 def _telling(key: str) -> str:
-    """The part of a key that every spelling of the address has: path and query, or the site where there are none."""
-    if key.startswith("file:"):
-        return key
-    site, slash, rest = key.partition("/")
-    return slash + rest if rest and not rest.startswith("?") else site
+    """Letters and digits of a key's path and query, which every spelling has that escapes none of them; of the site
+    where there is neither.
+    """
+    site, _, rest = key.partition("/")
+    return re.sub(_ESCAPES_AND_MARKS, "", rest) or re.sub(_ESCAPES_AND_MARKS, "", _last_label(site))
+
+
+def _last_label(site: str) -> str:
+    """What follows labels that may be spelled in Unicode, too."""
+    return _IDNA.split(site)[-1]
 
 
 def load(path: Path) -> Takedowns:

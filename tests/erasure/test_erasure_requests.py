@@ -17,6 +17,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from mtf import shards, tables, takedowns
+from mtf.addresses import address_key, same_address
 from mtf.cli import app
 from mtf.erasure import requests
 from mtf.erasure.requests import Request
@@ -337,6 +338,25 @@ def test_a_column_of_addresses_is_matched_as_each_address_is() -> None:
         "http://p.example?q#x",
         "http://p.example:8080/a",
         "http://p.example/a/p.example/a",
+        "http://www.p.example:80/a",
+        "https://user@P.example:443/a",
+        "https://p.example:80/a",
+        "http://p.example/é.jpg",
+        "http://p.example/%C3%A9.jpg",
+        "http://p.example/%c3%a9.%6Apg",
+        "http://p.example/%E9.jpg",
+        "http://p.example/a%2Fb.jpg",
+        "http://p.example/a/b.jpg",
+        "http://p.example/(b).jpg",
+        "http://p.example/%28b%29.jpg",
+        "http://p.example/?q=a b",
+        "http://p.example/?q=a%20b",
+        "http://p.example/?q=a&b",
+        "http://p.example/?q=a%26b",
+        "http://münchen.example",
+        "http://XN--MNCHEN-3YA.example/",
+        "http://[broken",
+        "http://p.example:port/",
         "file:data/mine/a%20b.jpg",
         "file:data/mine/A%20b.jpg",
     ]
@@ -345,3 +365,32 @@ def test_a_column_of_addresses_is_matched_as_each_address_is() -> None:
         one = takedowns.Takedowns((takedowns.Takedown("", Kind.PICTURE, wanted, "", "", ""),))
         found = takedowns.named_by_address(pictures, one, Kind.PICTURE, "url").collect()["url"].to_list()
         assert found == [url for url in spellings if one.of_picture(url)], wanted
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ("https://x.example/é.jpg", "http://x.example/%C3%A9.jpg", "https://X.example:443/%c3%a9.jpg#top"),
+        ("http://www.x.example:80/File_(1).jpg", "https://x.example./File_%281%29.jpg"),
+        ("https://münchen.example/?q=a b", "https://xn--mnchen-3ya.example/?q=a%20b"),
+    ],
+)
+def test_spellings_of_one_address_are_one(spellings: tuple[str, ...]) -> None:
+    assert len({address_key(each) for each in spellings}) == 1
+    assert all(same_address(spellings[0], each) for each in spellings)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://x.example/a%2Fb", "https://x.example/a/b"),
+        ("https://x.example/?q=a%26b", "https://x.example/?q=a&b"),
+        ("https://x.example/%E9", "https://x.example/%E8"),
+        ("https://x.example/A", "https://x.example/a"),
+        ("https://x.example:8080/", "https://x.example/"),
+        ("https://x.example/%253F", "https://x.example/%3F"),
+    ],
+)
+def test_addresses_that_may_lead_elsewhere_are_not(one: str, other: str) -> None:
+    assert not same_address(one, other)
+    assert address_key(f"https://{address_key(one)}") == address_key(one), "a key is its own key"
