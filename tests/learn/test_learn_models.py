@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 import torch
+from learn_project import write_project
 from torchvision.models import get_model
 
 from mtf.errors import BadInput
-from mtf.learn import models, weights
-from mtf.params import MODELS, NETWORKS
+from mtf.learn import classifier, facenet, models, papers, saved, weights
+from mtf.learn import train as loop
+from mtf.params import MODELS, NETWORKS, Params
+from mtf.stages import train
 
 TABLE_4 = {
     "mobilenet_v3_large": 4_509_472,
@@ -122,3 +128,66 @@ def test_a_cached_file_is_used_without_a_network(
     cached.parent.mkdir(parents=True)
     cached.write_bytes(published.read_bytes())
     assert weights.fetch("mobilenet_v3_large", setting="train.weights").keys() == weights.read(published).keys()
+
+
+def test_facenet_learns_one_task_from_a_local_file_of_weights(
+    tmp_path: Path, sample_params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Das et al.'s baseline, fine-tuned by their recipe on tiny pictures."""
+    torch.manual_seed(2)
+    torch.save(facenet.InceptionResnetV1(512).state_dict(), tmp_path / "facenet.pt")
+    recipes = {"das": sample_params.train.recipes["das"].model_dump(mode="json") | {"max_epochs": 1}}
+    workspace, params = write_project(
+        tmp_path, sample_params, models=["facenet"], weights={"facenet": "facenet.pt"}, tasks=["gender"],
+        recipe="das", recipes=recipes, input_px=80,
+    )  # fmt: skip
+    splits = workspace.table("split", "splits")
+    pl.read_parquet(splits).filter(pl.col("identity").is_in(["ada", "ben"])).write_parquet(splits)
+    begun: list[dict[str, torch.Tensor]] = []
+    fit = loop.fit_classifier
+
+    def watched(network: torch.nn.Module, *arguments: Any, **options: Any) -> loop.Fitted:
+        begun.append({name: value.clone() for name, value in network.state_dict().items()})
+        return fit(network, *arguments, **options)
+
+    monkeypatch.setattr(loop, "fit_classifier", watched)
+    train.run(workspace, params, model="facenet", task="gender")
+    network, card = saved.load(workspace.stage("models") / "facenet" / "gender" / "model.pt")
+    assert (card.weights, card.labels) == ("facenet.pt", ["Males", "Females"])
+    theirs = torch.load(tmp_path / "facenet.pt", weights_only=True)
+    first, last = "conv2d_1a.conv.weight", "block8.conv2d.weight"
+    assert begun[0][f"backbone.{last}"].equal(theirs[last])
+    # The first layers keep what they came with, the last ones learn.
+    assert network.state_dict()[f"backbone.{first}"].equal(theirs[first])
+    assert not network.state_dict()[f"backbone.{last}"].equal(theirs[last])
+    figures = json.loads(workspace.metrics("train/facenet/gender").read_text())
+    assert figures["pretrained"] is True
+    (table,) = papers.tables(EVALUATED, {("facenet", "gender"): figures}, params.tasks)
+    assert table["rows"][0]["training"] == "Pre-trained"
+
+
+EVALUATED = {"gender": {"facenet": dict.fromkeys(("accuracy", "precision", "recall", "f1"), 0.5)}}
+
+
+def test_a_recipe_freezes_the_first_layers_of_a_network_for_one_task(sample_params: Params) -> None:
+    recipe = sample_params.train.recipes["das"]
+    network = models.build("small_cnn", 2)
+    module = classifier.Classifier(network, recipe, loss=torch.nn.CrossEntropyLoss(), steps_per_epoch=1)
+    module.train()
+    module.on_train_epoch_start()
+    # Of eight layers with weights before the head, four convolutions and four normalisations, seven in ten.
+    trained = [
+        any(value.requires_grad for value in layer.parameters()) for layer in network if list(layer.parameters())
+    ]
+    assert trained == [False] * 6 + [True] * 3
+    assert [layer.training for layer in network if isinstance(layer, torch.nn.BatchNorm2d)] == [False] * 3 + [True]
+    with pytest.raises(BadInput, match=r"frozen_share: 0\.95 is not permitted"):
+        changed = recipe.model_copy(update={"frozen_share": 0.95})
+        classifier.Classifier(
+            models.build("small_cnn", 2), changed, loss=torch.nn.CrossEntropyLoss(), steps_per_epoch=1
+        )
+
+
+def test_weights_are_for_models_that_do_not_start_from_scratch(tmp_path: Path, sample_params: Params) -> None:
+    with pytest.raises(BadInput, match=r"'resnet50' starts from scratch; permitted: facenet and models ending in -pre"):
+        write_project(tmp_path, sample_params, weights={"resnet50": "r.pth"})

@@ -16,7 +16,7 @@ from torchvision.models import get_model
 
 from mtf import tables
 from mtf.errors import BadInput
-from mtf.learn import facenet, multitask
+from mtf.learn import facenet, freezing, multitask
 from mtf.params import Fairness, Params
 from mtf.stages import multitask as stage
 from mtf.stages import multitask_results
@@ -105,7 +105,7 @@ def test_a_pretrained_backbone_takes_torchvisions_weights_by_file_or_from_its_ca
     [
         (
             {"backbone": "resnet51"},
-            "backbone: 'resnet51' is not a backbone; permitted: facenet, .*alexnet-pre",
+            "backbone: 'resnet51' is not a backbone; permitted: .*facenet, .*alexnet-pre",
         ),
         (
             {"backbone": "resnet50", "weights": "r.pth"},
@@ -133,12 +133,12 @@ def test_pictures_too_small_for_facenet_are_refused() -> None:
 
 def test_the_first_layers_stay_as_they_came_when_frozen() -> None:
     network = multitask.build("small_cnn", {"gender": 2, "age": 2}, seed=1)
-    frozen = multitask.freeze_first(network.backbone, 0.5)
+    frozen = freezing.freeze_first(network.backbone, 0.5)
     assert len(frozen) == 4  # of eight layers with weights: four convolutions, four normalisations
     trained = [parameter.requires_grad for parameter in network.backbone.parameters()]
     assert trained == sorted(trained)
     assert all(parameter.requires_grad for parameter in network.heads.parameters())
-    assert [tuple(weight.shape[:2]) for weight in multitask.trained_weights(network.backbone)] == [(64, 32), (64, 64)]
+    assert [tuple(weight.shape[:2]) for weight in freezing.trained_weights(network.backbone)] == [(64, 32), (64, 64)]
 
 
 def test_a_backbone_with_no_layer_left_to_train_is_refused(tmp_path: Path, sample_params: Params) -> None:

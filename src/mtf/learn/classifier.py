@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule
 from torch import nn
 from torch.nn import functional
 
-from mtf.learn import pixels, recipes
+from mtf.learn import freezing, pixels, recipes, weights
 from mtf.learn.data import Batch
 from mtf.params import Recipe
 
@@ -26,6 +26,12 @@ class Classifier(LightningModule):
         self._recipe = recipe
         self._loss = loss
         self._steps_per_epoch = steps_per_epoch
+        self._frozen = _frozen(network, recipe.frozen_share) if recipe.frozen_share else []
+
+    def on_train_epoch_start(self) -> None:
+        # A frozen normalisation keeps its statistics too.
+        for layer in self._frozen:
+            layer.eval()
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """(n, size, size, 3) uint8 → (n, labels) scores before the softmax."""
@@ -54,3 +60,8 @@ class Classifier(LightningModule):
         factor = recipes.rate_factor(self._recipe, steps_per_epoch=self._steps_per_epoch)
         schedule = torch.optim.lr_scheduler.LambdaLR(chosen, factor)
         return {"optimizer": chosen, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _frozen(network: nn.Module, share: float) -> list[nn.Module]:
+    head = network.get_submodule(weights.last_layer(network))
+    return freezing.freeze_first(network, share, head=head)

@@ -12,6 +12,8 @@ from torch import nn
 from torch.nn import functional
 
 LEAST_PX = 75
+# Numbers per face in Das et al.; the public weights have 512.
+EMBEDDING = 128
 # What makes the embedding: made for another width, these are not taken from a file of weights.
 LAST = ("last_linear", "last_bn")
 
@@ -112,7 +114,7 @@ def _reduction_b() -> Reduction:
 class InceptionResnetV1(nn.Module):
     """(n, 3, size, size), size at least 75, usually 160 → (n, embedding), each of length 1."""
 
-    def __init__(self, embedding: int = 128, *, dropout: float = 0.6) -> None:
+    def __init__(self, embedding: int = EMBEDDING, *, dropout: float = 0.6) -> None:
         super().__init__()
         self.conv2d_1a = convolution(3, 32, 3, stride=2)
         self.conv2d_2a = convolution(32, 32, 3)
@@ -137,3 +139,15 @@ class InceptionResnetV1(nn.Module):
         for layer in self.children():
             pictures = layer(pictures)
         return functional.normalize(pictures, dim=1)
+
+
+class FaceNet(nn.Module):
+    """FaceNet for one task: (n, 3, size, size) → (n, labels) scores before the softmax (Das et al., Table 1)."""
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        self.backbone = InceptionResnetV1()
+        self.head = nn.Linear(EMBEDDING, labels)
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return self.head(self.backbone(pictures))

@@ -1,6 +1,7 @@
-"""The networks, by name: each is made for a number of labels and takes RGB pictures (MTF, Table 4).
+"""The networks, by name: each is made for a number of labels and takes RGB pictures (MTF, Table 4; Das et al.).
 
-`NAME` starts from scratch, `NAME-pretrained` from weights trained on ImageNet.
+`NAME` starts from scratch, `NAME-pretrained` from weights trained on ImageNet, `facenet` from a local file if one is
+named.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtf.errors import BadInput, bad_value
-from mtf.params import MODELS, PRETRAINED
+from mtf.params import FACENET, MODELS, PRETRAINED
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,6 +45,12 @@ def _torchvision(name: str, labels: int) -> nn.Module:
     return get_model(name, weights=None, num_classes=labels)
 
 
+def _facenet(labels: int) -> nn.Module:
+    from mtf.learn import facenet
+
+    return facenet.FaceNet(labels)
+
+
 REGISTRY: dict[str, Network] = {
     "small_cnn": Network(small_cnn, least_px=16),
     "mobilenet_v3_large": Network(partial(_torchvision, "mobilenet_v3_large"), least_px=32),
@@ -51,6 +58,7 @@ REGISTRY: dict[str, Network] = {
     "resnet50": Network(partial(_torchvision, "resnet50"), least_px=32),
     "vgg16": Network(partial(_torchvision, "vgg16"), least_px=32),
     "convnext_base": Network(partial(_torchvision, "convnext_base"), least_px=32),
+    "facenet": Network(_facenet, least_px=75),
 }
 
 
@@ -73,8 +81,9 @@ def build(model: str, labels: int, *, seed: int = 0) -> nn.Module:
 def start(model: str, labels: int, *, input_px: int, seed: int, weights: Path | None = None) -> nn.Module:
     """The network as training begins: from scratch, or with pretrained weights where the model's name says so.
 
-    `weights` is a local file that takes the place of torchvision's download. The last layer, which is made for other
-    labels, starts from scratch either way.
+    `weights` is a local file that takes the place of torchvision's download, or that FaceNet starts from. The last
+    layer, which is made for other labels, starts from scratch either way; so do FaceNet's layers that make the
+    embedding (see `multitask.start`).
 
     Raises BadInput where the pictures are too small for the network, or its weights cannot be had.
     """
@@ -82,7 +91,13 @@ def start(model: str, labels: int, *, input_px: int, seed: int, weights: Path | 
     if input_px < least_px:
         raise bad_value("train.input_px", input_px, f"{least_px} or more for {network_of(model)}")
     network = build(model, labels, seed=seed)
-    if model.endswith(PRETRAINED):
+    if model == FACENET and weights is not None:
+        from mtf.learn import facenet
+        from mtf.learn import weights as published
+
+        body = network.get_submodule("backbone")
+        published.load_body(body, published.read(weights), where=str(weights), last=facenet.LAST)
+    elif model.endswith(PRETRAINED):
         from mtf.learn import weights as published
 
         found = published.read(weights) if weights else published.fetch(network_of(model), setting="train.weights")

@@ -13,10 +13,10 @@ from torch import nn
 from torch.nn import functional
 
 from mtf.errors import bad_value
-from mtf.learn import facenet, models, pixels, recipes
+from mtf.learn import facenet, freezing, models, pixels, recipes
 from mtf.learn import weights as published
 from mtf.learn.weighting import Weighting
-from mtf.params import BACKBONES, FACENET, PRETRAINED, Recipe
+from mtf.params import FACENET, MODELS, PRETRAINED, Recipe
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -42,12 +42,12 @@ def build(backbone: str, labels: Mapping[str, int], *, seed: int) -> MultiTaskNe
 
     `labels`: task → number of labels. Raises BadInput, naming the known backbones.
     """
-    if backbone not in BACKBONES:
-        raise bad_value("multitask.backbone", backbone, ", ".join(BACKBONES))
+    if backbone not in MODELS:
+        raise bad_value("multitask.backbone", backbone, ", ".join(MODELS))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if backbone == FACENET:
-            return MultiTaskNetwork(facenet.InceptionResnetV1(), 128, labels)
+            return MultiTaskNetwork(facenet.InceptionResnetV1(), facenet.EMBEDDING, labels)
         body = models.REGISTRY[models.network_of(backbone)].make(2)
         width = published.drop_last_layer(body)
         return MultiTaskNetwork(body, width, labels)
@@ -67,7 +67,7 @@ def start(
     """
     network = build(backbone, labels, seed=seed)
     name = models.network_of(backbone)
-    least_px = facenet.LEAST_PX if name == FACENET else models.REGISTRY[name].least_px
+    least_px = models.REGISTRY[name].least_px
     if input_px < least_px:
         raise bad_value("train.input_px", input_px, f"{least_px} or more for {name}")
     if weights is not None or backbone.endswith(PRETRAINED):
@@ -75,16 +75,6 @@ def start(
         last = facenet.LAST if name == FACENET else ()
         published.load_body(network.backbone, found, where=str(weights or backbone), last=last)
     return network
-
-
-def freeze_first(backbone: nn.Module, share: float) -> list[nn.Module]:
-    """Freeze the first `share` of the backbone's layers that have weights; returns the frozen ones."""
-    layers = [layer for layer in backbone.modules() if list(layer.parameters(recurse=False))]
-    frozen = layers[: round(share * len(layers))]
-    for layer in frozen:
-        for parameter in layer.parameters(recurse=False):
-            parameter.requires_grad_(False)
-    return frozen
 
 
 class MultiTask(LightningModule):
@@ -105,9 +95,7 @@ class MultiTask(LightningModule):
         self._losses = nn.ModuleList(losses)
         self._recipe = recipe
         self._steps_per_epoch = steps_per_epoch
-        self._frozen = freeze_first(network.backbone, recipe.frozen_share)
-        if not trained_weights(network.backbone):
-            raise bad_value("frozen_share", recipe.frozen_share, "less, so that a layer of the backbone is trained")
+        self._frozen = freezing.freeze_first(network.backbone, recipe.frozen_share)
         self._epoch_losses: list[torch.Tensor] = []
 
     def on_train_epoch_start(self) -> None:
@@ -123,7 +111,7 @@ class MultiTask(LightningModule):
         losses = torch.stack([loss(predicted, targets) for loss, predicted, targets in pairs])
         self._epoch_losses.append(losses.detach())
         self._record("train", scores, batch[1], losses.mean())
-        loss = self.weighting(losses, features, trained_weights(self.network.backbone)[-1])
+        loss = self.weighting(losses, features, freezing.trained_weights(self.network.backbone)[-1])
         # Tensors: a number taken out of each would wait for the accelerator at every step.
         weights = zip(self.network.heads, self.weighting.current, strict=True)
         named = {f"weight_{task}": weight for task, weight in weights}
@@ -158,12 +146,6 @@ class MultiTask(LightningModule):
         for number, (task, predicted) in enumerate(scores.items()):
             figures[f"{split}_accuracy_{task}"] = (predicted.argmax(dim=1) == targets[:, number]).float().mean()
         self.log_dict(figures, on_step=False, on_epoch=True, batch_size=len(targets), sync_dist=True)
-
-
-def trained_weights(backbone: nn.Module) -> list[nn.Parameter]:
-    """The weights of the shared convolutions and linear layers that are not frozen, from the picture on."""
-    weights = [layer.weight for layer in backbone.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    return [weight for weight in weights if isinstance(weight, nn.Parameter) and weight.requires_grad]
 
 
 def probabilities(

@@ -40,7 +40,8 @@ def tables(
 
 def _row(name: str, figures: Mapping[str, float], training: Mapping[str, float] | None) -> dict[str, Any]:
     guess = GUESSES.get(name)
-    begun = "Pre-trained" if name.endswith(PRETRAINED) else "From scratch"
+    pretrained = name.endswith(PRETRAINED) or bool(training and training.get("pretrained"))
+    begun = "Pre-trained" if pretrained else "From scratch"
     return {
         "model": guess or name.removesuffix(PRETRAINED),
         "training": None if guess else begun,

@@ -22,6 +22,8 @@ CODE = tuple(
         "classifier",
         "data",
         "devices",
+        "facenet",
+        "freezing",
         "inputs",
         "metrics",
         "models",

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mtf.errors import BadInput, shortened
-from mtf.params.learning import BACKBONES, FACENET, MODELS, NETWORKS, PRETRAINED, Fairness, MultiTask, Recipe, Train
+from mtf.params.learning import FACENET, MODELS, NETWORKS, PRETRAINED, Fairness, MultiTask, Recipe, Train
 from mtf.params.publishing import Gate, Gates, Release, Report
 from mtf.params.section import Count, Label, Positive, Section, Share
 from mtf.params.sources import (
@@ -32,7 +32,6 @@ from mtf.params.steps import Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.params.tasks import IDENTITY, WITH, Project, Task
 
 __all__ = [
-    "BACKBONES",
     "FACENET",
     "FLICKR_LICENSES",
     "IDENTITY",

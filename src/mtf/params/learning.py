@@ -15,7 +15,7 @@ class Recipe(Section):
     `step_at` names the epochs after which the rate is multiplied by `gamma` (schedule `step`). `batches` gives
     single models a batch of their own. `stop_on` is what `patience` watches; the checkpoint that is kept is
     always the one of least validation loss. `mixed_precision` takes effect on an accelerator only. `frozen_share`
-    is of a multi-task backbone's layers, counted from the picture, that keep the weights they came with.
+    is of the layers before the heads, counted from the picture, that keep the weights they came with.
     """
 
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
@@ -41,16 +41,28 @@ class Recipe(Section):
     frozen_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-# Names of networks; with `-pretrained` they start from published weights, else from scratch (MTF, Table 4).
-NETWORKS = ("small_cnn", "mobilenet_v3_large", "alexnet", "resnet50", "vgg16", "convnext_base")
+# Names of networks; with `-pretrained` they start from torchvision's weights, else from scratch (MTF, Table 4).
+# FaceNet (Das et al.) starts from a local file, where one is named.
+FACENET = "facenet"
+OF_TORCHVISION = ("mobilenet_v3_large", "alexnet", "resnet50", "vgg16", "convnext_base")
+NETWORKS = ("small_cnn", *OF_TORCHVISION, FACENET)
 PRETRAINED = "-pretrained"
-MODELS = (*NETWORKS, *(f"{name}{PRETRAINED}" for name in NETWORKS[1:]))
+MODELS = (*NETWORKS, *(f"{name}{PRETRAINED}" for name in OF_TORCHVISION))
+
+
+TAKE_WEIGHTS = f"{FACENET} and models ending in {PRETRAINED}"
+
+
+def takes_weights(model: str) -> bool:
+    """Whether `model` may start from a local file of weights."""
+    return model == FACENET or model.endswith(PRETRAINED)
 
 
 class Train(Section):
     """One network per task and model; `models` and `tasks` span the matrix of dvc.yaml.
 
-    `weights` gives a pretrained model a local file of weights in place of torchvision's download.
+    `weights` gives a pretrained model a local file of weights in place of torchvision's download, and `facenet` the
+    file that it starts from.
     """
 
     models: Annotated[list[str], Field(min_length=1)]
@@ -65,8 +77,8 @@ class Train(Section):
         for name in (*self.models, *self.weights):
             if name not in MODELS:
                 raise ValueError(f"{name!r} is not a model; permitted: {', '.join(MODELS)}")
-        if scratch := [name for name in self.weights if not name.endswith(PRETRAINED)]:
-            raise ValueError(f"weights: {scratch[0]!r} starts from scratch; permitted: models ending in {PRETRAINED}")
+        if scratch := [name for name in self.weights if not takes_weights(name)]:
+            raise ValueError(f"weights: {scratch[0]!r} starts from scratch; permitted: {TAKE_WEIGHTS}")
         if self.recipe not in self.recipes:
             raise ValueError(f"recipe: {self.recipe!r} is not a recipe; permitted: {', '.join(self.recipes)}")
         return self
@@ -79,15 +91,11 @@ class Fairness(Section):
     bootstraps: Annotated[int, Field(ge=100, le=100_000)] = 500
 
 
-FACENET = "facenet"
-BACKBONES = (FACENET, *MODELS)
-
-
 class MultiTask(Section):
     """One network for several tasks at once (Das et al.); `weightings` spans the matrix of dvc.yaml.
 
-    `backbone` is `facenet` or a model as `train.models` names them. `weights` is a local file for `facenet`, which
-    starts from scratch without one, or for a pretrained model, in place of torchvision's download.
+    `backbone` is a model as `train.models` names them. `weights` is a local file for `facenet`, which starts from
+    scratch without one, or for a pretrained model, in place of torchvision's download.
     """
 
     tasks: Annotated[list[str], Field(min_length=1)]
@@ -100,11 +108,8 @@ class MultiTask(Section):
 
     @model_validator(mode="after")
     def _backbone_is_known(self) -> MultiTask:
-        if self.backbone not in BACKBONES:
-            raise ValueError(f"backbone: {self.backbone!r} is not a backbone; permitted: {', '.join(BACKBONES)}")
-        if self.weights is not None and self.backbone != FACENET and not self.backbone.endswith(PRETRAINED):
-            raise ValueError(
-                f"weights: {self.backbone!r} starts from scratch; permitted for {FACENET} and models ending in "
-                f"{PRETRAINED}"
-            )
+        if self.backbone not in MODELS:
+            raise ValueError(f"backbone: {self.backbone!r} is not a backbone; permitted: {', '.join(MODELS)}")
+        if self.weights is not None and not takes_weights(self.backbone):
+            raise ValueError(f"weights: {self.backbone!r} starts from scratch; permitted for {TAKE_WEIGHTS}")
         return self

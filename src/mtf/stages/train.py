@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from mtf import atomic, tables
 from mtf.errors import bad_value, listed
@@ -36,7 +37,13 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
     recipe = params.train.recipes[params.train.recipe]
     local = _local_weights(workspace, params, model)
     network = models.start(model, len(labels), input_px=params.train.input_px, seed=params.seed, weights=local)
-    origin = weights.origin(models.network_of(model), local) if model.endswith(PRETRAINED) else None
+    begun = local is not None or model.endswith(PRETRAINED)
+    origin = weights.origin(models.network_of(model), local) if begun else None
+    if recipe.frozen_share and not begun:
+        print(
+            f"train {model} {task}: recipe {params.train.recipe} freezes the first layers of {model}, which has no "
+            "weights to keep: they stay as they were drawn at random; name a file under train.weights"
+        )
     started = time.monotonic()
     fitted = train.fit_classifier(
         network,
@@ -70,7 +77,7 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
     about = model_card.About.of(card, recipe)
     made_from = model_card.Pictures.of(splits, workspace.table("split", "splits"))
     atomic.write_text(folder / "card.md", model_card.markdown(about, made_from))
-    figures = {
+    figures: dict[str, Any] = {
         "epochs": fitted.epochs,
         "best_epoch": fitted.best_epoch,
         "best_val_loss": round(fitted.best_val_loss, 4),
@@ -78,6 +85,8 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
         "training_images": len(training),
         "train_minutes": round(minutes, 1),
     }
+    if begun and not model.endswith(PRETRAINED):
+        figures["pretrained"] = True
     if fitted.busy_share is not None:
         figures["accelerator_busy_share"] = fitted.busy_share
     atomic.write_json(workspace.metrics(f"train/{model}/{task}"), figures)
