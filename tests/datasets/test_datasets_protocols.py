@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,8 +14,9 @@ import yaml
 from typer.testing import CliRunner
 
 from mtf import params, tables
-from mtf.cli import dataset
+from mtf.cli import dataset, multitask_tables
 from mtf.errors import BadInput
+from mtf.stages import evaluate, multitask, multitask_results, train
 from mtf.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +99,25 @@ def test_das_comes_from_utkface_by_one_command(here: Path) -> None:
     assert set(measured["accuracy"]) == {"race", "gender", "age", "all"}
     assert "multitask dynamic: best after epoch 1" in said
     assert all(f"Table {number}" in said for number in (1, 2, 3, 4))
+
+
+def test_the_papers_baseline_is_trained_for_each_task_on_demand(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is trained is tested where it is trained: here, that it is, and from which weights."""
+    done: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(train, "run", lambda _workspace, typed, *, model, task: done.append((model, task, typed.train)))
+    monkeypatch.setattr(evaluate, "run", lambda *_: done.append(("evaluate",)))
+    monkeypatch.setattr(multitask, "run", lambda *_, weighting: done.append((weighting,)))
+    monkeypatch.setattr(multitask_results, "run", lambda *_, weighting: done.append(("measured", weighting)))
+    monkeypatch.setattr(multitask_tables, "show", lambda **_: done.append(("tables",)))
+    (here / "facenet.pt").write_bytes(b"weights")
+    source = str(utkface(here / "UTKFace"))
+    run("utkface", source, "--to", "project", "--weights", "facenet.pt", "--single-tasks")
+    tasks = [("facenet", task) for task in ("race", "gender", "age")]
+    assert [each[:2] for each in done] == [*(*tasks, ("evaluate",), ("dynamic",), ("measured", "dynamic"), ("tables",))]
+    (*_, settings) = done[0]
+    assert (settings.weights, settings.recipe) == ({"facenet": str(here / "facenet.pt")}, "das")
+    with pytest.raises(BadInput, match="--single-tasks: 'age-csv' is not permitted; permitted: only with utkface"):
+        run("age-csv", "x.csv", "--to", "other", "--single-tasks")
 
 
 def test_a_protocol_can_be_laid_out_first_with_weights_of_ones_own(here: Path) -> None:

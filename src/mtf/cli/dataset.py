@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -108,11 +109,15 @@ def protocol(
     to: NewFolder,
     weights: Annotated[Path | None, typer.Option(help="utkface: FaceNet's weights; from scratch without.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="age-csv: epochs of the exploring run.")] = 10,
+    single_tasks: Annotated[
+        bool, typer.Option("--single-tasks", help="utkface: train FaceNet for each task, too: the paper's baseline.")
+    ] = False,
     only_lay_out: Annotated[bool, typer.Option("--only-lay-out", help="Train nothing yet; say what would.")] = False,
 ) -> None:
     """A paper's protocol on its own data, split included: lay it out as a project, train, measure, print the tables.
 
-    utkface: Das et al.; parts I, II and III train, test and validate the joint network. age-csv: EFRS; 72/8/20 with
+    utkface: Das et al.; parts I, II and III train, test and validate the joint network; with --single-tasks, the
+    columns of the paper's Tables for FaceNet fine-tuned for one task come with it. age-csv: EFRS; 72/8/20 with
     seed 42, logistic regression and three CNNs. As in the papers, pictures that are byte-identical count each.
     """
     from mtf import params
@@ -121,6 +126,8 @@ def protocol(
 
     if weights is not None and (paper is not Protocol.UTKFACE or not weights.is_file()):
         raise bad_value("--weights", str(weights), "a file, and only with utkface")
+    if single_tasks and paper is not Protocol.UTKFACE:
+        raise bad_value("--single-tasks", paper.value, "only with utkface")
     data_set, read = _load(Kind(paper.value), source, None)
     raw, division = settings.of_project(_raw(), data_set, source, root=Workspace.find().root), Division.PARTS
     if paper is Protocol.UTKFACE:
@@ -133,13 +140,21 @@ def protocol(
         print(f"{to}: a project of its own; run `{command}` in it")
         return
     workspace = Workspace(to.resolve())
-    (_run_das if paper is Protocol.UTKFACE else _run_efrs)(workspace, params.load(workspace.params), epochs)
+    typed = params.load(workspace.params)
+    if paper is Protocol.UTKFACE:
+        _run_das(workspace, typed, single_tasks=single_tasks)
+    else:
+        _run_efrs(workspace, typed, epochs)
 
 
-def _run_das(workspace: Workspace, params: Params, _epochs: int) -> None:
+def _run_das(workspace: Workspace, params: Params, *, single_tasks: bool) -> None:
     from mtf.cli import multitask_tables
-    from mtf.stages import multitask, multitask_results
+    from mtf.stages import evaluate, multitask, multitask_results, train
 
+    for model, task in product(params.train.models, params.train.tasks) if single_tasks else ():
+        train.run(workspace, params, model=model, task=task)
+    if single_tasks:
+        evaluate.run(workspace, params)
     for weighting in params.multitask.weightings if params.multitask else ():
         multitask.run(workspace, params, weighting=weighting)
         multitask_results.run(workspace, params, weighting=weighting)

@@ -71,12 +71,13 @@ def _with_whole_paths(raw: Mapping[str, Any], root: Path) -> dict[str, Any]:
 
 
 def of_das(raw: Mapping[str, Any], *, weights: Path | None) -> dict[str, Any]:
-    """`raw` params of a UTKFace project, set to Das et al.'s network and training."""
+    """`raw` params of a UTKFace project, set to Das et al.'s network and training, and to FaceNet for each task."""
     wanted = {name: DAS[name] for name in ("backbone", "weightings", "recipe")}
     own = {"weights": str(weights.resolve()) if weights else None}
+    single = {"models": [DAS["backbone"]], "weights": {DAS["backbone"]: own["weights"]} if weights else {}}
     return {
         **raw,
-        "train": raw["train"] | {"input_px": DAS["input_px"], "recipe": DAS["recipe"]},
+        "train": raw["train"] | {"input_px": DAS["input_px"], "recipe": DAS["recipe"]} | single,
         "multitask": raw["multitask"] | wanted | own,
     }
 
