@@ -521,6 +521,15 @@ def test_what_a_hosts_api_stated_is_not_compared_with_its_page(project: Project)
     assert "Not asked again: 2 pictures of commons-api" in run("licenses", "--refresh")[1]
 
 
+def test_refresh_takes_a_page_that_says_less_than_the_file_for_no_change(project: Project) -> None:
+    project.set("crawl", web="web")
+    rows = [{"method": "file: xmp cc:license", "page_url": f"https://photos.example.org/view/{n}"} for n in range(2)]
+    evidence = project.crawled(*rows)
+    recorded.write(project.workspace.root / "web", [page("0", linked("by")), page("1", linked("by-nc"))])
+    found = json.loads(run("licenses", "--refresh", "--json")[1])["findings"]
+    assert [(each["code"], each["image_id"]) for each in found] == [("license_changed", evidence["image_id"][1])]
+
+
 def test_refresh_does_not_call_news_what_was_on_record(project: Project) -> None:
     project.set("crawl", web="web")
     disputed = {"stated": "contradiction", "license": None, "detail": "the page …, the file …"}

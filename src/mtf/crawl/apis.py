@@ -102,7 +102,7 @@ async def search(fetcher: Fetcher, source: ApiSource, query: str) -> Found:
 async def _search(fetcher: Fetcher, wanted: Api, query: str, found: Found) -> None:
     seen: set[str] = set()
     undescribed: set[str] = set()
-    async for record, listing in _answers(fetcher, wanted):
+    async for record, listing in answers(fetcher, wanted):
         found.problems += listing.problems
         undescribed = (undescribed | listing.undescribed) - (listing.named - listing.undescribed)
         new = {each.url: each for each in reversed(listing.described) if each.url not in seen}
@@ -117,7 +117,8 @@ async def _search(fetcher: Fetcher, wanted: Api, query: str, found: Found) -> No
         found.problems.append(f"{len(undescribed)} results were named and never described: {min(undescribed)!r}")
 
 
-async def _answers(fetcher: Fetcher, wanted: Api) -> AsyncIterator[tuple[Record, Listing]]:
+async def answers(fetcher: Fetcher, wanted: Api) -> AsyncIterator[tuple[Record, Listing]]:
+    """All answers to one search, in order. Raises Failed and UnreadableAnswer."""
     asked: set[str] = set()
     url: str | None = wanted.first()
     while url is not None:

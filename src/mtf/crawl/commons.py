@@ -6,7 +6,7 @@ was uploaded, within `crawl.max_bytes`: the license is that of the original, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
@@ -42,6 +42,16 @@ _FIELDS = (*_LICENSE_FIELDS, *_CREDIT_FIELDS, "Restrictions", "ObjectName")
 _OWN_WORK = "own work"
 UNNAMED = "author not named (credit not required)"
 """The creator of a file whose description names none, and says that none has to be named."""
+_DESCRIBED = {
+    "action": "query",
+    "format": "json",
+    "formatversion": "2",
+    "maxlag": str(MAX_LAG_S),
+    "prop": "imageinfo",
+    "iiprop": "url|user|size|mime|sha1|extmetadata",
+    "iiextmetadatafilter": "|".join(_FIELDS),
+    "iiextmetadatalanguage": "en",
+}
 _PASSING = frozenset({"maxlag", "ratelimited", "readonly", "internal_api_error_DBQueryTimeoutError"})
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff", "image/bmp"})
 _FILE_NAMESPACE = "6"
@@ -74,6 +84,14 @@ class Commons:
         return f"{ENDPOINT}?{urlencode(self._parameters | dict(more))}"
 
 
+class Files(Commons):
+    """What Commons says of files by their titles (`File:NAME`), at most `FILES_AN_ANSWER` of them."""
+
+    def __init__(self, titles: Iterable[str]) -> None:
+        self.source = CommonsSource(kind="commons")
+        self._parameters = _DESCRIBED | {"titles": "|".join(titles)}
+
+
 def _parameters(source: CommonsSource, query: str) -> dict[str, str]:
     if source.by == "category":
         title = query if query.lower().startswith("category:") else f"Category:{query}"
@@ -82,17 +100,7 @@ def _parameters(source: CommonsSource, query: str) -> dict[str, str]:
     else:
         generator = {"generator": "search", "gsrsearch": f"{query} filetype:bitmap"}
         generator |= {"gsrnamespace": _FILE_NAMESPACE, "gsrlimit": str(FILES_AN_ANSWER)}
-    return {
-        "action": "query",
-        "format": "json",
-        "formatversion": "2",
-        "maxlag": str(MAX_LAG_S),
-        "prop": "imageinfo",
-        "iiprop": "url|user|size|mime|sha1|extmetadata",
-        "iiextmetadatafilter": "|".join(_FIELDS),
-        "iiextmetadatalanguage": "en",
-        **generator,
-    }
+    return _DESCRIBED | generator
 
 
 def read(body: bytes) -> Listing:

@@ -35,13 +35,19 @@ from mtf.params import FlickrSource
 
 METHOD = "flickr-api"
 HOST = "api.flickr.com"
+ENDPOINT = f"https://{HOST}/services/rest/"
 PHOTOS_A_PAGE = 100
+PHOTO_DELAY_S = 1.0
+"""Flickr asks for at most 3,600 requests an hour and key; a photo by its number is a request of its own."""
+
 # Original, then 2048, 1600, 1024, 800, 640 and 500 pixels on the longer side.
 SIZES = ("url_o", "url_k", "url_h", "url_l", "url_c", "url_z", "url_m")
 EXTRAS = ("license", "owner_name", "path_alias", "media", *SIZES)
 
 # Service currently unavailable, write operation failed: what the documentation asks to try again.
 _PASSING = frozenset({"105", "106"})
+# Photo not found, permission denied: deleted, or no longer public.
+_GONE = frozenset({"1", "2"})
 _NO_KEY = "api_key=&"
 _OWNER = re.compile(r"[A-Za-z0-9@_-]{1,100}")
 
@@ -66,10 +72,39 @@ class Flickr:
 
     def signed(self, url: str) -> str:
         """The address as it is sent, with the key in it."""
-        return url.replace(_NO_KEY, f"api_key={quote_plus(self.secret)}&", 1)
+        return _signed(url, self.secret)
 
     def read(self, body: bytes) -> Listing:
         return read(body)
+
+
+class Photo:
+    """What Flickr says of one photo, by its number (`flickr.photos.getInfo`). `secret` is the API key."""
+
+    headers: Mapping[str, str] = {}
+    delay_s = PHOTO_DELAY_S
+
+    def __init__(self, source: FlickrSource, number: str, *, secret: str) -> None:
+        self.source = source
+        self.secret = secret
+        self._number = number
+
+    def first(self) -> str:
+        asked = f"method=flickr.photos.getInfo&{_NO_KEY}format=json&nojsoncallback=1&photo_id={self._number}"
+        return f"{ENDPOINT}?{asked}"
+
+    def following(self, listing: Listing) -> str | None:  # noqa: ARG002 (one answer is all)
+        return None
+
+    def signed(self, url: str) -> str:
+        return _signed(url, self.secret)
+
+    def read(self, body: bytes) -> Listing:
+        return read_photo(body)
+
+
+def _signed(url: str, key: str) -> str:
+    return url.replace(_NO_KEY, f"api_key={quote_plus(key)}&", 1)
 
 
 class ExtrasFlickrParser(FlickrParser):
@@ -118,12 +153,34 @@ def read(body: bytes) -> Listing:
     return Listing(found, problems, more)
 
 
+def read_photo(body: bytes) -> Listing:
+    """The answer to one photo's number; empty where there is no such photo that everybody may see.
+
+    Raises UnreadableAnswer; Busy where Flickr asks for patience.
+    """
+    answer = json_object(body)
+    if answer.get("stat") != "ok" and text(answer.get("code")) in _GONE:
+        return Listing()
+    photo = _answered(answer, "photo")
+    if not isinstance(photo, dict):
+        raise UnreadableAnswer("the answer holds no photo")
+    owner = photo.get("owner")
+    owner = owner if isinstance(owner, dict) else {}
+    named = {"owner": owner.get("nsid"), "ownername": owner.get("realname") or owner.get("username")}
+    statement, page_url = _statement(photo | named), _page_url(photo | named)
+    return Listing([Described(url=page_url or ENDPOINT, page_url=page_url, title=statement.title, statement=statement)])
+
+
 def _photos(answer: dict[str, Any]) -> list[Any]:
+    photos = _answered(answer, "photos")
+    return objects(photos.get("photo") if isinstance(photos, dict) else photos, "photos.photo")
+
+
+def _answered(answer: dict[str, Any], name: str) -> Any:
     if answer.get("stat") != "ok":
         code, message = text(answer.get("code")), cleaned(text(answer.get("message")), 200)
         raise (Busy if code in _PASSING else UnreadableAnswer)(f"Flickr refuses: {cleaned(code, 20)}: {message}")
-    photos = answer.get("photos")
-    return objects(photos.get("photo") if isinstance(photos, dict) else photos, "photos.photo")
+    return answer.get(name)
 
 
 def _describe(entry: dict[str, Any]) -> Described | None:

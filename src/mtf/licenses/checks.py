@@ -16,6 +16,7 @@ import polars as pl
 
 from mtf import params
 from mtf.licenses import catalogue, policy
+from mtf.licenses.statement import agreement
 from mtf.tables import Fetched, Reason, Stated
 from mtf.takedowns import Kind, Takedowns, named_by_address
 
@@ -260,7 +261,8 @@ def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: params.License
     is_from_file = pl.col("method").str.starts_with("file:").fill_null(False)
     # Where the file took part in what was concluded, the page alone does not tell that it changed.
     is_disputed = (pl.col("stated") == Stated.CONTRADICTION) & was.is_null()
-    is_changed = was.ne_missing(now) & pl.col("now_read") & ~is_disputed & ~(is_from_file & now.is_null())
+    # Where the file was the more exact of the two, the page may say less than was concluded.
+    is_changed = was.ne_missing(now) & pl.col("now_read") & ~is_disputed & ~(is_from_file & _says_less(both))
     is_newly_gone = pl.col("now_gone").is_not_null() & (pl.col("stated") != Stated.UNREACHABLE)
     new_opt_out = pl.col("now_opt_out").is_not_null() & pl.col("opt_out").is_null()
     states = pl.format(
@@ -281,6 +283,17 @@ def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: params.License
             opted_out(both.filter(new_opt_out).with_columns(opt_out=pl.col("now_opt_out")), licenses),
         ]
     )
+
+
+def _says_less(both: pl.LazyFrame) -> pl.Expr:
+    """Whether now_license is nothing, or agrees with license; `both` is looked at for its distinct pairs."""
+    pairs = both.select("license", "now_license").drop_nulls().unique().collect().rows()
+    agree = [
+        (pl.col("license") == was) & (pl.col("now_license") == now)
+        for was, now in pairs
+        if len(agreement([was, now])) == 1
+    ]
+    return pl.any_horizontal(pl.col("now_license").is_null(), *agree)
 
 
 def changed_on_record(evidence: pl.LazyFrame, earlier: pl.LazyFrame) -> pl.LazyFrame:

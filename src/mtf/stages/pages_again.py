@@ -1,9 +1,10 @@
-"""The pictures' pages, asked again: what they say today. Nothing of the crawl is changed by it."""
+"""The pictures' pages and records, asked again: what they say today. Nothing of the crawl is changed by it."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -13,13 +14,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mtf import tables
-from mtf.crawl import commons, flickr, recorded
+from mtf.crawl import recorded, records_again
 from mtf.crawl.failure import Failed
 from mtf.crawl.fetch import Fetcher, user_agent
 from mtf.crawl.pages import Pages
 from mtf.crawl.reservations import Reservations
 from mtf.crawl.spool import Spool
 from mtf.licenses import audit, evidence, optouts
+from mtf.licenses.evidence import Statement
 from mtf.params import Params
 from mtf.tables import Fetched
 from mtf.workspace import Workspace
@@ -32,7 +34,7 @@ SEEN = {
     "now_opt_out": pl.String,
     "now_gone": pl.String,
 }
-BY_API = [commons.METHOD, flickr.METHOD]
+_COLUMNS = ["identity", "image_id", "url", "page_url", "claim", "method"]
 _PICTURES_AT_ONCE = 256
 _PICTURES_OF_A_SPOOL = 5_000
 
@@ -40,37 +42,69 @@ _Row = dict[str, Any]
 
 
 def ask(workspace: Workspace, params: Params) -> audit.Again:
-    """One row per picture that was found on a page: its identity, image_id and what the page says now (SEEN).
+    """One row per picture that was found on a page: its identity, image_id and what its source says now (SEEN).
 
-    Where the host's own API stated the license, its page is no match for that record: it is counted, and not asked.
+    Where the host's own API stated the license, that record is asked for again and not the page; pictures whose record
+    could not be had are counted.
     """
-    known = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
-    is_of_api = pl.col("method").is_in(BY_API).fill_null(False)
-    not_asked = known.filter(is_of_api)["method"].value_counts().sort("method")
+    known = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence")).filter(pl.col("page_url").is_not_null())
+    is_of_api = pl.col("method").is_in(records_again.METHODS).fill_null(False)
     # Sorted by page: the pictures of one page are read while it is at hand, and it is asked for once.
-    wanted = known.filter(pl.col("page_url").is_not_null() & ~is_of_api).sort("page_url", "identity", "image_id")
-    rows = wanted.select("identity", "image_id", "url", "page_url", "claim").to_dicts()
+    rows = known.sort("page_url", "identity", "image_id").select(*_COLUMNS, is_of_api=is_of_api)
+    on_pages, in_records = (rows.filter(is_of_api=wanted).to_dicts() for wanted in (False, True))
     web = params.crawl.web
     with nullcontext(None) if web is None else recorded.serve(workspace.root / web) as recorded_web:
-        seen = asyncio.run(_ask(rows, workspace, params, recorded_web))
-    return audit.Again(pl.DataFrame(seen, schema=SEEN, orient="row"), dict(not_asked.iter_rows()))
+        seen = asyncio.run(_ask(on_pages, in_records, workspace, params, recorded_web))
+    found = {(row["identity"], row["image_id"]) for row in seen}
+    lacking = [row for row in in_records if (row["identity"], row["image_id"]) not in found]
+    not_asked = Counter(row["method"] for row in lacking)
+    return audit.Again(pl.DataFrame(seen, schema=SEEN, orient="row"), dict(sorted(not_asked.items())))
 
 
 async def _ask(
-    rows: Sequence[_Row], workspace: Workspace, params: Params, web: recorded.RecordedWeb | None
+    on_pages: Sequence[_Row],
+    in_records: Sequence[_Row],
+    workspace: Workspace,
+    params: Params,
+    web: recorded.RecordedWeb | None,
+) -> list[_Row]:
+    async with Fetcher(params.crawl, user_agent=user_agent(params.project), web=web) as fetcher:
+        reservations = Reservations(fetcher, params.licenses.binding_opt_outs)
+        seen = await _ask_pages(on_pages, workspace, fetcher, reservations)
+        return seen + await _ask_records(in_records, params, fetcher, reservations)
+
+
+async def _ask_records(
+    rows: Sequence[_Row], params: Params, fetcher: Fetcher, reservations: Reservations
+) -> list[_Row]:
+    seen: list[_Row] = []
+    for method in records_again.METHODS:
+        own = [row for row in rows if row["method"] == method]
+        said = await records_again.ask(fetcher, method, (row["page_url"] for row in own), params.crawl.sources)
+        seen += [await _recorded(row, said[row["page_url"]], reservations) for row in own if row["page_url"] in said]
+    return seen
+
+
+async def _recorded(row: _Row, said: Statement | None, reservations: Reservations) -> _Row:
+    if said is None:
+        return _keys(row) | {"now_read": False, "now_gone": f"{row['method']} knows it no longer"}
+    signals = await reservations.of_site(row["page_url"], ())
+    return _now(row, said, tuple(signals), gone=None)
+
+
+async def _ask_pages(
+    rows: Sequence[_Row], workspace: Workspace, fetcher: Fetcher, reservations: Reservations
 ) -> list[_Row]:
     seen: list[_Row] = []
     console = Console(stderr=True)
-    async with Fetcher(params.crawl, user_agent=user_agent(params.project), web=web) as fetcher:
-        reservations = Reservations(fetcher, params.licenses.binding_opt_outs)
-        with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-            bar = progress.add_task("pages", total=len(rows))
-            for start in range(0, len(rows), _PICTURES_OF_A_SPOOL):
-                with Spool(workspace.stage("crawl")) as spool:
-                    pages = Pages(fetcher, reservations, spool)
-                    part = rows[start : start + _PICTURES_OF_A_SPOOL]
-                    seen += await _ask_part(part, pages)
-                progress.advance(bar, len(part))
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("pages", total=len(rows))
+        for start in range(0, len(rows), _PICTURES_OF_A_SPOOL):
+            with Spool(workspace.stage("crawl")) as spool:
+                pages = Pages(fetcher, reservations, spool)
+                part = rows[start : start + _PICTURES_OF_A_SPOOL]
+                seen += await _ask_part(part, pages)
+            progress.advance(bar, len(part))
     return seen
 
 
@@ -85,20 +119,27 @@ async def _ask_part(rows: Sequence[_Row], pages: Pages) -> list[_Row]:
 
 
 async def _look(row: _Row, pages: Pages) -> _Row:
-    keys = {name: row[name] for name in ("identity", "image_id")}
     try:
         page = await pages.at(row["page_url"])
     except Failed as failure:
         is_reserved = failure.outcome == Fetched.OPTED_OUT
-        return keys | {
+        return _keys(row) | {
             "now_read": False,
             ("now_opt_out" if is_reserved else "now_gone"): failure.detail or str(failure.outcome),
         }
     stated = await asyncio.to_thread(page.statement, row["url"])
-    fields = evidence.combine(row["claim"], stated, opt_out=optouts.joined(*page.opt_outs))
-    return keys | {
-        "now_read": page.detail is None,
+    return _now(row, stated, page.opt_outs, gone=page.detail)
+
+
+def _now(row: _Row, stated: Statement, opt_outs: tuple[str, ...], *, gone: str | None) -> _Row:
+    fields = evidence.combine(row["claim"], stated, opt_out=optouts.joined(*opt_outs))
+    return _keys(row) | {
+        "now_read": gone is None,
         "now_license": fields["license"],
         "now_opt_out": fields["opt_out"],
-        "now_gone": page.detail,
+        "now_gone": gone,
     }
+
+
+def _keys(row: _Row) -> _Row:
+    return {name: row[name] for name in ("identity", "image_id")}
