@@ -23,9 +23,9 @@ from pathlib import Path
 import polars as pl
 
 from mtf import tables
+from mtf.addresses import address_key, address_keys
 from mtf.errors import BadInput, bad_value, listed
 from mtf.licenses.statement import MAX_TEXT_CHARS, address_of, cleaned
-from mtf.takedowns import address_key, address_keys
 from mtf.workspace import Workspace
 
 COLUMNS = (

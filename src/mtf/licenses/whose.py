@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import islice
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin
 
 from lxml import etree, html  # ty: ignore[missing-module-member]  (compiled, without stubs)
 
+from mtf import addresses
 from mtf.licenses import wikimedia
 from mtf.licenses.statement import MAX_ADDRESS_CHARS
 
@@ -50,18 +51,10 @@ class Page:
 
 
 def same_address(one: str, other: str) -> bool:
-    """Whether two addresses lead to the same picture: scheme, fragment, case of the host and escapes do not matter,
-    and a thumbnail of Wikimedia's is the picture that it shows.
+    """Whether two addresses lead to the same picture: as for all addresses, and a thumbnail of Wikimedia's is the
+    picture that it shows.
     """
-    return _comparable(wikimedia.of_original(one)) == _comparable(wikimedia.of_original(other))
-
-
-def _comparable(address: str) -> tuple[str, str, str]:
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return (address, "", "")
-    return (parts.netloc.lower().removeprefix("www."), unquote(parts.path), parts.query)
+    return addresses.same_address(wikimedia.of_original(one), wikimedia.of_original(other))
 
 
 def whose(page: Page, element: html.HtmlElement) -> Whose:
