@@ -200,7 +200,7 @@ _EVIDENCE = {
 
 
 def _write_figures(workspace: Workspace, rows: list[dict[str, Any]]) -> None:
-    """What the stage curate leaves in metrics/: everything passes but the strangers, at the step identity."""
+    """What the stages crop and curate leave in metrics/: everything passes but the strangers, at the step identity."""
     sizes = {"faces": len(rows), "identities": len({row["identity"] for row in rows})}
     kept = sizes | {"faces": sum(row["curated"] for row in rows)}
     strangers = sizes["faces"] - kept["faces"]
@@ -208,6 +208,9 @@ def _write_figures(workspace: Workspace, rows: list[dict[str, Any]]) -> None:
     for step in ("takedown", "license", "face"):
         steps[step] = sizes | {"dropped": {}}
     steps["identity"]["dropped"] = {"wrong_person": strangers}
+    detected = {"images": len(rows), "images_with_faces": len(rows), "faces": len(rows)}
+    outcomes = {"cropped": len(rows), "no_face": 0, "undecodable": 0, "too_large": 0}
+    atomic.write_json(workspace.metrics("crop"), detected | {"outcomes": outcomes})
     figures = {
         "images": {"count": len(rows), "identities": sizes["identities"]},
         "cropped": sizes,

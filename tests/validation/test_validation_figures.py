@@ -43,8 +43,10 @@ def screened(data: pl.DataFrame, *, brightness: float) -> pl.DataFrame:
     return data.select("identity", "face_id", size_px=pl.lit(50), sharpness=spread, brightness=spread + brightness)
 
 
-def curated(**left: int) -> dict:
-    return {"cropped": {"faces": 100}, "steps": {step: {"faces": faces} for step, faces in left.items()}}
+def counted(*, with_faces: int = 90, **left: int) -> figures.Counts:
+    """Of 100 images, so many with a face; of 100 faces, so many left after each step."""
+    steps = {step: {"faces": faces} for step, faces in left.items()}
+    return {"images": 100, "images_with_faces": with_faces}, {"cropped": {"faces": 100}, "steps": steps}
 
 
 def measured(data: pl.DataFrame, params: Params, **changes: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -64,7 +66,7 @@ def measured(data: pl.DataFrame, params: Params, **changes: pl.DataFrame) -> dic
         **{table_of_licenses(group): figures.license_groups(licenses, [group]) for group in groups},
         "unstated": figures.unstated(licenses),
         "agreement": figures.agreement({}),
-        "funnel": figures.funnel({}, None),
+        "funnel": figures.funnel(({}, {}), None),
         "drift": figures.drift(data, data, None),
     } | changes
 
@@ -112,8 +114,22 @@ def test_a_drift_in_brightness_is_named_and_the_other_measures_are_not():
 
 
 def test_a_step_that_leaves_another_share_than_before_is_named():
-    changed = figures.funnel(curated(face=80, identity=20), curated(face=80, identity=60))
+    changed = figures.funnel(counted(face=80, identity=20), counted(face=80, identity=60))
     assert offenders(rows(ada=5), loose(funnel=0.2), funnel=changed) == {"funnel": "identity 0.5"}
+
+
+def test_a_detector_that_misses_half_the_pictures_is_named():
+    changed = figures.funnel(counted(with_faces=45, face=80), counted(face=80))
+    assert offenders(rows(ada=5), loose(funnel=0.2), funnel=changed) == {"funnel": "images with a face 0.45"}
+
+
+def test_reviewers_who_always_agree_hold_the_gate_though_alpha_is_not_defined():
+    alike = figures.agreement({"agreement": {"face": {"faces": 9, "raw": 1.0}, "quality": {"faces": 0}}})
+    assert alike.rows() == [("face", 9, 1.0, 1.0, None)]
+    assert offenders(rows(ada=5), loose(agreement=0.6), agreement=alike) == {}
+    params = loose()
+    said = {each.name for each in not_checked(params, measured(rows(ada=5), params, agreement=alike))}
+    assert "agreement" not in said
 
 
 def test_reviewers_who_do_not_agree_are_named_by_step():

@@ -200,10 +200,11 @@ def test_a_previous_release_whose_remote_lost_the_data_is_refused_too(project: W
         validate.run(project, made_params(gates=GATES, release={"previous": commit_of(project)}))
 
 
-def test_a_previous_release_without_the_funnels_figures_is_refused(project: Workspace):
-    subprocess.run(["git", "rm", "-q", "--cached", "metrics/curate.json"], cwd=project.root, check=True)
+@pytest.mark.parametrize("name", ["crop", "curate"])
+def test_a_previous_release_without_the_funnels_figures_is_refused(project: Workspace, name: str):
+    subprocess.run(["git", "rm", "-q", "--cached", f"metrics/{name}.json"], cwd=project.root, check=True)
     subprocess.run(["git", "commit", "-qm", "without figures"], cwd=project.root, check=True)
-    with pytest.raises(BadInput, match=r"release.previous: \w+: it has no metrics/curate.json; null compares"):
+    with pytest.raises(BadInput, match=rf"release.previous: \w+: it has no metrics/{name}.json; null compares"):
         validate.run(project, made_params(gates=GATES, release={"previous": commit_of(project)}))
 
 

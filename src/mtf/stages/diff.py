@@ -17,9 +17,9 @@ from mtf.revisions import Revision
 from mtf.takedowns import Takedowns
 from mtf.workspace import Workspace
 
-SPLITS, EXCLUSIONS = "build/split/splits.parquet", "build/curate/exclusions.parquet"
-FACES = "build/crop/faces.parquet"
-FETCHES, LEDGER = "build/crawl/fetches.parquet", "data/review"
+SPLITS_FILE, EXCLUSIONS_FILE = "build/split/splits.parquet", "build/curate/exclusions.parquet"
+FACES_FILE = "build/crop/faces.parquet"
+FETCHES_FILE, LEDGER = "build/crawl/fetches.parquet", "data/review"
 ROSTER, TAKEDOWNS = "data/roster.csv", "data/takedowns.csv"
 Found = TypeVar("Found")
 
@@ -33,15 +33,15 @@ def run(workspace: Workspace, params: Params, old: str, new: str | None) -> chan
 
 def version_of(revision: Revision) -> changes.Version:
     """What the comparison needs of one version. Only the data set itself must be there: the rest may be unknown."""
-    data = revision.table(SPLITS)
+    data = revision.table(SPLITS_FILE)
     if data is None:
-        raise BadInput(f"{revision}: no {SPLITS} there; `dvc repro` makes it, and a commit names it in dvc.lock")
+        raise BadInput(f"{revision}: no {SPLITS_FILE} there; `dvc repro` makes it, and a commit names it in dvc.lock")
     unknown: list[str] = []
     return changes.Version(
         data=data,
-        faces=_known(lambda: _there(revision, FACES, revision.table(FACES)), unknown),
-        exclusions=_known(lambda: _there(revision, EXCLUSIONS, revision.table(EXCLUSIONS)), unknown),
-        fetches=_known(lambda: _there(revision, FETCHES, revision.table(FETCHES)), unknown),
+        faces=_known(lambda: _there(revision, FACES_FILE, revision.table(FACES_FILE)), unknown),
+        exclusions=_known(lambda: _there(revision, EXCLUSIONS_FILE, revision.table(EXCLUSIONS_FILE)), unknown),
+        fetches=_known(lambda: _there(revision, FETCHES_FILE, revision.table(FETCHES_FILE)), unknown),
         decisions=_known(lambda: _decisions(revision), unknown),
         roster=_known(lambda: _roster(revision), unknown),
         takedowns=_known(lambda: _takedowns(revision), unknown),

@@ -15,7 +15,8 @@ from mtf.revisions import Revision
 from mtf.stages import report
 from mtf.validation import docs, figures, outcome, previous, suggest, suite
 from mtf.validation.expectations import Severity, expectations, not_checked, table_of_labels, table_of_licenses
-from mtf.validation.outcome import CURATED, SCREENING, SPLITS, Outcome
+from mtf.validation.figures import Counts
+from mtf.validation.outcome import CROP_FIGURES, CURATE_FIGURES, SCREENING_FILE, SPLITS_FILE, Outcome
 from mtf.workspace import Workspace
 
 Before = tuple[pl.DataFrame, pl.DataFrame]
@@ -50,8 +51,8 @@ def _figures(workspace: Workspace, params: Params) -> dict[str, pl.DataFrame]:
     data = tables.read(tables.splits(params), workspace.table("split", "splits"))
     screening = tables.read(tables.SCREENING, workspace.table("screen", "screening"))
     evidence = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
-    curated = json.loads(workspace.metrics("curate").read_text(encoding="utf-8"))
-    before, curated_before = _before(workspace, params)
+    cropped, curated = (_counts_of(workspace, name) for name in ("crop", "curate"))
+    before, counted_before = _before(workspace, params)
     labels, licenses = figures.labels(data, params), figures.licenses(data, evidence)
     groups = params.gates.license_share
     return {
@@ -66,12 +67,16 @@ def _figures(workspace: Workspace, params: Params) -> dict[str, pl.DataFrame]:
         **{table_of_licenses(group): figures.license_groups(licenses, [group]) for group in groups},
         "unstated": figures.unstated(licenses),
         "agreement": figures.agreement(curated),
-        "funnel": figures.funnel(curated, curated_before),
+        "funnel": figures.funnel((cropped, curated), counted_before),
         "drift": figures.drift(data, screening, before),
     }
 
 
-def _before(workspace: Workspace, params: Params) -> tuple[Before | None, dict[str, Any] | None]:
+def _counts_of(workspace: Workspace, stage: str) -> dict[str, Any]:
+    return json.loads(workspace.metrics(stage).read_text(encoding="utf-8"))
+
+
+def _before(workspace: Workspace, params: Params) -> tuple[Before | None, Counts | None]:
     """The release before: its data set with its screening, and its funnel. Raises BadInput where one is not readable.
 
     Without them three gates would not be checked, and nobody would know.
@@ -82,11 +87,9 @@ def _before(workspace: Workspace, params: Params) -> tuple[Before | None, dict[s
     previous.commit_of(workspace.root, name)
     try:
         revision = Revision(workspace.root, name)
-        data, screening = (
-            _there(revision.table(SPLITS), SPLITS, name),
-            _there(revision.table(SCREENING), SCREENING, name),
-        )
-        return (data, screening), _there(revision.figures(CURATED), CURATED, name)
+        data, screening = (_there(revision.table(path), path, name) for path in (SPLITS_FILE, SCREENING_FILE))
+        cropped, curated = (_there(revision.figures(path), path, name) for path in (CROP_FIGURES, CURATE_FIGURES))
+        return (data, screening), (cropped, curated)
     except BadInput as error:
         raise BadInput(f"params.yaml: {previous.KEY}: {error}; {previous.INSTEAD}") from None
 

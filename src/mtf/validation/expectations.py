@@ -88,7 +88,7 @@ SAYS: dict[Gate, str] = {
     "split_share": "distance of a split's share to the wanted",
     "license_share": "share of the images under these licenses",
     "unstated_licenses": "share of the images whose source states no license",
-    "agreement": "reviewers' agreement (Krippendorff's alpha)",
+    "agreement": "reviewers' agreement (Krippendorff's alpha; 1 where all votes are alike)",
     "funnel": "change of the share that a step leaves",
     "drift": "distance of a measure's distribution to the one before",
 }
@@ -109,7 +109,7 @@ def expectations(params: Params) -> list[Expectation]:
         _gate(params, "split_share", "splits", "distance", (None, gates.split_share)),
         *_of_licenses(params),
         _gate(params, "unstated_licenses", "unstated", "share", (None, _most_unstated(params))),
-        _gate(params, "agreement", "agreement", "alpha", (gates.agreement, None)),
+        _gate(params, "agreement", "agreement", "agreement", (gates.agreement, None)),
         _gate(params, "funnel", "funnel", "change", (None, gates.funnel)),
         _gate(params, "drift", "drift", "distance", (None, gates.drift)),
     ]

@@ -20,6 +20,9 @@ MEASURES = ("size_px", "sharpness", "brightness")
 NONE_STATED = "none stated"
 TIMES = " × "
 FACE = ["identity", "face_id"]
+DETECTED = "images with a face"
+# What metrics/crop.json and metrics/curate.json hold.
+Counts = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
 def identities(data: pl.DataFrame) -> pl.DataFrame:
@@ -119,21 +122,30 @@ def unstated(shares: pl.DataFrame) -> pl.DataFrame:
 
 
 def agreement(figures: Mapping[str, Any]) -> pl.DataFrame:
-    """Reviewers' agreement by step, from `metrics/curate.json`, without the steps where alpha is not defined."""
+    """Reviewers' agreement by step, from `metrics/curate.json`: alpha, or 1 where all votes are alike.
+
+    Alpha is not defined there, as nothing could have been disagreed on by chance; the raw agreement is 1. Steps
+    without a face of two votes have no row.
+    """
+    measured = {step: values for step, values in figures.get("agreement", {}).items() if "raw" in values}
     rows = [
-        {"step": step, "faces": values["faces"], "raw": values["raw"], "alpha": values["alpha"]}
-        for step, values in figures.get("agreement", {}).items()
-        if "alpha" in values
+        {"step": step, "agreement": values.get("alpha", values["raw"])}
+        | {name: values.get(name) for name in ("faces", "raw", "alpha")}
+        for step, values in measured.items()
     ]
-    return pl.DataFrame(rows, schema={"step": pl.String, "faces": pl.Int64, "raw": pl.Float64, "alpha": pl.Float64})
+    shares = dict.fromkeys(("agreement", "raw", "alpha"), pl.Float64)
+    return pl.DataFrame(rows, schema={"step": pl.String, "faces": pl.Int64, **shares})
 
 
-def funnel(now: Mapping[str, Any], before: Mapping[str, Any] | None) -> pl.DataFrame:
-    """The share of its faces that each step leaves, now and before, and the change; no rows without a before."""
+def funnel(now: Counts, before: Counts | None) -> pl.DataFrame:
+    """The share that each step leaves, now and before, and the change; no rows without a before.
+
+    The first step is the detector's: the share of the images in which it finds a face. Then it is of faces.
+    """
     schema = {"step": pl.String, "share": pl.Float64, "before": pl.Float64, "change": pl.Float64}
     if before is None:
         return pl.DataFrame(schema=schema)
-    shares, earlier = _left(now), _left(before)
+    shares, earlier = _left(*now), _left(*before)
     rows = [
         {"step": step, "share": share, "before": earlier[step], "change": abs(share - earlier[step])}
         for step, share in shares.items()
@@ -171,9 +183,10 @@ def _ks_distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(ks_2samp(one, other).statistic)
 
 
-def _left(curated: Mapping[str, Any]) -> dict[str, float]:
-    """Step → the share of the faces that entered it and are left after it."""
-    shares, entered = {}, curated["cropped"]["faces"]
+def _left(cropped: Mapping[str, Any], curated: Mapping[str, Any]) -> dict[str, float]:
+    """Step → the share of what entered it that is left after it."""
+    shares = {DETECTED: cropped["images_with_faces"] / max(1, cropped["images"])}
+    entered = curated["cropped"]["faces"]
     for step, figures in curated["steps"].items():
         shares[step] = figures["faces"] / entered if entered else 1.0
         entered = figures["faces"]

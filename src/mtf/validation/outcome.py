@@ -19,8 +19,9 @@ from mtf.validation.suite import Result
 from mtf.workspace import Workspace
 
 NAME = "results.json"
-SPLITS, SCREENING = "build/split/splits.parquet", "build/screen/screening.parquet"
-EVIDENCE, CURATED = "build/crawl/evidence.parquet", "metrics/curate.json"
+SPLITS_FILE, SCREENING_FILE = "build/split/splits.parquet", "build/screen/screening.parquet"
+EVIDENCE_FILE, CROP_FIGURES, CURATE_FIGURES = "build/crawl/evidence.parquet", "metrics/crop.json", "metrics/curate.json"
+FILES = (SPLITS_FILE, SCREENING_FILE, EVIDENCE_FILE, CROP_FIGURES, CURATE_FIGURES)
 GATES = "the gates of params.yaml"
 
 
@@ -46,7 +47,7 @@ def of(workspace: Workspace, params: Params) -> dict[str, str]:
 
     With a release before, its commit too: a tag can be set anew. Raises BadInput where it is no name that stays.
     """
-    files = {path: workspace.root / path for path in (SPLITS, SCREENING, EVIDENCE, CURATED)}
+    files = {path: workspace.root / path for path in FILES}
     digests = {path: _digest(file) for path, file in files.items() if file.is_file()}
     sections = [params.tasks, params.licenses, params.split, params.gates, params.release.previous]
     digests |= {GATES: fingerprint(*sections)}

@@ -34,7 +34,7 @@ def suggested(figures: Mapping[str, pl.DataFrame], params: Params) -> dict[str, 
     stated = figures["licenses"].filter(pl.col("license") != NONE_STATED)
     values["license_share"] = {name: _around(share, share) for name, _, share in stated.iter_rows()}
     if not figures["agreement"].is_empty():
-        values["agreement"] = _below(_number(figures["agreement"]["alpha"].min()), bound=-1)
+        values["agreement"] = _below(_number(figures["agreement"]["agreement"].min()), bound=-1)
     for name, column in (("funnel", "change"), ("drift", "distance")):
         if not figures[name].is_empty():
             values[name] = max(0.05, _above(_number(figures[name][column].max())))
