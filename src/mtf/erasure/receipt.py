@@ -118,7 +118,8 @@ def as_markdown(receipt: Receipt) -> str:
         "",
         "## What this receipt does not cover",
         "Copies outside these places: other clones and their caches, releases that were handed on, backups of the "
-        "storage, and lines of text in old versions of the tables (addresses, file names), which hold no picture.",
+        "storage, and lines in old versions of the tables (addresses, file names, and of faces boxes, measures and "
+        "64-bit perceptual hashes), from which no picture can be made.",
         "",
         f"`sha256 {receipt['sha256']}`",
     ]
