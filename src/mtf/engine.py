@@ -5,8 +5,9 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import partial
 from typing import TypeVar
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from mtf.params import Compute
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Handle = TypeVar("Handle", bound=Hashable)
 
 
 def cores() -> int:
@@ -54,28 +56,36 @@ def _on_processes(
     # forkserver: a fork of a process that runs threads (polars, OpenCV, torch) may deadlock.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method)) as pool:
-        yield from _bounded(pool, function, items, ahead=4 * workers)
+        try:
+            yield from _bounded(partial(pool.submit, function), _any_done, Future.result, items, ahead=4 * workers)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _any_done(running: Sequence[Future[Result]]) -> Iterable[Future[Result]]:
+    return wait(running, return_when=FIRST_COMPLETED).done
 
 
 def _bounded(
-    pool: ProcessPoolExecutor, function: Callable[[Item], Result], items: Sequence[Item], *, ahead: int
+    submit: Callable[[Item], Handle],
+    any_done: Callable[[Sequence[Handle]], Iterable[Handle]],
+    result: Callable[[Handle], Result],
+    items: Sequence[Item],
+    *,
+    ahead: int,
 ) -> Iterator[tuple[int, Result]]:
     """Results as they come, with never more than `ahead` items handed out: memory does not grow with the data."""
     waiting = iter(enumerate(items))
-    running: dict[Future[Result], int] = {}
-    try:
-        while True:
-            while len(running) < ahead and (following := next(waiting, None)) is not None:
-                index, item = following
-                running[pool.submit(function, item)] = index
-            if not running:
-                return
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield running.pop(future), future.result()
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
+    running: dict[Handle, int] = {}
+    while True:
+        while len(running) < ahead and (following := next(waiting, None)) is not None:
+            index, item = following
+            running[submit(item)] = index
+        if not running:
+            return
+        for handle in any_done(list(running)):
+            yield running.pop(handle), result(handle)
 
 
 def _on_ray(
@@ -87,12 +97,9 @@ def _on_ray(
         raise MtfError("compute.engine: 'ray' needs the package ray; install mtf[ray], or use 'local'") from None
     if not ray.is_initialized():
         ray.init(address=compute.address, log_to_driver=False)
-    remote = ray.remote(function)
-    running = {remote.remote(item): index for index, item in enumerate(items)}
-    while running:
-        done, _ = ray.wait(list(running))
-        for reference in done:
-            yield running.pop(reference), ray.get(reference)
+    # A cluster runs all that it was handed and has cores for: where `workers` bounds that, no more is handed out.
+    ahead = compute.workers or 4 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    yield from _bounded(ray.remote(function).remote, lambda running: ray.wait(running)[0], ray.get, items, ahead=ahead)
 
 
 def _shown(results: Iterable[Result], *, total: int, title: str) -> Iterator[Result]:
