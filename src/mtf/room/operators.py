@@ -13,7 +13,7 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from mtf.errors import MtfError
-from mtf.room.desk import Desk
+from mtf.room.desk import At, Desk
 from mtf.room.material import Key
 from mtf.room.opened import room
 from mtf.room.page import Page
@@ -27,8 +27,7 @@ log = logging.getLogger(__name__)
 def describe(desk: Desk, page: Page, labels: dict[str, Any]) -> dict[str, Any]:
     """The page and the progress, as the screen shows them."""
     before = STEPS[: STEPS.index(page.step) + 1] if page.step else ()
-    pace = desk.pace.per_minute
-    open_faces = sum(desk.open_faces(step) for step in STEPS)
+    pace = desk.pace.per_hour
     return {
         "reviewer": desk.reviewer,
         "joint": desk.joint,
@@ -43,8 +42,8 @@ def describe(desk: Desk, page: Page, labels: dict[str, Any]) -> dict[str, Any]:
             {"step": str(step), "title": title, "done": desk.done[step], "open": desk.open_faces(step)}
             for step, title in TITLES.items()
         ],
-        "per_minute": round(pace, 1) if pace else None,
-        "minutes_left": round(open_faces / pace) if pace else None,
+        "per_minute": round(pace / 60, 1) if pace else None,
+        "minutes_left": round(60 * desk.left / pace) if pace else None,
     }
 
 
@@ -99,8 +98,10 @@ def chosen(ctx: foo.ExecutionContext) -> list[Key]:
     return room().keys(ids)
 
 
-def expected(ctx: foo.ExecutionContext) -> Step | None:
-    """The step that the screen showed when the key was pressed."""
+def expected(ctx: foo.ExecutionContext) -> At:
+    """What the screen showed when the key was pressed: `step` for the faces of a page, `at` for each of a view."""
+    if shown := ctx.params.get("at"):
+        return {room().keys([name])[0]: Step(step) for name, step in shown.items() if step}
     return Step(ctx.params["step"]) if ctx.params.get("step") else None
 
 
@@ -183,6 +184,20 @@ class Undo(_Asked):
         return desk.undo()
 
 
+class Where(_Asked):
+    """The step that a key would be about, of each of the faces named: for the bar, before the key is pressed."""
+
+    NAME, LABEL, UNLISTED = "where", "Review: where faces stand", True
+
+    def execute(self, ctx: foo.ExecutionContext) -> dict[str, Any]:
+        try:
+            desk = room().desk_of(ctx.request_params.get("dataset_name"))
+            steps = {sample_id(*face): desk.step_of(face) for face in room().keys(ctx.params.get("ids") or [])}
+        except MtfError as error:
+            return {"refused": str(error)}
+        return {"at": {name: str(step) if step else None for name, step in steps.items()}}
+
+
 class Progress(_Asked):
     """All reviewers of the room: who did how much, and nothing of what they said."""
 
@@ -201,5 +216,5 @@ class Progress(_Asked):
 
 def register(plugin: Any) -> None:
     """What FiftyOne calls when it loads the plugin."""
-    for operator in (ShowPage, Accept, Reject, Keep, Skip, Label, Undo, Progress):
+    for operator in (ShowPage, Accept, Reject, Keep, Skip, Label, Undo, Where, Progress):
         plugin.register(operator)

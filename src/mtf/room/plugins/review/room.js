@@ -9,6 +9,7 @@
   const URI = "@mtf/review/";
   const TOO_FAST_MS = 1500;
   const A_LOOK_MS = 500;
+  const SETTLED_MS = 120;
   const OTHERS_MS = 10000;
 
   // One key per reason, the same at every step.
@@ -25,6 +26,7 @@
   let before_it = [];      // and of the page before it, which may still be there
   let shownAt = 0;
   let choosing = null;     // a label being corrected: {column, from}
+  let looked = null;       // the chosen faces that are not on the page, and the step each is at: {key, at}
   let last = { ids: "", at: 0 };
   let chain = Promise.resolve();
   const listeners = new Set();
@@ -105,6 +107,7 @@
       top.append(element("span", "", "Nothing is left for you. Stop the room with Ctrl-C where it was started."));
     }
     if (state.per_minute) top.append(element("span", "", `${state.per_minute} a minute, ${state.minutes_left} min left`));
+    if (looked) top.append(element("span", "chosen", standing()));
     top.append(element("span", "said " + message.kind, message.text));
     const keys = element("div", "line keys");
     if (choosing) {
@@ -126,6 +129,17 @@
     }
     bar.replaceChildren(top, keys);
     listeners.forEach((listener) => listener());
+  }
+
+  // A key for a face that is not on the page is about the step that this names.
+  function standing() {
+    const steps = [...new Set(Object.values(looked.at))];
+    const titles = steps.map((step) => {
+      const found = state.steps.find((one) => one.step === step);
+      return found ? found.title : "settled by the panel";
+    });
+    const count = Object.keys(looked.at).length;
+    return `${count === 1 ? "this face" : `these ${count} faces`}: ${titles.join(", ")}`;
   }
 
   // ---- what is on the screen ----------------------------------------------------------------------------------
@@ -173,6 +187,26 @@
     wasOpen = open;
   }, 250);
 
+  const onPage = (ids) => ids.every((id) => state.page.includes(id));
+
+  async function look(ids) {
+    if (onPage(ids)) { if (looked) { looked = null; draw(); } return; }
+    if (looked && looked.key === ids.join()) return;
+    const answer = await ask("where", { ids });
+    looked = answer.refused ? null : { key: ids.join(), at: answer.at };
+    draw();
+  }
+
+  // Whatever is clicked or pressed may choose other faces; what was chosen is known a moment later.
+  let looking = null;
+  function lookSoon() {
+    if (!state || !dataset()) return;
+    window.clearTimeout(looking);
+    looking = window.setTimeout(() => foo.executeOperator(URI + "look", {}), SETTLED_MS);
+  }
+  window.addEventListener("click", lookSoon, true);
+  window.addEventListener("keyup", lookSoon, true);
+
   // ---- acting -------------------------------------------------------------------------------------------------
   async function act(verb, params, context) {
     const current = context.current;
@@ -192,17 +226,30 @@
       if (key === last.ids && Date.now() - last.at < TOO_FAST_MS) { say("too fast: that face is done", "refused"); return; }
       last = { ids: key, at: Date.now() };
     } else { last = { ids: "", at: 0 }; }
-    const before = state ? state.page : [];
-    const onPage = ids.every((id) => before.includes(id));
+    const before = state.page;
+    let shownAs = {};
+    if (ids.length && onPage(ids)) shownAs = { step: state.step };
+    else if (ids.length && verb !== "label") {
+      if (!looked || looked.key !== ids.join()) {
+        last = { ids: "", at: 0 };
+        try {
+          await look(ids);
+          say("look at the step first, then press again", "refused");
+        } catch (error) { say("NOT confirmed: " + error.message, "refused"); }
+        return;
+      }
+      shownAs = { at: looked.at };
+    }
     say("…", "waiting");
     let answer;
     try {
-      answer = await ask(verb, { ...rest, ids, step: onPage && state && ids.length ? state.step : null });
+      answer = await ask(verb, { ...rest, ids, ...shownAs });
     } catch (error) {
       last = { ids: "", at: 0 };
       say("NOT confirmed: " + error.message, "refused");
       return;
     }
+    looked = null;
     if (answer.refused) { last = { ids: "", at: 0 }; say(answer.refused, "refused"); return; }
     if (answer.saved_but) { say(`✓ ${answer.said}; press n, the next page failed: ${answer.saved_but}`, "refused"); return; }
     state = answer;
@@ -214,18 +261,33 @@
     showNext(before, current);
   }
 
+  function contextOf(ctx) {
+    const selected = Array.from(ctx.selectedSamples ? ctx.selectedSamples.keys() : []);
+    const current = modalIsOpen() ? String(ctx.currentSample || "").replace(/-modal$/, "") : "";
+    return { selected, current, grid: inTheGrid(ctx) };
+  }
+
   class Act extends foo.Operator {
     get config() { return new foo.OperatorConfig({ name: "act", label: "Review: act", unlisted: true }); }
     async execute(ctx) {
       const { verb, ...params } = ctx.params;
-      const selected = Array.from(ctx.selectedSamples ? ctx.selectedSamples.keys() : []);
-      const current = modalIsOpen() ? String(ctx.currentSample || "").replace(/-modal$/, "") : "";
-      const context = { selected, current, grid: inTheGrid(ctx) };
+      const context = contextOf(ctx);
       chain = chain.then(() => act(verb, params, context));
       await chain;
     }
   }
   foo.registerOperator(Act, "@mtf/review");
+
+  // In the chain, so that a key pressed after it finds what it saw.
+  class Look extends foo.Operator {
+    get config() { return new foo.OperatorConfig({ name: "look", label: "Review: look", unlisted: true }); }
+    async execute(ctx) {
+      const { selected, current } = contextOf(ctx);
+      chain = chain.then(() => look(current ? [current] : selected)).catch(() => {});
+      await chain;
+    }
+  }
+  foo.registerOperator(Look, "@mtf/review");
 
   // After an open face was closed: the page may have gone on meanwhile.
   class Settle extends foo.Operator {
@@ -256,32 +318,42 @@
     act_now("label", { column, value: choice });
   }
 
+  // Digits by their place in the upper row, whatever the layout has there; on the keypad only while it types digits:
+  // without NumLock its 4 is the left arrow.
+  function keyOf(event) {
+    const digit = /^Digit(\d)$/.exec(event.code);
+    return digit ? digit[1] : event.key.toLowerCase();
+  }
+
+  // What a key asks for now, as a function; null where it is none of the review's.
+  function meaning(event) {
+    const key = keyOf(event);
+    if (choosing) {
+      if (key === "escape") return () => { choosing = null; draw(); };
+      return key === "shift" || key === "tab" ? null : () => choose(key);
+    }
+    const whole = event.shiftKey ? { whole: true } : {};
+    if (REASON_OF[key]) return () => act_now("reject", { reason: REASON_OF[key], ...whole });
+    if (key === "l" && Object.keys(state.labels).length) {
+      return () => { choosing = { column: state.settle || null, from: 0 }; draw(); };
+    }
+    const acts = {
+      a: () => act_now("accept", whole), x: () => act_now("reject", whole), s: () => act_now("skip", whole),
+      k: () => act_now("keep"), u: () => act_now("undo"), n: () => act_now("page", { turn: true }),
+    };
+    return acts[key] || null;
+  }
+
   function onKey(event) {
     if (!state || !dataset() || event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target;
     if (target && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))) return;
-    const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code);
-    const key = event.key.toLowerCase();
-    const taken = () => { event.preventDefault(); event.stopImmediatePropagation(); };
-    if (choosing) {
-      if (key === "escape") { choosing = null; draw(); taken(); return; }
-      if (key === "shift" || key === "tab") return;
-      taken();
-      choose(digit ? digit[1] : key);
-      return;
-    }
-    const whole = event.shiftKey ? { whole: true } : {};
-    const reason = REASON_OF[digit ? digit[1] : key];
-    if (reason) { taken(); act_now("reject", { reason, ...whole }); return; }
-    const verbs = { a: "accept", x: "reject", k: "keep", s: "skip" };
-    if (verbs[key]) { taken(); act_now(verbs[key], verbs[key] === "keep" ? {} : whole); }
-    else if (key === "u") { taken(); act_now("undo"); }
-    else if (key === "n") { taken(); act_now("page", { turn: true }); }
-    else if (key === "l" && Object.keys(state.labels).length) {
-      taken();
-      choosing = { column: state.settle || null, from: 0 };
-      draw();
-    }
+    const asked = meaning(event);
+    if (!asked) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    // A key that is held down speaks for the faces it was pressed on, not for those that come after them.
+    if (!event.repeat) asked();
   }
   window.addEventListener("keydown", onKey, true);
 
