@@ -62,6 +62,22 @@ def test_what_the_label_classifier_doubts_is_said_beside_the_face(project: Calla
     desk.close()
 
 
+def test_a_shot_that_stands_under_two_names_says_the_other(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 2, "bob": 2, "cyd": 1})
+    path = workspace.table("screen", "screening")
+    screening = tables.read(tables.SCREENING, path).sort("identity", "face_id")
+    ada, _, bob, _, cyd = screening["face_id"]
+    shared = pl.col("face_id").is_in([ada, bob, cyd])
+    tables.write(tables.SCREENING, screening.with_columns(across_group=pl.when(shared).then(pl.lit(ada))), path)
+    said = {ada: "Bob; Cyd", bob: "Ada; Cyd", cyd: "Ada; Bob"}
+    assert dict(loaded(workspace).select("face_id", "also_under").drop_nulls().iter_rows()) == said
+    material, _ = material_of(workspace, params.load(workspace.params))
+    desk = desk_of(workspace, material, "anna", joint=False)
+    shown = sample_rows(desk, material, dataset="x")
+    assert shown.filter(face_id=bob)["also_under"].to_list() == ["Ada; Cyd"]
+    desk.close()
+
+
 def test_a_doubted_face_comes_last_at_the_tasks_while_nothing_is_learnt_yet(project: Callable[..., Workspace]) -> None:
     workspace = project({"ada": 3})
     face = doubted(workspace)

@@ -17,26 +17,40 @@ from mtf.room.desk import Desk
 from mtf.room.opening import desk_of, material_of
 from mtf.workspace import Workspace
 
-pytestmark = pytest.mark.xdist_group("room")
 BUILD = """
 import json, os, sys
 from pathlib import Path
 from mtf import params
 from mtf.room import app
+from mtf.room.opening import desk_of, material_of
+from mtf.room.samples import UNRANKED
 from mtf.workspace import Workspace
 workspace = Workspace(Path(sys.argv[1]))
 os.environ.update(app.settings(workspace, "anna", joint=False))
-room = app.build(workspace, params.load(workspace.params), "anna", joint=False)
-room.close()
+loaded = params.load(workspace.params)
+for decides in (False, False, True):
+    if decides:
+        desk = desk_of(workspace, material_of(workspace, loaded)[0], "anna", joint=False)
+        desk.label(desk.page().faces[:1], "age", "Old")
+        desk.close()
+    room = app.build(workspace, loaded, "anna", joint=False)
+    room.close()
 import fiftyone as fo
 dataset = fo.load_dataset(room.dataset)
 views = {name: dataset.load_saved_view(name) for name in dataset.list_saved_views()}
 flat = {name: view.flatten() if view._is_dynamic_groups else view for name, view in views.items()}
-print(json.dumps({name: view.values("face_id") for name, view in flat.items()}))
+found = {name: view.values("face_id") for name, view in flat.items()}
+count = len(dataset)
+for field, value in {"step": "task_fit", "ready": True, "rank": UNRANKED}.items():
+    dataset.set_values(field, [value] * count)
+dataset.set_values("age", ["Young", "Old"] * (count // 2))
+print(json.dumps([found, dataset.load_saved_view("5 task fit").values("age")]))
 """
 
 
-def views(workspace: Workspace, uri: str) -> dict[str, list[str]]:
+def views(workspace: Workspace, uri: str) -> tuple[list[str], dict[str, list[str]], list[str]]:
+    """What building said (twice over the same, and once more after a label was corrected), the faces of each view,
+    and the ages in the order of the view of the tasks, where no face is on a page."""
     done = subprocess.run(
         [sys.executable, "-c", BUILD, str(workspace.root)],
         capture_output=True,
@@ -45,7 +59,10 @@ def views(workspace: Workspace, uri: str) -> dict[str, list[str]]:
         env=os.environ | {database.URI: uri},
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    *said, last = done.stdout.splitlines()
+    built = [line.partition("; ")[2].partition(", in")[0] for line in said if "faces; " in line]
+    found, ages = json.loads(last)
+    return built, found, ages
 
 
 def sit(workspace: Workspace, reviewer: str, decides: Callable[[Desk], None]) -> None:
@@ -80,9 +97,11 @@ def test_each_saved_view_holds_its_faces_and_the_page_comes_first(
     server = database.Database(tmp_path / "mongodb")
     server.start()
     try:
-        found = views(workspace, server.uri)
+        built, found, ages = views(workspace, server.uri)
     finally:
         server.stop()
+    assert built == ["8 added, 0 changed, 0 removed", "none changed", "0 added, 1 changed, 0 removed"]
+    assert ages == ["Old"] * 4 + ["Young"] * 4
     names = [face.face_id for face in alone]
     assert {title: sorted(faces) for title, faces in found.items()} == {
         "1 faces": sorted(names[5:]),

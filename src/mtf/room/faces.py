@@ -33,6 +33,7 @@ def load(workspace: Workspace, params: Params, *, today: date) -> pl.DataFrame:
     """The faces worth a look: not taken down, and of a license that the policy permits (as of `today`).
 
     Columns: those of `tables.FACES`; `name` and the labels of the roster; those of MEASURES that screening made;
+    `also_under`, the names of the other people whose faces shown here are the same shot;
     `duplicate_group` and `proposed_keeper`; `contradicts` and `contradiction`, where the label classifier doubts
     labels of the roster, in words and how sure it is (0 to 1; 0 where it does not); `url`, `page_url`, `title`,
     `license`, `creator`; `image_offset` and `image_size_bytes`, the picture's place in its crawl shard. What a
@@ -45,7 +46,15 @@ def load(workspace: Workspace, params: Params, *, today: date) -> pl.DataFrame:
     faces = faces.join(people, on="identity", how="inner", maintain_order="left")
     faces = _with_contradictions(faces, workspace)
     faces = _not_taken_down(faces, takedowns.load(workspace.takedowns))
-    return with_keepers(faces).sort(FACE)
+    return with_keepers(_with_others(faces)).sort(FACE)
+
+
+def _with_others(faces: pl.DataFrame) -> pl.DataFrame:
+    """`faces` with `also_under`: whom else the shot was found for. One of them at least is not on it."""
+    shots = faces.filter(pl.col("across_group").is_not_null()).select(*FACE, "across_group", "name")
+    both = shots.join(shots, on="across_group", suffix="_other").filter(pl.col("identity") != pl.col("identity_other"))
+    others = both.group_by(FACE).agg(also_under=pl.col("name_other").unique().sort().str.join("; "))
+    return faces.join(others, on=FACE, how="left", maintain_order="left")
 
 
 def _with_measures(faces: pl.DataFrame, workspace: Workspace) -> pl.DataFrame:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from mtf.fingerprint import fingerprint
 from mtf.room import media
 from mtf.room.queue import FACE, STEPS
+from mtf.tables import Step
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -25,6 +27,7 @@ HASH_SEED = 4
 TEXTS = (
     "identity",
     "name",
+    "also_under",
     "face_id",
     "image_id",
     "step",
@@ -165,8 +168,10 @@ def opened(name: str, labels: Sequence[str]) -> fo.Dataset:
         dataset.add_sample_field(field, kind)
     for field in ("rank", "step", "identity", "duplicate_group", "verdict"):
         dataset.create_index(field)
+    if "age" in labels:
+        dataset.create_index([("rank", 1), ("age", 1)])
     _arrange(dataset, labels)
-    _save_views(dataset)
+    _save_views(dataset, labels)
     dataset.info["layout"] = _layout(labels)
     dataset.save()
     return dataset
@@ -182,8 +187,9 @@ def _fields(labels: Sequence[str]) -> list[tuple[str, Any]]:
 
 
 def _layout(labels: Sequence[str]) -> str:
-    """Changes when the fields do: then the data set is made anew."""
-    return "2:" + ",".join(_names(labels))
+    """Changes with the fields, the side bar and the saved views, all of which this file makes: then the data set is
+    made anew."""
+    return fingerprint(list(labels), code=[__name__])
 
 
 def _names(labels: Sequence[str]) -> tuple[str, ...]:
@@ -198,7 +204,7 @@ def _arrange(dataset: fo.Dataset, labels: Sequence[str]) -> None:
     config.grid_media_field = "filepath"
     config.modal_media_field = "person"
     groups = (
-        ("WHO", ["name", *labels, "identity"]),
+        ("WHO", ["name", "also_under", *labels, "identity"]),
         (
             "WHERE IT STANDS",
             ["step", "run", "verdict", "reason", *map(own, labels), "proposed_keeper", "rank", "ready"],
@@ -220,18 +226,23 @@ def _arrange(dataset: fo.Dataset, labels: Sequence[str]) -> None:
 TITLES = dict(zip(STEPS, ("faces", "identity", "quality", "duplicates", "task fit"), strict=True))
 
 
-def _save_views(dataset: fo.Dataset) -> None:
+def _save_views(dataset: fo.Dataset, labels: Sequence[str]) -> None:
     """One per step of the funnel, in its order, then those for looking back."""
     from fiftyone import ViewField as F
 
     for number, (step, title) in enumerate(TITLES.items(), 1):
-        view = dataset.match((F("step") == str(step)) & F("ready")).sort_by("rank")
+        # Off the page all have one rank; at the tasks the question is the age group's, and its faces stand together.
+        order = [("rank", 1), ("age", 1)] if step is Step.TASK_FIT and "age" in labels else "rank"
+        view = dataset.match((F("step") == str(step)) & F("ready")).sort_by(order)
         if title == "duplicates":
             view = view.group_by("duplicate_group", order_by="proposed_keeper", reverse=True)
         dataset.save_view(f"{number} {title}", view, description=f"open at the step {step}, in the order of the queue")
     looks = {
         "conflicts": (F("panel").is_in(["conflict", "split"]), "the panel is not of one mind, you have had your say"),
-        "held back": (F("panel").is_in(["conflict", "undecided"]), "decided by you, not yet by the panel"),
+        "held back": (
+            F("panel").is_in(["conflict", "undecided"]),
+            "judged by you, no majority of the panel",
+        ),
         "rejected": (F("verdict") == "reject", "rejected by you, with your reason"),
         "accepted": (F("verdict").is_in(["accept", "keep"]), "accepted by you so far"),
     }

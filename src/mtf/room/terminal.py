@@ -86,6 +86,7 @@ def _described(desk: Desk, material: Material, page: Page) -> str:
             f"  {row['size_px'] if 'size_px' in row else row['width']} px, page of {len(page.faces)}: {page.run}; "
             f"{desk.open_faces(page.step)} open",
             f"  {row['page_url'] or row['url']}  {row['license'] or ''}",
+            f"  the same shot was found for {row['also_under']}, too" if row["also_under"] else "",
             f"  the panel: {split}" if split else "",
             f"  reasons: {reasons}",
         )
