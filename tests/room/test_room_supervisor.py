@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+import webbrowser
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -14,11 +15,10 @@ import psutil
 import pytest
 
 from mtf.review import ledger
-from mtf.room import database
+from mtf.room import browser, database
 from mtf.room.app import settings
 from mtf.workspace import Workspace
 
-pytestmark = pytest.mark.xdist_group("room")
 DATASETS = 'query { datasets(search: "", first: 100) { edges { node { name } } } }'
 
 
@@ -45,6 +45,8 @@ def test_reviewers_see_their_own_data_set_alone_and_the_room_ends_with_who_opene
     refused = subprocess.run(again, cwd=workspace.root, capture_output=True, text=True, check=False, timeout=60)
     assert refused.returncode == 2
     assert f"the room is open already, for anna, ben, by process {room.pid} since" in refused.stderr
+    together = "then open it for all: `mtf review open --reviewer anna --reviewer ben --reviewer cyd`"
+    assert together in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
 
     parts = room.parts()
@@ -69,6 +71,42 @@ def test_each_reviewer_and_each_checkout_has_a_database_of_its_own(tmp_path) -> 
     names = [settings(workspace, name, joint=joint)["FIFTYONE_DATABASE_NAME"] for workspace, name, joint in asked]
     assert len(set(names)) == 4
     assert all(len(name) < 64 for name in names)
+
+
+@pytest.mark.parametrize(
+    ("environment", "platform", "seen"),
+    [
+        ({"DISPLAY": ":0"}, "linux", True),
+        ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True),
+        ({}, "linux", False),
+        ({}, "darwin", True),
+        ({"DISPLAY": "localhost:10.0", "SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}, "linux", False),
+    ],
+)
+def test_a_browser_is_opened_where_somebody_sees_it(environment: dict[str, str], platform: str, *, seen: bool) -> None:
+    assert browser.has_display(environment, platform) is seen
+
+
+@pytest.mark.parametrize(("is_terminal", "opened"), [(True, ["http://127.0.0.1:1"]), (False, [])])
+def test_a_page_is_shown_from_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, opened: list[str], *, is_terminal: bool
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: asked.append(url) or True)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: is_terminal)
+    monkeypatch.setattr(browser, "has_display", lambda *_: True)
+    assert browser.show("http://127.0.0.1:1") is is_terminal
+    assert asked == opened
+
+
+def test_a_machine_without_a_browser_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_there(_: str) -> bool:
+        raise webbrowser.Error
+
+    monkeypatch.setattr(webbrowser, "open", none_there)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr(browser, "has_display", lambda *_: True)
+    assert not browser.show("http://127.0.0.1:1")
 
 
 def test_an_address_of_the_sixth_version_can_be_asked_for() -> None:

@@ -18,6 +18,13 @@ Port = Annotated[
     int, typer.Option(min=0, max=65535, help="Of the first reviewer; the next have the next. 0 takes free ones.")
 ]
 Address = Annotated[str, typer.Option(help="The address to listen on; loopback unless you say otherwise.")]
+OpensBrowser = Annotated[
+    bool,
+    typer.Option(
+        "--browser/--no-browser",
+        help="Take one reviewer at a terminal with a display to the page.",
+    ),
+]
 
 
 class Format(StrEnum):
@@ -35,9 +42,10 @@ def open_(
     reviewer: Annotated[list[str], typer.Option(help="Who reviews; give it once for each who shares this machine.")],
     address: Address = "127.0.0.1",
     port: Port = PORT,
+    browser: OpensBrowser = True,
 ) -> None:
     """Open the room in FiftyOne, on what each reviewer still has to look at."""
-    _open(reviewer, joint=False, address=address, port=port)
+    _open(reviewer, joint=False, address=address, port=port, shows=browser)
 
 
 @app.command()
@@ -46,12 +54,13 @@ def adjudicate(
     terminal: Annotated[bool, typer.Option(help="In the terminal, without FiftyOne.")] = False,
     address: Address = "127.0.0.1",
     port: Port = PORT,
+    browser: OpensBrowser = True,
 ) -> None:
     """The joint session: what the panel is split on, and nothing else. Its verdicts are marked as joint."""
     if terminal:
         _decide(reviewer, joint=True)
     else:
-        _open([reviewer], joint=True, address=address, port=port)
+        _open([reviewer], joint=True, address=address, port=port, shows=browser)
 
 
 @app.command()
@@ -60,10 +69,10 @@ def decide(reviewer: Reviewer) -> None:
     _decide(reviewer, joint=False)
 
 
-def _open(reviewers: list[str], *, joint: bool, address: str, port: int) -> None:
+def _open(reviewers: list[str], *, joint: bool, address: str, port: int, shows: bool) -> None:
     from mtf import params
     from mtf.review.ledger import checked_reviewer
-    from mtf.room import supervisor
+    from mtf.room import browser, supervisor
     from mtf.room.closing import Closing, dataset_name
 
     workspace = Workspace.find()
@@ -75,9 +84,16 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int) -> None
     host = f"[{address}]" if ":" in address else address
 
     def is_ready(ports: dict[str, int]) -> None:
-        for name, own_port in ports.items():
-            print(f"  {name}: http://{host}:{own_port}/datasets/{dataset_name(project, name, joint=joint)}")
+        pages = {
+            name: f"http://{host}:{own_port}/datasets/{dataset_name(project, name, joint=joint)}"
+            for name, own_port in ports.items()
+        }
+        for name, page in pages.items():
+            print(f"  {name}: {page}")
         print("The room is open. Stop it here with Ctrl-C; every confirmed decision is on disk.", flush=True)
+        # With several people at one machine nobody can tell whose browser this would be.
+        if shows and len(pages) == 1:
+            browser.show(next(iter(pages.values())))
 
     with Closing(workspace):
         supervisor.keep_open(

@@ -1,7 +1,8 @@
 """Keeps the room open: a database, and an app for each reviewer, each started again where it dies.
 
 FiftyOne's app has one state for all browsers that are on it: what one opens, the others are taken to. So each
-reviewer has an app process on a port of its own, and nobody can come to decide in another's name.
+reviewer has an app process on a port of its own, and nobody comes to decide in another's name by accident. On purpose
+anybody can who reaches the port: there is no password.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def keep_open(
         with ExitStack() as held:
             names = ["together"] if joint else reviewers
             for name in [*(["database"] if own is not None else []), *names]:
-                held.enter_context(_alone(folder.parent, name, reviewers))
+                held.enter_context(_alone(folder.parent, name, reviewers, joint=joint))
             if taken := [one for one in ports.values() if answers(one, address)]:
                 raise MtfError(f"port {taken[0]} is taken by another program (another one: --port)")
             try:
@@ -123,20 +124,32 @@ def keep_open(
 
 
 @contextmanager
-def _alone(folder: Path, what: str, reviewers: Sequence[str]) -> Generator[None]:
-    """Hold `what` for this process. Raises MtfError that names the process which has it."""
+def _alone(folder: Path, what: str, reviewers: Sequence[str], *, joint: bool) -> Generator[None]:
+    """Hold `what` for this process. Raises MtfError that names the process which has it, and how to go on."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{what}.open").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise MtfError(f"the room is open already, {file.read().strip()}; stop it there with Ctrl-C") from None
+            raise MtfError(_how_to_go_on(file.read(), [] if joint else reviewers)) from None
         file.truncate(0)
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-        file.write(f"for {', '.join(reviewers)}, by process {os.getpid()} since {since}")
+        who = "the joint session" if joint else ", ".join(reviewers)
+        held = f"for {who}, by process {os.getpid()} since {since}"
+        file.write("\n".join([held, *([] if joint else reviewers)]))
         file.flush()
         yield
+
+
+def _how_to_go_on(held: str, reviewers: Sequence[str]) -> str:
+    """`held`: what the holder wrote, and below it the reviewers whose room it is (none: the joint session)."""
+    holder, *there = held.split("\n")
+    stop = f"the room is open already, {holder}; stop it there with Ctrl-C"
+    if not there or set(reviewers) <= set(there):
+        return stop
+    everyone = " ".join(f"--reviewer {name}" for name in dict.fromkeys([*there, *reviewers]))
+    return f"{stop}, then open it for all: `mtf review open {everyone}`"
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:
