@@ -18,8 +18,6 @@ from mtf.errors import GateFailed
 from mtf.workspace import Workspace
 from projects import ROOT, run_in
 
-pytestmark = pytest.mark.xdist_group("erasure")
-
 PIPELINE = """
 stages:
   crawl:
