@@ -137,9 +137,9 @@ def test_one_file_outside_the_parts_is_named_and_never_changes_the_division(utkf
     with pytest.raises(BadInput, match=rf"\(1 of 60 pictures\): '{files[0].name}' is not permitted.*--division shares"):
         run("tables", "utkface", str(utkface), "--to", "project")
     assert not Path("project").exists()
-    assert "12 test" in run("tables", "utkface", str(utkface), "--to", "project", "--division", "shares")
+    assert "12 test" in run("tables", "utkface", str(utkface), "--no-crop", "--to", "project", "--division", "shares")
     files[0].unlink()
-    said = run("tables", "utkface", str(utkface), "--to", "parted")
+    said = run("tables", "utkface", str(utkface), "--no-crop", "--to", "parted")
     assert "divided by part: I trains, II tests, III validates (Das et al.): 20 train / 19 val / 20 test" in said
     with pytest.raises(BadInput, match="--division: 'x' is not permitted; permitted: parts, shares"):
         run("tables", "utkface", str(utkface), "--to", "other", "--division", "x")

@@ -13,9 +13,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from mtf import params, tables
+from mtf import params, shards, tables
 from mtf.cli import dataset, multitask_tables
 from mtf.errors import BadInput
+from mtf.sample import clutter, people, photograph
 from mtf.stages import evaluate, multitask, multitask_results, train
 from mtf.workspace import Workspace
 
@@ -86,7 +87,7 @@ def utkface(folder: Path) -> Path:
 
 
 def test_das_comes_from_utkface_by_one_command(here: Path) -> None:
-    said = run("utkface", str(utkface(here / "UTKFace")), "--to", "project")
+    said = run("utkface", str(utkface(here / "UTKFace")), "--no-crop", "--to", "project")
     workspace, typed, splits = project()
     assert "9 train / 3 val / 5 test" in said
     assert "laid out: 17\n" in said
@@ -111,7 +112,7 @@ def test_the_papers_baseline_is_trained_for_each_task_on_demand(here: Path, monk
     monkeypatch.setattr(multitask_tables, "show", lambda **_: done.append(("tables",)))
     (here / "facenet.pt").write_bytes(b"weights")
     source = str(utkface(here / "UTKFace"))
-    run("utkface", source, "--to", "project", "--weights", "facenet.pt", "--single-tasks")
+    run("utkface", source, "--no-crop", "--to", "project", "--weights", "facenet.pt", "--single-tasks")
     tasks = [("facenet", task) for task in ("race", "gender", "age")]
     assert [each[:2] for each in done] == [*(*tasks, ("evaluate",), ("dynamic",), ("measured", "dynamic"), ("tables",))]
     (*_, settings) = done[0]
@@ -123,13 +124,55 @@ def test_the_papers_baseline_is_trained_for_each_task_on_demand(here: Path, monk
 def test_a_protocol_can_be_laid_out_first_with_weights_of_ones_own(here: Path) -> None:
     (here / "facenet.pt").write_bytes(b"weights")
     said = run(
-        *("utkface", str(utkface(here / "UTKFace")), "--to", "project", "--weights", "facenet.pt", "--only-lay-out")
+        *(
+            "utkface",
+            str(utkface(here / "UTKFace")),
+            "--no-crop",
+            "--to",
+            "project",
+            "--weights",
+            "facenet.pt",
+            "--only-lay-out",
+        )
     )
     assert said.endswith("project: a project of its own; run `mtf multitask --weighting dynamic` in it\n")
     workspace, typed, _ = project()
     assert typed.multitask is not None
     assert typed.multitask.weights == str(here / "facenet.pt")
     assert not workspace.stage("multitask").exists()
+
+
+def in_the_wild(folder: Path) -> Path:
+    """In each part two drawn people, small in a large picture, and a landscape."""
+    random = np.random.default_rng(7)
+    for part in (1, 2, 3):
+        for number in range(3):
+            person = people.Person(f"p{part}{number}", f"P {part} {number}", "Amber", "Males", "Young")
+            taken = photograph.portrait(person.look(), person.identity, random) if number else clutter.landscape(random)
+            around = cv2.copyMakeBorder(taken.pixels, 0, 0, 100, 200, cv2.BORDER_REPLICATE)
+            path = folder / f"part{part}" / f"{20 + number}_{number % 2}_{number}_2017{part}{number:08}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(path), around)
+    return folder
+
+
+def test_faces_are_cut_out_of_the_parts_and_pictures_without_one_are_counted(here: Path) -> None:
+    source = str(in_the_wild(here / "UTKFace"))
+    said = run("utkface", source, "--to", "project", "--only-lay-out")
+    assert "left out, no face found in it: 3\nlaid out: 6\n" in said
+    workspace, _, splits = project()
+    assert dict(splits["split"].value_counts().iter_rows()) == {"train": 2, "val": 2, "test": 2}
+    whole = cv2.imread(f"{source}/part1/21_1_1_2017100000001.jpg")
+    row = splits.row(0, named=True)
+    assert 0 < row["width"] < whole.shape[1] / 2
+    data = shards.read(workspace.shard("crop", row["identity"]), row["offset"], row["size_bytes"])
+    crop = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    # With its margin, a face is about as wide as high: nothing is squashed when it becomes a square.
+    assert 0.8 < crop.shape[0] / crop.shape[1] < 1.25
+    assert row["width"] < crop.shape[1] < whole.shape[1] / 2
+    found = tables.read(tables.DETECTIONS, workspace.table("crop", "detections"))
+    assert dict(found["outcome"].value_counts().iter_rows()) == {"cropped": 6, "no_face": 3}
+    assert "laid out: 9\n" in run("utkface", source, "--no-crop", "--to", "whole", "--only-lay-out")
 
 
 def test_weights_that_are_not_there_are_named(here: Path) -> None:

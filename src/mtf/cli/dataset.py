@@ -41,6 +41,14 @@ class Protocol(StrEnum):
 Source = Annotated[Path, typer.Argument(help="The folder or tar of pictures; the CSV file for age-csv.")]
 Labels = Annotated[Path | None, typer.Option(help="The label file, for fairface.")]
 NewFolder = Annotated[Path, typer.Option(help="A new folder, which becomes a project.")]
+Crop = Annotated[
+    bool | None,
+    typer.Option(
+        "--crop/--no-crop",
+        help="Cut out the largest face that the detector finds; else each picture is one crop. Where neither is said, "
+        "UTKFace's parts are cut, and nothing else.",
+    ),
+]
 YearsOf = Annotated[
     str | None, typer.Option(help="Group ages by the years of this task of params.yaml, in place of the paper's.")
 ]
@@ -87,6 +95,7 @@ def tables(
         str | None,
         typer.Option(help="parts (UTKFace, Das et al.) or shares (72/8/20, EFRS); as the data set lies where none is."),
     ] = None,
+    crop: Crop = None,
 ) -> None:
     """Lay the pictures out as crops and splits in a project of their own, ready for `mtf train` and `mtf audit`.
 
@@ -98,7 +107,7 @@ def tables(
     if "gender" not in data_set.attributes:
         raise BadInput(f"{kind}: it has no labels to train on but identities; use `mtf dataset roster`")
     raw = settings.of_project(_raw(), data_set, source, root=Workspace.find().root)
-    _lay_out(data_set, read, raw, source, to, division=wanted)
+    _lay_out(data_set, read, raw, source, to, division=wanted, crop=crop)
     print(f"{to}: a project of its own; run `mtf train`, `mtf label fit` or `mtf audit licenses` in it")
 
 
@@ -112,6 +121,7 @@ def protocol(
     single_tasks: Annotated[
         bool, typer.Option("--single-tasks", help="utkface: train FaceNet for each task, too: the paper's baseline.")
     ] = False,
+    crop: Crop = None,
     only_lay_out: Annotated[bool, typer.Option("--only-lay-out", help="Train nothing yet; say what would.")] = False,
 ) -> None:
     """A paper's protocol on its own data, split included: lay it out as a project, train, measure, print the tables.
@@ -134,7 +144,7 @@ def protocol(
         raw = settings.of_das(raw, weights=weights)
     else:
         raw, division = raw | {"seed": settings.EFRS_SEED}, Division.SHARES
-    _lay_out(data_set, read, raw, source, to, division=division, keep_duplicates=True)
+    _lay_out(data_set, read, raw, source, to, division=division, crop=crop, keep_duplicates=True)
     command = "mtf multitask --weighting dynamic" if paper is Protocol.UTKFACE else "mtf label compare gender"
     if only_lay_out:
         print(f"{to}: a project of its own; run `{command}` in it")
@@ -178,12 +188,13 @@ def _lay_out(
     to: Path,
     *,
     division: Any,
+    crop: bool | None,
     keep_duplicates: bool = False,
 ) -> None:
     import yaml
 
     from mtf import atomic, params
-    from mtf.datasets import layout
+    from mtf.datasets import layout, utkface
     from mtf.datasets.division import divided
 
     if to.exists() and any(to.iterdir()):
@@ -191,7 +202,14 @@ def _lay_out(
     typed = params.parse(raw)
     split, how = divided(data_set, division, seed=typed.seed)
     told = layout.write(
-        data_set, read, split, Workspace(to), typed, source=str(source), keep_duplicates=keep_duplicates
+        data_set,
+        read,
+        split,
+        Workspace(to),
+        typed,
+        source=str(source),
+        keep_duplicates=keep_duplicates,
+        cropped=utkface.is_in_the_wild(data_set) if crop is None else crop,
     )
     atomic.write_text(to / "params.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
     print("\n".join([*data_set.told(), how, *told]))

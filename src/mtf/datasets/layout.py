@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from mtf import shards, tables
 from mtf.datasets import buckets
 from mtf.datasets.labelled import DataSet
 from mtf.errors import BadInput
+from mtf.faces import cut, decode
+from mtf.faces.box import Box
 from mtf.licenses import evidence
 from mtf.params import Params
-from mtf.tables import Fetched
+from mtf.tables import Detected, Fetched
 from mtf.workspace import Workspace
 
 OUTCOMES = {
@@ -60,15 +62,19 @@ class Files:
 
 @dataclass(frozen=True)
 class _Picture:
-    """One file of the data set, and what becomes of it. width and height are in pixels."""
+    """One file of the data set, and what becomes of it. `size` is width and height, in pixels; `box` what is laid out
+    of it, as `crop`; there is none where the picture is left out.
+    """
 
     row: dict[str, Any]
     data: bytes
     image_id: str
     media_type: str
-    width: int
-    height: int
+    size: tuple[int, int]
     outcome: Fetched
+    faces: int = 0
+    box: Box | None = None
+    crop: bytes = b""
 
 
 @dataclass
@@ -77,6 +83,7 @@ class _Tables:
     images: list[dict[str, Any]] = field(default_factory=list)
     evidence: list[dict[str, Any]] = field(default_factory=list)
     fetches: list[dict[str, Any]] = field(default_factory=list)
+    detections: list[dict[str, Any]] = field(default_factory=list)
 
 
 def write(
@@ -88,11 +95,14 @@ def write(
     *,
     source: str,
     keep_duplicates: bool = False,
+    cropped: bool = False,
 ) -> list[str]:
     """Write build/crop/shards, build/split/splits.parquet, and build/crawl/{images,evidence,fetches}.parquet, so that
     `mtf audit licenses` can say what may be released; returns what is to be told, a line each.
 
-    Every picture counts as one crop, and lies in a crop shard (offsets in `images` are of that). Byte-identical
+    Every picture counts as one crop, and lies in a crop shard (offsets in `images` are of that). With `cropped`, it is
+    the largest face that the detector of `params.crop` finds in it, with its margin; pictures without a face are left
+    out, and build/crop/detections.parquet has what was found in each. Byte-identical
     pictures after the first are left out: they would lie on both sides of a split. With `keep_duplicates`, as the
     papers have it, each counts; the `image_id` of every picture is then of its name and bytes together.
 
@@ -103,11 +113,14 @@ def write(
     stated = evidence.combine(None, evidence.of_data_set(data_set.license, data_set.creator, where="license"))
     for group in pictures.partition_by("identity", maintain_order=True):
         examined = list(_examined(group, read, seen, keep_duplicates=keep_duplicates))
+        examined = [_laid_out(picture, params, cropped=cropped) for picture in examined]
         places = _write_shard(workspace, examined)
         for picture in examined:
             address = f"file:{quote(source)}/{quote(picture.row['file'])}"
             found.fetches.append(_fetch(data_set, picture, address))
-            if picture.outcome is Fetched.STORED:
+            if cropped and picture.outcome is Fetched.STORED:
+                found.detections.append(_detection(picture))
+            if picture.box is not None:
                 origin = {"identity": picture.row["identity"], "image_id": picture.image_id, "url": address}
                 found.splits.append(_split(data_set, picture, places[picture.image_id]))
                 found.images.append(_image(data_set, picture, origin, places[picture.image_id]))
@@ -116,8 +129,17 @@ def write(
     tables.write(tables.IMAGES, found.images, workspace.table("crawl", "images"))
     tables.write(tables.EVIDENCE, found.evidence, workspace.table("crawl", "evidence"))
     tables.write(tables.FETCHES, found.fetches, workspace.table("crawl", "fetches"))
+    if cropped:
+        tables.write(tables.DETECTIONS, found.detections, workspace.table("crop", "detections"))
+    return _told(found)
+
+
+def _told(found: _Tables) -> list[str]:
     counts = {outcome: sum(row["outcome"] == outcome for row in found.fetches) for outcome in OUTCOMES}
-    return [f"{OUTCOMES[outcome]}: {count}" for outcome, count in counts.items() if count]
+    without = sum(row["outcome"] == Detected.NO_FACE for row in found.detections)
+    counts[Fetched.STORED] -= without
+    no_face = [f"left out, no face found in it: {without}"] if without else []
+    return no_face + [f"{OUTCOMES[outcome]}: {count}" for outcome, count in counts.items() if count]
 
 
 def _examined(
@@ -132,10 +154,27 @@ def _examined(
         if kind and image_id in seen:
             outcome = Fetched.DUPLICATE
         seen.add(image_id)
-        yield _Picture(row, data, image_id, *(kind or ("", 0, 0)), outcome)
+        yield _Picture(row, data, image_id, *(kind or ("", (0, 0))), outcome)
 
 
-def _kind(data: bytes) -> tuple[str, int, int] | None:
+def _laid_out(picture: _Picture, params: Params, *, cropped: bool) -> _Picture:
+    """`picture` with the box and the bytes that stand for it; without, where it is left out or has no face."""
+    if picture.outcome is not Fetched.STORED:
+        return picture
+    if not cropped:
+        return replace(picture, box=Box(0, 0, *picture.size), crop=picture.data)
+    try:
+        faces = cut.cut_faces(picture.data, params.crop, max_pixels=params.crawl.max_pixels)
+    except decode.Unreadable:
+        return replace(picture, outcome=Fetched.NOT_AN_IMAGE)
+    if not faces:
+        return picture
+    # Each picture has one label: the face that it is of is the one that fills it most.
+    face = max(faces, key=lambda each: each.box.width * each.box.height)
+    return replace(picture, faces=len(faces), box=face.box, crop=face.jpeg, size=(face.shape[1], face.shape[0]))
+
+
+def _kind(data: bytes) -> tuple[str, tuple[int, int]] | None:
     """Media type, width and height; None where OpenCV cannot read the picture."""
     encoded = np.frombuffer(data, np.uint8)
     picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
@@ -143,28 +182,31 @@ def _kind(data: bytes) -> tuple[str, int, int] | None:
         return None
     with Image.open(io.BytesIO(data)) as opened:
         media_type = Image.MIME.get(opened.format or "", "image/x-unknown")
-    return media_type, picture.shape[1], picture.shape[0]
+    return media_type, (picture.shape[1], picture.shape[0])
 
 
 def _write_shard(workspace: Workspace, examined: list[_Picture]) -> dict[str, dict[str, int]]:
     """One bucket's pictures into its shard: image_id → offset and size. The shard's digest is that of its pictures."""
-    kept = [picture for picture in examined if picture.outcome is Fetched.STORED]
+    kept = [picture for picture in examined if picture.box is not None]
     if not kept:
         return {}
-    digest = hashlib.sha256("".join(picture.image_id for picture in kept).encode("ascii")).hexdigest()
+    digest = hashlib.sha256()
+    for picture in kept:
+        digest.update(picture.image_id.encode("ascii") + hashlib.sha256(picture.crop).digest())
     places = {}
-    with shards.writing(workspace.shard("crop", kept[0].row["identity"]), digest) as shard:
+    with shards.writing(workspace.shard("crop", kept[0].row["identity"]), digest.hexdigest()) as shard:
         for picture in kept:
-            offset, size_bytes = shard.add(f"{picture.image_id[:32]}.jpg", picture.data)
+            offset, size_bytes = shard.add(f"{picture.image_id[:32]}.jpg", picture.crop)
             places[picture.image_id] = {"offset": offset, "size_bytes": size_bytes}
         shard.finish(pl.DataFrame([{"image_id": image_id, **place} for image_id, place in places.items()]))
     return places
 
 
 def _split(data_set: DataSet, picture: _Picture, place: dict[str, int]) -> dict[str, Any]:
+    box = picture.box._asdict() if picture.box is not None else {}
     return {
         **{"identity": picture.row["identity"], "face_id": picture.image_id[:32], "image_id": picture.image_id},
-        **{"x": 0, "y": 0, "width": picture.width, "height": picture.height, **place},
+        **{**box, **place},
         **{"license": data_set.license, "duplicate_group": None, "decided_by": data_set.name},
         **{column: picture.row[column] for column in data_set.attributes},
         "split": picture.row["split"],
@@ -172,8 +214,14 @@ def _split(data_set: DataSet, picture: _Picture, place: dict[str, int]) -> dict[
 
 
 def _image(data_set: DataSet, picture: _Picture, origin: dict[str, Any], place: dict[str, int]) -> dict[str, Any]:
-    size = {"media_type": picture.media_type, "width": picture.width, "height": picture.height}
+    size = {"media_type": picture.media_type, "width": picture.size[0], "height": picture.size[1]}
     return {**origin, **UNCLAIMED, "title": None, "source": data_set.name, **size, **place}
+
+
+def _detection(picture: _Picture) -> dict[str, Any]:
+    outcome = Detected.NO_FACE if picture.box is None else Detected.CROPPED
+    found = {"outcome": str(outcome), "detail": None, "faces": picture.faces}
+    return {"identity": picture.row["identity"], "image_id": picture.image_id, **found}
 
 
 def _fetch(data_set: DataSet, picture: _Picture, address: str) -> dict[str, Any]:

@@ -57,6 +57,14 @@ def load(files: Sequence[str], *, ages: Task = AGES) -> DataSet:
     return DataSet("utkface", LICENSE, CREATOR, pictures, attributes, skipped=skipped, years=years)
 
 
+def is_in_the_wild(data_set: DataSet) -> bool:
+    """Whether the pictures are the published parts, with all that surrounds a face: not the aligned crops, whose names
+    say `chip`.
+    """
+    parts, files = data_set.pictures["part"], data_set.pictures["file"]
+    return data_set.name == "utkface" and parts.is_not_null().any() and not files.str.contains(r"(?i)\.chip\.").any()
+
+
 def _picture(file: str) -> dict[str, str | None]:
     part = _PART.search(file.rpartition("/")[0])
     person = labelled.slug(f"utkface-{file.rpartition('.')[0]}")
