@@ -4,15 +4,18 @@
 
 Targets: under 4 s and under 1.5 GiB. The tables are what a large crawl would leave: 640 identities, one evidence
 record per picture, 8 % of the pictures with something wrong, a data set of every twentieth picture, released, and
-takedowns of five pages, five pictures, five files and an identity.
+takedowns of five pages, five pictures, five files, an identity, and 183 looks, of which five are of pictures here
+(`mtf takedown add` writes the looks of each picture that it names). The looks lie in the shards, one per identity.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -22,6 +25,7 @@ import numpy as np
 import polars as pl
 
 from mtf import tables, takedowns
+from mtf.crawl.hashes import RESPONSES
 from mtf.licenses import audit
 from mtf.workspace import Workspace
 
@@ -29,6 +33,9 @@ ROOT = Path(__file__).parents[1]
 IDENTITIES = 640
 CHECKED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 TARGET_S, TARGET_GIB = 4.0, 1.5
+LOOKS = 183
+# Where each picture lies in its shard: the table of its looks comes behind them.
+OFFSET, SIZE_BYTES = 512, 144_000
 
 # License, what is stated, claim, opt-out, creator known, share of the pictures.
 KINDS = [
@@ -81,8 +88,8 @@ def project(folder: Path, rows: int) -> None:
         media_type=pl.lit("image/jpeg"),
         width=pl.lit(1200),
         height=pl.lit(900),
-        offset=pl.lit(512),
-        size_bytes=pl.lit(144_000),
+        offset=pl.lit(OFFSET),
+        size_bytes=pl.lit(SIZE_BYTES),
     )
     tables.write(tables.IMAGES, images, workspace.table("crawl", "images"))
     fetches = images.with_columns(
@@ -96,14 +103,36 @@ def project(folder: Path, rows: int) -> None:
     members = pictures.gather_every(20).filter(pl.col("stated") == "stated")
     workspace.stage("split").mkdir(parents=True)
     members.select("identity", "image_id").write_parquet(workspace.table("split", "splits"))
-    taken_down(pictures.head(rows // 2).tail(5), workspace)
+    taken_down(pictures.head(rows // 2).tail(5), looks(pictures, workspace), workspace)
     released(members, workspace)
 
 
-def taken_down(pictures: pl.DataFrame, workspace: Workspace) -> None:
-    """Requests of each kind but by looks, which lie in the shards and not in the tables."""
+def looks(pictures: pl.DataFrame, workspace: Workspace) -> list[str]:
+    """The shards' tables of perceptual hashes, and nothing else of the shards; returns the hashes to be taken down."""
+    random = np.random.default_rng(1)
+    hashed = pictures.select("identity", "image_id").with_columns(
+        content_hash=pl.Series(random.integers(0, 2**64, pictures.height, dtype=np.uint64))
+    )
+    workspace.shards("crawl").mkdir()
+    for (identity,), rows in hashed.partition_by("identity", as_dict=True).items():
+        buffer = io.BytesIO()
+        rows.drop("identity").write_parquet(buffer)
+        with workspace.shard("crawl", str(identity)).open("wb") as file:
+            file.seek(-(-(OFFSET + SIZE_BYTES) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE)
+            with tarfile.open(fileobj=file, mode="w:") as tar:
+                member = tarfile.TarInfo(RESPONSES)
+                member.size = buffer.tell()
+                tar.addfile(member, io.BytesIO(buffer.getvalue()))
+    here = [each ^ 0b111 for each in hashed["content_hash"].head(5)]
+    others = random.integers(0, 2**64, LOOKS - len(here), dtype=np.uint64).tolist()
+    return [f"{each:016x}" for each in [*here, *others]]
+
+
+def taken_down(pictures: pl.DataFrame, content_hashes: list[str], workspace: Workspace) -> None:
+    """Requests of each kind."""
     columns = {"page": "page_url", "picture": "url", "image_id": "image_id"}
     named = [(kind, value) for kind, column in columns.items() for value in pictures[column]]
+    named += [("content_hash", value) for value in content_hashes]
     lines = [f"2026-01-02,{kind},{value},asked,them,1" for kind, value in [*named, ("identity", "person-3")]]
     workspace.data.mkdir()
     workspace.takedowns.write_text("\n".join([",".join(takedowns.COLUMNS), *lines]) + "\n")

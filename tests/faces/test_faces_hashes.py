@@ -104,3 +104,27 @@ def test_no_hash_and_one_hash_have_no_pair():
 def test_a_distance_out_of_range_is_refused(distance):
     with pytest.raises(ValueError, match="permitted: 0 to 20"):
         hashes.near_pairs(np.zeros(3, np.uint64), distance=distance)
+
+
+@pytest.mark.parametrize("distance", [0, 2, 6, 10])
+def test_what_is_near_to_one_of_a_few_is_found_as_by_comparing_each(distance):
+    values = np.concatenate([made_up(1500, seed=distance), np.zeros(200, np.uint64)])
+    wanted = np.concatenate([values[:40] ^ np.uint64(0b101 << 15), np.zeros(1, np.uint64)])
+    apart = np.bitwise_count(values[:, None] ^ wanted[None, :])
+    near = hashes.near_any(values, wanted, distance=distance)
+    assert np.array_equal(near, (apart <= distance).any(axis=1))
+    assert near.any() and not near.all()
+
+
+def test_nothing_is_near_to_nothing():
+    nothing = np.empty(0, np.uint64)
+    assert not hashes.near_any(made_up(10, seed=1), nothing, distance=6).any()
+    assert hashes.near_any(nothing, made_up(10, seed=1), distance=6).shape == (0,)
+    with pytest.raises(ValueError, match="distance 21 is not permitted"):
+        hashes.near_any(nothing, nothing, distance=21)
+
+
+def test_many_equal_hashes_are_compared_once(monkeypatch):
+    monkeypatch.setattr(hashes, "PAIRS_AT_ONCE", 64)
+    equal = np.full(100_000, 7, np.uint64)
+    assert hashes.near_any(equal, np.arange(183, dtype=np.uint64), distance=6).all()

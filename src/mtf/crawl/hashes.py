@@ -8,8 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from mtf.crawl.store import RESPONSES
 from mtf.workspace import Workspace
+
+RESPONSES = "responses.parquet"
+"""The member of a shard (`mtf.crawl.store`) that has them."""
 
 
 def content_hashes(workspace: Workspace) -> pl.DataFrame:

@@ -22,6 +22,7 @@ from mtf import shards, tables
 from mtf.crawl import earlier, records
 from mtf.crawl.candidates import Candidate
 from mtf.crawl.fetched import Fetch, Picture
+from mtf.crawl.hashes import RESPONSES
 from mtf.crawl.pages import Page
 from mtf.crawl.sniff import Kind
 from mtf.fingerprint import fingerprint
@@ -30,7 +31,6 @@ from mtf.tables import Fetched
 INPUTS = "inputs"
 FETCHES = "fetches.parquet"
 EVIDENCE = "evidence.parquet"
-RESPONSES = "responses.parquet"
 
 _RESPONSES: dict[str, Any] = {
     "image_id": pl.String,

@@ -55,8 +55,7 @@ def near_edges(hashes: np.ndarray, *, distance: int) -> Iterator[Edges]:
 
     Raises ValueError for a distance outside 0 to 20.
     """
-    if not 0 <= distance <= MAX_DISTANCE:
-        raise ValueError(f"distance {distance} is not permitted; permitted: 0 to {MAX_DISTANCE}")
+    _check(distance)
     hashes = np.ascontiguousarray(hashes, dtype=np.uint64)
     if len(hashes) <= FEW:
         yield from _of_all_pairs(hashes, distance)
@@ -64,6 +63,25 @@ def near_edges(hashes: np.ndarray, *, distance: int) -> Iterator[Edges]:
     for chunk, radius in enumerate(_radii(distance)):
         if radius >= 0:
             yield from _of_chunk(hashes, chunk, radius, distance)
+
+
+def near_any(hashes: np.ndarray, wanted: np.ndarray, *, distance: int) -> np.ndarray:
+    """Whether each of `hashes` (n, uint64) differs from one of `wanted` (m, uint64) in at most `distance` bits: (n,).
+
+    The index is of `hashes`; the time grows with n·log n, and with m by little. Raises ValueError for a distance
+    outside 0 to 20.
+    """
+    _check(distance)
+    values, place = np.unique(np.asarray(hashes, dtype=np.uint64), return_inverse=True)
+    wanted = np.unique(np.asarray(wanted, dtype=np.uint64))
+    near = np.zeros(len(values), np.bool_)
+    for chunk, radius in enumerate(_radii(distance)):
+        if radius < 0:
+            continue
+        for first, second in _near_in_chunk(values, wanted, chunk, radius):
+            is_near = np.bitwise_count(values[first] ^ wanted[second]) <= distance
+            near[first[is_near]] = True
+    return near[place]
 
 
 def joined(labels: np.ndarray, edges: Edges) -> np.ndarray:
@@ -75,6 +93,11 @@ def joined(labels: np.ndarray, edges: Edges) -> np.ndarray:
     graph = coo_array((np.ones(len(ends[0]), np.bool_), ends), shape=(size, size))
     _, merged = connected_components(graph, directed=False)
     return merged.astype(np.int32)[labels]
+
+
+def _check(distance: int) -> None:
+    if not 0 <= distance <= MAX_DISTANCE:
+        raise ValueError(f"distance {distance} is not permitted; permitted: 0 to {MAX_DISTANCE}")
 
 
 def _radii(distance: int) -> list[int]:
@@ -94,15 +117,37 @@ def _of_all_pairs(hashes: np.ndarray, distance: int) -> Iterator[Edges]:
 
 def _of_chunk(hashes: np.ndarray, chunk: int, radius: int, distance: int) -> Iterator[Edges]:
     """Pairs whose chunk differs in at most `radius` bits, once for each way in which it may differ."""
-    keys = ((hashes >> np.uint64(chunk * CHUNK_BITS)) & np.uint64(0xFFFF)).astype(np.int32)
+    keys = _keys(hashes, chunk)
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], hashes[order]
-    starts = np.searchsorted(keys, np.arange((1 << CHUNK_BITS) + 1)).astype(np.int32)
+    starts = _starts(keys)
     for mask in _masks(radius):
         for first, second in _candidates(keys, starts, mask):
             near = np.bitwise_count(values[first] ^ values[second]) <= distance
             if near.any():
                 yield order[first[near]], order[second[near]]
+
+
+def _near_in_chunk(values: np.ndarray, wanted: np.ndarray, chunk: int, radius: int) -> Iterator[Edges]:
+    """Places in `values` and in `wanted` of pairs whose chunk differs in at most `radius` bits."""
+    keys, asked = _keys(values, chunk), _keys(wanted, chunk)
+    # Of 16 bits, a stable sort counts instead of comparing.
+    order = np.argsort(keys.astype(np.uint16), kind="stable")
+    starts = _starts(keys[order])
+    everyone = np.arange(len(wanted), dtype=np.int32)
+    for mask in _masks(radius):
+        others = asked ^ np.int32(mask)
+        for second, first in _in_blocks(everyone, starts[others], starts[others + 1] - starts[others]):
+            yield order[first], second
+
+
+def _keys(hashes: np.ndarray, chunk: int) -> np.ndarray:
+    return ((hashes >> np.uint64(chunk * CHUNK_BITS)) & np.uint64(0xFFFF)).astype(np.int32)
+
+
+def _starts(keys: np.ndarray) -> np.ndarray:
+    """Where each of the 2¹⁶ keys, and what follows the last, begins in the sorted `keys`."""
+    return np.searchsorted(keys, np.arange((1 << CHUNK_BITS) + 1)).astype(np.int32)
 
 
 def _masks(radius: int) -> list[int]:
@@ -117,7 +162,11 @@ def _candidates(keys: np.ndarray, starts: np.ndarray, mask: int) -> Iterator[Edg
     places = np.flatnonzero(others >= keys).astype(np.int32)
     others = others[places]
     begins = starts[others] if mask else places + np.int32(1)
-    counts = starts[others + 1] - begins
+    yield from _in_blocks(places, begins, starts[others + 1] - begins)
+
+
+def _in_blocks(places: np.ndarray, begins: np.ndarray, counts: np.ndarray) -> Iterator[Edges]:
+    """Each place beside every member of its range, a block at a time."""
     ends = np.cumsum(counts, dtype=np.int64)
     done, before = 0, 0
     while done < len(places):

@@ -242,11 +242,13 @@ def _alike(looks: pl.DataFrame | None, wanted: Collection[int]) -> list[str]:
     """The images whose perceptual hash is near a wanted one."""
     if looks is None or not wanted:
         return []
+    from mtf.faces.hashes import near_any
     from mtf.faces.picture import SAME_PICTURE_BITS
 
     known = looks.drop_nulls("content_hash")
-    near = [(known["content_hash"] ^ each).bitwise_count_ones() <= SAME_PICTURE_BITS for each in wanted]
-    return known.filter(pl.any_horizontal(near))["image_id"].unique().sort().to_list()
+    asked = pl.Series(sorted(wanted), dtype=pl.UInt64).to_numpy()
+    near = near_any(known["content_hash"].to_numpy(), asked, distance=SAME_PICTURE_BITS)
+    return known.filter(pl.Series(near))["image_id"].unique().sort().to_list()
 
 
 def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: params.Licenses) -> pl.LazyFrame:
