@@ -13,10 +13,12 @@ import made_project
 import polars as pl
 import pytest
 from made_project import PEOPLE, made_params, make
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from mtf.curation.shown import TITLES
-from mtf.report import collection, models, results
+from mtf.params import parse
+from mtf.report import collection, comparisons, funnel, models, results, warnings
 from mtf.report.parts import COLOURS, Section
 from mtf.stages import report
 from mtf.tables import Step
@@ -27,7 +29,6 @@ from mtf.validation.suite import Result
 from mtf.workspace import Workspace
 from projects import run_in
 
-CHROMIUM = Path("/usr/bin/chromium")
 SECTIONS = [
     "warnings", "funnel", "composition", "splits", "addresses", "licenses", "duplicates", "reviewers", "models",
     "changes",
@@ -60,19 +61,22 @@ BY_RACE = {
 def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A project with everything a report can show: gates, duplicates, addresses, models of one task and of several."""
     workspace = make(tmp_path_factory.mktemp("report") / "project")
-    outcome.write(workspace, Outcome({}, [GATE, HELD], [UNCHECKED]))
+    params = made_params(report=TARGET)
     put(workspace.metrics("evaluate"), SCORES)
     put(workspace.metrics("fairness/models/small_cnn/race"), BY_RACE)
     put(workspace.metrics("multitask/equal"), {"accuracy": {"race": 0.75, "gender": 1.0, "all": 0.7}, "by_group": {}})
     put(workspace.metrics("fairness/multitask/equal"), {"race": BY_RACE})
-    put(workspace.plots("multitask") / "equal/confusion/race.png", "a picture")
+    confusion = workspace.plots("multitask") / "equal/confusion/race.png"
+    confusion.parent.mkdir(parents=True)
+    Image.new("RGB", (40, 30)).save(confusion)
     put(
         workspace.metrics("crawl"),
         {"identities": 3, "addresses": 20, "images": 18, "outcomes": {"stored": 18, "http_error": 2}},
     )
     put_duplicates(workspace)
     put_predictions(workspace, "White")
-    report.run(workspace, made_params(report=TARGET))
+    outcome.write(workspace, Outcome(outcome.of(workspace, params), [GATE, HELD], [UNCHECKED]))
+    report.run(workspace, params)
     return workspace
 
 
@@ -112,11 +116,9 @@ def put_predictions(workspace: Workspace, label: str, *, split: str = "test") ->
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.is_file():
-        pytest.skip(f"{CHROMIUM} is not installed")
+def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         yield browser
         browser.close()
 
@@ -202,7 +204,7 @@ def test_the_reasons_of_a_step_stand_in_the_order_of_its_nodes_and_each_node_has
     workspace = make(tmp_path / "project")
     figures = json.loads(workspace.metrics("curate").read_text())
     figures["steps"]["quality"]["dropped"] = {"blurred": 1, "unnatural": 4, "obstructed": 2}
-    section = collection.funnel(figures, TITLES)
+    section = funnel.funnel(figures, TITLES)
     figure = section.charts[0].figure
     assert figure.layout.annotations[1].text == "4 unnatural<br>2 obstructed<br>1 blurred"
     names, colours = figure.data[0].node.customdata, figure.data[0].node.color
@@ -211,25 +213,39 @@ def test_the_reasons_of_a_step_stand_in_the_order_of_its_nodes_and_each_node_has
     ]  # fmt: skip
 
 
+def test_the_funnel_begins_with_the_images_and_says_why_some_have_no_face(tmp_path: Path):
+    workspace = make(tmp_path / "project")
+    figures = json.loads(workspace.metrics("curate").read_text())
+    outcomes = {"cropped": 17, "no_face": 9, "undecodable": 4, "too_large": 0}
+    cropped = {"images": 30, "images_with_faces": 17, "faces": 18, "outcomes": outcomes}
+    section = funnel.funnel(figures, TITLES, cropped)
+    assert section.says[0] == "The detector found a face in 17 of 30 images."
+    rows = section.charts[0].table.rows
+    assert rows[:2] == [["images downloaded", "30", ""], ["faces cropped", "18", "9 no face, 4 undecodable"]]
+    sankey = section.charts[0].figure
+    assert sankey.layout.annotations[0].text == "9 no face<br>4 undecodable"
+    assert list(sankey.data[0].link.value[:3]) == [17, 9, 4]
+
+
 def test_the_funnel_says_what_left_and_why(page: Page):
     page.locator("#funnel summary").click()
     texts = page.locator("#funnel tbody tr").all_inner_texts()
     assert "the right person\t15\t3 wrong person" in texts
-    # The faces cut out, each step, and the one reason.
-    assert page.locator("#funnel .sankey-node").count() == 1 + len(Step) + 1
+    # The images, the faces cut out, each step, and the one reason.
+    assert page.locator("#funnel .sankey-node").count() == 2 + len(Step) + 1
 
 
 def test_filters_change_what_is_shown_and_reset_shows_all_again(page: Page):
     shown = page.locator("#filtered")
-    assert shown.inner_text() == "Shown: 15 images of 3 people."
+    assert shown.inner_text() == "Shown: 15 faces of 3 people."
     choice(page, "gender").select_option("Males")
-    assert shown.inner_text() == "Shown: 10 images of 2 people."
+    assert shown.inner_text() == "Shown: 10 faces of 2 people."
     choice(page, "split").select_option("test")
-    assert shown.inner_text() == "Shown: 2 images of 2 people."
+    assert shown.inner_text() == "Shown: 2 faces of 2 people."
     assert page.eval_on_selector("#chart-distribution", "chart => chart.data[0].x.length") == 6
     assert page.eval_on_selector("#chart-identities", "chart => chart.data[0].x.join()") == "bo.b,nul"
     page.get_by_role("button", name="Show all").click()
-    assert shown.inner_text() == "Shown: 15 images of 3 people."
+    assert shown.inner_text() == "Shown: 15 faces of 3 people."
 
 
 def test_the_target_is_what_params_say_and_equal_shares_where_they_say_nothing(page: Page):
@@ -261,7 +277,7 @@ def test_the_filters_work_with_the_keyboard_alone(page: Page):
     choice(page, "race").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    assert page.locator("#filtered").inner_text() == "Shown: 5 images of 1 people."
+    assert page.locator("#filtered").inner_text() == "Shown: 5 faces of 1 people."
 
 
 def test_the_first_tab_stop_skips_to_the_report(project: Workspace, browser: Browser):
@@ -298,8 +314,8 @@ def test_the_worst_group_the_intervals_and_the_intersections_are_shown_for_each_
     assert "race × gender: CON × Males\t1\t0.0 %\t0.0 %" in texts
     error = page.eval_on_selector("#chart-subgroups-race", "chart => chart.data[0].error_x.array")
     assert error == pytest.approx([0.7935, 0.0])
-    link = page.get_by_role("link", name="Confusion at every intersection: race, multitask-equal")
-    assert link.get_attribute("href") == "../../plots/multitask/equal/confusion/race.png"
+    picture = page.get_by_role("img", name="Confusion at every intersection: race, multitask-equal")
+    assert picture.evaluate("each => [each.naturalWidth, each.src.slice(0, 15)]") == [40, "data:image/png;"]
 
 
 @pytest.mark.parametrize(("split", "is_stale"), [("test", False), ("val", True)])
@@ -321,6 +337,30 @@ def test_duplicates_of_each_kind_are_shown_as_small_pictures(page: Page):
     assert page.locator("#duplicates img").count() == 10
     assert page.eval_on_selector_all("#duplicates img", "all => all.every(i => i.naturalWidth && i.naturalWidth <= 72)")
     assert page.locator("#duplicates img").nth(2).get_attribute("alt") == "a face of ada"
+
+
+def test_each_small_picture_is_credited_with_author_and_license(page: Page):
+    page.locator("#duplicates summary").first.click()
+    lines = page.locator("#duplicates ol").first.locator("li").all_inner_texts()
+    assert len(lines) == 2
+    for line in lines:
+        assert line.startswith("“日本 <script>alert(1)</script>” by =cmd|"), "hostile text is text"
+        assert "CC-BY-4.0; cropped to the face, resized to 72" in line
+    assert page.locator("#duplicates ol").count() == 3
+
+
+def test_pictures_that_the_policy_refuses_are_counted_and_not_shown(tmp_path: Path):
+    workspace = make(tmp_path / "project")
+    put_duplicates(workspace)
+    permitted = workspace.table("curate", "non_curated")
+    faces = pl.read_parquet(permitted).sort("identity", "face_id")
+    of_ada = faces.filter(identity="ada")
+    faces.join(of_ada.head(2), on="face_id", how="anti").filter(pl.col("identity") != "nul").write_parquet(permitted)
+    report.run(workspace, made_params())
+    text = (workspace.stage("report") / "index.html").read_text(encoding="utf-8")
+    assert "Nearly the same: 6 faces, 4 of them shown, of ada" in text
+    # Of the others too few may be shown for a comparison.
+    assert text.count("data:image/jpeg") == 4 and text.count('<figure class="gallery">') == 1
 
 
 def test_thumbnails_can_be_switched_off(tmp_path: Path):
@@ -369,12 +409,99 @@ def rows(section: Section) -> list[list[str]]:
 
 def test_critical_warnings_come_before_the_others():
     failed = [replace(GATE, severity=Severity.WARNING, name="w"), replace(GATE, name="c")]
-    assert [row[1] for row in rows(results.warnings(Outcome({}, failed, [])))] == ["c", "w"]
+    assert [row[1] for row in rows(warnings.warnings(Outcome({}, failed, [])))] == ["c", "w"]
 
 
 def test_without_warnings_it_says_so():
-    assert results.warnings(Outcome({}, [HELD], [])).says == ["None: all 1 expectations hold."]
-    assert results.warnings(None).says == ["The gates have not been checked: run `mtf validate`."]
+    assert warnings.warnings(Outcome({}, [HELD], [])).says == ["None: all 1 expectations hold."]
+    assert warnings.warnings(None).says == ["The gates have not been checked: run `mtf validate`."]
+
+
+def test_all_that_stands_between_the_data_set_and_a_release_is_among_the_warnings():
+    section = warnings.warnings(
+        Outcome({}, [HELD], []),
+        changed=["build/split/splits.parquet"],
+        has_stale_models=True,
+        held_back={"undecided": 5, "conflict": 9},
+        unanswered=["Who funded it?"],
+    )
+    says = "\n".join(section.says)
+    assert "on something else: build/split/splits.parquet changed since" in says
+    assert "None:" not in says and "All 1 expectations hold." in says
+    assert models.STALE in says
+    assert "14 faces wait for a decision of the reviewers (5 undecided, 9 conflict)" in says
+    assert "1 questions of the data set's card have no answer" in says
+    assert [list(row) for row in section.folded[0][1].rows] == [["Who funded it?"]]
+
+
+def test_gates_that_were_checked_on_another_data_set_are_not_said_to_hold(tmp_path: Path):
+    workspace, params = make(tmp_path / "project"), made_params(report={"thumbnails": False})
+    outcome.write(workspace, Outcome(outcome.of(workspace, params), [HELD], []))
+    for is_changed in (False, True):
+        report.run(workspace, params)
+        text = (workspace.stage("report") / "index.html").read_text(encoding="utf-8")
+        assert ("build/split/splits.parquet changed since" in text) == is_changed
+        path = workspace.table("split", "splits")
+        pl.read_parquet(path).tail(-1).write_parquet(path)
+
+
+def test_reviewers_whose_votes_are_all_alike_are_said_to_agree(tmp_path: Path):
+    figures = json.loads(make(tmp_path / "project").metrics("curate").read_text())
+    figures["agreement"] = {"face": {"faces": 9, "raw": 1.0}, "quality": {"faces": 4, "raw": 0.9, "alpha": 0.7}}
+    section = collection.reviewers(figures)
+    assert section.says[1] == "All votes are alike, so that alpha is not defined: face."
+    assert section.charts[0].table.rows[0] == ["face", "9", "1.000", "not defined", "not defined"]
+    del figures["agreement"]["quality"]
+    assert rows(collection.reviewers(figures)) == [["face", "9", "1.000", "not defined", "not defined"]]
+
+
+SPREAD = {
+    name: {"mean": 0.5, "deviation": None} for name in ("accuracy", "precision", "recall", "f1", "epochs", "minutes")
+}
+FOUR = {"accuracy": 0.9, "balanced_accuracy": 0.8, "roc_auc": None, "f1": 0.7}
+
+
+def test_what_was_compared_and_labelled_besides_the_pipeline_is_shown_with_the_models(tmp_path: Path):
+    workspace = make(tmp_path / "project")
+    by_recipe = {"race": {"mtf": SPREAD, "modern": SPREAD}}
+    put(workspace.metrics("compare/recipes"), {"model": "small_cnn", "seeds": 1, "tasks": by_recipe, "runs": {}})
+    part = {"images": {"train": 9}, "own": SPREAD, "common": SPREAD}
+    found = {"model": "small_cnn", "recipe": "mtf", "seeds": 2, "tasks": {"race": {"curated": part}}}
+    put(workspace.metrics("compare/curation"), found)
+    put(workspace.metrics("label/classifier"), {"gender": {"test": FOUR}})
+    table_1 = {"cnn2": {name: {"train": 1.0, "val": 1.0, "test": figure} for name, figure in FOUR.items()}}
+    put(workspace.metrics("label/compare-gender"), {"attribute": "gender", "table_1": table_1})
+    report.run(workspace, made_params(report={"thumbnails": False}))
+    text = (workspace.stage("report") / "index.html").read_text(encoding="utf-8")
+    for title in (
+        "Recipes compared: small_cnn, 1 seed each",
+        "What curation is worth: small_cnn, recipe mtf, 2 seeds each (MTF, Table 9)",
+        "The label classifier, on the test split",
+        "Label classifiers compared on gender, on the test split",
+    ):
+        assert f"<caption>{title}</caption>" in text
+    assert '<th scope="row">cnn2</th><td class="number">0.900</td>' in text
+    # A comparison that was stopped has its runs alone.
+    assert list(comparisons.compared({"recipes": {"runs": {}}})) == []
+
+
+def test_on_a_phone_charts_of_many_labels_scroll_and_every_bar_can_be_told_apart(tmp_path: Path, browser: Browser):
+    workspace = make(tmp_path / "project")
+    races = ["Asian (Indian)", "CON", "White", *(f"Race {number}" for number in range(20))]
+    raw = made_params(report={"thumbnails": False}).model_dump(mode="json", exclude_unset=True)
+    raw["tasks"]["race"]["labels"] = races
+    report.run(workspace, parse(raw))
+    fresh = Opened(browser, workspace.stage("report") / "index.html", viewport={"width": 375, "height": 700})
+    assert fresh.page.evaluate("document.documentElement.scrollWidth") <= 375
+    bars = "document.querySelectorAll('#chart-distribution .barlayer .point path')"
+    becomes_true(fresh.page, f"{bars}.length === {len(races) * 4}")
+    chart = fresh.page.locator("#chart-distribution svg.main-svg").first.bounding_box()
+    assert chart is not None and chart["width"] >= 18 * len(races) * 4
+    # Filtered to few, it fits the screen again.
+    choice(fresh.page, "race").select_option("White")
+    becomes_true(fresh.page, "document.querySelector('#chart-distribution svg.main-svg').clientWidth <= 375")
+    assert fresh.complaints == []
+    fresh.context.close()
 
 
 def test_changes_since_the_last_release_are_listed_with_their_reasons():
@@ -385,8 +512,8 @@ def test_changes_since_the_last_release_are_listed_with_their_reasons():
     }
     section = results.changes(found, "v1")
     assert rows(section) == [
-        ["images added", "newly found", "2"],
-        ["images removed", "blurred", "1"],
+        ["faces added", "newly found", "2"],
+        ["faces removed", "blurred", "1"],
         ["identities removed", "ada: 5 wrong person", "1"],
         ["identities removed", "taken down", "2"],
     ]
@@ -412,7 +539,7 @@ def test_the_page_shows_what_changed_since_a_previous_release_in_git_and_dvc(tmp
     fresh = Opened(browser, workspace.stage("report") / "index.html")
     assert fresh.page.locator("#changes p").all_inner_texts() == ["Against v1."]
     assert fresh.page.locator("#changes tbody tr").all_inner_texts() == [
-        "images removed\tno longer found\t5",
+        "faces removed\tno longer found\t5",
         "identities removed\tada: no longer on the roster\t1",
     ]
     assert fresh.complaints == []

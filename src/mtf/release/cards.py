@@ -45,6 +45,11 @@ def answers(facts: Facts, card: Card) -> Iterator[Answered]:
         yield question, "\n\n".join(text.strip() for text in (said, counted) if text) or None
 
 
+def unanswered(facts: Facts, card: Card) -> list[str]:
+    """The datasheet's questions that neither the makers nor the tables answer; what may stay unsaid is none."""
+    return [question.question for question, answer in answers(facts, card) if answer is None and not question.optional]
+
+
 def _facts_for_templates(facts: Facts, card: Card) -> dict[str, object]:
     variants = facts.params.release.variants
     return {
@@ -57,9 +62,7 @@ def _facts_for_templates(facts: Facts, card: Card) -> dict[str, object]:
         "single_task": SINGLE_TASK in variants,
         "non_curated": NON_CURATED in variants,
         "data_set": bool({MULTI_TASK, SINGLE_TASK} & set(variants)),
-        "missing": [
-            question.question for question, answer in answers(facts, card) if answer is None and not question.optional
-        ],
+        "missing": unanswered(facts, card),
         "missing_keys": missing(card),
     }
 

@@ -52,7 +52,7 @@ def markdown(credits: pl.DataFrame, *, title: str) -> str:
 
 def page(credits: pl.DataFrame, *, title: str) -> str:
     """The same as a page of HTML; nothing of what came from the web can become markup or script in it."""
-    items = "\n".join(f"<li>{_html_line(row)}</li>" for row in pictures(credits).iter_rows(named=True))
+    items = "\n".join(f"<li>{html_line(row)}</li>" for row in pictures(credits).iter_rows(named=True))
     name = html.escape(title)
     return (
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{name}: credits</title>\n'
@@ -68,7 +68,9 @@ def _markdown_line(row: dict[str, str | None]) -> str:
     return _line(row, link, _plain)
 
 
-def _html_line(row: dict[str, str | None]) -> str:
+def html_line(row: dict[str, str | None]) -> str:
+    """One row of `credited` as HTML; all text in it is escaped, and only addresses of the web are links."""
+
     def link(text: str | None, address: str | None) -> str:
         label = html.escape(text or address or "")
         return f'<a href="{html.escape(_address(address))}">{label}</a>' if _address(address) else label

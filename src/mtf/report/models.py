@@ -23,14 +23,16 @@ def models(
     at_once: Mapping[str, float],
     pictures: Sequence[tuple[str, str]] = (),
     is_stale: bool = False,
+    others: Sequence[tuple[str, Table]] = (),
 ) -> Section:
     """Accuracy of every model on every task, beside guessing, and by subgroup with its interval.
 
     `scores` is task → model → measures, `groups` task → model → grouping → figures, `at_once` the share of which a
-    network for several tasks answers all, `pictures` addresses of further figures with what they show.
+    network for several tasks answers all, `pictures` `data:` addresses of further figures with what they show, `others`
+    tables of trainings that are no part of the pipeline.
     """
     if not scores:
-        return Section("models", "Models", ["No model has been evaluated yet."])
+        return Section("models", "Models", ["No model has been evaluated yet."], tables=others)
     says = ["On the test split; macro averages."]
     says += [
         f"{model}: every task right at once for {percent(share)} of the pictures." for model, share in at_once.items()
@@ -48,7 +50,7 @@ def models(
             0, ("The worst group of each model", Table(["Task", "Model", "Worst group", "Gap to the best"], worst))
         )
     charts = [_accuracies(scores), *(_subgroups(task, by_model) for task, by_model in grouped.items())]
-    return Section("models", "Models", says, charts, tables, links=pictures, folded=folded)
+    return Section("models", "Models", says, charts, [*tables, *others], pictures=pictures, folded=folded)
 
 
 def _accuracies(scores: Scores) -> Chart:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import plotly.graph_objects as go
+from markupsafe import Markup
 
 # Paul Tol's "bright" scheme, which people with colour blindness can tell apart; readable on light and dark.
 COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999999")
@@ -40,16 +41,18 @@ class Chart:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Groups of small pictures: each has a caption and pictures as `data:` addresses with what they are of."""
+    """A group of small pictures: `data:` addresses with what they are of, and who made each, in their order."""
 
     caption: str
     pictures: Sequence[tuple[str, str]]
+    credits: Sequence[Markup]
 
 
 @dataclass(frozen=True)
 class Section:
     """`says` are paragraphs of plain text; `folded` are tables that open when asked.
 
+    `pictures` are `data:` addresses of larger pictures with what they show, which open when asked, too.
     `filters` marks the section that the page's filters redraw.
     """
 
@@ -60,6 +63,7 @@ class Section:
     tables: Sequence[tuple[str, Table]] = ()
     galleries: Sequence[Gallery] = ()
     links: Sequence[tuple[str, str]] = ()
+    pictures: Sequence[tuple[str, str]] = ()
     filters: dict[str, Any] = field(default_factory=dict)
     folded: Sequence[tuple[str, Table]] = ()
 

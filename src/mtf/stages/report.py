@@ -8,13 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from markupsafe import Markup
 
 from mtf import atomic, shards, tables
 from mtf.curation.shown import TITLES
 from mtf.params import Params
-from mtf.report import collection, composition, models, page, results, scores, thumbnails
+from mtf.release import card, cards, credits
+from mtf.report import (
+    collection,
+    comparisons,
+    composition,
+    funnel,
+    models,
+    page,
+    results,
+    scores,
+    thumbnails,
+    warnings,
+)
 from mtf.report.parts import Gallery, Section
-from mtf.stages import diff
+from mtf.stages import diff, release_sources
+from mtf.stages.release_sources import Sources
 from mtf.validation import outcome
 from mtf.validation.figures import licenses
 from mtf.workspace import Workspace
@@ -35,26 +49,41 @@ def _sections(workspace: Workspace, params: Params) -> Iterator[Section]:
     """In the order of the page: what is wrong first."""
     data = tables.read(tables.splits(params), workspace.table("split", "splits"))
     screening = tables.read(tables.SCREENING, workspace.table("screen", "screening"))
-    evidence = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
     curated = _figures(workspace.metrics("curate"))
-    yield results.warnings(outcome.read(workspace))
-    yield collection.funnel(curated, TITLES)
+    sources = release_sources.read(workspace, params)
+    has_stale_models = any(not _is_of(data, path) for path in _predictions(workspace))
+    yield _warnings(workspace, params, sources, held_back=curated["held_back"], has_stale_models=has_stale_models)
+    yield funnel.funnel(curated, TITLES, _figures(workspace.metrics("crop")))
     yield composition.composition(data, params)
     yield composition.splits(data, params)
     if crawled := _figures(workspace.metrics("crawl")):
         yield collection.addresses(crawled)
-    yield collection.licenses(licenses(data, evidence), params.release.license)
+    yield collection.licenses(licenses(data, sources.evidence), params.release.license)
     shown = params.report.thumbnails
-    galleries = _galleries(workspace, screening) if shown else []
+    galleries = _galleries(workspace, params, sources, screening) if shown else []
     yield collection.duplicates(screening, galleries, thumbnails=shown)
     yield collection.reviewers(curated)
-    yield _models(workspace, data)
+    yield _models(workspace, has_stale_models=has_stale_models)
     yield results.changes(_changes(workspace, params), params.release.previous)
 
 
-def _models(workspace: Workspace, data: pl.DataFrame) -> Section:
-    multitask = _by_name(workspace.root / "metrics/multitask")
-    fairness = workspace.root / "metrics/fairness"
+def _warnings(
+    workspace: Workspace, params: Params, sources: Sources, *, held_back: dict[str, int], has_stale_models: bool
+) -> Section:
+    found = outcome.read(workspace)
+    known = release_sources.known(workspace, params, sources)
+    return warnings.warnings(
+        found,
+        changed=outcome.changed_since(found, workspace, params) if found else (),
+        has_stale_models=has_stale_models,
+        held_back=held_back,
+        unanswered=cards.unanswered(known, card.load(workspace.card)),
+    )
+
+
+def _models(workspace: Workspace, *, has_stale_models: bool) -> Section:
+    metrics = workspace.root / "metrics"
+    multitask, fairness = _by_name(metrics / "multitask"), metrics / "fairness"
     single = {(path.parent.name, path.stem): _figures(path) for path in sorted(fairness.glob("models/*/*.json"))}
     confusions = sorted(workspace.plots("multitask").glob("*/confusion/*.png"))
     return models.models(
@@ -63,12 +92,16 @@ def _models(workspace: Workspace, data: pl.DataFrame) -> Section:
         at_once=scores.all_at_once(multitask),
         pictures=[
             (
-                f"../../{path.relative_to(workspace.root).as_posix()}",
+                thumbnails.embedded(path.read_bytes(), "image/png"),
                 f"Confusion at every intersection: {path.stem}, {scores.model_of(path.parts[-3])}",
             )
             for path in confusions
         ],
-        is_stale=any(not _is_of(data, path) for path in _predictions(workspace)),
+        is_stale=has_stale_models,
+        others=[
+            *comparisons.compared(_by_name(metrics / "compare")),
+            *comparisons.labelled(_by_name(metrics / "label")),
+        ],
     )
 
 
@@ -92,16 +125,23 @@ def _by_name(folder: Path) -> dict[str, Any]:
     return {path.stem: _figures(path) for path in sorted(folder.glob("*.json"))}
 
 
-def _galleries(workspace: Workspace, screening: pl.DataFrame) -> list[Gallery]:
-    faces = tables.read(tables.FACES, workspace.table("crop", "faces"))
-    places = {
-        (row[0], row[1]): row[2:] for row in faces.select("identity", "face_id", "offset", "size_bytes").iter_rows()
-    }
+def _galleries(workspace: Workspace, params: Params, sources: Sources, screening: pl.DataFrame) -> list[Gallery]:
+    """Of faces that the policy permits: the page may be passed on as a release may, and credits as one does."""
+    keys = ["identity", "face_id"]
+    places = {(row[0], row[1]): row[2:] for row in sources.faces.select(*keys, "offset", "size_bytes").iter_rows()}
+    permitted = tables.read(tables.non_curated(params), workspace.table("curate", "non_curated"))
+    credited = credits.credited(
+        permitted.with_columns(file=pl.lit("")), sources.images, sources.evidence, size_px=thumbnails.SIDE_PX
+    )
 
     def crop(identity: str, face_id: str) -> bytes:
         return shards.read(workspace.shard("crop", identity), *places[identity, face_id])
 
-    return thumbnails.groups(screening, collection.DUPLICATES, crop)
+    credit = {
+        (row["identity"], row["face_id"]): Markup(credits.html_line(row))  # noqa: S704 (escaped where it is made)
+        for row in credited.iter_rows(named=True)
+    }
+    return thumbnails.groups(screening, collection.DUPLICATES, crop, credit=credit)
 
 
 def _changes(workspace: Workspace, params: Params) -> dict[str, Any] | None:

@@ -4,6 +4,8 @@
   const charts = read("charts");
   const cube = read("cube");
   const SHOWN = 60;
+  const AXIS_PX = 70;
+  const BAR_PX = 18; // below which a bar's name cannot be read: on a phone the chart scrolls instead
   const config = { responsive: true, displayModeBar: false };
 
   // The page knows light and dark; the charts take their colours from it.
@@ -30,6 +32,15 @@
   const draw = (name, data, layout, height) => {
     const element = document.getElementById(`chart-${name}`);
     if (element) Plotly.react(element, data, theme(layout, height), config);
+  };
+
+  // At least so wide that each of its bars can be told apart, and no wider than the page else.
+  const drawBars = (name, bars, data, layout, height) => {
+    const element = document.getElementById(`chart-${name}`);
+    element.style.minWidth = `max(18rem, ${AXIS_PX + bars * BAR_PX}px)`;
+    const isDrawn = element.data !== undefined;
+    draw(name, data, layout, height);
+    if (isDrawn) Plotly.Plots.resize(element);
   };
 
   const drawAll = () => {
@@ -91,7 +102,7 @@
     const people = summed(rows, (row) => row[0]);
     const total = rows.reduce((sum, row) => sum + row[row.length - 1], 0);
     document.getElementById("filtered").textContent =
-      `Shown: ${total.toLocaleString("en")} images of ${people.size.toLocaleString("en")} people.`;
+      `Shown: ${total.toLocaleString("en")} faces of ${people.size.toLocaleString("en")} people.`;
     if (cube.columns.length) drawDistribution(rows, total);
     drawIdentities(people);
   };
@@ -104,7 +115,7 @@
     const target = targets(cells).map((share) => total * share);
     const bar = { type: "bar", name: "images", x: names, y: images, marker: { color: "#4477AA" } };
     const line = { type: "scatter", mode: "lines", name: "target", x: names, y: target, line: { color: "#EE6677", dash: "dash", shape: "hvh" } };
-    draw("distribution", [bar, line], { yaxis: { title: { text: "images" } }, xaxis: { tickangle: -45, type: "category" } }, 420);
+    drawBars("distribution", cells.length, [bar, line], { yaxis: { title: { text: "images" } }, xaxis: { tickangle: -45, type: "category" } }, 420);
     const share = (index) => `${images[index].toLocaleString("en")} (target ${target[index].toFixed(1)})`;
     fill("table-distribution", ["Labels", "Images"], names.map((name, index) => [name, share(index)]));
   };
@@ -115,7 +126,7 @@
     const shown = isLong ? [...sorted.slice(0, SHOWN / 2), ...sorted.slice(-SHOWN / 2)] : sorted;
     const bar = { type: "bar", x: shown.map((each) => each[0]), y: shown.map((each) => each[1]), marker: { color: "#228833" } };
     const title = isLong ? `images (the ${SHOWN / 2} with most, the ${SHOWN / 2} with least)` : "images";
-    draw("identities", [bar], { yaxis: { title: { text: title } }, xaxis: { tickangle: -45, type: "category" } }, 360);
+    drawBars("identities", shown.length, [bar], { yaxis: { title: { text: title } }, xaxis: { tickangle: -45, type: "category" } }, 360);
     fill("table-identities", ["Identity", "Images"], sorted);
   };
 

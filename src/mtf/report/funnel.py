@@ -1,0 +1,141 @@
+"""The section on the funnel: from the images that were stored to the faces of the data set, and why the rest left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from mtf.report.parts import COLOURS, Chart, Section, Table, number, percent
+
+Figures = Mapping[str, Any]
+KEPT, DROPPED = "rgba(68,119,170,0.55)", "rgba(238,102,119,0.45)"
+REASONS_FROM = 0.74  # of the chart's width
+CROPPED = "cropped"
+
+
+@dataclass(frozen=True)
+class Passage:
+    """From one stage of the funnel to the next: how many went on, what is there then, and why the others left.
+
+    `passed` and `left` differ at the detector alone: it is passed by images, and leaves the faces in them.
+    """
+
+    title: str
+    passed: int
+    left: int
+    dropped: Mapping[str, int]
+
+
+def funnel(curated: Figures, titles: Mapping[str, str], cropped: Figures | None = None) -> Section:
+    """`curated` is metrics/curate.json, `cropped` metrics/crop.json, without which the funnel begins with the faces.
+
+    `titles` names the steps for people.
+    """
+    faces, end = curated["cropped"]["faces"], curated["curated"]["faces"]
+    start = (titles["images"], cropped["images"]) if cropped else (titles["cropped"], faces)
+    passages = [*([_detected(cropped, titles)] if cropped else []), *_steps(curated, titles)]
+    says = f"{number(end)} of {number(faces)} faces are in the data set ({percent(end / max(1, faces))})."
+    found = []
+    if cropped:
+        images, shown = cropped["images"], cropped["images_with_faces"]
+        found = [f"The detector found a face in {number(shown)} of {number(images)} images."]
+    rows = [[start[0], number(start[1]), ""]]
+    rows += [[each.title, number(each.left), ", ".join(_reasons(each.dropped))] for each in passages]
+    chart = Chart(
+        name="funnel",
+        title="What is left from step to step, and why the rest left",
+        says=f"Flow diagram of the funnel. {says} The table has every step.",
+        figure=_sankey(start, passages),
+        table=Table(["Step", "Left", "Left out, and why"], rows, numeric=0),
+        height_px=90 + 72 * len(passages),
+    )
+    return Section("funnel", "The funnel", [*found, says], [chart])
+
+
+def _detected(cropped: Figures, titles: Mapping[str, str]) -> Passage:
+    dropped = {name: count for name, count in cropped["outcomes"].items() if name != CROPPED and count}
+    return Passage(titles["cropped"], cropped["images_with_faces"], cropped["faces"], dropped)
+
+
+def _steps(curated: Figures, titles: Mapping[str, str]) -> Iterator[Passage]:
+    for step, figures in curated["steps"].items():
+        yield Passage(titles[step], figures["faces"], figures["faces"], figures["dropped"])
+
+
+def _ordered(dropped: Mapping[str, int]) -> list[tuple[str, int]]:
+    """From the most frequent to the least: the order in which plotly lays out a step's nodes."""
+    return sorted(dropped.items(), key=lambda item: -item[1])
+
+
+def _reasons(dropped: Mapping[str, int]) -> list[str]:
+    """`12 blurred`, …"""
+    return [f"{number(count)} {reason.replace('_', ' ')}" for reason, count in _ordered(dropped)]
+
+
+def _sankey(start: tuple[str, int], passages: Sequence[Passage]) -> go.Figure:
+    """One node per step, one per reason at a step; a band's width is a number of images, then of faces.
+
+    The reasons' names stand at the right of their step: on the nodes themselves, which are narrow, they would overlap.
+    The pointer shows them there too (`named`).
+    """
+    labels, colours = [f"{start[0]}: {number(start[1])}"], [COLOURS[0]]
+    named = list(labels)
+    links: list[tuple[int, int, int, str]] = []
+    here = 0
+    for passage in passages:
+        labels.append(f"{passage.title}: {number(passage.left)}")
+        named.append(labels[-1])
+        colours.append(COLOURS[0])
+        following = len(labels) - 1
+        links.append((here, following, passage.passed, KEPT))
+        for reason, (_, count) in zip(_reasons(passage.dropped), _ordered(passage.dropped), strict=True):
+            labels.append("")
+            named.append(reason)
+            colours.append(COLOURS[1])
+            links.append((here, len(labels) - 1, count, DROPPED))
+        here = following
+    source, target, value, colour = (list(column) for column in zip(*links, strict=True))
+    figure = go.Figure(
+        go.Sankey(
+            orientation="v",
+            domain={"x": [0, REASONS_FROM - 0.02]},
+            node={
+                "label": labels,
+                "customdata": named,
+                "hovertemplate": "%{customdata}<extra></extra>",
+                "color": colours,
+                "pad": 18,
+                "thickness": 16,
+                "align": "left",
+            },
+            link={
+                "source": source,
+                "target": target,
+                "value": value,
+                "color": colour,
+                "customdata": [named[node] for node in target],
+                "hovertemplate": "%{customdata}<extra></extra>",
+            },
+        )
+    )
+    return figure.update_layout(annotations=list(_reasons_beside(passages)))
+
+
+def _reasons_beside(passages: Sequence[Passage]) -> Iterator[dict[str, Any]]:
+    for level, passage in enumerate(passages, start=1):
+        if passage.dropped:
+            yield {
+                "text": "<br>".join(_reasons(passage.dropped)),
+                "x": REASONS_FROM,
+                "y": 1 - level / len(passages),
+                "xref": "paper",
+                "yref": "paper",
+                "xanchor": "left",
+                "yanchor": "middle",
+                "align": "left",
+                "showarrow": False,
+                "font": {"size": 12},
+            }

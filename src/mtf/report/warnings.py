@@ -1,0 +1,62 @@
+"""The first section: whatever stands between the data set and a release, gathered from all the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mtf.report.models import STALE
+from mtf.report.parts import Section, Table, number
+from mtf.validation.outcome import Outcome
+
+UNCHECKED = "The gates have not been checked: run `mtf validate`."
+DOCS = ("../validate/docs/index.html", "All expectations, in Great Expectations' Data Docs (in the project's folder)")
+
+
+def warnings(
+    found: Outcome | None,
+    *,
+    changed: Sequence[str] = (),
+    has_stale_models: bool = False,
+    held_back: Mapping[str, int] | None = None,
+    unanswered: Sequence[str] = (),
+) -> Section:
+    """The gates that do not hold, critical ones first, and those that could not be checked; then all else.
+
+    `changed` names what is another now than when the gates were checked, `held_back` counts faces by what they wait
+    for, `unanswered` has the questions of the data set's card that nobody has answered.
+    """
+    others = list(_others(has_stale_models, held_back or {}, unanswered))
+    folded = [("What nobody has answered", Table(["Question"], [[each] for each in unanswered], numeric=0))]
+    folded = folded if unanswered else []
+    if found is None:
+        return Section("warnings", "Warnings", [UNCHECKED, *others], folded=folded)
+    failed = [*found.critical, *found.warnings]
+    rows = [[str(each.severity), each.name, each.says, each.observed, each.wanted] for each in failed]
+    tables = [("What does not hold", Table(["Severity", "Gate", "Of what", "Observed", "Wanted"], rows, numeric=0))]
+    says = [*_of_gates(found, changed, is_all_well=not others), *others]
+    return Section("warnings", "Warnings", says, tables=tables if failed else [], links=[DOCS], folded=folded)
+
+
+def _of_gates(found: Outcome, changed: Sequence[str], *, is_all_well: bool) -> Iterator[str]:
+    failed, count = len(found.critical) + len(found.warnings), len(found.results)
+    if changed:
+        yield (
+            f"The gates were checked on something else: {', '.join(changed)} changed since. Nothing is released before "
+            "`mtf validate` has run again; what follows is of then."
+        )
+    none = "None: all" if is_all_well and not changed else "All"
+    yield f"{failed} of {count} expectations do not hold." if failed else f"{none} {count} expectations hold."
+    if found.critical:
+        yield "Nothing is released while a critical expectation does not hold."
+    if found.not_checked:
+        yield "Not checked: " + "; ".join(f"{each.name} ({each.why})" for each in found.not_checked) + "."
+
+
+def _others(has_stale_models: bool, held_back: Mapping[str, int], unanswered: Sequence[str]) -> Iterator[str]:
+    if has_stale_models:
+        yield STALE
+    if waiting := sum(held_back.values()):
+        why = ", ".join(f"{number(count)} {reason.replace('_', ' ')}" for reason, count in held_back.items() if count)
+        yield f"{number(waiting)} faces wait for a decision of the reviewers ({why}): `mtf review status` says whose."
+    if unanswered:
+        yield f"{number(len(unanswered))} questions of the data set's card have no answer: `data/card.yaml` takes them."
