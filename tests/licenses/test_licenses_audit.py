@@ -22,7 +22,7 @@ from mtf import tables, takedowns
 from mtf.cli import app
 from mtf.crawl import recorded
 from mtf.crawl.recorded import Response
-from mtf.licenses import attribution, audit, checks
+from mtf.licenses import attribution, audit, findings
 from mtf.params import Params
 from mtf.workspace import Workspace
 
@@ -157,7 +157,7 @@ def test_each_fault_has_its_code_its_reason_and_a_recommendation(
     assert (finding["code"], finding["level"], finding["reason"]) == (code, "error", reason)
     assert finding["image_id"] == project.evidence_of({}, {})["image_id"][1]
     assert found["compliant"] is False and found["summary"]["by_code"] == {code: 1}
-    assert finding["recommendation"] == checks.RECOMMENDATIONS[checks.Code(code)]
+    assert finding["recommendation"] == findings.RECOMMENDATIONS[findings.Code(code)]
     assert found["recommendations"] == {code: finding["recommendation"]}
     assert found["evidence_as_of"] == "2026-03-01"
     assert run("licenses", "--quiet") == (1, "")
@@ -429,7 +429,7 @@ def test_plain_gives_one_line_per_finding_and_nothing_from_the_web_breaks_it(pro
     lines = output.splitlines()
     assert code == 1 and len(lines) == 2
     assert all(line.count("\t") == 6 for line in lines)
-    assert lines[1].split("\t")[6] == checks.RECOMMENDATIONS[checks.Code.NO_EVIDENCE]
+    assert lines[1].split("\t")[6] == findings.RECOMMENDATIONS[findings.Code.NO_EVIDENCE]
     assert lines[0].split("\t")[:3] == ["contradiction", "error", PERSON]
     assert "\x1b" not in output
 

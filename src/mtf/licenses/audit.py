@@ -18,8 +18,9 @@ import polars as pl
 
 from mtf import takedowns
 from mtf.errors import BadInput
-from mtf.licenses import attribution, checks, planned, policy, published
-from mtf.licenses.checks import EVIDENCE_COLUMNS, KEYS, Code
+from mtf.licenses import attribution, checks, drift, planned, policy, published
+from mtf.licenses.checks import EVIDENCE_COLUMNS
+from mtf.licenses.findings import KEYS, Code
 from mtf.licenses.stored import first_line, table
 from mtf.params import Params
 from mtf.workspace import Workspace
@@ -37,7 +38,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """What an audit found. `findings` has checks.FINDING and `in_data_set`; `licenses` counts pictures by license.
+    """What an audit found. `findings` has findings.FINDING and `in_data_set`; `licenses` counts pictures by license.
 
     `evidence_as_of` is the day of the newest evidence that was looked at: the same tables give the same report.
     `not_asked_again` counts, by method, pictures whose source was not asked again where that was wanted. Not `is_built`
@@ -96,7 +97,7 @@ Audited = tuple[pl.LazyFrame, list[pl.LazyFrame]]
 
 
 def run(subject: Subject, scope: Scope, *, again: Again | None = None) -> Report:
-    """Audit a project. `again` is what the pages say today, where they were asked again (checks.drifted).
+    """Audit a project. `again` is what the pages say today, where they were asked again (drift.drifted).
 
     Raises BadInput where a table that the audit looks at is missing or unreadable.
     """
@@ -121,7 +122,7 @@ def _judged(subject: Subject, scope: Scope, look: Callable[[Subject], Audited], 
     try:
         evidence, findings = look(subject)
         if again is not None:
-            findings.append(checks.drifted(evidence, again.seen.lazy(), params.licenses))
+            findings.append(drift.drifted(evidence, again.seen.lazy(), params.licenses))
         found = report(scope, params, evidence, findings, members=planned.known(workspace, params))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BadInput(f"a table of {workspace.relative(workspace.stage('crawl'))}: {first_line(error)}") from None
@@ -185,7 +186,7 @@ def _licenses(subject: Subject) -> Audited:
     # Data sets that were opened as a project were never asked twice, nor were earlier crawls recorded.
     if workspace.table("crawl", "earlier").is_file():
         earlier = table(workspace, "crawl", "earlier", [*KEYS, "license", "checked_at"])
-        findings.append(checks.changed_on_record(evidence, earlier))
+        findings.append(drift.changed_on_record(evidence, earlier))
     if not _same_pictures(images, evidence):
         findings.append(_without_evidence(images, evidence))
     return evidence, findings

@@ -1,76 +1,26 @@
 """The audit's checks: each takes tables and gives findings, one row each; none looks at a clock.
 
 The tables are lazy, so that of a million pictures only the findings are ever held whole.
-
-A finding has a code, a level, the picture it concerns and the reason in words. `error` means that the picture may
-not be used as it is; `warning` that someone should look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
-from enum import StrEnum
 
 import polars as pl
 
 from mtf import params
 from mtf.licenses import catalogue, policy
-from mtf.licenses.statement import agreement
+from mtf.licenses.findings import KEYS, Code, findings
 from mtf.tables import Fetched, Reason, Stated
 from mtf.takedowns import Kind, Takedowns, named_by_address
 
-KEYS = ["identity", "image_id"]
-FINDING = {
-    "code": pl.String,
-    "level": pl.String,
-    "identity": pl.String,
-    "image_id": pl.String,
-    "url": pl.String,
-    "license": pl.String,
-    "reason": pl.String,
-}
 # Of tables.EVIDENCE, what the checks need.
 EVIDENCE_COLUMNS = [
     *KEYS, "url", "page_url", "claim", "stated", "license", "creator", "title", "opt_out", "detail", "http_status",
     "checked_at", "method",
 ]  # fmt: skip
-
-
-class Code(StrEnum):
-    """What can be wrong, most serious first."""
-
-    TAKEN_DOWN_PRESENT = "taken_down_present"
-    OPTED_OUT = "opted_out"
-    CONTRADICTION = "contradiction"
-    NOT_PERMITTED = "not_permitted"
-    CLAIM_ONLY = "claim_only"
-    NO_EVIDENCE = "no_evidence"
-    EVIDENCE_TOO_OLD = "evidence_too_old"
-    SHARE_ALIKE = "share_alike"
-    MISSING_ATTRIBUTION = "missing_attribution"
-    NOT_IN_ATTRIBUTION = "not_in_attribution"
-    UNKNOWN_FACE = "unknown_face"
-    DEAD_SOURCE = "dead_source"
-    LICENSE_CHANGED = "license_changed"
-
-
-RECOMMENDATIONS: dict[Code, str] = {
-    Code.TAKEN_DOWN_PRESENT: "Someone asked for its removal: run `dvc repro`, then `mtf takedown erase`.",
-    Code.OPTED_OUT: "The source reserves this use: leave the picture out, or ask the rights holder in writing.",
-    Code.CONTRADICTION: "Open the picture's page and read what it says; leave the picture out unless it is clear.",
-    Code.NOT_PERMITTED: "Leave the picture out, or ask the rights holder for a license that the policy permits.",
-    Code.CLAIM_ONLY: "A search engine's filter is no evidence: find the license at the source, or leave it out.",
-    Code.NO_EVIDENCE: "Ask the rights holder which license applies, or leave the picture out.",
-    Code.EVIDENCE_TOO_OLD: "Ask the pages again: `mtf crawl --refresh`.",
-    Code.SHARE_ALIKE: "Choose a release.license that its terms allow, or leave the picture out.",
-    Code.MISSING_ATTRIBUTION: "Find the author and record them in data/attribution.csv, or leave the picture out.",
-    Code.NOT_IN_ATTRIBUTION: "Build the release again with `mtf release`; never add pictures to it by hand.",
-    Code.UNKNOWN_FACE: "Build the release again with `mtf release`, and its exports; until then publish nothing of it.",
-    Code.DEAD_SOURCE: "Look for an archived copy of the page that states the license, and keep it.",
-    Code.LICENSE_CHANGED: "What was stated when the picture was fetched stays on record; decide whether to keep it.",
-}
-
 _OF_REASON = {
     Reason.OPTED_OUT: Code.OPTED_OUT,
     Reason.NO_EVIDENCE: Code.NO_EVIDENCE,
@@ -87,7 +37,7 @@ def policy_kept(evidence: pl.LazyFrame, licenses: params.Licenses, *, today: dat
     reason = policy.reason_expression(evidence, licenses, today=today)
     refused = evidence.with_columns(reason.alias("refusal")).filter(pl.col("refusal").is_not_null())
     codes = {str(reason): str(code) for reason, code in _OF_REASON.items()}
-    return _findings(
+    return findings(
         refused.with_columns(pl.col("refusal").replace_strict(codes, return_dtype=pl.String).alias("code")),
         code=pl.col("code"),
         reason=_refusal(evidence, licenses),
@@ -144,7 +94,7 @@ def dead_sources(evidence: pl.LazyFrame, licenses: params.Licenses, *, today: da
     is_refused = policy.reason_expression(evidence, licenses, today=today).is_not_null()
     dead = evidence.filter(is_unreachable | (pl.col("http_status") >= 400))
     status = pl.format("status {}", "http_status")
-    return _findings(
+    return findings(
         dead,
         code=pl.lit(str(Code.DEAD_SOURCE)),
         level=pl.when(is_unreachable & is_refused).then(pl.lit("error")).otherwise(pl.lit("warning")),
@@ -154,7 +104,7 @@ def dead_sources(evidence: pl.LazyFrame, licenses: params.Licenses, *, today: da
 
 def opted_out(evidence: pl.LazyFrame, licenses: params.Licenses) -> pl.LazyFrame:
     """Pictures that we hold though their source reserves this use: binding is an error, else a warning."""
-    return _findings(
+    return findings(
         evidence.filter(pl.col("opt_out").is_not_null()),
         code=pl.lit(str(Code.OPTED_OUT)),
         level=pl.when(policy.binding_opt_out(licenses)).then(pl.lit("error")).otherwise(pl.lit("warning")),
@@ -164,7 +114,7 @@ def opted_out(evidence: pl.LazyFrame, licenses: params.Licenses) -> pl.LazyFrame
 
 def respected_opt_outs(fetches: pl.LazyFrame) -> pl.LazyFrame:
     """Addresses left alone because their source reserves this use: on record, and nothing to mend."""
-    return _findings(
+    return findings(
         fetches.filter(pl.col("outcome") == Fetched.OPTED_OUT).with_columns(
             image_id=pl.lit(None, pl.String), license=pl.lit(None, pl.String)
         ),
@@ -183,7 +133,7 @@ def attributable(evidence: pl.LazyFrame) -> pl.LazyFrame:
     lacks = policy.lacking_credit()
     incomplete = evidence.filter(policy.asks_for_attribution(evidence) & pl.any_horizontal(*lacks.values()))
     is_serious = lacks["creator"] | lacks["page_url"]
-    return _findings(
+    return findings(
         incomplete,
         code=pl.lit(str(Code.MISSING_ATTRIBUTION)),
         level=pl.when(is_serious).then(pl.lit("error")).otherwise(pl.lit("warning")),
@@ -206,7 +156,7 @@ def release_license_kept(evidence: pl.LazyFrame, release_license: str) -> pl.Laz
     """Pictures whose license does not let an adaptation bear the release's license."""
     held = policy.distinct(evidence, "license")
     conflicts = {name: reason for name in held if (reason := policy.conflict(name, release_license))}
-    return _findings(
+    return findings(
         evidence.filter(pl.col("license").is_in(list(conflicts))),
         code=pl.lit(str(Code.SHARE_ALIKE)),
         reason=pl.format(
@@ -231,7 +181,7 @@ def taken_down(pictures: pl.LazyFrame, takedowns: Takedowns, looks: pl.DataFrame
         "its looks": pictures.filter(pl.col("image_id").is_in(_alike(looks, takedowns.content_hashes))),
     }
     found = pl.concat([rows.with_columns(named=pl.lit(how)) for how, rows in named.items()])
-    return _findings(
+    return findings(
         found.unique(KEYS, keep="first", maintain_order=True),
         code=pl.lit(str(Code.TAKEN_DOWN_PRESENT)),
         reason=pl.format("a takedown names {}", "named"),
@@ -251,77 +201,9 @@ def _alike(looks: pl.DataFrame | None, wanted: Collection[int]) -> list[str]:
     return known.filter(pl.Series(near))["image_id"].unique().sort().to_list()
 
 
-def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: params.Licenses) -> pl.LazyFrame:
-    """Pictures whose page says something else than it did: license, opt-out, or nothing since it is gone.
-
-    `seen` has identity, image_id and what the page says now: now_read, now_license, now_opt_out, and now_gone (why it
-    cannot be read). What the picture's own file stated is not asked again. A page that is gone is a warning: what it
-    said is on record.
-    """
-    both = evidence.join(seen, on=KEYS, how="inner")
-    was, now = pl.col("license"), pl.col("now_license")
-    is_from_file = pl.col("method").str.starts_with("file:").fill_null(False)
-    # Where the file took part in what was concluded, the page alone does not tell that it changed.
-    is_disputed = (pl.col("stated") == Stated.CONTRADICTION) & was.is_null()
-    # Where the file was the more exact of the two, the page may say less than was concluded.
-    is_changed = was.ne_missing(now) & pl.col("now_read") & ~is_disputed & ~(is_from_file & _says_less(both))
-    is_newly_gone = pl.col("now_gone").is_not_null() & (pl.col("stated") != Stated.UNREACHABLE)
-    new_opt_out = pl.col("now_opt_out").is_not_null() & pl.col("opt_out").is_null()
-    states = pl.format(
-        "stated {} on {}, states {} today",
-        was.fill_null("no license"),
-        pl.col("checked_at").dt.strftime("%Y-%m-%d"),
-        now.fill_null("no license"),
-    )
-    return pl.concat(
-        [
-            _findings(both.filter(is_changed), code=pl.lit(str(Code.LICENSE_CHANGED)), reason=states),
-            _findings(
-                both.filter(is_newly_gone),
-                code=pl.lit(str(Code.DEAD_SOURCE)),
-                level=pl.lit("warning"),
-                reason=pl.format("the page cannot be read today: {}", "now_gone"),
-            ),
-            opted_out(both.filter(new_opt_out).with_columns(opt_out=pl.col("now_opt_out")), licenses),
-        ]
-    )
-
-
-def _says_less(both: pl.LazyFrame) -> pl.Expr:
-    """Whether now_license is nothing, or agrees with license; `both` is looked at for its distinct pairs."""
-    pairs = both.select("license", "now_license").drop_nulls().unique().collect().rows()
-    agree = [
-        (pl.col("license") == was) & (pl.col("now_license") == now)
-        for was, now in pairs
-        if len(agreement([was, now])) == 1
-    ]
-    return pl.any_horizontal(pl.col("now_license").is_null(), *agree)
-
-
-def changed_on_record(evidence: pl.LazyFrame, earlier: pl.LazyFrame) -> pl.LazyFrame:
-    """Pictures whose source states another license than it once did: both are on record, and the newer one counts.
-
-    `earlier` has identity, image_id, license and checked_at of the statements before (tables.EARLIER).
-    """
-    last = earlier.sort("checked_at").unique(KEYS, keep="last").select(*KEYS, was="license", was_on="checked_at")
-    both = evidence.join(last, on=KEYS, how="inner").filter(pl.col("was").ne_missing(pl.col("license")))
-    return _findings(
-        both,
-        code=pl.lit(str(Code.LICENSE_CHANGED)),
-        level=pl.lit("warning"),
-        reason=pl.format(
-            "stated {} on {}, states {} on {}",
-            pl.col("was").fill_null("no license"),
-            pl.col("was_on").dt.strftime("%Y-%m-%d"),
-            pl.col("license").fill_null("no license"),
-            pl.col("checked_at").dt.strftime("%Y-%m-%d"),
-        ),
-    )
-
-
 def unrecorded(pictures: pl.LazyFrame) -> pl.LazyFrame:
     """Pictures (identity, image_id) without any evidence record."""
-    return _findings(
+    return findings(
         pictures.with_columns(url=pl.lit(None, pl.String), license=pl.lit(None, pl.String)),
         code=pl.lit(str(Code.NO_EVIDENCE)),
         reason=pl.lit("there is no evidence record of this picture"),
@@ -330,7 +212,7 @@ def unrecorded(pictures: pl.LazyFrame) -> pl.LazyFrame:
 
 def unlisted(files: pl.LazyFrame, listed: pl.Series) -> pl.LazyFrame:
     """Published files (path, face_id, identity, image_id, url, license) whose face the credits do not list."""
-    return _findings(
+    return findings(
         files.filter(pl.col("face_id").is_null() | ~pl.col("face_id").is_in(listed.to_list())),
         code=pl.lit(str(Code.NOT_IN_ATTRIBUTION)),
         reason=pl.format("{} is in the release, but not in its credits", "path"),
@@ -341,18 +223,8 @@ def unknown(files: pl.LazyFrame) -> pl.LazyFrame:
     """Published files (path, face_id, identity, image_id, url, license) of a face that the tables do not know: it was
     taken down or left out since, and no other check can tell whose picture it is.
     """
-    return _findings(
+    return findings(
         files.filter(pl.col("face_id").is_not_null() & pl.col("image_id").is_null()),
         code=pl.lit(str(Code.UNKNOWN_FACE)),
         reason=pl.format("{} shows a face that is not in the tables, or no longer", "path"),
-    )
-
-
-def _findings(rows: pl.LazyFrame, *, code: pl.Expr, reason: pl.Expr, level: pl.Expr | None = None) -> pl.LazyFrame:
-    """Rows as findings. Words from the web lose their control characters: they go to terminals and line-wise files."""
-    printable = [pl.col(name).str.replace_all(r"[\p{Cc}\p{Cf}]", " ") for name in ("url", "reason")]
-    return (
-        rows.with_columns(code=code, reason=reason, level=pl.lit("error") if level is None else level)
-        .select(pl.col(name).cast(dtype) for name, dtype in FINDING.items())
-        .with_columns(printable)
     )

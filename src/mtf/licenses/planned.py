@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from mtf.errors import BadInput
-from mtf.licenses.checks import KEYS
+from mtf.licenses.findings import KEYS
 from mtf.licenses.stored import table
 from mtf.params import Params
 from mtf.workspace import Workspace

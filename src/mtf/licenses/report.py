@@ -13,7 +13,7 @@ from rich.text import Text
 
 from mtf.licenses import policy
 from mtf.licenses.audit import UNSTATED, Report, Scope
-from mtf.licenses.checks import RECOMMENDATIONS, Code
+from mtf.licenses.findings import RECOMMENDATIONS, Code
 
 # Raised in its first part when a reader of the old form would misread the new one. Described in docs/audit-schema.json.
 SCHEMA_VERSION = "2.1"
