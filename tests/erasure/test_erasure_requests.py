@@ -319,8 +319,8 @@ def test_how_many_pictures_match_is_said_and_none_is_a_warning(
     (one_version.root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     file = tmp_path / "stranger.jpg"
     file.write_bytes(jpeg(scene(9)))
-    assert "2 pictures of this project match" in adding("ann")
-    assert "1 pictures of this project match" in adding("https://p.example/2.jpg")
+    assert "2 pictures match" in adding("ann")
+    assert "1 picture matches" in adding("https://p.example/2.jpg")
     assert "WARNING: no picture here matches; if one should, check the spelling" in adding("https://p.example/22.jpg")
     assert "WARNING: no picture here matches this file" in adding(str(file))
 

@@ -91,7 +91,8 @@ def add_to(app: typer.Typer) -> None:
 def _matched(resolved: Resolved) -> str:
     """How much a request takes down, so that a mistyped one is noticed."""
     if resolved.pictures:
-        return f"{resolved.pictures} pictures of this project match (any version that is on this machine)"
+        noun = "picture matches" if resolved.pictures == 1 else "pictures match"
+        return f"{resolved.pictures} {noun}, in all versions that are on this machine"
     if resolved.is_file:
         return (
             "WARNING: no picture here matches this file: it is not a crawled picture of the current version, nor a "
