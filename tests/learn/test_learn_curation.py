@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from mtf import tables
 from mtf.cli import app
 from mtf.errors import BadInput
-from mtf.learn import arms, papers, trial
+from mtf.learn import arms, markdown_tables, papers, trial
 from mtf.params import IDENTITY, Params
 from mtf.stages import compare_curation
 from mtf.workspace import Workspace
@@ -225,7 +225,7 @@ def test_table_9_has_a_row_for_each_arm_and_test() -> None:
         ("non_curated", "common", 74506),
         ("curated", "common", 3662),
     ]
-    assert papers.lines(papers.CURATION_COLUMNS, papers.curation_rows(table)).splitlines() == [
+    assert markdown_tables.table(papers.CURATION_COLUMNS, papers.curation_rows(table)).splitlines() == [
         "| Task | Training data | Images | Tested on | Accuracy | Precision | Recall | F1 score | Epochs | Minutes |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         "| race | Unprocessed | 74,506 | its own part | 50.00% | 50.00% | 50.00% | 50.00% | 7.0 | 1.2 |",

@@ -100,9 +100,9 @@ def curation(
 
 def _print(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str, markdown: bool) -> None:
     if markdown:
-        from mtf.learn import papers
+        from mtf.learn import markdown_tables
 
-        print(f"**{title}**\n\n{papers.lines(header, rows)}", end="")
+        print(f"**{title}**\n\n{markdown_tables.table(header, rows)}", end="")
         return
     left, figures = header[:2], header[2:]
     table = Table(*left, *(Column(name, justify="right") for name in figures), title=title)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mtf.learn import label_scores
+from mtf.learn import label_scores, markdown_tables
 from mtf.params import Task
 
 SPLITS = {"train": "training metric", "val": "validation metric", "test": "test metric"}
@@ -73,7 +73,7 @@ def markdown(found: Mapping[str, Any]) -> str:
         ),
         _table_6(found["table_6"], f"{chosen} by {attribute}"),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n".join(parts)
 
 
 def _table_1(name: str, rows: Mapping[str, Any], attribute: str) -> str:
@@ -101,12 +101,7 @@ def _table_6(found: Mapping[str, Any], title: str) -> str:
 
 
 def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [_line(header), _line(["---", *["---:"] * (len(header) - 1)]), *(_line(row) for row in rows)]
-    return f"**{title}**\n\n" + "\n".join(lines)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
+    return f"**{title}**\n\n{markdown_tables.table(header, rows, figures_from=1)}"
 
 
 def _shown(figure: float | None) -> str:

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mtf import tables
 from mtf.datasets import buckets
 from mtf.errors import listed
+from mtf.learn import markdown_tables
 from mtf.learn.saved import Card
 from mtf.licenses import catalogue
 from mtf.params import IDENTITY, Recipe
@@ -131,6 +132,6 @@ def _templates() -> Environment:
     )
     environment.filters["shown"] = lambda labels: listed(labels, SHOWN_LABELS)
     environment.filters["terms"] = _terms
-    environment.filters["cell"] = lambda value: "–" if value is None else str(value).replace("|", "\\|")
+    environment.filters["cell"] = lambda value: "–" if value is None else markdown_tables.cell(str(value))
     environment.filters["figure"] = lambda share: "–" if share is None else f"{share:.4f}"
     return environment

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mtf.learn import markdown_tables
 from mtf.learn.intersections import ALL
 from mtf.params import Task
 
@@ -60,20 +61,14 @@ def _by_group(task: str, asked: Task, measured: Mapping[str, tuple[Accuracies, B
 
 
 def markdown(found: Sequence[Mapping[str, Any]]) -> str:
-    return "\n\n".join(_markdown(table) for table in found) + "\n"
+    return "\n".join(_markdown(table) for table in found)
 
 
 def _markdown(table: Mapping[str, Any]) -> str:
     number = f" (Das et al., Table {table['table']})" if table["table"] else ""
-    columns = ["", *table["columns"]]
-    lines = [f"**{table['title']}**{number}", "", _line(columns), _line(["---"] * len(columns))]
-    lines += [_line([row["name"], *map(_percent, row["shares"])]) for row in table["rows"]]
-    return "\n".join(lines)
+    rows = [[row["name"], *map(_percent, row["shares"])] for row in table["rows"]]
+    return f"**{table['title']}**{number}\n\n{markdown_tables.table(['', *table['columns']], rows)}"
 
 
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.2f}%"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -1,10 +1,11 @@
-"""MTF's Tables 5 to 9 for one's own data, as data and as Markdown."""
+"""MTF's Tables 4 to 9 for one's own data, as data and as Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mtf.learn import markdown_tables
 from mtf.learn.runs import shown
 from mtf.params import IDENTITY, PRETRAINED, Task
 
@@ -51,6 +52,20 @@ def _row(name: str, figures: Mapping[str, float], training: Mapping[str, float] 
     }
 
 
+def sizes(parameters: Mapping[str, Mapping[str, int]], labels: Mapping[str, int]) -> dict[str, Any]:
+    """Table 4: `table`, `labels` (task → how many) and `rows` of `model` and `parameters` (task → how many are
+    trained). `parameters`: network → task → their number. The paper's are of face recognition with 240 labels.
+    """
+    rows = [{"model": network, "parameters": dict(counts)} for network, counts in parameters.items()]
+    return {"table": 4, "labels": dict(labels), "rows": rows}
+
+
+def sizes_markdown(table: Mapping[str, Any]) -> str:
+    header = ["Model", *(f"{task}, {count} labels" for task, count in table["labels"].items())]
+    rows = [[row["model"], *(f"{count:,}" for count in row["parameters"].values())] for row in table["rows"]]
+    return f"**Trainable parameters (MTF, Table 4)**\n\n{markdown_tables.table(header, rows, figures_from=1)}"
+
+
 def markdown(found: Sequence[Mapping[str, Any]]) -> str:
     """The tables as GitHub shows them; the best figure of each column is bold, as in the paper."""
     return "\n".join(_markdown(table) for table in found)
@@ -64,7 +79,7 @@ def _markdown(table: Mapping[str, Any]) -> str:
         shares = [_percent(row[figure], bold=row[figure] == best[figure]) for figure in FIGURES]
         others = ["N/A" if row[name] is None else str(row[name]) for name in ("epochs", "minutes")]
         rows.append([row["model"], row["training"] or "N/A", *shares, *others])
-    return f"**{table['task']}**{number}\n\n{lines(COLUMNS, rows)}"
+    return f"**{table['task']}**{number}\n\n{markdown_tables.table(COLUMNS, rows)}"
 
 
 def curation(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,7 +114,7 @@ def curation_rows(table: Mapping[str, Any]) -> list[list[str]]:
 
 
 def curation_markdown(table: Mapping[str, Any]) -> str:
-    return f"**{curation_title(table)}**\n\n{lines(CURATION_COLUMNS, curation_rows(table))}"
+    return f"**{curation_title(table)}**\n\n{markdown_tables.table(CURATION_COLUMNS, curation_rows(table))}"
 
 
 def curation_title(table: Mapping[str, Any]) -> str:
@@ -122,16 +137,6 @@ def recipes(found: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
-def lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of Markdown."""
-    return "".join(f"{_line(cells)}\n" for cells in (header, ["---"] * len(header), *rows))
-
-
 def _percent(share: float, *, bold: bool) -> str:
     text = f"{100 * share:.2f}%"
     return f"**{text}**" if bold else text
-
-
-def _line(cells: Sequence[str]) -> str:
-    escaped = (cell.replace("|", "\\|") for cell in cells)
-    return f"| {' | '.join(escaped)} |"
