@@ -14,8 +14,8 @@ from mtf import atomic
 from mtf import params as typed
 from mtf.cli import app, paper_tables
 from mtf.errors import BadInput
-from mtf.learn import papers
-from mtf.params import Params
+from mtf.learn import markdown_tables, papers
+from mtf.params import OF_TORCHVISION, Params
 from mtf.workspace import Workspace
 
 EVALUATED = {
@@ -98,7 +98,9 @@ COMPARED = {
 
 def test_the_command_prints_every_table_and_says_how_the_missing_one_is_made(measured: Workspace) -> None:
     lines = asked().stdout.splitlines()
-    assert [line for line in lines if line.startswith("**")] == ["**race** (MTF, Table 6)", "**gender** (MTF, Table 7)"]
+    assert [line for line in lines if line.startswith("**")] == [
+        *("**Trainable parameters (MTF, Table 4)**", "**race** (MTF, Table 6)", "**gender** (MTF, Table 7)")
+    ]
     assert lines[-2:] == ["", "Table 9 is not made yet: `mtf compare curation` trains what it compares."]
     # Each table stands between empty lines, as Markdown wants it.
     assert lines[lines.index("**gender** (MTF, Table 7)") - 1] == ""
@@ -111,12 +113,33 @@ def test_the_command_prints_every_table_and_says_how_the_missing_one_is_made(mea
 
 def test_the_command_gives_the_same_as_json(measured: Workspace) -> None:
     result = asked("--json")
-    assert [table["table"] for table in json.loads(result.stdout)] == [6, 7]
+    assert [table["table"] for table in json.loads(result.stdout)] == [4, 6, 7]
     assert "`mtf compare curation`" in result.stderr
     atomic.write_json(measured.metrics("compare/curation"), COMPARED)
     result = asked("--json")
-    assert [table["table"] for table in json.loads(result.stdout)] == [6, 7, 9]
+    assert [table["table"] for table in json.loads(result.stdout)] == [4, 6, 7, 9]
     assert result.stderr == ""
+
+
+def test_the_sizes_of_the_networks_need_no_training(measured: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    measured.metrics("evaluate").unlink()
+    with pytest.raises(BadInput, match=r"metrics/evaluate\.json: no such figures"):
+        paper_tables.show(as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        "**Trainable parameters (MTF, Table 4)**",
+        "",
+        "| Model | race, 4 labels | gender, 2 labels |",
+        "| --- | ---: | ---: |",
+    ]
+    # ResNet-50's body, and a last layer from 2,048 features.
+    body = 23_999_792 - 240 * 2049
+    assert f"| resnet50 | {body + 4 * 2049:,} | {body + 2 * 2049:,} |" in lines
+    assert [line.split(" ")[1] for line in lines[4:9]] == [*OF_TORCHVISION]
+
+
+def test_a_label_with_a_bar_stays_in_its_cell() -> None:
+    assert markdown_tables.table(["a", "b|c"], [["1|2", "3"]]) == "| a | b\\|c |\n| --- | --- |\n| 1\\|2 | 3 |\n"
 
 
 def test_a_comparison_that_is_not_finished_is_no_table(measured: Workspace) -> None:

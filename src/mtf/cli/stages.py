@@ -99,7 +99,7 @@ def add_to(app: typer.Typer) -> None:
     @app.command()
     def evaluate(
         paper_tables: Annotated[
-            bool, typer.Option("--paper-tables", help="Show the last figures as the paper's Tables 5 to 9 instead.")
+            bool, typer.Option("--paper-tables", help="Show the last figures as the paper's Tables 4 to 9 instead.")
         ] = False,
         as_json: Annotated[bool, typer.Option("--json", help="With --paper-tables: as JSON.")] = False,
     ) -> None:

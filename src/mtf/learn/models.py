@@ -113,3 +113,12 @@ def network_of(model: str) -> str:
 
 def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def size(network: str, labels: int) -> int:
+    """The trainable parameters of `network` (without `-pretrained`) for so many labels, without making them."""
+    import torch
+
+    # Shapes without memory: 135 million weights need not be drawn to be counted.
+    with torch.device("meta"):
+        return parameter_count(REGISTRY[network].make(labels))

@@ -11,7 +11,17 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mtf.errors import BadInput, shortened
-from mtf.params.learning import FACENET, MODELS, NETWORKS, PRETRAINED, Fairness, MultiTask, Recipe, Train
+from mtf.params.learning import (
+    FACENET,
+    MODELS,
+    NETWORKS,
+    OF_TORCHVISION,
+    PRETRAINED,
+    Fairness,
+    MultiTask,
+    Recipe,
+    Train,
+)
 from mtf.params.publishing import Gate, Gates, Release, Report
 from mtf.params.section import Count, Label, Positive, Section, Share
 from mtf.params.sources import (
@@ -37,6 +47,7 @@ __all__ = [
     "IDENTITY",
     "MODELS",
     "NETWORKS",
+    "OF_TORCHVISION",
     "OPENVERSE_LICENSES",
     "OPENVERSE_LICENSE_TYPES",
     "PRETRAINED",
