@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import BinaryIO, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from mtf.erasure import contents
 from mtf.erasure.contents import Unexaminable
 from mtf.erasure.history import NO_VERSION, History, Version, plain_name
 from mtf.faces.decode import Unreadable
-from mtf.faces.picture import SAME_PICTURE_BITS, differing_bits, picture_hash
+from mtf.faces.picture import SAME_PICTURE_BITS, picture_hash
 from mtf.shards import DIGEST
 
 _CRAWL = "build/crawl/"
@@ -43,11 +44,11 @@ class Looks:
 
     def near(self, wanted: Collection[int]) -> set[str]:
         """The images that differ from one of the wanted hashes in at most SAME_PICTURE_BITS, as the crawl has it."""
-        return {
-            image_id
-            for image_id, found in self.hashes.items()
-            if any(differing_bits(found, each) <= SAME_PICTURE_BITS for each in wanted)
-        }
+        values = np.fromiter(self.hashes.values(), np.uint64, len(self.hashes))
+        is_near = np.zeros(len(values), dtype=bool)
+        for each in wanted:
+            is_near |= np.bitwise_count(values ^ np.uint64(each)) <= SAME_PICTURE_BITS
+        return {image_id for image_id, near in zip(self.hashes, is_near, strict=True) if near}
 
 
 def of_every_version(history: History, *, max_pixels: int, among: Collection[str] | None = None) -> Looks:
