@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import tarfile
 from collections import Counter
 from pathlib import Path
 
+import made_project
 import polars as pl
 import pytest
+import torchvision
 from made_project import made_params
 from torchvision.datasets import ImageFolder
 
@@ -48,6 +51,30 @@ def test_torchvision_opens_every_task_as_an_image_folder(data_set: Workspace, ta
         counted = Counter(opened.classes[target] for target in opened.targets)
         assert counted == {names[label]: n for label, n in tallied(table, split, column).items()}
         assert opened[0][0].size == (64, 64)
+
+
+def test_a_class_that_a_split_lacks_bears_the_same_number_there_as_the_card_says(project: Workspace, tmp_path: Path):
+    import datasets
+
+    path = project.table("split", "splits")
+    leaves = (pl.col("identity") == "bo.b") & (pl.col("split") == "test")
+    splits = pl.read_parquet(path).with_columns(split=pl.when(leaves).then(pl.lit("train")).otherwise("split"))
+    splits.write_parquet(path)
+    made_project.release(project, made_params(split={"min_test": 0}))
+    root = project.stage("release")
+    assert (root / "single_task/age_classification/classes.txt").read_text() == "Old\nYoung\n"
+    text = (root / "README.md").read_text()
+    assert "- age_classification: Old is not in Test.\n" in text
+    code = next(part for part in text.split("```") if "find_classes" in part).removeprefix("python\n")
+    known = {"torchvision": torchvision, "pathlib": pathlib}
+    exec(code.replace('"single_task/', f'"{root}/single_task/'), known)  # noqa: S102 (as a reader of the card would)
+    for split in ("Train", "Val", "Test"):
+        opened = known["Faces"](root / "single_task/age_classification" / split, allow_empty=True)
+        labels = {opened.classes[number] for number in opened.targets}
+        assert opened.class_to_idx == {"Old": 0, "Young": 1}
+        assert labels == ({"Young"} if split == "Test" else {"Old", "Young"})
+    loaded = datasets.load_dataset(str(root), "age_classification", cache_dir=str(tmp_path / "cache"))
+    assert {tuple(rows.features["label"].names) for rows in loaded.values()} == {("Old", "Young")}
 
 
 def test_hugging_face_opens_a_task_as_an_image_folder_with_its_splits(

@@ -5,7 +5,7 @@ What neither can answer is listed as missing; nothing is made up.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import yaml
@@ -13,15 +13,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mtf.release import distribution
 from mtf.release.card import Card, Question, missing, questions
+from mtf.release.classes import Absent
 from mtf.release.facts import Facts
 from mtf.release.layout import MULTI_TASK, NON_CURATED, SINGLE_TASK, SPLIT_FOLDERS, task_folder
 
 Answered = tuple[Question, str | None]
 
 
-def readme(facts: Facts, card: Card) -> str:
-    """The data set card, in the form that Hugging Face reads: a YAML header, then Markdown."""
-    return _templates().get_template("README.md.jinja").render(_facts_for_templates(facts, card))
+def readme(facts: Facts, card: Card, *, absent: Sequence[Absent] = ()) -> str:
+    """The data set card, in the form that Hugging Face reads: a YAML header, then Markdown.
+
+    `absent` are classes that a split lacks: where there are some, the card says how to number all alike.
+    """
+    known = _facts_for_templates(facts, card) | {"absent": absent}
+    return _templates().get_template("README.md.jinja").render(known)
 
 
 def license_note(facts: Facts) -> str:

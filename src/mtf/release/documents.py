@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -10,12 +11,13 @@ import polars as pl
 from mtf import atomic
 from mtf.release import cards, croissant
 from mtf.release.card import Card
+from mtf.release.classes import Absent
 from mtf.release.facts import Facts
 
 
-def write(root: Path, facts: Facts, card: Card, *, license_urls: list[str]) -> None:
-    """Write them below `root`, where the tables of metadata lie already."""
-    atomic.write_text(root / "README.md", cards.readme(facts, card))
+def write(root: Path, facts: Facts, card: Card, *, license_urls: list[str], absent: Sequence[Absent]) -> None:
+    """Write them below `root`, where the tables of metadata lie already. `absent` are classes that a split lacks."""
+    atomic.write_text(root / "README.md", cards.readme(facts, card, absent=absent))
     atomic.write_text(root / "DATASHEET.md", cards.datasheet(facts, card))
     atomic.write_text(root / "LICENSE.txt", cards.license_note(facts))
     table = next((root / name for name in croissant.TABLES if (root / name).is_file()), None)

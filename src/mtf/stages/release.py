@@ -16,6 +16,7 @@ from mtf.release import (
     card,
     changes,
     checksums,
+    classes,
     credits,
     documents,
     facts,
@@ -53,11 +54,13 @@ def run(workspace: Workspace, params: Params) -> None:
     files, done = _publish(workspace, params, plan, sources)
     published = plan.join(files.select("path", "sha256", "size_bytes"), on="path", maintain_order="left")
     credit = _credit(params, sources, published)
+    classes.write(root, plan)
     _write_metadata(root, params, sources, published, credit)
     _write_credits(root, params, credit)
     _write_audit(root, audited)
     known = release_sources.known(workspace, params, sources)
-    documents.write(root, known, card.load(workspace.card), license_urls=_license_urls(known))
+    said, absent = card.load(workspace.card), classes.absent(plan)
+    documents.write(root, known, said, license_urls=_license_urls(known), absent=absent)
     atomic.write_text(root / "CHANGELOG.md", _changelog(workspace, params, known))
     checksums.write(root, dict(zip(files["path"], files["sha256"], strict=True)))
     atomic.write_json(workspace.metrics("distribution"), known.counts)
@@ -109,7 +112,7 @@ def _publish(workspace: Workspace, params: Params, plan: pl.DataFrame, sources: 
         release=params.release,
     )
     done = engine.map_items(folders.publish, jobs, compute=params.compute, title="release")
-    removed = folders.remove_others(root, layout.VARIANTS, set(plan["path"]))
+    removed = folders.remove_others(root, layout.VARIANTS, set(plan["path"]) | classes.paths(plan))
     files = folders.frame(file for each in done for file in each.files)
     folders.write(files, record)
     return files, f"{sum(each.encoded for each in done)} encoded, {removed} files removed"
