@@ -199,6 +199,6 @@ def test_it_makes_a_report_that_opens_without_complaint(congress: Path, chromium
         sections = page.locator("main > section").count()
         browser.close()
     assert complaints == []
-    assert shown == f"Shown: {faces.height} images of {faces['identity'].n_unique()} people."
+    assert shown == f"Shown: {faces.height} faces of {faces['identity'].n_unique()} people."
     assert rows == faces["identity"].n_unique()
     assert sections == 10

@@ -76,7 +76,7 @@ def test_the_card_names_the_files_that_are_there_and_no_others(project: Workspac
 
 def test_what_the_tables_know_is_answered_from_them(data_set: Workspace):
     text = (data_set.stage("release") / "DATASHEET.md").read_text()
-    assert "15 images of 3 people; besides, 18 automatic crops that no person has looked at." in text
+    assert "15 faces of 3 people; besides, 18 automatic crops that no person has looked at." in text
     assert "train 9, val 3, test 3." in text
     assert "identity: faces 18, raw 0.96, kappa 0.91, alpha 0.91" in text
     assert "2024-05-01 to 2024-05-01" in text

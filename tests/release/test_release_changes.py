@@ -111,9 +111,9 @@ def test_the_lines_for_a_terminal_and_the_json_say_the_same(found: Changes):
     assert list(lines_of(found))[:5] == [
         "identities removed: 1",
         "  ada: no longer on the roster",
-        "images added: 1",
+        "faces added: 1",
         "  1 no longer wrong person",
-        "images removed: 6",
+        "faces removed: 6",
     ]
     assert json.loads(json.dumps(found.as_json()))["faces"]["removed"] == {"no longer found": 5, "blurred": 1}
 
@@ -122,14 +122,14 @@ def test_the_changelog_of_a_release_compares_it_with_the_previous_one(project: W
     made_project.release(project, made_params(release={"previous": "v1", "version": "0.2.0"}))
     text = (project.stage("release") / "CHANGELOG.md").read_text()
     assert text.startswith(
-        "# 0.2.0\n\nAgainst v1. Now 10 images of 2 people.\n\n## Identities removed\n\n- ada: no longer"
+        "# 0.2.0\n\nAgainst v1. Now 10 faces of 2 people.\n\n## Identities removed\n\n- ada: no longer"
     )
     assert "- 1: blurred\n" in text
 
 
 def test_the_first_release_says_that_it_is_the_first(data_set: Workspace):
     text = (data_set.stage("release") / "CHANGELOG.md").read_text()
-    assert text == "# 0.1.0\n\nThe first release: 15 images of 3 people.\n"
+    assert text == "# 0.1.0\n\nThe first release: 15 faces of 3 people.\n"
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_it_says_how_the_data_came_about_from_the_tables(document: dict):
         "after the step identity 15 faces are left (3 wrong person left out)"
     )
     assert document["rai:dataAnnotationAnalysis"] == ["identity: faces 18, raw 0.96, kappa 0.91, alpha 0.91"]
-    assert "gender: the most frequent label is Males 66.7 % of the images" in document["rai:dataBiases"][1]
+    assert "gender: the most frequent label is Males 66.7 % of the faces" in document["rai:dataBiases"][1]
     assert document["rai:dataReleaseMaintenancePlan"].endswith("https://example.org/contact")
     assert document["license"] == [
         "https://creativecommons.org/licenses/by-sa/4.0/",
@@ -104,7 +104,7 @@ def test_what_nobody_reviewed_is_not_said_to_be_reviewed(project: Workspace):
     made_project.release(project, made_params(curate={"flavour": "non_curated"}))
     described = read(project)
     assert described["description"] == (
-        "Made-up people: 15 licensed face images of 3 people, which no person has reviewed, "
+        "Made-up people: 15 licensed faces of 3 people, which no person has reviewed, "
         "labelled by race, gender, age, identity."
     )
     assert described["rai:dataAnnotationProtocol"] == (
@@ -140,7 +140,7 @@ def test_a_release_of_the_non_curated_set_alone_is_described_too(project: Worksp
     data = mlc.Dataset(jsonld=str(root / "croissant.json"))
     assert len(list(data.records("labelled_pictures"))) == 18
     described = read(project)
-    assert "18 licensed face images of 3 people, which no person has reviewed" in described["description"]
+    assert "18 licensed faces of 3 people, which no person has reviewed" in described["description"]
     assert [each["name"] for each in described["recordSet"]] == ["faces", "labelled_pictures"]
 
 

@@ -83,7 +83,7 @@ def test_a_label_that_nothing_carries_counts_zero(data_set: Workspace):
 
 def test_the_readme_of_the_release_has_the_tables(data_set: Workspace):
     readme = (data_set.stage("release") / "README.md").read_text()
-    assert re.search(r"15 face images of 3 people, 64 × 64 pixels", readme)
+    assert re.search(r"15 faces of 3 people, 64 × 64 pixels", readme)
     assert "| CON | 1/5 | 0/0 |" in readme
 
 

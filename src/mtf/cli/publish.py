@@ -61,9 +61,9 @@ def lines_of(found: Changes) -> Iterator[str]:
     decisions = zip(("added", "removed"), found.decisions or (0, 0), strict=True)
     people = {"identities added": found.identities_added, "identities removed": found.identities_removed}
     counted = {
-        "images added": found.added,
-        "images removed": found.removed,
-        "images in another split": found.moved,
+        "faces added": found.added,
+        "faces removed": found.removed,
+        "faces in another split": found.moved,
         "labels that differ": found.relabelled,
         "decisions": [(what, count) for what, count in decisions if count],
     }

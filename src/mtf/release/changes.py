@@ -85,7 +85,7 @@ def between(old: Version, new: Version, *, labels: Sequence[str], box_iou: float
     """What became of each face of either version. `labels` are the label columns both have.
 
     A face whose box moved is the same while old and new box overlap by at least `box_iou` (0 to 1): other parameters
-    of the detector remove no picture and add none.
+    of the detector remove no face and add none.
     """
     pairs = paired(old.data, new.data, box_iou=box_iou)
     known = pairs.select("identity", face_id="other_id")
@@ -193,13 +193,13 @@ def markdown(changes: Changes, *, version: str, previous: str, totals: Count) ->
     down = f"{changes.taken_down:,} taken down" if changes.taken_down else ""
     parts = [
         f"# {version}",
-        f"Against {previous}. Now {totals['images']:,} images of {totals['identities']:,} people.",
+        f"Against {previous}. Now {totals['images']:,} faces of {totals['identities']:,} people.",
         _listed("Not known", changes.unknown),
         _listed("Identities added", _people(changes.identities_added)),
         _listed("Identities removed", [*_people(changes.identities_removed), *([down] if down else [])]),
-        _listed("Images added", _counted(changes.added)),
-        _listed("Images removed", _counted(changes.removed)),
-        _listed("Images in another split", _counted(changes.moved)),
+        _listed("Faces added", _counted(changes.added)),
+        _listed("Faces removed", _counted(changes.removed)),
+        _listed("Faces in another split", _counted(changes.moved)),
         _listed("Labels corrected", _counted(changes.relabelled)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -207,7 +207,7 @@ def markdown(changes: Changes, *, version: str, previous: str, totals: Count) ->
 
 def first(*, version: str, totals: Count) -> str:
     """The changelog of a release that no other came before."""
-    return f"# {version}\n\nThe first release: {totals['images']:,} images of {totals['identities']:,} people.\n"
+    return f"# {version}\n\nThe first release: {totals['images']:,} faces of {totals['identities']:,} people.\n"
 
 
 def _people(reasons: Mapping[str, str]) -> list[str]:

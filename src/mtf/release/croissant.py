@@ -86,7 +86,7 @@ def _description(facts: Facts, table: pl.DataFrame) -> str:
     kind = "licensed" if facts.is_licensed else "partly licensed"
     review = "reviewed by people" if _is_reviewed(facts, table) else "which no person has reviewed"
     return (
-        f"{facts.title}: {table.height:,} {kind} face images of {table[IDENTITY].n_unique():,} people, {review}, "
+        f"{facts.title}: {table.height:,} {kind} faces of {table[IDENTITY].n_unique():,} people, {review}, "
         f"labelled by {', '.join(facts.levels)}."
     )
 

@@ -1,4 +1,4 @@
-"""How many people and pictures carry each label, and each pair of labels: MTF, Tables 1 to 3.
+"""How many people and faces carry each label, and each pair of labels: MTF, Tables 1 to 3.
 
 MTF's Table 1 gives 478 pictures for Black and 514 for Old; its Tables 2 and 3 and its total agree on 578 and 564.
 Here every table is counted from the same rows, so they cannot part.
@@ -16,6 +16,8 @@ from mtf.params import IDENTITY, Params
 
 
 class Count(TypedDict):
+    """`images` are faces: the figure bears the name that the paper's tables give it."""
+
     identities: int
     images: int
 
@@ -34,7 +36,7 @@ class Distribution(TypedDict):
 def distribution(data: pl.DataFrame, params: Params) -> Distribution:
     """Count a data set's rows (`identity` and the label columns). Permitted labels that nothing carries count 0.
 
-    A person counts once under each label that some picture of them carries.
+    A person counts once under each label that some face of them carries.
     """
     labels = {column: task.labels for column, task in params.attributes.items()}
     return {
@@ -57,9 +59,9 @@ def _by(data: pl.DataFrame, column: str, labels: Sequence[str]) -> dict[str, Cou
 
 
 def markdown(counts: Distribution) -> str:
-    """The tables as the paper sets them; in a crossed table a cell reads `identities/images`."""
+    """The tables as the paper sets them; in a crossed table a cell reads `identities/faces`."""
     total = counts["total"]
-    head = ["| Task | Label | Identities | Images |", "| --- | --- | ---: | ---: |"]
+    head = ["| Task | Label | Identities | Faces |", "| --- | --- | ---: | ---: |"]
     rows = [f"| identity | all | {total['identities']:,} | {total['images']:,} |"]
     for column, labels in counts["tasks"].items():
         rows += [

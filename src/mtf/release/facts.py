@@ -150,13 +150,13 @@ def _spreads(counts: Distribution) -> list[str]:
     for column, labels in counts["tasks"].items():
         most, least = (pick(labels, key=lambda label: labels[label]["images"]) for pick in (max, min))
         shares = [f"{label} {100 * labels[label]['images'] / total:.1f} %" for label in (most, least)]
-        lines.append(f"{column}: the most frequent label is {shares[0]} of the images, the least frequent {shares[1]}.")
+        lines.append(f"{column}: the most frequent label is {shares[0]} of the faces, the least frequent {shares[1]}.")
     return lines
 
 
 def _gaps(counts: Distribution) -> list[str]:
     return [
-        f"{name.replace('_by_', ' × ')}: no image is {row} and {label}."
+        f"{name.replace('_by_', ' × ')}: no face is {row} and {label}."
         for name, table in counts["pairs"].items()
         for row, cells in table.items()
         for label, count in cells.items()

@@ -33,11 +33,11 @@ def licenses(shares: pl.DataFrame, release_license: str) -> Section:
     rows = [[license, number(images), percent(share)] for license, images, share in shares.iter_rows()]
     chart = Chart(
         name="licenses",
-        title="Images by the license that their source states",
-        says=f"Bar chart of {shares.height} licenses; the most frequent is {rows[0][0]}." if rows else "No images.",
-        figure=bars(shares["license"].to_list(), shares["images"].to_list(), title="images", colour=COLOURS[2]),
+        title="Faces by the license that the source of their image states",
+        says=f"Bar chart of {shares.height} licenses; the most frequent is {rows[0][0]}." if rows else "No faces.",
+        figure=bars(shares["license"].to_list(), shares["images"].to_list(), title="faces", colour=COLOURS[2]),
         height_px=bars_height_px(shares.height),
-        table=Table(["License", "Images", "Share"], rows, numeric=2),
+        table=Table(["License", "Faces", "Share"], rows, numeric=2),
     )
     return Section("licenses", "Licenses", [f"The release itself bears {release_license}."], [chart])
 

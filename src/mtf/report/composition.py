@@ -13,9 +13,9 @@ from mtf.tables import SPLITS
 
 
 def composition(data: pl.DataFrame, params: Params) -> Section:
-    """Images by all labels at once against the target, and images per identity, by split and label.
+    """Faces by all labels at once against the target, and faces per identity, by split and label.
 
-    The page gets one row per identity, split and labels, with the number of images, and each label's target share.
+    The page gets one row per identity, split and labels, with the number of faces, and each label's target share.
     """
     columns = list(params.attributes)
     keys = ["identity", "split", *columns]
@@ -29,14 +29,14 @@ def composition(data: pl.DataFrame, params: Params) -> Section:
         "rows": [list(row) for row in cube.select(*keys, "images").iter_rows()],
     }
     says = [
-        f"{number(data.height)} images of {number(data['identity'].n_unique())} people.",
+        f"{number(data.height)} faces of {number(data['identity'].n_unique())} people.",
         f"The line is the target: {_in_words(targets, params)}.",
     ]
     return Section("composition", "What is in it", says if columns else says[:1], filters=filters)
 
 
 def _target(column: str, params: Params) -> dict[str, float]:
-    """Label → the share of the images that should have it: equal shares where `report.target` names no others."""
+    """Label → the share of the faces that should have it: equal shares where `report.target` names no others."""
     labels = params.attributes[column].labels
     wanted = {params.tasks[task].column: shares for task, shares in params.report.target.items()}.get(column)
     return {label: 1 / len(labels) if wanted is None else wanted.get(label, 0.0) for label in labels}
@@ -46,7 +46,7 @@ def _in_words(targets: Mapping[str, Mapping[str, float]], params: Params) -> str
     named = {params.tasks[task].column for task in params.report.target}
     if not named:
         return (
-            f"an equal share of the images for each of the {prod(map(len, targets.values())):,} combinations of labels"
+            f"an equal share of the faces for each of the {prod(map(len, targets.values())):,} combinations of labels"
         )
     shares = "; ".join(
         f"{column} {', '.join(f'{label} {percent(share)}' for label, share in targets[column].items())}"
@@ -72,8 +72,8 @@ def splits(data: pl.DataFrame, params: Params) -> Section:
         for column, task in params.attributes.items()
         for label in task.labels
     ]
-    tables = [("Images by split", Table(["Split", "Images", "Share"], counts, numeric=2))]
+    tables = [("Faces by split", Table(["Split", "Faces", "Share"], counts, numeric=2))]
     if labels:
-        tables.append(("Images by label and split", Table(["Task", "Label", *SPLITS], labels, numeric=3)))
+        tables.append(("Faces by label and split", Table(["Task", "Label", *SPLITS], labels, numeric=3)))
     says = ["No original and no group of duplicates lies in two splits."]
     return Section("splits", "Splits", says, tables=tables)

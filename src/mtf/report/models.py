@@ -154,7 +154,7 @@ def _table(rows: Mapping[str, Mapping[str, Figures]], names: Sequence[str]) -> T
         [group, number(max(figures["n"] for figures in found.values())), *(_share(found.get(n, {})) for n in names)]
         for group, found in rows.items()
     ]
-    return Table(["Subgroup", "Images", *map(_shown, names)], body, numeric=1 + len(names))
+    return Table(["Subgroup", "Faces", *map(_shown, names)], body, numeric=1 + len(names))
 
 
 def _share(figures: Figures) -> str:

@@ -4,7 +4,8 @@
   const charts = read("charts");
   const cube = read("cube");
   const SHOWN = 60;
-  const AXIS_PX = 70;
+  const AXIS_PX = 140; // room for the axis, and for the first names, which stand aslant
+  const EVERY_NAME = { tickangle: -45, type: "category", dtick: 1 };
   const BAR_PX = 18; // below which a bar's name cannot be read: on a phone the chart scrolls instead
   const config = { responsive: true, displayModeBar: false };
 
@@ -67,7 +68,7 @@
     rows.forEach((row) => line(row, body, "row"));
   };
 
-  // A row of the cube: identity, split, one label per column, images.
+  // A row of the cube: identity, split, one label per column, faces.
   const chosen = () => {
     const form = document.getElementById("filters");
     const values = ["split", ...cube.columns].map((name) => form.elements[name].value);
@@ -90,7 +91,7 @@
       [[]],
     );
 
-  // What each combination should have of the images shown: the product of its labels' shares, of what is shown.
+  // What each combination should have of the faces shown: the product of its labels' shares, of what is shown.
   const targets = (cells) => {
     const shares = cells.map((labels) => labels.reduce((all, label, i) => all * cube.targets[cube.columns[i]][label], 1));
     const sum = shares.reduce((all, share) => all + share, 0);
@@ -110,14 +111,14 @@
   const drawDistribution = (rows, total) => {
     const cells = combinations();
     const sums = summed(rows, (row) => row.slice(2, -1).join("\u0000"));
-    const images = cells.map((labels) => sums.get(labels.join("\u0000")) || 0);
+    const faces = cells.map((labels) => sums.get(labels.join("\u0000")) || 0);
     const names = cells.map((labels) => labels.join(" · "));
     const target = targets(cells).map((share) => total * share);
-    const bar = { type: "bar", name: "images", x: names, y: images, marker: { color: "#4477AA" } };
+    const bar = { type: "bar", name: "faces", x: names, y: faces, marker: { color: "#4477AA" } };
     const line = { type: "scatter", mode: "lines", name: "target", x: names, y: target, line: { color: "#EE6677", dash: "dash", shape: "hvh" } };
-    drawBars("distribution", cells.length, [bar, line], { yaxis: { title: { text: "images" } }, xaxis: { tickangle: -45, type: "category" } }, 420);
-    const share = (index) => `${images[index].toLocaleString("en")} (target ${target[index].toFixed(1)})`;
-    fill("table-distribution", ["Labels", "Images"], names.map((name, index) => [name, share(index)]));
+    drawBars("distribution", cells.length, [bar, line], { yaxis: { title: { text: "faces" } }, xaxis: EVERY_NAME }, 420);
+    const share = (index) => `${faces[index].toLocaleString("en")} (target ${target[index].toFixed(1)})`;
+    fill("table-distribution", ["Labels", "Faces"], names.map((name, index) => [name, share(index)]));
   };
 
   const drawIdentities = (people) => {
@@ -125,9 +126,9 @@
     const isLong = sorted.length > SHOWN;
     const shown = isLong ? [...sorted.slice(0, SHOWN / 2), ...sorted.slice(-SHOWN / 2)] : sorted;
     const bar = { type: "bar", x: shown.map((each) => each[0]), y: shown.map((each) => each[1]), marker: { color: "#228833" } };
-    const title = isLong ? `images (the ${SHOWN / 2} with most, the ${SHOWN / 2} with least)` : "images";
-    drawBars("identities", shown.length, [bar], { yaxis: { title: { text: title } }, xaxis: { tickangle: -45, type: "category" } }, 360);
-    fill("table-identities", ["Identity", "Images"], sorted);
+    const title = isLong ? `faces (the ${SHOWN / 2} with most, the ${SHOWN / 2} with least)` : "faces";
+    drawBars("identities", shown.length, [bar], { yaxis: { title: { text: title } }, xaxis: EVERY_NAME }, 360);
+    fill("table-identities", ["Identity", "Faces"], sorted);
   };
 
   const form = document.getElementById("filters");
