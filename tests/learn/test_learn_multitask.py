@@ -13,8 +13,10 @@ import pytest
 import torch
 from learn_project import write_project
 from torchvision.models import get_model
+from typer.testing import CliRunner
 
 from mtf import tables
+from mtf.cli import app, stages
 from mtf.errors import BadInput
 from mtf.learn import facenet, freezing, multitask
 from mtf.params import Fairness, Params
@@ -248,3 +250,21 @@ def test_measuring_again_heeds_the_least_size_of_a_group_and_trains_nothing(
     (folder / "training.json").unlink()
     with pytest.raises(BadInput, match=r"training\.json: not there .*`mtf multitask --weighting equal` makes it"):
         interval(6)
+
+
+@pytest.mark.parametrize(
+    ("options", "run"),
+    [
+        ([], ["multitask", "multitask_results"]),
+        (["--only", "train"], ["multitask"]),
+        (["--only", "measure"], ["multitask_results"]),
+    ],
+)
+def test_the_command_trains_and_measures_or_one_of_both(
+    options: list[str], run: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(stages, "run_stage", lambda name, *, weighting: done.append(f"{name}{weighting}"))
+    result = CliRunner().invoke(app, ["multitask", "--weighting", "@equal", *options], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert done == [f"{name}@equal" for name in run]
