@@ -176,6 +176,75 @@ def test_the_release_carries_its_audit(journey: Path) -> None:
     assert carried["evidence_as_of"] <= newest.date().isoformat()
 
 
+def exported(journey: Path, form: str, to: Path) -> Path:
+    run_in(journey, "mtf", "release", "--format", form, "--to", str(to))
+    return to
+
+
+class TestTheReleaseOpensIn:
+    """Each tool that the card names finds the faces of the metadata, split by split."""
+
+    @pytest.fixture
+    def table(self, journey: Path) -> pl.DataFrame:
+        return pl.read_parquet(journey / "build/release/metadata.parquet")
+
+    @pytest.fixture
+    def by_split(self, table: pl.DataFrame) -> dict[str, int]:
+        return dict(table["split"].value_counts().iter_rows())
+
+    def test_croissant(self, journey: Path, table: pl.DataFrame) -> None:
+        import mlcroissant
+
+        opened = mlcroissant.Dataset(jsonld=str(journey / "build/release/croissant.json"))
+        assert not opened.metadata.ctx.issues.errors
+        files = {record["faces/file"].decode() for record in opened.records("faces")}
+        assert files == set(table["file"])
+
+    def test_torchvision(self, journey: Path, by_split: dict[str, int]) -> None:
+        from torchvision.datasets import ImageFolder
+
+        root = journey / "build/release/single_task/race_classification"
+        opened = {split: ImageFolder(root / split.capitalize()) for split in by_split}
+        assert {split: len(faces) for split, faces in opened.items()} == by_split
+        assert {tuple(faces.classes) for faces in opened.values()} == {("Amber", "Blue", "Green", "Violet")}
+
+    @pytest.mark.parametrize("form", ["the folders", "parquet"])
+    def test_hugging_face(
+        self, journey: Path, by_split: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+    ) -> None:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        import datasets
+
+        place = (str(journey / "build/release"), "race_classification")
+        if form == "parquet":
+            place = (str(exported(journey, form, tmp_path / "form")),)
+        opened = datasets.load_dataset(*place, cache_dir=str(tmp_path / "cache"))
+        assert {split: rows.num_rows for split, rows in opened.items()} == by_split
+
+    def test_webdataset(self, journey: Path, by_split: dict[str, int], tmp_path: Path) -> None:
+        import webdataset
+
+        folder = exported(journey, "webdataset", tmp_path / "form")
+        for split, count in by_split.items():
+            parts = [str(path) for path in sorted(folder.glob(f"{split}-*.tar"))]
+            samples = list(webdataset.WebDataset(parts, shardshuffle=False).decode("pil").to_tuple("jpg", "json"))
+            assert len(samples) == count
+            assert all({"title", "creator", "license"} <= set(row) and picture.size for picture, row in samples)
+
+    def test_fiftyone(self, journey: Path, by_split: dict[str, int], tmp_path: Path) -> None:
+        folder = exported(journey, "fiftyone", tmp_path / "form")
+        code = (
+            "import json, sys, fiftyone as fo\n"
+            "kind = fo.types.LegacyFiftyOneDataset\n"
+            "data = fo.Dataset.from_dir(dataset_dir=sys.argv[1], dataset_type=kind, progress=False)\n"
+            "print(json.dumps(data.count_sample_tags()))\n"
+        )
+        own = {"FIFTYONE_DATABASE_DIR": str(tmp_path / "database"), "FIFTYONE_DO_NOT_TRACK": "true"}
+        command = [sys.executable, "-c", code, str(folder)]
+        done = subprocess.run(command, env=environment() | own, capture_output=True, text=True, timeout=300, check=True)
+        assert json.loads(done.stdout.splitlines()[-1]) == by_split
+
+
 @pytest.fixture(scope="module")
 def without_one(journey: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The journey's copy after one identity asked to be removed, down to the split; and who it was."""
