@@ -63,3 +63,16 @@ def test_a_takedown_after_the_release_is_found_in_it(released: Workspace):
     faces.filter(pl.col("image_id") != taken).write_parquet(released.table("crop", "faces"))
     found = json.loads(audited(released, today=date(2026, 6, 1)))
     assert not found["compliant"] and found["summary"]["by_code"]["unknown_face"] > 0
+
+
+def test_a_picture_that_was_found_for_two_people_is_audited_as_the_one_it_is_published_as(released: Workspace):
+    before = json.loads(audited(released, today=date(2031, 1, 1)))["summary"]["pictures"]
+    shown = pl.read_parquet(released.table("split", "splits")).row(0, named=True)
+    for path, keys in [(released.table("crop", "faces"), ["face_id"]), (released.table("crawl", "evidence"), [])]:
+        table = pl.read_parquet(path)
+        same = {name: shown[name] for name in ("identity", "image_id", *keys)}
+        another = table.filter(**same).with_columns(identity=pl.lit("another-person"))
+        pl.concat([table, another]).write_parquet(path)
+    assert json.loads(audited(released, today=date(2031, 1, 1)))["summary"]["pictures"] == before
+    (released.stage("release") / "URL_of_original_images.csv").unlink()  # nobody says as whom: both finds count
+    assert json.loads(audited(released, today=date(2031, 1, 1)))["summary"]["pictures"] == before + 1

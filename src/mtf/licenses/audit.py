@@ -221,19 +221,17 @@ def _release(subject: Subject) -> Audited:
     """The published files, by the faces whose names they bear; a file that bears none is a finding of its own."""
     workspace = subject.workspace
     files = published.pictures(workspace)
-    faces = table(workspace, "crop", "faces", [*KEYS, "face_id"])
-    # One picture may have been found for two identities: all of them count.
-    shown = files.lazy().join(faces, on="face_id", how="left").collect()
+    credited = _listed_faces(workspace.stage("release") / CREDITS)
+    shown = _as_whom(files, table(workspace, "crop", "faces", [*KEYS, "face_id"]), credited)
     pictures = shown.lazy().filter(pl.col("image_id").is_not_null()).select(KEYS).unique()
     known = _evidence(workspace).join(pictures, on=KEYS, how="semi").collect().lazy()
     described = (
         shown.lazy().join(known.select(*KEYS, "url", "license"), on=KEYS, how="left").unique("path", keep="first")
     )
-    credited = _listed_faces(workspace.stage("release") / CREDITS)
     return known, [
         *_publishable(known, subject.params, subject.removals, subject.today, subject.looks),
         _without_evidence(pictures, known),
-        checks.unlisted(described, credited),
+        checks.unlisted(described, credited["face_id"]),
         checks.unknown(described),
     ]
 
@@ -282,11 +280,24 @@ def _fetches(workspace: Workspace) -> pl.LazyFrame:
     return table(workspace, "crawl", "fetches", ["identity", "url", "outcome", "detail"])
 
 
-def _listed_faces(path: Path) -> pl.Series:
-    """The faces that the release's credits name; none where the file is missing."""
+def _as_whom(files: pl.DataFrame, faces: pl.LazyFrame, credited: pl.DataFrame) -> pl.DataFrame:
+    """The published files with the identity and the picture of their faces.
+
+    A picture may have been found for several identities: where the credits say whom a face is published as, that find
+    counts, else all of them do.
+    """
+    found = files.lazy().join(faces, on="face_id", how="left")
+    said = credited.lazy().select("face_id", "identity").unique().with_columns(said=True)
+    named = found.join(said, on=["face_id", "identity"], how="left").with_columns(pl.col("said").fill_null(False))
+    return named.filter(pl.col("said") | ~pl.col("said").any().over("path")).drop("said").collect()
+
+
+def _listed_faces(path: Path) -> pl.DataFrame:
+    """The faces that the release's credits name, and as whom; none where the file is missing."""
+    columns = ["face_id", "identity"]
     if not path.is_file():
-        return pl.Series("face_id", [], dtype=pl.String)
+        return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
     try:
-        return pl.read_csv(path, columns=["face_id"], infer_schema=False)["face_id"]
+        return pl.read_csv(path, columns=columns, infer_schema=False)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise BadInput(f"{path.name}: not readable as a table with a column face_id: {first_line(error)}") from None
+        raise BadInput(f"{path.name}: not readable as a table with face_id and identity: {first_line(error)}") from None
