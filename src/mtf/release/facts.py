@@ -8,12 +8,12 @@ from typing import Any
 
 import polars as pl
 
+from mtf.licenses.audit import UNSTATED
 from mtf.params import Params
 from mtf.release.distribution import Distribution, distribution
 from mtf.tables import SPLITS, Detected, Fetched
 
 Counted = list[tuple[str, int]]
-NONE_STATED = "none stated"
 SEARCHED, ASKED, OWN, REUSED = "Web Scraping", "Web API", "Others", "Secondary Data Analysis"
 _COLLECTED = {
     "bing": SEARCHED,
@@ -76,7 +76,7 @@ class Facts:
     @property
     def is_licensed(self) -> bool:
         """Whether a source states a license for every picture."""
-        return NONE_STATED not in dict(self.licenses)
+        return UNSTATED not in dict(self.licenses)
 
     @property
     def is_from_the_web(self) -> bool:
@@ -112,7 +112,7 @@ def gather(
         params=params,
         counts=distribution(data, params),
         splits=[(split, data.filter(pl.col("split") == split).height) for split in SPLITS],
-        licenses=tally(published.unique(["image_id", "license"])["license"].fill_null(NONE_STATED)),
+        licenses=tally(published.unique(["image_id", "license"])["license"].fill_null(UNSTATED)),
         sources=tally(images["source"]),
         outcomes=tally(fetches["outcome"]),
         images=images.height,

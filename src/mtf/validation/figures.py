@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mtf.licenses.audit import UNSTATED
 from mtf.params import IDENTITY, Params
 from mtf.tables import SPLITS, Stated
 
 MEASURES = ("size_px", "sharpness", "brightness")
-NONE_STATED = "none stated"
 TIMES = " × "
 FACE = ["identity", "face_id"]
 DETECTED = "images with a face"
@@ -100,7 +100,7 @@ def licenses(data: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
     keys = ["identity", "image_id"]
     stated = data.select(keys).join(evidence.select(*keys, "stated", "license"), on=keys, how="left")
     has_license = pl.col("stated").is_in([str(Stated.STATED), str(Stated.CONTRADICTION)])
-    named = stated.select(license=pl.when(has_license).then("license").fill_null(NONE_STATED))
+    named = stated.select(license=pl.when(has_license).then("license").fill_null(UNSTATED))
     counted = named.group_by("license").agg(images=pl.len()).sort("images", "license", descending=[True, False])
     return counted.with_columns(share=pl.col("images") / max(1, data.height))
 
@@ -117,8 +117,8 @@ def license_groups(shares: pl.DataFrame, groups: Sequence[str]) -> pl.DataFrame:
 
 def unstated(shares: pl.DataFrame) -> pl.DataFrame:
     """The share of the images whose source states no license, in one row."""
-    share = float(shares.filter(pl.col("license") == NONE_STATED)["share"].sum())
-    return pl.DataFrame({"license": [NONE_STATED], "share": [share]})
+    share = float(shares.filter(pl.col("license") == UNSTATED)["share"].sum())
+    return pl.DataFrame({"license": [UNSTATED], "share": [share]})
 
 
 def agreement(figures: Mapping[str, Any]) -> pl.DataFrame:

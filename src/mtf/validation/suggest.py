@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 import yaml
 
+from mtf.licenses.audit import UNSTATED
 from mtf.params import Params
-from mtf.validation.figures import NONE_STATED
 
 ROOM = 0.25  # of the figure itself or of what is left to its bound, whichever is less: to the side that is the worse
 
@@ -31,7 +31,7 @@ def suggested(figures: Mapping[str, pl.DataFrame], params: Params) -> dict[str, 
         values["most_images"] = math.ceil(_number(images.max()) * (1 + ROOM))
         values["identity_share"] = _above(_number(figures["identities"]["share"].max()))
     values["split_share"] = max(0.02, _above(_number(figures["splits"]["distance"].max())))
-    stated = figures["licenses"].filter(pl.col("license") != NONE_STATED)
+    stated = figures["licenses"].filter(pl.col("license") != UNSTATED)
     values["license_share"] = {name: _around(share, share) for name, _, share in stated.iter_rows()}
     if not figures["agreement"].is_empty():
         values["agreement"] = _below(_number(figures["agreement"]["agreement"].min()), bound=-1)
