@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from mtf import params, roster
+from mtf.licenses import attribution
 from mtf.project import new
 from mtf.project.new import slug
 from mtf.project.yaml_text import rewritten
@@ -78,6 +79,7 @@ def test_labels_of_ones_own_become_the_tasks(project: Path) -> None:
     done = begin(project, "--roster", str(own), "--pictures", "pictures.tar", "--license", "CC-BY-4.0")
     assert done.returncode == 0, done.stderr
     settings = params.load(project / "params.yaml")
+    assert attribution.load(project / "data" / "attribution.csv") == ()
     assert settings.tasks["gender"].labels == ["female", "male"]
     assert (list(settings.tasks), settings.train.tasks) == (["recognition", "gender"], ["recognition", "gender"])
     assert settings.crawl.sources[0].kind == "folder"

@@ -15,7 +15,7 @@ from icrawler.builtin.bing import BingParser
 
 from mtf import params, roster, takedowns
 from mtf.crawl import engines, recorded
-from mtf.licenses import policy
+from mtf.licenses import attribution, policy
 from mtf.params import Compute, Params, SearchSource
 from mtf.sample import pages, web
 from mtf.sample.kinds import OPT_OUTS, Kind
@@ -153,12 +153,13 @@ def test_sources_state_the_license_creator_and_title_that_were_planted(small, cr
     assert stated["method"].n_unique() >= 3
 
 
-def test_roster_and_takedowns_are_read_by_their_own_readers(small, sample_params: Params) -> None:
+def test_roster_takedowns_and_found_authors_are_read_by_their_own_readers(small, sample_params: Params) -> None:
     names = roster.load(small.data / "roster.csv", sample_params)["name"].to_list()
     assert names == [person.name for person in small.people]
     assert "Cobalt O'Circle" in names
     assert any(not name.isascii() for name in names)
     assert (small.data / "takedowns.csv").read_text().strip() == ",".join(takedowns.COLUMNS)
+    assert attribution.load(small.data / "attribution.csv") == ()
 
 
 def test_the_same_seed_gives_the_same_bytes_on_one_process_or_two(tmp_path: Path) -> None:

@@ -17,14 +17,14 @@ from pathlib import Path
 
 import yaml
 
-from mtf import params, roster
+from mtf import params, roster, takedowns
 from mtf.atomic import write_text
 from mtf.errors import BadInput, MtfError
+from mtf.licenses import attribution
 from mtf.project.yaml_text import rewritten
 from mtf.workspace import Workspace
 
 SAMPLE = "sample"
-TAKEDOWNS_HEADER = "added_at,kind,value,reason,requested_by,reference\n"
 REVIEW_README = """The reviewers' decisions: one folder per reviewer, one file per sitting, only ever added to.
 """
 # MTF, section 3.3.
@@ -165,10 +165,11 @@ def _sections_from_licenses(sample: str, tasks: list[str]) -> str:
 
 
 def _write_data(folder: Path, table: list[list[str]]) -> None:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(table)
-    write_text(folder / "roster.csv", text.getvalue())
-    write_text(folder / "takedowns.csv", TAKEDOWNS_HEADER)
+    tables = {"roster.csv": table, "takedowns.csv": [takedowns.COLUMNS], "attribution.csv": [attribution.COLUMNS]}
+    for name, rows in tables.items():
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(rows)
+        write_text(folder / name, text.getvalue())
     write_text(folder / "review" / "README.md", REVIEW_README)
     write_text(folder / "card.yaml", (files("mtf.project") / "card.yaml").read_text(encoding="utf-8"))
 
@@ -177,8 +178,10 @@ def _forget_the_sample(workspace: Workspace, beginning: Beginning) -> None:
     """What the sample's run made goes; git and the sample's remote keep what they hold."""
     for name in ("build", "plots"):
         shutil.rmtree(workspace.root / name, ignore_errors=True)
-    for path in (workspace.root / "metrics").rglob("*.json"):
-        path.unlink()
+    # With the figures goes what declares them to DVC.
+    for pattern in ("*.json", "dvc.yaml"):
+        for path in (workspace.root / "metrics").rglob(pattern):
+            path.unlink()
     (workspace.root / "dvc.lock").unlink(missing_ok=True)
     pipeline = workspace.root / "dvc.yaml"
     # Only the sample brings a web of its own; a folder of pictures takes its place, so that new ones are noticed.

@@ -16,6 +16,7 @@ from mtf import engine
 from mtf.atomic import write_text
 from mtf.crawl import recorded
 from mtf.crawl.recorded import Response
+from mtf.licenses import attribution
 from mtf.params import Compute
 from mtf.sample import files, pages, truth
 from mtf.sample.drawing import Drawn, Job, draw
@@ -33,7 +34,9 @@ _MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "
 
 
 def write(data: Path, *, seed: int, compute: Compute, size: Size = WHOLE) -> list[truth.Truth]:
-    """Make `roster.csv`, `takedowns.csv` (empty), `card.yaml` and `web/` in `data`; returns what the pictures show."""
+    """Make `roster.csv`, `takedowns.csv` and `attribution.csv` (both without rows), `card.yaml` and `web/` in `data`;
+    returns what the pictures show.
+    """
     finds = plan(seed, size)
     listed = listings(seed, finds, size.people)
     drawn = {item.find.place: item for item in _drawn(seed, listed, size.people, compute)}
@@ -42,6 +45,7 @@ def write(data: Path, *, seed: int, compute: Compute, size: Size = WHOLE) -> lis
     truth.write(data / "web", truths)
     write_text(data / "roster.csv", _csv(_roster(size.people)))
     write_text(data / "takedowns.csv", _csv([TAKEDOWN_COLUMNS]))
+    write_text(data / "attribution.csv", _csv([attribution.COLUMNS]))
     write_text(data / "card.yaml", (resources.files("mtf.sample") / "card.yaml").read_text(encoding="utf-8"))
     return truths
 
