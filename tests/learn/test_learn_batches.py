@@ -91,3 +91,14 @@ def test_a_cosine_ends_with_the_last_step_of_the_last_epoch(tmp_path: Path, monk
         curves=tmp_path / "curves",
     )
     assert told == [2]
+
+
+def test_batches_are_copies_of_the_rows_asked_for_and_never_of_all(tmp_path: Path) -> None:
+    np.save(tmp_path / "pictures.npy", np.arange(10 * 4 * 4 * 3, dtype=np.uint16).astype(np.uint8).reshape(10, 4, 4, 3))
+    mapped = np.load(tmp_path / "pictures.npy", mmap_mode="r")
+    rows = np.array([7, 2, 9, 0, 4])
+    found = list(data.batches(mapped, rows, size=2))
+    assert [len(each) for each in found] == [2, 2, 1]
+    assert not any(np.shares_memory(each, mapped) for each in found)
+    assert np.array_equal(np.concatenate(found), mapped[rows])
+    assert np.array_equal(np.concatenate(list(data.batches(mapped, None, size=3))), mapped)

@@ -44,7 +44,7 @@ _SEARCH_CODE = tuple(
 )
 # Of the faces' room what knows again a picture that was taken down (`mtf.crawl.lookalikes`).
 _CODE = (
-    *("mtf.crawl", "mtf.licenses", "mtf.shards", "mtf.takedowns"),
+    *("mtf.crawl", "mtf.licenses", "mtf.shards", "mtf.takedowns", "mtf.addresses"),
     *("mtf.faces.picture", "mtf.faces.quality", "mtf.faces.decode"),
 )
 _COLUMNS = [str(table.dtypes) for table in (tables.FETCHES, tables.IMAGES, tables.EVIDENCE)]

@@ -86,6 +86,16 @@ class Examples:
         return np.bincount(self.targets, minlength=labels)
 
 
+def batches(pictures: np.ndarray, rows: np.ndarray | None, *, size: int) -> Iterator[np.ndarray]:
+    """Copies of `pictures` (n, …), `size` at a time: those in `rows` (m,) in their order, or all.
+
+    Of a file that is mapped into memory no more than one batch is ever copied.
+    """
+    for start in range(0, len(pictures) if rows is None else len(rows), size):
+        place = slice(start, start + size)
+        yield np.array(pictures[place if rows is None else rows[place]])
+
+
 class Faces(Dataset[Batch]):
     """Examples as torch wants them: a batch of pictures (n, size, size, 3) uint8 and of targets (n,) int64."""
 

@@ -15,6 +15,7 @@ from torch.nn import functional
 from mtf.errors import bad_value
 from mtf.learn import facenet, freezing, models, pixels, recipes
 from mtf.learn import weights as published
+from mtf.learn.data import batches
 from mtf.learn.weighting import Weighting
 from mtf.params import FACENET, MODELS, PRETRAINED, Recipe
 
@@ -149,15 +150,20 @@ class MultiTask(LightningModule):
 
 
 def probabilities(
-    network: MultiTaskNetwork, pictures: np.ndarray, *, normalise: str, batch: int = 128
+    network: MultiTaskNetwork,
+    pictures: np.ndarray,
+    *,
+    normalise: str,
+    rows: np.ndarray | None = None,
+    batch: int = 128,
 ) -> dict[str, np.ndarray]:
-    """(n, size, size, 3) uint8 RGB → task → (n, labels), rows summing to 1."""
+    """(n, size, size, 3) uint8 RGB, of which `rows` (m,) or all → task → (m, labels), each row summing to 1."""
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     network.to(device).eval()
     parts: dict[str, list[np.ndarray]] = {task: [] for task in network.heads}
     with torch.inference_mode():
-        for start_row in range(0, len(pictures), batch):
-            ready = pixels.as_input(torch.from_numpy(pictures[start_row : start_row + batch]).to(device))
+        for some in batches(pictures, rows, size=batch):
+            ready = pixels.as_input(torch.from_numpy(some).to(device))
             for task, scores in network(pixels.normalised(ready, normalise)).items():
                 parts[task].append(scores.softmax(dim=1).cpu().numpy())
-    return {task: np.concatenate(rows) for task, rows in parts.items()}
+    return {task: np.concatenate(each) for task, each in parts.items()}

@@ -14,6 +14,7 @@ from torch import nn
 from mtf import atomic
 from mtf.errors import BadInput
 from mtf.learn import models, pixels
+from mtf.learn.data import batches
 
 
 class Card(BaseModel):
@@ -62,14 +63,16 @@ def load(path: Path) -> tuple[nn.Module, Card]:
     return network.eval(), card
 
 
-def probabilities(network: nn.Module, card: Card, pictures: np.ndarray, *, batch: int = 128) -> np.ndarray:
-    """(n, size, size, 3) uint8 RGB → (n, labels), each row summing to 1."""
+def probabilities(
+    network: nn.Module, card: Card, pictures: np.ndarray, *, rows: np.ndarray | None = None, batch: int = 128
+) -> np.ndarray:
+    """(n, size, size, 3) uint8 RGB, of which `rows` (m,) or all → (m, labels), each row summing to 1."""
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     network.to(device)
     parts = []
     with torch.inference_mode():
-        for start in range(0, len(pictures), batch):
-            ready = pixels.as_input(torch.from_numpy(pictures[start : start + batch]).to(device))
+        for some in batches(pictures, rows, size=batch):
+            ready = pixels.as_input(torch.from_numpy(some).to(device))
             scores = network(pixels.normalised(ready, card.normalise))
             parts.append(scores.softmax(dim=1).cpu().numpy())
     return np.concatenate(parts) if parts else np.zeros((0, len(card.labels)), np.float32)

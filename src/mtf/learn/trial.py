@@ -120,7 +120,7 @@ class Trial:
 
 
 def _measured(fitted: train.Fitted, card: saved.Card, test: Examples) -> dict[str, float]:
-    chances = saved.probabilities(fitted.network, card, test.pictures[test.rows])
+    chances = saved.probabilities(fitted.network, card, test.pictures, rows=test.rows)
     return metrics.scores(test.targets, chances.argmax(axis=1), labels=len(card.labels))
 
 

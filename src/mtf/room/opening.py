@@ -24,7 +24,7 @@ TABLES = (
     ("screen", "screening"),
     ("label", "hints"),
 )
-CODE = ("mtf.room", "mtf.review", "mtf.licenses", "mtf.tables", "mtf.takedowns")
+CODE = ("mtf.room", "mtf.review", "mtf.licenses", "mtf.tables", "mtf.takedowns", "mtf.addresses")
 
 
 def material_of(workspace: Workspace, params: Params) -> tuple[Material, list[str]]:

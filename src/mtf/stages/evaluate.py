@@ -46,7 +46,7 @@ def run(workspace: Workspace, params: Params) -> None:
         }
         for model in params.train.models:
             network, cards[model, task] = _load(workspace, test, model=model, task=task, labels=labels)
-            probabilities = saved.probabilities(network, cards[model, task], test.pictures[test.rows])
+            probabilities = saved.probabilities(network, cards[model, task], test.pictures, rows=test.rows)
             predicted = probabilities.argmax(axis=1)
             figures[task][model] = metrics.scores(test.targets, predicted, labels=len(labels))
             predictions.append(_predictions(splits, test, probabilities, model=model, task=task, labels=labels))

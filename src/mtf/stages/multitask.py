@@ -155,7 +155,7 @@ def _predict(
     from mtf.learn import multitask
 
     normalise = params.train.recipes[_wanted(params).recipe].normalise
-    chances = multitask.probabilities(network, test.pictures[test.rows], normalise=normalise)
+    chances = multitask.probabilities(network, test.pictures, rows=test.rows, normalise=normalise)
     parts = []
     for number, (task, names) in enumerate(labels.items()):
         series = pl.Series(names)
