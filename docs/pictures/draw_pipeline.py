@@ -15,9 +15,13 @@ STAGES = [
     ("curate", "what survives the funnel,", "and by whose decision"),
     ("split", "train, val, test;", "no duplicate in two"),
     ("train", "one network per", "model and task"),
-    ("evaluate", "figures, confusion,", "and what guessing gets"),
-    ("release", "folders, credits,", "checksums"),
+    ("multitask", "one network for all tasks,", "by weighting of losses"),
+    ("evaluate", "figures, by group too,", "and what guessing gets"),
+    ("validate", "may this be published?", "the gates say"),
+    ("release", "folders, credits,", "cards, checksums"),
+    ("report", "one page that shows", "how the data set fares"),
 ]
+COLUMNS = 4
 PEOPLE = {0: "roster", 3: "reviewers' ledger,\ntakedowns, license policy"}
 WIDTH, HEIGHT, GAP = 168, 78, 22
 STYLE = """
@@ -36,8 +40,8 @@ STYLE = """
 
 
 def place(index: int) -> tuple[int, int]:
-    """The stages run left to right in two rows, with room for people above the first."""
-    column, row = index % 4, index // 4
+    """The stages run left to right, row by row, with room for people above the first."""
+    column, row = index % COLUMNS, index // COLUMNS
     return 20 + column * (WIDTH + GAP), 96 + row * (HEIGHT + 66)
 
 
@@ -83,7 +87,7 @@ def people(index: int, words: str) -> list[str]:
 
 
 def main() -> None:
-    width, height = 20 + 4 * (WIDTH + GAP), place(7)[1] + HEIGHT + 18
+    width, height = 20 + COLUMNS * (WIDTH + GAP), place(len(STAGES) - 1)[1] + HEIGHT + 18
     label = "The stages: " + ", ".join(name for name, *_ in STAGES)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">',
