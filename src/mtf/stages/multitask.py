@@ -83,6 +83,10 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
     if fitted.busy_share is not None:
         training["accelerator_busy_share"] = fitted.busy_share
     atomic.write_json(workspace.stage("multitask") / weighting / TRAINING, training)
+    print(
+        f"multitask {weighting}: {len(examples['train'])} images, {len(labels)} tasks, {fitted.epochs} epochs, "
+        f"best after {fitted.best_epoch}"
+    )
 
 
 def checked(params: Params, weighting: str) -> MultiTask:
