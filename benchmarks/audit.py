@@ -147,7 +147,7 @@ def released(members: pl.DataFrame, workspace: Workspace) -> None:
     folder.mkdir(parents=True)
     for face_id in faces["face_id"]:
         (folder / f"{face_id}.jpg").touch()
-    faces.select("face_id").write_csv(workspace.stage("release") / audit.CREDITS)
+    faces.select("face_id", "identity").write_csv(workspace.stage("release") / audit.CREDITS)
 
 
 def measured(folder: Path, *arguments: str) -> tuple[float, float, float, int]:
