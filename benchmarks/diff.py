@@ -37,6 +37,7 @@ def rows_of(identity: str, images: int) -> list[dict[str, object]]:
                 "identity": identity,
                 "face_id": image_id[:32],
                 "image_id": image_id,
+                **{"x": 10, "y": 10, "width": 60, "height": 60},
                 "url": f"https://pictures.example/{identity}/{number}.jpg",
                 "split": chance.choices(["train", "val", "test"], [70, 6, 24])[0],
                 "is_rejected": chance.random() < 0.02,

@@ -1,6 +1,6 @@
 """One changed identity of 640: the crop stage again, as a share of the whole stage's time.
 
-    python benchmarks/one_changed_identity.py [--identities 640] [--pictures 6] [--workers 2]
+    python benchmarks/one_changed_identity.py [--identities 640] [--pictures 24] [--workers 2]
 
 The shards are made up: noise with a drawn face in it, so that everything is done that is done to real pictures.
 """
@@ -65,7 +65,7 @@ def change_one(workspace: Workspace, identity: str, files: list[bytes]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--identities", type=int, default=640)
-    parser.add_argument("--pictures", type=int, default=6)
+    parser.add_argument("--pictures", type=int, default=24)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     settings = params.load(crawled_project.ROOT / "params.yaml")
