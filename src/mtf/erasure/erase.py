@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dvc.exceptions import NotDvcRepoError
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 
 import mtf
 from mtf import params, takedowns
-from mtf.erasure import holders, lines, originals, receipt, subjects, surroundings
+from mtf.erasure import holders, lines, originals, receipt, subjects, surroundings, untracked
 from mtf.erasure.history import WORKSPACE, History
 from mtf.erasure.holders import Found
 from mtf.erasure.originals import Original
@@ -83,12 +84,30 @@ def erase(workspace: Workspace, *, signed_by: str, report: Callable[[str], objec
 @contextmanager
 def _locked(workspace: Workspace) -> Generator[Repo]:
     """No other command of DVC changes cache or remotes meanwhile."""
-    repo = Repo(str(workspace.root))
+    repo = _own_repo(workspace)
     try:
         with lock_repo(repo):
             yield repo
     except LockError:
         raise MtfError("another command of DVC is at work in this project; wait for it, then run this again") from None
+
+
+def _own_repo(workspace: Workspace) -> Repo:
+    """DVC takes a project inside another for a folder of that one: it would know none of this project's outputs.
+
+    Raises MtfError where the project is not the root of a DVC repository.
+    """
+    advice = "run `dvc init` (inside another clone `dvc init --subdir`) there first"
+    try:
+        repo = Repo(str(workspace.root))
+    except NotDvcRepoError:
+        raise MtfError(f"{workspace.root}: no DVC repository, so nothing can be erased from it; {advice}") from None
+    if Path(repo.root_dir).resolve() != workspace.root.resolve():
+        raise MtfError(
+            f"{workspace.root}: not the root of a DVC repository, but a folder of the one in {repo.root_dir}: what DVC "
+            f"tracks here is not known; nothing was erased: {advice}"
+        )
+    return repo
 
 
 def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
@@ -101,9 +120,10 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
     own, broken = originals.find(wanted, workspace, settings)
     oids = sorted({holder.oid for holder in found.holders})
     unseen = sorted({version.oid for version in found.unseen})
-    fitted = [{"path": surroundings.FITTED, "revisions": [WORKSPACE], "trained_on_faces": None}]
-    has_fitted = bool(wanted.face_ids) and (workspace.root / surroundings.FITTED).exists()
-    untracked = surroundings.untracked(workspace, repo)
+    fitted = [{"path": untracked.FITTED, "revisions": [WORKSPACE], "trained_on_faces": None}]
+    has_fitted = bool(wanted.face_ids) and (workspace.root / untracked.FITTED).exists()
+    beside = untracked.find(wanted, workspace, repo)
+    unreadable = {*found.unreadable, *broken, *beside.unreadable, *_unread(wanted, found)}
     planned: Receipt = {
         "schema": receipt.SCHEMA,
         "program": f"mtf {mtf.__version__}",
@@ -115,19 +135,20 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
         "objects": [holder.plain() for holder in found.holders],
         "places": {place.name: _state(place, oids, unseen, stock) for place in stock.places if requests.records},
         "run_cache": 0,
-        "workspace": untracked if wanted.names else [],
+        "workspace": beside.names if wanted.names else [],
         "originals": [_named(original, workspace) for original in own],
         "models": [*holders.trained_models(wanted, history), *(fitted if has_fitted else [])],
-        "unreadable": sorted({*found.unreadable, *broken, *_unread(wanted, found)}) if requests.records else [],
+        "unreadable": sorted(unreadable) if requests.records else [],
         "lost": sorted(history.lost),
         "by_hand": [
             *surroundings.owed_by_hand(workspace, stock.places, stock.unlisted),
             *_outside(own, repo, workspace),
             *lines.left(wanted.whole, workspace),
+            *beside.by_hand,
         ],
     }
     made = [h.path for h in found.holders if WORKSPACE in h.revisions and _is_made(h.path)]
-    return Plan(planned, sorted(set(made)), unseen, stock, own, untracked)
+    return Plan(planned, sorted(set(made)), unseen, stock, own, beside.names)
 
 
 def _outside(own: list[Original], repo: Repo, workspace: Workspace) -> Iterator[str]:
@@ -226,7 +247,7 @@ def _state(place: Place, oids: list[str], unseen: list[str], stock: Stock) -> St
 
 
 def _carry_out(workspace: Workspace, path: Path, one: Receipt, planned: Plan, report: Callable[[str], object]) -> None:
-    one["workspace"] = sorted({*one["workspace"], *surroundings.clear(workspace, planned.untracked)})
+    one["workspace"] = sorted({*one["workspace"], *untracked.clear(workspace, planned.untracked)})
     listings = sorted({listing for holder in one["objects"] for listing in holder["listings"]})
     oids = {holder["oid"] for holder in one["objects"]}
     for place in planned.stock.places:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
@@ -63,6 +63,15 @@ def trained_models(subjects: Subjects, history: History) -> Iterator[dict[str, A
             if shared and (model.oid, *shared) not in told:
                 told.add((model.oid, *shared))
                 yield {"path": model.path, "revisions": shared, "trained_on_faces": seen}
+
+
+def is_held_by(path: Path, subjects: Subjects) -> bool:
+    """Whether a file of the project's folder holds an erased picture. Raises Unexaminable, and OSError."""
+    name = plain_name(PurePosixPath(path.name))
+    if _is_named(name, subjects):
+        return True
+    with path.open("rb") as file:
+        return contents.others_beside(file, name.suffix, subjects) is not None
 
 
 def _examine(version: Version, subjects: Subjects, history: History, found: Found) -> None:

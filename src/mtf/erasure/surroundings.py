@@ -1,63 +1,16 @@
-"""What lies about a project outside DVC's objects: caches and exports to clear, and what only people can see to."""
+"""What only people can see to: what a clone, a place or a database keeps that this program cannot see or touch."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-
-from dvc.repo import Repo
 
 from mtf.erasure.places import Place
 from mtf.workspace import Workspace
 
-# A label classifier is fitted to pictures.
-FITTED = "build/label"
-_BUILD = "build"
-_EXPERIMENTS = ".dvc/tmp/exps"
 _DATABASE = "FIFTYONE_DATABASE_URI"
-
-
-def untracked(workspace: Workspace, repo: Repo) -> list[str]:
-    """What lies in `build/` and is no output that DVC tracks, and what experiments left; any picture may be in it.
-
-    Caches of prepared pictures, the room, exports, comparisons: whoever adds another need not tell this module. They
-    go whole, and are made again when they are wanted, as all of `build/` is.
-    """
-    outs = {Path(out.fs_path) for out in repo.index.outs if out.is_in_repo}
-    found = [workspace.relative(path) for path in _beside(workspace.root / _BUILD, outs)]
-    return [*found, *([_EXPERIMENTS] if (workspace.root / _EXPERIMENTS).exists() else [])]
-
-
-def clear(workspace: Workspace, names: Iterable[str]) -> list[str]:
-    """Remove them; returns what was removed."""
-    gone = []
-    for name in names:
-        path = workspace.root / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.is_symlink() or path.exists():
-            path.unlink()
-        else:
-            continue
-        gone.append(name)
-    return gone
-
-
-def _beside(folder: Path, outs: Collection[Path]) -> Iterator[Path]:
-    if not folder.is_dir() or folder in outs:
-        return
-    for path in sorted(folder.iterdir()):
-        if any(out.is_relative_to(path) for out in outs):
-            yield from _beside(path, outs)
-        elif not _is_dvcs_own(path):
-            yield path
-
-
-def _is_dvcs_own(path: Path) -> bool:
-    return path.suffix == ".dvc" or path.name in (".gitignore", "dvc.yaml", "dvc.lock")
 
 
 def owed_by_hand(workspace: Workspace, places: list[Place], unlisted: list[str]) -> Iterator[str]:
