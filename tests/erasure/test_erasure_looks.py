@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 
 import cv2
 import numpy as np
 import polars as pl
+import pytest
 from PIL import Image
 from small_project import Small, picture
 
+from mtf.erasure import looks
 from mtf.erasure.erase import erase
 from mtf.faces.picture import picture_hash
 
@@ -114,3 +117,36 @@ def test_a_shard_that_cannot_be_compared_is_owed(project: Small) -> None:
     (receipt,) = erase(project.workspace, signed_by="The officer")
     (unread,) = receipt["unreadable"]
     assert unread.startswith("build/crawl/shards/bob.tar at") and not receipt["finished_at"]
+
+
+def lower_max_pixels(project: Small) -> None:
+    path = project.workspace.params
+    text, count = re.subn(r"max_pixels: [0-9_]+", "max_pixels: 100_000", path.read_text())
+    assert count == 1
+    path.write_text(text)
+
+
+def large_copy(project: Small) -> None:
+    """Stored while its 120,000 pixels were permitted; today's bound is less."""
+    project.contents = {"hers": scene(1), "copy": scene(1, 400), "bob-0": scene(2)}
+    project.run(ALL)
+    project.commit("v1")
+    ask_for_looks(project, scene(1))
+    lower_max_pixels(project)
+    project.run(WITHOUT)
+    project.commit("v2")
+
+
+def test_a_copy_from_before_the_crawl_took_smaller_pictures_goes_too(project: Small) -> None:
+    large_copy(project)
+    (receipt,) = erase(project.workspace, signed_by="The officer")
+    assert project.holding(needle(scene(1, 400))) == [] and receipt["finished_at"]
+
+
+def test_a_picture_too_large_to_be_looked_at_is_owed(project: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "STORED_PIXELS", 100_000)
+    large_copy(project)
+    (receipt,) = erase(project.workspace, signed_by="The officer")
+    (unread,) = receipt["unreadable"]
+    assert unread.startswith("build/crawl/shards/bob.tar at") and not receipt["finished_at"]
+    assert f"{project.image_id('copy')}: 400 × 300 pixels" in unread

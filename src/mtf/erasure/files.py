@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 
 from mtf import engine, shards
+from mtf.erasure import looks
 from mtf.erasure.known import Known
 from mtf.errors import BadInput
 from mtf.faces import decode
@@ -61,9 +62,11 @@ def meant(path: Path, workspace: Workspace, known: Known, params: Params) -> Mea
 
 
 def hash_of(data: bytes, *, max_pixels: int) -> int | None:
-    """The perceptual hash of a picture; None for what cannot be decoded, which looks like nothing."""
+    """The perceptual hash of a stored picture; None for what cannot be decoded or is too large, and can be compared
+    with nothing here (the erasure names it).
+    """
     try:
-        return picture_hash(data, max_pixels=max_pixels)
+        return looks.hash_of(data, max_pixels=max_pixels)
     except Unreadable:
         return None
 

@@ -22,7 +22,12 @@ from mtf.erasure.history import NO_VERSION, History, Version, plain_name
 from mtf.faces.decode import Unreadable
 from mtf.faces.picture import SAME_PICTURE_BITS, picture_hash
 from mtf.shards import DIGEST
+from mtf.tables import Detected
 
+STORED_PIXELS = 178_956_970
+"""What a stored picture may have whatever `crawl.max_pixels` says today: it came in under the bound of its time. Where
+Pillow refuses a picture as a decompression bomb (twice its MAX_IMAGE_PIXELS).
+"""
 _CRAWL = "build/crawl/"
 _RESPONSES = "responses.parquet"
 _IMAGE_ID_LENGTH = 64
@@ -54,7 +59,7 @@ class Looks:
 def of_every_version(history: History, *, max_pixels: int, among: Collection[str] | None = None) -> Looks:
     """The hashes of all images that any crawl stored, or of those `among` them.
 
-    What cannot be decoded, or has more than `max_pixels`, looks like nothing.
+    What cannot be decoded looks like nothing. What has more pixels than both `max_pixels` and STORED_PIXELS is unread.
     """
     looks = Looks()
     unhashed: dict[str, tuple[Version, _Picture]] = {}
@@ -146,18 +151,34 @@ def _decode(pictures: dict[str, tuple[Version, _Picture]], looks: Looks, history
         if image_id not in looks.hashes:
             by_shard.setdefault(version.oid, []).append(image_id)
     for oid, image_ids in by_shard.items():
+        version = pictures[image_ids[0]][0]
         try:
             with history.stock.open(oid) as file:
                 for image_id in image_ids:
-                    found = None if file is None else _hash(_bytes(file, pictures[image_id][1]), max_pixels)
-                    if found is not None:
-                        looks.hashes[image_id] = found
+                    data = b"" if file is None else _bytes(file, pictures[image_id][1])
+                    _look_at(image_id, data, version, looks, max_pixels)
         except Exception as error:  # as in `of_every_version`
-            looks.unread.append((pictures[image_ids[0]][0], f"{type(error).__name__}: {error}"))
+            looks.unread.append((version, f"{type(error).__name__}: {error}"))
 
 
-def _hash(data: bytes, max_pixels: int) -> int | None:
+def _look_at(image_id: str, data: bytes, version: Version, looks: Looks, max_pixels: int) -> None:
     try:
-        return picture_hash(data, max_pixels=max_pixels)
-    except Unreadable:
+        found = hash_of(data, max_pixels=max_pixels)
+    except Unreadable as error:
+        looks.unread.append((version, f"{image_id}: {error}"))
+        return
+    if found is not None:
+        looks.hashes[image_id] = found
+
+
+def hash_of(data: bytes, *, max_pixels: int) -> int | None:
+    """The perceptual hash, 64 bits, of a picture that was stored; None for what cannot be decoded.
+
+    Raises Unreadable for one of more pixels than both `max_pixels` and STORED_PIXELS: what it looks like is not known.
+    """
+    try:
+        return picture_hash(data, max_pixels=max(max_pixels, STORED_PIXELS))
+    except Unreadable as error:
+        if error.outcome == Detected.TOO_LARGE:
+            raise
         return None

@@ -64,7 +64,7 @@ class Subjects:
 def find(takedowns: Takedowns, history: History, *, max_pixels: int) -> Subjects:
     """The images and faces, of any version or of none, that a takedown names by identity, address, content or looks.
 
-    Pictures of more than `max_pixels` are compared with no looks: the crawl stores none.
+    Pictures of more pixels than both `max_pixels` and looks.STORED_PIXELS are compared with no looks, but `unread`.
     """
     subjects = Subjects(whole={record.value for record in takedowns.records if record.kind == Kind.IDENTITY})
     subjects.affected |= subjects.whole
