@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import polars as pl
 import pytest
+import torch
 import yaml
 from dvc.repo import Repo
 from learn_project import CROP_PX, PEOPLE, drawn, write_project
@@ -219,20 +221,98 @@ def test_all_faces_of_people_that_a_classifier_was_fitted_on_are_predicted_by_ot
     pl.read_parquet(path).filter(pl.col("identity") != "dan").write_parquet(path)
     run("fit", "--model", "logistic", "--attribute", "gender")
     fitted = label.load(workspace.stage("label") / "classifier.pt")[0].fitted_on
-    assert fitted == set(PEOPLE) - {"dan"}
-    asked: list[str] = []
-
-    def by_others(
-        _attribute: str, _labels: list, _pictures: np.ndarray, _targets: np.ndarray, people: list, **options: object
-    ) -> np.ndarray:
-        assert options["name"] == "logistic"
-        asked.extend(people)
-        return np.tile([0.9, 0.1], (len(people), 1))
-
-    monkeypatch.setattr(hints, "out_of_fold", by_others)
+    assert fitted is not None
+    assert fitted.people == set(PEOPLE) - {"dan"}
+    # Five people's eight pictures that train and two that validate.
+    assert len(fitted.images) == 50
+    asked = asked_of_others(monkeypatch)
     run("hints", "--attribute", "gender", "--sure", "0.5")
     assert len(asked) == 65
-    assert set(asked) == fitted
+    assert set(asked) == fitted.people
+
+
+def asked_of_others(patch: pytest.MonkeyPatch) -> list[str]:
+    """The people of the faces that are predicted out of fold from now on, in place of predicting them."""
+    found: list[str] = []
+
+    def by_others(*arguments: object, **options: object) -> np.ndarray:
+        assert options["name"] == "logistic"
+        people, asked = arguments[4:]
+        found.extend(np.asarray(people)[asked])
+        return np.tile([0.9, 0.1], (np.count_nonzero(asked), 1))
+
+    patch.setattr(hints, "out_of_fold", by_others)
+    return found
+
+
+def test_a_person_that_another_project_calls_otherwise_is_known_by_any_picture(
+    in_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The buckets of a data set that names nobody are no people of the roster either."""
+    cropped(in_project, mislabelled="eve")
+    run("fit", "--model", "logistic", "--attribute", "gender")
+    path = in_project / "build/label/classifier.pt"
+    fitted = label.load(path)[0]
+    assert fitted.fitted_on is not None
+    label.save(path, [replace(fitted, fitted_on=replace(fitted.fitted_on, people=frozenset({"fairface-0"})))])
+    asked = asked_of_others(monkeypatch)
+    run("hints", "--attribute", "gender", "--sure", "0.5")
+    assert set(asked) == set(PEOPLE)
+    assert len(asked) == 78
+
+
+def fitted_on(*, people: Iterable[str] = (), images: Iterable[str] = ()) -> label.FittedOn:
+    return label.FittedOn(frozenset(people), frozenset(images), "0" * 64)
+
+
+def test_one_picture_that_was_seen_makes_all_of_its_person_seen() -> None:
+    faces = pl.DataFrame({"identity": ["a", "b", "a", "c"], "image_id": ["1", "2", "3", "4"]})
+    assert hints.seen(fitted_on(images={"3"}), faces).tolist() == [True, False, True, False]
+    assert hints.seen(fitted_on(people={"b"}, images={"4"}), faces).tolist() == [False, True, False, True]
+    assert not hints.seen(fitted_on(people={"z"}, images={"9"}), faces).any()
+
+
+def test_few_seen_people_are_predicted_in_the_folds_of_all_and_cost_one_training_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    people, targets, pictures = eight_people()
+    faces = pl.DataFrame({"identity": people, "image_id": [str(row) for row in range(32)]}).with_columns(
+        x=pl.Series(["ab"[target] for target in targets])
+    )
+    split = np.where(np.arange(32) < 24, "train", "val")
+    labeller = label.fit("x", ["a", "b"], pictures, targets, split, name="logistic", seed=0, epochs=1)
+    labeller = replace(labeller, fitted_on=fitted_on(people={"p3"}))
+    splits = watched_fits(monkeypatch)
+    labels, options = {"x": ["a", "b"]}, {"name": "logistic", "folds": 4, "seed": 0, "epochs": 1}
+    found = hints.predicted([labeller], labels, faces, pictures, **options)["x"]
+    assert len(splits) == 1
+    own = np.array(people) == "p3"
+    assert (splits[0][own] == "test").all()
+    np.testing.assert_array_equal(found[~own], labeller.probabilities(pictures[~own]))
+    assert not np.allclose(found[own], labeller.probabilities(pictures[own]))
+
+
+def as_before(path: Path) -> None:
+    """The file as versions before wrote it, which kept face_ids alone."""
+    content = torch.load(path, weights_only=True)
+    for entry in content["labellers"]:
+        for name in ("people", "images", "split_sha256"):
+            del entry[name]
+        entry["fitted_on"] = ["0" * 32]
+    torch.save(content, path)
+
+
+def test_a_classifier_of_an_older_version_still_labels_but_gives_no_hints(in_project: Path) -> None:
+    cropped(in_project, mislabelled="eve")
+    run("fit", "--model", "logistic", "--attribute", "gender", "--attribute", "race")
+    as_before(in_project / "build/label/classifier.pt")
+    (in_project / "new").mkdir()
+    cv2.imwrite(str(in_project / "new" / "ada.png"), drawn("ada", 90))
+    assert "1 pictures labelled" in run("predict", "new")
+    with pytest.raises(BadInput, match="gender: fitted by an older version; run `mtf label fit`"):
+        run("hints", "--attribute", "gender")
+    said = run("fit", "--model", "logistic", "--attribute", "gender")
+    assert "label race: left out, fitted by an older version; fit it again" in said
 
 
 def test_fitting_one_attribute_keeps_the_others_that_are_of_the_same_split(in_project: Path) -> None:
@@ -255,15 +335,34 @@ def test_fitting_one_attribute_keeps_the_others_that_are_of_the_same_split(in_pr
     assert [path.name for path in (in_project / "plots/label").iterdir()] == ["roc-gender.csv"]
 
 
+def test_an_attribute_whose_figures_are_gone_is_left_out_and_said_to_be(in_project: Path) -> None:
+    run("fit", "--model", "logistic", "--attribute", "gender", "--attribute", "race")
+    path = in_project / "metrics/label/classifier.json"
+    figures = json.loads(path.read_text())
+    path.write_text(json.dumps({"gender": figures["gender"]}))
+    said = run("fit", "--model", "logistic", "--attribute", "gender")
+    assert "label race: left out, metrics/label/classifier.json lacks its figures; fit it again" in said
+    assert "kept" not in said
+
+    path.unlink()
+    said = run("fit", "--model", "logistic", "--attribute", "age")
+    assert "metrics/label/classifier.json: no such figures; `mtf label fit` makes them" in said
+    assert list(json.loads(path.read_text())) == ["age"]
+
+
 def declared_plots(root: Path) -> set[str]:
     declared = yaml.safe_load((root / "metrics" / "label" / "dvc.yaml").read_text())
     return {name for plot in declared["plots"] for name in ([plot] if isinstance(plot, str) else plot)}
 
 
-def test_no_face_is_predicted_by_a_classifier_that_saw_its_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    people = np.repeat([f"p{number}" for number in range(8)], 4)
-    targets = np.repeat(np.arange(8) % 2, 4)
+def eight_people() -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Identities, numbers of labels and pictures, four of each person."""
     pictures = np.random.default_rng(0).integers(0, 256, (32, 48, 48), dtype=np.uint8)
+    return [f"p{row // 4}" for row in range(32)], np.repeat(np.arange(8) % 2, 4), pictures
+
+
+def watched_fits(patch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """The splits of all that is fitted from now on."""
     splits: list[np.ndarray] = []
     fit = label.fit
 
@@ -271,11 +370,20 @@ def test_no_face_is_predicted_by_a_classifier_that_saw_its_person(monkeypatch: p
         splits.append(np.asarray(arguments[4]))
         return fit(*arguments, **options)
 
-    monkeypatch.setattr(label, "fit", watched)
-    hints.out_of_fold("x", ["a", "b"], pictures, targets, people.tolist(), name="logistic", folds=4, seed=0, epochs=1)
+    patch.setattr(label, "fit", watched)
+    return splits
+
+
+def test_no_face_is_predicted_by_a_classifier_that_saw_its_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    people, targets, pictures = eight_people()
+    splits = watched_fits(monkeypatch)
+    options = {"name": "logistic", "folds": 4, "seed": 0, "epochs": 1}
+    found = hints.out_of_fold("x", ["a", "b"], pictures, targets, people, np.ones(32, dtype=bool), **options)
+    assert found.shape == (32, 2)
     assert sum((split == "test").sum() for split in splits) == 32
     for split in splits:
-        assert not set(people[split == "test"]) & set(people[split != "test"])
+        tested = split == "test"
+        assert not set(np.array(people)[tested]) & set(np.array(people)[~tested])
 
 
 def test_a_classifier_of_other_labels_is_refused(in_project: Path) -> None:

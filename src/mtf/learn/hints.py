@@ -2,7 +2,8 @@
 
 A classifier knows by heart what it was fitted on, and a wrong label of a person stands at all their pictures. Faces of
 people that it has seen, or all where there is no classifier yet, are predicted out of fold: by classifiers that saw
-neither the face nor any other of its person (as confident learning does, Northcutt et al. 2021).
+neither the face nor any other of its person (as confident learning does, Northcutt et al. 2021). All faces take part in
+the folds, seen or not: the few that a classifier of another project has seen may be too few to learn from.
 """
 
 from __future__ import annotations
@@ -24,16 +25,18 @@ def out_of_fold(
     pictures: np.ndarray,
     targets: np.ndarray,
     people: Sequence[str],
+    asked: np.ndarray,
     *,
     name: str,
     folds: int,
     seed: int,
     epochs: int,
 ) -> np.ndarray:
-    """Calibrated probabilities (n, labels), each row by a classifier that saw nothing of its person.
+    """Calibrated probabilities (asked, labels), each row by a classifier that saw nothing of its person.
 
     Of `folds` parts, at least three, one is predicted, the next one calibrates and chooses the epochs, the others
-    train. `pictures` (n, 48, 48) uint8 grey, `targets` (n,) numbers of labels, `people` (n,) identities.
+    train. `pictures` (n, 48, 48) uint8 grey, `targets` (n,) numbers of labels, `people` (n,) identities, `asked` (n,)
+    whether a row is to be predicted; a part without such a row trains no classifier of its own.
 
     Raises BadInput for fewer people than folds, or a part whose training pictures bear one label only.
     """
@@ -47,13 +50,24 @@ def out_of_fold(
         for number, (_, held_out) in enumerate(divided):
             part[held_out] = number
     chances = np.empty((len(targets), len(labels)))
-    for number in range(folds):
+    for number in np.unique(part[asked]):
         split = np.where(part == number, "test", np.where(part == (number + 1) % folds, "val", "train"))
         if len(np.unique(targets[split == "train"])) < 2:
             raise BadInput(f"label {attribute}: with {folds} folds, one trains on a single label; take more --folds")
         fitted = label.fit(attribute, labels, pictures, targets, split, name=name, seed=seed, epochs=epochs)
         chances[part == number] = fitted.probabilities(pictures[part == number])
-    return chances
+    return chances[asked]
+
+
+def seen(fitted_on: label.FittedOn | None, faces: pl.DataFrame) -> np.ndarray:
+    """(n,) whether the person of each face was shown to a classifier, by name or in any picture of theirs.
+
+    `faces` has identity and image_id. Where it is not known what a classifier was fitted on, it may have seen all.
+    """
+    if fitted_on is None:
+        return np.ones(faces.height, dtype=bool)
+    shown = pl.col("identity").is_in(list(fitted_on.people)) | pl.col("image_id").is_in(list(fitted_on.images))
+    return faces.select(shown.any().over("identity")).to_series().to_numpy()
 
 
 def predicted(
@@ -67,7 +81,7 @@ def predicted(
     seed: int,
     epochs: int,
 ) -> dict[str, np.ndarray]:
-    """Attribute → calibrated probabilities (n, labels) for all `faces` (identity, face_id, and the roster's labels).
+    """Attribute → calibrated probabilities (n, labels) for all `faces` (identity, image_id, and the roster's labels).
 
     An attribute of `labels` without a labeller is predicted out of fold for all faces, by classifiers `name`; one with
     a labeller out of fold for all faces of the people it was fitted on.
@@ -76,19 +90,18 @@ def predicted(
     found = {}
     for attribute, names in labels.items():
         labeller = known.get(attribute)
-        seen = np.ones(faces.height, dtype=bool)
+        by_others = seen(labeller.fitted_on if labeller else None, faces)
         chances = np.empty((faces.height, len(names)))
-        if labeller is not None:
-            seen = faces["identity"].is_in(sorted(labeller.fitted_on)).to_numpy()
-            chances[~seen] = labeller.probabilities(pictures[~seen])
-        if seen.any():
-            own = faces.filter(seen)
-            chances[seen] = out_of_fold(
+        if labeller is not None and not by_others.all():
+            chances[~by_others] = labeller.probabilities(pictures[~by_others])
+        if by_others.any():
+            chances[by_others] = out_of_fold(
                 attribute,
                 names,
-                pictures[seen],
-                numbers_of(own[attribute], names),
-                own["identity"].to_list(),
+                pictures,
+                numbers_of(faces[attribute], names),
+                faces["identity"].to_list(),
+                by_others,
                 name=labeller.classifier.name if labeller else name,
                 folds=folds,
                 seed=seed,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,19 +19,35 @@ DIGITS = 4
 
 
 @dataclass(frozen=True)
+class FittedOn:
+    """What a classifier was shown the labels of, for training or validation: of it, it has no opinion of its own.
+
+    `people` are identities, `images` image_ids: another project may call the same person otherwise, and a data set
+    that names nobody has buckets for people. `split_sha256` is of the table that it was fitted by.
+    """
+
+    people: frozenset[str]
+    images: frozenset[str]
+    split_sha256: str
+
+    @classmethod
+    def of(cls, splits: pl.DataFrame, split_sha256: str) -> FittedOn:
+        shown = splits.filter(pl.col("split").is_in(["train", "val"]))
+        return cls(frozenset(shown["identity"]), frozenset(shown["image_id"]), split_sha256)
+
+
+@dataclass(frozen=True)
 class Labeller:
     """A fitted classifier of one attribute, its labels, and the temperature that calibrates it.
 
-    `fitted_on` are the people whose labels it was shown, for training or validation: of them it has no opinion of its
-    own, in no picture. `split_sha256` is of the table that it was fitted by.
+    `fitted_on` is None where that is not known: versions before kept less of it.
     """
 
     attribute: str
     labels: list[str]
     classifier: efrs.LabelClassifier
     temperature: float
-    fitted_on: frozenset[str] = frozenset()
-    split_sha256: str = ""
+    fitted_on: FittedOn | None = None
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
         """Calibrated, (n, labels), of grey pictures (n, 48, 48) uint8."""
@@ -47,13 +64,11 @@ def fit(
     name: str,
     seed: int,
     epochs: int = efrs.EPOCHS,
-    people: Sequence[str] = (),
-    split_sha256: str = "",
 ) -> Labeller:
     """Train the classifier `name` on `train`, choose its epochs and calibrate it on `val`.
 
-    `pictures` (n, 48, 48) uint8 grey, `targets` (n,) numbers of labels, `split` (n,) names; `people`, where given, the
-    n identities. Raises BadInput where a part has no picture, or train has one label only.
+    `pictures` (n, 48, 48) uint8 grey, `targets` (n,) numbers of labels, `split` (n,) names. Raises
+    BadInput where a part has no picture, or train has one label only.
     """
     parts = {part: (pictures[split == part], targets[split == part]) for part in ("train", "val")}
     for part, (_, present) in parts.items():
@@ -61,8 +76,7 @@ def fit(
             raise BadInput(f"label {attribute}: no {part} pictures to fit on")
     classifier = efrs.fit(name, parts["train"], parts["val"], labels=len(labels), seed=seed, epochs=epochs)
     heat = calibration.temperature(classifier.probabilities(parts["val"][0]), parts["val"][1])
-    shown = (who for who, part in zip(people, split, strict=True) if part in parts) if people else ()
-    return Labeller(attribute, list(labels), classifier, heat, frozenset(shown), split_sha256)
+    return Labeller(attribute, list(labels), classifier, heat)
 
 
 def save(path: Path, labellers: Sequence[Labeller]) -> None:
@@ -73,13 +87,29 @@ def save(path: Path, labellers: Sequence[Labeller]) -> None:
             "labels": labeller.labels,
             "name": labeller.classifier.name,
             "temperature": labeller.temperature,
-            "people": sorted(labeller.fitted_on),
-            "split_sha256": labeller.split_sha256,
             "state": labeller.classifier.state(),
+            **_kept_of(labeller.fitted_on),
         }
         for labeller in labellers
     ]
     atomic.write_bytes(path, efrs.to_bytes({"labellers": content}))
+
+
+def _kept_of(fitted_on: FittedOn | None) -> dict[str, Any]:
+    if fitted_on is None:
+        return {}
+    return {
+        "people": sorted(fitted_on.people),
+        "images": sorted(fitted_on.images),
+        "split_sha256": fitted_on.split_sha256,
+    }
+
+
+def _fitted_on(entry: Mapping[str, Any]) -> FittedOn | None:
+    """Files of versions before lack some of it; they still label pictures that nobody has labelled."""
+    if not {"people", "images", "split_sha256"} <= entry.keys():
+        return None
+    return FittedOn(frozenset(entry["people"]), frozenset(entry["images"]), entry["split_sha256"])
 
 
 def load(path: Path) -> list[Labeller]:
@@ -94,8 +124,7 @@ def load(path: Path) -> list[Labeller]:
                 entry["labels"],
                 efrs.restored(entry["name"], entry["state"], len(entry["labels"])),
                 entry["temperature"],
-                frozenset(entry["people"]),
-                entry["split_sha256"],
+                _fitted_on(entry),
             )
             for entry in content
         ]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -79,7 +79,7 @@ def _still_valid(
     if not others or not path.is_file():
         return [], {}
     try:
-        before, figures = label.load(path), figures_of.read(workspace, FIGURES)
+        before, figures = label.load(path), figures_of.read(workspace, FIGURES, made_by="mtf label fit")
     except BadInput as error:
         print(f"label: no attribute is kept of the last fit: {error}")
         return [], {}
@@ -88,11 +88,27 @@ def _still_valid(
         name = labeller.attribute
         if name not in others:
             continue
-        same = labeller.labels == params.attributes[name].labels and labeller.split_sha256 == material.split_sha256
-        print(f"label {name}: " + ("kept from before" if same else "left out, fitted by another split; fit it again"))
-        if same and name in figures:
+        if why := _why_it_goes(labeller, params.attributes[name].labels, material, figures):
+            print(f"label {name}: left out, {why}; fit it again")
+        else:
+            print(f"label {name}: kept from before")
             kept.append(labeller)
     return kept, {labeller.attribute: figures[labeller.attribute] for labeller in kept}
+
+
+def _why_it_goes(
+    labeller: label.Labeller, labels: Sequence[str], material: Material, measured: Collection[str]
+) -> str | None:
+    """None where a classifier of the last fit may stay beside those that are fitted now."""
+    if labeller.fitted_on is None:
+        return "fitted by an older version"
+    if labeller.labels != labels:
+        return "fitted for other labels"
+    if labeller.fitted_on.split_sha256 != material.split_sha256:
+        return "fitted by another split"
+    if labeller.attribute not in measured:
+        return f"metrics/{FIGURES}.json lacks its figures"
+    return None
 
 
 def compare(
@@ -140,24 +156,28 @@ def hint(
     `classifier` is a file of `fit`'s, of this or another project; None takes this project's, where there is one, for
     the attributes that it has. What no classifier covers is predicted out of fold by classifiers `model`.
 
-    Raises BadInput where the file's labels are not those of params.yaml, or an attribute is not known.
+    Raises BadInput where the file's labels are not those of params.yaml, where it does not say what it was fitted on,
+    or an attribute is not known.
     """
     labels = {name: params.attributes[name].labels for name in attributes or params.attributes}
     path = workspace.root / classifier if classifier else workspace.stage(STAGE) / CLASSIFIER
     labellers = label.load(path) if classifier or path.is_file() else []
     for labeller in labellers:
-        if labels.get(labeller.attribute, labeller.labels) != labeller.labels:
-            raise bad_value(
-                f"{path.name} attribute {labeller.attribute}",
-                labeller.labels,
-                f"params.yaml's labels {labels[labeller.attribute]}, in this order",
-            )
+        if labeller.attribute in labels:
+            _check_usable(labeller, labels[labeller.attribute], where=f"{path.name} attribute {labeller.attribute}")
     faces = _cropped(workspace, params)
     shards, cache = workspace.shards("crop"), workspace.stage("inputs") / "cropped"
     pictures = efrs.grey(inputs.prepare(faces, shards, cache, size_px=efrs.SIDE_PX))
     chances = hints.predicted(labellers, labels, faces, pictures, name=model, folds=folds, seed=seed, epochs=epochs)
     found = hints.contradictions(faces, labels, chances, sure=sure)
     return tables.write(tables.HINTS, found, workspace.table(STAGE, "hints")), faces.height
+
+
+def _check_usable(labeller: label.Labeller, labels: Sequence[str], *, where: str) -> None:
+    if labeller.labels != labels:
+        raise bad_value(where, labeller.labels, f"params.yaml's labels {labels}, in this order")
+    if labeller.fitted_on is None:
+        raise BadInput(f"{where}: fitted by an older version; run `mtf label fit`")
 
 
 def attributes_of(params: Params, named: Sequence[str] | None) -> list[str]:
@@ -199,10 +219,8 @@ def _fitted(
         name=model,
         seed=seed,
         epochs=epochs,
-        people=material.splits["identity"].to_list(),
-        split_sha256=material.split_sha256,
     )
-    return labeller, targets
+    return replace(labeller, fitted_on=label.FittedOn.of(material.splits, material.split_sha256)), targets
 
 
 def _measured(labeller: label.Labeller, params: Params, material: Material, targets: np.ndarray) -> dict[str, Any]:
