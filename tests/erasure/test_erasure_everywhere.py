@@ -230,6 +230,26 @@ def test_a_link_to_elsewhere_goes_and_what_it_leads_to_is_left_to_people(project
     assert [line for line in receipt["by_hand"] if line.startswith(f"data/hers.jpg was a link to {album}")]
 
 
+def test_what_a_link_led_to_is_still_owed_by_people_when_the_erasure_is_taken_up_again(
+    project: Small, tmp_path: Path
+) -> None:
+    """The first run takes the link away, so the second sees none."""
+    album = tmp_path / "album.jpg"
+    album.write_bytes(picture("ann-1"))
+    project.run(PEOPLE)
+    project.commit("v1")
+    project.take_down("image_id", image_id("ann-1"))
+    project.run(WITHOUT)
+    (project.workspace.data / "hers.jpg").symlink_to(album)
+    away = project.remote.rename(tmp_path / "away")
+    (first,) = erase(project.workspace, signed_by="The officer")
+    away.rename(project.remote)
+    (second,) = erase(project.workspace, signed_by="The officer")
+    assert not first["finished_at"] and second["finished_at"]
+    (line,) = [each for each in second["by_hand"] if " was a link to " in each]
+    assert line.startswith(f"data/hers.jpg was a link to {album}") and line in first["by_hand"]
+
+
 def test_a_tar_that_cannot_be_read_is_owed_and_stops_nothing_else(project: Small) -> None:
     (project.workspace.data / "broken.tar").write_bytes(b"not a tar at all" * 99)
     project.run(PEOPLE)

@@ -124,6 +124,7 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
     has_fitted = bool(wanted.face_ids) and (workspace.root / untracked.FITTED).exists()
     beside = untracked.find(wanted, workspace, repo)
     unreadable = {*found.unreadable, *broken, *beside.unreadable, *_unread(wanted, found)}
+    outside = [*_outside(own, repo, workspace)]
     planned: Receipt = {
         "schema": receipt.SCHEMA,
         "program": f"mtf {mtf.__version__}",
@@ -137,12 +138,13 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
         "run_cache": 0,
         "workspace": beside.names if wanted.names else [],
         "originals": [_named(original, workspace) for original in own],
+        "outside": outside,
         "models": [*holders.trained_models(wanted, history), *(fitted if has_fitted else [])],
         "unreadable": sorted(unreadable) if requests.records else [],
         "lost": sorted(history.lost),
         "by_hand": [
             *surroundings.owed_by_hand(workspace, stock.places, stock.unlisted),
-            *_outside(own, repo, workspace),
+            *outside,
             *lines.left(wanted.whole, workspace),
             *beside.by_hand,
         ],
@@ -201,7 +203,7 @@ def _request(request: dict[str, str]) -> tuple[str, str]:
 
 def _extend(one: Receipt, fresh: Receipt) -> None:
     """What was found since belongs to the erasure that is not finished."""
-    for name in ("requests", "objects", "originals", "models"):
+    for name in ("requests", "objects", "originals", "outside", "models"):
         one[name] += [each for each in fresh[name] if each not in one[name]]
     for name, values in fresh["subjects"].items():
         one["subjects"][name] = sorted({*one["subjects"][name], *values})
@@ -209,7 +211,9 @@ def _extend(one: Receipt, fresh: Receipt) -> None:
 
 def _update(one: Receipt, planned: Plan) -> None:
     stock, fresh = planned.stock, planned.receipt
-    one |= {name: fresh[name] for name in ("unreadable", "lost", "by_hand")}
+    one |= {name: fresh[name] for name in ("unreadable", "lost")}
+    # The link that led outside went with the first run, so no later one finds it.
+    one["by_hand"] = [*dict.fromkeys((*one["outside"], *fresh["by_hand"]))]
     oids = sorted({holder["oid"] for holder in one["objects"]})
     for place in stock.places:
         state = _state(place, oids, planned.unseen, stock)

@@ -5,6 +5,7 @@ It is on disk before the first byte goes, and after every place, so that an inte
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterator
@@ -18,8 +19,8 @@ SCHEMA = 2
 DROPPED = "no longer configured"
 """A place's error that only people can see to: no run will reach it again, so the receipt does not wait for it."""
 Receipt = dict[str, Any]
-# What the first form of a receipt did not have.
-_ADDED: Receipt = {"originals": [], "unreadable": [], "lost": [], "by_hand": []}
+# What earlier forms of a receipt did not have.
+_ADDED: Receipt = {"originals": [], "outside": [], "unreadable": [], "lost": [], "by_hand": []}
 
 
 def folder(data: Path) -> Path:
@@ -40,7 +41,7 @@ def all_of(data: Path) -> list[tuple[Path, Receipt]]:
         receipt = json.loads(path.read_text(encoding="utf-8"))
         if _digest(receipt) != receipt.get("sha256"):
             raise BadInput(f"{path.name}: its sha256 does not match: a receipt is not changed by hand")
-        found.append((path, _ADDED | receipt))
+        found.append((path, copy.deepcopy(_ADDED) | receipt))
     return found
 
 
