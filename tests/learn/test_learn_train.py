@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from mtf import tables
 from mtf.errors import BadInput, GateFailed
-from mtf.learn import data, pixels, saved
+from mtf.learn import data, models, pixels, saved
 from mtf.learn import train as loop
 from mtf.params import Params, Recipe
 from mtf.stages import evaluate, train
@@ -82,6 +82,15 @@ def test_the_stages_learn_separable_shapes_and_measure_it(tmp_path: Path, sample
     trained = figures(workspace.metrics("train/small_cnn/race"))
     assert 1 <= trained["best_epoch"] <= trained["epochs"] <= 15
     assert trained["training_images"] == 48
+
+
+def test_the_size_of_a_network_is_that_of_table_4_though_its_first_layers_are_frozen(
+    tmp_path: Path, sample_params: Params
+) -> None:
+    workspace, params = with_recipe(tmp_path, sample_params, ["race"], frozen_share=0.5, max_epochs=1)
+    train_all(workspace, params)
+    measured = figures(workspace.metrics("train/small_cnn/race"))
+    assert measured["parameters"] == models.size("small_cnn", 4)
 
 
 def test_curves_have_one_row_per_epoch_and_nothing_else_is_left(tmp_path: Path, sample_params: Params) -> None:

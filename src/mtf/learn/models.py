@@ -112,6 +112,7 @@ def network_of(model: str) -> str:
 
 
 def parameter_count(network: nn.Module) -> int:
+    """How many parameters are trained: fewer once a recipe has frozen layers."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 

@@ -44,6 +44,8 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
             f"train {model} {task}: recipe {params.train.recipe} freezes the first layers of {model}, which has no "
             "weights to keep: they stay as they were drawn at random; name a file under train.weights"
         )
+    # Before the recipe freezes any: the network's size, as Table 4 counts it.
+    parameters = models.parameter_count(network)
     started = time.monotonic()
     fitted = train.fit_classifier(
         network,
@@ -81,7 +83,7 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
         "epochs": fitted.epochs,
         "best_epoch": fitted.best_epoch,
         "best_val_loss": round(fitted.best_val_loss, 4),
-        "parameters": models.parameter_count(fitted.network),
+        "parameters": parameters,
         "training_images": len(training),
         "train_minutes": round(minutes, 1),
     }
