@@ -19,16 +19,11 @@ from pathlib import Path
 import polars as pl
 
 from mtf import tables
-from mtf.addresses import address_key, address_keys
+from mtf.addresses import address_key, among
 from mtf.errors import BadInput, bad_value, listed
 
 COLUMNS = ("added_at", "kind", "value", "reason", "requested_by", "reference")
 _CONTENT_HASH = r"^[0-9a-f]{16}$"
-# What spellings of an address may differ in.
-_ESCAPES_AND_MARKS = r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9]"
-_IDNA = re.compile(r"xn--[^.:]+")  # a label that may be spelled in Unicode, too
-# Of a letter or a digit.
-_NEEDLESS_ESCAPE = r"%(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa])"
 
 
 class Kind(StrEnum):
@@ -100,32 +95,9 @@ class Takedowns:
 
 
 def named_by_address(pictures: pl.LazyFrame, takedowns: Takedowns, kind: Kind, column: str) -> pl.LazyFrame:
-    """The rows of `pictures` whose address in `column` a request of `kind` (page or picture) names.
-
-    Keys are worked out for those rows alone that have what tells the address from others of its site, or that escape
-    what needs no escape: of a million pictures these are few.
-    """
-    wanted = sorted({address_key(each.value) for each in takedowns.records if each.kind == kind})
-    if not wanted:
-        return pictures.clear()
-    bare = pl.col(column).str.replace_all(_ESCAPES_AND_MARKS, "")
-    telling = bare.str.contains_any([_telling(key) for key in wanted], ascii_case_insensitive=True)
-    near = pictures.filter(telling | pl.col(column).str.contains(_NEEDLESS_ESCAPE))
-    keyed = near.with_columns(address_keys(column).alias("key"))
-    return keyed.filter(pl.col("key").is_in(wanted)).drop("key")
-
-
-def _telling(key: str) -> str:
-    """Letters and digits of a key's path and query, which every spelling has that escapes none of them; of the site
-    where there is neither.
-    """
-    site, _, rest = key.partition("/")
-    return re.sub(_ESCAPES_AND_MARKS, "", rest) or re.sub(_ESCAPES_AND_MARKS, "", _last_label(site))
-
-
-def _last_label(site: str) -> str:
-    """What follows labels that may be spelled in Unicode, too."""
-    return _IDNA.split(site)[-1]
+    """The rows of `pictures` whose address in `column` a request of `kind` (page or picture) names."""
+    wanted = {address_key(each.value) for each in takedowns.records if each.kind == kind}
+    return among(pictures, column, wanted).drop("key")
 
 
 def load(path: Path) -> Takedowns:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 OPENVERSE = "https://api.openverse.org/v1/images/"
 COMMONS = "https://commons.wikimedia.org/w/api.php"
@@ -93,7 +93,7 @@ def commons_page(name: str, *, index: int = 1, metadata: Any = None, **changes: 
     return {
         "pageid": 100 + index,
         "ns": 6,
-        "title": f"File:{name}",
+        "title": f"File:{unquote(name).replace('_', ' ')}",
         "index": index,
         "imagerepository": "local",
         "imageinfo": [info],

@@ -68,6 +68,15 @@ def test_commons_is_asked_by_title_and_a_file_that_is_gone_is_known_as_such(ask)
     assert said[ANA].license == "CC-BY-2.0" and said[LAKE] is None
 
 
+def test_a_file_that_was_renamed_is_known_by_the_name_that_was_asked_for(ask):
+    elsewhere = "https://commons.wikimedia.org/wiki/File:Ana_on_holiday.jpg"
+    renamed = commons_page(
+        "Lake.jpg", metadata=commons_metadata("CC BY 2.0", LicenseUrl=None, UsageTerms=None), descriptionurl=elsewhere
+    )
+    with serving(reply(commons_answer(renamed))) as web:
+        assert ask(web, commons.METHOD, [LAKE])[LAKE].license == "CC-BY-2.0"
+
+
 def test_many_files_are_asked_for_a_few_at_a_time(ask):
     pages = [f"https://commons.wikimedia.org/wiki/File:{number}.jpg" for number in range(51)]
     pages += [f"https://commons.wikimedia.org/wiki/File:{'%C3%A9' * 100}{number}.jpg" for number in range(20)]

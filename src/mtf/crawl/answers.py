@@ -32,7 +32,8 @@ class Described:
     """One picture as an API describes it.
 
     `statement` is what the answer says of its license and creator, `claim` the license that one who does not host
-    the picture says it has.
+    the picture says it has. `name` is what the host calls it where it was asked for by that: a renamed file's page has
+    another address, and its entry still the name that was asked for.
     """
 
     url: str
@@ -40,6 +41,7 @@ class Described:
     title: str | None
     statement: Statement
     claim: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

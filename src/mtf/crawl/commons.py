@@ -171,7 +171,8 @@ def _describe(page: dict[str, Any]) -> Described | None:
         raise unreadable("url", info.get("url"))
     name = (text(page.get("title")) or "").partition(":")[2].rpartition(".")[0]
     statement = _statement(info.get("extmetadata"), name, uploader=text(info.get("user")))
-    return Described(url=url, page_url=page_url, title=statement.title, statement=statement)
+    asked = text(page.get("title"))
+    return Described(url=url, page_url=page_url, title=statement.title, statement=statement, name=asked)
 
 
 def _statement(metadata: object, name: str, *, uploader: str | None) -> evidence.Statement:

@@ -45,7 +45,7 @@ async def _of_commons(fetcher: Fetcher, pages: list[str]) -> Said:
     for part in _parts(titles):
         found = await _described(fetcher, commons.Files(part))
         if found is not None:
-            by_title = {_title(each.page_url): each.statement for each in found}
+            by_title = {each.name: each.statement for each in found}
             said |= {titles[title]: by_title.get(title) for title in part}
     return said
 

@@ -57,7 +57,7 @@ def with_legal(
             ignore_nulls=True,
         ),
         license_reason=policy.judge(stated, licenses, today=today),
-        taken_down=_taken_down(pictures, takedowns),
+        taken_down=_taken_down(pictures, takedowns).fill_null(_taken_down(stated, takedowns)),
     )
     return faces.join(judged, on=IMAGE, how="left", maintain_order="left")
 

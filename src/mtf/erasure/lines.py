@@ -1,4 +1,4 @@
-"""Lines of text about an erased person that the current version keeps: roster, ledger, fetches.
+"""Lines of text about an erased person that the current version keeps: roster, ledger, fetches, found authors.
 
 They hold no picture, and people wrote most of them, so people take them out; here they are named.
 """
@@ -12,6 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
+from mtf.addresses import address_key
+from mtf.licenses import attribution
 from mtf.workspace import Workspace
 
 
@@ -31,6 +33,9 @@ def left(identities: Collection[str], workspace: Workspace) -> Iterator[str]:
                 f"Decisions about {identity} are in {'; '.join(sittings)}: while nobody reviews, take these lines out "
                 "(the figures of agreement then count fewer faces), then `dvc add data`."
             )
+        if rows := _attribution_rows(workspace, identity):
+            where = ", ".join(str(row) for row in rows)
+            yield f"data/attribution.csv row {where} names pictures of {identity}: remove it, then `dvc add data`."
 
 
 def _roster_rows(path: Path, identity: str) -> list[int]:
@@ -49,6 +54,19 @@ def _fetch_rows(path: Path, identity: str) -> int:
     if "identity" not in fetches.collect_schema():
         return 0
     return fetches.filter(pl.col("identity") == identity).select(pl.len()).collect().item()
+
+
+def _attribution_rows(workspace: Workspace, identity: str) -> list[int]:
+    """Rows that name an address or a page at which the identity was found, as people count them."""
+    fetches = workspace.table("crawl", "fetches")
+    if not fetches.is_file():
+        return []
+    rows = pl.scan_parquet(fetches).filter(pl.col("identity") == identity)
+    known = [name for name in ("url", "page_url", "image_id") if name in rows.collect_schema()]
+    named = rows.select(known).collect()
+    keys = {address_key(value) for name in known for value in named[name].drop_nulls()}
+    found = enumerate(attribution.load(attribution.path(workspace)), start=2)
+    return [number for number, each in found if address_key(each.value) in keys]
 
 
 def _sittings(workspace: Workspace, identity: str) -> Iterator[str]:

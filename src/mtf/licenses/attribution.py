@@ -23,7 +23,7 @@ from pathlib import Path
 import polars as pl
 
 from mtf import tables
-from mtf.addresses import address_key, address_keys
+from mtf.addresses import address_key, among
 from mtf.errors import BadInput, bad_value, listed
 from mtf.licenses.statement import MAX_TEXT_CHARS, address_of, cleaned
 from mtf.workspace import Workspace
@@ -108,12 +108,15 @@ def supplemented(evidence: pl.LazyFrame, found: Iterable[Found]) -> pl.LazyFrame
 
 def _named(lacking: pl.LazyFrame, rows: list[Found], kind: Kind) -> pl.LazyFrame:
     """The pictures that rows of one kind name, with what these say."""
-    column = _COLUMN_OF[kind]
-    key = pl.col(column) if kind == Kind.IMAGE_ID else address_keys(column)
     said = [{"key": row.key, **{f"found_{name}": getattr(row, name) for name in FILLED}} for row in rows]
     schema = dict.fromkeys(("key", *(f"found_{name}" for name in FILLED)), pl.String)
-    keyed = lacking.select(*_KEYS, key.alias("key"))
-    return keyed.join(pl.LazyFrame(said, schema=schema), on="key", maintain_order="left").drop("key")
+    column, keys = _COLUMN_OF[kind], {row.key for row in rows}
+    is_id = kind == Kind.IMAGE_ID
+    keyed = (
+        lacking.filter(pl.col(column).is_in(keys)).with_columns(key=column) if is_id else among(lacking, column, keys)
+    )
+    found = keyed.select(*_KEYS, "key")
+    return found.join(pl.LazyFrame(said, schema=schema), on="key", maintain_order="left").drop("key")
 
 
 def load(path: Path) -> tuple[Found, ...]:

@@ -185,7 +185,7 @@ def _licenses(subject: Subject) -> Audited:
         findings.append(checks.taken_down(shown, removals, subject.looks))
     # Data sets that were opened as a project were never asked twice, nor were earlier crawls recorded.
     if workspace.table("crawl", "earlier").is_file():
-        earlier = table(workspace, "crawl", "earlier", [*KEYS, "license", "checked_at"])
+        earlier = table(workspace, "crawl", "earlier", [*KEYS, "page_url", "license", "checked_at"])
         findings.append(drift.changed_on_record(evidence, earlier))
     if not _same_pictures(images, evidence):
         findings.append(_without_evidence(images, evidence))

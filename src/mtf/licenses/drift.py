@@ -61,12 +61,16 @@ def _says_less(both: pl.LazyFrame) -> pl.Expr:
 def changed_on_record(evidence: pl.LazyFrame, earlier: pl.LazyFrame) -> pl.LazyFrame:
     """Pictures whose source states another license than it once did: both are on record, and the newer one counts.
 
-    `earlier` has identity, image_id, license and checked_at of the statements before (tables.EARLIER).
+    `earlier` has identity, image_id, page_url, license and checked_at of the statements before (tables.EARLIER). The
+    last of the same page that says otherwise counts, however often today's was seen since; what another page said of
+    the picture is no change.
     """
-    last = earlier.sort("checked_at").unique(KEYS, keep="last").select(*KEYS, was="license", was_on="checked_at")
-    both = evidence.join(last, on=KEYS, how="inner").filter(pl.col("was").ne_missing(pl.col("license")))
+    before = earlier.select(*KEYS, was_at="page_url", was="license", was_on="checked_at")
+    otherwise = evidence.join(before, on=KEYS, how="inner").filter(
+        pl.col("was").ne_missing(pl.col("license")), pl.col("was_at").eq_missing(pl.col("page_url"))
+    )
     return findings(
-        both,
+        otherwise.sort("was_on").unique(KEYS, keep="last"),
         code=pl.lit(str(Code.LICENSE_CHANGED)),
         level=pl.lit("warning"),
         reason=pl.format(

@@ -21,11 +21,14 @@ _FACE_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 def exists(workspace: Workspace) -> bool:
     """Whether anything is published that `pictures` would look at."""
     folders = (workspace.stage(name) for name in ("release", *EXPORTS))
-    return any(_may_hold_pictures(path) for folder in folders for path in folder.rglob("*"))
+    return any(_holds_pictures(path) for folder in folders for path in folder.rglob("*"))
 
 
-def _may_hold_pictures(path: Path) -> bool:
-    return path.suffix in (".tar", ".parquet") or _PICTURE.search(path.name) is not None
+def _holds_pictures(path: Path) -> bool:
+    """What cannot be read may hold some: `pictures` then says what is wrong with it."""
+    if path.suffix == ".parquet":
+        return any(True for _ in _in_table(path, path.name))
+    return path.suffix == ".tar" or _PICTURE.search(path.name) is not None
 
 
 def pictures(workspace: Workspace) -> pl.DataFrame:
