@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mtf import params, roster
+from mtf import params, roster, takedowns
 from mtf.licenses import attribution
 from mtf.project import new
 from mtf.project.new import slug
@@ -158,6 +158,12 @@ def test_a_bad_roster_changes_nothing(project: Path, text: str, says: str) -> No
 
 
 def test_the_doctor_names_what_stops_the_pipeline(project: Path) -> None:
+    for name, columns in [("takedowns", takedowns.COLUMNS), ("attribution", attribution.COLUMNS)]:
+        (project / "data" / f"{name}.csv").unlink(missing_ok=True)
+        lacking = mtf(project, "doctor")
+        assert lacking.returncode == 1
+        assert f"no data/{name}.csv: make it with the one line {','.join(columns)}," in lacking.stdout
+        (project / "data" / f"{name}.csv").write_text(",".join(columns) + "\n")
     healthy = mtf(project, "doctor")
     assert healthy.returncode == 0, healthy.stdout
     assert "sample: Drawn people" in healthy.stdout

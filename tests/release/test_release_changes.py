@@ -17,6 +17,7 @@ from mtf.cli.publish import lines_of
 from mtf.errors import BadInput
 from mtf.release import changes
 from mtf.release.changes import Changes
+from mtf.release.pairing import paired
 from mtf.stages import diff
 from mtf.workspace import Workspace
 
@@ -235,3 +236,11 @@ def test_a_face_whose_box_is_elsewhere_in_the_same_picture_is_another(spoilt: Wo
     move_boxes(spoilt, by=40)
     found = diff.run(spoilt, made_params(), "v1", None)
     assert (sum(n for _, n in found.removed), sum(n for _, n in found.added)) == (15, 10)
+
+
+def test_of_two_faces_that_meet_one_it_is_the_one_with_the_most_overlap():
+    place = {"identity": "ann", "image_id": "0" * 64, "y": 0, "width": 100, "height": 100}
+    faces = pl.DataFrame([{"face_id": "far", "x": 40, **place}, {"face_id": "near", "x": 2, **place}])
+    others = pl.DataFrame([{"face_id": "now", "x": 0, **place}])
+    (pair,) = paired(faces, others, box_iou=0.4).rows(named=True)
+    assert pair == {"identity": "ann", "face_id": "near", "other_id": "now"}

@@ -154,3 +154,18 @@ def test_a_file_that_calls_a_whole_group_duplicates_settles_nothing(
     desk, material = opened(workspace, "anna", joint=True)
     assert set(desk.page().faces) == set(group)
     assert material.conflicts.filter(step="duplicate").height == 3
+
+
+def test_the_last_of_its_group_is_no_duplicate_though_the_others_are_gone(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 4}, groups=GROUP)
+    _, material = opened(workspace)
+    *others, last = group_of(material)
+    screened = workspace.table("screen", "screening")
+    for path in (screened, workspace.table("crop", "faces")):
+        table = pl.read_parquet(path)
+        table.filter(~pl.col("face_id").is_in([each.face_id for each in others])).write_parquet(path)
+    desk, material = opened(workspace)
+    assert material.rivals(last) == []
+    accept_up_to(desk, Step.DUPLICATE)
+    with pytest.raises(BadInput, match="one of a group of duplicates has to stay"):
+        desk.reject([last], "near_duplicate")

@@ -252,3 +252,10 @@ def test_bounds_that_are_the_wrong_way_round_and_tasks_that_are_not_there_are_na
         loose(label_share={"rac": [0, 1]})
     with pytest.raises(BadInput, match=r"report.target.gender: the shares add up to 0.9, not to 1"):
         made_params(report={"target": {"gender": {"Males": 0.5, "Females": 0.4}}})
+
+
+def test_two_faces_of_one_image_are_one_image_of_the_identity():
+    data = rows(ada=6, bob=3)
+    again = data.head(1).with_columns(face_id=pl.lit("another face"))
+    assert figures.identities(pl.concat([data, again])).equals(figures.identities(data))
+    assert figures.identities(data)["share"].to_list() == pytest.approx([6 / 9, 3 / 9])

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from mtf import engine, params
+from mtf import engine, params, takedowns
 from mtf.errors import MtfError
-from mtf.licenses import policy
+from mtf.licenses import attribution, policy
 from mtf.room import database
 from mtf.workspace import Workspace
 
@@ -89,6 +89,12 @@ def _mongodb() -> Finding:
     )
 
 
+def _tables_without_which_dvc_stops(workspace: Workspace) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """They may be without rows; DVC's stages depend on the files."""
+    yield workspace.takedowns, takedowns.COLUMNS
+    yield attribution.path(workspace), attribution.COLUMNS
+
+
 def _project(workspace: Workspace) -> Iterator[Finding]:
     try:
         settings = params.load(workspace.params)
@@ -99,6 +105,10 @@ def _project(workspace: Workspace) -> Iterator[Finding]:
         yield Finding("params.yaml", "wrong", str(error))
     there = workspace.roster.is_file()
     yield Finding("data", "good" if there else "wrong", "data/roster.csv" if there else "missing; `dvc pull data.dvc`")
+    for path, columns in _tables_without_which_dvc_stops(workspace):
+        if there and not path.is_file():
+            advice = f"make it with the one line {','.join(columns)}, then `dvc add data`"
+            yield Finding("data", "wrong", f"no {workspace.relative(path)}: {advice}")
     remote = subprocess.run(
         ("dvc", "remote", "default"), cwd=workspace.root, capture_output=True, text=True, check=False
     )

@@ -22,7 +22,9 @@ def paired(faces: pl.DataFrame, others: pl.DataFrame, *, box_iou: float) -> pl.D
     boxes = rest.select("identity", "image_id", *PLACE, own_id="face_id")
     moved = (
         matching.match(boxes, open_ones, box_iou=box_iou)
-        .filter(pl.col("face_id").is_not_null())
+        .join(open_ones.select(*FACE, *PLACE), on=FACE, suffix="_face")
+        # Where two of `faces` meet the same one, it is the one with the most overlap.
+        .sort(matching.iou(), "own_id", descending=[True, False])
         .unique(FACE, keep="first", maintain_order=True)
         .select("identity", pl.col("own_id").alias("face_id"), pl.col("face_id").alias("other_id"))
     )

@@ -21,7 +21,7 @@ def match(decisions: pl.DataFrame, faces: pl.DataFrame, *, box_iou: float) -> pl
     boxes = decisions.select(*_PICTURE, *_BOX).unique()
     pairs = boxes.join(faces.select(*FACE, "image_id", *_BOX), on=_PICTURE, suffix="_face")
     met = (
-        pairs.with_columns(iou=_iou())
+        pairs.with_columns(iou=iou())
         .filter(pl.col("iou") >= box_iou)
         .sort(pl.col("iou"), "face_id", descending=[True, False])
         .unique([*_PICTURE, *_BOX], keep="first", maintain_order=True)
@@ -30,7 +30,8 @@ def match(decisions: pl.DataFrame, faces: pl.DataFrame, *, box_iou: float) -> pl
     return decisions.join(met, on=[*_PICTURE, *_BOX], how="left", maintain_order="left")
 
 
-def _iou() -> pl.Expr:
+def iou() -> pl.Expr:
+    """Intersection over union (0 to 1) of the boxes x, y, width, height and x_face, y_face, width_face, height_face."""
     shared = _overlap("x", "width") * _overlap("y", "height")
     areas = pl.col("width") * pl.col("height") + pl.col("width_face").cast(pl.Int64) * pl.col("height_face")
     return shared / (areas - shared)

@@ -14,10 +14,12 @@ ONE_STAYS = "one of a group of duplicates has to stay: keep one (k), or reject t
 
 
 def none_stays(material: Material, said: Said, face: Key, *, rejected: Collection[Key], joint: bool) -> bool:
-    """Whether nothing of the face's group would stay, were these `rejected` as duplicates; False where it has none."""
-    rivals = material.rivals(face)
-    left = [one for one in (face, *rivals) if one not in rejected]
-    return bool(rivals) and all(
+    """Whether nothing of the face's group would stay, were these `rejected` as duplicates; False where it has none.
+
+    A face whose copies are gone, such as those that were taken down, is the last of its group.
+    """
+    left = [one for one in (face, *material.rivals(face)) if one not in rejected]
+    return material.has_copies(face) and all(
         (_words(material, said, one, joint=joint)[: DUPLICATE + 1] == REJECT).any() for one in left
     )
 

@@ -190,6 +190,11 @@ class Material:
         group = self._groups.get((face.identity, self._group_of(face)), [])
         return [other for other in group if other != face]
 
+    def has_copies(self, face: Key) -> bool:
+        """Whether screening put the face in a group of duplicates, whatever became of the others."""
+        row = self.row(face)
+        return any(self.faces[name][row] is not None for name in ("near_group", "exact_group"))
+
     def are_the_same_picture(self, one: Key, other: Key) -> bool:
         exact = self.faces["exact_group"]
         first = exact[self.row(one)]

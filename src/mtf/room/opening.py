@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mtf.fingerprint import fingerprint
+from mtf.licenses import attribution
 from mtf.params import Params
 from mtf.review import consensus, ledger
 from mtf.room import embeddings, faces
@@ -69,7 +70,7 @@ class Renewal:
 def samples_made_from(workspace: Workspace, reviewer: str, *, joint: bool) -> str:
     """A digest of all that a reviewer's samples are made from: where it is the same, so are they."""
     made = [workspace.table(*names) for names in TABLES]
-    people = [workspace.params, workspace.roster, workspace.takedowns]
+    people = [workspace.params, workspace.roster, workspace.takedowns, attribution.path(workspace)]
     files = [*made, *people, *sorted(workspace.review.glob("*/*.jsonl"))]
     digests = {workspace.relative(path): file_digest(path) for path in files if path.is_file()}
     return fingerprint(reviewer, joint, str(datetime.now(UTC).date()), digests, code=CODE)

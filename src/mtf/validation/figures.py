@@ -26,9 +26,9 @@ Counts = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
 def identities(data: pl.DataFrame) -> pl.DataFrame:
-    """Images per identity, and their share of all."""
-    counted = data.group_by(IDENTITY).agg(images=pl.len()).sort(IDENTITY)
-    return counted.with_columns(share=pl.col("images") / max(1, data.height))
+    """Images per identity, and their share of all; two faces of one image count once."""
+    counted = data.group_by(IDENTITY).agg(images=pl.col("image_id").n_unique()).sort(IDENTITY)
+    return counted.with_columns(share=pl.col("images") / pl.col("images").sum())
 
 
 def labels(data: pl.DataFrame, params: Params) -> pl.DataFrame:
