@@ -12,6 +12,8 @@ import torch
 from learn_project import write_project
 from sklearn.utils.class_weight import compute_class_weight
 
+from mtf import params as typed
+from mtf.errors import BadInput
 from mtf.learn import data, pixels, recipes
 from mtf.learn import train as loop
 from mtf.params import Params, Recipe
@@ -29,6 +31,15 @@ def rates(recipe: Recipe, *, steps_per_epoch: int) -> list[float]:
         optimizer.step()
         schedule.step()
     return found
+
+
+def test_a_recipe_whose_name_dvc_would_take_apart_is_refused(sample_params: Params) -> None:
+    raw = sample_params.model_dump(mode="json")
+    raw["train"]["recipes"]["mtf-v1_2"] = {}
+    typed.parse(raw)
+    raw["train"]["recipes"]["mtf.v2"] = {}
+    with pytest.raises(BadInput, match=r"recipes: 'mtf\.v2' is not a name; permitted: letters, digits, `_` and `-`"):
+        typed.parse(raw)
 
 
 def test_the_papers_recipe_divides_the_rate_by_ten_every_twenty_epochs(sample_params: Params) -> None:

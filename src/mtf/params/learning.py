@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -62,7 +63,8 @@ class Train(Section):
     """One network per task and model; `models` and `tasks` span the matrix of dvc.yaml.
 
     `weights` gives a pretrained model a local file of weights in place of torchvision's download, and `facenet` the
-    file that it starts from.
+    file that it starts from. Recipes are named by letters, digits, `_` and `-`: dvc.yaml asks for the chosen one by
+    its place in the file, where a dot would begin another key.
     """
 
     models: Annotated[list[str], Field(min_length=1)]
@@ -79,6 +81,9 @@ class Train(Section):
                 raise ValueError(f"{name!r} is not a model; permitted: {', '.join(MODELS)}")
         if scratch := [name for name in self.weights if not takes_weights(name)]:
             raise ValueError(f"weights: {scratch[0]!r} starts from scratch; permitted: {TAKE_WEIGHTS}")
+        for name in self.recipes:
+            if not re.fullmatch(r"[\w-]+", name):
+                raise ValueError(f"recipes: {name!r} is not a name; permitted: letters, digits, `_` and `-`")
         if self.recipe not in self.recipes:
             raise ValueError(f"recipe: {self.recipe!r} is not a recipe; permitted: {', '.join(self.recipes)}")
         return self
