@@ -11,11 +11,16 @@ from pathlib import Path
 
 import polars as pl
 from dvc.repo import Repo
+from typer.testing import CliRunner
 
 from mtf import shards, takedowns
+from mtf.cli import app
+from mtf.errors import MtfError
 from mtf.workspace import Workspace
 from projects import ROOT, run_in
 
+HALF_MERGED = "stages:\n<<<<<<< HEAD\n  x:\n    cmd: a\n=======\n"
+"""A dvc.yaml that nobody can read."""
 STAGES = ("crawl", "crop", "split", "multitask", "release", "report")
 
 
@@ -169,3 +174,16 @@ def members_of(path: Path) -> list[str]:
 
 def holding(folder: Path, needle: bytes) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and needle in path.read_bytes()]
+
+
+def erasing(*options: str) -> tuple[int, str]:
+    """Exit code and output of `mtf takedown erase`; a refusal's message for what `mtf` would print of it."""
+    result = CliRunner().invoke(app, ["takedown", "erase", "--signed-by", "me", *options])
+    if isinstance(result.exception, MtfError):
+        return result.exception.exit_code, str(result.exception)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())

@@ -11,15 +11,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 from dvc.repo import Repo, lock_repo
-from small_project import Small, holding, image_id, members_of, picture, tar_of, thumbnail
-from typer.testing import CliRunner
+from small_project import Small, erasing, holding, image_id, members_of, picture, tar_of, thumbnail
 
-from mtf.cli import app
 from mtf.erasure.erase import erase, plan
 from mtf.erasure.places import TOMBSTONE
 from mtf.errors import BadInput, MtfError
-from mtf.workspace import Workspace
-from projects import ROOT, run_in
+from projects import run_in
 
 PEOPLE = {"ann": ["ann-0", "ann-1"], "bob": ["bob-0"]}
 WITHOUT = {"ann": ["ann-0"], "bob": ["bob-0"]}
@@ -36,15 +33,6 @@ def needles(name: str) -> Iterator[bytes]:
 def assert_gone(project: Small, name: str) -> None:
     for needle in needles(name):
         assert project.holding(needle) == [], needle
-
-
-def erasing(*options: str) -> tuple[int, str]:
-    """Exit code and output of `mtf takedown erase`; a refusal's message for what `mtf` would print of it."""
-    result = CliRunner().invoke(app, ["takedown", "erase", "--signed-by", "me", *options])
-    if isinstance(result.exception, MtfError):
-        return result.exception.exit_code, str(result.exception)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.output
 
 
 def test_a_run_that_no_commit_knows_is_erased_with_its_report(project: Small) -> None:
@@ -403,54 +391,3 @@ def test_a_receipt_changed_by_hand_is_refused(project: Small) -> None:
     path.write_text(path.read_text().replace("The officer", "Somebody"))
     with pytest.raises(BadInput, match="a receipt is not changed by hand"):
         erase(project.workspace, signed_by="The officer")
-
-
-def untracked_build(root: Path) -> Workspace:
-    """A project that was laid out in a folder: DVC tracks nothing of what was made there."""
-    inner = Workspace(root)
-    for name, data in (
-        ("crop/shards/ann.tar", tar_of({f"{image_id('ann-1')}.jpg": picture("ann-1")})),
-        ("crop/shards/bob.tar", tar_of({f"{image_id('bob-0')}.jpg": picture("bob-0")})),
-        ("room/any name", picture("ann-1")),
-        ("multitask/dynamic/model.pt", b"weights"),
-    ):
-        (root / "build" / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / "build" / name).write_bytes(data)
-    (root / "data").mkdir(exist_ok=True)
-    shutil.copy(ROOT / "params.yaml", root)
-    rows = f"added_at,kind,value,reason,requested_by,reference\n2026-01-02,image_id,{image_id('ann-1')},asked,p,\n"
-    inner.takedowns.write_text(rows)
-    return inner
-
-
-def files_below(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-def test_a_project_laid_out_inside_anothers_clone_is_refused_and_keeps_its_build(
-    project: Small, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project.run(PEOPLE)
-    project.commit("v1")
-    inner = untracked_build(project.root / "das")
-    monkeypatch.chdir(inner.root)
-    before = files_below(inner.root)
-    for options in ((), ("--dry-run",)):
-        code, output = erasing(*options)
-        assert code == 2 and "not the root of a DVC repository" in output and "\n" not in output
-    assert files_below(inner.root) == before
-
-
-def test_a_project_without_dvc_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    inner = untracked_build(tmp_path)
-    monkeypatch.chdir(inner.root)
-    code, output = erasing()
-    assert code == 2 and "no DVC repository" in output and "dvc init" in output
-
-
-def test_where_dvc_tracks_no_output_only_files_with_the_pictures_go_from_build(project: Small) -> None:
-    inner = untracked_build(project.root)
-    (receipt,) = erase(inner, signed_by="The officer")
-    assert files_below(inner.root / "build") == ["crop/shards/bob.tar", "multitask/dynamic/model.pt"]
-    assert receipt["workspace"] == ["build/crop/shards/ann.tar", "build/room/any name"]
-    assert any(line.startswith("No output in build/ is tracked by DVC") for line in receipt["by_hand"])

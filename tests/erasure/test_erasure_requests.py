@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from dvc.repo import Repo
 from PIL import Image
+from small_project import HALF_MERGED
 from typer.testing import CliRunner
 
 from mtf import shards, tables, takedowns
@@ -271,6 +272,42 @@ def test_pictures_that_only_older_versions_have_of_somebody_are_meant_too(
     tables.write(tables.IMAGES, kept, one_version.table("crawl", "images"))
     found = meaning("ann", one_version, sample_params)
     assert {value for kind, value in found if kind is Kind.CONTENT_HASH} == {looks_of(0), looks_of(1)}
+
+
+def half_merged_twice(root: Path) -> None:
+    """Two commits with a dvc.yaml that nobody can read, and one that put it right."""
+    (root / "dvc.yaml").write_text(HALF_MERGED)
+    for number in range(2):
+        (root / "note").write_text(str(number))
+        run_in(root, "git", "add", "-A")
+        run_in(root, "git", "commit", "-q", "-m", "half merged")
+    (root / "dvc.yaml").unlink()
+    run_in(root, "git", "commit", "-q", "-a", "-m", "put right")
+
+
+def test_a_version_that_cannot_be_read_is_named_and_stops_no_request(
+    one_version: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "track", str)
+    (one_version.root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    half_merged_twice(one_version.root)
+    (warning,) = [line for line in adding("ann").splitlines() if "WARNING" in line]
+    assert "could not be read" in warning and "'dvc.yaml'" in warning and warning.count("corrupted") == 1
+    assert takedowns.load(one_version.takedowns).records[0].value == "ann"
+
+
+def test_who_is_unknown_is_refused_with_the_versions_that_could_not_be_read(
+    one_version: Workspace, sample_params: Params
+) -> None:
+    half_merged_twice(one_version.root)
+    with pytest.raises(BadInput, match=r"could not be read: .*'dvc\.yaml'"):
+        meaning("nobody", one_version, sample_params)
+
+
+def test_a_broken_pipeline_in_the_folder_stops_no_request(one_version: Workspace, sample_params: Params) -> None:
+    (one_version.root / "dvc.yaml").write_text(HALF_MERGED)
+    resolved = requests.resolve(Request("ann", "asked", "Ann"), one_version, sample_params)
+    assert resolved.pictures == 2 and "at workspace" in resolved.broken[0]
 
 
 def published(seed: int, size_px: int) -> bytes:

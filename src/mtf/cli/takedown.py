@@ -11,6 +11,8 @@ from mtf.workspace import Workspace
 SHOWN = 6
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mtf.erasure.erase import Plan
     from mtf.erasure.requests import Resolved
 
@@ -38,7 +40,7 @@ def add_to(app: typer.Typer) -> None:
         print(f"{first.kind} {first.value}{'' if first in new else ' (was there already)'}")
         if beside := len(new) - (first in new):
             print(f"with it {beside} rows: contents and looks of the pictures meant")
-        print(_matched(resolved))
+        print(*_matched(resolved), sep="\n")
         requests.track(workspace)
         print("Next: `dvc repro`, `git add data.dvc dvc.lock metrics && git commit`, then `mtf takedown erase`")
 
@@ -88,17 +90,25 @@ def add_to(app: typer.Typer) -> None:
             raise typer.Exit(1)
 
 
-def _matched(resolved: Resolved) -> str:
-    """How much a request takes down, so that a mistyped one is noticed."""
+def _matched(resolved: Resolved) -> Iterator[str]:
+    """How much a request takes down, so that a mistyped one is noticed; and what nobody can say."""
+    from mtf.errors import listed
+
     if resolved.pictures:
         noun = "picture matches" if resolved.pictures == 1 else "pictures match"
-        return f"{resolved.pictures} {noun}, in all versions that are on this machine"
-    if resolved.is_file:
-        return (
+        yield f"{resolved.pictures} {noun}, in all versions that are on this machine"
+    elif resolved.is_file:
+        yield (
             "WARNING: no picture here matches this file: it is not a crawled picture of the current version, nor a "
             "crop of any. It is kept out from now on; name the person or an address to take more down"
         )
-    return "WARNING: no picture here matches; if one should, check the spelling (`dvc fetch --all-commits` brings more)"
+    else:
+        yield (
+            "WARNING: no picture here matches; if one should, check the spelling "
+            "(`dvc fetch --all-commits` brings more)"
+        )
+    if resolved.broken:
+        yield f"WARNING: versions that could not be read were not looked through: {listed(resolved.broken, 4)}"
 
 
 def _show(planned: Plan) -> None:

@@ -23,7 +23,7 @@ from mtf.erasure.places import CACHE, Place, all_places, in_words
 from mtf.erasure.receipt import Receipt
 from mtf.erasure.stock import Stock
 from mtf.erasure.subjects import Subjects
-from mtf.errors import GateFailed, MtfError, listed
+from mtf.errors import BadInput, GateFailed, MtfError, listed
 from mtf.workspace import Workspace
 
 State = dict[str, Any]
@@ -34,7 +34,7 @@ class Plan:
     """`receipt` as it will be; `current` are files of the current version that `dvc repro` makes anew first.
 
     `unseen` are objects that may hold an erased picture and may lie in a place that does not answer; `untracked` lie
-    about in the project's folder.
+    about in the project's folder. `broken_versions` say which versions could not be read.
     """
 
     receipt: Receipt
@@ -43,6 +43,7 @@ class Plan:
     stock: Stock
     originals: list[Original]
     untracked: list[str]
+    broken_versions: list[str]
 
     @property
     def is_empty(self) -> bool:
@@ -70,6 +71,8 @@ def erase(workspace: Workspace, *, signed_by: str, report: Callable[[str], objec
                 "and commit dvc.lock first; it makes them again without the pictures"
             )
         due = _due(workspace, planned)
+        for line in planned.broken_versions if not due else ():
+            report(line)
         for path, one in due:
             receipt.save(path, one)
         for original in planned.originals:
@@ -114,6 +117,8 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
     requests = takedowns.load(workspace.takedowns)
     stock = Stock(all_places(repo))
     history = History(repo, stock)
+    if faults := [why for why, revisions in history.broken.items() if WORKSPACE in revisions]:
+        raise BadInput(f"what DVC tracks in the project's folder is not known; put this right first: {listed(faults)}")
     settings = params.load(workspace.params)
     wanted = subjects.find(requests, history, max_pixels=settings.crawl.max_pixels)
     found = holders.find(wanted, history)
@@ -124,6 +129,7 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
     has_fitted = bool(wanted.face_ids) and (workspace.root / untracked.FITTED).exists()
     beside = untracked.find(wanted, workspace, repo)
     unreadable = {*found.unreadable, *broken, *beside.unreadable, *_unread(wanted, found)}
+    broken_versions = [*surroundings.broken_versions(history)]
     outside = [*_outside(own, repo, workspace)]
     planned: Receipt = {
         "schema": receipt.SCHEMA,
@@ -144,13 +150,14 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
         "lost": sorted(history.lost),
         "by_hand": [
             *surroundings.owed_by_hand(workspace, stock.places, stock.unlisted),
+            *broken_versions,
             *outside,
             *lines.left(wanted.whole, workspace),
             *beside.by_hand,
         ],
     }
     made = [h.path for h in found.holders if WORKSPACE in h.revisions and _is_made(h.path)]
-    return Plan(planned, sorted(set(made)), unseen, stock, own, beside.names)
+    return Plan(planned, sorted(set(made)), unseen, stock, own, beside.names, broken_versions)
 
 
 def _outside(own: list[Original], repo: Repo, workspace: Workspace) -> Iterator[str]:

@@ -16,13 +16,18 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet
+from dvc.output import Output
 from dvc.repo import Repo
+from dvc.repo.index import Index
 
 from mtf.erasure.stock import Stock
+from mtf.errors import listed
 
 WORKSPACE = "workspace"
 NO_VERSION = "no version"
 _LISTING = ".dir"
+# DVC names the revision in some messages; here one fault of many revisions is told once.
+_OF_REVISION = re.compile(r" in revision '[0-9a-f]+'")
 _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part")
 
 
@@ -46,12 +51,17 @@ class Version:
 
 
 class History:
-    """All versions of all tracked files. `lost` are listings that no place has: what they listed is not known."""
+    """All versions of all tracked files. `lost` are listings that no place has: what they listed is not known.
+
+    `broken` are files of DVC's that cannot be read (a `dvc.yaml` that was committed half merged): what is wrong, and
+    the revisions in which it is. What else such a revision tracks is read all the same.
+    """
 
     def __init__(self, repo: Repo, stock: Stock) -> None:
         self.stock = stock
         self.root = Path(repo.root_dir)
         self.lost: set[str] = set()
+        self.broken: dict[str, list[str]] = {}
         self._contents: dict[str, list[tuple[str, str]] | None] = {}
         self._versions: dict[tuple[str, str], Version] = {}
         for revision, path, oid, listing in self._tracked(repo):
@@ -60,6 +70,11 @@ class History:
         self.versions = sorted(self._versions.values(), key=lambda version: (version.path, version.oid))
         named = {version.oid for version in self.versions}
         self.nameless = sorted(oid for oid in stock.objects - named if not oid.endswith(_LISTING))
+
+    @property
+    def unread(self) -> list[str]:
+        """A line for each fault of `broken`, with its revisions."""
+        return [f"{why}, at {listed(revisions, 4)}" for why, revisions in self.broken.items()]
 
     def tables(self, path: str, columns: Collection[str]) -> Iterator[tuple[list[str], pl.DataFrame]]:
         """Every table at `path`, and every other of that name or of no name that has `columns`; with its revisions.
@@ -86,7 +101,7 @@ class History:
 
     def _tracked(self, repo: Repo) -> Iterator[tuple[str, str, str, str]]:
         for revision in repo.brancher(all_branches=True, all_tags=True, all_commits=True, all_experiments=True):
-            for out in repo.index.outs:
+            for out in self._outs(repo, revision[:12]):
                 if not out.hash_info or out.hash_info.value is None or not out.is_in_repo:
                     continue
                 path = "/".join(out.index_key[1])
@@ -99,6 +114,20 @@ class History:
                     self.lost.add(f"{path} at {revision[:12]}")
                     continue
                 yield from ((revision[:12], f"{path}/{name}", member, oid) for name, member in members)
+
+    def _outs(self, repo: Repo, revision: str) -> list[Output]:
+        """What DVC's files of a revision track; of those that cannot be read, nothing."""
+        try:
+            return list(Index.from_repo(repo, onerror=lambda _, error: self._note(revision, error)).outs)
+        except Exception as error:  # what is written in a file that is none of DVC's may raise anything
+            self._note(revision, error)
+            return []
+
+    def _note(self, revision: str, error: Exception) -> None:
+        why = _OF_REVISION.sub("", " ".join(str(error).split()))[:160] or type(error).__name__
+        revisions = self.broken.setdefault(why, [])
+        if revision not in revisions:
+            revisions.append(revision)
 
     def _add_loose(self) -> None:
         """The files of listings that lie in some place and that no version names; of what has a name, the listing."""

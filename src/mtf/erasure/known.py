@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 import polars as pl
-from dvc.exceptions import NotDvcRepoError
+from dvc.exceptions import DvcException, NotDvcRepoError
 from dvc.repo import Repo
+from scmrepo.exceptions import SCMError
 
 from mtf.erasure import looks
 from mtf.erasure.history import History
@@ -26,7 +27,15 @@ class Known:
 
     def __init__(self, workspace: Workspace) -> None:
         self._root = workspace.root
-        self._history = _history(workspace)
+        self.broken: list[str] = []
+        """Versions that cannot be read, wholly or in part, and why; they stop no request from being written down."""
+        self._history: History | None = None
+        try:
+            self._history = _history(workspace)
+        except (DvcException, SCMError) as error:
+            self.broken.append(f"all older versions: {' '.join(str(error).split())[:160]}")
+        if self._history is not None:
+            self.broken += self._history.unread
 
     def images(self, kind: Kind, value: str) -> set[str]:
         """The images that an identity, an address or an image_id means in any version."""

@@ -25,7 +25,7 @@ from mtf.atomic import write_text
 from mtf.crawl import hashes
 from mtf.erasure import files
 from mtf.erasure.known import Known
-from mtf.errors import BadInput, bad_value
+from mtf.errors import BadInput, bad_value, listed
 from mtf.faces.picture import SAME_PICTURE_BITS
 from mtf.params import Params
 from mtf.takedowns import Kind, Takedown, Takedowns
@@ -49,12 +49,14 @@ class Request:
 class Resolved:
     """The rows that a request amounts to, the request itself first, and how many known pictures it means.
 
-    `is_file`: pictures that only older versions hold are not compared with a file yet; the erasure does that.
+    `is_file`: pictures that only older versions hold are not compared with a file yet; the erasure does that. `broken`
+    names versions that could not be read, so that nothing is known of what they had.
     """
 
     records: list[Takedown]
     pictures: int
     is_file: bool
+    broken: tuple[str, ...] = ()
 
 
 def resolve(request: Request, workspace: Workspace, params: Params) -> Resolved:
@@ -74,7 +76,7 @@ def resolve(request: Request, workspace: Workspace, params: Params) -> Resolved:
         *((Kind.CONTENT_HASH, f"{look:016x}") for look in sorted(looks)),
     ]
     records = [Takedown(added_at, kind, value, *words) for kind, value in dict.fromkeys(meanings)]
-    return Resolved(records, len(named.images), path.is_file())
+    return Resolved(records, len(named.images), path.is_file(), tuple(known.broken))
 
 
 def append(path: Path, records: list[Takedown]) -> list[Takedown]:
@@ -142,7 +144,8 @@ def _of_words(value: str, workspace: Workspace, known: Known, params: Params) ->
         "an identity of the roster or of an older version that is here (`dvc fetch --all-commits` brings them), "
         "an http(s) address, an image_id (64 hexadecimal digits), a picture file"
     )
-    raise bad_value("takedown", value, permitted)
+    unknown = f"; these versions could not be read: {listed(known.broken, 4)}" if known.broken else ""
+    raise bad_value("takedown", value, permitted + unknown)
 
 
 def _with_images(kind: Kind, value: str, known: Known) -> _Named:

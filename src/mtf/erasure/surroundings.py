@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from mtf.erasure.history import History
 from mtf.erasure.places import Place
 from mtf.workspace import Workspace
 
@@ -36,6 +37,15 @@ def owed_by_hand(workspace: Workspace, places: list[Place], unlisted: list[str])
             f"FiftyOne's database at {address.rpartition('@')[2].removeprefix('mongodb://')} is not this project's: "
             "it may hold names, boxes and embeddings of the erased faces. Open each review again "
             "(`mtf review open`), which replaces its data set, or delete the data sets there."
+        )
+
+
+def broken_versions(history: History) -> Iterator[str]:
+    """Versions of git's whose DVC files cannot be read: only git's history rewritten would put them right."""
+    for line in history.unread:
+        yield (
+            f"Versions that could not be read ({line}): what they alone name was looked for by its content, in every "
+            "place that can be listed; models that were trained then may be missing from this receipt."
         )
 
 
