@@ -310,6 +310,19 @@ def test_a_broken_pipeline_in_the_folder_stops_no_request(one_version: Workspace
     assert resolved.pictures == 2 and "at workspace" in resolved.broken[0]
 
 
+def test_a_damaged_history_stops_no_request(one_version: Workspace, sample_params: Params) -> None:
+    """A commit is lost, as a disk that was full or a killed git leaves it."""
+    lost = run_in(one_version.root, "git", "rev-parse", "HEAD").strip()
+    (one_version.root / "note").write_text("v2")
+    run_in(one_version.root, "git", "add", "-A")
+    run_in(one_version.root, "git", "commit", "-q", "-m", "v2")
+    (one_version.root / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
+    resolved = requests.resolve(Request("ann", "asked", "Ann"), one_version, sample_params)
+    assert resolved.pictures == 2
+    (told,) = resolved.broken
+    assert told.startswith("all older ones: ") and lost in told
+
+
 def published(seed: int, size_px: int) -> bytes:
     """The crop of a face as a release has it: its square, resized and saved anew."""
     return jpeg(cv2.resize(scene(seed)[40:200, 60:220], (size_px, size_px), interpolation=cv2.INTER_LANCZOS4), 75)

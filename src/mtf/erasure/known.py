@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 import polars as pl
-from dvc.exceptions import DvcException, NotDvcRepoError
+from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
-from scmrepo.exceptions import SCMError
 
 from mtf.erasure import looks
 from mtf.erasure.history import History
@@ -32,8 +31,8 @@ class Known:
         self._history: History | None = None
         try:
             self._history = _history(workspace)
-        except (DvcException, SCMError) as error:
-            self.broken.append(f"all older versions: {' '.join(str(error).split())[:160]}")
+        except Exception as error:  # whatever a damaged history raises, the request has to be written down
+            self.broken.append(f"all older ones: {type(error).__name__}: {' '.join(str(error).split())[:160]}")
         if self._history is not None:
             self.broken += self._history.unread
 
