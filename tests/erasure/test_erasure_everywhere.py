@@ -16,6 +16,7 @@ from small_project import Small, erasing, holding, image_id, members_of, picture
 from mtf.erasure.erase import erase, plan
 from mtf.erasure.places import TOMBSTONE
 from mtf.errors import BadInput, MtfError
+from mtf.licenses import attribution
 from projects import run_in
 
 PEOPLE = {"ann": ["ann-0", "ann-1"], "bob": ["bob-0"]}
@@ -305,12 +306,17 @@ def test_lines_of_text_that_the_current_version_keeps_are_left_to_people(project
     project.commit("v1")
     project.take_down("identity", "ann")
     project.run({"bob": ["bob-0"]})
-    fetches = pl.DataFrame({"identity": ["ann", "ann", "bob"], "query": ["Ann", "Ann", "Bob"]})
+    urls = [f"https://pictures.example/{name}.jpg" for name in ("ann-0", "ann-1", "bob-0")]
+    fetches = pl.DataFrame({"identity": ["ann", "ann", "bob"], "query": ["Ann", "Ann", "Bob"], "url": urls})
+    found = [f"2026-05-01,picture,{url},Someone,,,,eve,asked" for url in (urls[2], urls[1])]
+    table = attribution.path(project.workspace)
+    table.write_text("\n".join([",".join(attribution.COLUMNS), *found]) + "\n")
     fetches.write_parquet(project.workspace.table("crawl", "fetches"))
     project.store()
     project.commit("v2")
     (receipt,) = erase(project.workspace, signed_by="The officer")
-    roster, ledger = receipt["by_hand"]
+    roster, ledger, authors = receipt["by_hand"]
+    assert authors.startswith("data/attribution.csv row 3 names pictures of ann")
     assert roster.startswith("data/roster.csv row 3 names ann") and "2 rows of build/crawl/fetches" in roster
     assert ledger.startswith("Decisions about ann are in data/review/eve/2026-01-01.jsonl (2 lines)")
     assert receipt["finished_at"]

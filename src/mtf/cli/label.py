@@ -115,7 +115,9 @@ def hints(
         str | None, typer.Option(help="A classifier of `mtf label fit`, of another project for instance.")
     ] = None,
     model: Annotated[str, typer.Option(help="Where there is no classifier: logistic, cnn1, cnn2 or cnn3.")] = "cnn2",
-    folds: Annotated[int, typer.Option(min=3, help="Parts of all faces, to predict people that a classifier was fitted on.")] = 5,
+    folds: Annotated[
+        int, typer.Option(min=3, help="Parts of all faces, to predict people that a classifier was fitted on.")
+    ] = 5,
     epochs: Epochs = 10,
     seed: Seed = None,
 ) -> None:

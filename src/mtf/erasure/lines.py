@@ -61,9 +61,12 @@ def _attribution_rows(workspace: Workspace, identity: str) -> list[int]:
     fetches = workspace.table("crawl", "fetches")
     if not fetches.is_file():
         return []
-    rows = pl.scan_parquet(fetches).filter(pl.col("identity") == identity)
-    known = [name for name in ("url", "page_url", "image_id") if name in rows.collect_schema()]
-    named = rows.select(known).collect()
+    rows = pl.scan_parquet(fetches)
+    columns = rows.collect_schema()
+    if "identity" not in columns:
+        return []
+    known = [name for name in ("url", "page_url", "image_id") if name in columns]
+    named = rows.filter(pl.col("identity") == identity).select(known).collect()
     keys = {address_key(value) for name in known for value in named[name].drop_nulls()}
     found = enumerate(attribution.load(attribution.path(workspace)), start=2)
     return [number for number, each in found if address_key(each.value) in keys]
