@@ -51,9 +51,11 @@ def test_each_identity_has_three_one_and_one(orl: Path) -> None:
     assert counts["test"].min() >= 1
 
 
-def test_a_network_knows_people_ten_times_better_than_chance(orl: Path) -> None:
+def test_a_network_knows_people_far_better_than_chance(orl: Path) -> None:
     run_in(orl, "mtf", "train", "--model", "small_cnn", "--task", "recognition")
     run_in(orl, "mtf", "evaluate")
     rows = json.loads((orl / "metrics" / "evaluate.json").read_text())["recognition"]
     labels = pl.read_parquet(orl / "build/split/splits.parquet")["identity"].n_unique()
     assert rows["small_cnn"]["accuracy"] > 10 / labels
+    # 97 % on two cores; another machine's arithmetic differs in the last digits, and training magnifies them.
+    assert rows["small_cnn"]["accuracy"] > 0.9
