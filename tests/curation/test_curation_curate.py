@@ -159,6 +159,8 @@ def test_what_was_taken_down_is_out_first_and_the_request_is_named(tmp_path):
         Face("b"): f"image_id {image_id('b')}",
         Face("c", url="https://host.example/c.jpg"): "picture https://host.example/c.jpg",
         Face("d", page_url="https://host.example/d"): "page https://host.example/d",
+        # The search named no page; what is stated of the picture, or a person who found its author, does.
+        Face("e", evidence={"page_url": "https://host.example/e"}): "page https://host.example/e",
     }
     rows = "".join(f"2026-02-01,{request.replace(' ', ',')},asked,someone,T-1\n" for request in requests.values())
     workspace = _run(tmp_path, [*GOOD, *requests], takedowns=rows)

@@ -303,6 +303,17 @@ def test_before_anything_is_built_the_audit_of_a_release_judges_what_is_planned(
     assert "Not of a built release: these are the pictures that `mtf release` would publish." in table
 
 
+def test_a_release_that_lost_its_pictures_is_not_built(project: Project) -> None:
+    evidence = project.crawled({}, {"creator": None})
+    project.in_data_set(evidence)
+    folder = project.workspace.stage("release")
+    folder.mkdir(parents=True)
+    evidence.select("identity", "image_id").write_parquet(folder / "metadata.parquet")  # what names pictures is none
+    found = report("release")
+    assert found["release"]["built"] is False
+    assert found["summary"]["by_code"] == {"missing_attribution": 1}
+
+
 def test_what_is_planned_can_be_audited_beside_a_release_that_is_built(project: Project) -> None:
     evidence = project.crawled({}, *[{"license": "CC-BY-NC-4.0"}] * 5)
     project.released(evidence.head(1))

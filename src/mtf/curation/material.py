@@ -57,6 +57,7 @@ def with_legal(
             ignore_nulls=True,
         ),
         license_reason=policy.judge(stated, licenses, today=today),
+        # By the page that the search named, and by the one that is stated: a request may name either.
         taken_down=_taken_down(pictures, takedowns).fill_null(_taken_down(stated, takedowns)),
     )
     return faces.join(judged, on=IMAGE, how="left", maintain_order="left")
