@@ -59,11 +59,32 @@ def test_the_hints_put_open_eyes_first() -> None:
     assert by_eyes[0] < by_eyes[1] < by_eyes[2]
 
 
-@pytest.mark.parametrize(("verdicts", "run"), [(39, UNSURE), (40, LIKELY)])
-def test_verdicts_of_one_kind_need_to_be_many(verdicts: int, run: str) -> None:
+@pytest.mark.parametrize(("verdicts", "run"), [(7, UNSURE), (8, LIKELY)])
+def test_a_few_verdicts_of_one_kind_prove_nothing(verdicts: int, run: str) -> None:
     faces, embeddings, _ = crowd(80, share_right=0.5)
     rated = rate(faces, verdicts_on(np.ones(80, bool), verdicts), step=Step.FACE, embeddings=embeddings)
     assert set(rated["run"]) == {run}
+
+
+@pytest.mark.parametrize(("rejected", "run"), [(1, LIKELY), (4, UNSURE)])
+def test_where_nearly_all_were_accepted_the_rest_are_likely(rejected: int, run: str) -> None:
+    faces, _, _ = crowd(80, share_right=0.5)
+    rated = rate(faces, verdicts_on(np.arange(80) >= rejected, 20), step=Step.QUALITY)
+    assert set(rated["run"]) == {run}
+
+
+def test_a_person_not_begun_is_not_rejected_for_want_of_accepted_faces() -> None:
+    crowds = [crowd(40, share_right=0.8, seed=seed) for seed in range(5)]
+    faces = pl.concat(
+        faces.with_columns(identity=pl.lit(f"person {number}")) for number, (faces, _, _) in enumerate(crowds)
+    )
+    right = np.concatenate([right for _, _, right in crowds])
+    persons = np.repeat(np.arange(5), 40)
+    accepted = np.where(persons < 4, right, np.nan)
+    likeness = Likeness(np.concatenate([embeddings for _, embeddings, _ in crowds]), persons)
+    neighbours = likeness.neighbours(np.arange(200), accepted)
+    rated = triage.rate(faces, accepted, step=Step.IDENTITY, neighbours=neighbours).tail(40)
+    assert UNLIKELY not in set(rated["run"])
 
 
 def test_runs_are_nearly_pure_on_faces_that_were_never_judged() -> None:

@@ -1,31 +1,24 @@
 """What a reviewer will probably say of a face, so that faces judged alike can be shown together. It never decides.
 
-Two stages. Before there are verdicts, screening's hints are put in one order, and nothing is called likely. With
-verdicts of both kinds, a logistic regression on the hints and on distances to the faces already accepted gives a
-probability, measured by cross-validation on those verdicts; a run is called likely only as far as that holds.
+Before there are verdicts, screening's hints are put in one order, and nothing is called likely. Verdicts are learnt
+from as soon as there are some of both kinds: by the measures alone for persons of whom hardly any face is judged yet,
+with the distances to the faces accepted and rejected for the others (`mtf.room.learnt`).
 """
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from mtf.room import learnt
 from mtf.room.queue import RUNS
 from mtf.tables import Step
 
-if TYPE_CHECKING:
-    from sklearn.linear_model import LogisticRegression
-
 LIKELY, UNSURE, UNLIKELY = RUNS
-# The share of a run that may turn out otherwise: what a person can still pick out of a page at a glance.
-ERROR_SHARE = 0.03
-LEAST_OF_EACH = 8
-LEAST_OF_A_KIND = 40
+# A person of whom this many faces are judged is known by likeness to them.
+MET = 3
 OUTLINES = 24
-FOLDS = 5
 
 MEASURES = (
     "size_px",
@@ -52,11 +45,11 @@ HINTS: dict[Step, dict[str, float]] = {
 
 def rate(
     faces: pl.DataFrame,
-    accepted: np.ndarray,
+    accepted: NDArray[np.float64],
     *,
     step: Step,
-    neighbours: np.ndarray | None = None,
-    outlines: np.ndarray | None = None,
+    neighbours: NDArray[np.float64] | None = None,
+    outlines: NDArray[np.float32] | None = None,
     seed: int = 0,
 ) -> pl.DataFrame:
     """`faces` with `score` (0 to 1, higher is likelier to be accepted) and `run` (one of RUNS) for `step`.
@@ -65,24 +58,33 @@ def rate(
     this step: 1, 0, or NaN where there is none. `neighbours` is (faces, few), as `likeness.Likeness`
     says it; `outlines` is (faces, few): the embeddings in brief.
     """
-    labelled = ~np.isnan(accepted)
-    answers = accepted[labelled].astype(bool)
-    if min(answers.sum(), (~answers).sum()) < LEAST_OF_EACH:
-        run = np.full(faces.height, _run_of_all(answers), dtype=object)
-        return _with(faces, _hinted(faces, step), run)
-    inputs = np.hstack([_measures(faces), *(part for part in (neighbours, outlines) if part is not None)])
-    score, likely, unlikely = _learned(inputs, labelled, answers, seed=seed)
-    run = np.select([score >= likely, score <= unlikely], [LIKELY, UNLIKELY], UNSURE).astype(object)
-    return _with(faces, score, run)
+    judged = ~np.isnan(accepted)
+    persons = faces["identity"].rank("dense").to_numpy().astype(np.int64) - 1
+    score = _hinted(faces, step)
+    run = np.full(faces.height, _run_of_all(accepted[judged] == 1), dtype=object)
+    inputs = np.hstack([_measures(faces), score[:, None], *([] if outlines is None else [outlines])])
+    found = learnt.learn(inputs, accepted, persons=persons, seed=seed)
+    if found:
+        score, run = found.score, _runs(found)
+    if neighbours is not None:
+        met = np.bincount(persons, weights=judged)[persons] - judged >= MET
+        found = learnt.learn(np.hstack([inputs, neighbours])[met], accepted[met], seed=seed)
+        if found:
+            score[met], run[met] = found.score, _runs(found)
+    return faces.with_columns(score=pl.Series(score, dtype=pl.Float64), run=pl.Series(run.tolist(), dtype=pl.String))
 
 
-def _run_of_all(answers: np.ndarray) -> str:
+def _runs(found: learnt.Learnt) -> NDArray[np.object_]:
+    likely, unlikely = found.score >= found.likely, found.score <= found.unlikely
+    return np.select([likely, unlikely], [LIKELY, UNLIKELY], UNSURE).astype(object)
+
+
+def _run_of_all(answers: NDArray[np.bool_]) -> str:
     """Where nearly all verdicts so far were alike, the rest will probably be like them; else nothing is known."""
-    if len(answers) < LEAST_OF_A_KIND:
-        return UNSURE
-    if (~answers).mean() <= ERROR_SHARE:
+    rejected, accepted = int((~answers).sum()), int(answers.sum())
+    if learnt.holds(rejected, len(answers)):
         return LIKELY
-    return UNLIKELY if answers.mean() <= ERROR_SHARE else UNSURE
+    return UNLIKELY if learnt.holds(accepted, len(answers)) else UNSURE
 
 
 def brief(embeddings: np.ndarray, *, seed: int) -> np.ndarray:
@@ -96,10 +98,6 @@ def brief(embeddings: np.ndarray, *, seed: int) -> np.ndarray:
         for part in np.array_split(embeddings, 1 + len(embeddings) // 10_000)
     ]
     return np.vstack(parts)
-
-
-def _with(faces: pl.DataFrame, score: np.ndarray, run: np.ndarray) -> pl.DataFrame:
-    return faces.with_columns(score=pl.Series(score, dtype=pl.Float64), run=pl.Series(run.tolist(), dtype=pl.String))
 
 
 def _measures(faces: pl.DataFrame) -> np.ndarray:
@@ -124,39 +122,3 @@ def _hinted(faces: pl.DataFrame, step: Step) -> np.ndarray:
             total += abs(weight) * (share if weight > 0 else 1 - share)
             weights += abs(weight)
     return total / weights if weights else np.full(faces.height, 0.5)
-
-
-def _learned(
-    inputs: np.ndarray, labelled: np.ndarray, answers: np.ndarray, *, seed: int
-) -> tuple[np.ndarray, float, float]:
-    """Probabilities of acceptance, and the bounds from which and up to which a run holds on the verdicts so far."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.model_selection import StratifiedKFold
-    from threadpoolctl import threadpool_limits
-
-    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    scaled = (inputs - inputs[labelled].mean(axis=0)) / np.maximum(inputs[labelled].std(axis=0), 1e-6)
-    known, tried = scaled[labelled], np.zeros(len(answers))
-    # One thread: the sums are small, and threads that wait for each other would take most of the time.
-    with warnings.catch_warnings(), threadpool_limits(1):
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for learnt, held_out in folds.split(known, answers):
-            tried[held_out] = _model().fit(known[learnt], answers[learnt]).predict_proba(known[held_out])[:, 1]
-        score = _model().fit(known, answers).predict_proba(scaled)[:, 1]
-    return score, _bound(tried, answers), 1 - _bound(1 - tried, ~answers)
-
-
-def _bound(score: np.ndarray, right: np.ndarray) -> float:
-    """The least score from which on no more than ERROR_SHARE were wrong when tried; beyond 1 where none is."""
-    order = np.argsort(-score, kind="stable")
-    wrong = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
-    holds = np.flatnonzero(wrong <= ERROR_SHARE)
-    if len(holds) < LEAST_OF_EACH:
-        return 1.1
-    return max(float(score[order[holds[-1]]]), 0.5)
-
-
-def _model() -> LogisticRegression:
-    from sklearn.linear_model import LogisticRegression
-
-    return LogisticRegression(C=1.0, solver="newton-cholesky", max_iter=50)
