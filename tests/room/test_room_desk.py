@@ -96,6 +96,23 @@ def test_a_key_for_a_face_that_has_gone_on_is_refused(project: Callable[..., Wor
     assert len(written(workspace)) == 2
 
 
+@pytest.mark.parametrize("verb", ["accept", "skip", "reject"])
+def test_an_old_page_in_another_tab_overturns_no_verdict_and_a_view_does(
+    project: Callable[..., Workspace], verb: str
+) -> None:
+    workspace = project({"ada": 3})
+    desk, _ = opened(workspace)
+    faces = desk.page().faces
+    desk.reject(faces[:1], at=Step.FACE)
+    with pytest.raises(BadInput, match="this face was decided meanwhile; press n"):
+        getattr(desk, verb)(faces, at=Step.FACE)
+    assert written(workspace)["verdict"].to_list() == ["reject"]
+    desk.undo()
+    assert desk.reject(faces[:1], at=Step.FACE) == [faces[0]]
+    assert getattr(desk, verb)(faces[:1], at={faces[0]: Step.FACE}) == [faces[0]]
+    assert desk.accept(faces[1:], at=Step.FACE) == list(faces[1:])
+
+
 def test_undo_takes_back_a_whole_page_and_shows_it_again(project: Callable[..., Workspace]) -> None:
     workspace = project({"ada": 4})
     desk, _ = opened(workspace)

@@ -23,8 +23,9 @@ from mtf.room.said import Said
 from mtf.tables import REVIEW_REASONS, Reason, Step
 
 STEP_OF_REASON = {reason: step for step, reasons in REVIEW_REASONS.items() for reason in reasons}
-# The step at which the screen showed faces when a key was pressed: of all of them, or of each.
+# The step at which the screen showed faces when a key was pressed: that of their page, or in a view that of each.
 At = Step | Mapping[Key, Step] | None
+DECIDED_MEANWHILE = "this face was decided meanwhile; press n"
 
 
 class Desk:
@@ -84,7 +85,8 @@ class Desk:
         """Accept faces at the step each of them is at. Returns the faces decided, here and below.
 
         Where `at` is given, here and below, each must be at the step that it says: a key that was pressed for a face
-        that has gone on since is refused (BadInput), and nothing is written.
+        that has gone on since is refused (BadInput), and nothing is written. A page's step is for faces that are
+        still to be judged at it; a mind is changed in a view, where `at` has the step of each.
         """
         with self._lock:
             return self._decide([(face, self._acceptance(face, at)) for face in faces])
@@ -181,6 +183,8 @@ class Desk:
         self._sitting.close()
 
     def _step(self, face: Key, at: At) -> Step:
+        if isinstance(at, Step) and self._open_step(face) is None:
+            raise BadInput(DECIDED_MEANWHILE)
         step = self._step_now(face)
         expected = at.get(face) if isinstance(at, Mapping) else at
         if expected is not None and step is not expected:
@@ -192,15 +196,17 @@ class Desk:
 
         That is the step of its rejection, which is what the screen shows of it, or else the last one decided.
         """
-        if self._page.step is not None and face in self._page.faces:
-            return self._page.step
-        owed, ready = self.owed_step(face)
-        if owed is not None and ready:
-            return owed
-        step = self._said.last_step(self._material.row(face))
+        step = self._open_step(face) or self._said.last_step(self._material.row(face))
         if step is None:
             raise BadInput("this face is not to be decided: the panel has settled it")
         return step
+
+    def _open_step(self, face: Key) -> Step | None:
+        """The step at which a face waits for a verdict: its page's, or the one it is owed; None where at none."""
+        if self._page.step is not None and face in self._page.faces:
+            return self._page.step
+        owed, ready = self.owed_step(face)
+        return owed if ready else None
 
     def _acceptance(self, face: Key, at: At) -> Decision:
         step = self._step(face, at)
