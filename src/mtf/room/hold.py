@@ -1,0 +1,45 @@
+"""What one process of a project has for itself, a review or the database, until it ends, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import IO
+
+
+class Hold:
+    """A lock on a file that says who has it. The file stays when the lock is gone: only the lock counts."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[str] | None = None
+
+    def take(self) -> bool:
+        """Whether this process has it now; what was said stands until `say`."""
+        if self._file is not None:
+            return True
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = self._path.open("a+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return False
+        self._file = file
+        return True
+
+    def say(self, text: str) -> None:
+        """Tell the others what they have to know of the holder."""
+        assert self._file is not None, "only the holder says"  # noqa: S101
+        self._file.truncate(0)
+        self._file.write(text)
+        self._file.flush()
+
+    def said(self) -> str:
+        """What the holder, or the one before, said last."""
+        return self._path.read_text() if self._path.is_file() else ""
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
