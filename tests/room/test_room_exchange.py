@@ -17,9 +17,11 @@ import pytest
 from mtf import params
 from mtf.errors import BadInput
 from mtf.review import ledger
+from mtf.review.decision import Decision, Verdict
 from mtf.room import database, exchange, terminal
+from mtf.room.material import Key, Material
 from mtf.room.opening import desk_of, material_of
-from mtf.room.plan import ReviewPlan
+from mtf.tables import Step
 from mtf.workspace import Workspace
 
 IMPORT_INTO_FIFTYONE = """
@@ -42,6 +44,12 @@ def with_some_decisions(project: Callable[..., Workspace]) -> tuple[Workspace, p
     return workspace, loaded
 
 
+def said_together(reviewer: str, face: Key, material: Material) -> Decision:
+    image_id, box = material.place(face)
+    where = {"identity": face.identity, "image_id": image_id, "box": box}
+    return Decision(**where, step=Step.FACE, verdict=Verdict.ACCEPT, reviewer=reviewer, joint=True)
+
+
 def decisions(workspace: Workspace) -> pl.DataFrame:
     return ledger.read(workspace.review).decisions
 
@@ -56,10 +64,9 @@ def test_labels_joint_verdicts_and_times_travel_too(
     for reviewer, joint in (("anna", False), ("ben", True)):
         desk = desk_of(workspace, material, reviewer, joint=joint)
         desk.label(faces[:1], "age", "Old")
-        if joint:
-            desk._plan = ReviewPlan(material)  # the joint session is about conflicts alone, and here is none
-            desk.accept(faces[1:2])
         desk.close()
+    with Sitting(workspace.review, "ben") as sitting:
+        sitting.append(said_together("ben", faces[1], material))
     before = decisions(workspace)
     assert "6 decisions" in exchange.write(workspace, loaded, tmp_path / "out", format=format)
     shutil.rmtree(workspace.review)
@@ -98,23 +105,18 @@ def test_a_file_without_times_counts_as_said_now(project: Callable[..., Workspac
     assert exchange.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None).startswith("4 decisions")
 
 
-def test_fiftyone_reads_what_was_written_for_it(project: Callable[..., Workspace], tmp_path: Path) -> None:
-    if database.mongod() is None:
-        pytest.skip("fiftyone cannot be imported without a MongoDB")
+def test_fiftyone_reads_what_was_written_for_it(
+    project: Callable[..., Workspace], tmp_path: Path, mongodb: str
+) -> None:
     workspace, loaded = with_some_decisions(project)
     exchange.write(workspace, loaded, tmp_path / "out", format="fiftyone")
-    server = database.Database(tmp_path / "mongodb")
-    server.start()
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", IMPORT_INTO_FIFTYONE, str(tmp_path / "out")],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=os.environ | {"FIFTYONE_DO_NOT_TRACK": "true", database.URI: server.uri},
-        )
-    finally:
-        server.stop()
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORT_INTO_FIFTYONE, str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"FIFTYONE_DO_NOT_TRACK": "true", database.URI: mongodb},
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert len(found) == 4

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
 from mtf.room.material import Key, Material
 from mtf.room.queue import DUPLICATE, KEEP, NOTHING, REJECT, SKIP, Words
 from mtf.room.said import Said
+from mtf.tables import Reason
 
 ONE_STAYS = "one of a group of duplicates has to stay: keep one (k), or reject the last one for another reason"
+
+
+def kind_of_duplicate(material: Material, face: Key, others: Iterable[Key]) -> Reason:
+    """Why a face is a duplicate of `others`: one of them is the same picture, or they are only alike."""
+    same = (material.are_the_same_picture(face, other) for other in others)
+    return Reason.EXACT_DUPLICATE if any(same) else Reason.NEAR_DUPLICATE
 
 
 def none_stays(material: Material, said: Said, face: Key, *, rejected: Collection[Key], joint: bool) -> bool:

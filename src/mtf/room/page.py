@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mtf.room.material import Key
-from mtf.room.queue import Rows
+from mtf.room.material import Key, Material
+from mtf.room.queue import DONE, STEPS, Rows
 from mtf.room.said import Said
 from mtf.tables import Step
 
@@ -52,3 +53,109 @@ class Plan(Protocol):
     def split_label(self, said: Said, row: int) -> str | None:
         """The label of a face that a joint session has still to settle, where no verdict is left to be given."""
         ...
+
+
+class CurrentPage:
+    """The page in front of a reviewer, and how it goes on with what they say. Not safe between threads: a desk is.
+
+    `said` is theirs, and changes meanwhile; whoever adds to it takes the faces away, whoever takes back puts them back.
+    """
+
+    def __init__(self, plan: Plan, material: Material, said: Said) -> None:
+        self.material = material
+        self._plan = plan
+        self._said = said
+        self._page = NOTHING_LEFT
+        self._open: dict[str, int] = {}
+
+    @property
+    def label(self) -> str | None:
+        """The column that the page asks for; None where the question is a step's."""
+        return self._page.label
+
+    def page(self) -> Page:
+        """What is left of the page, or the next one."""
+        if not self._page.faces:
+            self._page, self._open = self._plan.next_page(self._said)
+        return self._page
+
+    def turn(self) -> Page:
+        """Make the page anew from all verdicts so far."""
+        self._page = NOTHING_LEFT
+        return self.page()
+
+    def renew(self, plan: Plan, material: Material) -> None:
+        """Go on with what others said meanwhile; the faces are the same, and the page stays as it is."""
+        self._plan, self.material = plan, material
+        self._recount()
+
+    def open_faces(self, step: Step) -> int:
+        """How many faces are still owed at a step; those that verdicts send on are counted page by page."""
+        return max(self._open.get(str(step), 0), 0)
+
+    def owed(self) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+        """For all faces, as `Plan.owed`."""
+        return self._plan.owed(self._said)
+
+    def owed_step(self, face: Key) -> tuple[Step | None, bool]:
+        """The step that a face is owed, and whether it can be judged already."""
+        rows = self.material.rows_of(face.identity)
+        steps, ready = self._plan.owed(self._said, rows)
+        place = int(np.flatnonzero(rows == self.material.row(face))[0])
+        return (STEPS[steps[place]] if steps[place] != DONE else None), bool(ready[place])
+
+    def open_step(self, face: Key) -> Step | None:
+        """The step at which a face waits for a verdict: its page's, or the one it is owed; None where at none."""
+        if self._page.step is not None and face in self._page.faces:
+            return self._page.step
+        owed, ready = self.owed_step(face)
+        return owed if ready else None
+
+    def split_label(self, face: Key) -> str | None:
+        """As `Plan.split_label`."""
+        return self._plan.split_label(self._said, self.material.row(face))
+
+    def asked(self, face: Key) -> tuple[Step | None, str | None]:
+        """The step that a face is owed by now, and the label, where that is the question; None where it waits."""
+        step, ready = self.owed_step(face)
+        if step is None or not ready:
+            return None, None
+        return step, self.split_label(face) if step is Step.TASK_FIT else None
+
+    def take_away(self, done: Collection[Key]) -> None:
+        """Faces were decided: they leave the page, and so do those that nothing is asked of any more."""
+        left = tuple(face for face in self._page.faces if face not in done)
+        self._count_open(len(left) - len(self._page.faces))
+        self._page = replace(self._page, faces=self._still_owed(left))
+
+    def put_back(self, faces: Sequence[Key]) -> None:
+        """Show undone faces again, as far as they are owed at one step: the page's, or else the first face's.
+
+        What else was undone comes again by itself.
+        """
+        self._recount()
+        at = {face: self.asked(face) for face in dict.fromkeys(faces)}
+        now = (self._page.step, self._page.label) if self._page.faces else (None, None)
+        if now not in at.values():
+            now = next((asked for asked in at.values() if asked[0] is not None), (None, None))
+        back = tuple(face for face, asked in at.items() if asked == now)
+        if now[0] is None or set(back) <= set(self._page.faces):
+            return
+        if now == (self._page.step, self._page.label):
+            rest = tuple(face for face in self._page.faces if face not in back)
+            self._page = replace(self._page, faces=(*back, *rest))
+        else:
+            self._page = Page(now[0], "undone", None, back, now[1])
+
+    def _still_owed(self, faces: tuple[Key, ...]) -> tuple[Key, ...]:
+        """A verdict on one of a group of duplicates can leave another without rivals: nothing is asked of it then."""
+        if self._page.step is not Step.DUPLICATE:
+            return faces
+        return tuple(face for face in faces if self.owed_step(face)[0] is Step.DUPLICATE)
+
+    def _count_open(self, more: int) -> None:
+        if self._page.step is not None:
+            self._open[str(self._page.step)] = self._open.get(str(self._page.step), 0) + more
+
+    def _recount(self) -> None:
+        self._open = self._plan.counted(self._said)

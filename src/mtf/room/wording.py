@@ -1,0 +1,141 @@
+"""From a key to the decisions it means; writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mtf.errors import BadInput, bad_value, listed
+from mtf.review.decision import Decision, Verdict
+from mtf.room import copies
+from mtf.room.material import Key
+from mtf.room.page import CurrentPage
+from mtf.room.queue import STEPS
+from mtf.room.said import Said
+from mtf.tables import REVIEW_REASONS, Reason, Step
+
+STEP_OF_REASON = {reason: step for step, reasons in REVIEW_REASONS.items() for reason in reasons}
+# The step at which the screen showed faces when a key was pressed: that of their page, or in a view that of each.
+At = Step | Mapping[Key, Step] | None
+Given = list[tuple[Key, Decision]]
+DECIDED_MEANWHILE = "this face was decided meanwhile; press n"
+
+
+class Wording:
+    """What the keys of a reviewer mean, by the page in front of them and by what they said before.
+
+    Each raises BadInput for a key that means nothing for one of the faces.
+    """
+
+    def __init__(self, current: CurrentPage, said: Said, *, reviewer: str, joint: bool) -> None:
+        self._current = current
+        self._said = said
+        self._reviewer = reviewer
+        self._joint = joint
+
+    def step_now(self, face: Key) -> Step:
+        """The step a face is at; of a face that is done, the one that says so, so that a mind can be changed.
+
+        That is the step of its rejection, which is what the screen shows of it, or else the last one decided.
+        """
+        step = self._current.open_step(face) or self._said.last_step(self._current.material.row(face))
+        if step is None:
+            raise BadInput("this face is not to be decided: the panel has settled it")
+        return step
+
+    def accepted(self, faces: Sequence[Key], at: At) -> Given:
+        return [(face, self._acceptance(face, at)) for face in faces]
+
+    def skipped(self, faces: Sequence[Key], at: At) -> Given:
+        return [(face, self._decision(face, self._step(face, at), Verdict.SKIP)) for face in faces]
+
+    def rejected(self, faces: Sequence[Key], reason: str | None, at: At) -> Given:
+        """Without a reason it is the first of the step's; of a duplicate, what the pictures say."""
+        given = [(face, self._rejection(face, reason, at)) for face in faces]
+        duplicates = {face for face, decision in given if decision.step is Step.DUPLICATE}
+        if any(self._none_stays(face, duplicates) for face in duplicates):
+            raise BadInput(copies.ONE_STAYS)
+        return given
+
+    def kept(self, faces: Sequence[Key], at: At) -> Given:
+        """The keeper first, then those of its group that give way to it."""
+        if len(faces) != 1:
+            raise BadInput(f"a group has one keeper, and {len(faces)} faces are selected")
+        keeper = faces[0]
+        if self._step(keeper, at) is not Step.DUPLICATE:
+            raise BadInput("this face is in no group of duplicates that is ready to be decided")
+        rivals = (rival for rival in self._current.material.rivals(keeper) if self._gives_way(rival))
+        return [
+            (keeper, self._decision(keeper, Step.DUPLICATE, Verdict.KEEP)),
+            *((rival, self._duplicate_of(keeper, rival)) for rival in rivals),
+        ]
+
+    def labelled(self, faces: Sequence[Key], column: str, value: str) -> Given:
+        permitted = self._current.material.labels
+        if column not in permitted:
+            raise bad_value("label", column, listed(permitted))
+        if value not in permitted[column]:
+            raise bad_value(f"label {column}", value, listed(permitted[column], 20))
+        labels = {column: value}
+        return [(face, self._decision(face, Step.TASK_FIT, Verdict.LABEL, labels=labels)) for face in faces]
+
+    def _step(self, face: Key, at: At) -> Step:
+        if isinstance(at, Step) and self._current.open_step(face) is None:
+            raise BadInput(DECIDED_MEANWHILE)
+        step = self.step_now(face)
+        expected = at.get(face) if isinstance(at, Mapping) else at
+        if expected is not None and step is not expected:
+            raise BadInput(f"this face is at the step {step} by now, not at {expected}; look again")
+        return step
+
+    def _acceptance(self, face: Key, at: At) -> Decision:
+        step = self._step(face, at)
+        if step is Step.TASK_FIT and (column := self._current.split_label(face)):
+            raise BadInput(f"the panel is split on the label {column} of this face: give the label, or reject the face")
+        return self._decision(face, step, Verdict.ACCEPT)
+
+    def _rejection(self, face: Key, reason: str | None, at: At) -> Decision:
+        now = self._step(face, at)
+        permitted = [name for step in STEPS[: STEPS.index(now) + 1] for name in REVIEW_REASONS[step]]
+        given = reason or (self._kind_of_duplicate(face) if now is Step.DUPLICATE else REVIEW_REASONS[now][0])
+        if given not in permitted:
+            raise bad_value(f"reason at the step {now}", str(given), listed(permitted, 20))
+        return self._decision(face, STEP_OF_REASON[Reason(given)], Verdict.REJECT, reason=Reason(given))
+
+    def _kind_of_duplicate(self, face: Key) -> Reason:
+        material = self._current.material
+        return copies.kind_of_duplicate(material, face, material.rivals(face))
+
+    def _duplicate_of(self, keeper: Key, rival: Key) -> Decision:
+        reason = copies.kind_of_duplicate(self._current.material, rival, [keeper])
+        return self._decision(rival, Step.DUPLICATE, Verdict.REJECT, reason=reason)
+
+    def _gives_way(self, rival: Key) -> bool:
+        """Whether a face is rejected when another of its group is kept: it is still open, or was kept before."""
+        is_open = self._current.open_step(rival) is Step.DUPLICATE
+        kept = copies.is_kept(self._current.material, self._said, rival, joint=self._joint)
+        return is_open or kept or self._current.owed_step(rival) == (Step.DUPLICATE, True)
+
+    def _none_stays(self, face: Key, rejected: set[Key]) -> bool:
+        return copies.none_stays(self._current.material, self._said, face, rejected=rejected, joint=self._joint)
+
+    def _decision(
+        self,
+        face: Key,
+        step: Step,
+        verdict: Verdict,
+        *,
+        reason: Reason | None = None,
+        labels: dict[str, str] | None = None,
+    ) -> Decision:
+        image_id, box = self._current.material.place(face)
+        return Decision(
+            image_id=image_id,
+            box=box,
+            identity=face.identity,
+            step=step,
+            verdict=verdict,
+            reason=reason,
+            labels=labels,
+            reviewer=self._reviewer,
+            joint=self._joint,
+        )
