@@ -24,8 +24,8 @@ from mtf import params as parameters
 from mtf.fingerprint import fingerprint
 from mtf.room import database, opened, samples, shown
 from mtf.room.closing import dataset_name
-from mtf.room.media import Pictures, parse
-from mtf.room.opening import Renewal, desk_of, material_of, samples_made_from
+from mtf.room.media import parse
+from mtf.room.opening import Renewal, desk_of, read
 from mtf.workspace import Workspace
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -56,8 +56,7 @@ def build(workspace: Workspace, params: parameters.Params, reviewer: str, *, joi
     """Read the project, and bring the reviewer's data set up to date."""
     importing = threading.Thread(target=_import_fiftyone, name="mtf-import")
     importing.start()
-    sight = samples_made_from(workspace, reviewer, joint=joint)
-    material, torn = material_of(workspace, params)
+    material, torn, pictures, sight = read(workspace, params, reviewer, joint=joint)
     for line in torn:
         print(f"  ledger: {line}", file=sys.stderr)
     desk = desk_of(workspace, material, reviewer, joint=joint, seed=params.seed)
@@ -76,7 +75,6 @@ def build(workspace: Workspace, params: parameters.Params, reviewer: str, *, joi
         dataset.save()
         done = f"{added} added, {changed} changed, {removed} removed"
     print(f"  {reviewer}: {material.faces.height} faces; {done}, in {time.monotonic() - began:.1f} s", flush=True)
-    pictures = Pictures(workspace, material, max_pixels=params.crawl.max_pixels)
     renewed = Renewal(workspace, joint=joint, seed=params.seed)
     room = opened.Opened(material, pictures, desk, name, dataset._sample_collection, renewed)
     room.show_page(page)

@@ -1,26 +1,35 @@
 """Pictures for the screen, straight from the shards: nothing is unpacked, and no other file can be asked for.
 
+A shard that is written anew while the room is open has other pictures at the places that the room knows. None of them
+is shown, and nothing is decided on a person whose shards are not those the room was opened with.
+
 Three pictures belong to a face: its crop; the whole picture with the face marked; and the face beside others of
 the same identity that this reviewer accepted, which is what a stranger is told by.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+import tarfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, NamedTuple
 
 import cv2
 import numpy as np
 import polars as pl
 
-from mtf import shards
+from mtf.errors import BadInput
 from mtf.faces import decode
 from mtf.room.material import Key, Material
 from mtf.tables import FACE_ID, SLUG
 from mtf.workspace import Workspace
 
 KINDS = {"filepath": "crop", "picture": "picture", "person": "person"}
+STAGES = ("crop", "crawl")
+HEADER_BYTES = tarfile.BLOCKSIZE
 ROOT = "/mtf"
 SIDE_PX = 900
 TILE_PX = 150
@@ -51,24 +60,65 @@ def parse(path: str) -> Asked | None:
     return Asked(match[1], match[2], Key(match[3], match[4])) if match else None
 
 
-class Pictures:
-    """Reads the pictures of `material`'s faces."""
+class Stamp(NamedTuple):
+    """What tells a shard from one that took its place."""
 
-    def __init__(self, workspace: Workspace, material: Material, *, max_pixels: int) -> None:
+    inode: int
+    size_bytes: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, state: os.stat_result) -> Stamp:
+        return cls(state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+def stamps(workspace: Workspace) -> dict[Path, Stamp]:
+    """Of all shards with pictures. To be taken before the tables are read, so that what is made anew meanwhile is told."""
+    found: dict[Path, Stamp] = {}
+    for path in (path for stage in STAGES for path in workspace.shards(stage).glob("*.tar")):
+        with suppress(FileNotFoundError):  # it was erased in between
+            found[path] = Stamp.of(path.stat())
+    return found
+
+
+class Place(NamedTuple):
+    """Where the tables say that a picture lies; `name` is the member's, without the kind of file."""
+
+    shard: Path
+    name: str
+    offset: int
+    size_bytes: int
+
+
+class Pictures:
+    """Reads the pictures of `material`'s faces. `seen` are the `stamps` from before its tables were read."""
+
+    def __init__(
+        self, workspace: Workspace, material: Material, *, seen: Mapping[Path, Stamp], max_pixels: int
+    ) -> None:
         self._workspace = workspace
         self._material = material
+        self._seen = seen
         self._max_pixels = max_pixels
 
+    def check(self, faces: Sequence[Key]) -> None:
+        """Raises BadInput where a face may look otherwise by now than it did on the screen."""
+        for face in faces:
+            if any(self._is_made_anew(place) for place in (self._crop(face), self._image(face))):
+                person = face.identity
+                raise BadInput(f"the pictures of {person} were made anew while the room was open; open it again")
+
     def crop(self, face: Key) -> bytes:
-        """JPEG, as cut by the crop stage. Raises KeyError where there is no such face, OSError without its shard."""
-        row = self._row(face)
-        return shards.read(self._workspace.shard("crop", face.identity), row["offset"], row["size_bytes"])
+        """JPEG, as cut by the crop stage.
+
+        Raises KeyError where there is no such face, OSError without its shard, or where that was made anew.
+        """
+        return self._read(self._crop(face))
 
     def picture(self, face: Key) -> bytes:
         """The whole picture, at most SIDE_PX wide and high, with the face's box drawn in. Raises as `crop`."""
         row = self._row(face)
-        source = self._workspace.shard("crawl", face.identity)
-        data = shards.read(source, row["image_offset"], row["image_size_bytes"])
+        data = self._read(self._image(face))
         try:
             pixels = decode.colour(data, decode.header(data, max_pixels=self._max_pixels))
         except decode.Unreadable:
@@ -95,8 +145,44 @@ class Pictures:
         gap = np.full((height, 12, 3), 32, np.uint8)
         return _jpeg(np.hstack([large, gap, *columns]))
 
-    def _row(self, face: Key) -> dict[str, int]:
+    def _row(self, face: Key) -> dict[str, Any]:
         return self._material.faces.row(self._material.row(face), named=True)
+
+    def _crop(self, face: Key) -> Place:
+        row = self._row(face)
+        return Place(self._workspace.shard("crop", face.identity), face.face_id, row["offset"], row["size_bytes"])
+
+    def _image(self, face: Key) -> Place:
+        row = self._row(face)
+        shard = self._workspace.shard("crawl", face.identity)
+        return Place(shard, row["image_id"], row["image_offset"], row["image_size_bytes"])
+
+    def _is_made_anew(self, place: Place) -> bool:
+        try:
+            with place.shard.open("rb") as file:
+                return not self._is_as_seen(file, place)
+        except FileNotFoundError:
+            return place.shard in self._seen
+
+    def _read(self, place: Place) -> bytes:
+        with place.shard.open("rb") as file:
+            if not self._is_as_seen(file, place):
+                raise OSError(f"{place.shard}: made anew since the room was opened")
+            return os.pread(file.fileno(), place.size_bytes, place.offset)
+
+    def _is_as_seen(self, file: BinaryIO, place: Place) -> bool:
+        """Whether this is the shard that was there first, and the one that the tables speak of.
+
+        They may be of an older one: a stage writes its shards first, and its table when all are done.
+        """
+        if Stamp.of(os.fstat(file.fileno())) != self._seen.get(place.shard):
+            return False
+        head = os.pread(file.fileno(), HEADER_BYTES, place.offset - HEADER_BYTES)
+        try:
+            member = tarfile.TarInfo.frombuf(head, "utf-8", "strict")
+        except tarfile.TarError:
+            return False
+        return PurePath(member.name).stem == place.name and member.size == place.size_bytes
 
 
 def _pixels(jpeg: bytes) -> np.ndarray:

@@ -61,12 +61,18 @@ class Opened:
             raise BadInput(f"{dataset!r} is not the data set of {self.desk.reviewer}, whose room this is")
         return self.desk
 
-    def keys(self, ids: Iterable[str]) -> list[Key]:
+    def named(self, ids: Iterable[str]) -> list[Key]:
         """The faces of samples. Raises BadInput for a sample that is none."""
         found = [self._by_id.get(name.removesuffix("-modal")) for name in ids]
         if None in found:
             raise BadInput("this sample is not a face of the review; reload the page")
         return [key for key in found if key is not None]
+
+    def keys(self, ids: Iterable[str]) -> list[Key]:
+        """The faces that a verdict is about. Raises BadInput as `named`, and where their pictures were made anew."""
+        found = self.named(ids)
+        self.pictures.check(found)
+        return found
 
     def bytes_of(self, asked: Asked) -> bytes:
         """The JPEG asked for. Raises KeyError where there is no such face, OSError where its shard cannot be read."""

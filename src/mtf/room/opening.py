@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from mtf.fingerprint import fingerprint
 from mtf.licenses import attribution
@@ -13,6 +14,7 @@ from mtf.review import consensus, ledger
 from mtf.room import embeddings, faces
 from mtf.room.desk import Desk
 from mtf.room.material import Material
+from mtf.room.media import Pictures, stamps
 from mtf.room.page import Plan
 from mtf.room.plan import PAGE_FACES, JointPlan, ReviewPlan
 from mtf.workspace import Workspace
@@ -65,6 +67,24 @@ class Renewal:
         renewed = material.after(ledger.read(self._workspace.review))
         self._read = sizes
         return renewed, plan_of(renewed, joint=self._joint, seed=self._seed)
+
+
+class Reading(NamedTuple):
+    """What a room is opened with. `torn` says what of the ledger was ignored; `made_from` is `samples_made_from`."""
+
+    material: Material
+    torn: list[str]
+    pictures: Pictures
+    made_from: str
+
+
+def read(workspace: Workspace, params: Params, reviewer: str, *, joint: bool) -> Reading:
+    """Read a project. What it is read from is noted first: whatever is written meanwhile is noticed afterwards."""
+    seen = stamps(workspace)
+    made_from = samples_made_from(workspace, reviewer, joint=joint)
+    material, torn = material_of(workspace, params)
+    pictures = Pictures(workspace, material, seen=seen, max_pixels=params.crawl.max_pixels)
+    return Reading(material, torn, pictures, made_from)
 
 
 def samples_made_from(workspace: Workspace, reviewer: str, *, joint: bool) -> str:

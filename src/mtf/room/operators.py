@@ -101,7 +101,7 @@ def chosen(ctx: foo.ExecutionContext) -> list[Key]:
 def expected(ctx: foo.ExecutionContext) -> At:
     """What the screen showed when the key was pressed: `step` for the faces of a page, `at` for each of a view."""
     if shown := ctx.params.get("at"):
-        return {room().keys([name])[0]: Step(step) for name, step in shown.items() if step}
+        return {room().named([name])[0]: Step(step) for name, step in shown.items() if step}
     return Step(ctx.params["step"]) if ctx.params.get("step") else None
 
 
@@ -192,7 +192,7 @@ class Where(_Asked):
     def execute(self, ctx: foo.ExecutionContext) -> dict[str, Any]:
         try:
             desk = room().desk_of(ctx.request_params.get("dataset_name"))
-            steps = {sample_id(*face): desk.step_of(face) for face in room().keys(ctx.params.get("ids") or [])}
+            steps = {sample_id(*face): desk.step_of(face) for face in room().named(ctx.params.get("ids") or [])}
         except MtfError as error:
             return {"refused": str(error)}
         return {"at": {name: str(step) if step else None for name, step in steps.items()}}

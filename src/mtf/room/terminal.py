@@ -12,7 +12,7 @@ from mtf.errors import BadInput
 from mtf.params import Params
 from mtf.room.desk import Desk
 from mtf.room.material import Key, Material
-from mtf.room.media import Pictures
+from mtf.room.media import Pictures, stamps
 from mtf.room.opening import desk_of, material_of
 from mtf.room.page import Page
 from mtf.room.queue import STEPS
@@ -25,11 +25,12 @@ HELP = "a accept  x reject  x REASON  k keep  l COLUMN LABEL  s skip  u undo  A,
 
 def run(workspace: Workspace, params: Params, reviewer: str, *, joint: bool) -> None:
     """Ask until nothing is left, the input ends, or the reviewer leaves."""
+    seen = stamps(workspace)
     material, torn = material_of(workspace, params)
     for line in torn:
         print(f"ledger: {line}", file=sys.stderr)
     desk = desk_of(workspace, material, reviewer, joint=joint, seed=params.seed)
-    pictures = Pictures(workspace, material, max_pixels=params.crawl.max_pixels)
+    pictures = Pictures(workspace, material, seen=seen, max_pixels=params.crawl.max_pixels)
     show = _picture(pictures) if sys.stdout.isatty() else _no_picture
     try:
         sit(desk, material, answers=_answers(), show=show)
@@ -108,6 +109,7 @@ def _no_picture(_: Key) -> None:
 
 def _picture(pictures: Pictures) -> Callable[[Key], None]:
     def show(face: Key) -> None:
+        pictures.check([face])
         pixels = cv2.imdecode(np.frombuffer(pictures.crop(face), np.uint8), cv2.IMREAD_COLOR)
         if pixels is not None:
             print(half_blocks(pixels, columns=COLUMNS))

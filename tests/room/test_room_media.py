@@ -1,0 +1,146 @@
+"""The pictures of an open room: what is shown of a face is that face, whatever becomes of the shards meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mtf import params
+from mtf.errors import BadInput
+from mtf.review import ledger
+from mtf.room import faces, media
+from mtf.room.material import Key
+from mtf.room.media import Asked
+from mtf.room.opened import Opened
+from mtf.room.opening import desk_of, read
+from mtf.room.samples import sample_id
+from mtf.workspace import Workspace
+
+Project = Callable[..., Workspace]
+DATASET = "sample-anna"
+
+
+class NoDatabase:
+    def bulk_write(self, *_: Any, **__: Any) -> None:
+        """What the screen would show is not asked here."""
+
+
+@pytest.fixture
+def opened() -> Generator[Callable[[Workspace], Opened]]:
+    rooms: list[Opened] = []
+
+    def open_(workspace: Workspace) -> Opened:
+        reading = read(workspace, params.load(workspace.params), "anna", joint=False)
+        desk = desk_of(workspace, reading.material, "anna", joint=False)
+        rooms.append(Opened(reading.material, reading.pictures, desk, DATASET, NoDatabase()))
+        return rooms[-1]
+
+    yield open_
+    for room in rooms:
+        room.close()
+
+
+def made_anew(workspace: Workspace, other: Workspace, identity: str, stage: str) -> None:
+    """The identity's shard is written anew, from the pictures of another project; the tables are not yet."""
+    beside = workspace.shard(stage, identity).with_suffix(".new")
+    shutil.copy(other.shard(stage, identity), beside)
+    beside.replace(workspace.shard(stage, identity))
+
+
+@pytest.fixture
+def other(tmp_path: Path, project: Project) -> Workspace:
+    """The same identities, each with the other one's pictures."""
+    made = project({"bob": 6, "ada": 6})
+    return Workspace(made.root.rename(tmp_path / "other"))
+
+
+@pytest.mark.parametrize("stage", media.STAGES)
+def test_a_person_whose_shard_is_made_anew_has_no_pictures_and_takes_no_verdict(
+    project: Project, opened: Callable[[Workspace], Opened], other: Workspace, stage: str
+) -> None:
+    workspace = project({"ada": 6, "bob": 6})
+    room = opened(workspace)
+    ada, bob = (room.material.faces_of(name) for name in ("ada", "bob"))
+    kinds = {"crop": ("crop", "person"), "crawl": ("picture",)}[stage]
+    before = [room.bytes_of(Asked(kind, DATASET, face)) for kind in kinds for face in bob]
+    made_anew(workspace, other, "ada", stage)
+    for kind in kinds:
+        for face in ada:
+            with pytest.raises(OSError, match=r"ada\.tar: made anew since the room was opened"):
+                room.bytes_of(Asked(kind, DATASET, face))
+    line = "the pictures of ada were made anew while the room was open; open it again"
+    for face in ada:
+        with pytest.raises(BadInput, match=f"^{line}$"):
+            room.keys([sample_id(*bob[0]), sample_id(*face)])
+    assert [room.bytes_of(Asked(kind, DATASET, face)) for kind in kinds for face in bob] == before
+    assert room.keys([sample_id(*face) for face in bob]) == bob
+    assert room.named([sample_id(*ada[0])]) == ada[:1]
+    assert ledger.read(workspace.review).decisions.is_empty()
+
+
+def test_a_shard_that_is_made_anew_while_the_tables_are_read_is_noticed(
+    project: Project, opened: Callable[[Workspace], Opened], other: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = project({"ada": 6, "bob": 6})
+    load = faces.load
+
+    def and_then(*given: Any, **named: Any) -> Any:
+        found = load(*given, **named)
+        made_anew(workspace, other, "ada", "crop")
+        return found
+
+    monkeypatch.setattr(faces, "load", and_then)
+    assert shown_and_taken(opened(workspace)) == {"bob"}
+
+
+def test_a_shard_that_was_made_anew_before_its_table_shows_no_other_face(
+    project: Project, opened: Callable[[Workspace], Opened], other: Workspace
+) -> None:
+    workspace = project({"ada": 6, "bob": 6})
+    made_anew(workspace, other, "ada", "crop")
+    assert shown_and_taken(opened(workspace)) == {"bob"}
+
+
+def test_a_shard_that_takes_a_shards_place_is_not_read_whatever_its_members_are_called(
+    project: Project, opened: Callable[[Workspace], Opened]
+) -> None:
+    workspace = project({"ada": 6, "bob": 6})
+    room = opened(workspace)
+    made_anew(workspace, workspace, "ada", "crop")
+    assert shown_and_taken(room) == {"bob"}
+
+
+def test_a_person_whose_pictures_are_erased_takes_no_verdict(
+    project: Project, opened: Callable[[Workspace], Opened]
+) -> None:
+    workspace = project({"ada": 6, "bob": 6})
+    room = opened(workspace)
+    for stage in media.STAGES:
+        workspace.shard(stage, "ada").unlink()
+    assert shown_and_taken(room) == {"bob"}
+
+
+def shown_and_taken(room: Opened) -> set[str]:
+    """The persons with pictures; verdicts are taken of them alone."""
+    shown = {face for identity in ("ada", "bob") for face in room.material.faces_of(identity) if _is_shown(room, face)}
+    taken = {face for identity in ("ada", "bob") for face in room.material.faces_of(identity) if _is_taken(room, face)}
+    assert shown == taken
+    return {face.identity for face in shown}
+
+
+def _is_shown(room: Opened, face: Key) -> bool:
+    try:
+        return bool(room.bytes_of(Asked("crop", DATASET, face)))
+    except OSError:
+        return False
+
+
+def _is_taken(room: Opened, face: Key) -> bool:
+    try:
+        return room.keys([sample_id(*face)]) == [face]
+    except BadInput:
+        return False
