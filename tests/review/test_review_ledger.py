@@ -374,7 +374,32 @@ def test_a_label_does_not_take_the_place_of_a_verdict(tmp_path):
     assert _standing(tmp_path, decision(step=Step.TASK_FIT), label) == [("task_fit", "accept", None)]
 
 
-def test_a_large_ledger_is_read_by_columns(tmp_path):
-    """40,000 lines, of which one has spaces: it alone must not be misread, and all are there."""
+@pytest.fixture
+def read_singly(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The sittings that were read line by line."""
+    names: list[str] = []
+    slowly = lines._one_by_one
+
+    def counted(data: bytes, *, name: str) -> pl.DataFrame:
+        names.append(name)
+        return slowly(data, name=name)
+
+    monkeypatch.setattr(lines, "_one_by_one", counted)
+    return names
+
+
+def test_a_large_sitting_is_read_by_columns(tmp_path: Path, read_singly: list[str]) -> None:
     _write(tmp_path, decision().line() * 40_000)
     assert ledger.read(tmp_path).decisions.height == 40_000
+    assert read_singly == []
+
+
+def test_one_spaced_line_of_many_is_not_misread(tmp_path: Path, read_singly: list[str]) -> None:
+    """Line 20,000 has spaces and is a rejection: the whole sitting is read singly, and only this line is one."""
+    rejected = json.loads(reject(Reason.NOT_A_FACE).line())
+    spaced = (json.dumps(rejected) + "\n").encode()
+    path = _write(tmp_path, decision().line() * 19_999 + spaced + decision().line() * 1_000)
+    found = ledger.read(tmp_path).decisions
+    assert found.height == 21_000
+    assert found.filter(verdict="reject").select("line", "reason").rows() == [(20_000, "not_a_face")]
+    assert read_singly == [f"rita/{path.name}"]
