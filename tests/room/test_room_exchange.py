@@ -18,6 +18,7 @@ from mtf import params
 from mtf.errors import BadInput
 from mtf.review import ledger
 from mtf.review.decision import Decision, Verdict
+from mtf.review.ledger import Sitting
 from mtf.room import database, exchange, terminal
 from mtf.room.material import Key, Material
 from mtf.room.opening import desk_of, material_of

