@@ -25,7 +25,7 @@ from mtf.fingerprint import fingerprint
 from mtf.room import database, opened, samples, shown
 from mtf.room.closing import dataset_name
 from mtf.room.media import parse
-from mtf.room.opening import Renewal, desk_of, read
+from mtf.room.opening import desk_of, read
 from mtf.workspace import Workspace
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -56,7 +56,7 @@ def build(workspace: Workspace, params: parameters.Params, reviewer: str, *, joi
     """Read the project, and bring the reviewer's data set up to date."""
     importing = threading.Thread(target=_import_fiftyone, name="mtf-import")
     importing.start()
-    material, torn, pictures, sight = read(workspace, params, reviewer, joint=joint)
+    material, torn, pictures, renewed, sight = read(workspace, params, reviewer, joint=joint)
     for line in torn:
         print(f"  ledger: {line}", file=sys.stderr)
     desk = desk_of(workspace, material, reviewer, joint=joint, seed=params.seed)
@@ -65,7 +65,7 @@ def build(workspace: Workspace, params: parameters.Params, reviewer: str, *, joi
     importing.join()
     began = time.monotonic()
     dataset = samples.opened(name, list(material.labels))
-    if dataset.info.get("made_from") == sight:
+    if dataset.info.get("made_from") == sight and not renewed.has_news():
         samples.without_pages(dataset)
         done = "none changed"
     else:
@@ -75,7 +75,6 @@ def build(workspace: Workspace, params: parameters.Params, reviewer: str, *, joi
         dataset.save()
         done = f"{added} added, {changed} changed, {removed} removed"
     print(f"  {reviewer}: {material.faces.height} faces; {done}, in {time.monotonic() - began:.1f} s", flush=True)
-    renewed = Renewal(workspace, joint=joint, seed=params.seed)
     room = opened.Opened(material, pictures, desk, name, dataset._sample_collection, renewed)
     room.show_page(page)
     return room

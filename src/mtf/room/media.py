@@ -73,7 +73,7 @@ class Stamp(NamedTuple):
 
 
 def stamps(workspace: Workspace) -> dict[Path, Stamp]:
-    """Of all shards with pictures. To be taken before the tables are read, so that what is made anew meanwhile is told."""
+    """Of all shards with pictures. To be taken before the tables are read: what is made anew since then is noticed."""
     found: dict[Path, Stamp] = {}
     for path in (path for stage in STAGES for path in workspace.shards(stage).glob("*.tar")):
         with suppress(FileNotFoundError):  # it was erased in between

@@ -48,7 +48,7 @@ def material_of(workspace: Workspace, params: Params) -> tuple[Material, list[st
 
 
 class Renewal:
-    """Reads the ledger again where it has changed since the last time."""
+    """Reads the ledger again where it has changed since the last time; at first, since this was made."""
 
     def __init__(self, workspace: Workspace, *, joint: bool, seed: int) -> None:
         self._workspace = workspace
@@ -59,6 +59,9 @@ class Renewal:
     def _sizes(self) -> dict[str, tuple[int, int]]:
         sittings = ((path, path.stat()) for path in self._workspace.review.glob("*/*.jsonl"))
         return {str(path): (state.st_size, state.st_mtime_ns) for path, state in sittings}
+
+    def has_news(self) -> bool:
+        return self._sizes() != self._read
 
     def __call__(self, material: Material) -> tuple[Material, Plan] | None:
         """The material after what the ledger says by now, and a plan for it; None where it says nothing new."""
@@ -75,16 +78,18 @@ class Reading(NamedTuple):
     material: Material
     torn: list[str]
     pictures: Pictures
+    renewed: Renewal
     made_from: str
 
 
 def read(workspace: Workspace, params: Params, reviewer: str, *, joint: bool) -> Reading:
     """Read a project. What it is read from is noted first: whatever is written meanwhile is noticed afterwards."""
     seen = stamps(workspace)
+    renewed = Renewal(workspace, joint=joint, seed=params.seed)
     made_from = samples_made_from(workspace, reviewer, joint=joint)
     material, torn = material_of(workspace, params)
     pictures = Pictures(workspace, material, seen=seen, max_pixels=params.crawl.max_pixels)
-    return Reading(material, torn, pictures, made_from)
+    return Reading(material, torn, pictures, renewed, made_from)
 
 
 def samples_made_from(workspace: Workspace, reviewer: str, *, joint: bool) -> str:
