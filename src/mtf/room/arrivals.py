@@ -6,28 +6,27 @@ import polars as pl
 
 from mtf.errors import BadInput
 from mtf.review import matching
-from mtf.review.decision import Decision, Verdict
+from mtf.review.decision import Verdict
 from mtf.review.lines import SCHEMA
+from mtf.room.incoming import BOX, Arrival
 from mtf.room.material import Material
 from mtf.room.queue import FACE
 
-_BOX = ("x", "y", "width", "height")
 
-
-def met(decisions: list[Decision], places: list[str], material: Material, *, box_iou: float) -> pl.DataFrame:
+def met(arrived: list[Arrival], material: Material, *, box_iou: float) -> pl.DataFrame:
     """The decisions, by number, with the faces they meet. Raises BadInput where one meets none."""
     rows = [
-        {"number": number, "identity": one.identity, "image_id": one.image_id, **dict(zip(_BOX, one.box, strict=True))}
+        {"number": number, "identity": one.identity, "image_id": one.image_id, **dict(zip(BOX, one.box, strict=True))}
         | {"step": str(one.step), "verdict": str(one.verdict), "reason": one.reason and str(one.reason)}
         | {"reviewer": one.reviewer, "joint": one.joint, "time": one.time}
         | {"labels": [{"column": column, "label": label} for column, label in sorted((one.labels or {}).items())]}
-        for number, one in enumerate(decisions)
+        for number, (_, one) in enumerate(arrived)
     ]
-    names = ("identity", "image_id", *_BOX, "step", "verdict", "reason", "reviewer", "joint", "time", "labels")
+    names = ("identity", "image_id", *BOX, "step", "verdict", "reason", "reviewer", "joint", "time", "labels")
     given = pl.DataFrame(rows, schema={"number": pl.Int64, **{name: SCHEMA[name] for name in names}})
     found = matching.match(given, material.faces, box_iou=box_iou)
     if not (lost := found.filter(pl.col("face_id").is_null())).is_empty():
-        where = places[lost["number"][0]]
+        where = arrived[lost["number"][0]].where
         raise BadInput(f"{where}: meets no face ({lost.height} such decisions); is it from this data set?")
     return found
 

@@ -14,28 +14,24 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
-from pydantic import ValidationError
 
 from mtf import atomic, shards
-from mtf.errors import BadInput, bad_value, shortened
 from mtf.params import Params
 from mtf.review import consensus
-from mtf.review.decision import Decision, Verdict
-from mtf.review.ledger import Sitting, checked_reviewer
-from mtf.room import arrivals
+from mtf.review.decision import Verdict
+from mtf.review.ledger import Sitting
+from mtf.room import arrivals, incoming
+from mtf.room.incoming import BOX, LABELS, SAID
 from mtf.room.material import Material
 from mtf.room.opening import material_of
 from mtf.room.queue import FACE
 from mtf.tables import Step
 from mtf.workspace import Workspace
 
-BOX = ("x", "y", "width", "height")
 COLUMNS = (
     "identity",
     "face_id",
@@ -44,35 +40,9 @@ COLUMNS = (
     "url",
     "page_url",
     "license",
-    "step",
-    "verdict",
-    "reason",
-    "reviewer",
-    "labels",
-    "joint",
-    "time",
+    *SAID,
 )
-SAID = ("step", "verdict", "reason", "reviewer", "labels", "joint", "time")
 TIME = "%Y-%m-%dT%H:%M:%S%.6fZ"
-NEEDED = ("identity", "image_id", *BOX, "step", "verdict")
-MAX_BYTES = 2 * 2**30
-LABELS = "labels.json"
-
-
-class Said(NamedTuple):
-    """A decision as another tool gives it; `where` names its place for a message."""
-
-    where: str
-    identity: str
-    image_id: str
-    box: tuple[int, int, int, int]
-    step: str
-    verdict: str
-    reason: str | None
-    reviewer: str | None
-    labels: dict[str, Any] | None = None
-    joint: bool = False
-    time: str | None = None
 
 
 def write(workspace: Workspace, params: Params, to: Path, *, format: str) -> str:
@@ -96,14 +66,13 @@ def read(workspace: Workspace, params: Params, source: Path, *, format: str, rev
     task does not have: lines are never taken back, and one such would stop every reader of the ledger.
     """
     material, _ = material_of(workspace, params)
-    said = list(_read_csv(source) if format == "csv" else _read_labels(source / LABELS, format))
-    decisions = [_decision(one, reviewer) for one in said]
-    for one, decision in zip(said, decisions, strict=True):
+    arrived = incoming.read(source, format=format, reviewer=reviewer)
+    for where, decision in arrived:
         for column, label in (decision.labels or {}).items():
-            consensus.check_label(column, label, material.labels, where=one.where)
-    met = arrivals.met(decisions, [one.where for one in said], material, box_iou=params.curate.box_iou)
+            consensus.check_label(column, label, material.labels, where=where)
+    met = arrivals.met(arrived, material, box_iou=params.curate.box_iou)
     standing, older = arrivals.standing(met, material), arrivals.older(met, material)
-    fresh = [decisions[number] for number in met.filter(~standing, ~older).sort("time", "number")["number"]]
+    fresh = [arrived[number].decision for number in met.filter(~standing, ~older).sort("time", "number")["number"]]
     for name in sorted({decision.reviewer for decision in fresh}):
         with Sitting(workspace.review, name) as sitting:
             sitting.append(*(decision for decision in fresh if decision.reviewer == name))
@@ -197,116 +166,3 @@ def _fiftyone(faces: pl.DataFrame) -> dict[str, Any]:
         one = {"label": row["identity"], "bounding_box": box, "attributes": attributes}
         labels.setdefault(row["image_id"], []).append(one)
     return {"classes": None, "labels": labels}
-
-
-def _read_csv(source: Path) -> Iterator[Said]:
-    rows = csv.DictReader(io.StringIO(_text(source)), strict=True)
-    if missing := [name for name in NEEDED if name not in (rows.fieldnames or ())]:
-        raise BadInput(f"{source.name} row 1: missing column {', '.join(missing)}")
-    for number, row in enumerate(rows, 2):
-        where = f"{source.name} row {number}"
-        if row["verdict"]:
-            box = _box([row[side] for side in BOX], where)
-            yield Said(
-                where,
-                row["identity"],
-                row["image_id"],
-                box,
-                step=row["step"] or "",
-                verdict=row["verdict"],
-                reason=row.get("reason") or None,
-                reviewer=row.get("reviewer") or None,
-                labels=_labels(row.get("labels") or None, where),
-                joint=_flag(row.get("joint") or None, where),
-                time=row.get("time") or None,
-            )
-
-
-def _read_labels(source: Path, format: str) -> Iterator[Said]:
-    try:
-        content = json.loads(_text(source))
-        boxes = list(_coco_boxes(content) if format == "coco" else _fiftyone_boxes(content))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(
-            f"{source.name}: not readable as {format}: {type(error).__name__} {shortened(str(error))}"
-        ) from None
-    for where, identity, image_id, box, decisions in boxes:
-        place = f"{source.name} {where}"
-        for text in decisions:
-            yield _from_object(place, identity, image_id, _box(box, place), text)
-
-
-def _coco_boxes(content: dict[str, Any]) -> Iterator[tuple[str, str, str, Any, Iterable[Any]]]:
-    names = {one["id"]: one["name"] for one in content["categories"]}
-    files = {one["id"]: Path(one["file_name"]).stem for one in content["images"]}
-    for number, one in enumerate(content["annotations"]):
-        where = f"annotations[{number}]"
-        yield where, names[one["category_id"]], files[one["image_id"]], one["bbox"], one.get("decisions") or ()
-
-
-def _fiftyone_boxes(content: dict[str, Any]) -> Iterator[tuple[str, str, str, Any, Iterable[Any]]]:
-    for image_id, found in content["labels"].items():
-        for number, one in enumerate(found or ()):
-            attributes = one.get("attributes") or one
-            where = f"labels.{image_id[:12]}[{number}]"
-            yield where, one["label"], Path(image_id).stem, attributes["box"], attributes.get("decisions") or ()
-
-
-def _from_object(where: str, identity: str, image_id: str, box: tuple[int, int, int, int], given: Any) -> Said:
-    if isinstance(given, dict):
-        if unknown := given.keys() - set(SAID):
-            raise bad_value(f"{where}: decisions", min(unknown), ", ".join(SAID))
-        fields = {name: given.get(name) for name in SAID} | {"joint": given.get("joint", False)}
-        return Said(where, identity, image_id, box, **fields)
-    parts = str(given).split()
-    if len(parts) not in (3, 4):
-        raise bad_value(f"{where}: decisions", str(given), "REVIEWER STEP VERDICT, and a reason after reject")
-    reviewer, step, verdict = parts[:3]
-    return Said(where, identity, image_id, box, step, verdict, parts[3] if len(parts) == 4 else None, reviewer)
-
-
-def _labels(text: str | None, where: str) -> dict[str, Any] | None:
-    try:
-        return json.loads(text) if text else None
-    except ValueError:
-        raise bad_value(f"{where}: labels", text, 'as JSON, such as {"age": "Old"}') from None
-
-
-def _flag(text: str | None, where: str) -> bool:
-    if text is None or text.lower() in ("true", "false"):
-        return text is not None and text.lower() == "true"
-    raise bad_value(f"{where}: joint", text, "true, false, or nothing")
-
-
-def _box(values: Any, where: str) -> tuple[int, int, int, int]:
-    try:
-        x, y, width, height = (round(float(value)) for value in values)
-    except (TypeError, ValueError, OverflowError):
-        raise bad_value(f"{where}: box", values, "four numbers: x, y, width, height in pixels") from None
-    return x, y, width, height
-
-
-def _decision(said: Said, reviewer: str | None) -> Decision:
-    name = said.reviewer or reviewer
-    if name is None:
-        raise BadInput(f"{said.where}: no reviewer; name one with --reviewer")
-    time = said.time or datetime.now(UTC).isoformat()
-    fields = said._asdict() | {"reviewer": checked_reviewer(name, sits=True), "time": time}
-    fields.pop("where")
-    try:
-        return Decision.model_validate_json(json.dumps(fields))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"{said.where}: {key} {first['msg'].removeprefix('Value error, ')}") from None
-
-
-def _text(source: Path) -> str:
-    try:
-        if source.stat().st_size > MAX_BYTES:
-            raise BadInput(f"{source.name}: larger than {MAX_BYTES} bytes")
-        return source.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"{source}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{source.name}: not UTF-8 at byte {error.start}") from None
