@@ -80,7 +80,8 @@ class Desk:
 
         Where `at` is given, here and below, each must be at the step that it says: a key that was pressed for a face
         that has gone on since is refused (BadInput), and nothing is written. A page's step is for faces that are
-        still to be judged at it; a mind is changed in a view, where `at` has the step of each.
+        still to be judged at it; a mind is changed in a view, where `at` has the step of each. Raises BadInput, here
+        and below, where no face is given, and for a face that the panel has settled.
         """
         with self._lock:
             return self._decide(self._wording.accepted(faces, at))
@@ -102,18 +103,26 @@ class Desk:
     def keep(self, faces: Sequence[Key], *, at: At = None) -> list[Key]:
         """Make one face the keeper of its duplicate group; the rest of the group is rejected as its duplicates.
 
-        What was accepted there as no duplicate stays; what was kept before is rejected.
+        What was accepted there as no duplicate stays; what was kept before is rejected. Raises BadInput for more than
+        one face, and for a face whose group is not ready to be decided, or that is in none.
         """
         with self._lock:
             return self._decide(self._wording.kept(faces, at))
 
     def label(self, faces: Sequence[Key], column: str, value: str) -> list[Key]:
-        """Correct a label; the face stays where it is in the queue."""
+        """Correct a label, whatever step the faces are at; each stays where it is in the queue.
+
+        Where a joint session is asked for the label, it is thereby settled. Raises BadInput for a column or a value
+        that params.yaml does not have.
+        """
         with self._lock:
             return self._decide(self._wording.labelled(faces, column, value))
 
     def undo(self) -> list[Key]:
-        """Withdraw the last thing that was done in this sitting, and put its faces back on the page."""
+        """Withdraw the last thing that was done in this sitting, and put its faces back on the page.
+
+        Returns the faces it was done to. Raises BadInput where nothing is left to undo.
+        """
         with self._lock:
             if not self._actions:
                 raise BadInput("nothing of this sitting is left to undo")
