@@ -172,7 +172,7 @@ class Desk:
             self._say(face, decision)
         is_settling = self._current.label is not None
         self._current.take_away({face for face, one in given if one.verdict is not Verdict.LABEL or is_settling})
-        self.pace.mark(sum(decision.verdict in pace.VERDICTS for _, decision in given), time.monotonic())
+        self.pace.mark(sum(decision.verdict in pace.JUDGING for _, decision in given), time.monotonic())
         return [face for face, _ in given]
 
     def _say(self, face: Key, decision: Decision) -> None:

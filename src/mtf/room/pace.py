@@ -17,7 +17,8 @@ PAUSE_S = 120.0
 ONE_KEY_S = 0.1
 # Shorter work says nothing about the pace.
 LEAST_WORK_S = 5.0
-VERDICTS = (*STAYS, Verdict.REJECT)
+# Labels, skips and undos are work too, and judge nothing.
+JUDGING = (*STAYS, Verdict.REJECT)
 
 
 class Pace:
@@ -46,7 +47,7 @@ def of_lines(decisions: pl.DataFrame) -> Pace:
 
     The first key's verdicts are none: when the work on them began is not written down.
     """
-    lines = decisions.select("time", given=pl.col("verdict").is_in([str(one) for one in VERDICTS])).sort("time")
+    lines = decisions.select("time", given=pl.col("verdict").is_in([str(one) for one in JUDGING])).sort("time")
     at_s = lines["time"].dt.timestamp("us").to_numpy() / 1e6
     begins = np.flatnonzero(np.diff(at_s, prepend=-np.inf) > ONE_KEY_S)
     pace = Pace(float(at_s[0]) if len(at_s) else 0.0)
