@@ -7,22 +7,16 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from desks import opened
 
 from mtf import params
 from mtf.errors import BadInput
 from mtf.review import ledger
 from mtf.room import progress
-from mtf.room.desk import Desk
-from mtf.room.material import Key, Material
-from mtf.room.opening import desk_of, material_of
+from mtf.room.material import Key
 from mtf.room.shown import sample_rows
 from mtf.tables import Step
 from mtf.workspace import Workspace
-
-
-def opened(workspace: Workspace, reviewer: str = "anna", *, joint: bool = False) -> tuple[Desk, Material]:
-    material, _ = material_of(workspace, params.load(workspace.params))
-    return desk_of(workspace, material, reviewer, joint=joint), material
 
 
 def written(workspace: Workspace) -> pl.DataFrame:
@@ -48,13 +42,12 @@ def test_a_reason_of_a_later_step_is_refused_and_nothing_is_written(project: Cal
 
 def test_a_reason_of_an_earlier_step_takes_back_what_was_said_there(project: Callable[..., Workspace]) -> None:
     workspace = project({"ada": 2})
-    desk, material = opened(workspace)
+    desk, _ = opened(workspace)
     desk.accept(desk.page().faces)
     face = desk.page().faces[0]
     desk.reject([face], "not_a_face")
     assert desk.verdict(face, Step.FACE) == ("reject", "not_a_face")
     assert desk.owed_step(face) == (None, True)
-    assert len(material.faces) == 2
 
 
 def test_a_mind_is_changed_at_the_step_that_rejected_the_face(project: Callable[..., Workspace]) -> None:
@@ -212,6 +205,24 @@ def test_a_correction_of_a_label_leaves_the_face_in_the_queue(project: Callable[
     assert written(workspace)["labels"].to_list() == [[{"column": "age", "label": "Old"}]]
     with pytest.raises(BadInput, match="label age: 'Ancient' is not permitted; permitted: Young, Old"):
         desk.label([face], "age", "Ancient")
+
+
+def test_a_label_of_a_face_of_a_view_moves_neither_the_face_nor_the_page(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 20})
+    desk, material = opened(workspace)
+    rejected, gone_on = desk.page().faces[:2]
+    desk.reject([rejected])
+    desk.accept([gone_on])
+    page, left = desk.page(), desk.open_faces(Step.FACE)
+    assert desk.label([rejected, gone_on], "age", "Old") == [rejected, gone_on]
+    assert written(workspace).tail(2).select("step", "verdict").rows() == [("task_fit", "label")] * 2
+    assert [desk.said.label(material.row(face), "age") for face in (rejected, gone_on)] == ["Old", "Old"]
+    assert (desk.page(), desk.open_faces(Step.FACE)) == (page, left)
+    assert [desk.step_of(face) for face in (rejected, gone_on)] == [Step.FACE, Step.IDENTITY]
+    assert desk.verdict(rejected, Step.FACE) == ("reject", "not_a_face")
+    desk.undo()
+    assert desk.said.label(material.row(gone_on), "age") is None
+    assert desk.page() == page
 
 
 def test_the_proposed_keeper_stands_first_and_keeping_it_rejects_its_rivals(project: Callable[..., Workspace]) -> None:

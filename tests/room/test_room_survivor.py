@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
+from desks import opened
 
 from mtf import params
 from mtf.errors import BadInput
@@ -16,17 +17,11 @@ from mtf.review.ledger import Sitting
 from mtf.room import progress
 from mtf.room.desk import Desk
 from mtf.room.material import Key, Material
-from mtf.room.opening import desk_of, material_of
 from mtf.stages import curate
 from mtf.tables import EXCLUSIONS, Reason, Step, read
 from mtf.workspace import Workspace
 
 GROUP = {"ada": [[1, 2, 3]]}
-
-
-def opened(workspace: Workspace, reviewer: str = "anna", *, joint: bool = False) -> tuple[Desk, Material]:
-    material, _ = material_of(workspace, params.load(workspace.params))
-    return desk_of(workspace, material, reviewer, joint=joint), material
 
 
 def group_of(material: Material) -> list[Key]:
