@@ -1,15 +1,19 @@
-"""What a reviewer's samples are made from: where nothing of it changed, opening again makes none anew."""
+"""Opening the room: what a project is read from, what is noticed meanwhile, and what is said where it cannot be."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mtf import params
 from mtf.licenses import attribution
-from mtf.room import faces
+from mtf.room import database, faces
 from mtf.room.opening import desk_of, material_of, read, samples_made_from
 from mtf.workspace import Workspace
 
@@ -47,3 +51,36 @@ def test_a_decision_that_is_written_while_the_room_opens_is_taken_in(
     assert renewed.votes["reviewer"].to_list() == ["ben"] * 3
     assert reading.renewed(renewed) is None
     assert not reading.renewed.has_news()
+
+
+SLOW = """
+import time
+from concurrent.futures import ThreadPoolExecutor
+time.sleep(0.5)
+ThreadPoolExecutor(1).submit(int)
+"""
+
+
+def test_what_keeps_a_room_from_opening_is_said_in_one_line(project: Callable[..., Workspace], tmp_path: Path) -> None:
+    stand_in = tmp_path / "stand-in" / "fiftyone" / "server"
+    stand_in.mkdir(parents=True)
+    for module in (stand_in.parent / "__init__.py", stand_in / "__init__.py"):
+        module.touch()
+    # Still being imported when the ledger has been read, and not to be done once the program is at its end.
+    (stand_in / "app.py").write_text(SLOW)
+    workspace = project({"ada": 3})
+    sitting = workspace.review / "ben" / "20260101T000000Z.jsonl"
+    sitting.parent.mkdir(parents=True)
+    sitting.write_text('{"image_id": 3}\n')
+    place = ("--root", str(workspace.root), "--port", str(database.free_port()))
+    done = subprocess.run(
+        [sys.executable, "-m", "mtf.room.app", *place, "--reviewer", "anna"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {database.URI: "nowhere", "PYTHONPATH": str(tmp_path / "stand-in")},
+    )
+    assert done.returncode == 2, done.stderr
+    line = done.stderr.rstrip("\n")
+    assert line.startswith("mtf: ben/20260101T000000Z.jsonl line 1: image_id: ")
+    assert "\n" not in line

@@ -12,7 +12,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,11 +23,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from mtf import params as parameters
+from mtf.errors import MtfError
 from mtf.fingerprint import fingerprint
 from mtf.room import database, opened, samples, shown
 from mtf.room.closing import dataset_name
+from mtf.room.desk import Desk
 from mtf.room.media import parse
-from mtf.room.opening import desk_of, read
+from mtf.room.opening import Reading, desk_of, read
 from mtf.workspace import Workspace
 
 PLUGINS = Path(__file__).parent / "plugins"
@@ -53,36 +57,53 @@ def settings(workspace: Workspace, reviewer: str, *, joint: bool) -> dict[str, s
 
 
 def build(workspace: Workspace, params: parameters.Params, reviewer: str, *, joint: bool) -> opened.Opened:
-    """Read the project, and bring the reviewer's data set up to date."""
-    importing = threading.Thread(target=_import_fiftyone, name="mtf-import")
-    importing.start()
-    material, torn, pictures, renewed, sight = read(workspace, params, reviewer, joint=joint)
-    for line in torn:
-        print(f"  ledger: {line}", file=sys.stderr)
-    desk = desk_of(workspace, material, reviewer, joint=joint, seed=params.seed)
-    page = desk.page()
+    """Read the project, and bring the reviewer's data set up to date.
+
+    Raises MtfError where the project is not in order.
+    """
+    with _fiftyone_imported():
+        reading = read(workspace, params, reviewer, joint=joint)
+        for line in reading.torn:
+            print(f"  ledger: {line}", file=sys.stderr)
+        desk = desk_of(workspace, reading.material, reviewer, joint=joint, seed=params.seed)
+        page = desk.page()
     name = dataset_name(params.project.name, reviewer, joint=joint)
-    importing.join()
-    began = time.monotonic()
-    dataset = samples.opened(name, list(material.labels))
-    if dataset.info.get("made_from") == sight and not renewed.has_news():
-        samples.without_pages(dataset)
-        done = "none changed"
-    else:
-        data = shown.sample_rows(desk, material, dataset=name)
-        added, changed, removed = samples.synchronise(dataset, data, progress=_shown(reviewer))
-        dataset.info["made_from"] = sight
-        dataset.save()
-        done = f"{added} added, {changed} changed, {removed} removed"
-    print(f"  {reviewer}: {material.faces.height} faces; {done}, in {time.monotonic() - began:.1f} s", flush=True)
-    room = opened.Opened(material, pictures, desk, name, dataset._sample_collection, renewed)
+    collection = _brought_up_to_date(name, reading, desk)
+    room = opened.Opened(reading.material, reading.pictures, desk, name, collection, reading.renewed)
     room.show_page(page)
     return room
 
 
-def _import_fiftyone() -> None:
-    """While the tables are read; whoever needs it then finds it there."""
-    import fiftyone.server.app  # noqa: F401
+@contextmanager
+def _fiftyone_imported() -> Generator[None]:
+    """Import FiftyOne beside the block, which takes as long. Whatever becomes of the block, the import is waited for:
+    a program that ends under it says more of that than of what went wrong.
+    """
+    importing = threading.Thread(target=import_module, args=("fiftyone.server.app",), name="mtf-import")
+    importing.start()
+    try:
+        yield
+    finally:
+        importing.join()
+
+
+def _brought_up_to_date(name: str, reading: Reading, desk: Desk) -> Any:
+    """The collection with the samples of the reviewer's data set, which are those of the desk now."""
+    began = time.monotonic()
+    material = reading.material
+    dataset = samples.opened(name, list(material.labels))
+    if dataset.info.get("made_from") == reading.made_from and not reading.renewed.has_news():
+        samples.without_pages(dataset)
+        done = "none changed"
+    else:
+        data = shown.sample_rows(desk, material, dataset=name)
+        added, changed, removed = samples.synchronise(dataset, data, progress=_shown(desk.reviewer))
+        dataset.info["made_from"] = reading.made_from
+        dataset.save()
+        done = f"{added} added, {changed} changed, {removed} removed"
+    took_s = time.monotonic() - began
+    print(f"  {desk.reviewer}: {material.faces.height} faces; {done}, in {took_s:.1f} s", flush=True)
+    return dataset._sample_collection
 
 
 def _shown(title: str) -> Callable[[Iterable[int], int], Iterable[int]]:
@@ -159,7 +180,11 @@ def main() -> None:
         parser.error(f"{database.URI} names the database")
     workspace = Workspace(asked.root)
     os.environ.update(settings(workspace, asked.reviewer, joint=asked.joint))
-    room = build(workspace, parameters.load(workspace.params), asked.reviewer, joint=asked.joint)
+    try:
+        room = build(workspace, parameters.load(workspace.params), asked.reviewer, joint=asked.joint)
+    except MtfError as error:
+        print(f"mtf: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
     serve(room, address=asked.address, port=asked.port)
 
 
