@@ -112,13 +112,19 @@ class Opened:
             log.warning("the screen of %s lags: %s", self.dataset, " ".join(str(error).split())[:200])
 
     def _keep_fresh(self) -> None:
-        wait_s = REFRESH_S
+        wait_s, told = REFRESH_S, ""
         while not self._closed.wait(wait_s):
             began = time.monotonic()
             try:
                 self.refresh()
-            except (MtfError, OSError) as error:  # a ledger that is being put in order; what stood goes on standing
-                log.warning("what others said meanwhile is not shown: %s", error)
+                told = ""
+            except Exception as error:
+                # A ledger that is being put in order, or a fault of this program: what stood goes on standing.
+                why = " ".join(str(error).split()) or type(error).__name__
+                if why != told:
+                    is_fault = not isinstance(error, (MtfError, OSError))
+                    log.warning("what others said meanwhile is not shown: %s", why, exc_info=is_fault)
+                told = why
             wait_s = max(REFRESH_S, REFRESH_SHARE * (time.monotonic() - began))
 
     def refresh(self) -> None:
@@ -126,9 +132,10 @@ class Opened:
         found = self.renewed(self.material)
         if found is None:
             return
-        before, (self.material, plan) = self.material, found
-        self.desk.renew(self.material, plan)
-        self._behind.submit(self._write, lambda: panel_updates(self.desk, before, self.material))
+        before, (now, plan) = self.material, found
+        self.desk.renew(now, plan)
+        self.material = now
+        self._behind.submit(self._write, lambda: panel_updates(self.desk, before, now))
 
     def close(self) -> None:
         self._closed.set()

@@ -68,8 +68,9 @@ class Renewal:
         if (sizes := self._sizes()) == self._read:
             return None
         renewed = material.after(ledger.read(self._workspace.review))
+        plan = plan_of(renewed, joint=self._joint, seed=self._seed)
         self._read = sizes
-        return renewed, plan_of(renewed, joint=self._joint, seed=self._seed)
+        return renewed, plan
 
 
 class Reading(NamedTuple):
