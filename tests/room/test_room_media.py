@@ -58,6 +58,21 @@ def other(tmp_path: Path, project: Project) -> Workspace:
     return Workspace(made.root.rename(tmp_path / "other"))
 
 
+def test_a_picture_is_of_a_face_of_the_reviewers_own_data_set_and_a_face_is_named_once(
+    project: Project, opened: Callable[[Workspace], Opened]
+) -> None:
+    room = opened(project({"ada": 2, "bob": 1}))
+    face, other = room.material.faces_of("ada")
+    with pytest.raises(KeyError):
+        room.bytes_of(Asked("crop", "sample-ben", face))
+    with pytest.raises(KeyError):
+        room.bytes_of(Asked("crop", DATASET, Key("bob", face.face_id)))
+    named = [sample_id(*face), sample_id(*other), f"{sample_id(*face)}-modal"]
+    assert room.keys(named) == [face, other]
+    with pytest.raises(BadInput, match="this sample is not a face of the review"):
+        room.keys([sample_id(*face), "0" * 24])
+
+
 @pytest.mark.parametrize("stage", media.STAGES)
 def test_a_person_whose_shard_is_made_anew_has_no_pictures_and_takes_no_verdict(
     project: Project, opened: Callable[[Workspace], Opened], other: Workspace, stage: str

@@ -62,8 +62,8 @@ class Opened:
         return self.desk
 
     def named(self, ids: Iterable[str]) -> list[Key]:
-        """The faces of samples. Raises BadInput for a sample that is none."""
-        found = [self._by_id.get(name.removesuffix("-modal")) for name in ids]
+        """The faces of samples, each once. Raises BadInput for a sample that is none."""
+        found = dict.fromkeys(self._by_id.get(name.removesuffix("-modal")) for name in ids)
         if None in found:
             raise BadInput("this sample is not a face of the review; reload the page")
         return [key for key in found if key is not None]
@@ -75,7 +75,12 @@ class Opened:
         return found
 
     def bytes_of(self, asked: Asked) -> bytes:
-        """The JPEG asked for. Raises KeyError where there is no such face, OSError where its shard cannot be read."""
+        """The JPEG asked for.
+
+        Raises KeyError where it is of no face of this data set, OSError where the face's shard cannot be read.
+        """
+        if asked.dataset != self.dataset:
+            raise KeyError(asked.dataset)
         if asked.kind == "crop":
             return self.pictures.crop(asked.face)
         if asked.kind == "picture":
