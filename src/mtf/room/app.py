@@ -116,10 +116,20 @@ def _shown(title: str) -> Callable[[Iterable[int], int], Iterable[int]]:
 
 
 def application(room: opened.Opened, *, address: str) -> Callable[..., Any]:
-    """FiftyOne's app, with `/media` answered from the shards alone, and strangers' pages kept out."""
+    """FiftyOne's app, `guarded`."""
     from fiftyone.server.app import app
+
+    return guarded(app, room, address=address)
+
+
+def guarded(app: Callable[..., Any], room: opened.Opened, *, address: str) -> Callable[..., Any]:
+    """`app`, with `/media` answered from the shards alone, and strangers' pages kept out.
+
+    No WebSocket is opened: FiftyOne's pages have no use for one, and a browser opens them to other sites' pages, too.
+    """
     from starlette.requests import Request
     from starlette.responses import PlainTextResponse, Response
+    from starlette.websockets import WebSocketClose
 
     async def media(request: Request) -> Response:
         asked = parse(request.query_params.get("filepath", ""))
@@ -132,9 +142,12 @@ def application(room: opened.Opened, *, address: str) -> Callable[..., Any]:
         cached = "no-store" if asked.kind == "person" else "private, max-age=3600"
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": cached})
 
-    async def guarded(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
             await app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await WebSocketClose()(scope, receive, send)
             return
         request = Request(scope, receive)
         if not is_own(request.headers.get("host", ""), request.headers.get("origin"), address):
@@ -144,7 +157,7 @@ def application(room: opened.Opened, *, address: str) -> Callable[..., Any]:
         else:
             await app(scope, receive, send)
 
-    return guarded
+    return answer
 
 
 def is_own(host: str, origin: str | None, address: str) -> bool:

@@ -1,0 +1,50 @@
+"""Who is answered by a reviewer's room: its own pages, and nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mtf.room.app import guarded
+
+OWN = ("127.0.0.1:5151", "http://127.0.0.1:5151")
+
+
+def asked(kind: str, *, path: str = "/graphql", host: str = OWN[0], origin: str | None = OWN[1]) -> tuple[bool, list]:
+    """Whether FiftyOne's app heard of it, and what was sent back."""
+    heard, sent = [], []
+
+    async def app(scope: Any, *_: Any) -> None:
+        heard.append(scope)
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("status", message["type"]))
+
+    named = {"host": host} | ({"origin": origin} if origin else {})
+    headers = [(name.encode(), value.encode()) for name, value in named.items()]
+    scope = {"type": kind, "method": "GET", "path": path, "query_string": b"", "headers": headers}
+    asyncio.run(guarded(app, SimpleNamespace(), address="127.0.0.1")(scope, None, send))
+    return bool(heard), sent
+
+
+@pytest.mark.parametrize("origin", [OWN[1], "https://elsewhere.example", None])
+def test_no_websocket_is_opened(origin: str | None) -> None:
+    assert asked("websocket", origin=origin) == (False, ["websocket.close"])
+
+
+def test_own_pages_and_the_servers_beginning_and_end_are_passed_on() -> None:
+    for given in (asked("http"), asked("http", origin=None), asked("http", host="localhost:5151", origin=None)):
+        assert given == (True, [])
+    assert asked("lifespan") == (True, [])
+
+
+@pytest.mark.parametrize(
+    "strange", [{"origin": "https://elsewhere.example"}, {"host": "elsewhere.example", "origin": None}]
+)
+def test_other_sites_pages_are_refused(strange: dict[str, Any]) -> None:
+    heard, sent = asked("http", **strange)
+    assert not heard
+    assert sent[0] == 403
