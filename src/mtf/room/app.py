@@ -32,6 +32,7 @@ from mtf.room.media import parse
 from mtf.room.opening import Reading, desk_of, read
 from mtf.workspace import Workspace
 
+LOOK_MS = 2000
 PLUGINS = Path(__file__).parent / "plugins"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # The server is asked by its own pages only; whoever else sends a browser here is refused.
@@ -54,6 +55,23 @@ def settings(workspace: Workspace, reviewer: str, *, joint: bool) -> dict[str, s
     """
     place = [socket.gethostname(), str(workspace.root.resolve()), reviewer, joint]
     return {**SETTINGS, "FIFTYONE_DATABASE_NAME": f"mtf-{fingerprint(*place)[:24]}"}
+
+
+# FiftyOne looks whether it knows a server's version, and finds the one it brings along old.
+VALIDATION = "FIFTYONE_DATABASE_VALIDATION"
+
+
+def is_bundled(uri: str) -> bool:
+    """Whether the database is the program that FiftyOne brings along, and so of a version that it knows."""
+    from pymongo import MongoClient
+    from pymongo.errors import PyMongoError
+
+    try:
+        with MongoClient(uri, serverSelectionTimeoutMS=LOOK_MS) as client:
+            command = client.admin.command("getCmdLineOpts")["argv"]
+    except PyMongoError:  # nobody there, or nobody who tells: what a person set up is theirs
+        return False
+    return bool(command) and Path(command[0]) == database.mongod()
 
 
 def build(workspace: Workspace, params: parameters.Params, reviewer: str, *, joint: bool) -> opened.Opened:
@@ -193,6 +211,8 @@ def main() -> None:
         parser.error(f"{database.URI} names the database")
     workspace = Workspace(asked.root)
     os.environ.update(settings(workspace, asked.reviewer, joint=asked.joint))
+    if is_bundled(os.environ[database.URI]):
+        os.environ.setdefault(VALIDATION, "false")
     try:
         room = build(workspace, parameters.load(workspace.params), asked.reviewer, joint=asked.joint)
     except MtfError as error:
