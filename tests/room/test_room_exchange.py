@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from mtf import params
-from mtf.errors import BadInput
+from mtf.errors import BadInput, MtfError
 from mtf.review import ledger
 from mtf.review.decision import Decision, Verdict
 from mtf.review.ledger import Sitting
@@ -156,12 +156,12 @@ def test_the_boxes_of_another_tool_may_be_drawn_a_little_otherwise(
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("verdict", "maybe", r"in.csv row 2: verdict Input should be 'accept', 'reject'"),
-        ("step", "looks", r"in.csv row 2: step Input should be"),
-        ("reason", "ugly", r"in.csv row 2: reason"),
-        ("x", "left", r"in.csv row 2: box: .* is not permitted; permitted: four numbers"),
+        ("verdict", "maybe", r"in.csv row 2: verdict: 'maybe' is not permitted; permitted: input should be 'accept'"),
+        ("step", "looks", r"in.csv row 2: step: 'looks' is not permitted; permitted: input should be"),
+        ("reason", "ugly", r"in.csv row 2: reason: 'ugly' is not permitted"),
+        ("x", "left", r"in.csv row 2: x: 'left' is not permitted; permitted: a number of pixels from 0 to 1000000"),
         ("x", "900", r"in.csv row 2: meets no face \(1 such decisions\)"),
-        ("reviewer", "../anna", r"reviewer: '../anna' is not permitted"),
+        ("reviewer", "../anna", r"in.csv row 2: reviewer: '../anna' is not permitted; permitted: a-z, 0-9"),
     ],
 )
 def test_a_bad_decision_is_named_and_nothing_is_written(
@@ -179,6 +179,31 @@ def test_a_bad_decision_is_named_and_nothing_is_written(
     with pytest.raises(BadInput, match=message):
         exchange.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
     assert len(ledger.read(workspace.review).decisions) == before
+
+
+def test_times_of_several_zones_are_one_clock(project: Callable[..., Workspace], tmp_path: Path) -> None:
+    workspace, loaded = with_some_decisions(project)
+    exchange.write(workspace, loaded, tmp_path / "out.csv", format="csv")
+    rows = [row | {"reviewer": "ben"} for row in csv.DictReader((tmp_path / "out.csv").open()) if row["verdict"]]
+    for row, time in zip(rows, ["2026-01-02T10:00:00+09:00", "2026-01-02T02:00:00+00:00", ""], strict=True):
+        row["time"] = time
+    with (tmp_path / "in.csv").open("w") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert exchange.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None).startswith("3 decisions")
+    times = decisions(workspace).filter(reviewer="ben")["time"].dt.strftime("%F %H").to_list()
+    assert times[:2] == ["2026-01-02 01", "2026-01-02 02"]
+
+
+def test_a_ledger_that_cannot_be_written_is_named(project: Callable[..., Workspace], tmp_path: Path) -> None:
+    workspace, loaded = with_some_decisions(project)
+    exchange.write(workspace, loaded, tmp_path / "out.csv", format="csv")
+    shutil.rmtree(workspace.review)
+    workspace.review.mkdir()
+    (workspace.review / "anna").touch()
+    with pytest.raises(MtfError, match=r"^data/review/anna: not written: .*; mend that and import the same file again"):
+        exchange.read(workspace, loaded, tmp_path / "out.csv", format="csv", reviewer=None)
 
 
 @pytest.mark.parametrize(

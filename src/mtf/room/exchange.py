@@ -20,9 +20,10 @@ from typing import Any
 import polars as pl
 
 from mtf import atomic, shards
+from mtf.errors import MtfError
 from mtf.params import Params
 from mtf.review import consensus
-from mtf.review.decision import Verdict
+from mtf.review.decision import Decision, Verdict
 from mtf.review.ledger import Sitting
 from mtf.room import arrivals, incoming
 from mtf.room.incoming import BOX, LABELS, SAID
@@ -63,10 +64,11 @@ def read(workspace: Workspace, params: Params, source: Path, *, format: str, rev
     """Add the decisions of `source` to the ledger, a sitting for each reviewer; returns a line that says so.
 
     Raises BadInput, with nothing written, where a decision is malformed, meets no face, or gives a label that its
-    task does not have: lines are never taken back, and one such would stop every reader of the ledger.
+    task does not have: lines are never taken back, and one such would stop every reader of the ledger. Raises
+    MtfError where the ledger cannot be written.
     """
-    material, _ = material_of(workspace, params)
     arrived = incoming.read(source, format=format, reviewer=reviewer)
+    material, _ = material_of(workspace, params)
     for where, decision in arrived:
         for column, label in (decision.labels or {}).items():
             consensus.check_label(column, label, material.labels, where=where)
@@ -74,11 +76,19 @@ def read(workspace: Workspace, params: Params, source: Path, *, format: str, rev
     standing, older = arrivals.standing(met, material), arrivals.older(met, material)
     fresh = [arrived[number].decision for number in met.filter(~standing, ~older).sort("time", "number")["number"]]
     for name in sorted({decision.reviewer for decision in fresh}):
-        with Sitting(workspace.review, name) as sitting:
-            sitting.append(*(decision for decision in fresh if decision.reviewer == name))
+        _append(workspace, name, [decision for decision in fresh if decision.reviewer == name])
     counts = f"{len(fresh)} decisions added, {standing.sum()} stood in the ledger already"
     left_out = int((older & ~standing).sum())
     return f"{counts}, {left_out} are older than the last word there" if left_out else counts
+
+
+def _append(workspace: Workspace, reviewer: str, decisions: list[Decision]) -> None:
+    try:
+        with Sitting(workspace.review, reviewer) as sitting:
+            sitting.append(*decisions)
+    except OSError as error:
+        place = workspace.relative(workspace.review / reviewer)
+        raise MtfError(f"{place}: not written: {error.strerror}; mend that and import the same file again") from None
 
 
 def _with_decisions(material: Material) -> pl.DataFrame:

@@ -1,26 +1,36 @@
-"""Decisions from another tool's file, each with its place there for a message. See `exchange` for the formats."""
+"""Decisions from another tool's file, each with its place there for a message. See `exchange` for the formats.
+
+Every reader gives the fields of a decision as they stand in the file; `_decision` is the one gate that all pass.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from mtf.errors import BadInput, bad_value, shortened
-from mtf.review.decision import Decision
+from mtf.errors import BadInput, bad_value, listed, shortened
+from mtf.review.decision import MAX_PIXEL, Decision
 from mtf.review.ledger import checked_reviewer
 
 BOX = ("x", "y", "width", "height")
 SAID = ("step", "verdict", "reason", "reviewer", "labels", "joint", "time")
 LABELS = "labels.json"
-NEEDED = ("identity", "image_id", *BOX, "step", "verdict")
 MAX_BYTES = 2 * 2**30
+_NEEDED = ("identity", "image_id", *BOX, "step", "verdict")
+_TEXT = "an object, or a text REVIEWER STEP VERDICT with the reason after reject"
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_CLOCKS_DIFFER_BY = timedelta(days=1)
+
+# Where something stands in a file, and the fields of a decision there.
+_Given = tuple[str, dict[str, Any]]
+_Content = TypeVar("_Content", bound=BaseModel)
 
 
 class Arrival(NamedTuple):
@@ -33,98 +43,55 @@ class Arrival(NamedTuple):
 def read(source: Path, *, format: str, reviewer: str | None) -> list[Arrival]:
     """The decisions of a CSV file, or of a COCO or FiftyOne folder, in the file's order.
 
-    `reviewer` said what the file gives to nobody. Raises BadInput for the first thing that is wrong.
+    `reviewer` said what the file gives to nobody. A decision without a time counts as given now. Raises BadInput for
+    the first thing that is wrong, with its place, its value and what is permitted.
     """
-    given = _read_csv(source) if format == "csv" else _read_labels(source / LABELS, format)
-    return [Arrival(one.where, _decision(one, reviewer)) for one in given]
+    if reviewer is not None:
+        checked_reviewer(reviewer, sits=True)
+    given = _of_csv(source) if format == "csv" else _of_folder(source, format)
+    now = datetime.now(UTC)
+    return [Arrival(where, _decision(fields, where, reviewer=reviewer, now=now)) for where, fields in given]
 
 
-class _Said(NamedTuple):
-    """A decision as another tool gives it, unchecked; `where` names its place for a message."""
-
-    where: str
-    identity: str
-    image_id: str
-    box: tuple[int, int, int, int]
-    step: str
-    verdict: str
-    reason: str | None
-    reviewer: str | None
-    labels: dict[str, Any] | None = None
-    joint: bool = False
-    time: str | None = None
-
-
-def _read_csv(source: Path) -> Iterator[_Said]:
-    rows = csv.DictReader(io.StringIO(_text(source)), strict=True)
-    if missing := [name for name in NEEDED if name not in (rows.fieldnames or ())]:
-        raise BadInput(f"{source.name} row 1: missing column {', '.join(missing)}")
-    for number, row in enumerate(rows, 2):
+def _of_csv(source: Path) -> Iterator[_Given]:
+    records = _records(source)
+    _, header = next(records, (1, []))
+    if missing := [name for name in _NEEDED if name not in header]:
+        raise BadInput(f"{source.name} row 1: missing column {', '.join(missing)}; is it a CSV, split by commas?")
+    if twice := [name for name in (*_NEEDED, *SAID) if header.count(name) > 1]:
+        raise BadInput(f"{source.name} row 1: column {twice[0]} stands there twice")
+    for number, cells in records:
         where = f"{source.name} row {number}"
-        if row["verdict"]:
-            box = _box([row[side] for side in BOX], where)
-            yield _Said(
-                where,
-                row["identity"],
-                row["image_id"],
-                box,
-                step=row["step"] or "",
-                verdict=row["verdict"],
-                reason=row.get("reason") or None,
-                reviewer=row.get("reviewer") or None,
-                labels=_labels(row.get("labels") or None, where),
-                joint=_flag(row.get("joint") or None, where),
-                time=row.get("time") or None,
-            )
+        if len(cells) != len(header):
+            raise BadInput(f"{where}: {len(cells)} cells; permitted: {len(header)}, one for each column of row 1")
+        row = dict(zip(header, cells, strict=True))
+        # Most faces that are exported have no decision. A reason or a label without a verdict is a slip.
+        if any(row.get(name) for name in ("verdict", "reason", "labels")):
+            yield where, _of_row(row, where)
 
 
-def _read_labels(source: Path, format: str) -> Iterator[_Said]:
+def _records(source: Path) -> Iterator[tuple[int, list[str]]]:
+    """The records of a CSV that are not empty, by the row that a spreadsheet shows them in."""
+    number = 0
     try:
-        content = json.loads(_text(source))
-        boxes = list(_coco_boxes(content) if format == "coco" else _fiftyone_boxes(content))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(
-            f"{source.name}: not readable as {format}: {type(error).__name__} {shortened(str(error))}"
-        ) from None
-    for where, identity, image_id, box, decisions in boxes:
-        place = f"{source.name} {where}"
-        for text in decisions:
-            yield _from_object(place, identity, image_id, _box(box, place), text)
+        for number, cells in enumerate(csv.reader(io.StringIO(_text(source), newline=""), strict=True), 1):
+            if any(cells):
+                yield number, cells
+    except csv.Error as error:
+        raise BadInput(f"{source.name} row {number + 1}: not readable as CSV: {error}") from None
 
 
-def _coco_boxes(content: dict[str, Any]) -> Iterator[tuple[str, str, str, Any, Iterable[Any]]]:
-    names = {one["id"]: one["name"] for one in content["categories"]}
-    files = {one["id"]: Path(one["file_name"]).stem for one in content["images"]}
-    for number, one in enumerate(content["annotations"]):
-        where = f"annotations[{number}]"
-        yield where, names[one["category_id"]], files[one["image_id"]], one["bbox"], one.get("decisions") or ()
+def _of_row(row: Mapping[str, str], where: str) -> dict[str, Any]:
+    filled = {name: row.get(name) or None for name in SAID}
+    as_given = {name: row[name] for name in ("identity", "image_id", "step", "verdict")}
+    read = {"labels": _labels(filled["labels"], where), "joint": _flag(filled["joint"], where)}
+    return {**filled, **as_given, **read, "box": _pixels_of([row[side] for side in BOX], where)}
 
 
-def _fiftyone_boxes(content: dict[str, Any]) -> Iterator[tuple[str, str, str, Any, Iterable[Any]]]:
-    for image_id, found in content["labels"].items():
-        for number, one in enumerate(found or ()):
-            attributes = one.get("attributes") or one
-            where = f"labels.{image_id[:12]}[{number}]"
-            yield where, one["label"], Path(image_id).stem, attributes["box"], attributes.get("decisions") or ()
-
-
-def _from_object(where: str, identity: str, image_id: str, box: tuple[int, int, int, int], given: Any) -> _Said:
-    if isinstance(given, dict):
-        if unknown := given.keys() - set(SAID):
-            raise bad_value(f"{where}: decisions", min(unknown), ", ".join(SAID))
-        fields = {name: given.get(name) for name in SAID} | {"joint": given.get("joint", False)}
-        return _Said(where, identity, image_id, box, **fields)
-    parts = str(given).split()
-    if len(parts) not in (3, 4):
-        raise bad_value(f"{where}: decisions", str(given), "REVIEWER STEP VERDICT, and a reason after reject")
-    reviewer, step, verdict = parts[:3]
-    return _Said(where, identity, image_id, box, step, verdict, parts[3] if len(parts) == 4 else None, reviewer)
-
-
-def _labels(text: str | None, where: str) -> dict[str, Any] | None:
+def _labels(text: str | None, where: str) -> Any:
     try:
         return json.loads(text) if text else None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise bad_value(f"{where}: labels", text, 'as JSON, such as {"age": "Old"}') from None
 
 
@@ -134,27 +101,181 @@ def _flag(text: str | None, where: str) -> bool:
     raise bad_value(f"{where}: joint", text, "true, false, or nothing")
 
 
-def _box(values: Any, where: str) -> tuple[int, int, int, int]:
-    try:
-        x, y, width, height = (round(float(value)) for value in values)
-    except (TypeError, ValueError, OverflowError):
-        raise bad_value(f"{where}: box", values, "four numbers: x, y, width, height in pixels") from None
-    return x, y, width, height
+class _Category(BaseModel):
+    id: int
+    name: str
 
 
-def _decision(said: _Said, reviewer: str | None) -> Decision:
-    name = said.reviewer or reviewer
-    if name is None:
-        raise BadInput(f"{said.where}: no reviewer; name one with --reviewer")
-    time = said.time or datetime.now(UTC).isoformat()
-    fields = said._asdict() | {"reviewer": checked_reviewer(name, sits=True), "time": time}
-    fields.pop("where")
+class _Image(BaseModel):
+    id: int
+    file_name: str
+
+
+class _Annotation(BaseModel):
+    category_id: int
+    image_id: int
+    bbox: Any = None
+    decisions: list[Any] | None = None
+
+
+class _Coco(BaseModel):
+    """What is read of a COCO file."""
+
+    categories: list[_Category]
+    images: list[_Image]
+    annotations: list[_Annotation]
+
+
+class _Attributes(BaseModel):
+    box: Any = None
+    decisions: list[Any] | None = None
+
+
+class _Detection(_Attributes):
+    label: Any = None
+    attributes: _Attributes | None = None
+
+
+class _Fiftyone(BaseModel):
+    """What is read of FiftyOne's labels; where there are `classes`, a label is its place among them."""
+
+    classes: list[str] | None = None
+    labels: dict[str, list[_Detection] | None]
+
+
+def _of_folder(source: Path, format: str) -> Iterator[_Given]:
+    if source.is_file():
+        raise bad_value(format, str(source), f"a folder with {LABELS}")
+    file = source / LABELS
+    is_coco = format == "coco"
+    for place, fields, box, decisions in _coco_boxes(file) if is_coco else _fiftyone_boxes(file):
+        for number, given in enumerate(decisions):
+            where = f"{LABELS} {place}: decisions[{number}]"
+            drawn = _box(box, f"{LABELS} {place}: {'bbox' if is_coco else 'box'}")
+            yield where, {**fields, "box": drawn, **_of_object(given, where)}
+
+
+# The place in the file, identity and image_id, the box, the decisions.
+_Boxes = Iterator[tuple[str, dict[str, Any], Any, Iterable[Any]]]
+
+
+def _coco_boxes(file: Path) -> _Boxes:
+    content = _parsed(file, _Coco)
+    names = {one.id: one.name for one in content.categories}
+    files = {one.id: Path(one.file_name).stem for one in content.images}
+    for number, one in enumerate(content.annotations):
+        for key, value, known in (("category_id", one.category_id, names), ("image_id", one.image_id, files)):
+            if value not in known:
+                permitted = f"an id of the {'categories' if known is names else 'images'}"
+                raise bad_value(f"{file.name} annotations[{number}]: {key}", value, permitted)
+        fields = {"identity": names[one.category_id], "image_id": files[one.image_id]}
+        yield f"annotations[{number}]", fields, one.bbox, one.decisions or ()
+
+
+def _fiftyone_boxes(file: Path) -> _Boxes:
+    content = _parsed(file, _Fiftyone)
+    names = dict(enumerate(content.classes or ()))
+    for image_id, detections in content.labels.items():
+        for number, one in enumerate(detections or ()):
+            said = one.attributes if one.attributes and one.attributes.decisions else one
+            label = names.get(one.label) if isinstance(one.label, int) else one.label
+            fields = {"identity": one.label if label is None else label, "image_id": Path(image_id).stem}
+            yield f"labels[{image_id[:12]!r}][{number}]", fields, said.box, said.decisions or ()
+
+
+def _parsed(file: Path, content: type[_Content]) -> _Content:
     try:
-        return Decision.model_validate_json(json.dumps(fields))
+        return content.model_validate_json(_text(file))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"{said.where}: {key} {first['msg'].removeprefix('Value error, ')}") from None
+        message = first["msg"].removeprefix("Invalid JSON: ")
+        place = _place(first["loc"])
+        if first["type"] == "json_invalid":
+            raise BadInput(f"{file.name}: not JSON: {message}") from None
+        if first["type"] == "missing":
+            raise BadInput(f"{file.name}: {place}: missing") from None
+        raise bad_value(": ".join(filter(None, (file.name, place))), first["input"], message) from None
+
+
+def _place(path: Sequence[int | str]) -> str:
+    """`annotations[3].bbox`, for what pydantic gives as a tuple; keys that are no names are quoted and cut."""
+    parts = [f".{key}" if str(key).isidentifier() and len(str(key)) < 30 else f"[{shortened(key, 30)}]" for key in path]
+    return "".join(parts).removeprefix(".")
+
+
+def _of_object(given: Any, where: str) -> dict[str, Any]:
+    """The fields of a decision that hangs on a box, whether it is an object or a text."""
+    if isinstance(given, dict):
+        if unknown := given.keys() - set(SAID):
+            raise bad_value(where, min(unknown), listed(SAID))
+        joint = given.get("joint")
+        return {name: given.get(name) for name in SAID} | {"joint": False if joint is None else joint}
+    parts = given.split() if isinstance(given, str) else []
+    if len(parts) not in (3, 4):
+        raise bad_value(where, given, _TEXT)
+    return dict(zip(("reviewer", "step", "verdict", "reason"), parts, strict=False))
+
+
+def _box(values: Any, where: str) -> list[int]:
+    if not isinstance(values, list) or len(values) != len(BOX):
+        raise bad_value(where, values, f"four numbers: {', '.join(BOX)} in pixels")
+    return _pixels_of(values, where)
+
+
+def _pixels_of(values: Sequence[Any], where: str) -> list[int]:
+    """Whole pixels. The first comparison is one that NaN, infinity and integers beyond any float fail alike."""
+    pixels = []
+    for side, value in zip(BOX, values, strict=True):
+        number, least = _number(value), int(side in ("width", "height"))
+        if number is None or not abs(number) <= MAX_PIXEL or round(number) < least:
+            raise bad_value(f"{where}: {side}", value, f"a number of pixels from {least} to {MAX_PIXEL}")
+        pixels.append(round(number))
+    return pixels
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _decision(fields: dict[str, Any], where: str, *, reviewer: str | None, now: datetime) -> Decision:
+    absent = {"reviewer": reviewer, "time": now.isoformat()}
+    given = fields | {name: value for name, value in absent.items() if fields.get(name) in (None, "")}
+    _check_reviewer(given["reviewer"], where)
+    try:
+        decision = Decision.model_validate_json(json.dumps(given))
+    except ValidationError as error:
+        raise _malformed(given, where, error) from None
+    # Nobody could overrule a decision from a year to come.
+    if not _EARLIEST <= decision.time <= now + _CLOCKS_DIFFER_BY:
+        raise bad_value(f"{where}: time", given["time"], f"from {_EARLIEST.year} until now")
+    return decision
+
+
+def _check_reviewer(name: Any, where: str) -> None:
+    if name is None:
+        raise BadInput(f"{where}: no reviewer; name one with --reviewer")
+    if not isinstance(name, str):
+        raise bad_value(f"{where}: reviewer", name, "a text")
+    try:
+        checked_reviewer(name, sits=True)
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from None
+
+
+def _malformed(given: dict[str, Any], where: str, error: ValidationError) -> BadInput:
+    first = error.errors()[0]
+    if first["type"] == "value_error":  # the model's own words, with what is permitted
+        return BadInput(f"{where}: {first['msg'].removeprefix('Value error, ')}")
+    if first["type"] == "json_invalid":
+        return bad_value(where, given, "text that can be written as UTF-8")
+    column = str(first["loc"][0])
+    message = first["msg"]
+    return bad_value(f"{where}: {column}", given[column], f"{message[0].lower()}{message[1:]}")
 
 
 def _text(source: Path) -> str:
