@@ -310,17 +310,29 @@ def test_a_broken_pipeline_in_the_folder_stops_no_request(one_version: Workspace
     assert resolved.pictures == 2 and "at workspace" in resolved.broken[0]
 
 
-def test_a_damaged_history_stops_no_request(one_version: Workspace, sample_params: Params) -> None:
-    """A commit is lost, as a disk that was full or a killed git leaves it."""
-    lost = run_in(one_version.root, "git", "rev-parse", "HEAD").strip()
+@pytest.mark.parametrize("name", ["HEAD~1", "HEAD~1:build.dvc"])
+def test_a_damaged_history_stops_no_request(one_version: Workspace, sample_params: Params, name: str) -> None:
+    """A commit or a file of one is lost, as a disk that was full or a killed git leaves it."""
     (one_version.root / "note").write_text("v2")
     run_in(one_version.root, "git", "add", "-A")
     run_in(one_version.root, "git", "commit", "-q", "-m", "v2")
+    lost = run_in(one_version.root, "git", "rev-parse", name).strip()
     (one_version.root / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
     resolved = requests.resolve(Request("ann", "asked", "Ann"), one_version, sample_params)
     assert resolved.pictures == 2
     (told,) = resolved.broken
-    assert told.startswith("all older ones: ") and lost in told
+    assert told.startswith("all older ones: git ") and lost in told
+
+
+def test_a_request_in_a_shallow_clone_says_what_is_not_there(
+    one_version: Workspace, sample_params: Params, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    beside = tmp_path_factory.mktemp("clone")
+    run_in(one_version.root, "git", "commit", "-q", "--allow-empty", "-m", "v2")
+    run_in(beside, "git", "clone", "-q", "--depth=1", f"file://{one_version.root}", "shallow")
+    request = Request("https://p.example/page/1", "asked", "Ann")
+    (told,) = requests.resolve(request, Workspace(beside / "shallow"), sample_params).broken
+    assert "this clone is shallow" in told and "git fetch --unshallow" in told
 
 
 def published(seed: int, size_px: int) -> bytes:

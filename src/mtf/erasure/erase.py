@@ -12,10 +12,11 @@ from typing import Any
 from dvc.exceptions import NotDvcRepoError
 from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
+from dvc.scm import NoSCM
 
 import mtf
 from mtf import params, takedowns
-from mtf.erasure import holders, lines, originals, receipt, subjects, surroundings, untracked
+from mtf.erasure import clone, holders, lines, originals, receipt, subjects, surroundings, untracked
 from mtf.erasure.history import WORKSPACE, History
 from mtf.erasure.holders import Found
 from mtf.erasure.originals import Original
@@ -110,10 +111,17 @@ def _own_repo(workspace: Workspace) -> Repo:
             f"{workspace.root}: not the root of a DVC repository, but a folder of the one in {repo.root_dir}: what DVC "
             f"tracks here is not known; nothing was erased: {advice}"
         )
+    if isinstance(repo.scm, NoSCM):
+        raise MtfError(
+            f"{workspace.root}: DVC works without git here, so no older version is known; nothing was erased: run "
+            "`git init`, `dvc config core.no_scm false`, and commit first"
+        )
     return repo
 
 
 def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
+    if lacking := clone.shallow(workspace.root) or clone.damage(workspace.root):
+        raise BadInput(f"nothing was erased, since not every version is known: {lacking}")
     requests = takedowns.load(workspace.takedowns)
     stock = Stock(all_places(repo))
     history = History(repo, stock)

@@ -12,7 +12,7 @@ import polars as pl
 from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
 
-from mtf.erasure import looks
+from mtf.erasure import clone, looks
 from mtf.erasure.history import History
 from mtf.erasure.places import cache_of
 from mtf.erasure.stock import Stock
@@ -29,12 +29,17 @@ class Known:
         self.broken: list[str] = []
         """Versions that cannot be read, wholly or in part, and why; they stop no request from being written down."""
         self._history: History | None = None
+        if damage := clone.damage(workspace.root):
+            self.broken.append(f"all older ones: {damage}")
+            return
         try:
             self._history = _history(workspace)
-        except Exception as error:  # whatever a damaged history raises, the request has to be written down
+        except Exception as error:  # whatever DVC raises, the request has to be written down
             self.broken.append(f"all older ones: {type(error).__name__}: {' '.join(str(error).split())[:160]}")
         if self._history is not None:
             self.broken += self._history.unread
+        if lacking := clone.shallow(workspace.root):
+            self.broken.append(lacking)
 
     def images(self, kind: Kind, value: str) -> set[str]:
         """The images that an identity, an address or an image_id means in any version."""

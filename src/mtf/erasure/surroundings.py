@@ -16,11 +16,6 @@ _DATABASE = "FIFTYONE_DATABASE_URI"
 
 def owed_by_hand(workspace: Workspace, places: list[Place], unlisted: list[str]) -> Iterator[str]:
     """What this program cannot see or must not touch, in words."""
-    if _git(workspace.root, "rev-parse", "--is-shallow-repository") == "true":
-        yield (
-            "This clone is shallow: versions before its first commit were not looked for. "
-            "`git fetch --unshallow`, then erase again."
-        )
     fetched = _git(workspace.root, "config", "--get-all", "remote.origin.fetch")
     if fetched and "refs/heads/*" not in fetched:
         yield (
