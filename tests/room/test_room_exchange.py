@@ -181,6 +181,45 @@ def test_a_bad_decision_is_named_and_nothing_is_written(
     assert len(ledger.read(workspace.review).decisions) == before
 
 
+@pytest.mark.parametrize(
+    ("to", "format", "message"),
+    [
+        ("folder", "csv", r"^csv: '.*folder' is not permitted; permitted: the name of a file; this is a folder"),
+        ("file", "coco", r"^coco: '.*file' is not permitted; permitted: a folder that is new, empty, or an earlier"),
+        ("file", "fiftyone", r"^fiftyone: '.*file' is not permitted"),
+        ("folder", "coco", r"^coco: '.*folder' is not permitted"),
+        ("file/below", "csv", r"file/below: not written: something else stands where a folder would"),
+        ("file/below", "coco", r"file/below: not written: something else stands where a folder would"),
+        ("n" * 300, "csv", r"nnn: not written: File name too long"),
+        ("circle", "fiftyone", r"circle: not written: "),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_named_and_left_as_it_was(
+    project: Callable[..., Workspace], tmp_path: Path, to: str, format: str, message: str
+) -> None:
+    workspace, loaded = with_some_decisions(project)
+    there = tmp_path / "there"
+    (there / "folder" / "data").mkdir(parents=True)
+    (there / "file").write_text("mine")
+    (there / "circle").symlink_to(there / "circle")
+    before = sorted(there.rglob("*"))
+    with pytest.raises(MtfError, match=message):
+        exchange.write(workspace, loaded, there / to, format=format)
+    assert sorted(there.rglob("*")) == before
+    assert (there / "file").read_text() == "mine"
+
+
+def test_an_export_goes_over_an_earlier_one_and_names_a_shard_that_is_missing(
+    project: Callable[..., Workspace], tmp_path: Path
+) -> None:
+    workspace, loaded = with_some_decisions(project)
+    for _ in range(2):
+        assert "3 decisions" in exchange.write(workspace, loaded, tmp_path / "out", format="coco")
+    workspace.shard("crawl", "ada").unlink()
+    with pytest.raises(MtfError, match=r"^build/crawl/shards/ada.tar: No such file or directory; run the stage"):
+        exchange.write(workspace, loaded, tmp_path / "new", format="coco")
+
+
 def test_times_of_several_zones_are_one_clock(project: Callable[..., Workspace], tmp_path: Path) -> None:
     workspace, loaded = with_some_decisions(project)
     exchange.write(workspace, loaded, tmp_path / "out.csv", format="csv")

@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 
 from mtf import atomic, shards
-from mtf.errors import MtfError
+from mtf.errors import MtfError, bad_value
 from mtf.params import Params
 from mtf.review import consensus
 from mtf.review.decision import Decision, Verdict
@@ -47,8 +47,38 @@ TIME = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
 def write(workspace: Workspace, params: Params, to: Path, *, format: str) -> str:
-    """Write faces and standing decisions to `to`; returns a line that says what was written."""
+    """Write faces and standing decisions to `to`, a file for csv, else a folder; returns a line that says so.
+
+    Raises BadInput where something else is there, and MtfError where it cannot be written or a picture is missing.
+    What is there afterwards without its `labels.json` is no export.
+    """
+    _check_place(to, format)
     material, _ = material_of(workspace, params)
+    try:
+        return _written(workspace, material, to, format)
+    except OSError as error:
+        raise _not_written(to, error) from None
+
+
+def _check_place(to: Path, format: str) -> None:
+    try:
+        is_file, is_folder = to.is_file(), to.is_dir()
+        is_strange = is_folder and any(to.iterdir()) and not (to / LABELS).is_file()
+    except OSError as error:
+        raise _not_written(to, error) from None
+    if format == "csv" and is_folder:
+        raise bad_value(format, str(to), "the name of a file; this is a folder")
+    if format != "csv" and (is_file or is_strange):
+        raise bad_value(format, str(to), "a folder that is new, empty, or an earlier export's")
+
+
+def _not_written(to: Path, error: OSError) -> MtfError:
+    is_in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+    why = "something else stands where a folder would" if is_in_the_way else error.strerror
+    return MtfError(f"{to}: not written: {why}")
+
+
+def _written(workspace: Workspace, material: Material, to: Path, format: str) -> str:
     data = _with_decisions(material)
     if format == "csv":
         atomic.write_text(to, _csv(data))
@@ -140,10 +170,17 @@ def _write_pictures(workspace: Workspace, faces: pl.DataFrame, folder: Path) -> 
     places = faces.unique("image_id", keep="first", maintain_order=True)
     names = ("identity", "image_id", "image_offset", "image_size_bytes")
     for identity, image_id, offset, size_bytes in places.select(names).iter_rows():
-        atomic.write_bytes(
-            folder / f"{image_id}.jpg", shards.read(workspace.shard("crawl", identity), offset, size_bytes)
-        )
+        atomic.write_bytes(folder / f"{image_id}.jpg", _picture(workspace, identity, offset, size_bytes))
     return places.height
+
+
+def _picture(workspace: Workspace, identity: str, offset: int, size_bytes: int) -> bytes:
+    shard = workspace.shard("crawl", identity)
+    try:
+        return shards.read(shard, offset, size_bytes)
+    except OSError as error:
+        made = "run the stage that makes it (`dvc repro`)"
+        raise MtfError(f"{workspace.relative(shard)}: {error.strerror}; {made}") from None
 
 
 def _coco(faces: pl.DataFrame) -> dict[str, Any]:
