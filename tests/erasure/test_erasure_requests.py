@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -456,3 +457,12 @@ def test_spellings_of_one_address_are_one(spellings: tuple[str, ...]) -> None:
 def test_addresses_that_may_lead_elsewhere_are_not(one: str, other: str) -> None:
     assert not same_address(one, other)
     assert address_key(f"https://{address_key(one)}") == address_key(one), "a key is its own key"
+
+
+def test_a_request_is_tracked_where_no_dvc_is_on_the_path(
+    one_version: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in an environment that nobody activated."""
+    monkeypatch.setenv("PATH", os.defpath)
+    requests.track(one_version)
+    assert (one_version.root / "data.dvc").is_file()

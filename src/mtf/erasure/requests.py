@@ -13,6 +13,7 @@ import io
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -110,7 +111,8 @@ def matches(requests: Takedowns, workspace: Workspace) -> dict[Meaning, int | No
 
 def track(workspace: Workspace) -> None:
     """`dvc add data`: what people decided is versioned as soon as it is written."""
-    command = ("dvc", "--wait-for-lock", "add", "--quiet", "data")
+    # Not the `dvc` of the PATH, which may be another one, or none where nobody activated the environment.
+    command = (sys.executable, "-m", "dvc", "--wait-for-lock", "add", "--quiet", "data")
     done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BadInput(f"data: dvc add failed: {done.stderr.strip()}")
