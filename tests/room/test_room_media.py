@@ -12,7 +12,7 @@ import pytest
 from mtf import params
 from mtf.errors import BadInput
 from mtf.review import ledger
-from mtf.room import faces, media
+from mtf.room import faces, media, terminal
 from mtf.room.material import Key
 from mtf.room.media import Asked
 from mtf.room.opened import Opened
@@ -94,6 +94,8 @@ def test_a_person_whose_shard_is_made_anew_has_no_pictures_and_takes_no_verdict(
     assert [room.bytes_of(Asked(kind, DATASET, face)) for kind in kinds for face in bob] == before
     assert room.keys([sample_id(*face) for face in bob]) == bob
     assert room.named([sample_id(*ada[0])]) == ada[:1]
+    with pytest.raises(BadInput, match=line):
+        terminal._picture(room.pictures)(ada[0])
     assert ledger.read(workspace.review).decisions.is_empty()
 
 

@@ -47,31 +47,47 @@ def describe(desk: Desk, page: Page, labels: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class _Asked(foo.Operator):
-    """An operator of the room: does its work at the desk, then says what is on the page."""
+def page_of(desk: Desk) -> dict[str, Any]:
+    """The page that the screen shows next, as `describe` does."""
+    page = desk.page()
+    room().show_page(page)
+    return describe(desk, page, dict(room().material.labels))
+
+
+class RoomOperator(foo.Operator):
+    """What the screen asks of the reviewer's desk, and is told in one answer."""
 
     NAME: str
     LABEL: str
     UNLISTED = False
+    DYNAMIC = False
 
     @property
     def config(self) -> foo.OperatorConfig:
-        return foo.OperatorConfig(name=self.NAME, label=self.LABEL, unlisted=self.UNLISTED)
+        return foo.OperatorConfig(name=self.NAME, label=self.LABEL, unlisted=self.UNLISTED, dynamic=self.DYNAMIC)
 
     def execute(self, ctx: foo.ExecutionContext) -> dict[str, Any]:
         try:
-            desk = room().desk_of(ctx.request_params.get("dataset_name"))
-            done = self.work(ctx, desk)
+            return self.answer(ctx, room().desk_of(ctx.request_params.get("dataset_name")))
         except MtfError as error:
             # Said on the screen in one line; a traceback would help nobody who reviews.
             return {"refused": str(error)}
+
+    def answer(self, ctx: foo.ExecutionContext, desk: Desk) -> dict[str, Any]:
+        """Raises MtfError for what the screen is to refuse, in its words."""
+        raise NotImplementedError
+
+
+class Acting(RoomOperator):
+    """Does its work at the desk, then says what is on the page."""
+
+    def answer(self, ctx: foo.ExecutionContext, desk: Desk) -> dict[str, Any]:
+        done = self.work(ctx, desk)
         # From here on the decision is in the ledger, whatever becomes of the next page: it must not be called lost.
         said = {"done": len(done), "said": self.said(ctx.params, done)}
         try:
             room().show(done)
-            page = desk.page()
-            room().show_page(page)
-            return describe(desk, page, dict(room().material.labels)) | said
+            return page_of(desk) | said
         except Exception as error:
             log.exception("the next page failed")
             return said | {"saved_but": " ".join(f"{type(error).__name__} {error}".split())[:200]}
@@ -105,7 +121,7 @@ def expected(ctx: foo.ExecutionContext) -> At:
     return Step(ctx.params["step"]) if ctx.params.get("step") else None
 
 
-class ShowPage(_Asked):
+class ShowPage(Acting):
     NAME, LABEL, UNLISTED = "page", "Review: show the page", True
 
     def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
@@ -114,14 +130,14 @@ class ShowPage(_Asked):
         return []
 
 
-class Accept(_Asked):
+class Accept(Acting):
     NAME, LABEL = "accept", "Accept"
 
     def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
         return desk.accept(chosen(ctx), at=expected(ctx))
 
 
-class Reject(_Asked):
+class Reject(Acting):
     NAME, LABEL = "reject", "Reject"
 
     def resolve_input(self, ctx: foo.ExecutionContext) -> types.Property:  # noqa: ARG002 (FiftyOne's signature)
@@ -138,7 +154,7 @@ class Reject(_Asked):
         return super().said(params, done) + (f" ({reason.replace('_', ' ')})" if reason else "")
 
 
-class Keep(_Asked):
+class Keep(Acting):
     NAME, LABEL = "keep", "Keep of its group"
 
     def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
@@ -148,15 +164,15 @@ class Keep(_Asked):
         return f"Kept 1, rejected {len(done) - 1} as its duplicates"
 
 
-class Skip(_Asked):
+class Skip(Acting):
     NAME, LABEL = "skip", "Skip"
 
     def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
         return desk.skip(chosen(ctx), at=expected(ctx))
 
 
-class Label(_Asked):
-    NAME, LABEL = "label", "Correct a label"
+class Label(Acting):
+    NAME, LABEL, DYNAMIC = "label", "Correct a label", True
 
     def resolve_input(self, ctx: foo.ExecutionContext) -> types.Property:
         inputs = types.Object()
@@ -166,10 +182,6 @@ class Label(_Asked):
         inputs.enum("value", list(values), label="What it should be", required=True)
         return types.Property(inputs, view=types.View(label="Correct a label of the selected faces"))
 
-    @property
-    def config(self) -> foo.OperatorConfig:
-        return foo.OperatorConfig(name=self.NAME, label=self.LABEL, dynamic=True)
-
     def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:
         return desk.label(chosen(ctx), ctx.params.get("column", ""), ctx.params.get("value", ""))
 
@@ -177,41 +189,31 @@ class Label(_Asked):
         return super().said(params, done) + f" ({params.get('column')}: {params.get('value')})"
 
 
-class Undo(_Asked):
+class Undo(Acting):
     NAME, LABEL = "undo", "Undo"
 
     def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:  # noqa: ARG002
         return desk.undo()
 
 
-class Where(_Asked):
+class Where(RoomOperator):
     """The step that a key would be about, of each of the faces named: for the bar, before the key is pressed."""
 
     NAME, LABEL, UNLISTED = "where", "Review: where faces stand", True
 
-    def execute(self, ctx: foo.ExecutionContext) -> dict[str, Any]:
-        try:
-            desk = room().desk_of(ctx.request_params.get("dataset_name"))
-            steps = {sample_id(*face): desk.step_of(face) for face in room().named(ctx.params.get("ids") or [])}
-        except MtfError as error:
-            return {"refused": str(error)}
+    def answer(self, ctx: foo.ExecutionContext, desk: Desk) -> dict[str, Any]:
+        steps = {sample_id(*face): desk.step_of(face) for face in room().named(ctx.params.get("ids") or [])}
         return {"at": {name: str(step) if step else None for name, step in steps.items()}}
 
 
-class Progress(_Asked):
+class Progress(RoomOperator):
     """All reviewers of the room: who did how much, and nothing of what they said."""
 
     NAME, LABEL, UNLISTED = "progress", "Review: progress", True
 
-    def work(self, ctx: foo.ExecutionContext, desk: Desk) -> list[Key]:  # noqa: ARG002
-        return []
-
-    def execute(self, ctx: foo.ExecutionContext) -> dict[str, Any]:
-        answer = super().execute(ctx)
-        if "refused" in answer:
-            return answer
+    def answer(self, ctx: foo.ExecutionContext, desk: Desk) -> dict[str, Any]:  # noqa: ARG002
         everyone = room().everyone()
-        return answer | {"everyone": everyone, "silent": max(room().material.reviewers - len(everyone), 0)}
+        return page_of(desk) | {"everyone": everyone, "silent": max(room().material.reviewers - len(everyone), 0)}
 
 
 def register(plugin: Any) -> None:
