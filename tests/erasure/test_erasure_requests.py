@@ -462,7 +462,10 @@ def test_addresses_that_may_lead_elsewhere_are_not(one: str, other: str) -> None
 def test_a_request_is_tracked_where_no_dvc_is_on_the_path(
     one_version: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in an environment that nobody activated."""
+    """As in an environment that nobody activated; why DVC refuses is said."""
     monkeypatch.setenv("PATH", os.defpath)
+    with pytest.raises(BadInput, match=r"^data: dvc add failed: ERROR: .*already tracked by SCM.*git rm"):
+        requests.track(one_version)
+    run_in(one_version.root, "git", "rm", "-r", "-q", "--cached", "data")
     requests.track(one_version)
     assert (one_version.root / "data.dvc").is_file()

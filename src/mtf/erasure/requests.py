@@ -112,10 +112,10 @@ def matches(requests: Takedowns, workspace: Workspace) -> dict[Meaning, int | No
 def track(workspace: Workspace) -> None:
     """`dvc add data`: what people decided is versioned as soon as it is written."""
     # Not the `dvc` of the PATH, which may be another one, or none where nobody activated the environment.
-    command = (sys.executable, "-m", "dvc", "--wait-for-lock", "add", "--quiet", "data")
+    command = (sys.executable, "-m", "dvc", "--wait-for-lock", "add", "data")
     done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise BadInput(f"data: dvc add failed: {done.stderr.strip()}")
+        raise BadInput(f"data: dvc add failed: {_one_line(done.stderr)[:400]}")
 
 
 @dataclass(frozen=True)
