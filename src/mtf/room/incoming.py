@@ -25,6 +25,7 @@ LABELS = "labels.json"
 MAX_BYTES = 2 * 2**30
 _NEEDED = ("identity", "image_id", *BOX, "step", "verdict")
 _TEXT = "an object, or a text REVIEWER STEP VERDICT with the reason after reject"
+_TIME = "a time with its zone, such as 2026-01-31T12:00:00Z"
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCKS_DIFFER_BY = timedelta(days=1)
 
@@ -273,9 +274,9 @@ def _malformed(given: dict[str, Any], where: str, error: ValidationError) -> Bad
         return BadInput(f"{where}: {first['msg'].removeprefix('Value error, ')}")
     if first["type"] == "json_invalid":
         return bad_value(where, given, "text that can be written as UTF-8")
-    column = str(first["loc"][0])
-    message = first["msg"]
-    return bad_value(f"{where}: {column}", given[column], f"{message[0].lower()}{message[1:]}")
+    column, message = str(first["loc"][0]), first["msg"]
+    permitted = _TIME if column == "time" else f"{message[0].lower()}{message[1:]}"
+    return bad_value(f"{where}: {column}", given[column], permitted)
 
 
 def _text(source: Path) -> str:
