@@ -124,3 +124,14 @@ def test_a_foreign_key_without_its_row_is_named() -> None:
 def test_a_missing_table_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="dvc repro"):
         tables.read(tables.FACES, tmp_path / "none.parquet")
+
+
+@pytest.mark.parametrize("keep", [0, 40, -1])
+def test_a_table_that_is_cut_short_is_said_to_be_unreadable_in_one_line(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "images.parquet"
+    tables.write(tables.IMAGES, [], path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(BadInput, match="no readable table") as raised:
+        tables.read(tables.IMAGES, path)
+    assert "\n" not in str(raised.value)
+    assert str(path) in str(raised.value)

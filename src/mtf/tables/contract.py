@@ -13,7 +13,7 @@ import polars as pl
 from pandera.errors import SchemaErrors
 
 from mtf.atomic import replacing
-from mtf.errors import BadInput, GateFailed, listed
+from mtf.errors import BadInput, GateFailed, listed, shortened
 
 SHOWN_FAILURES = 10
 
@@ -81,10 +81,17 @@ def check_refers(
 
 
 def read(table: Table, path: Path) -> pl.DataFrame:
-    """A Parquet table, checked. Raises BadInput where there is none, ContractViolated where it breaks its contract."""
+    """A Parquet table, checked. Raises BadInput where there is none or it cannot be read, ContractViolated where it
+    breaks its contract.
+    """
     if not path.is_file():
         raise BadInput(f"{path}: no such table; run the stage that makes it (`dvc repro`)")
-    return check(table, pl.read_parquet(path), where=str(path), failures_to=failures_path(path))
+    try:
+        data = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = shortened(str(error).splitlines()[0])
+        raise BadInput(f"{path}: no readable table ({reason}); make it again (`dvc repro --force`)") from None
+    return check(table, data, where=str(path), failures_to=failures_path(path))
 
 
 def write(table: Table, rows: Iterable[Mapping[str, Any]] | pl.DataFrame, path: Path) -> pl.DataFrame:
