@@ -25,6 +25,12 @@ def fingerprint(*parts: Any, code: Iterable[str] = ()) -> str:
     return state.hexdigest()
 
 
+def file_digest(path: Path) -> str:
+    """The sha256 (hex) of a file's bytes. Raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @lru_cache
 def source_digest(module: str) -> str:
     """Digest of a module's source file, or of all of a package's files: its tables and templates decide as well."""

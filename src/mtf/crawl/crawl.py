@@ -10,7 +10,6 @@ which is where hosts are paced.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -28,7 +27,7 @@ from mtf.crawl.reservations import Reservations
 from mtf.crawl.search import Found, search
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import Inputs, Memory
-from mtf.fingerprint import fingerprint
+from mtf.fingerprint import file_digest, fingerprint
 from mtf.params import FolderSource, Params, SearchSource
 from mtf.takedowns import Takedowns
 
@@ -204,7 +203,7 @@ class _Identity:
     def _web(self) -> str | None:
         """Digest of the recorded web; None where it is the live one."""
         web = self._tools.crawl.web
-        return None if web is None else _digest_of(self._job.root / web / recorded.RESPONSES)
+        return None if web is None else file_digest(self._job.root / web / recorded.RESPONSES)
 
     def _inputs(self, searched: str, fetches: Iterable[Fetch]) -> Inputs:
         crawl = self._tools.crawl
@@ -237,8 +236,3 @@ async def _to_its_end(work: asyncio.Future[None]) -> None:
     except asyncio.CancelledError:
         await work
         raise
-
-
-def _digest_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtf.fingerprint import fingerprint
+from mtf.fingerprint import file_digest, fingerprint
 from mtf.learn import devices, metrics, models, recipes, runs, saved, train
 from mtf.learn.data import Examples
 from mtf.params import Recipe
@@ -65,10 +64,7 @@ class Trial:
 
     def digest(self, matter: Matter) -> str:
         """Of all that the figures depend on."""
-        weights = None
-        if self.weights is not None and self.weights.is_file():
-            with self.weights.open("rb") as file:
-                weights = hashlib.file_digest(file, "sha256").hexdigest()
+        weights = file_digest(self.weights) if self.weights is not None and self.weights.is_file() else None
         own = (self.model, self.recipe, self.seed, self.input_px, weights, self.device_count)
         return fingerprint(*own, matter.task, list(matter.labels), matter.digest, code=CODE)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import nn
 from torchvision.models import get_model_weights
 
 from mtf.errors import BadInput, listed
+from mtf.fingerprint import file_digest
 
 Weights = dict[str, torch.Tensor]
 
@@ -30,8 +30,7 @@ class Origin:
 def origin(network: str, local: Path | None) -> Origin:
     """Of the `local` file, or of torchvision's in torch's cache, after `fetch`."""
     path = local or _cached(_published(network))
-    with path.open("rb") as file:
-        return Origin(path.name, hashlib.file_digest(file, "sha256").hexdigest())
+    return Origin(path.name, file_digest(path))
 
 
 def fetch(network: str, *, setting: str) -> Weights:

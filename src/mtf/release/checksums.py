@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from mtf import atomic
+from mtf.fingerprint import file_digest
 
 NAME = "SHA256SUMS"
 
@@ -14,10 +14,5 @@ NAME = "SHA256SUMS"
 def write(root: Path, pictures: Mapping[str, str]) -> None:
     """List every file below `root`. `pictures` has the digests that are known: path → sha256 (hex)."""
     paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-    digests = {path: pictures.get(path) or _digest(root / path) for path in paths if path != NAME}
+    digests = {path: pictures.get(path) or file_digest(root / path) for path in paths if path != NAME}
     atomic.write_text(root / NAME, "".join(f"{digest}  {path}\n" for path, digest in digests.items()))
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,6 +19,7 @@ import polars as pl
 
 from mtf import shards
 from mtf.atomic import replacing
+from mtf.fingerprint import file_digest
 from mtf.release.pictures import Box, published
 
 # What was published, and from what: `made_from` is the digest of the crop's shard and of how it is encoded.
@@ -129,8 +130,7 @@ def _same_file(one: Path, other: Path) -> bool:
 
 def _sha256(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_digest(path)
     except OSError:
         return None
 

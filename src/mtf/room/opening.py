@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import NamedTuple
 
-from mtf.fingerprint import fingerprint
+from mtf.fingerprint import file_digest, fingerprint
 from mtf.licenses import attribution
 from mtf.params import Params
 from mtf.review import consensus, ledger
@@ -108,11 +106,6 @@ def desk_of(
     """A desk with a sitting of its own, for a reviewer's own verdicts or for the joint session they write down."""
     plan = plan_of(material, joint=joint, page_faces=page_faces, seed=seed)
     return Desk(ledger.Sitting(workspace.review, reviewer), material, plan, reviewer=reviewer, joint=joint)
-
-
-def file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def plan_of(material: Material, *, joint: bool, page_faces: int = PAGE_FACES, seed: int = 0) -> ReviewPlan | JointPlan:

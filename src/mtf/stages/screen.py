@@ -18,7 +18,7 @@ from mtf import atomic, shards, tables
 from mtf.errors import BadInput
 from mtf.faces import cut, detect, duplicates, embed, identity, quality
 from mtf.faces.box import Box
-from mtf.fingerprint import fingerprint
+from mtf.fingerprint import file_digest, fingerprint
 from mtf.params import Params, Screen
 from mtf.stages import shardwise
 from mtf.workspace import Workspace
@@ -174,8 +174,7 @@ def _weights_digest(workspace: Workspace, screen: Screen) -> str | None:
     """Also the place where weights that are wanted and absent stop the run, before any work."""
     if screen.embedding == "appearance":
         return None
-    with embed.weights_file(screen, root=workspace.root).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(embed.weights_file(screen, root=workspace.root))
 
 
 def _job(workspace: Workspace, params: Params, digests: dict[str, str], name: str) -> ScreenJob:

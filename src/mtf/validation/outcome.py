@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from mtf import atomic
 from mtf.errors import BadInput, GateFailed
-from mtf.fingerprint import fingerprint
+from mtf.fingerprint import file_digest, fingerprint
 from mtf.params import Params
 from mtf.validation import previous
 from mtf.validation.expectations import NotChecked, Severity
@@ -48,7 +46,7 @@ def of(workspace: Workspace, params: Params) -> dict[str, str]:
     With a release before, its commit too: a tag can be set anew. Raises BadInput where it is no name that stays.
     """
     files = {path: workspace.root / path for path in FILES}
-    digests = {path: _digest(file) for path, file in files.items() if file.is_file()}
+    digests = {path: file_digest(file) for path, file in files.items() if file.is_file()}
     sections = [params.tasks, params.licenses, params.split, params.gates, params.release.previous]
     digests |= {GATES: fingerprint(*sections)}
     if (name := params.release.previous) is not None:
@@ -92,8 +90,3 @@ def changed_since(found: Outcome, workspace: Workspace, params: Params) -> Seque
 def _parsed(raw: dict[str, Any]) -> Outcome:
     results = [Result(**each | {"severity": Severity(each["severity"])}) for each in raw["results"]]
     return Outcome(raw["of"], results, [NotChecked(**each) for each in raw["not_checked"]])
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
