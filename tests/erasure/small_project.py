@@ -66,15 +66,15 @@ class Small:
 
     def run(self, people: dict[str, list[str]]) -> None:
         """What `dvc repro` does: the stages' files are made, and stored in the cache. Nothing is committed to git."""
-        images = [self._row(name, each) for name, names in people.items() for each in names]
+        images = [self.row(name, each) for name, names in people.items() for each in names]
         for stage, extension in (("crawl", "image_id"), ("crop", "face_id")):
             for name in people:
                 self._shard(stage, name, [row for row in images if row["identity"] == name], extension)
             for gone in shards.remove_except(self.workspace.shards(stage), people.__contains__):
                 assert gone not in people
-        self._table("crawl", "images", images)
-        self._table("crop", "faces", images)
-        self._table("split", "splits", [row | {"split": "train"} for row in images])
+        self.table("crawl", "images", images)
+        self.table("crop", "faces", images)
+        self.table("split", "splits", [row | {"split": "train"} for row in images])
         (self.root / "build/multitask/equal").mkdir(parents=True, exist_ok=True)
         fresh(self.root / "build/multitask/equal/model.pt").write_text(json.dumps(people))
         self._release(images)
@@ -111,7 +111,7 @@ class Small:
     def image_id(self, name: str) -> str:
         return hashlib.sha256(self.picture(name)).hexdigest()
 
-    def _row(self, identity: str, name: str) -> dict[str, str | int]:
+    def row(self, identity: str, name: str) -> dict[str, str | int]:
         return {
             "identity": identity,
             "name": name,
@@ -136,7 +136,7 @@ class Small:
         pl.DataFrame(known, schema={"image_id": pl.String, "content_hash": pl.UInt64}).write_parquet(buffer)
         return buffer.getvalue()
 
-    def _table(self, stage: str, table: str, rows: list[dict]) -> None:
+    def table(self, stage: str, table: str, rows: list[dict]) -> None:
         self.workspace.stage(stage).mkdir(parents=True, exist_ok=True)
         pl.DataFrame(rows).write_parquet(fresh(self.workspace.table(stage, table)))
 

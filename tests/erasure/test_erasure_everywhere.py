@@ -365,7 +365,7 @@ def test_the_command_shows_refuses_erases_and_owes(project: Small, tmp_path: Pat
     project.take_down("image_id", image_id("ann-1"))
 
     code, output = erasing("--dry-run")
-    assert code == 0 and "First run `dvc repro`" in output and "build/crawl/shards/ann.tar" in output
+    assert code == 0 and ": run `dvc repro`" in output and "build/crawl/shards/ann.tar" in output
     assert "## What old versions lost" in output
     code, output = erasing()
     assert code == 1 and output.startswith("the current version still holds pictures to erase (build/crawl/shards")

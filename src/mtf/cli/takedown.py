@@ -116,7 +116,7 @@ def _show(planned: Plan) -> None:
     from mtf.errors import listed
 
     if planned.current:
-        print("First run `dvc repro` and commit dvc.lock. The current version still holds pictures to erase:")
+        print(f"The current version still holds pictures to erase: {planned.first}")
         print(f"  {listed(planned.current, SHOWN)}\n")
     print(receipt.as_markdown({**planned.receipt, "sha256": "(not written)"}))
 

@@ -22,6 +22,7 @@ from mtf.erasure.holders import Found
 from mtf.erasure.originals import Original
 from mtf.erasure.places import CACHE, Place, all_places, in_words
 from mtf.erasure.receipt import Receipt
+from mtf.erasure.requests import unwritten
 from mtf.erasure.stock import Stock
 from mtf.erasure.subjects import Subjects
 from mtf.errors import BadInput, GateFailed, MtfError, listed
@@ -35,7 +36,8 @@ class Plan:
     """`receipt` as it will be; `current` are files of the current version that `dvc repro` makes anew first.
 
     `unseen` are objects that may hold an erased picture and may lie in a place that does not answer; `untracked` lie
-    about in the project's folder. `broken_versions` say which versions could not be read.
+    about in the project's folder. `broken_versions` say which versions could not be read. `unwritten` are pages whose
+    pictures `dvc repro` keeps.
     """
 
     receipt: Receipt
@@ -45,6 +47,17 @@ class Plan:
     originals: list[Original]
     untracked: list[str]
     broken_versions: list[str]
+    unwritten: list[str]
+
+    @property
+    def first(self) -> str:
+        """What comes before the erasure where the current version still holds pictures to erase."""
+        if not self.unwritten:
+            return "run `dvc repro` and commit dvc.lock first; it makes them again without the pictures"
+        return (
+            f"the crawl knows no picture on {listed(self.unwritten)}, so first `mtf takedown add` each of these pages "
+            "again, which writes their pictures down; then run `dvc repro` and commit dvc.lock"
+        )
 
     @property
     def is_empty(self) -> bool:
@@ -68,8 +81,7 @@ def erase(workspace: Workspace, *, signed_by: str, report: Callable[[str], objec
         planned = _plan(repo, workspace, signed_by=signed_by)
         if planned.current:
             raise GateFailed(
-                f"the current version still holds pictures to erase ({listed(planned.current, 4)}): run `dvc repro` "
-                "and commit dvc.lock first; it makes them again without the pictures"
+                f"the current version still holds pictures to erase ({listed(planned.current, 4)}): {planned.first}"
             )
         due = _due(workspace, planned)
         for line in planned.broken_versions if not due else ():
@@ -165,7 +177,8 @@ def _plan(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
         ],
     }
     made = [h.path for h in found.holders if WORKSPACE in h.revisions and _is_made(h.path)]
-    return Plan(planned, sorted(set(made)), unseen, stock, own, beside.names, broken_versions)
+    pages = unwritten(requests, workspace) if made else []
+    return Plan(planned, sorted(set(made)), unseen, stock, own, beside.names, broken_versions, pages)
 
 
 def _outside(own: list[Original], repo: Repo, workspace: Workspace) -> Iterator[str]:

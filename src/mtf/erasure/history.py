@@ -76,17 +76,26 @@ class History:
         """A line for each fault of `broken`, with its revisions."""
         return [f"{why}, at {listed(revisions, 4)}" for why, revisions in self.broken.items()]
 
-    def tables(self, path: str, columns: Collection[str]) -> Iterator[tuple[list[str], pl.DataFrame]]:
-        """Every table at `path`, and every other of that name or of no name that has `columns`; with its revisions.
+    def tables(self, *paths: str, columns: Collection[str]) -> Iterator[tuple[list[str], pl.DataFrame]]:
+        """Every table at one of `paths`, and every other of its name or of no name that has `columns`; with its
+        revisions.
 
         Of a table only `columns` are read. What cannot be read as a table is none.
         """
-        name = PurePosixPath(path).name
-        for version in self.versions:
-            if version.path == path or (version.is_loose and version.name.name == name):
-                yield from ((version.revisions, table) for table in self._table(version.oid, columns))
+        for version in self._at(*paths):
+            yield from ((version.revisions, table) for table in self._table(version.oid, columns))
         for oid in self.nameless:
             yield from (([NO_VERSION], table) for table in self._table(oid, columns))
+
+    def texts(self, path: str) -> Iterator[bytes]:
+        """Every file at `path`, and every other of that name whose folder is not known."""
+        for oid in sorted({version.oid for version in self._at(path)}):
+            if (data := self.stock.read(oid)) is not None:
+                yield data
+
+    def _at(self, *paths: str) -> Iterator[Version]:
+        names = {PurePosixPath(path).name for path in paths}
+        return (each for each in self.versions if each.path in paths or (each.is_loose and each.name.name in names))
 
     def _table(self, oid: str, columns: Collection[str]) -> Iterator[pl.DataFrame]:
         with self.stock.open(oid) as file:

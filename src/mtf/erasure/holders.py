@@ -56,7 +56,7 @@ def trained_models(subjects: Subjects, history: History) -> Iterator[dict[str, A
     """Models of any version whose training or validation saw an erased face: to retrain or withdraw."""
     models = [version for version in history.versions if version.name.suffix in _MODELS]
     told = set()
-    for revisions, rows in history.tables(SPLITS, ("face_id", "split")):
+    for revisions, rows in history.tables(SPLITS, columns=("face_id", "split")):
         seen = rows.filter(pl.col("face_id").is_in(list(subjects.face_ids)) & (pl.col("split") != "test")).height
         for model in models if seen else ():
             shared = sorted(set(model.revisions) & set(revisions))

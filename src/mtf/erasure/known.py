@@ -12,11 +12,11 @@ import polars as pl
 from dvc.exceptions import NotDvcRepoError
 from dvc.repo import Repo
 
-from mtf.erasure import clone, looks
+from mtf.erasure import clone, looks, stated
 from mtf.erasure.history import History
 from mtf.erasure.places import cache_of
 from mtf.erasure.stock import Stock
-from mtf.erasure.subjects import ADDRESSES, FACES, IMAGES, SCREENING, image_ids_of
+from mtf.erasure.subjects import ADDRESSES, EVIDENCE, FACES, IMAGES, SCREENING, image_ids_of
 from mtf.takedowns import Kind, Takedown, Takedowns
 from mtf.workspace import Workspace
 
@@ -43,23 +43,24 @@ class Known:
 
     def images(self, kind: Kind, value: str) -> set[str]:
         """The images that an identity, an address or an image_id means in any version."""
-        wanted = Takedowns((Takedown("", kind, value, "", "", ""),))
+        one = Takedowns((Takedown("", kind, value, "", "", ""),))
+        wanted = stated.with_found_pages(one, self._found_pages())
         found: set[str] = set()
-        for images in self._tables(IMAGES, ADDRESSES):
-            found |= image_ids_of(wanted, images) if kind != Kind.IMAGE_ID else {*images["image_id"]} & {value}
+        for pictures in self._tables(IMAGES, EVIDENCE, columns=ADDRESSES):
+            found |= image_ids_of(wanted, pictures)
         return found
 
     def images_of_faces(self, face_ids: Collection[str]) -> set[str]:
         """The images in which any version found these faces."""
         found: set[str] = set()
-        for faces in self._tables(FACES, ("face_id", "image_id")) if face_ids else ():
+        for faces in self._tables(FACES, columns=("face_id", "image_id")) if face_ids else ():
             found |= {*faces.filter(pl.col("face_id").is_in(list(face_ids)))["image_id"]}
         return found
 
     def images_of_crops(self, wanted: int, *, distance: int) -> set[str]:
         """The images with a crop whose hash, as screening has it, differs from `wanted` in at most `distance` bits."""
         found: set[str] = set()
-        for measures in self._tables(SCREENING, ("image_id", "hash")):
+        for measures in self._tables(SCREENING, columns=("image_id", "hash")):
             bits = (pl.col("hash").cast(pl.UInt64) ^ pl.lit(wanted, pl.UInt64)).bitwise_count_ones()
             found |= {*measures.filter(bits <= distance)["image_id"]}
         return found
@@ -70,12 +71,19 @@ class Known:
             return set()
         return {*looks.of_every_version(self._history, max_pixels=max_pixels, among=image_ids).hashes.values()}
 
-    def _tables(self, path: str, columns: Collection[str]) -> Iterator[pl.DataFrame]:
-        current = self._root / path
-        if current.is_file() and set(columns) <= set(pl.read_parquet_schema(current)):
-            yield pl.read_parquet(current, columns=list(columns))
+    def _found_pages(self) -> Iterator[bytes]:
+        current = self._root / stated.TABLE
+        if current.is_file():
+            yield current.read_bytes()
         if self._history is not None:
-            yield from (table for _, table in self._history.tables(path, columns))
+            yield from self._history.texts(stated.TABLE)
+
+    def _tables(self, *paths: str, columns: Collection[str]) -> Iterator[pl.DataFrame]:
+        for current in (self._root / path for path in paths):
+            if current.is_file() and set(columns) <= set(pl.read_parquet_schema(current)):
+                yield pl.read_parquet(current, columns=list(columns))
+        if self._history is not None:
+            yield from (table for _, table in self._history.tables(*paths, columns=columns))
 
 
 def _history(workspace: Workspace) -> History | None:

@@ -24,8 +24,9 @@ import polars as pl
 from mtf import engine, roster, shards, tables, takedowns
 from mtf.atomic import write_text
 from mtf.crawl import hashes
-from mtf.erasure import files
+from mtf.erasure import files, stated
 from mtf.erasure.known import Known
+from mtf.erasure.subjects import ADDRESSES
 from mtf.errors import BadInput, bad_value, listed
 from mtf.faces.picture import SAME_PICTURE_BITS
 from mtf.params import Params
@@ -99,14 +100,29 @@ def append(path: Path, records: list[Takedown]) -> list[Takedown]:
 
 def matches(requests: Takedowns, workspace: Workspace) -> dict[Meaning, int | None]:
     """How many pictures of the current version each request names; by looks: None before the crawl compared them."""
-    images = _images(workspace, ["identity", "image_id", "url", "page_url"])
+    pictures = _Current.of(workspace)
     counts: dict[Meaning, int | None] = {}
     looks = hashes.content_hashes(workspace) if requests.content_hashes else pl.DataFrame()
     for record in requests.records:
         counts[record.kind, record.value] = (
-            _alike_count(looks, record.value) if record.kind == Kind.CONTENT_HASH else _rows(images, record).height
+            _alike_count(looks, record.value) if record.kind == Kind.CONTENT_HASH else pictures.named(record).height
         )
     return counts
+
+
+def unwritten(requests: Takedowns, workspace: Workspace) -> list[str]:
+    """Pages in `requests` with pictures of the current version of which the crawl does not know that they are there.
+
+    Adding such a page again writes its pictures down, by which the crawl knows them.
+    """
+    pictures = _Current.of(workspace)
+    written = [record.value for record in requests.records if record.kind == Kind.IMAGE_ID]
+    pages = (record for record in requests.records if record.kind == Kind.PAGE)
+    return [
+        page.value
+        for page in pages
+        if {*pictures.named(page)["image_id"]} - {*_rows(pictures.images, page)["image_id"], *written}
+    ]
 
 
 def track(workspace: Workspace) -> None:
@@ -116,6 +132,33 @@ def track(workspace: Workspace) -> None:
     done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BadInput(f"data: dvc add failed: {_one_line(done.stderr)[:400]}")
+
+
+@dataclass(frozen=True)
+class _Current:
+    """The current version's pictures (identity, image_id, url, page_url), as the crawl found them and as their sources
+    state them, and the pages that people found.
+    """
+
+    images: pl.DataFrame
+    stated: pl.DataFrame
+    found_pages: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> _Current:
+        images, found = _images(workspace, [*ADDRESSES]), workspace.root / stated.TABLE
+        path = workspace.table("crawl", "evidence")
+        evidence = pl.read_parquet(path, columns=[*ADDRESSES]) if path.is_file() else images.clear()
+        return cls(images, evidence, (found.read_bytes(),) if found.is_file() else ())
+
+    def named(self, record: Takedown) -> pl.DataFrame:
+        """The images that a request names; a page by whoever says that they are there."""
+        if record.kind != Kind.PAGE:
+            return _rows(self.images, record)
+        wanted = stated.with_found_pages(Takedowns((record,)), self.found_pages).records
+        keys = ["identity", "image_id"]
+        named = pl.concat(_rows(table, each).select(keys) for table in (self.images, self.stated) for each in wanted)
+        return self.images.join(named, on=keys, how="semi")
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from mtf.erasure import looks
+from mtf.erasure import looks, stated
 from mtf.erasure.history import History, Version
 from mtf.tables import Fetched
 from mtf.takedowns import Kind, Takedowns, named_by_address
 
 IMAGES = "build/crawl/images.parquet"
+EVIDENCE = "build/crawl/evidence.parquet"
 FACES = "build/crop/faces.parquet"
 FETCHES = "build/crawl/fetches.parquet"
 SCREENING = "build/screen/screening.parquet"
@@ -69,8 +70,9 @@ def find(takedowns: Takedowns, history: History, *, max_pixels: int) -> Subjects
     subjects = Subjects(whole={record.value for record in takedowns.records if record.kind == Kind.IDENTITY})
     subjects.affected |= subjects.whole
     subjects.image_ids |= {record.value for record in takedowns.records if record.kind == Kind.IMAGE_ID}
-    for _, images in history.tables(IMAGES, ADDRESSES):
-        subjects.image_ids |= image_ids_of(takedowns, images)
+    named = stated.with_found_pages(takedowns, history.texts(stated.TABLE))
+    for _, pictures in history.tables(IMAGES, EVIDENCE, columns=ADDRESSES):
+        subjects.image_ids |= image_ids_of(named, pictures)
     if takedowns.content_hashes:
         found = looks.of_every_version(history, max_pixels=max_pixels)
         subjects.image_ids |= found.near(takedowns.content_hashes) | _refused(takedowns, history)
@@ -81,9 +83,9 @@ def find(takedowns: Takedowns, history: History, *, max_pixels: int) -> Subjects
 
 def _follow(subjects: Subjects, history: History) -> None:
     """Whose the images are, which faces are in them, and how large they are."""
-    for _, images in history.tables(IMAGES, ("identity", "image_id")):
+    for _, images in history.tables(IMAGES, columns=("identity", "image_id")):
         subjects.affected |= set(images.filter(_is_one_of("image_id", subjects.image_ids))["identity"])
-    for revisions, faces in history.tables(FACES, ("identity", "image_id", "face_id")):
+    for revisions, faces in history.tables(FACES, columns=("identity", "image_id", "face_id")):
         found = faces.filter(_is_one_of("image_id", subjects.image_ids) | _is_one_of("identity", subjects.whole))
         subjects.face_ids |= set(found["face_id"])
         if found.height:
@@ -95,7 +97,7 @@ def _refused(takedowns: Takedowns, history: History) -> set[str]:
     """The images that a crawl refused for their looks, where the request stands: they may lie in people's own files."""
     found: set[str] = set()
     standing = [f"{each:016x}" for each in takedowns.content_hashes]
-    for _, fetches in history.tables(FETCHES, ("outcome", "detail", "image_id")):
+    for _, fetches in history.tables(FETCHES, columns=("outcome", "detail", "image_id")):
         asked_for = pl.col("detail").cast(pl.String).str.extract(rf"^{Kind.CONTENT_HASH} ([0-9a-f]{{16}}), ")
         is_refused = (pl.col("outcome") == Fetched.TAKEN_DOWN) & asked_for.is_in(standing)
         found |= set(fetches.filter(is_refused)["image_id"].drop_nulls())
@@ -103,9 +105,10 @@ def _refused(takedowns: Takedowns, history: History) -> set[str]:
 
 
 def image_ids_of(takedowns: Takedowns, images: pl.DataFrame) -> set[str]:
-    """The images (identity, image_id, url, page_url) that a takedown names by identity or address."""
-    whole = [record.value for record in takedowns.records if record.kind == Kind.IDENTITY]
-    found = {*images.filter(_is_one_of("identity", whole))["image_id"]}
+    """The images (identity, image_id, url, page_url) that a takedown names by identity, address or image_id."""
+    values = {kind: [each.value for each in takedowns.records if each.kind == kind] for kind in Kind}
+    is_named = _is_one_of("identity", values[Kind.IDENTITY]) | _is_one_of("image_id", values[Kind.IMAGE_ID])
+    found = {*images.filter(is_named)["image_id"]}
     for kind, column in ((Kind.PICTURE, "url"), (Kind.PAGE, "page_url")):
         found |= {*named_by_address(images.lazy(), takedowns, kind, column).collect()["image_id"]}
     return found
@@ -113,7 +116,7 @@ def image_ids_of(takedowns: Takedowns, images: pl.DataFrame) -> set[str]:
 
 def _sizes(image_ids: set[str], history: History) -> set[int] | None:
     known: dict[str, int] = {}
-    for _, images in history.tables(IMAGES, ("image_id", "size_bytes")):
+    for _, images in history.tables(IMAGES, columns=("image_id", "size_bytes")):
         known |= dict(images.filter(_is_one_of("image_id", image_ids)).select("image_id", "size_bytes").iter_rows())
     return set(known.values()) if image_ids <= known.keys() else None
 
