@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mtf import params
+from mtf import params, tracking
+from mtf.errors import MtfError
 from mtf.review import ledger
 from mtf.room import closing
 from mtf.room.desk import Desk
@@ -27,6 +29,48 @@ def accept_one_by_one(desk: Desk, done: list[str], stop: threading.Event) -> Non
 
 def objects(cache: Path) -> list[Path]:
     return [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".dir"]
+
+
+def sitting_in(workspace: Workspace) -> None:
+    material, _ = material_of(workspace, params.load(workspace.params))
+    anna = desk_of(workspace, material, "anna", joint=False)
+    anna.reject(anna.page().faces)
+    anna.close()
+
+
+def test_why_dvc_did_not_take_note_is_said_and_fails_the_command(project: Callable[..., Workspace]) -> None:
+    workspace = project({"ada": 3})
+    for command in (("git", "init", "-q"), ("dvc", "init", "-q")):
+        run_in(workspace.root, *command)
+    (workspace.root / ".dvc" / "config").write_text("[core\n")
+    said = pytest.raises(MtfError, match=r"`dvc add data` failed; run it yourself: ERROR: .*config")
+    with said, closing.Closing(workspace, ["anna"]):
+        sitting_in(workspace)
+    assert ledger.read(workspace.review).decisions.height == 3
+
+
+def test_what_others_decided_is_no_reason_to_take_note(
+    project: Callable[..., Workspace], capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = project({"ada": 3})
+    with closing.Closing(workspace, ["ben"]):
+        sitting_in(workspace)
+    assert not capsys.readouterr().out
+
+
+def test_dvc_can_be_interrupted_while_it_takes_note(
+    project: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = project({"ada": 3})
+    monkeypatch.setattr(tracking, "is_tracked", lambda _: True)
+    monkeypatch.setattr(tracking, "dvc", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+    deaf = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(MtfError, match="interrupted"):
+            closing.take_note(workspace)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, deaf)
 
 
 def test_dvc_takes_note_while_another_goes_on_deciding(

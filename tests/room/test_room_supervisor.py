@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from pymongo import MongoClient
 
 from mtf.errors import MtfError
 from mtf.review import ledger
@@ -118,7 +119,8 @@ def test_ctrl_c_pressed_again_does_not_cut_the_end_short(
 
 
 def test_a_port_that_is_named_has_to_be_free_and_others_are_passed_over(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         with pytest.raises(MtfError, match=f"port {port} is taken"), _ports(tmp_path, ["anna"], port, "127.0.0.1"):
             pass
@@ -126,8 +128,39 @@ def test_a_port_that_is_named_has_to_be_free_and_others_are_passed_over(tmp_path
     with first_room as first, second_room as second:
         assert len({*first.values(), *second.values()}) == 3
         assert min(first.values()) >= supervisor.PORT
+    with pytest.raises(MtfError, match="not an address of this machine"), _ports(tmp_path, ["a"], None, "192.0.2.1"):
+        pass
     with pytest.raises(MtfError, match="permitted: 1 to 65534"), _ports(tmp_path, ["a", "b"], 65535, "127.0.0.1"):
         pass
+
+
+def test_a_server_of_ones_own_that_is_not_there_is_said_at_once(
+    project: Callable[..., Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = project({"ada": 3})
+    monkeypatch.setenv(database.URI, f"mongodb://anna:secret@127.0.0.1:{database.free_port()}")
+    command = (sys.executable, "-m", "mtf", "review", "open", "--reviewer", "database", "--port", "0")
+    refused = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False, timeout=60)
+    assert refused.returncode == 2
+    assert "no MongoDB answers at 127.0.0.1:" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert "secret" not in refused.stderr
+
+
+def test_what_a_server_that_was_killed_has_lost_count_of_is_counted_again(mongodb: str, tmp_path: Path) -> None:
+    server = database.Database(tmp_path / "killed")
+    server.start()
+    try:
+        with MongoClient(server.uri, journal=True) as client:
+            client["mtf-one"]["samples"].insert_many([{"number": number} for number in range(50)])
+        assert server.pid is not None
+        os.kill(server.pid, signal.SIGKILL)
+        server.stop()
+        server.start()
+        with MongoClient(server.uri) as client:
+            assert client["mtf-one"]["samples"].estimated_document_count() == 50
+    finally:
+        server.stop()
 
 
 def test_closing_the_terminal_closes_the_room(project: Callable[..., Workspace], open_room: Callable) -> None:

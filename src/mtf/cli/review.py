@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -85,7 +86,9 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, 
         checked_reviewer(name, sits=True)
     names = list(dict.fromkeys(reviewers))
 
-    host = f"[{address}]" if ":" in address else address
+    # Where it listens on all addresses, others go to this machine's name.
+    shown = socket.gethostname() if address in ("0.0.0.0", "::") else address  # noqa: S104 (compared, not bound)
+    host = f"[{shown}]" if ":" in shown else shown
 
     def is_ready(ports: dict[str, int]) -> None:
         pages = {

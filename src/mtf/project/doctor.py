@@ -13,15 +13,13 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
-from mtf import engine, params, takedowns
+from mtf import engine, params, takedowns, tracking
 from mtf.errors import MtfError
 from mtf.licenses import attribution, policy
 from mtf.room import database
 from mtf.workspace import Workspace
 
-MONGODB_PORT = 27017
 State = Literal["good", "lacking", "wrong"]
 PACKAGES = ("dvc", "opencv-python-headless", "torch", "torchvision", "fiftyone", "great-expectations", "pandera")
 
@@ -73,10 +71,7 @@ def _accelerator() -> tuple[State, str]:
 def _mongodb() -> Finding:
     """Only `mtf review open` wants it."""
     if address := os.environ.get(database.URI):
-        server = urlsplit(address if "//" in address else f"//{address}")
-        name = server.netloc.rpartition("@")[2].split(",")[0]
-        host = urlsplit(f"//{name}")
-        reached = database.answers(host.port or MONGODB_PORT, host.hostname or "")
+        name, reached = database.reached(address)
         detail = f"{database.URI} at {name} {'answers' if reached else 'does not answer'}"
         return Finding("MongoDB", "good" if reached else "lacking", detail)
     if database.mongod() is not None:
@@ -109,8 +104,6 @@ def _project(workspace: Workspace) -> Iterator[Finding]:
         if there and not path.is_file():
             advice = f"make it with the one line {','.join(columns)}, then `dvc add data`"
             yield Finding("data", "wrong", f"no {workspace.relative(path)}: {advice}")
-    remote = subprocess.run(
-        ("dvc", "remote", "default"), cwd=workspace.root, capture_output=True, text=True, check=False
-    )
+    remote = tracking.dvc("remote", "default", root=workspace.root)
     name = remote.stdout.strip() if remote.returncode == 0 else ""
     yield Finding("remote", "good" if name else "lacking", name or "no default; `dvc remote add --default NAME URL`")

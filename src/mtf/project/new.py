@@ -9,7 +9,6 @@ import json
 import re
 import shutil
 import string
-import subprocess
 import unicodedata
 from dataclasses import dataclass
 from importlib.resources import files
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from mtf import params, roster, takedowns
+from mtf import params, roster, takedowns, tracking
 from mtf.atomic import write_text
 from mtf.errors import BadInput, MtfError
 from mtf.licenses import attribution
@@ -69,7 +68,7 @@ def begin(workspace: Workspace, beginning: Beginning, *, force: bool) -> list[st
     beside.rename(workspace.data)
     write_text(workspace.params, text)
     _forget_the_sample(workspace, beginning)
-    _run(workspace, "dvc", "add", "--quiet", "data")
+    _dvc(workspace, "add", "--quiet", "data")
     return _next_steps(workspace, beginning, checked)
 
 
@@ -83,7 +82,7 @@ def slug(name: str) -> str:
 def _check_that_nothing_is_lost(workspace: Workspace) -> None:
     if params.load(workspace.params).project.name != SAMPLE:
         raise MtfError("params.yaml: project.name is not 'sample': this project has been begun; --force begins it anew")
-    if workspace.data.exists() and _run(workspace, "dvc", "status", "--json", "data.dvc").strip() not in ("", "{}"):
+    if workspace.data.exists() and _dvc(workspace, "status", "--json", "data.dvc").strip() not in ("", "{}"):
         raise MtfError("data: has changes that DVC does not hold; `dvc add data` keeps them, --force drops them")
 
 
@@ -205,8 +204,8 @@ def _next_steps(workspace: Workspace, beginning: Beginning, settings: params.Par
     ]
 
 
-def _run(workspace: Workspace, *command: str) -> str:
-    done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False)
+def _dvc(workspace: Workspace, *arguments: str) -> str:
+    done = tracking.dvc(*arguments, root=workspace.root)
     if done.returncode != 0:
-        raise MtfError(f"{' '.join(command)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
+        raise MtfError(f"dvc {' '.join(arguments)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
     return done.stdout

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from mtf import tracking
+from mtf.errors import MtfError
 from mtf.review.ledger import TOGETHER, held_still
 from mtf.workspace import Workspace
 
@@ -36,7 +38,12 @@ class Closing:
         if new := sum(map(self._lines_since, self._sittings())):
             lines = "1 line was" if new == 1 else f"{new} lines were"
             print(f"{lines} added to the ledger in data/review; `dvc add data` takes note …", flush=True)
-            take_note(self._workspace)
+            try:
+                take_note(self._workspace)
+            except MtfError as failure:
+                if error is None or isinstance(error, KeyboardInterrupt):
+                    raise
+                print(f"mtf: {failure}", file=sys.stderr)
 
     def _sittings(self) -> Iterator[Path]:
         for name in self._reviewers:
@@ -49,16 +56,29 @@ class Closing:
 
 
 def take_note(workspace: Workspace) -> None:
-    """Run `dvc add data`, where this is a DVC repository, and say what to commit. Nobody decides meanwhile."""
-    if not (workspace.root / ".dvc").is_dir() or shutil.which("dvc") is None:
+    """Run `dvc add data`, where this is a DVC repository, and say what to commit. Nobody decides meanwhile.
+
+    Raises MtfError where that fails or is interrupted.
+    """
+    if not tracking.is_tracked(workspace.root):
         print("This is no DVC repository, or dvc is not installed: nothing was versioned.")
         return
     # DVC reads a file, and links it into its cache later: a line written in between would be lost or spoil the cache.
-    with held_still(workspace.review):
-        done = subprocess.run(
-            ("dvc", "add", "--quiet", "data"), cwd=workspace.root, capture_output=True, text=True, check=False
-        )
+    with held_still(workspace.review), _interruptible():
+        done = tracking.dvc("add", "data", root=workspace.root)
     if done.returncode:
-        print(f"mtf: `dvc add data` failed; run it yourself: {done.stderr.strip()[-300:]}", file=sys.stderr)
-        return
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise MtfError(f"`dvc add data` failed; run it yourself: {said[0] if said else f'status {done.returncode}'}")
     print('DVC has taken note. To keep it: git commit -m "Review faces" data.dvc && dvc push')
+
+
+@contextmanager
+def _interruptible() -> Generator[None]:
+    """While DVC works Ctrl-C ends it, even where the room does not listen to a second one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise MtfError("`dvc add data` was interrupted; the decisions are on disk, run it to version them") from None
+    finally:
+        signal.signal(signal.SIGINT, before)

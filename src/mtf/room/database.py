@@ -7,14 +7,18 @@ import socket
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mtf.errors import MtfError
 from mtf.room.child import Child
 
 URI = "FIFTYONE_DATABASE_URI"
+# What the names of the room's databases begin with.
+DATABASES = "mtf-"
 START_S = 60.0
 STOP_S = 20.0
 CACHE_GB = 1
+MONGODB_PORT = 27017
 
 
 def mongod() -> Path | None:
@@ -53,12 +57,43 @@ class Database(Child):
     def start(self) -> None:
         """Start the server and wait until it answers. Raises MtfError that names its log where it does not."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        was_ended = self._ended_in_order()
         super().start()
         until = time.monotonic() + START_S
         while not answers(self._port):
             if not self.is_running() or time.monotonic() > until:
                 raise MtfError(f"MongoDB did not start; see {self._log}")
             time.sleep(0.05)
+        if not was_ended:
+            _count_again(self.uri)
+
+    def _ended_in_order(self) -> bool:
+        """Whether nothing ran on these files before, or what did has taken leave: it empties its lock file."""
+        lock = self._folder / "mongod.lock"
+        return not lock.is_file() or lock.stat().st_size == 0
+
+
+def _count_again(uri: str) -> None:
+    """After a server died, MongoDB's counts are those of its last checkpoint, up to a minute old; FiftyOne takes a data
+    set whose count is 0 for an empty one. Looking a collection over sets its count right.
+    """
+    from pymongo import MongoClient
+
+    with MongoClient(uri) as client:
+        for name in client.list_database_names():
+            if name.startswith(DATABASES):
+                for collection in client[name].list_collection_names(filter={"type": "collection"}):
+                    client[name].command("validate", collection)
+
+
+def reached(uri: str) -> tuple[str, bool]:
+    """The first host that `uri` names, and whether it answers there. A name that DNS has to look up is not tried."""
+    server = urlsplit(uri if "//" in uri else f"//{uri}")
+    name = server.netloc.rpartition("@")[2].split(",")[0]
+    if server.scheme == "mongodb+srv":
+        return name, True
+    host = urlsplit(f"//{name}")
+    return name, answers(host.port or MONGODB_PORT, host.hostname or "")
 
 
 def answers(port: int, address: str = "127.0.0.1") -> bool:

@@ -8,9 +8,11 @@ own; they share the database.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -22,7 +24,7 @@ from types import FrameType
 from mtf.errors import MtfError
 from mtf.review.ledger import TOGETHER
 from mtf.room.child import Child
-from mtf.room.database import URI, answers, free_port
+from mtf.room.database import URI, answers, free_port, reached
 from mtf.room.hold import Hold
 from mtf.room.shared import SharedDatabase
 
@@ -46,7 +48,8 @@ class App(Child):
         self._address, self.port = address, port
 
     def answers(self) -> bool:
-        return _answers(self.port, self._address)
+        everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared, not bound)
+        return answers(self.port, everywhere.get(self._address, self._address))
 
 
 def keep_open(
@@ -66,7 +69,9 @@ def keep_open(
     database's files. Raises MtfError where one of the reviews is open already, where a port is taken, where the
     database or an app cannot be started, or does not stay up.
     """
-    database = None if URI in os.environ else SharedDatabase(folder)
+    database = SharedDatabase(folder) if URI not in os.environ else None
+    if database is None and not (server := reached(os.environ[URI]))[1]:
+        raise MtfError(f"{URI}: no MongoDB answers at {server[0]}; start it, or unset the variable")
     apps: list[App] = []
     with ExitStack() as held:
         for name in [TOGETHER] if joint else reviewers:
@@ -129,7 +134,7 @@ def alone(folder: Path, name: str) -> Generator[None]:
 
     Raises MtfError that says which process has it.
     """
-    hold = Hold(folder / f"{name}.open")
+    hold = Hold(folder / f"review-{name}.open")
     if not hold.take():
         what = "the joint session" if name == TOGETHER else f"the review of {name}"
         raise MtfError(f"{what} is open already, {hold.said() or 'by another process'}; end it there first")
@@ -147,7 +152,7 @@ def _ports(folder: Path, reviewers: Sequence[str], port: int | None, address: st
     with ExitStack() as held:
         for one in _candidates(len(reviewers), port):
             hold = Hold(folder / f"port-{one}.open")
-            if not _answers(one, address) and hold.take():
+            if _is_free(one, address) and hold.take():
                 held.callback(hold.release)
                 ports[reviewers[len(ports)]] = one
             elif port:
@@ -167,9 +172,18 @@ def _candidates(count: int, port: int | None) -> Iterable[int]:
     return range(port, port + count)
 
 
-def _answers(port: int, address: str) -> bool:
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (compared, not bound)
-    return answers(port, everywhere.get(address, address))
+def _is_free(port: int, address: str) -> bool:
+    """Whether a server could listen there. Raises MtfError where it could at no port of that address."""
+    try:
+        family, kind, *_, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(place)
+    except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise MtfError(f"--address {address}: not an address of this machine") from None
+        return False
+    return True
 
 
 def _wait_for(apps: Sequence[App]) -> None:

@@ -20,7 +20,7 @@ from mtf.tables import REVIEW_REASONS
 from mtf.workspace import Workspace
 
 COLUMNS = 44
-HELP = "a accept  x reject  x REASON  k keep  l COLUMN LABEL  s skip  u undo  A, X: the whole page  q leave"
+HELP = "a accept  x reject  x REASON  k keep  l COLUMN LABEL  s skip  u undo  A, X, S: the whole page  q leave"
 
 
 def run(workspace: Workspace, params: Params, reviewer: str, *, joint: bool) -> None:
@@ -50,14 +50,14 @@ def sit(desk: Desk, material: Material, *, answers: Iterator[str], show: Callabl
             return
         try:
             print(_act(desk, page, answer))
-        except BadInput as error:
+        except (BadInput, OSError) as error:
             print(f"not done: {error}")
     print("Nothing is left for you.")
 
 
 def _act(desk: Desk, page: Page, answer: str) -> str:
     verb, *rest = answer.split(maxsplit=2) or [""]
-    chosen = list(page.faces if verb.isupper() else page.faces[:1])
+    chosen = list(page.faces if verb in ("A", "X", "S") else page.faces[:1])
     verb = verb.lower()
     if verb == "a":
         return f"accepted {len(desk.accept(chosen, at=page.step))}"
