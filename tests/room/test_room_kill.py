@@ -10,17 +10,23 @@ It was done twice on 24 November 2026: nothing was lost, and nothing was there t
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import polars as pl
+import psutil
 import pytest
+from pymongo import MongoClient, WriteConcern
 
 from mtf import tables
 from mtf.review import ledger
+from mtf.room import database, samples
 from mtf.room.samples import sample_id
 from mtf.workspace import Workspace
 
@@ -46,6 +52,24 @@ def decide_all(room, reviewer: str, wanted: int, confirmed: list[str], *, at_onc
         except OSError:
             assert time.monotonic() < until, "".join(room.output)
             time.sleep(0.1)
+
+
+def shown(room, reviewer: str, *, timeout_s: float = RETRY_S) -> int:
+    """The number of samples that FiftyOne's page asks for, and says "No samples yet" where it is 0."""
+    address, _, dataset = room.url(reviewer).partition("/datasets/")
+    query = f'{{ dataset(name: "{dataset}") {{ estimatedSampleCount }} }}'
+    request = urllib.request.Request(  # noqa: S310 (loopback)
+        f"{address}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
+    )
+    until = time.monotonic() + timeout_s
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+                found = json.load(answer)
+            return found["data"]["dataset"]["estimatedSampleCount"]
+        except (OSError, TypeError):  # the app or its database is being started again
+            assert time.monotonic() < until, "".join(room.output)
+            time.sleep(0.2)
 
 
 def places_of(workspace: Workspace, samples: list[str]) -> set[tuple]:
@@ -84,6 +108,26 @@ def test_nothing_confirmed_is_lost_and_nothing_doubled_when_servers_are_killed(
     # A decision whose answer was lost with the server is on disk, unconfirmed; there is at most one per death.
     assert len(written) <= DECISIONS + len(VICTIMS)
     assert lines.select("step", "verdict", "reviewer").unique().rows() == [("face", "accept", "anna")]
+    assert shown(room, "anna") == 2 * faces
+
+
+def test_a_users_own_server_that_was_killed_says_the_right_size_again(tmp_path: Path, mongodb: str) -> None:
+    """MongoDB keeps the size of a collection apart from it, and has it in its files once a minute only."""
+    server = database.Database(tmp_path / "own")
+    server.start()
+    try:
+        with MongoClient(server.uri) as client:
+            collection = client["own"].get_collection("samples", write_concern=WriteConcern(j=True))
+            collection.insert_many([{"number": number} for number in range(30)])
+            psutil.Process(server.pid).kill()
+            server.stop()
+            server.start()
+            assert collection.count_documents({}) == 30
+            assert collection.estimated_document_count() == 0
+            samples.count_anew(collection)
+            assert collection.estimated_document_count() == 30
+    finally:
+        server.stop()
 
 
 def test_two_reviewers_at_once_write_every_decision_once_into_their_own_file(
