@@ -12,8 +12,6 @@ import fcntl
 import io
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -21,7 +19,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mtf import engine, roster, shards, tables, takedowns
+from mtf import engine, roster, shards, tables, takedowns, tracking
 from mtf.atomic import write_text
 from mtf.crawl import hashes
 from mtf.erasure import files, stated
@@ -127,9 +125,7 @@ def unwritten(requests: Takedowns, workspace: Workspace) -> list[str]:
 
 def track(workspace: Workspace) -> None:
     """`dvc add data`: what people decided is versioned as soon as it is written."""
-    # Not the `dvc` of the PATH, which may be another one, or none where nobody activated the environment.
-    command = (sys.executable, "-m", "dvc", "--wait-for-lock", "add", "data")
-    done = subprocess.run(command, cwd=workspace.root, capture_output=True, text=True, check=False)
+    done = tracking.dvc("--wait-for-lock", "add", "data", root=workspace.root)
     if done.returncode != 0:
         raise BadInput(f"data: dvc add failed: {_one_line(done.stderr)[:400]}")
 
