@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from mtf import params
 from mtf.room import database
@@ -15,8 +16,9 @@ from mtf.room.opening import desk_of, material_of
 from mtf.workspace import Workspace
 
 BUILD = """
-import json, os, sys
+import base64, json, os, sys
 from pathlib import Path
+from starlette.testclient import TestClient
 from mtf import params
 from mtf.room import app
 from mtf.room.opening import desk_of, material_of
@@ -25,29 +27,56 @@ from mtf.workspace import Workspace
 workspace = Workspace(Path(sys.argv[1]))
 os.environ.update(app.settings(workspace, "anna", joint=False))
 loaded = params.load(workspace.params)
-for decides in (False, False, True):
-    if decides:
-        desk = desk_of(workspace, material_of(workspace, loaded)[0], "anna", joint=False)
-        desk.label(desk.page().faces[:1], "age", "Old")
-        desk.close()
+def build():
     room = app.build(workspace, loaded, "anna", joint=False)
     room.close()
+    return room
+build()
+build()
+desk = desk_of(workspace, material_of(workspace, loaded)[0], "anna", joint=False)
+desk.label(desk.page().faces[:1], "age", "Old")
+desk.close()
+room = build()
 import fiftyone as fo
 dataset = fo.load_dataset(room.dataset)
+by_hand = {"writable": [name for name, field in dataset.get_field_schema().items() if not field.read_only]}
+drawn, gone = dataset.values("id")[:2]
+pencil = TestClient(app.application(room, address="127.0.0.1"), base_url="http://127.0.0.1").patch(
+    f"/dataset/{dataset._doc.id}/sample/{drawn}",
+    content=json.dumps([{"op": "replace", "path": "/race", "value": "Green"}]),
+    headers={
+        "If-Match": '"' + base64.b64encode(dataset[drawn].last_modified_at.isoformat().encode()).decode() + '"',
+        "Content-Type": "application/json-patch+json",
+    },
+)
+by_hand["pencil"] = [pencil.status_code, dataset[drawn].race]
+field = dataset.get_field("race")
+field.read_only = False
+field.save()
+sample = dataset[drawn]
+sample["race"] = "Green"
+sample.tags.append("look")
+sample.save()
+dataset.delete_samples([gone])
+room = build()
+sample.reload(hard=True)
+by_hand["again"] = [sample.race, sample.tags, gone in dataset.values("id")]
 views = {name: dataset.load_saved_view(name) for name in dataset.list_saved_views()}
 flat = {name: view.flatten() if view._is_dynamic_groups else view for name, view in views.items()}
 found = {name: view.values("face_id") for name, view in flat.items()}
 count = len(dataset)
-for field, value in {"step": "task_fit", "ready": True, "rank": UNRANKED}.items():
-    dataset.set_values(field, [value] * count)
-dataset.set_values("age", ["Young", "Old"] * (count // 2))
-print(json.dumps([found, dataset.load_saved_view("5 task fit").values("age")]))
+samples = dataset._sample_collection
+for number, name in enumerate(dataset.values("_id")):
+    values = {"step": "task_fit", "ready": True, "rank": UNRANKED, "age": ["Young", "Old"][number % 2]}
+    samples.update_one({"_id": name}, {"$set": values})
+print(json.dumps([found, dataset.load_saved_view("5 task fit").values("age"), by_hand]))
 """
 
 
-def views(workspace: Workspace, uri: str) -> tuple[list[str], dict[str, list[str]], list[str]]:
-    """What building said (twice over the same, and once more after a label was corrected), the faces of each view,
-    and the ages in the order of the view of the tasks, where no face is on a page."""
+def views(workspace: Workspace, uri: str) -> tuple[list[str], dict[str, list[str]], list[str], dict[str, Any]]:
+    """What building said (twice over the same, after a label was corrected, and after FiftyOne was made to change one
+    sample and to remove another), the faces of each view, the ages in the order of the view of the tasks, where no face
+    is on a page, and what became of what was done by hand."""
     done = subprocess.run(
         [sys.executable, "-c", BUILD, str(workspace.root)],
         capture_output=True,
@@ -58,8 +87,8 @@ def views(workspace: Workspace, uri: str) -> tuple[list[str], dict[str, list[str
     assert done.returncode == 0, done.stderr
     *said, last = done.stdout.splitlines()
     built = [line.partition("; ")[2].partition(", in")[0] for line in said if "faces; " in line]
-    found, ages = json.loads(last)
-    return built, found, ages
+    found, ages, by_hand = json.loads(last)
+    return built, found, ages, by_hand
 
 
 def sit(workspace: Workspace, reviewer: str, decides: Callable[[Desk], None]) -> None:
@@ -89,8 +118,18 @@ def test_each_saved_view_holds_its_faces_and_the_page_comes_first(
     sit(workspace, "anna", anna)
     sit(workspace, "ben", lambda desk: (desk.accept(alone[:1]), desk.accept(alone[1:2])))
     sit(workspace, "cyd", lambda desk: (desk.accept(alone[:1]), desk.accept(alone[1:2])))
-    built, found, ages = views(workspace, mongodb)
-    assert built == ["8 added, 0 changed, 0 removed", "none changed", "0 added, 1 changed, 0 removed"]
+    built, found, ages, by_hand = views(workspace, mongodb)
+    assert built == [
+        "8 added, 0 changed, 0 removed",
+        "none changed",
+        "0 added, 1 changed, 0 removed",
+        "1 added, 1 changed, 0 removed",
+    ]
+    assert by_hand == {
+        "writable": ["id", "tags", "metadata"],
+        "pencil": [400, "Blue"],
+        "again": ["Blue", ["look"], True],
+    }
     assert ages == ["Old"] * 4 + ["Young"] * 4
     names = [face.face_id for face in alone]
     assert {title: sorted(faces) for title, faces in found.items()} == {

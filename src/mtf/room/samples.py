@@ -57,6 +57,9 @@ UNRANKED = 1_000_000
 # What says where a face stands in the queue changes from page to page, and is no part of a sample's digest.
 PASSING = {"rank": UNRANKED, "run": None}
 
+# FiftyOne says of all that it writes when it did; the room, once it has made a sample, does not.
+FOREIGN = {"$expr": {"$ne": ["$created_at", "$last_modified_at"]}}
+
 
 def own(column: str) -> str:
     """The field with what this reviewer made of a label."""
@@ -88,7 +91,9 @@ def synchronise(
 ) -> tuple[int, int, int]:
     """Make the data set's samples those of `data` (as `rows` gives them): how many were added, changed, removed."""
     collection = dataset._sample_collection
-    known = {str(found["_id"]): found.get("digest") for found in collection.find({}, {"digest": 1})}
+    foreign = {found["_id"] for found in collection.find(FOREIGN, {"_id": 1})}
+    stored = collection.find({}, {"digest": 1})
+    known = {str(one["_id"]): None if one["_id"] in foreign else one.get("digest") for one in stored}
     digests = pl.Series([known.get(name) for name in data["sample_id"]], dtype=pl.String)
     is_known = data["sample_id"].is_in(list(known))
     added = data.filter(~is_known)
@@ -98,6 +103,12 @@ def synchronise(
     _remove(collection, sorted(removed))
     without_pages(dataset)
     return added.height, changed.height, len(removed)
+
+
+def is_untouched(dataset: fo.Dataset, faces: int) -> bool:
+    """Whether the samples are those that this room left, one for each of so many faces."""
+    collection = dataset._sample_collection
+    return collection.count_documents({}) == faces and collection.find_one(FOREIGN, {"_id": 1}) is None
 
 
 def without_pages(dataset: fo.Dataset) -> None:
@@ -112,7 +123,7 @@ def _write(
     changed: pl.DataFrame,
     progress: Callable[[Iterable[int], int], Iterable[int]],
 ) -> None:
-    from pymongo import ReplaceOne
+    from pymongo import UpdateOne
 
     total = added.height + changed.height
     starts = [(added, start) for start in range(0, added.height, BATCH)]
@@ -121,9 +132,13 @@ def _write(
         source, start = starts[index]
         batch = list(_documents(source.slice(start, BATCH), dataset))
         if source is added:
-            collection.insert_many(batch, ordered=False)
+            collection.insert_many([_without_nothing(one) | {"tags": []} for one in batch], ordered=False)
         else:
-            collection.bulk_write([ReplaceOne({"_id": one["_id"]}, one) for one in batch], ordered=False)
+            collection.bulk_write([UpdateOne({"_id": one["_id"]}, {"$set": one}) for one in batch], ordered=False)
+
+
+def _without_nothing(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def _remove(collection: Any, ids: list[str]) -> None:
@@ -134,30 +149,34 @@ def _remove(collection: Any, ids: list[str]) -> None:
 
 
 def _documents(data: pl.DataFrame, dataset: fo.Dataset) -> Iterator[dict[str, Any]]:
-    """Samples as FiftyOne stores them. Their order of arrival means nothing, so `_rand` follows the id."""
+    """Samples as FiftyOne stores them, but for the tags, which are the reviewer's own.
+
+    Their order of arrival means nothing, so `_rand` follows the id.
+    """
     from bson import ObjectId
 
     now = datetime.now(UTC)
     for row in data.iter_rows(named=True):
         name = row.pop("sample_id")
         size = {"_cls": "ImageMetadata", "width": row.pop("crop_width"), "height": row.pop("crop_height")}
-        stored = {key: value for key, value in row.items() if value is not None}
         yield {
             "_id": ObjectId(name),
             "_media_type": "image",
             "_rand": int(name[:8], 16) / 2**32,
             "_dataset_id": dataset._doc.id,
-            "tags": [],
             "metadata": size,
             "created_at": now,
             "last_modified_at": now,
             **PASSING,
-            **stored,
+            **row,
         }
 
 
 def opened(name: str, labels: Sequence[str]) -> fo.Dataset:
-    """The data set of that name, with its fields, its saved views and its side bar; made where there is none."""
+    """The data set of that name, with its fields, its saved views and its side bar; made where there is none.
+
+    FiftyOne's own pencil cannot write to the fields: what it changes is in no ledger.
+    """
     import fiftyone as fo
 
     if fo.dataset_exists(name):
@@ -169,7 +188,8 @@ def opened(name: str, labels: Sequence[str]) -> fo.Dataset:
     dataset = fo.Dataset(name, persistent=True)
     dataset.media_type = "image"
     for field, kind in _fields(labels):
-        dataset.add_sample_field(field, kind)
+        dataset.add_sample_field(field, kind, read_only=True)
+    _close(dataset.get_field("filepath"))
     for field in ("rank", "step", "identity", "duplicate_group", "verdict"):
         dataset.create_index(field)
     if "age" in labels:
@@ -179,6 +199,11 @@ def opened(name: str, labels: Sequence[str]) -> fo.Dataset:
     dataset.info["layout"] = _layout(labels)
     dataset.save()
     return dataset
+
+
+def _close(field: fo.Field) -> None:
+    field.read_only = True
+    field.save()
 
 
 def count_anew(collection: Any) -> None:
