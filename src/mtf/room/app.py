@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -186,6 +187,14 @@ def is_own(host: str, origin: str | None, address: str) -> bool:
     return address not in LOOPBACK or urlsplit(f"//{host}").hostname in LOOPBACK
 
 
+class Departures(logging.Filter):
+    """Drops what asyncio says of browsers that leave before they are answered, and of those still there at the end."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return record.msg != "socket.send() raised exception." and not isinstance(error, asyncio.CancelledError)
+
+
 def serve(room: opened.Opened, *, address: str, port: int) -> None:
     from hypercorn.asyncio import serve as hypercorn
     from hypercorn.config import Config
@@ -193,6 +202,7 @@ def serve(room: opened.Opened, *, address: str, port: int) -> None:
     config = Config()
     config.bind = [f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
     config.loglevel = "WARNING"
+    logging.getLogger("asyncio").addFilter(Departures())
     opened.current = room
     try:
         asyncio.run(hypercorn(application(room, address=address), config))
