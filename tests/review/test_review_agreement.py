@@ -76,16 +76,19 @@ def test_faces_with_one_vote_do_not_count():
         assert measure(with_single) == pytest.approx(measure(counts))
 
 
-def test_kappa_refuses_unequal_numbers_of_votes():
-    with pytest.raises(ValueError, match="same number of votes"):
-        fleiss_kappa(np.array([[2, 0], [2, 1]]))
+def test_kappa_of_unequal_numbers_of_votes_is_that_of_the_published_example():
+    """25 subjects, each rated positive or negative by 2 to 5: Fleiss, Levin and Paik (2003), chapter 18, after Fleiss
+    and Cuzick; kappa = 0.5415 in the manual of Stata's `kappa`."""
+    given = np.array([2, 2, 3, 4, 3, 4, 3, 5, 2, 4, 5, 3, 4, 4, 2, 2, 3, 2, 4, 5, 3, 4, 3, 3, 2])
+    positive = np.array([2, 0, 2, 3, 3, 1, 0, 0, 0, 4, 5, 3, 4, 3, 0, 2, 1, 1, 1, 4, 2, 0, 0, 3, 2])
+    assert fleiss_kappa(np.stack([positive, given - positive], axis=1)) == pytest.approx(0.5415, abs=5e-5)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=20))
 def test_a_row_with_a_weight_is_that_many_rows(rows):
     counts = np.array(rows)
     weights = np.arange(1, len(rows) + 1)
-    for measure in (raw_agreement, krippendorff_alpha):
+    for measure in (raw_agreement, fleiss_kappa, krippendorff_alpha):
         assert measure(counts, weights) == pytest.approx(measure(np.repeat(counts, weights, axis=0)), nan_ok=True)
 
 
@@ -112,7 +115,19 @@ def test_to_accept_and_to_keep_a_face_agree():
         for face, verdicts in said.items()
         for name, verdict in zip(("ann", "bea"), verdicts, strict=True)
     ]
-    assert by_step(pl.DataFrame(rows), reviewers=2, seed=0)["duplicate"]["raw"] == pytest.approx(2 / 3, abs=1e-6)
+    assert by_step(pl.DataFrame(rows), seed=0)["duplicate"]["raw"] == pytest.approx(2 / 3, abs=1e-6)
+
+
+def test_all_measures_are_over_the_faces_with_two_votes_or_more_whoever_gave_them():
+    """A fourth reviewer of a panel of three leaves no face aside."""
+    rows = [
+        {"identity": "ada", "face_id": str(face), "step": "face", "reviewer": name, "verdict": verdict, "joint": False}
+        for face, names in enumerate(["abcd", "abcd", "abc", "ab", "a"])
+        for name, verdict in zip(names, [["accept"] * 4, ["reject"] * 4][face % 2], strict=False)
+    ]
+    figures = by_step(pl.DataFrame(rows), seed=0)["face"]
+    assert figures["faces"] == 4
+    assert (figures["raw"], figures["kappa"], figures["alpha"]) == (1, 1, 1)
 
 
 def test_figures_by_step_leave_out_joint_verdicts_and_steps_nobody_voted_on():
@@ -129,7 +144,7 @@ def test_figures_by_step_leave_out_joint_verdicts_and_steps_nobody_voted_on():
     votes = [vote(face, name, "accept") for face in "pq" for name in ("ann", "bea")]
     votes += [vote("r", "ann", "accept"), vote("r", "bea", "reject"), vote("r", "bea", "accept", joint=True)]
     votes += [vote("s", "ann", "accept")]
-    figures = by_step(pl.DataFrame(votes), reviewers=2, seed=0)
+    figures = by_step(pl.DataFrame(votes), seed=0)
     assert list(figures) == ["face"]
     assert figures["face"]["faces"] == 3
     assert figures["face"]["raw"] == pytest.approx(2 / 3, abs=1e-6)

@@ -405,7 +405,9 @@ def test_the_status_counts_what_is_done_and_what_is_open(project: Callable[..., 
     ]
     assert status.agreement["face"]["raw"] == 1.0
     assert sum(status.conflicts.values()) == 0
-    assert "Fleiss' kappa" in progress.as_text(status)
+    text = progress.as_text(status)
+    assert "Fleiss' kappa" in text
+    assert text.partition("two votes or more")[2].split()[:4] == ["6", "faces", "0", "faces"]
     assert status.silent == 0
 
 

@@ -43,17 +43,17 @@ def raw_agreement(counts: Counts, weights: Weights | None = None) -> float:
 
 
 def fleiss_kappa(counts: Counts, weights: Weights | None = None) -> float:
-    """Fleiss (1971): agreement beyond chance, where every face has the same number of votes.
+    """Agreement beyond chance, over the faces that at least two voted on: Fleiss and Cuzick (1979), "The reliability of
+    dichotomous judgments: unequal numbers of judges per subject".
 
-    Raises ValueError where the numbers of votes differ.
+    Where all faces have the same number of votes it is the kappa of Fleiss (1971).
     """
     counts, weights = _voted_on_twice(counts, weights)
-    if len(np.unique(counts.sum(axis=1))) > 1:
-        raise ValueError("Fleiss' kappa wants the same number of votes for every face")
-    observed = _mean(_agreeing_pairs(counts), weights)
-    shares = (counts * weights[:, None]).sum(axis=0) / max(1, (counts.sum(axis=1) * weights).sum())
-    expected = float((shares**2).sum())
-    return _beyond(observed, expected)
+    given = counts.sum(axis=1)
+    differing = float(((given - (counts**2).sum(axis=1) / given) * weights).sum())
+    shares = (counts * weights[:, None]).sum(axis=0) / max(1, (given * weights).sum())
+    by_chance = float(((given - 1) * weights).sum() * (1 - (shares**2).sum()))
+    return 1 - differing / by_chance if by_chance > 0 and len(counts) else float("nan")
 
 
 def krippendorff_alpha(counts: Counts, weights: Weights | None = None) -> float:
@@ -81,27 +81,22 @@ def with_interval(measure: Callable[[Counts, Weights], float], counts: Counts, *
     return Measured(value, float(low), float(high))
 
 
-def by_step(votes: pl.DataFrame, *, reviewers: int, seed: int) -> dict[str, dict[str, float]]:
+def by_step(votes: pl.DataFrame, *, seed: int) -> dict[str, dict[str, float]]:
     """Step → faces that at least two voted on, and raw, kappa and alpha with their intervals, as far as defined.
 
-    `votes` as `standing.votes` gives them; joint verdicts are no independent votes and are left out. Kappa is over
-    the faces that `reviewers` people voted on.
+    `votes` as `standing.votes` gives them; joint verdicts are no independent votes and are left out.
     """
-    return {step.value: figures for step in REVIEW_REASONS if (figures := _figures(votes, step, reviewers, seed))}
+    return {step.value: figures for step in REVIEW_REASONS if (figures := _figures(votes, step, seed))}
 
 
-def _figures(votes: pl.DataFrame, step: str, reviewers: int, seed: int) -> dict[str, float]:
+def _figures(votes: pl.DataFrame, step: str, seed: int) -> dict[str, float]:
     counts = counted(votes.filter(~pl.col("joint"), pl.col("step") == step))
-    given = counts.sum(axis=1)
-    if not (given >= 2).any():
+    counts = counts[counts.sum(axis=1) >= 2]
+    if not len(counts):
         return {}
-    measured = {
-        "raw": with_interval(raw_agreement, counts[given >= 2], seed=seed),
-        "kappa": with_interval(fleiss_kappa, counts[(given == reviewers) & (given >= 2)], seed=seed),
-        "alpha": with_interval(krippendorff_alpha, counts[given >= 2], seed=seed),
-    }
-    figures: dict[str, float] = {"faces": int((given >= 2).sum())}
-    for name, measure in measured.items():
+    figures: dict[str, float] = {"faces": len(counts)}
+    for name, measure_of in {"raw": raw_agreement, "kappa": fleiss_kappa, "alpha": krippendorff_alpha}.items():
+        measure = with_interval(measure_of, counts, seed=seed)
         if not np.isnan(measure.value):
             figures |= {name: measure.value, f"{name}_low": measure.low, f"{name}_high": measure.high}
     return {name: round(figure, 6) for name, figure in figures.items()}

@@ -58,7 +58,7 @@ def measure(workspace: Workspace, params: Params) -> Status:
         faces=material.faces.height,
         panel=material.reviewers,
         reviewers=[_reviewer(material, name) for name in names],
-        agreement=agreement.by_step(material.votes, reviewers=material.reviewers, seed=params.seed),
+        agreement=agreement.by_step(material.votes, seed=params.seed),
         silent=max(material.reviewers - len(names), 0),
         conflicts=_by_step(material.conflicts.filter(pl.col("column").is_null())),
         label_conflicts=_by_column(material.conflicts, list(material.labels)),
@@ -131,9 +131,13 @@ def _outlook(one: Reviewer) -> str:
 
 def _agreement_lines(status: Status) -> list[str]:
     measures = {"raw": "agreement", "kappa": "Fleiss' kappa", "alpha": "Krippendorff's alpha"}
+    compared = [f"{status.agreement.get(str(step), {}).get('faces', 0):.0f} faces" for step in STEPS]
     return [
-        _row(title, [_with_interval(status.agreement.get(str(step), {}), name) for step in STEPS])
-        for name, title in measures.items()
+        _row("two votes or more", compared),
+        *(
+            _row(title, [_with_interval(status.agreement.get(str(step), {}), name) for step in STEPS])
+            for name, title in measures.items()
+        ),
     ]
 
 

@@ -160,7 +160,7 @@ def _metrics(
             "unmatched": heard.unmatched,
             "torn_lines": len(heard.ledger.torn),
         },
-        "agreement": agreement.by_step(heard.votes, reviewers=params.curate.reviewers, seed=AGREEMENT_SEED),
+        "agreement": agreement.by_step(heard.votes, seed=AGREEMENT_SEED),
     }
 
 
