@@ -82,9 +82,16 @@ def test_nobody_spoke_is_no_row(tmp_path):
     assert _verdict(tmp_path, decision(Verdict.SKIP)) == {}
 
 
-def test_the_detail_says_who_said_what(tmp_path):
-    said = [_said(word, name, Step.FACE) for word, name in zip((A, NO), PANEL, strict=False)]
-    assert _verdict(tmp_path, *said)["detail"] == "2 of 3 reviewers decided: 1 accept, 1 reject"
+@pytest.mark.parametrize(
+    ("words", "detail"),
+    [
+        ((A, NO), "2 of 3 reviewers decided: 1 accept, 1 reject"),
+        ((A, A, NO, NO), "4 reviewers (panel of 3) decided: 2 accept, 2 reject"),
+    ],
+)
+def test_the_detail_says_who_said_what(tmp_path, words, detail):
+    said = [_said(word, name, Step.FACE) for word, name in zip(words, PANEL, strict=False)]
+    assert _verdict(tmp_path, *said)["detail"] == detail
 
 
 def test_a_joint_verdict_overrides_the_panel_and_its_own_writers_vote_stays(tmp_path):
@@ -141,6 +148,17 @@ def _label(tmp_path, *words: str | Verdict, joint: str | None = None) -> dict:
 def test_labels_are_corrected_by_the_majority_and_who_accepts_speaks_for_the_roster(tmp_path, words, outcome, label):
     found = _label(tmp_path, *words)
     assert (found["column"], found["outcome"], found["label"]) == ("age", outcome, label)
+
+
+@pytest.mark.parametrize(
+    ("words", "detail"),
+    [
+        (("Old", A), "age: 1 Old, 1 Young of 3 reviewers"),
+        (("Old", "Old", A, A), "age: 2 Old, 2 Young of 4 reviewers (panel of 3)"),
+    ],
+)
+def test_the_detail_of_a_label_says_who_said_what(tmp_path, words, detail):
+    assert _label(tmp_path, *words)["detail"] == detail
 
 
 def test_a_label_settled_together_overrides_the_panels(tmp_path):

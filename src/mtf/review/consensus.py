@@ -90,7 +90,14 @@ def _counts(reviewers: int) -> pl.Expr:
         pl.when(pl.col(name) > 0).then(pl.format(f"{{}} {name}", pl.col(name))) for name in ("accept", "keep", "reject")
     ]
     said = pl.concat_str(parts, separator=", ", ignore_nulls=True)
-    return pl.format(f"{{}} of {reviewers} reviewers decided: {{}}", "given", said)
+    speakers = _speakers(reviewers, pl.format(f"{{}} of {reviewers} reviewers", "given"))
+    return pl.format("{} decided: {}", speakers, said)
+
+
+def _speakers(reviewers: int, of_panel: pl.Expr) -> pl.Expr:
+    """How many spoke, `of_panel` where others than the panel did not join in."""
+    more = pl.format(f"{{}} reviewers (panel of {reviewers})", "given")
+    return pl.when(pl.col("given") > reviewers).then(more).otherwise(of_panel)
 
 
 def _most_given_reason(votes: pl.DataFrame, key: list[str]) -> pl.DataFrame:
@@ -144,7 +151,7 @@ def label_verdicts(
         "outcome",
         label=pl.when(pl.col("outcome") == Outcome.ACCEPT).then("label"),
         decided_by=pl.format("panel {}/{}", "agreeing", "given"),
-        detail=pl.format(f"{{}}: {{}} of {reviewers} reviewers", "column", "said"),
+        detail=pl.format("{}: {} of {}", "column", "said", _speakers(reviewers, pl.lit(f"{reviewers} reviewers"))),
         agreeing=pl.col("agreeing").cast(pl.Int64),
         given=pl.col("given").cast(pl.Int64),
     )
