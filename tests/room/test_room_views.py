@@ -69,14 +69,23 @@ samples = dataset._sample_collection
 for number, name in enumerate(dataset.values("_id")):
     values = {"step": "task_fit", "ready": True, "rank": UNRANKED, "age": ["Young", "Old"][number % 2]}
     samples.update_one({"_id": name}, {"$set": values})
-print(json.dumps([found, dataset.load_saved_view("5 task fit").values("age"), by_hand]))
+orders = {"age": dataset.load_saved_view("5 task fit").values("age")}
+for number, name in enumerate(dataset.values("_id")):
+    group = "cadb"[number // 2]
+    rank = number % 2 if group == "b" else UNRANKED
+    values = {"step": "duplicate", "duplicate_group": group, "rank": rank, "proposed_keeper": number % 2 == 1}
+    samples.update_one({"_id": name}, {"$set": values})
+groups = dataset.load_saved_view("4 duplicates")
+orders["group"] = groups.values("duplicate_group")
+orders["keeps"] = [group.values("proposed_keeper") for group in groups.iter_dynamic_groups()]
+print(json.dumps([found, orders, by_hand]))
 """
 
 
-def views(workspace: Workspace, uri: str) -> tuple[list[str], dict[str, list[str]], list[str], dict[str, Any]]:
+def views(workspace: Workspace, uri: str) -> tuple[list[str], dict[str, list[str]], dict[str, Any], dict[str, Any]]:
     """What building said (twice over the same, after a label was corrected, and after FiftyOne was made to change one
-    sample and to remove another), the faces of each view, the ages in the order of the view of the tasks, where no face
-    is on a page, and what became of what was done by hand."""
+    sample and to remove another), the faces of each view, the order of the view of the tasks, where no face is on a
+    page, and of the duplicates', where group b is, and what became of what was done by hand."""
     done = subprocess.run(
         [sys.executable, "-c", BUILD, str(workspace.root)],
         capture_output=True,
@@ -87,8 +96,8 @@ def views(workspace: Workspace, uri: str) -> tuple[list[str], dict[str, list[str
     assert done.returncode == 0, done.stderr
     *said, last = done.stdout.splitlines()
     built = [line.partition("; ")[2].partition(", in")[0] for line in said if "faces; " in line]
-    found, ages, by_hand = json.loads(last)
-    return built, found, ages, by_hand
+    found, orders, by_hand = json.loads(last)
+    return built, found, orders, by_hand
 
 
 def sit(workspace: Workspace, reviewer: str, decides: Callable[[Desk], None]) -> None:
@@ -118,7 +127,7 @@ def test_each_saved_view_holds_its_faces_and_the_page_comes_first(
     sit(workspace, "anna", anna)
     sit(workspace, "ben", lambda desk: (desk.accept(alone[:1]), desk.accept(alone[1:2])))
     sit(workspace, "cyd", lambda desk: (desk.accept(alone[:1]), desk.accept(alone[1:2])))
-    built, found, ages, by_hand = views(workspace, mongodb)
+    built, found, orders, by_hand = views(workspace, mongodb)
     assert built == [
         "8 added, 0 changed, 0 removed",
         "none changed",
@@ -130,7 +139,11 @@ def test_each_saved_view_holds_its_faces_and_the_page_comes_first(
         "pencil": [400, "Blue"],
         "again": ["Blue", ["look"], True],
     }
-    assert ages == ["Old"] * 4 + ["Young"] * 4
+    assert orders == {
+        "age": ["Old"] * 4 + ["Young"] * 4,
+        "group": ["b", "a", "c", "d"],
+        "keeps": [[True, False]] * 4,
+    }
     names = [face.face_id for face in alone]
     assert {title: sorted(faces) for title, faces in found.items()} == {
         "1 faces": sorted(names[5:]),

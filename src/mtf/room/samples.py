@@ -280,6 +280,8 @@ def _save_views(dataset: fo.Dataset, labels: Sequence[str]) -> None:
         view = dataset.match((F("step") == str(step)) & F("ready")).sort_by(order)
         if title == "duplicates":
             view = view.group_by("duplicate_group", order_by="proposed_keeper", reverse=True)
+            # To group throws the order away. The page's group first, then as the queue goes on.
+            view = view.sort_by([("rank", 1), ("identity", 1), ("duplicate_group", 1)])
         dataset.save_view(f"{number} {title}", view, description=f"open at the step {step}, in the order of the queue")
     looks = {
         "conflicts": (F("panel").is_in(["conflict", "split"]), "the panel is not of one mind, you have had your say"),
