@@ -14,6 +14,7 @@ from mtf.errors import BadInput
 from mtf.review import ledger
 from mtf.room import progress
 from mtf.room.material import Key
+from mtf.room.queue import STEPS
 from mtf.room.shown import sample_rows
 from mtf.tables import Step
 from mtf.workspace import Workspace
@@ -170,6 +171,33 @@ def test_a_face_without_rivals_is_no_longer_asked_about_duplicates(project: Call
     one, other = desk.page().faces
     desk.reject([one], "blurred")
     assert (desk.page().step, desk.page().faces) == (Step.TASK_FIT, (other,))
+
+
+def test_what_is_open_is_what_is_owed_whatever_left_the_page_and_whatever_was_decided_off_it(
+    project: Callable[..., Workspace],
+) -> None:
+    workspace = project({"ada": 20, "bob": 2}, groups={"bob": [[0, 1]]})
+    desk, material = opened(workspace)
+    page = desk.page().faces
+    off_page = [face for face in material.faces_of("ada") if face not in page][:2]
+
+    def is_true(step: Step) -> int:
+        owed = int((desk.owed()[0] == STEPS.index(step)).sum())
+        assert desk.open_faces(step) == owed
+        return owed
+
+    assert is_true(Step.FACE) == 22
+    desk.accept(page[:1])
+    assert is_true(Step.FACE) == 21
+    desk.skip(page[1:2])
+    assert is_true(Step.FACE) == 21
+    desk.reject(off_page)
+    assert is_true(Step.FACE) == 19
+    while desk.page().step is not Step.DUPLICATE:
+        desk.accept(desk.page().faces)
+    assert is_true(Step.DUPLICATE) == 2
+    desk.reject(desk.page().faces[:1], "blurred")
+    assert is_true(Step.DUPLICATE) == 0
 
 
 def test_a_skipped_face_comes_after_all_others_of_its_step(project: Callable[..., Workspace]) -> None:

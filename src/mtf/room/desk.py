@@ -171,7 +171,10 @@ class Desk:
         for face, decision in given:
             self._say(face, decision)
         is_settling = self._current.label is not None
-        self._current.take_away({face for face, one in given if one.verdict is not Verdict.LABEL or is_settling})
+        self._current.take_away(
+            {face for face, one in given if one.verdict is not Verdict.LABEL or is_settling},
+            is_owed=given[0][1].verdict is Verdict.SKIP,
+        )
         self.pace.mark(sum(decision.verdict in pace.JUDGING for _, decision in given), time.monotonic())
         return [face for face, _ in given]
 

@@ -90,7 +90,7 @@ class CurrentPage:
         self._recount()
 
     def open_faces(self, step: Step) -> int:
-        """How many faces are still owed at a step; those that verdicts send on are counted page by page."""
+        """How many faces are still owed at a step; those that verdicts of the page send on are counted page by page."""
         return max(self._open.get(str(step), 0), 0)
 
     def owed(self) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
@@ -122,11 +122,18 @@ class CurrentPage:
             return None, None
         return step, self.split_label(face) if step is Step.TASK_FIT else None
 
-    def take_away(self, done: Collection[Key]) -> None:
-        """Faces were decided: they leave the page, and so do those that nothing is asked of any more."""
-        left = tuple(face for face in self._page.faces if face not in done)
-        self._count_open(len(left) - len(self._page.faces))
-        self._page = replace(self._page, faces=self._still_owed(left))
+    def take_away(self, done: Collection[Key], *, is_owed: bool = False) -> None:
+        """Faces were decided: they leave the page, and so do those that nothing is asked of any more.
+
+        They still are owed (`is_owed`) where they were only left for later.
+        """
+        before = self._page.faces
+        left = self._still_owed(tuple(face for face in before if face not in done))
+        self._page = replace(self._page, faces=left)
+        if not set(before).issuperset(done):
+            self._recount()
+        elif not is_owed:
+            self._count_open(len(left) - len(before))
 
     def put_back(self, faces: Sequence[Key]) -> None:
         """Show undone faces again, as far as they are owed at one step: the page's, or else the first face's.
