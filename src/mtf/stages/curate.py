@@ -61,7 +61,7 @@ def run(workspace: Workspace, params: Params) -> None:
     )
     for table, rows in made:
         _write(workspace, table, rows, faces)
-    metrics = _metrics(images, faces, result, automatic, heard, params)
+    metrics = _metrics(images, faces, result, automatic, heard)
     atomic.write_json(workspace.metrics("curate"), metrics)
     atomic.write_text(workspace.plots("funnel.csv"), _plotted(metrics))
     _report(metrics, heard)
@@ -140,7 +140,6 @@ def _metrics(
     result: funnel.Funnelled,
     automatic: funnel.Funnelled,
     heard: Heard,
-    params: Params,
 ) -> dict[str, Any]:
     decisions = heard.ledger.decisions
     return {
