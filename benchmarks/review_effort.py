@@ -1,6 +1,6 @@
 """How many looks an accepted picture costs, with triage and without, and how precise the outcome is.
 
-    .venv/bin/python benchmarks/review_effort.py [--identities 40] [--seeds 3] [--run FOLDER] [--page-error 0.02]
+    .venv/bin/python benchmarks/review_effort.py [--identities 40] [--seeds 3] [--run FOLDER] [--overlooked 0.02]
 
 Three sets with known truth. The sample, where FOLDER (default: this checkout) has its finished run: what was drawn is
 what is true. ORL's 40 people × 10 pictures, with dirt planted in the proportions of the paper's funnel: 60 % of
@@ -12,8 +12,8 @@ and the ledger are the room's own; only the reviewer is made up.
 What a look is: without triage every face is looked at by itself, one look each. With triage a page of one run
 (likely accepts, likely rejects) is PAGE_COSTS looks, as assumed, and each face that is picked out of it another; pages
 the triage is unsure of are looked at face by face. A group of duplicates is one look either way.
-What the reviewer gets wrong (assumed): ERROR of the faces looked at by themselves, in both directions, and as many of
-those on a page that is answered at once, or --page-error of them.
+What the reviewer gets wrong (assumed): ERROR of all faces, in both directions, whether a face is looked at by itself
+or stands on a page; of a page's exceptions, which have to be picked out, as many are overlooked, or --overlooked.
 
 The target is held at a page's cost of one look; the exit status is 1 where one of the sets misses it: by the looks, or
 by a precision that is worse by more than two standard errors over the seeds.
@@ -176,11 +176,11 @@ def screened(crops: list[tuple[str, str, np.ndarray]], settings: params.Screen) 
 class Reviewer:
     """Knows at which step each face has to go (None: at none), and errs as assumed. Counts looks."""
 
-    def __init__(self, faces: pl.DataFrame, page_error: float, seed: int) -> None:
+    def __init__(self, faces: pl.DataFrame, overlooked: float, seed: int) -> None:
         rows = faces.select("identity", "face_id", "goes_at").iter_rows()
         self.goes_at = {Key(*names): goes_at for *names, goes_at in rows}
         self.looks, self.pages = 0, 0
-        self._page_error = page_error
+        self._overlooked = overlooked
         self._random = np.random.default_rng(seed)
 
     def sit(self, desk: Desk) -> None:
@@ -192,8 +192,7 @@ class Reviewer:
                 self._judge(desk, page)
 
     def _judge(self, desk: Desk, page: Page) -> None:
-        error = ERROR if page.run == UNSURE else self._page_error
-        says = {face: (self.goes_at[face] != page.step) != (self._random.random() < error) for face in page.faces}
+        says = {face: self._says(face, page) for face in page.faces}
         accepted = [face for face in page.faces if says[face]]
         rejected = [face for face in page.faces if not says[face]]
         if page.run == UNSURE:
@@ -206,6 +205,11 @@ class Reviewer:
         if rejected:
             desk.reject(rejected)
 
+    def _says(self, face: Key, page: Page) -> bool:
+        right = self.goes_at[face] != page.step
+        is_exception = page.run != UNSURE and right != (page.run == LIKELY)
+        return right != (self._random.random() < (self._overlooked if is_exception else ERROR))
+
     def _group(self, desk: Desk, faces: tuple[Key, ...]) -> None:
         self.looks += 1
         if any(self.goes_at[face] == Step.DUPLICATE for face in faces):
@@ -215,12 +219,12 @@ class Reviewer:
 
 
 def simulate(
-    faces: pl.DataFrame, embeddings: np.ndarray | None, folder: Path, *, page_error: float, triaged: bool, seed: int
+    faces: pl.DataFrame, embeddings: np.ndarray | None, folder: Path, *, overlooked: float, triaged: bool, seed: int
 ) -> dict[str, float]:
     empty = Ledger(pl.DataFrame(schema=SCHEMA), [])
     material = Material(faces, empty, box_iou=0.5, reviewers=1, labels={}, embeddings=embeddings)
     desk = Desk(Sitting(folder, "sim"), material, ReviewPlan(material, triaged=triaged, seed=seed), reviewer="sim")
-    reviewer = Reviewer(faces, page_error, seed=seed)
+    reviewer = Reviewer(faces, overlooked, seed=seed)
     reviewer.sit(desk)
     accepted = [
         face for face in reviewer.goes_at if (said := desk.verdict(face, Step.TASK_FIT)) and said[0] == "accept"
@@ -258,14 +262,14 @@ def of_sample(root: Path) -> tuple[pl.DataFrame, np.ndarray | None]:
 
 
 def compared(
-    name: str, sets: Iterable[tuple[pl.DataFrame, np.ndarray | None]], folder: Path, page_error: float
+    name: str, sets: Iterable[tuple[pl.DataFrame, np.ndarray | None]], folder: Path, overlooked: float
 ) -> bool:
     """Print what triage saves and costs on some sets; whether the target is met."""
     runs: list[tuple[dict[str, float], dict[str, float]]] = []
     for seed, (faces, embeddings) in enumerate(sets):
         places = [folder / f"{name}-{seed}-{kind}" for kind in ("without", "with")]
         without, with_ = (
-            simulate(faces, embeddings, place, page_error=page_error, triaged=triaged, seed=seed)
+            simulate(faces, embeddings, place, overlooked=overlooked, triaged=triaged, seed=seed)
             for place, triaged in zip(places, (False, True), strict=True)
         )
         runs.append((without, with_))
@@ -294,19 +298,19 @@ def main() -> None:
     parser.add_argument("--identities", type=int, default=40)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--run", type=Path, default=ROOT)
-    parser.add_argument("--page-error", type=float, default=ERROR)
+    parser.add_argument("--overlooked", type=float, default=ERROR)
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp())
     met = []
     try:
         if (asked.run / "build" / "screen" / "screening.parquet").is_file():
-            met.append(compared("sample", [of_sample(asked.run)] * asked.seeds, folder, asked.page_error))
+            met.append(compared("sample", [of_sample(asked.run)] * asked.seeds, folder, asked.overlooked))
         else:
             print(f"no finished run of the sample in {asked.run}")
         if DATA.is_dir():
             for name, dirt in {"ORL with the paper's dirt": PAPERS, "ORL with little dirt": LITTLE}.items():
                 sets = (of_orl(asked.identities, dirt, 11 + seed) for seed in range(asked.seeds))
-                met.append(compared(name, sets, folder, asked.page_error))
+                met.append(compared(name, sets, folder, asked.overlooked))
         else:
             print(f"no real pictures at {DATA}")
     finally:
