@@ -66,7 +66,7 @@ class Screen:
         """Press a key, and wait for the answer on the bar; a key for a page, as soon as the page may be judged."""
         for _ in range(60):
             self.strike(key)()
-            if "too fast: look at the page first" not in self.bar:
+            if "look at the page first" not in self.bar:
                 return self.bar
             self.page.wait_for_timeout(A_LOOK_MS)
         raise AssertionError("the page does not come on the screen")
@@ -95,7 +95,17 @@ class Screen:
             self._click(number, 12, 12)
             self.page.wait_for_timeout(250)
 
-    def _place(self, number: int) -> dict[str, float]:
+    def chosen(self) -> int:
+        """How many faces FiftyOne has selected, once it and the bar have come to rest."""
+        self.page.wait_for_timeout(A_LOOK_MS)
+        counts = self.page.locator("[data-cy=action-manage-selected]")
+        return int(counts.first.inner_text()) if counts.count() else 0
+
+    def click(self, place: dict[str, float]) -> None:
+        """Where a face lay, or lies: on its box to select it."""
+        self.page.mouse.click(place["x"] + 12, place["y"] + 12)
+
+    def place(self, number: int) -> dict[str, float]:
         """Where a face lies, once the grid has come to rest."""
         face, before = self.page.locator("[data-cy=looker]").nth(number), None
         for _ in range(120):
@@ -107,7 +117,7 @@ class Screen:
         raise AssertionError("the grid does not come to rest")
 
     def _click(self, number: int, x: int, y: int) -> None:
-        place = self._place(number)
+        place = self.place(number)
         self.page.mouse.move(place["x"] + x + 2, place["y"] + y + 2)
         self.page.wait_for_timeout(200)
         self.page.mouse.click(place["x"] + x, place["y"] + y)
@@ -252,6 +262,37 @@ def test_the_keys_do_on_an_open_face_what_they_do_in_the_grid_and_a_held_key_spe
     assert "one of a group of duplicates has to stay" in screen.press("Shift+X")
     screen.open_face(0)
     assert "✓ Kept 1, rejected 1 as its duplicates" in screen.press("k")
+
+
+@pytest.fixture
+def eight(project: Callable[..., Workspace], open_room: Callable, browser: Browser) -> tuple[Workspace, Screen]:
+    """A project of eight faces, and its first page."""
+    workspace = project({"ada": 8})
+    screen = Screen(browser, open_room(workspace, "anna").url("anna"))
+    screen.sees_faces(8)
+    return workspace, screen
+
+
+def test_no_key_decides_a_face_that_has_left_the_screen(eight: tuple[Workspace, Screen]) -> None:
+    workspace, screen = eight
+    screen.select(0)
+    for number, (delay_ms, picked) in enumerate(((0, 0), (60, 1), (120, 1)), 1):
+        gone, other = screen.place(picked), screen.place(2)
+        assert "✓ Accept: 1 face" in screen.press("a")
+        screen.page.wait_for_timeout(delay_ms)
+        screen.click(gone)  # it is finished, and still there
+        screen.click(other)  # it stays: the click is not lost
+        assert screen.chosen() == 1
+        assert "this face: " not in screen.bar
+        screen.sees_faces(8 - number)
+        screen.page.wait_for_timeout(FAST_MS)
+    assert decided(workspace)["step"].unique().to_list() == ["face"]
+
+    screen.page.evaluate("window.__foo__.executeOperator('set_view', {name: 'accepted'})")
+    screen.sees_faces(3)
+    assert screen.chosen() == 0
+    assert "select faces first" in screen.press("a")
+    assert decided(workspace)["verdict"].to_list() == ["accept"] * 3
 
 
 def test_the_joint_session_settles_what_the_panel_is_split_on(

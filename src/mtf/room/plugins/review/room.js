@@ -9,7 +9,12 @@
   const URI = "@mtf/review/";
   const TOO_FAST_MS = 1500;
   const A_LOOK_MS = 500;
-  const SETTLED_MS = 120;
+  const PAGES_BEFORE = 5;
+  const SETTLED_MS = 120;      // what a click has chosen is known
+  const STORED_MS = 800;       // what a verdict changes is written to MongoDB
+  const GRID_MS = 700;         // the grid has taken a view
+  const MODAL_MS = 250;
+  const BEGIN_MS = 300;
   const OTHERS_MS = 10000;
 
   // One key per reason, the same at every step.
@@ -23,11 +28,12 @@
 
   let state = null;        // the server's last answer
   let shown = [];          // the ids of the page in the grid
-  let before_it = [];      // and of the page before it, which may still be there
+  let earlier = [];        // and of the pages before it, one of which may still be there
   let shownAt = 0;
   let choosing = null;     // a label being corrected: {column, from}
   let looked = null;       // the chosen faces that are not on the page, and the step each is at: {key, at}
   let last = { ids: "", at: 0 };
+  let picked = new Map();  // the selected faces, and the view that each was picked in
   let chain = Promise.resolve();
   const listeners = new Set();
 
@@ -143,41 +149,65 @@
   }
 
   // ---- what is on the screen ----------------------------------------------------------------------------------
+  const facesOnScreen = () => document.querySelectorAll('[data-cy="fo-grid"] [data-cy="looker"]').length;
+
   function showGrid(ids) {
-    before_it = shown;
+    earlier = [shown, ...earlier].slice(0, PAGES_BEFORE);
     shown = ids.slice();
     shownAt = Date.now();
-    foo.executeOperator("clear_selected_samples", {});
     foo.executeOperator("set_view", {
       view: [{ _cls: "fiftyone.core.stages.Select", kwargs: [["sample_ids", ids], ["ordered", true]] }],
     });
   }
 
-  // What the grid has: the page and nothing else; the one before it, still; or a view of the person's own, which is
-  // any saved view, filter or stage.
+  function showAnew(ids) {
+    foo.executeOperator("clear_selected_samples", {});
+    showGrid(ids);
+  }
+
+  // What was picked for the next key while the answer to the last one was awaited stays picked.
+  function goOn(ids) {
+    showGrid(ids);
+    foo.executeOperator(URI + "sweep", {});
+  }
+
+  function viewOf(ctx) {
+    const stages = (ctx.view || []).map((stage) => [stage._cls, stage.kwargs]);
+    return JSON.stringify([ctx.viewName || stages, ctx.filters || {}]);
+  }
+
+  // What the grid has: the page and nothing else; one before it, still; or a view of the person's own, which is any
+  // saved view, filter or stage.
   function inTheGrid(ctx) {
     const stages = ctx.view || [];
     if (ctx.viewName || Object.keys(ctx.filters || {}).length || stages.length !== 1) return "own";
     const named = Object.fromEntries(stages[0].kwargs || []);
     const ids = stages[0]._cls.endsWith(".Select") ? (named.sample_ids || []).join() : "";
     if (ids === shown.join()) return "page";
-    return ids === before_it.join() ? "page before" : "own";
+    return earlier.some((page) => page.join() === ids) ? "page before" : "own";
+  }
+
+  // FiftyOne keeps a face selected when it leaves the grid, and selects one that is clicked on while it leaves. Nothing
+  // shows that, so only those count that are on the page or, in a view of the person's own, were picked in that view.
+  function inSight({ selected, grid, view }) {
+    if (grid !== "own") return selected.filter((id) => shown.includes(id));
+    return selected.filter((id) => picked.get(id) === view);
   }
 
   // In a view of their own people stay where they are; what it holds is read again once the server has written it.
-  function stay() {
-    foo.executeOperator("clear_selected_samples", {});
-    window.setTimeout(() => foo.executeOperator("reload_samples", {}), 800);
+  function stay(decided) {
+    foo.executeOperator(URI + "sweep", { decided });
+    window.setTimeout(() => foo.executeOperator("reload_samples", {}), STORED_MS);
   }
 
   function showNext(before, current) {
-    if (!modalIsOpen()) { showGrid(state.page); return; }
+    if (!modalIsOpen()) { goOn(state.page); return; }
     const rest = before.slice(before.indexOf(current) + 1).filter((id) => state.page.includes(id));
     const next = rest[0] || state.page[0];
-    if (!next) { foo.executeOperator("close_sample", {}); showGrid([]); return; }
+    if (!next) { foo.executeOperator("close_sample", {}); showAnew([]); return; }
     if (shown.includes(next)) { foo.executeOperator("open_sample", { id: next }); return; }
-    showGrid(state.page);
-    window.setTimeout(() => foo.executeOperator("open_sample", { id: next }), 700);
+    showAnew(state.page);
+    window.setTimeout(() => foo.executeOperator("open_sample", { id: next }), GRID_MS);
   }
 
   let wasOpen = false;
@@ -185,7 +215,7 @@
     const open = modalIsOpen();
     if (wasOpen && !open && state && dataset()) foo.executeOperator(URI + "settle", {});
     wasOpen = open;
-  }, 250);
+  }, MODAL_MS);
 
   const onPage = (ids) => ids.every((id) => state.page.includes(id));
 
@@ -211,6 +241,15 @@
   async function act(verb, params, context) {
     const current = context.current;
     const { whole, ...rest } = params;
+    const isDeciding = verb !== "undo" && verb !== "page";
+    if (isDeciding && !context.open && !facesOnScreen()) {
+      say("no face is on the screen yet: look at the page first", "refused");
+      return;
+    }
+    if (whole && context.open) {
+      say("Shift + key is for the page in the grid: leave the open face (Esc) first", "refused");
+      return;
+    }
     if (whole && context.grid === "own") {
       say("Shift + key is for a page of the queue: select faces here, or press n for the page", "refused");
       return;
@@ -219,8 +258,8 @@
       say("too fast: look at the page first", "refused");
       return;
     }
-    const ids = whole ? shown.filter((id) => state.page.includes(id)) : current ? [current] : context.selected;
-    if (verb !== "undo" && verb !== "page") {
+    const ids = whole ? shown.filter((id) => state.page.includes(id)) : facesOf(context);
+    if (isDeciding) {
       if (ids.length === 0) { say("select faces first (Shift + key: the whole page)", "refused"); return; }
       const key = ids.join();
       if (key === last.ids && Date.now() - last.at < TOO_FAST_MS) { say("too fast: that face is done", "refused"); return; }
@@ -254,17 +293,25 @@
     if (answer.saved_but) { say(`✓ ${answer.said}; press n, the next page failed: ${answer.saved_but}`, "refused"); return; }
     state = answer;
     say("✓ " + answer.said);
-    if (verb === "page") { if (modalIsOpen()) foo.executeOperator("close_sample", {}); showGrid(state.page); return; }
-    if (context.grid === "own") { stay(); return; }
+    if (verb === "page") { if (modalIsOpen()) foo.executeOperator("close_sample", {}); showAnew(state.page); return; }
+    if (context.grid === "own") { stay(ids); return; }
     if (verb === "label" && state.page.join() === before.join()) return;
-    if (verb === "undo" && modalIsOpen()) { foo.executeOperator("close_sample", {}); showGrid(state.page); return; }
+    if (verb === "undo" && modalIsOpen()) { foo.executeOperator("close_sample", {}); showAnew(state.page); return; }
     showNext(before, current);
   }
 
   function contextOf(ctx) {
     const selected = Array.from(ctx.selectedSamples ? ctx.selectedSamples.keys() : []);
-    const current = modalIsOpen() ? String(ctx.currentSample || "").replace(/-modal$/, "") : "";
-    return { selected, current, grid: inTheGrid(ctx) };
+    const open = modalIsOpen();
+    const current = open ? String(ctx.currentSample || "").replace(/-modal$/, "") : "";
+    const view = viewOf(ctx);
+    picked = new Map(selected.map((id) => [id, picked.has(id) ? picked.get(id) : view]));
+    return { selected, open, current, view, grid: inTheGrid(ctx) };
+  }
+
+  function facesOf(context) {
+    if (context.open) return context.current ? [context.current] : [];
+    return inSight(context);
   }
 
   class Act extends foo.Operator {
@@ -282,23 +329,37 @@
   class Look extends foo.Operator {
     get config() { return new foo.OperatorConfig({ name: "look", label: "Review: look", unlisted: true }); }
     async execute(ctx) {
-      const { selected, current } = contextOf(ctx);
-      chain = chain.then(() => look(current ? [current] : selected)).catch(() => {});
+      const context = contextOf(ctx);
+      chain = chain.then(() => {
+        foo.executeOperator(URI + "sweep", {});
+        return look(facesOf(context));
+      }).catch(() => {});
       await chain;
     }
   }
   foo.registerOperator(Look, "@mtf/review");
 
+  // What is selected out of sight is selected no longer, nor what was just decided.
+  class Sweep extends foo.Operator {
+    get config() { return new foo.OperatorConfig({ name: "sweep", label: "Review: sweep", unlisted: true }); }
+    async execute(ctx) {
+      const context = contextOf(ctx);
+      const samples = inSight(context).filter((id) => !(ctx.params.decided || []).includes(id));
+      if (samples.length < context.selected.length) foo.executeOperator("set_selected_samples", { samples });
+    }
+  }
+  foo.registerOperator(Sweep, "@mtf/review");
+
   // After an open face was closed: the page may have gone on meanwhile.
   class Settle extends foo.Operator {
     get config() { return new foo.OperatorConfig({ name: "settle", label: "Review: settle", unlisted: true }); }
     async execute(ctx) {
-      if (inTheGrid(ctx) !== "own") showGrid(state.page);
+      if (inTheGrid(ctx) !== "own") showAnew(state.page);
     }
   }
   foo.registerOperator(Settle, "@mtf/review");
 
-  const act_now = (verb, params) => foo.executeOperator(URI + "act", { verb, ...(params || {}) });
+  const actNow = (verb, params) => foo.executeOperator(URI + "act", { verb, ...(params || {}) });
 
   const offered = () => (choosing.column ? state.labels[choosing.column] : Object.keys(state.labels));
 
@@ -315,7 +376,7 @@
     if (!choosing.column) { choosing = { column: choice, from: 0 }; draw(); return; }
     const column = choosing.column;
     choosing = null;
-    act_now("label", { column, value: choice });
+    actNow("label", { column, value: choice });
   }
 
   // Digits by their place in the upper row, whatever the layout has there; on the keypad only while it types digits:
@@ -333,13 +394,13 @@
       return key === "shift" || key === "tab" ? null : () => choose(key);
     }
     const whole = event.shiftKey ? { whole: true } : {};
-    if (REASON_OF[key]) return () => act_now("reject", { reason: REASON_OF[key], ...whole });
+    if (REASON_OF[key]) return () => actNow("reject", { reason: REASON_OF[key], ...whole });
     if (key === "l" && Object.keys(state.labels).length) {
       return () => { choosing = { column: state.settle || null, from: 0 }; draw(); };
     }
     const acts = {
-      a: () => act_now("accept", whole), x: () => act_now("reject", whole), s: () => act_now("skip", whole),
-      k: () => act_now("keep"), u: () => act_now("undo"), n: () => act_now("page", { turn: true }),
+      a: () => actNow("accept", whole), x: () => actNow("reject", whole), s: () => actNow("skip", whole),
+      k: () => actNow("keep"), u: () => actNow("undo"), n: () => actNow("page", { turn: true }),
     };
     return acts[key] || null;
   }
@@ -415,7 +476,7 @@
       window.localStorage.setItem("fiftyone-enterprise-tooltip-seen", "true");
       const advertised = [...document.querySelectorAll("button")].find((one) => one.textContent === "Dismiss");
       if (advertised) advertised.click();
-      if (!new URLSearchParams(window.location.search).has("view")) showGrid(state.page);
+      if (!new URLSearchParams(window.location.search).has("view")) showAnew(state.page);
     } catch (error) { begun = null; }
-  }, 300);
+  }, BEGIN_MS);
 })();
