@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from mtf import params
 from mtf.review import ledger
@@ -293,6 +294,38 @@ def test_no_key_decides_a_face_that_has_left_the_screen(eight: tuple[Workspace, 
     assert screen.chosen() == 0
     assert "select faces first" in screen.press("a")
     assert decided(workspace)["verdict"].to_list() == ["accept"] * 3
+
+
+def test_a_screen_that_has_lost_the_page_has_it_again_by_itself(
+    project: Callable[..., Workspace], open_room: Callable, browser: Browser
+) -> None:
+    workspace = project({"ada": 8})
+    room = open_room(workspace, "anna")
+    screen = Screen(browser, room.url("anna"))
+    screen.sees_faces(8)
+    screen.select(0)
+    screen.press("a")
+    screen.sees_faces(7)
+    room.kill("mtf.room.app")
+    screen.sees_faces(0)
+    screen.sees_faces(7)
+
+    screen.page.route("**/graphql", counted_as_empty)
+    screen.page.reload()
+    screen.page.wait_for_selector("text=No samples yet", timeout=WAIT_MS)
+    screen.page.wait_for_selector("#mtf-bar", timeout=WAIT_MS)
+    screen.strike("Shift+A")()
+    assert "no face is on the screen" in screen.bar
+    screen.page.unroute("**/graphql")
+    screen.sees_faces(7)
+    assert decided(workspace)["verdict"].to_list() == ["accept"]
+
+
+def counted_as_empty(route: Route) -> None:
+    """What a database that is just coming back says of the data set."""
+    answer = route.fetch()
+    body = re.sub(r'("estimatedSampleCount":\s*)\d+', r"\g<1>0", answer.text())
+    route.fulfill(response=answer, body=body)
 
 
 def test_the_joint_session_settles_what_the_panel_is_split_on(

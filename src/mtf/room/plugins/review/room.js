@@ -15,6 +15,11 @@
   const GRID_MS = 700;         // the grid has taken a view
   const MODAL_MS = 250;
   const BEGIN_MS = 300;
+  const WATCH_MS = 1000;
+  const MISSED_MS = 3000;      // a screen without faces is spoken of
+  const ABSENT_MS = 6000;      // and loaded again
+  const RELOAD_MS = 15000;     // but no more often than this
+  const BY_HAND_MS = 3000;     // a view that changes later than this after a click was changed by nobody here
   const OTHERS_MS = 10000;
 
   // One key per reason, the same at every step.
@@ -236,6 +241,70 @@
   }
   window.addEventListener("click", lookSoon, true);
   window.addEventListener("keyup", lookSoon, true);
+
+  // ---- a screen without the page ------------------------------------------------------------------------------
+  // Where the database was gone for a moment FiftyOne can say "No samples yet", and asks no more; where the app was
+  // started anew, it shows all faces.
+  const grid = () => document.querySelector('[data-cy="fo-grid"]');
+  const isAtAnotherPanel = () => !grid() && document.querySelector('[data-cy="panel-container"]') !== null;
+  const hasSavedView = () => new URLSearchParams(window.location.search).has("view");
+  const isEmpty = (ctx) => !(ctx.view || []).length && !ctx.viewName && !Object.keys(ctx.filters || {}).length;
+
+  let clickedAt = 0;        // beside the grid, where views are chosen and cleared
+  let emptiedByHand = null; // whether whoever sits here cleared the view; null where there is one
+  let absentSince = null;
+  let isMissed = false;
+  window.addEventListener("click", (event) => {
+    if (!event.target.closest('[data-cy="fo-grid"]')) clickedAt = Date.now();
+  }, true);
+
+  function showAgain(ctx) {
+    if (!isEmpty(ctx) || hasSavedView()) { emptiedByHand = null; return; }
+    if (emptiedByHand === null) emptiedByHand = Date.now() - clickedAt < BY_HAND_MS;
+    if (!emptiedByHand && facesOnScreen()) chain = chain.then(askAnew).catch(() => {});
+  }
+
+  async function askAnew() {
+    const answer = await ask("page");
+    if (answer.refused) return;
+    state = answer;
+    draw();
+    showAnew(state.page);
+  }
+
+  function miss(ctx) {
+    const isOwn = grid() !== null && inTheGrid(ctx) === "own";
+    if (facesOnScreen() || !state.page.length || isOwn || isAtAnotherPanel()) {
+      absentSince = null;
+      if (isMissed) { isMissed = false; say("the faces are there again"); }
+      return;
+    }
+    absentSince = absentSince || Date.now();
+    const absentMs = Date.now() - absentSince;
+    if (absentMs < MISSED_MS) return;
+    if (!isMissed) { isMissed = true; say("no face is on the screen: it is loaded again in a moment", "refused"); }
+    if (absentMs >= ABSENT_MS) chain = chain.then(reload).catch(() => {});
+  }
+
+  async function reload() {
+    const last = Number(window.sessionStorage.getItem("mtf-reloaded") || 0);
+    if (Date.now() - last < RELOAD_MS) return;
+    await ask("page");  // a page that is loaded while no app answers would be lost
+    window.sessionStorage.setItem("mtf-reloaded", String(Date.now()));
+    window.location.reload();
+  }
+
+  class Watch extends foo.Operator {
+    get config() { return new foo.OperatorConfig({ name: "watch", label: "Review: watch", unlisted: true }); }
+    async execute(ctx) {
+      showAgain(ctx);
+      miss(ctx);
+    }
+  }
+  foo.registerOperator(Watch, "@mtf/review");
+  window.setInterval(() => {
+    if (state && dataset() && !modalIsOpen() && !document.hidden) foo.executeOperator(URI + "watch", {});
+  }, WATCH_MS);
 
   // ---- acting -------------------------------------------------------------------------------------------------
   async function act(verb, params, context) {
@@ -460,9 +529,10 @@
 
   // ---- beginning ----------------------------------------------------------------------------------------------
   let begun = null;
+  const loadedAt = Date.now();
   window.setInterval(async () => {
     const name = dataset();
-    if (!name || begun === name || !document.querySelector('[data-cy="fo-grid"]')) return;
+    if (!name || begun === name || (!grid() && Date.now() - loadedAt < ABSENT_MS)) return;
     begun = name;
     try {
       const answer = await ask("page");
@@ -476,7 +546,7 @@
       window.localStorage.setItem("fiftyone-enterprise-tooltip-seen", "true");
       const advertised = [...document.querySelectorAll("button")].find((one) => one.textContent === "Dismiss");
       if (advertised) advertised.click();
-      if (!new URLSearchParams(window.location.search).has("view")) showAnew(state.page);
+      if (!hasSavedView()) showAnew(state.page);
     } catch (error) { begun = null; }
   }, BEGIN_MS);
 })();
