@@ -162,6 +162,9 @@ def test_a_sitting_from_the_first_key_to_a_shorter_queue(
     said = decided(workspace).filter(step="duplicate").select("verdict", "reason").sort("verdict").rows()
     assert said == [("keep", None), ("reject", "near_duplicate")]
     assert "task fit: 0 done, 10 open" in screen.bar
+    for width, height in ((1280, 800), (1400, 900), (1920, 1080)):
+        screen.page.set_viewport_size({"width": width, "height": height})
+        everything_of_the_bar_can_be_seen(screen, height)
 
     screen.page.evaluate("window.__foo__.executeOperator('open_panel', {name: 'mtf_review_progress', isActive: true})")
     panel = screen.page.wait_for_selector('[data-cy="mtf-progress"]', timeout=WAIT_MS)
@@ -173,6 +176,19 @@ def test_a_sitting_from_the_first_key_to_a_shorter_queue(
     assert "lines were added to the ledger" in room.close()
     again = open_room(workspace, "anna")
     assert Screen(browser, again.url("anna")).bar.find("task fit: 0 done, 10 open") > 0
+
+
+def everything_of_the_bar_can_be_seen(screen: Screen, height: int) -> None:
+    """And nothing of the app lies behind it."""
+    screen.page.wait_for_function("height => innerHeight === height", arg=height, timeout=WAIT_MS)
+    screen.page.wait_for_timeout(A_LOOK_MS)
+    assert "9 wrong age group" in screen.bar
+    lines = "[...document.querySelectorAll('#mtf-bar .line')]"
+    assert screen.page.evaluate(f"{lines}.every(line => line.scrollWidth <= line.clientWidth)")
+    places = "[document.getElementById('root'), document.getElementById('mtf-bar')].map(e => e.getBoundingClientRect())"
+    root, bar = screen.page.evaluate(places)
+    assert root["bottom"] <= bar["top"] + 0.5
+    assert bar["bottom"] == height
 
 
 def test_two_reviewers_in_two_browsers_write_their_own_files(
@@ -236,6 +252,7 @@ def test_the_keys_do_on_an_open_face_what_they_do_in_the_grid_and_a_held_key_spe
     screen = Screen(browser, open_room(workspace, "anna").url("anna"))
     screen.sees_faces(8)
     screen.open_face(0)
+    assert "Shift + key is for the page in the grid" in screen.press("Shift+A")
     assert "✓ Skip: 1 face" in screen.press("s")
     screen.page.wait_for_timeout(FAST_MS)
     assert "✓ Reject: 1 face" in screen.press("x")

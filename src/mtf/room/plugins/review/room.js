@@ -67,17 +67,21 @@
   bar.setAttribute("role", "status");
   const style = document.createElement("style");
   style.textContent = `
-    #mtf-bar { position: fixed; left: 0; right: 0; bottom: 0; height: 58px; z-index: 100000; display: flex;
-      flex-direction: column; justify-content: center; gap: 3px; padding: 0 14px; background: #15181c; color: #e8eaed;
+    #mtf-bar { position: fixed; left: 0; right: 0; bottom: 0; z-index: 100000; display: flex;
+      flex-direction: column; gap: 4px; padding: 8px 14px; background: #15181c; color: #e8eaed;
       font: 13px/1.25 system-ui, sans-serif; border-top: 2px solid #4a90d9; box-sizing: border-box; }
-    #mtf-bar .line { display: flex; gap: 18px; white-space: nowrap; overflow: hidden; }
-    #mtf-bar .keys { color: #aab2bd; }
+    #mtf-bar .line { display: flex; flex-wrap: wrap; gap: 3px 18px; }
+    #mtf-bar .line > span, #mtf-bar strong { white-space: nowrap; }
+    #mtf-bar .keys { color: #aab2bd; column-gap: 14px; }
     #mtf-bar kbd { background: #2c3440; border-radius: 3px; padding: 0 5px; color: #fff; font: inherit; }
     #mtf-bar .run-accept { color: #7fd18b; } #mtf-bar .run-reject { color: #f09a8c; }
-    #mtf-bar .said { margin-left: auto; font-weight: 600; } #mtf-bar .refused { color: #ffb454; }
+    #mtf-bar .line > .said { margin-left: auto; font-weight: 600; white-space: normal; } #mtf-bar .refused { color: #ffb454; }
     #mtf-bar .waiting { color: #8ab4f8; }
-    body.mtf-review #root { height: calc(100vh - 58px) !important; overflow: hidden; }
-    body.mtf-review [data-cy="modal"] { bottom: 58px !important; height: calc(100vh - 58px) !important; }
+    body.mtf-review #root { height: calc(100vh - var(--mtf-bar)) !important; overflow: hidden; }
+    body.mtf-review [data-cy="modal"] { bottom: var(--mtf-bar) !important;
+      height: calc(100vh - var(--mtf-bar)) !important; }
+    body.mtf-review .notistack-SnackbarContainer,
+    body.mtf-review [class*="MuiSnackbar-anchorOriginBottom"] { bottom: calc(var(--mtf-bar) + 14px) !important; }
     .mtf-panel { padding: 16px; color: #e8eaed; font: 14px system-ui, sans-serif; overflow: auto; height: 100%; }
     .mtf-panel table { border-collapse: collapse; margin: 8px 0 20px; } .mtf-panel td, .mtf-panel th {
       padding: 4px 14px 4px 0; text-align: right; } .mtf-panel td:first-child, .mtf-panel th:first-child {
@@ -139,8 +143,19 @@
         keyHint("Shift", "+ key: the whole page"));
     }
     bar.replaceChildren(top, keys);
+    if (!choosing) makeRoom(top);
     listeners.forEach((listener) => listener());
   }
+
+  // What lies above the bar ends where it begins. A message that takes a line more lies over that for a moment: faces
+  // must not move under the mouse because something was said.
+  function makeRoom(top) {
+    bar.style.minHeight = "";
+    const height = `${bar.offsetHeight - top.offsetHeight + top.firstChild.offsetHeight}px`;
+    bar.style.minHeight = height;
+    document.documentElement.style.setProperty("--mtf-bar", height);
+  }
+  window.addEventListener("resize", draw);
 
   // A key for a face that is not on the page is about the step that this names.
   function standing() {
