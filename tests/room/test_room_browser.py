@@ -156,12 +156,14 @@ def test_a_sitting_from_the_first_key_to_a_shorter_queue(
     for expected in ("identity: 0 done", "identity: ", "quality: 0 done"):
         assert expected in screen.press("Shift+A")
     assert "duplicates: 0 done, 2 open" in screen.press("Shift+A")
+    assert "proposed to keep: the first" in screen.bar
     screen.sees_faces(2)
     screen.select(0)
     assert "✓ Kept 1, rejected 1 as its duplicates" in screen.press("k")
     said = decided(workspace).filter(step="duplicate").select("verdict", "reason").sort("verdict").rows()
     assert said == [("keep", None), ("reject", "near_duplicate")]
     assert "task fit: 0 done, 10 open" in screen.bar
+    assert "proposed" not in screen.bar
     for width, height in ((1280, 800), (1400, 900), (1920, 1080)):
         screen.page.set_viewport_size({"width": width, "height": height})
         everything_of_the_bar_can_be_seen(screen, height)
@@ -228,7 +230,10 @@ def test_every_key_does_what_the_bar_says_and_a_saved_view_is_not_left(
         screen.page.wait_for_timeout(300)
     assert "✓ Correct a label: 1 face (age: Old)" in screen.press("2")
     assert decided(workspace)["labels"].to_list()[-1] == [{"column": "age", "label": "Old"}]
-    assert "page of 6" in screen.press("n")
+    bar = screen.press("n")
+    assert "page of 6" in bar
+    assert "the page, made anew" in bar
+    assert "✓" not in bar
     screen.page.wait_for_timeout(A_LOOK_MS)
 
     screen.page.evaluate("window.__foo__.executeOperator('set_view', {name: 'rejected'})")
@@ -241,7 +246,7 @@ def test_every_key_does_what_the_bar_says_and_a_saved_view_is_not_left(
     assert decided(workspace).tail(1).select("step", "verdict").rows() == [("face", "accept")]
     screen.sees_faces(0)
     assert "view=rejected" in screen.page.url
-    assert "✓" in screen.press("n")
+    assert "the page, made anew" in screen.press("n")
     screen.sees_faces(6)
 
 

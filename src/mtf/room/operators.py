@@ -14,17 +14,18 @@ from fiftyone.operators import types
 
 from mtf.errors import MtfError
 from mtf.room.desk import At, Desk
-from mtf.room.material import Key
+from mtf.room.material import Key, Material
 from mtf.room.opened import room
 from mtf.room.page import Page
 from mtf.room.queue import STEPS
 from mtf.room.samples import TITLES, sample_id
+from mtf.room.shown import proposed_keepers
 from mtf.tables import REVIEW_REASONS, Step
 
 log = logging.getLogger(__name__)
 
 
-def describe(desk: Desk, page: Page, labels: dict[str, Any]) -> dict[str, Any]:
+def describe(desk: Desk, page: Page, material: Material) -> dict[str, Any]:
     """The page and the progress, as the screen shows them."""
     before = STEPS[: STEPS.index(page.step) + 1] if page.step else ()
     pace = desk.pace.per_hour
@@ -36,8 +37,9 @@ def describe(desk: Desk, page: Page, labels: dict[str, Any]) -> dict[str, Any]:
         "together": page.together,
         "settle": page.label,
         "page": [sample_id(*face) for face in page.faces],
+        "proposed": [sample_id(*face) for face in proposed_keepers(material, page)],
         "reasons": [str(reason) for step in before for reason in REVIEW_REASONS[step]],
-        "labels": labels,
+        "labels": dict(material.labels),
         "steps": [
             {"step": str(step), "title": title, "done": desk.done[step], "open": desk.open_faces(step)}
             for step, title in TITLES.items()
@@ -51,7 +53,7 @@ def page_of(desk: Desk) -> dict[str, Any]:
     """The page that the screen shows next, as `describe` does."""
     page = desk.page()
     room().show_page(page)
-    return describe(desk, page, dict(room().material.labels))
+    return describe(desk, page, room().material)
 
 
 class RoomOperator(foo.Operator):
@@ -128,6 +130,9 @@ class ShowPage(Acting):
         if ctx.params.get("turn"):
             desk.turn()
         return []
+
+    def said(self, params: dict[str, Any], done: list[Key]) -> str:  # noqa: ARG002
+        return "the page, made anew" if params.get("turn") else "the page"
 
 
 class Accept(Acting):

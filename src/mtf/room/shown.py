@@ -28,6 +28,14 @@ def accepted_of(desk: Desk, material: Material, identity: str) -> list[Key]:
     return sorted(accepted, key=lambda face: (-sizes[material.row(face)], face))
 
 
+def proposed_keepers(material: Material, page: Page) -> list[Key]:
+    """The faces of a page of duplicates that are proposed to be kept: the best picture of their group."""
+    if page.step is not Step.DUPLICATE:
+        return []
+    proposed = material.faces["proposed_keeper"]
+    return [face for face in page.faces if proposed[material.row(face)]]
+
+
 def sample_updates(desk: Desk, material: Material, changed: Sequence[Key]) -> list[Any]:
     """What to write of faces that were decided, and of their groups' other members."""
     from bson import ObjectId

@@ -118,6 +118,7 @@
       const kind = state.run.includes("accept") ? "run-accept" : state.run.includes("reject") ? "run-reject" : "";
       top.append(element("span", kind, `page of ${state.page.length}: ${state.run}` +
         (now.step === "identity" && state.together ? ` · ${state.together}` : "")));
+      if (state.proposed.length) top.append(element("span", "", proposal()));
     } else {
       top.append(element("span", "", "Nothing is left for you. Stop the room with Ctrl-C where it was started."));
     }
@@ -145,6 +146,12 @@
     bar.replaceChildren(top, keys);
     if (!choosing) makeRoom(top);
     listeners.forEach((listener) => listener());
+  }
+
+  // The first is the one as a rule; where a page was undone, or some of a group are done, it may be another.
+  function proposal() {
+    const places = state.proposed.map((id) => state.page.indexOf(id) + 1);
+    return `proposed to keep: ${places.join() === "1" ? "the first" : "no. " + places.join(", ")}`;
   }
 
   // What lies above the bar ends where it begins. A message that takes a line more lies over that for a moment: faces
@@ -376,7 +383,8 @@
     if (answer.refused) { last = { ids: "", at: 0 }; say(answer.refused, "refused"); return; }
     if (answer.saved_but) { say(`✓ ${answer.said}; press n, the next page failed: ${answer.saved_but}`, "refused"); return; }
     state = answer;
-    say("✓ " + answer.said);
+    // The tick says that something is on disk.
+    say(answer.done ? "✓ " + answer.said : answer.said);
     if (verb === "page") { if (modalIsOpen()) foo.executeOperator("close_sample", {}); showAnew(state.page); return; }
     if (context.grid === "own") { stay(ids); return; }
     if (verb === "label" && state.page.join() === before.join()) return;
