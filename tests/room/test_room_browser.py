@@ -258,6 +258,9 @@ def test_the_keys_do_on_an_open_face_what_they_do_in_the_grid_and_a_held_key_spe
     screen.sees_faces(8)
     screen.open_face(0)
     assert "Shift + key is for the page in the grid" in screen.press("Shift+A")
+    assert "the crop" in screen.press("p")
+    with screen.page.expect_request(lambda request: "picture%2F" in request.url, timeout=WAIT_MS):
+        assert "the whole picture" in screen.press("p")
     assert "✓ Skip: 1 face" in screen.press("s")
     screen.page.wait_for_timeout(FAST_MS)
     assert "✓ Reject: 1 face" in screen.press("x")

@@ -28,6 +28,7 @@
     unnatural: "6", blurred: "7", near_duplicate: "8", wrong_age_group: "9", childhood: "0", exact_duplicate: "e",
   };
   const REASON_OF = Object.fromEntries(Object.entries(KEYS).map(([reason, key]) => [key, reason]));
+  const PICTURES = { filepath: "the crop", picture: "the whole picture", person: "beside accepted faces" };
   // Labels and their values are chosen by these; where there are more, 0 shows the rest.
   const CHOICES = "123456789abcdefghijklmnopqrstuvwxyz";
 
@@ -82,6 +83,7 @@
       height: calc(100vh - var(--mtf-bar)) !important; }
     body.mtf-review .notistack-SnackbarContainer,
     body.mtf-review [class*="MuiSnackbar-anchorOriginBottom"] { bottom: calc(var(--mtf-bar) + 14px) !important; }
+    body.mtf-review [data-cy="modal"] :has(> [data-cy="annotate"]) { display: none !important; }
     .mtf-panel { padding: 16px; color: #e8eaed; font: 14px system-ui, sans-serif; overflow: auto; height: 100%; }
     .mtf-panel table { border-collapse: collapse; margin: 8px 0 20px; } .mtf-panel td, .mtf-panel th {
       padding: 4px 14px 4px 0; text-align: right; } .mtf-panel td:first-child, .mtf-panel th:first-child {
@@ -140,7 +142,7 @@
         state.reasons.forEach((reason) => keys.append(keyHint(KEYS[reason], pretty(reason))));
       }
       if (state.step === "duplicate") keys.append(keyHint("k", "keep this one"));
-      keys.append(keyHint("l", "label"), keyHint("s", "skip"), keyHint("u", "undo"), keyHint("n", "next page"),
+      keys.append(keyHint("l", "label"), keyHint("s", "skip"), keyHint("u", "undo"), keyHint("n", "next page"), keyHint("p", "picture"),
         keyHint("Shift", "+ key: the whole page"));
     }
     bar.replaceChildren(top, keys);
@@ -442,6 +444,21 @@
   }
   foo.registerOperator(Sweep, "@mtf/review");
 
+  // An open face's pictures, one after the other: FiftyOne has them under its gear.
+  class Picture extends foo.Operator {
+    get config() { return new foo.OperatorConfig({ name: "picture", label: "Review: picture", unlisted: true }); }
+    async execute(ctx) {
+      if (!modalIsOpen()) { say("open a face first: p shows its other pictures", "refused"); return; }
+      const chosen = window.__fos__.selectedMediaField(true);
+      const fields = Object.keys(PICTURES);
+      const now = await ctx.state.snapshot.getPromise(chosen);
+      const next = fields[(fields.indexOf(now) + 1) % fields.length];
+      ctx.state.set(chosen, next);
+      say(PICTURES[next]);
+    }
+  }
+  foo.registerOperator(Picture, "@mtf/review");
+
   // After an open face was closed: the page may have gone on meanwhile.
   class Settle extends foo.Operator {
     get config() { return new foo.OperatorConfig({ name: "settle", label: "Review: settle", unlisted: true }); }
@@ -492,7 +509,7 @@
     }
     const acts = {
       a: () => actNow("accept", whole), x: () => actNow("reject", whole), s: () => actNow("skip", whole),
-      k: () => actNow("keep"), u: () => actNow("undo"), n: () => actNow("page", { turn: true }),
+      k: () => actNow("keep"), p: () => foo.executeOperator(URI + "picture", {}), u: () => actNow("undo"), n: () => actNow("page", { turn: true }),
     };
     return acts[key] || null;
   }
