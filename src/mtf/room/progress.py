@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 
 import polars as pl
@@ -124,9 +125,10 @@ def as_text(status: Status) -> str:
 
 
 def _outlook(one: Reviewer) -> str:
-    if one.faces_per_hour is None:
+    if one.faces_per_hour is None or one.hours_left is None:
         return ""
-    return f"   {one.faces_per_hour:.0f} an hour; about {one.verdicts_left} verdicts, {one.hours_left:.1f} h left"
+    left = f"{one.hours_left:.1f} h" if one.hours_left >= 1 else f"{math.ceil(60 * one.hours_left)} min"
+    return f"   {one.faces_per_hour:.0f} an hour; about {one.verdicts_left} verdicts, {left} left"
 
 
 def _agreement_lines(status: Status) -> list[str]:
