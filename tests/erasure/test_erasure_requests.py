@@ -325,6 +325,18 @@ def test_a_damaged_history_stops_no_request(one_version: Workspace, sample_param
     assert told.startswith("all older ones: git ") and lost in told
 
 
+def test_a_machine_without_git_stops_no_request(
+    one_version: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "track", str)
+    monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+    (one_version.root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    (warning,) = [line for line in adding("ann").splitlines() if "WARNING" in line]
+    assert "were not looked through: all older ones: git is not installed: no `git` is on the PATH" in warning
+    known = takedowns.load(one_version.takedowns).records
+    assert (Kind.IDENTITY, "ann") in {(record.kind, record.value) for record in known}
+
+
 def test_a_request_in_a_shallow_clone_says_what_is_not_there(
     one_version: Workspace, sample_params: Params, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -10,7 +10,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from mtf.errors import listed
+from mtf.errors import MtfError, listed
 
 _SHOWN = 3
 _BY_HAND = "put the .git of a whole clone in the place of this one"
@@ -23,7 +23,7 @@ UNSHALLOW = "`git fetch --unshallow` brings them"
 
 def shallow(root: Path) -> str | None:
     """What a shallow clone lacks and what to do, in words; None where it is none."""
-    named = _git(root, "rev-parse", "--git-path", "shallow").stdout.strip()
+    named = git(root, "rev-parse", "--git-path", "shallow").stdout.strip()
     path = root / named
     commits = path.read_text(encoding="ascii").split() if named and path.is_file() else []
     return (
@@ -38,11 +38,11 @@ def damage(root: Path) -> str | None:
 
     A partial clone (`--filter`) lacks what it has not needed yet.
     """
-    if _git(root, "rev-parse", "--git-dir").returncode != 0:
+    if git(root, "rev-parse", "--git-dir").returncode != 0:
         return None
     # A commit-graph would vouch for commits that are gone.
     walk = ("-c", "core.commitGraph=false", "rev-list", "--all", "--objects", "--no-object-names", "--missing=print")
-    named = _git(root, *walk)
+    named = git(root, *walk)
     if named.returncode != 0:
         return f"git cannot follow its history ({_words(named.stderr)}); {_mended(named.stderr)}"
     objects = named.stdout.split()
@@ -56,7 +56,7 @@ def damage(root: Path) -> str | None:
 def _unreadable(root: Path, objects: list[str]) -> list[str]:
     """Those whose header cannot be read, such as files that were empty when the disk was full."""
     asked = "".join(f"{each}\n" for each in objects)
-    told = _git(root, "cat-file", "--buffer", "--batch-check=%(objecttype)", asked=asked).stdout.splitlines()
+    told = git(root, "cat-file", "--buffer", "--batch-check=%(objecttype)", asked=asked).stdout.splitlines()
     return [line.removesuffix(" missing") for line in told if line.endswith(" missing")]
 
 
@@ -73,15 +73,20 @@ def _words(said: str) -> str:
     return "; ".join(lines)[:300]
 
 
-def _git(root: Path, *arguments: str, asked: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Git's answer; its words are looked into, so they are to be English."""
-    return subprocess.run(
-        ("git", *arguments),
-        cwd=root,
-        env=os.environ | {"LC_ALL": "C"},
-        input=asked,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-    )
+def git(root: Path, *arguments: str, asked: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Git's answer; its words are looked into, so they are to be English. Raises MtfError where no git is installed."""
+    try:
+        return subprocess.run(
+            ("git", *arguments),
+            cwd=root,
+            env=os.environ | {"LC_ALL": "C"},
+            input=asked,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError as error:
+        if error.filename != "git":  # the folder
+            raise
+        raise MtfError("git is not installed: no `git` is on the PATH") from None

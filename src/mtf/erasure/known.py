@@ -17,6 +17,7 @@ from mtf.erasure.history import History
 from mtf.erasure.places import cache_of
 from mtf.erasure.stock import Stock
 from mtf.erasure.subjects import ADDRESSES, EVIDENCE, FACES, IMAGES, SCREENING, image_ids_of
+from mtf.errors import MtfError
 from mtf.takedowns import Kind, Takedown, Takedowns
 from mtf.workspace import Workspace
 
@@ -29,17 +30,19 @@ class Known:
         self.broken: list[str] = []
         """Versions that cannot be read, wholly or in part, and why; they stop no request from being written down."""
         self._history: History | None = None
-        if damage := clone.damage(workspace.root):
-            self.broken.append(f"all older ones: {damage}")
-            return
         try:
+            if damage := clone.damage(workspace.root):
+                self.broken.append(f"all older ones: {damage}")
+                return
+            if lacking := clone.shallow(workspace.root):
+                self.broken.append(lacking)
             self._history = _history(workspace)
+        except MtfError as error:
+            self.broken.append(f"all older ones: {error}")
         except Exception as error:  # whatever DVC raises, the request has to be written down
             self.broken.append(f"all older ones: {type(error).__name__}: {' '.join(str(error).split())[:160]}")
         if self._history is not None:
             self.broken += self._history.unread
-        if lacking := clone.shallow(workspace.root):
-            self.broken.append(lacking)
 
     def images(self, kind: Kind, value: str) -> set[str]:
         """The images that an identity, an address or an image_id means in any version."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from mtf.erasure import clone
 from mtf.erasure.history import History
 from mtf.erasure.places import Place
 from mtf.workspace import Workspace
@@ -70,5 +70,5 @@ def _kept_by_git(root: Path, places: list[Place]) -> Iterator[str]:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(("git", *arguments), cwd=root, capture_output=True, text=True, check=False)
+    done = clone.git(root, *arguments)
     return done.stdout.strip() if done.returncode == 0 else ""
