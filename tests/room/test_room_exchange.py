@@ -220,6 +220,20 @@ def test_an_export_goes_over_an_earlier_one_and_names_a_shard_that_is_missing(
         exchange.write(workspace, loaded, tmp_path / "new", format="coco")
 
 
+@pytest.mark.parametrize("format", ["coco", "fiftyone"])
+def test_an_export_that_lacked_a_shard_goes_to_the_same_place_when_it_is_there_again(
+    project: Callable[..., Workspace], tmp_path: Path, format: str
+) -> None:
+    workspace = project({"ada": 2, "bob": 2})
+    loaded, shard = params.load(workspace.params), workspace.shard("crawl", "bob")
+    shard.rename(tmp_path / "bob.tar")
+    with pytest.raises(MtfError, match=r"^build/crawl/shards/bob.tar: No such file or directory; run the stage"):
+        exchange.write(workspace, loaded, tmp_path / "out", format=format)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "bob.tar").rename(shard)
+    assert "4 faces in 4 pictures" in exchange.write(workspace, loaded, tmp_path / "out", format=format)
+
+
 def test_times_of_several_zones_are_one_clock(project: Callable[..., Workspace], tmp_path: Path) -> None:
     workspace, loaded = with_some_decisions(project)
     exchange.write(workspace, loaded, tmp_path / "out.csv", format="csv")

@@ -49,7 +49,8 @@ TIME = "%Y-%m-%dT%H:%M:%S%.6fZ"
 def write(workspace: Workspace, params: Params, to: Path, *, format: str) -> str:
     """Write faces and standing decisions to `to`, a file for csv, else a folder; returns a line that says so.
 
-    Raises BadInput where something else is there, and MtfError where it cannot be written or a picture is missing.
+    Raises BadInput where something else is there, and MtfError where it cannot be written or a picture is missing; of
+    a missing shard before anything is written, so that the same place can be written to when it is there again.
     What is there afterwards without its `labels.json` is no export.
     """
     _check_place(to, format)
@@ -168,6 +169,8 @@ def _as_objects(decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _write_pictures(workspace: Workspace, faces: pl.DataFrame, folder: Path) -> int:
     places = faces.unique("image_id", keep="first", maintain_order=True)
+    for identity in places["identity"].unique(maintain_order=True):
+        _picture(workspace, identity, 0, 0)  # a missing shard is named before the first file is written
     names = ("identity", "image_id", "image_offset", "image_size_bytes")
     for identity, image_id, offset, size_bytes in places.select(names).iter_rows():
         atomic.write_bytes(folder / f"{image_id}.jpg", _picture(workspace, identity, offset, size_bytes))
