@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -160,7 +161,11 @@ def test_the_boxes_of_another_tool_may_be_drawn_a_little_otherwise(
         ("step", "looks", r"in.csv row 2: step: 'looks' is not permitted; permitted: input should be"),
         ("reason", "ugly", r"in.csv row 2: reason: 'ugly' is not permitted"),
         ("x", "left", r"in.csv row 2: x: 'left' is not permitted; permitted: a number of pixels from 0 to 1000000"),
-        ("x", "900", r"in.csv row 2: meets no face \(1 such decisions\)"),
+        (
+            "x",
+            "900",
+            r"in.csv row 2: 'ada [0-9a-f]{12} at 900, 1[68], 64, 64' is not permitted; permitted: a face .* by 0.5$",
+        ),
         ("reviewer", "../anna", r"in.csv row 2: reviewer: '../anna' is not permitted; permitted: a-z, 0-9"),
     ],
 )
@@ -232,6 +237,21 @@ def test_an_export_that_lacked_a_shard_goes_to_the_same_place_when_it_is_there_a
     assert not (tmp_path / "out").exists()
     (tmp_path / "bob.tar").rename(shard)
     assert "4 faces in 4 pictures" in exchange.write(workspace, loaded, tmp_path / "out", format=format)
+
+
+def test_of_decisions_that_meet_no_face_the_first_is_shown_and_the_others_are_counted(
+    project: Callable[..., Workspace], tmp_path: Path
+) -> None:
+    workspace, loaded = with_some_decisions(project)
+    exchange.write(workspace, loaded, tmp_path / "out.csv", format="csv")
+    said = pl.read_csv(tmp_path / "out.csv").filter(pl.col("verdict").is_not_null())
+    said.with_columns(x=pl.lit(900)).write_csv(tmp_path / "in.csv")
+    first = said.row(0, named=True)
+    shown = f"'ada {first['image_id'][:12]} at 900, {first['y']}, {first['width']}, {first['height']}'"
+    permitted = f"a face of this data set whose box overlaps by {loaded.curate.box_iou}"
+    line = f"in.csv row 2: {shown} is not permitted; permitted: {permitted}; 2 more meet none"
+    with pytest.raises(BadInput, match=f"^{re.escape(line)}$"):
+        exchange.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
 
 
 def test_times_of_several_zones_are_one_clock(project: Callable[..., Workspace], tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from mtf.errors import BadInput
+from mtf.errors import bad_value, listed
 from mtf.review import matching
 from mtf.review.decision import Verdict
 from mtf.review.lines import SCHEMA
@@ -26,8 +26,10 @@ def met(arrived: list[Arrival], material: Material, *, box_iou: float) -> pl.Dat
     given = pl.DataFrame(rows, schema={"number": pl.Int64, **{name: SCHEMA[name] for name in names}})
     found = matching.match(given, material.faces, box_iou=box_iou)
     if not (lost := found.filter(pl.col("face_id").is_null())).is_empty():
-        where = arrived[lost["number"][0]].where
-        raise BadInput(f"{where}: meets no face ({lost.height} such decisions); is it from this data set?")
+        where, one = arrived[lost["number"][0]]
+        given = f"{one.identity} {one.image_id[:12]} at {listed(one.box)}"
+        others = f"; {lost.height - 1} more meet none" if lost.height > 1 else ""
+        raise bad_value(where, given, f"a face of this data set whose box overlaps by {box_iou}{others}")
     return found
 
 

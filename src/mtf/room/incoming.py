@@ -28,6 +28,7 @@ _TEXT = "an object, or a text REVIEWER STEP VERDICT with the reason after reject
 _TIME = "a time with its zone, such as 2026-01-31T12:00:00Z"
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCKS_DIFFER_BY = timedelta(minutes=5)
+_TIMES = f"from {_EARLIEST.year} until {_CLOCKS_DIFFER_BY // timedelta(minutes=1)} minutes from now"
 
 # Where something stands in a file, and the fields of a decision there.
 _Given = tuple[str, dict[str, Any]]
@@ -253,7 +254,7 @@ def _decision(fields: dict[str, Any], where: str, *, reviewer: str | None, now: 
         raise _malformed(given, where, error) from None
     # The latest word stands: until its time has come, nobody could overrule one from the future.
     if not _EARLIEST <= decision.time <= now + _CLOCKS_DIFFER_BY:
-        raise bad_value(f"{where}: time", given["time"], f"from {_EARLIEST.year} until now")
+        raise bad_value(f"{where}: time", given["time"], _TIMES)
     return decision
 
 
