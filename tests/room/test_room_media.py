@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -139,6 +140,27 @@ def test_a_person_whose_pictures_are_erased_takes_no_verdict(
     for stage in media.STAGES:
         workspace.shard(stage, "ada").unlink()
     assert shown_and_taken(room) == {"bob"}
+
+
+@pytest.mark.parametrize("answer", ["a", "x", "s", "k", "l age Old", "A", "X", "S"])
+def test_a_terminal_that_draws_no_picture_takes_nothing_on_a_person_whose_shard_is_made_anew(
+    project: Project,
+    other: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: str,
+) -> None:
+    workspace = project({"ada": 6, "bob": 6})
+
+    def answers() -> Generator[str]:
+        for identity in ("ada", "bob"):
+            made_anew(workspace, other, identity, "crop")
+        yield answer
+
+    monkeypatch.setattr(terminal, "_answers", answers)
+    terminal.run(workspace, params.load(workspace.params), "anna", joint=False)
+    assert re.search("not done: the pictures of (ada|bob) were made anew", capsys.readouterr().out)
+    assert ledger.read(workspace.review).decisions.is_empty()
 
 
 def shown_and_taken(room: Opened) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -33,13 +33,23 @@ def run(workspace: Workspace, params: Params, reviewer: str, *, joint: bool) -> 
     pictures = Pictures(workspace, material, seen=seen, max_pixels=params.crawl.max_pixels)
     show = _picture(pictures) if sys.stdout.isatty() else _no_picture
     try:
-        sit(desk, material, answers=_answers(), show=show)
+        sit(desk, material, answers=_answers(), show=show, check=pictures.check)
     finally:
         desk.close()
 
 
-def sit(desk: Desk, material: Material, *, answers: Iterator[str], show: Callable[[Key], None]) -> None:
-    """One answer after another; each is about the first face of the page."""
+def sit(
+    desk: Desk,
+    material: Material,
+    *,
+    answers: Iterator[str],
+    show: Callable[[Key], None],
+    check: Callable[[Sequence[Key]], None],
+) -> None:
+    """One answer after another; each is about the first face of the page.
+
+    `check` raises BadInput for faces that nothing may be decided on; it is asked before every verdict and label.
+    """
     print(HELP)
     while (page := desk.page()).faces:
         face = page.faces[0]
@@ -49,16 +59,19 @@ def sit(desk: Desk, material: Material, *, answers: Iterator[str], show: Callabl
         if answer in ("q", "quit"):
             return
         try:
-            print(_act(desk, page, answer))
+            print(_act(desk, page, answer, check=check))
         except (BadInput, OSError) as error:
             print(f"not done: {error}")
     print("Nothing is left for you.")
 
 
-def _act(desk: Desk, page: Page, answer: str) -> str:
+def _act(desk: Desk, page: Page, answer: str, *, check: Callable[[Sequence[Key]], None]) -> str:
     verb, *rest = answer.split(maxsplit=2) or [""]
     chosen = list(page.faces if verb in ("A", "X", "S") else page.faces[:1])
     verb = verb.lower()
+    if verb == "u":
+        return f"undone {len(desk.undo())}"
+    check(chosen)
     if verb == "a":
         return f"accepted {len(desk.accept(chosen, at=page.step))}"
     if verb == "x":
@@ -69,8 +82,6 @@ def _act(desk: Desk, page: Page, answer: str) -> str:
         return f"kept 1, rejected {len(desk.keep(chosen)) - 1} as its duplicates"
     if verb == "l" and len(rest) == 2:
         return f"labelled {len(desk.label(chosen, rest[0], rest[1]))}"
-    if verb == "u":
-        return f"undone {len(desk.undo())}"
     raise BadInput(f"{answer!r} is no answer; {HELP}")
 
 
