@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from desks import opened, sit
 
-from mtf import params, tracking
+from mtf import tracking
 from mtf.errors import MtfError
 from mtf.review import ledger
 from mtf.room import closing
 from mtf.room.desk import Desk
-from mtf.room.opening import desk_of, material_of
 from mtf.workspace import Workspace
 from projects import environment, run_in
 
@@ -31,11 +31,8 @@ def objects(cache: Path) -> list[Path]:
     return [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".dir"]
 
 
-def sitting_in(workspace: Workspace) -> None:
-    material, _ = material_of(workspace, params.load(workspace.params))
-    anna = desk_of(workspace, material, "anna", joint=False)
-    anna.reject(anna.page().faces)
-    anna.close()
+def reject_the_page(desk: Desk) -> None:
+    desk.reject(desk.page().faces)
 
 
 def test_why_dvc_did_not_take_note_is_said_and_fails_the_command(project: Callable[..., Workspace]) -> None:
@@ -45,7 +42,7 @@ def test_why_dvc_did_not_take_note_is_said_and_fails_the_command(project: Callab
     (workspace.root / ".dvc" / "config").write_text("[core\n")
     said = pytest.raises(MtfError, match=r"`dvc add data` failed; run it yourself: ERROR: .*config")
     with said, closing.Closing(workspace, ["anna"]):
-        sitting_in(workspace)
+        sit(workspace, "anna", reject_the_page)
     assert ledger.read(workspace.review).decisions.height == 3
 
 
@@ -54,7 +51,7 @@ def test_what_others_decided_is_no_reason_to_take_note(
 ) -> None:
     workspace = project({"ada": 3})
     with closing.Closing(workspace, ["ben"]):
-        sitting_in(workspace)
+        sit(workspace, "anna", reject_the_page)
     assert not capsys.readouterr().out
 
 
@@ -83,15 +80,12 @@ def test_dvc_takes_note_while_another_goes_on_deciding(
     workspace = project({"ada": 200})
     for command in (("git", "init", "-q"), ("dvc", "init", "-q"), ("dvc", "config", "cache.type", "hardlink")):
         run_in(workspace.root, *command)
-    material, _ = material_of(workspace, params.load(workspace.params))
     done: list[str] = []
     stop = threading.Event()
-    desk = desk_of(workspace, material, "ben", joint=False)
+    desk, _ = opened(workspace, "ben")
     with ThreadPoolExecutor(1) as threads:
         with closing.Closing(workspace):
-            anna = desk_of(workspace, material, "anna", joint=False)
-            anna.reject(anna.page().faces)
-            anna.close()
+            sit(workspace, "anna", reject_the_page)
             deciding = threads.submit(accept_one_by_one, desk, done, stop)
             while len(done) < 5:
                 assert not deciding.done()

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from desks import sit
 from pymongo import UpdateOne
 
 from mtf import params
 from mtf.errors import BadInput
 from mtf.room import opened
-from mtf.room.desk import Desk
 from mtf.room.opened import Opened
-from mtf.room.opening import Reading, desk_of, material_of, read
+from mtf.room.opening import Reading, desk_of, read
 from mtf.room.samples import sample_id
 from mtf.workspace import Workspace
 
@@ -48,13 +48,6 @@ def open_for_anna() -> Generator[Callable[[Workspace], Opened]]:
 def at_the_desk(workspace: Workspace, reading: Reading) -> Opened:
     desk = desk_of(workspace, reading.material, "anna", joint=False, page_faces=3)
     return Opened(reading.material, reading.pictures, desk, "sample-anna", Collection(), reading.renewed)
-
-
-def sit(workspace: Workspace, reviewer: str, decides: Callable[[Desk], object]) -> None:
-    material, _ = material_of(workspace, params.load(workspace.params))
-    desk = desk_of(workspace, material, reviewer, joint=False)
-    decides(desk)
-    desk.close()
 
 
 def counted(room: Opened) -> dict[str, dict[str, int]]:

@@ -9,10 +9,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from desks import sit
+
 from mtf import params
 from mtf.room import database
 from mtf.room.desk import Desk
-from mtf.room.opening import desk_of, material_of
+from mtf.room.opening import material_of
 from mtf.workspace import Workspace
 
 BUILD = """
@@ -98,13 +100,6 @@ def views(workspace: Workspace, uri: str) -> tuple[list[str], dict[str, list[str
     built = [line.partition("; ")[2].partition(", in")[0] for line in said if "faces; " in line]
     found, orders, by_hand = json.loads(last)
     return built, found, orders, by_hand
-
-
-def sit(workspace: Workspace, reviewer: str, decides: Callable[[Desk], None]) -> None:
-    material, _ = material_of(workspace, params.load(workspace.params))
-    desk = desk_of(workspace, material, reviewer, joint=False)
-    decides(desk)
-    desk.close()
 
 
 def test_each_saved_view_holds_its_faces_and_the_page_comes_first(
