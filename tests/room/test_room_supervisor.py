@@ -147,7 +147,7 @@ def test_a_server_of_ones_own_that_is_not_there_is_said_at_once(
     assert "secret" not in refused.stderr
 
 
-def test_what_a_server_that_was_killed_has_lost_count_of_is_counted_again(mongodb: str, tmp_path: Path) -> None:
+def test_what_a_server_that_was_killed_has_lost_count_of_is_counted_again(needs_mongodb: None, tmp_path: Path) -> None:
     server = database.Database(tmp_path / "killed")
     server.start()
     try:
