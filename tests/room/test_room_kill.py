@@ -26,7 +26,7 @@ from pymongo import MongoClient, WriteConcern
 
 from mtf import tables
 from mtf.review import ledger
-from mtf.room import database, samples
+from mtf.room import database
 from mtf.room.samples import sample_id
 from mtf.workspace import Workspace
 
@@ -124,7 +124,7 @@ def test_a_users_own_server_that_was_killed_says_the_right_size_again(needs_mong
             server.start()
             assert collection.count_documents({}) == 30
             assert collection.estimated_document_count() == 0
-            samples.count_anew(collection)
+            database.count_again(collection)
             assert collection.estimated_document_count() == 30
     finally:
         server.stop()

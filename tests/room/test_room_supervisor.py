@@ -25,6 +25,7 @@ from mtf.review import ledger
 from mtf.room import browser, database, supervisor
 from mtf.room.app import settings
 from mtf.room.hold import Hold
+from mtf.room.shared import SharedDatabase
 from mtf.room.supervisor import _ports
 from mtf.workspace import Workspace
 
@@ -243,6 +244,18 @@ def test_what_dies_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(MtfError, match="again and again"):
         supervisor._watch([part])
     assert part.starts == supervisor.RESTARTS
+
+
+def test_a_reviewer_may_be_called_as_the_database_is(needs_mongodb: None, tmp_path: Path) -> None:
+    shared = SharedDatabase(tmp_path / "room" / "mongodb")
+    with supervisor.alone(tmp_path / "room", "database"):
+        shared.start()
+        shared.stop()
+
+
+def test_a_server_that_dies_while_it_is_counted_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "ANSWER_MS", 50)
+    database._count_all_again(f"mongodb://127.0.0.1:{database.free_port()}")
 
 
 def test_a_hold_is_one_processs_and_says_whose(tmp_path: Path) -> None:

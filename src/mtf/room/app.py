@@ -36,7 +36,6 @@ from mtf.workspace import Workspace
 LOOK_MS = 2000
 PLUGINS = Path(__file__).parent / "plugins"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-# The server is asked by its own pages only; whoever else sends a browser here is refused.
 SETTINGS = {
     "FIFTYONE_SERVER": "1",
     "FIFTYONE_DO_NOT_TRACK": "true",
@@ -55,7 +54,7 @@ def settings(workspace: Workspace, reviewer: str, *, joint: bool) -> dict[str, s
     checkouts of one project do not write over each other on one server.
     """
     place = [socket.gethostname(), str(workspace.root.resolve()), reviewer, joint]
-    return {**SETTINGS, "FIFTYONE_DATABASE_NAME": f"mtf-{fingerprint(*place)[:24]}"}
+    return {**SETTINGS, "FIFTYONE_DATABASE_NAME": f"{database.DATABASES}{fingerprint(*place)[:24]}"}
 
 
 # FiftyOne looks whether it knows a server's version, and finds the one it brings along old.

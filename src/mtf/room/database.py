@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mtf.errors import MtfError
 from mtf.room.child import Child
+
+if TYPE_CHECKING:
+    from pymongo.collection import Collection
+
+log = logging.getLogger(__name__)
 
 URI = "FIFTYONE_DATABASE_URI"
 # What the names of the room's databases begin with.
@@ -19,6 +27,7 @@ START_S = 60.0
 STOP_S = 20.0
 CACHE_GB = 1
 MONGODB_PORT = 27017
+ANSWER_MS = 2000
 
 
 def mongod() -> Path | None:
@@ -31,7 +40,7 @@ def mongod() -> Path | None:
 
 class Database(Child):
     """A server on a loopback port, a free one where none is given, with its files in `folder`. Started again it has the
-    same port.
+    same port. Raises MtfError where no MongoDB is installed.
     """
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
@@ -65,7 +74,7 @@ class Database(Child):
                 raise MtfError(f"MongoDB did not start; see {self._log}")
             time.sleep(0.05)
         if not was_ended:
-            _count_again(self.uri)
+            _count_all_again(self.uri)
 
     def _ended_in_order(self) -> bool:
         """Whether nothing ran on these files before, or what did has taken leave: it empties its lock file."""
@@ -73,17 +82,32 @@ class Database(Child):
         return not lock.is_file() or lock.stat().st_size == 0
 
 
-def _count_again(uri: str) -> None:
-    """After a server died, MongoDB's counts are those of its last checkpoint, up to a minute old; FiftyOne takes a data
-    set whose count is 0 for an empty one. Looking a collection over sets its count right.
-    """
-    from pymongo import MongoClient
+def count_again(collection: Collection) -> None:
+    """Make the size that MongoDB keeps of a collection that of its documents.
 
-    with MongoClient(uri) as client:
+    After a server was killed it is that of its last checkpoint, up to a minute old, and stays so; FiftyOne takes a data
+    set whose size is 0 for an empty one.
+    """
+    from pymongo.errors import OperationFailure
+
+    if collection.estimated_document_count() == collection.count_documents({}):
+        return
+    try:
+        collection.database.validate_collection(collection)
+    except OperationFailure as error:  # a server that does not let this user: the review needs no size
+        log.warning("MongoDB says a wrong number of samples: %s", " ".join(str(error).split())[:200])
+
+
+def _count_all_again(uri: str) -> None:
+    """Of the room's databases. Where the server dies meanwhile it will be started again, and this with it."""
+    from pymongo import MongoClient
+    from pymongo.errors import PyMongoError
+
+    with suppress(PyMongoError), MongoClient(uri, serverSelectionTimeoutMS=ANSWER_MS) as client:
         for name in client.list_database_names():
             if name.startswith(DATABASES):
                 for collection in client[name].list_collection_names(filter={"type": "collection"}):
-                    client[name].command("validate", collection)
+                    count_again(client[name][collection])
 
 
 def reached(uri: str) -> tuple[str, bool]:

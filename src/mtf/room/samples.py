@@ -7,7 +7,6 @@ a digest of what it was made from, so that opening again writes only the faces t
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -16,13 +15,13 @@ import polars as pl
 
 from mtf.fingerprint import fingerprint
 from mtf.room import media
+from mtf.room.database import count_again
 from mtf.room.queue import FACE, STEPS
 from mtf.tables import Step
 
 if TYPE_CHECKING:
     import fiftyone as fo
 
-log = logging.getLogger(__name__)
 
 BATCH = 4000
 HASH_SEED = 4
@@ -182,7 +181,7 @@ def opened(name: str, labels: Sequence[str]) -> fo.Dataset:
     if fo.dataset_exists(name):
         dataset = fo.load_dataset(name)
         if dataset.info.get("layout") == _layout(labels):
-            count_anew(dataset._sample_collection)
+            count_again(dataset._sample_collection)
             return dataset
         dataset.delete()
     dataset = fo.Dataset(name, persistent=True)
@@ -204,21 +203,6 @@ def opened(name: str, labels: Sequence[str]) -> fo.Dataset:
 def _close(field: fo.Field) -> None:
     field.read_only = True
     field.save()
-
-
-def count_anew(collection: Any) -> None:
-    """Make the size that MongoDB keeps of a collection that of its documents.
-
-    After a server was killed it is that of some moments before, or 0, and stays so; FiftyOne then shows no samples.
-    """
-    from pymongo.errors import PyMongoError
-
-    if collection.estimated_document_count() == collection.count_documents({}):
-        return
-    try:
-        collection.database.validate_collection(collection)
-    except PyMongoError as error:  # a server that does not let this user: the review needs no size
-        log.warning("MongoDB says a wrong number of samples: %s", " ".join(str(error).split())[:200])
 
 
 def _fields(labels: Sequence[str]) -> list[tuple[str, Any]]:

@@ -147,7 +147,10 @@ def alone(folder: Path, name: str) -> Generator[None]:
 
 @contextmanager
 def _ports(folder: Path, reviewers: Sequence[str], port: int | None, address: str) -> Generator[dict[str, int]]:
-    """Each reviewer's port. They are held, for an app that another room of the project is starting does not answer."""
+    """Each reviewer's port. They are held, for an app that another room of the project is starting does not listen yet.
+
+    Raises MtfError where `port` is named and not to be had, or `address` is not this machine's.
+    """
     ports: dict[str, int] = {}
     with ExitStack() as held:
         for one in _candidates(len(reviewers), port):
@@ -156,7 +159,7 @@ def _ports(folder: Path, reviewers: Sequence[str], port: int | None, address: st
                 held.callback(hold.release)
                 ports[reviewers[len(ports)]] = one
             elif port:
-                raise MtfError(f"port {one} is taken by another program (another one: --port)")
+                raise MtfError(f"port {one} is taken by another program or room (another one: --port)")
             if len(ports) == len(reviewers):
                 break
         yield ports
@@ -173,7 +176,9 @@ def _candidates(count: int, port: int | None) -> Iterable[int]:
 
 
 def _is_free(port: int, address: str) -> bool:
-    """Whether a server could listen there. Raises MtfError where it could at no port of that address."""
+    """Whether a server could listen there. Raises MtfError where `address` is not this machine's, or the port not for
+    this user.
+    """
     try:
         family, kind, *_, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as tried:
@@ -182,6 +187,8 @@ def _is_free(port: int, address: str) -> bool:
     except OSError as error:
         if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
             raise MtfError(f"--address {address}: not an address of this machine") from None
+        if error.errno == errno.EACCES:
+            raise MtfError(f"port {port} is not for this user; permitted: 1024 to {LAST_PORT}") from None
         return False
     return True
 

@@ -1,8 +1,8 @@
 """What a reviewer will probably say of a face, so that faces judged alike can be shown together. It never decides.
 
 Before there are verdicts, screening's hints are put in one order, and nothing is called likely. Verdicts are learnt
-from as soon as there are some of both kinds: by the measures alone for persons of whom hardly any face is judged yet,
-with the distances to the faces accepted and rejected for the others (`mtf.room.learnt`).
+from as soon as there are some of both kinds: from the measures and the embedding in brief for persons of whom hardly
+any face is judged yet, with the distances to the faces accepted and rejected for the others (`mtf.room.learnt`).
 """
 
 from __future__ import annotations
