@@ -21,6 +21,7 @@ from mtf.review import ledger
 from mtf.review.decision import Decision, Verdict
 from mtf.review.ledger import Sitting
 from mtf.room import database, exchange, terminal
+from mtf.room.hold import alone
 from mtf.room.material import Key, Material
 from mtf.room.opening import desk_of, material_of
 from mtf.tables import Step
@@ -54,6 +55,15 @@ def said_together(reviewer: str, face: Key, material: Material) -> Decision:
 
 def decisions(workspace: Workspace) -> pl.DataFrame:
     return ledger.read(workspace.review).decisions
+
+
+def test_nothing_is_imported_into_a_review_that_is_open(project: Callable[..., Workspace], tmp_path: Path) -> None:
+    workspace, loaded = with_some_decisions(project)
+    exchange.write(workspace, loaded, tmp_path / "out.csv", format="csv")
+    shutil.rmtree(workspace.review)
+    with alone(workspace.stage("room"), "anna"), pytest.raises(MtfError, match="the review of anna is open already"):
+        exchange.read(workspace, loaded, tmp_path / "out.csv", format="csv", reviewer=None)
+    assert decisions(workspace).is_empty()
 
 
 @pytest.mark.parametrize("format", ["csv", "coco", "fiftyone"])

@@ -48,6 +48,13 @@ def test_what_tells_persons_apart_says_nothing_of_another_person() -> None:
     assert across.likely == NOWHERE
 
 
+def test_faces_of_one_score_are_called_alike_or_not_at_all() -> None:
+    accepted = np.array([1.0] * 100 + [0.0] * 80 + [np.nan] * 20)
+    learnt = learn(np.zeros((200, 1)), accepted, seed=0)
+    assert learnt is not None
+    assert (learnt.likely, learnt.unlikely) == (NOWHERE, 1 - NOWHERE)
+
+
 @pytest.mark.parametrize(
     "accepted",
     [

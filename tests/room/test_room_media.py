@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mtf import params
+from mtf import params, takedowns
 from mtf.errors import BadInput
 from mtf.review import ledger
 from mtf.room import faces, media, terminal
@@ -50,6 +50,22 @@ def made_anew(workspace: Workspace, other: Workspace, identity: str, stage: str)
     beside = workspace.shard(stage, identity).with_suffix(".new")
     shutil.copy(other.shard(stage, identity), beside)
     beside.replace(workspace.shard(stage, identity))
+
+
+def test_a_person_who_is_taken_down_is_neither_shown_nor_decided_any_more(
+    project: Project, opened: Callable[[Workspace], Opened]
+) -> None:
+    workspace = project({"ada": 3, "bob": 3})
+    room = opened(workspace)
+    ada, bob = room.material.faces_of("ada")[0], room.material.faces_of("bob")[0]
+    request = "2026-01-02T03:04:05Z,identity,ada,asked,ada,"
+    workspace.takedowns.write_text(",".join(takedowns.COLUMNS) + "\n" + request + "\n")
+    with pytest.raises(BadInput, match="ada was taken down while the room was open"):
+        room.keys([sample_id(*ada)])
+    with pytest.raises(KeyError):
+        room.bytes_of(Asked("crop", DATASET, ada))
+    assert room.keys([sample_id(*bob)]) == [bob]
+    assert room.bytes_of(Asked("crop", DATASET, bob))
 
 
 @pytest.fixture

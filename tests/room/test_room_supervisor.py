@@ -24,7 +24,7 @@ from mtf.errors import MtfError
 from mtf.review import ledger
 from mtf.room import browser, database, supervisor
 from mtf.room.app import settings
-from mtf.room.hold import Hold
+from mtf.room.hold import Hold, alone
 from mtf.room.shared import SharedDatabase
 from mtf.room.supervisor import _ports
 from mtf.workspace import Workspace
@@ -226,16 +226,31 @@ def test_an_address_of_the_sixth_version_can_be_asked_for() -> None:
 
 
 class Dying:
-    """A part of the room that never lives."""
+    """A part of the room that lives, and answers, when it was started often enough."""
 
     name = "the app of anna"
-    starts = 0
+
+    def __init__(self, *, lives_after: int = 1000) -> None:
+        self.starts, self._lives_after = 0, lives_after
 
     def is_running(self) -> bool:
-        return False
+        return self.starts >= self._lives_after
+
+    answers = is_running
 
     def start(self) -> None:
         self.starts += 1
+
+
+def test_an_app_that_had_no_database_while_it_started_is_started_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    app, gone = Dying(lives_after=1), Dying(lives_after=1)
+    supervisor._wait_for([app], gone)
+    assert (app.starts, gone.starts) == (1, 1)
+    with pytest.raises(MtfError, match="did not start"):
+        supervisor._wait_for([Dying()], Dying(lives_after=1))
+    with pytest.raises(MtfError, match="did not start"):
+        supervisor._wait_for([Dying(lives_after=1)], None)
 
 
 def test_what_dies_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +263,7 @@ def test_what_dies_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_reviewer_may_be_called_as_the_database_is(needs_mongodb: None, tmp_path: Path) -> None:
     shared = SharedDatabase(tmp_path / "room" / "mongodb")
-    with supervisor.alone(tmp_path / "room", "database"):
+    with alone(tmp_path / "room", "database"):
         shared.start()
         shared.stop()
 
@@ -256,6 +271,38 @@ def test_a_reviewer_may_be_called_as_the_database_is(needs_mongodb: None, tmp_pa
 def test_a_server_that_dies_while_it_is_counted_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "ANSWER_MS", 50)
     database._count_all_again(f"mongodb://127.0.0.1:{database.free_port()}")
+
+
+@pytest.mark.parametrize("stale", ["70000", "0", "abc", "１２", ""])
+def test_what_an_earlier_room_left_behind_keeps_none_from_opening(
+    needs_mongodb: None, tmp_path: Path, stale: str
+) -> None:
+    shared = SharedDatabase(tmp_path / "mongodb")
+    (tmp_path / "database.open").write_text(stale)
+    shared.start()
+    shared.stop()
+
+
+def test_the_port_of_an_earlier_room_is_joined_by_nobody_before_its_server_is_there(
+    needs_mongodb: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    start = database.Database.start
+    monkeypatch.setattr(
+        database.Database, "start", lambda self: (seen.append((tmp_path / "database.open").read_text()), start(self))
+    )
+    (tmp_path / "database.open").write_text("39881")
+    shared = SharedDatabase(tmp_path / "mongodb")
+    shared.start()
+    shared.stop()
+    assert seen == ["starting after 39881"]
+    assert shared.uri == "mongodb://127.0.0.1:39881"
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "room").write_text("a file")
+    with pytest.raises(MtfError, match=r"room/review-anna\.open: cannot be written"), alone(tmp_path / "room", "anna"):
+        pass
 
 
 def test_a_hold_is_one_processs_and_says_whose(tmp_path: Path) -> None:

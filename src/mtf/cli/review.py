@@ -117,13 +117,14 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, 
 def _decide(reviewer: str, *, joint: bool) -> None:
     from mtf import params
     from mtf.review.ledger import TOGETHER, checked_reviewer
-    from mtf.room import supervisor, terminal
+    from mtf.room import terminal
     from mtf.room.closing import Closing
+    from mtf.room.hold import alone
 
     workspace = Workspace.find()
     checked_reviewer(reviewer, sits=True)
     # A room that shows the same review would go on asking for what is decided here.
-    whose = supervisor.alone(workspace.stage("room"), TOGETHER if joint else reviewer)
+    whose = alone(workspace.stage("room"), TOGETHER if joint else reviewer)
     with Closing(workspace, [reviewer]), whose:
         terminal.run(workspace, params.load(workspace.params), reviewer, joint=joint)
 

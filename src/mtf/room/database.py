@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -27,6 +28,7 @@ START_S = 60.0
 STOP_S = 20.0
 CACHE_GB = 1
 MONGODB_PORT = 27017
+LAST_PORT = 65535
 ANSWER_MS = 2000
 
 
@@ -126,6 +128,24 @@ def answers(port: int, address: str = "127.0.0.1") -> bool:
             return True
     except OSError:
         return False
+
+
+def is_free(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether a server could listen there. Raises MtfError where `address` is not this machine's, or the port not for
+    this user.
+    """
+    try:
+        family, kind, *_, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(place)
+    except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise MtfError(f"--address {address}: not an address of this machine") from None
+        if error.errno == errno.EACCES:
+            raise MtfError(f"port {port} is not for this user; permitted: 1024 to {LAST_PORT}") from None
+        return False
+    return True
 
 
 def free_port() -> int:

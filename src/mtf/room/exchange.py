@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from mtf.errors import MtfError, bad_value
 from mtf.params import Params
 from mtf.review import consensus
 from mtf.review.decision import Decision, Verdict
-from mtf.review.ledger import Sitting
+from mtf.review.ledger import TOGETHER, Sitting
 from mtf.room import arrivals, incoming
+from mtf.room.hold import alone
 from mtf.room.incoming import BOX, LABELS, SAID
 from mtf.room.material import Material
 from mtf.room.opening import material_of
@@ -96,7 +98,7 @@ def read(workspace: Workspace, params: Params, source: Path, *, format: str, rev
 
     Raises BadInput, with nothing written, where a decision is malformed, meets no face, or gives a label that its
     task does not have: lines are never taken back, and one such would stop every reader of the ledger. Raises
-    MtfError where the ledger cannot be written.
+    MtfError where the ledger cannot be written, or one of the reviews is open.
     """
     arrived = incoming.read(source, format=format, reviewer=reviewer)
     material, _ = material_of(workspace, params)
@@ -106,8 +108,12 @@ def read(workspace: Workspace, params: Params, source: Path, *, format: str, rev
     met = arrivals.met(arrived, material, box_iou=params.curate.box_iou)
     standing, older = arrivals.standing(met, material), arrivals.older(met, material)
     fresh = [arrived[number].decision for number in met.filter(~standing, ~older).sort("time", "number")["number"]]
-    for name in sorted({decision.reviewer for decision in fresh}):
-        _append(workspace, name, [decision for decision in fresh if decision.reviewer == name])
+    with ExitStack() as held:
+        # A room that is open would go on asking for what is decided here.
+        for name in sorted({TOGETHER if decision.joint else decision.reviewer for decision in fresh}):
+            held.enter_context(alone(workspace.stage("room"), name))
+        for name in sorted({decision.reviewer for decision in fresh}):
+            _append(workspace, name, [decision for decision in fresh if decision.reviewer == name])
     counts = f"{len(fresh)} decisions added, {standing.sum()} stood in the ledger already"
     left_out = int((older & ~standing).sum())
     return f"{counts}, {left_out} are older than the last word there" if left_out else counts

@@ -14,6 +14,7 @@ from mtf.workspace import Workspace
 
 FACE = ["identity", "face_id"]
 IMAGE = ["identity", "image_id"]
+ADDRESSED = ("identity", "image_id", "url", "page_url")
 MEASURES = (
     "size_px",
     "sharpness",
@@ -105,12 +106,13 @@ def _with_contradictions(faces: pl.DataFrame, workspace: Workspace) -> pl.DataFr
 def _not_taken_down(faces: pl.DataFrame, requests: takedowns.Takedowns) -> pl.DataFrame:
     if not requests.records:
         return faces
-    names = ("identity", "image_id", "url", "page_url")
-    gone = [
-        bool(requests.of_image(image_id) or requests.of_address(identity=identity, url=url, page_url=page_url))
-        for identity, image_id, url, page_url in faces.select(names).iter_rows()
-    ]
+    gone = [is_taken_down(requests, *names) for names in faces.select(ADDRESSED).iter_rows()]
     return faces.filter(~pl.Series(gone, dtype=pl.Boolean))
+
+
+def is_taken_down(requests: takedowns.Takedowns, identity: str, image_id: str, url: str, page_url: str | None) -> bool:
+    """Whether a request names the picture (ADDRESSED), but for those by looks, which the crawl heeds."""
+    return bool(requests.of_image(image_id) or requests.of_address(identity=identity, url=url, page_url=page_url))
 
 
 def with_keepers(faces: pl.DataFrame) -> pl.DataFrame:

@@ -111,8 +111,11 @@ def _taught(
 def _bound(score: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
     """The least score, of half or more, from which on it held when tried; NOWHERE where it did not."""
     order = np.argsort(-score, kind="stable")
-    held = np.flatnonzero(holds(np.cumsum(~right[order], dtype=np.int64), np.arange(1, len(order) + 1)))
-    return max(float(score[order[held[-1]]]), 0.5) if len(held) else NOWHERE
+    falling = score[order]
+    # Faces of one score are called alike, so a bound lies below all of them.
+    ends = np.append(falling[1:] != falling[:-1], True)
+    held = np.flatnonzero(ends & holds(np.cumsum(~right[order], dtype=np.int64), np.arange(1, len(order) + 1)))
+    return max(float(falling[held[-1]]), 0.5) if len(held) else NOWHERE
 
 
 def _model() -> LogisticRegression:

@@ -21,8 +21,10 @@ import cv2
 import numpy as np
 import polars as pl
 
+from mtf import takedowns
 from mtf.errors import BadInput
 from mtf.faces import decode
+from mtf.room.faces import ADDRESSED, is_taken_down
 from mtf.room.material import Key, Material
 from mtf.tables import FACE_ID, SLUG
 from mtf.workspace import Workspace
@@ -100,10 +102,14 @@ class Pictures:
         self._material = material
         self._seen = seen
         self._max_pixels = max_pixels
+        self._requests: tuple[Stamp | None, takedowns.Takedowns] = None, takedowns.Takedowns()
 
     def check(self, faces: Sequence[Key]) -> None:
-        """Raises BadInput where a face may look otherwise by now than it did on the screen."""
+        """Raises BadInput where a face was taken down by now, or may look otherwise than it did on the screen."""
         for face in faces:
+            if self._is_taken_down(face):
+                person = face.identity
+                raise BadInput(f"this picture of {person} was taken down while the room was open; open it again")
             if any(self._is_made_anew(place) for place in (self._crop(face), self._image(face))):
                 person = face.identity
                 raise BadInput(f"the pictures of {person} were made anew while the room was open; open it again")
@@ -111,12 +117,15 @@ class Pictures:
     def crop(self, face: Key) -> bytes:
         """JPEG, as cut by the crop stage.
 
-        Raises KeyError where there is no such face, OSError without its shard, or where that was made anew.
+        Raises KeyError where there is no such face or it was taken down, OSError without its shard, or where that was
+        made anew.
         """
+        self._refuse_taken_down(face)
         return self._read(self._crop(face))
 
     def picture(self, face: Key) -> bytes:
         """The whole picture, at most SIDE_PX wide and high, with the face's box drawn in. Raises as `crop`."""
+        self._refuse_taken_down(face)
         row = self._row(face)
         data = self._read(self._image(face))
         try:
@@ -133,7 +142,7 @@ class Pictures:
         """The face, large, beside up to TILES of `accepted`. Raises as `crop`."""
         height = TILE_PX * 3
         large = _fitted(_pixels(self.crop(face)), height)
-        others = [other for other in accepted if other != face][:TILES]
+        others = [other for other in accepted if other != face and not self._is_taken_down(other)][:TILES]
         if not others:
             return _jpeg(large)
         tiles = [_fitted(_pixels(self.crop(other)), TILE_PX) for other in others]
@@ -144,6 +153,19 @@ class Pictures:
         ]
         gap = np.full((height, 12, 3), 32, np.uint8)
         return _jpeg(np.hstack([large, gap, *columns]))
+
+    def _is_taken_down(self, face: Key) -> bool:
+        """By the requests as they are now: people may be erased while others review."""
+        path = self._workspace.takedowns
+        stamp = Stamp.of(path.stat()) if path.is_file() else None
+        if stamp != self._requests[0]:
+            self._requests = stamp, takedowns.load(path)
+        row = self._row(face)
+        return is_taken_down(self._requests[1], *(row[name] for name in ADDRESSED))
+
+    def _refuse_taken_down(self, face: Key) -> None:
+        if self._is_taken_down(face):
+            raise KeyError(face)
 
     def _row(self, face: Key) -> dict[str, Any]:
         return self._material.faces.row(self._material.row(face), named=True)

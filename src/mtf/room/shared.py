@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 
 from mtf.errors import MtfError
-from mtf.room.database import START_S, Database, answers, free_port
+from mtf.room.database import LAST_PORT, START_S, Database, answers, free_port, is_free
 from mtf.room.hold import Hold
 
 # How long the server of a room that was killed may take to end, and keep its port and its files until then.
 ENDING_S = 10.0
+STARTING = "starting after "
 
 
 class SharedDatabase:
@@ -58,10 +59,13 @@ class SharedDatabase:
         self._hold.release()
 
     def _run(self) -> None:
-        until = time.monotonic() + ENDING_S
         if self._own is None:
-            self._port = self._port or self._port_before(until)
+            before = self._hold.said().removeprefix(STARTING)
+            # The port before is no longer one to join, but it is the one that rooms left behind know.
+            self._hold.say(STARTING + before)
+            self._port = self._port or _free_again(_port_of(before)) or free_port()
             self._own = Database(self._folder, self._port)
+        until = time.monotonic() + ENDING_S
         while True:
             try:
                 self._own.start()
@@ -72,15 +76,16 @@ class SharedDatabase:
             time.sleep(0.2)
         self._hold.say(str(self._port))
 
-    def _port_before(self, until: float) -> int:
-        """The last port, for rooms that go on without the one that ran the database know no other; else a free one."""
-        port = _port_of(self._hold.said())
-        while port is not None and answers(port):
-            if time.monotonic() > until:
-                port = None
-            time.sleep(0.05)
-        return port or free_port()
-
 
 def _port_of(text: str) -> int | None:
-    return int(text) if text.isdecimal() else None
+    return int(text) if text.isascii() and text.isdecimal() and 0 < int(text) <= LAST_PORT else None
+
+
+def _free_again(port: int | None) -> int | None:
+    """`port`, when the server that had it has ended; None where it does not, as another program has it."""
+    until = time.monotonic() + ENDING_S
+    while port is not None and not is_free(port):
+        if time.monotonic() > until:
+            return None
+        time.sleep(0.05)
+    return port

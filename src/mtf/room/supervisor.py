@@ -8,28 +8,24 @@ own; they share the database.
 
 from __future__ import annotations
 
-import errno
 import itertools
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 from mtf.errors import MtfError
 from mtf.review.ledger import TOGETHER
 from mtf.room.child import Child
-from mtf.room.database import URI, answers, free_port, reached
-from mtf.room.hold import Hold
+from mtf.room.database import LAST_PORT, URI, answers, free_port, is_free, reached
+from mtf.room.hold import Hold, alone
 from mtf.room.shared import SharedDatabase
 
 PORT = 5151
-LAST_PORT = 65535
 START_S = 600.0
 STOP_S = 15.0
 RESTARTS = 20
@@ -84,7 +80,7 @@ def keep_open(
             for name, one in ports.items():
                 apps.append(App(root, name, joint=joint, address=address, port=one, uri=uri))
                 apps[-1].start()
-            _wait_for(apps)
+            _wait_for(apps, database)
             is_ready(ports)
             _watch([*([database] if database is not None else []), *apps])
         finally:
@@ -129,23 +125,6 @@ def _say_nothing_more() -> None:
 
 
 @contextmanager
-def alone(folder: Path, name: str) -> Generator[None]:
-    """Hold the review of `name`, or the joint session (TOGETHER), for this process; `folder` is build/room.
-
-    Raises MtfError that says which process has it.
-    """
-    hold = Hold(folder / f"review-{name}.open")
-    if not hold.take():
-        what = "the joint session" if name == TOGETHER else f"the review of {name}"
-        raise MtfError(f"{what} is open already, {hold.said() or 'by another process'}; end it there first")
-    try:
-        hold.say(f"by process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
-        yield
-    finally:
-        hold.release()
-
-
-@contextmanager
 def _ports(folder: Path, reviewers: Sequence[str], port: int | None, address: str) -> Generator[dict[str, int]]:
     """Each reviewer's port. They are held, for an app that another room of the project is starting does not listen yet.
 
@@ -155,7 +134,7 @@ def _ports(folder: Path, reviewers: Sequence[str], port: int | None, address: st
     with ExitStack() as held:
         for one in _candidates(len(reviewers), port):
             hold = Hold(folder / f"port-{one}.open")
-            if _is_free(one, address) and hold.take():
+            if is_free(one, address) and hold.take():
                 held.callback(hold.release)
                 ports[reviewers[len(ports)]] = one
             elif port:
@@ -175,29 +154,21 @@ def _candidates(count: int, port: int | None) -> Iterable[int]:
     return range(port, port + count)
 
 
-def _is_free(port: int, address: str) -> bool:
-    """Whether a server could listen there. Raises MtfError where `address` is not this machine's, or the port not for
-    this user.
-    """
-    try:
-        family, kind, *_, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind(place)
-    except OSError as error:
-        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-            raise MtfError(f"--address {address}: not an address of this machine") from None
-        if error.errno == errno.EACCES:
-            raise MtfError(f"port {port} is not for this user; permitted: 1024 to {LAST_PORT}") from None
-        return False
-    return True
-
-
-def _wait_for(apps: Sequence[App]) -> None:
+def _wait_for(apps: Sequence[App], database: SharedDatabase | None) -> None:
+    """Until all answer. An app that ended for want of its database is started once more when that is there again."""
     until = time.monotonic() + START_S
+    excused: set[App] = set()
     while not all(app.answers() for app in apps):
-        if not all(app.is_running() for app in apps):
-            raise MtfError("the app did not start; why stands above")
+        if database is not None and not database.is_running():
+            print(f"mtf: {database.name} stopped, starting it again", file=sys.stderr)
+            database.start()
+            excused = set(apps)
+        for app in apps:
+            if not app.is_running():
+                if app not in excused:
+                    raise MtfError("the app did not start; why stands above")
+                excused.remove(app)
+                app.start()
         if time.monotonic() > until:
             raise MtfError(f"the app did not answer within {START_S:.0f} s")
         time.sleep(0.1)

@@ -117,7 +117,9 @@ def _hinted(faces: pl.DataFrame, step: Step) -> np.ndarray:
     total, weights = np.zeros(faces.height), 0.0
     for name, weight in HINTS[step].items():
         if name in faces.columns and faces.height > 1:
-            ranks = faces[name].cast(pl.Float64).rank("average").fill_null((faces.height + 1) / 2).to_numpy()
+            ranks = (
+                faces[name].cast(pl.Float64).fill_nan(None).rank("average").fill_null((faces.height + 1) / 2).to_numpy()
+            )
             share = (ranks - 1) / (faces.height - 1)
             total += abs(weight) * (share if weight > 0 else 1 - share)
             weights += abs(weight)
