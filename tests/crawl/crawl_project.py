@@ -116,7 +116,7 @@ class Project:
         self.responses |= changes
         self.write()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("mtf.crawl.crawl._digest_of", lambda _path: before)
+            patch.setattr("mtf.crawl.crawl.file_digest", lambda _path: before)
             stage.run(self.workspace, self.params(), refresh=refresh)
 
     def table(self, name: str) -> pl.DataFrame:

@@ -20,8 +20,9 @@ LEAVES_AT_ONCE = struct.pack("ii", 1, 0)
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Generator[pytest.LogCaptureFixture]:
+def said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Generator[pytest.LogCaptureFixture]:
     departures, logger = Departures(), logging.getLogger("asyncio")
+    caplog.set_level(logging.INFO, "asyncio")  # DVC, where a test before ran it in this process, has silenced it
     logger.addFilter(departures)
     yield caplog
     logger.removeFilter(departures)
