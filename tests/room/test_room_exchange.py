@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mtf import params
+from mtf import params, takedowns
 from mtf.errors import BadInput, MtfError
 from mtf.review import ledger
 from mtf.review.decision import Decision, Verdict
@@ -25,6 +25,7 @@ from mtf.room.hold import alone
 from mtf.room.material import Key, Material
 from mtf.room.opening import desk_of, material_of
 from mtf.tables import Step
+from mtf.takedowns import Kind
 from mtf.workspace import Workspace
 
 IMPORT_INTO_FIFTYONE = """
@@ -262,6 +263,30 @@ def test_of_decisions_that_meet_no_face_the_first_is_shown_and_the_others_are_co
     line = f"in.csv row 2: {shown} is not permitted; permitted: {permitted}; 2 more meet none"
     with pytest.raises(BadInput, match=f"^{re.escape(line)}$"):
         exchange.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
+
+
+@pytest.mark.parametrize("kind", [Kind.IDENTITY, Kind.IMAGE_ID])
+@pytest.mark.parametrize("format", ["csv", "coco"])
+def test_what_was_taken_down_since_the_export_is_counted_and_kept_nowhere(
+    project: Callable[..., Workspace], tmp_path: Path, kind: Kind, format: str
+) -> None:
+    workspace, loaded = with_some_decisions(project)
+    exchange.write(workspace, loaded, tmp_path / "out", format=format)
+    said = decisions(workspace)
+    gone = said["image_id"][0]
+    concerned = said.height if kind == Kind.IDENTITY else said.filter(image_id=gone).height
+    shutil.rmtree(workspace.review)
+    value = "ada" if kind == Kind.IDENTITY else gone
+    request = f"2026-01-01,{kind},{value},asked,Ada,"
+    workspace.takedowns.write_text(",".join(takedowns.COLUMNS) + "\n" + request + "\n")
+
+    told = exchange.read(workspace, loaded, tmp_path / "out", format=format, reviewer=None)
+
+    kept = said.height - concerned
+    counts = f"{kept} decisions added, 0 stood in the ledger already"
+    assert told == f"{counts}, {concerned} are about pictures that were taken down"
+    assert concerned
+    assert gone not in "".join(file.read_text() for file in workspace.review.rglob("*.jsonl"))
 
 
 def test_times_of_several_zones_are_one_clock(project: Callable[..., Workspace], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Decisions that arrive from elsewhere, beside what the ledger says: what it has already, and what it has outgrown."""
+"""Decisions that arrive from elsewhere: what may not be kept, what the ledger has already, and what it has outgrown."""
 
 from __future__ import annotations
 
@@ -11,6 +11,19 @@ from mtf.review.lines import SCHEMA
 from mtf.room.incoming import BOX, Arrival
 from mtf.room.material import Material
 from mtf.room.queue import FACE
+from mtf.takedowns import Takedowns
+
+
+def not_taken_down(arrived: list[Arrival], requests: Takedowns) -> list[Arrival]:
+    """Those about nobody and no picture that a request names: their faces are gone, and nothing new is kept of them.
+
+    A request for a page names the pictures on it as well, so their addresses need not be known here.
+    """
+    return [
+        each
+        for each in arrived
+        if not (requests.of_identity(each.decision.identity) or requests.of_image(each.decision.image_id))
+    ]
 
 
 def met(arrived: list[Arrival], material: Material, *, box_iou: float) -> pl.DataFrame:

@@ -5,8 +5,9 @@ and FiftyOne are folders as those formats want them, `data/` with the whole pict
 face; each box carries `decisions`, a list of objects with reviewer, step, verdict, and as they apply reason, labels,
 joint and time. Texts `REVIEWER STEP VERDICT`, with the reason after a `reject`, are read as well.
 
-What is read need not be all that was written: what stands in the ledger already is passed over, and so is what is
-older than the last word there on the same thing. Without a time a decision counts as given now.
+What is read need not be all that was written: passed over is what stands in the ledger already, what is older than
+the last word there on the same thing, and what is about a picture that was taken down since. Without a time a decision
+counts as given now.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 import polars as pl
 
-from mtf import atomic, shards
+from mtf import atomic, shards, takedowns
 from mtf.errors import MtfError, bad_value
 from mtf.params import Params
 from mtf.review import consensus
@@ -100,7 +101,8 @@ def read(workspace: Workspace, params: Params, source: Path, *, format: str, rev
     task does not have: lines are never taken back, and one such would stop every reader of the ledger. Raises
     MtfError where the ledger cannot be written, or one of the reviews is open.
     """
-    arrived = incoming.read(source, format=format, reviewer=reviewer)
+    given = incoming.read(source, format=format, reviewer=reviewer)
+    arrived = arrivals.not_taken_down(given, takedowns.load(workspace.takedowns))
     material, _ = material_of(workspace, params)
     for where, decision in arrived:
         for column, label in (decision.labels or {}).items():
@@ -115,8 +117,11 @@ def read(workspace: Workspace, params: Params, source: Path, *, format: str, rev
         for name in sorted({decision.reviewer for decision in fresh}):
             _append(workspace, name, [decision for decision in fresh if decision.reviewer == name])
     counts = f"{len(fresh)} decisions added, {standing.sum()} stood in the ledger already"
-    left_out = int((older & ~standing).sum())
-    return f"{counts}, {left_out} are older than the last word there" if left_out else counts
+    if outdated := int((older & ~standing).sum()):
+        counts += f", {outdated} are older than the last word there"
+    if taken_down := len(given) - len(arrived):
+        counts += f", {taken_down} are about pictures that were taken down"
+    return counts
 
 
 def _append(workspace: Workspace, reviewer: str, decisions: list[Decision]) -> None:
