@@ -7,8 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.responses import PlainTextResponse
 
-from mtf.room.app import guarded
+from mtf.room.guard import guarded
 
 OWN = ("127.0.0.1:5151", "http://127.0.0.1:5151")
 
@@ -48,3 +49,23 @@ def test_other_sites_pages_are_refused(strange: dict[str, Any]) -> None:
     heard, sent = asked("http", **strange)
     assert not heard
     assert sent[0] == 403
+
+
+@pytest.mark.parametrize(("path", "is_checked"), [("/plugins/review/js/bar.js", True), ("/assets/index.js", False)])
+def test_a_browser_asks_each_time_whether_its_modules_of_the_plugin_are_current(path: str, is_checked: bool) -> None:
+    sent = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": b"",
+        "headers": [(b"host", OWN[0].encode())],
+    }
+    app = PlainTextResponse("", headers={"ETag": "1"})
+    asyncio.run(guarded(app, SimpleNamespace(), address="127.0.0.1")(scope, None, send))
+    headers = dict(sent[0]["headers"])
+    assert (headers[b"etag"], headers.get(b"cache-control")) == (b"1", b"no-cache" if is_checked else None)

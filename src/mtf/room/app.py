@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -29,13 +28,12 @@ from mtf.fingerprint import fingerprint
 from mtf.room import database, opened, samples, shown
 from mtf.room.closing import dataset_name
 from mtf.room.desk import Desk
-from mtf.room.media import parse
+from mtf.room.guard import LOOPBACK, guarded
 from mtf.room.opening import Reading, desk_of, read
 from mtf.workspace import Workspace
 
 LOOK_MS = 2000
 PLUGINS = Path(__file__).parent / "plugins"
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SETTINGS = {
     "FIFTYONE_SERVER": "1",
     "FIFTYONE_DO_NOT_TRACK": "true",
@@ -139,51 +137,6 @@ def application(room: opened.Opened, *, address: str) -> Callable[..., Any]:
     from fiftyone.server.app import app
 
     return guarded(app, room, address=address)
-
-
-def guarded(app: Callable[..., Any], room: opened.Opened, *, address: str) -> Callable[..., Any]:
-    """`app`, with `/media` answered from the shards alone, and strangers' pages kept out.
-
-    No WebSocket is opened: FiftyOne's pages have no use for one, and a browser opens them to other sites' pages, too.
-    """
-    from starlette.requests import Request
-    from starlette.responses import PlainTextResponse, Response
-    from starlette.websockets import WebSocketClose
-
-    async def media(request: Request) -> Response:
-        asked = parse(request.query_params.get("filepath", ""))
-        if asked is None:
-            return PlainTextResponse("no such picture", 404)
-        try:
-            data = await asyncio.to_thread(room.bytes_of, asked)
-        except (KeyError, OSError):
-            return PlainTextResponse("no such picture", 404)
-        cached = "no-store" if asked.kind == "person" else "private, max-age=3600"
-        return Response(data, media_type="image/jpeg", headers={"Cache-Control": cached})
-
-    async def answer(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            await app(scope, receive, send)
-            return
-        if scope["type"] != "http":
-            await WebSocketClose()(scope, receive, send)
-            return
-        request = Request(scope, receive)
-        if not is_own(request.headers.get("host", ""), request.headers.get("origin"), address):
-            await PlainTextResponse("this room answers its own pages only", 403)(scope, receive, send)
-        elif scope["path"] == "/media":
-            await (await media(request))(scope, receive, send)
-        else:
-            await app(scope, receive, send)
-
-    return answer
-
-
-def is_own(host: str, origin: str | None, address: str) -> bool:
-    """Whether a request comes from a page of this server: the same origin, and on loopback a name of loopback."""
-    if origin is not None and urlsplit(origin).netloc != host:
-        return False
-    return address not in LOOPBACK or urlsplit(f"//{host}").hostname in LOOPBACK
 
 
 class Departures(logging.Filter):

@@ -1,0 +1,161 @@
+// What a key or a click does, told to the server, and shown once that has answered: it answers when it is on disk.
+import { draw, say } from "./bar.js";
+import {
+  contextOf, facesOf, facesOnScreen, inSight, inTheGrid, modalIsOpen, showAnew, showNext, shown, shownAt, stay,
+} from "./grid.js";
+import { URI, ask, dataset, execute, inTurn, register } from "./server.js";
+import { looked, onPage, renew, setLooked, state } from "./state.js";
+
+const TOO_FAST_MS = 1500;
+const A_LOOK_MS = 500;
+const SETTLED_MS = 120;      // what a click has chosen is known
+const MODAL_MS = 250;
+const PICTURES = { filepath: "the crop", picture: "the whole picture", person: "beside accepted faces" };
+
+export const doNow = (verb, params) => execute(URI + "act", { verb, ...(params || {}) });
+
+register("act", (ctx) => {
+  const { verb, whole, ...params } = ctx.params;
+  const context = contextOf(ctx);
+  return inTurn(() => act(verb, { whole, params, context }));
+});
+
+let last = { ids: "", at: 0 };
+const forget = () => { last = { ids: "", at: 0 }; };
+
+async function act(verb, { whole, params, context }) {
+  const isDeciding = verb !== "undo" && verb !== "page";
+  const hindered = (isDeciding && isUnseen(context)) || (whole && isNoPage(context));
+  if (hindered) { say(hindered, "refused"); return; }
+  const ids = whole ? shown.filter((id) => state.page.includes(id)) : facesOf(context);
+  if (!isDeciding) forget();
+  else if (!isTimely(ids)) return;
+  const shownAs = await stepsShown(verb, ids);
+  if (!shownAs) { forget(); return; }
+  const before = state.page;
+  say("…", "waiting");
+  let answer;
+  try {
+    answer = await ask(verb, { ...params, ids, ...shownAs });
+  } catch (error) {
+    forget();
+    say("NOT confirmed: " + error.message, "refused");
+    return;
+  }
+  setLooked(null);
+  if (answer.refused) { forget(); say(answer.refused, "refused"); return; }
+  if (answer.saved_but) {
+    say(`✓ ${answer.said}; press n, the next page failed: ${answer.saved_but}`, "refused");
+    return;
+  }
+  renew(answer);
+  say(answer.done ? "✓ " + answer.said : answer.said);
+  if (context.grid === "own" && verb !== "page") stay(ids);
+  else goFrom(verb, context, before);
+}
+
+function isUnseen(context) {
+  return !context.open && !facesOnScreen() && "no face is on the screen yet: look at the page first";
+}
+
+// Why the whole page cannot be meant.
+function isNoPage(context) {
+  if (context.open) return "Shift + key is for the page in the grid: leave the open face (Esc) first";
+  if (context.grid === "own") {
+    return "Shift + key is for a page of the queue: select faces here, or press n for the page";
+  }
+  const isTooFast = context.grid === "page before" || Date.now() - shownAt < A_LOOK_MS;
+  return isTooFast && "too fast: look at the page first";
+}
+
+function isTimely(ids) {
+  const key = ids.join();
+  const isTooFast = key === last.ids && Date.now() - last.at < TOO_FAST_MS;
+  if (!key) say("select faces first (Shift + key: the whole page)", "refused");
+  else if (isTooFast) say("too fast: that face is done", "refused");
+  else last = { ids: key, at: Date.now() };
+  return Boolean(key) && !isTooFast;
+}
+
+// The step that a verdict is about, as it was on the screen: the page's, or what the bar said of faces that are not on
+// it. null where the bar has not said it yet; it does then.
+async function stepsShown(verb, ids) {
+  if (ids.length && onPage(ids)) return { step: state.step };
+  if (!ids.length || verb === "label") return {};
+  if (looked && looked.key === ids.join()) return { at: looked.at };
+  try {
+    await look(ids);
+    say("look at the step first, then press again", "refused");
+  } catch (error) { say("NOT confirmed: " + error.message, "refused"); }
+  return null;
+}
+
+function goFrom(verb, context, before) {
+  if (verb === "page") { showPage(); return; }
+  if (verb === "label" && state.page.join() === before.join()) return;
+  if (verb === "undo" && modalIsOpen()) { showPage(); return; }
+  showNext(before, context.current);
+}
+
+function showPage() {
+  if (modalIsOpen()) execute("close_sample");
+  showAnew(state.page);
+}
+
+// ---- what is chosen -------------------------------------------------------------------------------------------
+async function look(ids) {
+  if (onPage(ids)) { if (looked) { setLooked(null); draw(); } return; }
+  if (looked && looked.key === ids.join()) return;
+  const answer = await ask("where", { ids });
+  setLooked(answer.refused ? null : { key: ids.join(), at: answer.at });
+  draw();
+}
+
+register("look", (ctx) => {
+  const context = contextOf(ctx);
+  return inTurn(() => {
+    execute(URI + "sweep");
+    return look(facesOf(context)).catch(() => {});
+  });
+});
+
+// Whatever is clicked or pressed may choose other faces; what was chosen is known a moment later.
+let looking = null;
+function lookSoon() {
+  if (!state || !dataset()) return;
+  window.clearTimeout(looking);
+  looking = window.setTimeout(() => execute(URI + "look"), SETTLED_MS);
+}
+window.addEventListener("click", lookSoon, true);
+window.addEventListener("keyup", lookSoon, true);
+
+// What is selected out of sight is selected no longer, nor what was just decided.
+register("sweep", (ctx) => {
+  const context = contextOf(ctx);
+  const samples = inSight(context).filter((id) => !(ctx.params.decided || []).includes(id));
+  if (samples.length < context.selected.length) execute("set_selected_samples", { samples });
+});
+
+// ---- an open face ---------------------------------------------------------------------------------------------
+// Its pictures, one after the other: FiftyOne has them under its gear.
+register("picture", async (ctx) => {
+  if (!modalIsOpen()) { say("open a face first: p shows its other pictures", "refused"); return; }
+  const chosen = window.__fos__.selectedMediaField(true);
+  const fields = Object.keys(PICTURES);
+  const now = await ctx.state.snapshot.getPromise(chosen);
+  const next = fields[(fields.indexOf(now) + 1) % fields.length];
+  ctx.state.set(chosen, next);
+  say(PICTURES[next]);
+});
+
+// After it was closed: the page may have gone on meanwhile.
+register("settle", (ctx) => {
+  if (inTheGrid(ctx) !== "own") showAnew(state.page);
+});
+
+let wasOpen = false;
+window.setInterval(() => {
+  const open = modalIsOpen();
+  if (wasOpen && !open && state && dataset()) execute(URI + "settle");
+  wasOpen = open;
+}, MODAL_MS);

@@ -1,0 +1,116 @@
+// The bar at the foot of the screen: where the review stands, what was said last, and the keys.
+import { CHOICES, KEYS, choosing, offered } from "./keys.js";
+import { looked, state, titleOf } from "./state.js";
+import { STYLE } from "./style.js";
+
+const bar = document.createElement("div");
+bar.id = "mtf-bar";
+bar.setAttribute("role", "status");
+
+// Called whenever the bar is drawn anew.
+export const listeners = new Set();
+
+export function putUp() {
+  const style = document.createElement("style");
+  style.textContent = STYLE;
+  document.head.append(style);
+  document.body.append(bar);
+  document.body.classList.add("mtf-review");
+}
+
+let message = { text: "", kind: "" };
+let answers = 0;
+
+// `kind` is "", "refused" or "waiting". The tick of a text says that something is on disk.
+export function say(text, kind) {
+  message = { text, kind: kind || "" };
+  if (kind !== "waiting") { answers += 1; bar.dataset.answers = String(answers); }
+  draw();
+}
+
+export function draw() {
+  if (!state) return;
+  const top = standingLine();
+  bar.replaceChildren(top, choosing ? choicesLine() : keysLine());
+  if (!choosing) makeRoom(top);
+  listeners.forEach((listener) => listener());
+}
+window.addEventListener("resize", draw);
+
+function standingLine() {
+  const top = element("div", "line");
+  const now = state.steps.find((one) => one.step === state.step);
+  top.append(element("strong", "", state.joint ? "joint session" : state.reviewer));
+  if (now) {
+    top.append(element("span", "", `${now.title}: ${now.done} done, ${now.open} open`));
+    const kind = state.run.includes("accept") ? "run-accept" : state.run.includes("reject") ? "run-reject" : "";
+    const together = now.step === "identity" && state.together ? ` · ${state.together}` : "";
+    top.append(element("span", kind, `page of ${state.page.length}: ${state.run}${together}`));
+    if (state.proposed.length) top.append(element("span", "", proposal()));
+  } else {
+    top.append(element("span", "", "Nothing is left for you. Stop the room with Ctrl-C where it was started."));
+  }
+  if (state.per_minute) top.append(element("span", "", `${state.per_minute} a minute, ${state.minutes_left} min left`));
+  if (looked) top.append(element("span", "chosen", standing()));
+  top.append(element("span", "said " + message.kind, message.text));
+  return top;
+}
+
+// The first is the one as a rule; where a page was undone, or some of a group are done, it may be another.
+function proposal() {
+  const places = state.proposed.map((id) => state.page.indexOf(id) + 1);
+  return `proposed to keep: ${places.join() === "1" ? "the first" : "no. " + places.join(", ")}`;
+}
+
+// A key for a face that is not on the page is about the step that this names.
+function standing() {
+  const titles = [...new Set(Object.values(looked.at))].map(titleOf);
+  const count = Object.keys(looked.at).length;
+  return `${count === 1 ? "this face" : `these ${count} faces`}: ${titles.join(", ")}`;
+}
+
+function choicesLine() {
+  const keys = element("div", "line keys");
+  const choices = offered();
+  keys.append(element("span", "", choosing.column ? `${choosing.column} should be` : "correct which label?"));
+  choices.slice(choosing.from, choosing.from + CHOICES.length)
+    .forEach((choice, index) => keys.append(keyHint(CHOICES[index], choice)));
+  if (choices.length > CHOICES.length) keys.append(keyHint("0", "more"));
+  keys.append(keyHint("Esc", "leave it"));
+  return keys;
+}
+
+function keysLine() {
+  const keys = element("div", "line keys");
+  keys.append(keyHint("a", "accept"));
+  if (state.reasons.length) {
+    keys.append(keyHint("x", "reject"));
+    state.reasons.forEach((reason) => keys.append(keyHint(KEYS[reason], reason.replaceAll("_", " "))));
+  }
+  if (state.step === "duplicate") keys.append(keyHint("k", "keep this one"));
+  const always = { l: "label", s: "skip", u: "undo", n: "next page", p: "picture", Shift: "+ key: the whole page" };
+  keys.append(...Object.entries(always).map(([key, text]) => keyHint(key, text)));
+  return keys;
+}
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function keyHint(key, text) {
+  const hint = element("span");
+  hint.append(element("kbd", "", key), " " + text);
+  return hint;
+}
+
+// What lies above the bar ends where it begins. A message that takes a line more lies over that for a moment: faces
+// must not move under the mouse because something was said.
+function makeRoom(top) {
+  bar.style.minHeight = "";
+  const height = `${bar.offsetHeight - top.offsetHeight + top.firstChild.offsetHeight}px`;
+  bar.style.minHeight = height;
+  document.documentElement.style.setProperty("--mtf-bar", height);
+}

@@ -1,0 +1,90 @@
+// The faces on the screen: the page in the grid, an open face, and which of them are chosen.
+import { URI, execute } from "./server.js";
+import { state } from "./state.js";
+
+const PAGES_BEFORE = 5;
+const STORED_MS = 800;       // what a verdict changes is written to MongoDB
+const GRID_MS = 700;         // the grid has taken a view
+
+export let shown = [];       // the ids of the page in the grid
+export let shownAt = 0;
+let earlier = [];            // and of the pages before it, one of which may still be there
+let picked = new Map();      // the selected faces, and the view that each was picked in
+
+export const grid = () => document.querySelector('[data-cy="fo-grid"]');
+export const facesOnScreen = () => document.querySelectorAll('[data-cy="fo-grid"] [data-cy="looker"]').length;
+export const modalIsOpen = () => document.querySelector('[data-cy="modal"]') !== null;
+
+function showGrid(ids) {
+  earlier = [shown, ...earlier].slice(0, PAGES_BEFORE);
+  shown = ids.slice();
+  shownAt = Date.now();
+  execute("set_view", {
+    view: [{ _cls: "fiftyone.core.stages.Select", kwargs: [["sample_ids", ids], ["ordered", true]] }],
+  });
+}
+
+export function showAnew(ids) {
+  execute("clear_selected_samples");
+  showGrid(ids);
+}
+
+// What was picked for the next key while the answer to the last one was awaited stays picked.
+function goOn(ids) {
+  showGrid(ids);
+  execute(URI + "sweep");
+}
+
+// In a view of their own people stay where they are; what it holds is read again once the server has written it.
+export function stay(decided) {
+  execute(URI + "sweep", { decided });
+  window.setTimeout(() => execute("reload_samples"), STORED_MS);
+}
+
+// The next of the page `before`, after the face that is open, or the page that the server dealt.
+export function showNext(before, current) {
+  if (!modalIsOpen()) { goOn(state.page); return; }
+  const rest = before.slice(before.indexOf(current) + 1).filter((id) => state.page.includes(id));
+  const next = rest[0] || state.page[0];
+  if (!next) { execute("close_sample"); showAnew([]); return; }
+  if (shown.includes(next)) { execute("open_sample", { id: next }); return; }
+  showAnew(state.page);
+  window.setTimeout(() => execute("open_sample", { id: next }), GRID_MS);
+}
+
+function viewOf(ctx) {
+  const stages = (ctx.view || []).map((stage) => [stage._cls, stage.kwargs]);
+  return JSON.stringify([ctx.viewName || stages, ctx.filters || {}]);
+}
+
+export function contextOf(ctx) {
+  const selected = Array.from(ctx.selectedSamples ? ctx.selectedSamples.keys() : []);
+  const open = modalIsOpen();
+  const current = open ? String(ctx.currentSample || "").replace(/-modal$/, "") : "";
+  const view = viewOf(ctx);
+  picked = new Map(selected.map((id) => [id, picked.has(id) ? picked.get(id) : view]));
+  return { selected, open, current, view, grid: inTheGrid(ctx) };
+}
+
+// What the grid has: the page and nothing else; one before it, still; or a view of the person's own, which is any
+// saved view, filter or stage.
+export function inTheGrid(ctx) {
+  const stages = ctx.view || [];
+  if (ctx.viewName || Object.keys(ctx.filters || {}).length || stages.length !== 1) return "own";
+  const named = Object.fromEntries(stages[0].kwargs || []);
+  const ids = stages[0]._cls.endsWith(".Select") ? (named.sample_ids || []).join() : "";
+  if (ids === shown.join()) return "page";
+  return earlier.some((page) => page.join() === ids) ? "page before" : "own";
+}
+
+// FiftyOne keeps a face selected when it leaves the grid, and selects one that is clicked on while it leaves. Nothing
+// shows that, so only those count that are on the page or, in a view of the person's own, were picked in that view.
+export function inSight({ selected, grid, view }) {
+  if (grid !== "own") return selected.filter((id) => shown.includes(id));
+  return selected.filter((id) => picked.get(id) === view);
+}
+
+export function facesOf(context) {
+  if (context.open) return context.current ? [context.current] : [];
+  return inSight(context);
+}

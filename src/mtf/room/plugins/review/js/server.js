@@ -1,0 +1,40 @@
+// The room's server, and the part of FiftyOne that carries out what belongs on the screen.
+
+export const foo = window.__foo__;
+export const URI = "@mtf/review/";
+
+export function dataset() {
+  const match = window.location.pathname.match(/\/datasets\/([^/?]+)/);
+  return match ? decodeURIComponent(match[1]) : null;
+}
+
+// What the operator answers. Throws where the room does not answer, or the operator failed.
+export async function ask(operator, params) {
+  const response = await fetch("/operators/execute", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ operator_uri: URI + operator, dataset_name: dataset(), params: params || {} }),
+  });
+  if (!response.ok) throw new Error("the room answered " + response.status);
+  const answer = await response.json();
+  if (answer.error) throw new Error(String(answer.error_message || answer.error).split("\n").pop());
+  return answer.result;
+}
+
+export const execute = (operator, params) => foo.executeOperator(operator, params || {});
+
+// FiftyOne tells only an operator what is selected and which view is shown: `run` gets it as `ctx`.
+export function register(name, run) {
+  class Own extends foo.Operator {
+    get config() { return new foo.OperatorConfig({ name, label: "Review: " + name, unlisted: true }); }
+    async execute(ctx) { await run(ctx); }
+  }
+  foo.registerOperator(Own, "@mtf/review");
+}
+
+// One after the other, so that a key pressed after something finds what that left.
+let last = Promise.resolve();
+export function inTurn(job) {
+  last = last.then(job).catch((error) => console.error(error));
+  return last;
+}
