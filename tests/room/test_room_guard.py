@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,7 +15,9 @@ from mtf.room.guard import guarded
 OWN = ("127.0.0.1:5151", "http://127.0.0.1:5151")
 
 
-def asked(kind: str, *, path: str = "/graphql", host: str = OWN[0], origin: str | None = OWN[1]) -> tuple[bool, list]:
+def asked(
+    kind: str, *, path: str = "/graphql", host: str = OWN[0], origin: str | None = OWN[1], address: str = "127.0.0.1"
+) -> tuple[bool, list]:
     """Whether FiftyOne's app heard of it, and what was sent back."""
     heard, sent = [], []
 
@@ -27,7 +30,7 @@ def asked(kind: str, *, path: str = "/graphql", host: str = OWN[0], origin: str 
     named = {"host": host} | ({"origin": origin} if origin else {})
     headers = [(name.encode(), value.encode()) for name, value in named.items()]
     scope = {"type": kind, "method": "GET", "path": path, "query_string": b"", "headers": headers}
-    asyncio.run(guarded(app, SimpleNamespace(), address="127.0.0.1")(scope, None, send))
+    asyncio.run(guarded(app, SimpleNamespace(), address=address)(scope, None, send))
     return bool(heard), sent
 
 
@@ -49,6 +52,24 @@ def test_other_sites_pages_are_refused(strange: dict[str, Any]) -> None:
     heard, sent = asked("http", **strange)
     assert not heard
     assert sent[0] == 403
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "localhost", "::1", "0.0.0.0", "::", "192.0.2.7"])
+@pytest.mark.parametrize(
+    "host", ["elsewhere.example:5151", "localhost.elsewhere.example", "[", "", "127.0.0.1.example"]
+)
+def test_a_name_that_somebody_gave_to_this_machines_number_is_refused(address: str, host: str) -> None:
+    heard, sent = asked("http", host=host, origin=f"http://{host}", address=address)
+    assert (heard, sent[0]) == (False, 403)
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [("0.0.0.0", socket.gethostname()), ("::", "192.0.2.7"), ("::1", "[::1]"), ("review.example", "Review.example")],
+)
+def test_a_room_is_reached_by_its_numbers_and_its_own_names(address: str, name: str) -> None:
+    host = f"{name}:5151"
+    assert asked("http", host=host, origin=f"http://{host}", address=address) == (True, [])
 
 
 @pytest.mark.parametrize(("path", "is_checked"), [("/plugins/review/js/bar.js", True), ("/assets/index.js", False)])

@@ -28,7 +28,7 @@ from mtf.fingerprint import fingerprint
 from mtf.room import database, opened, samples, shown
 from mtf.room.closing import dataset_name
 from mtf.room.desk import Desk
-from mtf.room.guard import LOOPBACK, guarded
+from mtf.room.guard import LOOPBACK, guarded, without_media
 from mtf.room.opening import Reading, desk_of, read
 from mtf.workspace import Workspace
 
@@ -136,7 +136,7 @@ def application(room: opened.Opened, *, address: str) -> Callable[..., Any]:
     """FiftyOne's app, `guarded`."""
     from fiftyone.server.app import app
 
-    return guarded(app, room, address=address)
+    return guarded(without_media(app), room, address=address)
 
 
 class Departures(logging.Filter):
@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--reviewer", required=True)
     parser.add_argument("--joint", action="store_true")
-    parser.add_argument("--address", default=LOOPBACK[0])
+    parser.add_argument("--address", default=LOOPBACK)
     parser.add_argument("--port", type=int, required=True)
     asked = parser.parse_args()
     if database.URI not in os.environ:
