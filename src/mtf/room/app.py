@@ -81,7 +81,8 @@ def build(workspace: Workspace, params: parameters.Params, reviewer: str, *, joi
         reading = read(workspace, params, reviewer, joint=joint)
         for line in reading.torn:
             print(f"  ledger: {line}", file=sys.stderr)
-        desk = desk_of(workspace, reading.material, reviewer, joint=joint, seed=params.seed)
+        check = reading.pictures.check
+        desk = desk_of(workspace, reading.material, reviewer, joint=joint, seed=params.seed, check=check)
         page = desk.page()
     name = dataset_name(params.project.name, reviewer, joint=joint)
     collection = _brought_up_to_date(name, reading, desk)

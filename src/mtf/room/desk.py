@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -26,9 +26,20 @@ from mtf.tables import Reason, Step
 class Desk:
     """The verdicts of one reviewer, the page in front of them, and what they can undo. Safe between threads."""
 
-    def __init__(self, sitting: Sitting, material: Material, plan: Plan, *, reviewer: str, joint: bool = False) -> None:
+    def __init__(
+        self,
+        sitting: Sitting,
+        material: Material,
+        plan: Plan,
+        *,
+        reviewer: str,
+        joint: bool = False,
+        check: Callable[[Sequence[Key]], None] = lambda _: None,
+    ) -> None:
+        """`check` raises BadInput for faces of which nothing may be written; it is asked before every line."""
         self.reviewer = reviewer
         self.joint = joint
+        self._check = check
         self.pace = pace.Pace(time.monotonic())
         self._lock = threading.RLock()
         self._sitting = sitting
@@ -127,6 +138,7 @@ class Desk:
             if not self._actions:
                 raise BadInput("nothing of this sitting is left to undo")
             action = self._actions[-1]
+            self._check([face for face, _ in action])
             now = datetime.now(UTC)
             self._sitting.append(*(decision.undone(time=now) for _, decision in reversed(action)))
             self._actions.pop()
@@ -166,6 +178,7 @@ class Desk:
     def _decide(self, given: Given) -> list[Key]:
         if not given:
             raise BadInput("no face is selected")
+        self._check([face for face, _ in given])
         self._sitting.append(*(decision for _, decision in given))
         self._actions.append(given)
         for face, decision in given:

@@ -68,12 +68,6 @@ class Opened:
             raise BadInput("this sample is not a face of the review; reload the page")
         return [key for key in found if key is not None]
 
-    def keys(self, ids: Iterable[str]) -> list[Key]:
-        """The faces that a verdict is about. Raises BadInput as `named`, and where their pictures were made anew."""
-        found = self.named(ids)
-        self.pictures.check(found)
-        return found
-
     def bytes_of(self, asked: Asked) -> bytes:
         """The JPEG asked for.
 

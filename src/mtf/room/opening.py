@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from mtf.params import Params
 from mtf.review import consensus, ledger
 from mtf.room import embeddings, faces
 from mtf.room.desk import Desk
-from mtf.room.material import Material
+from mtf.room.material import Key, Material
 from mtf.room.media import Pictures, stamps
 from mtf.room.page import Plan
 from mtf.room.plan import PAGE_FACES, JointPlan, ReviewPlan
@@ -101,11 +102,19 @@ def samples_made_from(workspace: Workspace, reviewer: str, *, joint: bool) -> st
 
 
 def desk_of(
-    workspace: Workspace, material: Material, reviewer: str, *, joint: bool, page_faces: int = PAGE_FACES, seed: int = 0
+    workspace: Workspace,
+    material: Material,
+    reviewer: str,
+    *,
+    joint: bool,
+    page_faces: int = PAGE_FACES,
+    seed: int = 0,
+    check: Callable[[Sequence[Key]], None] = lambda _: None,
 ) -> Desk:
     """A desk with a sitting of its own, for a reviewer's own verdicts or for the joint session they write down."""
     plan = plan_of(material, joint=joint, page_faces=page_faces, seed=seed)
-    return Desk(ledger.Sitting(workspace.review, reviewer), material, plan, reviewer=reviewer, joint=joint)
+    sitting = ledger.Sitting(workspace.review, reviewer)
+    return Desk(sitting, material, plan, reviewer=reviewer, joint=joint, check=check)
 
 
 def plan_of(material: Material, *, joint: bool, page_faces: int = PAGE_FACES, seed: int = 0) -> ReviewPlan | JointPlan:

@@ -113,7 +113,7 @@ def chosen(ctx: foo.ExecutionContext) -> list[Key]:
     if not ids:
         current = ctx.request_params.get("current_sample")
         ids = [current] if current else ctx.request_params.get("selected") or []
-    return room().keys(ids)
+    return room().named(ids)
 
 
 def expected(ctx: foo.ExecutionContext) -> At:
@@ -218,7 +218,7 @@ class Progress(RoomOperator):
 
     def answer(self, ctx: foo.ExecutionContext, desk: Desk) -> dict[str, Any]:  # noqa: ARG002
         everyone = room().everyone()
-        return page_of(desk) | {"everyone": everyone, "silent": max(room().material.reviewers - len(everyone), 0)}
+        return {"everyone": everyone, "silent": max(room().material.reviewers - len(everyone), 0)}
 
 
 def register(plugin: Any) -> None:

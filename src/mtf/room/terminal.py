@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -29,27 +29,17 @@ def run(workspace: Workspace, params: Params, reviewer: str, *, joint: bool) -> 
     material, torn = material_of(workspace, params)
     for line in torn:
         print(f"ledger: {line}", file=sys.stderr)
-    desk = desk_of(workspace, material, reviewer, joint=joint, seed=params.seed)
     pictures = Pictures(workspace, material, seen=seen, max_pixels=params.crawl.max_pixels)
+    desk = desk_of(workspace, material, reviewer, joint=joint, seed=params.seed, check=pictures.check)
     show = _picture(pictures) if sys.stdout.isatty() else _no_picture
     try:
-        sit(desk, material, answers=_answers(), show=show, check=pictures.check)
+        sit(desk, material, answers=_answers(), show=show)
     finally:
         desk.close()
 
 
-def sit(
-    desk: Desk,
-    material: Material,
-    *,
-    answers: Iterator[str],
-    show: Callable[[Key], None],
-    check: Callable[[Sequence[Key]], None],
-) -> None:
-    """One answer after another; each is about the first face of the page.
-
-    `check` raises BadInput for faces that nothing may be decided on; it is asked before every verdict and label.
-    """
+def sit(desk: Desk, material: Material, *, answers: Iterator[str], show: Callable[[Key], None]) -> None:
+    """One answer after another; each is about the first face of the page."""
     print(HELP)
     while (page := desk.page()).faces:
         face = page.faces[0]
@@ -59,19 +49,18 @@ def sit(
         if answer in ("q", "quit"):
             return
         try:
-            print(_act(desk, page, answer, check=check))
+            print(_act(desk, page, answer))
         except (BadInput, OSError) as error:
             print(f"not done: {error}")
     print("Nothing is left for you.")
 
 
-def _act(desk: Desk, page: Page, answer: str, *, check: Callable[[Sequence[Key]], None]) -> str:
+def _act(desk: Desk, page: Page, answer: str) -> str:
     verb, *rest = answer.split(maxsplit=2) or [""]
     chosen = list(page.faces if verb in ("A", "X", "S") else page.faces[:1])
     verb = verb.lower()
     if verb == "u":
         return f"undone {len(desk.undo())}"
-    check(chosen)
     if verb == "a":
         return f"accepted {len(desk.accept(chosen, at=page.step))}"
     if verb == "x":
@@ -121,7 +110,11 @@ def _no_picture(_: Key) -> None:
 def _picture(pictures: Pictures) -> Callable[[Key], None]:
     def show(face: Key) -> None:
         pictures.check([face])
-        pixels = cv2.imdecode(np.frombuffer(pictures.crop(face), np.uint8), cv2.IMREAD_COLOR)
+        try:
+            crop = pictures.crop(face)
+        except OSError as error:
+            raise BadInput(f"{error.filename}: {error.strerror}; run the stage that makes it (`dvc repro`)") from None
+        pixels = cv2.imdecode(np.frombuffer(crop, np.uint8), cv2.IMREAD_COLOR)
         if pixels is not None:
             print(half_blocks(pixels, columns=COLUMNS))
 

@@ -17,33 +17,33 @@ export const doNow = (verb, params) => execute(URI + "act", { verb, ...(params |
 register("act", (ctx) => {
   const { verb, whole, ...params } = ctx.params;
   const context = contextOf(ctx);
-  return inTurn(() => act(verb, { whole, params, context }));
+  return inTurn(() => act(verb, { whole, params, context }).catch((error) => {
+    console.error(error);
+    refuse(`the screen failed: ${error.message}; press n to see what is still open`);
+  }));
 });
 
-let last = { ids: "", at: 0 };
-const forget = () => { last = { ids: "", at: 0 }; };
+// What was decided last, so that a key pressed twice does not speak for it twice.
+const nothing = { ids: "", at: 0 };
+let last = nothing;
+function refuse(text) { last = nothing; say(text, "refused"); }
 
 async function act(verb, { whole, params, context }) {
-  const isDeciding = verb !== "undo" && verb !== "page";
-  const hindered = (isDeciding && isUnseen(context)) || (whole && isNoPage(context));
-  if (hindered) { say(hindered, "refused"); return; }
   const ids = whole ? shown.filter((id) => state.page.includes(id)) : facesOf(context);
-  if (!isDeciding) forget();
-  else if (!isTimely(ids)) return;
-  const shownAs = await stepsShown(verb, ids);
-  if (!shownAs) { forget(); return; }
+  const isDeciding = verb !== "undo" && verb !== "page";
+  const why = (isDeciding && whyUnseen(context)) || (whole && whyNoPage(context)) || (isDeciding && whyUntimely(ids));
+  if (why) { say(why, "refused"); return; }
+  last = isDeciding ? { ids: ids.join(), at: Date.now() } : nothing;
   const before = state.page;
-  say("…", "waiting");
   let answer;
   try {
-    answer = await ask(verb, { ...params, ids, ...shownAs });
-  } catch (error) {
-    forget();
-    say("NOT confirmed: " + error.message, "refused");
-    return;
-  }
+    const stands = await whereTheyStand(verb, ids);
+    if (stands.unseen) { refuse("look at the step first, then press again"); return; }
+    say("…", "waiting");
+    answer = await ask(verb, { ...params, ids, ...stands });
+  } catch (error) { refuse("NOT confirmed: " + error.message); return; }
   setLooked(null);
-  if (answer.refused) { forget(); say(answer.refused, "refused"); return; }
+  if (answer.refused) { refuse(answer.refused); return; }
   if (answer.saved_but) {
     say(`✓ ${answer.said}; press n, the next page failed: ${answer.saved_but}`, "refused");
     return;
@@ -54,12 +54,11 @@ async function act(verb, { whole, params, context }) {
   else goFrom(verb, context, before);
 }
 
-function isUnseen(context) {
-  return !context.open && !facesOnScreen() && "no face is on the screen yet: look at the page first";
-}
+const whyUnseen = (context) =>
+  !context.open && !facesOnScreen() && "no face is on the screen yet: look at the page first";
 
 // Why the whole page cannot be meant.
-function isNoPage(context) {
+function whyNoPage(context) {
   if (context.open) return "Shift + key is for the page in the grid: leave the open face (Esc) first";
   if (context.grid === "own") {
     return "Shift + key is for a page of the queue: select faces here, or press n for the page";
@@ -68,26 +67,19 @@ function isNoPage(context) {
   return isTooFast && "too fast: look at the page first";
 }
 
-function isTimely(ids) {
-  const key = ids.join();
-  const isTooFast = key === last.ids && Date.now() - last.at < TOO_FAST_MS;
-  if (!key) say("select faces first (Shift + key: the whole page)", "refused");
-  else if (isTooFast) say("too fast: that face is done", "refused");
-  else last = { ids: key, at: Date.now() };
-  return Boolean(key) && !isTooFast;
+function whyUntimely(ids) {
+  if (ids.length === 0) return "select faces first (Shift + key: the whole page)";
+  return ids.join() === last.ids && Date.now() - last.at < TOO_FAST_MS && "too fast: that face is done";
 }
 
 // The step that a verdict is about, as it was on the screen: the page's, or what the bar said of faces that are not on
-// it. null where the bar has not said it yet; it does then.
-async function stepsShown(verb, ids) {
+// it. `unseen` where the bar has not said it yet; it does then.
+async function whereTheyStand(verb, ids) {
   if (ids.length && onPage(ids)) return { step: state.step };
   if (!ids.length || verb === "label") return {};
   if (looked && looked.key === ids.join()) return { at: looked.at };
-  try {
-    await look(ids);
-    say("look at the step first, then press again", "refused");
-  } catch (error) { say("NOT confirmed: " + error.message, "refused"); }
-  return null;
+  await look(ids);
+  return { unseen: true };
 }
 
 function goFrom(verb, context, before) {

@@ -1,18 +1,18 @@
 // The bar at the foot of the screen: where the review stands, what was said last, and the keys.
-import { CHOICES, KEYS, choosing, offered } from "./keys.js";
-import { looked, state, titleOf } from "./state.js";
+import { CHOICES, KEYS } from "./keys.js";
+import { choosing, looked, offered, state, titleOf } from "./state.js";
 import { STYLE } from "./style.js";
 
 const bar = document.createElement("div");
 bar.id = "mtf-bar";
 bar.setAttribute("role", "status");
+const style = document.createElement("style");
+style.textContent = STYLE;
 
 // Called whenever the bar is drawn anew.
 export const listeners = new Set();
 
 export function putUp() {
-  const style = document.createElement("style");
-  style.textContent = STYLE;
   document.head.append(style);
   document.body.append(bar);
   document.body.classList.add("mtf-review");

@@ -1,9 +1,9 @@
 // Listens to the keys: FiftyOne binds none for Python operators.
 import { doNow } from "./acts.js";
 import { draw } from "./bar.js";
-import { CHOICES, KEYS, choose, choosing, offered } from "./keys.js";
+import { CHOICES, KEYS } from "./keys.js";
 import { URI, dataset, execute } from "./server.js";
-import { state } from "./state.js";
+import { choose, choosing, offered, state } from "./state.js";
 
 const REASON_OF = Object.fromEntries(Object.entries(KEYS).map(([reason, key]) => [key, reason]));
 

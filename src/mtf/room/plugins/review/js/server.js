@@ -1,6 +1,6 @@
 // The room's server, and the part of FiftyOne that carries out what belongs on the screen.
 
-export const foo = window.__foo__;
+const foo = window.__foo__;
 export const URI = "@mtf/review/";
 
 export function dataset() {

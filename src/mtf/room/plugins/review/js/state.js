@@ -1,4 +1,4 @@
-// What the server said last, and what is chosen beyond it.
+// What the server said last, and what the person here is about to do.
 
 export let state = null;
 export function renew(answer) { state = answer; }
@@ -13,3 +13,8 @@ export const titleOf = (step) => {
 // The chosen faces that are not on the page, and the step each is at: {key, at}.
 export let looked = null;
 export function setLooked(found) { looked = found; }
+
+// A label that is being corrected: {column, from}, of which nothing is chosen yet, then the column.
+export let choosing = null;
+export function choose(next) { choosing = next; }
+export const offered = () => (choosing.column ? state.labels[choosing.column] : Object.keys(state.labels));
