@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mtf import params, takedowns
+from mtf import atomic, params, shards, takedowns
 from mtf.errors import BadInput, MtfError
 from mtf.review import ledger
 from mtf.review.decision import Decision, Verdict
@@ -234,6 +235,80 @@ def test_an_export_goes_over_an_earlier_one_and_names_a_shard_that_is_missing(
     workspace.shard("crawl", "ada").unlink()
     with pytest.raises(MtfError, match=r"^build/crawl/shards/ada.tar: No such file or directory; run the stage"):
         exchange.write(workspace, loaded, tmp_path / "new", format="coco")
+
+
+@pytest.mark.parametrize("format", ["coco", "fiftyone"])
+def test_a_later_export_leaves_no_picture_of_who_was_taken_down_meanwhile(
+    project: Callable[..., Workspace], tmp_path: Path, format: str
+) -> None:
+    workspace = project({"ada": 2, "bob": 2})
+    loaded, data = params.load(workspace.params), tmp_path / "out" / "data"
+    exchange.write(workspace, loaded, tmp_path / "out", format=format)
+    (data / "mine.txt").write_text("mine")
+    before = {path.name for path in data.iterdir()}
+    workspace.takedowns.write_text(",".join(takedowns.COLUMNS) + "\n2026-01-02,identity,ada,asked,ada,\n")
+    assert "2 faces in 2 pictures" in exchange.write(workspace, loaded, tmp_path / "out", format=format)
+    of_bob = pl.read_parquet(workspace.table("crawl", "images")).filter(identity="bob")["image_id"]
+    assert {path.name for path in data.iterdir()} == {f"{one}.jpg" for one in of_bob} | {"mine.txt"} < before
+
+
+@pytest.mark.parametrize("format", ["coco", "fiftyone"])
+def test_an_export_that_is_cut_short_is_none_and_is_written_over(
+    project: Callable[..., Workspace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    workspace = project({"ada": 3})
+    loaded, to = params.load(workspace.params), tmp_path / "out"
+    exchange.write(workspace, loaded, to, format=format)
+    write_bytes, left = atomic.write_bytes, iter(range(1))
+
+    def until_the_disk_is_full(path: Path, data: bytes) -> None:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_bytes(path, data)
+
+    for place in (to, tmp_path / "new"):
+        left = iter(range(1))
+        with monkeypatch.context() as patched:
+            patched.setattr(atomic, "write_bytes", until_the_disk_is_full)
+            with pytest.raises(MtfError, match="not written: No space left on device"):
+                exchange.write(workspace, loaded, place, format=format)
+        assert (place / "data").is_dir()
+        assert not (place / "labels.json").exists()
+        assert "3 faces in 3 pictures" in exchange.write(workspace, loaded, place, format=format)
+
+
+def test_a_picture_that_is_another_than_its_name_says_is_not_exported(
+    project: Callable[..., Workspace], tmp_path: Path
+) -> None:
+    workspace = project({"ada": 2, "bob": 2})
+    loaded, shard = params.load(workspace.params), workspace.shard("crawl", "ada")
+    name, (offset, _) = next((name, place) for name, place in shards.members(shard).items() if name.endswith(".jpg"))
+    with shard.open("r+b") as file:
+        file.seek(offset + 100)
+        file.write(b"something else")
+    with pytest.raises(
+        MtfError, match=rf"^build/crawl/shards/ada\.tar: {name} is not what its name says; run the stage"
+    ):
+        exchange.write(workspace, loaded, tmp_path / "out", format="coco")
+    shutil.copy(workspace.shard("crawl", "bob"), shard)
+    with pytest.raises(MtfError, match=r"^build/crawl/shards/ada\.tar: the picture [0-9a-f]{64} is not in it; run the"):
+        exchange.write(workspace, loaded, tmp_path / "new", format="coco")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_picture_keeps_the_ending_that_the_crawl_gave_it(project: Callable[..., Workspace], tmp_path: Path) -> None:
+    workspace = project({"ada": 1})
+    loaded, shard = params.load(workspace.params), workspace.shard("crawl", "ada")
+    (name, place) = next((name, place) for name, place in shards.members(shard).items() if name.endswith(".jpg"))
+    data, rows = shards.read(shard, *place), shards.rows_of(shard)
+    with shards.writing(shard, "crawl") as writer:
+        writer.add(name.replace(".jpg", ".png"), data)
+        writer.finish(rows)
+    exchange.write(workspace, loaded, tmp_path / "out", format="coco")
+    exchange.write(workspace, loaded, tmp_path / "fiftyone", format="fiftyone")
+    named = [one["file_name"] for one in json.loads((tmp_path / "out" / "labels.json").read_text())["images"]]
+    for folder in ("out", "fiftyone"):
+        assert [path.name for path in (tmp_path / folder / "data").iterdir()] == named == [name.replace("jpg", "png")]
 
 
 @pytest.mark.parametrize("format", ["coco", "fiftyone"])

@@ -15,19 +15,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from mtf import atomic, shards, takedowns
+from mtf import atomic, takedowns
 from mtf.errors import MtfError, bad_value
 from mtf.params import Params
 from mtf.review import consensus
 from mtf.review.decision import Decision, Verdict
 from mtf.review.ledger import TOGETHER, Sitting
-from mtf.room import arrivals, incoming
+from mtf.room import arrivals, incoming, outgoing
 from mtf.room.hold import alone
 from mtf.room.incoming import BOX, LABELS, SAID
 from mtf.room.material import Material
@@ -46,15 +47,16 @@ COLUMNS = (
     "license",
     *SAID,
 )
+PICTURES = "data"
 TIME = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
 def write(workspace: Workspace, params: Params, to: Path, *, format: str) -> str:
     """Write faces and standing decisions to `to`, a file for csv, else a folder; returns a line that says so.
 
-    Raises BadInput where something else is there, and MtfError where it cannot be written or a picture is missing; of
-    a missing shard before anything is written, so that the same place can be written to when it is there again.
-    What is there afterwards without its `labels.json` is no export.
+    Over an earlier export it writes what is in now, and removes the pictures of what is not. Raises BadInput where
+    something else is there, and MtfError where it cannot be written or a picture is missing; of a missing one before
+    anything is written. What is there afterwards without its `labels.json` is no export; it can be written over.
     """
     _check_place(to, format)
     material, _ = material_of(workspace, params)
@@ -67,13 +69,19 @@ def write(workspace: Workspace, params: Params, to: Path, *, format: str) -> str
 def _check_place(to: Path, format: str) -> None:
     try:
         is_file, is_folder = to.is_file(), to.is_dir()
-        is_strange = is_folder and any(to.iterdir()) and not (to / LABELS).is_file()
+        is_strange = is_folder and any(to.iterdir()) and not _is_export(to)
     except OSError as error:
         raise _not_written(to, error) from None
     if format == "csv" and is_folder:
         raise bad_value(format, str(to), "the name of a file; this is a folder")
     if format != "csv" and (is_file or is_strange):
         raise bad_value(format, str(to), "a folder that is new, empty, or an earlier export's")
+
+
+def _is_export(folder: Path) -> bool:
+    """Whether an export was written there, or was being written when something ended it."""
+    is_begun = [each.name for each in folder.iterdir()] == [PICTURES] and outgoing.is_ours(folder / PICTURES)
+    return is_begun or (folder / LABELS).is_file()
 
 
 def _not_written(to: Path, error: OSError) -> MtfError:
@@ -88,10 +96,12 @@ def _written(workspace: Workspace, material: Material, to: Path, format: str) ->
         atomic.write_text(to, _csv(data))
         return f"{to}: {data['verdict'].count()} decisions on {material.faces.height} faces"
     grouped = _grouped(data)
-    content = _coco(grouped) if format == "coco" else _fiftyone(grouped)
-    pictures = _write_pictures(workspace, grouped, to / "data")
+    pictures = outgoing.find(workspace, grouped)
+    content = _coco(grouped, pictures) if format == "coco" else _fiftyone(grouped)
+    (to / LABELS).unlink(missing_ok=True)
+    outgoing.write(workspace, pictures, to / PICTURES)
     atomic.write_json(to / LABELS, content)
-    return f"{to}: {grouped.height} faces in {pictures} pictures, {data['verdict'].count()} decisions"
+    return f"{to}: {grouped.height} faces in {len(pictures)} pictures, {data['verdict'].count()} decisions"
 
 
 def read(workspace: Workspace, params: Params, source: Path, *, format: str, reviewer: str | None) -> str:
@@ -178,26 +188,7 @@ def _as_objects(decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _write_pictures(workspace: Workspace, faces: pl.DataFrame, folder: Path) -> int:
-    places = faces.unique("image_id", keep="first", maintain_order=True)
-    for identity in places["identity"].unique(maintain_order=True):
-        _picture(workspace, identity, 0, 0)  # a missing shard is named before the first file is written
-    names = ("identity", "image_id", "image_offset", "image_size_bytes")
-    for identity, image_id, offset, size_bytes in places.select(names).iter_rows():
-        atomic.write_bytes(folder / f"{image_id}.jpg", _picture(workspace, identity, offset, size_bytes))
-    return places.height
-
-
-def _picture(workspace: Workspace, identity: str, offset: int, size_bytes: int) -> bytes:
-    shard = workspace.shard("crawl", identity)
-    try:
-        return shards.read(shard, offset, size_bytes)
-    except OSError as error:
-        made = "run the stage that makes it (`dvc repro`)"
-        raise MtfError(f"{workspace.relative(shard)}: {error.strerror}; {made}") from None
-
-
-def _coco(faces: pl.DataFrame) -> dict[str, Any]:
+def _coco(faces: pl.DataFrame, pictures: Mapping[str, outgoing.Stored]) -> dict[str, Any]:
     identities = faces["identity"].unique().sort().to_list()
     images = faces.unique("image_id", keep="first", maintain_order=True)
     number_of = {image_id: number for number, image_id in enumerate(images["image_id"], 1)}
@@ -205,8 +196,8 @@ def _coco(faces: pl.DataFrame) -> dict[str, Any]:
         "info": {"description": "faces for review"},
         "categories": [{"id": number, "name": name} for number, name in enumerate(identities, 1)],
         "images": [
-            {"id": number_of[row["image_id"]], "file_name": f"{row['image_id']}.jpg", "width": row["image_width"]}
-            | {"height": row["image_height"]}
+            {"id": number_of[row["image_id"]], "file_name": pictures[row["image_id"]].name}
+            | {"width": row["image_width"], "height": row["image_height"]}
             for row in images.iter_rows(named=True)
         ],
         "annotations": [
