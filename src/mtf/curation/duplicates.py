@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from mtf.curation.components import components
-from mtf.curation.material import FACE, GROUPS
+from mtf.curation.material import GROUPS
+from mtf.tables import FACE
 
 AUTOMATIC = "automatic"
 

@@ -10,10 +10,9 @@ import polars as pl
 
 from mtf.curation import screened
 from mtf.curation.duplicates import AUTOMATIC, superfluous
-from mtf.curation.material import FACE
 from mtf.params import Params
 from mtf.review.consensus import Outcome
-from mtf.tables import EXCLUSIONS, Reason, Step, frame
+from mtf.tables import EXCLUSIONS, FACE, Reason, Step, frame
 
 
 class FunnelStep(Protocol):

@@ -9,11 +9,9 @@ import polars as pl
 
 from mtf.licenses import policy
 from mtf.params import Licenses
-from mtf.tables import REVIEW_REASONS, Stated
+from mtf.tables import FACE, IMAGE, REVIEW_REASONS, Stated
 from mtf.takedowns import Takedowns
 
-FACE = ["identity", "face_id"]
-IMAGE = ["identity", "image_id"]
 GROUPS = ["exact_group", "near_group", "across_group"]
 # All that `curation.screened` holds against limits, and the groups of duplicates.
 _MEASURES = [

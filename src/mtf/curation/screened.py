@@ -9,9 +9,8 @@ from typing import ClassVar
 import polars as pl
 
 from mtf.curation.duplicates import AUTOMATIC, superfluous
-from mtf.curation.material import FACE
 from mtf.params import Screened
-from mtf.tables import Reason, Step
+from mtf.tables import FACE, Reason, Step
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,12 @@ import numpy as np
 import polars as pl
 from scipy.sparse import csr_array
 
-from mtf.curation.material import FACE
 from mtf.curation.minimums import check_sizes, repaired
 from mtf.curation.shares import Numbers, minimums, shares, targets
 from mtf.curation.units import Units, units
 from mtf.errors import GateFailed
 from mtf.params import IDENTITY, Split
-from mtf.tables import SPLITS
+from mtf.tables import FACE, SPLITS
 
 NOTHING_LEFT = "split: there is no face to divide; the funnel shows where they went (metrics/curate.json)"
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from mtf.curation.components import components
-from mtf.curation.material import FACE
+from mtf.tables import FACE
 
 TOGETHER = ["image_id", "duplicate_group"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from mtf.curation.material import FACE
 from mtf.review.consensus import JOINT
+from mtf.tables import FACE
 
 
 def weakest(verdicts: pl.DataFrame) -> pl.DataFrame:

@@ -10,10 +10,10 @@ import polars as pl
 
 from mtf.curation import funnel, screened
 from mtf.curation.components import components
-from mtf.curation.material import FACE
 from mtf.curation.split import assigned
 from mtf.curation.units import TOGETHER
 from mtf.params import Params
+from mtf.tables import FACE
 
 ARMS = ("non_curated", "screened", "curated")
 WITHHELD = "withheld"

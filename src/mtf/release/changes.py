@@ -14,8 +14,8 @@ import polars as pl
 
 from mtf.release.distribution import Count
 from mtf.release.facts import Counted, tally
-from mtf.release.pairing import FACE, PLACE, paired
-from mtf.tables import Fetched, Reason
+from mtf.release.pairing import PLACE, paired
+from mtf.tables import FACE, Fetched, Reason
 from mtf.takedowns import Takedowns
 
 NEW, GONE, UNKNOWN = "newly found", "no longer found", "reason not known"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from mtf.review import matching
+from mtf.tables import FACE
 
-FACE = ["identity", "face_id"]
 PLACE = ["x", "y", "width", "height"]
 
 

@@ -11,8 +11,8 @@ from markupsafe import Markup
 from PIL import Image
 
 from mtf.report.parts import Gallery
+from mtf.tables import FACE
 
-FACE = ["identity", "face_id"]
 Face = tuple[str, str]
 SIDE_PX = 72
 GROUPS, PER_GROUP, PEOPLE = 4, 8, 4

@@ -14,8 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mtf.review.decision import STAYS, Verdict
-from mtf.review.matching import FACE
-from mtf.tables import REVIEW_REASONS
+from mtf.tables import FACE, REVIEW_REASONS
 
 RESAMPLES = 1000
 LEVEL = 0.95

@@ -9,8 +9,7 @@ import polars as pl
 
 from mtf.errors import bad_value, listed
 from mtf.review.decision import STAYS, Verdict
-from mtf.review.matching import FACE
-from mtf.tables import REVIEW_REASONS, Step
+from mtf.tables import FACE, REVIEW_REASONS, Step
 
 JOINT = "joint"
 

@@ -114,7 +114,7 @@ def _locked(folder: Path, kind: int) -> Generator[None]:
 
 
 def write_sitting(folder: Path, decisions: Sequence[Decision]) -> Path:
-    """A whole sitting at once, of one reviewer, named by its first decision's time: for imports and simulations.
+    """A whole sitting at once, of one reviewer, named by its first decision's time: for simulations.
 
     Raises FileExistsError where that sitting is there already.
     """

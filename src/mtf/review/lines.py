@@ -11,13 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from mtf.errors import BadInput, bad_value, shortened
 from mtf.review.decision import MAX_PIXEL, MAX_SLUG, Decision, Labels, Verdict, contradiction
-from mtf.tables import SHA256, SLUG, UTC, Reason, Step
+from mtf.tables import BOX, SHA256, SLUG, UTC, Reason, Step
 
 _LABELS = pl.List(pl.Struct({"column": pl.String, "label": pl.String}))
-_BOX = ("x", "y", "width", "height")
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "image_id": pl.String,
-    **dict.fromkeys(_BOX, pl.Int64),
+    **dict.fromkeys(BOX, pl.Int64),
     "identity": pl.String,
     "step": pl.String,
     "verdict": pl.String,
@@ -74,7 +73,7 @@ def _at_once(data: bytes) -> pl.DataFrame | None:
     if labels is None or read.height != data.count(b"\n") or not _has_only_known_keys(data, read, labels):
         return None
     rows = read.with_columns(
-        *(pl.col("box").list.get(place, null_on_oob=True).alias(side) for place, side in enumerate(_BOX)),
+        *(pl.col("box").list.get(place, null_on_oob=True).alias(side) for place, side in enumerate(BOX)),
         time=pl.col("time").str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False),
     )
     if not rows.select(_is_sound().all()).item():
@@ -84,7 +83,7 @@ def _at_once(data: bytes) -> pl.DataFrame | None:
 
 def _is_sound() -> pl.Expr:
     """The model's rules over the columns; a null anywhere counts as unsound."""
-    numbers = [pl.col(side).is_between(0 if side in "xy" else 1, MAX_PIXEL) for side in _BOX]
+    numbers = [pl.col(side).is_between(0 if side in "xy" else 1, MAX_PIXEL) for side in BOX]
     slugs = [
         pl.col(name).str.contains(SLUG) & (pl.col(name).str.len_chars() <= MAX_SLUG)
         for name in ("identity", "reviewer")
@@ -93,7 +92,7 @@ def _is_sound() -> pl.Expr:
     rules = [
         *numbers,
         *slugs,
-        pl.col("box").list.len() == len(_BOX),
+        pl.col("box").list.len() == len(BOX),
         pl.col("image_id").str.contains(SHA256),
         pl.col("program").str.len_chars().is_between(1, 200),
         pl.col("time").is_not_null(),
@@ -147,7 +146,7 @@ def _one_by_one(data: bytes, *, name: str) -> pl.DataFrame:
     ]
     rows = [
         decision.model_dump(mode="python", exclude={"box", "labels"})
-        | dict(zip(_BOX, decision.box, strict=True))
+        | dict(zip(BOX, decision.box, strict=True))
         | {"labels": _entries(decision.labels) if decision.labels else None}
         for decision in decisions
     ]

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-FACE = ["identity", "face_id"]
-_PICTURE = ["identity", "image_id"]
-_BOX = ["x", "y", "width", "height"]
+from mtf.tables import BOX, FACE, IMAGE
 
 
 def match(decisions: pl.DataFrame, faces: pl.DataFrame, *, box_iou: float) -> pl.DataFrame:
@@ -18,16 +16,16 @@ def match(decisions: pl.DataFrame, faces: pl.DataFrame, *, box_iou: float) -> pl
     Both have identity, image_id, x, y, width, height. Where a box overlaps several faces by at least `box_iou`
     (0 to 1, intersection over union) the one with the most overlap is met.
     """
-    boxes = decisions.select(*_PICTURE, *_BOX).unique()
-    pairs = boxes.join(faces.select(*FACE, "image_id", *_BOX), on=_PICTURE, suffix="_face")
+    boxes = decisions.select(*IMAGE, *BOX).unique()
+    pairs = boxes.join(faces.select(*FACE, "image_id", *BOX), on=IMAGE, suffix="_face")
     met = (
         pairs.with_columns(iou=iou())
         .filter(pl.col("iou") >= box_iou)
         .sort(pl.col("iou"), "face_id", descending=[True, False])
-        .unique([*_PICTURE, *_BOX], keep="first", maintain_order=True)
-        .select(*_PICTURE, *_BOX, "face_id")
+        .unique([*IMAGE, *BOX], keep="first", maintain_order=True)
+        .select(*IMAGE, *BOX, "face_id")
     )
-    return decisions.join(met, on=[*_PICTURE, *_BOX], how="left", maintain_order="left")
+    return decisions.join(met, on=[*IMAGE, *BOX], how="left", maintain_order="left")
 
 
 def iou() -> pl.Expr:

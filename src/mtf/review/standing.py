@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from mtf.review.decision import Verdict
-from mtf.review.matching import FACE
+from mtf.tables import FACE
 
 _DESK = ["reviewer", "joint", *FACE, "step"]
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from mtf.review.consensus import Outcome
-from mtf.review.matching import FACE
-from mtf.tables import REVIEW_REASONS, Step
+from mtf.tables import FACE, REVIEW_REASONS, Step
 
 _GROUP = ["identity", "group"]
 _STEPS = list(REVIEW_REASONS)

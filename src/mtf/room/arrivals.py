@@ -8,9 +8,9 @@ from mtf.errors import bad_value, listed
 from mtf.review import matching
 from mtf.review.decision import Verdict
 from mtf.review.lines import SCHEMA
-from mtf.room.incoming import BOX, Arrival
+from mtf.room.incoming import Arrival
 from mtf.room.material import Material
-from mtf.room.queue import FACE
+from mtf.tables import BOX, FACE
 from mtf.takedowns import Takedowns
 
 

@@ -10,10 +10,9 @@ from mtf import roster, tables, takedowns
 from mtf.licenses import attribution, policy
 from mtf.params import Params
 from mtf.review import survivor
+from mtf.tables import FACE, IMAGE
 from mtf.workspace import Workspace
 
-FACE = ["identity", "face_id"]
-IMAGE = ["identity", "image_id"]
 ADDRESSED = ("identity", "image_id", "url", "page_url")
 MEASURES = (
     "size_px",

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ValidationError
 from mtf.errors import BadInput, bad_value, listed, shortened
 from mtf.review.decision import MAX_PIXEL, Decision
 from mtf.review.ledger import checked_reviewer
+from mtf.tables import BOX
 
-BOX = ("x", "y", "width", "height")
 SAID = ("step", "verdict", "reason", "reviewer", "labels", "joint", "time")
 LABELS = "labels.json"
 MAX_BYTES = 2 * 2**30

@@ -13,9 +13,9 @@ from mtf.review import consensus, matching, standing, survivor
 from mtf.review.ledger import Ledger
 from mtf.room import triage
 from mtf.room.likeness import Likeness
-from mtf.room.queue import FACE, OPINIONS, SETTLED, STEPS, Rows, Settled, groups_of, settled_of
+from mtf.room.queue import OPINIONS, SETTLED, STEPS, Rows, Settled, groups_of, settled_of
 from mtf.room.said import Said
-from mtf.tables import Step
+from mtf.tables import FACE, Step
 
 
 class Key(NamedTuple):
@@ -102,7 +102,7 @@ class Material:
 
     @cached_property
     def outcomes(self) -> pl.DataFrame:
-        """The panel's verdicts when the room was opened, as `consensus.verdicts` gives them.
+        """The panel's verdicts when the ledger was read, as `consensus.verdicts` gives them.
 
         Here a split is a conflict only when everyone has voted: until then another's vote may still settle it.
         """

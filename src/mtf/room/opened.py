@@ -21,9 +21,9 @@ from mtf.room.desk import Desk
 from mtf.room.material import Key, Material
 from mtf.room.media import Asked, Pictures
 from mtf.room.page import Page, Plan
-from mtf.room.queue import FACE
 from mtf.room.samples import sample_id
 from mtf.room.shown import accepted_of, page_updates, panel_updates, sample_updates
+from mtf.tables import FACE
 
 log = logging.getLogger(__name__)
 

@@ -13,10 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mtf.tables import REVIEW_REASONS, Step
+from mtf.tables import FACE, REVIEW_REASONS, Step
 
 STEPS: tuple[Step, ...] = tuple(REVIEW_REASONS)
-FACE = ["identity", "face_id"]
 # Likely accepts first: they are what the work is for, and what the rest of the triage learns from.
 RUNS = ("likely accept", "unsure", "likely reject")
 

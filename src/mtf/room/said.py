@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from mtf.review.decision import Verdict
-from mtf.room.queue import FACE, NOTHING, REJECT, SKIP, STEPS, VERDICTS, Words, numbered
-from mtf.tables import REVIEW_REASONS, Reason, Step
+from mtf.room.queue import NOTHING, REJECT, SKIP, STEPS, VERDICTS, Words, numbered, words_of
+from mtf.tables import FACE, REVIEW_REASONS, Reason, Step
 
 REASONS = tuple(reason for reasons in REVIEW_REASONS.values() for reason in reasons)
 NO_REASON = -1
@@ -24,8 +24,7 @@ class Said:
 
     def __init__(self, faces: pl.DataFrame, opinions: pl.DataFrame, labels: pl.DataFrame) -> None:
         given = numbered(faces, opinions)
-        self.words: Words = np.zeros((faces.height, len(STEPS)), np.int8)
-        self.words[given["row"], given["place"]] = given["word"]
+        self.words: Words = words_of(faces, opinions)
         self._reasons = np.full(self.words.shape, NO_REASON, np.int8)
         codes = {str(reason): place for place, reason in enumerate(REASONS)}
         reasons = given["reason"].replace_strict(codes, default=NO_REASON, return_dtype=pl.Int8)

@@ -16,8 +16,8 @@ import polars as pl
 from mtf.fingerprint import fingerprint
 from mtf.room import media
 from mtf.room.database import count_again
-from mtf.room.queue import FACE, STEPS
-from mtf.tables import Step
+from mtf.room.queue import STEPS
+from mtf.tables import FACE, Step
 
 if TYPE_CHECKING:
     import fiftyone as fo

@@ -82,7 +82,7 @@ def page_updates(page: Page, before: Page | None) -> list[Any]:
     from pymongo import UpdateOne
 
     gone = set(before.faces) - set(page.faces) if before else set()
-    ranks: dict[Key, dict[str, Any]] = {face: {"rank": samples.UNRANKED, "run": None} for face in gone}
+    ranks: dict[Key, dict[str, Any]] = dict.fromkeys(gone, samples.PASSING)
     ranks |= {face: {"rank": rank, "run": page.run} for rank, face in enumerate(page.faces)}
     return [UpdateOne({"_id": ObjectId(samples.sample_id(*face))}, {"$set": ranks[face]}) for face in sorted(ranks)]
 

@@ -20,7 +20,7 @@ from mtf.curation.weakest import weakest
 from mtf.licenses import attribution
 from mtf.params import Params
 from mtf.review import agreement, consensus, ledger, matching, standing, survivor
-from mtf.tables import Reason, Step
+from mtf.tables import FACE, IMAGE, Reason, Step
 from mtf.workspace import Workspace
 
 # Intervals of agreement are drawn; not with the project's seed, which is the split's and the training's.
@@ -41,7 +41,7 @@ class Heard:
     def accepted(self) -> pl.DataFrame:
         """The faces that the panel accepted as their person's: identity and face_id."""
         is_accepted = (pl.col("step") == Step.IDENTITY) & (pl.col("outcome") == consensus.Outcome.ACCEPT)
-        return self.verdicts.filter(is_accepted).select(material.FACE)
+        return self.verdicts.filter(is_accepted).select(FACE)
 
 
 def run(workspace: Workspace, params: Params) -> None:
@@ -79,9 +79,9 @@ def _gathered(workspace: Workspace, params: Params) -> tuple[pl.DataFrame, pl.Da
     faces_path = workspace.table("crop", "faces")
     faces = tables.read(tables.FACES, faces_path)
     screening = tables.read(tables.SCREENING, workspace.table("screen", "screening"))
-    for parent, key in ((people, ["identity"]), (images, material.IMAGE), (screening, material.FACE)):
+    for parent, key in ((people, ["identity"]), (images, IMAGE), (screening, FACE)):
         _check_refers(faces, parent, key, faces_path)
-    _check_refers(evidence, images, material.IMAGE, workspace.table("crawl", "evidence"))
+    _check_refers(evidence, images, IMAGE, workspace.table("crawl", "evidence"))
     measured = material.with_labels_and_measures(faces, roster=people, screening=screening)
     legal = material.with_legal(
         measured,
@@ -123,14 +123,14 @@ def _permitted(faces: pl.DataFrame) -> pl.DataFrame:
 def _decided(kept: pl.DataFrame, heard: Heard, params: Params) -> pl.DataFrame:
     """The kept faces with whose decision it was, and with the groups that must not part."""
     whose = weakest(heard.verdicts) if _is_curated(params) else weakest(heard.verdicts.clear())
-    joined = kept.join(whose, on=material.FACE, how="left", maintain_order="left")
+    joined = kept.join(whose, on=FACE, how="left", maintain_order="left")
     grouped = joined.with_columns(duplicate_group=inseparable(kept))
     return grouped.with_columns(pl.col("decided_by").fill_null(AUTOMATIC))
 
 
 def _write(workspace: Workspace, table: tables.Table, rows: pl.DataFrame, faces: pl.DataFrame) -> None:
     path = workspace.table("curate", table.name)
-    _check_refers(rows, faces, material.FACE, path)
+    _check_refers(rows, faces, FACE, path)
     tables.write(table, rows, path)
 
 

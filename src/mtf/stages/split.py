@@ -8,12 +8,11 @@ import polars as pl
 from rich.console import Console
 
 from mtf import atomic, tables
-from mtf.curation.material import FACE
 from mtf.curation.shown import split_table
 from mtf.curation.split import NOTHING_LEFT, assigned, counted
 from mtf.errors import GateFailed
 from mtf.params import Params
-from mtf.tables import SPLITS, Reason
+from mtf.tables import FACE, SPLITS, Reason
 from mtf.workspace import Workspace
 
 

@@ -5,7 +5,7 @@ Tables whose columns depend on the tasks of `params.yaml` are functions of `Para
 
 from __future__ import annotations
 
-from mtf.tables.columns import UTC
+from mtf.tables.columns import BOX, FACE, IMAGE, UTC
 from mtf.tables.contract import (
     SHOWN_FAILURES,
     ContractViolated,
@@ -23,8 +23,9 @@ from mtf.tables.faces import DETECTIONS, FACES, HINTS, SCREENING
 from mtf.tables.words import FACE_ID, REVIEW_REASONS, SHA256, SLUG, SPLITS, Detected, Fetched, Reason, Stated, Step
 
 __all__ = [
-    "DETECTIONS", "EARLIER", "EVIDENCE", "EXCLUSIONS", "FACES", "FACE_ID", "FETCHES", "HINTS", "IMAGES", "MAX_NAME",
-    "MAX_QUERY", "PREDICTIONS", "REVIEW_REASONS", "SCREENING", "SHA256", "SHOWN_FAILURES", "SLUG", "SPLITS", "UTC",
-    "ContractViolated", "Detected", "Fetched", "Reason", "Stated", "Step", "Table", "check", "check_refers",
-    "curated", "failures_path", "frame", "non_curated", "read", "roster", "splits", "write",
+    "BOX", "DETECTIONS", "EARLIER", "EVIDENCE", "EXCLUSIONS", "FACE", "FACES", "FACE_ID", "FETCHES", "HINTS",
+    "IMAGE", "IMAGES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "REVIEW_REASONS", "SCREENING", "SHA256",
+    "SHOWN_FAILURES", "SLUG", "SPLITS", "UTC", "ContractViolated", "Detected", "Fetched", "Reason", "Stated",
+    "Step", "Table", "check", "check_refers", "curated", "failures_path", "frame", "non_curated", "read", "roster",
+    "splits", "write",
 ]  # fmt: skip

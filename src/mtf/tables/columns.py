@@ -65,6 +65,9 @@ def one_label_per_identity(params: Params) -> list[pa.Check]:
     ]
 
 
+# What names a picture and a face, in every table that has some.
+IMAGE = ["identity", "image_id"]
+FACE = ["identity", "face_id"]
 BOX = {
     "x": at_least(pl.Int32, 0),
     "y": at_least(pl.Int32, 0),

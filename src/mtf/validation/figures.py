@@ -15,11 +15,10 @@ import polars as pl
 
 from mtf.licenses.audit import UNSTATED
 from mtf.params import IDENTITY, Params
-from mtf.tables import SPLITS, Stated
+from mtf.tables import FACE, SPLITS, Stated
 
 MEASURES = ("size_px", "sharpness", "brightness")
 TIMES = " × "
-FACE = ["identity", "face_id"]
 DETECTED = "images with a face"
 # What metrics/crop.json and metrics/curate.json hold.
 Counts = tuple[Mapping[str, Any], Mapping[str, Any]]
