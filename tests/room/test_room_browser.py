@@ -27,6 +27,7 @@ FLAGS = (
     "--disable-sync",
 )
 QUERIES = "**/graphql"
+MODULE = "**/keyboard.js"
 WAIT_MS = 60_000
 A_LOOK_MS = 700
 FAST_MS = 1600
@@ -373,6 +374,14 @@ def test_a_screen_that_has_lost_the_page_has_it_again_by_itself(
     screen.page.unroute_all(behavior="ignoreErrors")  # one may be on its way
     screen.sees_faces(7)
     assert decided(workspace)["verdict"].to_list() == ["accept"]
+
+    screen.page.route(MODULE, lambda route: route.abort())
+    screen.page.reload()
+    screen.page.wait_for_timeout(SETTLED_MS)
+    assert screen.page.query_selector("#mtf-bar") is None
+    screen.page.unroute_all(behavior="ignoreErrors")
+    screen.page.wait_for_selector("#mtf-bar", timeout=WAIT_MS)
+    screen.sees_faces(7)
 
 
 def counted_as_empty(route: Route) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from mtf.errors import MtfError
+from mtf.errors import MtfError, listed
 from mtf.room.media import parse
 from mtf.room.opened import Opened
 
@@ -33,6 +33,7 @@ def guarded(app: Callable[..., Any], room: Opened, *, address: str) -> Callable[
     from starlette.websockets import WebSocketClose
 
     names = names_of(address)
+    refusal = f"this room answers its own pages only: open it by this machine's number, or as {listed(sorted(names))}"
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -43,7 +44,7 @@ def guarded(app: Callable[..., Any], room: Opened, *, address: str) -> Callable[
             return
         request = Request(scope, receive)
         if not is_own(request.headers.get("host", ""), request.headers.get("origin"), names):
-            await PlainTextResponse(f"this room answers its own pages only, at {address}", 403)(scope, receive, send)
+            await PlainTextResponse(refusal, 403)(scope, receive, send)
         elif scope["path"] == MEDIA:
             await (await _picture(room, request))(scope, receive, send)
         elif scope["path"].startswith("/plugins/"):
