@@ -52,7 +52,8 @@ def _held(workspace: Workspace, identity: str) -> dict[str, Stored]:
         raise MtfError(f"{workspace.relative(shard)}: {error.strerror}; {_MADE_BY}") from None
     except TarError as error:
         raise MtfError(f"{workspace.relative(shard)}: not readable as a shard ({error}); {_MADE_BY}") from None
-    return {PurePath(name).stem: Stored(shard, name, *place) for name, place in members.items()}
+    paths = ((PurePath(name), place) for name, place in members.items())
+    return {path.stem: Stored(shard, path.name, *place) for path, place in paths}  # a foreign tar may hold folders
 
 
 def write(workspace: Workspace, pictures: dict[str, Stored], folder: Path) -> None:
