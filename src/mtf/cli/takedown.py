@@ -13,7 +13,7 @@ SHOWN = 6
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mtf.erasure.erase import Plan
+    from mtf.erasure.planning import Plan
     from mtf.erasure.requests import Resolved
 
 
