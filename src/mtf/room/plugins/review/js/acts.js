@@ -1,16 +1,18 @@
 // What a key or a click does, told to the server, and shown once that has answered: it answers when it is on disk.
 import { draw, say } from "./bar.js";
 import {
-  contextOf, facesOf, facesOnScreen, inSight, inTheGrid, modalIsOpen, showAnew, showNext, shown, shownAt, stay,
+  contextOf, facesOf, facesOnScreen, inSight, inTheGrid, isLookedAt, modalIsOpen, showAnew, showNext, shown, stay,
+  wholeIsSeen,
 } from "./grid.js";
 import { URI, ask, dataset, execute, inTurn, register } from "./server.js";
 import { looked, onPage, renew, setLooked, state } from "./state.js";
 
 const TOO_FAST_MS = 1500;
-const A_LOOK_MS = 500;
 const SETTLED_MS = 120;      // what a click has chosen is known
 const MODAL_MS = 250;
-const PICTURES = { filepath: "the crop", picture: "the whole picture", person: "beside accepted faces" };
+const PICTURES = {
+  filepath: "the crop", picture: "the whole picture", person: "beside faces that you accepted, if there are some",
+};
 
 export const doNow = (verb, params) => execute(URI + "act", { verb, ...(params || {}) });
 
@@ -63,8 +65,8 @@ function whyNoPage(context) {
   if (context.grid === "own") {
     return "Shift + key is for a page of the queue: select faces here, or press n for the page";
   }
-  const isTooFast = context.grid === "page before" || Date.now() - shownAt < A_LOOK_MS;
-  return isTooFast && "too fast: look at the page first";
+  if (context.grid === "page before" || !isLookedAt()) return "too fast: look at the page first";
+  return !wholeIsSeen() && "not all of the page was on the screen: scroll to its end first";
 }
 
 function whyUntimely(ids) {

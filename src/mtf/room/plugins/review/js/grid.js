@@ -5,24 +5,40 @@ import { state } from "./state.js";
 const PAGES_BEFORE = 5;
 const STORED_MS = 800;       // what a verdict changes is written to MongoDB
 const GRID_MS = 700;         // the grid has taken a view
+const A_LOOK_MS = 500;
 
 export let shown = [];       // the ids of the page in the grid
-export let shownAt = 0;
+let shownAt = 0;
+let isSeen = false;          // whether it was on the screen to its last face
 let earlier = [];            // and of the pages before it, one of which may still be there
 let picked = new Map();      // the selected faces, and the view that each was picked in
 
 export const grid = () => document.querySelector('[data-cy="fo-grid"]');
-export const facesOnScreen = () => document.querySelectorAll('[data-cy="fo-grid"] [data-cy="looker"]').length;
+const faces = () => [...document.querySelectorAll('[data-cy="fo-grid"] [data-cy="looker"]')];
+export const facesOnScreen = () => faces().length;
 export const modalIsOpen = () => document.querySelector('[data-cy="modal"]') !== null;
 
 function showGrid(ids) {
   earlier = [shown, ...earlier].slice(0, PAGES_BEFORE);
   shown = ids.slice();
   shownAt = Date.now();
+  isSeen = false;
   execute("set_view", {
     view: [{ _cls: "fiftyone.core.stages.Select", kwargs: [["sample_ids", ids], ["ordered", true]] }],
   });
 }
+
+// Long enough after it was shown for the grid to have it, and for a person to have looked.
+export const isLookedAt = () => Date.now() - shownAt >= A_LOOK_MS;
+
+// The faces begin at the top, so that who has seen the last of them has passed the others.
+export function wholeIsSeen() {
+  const foot = document.getElementById("mtf-bar").getBoundingClientRect().top;
+  const isAbove = (place) => place.top + place.height / 2 <= foot;
+  isSeen = isSeen || (isLookedAt() && faces().every((face) => isAbove(face.getBoundingClientRect())));
+  return isSeen;
+}
+window.addEventListener("scroll", () => { if (!isSeen && state) wholeIsSeen(); }, { capture: true, passive: true });
 
 export function showAnew(ids) {
   execute("clear_selected_samples");
