@@ -360,6 +360,25 @@ def test_no_key_decides_a_face_that_has_left_the_screen(eight: tuple[Workspace, 
     assert decided(workspace)["verdict"].to_list() == ["accept"] * 3
 
 
+@pytest.mark.parametrize("after_ms", [60, 200])
+def test_a_click_between_a_key_and_the_next_page_counts_for_the_next_key(
+    eight: tuple[Workspace, Screen], after_ms: int
+) -> None:
+    workspace, screen = eight
+    screen.select(0)
+    other = screen.place(2)
+    answer = screen.strike("a")
+    screen.page.wait_for_timeout(after_ms)
+    screen.click(other)
+    assert "✓ Accept: 1 face" in answer()
+    screen.sees_faces(7)
+    screen.page.wait_for_timeout(FAST_MS)
+    assert screen.chosen() == 1
+    assert "✓ Reject: 1 face" in screen.press("x")
+    assert decided(workspace)["verdict"].to_list() == ["accept", "reject"]
+    assert decided(workspace)["image_id"].n_unique() == 2
+
+
 def test_a_screen_that_has_lost_the_page_has_it_again_by_itself(
     project: Callable[..., Workspace], open_room: Callable, browser: Browser
 ) -> None:

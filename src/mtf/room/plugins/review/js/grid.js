@@ -1,17 +1,21 @@
 // The faces on the screen: the page in the grid, an open face, and which of them are chosen.
-import { URI, execute } from "./server.js";
+import { URI, execute, register } from "./server.js";
 import { state } from "./state.js";
 
 const PAGES_BEFORE = 5;
 const STORED_MS = 800;       // what a verdict changes is written to MongoDB
 const GRID_MS = 700;         // the grid has taken a view
 const A_LOOK_MS = 500;
+const TICK_MS = 60;
+const TAKEN_MS = 1800;       // and whatever it forgets by that is forgotten
 
 export let shown = [];       // the ids of the page in the grid
 let shownAt = 0;
 let isSeen = false;          // whether it was on the screen to its last face
 let earlier = [];            // and of the pages before it, one of which may still be there
 let picked = new Map();      // the selected faces, and the view that each was picked in
+let chosen = [];             // those selected when it was looked last after the page went on
+let isClicked = false;       // whether a click since then may have changed them
 
 export const grid = () => document.querySelector('[data-cy="fo-grid"]');
 const faces = () => [...document.querySelectorAll('[data-cy="fo-grid"] [data-cy="looker"]')];
@@ -35,21 +39,37 @@ export const isLookedAt = () => Date.now() - shownAt >= A_LOOK_MS;
 export function wholeIsSeen() {
   const foot = document.getElementById("mtf-bar").getBoundingClientRect().top;
   const isAbove = (place) => place.top + place.height / 2 <= foot;
-  isSeen = isSeen || (isLookedAt() && faces().every((face) => isAbove(face.getBoundingClientRect())));
+  const places = faces().map((face) => face.getBoundingClientRect());
+  isSeen = isSeen || (isLookedAt() && places.length > 0 && places.every(isAbove));
   return isSeen;
 }
 window.addEventListener("scroll", () => { if (!isSeen && state) wholeIsSeen(); }, { capture: true, passive: true });
 
 export function showAnew(ids) {
+  chosen = [];
   execute("clear_selected_samples");
   showGrid(ids);
 }
 
-// What was picked for the next key while the answer to the last one was awaited stays picked.
-function goOn(ids) {
-  showGrid(ids);
+// What was picked for the next key while the answer to the last one was awaited stays picked. FiftyOne forgets all of it
+// when it has taken the view: where nothing is selected any more, and no click has done that, it is selected again.
+register("go_on", (ctx) => {
+  chosen = contextOf(ctx).selected.filter((id) => shown.includes(id) && state.page.includes(id));
+  isClicked = false;
+  showGrid(state.page);
   execute(URI + "sweep");
-}
+  for (let wait = TICK_MS; wait <= TAKEN_MS; wait += TICK_MS) window.setTimeout(() => execute(URI + "hold"), wait);
+});
+register("hold", (ctx) => {
+  const now = inSight(contextOf(ctx)).filter((id) => state.page.includes(id));
+  if (now.join() === chosen.join()) return;
+  const lost = chosen.filter((id) => state.page.includes(id));
+  if (!now.length && lost.length && !isClicked) execute("set_selected_samples", { samples: lost });
+  else { chosen = now; isClicked = false; }
+});
+const changeByHand = () => { isClicked = true; };
+window.addEventListener("click", changeByHand, true);
+window.addEventListener("keydown", (event) => { if (event.key === "Escape") changeByHand(); }, true);
 
 // In a view of their own people stay where they are; what it holds is read again once the server has written it.
 export function stay(decided) {
@@ -59,7 +79,7 @@ export function stay(decided) {
 
 // The next of the page `before`, after the face that is open, or the page that the server dealt.
 export function showNext(before, current) {
-  if (!modalIsOpen()) { goOn(state.page); return; }
+  if (!modalIsOpen()) { execute(URI + "go_on"); return; }
   const rest = before.slice(before.indexOf(current) + 1).filter((id) => state.page.includes(id));
   const next = rest[0] || state.page[0];
   if (!next) { execute("close_sample"); showAnew([]); return; }
