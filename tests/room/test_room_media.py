@@ -187,7 +187,7 @@ def test_a_person_whose_pictures_are_erased_takes_no_verdict(
     assert shown_and_taken(room) == {"bob"}
 
 
-@pytest.mark.parametrize("answer", ["a", "x", "s", "l age Old", "A", "X", "S"])
+@pytest.mark.parametrize("answer", ["a", "x", "s", "k", "l age Old", "A", "X", "S"])
 def test_a_terminal_that_draws_no_picture_takes_nothing_on_a_person_whose_shard_is_made_anew(
     project: Project,
     other: Workspace,

@@ -118,6 +118,7 @@ class Desk:
         one face, and for a face whose group is not ready to be decided, or that is in none.
         """
         with self._lock:
+            self._check(faces)  # what was made anew may be in another group by now
             return self._decide(self._wording.kept(faces, at))
 
     def label(self, faces: Sequence[Key], column: str, value: str) -> list[Key]:

@@ -12,7 +12,7 @@ import polars as pl
 
 from mtf import atomic, shards
 from mtf.errors import MtfError
-from mtf.tables import SHA256
+from mtf.tables import IMAGE, SHA256
 from mtf.workspace import Workspace
 
 _STEM = re.compile(SHA256)
@@ -33,7 +33,7 @@ def find(workspace: Workspace, faces: pl.DataFrame) -> dict[str, Stored]:
 
     Raises MtfError where a shard, or a picture in it, is not there.
     """
-    wanted = faces.select("identity", "image_id").unique("image_id", keep="first", maintain_order=True)
+    wanted = faces.select(IMAGE).unique("image_id", keep="first", maintain_order=True)
     held = {identity: _held(workspace, identity) for identity in wanted["identity"].unique(maintain_order=True)}
     found = {}
     for identity, image_id in wanted.iter_rows():
@@ -79,4 +79,4 @@ def is_ours(folder: Path) -> bool:
 
 
 def _is_picture(path: Path) -> bool:
-    return bool(_STEM.match(path.stem)) and path.is_file()
+    return bool(_STEM.fullmatch(path.stem)) and path.is_file()
