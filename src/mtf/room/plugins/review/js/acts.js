@@ -1,8 +1,8 @@
 // What a key or a click does, told to the server, and shown once that has answered: it answers when it is on disk.
 import { draw, say } from "./bar.js";
 import {
-  contextOf, facesOf, facesOnScreen, inSight, inTheGrid, isLookedAt, modalIsOpen, showAnew, showNext, shown, stay,
-  wholeIsSeen,
+  contextOf, facesOf, facesOnScreen, inSight, inTheGrid, isComing, isLookedAt, modalIsOpen, showAnew, showNext, shown,
+  stay, wholeIsSeen,
 } from "./grid.js";
 import { URI, ask, dataset, execute, inTurn, register } from "./server.js";
 import { looked, onPage, renew, setLooked, state } from "./state.js";
@@ -108,7 +108,7 @@ async function look(ids) {
 register("look", (ctx) => {
   const context = contextOf(ctx);
   return inTurn(() => {
-    execute(URI + "sweep");
+    if (!isComing()) execute(URI + "sweep");
     return look(facesOf(context)).catch(() => {});
   });
 });

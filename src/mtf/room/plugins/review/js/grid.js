@@ -7,7 +7,8 @@ const STORED_MS = 800;       // what a verdict changes is written to MongoDB
 const GRID_MS = 700;         // the grid has taken a view
 const A_LOOK_MS = 500;
 const TICK_MS = 60;
-const TAKEN_MS = 1800;       // and whatever it forgets by that is forgotten
+const TAKEN_MS = 1800;       // after its faces are there: whatever it forgets is forgotten by then
+const GIVEN_UP_MS = 30000;   // an empty page has no face that could be there
 
 export let shown = [];       // the ids of the page in the grid
 let shownAt = 0;
@@ -16,6 +17,7 @@ let earlier = [];            // and of the pages before it, one of which may sti
 let picked = new Map();      // the selected faces, and the view that each was picked in
 let chosen = [];             // those selected when it was looked last after the page went on
 let isClicked = false;       // whether a click since then may have changed them
+let coming = null;           // since when the page is awaited, and since when its faces are there: {since, there}
 
 export const grid = () => document.querySelector('[data-cy="fo-grid"]');
 const faces = () => [...document.querySelectorAll('[data-cy="fo-grid"] [data-cy="looker"]')];
@@ -51,24 +53,43 @@ export function showAnew(ids) {
   showGrid(ids);
 }
 
-// What was picked for the next key while the answer to the last one was awaited stays picked. FiftyOne forgets all of it
-// when it has taken the view: where nothing is selected any more, and no click has done that, it is selected again.
+// What was picked for the next key while the answer to the last one was awaited stays picked. FiftyOne forgets all of
+// it when it has taken the view, however long that takes: where nothing is selected any more, and no click has done
+// that, it is selected again. Until then nothing is swept: FiftyOne takes a moment over a click, and it would be lost.
 register("go_on", (ctx) => {
   chosen = contextOf(ctx).selected.filter((id) => shown.includes(id) && state.page.includes(id));
   isClicked = false;
+  coming = { since: Date.now(), there: null };
   showGrid(state.page);
-  execute(URI + "sweep");
-  for (let wait = TICK_MS; wait <= TAKEN_MS; wait += TICK_MS) window.setTimeout(() => execute(URI + "hold"), wait);
 });
+export const isComing = () => coming !== null;
+const hold = () => { if (coming) execute(URI + "hold"); };
+window.setInterval(hold, TICK_MS);
 register("hold", (ctx) => {
-  const now = inSight(contextOf(ctx)).filter((id) => state.page.includes(id));
+  if (!coming) return;
+  const context = contextOf(ctx);
+  const count = facesOnScreen();
+  if (!coming.there && context.grid === "page" && count > 0 && count <= shown.length) coming.there = Date.now();
+  keepChosen(inSight(context).filter((id) => state.page.includes(id)));
+  if (!isAwaited() || context.grid === "own") { coming = null; execute(URI + "sweep"); }
+});
+
+function isAwaited() {
+  const [since, most] = coming.there ? [coming.there, TAKEN_MS] : [coming.since, GIVEN_UP_MS];
+  return Date.now() - since <= most;
+}
+
+function keepChosen(now) {
   if (now.join() === chosen.join()) return;
   const lost = chosen.filter((id) => state.page.includes(id));
-  if (!now.length && lost.length && !isClicked) execute("set_selected_samples", { samples: lost });
-  else { chosen = now; isClicked = false; }
-});
+  if (now.length || !lost.length || isClicked) { chosen = now; isClicked = false; return; }
+  coming.there = Date.now();
+  execute("set_selected_samples", { samples: lost });
+}
+
 const changeByHand = () => { isClicked = true; };
-window.addEventListener("click", changeByHand, true);
+// Looked at as soon as FiftyOne has the click: what it forgets before it was seen cannot be selected again.
+window.addEventListener("click", () => { changeByHand(); window.setTimeout(hold); }, true);
 window.addEventListener("keydown", (event) => { if (event.key === "Escape") changeByHand(); }, true);
 
 // In a view of their own people stay where they are; what it holds is read again once the server has written it.
