@@ -70,8 +70,9 @@ register("hold", (ctx) => {
   const context = contextOf(ctx);
   const count = facesOnScreen();
   if (!coming.there && context.grid === "page" && count > 0 && count <= shown.length) coming.there = Date.now();
-  keepChosen(inSight(context).filter((id) => state.page.includes(id)));
-  if (!isAwaited() || context.grid === "own") { coming = null; execute(URI + "sweep"); }
+  const isLeft = context.grid === "own";
+  if (!isLeft) keepChosen(inSight(context).filter((id) => state.page.includes(id)));
+  if (isLeft || !isAwaited()) { coming = null; execute(URI + "sweep"); }
 });
 
 function isAwaited() {
