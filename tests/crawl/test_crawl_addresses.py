@@ -19,7 +19,8 @@ CRAWL = Crawl.model_validate({"sources": [{"kind": "bing"}], "per_host_delay_s":
 NOT_PUBLIC = [
     "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
     "255.255.255.255", "240.0.0.1", "192.0.2.1", "::1", "::", "fe80::1", "fe80::1%eth0", "fc00::1", "ff02::1",
-    "::ffff:127.0.0.1", "::ffff:8.8.8.8", "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a00:1", "2001:db8::1",
+    "::ffff:127.0.0.1", "::ffff:8.8.8.8", "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a00:1", "2001:db8::1", "fec0::1",
+    "feff::1",
 ]  # fmt: skip
 
 
@@ -49,6 +50,21 @@ def test_only_plain_http_addresses_are_asked_for(url: str, detail: str):
     with pytest.raises(Failed) as failure:
         addresses.parse(url)
     assert (failure.value.outcome, failure.value.detail) == (Fetched.REFUSED_ADDRESS, detail)
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("https://a.example/x?sig=ab%2Fcd%2Bef%3D", "/x?sig=ab%2Fcd%2Bef%3D"),
+        ("https://a.example/foo%27bar.jpg", "/foo%27bar.jpg"),
+        ("https://a.example/fit/http%3A%2F%2Fb.example%2Fx.jpg", "/fit/http%3A%2F%2Fb.example%2Fx.jpg"),
+        ("https://a.example/caf\udce9.jpg", "/caf%E9.jpg"),
+        ("https://a.example/caf\u00e9 1.jpg", "/caf%C3%A9%201.jpg"),
+        ("https://a.example/100%.jpg", "/100%25.jpg"),
+    ],
+)
+def test_an_address_that_is_valid_is_sent_as_it_stands(url: str, sent: str):
+    assert addresses.parse(url).raw_path_qs == sent
 
 
 class Site(http.server.BaseHTTPRequestHandler):
@@ -83,6 +99,23 @@ def site(target: str = "", asked: list[str] | None = None) -> Iterator[int]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@pytest.mark.parametrize("sent", ["/x?sig=ab%2Fcd%2Bef%3D", "/foo%27bar.jpg", "/fit/http%3A%2F%2Fb.example%2Fx.jpg"])
+def test_escapes_reach_the_server_as_they_are_given_by_a_list_or_by_a_redirect(
+    monkeypatch: pytest.MonkeyPatch, sent: str
+):
+    monkeypatch.setattr(addresses, "is_public", lambda _address: True)
+    paths: list[str] = []
+
+    async def ask(urls: list[str]) -> None:
+        async with Fetcher(CRAWL, user_agent="mtf test", web=None) as fetcher:
+            for url in urls:
+                await fetcher.get(url, max_bytes=1_000_000)
+
+    with site(target=sent, asked=paths) as port:
+        asyncio.run(ask([f"http://127.0.0.1:{port}/away", f"http://127.0.0.1:{port}{sent}"]))
+    assert paths == ["/away", sent, sent]
 
 
 def refusal(url: str) -> Failed:

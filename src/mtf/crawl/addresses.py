@@ -8,6 +8,7 @@ resolver and are checked in the URL.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -17,6 +18,7 @@ from yarl import URL
 from mtf.crawl.failure import Failed
 from mtf.tables import Fetched
 
+_VALID = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -34,6 +36,8 @@ def is_public(address: str) -> bool:
             return False
         if (translated := _translated(parsed)) is not None:
             return is_public(str(translated))
+        if parsed.is_site_local:  # fec0::/10, deprecated (RFC 3879); `is_global` does not know it
+            return False
     return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
 
 
@@ -44,10 +48,19 @@ def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return address.sixtofour
 
 
+def as_it_stands(url: str) -> URL:
+    """`url` with its escapes as they are where it is valid (RFC 3986): a signed address must not be spelled anew.
+
+    Elsewhere what is not permitted is escaped; bytes of a header that are no UTF-8 (surrogates) by their value.
+    """
+    raw = "".join(f"%{ord(char) - 0xDC00:02X}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in url)
+    return URL(raw, encoded=_VALID.fullmatch(raw) is not None)
+
+
 def parse(url: str) -> URL:
     """`url` as an http or https address. Raises Failed(REFUSED_ADDRESS)."""
     try:
-        parsed = URL(url)
+        parsed = as_it_stands(url)
         port = parsed.port  # raises where it is no number
     except (ValueError, UnicodeError):
         raise Failed(Fetched.REFUSED_ADDRESS, "not an address that can be read") from None

@@ -210,6 +210,8 @@ class Collector:
         if page.url is None:
             return apis.supplemented(evidence.Statement(), candidate)
         stated = await asyncio.to_thread(page.statement, candidate.url)
+        of_license = await self._tools.reservations.of_rsl(candidate.url, stated.rsl_links)
+        stated = replace(stated, opt_out=optouts.joined(stated.opt_out, *of_license))
         self._tools.reservations.enforce([stated.opt_out])
         return apis.supplemented(stated, candidate)
 

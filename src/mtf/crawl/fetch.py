@@ -31,6 +31,9 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
 _MAX_HEADER_BYTES = 32_768
 _CONNECT_S = 10.0
+_INFLATED = ("gzip", "x-gzip", "deflate")
+_OTHER_ENCODINGS = ("br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "aes128gcm")
+_MAX_ENCODINGS = 2
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -71,6 +74,14 @@ class Answer:
         """Raises Failed(HTTP_ERROR) where the status is not 2xx."""
         if not self.is_success:
             raise Failed(Fetched.HTTP_ERROR, f"status {self.status}", http_status=self.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many bytes of a body are read: more is an error or, with `cut`, left unread."""
+
+    max_bytes: int
+    cut: bool = False
 
 
 async def _permit_all(_url: str) -> None:
@@ -121,11 +132,13 @@ class Fetcher:
         permission: Permission = _permit_all,
         headers: Mapping[str, str] = _NO_HEADERS,
         asked: Asked = _nobody_counts,
+        cut: bool = False,
     ) -> Answer:
         """What `url` answers, of any status, after at most five redirects.
 
         `headers` go to the site of `url` alone: they may hold a secret, and a redirect may lead anywhere. `asked` is
-        called for each request that goes out, those for redirects and repetitions included.
+        called for each request that goes out, those for redirects and repetitions included. With `cut`, a body of more
+        than `max_bytes` is read up to there, and one byte more shows that there was more.
 
         Raises Failed: REFUSED_ADDRESS, CONNECTION, TIMEOUT, TRUNCATED, TOO_LARGE, HTTP_ERROR (too many redirects,
         a host that wants us to wait too long), or what `permission` raises.
@@ -135,20 +148,20 @@ class Fetcher:
         for _ in range(MAX_REDIRECTS + 1):
             await permission(str(here))
             own_headers = headers if here.origin() == site else _NO_HEADERS
-            answer = await self._ask_patiently(here, max_bytes, own_headers, asked)
+            answer = await self._ask_patiently(here, Limit(max_bytes, cut=cut), own_headers, asked)
             if answer.status not in _REDIRECTS or "Location" not in answer.headers:
                 return answer
             here = _next_hop(here, answer.headers["Location"])
         raise Failed(Fetched.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", http_status=answer.status)
 
-    async def _ask_patiently(self, url: URL, max_bytes: int, headers: Mapping[str, str], asked: Asked) -> Answer:
+    async def _ask_patiently(self, url: URL, limit: Limit, headers: Mapping[str, str], asked: Asked) -> Answer:
         """Ask, and ask again when a busy host has named a time that is not too far off."""
         host = url.host or ""
         for _ in range(_TRIES):
             async with self.pacing.turn(host):
                 addresses.check_number(url)
                 asked()
-                answer = await self._ask(url, max_bytes, headers)
+                answer = await self._ask(url, limit, headers)
             wait_s = retry_after_s(answer.headers) if answer.status in _BUSY else None
             if wait_s is None:
                 break
@@ -157,12 +170,12 @@ class Fetcher:
                 break
         return answer
 
-    async def _ask(self, url: URL, max_bytes: int, own_headers: Mapping[str, str]) -> Answer:
+    async def _ask(self, url: URL, limit: Limit, own_headers: Mapping[str, str]) -> Answer:
         assert self._session is not None, "use the fetcher in an `async with`"  # noqa: S101
         try:
             target, headers = self._target(url)
             async with self._session.get(target, headers={**own_headers, **headers}, allow_redirects=False) as response:
-                body = await _read(response, max_bytes) if 200 <= response.status < 300 else b""
+                body = await _read(response, limit) if 200 <= response.status < 300 else b""
                 return Answer(str(url), response.status, response.headers, body)
         except TimeoutError:
             raise Failed(Fetched.TIMEOUT, f"no whole answer in {self._timeout.total:g} s") from None
@@ -189,41 +202,68 @@ def _connection_failure(error: Exception) -> Failed:
 
 def _next_hop(here: URL, location: str) -> URL:
     try:
-        return addresses.parse(str(here.join(URL(location))))
+        return addresses.parse(str(here.join(addresses.as_it_stands(location))))
     except ValueError:
         raise Failed(Fetched.REFUSED_ADDRESS, "redirected to an address that cannot be read") from None
 
 
-async def _read(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
-    """The body, decoded; never more than `max_bytes` of it, sent or decoded, are held."""
-    if (response.content_length or 0) > max_bytes:
-        raise _too_large(f"{response.content_length} bytes declared", max_bytes)
+async def _read(response: aiohttp.ClientResponse, limit: Limit) -> bytes:
+    """The body, decoded; never more than the limit (and a piece of the network's) of it, sent or decoded, is held."""
+    if (response.content_length or 0) > limit.max_bytes and not limit.cut:
+        raise _too_large(f"{response.content_length} bytes declared", limit.max_bytes)
     chunks, size_bytes = [], 0
     async for chunk in response.content.iter_any():
         size_bytes += len(chunk)
-        if size_bytes > max_bytes:
-            raise _too_large(f"{size_bytes} bytes and more to come", max_bytes)
         chunks.append(chunk)
-    return _decoded(b"".join(chunks), response.headers.get("Content-Encoding", "identity"), max_bytes)
+        if size_bytes > limit.max_bytes:
+            if limit.cut:
+                break
+            raise _too_large(f"{size_bytes} bytes and more to come", limit.max_bytes)
+    is_cut = size_bytes > limit.max_bytes
+    return _decoded(b"".join(chunks), response.headers.get("Content-Encoding", "identity"), limit, is_cut=is_cut)
 
 
-def _decoded(body: bytes, encoding: str, max_bytes: int) -> bytes:
-    """Undo an encoding that we asked not to be used, and that some servers use nevertheless."""
-    encoding = encoding.strip().lower()
-    if encoding in ("", "identity"):
-        return body
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise Failed(Fetched.HTTP_ERROR, f"content-encoding {encoding[:20]!r}, where identity was asked for")
-    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-    try:
-        decoded = inflater.decompress(body, max_bytes + 1)
-    except zlib.error as error:
-        raise Failed(Fetched.TRUNCATED, f"content-encoding {encoding} cannot be undone: {error}") from None
-    if len(decoded) > max_bytes:
-        raise _too_large("inflates to more", max_bytes)
-    if not inflater.eof:
-        raise Failed(Fetched.TRUNCATED, f"content-encoding {encoding} ends early")
+def _decoded(body: bytes, encodings: str, limit: Limit, *, is_cut: bool = False) -> bytes:
+    """Undo encodings that we asked not to be used, and that some servers use nevertheless (RFC 9110, section 8.4).
+
+    `gzip, identity` is gzip. A token that names no encoding (`none`, `utf-8`) is a server's mistake and means none.
+    """
+    named = [token.strip().lower() for token in encodings.split(",")]
+    if foreign := [token for token in named if token in _OTHER_ENCODINGS]:
+        raise Failed(Fetched.HTTP_ERROR, f"content-encoding {foreign[0]!r}, where identity was asked for")
+    coded = [token for token in named if token in _INFLATED]
+    for token in reversed(coded[:_MAX_ENCODINGS]):
+        body = _inflated(body, token, limit, is_cut=is_cut)
+    return body[: limit.max_bytes + 1] if limit.cut else body
+
+
+def _inflated(body: bytes, encoding: str, limit: Limit, *, is_cut: bool) -> bytes:
+    """All members of a gzip body (RFC 1952, section 2.2), or a deflate body with or without zlib's header."""
+    decoded = b""
+    rest = body
+    while rest:
+        inflater = zlib.decompressobj(wbits=_window_bits(rest, encoding))
+        try:
+            decoded += inflater.decompress(rest, limit.max_bytes + 1 - len(decoded))
+        except zlib.error as error:
+            raise Failed(Fetched.TRUNCATED, f"content-encoding {encoding} cannot be undone: {error}") from None
+        if len(decoded) > limit.max_bytes:
+            if limit.cut:
+                return decoded
+            raise _too_large("inflates to more", limit.max_bytes)
+        if not inflater.eof:
+            if is_cut:
+                return decoded
+            raise Failed(Fetched.TRUNCATED, f"content-encoding {encoding} ends early")
+        rest = inflater.unused_data.lstrip(b"\0") if encoding != "deflate" else b""
     return decoded
+
+
+def _window_bits(body: bytes, encoding: str) -> int:
+    """zlib's `wbits`: 32 more for gzip or zlib by their headers; negative for deflate without one (RFC 1951)."""
+    has_zlib_header = len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and (body[0] << 8 | body[1]) % 31 == 0
+    is_raw = encoding == "deflate" and not has_zlib_header and not body.startswith(b"\x1f\x8b")
+    return -zlib.MAX_WBITS if is_raw else zlib.MAX_WBITS | 32
 
 
 def _too_large(what: str, max_bytes: int) -> Failed:

@@ -1,7 +1,8 @@
-"""What sites reserve: robots.txt and tdmrep.json, asked once per site and run, and what an answer's headers say.
+"""Signals client: a site's robots.txt, ai.txt, tdmrep.json and RSL documents, and the signals of an answer's headers.
 
-Each reservation is `SIGNAL: what it says`. Those whose signal `licenses.binding_opt_outs` names are binding: the
-picture is not stored. The others are written into its evidence.
+Each file is asked for once per site (an RSL document once per address) and run. An opt-out is `SIGNAL: statement`.
+Those whose signal `licenses.binding_opt_outs` names are binding: the picture is not stored. The others are written
+into its evidence, and so is what could not be read (`unknown`).
 """
 
 from __future__ import annotations
@@ -11,17 +12,27 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from typing import Generic, TypeVar
 
-from protego import Protego
 from yarl import URL
 
 from mtf.crawl.failure import Failed
 from mtf.crawl.fetch import ROBOT, Fetcher
-from mtf.licenses import optouts
+from mtf.licenses import optouts, robots_file, rsl, usage_preferences
+from mtf.licenses.preferences import opt_outs
+from mtf.licenses.robots_file import AI_TXT_PATH, RobotsFile
 from mtf.tables import Fetched
 
 MAX_ROBOTS_BYTES = 2_000_000
+"""RFC 9309, section 2.5, asks for at least 500 KiB; what stands after this bound is not read."""
 _TOO_MANY_REQUESTS = 429
-_TELLING = frozenset({optouts.X_ROBOTS_TAG, "tdm-reservation"})
+_TELLING = frozenset(
+    {
+        optouts.X_ROBOTS_TAG,
+        "tdm-reservation",
+        "tdm-policy",
+        usage_preferences.CONTENT_USAGE,
+        usage_preferences.CONTENT_SIGNAL,
+    }
+)
 
 Headers = tuple[tuple[str, str], ...]
 Value = TypeVar("Value")
@@ -35,6 +46,8 @@ class Reservations:
         self._binding = frozenset(binding)
         self._robots = _OncePerSite(self._read_robots)
         self._tdm_rules = _OncePerSite(self._read_tdm_rules)
+        self._ai_txt = _OncePerSite(self._read_ai_txt)
+        self._rsl_documents: dict[str, asyncio.Future[tuple[rsl.Content, ...] | None]] = {}
 
     async def permit(self, url: str) -> None:
         """Raises Failed where robots.txt keeps us from `url` (RFC 9309): OPTED_OUT where it says so, else the
@@ -42,30 +55,57 @@ class Reservations:
         """
         if optouts.ROBOTS_TXT not in self._binding:
             return
-        rules = await self._robots.of(url)
-        if rules is not None and not rules.can_fetch(url, ROBOT):
+        robots = await self._robots.of(url)
+        if robots is not None and not robots.rules.can_fetch(url, ROBOT):
             raise Failed(Fetched.OPTED_OUT, f"{optouts.ROBOTS_TXT}: {URL(url).host} disallows this address")
 
     async def of_site(self, url: str, headers: Headers) -> list[str]:
-        """What the tdmrep.json of its site reserves for `url`; an answer's own `headers` may take its place."""
+        """The opt-outs of the files of its site for `url`: tdmrep.json, ai.txt, and RSL documents.
+
+        An answer's own `headers` may take the place of tdmrep.json, and may name RSL documents.
+        """
         signal = optouts.of_tdmrep(await self._tdm_rules.of(url), url, headers=headers)
-        return [signal] if signal else []
+        return [
+            *([signal] if signal else []),
+            *opt_outs(robots_file.ai_txt_preferences(await self._ai_txt.of(url), url, agent=ROBOT)),
+            *await self.of_rsl(url, rsl.links_of_headers(headers, url)),
+        ]
 
     async def of_robots(self, url: str) -> list[str]:
-        """What robots.txt says of `url` where that is not binding; a robots.txt that cannot be read says nothing."""
+        """The opt-outs of robots.txt for `url`: Content-Usage and Content-Signal lines, RSL documents that it names, and
+        a Disallow where that is not binding. A robots.txt that cannot be read says nothing here.
+        """
         try:
-            rules = await self._robots.of(url)
+            robots = await self._robots.of(url)
         except Failed:
             return []
-        if rules is None or rules.can_fetch(url, ROBOT):
+        if robots is None:
             return []
-        return [f"{optouts.ROBOTS_TXT}: {URL(url).host} disallows this address"]
+        refused = [] if robots.rules.can_fetch(url, ROBOT) else [f"{URL(url).host} disallows this address"]
+        return [
+            *(f"{optouts.ROBOTS_TXT}: {text}" for text in refused),
+            *opt_outs(robots.preferences(url)),
+            *await self.of_rsl(url, robots.licenses),
+        ]
+
+    async def of_rsl(self, url: str, documents: Iterable[str]) -> list[str]:
+        """The opt-outs that RSL documents, given by their addresses, state for `url`."""
+        found = []
+        for address in dict.fromkeys(documents):
+            found += rsl.preferences(await self._rsl(address), url, found_in=address)
+        return opt_outs(found)
+
+    async def _rsl(self, address: str) -> tuple[rsl.Content, ...] | None:
+        """The RSL document at `address`, asked for once; None where it cannot be had or is none."""
+        if address not in self._rsl_documents:
+            self._rsl_documents[address] = asyncio.ensure_future(self._read_rsl(address))
+        return await asyncio.shield(self._rsl_documents[address])
 
     @staticmethod
     def of_headers(headers: Headers) -> list[str]:
-        """What the headers of an answer reserve. Read one by one: no signal may hide another that is binding."""
-        telling = [header for header in headers if header[0].lower() in _TELLING]
-        return [signal for header in telling if (signal := optouts.of_headers([header], agent=ROBOT))]
+        """The opt-outs in the headers of an answer."""
+        signals = optouts.of_headers([header for header in headers if header[0].lower() in _TELLING], agent=ROBOT)
+        return signals.split(optouts.SEPARATOR) if signals else []
 
     def enforce(self, signals: Iterable[str | None]) -> None:
         """Raises Failed(OPTED_OUT) where one of `signals` is binding."""
@@ -73,10 +113,10 @@ class Reservations:
             if signal.partition(":")[0] in self._binding:
                 raise Failed(Fetched.OPTED_OUT, signal)
 
-    async def _read_robots(self, site: URL) -> Protego | None:
-        """The rules of a site; None where there are none."""
+    async def _read_robots(self, site: URL) -> RobotsFile | None:
+        """The robots.txt of a site; None where there is none. Of a longer one, the first 2 MB are read."""
         try:
-            answer = await self._fetcher.get(str(site / "robots.txt"), max_bytes=MAX_ROBOTS_BYTES)
+            answer = await self._fetcher.get(str(site / "robots.txt"), max_bytes=MAX_ROBOTS_BYTES, cut=True)
         except Failed as failure:
             text = f"robots.txt: {failure.detail}; taken as a refusal for this run"
             raise Failed(failure.outcome, text, http_status=failure.http_status) from None
@@ -85,10 +125,10 @@ class Reservations:
             raise Failed(Fetched.HTTP_ERROR, text, http_status=answer.status)
         if not answer.is_success:
             return None
-        rules = Protego.parse(answer.body.decode("utf-8", "replace"))
-        if delay_s := rules.crawl_delay(ROBOT):
+        robots = robots_file.parse(robots_file.whole_lines(answer.body, MAX_ROBOTS_BYTES), agent=ROBOT)
+        if delay_s := robots.rules.crawl_delay(ROBOT):
             self._fetcher.pacing.slow_down(site.host or "", delay_s)
-        return rules
+        return robots
 
     async def _read_tdm_rules(self, site: URL) -> tuple[optouts.TdmRule, ...]:
         try:
@@ -98,6 +138,24 @@ class Reservations:
         except Failed:
             return ()
         return optouts.read_tdmrep(answer.body) if answer.is_success else ()
+
+    async def _read_ai_txt(self, site: URL) -> bytes:
+        """The ai.txt of a site; empty where there is none, or where it is a page for people."""
+        try:
+            answer = await self._fetcher.get(
+                str(site.with_path(AI_TXT_PATH)), max_bytes=optouts.MAX_FILE_BYTES, permission=self.permit
+            )
+        except Failed:
+            return b""
+        is_page = answer.headers.get("Content-Type", "text/plain").lower().startswith(("text/html", "application/"))
+        return answer.body if answer.is_success and not is_page else b""
+
+    async def _read_rsl(self, address: str) -> tuple[rsl.Content, ...] | None:
+        try:
+            answer = await self._fetcher.get(address, max_bytes=rsl.MAX_BYTES, permission=self.permit)
+        except Failed:
+            return None
+        return rsl.read(answer.body) if answer.is_success else None
 
 
 @lru_cache(maxsize=4096)

@@ -1,9 +1,12 @@
-"""Machine-readable reservations: X-Robots-Tag, meta robots, TDMRep, IPTC data mining. robots.txt is the fetcher's.
+"""Opt-outs in headers, HTML, tdmrep.json and file metadata: X-Robots-Tag, meta robots, TDMRep, IPTC data mining.
+
+Content-Usage and Content-Signal headers are read by `usage_preferences`, robots.txt and ai.txt by `robots_file`, RSL
+documents by `rsl`.
 
 An opt-out is recorded as `SIGNAL: what it says`, with the signal's name as in `licenses.binding_opt_outs` of
 params.yaml; several are separated by `; `. Which directives reserve this use:
 
-- `noai`, `noimageai`: no use for training or data sets, of the page and its pictures, or of its pictures.
+- `noai`, `noimageai`, `noml`: no use for training or data sets, of the page and its pictures, or of its pictures.
 - `noimageindex`, `noindex`, `none`: not to be listed by search engines. A data set of pictures with their addresses
   is such a list, so these count as well.
 - `tdm-reservation: 1` (TDMRep): text and data mining is reserved.
@@ -18,16 +21,18 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
 
-X_ROBOTS_TAG = "x-robots-tag"
-META_ROBOTS = "meta-robots"
-TDMREP = "tdmrep"
-IPTC_DATA_MINING = "iptc-data-mining"
-ROBOTS_TXT = "robots.txt"
-SEPARATOR = "; "
+from mtf.licenses import usage_preferences
+from mtf.licenses.preferences import SEPARATOR, Signal, opt_outs
+from mtf.licenses.robots_file import matches
 
-RESERVING = frozenset({"noai", "noimageai", "noimageindex", "noindex", "none"})
+X_ROBOTS_TAG = Signal.X_ROBOTS_TAG.value
+META_ROBOTS = Signal.META_ROBOTS.value
+TDMREP = Signal.TDMREP.value
+IPTC_DATA_MINING = Signal.IPTC_DATA_MINING.value
+ROBOTS_TXT = Signal.ROBOTS_TXT.value
+
+RESERVING = frozenset({"noai", "noimageai", "noml", "noimageindex", "noindex", "none"})
 TDMREP_PATH = "/.well-known/tdmrep.json"
 MAX_HEADER_CHARS = 8_000
 MAX_FILE_BYTES = 512 * 1024
@@ -41,15 +46,28 @@ _VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "m
 
 
 def of_headers(headers: Iterable[tuple[str, str]], *, agent: str = "mtf") -> str | None:
-    """The opt-out in a response's headers (name, value; a name may stand there twice), or None.
+    """The opt-outs in a response's headers (name, value; a name may stand there twice), or None.
 
     `agent` is the product name in our User-Agent: directives scoped to it bind, those scoped to others do not.
     """
+    headers = list(headers)
     pairs = [(name.lower(), value[:MAX_HEADER_CHARS]) for name, value in headers]
-    tags = [value for name, value in pairs if name == X_ROBOTS_TAG]
-    if directive := _first_reserving(tags, agent):
-        return f"{X_ROBOTS_TAG}: {directive}"
-    return f"{TDMREP}: header tdm-reservation 1" if tdm_reservation(pairs) else None
+    directive = _first_reserving([value for name, value in pairs if name == X_ROBOTS_TAG], agent)
+    return joined(
+        f"{X_ROBOTS_TAG}: {directive}" if directive else None,
+        f"{TDMREP}: header tdm-reservation 1" if tdm_reservation(pairs) else None,
+        *opt_outs(usage_preferences.of_headers(headers)),
+        *_policies(pairs, "header"),
+    )
+
+
+def _policies(pairs: Iterable[tuple[str, str]], carrier: str) -> list[str]:
+    """The `tdm-policy` that a statement names: terms for people, which are recorded."""
+    return [
+        f"{Signal.TDM_POLICY}: {carrier} {value.strip()}"[:300].replace(";", ",")
+        for name, value in pairs
+        if name == Signal.TDM_POLICY and value.strip()
+    ]
 
 
 def of_page(
@@ -62,19 +80,20 @@ def of_page(
     pairs = [(name.strip().lower(), content[:MAX_HEADER_CHARS]) for name, content in metas]
     directive = _first_reserving([content for name, content in pairs if name in ("robots", agent.lower())], agent)
     reservation = tdm_reservation(pairs)
-    in_headers = [of_headers([header], agent=agent) for header in headers]
+    in_headers = (of_headers(headers, agent=agent) or "").split(SEPARATOR)
     if reservation is not None:
-        in_headers = [said for said in in_headers if said and not said.startswith(TDMREP)]
+        in_headers = [opt_out for opt_out in in_headers if not opt_out.startswith(f"{TDMREP}:")]
     return joined(
         f"{META_ROBOTS}: {directive}" if directive else None,
         f"{TDMREP}: meta tdm-reservation 1" if reservation else None,
+        *_policies(pairs, "meta"),
         *in_headers,
     )
 
 
 def joined(*signals: str | None) -> str | None:
     """Several opt-outs as one text: one that does not bind must not hide one that does."""
-    parts = dict.fromkeys(part for signal in signals if signal for part in signal.split(SEPARATOR))
+    parts = dict.fromkeys(part for signal in signals if signal for part in signal.split(SEPARATOR) if part)
     return SEPARATOR.join(parts) or None
 
 
@@ -106,7 +125,8 @@ def _addressed_to(value: str, agent: str) -> Iterable[str]:
         if scoped and scoped[1] not in _VALUED:
             addressee, directive = scoped[1], scoped[2].strip()
         if addressee in (agent, "*"):
-            yield directive.split("=")[0].strip()
+            # Blanks between directives are against the rule and common.
+            yield from (word.split("=")[0] for word in directive.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,27 +165,8 @@ def of_tdmrep(rules: Iterable[TdmRule], url: str, *, headers: Iterable[tuple[str
     """
     if tdm_reservation(headers) is not None:
         return None
-    rule = next((rule for rule in rules if _matches(rule.location, url)), None)
+    rule = next((rule for rule in rules if matches(rule.location, url)), None)
     return f"{TDMREP}: {TDMREP_PATH} reserves {rule.location}"[:300] if rule and rule.reserved else None
-
-
-def _matches(pattern: str, url: str) -> bool:
-    """robots.txt's patterns: a prefix, `*` for any characters, `$` for the end. Linear: no backtracking."""
-    parts = urlsplit(url)
-    path = unquote(parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    ends = pattern.endswith("$")
-    first, *others = [unquote(piece) for piece in pattern.removesuffix("$").split("*")]
-    if not path.startswith(first):
-        return False
-    at = len(first)
-    for index, piece in enumerate(others):
-        if ends and index == len(others) - 1:
-            return len(path) - len(piece) >= at and path.endswith(piece)
-        found = path.find(piece, at)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    return at == len(path) if ends else True
 
 
 def of_data_mining(value: str | None) -> str | None:

@@ -13,7 +13,8 @@ from itertools import islice
 
 from lxml import etree, html  # ty: ignore[missing-module-member]  (compiled, without stubs)
 
-from mtf.licenses import catalogue, jsonld, optouts
+from mtf.licenses import catalogue, jsonld, optouts, rsl
+from mtf.licenses.preferences import Preference, opt_outs
 from mtf.licenses.statement import MAX_ADDRESS_CHARS, Conclusion, Signal, Statement, address_of, cleaned, conclude
 from mtf.licenses.terms import EVERY_RIGHT
 from mtf.licenses.whose import Page, Whose, whose
@@ -78,7 +79,11 @@ def read_page(
         creator=creator,
         creator_url=creator_url,
         title=linked.title or _title(document),
-        opt_out=optouts.of_page(_metas(document), headers=headers, agent=agent),
+        opt_out=optouts.joined(
+            optouts.of_page(_metas(document), headers=headers, agent=agent),
+            *opt_outs(_inline_rsl(document, page_url, picture_url)),
+        ),
+        rsl_links=tuple(_rsl_links(page)),
         contradiction=f"the page {said.contradiction}" if said.contradiction else None,
     )
 
@@ -90,6 +95,27 @@ def _parse(body: bytes) -> html.HtmlElement | None:
         return html.document_fromstring(body[:MAX_BODY_BYTES], parser=parser)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError, LookupError, AssertionError):
         return None
+
+
+def _rsl_links(page: Page) -> list[str]:
+    """The addresses of RSL documents in the page's `<link rel="license" type="application/rsl+xml" href="…">`."""
+    found = []
+    for link in islice(page.document.iter("link"), MAX_SIGNALS):
+        is_license = "license" in (link.get("rel") or "").lower().split()
+        if is_license and (link.get("type") or "").strip().lower() == rsl.MEDIA_TYPE:
+            found.append(address_of(page.absolute(link.get("href") or "")))
+    return [address for address in found if address][: rsl.MAX_LINKS]
+
+
+def _inline_rsl(document: html.HtmlElement, page_url: str, picture_url: str) -> list[Preference]:
+    """Of RSL documents that stand in the page itself, what they say of the page and of the picture."""
+    found = []
+    for script in islice(document.iter("script"), MAX_SIGNALS):
+        if (script.get("type") or "").strip().lower() == rsl.MEDIA_TYPE:
+            contents = rsl.read((script.text or "").strip().encode())
+            for address in (page_url, picture_url):
+                found += rsl.preferences(contents, address, found_in="page")
+    return found
 
 
 def _base(document: html.HtmlElement, page_url: str) -> str:

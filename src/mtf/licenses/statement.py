@@ -22,6 +22,7 @@ class Statement:
 
     `contradiction` says what disagrees with what; then `license` is None, since the place states no one license.
     A `statement` without a `license` is one that was not understood. `opt_out` is `SIGNAL: what it says`.
+    `rsl_links` are the addresses of RSL documents that a page names.
     """
 
     license: str | None = None
@@ -32,6 +33,7 @@ class Statement:
     creator_url: str | None = None
     title: str | None = None
     opt_out: str | None = None
+    rsl_links: tuple[str, ...] = ()
     contradiction: str | None = None
 
 

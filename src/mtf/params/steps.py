@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from mtf.params.section import Count, Section, Share
+
+OptOutSignal = Literal[
+    "robots.txt",
+    "x-robots-tag",
+    "meta-robots",
+    "tdmrep",
+    "iptc-data-mining",
+    "aipref",
+    "content-signal",
+    "rsl",
+    "ai.txt",
+    "tdm-policy",
+    "unknown",
+]
+IN_FORCE: tuple[OptOutSignal, ...] = tuple(
+    name for name in get_args(OptOutSignal) if name not in ("tdm-policy", "unknown")
+)
+"""The signals that bind unless params.yaml says otherwise. `tdm-policy` names a document for people, and `unknown` is a
+statement that could not be read: both are recorded.
+"""
 
 
 class Licenses(Section):
@@ -21,7 +41,7 @@ class Licenses(Section):
     accept_unstated: bool = False
     on_contradiction: Literal["refuse", "accept_evidence"] = "refuse"
     without_attribution: Literal["refuse", "drop"] = "refuse"
-    binding_opt_outs: list[Literal["robots.txt", "x-robots-tag", "meta-robots", "tdmrep", "iptc-data-mining"]]
+    binding_opt_outs: list[OptOutSignal] = Field(default_factory=lambda: list(IN_FORCE))
     max_evidence_age_days: Annotated[int, Field(ge=1)] | None = None
 
 
