@@ -155,7 +155,8 @@ RSL = [
     (licensed('<permits type="geo">EU</permits>'), []),
     (
         document(
-            '<license><permits type="usage">search</permits></license><license><permits type="usage">all</permits></license>'
+            '<license><permits type="usage">search</permits></license>'
+            '<license><permits type="usage">all</permits></license>'
         ),
         [],
     ),

@@ -72,8 +72,10 @@ class Reservations:
         ]
 
     async def of_robots(self, url: str) -> list[str]:
-        """The opt-outs of robots.txt for `url`: Content-Usage and Content-Signal lines, RSL documents that it names, and
-        a Disallow where that is not binding. A robots.txt that cannot be read says nothing here.
+        """The opt-outs of robots.txt for `url`, but for a binding Disallow, which `permit` raises.
+
+        These are Content-Usage and Content-Signal lines, RSL documents that it names, and a Disallow that does not
+        bind. A robots.txt that cannot be read says nothing here.
         """
         try:
             robots = await self._robots.of(url)
