@@ -10,7 +10,7 @@ from PIL import Image
 from mtf.crawl.examine import examine
 from mtf.crawl.failure import Failed
 from mtf.crawl.sniff import EXTENSIONS, sniff
-from mtf.faces.decode import FORMATS
+from mtf.faces.decode import FORMATS, Unreadable, header
 from mtf.params import Crawl
 from mtf.tables import Fetched
 
@@ -122,3 +122,32 @@ def test_bounds_are_named_with_what_is_permitted():
     assert (small.outcome, small.detail) == (Fetched.TOO_SMALL, "200×20 pixels; a side has at least 64")
     large = refusal(b"\0" * 1_000_001)
     assert (large.outcome, large.detail) == (Fetched.TOO_LARGE, "1000001 bytes; permitted: 1000000")
+
+
+def _progressive(scans: int) -> bytes:
+    """A progressive JPEG whose last scan stands there `scans` times."""
+    buffer = io.BytesIO()
+    Image.new("L", (300, 300), 90).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    last = data.rfind(b"\xff\xda")
+    return data[:last] + data[last:-2] * scans + data[-2:]
+
+
+def test_a_jpeg_of_a_few_scans_is_a_picture():
+    assert sniff(_progressive(10), CRAWL).width == 300
+
+
+@pytest.mark.parametrize(
+    ("data", "detail"),
+    [
+        (_progressive(3_000), r"JPEG: 30\d\d scans; permitted: 100"),
+        (_progressive(1)[:2] + b"\xff" * 12_000_000 + _progressive(1)[2:], "JPEG: 12000000 fill bytes; permitted"),
+    ],
+    ids=["scans", "fill bytes"],
+)
+def test_a_jpeg_that_costs_too_much_to_decode_is_refused_undecoded(data: bytes, detail: str):
+    with pytest.raises(Failed, match=detail) as failure:
+        sniff(data, CRAWL.model_copy(update={"max_bytes": 20_000_000}))
+    assert failure.value.outcome == Fetched.UNDECODABLE
+    with pytest.raises(Unreadable, match="JPEG: "):
+        header(data, max_pixels=10**8)

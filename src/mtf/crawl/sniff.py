@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mtf.crawl.failure import Failed
 from mtf.errors import shortened
+from mtf.faces import jpeg_bounds
 from mtf.faces.decode import of_any_size
 from mtf.params import Crawl
 from mtf.tables import Fetched
@@ -46,11 +47,13 @@ class Kind:
 def sniff(data: bytes, crawl: Crawl) -> Kind:
     """The kind of a whole picture within the bounds of `crawl`.
 
-    Raises Failed: NOT_AN_IMAGE, TRUNCATED, TOO_LARGE (judged by the header, so that a bomb is never inflated) or
-    TOO_SMALL.
+    Raises Failed: NOT_AN_IMAGE, TRUNCATED, UNDECODABLE (a JPEG that costs too much to decode), TOO_LARGE (judged by
+    the header, so that a bomb is never inflated) or TOO_SMALL.
     """
     if len(data) > crawl.max_bytes:
         raise Failed(Fetched.TOO_LARGE, f"{len(data)} bytes; permitted: {crawl.max_bytes}")
+    if excess := jpeg_bounds.excess(data):
+        raise Failed(Fetched.UNDECODABLE, f"JPEG: {excess}")
     kind = _kind(data)
     if kind.width * kind.height > crawl.max_pixels:
         raise Failed(Fetched.TOO_LARGE, f"{kind.width}×{kind.height} pixels; permitted: {crawl.max_pixels} in all")

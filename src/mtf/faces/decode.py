@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from mtf.faces import jpeg_bounds
 from mtf.tables import Detected
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF", "AVIF")
@@ -41,6 +42,8 @@ def header(data: bytes, *, max_pixels: int) -> Header:
     """Judge a picture by its header alone. Raises Unreadable where it is no picture, or a larger one."""
     if not data:
         raise Unreadable(Detected.UNDECODABLE, "no bytes")
+    if excess := jpeg_bounds.excess(data):
+        raise Unreadable(Detected.UNDECODABLE, f"JPEG: {excess}")
     try:
         with of_any_size(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             found = Header(picture.format or "", picture.width, picture.height)

@@ -19,6 +19,7 @@ class Fetched(StrEnum):
     CONNECTION = "connection_failed"
     NOT_AN_IMAGE = "not_an_image"
     TRUNCATED = "truncated"
+    UNDECODABLE = "undecodable"
     TOO_LARGE = "too_large"
     TOO_SMALL = "too_small"
     OPTED_OUT = "opted_out"
