@@ -48,7 +48,7 @@ def run(workspace: Workspace, params: Params) -> None:
             network, cards[model, task] = _load(workspace, test, model=model, task=task, labels=labels)
             probabilities = saved.probabilities(network, cards[model, task], test.pictures, rows=test.rows)
             predicted = probabilities.argmax(axis=1)
-            figures[task][model] = metrics.scores(test.targets, predicted, labels=len(labels))
+            figures[task][model] = metrics.scores(test.targets, predicted)
             predictions.append(_predictions(splits, test, probabilities, model=model, task=task, labels=labels))
             _write_confusion(workspace, predictions[-1], model=model, task=task)
         _print(task, figures[task], images=len(test))

@@ -235,7 +235,7 @@ def _measured(labeller: label.Labeller, params: Params, material: Material, targ
         "total_parameters": total,
         "epochs": labeller.classifier.epochs,
         **{name: label_scores.figures(targets[rows], chances[rows]) for name, rows in parts.items()},
-        "calibration_error": round(calibration.expected_error(chances[test], targets[test]), label_scores.DIGITS),
+        "calibration_error": round(calibration.expected_calibration_error(chances[test], targets[test]), label_scores.DIGITS),
         "temperature": round(labeller.temperature, label_scores.DIGITS),
         "by_own_label": label_scores.by_own_label(targets[test], chances[test], labeller.labels),
         "by_subgroup": {
