@@ -261,15 +261,15 @@ def test_a_person_that_another_project_calls_otherwise_is_known_by_any_picture(
     assert len(asked) == 78
 
 
-def fitted_on(*, people: Iterable[str] = (), images: Iterable[str] = ()) -> label.FittedOn:
-    return label.FittedOn(frozenset(people), frozenset(images), "0" * 64)
+def fitted_on(*, people: Iterable[str] = (), images: Iterable[str] = ()) -> label.TrainingProvenance:
+    return label.TrainingProvenance(frozenset(people), frozenset(images), "0" * 64)
 
 
 def test_one_picture_that_was_seen_makes_all_of_its_person_seen() -> None:
     faces = pl.DataFrame({"identity": ["a", "b", "a", "c"], "image_id": ["1", "2", "3", "4"]})
-    assert hints.seen(fitted_on(images={"3"}), faces).tolist() == [True, False, True, False]
-    assert hints.seen(fitted_on(people={"b"}, images={"4"}), faces).tolist() == [False, True, False, True]
-    assert not hints.seen(fitted_on(people={"z"}, images={"9"}), faces).any()
+    assert hints.seen_in_training(fitted_on(images={"3"}), faces).tolist() == [True, False, True, False]
+    assert hints.seen_in_training(fitted_on(people={"b"}, images={"4"}), faces).tolist() == [False, True, False, True]
+    assert not hints.seen_in_training(fitted_on(people={"z"}, images={"9"}), faces).any()
 
 
 def test_few_seen_people_are_predicted_in_the_folds_of_all_and_cost_one_training_each(
@@ -284,7 +284,7 @@ def test_few_seen_people_are_predicted_in_the_folds_of_all_and_cost_one_training
     labeller = replace(labeller, fitted_on=fitted_on(people={"p3"}))
     splits = watched_fits(monkeypatch)
     labels, options = {"x": ["a", "b"]}, {"name": "logistic", "folds": 4, "seed": 0, "epochs": 1}
-    found = hints.predicted([labeller], labels, faces, pictures, **options)["x"]
+    found = hints.label_probabilities([labeller], labels, faces, pictures, **options)["x"]
     assert len(splits) == 1
     own = np.array(people) == "p3"
     assert (splits[0][own] == "test").all()
@@ -366,7 +366,7 @@ def watched_fits(patch: pytest.MonkeyPatch) -> list[np.ndarray]:
     splits: list[np.ndarray] = []
     fit = label.fit
 
-    def watched(*arguments: object, **options: object) -> label.Labeller:
+    def watched(*arguments: object, **options: object) -> label.AttributeClassifier:
         splits.append(np.asarray(arguments[4]))
         return fit(*arguments, **options)
 

@@ -1,4 +1,4 @@
-"""Calibration of a classifier's confidence: temperature scaling and the expected calibration error (Guo et al. 2017)."""
+"""Calibration of a classifier: temperature scaling and the expected calibration error (Guo et al. 2017)."""
 
 from __future__ import annotations
 
