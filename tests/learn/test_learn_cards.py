@@ -43,7 +43,7 @@ def test_the_card_says_what_was_trained_from_what_and_how(tmp_path: Path, sample
     digest = hashlib.sha256(workspace.table("split", "splits").read_bytes()).hexdigest()
     told = rows(card)
     assert card.startswith("# small_cnn: race\n")
-    assert "**race** with one of 4 labels: Amber, Blue, Green, Violet." in card
+    assert "**race** as one of 4 labels: Amber, Blue, Green, Violet." in card
     assert told["`build/split/splits.parquet`"] == [f"SHA-256 `{digest}`"]
     assert told["train"] == ["48 faces of 6 people"]
     assert told["test"] == ["18 faces of 6 people"]
@@ -99,7 +99,7 @@ def test_the_card_of_a_multi_task_network_is_measured_at_once(tmp_path: Path, sa
     measured = json.loads(workspace.metrics("multitask/equal").read_text())["accuracy"]
     assert card.startswith("# small_cnn for several tasks, weighting equal: race, gender, age\n")
     assert rows(card)["multitask equal"] == [f"{measured[task]:.4f}" for task in ("race", "gender", "age", "all")]
-    assert "and **gender** with one of 2 labels: Males, Females;" in card
+    assert "and **gender** as one of 2 labels: Males, Females;" in card
 
 
 def test_the_file_that_a_network_began_with_is_told_by_its_digest(tmp_path: Path, sample_params: Params) -> None:

@@ -152,7 +152,8 @@ def test_layers_frozen_without_weights_to_keep_are_told(
     tmp_path: Path, sample_params: Params, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained(tmp_path / "frozen", sample_params, "equal", frozen_share=0.5, max_epochs=1)
-    assert "recipe short freezes the first layers of small_cnn, which has no pretrained weights" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "recipe short freezes the first layers of small_cnn, which has no pretrained weights" in told
     trained(tmp_path / "free", sample_params, "equal", max_epochs=1)
     assert "freezes" not in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""The first section: whatever stands between the data set and a release, gathered from all the others."""
+"""First section of the report: everything that prevents a release, from all other sections."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ def warnings(
     held_back: Mapping[str, int] | None = None,
     unanswered: Sequence[str] = (),
 ) -> Section:
-    """The gates that do not hold, critical ones first, and those that could not be checked; then all else.
+    """Section with the failed gates, critical ones first, the gates that could not be checked, and other warnings.
 
-    `changed` names what is another now than when the gates were checked, `held_back` counts faces by what they wait
-    for, `unanswered` has the questions of the data set's card that nobody has answered.
+    - `found`: outcome of the gates, None if they have not been checked;
+    - `changed`: names of files and parameters that changed since the check;
+    - `has_stale_models`: True if models were evaluated on another test split;
+    - `held_back`: reason → number of faces that wait for a decision;
+    - `unanswered`: questions of the data set card without an answer.
     """
     others = list(_others(has_stale_models, held_back or {}, unanswered))
     folded = [("What nobody has answered", Table(["Question"], [[each] for each in unanswered], numeric=0))]
