@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from scipy.optimize import minimize_scalar
-from torchmetrics.functional.classification import multiclass_calibration_error
 
 BINS = 15
 MAX_TEMPERATURE = 20
@@ -40,6 +39,9 @@ def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, *
     It is the mean distance between confidence and accuracy in a bin, weighted by the pictures in it. `probabilities`
     has the shape (n, labels), `targets` (n,) holds label numbers.
     """
+    # torchmetrics takes two seconds to import, and predicting labels does not need it.
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
     below_one = torch.from_numpy(probabilities).clamp(max=MAX_CONFIDENCE)
     error = multiclass_calibration_error(
         below_one, torch.from_numpy(targets), num_classes=probabilities.shape[1], n_bins=bins, norm="l1"
