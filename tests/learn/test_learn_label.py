@@ -112,7 +112,7 @@ def test_a_label_absent_from_training_keeps_its_column_and_moves_no_other(name: 
 
 def test_pictures_of_one_label_leave_nothing_to_learn() -> None:
     pictures, _ = shapes(8, 1)
-    with pytest.raises(BadInput, match="bear one label only"):
+    with pytest.raises(BadInput, match="have only one label"):
         efrs.fit("logistic", (pictures, np.zeros(8, int)), (pictures, np.zeros(8, int)), labels=2, seed=0)
 
 

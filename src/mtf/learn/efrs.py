@@ -93,6 +93,7 @@ class Logistic:
 
     @classmethod
     def fitted(cls, pictures: np.ndarray, targets: np.ndarray, *, labels: int) -> Logistic:
+        """Logistic regression fitted on pictures (n, 48, 48) uint8 and label numbers (n,)."""
         with warnings.catch_warnings():
             # scikit-learn's default ends after 100 iterations, converged or not.
             warnings.simplefilter("ignore", ConvergenceWarning)
@@ -154,7 +155,7 @@ def fit(
     if name not in NAMES:
         raise bad_value("label classifier", name, ", ".join(NAMES))
     if len(np.unique(train[1])) < 2:
-        raise BadInput(f"label classifier {name}: the training pictures bear one label only; nothing to tell apart")
+        raise BadInput(f"label classifier {name}: the training pictures have only one label; at least two are needed")
     if name == "logistic":
         return Logistic.fitted(*train, labels=labels)
     explored = _trained(name, train, val, labels=labels, seed=seed, epochs=epochs)

@@ -27,6 +27,7 @@ class EpochRecord(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> EpochRecord:
+        """Record in the file `path`, empty if there is no such file."""
         return cls.model_validate_json(path.read_bytes()) if path.is_file() else cls()
 
 

@@ -34,6 +34,7 @@ class TrainingProvenance:
 
     @classmethod
     def of(cls, splits: pl.DataFrame, split_sha256: str) -> TrainingProvenance:
+        """Training and validation data of a splits table."""
         fitted = splits.filter(pl.col("split").is_in(["train", "val"]))
         return cls(frozenset(fitted["identity"]), frozenset(fitted["image_id"]), split_sha256)
 

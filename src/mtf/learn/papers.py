@@ -121,6 +121,7 @@ def curation_markdown(table: Mapping[str, Any]) -> str:
 
 
 def curation_title(table: Mapping[str, Any]) -> str:
+    """Title of a table of `curation`."""
     seeds = table["seeds"]
     return f"{table['model']}, recipe {table['recipe']}, {seeds} seed{'s' * (seeds > 1)} each (MTF, Table 9)"
 

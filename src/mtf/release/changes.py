@@ -74,6 +74,7 @@ class Changes:
     unknown: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
+        """Changes as plain values, for JSON and the report."""
         added, removed = self.decisions or (None, None)
         return {
             "identities": {

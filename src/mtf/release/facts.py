@@ -81,6 +81,7 @@ class Facts:
 
     @property
     def levels(self) -> list[str]:
+        """Label columns, then `identity`: the levels of folders of a release."""
         return [*self.params.attributes, "identity"]
 
     @property

@@ -209,7 +209,7 @@ def _label_data(workspace: Workspace, params: Params) -> LabelData:
 
 
 def _cropped(workspace: Workspace, params: Params) -> pl.DataFrame:
-    """All cropped faces with the roster's labels, without those of identities that are no longer on the roster."""
+    """Cropped faces with the roster's labels, without those of identities that are no longer on the roster."""
     people = roster.load(workspace.roster, params).select("identity", *params.attributes)
     faces = tables.read(tables.FACES, workspace.table("crop", "faces"))
     on_roster = faces.join(people, on="identity", how="inner", maintain_order="left")

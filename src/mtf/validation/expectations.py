@@ -54,10 +54,12 @@ class Expectation:
 
     @property
     def full_name(self) -> str:
+        """Name of the gate, with its part: `GATE.PART`."""
         return f"{self.name}.{self.part}" if self.part else self.name
 
     @property
     def wanted(self) -> str:
+        """Bounds in words."""
         if self.least is None:
             return f"at most {_figure_text(self.most)}"
         return (

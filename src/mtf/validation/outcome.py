@@ -38,10 +38,12 @@ class Outcome:
 
     @property
     def critical(self) -> list[Result]:
+        """Failed expectations that prevent a release."""
         return [each for each in self.results if not each.holds and each.severity == Severity.CRITICAL]
 
     @property
     def warnings(self) -> list[Result]:
+        """Failed expectations that do not prevent a release."""
         return [each for each in self.results if not each.holds and each.severity == Severity.WARNING]
 
 
