@@ -32,7 +32,7 @@ def composition(data: pl.DataFrame, params: Params) -> Section:
         f"{number(data.height)} faces of {number(data['identity'].n_unique())} people.",
         f"The line is the target: {_in_words(targets, params)}.",
     ]
-    return Section("composition", "What is in it", says if columns else says[:1], filters=filters)
+    return Section("composition", "Composition", says if columns else says[:1], filters=filters)
 
 
 def _target(column: str, params: Params) -> dict[str, float]:

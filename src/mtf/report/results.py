@@ -22,5 +22,5 @@ def changes(found: Mapping[str, Any] | None, previous: str | None) -> Section:
     unknown = [f"Not known: {each}." for each in found["unknown"]]
     if not rows:
         return Section("changes", "Since the last release", [f"Nothing differs from {previous}.", *unknown])
-    table = Table(["What", "Why", "Count"], rows)
+    table = Table(["Change", "Reason", "Count"], rows)
     return Section("changes", "Since the last release", [f"Against {previous}.", *unknown], tables=[("Changes", table)])

@@ -99,17 +99,17 @@ SAYS: dict[Gate, str] = {
     "label_share": "share of the images that carry each label",
     "pair_share": "share of the images that carry each pair of labels",
     "intersection_share": "share of the images that carry each combination of all labels",
-    "vanished": "combinations of labels that the release before had",
+    "vanished": "combinations of labels that only the previous release has",
     "least_images": "images per identity",
     "median_images": "images per identity",
     "most_images": "images per identity",
     "identity_share": "share of one identity",
-    "split_share": "distance of a split's share to the wanted",
+    "split_share": "distance between a split's share and the wanted share",
     "license_share": "share of the images under these licenses",
     "unstated_licenses": "share of the images whose source states no license",
     "agreement": "reviewers' agreement (Krippendorff's alpha; 1 where all votes are alike)",
-    "funnel": "change of the share that a step leaves",
-    "drift": "distance of a measure's distribution to the one before",
+    "funnel": "change of the share that a step keeps",
+    "drift": "distance of a measure's distribution to that of the previous release",
 }
 
 
