@@ -39,7 +39,7 @@ BOOTSTRAPS = 1000
 
 
 @dataclass(frozen=True)
-class Material:
+class LabelData:
     """Pictures in two sizes, the number of each one's label per task, and its split (n,)."""
 
     grey: np.ndarray
@@ -54,7 +54,7 @@ class Material:
 Predicted = dict[str, np.ndarray]
 
 
-def read(folder: Path, *, count: int | None, seed: int) -> Material:
+def read(folder: Path, *, count: int | None, seed: int) -> LabelData:
     """FairFace as imported, without pictures that are byte-identical to an earlier one; `count` of them, or all."""
     data_set, files = fairface.load(folder / "labels.csv"), layout.Files(folder / "train.tar")
     print("\n".join(data_set.told()))
@@ -69,8 +69,8 @@ def read(folder: Path, *, count: int | None, seed: int) -> Material:
         np.stack([decoded(file, encoded[file], size_px=size_px) for file in chosen["file"]])
         for size_px in (efrs.SIDE_PX, INPUT_PX)
     )
-    targets = {task: hints.numbers_of(chosen[task], fairface.ATTRIBUTES[task]) for task in TASKS}
-    return Material(efrs.grey(small), large, targets, split.to_numpy())
+    targets = {task: hints.label_numbers(chosen[task], fairface.ATTRIBUTES[task]) for task in TASKS}
+    return LabelData(efrs.grey(small), large, targets, split.to_numpy())
 
 
 def strata(pictures: pl.DataFrame) -> pl.Series:
@@ -86,7 +86,9 @@ def decoded(file: str, encoded: bytes, *, size_px: int) -> np.ndarray:
     return found
 
 
-def label_classifiers(material: Material, options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Predicted]]]:
+def label_classifiers(
+    material: LabelData, options: argparse.Namespace
+) -> Iterator[tuple[str, Callable[[], Predicted]]]:
     test = material.grey[material.rows("test")]
 
     def measured(name: str) -> Predicted:
@@ -119,12 +121,12 @@ def recipe_of(epochs: int) -> Recipe:
     )
 
 
-def examples(material: Material, task: str) -> dict[str, data.Examples]:
+def examples(material: LabelData, task: str) -> dict[str, data.Examples]:
     parts = {split: material.rows(split) for split in ("train", "val")}
     return {split: data.Examples(material.colour, rows, material.targets[task][rows]) for split, rows in parts.items()}
 
 
-def joint_networks(material: Material, options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Predicted]]]:
+def joint_networks(material: LabelData, options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Predicted]]]:
     per_task = [examples(material, task) for task in TASKS]
     joint = {split: per_task[0][split].for_tasks([each[split] for each in per_task]) for split in ("train", "val")}
     recipe = recipe_of(options.epochs)
@@ -151,7 +153,7 @@ def joint_networks(material: Material, options: argparse.Namespace) -> Iterator[
         yield f"joint {options.backbone}, {name}, {INPUT_PX} px", lambda name=name: measured(name)
 
 
-def single_networks(material: Material, options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Predicted]]]:
+def single_networks(material: LabelData, options: argparse.Namespace) -> Iterator[tuple[str, Callable[[], Predicted]]]:
     recipe = recipe_of(options.epochs)
 
     def measured() -> Predicted:
@@ -170,7 +172,7 @@ def single_networks(material: Material, options: argparse.Namespace) -> Iterator
                     seed=options.seed,
                     curves=Path(folder) / "curves",
                 )
-            card = saved.Card(
+            card = saved.CheckpointInfo(
                 **{"model": options.model, "task": task, "labels": labels, "input_px": INPUT_PX},
                 **{"normalise": recipe.normalise, "recipe": "fairface", "seed": options.seed},
                 **{"epochs": fitted.epochs, "best_epoch": fitted.best_epoch, "best_val_loss": fitted.best_val_loss},
@@ -190,7 +192,7 @@ def interval(right: np.ndarray, *, seed: int) -> str:
     return f"{100 * right.mean():.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def line(name: str, predicted: Predicted, material: Material, minutes: float | None, *, seed: int) -> str:
+def line(name: str, predicted: Predicted, material: LabelData, minutes: float | None, *, seed: int) -> str:
     test = material.rows("test")
     right = {task: predicted[task] == material.targets[task][test] for task in TASKS}
     together = np.logical_and.reduce(list(right.values()))
@@ -198,7 +200,7 @@ def line(name: str, predicted: Predicted, material: Material, minutes: float | N
     return f"| {name} | {' | '.join(shown)} | {'' if minutes is None else f'{minutes:.1f}'} |"
 
 
-def commonest(material: Material) -> Predicted:
+def commonest(material: LabelData) -> Predicted:
     trained_on, test = material.rows("train"), material.rows("test")
     return {
         task: np.full(len(test), np.bincount(targets[trained_on]).argmax())

@@ -15,7 +15,7 @@ import numpy as np
 from mtf import params, shards
 from mtf.learn import inputs, runs
 from mtf.learn.data import Examples
-from mtf.learn.trial import Matter, Trial
+from mtf.learn.trial import ComparisonData, ComparisonRun
 from mtf.params import Params
 
 ROOT = Path(__file__).parent.parent
@@ -32,12 +32,12 @@ def faces(path: Path, *, size_px: int) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([picture for picture in pictures if picture is not None]), np.array(people)
 
 
-def divided(pictures: np.ndarray, people: np.ndarray, *, seed: int) -> Matter:
+def divided(pictures: np.ndarray, people: np.ndarray, *, seed: int) -> ComparisonData:
     random = np.random.default_rng(seed)
     rows = [random.permutation(np.flatnonzero(people == person)) for person in range(len(PEOPLE))]
     parts = {name: np.concatenate([each[part] for each in rows]) for name, part in PARTS.items()}
     examples = {name: Examples(pictures, part, people[part]) for name, part in parts.items()}
-    return Matter(
+    return ComparisonData(
         task="recognition",
         labels=PEOPLE,
         training=examples["train"],
@@ -51,7 +51,7 @@ def measured(
     model: str, recipe: str, pictures: np.ndarray, people: np.ndarray, *, typed: Params, seed: int
 ) -> dict[str, float]:
     """The test accuracy, the epochs and the minutes of one training."""
-    trial = Trial(model, recipe, typed.train.recipes[recipe], seed, input_px=pictures.shape[1])
+    trial = ComparisonRun(model, recipe, typed.train.recipes[recipe], seed, input_px=pictures.shape[1])
     figures = trial.run(divided(pictures, people, seed=seed))
     return {
         "accuracy": figures["tests"]["test"]["accuracy"],
@@ -73,7 +73,9 @@ def main() -> None:
     for model in arguments.models:
         for recipe in arguments.recipes:
             single = [measured(model, recipe, pictures, people, typed=typed, seed=seed) for seed in arguments.seeds]
-            accuracy = runs.shown(runs.spread([each["accuracy"] for each in single]), unit="%", scale=100)
+            accuracy = runs.format_mean_std(
+                runs.mean_and_std([each["accuracy"] for each in single]), unit="%", scale=100
+            )
             each = ", ".join(f"{100 * run['accuracy']:.1f}" for run in single)
             epochs, minutes = (np.mean([run[name] for run in single]) for name in ("epochs", "minutes"))
             print(f"{model:12} {recipe:8} {accuracy} ({each}); {epochs:.0f} epochs, {minutes:.1f} minutes", flush=True)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import polars as pl
 import pytest
+import torch
 import yaml
 from typer.testing import CliRunner
 
 from mtf import params, shards, tables
-from mtf.cli import dataset, multitask_tables
+from mtf.cli import dataset
 from mtf.errors import BadInput
+from mtf.learn import facenet
 from mtf.sample import clutter, people, photograph
-from mtf.stages import evaluate, multitask, multitask_results, train
 from mtf.workspace import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -102,21 +103,29 @@ def test_das_comes_from_utkface_by_one_command(here: Path) -> None:
     assert all(f"Table {number}" in said for number in (1, 2, 3, 4))
 
 
-def test_the_papers_baseline_is_trained_for_each_task_on_demand(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is trained is tested where it is trained: here, that it is, and from which weights."""
-    done: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(train, "run", lambda _workspace, typed, *, model, task: done.append((model, task, typed.train)))
-    monkeypatch.setattr(evaluate, "run", lambda *_: done.append(("evaluate",)))
-    monkeypatch.setattr(multitask, "run", lambda *_, weighting: done.append((weighting,)))
-    monkeypatch.setattr(multitask_results, "run", lambda *_, weighting: done.append(("measured", weighting)))
-    monkeypatch.setattr(multitask_tables, "show", lambda **_: done.append(("tables",)))
-    (here / "facenet.pt").write_bytes(b"weights")
+def test_the_papers_baseline_is_trained_for_each_task_on_demand(here: Path) -> None:
+    torch.manual_seed(3)
+    torch.save(facenet.InceptionResnetV1(512).state_dict(), here / "facenet.pt")
+    digest = hashlib.sha256((here / "facenet.pt").read_bytes()).hexdigest()
     source = str(utkface(here / "UTKFace"))
-    run("utkface", source, "--no-crop", "--to", "project", "--weights", "facenet.pt", "--single-tasks")
-    tasks = [("facenet", task) for task in ("race", "gender", "age")]
-    assert [each[:2] for each in done] == [*(*tasks, ("evaluate",), ("dynamic",), ("measured", "dynamic"), ("tables",))]
-    (*_, settings) = done[0]
-    assert (settings.weights, settings.recipe) == ({"facenet": str(here / "facenet.pt")}, "das")
+    said = run("utkface", source, "--no-crop", "--to", "project", "--weights", "facenet.pt", "--single-tasks")
+    workspace, typed, _ = project()
+    assert typed.train.weights == {"facenet": str(here / "facenet.pt")}
+    assert list(json.loads(workspace.metrics("evaluate").read_text())) == ["race", "gender", "age"]
+    for task in ("race", "gender", "age"):
+        measured = json.loads(workspace.metrics(f"train/facenet/{task}").read_text())
+        assert (measured["pretrained"], measured["epochs"], measured["training_images"]) == (True, 1, 9)
+        card = (workspace.stage("evaluate") / "cards" / "facenet" / f"{task}.md").read_text()
+        assert f"| facenet.pt, SHA-256 `{digest}` |" in card
+        assert "| recipe | das |" in card
+    # The single-task networks are columns of the tables beside the shared one.
+    assert "| facenet" in said
+    assert "multitask, dynamic" in said
+    predictions = tables.read(tables.PREDICTIONS, workspace.stage("multitask") / "dynamic" / "predictions.parquet")
+    assert dict(predictions["task"].value_counts().iter_rows()) == {"race": 5, "gender": 5, "age": 5}
+
+
+def test_single_tasks_are_for_utkface_alone(here: Path) -> None:
     with pytest.raises(BadInput, match="--single-tasks: 'age-csv' is not permitted; permitted: only with utkface"):
         run("age-csv", "x.csv", "--to", "other", "--single-tasks")
 

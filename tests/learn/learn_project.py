@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -69,6 +72,14 @@ def shard_of(workspace: Workspace, identity: str, *, digest: str = "first", coun
     return rows
 
 
+@cache
+def crops_of_everybody() -> tuple[tempfile.TemporaryDirectory, list[dict]]:
+    """The shards of all people, written once for all projects of a test run, and their rows of the splits table."""
+    folder = tempfile.TemporaryDirectory(prefix="mtf-learn-project-")
+    workspace = Workspace(Path(folder.name))
+    return folder, [row for identity in PEOPLE for row in shard_of(workspace, identity)]
+
+
 def write_project(
     root: Path, sample_params: Params, *, multitask: dict | None = None, **train: object
 ) -> tuple[Workspace, Params]:
@@ -79,6 +90,7 @@ def write_project(
     raw["multitask"] |= multitask or {}
     params = typed.parse(raw)
     workspace = Workspace(root)
-    rows = [row for identity in PEOPLE for row in shard_of(workspace, identity)]
+    folder, rows = crops_of_everybody()
+    shutil.copytree(Workspace(Path(folder.name)).shards("crop"), workspace.shards("crop"), dirs_exist_ok=True)
     tables.write(tables.splits(params), rows, workspace.table("split", "splits"))
     return workspace, params

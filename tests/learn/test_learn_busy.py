@@ -32,7 +32,7 @@ class Driver:
         return self.answered[-1]
 
 
-def fitted(curves: Path, look: busy.Look | None) -> loop.Fitted:
+def fitted(curves: Path, look: busy.UtilizationReader | None) -> loop.FitResult:
     random = np.random.default_rng(1)
     pictures = random.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
     targets = np.arange(20) % 2
@@ -47,13 +47,13 @@ def fitted(curves: Path, look: busy.Look | None) -> loop.Fitted:
 
 def test_the_share_is_the_mean_of_what_was_seen_during_training(tmp_path: Path) -> None:
     driver = Driver()
-    share = fitted(tmp_path / "curves", driver).busy_share
+    share = fitted(tmp_path / "curves", driver).gpu_utilization
     assert len(driver.answered) >= 1
     assert share == pytest.approx(statistics.mean(driver.answered), abs=5e-4)
 
 
 def test_without_an_accelerator_there_is_no_share(tmp_path: Path) -> None:
-    assert fitted(tmp_path / "curves", None).busy_share is None
+    assert fitted(tmp_path / "curves", None).gpu_utilization is None
 
 
 def test_a_driver_that_does_not_answer_stops_no_training(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_a_driver_that_does_not_answer_stops_no_training(tmp_path: Path) -> None
         raise ModuleNotFoundError("pynvml does not seem to be installed")
 
     done = fitted(tmp_path / "curves", silent)
-    assert done.busy_share is None
+    assert done.gpu_utilization is None
     assert done.epochs == 2
 
 
@@ -69,7 +69,7 @@ def test_the_stage_writes_the_share_with_its_figures(
     tmp_path: Path, sample_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     driver = Driver()
-    monkeypatch.setattr(busy, "looker", lambda _devices: driver)
+    monkeypatch.setattr(busy, "utilization_reader", lambda _devices: driver)
     workspace, params = write_project(tmp_path, sample_params, tasks=["race"], recipe="short", recipes={"short": SHORT})
     train.run(workspace, params, model="small_cnn", task="race")
     figures = json.loads(workspace.metrics("train/small_cnn/race").read_text())

@@ -43,15 +43,15 @@ def test_the_card_says_what_was_trained_from_what_and_how(tmp_path: Path, sample
     digest = hashlib.sha256(workspace.table("split", "splits").read_bytes()).hexdigest()
     told = rows(card)
     assert card.startswith("# small_cnn: race\n")
-    assert "**race** with one of 4 labels: Amber, Blue, Green, Violet." in card
+    assert "**race** as one of 4 labels: Amber, Blue, Green, Violet." in card
     assert told["`build/split/splits.parquet`"] == [f"SHA-256 `{digest}`"]
     assert told["train"] == ["48 faces of 6 people"]
     assert told["test"] == ["18 faces of 6 people"]
     assert told["CC-BY-4.0"] == ["credit", "48"]
     assert told["decided by test"] == ["78 faces"]
     assert (told["recipe"], told["seed"], told["batch"]) == (["short"], ["42"], ["16"])
-    assert told["began with"] == ["weights drawn at random from the seed"]
-    assert "Not measured here" in card
+    assert told["initial weights"] == ["random, from the seed"]
+    assert "Not evaluated yet" in card
 
 
 def test_the_buckets_of_a_data_set_that_names_nobody_are_not_counted_as_people(
@@ -61,12 +61,12 @@ def test_the_buckets_of_a_data_set_that_names_nobody_are_not_counted_as_people(
     path = workspace.table("split", "splits")
     splits = pl.read_parquet(path)
     imported = splits.with_columns(identity=buckets.named("fairface"), decided_by=pl.lit("fairface"))
-    pictures = model_card.Pictures.of(imported, path)
+    pictures = model_card.TrainingData.of(imported, path)
     assert pictures.splits["train"] == (48, None)
-    about = model_card.About("net", {"race": ["x", "y"]}, 64, "r", {}, 1, 1)
+    about = model_card.ModelDetails("net", {"race": ["x", "y"]}, 64, "r", {}, 1, 1)
     assert rows(model_card.markdown(about, pictures))["train"] == ["48 faces of an unknown number of people"]
     # Who decided may be unknown of people too.
-    assert model_card.Pictures.of(splits.with_columns(decided_by=pl.lit(None, pl.String)), path).splits["test"] == (
+    assert model_card.TrainingData.of(splits.with_columns(decided_by=pl.lit(None, pl.String)), path).splits["test"] == (
         18,
         6,
     )
@@ -97,9 +97,9 @@ def test_the_card_of_a_multi_task_network_is_measured_at_once(tmp_path: Path, sa
     multitask_results.run(workspace, params, weighting="equal")
     card = (workspace.stage("multitask") / "equal" / "card.md").read_text()
     measured = json.loads(workspace.metrics("multitask/equal").read_text())["accuracy"]
-    assert card.startswith("# small_cnn for several tasks, weighed by equal: race, gender, age\n")
+    assert card.startswith("# small_cnn for several tasks, weighting equal: race, gender, age\n")
     assert rows(card)["multitask equal"] == [f"{measured[task]:.4f}" for task in ("race", "gender", "age", "all")]
-    assert "and **gender** with one of 2 labels: Males, Females;" in card
+    assert "and **gender** as one of 2 labels: Males, Females;" in card
 
 
 def test_the_file_that_a_network_began_with_is_told_by_its_digest(tmp_path: Path, sample_params: Params) -> None:
@@ -118,7 +118,7 @@ def test_the_file_that_a_network_began_with_is_told_by_its_digest(tmp_path: Path
     folder = workspace.stage("models") / model / "race"
     _, card = saved.load(folder / "model.pt")
     assert (card.weights, card.weights_sha256) == ("mobilenet.pth", digest)
-    assert rows((folder / "card.md").read_text())["began with"] == [f"mobilenet.pth, SHA-256 `{digest}`"]
+    assert rows((folder / "card.md").read_text())["initial weights"] == [f"mobilenet.pth, SHA-256 `{digest}`"]
 
 
 def test_published_weights_are_told_by_the_cached_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,8 +132,8 @@ def test_published_weights_are_told_by_the_cached_file(tmp_path: Path, monkeypat
 
 def test_what_a_license_asks_for_is_said_and_no_label_breaks_the_table() -> None:
     licenses = {"CC0-1.0": 1, "CC-BY-SA-4.0": 2, "CC-BY-NC-ND-4.0": 3, "LicenseRef-Own": 4}
-    pictures = model_card.Pictures("0" * 64, {"train": (10, 3)}, licenses, {"A | B": 10})
-    about = model_card.About("net", {"race": ["x", "y"]}, 64, "r", model_card.settings(Recipe()), 1, 1)
+    pictures = model_card.TrainingData("0" * 64, {"train": (10, 3)}, licenses, {"A | B": 10})
+    about = model_card.ModelDetails("net", {"race": ["x", "y"]}, 64, "r", model_card.settings(Recipe()), 1, 1)
     card = model_card.markdown(about, pictures)
     told = rows(card)
     assert told["CC0-1.0"] == ["nothing", "1"]
@@ -144,9 +144,9 @@ def test_what_a_license_asks_for_is_said_and_no_label_breaks_the_table() -> None
 
 
 def test_a_network_of_hundreds_of_labels_names_a_few() -> None:
-    pictures = model_card.Pictures("0" * 64, {}, {}, {})
+    pictures = model_card.TrainingData("0" * 64, {}, {}, {})
     people = [f"person-{number}" for number in range(240)]
-    about = model_card.About("net", {"recognition": people}, 64, "r", {}, 1, 1)
+    about = model_card.ModelDetails("net", {"recognition": people}, 64, "r", {}, 1, 1)
     card = model_card.markdown(about, pictures)
     assert "one of 240 labels: person-0, " in card
     assert "person-11, … and 228 more." in card

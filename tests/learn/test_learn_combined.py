@@ -79,9 +79,9 @@ def test_what_cannot_be_combined_is_named_in_one_line(sample_params: Params, tas
 def test_faces_get_the_label_that_their_parts_spell(sample_params: Params) -> None:
     params = with_tasks(sample_params, COMBINED)
     faces = pl.DataFrame({"race": ["Blue", "Amber"], "gender": ["Females", "Males"]})
-    found = data.with_combined(faces, params.tasks)
+    found = data.with_combined_columns(faces, params.tasks)
     assert found["race × gender"].to_list() == ["Blue × Females", "Amber × Males"]
-    assert data.with_combined(faces, sample_params.tasks).equals(faces)
+    assert data.with_combined_columns(faces, sample_params.tasks).equals(faces)
 
 
 def test_a_network_learns_a_combination_from_the_split_to_the_figures(tmp_path: Path, sample_params: Params) -> None:

@@ -48,13 +48,13 @@ def kept(workspace: Workspace) -> dict[str, Any]:
 def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """(recipe, seed) of every training that is done."""
     done: list[tuple[str, int]] = []
-    run = trial.Trial.run
+    run = trial.ComparisonRun.run
 
-    def watched(self: trial.Trial, matter: trial.Matter) -> dict[str, Any]:
+    def watched(self: trial.ComparisonRun, comparison_data: trial.ComparisonData) -> dict[str, Any]:
         done.append((self.recipe_name, self.seed))
-        return run(self, matter)
+        return run(self, comparison_data)
 
-    monkeypatch.setattr(trial.Trial, "run", watched)
+    monkeypatch.setattr(trial.ComparisonRun, "run", watched)
     return done
 
 
@@ -112,15 +112,15 @@ def test_what_is_finished_is_not_trained_again(
 def test_a_comparison_that_was_stopped_goes_on_where_it_was(
     in_project: tuple[Workspace, Params], trained: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watched = trial.Trial.run
+    watched = trial.ComparisonRun.run
 
-    def stopped(self: trial.Trial, matter: trial.Matter) -> dict[str, Any]:
+    def stopped(self: trial.ComparisonRun, comparison_data: trial.ComparisonData) -> dict[str, Any]:
         if self.seed == 43:
             raise KeyboardInterrupt
-        return watched(self, matter)
+        return watched(self, comparison_data)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(trial.Trial, "run", stopped)
+        patch.setattr(trial.ComparisonRun, "run", stopped)
         compared(*in_project)
     assert list(json.loads(in_project[0].metrics("compare/recipes").read_text())) == ["runs"]
     assert list(kept(in_project[0])) == ["small_cnn/gender/quick/42"]
@@ -172,7 +172,7 @@ def test_a_comparison_trains_on_as_many_devices_as_are_asked_for(
     used: list[int] = []
     fit = train.fit_classifier
 
-    def watched(*arguments: Any, devices: devices.Devices, **options: Any) -> train.Fitted:
+    def watched(*arguments: Any, devices: devices.Devices, **options: Any) -> train.FitResult:
         used.append(devices.count)
         return fit(*arguments, **options)
 
@@ -205,5 +205,5 @@ def test_a_file_that_is_no_comparison_is_not_written_over(tmp_path: Path, text: 
     path = tmp_path / "recipes.json"
     path.write_text(text)
     with pytest.raises(BadInput, match=r"recipes\.json: not a comparison .*; remove the file"):
-        runs.Runs(path)
+        runs.RunStore(path)
     assert path.read_text() == text

@@ -73,7 +73,7 @@ def made_arms(project: tuple[Workspace, Params]) -> dict[str, pl.DataFrame]:
         pl.read_parquet(workspace.table(*place))
         for place in (("split", "splits"), ("curate", "non_curated"), ("screen", "screening"))
     )
-    return arms.arms(splits, non_curated, screening, params)
+    return arms.training_sets(splits, non_curated, screening, params)
 
 
 def numbered(project: tuple[Workspace, Params], arm: pl.DataFrame) -> pl.DataFrame:
@@ -97,7 +97,7 @@ def test_what_only_people_could_say_is_in_no_arm(project: tuple[Workspace, Param
     path = workspace.table("curate", "non_curated")
     shot = pl.read_parquet(workspace.table("split", "splits")).filter(split="test")["face_id"][0]
     pl.read_parquet(path).filter(pl.col("face_id") != shot).write_parquet(path)
-    for arm in arms.arms(*compare_curation._read(workspace, params), params).values():
+    for arm in arms.training_sets(*compare_curation._read(workspace, params), params).values():
         assert arm.height and shot not in set(arm["face_id"])
 
 
@@ -140,7 +140,7 @@ def test_ties_lead_over_faces_of_one_picture_and_over_groups() -> None:
         ("other", "p3", "g2"),
         ("like the other", "p4", "g2"),
     )
-    tied = arms.tied_to(everything.head(1), everything)
+    tied = arms.linked_faces(everything.head(1), everything)
     assert tied["face_id"].to_list() == ["tested", "beside it", "like that one", "beside that"]
 
 
@@ -153,20 +153,24 @@ def test_no_network_learns_from_a_picture_or_group_that_is_tested(
     project: tuple[Workspace, Params], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What reaches the training loop, by its rows among the pictures."""
-    seen: list[trial.Matter] = []
-    run = trial.Trial.run
-    monkeypatch.setattr(trial.Trial, "run", lambda self, matter: seen.append(matter) or run(self, matter))
+    seen: list[trial.ComparisonData] = []
+    run = trial.ComparisonRun.run
+    monkeypatch.setattr(
+        trial.ComparisonRun,
+        "run",
+        lambda self, comparison_data: seen.append(comparison_data) or run(self, comparison_data),
+    )
     found = ask(project)
     everything = pl.read_parquet(project[0].table("curate", "non_curated"))
     assert len(seen) == 6
-    for matter in seen:
-        learned = everything[np.concatenate([matter.training.rows, matter.validation.rows])]
-        for tested in matter.tests.values():
+    for comparison_data in seen:
+        learned = everything[np.concatenate([comparison_data.training.rows, comparison_data.validation.rows])]
+        for tested in comparison_data.tests.values():
             shown = everything[tested.rows]
             assert not set(learned["image_id"]) & set(shown["image_id"])
             groups = set(learned["duplicate_group"].drop_nulls())
             assert not groups & set(shown["duplicate_group"].drop_nulls())
-    common = {tuple(matter.tests["common"].rows) for matter in seen}
+    common = {tuple(comparison_data.tests["common"].rows) for comparison_data in seen}
     assert len(common) == 1
     assert found["arms"]["curated"] == {"faces": 55, "identities": 5}
     assert found["arms"]["non_curated"] == {"faces": 78, "identities": 6}
@@ -184,7 +188,7 @@ def test_the_figures_stand_in_a_file_and_are_not_worked_out_twice(
     project: tuple[Workspace, Params], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = ask(project, tasks=["gender"], seeds=2)
-    monkeypatch.setattr(trial.Trial, "run", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(trial.ComparisonRun, "run", lambda *_: pytest.fail("trained again"))
     assert ask(project, tasks=["gender"], seeds=2) == first
     written = json.loads(project[0].metrics("compare/curation").read_text())
     runs = written.pop("runs")

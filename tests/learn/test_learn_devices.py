@@ -178,7 +178,7 @@ def test_what_fails_in_a_devices_process_is_told_in_one_line(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("images", "batch", "count"), [(48, 16, 1), (33, 10, 2), (48, 16, 2), (50, 7, 3), (5, 8, 4)])
 def test_devices_take_as_many_steps_as_the_rate_is_planned_for(images: int, batch: int, count: int) -> None:
-    loaders = devices.Loaders(examples(images), examples(8), batch=batch, seed=1, devices=count)
+    loaders = devices.FaceDataModule(examples(images), examples(8), batch=batch, seed=1, devices=count)
     dealt = [rows for rank in range(count) for rows in rows_of(images, batch, count, rank)]
     assert set().union(*dealt) == set(range(images))
     assert len(dealt) == count * loaders.steps_per_epoch
@@ -187,7 +187,7 @@ def test_devices_take_as_many_steps_as_the_rate_is_planned_for(images: int, batc
 def rows_of(images: int, batch: int, count: int, rank: int) -> list[list[int]]:
     """The rows of each batch that one of the devices trains on in an epoch."""
 
-    class Ranked(devices.Loaders):
+    class Ranked(devices.FaceDataModule):
         _rank = rank
 
     loader = Ranked(examples(images), examples(8), batch=batch, seed=1, devices=count).train_dataloader()
@@ -197,19 +197,19 @@ def rows_of(images: int, batch: int, count: int, rank: int) -> list[list[int]]:
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_validation_images_are_dealt_out_without_loss_or_repetition(count: int) -> None:
     whole = examples(11)
-    rows = [devices.share_of(whole, rank, count).rows for rank in range(count)]
+    rows = [devices.subset_of_rank(whole, rank, count).rows for rank in range(count)]
     assert sorted(np.concatenate(rows)) == list(range(11))
     assert max(map(len, rows)) - min(map(len, rows)) <= 1
 
 
 def test_more_devices_than_validation_images_are_refused() -> None:
     with pytest.raises(BadInput, match=r"compute\.devices: 3 devices for 2 validation images; one each is needed"):
-        devices.Loaders(examples(20), examples(2), batch=4, seed=1, devices=3)
+        devices.FaceDataModule(examples(20), examples(2), batch=4, seed=1, devices=3)
 
 
 def test_a_mapped_file_is_opened_again_by_another_process_and_not_sent(tmp_path: Path) -> None:
     mapped = examples(500, folder=tmp_path)
-    sent = pickle.dumps(devices.Loaders(mapped, mapped, batch=4, seed=1, devices=2))
+    sent = pickle.dumps(devices.FaceDataModule(mapped, mapped, batch=4, seed=1, devices=2))
     assert len(sent) < mapped.pictures.nbytes / 20
     opened = pickle.loads(sent)  # noqa: S301 (written above)
     first, _ = next(iter(opened.val_dataloader()))
@@ -219,15 +219,15 @@ def test_a_mapped_file_is_opened_again_by_another_process_and_not_sent(tmp_path:
 def test_more_devices_than_the_machine_has_accelerators_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     monkeypatch.setattr(torch.accelerator, "device_count", lambda: 2)
-    assert devices.here(2).count == 2
+    assert devices.local_devices(2).count == 2
     with pytest.raises(BadInput, match=r"compute\.devices: 4 is not permitted; permitted: 1 to 2, the accelerators"):
-        devices.here(4)
+        devices.local_devices(4)
 
 
 def test_without_accelerators_devices_are_processes_and_nobody_looks_how_busy_they_are() -> None:
     if torch.accelerator.is_available():
         pytest.skip("this machine has an accelerator")
-    assert devices.here(3) == devices.Devices(3, None)
+    assert devices.local_devices(3) == devices.Devices(3, None)
 
 
 META = torch.device("meta")

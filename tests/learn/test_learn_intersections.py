@@ -85,13 +85,13 @@ def drawn(labels: int, groups: int) -> np.ndarray | None:
 def test_a_picture_of_matrices_fits_whatever_it_shows(labels: int, groups: int) -> None:
     picture = drawn(labels, groups)
     assert picture is not None
-    assert max(picture.shape) <= matrices.GREATEST_SIDE_PX
+    assert max(picture.shape) <= matrices.MAX_SIDE_PX
 
 
 def test_the_diagonal_is_dark_and_the_rest_white() -> None:
     picture = drawn(240, 1)
     assert picture is not None
-    cell = (matrices.GREATEST_SIDE_PX - 2 * matrices.MARGIN_PX - 72) // 240
+    cell = (matrices.MAX_SIDE_PX - 2 * matrices.MARGIN_PX - 72) // 240
     tile = picture[2 * matrices.MARGIN_PX :, 72 + 4 :]  # below both heads, beside the names
     centres = np.arange(240) * cell + cell // 2
     assert (tile[centres, centres, 2] == 0).all()

@@ -69,10 +69,10 @@ def test_the_temperature_makes_overconfident_probabilities_honest() -> None:
     honest = random.dirichlet([1, 1, 1], 6000)
     targets = np.array([random.choice(3, p=row) for row in honest])
     sharp = calibration.softened(honest, 0.4)
-    assert calibration.expected_error(sharp, targets) > 0.1
+    assert calibration.expected_calibration_error(sharp, targets) > 0.1
     found = calibration.temperature(sharp[:3000], targets[:3000])
     assert found == pytest.approx(2.5, rel=0.1)
-    assert calibration.expected_error(calibration.softened(sharp, found)[3000:], targets[3000:]) < 0.03
+    assert calibration.expected_calibration_error(calibration.softened(sharp, found)[3000:], targets[3000:]) < 0.03
 
 
 def test_the_balanced_accuracy_of_one_class_is_scikit_learns_and_its_roc_auc_is_undefined() -> None:
@@ -112,7 +112,7 @@ def test_a_label_absent_from_training_keeps_its_column_and_moves_no_other(name: 
 
 def test_pictures_of_one_label_leave_nothing_to_learn() -> None:
     pictures, _ = shapes(8, 1)
-    with pytest.raises(BadInput, match="bear one label only"):
+    with pytest.raises(BadInput, match="have only one label"):
         efrs.fit("logistic", (pictures, np.zeros(8, int)), (pictures, np.zeros(8, int)), labels=2, seed=0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Generator, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -33,23 +34,45 @@ def in_project(tmp_path: Path, sample_params: Params, monkeypatch: pytest.Monkey
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def fitted_once(tmp_path_factory: pytest.TempPathFactory, sample_params: Params) -> tuple[Path, str]:
+    """A project with a classifier for every attribute, and what fitting them printed; tests work on copies of it."""
+    root = tmp_path_factory.mktemp("fitted")
+    _, params = write_project(root, sample_params)
+    (root / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        return root, run("fit", "--model", "logistic")
+
+
+@pytest.fixture
+def in_fitted(fitted_once: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `fitted_once`, which is the current folder."""
+    root = tmp_path / "fitted"
+    shutil.copytree(fitted_once[0], root)
+    monkeypatch.chdir(root)
+    return root
+
+
 def run(*arguments: str) -> str:
     result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
-def test_classifiers_of_all_attributes_are_together_the_label_classifier(in_project: Path) -> None:
-    said = run("fit", "--model", "logistic")
+def test_classifiers_of_all_attributes_are_together_the_label_classifier(
+    fitted_once: tuple[Path, str], in_fitted: Path
+) -> None:
+    said = fitted_once[1]
     assert [line.split()[1] for line in said.splitlines()] == ["race", "gender", "age"]
-    measured = json.loads((in_project / "metrics" / "label" / "classifier.json").read_text())
+    measured = json.loads((in_fitted / "metrics" / "label" / "classifier.json").read_text())
     assert list(measured) == ["race", "gender", "age"]
     assert min(figures["test"]["accuracy"] for figures in measured.values()) > 0.8
     assert set(measured["gender"]["by_subgroup"]) == {"race", "age"}
     assert measured["gender"]["by_subgroup"]["race"]["statistics"]["accuracy"]["spread"] is not None
-    assert (in_project / "plots/label/roc-gender.csv").read_text().startswith("false_positive_rate,")
+    assert (in_fitted / "plots/label/roc-gender.csv").read_text().startswith("false_positive_rate,")
 
-    new = in_project / "new"
+    new = in_fitted / "new"
     new.mkdir()
     for identity, number in [("ada", 90), ("ben", 91), ("cleo", 92)]:
         cv2.imwrite(str(new / f"{identity}.png"), drawn(identity, number))
@@ -58,7 +81,7 @@ def test_classifiers_of_all_attributes_are_together_the_label_classifier(in_proj
     said = run("predict", str(new), "--to", "labels.csv")
     assert "4 pictures labelled" in said
     assert "not readable: broken.jpg" in said
-    table = pl.read_csv(in_project / "labels.csv")
+    table = pl.read_csv(in_fitted / "labels.csv")
     assert table["file"].to_list() == ["'=cmd.png", "ada.png", "ben.png", "cleo.png"]
     people = ["dan", "ada", "ben", "cleo"]
     truth = [PEOPLE[person] for person in people]
@@ -246,13 +269,12 @@ def asked_of_others(patch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_a_person_that_another_project_calls_otherwise_is_known_by_any_picture(
-    in_project: Path, monkeypatch: pytest.MonkeyPatch
+    in_fitted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The buckets of a data set that names nobody are no people of the roster either."""
-    cropped(in_project, mislabelled="eve")
-    run("fit", "--model", "logistic", "--attribute", "gender")
-    path = in_project / "build/label/classifier.pt"
-    fitted = label.load(path)[0]
+    cropped(in_fitted, mislabelled="eve")
+    path = in_fitted / "build/label/classifier.pt"
+    fitted = next(each for each in label.load(path) if each.attribute == "gender")
     assert fitted.fitted_on is not None
     label.save(path, [replace(fitted, fitted_on=replace(fitted.fitted_on, people=frozenset({"fairface-0"})))])
     asked = asked_of_others(monkeypatch)
@@ -261,15 +283,15 @@ def test_a_person_that_another_project_calls_otherwise_is_known_by_any_picture(
     assert len(asked) == 78
 
 
-def fitted_on(*, people: Iterable[str] = (), images: Iterable[str] = ()) -> label.FittedOn:
-    return label.FittedOn(frozenset(people), frozenset(images), "0" * 64)
+def fitted_on(*, people: Iterable[str] = (), images: Iterable[str] = ()) -> label.TrainingProvenance:
+    return label.TrainingProvenance(frozenset(people), frozenset(images), "0" * 64)
 
 
 def test_one_picture_that_was_seen_makes_all_of_its_person_seen() -> None:
     faces = pl.DataFrame({"identity": ["a", "b", "a", "c"], "image_id": ["1", "2", "3", "4"]})
-    assert hints.seen(fitted_on(images={"3"}), faces).tolist() == [True, False, True, False]
-    assert hints.seen(fitted_on(people={"b"}, images={"4"}), faces).tolist() == [False, True, False, True]
-    assert not hints.seen(fitted_on(people={"z"}, images={"9"}), faces).any()
+    assert hints.seen_in_training(fitted_on(images={"3"}), faces).tolist() == [True, False, True, False]
+    assert hints.seen_in_training(fitted_on(people={"b"}, images={"4"}), faces).tolist() == [False, True, False, True]
+    assert not hints.seen_in_training(fitted_on(people={"z"}, images={"9"}), faces).any()
 
 
 def test_few_seen_people_are_predicted_in_the_folds_of_all_and_cost_one_training_each(
@@ -284,7 +306,7 @@ def test_few_seen_people_are_predicted_in_the_folds_of_all_and_cost_one_training
     labeller = replace(labeller, fitted_on=fitted_on(people={"p3"}))
     splits = watched_fits(monkeypatch)
     labels, options = {"x": ["a", "b"]}, {"name": "logistic", "folds": 4, "seed": 0, "epochs": 1}
-    found = hints.predicted([labeller], labels, faces, pictures, **options)["x"]
+    found = hints.label_probabilities([labeller], labels, faces, pictures, **options)["x"]
     assert len(splits) == 1
     own = np.array(people) == "p3"
     assert (splits[0][own] == "test").all()
@@ -302,12 +324,11 @@ def as_before(path: Path) -> None:
     torch.save(content, path)
 
 
-def test_a_classifier_of_an_older_version_still_labels_but_gives_no_hints(in_project: Path) -> None:
-    cropped(in_project, mislabelled="eve")
-    run("fit", "--model", "logistic", "--attribute", "gender", "--attribute", "race")
-    as_before(in_project / "build/label/classifier.pt")
-    (in_project / "new").mkdir()
-    cv2.imwrite(str(in_project / "new" / "ada.png"), drawn("ada", 90))
+def test_a_classifier_of_an_older_version_still_labels_but_gives_no_hints(in_fitted: Path) -> None:
+    cropped(in_fitted, mislabelled="eve")
+    as_before(in_fitted / "build/label/classifier.pt")
+    (in_fitted / "new").mkdir()
+    cv2.imwrite(str(in_fitted / "new" / "ada.png"), drawn("ada", 90))
     assert "1 pictures labelled" in run("predict", "new")
     with pytest.raises(BadInput, match="gender: fitted by an older version; run `mtf label fit`"):
         run("hints", "--attribute", "gender")
@@ -315,29 +336,27 @@ def test_a_classifier_of_an_older_version_still_labels_but_gives_no_hints(in_pro
     assert "label race: left out, fitted by an older version; fit it again" in said
 
 
-def test_fitting_one_attribute_keeps_the_others_that_are_of_the_same_split(in_project: Path) -> None:
-    run("fit", "--model", "logistic")
-    before = json.loads((in_project / "metrics/label/classifier.json").read_text())
+def test_fitting_one_attribute_keeps_the_others_that_are_of_the_same_split(in_fitted: Path) -> None:
+    before = json.loads((in_fitted / "metrics/label/classifier.json").read_text())
     said = run("fit", "--model", "logistic", "--attribute", "gender")
     assert "label race: kept from before\nlabel age: kept from before\n" in said
-    assert json.loads((in_project / "metrics/label/classifier.json").read_text()) == before
-    assert [each.attribute for each in label.load(in_project / "build/label/classifier.pt")] == list(before)
-    assert declared_plots(in_project) == {f"../../plots/label/roc-{name}.csv" for name in before}
+    assert json.loads((in_fitted / "metrics/label/classifier.json").read_text()) == before
+    assert [each.attribute for each in label.load(in_fitted / "build/label/classifier.pt")] == list(before)
+    assert declared_plots(in_fitted) == {f"../../plots/label/roc-{name}.csv" for name in before}
 
-    path = Workspace(in_project).table("split", "splits")
+    path = Workspace(in_fitted).table("split", "splits")
     pl.read_parquet(path).filter(pl.col("identity") != "dan").write_parquet(path)
     said = run("fit", "--model", "logistic", "--attribute", "gender")
     assert "label race: left out, fitted by another split; fit it again" in said
-    assert list(json.loads((in_project / "metrics/label/classifier.json").read_text())) == ["gender"]
-    assert [each.attribute for each in label.load(in_project / "build/label/classifier.pt")] == ["gender"]
+    assert list(json.loads((in_fitted / "metrics/label/classifier.json").read_text())) == ["gender"]
+    assert [each.attribute for each in label.load(in_fitted / "build/label/classifier.pt")] == ["gender"]
     # What showed the others is neither declared nor there.
-    assert declared_plots(in_project) == {"../../plots/label/roc-gender.csv"}
-    assert [path.name for path in (in_project / "plots/label").iterdir()] == ["roc-gender.csv"]
+    assert declared_plots(in_fitted) == {"../../plots/label/roc-gender.csv"}
+    assert [path.name for path in (in_fitted / "plots/label").iterdir()] == ["roc-gender.csv"]
 
 
-def test_an_attribute_whose_figures_are_gone_is_left_out_and_said_to_be(in_project: Path) -> None:
-    run("fit", "--model", "logistic", "--attribute", "gender", "--attribute", "race")
-    path = in_project / "metrics/label/classifier.json"
+def test_an_attribute_whose_figures_are_gone_is_left_out_and_said_to_be(in_fitted: Path) -> None:
+    path = in_fitted / "metrics/label/classifier.json"
     figures = json.loads(path.read_text())
     path.write_text(json.dumps({"gender": figures["gender"]}))
     said = run("fit", "--model", "logistic", "--attribute", "gender")
@@ -366,7 +385,7 @@ def watched_fits(patch: pytest.MonkeyPatch) -> list[np.ndarray]:
     splits: list[np.ndarray] = []
     fit = label.fit
 
-    def watched(*arguments: object, **options: object) -> label.Labeller:
+    def watched(*arguments: object, **options: object) -> label.AttributeClassifier:
         splits.append(np.asarray(arguments[4]))
         return fit(*arguments, **options)
 
@@ -386,12 +405,11 @@ def test_no_face_is_predicted_by_a_classifier_that_saw_its_person(monkeypatch: p
         assert not set(np.array(people)[tested]) & set(np.array(people)[~tested])
 
 
-def test_a_classifier_of_other_labels_is_refused(in_project: Path) -> None:
-    cropped(in_project, mislabelled="eve")
-    run("fit", "--model", "logistic", "--attribute", "gender")
-    raw = yaml.safe_load((in_project / "params.yaml").read_text())
+def test_a_classifier_of_other_labels_is_refused(in_fitted: Path) -> None:
+    cropped(in_fitted, mislabelled="eve")
+    raw = yaml.safe_load((in_fitted / "params.yaml").read_text())
     raw["tasks"]["gender"]["labels"] = ["Females", "Males"]
-    (in_project / "params.yaml").write_text(yaml.safe_dump(raw))
+    (in_fitted / "params.yaml").write_text(yaml.safe_dump(raw))
     with pytest.raises(BadInput, match=r"classifier.pt attribute gender: \['Males', 'Females'\] is not permitted"):
         run("hints", "--attribute", "gender", "--classifier", "build/label/classifier.pt")
 

@@ -39,7 +39,7 @@ def test_the_backbone_has_the_published_networks_size() -> None:
 def test_an_embedding_has_length_one() -> None:
     network = facenet.InceptionResnetV1().eval()
     with torch.inference_mode():
-        embeddings = network(torch.rand(3, 3, facenet.LEAST_PX, facenet.LEAST_PX))
+        embeddings = network(torch.rand(3, 3, facenet.MIN_PX, facenet.MIN_PX))
     assert embeddings.shape == (3, 128)
     torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(3))
 
@@ -152,7 +152,8 @@ def test_layers_frozen_without_weights_to_keep_are_told(
     tmp_path: Path, sample_params: Params, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained(tmp_path / "frozen", sample_params, "equal", frozen_share=0.5, max_epochs=1)
-    assert "recipe short freezes the first layers of small_cnn, which has no weights to keep" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "recipe short freezes the first layers of small_cnn, which has no pretrained weights" in told
     trained(tmp_path / "free", sample_params, "equal", max_epochs=1)
     assert "freezes" not in capsys.readouterr().out
 

@@ -23,7 +23,7 @@ from mtf.stages import evaluate, train
 def rates(recipe: Recipe, *, steps_per_epoch: int) -> list[float]:
     """The rate of every step of the recipe, by the real optimizer and schedule."""
     optimizer = recipes.optimizer(recipe, [torch.nn.Parameter(torch.zeros(1))])
-    factor = recipes.rate_factor(recipe, steps_per_epoch=steps_per_epoch)
+    factor = recipes.learning_rate_factor(recipe, steps_per_epoch=steps_per_epoch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     found = []
     for _ in range(recipe.max_epochs * steps_per_epoch):

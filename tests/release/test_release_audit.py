@@ -41,7 +41,7 @@ def test_an_author_that_somebody_found_lets_the_release_be_built_and_is_credited
     known = pl.read_parquet(path)
     page = known["page_url"][0]
     known.with_columns(creator=pl.when(pl.col("page_url") != page).then("creator")).write_parquet(path)
-    with pytest.raises(GateFailed, match=r"1 missing_attribution.*all of it: `mtf audit release --planned`"):
+    with pytest.raises(GateFailed, match=r"1 missing_attribution.*`mtf audit release --planned` lists all of them"):
         made_project.release(project, made_project.made_params())
     found = f"2026-05-01,page,{page},Found Author,https://author.example/,,,reviewer-1,their own site"
     attribution.path(project).write_text(f"{','.join(attribution.COLUMNS)}\n{found}\n")

@@ -188,7 +188,7 @@ def test_a_split_of_many_faces_is_written_in_several_files_that_hold_each_face_o
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        ({"gender": ["Men", "Females"]}, r"gender 'Males' is no label of params\.yaml by now \(Men, Females\); build"),
+        ({"gender": ["Men", "Females"]}, r"gender 'Males' is not a label of params\.yaml \(Men, Females\); build"),
         ({"sex": ["Males", "Females"]}, "it has no column sex; build the release again"),
     ],
 )

@@ -296,7 +296,7 @@ def test_models_are_shown_beside_guessing_and_those_of_several_tasks_with_them(p
     texts = page.locator("#models table:visible tbody tr").all_inner_texts()
     assert "small cnn\t0.500\t0.400" in texts
     assert "multitask-equal\t0.750\t" in texts and "multitask-equal\t1.000" in texts
-    assert "multitask-equal: every task right at once for 70.0 % of the pictures." in (
+    assert "multitask-equal: every task correct for 70.0 % of the pictures." in (
         page.locator("#models p").all_inner_texts()
     )
 
@@ -475,7 +475,7 @@ def test_what_was_compared_and_labelled_besides_the_pipeline_is_shown_with_the_m
     text = (workspace.stage("report") / "index.html").read_text(encoding="utf-8")
     for title in (
         "Recipes compared: small_cnn, 1 seed each",
-        "What curation is worth: small_cnn, recipe mtf, 2 seeds each (MTF, Table 9)",
+        "Training sets compared: small_cnn, recipe mtf, 2 seeds each (MTF, Table 9)",
         "The label classifier, on the test split",
         "Label classifiers compared on gender, on the test split",
     ):

@@ -91,7 +91,8 @@ def with_darker_pictures(workspace: Workspace) -> None:
         (with_one_identity_of_most_images, "identity_share (share of one identity): ada 0.6; wanted at most 0.5"),
         (
             with_darker_pictures,
-            "drift (distance of a measure's distribution to the one before): brightness 1; wanted at most 0.2",
+            "drift (distance of a measure's distribution to that of the previous release): brightness 1; "
+            "wanted at most 0.2",
         ),
     ],
     ids=["one label nearly gone", "one identity with 60 % of the images", "darker pictures than before"],

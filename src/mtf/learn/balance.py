@@ -1,4 +1,4 @@
-"""How even a data set is over attributes and their intersections, and what would make it so."""
+"""Balance of a data set over attributes and their intersections, and the faces to collect or drop for it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ BOOTSTRAPS = 1000
 
 
 def cells(data: pl.DataFrame, attributes: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
-    """Every combination of the attributes' labels, empty ones included: labels, n, share, and its 95 % interval
-    (Wilson), which says how far the share may stray in another draw of as many pictures.
+    """Cells: every combination of the attributes' labels, empty ones included.
+
+    A cell has its labels, `n`, `share` (0 to 1) and the share's confidence interval of 95 % (Wilson), `low` and `high`.
     """
     counts = {row[:-1]: row[-1] for row in data.group_by(list(attributes)).len("n").iter_rows()}
     found = []
@@ -31,10 +32,15 @@ def cells(data: pl.DataFrame, attributes: Mapping[str, Sequence[str]]) -> list[d
 
 
 def summary(counts: Sequence[int], *, seed: int) -> dict[str, float | int]:
-    """`ratio` of the least to the greatest cell (1 is even), `evenness` (entropy over its greatest value), both with
-    their 95 % interval by bootstrap (`ratio_low`, `ratio_high`, …), and the number of `empty` cells.
+    """Balance of the cells with the given `counts`:
 
-    An interval need not hold its figure: resampled counts are more uneven than those they are drawn from.
+    - `least`, `greatest`: smallest and largest count;
+    - `ratio`: the smallest divided by the largest, 1 for a balanced set;
+    - `evenness`: entropy divided by its maximum, 0 to 1;
+    - `ratio_low`, `ratio_high`, `evenness_low`, `evenness_high`: bootstrap confidence intervals of 95 %;
+    - `empty`: number of empty cells.
+
+    An interval may lie beside its figure: resampled counts are less even than those they are drawn from.
     """
     values = np.array(counts)
     resampled = np.random.default_rng(seed).multinomial(values.sum(), values / values.sum(), BOOTSTRAPS)
@@ -47,11 +53,12 @@ def summary(counts: Sequence[int], *, seed: int) -> dict[str, float | int]:
 
 
 def _ratio(counts: np.ndarray) -> np.ndarray:
-    """(draws, cells) → (draws,)."""
+    """Smallest count divided by the largest: (draws, cells) → (draws,)."""
     return counts.min(axis=1) / counts.max(axis=1)
 
 
 def _evenness(counts: np.ndarray) -> np.ndarray:
+    """Entropy divided by its maximum: (draws, cells) → (draws,)."""
     if counts.shape[1] == 1:
         return np.ones(len(counts))
     shares = counts / counts.sum(axis=1, keepdims=True)
@@ -60,13 +67,13 @@ def _evenness(counts: np.ndarray) -> np.ndarray:
 
 
 def to_collect(counts: Sequence[int], *, ratio: float) -> list[int]:
-    """How many more each cell needs so that none is below `ratio` times the greatest."""
+    """Faces to add to each cell so that none has fewer than `ratio` times the largest count."""
     wanted = math.ceil(round(ratio * max(counts), 9))
     return [max(0, wanted - count) for count in counts]
 
 
 def to_drop(counts: Sequence[int], *, ratio: float) -> list[int]:
-    """How many each cell must lose so that the least that is not empty is `ratio` times the greatest, or more."""
+    """Faces to drop from each cell so that the smallest non-empty one has at least `ratio` times the largest count."""
     most = math.floor(round(min(count for count in counts if count) / ratio, 9))
     return [max(0, count - most) for count in counts]
 
@@ -74,8 +81,10 @@ def to_drop(counts: Sequence[int], *, ratio: float) -> list[int]:
 def report(
     data: pl.DataFrame, attributes: Mapping[str, Sequence[str]], *, ratio: float, together: int = 3, seed: int
 ) -> dict[str, Any]:
-    """Single attributes, pairs and so on up to `together` of them: cells, summary, and what to collect or drop for
-    `ratio`. Names are joined by ` × `. An attribute of one label only, as even as can be, stands for itself alone.
+    """Balance report: attributes, joined by ` × ` → `summary` and `cells`, each with the faces to `collect` and `drop`.
+
+    It has single attributes, pairs and so on up to `together` of them. An attribute with only one label is reported by
+    itself and takes no part in combinations. `ratio` is the balance to reach, 0 to 1.
     """
     several = [name for name, labels in attributes.items() if len(labels) > 1]
     chosen: list[tuple[str, ...]] = [(name,) for name in attributes]

@@ -1,37 +1,49 @@
-"""Confidence that means what it says: temperature scaling, and how far off it is (Guo et al. 2017)."""
+"""Calibration of a classifier: temperature scaling and the expected calibration error (Guo et al. 2017)."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 from scipy.optimize import minimize_scalar
 
 BINS = 15
+MAX_TEMPERATURE = 20
+# torchmetrics puts a confidence of exactly 1 into a bin of its own; just below 1 it belongs to the last bin.
+MAX_CONFIDENCE = 1 - 1e-6
 
 
 def temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
-    """The temperature that gives the least cross-entropy on validation data, between 1/20 and 20."""
+    """Temperature with the least cross-entropy on validation data, from 1/20 to 20.
+
+    `probabilities` has the shape (n, labels), `targets` (n,) holds label numbers.
+    """
 
     def loss(logarithm: float) -> float:
         scaled = softened(probabilities, float(np.exp(logarithm)))
         return float(-np.log(scaled[np.arange(len(targets)), targets].clip(1e-12)).mean())
 
-    found = minimize_scalar(loss, bounds=(-np.log(20), np.log(20)), method="bounded")
-    return float(np.exp(found.x))
+    bound = np.log(MAX_TEMPERATURE)
+    return float(np.exp(minimize_scalar(loss, bounds=(-bound, bound), method="bounded").x))
 
 
 def softened(probabilities: np.ndarray, at: float) -> np.ndarray:
-    """Probabilities (n, labels) at another temperature: above 1 less sure, below 1 more."""
+    """Probabilities (n, labels) at the temperature `at`: above 1 they become less confident, below 1 more."""
     scores = np.log(probabilities.clip(1e-12)) / at
     raised = np.exp(scores - scores.max(axis=1, keepdims=True))
     return raised / raised.sum(axis=1, keepdims=True)
 
 
-def expected_error(probabilities: np.ndarray, targets: np.ndarray, *, bins: int = BINS) -> float:
-    """Mean distance between confidence and accuracy over bins of equal width, weighted by their pictures."""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
-    numbers = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [
-        abs(confidence[numbers == number].mean() - right[numbers == number].mean()) * (numbers == number).mean()
-        for number in np.unique(numbers)
-    ]
-    return float(sum(gaps))
+def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, *, bins: int = BINS) -> float:
+    """Expected calibration error, from 0 to 1, over `bins` bins of equal width, by torchmetrics.
+
+    It is the mean distance between confidence and accuracy in a bin, weighted by the pictures in it. `probabilities`
+    has the shape (n, labels), `targets` (n,) holds label numbers.
+    """
+    # torchmetrics takes two seconds to import, and predicting labels does not need it.
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
+    below_one = torch.from_numpy(probabilities).clamp(max=MAX_CONFIDENCE)
+    error = multiclass_calibration_error(
+        below_one, torch.from_numpy(targets), num_classes=probabilities.shape[1], n_bins=bins, norm="l1"
+    )
+    return float(error)

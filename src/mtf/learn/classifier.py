@@ -1,4 +1,4 @@
-"""One network for one task, as Lightning trains it."""
+"""Lightning module that trains one network for one task."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mtf.params import Recipe
 
 
 class Classifier(LightningModule):
-    """Cross-entropy training of `network` by `recipe`. Lightning sets train and evaluation mode around each loop.
+    """Cross-entropy training of `network` by `recipe`; Lightning sets training and evaluation mode around each loop.
 
-    The validation loss is plain cross-entropy whatever the recipe's training loss, so that recipes compare.
+    The validation loss is plain cross-entropy whatever the recipe's training loss is, so that recipes are comparable.
     """
 
     def __init__(self, network: nn.Module, recipe: Recipe, *, loss: nn.Module, steps_per_epoch: int) -> None:
@@ -29,24 +29,24 @@ class Classifier(LightningModule):
         self._frozen = _frozen(network, recipe.frozen_share) if recipe.frozen_share else []
 
     def on_train_epoch_start(self) -> None:
-        # A frozen normalisation keeps its statistics too.
+        # A frozen batch normalisation keeps its running statistics too.
         for layer in self._frozen:
             layer.eval()
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """(n, size, size, 3) uint8 → (n, labels) scores before the softmax."""
+        """Logits (n, labels) of pictures (n, size, size, 3) uint8 RGB, augmented in training mode."""
         ready = pixels.as_input(pictures)
         if self.training:
             ready = pixels.augmented(ready, self._recipe.augment)
         return self.network(pixels.normalised(ready, self._recipe.normalise))
 
     def training_step(self, batch: Batch, _index: int) -> torch.Tensor:
-        return self._measured("train", batch, self._loss)
+        return self._log_step("train", batch, self._loss)
 
     def validation_step(self, batch: Batch, _index: int) -> None:
-        self._measured("val", batch, functional.cross_entropy)
+        self._log_step("val", batch, functional.cross_entropy)
 
-    def _measured(self, split: str, batch: Batch, loss: Any) -> torch.Tensor:
+    def _log_step(self, split: str, batch: Batch, loss: Any) -> torch.Tensor:
         pictures, targets = batch
         scores = self(pictures)
         value = loss(scores, targets)
@@ -57,7 +57,7 @@ class Classifier(LightningModule):
 
     def configure_optimizers(self) -> Any:
         chosen = recipes.optimizer(self._recipe, self.network.parameters())
-        factor = recipes.rate_factor(self._recipe, steps_per_epoch=self._steps_per_epoch)
+        factor = recipes.learning_rate_factor(self._recipe, steps_per_epoch=self._steps_per_epoch)
         schedule = torch.optim.lr_scheduler.LambdaLR(chosen, factor)
         return {"optimizer": chosen, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -1,4 +1,4 @@
-"""Faces with their labels, as batches of bytes."""
+"""Faces with their labels as torch data sets, and the batches that training takes."""
 
 from __future__ import annotations
 
@@ -18,31 +18,33 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 def labels_of(task: Task, splits: pl.DataFrame) -> list[str]:
-    """The labels a network of `task` decides between, in their fixed order; identities in alphabetical order."""
+    """Labels that a network for `task` predicts, in the order of params.yaml; identities in alphabetical order."""
     if task.column == IDENTITY:
         return splits[IDENTITY].unique().sort().to_list()
     return list(task.labels)
 
 
-def with_combined(faces: pl.DataFrame, tasks: Mapping[str, Task]) -> pl.DataFrame:
-    """`faces` with a column for each task that combines others: race × gender, where race and gender have columns."""
+def with_combined_columns(faces: pl.DataFrame, tasks: Mapping[str, Task]) -> pl.DataFrame:
+    """`faces` with one more column for each task that combines others, its labels joined by ` × `."""
     combined = {task.column: task.columns for task in tasks.values() if task.combines}
     return faces.with_columns(
         pl.concat_str(columns, separator=WITH).alias(column) for column, columns in combined.items()
     )
 
 
-def unlearnable(labels: list[str], trained_on: pl.Series) -> list[str]:
-    """Labels without one training image: a network can only ever be wrong about them."""
+def labels_without_training_images(labels: list[str], trained_on: pl.Series) -> list[str]:
+    """Labels without a training image, which a network can never predict correctly."""
     present = set(trained_on.unique())
     return [label for label in labels if label not in present]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Pictures (n, size, size, 3) uint8 RGB, of which `rows` belong here, and a label's number for each of those.
+    """Labelled pictures of one part of the data set.
 
-    `targets` has the shape (rows,), or (rows, tasks) where there are several tasks.
+    - `pictures`: (n, size, size, 3) uint8 RGB, of all parts;
+    - `rows`: (m,) int64, indices into `pictures`;
+    - `targets`: label numbers, (m,), or (m, tasks) for several tasks.
     """
 
     pictures: np.ndarray
@@ -53,9 +55,9 @@ class Examples:
     def of_split(
         cls, pictures: np.ndarray, splits: pl.DataFrame, split: str, *, column: str, labels: list[str]
     ) -> Examples:
-        """The examples of one split. `pictures` are in the order of `splits`.
+        """Examples of one split; `pictures` are in the order of `splits`.
 
-        Raises BadInput where the split has no images, or a label that is not among `labels`.
+        Raises BadInput if the split has no images, or a label that is not among `labels`.
         """
         part = splits.with_row_index("row").filter(pl.col("split") == split)
         if part.is_empty():
@@ -64,7 +66,7 @@ class Examples:
 
     @classmethod
     def of_rows(cls, pictures: np.ndarray, faces: pl.DataFrame, *, column: str, labels: list[str]) -> Examples:
-        """The examples of `faces`, whose column `row` is each one's place among `pictures`.
+        """Examples of `faces`, whose column `row` is the index of each among `pictures`.
 
         Raises BadInput for a label that is not among `labels`.
         """
@@ -75,29 +77,29 @@ class Examples:
         return cls(pictures, faces["row"].to_numpy().astype(np.int64), targets.to_numpy(writable=True))
 
     def for_tasks(self, others: Sequence[Examples]) -> Examples:
-        """The same pictures with the targets of several tasks, side by side."""
+        """The same rows with the targets of several tasks as columns."""
         return Examples(self.pictures, self.rows, np.stack([other.targets for other in others], axis=1))
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def counts(self, labels: int) -> np.ndarray:
-        """Examples per label, shape (labels,)."""
+        """Number of examples per label, shape (labels,)."""
         return np.bincount(self.targets, minlength=labels)
 
 
 def batches(pictures: np.ndarray, rows: np.ndarray | None, *, size: int) -> Iterator[np.ndarray]:
-    """Copies of `pictures` (n, …), `size` at a time: those in `rows` (m,) in their order, or all.
+    """Copies of `pictures` (n, …) in batches of `size`: those of `rows` (m,) in their order, or all.
 
-    Of a file that is mapped into memory no more than one batch is ever copied.
+    Of a memory-mapped file only one batch at a time is in memory.
     """
     for start in range(0, len(pictures) if rows is None else len(rows), size):
         place = slice(start, start + size)
         yield np.array(pictures[place if rows is None else rows[place]])
 
 
-class Faces(Dataset[Batch]):
-    """Examples as torch wants them: a batch of pictures (n, size, size, 3) uint8 and of targets (n,) int64."""
+class FaceDataset(Dataset[Batch]):
+    """torch data set of `Examples`: a batch is pictures (n, size, size, 3) uint8 and targets (n,) int64."""
 
     def __init__(self, examples: Examples) -> None:
         self._examples = examples
@@ -110,16 +112,16 @@ class Faces(Dataset[Batch]):
         return pictures[0], targets[0]
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        """A whole batch at once: one copy out of the map, no list of single pictures to stack."""
+        """A whole batch in one copy, without a list of single pictures to stack."""
         pictures = self._examples.pictures[self._examples.rows[indices]]
         return torch.from_numpy(pictures), torch.from_numpy(self._examples.targets[indices])
 
 
-class Batches(BatchSampler):
-    """Batches of rows, the last of which is never a single one: that joins the batch before it.
+class MinTwoBatchSampler(BatchSampler):
+    """Batch sampler that adds a last batch of a single row to the batch before it.
 
-    A batch normalisation cannot say how far one example lies from the others. Dropping it would keep the same few
-    faces out of a small data set's epochs.
+    Batch normalisation has no variance over one example. Dropping the row instead would keep a few faces of a small
+    data set out of every epoch.
     """
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -146,29 +148,28 @@ class Batches(BatchSampler):
 def loader(
     examples: Examples, *, batch: int, shuffle_seed: int | None = None, sampler: Sampler[int] | None = None
 ) -> DataLoader[Batch]:
-    """Batches in order, or, to train on, shuffled anew each epoch from `shuffle_seed`; its length is their number.
+    """Loader of batches in order, or, for training, shuffled anew in each epoch from `shuffle_seed`.
 
-    `sampler` gives the rows, and their order, where several devices share the examples.
-
-    In this process: gathering bytes that are ready costs less than handing them over from a worker.
+    `sampler` gives the rows and their order if several devices share the examples. No worker processes: gathering
+    bytes that are in memory costs less than sending them between processes.
 
     Raises BadInput for a single example to train on.
     """
     if shuffle_seed is not None and len(examples) < min(batch, 2):
         raise BadInput(f"split: {len(examples)} train image; at least two are needed to learn from")
-    faces = Faces(examples)
+    faces = FaceDataset(examples)
     generator = None if shuffle_seed is None else torch.Generator().manual_seed(shuffle_seed)
     if sampler is None:
         sampler = SequentialSampler(faces) if generator is None else RandomSampler(faces, generator=generator)
     return DataLoader(
         faces,
-        batch_sampler=Batches(sampler, batch, drop_last=False),
+        batch_sampler=MinTwoBatchSampler(sampler, batch, drop_last=False),
         generator=generator,
-        collate_fn=_as_it_is,
+        collate_fn=_already_a_batch,
         pin_memory=torch.cuda.is_available(),
     )
 
 
-def _as_it_is(batch: Any) -> Batch:
-    """What `Faces.__getitems__` gives is a batch already."""
+def _already_a_batch(batch: Any) -> Batch:
+    """Collate function that does nothing: `FaceDataset.__getitems__` returns a batch."""
     return batch

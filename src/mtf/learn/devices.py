@@ -1,6 +1,6 @@
-"""One device or several: how examples are dealt out to them, and what they must agree on.
+"""Training on one device or several: strategy, distribution of examples, averages over devices.
 
-A recipe means the same on any number of devices: its batch is that of all of them together.
+A recipe means the same on any number of devices: its batch size is that of all of them together.
 """
 
 from __future__ import annotations
@@ -23,33 +23,37 @@ from mtf.learn import busy, data
 
 @dataclass(frozen=True)
 class Devices:
-    """How many devices train, and how one looks at how busy they are."""
+    """Devices that train together.
+
+    - `count`: their number;
+    - `read_utilization`: reader of their mean GPU utilization, None if there is none.
+    """
 
     count: int = 1
-    look: busy.Look | None = None
+    read_utilization: busy.UtilizationReader | None = None
 
 
-def here(count: int) -> Devices:
-    """`count` devices of this machine: its accelerators, or processes where it has none.
+def local_devices(count: int) -> Devices:
+    """The first `count` accelerators of this machine, or as many processes if it has none.
 
-    Raises BadInput where it has accelerators, but not as many.
+    Raises BadInput if it has accelerators, but fewer than `count`.
     """
     available = torch.accelerator.device_count() if torch.accelerator.is_available() else count
     if count > available:
         raise bad_value("compute.devices", count, f"1 to {available}, the accelerators of this machine")
-    return Devices(count, busy.looker(count))
+    return Devices(count, busy.utilization_reader(count))
 
 
 def strategy(count: int) -> Strategy | str:
-    """For Lightning, whose other launcher would run the whole command again for each device.
+    """Strategy for Lightning; its default launcher would run the whole command once more for each device.
 
-    Batch normalisation's statistics are not sent with every step (see `AverageBuffers`): a device may have one batch
-    fewer to validate than another, and would be waited for.
+    The statistics of batch normalisation are not synchronised at every step (see `AverageBuffers`): a device may have
+    one validation batch fewer than another, which would then wait for it forever.
     """
     if count == 1:
         return "auto"
-    # Never a plain fork: it copies the locks of threads that it does not copy. Without accelerators, processes are
-    # forked from one that has imported what they need and done nothing; CUDA wants each to begin afresh.
+    # Never a plain fork: it copies locks held by threads that it does not copy. Without accelerators, processes are
+    # forked from a server that has only imported what they need; CUDA requires new processes.
     if torch.accelerator.is_available():
         return DDPStrategy(start_method="spawn", forward_sync_buffers=False)
     multiprocessing.set_forkserver_preload(["mtf.learn.train"])
@@ -57,27 +61,27 @@ def strategy(count: int) -> Strategy | str:
 
 
 class MovingAverage(WeightAveraging):
-    """Lightning's average of the weights over steps, in a form that can be sent to a device's process.
+    """Exponential moving average of the weights over steps (Lightning's), picklable for a device's process.
 
-    The decay rises to its full value, `min(decay, (1 + n) / (10 + n))` at step n. A few hundred pictures make few
-    steps, and a constant decay of 0.99 would hardly leave the weights that were drawn at random.
+    The decay at step n is `min(decay, (1 + n) / (10 + n))`. A few hundred pictures make few steps, and with a constant
+    decay of 0.99 the average would stay close to the random initial weights.
     """
 
     def __init__(self, decay: float) -> None:
-        super().__init__(multi_avg_fn=self._follow)
+        super().__init__(multi_avg_fn=self._update_average)
         self._decay = decay
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         # Lightning calls this before it moves the network: the average would stay in the host's memory, and each step
-        # would copy all weights there.
+        # would copy all weights to it.
         self._device = trainer.strategy.root_device
         super().setup(trainer, pl_module, stage)
         if self._average_model is not None:
-            # torch asks at each step whether it is the first one; an accelerator would be waited for.
+            # torch compares this with 0 at each step; on an accelerator that would synchronise with it.
             self._average_model.n_averaged = torch.zeros((), dtype=torch.int64)
 
-    def _follow(self, means: Any, currents: Any, step: torch.Tensor) -> None:
-        """Move `means` towards `currents`, tensors of one type, without asking an accelerator for a number."""
+    def _update_average(self, means: Any, currents: Any, step: torch.Tensor) -> None:
+        """Move `means` towards `currents`, tensors of one type, without synchronising with an accelerator."""
         moved = 1 - ((1 + step) / (10 + step)).clamp(max=self._decay)
         for mean, current in zip(means, currents, strict=True):
             mean.copy_(mean + moved * (current - mean))
@@ -87,7 +91,7 @@ class MovingAverage(WeightAveraging):
 
 
 class AverageBuffers(Callback):
-    """Each device's batch normalisation sees its own pictures; what is validated, and kept, is the mean of them."""
+    """Averages the statistics of batch normalisation over devices before validation, so that the mean is kept."""
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         for buffer in pl_module.buffers():
@@ -95,11 +99,13 @@ class AverageBuffers(Callback):
                 buffer.copy_(trainer.strategy.reduce(buffer.clone(), reduce_op="mean"))
 
 
-class Loaders(LightningDataModule):
-    """Training examples shuffled and dealt out anew each epoch, validation examples each to one device.
+class FaceDataModule(LightningDataModule):
+    """Training examples, shuffled and distributed anew in each epoch, and validation examples, each on one device.
 
-    For training, DistributedSampler repeats a few examples so that all devices take as many steps; validation repeats
-    and drops none.
+    For training, DistributedSampler repeats a few examples so that all devices take the same number of steps;
+    validation repeats and drops none.
+
+    Raises BadInput if there are more devices than validation images.
     """
 
     def __init__(self, train: data.Examples, val: data.Examples, *, batch: int, seed: int, devices: int) -> None:
@@ -113,19 +119,19 @@ class Loaders(LightningDataModule):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Of each device: they take as many."""
+        """Training steps of an epoch on each device."""
         return len(self.train_dataloader())
 
     def train_dataloader(self) -> DataLoader[data.Batch]:
-        return data.loader(self._train, batch=self._batch, shuffle_seed=self._seed, sampler=self._dealt())
+        return data.loader(self._train, batch=self._batch, shuffle_seed=self._seed, sampler=self._distributed_sampler())
 
     def val_dataloader(self) -> DataLoader[data.Batch]:
-        return data.loader(share_of(self._val, self._rank, self._devices), batch=self._batch)
+        return data.loader(subset_of_rank(self._val, self._rank, self._devices), batch=self._batch)
 
-    def _dealt(self) -> DistributedSampler[Any] | None:
+    def _distributed_sampler(self) -> DistributedSampler[Any] | None:
         if self._devices == 1:
             return None
-        everything = data.Faces(self._train)
+        everything = data.FaceDataset(self._train)
         return DistributedSampler(everything, num_replicas=self._devices, rank=self._rank, seed=self._seed)
 
     @property
@@ -133,23 +139,24 @@ class Loaders(LightningDataModule):
         return self.trainer.global_rank if self.trainer is not None else 0
 
 
-def share_of(examples: data.Examples, rank: int, devices: int) -> data.Examples:
-    """Every `devices`-th example, beginning with number `rank`."""
+def subset_of_rank(examples: data.Examples, rank: int, devices: int) -> data.Examples:
+    """Examples of the device `rank`: every `devices`-th one, beginning with number `rank`."""
     return replace(examples, rows=examples.rows[rank::devices], targets=examples.targets[rank::devices])
 
 
-class _Reopened(np.memmap):
-    """A map of a file that another process opens again, instead of being sent its content."""
+class _ReopenedMemmap(np.memmap):
+    """Memory-mapped file that is pickled as its path, so that another process opens it instead of receiving bytes."""
 
     def __reduce__(self) -> Any:
         return _open, (str(self.filename), self.dtype.str, self.offset, self.shape)
 
 
 def _open(filename: str, dtype: str, offset: int, shape: tuple[int, ...]) -> np.ndarray:
-    return np.memmap(filename, dtype, "r", offset, shape).view(_Reopened)
+    return np.memmap(filename, dtype, "r", offset, shape).view(_ReopenedMemmap)
 
 
 def _sendable(examples: data.Examples) -> data.Examples:
+    """Examples whose memory-mapped pictures are pickled as a path."""
     if not isinstance(examples.pictures, np.memmap):
         return examples
-    return replace(examples, pictures=examples.pictures.view(_Reopened))
+    return replace(examples, pictures=examples.pictures.view(_ReopenedMemmap))

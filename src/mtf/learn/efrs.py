@@ -1,7 +1,7 @@
-"""The label classifier of EFRS: 48×48 grey pictures, logistic regression or one of three small CNNs (section 4).
+"""Classifiers of EFRS, section 4: logistic regression and three small CNNs on grey pictures of 48 × 48.
 
-The report's first convolution keeps 48×48, so its padding is 1 and not the 2 that the text says; with that, the
-parameter counts are those of its Table 2. Its "total" column counts the optimizer's slots as well.
+The first convolution of the CNNs keeps 48 × 48, so its padding is 1 and not 2 as the text says; with that, the
+parameter counts are those of Table 2. Its "total" column also counts the optimizer's slots.
 """
 
 from __future__ import annotations
@@ -30,24 +30,28 @@ MAX_ITERATIONS = 100
 
 
 class LabelClassifier(Protocol):
-    """Grey pictures (n, 48, 48) uint8 in, a probability per label out."""
+    """Classifier of grey pictures.
+
+    - `name`: one of `NAMES`;
+    - `history`: losses and accuracies of each epoch, empty for logistic regression;
+    - `epochs`: epochs of the final training, None for logistic regression.
+    """
 
     name: str
     history: list[dict[str, float]]
-    # Of the refit; None where nothing is counted in epochs.
     epochs: int | None
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
-        """(n, labels), rows summing to 1."""
+        """Probabilities (n, labels), each row summing to 1, of pictures (n, 48, 48) uint8."""
         ...
 
     def state(self) -> dict[str, Any]:
-        """What `restored` makes the classifier from again: tensors and plain values."""
+        """State from which `restored` makes the classifier again: tensors and plain values."""
         ...
 
 
 def network(name: str, labels: int) -> nn.Module:
-    """CNN model 1, 2 or 3 with one output per label; takes (n, 1, 48, 48) of 0 to 1."""
+    """CNN model 1, 2 or 3: (n, 1, 48, 48), 0 to 1 → logits (n, labels)."""
     layers: list[nn.Module] = [
         *(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU()),
         *(nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2)),
@@ -61,8 +65,9 @@ def network(name: str, labels: int) -> nn.Module:
 
 
 def parameters(name: str, labels: int) -> tuple[int, int]:
-    """Trainable numbers of a classifier, and the report's "total" (Table 2): a CNN's and the two slots that its
-    optimizer keeps for each, and two numbers of the optimizer's own.
+    """Number of trainable parameters, and the "total" of EFRS's Table 2.
+
+    The total of a CNN includes two optimizer slots per parameter and two numbers of the optimizer itself.
     """
     if name == "logistic":
         trainable = (SIDE_PX**2 + 1) * (1 if labels == 2 else labels)
@@ -74,10 +79,10 @@ def parameters(name: str, labels: int) -> tuple[int, int]:
 
 @dataclass
 class Logistic:
-    """scikit-learn's logistic regression with its defaults, on grey levels of 0 to 1.
+    """scikit-learn's logistic regression with its defaults, on grey levels from 0 to 1.
 
-    `weights` (labels, 48 · 48) and `bias` (labels,). A label that no training picture bears has the bias -inf: its
-    probability is 0.
+    - `weights`: (labels, 48 · 48);
+    - `bias`: (labels,), -inf for a label without a training picture, whose probability is therefore 0.
     """
 
     weights: np.ndarray
@@ -88,12 +93,13 @@ class Logistic:
 
     @classmethod
     def fitted(cls, pictures: np.ndarray, targets: np.ndarray, *, labels: int) -> Logistic:
+        """Logistic regression fitted on pictures (n, 48, 48) uint8 and label numbers (n,)."""
         with warnings.catch_warnings():
-            # The defaults end after so many iterations, converged or not.
+            # scikit-learn's default ends after 100 iterations, converged or not.
             warnings.simplefilter("ignore", ConvergenceWarning)
             found = LogisticRegression(max_iter=MAX_ITERATIONS).fit(_flat(pictures), targets)
         weights, bias = np.zeros((labels, SIDE_PX**2)), np.full(labels, -np.inf)
-        # For two labels scikit-learn keeps one row: the second label's score, the first one's being 0.
+        # For two labels scikit-learn keeps one row: the logit of the second label, that of the first being 0.
         seen = found.classes_[1:] if len(found.classes_) == 2 else found.classes_
         bias[found.classes_[0]] = 0.0
         weights[seen], bias[seen] = found.coef_, found.intercept_
@@ -108,6 +114,8 @@ class Logistic:
 
 @dataclass
 class Cnn:
+    """One of EFRS's CNNs, with its history and the epochs of its final training."""
+
     name: str
     network: nn.Module
     history: list[dict[str, float]] = field(default_factory=list)
@@ -136,17 +144,18 @@ def fit(
     seed: int,
     epochs: int = EPOCHS,
 ) -> LabelClassifier:
-    """Train by the report's protocol; pairs are pictures (n, 48, 48) uint8 and numbers of labels (n,).
+    """Classifier trained by EFRS's protocol; `train` and `val` are pictures (n, 48, 48) uint8 and label numbers (n,).
 
-    A CNN trains for `epochs`, then anew for as many epochs as gave the least validation loss. Its outputs go through
-    a softmax; with the report's sigmoid the two outputs would not be a distribution. `history` has every epoch.
+    A CNN trains for `epochs`, then again from the start for the number of epochs that had the lowest validation loss.
+    Its outputs go through a softmax; with EFRS's sigmoid two outputs would not be a distribution. `history` has every
+    epoch of the first training.
 
-    Raises BadInput for an unknown classifier, and where the training pictures bear fewer than two labels.
+    Raises BadInput for an unknown classifier, and if the training pictures have fewer than two labels.
     """
     if name not in NAMES:
         raise bad_value("label classifier", name, ", ".join(NAMES))
     if len(np.unique(train[1])) < 2:
-        raise BadInput(f"label classifier {name}: the training pictures bear one label only; nothing to tell apart")
+        raise BadInput(f"label classifier {name}: the training pictures have only one label; at least two are needed")
     if name == "logistic":
         return Logistic.fitted(*train, labels=labels)
     explored = _trained(name, train, val, labels=labels, seed=seed, epochs=epochs)
@@ -186,16 +195,19 @@ def _trained(
             right += int((scores.argmax(dim=1) == wanted).sum())
         figures = {"train_loss": total / len(targets), "train_accuracy": right / len(targets)}
         if val is not None:
-            chances = Cnn(name, model).probabilities(val[0])
-            own = chances[np.arange(len(val[1])), val[1]].clip(1e-12)
-            hits = chances.argmax(axis=1) == val[1]
+            probabilities = Cnn(name, model).probabilities(val[0])
+            own = probabilities[np.arange(len(val[1])), val[1]].clip(1e-12)
+            hits = probabilities.argmax(axis=1) == val[1]
             figures |= {"val_loss": float(-np.log(own).mean()), "val_accuracy": float(hits.mean())}
         history.append(figures)
     return Cnn(name, model, history)
 
 
 def restored(name: str, state: dict[str, Any], labels: int) -> LabelClassifier:
-    """Raises ValueError, KeyError or RuntimeError where `state` is of another classifier, or of other labels."""
+    """Classifier from its `state`.
+
+    Raises ValueError, KeyError or RuntimeError if the state belongs to another classifier or number of labels.
+    """
     if name == "logistic":
         if tuple(state["weights"].shape) != (labels, SIDE_PX**2) or tuple(state["bias"].shape) != (labels,):
             raise ValueError(f"weights of the shape {tuple(state['weights'].shape)} for {labels} labels")
@@ -206,7 +218,7 @@ def restored(name: str, state: dict[str, Any], labels: int) -> LabelClassifier:
 
 
 def grey(pictures: np.ndarray) -> np.ndarray:
-    """(n, 48, 48, 3) uint8 RGB → (n, 48, 48) uint8, by the weights of ITU-R BT.601 as OpenCV uses them."""
+    """Grey pictures (n, 48, 48) uint8 of RGB ones (n, 48, 48, 3) uint8, by the weights of ITU-R BT.601 as in OpenCV."""
     return np.rint(pictures @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
 
 
@@ -223,6 +235,7 @@ def _flat(pictures: np.ndarray) -> np.ndarray:
 
 
 def to_bytes(content: dict[str, Any]) -> bytes:
+    """`content` as `torch.save` writes it."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()

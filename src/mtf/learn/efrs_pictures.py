@@ -1,4 +1,4 @@
-"""Figures 2 to 7 of EFRS for one's own data: a table of numbers for each, and its picture."""
+"""Figures 2 to 7 of EFRS on this data set: a table and a picture of each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FACES_A_ROW = 5
 
 
 def distributions(labels: pl.DataFrame, attributes: Mapping[str, Sequence[str]]) -> pl.DataFrame:
-    """Figure 3: attribute, label, n; labels without a picture too."""
+    """Table of Figure 3: attribute, label, n, with labels that have no picture."""
     rows = [
         {"attribute": name, "label": label, "n": int((labels[name] == label).sum())}
         for name, names in attributes.items()
@@ -30,18 +30,18 @@ def distributions(labels: pl.DataFrame, attributes: Mapping[str, Sequence[str]])
 
 
 def history(epochs: Sequence[Mapping[str, float]]) -> pl.DataFrame:
-    """Figure 4: epoch (from 1), train_loss, train_accuracy, val_loss, val_accuracy."""
+    """Table of Figure 4: epoch (from 1), train_loss, train_accuracy, val_loss, val_accuracy."""
     return pl.DataFrame(list(epochs)).with_row_index("epoch", offset=1)
 
 
 def compared(models: Mapping[str, Any]) -> pl.DataFrame:
-    """Figure 6: model, metric, value, on the test split."""
+    """Table of Figure 6: model, metric, value on the test split."""
     rows = [(name, metric, row["test"][metric]) for name, row in models.items() for metric in label_scores.METRICS]
     return pl.DataFrame(rows, schema={"model": pl.String, "metric": pl.String, "value": pl.Float64}, orient="row")
 
 
 def subgroups(by_subgroup: Mapping[str, Any]) -> pl.DataFrame:
-    """Figure 7: attribute, group, n, metric, value (null where it is undefined)."""
+    """Table of Figure 7: attribute, group, n, metric, value (null if undefined)."""
     rows = [
         (attribute, group, row["n"], metric, row[metric])
         for attribute, part in by_subgroup.items()
@@ -53,7 +53,7 @@ def subgroups(by_subgroup: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def faces(pictures: np.ndarray, *, seed: int) -> bytes:
-    """Figure 2: fifteen of the pictures (n, 48, 48), drawn at random, as a PNG."""
+    """PNG of Figure 2: fifteen random pictures of (n, 48, 48) uint8."""
     count = min(SHOWN_FACES, len(pictures))
     chosen = np.random.default_rng(seed).choice(len(pictures), count, replace=False)
     figure, places = _figure(-(-count // FACES_A_ROW), min(FACES_A_ROW, count), height=1.6, width=1.6)
@@ -65,6 +65,7 @@ def faces(pictures: np.ndarray, *, seed: int) -> bytes:
 
 
 def distributions_picture(counts: pl.DataFrame) -> bytes:
+    """SVG of Figure 3: a bar chart for each attribute."""
     parts = counts.partition_by("attribute", maintain_order=True)
     figure, places = _figure(1, len(parts))
     for place, part in zip(places, parts, strict=True):
@@ -74,6 +75,7 @@ def distributions_picture(counts: pl.DataFrame) -> bytes:
 
 
 def history_picture(epochs: pl.DataFrame, *, title: str) -> bytes:
+    """SVG of Figure 4: loss and accuracy by epoch."""
     figure, places = _figure(1, 2)
     for place, quantity in zip(places, ("loss", "accuracy"), strict=True):
         for split, name in (("train", "training"), ("val", "validation")):
@@ -83,7 +85,7 @@ def history_picture(epochs: pl.DataFrame, *, title: str) -> bytes:
 
 
 def roc_picture(curves: Mapping[str, pl.DataFrame], areas: Mapping[str, float | None]) -> bytes:
-    """All models in one plot, and the diagonal of guessing."""
+    """SVG of Figure 5: the ROC curves of all models, and the diagonal of random guessing."""
     figure, (place,) = _figure(1, 1, height=5, width=5)
     for model, curve in curves.items():
         area = "" if areas[model] is None else f" (AUC {areas[model]:.3f})"
@@ -94,6 +96,7 @@ def roc_picture(curves: Mapping[str, pl.DataFrame], areas: Mapping[str, float | 
 
 
 def compared_picture(figures: pl.DataFrame) -> bytes:
+    """SVG of Figure 6: a bar chart for each metric."""
     metrics = figures["metric"].unique(maintain_order=True).to_list()
     figure, places = _figure(1, len(metrics), width=3)
     for place, metric in zip(places, metrics, strict=True):
@@ -106,6 +109,7 @@ def compared_picture(figures: pl.DataFrame) -> bytes:
 
 
 def subgroups_picture(figures: pl.DataFrame) -> bytes:
+    """SVG of Figure 7: a line chart for each attribute, a line for each metric."""
     parts = figures.partition_by("attribute", maintain_order=True)
     figure, places = _figure(1, len(parts))
     for place, part in zip(places, parts, strict=True):
@@ -125,7 +129,7 @@ def _figure(rows: int, columns: int, *, height: float = 4, width: float = 4.5) -
 def _label(
     place: Axes, title: str, *, x: str | None = None, y: str | None = None, legend: bool = False, turned: bool = True
 ) -> None:
-    # Labels are people's words: a dollar sign in one begins no formula.
+    # Labels are free text: a dollar sign in one must not begin a formula.
     place.set_title(title, parse_math=False)
     place.set_xlabel(x or "")
     place.set_ylabel(y or "")
@@ -138,7 +142,7 @@ def _label(
 
 
 def _encoded(figure: Figure, form: str = "svg") -> bytes:
-    """The same figures give the same bytes: no date, no random names."""
+    """Figure as a file, the same bytes for the same figure: no date, no random identifiers."""
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": "mtf"}):
         figure.savefig(buffer, format=form, metadata={"Date": None} if form == "svg" else None)

@@ -1,8 +1,10 @@
-"""Tables 1 to 6 of EFRS for one's own data, as data and as Markdown.
+"""Tables 1 to 6 of EFRS on this data set, as data and as Markdown.
 
-`report` is what the stage measures: `attribute`, `labels`, `chosen` (the model of Tables 3 to 6) and `models`, for
-each of which `parameters`, `total_parameters`, `epochs`, the four metrics under `train`, `val` and `test`,
-`by_own_label`, and `by_subgroup`: another attribute → `groups` and `statistics`.
+The argument `report` has
+
+- `attribute`, `labels`, and `chosen`: the model of Tables 3 to 6;
+- `models`: for each model `parameters`, `total_parameters`, `epochs`, the four metrics under `train`, `val` and `test`,
+  `by_own_label`, and `by_subgroup`: another attribute → `groups` and `statistics`.
 """
 
 from __future__ import annotations
@@ -20,16 +22,21 @@ METRIC_NAMES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"
 
 
 def tables(report: Mapping[str, Any], tasks: Mapping[str, Task]) -> dict[str, Any]:
-    """Table 1 for every model, 2, 3 for attributes without years, 4 for those with, 5 for their groups between 20 and
-    79, and 6. `tasks`: column → task.
+    """Tables 1 to 6; `tasks`: column → task.
 
-    Table 5 is left out where fewer than two such groups have pictures. Precise to four digits, so that rounding is
-    the reader's.
+    - Table 1: the metrics of every model on every split;
+    - Table 2: the numbers of parameters;
+    - Table 3: statistics over the subgroups of each attribute that has no years (`Task.years`);
+    - Table 4: the same for each attribute that has years;
+    - Table 5: as Table 4, for the groups within 20 to 79 years only; left out if fewer than two of them have pictures;
+    - Table 6: the metrics of each label.
+
+    Figures have four digits; who prints them rounds them.
     """
     models, chosen = report["models"], report["models"][report["chosen"]]
     subgroups = chosen["by_subgroup"]
     ages = {column: part for column, part in subgroups.items() if tasks[column].years}
-    middle = {column: _middle(part["groups"], tasks[column]) for column, part in ages.items()}
+    middle = {column: _groups_of_middle_years(part["groups"], tasks[column]) for column, part in ages.items()}
     return {
         "attribute": report["attribute"],
         "chosen": report["chosen"],
@@ -53,14 +60,14 @@ def tables(report: Mapping[str, Any], tasks: Mapping[str, Task]) -> dict[str, An
     }
 
 
-def _middle(groups: Mapping[str, Any], task: Task) -> list[Any]:
+def _groups_of_middle_years(groups: Mapping[str, Any], task: Task) -> list[Any]:
     first, last = MIDDLE_YEARS
     inside = [label for label, (low, high) in task.years.items() if first <= low and high <= last]
     return [groups[label] for label in inside if label in groups]
 
 
 def markdown(found: Mapping[str, Any]) -> str:
-    """What `tables` gives, as GitHub shows it."""
+    """Tables of `tables` as GitHub's Markdown."""
     attribute, chosen = found["attribute"], found["chosen"]
     parts = [
         *(_table_1(name, rows, attribute) for name, rows in found["table_1"].items()),
@@ -77,7 +84,7 @@ def markdown(found: Mapping[str, Any]) -> str:
 
 
 def _table_1(name: str, rows: Mapping[str, Any], attribute: str) -> str:
-    cells = [[METRIC_NAMES[metric], *(_shown(row[split]) for split in SPLITS)] for metric, row in rows.items()]
+    cells = [[METRIC_NAMES[metric], *(_figure_text(row[split]) for split in SPLITS)] for metric, row in rows.items()]
     return _table(f"Table 1: {name} on {attribute}", ["", *SPLITS.values()], cells)
 
 
@@ -87,14 +94,20 @@ def _table_2(rows: Mapping[str, Any]) -> str:
 
 
 def _spreads(number: int, title: str, rows: Mapping[str, Any]) -> str:
-    cells = [[statistic, *(_shown(row[statistic]) for row in rows.values())] for statistic in ("mean", "std", "spread")]
+    cells = [
+        [statistic, *(_figure_text(row[statistic]) for row in rows.values())] for statistic in ("mean", "std", "spread")
+    ]
     return _table(f"Table {number}: {title}", ["", *(METRIC_NAMES[metric] for metric in rows)], cells)
 
 
 def _table_6(found: Mapping[str, Any], title: str) -> str:
     labels = found["labels"]
     cells = [
-        [metric, *(_shown(row[metric]) for row in labels.values()), _shown(found["relative_difference"][metric])]
+        [
+            metric,
+            *(_figure_text(row[metric]) for row in labels.values()),
+            _figure_text(found["relative_difference"][metric]),
+        ]
         for metric in label_scores.OWN_LABEL_METRICS
     ]
     return _table(f"Table 6: {title}", ["", *labels, "relative difference"], cells)
@@ -104,5 +117,5 @@ def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     return f"**{title}**\n\n{markdown_tables.table(header, rows, figures_from=1)}"
 
 
-def _shown(figure: float | None) -> str:
+def _figure_text(figure: float | None) -> str:
     return "undefined" if figure is None else f"{figure:.3f}"

@@ -1,4 +1,4 @@
-"""The figures of each epoch, as they are made: into DVCLive, and into a record for the process that asked."""
+"""Metrics of each epoch: into DVCLive, and into a record file for the process that started the training."""
 
 from __future__ import annotations
 
@@ -12,49 +12,54 @@ from pydantic import BaseModel
 from scmrepo.exceptions import SCMError
 
 from mtf.errors import MtfError
-from mtf.learn.quiet import quieten
+from mtf.learn.quiet import silence_lightning
 
 
-class Epochs(BaseModel):
-    """What came of the epochs: the validation loss of each, and why they ended early if a figure was no number."""
+class EpochRecord(BaseModel):
+    """Record of a training's epochs.
+
+    - `val_losses`: validation loss of each epoch;
+    - `non_finite`: message on the metric that was NaN or infinite and ended the training, None if all were finite.
+    """
 
     val_losses: list[float] = []
-    not_a_number: str | None = None
+    non_finite: str | None = None
 
     @classmethod
-    def read(cls, path: Path) -> Epochs:
+    def read(cls, path: Path) -> EpochRecord:
+        """Record in the file `path`, empty if there is no such file."""
         return cls.model_validate_json(path.read_bytes()) if path.is_file() else cls()
 
 
 class EpochLog(Callback):
-    """Into DVCLive as `CURVES/plots/metrics/NAME.tsv`, its step the epoch, and into `record`, by one process alone.
+    """Lightning callback that writes metrics to DVCLive (`CURVES/plots/metrics/NAME.tsv`, step = epoch) and `record`.
 
-    Training ends with the first epoch that has a figure which is not a number. Through the record this reaches the
-    process that waits for the devices' processes.
+    Only the process of rank 0 writes. Training ends after the first epoch with a metric that is NaN or infinite; the
+    record tells it to the process that waits for the devices' processes.
     """
 
     def __init__(self, curves: Path, record: Path) -> None:
         self._curves = curves
         self._record = record
-        self._epochs = Epochs()
+        self._epochs = EpochRecord()
         self._live: Live | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
-        quieten()
+        silence_lightning()
         if trainer.is_global_zero:
             self._live = _live(self._curves)
 
     # Lightning ends a training epoch after its validation: all figures of the epoch are known here.
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         figures = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        unsound = [name for name, value in figures.items() if not math.isfinite(value)]
-        # Devices have agreed on the figures: all of them stop, or none does.
-        trainer.should_stop = trainer.should_stop or bool(unsound)
+        bad = [name for name, value in figures.items() if not math.isfinite(value)]
+        # Metrics are synchronised over devices: all of them stop, or none does.
+        trainer.should_stop = trainer.should_stop or bool(bad)
         if self._live is None:
             return
-        if unsound:
+        if bad:
             epoch = len(self._epochs.val_losses) + 1
-            self._epochs.not_a_number = f"{unsound[0]} is {figures[unsound[0]]} after epoch {epoch}"
+            self._epochs.non_finite = f"{bad[0]} is {figures[bad[0]]} after epoch {epoch}"
         else:
             self._epochs.val_losses.append(figures["val_loss"])
             for name, value in figures.items():
@@ -66,14 +71,14 @@ class EpochLog(Callback):
         if self._live is None:
             return
         self._live.end()
-        # A summary of the last epoch would be read as the model's figures; those are of the best one.
+        # DVCLive's summary is of the last epoch and would be read as the model's metrics, which are of the best one.
         Path(self._live.metrics_file).unlink(missing_ok=True)
         self._live = None
 
 
 def _live(curves: Path) -> Live:
     curves.parent.mkdir(parents=True, exist_ok=True)
-    # The stage declares these files itself: DVCLive writes no dvc.yaml, no experiment and no report.
+    # dvc.yaml declares these files already: DVCLive writes no dvc.yaml, no experiment and no report.
     try:
         live = Live(str(curves), dvcyaml=False, save_dvc_exp=False, report=None)
     except SCMError as error:

@@ -1,6 +1,6 @@
-"""Inception-ResNet-v1 (Szegedy et al. 2017) as FaceNet uses it: a face becomes a point on a sphere.
+"""FaceNet: Inception-ResNet-v1 (Szegedy et al. 2017) that embeds a face as a vector of length 1.
 
-Layers carry the names of the public PyTorch conversions of FaceNet's weights, so that those files load as they are.
+Layers have the names of the public PyTorch conversions of FaceNet's weights, so that those files load unchanged.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-LEAST_PX = 75
-# Numbers per face in Das et al.; the public weights have 512.
+MIN_PX = 75
+# Dimensions of the embedding in Das et al.; the public weights have 512.
 EMBEDDING = 128
-# What makes the embedding: made for another width, these are not taken from a file of weights.
+# Layers that make the embedding; not taken from a file of weights with an embedding of another width.
 LAST = ("last_linear", "last_bn")
 
 
 def convolution(inputs: int, outputs: int, kernel: int | tuple[int, int], *, stride: int = 1, padding: str = "valid"):
-    """Convolution without bias, batch normalisation, ReLU; `padding` is `same` or `valid`."""
+    """Block of a convolution without bias, batch normalisation and ReLU; `padding` is `same` or `valid`."""
     return _Convolution(inputs, outputs, kernel, stride=stride, padding=padding)
 
 
@@ -34,7 +34,7 @@ class _Convolution(nn.Module):
 
 
 def _chain(inputs: int, steps: Sequence[tuple[int, int | tuple[int, int]]]) -> nn.Module:
-    """Convolutions one after another, same padding; a chain of one is the convolution itself."""
+    """Sequence of convolution blocks with padding `same`; a single block is not wrapped."""
     layers = []
     for outputs, kernel in steps:
         layers.append(convolution(inputs, outputs, kernel, padding="same"))
@@ -43,7 +43,7 @@ def _chain(inputs: int, steps: Sequence[tuple[int, int | tuple[int, int]]]) -> n
 
 
 class Residual(nn.Module):
-    """Branches side by side, joined by a 1×1 convolution and added to the input at a small scale."""
+    """Residual block: parallel branches, joined by a 1 × 1 convolution, scaled, and added to the input."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Residual(nn.Module):
 
 
 class Reduction(nn.Module):
-    """Branches that halve the sides, and a pooling beside them, put one behind the other."""
+    """Reduction block: branches that halve the sides, and a max pooling, concatenated along the channels."""
 
     def __init__(self, branches: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ def _reduction_b() -> Reduction:
 
 
 class InceptionResnetV1(nn.Module):
-    """(n, 3, size, size), size at least 75, usually 160 → (n, embedding), each of length 1."""
+    """Embedding network: (n, 3, size, size), size at least 75, usually 160 → (n, embedding), each row of length 1."""
 
     def __init__(self, embedding: int = EMBEDDING, *, dropout: float = 0.6) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class InceptionResnetV1(nn.Module):
 
 
 class FaceNet(nn.Module):
-    """FaceNet for one task: (n, 3, size, size) → (n, labels) scores before the softmax (Das et al., Table 1)."""
+    """FaceNet with a head for one task: (n, 3, size, size) → logits (n, labels) (Das et al., Table 1)."""
 
     def __init__(self, labels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Layers that keep the weights they came with, as in fine-tuning (Das et al., section 3.2)."""
+"""Frozen layers for fine-tuning (Das et al., section 3.2)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from mtf.errors import bad_value
 
 
 def freeze_first(body: nn.Module, share: float, *, head: nn.Module | None = None) -> list[nn.Module]:
-    """Freeze the first `share` (0 to 1) of the layers of `body` that have weights, from the picture on; returns them.
+    """Freeze the first `share` (0 to 1) of the layers of `body` that have weights, from the input on; return them.
 
-    `head`, a layer of `body`, is not among them: it has no weights to keep. Raises BadInput where no convolution or
-    linear layer of the others is left to train.
+    `head`, a layer of `body` with new weights, is never frozen. Raises BadInput if no convolution or linear layer
+    other than the head is left to train.
     """
     layers = [layer for layer in body.modules() if list(layer.parameters(recurse=False)) and layer is not head]
     frozen = layers[: round(share * len(layers))]
@@ -24,6 +24,6 @@ def freeze_first(body: nn.Module, share: float, *, head: nn.Module | None = None
 
 
 def trained_weights(body: nn.Module) -> list[nn.Parameter]:
-    """The weights of the convolutions and linear layers of `body` that are not frozen, from the picture on."""
+    """Weights of the convolutions and linear layers of `body` that are not frozen, from the input on."""
     weights = [layer.weight for layer in body.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
     return [weight for weight in weights if isinstance(weight, nn.Parameter) and weight.requires_grad]

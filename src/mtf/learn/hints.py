@@ -1,9 +1,9 @@
-"""Where the label classifier contradicts the roster: hints for reviewers, never verdicts.
+"""Label hints: faces whose roster label the label classifier contradicts. Hints for reviewers, never decisions.
 
-A classifier knows by heart what it was fitted on, and a wrong label of a person stands at all their pictures. Faces of
-people that it has seen, or all where there is no classifier yet, are predicted out of fold: by classifiers that saw
-neither the face nor any other of its person (as confident learning does, Northcutt et al. 2021). All faces take part in
-the folds, seen or not: the few that a classifier of another project has seen may be too few to learn from.
+A classifier has memorised its training faces, and a wrong label of an identity is on all its pictures. So the faces of
+identities that it was fitted on, or all faces if there is no classifier yet, are predicted out of fold: by classifiers
+that were fitted on no face of the same identity (as in confident learning, Northcutt et al. 2021). All faces take part
+in the folds: those that a classifier of another project was fitted on may be too few to learn from.
 """
 
 from __future__ import annotations
@@ -25,53 +25,57 @@ def out_of_fold(
     pictures: np.ndarray,
     targets: np.ndarray,
     people: Sequence[str],
-    asked: np.ndarray,
+    requested: np.ndarray,
     *,
     name: str,
     folds: int,
     seed: int,
     epochs: int,
 ) -> np.ndarray:
-    """Calibrated probabilities (asked, labels), each row by a classifier that saw nothing of its person.
+    """Calibrated probabilities (requested, labels), each row by a classifier fitted on no face of the same identity.
 
-    Of `folds` parts, at least three, one is predicted, the next one calibrates and chooses the epochs, the others
-    train. `pictures` (n, 48, 48) uint8 grey, `targets` (n,) numbers of labels, `people` (n,) identities, `asked` (n,)
-    whether a row is to be predicted; a part without such a row trains no classifier of its own.
+    Of `folds` parts, at least three, one is predicted, the next one calibrates and chooses the epochs, and the others
+    train. A part without a requested row trains no classifier.
 
-    Raises BadInput for fewer people than folds, or a part whose training pictures bear one label only.
+    - `pictures`: (n, 48, 48) uint8 grey;
+    - `targets`: (n,) label numbers;
+    - `people`: (n,) identities;
+    - `requested`: (n,) bool, rows to predict.
+
+    Raises BadInput for fewer identities than folds, and if the training pictures of a fold have only one label.
     """
     if len(set(people)) < folds:
         raise BadInput(f"label {attribute}: {len(set(people))} identities cannot be divided into {folds} folds")
     part = np.empty(len(targets), dtype=np.int64)
     with warnings.catch_warnings():
-        # A label of fewer pictures than folds is absent from some: that is allowed for.
+        # A label with fewer pictures than folds is absent from some of them, which the fit allows.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         divided = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(pictures, targets, people)
         for number, (_, held_out) in enumerate(divided):
             part[held_out] = number
-    chances = np.empty((len(targets), len(labels)))
-    for number in np.unique(part[asked]):
+    probabilities = np.empty((len(targets), len(labels)))
+    for number in np.unique(part[requested]):
         split = np.where(part == number, "test", np.where(part == (number + 1) % folds, "val", "train"))
         if len(np.unique(targets[split == "train"])) < 2:
             raise BadInput(f"label {attribute}: with {folds} folds, one trains on a single label; take more --folds")
         fitted = label.fit(attribute, labels, pictures, targets, split, name=name, seed=seed, epochs=epochs)
-        chances[part == number] = fitted.probabilities(pictures[part == number])
-    return chances[asked]
+        probabilities[part == number] = fitted.probabilities(pictures[part == number])
+    return probabilities[requested]
 
 
-def seen(fitted_on: label.FittedOn | None, faces: pl.DataFrame) -> np.ndarray:
-    """(n,) whether the person of each face was shown to a classifier, by name or in any picture of theirs.
+def seen_in_training(fitted_on: label.TrainingProvenance | None, faces: pl.DataFrame) -> np.ndarray:
+    """Mask (n,) of the faces whose identity was in a classifier's training data, by name or by any of its pictures.
 
-    `faces` has identity and image_id. Where it is not known what a classifier was fitted on, it may have seen all.
+    `faces` has identity and image_id. All are True if `fitted_on` is None, that is unknown.
     """
     if fitted_on is None:
         return np.ones(faces.height, dtype=bool)
-    shown = pl.col("identity").is_in(list(fitted_on.people)) | pl.col("image_id").is_in(list(fitted_on.images))
-    return faces.select(shown.any().over("identity")).to_series().to_numpy()
+    in_training = pl.col("identity").is_in(list(fitted_on.people)) | pl.col("image_id").is_in(list(fitted_on.images))
+    return faces.select(in_training.any().over("identity")).to_series().to_numpy()
 
 
-def predicted(
-    labellers: Sequence[label.Labeller],
+def label_probabilities(
+    labellers: Sequence[label.AttributeClassifier],
     labels: Mapping[str, Sequence[str]],
     faces: pl.DataFrame,
     pictures: np.ndarray,
@@ -83,31 +87,31 @@ def predicted(
 ) -> dict[str, np.ndarray]:
     """Attribute → calibrated probabilities (n, labels) for all `faces` (identity, image_id, and the roster's labels).
 
-    An attribute of `labels` without a labeller is predicted out of fold for all faces, by classifiers `name`; one with
-    a labeller out of fold for all faces of the people it was fitted on.
+    An attribute without a classifier in `labellers` is predicted out of fold for all faces, by classifiers `name`; one
+    with a classifier is predicted out of fold for the faces of the identities that it was fitted on.
     """
-    known = {labeller.attribute: labeller for labeller in labellers}
+    by_attribute = {labeller.attribute: labeller for labeller in labellers}
     found = {}
     for attribute, names in labels.items():
-        labeller = known.get(attribute)
-        by_others = seen(labeller.fitted_on if labeller else None, faces)
-        chances = np.empty((faces.height, len(names)))
-        if labeller is not None and not by_others.all():
-            chances[~by_others] = labeller.probabilities(pictures[~by_others])
-        if by_others.any():
-            chances[by_others] = out_of_fold(
+        labeller = by_attribute.get(attribute)
+        out_of_fold_rows = seen_in_training(labeller.fitted_on if labeller else None, faces)
+        probabilities = np.empty((faces.height, len(names)))
+        if labeller is not None and not out_of_fold_rows.all():
+            probabilities[~out_of_fold_rows] = labeller.probabilities(pictures[~out_of_fold_rows])
+        if out_of_fold_rows.any():
+            probabilities[out_of_fold_rows] = out_of_fold(
                 attribute,
                 names,
                 pictures,
-                numbers_of(faces[attribute], names),
+                label_numbers(faces[attribute], names),
                 faces["identity"].to_list(),
-                by_others,
+                out_of_fold_rows,
                 name=labeller.classifier.name if labeller else name,
                 folds=folds,
                 seed=seed,
                 epochs=epochs,
             )
-        found[attribute] = chances
+        found[attribute] = probabilities
     return found
 
 
@@ -116,24 +120,26 @@ def contradictions(
     labels: Mapping[str, Sequence[str]],
     probabilities: Mapping[str, np.ndarray],
     *,
-    sure: float,
+    min_confidence: float,
 ) -> pl.DataFrame:
-    """Rows of tables.HINTS: where a prediction of a confidence of at least `sure` differs from the roster's label."""
+    """Rows of tables.HINTS: predictions of at least `min_confidence` (0 to 1) that differ from the roster's label."""
     found = []
-    for attribute, chances in probabilities.items():
-        said = faces.select(
+    for attribute, rows in probabilities.items():
+        hints = faces.select(
             "identity",
             "face_id",
             attribute=pl.lit(attribute),
             roster_label=attribute,
-            predicted=pl.Series(labels[attribute])[chances.argmax(axis=1)],
-            confidence=pl.Series(chances.max(axis=1).clip(0, 1), dtype=pl.Float32),
+            predicted=pl.Series(labels[attribute])[rows.argmax(axis=1)],
+            confidence=pl.Series(rows.max(axis=1).clip(0, 1), dtype=pl.Float32),
         )
-        found.append(said.filter((pl.col("roster_label") != pl.col("predicted")) & (pl.col("confidence") >= sure)))
+        found.append(
+            hints.filter((pl.col("roster_label") != pl.col("predicted")) & (pl.col("confidence") >= min_confidence))
+        )
     return pl.concat(found).sort("confidence", "identity", "face_id", descending=[True, False, False])
 
 
-def numbers_of(column: pl.Series, labels: Sequence[str]) -> np.ndarray:
-    """(n,) numbers of labels."""
+def label_numbers(column: pl.Series, labels: Sequence[str]) -> np.ndarray:
+    """Label numbers (n,) int64 of a column of labels."""
     numbers = {name: number for number, name in enumerate(labels)}
     return column.replace_strict(numbers, return_dtype=pl.Int64).to_numpy(writable=True)

@@ -1,7 +1,7 @@
-"""Pictures resized once to a network's input, and kept: training reads bytes, not JPEGs.
+"""Cache of input pictures: crops decoded and resized once, so that training reads bytes instead of JPEGs.
 
-One file of raw pixels per input size, in the order of the faces asked for, and a small table that says what each
-picture was made from. It is a cache: delete it and it is made again.
+It has one file of raw pixels per input size, in the order of the requested faces, and a small table with the source of
+each picture. It can be deleted; it is then made again.
 """
 
 from __future__ import annotations
@@ -23,31 +23,32 @@ from mtf.fingerprint import source_digest
 
 KEY = ["identity", "face_id", "source"]
 CHANNELS = 3
-# Decoding at 1/2, 1/4 or 1/8 costs a fraction: libjpeg leaves the fine frequencies out.
+# Decoding at 1/2, 1/4 or 1/8 is much faster: libjpeg leaves the high frequencies out.
 _REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 
 
 def prepare(faces: pl.DataFrame, crops: Path, cache: Path, *, size_px: int) -> np.ndarray:
-    """The pictures of `faces` (columns identity, face_id, offset, size_bytes), read from the shards in `crops`.
+    """Pictures of `faces` as a read-only memory map of the shape (faces, size_px, size_px, 3), uint8, RGB.
 
-    Returns a read-only memory map of shape (faces, size_px, size_px, 3), uint8, RGB. Pictures that `cache` holds
-    already, made from the same shards, are not decoded again; pictures no longer asked for leave the cache.
+    `faces` has identity, face_id, offset and size_bytes; the shards are in the folder `crops`. Pictures that the folder
+    `cache` already holds, made from the same shards, are not decoded again; pictures that are no longer requested leave
+    it.
 
-    Raises MtfError where there are no faces, a shard is missing, or a picture in it cannot be decoded.
+    Raises MtfError if there are no faces, a shard is missing, or a picture in it cannot be decoded.
     """
     if faces.is_empty():
         raise MtfError("no faces to learn from: the split is empty")
     wanted = _keyed(faces, crops)
     pixels, table = cache / f"{size_px}.pixels", cache / f"{size_px}.parquet"
-    known = pl.read_parquet(table) if table.is_file() and pixels.is_file() else None
-    if known is None or not known.equals(wanted):
+    cached = pl.read_parquet(table) if table.is_file() and pixels.is_file() else None
+    if cached is None or not cached.equals(wanted):
         places = faces.select("offset", "size_bytes")
-        _renew(pl.concat([wanted, places], how="horizontal"), crops, pixels, table, known=known, size_px=size_px)
+        _renew(pl.concat([wanted, places], how="horizontal"), crops, pixels, table, cached=cached, size_px=size_px)
     return _opened(pixels, len(wanted), size_px)
 
 
 def decoded(data: bytes, *, size_px: int) -> np.ndarray | None:
-    """A picture file as (size_px, size_px, 3) uint8 RGB, averaged over areas; None where it cannot be decoded."""
+    """Picture file as (size_px, size_px, 3) uint8 RGB; None if it cannot be decoded."""
     encoded = np.frombuffer(data, np.uint8)
     picture = cv2.imdecode(encoded, _reduction(data, size_px)) if encoded.size else None
     if picture is None:
@@ -56,7 +57,7 @@ def decoded(data: bytes, *, size_px: int) -> np.ndarray | None:
 
 
 def resized(picture: np.ndarray, *, size_px: int) -> np.ndarray:
-    """To a square of `size_px`: averaged over areas when it shrinks, interpolated when it grows."""
+    """Picture (height, width, channels) as a square of `size_px`: area-averaged to shrink, bilinear to enlarge."""
     if picture.shape[:2] == (size_px, size_px):
         return picture
     method = cv2.INTER_AREA if min(picture.shape[:2]) >= size_px else cv2.INTER_LINEAR
@@ -64,7 +65,7 @@ def resized(picture: np.ndarray, *, size_px: int) -> np.ndarray:
 
 
 def _reduction(data: bytes, size_px: int) -> int:
-    """The strongest reduced decoding that leaves at least `size_px` on the shorter side."""
+    """OpenCV's flag of the strongest reduced decoding that leaves at least `size_px` on the shorter side."""
     try:
         shorter = min(Image.open(io.BytesIO(data)).size)
     except (OSError, ValueError, Image.DecompressionBombError):
@@ -73,7 +74,7 @@ def _reduction(data: bytes, size_px: int) -> int:
 
 
 def _keyed(faces: pl.DataFrame, crops: Path) -> pl.DataFrame:
-    """What each picture is made from: its face, the content of its shard, and the code that decodes it."""
+    """Table of sources: each face with the digest of its shard and of the code that decodes it."""
     digests = {}
     for identity in faces["identity"].unique().sort():
         digest = shards.digest_of(crops / f"{identity}.tar")
@@ -86,32 +87,32 @@ def _keyed(faces: pl.DataFrame, crops: Path) -> pl.DataFrame:
 
 
 def _renew(
-    faces: pl.DataFrame, crops: Path, pixels: Path, table: Path, *, known: pl.DataFrame | None, size_px: int
+    faces: pl.DataFrame, crops: Path, pixels: Path, table: Path, *, cached: pl.DataFrame | None, size_px: int
 ) -> None:
-    # Without its table the cache counts for nothing: no crash leaves new pixels beside an old table.
+    # A cache without its table is not used: no crash can leave new pixels beside an old table.
     table.unlink(missing_ok=True)
-    old = _opened(pixels, len(known), size_px) if known is not None else None
-    places = faces.with_row_index("row").join(_numbered(known), on=KEY, how="left")
+    old = _opened(pixels, len(cached), size_px) if cached is not None else None
+    places = faces.with_row_index("row").join(_numbered(cached), on=KEY, how="left")
     with replacing(pixels) as beside:
         new = np.memmap(beside, np.uint8, "w+", shape=(len(faces), size_px, size_px, CHANNELS))
-        kept = places.filter(pl.col("known").is_not_null())
+        kept = places.filter(pl.col("cached_row").is_not_null())
         if old is not None:
-            new[kept["row"].to_numpy()] = old[kept["known"].to_numpy()]
-        missing = places.filter(pl.col("known").is_null()).partition_by("identity", maintain_order=True)
+            new[kept["row"].to_numpy()] = old[kept["cached_row"].to_numpy()]
+        missing = places.filter(pl.col("cached_row").is_null()).partition_by("identity", maintain_order=True)
         _decode_all(missing, crops, new, size_px=size_px)
         new.flush()
     with replacing(table) as beside:
         faces.select(KEY).write_parquet(beside)
 
 
-def _numbered(known: pl.DataFrame | None) -> pl.DataFrame:
-    if known is None:
-        return pl.DataFrame(schema=dict.fromkeys(KEY, pl.String) | {"known": pl.UInt32})
-    return known.with_row_index("known")
+def _numbered(cached: pl.DataFrame | None) -> pl.DataFrame:
+    if cached is None:
+        return pl.DataFrame(schema=dict.fromkeys(KEY, pl.String) | {"cached_row": pl.UInt32})
+    return cached.with_row_index("cached_row")
 
 
 def _decode_all(identities: Sequence[pl.DataFrame], crops: Path, into: np.ndarray, *, size_px: int) -> None:
-    # Threads: OpenCV lets go of the interpreter while it decodes and resizes.
+    # Threads: OpenCV releases the interpreter lock while it decodes and resizes.
     with ThreadPoolExecutor(engine.cores()) as pool:
         list(pool.map(lambda faces: _decode_identity(faces, crops, into, size_px=size_px), identities))
 

@@ -1,5 +1,4 @@
-"""The multi-task network's results, attribute by attribute and at their intersections (Das et al., Tables 1 to 5 and
-Figures 2 to 5)."""
+"""Results of the multi-task network by attribute and at their intersections (Das et al., Tables 1–5, Figures 2–5)."""
 
 from __future__ import annotations
 
@@ -15,12 +14,15 @@ from mtf.learn import fairness
 from mtf.params import WITH
 
 ALL = "all"
-# Das et al. have 56: seven ages × two genders × four races. The square of this many numbers still makes a file.
-MOST_JOINT_LABELS = 512
+# Das et al. have 56: seven ages × two genders × four races. A matrix of this many rows still fits into a file.
+MAX_JOINT_LABELS = 512
 
 
 def accuracies(predictions: pl.DataFrame) -> dict[str, float]:
-    """Per task, and `all`: every task right at once (Tables 1 and 5). `predictions` as tables.PREDICTIONS."""
+    """Task → accuracy, 0 to 1, and `all`: share of pictures with every task correct (Tables 1 and 5).
+
+    `predictions` has the columns of tables.PREDICTIONS.
+    """
     right = predictions.with_columns(right=pl.col("label") == pl.col("predicted"))
     per_task = right.group_by("task", maintain_order=True).agg(pl.col("right").mean())
     together = right.group_by("identity", "face_id").agg(pl.col("right").all())
@@ -37,9 +39,9 @@ def by_attribute(
     least_n: int = fairness.LEAST_N,
     bootstraps: int = fairness.BOOTSTRAPS,
 ) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
-    """Task → another attribute → its label → accuracy and its intervals, as `fairness.by_group` (Tables 2 to 4).
+    """Task → another attribute → its label → accuracy and intervals, as in `fairness.by_group` (Tables 2 to 4).
 
-    `predictions` has the attributes' columns; `own`: task → the columns it asks about.
+    `predictions` also has the attributes' columns; `own`: task → the columns that it predicts.
     """
 
     def measured(part: pl.DataFrame, other: str, labels: Sequence[str]) -> list[dict[str, Any]]:
@@ -57,9 +59,9 @@ def by_attribute(
 
 
 def confusions(predictions: pl.DataFrame, labels: Sequence[str], others: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """One confusion matrix per intersection of the other attributes (Figures 2 to 4).
+    """Confusion matrices, one per intersection of the other attributes (Figures 2 to 4); rows are true labels.
 
-    `{"labels": […], "groups": [{"group": {column: label}, "n": int, "matrix": [[…]]}]}`; rows are true labels.
+    `{"labels": […], "groups": [{"group": {column: label}, "n": int, "matrix": [[…]]}]}`.
     """
     groups = []
     for values in itertools.product(*others.values()):
@@ -70,12 +72,12 @@ def confusions(predictions: pl.DataFrame, labels: Sequence[str], others: Mapping
 
 
 def jointly(predictions: pl.DataFrame, labels: Mapping[str, Sequence[str]]) -> dict[str, Any] | None:
-    """One matrix of all tasks at once (Figure 5): a label is one of each task's, `Amber × Males × Young`.
+    """Confusion matrix of all tasks at once (Figure 5), as `confusions` with a single group.
 
-    As `confusions`, with a single group. `labels`: task → labels. None where they combine to more than
-    `MOST_JOINT_LABELS`.
+    A joint label combines one label of each task, joined by ` × `. `labels`: task → labels. None if there are more than
+    `MAX_JOINT_LABELS` combinations.
     """
-    if math.prod(len(names) for names in labels.values()) > MOST_JOINT_LABELS:
+    if math.prod(len(names) for names in labels.values()) > MAX_JOINT_LABELS:
         return None
     joint = [WITH.join(names) for names in itertools.product(*labels.values())]
     answers = {

@@ -1,4 +1,4 @@
-"""`mtf label`: one classifier per attribute, together the label classifier for pictures that nobody has labelled."""
+"""Label classifier of `mtf label`: one classifier per attribute, for pictures that nobody has labelled."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ DIGITS = 4
 
 
 @dataclass(frozen=True)
-class FittedOn:
-    """What a classifier was shown the labels of, for training or validation: of it, it has no opinion of its own.
+class TrainingProvenance:
+    """Training and validation data of a classifier, on which its predictions are not independent.
 
-    `people` are identities, `images` image_ids: another project may call the same person otherwise, and a data set
-    that names nobody has buckets for people. `split_sha256` is of the table that it was fitted by.
+    - `people`: identities;
+    - `images`: image_ids, as another project may have another slug for the same person, and a data set without names
+      has buckets for identities;
+    - `split_sha256`: digest of the splits table that it was fitted by.
     """
 
     people: frozenset[str]
@@ -31,26 +33,31 @@ class FittedOn:
     split_sha256: str
 
     @classmethod
-    def of(cls, splits: pl.DataFrame, split_sha256: str) -> FittedOn:
-        shown = splits.filter(pl.col("split").is_in(["train", "val"]))
-        return cls(frozenset(shown["identity"]), frozenset(shown["image_id"]), split_sha256)
+    def of(cls, splits: pl.DataFrame, split_sha256: str) -> TrainingProvenance:
+        """Training and validation data of a splits table."""
+        fitted = splits.filter(pl.col("split").is_in(["train", "val"]))
+        return cls(frozenset(fitted["identity"]), frozenset(fitted["image_id"]), split_sha256)
 
 
 @dataclass(frozen=True)
-class Labeller:
-    """A fitted classifier of one attribute, its labels, and the temperature that calibrates it.
+class AttributeClassifier:
+    """Fitted classifier of one attribute.
 
-    `fitted_on` is None where that is not known: versions before kept less of it.
+    - `attribute`: name of the column;
+    - `labels`: in the order of the outputs;
+    - `classifier`: the classifier itself;
+    - `temperature`: temperature that calibrates it;
+    - `fitted_on`: its training data, None if unknown (files of older versions).
     """
 
     attribute: str
     labels: list[str]
     classifier: efrs.LabelClassifier
     temperature: float
-    fitted_on: FittedOn | None = None
+    fitted_on: TrainingProvenance | None = None
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
-        """Calibrated, (n, labels), of grey pictures (n, 48, 48) uint8."""
+        """Calibrated probabilities (n, labels) of grey pictures (n, 48, 48) uint8."""
         return calibration.softened(self.classifier.probabilities(pictures), self.temperature)
 
 
@@ -64,23 +71,26 @@ def fit(
     name: str,
     seed: int,
     epochs: int = efrs.EPOCHS,
-) -> Labeller:
-    """Train the classifier `name` on `train`, choose its epochs and calibrate it on `val`.
+) -> AttributeClassifier:
+    """Classifier `name` trained on the split `train`, with its epochs chosen and its calibration done on `val`.
 
-    `pictures` (n, 48, 48) uint8 grey, `targets` (n,) numbers of labels, `split` (n,) names. Raises
-    BadInput where a part has no picture, or train has one label only.
+    - `pictures`: (n, 48, 48) uint8 grey;
+    - `targets`: (n,) label numbers;
+    - `split`: (n,) names of splits.
+
+    Raises BadInput if a split has no picture, or `train` has only one label.
     """
     parts = {part: (pictures[split == part], targets[split == part]) for part in ("train", "val")}
     for part, (_, present) in parts.items():
         if not len(present):
             raise BadInput(f"label {attribute}: no {part} pictures to fit on")
     classifier = efrs.fit(name, parts["train"], parts["val"], labels=len(labels), seed=seed, epochs=epochs)
-    heat = calibration.temperature(classifier.probabilities(parts["val"][0]), parts["val"][1])
-    return Labeller(attribute, list(labels), classifier, heat)
+    temperature = calibration.temperature(classifier.probabilities(parts["val"][0]), parts["val"][1])
+    return AttributeClassifier(attribute, list(labels), classifier, temperature)
 
 
-def save(path: Path, labellers: Sequence[Labeller]) -> None:
-    """All labellers in one file: together they are the label classifier."""
+def save(path: Path, labellers: Sequence[AttributeClassifier]) -> None:
+    """Write all `labellers` to one file; together they are the label classifier."""
     content = [
         {
             "attribute": labeller.attribute,
@@ -88,14 +98,14 @@ def save(path: Path, labellers: Sequence[Labeller]) -> None:
             "name": labeller.classifier.name,
             "temperature": labeller.temperature,
             "state": labeller.classifier.state(),
-            **_kept_of(labeller.fitted_on),
+            **_provenance_entry(labeller.fitted_on),
         }
         for labeller in labellers
     ]
     atomic.write_bytes(path, efrs.to_bytes({"labellers": content}))
 
 
-def _kept_of(fitted_on: FittedOn | None) -> dict[str, Any]:
+def _provenance_entry(fitted_on: TrainingProvenance | None) -> dict[str, Any]:
     if fitted_on is None:
         return {}
     return {
@@ -105,21 +115,21 @@ def _kept_of(fitted_on: FittedOn | None) -> dict[str, Any]:
     }
 
 
-def _fitted_on(entry: Mapping[str, Any]) -> FittedOn | None:
-    """Files of versions before lack some of it; they still label pictures that nobody has labelled."""
+def _fitted_on(entry: Mapping[str, Any]) -> TrainingProvenance | None:
+    """Training data in a file's entry, None in files of older versions, which lack a part of it."""
     if not {"people", "images", "split_sha256"} <= entry.keys():
         return None
-    return FittedOn(frozenset(entry["people"]), frozenset(entry["images"]), entry["split_sha256"])
+    return TrainingProvenance(frozenset(entry["people"]), frozenset(entry["images"]), entry["split_sha256"])
 
 
-def load(path: Path) -> list[Labeller]:
-    """Raises BadInput where the file is none of `save`'s."""
+def load(path: Path) -> list[AttributeClassifier]:
+    """Classifiers in a file that `save` wrote. Raises BadInput if there is no such file or it cannot be read."""
     if not path.is_file():
         raise BadInput(f"{path}: no label classifier here; make one with `mtf label fit`")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)["labellers"]
         return [
-            Labeller(
+            AttributeClassifier(
                 entry["attribute"],
                 entry["labels"],
                 efrs.restored(entry["name"], entry["state"], len(entry["labels"])),
@@ -132,11 +142,13 @@ def load(path: Path) -> list[Labeller]:
         raise BadInput(f"{path}: not a label classifier: {' '.join(str(error).split())[:200]}") from None
 
 
-def predict(labellers: Sequence[Labeller], pictures: np.ndarray) -> pl.DataFrame:
-    """Per attribute the columns ATTRIBUTE and ATTRIBUTE_confidence, a row per grey picture (n, 48, 48) uint8."""
+def predict(labellers: Sequence[AttributeClassifier], pictures: np.ndarray) -> pl.DataFrame:
+    """Predictions for grey pictures (n, 48, 48) uint8: the columns ATTRIBUTE and ATTRIBUTE_confidence (0 to 1)."""
     columns: dict[str, pl.Series] = {}
     for labeller in labellers:
-        chances = labeller.probabilities(pictures)
-        columns[labeller.attribute] = pl.Series(labeller.labels)[chances.argmax(axis=1)]
-        columns[f"{labeller.attribute}_confidence"] = pl.Series(chances.max(axis=1).round(DIGITS), dtype=pl.Float32)
+        probabilities = labeller.probabilities(pictures)
+        columns[labeller.attribute] = pl.Series(labeller.labels)[probabilities.argmax(axis=1)]
+        columns[f"{labeller.attribute}_confidence"] = pl.Series(
+            probabilities.max(axis=1).round(DIGITS), dtype=pl.Float32
+        )
     return pl.DataFrame(columns)

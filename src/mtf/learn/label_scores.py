@@ -1,4 +1,4 @@
-"""How right a label classifier is: EFRS's four metrics, over all pictures, by subgroup and by label."""
+"""Metrics of a label classifier by scikit-learn: EFRS's four, over all pictures, by subgroup and by label."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ DIGITS = 4
 
 
 def figures(targets: np.ndarray, probabilities: np.ndarray) -> dict[str, float | None]:
-    """EFRS's four metrics. F1 is of the second label where there are two, else the mean over labels; ROC AUC is
-    one against the rest, and None where a label has no picture.
+    """Accuracy, balanced accuracy, ROC AUC and F1, each from 0 to 1, rounded to `DIGITS`.
 
-    Balanced accuracy is the mean recall of the labels that occur, as scikit-learn has it: of pictures of one label it
-    is the accuracy. So the report's decade with a single picture counts in its Table 4.
+    `targets` (n,) holds label numbers, `probabilities` has the shape (n, labels).
+
+    - F1 is that of the second label if there are two, otherwise the macro average.
+    - ROC AUC is one against the rest, None if a label has no picture.
+    - Balanced accuracy is the mean recall of the labels that occur, as in scikit-learn: for pictures of one label it
+      is the accuracy. So EFRS's decade with a single picture counts in its Table 4. (`balanced_accuracy_score` itself
+      warns of every label that is predicted and does not occur.)
     """
     predicted = probabilities.argmax(axis=1)
     present = np.unique(targets)
@@ -47,7 +51,10 @@ def figures(targets: np.ndarray, probabilities: np.ndarray) -> dict[str, float |
 def by_subgroup(
     targets: np.ndarray, probabilities: np.ndarray, groups: Sequence[str], order: Sequence[str]
 ) -> dict[str, Any]:
-    """The four metrics in each subgroup with a picture, and their mean, std and spread (Tables 3 to 5, Figure 7)."""
+    """`groups`: the four metrics of each subgroup that has a picture, and their `statistics` (Tables 3 to 5, Figure 7).
+
+    `groups` names the subgroup of each picture, `order` the order of the subgroups.
+    """
     names = np.asarray(groups)
     measured = {
         group: {"n": int((names == group).sum()), **figures(targets[names == group], probabilities[names == group])}
@@ -58,7 +65,7 @@ def by_subgroup(
 
 
 def statistics(rows: Any) -> dict[str, dict[str, float | None]]:
-    """Mean, std and spread of each metric over the rows of subgroups."""
+    """Metric → mean, standard deviation and spread over the rows of subgroups."""
     measured = list(rows)
     return {metric: fairness.spread([row[metric] for row in measured]) for metric in METRICS}
 
@@ -77,12 +84,12 @@ def by_own_label(targets: np.ndarray, probabilities: np.ndarray, labels: Sequenc
 
 
 def relative_difference(figures: Sequence[float]) -> float | None:
-    """Greatest less least, over the greatest (Table 6); None where all are 0."""
+    """(maximum - minimum) / maximum, as in Table 6; None if all figures are 0."""
     return round((max(figures) - min(figures)) / max(figures), DIGITS) if max(figures) else None
 
 
 def roc(targets: np.ndarray, probabilities: np.ndarray) -> list[dict[str, float]]:
-    """The ROC curve of the second of two labels (Figure 5); of more, all labels' decisions pooled (micro average)."""
+    """Points of the ROC curve (Figure 5): of the second label if there are two, otherwise the micro average."""
     two = probabilities.shape[1] == 2
     is_label = targets if two else np.eye(probabilities.shape[1], dtype=int)[targets].ravel()
     false_positive, true_positive, _ = roc_curve(is_label, probabilities[:, 1] if two else probabilities.ravel())

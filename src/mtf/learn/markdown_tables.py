@@ -1,4 +1,4 @@
-"""Tables as Markdown, as GitHub shows them."""
+"""Tables in GitHub's Markdown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, figures_from: int | None = None) -> str:
-    """One line per row, each with its end. Columns from number `figures_from` on (from 0) stand to the right."""
+    """Markdown table, each line with its line end. Columns from number `figures_from` on (from 0) are right-aligned."""
     first = len(header) if figures_from is None else figures_from
     ruler = ["---:" if number >= first else "---" for number in range(len(header))]
     return "".join(
@@ -15,5 +15,5 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, figures_from:
 
 
 def cell(text: str) -> str:
-    """`text` so that it stays in its cell."""
+    """`text` with escaped vertical bars."""
     return text.replace("|", "\\|")

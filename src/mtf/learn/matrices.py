@@ -1,4 +1,4 @@
-"""Confusion matrices as one picture: a tile for each group, darker for a greater share of its row."""
+"""Picture of confusion matrices: a tile for each group, cells darker for a larger share of their row."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 import cv2
 import numpy as np
 
-GREATEST_SIDE_PX = 4096
+MAX_SIDE_PX = 4096
 CELL_PX = 56
-# In a smaller cell there is no room for a number, nor for a label beside it.
+# Smaller cells have no room for a number or for a label beside them.
 WRITTEN_CELL_PX = 28
-LEAST_CELL_PX = 3
+MIN_CELL_PX = 3
 MARGIN_PX = 40
-LEAST_TILE_PX = 200
+MIN_TILE_PX = 200
 LETTER_PX = 8
 
 
 def picture(matrices: Mapping[str, Any], *, title: str) -> bytes | None:
-    """The matrices (as `intersections.confusions` gives them) as one PNG of at most `GREATEST_SIDE_PX` a side.
+    """PNG of the matrices that `intersections.confusions` returns, at most `MAX_SIDE_PX` on a side.
 
-    Rows are true labels and columns predicted ones, in the order of `labels`; the number in a cell is its count. A
-    matrix of many labels has smaller cells, without numbers. None where not even that fits.
+    Rows are true labels and columns predicted ones, in the order of `labels`; the number in a cell is its count. Cells
+    become smaller, and lose their numbers, with the number of labels. None if even the smallest cells do not fit.
     """
     labels, groups = matrices["labels"], matrices["groups"]
     across = max(1, math.ceil(math.sqrt(len(groups))))
     names_px = _names_px(labels) if len(groups) == 1 else 0
-    room = (GREATEST_SIDE_PX - MARGIN_PX) // across - MARGIN_PX - names_px
+    room = (MAX_SIDE_PX - MARGIN_PX) // across - MARGIN_PX - names_px
     cell = min(CELL_PX, room // len(labels))
-    if cell < LEAST_CELL_PX:
+    if cell < MIN_CELL_PX:
         return None
     tiles = [_tile(group, labels if names_px else [""] * len(labels), cell, names_px) for group in groups]
     blank = np.full_like(tiles[0], 255)
@@ -44,11 +44,11 @@ def picture(matrices: Mapping[str, Any], *, title: str) -> bytes | None:
 
 
 def _names_px(labels: Sequence[str]) -> int:
-    return min(max(len(label) for label in labels) * LETTER_PX, GREATEST_SIDE_PX // 4)
+    return min(max(len(label) for label in labels) * LETTER_PX, MAX_SIDE_PX // 4)
 
 
 def _tile(group: Mapping[str, Any], names: Sequence[str], cell: int, names_px: int) -> np.ndarray:
-    side = max(len(names) * cell, LEAST_TILE_PX)
+    side = max(len(names) * cell, MIN_TILE_PX)
     tile = np.full((side + MARGIN_PX, side + names_px + 16, 3), 255, np.uint8)
     _write(tile, f"{' '.join(group['group'].values())}  n={group['n']}".strip(), (4, 24))
     for row, (name, counts) in enumerate(zip(names, group["matrix"], strict=True)):
@@ -71,6 +71,6 @@ def _fill(tile: np.ndarray, corner: tuple[int, int], cell: int, *, share: float)
 
 
 def _write(canvas: np.ndarray, text: str, place: tuple[int, int]) -> None:
-    # OpenCV's fonts hold ASCII only.
+    # OpenCV's fonts have ASCII characters only.
     plain = text.replace("×", "x").encode("ascii", "replace").decode("ascii")
     cv2.putText(canvas, plain, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)

@@ -1,4 +1,4 @@
-"""The card of a trained network: what it is, what it was made from, how good it is for whom, and what it is not for."""
+"""Model card of a trained network (after Mitchell et al. 2019): details, training data, figures by group, limits."""
 
 from __future__ import annotations
 
@@ -15,17 +15,26 @@ from mtf import tables
 from mtf.datasets import buckets
 from mtf.errors import listed
 from mtf.learn import markdown_tables
-from mtf.learn.saved import Card
+from mtf.learn.saved import CheckpointInfo
 from mtf.licenses import catalogue
 from mtf.params import IDENTITY, Recipe
 
-# As many labels as fit a sentence; a network that knows hundreds of people names a few of them.
+# Labels that a card lists; of a network that recognises hundreds of identities it names only the first ones.
 SHOWN_LABELS = 12
 
 
 @dataclass(frozen=True)
-class About:
-    """The network. `tasks`: task → labels; `settings` are the recipe's values; `weights` is what it began with."""
+class ModelDetails:
+    """Details of a network.
+
+    - `network`: its architecture;
+    - `tasks`: task → labels;
+    - `input_px`: side of its input pictures in pixels;
+    - `recipe`, `settings`: name and values of the recipe;
+    - `seed`: seed of the training;
+    - `best_epoch`, `epochs`: epoch whose weights are kept, and number of epochs, None if unknown;
+    - `weights`, `weights_sha256`: file of initial weights, None if they are random.
+    """
 
     network: str
     tasks: Mapping[str, Sequence[str]]
@@ -39,8 +48,8 @@ class About:
     weights_sha256: str | None = None
 
     @classmethod
-    def of(cls, card: Card, recipe: Recipe | None) -> About:
-        """Of a network for one task; `recipe` is null where params.yaml no longer has the one it was trained by."""
+    def of(cls, card: CheckpointInfo, recipe: Recipe | None) -> ModelDetails:
+        """Details of a network for one task; `recipe` is None if params.yaml no longer has its recipe."""
         return cls(
             network=card.model,
             tasks={card.task: card.labels},
@@ -56,8 +65,14 @@ class About:
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """The split that a network was made from. `splits`: split → its faces and people; None where nobody is named."""
+class TrainingData:
+    """Data set that a network was trained on.
+
+    - `sha256`: digest of the splits table;
+    - `splits`: split → number of faces, and of identities (None for a data set without names);
+    - `licenses`: license → number of training faces;
+    - `decided_by`: reviewer or rule → number of faces it decided.
+    """
 
     sha256: str
     splits: Mapping[str, tuple[int, int | None]]
@@ -65,8 +80,8 @@ class Pictures:
     decided_by: Mapping[str, int]
 
     @classmethod
-    def of(cls, splits: pl.DataFrame, file: Path) -> Pictures:
-        """`splits` as read from `file`, whose digest names the version of the data set."""
+    def of(cls, splits: pl.DataFrame, file: Path) -> TrainingData:
+        """Training data of a table `splits` that was read from `file`, whose digest names the data set's version."""
         parts = {name: splits.filter(split=name) for name in tables.SPLITS}
         named = buckets.are_identities(splits)
         return cls(
@@ -78,9 +93,14 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Figures on the test split. `rows`: who answered → a share for each of `columns`; `groups`: task, grouping and
-    the summary that `fairness.report` has of it.
+class QuantitativeAnalysis:
+    """Figures on the test split.
+
+    - `images`: number of test images;
+    - `columns`: names of the figures;
+    - `rows`: model or baseline → a figure, 0 to 1, for each column;
+    - `groups`: task, grouping, and its summary of `fairness.report`;
+    - `least_n`: smallest number of pictures of a group that counts.
     """
 
     images: int
@@ -91,17 +111,24 @@ class Measured:
 
     @staticmethod
     def summaries(task: str, report: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, Mapping[str, Any]]]:
+        """`groups` of a task, from its report of `fairness.report`."""
         return [(task, by, part["summary"]) for by, part in report.items()]
 
 
-def markdown(about: About, pictures: Pictures, *, release: str | None = None, measured: Measured | None = None) -> str:
-    """`release` names the data set and its version, where they are known."""
+def markdown(
+    about: ModelDetails,
+    pictures: TrainingData,
+    *,
+    release: str | None = None,
+    measured: QuantitativeAnalysis | None = None,
+) -> str:
+    """Model card as Markdown; `release` is the title and version of the data set, None if unknown."""
     template = _templates().get_template("MODEL.md.jinja")
     return template.render(about=about, pictures=pictures, release=release, measured=measured)
 
 
 def settings(recipe: Recipe | None) -> dict[str, Any]:
-    """The values of a recipe that are not its defaults' emptiness: what is off or empty is left out."""
+    """Values of a recipe, without those that are off or empty."""
     values = recipe.model_dump(mode="json") if recipe is not None else {}
     return {name: value for name, value in values.items() if value not in (None, False, [], {}, 0.0)}
 
@@ -112,6 +139,7 @@ def _counts(column: pl.Series) -> dict[str, int]:
 
 
 def _terms(license: str) -> str:
+    """Conditions of a license, in words."""
     record = catalogue.get(license)
     if record is None:
         return "what its text says"

@@ -1,7 +1,7 @@
-"""The networks, by name: each is made for a number of labels and takes RGB pictures (MTF, Table 4; Das et al.).
+"""Registry of networks, each for a number of labels and RGB pictures (MTF, Table 4; Das et al.).
 
-`NAME` starts from scratch, `NAME-pretrained` from weights trained on ImageNet, `facenet` from a local file if one is
-named.
+`NAME` starts from scratch, `NAME-pretrained` from ImageNet weights, `facenet` from a local file if params.yaml names
+one.
 """
 
 from __future__ import annotations
@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Network:
-    """How a network is made for a number of labels, and the smallest picture its layers have room for."""
+    """Entry of the registry.
+
+    - `make`: number of labels → network;
+    - `min_px`: smallest side of an input picture in pixels.
+    """
 
     make: Callable[[int], nn.Module]
-    least_px: int
+    min_px: int
 
 
 def small_cnn(labels: int) -> nn.Module:
-    """Four convolutions, small enough for a CPU: about 0.06 M parameters."""
+    """Network of four convolutions for training on a CPU, about 0.06 M parameters."""
     from torch import nn
 
     def block(inputs: int, outputs: int) -> list[nn.Module]:
@@ -52,20 +56,20 @@ def _facenet(labels: int) -> nn.Module:
 
 
 REGISTRY: dict[str, Network] = {
-    "small_cnn": Network(small_cnn, least_px=16),
-    "mobilenet_v3_large": Network(partial(_torchvision, "mobilenet_v3_large"), least_px=32),
-    "alexnet": Network(partial(_torchvision, "alexnet"), least_px=63),
-    "resnet50": Network(partial(_torchvision, "resnet50"), least_px=32),
-    "vgg16": Network(partial(_torchvision, "vgg16"), least_px=32),
-    "convnext_base": Network(partial(_torchvision, "convnext_base"), least_px=32),
-    "facenet": Network(_facenet, least_px=75),
+    "small_cnn": Network(small_cnn, min_px=16),
+    "mobilenet_v3_large": Network(partial(_torchvision, "mobilenet_v3_large"), min_px=32),
+    "alexnet": Network(partial(_torchvision, "alexnet"), min_px=63),
+    "resnet50": Network(partial(_torchvision, "resnet50"), min_px=32),
+    "vgg16": Network(partial(_torchvision, "vgg16"), min_px=32),
+    "convnext_base": Network(partial(_torchvision, "convnext_base"), min_px=32),
+    "facenet": Network(_facenet, min_px=75),
 }
 
 
 def build(model: str, labels: int, *, seed: int = 0) -> nn.Module:
-    """The network of `model` with one output per label, its weights drawn from `seed`.
+    """Network of `model` with one output per label and random weights from `seed`.
 
-    Raises BadInput, naming the known models.
+    Raises BadInput for an unknown model, naming the known ones, and for fewer than two labels.
     """
     import torch
 
@@ -79,17 +83,16 @@ def build(model: str, labels: int, *, seed: int = 0) -> nn.Module:
 
 
 def start(model: str, labels: int, *, input_px: int, seed: int, weights: Path | None = None) -> nn.Module:
-    """The network as training begins: from scratch, or with pretrained weights where the model's name says so.
+    """Network with its initial weights: random, or pretrained if the model's name ends in `-pretrained`.
 
-    `weights` is a local file that takes the place of torchvision's download, or that FaceNet starts from. The last
-    layer, which is made for other labels, starts from scratch either way; so do FaceNet's layers that make the
-    embedding (see `multitask.start`).
+    `weights` is a local file that replaces torchvision's download, or that FaceNet starts from. The last layer, made
+    for other labels, is always random; so are FaceNet's layers that make the embedding (see `multitask.start`).
 
-    Raises BadInput where the pictures are too small for the network, or its weights cannot be had.
+    Raises BadInput if the pictures are too small for the network, or its weights cannot be read or downloaded.
     """
-    least_px = REGISTRY[network_of(model)].least_px if model in MODELS else 1
-    if input_px < least_px:
-        raise bad_value("train.input_px", input_px, f"{least_px} or more for {network_of(model)}")
+    min_px = REGISTRY[network_of(model)].min_px if model in MODELS else 1
+    if input_px < min_px:
+        raise bad_value("train.input_px", input_px, f"{min_px} or more for {network_of(model)}")
     network = build(model, labels, seed=seed)
     if model == FACENET and weights is not None:
         from mtf.learn import facenet
@@ -108,18 +111,19 @@ def start(model: str, labels: int, *, input_px: int, seed: int, weights: Path | 
 
 
 def network_of(model: str) -> str:
+    """Name of a model's network, without `-pretrained`."""
     return model.removesuffix(PRETRAINED)
 
 
 def parameter_count(network: nn.Module) -> int:
-    """How many parameters are trained: fewer once a recipe has frozen layers."""
+    """Number of trainable parameters; frozen ones are not counted."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
 def size(network: str, labels: int) -> int:
-    """The trainable parameters of `network` (without `-pretrained`) for so many labels, without making them."""
+    """Number of trainable parameters of `network` (without `-pretrained`) for `labels` labels."""
     import torch
 
-    # Shapes without memory: 135 million weights need not be drawn to be counted.
+    # The meta device has shapes without memory: 135 million weights need not be drawn to be counted.
     with torch.device("meta"):
         return parameter_count(REGISTRY[network].make(labels))

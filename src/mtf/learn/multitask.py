@@ -1,4 +1,4 @@
-"""One backbone, one head per task (Das et al., section 3 and Figure 1)."""
+"""Multi-task network: one backbone and a head per task (Das et al., section 3 and Figure 1)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class MultiTaskNetwork(nn.Module):
-    """(n, 3, size, size) → task → (n, labels) scores before the softmax."""
+    """Multi-task network: (n, 3, size, size) → task → logits (n, labels)."""
 
     def __init__(self, backbone: nn.Module, width: int, labels: Mapping[str, int]) -> None:
         super().__init__()
@@ -32,6 +32,7 @@ class MultiTaskNetwork(nn.Module):
         self.width = width
 
     def scores(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Task → logits (n, labels) of shared features (n, width)."""
         return {task: head(features) for task, head in self.heads.items()}
 
     def forward(self, pictures: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -39,9 +40,9 @@ class MultiTaskNetwork(nn.Module):
 
 
 def build(backbone: str, labels: Mapping[str, int], *, seed: int) -> MultiTaskNetwork:
-    """An untrained network on `backbone`: facenet, or any model of the registry without its last layer.
+    """Network with random weights on `backbone`: facenet, or any model of the registry without its last layer.
 
-    `labels`: task → number of labels. Raises BadInput, naming the known backbones.
+    `labels`: task → number of labels. Raises BadInput for an unknown backbone, naming the known ones.
     """
     if backbone not in MODELS:
         raise bad_value("multitask.backbone", backbone, ", ".join(MODELS))
@@ -57,20 +58,19 @@ def build(backbone: str, labels: Mapping[str, int], *, seed: int) -> MultiTaskNe
 def start(
     backbone: str, labels: Mapping[str, int], *, input_px: int, seed: int, weights: Path | None
 ) -> MultiTaskNetwork:
-    """The network as training begins: its backbone from a local file of weights, where one is given; from
-    torchvision's published ones, where its name ends in `-pretrained`; else from scratch.
+    """Network with its initial weights. Those of the backbone come from the file `weights` if one is given, from
+    torchvision if its name ends in `-pretrained`, and are random otherwise; those of the heads are random.
 
-    FaceNet's public files hold a 512-d embedding and the paper has 128: of them all is taken but the layers that make
-    the embedding, `last_linear` and `last_bn`. These start from scratch, as do the heads: "the final layers are not
-    restored" (Das et al., section 3.2).
+    FaceNet's public files have a 512-d embedding and the paper has 128: the layers that make the embedding,
+    `last_linear` and `last_bn`, are random: "the final layers are not restored" (Das et al., section 3.2).
 
-    Raises BadInput where the pictures are too small for the backbone, or its weights cannot be had.
+    Raises BadInput if the pictures are too small for the backbone, or its weights cannot be read or downloaded.
     """
     network = build(backbone, labels, seed=seed)
     name = models.network_of(backbone)
-    least_px = models.REGISTRY[name].least_px
-    if input_px < least_px:
-        raise bad_value("train.input_px", input_px, f"{least_px} or more for {name}")
+    min_px = models.REGISTRY[name].min_px
+    if input_px < min_px:
+        raise bad_value("train.input_px", input_px, f"{min_px} or more for {name}")
     if weights is not None or backbone.endswith(PRETRAINED):
         found = published.read(weights) if weights is not None else published.fetch(name, setting="multitask.weights")
         last = facenet.LAST if name == FACENET else ()
@@ -79,7 +79,7 @@ def start(
 
 
 class MultiTask(LightningModule):
-    """Joint training: `weighting` makes one loss of the tasks'; validation is by their plain mean."""
+    """Lightning module for joint training: `weighting` combines the tasks' losses; validation takes their mean."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class MultiTask(LightningModule):
         self._epoch_losses: list[torch.Tensor] = []
 
     def on_train_epoch_start(self) -> None:
-        # A frozen normalisation keeps its statistics too.
+        # A frozen batch normalisation keeps its running statistics too.
         for layer in self._frozen:
             layer.eval()
 
@@ -111,9 +111,9 @@ class MultiTask(LightningModule):
         pairs = zip(self._losses, scores.values(), batch[1].T, strict=True)
         losses = torch.stack([loss(predicted, targets) for loss, predicted, targets in pairs])
         self._epoch_losses.append(losses.detach())
-        self._record("train", scores, batch[1], losses.mean())
+        self._log_step("train", scores, batch[1], losses.mean())
         loss = self.weighting(losses, features, freezing.trained_weights(self.network.backbone)[-1])
-        # Tensors: a number taken out of each would wait for the accelerator at every step.
+        # Tensors: converting each to a number would synchronise with the accelerator at every step.
         weights = zip(self.network.heads, self.weighting.current, strict=True)
         named = {f"weight_{task}": weight for task, weight in weights}
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
@@ -121,7 +121,7 @@ class MultiTask(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         mean = torch.stack(self._epoch_losses).mean(dim=0)
-        # Of all devices: they must weigh the tasks alike.
+        # The mean over devices: all of them must use the same weights.
         self.weighting.epoch_ended(self.trainer.strategy.reduce(mean, reduce_op="mean"))
         self._epoch_losses.clear()
 
@@ -129,20 +129,20 @@ class MultiTask(LightningModule):
         scores = self.network(self._normalised(pixels.as_input(batch[0])))
         pairs = zip(scores.values(), batch[1].T, strict=True)
         losses = torch.stack([functional.cross_entropy(predicted, targets) for predicted, targets in pairs])
-        self._record("val", scores, batch[1], losses.mean())
+        self._log_step("val", scores, batch[1], losses.mean())
 
     def configure_optimizers(self) -> Any:
         chosen = recipes.optimizer(self._recipe, self.network.parameters())
         if own := list(self.weighting.parameters()):
             chosen.add_param_group({"params": own, "weight_decay": 0.0})
-        factor = recipes.rate_factor(self._recipe, steps_per_epoch=self._steps_per_epoch)
+        factor = recipes.learning_rate_factor(self._recipe, steps_per_epoch=self._steps_per_epoch)
         schedule = torch.optim.lr_scheduler.LambdaLR(chosen, factor)
         return {"optimizer": chosen, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _normalised(self, pictures: torch.Tensor) -> torch.Tensor:
         return pixels.normalised(pictures, self._recipe.normalise)
 
-    def _record(self, split: str, scores: dict[str, torch.Tensor], targets: torch.Tensor, loss: torch.Tensor) -> None:
+    def _log_step(self, split: str, scores: dict[str, torch.Tensor], targets: torch.Tensor, loss: torch.Tensor) -> None:
         figures = {f"{split}_loss": loss}
         for number, (task, predicted) in enumerate(scores.items()):
             figures[f"{split}_accuracy_{task}"] = (predicted.argmax(dim=1) == targets[:, number]).float().mean()
@@ -157,7 +157,10 @@ def probabilities(
     rows: np.ndarray | None = None,
     batch: int = 128,
 ) -> dict[str, np.ndarray]:
-    """(n, size, size, 3) uint8 RGB, of which `rows` (m,) or all → task → (m, labels), each row summing to 1."""
+    """Task → probabilities (m, labels), each row summing to 1, of the pictures `rows` (m,), or of all.
+
+    `pictures`: (n, size, size, 3) uint8 RGB; `normalise`: name of a normalisation; `batch`: pictures at a time.
+    """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     network.to(device).eval()
     parts: dict[str, list[np.ndarray]] = {task: [] for task in network.heads}

@@ -1,7 +1,7 @@
-"""Das et al.'s Tables 1 to 5 for one's own data, as data and as Markdown.
+"""Tables 1 to 5 of Das et al. on this data set, as data and as Markdown.
 
-The paper sets its network beside FaceNet fine-tuned for one task; here every model of one task stands beside every
-weighting of the network for all.
+The paper compares its network with FaceNet fine-tuned for one task; here all single-task models are compared with all
+weightings of the multi-task network.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ from mtf.learn import markdown_tables
 from mtf.learn.intersections import ALL
 from mtf.params import Task
 
-# The paper's tables of one task by the other attributes, by the column that the task asks about.
-NUMBERS = {"race": 2, "age": 3, "gender": 4}
+# Attribute of the paper → number of the table with its accuracy by the other attributes.
+PAPER_TABLES = {"race": 2, "age": 3, "gender": 4}
 
-# Task → accuracy, `all` among the tasks; task → attribute → label → accuracy, or nothing for a group of none.
+# Task (`all` for all at once) → accuracy; task → attribute → label → accuracy, None for an empty group.
 Accuracies = Mapping[str, float]
 ByGroup = Mapping[str, Mapping[str, Mapping[str, float | None]]]
 
 
 def tables(measured: Mapping[str, tuple[Accuracies, ByGroup]], tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
-    """Each table has `table` (the paper's number, or null), `title`, `columns` and `rows`: `name` and `shares`, one
-    for each column, 0 to 1 or null. `measured`: network → its figures; `tasks`: those of the shared network, in order.
+    """Tables 1 to 5 of Das et al.
+
+    A table has `table` (the paper's number, or None), `title`, `columns` and `rows`; a row has `name` and `shares`, one
+    for each column, 0 to 1 or None. `measured`: network → accuracies, and accuracies by group; `tasks`: the tasks of
+    the multi-task network, in order.
     """
     return [
         _mean(1, "Mean accuracy", list(tasks), measured),
@@ -43,7 +46,7 @@ def _mean(
 
 
 def _by_group(task: str, asked: Task, measured: Mapping[str, tuple[Accuracies, ByGroup]]) -> dict[str, Any]:
-    """Networks are columns: there are more groups than networks."""
+    """Table of the accuracy of `task` by group, with networks as columns: there are more groups than networks."""
     groups = [
         (attribute, label)
         for attribute, labels in next((by[task] for _, by in measured.values() if task in by), {}).items()
@@ -57,10 +60,11 @@ def _by_group(task: str, asked: Task, measured: Mapping[str, tuple[Accuracies, B
         for attribute, label in groups
     ]
     title = f"Accuracy of {task} by the other attributes"
-    return {"table": NUMBERS.get(asked.column), "title": title, "columns": list(measured), "rows": rows}
+    return {"table": PAPER_TABLES.get(asked.column), "title": title, "columns": list(measured), "rows": rows}
 
 
 def markdown(found: Sequence[Mapping[str, Any]]) -> str:
+    """Tables of `tables` as GitHub's Markdown."""
     return "\n".join(_markdown(table) for table in found)
 
 

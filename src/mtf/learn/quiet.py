@@ -1,4 +1,4 @@
-"""What Lightning says of every training, and nobody can act on."""
+"""Lightning's log messages and warnings that appear in every training and need no action."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import warnings
 from typing import Any
 
 
-def quieten() -> None:
-    """Lightning's advice on workers and batches does not fit batches that are gathered from memory.
+def silence_lightning() -> None:
+    """Silence Lightning's info messages and its advice on workers and batches, which does not fit in-memory batches.
 
-    Each process has its own loggers and filters: a device's has to be told again.
+    Each process has its own loggers and filters, so that the process of each device calls this.
     """
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""A recipe's optimizer, rates and loss, made from its numbers."""
+"""Optimizer, learning rate schedule and loss of a recipe."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mtf.params import Recipe
 
 
 def optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """Optimizer of a recipe over the `parameters` that are not frozen."""
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     rate, decay = recipe.learning_rate, recipe.weight_decay
     if recipe.optimizer == "sgd":
@@ -22,8 +23,8 @@ def optimizer(recipe: Recipe, parameters: Iterable[nn.Parameter]) -> torch.optim
     return torch.optim.Adam(trained, lr=rate, weight_decay=decay)
 
 
-def rate_factor(recipe: Recipe, *, steps_per_epoch: int) -> Callable[[int], float]:
-    """Step (from 0) → the factor on the recipe's learning rate."""
+def learning_rate_factor(recipe: Recipe, *, steps_per_epoch: int) -> Callable[[int], float]:
+    """Schedule: step (from 0) → factor on the recipe's learning rate."""
     warmup = recipe.warmup_epochs * steps_per_epoch
     total = max(recipe.max_epochs * steps_per_epoch, warmup + 1)
 
@@ -41,13 +42,13 @@ def rate_factor(recipe: Recipe, *, steps_per_epoch: int) -> Callable[[int], floa
 
 
 def loss(recipe: Recipe, counts: np.ndarray) -> nn.CrossEntropyLoss:
-    """Cross-entropy. `counts`: training examples per label, by whose inverse a balanced loss is weighted."""
+    """Cross-entropy loss of a recipe; `counts`: training examples per label (labels,), for a class-balanced loss."""
     weights = balanced_weights(counts) if recipe.class_balanced else None
     return nn.CrossEntropyLoss(weight=weights, label_smoothing=recipe.label_smoothing)
 
 
 def balanced_weights(counts: np.ndarray) -> torch.Tensor:
-    """n / (labels · count) for each label that occurs, as scikit-learn's `balanced`; 0 for one that does not."""
+    """Class weights n / (labels · count), as scikit-learn's `balanced`; 0 for a label that does not occur."""
     present = counts > 0
     weights = np.zeros(len(counts))
     weights[present] = counts.sum() / (present.sum() * counts[present])
@@ -55,9 +56,10 @@ def balanced_weights(counts: np.ndarray) -> torch.Tensor:
 
 
 def layout(recipe: Recipe) -> torch.memory_format:
-    """How pictures lie in memory: pixel by pixel (`channels_last`) or colour by colour."""
+    """Memory format of a recipe's network: `channels_last` or contiguous."""
     return torch.channels_last if recipe.channels_last else torch.contiguous_format
 
 
 def batch_of(recipe: Recipe, network: str) -> int:
+    """Batch size of a recipe for a network."""
     return recipe.batches.get(network, recipe.batch)

@@ -1,4 +1,4 @@
-"""Finished trainings of a comparison, kept in its file of figures: what has not changed is not trained again."""
+"""Store of a comparison's training runs in its file of figures, so that unchanged runs are not trained again."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from mtf.errors import BadInput
 DIGITS = 4
 
 
-class Runs:
-    """The trainings in the JSON file `path`, by name; it is written anew after each one, whole or not at all.
+class RunStore:
+    """Training runs in the JSON file `path`, by name; written atomically after each run.
 
-    What the comparison says of them stands in the file beside them, from `conclude` on.
+    The comparison's summary is in the same file once `write_summary` has been called.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises BadInput for a file that holds no comparison."""
+        """Read the runs in `path`. Raises BadInput for a file that is not a comparison."""
         self._path = path
         self._kept: dict[str, dict[str, Any]] = read(path).get("runs", {})
 
-    def once(self, name: str, digest: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-        """The figures of the training `name`: those kept, where they were made from what `digest` is of, or new ones.
+    def get_or_run(self, name: str, digest: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """Figures of the run `name`: the stored ones if their digest equals `digest`, otherwise those of `make`.
 
-        A run that is stopped loses no more than the training it was at.
+        If the command is stopped, only the unfinished run is lost.
         """
         kept = self._kept.get(name)
         if kept is None or kept["digest"] != digest:
@@ -36,16 +36,17 @@ class Runs:
             atomic.write_json(self._path, {"runs": self._kept})
         return self._kept[name]
 
-    def holds(self, name: str, digest: str) -> bool:
+    def has(self, name: str, digest: str) -> bool:
+        """True if the run `name` is stored with this digest."""
         return name in self._kept and self._kept[name]["digest"] == digest
 
-    def conclude(self, findings: Mapping[str, Any]) -> None:
-        """Write what the runs come to."""
+    def write_summary(self, findings: Mapping[str, Any]) -> None:
+        """Write `findings`, the summary of the comparison, beside the runs."""
         atomic.write_json(self._path, {**findings, "runs": self._kept})
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The comparison in `path`; empty where there is none. Raises BadInput for a file that holds none."""
+    """Comparison in `path`, empty if there is no such file. Raises BadInput for a file that is not a comparison."""
     if not path.is_file():
         return {}
     try:
@@ -57,14 +58,14 @@ def read(path: Path) -> dict[str, Any]:
     return found
 
 
-def spread(values: Sequence[float]) -> dict[str, float | None]:
-    """`mean` and `deviation` of one figure over seeds: the sample's (n - 1), null for a single run."""
-    deviation = round(stdev(values), DIGITS) if len(values) > 1 else None
-    return {"mean": round(mean(values), DIGITS), "deviation": deviation}
+def mean_and_std(values: Sequence[float]) -> dict[str, float | None]:
+    """`mean` and `deviation` of one figure over seeds: the sample standard deviation (n - 1), None for a single run."""
+    std = round(stdev(values), DIGITS) if len(values) > 1 else None
+    return {"mean": round(mean(values), DIGITS), "deviation": std}
 
 
-def shown(figure: Mapping[str, Any], *, unit: str = "", scale: float = 1, digits: int = 2) -> str:
-    """`91.23 ± 0.45%`; the mean alone where there was one run."""
-    middle, deviation = figure["mean"], figure["deviation"]
-    text = f"{scale * middle:.{digits}f}"
-    return f"{text}{unit}" if deviation is None else f"{text} ± {scale * deviation:.{digits}f}{unit}"
+def format_mean_std(figure: Mapping[str, Any], *, unit: str = "", scale: float = 1, digits: int = 2) -> str:
+    """Mean and standard deviation as text, `91.23 ± 0.45%`; the mean alone for a single run."""
+    mean, std = figure["mean"], figure["deviation"]
+    text = f"{scale * mean:.{digits}f}"
+    return f"{text}{unit}" if std is None else f"{text} ± {scale * std:.{digits}f}{unit}"

@@ -1,4 +1,4 @@
-"""A trained network as a file: weights, and all that is needed to use them again."""
+"""Checkpoint file of a trained network: its weights, and the information that is needed to use them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,17 @@ from mtf.learn import models, pixels
 from mtf.learn.data import batches
 
 
-class Card(BaseModel):
-    """What a trained network is, and what it takes. `weights` names the file that it began with, if any."""
+class CheckpointInfo(BaseModel):
+    """Information in a checkpoint.
+
+    - `model`: name in the registry;
+    - `task`, `labels`: task and the labels in the order of the outputs;
+    - `input_px`, `normalise`: side of the input pictures in pixels, and their normalisation;
+    - `recipe`, `seed`: how it was trained;
+    - `epochs`, `best_epoch`, `best_val_loss`: number of epochs, the one whose weights are kept, its validation loss;
+    - `training_images`: number of training images;
+    - `weights`, `weights_sha256`: file of initial weights, None if they were random.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -37,25 +46,26 @@ class Card(BaseModel):
     weights_sha256: str | None = None
 
 
-def save(path: Path, network: nn.Module, card: Card) -> None:
+def save(path: Path, network: nn.Module, card: CheckpointInfo) -> None:
+    """Write a single-task network and its information to `path`."""
     write(path, network, card.model_dump())
 
 
 def write(path: Path, network: nn.Module, card: dict[str, Any]) -> None:
-    """Weights and a card of plain values, in one file."""
-    # Through memory: torch names the archive's folder after its file, and the same weights shall be the same bytes.
+    """Write weights and a `card` of plain values to one file; the same content gives the same bytes."""
+    # Through memory: torch names a folder in the archive after the file.
     buffer = io.BytesIO()
     torch.save({"weights": network.state_dict(), "card": card}, buffer)
     atomic.write_bytes(path, buffer.getvalue())
 
 
-def load(path: Path) -> tuple[nn.Module, Card]:
-    """The network, in evaluation mode, and its card. Raises BadInput where there is none or it cannot be read."""
+def load(path: Path) -> tuple[nn.Module, CheckpointInfo]:
+    """Network, in evaluation mode, and its information. Raises BadInput if the file is missing or cannot be read."""
     if not path.is_file():
         raise BadInput(f"{path}: no such model; train it first (`dvc repro`)")
     try:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        card = Card.model_validate(content["card"])
+        card = CheckpointInfo.model_validate(content["card"])
         network = models.build(card.model, len(card.labels))
         network.load_state_dict(content["weights"])
     except (RuntimeError, KeyError, ValueError, TypeError, EOFError, OSError) as error:
@@ -64,9 +74,12 @@ def load(path: Path) -> tuple[nn.Module, Card]:
 
 
 def probabilities(
-    network: nn.Module, card: Card, pictures: np.ndarray, *, rows: np.ndarray | None = None, batch: int = 128
+    network: nn.Module, card: CheckpointInfo, pictures: np.ndarray, *, rows: np.ndarray | None = None, batch: int = 128
 ) -> np.ndarray:
-    """(n, size, size, 3) uint8 RGB, of which `rows` (m,) or all → (m, labels), each row summing to 1."""
+    """Probabilities (m, labels), each row summing to 1, of the pictures `rows` (m,), or of all.
+
+    `pictures`: (n, size, size, 3) uint8 RGB; `batch`: pictures at a time.
+    """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     network.to(device)
     parts = []

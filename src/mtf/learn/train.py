@@ -1,4 +1,4 @@
-"""The training loop: Lightning runs it, DVCLive keeps its curves, the best checkpoint is what comes back."""
+"""Training loop: Lightning runs it, DVCLive keeps the curves, the best checkpoint is returned."""
 
 from __future__ import annotations
 
@@ -17,27 +17,31 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from mtf.errors import GateFailed, MtfError
 from mtf.learn import busy, classifier, data, multitask, recipes
-from mtf.learn.devices import AverageBuffers, Devices, Loaders, MovingAverage, strategy
-from mtf.learn.epochs import EpochLog, Epochs
-from mtf.learn.quiet import quieten
+from mtf.learn.devices import AverageBuffers, Devices, FaceDataModule, MovingAverage, strategy
+from mtf.learn.epochs import EpochLog, EpochRecord
+from mtf.learn.quiet import silence_lightning
 from mtf.learn.weighting import Weighting
 from mtf.params import Recipe
 
-ONE = Devices()
+SINGLE_DEVICE = Devices()
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A trained network, with the weights of its best epoch. Epochs are counted from 1.
+class FitResult:
+    """Trained network with the weights of its best epoch.
 
-    `busy_share` is how busy the accelerator was, 0 to 1; null on a CPU.
+    - `network`: on the CPU, in evaluation mode;
+    - `epochs`: number of epochs;
+    - `best_epoch`: epoch of the lowest validation loss, counted from 1;
+    - `best_val_loss`: its validation loss;
+    - `gpu_utilization`: mean over the training, 0 to 1, None on a CPU.
     """
 
     network: nn.Module
     epochs: int
     best_epoch: int
     best_val_loss: float
-    busy_share: float | None = None
+    gpu_utilization: float | None = None
 
 
 def fit_classifier(
@@ -50,14 +54,14 @@ def fit_classifier(
     labels: int,
     seed: int,
     curves: Path,
-    devices: Devices = ONE,
-) -> Fitted:
-    """Train `network` to tell `labels` labels apart. The same seed gives the same weights; `curves` is a folder.
+    devices: Devices = SINGLE_DEVICE,
+) -> FitResult:
+    """Train `network` on one task with `labels` labels. The same seed gives the same weights.
 
-    `batch` is that of all devices together. Raises as `fit`.
+    `batch` is the batch size of all devices together, `curves` the folder of DVCLive. Raises as `fit`.
     """
     seed_everything(seed, workers=True, verbose=False)
-    loaders = Loaders(train, val, batch=batch, seed=seed, devices=devices.count)
+    loaders = FaceDataModule(train, val, batch=batch, seed=seed, devices=devices.count)
     module = classifier.Classifier(
         network,
         recipe,
@@ -77,70 +81,70 @@ def fit_multitask(
     batch: int,
     seed: int,
     curves: Path,
-    devices: Devices = ONE,
-) -> Fitted:
-    """Train `network` for all its tasks at once; the examples' targets have one column per task. Raises as `fit`."""
+    devices: Devices = SINGLE_DEVICE,
+) -> FitResult:
+    """Train `network` on all its tasks at once; the examples' targets have one column per task. Raises as `fit`."""
     seed_everything(seed, workers=True, verbose=False)
     counts = [head.out_features for head in network.heads.values() if isinstance(head, nn.Linear)]
     losses = [
         recipes.loss(recipe, np.bincount(train.targets[:, task], minlength=count)) for task, count in enumerate(counts)
     ]
-    loaders = Loaders(train, val, batch=batch, seed=seed, devices=devices.count)
+    loaders = FaceDataModule(train, val, batch=batch, seed=seed, devices=devices.count)
     module = multitask.MultiTask(network, weighting, recipe, losses=losses, steps_per_epoch=loaders.steps_per_epoch)
     return fit(module, loaders, recipe=recipe, curves=curves, network=network, devices=devices)
 
 
 def fit(
     module: LightningModule,
-    loaders: Loaders,
+    loaders: FaceDataModule,
     *,
     recipe: Recipe,
     curves: Path,
     network: nn.Module,
     devices: Devices,
-) -> Fitted:
-    """Run the loop over `module`, which logs train_loss and val_loss, and put its best weights into `network`.
+) -> FitResult:
+    """Train `module`, which logs train_loss and val_loss, and load its best weights into `network`, a part of it.
 
-    Raises GateFailed where a figure stops being a number, and MtfError where a device's process fails.
+    Raises GateFailed if a metric becomes NaN or infinite, and MtfError if a device's process fails.
     """
-    # With several devices all this happens in their processes: what they have to say comes back as files.
+    # With several devices the training runs in their processes, and its results come back as files.
     with tempfile.TemporaryDirectory(prefix="mtf-train-") as folder:
-        record, looked = Path(folder) / "epochs.json", Path(folder) / "busy.json"
-        # A full checkpoint where weights are averaged: only in it does Lightning put the average, which was validated.
+        record, utilization = Path(folder) / "epochs.json", Path(folder) / "gpu_utilization.json"
+        # Averaged weights need a full checkpoint: Lightning stores the average, which was validated, only there.
         best = ModelCheckpoint(folder, monitor="val_loss", save_weights_only=recipe.ema_decay is None)
         callbacks = [*_averaging(recipe, devices), EpochLog(curves, record), _stopping(recipe), best]
-        if devices.look is not None:
-            callbacks.append(busy.BusyShare(looked, devices.look))
+        if devices.read_utilization is not None:
+            callbacks.append(busy.GpuUtilizationMonitor(utilization, devices.read_utilization))
         trainer = _trainer(recipe, callbacks, devices)
         try:
             trainer.fit(module, datamodule=loaders)
         except (ProcessRaisedException, ProcessExitedException) as error:
             raise MtfError(f"a device's process failed: {_last_line(error)}") from None
-        epochs = Epochs.read(record)
-        if epochs.not_a_number is not None:
+        epochs = EpochRecord.read(record)
+        if epochs.non_finite is not None:
             raise GateFailed(
-                f"training: {epochs.not_a_number}; the recipe's learning_rate is {recipe.learning_rate}: lower it"
+                f"training: {epochs.non_finite}; the recipe's learning_rate is {recipe.learning_rate}: lower it"
             )
         checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        busy_share = busy.read(looked)
+        gpu_utilization = busy.read_mean(utilization)
     module.load_state_dict(checkpoint["state_dict"])
     network.to("cpu").eval()
-    return Fitted(
+    return FitResult(
         network=network,
         epochs=len(epochs.val_losses),
         best_epoch=checkpoint["epoch"] + 1,
         best_val_loss=epochs.val_losses[checkpoint["epoch"]],
-        busy_share=busy_share,
+        gpu_utilization=gpu_utilization,
     )
 
 
 def _last_line(error: Exception) -> str:
-    """Of the traceback that a process has left: what was raised."""
+    """Last line of a process's traceback, which names the exception."""
     return str(error).strip().rsplit("\n", 1)[-1]
 
 
 def _trainer(recipe: Recipe, callbacks: list[Callback], devices: Devices) -> Trainer:
-    quieten()
+    silence_lightning()
     on_accelerator = torch.accelerator.is_available()
     return Trainer(
         max_epochs=recipe.max_epochs,
@@ -150,7 +154,7 @@ def _trainer(recipe: Recipe, callbacks: list[Callback], devices: Devices) -> Tra
         strategy=strategy(devices.count),
         use_distributed_sampler=False,
         precision=precision(recipe, on_accelerator=on_accelerator),
-        # Some kernels of an accelerator have no deterministic form: there, a warning, not a stop.
+        # Some kernels have no deterministic version on accelerators: a warning there, not an error.
         deterministic="warn" if on_accelerator else True,
         num_sanity_val_steps=0,
         logger=False,
@@ -160,12 +164,12 @@ def _trainer(recipe: Recipe, callbacks: list[Callback], devices: Devices) -> Tra
 
 
 def precision(recipe: Recipe, *, on_accelerator: bool) -> Literal["bf16-mixed", "32-true"]:
-    """Half the bits where a recipe asks for them; a CPU would only be slower for it."""
+    """Precision for Lightning: bfloat16 if the recipe wants mixed precision, except on a CPU, where it is slower."""
     return "bf16-mixed" if recipe.mixed_precision and on_accelerator else "32-true"
 
 
 def _averaging(recipe: Recipe, devices: Devices) -> list[Callback]:
-    """Over steps, then over devices: in this order what is averaged over devices is what is validated."""
+    """Callbacks that average over steps, then over devices: in this order the validated weights are the final ones."""
     over_steps = [MovingAverage(recipe.ema_decay)] if recipe.ema_decay else []
     return [*over_steps, *([AverageBuffers()] if devices.count > 1 else [])]
 

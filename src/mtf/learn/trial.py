@@ -1,4 +1,4 @@
-"""One training, measured: what a comparison repeats over recipes, seeds and data."""
+"""Run of a comparison: one training and its test scores, repeated over recipes, seeds and training sets."""
 
 from __future__ import annotations
 
@@ -37,8 +37,14 @@ CODE = tuple(
 
 
 @dataclass(frozen=True)
-class Matter:
-    """What is learned from and tested on, for one task; `digest` is of all these faces and what is said of them."""
+class ComparisonData:
+    """Training, validation and test examples of a comparison run for one task.
+
+    - `task`, `labels`: the task, and its labels in the order of the outputs;
+    - `training`, `validation`: examples;
+    - `tests`: name of a test part → examples;
+    - `digest`: digest of all faces, their labels and their pictures.
+    """
 
     task: str
     labels: Sequence[str]
@@ -49,9 +55,15 @@ class Matter:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A network to train with a recipe from a seed. `weights` is a local file for a pretrained one; `device_count`
-    devices of this machine train it together.
+class ComparisonRun:
+    """Run of a comparison: a network trained with a recipe from a seed.
+
+    - `model`: name in the registry;
+    - `recipe_name`, `recipe`: the recipe;
+    - `seed`: seed of the initial weights and the order of examples;
+    - `input_px`: side of the input pictures in pixels;
+    - `weights`: local file of pretrained weights, None if there is none;
+    - `device_count`: devices of this machine that train together.
     """
 
     model: str
@@ -62,48 +74,48 @@ class Trial:
     weights: Path | None = None
     device_count: int = 1
 
-    def digest(self, matter: Matter) -> str:
-        """Of all that the figures depend on."""
+    def digest(self, comparison_data: ComparisonData) -> str:
+        """Digest of everything that the figures depend on."""
         weights = file_digest(self.weights) if self.weights is not None and self.weights.is_file() else None
         own = (self.model, self.recipe, self.seed, self.input_px, weights, self.device_count)
-        return fingerprint(*own, matter.task, list(matter.labels), matter.digest, code=CODE)
+        return fingerprint(*own, comparison_data.task, list(comparison_data.labels), comparison_data.digest, code=CODE)
 
-    def run(self, matter: Matter) -> dict[str, Any]:
-        """Train once, and measure the epoch of least validation loss on each part of `matter.tests`.
+    def run(self, comparison_data: ComparisonData) -> dict[str, Any]:
+        """Train once, and test the epoch of the lowest validation loss on each part of `comparison_data.tests`.
 
-        `{"epochs": int, "best_epoch": int, "minutes": float, "training_images": int, "tests": {name: scores}}`;
-        scores as `metrics.scores` gives them, shares of 0 to 1.
+        Returns `{"epochs": int, "best_epoch": int, "minutes": float, "training_images": int, "tests": {name: scores}}`;
+        `metrics.scores` defines the scores, 0 to 1.
         """
-        labels = len(matter.labels)
+        labels = len(comparison_data.labels)
         network = models.start(self.model, labels, input_px=self.input_px, seed=self.seed, weights=self.weights)
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="mtf-trial-") as folder:
             fitted = train.fit_classifier(
                 network,
-                matter.training,
-                matter.validation,
+                comparison_data.training,
+                comparison_data.validation,
                 recipe=self.recipe,
                 batch=recipes.batch_of(self.recipe, models.network_of(self.model)),
                 labels=labels,
                 seed=self.seed,
                 curves=Path(folder) / "curves",
-                devices=devices.here(self.device_count),
+                devices=devices.local_devices(self.device_count),
             )
         minutes = (time.monotonic() - started) / 60
-        card = self._card(matter, fitted)
+        card = self._card(comparison_data, fitted)
         return {
             "epochs": fitted.epochs,
             "best_epoch": fitted.best_epoch,
             "minutes": round(minutes, 2),
-            "training_images": len(matter.training),
-            "tests": {name: _measured(fitted, card, test) for name, test in matter.tests.items()},
+            "training_images": len(comparison_data.training),
+            "tests": {name: _test_scores(fitted, card, test) for name, test in comparison_data.tests.items()},
         }
 
-    def _card(self, matter: Matter, fitted: train.Fitted) -> saved.Card:
-        return saved.Card(
+    def _card(self, comparison_data: ComparisonData, fitted: train.FitResult) -> saved.CheckpointInfo:
+        return saved.CheckpointInfo(
             model=self.model,
-            task=matter.task,
-            labels=list(matter.labels),
+            task=comparison_data.task,
+            labels=list(comparison_data.labels),
             input_px=self.input_px,
             normalise=self.recipe.normalise,
             recipe=self.recipe_name,
@@ -111,16 +123,16 @@ class Trial:
             epochs=fitted.epochs,
             best_epoch=fitted.best_epoch,
             best_val_loss=fitted.best_val_loss,
-            training_images=len(matter.training),
+            training_images=len(comparison_data.training),
         )
 
 
-def _measured(fitted: train.Fitted, card: saved.Card, test: Examples) -> dict[str, float]:
-    chances = saved.probabilities(fitted.network, card, test.pictures, rows=test.rows)
-    return metrics.scores(test.targets, chances.argmax(axis=1), labels=len(card.labels))
+def _test_scores(fitted: train.FitResult, card: saved.CheckpointInfo, test: Examples) -> dict[str, float]:
+    probabilities = saved.probabilities(fitted.network, card, test.pictures, rows=test.rows)
+    return metrics.scores(test.targets, probabilities.argmax(axis=1))
 
 
-def over_seeds(trials: Sequence[Mapping[str, Any]], test: str) -> dict[str, dict[str, float | None]]:
-    """Mean and deviation over trials of the scores on the part `test`, of the epochs and of the minutes."""
-    scores = {name: runs.spread([trial["tests"][test][name] for trial in trials]) for name in metrics.FIGURES}
-    return scores | {name: runs.spread([trial[name] for trial in trials]) for name in ("epochs", "minutes")}
+def mean_over_seeds(finished_runs: Sequence[Mapping[str, Any]], test: str) -> dict[str, dict[str, float | None]]:
+    """Mean and standard deviation over runs of the scores on the part `test`, of the epochs and of the minutes."""
+    scores = {name: runs.mean_and_std([run["tests"][test][name] for run in finished_runs]) for name in metrics.FIGURES}
+    return scores | {name: runs.mean_and_std([run[name] for run in finished_runs]) for name in ("epochs", "minutes")}

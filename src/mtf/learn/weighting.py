@@ -1,7 +1,7 @@
-"""How several tasks' losses become one: six ways, one interface.
+"""Loss weightings for multi-task training: six schemes with one interface.
 
-A weighting is called once per step with the tasks' losses and gives the loss to minimise; it is told the mean
-losses of each epoch. Its parameters, where it has any, are trained beside the network's.
+A weighting is called at each step with the tasks' losses and returns the loss to minimise; after each epoch it receives
+the mean losses. Its parameters, if it has any, are trained with those of the network.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SMALL = 1e-8
 
 
 class Weighting(nn.Module):
-    """`current` holds the weights of the latest step, shape (tasks,), for the record."""
+    """Base class of loss weightings. `current` has the weights of the latest step, shape (tasks,), for logging."""
 
     def __init__(self, tasks: int) -> None:
         super().__init__()
@@ -27,27 +27,30 @@ class Weighting(nn.Module):
 
     @abstractmethod
     def forward(self, losses: torch.Tensor, features: torch.Tensor, shared: nn.Parameter) -> torch.Tensor:
-        """One loss, a scalar, from `losses` (tasks,).
+        """Combined loss, a scalar.
 
-        `features` (n, width) is what the heads share; `shared` the weights of the last layer that makes it.
+        - `losses`: (tasks,);
+        - `features`: (n, width), the input of the heads;
+        - `shared`: weights of the last shared layer.
         """
 
     def epoch_ended(self, mean_losses: torch.Tensor) -> None:
-        """`mean_losses` (tasks,): of the epoch that has just ended. Most weightings need not know."""
+        """Receive the mean losses (tasks,) of the epoch that has just ended; most weightings ignore them."""
 
 
 class Equal(Weighting):
-    """Each task alike: the mean of the losses."""
+    """Equal weights: the mean of the losses."""
 
     def forward(self, losses: torch.Tensor, features: torch.Tensor, shared: nn.Parameter) -> torch.Tensor:  # noqa: ARG002
         return losses.mean()
 
 
 class Dynamic(Weighting):
-    """Das et al., section 3.1: a layer and a softmax on the shared features give one positive weight per task,
-    summing to 1, averaged over the batch; the weighted sum is minimised over network and weights alike.
+    """Dynamic weights of Das et al., section 3.1.
 
-    With nothing to hold it, the weight moves to the task that is easy: the authors say so, and a test shows it.
+    A linear layer and a softmax on the shared features give one positive weight per task, summing to 1, averaged over
+    the batch; the weighted sum is minimised over the network and the weights together. Without a constraint the weight
+    moves to the easiest task: the authors say so, and a test shows it.
     """
 
     def __init__(self, tasks: int, *, width: int) -> None:
@@ -61,7 +64,7 @@ class Dynamic(Weighting):
 
 
 class DynamicHard(Dynamic):
-    """As `Dynamic`, but the weight unit has a loss of its own, Σ wᵢ / Lᵢ, by which hard tasks gain weight."""
+    """Dynamic weights whose layer has a loss of its own, Σ wᵢ / Lᵢ, so that hard tasks gain weight."""
 
     def forward(self, losses: torch.Tensor, features: torch.Tensor, shared: nn.Parameter) -> torch.Tensor:  # noqa: ARG002
         weights = self.unit(features.detach()).softmax(dim=1).mean(dim=0)
@@ -70,7 +73,7 @@ class DynamicHard(Dynamic):
 
 
 class Uncertainty(Weighting):
-    """Kendall et al. 2018, for classification: Σ Lᵢ / σᵢ² + log σᵢ, with sᵢ = log σᵢ² learnt."""
+    """Uncertainty weighting (Kendall et al. 2018) for classification: Σ Lᵢ / σᵢ² + log σᵢ, with sᵢ = log σᵢ² learnt."""
 
     def __init__(self, tasks: int) -> None:
         super().__init__(tasks)
@@ -83,9 +86,9 @@ class Uncertainty(Weighting):
 
 
 class DynamicAverage(Weighting):
-    """DWA (Liu et al. 2019): tasks · softmax(rᵢ / 2), rᵢ the ratio of a task's last two epochs' mean losses.
+    """Dynamic weight average, DWA (Liu et al. 2019): tasks · softmax(rᵢ / 2).
 
-    In the first two epochs every weight is 1.
+    rᵢ is the ratio of a task's mean losses in the last two epochs. In the first two epochs every weight is 1.
     """
 
     TEMPERATURE = 2.0
@@ -108,8 +111,10 @@ class DynamicAverage(Weighting):
 
 
 class GradNorm(Weighting):
-    """Chen et al. 2018: weights learnt so that each task's gradient on the last shared layer is of the mean norm,
-    times its relative training rate to the power of `asymmetry`; they are kept positive and summing to the tasks.
+    """GradNorm (Chen et al. 2018).
+
+    Weights are learnt so that the norm of each task's gradient on the last shared layer is the mean norm times the
+    task's relative training rate to the power of `asymmetry`. They are kept positive, with the number of tasks as sum.
     """
 
     def __init__(self, tasks: int, *, asymmetry: float = 1.5) -> None:
@@ -123,13 +128,16 @@ class GradNorm(Weighting):
         with torch.no_grad():
             positive = self.weights.clamp(min=1e-3)
             self.weights.copy_(positive * self.tasks / positive.sum())
-        # Not as a condition: it would wait for an accelerator at every step.
+        # Not an `if`: that would synchronise with an accelerator at every step.
         self.first = torch.where(self.first.any(), self.first, losses.detach())
         self.current = self.weights.detach().clone()
         return (self.current * losses).sum() + self._imbalance(losses, shared)
 
     def _imbalance(self, losses: torch.Tensor, shared: nn.Parameter) -> torch.Tensor:
-        """Σ |Gᵢ - target|. The norm of wᵢ·∇Lᵢ is wᵢ times that of ∇Lᵢ: no second derivative is needed."""
+        """Loss of the weights, Σ |Gᵢ - target|.
+
+        The norm of wᵢ·∇Lᵢ is wᵢ times that of ∇Lᵢ, so that no second derivative is needed.
+        """
         if not torch.is_grad_enabled():
             return losses.new_zeros(())
         gradients = [torch.autograd.grad(loss, shared, retain_graph=True)[0].norm() for loss in losses]
@@ -140,7 +148,10 @@ class GradNorm(Weighting):
 
 
 def build(name: str, tasks: int, *, width: int, seed: int) -> Weighting:
-    """The weighting `name` of params.yaml's multitask.weightings, for features of `width`."""
+    """Weighting `name` of params.yaml's multitask.weightings, for features of `width`, its parameters from `seed`.
+
+    Raises BadInput for an unknown name, naming the known ones.
+    """
     made = {
         "equal": lambda: Equal(tasks),
         "dynamic": lambda: Dynamic(tasks, width=width),

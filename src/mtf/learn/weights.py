@@ -1,4 +1,4 @@
-"""Published weights: torchvision's, by its own download and cache, or a local file."""
+"""Pretrained weights: torchvision's, by its own download and cache, or a local file."""
 
 from __future__ import annotations
 
@@ -21,23 +21,27 @@ Weights = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Origin:
-    """The file that a network began with: DVC does not see it, so its digest is what tells two of them apart."""
+    """File of initial weights. DVC does not track it; its digest distinguishes two versions.
+
+    - `weights`: name of the file;
+    - `weights_sha256`: SHA-256 (hex) of its bytes.
+    """
 
     weights: str
     weights_sha256: str
 
 
 def origin(network: str, local: Path | None) -> Origin:
-    """Of the `local` file, or of torchvision's in torch's cache, after `fetch`."""
+    """Origin of the `local` file, or of torchvision's file in torch's cache, once `fetch` has put it there."""
     path = local or _cached(_published(network))
     return Origin(path.name, file_digest(path))
 
 
 def fetch(network: str, *, setting: str) -> Weights:
-    """torchvision's first ImageNet weights of `network`: what `pretrained=True` meant when the paper was written.
+    """First ImageNet weights of `network` in torchvision: those of `pretrained=True` when the paper was written.
 
-    Raises BadInput that says which file to put where, if it is neither in torch's cache nor to be fetched; `setting`
-    of params.yaml names a file in its place.
+    Raises BadInput if the file is not in torch's cache and cannot be downloaded; its message tells where to put the
+    file, and that the parameter `setting` can name another one.
     """
     url = _published(network)
     file = _cached(url)
@@ -64,9 +68,9 @@ def _cached(url: str) -> Path:
 
 
 def read(path: Path) -> Weights:
-    """A local file of weights: a state dict, or a mapping that holds one under `state_dict`, `model` or `weights`.
+    """State dict in a local file, or in a mapping there under `state_dict`, `model` or `weights`.
 
-    Only tensors are unpickled. Raises BadInput where there is no such file or it holds something else.
+    Only tensors are unpickled. Raises BadInput if there is no such file or it has no state dict.
     """
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
@@ -83,31 +87,31 @@ def read(path: Path) -> Weights:
 
 
 def load_body(network: nn.Module, found: Weights, *, where: str, last: Sequence[str]) -> None:
-    """Put `found` into `network`; the layers named in `last` take theirs only where the shapes agree.
+    """Load `found` into `network`; the layers named in `last` are loaded only if their shapes agree.
 
-    Raises BadInput, naming `where`, if any other layer is missing or of another shape.
+    Raises BadInput, naming `where`, if any other layer is missing or has another shape.
     """
     own = network.state_dict()
     fitting = {name: value for name, value in found.items() if name in own and value.shape == own[name].shape}
-    # Older files do not count the batches that a normalisation has seen; nothing is lost with that.
-    needless = tuple(f"{layer}." for layer in last)
-    unfit = [
+    # Older files have no `num_batches_tracked`, which training here does not use.
+    optional = tuple(f"{layer}." for layer in last)
+    unusable = [
         name
         for name in own
-        if name not in fitting and not name.startswith(needless) and not name.endswith("num_batches_tracked")
+        if name not in fitting and not name.startswith(optional) and not name.endswith("num_batches_tracked")
     ]
-    if unfit:
-        raise BadInput(f"{where}: not weights of this network; missing or of another shape: {listed(unfit, 4)}")
+    if unusable:
+        raise BadInput(f"{where}: not weights of this network; missing or of another shape: {listed(unusable, 4)}")
     network.load_state_dict(own | fitting)
 
 
 def last_layer(network: nn.Module) -> str:
-    """The name of the layer that gives one output per label."""
+    """Name of the last linear layer, which has one output per label."""
     return [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)][-1]
 
 
 def drop_last_layer(network: nn.Module) -> int:
-    """Make `network` give the features that its last layer took; returns how many."""
+    """Replace the last layer of `network`, so that it returns features; return their number."""
     name = last_layer(network)
     layer = network.get_submodule(name)
     assert isinstance(layer, nn.Linear)  # noqa: S101 (by `last_layer`)

@@ -31,7 +31,7 @@ class Task(Section):
 
     `combines` asks about several attributes at once, as MTF's Tables 2 and 3 count them: `{combines: [race, gender]}`
     names tasks, and stands alone. `completed` gives such a task its column, which no table has (`race × gender`), and
-    its labels (`Amber × Males`); `mtf.learn.data.with_combined` gives faces theirs.
+    its labels (`Amber × Males`); `mtf.learn.data.with_combined_columns` gives faces theirs.
     """
 
     column: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = ""

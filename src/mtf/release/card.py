@@ -1,4 +1,4 @@
-"""`data/card.yaml`: what no table can know about a data set, in the words of the people who make it."""
+"""Data set card `data/card.yaml`: facts about a data set that no table has, written by its makers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class Question(BaseModel):
-    """One question of "Datasheets for Datasets" (Gebru et al. 2021).
+    """Question of "Datasheets for Datasets" (Gebru et al. 2021).
 
-    `facts` is a template over `Facts` and `Card`, or absent. An `optional` one may stay without an answer.
+    - `id`: key of its answer in the card;
+    - `section`, `question`: as in the paper;
+    - `facts`: template over `Facts` and `Card` for the part of the answer that the tables give, None if there is none;
+    - `optional`: True if it may stay unanswered.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,7 +35,16 @@ class Question(BaseModel):
 
 
 class Card(BaseModel):
-    """All of it is optional: what is not said is listed as missing. `answers` are keyed by the question's id."""
+    """Contents of `data/card.yaml`. All fields are optional; empty ones are listed as missing in the release.
+
+    - `description`: summary of the data set;
+    - `creators`, `publisher`: names;
+    - `url`: home page;
+    - `citation`: how to cite it;
+    - `published`: date of publication;
+    - `language`: codes of the languages of its texts;
+    - `answers`: id of a question → answer.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,13 +60,16 @@ class Card(BaseModel):
 
 @cache
 def questions() -> tuple[Question, ...]:
-    """The questions of the datasheet, in its order."""
+    """Questions of the datasheet, in order."""
     text = resources.files("mtf.release").joinpath("templates/questions.yaml").read_text(encoding="utf-8")
     return tuple(Question.model_validate(entry) for entry in yaml.safe_load(text))
 
 
 def load(path: Path) -> Card:
-    """Read and check `path`; an empty card where there is none. Raises BadInput in one line."""
+    """Card in the file `path`, empty if there is no such file.
+
+    Raises BadInput if it is not YAML, a key or value is not permitted, or an answer's id is unknown.
+    """
     if not path.is_file():
         return Card()
     try:
@@ -71,7 +86,7 @@ def load(path: Path) -> Card:
 
 
 def missing(card: Card) -> list[str]:
-    """The card's own fields that say nothing, by name."""
+    """Names of the card's empty fields, except `answers`."""
     return [name for name in Card.model_fields if name != "answers" and not getattr(card, name)]
 
 

@@ -1,6 +1,6 @@
-"""The data set card (`README.md`, with a YAML header) and the datasheet: from the tables, and from `data/card.yaml`.
+"""Data set card (`README.md` with a YAML header), datasheet and license note, from the tables and `data/card.yaml`.
 
-What neither can answer is listed as missing; nothing is made up.
+Questions that neither answers are listed as missing.
 """
 
 from __future__ import annotations
@@ -13,28 +13,30 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mtf.release import distribution
 from mtf.release.card import Card, Question, missing, questions
-from mtf.release.classes import Absent
+from mtf.release.classes import MissingClass
 from mtf.release.facts import Facts
 from mtf.release.layout import MULTI_TASK, NON_CURATED, SINGLE_TASK, SPLIT_FOLDERS, task_folder
 
 Answered = tuple[Question, str | None]
 
 
-def readme(facts: Facts, card: Card, *, absent: Sequence[Absent] = ()) -> str:
-    """The data set card, in the form that Hugging Face reads: a YAML header, then Markdown.
+def readme(facts: Facts, card: Card, *, absent: Sequence[MissingClass] = ()) -> str:
+    """Data set card in Hugging Face's format: a YAML header, then Markdown.
 
-    `absent` are classes that a split lacks: where there are some, the card says how to number all alike.
+    `absent` are the classes without a picture in some split; if there are any, the card explains how to number classes
+    alike in all splits.
     """
-    known = _facts_for_templates(facts, card) | {"absent": absent}
-    return _templates().get_template("README.md.jinja").render(known)
+    context = _template_context(facts, card) | {"absent": absent}
+    return _templates().get_template("README.md.jinja").render(context)
 
 
 def license_note(facts: Facts) -> str:
-    return _templates().get_template("LICENSE.txt.jinja").render(_facts_for_templates(facts, Card()))
+    """Text of `LICENSE.txt`."""
+    return _templates().get_template("LICENSE.txt.jinja").render(_template_context(facts, Card()))
 
 
 def datasheet(facts: Facts, card: Card) -> str:
-    """Every question with its answer; those without one are listed first."""
+    """Datasheet as Markdown: the unanswered questions, then all questions with their answers."""
     answered = list(answers(facts, card))
     by_section = [(section, list(group)) for section, group in groupby(answered, key=lambda each: each[0].section)]
     unanswered = [question for question, answer in answered if answer is None and not question.optional]
@@ -43,19 +45,19 @@ def datasheet(facts: Facts, card: Card) -> str:
 
 
 def answers(facts: Facts, card: Card) -> Iterator[Answered]:
-    """Each question with what the makers say of it, then what the tables say; None where both are silent."""
+    """Questions with their answers: the makers' text, then the tables' facts; None if there is neither."""
     for question in questions():
-        said = card.answers.get(question.id)
+        written = card.answers.get(question.id)
         counted = _templates().from_string(question.facts or "").render(facts=facts, card=card).strip()
-        yield question, "\n\n".join(text.strip() for text in (said, counted) if text) or None
+        yield question, "\n\n".join(text.strip() for text in (written, counted) if text) or None
 
 
 def unanswered(facts: Facts, card: Card) -> list[str]:
-    """The datasheet's questions that neither the makers nor the tables answer; what may stay unsaid is none."""
+    """Questions of the datasheet that are not optional and that neither the makers nor the tables answer."""
     return [question.question for question, answer in answers(facts, card) if answer is None and not question.optional]
 
 
-def _facts_for_templates(facts: Facts, card: Card) -> dict[str, object]:
+def _template_context(facts: Facts, card: Card) -> dict[str, object]:
     variants = facts.params.release.variants
     return {
         "facts": facts,
@@ -73,7 +75,7 @@ def _facts_for_templates(facts: Facts, card: Card) -> dict[str, object]:
 
 
 def _header(facts: Facts, card: Card) -> str:
-    """The YAML header of the card, as Hugging Face's hub defines it."""
+    """YAML header of the card, as Hugging Face's hub defines it."""
     total = facts.counts["total"]["images"] or facts.non_curated
     fields = {
         "pretty_name": facts.title,
@@ -89,7 +91,7 @@ def _header(facts: Facts, card: Card) -> str:
 
 
 def _configurations(facts: Facts) -> list[dict[str, object]]:
-    """Per task, where its splits lie: with these, `datasets.load_dataset(RELEASE, TASK)` opens a single task."""
+    """Configurations: the folders of each task's splits, for `datasets.load_dataset(RELEASE, TASK)`."""
     if SINGLE_TASK not in facts.params.release.variants:
         return []
     folders = [task_folder(column) for column in facts.params.columns]

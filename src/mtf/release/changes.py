@@ -1,6 +1,6 @@
-"""What differs between two versions of a data set: people and pictures that came and went, and why.
+"""Changelog: identities and faces that were added, removed, moved or relabelled between two versions, and why.
 
-Whoever asked to be taken down is counted, and named nowhere: a changelog is public.
+Identities that were taken down are counted and never named, as a changelog is public.
 """
 
 from __future__ import annotations
@@ -21,15 +21,21 @@ from mtf.takedowns import Takedowns
 NEW, GONE, UNKNOWN = "newly found", "no longer found", "reason not known"
 NEW_PERSON, GONE_PERSON = "newly on the roster", "no longer on the roster"
 TAKEN_DOWN = Reason.TAKEN_DOWN.replace("_", " ")
-Why = dict[str, str]
+Reasons = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Version:
-    """`data` are the faces of the data set, `exclusions` says why others are not, `fetches` what came of addresses.
+    """Version of a data set. All fields but `data` may be None, that is not known.
 
-    `faces` are all that were cut out, with their boxes; `decisions` are ledger lines, `roster` the slugs. All but
-    `data` may be None, not known, which `unknown` explains.
+    - `data`: faces of the data set;
+    - `faces`: all cropped faces, with their boxes;
+    - `exclusions`: faces that are not in the data set, with the reason;
+    - `fetches`: addresses, with the outcome of each;
+    - `decisions`: lines of the ledger;
+    - `roster`: slugs of the identities;
+    - `takedowns`: requests;
+    - `unknown`: why fields are None, in words.
     """
 
     data: pl.DataFrame
@@ -44,14 +50,20 @@ class Version:
 
 @dataclass(frozen=True)
 class Changes:
-    """`identities_added` and `identities_removed` have a reason each, `taken_down` counts those who asked for it.
+    """Differences between two versions.
 
-    `added` and `removed` are faces by why; `decisions` are lines added to the ledger and lines gone from it, None
-    where one of the ledgers is not known. `unknown` says what could not be read, and so is not told.
+    - `identities_added`, `identities_removed`: slug → reason;
+    - `taken_down`: number of identities that were taken down;
+    - `added`, `removed`: reason → number of faces;
+    - `removed_faces`: `IDENTITY/FACE_ID` of each removed face, except those taken down;
+    - `moved`: change of the split → number of faces;
+    - `relabelled`: change of a label → number of faces;
+    - `decisions`: lines added to the ledger and lines removed from it, None if one of the ledgers is not known;
+    - `unknown`: what could not be read, in words.
     """
 
-    identities_added: Why
-    identities_removed: Why
+    identities_added: Reasons
+    identities_removed: Reasons
     taken_down: int
     added: Counted
     removed: Counted
@@ -62,6 +74,7 @@ class Changes:
     unknown: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
+        """Changes as plain values, for JSON and the report."""
         added, removed = self.decisions or (None, None)
         return {
             "identities": {
@@ -82,15 +95,15 @@ class Changes:
 
 
 def between(old: Version, new: Version, *, labels: Sequence[str], box_iou: float) -> Changes:
-    """What became of each face of either version. `labels` are the label columns both have.
+    """Changes from `old` to `new`. `labels` are the label columns that both have.
 
-    A face whose box moved is the same while old and new box overlap by at least `box_iou` (0 to 1): other parameters
-    of the detector remove no face and add none.
+    A face whose box moved is the same face if the old and new box overlap by at least `box_iou` (0 to 1), so that other
+    parameters of the detector do not remove and add it.
     """
     pairs = paired(old.data, new.data, box_iou=box_iou)
-    known = pairs.select("identity", face_id="other_id")
+    in_both = pairs.select("identity", face_id="other_id")
     added = _with_reasons(
-        new.data.join(known, on=FACE, how="anti"), of=new, other=old, words="no longer {}", box_iou=box_iou
+        new.data.join(in_both, on=FACE, how="anti"), of=new, other=old, words="no longer {}", box_iou=box_iou
     )
     removed = _with_reasons(old.data.join(pairs, on=FACE, how="anti"), of=old, other=new, words="{}", box_iou=box_iou)
     both = old.data.join(pairs, on=FACE).join(new.data, left_on=["identity", "other_id"], right_on=FACE, suffix="_new")
@@ -112,8 +125,8 @@ def between(old: Version, new: Version, *, labels: Sequence[str], box_iou: float
 
 
 def _with_reasons(faces: pl.DataFrame, *, of: Version, other: Version, words: str, box_iou: float) -> pl.DataFrame:
-    """`faces` of one version with `why`: in words, the reason for which the other version lacks each."""
-    silent = UNKNOWN if other.exclusions is None else NEW if words != "{}" else GONE
+    """`faces` of one version with `why`: the reason, in words, that the other version does not have each face."""
+    unexplained = UNKNOWN if other.exclusions is None else NEW if words != "{}" else GONE
     excluded = _excluded(faces, other, box_iou=box_iou)
     fetched = _fetched(faces, of, other)
     down = [name for name in faces["identity"].unique() if other.takedowns and other.takedowns.of_identity(name)]
@@ -127,12 +140,12 @@ def _with_reasons(faces: pl.DataFrame, *, of: Version, other: Version, words: st
         faces.join(excluded, on=FACE, how="left")
         .join(fetched, on=["identity", "image_id"], how="left")
         .with_columns(why=reason)
-        .with_columns(why=pl.when(pl.col("why").is_null()).then(pl.lit(silent)).otherwise(pl.format(words, "why")))
+        .with_columns(why=pl.when(pl.col("why").is_null()).then(pl.lit(unexplained)).otherwise(pl.format(words, "why")))
     )
 
 
 def _excluded(faces: pl.DataFrame, other: Version, *, box_iou: float) -> pl.DataFrame:
-    """For which reason the other version excludes these faces: identity, face_id and reason of those it does."""
+    """Faces that the other version excludes: identity, face_id and reason."""
     if other.exclusions is None:
         return pl.DataFrame(schema={**dict.fromkeys(FACE, pl.String), "reason": pl.String})
     boxes = pl.DataFrame(schema=faces.select(*FACE, *PLACE).schema)
@@ -145,7 +158,7 @@ def _excluded(faces: pl.DataFrame, other: Version, *, box_iou: float) -> pl.Data
 
 
 def _fetched(faces: pl.DataFrame, of: Version, other: Version) -> pl.DataFrame:
-    """What came, in the other version, of the addresses of these faces' images, where they were not stored."""
+    """Images that the other version did not store: identity, image_id and the outcome of their addresses."""
     keys = ["identity", "image_id"]
     if of.fetches is None or other.fetches is None:
         return pl.DataFrame(schema={**dict.fromkeys(keys, pl.String), "outcome": pl.String})
@@ -162,8 +175,8 @@ def _is_taken_down(identity: str, removed: pl.DataFrame, new: Version) -> bool:
     return asked or set(removed.filter(pl.col("identity") == identity)["why"]) == {TAKEN_DOWN}
 
 
-def _reasons(identities: Iterable[str], faces: pl.DataFrame, roster: frozenset[str] | None, otherwise: str) -> Why:
-    """Identity → why it came or went: the roster, or what became of its faces, most frequent first."""
+def _reasons(identities: Iterable[str], faces: pl.DataFrame, roster: frozenset[str] | None, otherwise: str) -> Reasons:
+    """Identity → reason: a change of the roster, or the reasons of its faces, most frequent first."""
     by_person: dict[str, Counted] = {
         str(name): tally(rows["why"]) for (name,), rows in faces.group_by("identity") if name in set(identities)
     }
@@ -180,7 +193,7 @@ def _decided(old: frozenset[str] | None, new: frozenset[str] | None) -> tuple[in
 
 
 def _differing(both: pl.DataFrame, columns: Iterable[str]) -> Counted:
-    """`column: old → new`, with how many faces."""
+    """Changes `COLUMN: OLD → NEW` with their numbers of faces, most frequent first."""
     counts: Counter[str] = Counter()
     for column in columns:
         changed = both.filter(pl.col(column) != pl.col(f"{column}_new"))
@@ -189,7 +202,7 @@ def _differing(both: pl.DataFrame, columns: Iterable[str]) -> Counted:
 
 
 def markdown(changes: Changes, *, version: str, previous: str, totals: Count) -> str:
-    """The changelog of a release."""
+    """Changelog of a release as Markdown."""
     down = f"{changes.taken_down:,} taken down" if changes.taken_down else ""
     parts = [
         f"# {version}",
@@ -206,7 +219,7 @@ def markdown(changes: Changes, *, version: str, previous: str, totals: Count) ->
 
 
 def first(*, version: str, totals: Count) -> str:
-    """The changelog of a release that no other came before."""
+    """Changelog of the first release as Markdown."""
     return f"# {version}\n\nThe first release: {totals['images']:,} faces of {totals['identities']:,} people.\n"
 
 

@@ -1,6 +1,6 @@
-"""Who made the pictures: `URL_of_original_images.csv` (MTF, section 4.2) and the credits for people to read.
+"""Credits of the pictures: `URL_of_original_images.csv` (MTF, section 4.2), and pages in Markdown and HTML.
 
-Each picture is credited by title, author, source and license, with what was changed, as Creative Commons asks.
+A credit has title, author, source, license and changes, as Creative Commons licenses require.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ CREDIT = ("title", "creator", "creator_url", "page_url", "url", "license", "lice
 
 
 def changes(size_px: int) -> str:
-    """What was done to every picture, in the words of its credit."""
+    """Changes made to every picture, in the words of its credit."""
     return f"cropped to the face, resized to {size_px} × {size_px} pixels, metadata removed"
 
 
 def credited(faces: pl.DataFrame, images: pl.DataFrame, evidence: pl.DataFrame, *, size_px: int) -> pl.DataFrame:
-    """One row per published face: file, face_id, identity and its picture's credit.
+    """Credits, one row per published face: file, face_id, identity and the columns CREDIT.
 
-    `faces` has file, face_id, identity, image_id and the license it was admitted under. What the source states
-    goes before what the search found.
+    `faces` has file, face_id, identity, image_id and the license of the face. Evidence of the source takes precedence
+    over claims of the search.
     """
     stated = evidence.select(*KEYS, "title", "creator", "creator_url", "license_url", "page_url")
     found = images.select(*KEYS, "url", found_title="title", found_page="page_url")
@@ -41,17 +41,18 @@ def credited(faces: pl.DataFrame, images: pl.DataFrame, evidence: pl.DataFrame, 
 
 
 def pictures(credits: pl.DataFrame) -> pl.DataFrame:
-    """One row per picture, however many faces of it are published; sorted by title, then address."""
+    """Credits, one row per picture even if several of its faces are published; sorted by title, then address."""
     return credits.unique("url", keep="first", maintain_order=True).sort("title", "url", nulls_last=True)
 
 
 def markdown(credits: pl.DataFrame, *, title: str) -> str:
+    """Credits as a list in Markdown; text from the web is escaped."""
     lines = [_markdown_line(row) for row in pictures(credits).iter_rows(named=True)]
     return f"# {_plain(title)}: credits\n\n" + "".join(f"- {line}\n" for line in lines)
 
 
 def page(credits: pl.DataFrame, *, title: str) -> str:
-    """The same as a page of HTML; nothing of what came from the web can become markup or script in it."""
+    """Credits as an HTML page; text from the web is escaped, so that it cannot become markup or script."""
     items = "\n".join(f"<li>{html_line(row)}</li>" for row in pictures(credits).iter_rows(named=True))
     name = html.escape(title)
     return (
@@ -69,7 +70,7 @@ def _markdown_line(row: dict[str, str | None]) -> str:
 
 
 def html_line(row: dict[str, str | None]) -> str:
-    """One row of `credited` as HTML; all text in it is escaped, and only addresses of the web are links."""
+    """Row of `credited` as HTML; its text is escaped, and only http and https addresses are links."""
 
     def link(text: str | None, address: str | None) -> str:
         label = html.escape(text or address or "")
@@ -79,7 +80,7 @@ def html_line(row: dict[str, str | None]) -> str:
 
 
 def _line(row, link, plain) -> str:
-    """“Title” by Author, source, license; changes."""
+    """Credit in the form “Title” by Author, license; changes (picture)."""
     title = link(f"“{row['title']}”" if row["title"] else "Untitled", row["page_url"] or row["url"])
     author = link(row["creator"] or "unknown author", row["creator_url"])
     license = link(row["license"] or "no license stated", row["license_url"])
@@ -87,13 +88,13 @@ def _line(row, link, plain) -> str:
 
 
 def _address(text: str | None) -> str:
-    """A web address that is safe between `<` and `>`; nothing else is made a link."""
+    """`text` if it is an http or https address that is safe between `<` and `>`, otherwise empty."""
     if text is None or not re.match(r"^https?://[^\s<>\"'`\\\x00-\x1f]+$", text, re.IGNORECASE):
         return ""
     return text
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown takes as text, on one line."""
+    """Text on one line, with Markdown's special characters escaped."""
     one_line = re.sub(r"[\s\x00-\x1f]+", " ", text)
     return html.escape(re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", one_line), quote=False)

@@ -1,7 +1,7 @@
-"""`croissant.json`: the release in the Croissant 1.1 vocabulary with its RAI extension (MLCommons).
+"""Croissant description `croissant.json` of a release: MLCommons' vocabulary 1.1 with its RAI extension.
 
-Tools that read Croissant find the files, the table of faces and the pictures joined to it, and what an honest
-reader wants to know: how it was collected, labelled and cut, what is wrong with it, and whom to write to.
+It describes the files, the table of faces and the pictures joined to it, how the data set was collected, labelled and
+cropped, its limitations, and the contact.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mtf.release.facts import Facts
 
 NAME = "croissant.json"
 VERSIONS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
-# The table that is described: the data set's, or where there is none the non-curated set's.
+# Described table: the data set's or, if there is none, that of the non-curated set.
 TABLES = ("metadata.parquet", "metadata_non_curated.parquet")
 PICTURES = "pictures"
 Json = dict[str, Any]
@@ -47,9 +47,11 @@ CONTEXT: Json = {
 def described(
     facts: Facts, card: Card, table: pl.DataFrame, *, name: str, table_sha256: str, license_urls: list[str]
 ) -> Json:
-    """The JSON-LD document. `table` is the release's metadata, `name` its file among `TABLES`.
+    """JSON-LD document of a release.
 
-    `license_urls` has the release's own license, then those of its pictures.
+    - `table`: metadata of the release;
+    - `name`, `table_sha256`: name of its file, one of `TABLES`, and SHA-256 (hex);
+    - `license_urls`: license of the release itself, then those of its pictures.
     """
     labels = [*facts.params.attributes, IDENTITY]
     splits = [_splits()] if "split" in table.columns else []
@@ -78,7 +80,7 @@ def described(
 
 
 def _page(contact: str) -> str | None:
-    """An address to visit; a mail address is none."""
+    """`contact` if it is a web address, None for a mail address."""
     return contact if contact.startswith(("http://", "https://")) else None
 
 
@@ -96,7 +98,7 @@ def _is_reviewed(facts: Facts, table: pl.DataFrame) -> bool:
 
 
 def _responsible(facts: Facts, card: Card, table: pl.DataFrame) -> Json:
-    """The RAI vocabulary, from the tables and, where they are silent, from the card."""
+    """Properties of the RAI vocabulary, from the tables and the card."""
     params = facts.params
     answer = card.answers.get
     return {
@@ -139,7 +141,7 @@ def _responsible(facts: Facts, card: Card, table: pl.DataFrame) -> Json:
 
 
 def _annotation(facts: Facts, table: pl.DataFrame) -> Json:
-    """What people did; where nobody looked at the faces, that alone."""
+    """Properties on annotation by people."""
     if not _is_reviewed(facts, table):
         return {
             "rai:dataAnnotationProtocol": "Labels come from the roster; nobody has compared them with the pictures."
@@ -187,7 +189,7 @@ def _distribution(table: pl.DataFrame, name: str, sha256: str) -> list[Json]:
 
 
 def _root(table: pl.DataFrame) -> str:
-    """The folder that all files of the table lie in: the variant and, in a single-task one, its task."""
+    """Folder with all files of the table: the variant and, for a single-task variant, its task."""
     parts = [path.split("/")[: 2 if path.startswith("single_task") else 1] for path in table["file"].head(1)]
     return "/".join(parts[0]) if parts else "multi_task"
 
@@ -218,7 +220,7 @@ def _column(record_set: str, name: str, source: str, labels: Sequence[str]) -> J
 
 
 def _pictures(table: pl.DataFrame, source: str, labels: Sequence[str]) -> Json:
-    """The pixels, joined to the table by the path of the file."""
+    """Record set of the pictures, joined to the table by the path of the file."""
     columns = [name for name in table.columns if name not in ("file", "sha256", "split")]
     return {
         "@type": "cr:RecordSet",

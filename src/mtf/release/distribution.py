@@ -1,7 +1,7 @@
-"""How many people and faces carry each label, and each pair of labels: MTF, Tables 1 to 3.
+"""Distribution of identities and faces over labels and pairs of labels: MTF, Tables 1 to 3.
 
-MTF's Table 1 gives 478 pictures for Black and 514 for Old; its Tables 2 and 3 and its total agree on 578 and 564.
-Here every table is counted from the same rows, so they cannot part.
+MTF's Table 1 gives 478 pictures for Black and 514 for Old; its Tables 2 and 3 and its total give 578 and 564. Here all
+tables are counted from the same rows, so that they agree.
 """
 
 from __future__ import annotations
@@ -16,7 +16,11 @@ from mtf.params import IDENTITY, Params
 
 
 class Count(TypedDict):
-    """`images` are faces: the figure bears the name that the paper's tables give it."""
+    """Numbers of identities and faces.
+
+    - `identities`: distinct identities;
+    - `images`: faces, under the name of the paper's tables.
+    """
 
     identities: int
     images: int
@@ -26,7 +30,12 @@ Crossed = dict[str, dict[str, Count]]
 
 
 class Distribution(TypedDict):
-    """`tasks`: column → label → count (Table 1). `pairs`: `race_by_gender` → label → label → count (Tables 2, 3)."""
+    """Distribution of a data set.
+
+    - `total`: count of all rows;
+    - `tasks`: column → label → count (Table 1);
+    - `pairs`: `COLUMN_by_COLUMN` → label → label → count (Tables 2 and 3).
+    """
 
     total: Count
     tasks: dict[str, dict[str, Count]]
@@ -34,9 +43,9 @@ class Distribution(TypedDict):
 
 
 def distribution(data: pl.DataFrame, params: Params) -> Distribution:
-    """Count a data set's rows (`identity` and the label columns). Permitted labels that nothing carries count 0.
+    """Distribution of the rows of a data set (`identity` and the label columns).
 
-    A person counts once under each label that some face of them carries.
+    Permitted labels without a face count 0. An identity counts once under each label that one of its faces has.
     """
     labels = {column: task.labels for column, task in params.attributes.items()}
     return {
@@ -47,6 +56,7 @@ def distribution(data: pl.DataFrame, params: Params) -> Distribution:
 
 
 def count(data: pl.DataFrame) -> Count:
+    """Count of the rows of `data`."""
     return {"identities": data[IDENTITY].n_unique(), "images": data.height}
 
 
@@ -59,7 +69,7 @@ def _by(data: pl.DataFrame, column: str, labels: Sequence[str]) -> dict[str, Cou
 
 
 def markdown(counts: Distribution) -> str:
-    """The tables as the paper sets them; in a crossed table a cell reads `identities/faces`."""
+    """Tables in Markdown, laid out as in the paper; the cells of a crossed table are `identities/faces`."""
     total = counts["total"]
     head = ["| Task | Label | Identities | Faces |", "| --- | --- | ---: | ---: |"]
     rows = [f"| identity | all | {total['identities']:,} | {total['images']:,} |"]

@@ -1,4 +1,4 @@
-"""What stands beside the pictures: the card, the datasheet, the license note, and Croissant for programs."""
+"""Documents of a release beside its pictures: data set card, datasheet, license note, Croissant description."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import polars as pl
 from mtf import atomic
 from mtf.release import cards, croissant
 from mtf.release.card import Card
-from mtf.release.classes import Absent
+from mtf.release.classes import MissingClass
 from mtf.release.facts import Facts
 
 
-def write(root: Path, facts: Facts, card: Card, *, license_urls: list[str], absent: Sequence[Absent]) -> None:
-    """Write them below `root`, where the tables of metadata lie already. `absent` are classes that a split lacks."""
+def write(root: Path, facts: Facts, card: Card, *, license_urls: list[str], absent: Sequence[MissingClass]) -> None:
+    """Write the documents to `root`, which already has the metadata tables. `absent`: classes that a split lacks."""
     atomic.write_text(root / "README.md", cards.readme(facts, card, absent=absent))
     atomic.write_text(root / "DATASHEET.md", cards.datasheet(facts, card))
     atomic.write_text(root / "LICENSE.txt", cards.license_note(facts))
@@ -31,7 +31,7 @@ def write(root: Path, facts: Facts, card: Card, *, license_urls: list[str], abse
 
 
 def remove(root: Path) -> None:
-    """Remove the files beside the folders of pictures, all of which are written anew."""
+    """Remove the files beside the folders of pictures; all of them are written again."""
     if root.is_dir():
         for path in root.iterdir():
             if path.is_file():

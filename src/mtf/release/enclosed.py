@@ -1,6 +1,6 @@
-"""The documents that go with every form of a release: under which terms, by whom, and what is in it.
+"""Documents that are copied with every export format of a release: license, credits, datasheet, card.
 
-Most licenses ask that terms and authors travel with the pictures, in whichever form these are passed on.
+Most licenses require that terms and authors are passed on with the pictures, in any format.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from mtf.errors import BadInput
 
 README = "README.md"
 COPIED = ("LICENSE.txt", "CREDITS.md", "CREDITS.html", "DATASHEET.md")
-# Of the card's header: where the files of the folders lie, which a form has elsewhere.
+# Key of the card's header with the paths of the folders, which other formats do not have.
 PLACES = "configs"
 
 
 def check(release: Path) -> None:
-    """Raises BadInput where the release lacks one of them, as one that was not finished does."""
+    """Check that the release is complete. Raises BadInput if it lacks one of the documents."""
     for name in (README, *COPIED):
         if not (release / name).is_file():
             raise BadInput(f"{release / name}: no such file; build the release again (`dvc repro`)")
 
 
 def write(release: Path, to: Path, form: str) -> None:
-    """Copy them beside the form, the card with a line that says which form this is."""
+    """Copy the documents to the folder `to`, with a line in the card that names the format `form`."""
     for name in COPIED:
         shutil.copyfile(release / name, to / name)
     _, header, body = (release / README).read_text(encoding="utf-8").split("---\n", 2)

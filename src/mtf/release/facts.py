@@ -1,4 +1,4 @@
-"""What the tables know about a data set, gathered once for its cards and its Croissant description."""
+"""Facts about a data set from its tables, for its cards and its Croissant description."""
 
 from __future__ import annotations
 
@@ -26,8 +26,13 @@ _COLLECTED = {
 
 
 @dataclass(frozen=True)
-class Left:
-    """A step of the funnel: how many faces are left after it, and why the others are not."""
+class FunnelStep:
+    """Step of the funnel.
+
+    - `step`: its name;
+    - `left`: number of faces after it;
+    - `reasons`: reason → number of faces that it dropped.
+    """
 
     step: str
     left: int
@@ -36,9 +41,19 @@ class Left:
 
 @dataclass(frozen=True)
 class Facts:
-    """`agreement` is the reviewers', by step; `first_fetched` and `last_fetched` are dates (ISO 8601).
+    """Facts about a data set; counts are pairs of a name and a number.
 
-    `licenses` counts the originals that are published, whichever variant shows them.
+    - `params`: parameters of the project;
+    - `counts`: distribution over labels;
+    - `splits`: faces of each split;
+    - `licenses`: published originals by license, whatever the variant;
+    - `sources`: images by source;
+    - `outcomes`: addresses by outcome;
+    - `images`, `without_face`, `faces`: stored images, images without a cropped face, cropped faces;
+    - `funnel`: steps of the curation;
+    - `first_fetched`, `last_fetched`: dates (ISO 8601), None if nothing was fetched;
+    - `agreement`: step → figures of the reviewers' agreement;
+    - `non_curated`: faces of the non-curated set.
     """
 
     params: Params
@@ -50,7 +65,7 @@ class Facts:
     images: int
     without_face: int
     faces: int
-    funnel: list[Left]
+    funnel: list[FunnelStep]
     first_fetched: str | None
     last_fetched: str | None
     agreement: Mapping[str, Any]
@@ -66,31 +81,33 @@ class Facts:
 
     @property
     def levels(self) -> list[str]:
+        """Label columns, then `identity`: the levels of folders of a release."""
         return [*self.params.attributes, "identity"]
 
     @property
     def is_reviewed(self) -> bool:
-        """Whether people judged every face of the data set: those that they did not agree on are held back."""
+        """True if people reviewed every face of the data set; faces without agreement are held back."""
         return self.params.curate.flavour == "curated"
 
     @property
     def is_licensed(self) -> bool:
-        """Whether a source states a license for every picture."""
+        """True if a source states a license for every picture."""
         return UNSTATED not in dict(self.licenses)
 
     @property
     def is_from_the_web(self) -> bool:
+        """True if some pictures were found by web scraping or a web API."""
         return any(kind in (SEARCHED, ASKED) for kind in self.collection)
 
     @property
     def collection(self) -> list[str]:
-        """How the pictures came, in the words of Croissant's RAI vocabulary."""
+        """Types of data collection in the words of Croissant's RAI vocabulary."""
         kinds = dict.fromkeys(_COLLECTED.get(source, REUSED) for source, _ in self.sources)
         return [*kinds, *(["Manual Human Curator"] if self.is_reviewed else [])]
 
     @property
     def imbalances(self) -> list[str]:
-        """In words: the most and the least frequent label of each task, and pairs of labels that nothing carries."""
+        """Sentences on the most and least frequent label of each task, and on pairs of labels without a face."""
         return [*_spreads(self.counts), *_gaps(self.counts)]
 
 
@@ -106,7 +123,9 @@ def gather(
     detections: pl.DataFrame,
     curated: Mapping[str, Any],
 ) -> Facts:
-    """`published` are the faces of all variants, with their pictures' licenses; `curated` is metrics/curate.json."""
+    """Facts from the tables. `published` has the faces of all variants with their pictures' licenses; `curated` is
+    metrics/curate.json.
+    """
     fetched = fetches.filter(pl.col("outcome") == Fetched.STORED)["fetched_at"]
     return Facts(
         params=params,
@@ -126,16 +145,16 @@ def gather(
     )
 
 
-def funnel(steps: Mapping[str, Any]) -> list[Left]:
-    """What is left after each step; steps that dropped nothing are there too. `steps` is of metrics/curate.json."""
+def funnel(steps: Mapping[str, Any]) -> list[FunnelStep]:
+    """Steps of the funnel, with those that dropped nothing. `steps` is from metrics/curate.json."""
     return [
-        Left(step, figures["faces"], sorted(figures["dropped"].items(), key=lambda each: (-each[1], each[0])))
+        FunnelStep(step, figures["faces"], sorted(figures["dropped"].items(), key=lambda each: (-each[1], each[0])))
         for step, figures in steps.items()
     ]
 
 
 def tally(values: pl.Series) -> Counted:
-    """Distinct values with their counts, most frequent first, then by name."""
+    """Distinct values with their counts, sorted by count (descending), then by name."""
     counts = values.alias("value").value_counts(name="count").sort("count", "value", descending=[True, False])
     return [(str(value), int(count)) for value, count in counts.iter_rows()]
 

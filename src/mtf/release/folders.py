@@ -1,7 +1,7 @@
-"""The published files of one identity: each face is encoded once, however many variants and tasks show it.
+"""Published files of one identity; each face is encoded once for all variants and tasks.
 
-Further names of a file are hard links where the file system has them, else copies. Published files are never
-written to again, only replaced or removed, so that a link in DVC's cache or in another variant keeps its bytes.
+Further paths of a file are hard links if the file system supports them, otherwise copies. Published files are replaced
+or removed and never modified, so that a link in DVC's cache or in another variant keeps its bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mtf.atomic import replacing
 from mtf.fingerprint import file_digest
 from mtf.release.pictures import Box, published
 
-# What was published, and from what: `made_from` is the digest of the crop's shard and of how it is encoded.
+# Columns of the record of published files; `made_from` is a digest of the crop's shard and the encoding.
 FILES = {
     "path": pl.String,
     "identity": pl.String,
@@ -35,7 +35,14 @@ FILES = {
 
 @dataclass(frozen=True)
 class File:
-    """A published file, as a row of FILES."""
+    """Published file, a row of FILES.
+
+    - `path`: relative to the release, with `/`;
+    - `identity`, `face_id`: the face;
+    - `made_from`: digest of the crop's shard and the encoding;
+    - `sha256`: SHA-256 (hex) of its bytes;
+    - `size_bytes`: number of bytes.
+    """
 
     path: str
     identity: str
@@ -47,7 +54,13 @@ class File:
 
 @dataclass(frozen=True)
 class Picture:
-    """A face to publish: its place in the crop shard, its box in the crop, and the paths it is published under."""
+    """Face to publish.
+
+    - `face_id`: the face;
+    - `offset`, `size_bytes`: position of the crop in its shard;
+    - `face`: box of the face in the crop;
+    - `paths`: paths to publish it under.
+    """
 
     face_id: str
     offset: int
@@ -58,7 +71,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class Job:
-    """One identity's part of a release. `before` is what an earlier run published of it."""
+    """Part of a release for one identity.
+
+    - `identity`: its slug;
+    - `shard`: file with its crops;
+    - `root`: folder of the release;
+    - `size_px`, `jpeg_quality`: encoding of the pictures;
+    - `made_from`: digest of the shard and the encoding;
+    - `pictures`: faces to publish;
+    - `before`: files that an earlier run published.
+    """
 
     identity: str
     shard: Path
@@ -71,28 +93,34 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Done:
+class PublishResult:
+    """Result of a job.
+
+    - `files`: published files;
+    - `encoded`: number of faces that were encoded.
+    """
+
     files: list[File]
     encoded: int
 
 
-def publish(job: Job) -> Done:
-    """Write, link or leave every file of one identity; only faces without a good file from before are encoded."""
-    good = dict(_still_good(job))
+def publish(job: Job) -> PublishResult:
+    """Write, link or keep every file of one identity; only faces without a valid earlier file are encoded."""
+    valid = dict(_valid_files(job))
     files: list[File] = []
     encoded = 0
     with shards.reader(job.shard) as shard:
         for picture in job.pictures:
-            first = good.get(picture.face_id)
+            first = valid.get(picture.face_id)
             if first is None:
                 first = _encode(job, picture, shard.read(picture.offset, picture.size_bytes))
                 encoded += 1
-            files += _under_every_name(job, picture, first)
-    return Done(files, encoded)
+            files += _link_all_paths(job, picture, first)
+    return PublishResult(files, encoded)
 
 
-def _still_good(job: Job) -> Iterator[tuple[str, File]]:
-    """Files of before whose bytes are what was recorded, and that would be made the same today."""
+def _valid_files(job: Job) -> Iterator[tuple[str, File]]:
+    """Earlier files with the recorded bytes that a new encoding would give again, by face_id."""
     for file in job.before:
         if file.made_from == job.made_from and _sha256(job.root / file.path) == file.sha256:
             yield file.face_id, file
@@ -107,14 +135,14 @@ def _encode(job: Job, picture: Picture, crop: bytes) -> File:
     return File(path, job.identity, picture.face_id, job.made_from, sha256, len(data))
 
 
-def _under_every_name(job: Job, picture: Picture, first: File) -> Iterator[File]:
+def _link_all_paths(job: Job, picture: Picture, first: File) -> Iterator[File]:
     for path in picture.paths:
         _link(job.root / first.path, job.root / path, sha256=first.sha256)
         yield File(path, job.identity, picture.face_id, job.made_from, first.sha256, first.size_bytes)
 
 
 def _link(source: Path, target: Path, *, sha256: str) -> None:
-    """Have `target` be the file `source`. One that has its bytes already, as after a checkout, is left alone."""
+    """Link `target` to the file `source`, unless it already has the same bytes, as after a checkout."""
     if source == target or _same_file(source, target) or _sha256(target) == sha256:
         return
     with _replacing(target) as beside:
@@ -137,7 +165,7 @@ def _sha256(path: Path) -> str | None:
 
 @contextmanager
 def _replacing(path: Path) -> Generator[Path]:
-    """As `atomic.replacing`, but not flushed: a torn file differs from its recorded digest and is made again."""
+    """Temporary file that replaces `path`, like `atomic.replacing` without the flush: digests reveal a torn file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
@@ -148,7 +176,7 @@ def _replacing(path: Path) -> Generator[Path]:
 
 
 def remove_others(root: Path, folders: Iterable[str], wanted: set[str]) -> int:
-    """Remove all files below `folders` of `root` that are not `wanted`, and folders left empty; returns how many."""
+    """Remove all files in `folders` of `root` that are not in `wanted`, and empty folders; return their number."""
     removed = 0
     for folder in folders:
         for parent, _, names in os.walk(root / folder, topdown=False):
@@ -163,12 +191,13 @@ def remove_others(root: Path, folders: Iterable[str], wanted: set[str]) -> int:
 
 
 def frame(files: Iterable[File]) -> pl.DataFrame:
+    """Table FILES, sorted by path."""
     rows = [(f.path, f.identity, f.face_id, f.made_from, f.sha256, f.size_bytes) for f in files]
     return pl.DataFrame(rows, schema=FILES, orient="row").sort("path")
 
 
 def read(path: Path) -> pl.DataFrame:
-    """What an earlier run published; nothing where there was none or its record is unreadable."""
+    """Record of an earlier run, empty if there is none or it cannot be read."""
     try:
         return pl.read_parquet(path).select(pl.col(name).cast(dtype) for name, dtype in FILES.items())
     except (OSError, pl.exceptions.PolarsError):
@@ -176,5 +205,6 @@ def read(path: Path) -> pl.DataFrame:
 
 
 def write(files: pl.DataFrame, path: Path) -> None:
+    """Write the record of published files."""
     with replacing(path) as beside:
         files.write_parquet(beside, statistics=False)

@@ -1,5 +1,6 @@
-"""A release in the forms of the field's tools. The folders themselves are what torchvision's `ImageFolder` and
-Hugging Face's `imagefolder` read; these are the others, made from a release that is there.
+"""Export formats of a release: Parquet, WebDataset, FiftyOne.
+
+The folders of a release are the format of torchvision's `ImageFolder` and Hugging Face's `imagefolder`.
 """
 
 from __future__ import annotations
@@ -28,17 +29,20 @@ LEFT_OUT = ("file", "sha256", "duplicate_group")
 
 
 class Format(StrEnum):
+    """Export format."""
+
     PARQUET = "parquet"
     WEBDATASET = "webdataset"
     FIFTYONE = "fiftyone"
 
 
 def export(release: Path, to: Path, form: Format, *, labels: dict[str, list[str]]) -> int:
-    """Write the data set that `release` holds into the empty or new folder `to`; returns the number of faces.
+    """Write the data set in the folder `release` to the new or empty folder `to`; return the number of faces.
 
-    `labels` has the permitted labels of each column; an empty list takes those that occur (identities). The same
-    release gives the same bytes. Raises BadInput where there is no release or the folder is not empty, and where the
-    labels are no longer those that the release was built with.
+    `labels`: column → permitted labels; an empty list stands for the labels that occur (identities). The same release
+    gives the same bytes.
+
+    Raises BadInput if there is no release, the folder is not empty, or the labels are not those of the release.
     """
     if not (release / TABLE).is_file():
         raise BadInput(f"{release / TABLE}: no such file; build a release first (`dvc repro`)")
@@ -60,22 +64,22 @@ def export(release: Path, to: Path, form: Format, *, labels: dict[str, list[str]
 
 
 def _check_labels(table: pl.DataFrame, labels: dict[str, list[str]], *, where: str) -> None:
-    """Raises BadInput where the table has other columns or labels than params.yaml has by now."""
-    again = "build the release again (`dvc repro`)"
+    """Check columns and labels. Raises BadInput if the table has other ones than params.yaml."""
+    remedy = "build the release again (`dvc repro`)"
     for column in (*labels, *CREDIT):
         if column not in table.columns:
-            raise BadInput(f"{where}: it has no column {column}; {again}")
+            raise BadInput(f"{where}: it has no column {column}; {remedy}")
     for column, permitted in labels.items():
         unknown = sorted(set(table[column]) - set(permitted)) if permitted else []
         if unknown:
             raise BadInput(
-                f"{where}: {column} {shortened(unknown[0])} is no label of params.yaml by now "
-                f"({listed(permitted, 20)}); {again}"
+                f"{where}: {column} {shortened(unknown[0])} is not a label of params.yaml "
+                f"({listed(permitted, 20)}); {remedy}"
             )
 
 
 def _parts(table: pl.DataFrame) -> Iterator[tuple[str, int, int, pl.DataFrame]]:
-    """Each split in parts of a bounded size: split, number of the part, how many parts there are, rows."""
+    """Parts of each split with at most FACES_PER_FILE rows: split, number of the part, number of parts, rows."""
     for split in SPLITS:
         rows = table.filter(pl.col("split") == split).sort("file")
         count = -(-rows.height // FACES_PER_FILE)
@@ -84,7 +88,7 @@ def _parts(table: pl.DataFrame) -> Iterator[tuple[str, int, int, pl.DataFrame]]:
 
 
 def _write_parquet(release: Path, to: Path, table: pl.DataFrame, labels: dict[str, list[str]]) -> None:
-    """`data/SPLIT-00000-of-00001.parquet`, pictures inside, labels as classes: Hugging Face's `load_dataset(to)`."""
+    """Write `data/SPLIT-00000-of-00001.parquet` with pictures and class labels, for Hugging Face's `load_dataset`."""
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -113,7 +117,7 @@ def _record(
 
 
 def _write_webdataset(release: Path, to: Path, table: pl.DataFrame, _labels: dict[str, list[str]]) -> None:
-    """`SPLIT-000000.tar`: for each face a `.jpg` and a `.json` with its row of the metadata."""
+    """Write `SPLIT-000000.tar` with a `.jpg` and a `.json`, the row of the metadata, for each face."""
     for split, number, _, rows in _parts(table):
         with replacing(to / f"{split}-{number:06d}.tar") as beside, tarfile.open(beside, "w") as tar:
             for row in rows.iter_rows(named=True):
@@ -130,7 +134,7 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
 
 
 def _write_fiftyone(release: Path, to: Path, table: pl.DataFrame, labels: dict[str, list[str]]) -> None:
-    """`data/` and `samples.json`: FiftyOne's `LegacyFiftyOneDataset`, one classification per task, splits as tags."""
+    """Write FiftyOne's `LegacyFiftyOneDataset`: one classification per task, splits as tags."""
     samples = []
     for row in table.sort("file").iter_rows(named=True):
         path = f"data/{row['identity']}-{row['face_id']}.jpg"

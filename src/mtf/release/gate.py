@@ -1,4 +1,4 @@
-"""No release is built while its license audit fails."""
+"""Gate: no release is built while its license audit has an error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SHOWN = 5
 
 
 def refuse(findings: pl.DataFrame) -> None:
-    """Raise GateFailed, naming the first pictures and why, where the audit (`findings`) found an error.
+    """Raise GateFailed if the audit found an error; the message names the first pictures and reasons.
 
     `findings` has code, level, identity, image_id and reason, the most serious first.
     """
@@ -20,7 +20,9 @@ def refuse(findings: pl.DataFrame) -> None:
     codes = errors["code"].value_counts().sort("count", "code", descending=[True, False])
     counts = ", ".join(f"{count} {code}" for code, count in codes.iter_rows())
     first = listed((_line(row) for row in errors.iter_rows(named=True)), SHOWN)
-    raise GateFailed(f"release: the audit forbids it ({counts}): {first}; all of it: `mtf audit release --planned`")
+    raise GateFailed(
+        f"release: the audit forbids it ({counts}): {first}; `mtf audit release --planned` lists all of them"
+    )
 
 
 def _line(row: dict[str, str | None]) -> str:

@@ -1,12 +1,11 @@
-"""Which file of a release holds which face: the folders of MTF, Figure 2 and section 4.2.
+"""Folder layout of a release: MTF, Figure 2 and section 4.2.
 
-    multi_task/Train|Val|Test/RACE/GENDER/AGE/IDENTITY/FACE_ID.jpg
-    single_task/race_classification|gender_classification|…|face_recognition/Train|Val|Test/LABEL/FACE_ID.jpg
-    non_curated/RACE/GENDER/AGE/IDENTITY/FACE_ID.jpg
+    multi_task/Train|Val|Test/LABEL/LABEL/…/IDENTITY/FACE_ID.jpg
+    single_task/COLUMN_classification|…|face_recognition/Train|Val|Test/LABEL/FACE_ID.jpg
+    non_curated/LABEL/LABEL/…/IDENTITY/FACE_ID.jpg
 
-The levels are the label columns of `params.yaml`, in their order there; a project without one lacks that level.
-The non-curated set has no splits: it is all that the machine found, meant for training generative models, and
-a test set that no person has looked at would measure nothing.
+There is one level per label column of `params.yaml`, in the order there. The non-curated set has no splits: it has all
+faces that the detector found, for training generative models, and an unreviewed test set would measure nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ COLUMNS = ("identity", "face_id", "variant", "path")
 
 
 def planned(splits: pl.DataFrame, non_curated: pl.DataFrame, params: Params) -> pl.DataFrame:
-    """One row per file of the release: identity, face_id, variant and path (relative, with `/`), sorted by path."""
+    """Plan of a release, one row per file: identity, face_id, variant and path (relative, with `/`), sorted by path."""
     makers = {
         MULTI_TASK: lambda: _tree(splits, MULTI_TASK, ["split", *params.attributes, IDENTITY], params),
         SINGLE_TASK: lambda: _single_tasks(splits, params),
@@ -36,7 +35,7 @@ def planned(splits: pl.DataFrame, non_curated: pl.DataFrame, params: Params) -> 
 
 
 def task_folder(column: str) -> str:
-    """`race_classification`, …; `face_recognition` for the column identity (MTF, section 4.2)."""
+    """Folder of a task: `COLUMN_classification`, or `face_recognition` for the column identity (MTF, section 4.2)."""
     return "face_recognition" if column == IDENTITY else f"{column}_classification"
 
 
@@ -47,9 +46,9 @@ def _single_tasks(splits: pl.DataFrame, params: Params) -> pl.DataFrame:
 
 
 def _tree(data: pl.DataFrame, root: str, levels: list[str], params: Params) -> pl.DataFrame:
-    """`data` with the path of each row's file below `root`, one folder per level."""
+    """`data` with the `path` of each row's file below `root`, one folder per level."""
     folders = [_folder_of(level, data, params) for level in levels]
-    # One picture may show, to the machine, two identities: where no level tells them apart, the name does.
+    # Two identities may have the same picture: if no level distinguishes them, the file name does.
     twice = pl.struct(["face_id", *levels]).is_duplicated()
     identity = _folder_of(IDENTITY, data, params)
     file = pl.when(twice).then(pl.format("{}-{}.jpg", "face_id", identity)).otherwise(pl.format("{}.jpg", "face_id"))

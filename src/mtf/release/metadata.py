@@ -1,4 +1,4 @@
-"""The release as a table: one row per face, with its file, labels, split, license, author and source."""
+"""Metadata table of a release: one row per face, with file, labels, split, license, author and source."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from mtf.params import Params
 from mtf.release import credits, layout, sheets
 
 KEYS = ["identity", "face_id"]
-# The variants that show the split data set.
+# Variants of the data set with splits.
 DATA_SET = (layout.MULTI_TASK, layout.SINGLE_TASK)
 
 
 def metadata(
     data: pl.DataFrame, files: pl.DataFrame, roster: pl.DataFrame, credit: pl.DataFrame, params: Params
 ) -> pl.DataFrame:
-    """Rows of `data` (splits or the non-curated set) that `files` publishes, sorted by file.
+    """Rows of `data` (splits or the non-curated set) with their published files, sorted by file.
 
-    `files` has identity, face_id, file, sha256: one file per face. `credit` says who made each face's picture, as
-    `credits.credited` gives it: a row that is passed on alone still names its author.
+    `files` has identity, face_id, file and sha256, one file per face. `credit` is the table of `credits.credited`: each
+    row names its author, as it may be passed on alone.
     """
     credit = credit.select(*KEYS, *(name for name in credits.CREDIT if name != "license"))
     split = [pl.col("split")] if "split" in data.columns else []
@@ -46,7 +46,7 @@ def metadata(
 
 
 def main_files(files: pl.DataFrame, variants: Sequence[str]) -> pl.DataFrame:
-    """One file per face among those of `variants`, the first variant's first: identity, face_id, file, sha256."""
+    """One file per face, of the first of the `variants` that has it: identity, face_id, file, sha256."""
     rank = {variant: rank for rank, variant in enumerate(variants)}
     return (
         files.filter(pl.col("variant").is_in(variants))
@@ -57,7 +57,7 @@ def main_files(files: pl.DataFrame, variants: Sequence[str]) -> pl.DataFrame:
 
 
 def write(data: pl.DataFrame, folder: Path, name: str) -> None:
-    """`NAME.parquet` and `NAME.csv`."""
+    """Write `NAME.parquet` and `NAME.csv` to `folder`."""
     with replacing(folder / f"{name}.parquet") as beside:
         data.write_parquet(beside, statistics=False)
     sheets.write(data, folder / f"{name}.csv")

@@ -1,4 +1,4 @@
-"""Folder names from labels: safe on every file system, the same on every machine, and never out of their folder."""
+"""Folder names for labels: valid on every file system, the same on every machine, and inside their folder."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
-# Windows keeps these for devices, with any extension.
+# Names that Windows reserves for devices, with any extension.
 RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
 MAX_BYTES = 180
 _UNSAFE = re.compile(r"[^\w.-]+|_+")
 
 
 def folder_names(labels: Iterable[str]) -> dict[str, str]:
-    """Label → folder name. Labels whose names would be one on a file system that ignores case are told apart.
+    """Label → folder name. Names that differ only in case, or not at all, get a digest of their label as suffix.
 
-    Letters and digits of any script stay, as do `-`, `_` and `.` between them; all else becomes one `_`:
-    `Asian (Indian)` is `Asian_Indian`.
+    Letters and digits of any script are kept, and `-`, `_` and `.` between them; any other sequence becomes one `_`:
+    `Asian (Indian)` becomes `Asian_Indian`.
     """
     plain = {label: _safe(label) for label in sorted(set(labels))}
     used = Counter(name.casefold() for name in plain.values())

@@ -1,4 +1,4 @@
-"""The work of a release, identity by identity: what is to be published, and what an earlier run published."""
+"""Jobs of a release, one per identity: the faces to publish, and the files that an earlier run published."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ PLACE = ["offset", "size_bytes", "x", "y", "width", "height"]
 def jobs(
     plan: pl.DataFrame, places: pl.DataFrame, before: pl.DataFrame, *, crops: Path, root: Path, release: Release
 ) -> list[Job]:
-    """One job per identity of `plan` (identity, face_id, path), in their order.
+    """Jobs, one per identity of `plan` (identity, face_id, path), sorted by identity.
 
-    `places` says where each face's crop lies in `crops/IDENTITY.tar` and where its box lies in the crop;
-    `before` is the record of what was published.
+    - `places`: position of each crop in `crops/IDENTITY.tar`, and of the face's box in the crop;
+    - `before`: record of the files that were published.
+
+    Raises BadInput if a shard is missing.
     """
     wanted = plan.group_by(KEYS, maintain_order=True).agg(paths="path").join(places, on=KEYS, validate="1:1")
     old = before.partition_by("identity", as_dict=True)
@@ -44,7 +46,7 @@ def jobs(
 
 
 def places(data: pl.DataFrame, faces: pl.DataFrame) -> pl.DataFrame:
-    """Where the faces of `data` lie in their crops; `faces` has the crops' corners."""
+    """Position of each crop of `data` in its shard and of the box in the crop; `faces` has the crops' corners."""
     corners = faces.select(*KEYS, "crop_x", "crop_y")
     return (
         data.select(*KEYS, *PLACE)

@@ -1,4 +1,4 @@
-"""What `mtf compare` and `mtf label` came to, where they have been run: tables beside the models of the pipeline."""
+"""Tables with the results of `mtf compare` and `mtf label`, if they have been run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MEASURES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "r
 
 
 def compared(found: Mapping[str, Figures]) -> Iterator[Named]:
-    """The tables of `metrics/compare/`, by the files' names; of one that was stopped there is none yet."""
+    """Tables of `metrics/compare/`; `found`: name of the file → content. Unfinished comparisons have no table."""
     done = {name: figures for name, figures in found.items() if "tasks" in figures}
     if "recipes" in done:
         rows = papers.recipes(done["recipes"])
@@ -22,12 +22,12 @@ def compared(found: Mapping[str, Figures]) -> Iterator[Named]:
         yield title, Table(papers.RECIPE_COLUMNS, rows, numeric=len(papers.RECIPE_COLUMNS) - 2)
     if "curation" in done:
         table = papers.curation(done["curation"])
-        title = f"What curation is worth: {papers.curation_title(table)}"
+        title = f"Training sets compared: {papers.curation_title(table)}"
         yield title, Table(papers.CURATION_COLUMNS, papers.curation_rows(table), numeric=len(papers.COLUMNS) - 2)
 
 
 def labelled(found: Mapping[str, Figures]) -> Iterator[Named]:
-    """The test results of `metrics/label/`: of the fitted classifier, and of the models that were compared."""
+    """Tables of `metrics/label/`: test results of the fitted classifier, and of the compared models."""
     if rows := [[name, *_measures(figures["test"])] for name, figures in found.get("classifier", {}).items()]:
         yield "The label classifier, on the test split", _table("Attribute", rows)
     for name, figures in found.items():

@@ -1,4 +1,4 @@
-"""Sections on what is in the data set. Their charts are drawn on the page, which filters them."""
+"""Sections on the composition of the data set and its splits. The page draws and filters their charts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mtf.tables import SPLITS
 
 
 def composition(data: pl.DataFrame, params: Params) -> Section:
-    """Faces by all labels at once against the target, and faces per identity, by split and label.
+    """Section with the faces by labels against the target, and the faces per identity, by split and label.
 
-    The page gets one row per identity, split and labels, with the number of faces, and each label's target share.
+    The page receives one row per identity, split and labels with its number of faces, and each label's target share.
     """
     columns = list(params.attributes)
     keys = ["identity", "split", *columns]
@@ -32,11 +32,11 @@ def composition(data: pl.DataFrame, params: Params) -> Section:
         f"{number(data.height)} faces of {number(data['identity'].n_unique())} people.",
         f"The line is the target: {_in_words(targets, params)}.",
     ]
-    return Section("composition", "What is in it", says if columns else says[:1], filters=filters)
+    return Section("composition", "Composition", says if columns else says[:1], filters=filters)
 
 
 def _target(column: str, params: Params) -> dict[str, float]:
-    """Label → the share of the faces that should have it: equal shares where `report.target` names no others."""
+    """Label → target share of the faces, 0 to 1; equal shares unless `report.target` names others."""
     labels = params.attributes[column].labels
     wanted = {params.tasks[task].column: shares for task, shares in params.report.target.items()}.get(column)
     return {label: 1 / len(labels) if wanted is None else wanted.get(label, 0.0) for label in labels}
@@ -58,7 +58,7 @@ def _in_words(targets: Mapping[str, Mapping[str, float]], params: Params) -> str
 
 
 def splits(data: pl.DataFrame, params: Params) -> Section:
-    """How large each split is, and whether every label is in it."""
+    """Section with the size of each split, and the faces of each label in it."""
     counts = [
         [split, number(n := data.filter(pl.col("split") == split).height), percent(n / max(1, data.height))]
         for split in SPLITS

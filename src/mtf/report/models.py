@@ -1,4 +1,4 @@
-"""The section on the models: how right each is on each task, beside guessing, and for whom."""
+"""Section on the models: accuracy by task and subgroup, with baselines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mtf.report.parts import COLOURS, Chart, Section, Table, bars_height_px, num
 from mtf.report.scores import Groups, Scores
 
 Figures = Mapping[str, Any]
-GUESSES = {"random_guess": "#BBBBBB", "majority": "#777777"}
+BASELINE_COLOURS = {"random_guess": "#BBBBBB", "majority": "#777777"}
 ENDS = ["Model", "Grouped by", "Worst group", "Best group", "Gap"]
 STALE = "Some models were measured on another test split than the present one: `dvc repro` measures them again."
 
@@ -25,18 +25,19 @@ def models(
     is_stale: bool = False,
     others: Sequence[tuple[str, Table]] = (),
 ) -> Section:
-    """Accuracy of every model on every task, beside guessing, and by subgroup with its interval.
+    """Section with the accuracy of every model on every task, baselines, and the accuracy by subgroup with intervals.
 
-    `scores` is task → model → measures, `groups` task → model → grouping → figures, `at_once` the share of which a
-    network for several tasks answers all, `pictures` `data:` addresses of further figures with what they show, `others`
-    tables of trainings that are no part of the pipeline.
+    - `scores`: task → model → measure → figure;
+    - `groups`: task → model → grouping → figures;
+    - `at_once`: multi-task network → share of pictures with every task correct, 0 to 1;
+    - `pictures`: further figures as `data:` addresses with captions;
+    - `is_stale`: True if models were evaluated on another test split;
+    - `others`: tables of trainings outside the pipeline.
     """
     if not scores:
         return Section("models", "Models", ["No model has been evaluated yet."], tables=others)
     says = ["On the test split; macro averages."]
-    says += [
-        f"{model}: every task right at once for {percent(share)} of the pictures." for model, share in at_once.items()
-    ]
+    says += [f"{model}: every task correct for {percent(share)} of the pictures." for model, share in at_once.items()]
     if is_stale:
         says.insert(0, STALE)
     grouped = {task: groups[task] for task in scores if task in groups}
@@ -58,7 +59,7 @@ def _accuracies(scores: Scores) -> Chart:
     figure = go.Figure()
     for model in names:
         values = [scores[task].get(model, {}).get("accuracy") for task in scores]
-        figure.add_bar(name=_shown(model), x=list(scores), y=values, marker_color=_colour(model, names))
+        figure.add_bar(name=_readable(model), x=list(scores), y=values, marker_color=_colour(model, names))
     figure.update_layout(barmode="group", yaxis={"title": "accuracy", "range": [0, 1]})
     rows = [
         [task, *(percent(by[model]["accuracy"]) if model in by else "" for model in names)]
@@ -67,33 +68,33 @@ def _accuracies(scores: Scores) -> Chart:
     return Chart(
         name="accuracy",
         title="Accuracy by task and model",
-        says="Grouped bar chart of accuracy by task and model, with random guessing; the table has the figures.",
+        says="Grouped bar chart of accuracy by task and model, with baselines; the table has the figures.",
         figure=figure,
-        table=Table(["Task", *map(_shown, names)], rows, numeric=len(names)),
+        table=Table(["Task", *map(_readable, names)], rows, numeric=len(names)),
     )
 
 
 def _scores(rows: Mapping[str, Mapping[str, float]]) -> Table:
     names = list(dict.fromkeys(name for scores in rows.values() for name in scores))
     body = [
-        [_shown(model), *(f"{scores[name]:.3f}" if name in scores else "" for name in names)]
+        [_readable(model), *(f"{scores[name]:.3f}" if name in scores else "" for name in names)]
         for model, scores in rows.items()
     ]
-    return Table(["Model", *map(_shown, names)], body, numeric=len(names))
+    return Table(["Model", *map(_readable, names)], body, numeric=len(names))
 
 
 def _ends(by_model: Mapping[str, Mapping[str, Figures]]) -> Iterator[list[str]]:
-    """A row per model and grouping: the groups of enough pictures that are answered worst and best, and the gap."""
+    """Rows of the worst and best group, and the gap, for each model and grouping; small groups do not count."""
     for model, groupings in by_model.items():
         for grouping, found in groupings.items():
             summary, groups = found["summary"], found["groups"]
             if "worst_group" in summary:
                 ends = [f"{name}: {_share(groups[name])}" for name in (summary["worst_group"], summary["best_group"])]
-                yield [_shown(model), grouping, *ends, percent(summary["gap"])]
+                yield [_readable(model), grouping, *ends, percent(summary["gap"])]
 
 
 def _worst(groups: Groups) -> Iterator[list[str]]:
-    """A row per task and model: of the groups of all groupings, each of enough pictures, the one answered worst."""
+    """Rows of the worst group of all groupings for each task and model; small groups do not count."""
     for task, by_model in groups.items():
         for model, groupings in by_model.items():
             measured = [found for found in groupings.values() if "worst_group" in found["summary"]]
@@ -101,25 +102,25 @@ def _worst(groups: Groups) -> Iterator[list[str]]:
                 found = min(measured, key=lambda each: each["summary"]["worst"])
                 name = found["summary"]["worst_group"]
                 share = _share(found["groups"][name])
-                yield [task, _shown(model), f"{name}: {share}", percent(found["summary"]["gap"])]
+                yield [task, _readable(model), f"{name}: {share}", percent(found["summary"]["gap"])]
 
 
 def _subgroups(task: str, by_model: Mapping[str, Mapping[str, Figures]]) -> Chart:
-    """Each group of one attribute, with the interval in which its accuracy lies (95 %)."""
+    """Chart of the accuracy of each group of a single attribute, with its confidence interval of 95 %."""
     names = list(by_model)
     rows = _by_group(by_model, lambda grouping: "×" not in grouping)
     figure = go.Figure()
     for model in names:
-        shown = {group: found[model] for group, found in rows.items() if "accuracy" in found.get(model, {})}
-        shares = [found["accuracy"] for found in shown.values()]
+        plotted = {group: found[model] for group, found in rows.items() if "accuracy" in found.get(model, {})}
+        shares = [found["accuracy"] for found in plotted.values()]
         figure.add_scatter(
-            name=_shown(model),
+            name=_readable(model),
             mode="markers",
             orientation="h",
             x=shares,
-            y=list(shown),
+            y=list(plotted),
             marker={"color": _colour(model, names), "size": 9},
-            error_x=_interval(list(shown.values())),
+            error_x=_interval(list(plotted.values())),
         )
     figure.update_layout(
         scattermode="group", xaxis={"title": "accuracy", "range": [0, 1.02]}, yaxis={"autorange": "reversed"}
@@ -140,7 +141,7 @@ def _intersections(by_model: Mapping[str, Mapping[str, Figures]]) -> Table | Non
 
 
 def _by_group(by_model: Mapping[str, Mapping[str, Figures]], wanted: Any) -> dict[str, dict[str, Figures]]:
-    """`grouping: group` → model → figures."""
+    """`GROUPING: GROUP` → model → figures, for the groupings that are `wanted`."""
     found: dict[str, dict[str, Figures]] = {}
     for model, groupings in by_model.items():
         for grouping, part in groupings.items():
@@ -154,11 +155,11 @@ def _table(rows: Mapping[str, Mapping[str, Figures]], names: Sequence[str]) -> T
         [group, number(max(figures["n"] for figures in found.values())), *(_share(found.get(n, {})) for n in names)]
         for group, found in rows.items()
     ]
-    return Table(["Subgroup", "Faces", *map(_shown, names)], body, numeric=1 + len(names))
+    return Table(["Subgroup", "Faces", *map(_readable, names)], body, numeric=1 + len(names))
 
 
 def _share(figures: Figures) -> str:
-    """`95.2 % (77.3 to 99.2)`; nothing where there are no pictures."""
+    """Accuracy with its interval, `95.2 % (77.3 to 99.2)`; empty for a group without pictures."""
     if "accuracy" not in figures:
         return ""
     share = percent(figures["accuracy"])
@@ -177,9 +178,9 @@ def _names(scores: Scores) -> list[str]:
 
 
 def _colour(model: str, names: Sequence[str]) -> str:
-    trained = [name for name in names if name not in GUESSES]
-    return GUESSES.get(model) or COLOURS[trained.index(model) % (len(COLOURS) - 1)]
+    trained = [name for name in names if name not in BASELINE_COLOURS]
+    return BASELINE_COLOURS.get(model) or COLOURS[trained.index(model) % (len(COLOURS) - 1)]
 
 
-def _shown(name: str) -> str:
+def _readable(name: str) -> str:
     return name.replace("_", " ")

@@ -1,4 +1,4 @@
-"""The page: sections, the charts' figures and plotly.js in one file that asks nothing of any network."""
+"""Report page: sections, charts and plotly.js in one HTML file that works offline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mtf.report.parts import Section
 
 
 def rendered(sections: Sequence[Section], *, title: str, version: str, contact: str) -> str:
-    """The whole page as HTML. Everything that is shown is escaped; scripts and styles are the page's own."""
+    """Report as one HTML page. All content is escaped; scripts and styles are the page's own."""
     environment = Environment(
         loader=PackageLoader("mtf.report", "templates"),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -41,7 +41,7 @@ def _figures(sections: Sequence[Section]) -> dict[str, object]:
 
 
 def _in_script(text: str) -> Markup:
-    """JSON that cannot end the script element it stands in."""
+    """JSON escaped so that it cannot end the script element around it."""
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
 
 

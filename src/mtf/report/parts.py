@@ -1,4 +1,4 @@
-"""What a section of the report is made of."""
+"""Parts of a report's section: tables, charts, galleries."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from typing import Any
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-# Paul Tol's "bright" scheme, which people with colour blindness can tell apart; readable on light and dark.
+# Paul Tol's "bright" scheme, distinguishable with colour blindness, readable on light and dark backgrounds.
 COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999999")
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; `numeric` counts the columns at the right that are aligned as numbers."""
+    """Table.
+
+    - `header`, `rows`: its cells;
+    - `numeric`: number of columns at the right that are right-aligned.
+    """
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -24,7 +28,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure with what it says in words, for those who cannot see it, and its numbers as a table."""
+    """Chart.
+
+    - `name`: id of its element;
+    - `title`: heading;
+    - `says`: description for people who cannot see it;
+    - `figure`: plotly figure;
+    - `table`: its numbers;
+    - `height_px`: height in pixels.
+    """
 
     name: str
     title: str
@@ -35,13 +47,18 @@ class Chart:
 
     @property
     def as_json(self) -> dict[str, Any]:
-        """For plotly.js. Colours of text and grid are the page's, which knows light and dark."""
+        """Figure for plotly.js; the page sets the colours of text and grid for light and dark mode."""
         return self.figure.to_plotly_json() | {"height": self.height_px}
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """A group of small pictures: `data:` addresses with what they are of, and who made each, in their order."""
+    """Group of small pictures.
+
+    - `caption`: text above them;
+    - `pictures`: `data:` addresses with alternative texts;
+    - `credits`: credit of each picture, in the same order.
+    """
 
     caption: str
     pictures: Sequence[tuple[str, str]]
@@ -50,10 +67,15 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Section:
-    """`says` are paragraphs of plain text; `folded` are tables that open when asked.
+    """Section of the report.
 
-    `pictures` are `data:` addresses of larger pictures with what they show, which open when asked, too.
-    `filters` marks the section that the page's filters redraw.
+    - `name`, `title`: id of its element, and heading;
+    - `says`: paragraphs of plain text;
+    - `charts`, `tables`, `galleries`: its contents; a table has a title;
+    - `links`: addresses with texts;
+    - `pictures`: larger pictures as `data:` addresses with captions, collapsed at first;
+    - `filters`: data of the charts that the page draws and filters, empty for other sections;
+    - `folded`: tables that are collapsed at first.
     """
 
     name: str
@@ -69,20 +91,22 @@ class Section:
 
 
 def bars(names: Sequence[str], values: Sequence[float], *, title: str, colour: str = COLOURS[0]) -> go.Figure:
-    """Horizontal bars, the first on top."""
+    """Horizontal bar chart, the first bar on top."""
     figure = go.Figure(go.Bar(x=list(values), y=list(names), orientation="h", marker_color=colour))
     figure.update_layout(xaxis_title=title, yaxis={"autorange": "reversed", "automargin": True})
     return figure
 
 
 def bars_height_px(count: int) -> int:
-    """The height at which `count` horizontal bars are neither thin nor thick."""
+    """Height in pixels of a chart with `count` horizontal bars."""
     return 70 + 30 * max(1, count)
 
 
 def number(value: float) -> str:
+    """Number with thousands separators; a float has three decimals."""
     return f"{value:,.3f}" if isinstance(value, float) else f"{value:,}"
 
 
 def percent(share: float) -> str:
+    """Share, 0 to 1, in per cent with one decimal."""
     return f"{100 * share:.1f} %"

@@ -1,4 +1,4 @@
-"""The section on what changed since the last release."""
+"""Section on the changes since the last release."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mtf.report.parts import Section, Table, number
 
 
 def changes(found: Mapping[str, Any] | None, previous: str | None) -> Section:
-    """`found` is `Changes.as_json()`, None where there is no release before."""
+    """Section of changes; `found` is `Changes.as_json()`, None if there is no previous release."""
     if found is None:
         return Section("changes", "Since the last release", ["There is no earlier release to compare with."])
     faces, people = found["faces"], found["identities"]
@@ -22,5 +22,5 @@ def changes(found: Mapping[str, Any] | None, previous: str | None) -> Section:
     unknown = [f"Not known: {each}." for each in found["unknown"]]
     if not rows:
         return Section("changes", "Since the last release", [f"Nothing differs from {previous}.", *unknown])
-    table = Table(["What", "Why", "Count"], rows)
+    table = Table(["Change", "Reason", "Count"], rows)
     return Section("changes", "Since the last release", [f"Against {previous}.", *unknown], tables=[("Changes", table)])

@@ -1,4 +1,4 @@
-"""Test results of all models, those of one task and those of several, laid together: what report and summary show."""
+"""Test results of single-task and multi-task models combined, for the report and the summary."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ Groups = dict[str, dict[str, dict[str, Any]]]
 
 
 def merged(evaluated: Mapping[str, Any], multitask: Mapping[str, Mapping[str, Any]]) -> Scores:
-    """Task → model → measures, from `metrics/evaluate.json` and, by weighting, `metrics/multitask/*.json`.
+    """Task → model → measure → figure, from `metrics/evaluate.json` and, by weighting, `metrics/multitask/*.json`.
 
-    A network for several tasks is `multitask-WEIGHTING`; of it the accuracy alone is known.
+    A multi-task network is called `multitask-WEIGHTING` and has only the measure accuracy.
     """
     found: Scores = {task: dict(models) for task, models in evaluated.items()}
     for weighting, figures in multitask.items():
@@ -23,14 +23,16 @@ def merged(evaluated: Mapping[str, Any], multitask: Mapping[str, Mapping[str, An
 
 
 def all_at_once(multitask: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Model → the share of the pictures of which every task's answer is right."""
+    """Multi-task network → share of the pictures with every task correct, 0 to 1."""
     return {
         model_of(name): figures["accuracy"][ALL] for name, figures in multitask.items() if ALL in figures["accuracy"]
     }
 
 
 def groups(single: Mapping[tuple[str, str], Any], multitask: Mapping[str, Mapping[str, Any]]) -> Groups:
-    """Task → model → grouping → figures, from `metrics/fairness/`: by model and task, and by weighting."""
+    """Task → model → grouping → figures, from `metrics/fairness/`; `single` is by (model, task), `multitask` by
+    weighting.
+    """
     found: Groups = {}
     for (model, task), figures in single.items():
         found.setdefault(task, {})[model] = figures
@@ -41,6 +43,7 @@ def groups(single: Mapping[tuple[str, str], Any], multitask: Mapping[str, Mappin
 
 
 def model_of(weighting: str) -> str:
+    """Name of the multi-task network with this weighting."""
     return f"multitask-{weighting}"
 
 

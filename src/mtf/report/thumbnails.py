@@ -1,4 +1,4 @@
-"""Small pictures in the page itself, made of pixels alone."""
+"""Thumbnails as `data:` addresses, without metadata, and galleries of duplicate groups."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GROUPS, PER_GROUP, PEOPLE = 4, 8, 4
 
 
 def thumbnail(data: bytes) -> str:
-    """A picture's file as a `data:` address of at most 72 × 72 pixels."""
+    """Thumbnail of a picture file as a `data:` address, at most 72 × 72 pixels."""
     with Image.open(io.BytesIO(data)) as opened:
         opened.draft("RGB", (2 * SIDE_PX, 2 * SIDE_PX))
         pixels = opened.convert("RGB")
@@ -31,7 +31,7 @@ def thumbnail(data: bytes) -> str:
 
 
 def embedded(data: bytes, media_type: str) -> str:
-    """A file as a `data:` address: a page that carries it keeps it wherever it goes."""
+    """File as a `data:` address, so that the page contains it."""
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 
@@ -42,11 +42,13 @@ def groups(
     *,
     credit: Mapping[Face, Markup],
 ) -> list[Gallery]:
-    """A few of the largest groups of each kind; `crop(identity, face_id)` gives a crop's file.
+    """Galleries of a few of the largest duplicate groups of each kind.
 
-    `kinds` names the columns of `screening` that hold the groups, with what their members have in common. Only the
-    faces that `credit` says the makers of are shown: the others may not be, or nobody knows whose they are. A group
-    of which fewer than two are left shows nothing.
+    - `kinds`: column of `screening` with groups → description of them;
+    - `crop`: (identity, face_id) → file of the crop;
+    - `credit`: face → credit. Other faces are not shown: they may not be published, or their maker is unknown.
+
+    Groups with fewer than two faces to show are left out.
     """
     may_be_shown = pl.DataFrame(list(credit), schema=dict.fromkeys(FACE, pl.String), orient="row")
     found = screening.join(may_be_shown.with_columns(may=True), on=FACE, how="left")

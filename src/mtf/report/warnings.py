@@ -1,4 +1,4 @@
-"""The first section: whatever stands between the data set and a release, gathered from all the others."""
+"""First section of the report: everything that prevents a release, from all other sections."""
 
 from __future__ import annotations
 
@@ -20,19 +20,22 @@ def warnings(
     held_back: Mapping[str, int] | None = None,
     unanswered: Sequence[str] = (),
 ) -> Section:
-    """The gates that do not hold, critical ones first, and those that could not be checked; then all else.
+    """Section with the failed gates, critical ones first, the gates that could not be checked, and other warnings.
 
-    `changed` names what is another now than when the gates were checked, `held_back` counts faces by what they wait
-    for, `unanswered` has the questions of the data set's card that nobody has answered.
+    - `found`: outcome of the gates, None if they have not been checked;
+    - `changed`: names of files and parameters that changed since the check;
+    - `has_stale_models`: True if models were evaluated on another test split;
+    - `held_back`: reason → number of faces that wait for a decision;
+    - `unanswered`: questions of the data set card without an answer.
     """
     others = list(_others(has_stale_models, held_back or {}, unanswered))
-    folded = [("What nobody has answered", Table(["Question"], [[each] for each in unanswered], numeric=0))]
+    folded = [("Unanswered questions", Table(["Question"], [[each] for each in unanswered], numeric=0))]
     folded = folded if unanswered else []
     if found is None:
         return Section("warnings", "Warnings", [UNCHECKED, *others], folded=folded)
     failed = [*found.critical, *found.warnings]
     rows = [[str(each.severity), each.name, each.says, each.observed, each.wanted] for each in failed]
-    tables = [("What does not hold", Table(["Severity", "Gate", "Of what", "Observed", "Wanted"], rows, numeric=0))]
+    tables = [("Failed gates", Table(["Severity", "Gate", "Description", "Observed", "Wanted"], rows, numeric=0))]
     says = [*_of_gates(found, changed, is_all_well=not others), *others]
     return Section("warnings", "Warnings", says, tables=tables if failed else [], links=[DOCS], folded=folded)
 
@@ -41,8 +44,8 @@ def _of_gates(found: Outcome, changed: Sequence[str], *, is_all_well: bool) -> I
     failed, count = len(found.critical) + len(found.warnings), len(found.results)
     if changed:
         yield (
-            f"The gates were checked on something else: {', '.join(changed)} changed since. Nothing is released before "
-            "`mtf validate` has run again; what follows is of then."
+            f"The gates were checked on something else: {', '.join(changed)} changed since. Nothing is released until "
+            "`mtf validate` has run again; the results below are those of the earlier check."
         )
     none = "None: all" if is_all_well and not changed else "All"
     yield f"{failed} of {count} expectations do not hold." if failed else f"{none} {count} expectations hold."
@@ -57,6 +60,8 @@ def _others(has_stale_models: bool, held_back: Mapping[str, int], unanswered: Se
         yield STALE
     if waiting := sum(held_back.values()):
         why = ", ".join(f"{number(count)} {reason.replace('_', ' ')}" for reason, count in held_back.items() if count)
-        yield f"{number(waiting)} faces wait for a decision of the reviewers ({why}): `mtf review status` says whose."
+        waits = f"{number(waiting)} faces wait for a decision of the reviewers ({why})"
+        yield f"{waits}: `mtf review status` lists who has to decide."
     if unanswered:
-        yield f"{number(len(unanswered))} questions of the data set's card have no answer: `data/card.yaml` takes them."
+        count = number(len(unanswered))
+        yield f"{count} questions of the data set's card have no answer: `data/card.yaml` is the place for it."

@@ -1,4 +1,4 @@
-"""What people's work is worth: one network trained on crops, on screened crops and on curated ones (MTF, Table 9)."""
+"""Comparison of training sets: one network trained on crops, screened crops and curated crops (MTF, Table 9)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mtf.workspace import Workspace
 if TYPE_CHECKING:
     import numpy as np
 
-    from mtf.learn.trial import Matter
+    from mtf.learn.trial import ComparisonData
 
 NAME = f"{compared.FOLDER}/curation"
 
@@ -24,20 +24,21 @@ NAME = f"{compared.FOLDER}/curation"
 def run(
     workspace: Workspace, params: Params, *, model: str, tasks: Sequence[str], recipe: str, seeds: int
 ) -> dict[str, Any]:
-    """Train `model` on each task with each arm's training part, and measure it on the arm's own test part (`own`, as
-    the paper does) and on the curated one (`common`). Writes metrics/compare/curation.json and returns it without
-    the single runs.
+    """Train `model` on each task with each training set, and test it on the set's own test part (`own`, as the paper
+    does) and on the curated one (`common`). Writes metrics/compare/curation.json; returns it without the single runs.
 
     `{"model", "recipe", "seeds", "arms": {arm: {"faces", "identities"}}, "tasks": {task: {arm: {"images", "own",
-    "common"}}}}`. Face recognition is learned from the curated set's people alone in every arm (section 5.4).
-    Trainings that stand there, made from the same data, recipe and code, are not done again.
+    "common"}}}}`, where an arm is a training set. Face recognition is trained only on identities of the curated set
+    (section 5.4). Runs with the same data, recipe and code that are in the file are not repeated.
 
-    Raises BadInput for a name that params.yaml does not have, and where nobody curated.
+    Raises BadInput for a name that params.yaml does not have, and if the data set is not curated.
     """
     compared.check_names(params, model=model, tasks=tasks, recipes=[recipe])
     if params.curate.flavour != "curated":
-        raise bad_value("params.yaml: curate.flavour", params.curate.flavour, "curated, whose worth is asked for")
-    # torch takes seconds to import: a wrong name has been told by then.
+        raise bad_value(
+            "params.yaml: curate.flavour", params.curate.flavour, "curated, which is compared with the other sets"
+        )
+    # torch takes seconds to import: wrong names are reported before.
     from mtf.learn import arms, data, inputs, runs, trial
 
     splits, non_curated, screening = _read(workspace, params)
@@ -46,30 +47,36 @@ def run(
     )
     places = non_curated.with_row_index("row").select("row", "identity", "face_id")
     faces = {
-        name: data.with_combined(arm.join(places, on=["identity", "face_id"], maintain_order="left"), params.tasks)
-        for name, arm in arms.arms(splits, non_curated, screening, params).items()
+        name: data.with_combined_columns(
+            arm.join(places, on=["identity", "face_id"], maintain_order="left"), params.tasks
+        )
+        for name, arm in arms.training_sets(splits, non_curated, screening, params).items()
     }
-    kept = runs.Runs(workspace.metrics(NAME))
+    store = runs.RunStore(workspace.metrics(NAME))
     found: dict[str, dict[str, Any]] = {task: {} for task in tasks}
     for task in tasks:
         labels = data.labels_of(params.tasks[task], splits)
-        for name in arms.ARMS:
-            matter, images = _matter(workspace, params, faces, pictures, name, task=task, labels=labels)
-            trials = compared.trials(workspace, params, model=model, recipe=recipe, seeds=seeds)
-            trained = compared.trained(kept, trials, matter, name=f"{model}/{task}/{recipe}/{name}")
-            found[task][name] = {"images": images} | {test: trial.over_seeds(trained, test) for test in matter.tests}
+        for name in arms.TRAINING_SETS:
+            comparison_data, images = _comparison_data(
+                workspace, params, faces, pictures, name, task=task, labels=labels
+            )
+            runs_of_recipe = compared.comparison_runs(workspace, params, model=model, recipe=recipe, seeds=seeds)
+            finished = compared.run_all(store, runs_of_recipe, comparison_data, name=f"{model}/{task}/{recipe}/{name}")
+            found[task][name] = {"images": images} | {
+                test: trial.mean_over_seeds(finished, test) for test in comparison_data.tests
+            }
     sizes = {name: {"faces": arm.height, "identities": arm["identity"].n_unique()} for name, arm in faces.items()}
     summary = {"model": model, "recipe": recipe, "seeds": seeds, "arms": sizes, "tasks": found}
-    kept.conclude(summary)
+    store.write_summary(summary)
     figures.declare(workspace, compared.FOLDER)
     return summary
 
 
 def _read(workspace: Workspace, params: Params) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The curated faces with their split, all crops that may be used, and what screening measured of them.
+    """Curated faces with their split, all crops that may be used, and their screening.
 
-    Of a shot that is listed for several people only the panel could say whose it is: the sets made without people
-    leave it out, and no arm learns it or is tested on it.
+    If one picture is listed for several identities, only reviewers can decide whose it is: the sets made without
+    review leave it out, so no set is trained or tested on it.
     """
     splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
     non_curated = tables.read(tables.non_curated(params), workspace.table("curate", "non_curated"))
@@ -77,7 +84,7 @@ def _read(workspace: Workspace, params: Params) -> tuple[pl.DataFrame, pl.DataFr
     return splits, non_curated, tables.read(tables.SCREENING, workspace.table("screen", "screening"))
 
 
-def _matter(
+def _comparison_data(
     workspace: Workspace,
     params: Params,
     arms: Mapping[str, pl.DataFrame],
@@ -86,13 +93,13 @@ def _matter(
     *,
     task: str,
     labels: list[str],
-) -> tuple[Matter, dict[str, int]]:
-    """What the arm `name` gives to learn `task` from, and how many images it has in each part."""
+) -> tuple[ComparisonData, dict[str, int]]:
+    """Examples of the training set `name` for `task`, and the number of images in each of its parts."""
     from mtf.learn import data, trial
 
     column = params.tasks[task].column
-    known = pl.col(column).is_in(labels) if column == IDENTITY else pl.lit(value=True)
-    faces, curated = arms[name].filter(known), arms["curated"]
+    has_known_label = pl.col(column).is_in(labels) if column == IDENTITY else pl.lit(value=True)
+    faces, curated = arms[name].filter(has_known_label), arms["curated"]
     parts = {**{split: faces.filter(split=split) for split in tables.SPLITS}, "common": curated.filter(split="test")}
     images = {split: part.height for split, part in parts.items()}
     if empty := [split for split, count in images.items() if not count]:
@@ -106,4 +113,6 @@ def _matter(
         workspace.shards("crop"),
     )
     withheld = {"withheld": faces.height - sum(images[split] for split in tables.SPLITS)}
-    return trial.Matter(task, labels, training, validation, {"own": own, "common": common}, digest), images | withheld
+    return trial.ComparisonData(
+        task, labels, training, validation, {"own": own, "common": common}, digest
+    ), images | withheld

@@ -1,4 +1,4 @@
-"""What comparisons share: names that are known, trainings to do, and digests of the faces they are done on."""
+"""Shared steps of comparisons: checks of names, the runs of a recipe, and digests of the faces they are run on."""
 
 from __future__ import annotations
 
@@ -17,31 +17,33 @@ from mtf.params import MODELS, Params
 from mtf.workspace import Workspace
 
 if TYPE_CHECKING:
-    from mtf.learn.runs import Runs
-    from mtf.learn.trial import Matter, Trial
+    from mtf.learn.runs import RunStore
+    from mtf.learn.trial import ComparisonData, ComparisonRun
 
 
-# Of metrics/, where comparisons keep their figures.
+# Folder of metrics/ with the figures of comparisons.
 FOLDER = "compare"
 
 
 def check_names(params: Params, *, model: str, tasks: Sequence[str], recipes: Sequence[str]) -> None:
-    """Raises BadInput for a name that params.yaml does not have."""
+    """Check names from the command line. Raises BadInput for one that params.yaml does not have."""
     if model not in MODELS:
         raise bad_value("--model", model, ", ".join(MODELS))
-    for option, names, known in (("--task", tasks, params.tasks), ("--recipes", recipes, params.train.recipes)):
+    for option, names, permitted in (("--task", tasks, params.tasks), ("--recipes", recipes, params.train.recipes)):
         for name in names:
-            if name not in known:
-                raise bad_value(option, name, f"of params.yaml: {listed(known, 20)}")
+            if name not in permitted:
+                raise bad_value(option, name, f"of params.yaml: {listed(permitted, 20)}")
 
 
-def trials(workspace: Workspace, params: Params, *, model: str, recipe: str, seeds: int) -> list[Trial]:
-    """One per seed, from params.yaml's seed on."""
-    from mtf.learn.trial import Trial
+def comparison_runs(
+    workspace: Workspace, params: Params, *, model: str, recipe: str, seeds: int
+) -> list[ComparisonRun]:
+    """Runs of `model` with `recipe`, one per seed, from params.yaml's seed on."""
+    from mtf.learn.trial import ComparisonRun
 
     local = params.train.weights.get(model)
     return [
-        Trial(
+        ComparisonRun(
             model=model,
             recipe_name=recipe,
             recipe=params.train.recipes[recipe],
@@ -55,20 +57,25 @@ def trials(workspace: Workspace, params: Params, *, model: str, recipe: str, see
 
 
 def digest_of_faces(faces: pl.DataFrame, columns: Sequence[str], crops: Path) -> str:
-    """Of what is learned from: which faces, what `columns` say of them, and the shards that hold their pictures."""
+    """Digest of the faces, their values in `columns`, and the shards in the folder `crops` with their pictures."""
     identities = faces["identity"].unique().sort().to_list()
     pictures = {identity: shards.digest_of(crops / f"{identity}.tar") for identity in identities}
-    said = dict.fromkeys(["identity", "face_id", *columns])
-    rows = faces.select(*said).sort(*said).write_csv()
+    selected = dict.fromkeys(["identity", "face_id", *columns])
+    rows = faces.select(*selected).sort(*selected).write_csv()
     return fingerprint(rows, pictures)
 
 
-def trained(kept: Runs, trials: Sequence[Trial], matter: Matter, *, name: str) -> list[dict[str, Any]]:
-    """The figures of each trial on `matter`, from `kept` where they stand there and hold."""
+def run_all(
+    store: RunStore, runs: Sequence[ComparisonRun], comparison_data: ComparisonData, *, name: str
+) -> list[dict[str, Any]]:
+    """Figures of each run on `comparison_data`, from `store` if they are there with the same digest."""
     figures = []
-    for trial in trials:
-        run, digest = f"{name}/{trial.seed}", trial.digest(matter)
-        # Beside the table, which may go into a file.
-        print(f"compare {run}: {'kept from before' if kept.holds(run, digest) else 'training'}", file=sys.stderr)
-        figures.append(kept.once(run, digest, partial(trial.run, matter)))
+    for run in runs:
+        full_name, digest = f"{name}/{run.seed}", run.digest(comparison_data)
+        # To stderr, as the table on stdout may be redirected to a file.
+        print(
+            f"compare {full_name}: {'kept from before' if store.has(full_name, digest) else 'training'}",
+            file=sys.stderr,
+        )
+        figures.append(store.get_or_run(full_name, digest, partial(run.run, comparison_data)))
     return figures

@@ -1,4 +1,4 @@
-"""Measure the trained models on the test split."""
+"""Evaluation of the trained models on the test split."""
 
 from __future__ import annotations
 
@@ -17,23 +17,29 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mtf.learn.data import Examples
-    from mtf.learn.saved import Card
+    from mtf.learn.saved import CheckpointInfo
 
 
 def run(workspace: Workspace, params: Params) -> None:
-    """Writes metrics/evaluate.json, metrics/fairness/models/MODEL/TASK.json, build/evaluate/predictions.parquet, the
-    models' cards as build/evaluate/cards/MODEL/TASK.md, plots/confusion/MODEL/TASK.csv and
-    plots/fairness/MODEL/TASK.csv.
+    """Evaluate every model of params.yaml on every task. Writes
+
+    - metrics/evaluate.json and metrics/fairness/models/MODEL/TASK.json,
+    - build/evaluate/predictions.parquet and the model cards build/evaluate/cards/MODEL/TASK.md,
+    - plots/confusion/MODEL/TASK.csv and plots/fairness/MODEL/TASK.csv.
+
+    Raises BadInput if a model is missing, or was trained for other labels or another input size.
     """
     from mtf.learn import data, inputs, metrics, saved
 
-    splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
+    splits = data.with_combined_columns(
+        tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks
+    )
     pictures = inputs.prepare(
         splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
     )
     figures: dict[str, dict[str, dict[str, float]]] = {}
     predictions: list[pl.DataFrame] = []
-    cards: dict[tuple[str, str], Card] = {}
+    cards: dict[tuple[str, str], CheckpointInfo] = {}
     for task in params.train.tasks:
         labels = data.labels_of(params.tasks[task], splits)
         training, test = (
@@ -48,7 +54,7 @@ def run(workspace: Workspace, params: Params) -> None:
             network, cards[model, task] = _load(workspace, test, model=model, task=task, labels=labels)
             probabilities = saved.probabilities(network, cards[model, task], test.pictures, rows=test.rows)
             predicted = probabilities.argmax(axis=1)
-            figures[task][model] = metrics.scores(test.targets, predicted, labels=len(labels))
+            figures[task][model] = metrics.scores(test.targets, predicted)
             predictions.append(_predictions(splits, test, probabilities, model=model, task=task, labels=labels))
             _write_confusion(workspace, predictions[-1], model=model, task=task)
         _print(task, figures[task], images=len(test))
@@ -58,8 +64,10 @@ def run(workspace: Workspace, params: Params) -> None:
     atomic.write_json(workspace.metrics("evaluate"), figures)
 
 
-def _load(workspace: Workspace, test: Examples, *, model: str, task: str, labels: list[str]) -> tuple[nn.Module, Card]:
-    """Raises BadInput where the model was trained for other labels or another input."""
+def _load(
+    workspace: Workspace, test: Examples, *, model: str, task: str, labels: list[str]
+) -> tuple[nn.Module, CheckpointInfo]:
+    """Network and its information. Raises BadInput if it was trained for other labels or another input size."""
     from mtf.learn import saved
 
     path = workspace.stage("models") / model / task / "model.pt"
@@ -85,7 +93,7 @@ def _predictions(
 
 
 def _write_confusion(workspace: Workspace, predictions: pl.DataFrame, *, model: str, task: str) -> None:
-    """One row per test image, as DVC's confusion template wants it."""
+    """Write one row per test image, for DVC's confusion template."""
     rows = predictions.select(actual="label", predicted="predicted")
     atomic.write_text(workspace.plots("confusion") / model / f"{task}.csv", rows.write_csv())
 
@@ -93,12 +101,12 @@ def _write_confusion(workspace: Workspace, predictions: pl.DataFrame, *, model: 
 def _write_fairness(
     workspace: Workspace, params: Params, splits: pl.DataFrame, predictions: pl.DataFrame
 ) -> dict[tuple[str, str], dict[str, Any]]:
-    """One file for each model and task: figures by group, and the same to plot. Returns the figures."""
+    """Write the figures by group of each model and task, also as a table for plots; return the figures."""
     from mtf.learn import fairness
 
     folders = workspace.root / "metrics" / "fairness" / "models", workspace.plots("fairness")
     for folder in folders:
-        # A model that is no longer trained must not be shown beside those that are.
+        # Remove the files of models that params.yaml no longer names.
         shutil.rmtree(folder, ignore_errors=True)
     attributes = {column: task.labels for column, task in params.attributes.items()}
     wide = predictions.join(splits.select("identity", "face_id", *attributes), on=["identity", "face_id"])
@@ -116,23 +124,23 @@ def _write_cards(
     workspace: Workspace,
     params: Params,
     splits: pl.DataFrame,
-    cards: dict[tuple[str, str], Card],
+    cards: dict[tuple[str, str], CheckpointInfo],
     figures: dict[str, dict[str, dict[str, float]]],
     by_group: dict[tuple[str, str], dict[str, Any]],
 ) -> None:
     from mtf.learn import metrics, model_card
 
-    pictures = model_card.Pictures.of(splits, workspace.table("split", "splits"))
+    pictures = model_card.TrainingData.of(splits, workspace.table("split", "splits"))
     for (model, task), card in cards.items():
         rows = {name: figures[task][name] for name in (model, "random_guess", "majority")}
-        measured = model_card.Measured(
+        measured = model_card.QuantitativeAnalysis(
             images=splits.filter(split="test").height,
             columns=metrics.FIGURES,
             rows={name: [row[figure] for figure in metrics.FIGURES] for name, row in rows.items()},
-            groups=model_card.Measured.summaries(task, by_group[model, task]),
+            groups=model_card.QuantitativeAnalysis.summaries(task, by_group[model, task]),
             least_n=params.fairness.least_n,
         )
-        about = model_card.About.of(card, params.train.recipes.get(card.recipe))
+        about = model_card.ModelDetails.of(card, params.train.recipes.get(card.recipe))
         text = model_card.markdown(
             about, pictures, release=f"{params.project.title} {params.release.version}", measured=measured
         )

@@ -1,4 +1,4 @@
-"""What the label classifier leaves behind: tables, figures, and the `dvc.yaml` that declares them."""
+"""Files of the label classifier: tables, figures, and the `dvc.yaml` that declares them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import polars as pl
 
 from mtf import atomic
 from mtf.learn import efrs_pictures, efrs_tables, label_scores
-from mtf.learn.label import Labeller
+from mtf.learn.label import AttributeClassifier
 from mtf.params import Params
 from mtf.stages import figures
 from mtf.workspace import Workspace
@@ -21,15 +21,15 @@ ROC = {"x": "false_positive_rate", "y": "true_positive_rate"}
 
 
 def forget_fits(workspace: Workspace, *, but: Container[str]) -> None:
-    """Remove the curves of fits, but those of the attributes `but`: they would show classifiers that are gone."""
+    """Remove the curves of fits, except those of the attributes `but`, as their classifiers no longer exist."""
     for path in workspace.plots("label").glob("*.csv"):
         _, _, attribute = path.stem.partition("-")
         if attribute not in but:
             path.unlink()
 
 
-def write_fit(workspace: Workspace, labeller: Labeller, pictures: np.ndarray, targets: np.ndarray) -> None:
-    """The curves of one fitted classifier, in place of an older one's: plots/label/{history,roc}-ATTRIBUTE.csv."""
+def write_fit(workspace: Workspace, labeller: AttributeClassifier, pictures: np.ndarray, targets: np.ndarray) -> None:
+    """Write the curves of one fitted classifier, replacing older ones: plots/label/{history,roc}-ATTRIBUTE.csv."""
     folder = workspace.plots("label")
     for curve in ("history", "roc"):
         (folder / f"{curve}-{labeller.attribute}.csv").unlink(missing_ok=True)
@@ -41,7 +41,7 @@ def write_fit(workspace: Workspace, labeller: Labeller, pictures: np.ndarray, ta
 
 
 def write_tables(workspace: Workspace, params: Params, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables 1 to 6 into metrics/label, and all that was measured into build/label; returns the tables."""
+    """Write Tables 1 to 6 to metrics/label and the whole report to build/label; return the tables."""
     name = f"compare-{report['attribute']}"
     found = efrs_tables.tables(report, params.attributes)
     atomic.write_json(workspace.stage("label") / f"{name}.json", report)
@@ -50,7 +50,7 @@ def write_tables(workspace: Workspace, params: Params, report: Mapping[str, Any]
 
 
 def read_tables(workspace: Workspace, attribute: str) -> dict[str, Any]:
-    """What `write_tables` wrote. Raises BadInput where it has not."""
+    """Tables that `write_tables` wrote. Raises BadInput if there are none."""
     return figures.read(workspace, f"label/compare-{attribute}", made_by=f"mtf label compare {attribute}")
 
 
@@ -58,17 +58,17 @@ def write_figures(
     workspace: Workspace,
     params: Params,
     report: Mapping[str, Any],
-    fitted: Mapping[str, Labeller],
+    fitted: Mapping[str, AttributeClassifier],
     splits: pl.DataFrame,
     pictures: np.ndarray,
-    chances: Mapping[str, np.ndarray],
+    probabilities: Mapping[str, np.ndarray],
     targets: np.ndarray,
     *,
     seed: int,
 ) -> None:
-    """Figures 2 to 7 under plots/label/compare-ATTRIBUTE, each as numbers (CSV) and as a picture.
+    """Write Figures 2 to 7 to plots/label/compare-ATTRIBUTE, each as numbers (CSV) and as a picture.
 
-    `chances` and `targets` are of the test split. Figure 4 is of the best CNN where the chosen model is none.
+    `probabilities` and `targets` are of the test split. Figure 4 is of the best CNN if the chosen model is not a CNN.
     """
     folder, models = workspace.plots("label") / f"compare-{report['attribute']}", report["models"]
     attributes = {name: task.labels for name, task in params.attributes.items()}
@@ -80,7 +80,7 @@ def write_figures(
     epochs = efrs_pictures.history(fitted[best].classifier.history)
     _write_both(folder / "figure-4-history", epochs, efrs_pictures.history_picture(epochs, title=best))
     if len(set(targets.tolist())) == len(report["labels"]):
-        curves = {name: pl.DataFrame(label_scores.roc(targets, each)) for name, each in chances.items()}
+        curves = {name: pl.DataFrame(label_scores.roc(targets, each)) for name, each in probabilities.items()}
         for name, curve in curves.items():
             _write_csv(folder / "roc" / f"{name}.csv", curve)
         areas = {name: row["test"]["roc_auc"] for name, row in models.items()}
@@ -93,7 +93,7 @@ def write_figures(
 
 
 def declare(workspace: Workspace) -> None:
-    """metrics/label/dvc.yaml: what there is of metrics and plots, so that DVC shows it and misses nothing else."""
+    """Write metrics/label/dvc.yaml with the metrics and plots that exist, so that DVC shows them and misses none."""
     home, plots = workspace.root / "metrics" / "label", workspace.plots("label")
     found: list[Any] = []
     for folder in sorted(plots.glob("compare-*")):

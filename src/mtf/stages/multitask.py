@@ -1,4 +1,4 @@
-"""Train one network for several tasks at once; `multitask_results` measures it (Das et al., Tables and Figures)."""
+"""Training of one network for several tasks; `multitask_results` evaluates it (Das et al.)."""
 
 from __future__ import annotations
 
@@ -19,40 +19,43 @@ if TYPE_CHECKING:
     from mtf.learn.multitask import MultiTaskNetwork
 
 
-# What the network is and how it was trained, for those who measure it.
+# Details of the network and its training, for `multitask_results`.
 TRAINING = "training.json"
 
 
 def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
-    """Writes build/multitask/WEIGHTING/{model.pt,predictions.parquet,training.json} and curves under plots/multitask.
+    """Train the multi-task network with `weighting`. Writes build/multitask/WEIGHTING/{model.pt,predictions.parquet,
+    training.json} and curves under plots/multitask.
 
     Raises BadInput for a weighting that params.yaml does not name.
     """
-    wanted = checked(params, weighting)
+    section = checked(params, weighting)
     from mtf.learn import data, devices, inputs, model_card, models, multitask, recipes, train, weights
     from mtf.learn import weighting as weightings
 
-    splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
+    splits = data.with_combined_columns(
+        tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks
+    )
     labels = labels_of(params, splits)
     pictures = inputs.prepare(
         splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
     )
     examples = {split: _examples(params, splits, pictures, split, labels) for split in tables.SPLITS}
-    recipe = params.train.recipes[wanted.recipe]
-    local = workspace.root / wanted.weights if wanted.weights else None
+    recipe = params.train.recipes[section.recipe]
+    local = workspace.root / section.weights if section.weights else None
     network = multitask.start(
-        wanted.backbone,
+        section.backbone,
         {task: len(names) for task, names in labels.items()},
         input_px=params.train.input_px,
         seed=params.seed,
         weights=local,
     )
-    begun = local is not None or wanted.backbone.endswith(PRETRAINED)
-    origin = asdict(weights.origin(models.network_of(wanted.backbone), local)) if begun else {}
-    if recipe.frozen_share and not begun:
+    is_pretrained = local is not None or section.backbone.endswith(PRETRAINED)
+    origin = asdict(weights.origin(models.network_of(section.backbone), local)) if is_pretrained else {}
+    if recipe.frozen_share and not is_pretrained:
         print(
-            f"multitask {weighting}: recipe {wanted.recipe} freezes the first layers of {wanted.backbone}, which has "
-            "no weights to keep: they stay as they were drawn at random; name a file under multitask.weights"
+            f"multitask {weighting}: recipe {section.recipe} freezes the first layers of {section.backbone}, which has "
+            "no pretrained weights: these layers keep their random weights; name a file under multitask.weights"
         )
     fitted = train.fit_multitask(
         network,
@@ -60,19 +63,19 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
         examples["train"],
         examples["val"],
         recipe=recipe,
-        batch=recipes.batch_of(recipe, models.network_of(wanted.backbone)),
+        batch=recipes.batch_of(recipe, models.network_of(section.backbone)),
         seed=params.seed,
         curves=workspace.plots("multitask") / weighting / "curves",
-        devices=devices.here(params.compute.devices),
+        devices=devices.local_devices(params.compute.devices),
     )
     _save(workspace, params, network, labels, weighting=weighting, origin=origin)
     predictions = _predict(params, splits, network, examples["test"], labels, weighting=weighting)
     tables.write(tables.PREDICTIONS, predictions, workspace.stage("multitask") / weighting / "predictions.parquet")
-    about = model_card.About(
-        network=f"{wanted.backbone} for several tasks, weighed by {weighting}",
+    about = model_card.ModelDetails(
+        network=f"{section.backbone} for several tasks, weighting {weighting}",
         tasks=labels,
         input_px=params.train.input_px,
-        recipe=wanted.recipe,
+        recipe=section.recipe,
         settings=model_card.settings(recipe),
         seed=params.seed,
         best_epoch=fitted.best_epoch,
@@ -80,8 +83,8 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
         **origin,
     )
     training: dict[str, Any] = {"about": asdict(about)}
-    if fitted.busy_share is not None:
-        training["accelerator_busy_share"] = fitted.busy_share
+    if fitted.gpu_utilization is not None:
+        training["accelerator_busy_share"] = fitted.gpu_utilization
     atomic.write_json(workspace.stage("multitask") / weighting / TRAINING, training)
     print(
         f"multitask {weighting}: {len(examples['train'])} images, {len(labels)} tasks, {fitted.epochs} epochs, "
@@ -90,25 +93,25 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
 
 
 def checked(params: Params, weighting: str) -> MultiTask:
-    """The section `multitask`. Raises BadInput where it does not name `weighting`."""
-    wanted = _wanted(params)
-    if weighting not in wanted.weightings:
-        known = ", ".join(wanted.weightings)
-        raise bad_value("--weighting", weighting, f"params.yaml's multitask.weightings: {known}")
-    return wanted
+    """Section `multitask` of params.yaml. Raises BadInput if it is missing or does not name `weighting`."""
+    section = _section(params)
+    if weighting not in section.weightings:
+        permitted = ", ".join(section.weightings)
+        raise bad_value("--weighting", weighting, f"params.yaml's multitask.weightings: {permitted}")
+    return section
 
 
-def _wanted(params: Params) -> MultiTask:
+def _section(params: Params) -> MultiTask:
     if params.multitask is None:
         raise BadInput("params.yaml: multitask: missing; it names the tasks, the backbone and the weightings")
     return params.multitask
 
 
 def labels_of(params: Params, splits: pl.DataFrame) -> dict[str, list[str]]:
-    """Task → its labels, of the tasks that the shared network answers."""
+    """Task → its labels, for the tasks of the multi-task network."""
     from mtf.learn import data
 
-    return {task: data.labels_of(params.tasks[task], splits) for task in _wanted(params).tasks}
+    return {task: data.labels_of(params.tasks[task], splits) for task in _section(params).tasks}
 
 
 def _examples(
@@ -135,12 +138,12 @@ def _save(
     from mtf.learn import saved
 
     card = {
-        "backbone": _wanted(params).backbone,
+        "backbone": _section(params).backbone,
         "weighting": weighting,
         "labels": labels,
         "input_px": params.train.input_px,
-        "normalise": params.train.recipes[_wanted(params).recipe].normalise,
-        "recipe": _wanted(params).recipe,
+        "normalise": params.train.recipes[_section(params).recipe].normalise,
+        "recipe": _section(params).recipe,
         "seed": params.seed,
         **origin,
     }
@@ -158,8 +161,8 @@ def _predict(
 ) -> pl.DataFrame:
     from mtf.learn import multitask
 
-    normalise = params.train.recipes[_wanted(params).recipe].normalise
-    chances = multitask.probabilities(network, test.pictures, rows=test.rows, normalise=normalise)
+    normalise = params.train.recipes[_section(params).recipe].normalise
+    probabilities = multitask.probabilities(network, test.pictures, rows=test.rows, normalise=normalise)
     parts = []
     for number, (task, names) in enumerate(labels.items()):
         series = pl.Series(names)
@@ -170,8 +173,8 @@ def _predict(
                 task=pl.lit(task),
                 model=pl.lit(f"multitask-{weighting}"),
                 label=series[test.targets[:, number]],
-                predicted=series[chances[task].argmax(axis=1)],
-                confidence=pl.Series(chances[task].max(axis=1).clip(0, 1), dtype=pl.Float32),
+                predicted=series[probabilities[task].argmax(axis=1)],
+                confidence=pl.Series(probabilities[task].max(axis=1).clip(0, 1), dtype=pl.Float32),
             )
         )
     return pl.concat(parts)

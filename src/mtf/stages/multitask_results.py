@@ -1,7 +1,7 @@
-"""What a multi-task network comes to: its figures, the same by group and at every intersection, and its card.
+"""Evaluation of a multi-task network: figures, also by group and at every intersection, and its model card.
 
-Apart from the training, so that another least size of a group trains nothing (Das et al., Tables 1 to 5, Figures 2
-to 5).
+It is a stage apart from the training, so that a changed minimum size of a group does not train again (Das et al.,
+Tables 1 to 5, Figures 2 to 5).
 """
 
 from __future__ import annotations
@@ -20,12 +20,18 @@ from mtf.stages import multitask
 from mtf.workspace import Workspace
 
 if TYPE_CHECKING:
-    from mtf.learn.model_card import About
+    from mtf.learn.model_card import ModelDetails
 
 
 @dataclass(frozen=True)
 class Results:
-    """`predictions` as tables.PREDICTIONS, of the faces of `splits` that are to test; `labels`: task → labels."""
+    """Test results of a network.
+
+    - `splits`: the splits table, with the columns of combined tasks;
+    - `predictions`: rows of tables.PREDICTIONS, of the test split;
+    - `labels`: task → labels;
+    - `weighting`: name of the weighting.
+    """
 
     splits: pl.DataFrame
     predictions: pl.DataFrame
@@ -34,52 +40,62 @@ class Results:
 
 
 def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
-    """Measure what `stages.multitask` trained: metrics/multitask/WEIGHTING.json,
+    """Evaluate the network that the stage `multitask` trained. Writes metrics/multitask/WEIGHTING.json,
     metrics/fairness/multitask/WEIGHTING.json, build/multitask/WEIGHTING/card.md, and plots.
 
-    Raises BadInput for a weighting that params.yaml does not name, or whose network is not there.
+    Raises BadInput for a weighting that params.yaml does not name, or whose network does not exist.
     """
     multitask.checked(params, weighting)
     from mtf.learn import data
-    from mtf.learn.model_card import About
+    from mtf.learn.model_card import ModelDetails
 
     folder = workspace.stage("multitask") / weighting
-    splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
+    splits = data.with_combined_columns(
+        tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks
+    )
     predictions = tables.read(tables.PREDICTIONS, folder / "predictions.parquet")
     training = _training(workspace, folder / multitask.TRAINING)
     results = Results(splits, predictions, multitask.labels_of(params, splits), weighting)
-    _write(workspace, params, results, About(**training["about"]), busy_share=training.get("accelerator_busy_share"))
+    _write(
+        workspace,
+        params,
+        results,
+        ModelDetails(**training["about"]),
+        gpu_utilization=training.get("accelerator_busy_share"),
+    )
 
 
 def _training(workspace: Workspace, path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        again = f"mtf multitask --weighting {path.parent.name}"
-        raise BadInput(f"{workspace.relative(path)}: not there or not readable; `{again}` makes it") from None
+        command = f"mtf multitask --weighting {path.parent.name}"
+        raise BadInput(f"{workspace.relative(path)}: not there or not readable; `{command}` makes it") from None
 
 
-def _write(workspace: Workspace, params: Params, results: Results, about: About, *, busy_share: float | None) -> None:
+def _write(
+    workspace: Workspace, params: Params, results: Results, about: ModelDetails, *, gpu_utilization: float | None
+) -> None:
     from mtf.learn import intersections
 
     weighting = results.weighting
     attributes = {column: task.labels for column, task in params.attributes.items()}
-    asked = results.splits.select("identity", "face_id", *attributes)
-    wide = results.predictions.join(asked, on=["identity", "face_id"])
+    with_attributes = results.splits.select("identity", "face_id", *attributes)
+    wide = results.predictions.join(with_attributes, on=["identity", "face_id"])
     own = {task: params.tasks[task].columns for task in results.labels}
     figures: dict[str, Any] = {
         "best_epoch": about.best_epoch,
         "accuracy": intersections.accuracies(results.predictions),
         "by_group": intersections.by_attribute(wide, own, attributes, seed=params.seed, **params.fairness.model_dump()),
     }
-    if busy_share is not None:
-        figures["accelerator_busy_share"] = busy_share
+    if gpu_utilization is not None:
+        figures["accelerator_busy_share"] = gpu_utilization
     atomic.write_json(workspace.metrics(f"multitask/{weighting}"), figures)
     by_group = _write_fairness(workspace, params, wide, weighting)
     _write_card(workspace, params, results, about, figures["accuracy"], by_group)
     _draw_confusions(workspace, results, wide, own, attributes)
-    shown = "  ".join(f"{task} {value:.3f}" for task, value in figures["accuracy"].items())
-    print(f"multitask {weighting}: best after epoch {about.best_epoch}; accuracy {shown}")
+    accuracies = "  ".join(f"{task} {value:.3f}" for task, value in figures["accuracy"].items())
+    print(f"multitask {weighting}: best after epoch {about.best_epoch}; accuracy {accuracies}")
 
 
 def _write_fairness(workspace: Workspace, params: Params, wide: pl.DataFrame, weighting: str) -> dict[str, Any]:
@@ -100,20 +116,22 @@ def _write_card(
     workspace: Workspace,
     params: Params,
     results: Results,
-    about: About,
+    about: ModelDetails,
     accuracies: dict[str, float],
     by_group: dict[str, Any],
 ) -> None:
     from mtf.learn import model_card
 
-    measured = model_card.Measured(
+    measured = model_card.QuantitativeAnalysis(
         images=results.splits.filter(split="test").height,
         columns=[f"accuracy of {task}" for task in accuracies],
         rows={f"multitask {results.weighting}": list(accuracies.values())},
-        groups=[row for task, report in by_group.items() for row in model_card.Measured.summaries(task, report)],
+        groups=[
+            row for task, report in by_group.items() for row in model_card.QuantitativeAnalysis.summaries(task, report)
+        ],
         least_n=params.fairness.least_n,
     )
-    pictures = model_card.Pictures.of(results.splits, workspace.table("split", "splits"))
+    pictures = model_card.TrainingData.of(results.splits, workspace.table("split", "splits"))
     text = model_card.markdown(about, pictures, measured=measured)
     atomic.write_text(workspace.stage("multitask") / results.weighting / "card.md", text)
 
@@ -125,7 +143,7 @@ def _draw_confusions(
     own: dict[str, list[str]],
     attributes: dict[str, list[str]],
 ) -> None:
-    """Figures 2 to 4, a file for each task, and Figure 5, all tasks at once."""
+    """Write Figures 2 to 4, a file for each task, and Figure 5, all tasks at once."""
     from mtf.learn import intersections
 
     folder = workspace.plots("multitask") / results.weighting / "confusion"
@@ -134,18 +152,18 @@ def _draw_confusions(
         _draw(folder / task, intersections.confusions(wide.filter(task=task), results.labels[task], others))
     jointly = intersections.jointly(results.predictions, results.labels)
     if jointly is None:
-        print(f"multitask {results.weighting}: the tasks' labels combine to too many for one matrix of all of them")
+        print(f"multitask {results.weighting}: too many combinations of labels for one matrix of all tasks")
     else:
         _draw(folder / intersections.ALL, jointly)
 
 
 def _draw(path: Path, matrices: dict[str, Any]) -> None:
-    """PATH.json, on one line for all its numbers, and PATH.png."""
+    """Write PATH.json, on one line, and PATH.png."""
     from mtf.learn import matrices as drawn
 
     atomic.write_text(path.with_name(f"{path.name}.json"), json.dumps(matrices, ensure_ascii=False) + "\n")
     picture = drawn.picture(matrices, title=path.name)
     if picture is None:
-        print(f"multitask: {path.name} has too many labels for a picture of its matrices; {path.name}.json has them")
+        print(f"multitask: {path.name} has too many labels for a picture; {path.name}.json has the matrices")
     else:
         atomic.write_bytes(path.with_name(f"{path.name}.png"), picture)

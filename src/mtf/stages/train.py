@@ -1,4 +1,4 @@
-"""Train one model on one task."""
+"""Training of one model on one task."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from mtf.workspace import Workspace
 
 
 def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
-    """Writes build/models/MODEL/TASK/{model.pt,card.md}, metrics/train/MODEL/TASK.json and curves under plots/train.
+    """Train `model` on `task`. Writes build/models/MODEL/TASK/{model.pt,card.md}, metrics/train/MODEL/TASK.json and
+    curves under plots/train.
 
     Raises BadInput for a model or task that params.yaml does not name.
     """
     _check_named(params, model, task)
-    # torch takes seconds to import: a wrong name has been told by then.
+    # torch takes seconds to import: wrong names are reported before.
     from mtf.learn import data, devices, inputs, model_card, models, recipes, saved, train, weights
 
-    splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
+    splits = data.with_combined_columns(
+        tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks
+    )
     labels = data.labels_of(params.tasks[task], splits)
     column = params.tasks[task].column
     pictures = inputs.prepare(
@@ -31,20 +34,20 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
     training, validation = (
         data.Examples.of_split(pictures, splits, split, column=column, labels=labels) for split in ("train", "val")
     )
-    if missing := data.unlearnable(labels, splits.filter(split="train")[column]):
-        print(f"train {model} {task}: no training image of {listed(missing)}; the model can only be wrong on it")
+    if missing := data.labels_without_training_images(labels, splits.filter(split="train")[column]):
+        print(f"train {model} {task}: no training image of {listed(missing)}; the model can never predict it correctly")
 
     recipe = params.train.recipes[params.train.recipe]
     local = _local_weights(workspace, params, model)
     network = models.start(model, len(labels), input_px=params.train.input_px, seed=params.seed, weights=local)
-    begun = local is not None or model.endswith(PRETRAINED)
-    origin = weights.origin(models.network_of(model), local) if begun else None
-    if recipe.frozen_share and not begun:
+    is_pretrained = local is not None or model.endswith(PRETRAINED)
+    origin = weights.origin(models.network_of(model), local) if is_pretrained else None
+    if recipe.frozen_share and not is_pretrained:
         print(
             f"train {model} {task}: recipe {params.train.recipe} freezes the first layers of {model}, which has no "
-            "weights to keep: they stay as they were drawn at random; name a file under train.weights"
+            "pretrained weights: these layers keep their random weights; name a file under train.weights"
         )
-    # Before the recipe freezes any: the network's size, as Table 4 counts it.
+    # Counted before the recipe freezes layers, as in MTF's Table 4.
     parameters = models.parameter_count(network)
     started = time.monotonic()
     fitted = train.fit_classifier(
@@ -56,11 +59,11 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
         labels=len(labels),
         seed=params.seed,
         curves=workspace.plots("train") / model / task,
-        devices=devices.here(params.compute.devices),
+        devices=devices.local_devices(params.compute.devices),
     )
     minutes = (time.monotonic() - started) / 60
 
-    card = saved.Card(
+    card = saved.CheckpointInfo(
         model=model,
         task=task,
         labels=labels,
@@ -76,8 +79,8 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
     )
     folder = workspace.stage("models") / model / task
     saved.save(folder / "model.pt", fitted.network, card)
-    about = model_card.About.of(card, recipe)
-    made_from = model_card.Pictures.of(splits, workspace.table("split", "splits"))
+    about = model_card.ModelDetails.of(card, recipe)
+    made_from = model_card.TrainingData.of(splits, workspace.table("split", "splits"))
     atomic.write_text(folder / "card.md", model_card.markdown(about, made_from))
     figures: dict[str, Any] = {
         "epochs": fitted.epochs,
@@ -87,10 +90,10 @@ def run(workspace: Workspace, params: Params, *, model: str, task: str) -> None:
         "training_images": len(training),
         "train_minutes": round(minutes, 1),
     }
-    if begun and not model.endswith(PRETRAINED):
+    if is_pretrained and not model.endswith(PRETRAINED):
         figures["pretrained"] = True
-    if fitted.busy_share is not None:
-        figures["accelerator_busy_share"] = fitted.busy_share
+    if fitted.gpu_utilization is not None:
+        figures["accelerator_busy_share"] = fitted.gpu_utilization
     atomic.write_json(workspace.metrics(f"train/{model}/{task}"), figures)
     print(
         f"train {model} {task}: {len(training)} images, {len(labels)} labels, {fitted.epochs} epochs, "

@@ -1,1 +1,1 @@
-"""Gates: what a data set must hold as a whole before it is published, checked by Great Expectations."""
+"""Gates: requirements on a data set as a whole before it is published, checked by Great Expectations."""

@@ -1,6 +1,6 @@
-"""Great Expectations' Data Docs made to work offline, with an index that needs no script.
+"""Offline version of Great Expectations' Data Docs, with an index that needs no script.
 
-As it writes them, each page loads a dozen scripts and styles from five hosts, and the index is empty without them.
+Originally each page loads a dozen scripts and styles from five hosts, and the index is empty without them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mtf.validation.expectations import NotChecked
 from mtf.validation.suite import Result
 
 INDEX = "index.html"
-# What loads from elsewhere, or does nothing without what was loaded.
+# Elements that load something from a host, or need what was loaded.
 _REMOTE = (
     "script, style, link, img, footer, button, [hidden], .card:has(.btn-group), "
     "p:has(> a[data-toggle=collapse]), title:empty"
@@ -29,7 +29,7 @@ _NOTHING_FROM_ELSEWHERE = (
 
 
 def finish(folder: Path, results: Sequence[Result], not_checked: Sequence[NotChecked]) -> None:
-    """Bring the site in `folder` to where it asks nothing of any network, and write its index."""
+    """Remove everything from the site in `folder` that needs a network, and write its index."""
     for page in sorted(folder.rglob("*.html")):
         atomic.write_text(page, _offline(page.read_text(encoding="utf-8")))
     shutil.rmtree(folder / "static", ignore_errors=True)
@@ -42,7 +42,7 @@ def _offline(text: str) -> str:
     for element in soup.select(_REMOTE):
         element.decompose()
     for element in soup.find_all(True):
-        _keep_what_works(element)
+        _remove_remote_attributes(element)
     if soup.head is not None:
         csp = {"http-equiv": "Content-Security-Policy", "content": _NOTHING_FROM_ELSEWHERE}
         soup.head.append(soup.new_tag("meta", attrs=csp))
@@ -53,8 +53,8 @@ def _offline(text: str) -> str:
     return str(soup)
 
 
-def _keep_what_works(element: Tag) -> None:
-    """Without scripts, without styles that fit another sheet, and with links inside the site alone."""
+def _remove_remote_attributes(element: Tag) -> None:
+    """Remove event handlers, inline styles, and links to other sites."""
     for name in [name for name in element.attrs if name.startswith(("on", "data-", "style"))]:
         del element[name]
     if str(element.get("href", "")).startswith(("http:", "https:", "//")):
@@ -62,7 +62,7 @@ def _keep_what_works(element: Tag) -> None:
 
 
 def _pages(folder: Path) -> dict[str, str]:
-    """Table → the page of what Great Expectations saw in it, from the index."""
+    """Table → path of its validation page, relative to the index."""
     pages = sorted((folder / "validations").glob("*/**/*.html"))
     return {page.relative_to(folder).parts[1]: page.relative_to(folder).as_posix() for page in pages}
 

@@ -1,4 +1,4 @@
-"""The gates, one line each: which figure, of which table, within which bounds, and how grave it is if not."""
+"""Expectations of the gates: the figure, its table, its bounds, and the severity of a failure."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ Figures = Mapping[str, pl.DataFrame]
 
 
 class Severity(StrEnum):
+    """Severity of a failed expectation: a critical one prevents a release."""
+
     CRITICAL = "critical"
     WARNING = "warning"
 
 
-class Of(StrEnum):
-    """Of which figure of a column an expectation speaks."""
+class Statistic(StrEnum):
+    """Statistic of a column that an expectation bounds."""
 
     EVERY = "every value"
     LEAST = "the least"
@@ -30,15 +32,20 @@ class Of(StrEnum):
 
 @dataclass(frozen=True)
 class Expectation:
-    """`column` of `table` lies within `least` and `most` (both included; None is no bound). `says` is for people.
+    """Expectation that a statistic of a column lies within bounds.
 
-    `part` names the task or the licenses that it speaks of, where a gate has bounds for each.
+    - `name`: its gate;
+    - `table`, `column`, `of`: table of figures, column, and statistic of the column;
+    - `least`, `most`: bounds, both included, None for no bound;
+    - `severity`: severity of a failure;
+    - `says`: description for people;
+    - `part`: task or licenses, if the gate has bounds for each.
     """
 
     name: Gate
     table: str
     column: str
-    of: Of
+    of: Statistic
     least: float | None
     most: float | None
     severity: Severity
@@ -47,30 +54,42 @@ class Expectation:
 
     @property
     def full_name(self) -> str:
+        """Name of the gate, with its part: `GATE.PART`."""
         return f"{self.name}.{self.part}" if self.part else self.name
 
     @property
     def wanted(self) -> str:
+        """Bounds in words."""
         if self.least is None:
-            return f"at most {_shown(self.most)}"
-        return f"at least {_shown(self.least)}" if self.most is None else f"{_shown(self.least)} to {_shown(self.most)}"
+            return f"at most {_figure_text(self.most)}"
+        return (
+            f"at least {_figure_text(self.least)}"
+            if self.most is None
+            else f"{_figure_text(self.least)} to {_figure_text(self.most)}"
+        )
 
     def offenders(self, figures: pl.DataFrame) -> str:
-        """The values that are out of bounds, worst first, with what they belong to."""
+        """Values out of bounds with the names of their rows, worst first; the first three and the number of others."""
         value = pl.col(self.column)
-        if self.of is Of.MEDIAN:
-            return f"median {_shown(figures[self.column].median())}"
+        if self.of is Statistic.MEDIAN:
+            return f"median {_figure_text(figures[self.column].median())}"
         below = value < self.least if self.least is not None else pl.lit(False)
         above = value > self.most if self.most is not None else pl.lit(False)
         out = figures.filter(below | above).sort(self.column, descending=self.least is None)
         names = [name for name, dtype in figures.schema.items() if dtype == pl.String]
-        texts = [f"{' '.join(row[n] for n in names)} {_shown(row[self.column])}" for row in out.iter_rows(named=True)]
+        texts = [
+            f"{' '.join(row[n] for n in names)} {_figure_text(row[self.column])}" for row in out.iter_rows(named=True)
+        ]
         return ", ".join(texts[:3]) + (f" and {len(texts) - 3} more" if len(texts) > 3 else "")
 
 
 @dataclass(frozen=True)
 class NotChecked:
-    """A gate that nothing could be held against, and why."""
+    """Gate that could not be checked.
+
+    - `name`: name of the gate, with its part;
+    - `why`: the reason.
+    """
 
     name: str
     why: str
@@ -80,32 +99,32 @@ SAYS: dict[Gate, str] = {
     "label_share": "share of the images that carry each label",
     "pair_share": "share of the images that carry each pair of labels",
     "intersection_share": "share of the images that carry each combination of all labels",
-    "vanished": "combinations of labels that the release before had",
+    "vanished": "combinations of labels that only the previous release has",
     "least_images": "images per identity",
     "median_images": "images per identity",
     "most_images": "images per identity",
     "identity_share": "share of one identity",
-    "split_share": "distance of a split's share to the wanted",
+    "split_share": "distance between a split's share and the wanted share",
     "license_share": "share of the images under these licenses",
     "unstated_licenses": "share of the images whose source states no license",
     "agreement": "reviewers' agreement (Krippendorff's alpha; 1 where all votes are alike)",
-    "funnel": "change of the share that a step leaves",
-    "drift": "distance of a measure's distribution to the one before",
+    "funnel": "change of the share that a step keeps",
+    "drift": "distance of a measure's distribution to that of the previous release",
 }
 
 
 def expectations(params: Params) -> list[Expectation]:
-    """Every gate of `params.gates` that has bounds, in the order of the parameters."""
+    """Expectations of every gate of `params.gates` that has bounds, in the order of the parameters."""
     gates = params.gates
     every = [
         *_of_labels(params),
         _gate(params, "pair_share", "pairs", "share", gates.pair_share),
         _gate(params, "intersection_share", "intersections", "share", gates.intersection_share),
         _gate(params, "vanished", "vanished", "gone", (None, gates.vanished)),
-        _gate(params, "least_images", "identities", "images", (gates.least_images, None), of=Of.LEAST),
-        _gate(params, "median_images", "identities", "images", gates.median_images, of=Of.MEDIAN),
-        _gate(params, "most_images", "identities", "images", (None, gates.most_images), of=Of.MOST),
-        _gate(params, "identity_share", "identities", "share", (None, gates.identity_share), of=Of.MOST),
+        _gate(params, "least_images", "identities", "images", (gates.least_images, None), of=Statistic.LEAST),
+        _gate(params, "median_images", "identities", "images", gates.median_images, of=Statistic.MEDIAN),
+        _gate(params, "most_images", "identities", "images", (None, gates.most_images), of=Statistic.MOST),
+        _gate(params, "identity_share", "identities", "share", (None, gates.identity_share), of=Statistic.MOST),
         _gate(params, "split_share", "splits", "distance", (None, gates.split_share)),
         *_of_licenses(params),
         _gate(params, "unstated_licenses", "unstated", "share", (None, _most_unstated(params))),
@@ -117,15 +136,17 @@ def expectations(params: Params) -> list[Expectation]:
 
 
 def table_of_labels(task: str) -> str:
+    """Name of the table with the label shares of a task."""
     return f"labels_{task}"
 
 
 def table_of_licenses(group: str) -> str:
+    """Name of the table with the share of a group of licenses."""
     return f"licenses_{re.sub(r'[*]', '_', group)}"
 
 
 def not_checked(params: Params, figures: Figures) -> list[NotChecked]:
-    """The gates without bounds, and those whose tables have no rows; each with the reason."""
+    """Gates without bounds, and gates whose tables have no rows, with the reason."""
     without_bounds = {
         "most_images": "null sets no bound" if params.gates.most_images is None else None,
         "license_share": None if params.gates.license_share else "no license has bounds",
@@ -180,7 +201,7 @@ def _gate(
     column: str,
     bounds: tuple[float | None, float | None],
     *,
-    of: Of = Of.EVERY,
+    of: Statistic = Statistic.EVERY,
     part: str = "",
 ) -> Expectation:
     severity = Severity.WARNING if name in params.gates.warn_only else Severity.CRITICAL
@@ -194,5 +215,5 @@ def _most_unstated(params: Params) -> float | None:
     return params.gates.unstated_licenses or 0.0
 
 
-def _shown(value: object) -> str:
+def _figure_text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)

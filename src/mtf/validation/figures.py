@@ -1,6 +1,6 @@
-"""The data set as a whole, in small tables of figures: what the gates look at.
+"""Tables of figures on the data set as a whole, which the gates check.
 
-Pure: tables in, tables out. A table without rows means that there is nothing to look at.
+A table without rows means that there is nothing to check.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from mtf.tables import FACE, SPLITS, Stated
 MEASURES = ("size_px", "sharpness", "brightness")
 TIMES = " × "
 DETECTED = "images with a face"
-# What metrics/crop.json and metrics/curate.json hold.
+# Contents of metrics/crop.json and metrics/curate.json.
 Counts = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
 def identities(data: pl.DataFrame) -> pl.DataFrame:
-    """Images per identity, and their share of all; two faces of one image count once."""
+    """Images per identity, and their share of all, 0 to 1; two faces of one image count once."""
     counted = data.group_by(IDENTITY).agg(images=pl.col("image_id").n_unique()).sort(IDENTITY)
     return counted.with_columns(share=pl.col("images") / pl.col("images").sum())
 
 
 def labels(data: pl.DataFrame, params: Params) -> pl.DataFrame:
-    """The share of each permitted label of each task; 0 where nothing carries it."""
+    """Share, 0 to 1, of each permitted label of each task; 0 for a label without an image."""
     rows = [
         {"task": column, "label": label, "share": _share(data, pl.col(column) == label)}
         for column, task in params.attributes.items()
@@ -41,21 +41,21 @@ def labels(data: pl.DataFrame, params: Params) -> pl.DataFrame:
 
 
 def pairs(data: pl.DataFrame, params: Params) -> pl.DataFrame:
-    """The share of each pair of labels of two tasks."""
+    """Share, 0 to 1, of each pair of labels of two tasks."""
     tables = [_combinations(data, params, columns) for columns in combinations(params.attributes, 2)]
     return pl.concat([_combinations(data, params, ()), *tables])
 
 
 def intersections(data: pl.DataFrame, params: Params) -> pl.DataFrame:
-    """The share of each combination of labels of all tasks at once; no rows where `pairs` has them already."""
+    """Share, 0 to 1, of each combination of labels of all tasks; no rows for fewer than three tasks (see `pairs`)."""
     columns = tuple(params.attributes)
     return _combinations(data, params, columns if len(columns) > 2 else ())
 
 
 def vanished(now: pl.DataFrame, before: pl.DataFrame | None, params: Params) -> pl.DataFrame:
-    """How many combinations of all labels the data set before had and this one lacks, one row, with their names.
+    """Combinations of all labels that the previous data set has and this one lacks: one row, their names and number.
 
-    No rows where there is nothing before, or where it has other label columns.
+    No rows if there is no previous data set, or it has other label columns.
     """
     columns = list(params.attributes)
     schema = {"combinations": pl.String, "gone": pl.Int64}
@@ -81,13 +81,13 @@ def _combinations(data: pl.DataFrame, params: Params, columns: Sequence[str]) ->
 
 
 def _counted(data: pl.DataFrame, columns: Sequence[str]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Each combination of labels that occurs, with its number of images."""
+    """Combinations of labels that occur, with their numbers of images."""
     for *labels, images in data.group_by(columns).len().iter_rows():
         yield tuple(labels), images
 
 
 def splits(data: pl.DataFrame, params: Params) -> pl.DataFrame:
-    """The share of each split, the share asked for, and the distance between them."""
+    """Share of each split, the share that params.yaml wants, and the distance between them, all from 0 to 1."""
     train, val = params.split.train_share, params.split.val_share_of_rest
     wanted = dict(zip(SPLITS, (train, (1 - train) * val, (1 - train) * (1 - val)), strict=True))
     rows = [{"split": s, "share": _share(data, pl.col("split") == s), "wanted": wanted[s]} for s in SPLITS]
@@ -95,7 +95,7 @@ def splits(data: pl.DataFrame, params: Params) -> pl.DataFrame:
 
 
 def licenses(data: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
-    """Licenses by share of the images; `none stated` where the source says nothing. Largest first."""
+    """Licenses by share of the images, largest first; `none stated` if the source states none."""
     keys = ["identity", "image_id"]
     stated = data.select(keys).join(evidence.select(*keys, "stated", "license"), on=keys, how="left")
     has_license = pl.col("stated").is_in([str(Stated.STATED), str(Stated.CONTRADICTION)])
@@ -105,7 +105,7 @@ def licenses(data: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
 
 
 def license_groups(shares: pl.DataFrame, groups: Sequence[str]) -> pl.DataFrame:
-    """The share of each group of licenses, `*` standing for any characters; 0 where nothing bears one."""
+    """Share, 0 to 1, of each group of licenses, a pattern with `*` for any characters; 0 if no image matches."""
     rows = [
         {"licenses": group, "share": sum(share for name, share in named.items() if fnmatchcase(name, group))}
         for named in [dict(shares.select("license", "share").iter_rows())]
@@ -115,16 +115,16 @@ def license_groups(shares: pl.DataFrame, groups: Sequence[str]) -> pl.DataFrame:
 
 
 def unstated(shares: pl.DataFrame) -> pl.DataFrame:
-    """The share of the images whose source states no license, in one row."""
+    """Share, 0 to 1, of the images whose source states no license: one row."""
     share = float(shares.filter(pl.col("license") == UNSTATED)["share"].sum())
     return pl.DataFrame({"license": [UNSTATED], "share": [share]})
 
 
 def agreement(figures: Mapping[str, Any]) -> pl.DataFrame:
-    """Reviewers' agreement by step, from `metrics/curate.json`: alpha, or 1 where all votes are alike.
+    """Reviewers' agreement by step, from `metrics/curate.json`: Krippendorff's alpha, or 1 if all votes are equal.
 
-    Alpha is not defined there, as nothing could have been disagreed on by chance; the raw agreement is 1. Steps
-    without a face of two votes have no row.
+    Alpha is undefined for equal votes, as no disagreement by chance is possible; the raw agreement is 1. Steps without
+    a face that has two votes have no row.
     """
     measured = {step: values for step, values in figures.get("agreement", {}).items() if "raw" in values}
     rows = [
@@ -137,14 +137,14 @@ def agreement(figures: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def funnel(now: Counts, before: Counts | None) -> pl.DataFrame:
-    """The share that each step leaves, now and before, and the change; no rows without a before.
+    """Share that each step keeps, 0 to 1, now and before, and the change; no rows without a previous release.
 
-    The first step is the detector's: the share of the images in which it finds a face. Then it is of faces.
+    The first step is the detector, with the share of images that have a face; all others are shares of faces.
     """
     schema = {"step": pl.String, "share": pl.Float64, "before": pl.Float64, "change": pl.Float64}
     if before is None:
         return pl.DataFrame(schema=schema)
-    shares, earlier = _left(*now), _left(*before)
+    shares, earlier = _kept_shares(*now), _kept_shares(*before)
     rows = [
         {"step": step, "share": share, "before": earlier[step], "change": abs(share - earlier[step])}
         for step, share in shares.items()
@@ -156,9 +156,9 @@ def funnel(now: Counts, before: Counts | None) -> pl.DataFrame:
 def drift(
     data: pl.DataFrame, screening: pl.DataFrame, before: tuple[pl.DataFrame, pl.DataFrame] | None
 ) -> pl.DataFrame:
-    """How far the distribution of each measure moved: Kolmogorov-Smirnov distance, 0 to 1.
+    """Drift of the distribution of each measure: Kolmogorov-Smirnov distance, 0 to 1.
 
-    `before` is the earlier data set with its screening; without it there are no rows.
+    `before` is the previous data set with its screening; no rows without it.
     """
     schema = {"measure": pl.String, "median": pl.Float64, "before": pl.Float64, "distance": pl.Float64}
     if before is None:
@@ -182,8 +182,8 @@ def _ks_distance(one: np.ndarray, other: np.ndarray) -> float:
     return float(ks_2samp(one, other).statistic)
 
 
-def _left(cropped: Mapping[str, Any], curated: Mapping[str, Any]) -> dict[str, float]:
-    """Step → the share of what entered it that is left after it."""
+def _kept_shares(cropped: Mapping[str, Any], curated: Mapping[str, Any]) -> dict[str, float]:
+    """Step → share of its input that it keeps, 0 to 1."""
     shares = {DETECTED: cropped["images_with_faces"] / max(1, cropped["images"])}
     entered = curated["cropped"]["faces"]
     for step, figures in curated["steps"].items():

@@ -1,4 +1,4 @@
-"""What came of the gates, and of which data set: `build/validate/results.json`, without which nothing is released."""
+"""Outcome of the gates in `build/validate/results.json`, which a release requires."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ GATES = "the gates of params.yaml"
 
 @dataclass(frozen=True)
 class Outcome:
-    """`of` has the digest of everything that the gates were held against, by its name."""
+    """Outcome of the gates.
+
+    - `of`: name of a file or of parameters → digest at the time of the check;
+    - `results`: results of the expectations;
+    - `not_checked`: gates that could not be checked.
+    """
 
     of: dict[str, str]
     results: list[Result]
@@ -33,17 +38,20 @@ class Outcome:
 
     @property
     def critical(self) -> list[Result]:
+        """Failed expectations that prevent a release."""
         return [each for each in self.results if not each.holds and each.severity == Severity.CRITICAL]
 
     @property
     def warnings(self) -> list[Result]:
+        """Failed expectations that do not prevent a release."""
         return [each for each in self.results if not each.holds and each.severity == Severity.WARNING]
 
 
 def of(workspace: Workspace, params: Params) -> dict[str, str]:
-    """Digests (SHA-256, hex) of the files that the gates look at, and of the parameters that they follow from.
+    """Digests (SHA-256, hex) of the files that the gates check and the parameters that they use, by name.
 
-    With a release before, its commit too: a tag can be set anew. Raises BadInput where it is no name that stays.
+    It also has the commit of the previous release, as a tag can be moved. Raises BadInput if `release.previous` is a
+    name that can move, such as a branch.
     """
     files = {path: workspace.root / path for path in FILES}
     digests = {path: file_digest(file) for path, file in files.items() if file.is_file()}
@@ -55,11 +63,12 @@ def of(workspace: Workspace, params: Params) -> dict[str, str]:
 
 
 def write(workspace: Workspace, outcome: Outcome) -> None:
+    """Write build/validate/results.json."""
     atomic.write_json(workspace.stage("validate") / NAME, asdict(outcome))
 
 
 def read(workspace: Workspace) -> Outcome | None:
-    """What `mtf validate` found last; None where it has not run. Raises BadInput for a file that it did not write."""
+    """Outcome of the last `mtf validate`, None if it has not run. Raises BadInput if its file cannot be read."""
     path = workspace.stage("validate") / NAME
     if not path.is_file():
         return None
@@ -70,7 +79,7 @@ def read(workspace: Workspace) -> Outcome | None:
 
 
 def refuse(workspace: Workspace, params: Params) -> None:
-    """Raise GateFailed where the gates were not checked, were checked on something else, or do not hold."""
+    """Raise GateFailed if the gates were not checked, their inputs changed since, or a critical one failed."""
     found = read(workspace)
     if found is None:
         raise GateFailed("release: the gates have not been checked; run `mtf validate`")
@@ -82,7 +91,7 @@ def refuse(workspace: Workspace, params: Params) -> None:
 
 
 def changed_since(found: Outcome, workspace: Workspace, params: Params) -> Sequence[str]:
-    """What of all that the gates were held against is another today, by its name."""
+    """Names of the files and parameters that changed since the gates were checked."""
     old, new = found.of, of(workspace, params)
     return [name for name in {**new, **old} if old.get(name) != new.get(name)]
 

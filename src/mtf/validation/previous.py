@@ -1,7 +1,7 @@
-"""The release before, as `release.previous` names it: a commit that stays the same.
+"""Commit of the previous release, which `release.previous` names.
 
-DVC compares the parameter's text: of a branch that moved on it would notice nothing, and gates, changelog and report
-would stay against the commit of then. So only names that stay are taken, and the commit itself is kept.
+DVC compares the text of the parameter: it would not notice that a branch moved, and gates, changelog and report would
+still compare with the old commit. So only tags and commits are permitted, and the commit itself is recorded.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ KEY = "release.previous"
 
 
 def commit_of(root: Path, name: str) -> str:
-    """The commit (hex, whole) that a tag or the beginning of a commit's own name stands for.
+    """Full hash (hex) of the commit that a tag or an abbreviated hash names.
 
-    Raises BadInput where git knows no such version, and for all other names (branches, `HEAD`, `v1~1`): they move.
+    Raises BadInput if there is no such version, and for all other names (branches, `HEAD`, `v1~1`), which can move.
     """
     commit = _commit(root, name)
     if commit is None:
@@ -31,7 +31,7 @@ INSTEAD = "null compares with no release"
 
 
 def _commit(root: Path, name: str) -> str | None:
-    """What git takes `name` for; None where it knows no such version."""
+    """Commit that git resolves `name` to, None if there is none."""
     command = ("git", "rev-parse", "--quiet", "--verify", f"{name}^{{commit}}")
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else None

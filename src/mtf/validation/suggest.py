@@ -1,4 +1,4 @@
-"""Thresholds for `gates` that the data set at hand meets, with some room: a start for one's own."""
+"""Suggested thresholds for `gates`, which the present data set meets with some margin."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import yaml
 from mtf.licenses.audit import UNSTATED
 from mtf.params import Params
 
-ROOM = 0.25  # of the figure itself or of what is left to its bound, whichever is less: to the side that is the worse
+ROOM = 0.25  # margin, as a share of the figure or of its distance to the bound, whichever is smaller
 
 
 def suggested(figures: Mapping[str, pl.DataFrame], params: Params) -> dict[str, Any]:
-    """Values by name of the gate, all of them permitted; those that nothing can be said of stay as they were."""
+    """Name of a gate → permitted value; gates without figures keep their values."""
     values = params.gates.model_dump(mode="json")
     by_task = {name: figures["labels"].filter(task=task.column) for name, task in params.tasks.items()}
     values["label_share"] = {name: _range(rows["share"]) for name, rows in by_task.items() if not rows.is_empty()}
@@ -42,13 +42,13 @@ def suggested(figures: Mapping[str, pl.DataFrame], params: Params) -> dict[str, 
 
 
 def as_yaml(values: Mapping[str, Any]) -> str:
-    """The section as it stands in params.yaml, pairs and lists on one line, with what it cannot hold to as comments."""
+    """Section `gates` for params.yaml, pairs and lists on one line, with `remarks` as comments."""
     text = yaml.safe_dump({"gates": dict(values)}, sort_keys=False, default_flow_style=None, width=110)
     return "".join(f"# {line}\n" for line in remarks(values)) + text
 
 
 def remarks(values: Mapping[str, Any]) -> Iterator[str]:
-    """What a person should know of values that bind nothing."""
+    """Remarks on values that are no real bound."""
     shares = {
         **{f"label_share.{task}": bounds for task, bounds in values["label_share"].items()},
         **{name: values[name] for name in ("pair_share", "intersection_share")},
@@ -69,18 +69,18 @@ def _around(least: float, most: float) -> list[float]:
 
 
 def _above(share: float) -> float:
-    """Above `share` with room, and below 1 where `share` is."""
+    """Upper bound: `share` plus the margin, below 1 if `share` is."""
     return _rounded(min(share * (1 + ROOM), share + ROOM * (1 - share)), up=True)
 
 
 def _below(value: float, *, bound: int) -> float:
-    """Below `value` with room, and above `bound` where `value` is."""
+    """Lower bound: `value` minus the margin, above `bound` if `value` is."""
     room = min(abs(value) if bound == 0 else 1 - value, value - bound)
     return _rounded(value - ROOM * room, up=False)
 
 
 def _rounded(value: float, *, up: bool) -> float:
-    """Three digits that count, away from the figure; a bound of 0 or 1 is kept, and none is made."""
+    """`value` rounded away from the figure to three significant digits; 0 and 1 are kept and never reached."""
     if value in (0, 1, -1):
         return float(value)
     gap = min(abs(value), 1 - abs(value))

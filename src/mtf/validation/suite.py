@@ -1,4 +1,4 @@
-"""The expectations as Great Expectations runs them: a file context, one suite per table, and Data Docs."""
+"""Expectations run by Great Expectations: a file context, one suite per table, and Data Docs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,23 @@ from urllib.parse import quote
 
 import polars as pl
 
-from mtf.validation.expectations import Expectation, Of, Severity
+from mtf.validation.expectations import Expectation, Severity, Statistic
 
 DOCS = "docs"
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one expectation. `observed` names what is out of bounds; it is empty where nothing is."""
+    """Result of one expectation.
+
+    - `name`: name of the gate, with its part;
+    - `table`: its table of figures;
+    - `says`: description for people;
+    - `severity`: severity of a failure;
+    - `holds`: True if it is met;
+    - `observed`: values out of bounds, empty if there are none;
+    - `wanted`: the bounds, in words.
+    """
 
     name: str
     table: str
@@ -36,7 +45,7 @@ class Result:
 
 
 def run(expectations: Sequence[Expectation], figures: Mapping[str, pl.DataFrame], folder: Path) -> list[Result]:
-    """Check `figures` and write `folder` anew: the tables as Parquet, the context (`gx/`), and Data Docs (`docs/`)."""
+    """Check `figures`. Replaces `folder`: the tables as Parquet, the context (`gx/`), and Data Docs (`docs/`)."""
     shutil.rmtree(folder, ignore_errors=True)
     tables = folder / "tables"
     tables.mkdir(parents=True)
@@ -48,8 +57,8 @@ def run(expectations: Sequence[Expectation], figures: Mapping[str, pl.DataFrame]
 
 
 def _checked(expectations: Sequence[Expectation], used: list[str], folder: Path) -> dict[str, bool]:
-    """Name of the expectation → whether it holds."""
-    # Great Expectations reports its use to its makers unless it is told not to, and shows bars for every figure.
+    """Name of the expectation → True if it holds."""
+    # Great Expectations sends usage statistics unless this is set, and shows progress bars for every figure.
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     os.environ["TQDM_DISABLE"] = "1"
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
@@ -62,16 +71,16 @@ def _checked(expectations: Sequence[Expectation], used: list[str], folder: Path)
         definitions = [_definition(gx, context, source, name, expectations) for name in used]
         checkpoint = gx.Checkpoint(name="gates", validation_definitions=definitions, result_format="SUMMARY")
         outcome = context.checkpoints.add(checkpoint).run()
-        # Once at the end: the action of a checkpoint would build all pages again for every table.
+        # Built once at the end: a checkpoint's action would build all pages again for every table.
         context.build_data_docs()
-    _forget_the_place(folder)
+    _remove_local_path(folder)
     results = (result for each in outcome.run_results.values() for result in each.results)
     return {result.expectation_config.meta["gate"]: bool(result.success) for result in results}
 
 
-def _forget_the_place(folder: Path) -> None:
-    """Whose machine it was, and where on it, is nobody's concern: what is written here is versioned and shown."""
-    place = _spelt(folder)
+def _remove_local_path(folder: Path) -> None:
+    """Replace the path of `folder` by `..` in all its text files, which are versioned and published."""
+    place = _path_pattern(folder)
     for path in sorted(folder.rglob("*")):
         if path.suffix in (".json", ".yml", ".html"):
             text = path.read_text(encoding="utf-8")
@@ -79,8 +88,8 @@ def _forget_the_place(folder: Path) -> None:
                 path.write_text(without, encoding="utf-8")
 
 
-def _spelt(folder: Path) -> re.Pattern[str]:
-    """The folder as it may stand in a file: as JSON, HTML or an address escape it; YAML breaks lines at spaces."""
+def _path_pattern(folder: Path) -> re.Pattern[str]:
+    """Pattern of the folder's path as JSON, HTML and URLs escape it; YAML may break lines at its spaces."""
     plain = str(folder)
     escaped = {plain, json.dumps(plain)[1:-1], json.dumps(plain, ensure_ascii=False)[1:-1]}
     spellings = {quote(plain), *escaped, *map(html.escape, escaped)}
@@ -116,10 +125,10 @@ def _definition(gx: Any, context: Any, source: Any, table: str, expectations: Se
 
 def _expectation(kinds: Any, expectation: Expectation) -> Any:
     kind = {
-        Of.EVERY: kinds.ExpectColumnValuesToBeBetween,
-        Of.LEAST: kinds.ExpectColumnMinToBeBetween,
-        Of.MEDIAN: kinds.ExpectColumnMedianToBeBetween,
-        Of.MOST: kinds.ExpectColumnMaxToBeBetween,
+        Statistic.EVERY: kinds.ExpectColumnValuesToBeBetween,
+        Statistic.LEAST: kinds.ExpectColumnMinToBeBetween,
+        Statistic.MEDIAN: kinds.ExpectColumnMedianToBeBetween,
+        Statistic.MOST: kinds.ExpectColumnMaxToBeBetween,
     }[expectation.of]
     return kind(
         column=expectation.column,
