@@ -2,9 +2,7 @@
 
 - `deps:` of a stage gets the import closure of its module: a package's folder where all of it is in the closure,
   else single files. Data files beside the code (tables, templates) belong to it.
-- `params:` gets the defaults of the sections that the stage already lists of params.yaml. DVC reads them from the
-  classes in the package that declares params.yaml, so a changed default reruns those who read it, and a comment
-  beside it nobody. A section's class that also computes something is a dependency as a file, too.
+- `params:` gets the defaults of the parameters that the stage lists there of params.yaml (`default_params`).
 
 DVC compares files by their bytes: a changed comment reruns a stage, and the shards that it finds are still good.
 """
@@ -12,19 +10,17 @@ DVC compares files by their bytes: a changed comment reruns a stage, and the sha
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from mtf import atomic, import_closure
 from mtf.errors import BadInput
-from mtf.params import Params, Section
+from mtf.stages import default_params
 from mtf.workspace import Workspace
 
 PIPELINE = "dvc.yaml"
@@ -100,9 +96,12 @@ def _derived(name: str, stage: CommentedMap, code: str) -> CodeDeps:
         modules = import_closure.closure(root)
     except ModuleNotFoundError:
         raise BadInput(f"{PIPELINE}: stage {name}: no module {root}; a stage bears its module's name") from None
-    sections = _sections(name, [key for key in stage.get("params", []) if isinstance(key, str)])
-    modules |= {section.__module__ for section, _ in sections if _computes(section)}
-    return CodeDeps(tuple(_paths(modules, code)), _defaults(sections, code))
+    try:
+        read = default_params.read_by([key for key in stage.get("params", []) if isinstance(key, str)])
+    except default_params.UnknownParameter as error:
+        raise BadInput(f"{PIPELINE}: stage {name}: params: {error}") from None
+    defaults = {_relative(import_closure.source(module), code): keys for module, keys in sorted(read.defaults.items())}
+    return CodeDeps(tuple(_paths(modules | read.modules, code)), defaults)
 
 
 def _paths(modules: frozenset[str], code: str) -> list[str]:
@@ -123,98 +122,6 @@ def _data_entry(file: Path) -> Path:
     while not (entry.parent / "__init__.py").exists():
         entry = entry.parent
     return entry
-
-
-# Defaults of `params:`
-
-Read = tuple[type[Section], str | None]
-"""A class of params.yaml that is read: as a whole (None), or one field of it."""
-
-
-def _sections(stage: str, keys: Iterable[str]) -> list[Read]:
-    read: list[Read] = []
-    for key in keys:
-        # A recipe's name may be looked up in params.yaml: `train.recipes.${train.recipe}`.
-        parts = re.sub(r"\$\{[^}]*\}", "NAME", key).split(".")
-        try:
-            read += _read_by(Params, parts)
-        except KeyError as error:
-            raise BadInput(f"{PIPELINE}: stage {stage}: params: {key}: {error.args[0]!r} is no parameter") from None
-    return list(dict.fromkeys(read))
-
-
-def _read_by(section: type[Section], parts: Sequence[str]) -> Iterator[Read]:
-    name, *rest = parts
-    inside = _classes(section.model_fields[name].annotation)
-    if section is not Params and not (rest and inside):
-        yield section, name
-    if rest and _is_dictionary(section.model_fields[name].annotation):
-        rest = rest[1:]
-    for each in inside:
-        yield from _read_by(each, rest) if rest else _whole(each)
-
-
-def _whole(section: type[Section]) -> Iterator[Read]:
-    yield section, None
-    for each in section.model_fields.values():
-        for inside in _classes(each.annotation):
-            yield from _whole(inside)
-
-
-def _classes(annotation: Any) -> list[type[Section]]:
-    """The sections that a field's type names, wherever in it."""
-    if isinstance(annotation, type) and get_origin(annotation) is None:
-        return [annotation] if issubclass(annotation, Section) else []
-    return [found for argument in get_args(annotation) for found in _classes(argument)]
-
-
-def _is_dictionary(annotation: Any) -> bool:
-    return get_origin(annotation) is dict
-
-
-def _computes(section: type[Section]) -> bool:
-    """True where a class has public methods or properties: its code decides, beside its values."""
-    inherited = set(dir(BaseModel))
-    return any(
-        not name.startswith("_") and name not in inherited and (callable(value) or isinstance(value, property))
-        for name, value in vars(section).items()
-    )
-
-
-def _defaults(read: Iterable[Read], code: str) -> dict[str, tuple[str, ...]]:
-    keys: dict[str, set[str]] = {}
-    for section, name in read:
-        optional = [each for each in section.model_fields if name in (None, each) and _has_own_default(section, each)]
-        if optional:
-            path = import_closure.source(section.__module__)
-            _check_literals(path, section, optional)
-            key = section.__name__ if name is None else f"{section.__name__}.{name}"
-            keys.setdefault(_relative(path, code), set()).add(key)
-    return {path: tuple(sorted(_without_parts(names))) for path, names in sorted(keys.items())}
-
-
-def _without_parts(names: set[str]) -> set[str]:
-    """`Class.field` says nothing beside `Class`."""
-    return {name for name in names if name.partition(".")[0] not in names or "." not in name}
-
-
-def _has_own_default(section: type[Section], name: str) -> bool:
-    """False for a section in a section: its class has the defaults."""
-    known = section.model_fields[name]
-    return not known.is_required() and not isinstance(known.default, Section)
-
-
-def _check_literals(path: Path, section: type[Section], names: Iterable[str]) -> None:
-    """Raises BadInput for a default that DVC does not find in the source."""
-    from dvc.utils.serialize import parse_py
-
-    written = parse_py(path.read_text(encoding="utf-8"), str(path)).get(section.__name__, {})
-    for name in names:
-        if name not in written:
-            raise BadInput(
-                f"{path.name}: {section.__name__}.{name}: DVC cannot read this default; write it as a literal, "
-                "in the class itself"
-            )
 
 
 # dvc.yaml as a text that people write
