@@ -52,6 +52,8 @@ lint: $(READY)
 	@echo "==> ruff: lint and format"
 	@ruff check --quiet .
 	@ruff format --quiet --check .
+	@echo "==> mtf deps: dvc.yaml names the code that its stages run"
+	@mtf deps --check
 	@echo "==> ty: types"
 	@ty check --quiet src
 

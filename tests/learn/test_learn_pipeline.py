@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from dvc.dependency import ParamsDependency
+from dvc.dependency import Dependency, ParamsDependency
 from dvc.repo import Repo
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +33,12 @@ def read_by_stages(folder: Path, raw: dict[str, Any]) -> Read:
             str(stage.name): dependency.read_params()
             for stage in repository.index.stages
             for dependency in stage.deps
-            if isinstance(dependency, ParamsDependency)
+            if is_of_params_yaml(dependency)
         }
+
+
+def is_of_params_yaml(dependency: Dependency) -> bool:
+    return isinstance(dependency, ParamsDependency) and Path(dependency.fs_path).name == "params.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -87,42 +89,5 @@ def test_every_parameter_that_a_stage_depends_on_is_in_the_file(folder: Path, be
     with Repo(str(folder)) as repository:
         for stage in repository.index.stages:
             for dependency in stage.deps:
-                if isinstance(dependency, ParamsDependency):
+                if is_of_params_yaml(dependency):
                     assert set(dependency.params) <= set(before[str(stage.name)]), stage.name
-
-
-# What every command needs, and no stage is made anew for.
-UNDER_ALL = {"atomic.py", "engine.py", "errors.py", "fingerprint.py", "workspace.py", "params"}
-SOURCE = ROOT / "src" / "mtf"
-
-
-def imported(module: Path) -> Iterator[Path]:
-    """The modules of mtf that `module` imports, wherever in it, but for what only types need."""
-    todo: list[ast.AST] = [ast.parse(module.read_text())]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            continue
-        todo += ast.iter_child_nodes(node)
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "mtf":
-            home = SOURCE.parent / node.module.replace(".", "/")
-            for path in (home, *(home / alias.name for alias in node.names)):
-                yield from (file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file())
-
-
-def run_by(module: Path) -> set[Path]:
-    found, todo = set(), [module]
-    while todo:
-        if (path := todo.pop()) not in found:
-            found.add(path)
-            todo += imported(path)
-    return found
-
-
-@pytest.mark.parametrize("stage", ["multitask_results", "evaluate"])
-def test_a_stage_that_measures_depends_on_all_the_code_that_it_runs(stage: str) -> None:
-    deps = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"][stage]["deps"]
-    known = [SOURCE / name for name in UNDER_ALL] + [ROOT / path for path in deps]
-    files = {path for path in run_by(SOURCE / "stages" / f"{stage}.py") if path.name != "__init__.py"}
-    assert SOURCE / "learn" / "model_card.py" in files
-    assert not [path for path in files if not any(path == dep or path.is_relative_to(dep) for dep in known)]

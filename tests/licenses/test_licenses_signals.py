@@ -15,7 +15,7 @@ from mtf.crawl.fetch import Limit, _decoded
 from mtf.licenses import optouts, robots_file, rsl, usage_preferences
 from mtf.licenses.pages import read_page
 from mtf.licenses.preferences import Answer, Signal, opt_outs
-from mtf.params.steps import IN_FORCE, OptOutSignal
+from mtf.params.steps import Licenses, OptOutSignal
 
 PAGE = "https://site.example/people/ann"
 PICTURE = "https://site.example/people/ann.jpg"
@@ -30,7 +30,8 @@ def of_robots(text: str | bytes, url: str = PICTURE) -> list[str]:
 
 def test_every_signal_can_be_named_by_the_policy() -> None:
     assert {str(signal) for signal in Signal} == set(get_args(OptOutSignal))
-    assert set(get_args(OptOutSignal)) - set(IN_FORCE) == {"tdm-policy", "unknown"}
+    in_force = Licenses.model_validate({"permitted": ["CC0-1.0"]}).binding_opt_outs
+    assert set(get_args(OptOutSignal)) - set(in_force) == {"tdm-policy", "unknown"}
 
 
 # (header name, value) pairs → the signals that reserve a use of ours

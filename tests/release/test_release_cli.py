@@ -65,8 +65,8 @@ def test_a_gate_that_does_not_hold_ends_with_1_and_says_observed_and_wanted_once
     done = attempt(workspace, "mtf", "validate")
     assert done.returncode == 1
     assert done.stderr == (
-        "mtf: validate: 1 critical expectation does not hold (identity_share); the report: build/report/index.html; "
-        "all expectations: build/validate/docs/index.html\n"
+        "mtf: validate: 1 critical expectation does not hold (identity_share); all expectations: "
+        "build/validate/docs/index.html; `mtf report` writes the report that shows them\n"
     )
     line = "identity_share (share of one identity): ada 0.3333, bo.b 0.3333, nul 0.3333; wanted at most 0.25"
     assert f"  critical: {line}" in done.stdout.splitlines()

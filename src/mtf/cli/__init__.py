@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from mtf.cli import audit, compare, dataset, label, project, publish, review, sample, stages, summary, takedown
+from mtf.cli import audit, compare, dataset, deps, label, project, publish, review, sample, stages, summary, takedown
 from mtf.errors import MtfError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 stages.add_to(app)
 project.add_to(app)
+deps.add_to(app)
 takedown.add_to(app)
 audit.add_to(app)
 summary.add_to(app)

@@ -28,24 +28,13 @@ from mtf.crawl.search import Found, search
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import Inputs, Memory
 from mtf.fingerprint import file_digest, fingerprint
+from mtf.import_closure import closure, digest_of
 from mtf.params import FolderSource, Params, SearchSource
 from mtf.takedowns import Takedowns
 
 AT_ONCE = 8
 """Identities in flight: enough different hosts to be busy while each is paced, few enough to bound memory."""
 
-_SEARCH_CODE = tuple(
-    f"mtf.crawl.{name}"
-    for name in (
-        *("candidates", "engines", "search", "folder", "folders"),
-        *("apis", "answers", "openverse", "commons", "flickr"),
-    )
-)
-# Of the faces' room what knows again a picture that was taken down (`mtf.crawl.lookalikes`).
-_CODE = (
-    *("mtf.crawl", "mtf.licenses", "mtf.shards", "mtf.takedowns", "mtf.addresses"),
-    *("mtf.faces.picture", "mtf.faces.quality", "mtf.faces.decode"),
-)
 _COLUMNS = [str(table.dtypes) for table in (tables.FETCHES, tables.IMAGES, tables.EVIDENCE)]
 
 
@@ -82,6 +71,7 @@ class Job:
 
 def crawl(people: Iterable[Person], job: Job) -> Report:
     """Bring the shards of `people` up to date. Raises BadInput for a source that is not there."""
+    _search_code()  # kept from here on: the threads of the identities would each compute it
     web = job.params.crawl.web
     serving = nullcontext(None) if web is None else recorded.serve(job.root / web)
     with serving as recorded_web, ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
@@ -198,7 +188,7 @@ class _Identity:
         stamps = self._tools.folders.stamp(self._person.files)
         is_down = self._tools.takedowns.of_identity(self._person.identity) is not None
         person = [self._person.query, self._person.files, is_down]
-        return fingerprint(person, self._tools.crawl.sources, stamps, self._web(), code=_SEARCH_CODE)
+        return fingerprint(person, self._tools.crawl.sources, stamps, self._web(), _search_code())
 
     def _web(self) -> str | None:
         """Digest of the recorded web; None where it is the live one."""
@@ -209,7 +199,7 @@ class _Identity:
         crawl = self._tools.crawl
         bounds = [crawl.max_bytes, crawl.max_pixels, crawl.min_side_px]
         opt_outs = sorted(self._job.params.licenses.binding_opt_outs)
-        judged = fingerprint(bounds, opt_outs, self._web(), _COLUMNS, code=_CODE)
+        judged = fingerprint(bounds, opt_outs, self._web(), _COLUMNS, code=[__name__])
         return Inputs(searched, judged, fingerprint(self._takedowns(fetches)))
 
     def _takedowns(self, fetches: Iterable[Fetch]) -> list[list[str]]:
@@ -227,6 +217,16 @@ class _Identity:
         } | {takedowns.of_identity(identity)}
         named = [[str(request.kind), request.value] for request in requests if request is not None]
         return sorted([*named, *lookalikes.concerned(fetches, takedowns)])
+
+
+def _search_code() -> str:
+    """Digest of the code that decides which addresses are found: of this package what only the search runs.
+
+    A repeated search drops addresses that an engine no longer names, so a change in how everything is requested
+    (`fetch` and below) judges the pictures anew and searches for none.
+    """
+    modules = closure(search.__module__, apis.__name__, Folders.__module__) - closure(Fetcher.__module__)
+    return digest_of(module for module in modules if module.startswith(f"{__package__}."))
 
 
 async def _to_its_end(work: asyncio.Future[None]) -> None:

@@ -1,0 +1,1 @@
+"""Detect faces, cut them out, measure them, and group duplicates."""

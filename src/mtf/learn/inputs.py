@@ -19,7 +19,7 @@ from PIL import Image
 from mtf import engine, shards
 from mtf.atomic import replacing
 from mtf.errors import MtfError
-from mtf.fingerprint import source_digest
+from mtf.import_closure import code_digest
 
 KEY = ["identity", "face_id", "source"]
 CHANNELS = 3
@@ -80,7 +80,7 @@ def _keyed(faces: pl.DataFrame, crops: Path) -> pl.DataFrame:
         digest = shards.digest_of(crops / f"{identity}.tar")
         if digest is None:
             raise MtfError(f"{crops / identity}.tar: no such shard; run the stage that makes it (`dvc repro`)")
-        digests[identity] = f"{digest}-{source_digest(__name__)}"
+        digests[identity] = f"{digest}-{code_digest(__name__)}"
     return faces.select(
         "identity", "face_id", source=pl.col("identity").replace_strict(digests, return_dtype=pl.String)
     )

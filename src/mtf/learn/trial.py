@@ -14,27 +14,6 @@ from mtf.learn import devices, metrics, models, recipes, runs, saved, train
 from mtf.learn.data import Examples
 from mtf.params import Recipe
 
-# What the figures of a trial depend on, beside its data and its recipe.
-CODE = tuple(
-    f"mtf.learn.{name}"
-    for name in (
-        "classifier",
-        "data",
-        "devices",
-        "facenet",
-        "freezing",
-        "inputs",
-        "metrics",
-        "models",
-        "pixels",
-        "recipes",
-        "saved",
-        "train",
-        "trial",
-        "weights",
-    )
-)
-
 
 @dataclass(frozen=True)
 class ComparisonData:
@@ -78,7 +57,7 @@ class ComparisonRun:
         """Digest of everything that the figures depend on."""
         weights = file_digest(self.weights) if self.weights is not None and self.weights.is_file() else None
         own = (self.model, self.recipe, self.seed, self.input_px, weights, self.device_count)
-        return fingerprint(*own, comparison_data.task, list(comparison_data.labels), comparison_data.digest, code=CODE)
+        return fingerprint(*own, comparison_data.task, list(comparison_data.labels), comparison_data.digest, code=[__name__])
 
     def run(self, comparison_data: ComparisonData) -> dict[str, Any]:
         """Train once, and test the epoch of the lowest validation loss on each part of `comparison_data.tests`.

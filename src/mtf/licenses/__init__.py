@@ -1,0 +1,1 @@
+"""Licenses: spellings and terms, evidence, the project's policy, and audits against it."""

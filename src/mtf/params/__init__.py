@@ -39,7 +39,7 @@ from mtf.params.sources import (
     Source,
 )
 from mtf.params.steps import Crop, Curate, Licenses, Screen, Screened, Split
-from mtf.params.tasks import IDENTITY, WITH, Project, Task
+from mtf.params.tasks import IDENTITY, WITH, Project, Task, attributes_of, columns_of
 
 __all__ = [
     "FACENET",
@@ -154,12 +154,12 @@ class Params(Section):
     @cached_property
     def columns(self) -> dict[str, Task]:
         """Column → task, for every column of the tables that a task asks about, in the order of params.yaml."""
-        return {task.column: task for task in self.tasks.values() if not task.combines}
+        return columns_of(self.tasks)
 
     @cached_property
     def attributes(self) -> dict[str, Task]:
         """`columns` without the identity: what the roster says of each person."""
-        return {column: task for column, task in self.columns.items() if column != IDENTITY}
+        return attributes_of(self.tasks)
 
 
 def load(path: Path) -> Params:

@@ -24,17 +24,17 @@ class Recipe(Section):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     schedule: Literal["constant", "step", "cosine"] = "constant"
-    step_at: list[Count] = Field([])
+    step_at: list[Count] = []
     gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
     batch: Count = 32
-    batches: dict[str, Count] = Field({})
+    batches: dict[str, Count] = {}
     max_epochs: Count = 100
     patience: Count = 5
     stop_on: Literal["train_loss", "val_loss"] = "val_loss"
     label_smoothing: Share = 0.0
     class_balanced: bool = False
-    augment: list[Literal["flip", "shift", "colour", "erase"]] = Field([])
+    augment: list[Literal["flip", "shift", "colour", "erase"]] = []
     normalise: Literal["imagenet", "facenet", "none"] = "imagenet"
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
     mixed_precision: bool = False
@@ -70,7 +70,7 @@ class Train(Section):
     models: Annotated[list[str], Field(min_length=1)]
     tasks: Annotated[list[str], Field(min_length=1)]
     input_px: Annotated[int, Field(ge=16, le=1024)] = 64
-    weights: dict[str, str] = Field({})
+    weights: dict[str, str] = {}
     recipe: str
     recipes: Annotated[dict[str, Recipe], Field(min_length=1)]
 

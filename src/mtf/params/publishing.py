@@ -83,12 +83,12 @@ class Gates(Section):
     most_images: Count | None = None
     identity_share: Share = 0.25
     split_share: Share = 0.1
-    license_share: dict[Licensed, Shares] = Field({})
+    license_share: dict[Licensed, Shares] = {}
     unstated_licenses: Share | None = None
     agreement: Annotated[float, Field(ge=-1, le=1)] = 0.6
     funnel: Share = 0.2
     drift: Share = 0.2
-    warn_only: list[Gate] = Field(["pair_share", "intersection_share", "median_images", "agreement"])
+    warn_only: list[Gate] = ["pair_share", "intersection_share", "median_images", "agreement"]
 
     def check_tasks(self, labels: dict[str, list[Label]]) -> None:
         """`labels` by task. Raises ValueError for a name of `label_share` that is none of them."""
@@ -104,7 +104,7 @@ class Report(Section):
     """
 
     thumbnails: bool = True
-    target: dict[str, Annotated[dict[Label, Share], AfterValidator(_whole)]] = Field({})
+    target: dict[str, Annotated[dict[Label, Share], AfterValidator(_whole)]] = {}
 
     def check_tasks(self, labels: dict[str, list[Label]]) -> None:
         """`labels` by task. Raises ValueError for a task that is none of them, and for labels that are not its own."""

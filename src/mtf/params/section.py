@@ -13,4 +13,8 @@ Label = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f
 
 
 class Section(BaseModel):
+    """A part of params.yaml. Write defaults as literals, `[]` and `{}` too (pydantic copies them for each section):
+    DVC reads them from the source, so that a changed default reruns the stages that read the section.
+    """
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -15,7 +15,7 @@ class SearchSource(Section):
     """A search engine, read by icrawler's feeder and parser. `licenses` are its own filter names."""
 
     kind: Literal["bing", "google"]
-    licenses: Annotated[list[str | None], Field(min_length=1)] = Field(["commercial,modify"])
+    licenses: Annotated[list[str | None], Field(min_length=1)] = ["commercial,modify"]
     people: Literal["face", "portrait"] | None = None
     max_results: Annotated[int, Field(ge=1, le=1000)] = 1000
 
@@ -90,8 +90,8 @@ class OpenverseSource(Section):
     """
 
     kind: Literal["openverse"]
-    licenses: list[str] = Field([])
-    license_types: list[str] = Field(["commercial", "modification"])
+    licenses: list[str] = []
+    license_types: list[str] = ["commercial", "modification"]
     page_size: Annotated[int, Field(ge=1, le=500)] = 20
     max_results: Annotated[int, Field(ge=1, le=10_000)] = 240
     token_variable: VariableName | None = None
@@ -123,7 +123,7 @@ class FlickrSource(Section):
     """
 
     kind: Literal["flickr"]
-    licenses: Annotated[list[int], Field(min_length=1)] = Field([4, 5, 9, 10, 11, 12])
+    licenses: Annotated[list[int], Field(min_length=1)] = [4, 5, 9, 10, 11, 12]
     max_results: Annotated[int, Field(ge=1, le=4000)] = 500
     key_variable: VariableName = "FLICKR_API_KEY"
 

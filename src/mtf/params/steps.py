@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -21,11 +21,8 @@ OptOutSignal = Literal[
     "tdm-policy",
     "unknown",
 ]
-IN_FORCE: tuple[OptOutSignal, ...] = tuple(
-    name for name in get_args(OptOutSignal) if name not in ("tdm-policy", "unknown")
-)
-"""The signals that bind unless params.yaml says otherwise. `tdm-policy` names a document for people, and `unknown` is a
-statement that could not be read: both are recorded.
+"""`tdm-policy` names a document for people, and `unknown` is a statement that could not be read: both are recorded, and
+bind only where params.yaml names them.
 """
 
 
@@ -41,7 +38,17 @@ class Licenses(Section):
     accept_unstated: bool = False
     on_contradiction: Literal["refuse", "accept_evidence"] = "refuse"
     without_attribution: Literal["refuse", "drop"] = "refuse"
-    binding_opt_outs: list[OptOutSignal] = Field(default_factory=lambda: list(IN_FORCE))
+    binding_opt_outs: list[OptOutSignal] = [
+        "robots.txt",
+        "x-robots-tag",
+        "meta-robots",
+        "tdmrep",
+        "iptc-data-mining",
+        "aipref",
+        "content-signal",
+        "rsl",
+        "ai.txt",
+    ]
     max_evidence_age_days: Annotated[int, Field(ge=1)] | None = None
 
 

@@ -35,10 +35,10 @@ class Task(Section):
     """
 
     column: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = ""
-    labels: list[Label] = Field([])
+    labels: list[Label] = []
     per_identity: bool = True
-    years: dict[Label, tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(le=150)]]] = Field({})
-    combines: list[str] = Field([])
+    years: dict[Label, tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(le=150)]]] = {}
+    combines: list[str] = []
 
     @property
     def columns(self) -> list[str]:
@@ -100,3 +100,13 @@ class Task(Section):
     def label_of_age(self, age: int) -> str | None:
         """The label whose years hold `age`; None where no group does."""
         return next((label for label, (first, last) in self.years.items() if first <= age <= last), None)
+
+
+def columns_of(tasks: Mapping[str, Task]) -> dict[str, Task]:
+    """Column → task, for every column of the tables that a task asks about, in the order of params.yaml."""
+    return {task.column: task for task in tasks.values() if not task.combines}
+
+
+def attributes_of(tasks: Mapping[str, Task]) -> dict[str, Task]:
+    """`columns_of` without the identity: what the roster says of each person."""
+    return {column: task for column, task in columns_of(tasks).items() if column != IDENTITY}

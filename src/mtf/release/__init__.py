@@ -1,0 +1,1 @@
+"""Published folders: pictures, tables, cards, credits and checksums."""

@@ -11,6 +11,7 @@ from mtf import shards
 from mtf.errors import BadInput
 from mtf.fingerprint import fingerprint
 from mtf.params import Release
+from mtf.release import pictures
 from mtf.release.folders import File, Job, Picture
 from mtf.release.pictures import Box
 
@@ -61,7 +62,7 @@ def _made_from(shard: Path, release: Release) -> str:
     digest = shards.digest_of(shard)
     if digest is None:
         raise BadInput(f"{shard}: no such shard; run the stage crop (`dvc repro`)")
-    return fingerprint(digest, release.size_px, release.jpeg_quality, PIL.__version__, code=["mtf.release.pictures"])
+    return fingerprint(digest, release.size_px, release.jpeg_quality, PIL.__version__, code=[pictures.__name__])
 
 
 def _picture(row: dict) -> Picture:

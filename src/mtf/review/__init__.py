@@ -1,0 +1,1 @@
+"""Decisions of reviewers: the ledger, their consensus and their agreement."""

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from mtf.fingerprint import file_digest, fingerprint
+from mtf.import_closure import PARAMETERS
 from mtf.licenses import attribution
 from mtf.params import Params
 from mtf.review import consensus, ledger
-from mtf.room import embeddings, faces
+from mtf.room import embeddings, faces, shown
 from mtf.room.desk import Desk
 from mtf.room.material import Key, Material
 from mtf.room.media import Pictures, stamps
@@ -18,7 +19,7 @@ from mtf.room.page import Plan
 from mtf.room.plan import PAGE_FACES, JointPlan, ReviewPlan
 from mtf.workspace import Workspace
 
-# What the samples are made from, and by which code.
+# What the samples are made from.
 TABLES = (
     ("crop", "faces"),
     ("crawl", "images"),
@@ -26,7 +27,6 @@ TABLES = (
     ("screen", "screening"),
     ("label", "hints"),
 )
-CODE = ("mtf.room", "mtf.review", "mtf.licenses", "mtf.tables", "mtf.takedowns", "mtf.addresses")
 
 
 def material_of(workspace: Workspace, params: Params) -> tuple[Material, list[str]]:
@@ -98,7 +98,9 @@ def samples_made_from(workspace: Workspace, reviewer: str, *, joint: bool) -> st
     people = [workspace.params, workspace.roster, workspace.takedowns, attribution.path(workspace)]
     files = [*made, *people, *sorted(workspace.review.glob("*/*.jsonl"))]
     digests = {workspace.relative(path): file_digest(path) for path in files if path.is_file()}
-    return fingerprint(reviewer, joint, str(datetime.now(UTC).date()), digests, code=CODE)
+    # This module reads, `shown` fills the samples; parameters come from their file, their defaults from the code.
+    code = [__name__, shown.__name__, PARAMETERS]
+    return fingerprint(reviewer, joint, str(datetime.now(UTC).date()), digests, code=code)
 
 
 def desk_of(

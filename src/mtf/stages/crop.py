@@ -21,7 +21,6 @@ from mtf.stages import shardwise
 from mtf.tables import Detected
 from mtf.workspace import Workspace
 
-CODE = ("mtf.faces.box", "mtf.faces.decode", "mtf.faces.detect", "mtf.faces.cut", "mtf.shards", "mtf.stages.crop")
 COLUMNS = [str(table.dtypes) for table in (tables.FACES, tables.DETECTIONS)]
 DETECTIONS_MEMBER = "detections.parquet"
 
@@ -121,7 +120,7 @@ def _digest(workspace: Workspace, params: Params, identity: str) -> str:
     upstream = shards.digest_of(source)
     if upstream is None:
         raise BadInput(f"{workspace.relative(source)}: no readable shard, though images.parquet names its identity")
-    return fingerprint(upstream, params.crop, params.crawl.max_pixels, cv2.__version__, COLUMNS, code=CODE)
+    return fingerprint(upstream, params.crop, params.crawl.max_pixels, cv2.__version__, COLUMNS, code=[__name__])
 
 
 def _by_identity(images: pl.DataFrame) -> dict[str, tuple[tuple[str, int, int], ...]]:

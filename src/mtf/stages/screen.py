@@ -23,7 +23,6 @@ from mtf.params import Params, Screen
 from mtf.stages import shardwise
 from mtf.workspace import Workspace
 
-CODE = ("mtf.faces", "mtf.shards", "mtf.stages.screen")
 COLUMNS = str(tables.SCREENING.dtypes)
 # The hints that need the other faces come later.
 _MEASURED: dict[str, Any] = {
@@ -167,7 +166,7 @@ def _digest(workspace: Workspace, params: Params, name: str, weights: str | None
     upstream = shards.digest_of(source)
     if upstream is None:
         raise BadInput(f"{workspace.relative(source)}: no readable shard, though faces.parquet names its identity")
-    return fingerprint(upstream, params.screen, weights, cv2.__version__, COLUMNS, code=CODE)
+    return fingerprint(upstream, params.screen, weights, cv2.__version__, COLUMNS, code=[__name__])
 
 
 def _weights_digest(workspace: Workspace, screen: Screen) -> str | None:

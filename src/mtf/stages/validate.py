@@ -9,10 +9,9 @@ from typing import Any, TypeVar
 import polars as pl
 
 from mtf import atomic, tables
-from mtf.errors import BadInput, GateFailed, MtfError
+from mtf.errors import BadInput, GateFailed
 from mtf.params import Params
 from mtf.revisions import Revision
-from mtf.stages import report
 from mtf.validation import docs, figures, outcome, previous, suggest, suite
 from mtf.validation.expectations import Severity, expectations, not_checked, table_of_labels, table_of_licenses
 from mtf.validation.figures import Counts
@@ -26,8 +25,7 @@ Found = TypeVar("Found")
 def run(workspace: Workspace, params: Params) -> None:
     """Write `build/validate/` (results.json, Data Docs) and metrics. Raises GateFailed where a critical gate fails.
 
-    The report is then written anew: the page of an earlier run would still say that all gates hold. What does not
-    hold is printed before, so that nothing that befalls the report hides it.
+    The report is another stage's output and stays as it is; the error names the command that writes it anew.
     """
     measured = _figures(workspace, params)
     wanted = [each for each in expectations(params) if not measured[each.table].is_empty()]
@@ -39,7 +37,7 @@ def run(workspace: Workspace, params: Params) -> None:
     for line in _lines(found):
         print(line, flush=True)
     if found.critical:
-        raise GateFailed(_failure(workspace, found, _reported(workspace, params)))
+        raise GateFailed(_failure(workspace, found))
 
 
 def suggestion(workspace: Workspace, params: Params) -> str:
@@ -100,18 +98,6 @@ def _there(found: Found | None, path: str, version: str) -> Found:
     return found
 
 
-def _reported(workspace: Workspace, params: Params) -> str:
-    """Where the report is that shows what fails, or why there is none."""
-    page = workspace.stage("report") / "index.html"
-    page.unlink(missing_ok=True)
-    try:
-        report.run(workspace, params)
-    except Exception as error:  # whatever befalls the page: the gates are what was asked about
-        said = str(error) if isinstance(error, MtfError) else f"{type(error).__name__}: {error}"
-        return f"none ({' '.join(said.split())})"
-    return workspace.relative(page)
-
-
 def _counts(found: Outcome) -> dict[str, int]:
     failed = {Severity.CRITICAL: found.critical, Severity.WARNING: found.warnings}
     counts = {str(grade): len(results) for grade, results in failed.items()}
@@ -127,12 +113,12 @@ def _lines(found: Outcome) -> Iterator[str]:
         yield f"  not checked: {each.name} ({each.why})"
 
 
-def _failure(workspace: Workspace, found: Outcome, page: str) -> str:
+def _failure(workspace: Workspace, found: Outcome) -> str:
     count, names = len(found.critical), ", ".join(each.name for each in found.critical)
     site = workspace.relative(workspace.stage("validate") / suite.DOCS / docs.INDEX)
     return (
         f"validate: {count} critical {'expectation does' if count == 1 else 'expectations do'} not hold ({names}); "
-        f"the report: {page}; all expectations: {site}"
+        f"all expectations: {site}; `mtf report` writes the report that shows them"
     )
 
 

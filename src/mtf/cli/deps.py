@@ -1,0 +1,38 @@
+"""`mtf deps`: the code and the defaults that dvc.yaml's stages depend on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mtf.errors import BadInput, GateFailed
+from mtf.workspace import Workspace
+
+
+def add_to(app: typer.Typer) -> None:
+    @app.command()
+    def deps(
+        write: Annotated[bool, typer.Option("--write", help="Write them into dvc.yaml.")] = False,
+        check: Annotated[bool, typer.Option("--check", help="End with 1 where dvc.yaml has others.")] = False,
+    ) -> None:
+        """Print the code and the defaults that each stage depends on, as its imports say."""
+        from mtf.stages import code_deps
+
+        if write and check:
+            raise BadInput("--write, --check: only one of them is permitted")
+        workspace = Workspace.find()
+        if not write and not check:
+            for name, derived in code_deps.of_stages(workspace).items():
+                print(f"{name}:", *derived.entries(), sep="\n  ")
+            return
+        found = code_deps.write(workspace) if write else code_deps.differences(workspace)
+        for difference in found:
+            print(*difference.lines(), sep="\n")
+        if write:
+            print(f"{code_deps.PIPELINE}: {len(found)} stages written")
+        elif found:
+            raise GateFailed(
+                f"{code_deps.PIPELINE}: {len(found)} stages do not depend on the code that they run; "
+                f"run `{code_deps.WRITE}`"
+            )
