@@ -145,20 +145,29 @@ class OpenRoom:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self._has_read = threading.Condition()
         self._reading = threading.Thread(target=self._read, daemon=True)
         self._reading.start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            self.output.append(line)
+            with self._has_read:
+                self.output.append(line)
+                self._has_read.notify_all()
+        with self._has_read:
+            self.output.append("")
+            self._has_read.notify_all()
 
     def wait(self, timeout_s: float = 120) -> OpenRoom:
-        until = time.monotonic() + timeout_s
-        while not any("The room is open" in line for line in self.output):
-            assert self._process.poll() is None, "".join(self.output)
-            assert time.monotonic() < until, "".join(self.output)
-            time.sleep(0.1)
+        """Return when it says that it is open; fail where it ends before."""
+
+        def is_open() -> bool:
+            return any("The room is open" in line for line in self.output)
+
+        with self._has_read:
+            self._has_read.wait_for(lambda: is_open() or "" in self.output, timeout_s)
+            assert is_open(), "".join(self.output)
         return self
 
     def url(self, reviewer: str) -> str:
@@ -217,9 +226,13 @@ class OpenRoom:
         """End it as Ctrl-C does; returns what it printed."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-            self._process.wait(60)
+        return self.ended()[1]
+
+    def ended(self) -> tuple[int, str]:
+        """The exit status, and what it printed; returns when it is gone."""
+        status = self._process.wait(60)
         self._reading.join(10)
-        return "".join(self.output)
+        return status, "".join(self.output)
 
 
 @pytest.fixture
@@ -241,12 +254,15 @@ def mongodb(needs_mongodb: None, tmp_path: Path) -> Generator[str]:
 
 @pytest.fixture
 def open_room(needs_mongodb: None, tmp_path: Path) -> Generator[Callable[..., OpenRoom]]:
-    """Open the room on a project: `open_room(workspace, "anna", "ben")`; it is closed at the test's end."""
+    """Open the room on a project: `open_room(workspace, "anna", "ben")`; it is closed at the test's end.
+
+    With `waits=False` it is still being opened: `wait` on what is returned.
+    """
     rooms: list[OpenRoom] = []
 
-    def open_(workspace: Workspace, *reviewers: str, joint: bool = False) -> OpenRoom:
+    def open_(workspace: Workspace, *reviewers: str, joint: bool = False, waits: bool = True) -> OpenRoom:
         rooms.append(OpenRoom(workspace, list(reviewers), tmp_path, joint=joint))
-        return rooms[-1].wait()
+        return rooms[-1].wait() if waits else rooms[-1]
 
     yield open_
     for room in rooms:

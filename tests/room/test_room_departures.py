@@ -13,19 +13,31 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from mtf.room.app import Departures
-from mtf.room.database import free_port
 
 ASKED = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LEAVES_AT_ONCE = struct.pack("ii", 1, 0)
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Generator[pytest.LogCaptureFixture]:
+def said(caplog: pytest.LogCaptureFixture) -> Generator[pytest.LogCaptureFixture]:
     departures, logger = Departures(), logging.getLogger("asyncio")
     caplog.set_level(logging.INFO, "asyncio")  # DVC, where a test before ran it in this process, has silenced it
     logger.addFilter(departures)
     yield caplog
     logger.removeFilter(departures)
+
+
+class Noticed(logging.Filter):
+    """Tells, before anything is dropped, that the server has noticed a browser's leaving."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leaving = asyncio.Event()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.getMessage() == "socket.send() raised exception.":
+            self.leaving.set()
+        return True
 
 
 async def streaming(scope, receive, send) -> None:
@@ -38,27 +50,38 @@ async def streaming(scope, receive, send) -> None:
         await asyncio.sleep(0)
 
 
-async def left_and_stayed(port: int) -> None:
+async def ask(port: int) -> asyncio.StreamWriter:
+    """A browser whose answer has begun."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(ASKED)
+    await reader.readexactly(1)
+    return writer
+
+
+async def left_and_stayed(logger: logging.Logger) -> None:
     """One browser leaves in the middle of its answer, another is there when the server ends."""
-    config, end = Config(), asyncio.Event()
-    config.bind, config.loglevel, config.graceful_timeout = [f"127.0.0.1:{port}"], "WARNING", 0.1
-    serving = asyncio.create_task(serve(streaming, config, shutdown_trigger=end.wait))
-    await asyncio.sleep(0.1)
-    _, leaving = await asyncio.open_connection("127.0.0.1", port)
-    leaving.write(ASKED)
-    await asyncio.sleep(0.1)
-    leaving.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LEAVES_AT_ONCE)
-    leaving.transport.abort()
-    _, staying = await asyncio.open_connection("127.0.0.1", port)
-    staying.write(ASKED)
-    await asyncio.sleep(0.1)
-    end.set()
-    await serving
-    await asyncio.sleep(0.05)
+    config, end, noticed = Config(), asyncio.Event(), Noticed()
+    logger.filters.insert(0, noticed)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        config.bind, config.loglevel, config.graceful_timeout = [f"fd://{listening.fileno()}"], "WARNING", 0.1
+        serving = asyncio.create_task(serve(streaming, config, shutdown_trigger=end.wait))
+        leaving = await ask(port)
+        leaving.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LEAVES_AT_ONCE)
+        leaving.transport.abort()
+        await asyncio.wait_for(noticed.leaving.wait(), 60)
+        staying = await ask(port)
+        end.set()
+        await serving
+        listening.detach()  # the server has closed it
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+    await asyncio.sleep(0)  # what is called when those have ended
+    staying.transport.abort()
+    logger.removeFilter(noticed)
 
 
 def test_browsers_that_leave_or_stay_are_not_spoken_of(said: pytest.LogCaptureFixture) -> None:
-    asyncio.run(left_and_stayed(free_port()))
+    asyncio.run(left_and_stayed(logging.getLogger("asyncio")))
     assert [record.getMessage() for record in said.records] == []
 
 

@@ -53,10 +53,19 @@ def test_a_decision_that_is_written_while_the_room_opens_is_taken_in(
     assert not reading.renewed.has_news()
 
 
+# Imported until the main thread waits for this import, or for all threads because the program is at its end.
 SLOW = """
-import time
+import sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
-time.sleep(0.5)
+
+def waits(frame):
+    code = frame.f_code
+    is_waiting = code.co_filename == threading.__file__ and code.co_name in ("join", "_shutdown")
+    return is_waiting or (frame.f_back is not None and waits(frame.f_back))
+
+until = time.monotonic() + 60
+while not waits(sys._current_frames()[threading.main_thread().ident]) and time.monotonic() < until:
+    time.sleep(0.01)
 ThreadPoolExecutor(1).submit(int)
 """
 
@@ -73,12 +82,13 @@ def test_what_keeps_a_room_from_opening_is_said_in_one_line(project: Callable[..
     sitting.parent.mkdir(parents=True)
     sitting.write_text('{"image_id": 3}\n')
     place = ("--root", str(workspace.root), "--port", str(database.free_port()))
+    found_first = os.pathsep.join([str(tmp_path / "stand-in"), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, "-m", "mtf.room.app", *place, "--reviewer", "anna"],
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | {database.URI: "nowhere", "PYTHONPATH": str(tmp_path / "stand-in")},
+        env=os.environ | {database.URI: "nowhere", "PYTHONPATH": found_first},
     )
     assert done.returncode == 2, done.stderr
     line = done.stderr.rstrip("\n")

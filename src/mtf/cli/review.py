@@ -49,7 +49,10 @@ def open_(
     port: Port = None,
     browser: OpensBrowser = True,
 ) -> None:
-    """Open the room in FiftyOne, on what each reviewer still has to look at."""
+    """Open the room in FiftyOne, on what each reviewer still has to look at.
+
+    The first command of a project owns its room; others join it, and end with the first.
+    """
     _open(reviewer, joint=False, address=address, port=port, shows=browser)
 
 
@@ -110,7 +113,7 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, 
             address=address,
             port=port,
             is_ready=is_ready,
-            folder=workspace.stage("room") / "mongodb",
+            folder=workspace.stage("room"),
         )
 
 

@@ -15,6 +15,8 @@ class Child:
     `environment` is this process's own where it is not given; a `quiet` one's output goes nowhere.
     """
 
+    remedy = "starting it again"
+
     def __init__(
         self,
         name: str,

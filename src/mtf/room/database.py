@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import psutil
+
 from mtf.errors import MtfError
 from mtf.room.child import Child
 
@@ -41,11 +43,12 @@ def mongod() -> Path | None:
 
 
 class Database(Child):
-    """A server on a loopback port, a free one where none is given, with its files in `folder`. Started again it has the
-    same port. Raises MtfError where no MongoDB is installed.
+    """A server on a free loopback port, with its files in `folder`. Started again it has the same port.
+
+    Raises MtfError where no MongoDB is installed.
     """
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         program = mongod()
         if program is None:
             raise MtfError(
@@ -53,17 +56,18 @@ class Database(Child):
                 f"{URI} to a server; `mtf review decide` works without"
             )
         self._folder = folder
-        self._port = port or free_port()
+        self.port = free_port()
+        self._lock = folder / "mongod.lock"
         self._log = folder / "mongod.log"
         arguments = [
-            *(program, "--dbpath", folder, "--port", self._port, "--bind_ip", "127.0.0.1"),
+            *(program, "--dbpath", folder, "--port", self.port, "--bind_ip", "127.0.0.1"),
             *("--nounixsocket", "--logpath", self._log, "--quiet", "--wiredTigerCacheSizeGB", CACHE_GB),
         ]
         super().__init__("the database", [str(argument) for argument in arguments], stop_s=STOP_S, quiet=True)
 
     @property
     def uri(self) -> str:
-        return f"mongodb://127.0.0.1:{self._port}"
+        return f"mongodb://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Start the server and wait until it answers. Raises MtfError that names its log where it does not."""
@@ -71,17 +75,30 @@ class Database(Child):
         was_ended = self._ended_in_order()
         super().start()
         until = time.monotonic() + START_S
-        while not answers(self._port):
+        while not answers(self.port):
             if not self.is_running() or time.monotonic() > until:
                 raise MtfError(f"MongoDB did not start; see {self._log}")
             time.sleep(0.05)
         if not was_ended:
             _count_all_again(self.uri)
 
+    def end_left_behind(self) -> None:
+        """End the server that still runs on these files, because the command that started it was killed."""
+        try:
+            server = psutil.Process(int(self._lock.read_text()))
+            is_left_behind = str(self._folder) in server.cmdline()
+        except (OSError, ValueError, psutil.Error):  # no file, an empty one, or another program by now
+            return
+        if is_left_behind:
+            with suppress(psutil.NoSuchProcess):
+                server.terminate()
+                if psutil.wait_procs([server], timeout=STOP_S)[1]:
+                    server.kill()
+                    server.wait()
+
     def _ended_in_order(self) -> bool:
-        """Whether nothing ran on these files before, or what did has taken leave: it empties its lock file."""
-        lock = self._folder / "mongod.lock"
-        return not lock.is_file() or lock.stat().st_size == 0
+        """True where no server ran on these files before, or the last one shut down cleanly: it empties its lock."""
+        return not self._lock.is_file() or self._lock.stat().st_size == 0
 
 
 def count_again(collection: Collection) -> None:

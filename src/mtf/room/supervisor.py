@@ -2,8 +2,8 @@
 
 FiftyOne's app has one state for all browsers that are on it: what one opens, the others are taken to. So each
 reviewer has an app process on a port of its own, and nobody comes to decide in another's name by accident. On purpose
-anybody can who reaches the port: there is no password. A project may have several rooms open, each by a command of its
-own; they share the database.
+anybody can who reaches the port: there is no password. The first command of a project owns the database; later ones
+run the apps of their own reviewers on it, and end with the first (`mtf.room.ownership`).
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from types import FrameType
 from mtf.errors import MtfError
 from mtf.review.ledger import TOGETHER
 from mtf.room.child import Child
-from mtf.room.database import LAST_PORT, URI, answers, free_port, is_free, reached
+from mtf.room.database import LAST_PORT, URI, answers, free_port, is_free
 from mtf.room.hold import Hold, alone
-from mtf.room.shared import SharedDatabase
+from mtf.room.ownership import RoomDatabase, room_database
 
 PORT = 5151
 START_S = 600.0
@@ -61,35 +61,28 @@ def keep_open(
     """Hold the room open until it is interrupted (`until_told`).
 
     The first reviewer's app listens on `port`, the second's on the next, and so on; 0 takes any free ones, None the
-    first free ones from PORT on. `is_ready` is called with each reviewer's port when all answer. `folder` is for the
-    database's files. Raises MtfError where one of the reviews is open already, where a port is taken, where the
-    database or an app cannot be started, or does not stay up.
+    first free ones from PORT on. `is_ready` is called with each reviewer's port when all answer. `folder` is
+    build/room. Raises MtfError where one of the reviews is open already, where a port is taken, where the database or
+    an app cannot be started, or does not stay up, and where another command owns the room and ends.
     """
-    database = SharedDatabase(folder) if URI not in os.environ else None
-    if database is None and not (server := reached(os.environ[URI]))[1]:
-        raise MtfError(f"{URI}: no MongoDB answers at {server[0]}; start it, or unset the variable")
     apps: list[App] = []
     with ExitStack() as held:
         for name in [TOGETHER] if joint else reviewers:
-            held.enter_context(alone(folder.parent, name))
-        ports = held.enter_context(_ports(folder.parent, reviewers, port, address))
+            held.enter_context(alone(folder, name))
+        ports = held.enter_context(_ports(folder, reviewers, port, address))
+        database = held.enter_context(room_database(folder))
         try:
-            if database is not None:
-                database.start()
-            uri = database.uri if database is not None else os.environ[URI]
             for name, one in ports.items():
-                apps.append(App(root, name, joint=joint, address=address, port=one, uri=uri))
+                apps.append(App(root, name, joint=joint, address=address, port=one, uri=database.uri))
                 apps[-1].start()
             _wait_for(apps, database)
             is_ready(ports)
-            _watch([*([database] if database is not None else []), *apps])
+            _watch([database, *apps])
         finally:
             for app in apps:
                 app.tell_to_stop()
             for app in apps:
                 app.stop()
-            if database is not None:
-                database.stop()
 
 
 @contextmanager
@@ -154,14 +147,13 @@ def _candidates(count: int, port: int | None) -> Iterable[int]:
     return range(port, port + count)
 
 
-def _wait_for(apps: Sequence[App], database: SharedDatabase | None) -> None:
+def _wait_for(apps: Sequence[App], database: RoomDatabase) -> None:
     """Until all answer. An app that ended for want of its database is started once more when that is there again."""
     until = time.monotonic() + START_S
     excused: set[App] = set()
     while not all(app.answers() for app in apps):
-        if database is not None and not database.is_running():
-            print(f"mtf: {database.name} stopped, starting it again", file=sys.stderr)
-            database.start()
+        if not database.is_running():
+            _start_again(database)
             excused = set(apps)
         for app in apps:
             if not app.is_running():
@@ -174,7 +166,7 @@ def _wait_for(apps: Sequence[App], database: SharedDatabase | None) -> None:
         time.sleep(0.1)
 
 
-def _watch(parts: Sequence[App | SharedDatabase]) -> None:
+def _watch(parts: Sequence[App | RoomDatabase]) -> None:
     """Start again what died; give up on what dies again and again."""
     deaths, last = 0, time.monotonic()
     while True:
@@ -187,5 +179,9 @@ def _watch(parts: Sequence[App | SharedDatabase]) -> None:
         if deaths > RESTARTS:
             raise MtfError("the app or its database dies again and again; every confirmed decision is in the ledger")
         for part in gone:
-            print(f"mtf: {part.name} stopped, starting it again", file=sys.stderr)
-            part.start()
+            _start_again(part)
+
+
+def _start_again(part: App | RoomDatabase) -> None:
+    print(f"mtf: {part.name} stopped, {part.remedy}", file=sys.stderr)
+    part.start()

@@ -8,20 +8,42 @@ import { renew, state } from "./state.js";
 const WATCH_MS = 1000;
 const MISSED_MS = 3000;      // a screen without faces is spoken of
 const ABSENT_MS = 6000;      // and loaded again
-const UNHEARD = 5;           // a FiftyOne that carried out so many watches less is loaded again, too
-const RELOAD_MS = 15000;     // but no more often than this
+const UNHEARD = 5;           // after so many ticks without an answer FiftyOne is loaded again, too
+const VIEW_MS = 2000;        // a view has this long to come before it is set again, and twice as long each time after
+const RELOAD_MS = 15000;     // so has a page that is loaded again
+const LONGEST_VIEW_MS = 30000;
+const LONGEST_RELOAD_MS = 240000;
 const BY_HAND_MS = 3000;     // a view that changes later than this after a click was changed by nobody here
+const RELOADED = "mtf-reloaded";       // when this tab was loaded again last: room.js keeps to it, too
+const WAIT = "mtf-reload-wait";        // and how long it is not loaded again since then
 
-let unheard = 0;
+// When something may be asked for again: later each time that it did not come.
+export function backOff(firstMs, mostMs = LONGEST_VIEW_MS) {
+  let waitMs = firstMs;
+  let dueAt = 0;
+  return {
+    isDue: () => Date.now() >= dueAt,
+    asked: () => { dueAt = Date.now() + waitMs; waitMs = Math.min(2 * waitMs, mostMs); },
+    came: () => { dueAt = 0; waitMs = firstMs; },
+  };
+}
+
+// One watch is outstanding at a time.
+const watch = backOff(WATCH_MS);
+let unheard = null;          // the ticks since a watch was asked for that is not carried out yet
 register("watch", (ctx) => {
-  unheard = 0;
+  unheard = null;
+  watch.came();
   showAgain(ctx);
   miss(ctx);
 });
 window.setInterval(() => {
   if (!state || document.hidden || modalIsOpen() || !(dataset() || hasGivenUp())) return;
+  if (unheard !== null) unheard += 1;
   if (hasGivenUp() || unheard > UNHEARD) { loadAgain(); return; }
-  unheard += 1;
+  if (!watch.isDue()) return;
+  if (unheard === null) unheard = 0;
+  watch.asked();
   execute(URI + "watch");
 }, WATCH_MS);
 
@@ -40,10 +62,18 @@ window.addEventListener("click", (event) => {
   if (!event.target.closest('[data-cy="fo-grid"]')) clickedAt = Date.now();
 }, true);
 
+// A view that is set while the last one is still on its way puts an end to that: on a slow machine none would come.
+const view = backOff(VIEW_MS);
+let isAsking = false;
 function showAgain(ctx) {
-  if (!isEmpty(ctx) || hasSavedView()) { emptiedByHand = null; return; }
-  if (emptiedByHand === null) emptiedByHand = Date.now() - clickedAt < BY_HAND_MS;
-  if (!emptiedByHand && facesOnScreen()) inTurn(() => askAnew().catch(() => {}));
+  if (!isEmpty(ctx) || hasSavedView()) { emptiedByHand = null; view.came(); return; }
+  if (emptiedByHand === null) {
+    emptiedByHand = Date.now() - clickedAt < BY_HAND_MS;
+    view.asked();  // the page may be on its way
+  }
+  if (emptiedByHand || isAsking || !facesOnScreen() || !view.isDue()) return;
+  isAsking = true;
+  inTurn(() => askAnew().catch(() => {}).finally(() => { isAsking = false; view.asked(); }));
 }
 
 async function askAnew() {
@@ -58,6 +88,7 @@ function miss(ctx) {
   const isOwn = grid() !== null && inTheGrid(ctx) === "own";
   if (facesOnScreen() || !state.page.length || isOwn || isAtAnotherPanel()) {
     absentSince = null;
+    if (facesOnScreen()) window.sessionStorage.removeItem(WAIT);
     if (isMissed) { isMissed = false; say("the faces are there again"); }
     return;
   }
@@ -72,16 +103,21 @@ function sayMissed() {
   if (!isMissed) { isMissed = true; say("no face is on the screen: it is loaded again in a moment", "refused"); }
 }
 
+let isLoading = false;
 function loadAgain() {
   sayMissed();
-  inTurn(() => reload().catch(() => {}));
+  if (isLoading) return;
+  isLoading = true;
+  inTurn(() => reload().catch(() => {}).finally(() => { isLoading = false; }));
 }
 
 async function reload() {
-  const last = Number(window.sessionStorage.getItem("mtf-reloaded") || 0);
-  if (Date.now() - last < RELOAD_MS) return;
+  const last = Number(window.sessionStorage.getItem(RELOADED) || 0);
+  const waitMs = Number(window.sessionStorage.getItem(WAIT) || RELOAD_MS);
+  if (Date.now() - last < waitMs) return;
   await ask("page");  // a page that is loaded while no app answers would be lost
-  window.sessionStorage.setItem("mtf-reloaded", String(Date.now()));
+  window.sessionStorage.setItem(RELOADED, String(Date.now()));
+  window.sessionStorage.setItem(WAIT, String(Math.min(2 * waitMs, LONGEST_RELOAD_MS)));
   if (dataset()) window.location.reload();
   else window.location.assign(home);
 }
