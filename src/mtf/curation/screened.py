@@ -1,4 +1,4 @@
-"""The funnel without people: what screening measured of a face, held against limits (`curate.screened`)."""
+"""Filters of the screened flavour: screening's measures of a face, held against limits (`curate.screened`)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Limit:
 class WithinLimits:
     """Every measure is within its limit; the first that is not gives the reason."""
 
-    step: Step
+    step: str
     limits: Sequence[Limit]
 
     def judge(self, faces: pl.DataFrame) -> pl.DataFrame:
@@ -65,10 +65,17 @@ class OneOfEachGroup:
         return faces.join(pl.concat([exact, near]), on=FACE, how="left")
 
 
-def steps(screened: Screened) -> list[WithinLimits | OneOfEachGroup]:
-    """The steps that people take in the curated flavour, as far as a machine can take them."""
+def right_person(screened: Screened) -> WithinLimits:
+    """The face is near enough to its person's others."""
+    return WithinLimits(
+        Step.IDENTITY, [Limit("identity_distance", Reason.WRONG_PERSON, most=screened.max_identity_distance)]
+    )
+
+
+def good_quality(screened: Screened) -> WithinLimits:
+    """The face is large, sharp and well exposed, and its eyes are found."""
     darkest, brightest = screened.brightness
-    quality = [
+    limits = [
         Limit("size_px", Reason.TOO_SMALL, least=screened.min_size_px),
         Limit("sharpness", Reason.BLURRED, least=screened.min_sharpness),
         Limit("brightness", Reason.BADLY_EXPOSED, least=darkest, most=brightest),
@@ -76,5 +83,9 @@ def steps(screened: Screened) -> list[WithinLimits | OneOfEachGroup]:
         Limit("eyes", Reason.OBSTRUCTED, least=screened.min_eyes),
         Limit("not_photograph", Reason.NOT_A_PHOTOGRAPH, most=screened.max_not_photograph),
     ]
-    person = Limit("identity_distance", Reason.WRONG_PERSON, most=screened.max_identity_distance)
-    return [WithinLimits(Step.IDENTITY, [person]), WithinLimits(Step.QUALITY, quality), OneOfEachGroup()]
+    return WithinLimits(Step.QUALITY, limits)
+
+
+def steps(screened: Screened) -> list[WithinLimits | OneOfEachGroup]:
+    """The steps that people take in the curated flavour, as far as a machine can take them."""
+    return [right_person(screened), good_quality(screened), OneOfEachGroup()]

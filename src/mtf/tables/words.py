@@ -46,7 +46,10 @@ class Detected(StrEnum):
 
 
 class Step(StrEnum):
-    """The steps of the funnel, in their order (MTF, section 3.2); the first three are ours."""
+    """The funnel's steps that the package comes with (MTF, section 3.2; the first three are ours).
+
+    Others may be registered: `mtf.tables.funnel_steps` has all of them, in their order.
+    """
 
     TAKEDOWN = "takedown"
     LICENSE = "license"
@@ -60,7 +63,7 @@ class Step(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a face is not in the data set."""
+    """Why a face is not in the data set; steps that are registered from outside may have further reasons."""
 
     TAKEN_DOWN = "taken_down"
     OPTED_OUT = "opted_out"
@@ -89,12 +92,4 @@ class Reason(StrEnum):
     CONFLICT = "conflict"
 
 
-# The reasons a person may give at each step of the review.
-REVIEW_REASONS: dict[Step, tuple[Reason, ...]] = {
-    Step.FACE: (Reason.NOT_A_FACE, Reason.PARTIAL_FACE),
-    Step.IDENTITY: (Reason.WRONG_PERSON,),
-    Step.QUALITY: (Reason.OBSTRUCTED, Reason.NOT_A_PHOTOGRAPH, Reason.UNNATURAL, Reason.BLURRED),
-    Step.DUPLICATE: (Reason.EXACT_DUPLICATE, Reason.NEAR_DUPLICATE),
-    Step.TASK_FIT: (Reason.WRONG_AGE_GROUP, Reason.CHILDHOOD),
-}
 SPLITS = ("train", "val", "test")
