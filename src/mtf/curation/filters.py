@@ -168,15 +168,15 @@ def _held_back(judged: pl.DataFrame, holds: pl.Expr, reason: pl.Expr, detail: pl
 
 @dataclass(frozen=True)
 class EnoughImages:
-    """Its identity has at least `least` images left; several faces of one image are one."""
+    """Its identity has at least `minimum` images left; several faces of one image are one."""
 
-    least: int
+    minimum: int
     step: ClassVar[Step] = Step.ENOUGH_IMAGES
 
     def judge(self, faces: pl.DataFrame) -> pl.DataFrame:
         left = pl.col("image_id").n_unique().over("identity")
         return faces.with_columns(
-            reason=pl.when(left < self.least).then(pl.lit(Reason.TOO_FEW_IMAGES.value)),
+            reason=pl.when(left < self.minimum).then(pl.lit(Reason.TOO_FEW_IMAGES.value)),
             decided_by=pl.lit(AUTOMATIC),
-            detail=pl.format(f"{{}} images left, {self.least} needed", left),
+            detail=pl.format(f"{{}} images left, {self.minimum} needed", left),
         )

@@ -21,7 +21,7 @@ __all__ = ["AGE_GROUP", "STEPS", "Context", "FunnelStep", "StepFilter", "majorit
 
 @dataclass(frozen=True)
 class Context:
-    """What a step's filter is made for.
+    """Input of a step's filter.
 
     - `params`: the project's `params.yaml`.
     - `flavour`: the set that is made, `curate.flavour` or the non-curated one beside it.

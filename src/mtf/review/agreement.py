@@ -1,4 +1,4 @@
-"""How far the reviewers agree: raw, Fleiss' kappa and Krippendorff's alpha, with bootstrap intervals over faces.
+"""Agreement of the reviewers: raw, Fleiss' kappa and Krippendorff's alpha, with bootstrap intervals over faces.
 
 All three are computed from counts: one row per face, one column per verdict, how many reviewers gave it. To accept
 and to keep a face is one verdict here, as it is where the panel's votes are counted (`consensus`).

@@ -94,7 +94,7 @@ def _counts(reviewers: int) -> pl.Expr:
 
 
 def _speakers(reviewers: int, of_panel: pl.Expr) -> pl.Expr:
-    """How many spoke, `of_panel` where others than the panel did not join in."""
+    """Number of voters in words; `of_panel` where there are no more of them than the panel has members."""
     more = pl.format(f"{{}} reviewers (panel of {reviewers})", "given")
     return pl.when(pl.col("given") > reviewers).then(more).otherwise(of_panel)
 

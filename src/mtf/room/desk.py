@@ -72,7 +72,7 @@ class Desk:
             return self._current.page()
 
     def open_faces(self, step: str) -> int:
-        """How many faces this reviewer still owes at a step; those that verdicts send on are counted page by page."""
+        """Number of faces this reviewer still owes at a step; those that verdicts send on are counted page by page."""
         return self._current.open_faces(step)
 
     def turn(self) -> Page:

@@ -1,4 +1,4 @@
-"""What the screen can ask for: FiftyOne operators over the reviewer's desk.
+"""FiftyOne operators of the review: the screen's requests over the reviewer's desk.
 
 An operator answers when the verdict is in the ledger, and needs no database for it. The data set that the request
 comes from says who the reviewer is.
@@ -76,7 +76,7 @@ def page_of(desk: Desk) -> dict[str, Any]:
 
 
 class RoomOperator(foo.Operator):
-    """What the screen asks of the reviewer's desk, and is told in one answer."""
+    """Request of the screen to the reviewer's desk, with one answer."""
 
     NAME: str
     LABEL: str
@@ -136,7 +136,7 @@ def chosen(ctx: foo.ExecutionContext) -> list[Key]:
 
 
 def expected(ctx: foo.ExecutionContext) -> At:
-    """What the screen showed when the key was pressed: `step` for the faces of a page, `at` for each of a view."""
+    """Steps that the screen showed at the key: `step` for the faces of a page, `at` for each of a view."""
     if shown := ctx.params.get("at"):
         return {room().named([name])[0]: _step(step) for name, step in shown.items() if step}
     return _step(ctx.params["step"]) if ctx.params.get("step") else None
@@ -248,6 +248,6 @@ class Progress(RoomOperator):
 
 
 def register(plugin: Any) -> None:
-    """What FiftyOne calls when it loads the plugin."""
+    """Register the operators; FiftyOne calls it when it loads the plugin."""
     for operator in (ShowPage, Accept, Reject, Keep, Skip, Label, Undo, Where, Progress):
         plugin.register(operator)

@@ -16,7 +16,7 @@ PAUSE_S = 120.0
 # Lines that are closer together were written with one key.
 ONE_KEY_S = 0.1
 # Shorter work says nothing about the pace.
-LEAST_WORK_S = 5.0
+MIN_WORK_S = 5.0
 # Labels, skips and undos are work too, and judge nothing.
 JUDGING = (*STAYS, Verdict.REJECT)
 
@@ -38,7 +38,7 @@ class Pace:
     @property
     def per_hour(self) -> float | None:
         """Verdicts per hour of work; None where there is too little to tell."""
-        is_enough = self._verdicts > 0 and self._worked_s >= LEAST_WORK_S
+        is_enough = self._verdicts > 0 and self._worked_s >= MIN_WORK_S
         return 3600 * self._verdicts / self._worked_s if is_enough else None
 
 

@@ -74,7 +74,7 @@ class CurrentPage:
         return self._page.label
 
     def page(self) -> Page:
-        """What is left of the page, or the next one."""
+        """The rest of the page, or the next one."""
         if not self._page.faces:
             self._page, self._open = self._plan.next_page(self._said)
         return self._page
@@ -90,7 +90,7 @@ class CurrentPage:
         self._recount()
 
     def open_faces(self, step: str) -> int:
-        """How many faces are still owed at a step; those that verdicts of the page send on are counted page by page."""
+        """Number of faces still owed at a step; those that verdicts of the page send on are counted page by page."""
         return max(self._open.get(str(step), 0), 0)
 
     def owed(self) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:

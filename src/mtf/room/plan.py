@@ -143,7 +143,7 @@ class ReviewPlan:
 
 
 class JointPlan:
-    """What the panel was not of one mind on, and nothing else (MTF, section 3.3): verdicts first, then labels."""
+    """Pages of the joint session: all that the panel is split on (MTF, section 3.3), verdicts first, then labels."""
 
     def __init__(self, material: Material, *, page_faces: int = PAGE_FACES) -> None:
         self._material = material

@@ -1,4 +1,4 @@
-"""What a reviewer still has to look at: the funnel's steps, one face at a time through them (MTF, section 3.2).
+"""Queue of a reviewer: the funnel's reviewed steps, one face at a time through them (MTF, section 3.2).
 
 A reviewer's queue follows from the tables, this reviewer's own verdicts and the panel's settled verdicts.
 Others' verdicts that have not settled anything play no part, and none of them is ever shown.
@@ -118,7 +118,7 @@ def named(steps: NDArray[np.int8]) -> pl.Series:
 
 
 def counted(steps: NDArray[np.int8]) -> dict[str, int]:
-    """How many faces are owed at each step, in the funnel's order; `steps` as `next_steps` gives them."""
+    """Number of faces owed at each step, in the funnel's order; `steps` as `next_steps` gives them."""
     counts = np.bincount(steps[steps != DONE], minlength=len(funnel_steps.reviewed()))
     return {str(step): int(count) for step, count in zip(funnel_steps.reviewed(), counts, strict=True)}
 

@@ -60,7 +60,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is true of a face: the step at which it has to go and why, or None; `keep` where others repeat it."""
+    """Ground truth of a face: the step at which it has to go and why, or None; `keep` where others repeat it."""
 
     step: Step | None = None
     reason: Reason | None = None
@@ -74,7 +74,7 @@ class Judgement:
 
 
 def judge(faces: Sequence[Face], truths: Iterable[Truth]) -> dict[Face, Judgement]:
-    """What is true of each face that was found, by what was drawn."""
+    """Ground truth of each face that was found, by what was drawn."""
     truths = list(truths)
     on_picture = {(truth.identity, truth.image_id): truth for truth in reversed(truths)}
     by_url = {(truth.identity, truth.url): truth for truth in truths}

@@ -1,4 +1,4 @@
-"""The words that tables hold: what became of an address, an image, a face, and at which step."""
+"""Enumerations of the tables: outcomes of addresses and images, steps of the funnel, reasons to leave a face out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FACE_ID = r"^[0-9a-f]{32}$"
 
 
 class Fetched(StrEnum):
-    """What became of one address."""
+    """Outcome of the download from one address."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
@@ -28,7 +28,7 @@ class Fetched(StrEnum):
 
 
 class Stated(StrEnum):
-    """What the source itself says of the license of a picture."""
+    """Result of the request to the source for a picture's license."""
 
     STATED = "stated"
     UNSTATED = "unstated"
@@ -37,7 +37,7 @@ class Stated(StrEnum):
 
 
 class Detected(StrEnum):
-    """What the detector made of one image."""
+    """Outcome of face detection in one image."""
 
     CROPPED = "cropped"
     NO_FACE = "no_face"
