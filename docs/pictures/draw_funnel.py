@@ -9,7 +9,8 @@ import json
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from mtf.curation.shown import TITLES
+from mtf.curation.shown import CROPPED
+from mtf.tables.funnel_steps import title_of
 
 ROOT = Path(__file__).parents[2]
 LEFT, WIDTH, BAR, PITCH = 210, 230, 24, 34
@@ -26,11 +27,11 @@ STYLE = """
 def rows(metrics: dict) -> list[tuple[str, int, int, str]]:
     """(title, left, left before, why) of each step."""
     before = metrics["cropped"]["faces"]
-    found = [(TITLES["cropped"], before, before, f"from {metrics['images']['count']} images")]
+    found = [(CROPPED, before, before, f"from {metrics['images']['count']} images")]
     for step, figures in metrics["steps"].items():
         reasons = sorted(figures["dropped"].items(), key=lambda item: -item[1])
         why = ", ".join(f"{reason.replace('_', ' ')} {count}" for reason, count in reasons if count)
-        found.append((TITLES[step], figures["faces"], before, why))
+        found.append((title_of(step), figures["faces"], before, why))
         before = figures["faces"]
     return found
 

@@ -14,7 +14,8 @@ from mtf.curation.shown import funnel_table
 from mtf.errors import BadInput
 from mtf.review.decision import Verdict
 from mtf.stages import curate
-from mtf.tables import REVIEW_REASONS, ContractViolated, Reason, Step
+from mtf.tables import ContractViolated, Reason, Step
+from mtf.tables.funnel_steps import review_reasons
 
 GOOD = [Face(f"good {number}") for number in range(5)]
 
@@ -58,7 +59,7 @@ def test_faces_that_the_panel_accepts_at_every_step_are_curated(tmp_path):
 
 
 def test_a_face_that_the_panel_rejects_is_out_at_that_step_for_that_reason(tmp_path):
-    cases = {Face(reason): (step, reason) for step, reasons in REVIEW_REASONS.items() for reason in reasons}
+    cases = {Face(reason): (step, reason) for step, reasons in review_reasons().items() for reason in reasons}
     said = _decided(*GOOD)
     for face, (step, reason) in cases.items():
         said += face.accepted(but=[step]) + face.by_all(reason, step)
@@ -93,11 +94,11 @@ def test_a_face_nobody_looked_at_is_held_back_at_the_first_step(tmp_path):
 
 
 def test_a_face_the_panel_disagrees_on_is_held_back_as_a_conflict(tmp_path):
-    odd = {step: Face(f"odd at {step}") for step in REVIEW_REASONS}
+    odd = {step: Face(f"odd at {step}") for step in review_reasons()}
     said = _decided(*GOOD)
     for step, face in odd.items():
         said += [*face.accepted(but=[step]), face.said(Verdict.ACCEPT, "ann", step)]
-        said += [face.said(REVIEW_REASONS[step][0], "bea", step)]
+        said += [face.said(review_reasons()[step][0], "bea", step)]
     workspace = _run(tmp_path, [*GOOD, *odd.values()], said)
     for step, face in odd.items():
         assert _why(workspace, face) == (step, "conflict", "panel 1/2")

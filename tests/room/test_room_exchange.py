@@ -170,7 +170,7 @@ def test_the_boxes_of_another_tool_may_be_drawn_a_little_otherwise(
     ("column", "value", "message"),
     [
         ("verdict", "maybe", r"in.csv row 2: verdict: 'maybe' is not permitted; permitted: input should be 'accept'"),
-        ("step", "looks", r"in.csv row 2: step: 'looks' is not permitted; permitted: input should be"),
+        ("step", "looks", r"in.csv row 2: step: 'looks' is not permitted; permitted: face, identity, quality"),
         ("reason", "ugly", r"in.csv row 2: reason: 'ugly' is not permitted"),
         ("x", "left", r"in.csv row 2: x: 'left' is not permitted; permitted: a number of pixels from 0 to 1000000"),
         (

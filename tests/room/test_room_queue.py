@@ -8,7 +8,6 @@ import pytest
 from mtf.room.queue import (
     OPINIONS,
     SETTLED,
-    STEPS,
     counted,
     groups_of,
     in_order,
@@ -17,6 +16,7 @@ from mtf.room.queue import (
     settled_of,
     words_of,
 )
+from mtf.tables.funnel_steps import reviewed
 
 
 def some_faces(*names: str, groups: dict[str, str] | None = None) -> pl.DataFrame:
@@ -103,10 +103,10 @@ def test_the_keeper_of_a_group_goes_on_to_the_tasks() -> None:
 
 
 def test_a_face_accepted_at_every_step_is_done() -> None:
-    own = opinions(*(("a", str(step), "accept") for step in STEPS))
+    own = opinions(*(("a", str(step), "accept") for step in reviewed()))
     faces = some_faces("a")
     steps, _ = next_steps(words_of(faces, own), settled_of(faces, settled()), groups_of(faces))
-    assert counted(steps) == dict.fromkeys(map(str, STEPS), 0)
+    assert counted(steps) == dict.fromkeys(map(str, reviewed()), 0)
 
 
 def rated(*rows: tuple[str, str, str, float, str]) -> pl.DataFrame:

@@ -20,7 +20,8 @@ from mtf.sample.kinds import CLEAN_IF_RARE, CLEAN_PER_IDENTITY, DIRT, Kind
 from mtf.sample.panel import REVIEWERS, Face
 from mtf.sample.people import CAST, RARELY_PICTURED
 from mtf.sample.plan import WHOLE, plan
-from mtf.tables import REVIEW_REASONS, Reason, Step
+from mtf.tables import Reason, Step
+from mtf.tables.funnel_steps import review_reasons
 
 ROOT = Path(__file__).parent.parent.parent
 MAX_BYTES = 12_000_000
@@ -171,7 +172,7 @@ def test_the_panels_majority_is_nearly_always_right(shipped, faces: pl.DataFrame
 
 def test_each_step_of_the_review_has_something_to_reject(verdicts: pl.DataFrame) -> None:
     rejected = Counter(verdicts.filter(pl.col("outcome") == "reject")["reason"])
-    people_gave = [reason for reasons in REVIEW_REASONS.values() for reason in reasons]
+    people_gave = [reason for reasons in review_reasons().values() for reason in reasons]
     for reason in set(people_gave) - {Reason.PARTIAL_FACE}:
         assert rejected[str(reason)] >= 2, reason
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from mtf.licenses import policy
 from mtf.params import Licenses
-from mtf.tables import FACE, IMAGE, REVIEW_REASONS, Stated
+from mtf.tables import FACE, IMAGE, Stated, funnel_steps
 from mtf.takedowns import Takedowns
 
 GROUPS = ["exact_group", "near_group", "across_group"]
@@ -93,7 +93,7 @@ def with_verdicts(
     Adds STEP_outcome, STEP_reason, STEP_by and STEP_detail for each reviewed step; for each label column
     roster_COLUMN and COLUMN_outcome, COLUMN_by, COLUMN_detail, null where nobody corrected it.
     """
-    for step in REVIEW_REASONS:
+    for step in funnel_steps.reviewed():
         said = verdicts.filter(pl.col("step") == step).select(
             *FACE,
             pl.col("outcome").alias(f"{step}_outcome"),

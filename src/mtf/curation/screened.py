@@ -1,4 +1,4 @@
-"""The funnel without people: what screening measured of a face, held against limits (`curate.screened`)."""
+"""Filters of the screened flavour: screening's measures of a face, held against limits (`curate.screened`)."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Limit:
 
     measure: str
     reason: Reason
-    least: float | None = None
-    most: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
 
     def is_broken(self) -> pl.Expr:
         value = pl.col(self.measure)
-        below = pl.lit(value=False) if self.least is None else value < self.least
-        above = pl.lit(value=False) if self.most is None else value > self.most
+        below = pl.lit(value=False) if self.minimum is None else value < self.minimum
+        above = pl.lit(value=False) if self.maximum is None else value > self.maximum
         return (below | above).fill_null(value=False)
 
     def detail(self) -> pl.Expr:
-        bounds = (("least", self.least), ("most", self.most))
+        bounds = (("least", self.minimum), ("most", self.maximum))
         wanted = [f"at {word} {bound:g}" for word, bound in bounds if bound is not None]
         value = pl.col(self.measure).cast(pl.Float64).round(3)
         return pl.format(f"{self.measure} {{}}, {' and '.join(wanted)} wanted", value)
@@ -39,7 +39,7 @@ class Limit:
 class WithinLimits:
     """Every measure is within its limit; the first that is not gives the reason."""
 
-    step: Step
+    step: str
     limits: Sequence[Limit]
 
     def judge(self, faces: pl.DataFrame) -> pl.DataFrame:
@@ -65,16 +65,27 @@ class OneOfEachGroup:
         return faces.join(pl.concat([exact, near]), on=FACE, how="left")
 
 
+def right_person(screened: Screened) -> WithinLimits:
+    """The face is near enough to its person's others."""
+    return WithinLimits(
+        Step.IDENTITY, [Limit("identity_distance", Reason.WRONG_PERSON, maximum=screened.max_identity_distance)]
+    )
+
+
+def good_quality(screened: Screened) -> WithinLimits:
+    """The face is large, sharp and well exposed, and its eyes are found."""
+    darkest, brightest = screened.brightness
+    limits = [
+        Limit("size_px", Reason.TOO_SMALL, minimum=screened.min_size_px),
+        Limit("sharpness", Reason.BLURRED, minimum=screened.min_sharpness),
+        Limit("brightness", Reason.BADLY_EXPOSED, minimum=darkest, maximum=brightest),
+        Limit("clipped_share", Reason.BADLY_EXPOSED, maximum=screened.max_clipped_share),
+        Limit("eyes", Reason.OBSTRUCTED, minimum=screened.min_eyes),
+        Limit("not_photograph", Reason.NOT_A_PHOTOGRAPH, maximum=screened.max_not_photograph),
+    ]
+    return WithinLimits(Step.QUALITY, limits)
+
+
 def steps(screened: Screened) -> list[WithinLimits | OneOfEachGroup]:
     """The steps that people take in the curated flavour, as far as a machine can take them."""
-    darkest, brightest = screened.brightness
-    quality = [
-        Limit("size_px", Reason.TOO_SMALL, least=screened.min_size_px),
-        Limit("sharpness", Reason.BLURRED, least=screened.min_sharpness),
-        Limit("brightness", Reason.BADLY_EXPOSED, least=darkest, most=brightest),
-        Limit("clipped_share", Reason.BADLY_EXPOSED, most=screened.max_clipped_share),
-        Limit("eyes", Reason.OBSTRUCTED, least=screened.min_eyes),
-        Limit("not_photograph", Reason.NOT_A_PHOTOGRAPH, most=screened.max_not_photograph),
-    ]
-    person = Limit("identity_distance", Reason.WRONG_PERSON, most=screened.max_identity_distance)
-    return [WithinLimits(Step.IDENTITY, [person]), WithinLimits(Step.QUALITY, quality), OneOfEachGroup()]
+    return [right_person(screened), good_quality(screened), OneOfEachGroup()]

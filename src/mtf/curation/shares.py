@@ -1,4 +1,4 @@
-"""How many faces of each stratum go to train, val and test: whole numbers, by largest remainders."""
+"""Numbers of faces of each stratum in train, val and test: whole numbers, by largest remainders."""
 
 from __future__ import annotations
 

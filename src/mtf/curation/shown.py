@@ -6,38 +6,26 @@ from typing import Any
 
 from rich.table import Column, Table
 
-TITLES = {
-    "images": "images downloaded",
-    "cropped": "faces cropped",
-    "takedown": "not taken down",
-    "license": "license permitted",
-    "one_person": "listed for one person alone",
-    "face": "a whole human face",
-    "identity": "the right person",
-    "quality": "unobstructed, natural, sharp",
-    "duplicate": "no duplicate",
-    "task_fit": "fit for every task",
-    "enough_images": "enough images of the person",
-}
+from mtf.tables.funnel_steps import title_of
+
+IMAGES, CROPPED = "images downloaded", "faces cropped"
 
 
 def left_by_step(metrics: dict[str, Any]) -> list[tuple[str, int]]:
-    """What each step is called, and how many images or faces it left, from `metrics/curate.json`."""
-    start = [(TITLES["images"], metrics["images"]["count"]), (TITLES["cropped"], metrics["cropped"]["faces"])]
-    return start + [(TITLES[step], figures["faces"]) for step, figures in metrics["steps"].items()]
+    """Title of each step and the number of images or faces it left, from `metrics/curate.json`."""
+    start = [(IMAGES, metrics["images"]["count"]), (CROPPED, metrics["cropped"]["faces"])]
+    return start + [(title_of(step), figures["faces"]) for step, figures in metrics["steps"].items()]
 
 
 def funnel_table(metrics: dict[str, Any]) -> Table:
-    """The funnel: what each step left, and why it dropped the rest; `metrics` is `metrics/curate.json`."""
+    """The funnel: the faces each step left, and why it dropped the rest; `metrics` is `metrics/curate.json`."""
     table = Table("Step", _number("Left"), _number("Identities"), _number("Dropped"), "Why")
-    table.add_row(TITLES["images"], _shown(metrics["images"]["count"]), _shown(metrics["images"]["identities"]), "", "")
-    table.add_row(
-        TITLES["cropped"], _shown(metrics["cropped"]["faces"]), _shown(metrics["cropped"]["identities"]), "", ""
-    )
+    table.add_row(IMAGES, _shown(metrics["images"]["count"]), _shown(metrics["images"]["identities"]), "", "")
+    table.add_row(CROPPED, _shown(metrics["cropped"]["faces"]), _shown(metrics["cropped"]["identities"]), "", "")
     for step, figures in metrics["steps"].items():
         dropped = figures["dropped"]
         table.add_row(
-            TITLES[step],
+            title_of(step),
             _shown(figures["faces"]),
             _shown(figures["identities"]),
             _shown(sum(dropped.values())),

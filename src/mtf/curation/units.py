@@ -1,4 +1,4 @@
-"""What the split assigns: faces that may not part, whole; and the groups of which every split needs some."""
+"""Units that the split assigns whole (faces that may not part), and the groups of which every split needs some."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ DUPLICATES = {"exact_group": "the same picture", "near_group": "nearly the same"
 
 
 def duplicates(screening: pl.DataFrame, galleries: Sequence[Gallery], *, thumbnails: bool) -> Section:
-    """How many faces repeat another; `galleries` shows a few of the groups."""
+    """Number of faces that repeat another; `galleries` shows a few of the groups."""
     rows = []
     for column, words in DUPLICATES.items():
         grouped = screening.filter(pl.col(column).is_not_null())

@@ -8,12 +8,14 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from mtf.curation.shown import CROPPED, IMAGES
 from mtf.report.parts import COLOURS, Chart, Section, Table, number, percent
+from mtf.tables.funnel_steps import title_of
 
 Figures = Mapping[str, Any]
 KEPT, DROPPED = "rgba(68,119,170,0.55)", "rgba(238,102,119,0.45)"
 REASONS_FROM = 0.74  # of the chart's width
-CROPPED = "cropped"
+DETECTED = "cropped"
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,11 @@ class Passage:
     dropped: Mapping[str, int]
 
 
-def funnel(curated: Figures, titles: Mapping[str, str], cropped: Figures | None = None) -> Section:
-    """`curated` is metrics/curate.json, `cropped` metrics/crop.json, without which the funnel begins with the faces.
-
-    `titles` names the steps for people.
-    """
+def funnel(curated: Figures, cropped: Figures | None = None) -> Section:
+    """`curated` is metrics/curate.json, `cropped` metrics/crop.json, without which the funnel begins with the faces."""
     faces, end = curated["cropped"]["faces"], curated["curated"]["faces"]
-    start = (titles["images"], cropped["images"]) if cropped else (titles["cropped"], faces)
-    passages = [*([_detected(cropped, titles)] if cropped else []), *_steps(curated, titles)]
+    start = (IMAGES, cropped["images"]) if cropped else (CROPPED, faces)
+    passages = [*([_detected(cropped)] if cropped else []), *_steps(curated)]
     says = f"{number(end)} of {number(faces)} faces are in the data set ({percent(end / max(1, faces))})."
     found = []
     if cropped:
@@ -55,14 +54,14 @@ def funnel(curated: Figures, titles: Mapping[str, str], cropped: Figures | None 
     return Section("funnel", "The funnel", [*found, says], [chart])
 
 
-def _detected(cropped: Figures, titles: Mapping[str, str]) -> Passage:
-    dropped = {name: count for name, count in cropped["outcomes"].items() if name != CROPPED and count}
-    return Passage(titles["cropped"], cropped["images_with_faces"], cropped["faces"], dropped)
+def _detected(cropped: Figures) -> Passage:
+    dropped = {name: count for name, count in cropped["outcomes"].items() if name != DETECTED and count}
+    return Passage(CROPPED, cropped["images_with_faces"], cropped["faces"], dropped)
 
 
-def _steps(curated: Figures, titles: Mapping[str, str]) -> Iterator[Passage]:
+def _steps(curated: Figures) -> Iterator[Passage]:
     for step, figures in curated["steps"].items():
-        yield Passage(titles[step], figures["faces"], figures["faces"], figures["dropped"])
+        yield Passage(title_of(step), figures["faces"], figures["faces"], figures["dropped"])
 
 
 def _ordered(dropped: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""How far the reviewers agree: raw, Fleiss' kappa and Krippendorff's alpha, with bootstrap intervals over faces.
+"""Agreement of the reviewers: raw, Fleiss' kappa and Krippendorff's alpha, with bootstrap intervals over faces.
 
 All three are computed from counts: one row per face, one column per verdict, how many reviewers gave it. To accept
 and to keep a face is one verdict here, as it is where the panel's votes are counted (`consensus`).
@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mtf.review.decision import STAYS, Verdict
-from mtf.tables import FACE, REVIEW_REASONS
+from mtf.tables import FACE, funnel_steps
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -85,7 +85,7 @@ def by_step(votes: pl.DataFrame, *, seed: int) -> dict[str, dict[str, float]]:
 
     `votes` as `standing.votes` gives them; joint verdicts are no independent votes and are left out.
     """
-    return {step.value: figures for step in REVIEW_REASONS if (figures := _figures(votes, step, seed))}
+    return {str(step): figures for step in funnel_steps.reviewed() if (figures := _figures(votes, step, seed))}
 
 
 def _figures(votes: pl.DataFrame, step: str, seed: int) -> dict[str, float]:

@@ -9,13 +9,13 @@ import polars as pl
 
 from mtf.errors import bad_value, listed
 from mtf.review.decision import STAYS, Verdict
-from mtf.tables import FACE, REVIEW_REASONS, Step
+from mtf.tables import FACE, Step, funnel_steps
 
 JOINT = "joint"
 
 
 class Outcome(StrEnum):
-    """What the panel says of one face at one step. `keep`: it is its duplicate group's keeper."""
+    """The panel's verdict on one face at one step. `keep`: it is its duplicate group's keeper."""
 
     ACCEPT = "accept"
     REJECT = "reject"
@@ -51,7 +51,7 @@ def verdicts(votes: pl.DataFrame, *, reviewers: int) -> pl.DataFrame:
 
 
 def is_split() -> pl.Expr:
-    """Whether the reviewers who spoke were not of one mind, with a majority or without (MTF, section 3.3).
+    """True where the reviewers who voted do not agree, with a majority or without (MTF, section 3.3).
 
     Over the rows of `verdicts` and `label_verdicts`; what was settled jointly is split no more. To accept and to
     keep a face agree: it stays. A conflict between the faces of a group (`survivor.demanded`) is split, though all
@@ -94,14 +94,16 @@ def _counts(reviewers: int) -> pl.Expr:
 
 
 def _speakers(reviewers: int, of_panel: pl.Expr) -> pl.Expr:
-    """How many spoke, `of_panel` where others than the panel did not join in."""
+    """Number of voters in words; `of_panel` where there are no more of them than the panel has members."""
     more = pl.format(f"{{}} reviewers (panel of {reviewers})", "given")
     return pl.when(pl.col("given") > reviewers).then(more).otherwise(of_panel)
 
 
 def _most_given_reason(votes: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """Per face and step; of reasons given equally often the one that the review lists first."""
-    rank = {str(reason): place for reasons in REVIEW_REASONS.values() for place, reason in enumerate(reasons)}
+    rank = {
+        str(reason): place for reasons in funnel_steps.review_reasons().values() for place, reason in enumerate(reasons)
+    }
     given = votes.filter(pl.col("reason").is_not_null()).group_by(*key, "reason").len()
     ranked = given.with_columns(rank=pl.col("reason").replace_strict(rank, return_dtype=pl.Int64))
     ordered = ranked.sort("len", "rank", descending=[True, False])

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic_core import PydanticCustomError
 
 from mtf import __version__
-from mtf.tables import REVIEW_REASONS, SHA256, SLUG, Reason, Step
+from mtf.tables import SHA256, SLUG, Step, funnel_steps
 
 MAX_PIXEL = 1_000_000  # beyond any picture that the crawler accepts; areas stay exact in 64 bits
 MAX_SLUG = 100
@@ -22,8 +23,31 @@ Pixel = Annotated[int, Field(ge=0, le=MAX_PIXEL)]
 Size = Annotated[int, Field(ge=1, le=MAX_PIXEL)]
 
 
+def _step(given: object) -> str:
+    return _one_of(given, funnel_steps.names(), permitted=funnel_steps.reviewed())
+
+
+def _reason(given: object) -> str:
+    return _one_of(given, funnel_steps.reasons(), permitted=funnel_steps.step_of_reason())
+
+
+def _one_of(given: object, names: Sequence[str], *, permitted: Iterable[str]) -> str:
+    """The registered name that equals `given`: of the package's own, the member of its enumeration.
+
+    Raises PydanticCustomError, which names the `permitted` ones of a review, where there is none.
+    """
+    if not isinstance(given, str) or given not in names:
+        raise PydanticCustomError("registered", "{names}", {"names": _named(permitted)})
+    return names[names.index(given)]
+
+
+# A name of the registry of funnel steps (`mtf.tables.funnel_steps`); the package's own are Step and Reason.
+StepName = Annotated[str, PlainValidator(_step)]
+ReasonName = Annotated[str, PlainValidator(_reason)]
+
+
 class Verdict(StrEnum):
-    """What a reviewer may say. `keep` names the keeper of a duplicate group; `label` corrects labels."""
+    """A reviewer's verdict. `keep` names the keeper of a duplicate group; `label` corrects labels."""
 
     ACCEPT = "accept"
     REJECT = "reject"
@@ -37,17 +61,18 @@ class Verdict(StrEnum):
 STAYS = (Verdict.ACCEPT, Verdict.KEEP)
 
 
-def contradiction(step: Step, verdict: Verdict, reason: Reason | None, *, has_labels: bool) -> str | None:
-    """What is wrong with these together, and what is permitted; None where nothing is."""
-    if step not in REVIEW_REASONS:
-        return f"step: {step.value!r} is not permitted; permitted: {_named(REVIEW_REASONS)}"
-    reasons = REVIEW_REASONS[step] if verdict is Verdict.REJECT else (None,)
+def contradiction(step: str, verdict: Verdict, reason: str | None, *, has_labels: bool) -> str | None:
+    """Message on fields that do not go together, with what is permitted; None where they do."""
+    permitted = funnel_steps.review_reasons()
+    if step not in permitted:
+        return f"step: {str(step)!r} is not permitted; permitted: {_named(permitted)}"
+    reasons = permitted[step] if verdict is Verdict.REJECT else (None,)
     if reason not in reasons:
-        given = repr(reason.value) if reason else "null"
+        given = repr(str(reason)) if reason else "null"
         return f"reason: {given} is not permitted with {verdict} at {step}; permitted: {_named(reasons)}"
     if has_labels != (verdict is Verdict.LABEL):
         return f"labels: {'some are' if has_labels else 'none is'} given; permitted: some with label, else none"
-    if verdict is Verdict.KEEP and step is not Step.DUPLICATE:
+    if verdict is Verdict.KEEP and step != Step.DUPLICATE:
         return f"verdict: 'keep' is not permitted at {step}; permitted: at duplicate"
     return None
 
@@ -64,9 +89,9 @@ class Decision(BaseModel):
     image_id: Annotated[str, Field(pattern=SHA256)]
     box: tuple[Pixel, Pixel, Size, Size]
     identity: Slug
-    step: Step
+    step: StepName
     verdict: Verdict
-    reason: Reason | None = None
+    reason: ReasonName | None = None
     labels: Labels | None = None
     reviewer: Slug
     time: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))

@@ -212,7 +212,7 @@ def _named_by(time: datetime) -> str:
 
 
 def _is_ours(descriptor: int, path: Path) -> bool:
-    """Whether the open file is still the one at `path`, under this name only and still writable."""
+    """True if the open file is still the one at `path`, under this name only and still writable."""
     opened = os.fstat(descriptor)
     try:
         there = path.stat()
@@ -223,7 +223,7 @@ def _is_ours(descriptor: int, path: Path) -> bool:
 
 
 def _is_copied(descriptor: int, path: Path, data: bytes) -> bool:
-    """Whether another file stands at `path`, and it has the lines: it was made after they were written."""
+    """True if another file stands at `path`, and it has the lines: it was made after they were written."""
     opened = os.fstat(descriptor)
     try:
         there = path.stat()

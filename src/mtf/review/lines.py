@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mtf.errors import BadInput, bad_value, shortened
 from mtf.review.decision import MAX_PIXEL, MAX_SLUG, Decision, Labels, Verdict, contradiction
-from mtf.tables import BOX, SHA256, SLUG, UTC, Reason, Step
+from mtf.tables import BOX, SHA256, SLUG, UTC, funnel_steps
 
 _LABELS = pl.List(pl.Struct({"column": pl.String, "label": pl.String}))
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -104,7 +104,7 @@ def _is_sound() -> pl.Expr:
 
 
 def _combinations(*, has_labels: bool) -> list[str]:
-    every = product(Step, Verdict, [None, *Reason])
+    every = product(funnel_steps.names(), Verdict, [None, *funnel_steps.reasons()])
     return [
         f"{step} {verdict} {reason or ''}"
         for step, verdict, reason in every

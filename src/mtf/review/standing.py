@@ -1,4 +1,4 @@
-"""What each reviewer's word is now: undone lines taken away, and of the rest the latest."""
+"""Standing votes and labels of each reviewer: the latest that are not undone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def votes(matched: pl.DataFrame) -> pl.DataFrame:
     `matched` are decisions in the ledger's order, with their face_id. Columns: reviewer, joint, identity, face_id,
     step, verdict (accept, reject, keep), reason, order (the place in `matched`).
     """
-    said = _not_undone(matched).filter(pl.col("verdict") != Verdict.LABEL)
-    latest = said.unique(_DESK, keep="last", maintain_order=True)
+    verdicts = _not_undone(matched).filter(pl.col("verdict") != Verdict.LABEL)
+    latest = verdicts.unique(_DESK, keep="last", maintain_order=True)
     return latest.filter(pl.col("verdict") != Verdict.SKIP).select(*_DESK, "verdict", "reason", "order")
 
 
@@ -26,8 +26,8 @@ def labels(matched: pl.DataFrame) -> pl.DataFrame:
 
     Columns: reviewer, joint, identity, face_id, column, label, order.
     """
-    said = _not_undone(matched).filter(pl.col("verdict") == Verdict.LABEL)
-    each = said.explode("labels").unnest("labels")
+    corrections = _not_undone(matched).filter(pl.col("verdict") == Verdict.LABEL)
+    each = corrections.explode("labels").unnest("labels")
     key = ["reviewer", "joint", *FACE, "column"]
     return each.unique(key, keep="last", maintain_order=True).select(*key, "label", "order")
 

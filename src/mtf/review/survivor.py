@@ -9,11 +9,9 @@ from __future__ import annotations
 import polars as pl
 
 from mtf.review.consensus import Outcome
-from mtf.tables import FACE, REVIEW_REASONS, Step
+from mtf.tables import FACE, Step, funnel_steps
 
 _GROUP = ["identity", "group"]
-_STEPS = list(REVIEW_REASONS)
-_BEFORE = [str(step) for step in _STEPS[: _STEPS.index(Step.DUPLICATE)]]
 
 
 def duplicate_group() -> pl.Expr:
@@ -29,8 +27,9 @@ def demanded(verdicts: pl.DataFrame, faces: pl.DataFrame) -> pl.DataFrame:
     """
     groups = faces.select(*FACE, group=duplicate_group()).filter(pl.col("group").is_not_null())
     is_rejected = pl.col("outcome") == Outcome.REJECT
+    before = funnel_steps.reviewed()[: funnel_steps.place_of(Step.DUPLICATE)]
     at_duplicates = pl.col("step") == Step.DUPLICATE
-    gone = verdicts.filter(is_rejected, pl.col("step").is_in(_BEFORE))
+    gone = verdicts.filter(is_rejected, pl.col("step").is_in([str(step) for step in before]))
     copies = verdicts.filter(is_rejected, at_duplicates)
     compared = groups.join(gone, on=FACE, how="anti")
     staying = compared.join(copies, on=FACE, how="anti")

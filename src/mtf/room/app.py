@@ -108,7 +108,7 @@ def _brought_up_to_date(name: str, reading: Reading, desk: Desk) -> Any:
     """The collection with the samples of the reviewer's data set, which are those of the desk now."""
     began = time.monotonic()
     material = reading.material
-    dataset = samples.opened(name, list(material.labels))
+    dataset = samples.opened(name, list(material.labels), age_column=material.age_column)
     is_told = dataset.info.get("made_from") == reading.made_from and not reading.renewed.has_news()
     if is_told and samples.is_untouched(dataset, material.faces.height):
         samples.without_pages(dataset)

@@ -17,10 +17,9 @@ from mtf.review.ledger import Sitting
 from mtf.room import pace
 from mtf.room.material import Key, Material
 from mtf.room.page import CurrentPage, Page, Plan
-from mtf.room.queue import STEPS
 from mtf.room.said import Said
 from mtf.room.wording import At, Given, Wording
-from mtf.tables import Reason, Step
+from mtf.tables import funnel_steps
 
 
 class Desk:
@@ -49,19 +48,19 @@ class Desk:
         self._actions: list[Given] = []
 
     @property
-    def done(self) -> Counter[Step]:
+    def done(self) -> Counter[str]:
         """Step → the faces that this reviewer gave a verdict on."""
         return self._said.done
 
     @property
     def said(self) -> Said:
-        """All that this reviewer said; to be read only."""
+        """All verdicts and labels of this reviewer; to be read only."""
         return self._said
 
     @property
     def left(self) -> float:
         """The verdicts that this reviewer will still have to give, as far as can be told from those given."""
-        open_faces = [self.open_faces(step) for step in STEPS]
+        open_faces = [self.open_faces(step) for step in funnel_steps.reviewed()]
         if self.joint:
             return sum(open_faces)
         grouped = pace.grouped_of(self._current.material.groups)
@@ -72,8 +71,8 @@ class Desk:
         with self._lock:
             return self._current.page()
 
-    def open_faces(self, step: Step) -> int:
-        """How many faces this reviewer still owes at a step; those that verdicts send on are counted page by page."""
+    def open_faces(self, step: str) -> int:
+        """Number of faces this reviewer still owes at a step; those that verdicts send on are counted page by page."""
         return self._current.open_faces(step)
 
     def turn(self) -> Page:
@@ -151,8 +150,8 @@ class Desk:
             )
             return list(dict.fromkeys(face for face, _ in action))
 
-    def verdict(self, face: Key, step: Step) -> tuple[Verdict, Reason | None] | None:
-        """What this reviewer says of a face at a step, with the reason: accept, reject, keep or skip."""
+    def verdict(self, face: Key, step: str) -> tuple[Verdict, str | None] | None:
+        """This reviewer's verdict on a face at a step, with the reason: accept, reject, keep or skip."""
         return self._said.verdict(self._current.material.row(face), step)
 
     def owed(self) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
@@ -160,12 +159,12 @@ class Desk:
         with self._lock:
             return self._current.owed()
 
-    def owed_step(self, face: Key) -> tuple[Step | None, bool]:
+    def owed_step(self, face: Key) -> tuple[str | None, bool]:
         """The step that this reviewer owes a face, and whether it can be judged already."""
         with self._lock:
             return self._current.owed_step(face)
 
-    def step_of(self, face: Key) -> Step | None:
+    def step_of(self, face: Key) -> str | None:
         """The step that a key pressed for the face would be about; None where there is nothing to be decided."""
         with self._lock:
             try:

@@ -110,7 +110,7 @@ def _not_taken_down(faces: pl.DataFrame, requests: takedowns.Takedowns) -> pl.Da
 
 
 def is_taken_down(requests: takedowns.Takedowns, identity: str, image_id: str, url: str, page_url: str | None) -> bool:
-    """Whether a request names the picture (ADDRESSED), but for those by looks, which the crawl heeds."""
+    """True if a request names the picture (ADDRESSED); requests by perceptual hash are the crawl's."""
     return bool(requests.of_image(image_id) or requests.of_address(identity=identity, url=url, page_url=page_url))
 
 

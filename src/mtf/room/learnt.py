@@ -1,4 +1,4 @@
-"""What verdicts teach about faces that have none, and how far that held on verdicts it was not taught.
+"""Classifier trained on a reviewer's verdicts, and the thresholds that hold in cross-validation.
 
 A logistic regression gives each face a probability of acceptance. Cross-validation on the verdicts given so far says
 from which probability on a page may be answered with one key: where no more than ERROR_SHARE would turn out otherwise.
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 # The share of a page that may turn out otherwise: four faces to be picked out of forty.
 ERROR_SHARE = 0.1
-LEAST_OF_EACH = 5
+MIN_OF_EACH = 5
 FOLDS = 5
-# Strongly held back: there are dozens of inputs, and at first there are dozens of verdicts.
-FREEDOM = 0.1
+# Strong L2 regularisation: there are dozens of inputs, and at first there are dozens of verdicts.
+REGULARISATION_C = 0.1
 NOWHERE = 2.0
 
 Folds = Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]
@@ -39,7 +39,7 @@ class Learnt:
 
 
 def holds(wrong: int | NDArray[np.int64], count: int | NDArray[np.int64]) -> bool | NDArray[np.bool_]:
-    """Whether no more than ERROR_SHARE of the next faces are to be expected otherwise, after `wrong` of `count` were.
+    """True if at most ERROR_SHARE of the next faces are expected to be judged otherwise, after `wrong` of `count` were.
 
     By Laplace's rule of succession, so that a handful of verdicts proves nothing.
     """
@@ -53,14 +53,14 @@ def learn(
     persons: NDArray[np.int64] | None = None,
     seed: int,
 ) -> Learnt | None:
-    """What the verdicts say of all faces; None where there are too few to learn from or to try it on.
+    """Probabilities and thresholds for all faces; None where there are too few verdicts to train and validate on.
 
     `inputs` is (faces, measures), `accepted` (faces) 1, 0, or NaN where nothing was said. With `persons` (faces) it is
     tried on whole persons, each learnt of from the others alone: as it will be for a person not begun.
     """
     judged = ~np.isnan(accepted)
     answers = accepted[judged] == 1
-    if min(answers.sum(), (~answers).sum()) < LEAST_OF_EACH:
+    if min(answers.sum(), (~answers).sum()) < MIN_OF_EACH:
         return None
     # Where there is one person only, no other will come.
     apart = None if persons is None or len(np.unique(persons)) == 1 else persons[judged]
@@ -121,4 +121,4 @@ def _bound(score: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
 def _model() -> LogisticRegression:
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=FREEDOM, solver="newton-cholesky", max_iter=50)
+    return LogisticRegression(C=REGULARISATION_C, solver="newton-cholesky", max_iter=50)

@@ -1,4 +1,4 @@
-"""What lies on the table for everyone: the faces, who voted how when the ledger was read, and the embeddings."""
+"""Data that all reviewers share: the faces, the votes when the ledger was read, and the embeddings."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from mtf.review import consensus, matching, standing, survivor
 from mtf.review.ledger import Ledger
 from mtf.room import triage
 from mtf.room.likeness import Likeness
-from mtf.room.queue import OPINIONS, SETTLED, STEPS, Rows, Settled, groups_of, settled_of
+from mtf.room.queue import OPINIONS, SETTLED, Rows, Settled, groups_of, settled_of
 from mtf.room.said import Said
-from mtf.tables import FACE, Step
+from mtf.tables import FACE, Step, funnel_steps
 
 
 class Key(NamedTuple):
@@ -28,7 +28,8 @@ class Key(NamedTuple):
 class Material:
     """The faces (as `room.faces.load` gives them) and the ledger as it was read. Nothing here changes; see `after`.
 
-    `box_iou` and `reviewers` are those of params.yaml's `curate`; `labels` is column → permitted labels.
+    `box_iou` and `reviewers` are those of params.yaml's `curate`; `labels` is column → permitted labels,
+    and `age_column` the one that groups people by their years (None where there is none).
     `embeddings` is (faces, dimensions) in the order of `faces`, or None.
     """
 
@@ -40,10 +41,12 @@ class Material:
         box_iou: float,
         reviewers: int,
         labels: Mapping[str, Sequence[str]],
+        age_column: str | None = None,
         embeddings: np.ndarray | None = None,
     ) -> None:
         self.faces = faces
         self.labels = labels
+        self.age_column = age_column
         self.reviewers = reviewers
         self.embeddings = embeddings
         self._box_iou = box_iou
@@ -59,6 +62,7 @@ class Material:
             box_iou=self._box_iou,
             reviewers=self.reviewers,
             labels=self.labels,
+            age_column=self.age_column,
             embeddings=self.embeddings,
         )
         of_faces = ("persons", "likeness", "outlines", "groups", "_people", "_rows", "_keys", "_places", "_groups")
@@ -92,7 +96,7 @@ class Material:
 
     @cached_property
     def likeness(self) -> Likeness | None:
-        """How alike a person's faces are; None where there are no embeddings."""
+        """Likeness of a person's faces; None where there are no embeddings."""
         return None if self.embeddings is None else Likeness(self.embeddings, self.persons)
 
     @cached_property
@@ -120,7 +124,7 @@ class Material:
 
     @cached_property
     def conflicts(self) -> pl.DataFrame:
-        """What the panel was not of one mind on, once everyone has voted: what a joint session is for.
+        """Verdicts and labels on which the panel is split, once everyone has voted: a joint session settles them.
 
         Columns: identity, face_id, step, column (null: the verdict; else the label), outcome, detail. Where there is a
         majority it stands unless the joint session says otherwise.
@@ -132,7 +136,7 @@ class Material:
 
     @property
     def _everyone_spoke(self) -> pl.Expr:
-        """Whether a row of the outcomes has all of the panel's votes, or what they said together."""
+        """True where a row of the outcomes has all of the panel's votes, or what they said together."""
         return (pl.col("given") >= self.reviewers) | (pl.col("decided_by") == consensus.JOINT)
 
     @cached_property
@@ -153,7 +157,7 @@ class Material:
 
     @cached_property
     def conflicts_by_row(self) -> pl.DataFrame:
-        """`conflicts` with `row`, the face's place in `faces`, and `place`, the step's in STEPS."""
+        """`conflicts` with `row`, the face's place in `faces`, and `place`, the step's among the reviewed ones."""
         return self._by_row(self.conflicts)
 
     @cached_property
@@ -164,7 +168,7 @@ class Material:
         return waiting.select("row", "place", panel=pl.lit(undecided))
 
     def _by_row(self, concerned: pl.DataFrame) -> pl.DataFrame:
-        places = {str(step): place for place, step in enumerate(STEPS)}
+        places = {str(step): place for place, step in enumerate(funnel_steps.reviewed())}
         met = self.faces.select(FACE).with_row_index("row").join(concerned, on=FACE)
         placed = met.with_columns(
             pl.col("row").cast(pl.Int64), place=pl.col("step").replace_strict(places, return_dtype=pl.Int64)
@@ -172,7 +176,7 @@ class Material:
         return placed.sort("row", "place", maintain_order=True)
 
     def conflicts_of(self, face: Key) -> str:
-        """How the panel is split on a face, in words; empty where it is not."""
+        """Description of the panel's split on a face; empty where it is not."""
         found = self.conflicts.filter(identity=face.identity, face_id=face.face_id)
         return "; ".join(f"{step}: {detail}" for step, detail in found.select("step", "detail").iter_rows())
 
@@ -191,7 +195,7 @@ class Material:
         return [other for other in group if other != face]
 
     def has_copies(self, face: Key) -> bool:
-        """Whether screening put the face in a group of duplicates, whatever became of the others."""
+        """True if screening put the face in a group of duplicates, whatever became of the others."""
         row = self.row(face)
         return any(self.faces[name][row] is not None for name in ("near_group", "exact_group"))
 
@@ -219,7 +223,7 @@ class Material:
 
     @cached_property
     def words(self) -> Settled:
-        """What the panel has settled, as arrays."""
+        """The panel's settled verdicts, as arrays."""
         return settled_of(self.faces, self.settled)
 
     def key(self, row: int) -> Key:

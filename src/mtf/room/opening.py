@@ -41,6 +41,7 @@ def material_of(workspace: Workspace, params: Params) -> tuple[Material, list[st
         box_iou=params.curate.box_iou,
         reviewers=params.curate.reviewers,
         labels=permitted,
+        age_column=next((column for column, task in params.attributes.items() if task.years), None),
         embeddings=embeddings.load(workspace, shown),
     )
     return material, read.torn

@@ -1,4 +1,4 @@
-"""What the screen can ask for: FiftyOne operators over the reviewer's desk.
+"""FiftyOne operators of the review: the screen's requests over the reviewer's desk.
 
 An operator answers when the verdict is in the ledger, and needs no database for it. The data set that the request
 comes from says who the reviewer is.
@@ -12,41 +12,60 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from mtf.errors import MtfError
+from mtf.errors import MtfError, bad_value, listed
 from mtf.room.desk import At, Desk
 from mtf.room.material import Key, Material
 from mtf.room.opened import room
 from mtf.room.page import Page
-from mtf.room.queue import STEPS
-from mtf.room.samples import TITLES, sample_id
+from mtf.room.samples import sample_id
 from mtf.room.shown import proposed_keepers
-from mtf.tables import REVIEW_REASONS, Step
+from mtf.tables import Step, funnel_steps
 
 log = logging.getLogger(__name__)
 
 
 def describe(desk: Desk, page: Page, material: Material) -> dict[str, Any]:
     """The page and the progress, as the screen shows them."""
-    before = STEPS[: STEPS.index(page.step) + 1] if page.step else ()
     pace = desk.pace.per_hour
     return {
         "reviewer": desk.reviewer,
         "joint": desk.joint,
         "step": str(page.step) if page.step else None,
         "run": page.run,
-        "together": page.together,
         "settle": page.label,
         "page": [sample_id(*face) for face in page.faces],
         "proposed": [sample_id(*face) for face in proposed_keepers(material, page)],
-        "reasons": [str(reason) for step in before for reason in REVIEW_REASONS[step]],
+        "question": _question(material, page),
+        "can_keep": page.step == Step.DUPLICATE,
+        "reasons": _reasons_until(page.step),
+        "reason_keys": funnel_steps.reason_keys(),
         "labels": dict(material.labels),
         "steps": [
-            {"step": str(step), "title": title, "done": desk.done[step], "open": desk.open_faces(step)}
-            for step, title in TITLES.items()
+            {
+                "step": str(step),
+                "title": funnel_steps.heading_of(step),
+                "done": desk.done[step],
+                "open": desk.open_faces(step),
+            }
+            for step in funnel_steps.reviewed()
         ],
         "per_minute": round(pace / 60, 1) if pace else None,
         "minutes_left": round(60 * desk.left / pace) if pace else None,
     }
+
+
+def _question(material: Material, page: Page) -> str | None:
+    """The question about the page; None where nothing is left."""
+    if page.step is None:
+        return None
+    people = {material.faces["name"][material.row(face)] for face in page.faces}
+    return funnel_steps.named(page.step).asked_of(people.pop() if len(people) == 1 else "the person")
+
+
+def _reasons_until(step: str | None) -> list[str]:
+    """The reasons that may be given for a face at `step`: its own, and those of the steps before it."""
+    before = funnel_steps.reviewed()[: funnel_steps.place_of(step) + 1] if step else ()
+    return [str(reason) for name in before for reason in funnel_steps.review_reasons()[name]]
 
 
 def page_of(desk: Desk) -> dict[str, Any]:
@@ -57,7 +76,7 @@ def page_of(desk: Desk) -> dict[str, Any]:
 
 
 class RoomOperator(foo.Operator):
-    """What the screen asks of the reviewer's desk, and is told in one answer."""
+    """Request of the screen to the reviewer's desk, with one answer."""
 
     NAME: str
     LABEL: str
@@ -117,10 +136,17 @@ def chosen(ctx: foo.ExecutionContext) -> list[Key]:
 
 
 def expected(ctx: foo.ExecutionContext) -> At:
-    """What the screen showed when the key was pressed: `step` for the faces of a page, `at` for each of a view."""
+    """Steps that the screen showed at the key: `step` for the faces of a page, `at` for each of a view."""
     if shown := ctx.params.get("at"):
-        return {room().named([name])[0]: Step(step) for name, step in shown.items() if step}
-    return Step(ctx.params["step"]) if ctx.params.get("step") else None
+        return {room().named([name])[0]: _step(step) for name, step in shown.items() if step}
+    return _step(ctx.params["step"]) if ctx.params.get("step") else None
+
+
+def _step(name: str) -> str:
+    """The step that the screen names. Raises BadInput where the room has none of that name."""
+    if name not in funnel_steps.reviewed():
+        raise bad_value("step", name, listed(funnel_steps.reviewed(), 20))
+    return name
 
 
 class ShowPage(Acting):
@@ -147,7 +173,7 @@ class Reject(Acting):
 
     def resolve_input(self, ctx: foo.ExecutionContext) -> types.Property:  # noqa: ARG002 (FiftyOne's signature)
         inputs = types.Object()
-        reasons = [str(reason) for step in STEPS for reason in REVIEW_REASONS[step]]
+        reasons = [str(reason) for reason in funnel_steps.step_of_reason()]
         inputs.enum("reason", reasons, label="Reason", description="Empty: the first of the step's.")
         return types.Property(inputs, view=types.View(label="Reject the selected faces"))
 
@@ -222,6 +248,6 @@ class Progress(RoomOperator):
 
 
 def register(plugin: Any) -> None:
-    """What FiftyOne calls when it loads the plugin."""
+    """Register the operators; FiftyOne calls it when it loads the plugin."""
     for operator in (ShowPage, Accept, Reject, Keep, Skip, Label, Undo, Where, Progress):
         plugin.register(operator)

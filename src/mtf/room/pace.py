@@ -1,4 +1,4 @@
-"""How quickly faces are judged, and how many are still to come: the same on the bar, in the panel and in the status."""
+"""Pace of the review and the verdicts still to come: the same on the bar, in the panel and in the status."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 import polars as pl
 
 from mtf.review.decision import STAYS, Verdict
-from mtf.room.queue import ACCEPT, DUPLICATE, KEEP, REJECT, STEPS, Rows, Words
+from mtf.room.queue import ACCEPT, KEEP, REJECT, Rows, Words, duplicate_place
 
 # A longer gap between two keys is a pause: it counts as so much work, not as more.
 PAUSE_S = 120.0
 # Lines that are closer together were written with one key.
 ONE_KEY_S = 0.1
 # Shorter work says nothing about the pace.
-LEAST_WORK_S = 5.0
+MIN_WORK_S = 5.0
 # Labels, skips and undos are work too, and judge nothing.
 JUDGING = (*STAYS, Verdict.REJECT)
 
@@ -38,7 +38,7 @@ class Pace:
     @property
     def per_hour(self) -> float | None:
         """Verdicts per hour of work; None where there is too little to tell."""
-        is_enough = self._verdicts > 0 and self._worked_s >= LEAST_WORK_S
+        is_enough = self._verdicts > 0 and self._worked_s >= MIN_WORK_S
         return 3600 * self._verdicts / self._worked_s if is_enough else None
 
 
@@ -64,8 +64,9 @@ def still_to_come(open_faces: Iterable[float], passing: Sequence[float], *, grou
     asked about at that step.
     """
     total, coming = 0.0, 0.0
+    duplicate = duplicate_place()
     for place, (owed, share) in enumerate(zip(open_faces, passing, strict=True)):
-        asked = owed + coming * (grouped if place == DUPLICATE else 1.0)
+        asked = owed + coming * (grouped if place == duplicate else 1.0)
         total += asked
         coming += owed - asked * (1 - share)
     return total
@@ -78,7 +79,7 @@ def passing_of(words: Words) -> list[float]:
     """
     passed = ((words == ACCEPT) | (words == KEEP)).sum(axis=0)
     judged = passed + (words == REJECT).sum(axis=0)
-    return [float(passed[place] / judged[place]) if judged[place] else 1.0 for place in range(len(STEPS))]
+    return [float(passed[place] / judged[place]) if judged[place] else 1.0 for place in range(words.shape[1])]
 
 
 def grouped_of(groups: Rows) -> float:

@@ -1,4 +1,4 @@
-"""What lies in front of a reviewer: a page of faces, and where it comes from."""
+"""The page of faces in front of a reviewer, and the plan that it comes from."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mtf.room.material import Key, Material
-from mtf.room.queue import DONE, STEPS, Rows
+from mtf.room.queue import DONE, Rows
 from mtf.room.said import Said
-from mtf.tables import Step
+from mtf.tables import Step, funnel_steps
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Page:
     `label` is the column that a joint session has to settle for these faces; None where the question is the step's.
     """
 
-    step: Step | None
+    step: str | None
     run: str
     together: str | None
     faces: tuple[Key, ...]
@@ -44,9 +44,9 @@ class Plan(Protocol):
         ...
 
     def owed(self, said: Said, rows: Rows | None = None) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-        """The step each face is owed (a place in STEPS, or DONE), and whether it is ready; of `rows`, or of all.
+        """Per face the step it is owed (a place in `funnel_steps.reviewed`, or DONE), and whether it is ready.
 
-        `rows` are all faces of some identities.
+        `rows` are all faces of some identities; by default all faces.
         """
         ...
 
@@ -74,7 +74,7 @@ class CurrentPage:
         return self._page.label
 
     def page(self) -> Page:
-        """What is left of the page, or the next one."""
+        """The rest of the page, or the next one."""
         if not self._page.faces:
             self._page, self._open = self._plan.next_page(self._said)
         return self._page
@@ -89,22 +89,22 @@ class CurrentPage:
         self._plan, self.material = plan, material
         self._recount()
 
-    def open_faces(self, step: Step) -> int:
-        """How many faces are still owed at a step; those that verdicts of the page send on are counted page by page."""
+    def open_faces(self, step: str) -> int:
+        """Number of faces still owed at a step; those that verdicts of the page send on are counted page by page."""
         return max(self._open.get(str(step), 0), 0)
 
     def owed(self) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
         """For all faces, as `Plan.owed`."""
         return self._plan.owed(self._said)
 
-    def owed_step(self, face: Key) -> tuple[Step | None, bool]:
+    def owed_step(self, face: Key) -> tuple[str | None, bool]:
         """The step that a face is owed, and whether it can be judged already."""
         rows = self.material.rows_of(face.identity)
         steps, ready = self._plan.owed(self._said, rows)
         place = int(np.flatnonzero(rows == self.material.row(face))[0])
-        return (STEPS[steps[place]] if steps[place] != DONE else None), bool(ready[place])
+        return (funnel_steps.reviewed()[steps[place]] if steps[place] != DONE else None), bool(ready[place])
 
-    def open_step(self, face: Key) -> Step | None:
+    def open_step(self, face: Key) -> str | None:
         """The step at which a face waits for a verdict: its page's, or the one it is owed; None where at none."""
         if self._page.step is not None and face in self._page.faces:
             return self._page.step
@@ -115,12 +115,12 @@ class CurrentPage:
         """As `Plan.split_label`."""
         return self._plan.split_label(self._said, self.material.row(face))
 
-    def asked(self, face: Key) -> tuple[Step | None, str | None]:
+    def asked(self, face: Key) -> tuple[str | None, str | None]:
         """The step that a face is owed by now, and the label, where that is the question; None where it waits."""
         step, ready = self.owed_step(face)
         if step is None or not ready:
             return None, None
-        return step, self.split_label(face) if step is Step.TASK_FIT else None
+        return step, self.split_label(face) if step == Step.TASK_FIT else None
 
     def take_away(self, done: Collection[Key], *, is_owed: bool = False) -> None:
         """Faces were decided: they leave the page, and so do those that nothing is asked of any more.
@@ -156,9 +156,9 @@ class CurrentPage:
 
     def _still_owed(self, faces: tuple[Key, ...]) -> tuple[Key, ...]:
         """A verdict on one of a group of duplicates can leave another without rivals: nothing is asked of it then."""
-        if self._page.step is not Step.DUPLICATE:
+        if self._page.step != Step.DUPLICATE:
             return faces
-        return tuple(face for face in faces if self.owed_step(face)[0] is Step.DUPLICATE)
+        return tuple(face for face in faces if self.owed_step(face)[0] == Step.DUPLICATE)
 
     def _count_open(self, more: int) -> None:
         if self._page.step is not None:

@@ -11,21 +11,21 @@ from mtf.room.material import Key, Material
 from mtf.room.page import NOTHING_LEFT, Page
 from mtf.room.queue import (
     DONE,
-    DUPLICATE,
     FACE,
     NOTHING,
     REJECT,
     SKIP,
-    STEPS,
     Rows,
     Settled,
     counted,
+    duplicate_place,
     in_order,
     named,
     next_steps,
 )
 from mtf.room.said import Said
-from mtf.tables import Step
+from mtf.tables import Step, funnel_steps
+from mtf.tables.funnel_steps import AGE_GROUP
 
 PAGE_FACES = 40
 UNSURE_FACES = 12
@@ -49,17 +49,27 @@ class ReviewPlan:
         self._rate = self._rated if triaged else self._unrated
         faces = material.faces
         self._shown = faces.select(
-            *FACE,
-            "duplicate_group",
-            *(name for name in (*triage.MEASURES, *material.labels) if name in faces.columns),
+            *_columns(material, *triage.measures(), *material.labels),
             score=pl.col("proposed_keeper").cast(pl.Float64),
         )
         self._persons = material.persons
         first = np.searchsorted(np.sort(self._persons), self._persons)
         self._blocks = first // BLOCK_FACES
-        ages = faces["age"].rank("dense") if "age" in material.labels else pl.Series(np.ones(faces.height))
-        self._ages = ages.cast(pl.Int64).to_numpy()
+        self._page_columns = [self._page_column(step) for step in funnel_steps.reviewed()]
+        self._numbers = {column: self._numbered(column) for column in self._page_columns if column}
         self._shuffled = np.random.default_rng(seed).permutation(self._persons.max(initial=-1) + 1)
+
+    def _page_column(self, step: str) -> str | None:
+        """The column that a step makes its pages by, where the faces have it."""
+        column = funnel_steps.named(step).pages_by
+        return column if column in self._shown.columns else None
+
+    def _numbered(self, column: str) -> Rows:
+        """A number per face; equal where faces may share a page by `column`: whole people, else within a block."""
+        if column == "identity":
+            return self._persons
+        values = self._shown[column].rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
+        return values * (len(self._blocks) + 1) + self._blocks
 
     def owed(self, said: Said, rows: Rows | None = None) -> tuple[Steps, Flags]:
         settled, groups = self._material.words, self._material.groups
@@ -84,24 +94,23 @@ class ReviewPlan:
         rows = np.flatnonzero(waiting == place)
         fresh = rows[said.words[rows, place] != SKIP]
         chosen = self._together(fresh if len(fresh) else rows, place)
-        rated = self._rate(chosen, said, place).with_columns(step=pl.lit(str(STEPS[place])), ready=pl.lit(value=True))
-        return _first_page(rated, STEPS[place], self._page_faces), counted(steps)
+        step = funnel_steps.reviewed()[place]
+        rated = self._rate(chosen, said, place).with_columns(step=pl.lit(str(step)), ready=pl.lit(value=True))
+        return _first_page(rated, step, self._page_faces), counted(steps)
 
     def _together(self, rows: Rows, place: int) -> Rows:
         """Of faces that wait at a step those that may share a page, and those that are rated with them."""
-        if place == DUPLICATE:
+        if place == duplicate_place():
             alike = self._material.groups
-        elif STEPS[place] is Step.IDENTITY:
-            alike = self._persons
-        elif STEPS[place] is Step.TASK_FIT:
-            alike = self._ages * (len(self._blocks) + 1) + self._blocks
+        elif column := self._page_columns[place]:
+            alike = self._numbers[column]
         else:
             alike = self._blocks
         return rows[alike[rows] == alike[rows].min()]
 
     def _rated(self, rows: Rows, said: Said, place: int) -> pl.DataFrame:
         """Faces rated by this reviewer's verdicts at the step; a group's proposed keeper comes first."""
-        if place == DUPLICATE:
+        if place == duplicate_place():
             return self._shown[rows].with_columns(run=pl.lit(triage.UNSURE))
         learnt = self._learnt(rows, said, place)
         both = np.concatenate([rows, learnt])
@@ -110,7 +119,7 @@ class ReviewPlan:
         rated = triage.rate(
             self._shown[both].drop("score"),
             accepted,
-            step=STEPS[place],
+            step=funnel_steps.reviewed()[place],
             neighbours=None if likeness is None else likeness.neighbours(both, accepted),
             outlines=None if outlines is None else outlines[both],
             seed=self._seed,
@@ -129,26 +138,26 @@ class ReviewPlan:
         return judged[enough[self._persons[judged]]]
 
     def _unrated(self, rows: Rows, said: Said, place: int) -> pl.DataFrame:  # noqa: ARG002 (as _rated)
-        score = pl.col("score") if place == DUPLICATE else pl.lit(0.5)
+        score = pl.col("score") if place == duplicate_place() else pl.lit(0.5)
         return self._shown[rows].with_columns(score=score, run=pl.lit(triage.UNSURE))
 
 
 class JointPlan:
-    """What the panel was not of one mind on, and nothing else (MTF, section 3.3): verdicts first, then labels."""
+    """Pages of the joint session: all that the panel is split on (MTF, section 3.3), verdicts first, then labels."""
 
     def __init__(self, material: Material, *, page_faces: int = PAGE_FACES) -> None:
         self._material = material
         self._page_faces = page_faces
         faces = material.faces
-        names = ["duplicate_group", *(name for name in material.labels if name in faces.columns)]
-        self._shown = faces.select(*FACE, *names).with_columns(score=pl.lit(0.5), run=pl.lit(triage.UNSURE))
-        self._split = np.zeros((faces.height, len(STEPS)), bool)
+        alike = {"score": pl.lit(0.5), "run": pl.lit(triage.UNSURE)}
+        self._shown = faces.select(*_columns(material, *material.labels), **alike)
+        self._split = np.zeros((faces.height, len(funnel_steps.reviewed())), bool)
         self._labels: dict[int, list[str]] = {}
         split = material.conflicts.sort(*FACE, "step", "column")
         for identity, face_id, step, column in split.select(*FACE, "step", "column").iter_rows():
             row = material.row(Key(identity, face_id))
             if column is None:
-                self._split[row, STEPS.index(Step(step))] = True
+                self._split[row, funnel_steps.place_of(step)] = True
             else:
                 self._labels.setdefault(row, []).append(column)
 
@@ -160,7 +169,7 @@ class JointPlan:
         settled = np.where((words == NOTHING) | (words == SKIP), self._material.words.words[at], words)
         rejected = np.cumsum(settled == REJECT, axis=1) - (settled == REJECT) > 0
         open_ &= ~rejected
-        label = len(STEPS) - 1
+        label = funnel_steps.place_of(Step.TASK_FIT)
         asked = [place for place, row in enumerate(at) if int(row) in self._labels and self.split_label(said, int(row))]
         open_[asked, label] |= ~(settled == REJECT)[asked].any(axis=1)
         step = np.where(open_.any(axis=1), open_.argmax(axis=1), DONE).astype(np.int8)
@@ -171,8 +180,8 @@ class JointPlan:
 
     def split_label(self, said: Said, row: int) -> str | None:
         """The first label of a face that has still to be settled; None while its verdict at the step has."""
-        last = said.words[row, -1]
-        if self._split[row, -1] and last in (NOTHING, SKIP):
+        fit = funnel_steps.place_of(Step.TASK_FIT)
+        if self._split[row, fit] and said.words[row, fit] in (NOTHING, SKIP):
             return None
         return next((column for column in self._labels.get(row, ()) if said.label(row, column) is None), None)
 
@@ -187,8 +196,17 @@ class JointPlan:
         labels = [self.split_label(said, int(row)) for row in rows]
         label = min(labels, key=lambda column: (column is not None, column or ""))
         chosen = rows[[column == label for column in labels]]
-        data = self._shown[chosen].with_columns(step=pl.lit(str(STEPS[place])), ready=pl.lit(value=True))
-        return _first_page(data, STEPS[place], self._page_faces, label=label), counted(steps)
+        step = funnel_steps.reviewed()[place]
+        data = self._shown[chosen].with_columns(step=pl.lit(str(step)), ready=pl.lit(value=True))
+        return _first_page(data, step, self._page_faces, label=label), counted(steps)
+
+
+def _columns(material: Material, *names: str) -> list[pl.Expr]:
+    """Names and groups of the faces, `names`, and the columns that steps make pages by, as far as there are such."""
+    by_pages = [funnel_steps.named(step).pages_by for step in funnel_steps.reviewed()]
+    wanted = dict.fromkeys([*FACE, "duplicate_group", *names, *(name for name in by_pages if name)])
+    found = [pl.col(name) for name in wanted if name in material.faces.columns]
+    return [*found, *([pl.col(material.age_column).alias(AGE_GROUP)] if material.age_column else [])]
 
 
 def _renumbered(groups: Rows) -> Rows:
@@ -196,7 +214,7 @@ def _renumbered(groups: Rows) -> Rows:
     return np.unique(np.append(groups, -1), return_inverse=True)[1][:-1] - 1
 
 
-def _first_page(faces: pl.DataFrame, step: Step, page_faces: int, *, label: str | None = None) -> Page:
+def _first_page(faces: pl.DataFrame, step: str, page_faces: int, *, label: str | None = None) -> Page:
     queue = in_order(faces, page_faces=page_faces, unsure_faces=min(UNSURE_FACES, page_faces))
     page = queue.filter(pl.col("page") == 0)
     first = page.row(0, named=True)

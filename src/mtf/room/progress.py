@@ -1,4 +1,4 @@
-"""How far the review is: per step and reviewer, how well they agree, and how long it will take."""
+"""Status of the review: verdicts by step and reviewer, their agreement, and the time that is left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from mtf.review import agreement
 from mtf.room import pace
 from mtf.room.material import Material
 from mtf.room.opening import material_of
-from mtf.room.queue import STEPS, counted, next_steps
+from mtf.room.queue import counted, next_steps
+from mtf.tables import funnel_steps
 from mtf.workspace import Workspace
 
 
@@ -88,7 +89,7 @@ def _own_lines(material: Material) -> pl.DataFrame:
 
 def _by_step(rows: pl.DataFrame) -> dict[str, int]:
     counts = dict(rows["step"].value_counts().iter_rows())
-    return {str(step): counts.get(str(step), 0) for step in STEPS}
+    return {str(step): counts.get(str(step), 0) for step in funnel_steps.reviewed()}
 
 
 def _by_column(conflicts: pl.DataFrame, columns: list[str]) -> dict[str, int]:
@@ -102,9 +103,13 @@ def as_json(status: Status) -> str:
 
 def as_text(status: Status) -> str:
     """A table per reviewer, then the agreement, then what needs attention."""
-    lines = [f"{status.faces} faces to review, a panel of {status.panel}", "", _row("done / open", STEPS)]
+    lines = [
+        f"{status.faces} faces to review, a panel of {status.panel}",
+        "",
+        _row("done / open", funnel_steps.reviewed()),
+    ]
     for one in status.reviewers:
-        cells = [f"{one.done[str(step)]} / {one.open_faces[str(step)]}" for step in STEPS]
+        cells = [f"{one.done[str(step)]} / {one.open_faces[str(step)]}" for step in funnel_steps.reviewed()]
         lines.append(_row(one.name, cells) + _outlook(one))
     if status.silent:
         lines.append(f"({status.silent} of the panel of {status.panel} have decided nothing yet)")
@@ -133,11 +138,11 @@ def _outlook(one: Reviewer) -> str:
 
 def _agreement_lines(status: Status) -> list[str]:
     measures = {"raw": "agreement", "kappa": "Fleiss' kappa", "alpha": "Krippendorff's alpha"}
-    compared = [f"{status.agreement.get(str(step), {}).get('faces', 0):.0f} faces" for step in STEPS]
+    compared = [f"{status.agreement.get(str(step), {}).get('faces', 0):.0f} faces" for step in funnel_steps.reviewed()]
     return [
         _row("two votes or more", compared),
         *(
-            _row(title, [_with_interval(status.agreement.get(str(step), {}), name) for step in STEPS])
+            _row(title, [_with_interval(status.agreement.get(str(step), {}), name) for step in funnel_steps.reviewed()])
             for name, title in measures.items()
         ),
     ]

@@ -1,7 +1,7 @@
-"""What a reviewer still has to look at: the funnel's steps, one face at a time through them (MTF, section 3.2).
+"""Queue of a reviewer: the funnel's reviewed steps, one face at a time through them (MTF, section 3.2).
 
-A reviewer's queue follows from the tables, this reviewer's own verdicts and what the panel has settled. Verdicts
-of others that have not settled anything play no part, and none of them is ever shown.
+A reviewer's queue follows from the tables, this reviewer's own verdicts and the panel's settled verdicts.
+Others' verdicts that have not settled anything play no part, and none of them is ever shown.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mtf.tables import FACE, REVIEW_REASONS, Step
+from mtf.tables import FACE, Step, funnel_steps
 
-STEPS: tuple[Step, ...] = tuple(REVIEW_REASONS)
 # Likely accepts first: they are what the work is for, and what the rest of the triage learns from.
 RUNS = ("likely accept", "unsure", "likely reject")
 
@@ -26,15 +25,19 @@ SETTLED = {**OPINIONS, "joint": pl.Boolean}
 # In arrays of faces × steps a verdict is its place in this list; 0 is nothing said.
 VERDICTS = (None, "accept", "keep", "reject", "skip")
 NOTHING, ACCEPT, KEEP, REJECT, SKIP = range(len(VERDICTS))
-DUPLICATE = STEPS.index(Step.DUPLICATE)
 DONE = -1
 
 Words = NDArray[np.int8]
 Rows = NDArray[np.int64]
 
 
+def duplicate_place() -> int:
+    """The place among the reviewed steps of the one at which the faces of a group are compared."""
+    return funnel_steps.place_of(Step.DUPLICATE)
+
+
 class Settled(NamedTuple):
-    """What the panel has settled: verdicts (faces × steps, as in VERDICTS), and which of them jointly."""
+    """The panel's settled verdicts (faces × steps, as in VERDICTS), and which of them jointly."""
 
     words: Words
     joint: NDArray[np.bool_]
@@ -42,14 +45,14 @@ class Settled(NamedTuple):
 
 def words_of(faces: pl.DataFrame, opinions: pl.DataFrame) -> Words:
     """The verdicts of `opinions` on `faces`, as an array (faces × steps); of other faces they are left out."""
-    words = np.zeros((faces.height, len(STEPS)), np.int8)
+    words = np.zeros((faces.height, len(funnel_steps.reviewed())), np.int8)
     given = numbered(faces, opinions)
     words[given["row"], given["place"]] = given["word"]
     return words
 
 
 def settled_of(faces: pl.DataFrame, settled: pl.DataFrame) -> Settled:
-    joint = np.zeros((faces.height, len(STEPS)), bool)
+    joint = np.zeros((faces.height, len(funnel_steps.reviewed())), bool)
     given = numbered(faces, settled).filter("joint")
     joint[given["row"], given["place"]] = True
     return Settled(words_of(faces, settled), joint)
@@ -57,7 +60,7 @@ def settled_of(faces: pl.DataFrame, settled: pl.DataFrame) -> Settled:
 
 def numbered(faces: pl.DataFrame, opinions: pl.DataFrame) -> pl.DataFrame:
     """`opinions` on `faces` with `row`, the face's place in `faces`, `place`, the step's, and `word`, the verdict's."""
-    places = {str(step): place for place, step in enumerate(STEPS)}
+    places = {str(step): place for place, step in enumerate(funnel_steps.reviewed())}
     words = {verdict: word for word, verdict in enumerate(VERDICTS) if verdict}
     met = faces.select(FACE).with_row_index("row").join(opinions, on=FACE)
     return met.with_columns(
@@ -75,28 +78,29 @@ def groups_of(faces: pl.DataFrame) -> Rows:
 
 
 def next_steps(own: Words, settled: Settled, groups: Rows) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-    """What this reviewer has to judge next of each face, a place in STEPS (DONE where nothing), and what is ready.
+    """Per face the step that this reviewer owes it (a place in `funnel_steps.reviewed`, or DONE), and what is ready.
 
     A face goes on to the next step when the panel accepted it, or, where the panel has not settled, when this
-    reviewer did; a skip leaves it owed. Two others who agree spare nobody the step they agree on, so that each step
-    has every reviewer's own verdict; they spare the steps after. A group of duplicates is ready when all its members
-    have come to that step or been rejected before it; a member that comes alone has no rivals, and goes on.
+    reviewer did; a skip leaves it owed. A majority of the others does not skip a step for a reviewer, so that each step
+    has every reviewer's own verdict; it skips the later ones. A group of duplicates is ready when all its members have
+    come to that step or been rejected before it; a member that comes alone has no rivals, and goes on.
     """
-    said = np.where(own == SKIP, NOTHING, own)
-    words = np.where(settled.words != NOTHING, settled.words, said)
+    duplicate = duplicate_place()
+    given = np.where(own == SKIP, NOTHING, own)
+    words = np.where(settled.words != NOTHING, settled.words, given)
     passed = (words == ACCEPT) | (words == KEEP)
-    wanted = (said == NOTHING) & ~settled.joint
+    wanted = (given == NOTHING) & ~settled.joint
     before = np.cumprod(np.hstack([np.ones((len(passed), 1), bool), passed]), axis=1).astype(bool)
-    arrived = before[:, DUPLICATE]
-    pending = (wanted & before[:, :-1])[:, :DUPLICATE].any(axis=1)
+    arrived = before[:, duplicate]
+    pending = (wanted & before[:, :-1])[:, :duplicate].any(axis=1)
     waiting = _in_group(pending, groups) > 0
     rivals = (groups >= 0) & ((_in_group(arrived, groups) > 1) | waiting)
-    passed[:, DUPLICATE] |= ~rivals
-    wanted[:, DUPLICATE] &= rivals
+    passed[:, duplicate] |= ~rivals
+    wanted[:, duplicate] &= rivals
     before = np.cumprod(np.hstack([np.ones((len(passed), 1), bool), passed]), axis=1).astype(bool)
     owed_at = wanted & before[:, :-1]
     step = np.where(owed_at.any(axis=1), owed_at.argmax(axis=1), DONE).astype(np.int8)
-    return step, (step != DUPLICATE) | (groups < 0) | ~waiting
+    return step, (step != duplicate) | (groups < 0) | ~waiting
 
 
 def _in_group(chosen: NDArray[np.bool_], groups: Rows) -> Rows:
@@ -107,30 +111,32 @@ def _in_group(chosen: NDArray[np.bool_], groups: Rows) -> Rows:
 
 
 def named(steps: NDArray[np.int8]) -> pl.Series:
-    """Places in STEPS by their names; null for DONE."""
-    return pl.Series("step", [*map(str, STEPS), None], dtype=pl.String).gather(
-        np.where(steps == DONE, len(STEPS), steps)
-    )
+    """The names of steps (places in `funnel_steps.reviewed`); null for DONE."""
+    names = funnel_steps.reviewed()
+    found = np.where(steps == DONE, len(names), steps)
+    return pl.Series("step", [*map(str, names), None], dtype=pl.String).gather(found)
 
 
 def counted(steps: NDArray[np.int8]) -> dict[str, int]:
-    """How many faces are owed at each step, in the funnel's order; `steps` as `next_steps` gives them."""
-    counts = np.bincount(steps[steps != DONE], minlength=len(STEPS))
-    return {str(step): int(count) for step, count in zip(STEPS, counts, strict=True)}
+    """Number of faces owed at each step, in the funnel's order; `steps` as `next_steps` gives them."""
+    counts = np.bincount(steps[steps != DONE], minlength=len(funnel_steps.reviewed()))
+    return {str(step): int(count) for step, count in zip(funnel_steps.reviewed(), counts, strict=True)}
 
 
 def in_order(faces: pl.DataFrame, *, page_faces: int = 40, unsure_faces: int | None = None) -> pl.DataFrame:
     """The owed faces in the order of the queue, with `rank` (from 0) and `page` (from 0).
 
-    `faces` has `step`, `score` and `run` (RUNS), and may have label columns. Steps come in the funnel's
-    order; within one, faces that are judged alike stand together: one person's when the question is who it is, one
-    group's when it is which to keep, and likely accepts and likely rejects in runs. A page is at most `page_faces`
-    of one run, so that a page can be answered at once (a group of duplicates is never cut); `unsure_faces` at
-    most where nothing is likely, so that the triage soon learns from the answers.
+    `faces` has `step`, `score` and `run` (RUNS), and may have the columns that steps make pages by
+    (`FunnelStep.pages_by`). Steps come in the funnel's order; within one, faces that are judged alike stand together:
+    one person's when the question is who it is, one group's when it is which to keep, and likely accepts and likely
+    rejects in runs. A page is at most `page_faces` of one run, so that a page can be answered at once (a group of
+    duplicates is never cut); `unsure_faces` at most where nothing is likely, so that the triage soon learns from the
+    answers.
     """
     data = faces.filter(pl.col("step").is_not_null() & pl.col("ready")).with_columns(together=_together(faces.columns))
+    places = {str(step): place for place, step in enumerate(funnel_steps.reviewed())}
     keys = [
-        pl.col("step").replace_strict({str(step): index for index, step in enumerate(STEPS)}, return_dtype=pl.Int8),
+        pl.col("step").replace_strict(places, return_dtype=pl.Int8),
         pl.col("together"),
         pl.col("run").replace_strict({name: index for index, name in enumerate(RUNS)}, return_dtype=pl.Int8),
         -pl.col("score"),
@@ -141,16 +147,12 @@ def in_order(faces: pl.DataFrame, *, page_faces: int = 40, unsure_faces: int | N
 
 
 def _together(columns: Sequence[str]) -> pl.Expr:
-    """What the faces of a page have in common at a step, beside their run."""
-    age = pl.col("age") if "age" in columns else pl.lit(None, pl.String)
-    return (
-        pl.when(pl.col("step") == str(Step.IDENTITY))
-        .then("identity")
-        .when(pl.col("step") == str(Step.DUPLICATE))
-        .then("duplicate_group")
-        .when(pl.col("step") == str(Step.TASK_FIT))
-        .then(age)
-    )
+    """The value that the faces of a page have in common at their step, beside their run."""
+    shared = pl.lit(None, pl.String)
+    for step in funnel_steps.registered():
+        if step.is_reviewed and step.pages_by in columns:
+            shared = pl.when(pl.col("step") == str(step.name)).then(step.pages_by).otherwise(shared)
+    return shared
 
 
 def _page(page_faces: int, unsure_faces: int) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""What one reviewer said, in arrays over all faces: quick to ask, and each word can be taken back."""
+"""Verdicts and labels of one reviewer, in arrays over all faces: quick to ask, and each can be taken back."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import numpy as np
 import polars as pl
 
 from mtf.review.decision import Verdict
-from mtf.room.queue import NOTHING, REJECT, SKIP, STEPS, VERDICTS, Words, numbered, words_of
-from mtf.tables import FACE, REVIEW_REASONS, Reason, Step
+from mtf.room.queue import NOTHING, REJECT, SKIP, VERDICTS, Words, numbered, words_of
+from mtf.tables import FACE, funnel_steps
 
-REASONS = tuple(reason for reasons in REVIEW_REASONS.values() for reason in reasons)
 NO_REASON = -1
 
 
@@ -23,31 +22,33 @@ class Said:
     """
 
     def __init__(self, faces: pl.DataFrame, opinions: pl.DataFrame, labels: pl.DataFrame) -> None:
+        self._steps = funnel_steps.reviewed()
+        self._reason_names = tuple(funnel_steps.step_of_reason())
         given = numbered(faces, opinions)
         self.words: Words = words_of(faces, opinions)
         self._reasons = np.full(self.words.shape, NO_REASON, np.int8)
-        codes = {str(reason): place for place, reason in enumerate(REASONS)}
+        codes = {str(reason): place for place, reason in enumerate(self._reason_names)}
         reasons = given["reason"].replace_strict(codes, default=NO_REASON, return_dtype=pl.Int8)
         self._reasons[given["row"], given["place"]] = reasons
         rows = faces.select(FACE).with_row_index("row").join(labels, on=FACE).select("row", "column", "label")
         self._labels = {(row, column): [label] for row, column, label in rows.iter_rows()}
         # What stood at a place before this sitting's words on it, oldest first.
         self._before: dict[tuple[int, int], list[tuple[int, int]]] = {}
-        self.done: Counter[Step] = Counter(
-            {step: int(np.count_nonzero(_is_verdict(self.words[:, place]))) for place, step in enumerate(STEPS)}
+        self.done: Counter[str] = Counter(
+            {step: int(np.count_nonzero(_is_verdict(self.words[:, place]))) for place, step in enumerate(self._steps)}
         )
 
-    def say(self, row: int, step: Step, verdict: Verdict, reason: Reason | None) -> None:
-        place = STEPS.index(step)
+    def say(self, row: int, step: str, verdict: Verdict, reason: str | None) -> None:
+        place = self._steps.index(step)
         self._before.setdefault((row, place), []).append((int(self.words[row, place]), int(self._reasons[row, place])))
-        self._put(row, step, VERDICTS.index(str(verdict)), REASONS.index(reason) if reason else NO_REASON)
+        self._put(row, step, VERDICTS.index(str(verdict)), self._reason_names.index(reason) if reason else NO_REASON)
 
-    def unsay(self, row: int, step: Step) -> None:
+    def unsay(self, row: int, step: str) -> None:
         """Take back the last `say` of this sitting on a face at a step."""
-        self._put(row, step, *self._before[row, STEPS.index(step)].pop())
+        self._put(row, step, *self._before[row, self._steps.index(step)].pop())
 
-    def _put(self, row: int, step: Step, word: int, reason: int) -> None:
-        place = STEPS.index(step)
+    def _put(self, row: int, step: str, word: int, reason: int) -> None:
+        place = self._steps.index(step)
         self.done[step] += int(_is_verdict(word)) - int(_is_verdict(self.words[row, place]))
         self.words[row, place], self._reasons[row, place] = word, reason
 
@@ -68,23 +69,25 @@ class Said:
         given = [(row, column, labels[-1]) for (row, column), labels in self._labels.items() if labels]
         return pl.DataFrame(given, schema={"row": pl.Int64, "column": pl.String, "label": pl.String}, orient="row")
 
-    def verdict(self, row: int, step: Step) -> tuple[Verdict, Reason | None] | None:
+    def verdict(self, row: int, step: str) -> tuple[Verdict, str | None] | None:
         """The verdict at a step with its reason: accept, reject, keep or skip; None where nothing was said."""
-        place = STEPS.index(step)
+        place = self._steps.index(step)
         word, reason = VERDICTS[self.words[row, place]], self._reasons[row, place]
-        return (Verdict(word), REASONS[reason] if reason != NO_REASON else None) if word else None
+        return (Verdict(word), self._reason_names[reason] if reason != NO_REASON else None) if word else None
 
     def last_words(self) -> pl.DataFrame:
         """Per face `verdict` and `reason`: of the rejection, or of the latest step on which anything was said."""
         has_said = self.words != NOTHING
         rejected = self.words == REJECT
-        last = len(STEPS) - 1 - has_said[:, ::-1].argmax(axis=1)
+        last = len(self._steps) - 1 - has_said[:, ::-1].argmax(axis=1)
         place = np.where(rejected.any(axis=1), rejected.argmax(axis=1), last)
         everyone = np.arange(len(self.words))
         words, reasons = self.words[everyone, place], self._reasons[everyone, place]
         verdicts = pl.Series(VERDICTS, dtype=pl.String).gather(words)
-        names = pl.Series([*map(str, REASONS), None], dtype=pl.String)
-        return pl.DataFrame({"verdict": verdicts, "reason": names.gather(np.where(reasons < 0, len(REASONS), reasons))})
+        names = pl.Series([*map(str, self._reason_names), None], dtype=pl.String)
+        return pl.DataFrame(
+            {"verdict": verdicts, "reason": names.gather(np.where(reasons < 0, len(self._reason_names), reasons))}
+        )
 
     def last_word(self, row: int) -> tuple[str | None, str | None]:
         """`last_words` of one face."""
@@ -92,11 +95,11 @@ class Said:
         chosen = self.verdict(row, step) if step else None
         return (str(chosen[0]), str(chosen[1]) if chosen[1] else None) if chosen else (None, None)
 
-    def last_step(self, row: int) -> Step | None:
+    def last_step(self, row: int) -> str | None:
         """The step of `last_word`: of the rejection, or the latest on which anything was said."""
         words = self.words[row]
         said = np.flatnonzero(words == REJECT)[:1] if (words == REJECT).any() else np.flatnonzero(words != NOTHING)[-1:]
-        return STEPS[said[0]] if len(said) else None
+        return self._steps[said[0]] if len(said) else None
 
 
 def _is_verdict(word: Words | int) -> Words | bool:

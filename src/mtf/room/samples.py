@@ -16,8 +16,8 @@ import polars as pl
 from mtf.fingerprint import fingerprint
 from mtf.room import media
 from mtf.room.database import count_again
-from mtf.room.queue import STEPS
-from mtf.tables import FACE, Step
+from mtf.tables import FACE, funnel_steps
+from mtf.tables.funnel_steps import AGE_GROUP
 
 if TYPE_CHECKING:
     import fiftyone as fo
@@ -105,7 +105,7 @@ def synchronise(
 
 
 def is_untouched(dataset: fo.Dataset, faces: int) -> bool:
-    """Whether the samples are those that this room left, one for each of so many faces."""
+    """True if the samples are those that this room left, one for each of so many faces."""
     collection = dataset._sample_collection
     return collection.count_documents({}) == faces and collection.find_one(FOREIGN, {"_id": 1}) is None
 
@@ -171,7 +171,7 @@ def _documents(data: pl.DataFrame, dataset: fo.Dataset) -> Iterator[dict[str, An
         }
 
 
-def opened(name: str, labels: Sequence[str]) -> fo.Dataset:
+def opened(name: str, labels: Sequence[str], *, age_column: str | None) -> fo.Dataset:
     """The data set of that name, with its fields, its saved views and its side bar; made where there is none.
 
     FiftyOne's own pencil cannot write to the fields: what it changes is in no ledger.
@@ -180,7 +180,7 @@ def opened(name: str, labels: Sequence[str]) -> fo.Dataset:
 
     if fo.dataset_exists(name):
         dataset = fo.load_dataset(name)
-        if dataset.info.get("layout") == _layout(labels):
+        if dataset.info.get("layout") == _layout(labels, age_column):
             count_again(dataset._sample_collection)
             return dataset
         dataset.delete()
@@ -191,11 +191,11 @@ def opened(name: str, labels: Sequence[str]) -> fo.Dataset:
     _close(dataset.get_field("filepath"))
     for field in ("rank", "step", "identity", "duplicate_group", "verdict"):
         dataset.create_index(field)
-    if "age" in labels:
-        dataset.create_index([("rank", 1), ("age", 1)])
+    if age_column:
+        dataset.create_index([("rank", 1), (age_column, 1)])
     _arrange(dataset, labels)
-    _save_views(dataset, labels)
-    dataset.info["layout"] = _layout(labels)
+    _save_views(dataset, age_column)
+    dataset.info["layout"] = _layout(labels, age_column)
     dataset.save()
     return dataset
 
@@ -214,10 +214,11 @@ def _fields(labels: Sequence[str]) -> list[tuple[str, Any]]:
     return [*named, *((name, fo.BooleanField) for name in FLAGS), ("digest", fo.StringField)]
 
 
-def _layout(labels: Sequence[str]) -> str:
+def _layout(labels: Sequence[str], age_column: str | None) -> str:
     """Changes with the fields, the side bar and the saved views, all of which this file makes: then the data set is
     made anew."""
-    return fingerprint(list(labels), code=[__name__])
+    steps = [(str(step), funnel_steps.heading_of(step)) for step in funnel_steps.reviewed()]
+    return fingerprint(list(labels), age_column, steps, code=[__name__])
 
 
 def _names(labels: Sequence[str]) -> tuple[str, ...]:
@@ -251,18 +252,16 @@ def _arrange(dataset: fo.Dataset, labels: Sequence[str]) -> None:
     dataset.save()
 
 
-TITLES = dict(zip(STEPS, ("faces", "identity", "quality", "duplicates", "task fit"), strict=True))
-
-
-def _save_views(dataset: fo.Dataset, labels: Sequence[str]) -> None:
+def _save_views(dataset: fo.Dataset, age_column: str | None) -> None:
     """One per step of the funnel, in its order, then those for looking back."""
     from fiftyone import ViewField as F
 
-    for number, (step, title) in enumerate(TITLES.items(), 1):
-        # Off the page all have one rank; at the tasks the question is the age group's, and its faces stand together.
-        order = [("rank", 1), ("age", 1)] if step is Step.TASK_FIT and "age" in labels else "rank"
+    for number, step in enumerate(funnel_steps.reviewed(), 1):
+        title, shared = funnel_steps.heading_of(step), funnel_steps.named(step).pages_by
+        # Off the page all have one rank: there the faces of one age group stand together where pages are made by it.
+        order = [("rank", 1), (age_column, 1)] if shared == AGE_GROUP and age_column else "rank"
         view = dataset.match((F("step") == str(step)) & F("ready")).sort_by(order)
-        if title == "duplicates":
+        if shared == "duplicate_group":
             view = view.group_by("duplicate_group", order_by="proposed_keeper", reverse=True)
             # To group throws the order away. The page's group first, then as the queue goes on.
             view = view.sort_by([("rank", 1), ("identity", 1), ("duplicate_group", 1)])

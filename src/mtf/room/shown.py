@@ -1,4 +1,4 @@
-"""What a reviewer's data set says of each face: where it stands for this reviewer, and of others nothing too early."""
+"""Fields of a reviewer's data set: where each face stands for this reviewer, and of others nothing too early."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def accepted_of(desk: Desk, material: Material, identity: str) -> list[Key]:
 
 def proposed_keepers(material: Material, page: Page) -> list[Key]:
     """The faces of a page of duplicates that are proposed to be kept: the best picture of their group."""
-    if page.step is not Step.DUPLICATE:
+    if page.step != Step.DUPLICATE:
         return []
     proposed = material.faces["proposed_keeper"]
     return [face for face in page.faces if proposed[material.row(face)]]
 
 
 def sample_updates(desk: Desk, material: Material, changed: Sequence[Key]) -> list[Any]:
-    """What to write of faces that were decided, and of their groups' other members."""
+    """Updates of faces that were decided, and of their groups' other members."""
     from bson import ObjectId
     from pymongo import UpdateOne
 
@@ -54,7 +54,7 @@ def sample_updates(desk: Desk, material: Material, changed: Sequence[Key]) -> li
 
 
 def panel_updates(desk: Desk, before: Material, now: Material) -> list[Any]:
-    """What to write where the panel stands otherwise than it did: for this reviewer, and for the faces told of."""
+    """Updates where the panel stands otherwise than it did: for this reviewer, and for the faces told of."""
     from bson import ObjectId
     from pymongo import UpdateOne
 
@@ -77,7 +77,7 @@ def _told(panel: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def page_updates(page: Page, before: Page | None) -> list[Any]:
-    """What to write so that the saved views begin with the page, in its order."""
+    """Updates that make the saved views begin with the page, in its order."""
     from bson import ObjectId
     from pymongo import UpdateOne
 

@@ -15,8 +15,7 @@ from mtf.room.material import Key, Material
 from mtf.room.media import Pictures, stamps
 from mtf.room.opening import desk_of, material_of
 from mtf.room.page import Page
-from mtf.room.queue import STEPS
-from mtf.tables import REVIEW_REASONS
+from mtf.tables import funnel_steps
 from mtf.workspace import Workspace
 
 COLUMNS = 44
@@ -78,18 +77,19 @@ def _described(desk: Desk, material: Material, page: Page) -> str:
     row = material.faces.row(material.row(page.faces[0]), named=True)
     assert page.step is not None  # noqa: S101 (a page with faces has a step)
     labels = ", ".join(str(row[column]) for column in material.labels)
-    reasons = ", ".join(REVIEW_REASONS[page.step])
+    steps, step = funnel_steps.reviewed(), funnel_steps.named(page.step)
+    question = f"the label {page.label}?" if page.label else step.asked_of(row["name"])
     split = material.conflicts_of(page.faces[0]) if desk.joint else ""
     return "\n".join(
         part
         for part in (
-            f"\n{page.step} (step {STEPS.index(page.step) + 1} of {len(STEPS)}): {row['name']} ({labels})",
+            f"\n{page.step} (step {steps.index(page.step) + 1} of {len(steps)}): {row['name']} ({labels})",
             f"  {row['size_px'] if 'size_px' in row else row['width']} px, page of {len(page.faces)}: {page.run}; "
             f"{desk.open_faces(page.step)} open",
             f"  {row['page_url'] or row['url']}  {row['license'] or ''}",
             f"  the same shot was found for {row['also_under']}, too" if row["also_under"] else "",
             f"  the panel: {split}" if split else "",
-            f"  reasons: {reasons}",
+            f"  {question}  reasons: {', '.join(step.reasons)}",
         )
         if part
     )

@@ -1,4 +1,4 @@
-"""What a reviewer will probably say of a face, so that faces judged alike can be shown together. It never decides.
+"""Prediction of a reviewer's verdicts, so that faces judged alike can be shown together. It never decides.
 
 Before there are verdicts, screening's hints are put in one order, and nothing is called likely. Verdicts are learnt
 from as soon as there are some of both kinds: from the measures and the embedding in brief for persons of whom hardly
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mtf.room import learnt
 from mtf.room.queue import RUNS
-from mtf.tables import Step
+from mtf.tables import funnel_steps
 
 LIKELY, UNSURE, UNLIKELY = RUNS
 # A person of whom this many faces are judged is known by likeness to them.
@@ -33,28 +33,25 @@ MEASURES = (
 )
 SKEWED = ("size_px", "face_share", "sharpness")
 
-# Before any verdict: the measures that speak for acceptance (+) and against it (-) at a step.
-HINTS: dict[Step, dict[str, float]] = {
-    Step.FACE: {"eyes": 1.0, "size_px": 0.5, "sharpness": 0.25, "identity_distance": -0.5},
-    Step.IDENTITY: {"identity_distance": -1.0},
-    Step.QUALITY: {"eyes": 1.0, "sharpness": 1.0, "not_photograph": -1.0, "clipped_share": -0.5},
-    Step.DUPLICATE: {"sharpness": 1.0, "size_px": 1.0, "eyes": 0.5},
-    Step.TASK_FIT: {"identity_distance": -1.0, "contradiction": -1.0},
-}
+
+def measures() -> tuple[str, ...]:
+    """The measures of a face that verdicts are learnt from: MEASURES, then others that a step's hints name."""
+    hinted = (name for step in funnel_steps.registered() for name in step.hints)
+    return tuple(dict.fromkeys([*MEASURES, *hinted]))
 
 
 def rate(
     faces: pl.DataFrame,
     accepted: NDArray[np.float64],
     *,
-    step: Step,
+    step: str,
     neighbours: NDArray[np.float64] | None = None,
     outlines: NDArray[np.float32] | None = None,
     seed: int = 0,
 ) -> pl.DataFrame:
     """`faces` with `score` (0 to 1, higher is likelier to be accepted) and `run` (one of RUNS) for `step`.
 
-    `faces` has identity, face_id and such of MEASURES as there are. `accepted` (faces) is this reviewer's own word at
+    `faces` has identity, face_id and such of `measures` as there are. `accepted` (faces) is this reviewer's own word at
     this step: 1, 0, or NaN where there is none. `neighbours` is (faces, few), as `likeness.Likeness`
     says it; `outlines` is (faces, few): the embeddings in brief.
     """
@@ -103,7 +100,7 @@ def brief(embeddings: np.ndarray, *, seed: int) -> np.ndarray:
 def _measures(faces: pl.DataFrame) -> np.ndarray:
     """(faces, measures): gaps filled with the middle of the column, wide ranges by their logarithm."""
     columns = []
-    for name in MEASURES:
+    for name in measures():
         if name not in faces.columns:
             continue
         values = faces[name].cast(pl.Float64).to_numpy()
@@ -112,10 +109,10 @@ def _measures(faces: pl.DataFrame) -> np.ndarray:
     return np.column_stack(columns) if columns else np.zeros((faces.height, 0))
 
 
-def _hinted(faces: pl.DataFrame, step: Step) -> np.ndarray:
+def _hinted(faces: pl.DataFrame, step: str) -> np.ndarray:
     """The faces' mean rank over the step's hints, 0 to 1."""
     total, weights = np.zeros(faces.height), 0.0
-    for name, weight in HINTS[step].items():
+    for name, weight in funnel_steps.named(step).hints.items():
         if name in faces.columns and faces.height > 1:
             ranks = (
                 faces[name].cast(pl.Float64).fill_nan(None).rank("average").fill_null((faces.height + 1) / 2).to_numpy()

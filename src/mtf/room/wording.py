@@ -9,19 +9,17 @@ from mtf.review.decision import Decision, Verdict
 from mtf.room import copies
 from mtf.room.material import Key
 from mtf.room.page import CurrentPage
-from mtf.room.queue import STEPS
 from mtf.room.said import Said
-from mtf.tables import REVIEW_REASONS, Reason, Step
+from mtf.tables import Step, funnel_steps
 
-STEP_OF_REASON = {reason: step for step, reasons in REVIEW_REASONS.items() for reason in reasons}
 # The step at which the screen showed faces when a key was pressed: that of their page, or in a view that of each.
-At = Step | Mapping[Key, Step] | None
+At = str | Mapping[Key, str] | None
 Given = list[tuple[Key, Decision]]
 DECIDED_MEANWHILE = "this face was decided meanwhile; press n"
 
 
 class Wording:
-    """What the keys of a reviewer mean, by the page in front of them and by what they said before.
+    """Meaning of a reviewer's keys, by the page in front of them and by their earlier verdicts.
 
     Each raises BadInput for a key that means nothing for one of the faces.
     """
@@ -32,7 +30,7 @@ class Wording:
         self._reviewer = reviewer
         self._joint = joint
 
-    def step_now(self, face: Key) -> Step:
+    def step_now(self, face: Key) -> str:
         """The step a face is at; of a face that is done, the one that says so, so that a mind can be changed.
 
         That is the step of its rejection, which is what the screen shows of it, or else the last one decided.
@@ -51,7 +49,7 @@ class Wording:
     def rejected(self, faces: Sequence[Key], reason: str | None, at: At) -> Given:
         """Without a reason it is the first of the step's; of a duplicate, what the pictures say."""
         given = [(face, self._rejection(face, reason, at)) for face in faces]
-        duplicates = {face for face, decision in given if decision.step is Step.DUPLICATE}
+        duplicates = {face for face, decision in given if decision.step == Step.DUPLICATE}
         if any(self._none_stays(face, duplicates) for face in duplicates):
             raise BadInput(copies.ONE_STAYS)
         return given
@@ -61,7 +59,7 @@ class Wording:
         if len(faces) != 1:
             raise BadInput(f"a group has one keeper, and {len(faces)} faces are selected")
         keeper = faces[0]
-        if self._step(keeper, at) is not Step.DUPLICATE:
+        if self._step(keeper, at) != Step.DUPLICATE:
             raise BadInput("this face is in no group of duplicates that is ready to be decided")
         rivals = (rival for rival in self._current.material.rivals(keeper) if self._gives_way(rival))
         return [
@@ -78,30 +76,32 @@ class Wording:
         labels = {column: value}
         return [(face, self._decision(face, Step.TASK_FIT, Verdict.LABEL, labels=labels)) for face in faces]
 
-    def _step(self, face: Key, at: At) -> Step:
-        if isinstance(at, Step) and self._current.open_step(face) is None:
+    def _step(self, face: Key, at: At) -> str:
+        if isinstance(at, str) and self._current.open_step(face) is None:
             raise BadInput(DECIDED_MEANWHILE)
         step = self.step_now(face)
         expected = at.get(face) if isinstance(at, Mapping) else at
-        if expected is not None and step is not expected:
+        if expected is not None and step != expected:
             raise BadInput(f"this face is at the step {step} by now, not at {expected}; look again")
         return step
 
     def _acceptance(self, face: Key, at: At) -> Decision:
         step = self._step(face, at)
-        if step is Step.TASK_FIT and (column := self._current.split_label(face)):
+        if step == Step.TASK_FIT and (column := self._current.split_label(face)):
             raise BadInput(f"the panel is split on the label {column} of this face: give the label, or reject the face")
         return self._decision(face, step, Verdict.ACCEPT)
 
     def _rejection(self, face: Key, reason: str | None, at: At) -> Decision:
         now = self._step(face, at)
-        permitted = [name for step in STEPS[: STEPS.index(now) + 1] for name in REVIEW_REASONS[step]]
-        given = reason or (self._kind_of_duplicate(face) if now is Step.DUPLICATE else REVIEW_REASONS[now][0])
+        reasons = funnel_steps.review_reasons()
+        steps = funnel_steps.reviewed()[: funnel_steps.place_of(now) + 1]
+        permitted = [name for step in steps for name in reasons[step]]
+        given = reason or (self._kind_of_duplicate(face) if now == Step.DUPLICATE else reasons[now][0])
         if given not in permitted:
             raise bad_value(f"reason at the step {now}", str(given), listed(permitted, 20))
-        return self._decision(face, STEP_OF_REASON[Reason(given)], Verdict.REJECT, reason=Reason(given))
+        return self._decision(face, funnel_steps.step_of_reason()[given], Verdict.REJECT, reason=given)
 
-    def _kind_of_duplicate(self, face: Key) -> Reason:
+    def _kind_of_duplicate(self, face: Key) -> str:
         material = self._current.material
         return copies.kind_of_duplicate(material, face, material.rivals(face))
 
@@ -110,8 +110,8 @@ class Wording:
         return self._decision(rival, Step.DUPLICATE, Verdict.REJECT, reason=reason)
 
     def _gives_way(self, rival: Key) -> bool:
-        """Whether a face is rejected when another of its group is kept: it is still open, or was kept before."""
-        is_open = self._current.open_step(rival) is Step.DUPLICATE
+        """True if a face is rejected when another of its group is kept: it is still open, or was kept before."""
+        is_open = self._current.open_step(rival) == Step.DUPLICATE
         kept = copies.is_kept(self._current.material, self._said, rival, joint=self._joint)
         return is_open or kept or self._current.owed_step(rival) == (Step.DUPLICATE, True)
 
@@ -121,10 +121,10 @@ class Wording:
     def _decision(
         self,
         face: Key,
-        step: Step,
+        step: str,
         verdict: Verdict,
         *,
-        reason: Reason | None = None,
+        reason: str | None = None,
         labels: dict[str, str] | None = None,
     ) -> Decision:
         image_id, box = self._current.material.place(face)

@@ -19,14 +19,13 @@ from mtf.review.decision import Decision, Verdict
 from mtf.sample.kinds import Kind
 from mtf.sample.portrait import Box
 from mtf.sample.truth import Truth
-from mtf.tables import REVIEW_REASONS, Reason, Step
+from mtf.tables import Reason, Step, funnel_steps
 
 REVIEWERS = ("panel-a", "panel-b", "panel-c")
 PROGRAM = f"mtf {__version__} simulated panel"
 BEGIN = datetime(2026, 1, 1, 9, 0, tzinfo=UTC)
 JOINT_MEETING = datetime(2026, 1, 8, 10, 0, tzinfo=UTC)
 SECONDS_PER_DECISION = 2
-STEPS = tuple(REVIEW_REASONS)
 
 SAME_FACE_IOU = 0.5
 PARTLY_IOU = 0.2
@@ -61,21 +60,21 @@ class Face:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is true of a face: the step at which it has to go and why, or None; `keep` where others repeat it."""
+    """Ground truth of a face: the step at which it has to go and why, or None; `keep` where others repeat it."""
 
     step: Step | None = None
     reason: Reason | None = None
     keep: bool = False
 
-    def at(self, step: Step) -> tuple[Verdict, Reason | None]:
+    def at(self, step: str) -> tuple[Verdict, str | None]:
         """The right verdict at one step."""
-        if step is self.step:
+        if step == self.step:
             return Verdict.REJECT, self.reason
-        return (Verdict.KEEP if self.keep and step is Step.DUPLICATE else Verdict.ACCEPT), None
+        return (Verdict.KEEP if self.keep and step == Step.DUPLICATE else Verdict.ACCEPT), None
 
 
 def judge(faces: Sequence[Face], truths: Iterable[Truth]) -> dict[Face, Judgement]:
-    """What is true of each face that was found, by what was drawn."""
+    """Ground truth of each face that was found, by what was drawn."""
     truths = list(truths)
     on_picture = {(truth.identity, truth.image_id): truth for truth in reversed(truths)}
     by_url = {(truth.identity, truth.url): truth for truth in truths}
@@ -137,10 +136,10 @@ def _sitting(
     rng = np.random.default_rng([seed, 6, zlib.crc32(reviewer.encode())])
     decisions: list[Decision] = []
     left = [face for face in faces if place == 0 or face not in unfinished]
-    for step in STEPS:
+    for step in funnel_steps.reviewed():
         staying = []
         for face in left:
-            if hard.get(face) is step:
+            if hard.get(face) == step:
                 verdict, reason = _split(step, place)
             else:
                 verdict, reason = _perceived(judgements[face], step, rng)
@@ -151,12 +150,14 @@ def _sitting(
     return decisions
 
 
-def _split(step: Step, place: int) -> tuple[Verdict, Reason | None]:
+def _split(step: str, place: int) -> tuple[Verdict, str | None]:
     """One for it, one against it, one who does not know: no majority."""
-    return ((Verdict.ACCEPT, None), (Verdict.REJECT, REVIEW_REASONS[step][0]), (Verdict.SKIP, None))[place]
+    return ((Verdict.ACCEPT, None), (Verdict.REJECT, funnel_steps.review_reasons()[step][0]), (Verdict.SKIP, None))[
+        place
+    ]
 
 
-def _perceived(judgement: Judgement, step: Step, rng: np.random.Generator) -> tuple[Verdict, Reason | None]:
+def _perceived(judgement: Judgement, step: str, rng: np.random.Generator) -> tuple[Verdict, str | None]:
     verdict, reason = judgement.at(step)
     chance = rng.random()
     if chance < SKIPPED:
@@ -164,7 +165,7 @@ def _perceived(judgement: Judgement, step: Step, rng: np.random.Generator) -> tu
     if verdict is Verdict.REJECT:
         return (Verdict.ACCEPT, None) if chance > 1 - WRONGLY_KEPT else (verdict, reason)
     if chance > 1 - WRONGLY_REJECTED:
-        reasons = REVIEW_REASONS[step]
+        reasons = funnel_steps.review_reasons()[step]
         return Verdict.REJECT, reasons[int(rng.integers(len(reasons)))]
     return verdict, None
 
@@ -181,9 +182,9 @@ def _joint(hard: dict[Face, Step], judgements: dict[Face, Judgement]) -> list[De
 
 def _decision(
     face: Face,
-    step: Step,
+    step: str,
     verdict: Verdict,
-    reason: Reason | None,
+    reason: str | None,
     reviewer: str,
     time: datetime,
     *,

@@ -48,7 +48,7 @@ def run(workspace: Workspace, params: Params) -> None:
     """Write curated, non_curated and exclusions. Raises BadInput and ContractViolated as the tables' readers do."""
     faces, images = _gathered(workspace, params)
     heard = _heard(workspace, params, faces)
-    automatic = funnel.run(faces, funnel.automatic())
+    automatic = funnel.run(faces, funnel.automatic(params))
     with_people = material.with_verdicts(
         faces, verdicts=heard.verdicts, label_verdicts=heard.label_verdicts, columns=list(params.attributes)
     )
@@ -165,7 +165,7 @@ def _metrics(
 
 def _steps(result: funnel.Funnelled) -> dict[str, dict[str, Any]]:
     return {
-        passed.step.value: {"faces": passed.faces, "identities": passed.identities, "dropped": passed.dropped}
+        str(passed.step): {"faces": passed.faces, "identities": passed.identities, "dropped": passed.dropped}
         for passed in result.passed
     }
 

@@ -11,7 +11,6 @@ import polars as pl
 from markupsafe import Markup
 
 from mtf import atomic, shards, tables
-from mtf.curation.shown import TITLES
 from mtf.params import Params
 from mtf.release import card, cards, credits
 from mtf.report import (
@@ -53,7 +52,7 @@ def _sections(workspace: Workspace, params: Params) -> Iterator[Section]:
     sources = release_sources.read(workspace, params)
     has_stale_models = any(not _is_of(data, path) for path in _predictions(workspace))
     yield _warnings(workspace, params, sources, held_back=curated["held_back"], has_stale_models=has_stale_models)
-    yield funnel.funnel(curated, TITLES, _figures(workspace.metrics("crop")))
+    yield funnel.funnel(curated, _figures(workspace.metrics("crop")))
     yield composition.composition(data, params)
     yield composition.splits(data, params)
     if crawled := _figures(workspace.metrics("crawl")):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import pandera.polars as pa
 import polars as pl
 
 from mtf.params import Params
+from mtf.tables import funnel_steps
 from mtf.tables.columns import (
     BOX,
     CROP_PLACE,
@@ -20,7 +23,7 @@ from mtf.tables.columns import (
     text,
 )
 from mtf.tables.contract import Table
-from mtf.tables.words import FACE_ID, SHA256, SPLITS, Reason, Step
+from mtf.tables.words import FACE_ID, SHA256, SPLITS
 
 
 def _data_set(params: Params) -> dict[str, pa.Column]:
@@ -58,14 +61,23 @@ def non_curated(params: Params) -> Table:
     )
 
 
+def _registered(kind: str, names: Callable[[], Sequence[str]]) -> pa.Check:
+    """The value is one of `names()`, asked when a table is checked: steps may be registered until then."""
+    return pa.Check(
+        lambda data: data.lazyframe.select(pl.col(data.key).is_in([str(name) for name in names()])),
+        name=f"registered {kind}",
+        error=f"registered {kind}",
+    )
+
+
 EXCLUSIONS = table(
     "exclusions",
     {
         "identity": identity(),
         "face_id": column(pl.String, matches(FACE_ID)),
         "image_id": column(pl.String, matches(SHA256)),
-        "step": column(pl.String, one_of(Step)),
-        "reason": column(pl.String, one_of(Reason)),
+        "step": column(pl.String, _registered("funnel step", funnel_steps.names)),
+        "reason": column(pl.String, _registered("reason", funnel_steps.reasons)),
         "decided_by": text(null=False),
         "detail": text(),
     },

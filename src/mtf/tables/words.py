@@ -1,4 +1,4 @@
-"""The words that tables hold: what became of an address, an image, a face, and at which step."""
+"""Enumerations of the tables: outcomes of addresses and images, steps of the funnel, reasons to leave a face out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FACE_ID = r"^[0-9a-f]{32}$"
 
 
 class Fetched(StrEnum):
-    """What became of one address."""
+    """Outcome of the download from one address."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
@@ -29,7 +29,7 @@ class Fetched(StrEnum):
 
 
 class Stated(StrEnum):
-    """What the source itself says of the license of a picture."""
+    """Result of the request to the source for a picture's license."""
 
     STATED = "stated"
     UNSTATED = "unstated"
@@ -38,7 +38,7 @@ class Stated(StrEnum):
 
 
 class Detected(StrEnum):
-    """What the detector made of one image."""
+    """Outcome of face detection in one image."""
 
     CROPPED = "cropped"
     NO_FACE = "no_face"
@@ -47,7 +47,10 @@ class Detected(StrEnum):
 
 
 class Step(StrEnum):
-    """The steps of the funnel, in their order (MTF, section 3.2); the first three are ours."""
+    """The funnel's steps that the package comes with (MTF, section 3.2; the first three are ours).
+
+    Others may be registered: `mtf.tables.funnel_steps` has all of them, in their order.
+    """
 
     TAKEDOWN = "takedown"
     LICENSE = "license"
@@ -61,7 +64,7 @@ class Step(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a face is not in the data set."""
+    """Why a face is not in the data set; steps that are registered from outside may have further reasons."""
 
     TAKEN_DOWN = "taken_down"
     OPTED_OUT = "opted_out"
@@ -90,12 +93,4 @@ class Reason(StrEnum):
     CONFLICT = "conflict"
 
 
-# The reasons a person may give at each step of the review.
-REVIEW_REASONS: dict[Step, tuple[Reason, ...]] = {
-    Step.FACE: (Reason.NOT_A_FACE, Reason.PARTIAL_FACE),
-    Step.IDENTITY: (Reason.WRONG_PERSON,),
-    Step.QUALITY: (Reason.OBSTRUCTED, Reason.NOT_A_PHOTOGRAPH, Reason.UNNATURAL, Reason.BLURRED),
-    Step.DUPLICATE: (Reason.EXACT_DUPLICATE, Reason.NEAR_DUPLICATE),
-    Step.TASK_FIT: (Reason.WRONG_AGE_GROUP, Reason.CHILDHOOD),
-}
 SPLITS = ("train", "val", "test")

@@ -1,5 +1,5 @@
 // The bar at the foot of the screen: where the review stands, what was said last, and the keys.
-import { CHOICES, KEYS } from "./keys.js";
+import { CHOICES } from "./keys.js";
 import { choosing, looked, offered, state, titleOf } from "./state.js";
 import { STYLE } from "./style.js";
 
@@ -44,8 +44,8 @@ function standingLine() {
   if (now) {
     top.append(element("span", "", `${now.title}: ${now.done} done, ${now.open} open`));
     const kind = state.run.includes("accept") ? "run-accept" : state.run.includes("reject") ? "run-reject" : "";
-    const together = now.step === "identity" && state.together ? ` · ${state.together}` : "";
-    top.append(element("span", kind, `page of ${state.page.length}: ${state.run}${together}`));
+    const question = state.settle ? `the label ${state.settle}?` : state.question;
+    top.append(element("span", kind, `page of ${state.page.length}: ${state.run} · ${question}`));
     if (state.proposed.length) top.append(element("span", "", proposal()));
   } else {
     top.append(element("span", "", "Nothing is left for you. Stop the room with Ctrl-C where it was started."));
@@ -85,9 +85,9 @@ function keysLine() {
   keys.append(keyHint("a", "accept"));
   if (state.reasons.length) {
     keys.append(keyHint("x", "reject"));
-    state.reasons.forEach((reason) => keys.append(keyHint(KEYS[reason], reason.replaceAll("_", " "))));
+    state.reasons.forEach((reason) => keys.append(keyHint(state.reason_keys[reason], reason.replaceAll("_", " "))));
   }
-  if (state.step === "duplicate") keys.append(keyHint("k", "keep this one"));
+  if (state.can_keep) keys.append(keyHint("k", "keep this one"));
   const always = { l: "label", s: "skip", u: "undo", n: "next page", p: "picture", Shift: "+ key: the whole page" };
   keys.append(...Object.entries(always).map(([key, text]) => keyHint(key, text)));
   return keys;

@@ -1,11 +1,11 @@
 // Listens to the keys: FiftyOne binds none for Python operators.
 import { doNow } from "./acts.js";
 import { draw } from "./bar.js";
-import { CHOICES, KEYS } from "./keys.js";
+import { CHOICES } from "./keys.js";
 import { URI, dataset, execute } from "./server.js";
 import { choose, choosing, offered, state } from "./state.js";
 
-const REASON_OF = Object.fromEntries(Object.entries(KEYS).map(([reason, key]) => [key, reason]));
+const reasonOf = (key) => Object.keys(state.reason_keys).find((reason) => state.reason_keys[reason] === key);
 
 function onKey(event) {
   if (!state || !dataset() || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -28,7 +28,8 @@ function meaning(event) {
     return key === "shift" || key === "tab" ? null : () => chosen(key);
   }
   const whole = event.shiftKey ? { whole: true } : {};
-  if (REASON_OF[key]) return () => doNow("reject", { reason: REASON_OF[key], ...whole });
+  const reason = reasonOf(key);
+  if (reason) return () => doNow("reject", { reason, ...whole });
   if (key === "l" && Object.keys(state.labels).length) {
     return () => { choose({ column: state.settle || null, from: 0 }); draw(); };
   }
