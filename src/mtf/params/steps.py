@@ -26,8 +26,17 @@ class Licenses(Section):
 
 
 class Crop(Section):
-    """Haar cascades (MTF, section 3.2). Shares are of the picture's shorter side or of the box."""
+    """Detection and cutting of faces (MTF, section 3.2).
 
+    detector: the name of a registered detector; `haar` is the paper's.
+    cascade, scale_factor, min_neighbors: of `haar`.
+    min_face_share: the smallest face, as a share of the picture's shorter side.
+    detection_side_px: of `haar`: the picture's shorter side when faces are sought in it.
+    margin_share: added to the box on every side, as a share of its size.
+    jpeg_quality: of the crops, 1 to 100.
+    """
+
+    detector: Annotated[str, Field(min_length=1)] = "haar"
     cascade: Literal["frontalface_default", "frontalface_alt", "frontalface_alt2", "profileface"] = (
         "frontalface_default"
     )
@@ -40,10 +49,16 @@ class Crop(Section):
 
 
 class Screen(Section):
-    """Hints for people, never verdicts."""
+    """Hints for people, never verdicts.
+
+    hash_distance: bits, 0 to 20, in which near-duplicates' perceptual hashes may differ.
+    embedding: the name of a registered embedding.
+    embedding_weights: its model file, relative to the project; for those that need one.
+    embedding_distance: the largest cosine distance, 0 to 2, of near-duplicates.
+    """
 
     hash_distance: Annotated[int, Field(ge=0, le=20)] = 4
-    embedding: Literal["appearance", "sface"] = "appearance"
+    embedding: Annotated[str, Field(min_length=1)] = "appearance"
     embedding_weights: str | None = None
     embedding_distance: Annotated[float, Field(ge=0, le=2)] = 0.04
 

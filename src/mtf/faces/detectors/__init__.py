@@ -1,0 +1,7 @@
+"""Face detectors: one class each, chosen by `crop.detector`. To add one, register a class that is a `Detector`."""
+
+from mtf.faces.detectors.protocol import DETECTORS, Detection, Detector, Landmarks, create
+
+from mtf.faces.detectors.haar import Haar  # isort: skip  (registers)
+
+__all__ = ["DETECTORS", "Detection", "Detector", "Haar", "Landmarks", "create"]
