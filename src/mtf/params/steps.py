@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -32,6 +32,7 @@ class Crop(Section):
     cascade, scale_factor, min_neighbors: of `haar`.
     min_face_share: the smallest face, as a share of the picture's shorter side.
     detection_side_px: of `haar`: the picture's shorter side when faces are sought in it.
+    detectors: parameters of the other detectors, by name; each one's class says which it has.
     margin_share: added to the box on every side, as a share of its size.
     jpeg_quality: of the crops, 1 to 100.
     """
@@ -44,6 +45,7 @@ class Crop(Section):
     min_neighbors: Annotated[int, Field(ge=0, le=50)] = 2
     min_face_share: Annotated[float, Field(gt=0, lt=1)] = 0.13
     detection_side_px: Annotated[int, Field(ge=64, le=4096)] = 192
+    detectors: Annotated[dict[str, dict[str, Any]], Field(default_factory=dict)]
     margin_share: Annotated[float, Field(ge=0, le=2)] = 0.2
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
 

@@ -124,6 +124,8 @@ def _face_row(identity: str, image_id: str, name: str, face: cut.CutFace, place:
         "image_height": face.shape[0],
         "offset": place[0],
         "size_bytes": place[1],
+        "score": face.score,
+        **({} if face.landmarks is None else face.landmarks.as_row()),
     }
 
 

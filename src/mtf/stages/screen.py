@@ -18,6 +18,7 @@ from mtf import atomic, shards, tables
 from mtf.errors import BadInput
 from mtf.faces import cut, detect, duplicates, identity, quality
 from mtf.faces.box import Box
+from mtf.faces.detectors import Landmarks
 from mtf.faces.embeddings import EMBEDDINGS, Embedding
 from mtf.faces.embeddings import create as create_embedding
 from mtf.fingerprint import fingerprint
@@ -97,14 +98,15 @@ def make(job: ScreenJob) -> None:
 
 def _measured(jpeg: bytes, face: dict[str, Any], embedding: Embedding) -> dict[str, Any]:
     pixels = cut.decoded(jpeg)
-    box = Box(face["x"] - face["crop_x"], face["y"] - face["crop_y"], face["width"], face["height"])
+    place = (face["crop_x"], face["crop_y"])
+    box = Box(face["x"] - place[0], face["y"] - place[1], face["width"], face["height"])
     return {
         "identity": face["identity"],
         "face_id": face["face_id"],
         "image_id": face["image_id"],
         **quality.measure(pixels, box)._asdict(),
         "crop_sha256": hashlib.sha256(jpeg).hexdigest(),
-        "embedding": embedding(pixels, box).astype(np.float16).tobytes(),
+        "embedding": embedding(pixels, box, Landmarks.of_row(face, origin=place)).astype(np.float16).tobytes(),
     }
 
 

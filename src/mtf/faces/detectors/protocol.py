@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
+from pydantic import ValidationError
 
+from mtf import tables
+from mtf.errors import BadInput, shortened
 from mtf.faces.box import Box
 from mtf.faces.registry import Registry
-from mtf.params import Crop
+from mtf.params import Crop, Section
 
 
 class Landmarks(NamedTuple):
@@ -23,6 +28,18 @@ class Landmarks(NamedTuple):
     nose: tuple[float, float]
     left_mouth: tuple[float, float]
     right_mouth: tuple[float, float]
+
+    def as_row(self) -> dict[str, float]:
+        """The landmarks' columns of the table faces."""
+        return dict(zip(tables.LANDMARKS, (value for point in self for value in point), strict=True))
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any], *, origin: tuple[int, int] = (0, 0)) -> Landmarks | None:
+        """The landmarks of a row of the table faces, in pixels from `origin` (x, y); None where it has none."""
+        values = [row[name] for name in tables.LANDMARKS]
+        if values[0] is None:
+            return None
+        return cls(*((x - origin[0], y - origin[1]) for x, y in zip(values[::2], values[1::2], strict=True)))
 
     def scaled(self, shape: tuple[int, int], to: tuple[int, int]) -> Landmarks:
         """The same points in a picture of shape `to`; both shapes are (height, width)."""
@@ -68,6 +85,26 @@ class Detector(Protocol):
     def __call__(self, pixels: np.ndarray) -> list[Detection]:
         """The faces in `pixels` (uint8, upright), in any order; an empty list where there is none."""
         ...
+
+
+Parameters = TypeVar("Parameters", bound=Section)
+
+
+def parameters(crop: Crop, name: str, model: type[Parameters]) -> Parameters:
+    """A detector's own parameters: `crop.detectors` under its `name`, as `model`, which brings the defaults.
+
+    Raises BadInput, in one line that names the key, for an unknown key or a value that is not permitted.
+    """
+    given = crop.detectors.get(name, {})
+    try:
+        return model.model_validate_json(json.dumps(given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(["params.yaml: crop.detectors", name, *(str(part) for part in first["loc"])])
+        if first["type"] == "extra_forbidden":
+            raise BadInput(f"{where}: unknown key; permitted: {', '.join(model.model_fields)}") from None
+        reason = first["msg"][0].lower() + first["msg"][1:]
+        raise BadInput(f"{where}: {shortened(first['input'])} is not permitted: {reason}") from None
 
 
 DETECTORS: Registry[type[Detector]] = Registry(key="crop.detector", group="mtf.detectors")
