@@ -2,6 +2,7 @@
 
 from mtf.faces.detectors.protocol import DETECTORS, Detection, Detector, Landmarks, create
 
+from mtf.faces.detectors.centerface import CenterFace  # isort: skip  (registers)
 from mtf.faces.detectors.haar import Haar  # isort: skip  (registers)
 
-__all__ = ["DETECTORS", "Detection", "Detector", "Haar", "Landmarks", "create"]
+__all__ = ["DETECTORS", "CenterFace", "Detection", "Detector", "Haar", "Landmarks", "create"]
