@@ -4,9 +4,8 @@
 light), not the same person in two shots; for that there is `sface`, which needs OpenCV's model file.
 """
 
+from mtf.faces.embeddings.appearance import Appearance, appearance
 from mtf.faces.embeddings.protocol import EMBEDDINGS, Embedding, create
-
-from mtf.faces.embeddings.appearance import Appearance, appearance  # isort: skip  (registers)
-from mtf.faces.embeddings.sface import SFace  # isort: skip  (registers)
+from mtf.faces.embeddings.sface import SFace
 
 __all__ = ["EMBEDDINGS", "Appearance", "Embedding", "SFace", "appearance", "create"]
