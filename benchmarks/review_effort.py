@@ -35,8 +35,9 @@ import numpy as np
 import polars as pl
 
 from mtf import params
-from mtf.faces import duplicates, embed, identity, quality
+from mtf.faces import duplicates, identity, quality
 from mtf.faces.box import Box, face_id
+from mtf.faces.embeddings import appearance
 from mtf.review.ledger import Ledger, Sitting
 from mtf.review.lines import SCHEMA
 from mtf.room.desk import Desk
@@ -151,7 +152,7 @@ def screened(crops: list[tuple[str, str, np.ndarray]], settings: params.Screen) 
         height, width = pixels.shape[:2]
         box = Box(8, 12, width - 16, height - 20)
         image_id = f"{number:064x}"
-        vectors.append(embed.appearance(pixels, box))
+        vectors.append(appearance(pixels, box))
         rows.append(
             {"identity": person, "face_id": face_id(image_id, box), "image_id": image_id, "kind": kind, **box._asdict()}
             | {"face_share": box.width * box.height / (width * height), **quality.measure(pixels, box)._asdict()}

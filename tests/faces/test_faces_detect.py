@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from mtf.faces import cut, decode, detect
+from mtf.faces import cut, decode, detectors
 from mtf.faces.box import Box, face_id
 from mtf.params import Crop
 
@@ -48,7 +48,7 @@ def test_a_picture_without_a_face_is_not_decoded_at_full_size(as_jpeg, monkeypat
 
 def test_pictures_smaller_than_a_face_have_none():
     for shape in ((1, 1), (3, 200), (200, 3), (23, 23)):
-        assert detect.find_faces(np.zeros(shape, np.uint8), Crop()) == []
+        assert detectors.create(Crop())(np.zeros(shape, np.uint8)) == []
 
 
 @given(

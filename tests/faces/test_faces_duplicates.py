@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from mtf.faces import cut, duplicates, embed, hashes, identity, neighbours, quality
 from mtf.faces.box import Box
+from mtf.faces.embeddings import appearance
 from mtf.params import Crop, Screen
 
 
@@ -141,23 +142,23 @@ def test_of_fewer_than_three_faces_none_is_the_odd_one(count):
 
 def test_an_embedding_has_length_one_even_of_an_empty_picture():
     for level in (0, 128, 255):
-        vector = embed.appearance(np.full((50, 50, 3), level, np.uint8), Box(5, 5, 30, 30))
+        vector = appearance(np.full((50, 50, 3), level, np.uint8), Box(5, 5, 30, 30))
         assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
         assert vector.shape == (356,)
 
 
 def test_a_box_at_the_border_of_its_crop_is_embedded_like_any_other(make_face):
     pixels = make_face(seed=1)
-    whole = embed.appearance(pixels, Box(0, 0, 300, 300))
+    whole = appearance(pixels, Box(0, 0, 300, 300))
     assert np.isfinite(whole).all()
-    assert embed.distances(whole[None], embed.appearance(pixels, Box(2, 1, 300, 300)))[0] < 0.04
+    assert embed.distances(whole[None], appearance(pixels, Box(2, 1, 300, 300)))[0] < 0.04
 
 
 def test_colours_part_pictures_of_the_same_outlines(make_face):
     pixels, box = make_face(seed=1), Box(140, 80, 200, 240)
-    first = embed.appearance(pixels, box)
-    tinted = embed.appearance(pixels[:, :, [2, 0, 1]], box)
-    warmer = embed.appearance(np.clip(pixels * np.array([0.97, 1.0, 1.03]), 0, 255).astype(np.uint8), box)
+    first = appearance(pixels, box)
+    tinted = appearance(pixels[:, :, [2, 0, 1]], box)
+    warmer = appearance(np.clip(pixels * np.array([0.97, 1.0, 1.03]), 0, 255).astype(np.uint8), box)
     assert embed.distances(first[None], tinted)[0] > 2 * embed.distances(first[None], warmer)[0]
 
 
@@ -178,7 +179,7 @@ def test_bursts_are_near_and_different_shots_mostly_not(orl_faces, sample_params
     burst = shots = near_shots = 0
     caught = []
     hash_of = [quality.perceptual_hash(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)) for _, pixels, _, _ in orl_faces]
-    vectors = np.stack([embed.appearance(pixels, box) for _, pixels, box, _ in orl_faces])
+    vectors = np.stack([appearance(pixels, box) for _, pixels, box, _ in orl_faces])
 
     def near(first: int, value: int, vector: np.ndarray) -> bool:
         by_hash = (hash_of[first] ^ value).bit_count() <= screen.hash_distance
@@ -189,7 +190,7 @@ def test_bursts_are_near_and_different_shots_mostly_not(orl_faces, sample_params
             if (crop := widest_crop(cv2.imencode(".png", changed)[1].tobytes())) is not None:
                 burst += 1
                 value = quality.perceptual_hash(cv2.cvtColor(crop[0], cv2.COLOR_BGR2GRAY))
-                caught.append(near(place, value, embed.appearance(*crop)))
+                caught.append(near(place, value, appearance(*crop)))
     for first in range(len(orl_faces)):
         for second in range(first + 1, len(orl_faces)):
             if orl_faces[first][0] == orl_faces[second][0]:
@@ -204,7 +205,7 @@ def test_bursts_are_near_and_different_shots_mostly_not(orl_faces, sample_params
 
 @pytest.mark.real
 def test_faces_of_one_person_lie_nearer_than_those_of_others(orl_faces):
-    vectors = np.stack([embed.appearance(pixels, box) for _, pixels, box, _ in orl_faces])
+    vectors = np.stack([appearance(pixels, box) for _, pixels, box, _ in orl_faces])
     people = np.array([person for person, *_ in orl_faces])
     apart = embed.distances(vectors, vectors)
     upper = np.triu_indices(len(people), 1)

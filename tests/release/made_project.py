@@ -225,7 +225,7 @@ def _write_figures(workspace: Workspace, rows: list[dict[str, Any]]) -> None:
 
 
 def _only(table: tables.Table, row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in table.dtypes}
+    return {name: row.get(name) for name in table.dtypes}
 
 
 def without(people: tuple[Person, ...], identity: str) -> tuple[Person, ...]:

@@ -20,8 +20,9 @@ from mtf import shards, tables
 from mtf.datasets import buckets
 from mtf.datasets.labelled import DataSet
 from mtf.errors import BadInput
-from mtf.faces import cut, decode
+from mtf.faces import cut, decode, detectors
 from mtf.faces.box import Box
+from mtf.faces.detectors import Detector
 from mtf.licenses import evidence
 from mtf.params import Params
 from mtf.tables import Detected, Fetched
@@ -110,10 +111,11 @@ def write(
     """
     pictures = data_set.pictures.with_columns(split, identity=buckets.named(data_set.name))
     found, seen = _Tables(), set()
+    detector = detectors.create(params.crop, root=workspace.root) if cropped else None
     stated = evidence.combine(None, evidence.of_data_set(data_set.license, data_set.creator, where="license"))
     for group in pictures.partition_by("identity", maintain_order=True):
         examined = list(_examined(group, read, seen, keep_duplicates=keep_duplicates))
-        examined = [_laid_out(picture, params, cropped=cropped) for picture in examined]
+        examined = [_laid_out(picture, params, detector) for picture in examined]
         places = _write_shard(workspace, examined)
         for picture in examined:
             address = f"file:{quote(source)}/{quote(picture.row['file'])}"
@@ -157,14 +159,17 @@ def _examined(
         yield _Picture(row, data, image_id, *(kind or ("", (0, 0))), outcome)
 
 
-def _laid_out(picture: _Picture, params: Params, *, cropped: bool) -> _Picture:
-    """`picture` with the box and the bytes that stand for it; without, where it is left out or has no face."""
+def _laid_out(picture: _Picture, params: Params, detector: Detector | None) -> _Picture:
+    """`picture` with the box and the bytes that stand for it; without, where it is left out or has no face.
+
+    Without a detector, the whole picture is the box.
+    """
     if picture.outcome is not Fetched.STORED:
         return picture
-    if not cropped:
+    if detector is None:
         return replace(picture, box=Box(0, 0, *picture.size), crop=picture.data)
     try:
-        faces = cut.cut_faces(picture.data, params.crop, max_pixels=params.crawl.max_pixels)
+        faces = cut.cut_faces(picture.data, params.crop, max_pixels=params.crawl.max_pixels, detector=detector)
     except decode.Unreadable:
         return replace(picture, outcome=Fetched.NOT_AN_IMAGE)
     if not faces:

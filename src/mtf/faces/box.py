@@ -14,6 +14,11 @@ class Box(NamedTuple):
     width: int
     height: int
 
+    @classmethod
+    def of_corners(cls, left: float, top: float, right: float, bottom: float, *, shape: tuple[int, int]) -> Box:
+        """The box between two corners, rounded; inside a picture of `shape`, and at least one pixel wide and high."""
+        return _inside(round(left), round(top), round(right), round(bottom), shape=shape)
+
     def scaled(self, shape: tuple[int, int], to: tuple[int, int]) -> Box:
         """The same place in a picture of shape `to`; inside it, and at least one pixel wide and high."""
         down, across = to[0] / shape[0], to[1] / shape[1]

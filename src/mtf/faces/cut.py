@@ -7,42 +7,61 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mtf.faces import decode, detect
+from mtf.faces import decode, detectors
 from mtf.faces.box import Box
+from mtf.faces.detectors import Detection, Detector, Landmarks
 from mtf.params import Crop
 
 
 class CutFace(NamedTuple):
-    """A face: its detected box, the box with its margin as cut, the image's (height, width), and the crop as JPEG.
+    """A face, in pixels of the upright image.
 
-    Boxes are in pixels of the upright image.
+    box: as detected.
+    place: the box with its margin, as cut.
+    shape: the image's (height, width).
+    jpeg: the crop's file.
+    score: the detector's confidence, 0 to 1, if it has one.
+    landmarks: five points, if the detector finds them.
     """
 
     box: Box
     place: Box
     shape: tuple[int, int]
     jpeg: bytes
+    score: float | None = None
+    landmarks: Landmarks | None = None
 
 
-def cut_faces(data: bytes, crop: Crop, *, max_pixels: int) -> list[CutFace]:
+def cut_faces(data: bytes, crop: Crop, *, max_pixels: int, detector: Detector | None = None) -> list[CutFace]:
     """The faces of a picture, sorted by box; none where the detector finds none.
 
-    All of the picture's pixels are decoded only where it has a face. Raises decode.Unreadable.
+    `detector` is the one of `crop` unless given. All of the picture's pixels are decoded only where it has a face.
+    Raises decode.Unreadable, and BadInput for a detector that cannot be had.
     """
+    detector = detector or detectors.create(crop)
     header = decode.header(data, max_pixels=max_pixels)
-    grey = decode.grey_for_detection(data, header, side_px=crop.detection_side_px)
-    found = detect.find_faces(grey, crop)
+    reduced = decode.reduced(data, header, side_px=detector.side_px, colour=detector.colour)
+    found = detector(reduced)
     if not found:
         return []
     pixels = decode.colour(data, header)
+    faces = {face.box: face for face in _in_full_size(found, reduced, pixels)}
+    return [_cut_face(pixels, faces[box], crop) for box in sorted(faces)]
+
+
+def _in_full_size(found: list[Detection], reduced: np.ndarray, pixels: np.ndarray) -> list[Detection]:
+    shape, to = (reduced.shape[0], reduced.shape[1]), (pixels.shape[0], pixels.shape[1])
+    return [
+        Detection(face.box.scaled(shape, to), face.score, face.landmarks and face.landmarks.scaled(shape, to))
+        for face in found
+    ]
+
+
+def _cut_face(pixels: np.ndarray, face: Detection, crop: Crop) -> CutFace:
     shape = (pixels.shape[0], pixels.shape[1])
-    boxes = sorted({box.scaled((grey.shape[0], grey.shape[1]), shape) for box in found})
-    return [_cut_face(pixels, box, crop, shape) for box in boxes]
-
-
-def _cut_face(pixels: np.ndarray, box: Box, crop: Crop, shape: tuple[int, int]) -> CutFace:
-    place = box.with_margin(crop.margin_share, shape=shape)
-    return CutFace(box, place, shape, encoded(cut(pixels, place), quality=crop.jpeg_quality))
+    place = face.box.with_margin(crop.margin_share, shape=shape)
+    jpeg = encoded(cut(pixels, place), quality=crop.jpeg_quality)
+    return CutFace(face.box, place, shape, jpeg, face.score, face.landmarks)
 
 
 def cut(pixels: np.ndarray, place: Box) -> np.ndarray:

@@ -21,6 +21,20 @@ from mtf.tables import Detected
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF", "AVIF")
 MAX_DETAIL = 160
 
+# OpenCV's flags by divisor of the picture's size.
+_IN_GREY = {
+    1: cv2.IMREAD_GRAYSCALE,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+_IN_COLOUR = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+
 
 class Unreadable(Exception):
     """No pixels can be had: `outcome` is a value of the detections table, the message its detail."""
@@ -58,18 +72,26 @@ def header(data: bytes, *, max_pixels: int) -> Header:
 
 
 def grey_for_detection(data: bytes, header: Header, *, side_px: int) -> np.ndarray:
-    """Grey levels (height, width, uint8), upright, the shorter side `side_px` or less; never enlarged.
+    """`reduced` in grey: (height, width, uint8)."""
+    return reduced(data, header, side_px=side_px, colour=False)
+
+
+def reduced(data: bytes, header: Header, *, side_px: int, colour: bool) -> np.ndarray:
+    """Upright pixels, uint8, the shorter side `side_px` or less; never enlarged.
+
+    (height, width, 3) in blue, green, red with `colour`, else (height, width) in grey.
 
     JPEG is decoded at a half, a quarter or an eighth where that leaves `side_px` or more: three quarters of the
     work and more are never done. Raises Unreadable.
     """
-    grey = _decoded(data, _reduced(header, side_px), header)
-    height, width = grey.shape
+    flags = _IN_COLOUR if colour else _IN_GREY
+    pixels = _decoded(data, flags[_reduction(header, side_px)], header)
+    height, width = pixels.shape[:2]
     share = side_px / min(height, width)
     if share >= 1:
-        return grey
+        return pixels
     size = (max(round(width * share), 1), max(round(height * share), 1))
-    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def colour(data: bytes, header: Header) -> np.ndarray:
@@ -80,16 +102,12 @@ def colour(data: bytes, header: Header) -> np.ndarray:
     return pixels
 
 
-def _reduced(header: Header, side_px: int) -> int:
-    """OpenCV's flag. Other formats than JPEG gain nothing, and lose, as OpenCV then thins pixels out."""
+def _reduction(header: Header, side_px: int) -> int:
+    """1, 2, 4 or 8: the divisor to decode at. Other formats than JPEG lose by it, as OpenCV then drops pixels."""
     if header.format not in ("JPEG", "MPO"):
-        return cv2.IMREAD_GRAYSCALE
+        return 1
     possible = min(header.width, header.height) // side_px
-    if possible >= 8:
-        return cv2.IMREAD_REDUCED_GRAYSCALE_8
-    if possible >= 4:
-        return cv2.IMREAD_REDUCED_GRAYSCALE_4
-    return cv2.IMREAD_REDUCED_GRAYSCALE_2 if possible >= 2 else cv2.IMREAD_GRAYSCALE
+    return max(divisor for divisor in _IN_GREY if divisor <= max(possible, 1))
 
 
 def _decoded(data: bytes, flags: int, header: Header) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -53,8 +53,18 @@ class Licenses(Section):
 
 
 class Crop(Section):
-    """Haar cascades (MTF, section 3.2). Shares are of the picture's shorter side or of the box."""
+    """Detection and cutting of faces (MTF, section 3.2).
 
+    detector: the name of a registered detector; `haar` is the paper's.
+    cascade, scale_factor, min_neighbors: of `haar`.
+    min_face_share: the smallest face, as a share of the picture's shorter side.
+    detection_side_px: of `haar`: the picture's shorter side when faces are sought in it.
+    detectors: parameters of the other detectors, by name; each one's class says which it has.
+    margin_share: added to the box on every side, as a share of its size.
+    jpeg_quality: of the crops, 1 to 100.
+    """
+
+    detector: Annotated[str, Field(min_length=1)] = "haar"
     cascade: Literal["frontalface_default", "frontalface_alt", "frontalface_alt2", "profileface"] = (
         "frontalface_default"
     )
@@ -62,15 +72,22 @@ class Crop(Section):
     min_neighbors: Annotated[int, Field(ge=0, le=50)] = 2
     min_face_share: Annotated[float, Field(gt=0, lt=1)] = 0.13
     detection_side_px: Annotated[int, Field(ge=64, le=4096)] = 192
+    detectors: Annotated[dict[str, dict[str, Any]], Field(default_factory=dict)]
     margin_share: Annotated[float, Field(ge=0, le=2)] = 0.2
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
 
 
 class Screen(Section):
-    """Hints for people, never verdicts."""
+    """Hints for people, never verdicts.
+
+    hash_distance: bits, 0 to 20, in which near-duplicates' perceptual hashes may differ.
+    embedding: the name of a registered embedding.
+    embedding_weights: its model file, relative to the project; for those that need one.
+    embedding_distance: the largest cosine distance, 0 to 2, of near-duplicates.
+    """
 
     hash_distance: Annotated[int, Field(ge=0, le=20)] = 4
-    embedding: Literal["appearance", "sface"] = "appearance"
+    embedding: Annotated[str, Field(min_length=1)] = "appearance"
     embedding_weights: str | None = None
     embedding_distance: Annotated[float, Field(ge=0, le=2)] = 0.04
 

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import io
-from typing import NamedTuple
 
 from PIL import Image
 
-
-class Box(NamedTuple):
-    """In pixels of the crop."""
-
-    x: int
-    y: int
-    width: int
-    height: int
+from mtf.faces.box import Box
 
 
 def published(data: bytes, *, face: Box, size_px: int, jpeg_quality: int) -> bytes:
     """A crop's file as a JPEG of `size_px` × `size_px`, without EXIF, GPS, thumbnail, comment or colour profile.
 
-    `data` is one picture in any format Pillow reads. The same input gives the same bytes. Enlarging and reducing
-    use Lanczos' filter. MTF (section 3.2) publishes 1024 × 1024.
+    `data` is one picture in any format Pillow reads, `face` the face's box in its pixels. The same input gives the
+    same bytes. Enlarging and reducing use Lanczos' filter. MTF (section 3.2) publishes 1024 × 1024.
     """
     with Image.open(io.BytesIO(data)) as opened:
         pixels = opened.convert("RGB")

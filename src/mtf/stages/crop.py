@@ -13,8 +13,9 @@ import polars as pl
 
 from mtf import atomic, shards, tables
 from mtf.errors import BadInput
-from mtf.faces import cut, decode, detect
+from mtf.faces import cut, decode, detect, detectors
 from mtf.faces.box import face_id
+from mtf.faces.detectors import Detector
 from mtf.fingerprint import fingerprint
 from mtf.params import Crop, Params
 from mtf.stages import shardwise
@@ -27,7 +28,11 @@ DETECTIONS_MEMBER = "detections.parquet"
 
 @dataclass(frozen=True)
 class CropJob:
-    """The work of one identity: its images as (image_id, offset, size in bytes) in its crawl shard."""
+    """The work of one identity: its images as (image_id, offset, size in bytes) in its crawl shard.
+
+    `detector` is the class, not its name: a worker process that unpickles the job then knows a detector that another
+    package registered.
+    """
 
     identity: str
     images: tuple[tuple[str, int, int], ...]
@@ -35,6 +40,8 @@ class CropJob:
     target: Path
     digest: str
     crop: Crop
+    detector: type[Detector]
+    root: Path
     max_pixels: int
 
 
@@ -46,7 +53,8 @@ def run(workspace: Workspace, params: Params) -> None:
             f"{workspace.relative(workspace.table('crawl', 'images'))}: no images, so there is no face to find"
         )
     identities = images["identity"].unique().sort().to_list()
-    digests = {identity: _digest(workspace, params, identity) for identity in identities}
+    detector = detectors.create(params.crop, root=workspace.root).fingerprint()
+    digests = {identity: _digest(workspace, params, identity, detector) for identity in identities}
     done = shardwise.refresh(
         workspace.shards("crop"),
         digests,
@@ -64,11 +72,12 @@ def run(workspace: Workspace, params: Params) -> None:
 def make(job: CropJob) -> None:
     """Write one identity's shard: its crops, its rows of faces, and its detections beside them."""
     detect.use_one_thread()
+    detector = job.detector.from_params(job.crop, root=job.root)
     faces: list[dict[str, Any]] = []
     detections: list[dict[str, Any]] = []
     with shards.writing(job.target, job.digest) as writer, shards.reader(job.source) as source:
         for image_id, offset, size_bytes in job.images:
-            cut_faces, outcome, detail = _attempt(source.read(offset, size_bytes), job)
+            cut_faces, outcome, detail = _attempt(source.read(offset, size_bytes), job, detector)
             detections.append(
                 {
                     "identity": job.identity,
@@ -86,10 +95,10 @@ def make(job: CropJob) -> None:
         writer.finish(tables.frame(tables.FACES, faces))
 
 
-def _attempt(data: bytes, job: CropJob) -> tuple[list[cut.CutFace], Detected, str | None]:
+def _attempt(data: bytes, job: CropJob, detector: Detector) -> tuple[list[cut.CutFace], Detected, str | None]:
     """A bad picture is a row with a reason, and never stops the run."""
     try:
-        faces = cut.cut_faces(data, job.crop, max_pixels=job.max_pixels)
+        faces = cut.cut_faces(data, job.crop, max_pixels=job.max_pixels, detector=detector)
     except decode.Unreadable as error:
         return [], error.outcome, str(error)
     return faces, Detected.CROPPED if faces else Detected.NO_FACE, None
@@ -106,6 +115,8 @@ def _face_row(identity: str, image_id: str, name: str, face: cut.CutFace, place:
         "image_height": face.shape[0],
         "offset": place[0],
         "size_bytes": place[1],
+        "score": face.score,
+        **({} if face.landmarks is None else face.landmarks.as_row()),
     }
 
 
@@ -115,12 +126,12 @@ def _parquet(rows: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _digest(workspace: Workspace, params: Params, identity: str) -> str:
+def _digest(workspace: Workspace, params: Params, identity: str, detector: dict[str, Any]) -> str:
     source = workspace.shard("crawl", identity)
     upstream = shards.digest_of(source)
     if upstream is None:
         raise BadInput(f"{workspace.relative(source)}: no readable shard, though images.parquet names its identity")
-    return fingerprint(upstream, params.crop, params.crawl.max_pixels, cv2.__version__, COLUMNS, code=[__name__])
+    return fingerprint(upstream, params.crop, detector, params.crawl.max_pixels, cv2.__version__, COLUMNS, code=[__name__])
 
 
 def _by_identity(images: pl.DataFrame) -> dict[str, tuple[tuple[str, int, int], ...]]:
@@ -143,6 +154,8 @@ def _job(
         target=workspace.shard("crop", identity),
         digest=digests[identity],
         crop=params.crop,
+        detector=detectors.DETECTORS.get(params.crop.detector),
+        root=workspace.root,
         max_pixels=params.crawl.max_pixels,
     )
 

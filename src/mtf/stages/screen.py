@@ -16,9 +16,12 @@ import polars as pl
 
 from mtf import atomic, shards, tables
 from mtf.errors import BadInput
-from mtf.faces import cut, detect, duplicates, embed, identity, quality
+from mtf.faces import cut, detect, duplicates, identity, quality
 from mtf.faces.box import Box
-from mtf.fingerprint import file_digest, fingerprint
+from mtf.faces.detectors import Landmarks
+from mtf.faces.embeddings import EMBEDDINGS, Embedding
+from mtf.faces.embeddings import create as create_embedding
+from mtf.fingerprint import fingerprint
 from mtf.params import Params, Screen
 from mtf.stages import shardwise
 from mtf.workspace import Workspace
@@ -38,13 +41,14 @@ _MEASURED: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class ScreenJob:
-    """The work of one identity: measure the faces of its crop shard."""
+    """The work of one identity: measure the faces of its crop shard. `embedding` is the class, as in CropJob."""
 
     identity: str
     source: Path
     target: Path
     digest: str
     screen: Screen
+    embedding: type[Embedding]
     root: Path
 
 
@@ -80,7 +84,7 @@ def run(workspace: Workspace, params: Params) -> None:
 def make(job: ScreenJob) -> None:
     """Write one identity's shard: rows of screening, but for `across_group`, with each face's embedding and digest."""
     detect.use_one_thread()
-    embedding = embed.embedding(job.screen, root=job.root)
+    embedding = job.embedding.from_params(job.screen, root=job.root)
     faces = shards.rows_of(job.source)
     with shards.reader(job.source) as source:
         rows = [
@@ -91,16 +95,17 @@ def make(job: ScreenJob) -> None:
         writer.finish(_with_groups(pl.DataFrame(rows, schema=_MEASURED, orient="row"), job.screen))
 
 
-def _measured(jpeg: bytes, face: dict[str, Any], embedding: embed.Embedding) -> dict[str, Any]:
+def _measured(jpeg: bytes, face: dict[str, Any], embedding: Embedding) -> dict[str, Any]:
     pixels = cut.decoded(jpeg)
-    box = Box(face["x"] - face["crop_x"], face["y"] - face["crop_y"], face["width"], face["height"])
+    place = (face["crop_x"], face["crop_y"])
+    box = Box(face["x"] - place[0], face["y"] - place[1], face["width"], face["height"])
     return {
         "identity": face["identity"],
         "face_id": face["face_id"],
         "image_id": face["image_id"],
         **quality.measure(pixels, box)._asdict(),
         "crop_sha256": hashlib.sha256(jpeg).hexdigest(),
-        "embedding": embedding(pixels, box).astype(np.float16).tobytes(),
+        "embedding": embedding(pixels, box, Landmarks.of_row(face, origin=place)).astype(np.float16).tobytes(),
     }
 
 
@@ -157,23 +162,17 @@ def _vectors(column: pl.Series) -> np.ndarray:
 
 
 def _digests(workspace: Workspace, params: Params, identities: list[str]) -> dict[str, str]:
-    weights = _weights_digest(workspace, params.screen)
-    return {name: _digest(workspace, params, name, weights) for name in identities}
+    """Also the place where weights that are missing stop the run, before any work."""
+    embedding = create_embedding(params.screen, root=workspace.root).fingerprint()
+    return {name: _digest(workspace, params, name, embedding) for name in identities}
 
 
-def _digest(workspace: Workspace, params: Params, name: str, weights: str | None) -> str:
+def _digest(workspace: Workspace, params: Params, name: str, embedding: dict[str, Any]) -> str:
     source = workspace.shard("crop", name)
     upstream = shards.digest_of(source)
     if upstream is None:
         raise BadInput(f"{workspace.relative(source)}: no readable shard, though faces.parquet names its identity")
-    return fingerprint(upstream, params.screen, weights, cv2.__version__, COLUMNS, code=[__name__])
-
-
-def _weights_digest(workspace: Workspace, screen: Screen) -> str | None:
-    """Also the place where weights that are wanted and absent stop the run, before any work."""
-    if screen.embedding == "appearance":
-        return None
-    return file_digest(embed.weights_file(screen, root=workspace.root))
+    return fingerprint(upstream, params.screen, embedding, cv2.__version__, COLUMNS, code=[__name__])
 
 
 def _job(workspace: Workspace, params: Params, digests: dict[str, str], name: str) -> ScreenJob:
@@ -183,6 +182,7 @@ def _job(workspace: Workspace, params: Params, digests: dict[str, str], name: st
         target=workspace.shard("screen", name),
         digest=digests[name],
         screen=params.screen,
+        embedding=EMBEDDINGS.get(params.screen.embedding),
         root=workspace.root,
     )
 

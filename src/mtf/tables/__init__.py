@@ -19,12 +19,12 @@ from mtf.tables.contract import (
 )
 from mtf.tables.crawled import EARLIER, EVIDENCE, FETCHES, IMAGES, MAX_NAME, MAX_QUERY, roster
 from mtf.tables.data_set import EXCLUSIONS, PREDICTIONS, curated, non_curated, splits
-from mtf.tables.faces import DETECTIONS, FACES, HINTS, SCREENING
+from mtf.tables.faces import DETECTIONS, FACES, HINTS, LANDMARKS, SCREENING
 from mtf.tables.words import FACE_ID, SHA256, SLUG, SPLITS, Detected, Fetched, Reason, Stated, Step
 
 __all__ = [
     "BOX", "DETECTIONS", "EARLIER", "EVIDENCE", "EXCLUSIONS", "FACE", "FACES", "FACE_ID", "FETCHES", "HINTS",
-    "IMAGE", "IMAGES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "SCREENING", "SHA256",
+    "IMAGE", "IMAGES", "LANDMARKS", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "SCREENING", "SHA256",
     "SHOWN_FAILURES", "SLUG", "SPLITS", "UTC", "ContractViolated", "Detected", "Fetched", "Reason", "Stated",
     "Step", "Table", "check", "check_refers", "curated", "failures_path", "frame", "non_curated", "read", "roster",
     "splits", "write",

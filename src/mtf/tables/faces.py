@@ -21,8 +21,15 @@ DETECTIONS = table(
     unique=["identity", "image_id"],
 )
 
-# x, y, width, height: the detected box; crop_…: the box with its margin, as cut. Both in pixels of the original
-# image in its upright (EXIF) orientation, of image_width × image_height. offset, size_bytes: in the crop shard.
+# Five points of a face, left and right as seen in the picture.
+LANDMARKS = tuple(
+    f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in ("x", "y")
+)
+
+# x, y, width, height: the detected box. crop_…: the box with its margin, as cut. left_eye_x, …: landmarks, which may
+# lie outside the box. All in pixels of the original image in its upright (EXIF) orientation, of image_width ×
+# image_height. offset, size_bytes: in the crop shard. score: the detector's confidence, 0 to 1. Score and landmarks are
+# null where the detector has none.
 FACES = table(
     "faces",
     {
@@ -37,9 +44,15 @@ FACES = table(
         "image_width": at_least(pl.Int32, 1),
         "image_height": at_least(pl.Int32, 1),
         **CROP_PLACE,
+        "score": column(pl.Float32, pa.Check.in_range(0, 1), null=True),
+        **{name: column(pl.Float32, null=True) for name in LANDMARKS},
     },
     unique=["identity", "face_id"],
     checks=[
+        holds(
+            pl.sum_horizontal(pl.col(name).is_null() for name in LANDMARKS).is_in([0, len(LANDMARKS)]),
+            "a face has all five landmarks or none",
+        ),
         holds(
             (pl.col("x") + pl.col("width") <= pl.col("image_width"))
             & (pl.col("y") + pl.col("height") <= pl.col("image_height")),

@@ -1,0 +1,55 @@
+"""Alignment of faces by five landmarks: the similarity transform onto a template.
+
+Crops are never stored aligned. Their landmarks lie beside them in the table `faces`, and whoever needs an aligned
+face computes the transform from these.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mtf.faces.detectors.protocol import Landmarks
+
+# The five points of ArcFace (Deng et al., 2019) in a square of 112 pixels; SFace's network expects them too.
+TEMPLATE_SIDE_PX = 112
+TEMPLATE = Landmarks(
+    left_eye=(38.2946, 51.6963),
+    right_eye=(73.5318, 51.5014),
+    nose=(56.0252, 71.7366),
+    left_mouth=(41.5493, 92.3655),
+    right_mouth=(70.7299, 92.2041),
+)
+
+
+def similarity_transform(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
+    """The (2, 3) matrix of rotation, uniform scale and shift that brings `points` nearest to `onto`, both (n, 2).
+
+    Nearest in the least squares of the distances; never a reflection (Umeyama, 1991, eq. 40 to 43). Raises
+    ValueError where all `points` coincide, so that no scale exists.
+    """
+    points, onto = np.asarray(points, np.float64), np.asarray(onto, np.float64)
+    middle, middle_onto = points.mean(axis=0), onto.mean(axis=0)
+    variance = ((points - middle) ** 2).sum() / len(points)
+    if not variance > 0:
+        raise ValueError("points that coincide have no similarity transform")
+    covariance = (onto - middle_onto).T @ (points - middle) / len(points)
+    left, singular, right = np.linalg.svd(covariance)
+    signs = np.array([1.0, np.sign(np.linalg.det(left) * np.linalg.det(right)) or 1.0])
+    rotation = left @ np.diag(signs) @ right
+    scale = (singular * signs).sum() / variance
+    linear = scale * rotation
+    return np.column_stack([linear, middle_onto - linear @ middle])
+
+
+def aligned(pixels: np.ndarray, landmarks: Landmarks, *, side_px: int = TEMPLATE_SIDE_PX) -> np.ndarray:
+    """The face of a picture, turned upright and cut so that its landmarks lie on the template.
+
+    pixels: (height, width, 3) or (height, width), uint8.
+    landmarks: in its pixels.
+    Returns (side_px, side_px, …); past the picture's edge, its border pixels repeat. Raises ValueError for landmarks
+    that coincide.
+    """
+    template = np.asarray(TEMPLATE) * (side_px / TEMPLATE_SIDE_PX)
+    matrix = similarity_transform(np.asarray(landmarks), template)
+    return cv2.warpAffine(pixels, matrix, (side_px, side_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -1,0 +1,8 @@
+"""Face detectors: one class each, chosen by `crop.detector`. To add one, register a class that is a `Detector`."""
+
+from mtf.faces.detectors.centerface import CenterFace
+from mtf.faces.detectors.haar import Haar
+from mtf.faces.detectors.protocol import DETECTORS, Detection, Detector, Landmarks, create
+from mtf.faces.detectors.yunet import YuNet
+
+__all__ = ["DETECTORS", "CenterFace", "Detection", "Detector", "Haar", "Landmarks", "YuNet", "create"]

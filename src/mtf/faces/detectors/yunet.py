@@ -1,0 +1,117 @@
+"""YuNet (Wu et al., 2023) as OpenCV runs it: boxes and five landmarks. Its model file is fetched by hand.
+
+The weights (MIT) were trained on WIDER FACE.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from mtf.errors import BadInput
+from mtf.faces.detectors.protocol import DETECTORS, Detection, parameters
+from mtf.faces.detectors.suppression import Candidates, best
+from mtf.faces.model_files import digest_of
+from mtf.params import Crop, Section, Share
+
+FILE = "face_detection_yunet_2023mar.onnx"
+SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+ADDRESS = "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
+MAX_CANDIDATES = 5000
+SIDES_PX = (320,)
+
+
+class YuNetParameters(Section):
+    """`crop.detectors.yunet`.
+
+    weights: the path of the ONNX file, relative to the project.
+    min_score: the lowest confidence of a face, 0 to 1.
+    sides_px: the longer side of the picture at each scale.
+    max_overlap: of two boxes that share more of their union, the surer one stays.
+    """
+
+    weights: str = f"models/{FILE}"
+    min_score: Share = 0.6
+    sides_px: Annotated[tuple[Annotated[int, Field(ge=64, le=2048)], ...], Field(min_length=1, max_length=4)] = SIDES_PX
+    max_overlap: Share = 0.3
+
+
+@DETECTORS.register("yunet")
+class YuNet:
+    """Faces at one or several scales, down to `crop.min_face_share` of the picture's shorter side."""
+
+    colour: ClassVar[bool] = True
+
+    def __init__(self, weights: Path, settings: YuNetParameters, *, min_face_share: float) -> None:
+        self._weights = weights
+        self._settings = settings
+        self._min_face_share = min_face_share
+        self.side_px = max(settings.sides_px)
+
+    @classmethod
+    def from_params(cls, crop: Crop, *, root: Path) -> Self:
+        """YuNet with `crop.detectors.yunet`.
+
+        Raises BadInput, in one line, for a file that is missing, one of this name with another digest, and one that
+        OpenCV cannot read. A file of another name may be any YuNet.
+        """
+        settings = parameters(crop, "yunet", YuNetParameters)
+        path = root / settings.weights
+        _check(path, stated=settings.weights)
+        _network(path, (32, 32))
+        return cls(path, settings, min_face_share=crop.min_face_share)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """OpenCV's version, the digest of the network, and the parameters but for the file's path."""
+        return {
+            "name": "yunet",
+            "version": cv2.__version__,
+            "min_face_share": self._min_face_share,
+            **self._settings.model_dump(mode="json"),
+            "weights": digest_of(self._weights),
+        }
+
+    def __call__(self, pixels: np.ndarray) -> list[Detection]:
+        """The faces in `pixels` (height, width, 3; blue, green, red), the surest first."""
+        shape = (pixels.shape[0], pixels.shape[1])
+        found = [self._at_scale(pixels, side_px) for side_px in self._settings.sides_px]
+        smallest_px = max(self._min_face_share * min(shape), 1.0)
+        candidates = Candidates.joined(found).inside(shape)
+        return best(candidates, max_overlap=self._settings.max_overlap, min_side_px=smallest_px).detections(shape)
+
+    def _at_scale(self, pixels: np.ndarray, side_px: int) -> Candidates:
+        scale = side_px / max(pixels.shape[:2])
+        height, width = (max(round(side * scale), 1) for side in pixels.shape[:2])
+        resized = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        network = _network(self._weights, (width, height))
+        network.setScoreThreshold(self._settings.min_score)
+        network.setNMSThreshold(self._settings.max_overlap)
+        rows = network.detect(resized)[1]
+        # Each row: left, top, width, height; right eye, left eye, nose and corners of the mouth as the person has
+        # them, which is left to right in the picture; score.
+        rows = np.zeros((0, 15), np.float32) if rows is None else rows
+        corners = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
+        return Candidates(corners / scale, rows[:, 14], rows[:, 4:14].reshape(-1, 5, 2) / scale)
+
+
+def _check(path: Path, *, stated: str) -> None:
+    where = "params.yaml: crop.detectors.yunet.weights"
+    if not path.is_file():
+        raise BadInput(f"{where}: no file {stated!r}; {ADDRESS} has {FILE}: put it there")
+    if path.name == FILE and digest_of(path) != SHA256:
+        raise BadInput(f"{where}: {stated!r} is not the published {FILE}: another sha256; {ADDRESS} has it")
+
+
+@lru_cache(maxsize=12)
+def _network(weights: Path, size: tuple[int, int]) -> cv2.FaceDetectorYN:
+    """Loaded once per process and (width, height) of the input, as for CenterFace."""
+    try:
+        return cv2.FaceDetectorYN.create(str(weights), "", size, top_k=MAX_CANDIDATES)
+    except cv2.error as error:
+        reason = " ".join(str(error).split())[:120]
+        raise BadInput(f"{weights.name}: not a model that OpenCV can read: {reason}") from None
