@@ -266,7 +266,7 @@ def _load(
     if kind is Kind.FAIRFACE:
         if labels is None:
             raise BadInput("fairface: name its label file with --labels")
-        return fairface.load(labels), files.read
+        return fairface.load(labels, files=files.names()), files.read
     if kind is Kind.UTKFACE:
         return utkface.load(files.names(), ages=ages or utkface.AGES), files.read
     if kind is Kind.LFW:

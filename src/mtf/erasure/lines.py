@@ -5,13 +5,13 @@ They hold no picture, and people wrote most of them, so people take them out; he
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import polars as pl
 
+from mtf import csv_files
 from mtf.addresses import address_key
 from mtf.licenses import attribution
 from mtf.workspace import Workspace
@@ -39,12 +39,10 @@ def left(identities: Collection[str], workspace: Workspace) -> Iterator[str]:
 
 
 def _roster_rows(path: Path, identity: str) -> list[int]:
-    """Numbers of rows as people count them: the header is row 1."""
+    """Numbers of rows as a spreadsheet shows them."""
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8-sig", newline="", errors="replace") as lines:
-        rows = csv.DictReader(lines)
-        return [number for number, row in enumerate(rows, start=2) if (row.get("identity") or "").strip() == identity]
+    return [row.number for row in csv_files.read_leniently(path.read_bytes()) if row.text("identity") == identity]
 
 
 def _fetch_rows(path: Path, identity: str) -> int:
@@ -57,7 +55,7 @@ def _fetch_rows(path: Path, identity: str) -> int:
 
 
 def _attribution_rows(workspace: Workspace, identity: str) -> list[int]:
-    """Rows that name an address or a page at which the identity was found, as people count them."""
+    """Rows that name an address or a page at which the identity was found, as a spreadsheet shows them."""
     fetches = workspace.table("crawl", "fetches")
     if not fetches.is_file():
         return []
@@ -68,8 +66,8 @@ def _attribution_rows(workspace: Workspace, identity: str) -> list[int]:
     known = [name for name in ("url", "page_url", "image_id") if name in columns]
     named = rows.filter(pl.col("identity") == identity).select(known).collect()
     keys = {address_key(value) for name in known for value in named[name].drop_nulls()}
-    found = enumerate(attribution.load(attribution.path(workspace)), start=2)
-    return [number for number, each in found if address_key(each.value) in keys]
+    found = attribution.load(attribution.path(workspace))
+    return [each.row for each in found if address_key(each.value) in keys]
 
 
 def _sittings(workspace: Workspace, identity: str) -> Iterator[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import re
 import shutil
@@ -16,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from mtf import params, roster, takedowns, tracking
+from mtf import csv_files, params, roster, takedowns, tracking
 from mtf.atomic import write_text
 from mtf.errors import BadInput, MtfError
 from mtf.licenses import attribution
@@ -90,19 +88,18 @@ def _own_roster(beginning: Beginning) -> list[list[str]]:
     """The roster's header and rows; a missing `identity` column is filled with slugs of the names."""
     if beginning.roster is None:
         return [["identity", "name", *PAPER_TASKS, "query"]]
-    try:
-        text = beginning.roster.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"{beginning.roster}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{beginning.roster.name}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    table = [row for row in csv.reader(io.StringIO(text)) if any(value.strip() for value in row)]
-    if len(table) < 2 or "name" not in table[0]:
+    given = csv_files.read(beginning.roster)
+    # A column without a name has nothing that anybody could ask for.
+    header = [name for name in given.header if name]
+    rows = list(given)
+    if not rows or "name" not in header:
         raise BadInput(f"{beginning.roster.name} row 1: a header with the column name, and rows below it, are wanted")
-    if "identity" in table[0]:
-        return table
-    name = table[0].index("name")
-    return [["identity", *table[0]], *([slug(row[name]), *row] for row in table[1:])]
+    if "identity" in header:
+        return [header, *([row.cells[name] for name in header] for row in rows)]
+    return [
+        ["identity", *header],
+        *([slug(row.cells["name"]), *(row.cells[name] for name in header)] for row in rows),
+    ]
 
 
 def _params_text(workspace: Workspace, beginning: Beginning, table: list[list[str]]) -> str:
@@ -166,9 +163,7 @@ def _sections_from_licenses(sample: str, tasks: list[str]) -> str:
 def _write_data(folder: Path, table: list[list[str]]) -> None:
     tables = {"roster.csv": table, "takedowns.csv": [takedowns.COLUMNS], "attribution.csv": [attribution.COLUMNS]}
     for name, rows in tables.items():
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        write_text(folder / name, text.getvalue())
+        csv_files.write(folder / name, rows)
     write_text(folder / "review" / "README.md", REVIEW_README)
     write_text(folder / "card.yaml", (files("mtf.project") / "card.yaml").read_text(encoding="utf-8"))
 

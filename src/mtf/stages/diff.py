@@ -7,9 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import polars as pl
-
-from mtf import takedowns
+from mtf import csv_files, takedowns
 from mtf.errors import BadInput
 from mtf.params import IDENTITY, Params
 from mtf.release import changes
@@ -73,10 +71,8 @@ def _decisions(revision: Revision) -> frozenset[str]:
 
 def _roster(revision: Revision) -> frozenset[str]:
     text = _there(revision, ROSTER, revision.bytes_of(ROSTER))
-    try:
-        return frozenset(pl.read_csv(text, columns=[IDENTITY], infer_schema=False)[IDENTITY])
-    except pl.exceptions.PolarsError as error:
-        raise BadInput(f"{revision}: {ROSTER}: {' '.join(str(error).split())}") from None
+    rows = csv_files.parse(text, f"{revision}: {ROSTER}").requiring([IDENTITY])
+    return frozenset(row.cells[IDENTITY] for row in rows)
 
 
 def _takedowns(revision: Revision) -> Takedowns:

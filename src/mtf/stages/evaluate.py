@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mtf import atomic, tables
+from mtf import atomic, csv_files, tables
 from mtf.errors import BadInput
 from mtf.params import Params
 from mtf.workspace import Workspace
@@ -87,7 +87,7 @@ def _predictions(
 def _write_confusion(workspace: Workspace, predictions: pl.DataFrame, *, model: str, task: str) -> None:
     """One row per test image, as DVC's confusion template wants it."""
     rows = predictions.select(actual="label", predicted="predicted")
-    atomic.write_text(workspace.plots("confusion") / model / f"{task}.csv", rows.write_csv())
+    csv_files.write(workspace.plots("confusion") / model / f"{task}.csv", rows)
 
 
 def _write_fairness(
@@ -108,7 +108,7 @@ def _write_fairness(
         found[str(model), str(task)] = by_group
         atomic.write_json(workspace.metrics(f"fairness/models/{model}/{task}"), by_group)
         plotted = workspace.plots("fairness") / str(model) / f"{task}.csv"
-        atomic.write_text(plotted, fairness.table(by_group).write_csv())
+        csv_files.write(plotted, fairness.table(by_group))
     return found
 
 

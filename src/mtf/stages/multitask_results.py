@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mtf import atomic, tables
+from mtf import atomic, csv_files, tables
 from mtf.errors import BadInput
 from mtf.params import Params
 from mtf.stages import multitask
@@ -91,7 +91,7 @@ def _write_fairness(workspace: Workspace, params: Params, wide: pl.DataFrame, we
         task = str(name)
         found[task] = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
         plotted = workspace.plots("multitask") / weighting / "fairness" / f"{task}.csv"
-        atomic.write_text(plotted, fairness.table(found[task]).write_csv())
+        csv_files.write(plotted, fairness.table(found[task]))
     atomic.write_json(workspace.metrics(f"fairness/multitask/{weighting}"), found)
     return found
 

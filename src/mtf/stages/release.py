@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mtf import atomic, engine, takedowns
+from mtf import atomic, csv_files, engine, takedowns
 from mtf.errors import bad_value, listed
 from mtf.params import Params
 from mtf.release import (
@@ -25,7 +25,6 @@ from mtf.release import (
     gate,
     layout,
     metadata,
-    sheets,
     work,
 )
 from mtf.stages import diff, release_sources
@@ -139,7 +138,7 @@ def _credit(params: Params, sources: Sources, published: pl.DataFrame) -> pl.Dat
 
 def _write_credits(root: Path, params: Params, credit: pl.DataFrame) -> None:
     title = params.project.title
-    sheets.write(credit, root / "URL_of_original_images.csv")
+    csv_files.write(root / "URL_of_original_images.csv", credit)
     atomic.write_text(root / "CREDITS.md", credits.markdown(credit, title=title))
     atomic.write_text(root / "CREDITS.html", credits.page(credit, title=title))
 
