@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import polars as pl
-import pytest
 
 from mtf.release import credits
 from mtf.workspace import Workspace

@@ -19,15 +19,17 @@ from mtf.workspace import Workspace
 
 def left(identities: Collection[str], workspace: Workspace) -> Iterator[str]:
     """What to remove by hand of people who are erased altogether, in words; nothing where nothing is left."""
+    table = workspace.relative(workspace.table("crawl", "fetches"))
     for identity in sorted(identities):
         rows = _roster_rows(workspace.roster, identity)
         fetches = _fetch_rows(workspace.table("crawl", "fetches"), identity)
         if rows:
-            also = f", which also drops the {fetches} rows of build/crawl/fetches.parquet" if fetches else ""
+            also = f", which also drops the {fetches} rows of {table}" if fetches else ""
             where = ", ".join(str(row) for row in rows)
-            yield f"data/roster.csv row {where} names {identity}: remove the row and run `dvc repro`{also}."
+            roster = workspace.relative(workspace.roster)
+            yield f"{roster} row {where} names {identity}: remove the row and run `dvc repro`{also}."
         elif fetches:
-            yield f"build/crawl/fetches.parquet has {fetches} rows of {identity}: `dvc repro` drops them."
+            yield f"{table} has {fetches} rows of {identity}: `dvc repro` drops them."
         if sittings := [*_sittings(workspace, identity)]:
             yield (
                 f"Decisions about {identity} are in {'; '.join(sittings)}: while nobody reviews, take these lines out "
@@ -35,7 +37,8 @@ def left(identities: Collection[str], workspace: Workspace) -> Iterator[str]:
             )
         if rows := _attribution_rows(workspace, identity):
             where = ", ".join(str(row) for row in rows)
-            yield f"data/attribution.csv row {where} names pictures of {identity}: remove it, then `dvc add data`."
+            found = workspace.relative(workspace.attribution)
+            yield f"{found} row {where} names pictures of {identity}: remove it, then `dvc add data`."
 
 
 def _roster_rows(path: Path, identity: str) -> list[int]:
@@ -66,7 +69,7 @@ def _attribution_rows(workspace: Workspace, identity: str) -> list[int]:
     known = [name for name in ("url", "page_url", "image_id") if name in columns]
     named = rows.filter(pl.col("identity") == identity).select(known).collect()
     keys = {address_key(value) for name in known for value in named[name].drop_nulls()}
-    found = attribution.load(attribution.path(workspace))
+    found = attribution.load(workspace.attribution)
     return [each.row for each in found if address_key(each.value) in keys]
 
 

@@ -13,8 +13,9 @@ from mtf.addresses import address_key
 from mtf.csv_files import Row
 from mtf.licenses import attribution
 from mtf.takedowns import Kind, Takedown, Takedowns
+from mtf.workspace import PATHS_IN_PROJECT
 
-TABLE = "data/attribution.csv"
+TABLE = PATHS_IN_PROJECT.attribution.as_posix()
 
 
 def with_found_pages(takedowns: Takedowns, found: Iterable[bytes]) -> Takedowns:

@@ -72,15 +72,10 @@ class Found:
         return self.value if self.kind == Kind.IMAGE_ID else address_key(self.value)
 
 
-def path(workspace: Workspace) -> Path:
-    """Where the table lies; it may be absent."""
-    return workspace.data / "attribution.csv"
-
-
 def evidence(workspace: Workspace) -> pl.DataFrame:
     """`tables.EVIDENCE` of the crawl, with what people found. Raises as `tables.read` and `load` do."""
     known = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
-    return supplemented(known.lazy(), load(path(workspace))).collect()
+    return supplemented(known.lazy(), load(workspace.attribution)).collect()
 
 
 def supplemented(evidence: pl.LazyFrame, found: Iterable[Found]) -> pl.LazyFrame:

@@ -19,7 +19,7 @@ from mtf.atomic import write_text
 from mtf.errors import BadInput, MtfError
 from mtf.licenses import attribution
 from mtf.project.yaml_text import rewritten
-from mtf.workspace import Workspace
+from mtf.workspace import PATHS_IN_PROJECT, Workspace
 
 SAMPLE = "sample"
 REVIEW_README = """The reviewers' decisions: one folder per reviewer, one file per sitting, only ever added to.
@@ -170,18 +170,19 @@ def _write_data(folder: Path, table: list[list[str]]) -> None:
 
 def _forget_the_sample(workspace: Workspace, beginning: Beginning) -> None:
     """What the sample's run made goes; git and the sample's remote keep what they hold."""
-    for name in ("build", "plots"):
-        shutil.rmtree(workspace.root / name, ignore_errors=True)
+    for folder in (workspace.build, workspace.plots("")):
+        shutil.rmtree(folder, ignore_errors=True)
     # With the figures goes what declares them to DVC.
     for pattern in ("*.json", "dvc.yaml"):
-        for path in (workspace.root / "metrics").rglob(pattern):
+        for path in workspace.metrics_folder.rglob(pattern):
             path.unlink()
     (workspace.root / "dvc.lock").unlink(missing_ok=True)
     pipeline = workspace.root / "dvc.yaml"
     # Only the sample brings a web of its own; a folder of pictures takes its place, so that new ones are noticed.
     own = [] if beginning.pictures is None else [f"      - {json.dumps(beginning.pictures, ensure_ascii=False)}"]
+    web = f"- {PATHS_IN_PROJECT.web.as_posix()}"
     lines = pipeline.read_text(encoding="utf-8").splitlines()
-    kept = [line for given in lines for line in (own if given.strip() == "- data/web" else [given])]
+    kept = [line for given in lines for line in (own if given.strip() == web else [given])]
     write_text(pipeline, "\n".join(kept) + "\n")
 
 

@@ -19,7 +19,7 @@ from mtf.licenses import attribution
 from mtf.params import Params
 from mtf.review import agreement, consensus, ledger, matching, standing, survivor
 from mtf.tables import FACE, IMAGE, Reason, Step
-from mtf.workspace import Workspace
+from mtf.workspace import PATHS_IN_PROJECT, Workspace
 
 # Intervals of agreement are drawn; not with the project's seed, which is the split's and the training's.
 AGREEMENT_SEED = 0
@@ -176,7 +176,7 @@ def _sizes(rows: pl.DataFrame) -> dict[str, int]:
 def _report(metrics: dict[str, Any], heard: Heard) -> None:
     console = Console()
     for line in heard.ledger.torn:
-        console.print(f"curate: data/review/{line}", markup=False, highlight=False)
+        console.print(f"curate: {PATHS_IN_PROJECT.review}/{line}", markup=False, highlight=False)
     if heard.unmatched:
         console.print(f"curate: {heard.unmatched} decisions meet no face that is there now", highlight=False)
     console.print(funnel_table(metrics))

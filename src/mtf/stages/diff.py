@@ -13,12 +13,15 @@ from mtf.params import IDENTITY, Params
 from mtf.release import changes
 from mtf.revisions import Revision
 from mtf.takedowns import Takedowns
-from mtf.workspace import Workspace
+from mtf.workspace import PATHS_IN_PROJECT, Workspace
 
-SPLITS_FILE, EXCLUSIONS_FILE = "build/split/splits.parquet", "build/curate/exclusions.parquet"
-FACES_FILE = "build/crop/faces.parquet"
-FETCHES_FILE, LEDGER = "build/crawl/fetches.parquet", "data/review"
-ROSTER, TAKEDOWNS = "data/roster.csv", "data/takedowns.csv"
+SPLITS_FILE = PATHS_IN_PROJECT.table("split", "splits").as_posix()
+EXCLUSIONS_FILE = PATHS_IN_PROJECT.table("curate", "exclusions").as_posix()
+FACES_FILE = PATHS_IN_PROJECT.table("crop", "faces").as_posix()
+FETCHES_FILE = PATHS_IN_PROJECT.table("crawl", "fetches").as_posix()
+LEDGER = PATHS_IN_PROJECT.review.as_posix()
+ROSTER = PATHS_IN_PROJECT.roster.as_posix()
+TAKEDOWNS = PATHS_IN_PROJECT.takedowns.as_posix()
 Found = TypeVar("Found")
 
 

@@ -96,7 +96,7 @@ def _write_fairness(
     """One file for each model and task: figures by group, and the same to plot. Returns the figures."""
     from mtf.learn import fairness
 
-    folders = workspace.root / "metrics" / "fairness" / "models", workspace.plots("fairness")
+    folders = workspace.metrics_folder / "fairness" / "models", workspace.plots("fairness")
     for folder in folders:
         # A model that is no longer trained must not be shown beside those that are.
         shutil.rmtree(folder, ignore_errors=True)

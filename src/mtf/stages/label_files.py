@@ -96,7 +96,7 @@ def write_figures(
 
 def declare(workspace: Workspace) -> None:
     """metrics/label/dvc.yaml: what there is of metrics and plots, so that DVC shows it and misses nothing else."""
-    home, plots = workspace.root / "metrics" / "label", workspace.plots("label")
+    home, plots = workspace.metrics_folder / "label", workspace.plots("label")
     found: list[Any] = []
     for folder in sorted(plots.glob("compare-*")):
         name = folder.name.removeprefix("compare-")

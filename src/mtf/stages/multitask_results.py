@@ -45,7 +45,7 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
 
     folder = workspace.stage("multitask") / weighting
     splits = data.with_combined(tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks)
-    predictions = tables.read(tables.PREDICTIONS, folder / "predictions.parquet")
+    predictions = tables.read(tables.PREDICTIONS, workspace.table(f"multitask/{weighting}", "predictions"))
     training = _training(workspace, folder / multitask.TRAINING)
     results = Results(splits, predictions, multitask.labels_of(params, splits), weighting)
     _write(workspace, params, results, About(**training["about"]), busy_share=training.get("accelerator_busy_share"))

@@ -72,7 +72,7 @@ def export(workspace: Workspace, params: Params, *, form: str, to: Path | None) 
     """The built release in the form of another tool, in the folder `to`. Raises BadInput for an unknown form."""
     if form not in list(formats.Format):
         raise bad_value("--format", form, listed(formats.Format))
-    target = to or workspace.root / "build" / form
+    target = to or workspace.stage(form)
     labels = {column: list(task.labels) for column, task in params.columns.items()}
     faces = formats.export(workspace.stage("release"), target, formats.Format(form), labels=labels)
     print(f"release: {faces} faces as {form} in {workspace.relative(target)}")
