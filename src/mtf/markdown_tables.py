@@ -1,8 +1,11 @@
-"""Tables as Markdown, as GitHub shows them."""
+"""Markdown tables, as GitHub shows them: for the release's README, model cards, receipts and the papers' tables."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+
+_BAR = re.compile(r"(?<!\\)\|")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, figures_from: int | None = None) -> str:
@@ -15,5 +18,5 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, figures_from:
 
 
 def cell(text: str) -> str:
-    """`text` so that it stays in its cell."""
-    return text.replace("|", "\\|")
+    """`text` so that it stays in its cell; a bar that is escaped already is left so."""
+    return _BAR.sub(r"\\|", text)
