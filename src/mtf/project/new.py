@@ -24,6 +24,7 @@ from mtf.workspace import PATHS_IN_PROJECT, Workspace
 SAMPLE = "sample"
 REVIEW_README = """The reviewers' decisions: one folder per reviewer, one file per sitting, only ever added to.
 """
+PAPER_SIZE_PX = 1024
 # MTF, section 3.3.
 PAPER_TASKS = {
     "race": ["Asian (Chinese/Korean)", "Asian (Indian)", "Black", "White"],
@@ -153,11 +154,10 @@ def _sections_from_licenses(sample: str, tasks: list[str]) -> str:
     the sample's are those of a data set that is known, the template's those of one that is not.
     """
     rest = sample[sample.index("\nlicenses:") + 1 :]
-    rest = re.sub(r"\ngates:.*?(?=\n\S)", "", rest, flags=re.DOTALL)
+    attributes = tasks[1:] or tasks
     # The sample's size is told apart from the paper's by a comment, which goes with it.
-    rest = re.sub(r"size_px: 256 .*", "size_px: 1024", rest)
-    changes = {("train", "tasks"): tasks, ("multitask", "tasks"): tasks[1:] or tasks}
-    return rewritten(rest, {place: f"[{', '.join(names)}]" for place, names in changes.items()})
+    values = {("release", "size_px"): PAPER_SIZE_PX, ("train", "tasks"): tasks, ("multitask", "tasks"): attributes}
+    return rewritten(rest, values, without=["gates"])
 
 
 def _write_data(folder: Path, table: list[list[str]]) -> None:
