@@ -7,9 +7,7 @@ image_id (sha256 of the file); a perceptual hash (16 hexadecimal digits), for pi
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,9 +16,10 @@ from pathlib import Path
 
 import polars as pl
 
-from mtf import tables
+from mtf import csv_files, tables
 from mtf.addresses import address_key, among
-from mtf.errors import BadInput, bad_value, listed
+from mtf.csv_files import Row
+from mtf.errors import bad_value, listed
 
 COLUMNS = ("added_at", "kind", "value", "reason", "requested_by", "reference")
 _CONTENT_HASH = r"^[0-9a-f]{16}$"
@@ -107,41 +106,22 @@ def load(path: Path) -> Takedowns:
     """
     if not path.is_file():
         return Takedowns()
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            return Takedowns(tuple(_records(csv.reader(lines, strict=True), path.name)))
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path.name}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    except csv.Error as error:
-        raise BadInput(f"{path.name}: not readable as CSV: {error}") from None
+    return Takedowns(tuple(map(_record, csv_files.read(path).requiring_exactly(COLUMNS))))
 
 
-def _records(rows: Iterable[list[str]], name: str) -> Iterable[Takedown]:
-    lines = enumerate(rows, start=1)
-    header = next(lines, (1, []))[1]
-    if tuple(header) != COLUMNS:
-        raise BadInput(f"{name} row 1: the columns are {listed(header)}; permitted: {listed(COLUMNS)}, in this order")
-    for number, values in lines:
-        if any(values):
-            yield _record(values, where=f"{name} row {number}")
-
-
-def _record(values: list[str], *, where: str) -> Takedown:
-    if len(values) != len(COLUMNS):
-        raise BadInput(f"{where}: {len(values)} values where the header has {len(COLUMNS)} columns")
-    row = dict(zip(COLUMNS, values, strict=True))
-    row |= {column: row[column].strip() for column in ("added_at", "kind", "value")}
-    if row["kind"] not in tuple(Kind):
-        raise bad_value(f"{where} column kind", row["kind"], listed(Kind))
-    kind = Kind(row["kind"])
+def _record(row: Row) -> Takedown:
+    given = {**row.cells, **{column: row.text(column) for column in ("added_at", "kind", "value")}}
+    if given["kind"] not in tuple(Kind):
+        raise bad_value(row.column("kind"), given["kind"], listed(Kind))
+    kind = Kind(given["kind"])
     pattern, permitted = _VALUES[kind]
-    if not re.fullmatch(pattern, row["value"]):
-        raise bad_value(f"{where} column value", row["value"], f"for kind {kind}: {permitted}")
+    if not re.fullmatch(pattern, given["value"]):
+        raise bad_value(row.column("value"), given["value"], f"for kind {kind}: {permitted}")
     try:
-        datetime.fromisoformat(row["added_at"])
+        datetime.fromisoformat(given["added_at"])
     except ValueError:
-        raise bad_value(f"{where} column added_at", row["added_at"], "a date or time in ISO 8601") from None
-    return Takedown(row["added_at"], kind, row["value"], row["reason"], row["requested_by"], row["reference"])
+        raise bad_value(row.column("added_at"), given["added_at"], "a date or time in ISO 8601") from None
+    return Takedown(given["added_at"], kind, given["value"], given["reason"], given["requested_by"], given["reference"])
 
 
 def _key(kind: Kind, value: str) -> str:

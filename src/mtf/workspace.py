@@ -47,12 +47,27 @@ class Workspace:
         return self.data / "takedowns.csv"
 
     @property
+    def attribution(self) -> Path:
+        """Authors that people found where a source names none; it may be absent."""
+        return self.data / "attribution.csv"
+
+    @property
     def card(self) -> Path:
         """What the makers of the data set say of it; it may be absent."""
         return self.data / "card.yaml"
 
+    @property
+    def web(self) -> Path:
+        """The sample's recorded web."""
+        return self.data / "web"
+
+    @property
+    def build(self) -> Path:
+        """Whatever can be made again from `data/` and the code."""
+        return self.root / "build"
+
     def stage(self, name: str) -> Path:
-        return self.root / "build" / name
+        return self.build / name
 
     def table(self, stage: str, table: str) -> Path:
         return self.stage(stage) / f"{table}.parquet"
@@ -63,8 +78,12 @@ class Workspace:
     def shard(self, stage: str, identity: str) -> Path:
         return self.shards(stage) / f"{identity}.tar"
 
+    @property
+    def metrics_folder(self) -> Path:
+        return self.root / "metrics"
+
     def metrics(self, name: str) -> Path:
-        return self.root / "metrics" / f"{name}.json"
+        return self.metrics_folder / f"{name}.json"
 
     def plots(self, name: str) -> Path:
         return self.root / "plots" / name
@@ -72,3 +91,7 @@ class Workspace:
     def relative(self, path: Path) -> str:
         """`path` as a person in the project's root would type it."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+
+PATHS_IN_PROJECT = Workspace(Path())
+"""The same paths relative to any project's root, as git, DVC and `dvc.yaml` name them: for other versions of it."""

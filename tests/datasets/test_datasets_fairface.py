@@ -30,7 +30,7 @@ def labels(tmp_path: Path) -> Path:
 
 def test_the_contract_catches_age_groups_that_became_dates(labels: Path) -> None:
     with pytest.raises(ContractViolated) as violation:
-        labelled.checked(fairface.read_labels(labels), fairface.ATTRIBUTES, where=labels.name)
+        labelled.checked([*fairface.read_labels(labels).values()], fairface.ATTRIBUTES, where=labels.name)
     assert violation.value.failures["failure_case"].sort().to_list() == ["03-Sep", "Oct-19"]
     assert "labels.csv: 2 cases break the contract" in str(violation.value)
 
@@ -51,11 +51,33 @@ def test_other_damage_is_not_guessed_at(labels: Path) -> None:
         fairface.load(labels)
 
 
+def test_labels_that_nobody_published_are_named_by_the_rows_that_a_spreadsheet_shows(labels: Path) -> None:
+    labels.write_text(labels.read_text() + ",,,,\ntrain/8.jpg,Mar-29,Male,Black,TRUE\n")
+    with pytest.raises(ContractViolated, match=r"age row 6: .*Mar-29") as violation:
+        fairface.load(labels)
+    assert violation.value.failures["index"].to_list() == [6]
+
+
+def test_a_label_without_its_picture_is_left_out_and_counted(labels: Path) -> None:
+    data_set = fairface.load(labels, files=["train/3.jpg", "train/7.jpg", "README"])
+    assert data_set.pictures["file"].to_list() == ["train/3.jpg", "train/7.jpg"]
+    assert data_set.told()[-1] == "left out, a label whose picture is not there: 1"
+    with pytest.raises(BadInput, match=r"labels\.csv column file: 'train/3.jpg' is not permitted"):
+        fairface.load(labels, files=["fairface/train/3.jpg"])
+
+
+def test_a_label_file_of_windows_names_the_same_pictures(labels: Path) -> None:
+    labels.write_text(labels.read_text().replace("train/", "train\\"))
+    pictures = fairface.load(labels).pictures
+    assert pictures["file"].to_list() == ["train/3.jpg", "train/5.jpg", "train/7.jpg"]
+    assert pictures["part"].unique().to_list() == ["train"]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("file,age,gender\n", r"labels\.csv row 1: missing column race"),
-        (HEADER + "train/3.jpg,0-2,Female\n", r"labels\.csv row 2: not as many values"),
+        (HEADER + "train/3.jpg,0-2,Female\n", r"labels\.csv row 2: 3 values where the header has 5 columns"),
         (HEADER + 'train/3.jpg,"0-2,Female,Black,x\n', r"labels\.csv row 2: not readable as CSV"),
     ],
 )

@@ -309,7 +309,7 @@ def test_lines_of_text_that_the_current_version_keeps_are_left_to_people(project
     urls = [f"https://pictures.example/{name}.jpg" for name in ("ann-0", "ann-1", "bob-0")]
     fetches = pl.DataFrame({"identity": ["ann", "ann", "bob"], "query": ["Ann", "Ann", "Bob"], "url": urls})
     found = [f"2026-05-01,picture,{url},Someone,,,,eve,asked" for url in (urls[2], urls[1])]
-    table = attribution.path(project.workspace)
+    table = project.workspace.attribution
     table.write_text("\n".join([",".join(attribution.COLUMNS), *found]) + "\n")
     fetches.write_parquet(project.workspace.table("crawl", "fetches"))
     project.store()

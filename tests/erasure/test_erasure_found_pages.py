@@ -20,7 +20,7 @@ HEADER = ",".join(attribution.COLUMNS)
 def found(project: Small, *rows: tuple[str, str]) -> None:
     """Somebody found the page of what the rows name, kind and value."""
     lines = [f"2026-01-01,{kind},{value},,,,{PAGE},eve,a search" for kind, value in rows]
-    path = attribution.path(project.workspace)
+    path = project.workspace.attribution
     path.unlink(missing_ok=True)
     path.write_text("\n".join([HEADER, *lines]) + "\n", encoding="utf-8")
 
@@ -71,7 +71,7 @@ def test_a_page_that_only_the_source_states_is_found(crawled: Small, sample_para
 
 def test_a_row_that_somebody_mistyped_loses_no_request(crawled: Small, sample_params: Params) -> None:
     found(crawled, ("pictures", "x"), ("image_id", image_id("ann-0")))
-    path = attribution.path(crawled.workspace)
+    path = crawled.workspace.attribution
     path.write_bytes(path.read_bytes().replace(b"a search", b"caf\xe9", 1) + b"short,row\n")
     assert (Kind.IMAGE_ID, image_id("ann-0")) in meant(crawled, sample_params)
 

@@ -13,10 +13,10 @@ import yaml
 from learn_project import write_project
 from typer.testing import CliRunner
 
-from mtf import tables
+from mtf import markdown_tables, tables
 from mtf.cli import app
 from mtf.errors import BadInput
-from mtf.learn import arms, markdown_tables, papers, trial
+from mtf.learn import arms, papers, trial
 from mtf.params import IDENTITY, Params
 from mtf.stages import compare_curation
 from mtf.workspace import Workspace

@@ -10,11 +10,11 @@ import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
-from mtf import atomic
+from mtf import atomic, markdown_tables
 from mtf import params as typed
 from mtf.cli import app, paper_tables
 from mtf.errors import BadInput
-from mtf.learn import markdown_tables, papers
+from mtf.learn import papers
 from mtf.params import OF_TORCHVISION, Params
 from mtf.workspace import Workspace
 

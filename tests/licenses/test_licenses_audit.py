@@ -277,7 +277,7 @@ def test_an_author_that_somebody_found_is_as_good_as_one_that_is_stated(project:
     header = ",".join(attribution.COLUMNS)
     found = "2026-05-01,page,https://photos.example.org/view/2,An Author,,,,reviewer-1,their own site"
     project.workspace.data.mkdir()
-    attribution.path(project.workspace).write_text(f"{header}\n{found}\n")
+    project.workspace.attribution.write_text(f"{header}\n{found}\n")
     for scope in ("attribution", "release"):
         (finding,) = report(scope)["findings"]
         assert (finding["code"], finding["image_id"]) == ("missing_attribution", evidence["image_id"][0])

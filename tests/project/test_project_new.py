@@ -124,11 +124,24 @@ train:  # of one task
 multitask: {tasks: [a,
   b], seed: 1}  # of several
 """
-    values = {("multitask", "tasks"): "[c]", ("train", "tasks"): "[d, e]", ("train", "none"): "0", ("none", "x"): "0"}
+    values = {("multitask", "tasks"): ["c"], ("train", "tasks"): ["d", "e"], ("train", "none"): 0, ("none", "x"): 0}
     other = rewritten(text, values)
     train = {"tasks": ["d", "e"], "input_px": 64}
     assert yaml.safe_load(other) == {"train": train, "multitask": {"tasks": ["c"], "seed": 1}}
     assert all(words in other for words in ("# of one task", "# how large", "# of several"))
+    assert rewritten(text, {}, without=["multitask"]) == text[: text.index("multitask")]
+
+
+def test_what_is_not_changed_stays_as_it_is_written() -> None:
+    text = (ROOT / "params.yaml").read_text()
+    lines, kept = text.splitlines(), rewritten(text, {("release", "size_px"): 1024}).splitlines()
+    assert "  size_px: 1024" in kept
+    # What stands in braces over several lines is wrapped anew.
+    said = [line.partition("#")[2] for line in lines if "#" in line]
+    assert [words for words in said if not any(line.endswith(f"#{words}") for line in kept)] == [" 1024 in the paper"]
+    before, after = yaml.safe_load(text), yaml.safe_load("\n".join(kept))
+    assert after == before | {"release": before["release"] | {"size_px": 1024}}
+    assert [line for line in kept if line.endswith(": null")]
 
 
 def test_data_that_dvc_does_not_hold_is_not_lost(project: Path) -> None:

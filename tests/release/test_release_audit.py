@@ -44,7 +44,7 @@ def test_an_author_that_somebody_found_lets_the_release_be_built_and_is_credited
     with pytest.raises(GateFailed, match=r"1 missing_attribution.*`mtf audit release --planned` lists all of them"):
         made_project.release(project, made_project.made_params())
     found = f"2026-05-01,page,{page},Found Author,https://author.example/,,,reviewer-1,their own site"
-    attribution.path(project).write_text(f"{','.join(attribution.COLUMNS)}\n{found}\n")
+    project.attribution.write_text(f"{','.join(attribution.COLUMNS)}\n{found}\n")
     made_project.release(project, made_project.made_params())
     assert "[Found Author](<https://author.example/>)" in (project.stage("release") / "CREDITS.md").read_text()
     assert json.loads((project.stage("release") / "audit.json").read_text())["compliant"] is True

@@ -379,6 +379,29 @@ def test_times_of_several_zones_are_one_clock(project: Callable[..., Workspace],
     assert times[:2] == ["2026-01-02 01", "2026-01-02 02"]
 
 
+def test_equal_decisions_without_a_time_are_one(project: Callable[..., Workspace], tmp_path: Path) -> None:
+    workspace, loaded = with_some_decisions(project)
+    exchange.write(workspace, loaded, tmp_path / "out.csv", format="csv")
+    row = next(csv.DictReader((tmp_path / "out.csv").open())) | {"reviewer": "ben", "time": "", "step": "face"}
+    reject, accept = row | {"verdict": "reject", "reason": "not_a_face"}, row | {"verdict": "accept", "reason": ""}
+    with (tmp_path / "in.csv").open("w") as file:
+        writer = csv.DictWriter(file, list(row))
+        writer.writeheader()
+        writer.writerows([accept, reject, *[accept] * 2000])
+    told = exchange.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
+    assert told == "2 decisions added, 0 stood in the ledger already, 2000 repeat another of this file"
+    # What the file says last on the face is what stands.
+    assert decisions(workspace).filter(reviewer="ben")["verdict"].to_list() == ["reject", "accept"]
+
+
+def test_an_address_that_a_spreadsheet_would_run_is_guarded(project: Callable[..., Workspace], tmp_path: Path) -> None:
+    workspace, loaded = with_some_decisions(project)
+    images = workspace.table("crawl", "images")
+    pl.read_parquet(images).with_columns(page_url=pl.lit("\u200b\n＝1+1")).write_parquet(images)
+    exchange.write(workspace, loaded, tmp_path / "out.csv", format="csv")
+    assert {row["page_url"] for row in csv.DictReader((tmp_path / "out.csv").open())} == {"'\u200b ＝1+1"}
+
+
 def test_a_ledger_that_cannot_be_written_is_named(project: Callable[..., Workspace], tmp_path: Path) -> None:
     workspace, loaded = with_some_decisions(project)
     exchange.write(workspace, loaded, tmp_path / "out.csv", format="csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,13 +77,16 @@ def test_a_spreadsheets_habits_are_read(tmp_path: Path) -> None:
         (f"{HEADER},x\n", "in.csv row 1: column x stands there twice"),
         (f'{HEADER}\n\n"ada,{IMAGE}\n', "in.csv row 3: not readable as CSV: unexpected end of data"),
         (f'{HEADER}\n"ada"b,\n', "in.csv row 2: not readable as CSV: "),
-        (f"{HEADER}\n{LINE}\n{'x' * 140_000}\n", r"in.csv row 3: not readable as CSV: field larger .* \(131072\)"),
-        (f"{HEADER}\nada,{IMAGE}\n", "in.csv row 2: 2 cells; permitted: 10, one for each column of row 1"),
-        (f"{HEADER}\n{LINE},more\n", "in.csv row 2: 11 cells"),
+        (f"{HEADER}\n{LINE}\n{'x' * 1_100_000}\n", r"in.csv row 3: not readable as CSV: field larger .* \(1048576\)"),
+        (f"{HEADER}\nada,{IMAGE}\n", "in.csv row 2: 2 values where the header has 10 columns"),
+        (f"{HEADER}\n{LINE},more\n", "in.csv row 2: 11 values"),
         (f"{HEADER}\n{LINE.replace('reject', '')}\n", "in.csv row 2: verdict: '' is not permitted"),
         (f"{HEADER}\n{LINE}\n".encode("utf-16"), "in.csv: not UTF-8 at byte 0"),
         (f"{HEADER}\n{LINE}\n".encode() + b"\xff", "in.csv: not UTF-8 at byte"),
-        (f"{HEADER}\nada\0,{LINE[4:]}\n", r"in.csv row 2: identity: 'ada\\x00' is not permitted"),
+        (
+            f"{HEADER}\nada\0,{LINE[4:]}\n",
+            r"in.csv row 2 column identity: 'ada\\x00' is not permitted; permitted: text",
+        ),
     ],
 )
 def test_a_broken_csv_is_named(tmp_path: Path, text: str | bytes, message: str) -> None:
@@ -99,6 +103,8 @@ def test_a_broken_csv_is_named(tmp_path: Path, text: str | bytes, message: str) 
         ("width", "0", "width: '0' is not permitted; permitted: a number of pixels from 1 to"),
         ("height", "9" * 5000, "height: '9999.* is not permitted"),
         ("height", "", "height: '' is not permitted"),
+        ("height", "1_0", "height: '1_0' is not permitted"),
+        ("width", "１２", "width: '１２' is not permitted"),
         ("image_id", "picture", "image_id: 'picture' is not permitted; permitted: string should match"),
         ("reviewer", "Anna", "reviewer: 'Anna' is not permitted; permitted: a-z, 0-9"),
         ("reviewer", "together", "reviewer: 'together' is not permitted; permitted: a person's name"),
@@ -109,6 +115,7 @@ def test_a_broken_csv_is_named(tmp_path: Path, text: str | bytes, message: str) 
         ("labels", '{"age": "\\ud800"}', ".* is not permitted; permitted: text that can be written as UTF-8"),
         ("joint", "yes", "joint: 'yes' is not permitted; permitted: true, false, or nothing"),
         ("time", "yesterday", "time: 'yesterday' is not permitted; permitted: a time with its zone, such as 2026-"),
+        ("time", "1700000000", "time: '1700000000' is not permitted; permitted: a time with its zone"),
         ("time", "2026-01-02T03:04:05", "time: .* is not permitted; permitted: a time with its zone"),
         (
             "time",
@@ -247,6 +254,9 @@ def test_a_decision_from_the_future_is_refused_and_a_clock_that_is_a_little_fast
         (Path.mkdir, "coco", "labels.json: No such file or directory"),
         (lambda path: path.symlink_to(path), "csv", "there: Too many levels of symbolic links"),
         (lambda _: None, "csv", "there: No such file or directory"),
+        (os.mkfifo, "csv", "there: not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "csv", "there: not a regular file"),
+        (lambda path: (path.mkdir(), os.mkfifo(path / "labels.json")), "coco", "labels.json: not a regular file"),
     ],
 )
 def test_a_source_that_cannot_be_read_is_named(

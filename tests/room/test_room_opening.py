@@ -20,7 +20,7 @@ from mtf.workspace import Workspace
 
 def test_samples_are_made_anew_for_an_author_that_was_found(project: Callable[..., Workspace]) -> None:
     workspace = project({"ada": 3})
-    table = attribution.path(workspace)
+    table = workspace.attribution
     table.write_text(",".join(attribution.COLUMNS) + "\n")
     before = samples_made_from(workspace, "anna", joint=False)
     assert samples_made_from(workspace, "anna", joint=False) == before

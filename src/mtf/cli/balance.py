@@ -14,6 +14,7 @@ from mtf.workspace import Workspace
 if TYPE_CHECKING:
     import polars as pl
 
+    from mtf.csv_files import Row
     from mtf.params import Params
 
 CONFIDENCE = "_confidence"
@@ -93,12 +94,43 @@ def _read(path: Path) -> pl.DataFrame:
 
     if path.suffix not in (".csv", ".parquet"):
         raise bad_value("table", str(path), "a name that ends in .csv or .parquet")
+    if path.suffix == ".csv":
+        return _read_csv(path)
     try:
-        return pl.read_csv(path, infer_schema_length=None) if path.suffix == ".csv" else pl.read_parquet(path)
+        return pl.read_parquet(path)
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror or 'no such file'}") from None
     except pl.exceptions.PolarsError as error:
         raise BadInput(f"{path}: not readable as a table: {' '.join(str(error).split())[:160]}") from None
+
+
+def _read_csv(path: Path) -> pl.DataFrame:
+    """Labels as text, an empty cell as null; confidences as numbers from 0 to 1."""
+    import polars as pl
+
+    from mtf import csv_files
+
+    table = csv_files.read(path)
+    columns: dict[str, list[str | float | None]] = {name: [] for name in table.header if name}
+    for row in table:
+        for name, values in columns.items():
+            values.append(_confidence(row, name) if name.endswith(CONFIDENCE) else row.text(name) or None)
+    return pl.DataFrame(
+        {
+            name: pl.Series(values, dtype=pl.Float64 if name.endswith(CONFIDENCE) else pl.String)
+            for name, values in columns.items()
+        }
+    )
+
+
+def _confidence(row: Row, name: str) -> float:
+    try:
+        value = float(row.text(name))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise bad_value(row.column(name), row.text(name), "a confidence from 0 to 1")
+    return value
 
 
 def _labels_of(path: Path, data: pl.DataFrame, name: str) -> list[str]:

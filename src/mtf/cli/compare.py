@@ -100,7 +100,7 @@ def curation(
 
 def _print(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str, markdown: bool) -> None:
     if markdown:
-        from mtf.learn import markdown_tables
+        from mtf import markdown_tables
 
         print(f"**{title}**\n\n{markdown_tables.table(header, rows)}", end="")
         return

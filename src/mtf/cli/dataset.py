@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtf.errors import BadInput, bad_value
-from mtf.workspace import Workspace
+from mtf.workspace import PATHS_IN_PROJECT, Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ def roster(
     license_id: Annotated[str | None, typer.Option("--license", help="What the owner of a folder states.")] = None,
     creator: Annotated[str, typer.Option(help="Whose pictures a folder's are.")] = "unknown",
     years_of: YearsOf = None,
-    to: Annotated[Path, typer.Option(help="Where the roster is written.")] = Path("data/roster.csv"),
+    to: Annotated[Path, typer.Option(help="Where the roster is written.")] = PATHS_IN_PROJECT.roster,
 ) -> None:
     """Write a roster for the source `folder`, and print the sections of params.yaml that go with it."""
     import yaml
@@ -266,7 +266,7 @@ def _load(
     if kind is Kind.FAIRFACE:
         if labels is None:
             raise BadInput("fairface: name its label file with --labels")
-        return fairface.load(labels), files.read
+        return fairface.load(labels, files=files.names()), files.read
     if kind is Kind.UTKFACE:
         return utkface.load(files.names(), ages=ages or utkface.AGES), files.read
     if kind is Kind.LFW:

@@ -93,6 +93,7 @@ def predict(
     """Label the pictures of a folder, with calibrated confidence."""
     import polars as pl
 
+    from mtf import csv_files
     from mtf.atomic import replacing
     from mtf.learn import label
 
@@ -100,10 +101,12 @@ def predict(
         raise bad_value("--to", str(to), "a name that ends in .csv or .parquet")
     labellers = label.load(classifier or Workspace.find().stage("label") / "classifier.pt")
     names, pictures, unreadable = _read_folder(folder)
-    table = pl.DataFrame({"file": [_harmless(name) for name in names]}, schema={"file": pl.String})
-    table = table.hstack(label.predict(labellers, pictures))
-    with replacing(to) as beside:
-        table.write_csv(beside) if to.suffix == ".csv" else table.write_parquet(beside)
+    table = pl.DataFrame({"file": names}, schema={"file": pl.String}).hstack(label.predict(labellers, pictures))
+    if to.suffix == ".csv":
+        csv_files.write(to, table)
+    else:
+        with replacing(to) as beside:
+            table.write_parquet(beside)
     print(f"{to}: {len(names)} pictures labelled" + "".join(f"\nnot readable: {name}" for name in unreadable[:20]))
 
 
@@ -182,11 +185,6 @@ def _read_folder(folder: Path) -> tuple[list[str], np.ndarray, list[str]]:
         raise BadInput(f"{folder}: no readable picture in it ({', '.join(PICTURES)})")
     grey = efrs.grey(np.stack(list(readable.values())))
     return list(readable), grey, [name for name in found if name not in readable]
-
-
-def _harmless(name: str) -> str:
-    """A file name that a spreadsheet does not take for a formula."""
-    return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name
 
 
 def _seed(params: Params, seed: int | None) -> int:

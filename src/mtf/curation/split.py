@@ -14,8 +14,10 @@ from mtf.curation.units import Units, units
 from mtf.errors import GateFailed
 from mtf.params import IDENTITY, Split
 from mtf.tables import FACE, SPLITS
+from mtf.workspace import PATHS_IN_PROJECT
 
-NOTHING_LEFT = "split: there is no face to divide; the funnel shows where they went (metrics/curate.json)"
+_FUNNEL = PATHS_IN_PROJECT.metrics("curate").as_posix()
+NOTHING_LEFT = f"split: there is no face to divide; the funnel shows where they went ({_FUNNEL})"
 
 
 def assigned(rows: pl.DataFrame, *, columns: Sequence[str], split: Split, seed: int) -> pl.DataFrame:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from mtf import csv_files
+from mtf.csv_files import Row
 from mtf.datasets import labelled, utkface
 from mtf.datasets.labelled import DataSet
 from mtf.errors import bad_value
@@ -16,6 +19,7 @@ SIDE_PX = 48
 OLDEST = 119
 # EFRS, section 5.2: "I bin the different ages into decades".
 YEARS = {f"{first}-{first + 9}": (first, first + 9) for first in range(0, OLDEST, 10)}
+COLUMNS = ("age", "ethnicity", "gender", "img_name", "pixels")
 DECADES = Task(column="decade", labels=list(YEARS), years=YEARS)
 
 
@@ -26,35 +30,40 @@ def load(path: Path, *, ages: Task = DECADES) -> tuple[DataSet, dict[str, bytes]
     EFRS reads off the pictures what the integers 0 to 4 of `ethnicity` stand for; UTKFace, whose they are, says it.
     Raises BadInput, naming row, column and value.
     """
-    rows, pictures, skipped = [], {}, []
-    for number, row in enumerate(labelled.rows_of_csv(path, ["age", "ethnicity", "gender", "img_name", "pixels"]), 2):
-        where, file = f"{path.name} row {number}", f"{number - 1:06}.png"
+    rows, numbers, pictures, skipped = [], [], {}, []
+    for row in csv_files.read(path).requiring(COLUMNS):
+        name = f"{row.number - 1:06}"
+        file = f"{name}.png"
         age, ethnicity, gender = (
-            _integer(row[name], most, f"{where} column {name}")
-            for name, most in (("age", OLDEST), ("ethnicity", 4), ("gender", 1))
+            _integer(row, column, greatest) for column, greatest in (("age", OLDEST), ("ethnicity", 4), ("gender", 1))
         )
-        pixels = _pixels(row["pixels"], f"{where} column pixels")
+        pixels = _pixels(row)
         group = ages.label_of_age(age)
         if group is None:
             skipped.append((file, labelled.OUTSIDE_GROUPS))
             continue
         pictures[file] = cv2.imencode(".png", pixels)[1].tobytes()
         labels = {"ethnicity": utkface.RACES[ethnicity], "gender": utkface.GENDERS[gender], ages.column: group}
-        named = {"identity": f"age-{number - 1:06}", "name": row["img_name"] or file, "part": None}
+        named = {"identity": f"age-{name}", "name": row.cells["img_name"] or file, "part": None}
         rows.append({"file": file, **named, **labels})
+        numbers.append(row.number)
     attributes = {"ethnicity": utkface.RACES, "gender": utkface.GENDERS, ages.column: ages.labels}
-    table, years = labelled.checked(rows, attributes, where=path.name), {ages.column: ages.years}
+    table = labelled.checked(rows, attributes, where=path.name, row_numbers=numbers)
+    years = {ages.column: ages.years}
     found = DataSet("age-csv", utkface.LICENSE, utkface.CREATOR, table, attributes, skipped=skipped, years=years)
     return found, pictures
 
 
-def _integer(value: str, most: int, where: str) -> int:
-    if not value.strip().isascii() or not value.strip().isdigit() or int(value) > most:
-        raise bad_value(where, value, f"0 to {most}")
+def _integer(row: Row, column: str, greatest: int) -> int:
+    value = row.text(column)
+    if not re.fullmatch("[0-9]{1,9}", value) or int(value) > greatest:
+        raise bad_value(row.column(column), row.cells[column], f"0 to {greatest}")
     return int(value)
 
 
-def _pixels(text: str, where: str) -> np.ndarray:
+def _pixels(row: Row) -> np.ndarray:
+    """The grey levels of a cell as a picture: (SIDE_PX, SIDE_PX), 0 to 255."""
+    text, where = row.cells["pixels"], row.column("pixels")
     values = text.split()
     permitted = f"{SIDE_PX * SIDE_PX} grey levels from 0 to 255"
     if len(values) != SIDE_PX * SIDE_PX:

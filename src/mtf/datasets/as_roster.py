@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mtf import atomic
+from mtf import csv_files
 from mtf.datasets.labelled import DataSet
 from mtf.errors import BadInput
 
@@ -29,5 +29,5 @@ def write(data_set: DataSet, path: Path) -> int:
                 f"{data_set.name}: {two['identity'][0]} has the labels {labels} of {name}; import it as tables"
             )
     flat = people.with_columns(pl.col(name).list.first() for name in attributes)
-    atomic.write_text(path, flat.select("identity", "name", *attributes, files="file").write_csv())
+    csv_files.write(path, flat.select("identity", "name", *attributes, files="file"))
     return flat.height

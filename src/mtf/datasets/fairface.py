@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from mtf import csv_files
+from mtf.csv_files import Row
 from mtf.datasets import labelled
 from mtf.datasets.labelled import DataSet
+from mtf.errors import bad_value
 
 LICENSE = "CC-BY-4.0"
 CREATOR = "Kimmo Kärkkäinen and Jungseock Joo"
@@ -21,14 +24,14 @@ YEARS = {
     **{f"{first}-{first + 9}": (first, first + 9) for first in range(10, 70, 10)},
     "more than 70": (70, 150),
 }
+NO_PICTURE = "a label whose picture is not there"
 # A spreadsheet took two age groups for dates.
 DATES = {"03-Sep": "3-9", "3-Sep": "3-9", "Sep-03": "3-9", "Oct-19": "10-19", "19-Oct": "10-19"}
 
 
-def read_labels(path: Path) -> list[dict[str, str | None]]:
-    """The rows of FairFace's label file, as they stand there."""
-    rows = labelled.rows_of_csv(path, ["file", *ATTRIBUTES])
-    return [_picture(row) for row in rows]
+def read_labels(path: Path) -> dict[int, dict[str, str | None]]:
+    """Row number, as a spreadsheet shows it → what the row of FairFace's label file says, as it stands there."""
+    return {row.number: _picture(row) for row in csv_files.read(path).requiring(["file", *ATTRIBUTES])}
 
 
 def repaired(rows: Sequence[Mapping[str, str | None]]) -> tuple[list[dict[str, str | None]], list[str]]:
@@ -39,23 +42,42 @@ def repaired(rows: Sequence[Mapping[str, str | None]]) -> tuple[list[dict[str, s
     return mended, said
 
 
-def load(path: Path) -> DataSet:
-    """FairFace from its label file, its spreadsheet damage repaired.
+def load(path: Path, *, files: Collection[str] | None = None) -> DataSet:
+    """FairFace from its label file, its spreadsheet damage repaired. Of `files`, the pictures that are there, a row
+    that names none of them is left out and reported.
 
-    Raises ContractViolated for a label that is neither published nor such damage.
+    Raises ContractViolated for a label that is neither published nor such damage, and BadInput where no row names a
+    picture that is there.
     """
-    rows, repairs = repaired(read_labels(path))
-    pictures = labelled.checked(rows, ATTRIBUTES, where=path.name)
-    return DataSet("fairface", LICENSE, CREATOR, pictures, ATTRIBUTES, repairs=repairs, years={"age": YEARS})
+    numbered = read_labels(path)
+    there = None if files is None else frozenset(files)
+    skipped = [str(row["file"]) for row in numbered.values() if there is not None and row["file"] not in there]
+    if skipped and len(skipped) == len(numbered):
+        raise bad_value(f"{path.name} column file", skipped[0], "a picture's name in the data set's folder")
+    numbered = {number: row for number, row in numbered.items() if there is None or row["file"] in there}
+    rows, repairs = repaired([*numbered.values()])
+    pictures = labelled.checked(rows, ATTRIBUTES, where=path.name, row_numbers=[*numbered])
+    return DataSet(
+        "fairface",
+        LICENSE,
+        CREATOR,
+        pictures,
+        ATTRIBUTES,
+        repairs=repairs,
+        skipped=[(file, NO_PICTURE) for file in skipped],
+        years={"age": YEARS},
+    )
 
 
-def _picture(row: Mapping[str, str]) -> dict[str, str | None]:
-    folder, _, file = row["file"].rpartition("/")
+def _picture(row: Row) -> dict[str, str | None]:
+    # Windows writes the same file with backslashes.
+    path = row.text("file").replace("\\", "/")
+    folder, _, file = path.rpartition("/")
     person = labelled.slug(f"fairface-{folder}-{file.rpartition('.')[0]}")
     return {
-        "file": row["file"],
+        "file": path,
         "identity": person,
         "name": person,
         "part": folder or None,
-        **{column: row[column] for column in ATTRIBUTES},
+        **{column: row.cells[column] for column in ATTRIBUTES},
     }

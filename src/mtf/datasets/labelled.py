@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandera.polars as pa
 import polars as pl
 
 from mtf import tables
-from mtf.errors import BadInput, listed
 
-MAX_CSV_BYTES = 512 * 2**20
 OUTSIDE_GROUPS = "an age that no group holds"
 
 
@@ -62,39 +58,17 @@ def contract(attributes: Mapping[str, Sequence[str]]) -> tables.Table:
 
 
 def checked(
-    pictures: Sequence[Mapping[str, Any]], attributes: Mapping[str, Sequence[str]], *, where: str
+    pictures: Sequence[Mapping[str, Any]],
+    attributes: Mapping[str, Sequence[str]],
+    *,
+    where: str,
+    row_numbers: Sequence[int] | None = None,
 ) -> pl.DataFrame:
-    """The pictures as a table that keeps the contract. Raises ContractViolated, naming the first bad labels."""
-    table = contract(attributes)
-    return tables.check(table, tables.frame(table, pictures), where=where)
-
-
-def rows_of_csv(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
-    """The rows of a CSV file that has at least `columns`, one after another: pictures as text are large.
-
-    Raises BadInput, naming file and row.
+    """The pictures as a table that keeps the contract. Raises ContractViolated, naming the first bad labels;
+    `row_numbers` are the pictures' rows in the file `where`, as a spreadsheet shows them.
     """
-    csv.field_size_limit(2**20)
-    number = 1
-    try:
-        if path.stat().st_size > MAX_CSV_BYTES:
-            raise BadInput(f"{path.name}: larger than {MAX_CSV_BYTES} bytes")
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, strict=True)
-            if missing := [name for name in columns if name not in (reader.fieldnames or [])]:
-                raise BadInput(
-                    f"{path.name} row 1: missing column {listed(missing)}; the header has {reader.fieldnames}"
-                )
-            for number, row in enumerate(reader, 2):
-                if None in row or None in row.values():
-                    raise BadInput(f"{path.name} row {number}: not as many values as the header has columns")
-                yield row
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise BadInput(f"{path.name}: not UTF-8, at row {number} or soon after it") from None
-    except csv.Error as error:
-        raise BadInput(f"{path.name} row {number + 1}: not readable as CSV: {error}") from None
+    table = contract(attributes)
+    return tables.check(table, tables.frame(table, pictures), where=where, row_numbers=row_numbers)
 
 
 def slug(text: str) -> str:

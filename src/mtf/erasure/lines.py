@@ -5,13 +5,13 @@ They hold no picture, and people wrote most of them, so people take them out; he
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import polars as pl
 
+from mtf import csv_files
 from mtf.addresses import address_key
 from mtf.licenses import attribution
 from mtf.workspace import Workspace
@@ -19,15 +19,17 @@ from mtf.workspace import Workspace
 
 def left(identities: Collection[str], workspace: Workspace) -> Iterator[str]:
     """What to remove by hand of people who are erased altogether, in words; nothing where nothing is left."""
+    table = workspace.relative(workspace.table("crawl", "fetches"))
     for identity in sorted(identities):
         rows = _roster_rows(workspace.roster, identity)
         fetches = _fetch_rows(workspace.table("crawl", "fetches"), identity)
         if rows:
-            also = f", which also drops the {fetches} rows of build/crawl/fetches.parquet" if fetches else ""
+            also = f", which also drops the {fetches} rows of {table}" if fetches else ""
             where = ", ".join(str(row) for row in rows)
-            yield f"data/roster.csv row {where} names {identity}: remove the row and run `dvc repro`{also}."
+            roster = workspace.relative(workspace.roster)
+            yield f"{roster} row {where} names {identity}: remove the row and run `dvc repro`{also}."
         elif fetches:
-            yield f"build/crawl/fetches.parquet has {fetches} rows of {identity}: `dvc repro` drops them."
+            yield f"{table} has {fetches} rows of {identity}: `dvc repro` drops them."
         if sittings := [*_sittings(workspace, identity)]:
             yield (
                 f"Decisions about {identity} are in {'; '.join(sittings)}: while nobody reviews, take these lines out "
@@ -35,16 +37,15 @@ def left(identities: Collection[str], workspace: Workspace) -> Iterator[str]:
             )
         if rows := _attribution_rows(workspace, identity):
             where = ", ".join(str(row) for row in rows)
-            yield f"data/attribution.csv row {where} names pictures of {identity}: remove it, then `dvc add data`."
+            found = workspace.relative(workspace.attribution)
+            yield f"{found} row {where} names pictures of {identity}: remove it, then `dvc add data`."
 
 
 def _roster_rows(path: Path, identity: str) -> list[int]:
-    """Numbers of rows as people count them: the header is row 1."""
+    """Numbers of rows as a spreadsheet shows them."""
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8-sig", newline="", errors="replace") as lines:
-        rows = csv.DictReader(lines)
-        return [number for number, row in enumerate(rows, start=2) if (row.get("identity") or "").strip() == identity]
+    return [row.number for row in csv_files.read_leniently(path.read_bytes()) if row.text("identity") == identity]
 
 
 def _fetch_rows(path: Path, identity: str) -> int:
@@ -57,7 +58,7 @@ def _fetch_rows(path: Path, identity: str) -> int:
 
 
 def _attribution_rows(workspace: Workspace, identity: str) -> list[int]:
-    """Rows that name an address or a page at which the identity was found, as people count them."""
+    """Rows that name an address or a page at which the identity was found, as a spreadsheet shows them."""
     fetches = workspace.table("crawl", "fetches")
     if not fetches.is_file():
         return []
@@ -68,8 +69,8 @@ def _attribution_rows(workspace: Workspace, identity: str) -> list[int]:
     known = [name for name in ("url", "page_url", "image_id") if name in columns]
     named = rows.filter(pl.col("identity") == identity).select(known).collect()
     keys = {address_key(value) for name in known for value in named[name].drop_nulls()}
-    found = enumerate(attribution.load(attribution.path(workspace)), start=2)
-    return [number for number, each in found if address_key(each.value) in keys]
+    found = attribution.load(workspace.attribution)
+    return [each.row for each in found if address_key(each.value) in keys]
 
 
 def _sittings(workspace: Workspace, identity: str) -> Iterator[str]:

@@ -23,12 +23,13 @@ from mtf.faces.decode import Unreadable
 from mtf.faces.picture import SAME_PICTURE_BITS, picture_hash
 from mtf.shards import DIGEST
 from mtf.tables import Detected
+from mtf.workspace import PATHS_IN_PROJECT
 
 STORED_PIXELS = 178_956_970
 """What a stored picture may have whatever `crawl.max_pixels` says today: it came in under the bound of its time. Where
 Pillow refuses a picture as a decompression bomb (twice its MAX_IMAGE_PIXELS).
 """
-_CRAWL = "build/crawl/"
+_CRAWL = f"{PATHS_IN_PROJECT.stage('crawl').as_posix()}/"
 _RESPONSES = "responses.parquet"
 _IMAGE_ID_LENGTH = 64
 

@@ -22,7 +22,7 @@ from mtf.erasure.requests import unwritten
 from mtf.erasure.stock import Stock
 from mtf.erasure.subjects import Subjects
 from mtf.errors import BadInput, listed
-from mtf.workspace import Workspace
+from mtf.workspace import PATHS_IN_PROJECT, Workspace
 
 State = dict[str, Any]
 
@@ -131,7 +131,7 @@ def _unread(wanted: Subjects, found: Found) -> Iterator[str]:
 
 def _is_made(path: str) -> bool:
     """A stage's file, rather than one that people put there."""
-    return path.startswith("build/")
+    return path.startswith(f"{PATHS_IN_PROJECT.build.as_posix()}/")
 
 
 def _named(original: Original, workspace: Workspace) -> str:

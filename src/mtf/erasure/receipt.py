@@ -14,6 +14,7 @@ from typing import Any
 
 from mtf.atomic import write_json, write_text
 from mtf.errors import BadInput
+from mtf.markdown_tables import table as markdown_table
 
 SCHEMA = 2
 DROPPED = "no longer configured"
@@ -99,10 +100,10 @@ def as_markdown(receipt: Receipt) -> str:
         *([f"- {_text(each)}" for each in receipt["by_hand"]] or ["Nothing that is known here."]),
         "",
         "## Places",
-        "| place | address | held before | hold after | still owed |",
-        "|---|---|---|---|---|",
-        *(_place_row(name, place) for name, place in receipt["places"].items()),
-        "",
+        markdown_table(
+            ["place", "address", "held before", "hold after", "still owed"],
+            [_place_row(name, place) for name, place in receipt["places"].items()],
+        ),
         f"Run cache: {receipt['run_cache']} entries removed.",
         "",
         "## Removed from the workspace",
@@ -127,9 +128,9 @@ def as_markdown(receipt: Receipt) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _place_row(name: str, place: dict[str, Any]) -> str:
+def _place_row(name: str, place: dict[str, Any]) -> list[str]:
     owing = f"{len(place['owed'])} {_text(place['error'] or '')}".strip()
-    return f"| {name} | {_text(place['address'])} | {place['before']} | {place['after']} | {owing} |"
+    return [name, _text(place["address"]), str(place["before"]), str(place["after"]), owing]
 
 
 def _lost(receipt: Receipt) -> list[str]:

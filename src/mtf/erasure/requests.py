@@ -6,10 +6,8 @@ means, so that the crawl knows them again under another address, under another p
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import fcntl
-import io
 import os
 import re
 from collections.abc import Collection, Generator
@@ -19,8 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mtf import engine, roster, shards, tables, takedowns, tracking
-from mtf.atomic import write_text
+from mtf import csv_files, engine, roster, shards, tables, takedowns, tracking
 from mtf.crawl import hashes
 from mtf.erasure import files, stated
 from mtf.erasure.known import Known
@@ -88,11 +85,7 @@ def append(path: Path, records: list[Takedown]) -> list[Takedown]:
         earlier = takedowns.load(path)
         there = {(record.kind, record.value) for record in earlier.records}
         new = [record for record in records if (record.kind, record.value) not in there]
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(takedowns.COLUMNS)
-        writer.writerows(astuple(record) for record in (*earlier.records, *new))
-        write_text(path, text.getvalue())
+        csv_files.write(path, [takedowns.COLUMNS, *(astuple(record) for record in (*earlier.records, *new))])
     return new
 
 

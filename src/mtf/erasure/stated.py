@@ -6,15 +6,16 @@ the address of a picture, or that of another page.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 
+from mtf import csv_files
 from mtf.addresses import address_key
+from mtf.csv_files import Row
 from mtf.licenses import attribution
 from mtf.takedowns import Kind, Takedown, Takedowns
+from mtf.workspace import PATHS_IN_PROJECT
 
-TABLE = "data/attribution.csv"
+TABLE = PATHS_IN_PROJECT.attribution.as_posix()
 
 
 def with_found_pages(takedowns: Takedowns, found: Iterable[bytes]) -> Takedowns:
@@ -24,21 +25,18 @@ def with_found_pages(takedowns: Takedowns, found: Iterable[bytes]) -> Takedowns:
     return Takedowns((*takedowns.records, *dict.fromkeys(added)))
 
 
-def _on(page: Takedown, row: dict[str, str]) -> Takedown:
-    return Takedown(page.added_at, Kind(row["kind"]), row["value"], page.reason, page.requested_by, page.reference)
+def _on(page: Takedown, row: Row) -> Takedown:
+    kind, value = Kind(row.text("kind")), row.text("value")
+    return Takedown(page.added_at, kind, value, page.reason, page.requested_by, page.reference)
 
 
-def _page(row: dict[str, str], pages: dict[str, Takedown]) -> Takedown | None:
-    return pages.get(address_key(row["page_url"])) if row["page_url"] else None
+def _page(row: Row, pages: dict[str, Takedown]) -> Takedown | None:
+    page_url = row.text("page_url")
+    return pages.get(address_key(page_url)) if page_url else None
 
 
-def _rows(table: bytes) -> Iterator[dict[str, str]]:
+def _rows(table: bytes) -> Iterator[Row]:
     """Whatever can be read: a row that somebody mistyped, in whichever version, must not lose a request."""
-    lines = csv.DictReader(io.StringIO(table.decode("utf-8-sig", errors="replace"), newline=""))
-    try:
-        for line in lines:
-            row = {name: (line.get(name) or "").strip() for name in ("kind", "value", "page_url")}
-            if row["kind"] in tuple(attribution.Kind) and row["value"]:
-                yield row
-    except csv.Error:
-        return
+    for row in csv_files.read_leniently(table):
+        if row.text("kind") in tuple(attribution.Kind) and row.text("value"):
+            yield row

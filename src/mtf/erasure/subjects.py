@@ -11,13 +11,14 @@ from mtf.erasure import looks, stated
 from mtf.erasure.history import History, Version
 from mtf.tables import Fetched
 from mtf.takedowns import Kind, Takedowns, named_by_address
+from mtf.workspace import PATHS_IN_PROJECT
 
-IMAGES = "build/crawl/images.parquet"
-EVIDENCE = "build/crawl/evidence.parquet"
-FACES = "build/crop/faces.parquet"
-FETCHES = "build/crawl/fetches.parquet"
-SCREENING = "build/screen/screening.parquet"
-SPLITS = "build/split/splits.parquet"
+IMAGES = PATHS_IN_PROJECT.table("crawl", "images").as_posix()
+EVIDENCE = PATHS_IN_PROJECT.table("crawl", "evidence").as_posix()
+FACES = PATHS_IN_PROJECT.table("crop", "faces").as_posix()
+FETCHES = PATHS_IN_PROJECT.table("crawl", "fetches").as_posix()
+SCREENING = PATHS_IN_PROJECT.table("screen", "screening").as_posix()
+SPLITS = PATHS_IN_PROJECT.table("split", "splits").as_posix()
 ADDRESSES = ("identity", "image_id", "url", "page_url")
 
 

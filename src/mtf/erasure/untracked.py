@@ -12,11 +12,10 @@ from dvc.repo import Repo
 from mtf.erasure import holders
 from mtf.erasure.contents import Unexaminable
 from mtf.erasure.subjects import Subjects
-from mtf.workspace import Workspace
+from mtf.workspace import PATHS_IN_PROJECT, Workspace
 
 # A label classifier is fitted to pictures.
-FITTED = "build/label"
-_BUILD = "build"
+FITTED = PATHS_IN_PROJECT.stage("label").as_posix()
 _EXPERIMENTS = ".dvc/tmp/exps"
 
 
@@ -39,7 +38,7 @@ def find(subjects: Subjects, workspace: Workspace, repo: Repo) -> Untracked:
     take all of it, trained networks too, and no `dvc repro` would bring it back: there only the files go that hold an
     erased picture.
     """
-    build = workspace.root / _BUILD
+    build = workspace.build
     outs = {Path(out.fs_path) for out in repo.index.outs if out.is_in_repo}
     if any(out.is_relative_to(build) for out in outs):
         found = Untracked([workspace.relative(path) for path in _beside(build, outs)])

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mtf.learn import label_scores, markdown_tables
+from mtf import markdown_tables
+from mtf.learn import label_scores
 from mtf.params import Task
 
 SPLITS = {"train": "training metric", "val": "validation metric", "test": "test metric"}

@@ -11,10 +11,9 @@ from typing import Any
 import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from mtf import tables
+from mtf import markdown_tables, tables
 from mtf.datasets import buckets
 from mtf.errors import listed
-from mtf.learn import markdown_tables
 from mtf.learn.saved import CheckpointInfo
 from mtf.licenses import catalogue
 from mtf.params import IDENTITY, Recipe

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mtf.learn import markdown_tables
+from mtf import markdown_tables
 from mtf.learn.intersections import ALL
 from mtf.params import Task
 

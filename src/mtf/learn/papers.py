@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mtf.learn import markdown_tables
+from mtf import markdown_tables
 from mtf.learn.runs import format_mean_std
 from mtf.params import IDENTITY, PRETRAINED, Task
 

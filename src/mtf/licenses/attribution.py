@@ -12,9 +12,8 @@ found, as an address or in words.
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,8 +21,9 @@ from pathlib import Path
 
 import polars as pl
 
-from mtf import tables
+from mtf import csv_files, tables
 from mtf.addresses import address_key, among
+from mtf.csv_files import Row
 from mtf.errors import BadInput, bad_value, listed
 from mtf.licenses.statement import MAX_TEXT_CHARS, address_of, cleaned
 from mtf.workspace import Workspace
@@ -54,8 +54,9 @@ _COLUMN_OF = {Kind.IMAGE_ID: "image_id", Kind.PICTURE: "url", Kind.PAGE: "page_u
 
 @dataclass(frozen=True)
 class Found:
-    """One row. Of `FILLED`, None is what was not found."""
+    """One row. Of `FILLED`, None is what was not found; `row` is its number, as a spreadsheet shows it."""
 
+    row: int
     added_at: str
     kind: Kind
     value: str
@@ -71,15 +72,10 @@ class Found:
         return self.value if self.kind == Kind.IMAGE_ID else address_key(self.value)
 
 
-def path(workspace: Workspace) -> Path:
-    """Where the table lies; it may be absent."""
-    return workspace.data / "attribution.csv"
-
-
 def evidence(workspace: Workspace) -> pl.DataFrame:
     """`tables.EVIDENCE` of the crawl, with what people found. Raises as `tables.read` and `load` do."""
     known = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
-    return supplemented(known.lazy(), load(path(workspace))).collect()
+    return supplemented(known.lazy(), load(workspace.attribution)).collect()
 
 
 def supplemented(evidence: pl.LazyFrame, found: Iterable[Found]) -> pl.LazyFrame:
@@ -126,61 +122,44 @@ def load(path: Path) -> tuple[Found, ...]:
     """
     if not path.is_file():
         return ()
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            rows = tuple(_rows(csv.reader(lines, strict=True), path.name))
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{path.name}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    except csv.Error as error:
-        raise BadInput(f"{path.name}: not readable as CSV: {error}") from None
-    return rows
+    return tuple(_found(csv_files.read(path).requiring_exactly(COLUMNS)))
 
 
-def _rows(lines: Iterable[list[str]], name: str) -> Iterable[Found]:
-    numbered = enumerate(lines, start=1)
-    header = next(numbered, (1, []))[1]
-    if tuple(header) != COLUMNS:
-        raise BadInput(
-            f"{name} row 1: the columns are {listed(header)}; permitted: {listed(COLUMNS, 9)}, in this order"
-        )
+def _found(rows: Iterable[Row]) -> Iterator[Found]:
     first: dict[tuple[Kind, str], int] = {}
-    for number, values in numbered:
-        if not any(values):
-            continue
-        row = _row(values, where=f"{name} row {number}")
-        known = first.setdefault((row.kind, row.key), number)
-        if known != number:
-            raise BadInput(f"{name} row {number}: row {known} names the same {row.kind}; one of them has to go")
-        yield row
+    for row in rows:
+        found = _of_row(row)
+        known = first.setdefault((found.kind, found.key), row.number)
+        if known != row.number:
+            raise BadInput(f"{row.where}: row {known} names the same {found.kind}; one of them has to go")
+        yield found
 
 
-def _row(values: list[str], *, where: str) -> Found:
-    if len(values) != len(COLUMNS):
-        raise BadInput(f"{where}: {len(values)} values where the header has {len(COLUMNS)} columns")
-    given = {column: value.strip() for column, value in zip(COLUMNS, values, strict=True)}
+def _of_row(row: Row) -> Found:
+    given = {column: row.text(column) for column in COLUMNS}
     if given["kind"] not in tuple(Kind):
-        raise bad_value(f"{where} column kind", given["kind"], listed(Kind))
+        raise bad_value(row.column("kind"), given["kind"], listed(Kind))
     kind = Kind(given["kind"])
     pattern, permitted = _VALUES[kind]
-    _check(where, "value", given, lambda text: re.fullmatch(pattern, text) is not None, f"for kind {kind}: {permitted}")
-    _check(where, "added_at", given, _is_time, "a date or time in ISO 8601")
+    _check(row, "value", lambda text: re.fullmatch(pattern, text) is not None, f"for kind {kind}: {permitted}")
+    _check(row, "added_at", _is_time, "a date or time in ISO 8601")
     for column in ("found_by", "source"):
-        _check(where, column, given, bool, f"who found it and where: {column} is never empty")
+        _check(row, column, bool, f"who found it and where: {column} is never empty")
     for column in ("creator_url", "page_url"):
-        _check(
-            where, column, given, lambda text: not text or address_of(text) is not None, "an http(s) address or nothing"
-        )
+        _check(row, column, lambda text: not text or address_of(text) is not None, "an http(s) address or nothing")
     for column in ("creator", "title"):
-        _check(where, column, given, _is_one_line, f"one line of at most {MAX_TEXT_CHARS} characters")
+        _check(row, column, _is_one_line, f"one line of at most {MAX_TEXT_CHARS} characters")
     if not any(given[column] for column in _GIVEN):
-        raise BadInput(f"{where}: nothing is said; give at least one of {listed(_GIVEN)}")
+        raise BadInput(f"{row.where}: nothing is said; give at least one of {listed(_GIVEN)}")
     said = {column: given[column] or None for column in FILLED}
-    return Found(given["added_at"], kind, given["value"], **said, found_by=given["found_by"], source=given["source"])
+    return Found(
+        row.number, given["added_at"], kind, given["value"], **said, found_by=given["found_by"], source=given["source"]
+    )
 
 
-def _check(where: str, column: str, given: dict[str, str], holds: Callable[[str], bool], permitted: str) -> None:
-    if not holds(given[column]):
-        raise bad_value(f"{where} column {column}", given[column], permitted)
+def _check(row: Row, column: str, holds: Callable[[str], bool], permitted: str) -> None:
+    if not holds(row.text(column)):
+        raise bad_value(row.column(column), row.text(column), permitted)
 
 
 def _is_one_line(text: str) -> bool:

@@ -273,7 +273,7 @@ def _same_pictures(one: pl.LazyFrame, other: pl.LazyFrame) -> bool:
 def _evidence(workspace: Workspace) -> pl.LazyFrame:
     """What the sources state, with what people found where these leave it out."""
     known = table(workspace, "crawl", "evidence", EVIDENCE_COLUMNS)
-    return attribution.supplemented(known, attribution.load(attribution.path(workspace)))
+    return attribution.supplemented(known, attribution.load(workspace.attribution))
 
 
 def _fetches(workspace: Workspace) -> pl.LazyFrame:

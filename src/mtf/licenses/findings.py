@@ -9,6 +9,9 @@ from enum import StrEnum
 
 import polars as pl
 
+from mtf.workspace import PATHS_IN_PROJECT
+
+_FOUND = PATHS_IN_PROJECT.attribution.as_posix()
 KEYS = ["identity", "image_id"]
 FINDING = {
     "code": pl.String,
@@ -48,7 +51,7 @@ RECOMMENDATIONS: dict[Code, str] = {
     Code.NO_EVIDENCE: "Ask the rights holder which license applies, or leave the picture out.",
     Code.EVIDENCE_TOO_OLD: "Ask the pages again: `mtf crawl --refresh`.",
     Code.SHARE_ALIKE: "Choose a release.license that its terms allow, or leave the picture out.",
-    Code.MISSING_ATTRIBUTION: "Find the author and record them in data/attribution.csv, or leave the picture out.",
+    Code.MISSING_ATTRIBUTION: f"Find the author and record them in {_FOUND}, or leave the picture out.",
     Code.NOT_IN_ATTRIBUTION: "Build the release again with `mtf release`; never add pictures to it by hand.",
     Code.UNKNOWN_FACE: "Build the release again with `mtf release`, and its exports; until then publish nothing of it.",
     Code.DEAD_SOURCE: "Look for an archived copy of the page that states the license, and keep it.",

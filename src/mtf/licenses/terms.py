@@ -9,12 +9,14 @@ right that an owner does not grant in words counts as not granted.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from mtf import csv_files
+
+TERMS = "terms.csv"
 PUBLIC_DOMAIN = "LicenseRef-Public-Domain"
 ALL_RIGHTS_RESERVED = "LicenseRef-All-Rights-Reserved"
 UNSTATED = "LicenseRef-Unstated"
@@ -166,8 +168,7 @@ def fixed() -> dict[str, Fixed]:
 
 
 def _read_fixed() -> Iterator[Fixed]:
-    text = files("mtf.licenses").joinpath("terms.csv").read_text(encoding="utf-8")
-    for row in csv.DictReader(text.splitlines()):
+    for row in (row.cells for row in csv_files.parse(files("mtf.licenses").joinpath(TERMS).read_bytes(), TERMS)):
         version = "1.0" if row["id"] in ("CC0-1.0", "CC-PDM-1.0") else None
         record = License(
             id=row["id"],

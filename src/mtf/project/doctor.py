@@ -87,7 +87,7 @@ def _mongodb() -> Finding:
 def _tables_without_which_dvc_stops(workspace: Workspace) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """They may be without rows; DVC's stages depend on the files."""
     yield workspace.takedowns, takedowns.COLUMNS
-    yield attribution.path(workspace), attribution.COLUMNS
+    yield workspace.attribution, attribution.COLUMNS
 
 
 def _project(workspace: Workspace) -> Iterator[Finding]:
@@ -99,7 +99,11 @@ def _project(workspace: Workspace) -> Iterator[Finding]:
     except MtfError as error:
         yield Finding("params.yaml", "wrong", str(error))
     there = workspace.roster.is_file()
-    yield Finding("data", "good" if there else "wrong", "data/roster.csv" if there else "missing; `dvc pull data.dvc`")
+    yield Finding(
+        "data",
+        "good" if there else "wrong",
+        workspace.relative(workspace.roster) if there else "missing; `dvc pull data.dvc`",
+    )
     for path, columns in _tables_without_which_dvc_stops(workspace):
         if there and not path.is_file():
             advice = f"make it with the one line {','.join(columns)}, then `dvc add data`"

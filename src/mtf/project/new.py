@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import re
 import shutil
@@ -16,16 +14,17 @@ from pathlib import Path
 
 import yaml
 
-from mtf import params, roster, takedowns, tracking
+from mtf import csv_files, params, roster, takedowns, tracking
 from mtf.atomic import write_text
 from mtf.errors import BadInput, MtfError
 from mtf.licenses import attribution
 from mtf.project.yaml_text import rewritten
-from mtf.workspace import Workspace
+from mtf.workspace import PATHS_IN_PROJECT, Workspace
 
 SAMPLE = "sample"
 REVIEW_README = """The reviewers' decisions: one folder per reviewer, one file per sitting, only ever added to.
 """
+PAPER_SIZE_PX = 1024
 # MTF, section 3.3.
 PAPER_TASKS = {
     "race": ["Asian (Chinese/Korean)", "Asian (Indian)", "Black", "White"],
@@ -90,19 +89,18 @@ def _own_roster(beginning: Beginning) -> list[list[str]]:
     """The roster's header and rows; a missing `identity` column is filled with slugs of the names."""
     if beginning.roster is None:
         return [["identity", "name", *PAPER_TASKS, "query"]]
-    try:
-        text = beginning.roster.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise BadInput(f"{beginning.roster}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{beginning.roster.name}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
-    table = [row for row in csv.reader(io.StringIO(text)) if any(value.strip() for value in row)]
-    if len(table) < 2 or "name" not in table[0]:
+    given = csv_files.read(beginning.roster)
+    # A column without a name has nothing that anybody could ask for.
+    header = [name for name in given.header if name]
+    rows = list(given)
+    if not rows or "name" not in header:
         raise BadInput(f"{beginning.roster.name} row 1: a header with the column name, and rows below it, are wanted")
-    if "identity" in table[0]:
-        return table
-    name = table[0].index("name")
-    return [["identity", *table[0]], *([slug(row[name]), *row] for row in table[1:])]
+    if "identity" in header:
+        return [header, *([row.cells[name] for name in header] for row in rows)]
+    return [
+        ["identity", *header],
+        *([slug(row.cells["name"]), *(row.cells[name] for name in header)] for row in rows),
+    ]
 
 
 def _params_text(workspace: Workspace, beginning: Beginning, table: list[list[str]]) -> str:
@@ -156,37 +154,35 @@ def _sections_from_licenses(sample: str, tasks: list[str]) -> str:
     the sample's are those of a data set that is known, the template's those of one that is not.
     """
     rest = sample[sample.index("\nlicenses:") + 1 :]
-    rest = re.sub(r"\ngates:.*?(?=\n\S)", "", rest, flags=re.DOTALL)
+    attributes = tasks[1:] or tasks
     # The sample's size is told apart from the paper's by a comment, which goes with it.
-    rest = re.sub(r"size_px: 256 .*", "size_px: 1024", rest)
-    changes = {("train", "tasks"): tasks, ("multitask", "tasks"): tasks[1:] or tasks}
-    return rewritten(rest, {place: f"[{', '.join(names)}]" for place, names in changes.items()})
+    values = {("release", "size_px"): PAPER_SIZE_PX, ("train", "tasks"): tasks, ("multitask", "tasks"): attributes}
+    return rewritten(rest, values, without=["gates"])
 
 
 def _write_data(folder: Path, table: list[list[str]]) -> None:
     tables = {"roster.csv": table, "takedowns.csv": [takedowns.COLUMNS], "attribution.csv": [attribution.COLUMNS]}
     for name, rows in tables.items():
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        write_text(folder / name, text.getvalue())
+        csv_files.write(folder / name, rows)
     write_text(folder / "review" / "README.md", REVIEW_README)
     write_text(folder / "card.yaml", (files("mtf.project") / "card.yaml").read_text(encoding="utf-8"))
 
 
 def _forget_the_sample(workspace: Workspace, beginning: Beginning) -> None:
     """What the sample's run made goes; git and the sample's remote keep what they hold."""
-    for name in ("build", "plots"):
-        shutil.rmtree(workspace.root / name, ignore_errors=True)
+    for folder in (workspace.build, workspace.plots("")):
+        shutil.rmtree(folder, ignore_errors=True)
     # With the figures goes what declares them to DVC.
     for pattern in ("*.json", "dvc.yaml"):
-        for path in (workspace.root / "metrics").rglob(pattern):
+        for path in workspace.metrics_folder.rglob(pattern):
             path.unlink()
     (workspace.root / "dvc.lock").unlink(missing_ok=True)
     pipeline = workspace.root / "dvc.yaml"
     # Only the sample brings a web of its own; a folder of pictures takes its place, so that new ones are noticed.
     own = [] if beginning.pictures is None else [f"      - {json.dumps(beginning.pictures, ensure_ascii=False)}"]
+    web = f"- {PATHS_IN_PROJECT.web.as_posix()}"
     lines = pipeline.read_text(encoding="utf-8").splitlines()
-    kept = [line for given in lines for line in (own if given.strip() == "- data/web" else [given])]
+    kept = [line for given in lines for line in (own if given.strip() == web else [given])]
     write_text(pipeline, "\n".join(kept) + "\n")
 
 

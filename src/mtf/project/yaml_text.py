@@ -1,39 +1,59 @@
-"""YAML that people wrote, with other values: everything around these, comments included, stays as it is."""
+"""YAML that people wrote, changed in place by ruamel.yaml: comments, order and style of all that stays are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import yaml
+from ruamel.yaml import YAML, RoundTripRepresenter
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.nodes import ScalarNode
 
-
-def rewritten(text: str, values: Mapping[tuple[str, str], str]) -> str:
-    """`text` with the value of each (section, key) that is there replaced by its YAML in `values`."""
-    places = [(_value(text, *place), new) for place, new in values.items()]
-    # From the end, so that a place is still where it was found.
-    for node, new in sorted(((node, new) for node, new in places if node is not None), key=_start, reverse=True):
-        text = text[: node.start_mark.index] + new + text[_end(node) :]
-    return text
+WIDTH_CHARS = 120
 
 
-def _end(node: yaml.Node) -> int:
-    """Where a value's last word ends. A block is said to end where the next begins, past what is said of that."""
-    if not isinstance(node, yaml.CollectionNode) or node.flow_style or not node.value:
-        return node.end_mark.index
-    last = node.value[-1]
-    return _end(last[1] if isinstance(last, tuple) else last)
+class _Representer(RoundTripRepresenter):
+    """Writes `null` for nothing, as people do, where ruamel.yaml writes nothing."""
+
+    def represent_null(self, _data: Any) -> ScalarNode:
+        return self.represent_scalar("tag:yaml.org,2002:null", "null")
 
 
-def _start(place: tuple[yaml.Node, str]) -> int:
-    return place[0].start_mark.index
+_Representer.add_representer(type(None), _Representer.represent_null)
 
 
-def _value(text: str, section: str, key: str) -> yaml.Node | None:
-    found = _child(yaml.compose(text, yaml.SafeLoader), section)
-    return _child(found, key)
+def rewritten(text: str, values: Mapping[tuple[str, str], Any], *, without: Iterable[str] = ()) -> str:
+    """`text` with other values for each (section, key) that is there, and without some of its sections.
+
+    A list keeps its style and what is said after it; a comment on another value's line goes with that value.
+    """
+    yaml = YAML()
+    yaml.Representer = _Representer
+    yaml.preserve_quotes = True
+    yaml.width = WIDTH_CHARS
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    document = yaml.load(text)
+    for (section, key), value in values.items():
+        if isinstance(found := document.get(section), CommentedMap) and key in found:
+            _replace(found, key, value)
+    for section in without:
+        document.pop(section, None)
+    written = io.StringIO()
+    yaml.dump(document, written)
+    return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
 
 
-def _child(node: yaml.Node | None, key: str) -> yaml.Node | None:
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    return next((value for name, value in node.value if name.value == key), None)
+def _replace(section: CommentedMap, key: str, value: Any) -> None:
+    old = section[key]
+    if isinstance(old, CommentedSeq) and isinstance(value, Sequence):
+        # The comment that follows a list hangs on its last item.
+        following = old.ca.items.get(len(old) - 1)
+        old.ca.items.clear()
+        del old[:]
+        old.extend(value)
+        if following and value:
+            old.ca.items[len(old) - 1] = following
+        return
+    section[key] = value
+    section.ca.items.pop(key, None)

@@ -12,6 +12,7 @@ from typing import TypedDict
 
 import polars as pl
 
+from mtf.markdown_tables import table
 from mtf.params import IDENTITY, Params
 
 
@@ -70,27 +71,18 @@ def _by(data: pl.DataFrame, column: str, labels: Sequence[str]) -> dict[str, Cou
 
 def markdown(counts: Distribution) -> str:
     """Tables in Markdown, laid out as in the paper; the cells of a crossed table are `identities/faces`."""
-    total = counts["total"]
-    head = ["| Task | Label | Identities | Faces |", "| --- | --- | ---: | ---: |"]
-    rows = [f"| identity | all | {total['identities']:,} | {total['images']:,} |"]
-    for column, labels in counts["tasks"].items():
-        rows += [
-            f"| {column} | {_cell(label)} | {n['identities']:,} | {n['images']:,} |" for label, n in labels.items()
-        ]
-    return "\n\n".join(["\n".join(head + rows), *(_pair(name, table) for name, table in counts["pairs"].items())])
+    rows = [("identity", "all", counts["total"])]
+    rows += [(column, label, n) for column, labels in counts["tasks"].items() for label, n in labels.items()]
+    cells = [(column, label, f"{n['identities']:,}", f"{n['images']:,}") for column, label, n in rows]
+    one_by_one = table(["Task", "Label", "Identities", "Faces"], cells, figures_from=2)
+    crossed = [_pair(name, crossed) for name, crossed in counts["pairs"].items()]
+    return "\n\n".join(text.rstrip("\n") for text in (one_by_one, *crossed))
 
 
-def _pair(name: str, table: Crossed) -> str:
-    columns = list(next(iter(table.values())))
-    lines = [
-        f"| {name.replace('_by_', ' × ')} | {' | '.join(map(_cell, columns))} |",
-        f"| --- |{' ---: |' * len(columns)}",
+def _pair(name: str, crossed: Crossed) -> str:
+    columns = list(next(iter(crossed.values())))
+    rows = [
+        [label, *(f"{count['identities']:,}/{count['images']:,}" for count in row.values())]
+        for label, row in crossed.items()
     ]
-    for label, row in table.items():
-        cells = [f"{count['identities']:,}/{count['images']:,}" for count in row.values()]
-        lines.append(f"| {_cell(label)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", r"\|")
+    return table([name.replace("_by_", " × "), *columns], rows, figures_from=1)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
+from mtf import csv_files
 from mtf.atomic import replacing
 from mtf.params import Params
-from mtf.release import credits, layout, sheets
+from mtf.release import credits, layout
 
 KEYS = ["identity", "face_id"]
 # Variants of the data set with splits.
@@ -60,4 +61,4 @@ def write(data: pl.DataFrame, folder: Path, name: str) -> None:
     """Write `NAME.parquet` and `NAME.csv` to `folder`."""
     with replacing(folder / f"{name}.parquet") as beside:
         data.write_parquet(beside, statistics=False)
-    sheets.write(data, folder / f"{name}.csv")
+    csv_files.write(folder / f"{name}.csv", data)

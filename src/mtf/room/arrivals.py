@@ -6,7 +6,7 @@ import polars as pl
 
 from mtf.errors import bad_value, listed
 from mtf.review import matching
-from mtf.review.decision import Verdict
+from mtf.review.decision import Decision, Verdict
 from mtf.review.lines import SCHEMA
 from mtf.room.incoming import Arrival
 from mtf.room.material import Material
@@ -68,3 +68,11 @@ def older(met: pl.DataFrame, material: Material) -> pl.Series:
     last = pl.concat([said, *both], how="diagonal").group_by(*desk, "is_label").agg(last=pl.col("time").max())
     joined = met.with_columns(is_label=is_label).join(last, on=[*desk, "is_label"], how="left", maintain_order="left")
     return joined.select((pl.col("last") >= pl.col("time")).fill_null(value=False)).to_series()
+
+
+def without_repetitions(decisions: list[Decision]) -> list[Decision]:
+    """`decisions` without those that one further on repeats word for word, time included. The last of them stays: of
+    what is said at the same time the later line counts.
+    """
+    last = {decision.line(): number for number, decision in enumerate(decisions)}
+    return [decisions[number] for number in sorted(last.values())]

@@ -12,8 +12,6 @@ counts as given now.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -22,7 +20,7 @@ from typing import Any
 
 import polars as pl
 
-from mtf import atomic, takedowns
+from mtf import atomic, csv_files, takedowns
 from mtf.errors import MtfError, bad_value
 from mtf.params import Params
 from mtf.review import consensus
@@ -92,7 +90,7 @@ def _not_written(to: Path, error: OSError) -> MtfError:
 def _written(workspace: Workspace, material: Material, to: Path, format: str) -> str:
     data = _with_decisions(material)
     if format == "csv":
-        atomic.write_text(to, _csv(data))
+        csv_files.write(to, data.select(COLUMNS))
         return f"{to}: {data['verdict'].count()} decisions on {material.faces.height} faces"
     grouped = _grouped(data)
     pictures = outgoing.find(workspace, grouped)
@@ -118,7 +116,8 @@ def read(workspace: Workspace, params: Params, source: Path, *, format: str, rev
             consensus.check_label(column, label, material.labels, where=where)
     met = arrivals.met(arrived, material, box_iou=params.curate.box_iou)
     standing, older = arrivals.standing(met, material), arrivals.older(met, material)
-    fresh = [arrived[number].decision for number in met.filter(~standing, ~older).sort("time", "number")["number"]]
+    added = met.filter(~standing, ~older).sort("time", "number")["number"]
+    fresh = arrivals.without_repetitions([arrived[number].decision for number in added])
     with ExitStack() as held:
         # A room that is open would go on asking for what is decided here.
         for name in sorted({TOGETHER if decision.joint else decision.reviewer for decision in fresh}):
@@ -126,6 +125,8 @@ def read(workspace: Workspace, params: Params, source: Path, *, format: str, rev
         for name in sorted({decision.reviewer for decision in fresh}):
             _append(workspace, name, [decision for decision in fresh if decision.reviewer == name])
     counts = f"{len(fresh)} decisions added, {standing.sum()} stood in the ledger already"
+    if repeated := len(added) - len(fresh):
+        counts += f", {repeated} repeat another of this file"
     if outdated := int((older & ~standing).sum()):
         counts += f", {outdated} are older than the last word there"
     if taken_down := len(given) - len(arrived):
@@ -158,19 +159,6 @@ def _with_decisions(material: Material) -> pl.DataFrame:
     said = said.with_columns(time=material.matched["time"].gather(said["order"]).dt.strftime(TIME))
     said = said.sort("reviewer", *FACE, "time", "step").select(*FACE, *SAID)
     return material.faces.join(said, on=FACE, how="left", maintain_order="left_right")
-
-
-def _csv(data: pl.DataFrame) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([_unexecutable(value) for value in row] for row in data.select(COLUMNS).iter_rows())
-    return file.getvalue()
-
-
-def _unexecutable(value: Any) -> Any:
-    """A spreadsheet runs a cell that begins like a formula; an apostrophe before it stops that."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def _grouped(data: pl.DataFrame) -> pl.DataFrame:

@@ -2,57 +2,52 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from mtf.errors import MtfError
 from mtf.review.ledger import TOGETHER
 
 
 class Hold:
-    """A lock on a file that says who has it. The file stays when the lock is gone: only the lock counts."""
+    """A lock on a file that says who has it. The system frees it when the process ends, however it ends; the file
+    stays, and what it says of the last holder: only the lock counts.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: IO[str] | None = None
+        # Any thread may release it. A marker file in place of a lock would outlive a process that was killed.
+        self._lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
 
     def take(self) -> bool:
-        """Whether this process has it now; what was said stands until `say`. Raises MtfError where no file can be."""
-        if self._file is not None:
+        """True if this process has it now; what was said stands until `say`. Raises MtfError where no file can be."""
+        if self._lock.is_locked:
             return True
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            file = self._path.open("a+")
+            self._lock.acquire()
+        except Timeout:
+            return False
         except OSError as error:
             raise MtfError(f"{self._path}: cannot be written: {error.strerror}") from None
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
-            return False
-        self._file = file
         return True
 
     def say(self, text: str) -> None:
         """Tell the others what they have to know of the holder."""
-        assert self._file is not None, "only the holder says"  # noqa: S101
-        self._file.truncate(0)
-        self._file.write(text)
-        self._file.flush()
+        assert self._lock.is_locked, "only the holder says"  # noqa: S101
+        self._path.write_text(text)
 
     def said(self) -> str:
         """What the holder, or the one before, said last."""
         return self._path.read_text(errors="replace") if self._path.is_file() else ""
 
     def release(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        self._lock.release()
 
 
 @contextmanager

@@ -5,16 +5,17 @@ Every reader gives the fields of a decision as they stand in the file; `_decisio
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from mtf import csv_files
+from mtf.csv_files import Row
 from mtf.errors import BadInput, bad_value, listed, shortened
 from mtf.review.decision import MAX_PIXEL, Decision
 from mtf.review.ledger import checked_reviewer
@@ -28,6 +29,9 @@ _TEXT = "an object, or a text REVIEWER STEP VERDICT with the reason after reject
 _TIME = "a time with its zone, such as 2026-01-31T12:00:00Z"
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCKS_DIFFER_BY = timedelta(minutes=5)
+# Unix seconds and full-width digits, which `datetime` or pydantic would take, are somebody's slip.
+_ISO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.,]+(?:[Zz]|[+-][0-9:]+)")
+_PLAIN_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TIMES = f"from {_EARLIEST.year} until {_CLOCKS_DIFFER_BY // timedelta(minutes=1)} minutes from now"
 
 # Where something stands in a file, and the fields of a decision there.
@@ -56,38 +60,17 @@ def read(source: Path, *, format: str, reviewer: str | None) -> list[Arrival]:
 
 
 def _of_csv(source: Path) -> Iterator[_Given]:
-    records = _records(source)
-    _, header = next(records, (1, []))
-    if missing := [name for name in _NEEDED if name not in header]:
-        raise BadInput(f"{source.name} row 1: missing column {', '.join(missing)}; is it a CSV, split by commas?")
-    if twice := [name for name in (*_NEEDED, *SAID) if header.count(name) > 1]:
-        raise BadInput(f"{source.name} row 1: column {twice[0]} stands there twice")
-    for number, cells in records:
-        where = f"{source.name} row {number}"
-        if len(cells) != len(header):
-            raise BadInput(f"{where}: {len(cells)} cells; permitted: {len(header)}, one for each column of row 1")
-        row = dict(zip(header, cells, strict=True))
+    for row in csv_files.read(source).requiring(_NEEDED):
         # Most faces that are exported have no decision. A reason or a label without a verdict is a slip.
-        if any(row.get(name) for name in ("verdict", "reason", "labels")):
-            yield where, _of_row(row, where)
+        if any(row.text(name) for name in ("verdict", "reason", "labels")):
+            yield row.where, _of_row(row)
 
 
-def _records(source: Path) -> Iterator[tuple[int, list[str]]]:
-    """The records of a CSV that are not empty, by the row that a spreadsheet shows them in."""
-    number = 0
-    try:
-        for number, cells in enumerate(csv.reader(io.StringIO(_text(source), newline=""), strict=True), 1):
-            if any(cells):
-                yield number, cells
-    except csv.Error as error:
-        raise BadInput(f"{source.name} row {number + 1}: not readable as CSV: {error}") from None
-
-
-def _of_row(row: Mapping[str, str], where: str) -> dict[str, Any]:
-    filled = {name: row.get(name) or None for name in SAID}
-    as_given = {name: row[name] for name in ("identity", "image_id", "step", "verdict")}
-    read = {"labels": _labels(filled["labels"], where), "joint": _flag(filled["joint"], where)}
-    return {**filled, **as_given, **read, "box": _pixels_of([row[side] for side in BOX], where)}
+def _of_row(row: Row) -> dict[str, Any]:
+    filled = {name: row.cells.get(name) or None for name in SAID}
+    as_given = {name: row.cells[name] for name in ("identity", "image_id", "step", "verdict")}
+    read = {"labels": _labels(filled["labels"], row.where), "joint": _flag(filled["joint"], row.where)}
+    return {**filled, **as_given, **read, "box": _pixels_of([row.text(side) for side in BOX], row.where)}
 
 
 def _labels(text: str | None, where: str) -> Any:
@@ -237,10 +220,7 @@ def _pixels_of(values: Sequence[Any], where: str) -> list[int]:
 
 def _number(value: Any) -> float | None:
     if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return None
+        return float(value) if _PLAIN_NUMBER.fullmatch(value) else None
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
@@ -248,6 +228,8 @@ def _decision(fields: dict[str, Any], where: str, *, reviewer: str | None, now: 
     absent = {"reviewer": reviewer, "time": now.isoformat()}
     given = fields | {name: value for name, value in absent.items() if fields.get(name) in (None, "")}
     _check_reviewer(given["reviewer"], where)
+    if not isinstance(given["time"], str) or not _ISO_TIME.fullmatch(given["time"]):
+        raise bad_value(f"{where}: time", given["time"], _TIME)
     try:
         decision = Decision.model_validate_json(json.dumps(given))
     except ValidationError as error:
@@ -282,8 +264,7 @@ def _malformed(given: dict[str, Any], where: str, error: ValidationError) -> Bad
 
 def _text(source: Path) -> str:
     try:
-        if source.stat().st_size > MAX_BYTES:
-            raise BadInput(f"{source.name}: larger than {MAX_BYTES} bytes")
+        csv_files.check_regular(source, MAX_BYTES)
         return source.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise BadInput(f"{source}: {error.strerror}") from None

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from mtf.fingerprint import file_digest, fingerprint
 from mtf.import_closure import PARAMETERS
-from mtf.licenses import attribution
 from mtf.params import Params
 from mtf.review import consensus, ledger
 from mtf.room import embeddings, faces, shown
@@ -96,7 +95,7 @@ def read(workspace: Workspace, params: Params, reviewer: str, *, joint: bool) ->
 def samples_made_from(workspace: Workspace, reviewer: str, *, joint: bool) -> str:
     """A digest of all that a reviewer's samples are made from: where it is the same, so are they."""
     made = [workspace.table(*names) for names in TABLES]
-    people = [workspace.params, workspace.roster, workspace.takedowns, attribution.path(workspace)]
+    people = [workspace.params, workspace.roster, workspace.takedowns, workspace.attribution]
     files = [*made, *people, *sorted(workspace.review.glob("*/*.jsonl"))]
     digests = {workspace.relative(path): file_digest(path) for path in files if path.is_file()}
     # This module reads, `shown` fills the samples; parameters come from their file, their defaults from the code.

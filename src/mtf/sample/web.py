@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
@@ -12,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtf import engine
+from mtf import csv_files, engine
 from mtf.atomic import write_text
 from mtf.crawl import recorded
 from mtf.crawl.recorded import Response
@@ -43,9 +41,9 @@ def write(data: Path, *, seed: int, compute: Compute, size: Size = WHOLE) -> lis
     truths = [_truth(listing, _source(listing, drawn), listed) for listing in listed]
     recorded.write(data / "web", _responses(seed, listed, drawn, size.people))
     truth.write(data / "web", truths)
-    write_text(data / "roster.csv", _csv(_roster(size.people)))
-    write_text(data / "takedowns.csv", _csv([TAKEDOWN_COLUMNS]))
-    write_text(data / "attribution.csv", _csv([attribution.COLUMNS]))
+    csv_files.write(data / "roster.csv", _roster(size.people))
+    csv_files.write(data / "takedowns.csv", [TAKEDOWN_COLUMNS])
+    csv_files.write(data / "attribution.csv", [attribution.COLUMNS])
     write_text(data / "card.yaml", (resources.files("mtf.sample") / "card.yaml").read_text(encoding="utf-8"))
     return truths
 
@@ -143,9 +141,3 @@ def _picture(listing: Listing, item: Drawn) -> Iterator[Response]:
 def _roster(people: Iterable[Person]) -> list[Sequence[str]]:
     header = ("identity", "name", "race", "gender", "age")
     return [header, *((person.identity, person.name, person.race, person.gender, person.age) for person in people)]
-
-
-def _csv(rows: Iterable[Sequence[str]]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(rows)
-    return buffer.getvalue()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 import polars as pl
 from rich.console import Console
 
-from mtf import atomic, roster, tables, takedowns
+from mtf import atomic, csv_files, roster, tables, takedowns
 from mtf.curation import funnel, material
 from mtf.curation.duplicates import AUTOMATIC, inseparable
 from mtf.curation.shown import funnel_table, left_by_step
@@ -21,7 +19,7 @@ from mtf.licenses import attribution
 from mtf.params import Params
 from mtf.review import agreement, consensus, ledger, matching, standing, survivor
 from mtf.tables import FACE, IMAGE, Reason, Step
-from mtf.workspace import Workspace
+from mtf.workspace import PATHS_IN_PROJECT, Workspace
 
 # Intervals of agreement are drawn; not with the project's seed, which is the split's and the training's.
 AGREEMENT_SEED = 0
@@ -63,7 +61,8 @@ def run(workspace: Workspace, params: Params) -> None:
         _write(workspace, table, rows, faces)
     metrics = _metrics(images, faces, result, automatic, heard)
     atomic.write_json(workspace.metrics("curate"), metrics)
-    atomic.write_text(workspace.plots("funnel.csv"), _plotted(metrics))
+    # In the order of the funnel, for `dvc plots`.
+    csv_files.write(workspace.plots("funnel.csv"), [("step", "faces"), *left_by_step(metrics)])
     _report(metrics, heard)
 
 
@@ -174,19 +173,10 @@ def _sizes(rows: pl.DataFrame) -> dict[str, int]:
     return {"faces": rows.height, "identities": rows["identity"].n_unique()}
 
 
-def _plotted(metrics: dict[str, Any]) -> str:
-    """`step,faces`, in the funnel's order, for `dvc plots`."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["step", "faces"])
-    writer.writerows(left_by_step(metrics))
-    return text.getvalue()
-
-
 def _report(metrics: dict[str, Any], heard: Heard) -> None:
     console = Console()
     for line in heard.ledger.torn:
-        console.print(f"curate: data/review/{line}", markup=False, highlight=False)
+        console.print(f"curate: {PATHS_IN_PROJECT.review}/{line}", markup=False, highlight=False)
     if heard.unmatched:
         console.print(f"curate: {heard.unmatched} decisions meet no face that is there now", highlight=False)
     console.print(funnel_table(metrics))

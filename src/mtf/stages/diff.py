@@ -7,20 +7,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import polars as pl
-
-from mtf import takedowns
+from mtf import csv_files, takedowns
 from mtf.errors import BadInput
 from mtf.params import IDENTITY, Params
 from mtf.release import changes
 from mtf.revisions import Revision
 from mtf.takedowns import Takedowns
-from mtf.workspace import Workspace
+from mtf.workspace import PATHS_IN_PROJECT, Workspace
 
-SPLITS_FILE, EXCLUSIONS_FILE = "build/split/splits.parquet", "build/curate/exclusions.parquet"
-FACES_FILE = "build/crop/faces.parquet"
-FETCHES_FILE, LEDGER = "build/crawl/fetches.parquet", "data/review"
-ROSTER, TAKEDOWNS = "data/roster.csv", "data/takedowns.csv"
+SPLITS_FILE = PATHS_IN_PROJECT.table("split", "splits").as_posix()
+EXCLUSIONS_FILE = PATHS_IN_PROJECT.table("curate", "exclusions").as_posix()
+FACES_FILE = PATHS_IN_PROJECT.table("crop", "faces").as_posix()
+FETCHES_FILE = PATHS_IN_PROJECT.table("crawl", "fetches").as_posix()
+LEDGER = PATHS_IN_PROJECT.review.as_posix()
+ROSTER = PATHS_IN_PROJECT.roster.as_posix()
+TAKEDOWNS = PATHS_IN_PROJECT.takedowns.as_posix()
 Found = TypeVar("Found")
 
 
@@ -73,10 +74,8 @@ def _decisions(revision: Revision) -> frozenset[str]:
 
 def _roster(revision: Revision) -> frozenset[str]:
     text = _there(revision, ROSTER, revision.bytes_of(ROSTER))
-    try:
-        return frozenset(pl.read_csv(text, columns=[IDENTITY], infer_schema=False)[IDENTITY])
-    except pl.exceptions.PolarsError as error:
-        raise BadInput(f"{revision}: {ROSTER}: {' '.join(str(error).split())}") from None
+    rows = csv_files.parse(text, f"{revision}: {ROSTER}").requiring([IDENTITY])
+    return frozenset(row.cells[IDENTITY] for row in rows)
 
 
 def _takedowns(revision: Revision) -> Takedowns:

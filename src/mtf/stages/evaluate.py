@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mtf import atomic, tables
+from mtf import atomic, csv_files, tables
 from mtf.errors import BadInput
 from mtf.params import Params
 from mtf.workspace import Workspace
@@ -95,7 +95,7 @@ def _predictions(
 def _write_confusion(workspace: Workspace, predictions: pl.DataFrame, *, model: str, task: str) -> None:
     """Write one row per test image, for DVC's confusion template."""
     rows = predictions.select(actual="label", predicted="predicted")
-    atomic.write_text(workspace.plots("confusion") / model / f"{task}.csv", rows.write_csv())
+    csv_files.write(workspace.plots("confusion") / model / f"{task}.csv", rows)
 
 
 def _write_fairness(
@@ -104,7 +104,7 @@ def _write_fairness(
     """Write the figures by group of each model and task, also as a table for plots; return the figures."""
     from mtf.learn import fairness
 
-    folders = workspace.root / "metrics" / "fairness" / "models", workspace.plots("fairness")
+    folders = workspace.metrics_folder / "fairness" / "models", workspace.plots("fairness")
     for folder in folders:
         # Remove the files of models that params.yaml no longer names.
         shutil.rmtree(folder, ignore_errors=True)
@@ -116,7 +116,7 @@ def _write_fairness(
         found[str(model), str(task)] = by_group
         atomic.write_json(workspace.metrics(f"fairness/models/{model}/{task}"), by_group)
         plotted = workspace.plots("fairness") / str(model) / f"{task}.csv"
-        atomic.write_text(plotted, fairness.table(by_group).write_csv())
+        csv_files.write(plotted, fairness.table(by_group))
     return found
 
 

@@ -29,7 +29,7 @@ def declare(workspace: Workspace, folder: str, plots: Sequence[Any] = ()) -> Non
 
     `plots` are entries of DVC's plots, their paths relative to metrics/FOLDER.
     """
-    home = workspace.root / "metrics" / folder
+    home = workspace.metrics_folder / folder
     content = {"metrics": sorted(path.name for path in home.glob("*.json")), "plots": list(plots)}
     written = {name: entries for name, entries in content.items() if entries}
     atomic.write_text(home / "dvc.yaml", yaml.safe_dump(written, sort_keys=False, allow_unicode=True))

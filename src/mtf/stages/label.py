@@ -21,7 +21,7 @@ from mtf.learn import calibration, efrs, hints, inputs, label, label_scores
 from mtf.params import Params
 from mtf.stages import figures as figures_of
 from mtf.stages import label_files
-from mtf.workspace import Workspace
+from mtf.workspace import PATHS_IN_PROJECT, Workspace
 
 STAGE = "label"
 CLASSIFIER = "classifier.pt"
@@ -114,7 +114,7 @@ def _reason_to_leave_out(
     if labeller.fitted_on.split_sha256 != data.split_sha256:
         return "fitted by another split"
     if labeller.attribute not in measured:
-        return f"metrics/{FIGURES}.json lacks its figures"
+        return f"{PATHS_IN_PROJECT.metrics(FIGURES)} lacks its figures"
     return None
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mtf import atomic
+from mtf import atomic, csv_files
 from mtf.learn import efrs_pictures, efrs_tables, label_scores
 from mtf.learn.label import AttributeClassifier
 from mtf.params import Params
@@ -34,10 +34,12 @@ def write_fit(workspace: Workspace, labeller: AttributeClassifier, pictures: np.
     for curve in ("history", "roc"):
         (folder / f"{curve}-{labeller.attribute}.csv").unlink(missing_ok=True)
     if labeller.classifier.history:
-        _write_csv(folder / f"history-{labeller.attribute}.csv", efrs_pictures.history(labeller.classifier.history))
+        csv_files.write(
+            folder / f"history-{labeller.attribute}.csv", efrs_pictures.history(labeller.classifier.history)
+        )
     if len(labeller.labels) == len(set(targets.tolist())):
         curve = label_scores.roc(targets, labeller.probabilities(pictures))
-        _write_csv(folder / f"roc-{labeller.attribute}.csv", pl.DataFrame(curve))
+        csv_files.write(folder / f"roc-{labeller.attribute}.csv", pl.DataFrame(curve))
 
 
 def write_tables(workspace: Workspace, params: Params, report: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +84,7 @@ def write_figures(
     if len(set(targets.tolist())) == len(report["labels"]):
         curves = {name: pl.DataFrame(label_scores.roc(targets, each)) for name, each in probabilities.items()}
         for name, curve in curves.items():
-            _write_csv(folder / "roc" / f"{name}.csv", curve)
+            csv_files.write(folder / "roc" / f"{name}.csv", curve)
         areas = {name: row["test"]["roc_auc"] for name, row in models.items()}
         atomic.write_bytes(folder / "figure-5-roc.svg", efrs_pictures.roc_picture(curves, areas))
     bars = efrs_pictures.compared(models)
@@ -94,7 +96,7 @@ def write_figures(
 
 def declare(workspace: Workspace) -> None:
     """Write metrics/label/dvc.yaml with the metrics and plots that exist, so that DVC shows them and misses none."""
-    home, plots = workspace.root / "metrics" / "label", workspace.plots("label")
+    home, plots = workspace.metrics_folder / "label", workspace.plots("label")
     found: list[Any] = []
     for folder in sorted(plots.glob("compare-*")):
         name = folder.name.removeprefix("compare-")
@@ -116,10 +118,6 @@ def _from(home: Path, path: Path) -> str:
     return Path(os.path.relpath(path, home)).as_posix()
 
 
-def _write_csv(path: Path, data: pl.DataFrame) -> None:
-    atomic.write_text(path, data.write_csv())
-
-
 def _write_both(path: Path, data: pl.DataFrame, picture: bytes) -> None:
-    _write_csv(path.with_suffix(".csv"), data)
+    csv_files.write(path.with_suffix(".csv"), data)
     atomic.write_bytes(path.with_suffix(".svg"), picture)

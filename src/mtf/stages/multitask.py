@@ -70,7 +70,7 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
     )
     _save(workspace, params, network, labels, weighting=weighting, origin=origin)
     predictions = _predict(params, splits, network, examples["test"], labels, weighting=weighting)
-    tables.write(tables.PREDICTIONS, predictions, workspace.stage("multitask") / weighting / "predictions.parquet")
+    tables.write(tables.PREDICTIONS, predictions, workspace.table(f"multitask/{weighting}", "predictions"))
     about = model_card.ModelDetails(
         network=f"{section.backbone} for several tasks, weighting {weighting}",
         tasks=labels,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mtf import atomic, tables
+from mtf import atomic, csv_files, tables
 from mtf.errors import BadInput
 from mtf.params import Params
 from mtf.stages import multitask
@@ -53,7 +53,7 @@ def run(workspace: Workspace, params: Params, *, weighting: str) -> None:
     splits = data.with_combined_columns(
         tables.read(tables.splits(params), workspace.table("split", "splits")), params.tasks
     )
-    predictions = tables.read(tables.PREDICTIONS, folder / "predictions.parquet")
+    predictions = tables.read(tables.PREDICTIONS, workspace.table(f"multitask/{weighting}", "predictions"))
     training = _training(workspace, folder / multitask.TRAINING)
     results = Results(splits, predictions, multitask.labels_of(params, splits), weighting)
     _write(
@@ -107,7 +107,7 @@ def _write_fairness(workspace: Workspace, params: Params, wide: pl.DataFrame, we
         task = str(name)
         found[task] = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
         plotted = workspace.plots("multitask") / weighting / "fairness" / f"{task}.csv"
-        atomic.write_text(plotted, fairness.table(found[task]).write_csv())
+        csv_files.write(plotted, fairness.table(found[task]))
     atomic.write_json(workspace.metrics(f"fairness/multitask/{weighting}"), found)
     return found
 

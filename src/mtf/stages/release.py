@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from mtf import atomic, engine, takedowns
+from mtf import atomic, csv_files, engine, takedowns
 from mtf.errors import bad_value, listed
 from mtf.params import Params
 from mtf.release import (
@@ -25,7 +25,6 @@ from mtf.release import (
     gate,
     layout,
     metadata,
-    sheets,
     work,
 )
 from mtf.stages import diff, release_sources
@@ -73,7 +72,7 @@ def export(workspace: Workspace, params: Params, *, form: str, to: Path | None) 
     """The built release in the form of another tool, in the folder `to`. Raises BadInput for an unknown form."""
     if form not in list(formats.Format):
         raise bad_value("--format", form, listed(formats.Format))
-    target = to or workspace.root / "build" / form
+    target = to or workspace.stage(form)
     labels = {column: list(task.labels) for column, task in params.columns.items()}
     faces = formats.export(workspace.stage("release"), target, formats.Format(form), labels=labels)
     print(f"release: {faces} faces as {form} in {workspace.relative(target)}")
@@ -139,7 +138,7 @@ def _credit(params: Params, sources: Sources, published: pl.DataFrame) -> pl.Dat
 
 def _write_credits(root: Path, params: Params, credit: pl.DataFrame) -> None:
     title = params.project.title
-    sheets.write(credit, root / "URL_of_original_images.csv")
+    csv_files.write(root / "URL_of_original_images.csv", credit)
     atomic.write_text(root / "CREDITS.md", credits.markdown(credit, title=title))
     atomic.write_text(root / "CREDITS.html", credits.page(credit, title=title))
 

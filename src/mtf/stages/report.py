@@ -81,7 +81,7 @@ def _warnings(
 
 
 def _models(workspace: Workspace, *, has_stale_models: bool) -> Section:
-    metrics = workspace.root / "metrics"
+    metrics = workspace.metrics_folder
     multitask, fairness = _by_name(metrics / "multitask"), metrics / "fairness"
     single = {(path.parent.name, path.stem): _figures(path) for path in sorted(fairness.glob("models/*/*.json"))}
     confusions = sorted(workspace.plots("multitask").glob("*/confusion/*.png"))

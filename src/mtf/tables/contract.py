@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,18 +43,29 @@ def frame(table: Table, rows: Iterable[Mapping[str, Any]] | pl.DataFrame) -> pl.
     return pl.DataFrame(list(rows), schema=table.dtypes, orient="row")
 
 
-def check(table: Table, data: pl.DataFrame, *, where: str, failures_to: Path | None = None) -> pl.DataFrame:
+def check(
+    table: Table,
+    data: pl.DataFrame,
+    *,
+    where: str,
+    failures_to: Path | None = None,
+    row_numbers: Sequence[int] | None = None,
+) -> pl.DataFrame:
     """`data`, if it keeps the contract of `table`.
 
     Raises ContractViolated with the first failing cases in its message; all of them are written to `failures_to`
-    (JSON lines) where that is given. `where` names the table's file.
+    (JSON lines) where that is given. `where` names the table's file; `row_numbers` are the rows there, as a spreadsheet
+    shows them, where people wrote it. Without them rows count from 0, as in a data frame.
     """
     try:
         table.schema.validate(data, lazy=True)
     except SchemaErrors as error:
-        raise _violated(
-            where, error.failure_cases.select("column", "check", "failure_case", "index"), failures_to
-        ) from None
+        failures = error.failure_cases.select("column", "check", "failure_case", "index")
+        if row_numbers is not None:
+            failures = failures.with_columns(
+                pl.Series(row_numbers, dtype=pl.Int32).gather(failures["index"]).alias("index")
+            )
+        raise _violated(where, failures, failures_to) from None
     if failures_to is not None:
         # What an earlier run wrote there has been mended.
         failures_to.unlink(missing_ok=True)

@@ -14,11 +14,14 @@ from mtf.params import Params
 from mtf.validation import previous
 from mtf.validation.expectations import NotChecked, Severity
 from mtf.validation.suite import Result
-from mtf.workspace import Workspace
+from mtf.workspace import PATHS_IN_PROJECT, Workspace
 
 NAME = "results.json"
-SPLITS_FILE, SCREENING_FILE = "build/split/splits.parquet", "build/screen/screening.parquet"
-EVIDENCE_FILE, CROP_FIGURES, CURATE_FIGURES = "build/crawl/evidence.parquet", "metrics/crop.json", "metrics/curate.json"
+SPLITS_FILE = PATHS_IN_PROJECT.table("split", "splits").as_posix()
+SCREENING_FILE = PATHS_IN_PROJECT.table("screen", "screening").as_posix()
+EVIDENCE_FILE = PATHS_IN_PROJECT.table("crawl", "evidence").as_posix()
+CROP_FIGURES = PATHS_IN_PROJECT.metrics("crop").as_posix()
+CURATE_FIGURES = PATHS_IN_PROJECT.metrics("curate").as_posix()
 FILES = (SPLITS_FILE, SCREENING_FILE, EVIDENCE_FILE, CROP_FIGURES, CURATE_FIGURES)
 GATES = "the gates of params.yaml"
 

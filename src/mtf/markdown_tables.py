@@ -1,8 +1,11 @@
-"""Tables in GitHub's Markdown."""
+"""Markdown tables, as GitHub shows them: for the release's README, model cards, receipts and the papers' tables."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+
+_BAR = re.compile(r"(?<!\\)\|")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, figures_from: int | None = None) -> str:
@@ -15,5 +18,5 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, figures_from:
 
 
 def cell(text: str) -> str:
-    """`text` with escaped vertical bars."""
-    return text.replace("|", "\\|")
+    """`text` with escaped vertical bars; one that is escaped already stays."""
+    return _BAR.sub(r"\\|", text)
