@@ -57,7 +57,9 @@ class ComparisonRun:
         """Digest of everything that the figures depend on."""
         weights = file_digest(self.weights) if self.weights is not None and self.weights.is_file() else None
         own = (self.model, self.recipe, self.seed, self.input_px, weights, self.device_count)
-        return fingerprint(*own, comparison_data.task, list(comparison_data.labels), comparison_data.digest, code=[__name__])
+        return fingerprint(
+            *own, comparison_data.task, list(comparison_data.labels), comparison_data.digest, code=[__name__]
+        )
 
     def run(self, comparison_data: ComparisonData) -> dict[str, Any]:
         """Train once, and test the epoch of the lowest validation loss on each part of `comparison_data.tests`.

@@ -131,7 +131,9 @@ def _digest(workspace: Workspace, params: Params, identity: str, detector: dict[
     upstream = shards.digest_of(source)
     if upstream is None:
         raise BadInput(f"{workspace.relative(source)}: no readable shard, though images.parquet names its identity")
-    return fingerprint(upstream, params.crop, detector, params.crawl.max_pixels, cv2.__version__, COLUMNS, code=[__name__])
+    return fingerprint(
+        upstream, params.crop, detector, params.crawl.max_pixels, cv2.__version__, COLUMNS, code=[__name__]
+    )
 
 
 def _by_identity(images: pl.DataFrame) -> dict[str, tuple[tuple[str, int, int], ...]]:
