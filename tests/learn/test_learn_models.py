@@ -40,8 +40,8 @@ def test_every_network_of_the_parameters_is_in_the_registry() -> None:
 @pytest.mark.parametrize("name", ["small_cnn", "mobilenet_v3_large", "alexnet", "resnet50"])
 def test_the_smallest_picture_a_network_takes_is_the_one_it_says(name: str) -> None:
     network = models.build(name, 3).eval()
-    least_px = models.REGISTRY[name].least_px
-    assert network(torch.zeros(1, 3, least_px, least_px)).shape == (1, 3)
+    min_px = models.REGISTRY[name].min_px
+    assert network(torch.zeros(1, 3, min_px, min_px)).shape == (1, 3)
 
 
 def test_a_picture_too_small_for_the_network_is_refused() -> None:

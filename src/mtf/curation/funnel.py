@@ -203,14 +203,14 @@ def automatic() -> list[FunnelStep]:
 
 
 def steps(params: Params, *, accepted: pl.DataFrame) -> list[FunnelStep]:
-    """The funnel of the flavour that `params.curate` chooses; the legal steps hold for each.
+    """The funnel of the mode that `params.curate` chooses; the legal steps hold for each.
 
     `accepted` are the faces (identity, face_id) that the panel accepted as their person's; non-curated is without.
     """
     enough = EnoughImages(params.curate.min_images_per_identity)
-    if params.curate.flavour == "non_curated":
+    if params.curate.mode == "non_curated":
         return [*automatic(), enough]
-    if params.curate.flavour == "screened":
+    if params.curate.mode == "screened":
         return [*LEGAL, OnePerson(accepted), *screened.steps(params.curate.screened), enough]
     reviewers = params.curate.reviewers
     return [

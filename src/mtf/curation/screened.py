@@ -66,7 +66,7 @@ class OneOfEachGroup:
 
 
 def steps(screened: Screened) -> list[WithinLimits | OneOfEachGroup]:
-    """The steps that people take in the curated flavour, as far as a machine can take them."""
+    """The steps that people take in the curated mode, as far as a machine can take them."""
     darkest, brightest = screened.brightness
     quality = [
         Limit("size_px", Reason.TOO_SMALL, least=screened.min_size_px),

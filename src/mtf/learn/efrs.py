@@ -186,9 +186,9 @@ def _trained(
             right += int((scores.argmax(dim=1) == wanted).sum())
         figures = {"train_loss": total / len(targets), "train_accuracy": right / len(targets)}
         if val is not None:
-            chances = Cnn(name, model).probabilities(val[0])
-            own = chances[np.arange(len(val[1])), val[1]].clip(1e-12)
-            hits = chances.argmax(axis=1) == val[1]
+            probabilities = Cnn(name, model).probabilities(val[0])
+            own = probabilities[np.arange(len(val[1])), val[1]].clip(1e-12)
+            hits = probabilities.argmax(axis=1) == val[1]
             figures |= {"val_loss": float(-np.log(own).mean()), "val_accuracy": float(hits.mean())}
         history.append(figures)
     return Cnn(name, model, history)

@@ -16,7 +16,7 @@ from mtf.errors import BadInput
 from mtf.params import WITH, Fairness
 
 DEFAULT = Fairness()
-LEAST_N = DEFAULT.least_n
+MIN_N = DEFAULT.min_n
 BOOTSTRAPS = DEFAULT.bootstraps
 DIGITS = 4
 FIGURES = ("n", "accuracy", "low", "high", "wilson_low", "wilson_high")
@@ -29,14 +29,14 @@ def by_group(
     attributes: Mapping[str, Sequence[str]],
     *,
     seed: int,
-    least_n: int = LEAST_N,
+    min_n: int = MIN_N,
     bootstraps: int = BOOTSTRAPS,
 ) -> list[dict[str, Any]]:
     """Accuracy for every combination of the attributes' labels, empty ones included.
 
     `predictions` has the columns `label`, `predicted` and one per attribute; `attributes` gives their labels in order.
     One row per group: the attributes' labels, `n`, `accuracy` (null where n is 0), and two intervals of 95 %:
-    `low` and `high` by bootstrap (null where n is below `least_n`), `wilson_low` and `wilson_high` by Wilson's score
+    `low` and `high` by bootstrap (null where n is below `min_n`), `wilson_low` and `wilson_high` by Wilson's score
     (null where n is 0). Where every answer is right, or none, each resampling is the same and the bootstrap's
     interval is a point; Wilson's still tells ten pictures from a thousand.
 
@@ -52,7 +52,7 @@ def by_group(
         figures = (
             n,
             round(right / n, DIGITS) if n else None,
-            *(_bootstrapped(right, n, bootstraps, generator) if n >= least_n else (None, None)),
+            *(_bootstrapped(right, n, bootstraps, generator) if n >= min_n else (None, None)),
             *_wilson(right, n),
         )
         rows.append(dict(zip(attributes, labels, strict=True)) | dict(zip(FIGURES, figures, strict=True)))
@@ -93,18 +93,18 @@ def _wilson(right: int, n: int) -> Interval:
 
 
 def summary(
-    rows: Sequence[Mapping[str, Any]], attributes: Sequence[str] = (), *, least_n: int = LEAST_N
+    rows: Sequence[Mapping[str, Any]], attributes: Sequence[str] = (), *, min_n: int = MIN_N
 ) -> dict[str, float | int | str | None]:
-    """What the groups of at least `least_n` come to: the `worst` and `best` accuracy and whose they are, their `gap`
+    """What the groups of at least `min_n` come to: the `worst` and `best` accuracy and whose they are, their `gap`
     and `ratio`; `mean`, `std` and `spread` as in EFRS's Tables 3 to 5; and how many groups are small or empty.
 
     `spread` is EFRS's word for the gap. EFRS does not say which deviation it means; this is the sample's (n - 1), as
     pandas computes it. Where no group is large enough, the figures are null.
     """
-    large = [row for row in rows if row["n"] >= least_n and row["accuracy"] is not None]
+    large = [row for row in rows if row["n"] >= min_n and row["accuracy"] is not None]
     counts = {
         "groups": len(large),
-        "small_groups": sum(0 < row["n"] < least_n for row in rows),
+        "small_groups": sum(0 < row["n"] < min_n for row in rows),
         "empty_groups": sum(row["n"] == 0 for row in rows),
     }
     if not large:
@@ -138,7 +138,7 @@ def report(
     attributes: Mapping[str, Sequence[str]],
     *,
     seed: int,
-    least_n: int = LEAST_N,
+    min_n: int = MIN_N,
     bootstraps: int = BOOTSTRAPS,
 ) -> dict[str, dict[str, Any]]:
     """By each attribute, each pair (`A × B`) and all together: `summary`, and the figures of each of its `groups`.
@@ -149,9 +149,9 @@ def report(
     found = {}
     for names in groupings(list(attributes)):
         parts = {name: attributes[name] for name in names}
-        rows = by_group(predictions, parts, seed=seed, least_n=least_n, bootstraps=bootstraps)
+        rows = by_group(predictions, parts, seed=seed, min_n=min_n, bootstraps=bootstraps)
         found[WITH.join(names)] = {
-            "summary": _defined(summary(rows, names, least_n=least_n)),
+            "summary": _defined(summary(rows, names, min_n=min_n)),
             "groups": {name_of(row, names): _defined({figure: row[figure] for figure in FIGURES}) for row in rows},
         }
     return found

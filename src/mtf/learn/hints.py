@@ -49,14 +49,14 @@ def out_of_fold(
         divided = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(pictures, targets, people)
         for number, (_, held_out) in enumerate(divided):
             part[held_out] = number
-    chances = np.empty((len(targets), len(labels)))
+    probabilities = np.empty((len(targets), len(labels)))
     for number in np.unique(part[asked]):
         split = np.where(part == number, "test", np.where(part == (number + 1) % folds, "val", "train"))
         if len(np.unique(targets[split == "train"])) < 2:
             raise BadInput(f"label {attribute}: with {folds} folds, one trains on a single label; take more --folds")
         fitted = label.fit(attribute, labels, pictures, targets, split, name=name, seed=seed, epochs=epochs)
-        chances[part == number] = fitted.probabilities(pictures[part == number])
-    return chances[asked]
+        probabilities[part == number] = fitted.probabilities(pictures[part == number])
+    return probabilities[asked]
 
 
 def seen(fitted_on: label.FittedOn | None, faces: pl.DataFrame) -> np.ndarray:
@@ -91,11 +91,11 @@ def predicted(
     for attribute, names in labels.items():
         labeller = known.get(attribute)
         by_others = seen(labeller.fitted_on if labeller else None, faces)
-        chances = np.empty((faces.height, len(names)))
+        probabilities = np.empty((faces.height, len(names)))
         if labeller is not None and not by_others.all():
-            chances[~by_others] = labeller.probabilities(pictures[~by_others])
+            probabilities[~by_others] = labeller.probabilities(pictures[~by_others])
         if by_others.any():
-            chances[by_others] = out_of_fold(
+            probabilities[by_others] = out_of_fold(
                 attribute,
                 names,
                 pictures,
@@ -107,7 +107,7 @@ def predicted(
                 seed=seed,
                 epochs=epochs,
             )
-        found[attribute] = chances
+        found[attribute] = probabilities
     return found
 
 
@@ -116,20 +116,23 @@ def contradictions(
     labels: Mapping[str, Sequence[str]],
     probabilities: Mapping[str, np.ndarray],
     *,
-    sure: float,
+    confidence: float,
 ) -> pl.DataFrame:
-    """Rows of tables.HINTS: where a prediction of a confidence of at least `sure` differs from the roster's label."""
+    """Rows of tables.HINTS: where a prediction of a confidence of at least `confidence`
+    differs from the roster's label."""
     found = []
-    for attribute, chances in probabilities.items():
+    for attribute, predicted in probabilities.items():
         said = faces.select(
             "identity",
             "face_id",
             attribute=pl.lit(attribute),
             roster_label=attribute,
-            predicted=pl.Series(labels[attribute])[chances.argmax(axis=1)],
-            confidence=pl.Series(chances.max(axis=1).clip(0, 1), dtype=pl.Float32),
+            predicted=pl.Series(labels[attribute])[predicted.argmax(axis=1)],
+            confidence=pl.Series(predicted.max(axis=1).clip(0, 1), dtype=pl.Float32),
         )
-        found.append(said.filter((pl.col("roster_label") != pl.col("predicted")) & (pl.col("confidence") >= sure)))
+        found.append(
+            said.filter((pl.col("roster_label") != pl.col("predicted")) & (pl.col("confidence") >= confidence))
+        )
     return pl.concat(found).sort("confidence", "identity", "face_id", descending=[True, False, False])
 
 

@@ -136,7 +136,9 @@ def predict(labellers: Sequence[Labeller], pictures: np.ndarray) -> pl.DataFrame
     """Per attribute the columns ATTRIBUTE and ATTRIBUTE_confidence, a row per grey picture (n, 48, 48) uint8."""
     columns: dict[str, pl.Series] = {}
     for labeller in labellers:
-        chances = labeller.probabilities(pictures)
-        columns[labeller.attribute] = pl.Series(labeller.labels)[chances.argmax(axis=1)]
-        columns[f"{labeller.attribute}_confidence"] = pl.Series(chances.max(axis=1).round(DIGITS), dtype=pl.Float32)
+        probabilities = labeller.probabilities(pictures)
+        columns[labeller.attribute] = pl.Series(labeller.labels)[probabilities.argmax(axis=1)]
+        columns[f"{labeller.attribute}_confidence"] = pl.Series(
+            probabilities.max(axis=1).round(DIGITS), dtype=pl.Float32
+        )
     return pl.DataFrame(columns)

@@ -24,7 +24,7 @@ class Network:
     """How a network is made for a number of labels, and the smallest picture its layers have room for."""
 
     make: Callable[[int], nn.Module]
-    least_px: int
+    min_px: int
 
 
 def small_cnn(labels: int) -> nn.Module:
@@ -52,13 +52,13 @@ def _facenet(labels: int) -> nn.Module:
 
 
 REGISTRY: dict[str, Network] = {
-    "small_cnn": Network(small_cnn, least_px=16),
-    "mobilenet_v3_large": Network(partial(_torchvision, "mobilenet_v3_large"), least_px=32),
-    "alexnet": Network(partial(_torchvision, "alexnet"), least_px=63),
-    "resnet50": Network(partial(_torchvision, "resnet50"), least_px=32),
-    "vgg16": Network(partial(_torchvision, "vgg16"), least_px=32),
-    "convnext_base": Network(partial(_torchvision, "convnext_base"), least_px=32),
-    "facenet": Network(_facenet, least_px=75),
+    "small_cnn": Network(small_cnn, min_px=16),
+    "mobilenet_v3_large": Network(partial(_torchvision, "mobilenet_v3_large"), min_px=32),
+    "alexnet": Network(partial(_torchvision, "alexnet"), min_px=63),
+    "resnet50": Network(partial(_torchvision, "resnet50"), min_px=32),
+    "vgg16": Network(partial(_torchvision, "vgg16"), min_px=32),
+    "convnext_base": Network(partial(_torchvision, "convnext_base"), min_px=32),
+    "facenet": Network(_facenet, min_px=75),
 }
 
 
@@ -87,9 +87,9 @@ def start(model: str, labels: int, *, input_px: int, seed: int, weights: Path | 
 
     Raises BadInput where the pictures are too small for the network, or its weights cannot be had.
     """
-    least_px = REGISTRY[network_of(model)].least_px if model in MODELS else 1
-    if input_px < least_px:
-        raise bad_value("train.input_px", input_px, f"{least_px} or more for {network_of(model)}")
+    min_px = REGISTRY[network_of(model)].min_px if model in MODELS else 1
+    if input_px < min_px:
+        raise bad_value("train.input_px", input_px, f"{min_px} or more for {network_of(model)}")
     network = build(model, labels, seed=seed)
     if model == FACENET and weights is not None:
         from mtf.learn import facenet

@@ -68,9 +68,9 @@ def start(
     """
     network = build(backbone, labels, seed=seed)
     name = models.network_of(backbone)
-    least_px = models.REGISTRY[name].least_px
-    if input_px < least_px:
-        raise bad_value("train.input_px", input_px, f"{least_px} or more for {name}")
+    min_px = models.REGISTRY[name].min_px
+    if input_px < min_px:
+        raise bad_value("train.input_px", input_px, f"{min_px} or more for {name}")
     if weights is not None or backbone.endswith(PRETRAINED):
         found = published.read(weights) if weights is not None else published.fetch(name, setting="multitask.weights")
         last = facenet.LAST if name == FACENET else ()

@@ -22,8 +22,8 @@ def as_input(pictures: torch.Tensor) -> torch.Tensor:
 
 def normalised(pictures: torch.Tensor, name: str) -> torch.Tensor:
     """(n, 3, size, size), 0 to 1 → centred and scaled by the figures of `name`."""
-    mean, deviation = (pictures.new_tensor(figures).view(1, 3, 1, 1) for figures in NORMALISATIONS[name])
-    return (pictures - mean) / deviation
+    mean, std = (pictures.new_tensor(figures).view(1, 3, 1, 1) for figures in NORMALISATIONS[name])
+    return (pictures - mean) / std
 
 
 def flip(pictures: torch.Tensor) -> torch.Tensor:

@@ -58,13 +58,14 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def spread(values: Sequence[float]) -> dict[str, float | None]:
-    """`mean` and `deviation` of one figure over seeds: the sample's (n - 1), null for a single run."""
-    deviation = round(stdev(values), DIGITS) if len(values) > 1 else None
-    return {"mean": round(mean(values), DIGITS), "deviation": deviation}
+    """`mean` and `std` of one figure over seeds: the sample's (n - 1), null for a single run."""
+    std = round(stdev(values), DIGITS) if len(values) > 1 else None
+    return {"mean": round(mean(values), DIGITS), "std": std}
 
 
 def shown(figure: Mapping[str, Any], *, unit: str = "", scale: float = 1, digits: int = 2) -> str:
     """`91.23 ± 0.45%`; the mean alone where there was one run."""
-    middle, deviation = figure["mean"], figure["deviation"]
+    # Comparisons before version 0.2 have `deviation`.
+    middle, std = figure["mean"], figure.get("std", figure.get("deviation"))
     text = f"{scale * middle:.{digits}f}"
-    return f"{text}{unit}" if deviation is None else f"{text} ± {scale * deviation:.{digits}f}{unit}"
+    return f"{text}{unit}" if std is None else f"{text} ± {scale * std:.{digits}f}{unit}"

@@ -116,8 +116,8 @@ class Trial:
 
 
 def _measured(fitted: train.Fitted, card: saved.Card, test: Examples) -> dict[str, float]:
-    chances = saved.probabilities(fitted.network, card, test.pictures, rows=test.rows)
-    return metrics.scores(test.targets, chances.argmax(axis=1), labels=len(card.labels))
+    probabilities = saved.probabilities(fitted.network, card, test.pictures, rows=test.rows)
+    return metrics.scores(test.targets, probabilities.argmax(axis=1), labels=len(card.labels))
 
 
 def over_seeds(trials: Sequence[Mapping[str, Any]], test: str) -> dict[str, dict[str, float | None]]:

@@ -71,7 +71,7 @@ class Facts:
     @property
     def is_reviewed(self) -> bool:
         """Whether people judged every face of the data set: those that they did not agree on are held back."""
-        return self.params.curate.flavour == "curated"
+        return self.params.curate.mode == "curated"
 
     @property
     def is_licensed(self) -> bool:

@@ -35,8 +35,8 @@ def run(
     Raises BadInput for a name that params.yaml does not have, and where nobody curated.
     """
     compared.check_names(params, model=model, tasks=tasks, recipes=[recipe])
-    if params.curate.flavour != "curated":
-        raise bad_value("params.yaml: curate.flavour", params.curate.flavour, "curated, whose worth is asked for")
+    if params.curate.mode != "curated":
+        raise bad_value("params.yaml: curate.mode", params.curate.mode, "curated, whose worth is asked for")
     # torch takes seconds to import: a wrong name has been told by then.
     from mtf.learn import arms, data, inputs, runs, trial
 

@@ -26,7 +26,7 @@ def run(
     """Train `model` on each task with each recipe, from `seeds` seeds on from params.yaml's, and measure it on the
     test split. Writes metrics/compare/recipes.json and returns it without the single runs.
 
-    `{"model", "seeds", "images": {split: int}, "tasks": {task: {recipe: {figure: {"mean", "deviation"}}}}}`.
+    `{"model", "seeds", "images": {split: int}, "tasks": {task: {recipe: {figure: {"mean", "std"}}}}}`.
     Trainings that stand there, made from the same data, recipe and code, are not done again.
 
     Raises BadInput for a name that params.yaml does not have.

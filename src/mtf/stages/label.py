@@ -130,9 +130,9 @@ def compare(
     chosen = model or max(rows, key=lambda name: rows[name]["val"]["balanced_accuracy"])
     report = {"attribute": attribute, "labels": params.attributes[attribute].labels, "chosen": chosen, "models": rows}
     test = material.rows("test")
-    chances = {name: each.probabilities(material.pictures[test]) for name, each in fitted.items()}
+    probabilities = {name: each.probabilities(material.pictures[test]) for name, each in fitted.items()}
     label_files.write_figures(
-        workspace, params, report, fitted, material.splits, material.pictures, chances, targets[test], seed=seed
+        workspace, params, report, fitted, material.splits, material.pictures, probabilities, targets[test], seed=seed
     )
     found = label_files.write_tables(workspace, params, report)
     label_files.declare(workspace)
@@ -143,7 +143,7 @@ def hint(
     workspace: Workspace,
     params: Params,
     *,
-    sure: float,
+    confidence: float,
     attributes: Sequence[str] | None,
     classifier: str | None,
     model: str,
@@ -168,8 +168,10 @@ def hint(
     faces = _cropped(workspace, params)
     shards, cache = workspace.shards("crop"), workspace.stage("inputs") / "cropped"
     pictures = efrs.grey(inputs.prepare(faces, shards, cache, size_px=efrs.SIDE_PX))
-    chances = hints.predicted(labellers, labels, faces, pictures, name=model, folds=folds, seed=seed, epochs=epochs)
-    found = hints.contradictions(faces, labels, chances, sure=sure)
+    probabilities = hints.predicted(
+        labellers, labels, faces, pictures, name=model, folds=folds, seed=seed, epochs=epochs
+    )
+    found = hints.contradictions(faces, labels, probabilities, confidence=confidence)
     return tables.write(tables.HINTS, found, workspace.table(STAGE, "hints")), faces.height
 
 
@@ -225,7 +227,7 @@ def _fitted(
 
 def _measured(labeller: label.Labeller, params: Params, material: Material, targets: np.ndarray) -> dict[str, Any]:
     trainable, total = efrs.parameters(labeller.classifier.name, len(labeller.labels))
-    chances = labeller.probabilities(material.pictures)
+    probabilities = labeller.probabilities(material.pictures)
     parts = {name: material.rows(name) for name in tables.SPLITS}
     test = parts["test"]
     others = {name: task.labels for name, task in params.attributes.items() if name != labeller.attribute}
@@ -234,12 +236,12 @@ def _measured(labeller: label.Labeller, params: Params, material: Material, targ
         "parameters": trainable,
         "total_parameters": total,
         "epochs": labeller.classifier.epochs,
-        **{name: label_scores.figures(targets[rows], chances[rows]) for name, rows in parts.items()},
-        "calibration_error": round(calibration.expected_error(chances[test], targets[test]), label_scores.DIGITS),
+        **{name: label_scores.figures(targets[rows], probabilities[rows]) for name, rows in parts.items()},
+        "calibration_error": round(calibration.expected_error(probabilities[test], targets[test]), label_scores.DIGITS),
         "temperature": round(labeller.temperature, label_scores.DIGITS),
-        "by_own_label": label_scores.by_own_label(targets[test], chances[test], labeller.labels),
+        "by_own_label": label_scores.by_own_label(targets[test], probabilities[test], labeller.labels),
         "by_subgroup": {
-            name: label_scores.by_subgroup(targets[test], chances[test], groups[name], labels)
+            name: label_scores.by_subgroup(targets[test], probabilities[test], groups[name], labels)
             for name, labels in others.items()
         },
     }

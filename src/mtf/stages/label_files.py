@@ -63,14 +63,14 @@ def write_figures(
     fitted: Mapping[str, Labeller],
     splits: pl.DataFrame,
     pictures: np.ndarray,
-    chances: Mapping[str, np.ndarray],
+    probabilities: Mapping[str, np.ndarray],
     targets: np.ndarray,
     *,
     seed: int,
 ) -> None:
     """Figures 2 to 7 under plots/label/compare-ATTRIBUTE, each as numbers (CSV) and as a picture.
 
-    `chances` and `targets` are of the test split. Figure 4 is of the best CNN where the chosen model is none.
+    `probabilities` and `targets` are of the test split. Figure 4 is of the best CNN where the chosen model is none.
     """
     folder, models = workspace.plots("label") / f"compare-{report['attribute']}", report["models"]
     attributes = {name: task.labels for name, task in params.attributes.items()}
@@ -82,7 +82,7 @@ def write_figures(
     epochs = efrs_pictures.history(fitted[best].classifier.history)
     _write_both(folder / "figure-4-history", epochs, efrs_pictures.history_picture(epochs, title=best))
     if len(set(targets.tolist())) == len(report["labels"]):
-        curves = {name: pl.DataFrame(label_scores.roc(targets, each)) for name, each in chances.items()}
+        curves = {name: pl.DataFrame(label_scores.roc(targets, each)) for name, each in probabilities.items()}
         for name, curve in curves.items():
             csv_files.write(folder / "roc" / f"{name}.csv", curve)
         areas = {name: row["test"]["roc_auc"] for name, row in models.items()}

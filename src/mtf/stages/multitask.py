@@ -159,7 +159,7 @@ def _predict(
     from mtf.learn import multitask
 
     normalise = params.train.recipes[_wanted(params).recipe].normalise
-    chances = multitask.probabilities(network, test.pictures, rows=test.rows, normalise=normalise)
+    probabilities = multitask.probabilities(network, test.pictures, rows=test.rows, normalise=normalise)
     parts = []
     for number, (task, names) in enumerate(labels.items()):
         series = pl.Series(names)
@@ -170,8 +170,8 @@ def _predict(
                 task=pl.lit(task),
                 model=pl.lit(f"multitask-{weighting}"),
                 label=series[test.targets[:, number]],
-                predicted=series[chances[task].argmax(axis=1)],
-                confidence=pl.Series(chances[task].max(axis=1).clip(0, 1), dtype=pl.Float32),
+                predicted=series[probabilities[task].argmax(axis=1)],
+                confidence=pl.Series(probabilities[task].max(axis=1).clip(0, 1), dtype=pl.Float32),
             )
         )
     return pl.concat(parts)

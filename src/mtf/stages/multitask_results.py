@@ -111,7 +111,7 @@ def _write_card(
         columns=[f"accuracy of {task}" for task in accuracies],
         rows={f"multitask {results.weighting}": list(accuracies.values())},
         groups=[row for task, report in by_group.items() for row in model_card.Measured.summaries(task, report)],
-        least_n=params.fairness.least_n,
+        min_n=params.fairness.min_n,
     )
     pictures = model_card.Pictures.of(results.splits, workspace.table("split", "splits"))
     text = model_card.markdown(about, pictures, measured=measured)
