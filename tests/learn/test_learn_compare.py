@@ -151,9 +151,7 @@ def test_the_command_prints_a_table(in_project: tuple[Workspace, Params]) -> Non
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     said = json.loads(in_project[0].metrics("compare/recipes").read_text())["tasks"]["gender"]["slow"]
-    accuracy, f1 = (
-        f"{100 * said[name]['mean']:.2f} ± {100 * said[name]['std']:.2f}%" for name in ("accuracy", "f1")
-    )
+    accuracy, f1 = (f"{100 * said[name]['mean']:.2f} ± {100 * said[name]['std']:.2f}%" for name in ("accuracy", "f1"))
     lines = result.stdout.splitlines()
     assert lines[:3] == [
         "**small_cnn, 2 seeds each**",
