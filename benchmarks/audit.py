@@ -128,11 +128,11 @@ def looks(pictures: pl.DataFrame, workspace: Workspace) -> list[str]:
     return [f"{each:016x}" for each in [*here, *others]]
 
 
-def taken_down(pictures: pl.DataFrame, content_hashes: list[str], workspace: Workspace) -> None:
+def taken_down(pictures: pl.DataFrame, perceptual_hashes: list[str], workspace: Workspace) -> None:
     """Requests of each kind."""
     columns = {"page": "page_url", "picture": "url", "image_id": "image_id"}
     named = [(kind, value) for kind, column in columns.items() for value in pictures[column]]
-    named += [("content_hash", value) for value in content_hashes]
+    named += [("perceptual_hash", value) for value in perceptual_hashes]
     lines = [f"2026-01-02,{kind},{value},asked,them,1" for kind, value in [*named, ("identity", "person-3")]]
     workspace.data.mkdir()
     workspace.takedowns.write_text("\n".join([",".join(takedowns.COLUMNS), *lines]) + "\n")

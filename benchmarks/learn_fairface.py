@@ -146,8 +146,8 @@ def joint_networks(material: LabelData, options: argparse.Namespace) -> Iterator
                 curves=Path(folder) / "curves",
             )
         test = material.colour[material.rows("test")]
-        chances = multitask.probabilities(network, test, normalise=recipe.normalise)
-        return {task: each.argmax(axis=1) for task, each in chances.items()}
+        probabilities = multitask.probabilities(network, test, normalise=recipe.normalise)
+        return {task: each.argmax(axis=1) for task, each in probabilities.items()}
 
     for name in options.weightings:
         yield f"joint {options.backbone}, {name}, {INPUT_PX} px", lambda name=name: measured(name)

@@ -2,7 +2,7 @@
 
     python benchmarks/peak_memory.py [--identities 20 640] [--pictures 6] [--stages crawl crop …]
 
-Each stage runs as `mtf STAGE` in a project of drawn pictures with a folder source and without people (flavour
+Each stage runs as `mtf STAGE` in a project of drawn pictures with a folder source and without people (mode
 non_curated); small_cnn is trained for one epoch on one task, and for several at once. The peak is the sum over the
 process and its children, sampled every 20 ms. A stage that is not there, or that fails, is skipped with a line, and
 so are the stages after it.
@@ -46,7 +46,7 @@ def write_project(root: Path, identities: int, pictures: int) -> None:
     # Each picture in Commons' terms: the folder's owner states a license that the policy permits.
     source = {"kind": "folder", "path": "pictures", "license": "CC0-1.0", "creator": "this benchmark"}
     raw["crawl"] |= {"web": None, "sources": [source]}
-    raw["curate"] |= {"flavour": "non_curated", "min_images_per_identity": 1}
+    raw["curate"] |= {"mode": "non_curated", "min_images_per_identity": 1}
     raw["split"] |= {"min_train": 1, "min_val": 1, "min_test": 1}
     raw["train"] |= {"models": [MODEL], "tasks": [TASK], "recipe": "small"}
     raw["train"]["recipes"]["small"] |= {"max_epochs": 1, "warmup_epochs": 0}
@@ -54,7 +54,7 @@ def write_project(root: Path, identities: int, pictures: int) -> None:
     raw["fairness"] |= {"bootstraps": 100}
     raw["release"] |= {"variants": ["multi_task"]}
     # Whether noise is a good data set is not the question here.
-    raw["gates"] |= {"label_share": [0, 1], "least_images": 1, "identity_share": 1, "split_share": 1}
+    raw["gates"] |= {"label_share": [0, 1], "min_images": 1, "identity_share": 1, "split_share": 1}
     (root / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     (root / "pictures").mkdir()
     (root / "data").mkdir()

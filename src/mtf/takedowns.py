@@ -20,17 +20,21 @@ from mtf import csv_files, tables
 from mtf.addresses import address_key, among
 from mtf.csv_files import Row
 from mtf.errors import bad_value, listed
+from mtf.renamed import tell
 
 COLUMNS = ("added_at", "kind", "value", "reason", "requested_by", "reference")
-_CONTENT_HASH = r"^[0-9a-f]{16}$"
+OLD_PERCEPTUAL_HASH = "content_hash"
+_PERCEPTUAL_HASH = r"^[0-9a-f]{16}$"
 
 
 class Kind(StrEnum):
+    """What a request names. In files before version 0.2 a perceptual hash is called `content_hash`."""
+
     IDENTITY = "identity"
     PAGE = "page"
     PICTURE = "picture"
     IMAGE_ID = "image_id"
-    CONTENT_HASH = "content_hash"
+    PERCEPTUAL_HASH = "perceptual_hash"
 
 
 _VALUES = {
@@ -38,7 +42,7 @@ _VALUES = {
     Kind.PAGE: (r"^https?://\S+$", "an http(s) address"),
     Kind.PICTURE: (r"^(?:https?://|file:)\S+$", "an http(s) address, or file:PATH as in the table of fetches"),
     Kind.IMAGE_ID: (tables.SHA256, "64 hexadecimal digits"),
-    Kind.CONTENT_HASH: (_CONTENT_HASH, "16 hexadecimal digits"),
+    Kind.PERCEPTUAL_HASH: (_PERCEPTUAL_HASH, "16 hexadecimal digits"),
 }
 
 
@@ -81,9 +85,9 @@ class Takedowns:
         return requests.get(address_key(url)) if requests and url else None
 
     @property
-    def content_hashes(self) -> frozenset[int]:
+    def perceptual_hashes(self) -> frozenset[int]:
         """Perceptual hashes, 64 bits each."""
-        return frozenset(int(value, 16) for value in self._by_value[Kind.CONTENT_HASH])
+        return frozenset(int(value, 16) for value in self._by_value[Kind.PERCEPTUAL_HASH])
 
     @cached_property
     def _by_value(self) -> dict[Kind, dict[str, Takedown]]:
@@ -91,6 +95,10 @@ class Takedowns:
         for record in self.records:
             found[record.kind].setdefault(_key(record.kind, record.value), record)
         return found
+
+
+PERCEPTUAL_HASH_DETAIL = rf"(?:{Kind.PERCEPTUAL_HASH}|{OLD_PERCEPTUAL_HASH}) ([0-9a-f]{{16}}), "
+"""How the detail of a refused fetch begins that a request by looks forbade; fetches before 0.2 have the old word."""
 
 
 def named_by_address(pictures: pl.LazyFrame, takedowns: Takedowns, kind: Kind, column: str) -> pl.LazyFrame:
@@ -111,6 +119,9 @@ def load(path: Path) -> Takedowns:
 
 def _record(row: Row) -> Takedown:
     given = {**row.cells, **{column: row.text(column) for column in ("added_at", "kind", "value")}}
+    if given["kind"] == OLD_PERCEPTUAL_HASH:
+        tell(f"{row.file}: kind {OLD_PERCEPTUAL_HASH}", Kind.PERCEPTUAL_HASH)
+        given["kind"] = Kind.PERCEPTUAL_HASH
     if given["kind"] not in tuple(Kind):
         raise bad_value(row.column("kind"), given["kind"], listed(Kind))
     kind = Kind(given["kind"])

@@ -68,7 +68,7 @@ def test_pictures_are_stored_by_content_with_page_title_claim_and_evidence(proje
         "outcomes": {"stored": 2},
         "pages_read": 2,
         "evidence": {"stated": 2},
-        "may_pass": {"addresses": 0, "searches": 0},
+        "retriable": {"addresses": 0, "searches": 0},
     }
     assert "2 addresses, 2 images stored\n  outcomes: stored 2\n  evidence: stated 2" in capsys.readouterr().out
 
@@ -147,7 +147,7 @@ def test_failures_are_tried_again_and_successes_are_not(project, asked, capsys):
     y = project.responses["https://a.example/y.jpg"]
     project.answer("https://a.example/y.jpg", status=500)
     project.run()
-    assert json.loads(project.workspace.metrics("crawl").read_text())["may_pass"] == {"addresses": 1, "searches": 0}
+    assert json.loads(project.workspace.metrics("crawl").read_text())["retriable"] == {"addresses": 1, "searches": 0}
     before = {row["image_id"]: row for row in project.table("images").iter_rows(named=True)}
     digest = shards.digest_of(project.workspace.shard("crawl", "ana"))
     project.run_with({"https://a.example/y.jpg": y})

@@ -26,13 +26,13 @@ def test_each_kind_is_found_by_its_own_value(tmp_path: Path):
         "2026-01-03T10:00:00+00:00,page,https://A.example/p#top,asked,,",
         "2026-01-04,picture,https://a.example/x.jpg?y=1,asked,,",
         f"2026-01-05,image_id,{IMAGE_ID},asked,,",
-        "2026-01-06,content_hash,00000000000000ff,asked,,",
+        "2026-01-06,perceptual_hash,00000000000000ff,asked,,",
     )
     assert found.of_identity("ana").reference == "mail 1"
     assert found.of_page("http://a.example/p").kind == "page"
     assert found.of_picture("http://a.example/x.jpg?y=1").added_at == "2026-01-04"
     assert found.of_image(IMAGE_ID).kind == "image_id"
-    assert found.content_hashes == {255}
+    assert found.perceptual_hashes == {255}
     assert found.of_address(identity="bo", url="https://a.example/x.jpg", page_url=None) is None
     assert found.of_address(identity="bo", url="https://b.example/", page_url="https://a.example/p").kind == "page"
 

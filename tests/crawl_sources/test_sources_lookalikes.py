@@ -66,12 +66,12 @@ def test_copies_that_were_resized_or_recompressed_are_not_stored(project):
         encoded(original.resize((150, 125)), "WEBP", quality=70),
     ]
     urls = found(project, *copies, encoded(drawn(2)))
-    project.takedowns(("content_hash", flipped(hashed(copies[0]), 0)))
+    project.takedowns(("perceptual_hash", flipped(hashed(copies[0]), 0)))
     project.run()
     assert outcomes(project) == dict.fromkeys(urls[:4], "taken_down") | {urls[4]: "stored"}
     detail = project.fetch(urls[0])["detail"]
     value = flipped(hashed(copies[0]), 0)
-    assert detail == f"content_hash {value}, asked for on 2026-01-02: differs in 0 of 64 bits"
+    assert detail == f"perceptual_hash {value}, asked for on 2026-01-02: differs in 0 of 64 bits"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_copies_that_were_resized_or_recompressed_are_not_stored(project):
 def test_six_bits_of_difference_are_the_same_picture_and_seven_are_not(project, bits, outcome):
     data = encoded(drawn(1))
     urls = found(project, data, encoded(drawn(2)))
-    project.takedowns(("content_hash", flipped(hashed(data), bits)))
+    project.takedowns(("perceptual_hash", flipped(hashed(data), bits)))
     project.run()
     assert outcomes(project) == {urls[0]: outcome, urls[1]: "stored"}
 
@@ -91,7 +91,7 @@ def test_what_is_stored_already_is_dropped_at_the_next_run_without_a_request(pro
     project.run()
     shard = project.workspace.shard("crawl", "ana")
     digest = shards.digest_of(shard)
-    project.takedowns(("content_hash", flipped(hashed(pictures[0]), 3)))
+    project.takedowns(("perceptual_hash", flipped(hashed(pictures[0]), 3)))
     project.run()
     assert outcomes(project) == {urls[0]: "taken_down", urls[1]: "stored"}
     assert shards.digest_of(shard) != digest
@@ -102,7 +102,7 @@ def test_what_is_stored_already_is_dropped_at_the_next_run_without_a_request(pro
 def test_what_was_taken_down_by_its_looks_is_not_fetched_again(project, asked):
     pictures = [encoded(drawn(seed)) for seed in (1, 2)]
     urls = found(project, *pictures)
-    project.takedowns(("content_hash", flipped(hashed(pictures[0]), 0)))
+    project.takedowns(("perceptual_hash", flipped(hashed(pictures[0]), 0)))
     project.run()
     project.run()
     assert asked[1] == {}, "nothing has changed"
@@ -115,7 +115,7 @@ def test_what_was_taken_down_by_its_looks_is_not_fetched_again(project, asked):
 def test_a_request_that_is_withdrawn_lets_the_picture_be_fetched_again(project):
     pictures = [encoded(drawn(seed)) for seed in (1, 2)]
     urls = found(project, *pictures)
-    project.takedowns(("content_hash", flipped(hashed(pictures[0]), 0)))
+    project.takedowns(("perceptual_hash", flipped(hashed(pictures[0]), 0)))
     project.run()
     project.takedowns()
     project.run()
@@ -127,12 +127,12 @@ def test_a_second_request_touches_only_the_identities_whose_pictures_it_meets(pr
     others = [encoded(drawn(seed)) for seed in (3, 4, 5)]
     found(project, ana, others[0])
     found(project, bo, others[1], name="bo")
-    first = ("content_hash", flipped(hashed(others[2]), 0))
+    first = ("perceptual_hash", flipped(hashed(others[2]), 0))
     project.takedowns(first)
     project.run()
     shard = {name: project.workspace.shard("crawl", name) for name in ("ana", "bo")}
     before = {name: path.stat().st_mtime_ns for name, path in shard.items()}
-    project.takedowns(first, ("content_hash", flipped(hashed(ana), 0)))
+    project.takedowns(first, ("perceptual_hash", flipped(hashed(ana), 0)))
     project.run()
     assert outcomes(project)[f"{HOST}/ana-0.jpg"] == "taken_down"
     assert shard["ana"].stat().st_mtime_ns != before["ana"]
@@ -146,7 +146,7 @@ def test_a_picture_that_cannot_be_decoded_looks_like_nothing_and_is_looked_at_on
     with pytest.raises(decode.Unreadable):
         hashed(broken)
     urls = found(project, broken, encoded(drawn(2)))
-    project.takedowns(("content_hash", "0" * 16))
+    project.takedowns(("perceptual_hash", "0" * 16))
     project.run()
     shard = project.workspace.shard("crawl", "ana")
     written = shard.stat().st_mtime_ns

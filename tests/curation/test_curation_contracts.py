@@ -21,12 +21,12 @@ FACES = [Face(f"{identity} {number}", identity=identity) for identity in ("ada",
 
 
 def curated(root: Path) -> Workspace:
-    """A project whose stages up to `curate` have run, in the non_curated flavour."""
+    """A project whose stages up to `curate` have run, in the non_curated mode."""
     workspace = project(root, FACES)
     raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    raw["curate"]["flavour"] = "non_curated"
+    raw["curate"]["mode"] = "non_curated"
     workspace.params.write_text(yaml.safe_dump(raw), encoding="utf-8")
-    curate.run(workspace, params(curate={"flavour": "non_curated"}))
+    curate.run(workspace, params(curate={"mode": "non_curated"}))
     return workspace
 
 
@@ -84,7 +84,7 @@ def test_evidence_of_a_picture_that_is_not_there_stops_the_stage(tmp_path: Path)
     rows = pl.read_parquet(path)
     pl.concat([rows, rows[:1].with_columns(image_id=pl.lit("f" * 64))]).write_parquet(path)
     with pytest.raises(tables.ContractViolated, match=r"evidence.parquet: 1 cases break the contract \(refers_to"):
-        curate.run(workspace, params(curate={"flavour": "non_curated"}))
+        curate.run(workspace, params(curate={"mode": "non_curated"}))
 
 
 @pytest.mark.parametrize("table", ["curated", "non_curated", "exclusions"])
@@ -100,4 +100,4 @@ def test_a_face_that_was_never_cropped_is_in_no_table(
 
     monkeypatch.setattr(curate, "_write", without_its_crop)
     with pytest.raises(tables.ContractViolated, match=rf"/{table}.parquet: 1 cases break"):
-        curate.run(workspace, params(curate={"flavour": "non_curated"}))
+        curate.run(workspace, params(curate={"mode": "non_curated"}))

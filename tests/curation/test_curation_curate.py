@@ -309,11 +309,11 @@ def test_a_label_of_the_person_is_that_of_most_of_their_faces(tmp_path):
     ]
 
 
-def test_the_non_curated_flavour_takes_all_legal_crops_of_identities_that_have_enough(tmp_path):
+def test_the_non_curated_mode_takes_all_legal_crops_of_identities_that_have_enough(tmp_path):
     bad = Face("bad", evidence={"license": "CC-BY-NC-4.0"})
     pair = [Face(name, screening={"near_group": face_id("one")}) for name in ("one", "two")]
     few = [Face("few", identity="bob")]
-    workspace = _run(tmp_path, [*GOOD, *pair, bad, *few], [], curate={"flavour": "non_curated"})
+    workspace = _run(tmp_path, [*GOOD, *pair, bad, *few], [], curate={"mode": "non_curated"})
     assert _kept(workspace, "non_curated") == _ids(*GOOD, *pair, *few)
     assert _kept(workspace) == _ids(*GOOD, *pair)
     rows = _read(workspace, "curated")
@@ -333,37 +333,37 @@ def test_several_faces_of_one_image_are_one_image_of_the_person(tmp_path):
     assert set(_read(workspace, "exclusions")["detail"]) == {"4 images left, 5 needed"}
 
 
-@pytest.mark.parametrize("flavour", ["curated", "non_curated", "screened"])
-def test_no_person_says_whose_a_shot_of_the_non_curated_set_is(tmp_path, flavour):
+@pytest.mark.parametrize("mode", ["curated", "non_curated", "screened"])
+def test_no_person_says_whose_a_shot_of_the_non_curated_set_is(tmp_path, mode):
     """The panel's word counts where people may be involved; what is left out without it is counted."""
     group = {"across_group": face_id("shot")}
     anns = [Face("shot", identity=name, screening=group) for name in ("ann", "bob")]
     others = [Face(f"{name} {number}", identity=name) for name in ("ann", "bob") for number in range(5)]
     said = [*_decided(*others, anns[0]), *anns[1].by_all(Reason.WRONG_PERSON, Step.IDENTITY)]
-    workspace = _run(tmp_path, [*anns, *others], said, curate={"flavour": flavour})
+    workspace = _run(tmp_path, [*anns, *others], said, curate={"mode": mode})
     assert _kept(workspace, "non_curated") == _ids(*others)
     shots = _read(workspace, "curated").filter(face_id=face_id("shot"))["identity"].to_list()
-    assert shots == ([] if flavour == "non_curated" else ["ann"])
+    assert shots == ([] if mode == "non_curated" else ["ann"])
     figures = json.loads(workspace.metrics("curate").read_text())["non_curated"]
     assert (figures["faces"], figures["identities"]) == (10, 2)
     assert figures["steps"]["one_person"] == {"faces": 10, "identities": 2, "dropped": {"several_people": 2}}
 
 
-@pytest.mark.parametrize("flavour", ["non_curated", "screened"])
-def test_a_shot_that_is_listed_for_several_people_is_nobodys(tmp_path, flavour):
+@pytest.mark.parametrize("mode", ["non_curated", "screened"])
+def test_a_shot_that_is_listed_for_several_people_is_nobodys(tmp_path, mode):
     group = {"across_group": face_id("shot")}
     anns = [Face("shot", identity=name, screening=group) for name in ("ann", "bob")]
     others = [Face(f"{name} {number}", identity=name) for name in ("ann", "bob") for number in range(5)]
-    workspace = _run(tmp_path / "open", [*anns, *others], [], curate={"flavour": flavour})
+    workspace = _run(tmp_path / "open", [*anns, *others], [], curate={"mode": mode})
     assert _kept(workspace) == _kept(workspace, "non_curated") == _ids(*others)
     rows = _read(workspace, "exclusions").select("identity", "step", "reason", "decided_by", "detail").rows()
     why = ("one_person", "several_people", "automatic", f"group {face_id('shot')} has faces of several people")
     assert rows == [("ann", *why), ("bob", *why)]
 
 
-def test_people_have_no_say_in_the_non_curated_flavour(tmp_path):
+def test_people_have_no_say_in_the_non_curated_mode(tmp_path):
     said = GOOD[0].by_all(Reason.NOT_A_FACE, Step.FACE) + _labelled(GOOD[1], "Old", *PANEL)
-    workspace = _run(tmp_path, GOOD, said, curate={"flavour": "non_curated"})
+    workspace = _run(tmp_path, GOOD, said, curate={"mode": "non_curated"})
     rows = _read(workspace, "curated")
     assert set(rows["face_id"]) == _ids(*GOOD)
     assert set(rows["age"]) == {"Young"}

@@ -1,4 +1,4 @@
-"""The flavour `screened`: what the machine's limits keep, and for which reason each other face goes."""
+"""The mode `screened`: what the machine's limits keep, and for which reason each other face goes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LIMITS = {
 
 def screened(root: Path, faces: list[Face], **changes: Any) -> Workspace:
     workspace = project(root / "project", faces)
-    curate.run(workspace, params(curate={"flavour": "screened", "screened": LIMITS | changes}))
+    curate.run(workspace, params(curate={"mode": "screened", "screened": LIMITS | changes}))
     return workspace
 
 

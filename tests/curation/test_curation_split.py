@@ -251,7 +251,7 @@ def test_rows_that_share_a_value_in_any_column_are_one_component():
 def test_the_stage_writes_the_table_and_counts_by_split_and_label(tmp_path, capsys):
     faces = [Face(f"{identity} {number}", identity=identity) for identity in ("ada", "bob") for number in range(20)]
     workspace = project(tmp_path / "project", faces)
-    chosen = params(curate={"flavour": "non_curated"})
+    chosen = params(curate={"mode": "non_curated"})
     curate.run(workspace, chosen)
     capsys.readouterr()
     split.run(workspace, chosen)

@@ -35,7 +35,7 @@ def needle(data: bytes) -> bytes:
 
 def ask_for_looks(project: Small, of: bytes) -> None:
     project.take_down("identity", "ann")
-    project.take_down("content_hash", f"{picture_hash(of, max_pixels=10**6):016x}")
+    project.take_down("perceptual_hash", f"{picture_hash(of, max_pixels=10**6):016x}")
 
 
 def test_a_resized_copy_of_somebody_else_goes_from_old_versions(project: Small) -> None:
@@ -95,7 +95,7 @@ def test_what_the_crawl_refused_for_its_looks_goes_from_peoples_own_files(projec
     asked_for = [f"{picture_hash(each, max_pixels=10**6):016x}" for each in (scene(1), scene(3))]
     rows = {
         "outcome": ["taken_down"] * 2,
-        "detail": [f"content_hash {each}, asked for on 2026-01-02: differs in 2 of 64 bits" for each in asked_for],
+        "detail": [f"perceptual_hash {each}, asked for on 2026-01-02: differs in 2 of 64 bits" for each in asked_for],
         "image_id": [project.image_id("copy"), project.image_id("withdrawn")],
     }
     pl.DataFrame(rows).write_parquet(project.workspace.table("crawl", "fetches"))

@@ -116,7 +116,7 @@ def test_a_picture_file_finds_its_recompressed_copy_and_no_other(
     stored = hashlib.sha256(jpeg(scene(1))).hexdigest()
     own = hashlib.sha256(file.read_bytes()).hexdigest()
     assert {value for kind, value in found if kind is Kind.IMAGE_ID} == {stored, own}
-    assert [kind for kind, _ in found].count(Kind.CONTENT_HASH) == 1
+    assert [kind for kind, _ in found].count(Kind.PERCEPTUAL_HASH) == 1
 
 
 def test_a_file_that_is_no_picture_is_refused(workspace: Workspace, sample_params: Params, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_requests_are_added_once_and_read_back(workspace: Workspace, sample_para
     assert requests.append(workspace.takedowns, records) == records
     assert requests.append(workspace.takedowns, requests.resolve(request, workspace, sample_params).records) == []
     known, *pictures = takedowns.load(workspace.takedowns).records
-    assert {record.kind for record in pictures} == {Kind.IMAGE_ID, Kind.CONTENT_HASH}
+    assert {record.kind for record in pictures} == {Kind.IMAGE_ID, Kind.PERCEPTUAL_HASH}
     assert (known.kind, known.value, known.reason) == (Kind.IDENTITY, "ann", 'left, "for good" really')
     assert requests.matches(takedowns.load(workspace.takedowns), workspace)[Kind.IDENTITY, "ann"] == 2
 
@@ -156,7 +156,7 @@ def test_content_and_looks_of_every_picture_meant_are_written_down(
     found = meaning(value, workspace, sample_params)
     meant = {hashlib.sha256(jpeg(scene(seed))).hexdigest() for seed in seeds}
     assert {text for kind, text in found if kind is Kind.IMAGE_ID} == meant
-    assert {text for kind, text in found if kind is Kind.CONTENT_HASH} == {looks_of(seed) for seed in seeds}
+    assert {text for kind, text in found if kind is Kind.PERCEPTUAL_HASH} == {looks_of(seed) for seed in seeds}
     assert len(found) == len(set(found))
 
 
@@ -167,11 +167,11 @@ def test_requests_are_counted_by_any_spelling_and_by_looks(workspace: Workspace,
     assert {kind: count for (kind, _), count in counts.items()} == {
         Kind.PICTURE: 1,
         Kind.IMAGE_ID: 1,
-        Kind.CONTENT_HASH: None,
+        Kind.PERCEPTUAL_HASH: None,
     }
     with_looks(workspace)
     counts = requests.matches(takedowns.Takedowns(tuple(records)), workspace)
-    assert counts[Kind.CONTENT_HASH, looks_of(1)] == 1
+    assert counts[Kind.PERCEPTUAL_HASH, looks_of(1)] == 1
 
 
 def with_looks(workspace: Workspace) -> None:
@@ -256,11 +256,15 @@ def test_who_only_older_versions_know_can_be_named(one_version: Workspace, sampl
     workspace.roster.write_text("identity,name,race,gender,age\nbob,Bob,Blue,Males,Old\n")
 
     found = meaning("ann", workspace, sample_params)
-    looks = [(Kind.CONTENT_HASH, each) for each in sorted((looks_of(0), looks_of(1)))]
+    looks = [(Kind.PERCEPTUAL_HASH, each) for each in sorted((looks_of(0), looks_of(1)))]
     assert found == [(Kind.IDENTITY, "ann"), *((Kind.IMAGE_ID, image_id) for image_id in gone), *looks]
     (of_page,) = old.filter(page_url="https://p.example/page/1")["image_id"]
     found = meaning("http://p.example/page/1", workspace, sample_params)
-    assert found == [(Kind.PAGE, "http://p.example/page/1"), (Kind.IMAGE_ID, of_page), (Kind.CONTENT_HASH, looks_of(1))]
+    assert found == [
+        (Kind.PAGE, "http://p.example/page/1"),
+        (Kind.IMAGE_ID, of_page),
+        (Kind.PERCEPTUAL_HASH, looks_of(1)),
+    ]
     with pytest.raises(BadInput, match="dvc fetch --all-commits"):
         meaning("nobody", workspace, sample_params)
 
@@ -272,7 +276,7 @@ def test_pictures_that_only_older_versions_have_of_somebody_are_meant_too(
     kept = old.filter(pl.col("url") != "https://p.example/1.jpg")
     tables.write(tables.IMAGES, kept, one_version.table("crawl", "images"))
     found = meaning("ann", one_version, sample_params)
-    assert {value for kind, value in found if kind is Kind.CONTENT_HASH} == {looks_of(0), looks_of(1)}
+    assert {value for kind, value in found if kind is Kind.PERCEPTUAL_HASH} == {looks_of(0), looks_of(1)}
 
 
 def half_merged_twice(root: Path) -> None:
@@ -376,7 +380,7 @@ def test_a_published_crop_means_the_picture_that_it_was_cut_from(
     here = sample_params.model_copy(update={"compute": sample_params.compute.model_copy(update={"workers": 1})})
     resolved = requests.resolve(Request(str(file), "asked", "Ann"), with_faces, here)
     found = {(record.kind, record.value) for record in resolved.records}
-    assert {(Kind.IMAGE_ID, source), (Kind.CONTENT_HASH, looks_of(1))} < found
+    assert {(Kind.IMAGE_ID, source), (Kind.PERCEPTUAL_HASH, looks_of(1))} < found
     assert resolved.pictures == 1 and len(resolved.records) == 4
 
 

@@ -109,7 +109,7 @@ def predicted(path: Path, genders: list[str], confidence: list[float]) -> str:
 def test_a_table_of_predicted_labels_is_judged_as_a_data_set_is(in_project: Path) -> None:
     table = predicted(in_project / "labels.csv", ["Males"] * 6 + ["Females"] * 2, [0.99] * 4 + [0.6] * 2 + [0.99] * 2)
     assert [cell["n"] for cell in json.loads(run(table, "--json"))["gender"]["cells"]] == [6, 2]
-    sure = json.loads(run(table, "--json", "--sure", "0.9", "--ratio", "1"))
+    sure = json.loads(run(table, "--json", "--confidence", "0.9", "--ratio", "1"))
     assert [(cell["n"], cell["collect"], cell["drop"]) for cell in sure["gender"]["cells"]] == [(4, 0, 2), (2, 2, 0)]
 
 
@@ -136,7 +136,7 @@ def test_a_single_label_is_shown_and_said_to_leave_nothing_to_balance(
     ("genders", "options", "message"),
     [
         (["Males", "Man"], [], r"row 3 column gender: 'Man' is not permitted; permitted: params.yaml's labels Males"),
-        (["Males", "Females"], ["--sure", "0.95"], "no row whose labels all have a confidence of 0.95 or more"),
+        (["Males", "Females"], ["--confidence", "0.95"], "no row whose labels all have a confidence of 0.95 or more"),
     ],
 )
 def test_a_bad_table_is_answered_in_one_line(

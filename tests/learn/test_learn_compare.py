@@ -67,8 +67,8 @@ def test_means_and_deviations_are_those_of_the_single_runs(in_project: tuple[Wor
             values = [single[f"small_cnn/gender/{recipe}/{seed}"]["tests"]["test"][figure] for seed in (42, 43, 44)]
             said = found["tasks"]["gender"][recipe][figure]
             assert said["mean"] == pytest.approx(np.mean(values), abs=1e-4)
-            assert said["deviation"] == pytest.approx(pl.Series(values).std(), abs=1e-4)
-    assert found["tasks"]["gender"]["slow"]["epochs"] == {"mean": 1, "deviation": 0}
+            assert said["std"] == pytest.approx(pl.Series(values).std(), abs=1e-4)
+    assert found["tasks"]["gender"]["slow"]["epochs"] == {"mean": 1, "std": 0}
     assert found["images"] == {"train": 48, "val": 12, "test": 18}
     assert json.loads(in_project[0].metrics("compare/recipes").read_text()) == {**found, "runs": single}
 
@@ -92,7 +92,7 @@ def test_a_run_is_measured_on_the_test_split_as_the_stages_measure_it(in_project
     expected = json.loads(workspace.metrics("evaluate").read_text())["gender"]["small_cnn"]
     said = found["tasks"]["gender"]["quick"]
     assert {name: said[name]["mean"] for name in expected} == expected
-    assert said["accuracy"]["deviation"] is None
+    assert said["accuracy"]["std"] is None
 
 
 def test_what_is_finished_is_not_trained_again(
@@ -151,9 +151,7 @@ def test_the_command_prints_a_table(in_project: tuple[Workspace, Params]) -> Non
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     said = json.loads(in_project[0].metrics("compare/recipes").read_text())["tasks"]["gender"]["slow"]
-    accuracy, f1 = (
-        f"{100 * said[name]['mean']:.2f} ± {100 * said[name]['deviation']:.2f}%" for name in ("accuracy", "f1")
-    )
+    accuracy, f1 = (f"{100 * said[name]['mean']:.2f} ± {100 * said[name]['std']:.2f}%" for name in ("accuracy", "f1"))
     lines = result.stdout.splitlines()
     assert lines[:3] == [
         "**small_cnn, 2 seeds each**",

@@ -196,23 +196,23 @@ def test_the_figures_stand_in_a_file_and_are_not_worked_out_twice(
     accuracies = [runs[f"small_cnn/gender/quick/screened/{seed}"]["tests"]["common"]["accuracy"] for seed in (42, 43)]
     said = first["tasks"]["gender"]["screened"]["common"]["accuracy"]
     assert said["mean"] == pytest.approx(np.mean(accuracies), abs=1e-4)
-    assert said["deviation"] == pytest.approx(np.std(accuracies, ddof=1), abs=1e-4)
+    assert said["std"] == pytest.approx(np.std(accuracies, ddof=1), abs=1e-4)
 
 
 def test_a_set_that_nobody_curated_has_nothing_to_compare(project: tuple[Workspace, Params]) -> None:
     workspace, params = project
-    screened = params.model_copy(update={"curate": params.curate.model_copy(update={"flavour": "screened"})})
-    with pytest.raises(BadInput, match=r"curate\.flavour: 'screened' is not permitted; permitted: curated"):
+    screened = params.model_copy(update={"curate": params.curate.model_copy(update={"mode": "screened"})})
+    with pytest.raises(BadInput, match=r"curate\.mode: 'screened' is not permitted; permitted: curated"):
         ask((workspace, screened))
 
 
-ONE = {name: {"mean": 0.5, "deviation": None} for name in ("accuracy", "precision", "recall", "f1")} | {
-    "epochs": {"mean": 7, "deviation": None},
-    "minutes": {"mean": 1.25, "deviation": None},
+ONE = {name: {"mean": 0.5, "std": None} for name in ("accuracy", "precision", "recall", "f1")} | {
+    "epochs": {"mean": 7, "std": None},
+    "minutes": {"mean": 1.25, "std": None},
 }
-TWO = {name: {"mean": 0.9577, "deviation": 0.0123} for name in ("accuracy", "precision", "recall", "f1")} | {
-    "epochs": {"mean": 70.5, "deviation": 2.5},
-    "minutes": {"mean": 20.0, "deviation": 0.5},
+TWO = {name: {"mean": 0.9577, "std": 0.0123} for name in ("accuracy", "precision", "recall", "f1")} | {
+    "epochs": {"mean": 70.5, "std": 2.5},
+    "minutes": {"mean": 20.0, "std": 0.5},
 }
 
 

@@ -123,7 +123,7 @@ def test_small_groups_have_no_bootstrap_and_no_part_in_the_summary() -> None:
         "worst_group": "x", "worst": 0.6, "best_group": "w", "best": 0.9, "gap": 0.3, "ratio": 0.6667,
         "mean": 0.75, "std": pytest.approx(0.2121, abs=1e-4), "spread": 0.3,
     }  # fmt: skip
-    assert fairness.summary(rows, ["g"], least_n=3)["worst_group"] == "y"
+    assert fairness.summary(rows, ["g"], min_n=3)["worst_group"] == "y"
     small = fairness.by_group(answers(3, 3), {"g": ["x"]}, seed=1)[0]
     assert small["low"] is None
     assert small["wilson_low"] > 0
@@ -146,7 +146,7 @@ def test_pairs_are_told_where_no_intersection_of_all_is_large_enough() -> None:
     """32 pictures in 8 groups of 4: pairs have 8, single attributes 16."""
     columns = {name: [str(number >> place & 1) for number in range(8)] * 4 for place, name in enumerate("abc")}
     table = pl.DataFrame({"label": ["x"] * 32, "predicted": ["x"] * 24 + ["y"] * 8} | columns)
-    found = fairness.report(table, {name: ["0", "1"] for name in "abc"}, seed=1, least_n=8)
+    found = fairness.report(table, {name: ["0", "1"] for name in "abc"}, seed=1, min_n=8)
     assert found["a × b"]["summary"]["groups"] == 4
     assert found["a × b"]["summary"]["mean"] == 0.75
     assert found["a × b × c"]["summary"] == {"groups": 0, "small_groups": 8, "empty_groups": 0}

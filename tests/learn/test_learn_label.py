@@ -76,16 +76,18 @@ def test_the_temperature_makes_overconfident_probabilities_honest() -> None:
 
 
 def test_the_balanced_accuracy_of_one_class_is_scikit_learns_and_its_roc_auc_is_undefined() -> None:
-    chances = np.array([[0.9, 0.1], [0.2, 0.8]])
-    found = label_scores.figures(np.array([0, 0]), chances)
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8]])
+    found = label_scores.figures(np.array([0, 0]), probabilities)
     with pytest.warns(UserWarning, match="y_pred contains classes not in y_true"):
-        theirs = balanced_accuracy_score([0, 0], chances.argmax(axis=1))
+        theirs = balanced_accuracy_score([0, 0], probabilities.argmax(axis=1))
     assert found == {"accuracy": 0.5, "balanced_accuracy": theirs, "roc_auc": None, "f1": 0.0}
 
 
 def test_a_decade_with_one_picture_counts_in_the_spread() -> None:
-    targets, chances = np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])
-    found = label_scores.by_subgroup(targets, chances, ["90-99", "90-99", "100-109"], ["90-99", "100-109", "110-119"])
+    targets, probabilities = np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9]])
+    found = label_scores.by_subgroup(
+        targets, probabilities, ["90-99", "90-99", "100-109"], ["90-99", "100-109", "110-119"]
+    )
     assert found["groups"]["100-109"] == {"n": 1, "accuracy": 1.0, "balanced_accuracy": 1.0, "roc_auc": None, "f1": 1.0}
     assert list(found["groups"]) == ["90-99", "100-109"]
     assert found["statistics"]["balanced_accuracy"] == {"mean": 0.75, "std": 0.3536, "spread": 0.5}
@@ -98,15 +100,15 @@ def test_a_label_absent_from_training_keeps_its_column_and_moves_no_other(name: 
     present = [number for number in range(labels) if number != absent]
     targets = np.array(present)[(shape + (np.arange(90) % 2 if labels == 4 else 0))]
     fitted = efrs.fit(name, (pictures, targets), (pictures, targets), labels=labels, seed=0, epochs=4)
-    chances = fitted.probabilities(pictures)
-    assert chances.shape == (90, labels)
-    np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
-    assert chances[:, absent].max() < 0.1
-    assert (chances.argmax(axis=1) == targets).mean() > 0.9
+    probabilities = fitted.probabilities(pictures)
+    assert probabilities.shape == (90, labels)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert probabilities[:, absent].max() < 0.1
+    assert (probabilities.argmax(axis=1) == targets).mean() > 0.9
     if name == "logistic":
         theirs = LogisticRegression().fit(pictures.reshape(90, -1) / 255.0, targets)
         np.testing.assert_allclose(
-            chances[:, present], theirs.predict_proba(pictures.reshape(90, -1) / 255.0), atol=1e-6
+            probabilities[:, present], theirs.predict_proba(pictures.reshape(90, -1) / 255.0), atol=1e-6
         )
 
 
@@ -118,6 +120,6 @@ def test_pictures_of_one_label_leave_nothing_to_learn() -> None:
 
 def test_figures_by_hand() -> None:
     # Scores of the second label: 0.9, 0.4 for the true ones, 0.6, 0.1 for the others: three of four pairs in order.
-    chances = np.array([[0.1, 0.9], [0.6, 0.4], [0.4, 0.6], [0.9, 0.1]])
-    found = label_scores.figures(np.array([1, 1, 0, 0]), chances)
+    probabilities = np.array([[0.1, 0.9], [0.6, 0.4], [0.4, 0.6], [0.9, 0.1]])
+    found = label_scores.figures(np.array([1, 1, 0, 0]), probabilities)
     assert found == {"accuracy": 0.5, "balanced_accuracy": 0.5, "roc_auc": 0.75, "f1": 0.5}

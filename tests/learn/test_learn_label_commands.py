@@ -225,7 +225,7 @@ def test_hints_name_the_faces_whose_roster_label_is_contradicted_before_anybody_
     workspace = cropped(in_project, mislabelled="eve")
     # No split and no classifier yet: the roster's own labels, out of fold.
     workspace.table("split", "splits").unlink()
-    said = run("hints", "--attribute", "gender", "--model", "logistic", "--folds", "6", "--sure", "0.6")
+    said = run("hints", "--attribute", "gender", "--model", "logistic", "--folds", "6", "--confidence", "0.6")
     assert "of 78 faces contradicted with a confidence of 0.6 or more (gender " in said
     found = tables.read(tables.HINTS, workspace.table("label", "hints"))
     assert found.columns == ["identity", "face_id", "attribute", "roster_label", "predicted", "confidence"]
@@ -249,7 +249,7 @@ def test_all_faces_of_people_that_a_classifier_was_fitted_on_are_predicted_by_ot
     # Five people's eight pictures that train and two that validate.
     assert len(fitted.images) == 50
     asked = asked_of_others(monkeypatch)
-    run("hints", "--attribute", "gender", "--sure", "0.5")
+    run("hints", "--attribute", "gender", "--confidence", "0.5")
     assert len(asked) == 65
     assert set(asked) == fitted.people
 
@@ -278,7 +278,7 @@ def test_a_person_that_another_project_calls_otherwise_is_known_by_any_picture(
     assert fitted.fitted_on is not None
     label.save(path, [replace(fitted, fitted_on=replace(fitted.fitted_on, people=frozenset({"fairface-0"})))])
     asked = asked_of_others(monkeypatch)
-    run("hints", "--attribute", "gender", "--sure", "0.5")
+    run("hints", "--attribute", "gender", "--confidence", "0.5")
     assert set(asked) == set(PEOPLE)
     assert len(asked) == 78
 

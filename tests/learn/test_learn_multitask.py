@@ -237,9 +237,9 @@ def test_measuring_again_heeds_the_least_size_of_a_group_and_trains_nothing(
     folder = workspace.stage("multitask") / "equal"
     before = (folder / "model.pt").stat().st_mtime_ns
 
-    def interval(least_n: int) -> float | None:
+    def interval(min_n: int) -> float | None:
         """Of the six pictures of Amber people."""
-        asked = params.model_copy(update={"fairness": Fairness(least_n=least_n)})
+        asked = params.model_copy(update={"fairness": Fairness(min_n=min_n)})
         multitask_results.run(workspace, asked, weighting="equal")
         by_group = json.loads(workspace.metrics("multitask/equal").read_text())["by_group"]
         return by_group["gender"]["race"]["Amber"]["low"]

@@ -87,7 +87,7 @@ def asked(*arguments: str) -> Result:
 
 FIGURES = ("accuracy", "precision", "recall", "f1", "epochs", "minutes")
 PART = {"images": {"train": 40}} | {
-    test: {name: {"mean": 0.5, "deviation": None} for name in FIGURES} for test in ("own", "common")
+    test: {name: {"mean": 0.5, "std": None} for name in FIGURES} for test in ("own", "common")
 }
 COMPARED = {
     **{"model": "resnet50", "recipe": "mtf", "seeds": 1},

@@ -53,7 +53,7 @@ def before(folder: Path) -> Read:
         (("train.tasks", ["recognition", "race", "gender", "age", "x"]), set()),
         (("train.recipes.modern.learning_rate", 0.5), set()),
         (("multitask.weightings", ["equal", "dwa"]), set()),
-        (("fairness.least_n", 3), {"multitask_results"}),
+        (("fairness.min_n", 3), {"multitask_results"}),
         (("train.recipes.small.learning_rate", 0.5), {"train", "multitask"}),
         (("train.recipe", "mtf"), {"train"}),
         (("multitask.recipe", "mtf"), {"multitask"}),

@@ -414,7 +414,7 @@ def test_published_pictures_are_seen_in_every_form(project: Project) -> None:
 
 def test_what_looks_like_a_picture_that_was_taken_down_is_found(project: Project, sample_params: Params) -> None:
     evidence = project.crawled({}, {}, {})
-    project.take_down("content_hash", "00000000000000ff")
+    project.take_down("perceptual_hash", "00000000000000ff")
     hashes = [0xFF00, 0b111 << 32 | 0xFF, None]  # far away; three bits away; not worked out
     looks = evidence.select("image_id").with_columns(content_hash=pl.Series(hashes, dtype=pl.UInt64))
     subject = audit.Subject(project.workspace, sample_params, ON.date(), looks)
@@ -584,7 +584,7 @@ def test_an_audit_of_what_is_not_there_could_not_run(project: Project, scope: st
 
 def test_looks_that_cannot_be_read_could_not_be_audited(project: Project) -> None:
     project.crawled({})
-    project.take_down("content_hash", "00000000000000ff")
+    project.take_down("perceptual_hash", "00000000000000ff")
     project.workspace.table("crawl", "images").write_bytes(b"not a table")
     with pytest.raises(Exception, match=r"build/crawl/images.parquet: not readable as a table") as refused:
         run("optouts")

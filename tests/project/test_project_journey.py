@@ -64,7 +64,7 @@ def test_a_folder_of_pictures_becomes_a_divided_data_set_by_the_steps_that_new_n
     assert "wait for the reviewers; `mtf review open --reviewer YOU`, then `dvc repro`" in waiting
 
     params = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(params.replace("flavour: curated ", "flavour: non_curated "))
+    (project / "params.yaml").write_text(params.replace("mode: curated ", "mode: non_curated "))
     assert "crawl: " not in run_in(project, "dvc", "repro", "split"), "what is there is not made again"
     faces = json.loads((project / "metrics" / "split.json").read_text())["faces"]
     assert sum(faces.values()) >= 2 * PICTURES and min(faces.values()) >= 2

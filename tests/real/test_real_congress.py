@@ -34,9 +34,9 @@ GATES = {
     "label_share": {"race": [0.0005, 0.9], "gender": [0.2, 0.8], "age": [0.05, 0.95]},
     "pair_share": [0, 0.9],
     "intersection_share": [0, 0.9],
-    "least_images": 1,
+    "min_images": 1,
     "median_images": [1, 1],
-    "most_images": 2,  # in a few portraits the detector finds a second face
+    "max_images": 2,  # in a few portraits the detector finds a second face
     "identity_share": 0.01,
 }
 
@@ -90,7 +90,7 @@ def congress(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             },
             "crawl": {"web": "data/web", "sources": [{"kind": "bing", "licenses": [None]}]},
             "licenses": {"accept_unstated": True},
-            "curate": {"flavour": "non_curated", "min_images_per_identity": 1},
+            "curate": {"mode": "non_curated", "min_images_per_identity": 1},
             # Two of the labels are one person's alone.
             "split": {"min_train": 1, "min_val": 0, "min_test": 0},
             "train": {"tasks": ["gender"]},
@@ -172,9 +172,9 @@ def test_the_gates_hold_and_say_which_could_not_be_checked(congress: Path) -> No
         "label_share.age": True,
         "pair_share": True,
         "intersection_share": True,
-        "least_images": True,
+        "min_images": True,
         "median_images": True,
-        "most_images": True,
+        "max_images": True,
         "identity_share": True,
         "split_share": True,
     }

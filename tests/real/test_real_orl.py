@@ -26,7 +26,7 @@ def orl(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "tasks": {"recognition": {"column": "identity"}},
             "crawl": {"web": None, "sources": [source], "min_side_px": 64},
             "licenses": {"permitted": ["LicenseRef-ORL"]},
-            "curate": {"flavour": "non_curated"},
+            "curate": {"mode": "non_curated"},
             "train": {"tasks": ["recognition"]},
             "release": {"size_px": 128},
         },

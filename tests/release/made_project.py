@@ -27,7 +27,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
     "project": {"name": "made-up", "title": "Made-up people", "contact": "https://example.org/contact"},
     "crawl": {"sources": [{"kind": "folder", "path": "."}], "web": None},
     "licenses": {"permitted": ["CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0"]},
-    "curate": {"flavour": "curated", "min_images_per_identity": 1},
+    "curate": {"mode": "curated", "min_images_per_identity": 1},
     "release": {
         "variants": ["multi_task", "single_task", "non_curated"],
         "size_px": 64,

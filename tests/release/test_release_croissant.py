@@ -101,7 +101,7 @@ def test_pictures_are_found_at_every_depth(document: dict):
 
 
 def test_what_nobody_reviewed_is_not_said_to_be_reviewed(project: Workspace):
-    made_project.release(project, made_params(curate={"flavour": "non_curated"}))
+    made_project.release(project, made_params(curate={"mode": "non_curated"}))
     described = read(project)
     assert described["description"] == (
         "Made-up people: 15 licensed faces of 3 people, which no person has reviewed, "

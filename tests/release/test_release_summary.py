@@ -60,12 +60,12 @@ def test_the_summary_shows_the_funnel_with_reasons_and_the_splits_as_the_stages_
     assert "Splits" in text and "Young" in text
 
 
-def test_the_summary_says_how_to_ask_again_for_what_may_pass(project: Workspace):
+def test_the_summary_says_how_to_ask_again_for_retriable_failures(project: Workspace):
     crawled = {"identities": 3, "addresses": 20, "images": 18, "outcomes": {"stored": 18, "http_error": 2}}
-    for may_pass in ({}, {"may_pass": {"addresses": 0, "searches": 0}}):
-        put(project, "crawl", crawled | may_pass)
+    for retriable in ({}, {"retriable": {"addresses": 0, "searches": 0}}):
+        put(project, "crawl", crawled | retriable)
         assert "make retry" not in shown(project)
-    put(project, "crawl", crawled | {"may_pass": {"addresses": 2, "searches": 1}})
+    put(project, "crawl", crawled | {"retriable": {"addresses": 2, "searches": 1}})
     words = (
         "2 addresses failed in a way that may pass and 1 searches were not completed: `make retry` asks for them again"
     )

@@ -454,9 +454,7 @@ def test_reviewers_whose_votes_are_all_alike_are_said_to_agree(tmp_path: Path):
     assert rows(collection.reviewers(figures)) == [["face", "9", "1.000", "not defined", "not defined"]]
 
 
-SPREAD = {
-    name: {"mean": 0.5, "deviation": None} for name in ("accuracy", "precision", "recall", "f1", "epochs", "minutes")
-}
+SPREAD = {name: {"mean": 0.5, "std": None} for name in ("accuracy", "precision", "recall", "f1", "epochs", "minutes")}
 FOUR = {"accuracy": 0.9, "balanced_accuracy": 0.8, "roc_auc": None, "f1": 0.7}
 
 

@@ -62,7 +62,7 @@ def test_the_index_says_what_holds_and_what_does_not_and_leads_to_the_detail_and
     rows = {line.split("\t")[0]: line.split("\t")[1:] for line in page.locator("tbody tr").all_inner_texts()}
     observed = "ada 0.3333, bo.b 0.3333, nul 0.3333"
     assert rows["identity_share"][:5] == ["no", "critical", "share of one identity", observed, "at most 0.25"]
-    assert rows["least_images"][0] == "yes"
+    assert rows["min_images"][0] == "yes"
     assert "drift: no previous release" in page.locator("li").all_inner_texts()
     page.locator("tr", has_text="identity_share").get_by_role("link").click()
     text = page.locator("body").inner_text()

@@ -79,7 +79,7 @@ def offenders(data: pl.DataFrame, params: Params, **changes: pl.DataFrame) -> di
 
 def loose(**gates: object) -> Params:
     unbound = {name: [0, 1] for name in ("label_share", "pair_share", "intersection_share")}
-    bounds = unbound | {"least_images": 1, "identity_share": 1, "split_share": 1}
+    bounds = unbound | {"min_images": 1, "identity_share": 1, "split_share": 1}
     return made_params(gates=bounds | gates)
 
 
@@ -95,7 +95,7 @@ def test_an_identity_with_most_of_the_images_is_named():
 
 
 def test_an_identity_with_too_few_images_is_named():
-    assert offenders(rows(ada=4, bob=5), loose(least_images=5)) == {"least_images": "ada 4"}
+    assert offenders(rows(ada=4, bob=5), loose(min_images=5)) == {"min_images": "ada 4"}
 
 
 def test_a_split_far_from_what_was_asked_for_is_named():
@@ -197,13 +197,13 @@ def test_a_combination_that_the_release_before_had_and_this_one_lacks_is_named()
 
 
 def test_an_identity_may_have_a_greatest_number_of_images():
-    assert offenders(rows(ada=4, bob=5), loose(most_images=4)) == {"most_images": "bob 5"}
+    assert offenders(rows(ada=4, bob=5), loose(max_images=4)) == {"max_images": "bob 5"}
 
 
 def test_what_there_is_nothing_to_hold_against_is_said_with_its_reason():
     said = {each.name: each.why for each in not_checked(loose(), measured(rows(ada=5), loose()))}
     assert said == {
-        "most_images": "null sets no bound",
+        "max_images": "null sets no bound",
         "license_share": "no license has bounds",
         "vanished": "no previous release",
         "agreement": "too few faces have two votes",
@@ -229,8 +229,8 @@ def test_what_is_suggested_is_permitted_and_met_by_the_data_it_was_suggested_for
     text = suggest.as_yaml(suggest.suggested(measured(data, loose(), agreement=agreeing(alpha)), loose()))
     params = made_params(**yaml.safe_load(text))
     assert offenders(data, params, agreement=agreeing(alpha)) == {}
-    assert params.gates.least_images == 9
-    assert offenders(rows(ada=9000, bob=12, cy=9), params).keys() >= {"most_images"}
+    assert params.gates.min_images == 9
+    assert offenders(rows(ada=9000, bob=12, cy=9), params).keys() >= {"max_images"}
     assert offenders(data, params, agreement=agreeing(-1)).keys() == ({"agreement"} if alpha > -1 else set())
 
 

@@ -20,7 +20,7 @@ from mtf.workspace import Workspace
 GATES = {
     "label_share": [0.05, 0.95],
     "identity_share": 0.5,
-    "least_images": 1,
+    "min_images": 1,
     "median_images": [1, 3],
     "split_share": 0.2,
 }

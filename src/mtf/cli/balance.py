@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mtf.cli import renamed_options
 from mtf.errors import BadInput, MtfError, bad_value, listed
 from mtf.workspace import Workspace
 
@@ -22,13 +23,17 @@ FIGURES = ("ratio", "evenness")
 
 
 def balance(
+    context: typer.Context,
     table: Annotated[
         Path | None,
         typer.Argument(help="What `mtf label predict` wrote, .csv or .parquet; the project's data set where none is."),
     ] = None,
     ratio: Annotated[float, typer.Option(min=0.01, max=1, help="Least cell over greatest, the target.")] = 0.5,
     together: Annotated[int, typer.Option(min=1, max=3, help="Attributes taken together, at most.")] = 3,
-    sure: Annotated[float, typer.Option(min=0, max=1, help="Of a table: the least confidence that counts.")] = 0.0,
+    confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Of a table: the least confidence that counts.")
+    ] = 0.0,
+    sure: Annotated[float | None, typer.Option(min=0, max=1, hidden=True)] = None,
     seed: Annotated[int, typer.Option(help="Of the intervals' resampling.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="All of it, for programs.")] = False,
 ) -> None:
@@ -38,7 +43,8 @@ def balance(
     """
     from mtf.learn import balance as room
 
-    data, attributes = _labelled(table, sure=sure) if table else _data_set()
+    confidence = renamed_options.value_of(context, "confidence", confidence, old="sure", old_value=sure)
+    data, attributes = _labelled(table, confidence=confidence) if table else _data_set()
     found = room.report(data, attributes, ratio=ratio, together=together, seed=seed)
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
@@ -74,7 +80,7 @@ def _data_set() -> tuple[pl.DataFrame, dict[str, list[str]]]:
     return splits, {column: task.labels for column, task in typed.attributes.items()}
 
 
-def _labelled(path: Path, *, sure: float) -> tuple[pl.DataFrame, dict[str, list[str]]]:
+def _labelled(path: Path, *, confidence: float) -> tuple[pl.DataFrame, dict[str, list[str]]]:
     """The columns X of a table that has X_confidence too. Labels are params.yaml's, where that has the attribute, else
     those that occur.
     """
@@ -86,7 +92,7 @@ def _labelled(path: Path, *, sure: float) -> tuple[pl.DataFrame, dict[str, list[
     if data.is_empty():
         raise BadInput(f"{path}: no rows")
     labels = {name: _labels_of(path, data, name) for name in attributes}
-    return _only_sure(path, data, attributes, sure=sure), labels
+    return _only_confident(path, data, attributes, confidence=confidence), labels
 
 
 def _read(path: Path) -> pl.DataFrame:
@@ -147,13 +153,13 @@ def _labels_of(path: Path, data: pl.DataFrame, name: str) -> list[str]:
     return list(known)
 
 
-def _only_sure(path: Path, data: pl.DataFrame, attributes: list[str], *, sure: float) -> pl.DataFrame:
+def _only_confident(path: Path, data: pl.DataFrame, attributes: list[str], *, confidence: float) -> pl.DataFrame:
     import polars as pl
 
     least = pl.min_horizontal(pl.col(f"{name}{CONFIDENCE}") for name in attributes)
-    kept = data.filter(least >= sure).with_columns(pl.col(name).cast(pl.String) for name in attributes)
+    kept = data.filter(least >= confidence).with_columns(pl.col(name).cast(pl.String) for name in attributes)
     if kept.is_empty():
-        raise BadInput(f"{path}: no row whose labels all have a confidence of {sure} or more")
+        raise BadInput(f"{path}: no row whose labels all have a confidence of {confidence} or more")
     return kept
 
 

@@ -223,7 +223,7 @@ def _raw() -> dict[str, Any]:
 
     path = Workspace.find().params
     params.load(path)
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return params.with_new_names(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def _division(named: str | None) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtf.cli import balance
+from mtf.cli import balance, renamed_options
 from mtf.errors import BadInput, bad_value
 from mtf.workspace import Workspace
 
@@ -112,7 +112,9 @@ def predict(
 
 @app.command()
 def hints(
-    sure: Annotated[float, typer.Option(min=0, max=1, help="The least confidence that counts.")] = 0.95,
+    context: typer.Context,
+    confidence: Annotated[float, typer.Option(min=0, max=1, help="The least confidence that counts.")] = 0.95,
+    sure: Annotated[float | None, typer.Option(min=0, max=1, hidden=True)] = None,
     attribute: Attributes = None,
     classifier: Annotated[
         str | None, typer.Option(help="A classifier of `mtf label fit`, of another project for instance.")
@@ -131,12 +133,13 @@ def hints(
     """
     from mtf.stages import label
 
+    confidence = renamed_options.value_of(context, "confidence", confidence, old="sure", old_value=sure)
     workspace, params = _project()
     chosen = label.attributes_of(params, attribute)
     found, looked_at = label.hint(
         workspace,
         params,
-        sure=sure,
+        confidence=confidence,
         attributes=chosen,
         classifier=classifier,
         model=model,
@@ -148,7 +151,7 @@ def hints(
     shown = ", ".join(f"{name} {counts.get(name, 0)}" for name in chosen)
     faces = found["face_id"].n_unique()
     path = workspace.relative(workspace.table(label.STAGE, "hints"))
-    print(f"{path}: {faces} of {looked_at} faces contradicted with a confidence of {sure} or more ({shown})")
+    print(f"{path}: {faces} of {looked_at} faces contradicted with a confidence of {confidence} or more ({shown})")
     print("a classifier gives hints, no verdicts: `mtf review open` shows them")
 
 

@@ -68,9 +68,9 @@ def counted(title: str, figures: Figures) -> Table:
 
 def to_be_retried(figures: Figures) -> Iterator[str]:
     """What failed on its way and is worth asking for again, if anything, and how."""
-    from mtf.crawl.shown import what_may_pass
+    from mtf.crawl.shown import retriable_failures
 
-    if what := what_may_pass(figures):
+    if what := retriable_failures(figures):
         yield f"{what}: `make retry` asks for them again"
 
 

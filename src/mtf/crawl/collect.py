@@ -267,7 +267,7 @@ class Collector:
 
     async def _content_hash(self, found: _Found) -> int | None:
         """The picture's perceptual hash, worked out where a takedown asks for such."""
-        if found.content_hash is not None or not self._tools.takedowns.content_hashes:
+        if found.content_hash is not None or not self._tools.takedowns.perceptual_hashes:
             return found.content_hash
         return await self._examiner(examine.content_hash, found.read, max_pixels=self._tools.crawl.max_pixels)
 

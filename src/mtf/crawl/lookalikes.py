@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from mtf.crawl.failure import Failed
 from mtf.crawl.fetched import Fetch
 from mtf.tables import Fetched
-from mtf.takedowns import Kind, Takedown, Takedowns
+from mtf.takedowns import PERCEPTUAL_HASH_DETAIL, Kind, Takedown, Takedowns
 
-_REFUSAL = re.compile(rf"{Kind.CONTENT_HASH} ([0-9a-f]{{16}}), ")
+_REFUSAL = re.compile(PERCEPTUAL_HASH_DETAIL)
 
 
 def content_hash(data: bytes, *, max_pixels: int) -> int | None:
@@ -47,13 +47,13 @@ def concerned(fetches: Iterable[Fetch], takedowns: Takedowns) -> list[list[str]]
     """What decides anew about these fetches when it changes: the requests that one of them is near to, or is gone
     for; and, while there are requests at all, that a picture has no hash yet.
     """
-    if not takedowns.content_hashes:
+    if not takedowns.perceptual_hashes:
         return []
     fetches = list(fetches)
     hashes = {fetch.picture.content_hash for fetch in fetches if fetch.picture is not None}
     near = {_request_near(each, takedowns) for each in hashes if each is not None}
     gone = {_refused_for(fetch, takedowns) for fetch in fetches}
-    unknown = [[str(Kind.CONTENT_HASH), "unknown"]] if None in hashes else []
+    unknown = [[str(Kind.PERCEPTUAL_HASH), "unknown"]] if None in hashes else []
     return unknown + [[str(request.kind), request.value] for request in (near | gone) - {None} if request]
 
 
@@ -71,7 +71,7 @@ def _differing_bits(found: int, request: Takedown) -> int:
 
 
 def _requests(takedowns: Takedowns) -> list[Takedown]:
-    return [request for request in takedowns.records if request.kind == Kind.CONTENT_HASH]
+    return [request for request in takedowns.records if request.kind == Kind.PERCEPTUAL_HASH]
 
 
 def _refused_for(fetch: Fetch, takedowns: Takedowns) -> Takedown | None:

@@ -21,11 +21,11 @@ def automatic(params: Params) -> list[StepFilter]:
 
 
 def steps(params: Params, *, accepted: pl.DataFrame) -> list[StepFilter]:
-    """The filters of the flavour that `params.curate` chooses, in the registry's order.
+    """The filters of the mode that `params.curate` chooses, in the registry's order.
 
     `accepted` are the faces (identity, face_id) that the panel accepted as their person's; non-curated is without.
     """
-    return _filters(funnel_steps.registered(), Context(params, flavour=params.curate.flavour, accepted=accepted))
+    return _filters(funnel_steps.registered(), Context(params, mode=params.curate.mode, accepted=accepted))
 
 
 def _filters(taken: Sequence[funnel_steps.FunnelStep], context: Context) -> list[StepFilter]:

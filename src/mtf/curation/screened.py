@@ -87,5 +87,5 @@ def good_quality(screened: Screened) -> WithinLimits:
 
 
 def steps(screened: Screened) -> list[WithinLimits | OneOfEachGroup]:
-    """The steps that people take in the curated flavour, as far as a machine can take them."""
+    """The steps that people take in the curated mode, as far as a machine can take them."""
     return [right_person(screened), good_quality(screened), OneOfEachGroup()]

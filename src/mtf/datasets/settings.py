@@ -32,7 +32,7 @@ def of_roster(data_set: DataSet, source: Path) -> dict[str, Any]:
     }
     if alone:
         found["curate"] = {"min_images_per_identity": 1}
-        found["gates"] = {"least_images": 1, "median_images": [1, 10_000]}
+        found["gates"] = {"min_images": 1, "median_images": [1, 10_000]}
     return found
 
 

@@ -148,7 +148,7 @@ def _requests(requests: list[dict[str, str]]) -> Iterator[str]:
     for request in requests:
         groups.setdefault((request["added_at"], _reference(request)), []).append(request)
     for (added_at, reference), (first, *more) in groups.items():
-        derived = [each for each in more if each["kind"] in ("image_id", "content_hash")]
+        derived = [each for each in more if each["kind"] in ("image_id", "perceptual_hash", "content_hash")]
         named = [first, *(each for each in more if each not in derived)]
         words = ", ".join(f"{each['kind']} `{_text(each['value'])}`" for each in named)
         beside = f" (with {len(derived)} contents and looks of its pictures)" if derived else ""

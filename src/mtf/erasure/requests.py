@@ -70,7 +70,7 @@ def resolve(request: Request, workspace: Workspace, params: Params) -> Resolved:
     meanings = [
         named.meaning,
         *((Kind.IMAGE_ID, image_id) for image_id in sorted(named.images)),
-        *((Kind.CONTENT_HASH, f"{look:016x}") for look in sorted(looks)),
+        *((Kind.PERCEPTUAL_HASH, f"{look:016x}") for look in sorted(looks)),
     ]
     records = [Takedown(added_at, kind, value, *words) for kind, value in dict.fromkeys(meanings)]
     return Resolved(records, len(named.images), path.is_file(), tuple(known.broken))
@@ -93,10 +93,10 @@ def matches(requests: Takedowns, workspace: Workspace) -> dict[Meaning, int | No
     """How many pictures of the current version each request names; by looks: None before the crawl compared them."""
     pictures = _Current.of(workspace)
     counts: dict[Meaning, int | None] = {}
-    looks = hashes.content_hashes(workspace) if requests.content_hashes else pl.DataFrame()
+    looks = hashes.content_hashes(workspace) if requests.perceptual_hashes else pl.DataFrame()
     for record in requests.records:
         counts[record.kind, record.value] = (
-            _alike_count(looks, record.value) if record.kind == Kind.CONTENT_HASH else pictures.named(record).height
+            _alike_count(looks, record.value) if record.kind == Kind.PERCEPTUAL_HASH else pictures.named(record).height
         )
     return counts
 

@@ -10,7 +10,7 @@ import polars as pl
 from mtf.erasure import looks, stated
 from mtf.erasure.history import History, Version
 from mtf.tables import Fetched
-from mtf.takedowns import Kind, Takedowns, named_by_address
+from mtf.takedowns import PERCEPTUAL_HASH_DETAIL, Kind, Takedowns, named_by_address
 from mtf.workspace import PATHS_IN_PROJECT
 
 IMAGES = PATHS_IN_PROJECT.table("crawl", "images").as_posix()
@@ -74,9 +74,9 @@ def find(takedowns: Takedowns, history: History, *, max_pixels: int) -> Subjects
     named = stated.with_found_pages(takedowns, history.texts(stated.TABLE))
     for _, pictures in history.tables(IMAGES, EVIDENCE, columns=ADDRESSES):
         subjects.image_ids |= image_ids_of(named, pictures)
-    if takedowns.content_hashes:
+    if takedowns.perceptual_hashes:
         found = looks.of_every_version(history, max_pixels=max_pixels)
-        subjects.image_ids |= found.near(takedowns.content_hashes) | _refused(takedowns, history)
+        subjects.image_ids |= found.near(takedowns.perceptual_hashes) | _refused(takedowns, history)
         subjects.unread = found.unread
     _follow(subjects, history)
     return subjects
@@ -97,9 +97,9 @@ def _follow(subjects: Subjects, history: History) -> None:
 def _refused(takedowns: Takedowns, history: History) -> set[str]:
     """The images that a crawl refused for their looks, where the request stands: they may lie in people's own files."""
     found: set[str] = set()
-    standing = [f"{each:016x}" for each in takedowns.content_hashes]
+    standing = [f"{each:016x}" for each in takedowns.perceptual_hashes]
     for _, fetches in history.tables(FETCHES, columns=("outcome", "detail", "image_id")):
-        asked_for = pl.col("detail").cast(pl.String).str.extract(rf"^{Kind.CONTENT_HASH} ([0-9a-f]{{16}}), ")
+        asked_for = pl.col("detail").cast(pl.String).str.extract(f"^{PERCEPTUAL_HASH_DETAIL}")
         is_refused = (pl.col("outcome") == Fetched.TAKEN_DOWN) & asked_for.is_in(standing)
         found |= set(fetches.filter(is_refused)["image_id"].drop_nulls())
     return found

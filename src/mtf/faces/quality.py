@@ -72,9 +72,9 @@ def eyes(grey: np.ndarray, box: Box) -> int:
     """
     face = box_with_context(grey, box, share=0.0, side_px=COMMON_SIDE_PX)
     upper = face[round(EYES_TOP_SHARE * COMMON_SIDE_PX) : round(EYES_BOTTOM_SHARE * COMMON_SIDE_PX)]
-    least_px = round(LEAST_EYE_SHARE * COMMON_SIDE_PX)
+    min_px = round(LEAST_EYE_SHARE * COMMON_SIDE_PX)
     found = detect.cascade("eye").detectMultiScale(
-        upper, EYES_SCALE_FACTOR, EYES_MIN_NEIGHBORS, minSize=(least_px, least_px)
+        upper, EYES_SCALE_FACTOR, EYES_MIN_NEIGHBORS, minSize=(min_px, min_px)
     )
     return len({bool(x + width / 2 > COMMON_SIDE_PX / 2) for x, _, width, _ in found})
 

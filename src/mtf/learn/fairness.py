@@ -18,7 +18,7 @@ from mtf.errors import BadInput
 from mtf.params import WITH, Fairness
 
 DEFAULT = Fairness()
-LEAST_N = DEFAULT.least_n
+MIN_N = DEFAULT.min_n
 BOOTSTRAPS = DEFAULT.bootstraps
 DIGITS = 4
 FIGURES = ("n", "accuracy", "low", "high", "wilson_low", "wilson_high")
@@ -31,7 +31,7 @@ def by_group(
     attributes: Mapping[str, Sequence[str]],
     *,
     seed: int,
-    least_n: int = LEAST_N,
+    min_n: int = MIN_N,
     bootstraps: int = BOOTSTRAPS,
 ) -> list[dict[str, Any]]:
     """Accuracy for every combination of the attributes' labels, empty ones included.
@@ -57,7 +57,7 @@ def by_group(
         figures = (
             n,
             round(correct / n, DIGITS) if n else None,
-            *(_bootstrap_interval(correct, n, bootstraps, generator) if n >= least_n else (None, None)),
+            *(_bootstrap_interval(correct, n, bootstraps, generator) if n >= min_n else (None, None)),
             *_wilson_interval(correct, n),
         )
         rows.append(dict(zip(attributes, labels, strict=True)) | dict(zip(FIGURES, figures, strict=True)))
@@ -86,9 +86,9 @@ def _wilson_interval(correct: int, n: int) -> Interval:
 
 
 def summary(
-    rows: Sequence[Mapping[str, Any]], attributes: Sequence[str] = (), *, least_n: int = LEAST_N
+    rows: Sequence[Mapping[str, Any]], attributes: Sequence[str] = (), *, min_n: int = MIN_N
 ) -> dict[str, float | int | str | None]:
-    """Summary of the groups that have at least `least_n` pictures; all null if there is none.
+    """Summary of the groups that have at least `min_n` pictures; all null if there is none.
 
     - `groups`, `small_groups`, `empty_groups`: numbers of groups that are counted, too small, and without a picture;
     - `worst`, `worst_group`, `best`, `best_group`: lowest and highest accuracy, with the names of their groups;
@@ -96,10 +96,10 @@ def summary(
     - `mean`, `std`, `spread`: as in EFRS's Tables 3 to 5. `spread` is EFRS's word for the gap. EFRS does not say which
       standard deviation it means; this is the sample's (n - 1), as pandas computes it.
     """
-    large = [row for row in rows if row["n"] >= least_n and row["accuracy"] is not None]
+    large = [row for row in rows if row["n"] >= min_n and row["accuracy"] is not None]
     counts = {
         "groups": len(large),
-        "small_groups": sum(0 < row["n"] < least_n for row in rows),
+        "small_groups": sum(0 < row["n"] < min_n for row in rows),
         "empty_groups": sum(row["n"] == 0 for row in rows),
     }
     if not large:
@@ -133,7 +133,7 @@ def report(
     attributes: Mapping[str, Sequence[str]],
     *,
     seed: int,
-    least_n: int = LEAST_N,
+    min_n: int = MIN_N,
     bootstraps: int = BOOTSTRAPS,
 ) -> dict[str, dict[str, Any]]:
     """Fairness report: grouping (`A`, `A × B`, …) → `summary`, and `groups`: name of the group → figures.
@@ -144,9 +144,9 @@ def report(
     found = {}
     for names in groupings(list(attributes)):
         parts = {name: attributes[name] for name in names}
-        rows = by_group(predictions, parts, seed=seed, least_n=least_n, bootstraps=bootstraps)
+        rows = by_group(predictions, parts, seed=seed, min_n=min_n, bootstraps=bootstraps)
         found[WITH.join(names)] = {
-            "summary": _defined(summary(rows, names, least_n=least_n)),
+            "summary": _defined(summary(rows, names, min_n=min_n)),
             "groups": {name_of(row, names): _defined({figure: row[figure] for figure in FIGURES}) for row in rows},
         }
     return found

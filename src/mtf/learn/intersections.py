@@ -36,7 +36,7 @@ def by_attribute(
     attributes: Mapping[str, Sequence[str]],
     *,
     seed: int,
-    least_n: int = fairness.LEAST_N,
+    min_n: int = fairness.MIN_N,
     bootstraps: int = fairness.BOOTSTRAPS,
 ) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
     """Task → another attribute → its label → accuracy and intervals, as in `fairness.by_group` (Tables 2 to 4).
@@ -45,7 +45,7 @@ def by_attribute(
     """
 
     def measured(part: pl.DataFrame, other: str, labels: Sequence[str]) -> list[dict[str, Any]]:
-        return fairness.by_group(part, {other: labels}, seed=seed, least_n=least_n, bootstraps=bootstraps)
+        return fairness.by_group(part, {other: labels}, seed=seed, min_n=min_n, bootstraps=bootstraps)
 
     found: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     for task, columns in own.items():

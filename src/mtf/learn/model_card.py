@@ -106,7 +106,7 @@ class QuantitativeAnalysis:
     columns: Sequence[str]
     rows: Mapping[str, Sequence[float]]
     groups: Sequence[tuple[str, str, Mapping[str, Any]]]
-    least_n: int
+    min_n: int
 
     @staticmethod
     def summaries(task: str, report: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, Mapping[str, Any]]]:

@@ -21,7 +21,7 @@ def as_input(pictures: torch.Tensor) -> torch.Tensor:
 
 
 def normalised(pictures: torch.Tensor, name: str) -> torch.Tensor:
-    """Pictures (n, 3, size, size), 0 to 1, minus the mean and divided by the standard deviation of `name`."""
+    """Pictures (n, 3, size, size), 0 to 1, minus the mean and divided by the standard std of `name`."""
     mean, std = (pictures.new_tensor(figures).view(1, 3, 1, 1) for figures in NORMALISATIONS[name])
     return (pictures - mean) / std
 

@@ -59,13 +59,14 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def mean_and_std(values: Sequence[float]) -> dict[str, float | None]:
-    """`mean` and `deviation` of one figure over seeds: the sample standard deviation (n - 1), None for a single run."""
+    """`mean` and `std` of one figure over seeds: the sample standard std (n - 1), None for a single run."""
     std = round(stdev(values), DIGITS) if len(values) > 1 else None
-    return {"mean": round(mean(values), DIGITS), "deviation": std}
+    return {"mean": round(mean(values), DIGITS), "std": std}
 
 
 def format_mean_std(figure: Mapping[str, Any], *, unit: str = "", scale: float = 1, digits: int = 2) -> str:
-    """Mean and standard deviation as text, `91.23 ± 0.45%`; the mean alone for a single run."""
-    mean, std = figure["mean"], figure["deviation"]
+    """Mean and standard std as text, `91.23 ± 0.45%`; the mean alone for a single run."""
+    # Comparisons before version 0.2 have `deviation`.
+    mean, std = figure["mean"], figure.get("std", figure.get("deviation"))
     text = f"{scale * mean:.{digits}f}"
     return f"{text}{unit}" if std is None else f"{text} ± {scale * std:.{digits}f}{unit}"

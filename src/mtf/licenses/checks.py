@@ -170,7 +170,7 @@ def release_license_kept(evidence: pl.LazyFrame, release_license: str) -> pl.Laz
 def taken_down(pictures: pl.LazyFrame, takedowns: Takedowns, looks: pl.DataFrame | None = None) -> pl.LazyFrame:
     """Pictures (identity, image_id, url, page_url, license) that somebody asked to have removed.
 
-    `looks` has image_id and content_hash (null where it was not worked out), for requests by content_hash.
+    `looks` has image_id and content_hash (null where it was not worked out), for requests by perceptual_hash.
     """
     values = {kind: [record.value for record in takedowns.records if record.kind == kind] for kind in Kind}
     named = {
@@ -178,7 +178,7 @@ def taken_down(pictures: pl.LazyFrame, takedowns: Takedowns, looks: pl.DataFrame
         "its address": named_by_address(pictures, takedowns, Kind.PICTURE, "url"),
         "its page": named_by_address(pictures, takedowns, Kind.PAGE, "page_url"),
         "the file": pictures.filter(pl.col("image_id").is_in(values[Kind.IMAGE_ID])),
-        "its looks": pictures.filter(pl.col("image_id").is_in(_alike(looks, takedowns.content_hashes))),
+        "its looks": pictures.filter(pl.col("image_id").is_in(_alike(looks, takedowns.perceptual_hashes))),
     }
     found = pl.concat([rows.with_columns(named=pl.lit(how)) for how, rows in named.items()])
     return findings(

@@ -23,6 +23,7 @@ from mtf.params.learning import (
     Train,
 )
 from mtf.params.publishing import Gate, Gates, Release, Report
+from mtf.params.renamed import with_new_names
 from mtf.params.section import Count, Label, Positive, Section, Share
 from mtf.params.sources import (
     FLICKR_LICENSES,
@@ -86,6 +87,7 @@ __all__ = [
     "Train",
     "load",
     "parse",
+    "with_new_names",
 ]
 
 
@@ -179,7 +181,10 @@ def load(path: Path) -> Params:
 
 
 def parse(raw: dict[str, Any], *, name: str = "params.yaml") -> Params:
-    """`load` for a mapping that has been read already (from a git revision, say)."""
+    """`load` for a mapping that has been read already, from a git revision for instance. Of an old name of a key, which
+    is read for one version more, one line names the new one.
+    """
+    raw = with_new_names(raw, name=name)
     try:
         # JSON mode: lists become tuples where a pair is wanted, while strings do not become numbers.
         return Params.model_validate_json(_as_json(raw))

@@ -90,9 +90,9 @@ class Train(Section):
 
 
 class Fairness(Section):
-    """A group of fewer than `least_n` pictures has no part in the summary; `bootstraps` is how often one resamples."""
+    """A group of fewer than `min_n` pictures has no part in the summary; `bootstraps` is how often one resamples."""
 
-    least_n: Count = 10
+    min_n: Count = 10
     bootstraps: Annotated[int, Field(ge=100, le=100_000)] = 500
 
 

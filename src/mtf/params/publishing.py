@@ -49,9 +49,9 @@ Gate = Literal[
     "pair_share",
     "intersection_share",
     "vanished",
-    "least_images",
+    "min_images",
     "median_images",
-    "most_images",
+    "max_images",
     "identity_share",
     "split_share",
     "license_share",
@@ -78,9 +78,9 @@ class Gates(Section):
     pair_share: Shares = (0.0, 0.95)
     intersection_share: Shares = (0.0, 1.0)
     vanished: Annotated[int, Field(ge=0)] = 0
-    least_images: Count = 1
+    min_images: Count = 1
     median_images: Counts = (1, 10_000)
-    most_images: Count | None = None
+    max_images: Count | None = None
     identity_share: Share = 0.25
     split_share: Share = 0.1
     license_share: dict[Licensed, Shares] = {}

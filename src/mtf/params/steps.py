@@ -115,11 +115,11 @@ class Screened(Section):
 
 
 class Curate(Section):
-    """The funnel (MTF, section 3.2). `flavour` is what goes on to the split: people's work (`curated`), what passes
+    """The funnel (MTF, section 3.2). `mode` is what goes on to the split: people's work (`curated`), what passes
     `screened`'s limits, or every crop that may be used (`non_curated`).
     """
 
-    flavour: Literal["curated", "screened", "non_curated"] = "curated"
+    mode: Literal["curated", "screened", "non_curated"] = "curated"
     screened: Screened = Screened()
     reviewers: Annotated[int, Field(ge=1, le=15)] = 3
     box_iou: Annotated[float, Field(gt=0, le=1)] = 0.5

@@ -195,7 +195,7 @@ def _next_steps(workspace: Workspace, beginning: Beginning, settings: params.Par
         "`git add data.dvc params.yaml dvc.yaml .dvc/config metrics && git commit`",
         "`dvc repro screen`: the pictures are fetched, the faces found and measured",
         f"`mtf review open --reviewer YOU`, once for each of {settings.curate.reviewers} reviewers: curated is what "
-        "people accepted (curate.flavour in params.yaml: screened or non_curated goes on without them)",
+        "people accepted (curate.mode in params.yaml: screened or non_curated goes on without them)",
         "`dvc repro`, then `git add data.dvc dvc.lock metrics && git commit` and `dvc push`",
     ]
 

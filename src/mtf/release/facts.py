@@ -87,7 +87,7 @@ class Facts:
     @property
     def is_reviewed(self) -> bool:
         """True if people reviewed every face of the data set; faces without agreement are held back."""
-        return self.params.curate.flavour == "curated"
+        return self.params.curate.mode == "curated"
 
     @property
     def is_licensed(self) -> bool:

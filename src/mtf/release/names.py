@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 # Names that Windows reserves for devices, with any extension.
 RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
@@ -20,9 +20,17 @@ def folder_names(labels: Iterable[str]) -> dict[str, str]:
     Letters and digits of any script are kept, and `-`, `_` and `.` between them; any other sequence becomes one `_`:
     `Asian (Indian)` becomes `Asian_Indian`.
     """
-    plain = {label: _safe(label) for label in sorted(set(labels))}
-    used = Counter(name.casefold() for name in plain.values())
-    return {label: name if used[name.casefold()] == 1 else f"{name}-{_tag(label)}" for label, name in plain.items()}
+    names = {label: _safe(label) for label in sorted(set(labels))}
+    # Once more where a label is spelled as another one's name with its tag.
+    while alike := _alike(names):
+        names |= {label: f"{names[label]}-{_tag(label)}" for label in alike}
+    return names
+
+
+def _alike(names: Mapping[str, str]) -> list[str]:
+    """The labels that share a name with another one, upper and lower case apart."""
+    used = Counter(name.casefold() for name in names.values())
+    return [label for label, name in names.items() if used[name.casefold()] > 1]
 
 
 def _safe(label: str) -> str:

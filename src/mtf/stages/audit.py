@@ -54,7 +54,7 @@ def _asked_again(workspace: Workspace, settings: params.Params) -> audit.Again:
 
 def _looks(workspace: Workspace, removals: takedowns.Takedowns) -> pl.DataFrame | None:
     """They lie in the shards, and are read where a request asks for them."""
-    if not removals.content_hashes:
+    if not removals.perceptual_hashes:
         return None
     from mtf.crawl import hashes
 

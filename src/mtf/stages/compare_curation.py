@@ -34,9 +34,9 @@ def run(
     Raises BadInput for a name that params.yaml does not have, and if the data set is not curated.
     """
     compared.check_names(params, model=model, tasks=tasks, recipes=[recipe])
-    if params.curate.flavour != "curated":
+    if params.curate.mode != "curated":
         raise bad_value(
-            "params.yaml: curate.flavour", params.curate.flavour, "curated, which is compared with the other sets"
+            "params.yaml: curate.mode", params.curate.mode, "curated, which is compared with the other sets"
         )
     # torch takes seconds to import: wrong names are reported before.
     from mtf.learn import arms, data, inputs, runs, trial

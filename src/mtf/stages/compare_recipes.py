@@ -26,7 +26,7 @@ def run(
     """Train `model` on each task with each recipe from `seeds` seeds, the first being params.yaml's, and test it.
 
     Writes metrics/compare/recipes.json; returns it without the single runs: `{"model", "seeds", "images": {split: int},
-    "tasks": {task: {recipe: {figure: {"mean", "deviation"}}}}}`. Runs with the same data, recipe and code that are in
+    "tasks": {task: {recipe: {figure: {"mean", "std"}}}}}`. Runs with the same data, recipe and code that are in
     the file are not repeated.
 
     Raises BadInput for a name that params.yaml does not have.

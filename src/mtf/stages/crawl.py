@@ -47,7 +47,9 @@ def run(workspace: Workspace, params: Params, *, refresh: bool = False) -> None:
     removed = shards.remove_except(folder, set(identities).__contains__)
     report = _crawl(people, workspace, params, refresh=refresh)
     gathered, found_by = _gather(workspace, people)
-    metrics = _metrics(gathered, len(identities), _what_may_pass(gathered["fetches"], report, params.crawl.attempts))
+    metrics = _metrics(
+        gathered, len(identities), _retriable_failures(gathered["fetches"], report, params.crawl.attempts)
+    )
     atomic.write_json(workspace.metrics(STAGE), metrics)
     _print(report, removed, metrics)
     _check_sources(params, found_by, report)
@@ -82,7 +84,7 @@ def _gather(workspace: Workspace, people: list[Person]) -> tuple[dict[str, pl.Da
     return written, rows["fetches"].select("outcome", "found_by")
 
 
-def _what_may_pass(fetches: pl.DataFrame, report: Report, attempts: int) -> dict[str, int]:
+def _retriable_failures(fetches: pl.DataFrame, report: Report, attempts: int) -> dict[str, int]:
     """How many addresses failed in a way that may pass, and how many searches were not completed."""
     rows = fetches.select("outcome", "http_status", "attempts").iter_rows()
     failed = sum(is_retriable(outcome, status) and made < attempts for outcome, status, made in rows)
@@ -90,7 +92,7 @@ def _what_may_pass(fetches: pl.DataFrame, report: Report, attempts: int) -> dict
 
 
 def _metrics(
-    gathered: dict[str, pl.DataFrame], identities: int, may_pass: dict[str, int]
+    gathered: dict[str, pl.DataFrame], identities: int, retriable: dict[str, int]
 ) -> dict[str, int | dict[str, int]]:
     fetches, evidence = gathered["fetches"], gathered["evidence"]
     return {
@@ -100,7 +102,7 @@ def _metrics(
         "outcomes": _counts(fetches["outcome"]),
         "pages_read": evidence.filter(pl.col("response_sha256").is_not_null())["page_url"].n_unique(),
         "evidence": _counts(evidence["stated"]),
-        "may_pass": may_pass,
+        "retriable": retriable,
     }
 
 
@@ -121,7 +123,7 @@ def _print(report: Report, removed: list[str], metrics: dict[str, int | dict[str
         print(f"  search not completed: {problem}")
     if len(report.problems) > SHOWN_PROBLEMS:
         print(f"  … and {len(report.problems) - SHOWN_PROBLEMS} more searches not completed")
-    if what := shown.what_may_pass(metrics):
+    if what := shown.retriable_failures(metrics):
         print(f"  {what}: `{AGAIN}`, then `dvc repro`, tries again")
 
 

@@ -67,7 +67,7 @@ def run(workspace: Workspace, params: Params) -> None:
 
 
 def _is_curated(params: Params) -> bool:
-    return params.curate.flavour == "curated"
+    return params.curate.mode == "curated"
 
 
 def _gathered(workspace: Workspace, params: Params) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -138,7 +138,7 @@ def _write_cards(
             columns=metrics.FIGURES,
             rows={name: [row[figure] for figure in metrics.FIGURES] for name, row in rows.items()},
             groups=model_card.QuantitativeAnalysis.summaries(task, by_group[model, task]),
-            least_n=params.fairness.least_n,
+            min_n=params.fairness.min_n,
         )
         about = model_card.ModelDetails.of(card, params.train.recipes.get(card.recipe))
         text = model_card.markdown(

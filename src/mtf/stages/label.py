@@ -152,7 +152,7 @@ def hint(
     workspace: Workspace,
     params: Params,
     *,
-    sure: float,
+    confidence: float,
     attributes: Sequence[str] | None,
     classifier: str | None,
     model: str,
@@ -182,7 +182,7 @@ def hint(
     probabilities = hints.label_probabilities(
         labellers, labels, faces, pictures, name=model, folds=folds, seed=seed, epochs=epochs
     )
-    found = hints.contradictions(faces, labels, probabilities, min_confidence=sure)
+    found = hints.contradictions(faces, labels, probabilities, min_confidence=confidence)
     return tables.write(tables.HINTS, found, workspace.table(STAGE, "hints")), faces.height
 
 

@@ -129,7 +129,7 @@ def _write_card(
         groups=[
             row for task, report in by_group.items() for row in model_card.QuantitativeAnalysis.summaries(task, report)
         ],
-        least_n=params.fairness.least_n,
+        min_n=params.fairness.min_n,
     )
     pictures = model_card.TrainingData.of(results.splits, workspace.table("split", "splits"))
     text = model_card.markdown(about, pictures, measured=measured)

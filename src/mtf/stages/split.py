@@ -40,7 +40,7 @@ def _why_nothing_is_left(workspace: Workspace) -> str:
         return NOTHING_LEFT
     return (
         f"split: there is no face to divide: {waiting} wait for the reviewers; `mtf review open --reviewer YOU`, then "
-        "`dvc repro` (or, without people, curate.flavour in params.yaml: screened or non_curated)"
+        "`dvc repro` (or, without people, curate.mode in params.yaml: screened or non_curated)"
     )
 
 

@@ -100,9 +100,9 @@ SAYS: dict[Gate, str] = {
     "pair_share": "share of the images that carry each pair of labels",
     "intersection_share": "share of the images that carry each combination of all labels",
     "vanished": "combinations of labels that only the previous release has",
-    "least_images": "images per identity",
+    "min_images": "images per identity",
     "median_images": "images per identity",
-    "most_images": "images per identity",
+    "max_images": "images per identity",
     "identity_share": "share of one identity",
     "split_share": "distance between a split's share and the wanted share",
     "license_share": "share of the images under these licenses",
@@ -121,9 +121,9 @@ def expectations(params: Params) -> list[Expectation]:
         _gate(params, "pair_share", "pairs", "share", gates.pair_share),
         _gate(params, "intersection_share", "intersections", "share", gates.intersection_share),
         _gate(params, "vanished", "vanished", "gone", (None, gates.vanished)),
-        _gate(params, "least_images", "identities", "images", (gates.least_images, None), of=Statistic.LEAST),
+        _gate(params, "min_images", "identities", "images", (gates.min_images, None), of=Statistic.LEAST),
         _gate(params, "median_images", "identities", "images", gates.median_images, of=Statistic.MEDIAN),
-        _gate(params, "most_images", "identities", "images", (None, gates.most_images), of=Statistic.MOST),
+        _gate(params, "max_images", "identities", "images", (None, gates.max_images), of=Statistic.MOST),
         _gate(params, "identity_share", "identities", "share", (None, gates.identity_share), of=Statistic.MOST),
         _gate(params, "split_share", "splits", "distance", (None, gates.split_share)),
         *_of_licenses(params),
@@ -148,7 +148,7 @@ def table_of_licenses(group: str) -> str:
 def not_checked(params: Params, figures: Figures) -> list[NotChecked]:
     """Gates without bounds, and gates whose tables have no rows, with the reason."""
     without_bounds = {
-        "most_images": "null sets no bound" if params.gates.most_images is None else None,
+        "max_images": "null sets no bound" if params.gates.max_images is None else None,
         "license_share": None if params.gates.license_share else "no license has bounds",
         "unstated_licenses": "null, and the policy accepts them" if _most_unstated(params) is None else None,
         **_tasks_without_bounds(params),

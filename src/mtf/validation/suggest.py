@@ -25,10 +25,10 @@ def suggested(figures: Mapping[str, pl.DataFrame], params: Params) -> dict[str, 
             values[name] = _range(figures[table]["share"])
     images = figures["identities"]["images"]
     if not images.is_empty():
-        values["least_images"] = int(_number(images.min()))
+        values["min_images"] = int(_number(images.min()))
         median = _number(images.median())
         values["median_images"] = [max(1, math.floor(median * (1 - ROOM))), math.ceil(median / (1 - ROOM))]
-        values["most_images"] = math.ceil(_number(images.max()) * (1 + ROOM))
+        values["max_images"] = math.ceil(_number(images.max()) * (1 + ROOM))
         values["identity_share"] = _above(_number(figures["identities"]["share"].max()))
     values["split_share"] = max(0.02, _above(_number(figures["splits"]["distance"].max())))
     stated = figures["licenses"].filter(pl.col("license") != UNSTATED)

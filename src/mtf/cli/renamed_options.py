@@ -1,0 +1,26 @@
+"""Options of the command line that have another name since."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import typer
+
+from mtf import renamed
+from mtf.errors import BadInput
+
+Value = TypeVar("Value")
+
+
+def value_of(context: typer.Context, new: str, value: Value, *, old: str, old_value: Value | None) -> Value:
+    """The value of the option `--new`, or of `--old` where that is given, with one line that names the new one.
+
+    Raises BadInput where both are given.
+    """
+    if old_value is None:
+        return value
+    source = context.get_parameter_source(new)
+    if source is not None and source.name == "COMMANDLINE":
+        raise BadInput(f"--{old}: is now --{new}, which is given too; leave --{old} out")
+    renamed.tell(f"--{old}", f"--{new}")
+    return old_value
