@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from mtf.curation.shown import CROPPED
-from mtf.tables.funnel_steps import title_of
+from mtf.curation.steps import title_of
 
 ROOT = Path(__file__).parents[2]
 LEFT, WIDTH, BAR, PITCH = 210, 230, 24, 34

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Column, Table
 
-from mtf.tables.funnel_steps import title_of
+from mtf.curation.steps import title_of
 
 IMAGES, CROPPED = "images downloaded", "faces cropped"
 

@@ -14,9 +14,9 @@ import polars as pl
 from mtf.curation import filters, screened
 from mtf.params import Params
 from mtf.tables import Reason, Step
-from mtf.tables.funnel_steps import AGE_GROUP, FunnelStep, StepFilter, register
+from mtf.tables.funnel_steps import AGE_GROUP, FunnelStep, StepFilter, register, title_of
 
-__all__ = ["AGE_GROUP", "STEPS", "Context", "FunnelStep", "StepFilter", "majority", "register"]
+__all__ = ["AGE_GROUP", "STEPS", "Context", "FunnelStep", "StepFilter", "majority", "register", "title_of"]
 
 
 @dataclass(frozen=True)
