@@ -57,6 +57,11 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
+def node() -> str:
+    return program("node")
+
+
+@pytest.fixture(scope="session")
 def sshd() -> str:
     return program("sshd")
 
