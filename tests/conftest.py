@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -60,6 +61,12 @@ def program(name: str) -> str:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     return program("chromium")
+
+
+@pytest.fixture(scope="session")
+def dvc() -> str:
+    """The program of this environment. A fixture that runs DVC asks for it, and so marks the tests that use it."""
+    return str(Path(sys.executable).parent / "dvc")
 
 
 @pytest.fixture(scope="session")
