@@ -10,14 +10,19 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 # Cached bytecode halves the start of every stage; a machine that forbids it is overruled for this project.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup data-as-recorded repro retry test lint requirements clean
+# Two processes, a file at a time, in the order of tests/conftest.py: the longest files begin first.
+PYTEST := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+.PHONY: help setup data-as-recorded repro retry lint check test coverage requirements clean
 
 help:
-	@echo "make repro   set up, then run the whole pipeline on the sample and show what came of it"
-	@echo "make retry   ask again for what failed in a way that may pass, then go on as make repro"
-	@echo "make test    set up, then lint, check types and run the tests"
-	@echo "make setup   only the Python environment in $(VENV)"
-	@echo "make clean   remove what the pipeline built (data/ and its history stay)"
+	@echo "make repro     set up, then run the whole pipeline on the sample and show what came of it"
+	@echo "make retry     ask again for what failed in a way that may pass, then go on as make repro"
+	@echo "make check     set up, then lint, check types and run the quick tests: no server, browser, DVC or training"
+	@echo "make test      set up, then lint, check types and run all tests"
+	@echo "make coverage  run all tests and print the share of lines and branches that they run, by package"
+	@echo "make setup     only the Python environment in $(VENV)"
+	@echo "make clean     remove what the pipeline built (data/ and its history stay)"
 
 setup: $(READY)
 
@@ -57,9 +62,21 @@ lint: $(READY)
 	@echo "==> ty: types"
 	@ty check --quiet src
 
+check: lint data-as-recorded
+	@echo "==> pytest: the quick tests"
+	@$(PYTEST) -m "not (browser or mongodb or train or dvc or ssh or real)"
+
 test: lint data-as-recorded
 	@echo "==> pytest"
-	@pytest --numprocesses 2 --dist loadfile
+	@$(PYTEST)
+
+# Measuring costs time, so that `make test` does without.
+coverage: $(READY) data-as-recorded
+	@echo "==> pytest, measured"
+	@rm -rf build/coverage
+	@coverage run -m $(PYTEST)
+	@coverage combine --quiet
+	@python tests/coverage_by_package.py
 
 requirements:
 	@echo "==> pinning the dependencies of pyproject.toml; no addresses are recorded"

@@ -7,12 +7,14 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
+import marks
 from mtf import params
 from mtf.params import Params
 from projects import run_in
@@ -21,12 +23,17 @@ ROOT = Path(__file__).parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(marks.MissingMarks(), "missing-marks")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest itself deselects by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on real pictures are skipped, with one line, where the pictures are not."""
-    if REAL_DATA.is_dir():
-        return
+    """Mark each test by its fixtures, skip those on real pictures where there are none, and put long files first."""
+    marks.mark_by_fixtures(items)
+    marks.longest_first(items)
     for item in items:
-        if item.get_closest_marker("real"):
+        if item.get_closest_marker("real") and not REAL_DATA.is_dir():
             item.add_marker(pytest.mark.skip(reason=f"no real pictures at {REAL_DATA}"))
 
 
@@ -54,6 +61,17 @@ def program(name: str) -> str:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     return program("chromium")
+
+
+@pytest.fixture(scope="session")
+def dvc() -> str:
+    """The program of this environment. A fixture that runs DVC asks for it, and so marks the tests that use it."""
+    return str(Path(sys.executable).parent / "dvc")
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    return program("node")
 
 
 @pytest.fixture(scope="session")

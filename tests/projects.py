@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+from mtf.cli import main
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,11 +35,33 @@ def environment() -> dict[str, str]:
     }
 
 
+def mtf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`mtf` with these arguments in `folder`, as a person types it, but in this process.
+
+    A process of its own loads libraries for seconds; tests about signals, kills or several commands at once start one.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as here, redirect_stdout(out), redirect_stderr(err):
+        here.chdir(folder)
+        here.setattr(sys, "argv", ["mtf", *arguments])
+        for name, value in environment().items():
+            here.setenv(name, value)
+        try:
+            main()
+            status = 0
+        except SystemExit as exit_:
+            status = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+    return subprocess.CompletedProcess(["mtf", *arguments], status, out.getvalue(), err.getvalue())
+
+
 def run_in(folder: Path, *command: str, timeout_s: float = 900) -> str:
     """Standard output of a command that must succeed; what it said is shown where it does not."""
-    done = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False, timeout=timeout_s
-    )
+    if command[0] == "mtf":
+        done = mtf(folder, *command[1:])
+    else:
+        done = subprocess.run(
+            command, cwd=folder, env=environment(), capture_output=True, text=True, check=False, timeout=timeout_s
+        )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}"
     return done.stdout
 

@@ -34,6 +34,7 @@ def outcomes(project) -> dict[tuple[str, str], str]:
     return {(identity, url.rpartition("/")[2]): outcome for identity, url, outcome in rows}
 
 
+@pytest.mark.dvc
 @pytest.mark.parametrize("value", ["https://a.example/1.jpg", "https://a.example/of/1", "ana", "image_id"])
 def test_a_picture_taken_down_is_gone_from_every_address_and_from_everybody(project, value):
     data, other = jpeg(scene(1), 90), picture_bytes(7)

@@ -266,8 +266,8 @@ def test_the_simulated_panel_judges_it_too() -> None:
     assert len(sittings) == len(REVIEWERS) + 1
 
 
-@pytest.mark.parametrize("flavour", ["curated", "screened", "non_curated"])
-def test_a_step_without_people_drops_faces_in_the_sets_that_its_filter_is_for(tmp_path: Path, flavour: str) -> None:
+@pytest.mark.parametrize("mode", ["curated", "screened", "non_curated"])
+def test_a_step_without_people_drops_faces_in_the_sets_that_its_filter_is_for(tmp_path: Path, mode: str) -> None:
     class LargeEnough:
         step = "large_enough"
 
@@ -282,7 +282,7 @@ def test_a_step_without_people_drops_faces_in_the_sets_that_its_filter_is_for(tm
             reasons=("too_coarse",),
             is_reviewed=False,
             is_for_non_curated=True,
-            filter=lambda context: None if context.flavour == "screened" else LargeEnough(),
+            filter=lambda context: None if context.mode == "screened" else LargeEnough(),
             after=Step.LICENSE,
         )
     )
@@ -292,11 +292,11 @@ def test_a_step_without_people_drops_faces_in_the_sets_that_its_filter_is_for(tm
             one for face in [*FACES, small] for one in (*face.accepted(), *face.by_all(Verdict.ACCEPT, "facing"))
         ]
         workspace = project(tmp_path / "project", [*FACES, small], decisions)
-        curate.run(workspace, params(curate={"flavour": flavour, "screened": {"min_size_px": 20}}))
+        curate.run(workspace, params(curate={"mode": mode, "screened": {"min_size_px": 20}}))
         assert "large_enough" not in funnel_steps.reviewed()
     finally:
         funnel_steps.unregister("large_enough")
-    expected = [] if flavour == "screened" else [(small.face_id, "large_enough", "too_coarse")]
+    expected = [] if mode == "screened" else [(small.face_id, "large_enough", "too_coarse")]
     excluded = pl.read_parquet(workspace.table("curate", "exclusions"))
     assert excluded.select("face_id", "step", "reason").rows() == expected
     assert pl.read_parquet(workspace.table("curate", "non_curated")).height == len(FACES)

@@ -87,6 +87,7 @@ def utkface(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.train
 def test_das_comes_from_utkface_by_one_command(here: Path) -> None:
     said = run("utkface", str(utkface(here / "UTKFace")), "--no-crop", "--to", "project")
     workspace, typed, splits = project()

@@ -11,7 +11,7 @@ from projects import environment
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dvc: str) -> Small:
     for name, value in environment().items():
         if name.startswith(("GIT_", "DVC_")):
             monkeypatch.setenv(name, value)

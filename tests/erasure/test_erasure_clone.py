@@ -17,7 +17,7 @@ from projects import environment, run_in
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def base(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Path:
     """A project and its remote. The first version holds a picture that is to be erased, the second does not."""
     folder = tmp_path_factory.mktemp("two-versions")
     with pytest.MonkeyPatch.context() as patch:

@@ -97,7 +97,7 @@ def version(
 
 
 @pytest.fixture(scope="module")
-def two_versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def two_versions(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Path:
     """A folder with the project and what its two remotes hold: two versions with everybody, pushed to both."""
     base = tmp_path_factory.mktemp("two-versions")
     folder = base / "project"

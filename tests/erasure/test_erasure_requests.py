@@ -88,6 +88,7 @@ def meaning(value: str, workspace: Workspace, params: Params) -> list[tuple[Kind
     return [(record.kind, record.value) for record in records]
 
 
+@pytest.mark.dvc
 def test_an_identity_an_address_and_an_image_id_are_told_apart(workspace: Workspace, sample_params: Params) -> None:
     for value, kind in [
         ("ann", Kind.IDENTITY),
@@ -99,6 +100,7 @@ def test_an_identity_an_address_and_an_image_id_are_told_apart(workspace: Worksp
         assert meaning(value, workspace, sample_params)[0] == (kind, value)
 
 
+@pytest.mark.dvc
 @pytest.mark.parametrize("value", ["carl", "../ann", "ftp://p.example/1.jpg", ""])
 def test_what_names_nothing_is_refused_with_what_is_permitted(
     workspace: Workspace, sample_params: Params, value: str
@@ -107,6 +109,7 @@ def test_what_names_nothing_is_refused_with_what_is_permitted(
         meaning(value, workspace, sample_params)
 
 
+@pytest.mark.dvc
 def test_a_picture_file_finds_its_recompressed_copy_and_no_other(
     workspace: Workspace, sample_params: Params, tmp_path: Path
 ) -> None:
@@ -119,6 +122,7 @@ def test_a_picture_file_finds_its_recompressed_copy_and_no_other(
     assert [kind for kind, _ in found].count(Kind.PERCEPTUAL_HASH) == 1
 
 
+@pytest.mark.dvc
 def test_a_file_that_is_no_picture_is_refused(workspace: Workspace, sample_params: Params, tmp_path: Path) -> None:
     file = tmp_path / "letter.txt"
     file.write_text("please")
@@ -126,6 +130,7 @@ def test_a_file_that_is_no_picture_is_refused(workspace: Workspace, sample_param
         meaning(str(file), workspace, sample_params)
 
 
+@pytest.mark.dvc
 def test_requests_are_added_once_and_read_back(workspace: Workspace, sample_params: Params) -> None:
     request = Request("ann", 'left, "for good"\nreally', "=Ann", "letter 7")
     records = requests.resolve(request, workspace, sample_params).records
@@ -141,6 +146,7 @@ def looks_of(seed: int) -> str:
     return f"{picture_hash(jpeg(scene(seed)), max_pixels=10**6):016x}"
 
 
+@pytest.mark.dvc
 @pytest.mark.parametrize(
     ("value", "seeds"),
     [
@@ -160,6 +166,7 @@ def test_content_and_looks_of_every_picture_meant_are_written_down(
     assert len(found) == len(set(found))
 
 
+@pytest.mark.dvc
 def test_requests_are_counted_by_any_spelling_and_by_looks(workspace: Workspace, sample_params: Params) -> None:
     request = Request("http://P.example/1.jpg#top", "asked", "Ann")
     records = requests.resolve(request, workspace, sample_params).records
@@ -230,7 +237,7 @@ for number in range(20):
 
 
 @pytest.fixture
-def one_version(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+def one_version(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, dvc: str) -> Workspace:
     """The workspace, committed; there is a remote whose plugin is not installed."""
     for name, value in environment().items():
         if name.startswith(("GIT_", "DVC_", "PATH")):
@@ -370,6 +377,7 @@ def with_faces(workspace: Workspace) -> Workspace:
     return workspace
 
 
+@pytest.mark.dvc
 @pytest.mark.parametrize("is_named", [True, False])
 def test_a_published_crop_means_the_picture_that_it_was_cut_from(
     with_faces: Workspace, sample_params: Params, tmp_path: Path, is_named: bool

@@ -45,6 +45,7 @@ def test_a_project_laid_out_inside_anothers_clone_is_refused_and_keeps_its_build
     assert files_below(inner.root) == before
 
 
+@pytest.mark.dvc
 def test_a_project_without_dvc_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inner = untracked_build(tmp_path)
     monkeypatch.chdir(inner.root)

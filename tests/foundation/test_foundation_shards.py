@@ -171,6 +171,7 @@ def test_what_a_killed_writer_left_goes_when_the_next_run_of_the_stage_begins(tm
     assert shards.rows_of(folder / "a.tar").equals(ROWS)
 
 
+@pytest.mark.dvc
 def test_what_a_killed_writer_left_is_never_versioned(tmp_path: Path) -> None:
     run_in(tmp_path, "git", "init", "-q")
     run_in(tmp_path, "dvc", "init", "-q", "-f")

@@ -55,6 +55,7 @@ def test_a_single_example_is_nothing_to_learn_from() -> None:
         data.loader(examples(1), batch=4, shuffle_seed=7)
 
 
+@pytest.mark.train
 def test_a_network_that_normalises_over_the_batch_trains_on_one_example_too_many(tmp_path: Path) -> None:
     """As ResNet-50 and FaceNet at small inputs: their last maps are one pixel, so a batch of one has no deviation."""
     network = torch.nn.Sequential(
@@ -69,6 +70,7 @@ def test_a_network_that_normalises_over_the_batch_trains_on_one_example_too_many
     assert fitted.epochs == 2
 
 
+@pytest.mark.train
 def test_a_cosine_ends_with_the_last_step_of_the_last_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nine examples by four are two steps, not three: the schedule is told what the loader gives."""
     told: list[int] = []

@@ -45,6 +45,7 @@ def fitted(curves: Path, look: busy.UtilizationReader | None) -> loop.FitResult:
     )  # fmt: skip
 
 
+@pytest.mark.train
 def test_the_share_is_the_mean_of_what_was_seen_during_training(tmp_path: Path) -> None:
     driver = Driver()
     share = fitted(tmp_path / "curves", driver).gpu_utilization
@@ -52,10 +53,12 @@ def test_the_share_is_the_mean_of_what_was_seen_during_training(tmp_path: Path) 
     assert share == pytest.approx(statistics.mean(driver.answered), abs=5e-4)
 
 
+@pytest.mark.train
 def test_without_an_accelerator_there_is_no_share(tmp_path: Path) -> None:
     assert fitted(tmp_path / "curves", None).gpu_utilization is None
 
 
+@pytest.mark.train
 def test_a_driver_that_does_not_answer_stops_no_training(tmp_path: Path) -> None:
     def silent() -> float:
         raise ModuleNotFoundError("pynvml does not seem to be installed")
@@ -65,6 +68,7 @@ def test_a_driver_that_does_not_answer_stops_no_training(tmp_path: Path) -> None
     assert done.epochs == 2
 
 
+@pytest.mark.train
 def test_the_stage_writes_the_share_with_its_figures(
     tmp_path: Path, sample_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def rows(card: str) -> dict[str, list[str]]:
     return {first: others for first, *others in cells}
 
 
+@pytest.mark.train
 def test_the_card_says_what_was_trained_from_what_and_how(tmp_path: Path, sample_params: Params) -> None:
     workspace, params = small_project(tmp_path, sample_params)
     train.run(workspace, params, model="small_cnn", task="race")
@@ -72,6 +73,7 @@ def test_the_buckets_of_a_data_set_that_names_nobody_are_not_counted_as_people(
     )
 
 
+@pytest.mark.train
 def test_the_card_of_the_evaluation_holds_its_figures_and_the_worst_groups(
     tmp_path: Path, sample_params: Params
 ) -> None:
@@ -91,6 +93,7 @@ def test_the_card_of_the_evaluation_holds_its_figures_and_the_worst_groups(
     assert "Not measured" not in card
 
 
+@pytest.mark.train
 def test_the_card_of_a_multi_task_network_is_measured_at_once(tmp_path: Path, sample_params: Params) -> None:
     workspace, params = small_project(tmp_path, sample_params)
     multitask.run(workspace, params, weighting="equal")
@@ -102,6 +105,7 @@ def test_the_card_of_a_multi_task_network_is_measured_at_once(tmp_path: Path, sa
     assert "and **gender** as one of 2 labels: Males, Females;" in card
 
 
+@pytest.mark.train
 def test_the_file_that_a_network_began_with_is_told_by_its_digest(tmp_path: Path, sample_params: Params) -> None:
     file = tmp_path / "mobilenet.pth"
     torch.save(get_model("mobilenet_v3_large", weights=None).state_dict(), file)
@@ -160,6 +164,7 @@ def repository(tmp_path: Path) -> Repo:
     return Repo.init(str(tmp_path), no_scm=True)
 
 
+@pytest.mark.dvc
 def test_every_default_network_is_an_artifact_that_a_stage_makes(repository: Repo, sample_params: Params) -> None:
     artifacts = repository.artifacts.read()["dvc.yaml"]
     assert list(artifacts) == [*sample_params.train.tasks, "multitask"]
@@ -172,12 +177,14 @@ def test_every_default_network_is_an_artifact_that_a_stage_makes(repository: Rep
         assert any((repository.root_dir / Path(artifact.meta["card"])).is_relative_to(out) for out in made)
 
 
+@pytest.mark.dvc
 def test_an_artifact_follows_the_model_that_params_yaml_names_first(repository: Repo) -> None:
     path = Path(repository.root_dir) / "params.yaml"
     path.write_text(path.read_text().replace("models: [small_cnn]", "models: [alexnet, small_cnn]"))
     assert Repo(repository.root_dir).artifacts.read()["dvc.yaml"]["race"].path == "build/models/alexnet/race/model.pt"
 
 
+@pytest.mark.dvc
 def test_every_plot_template_is_dvcs_own_or_in_the_project(repository: Repo) -> None:
     named = {
         out.plot["template"] for out in repository.index.outs if isinstance(out.plot, dict) and "template" in out.plot

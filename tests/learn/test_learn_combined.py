@@ -84,6 +84,7 @@ def test_faces_get_the_label_that_their_parts_spell(sample_params: Params) -> No
     assert data.with_combined_columns(faces, sample_params.tasks).equals(faces)
 
 
+@pytest.mark.train
 def test_a_network_learns_a_combination_from_the_split_to_the_figures(tmp_path: Path, sample_params: Params) -> None:
     params = with_tasks(sample_params, COMBINED)
     workspace, params = write_project(tmp_path, params, tasks=["race_gender"], recipe="short", recipes={"short": SHORT})
@@ -101,6 +102,7 @@ def test_a_network_learns_a_combination_from_the_split_to_the_figures(tmp_path: 
     assert {name: group["n"] for name, group in fairness["age"]["groups"].items()} == {"Young": 9, "Old": 9}
 
 
+@pytest.mark.train
 def test_a_shared_network_has_a_head_for_a_combination(tmp_path: Path, sample_params: Params) -> None:
     params = with_tasks(sample_params, COMBINED)
     asked = {"tasks": ["age", "race_gender"], "weightings": ["equal"], "recipe": "short"}

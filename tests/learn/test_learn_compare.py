@@ -58,6 +58,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     return done
 
 
+@pytest.mark.train
 def test_means_and_deviations_are_those_of_the_single_runs(in_project: tuple[Workspace, Params]) -> None:
     found = compared(*in_project, seeds=3)
     single = kept(in_project[0])
@@ -73,6 +74,7 @@ def test_means_and_deviations_are_those_of_the_single_runs(in_project: tuple[Wor
     assert json.loads(in_project[0].metrics("compare/recipes").read_text()) == {**found, "runs": single}
 
 
+@pytest.mark.train
 def test_dvc_shows_what_a_comparison_came_to(in_project: tuple[Workspace, Params]) -> None:
     found = compared(*in_project, recipes=["quick"], seeds=1)
     with Repo.init(str(in_project[0].root), no_scm=True) as repository:
@@ -81,6 +83,7 @@ def test_dvc_shows_what_a_comparison_came_to(in_project: tuple[Workspace, Params
     assert {name: figure["mean"] for name, figure in shown["tasks"]["gender"]["quick"].items()} == means
 
 
+@pytest.mark.train
 def test_a_run_is_measured_on_the_test_split_as_the_stages_measure_it(in_project: tuple[Workspace, Params]) -> None:
     """One seed of the project's own recipe is what `mtf train` and `mtf evaluate` do."""
     from mtf.stages import evaluate, train
@@ -95,6 +98,7 @@ def test_a_run_is_measured_on_the_test_split_as_the_stages_measure_it(in_project
     assert said["accuracy"]["std"] is None
 
 
+@pytest.mark.train
 def test_what_is_finished_is_not_trained_again(
     in_project: tuple[Workspace, Params], trained: list[tuple[str, int]]
 ) -> None:
@@ -109,6 +113,7 @@ def test_what_is_finished_is_not_trained_again(
     assert len(kept(in_project[0])) == 6
 
 
+@pytest.mark.train
 def test_a_comparison_that_was_stopped_goes_on_where_it_was(
     in_project: tuple[Workspace, Params], trained: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +133,7 @@ def test_a_comparison_that_was_stopped_goes_on_where_it_was(
     assert trained == [("quick", 42), ("quick", 43), ("slow", 42), ("slow", 43)]
 
 
+@pytest.mark.train
 def test_a_changed_recipe_or_label_is_trained_again(
     in_project: tuple[Workspace, Params], trained: list[tuple[str, int]]
 ) -> None:
@@ -146,6 +152,7 @@ def test_a_changed_recipe_or_label_is_trained_again(
     assert trained[3:] == [("quick", 42), ("slow", 42)]
 
 
+@pytest.mark.train
 def test_the_command_prints_a_table(in_project: tuple[Workspace, Params]) -> None:
     arguments = ["compare", "recipes", "--recipes", "quick,slow", "--seeds", "2", "--markdown"]
     result = CliRunner().invoke(app, arguments, catch_exceptions=False)
@@ -163,6 +170,7 @@ def test_the_command_prints_a_table(in_project: tuple[Workspace, Params]) -> Non
     assert "compare small_cnn/gender/slow/43: training" in result.stderr
 
 
+@pytest.mark.train
 def test_a_comparison_trains_on_as_many_devices_as_are_asked_for(
     in_project: tuple[Workspace, Params], trained: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

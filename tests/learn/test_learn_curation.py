@@ -149,6 +149,7 @@ def ask(project: tuple[Workspace, Params], **changes: Any) -> dict[str, Any]:
     return compare_curation.run(*project, **asked)
 
 
+@pytest.mark.train
 def test_no_network_learns_from_a_picture_or_group_that_is_tested(
     project: tuple[Workspace, Params], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +177,7 @@ def test_no_network_learns_from_a_picture_or_group_that_is_tested(
     assert found["arms"]["non_curated"] == {"faces": 78, "identities": 6}
 
 
+@pytest.mark.train
 def test_recognition_is_learned_from_the_curated_sets_people_in_every_arm(project: tuple[Workspace, Params]) -> None:
     found = ask(project)["tasks"]
     recognition, gender = (found[task]["non_curated"]["images"] for task in ("recognition", "gender"))
@@ -184,6 +186,7 @@ def test_recognition_is_learned_from_the_curated_sets_people_in_every_arm(projec
     assert recognition["common"] == gender["common"] == 15
 
 
+@pytest.mark.train
 def test_the_figures_stand_in_a_file_and_are_not_worked_out_twice(
     project: tuple[Workspace, Params], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,6 +243,7 @@ def test_table_9_has_a_row_for_each_arm_and_test() -> None:
     ]
 
 
+@pytest.mark.train
 def test_the_command_prints_table_9_as_markdown_and_as_json(project: tuple[Workspace, Params]) -> None:
     asked = ["compare", "curation", "--task", "gender"]
     as_markdown = CliRunner().invoke(app, [*asked, "--markdown"], catch_exceptions=False).stdout.splitlines()

@@ -58,6 +58,7 @@ def on_two_devices(root: Path, sample_params: Params, **changes: object) -> tupl
     return workspace, typed.parse(raw)
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("ema_decay", [None, 0.5])
 def test_two_devices_validate_every_image_once_and_keep_what_was_validated(
     tmp_path: Path, ema_decay: float | None
@@ -78,6 +79,7 @@ def test_two_devices_validate_every_image_once_and_keep_what_was_validated(
     assert min(curve(tmp_path / "c", "val_loss")) == pytest.approx(fitted.best_val_loss, abs=1e-6)
 
 
+@pytest.mark.train
 def test_the_stages_leave_the_same_files_from_two_devices_as_from_one(tmp_path: Path, sample_params: Params) -> None:
     written = []
     for count in (1, 2):
@@ -106,6 +108,7 @@ class Telling(weighting.Equal):
             told.write(f"{mean_losses.tolist()}\n")
 
 
+@pytest.mark.train
 def test_all_devices_are_told_the_same_mean_losses_and_weigh_the_tasks_alike(tmp_path: Path) -> None:
     training, validation = (examples(images, seed=images) for images in (30, 8))
     both = [part.for_tasks([part, replace(part, targets=1 - part.targets)]) for part in (training, validation)]
@@ -126,6 +129,7 @@ def test_all_devices_are_told_the_same_mean_losses_and_weigh_the_tasks_alike(tmp
     assert told[0].count("\n") == 2
 
 
+@pytest.mark.train
 def test_the_multi_task_stage_trains_on_two_devices(tmp_path: Path, sample_params: Params) -> None:
     workspace, params = on_two_devices(tmp_path, sample_params)
     multitask.run(workspace, params, weighting="dwa")
@@ -136,6 +140,7 @@ def test_the_multi_task_stage_trains_on_two_devices(tmp_path: Path, sample_param
     assert set(measured["accuracy"]) == {"race", "gender", "age", "all"}
 
 
+@pytest.mark.train
 def test_a_loss_that_is_no_number_is_one_line_from_two_devices_too(tmp_path: Path) -> None:
     recipe = Recipe(optimizer="sgd", learning_rate=1e30, max_epochs=3)
     with pytest.raises(GateFailed, match=r"^training: \w+_loss is (nan|inf) after epoch 1; .* is 1e\+30: lower it$"):
@@ -161,6 +166,7 @@ class Breaking(torch.nn.Module):
         raise RuntimeError("no room for the pictures")
 
 
+@pytest.mark.train
 def test_what_fails_in_a_devices_process_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(MtfError, match=r"^a device's process failed: RuntimeError: no room for the pictures$"):
         loop.fit_classifier(

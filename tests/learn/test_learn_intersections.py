@@ -131,6 +131,7 @@ def test_the_papers_tables_hold_what_was_measured() -> None:
 SHORT = {"learning_rate": 0.01, "max_epochs": 1, "batch": 16}
 
 
+@pytest.mark.train
 def test_the_command_shows_the_tables_of_what_was_trained(
     tmp_path: Path, sample_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,6 +160,7 @@ def test_comparing_draws_the_figures_of_the_report(compared: tuple[Path, str]) -
     assert all("<svg" in (folder / name).read_text() for name in drawn_figures)
 
 
+@pytest.mark.dvc
 def test_dvc_shows_what_has_been_compared(compared: tuple[Path, str]) -> None:
     with Repo.init(str(compared[0]), no_scm=True) as repo:
         metrics = repo.metrics.show()[""]["data"]

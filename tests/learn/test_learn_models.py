@@ -128,6 +128,7 @@ def test_a_cached_file_is_used_without_a_network(
     assert weights.fetch("mobilenet_v3_large", setting="train.weights").keys() == weights.read(published).keys()
 
 
+@pytest.mark.train
 def test_facenet_learns_one_task_from_a_local_file_of_weights(
     tmp_path: Path, sample_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:

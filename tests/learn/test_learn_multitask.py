@@ -148,6 +148,7 @@ def test_a_backbone_with_no_layer_left_to_train_is_refused(tmp_path: Path, sampl
         trained(tmp_path, sample_params, "equal", frozen_share=0.95)
 
 
+@pytest.mark.train
 def test_layers_frozen_without_weights_to_keep_are_told(
     tmp_path: Path, sample_params: Params, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -178,6 +179,7 @@ def weight_of(workspace: Workspace, weighting: str, task: str) -> list[float]:
     return pl.read_csv(folder / f"weight_{task}.tsv", separator="\t")[f"weight_{task}"].to_list()
 
 
+@pytest.mark.train
 def test_dynamic_weights_sum_to_one_and_end_on_a_single_task(tmp_path: Path, sample_params: Params) -> None:
     """What Das et al. say of their own scheme: a higher weight for the task of lower loss."""
     workspace = trained(tmp_path, sample_params, "dynamic")
@@ -186,6 +188,7 @@ def test_dynamic_weights_sum_to_one_and_end_on_a_single_task(tmp_path: Path, sam
     assert weights[:, 0].max() < 0.9 < weights[:, -1].max()
 
 
+@pytest.mark.train
 def test_the_same_seed_gives_the_same_multi_task_weights(tmp_path: Path, sample_params: Params) -> None:
     files = [
         trained(tmp_path / str(run), sample_params, "dynamic_hard", max_epochs=2).stage("multitask")
@@ -200,6 +203,7 @@ def test_an_unknown_weighting_is_answered_with_the_named_ones(project: tuple[Wor
         stage.run(*project, weighting="dwa")
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("weighting", BALANCED)
 def test_every_weighting_learns_three_tasks_at_once(tmp_path: Path, sample_params: Params, weighting: str) -> None:
     workspace, params = trained_project(tmp_path, sample_params, weighting)
@@ -230,6 +234,7 @@ def test_every_weighting_learns_three_tasks_at_once(tmp_path: Path, sample_param
     assert plotted["group"].is_unique().all()
 
 
+@pytest.mark.train
 def test_measuring_again_heeds_the_least_size_of_a_group_and_trains_nothing(
     tmp_path: Path, sample_params: Params
 ) -> None:

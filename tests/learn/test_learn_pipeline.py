@@ -18,7 +18,7 @@ Read = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Path:
     path = tmp_path_factory.mktemp("pipeline")
     shutil.copy(ROOT / "dvc.yaml", path)
     Repo.init(str(path), no_scm=True).close()

@@ -28,6 +28,7 @@ def modern(sample_params: Params, **changes: object) -> Recipe:
     return sample_params.train.recipes["modern"].model_copy(update={"max_epochs": 2, "warmup_epochs": 0} | changes)
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("model", ["small_cnn", "mobilenet_v3_large"])
 def test_the_modern_recipe_trains_a_network_that_lies_channels_last(
     tmp_path: Path, sample_params: Params, model: str
@@ -78,6 +79,7 @@ class Seen(torch.nn.Module):
         return scores
 
 
+@pytest.mark.train
 def test_a_network_learns_with_half_the_bits_as_an_accelerator_would_use_them(sample_params: Params) -> None:
     network = Seen()
     recipe = modern(sample_params, augment=[], learning_rate=0.01)
@@ -87,6 +89,7 @@ def test_a_network_learns_with_half_the_bits_as_an_accelerator_would_use_them(sa
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.train
 def test_a_shared_network_learns_with_half_the_bits_too(sample_params: Params) -> None:
     both = examples().for_tasks([examples(), examples()])
     recipe = modern(sample_params, augment=[], learning_rate=0.01)

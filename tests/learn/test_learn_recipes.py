@@ -109,6 +109,7 @@ def test_input_is_scaled_and_centred_as_torchvision_does_it() -> None:
     torch.testing.assert_close(pixels.normalised(pixels.as_input(stored), "imagenet"), expected)
 
 
+@pytest.mark.train
 def test_the_modern_recipe_trains_and_its_averaged_weights_are_the_ones_kept(
     tmp_path: Path, sample_params: Params
 ) -> None:
@@ -134,6 +135,7 @@ class Brightness(torch.nn.Module):
         return self.last(pictures.mean(dim=(2, 3)))
 
 
+@pytest.mark.train
 @pytest.mark.parametrize(("stop_on", "epochs"), [("train_loss", 6), ("val_loss", 12)])
 def test_patience_counts_the_epochs_in_which_the_loss_that_is_watched_got_no_better(
     tmp_path: Path, stop_on: str, epochs: int

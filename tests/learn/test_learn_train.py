@@ -41,6 +41,7 @@ def figures(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
+@pytest.mark.train
 def test_the_stages_learn_separable_shapes_and_measure_it(tmp_path: Path, sample_params: Params) -> None:
     workspace, params = with_recipe(tmp_path, sample_params, ["race", "gender"], max_epochs=15)
     train_all(workspace, params)
@@ -84,6 +85,7 @@ def test_the_stages_learn_separable_shapes_and_measure_it(tmp_path: Path, sample
     assert trained["training_images"] == 48
 
 
+@pytest.mark.train
 def test_the_size_of_a_network_is_that_of_table_4_though_its_first_layers_are_frozen(
     tmp_path: Path, sample_params: Params
 ) -> None:
@@ -93,6 +95,7 @@ def test_the_size_of_a_network_is_that_of_table_4_though_its_first_layers_are_fr
     assert measured["parameters"] == models.size("small_cnn", 4)
 
 
+@pytest.mark.train
 def test_curves_have_one_row_per_epoch_and_nothing_else_is_left(tmp_path: Path, sample_params: Params) -> None:
     workspace, params = with_recipe(tmp_path, sample_params, ["age"], max_epochs=3)
     train_all(workspace, params)
@@ -106,6 +109,7 @@ def test_curves_have_one_row_per_epoch_and_nothing_else_is_left(tmp_path: Path, 
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
+@pytest.mark.train
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: Path, sample_params: Params) -> None:
     files = []
     for run, seed in enumerate((42, 42, 43)):
@@ -118,6 +122,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path: 
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("ema_decay", [None, 0.5])
 def test_the_weights_kept_are_those_of_the_least_validation_loss(tmp_path: Path, ema_decay: float | None) -> None:
     # Half the validation targets are wrong, and the rate is high: the last epoch is not the best one.
@@ -144,6 +149,7 @@ def test_the_weights_kept_are_those_of_the_least_validation_loss(tmp_path: Path,
     assert float(loss) == pytest.approx(min(losses), rel=1e-4)
 
 
+@pytest.mark.train
 def test_training_runs_in_training_mode_in_every_epoch(tmp_path: Path) -> None:
     """MTF's script evaluates after the first epoch and never returns to training mode."""
     seen: list[tuple[bool, int]] = []
@@ -168,6 +174,7 @@ def test_training_runs_in_training_mode_in_every_epoch(tmp_path: Path) -> None:
     assert seen == [(True, 20), (False, 10)] * 3
 
 
+@pytest.mark.train
 def test_a_loss_that_is_no_number_ends_training_in_one_line(tmp_path: Path, sample_params: Params) -> None:
     workspace, params = with_recipe(tmp_path, sample_params, ["race"], optimizer="sgd", learning_rate=1e30)
     with pytest.raises(GateFailed) as failure:
@@ -181,6 +188,7 @@ def test_a_loss_that_is_no_number_ends_training_in_one_line(tmp_path: Path, samp
     assert not workspace.metrics("train/small_cnn/race").exists()
 
 
+@pytest.mark.train
 def test_training_stops_when_what_the_recipe_watches_gets_no_better(tmp_path: Path, sample_params: Params) -> None:
     workspace, params = with_recipe(
         tmp_path,
@@ -210,6 +218,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(
         train.run(*project, **names)
 
 
+@pytest.mark.train
 def test_a_label_without_training_images_is_reported(
     tmp_path: Path, sample_params: Params, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -229,6 +238,7 @@ def test_a_split_without_validation_images_is_an_error(tmp_path: Path, sample_pa
         train_all(workspace, params)
 
 
+@pytest.mark.train
 def test_a_model_of_other_labels_is_not_measured(tmp_path: Path, sample_params: Params) -> None:
     workspace, params = with_recipe(tmp_path, sample_params, ["recognition"], max_epochs=1)
     train_all(workspace, params)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,6 +23,7 @@ from mtf.crawl.recorded import Response
 from mtf.licenses import attribution, audit, findings
 from mtf.params import Params
 from mtf.workspace import Workspace
+from projects import mtf
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "audit-schema.json").read_text())
@@ -552,19 +551,14 @@ def test_refresh_does_not_call_news_what_was_on_record(project: Project) -> None
     assert run("licenses", "--refresh", "--plain") == run("licenses", "--plain")
 
 
-def program(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mtf", "audit", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
-
-
 def test_forms_of_output_exclude_each_other(project: Project) -> None:
-    done = program(project.workspace.root, "licenses", "--json", "--quiet")
+    done = mtf(project.workspace.root, "audit", "licenses", "--json", "--quiet")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "mtf: --json, --plain and --quiet exclude each other\n"
 
 
 def test_an_audit_that_cannot_run_says_so_in_one_line(project: Project) -> None:
-    done = program(project.workspace.root, "licenses", "--quiet")
+    done = mtf(project.workspace.root, "audit", "licenses", "--quiet")
     assert done.returncode == 2
     assert done.stderr == (
         "mtf: build/crawl/evidence.parquet: no such table; run the stage that makes it (`dvc repro`)\n"

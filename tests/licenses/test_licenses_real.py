@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from projects import ROOT, own_project
+from projects import ROOT, mtf, own_project
 
 pytestmark = pytest.mark.real
 PICTURES = 12
@@ -35,11 +33,6 @@ def audited(folder: Path, archive: Path, *, source: dict[str, Any], policy: dict
     assert crawled.returncode == 0, crawled.stderr
     done = mtf(project, "audit", "licenses", "--json")
     return done.returncode, json.loads(done.stdout)
-
-
-def mtf(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mtf", *arguments]
-    return subprocess.run(command, cwd=project, check=False, capture_output=True, text=True, timeout=120)
 
 
 def test_fairface_is_under_cc_by_with_its_authors_credited(real_data: Path, tmp_path: Path) -> None:

@@ -16,11 +16,13 @@ import pytest
 
 from projects import clone, environment, run_in
 
+pytestmark = pytest.mark.lengthy(300)
+
 STEPS = ["takedown", "license", "face", "identity", "quality", "duplicate", "task_fit", "enough_images"]
 
 
 @pytest.fixture(scope="module")
-def journey(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def journey(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Path:
     """A clone after `make repro`, which knows nothing of this checkout's cache: read it, do not change it.
 
     Its environment is ours and counts as set up; a `make test` around us has no say in it.

@@ -29,7 +29,7 @@ Path("build/crop/faces.parquet").write_bytes(b"faces")
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path: Path, dvc: str) -> Path:
     """A small project whose one stage makes shards as ours do."""
     folder = tmp_path / "project"
     folder.mkdir()

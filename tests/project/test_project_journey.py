@@ -17,6 +17,8 @@ from mtf.sample.people import CAST
 from mtf.stages.crawl import AGAIN
 from projects import clone, environment, run_in
 
+pytestmark = pytest.mark.lengthy(20)
+
 PEOPLE = (CAST[0], CAST[3])
 PICTURES = 9
 
@@ -39,6 +41,7 @@ def failing(folder: Path, *command: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.dvc
 def test_a_folder_of_pictures_becomes_a_divided_data_set_by_the_steps_that_new_names(clone_of_this: Path) -> None:
     project = clone_of_this
     own = project / "own pictures"

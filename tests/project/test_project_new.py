@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from mtf.project import new
 from mtf.project.new import slug
 from mtf.project.yaml_text import rewritten
 from mtf.workspace import Workspace
+from projects import mtf
 
 ROOT = Path(__file__).parents[2]
 SAMPLE_ROSTER = "identity,name,race,gender,age\na,One,Amber,Males,Old\n"
@@ -26,12 +26,8 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-def mtf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run(folder, sys.executable, "-m", "mtf", *arguments)
-
-
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Path:
     """The sample's parameters and pipeline, over a small roster that DVC tracks."""
     tmp_path = tmp_path_factory.mktemp("sample")
     for name in ("params.yaml", "dvc.yaml"):

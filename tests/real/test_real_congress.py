@@ -24,7 +24,7 @@ from mtf.licenses import audit, report
 from mtf.workspace import Workspace
 from projects import own_project, run_in
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.train, pytest.mark.lengthy(60)]
 
 # The portraits were taken for the session that began in January 2021.
 PICTURED = "2021"

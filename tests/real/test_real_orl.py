@@ -10,7 +10,7 @@ import pytest
 
 from projects import own_project, run_in
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.train, pytest.mark.lengthy(40)]
 
 
 @pytest.fixture(scope="module")

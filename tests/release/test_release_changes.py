@@ -26,7 +26,7 @@ ADD = ["dvc", "add", "-q", *(f"build/{stage}" for stage in STAGES), "data"]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def project(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Workspace:
     """Version v1 is in git and DVC. Since then ada left, bo.b's first face was rejected and its last accepted."""
     workspace = make(tmp_path_factory.mktemp("changes") / "project")
     ledger = workspace.review / "rita" / "1.jsonl"

@@ -19,7 +19,7 @@ GATES = {"identity_share": 0.5, "split_share": 0.2, "intersection_share": [0, 1]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def project(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Workspace:
     """A project whose version `v1` is in git and DVC; a person joined since."""
     root = tmp_path_factory.mktemp("cli") / "project"
     workspace = make(root, made_params(gates=GATES), people=made_project.without(made_project.PEOPLE, "ada"))

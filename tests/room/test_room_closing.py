@@ -35,6 +35,7 @@ def reject_the_page(desk: Desk) -> None:
     desk.reject(desk.page().faces)
 
 
+@pytest.mark.dvc
 def test_why_dvc_did_not_take_note_is_said_and_fails_the_command(project: Callable[..., Workspace]) -> None:
     workspace = project({"ada": 3})
     for command in (("git", "init", "-q"), ("dvc", "init", "-q")):
@@ -70,6 +71,7 @@ def test_dvc_can_be_interrupted_while_it_takes_note(
         signal.signal(signal.SIGINT, deaf)
 
 
+@pytest.mark.dvc
 def test_dvc_takes_note_while_another_goes_on_deciding(
     project: Callable[..., Workspace],
     monkeypatch: pytest.MonkeyPatch,

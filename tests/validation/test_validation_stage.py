@@ -41,7 +41,7 @@ def put_under_version_control(workspace: Workspace) -> None:
 
 
 @pytest.fixture(scope="module")
-def versioned(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def versioned(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Workspace:
     """A project whose first version is in git and DVC; its working tree is the same."""
     workspace = make(tmp_path_factory.mktemp("validate") / "project")
     put_under_version_control(workspace)

@@ -16,7 +16,7 @@ from mtf.tables.funnel_steps import StepFilter
 
 def automatic(params: Params) -> list[StepFilter]:
     """The filters of the non-curated set: automatic crops with the roster's labels (MTF's second set)."""
-    context = Context(params, flavour="non_curated", accepted=NOBODY)
+    context = Context(params, mode="non_curated", accepted=NOBODY)
     return _filters([step for step in funnel_steps.registered() if step.is_for_non_curated], context)
 
 

@@ -1,4 +1,4 @@
-"""Filters of the screened flavour: screening's measures of a face, held against limits (`curate.screened`)."""
+"""Filters of the screened mode: screening's measures of a face, held against limits (`curate.screened`)."""
 
 from __future__ import annotations
 

@@ -24,48 +24,48 @@ class Context:
     """Input of a step's filter.
 
     - `params`: the project's `params.yaml`.
-    - `flavour`: the set that is made, `curate.flavour` or the non-curated one beside it.
+    - `mode`: the set that is made, `curate.mode` or the non-curated one beside it.
     - `accepted`: the faces (identity, face_id) that the panel accepted as their person's.
     """
 
     params: Params
-    flavour: Literal["curated", "screened", "non_curated"]
+    mode: Literal["curated", "screened", "non_curated"]
     accepted: pl.DataFrame
 
 
 def majority(step: str, context: Context) -> StepFilter | None:
     """The panel's majority at a step; None where no people are asked."""
-    if context.flavour != "curated":
+    if context.mode != "curated":
         return None
     return filters.PanelMajority(step, context.params.curate.reviewers)
 
 
 def _one_person(context: Context) -> StepFilter | None:
-    """None in the curated flavour, where people judge the identity of every face."""
-    if context.flavour == "curated":
+    """None in the curated mode, where people judge the identity of every face."""
+    if context.mode == "curated":
         return None
-    return filters.OnePerson(filters.NOBODY if context.flavour == "non_curated" else context.accepted)
+    return filters.OnePerson(filters.NOBODY if context.mode == "non_curated" else context.accepted)
 
 
 def _identity(context: Context) -> StepFilter | None:
-    if context.flavour == "screened":
+    if context.mode == "screened":
         return screened.right_person(context.params.curate.screened)
     return majority(Step.IDENTITY, context)
 
 
 def _quality(context: Context) -> StepFilter | None:
-    if context.flavour == "screened":
+    if context.mode == "screened":
         return screened.good_quality(context.params.curate.screened)
     return majority(Step.QUALITY, context)
 
 
 def _duplicate(context: Context) -> StepFilter | None:
-    by_flavour = {"curated": filters.NoDuplicate(), "screened": screened.OneOfEachGroup()}
-    return by_flavour.get(context.flavour)
+    by_mode = {"curated": filters.NoDuplicate(), "screened": screened.OneOfEachGroup()}
+    return by_mode.get(context.mode)
 
 
 def _task_fit(context: Context) -> StepFilter | None:
-    if context.flavour != "curated":
+    if context.mode != "curated":
         return None
     attributes = context.params.attributes
     return filters.FitForTasks(

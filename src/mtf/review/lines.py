@@ -4,6 +4,7 @@ is read again, line by line, by the strict model, which then has the last word."
 from __future__ import annotations
 
 import io
+from collections import Counter
 from itertools import product
 
 import polars as pl
@@ -43,6 +44,8 @@ _AS_WRITTEN: dict[str, pl.DataType | type[pl.DataType]] = {
     "joint": pl.Boolean,
 }
 _TEXTS = tuple(name for name, kind in _AS_WRITTEN.items() if kind == pl.String and name not in ("reason", "labels"))
+# Two digits each, as the strict model wants them: polars reads single ones too, and seconds of 60.
+_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
 _labels = TypeAdapter(Labels)
 
 
@@ -71,6 +74,8 @@ def _at_once(data: bytes) -> pl.DataFrame | None:
         return None
     labels = _labels_by_text(read["labels"])
     if labels is None or read.height != data.count(b"\n") or not _has_only_known_keys(data, read, labels):
+        return None
+    if not read["time"].str.contains(_TIME).fill_null(value=False).all():
         return None
     rows = read.with_columns(
         *(pl.col("box").list.get(place, null_on_oob=True).alias(side) for place, side in enumerate(BOX)),
@@ -113,12 +118,19 @@ def _combinations(*, has_labels: bool) -> list[str]:
 
 
 def _has_only_known_keys(data: bytes, read: pl.DataFrame, labels: dict[str, list[dict[str, str]]]) -> bool:
-    """Keys are counted over all lines: one that polars passed over, or a number where a text belongs, shows up."""
+    """Keys are counted over all lines: one that polars passed over, or a number where a text belongs, shows up.
+
+    Those that may be null are counted by name, or a misspelt one could stand in their place.
+    """
     corrected = read.group_by("labels").len().drop_nulls()
-    label_count = sum(len(labels[text]) * count for text, count in corrected.iter_rows())
+    columns: Counter[str] = Counter()
+    for text, count in corrected.iter_rows():
+        columns.update({entry["column"]: count for entry in labels[text]})
+    label_count = columns.total()
     keys = len(_AS_WRITTEN) * read.height + label_count
     texts = len(_TEXTS) * read.height + read["reason"].count() + label_count
-    return data.count(b'":') == keys and data.count(b'":"') == texts
+    is_named = all(data.count(b'"%s":' % name.encode()) == read.height + columns[name] for name in ("reason", "labels"))
+    return data.count(b'":') == keys and data.count(b'":"') == texts and is_named
 
 
 def _labels_by_text(texts: pl.Series) -> dict[str, list[dict[str, str]]] | None:

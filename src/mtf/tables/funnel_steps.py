@@ -65,7 +65,7 @@ class FunnelStep:
     - `is_reviewed`: whether people judge faces at this step; else the filter alone does.
     - `is_for_non_curated`: whether the non-curated set (automatic crops, MTF's second set) takes this step, too.
     - `filter`: `mtf.curation.funnel.Context` → the filter that applies the step, or None where it is not taken in the
-      context's flavour. Left out, the panel's majority decides in the curated flavour.
+      context's mode. Left out, the panel's majority decides in the curated mode.
     - `after`: the step that it follows; None for the last place.
     """
 
