@@ -16,7 +16,7 @@ from mtf import atomic, csv_files
 from mtf.review.decision import Decision, Verdict, contradiction
 from mtf.room import exchange, incoming
 from mtf.room.outgoing import Stored
-from mtf.tables import BOX, REVIEW_REASONS, Step
+from mtf.tables import BOX, Step, funnel_steps
 
 SLUGS = st.from_regex(r"[a-z0-9]{1,4}(?:-[a-z0-9]{1,3})?", fullmatch=True).filter(lambda name: name != "together")
 IMAGES = st.sampled_from([letter * 64 for letter in "0123abcdef"])
@@ -28,10 +28,10 @@ SIDE_PX = 4000
 
 @st.composite
 def decisions(draw: st.DrawFn) -> Decision:
-    step = draw(st.sampled_from(sorted(REVIEW_REASONS)))
+    step = draw(st.sampled_from(sorted(funnel_steps.review_reasons())))
     verdicts = [each for each in Verdict if each is not Verdict.UNDO]
     verdict = draw(st.sampled_from([each for each in verdicts if each is not Verdict.KEEP or step is Step.DUPLICATE]))
-    reason = draw(st.sampled_from(sorted(REVIEW_REASONS[step]))) if verdict is Verdict.REJECT else None
+    reason = draw(st.sampled_from(sorted(funnel_steps.review_reasons()[step]))) if verdict is Verdict.REJECT else None
     labels = draw(st.dictionaries(TEXTS, TEXTS, min_size=1, max_size=2)) if verdict is Verdict.LABEL else None
     assert contradiction(step, verdict, reason, has_labels=bool(labels)) is None
     x, y = draw(st.integers(0, SIDE_PX - 1)), draw(st.integers(0, SIDE_PX - 1))

@@ -17,7 +17,7 @@ from mtf.review import ledger
 from mtf.room.desk import Desk
 from mtf.room.material import Key, Material
 from mtf.room.opening import desk_of, material_of
-from mtf.room.queue import STEPS
+from mtf.tables import funnel_steps
 from mtf.workspace import Workspace
 
 REVIEWER = "anna"
@@ -54,9 +54,9 @@ def six(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def state(desk: Desk, faces: list[Key]) -> dict[str, Any]:
     """All that a reviewer can see of what they said, and what they are asked next."""
     return {
-        "verdicts": {(face, step): desk.verdict(face, step) for face in faces for step in STEPS},
+        "verdicts": {(face, step): desk.verdict(face, step) for face in faces for step in funnel_steps.reviewed()},
         "labels": sorted(desk.said.corrections().iter_rows()),
-        "done": {step: desk.done[step] for step in STEPS},
+        "done": {step: desk.done[step] for step in funnel_steps.reviewed()},
         "owed": {face: desk.owed_step(face) for face in faces},
     }
 
