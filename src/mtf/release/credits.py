@@ -53,7 +53,7 @@ def markdown(credits: pl.DataFrame, *, title: str) -> str:
 def page(credits: pl.DataFrame, *, title: str) -> str:
     """The same as a page of HTML; nothing of what came from the web can become markup or script in it."""
     items = "\n".join(f"<li>{html_line(row)}</li>" for row in pictures(credits).iter_rows(named=True))
-    name = html.escape(title)
+    name = _html(title)
     return (
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{name}: credits</title>\n'
         f"<h1>{name}: credits</h1>\n<ul>\n{items}\n</ul>\n</html>\n"
@@ -72,10 +72,10 @@ def html_line(row: dict[str, str | None]) -> str:
     """One row of `credited` as HTML; all text in it is escaped, and only addresses of the web are links."""
 
     def link(text: str | None, address: str | None) -> str:
-        label = html.escape(text or address or "")
+        label = _html(text or address or "")
         return f'<a href="{html.escape(_address(address))}">{label}</a>' if _address(address) else label
 
-    return _line(row, link, html.escape)
+    return _line(row, link, _html)
 
 
 def _line(row, link, plain) -> str:
@@ -95,5 +95,14 @@ def _address(text: str | None) -> str:
 
 def _plain(text: str) -> str:
     """Text that Markdown takes as text, on one line."""
-    one_line = re.sub(r"[\s\x00-\x1f]+", " ", text)
-    return html.escape(re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", one_line), quote=False)
+    return html.escape(re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", _on_one_line(text)), quote=False)
+
+
+def _html(text: str) -> str:
+    """Text that HTML takes as text, on one line."""
+    return html.escape(_on_one_line(text))
+
+
+def _on_one_line(text: str) -> str:
+    """`text` without line breaks, control characters, and marks that turn the direction of what follows."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]+", " ", text)
