@@ -91,7 +91,7 @@ def test_takedowns_of_the_version_before_are_read(tmp_path: Path, capsys: pytest
 
 
 def test_figures_of_the_version_before_are_shown() -> None:
-    assert runs.shown({"mean": 0.5, "deviation": 0.1}) == runs.shown({"mean": 0.5, "std": 0.1})
+    assert runs.format_mean_std({"mean": 0.5, "deviation": 0.1}) == runs.format_mean_std({"mean": 0.5, "std": 0.1})
     counts = {"addresses": 2, "searches": 1}
     assert shown.retriable_failures({"may_pass": counts}) == shown.retriable_failures({"retriable": counts}) != ""
 

@@ -97,3 +97,10 @@ def test_a_picture_with_two_faces_is_credited_once():
 def test_a_missing_author_or_title_is_said_to_be_missing():
     text = credits.markdown(pl.DataFrame([CREDIT | {"title": None, "creator": None}]), title="People")
     assert "Untitled" in text and "unknown author" in text
+
+
+def test_no_control_character_or_turn_of_direction_gets_into_the_credits():
+    hostile = pl.DataFrame([CREDIT | {"title": "a\x00\x1b[2J\u202eb\u2066", "creator": "c\x7f\ufeff"}])
+    for text in (credits.markdown(hostile, title="Peo\x1bple"), credits.page(hostile, title="Peo\x1bple")):
+        assert not set(text) & set("\x00\x1b\x7f\u202e\u2066\ufeff")
+        assert "a " in text and "Peo ple" in text

@@ -54,7 +54,7 @@ def markdown(credits: pl.DataFrame, *, title: str) -> str:
 def page(credits: pl.DataFrame, *, title: str) -> str:
     """Credits as an HTML page; text from the web is escaped, so that it cannot become markup or script."""
     items = "\n".join(f"<li>{html_line(row)}</li>" for row in pictures(credits).iter_rows(named=True))
-    name = html.escape(title)
+    name = _html(title)
     return (
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{name}: credits</title>\n'
         f"<h1>{name}: credits</h1>\n<ul>\n{items}\n</ul>\n</html>\n"
@@ -73,10 +73,10 @@ def html_line(row: dict[str, str | None]) -> str:
     """Row of `credited` as HTML; its text is escaped, and only http and https addresses are links."""
 
     def link(text: str | None, address: str | None) -> str:
-        label = html.escape(text or address or "")
+        label = _html(text or address or "")
         return f'<a href="{html.escape(_address(address))}">{label}</a>' if _address(address) else label
 
-    return _line(row, link, html.escape)
+    return _line(row, link, _html)
 
 
 def _line(row, link, plain) -> str:
@@ -96,5 +96,14 @@ def _address(text: str | None) -> str:
 
 def _plain(text: str) -> str:
     """Text on one line, with Markdown's special characters escaped."""
-    one_line = re.sub(r"[\s\x00-\x1f]+", " ", text)
-    return html.escape(re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", one_line), quote=False)
+    return html.escape(re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", _on_one_line(text)), quote=False)
+
+
+def _html(text: str) -> str:
+    """Text on one line, with HTML's special characters escaped."""
+    return html.escape(_on_one_line(text))
+
+
+def _on_one_line(text: str) -> str:
+    """`text` without line breaks, control characters, and marks that change the direction of the text."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]+", " ", text)
