@@ -4,18 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from mtf.crawl.records import Record
 from mtf.fingerprint import fingerprint
-from mtf.params import Source
+from mtf.sources.records import Record
+
+if TYPE_CHECKING:
+    from mtf.sources.base import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """`claim` is what the source says of the license, `rank` its place in the source's order, from 0.
+    """Address of a picture, and what its source says of it.
 
-    `record` is the API's answer that names the candidate, for sources that have one. `found_by` are the sources
-    (`source_key`) that named its address, of which `source` was the first.
+    source: name of the source (`kind`) that named it first.
+    rank: place in the source's order, from 0.
+    claim: license that the source says it has; a claim, not evidence.
+    record: the API's answer that names it, for sources that have one.
+    found_by: keys (`source_key`) of all entries of `crawl.sources` that named its address.
     """
 
     url: str
@@ -30,7 +36,7 @@ class Candidate:
 
 
 def source_key(source: Source) -> str:
-    """What tells one entry of `crawl.sources` from another, of the same kind too."""
+    """Key (16 hex characters) of one entry of `crawl.sources`: a digest of all its parameters."""
     return fingerprint(source)[:16]
 
 
@@ -38,8 +44,8 @@ def each_address_once(candidates: Iterable[Candidate]) -> list[Candidate]:
     """In their order; of several candidates with one address the first, found by all that named it."""
     first: dict[str, Candidate] = {}
     for candidate in candidates:
-        known = first.setdefault(candidate.url, candidate)
-        found_by = tuple(dict.fromkeys((*known.found_by, *candidate.found_by)))
-        if found_by != known.found_by:
-            first[candidate.url] = replace(known, found_by=found_by)
+        earlier = first.setdefault(candidate.url, candidate)
+        found_by = tuple(dict.fromkeys((*earlier.found_by, *candidate.found_by)))
+        if found_by != earlier.found_by:
+            first[candidate.url] = replace(earlier, found_by=found_by)
     return list(first.values())
