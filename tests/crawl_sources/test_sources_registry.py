@@ -16,6 +16,7 @@ from crawl_project import Project, picture_bytes
 from mtf.crawl.recorded import Response
 from mtf.errors import BadInput
 from mtf.licenses import evidence
+from mtf.project import doctor
 from mtf.release import facts
 from mtf.sources import registry
 from mtf.sources.api import ApiSource, complete_description
@@ -189,6 +190,16 @@ def test_an_entry_point_that_does_not_load_is_named(project: Project, entry_poin
     project.crawl = {"sources": [{"kind": "museum"}]}
     with pytest.raises(BadInput, match="'museum': its entry point no_such_module:Museum cannot be loaded"):
         project.params()
+
+
+def test_doctor_names_the_key_that_a_source_lacks(project: Project, monkeypatch):
+    project.crawl = {"sources": [{"kind": "bing"}, {"kind": "flickr"}]}
+    monkeypatch.delenv("FLICKR_API_KEY")
+    (finding,) = doctor._source_keys(project.params())
+    assert (finding.what, finding.state) == ("key of flickr", "lacking")
+    assert "FLICKR_API_KEY is not set; a crawl of api.flickr.com" in finding.detail
+    monkeypatch.setenv("FLICKR_API_KEY", "x")
+    assert [each.state for each in doctor._source_keys(project.params())] == ["good"]
 
 
 def test_built_in_names_are_those_of_their_classes():

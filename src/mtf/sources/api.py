@@ -88,8 +88,8 @@ class ApiSource(Source):
             await self._search(fetcher, request, query, found)
         except (Failed, UnreadableAnswer) as problem:
             found.problems.append(str(problem))
-        shown = (f"{self.kind}, {query!r}: {problem}" for problem in found.problems)
-        found.problems = [_redacted(request.secret, problem) for problem in shown]
+        problems = (f"{self.kind}, {query!r}: {problem}" for problem in found.problems)
+        found.problems = [_redacted(request.secret, problem) for problem in problems]
         return found
 
     async def _search(self, fetcher: Fetcher, request: ApiRequest, query: str, found: SearchResult) -> None:

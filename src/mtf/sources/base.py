@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field
 
@@ -57,7 +57,7 @@ class Fetcher(Protocol):
     """HTTP client of the crawl, as far as sources use it: one paced GET. Raises Failed."""
 
     @property
-    def pacing(self) -> Any: ...  # RateLimits; the client's own class has more
+    def pacing(self) -> RateLimits: ...
     async def get(self, url: str, *, max_bytes: int, headers: Mapping[str, str] = ...) -> Answer: ...
 
 
@@ -112,6 +112,11 @@ class Source(Section):
     def stated_license(self) -> str | None:
         """License that params.yaml states for all pictures of this entry, to be checked before any work is done."""
         return None
+
+    @property
+    def secret_variables(self) -> tuple[str, ...]:
+        """Environment variables that have to hold a secret for this entry."""
+        return ()
 
     @abstractmethod
     async def search(self, fetcher: Fetcher, query: str) -> SearchResult:

@@ -1,4 +1,4 @@
-"""What discovery finds: an address that may hold a picture of an identity, and what the source says of it."""
+"""Candidates: addresses that may hold a picture of an identity, as a source names them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Address of a picture, and what its source says of it.
+    """Address of a picture, with its source's claim and record.
 
     source: name of the source (`kind`) that named it first.
     rank: place in the source's order, from 0.

@@ -77,6 +77,10 @@ class Flickr(ApiSource):
         check_filters("licenses", self.licenses, LICENSE_NUMBERS, self.kind)
         return self
 
+    @property
+    def secret_variables(self) -> tuple[str, ...]:
+        return (self.key_variable,)
+
     def page_urls(self, query: str) -> list[str]:
         """Addresses of all result pages, in order; their key is left empty."""
         from mtf.sources.icrawler_adapter import flickr_page_urls
@@ -263,8 +267,8 @@ def _in_its_words(number: str, stated: evidence.Statement) -> str | None:
 
 def _page_url(photo: dict[str, Any]) -> str | None:
     owner, number = _owner(photo), text(photo.get("id"))
-    is_known = owner is not None and number is not None and number.isascii() and number.isdigit()
-    return f"https://www.flickr.com/photos/{owner}/{number}/" if is_known else None
+    is_complete = owner is not None and number is not None and number.isascii() and number.isdigit()
+    return f"https://www.flickr.com/photos/{owner}/{number}/" if is_complete else None
 
 
 def _owner(photo: dict[str, Any]) -> str | None:

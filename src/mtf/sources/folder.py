@@ -168,12 +168,12 @@ def _is_utf_8(name: str) -> bool:
     return True
 
 
-def _listed(path: Path, shown: str) -> dict[str, _File]:
+def _listed(path: Path, name: str) -> dict[str, _File]:
     if path.is_dir():
         return _files_of_folder(path)
     if path.is_file():
-        return _files_of_tar(path, shown)
-    raise BadInput(f"params.yaml: crawl.sources: {shown!r} is neither a folder nor a tar; `dvc pull` may fetch it")
+        return _files_of_tar(path, name)
+    raise BadInput(f"params.yaml: crawl.sources: {name!r} is neither a folder nor a tar; `dvc pull` may fetch it")
 
 
 def _files_of_folder(folder: Path) -> dict[str, _File]:
@@ -189,7 +189,7 @@ def _files_of_folder(folder: Path) -> dict[str, _File]:
     return files
 
 
-def _files_of_tar(path: Path, shown: str) -> dict[str, _File]:
+def _files_of_tar(path: Path, name: str) -> dict[str, _File]:
     files = {}
     try:
         with tarfile.open(path, "r:") as tar:
@@ -201,5 +201,5 @@ def _files_of_tar(path: Path, shown: str) -> dict[str, _File]:
                 stamp = f"{info.size} {info.mtime}"
                 files[_normal(info.name)] = _File(path, info.offset_data, info.size, stamp, refusal)
     except tarfile.TarError as error:
-        raise BadInput(f"params.yaml: crawl.sources: {shown!r}: not an uncompressed tar: {error}") from None
+        raise BadInput(f"params.yaml: crawl.sources: {name!r}: not an uncompressed tar: {error}") from None
     return files

@@ -67,6 +67,10 @@ class Openverse(ApiSource):
             )
         return self
 
+    @property
+    def secret_variables(self) -> tuple[str, ...]:
+        return () if self.token_variable is None else (self.token_variable,)
+
     def request(self, query: str) -> OpenverseSearch:
         name = self.token_variable
         secret = None if name is None else secret_of(self.kind, "token_variable", name)
