@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import html
 import json
-from typing import Any, ClassVar, Literal
-
-from bs4 import BeautifulSoup
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from mtf.sources.search_engine import Result, SearchEngine, UnreadablePage, result_title, result_url
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup
 
 
 class Bing(SearchEngine):
@@ -44,6 +45,8 @@ class Bing(SearchEngine):
         return bing_page_urls(query, max_results=self.max_results, filters=used)
 
     def parse(self, content: bytes) -> list[Result]:
+        from bs4 import BeautifulSoup  # params.yaml is read without it
+
         soup = BeautifulSoup(content.decode("utf-8", "ignore"), "lxml")
         elements = soup.select("[m].iusc, .imgpt a[m]")
         results = [result for each in elements if (result := _result(str(each["m"]))) is not None]

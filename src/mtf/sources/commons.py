@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from bs4 import BeautifulSoup
 from pydantic import Field
 
 from mtf.errors import shortened
@@ -281,6 +280,8 @@ def _linked_text(html: str | None) -> tuple[str | None, str | None]:
     """The words that a reader of some HTML sees, and the first address that it links to."""
     if html is None or not ("<" in html or "&" in html):
         return html, None
+    from bs4 import BeautifulSoup  # params.yaml is read without it
+
     soup = BeautifulSoup(html, "lxml")
     for hidden in soup.select('[style*="display:none"], [style*="display: none"]'):
         hidden.decompose()
