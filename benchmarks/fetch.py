@@ -32,7 +32,6 @@ import numpy as np
 
 from mtf import engine
 from mtf.crawl import store
-from mtf.crawl.candidates import Candidate
 from mtf.crawl.collect import Collector, Tools
 from mtf.crawl.crawl import AT_ONCE
 from mtf.crawl.fetch import Fetcher
@@ -40,6 +39,8 @@ from mtf.crawl.fetched import each_content_once
 from mtf.crawl.reservations import Reservations
 from mtf.crawl.spool import Spool
 from mtf.params import Crawl
+from mtf.sources.candidate import Candidate
+from mtf.sources.local_sources import LocalSources
 from mtf.takedowns import Takedowns
 
 NGINX = Path("/usr/sbin/nginx")
@@ -182,7 +183,9 @@ async def _crawl(folder: Path, port: int, count: int) -> dict[str, int]:
     places = asyncio.Semaphore(AT_ONCE)
     with ThreadPoolExecutor(1) as examiner:
         async with Fetcher(crawl, user_agent="mtf benchmark", web=Loopback(port)) as fetcher:
-            tools = Tools(crawl, fetcher, Reservations(fetcher, BINDING), Takedowns(), (), examiner)
+            tools = Tools(
+                crawl, fetcher, Reservations(fetcher, BINDING), Takedowns(), LocalSources((), Path()), examiner
+            )
             identities = np.array_split(np.arange(count), IDENTITIES)
             jobs = (_one(f"person-{at}", numbers, folder, tools, places) for at, numbers in enumerate(identities))
             outcomes = await asyncio.gather(*jobs)

@@ -10,7 +10,7 @@ import pytest
 from crawl_project import HTML, bing_page, bing_result, bing_url, picture_bytes
 
 from mtf import shards
-from mtf.crawl import collect, engines, examine, fetch, store
+from mtf.crawl import collect, examine, fetch, store
 from mtf.errors import GateFailed
 
 
@@ -23,7 +23,7 @@ def test_a_source_that_finds_only_what_another_had_found_before_it_yields_pictur
     project.crawl = {"sources": [{"kind": "bing"}, {"kind": "google", "licenses": ["commercial,modify"]}]}
     project.person("ana")
     project.finds("ana", [project.picture("https://a.example/x.jpg", picture_bytes(1))])
-    for address in engines.page_urls(project.params().crawl.sources[1], "ana", "commercial,modify"):
+    for address in project.params().crawl.sources[1].page_urls("ana", "commercial,modify"):
         project.answer(address, google_page("https://a.example/x.jpg"))
     project.run()
     assert project.table("fetches").select("url", "source").rows() == [("https://a.example/x.jpg", "bing")]

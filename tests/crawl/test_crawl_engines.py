@@ -1,47 +1,42 @@
 import json
-from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from crawl_project import bing_page, bing_result
 
-from mtf.crawl import engines
 from mtf.errors import BadInput
-from mtf.params import SearchSource
+from mtf.sources.bing import Bing
+from mtf.sources.google import Google
+from mtf.sources.search_engine import SearchEngine, UnreadablePage
 
-BING = SearchSource(kind="bing", licenses=["commercial,modify"], max_results=100)
-GOOGLE = SearchSource(kind="google", licenses=["commercial,modify"], max_results=200)
-
-
-@dataclass
-class Page:
-    content: bytes
+BING = Bing(kind="bing", licenses=["commercial,modify"], max_results=100)
+GOOGLE = Google(kind="google", licenses=["commercial,modify"], max_results=200)
 
 
-def read(source: SearchSource, content: bytes):
-    return list(engines.parser(source).parse(Page(content)))
+def read(source: SearchEngine, content: bytes):
+    return source.parse(content)
 
 
 @pytest.mark.parametrize("query", ["Ana & Bob", "安娜", 'O\'Hara "x" + y #1 %', "a=b&first=7"])
 def test_keywords_arrive_whole_in_the_address_of_the_result_page(query: str):
     for source in (BING, GOOGLE):
-        for url in engines.page_urls(source, query, "commercial,modify"):
+        for url in source.page_urls(query, "commercial,modify"):
             assert parse_qs(urlsplit(url).query)["q"] == [query]
 
 
 def test_result_pages_carry_the_license_filter_and_step_through_the_results():
-    urls = engines.page_urls(BING, "ana", "commercial,modify")
+    urls = BING.page_urls("ana", "commercial,modify")
     assert [parse_qs(urlsplit(url).query)["first"] for url in urls] == [["0"], ["20"], ["40"], ["60"], ["80"]]
     assert all("filterui:license-L2_L3" in url for url in urls)
-    assert "filterui:face-portrait" in engines.page_urls(BING.model_copy(update={"people": "portrait"}), "a", None)[0]
-    assert ["sur%3Afmc" in url for url in engines.page_urls(GOOGLE, "ana", "commercial,modify")] == [True, True]
-    assert "license" not in engines.page_urls(BING, "ana", None)[0]
+    assert "filterui:face-portrait" in BING.model_copy(update={"people": "portrait"}).page_urls("a", None)[0]
+    assert ["sur%3Afmc" in url for url in GOOGLE.page_urls("ana", "commercial,modify")] == [True, True]
+    assert "license" not in BING.page_urls("ana", None)[0]
 
 
 def test_a_filter_that_google_lacks_is_named():
     source = GOOGLE.model_copy(update={"people": "portrait"})
     with pytest.raises(BadInput, match=r"google: people: 'portrait' is not permitted; permitted: face"):
-        engines.page_urls(source, "ana", None)
+        source.page_urls("ana", None)
 
 
 def test_bing_pictures_of_every_kind_come_with_page_and_title():
@@ -89,7 +84,7 @@ def test_a_page_past_the_last_result_is_empty(content: bytes):
     ],
 )
 def test_a_bing_page_that_has_changed_says_so(content: bytes, reason: str):
-    with pytest.raises(engines.UnreadablePage, match=reason):
+    with pytest.raises(UnreadablePage, match=reason):
         read(BING, content)
 
 
@@ -122,6 +117,6 @@ def test_googles_older_pages_are_read_as_icrawler_reads_them():
 
 
 def test_a_google_page_that_has_changed_says_so():
-    with pytest.raises(engines.UnreadablePage, match="Google's format has changed"):
+    with pytest.raises(UnreadablePage, match="Google's format has changed"):
         read(GOOGLE, b"<html><script>nothing()</script></html>")
     assert read(GOOGLE, b"<html>Your search did not match any image results.</html>") == []

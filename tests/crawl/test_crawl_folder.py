@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mtf.crawl import folder as folder_source
 from mtf.crawl.failure import Failed
-from mtf.crawl.folder import Folder
-from mtf.crawl.folders import Folders
 from mtf.errors import BadInput
-from mtf.params import FolderSource
+from mtf.sources import folder as folder_source
+from mtf.sources.folder import Folder, FolderFiles
+from mtf.sources.local_sources import LocalSources
 from mtf.tables import Fetched
 
 NAMES = ["a b.jpg", 'it\'s "x".jpg', "安娜/ü.jpg", "bo/1.jpg", "bo/2.jpg", "[x].jpg", "percent%20.jpg"]
@@ -42,22 +41,22 @@ def in_tar(root: Path) -> str:
 
 
 @pytest.fixture(params=[in_folder, in_tar])
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
-    return Folder(FolderSource(kind="folder", path=request.param(tmp_path), license="CC0-1.0"), tmp_path)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> FolderFiles:
+    return FolderFiles(Folder(kind="folder", path=request.param(tmp_path), license="CC0-1.0"), tmp_path)
 
 
-def contents(folder: Folder, files: str) -> list[str]:
+def contents(folder: FolderFiles, files: str) -> list[str]:
     return [folder.read(candidate.url, max_bytes=100).decode() for candidate in folder.find(files)]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_names_with_spaces_quotes_and_other_letters_are_found(folder: Folder, name: str):
+def test_names_with_spaces_quotes_and_other_letters_are_found(folder: FolderFiles, name: str):
     assert contents(folder, name) == [name]
     (candidate,) = folder.find(name)
     assert (candidate.claim, candidate.source, candidate.url.isascii()) == ("CC0-1.0", "folder", True)
 
 
-def test_names_and_patterns_stand_side_by_side(folder: Folder):
+def test_names_and_patterns_stand_side_by_side(folder: FolderFiles):
     assert contents(folder, "bo/*.jpg; a b.jpg ;bo/1.jpg") == ["bo/1.jpg", "bo/2.jpg", "a b.jpg"]
     assert [candidate.rank for candidate in folder.find("bo/*.jpg;a b.jpg")] == [0, 1, 2]
     assert folder.find(None) == []
@@ -73,7 +72,7 @@ def test_names_and_patterns_stand_side_by_side(folder: Folder):
         ("gone-*.jpg", Fetched.MISSING, "no such file in pictures"),
     ],
 )
-def test_hostile_and_missing_names_say_why(folder: Folder, name: str, outcome: Fetched, detail: str):
+def test_hostile_and_missing_names_say_why(folder: FolderFiles, name: str, outcome: Fetched, detail: str):
     (candidate,) = folder.find(name)
     with pytest.raises(Failed) as failure:
         folder.read(candidate.url, max_bytes=100)
@@ -89,12 +88,12 @@ def test_links_are_refused_in_a_folder_and_in_a_tar(tmp_path: Path):
     os.mkfifo(tmp_path / "pictures" / "pipe.jpg")
     in_tar(tmp_path)
     for path, names in (("pictures", ["link.jpg", "pipe.jpg", "up"]), ("pictures.tar", ["link.jpg", "hard.jpg"])):
-        folder = Folder(FolderSource(kind="folder", path=path), tmp_path)
+        folder = FolderFiles(Folder(kind="folder", path=path), tmp_path)
         for name in names:
             with pytest.raises(Failed, match="refused_address: a link, or not a plain file"):
                 folder.read(folder.find(name)[0].url, max_bytes=100)
     with pytest.raises(Failed, match="missing_file"):
-        folder = Folder(FolderSource(kind="folder", path="pictures"), tmp_path)
+        folder = FolderFiles(Folder(kind="folder", path="pictures"), tmp_path)
         folder.read(folder.find("up/secret.jpg")[0].url, max_bytes=100)
 
 
@@ -105,7 +104,7 @@ def test_a_name_that_is_not_utf_8_is_refused_in_a_folder_and_in_a_tar(tmp_path: 
     with tarfile.open(tmp_path / "pictures.tar", "w") as tar:
         tar.add(tmp_path / "pictures" / name, arcname=name)
     for path in ("pictures", "pictures.tar"):
-        folder = Folder(FolderSource(kind="folder", path=path), tmp_path)
+        folder = FolderFiles(Folder(kind="folder", path=path), tmp_path)
         (candidate,) = folder.find("M*.jpg")
         assert (candidate.url, candidate.title) == (f"file:{path}/M%FCller.jpg", "M?ller")
         assert folder.stamp("M*.jpg") != folder.stamp("none.jpg")
@@ -115,10 +114,10 @@ def test_a_name_that_is_not_utf_8_is_refused_in_a_folder_and_in_a_tar(tmp_path: 
 
 def test_a_file_belongs_to_the_innermost_of_nested_folders(tmp_path: Path):
     in_folder(tmp_path)
-    outer = FolderSource(kind="folder", path="pictures", license="CC0-1.0")
-    inner = FolderSource(kind="folder", path="./pictures/bo/", license="CC-BY-4.0")
+    outer = Folder(kind="folder", path="pictures", license="CC0-1.0")
+    inner = Folder(kind="folder", path="./pictures/bo/", license="CC-BY-4.0")
     for sources in ((outer, inner), (inner, outer)):
-        folders = Folders(sources, tmp_path)
+        folders = LocalSources(sources, tmp_path)
         found = [found for folder in folders for found in folders.find(folder, "bo/1.jpg;a b.jpg;2.jpg")]
         claims = {found.url: found.claim for found in found}
         assert claims["file:pictures/bo/1.jpg"] == claims["file:pictures/bo/2.jpg"] == "CC-BY-4.0"
@@ -133,28 +132,28 @@ def test_a_pattern_for_each_of_many_people_does_not_go_through_all_names(tmp_pat
     nothing = folder_source._File(tmp_path, 0, 0, "")
     listed = {f"p{person}/{number}.jpg": nothing for person in range(1500) for number in range(20)}
     monkeypatch.setattr(folder_source, "_listed", lambda *_: listed)
-    folder = Folder(FolderSource(kind="folder", path="pictures"), tmp_path)
+    folder = FolderFiles(Folder(kind="folder", path="pictures"), tmp_path)
     start = time.monotonic()
     assert sum(len(folder.find(f"p{person}/*.jpg")) for person in range(1500)) == 30_000
     assert time.monotonic() - start < 4, "of 45 million comparisons 30,000 are needed"
 
 
-def test_a_file_over_the_bound_is_not_read(folder: Folder):
+def test_a_file_over_the_bound_is_not_read(folder: FolderFiles):
     with pytest.raises(Failed, match="too_large: 8 bytes; permitted: 4"):
         folder.read(folder.find("bo/1.jpg")[0].url, max_bytes=4)
 
 
 def test_a_stamp_changes_with_its_own_files_only(tmp_path: Path):
-    source = FolderSource(kind="folder", path=in_folder(tmp_path))
-    before = {files: Folder(source, tmp_path).stamp(files) for files in ("bo/*", "a b.jpg")}
+    source = Folder(kind="folder", path=in_folder(tmp_path))
+    before = {files: FolderFiles(source, tmp_path).stamp(files) for files in ("bo/*", "a b.jpg")}
     (tmp_path / "pictures" / "bo" / "2.jpg").write_bytes(b"changed")
-    assert Folder(source, tmp_path).stamp("a b.jpg") == before["a b.jpg"]
-    assert Folder(source, tmp_path).stamp("bo/*") != before["bo/*"]
+    assert FolderFiles(source, tmp_path).stamp("a b.jpg") == before["a b.jpg"]
+    assert FolderFiles(source, tmp_path).stamp("bo/*") != before["bo/*"]
 
 
 def test_a_source_that_is_not_there_or_no_tar_is_a_bad_input(tmp_path: Path):
     with pytest.raises(BadInput, match=r"crawl\.sources: 'gone' is neither a folder nor a tar"):
-        Folder(FolderSource(kind="folder", path="gone"), tmp_path)
+        FolderFiles(Folder(kind="folder", path="gone"), tmp_path)
     (tmp_path / "x.tar").write_bytes(b"not a tar" * 200)
     with pytest.raises(BadInput, match=r"crawl\.sources: 'x\.tar': not an uncompressed tar"):
-        Folder(FolderSource(kind="folder", path="x.tar"), tmp_path)
+        FolderFiles(Folder(kind="folder", path="x.tar"), tmp_path)

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from sources_web import KEY, USER_AGENT, ScriptedWeb
 
-from mtf.crawl import apis, openverse, recorded
+from mtf.crawl import recorded
 from mtf.crawl.fetch import Fetcher
-from mtf.crawl.search import Found
 from mtf.params import Params
+from mtf.sources import openverse
+from mtf.sources.api import ApiSource
+from mtf.sources.base import SearchResult
 
 # The project of the crawl's own tests: a roster and a recorded web.
 sys.path.append(str(Path(__file__).parents[1] / "crawl"))
@@ -46,13 +48,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Counter[str]]:
 
 
 @pytest.fixture
-def find(sample_params: Params) -> Callable[[ScriptedWeb, apis.ApiSource], Found]:
+def find(sample_params: Params) -> Callable[[ScriptedWeb, ApiSource], SearchResult]:
     """One search on a scripted web."""
 
-    def found(web: ScriptedWeb, source: apis.ApiSource, query: str = "Ana Béla") -> Found:
-        async def run() -> Found:
+    def found(web: ScriptedWeb, source: ApiSource, query: str = "Ana Béla") -> SearchResult:
+        async def run() -> SearchResult:
             async with Fetcher(sample_params.crawl, user_agent=USER_AGENT, web=web) as fetcher:
-                return await apis.search(fetcher, source, query)
+                return await source.search(fetcher, query)
 
         return asyncio.run(run())
 

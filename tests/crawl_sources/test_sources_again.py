@@ -21,10 +21,13 @@ from sources_web import (
     serving,
 )
 
-from mtf.crawl import commons, flickr, records_again
 from mtf.crawl.fetch import Fetcher
 from mtf.crawl.recorded import Response
-from mtf.params import FlickrSource, Params
+from mtf.params import Params
+from mtf.sources import commons, flickr
+from mtf.sources.base import RecheckedStatements, Source
+from mtf.sources.commons import Commons
+from mtf.sources.flickr import Flickr
 from mtf.stages import pages_again
 
 ANA, LAKE = (f"https://commons.wikimedia.org/wiki/File:{name}.jpg" for name in ("Ana_B%C3%A9la", "Lake"))
@@ -42,11 +45,11 @@ def photo_info(number: str, license: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ask(sample_params: Params) -> Callable[..., records_again.Said]:
-    def asked(web: Any, method: str, pages: list[str], *sources: FlickrSource) -> records_again.Said:
-        async def run() -> records_again.Said:
+def ask(sample_params: Params) -> Callable[..., RecheckedStatements]:
+    def asked(web: Any, asked_source: type[Source], pages: list[str], *sources: Source) -> RecheckedStatements:
+        async def run() -> RecheckedStatements:
             async with Fetcher(sample_params.crawl, user_agent=USER_AGENT, web=web) as fetcher:
-                return await records_again.ask(fetcher, method, pages, sources)
+                return await asked_source.recheck(fetcher, pages, sources)
 
         return asyncio.run(run())
 
@@ -62,7 +65,7 @@ def test_commons_is_asked_by_title_and_a_file_that_is_gone_is_known_as_such(ask)
     there = commons_page("Ana_B%C3%A9la.jpg", metadata=commons_metadata("CC BY 2.0", LicenseUrl=None, UsageTerms=None))
     gone = {"ns": 6, "title": "File:Lake.jpg", "missing": True}
     with serving(reply(commons_answer(there, gone))) as web:
-        said = ask(web, commons.METHOD, [LAKE, ANA, ANA, "https://elsewhere.example/wiki/File:X.jpg"])
+        said = ask(web, Commons, [LAKE, ANA, ANA, "https://elsewhere.example/wiki/File:X.jpg"])
     assert web.parameter("titles") == ["File:Ana Béla.jpg|File:Lake.jpg"]
     assert said.keys() == {ANA, LAKE}
     assert said[ANA].license == "CC-BY-2.0" and said[LAKE] is None
@@ -74,14 +77,14 @@ def test_a_file_that_was_renamed_is_known_by_the_name_that_was_asked_for(ask):
         "Lake.jpg", metadata=commons_metadata("CC BY 2.0", LicenseUrl=None, UsageTerms=None), descriptionurl=elsewhere
     )
     with serving(reply(commons_answer(renamed))) as web:
-        assert ask(web, commons.METHOD, [LAKE])[LAKE].license == "CC-BY-2.0"
+        assert ask(web, Commons, [LAKE])[LAKE].license == "CC-BY-2.0"
 
 
 def test_many_files_are_asked_for_a_few_at_a_time(ask):
     pages = [f"https://commons.wikimedia.org/wiki/File:{number}.jpg" for number in range(51)]
     pages += [f"https://commons.wikimedia.org/wiki/File:{'%C3%A9' * 100}{number}.jpg" for number in range(20)]
     with serving(reply(commons_answer())) as web:
-        said = ask(web, commons.METHOD, pages)
+        said = ask(web, Commons, pages)
     assert set(said) == set(pages) and set(said.values()) == {None}
     assert max(len(path) for _, path in web.asked) < 8000
     assert max((titles or "").count("|") for titles in web.parameter("titles")) < commons.FILES_AN_ANSWER
@@ -90,7 +93,7 @@ def test_many_files_are_asked_for_a_few_at_a_time(ask):
 def test_flickr_is_asked_by_number_with_the_key_of_params(ask):
     gone = {"stat": "fail", "code": 1, "message": "Photo not found"}
     with serving(reply(photo_info("1", "2")), reply(gone), reply({"stat": "fail", "code": 100})) as web:
-        said = [ask(web, flickr.METHOD, [page], FlickrSource(kind="flickr")) for page in PHOTOS]
+        said = [ask(web, Flickr, [page], Flickr(kind="flickr")) for page in PHOTOS]
     assert said[0][PHOTOS[0]].license == "CC-BY-NC-2.0"
     assert said[0][PHOTOS[0]].creator == "Jane Doe"
     assert said[1] == {PHOTOS[1]: None}
@@ -103,28 +106,28 @@ def test_flickr_is_asked_by_number_with_the_key_of_params(ask):
 def test_without_a_key_nothing_is_asked_of_flickr(ask, monkeypatch):
     monkeypatch.delenv("FLICKR_API_KEY")
     with serving(reply(photo_info("1", "2"))) as web:
-        assert ask(web, flickr.METHOD, PHOTOS, FlickrSource(kind="flickr")) == {}
-        assert ask(web, flickr.METHOD, PHOTOS) == {}
+        assert ask(web, Flickr, PHOTOS, Flickr(kind="flickr")) == {}
+        assert ask(web, Flickr, PHOTOS) == {}
     assert web.asked == []
 
 
 def test_an_answer_that_fails_leaves_its_files_unasked(ask):
     with serving(Reply(b"", 404)) as web:
-        assert ask(web, commons.METHOD, [ANA]) == {}
+        assert ask(web, Commons, [ANA]) == {}
 
 
 def test_a_changed_record_is_seen_by_the_audit_of_a_crawl(project: Project):
     project.crawl = {"sources": [{"kind": "flickr"}]}
     project.person("ana")
     photos = [flickr_photo(str(number), f"https://live.example/{number}.jpg") for number in (1, 2)]
-    search = flickr.page_urls(FlickrSource(kind="flickr"), "ana")[0]
+    search = Flickr(kind="flickr").page_urls("ana")[0]
     for number, photo in enumerate(photos):
         project.answer(photo["url_l"], picture_bytes(number))
     key = f"api_key={KEY}&"
     project.answer(search.replace("api_key=&", key), json.dumps(flickr_answer(*photos)).encode())
     project.run()
     params = project.params()
-    asked = flickr.Photo(FlickrSource(kind="flickr"), "1", secret="").first().replace("api_key=&", key)
+    asked = flickr.FlickrPhoto("1", secret="").first().replace("api_key=&", key)
     project.run_with({asked: Response(asked, body=json.dumps(photo_info("1", "6")).encode())})
     again = pages_again.ask(project.workspace, params)
     assert again.seen.select("now_read", "now_license", "now_gone").rows() == [(True, "CC-BY-ND-2.0", None)]

@@ -7,8 +7,8 @@ import json
 import pytest
 from sources_web import commons_answer, commons_metadata, commons_page
 
-from mtf.crawl import commons
-from mtf.params import CommonsSource
+from mtf.sources import commons
+from mtf.sources.commons import Commons
 
 OWN = '<span class="int-own-work" lang="en">Own work</span>'
 
@@ -35,5 +35,5 @@ def test_without_an_artist_commons_credit_is_who_or_what_the_description_names(c
 
 
 def test_the_fields_of_a_credit_are_asked_for():
-    asked = commons.Commons(CommonsSource(kind="commons"), "ana").first()
+    asked = Commons(kind="commons").request("ana").first()
     assert all(field in asked for field in ("Artist", "Attribution", "Credit", "AttributionRequired"))

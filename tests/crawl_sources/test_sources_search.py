@@ -20,13 +20,15 @@ from sources_web import (
     serving,
 )
 
-from mtf.crawl import apis, openverse
 from mtf.errors import BadInput
-from mtf.params import CommonsSource, FlickrSource, OpenverseSource
+from mtf.sources import api, openverse, record_evidence
+from mtf.sources.commons import Commons
+from mtf.sources.flickr import Flickr
+from mtf.sources.openverse import Openverse
 
-OPENVERSE = OpenverseSource(kind="openverse")
-COMMONS = CommonsSource(kind="commons")
-FLICKR = FlickrSource(kind="flickr")
+OPENVERSE = Openverse(kind="openverse")
+COMMONS = Commons(kind="commons")
+FLICKR = Flickr(kind="flickr")
 SOURCES = {"openverse": OPENVERSE, "commons": COMMONS, "flickr": FLICKR}
 
 
@@ -140,7 +142,7 @@ def test_what_is_no_answer_is_a_search_not_completed(find, kind, reply, says):
         ("flickr", {"stat": "ok", "photos": {"photo": None}}, "photos.photo is None, where a list is wanted"),
         ("flickr", flickr_answer(pages="many"), "page or pages is not a number"),
         ("flickr", flickr_answer(page=3, pages=9), "page 3 of 9 is empty"),
-        ("flickr", flickr_answer(None, 7), "2 of 2 results cannot be read: a photo is None"),
+        ("flickr", flickr_answer(None, 7), "2 of 2 results cannot be read: a result is None"),
         (
             "flickr",
             flickr_answer(flickr_photo("1", None)),
@@ -193,7 +195,7 @@ def test_fields_of_every_wrong_type_leave_the_address_and_nothing_else(find, kin
     assert found.problems == []
     for candidate in found.candidates:
         assert str(candidate).encode("utf-8")
-        assert apis.statement(candidate).license is None
+        assert record_evidence.statement(candidate).license is None
 
 
 @pytest.mark.parametrize("kind", ["openverse", "flickr"])
@@ -215,7 +217,7 @@ def test_a_continuation_that_leads_in_a_circle_is_left(find):
 
 
 def test_a_search_without_end_ends(find, monkeypatch):
-    monkeypatch.setattr(apis, "MAX_ANSWERS", 4)
+    monkeypatch.setattr(api, "MAX_ANSWERS", 4)
     endless = [answer("openverse", number, page=number, pages=10**8) for number in range(1, 9)]
     with serving(*endless) as web:
         found = find(web, OPENVERSE)
@@ -272,7 +274,7 @@ def test_commons_is_asked_for_files_by_words_or_by_category(find):
 
 
 def test_openverse_and_flickr_are_asked_with_their_own_license_filters(find):
-    openverse_source = OpenverseSource(kind="openverse", licenses=["by", "cc0"], license_types=["commercial"])
+    openverse_source = Openverse(kind="openverse", licenses=["by", "cc0"], license_types=["commercial"])
     with serving(Reply(body(openverse_answer()))) as web:
         find(web, openverse_source)
     assert web.parameter("q") == ["Ana Béla"]
@@ -314,13 +316,13 @@ def test_an_api_that_wants_to_be_left_for_an_hour_is_left(find, kind):
     ],
 )
 def test_an_answer_that_asks_for_patience_is_waited_for_a_few_times(find, monkeypatch, kind, busy):
-    monkeypatch.setattr(apis, "UNNAMED_WAIT_S", 0.1)
+    monkeypatch.setattr(api, "UNNAMED_WAIT_S", 0.1)
     with serving(Reply(body(busy)), answer(kind, 1)) as web:
         found = find(web, SOURCES[kind])
     assert (urls(found), found.problems, len(web.asked)) == (["1.jpg"], [], 2)
     with serving(Reply(body(busy))) as web:
         found = find(web, SOURCES[kind])
-    assert len(web.asked) == apis.TRIES
+    assert len(web.asked) == api.TRIES
     assert "refuses: " in found.problems[0]
 
 
@@ -344,7 +346,7 @@ def test_a_token_goes_to_openverse_and_never_along_a_redirect(find, monkeypatch)
     monkeypatch.setenv("OV_TOKEN", KEY)
     away = Reply(b"", status=302, headers={"Location": "https://elsewhere.example/v1/images/"})
     with serving(away, answer("openverse", 1)) as web:
-        found = find(web, OpenverseSource(kind="openverse", token_variable="OV_TOKEN"))  # noqa: S106 (its name)
+        found = find(web, Openverse(kind="openverse", token_variable="OV_TOKEN"))  # noqa: S106 (its name)
     assert urls(found) == ["1.jpg"]
     assert [host for host, _ in web.asked] == ["api.openverse.org", "elsewhere.example"]
     assert [headers.get("Authorization") for headers in web.headers] == [f"Bearer {KEY}", None]

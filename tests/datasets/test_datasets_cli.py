@@ -15,6 +15,7 @@ from mtf import cli, params, roster, tables
 from mtf.cli import dataset
 from mtf.datasets import fairface
 from mtf.errors import BadInput
+from mtf.sources.folder import Folder
 from mtf.workspace import Workspace
 from projects import merged
 
@@ -125,7 +126,7 @@ def test_what_the_old_project_says_of_its_own_data_set_does_not_stop_an_import(
     assert typed.multitask.weights == str(here / "weights/facenet.pt")
     assert typed.screen.embedding_weights == "/elsewhere/sface.onnx"
     (source,) = typed.crawl.sources
-    assert isinstance(source, params.FolderSource)
+    assert isinstance(source, Folder)
     assert source.path == str(here / "ff")
 
 

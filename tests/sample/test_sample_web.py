@@ -14,20 +14,21 @@ import yaml
 from icrawler.builtin.bing import BingParser
 
 from mtf import params, roster, takedowns
-from mtf.crawl import engines, recorded
+from mtf.crawl import recorded
 from mtf.licenses import attribution, policy
-from mtf.params import Compute, Params, SearchSource
+from mtf.params import Compute, Params
 from mtf.sample import pages, web
 from mtf.sample.kinds import OPT_OUTS, Kind
 from mtf.sample.people import CAST
 from mtf.sample.plan import Size, plan
+from mtf.sources.bing import Bing
 from mtf.stages import crawl
 from mtf.tables import Fetched, Reason
 from mtf.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent.parent
 CLAIMS = ("commercial,modify", "publicdomain", None)
-BING = SearchSource(kind="bing", licenses=list(CLAIMS))
+BING = Bing(kind="bing", licenses=list(CLAIMS))
 
 OUTCOMES = {
     Kind.NOT_FOUND: Fetched.HTTP_ERROR,
@@ -72,7 +73,7 @@ def _result_pages(sample, name: str, claim: str | None) -> list[bytes]:
     """The pages of a search as the crawler asks for them, up to the empty one."""
     found = []
     with recorded.serve(sample.data / "web") as served:
-        for address in engines.page_urls(BING, name, claim):
+        for address in BING.page_urls(name, claim):
             url, headers = served.locate(address)
             with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:  # noqa: S310
                 found.append(answer.read())
@@ -88,9 +89,7 @@ class _Page:
 
 def test_a_search_without_filter_finds_every_picture_of_its_identity(small) -> None:
     for person in small.people:
-        tasks = [
-            task for page in _result_pages(small, person.name, None) for task in engines.parser(BING).parse(_Page(page))
-        ]
+        tasks = [task for page in _result_pages(small, person.name, None) for task in BING.parse(page)]
         listed = {(t.url, t.page_url) for t in small.truths if t.identity == person.identity}
         assert {(task["file_url"], task["page_url"]) for task in tasks} == listed
         assert sum(person.name in str(task["title"]) for task in tasks) >= len(tasks) - 1  # one is of someone else
@@ -107,11 +106,7 @@ def test_icrawlers_own_parser_reads_the_pages_and_finds_the_jpegs(small) -> None
 def test_a_filtered_search_finds_what_the_filter_claims_and_no_more(small) -> None:
     for person in small.people:
         for claim in CLAIMS[:2]:
-            found = {
-                task["file_url"]
-                for page in _result_pages(small, person.name, claim)
-                for task in engines.parser(BING).parse(_Page(page))
-            }
+            found = {task["file_url"] for page in _result_pages(small, person.name, claim) for task in BING.parse(page)}
             claimed = {t.url for t in small.truths if (t.identity, t.claim) == (person.identity, claim)}
             assert found == claimed
 
@@ -120,7 +115,7 @@ def test_addresses_of_searches_are_those_of_the_feeder() -> None:
     for person in CAST:
         for claim in CLAIMS:
             made = [pages.search_address(person.name, first, claim) for first in (0, 20)]
-            assert engines.page_urls(BING, person.name, claim)[:2] == made
+            assert BING.page_urls(person.name, claim)[:2] == made
 
 
 def test_what_comes_back_is_what_was_planted(small, crawled: Workspace) -> None:

@@ -3,7 +3,8 @@
 The order is that of least intrusion. An address that was taken down is never asked for. The picture's page comes
 before the picture: where robots.txt, the page's headers, its markup or its site's tdmrep.json reserve this use, the
 picture is not asked for at all. What only the picture's own headers say is known when its bytes are here; they are
-dropped then. Where the picture's host has an API, its record takes the place of the page (`mtf.crawl.apis`).
+dropped then. Where the picture's host has an API, its record takes the place of the page
+(`mtf.sources.record_evidence`).
 
 Bytes are set aside on disk as soon as they are whole: memory holds those on their way and the one that is examined,
 however many wait for the examiner.
@@ -19,19 +20,20 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
 
-from mtf.crawl import apis, examine, lookalikes
 from mtf.crawl import earlier as earlier_statements
-from mtf.crawl.candidates import Candidate
+from mtf.crawl import examine, lookalikes
 from mtf.crawl.failure import FAILED_ON_ITS_WAY, Failed
 from mtf.crawl.fetch import Fetcher
 from mtf.crawl.fetched import Fetch, Picture, failed
-from mtf.crawl.folder import SOURCE as FOLDER
-from mtf.crawl.folders import Folders
 from mtf.crawl.pages import Page, Pages
 from mtf.crawl.reservations import Headers, Reservations
 from mtf.crawl.spool import Reader, Spool
 from mtf.licenses import evidence, optouts
 from mtf.params import Crawl
+from mtf.sources import record_evidence, registry
+from mtf.sources.base import LocalSource
+from mtf.sources.candidate import Candidate
+from mtf.sources.local_sources import LocalSources
 from mtf.tables import Fetched
 from mtf.takedowns import Takedown, Takedowns
 
@@ -46,7 +48,7 @@ class Tools:
     fetcher: Fetcher
     reservations: Reservations
     takedowns: Takedowns
-    folders: Folders
+    local: LocalSources
     examiner: Executor
 
 
@@ -132,7 +134,7 @@ class Collector:
 
     def _stands(self, candidate: Candidate, earlier: Fetch, here: set[str | None]) -> bool:
         """Whether there is no reason to ask again for what gave no picture of its own the last time."""
-        if candidate.source == FOLDER or earlier.outcome in (Fetched.STORED, Fetched.TAKEN_DOWN):
+        if _is_local(candidate) or earlier.outcome in (Fetched.STORED, Fetched.TAKEN_DOWN):
             return False
         if earlier.outcome in FAILED_ON_ITS_WAY:
             return not earlier.is_to_be_tried_again(self._tools.crawl.attempts)
@@ -140,21 +142,20 @@ class Collector:
         return is_alike and (earlier.outcome != Fetched.DUPLICATE or earlier.image_id in here)
 
     async def _find(self, candidate: Candidate, earlier: Fetch | None) -> _Found:
-        if candidate.source == FOLDER:
-            return await self._in_folder(candidate)
+        if _is_local(candidate):
+            return await self._on_disk(candidate)
         if earlier is not None and earlier.picture is not None:
             return await self._here_already(candidate, earlier, earlier.picture)
         return await self._on_the_web(candidate)
 
-    async def _in_folder(self, candidate: Candidate) -> _Found:
-        """A folder's pictures have no page: what its owner states in params.yaml is said of all of them."""
-        folder = self._tools.folders.of(candidate.url)
-        if folder is None:
+    async def _on_disk(self, candidate: Candidate) -> _Found:
+        """A local picture has no page: the owner's statement in params.yaml holds for all of them."""
+        opened = self._tools.local.of(candidate.url)
+        if opened is None:
             raise Failed(Fetched.MISSING, "of a folder that params.yaml no longer names")
-        data = await self._examiner(folder.read, candidate.url, max_bytes=self._tools.crawl.max_bytes)
-        stated = evidence.of_data_set(folder.source.license, folder.source.creator)
+        data = await self._examiner(opened.read, candidate.url, max_bytes=self._tools.crawl.max_bytes)
         now = datetime.now(UTC)
-        return _Found(self._spool.add(data), Page(None, now), stated, now)
+        return _Found(self._spool.add(data), Page(None, now), opened.statement(), now)
 
     async def _on_the_web(self, candidate: Candidate) -> _Found:
         page = await self._page(candidate)
@@ -184,14 +185,14 @@ class Collector:
 
     async def _page(self, candidate: Candidate) -> Page:
         """The page a picture was found on, or the record of its host in that place."""
-        if not apis.is_evidence(candidate):
+        if not record_evidence.is_evidence(candidate):
             return await self._pages.at(candidate.page_url)
         signals = await self._tools.reservations.of_site(str(candidate.page_url), ())
-        return apis.page(candidate, tuple(signals))
+        return _record_page(candidate, tuple(signals))
 
     async def _page_again(self, candidate: Candidate, earlier: Fetch, picture: Picture) -> Page:
         """The page of an earlier picture; where asking for it fails, the earlier one stays."""
-        if apis.is_evidence(candidate):
+        if record_evidence.is_evidence(candidate):
             return await self._page(candidate)
         is_same = picture.url == candidate.url and picture.page.url == candidate.page_url
         if is_same and not self._renew and not earlier.is_to_be_tried_again(self._tools.crawl.attempts):
@@ -205,15 +206,15 @@ class Collector:
     async def _page_statement(self, candidate: Candidate, page: Page) -> evidence.Statement:
         """What the page says of the picture. Raises Failed(OPTED_OUT) where the page or its site binds us."""
         self._tools.reservations.enforce(page.opt_outs)
-        if apis.is_evidence(candidate):
-            return apis.statement(candidate)
+        if record_evidence.is_evidence(candidate):
+            return record_evidence.statement(candidate)
         if page.url is None:
-            return apis.supplemented(evidence.Statement(), candidate)
+            return record_evidence.supplemented(evidence.Statement(), candidate)
         stated = await asyncio.to_thread(page.statement, candidate.url)
         of_license = await self._tools.reservations.of_rsl(candidate.url, stated.rsl_links)
         stated = replace(stated, opt_out=optouts.joined(stated.opt_out, *of_license))
         self._tools.reservations.enforce([stated.opt_out])
-        return apis.supplemented(stated, candidate)
+        return record_evidence.supplemented(stated, candidate)
 
     async def _opt_outs(self, candidate: Candidate, headers: Headers) -> tuple[str, ...]:
         """What is reserved for the picture itself. Raises Failed(OPTED_OUT) where that binds us."""
@@ -295,6 +296,18 @@ class Collector:
                 opt_out=optouts.joined(*found.page.opt_outs, *found.opt_outs),
             ),
         }
+
+
+def _is_local(candidate: Candidate) -> bool:
+    source = registry.find(candidate.source)
+    return source is not None and issubclass(source, LocalSource)
+
+
+def _record_page(candidate: Candidate, opt_outs: tuple[str, ...]) -> Page:
+    """The record in the place of the candidate's page; its body is kept with the records, once for all it names."""
+    record = candidate.record
+    assert record is not None, "asked only where `is_evidence`"  # noqa: S101
+    return Page(candidate.page_url, record.fetched_at, record.status, sha256=record.sha256, opt_outs=opt_outs)
 
 
 def _taken_down(request: Takedown, *, image_id: str | None = None) -> Failed:

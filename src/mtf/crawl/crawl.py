@@ -14,22 +14,24 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 
 from mtf import tables
-from mtf.crawl import apis, lookalikes, recorded, store
-from mtf.crawl.candidates import Candidate, each_address_once, source_key
+from mtf.crawl import lookalikes, recorded, store
 from mtf.crawl.collect import Collector, Tools
 from mtf.crawl.fetch import Fetcher, user_agent
 from mtf.crawl.fetched import Fetch, each_content_once
-from mtf.crawl.folders import Folders
 from mtf.crawl.reservations import Reservations
-from mtf.crawl.search import Found, search
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import Inputs, Memory
 from mtf.fingerprint import file_digest, fingerprint
-from mtf.import_closure import closure, digest_of
-from mtf.params import FolderSource, Params, SearchSource
+from mtf.import_closure import closure, digest_of, modules_below
+from mtf.params import Params
+from mtf.sources import registry
+from mtf.sources.base import LocalSource, SearchResult, Source
+from mtf.sources.candidate import Candidate, each_address_once, source_key
+from mtf.sources.local_sources import LocalSources
 from mtf.takedowns import Takedowns
 
 AT_ONCE = 8
@@ -86,10 +88,10 @@ async def _crawl(
 ) -> Report:
     crawl = job.params.crawl
     report = Report()
-    folders = Folders((source for source in crawl.sources if isinstance(source, FolderSource)), job.root)
+    local = LocalSources(crawl.sources, job.root)
     async with Fetcher(crawl, user_agent=user_agent(job.params.project), web=web) as fetcher:
         reservations = Reservations(fetcher, job.params.licenses.binding_opt_outs)
-        tools = Tools(crawl, fetcher, reservations, job.takedowns, folders, examiner)
+        tools = Tools(crawl, fetcher, reservations, job.takedowns, local, examiner)
         places = asyncio.Semaphore(AT_ONCE)
 
         async def one(person: Person) -> None:
@@ -156,16 +158,15 @@ class _Identity:
         kept = known if is_searched or found.problems else []
         return each_address_once([*found.candidates, *kept]), "" if found.problems else searched
 
-    async def _search(self) -> Found:
-        found = Found()
-        folders = iter(self._tools.folders)
+    async def _search(self) -> SearchResult:
+        found = SearchResult()
+        local = iter(self._tools.local)
         for source in self._tools.crawl.sources:
-            if isinstance(source, FolderSource):
-                results = Found(await asyncio.to_thread(self._tools.folders.find, next(folders), self._person.files))
-            elif isinstance(source, SearchSource):
-                results = await search(self._tools.fetcher, source, self._person.query)
+            if isinstance(source, LocalSource):
+                files = self._person.files
+                results = SearchResult(await asyncio.to_thread(self._tools.local.find, next(local), files))
             else:
-                results = await apis.search(self._tools.fetcher, source, self._person.query)
+                results = await source.search(self._tools.fetcher, self._person.query)
             found_by = (source_key(source),)
             found.candidates += [replace(candidate, found_by=found_by) for candidate in results.candidates]
             found.problems += results.problems
@@ -185,10 +186,11 @@ class _Identity:
 
     def _searched(self) -> str:
         """Digest of what decides which addresses are found: a folder's names may be many, so not for the event loop."""
-        stamps = self._tools.folders.stamp(self._person.files)
+        stamps = self._tools.local.stamp(self._person.files)
         is_down = self._tools.takedowns.of_identity(self._person.identity) is not None
         person = [self._person.query, self._person.files, is_down]
-        return fingerprint(person, self._tools.crawl.sources, stamps, self._web(), _search_code())
+        sources = self._tools.crawl.sources
+        return fingerprint(person, sources, stamps, self._web(), _search_code(), _foreign_code(sources))
 
     def _web(self) -> str | None:
         """Digest of the recorded web; None where it is the live one."""
@@ -199,7 +201,7 @@ class _Identity:
         crawl = self._tools.crawl
         bounds = [crawl.max_bytes, crawl.max_pixels, crawl.min_side_px]
         opt_outs = sorted(self._job.params.licenses.binding_opt_outs)
-        judged = fingerprint(bounds, opt_outs, self._web(), _COLUMNS, code=[__name__])
+        judged = fingerprint(bounds, opt_outs, self._web(), _COLUMNS, _foreign_code(crawl.sources), code=[__name__])
         return Inputs(searched, judged, fingerprint(self._takedowns(fetches)))
 
     def _takedowns(self, fetches: Iterable[Fetch]) -> list[list[str]]:
@@ -225,8 +227,15 @@ def _search_code() -> str:
     A repeated search drops addresses that an engine no longer names, so a change in how everything is requested
     (`fetch` and below) judges the pictures anew and searches for none.
     """
-    modules = closure(search.__module__, apis.__name__, Folders.__module__) - closure(Fetcher.__module__)
-    return digest_of(module for module in modules if module.startswith(f"{__package__}."))
+    package = registry.__name__.rpartition(".")[0]
+    modules = {*modules_below(package), registry.__name__} - closure(Fetcher.__module__)
+    return digest_of(modules)
+
+
+def _foreign_code(sources: Iterable[Source]) -> list[str]:
+    """Digests of the modules of sources that another package brings along."""
+    modules = {module for source in sources for module in registry.code_modules(type(source))}
+    return [file_digest(Path(str(import_module(module).__file__))) for module in sorted(modules)]
 
 
 async def _to_its_end(work: asyncio.Future[None]) -> None:

@@ -70,6 +70,11 @@ class Answer:
     def is_success(self) -> bool:
         return 200 <= self.status < 300
 
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds that a busy host asks to wait for; None where it does not say."""
+        return retry_after_s(self.headers)
+
     def demand_success(self) -> None:
         """Raises Failed(HTTP_ERROR) where the status is not 2xx."""
         if not self.is_success:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from mtf.crawl.candidates import Candidate
 from mtf.crawl.failure import Failed, is_retriable
 from mtf.crawl.pages import Page
 from mtf.crawl.reservations import Headers
 from mtf.crawl.sniff import Kind
 from mtf.crawl.spool import Reader
+from mtf.sources.candidate import Candidate
 from mtf.tables import Fetched
 
 

@@ -2,7 +2,7 @@
 
 Members, after `digest`: `inputs`, what the shard was made from; per picture `IMAGE_ID.EXT` and, where it was read,
 `IMAGE_ID.page.gz`; the identity's rows of the tables `fetches` and `evidence`; `responses.parquet`, the headers;
-where sources are APIs, their answers (`mtf.crawl.records`); what sources stated before (`mtf.crawl.earlier`).
+where sources are APIs, their answers (`mtf.sources.records`); what sources stated before (`mtf.crawl.earlier`).
 The digest is that of the pictures alone: stages that read pictures are not concerned when only evidence changed.
 """
 
@@ -19,13 +19,14 @@ from typing import Any
 import polars as pl
 
 from mtf import shards, tables
-from mtf.crawl import earlier, records
-from mtf.crawl.candidates import Candidate
+from mtf.crawl import earlier
 from mtf.crawl.fetched import Fetch, Picture
 from mtf.crawl.hashes import RESPONSES
 from mtf.crawl.pages import Page
 from mtf.crawl.sniff import Kind
 from mtf.fingerprint import fingerprint
+from mtf.sources import records
+from mtf.sources.candidate import Candidate
 from mtf.tables import Fetched
 
 INPUTS = "inputs"

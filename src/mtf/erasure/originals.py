@@ -20,7 +20,8 @@ from mtf.crawl.recorded import RESPONSES
 from mtf.erasure import contents
 from mtf.erasure.contents import Unexaminable
 from mtf.erasure.subjects import Subjects
-from mtf.params import FolderSource, Params
+from mtf.params import Params
+from mtf.sources.base import LocalSource
 from mtf.workspace import Workspace
 
 _GONE = {"status": 410, "headers": {}, "body": None}
@@ -70,7 +71,7 @@ def detach(path: Path, oid: str) -> None:
 
 def _files(workspace: Workspace, params: Params) -> Iterator[Path]:
     """Every file of `data/` and of the folders and tars that params.yaml names as sources."""
-    sources = [workspace.root / each.path for each in params.crawl.sources if isinstance(each, FolderSource)]
+    sources = [workspace.root / each.files_path for each in params.crawl.sources if isinstance(each, LocalSource)]
     seen = set()
     for place in (workspace.data, *sources):
         for path in sorted(place.rglob("*")) if place.is_dir() else [place]:

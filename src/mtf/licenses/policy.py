@@ -49,8 +49,8 @@ def check_all(settings: params.Params) -> None:
     check(settings.licenses)
     _check_identifier("release.license", settings.release.license)
     for source in settings.crawl.sources:
-        if isinstance(source, params.FolderSource):
-            of_data_set(source.license, where=f"params.yaml: crawl.sources: {source.path}: license")
+        if source.stated_license is not None:
+            of_data_set(source.stated_license, where=f"params.yaml: crawl.sources: {source.entry_name}: license")
 
 
 def _check_identifier(key: str, entry: str) -> None:

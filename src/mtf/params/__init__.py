@@ -25,51 +25,30 @@ from mtf.params.learning import (
 from mtf.params.publishing import Gate, Gates, Release, Report
 from mtf.params.renamed import with_new_names
 from mtf.params.section import Count, Label, Positive, Section, Share
-from mtf.params.sources import (
-    FLICKR_LICENSES,
-    OPENVERSE_LICENSE_TYPES,
-    OPENVERSE_LICENSES,
-    SEARCH_LICENSES,
-    SOURCES,
-    CommonsSource,
-    Crawl,
-    FlickrSource,
-    FolderSource,
-    OpenverseSource,
-    SearchSource,
-    Source,
-)
+from mtf.params.sources import Crawl, Source
 from mtf.params.steps import Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.params.tasks import IDENTITY, WITH, Project, Task, attributes_of, columns_of
+from mtf.sources import registry
 
 __all__ = [
     "FACENET",
-    "FLICKR_LICENSES",
     "IDENTITY",
     "MODELS",
     "NETWORKS",
     "OF_TORCHVISION",
-    "OPENVERSE_LICENSES",
-    "OPENVERSE_LICENSE_TYPES",
     "PRETRAINED",
-    "SEARCH_LICENSES",
-    "SOURCES",
     "WITH",
-    "CommonsSource",
     "Compute",
     "Count",
     "Crawl",
     "Crop",
     "Curate",
     "Fairness",
-    "FlickrSource",
-    "FolderSource",
     "Gate",
     "Gates",
     "Label",
     "Licenses",
     "MultiTask",
-    "OpenverseSource",
     "Params",
     "Positive",
     "Project",
@@ -78,7 +57,6 @@ __all__ = [
     "Report",
     "Screen",
     "Screened",
-    "SearchSource",
     "Section",
     "Share",
     "Source",
@@ -199,7 +177,7 @@ def _as_json(raw: dict[str, Any]) -> str:
 def _one_line(error: ValidationError) -> str:
     """The first problem, and how many more there are."""
     first, *others = error.errors()
-    key = ".".join(str(part) for part in first["loc"] if part not in SOURCES) or "(top level)"
+    key = ".".join(str(part) for part in _without_source_kind(first["loc"])) or "(top level)"
     if first["type"] == "extra_forbidden":
         text = f"{key}: unknown key; permitted: {', '.join(_siblings(first['loc'][:-1]))}"
     elif first["type"] == "missing":
@@ -214,12 +192,18 @@ def _one_line(error: ValidationError) -> str:
     return text + (f" (and {len(others)} more)" if others else "")
 
 
+def _without_source_kind(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """`crawl.sources.1.licenses` of `crawl.sources.1.bing.licenses`."""
+    is_of_source = location[:2] == ("crawl", "sources") and len(location) > 3
+    return (*location[:3], *location[4:]) if is_of_source else location
+
+
 def _siblings(location: tuple[int | str, ...]) -> list[str]:
     """The keys permitted beside a key that is not."""
     model: type[BaseModel] = Params
     for part in location:
-        if part in SOURCES:
-            model = SOURCES[str(part)]
+        if location[:2] == ("crawl", "sources") and (source := registry.find(str(part))) is not None:
+            model = source
         elif isinstance(part, str) and part in model.model_fields:
             annotation = model.model_fields[part].annotation
             if part == "tasks" and model is Params:

@@ -90,12 +90,25 @@ def _tables_without_which_dvc_stops(workspace: Workspace) -> Iterator[tuple[Path
     yield workspace.attribution, attribution.COLUMNS
 
 
+def _source_keys(settings: params.Params) -> Iterator[Finding]:
+    """Environment variables with the keys of the crawl's sources."""
+    for source in settings.crawl.sources:
+        for variable in source.secret_variables:
+            what = f"key of {source.kind}"
+            if os.environ.get(variable, "").strip():
+                yield Finding(what, "good", f"{variable} is set")
+            else:
+                hosts = ", ".join(source.hosts)
+                yield Finding(what, "lacking", f"{variable} is not set; a crawl of {hosts} stops without it")
+
+
 def _project(workspace: Workspace) -> Iterator[Finding]:
     try:
         settings = params.load(workspace.params)
         policy.check_all(settings)
         project = settings.project
         yield Finding("params.yaml", "good", f"{project.name}: {project.title}")
+        yield from _source_keys(settings)
     except MtfError as error:
         yield Finding("params.yaml", "wrong", str(error))
     there = workspace.roster.is_file()

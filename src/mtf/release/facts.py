@@ -11,18 +11,11 @@ import polars as pl
 from mtf.licenses.audit import UNSTATED
 from mtf.params import Params
 from mtf.release.distribution import Distribution, distribution
+from mtf.sources import registry
+from mtf.sources.base import FROM_THE_WEB, SECONDARY_DATA_ANALYSIS
 from mtf.tables import SPLITS, Detected, Fetched
 
 Counted = list[tuple[str, int]]
-SEARCHED, ASKED, OWN, REUSED = "Web Scraping", "Web API", "Others", "Secondary Data Analysis"
-_COLLECTED = {
-    "bing": SEARCHED,
-    "google": SEARCHED,
-    "openverse": ASKED,
-    "commons": ASKED,
-    "flickr": ASKED,
-    "folder": OWN,
-}
 
 
 @dataclass(frozen=True)
@@ -97,12 +90,12 @@ class Facts:
     @property
     def is_from_the_web(self) -> bool:
         """True if some pictures were found by web scraping or a web API."""
-        return any(kind in (SEARCHED, ASKED) for kind in self.collection)
+        return any(kind in FROM_THE_WEB for kind in self.collection)
 
     @property
     def collection(self) -> list[str]:
         """Types of data collection in the words of Croissant's RAI vocabulary."""
-        kinds = dict.fromkeys(_COLLECTED.get(source, REUSED) for source, _ in self.sources)
+        kinds = dict.fromkeys(collection_type(source) for source, _ in self.sources)
         return [*kinds, *(["Manual Human Curator"] if self.is_reviewed else [])]
 
     @property
@@ -157,6 +150,12 @@ def tally(values: pl.Series) -> Counted:
     """Distinct values with their counts, sorted by count (descending), then by name."""
     counts = values.alias("value").value_counts(name="count").sort("count", "value", descending=[True, False])
     return [(str(value), int(count)) for value, count in counts.iter_rows()]
+
+
+def collection_type(source: str) -> str:
+    """Way of collection of a source by its name; a data set that is no registered source is secondary data."""
+    registered = registry.find(source)
+    return SECONDARY_DATA_ANALYSIS if registered is None else registered.data_collection_type
 
 
 def _day(time: Any) -> str | None:

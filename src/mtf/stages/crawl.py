@@ -11,11 +11,11 @@ from rich.progress import Progress
 
 from mtf import atomic, roster, shards, tables, takedowns
 from mtf.crawl import shown, store
-from mtf.crawl.candidates import source_key
 from mtf.crawl.crawl import Job, Person, Report, crawl
 from mtf.crawl.failure import is_retriable
 from mtf.errors import GateFailed, listed
-from mtf.params import FolderSource, Params, Source
+from mtf.params import Params, Source
+from mtf.sources.candidate import source_key
 from mtf.tables import Fetched
 from mtf.workspace import Workspace
 
@@ -144,7 +144,6 @@ def _check_sources(params: Params, found: pl.DataFrame, report: Report) -> None:
 
 
 def _named(source: Source, number: int, params: Params) -> str:
-    """By kind and path, and by its place where another of its kind is there."""
-    name = f"folder {source.path}" if isinstance(source, FolderSource) else source.kind
+    """Label of an entry, with its place where another of its kind is there."""
     is_alone = sum(other.kind == source.kind for other in params.crawl.sources) == 1
-    return name if is_alone else f"{name} (number {number})"
+    return source.label if is_alone else f"{source.label} (number {number})"

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mtf import tables
-from mtf.crawl import recorded, records_again
+from mtf.crawl import recorded
 from mtf.crawl.failure import Failed
 from mtf.crawl.fetch import Fetcher, user_agent
 from mtf.crawl.pages import Pages
@@ -23,6 +23,8 @@ from mtf.crawl.spool import Spool
 from mtf.licenses import audit, evidence, optouts
 from mtf.licenses.evidence import Statement
 from mtf.params import Params
+from mtf.sources import registry
+from mtf.sources.base import Source
 from mtf.tables import Fetched
 from mtf.workspace import Workspace
 
@@ -48,7 +50,7 @@ def ask(workspace: Workspace, params: Params) -> audit.Again:
     could not be had are counted.
     """
     known = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence")).filter(pl.col("page_url").is_not_null())
-    is_of_api = pl.col("method").is_in(records_again.METHODS).fill_null(False)
+    is_of_api = pl.col("method").is_in(list(_recheckable())).fill_null(False)
     # Sorted by page: the pictures of one page are read while it is at hand, and it is asked for once.
     rows = known.sort("page_url", "identity", "image_id").select(*_COLUMNS, is_of_api=is_of_api)
     on_pages, in_records = (rows.filter(is_of_api=wanted).to_dicts() for wanted in (False, True))
@@ -78,18 +80,30 @@ async def _ask_records(
     rows: Sequence[_Row], params: Params, fetcher: Fetcher, reservations: Reservations
 ) -> list[_Row]:
     seen: list[_Row] = []
-    for method in records_again.METHODS:
+    for method, source in _recheckable().items():
         own = [row for row in rows if row["method"] == method]
-        said = await records_again.ask(fetcher, method, (row["page_url"] for row in own), params.crawl.sources)
-        seen += [await _recorded(row, said[row["page_url"]], reservations) for row in own if row["page_url"] in said]
+        if not own:
+            continue
+        pages = sorted({row["page_url"] for row in own})
+        statements = await source.recheck(fetcher, pages, params.crawl.sources)
+        seen += [
+            await _recorded(row, statements[row["page_url"]], reservations)
+            for row in own
+            if row["page_url"] in statements
+        ]
     return seen
 
 
-async def _recorded(row: _Row, said: Statement | None, reservations: Reservations) -> _Row:
-    if said is None:
+def _recheckable() -> dict[str, type[Source]]:
+    """Sources whose records can be asked for again, by the method of their evidence."""
+    return {source.recheck_method: source for source in registry.classes() if source.recheck_method is not None}
+
+
+async def _recorded(row: _Row, stated: Statement | None, reservations: Reservations) -> _Row:
+    if stated is None:
         return _keys(row) | {"now_read": False, "now_gone": f"{row['method']} knows it no longer"}
     signals = await reservations.of_site(row["page_url"], ())
-    return _now(row, said, tuple(signals), gone=None)
+    return _now(row, stated, tuple(signals), gone=None)
 
 
 async def _ask_pages(

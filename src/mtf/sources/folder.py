@@ -18,16 +18,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
 from urllib.parse import quote, unquote
 
+from pydantic import Field
+
 from mtf import shards
-from mtf.crawl.candidates import Candidate
 from mtf.crawl.failure import Failed
 from mtf.errors import BadInput
-from mtf.params import FolderSource
+from mtf.licenses import evidence
+from mtf.sources.base import LocalSource
+from mtf.sources.candidate import Candidate
 from mtf.tables import Fetched
 
-SOURCE = "folder"
 _WILDCARD = re.compile(r"[*?\[]")
 # The system hands us the bytes of a name that are not UTF-8 as lone surrogates.
 _UNDECODED = "surrogateescape"
@@ -44,10 +47,46 @@ class _File:
     refusal: str | None = None
 
 
-class Folder:
-    """One folder source, listed once."""
+class Folder(LocalSource):
+    """A folder or tar whose files the roster's column `files` names.
 
-    def __init__(self, source: FolderSource, root: Path) -> None:
+    path: relative to the project, or absolute.
+    license: license that the owner states for all files (SPDX or `LicenseRef-…`); null states nothing.
+    creator: creator that the owner states for all files.
+    """
+
+    kind: Literal["folder"]
+    path: Annotated[str, Field(min_length=1)]
+    license: str | None = None
+    creator: str | None = None
+
+    @property
+    def label(self) -> str:
+        return f"{self.kind} {self.path}"
+
+    @property
+    def entry_name(self) -> str:
+        return self.path
+
+    @property
+    def stated_license(self) -> str | None:
+        return self.license
+
+    @property
+    def files_path(self) -> str:
+        return self.path
+
+    def open(self, root: Path) -> FolderFiles:
+        return FolderFiles(self, root)
+
+    def statement(self) -> evidence.Statement:
+        return evidence.of_data_set(self.license, self.creator)
+
+
+class FolderFiles:
+    """Files of one folder source, listed once. Raises BadInput where it is neither a folder nor a tar."""
+
+    def __init__(self, source: Folder, root: Path) -> None:
         self.source = source
         self.prefix = url_prefix(source)
         self._files = _listed(root / source.path, source.path)
@@ -72,7 +111,7 @@ class Folder:
         return shards.read(file.path, file.offset, file.size_bytes)
 
     def stamp(self, files: str | None) -> list[str]:
-        """What changes when any of the files does that one cell of the roster names."""
+        """Lines that change when a file does that one cell of the roster names."""
         names = map(_normal, self._chosen(files))
         return [f"{name} {file.stamp}" if (file := self._files.get(name)) else name for name in names]
 
@@ -100,11 +139,11 @@ class Folder:
     def _candidate(self, name: str, rank: int) -> Candidate:
         url = self.prefix + quote(name, errors=_UNDECODED)
         title = PurePosixPath(name).stem[:300].encode("utf-8", "replace").decode("utf-8")
-        return Candidate(url, SOURCE, rank, title=title or None, claim=self.source.license)
+        return Candidate(url, self.source.kind, rank, title=title or None, claim=self.source.license)
 
 
-def url_prefix(source: FolderSource) -> str:
-    """What the addresses of a folder's files begin with: the same for each spelling of its path."""
+def url_prefix(source: Folder) -> str:
+    """Beginning of the addresses of a folder's files: the same for each spelling of its path."""
     return f"file:{quote(posixpath.normpath(source.path))}/"
 
 
@@ -129,12 +168,12 @@ def _is_utf_8(name: str) -> bool:
     return True
 
 
-def _listed(path: Path, shown: str) -> dict[str, _File]:
+def _listed(path: Path, name: str) -> dict[str, _File]:
     if path.is_dir():
         return _files_of_folder(path)
     if path.is_file():
-        return _files_of_tar(path, shown)
-    raise BadInput(f"params.yaml: crawl.sources: {shown!r} is neither a folder nor a tar; `dvc pull` may fetch it")
+        return _files_of_tar(path, name)
+    raise BadInput(f"params.yaml: crawl.sources: {name!r} is neither a folder nor a tar; `dvc pull` may fetch it")
 
 
 def _files_of_folder(folder: Path) -> dict[str, _File]:
@@ -150,7 +189,7 @@ def _files_of_folder(folder: Path) -> dict[str, _File]:
     return files
 
 
-def _files_of_tar(path: Path, shown: str) -> dict[str, _File]:
+def _files_of_tar(path: Path, name: str) -> dict[str, _File]:
     files = {}
     try:
         with tarfile.open(path, "r:") as tar:
@@ -162,5 +201,5 @@ def _files_of_tar(path: Path, shown: str) -> dict[str, _File]:
                 stamp = f"{info.size} {info.mtime}"
                 files[_normal(info.name)] = _File(path, info.offset_data, info.size, stamp, refusal)
     except tarfile.TarError as error:
-        raise BadInput(f"params.yaml: crawl.sources: {shown!r}: not an uncompressed tar: {error}") from None
+        raise BadInput(f"params.yaml: crawl.sources: {name!r}: not an uncompressed tar: {error}") from None
     return files

@@ -1,4 +1,4 @@
-"""An API's JSON, read with suspicion: any field may be missing, null, of another type, or as long as it likes."""
+"""JSON of an API, read defensively: any field may be missing, null, of another type, or as long as it likes."""
 
 from __future__ import annotations
 

@@ -6,14 +6,18 @@ was uploaded, within `crawl.max_bytes`: the license is that of the original, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
-from urllib.parse import urlencode
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from bs4 import BeautifulSoup
+from pydantic import Field
 
-from mtf.crawl.answers import (
+from mtf.errors import shortened
+from mtf.licenses import evidence
+from mtf.licenses.statement import address_of, cleaned
+from mtf.sources.api import ApiSource, complete_description
+from mtf.sources.api_answers import (
     Busy,
     Described,
     Listing,
@@ -24,24 +28,23 @@ from mtf.crawl.answers import (
     text,
     unreadable,
 )
-from mtf.errors import shortened
-from mtf.licenses import evidence
-from mtf.licenses.statement import address_of, cleaned
-from mtf.params import CommonsSource
+from mtf.sources.base import Fetcher, RecheckedStatements, Source
 
 METHOD = "commons-api"
 HOST = "commons.wikimedia.org"
 ENDPOINT = f"https://{HOST}/w/api.php"
 FILES_AN_ANSWER = 50
+MAX_TITLES_CHARS = 5_000
+"""Titles of one request, URL-encoded: addresses of some 8,000 characters are refused."""
 MAX_LAG_S = 5
-"""We are in no hurry: where the databases lag by more, the API is to refuse us."""
+"""Replication lag above which the API is to refuse us: a crawl is in no hurry."""
 
 _LICENSE_FIELDS = ("LicenseShortName", "LicenseUrl", "UsageTerms")
 _CREDIT_FIELDS = ("Artist", "Attribution", "Credit", "AttributionRequired")
 _FIELDS = (*_LICENSE_FIELDS, *_CREDIT_FIELDS, "Restrictions", "ObjectName")
 _OWN_WORK = "own work"
 UNNAMED = "author not named (credit not required)"
-"""The creator of a file whose description names none, and says that none has to be named."""
+"""Creator of a file whose description names none, and says that none has to be named."""
 _DESCRIBED = {
     "action": "query",
     "format": "json",
@@ -57,16 +60,53 @@ _PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "im
 _FILE_NAMESPACE = "6"
 
 
-class Commons:
-    """One search: by words, or the files of one category."""
+class Commons(ApiSource):
+    """Wikimedia Commons' API. It has no filter of licenses; the policy of `licenses` judges what each record states.
+
+    by: `search` for the roster's `query`, or the `category` of that name.
+    """
+
+    kind: Literal["commons"]
+    by: Literal["search", "category"] = "search"
+    max_results: Annotated[int, Field(ge=1, le=10_000)] = 500
+
+    hosts: ClassVar[tuple[str, ...]] = (HOST,)
+    record_is_evidence: ClassVar[bool] = True
+    recheck_method: ClassVar[str | None] = METHOD
+
+    def request(self, query: str) -> CommonsRequest:
+        return CommonsRequest(_search_parameters(self, query))
+
+    @classmethod
+    def read(cls, body: bytes) -> Listing:
+        return read(body)
+
+    @classmethod
+    async def recheck(
+        cls,
+        fetcher: Fetcher,
+        page_urls: Sequence[str],
+        sources: Iterable[Source],  # noqa: ARG003 (no key)
+    ) -> RecheckedStatements:
+        page_of = {title: page for page in sorted(set(page_urls)) if (title := _title_of_page(page)) is not None}
+        statements: dict[str, evidence.Statement | None] = {}
+        for titles in _title_batches(page_of):
+            found = await complete_description(fetcher, files_request(titles), kind="commons")
+            if found is not None:
+                by_title = {each.name: each.statement for each in found}
+                statements |= {page_of[title]: by_title.get(title) for title in titles}
+        return statements
+
+
+class CommonsRequest:
+    """Request to MediaWiki's query API, continued until it is complete."""
 
     headers: Mapping[str, str] = {}
     secret = None
     delay_s = 0.0
 
-    def __init__(self, source: CommonsSource, query: str) -> None:
-        self.source = source
-        self._parameters = _parameters(source, query)
+    def __init__(self, parameters: Mapping[str, str]) -> None:
+        self._parameters = dict(parameters)
 
     def first(self) -> str:
         return self._address({})
@@ -84,15 +124,31 @@ class Commons:
         return f"{ENDPOINT}?{urlencode(self._parameters | dict(more))}"
 
 
-class Files(Commons):
-    """What Commons says of files by their titles (`File:NAME`), at most `FILES_AN_ANSWER` of them."""
-
-    def __init__(self, titles: Iterable[str]) -> None:
-        self.source = CommonsSource(kind="commons")
-        self._parameters = _DESCRIBED | {"titles": "|".join(titles)}
+def files_request(titles: Iterable[str]) -> CommonsRequest:
+    """Request for the descriptions of files by their titles (`File:NAME`), at most `FILES_AN_ANSWER` of them."""
+    return CommonsRequest(_DESCRIBED | {"titles": "|".join(titles)})
 
 
-def _parameters(source: CommonsSource, query: str) -> dict[str, str]:
+def _title_batches(titles: Iterable[str]) -> Iterator[list[str]]:
+    """Titles in batches that one address can hold."""
+    batch: list[str] = []
+    for title in titles:
+        if len(batch) == FILES_AN_ANSWER or sum(len(quote(each)) for each in [*batch, title]) > MAX_TITLES_CHARS:
+            yield batch
+            batch = []
+        batch.append(title)
+    if batch:
+        yield batch
+
+
+def _title_of_page(page_url: str) -> str | None:
+    """`File:Ana at the lake.jpg` of its page on Commons; None for another page."""
+    parts = urlsplit(page_url)
+    name = unquote(parts.path).removeprefix("/wiki/").replace("_", " ")
+    return name if parts.hostname == HOST and name.startswith("File:") and "|" not in name else None
+
+
+def _search_parameters(source: Commons, query: str) -> dict[str, str]:
     if source.by == "category":
         title = query if query.lower().startswith("category:") else f"Category:{query}"
         generator = {"generator": "categorymembers", "gcmtitle": title, "gcmtype": "file"}
@@ -187,12 +243,12 @@ def _statement(metadata: object, name: str, *, uploader: str | None) -> evidence
     )
     if stated.statement is None:
         return stated
-    said = [stated.statement]
+    parts = [stated.statement]
     if values["Restrictions"] is not None:
-        said.append(f"{METHOD}: restrictions: {cleaned(values['Restrictions'])}")
+        parts.append(f"{METHOD}: restrictions: {cleaned(values['Restrictions'])}")
     if _is_waived(values):
-        said.append(f"{METHOD}: attribution is not required")
-    return replace(stated, statement=" | ".join(said))
+        parts.append(f"{METHOD}: attribution is not required")
+    return replace(stated, statement=" | ".join(parts))
 
 
 def _creator(values: Mapping[str, str | None], uploader: str | None) -> tuple[str | None, str | None]:
@@ -224,6 +280,8 @@ def _linked_text(html: str | None) -> tuple[str | None, str | None]:
     """The words that a reader of some HTML sees, and the first address that it links to."""
     if html is None or not ("<" in html or "&" in html):
         return html, None
+    from bs4 import BeautifulSoup  # params.yaml is read without it
+
     soup = BeautifulSoup(html, "lxml")
     for hidden in soup.select('[style*="display:none"], [style*="display: none"]'):
         hidden.decompose()

@@ -1,4 +1,4 @@
-"""What an API answered about pictures, kept as it came, and read again whenever one of them is judged.
+"""Records of APIs: their answers about pictures, kept as they came and read whenever a picture is judged.
 
 One answer speaks of many pictures, so an identity's shard holds each answer once, as `SHA256.record.gz`, and says
 in `records.parquet` which address it speaks of. It is kept for pictures that could not be fetched yet, too: they
@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,7 +19,6 @@ from pathlib import Path
 import polars as pl
 
 from mtf import shards, tables
-from mtf.crawl.spool import Reader
 
 RECORDS = "records.parquet"
 
@@ -40,7 +39,7 @@ class Record:
     fetched_at: datetime
     status: int
     sha256: str
-    compressed: Reader
+    compressed: Callable[[], bytes]
 
     def body(self) -> bytes:
         return gzip.decompress(self.compressed())

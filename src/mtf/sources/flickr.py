@@ -1,23 +1,27 @@
-"""Flickr: what the host itself states of its photos, by icrawler's feeder and parser of `flickr.photos.search`.
+"""Flickr: what the host itself states of its photos, by its API (`flickr.photos.search`).
 
-icrawler 0.6.10 makes the addresses of result pages, and for each photo asks a second time for its sizes. What is
-mended here: license, owner and the addresses of all sizes are asked for with the search (`extras`), so that one
-answer holds everything; and the API key is put in only when a request is sent, since icrawler logs what it makes.
+icrawler makes the addresses of result pages. License, owner and the addresses of all sizes are asked for with the
+search (`extras`), so that one answer holds everything. The API key is put in only when a request is sent, since
+icrawler logs the addresses that it makes.
 """
 
 from __future__ import annotations
 
-import queue
+import asyncio
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
-from urllib.parse import quote_plus
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import quote_plus, urlsplit
 
-from icrawler.builtin.flickr import FlickrFeeder, FlickrParser
-from icrawler.utils import Signal
+from pydantic import Field, model_validator
 
-from mtf.crawl.answers import (
+from mtf.errors import BadInput
+from mtf.licenses import catalogue, evidence
+from mtf.licenses.statement import address_of, cleaned
+from mtf.sources.api import ApiSource, VariableName, complete_description, secret_of
+from mtf.sources.api_answers import (
     Busy,
     Described,
     Listing,
@@ -29,16 +33,16 @@ from mtf.crawl.answers import (
     unreadable,
     whole,
 )
-from mtf.licenses import catalogue, evidence
-from mtf.licenses.statement import address_of, cleaned
-from mtf.params import FlickrSource
+from mtf.sources.base import Fetcher, RecheckedStatements, Source
+from mtf.sources.search_engine import check_filters
 
 METHOD = "flickr-api"
 HOST = "api.flickr.com"
+LICENSE_NUMBERS = range(17)
 ENDPOINT = f"https://{HOST}/services/rest/"
 PHOTOS_A_PAGE = 100
 PHOTO_DELAY_S = 1.0
-"""Flickr asks for at most 3,600 requests an hour and key; a photo by its number is a request of its own."""
+"""Flickr permits at most 3,600 requests an hour and key; a photo by its number is a request of its own."""
 
 # Original, then 2048, 1600, 1024, 800, 640 and 500 pixels on the longer side.
 SIZES = ("url_o", "url_k", "url_h", "url_l", "url_c", "url_z", "url_m")
@@ -52,16 +56,98 @@ _NO_KEY = "api_key=&"
 _OWNER = re.compile(r"[A-Za-z0-9@_-]{1,100}")
 
 
-class Flickr:
-    """One search. `secret` is the API key."""
+class Flickr(ApiSource):
+    """Flickr's API.
+
+    licenses: Flickr's numbers; 4, 5, 9 to 12 are BY, BY-SA, CC0, the public domain mark, BY 4.0 and BY-SA 4.0.
+    key_variable: environment variable that holds the API key.
+    """
+
+    kind: Literal["flickr"]
+    licenses: Annotated[list[int], Field(min_length=1)] = Field([4, 5, 9, 10, 11, 12])
+    max_results: Annotated[int, Field(ge=1, le=4000)] = 500
+    key_variable: VariableName = "FLICKR_API_KEY"
+
+    hosts: ClassVar[tuple[str, ...]] = (HOST,)
+    record_is_evidence: ClassVar[bool] = True
+    recheck_method: ClassVar[str | None] = METHOD
+
+    @model_validator(mode="after")
+    def _filters_are_known(self) -> Flickr:
+        check_filters("licenses", self.licenses, LICENSE_NUMBERS, self.kind)
+        return self
+
+    @property
+    def secret_variables(self) -> tuple[str, ...]:
+        return (self.key_variable,)
+
+    def page_urls(self, query: str) -> list[str]:
+        """Addresses of all result pages, in order; their key is left empty."""
+        from mtf.sources.icrawler_adapter import flickr_page_urls
+
+        return flickr_page_urls(
+            query,
+            license=",".join(map(str, self.licenses)),
+            sort="relevance",
+            content_type=1,
+            safe_search=1,
+            extras=",".join(EXTRAS),
+            per_page=PHOTOS_A_PAGE,
+        )
+
+    def request(self, query: str) -> FlickrSearch:
+        return FlickrSearch(self.page_urls(query), secret=self.key())
+
+    def key(self) -> str:
+        """The API key. Raises BadInput where the environment variable holds none."""
+        return secret_of(self.kind, "key_variable", self.key_variable)
+
+    @classmethod
+    def read(cls, body: bytes) -> Listing:
+        return read(body)
+
+    @classmethod
+    async def recheck(
+        cls, fetcher: Fetcher, page_urls: Sequence[str], sources: Iterable[Source]
+    ) -> RecheckedStatements:
+        """Without a key among `sources`, nothing is asked."""
+        key = _first_key(sources)
+        if key is None:
+            return {}
+        fetcher.pacing.slow_down(HOST, PHOTO_DELAY_S)
+        pages = sorted(set(page_urls))
+        photos = {page: FlickrPhoto(number, secret=key) for page in pages if (number := _photo_number(page))}
+        requests = (complete_description(fetcher, photo, kind="flickr") for photo in photos.values())
+        found = dict(zip(photos, await asyncio.gather(*requests), strict=True))
+        return {page: each[0].statement if each else None for page, each in found.items() if each is not None}
+
+
+def _first_key(sources: Iterable[Source]) -> str | None:
+    """API key of the first Flickr entry of params.yaml whose variable is set; None where there is none."""
+    for source in sources:
+        if isinstance(source, Flickr):
+            with suppress(BadInput):
+                return source.key()
+    return None
+
+
+def _photo_number(page_url: str) -> str | None:
+    """Number of `https://www.flickr.com/photos/OWNER/NUMBER/`; None for another page."""
+    parts = urlsplit(page_url)
+    names = parts.path.strip("/").split("/")
+    is_photo = (parts.hostname or "").removeprefix("www.") == "flickr.com" and len(names) == 3 and names[0] == "photos"
+    return names[2] if is_photo and names[2].isascii() and names[2].isdigit() else None
+
+
+class FlickrSearch:
+    """Request of one search. `secret` is the API key."""
 
     headers: Mapping[str, str] = {}
     delay_s = 0.0
 
-    def __init__(self, source: FlickrSource, query: str, *, secret: str) -> None:
-        self.source = source
+    def __init__(self, page_urls: Sequence[str], *, secret: str) -> None:
         self.secret = secret
-        self._addresses = page_urls(source, query)
+        self._addresses = page_urls
 
     def first(self) -> str:
         return self._addresses[0]
@@ -78,14 +164,13 @@ class Flickr:
         return read(body)
 
 
-class Photo:
-    """What Flickr says of one photo, by its number (`flickr.photos.getInfo`). `secret` is the API key."""
+class FlickrPhoto:
+    """Request for the record of one photo, by its number (`flickr.photos.getInfo`). `secret` is the API key."""
 
     headers: Mapping[str, str] = {}
     delay_s = PHOTO_DELAY_S
 
-    def __init__(self, source: FlickrSource, number: str, *, secret: str) -> None:
-        self.source = source
+    def __init__(self, number: str, *, secret: str) -> None:
         self.secret = secret
         self._number = number
 
@@ -107,42 +192,10 @@ def _signed(url: str, key: str) -> str:
     return url.replace(_NO_KEY, f"api_key={quote_plus(key)}&", 1)
 
 
-class ExtrasFlickrParser(FlickrParser):
-    """Yields `{"file_url", "meta"}` of every photo from the search's own answer, without a request a photo."""
-
-    # Without the key that icrawler's own parser asks the sizes with.
-    def parse(self, response: Any, *, sizes: tuple[str, ...] = SIZES) -> Iterator[dict[str, Any]]:  # ty: ignore[incompatible-method-override]
-        for photo in _photos(json_object(response.content)):
-            urls = (address_of(text(photo.get(size))) for size in sizes) if isinstance(photo, dict) else ()
-            yield {"file_url": next(filter(None, urls), None), "meta": photo}
-
-
-def page_urls(source: FlickrSource, query: str) -> list[str]:
-    """The addresses of all result pages, as icrawler's feeder makes them, in order; their key is left empty."""
-    feeder = FlickrFeeder(thread_num=1, signal=Signal(), session=None)
-    feeder.out_queue = queue.SimpleQueue()  # its own is bounded and would wait for a reader
-    feeder.feed(
-        apikey="",
-        text=query,
-        license=",".join(map(str, source.licenses)),
-        sort="relevance",
-        content_type=1,
-        safe_search=1,
-        extras=",".join(EXTRAS),
-        per_page=PHOTOS_A_PAGE,
-    )
-    return [feeder.out_queue.get() for _ in range(feeder.out_queue.qsize())]
-
-
-@dataclass
-class _Response:
-    content: bytes
-
-
 def read(body: bytes) -> Listing:
     """One answer. Raises UnreadableAnswer; Busy where Flickr asks for patience."""
     answer = json_object(body)
-    entries = list(ExtrasFlickrParser(thread_num=1, signal=None, session=None).parse(_Response(body)))
+    entries = _photos(answer)
     found, problems = described(entries, _describe)
     page, pages = (whole(answer["photos"].get(name)) for name in ("page", "pages"))
     if page is None or pages is None:
@@ -183,12 +236,11 @@ def _answered(answer: dict[str, Any], name: str) -> Any:
     return answer.get(name)
 
 
-def _describe(entry: dict[str, Any]) -> Described | None:
-    photo, url = entry["meta"], entry["file_url"]
-    if not isinstance(photo, dict):
-        raise unreadable("a photo", photo)
+def _describe(photo: dict[str, Any]) -> Described | None:
     if photo.get("media", "photo") != "photo":
         return None
+    urls = (address_of(text(photo.get(size))) for size in SIZES)
+    url = next(filter(None, urls), None)
     if url is None:
         raise unreadable("each of its addresses", None)
     statement = _statement(photo)
@@ -215,8 +267,8 @@ def _in_its_words(number: str, stated: evidence.Statement) -> str | None:
 
 def _page_url(photo: dict[str, Any]) -> str | None:
     owner, number = _owner(photo), text(photo.get("id"))
-    is_known = owner is not None and number is not None and number.isascii() and number.isdigit()
-    return f"https://www.flickr.com/photos/{owner}/{number}/" if is_known else None
+    is_complete = owner is not None and number is not None and number.isascii() and number.isdigit()
+    return f"https://www.flickr.com/photos/{owner}/{number}/" if is_complete else None
 
 
 def _owner(photo: dict[str, Any]) -> str | None:

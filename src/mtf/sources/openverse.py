@@ -8,10 +8,15 @@ statement says so; the answer is kept all the same.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlencode
 
-from mtf.crawl.answers import (
+from pydantic import Field, model_validator
+
+from mtf.licenses import catalogue, evidence
+from mtf.licenses.statement import address_of, cleaned
+from mtf.sources.api import ApiSource, VariableName, secret_of
+from mtf.sources.api_answers import (
     Described,
     Listing,
     UnreadableAnswer,
@@ -22,9 +27,7 @@ from mtf.crawl.answers import (
     unreadable,
     whole,
 )
-from mtf.licenses import catalogue, evidence
-from mtf.licenses.statement import address_of, cleaned
-from mtf.params import OpenverseSource
+from mtf.sources.search_engine import check_filters
 
 METHOD = "openverse-api"
 HOST = "api.openverse.org"
@@ -33,11 +36,55 @@ ANONYMOUS_DELAY_S = 1.0
 """Without a token, Openverse answers once a second."""
 
 
-class Openverse:
-    """One search. With a token (a bearer's), Openverse answers faster and with larger pages."""
+# Openverse's own names, as its parameters `license` and `license_type` take them.
+LICENSES = ("by", "by-nc", "by-nc-nd", "by-nc-sa", "by-nd", "by-sa", "cc0", "nc-sampling+", "pdm", "sampling+")
+LICENSE_TYPES = ("all", "all-cc", "commercial", "modification")
 
-    def __init__(self, source: OpenverseSource, query: str, *, secret: str | None) -> None:
-        self.source = source
+
+class Openverse(ApiSource):
+    """Openverse's API. An empty list of filters leaves that filter out; pictures must pass both.
+
+    token_variable: environment variable that holds a bearer token; null asks without one, more slowly and for at most
+        20 results a page.
+    """
+
+    kind: Literal["openverse"]
+    licenses: list[str] = Field([])
+    license_types: list[str] = Field(["commercial", "modification"])
+    page_size: Annotated[int, Field(ge=1, le=500)] = 20
+    max_results: Annotated[int, Field(ge=1, le=10_000)] = 240
+    token_variable: VariableName | None = None
+
+    hosts: ClassVar[tuple[str, ...]] = (HOST,)
+
+    @model_validator(mode="after")
+    def _filters_are_known(self) -> Openverse:
+        check_filters("licenses", self.licenses, LICENSES, self.kind)
+        check_filters("license_types", self.license_types, LICENSE_TYPES, self.kind)
+        if self.token_variable is None and self.page_size > 20:
+            raise ValueError(
+                f"page_size: {self.page_size} is not permitted without a token_variable; permitted: 1 to 20"
+            )
+        return self
+
+    @property
+    def secret_variables(self) -> tuple[str, ...]:
+        return () if self.token_variable is None else (self.token_variable,)
+
+    def request(self, query: str) -> OpenverseSearch:
+        name = self.token_variable
+        secret = None if name is None else secret_of(self.kind, "token_variable", name)
+        return OpenverseSearch(self, query, secret=secret)
+
+    @classmethod
+    def read(cls, body: bytes) -> Listing:
+        return read(body)
+
+
+class OpenverseSearch:
+    """Request of one search; `secret` is a bearer token."""
+
+    def __init__(self, source: Openverse, query: str, *, secret: str | None) -> None:
         self.secret = secret
         self.delay_s = ANONYMOUS_DELAY_S if secret is None else 0.0
         self.headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
@@ -59,14 +106,14 @@ class Openverse:
         return f"{ENDPOINT}?{urlencode(self._parameters | dict(page))}"
 
 
-def _parameters(source: OpenverseSource, query: str) -> dict[str, str]:
+def _parameters(source: Openverse, query: str) -> dict[str, str]:
     filters = {"license": ",".join(source.licenses), "license_type": ",".join(source.license_types)}
     fixed = {"q": query, "page_size": str(source.page_size), "filter_dead": "true", "mature": "false"}
     return fixed | {name: value for name, value in filters.items() if value}
 
 
 def read(body: bytes) -> Listing:
-    """One answer. Raises UnreadableAnswer."""
+    """Pictures of one answer. Raises UnreadableAnswer."""
     answer = json_object(body)
     if "results" not in answer and "detail" in answer:
         raise UnreadableAnswer(f"Openverse refuses: {cleaned(text(answer['detail']), 200)}")
@@ -107,5 +154,5 @@ def _statement(entry: dict[str, Any]) -> evidence.Statement:
 def _claim(entry: dict[str, Any]) -> str | None:
     """The license by its identifier where it is known, else in the record's own words."""
     license, version = text(entry.get("license")), text(entry.get("license_version"))
-    known = catalogue.from_parts(license, version) or catalogue.normalise(text(entry.get("license_url")))
-    return known or cleaned(" ".join(filter(None, (license, version))), 100)
+    identifier = catalogue.from_parts(license, version) or catalogue.normalise(text(entry.get("license_url")))
+    return identifier or cleaned(" ".join(filter(None, (license, version))), 100)

@@ -1,0 +1,79 @@
+"""Bing image search.
+
+icrawler makes the addresses of result pages, filters included. The pictures are read from each result's JSON, so that
+png and webp are kept whole and the page (`purl`) and title (`t`) come along. A page without anything to read raises
+UnreadablePage.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from mtf.sources.search_engine import Result, SearchEngine, UnreadablePage, result_title, result_url
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup
+
+
+class Bing(SearchEngine):
+    """Bing image search.
+
+    people: pictures of faces or of portraits only, by Bing's own filter; null leaves it out.
+    """
+
+    kind: Literal["bing"]
+    people: Literal["face", "portrait"] | None = None
+
+    hosts: ClassVar[tuple[str, ...]] = ("www.bing.com",)
+    # icrawler 0.6.10: builtin/bing.py, `get_filter`.
+    license_filters: ClassVar[tuple[str, ...]] = (
+        "creativecommons",
+        "publicdomain",
+        "noncommercial",
+        "commercial",
+        "noncommercial,modify",
+        "commercial,modify",
+    )
+
+    def page_urls(self, query: str, license_filter: str | None) -> list[str]:
+        from mtf.sources.icrawler_adapter import bing_page_urls
+
+        filters = {"license": license_filter, "people": self.people}
+        used = {name: value for name, value in filters.items() if value is not None}
+        return bing_page_urls(query, max_results=self.max_results, filters=used)
+
+    def parse(self, content: bytes) -> list[Result]:
+        from bs4 import BeautifulSoup  # params.yaml is read without it
+
+        soup = BeautifulSoup(content.decode("utf-8", "ignore"), "lxml")
+        elements = soup.select("[m].iusc, .imgpt a[m]")
+        results = [result for each in elements if (result := _result(str(each["m"]))) is not None]
+        if elements and not results:
+            raise UnreadablePage(f"{len(elements)} results, none with a picture's address: Bing's format has changed")
+        if not elements and not _is_empty(soup):
+            raise UnreadablePage("no results and nothing that says so: a changed format, or a page for robots")
+        return results
+
+
+def _result(attribute: str) -> Result | None:
+    """One result from its `m` attribute, JSON that is escaped once, or, in older pages, twice."""
+    fields = _json_object(attribute) or _json_object(html.unescape(attribute))
+    url = None if fields is None else result_url(fields.get("murl"))
+    if fields is None or url is None:
+        return None
+    return {"file_url": url, "page_url": result_url(fields.get("purl")), "title": result_title(fields.get("t"))}
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _is_empty(soup: BeautifulSoup) -> bool:
+    """True past the last result: Bing sends the frame of its results with nothing in it, or nothing at all."""
+    return not soup.get_text(strip=True) or soup.select_one(".dgControl, .no_results, #b_no") is not None

@@ -1,0 +1,51 @@
+"""Candidates: addresses that may hold a picture of an identity, as a source names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mtf.fingerprint import fingerprint
+from mtf.sources.records import Record
+
+if TYPE_CHECKING:
+    from mtf.sources.base import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Address of a picture, with its source's claim and record.
+
+    source: name of the source (`kind`) that named it first.
+    rank: place in the source's order, from 0.
+    claim: license that the source says it has; a claim, not evidence.
+    record: the API's answer that names it, for sources that have one.
+    found_by: keys (`source_key`) of all entries of `crawl.sources` that named its address.
+    """
+
+    url: str
+    source: str
+    rank: int
+    page_url: str | None = None
+    title: str | None = None
+    claim: str | None = None
+    query: str | None = None
+    record: Record | None = field(default=None, repr=False, compare=False)
+    found_by: tuple[str, ...] = field(default=(), repr=False, compare=False)
+
+
+def source_key(source: Source) -> str:
+    """Key (16 hex characters) of one entry of `crawl.sources`: a digest of all its parameters."""
+    return fingerprint(source)[:16]
+
+
+def each_address_once(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """In their order; of several candidates with one address the first, found by all that named it."""
+    first: dict[str, Candidate] = {}
+    for candidate in candidates:
+        earlier = first.setdefault(candidate.url, candidate)
+        found_by = tuple(dict.fromkeys((*earlier.found_by, *candidate.found_by)))
+        if found_by != earlier.found_by:
+            first[candidate.url] = replace(earlier, found_by=found_by)
+    return list(first.values())
