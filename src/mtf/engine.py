@@ -8,13 +8,15 @@ import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mtf.errors import MtfError
-from mtf.params import Compute
+
+if TYPE_CHECKING:
+    from mtf.params import Compute
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

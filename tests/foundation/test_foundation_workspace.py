@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import mtf
-from mtf.erasure import subjects
+from mtf.erasure import subject_search
 from mtf.stages import diff
 from mtf.validation import outcome
 from mtf.workspace import PATHS_IN_PROJECT, Workspace
@@ -58,7 +58,14 @@ def test_the_tables_that_are_looked_up_in_older_versions_are_those_of_the_stages
     sources = [path.read_text(encoding="utf-8") for path in sorted((SOURCE / "stages").glob("*.py"))]
     named = {pair for text in sources for pair in re.findall(r'workspace\.table\(\s*"(\w+)", "(\w+)"', text)}
     of_stages = {PATHS_IN_PROJECT.table(*pair).as_posix() for pair in named}
-    read = [subjects.IMAGES, subjects.EVIDENCE, subjects.FACES, subjects.FETCHES, subjects.SCREENING, subjects.SPLITS]
+    read = [
+        subject_search.IMAGES,
+        subject_search.EVIDENCE,
+        subject_search.FACES,
+        subject_search.FETCHES,
+        subject_search.SCREENING,
+        subject_search.SPLITS,
+    ]
     read += [outcome.SPLITS_FILE, outcome.SCREENING_FILE, outcome.EVIDENCE_FILE]
     read += [diff.SPLITS_FILE, diff.EXCLUSIONS_FILE, diff.FACES_FILE, diff.FETCHES_FILE]
     assert sorted({path for path in read if path not in of_stages}) == []

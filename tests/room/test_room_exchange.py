@@ -22,9 +22,9 @@ from mtf.review import ledger
 from mtf.review.decision import Decision, Verdict
 from mtf.review.ledger import Sitting
 from mtf.room import database, exchange, terminal
-from mtf.room.hold import alone
 from mtf.room.material import Key, Material
 from mtf.room.opening import desk_of, material_of
+from mtf.room.review_lock import alone
 from mtf.tables import Step
 from mtf.takedowns import Kind
 from mtf.workspace import Workspace

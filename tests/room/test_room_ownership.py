@@ -20,8 +20,9 @@ import pytest
 from mtf.errors import MtfError
 from mtf.review import ledger
 from mtf.room import database, ownership
-from mtf.room.hold import Hold, alone
+from mtf.room.hold import Hold
 from mtf.room.ownership import JoinedDatabase, Owner, owner_in, room_database
+from mtf.room.review_lock import alone
 from mtf.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from mtf.errors import MtfError
 from mtf.review import ledger
 from mtf.room import browser, database, supervisor
 from mtf.room.app import settings
-from mtf.room.hold import Hold, alone
+from mtf.room.hold import Hold
+from mtf.room.review_lock import alone
 from mtf.room.supervisor import _ports
 from mtf.workspace import Workspace
 

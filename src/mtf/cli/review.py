@@ -122,7 +122,7 @@ def _decide(reviewer: str, *, joint: bool) -> None:
     from mtf.review.ledger import TOGETHER, checked_reviewer
     from mtf.room import terminal
     from mtf.room.closing import Closing
-    from mtf.room.hold import alone
+    from mtf.room.review_lock import alone
 
     workspace = Workspace.find()
     checked_reviewer(reviewer, sits=True)

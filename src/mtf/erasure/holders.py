@@ -11,7 +11,8 @@ import polars as pl
 
 from mtf.erasure import contents
 from mtf.erasure.history import NO_VERSION, WORKSPACE, History, Version, plain_name
-from mtf.erasure.subjects import SPLITS, Subjects
+from mtf.erasure.subject_search import SPLITS
+from mtf.erasure.subjects import Subjects
 
 _MODELS = (".pt", ".ckpt", ".onnx")
 _DERIVED = "build"

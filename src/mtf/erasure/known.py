@@ -16,7 +16,7 @@ from mtf.erasure import clone, looks, stated
 from mtf.erasure.history import History
 from mtf.erasure.places import cache_of
 from mtf.erasure.stock import Stock
-from mtf.erasure.subjects import ADDRESSES, EVIDENCE, FACES, IMAGES, SCREENING, image_ids_of
+from mtf.erasure.subject_search import ADDRESSES, EVIDENCE, FACES, IMAGES, SCREENING, image_ids_of
 from mtf.errors import MtfError
 from mtf.takedowns import Kind, Takedown, Takedowns
 from mtf.workspace import Workspace

@@ -12,7 +12,7 @@ from dvc.repo import Repo
 
 import mtf
 from mtf import params, takedowns
-from mtf.erasure import clone, holders, lines, originals, receipt, subjects, surroundings, untracked
+from mtf.erasure import clone, holders, lines, originals, receipt, subject_search, surroundings, untracked
 from mtf.erasure.history import WORKSPACE, History
 from mtf.erasure.holders import Found
 from mtf.erasure.originals import Original
@@ -71,7 +71,7 @@ def drawn_up(repo: Repo, workspace: Workspace, *, signed_by: str) -> Plan:
     if faults := [why for why, revisions in history.broken.items() if WORKSPACE in revisions]:
         raise BadInput(f"what DVC tracks in the project's folder is not known; put this right first: {listed(faults)}")
     settings = params.load(workspace.params)
-    wanted = subjects.find(requests, history, max_pixels=settings.crawl.max_pixels)
+    wanted = subject_search.find(requests, history, max_pixels=settings.crawl.max_pixels)
     found = holders.find(wanted, history)
     own, broken = originals.find(wanted, workspace, settings)
     oids = sorted({holder.oid for holder in found.holders})

@@ -21,7 +21,7 @@ from mtf import csv_files, engine, roster, shards, tables, takedowns, tracking
 from mtf.crawl import hashes
 from mtf.erasure import files, stated
 from mtf.erasure.known import Known
-from mtf.erasure.subjects import ADDRESSES
+from mtf.erasure.subject_search import ADDRESSES
 from mtf.errors import BadInput, bad_value, listed
 from mtf.faces.picture import SAME_PICTURE_BITS
 from mtf.params import Params

@@ -1,4 +1,4 @@
-"""Whom and what the takedowns mean, looked up in every version of the tables."""
+"""Scope of a takedown: the people, images and faces that the requests name."""
 
 from __future__ import annotations
 
@@ -7,19 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from mtf.erasure import looks, stated
-from mtf.erasure.history import History, Version
-from mtf.tables import Fetched
-from mtf.takedowns import PERCEPTUAL_HASH_DETAIL, Kind, Takedowns, named_by_address
-from mtf.workspace import PATHS_IN_PROJECT
-
-IMAGES = PATHS_IN_PROJECT.table("crawl", "images").as_posix()
-EVIDENCE = PATHS_IN_PROJECT.table("crawl", "evidence").as_posix()
-FACES = PATHS_IN_PROJECT.table("crop", "faces").as_posix()
-FETCHES = PATHS_IN_PROJECT.table("crawl", "fetches").as_posix()
-SCREENING = PATHS_IN_PROJECT.table("screen", "screening").as_posix()
-SPLITS = PATHS_IN_PROJECT.table("split", "splits").as_posix()
-ADDRESSES = ("identity", "image_id", "url", "page_url")
+from mtf.erasure.history import Version
 
 
 @dataclass
@@ -49,7 +37,7 @@ class Subjects:
     def rows_in(self, table: pl.DataFrame) -> int:
         """How many rows of a table are about an erased person, image or face."""
         about = [
-            _is_one_of(column, wanted)
+            is_one_of(column, wanted)
             for column, wanted in (
                 ("identity", self.whole),
                 ("image_id", self.image_ids),
@@ -63,64 +51,6 @@ class Subjects:
         return {name: sorted(getattr(self, name)) for name in ("whole", "affected", "image_ids", "face_ids")}
 
 
-def find(takedowns: Takedowns, history: History, *, max_pixels: int) -> Subjects:
-    """The images and faces, of any version or of none, that a takedown names by identity, address, content or looks.
-
-    Pictures of more pixels than both `max_pixels` and looks.STORED_PIXELS are compared with no looks, but `unread`.
-    """
-    subjects = Subjects(whole={record.value for record in takedowns.records if record.kind == Kind.IDENTITY})
-    subjects.affected |= subjects.whole
-    subjects.image_ids |= {record.value for record in takedowns.records if record.kind == Kind.IMAGE_ID}
-    named = stated.with_found_pages(takedowns, history.texts(stated.TABLE))
-    for _, pictures in history.tables(IMAGES, EVIDENCE, columns=ADDRESSES):
-        subjects.image_ids |= image_ids_of(named, pictures)
-    if takedowns.perceptual_hashes:
-        found = looks.of_every_version(history, max_pixels=max_pixels)
-        subjects.image_ids |= found.near(takedowns.perceptual_hashes) | _refused(takedowns, history)
-        subjects.unread = found.unread
-    _follow(subjects, history)
-    return subjects
-
-
-def _follow(subjects: Subjects, history: History) -> None:
-    """Whose the images are, which faces are in them, and how large they are."""
-    for _, images in history.tables(IMAGES, columns=("identity", "image_id")):
-        subjects.affected |= set(images.filter(_is_one_of("image_id", subjects.image_ids))["identity"])
-    for revisions, faces in history.tables(FACES, columns=("identity", "image_id", "face_id")):
-        found = faces.filter(_is_one_of("image_id", subjects.image_ids) | _is_one_of("identity", subjects.whole))
-        subjects.face_ids |= set(found["face_id"])
-        if found.height:
-            subjects.revisions |= set(revisions)
-    subjects.sizes = _sizes(subjects.image_ids, history)
-
-
-def _refused(takedowns: Takedowns, history: History) -> set[str]:
-    """The images that a crawl refused for their looks, where the request stands: they may lie in people's own files."""
-    found: set[str] = set()
-    standing = [f"{each:016x}" for each in takedowns.perceptual_hashes]
-    for _, fetches in history.tables(FETCHES, columns=("outcome", "detail", "image_id")):
-        asked_for = pl.col("detail").cast(pl.String).str.extract(f"^{PERCEPTUAL_HASH_DETAIL}")
-        is_refused = (pl.col("outcome") == Fetched.TAKEN_DOWN) & asked_for.is_in(standing)
-        found |= set(fetches.filter(is_refused)["image_id"].drop_nulls())
-    return found
-
-
-def image_ids_of(takedowns: Takedowns, images: pl.DataFrame) -> set[str]:
-    """The images (identity, image_id, url, page_url) that a takedown names by identity, address or image_id."""
-    values = {kind: [each.value for each in takedowns.records if each.kind == kind] for kind in Kind}
-    is_named = _is_one_of("identity", values[Kind.IDENTITY]) | _is_one_of("image_id", values[Kind.IMAGE_ID])
-    found = {*images.filter(is_named)["image_id"]}
-    for kind, column in ((Kind.PICTURE, "url"), (Kind.PAGE, "page_url")):
-        found |= {*named_by_address(images.lazy(), takedowns, kind, column).collect()["image_id"]}
-    return found
-
-
-def _sizes(image_ids: set[str], history: History) -> set[int] | None:
-    known: dict[str, int] = {}
-    for _, images in history.tables(IMAGES, columns=("image_id", "size_bytes")):
-        known |= dict(images.filter(_is_one_of("image_id", image_ids)).select("image_id", "size_bytes").iter_rows())
-    return set(known.values()) if image_ids <= known.keys() else None
-
-
-def _is_one_of(column: str, values: Collection[str]) -> pl.Expr:
+def is_one_of(column: str, values: Collection[str]) -> pl.Expr:
+    """True in the rows whose `column` is one of `values`."""
     return pl.col(column).is_in(list(values))

@@ -27,10 +27,10 @@ from mtf.review import consensus
 from mtf.review.decision import Decision, Verdict
 from mtf.review.ledger import TOGETHER, Sitting
 from mtf.room import arrivals, incoming, outgoing
-from mtf.room.hold import alone
 from mtf.room.incoming import LABELS, SAID
 from mtf.room.material import Material
 from mtf.room.opening import material_of
+from mtf.room.review_lock import alone
 from mtf.tables import BOX, FACE, Step
 from mtf.workspace import Workspace
 

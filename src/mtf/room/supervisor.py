@@ -22,8 +22,9 @@ from mtf.errors import MtfError
 from mtf.review.ledger import TOGETHER
 from mtf.room.child import Child
 from mtf.room.database import LAST_PORT, URI, answers, free_port, is_free
-from mtf.room.hold import Hold, alone
+from mtf.room.hold import Hold
 from mtf.room.ownership import RoomDatabase, room_database
+from mtf.room.review_lock import alone
 
 PORT = 5151
 START_S = 600.0
