@@ -10,7 +10,7 @@ const MISSED_MS = 3000;      // a screen without faces is spoken of
 const ABSENT_MS = 6000;      // and loaded again
 const UNHEARD = 5;           // after so many ticks without an answer FiftyOne is loaded again, too
 const VIEW_MS = 2000;        // a view has this long to come before it is set again, and twice as long each time after
-const RELOAD_MS = 15000;     // so has a page that is loaded again
+const RELOAD_MS = 15000;     // so has a tab that is loaded again
 const LONGEST_VIEW_MS = 30000;
 const LONGEST_RELOAD_MS = 240000;
 const BY_HAND_MS = 3000;     // a view that changes later than this after a click was changed by nobody here
@@ -67,10 +67,7 @@ const view = backOff(VIEW_MS);
 let isAsking = false;
 function showAgain(ctx) {
   if (!isEmpty(ctx) || hasSavedView()) { emptiedByHand = null; view.came(); return; }
-  if (emptiedByHand === null) {
-    emptiedByHand = Date.now() - clickedAt < BY_HAND_MS;
-    view.asked();  // the page may be on its way
-  }
+  if (emptiedByHand === null) emptiedByHand = Date.now() - clickedAt < BY_HAND_MS;
   if (emptiedByHand || isAsking || !facesOnScreen() || !view.isDue()) return;
   isAsking = true;
   inTurn(() => askAnew().catch(() => {}).finally(() => { isAsking = false; view.asked(); }));
@@ -88,7 +85,7 @@ function miss(ctx) {
   const isOwn = grid() !== null && inTheGrid(ctx) === "own";
   if (facesOnScreen() || !state.page.length || isOwn || isAtAnotherPanel()) {
     absentSince = null;
-    if (facesOnScreen()) window.sessionStorage.removeItem(WAIT);
+    if (facesOnScreen()) window.sessionStorage.setItem(WAIT, "");
     if (isMissed) { isMissed = false; say("the faces are there again"); }
     return;
   }
@@ -113,11 +110,11 @@ function loadAgain() {
 
 async function reload() {
   const last = Number(window.sessionStorage.getItem(RELOADED) || 0);
-  const waitMs = Number(window.sessionStorage.getItem(WAIT) || RELOAD_MS);
-  if (Date.now() - last < waitMs) return;
+  const waitMs = Number(window.sessionStorage.getItem(WAIT) || 0);
+  if (Date.now() - last < Math.max(waitMs, RELOAD_MS)) return;
   await ask("page");  // a page that is loaded while no app answers would be lost
   window.sessionStorage.setItem(RELOADED, String(Date.now()));
-  window.sessionStorage.setItem(WAIT, String(Math.min(2 * waitMs, LONGEST_RELOAD_MS)));
+  window.sessionStorage.setItem(WAIT, String(Math.min(2 * waitMs || RELOAD_MS, LONGEST_RELOAD_MS)));
   if (dataset()) window.location.reload();
   else window.location.assign(home);
 }
