@@ -65,7 +65,7 @@ def test_a_host_that_cannot_be_reached_is_a_failed_connection(tmp_path: Path):
 
 
 def test_an_answer_that_does_not_come_in_time_is_a_timeout(tmp_path: Path):
-    result = failure(tmp_path, [Response(URL, body=b"x", delay_s=3.0)], URL, timeout_s=0.2)
+    result = failure(tmp_path, [Response(URL, body=b"x", delay_s=1.0)], URL, timeout_s=0.2)
     assert (result.outcome, result.detail) == (Fetched.TIMEOUT, "no whole answer in 0.2 s")
 
 
