@@ -50,7 +50,7 @@ class Landmarks(NamedTuple):
 class Detection(NamedTuple):
     """One face, in pixels of the picture that the detector was given.
 
-    box: inside the picture, at least one pixel wide and high.
+    box: inside the picture, at least one pixel wide and high; a square, so that crops are.
     score: the detector's confidence, 0 to 1; None where it has none.
     landmarks: five points, which may lie outside the box; None where the detector finds none.
     """
