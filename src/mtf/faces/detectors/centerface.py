@@ -67,6 +67,12 @@ class CenterFace:
         settings = parameters(crop, "centerface", CenterFaceParameters)
         return cls(WEIGHTS.located("params.yaml: crop.detector"), settings, min_face_share=crop.min_face_share)
 
+    @classmethod
+    def describe(cls, crop: Crop) -> str:
+        """The paper and the lowest score."""
+        settings = parameters(crop, "centerface", CenterFaceParameters)
+        return f"the detector CenterFace (Xu et al., 2019; a score of at least {settings.min_score})"
+
     def fingerprint(self) -> dict[str, Any]:
         """OpenCV's version, the digest of the network, and the parameters."""
         return {

@@ -78,6 +78,11 @@ class Detector(Protocol):
         """
         ...
 
+    @classmethod
+    def describe(cls, crop: Crop) -> str:
+        """Its name and what decides its boxes, for the documents of a release: "the detector … (…)"."""
+        ...
+
     def fingerprint(self) -> dict[str, Any]:
         """All that decides its results: name, version, parameters and the sha256 of its weights, as JSON values."""
         ...
@@ -113,3 +118,8 @@ DETECTORS: Registry[type[Detector]] = Registry(key="crop.detector", group="mtf.d
 def create(crop: Crop, *, root: Path = Path()) -> Detector:
     """The detector that `crop.detector` names. Raises BadInput for an unknown name; see also Detector.from_params."""
     return DETECTORS.get(crop.detector).from_params(crop, root=root)
+
+
+def describe(crop: Crop) -> str:
+    """The detector that `crop.detector` names, in words. Raises BadInput for an unknown name."""
+    return DETECTORS.get(crop.detector).describe(crop)
