@@ -25,6 +25,10 @@ class Middle:
     def from_params(cls, crop: Crop, *, root: Path) -> Self:  # noqa: ARG003
         return cls()
 
+    @classmethod
+    def describe(cls, crop: Crop) -> str:  # noqa: ARG003
+        return "the detector that finds the middle"
+
     def fingerprint(self) -> dict[str, Any]:
         return {"name": "middle", "version": self.version}
 

@@ -96,6 +96,22 @@ def test_a_face_is_named_by_its_image_and_its_box():
     assert face_id(image, Box(1, 2, 3, 4)) in names
 
 
+@given(
+    shape=some.tuples(some.integers(1, 300), some.integers(1, 300)),
+    corners=some.lists(some.floats(-400, 700), min_size=4, max_size=4),
+)
+def test_a_square_lies_inside_its_picture_and_covers_its_box_where_it_can(shape, corners):
+    (left, right), (top, bottom) = sorted(corners[:2]), sorted(corners[2:])
+    box = Box.of_corners(left, top, right, bottom, shape=shape)
+    square = box.squared(shape=shape)
+    assert square.width == square.height == min(max(box.width, box.height), *shape)
+    assert 0 <= square.x <= shape[1] - square.width
+    assert 0 <= square.y <= shape[0] - square.height
+    if max(box.width, box.height) <= min(shape):
+        assert square.x <= box.x <= box.x + box.width <= square.x + square.width
+        assert square.y <= box.y <= box.y + box.height <= square.y + square.height
+
+
 def test_bytes_that_are_no_crop_are_refused():
     with pytest.raises(ValueError, match="no crop"):
         cut.decoded(b"nothing of the kind")

@@ -8,10 +8,10 @@ import pytest
 
 from mtf import tables
 from mtf.errors import BadInput
-from mtf.faces.detectors import DETECTORS, Haar
+from mtf.faces.detectors import DETECTORS, Haar, describe
 from mtf.faces.embeddings import EMBEDDINGS, SFace
 from mtf.faces.registry import Registry
-from mtf.params import Compute
+from mtf.params import Compute, Crop
 from mtf.stages import crop, screen
 
 
@@ -63,6 +63,20 @@ def test_an_unknown_name_stops_the_stage_and_lists_the_known_ones(workspace, par
 def test_the_built_in_ones_are_registered_by_name():
     assert DETECTORS.get("haar") is Haar
     assert EMBEDDINGS.get("sface") is SFace
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("haar", "the Haar cascade frontalface_default (scale factor 1.17, 2 neighbours)"),
+        ("centerface", "the detector CenterFace (Xu et al., 2019; a score of at least 0.4)"),
+        ("yunet", "the detector YuNet (Wu et al., 2023; a score of at least 0.6)"),
+        ("mtcnn", "the detector MTCNN (Zhang et al., 2016; scores of at least 0.6, 0.7, 0.7)"),
+        ("middle", "the detector that finds the middle"),
+    ],
+)
+def test_the_documents_of_a_release_name_the_detector(name, words):
+    assert describe(Crop(detector=name)) == words
 
 
 def test_a_name_belongs_to_one_class():

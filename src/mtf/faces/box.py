@@ -30,6 +30,17 @@ class Box(NamedTuple):
             shape=to,
         )
 
+    def squared(self, *, shape: tuple[int, int]) -> Box:
+        """The smallest square around the box, about its middle as far as the picture of `shape` allows.
+
+        It lies inside the picture, so its side is at most the picture's shorter one.
+        """
+        height, width = shape
+        side = min(max(self.width, self.height), height, width)
+        left = round(self.x + (self.width - side) / 2)
+        top = round(self.y + (self.height - side) / 2)
+        return Box(min(max(left, 0), width - side), min(max(top, 0), height - side), side, side)
+
     def with_margin(self, share: float, *, shape: tuple[int, int]) -> Box:
         """Wider by `share` of its own size on every side, as far as the picture goes."""
         across, down = round(self.width * share), round(self.height * share)

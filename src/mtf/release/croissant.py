@@ -117,14 +117,13 @@ def _responsible(facts: Facts, card: Card, table: pl.DataFrame) -> Json:
             if step.reasons
         ),
         "rai:dataPreprocessingProtocol": [
-            f"Faces are found by the Haar cascade {params.crop.cascade} (scale factor {params.crop.scale_factor}, "
-            f"{params.crop.min_neighbors} neighbours) and cut with a margin of {params.crop.margin_share:.0%}.",
+            f"Faces are found by {facts.detector} and cut with a margin of {params.crop.margin_share:.0%}.",
             f"Published crops are squares resized to {params.release.size_px} × {params.release.size_px} pixels with "
             "Lanczos' filter and written as JPEG without metadata.",
         ],
         **_annotation(facts, table),
         "rai:annotatorDemographics": answer("annotators"),
-        "rai:machineAnnotationTools": [f"OpenCV Haar cascade {params.crop.cascade}"],
+        "rai:machineAnnotationTools": [facts.detector],
         "rai:dataBiases": facts.imbalances if "split" in table.columns else [],
         "rai:dataLimitations": answer("limitations"),
         "rai:dataUseCases": answer("intended_uses"),

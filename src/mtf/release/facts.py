@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from mtf.faces.detectors import describe
 from mtf.licenses.audit import UNSTATED
 from mtf.params import Params
 from mtf.release.distribution import Distribution, distribution
@@ -71,6 +72,11 @@ class Facts:
     @property
     def version(self) -> str:
         return self.params.release.version
+
+    @property
+    def detector(self) -> str:
+        """The face detector and its parameters, in words."""
+        return describe(self.params.crop)
 
     @property
     def levels(self) -> list[str]:

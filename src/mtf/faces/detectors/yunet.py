@@ -66,6 +66,12 @@ class YuNet:
         _network(path, (32, 32))
         return cls(path, settings, min_face_share=crop.min_face_share)
 
+    @classmethod
+    def describe(cls, crop: Crop) -> str:
+        """The paper and the lowest score."""
+        settings = parameters(crop, "yunet", YuNetParameters)
+        return f"the detector YuNet (Wu et al., 2023; a score of at least {settings.min_score})"
+
     def fingerprint(self) -> dict[str, Any]:
         """OpenCV's version, the digest of the network, and the parameters but for the file's path."""
         return {

@@ -1,0 +1,176 @@
+"""Face detectors on real pictures: faces found, by group; second boxes; boxes where there is no face; processor time.
+
+    python benchmarks/detectors.py [--detectors haar centerface] [--pictures 1000] [--settings JSON]
+
+Each detector runs as the crop stage runs it, with the parameters of params.yaml: the picture is decoded at the size
+it wants, on one thread. `--settings` is what `crop.detectors` has, `{"centerface": {"min_score": 0.4}}`.
+
+- FairFace (one face a picture), Congress and ORL: the share of pictures with a face, and with more than one box.
+- FairFace by race and gender: the share with a face, with Wilson's 95 % interval, since every picture is another
+  person; and the difference between the best and the worst group in percentage points.
+- Tiles without a face: the lowest fifth of each Congress portrait in five, and its two upper corners. Boxes in them.
+  (In the lowest third there are chins, which CenterFace finds.)
+- Processor time a picture, decoding included, and for the naive loop (`imdecode`, `detectMultiScale(grey, 1.1, 5)`
+  at full size) on Congress.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import sys
+import tarfile
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from math import sqrt
+from typing import NamedTuple
+
+import cv2
+import cv2.data
+import numpy as np
+
+import crawled_project
+from mtf import params
+from mtf.faces import decode, detect, detectors
+from mtf.faces.detectors import Detector
+from mtf.params import Crop
+
+MAX_PIXELS = 10**8
+TILE_ROW_SHARE, TILES_A_ROW, CORNER_SHARE = 0.8, 5, 0.2
+
+
+class Run(NamedTuple):
+    """Boxes of each picture, by its name, and the processor time of all in seconds."""
+
+    boxes: dict[str, int]
+    seconds: float
+
+    def found(self) -> float:
+        return sum(count > 0 for count in self.boxes.values()) / len(self.boxes)
+
+    def several(self) -> float:
+        return sum(count > 1 for count in self.boxes.values()) / len(self.boxes)
+
+    def milliseconds(self) -> float:
+        return 1000 * self.seconds / len(self.boxes)
+
+
+def pictures(archive: str, count: int | None) -> Iterator[tuple[str, bytes]]:
+    """Name in the tar and bytes, `count` of them at random, the same ones every time."""
+    with tarfile.open(crawled_project.REAL_DATA / archive) as tar:
+        members = [member for member in tar if member.isfile()]
+        random.Random(7).shuffle(members)
+        for member in members[:count]:
+            file = tar.extractfile(member)
+            if file is not None:
+                yield member.name, file.read()
+
+
+def tiles(count: int | None) -> Iterator[tuple[str, bytes]]:
+    """Parts of portraits where no face is, as PNG: seven of each portrait."""
+    for name, data in pictures("congress/portraits.tar", None if count is None else -(-count // 7)):
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        height, width = pixels.shape[:2]
+        lower, corner_px = pixels[round(height * TILE_ROW_SHARE) :], round(min(height, width) * CORNER_SHARE)
+        parts = [
+            *np.array_split(lower, TILES_A_ROW, axis=1),
+            pixels[:corner_px, :corner_px],
+            pixels[:corner_px, -corner_px:],
+        ]
+        for number, part in enumerate(parts):
+            yield f"{name}:{number}", cv2.imencode(".png", np.ascontiguousarray(part))[1].tobytes()
+
+
+def run(detector: Detector, files: Iterable[tuple[str, bytes]]) -> Run:
+    boxes: dict[str, int] = {}
+    seconds = 0.0
+    for name, data in files:
+        began = time.process_time()
+        header = decode.header(data, max_pixels=MAX_PIXELS)
+        pixels = decode.reduced(data, header, side_px=detector.side_px, colour=detector.colour)
+        boxes[name] = len({face.box for face in detector(pixels)})
+        seconds += time.process_time() - began
+    return Run(boxes, seconds)
+
+
+def naive_loop(files: Iterable[tuple[str, bytes]]) -> Run:
+    cascade = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    boxes: dict[str, int] = {}
+    began = time.process_time()
+    for name, data in files:
+        grey = cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2GRAY)
+        boxes[name] = len(cascade.detectMultiScale(grey, 1.1, 5))
+    return Run(boxes, time.process_time() - began)
+
+
+def groups_of_fairface() -> dict[str, dict[str, str]]:
+    """File → column → group."""
+    with (crawled_project.REAL_DATA / "fairface" / "labels.csv").open(newline="", encoding="utf-8") as file:
+        return {row["file"]: {"race": row["race"], "gender": row["gender"]} for row in csv.DictReader(file)}
+
+
+def wilson(found: int, total: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson, 1927)."""
+    z = 1.96
+    middle = (found + z * z / 2) / (total + z * z)
+    half = z / (total + z * z) * sqrt(found * (total - found) / total + z * z / 4)
+    return middle - half, middle + half
+
+
+def show_groups(result: Run) -> None:
+    labels = groups_of_fairface()
+    for column in ("race", "gender"):
+        counts: dict[str, list[bool]] = defaultdict(list)
+        for name, boxes in result.boxes.items():
+            counts[labels[name][column]].append(boxes > 0)
+        shares = {group: sum(hits) / len(hits) for group, hits in sorted(counts.items())}
+        for group, share in shares.items():
+            low, high = wilson(sum(counts[group]), len(counts[group]))
+            print(f"    {group:18}{share:8.2%}  [{low:.2%}, {high:.2%}]  of {len(counts[group])}")
+        print(f"    {column}: difference {100 * (max(shares.values()) - min(shares.values())):.2f} points")
+
+
+def show_detector(name: str, crop: Crop, count: int | None) -> None:
+    detector = detectors.create(crop, root=crawled_project.ROOT)
+    print(f"{name}: {json.dumps(detector.fingerprint())}")
+    sets: Sequence[tuple[str, Iterable[tuple[str, bytes]]]] = (
+        ("FairFace", pictures("fairface/train.tar", count)),
+        ("Congress", pictures("congress/portraits.tar", count)),
+        ("ORL", pictures("orl/faces.tar", count)),
+    )
+    for title, files in sets:
+        result = run(detector, files)
+        print(
+            f"  {title:10}{len(result.boxes):6} pictures  a face in {result.found():.2%}  "
+            f"more than one box in {result.several():.2%}  {result.milliseconds():.1f} ms",
+            flush=True,
+        )
+        if title == "FairFace":
+            show_groups(result)
+    empty = run(detector, tiles(count))
+    print(f"  tiles     {len(empty.boxes):6} without a face  {sum(empty.boxes.values())} boxes in them", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--detectors", nargs="+", default=["haar", "centerface"], choices=detectors.DETECTORS.names())
+    parser.add_argument("--pictures", type=int, help="of each set at most; all if not given")
+    parser.add_argument("--settings", type=json.loads, default={}, help="crop.detectors, as JSON")
+    arguments = parser.parse_args()
+    if not crawled_project.REAL_DATA.is_dir():
+        sys.exit(f"detectors: skipped, no real pictures at {crawled_project.REAL_DATA}")
+    print(f"machine: {crawled_project.machine()}")
+    detect.use_one_thread()
+    crop = params.load(crawled_project.ROOT / "params.yaml").crop
+    for name in arguments.detectors:
+        settings = {"detector": name, "detectors": {**crop.detectors, **arguments.settings}}
+        show_detector(name, crop.model_copy(update=settings), arguments.pictures)
+    naive = naive_loop(pictures("congress/portraits.tar", min(arguments.pictures or 100, 100)))
+    print(f"naive loop: Congress {len(naive.boxes)} pictures, {naive.milliseconds():.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
