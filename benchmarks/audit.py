@@ -24,10 +24,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from mtf import tables, takedowns
-from mtf.crawl.hashes import RESPONSES
-from mtf.licenses import audit
-from mtf.workspace import Workspace
+from mtf import schemas
+from mtf.core.project_paths import ProjectPaths
+from mtf.crawl.takedown_filter import RESPONSES
+from mtf.rights.audit import run
+from mtf.schemas import takedown_file
 
 ROOT = Path(__file__).parents[1]
 IDENTITIES = 640
@@ -79,10 +80,10 @@ def made_up(rows: int) -> pl.DataFrame:
 
 def project(folder: Path, rows: int) -> None:
     """A project whose crawl left `rows` pictures. Written as the stages write, and checked by their contracts."""
-    workspace = Workspace(folder)
+    workspace = ProjectPaths(folder)
     shutil.copy(ROOT / "params.yaml", folder)
     pictures = made_up(rows)
-    tables.write(tables.EVIDENCE, pictures, workspace.table("crawl", "evidence"))
+    schemas.write(schemas.EVIDENCE, pictures, workspace.table("crawl", "evidence"))
     images = pictures.with_columns(
         source=pl.lit("bing"),
         media_type=pl.lit("image/jpeg"),
@@ -91,7 +92,7 @@ def project(folder: Path, rows: int) -> None:
         offset=pl.lit(OFFSET),
         size_bytes=pl.lit(SIZE_BYTES),
     )
-    tables.write(tables.IMAGES, images, workspace.table("crawl", "images"))
+    schemas.write(schemas.IMAGES, images, workspace.table("crawl", "images"))
     fetches = images.with_columns(
         query=pl.lit("portrait"),
         rank=pl.lit(0),
@@ -99,7 +100,7 @@ def project(folder: Path, rows: int) -> None:
         attempts=pl.lit(1),
         fetched_at=pl.lit(CHECKED_AT - timedelta(hours=1)),
     )
-    tables.write(tables.FETCHES, fetches, workspace.table("crawl", "fetches"))
+    schemas.write(schemas.FETCHES, fetches, workspace.table("crawl", "fetches"))
     members = pictures.gather_every(20).filter(pl.col("stated") == "stated")
     workspace.stage("split").mkdir(parents=True)
     members.select("identity", "image_id").write_parquet(workspace.table("split", "splits"))
@@ -107,7 +108,7 @@ def project(folder: Path, rows: int) -> None:
     released(members, workspace)
 
 
-def looks(pictures: pl.DataFrame, workspace: Workspace) -> list[str]:
+def looks(pictures: pl.DataFrame, workspace: ProjectPaths) -> list[str]:
     """The shards' tables of perceptual hashes, and nothing else of the shards; returns the hashes to be taken down."""
     random = np.random.default_rng(1)
     hashed = pictures.select("identity", "image_id").with_columns(
@@ -128,17 +129,17 @@ def looks(pictures: pl.DataFrame, workspace: Workspace) -> list[str]:
     return [f"{each:016x}" for each in [*here, *others]]
 
 
-def taken_down(pictures: pl.DataFrame, perceptual_hashes: list[str], workspace: Workspace) -> None:
+def taken_down(pictures: pl.DataFrame, perceptual_hashes: list[str], workspace: ProjectPaths) -> None:
     """Requests of each kind."""
     columns = {"page": "page_url", "picture": "url", "image_id": "image_id"}
     named = [(kind, value) for kind, column in columns.items() for value in pictures[column]]
     named += [("perceptual_hash", value) for value in perceptual_hashes]
     lines = [f"2026-01-02,{kind},{value},asked,them,1" for kind, value in [*named, ("identity", "person-3")]]
     workspace.data.mkdir()
-    workspace.takedowns.write_text("\n".join([",".join(takedowns.COLUMNS), *lines]) + "\n")
+    workspace.takedowns.write_text("\n".join([",".join(takedown_file.COLUMNS), *lines]) + "\n")
 
 
-def released(members: pl.DataFrame, workspace: Workspace) -> None:
+def released(members: pl.DataFrame, workspace: ProjectPaths) -> None:
     """One face of each picture of the data set, as an empty file of its name, and credited."""
     faces = members.select("identity", "image_id", face_id=pl.col("image_id").str.head(32))
     workspace.stage("crop").mkdir(parents=True)
@@ -147,7 +148,7 @@ def released(members: pl.DataFrame, workspace: Workspace) -> None:
     folder.mkdir(parents=True)
     for face_id in faces["face_id"]:
         (folder / f"{face_id}.jpg").touch()
-    faces.select("face_id", "identity").write_csv(workspace.stage("release") / audit.CREDITS)
+    faces.select("face_id", "identity").write_csv(workspace.stage("release") / run.CREDITS)
 
 
 def measured(folder: Path, *arguments: str) -> tuple[float, float, float, int]:
@@ -164,7 +165,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         project(folder, rows)
-        scopes = [(str(scope), "--quiet") for scope in audit.Scope if scope != audit.Scope.LICENSES]
+        scopes = [(str(scope), "--quiet") for scope in run.Scope if scope != run.Scope.LICENSES]
         for arguments in (("licenses",), ("licenses", "--json"), ("licenses", "--plain"), *scopes):
             seconds, processor_s, gib, code = measured(folder, "audit", *arguments)
             within = "within" if seconds < TARGET_S and gib < TARGET_GIB else "OVER"

@@ -15,7 +15,8 @@ from collections.abc import Callable
 import pandera.pandas as pandas_pandera
 import polars as pl
 
-from mtf import engine, tables
+from mtf import schemas
+from mtf.core import parallel_map
 
 
 def made_up(rows: int) -> pl.DataFrame:
@@ -41,7 +42,7 @@ def made_up(rows: int) -> pl.DataFrame:
             "fetched_at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
         }
     )
-    return tables.frame(tables.FETCHES, data)
+    return schemas.frame(schemas.FETCHES, data)
 
 
 def pandas_schema() -> pandas_pandera.DataFrameSchema:
@@ -51,7 +52,7 @@ def pandas_schema() -> pandas_pandera.DataFrameSchema:
             checks=[getattr(pandas_pandera.Check, check.name)(**check.statistics) for check in column.checks],
             nullable=column.nullable,
         )
-        for name, column in tables.FETCHES.schema.columns.items()
+        for name, column in schemas.FETCHES.schema.columns.items()
     }
     rule = pandas_pandera.Check(lambda data: (data["outcome"] != "stored") | data["image_id"].notna())
     return pandas_pandera.DataFrameSchema(columns, checks=[rule], unique=["identity", "url"], strict=True)
@@ -72,10 +73,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     data = made_up(rows := parser.parse_args().rows)
     as_pandas, schema = data.to_pandas(), pandas_schema()
-    ours = seconds(lambda: tables.check(tables.FETCHES, data, where="fetches"))
+    ours = seconds(lambda: schemas.check(schemas.FETCHES, data, where="fetches"))
     theirs = seconds(lambda: schema.validate(as_pandas, lazy=True))
-    print(f"{rows:,} rows x {data.width} columns, {engine.cores()} cores")
-    print(f"pandera on polars (mtf.tables.check)  {ours:6.2f} s")
+    print(f"{rows:,} rows x {data.width} columns, {parallel_map.cores()} cores")
+    print(f"pandera on polars (mtf.schemas.check)  {ours:6.2f} s")
     print(f"pandera on pandas                     {theirs:6.2f} s")
     print(f"ratio                                 {theirs / ours:6.1f} x")
 

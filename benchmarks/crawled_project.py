@@ -9,26 +9,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtf import engine, shards, tables
-from mtf.fingerprint import fingerprint
-from mtf.workspace import Workspace
+from mtf import schemas
+from mtf.core import parallel_map, shards
+from mtf.core.hashing import fingerprint
+from mtf.core.project_paths import ProjectPaths
 
 ROOT = Path(__file__).parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data"
 
 
-def write_crawl(workspace: Workspace, pictures: Mapping[str, Sequence[bytes]]) -> None:
+def write_crawl(workspace: ProjectPaths, pictures: Mapping[str, Sequence[bytes]]) -> None:
     """One shard per identity, and the table of images."""
     rows = [row for identity, files in pictures.items() for row in write_shard(workspace, identity, files)]
-    tables.write(tables.IMAGES, rows, workspace.table("crawl", "images"))
+    schemas.write(schemas.IMAGES, rows, workspace.table("crawl", "images"))
 
 
-def write_shard(workspace: Workspace, identity: str, files: Sequence[bytes]) -> list[dict[str, Any]]:
+def write_shard(workspace: ProjectPaths, identity: str, files: Sequence[bytes]) -> list[dict[str, Any]]:
     names = [hashlib.sha256(data).hexdigest() for data in files]
     with shards.writing(workspace.shard("crawl", identity), fingerprint(names)) as writer:
         places = [writer.add(f"{name}.jpg", data) for name, data in zip(names, files, strict=True)]
         rows = [_row(identity, name, place) for name, place in zip(names, places, strict=True)]
-        writer.finish(tables.frame(tables.IMAGES, rows))
+        writer.finish(schemas.frame(schemas.IMAGES, rows))
     return rows
 
 
@@ -50,4 +51,4 @@ def machine() -> str:
     """Cores and memory: what a figure means nothing without."""
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     load = os.getloadavg()[0]
-    return f"{engine.cores()} cores, {memory_gib:.0f} GiB, {platform.machine()}, load before {load:.1f}"
+    return f"{parallel_map.cores()} cores, {memory_gib:.0f} GiB, {platform.machine()}, load before {load:.1f}"

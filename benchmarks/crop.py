@@ -3,7 +3,7 @@
     python benchmarks/crop.py [--workers 2] [--portraits 535] [--per-identity 10]
 
 The loop: `imread`, `detectMultiScale(gray, 1.1, 5)` at full size, each face `imwrite`n to a folder. It runs twice:
-with OpenCV's own threads, as it would by default, and with one. The stage: `mtf.stages.crop.run`, whole: shards
+with OpenCV's own threads, as it would by default, and with one. The stage: `mtf.pipeline.crop.run`, whole: shards
 read, faces found with the parameters of params.yaml, crops, tables and figures written and flushed to disk. The
 portraits are dealt to made-up identities of `--per-identity` pictures each, as a data set of people's pictures has
 them; each identity is a shard that is written, flushed and renamed on its own.
@@ -25,10 +25,10 @@ import cv2.data
 import polars as pl
 
 import crawled_project
-from mtf import params
-from mtf.params import Compute, Params
-from mtf.stages import crop
-from mtf.workspace import Workspace
+from mtf import config
+from mtf.config import Compute, Params
+from mtf.core.project_paths import ProjectPaths
+from mtf.pipeline import crop
 
 TARGET = 6.0
 
@@ -66,7 +66,7 @@ def naive_loop(pictures: dict[str, bytes], folder: Path, *, threads: int) -> Res
 
 
 def stage(pictures: dict[str, bytes], folder: Path, settings: Params, *, per_identity: int) -> Result:
-    workspace = Workspace(folder / "project")
+    workspace = ProjectPaths(folder / "project")
     files = list(pictures.values())
     dealt = {f"person-{at:03d}": files[at : at + per_identity] for at in range(0, len(files), per_identity)}
     crawled_project.write_crawl(workspace, dealt)
@@ -89,7 +89,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not crawled_project.REAL_DATA.is_dir():
         sys.exit(f"crop: skipped, no real pictures at {crawled_project.REAL_DATA}")
-    settings = params.load(crawled_project.ROOT / "params.yaml")
+    settings = config.load(crawled_project.ROOT / "params.yaml")
     settings = settings.model_copy(update={"compute": Compute(workers=arguments.workers)})
     print(f"machine: {crawled_project.machine()}")
     pictures = portraits(arguments.portraits)

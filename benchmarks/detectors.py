@@ -33,10 +33,10 @@ import cv2.data
 import numpy as np
 
 import crawled_project
-from mtf import params
-from mtf.faces import decode, detect, detectors
+from mtf import config
+from mtf.config import Crop
+from mtf.faces import decoding, detectors, opencv
 from mtf.faces.detectors import Detector
-from mtf.params import Crop
 
 MAX_PIXELS = 10**8
 TILE_ROW_SHARE, TILES_A_ROW, CORNER_SHARE = 0.8, 5, 0.2
@@ -89,8 +89,8 @@ def run(detector: Detector, files: Iterable[tuple[str, bytes]]) -> Run:
     seconds = 0.0
     for name, data in files:
         began = time.process_time()
-        header = decode.header(data, max_pixels=MAX_PIXELS)
-        pixels = decode.reduced(data, header, side_px=detector.side_px, colour=detector.colour)
+        header = decoding.header(data, max_pixels=MAX_PIXELS)
+        pixels = decoding.reduced(data, header, side_px=detector.side_px, colour=detector.colour)
         boxes[name] = len({face.box for face in detector(pixels)})
         seconds += time.process_time() - began
     return Run(boxes, seconds)
@@ -163,8 +163,8 @@ def main() -> None:
     if not crawled_project.REAL_DATA.is_dir():
         sys.exit(f"detectors: skipped, no real pictures at {crawled_project.REAL_DATA}")
     print(f"machine: {crawled_project.machine()}")
-    detect.use_one_thread()
-    crop = params.load(crawled_project.ROOT / "params.yaml").crop
+    opencv.use_one_thread()
+    crop = config.load(crawled_project.ROOT / "params.yaml").crop
     for name in arguments.detectors:
         settings = {"detector": name, "detectors": {**crop.detectors, **arguments.settings}}
         show_detector(name, crop.model_copy(update=settings), arguments.pictures)

@@ -30,18 +30,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mtf import engine
+from mtf.config import Crawl
+from mtf.core import parallel_map
 from mtf.crawl import store
-from mtf.crawl.collect import Collector, Tools
-from mtf.crawl.crawl import AT_ONCE
-from mtf.crawl.fetch import Fetcher
-from mtf.crawl.fetched import each_content_once
-from mtf.crawl.reservations import Reservations
+from mtf.crawl.collector import Collector, Tools
+from mtf.crawl.crawler import AT_ONCE
+from mtf.crawl.fetch_results import each_content_once
+from mtf.crawl.http_client import Fetcher
+from mtf.crawl.signals_client import Reservations
 from mtf.crawl.spool import Spool
-from mtf.params import Crawl
+from mtf.schemas.takedown_file import Takedowns
 from mtf.sources.candidate import Candidate
 from mtf.sources.local_sources import LocalSources
-from mtf.takedowns import Takedowns
 
 NGINX = Path("/usr/sbin/nginx")
 UV = Path(sys.executable).parent / "uv"
@@ -110,7 +110,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="mtf-fetch-") as name:
         folder = Path(name)
         sizes = make_pictures(folder / "pictures", arguments.pictures)
-        print(f"{len(sizes)} pictures, {np.mean(sizes) / 1024:.0f} KiB on average; {engine.cores()} cores")
+        print(f"{len(sizes)} pictures, {np.mean(sizes) / 1024:.0f} KiB on average; {parallel_map.cores()} cores")
         rival_python = install_rival(arguments.rival_env)
         with nginx(folder) as port:
             ours = speed_of_ours(folder, port, len(sizes))

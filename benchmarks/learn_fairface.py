@@ -23,10 +23,12 @@ import numpy as np
 import polars as pl
 import torch
 
-from mtf import engine
-from mtf.datasets import division, fairface, layout
-from mtf.learn import data, efrs, hints, inputs, label, models, multitask, saved, train, weighting
-from mtf.params import Recipe
+from mtf.config import Recipe
+from mtf.core import parallel_map
+from mtf.datasets import fairface, protocol_splits, tables
+from mtf.label_classifier import labeller, networks, roster_contradictions
+from mtf.training import checkpoint, data, input_cache, loss_weighting, multitask, trainer
+from mtf.training.networks import registry
 
 REAL = Path(__file__).parent.parent.parent / "shared" / "data" / "fairface"
 INPUT_PX = 64
@@ -56,21 +58,21 @@ Predicted = dict[str, np.ndarray]
 
 def read(folder: Path, *, count: int | None, seed: int) -> LabelData:
     """FairFace as imported, without pictures that are byte-identical to an earlier one; `count` of them, or all."""
-    data_set, files = fairface.load(folder / "labels.csv"), layout.Files(folder / "train.tar")
+    data_set, files = fairface.load(folder / "labels.csv"), tables.Files(folder / "train.tar")
     print("\n".join(data_set.told()))
     encoded = {file: files.read(file) for file in data_set.pictures["file"]}
     digests = pl.Series([hashlib.sha256(encoded[file]).hexdigest() for file in data_set.pictures["file"]])
     unique = data_set.pictures.filter(digests.is_first_distinct())
     print(f"left out, byte-identical to another: {data_set.pictures.height - unique.height}")
     chosen = unique.sample(min(count or unique.height, unique.height), seed=seed, shuffle=True)
-    split = division.stratified(chosen.with_columns(stratum=strata(chosen)), "stratum", seed=seed)
+    split = protocol_splits.stratified(chosen.with_columns(stratum=strata(chosen)), "stratum", seed=seed)
     print("divided: " + ", ".join(f"{name} {n}" for name, n in sorted(Counter(split).items())))
     small, large = (
         np.stack([decoded(file, encoded[file], size_px=size_px) for file in chosen["file"]])
-        for size_px in (efrs.SIDE_PX, INPUT_PX)
+        for size_px in (networks.SIDE_PX, INPUT_PX)
     )
-    targets = {task: hints.label_numbers(chosen[task], fairface.ATTRIBUTES[task]) for task in TASKS}
-    return LabelData(efrs.grey(small), large, targets, split.to_numpy())
+    targets = {task: roster_contradictions.label_numbers(chosen[task], fairface.ATTRIBUTES[task]) for task in TASKS}
+    return LabelData(networks.grey(small), large, targets, split.to_numpy())
 
 
 def strata(pictures: pl.DataFrame) -> pl.Series:
@@ -80,7 +82,7 @@ def strata(pictures: pl.DataFrame) -> pl.Series:
 
 
 def decoded(file: str, encoded: bytes, *, size_px: int) -> np.ndarray:
-    found = inputs.decoded(encoded, size_px=size_px)
+    found = input_cache.decoded(encoded, size_px=size_px)
     if found is None:
         raise ValueError(f"{file}: not readable as a picture")
     return found
@@ -95,15 +97,15 @@ def label_classifiers(
         found = {}
         for task, targets in material.targets.items():
             labels = fairface.ATTRIBUTES[task]
-            fitted = label.fit(
+            fitted = labeller.fit(
                 *(task, labels, material.grey, targets, material.split),
                 **{"name": name, "seed": options.seed, "epochs": options.label_epochs},
             )
             found[task] = fitted.probabilities(test).argmax(axis=1)
         return found
 
-    for name in efrs.NAMES:
-        yield f"label classifier, {name}, {efrs.SIDE_PX} px grey", lambda name=name: measured(name)
+    for name in networks.NAMES:
+        yield f"label classifier, {name}, {networks.SIDE_PX} px grey", lambda name=name: measured(name)
 
 
 def recipe_of(epochs: int) -> Recipe:
@@ -135,9 +137,9 @@ def joint_networks(material: LabelData, options: argparse.Namespace) -> Iterator
         labels = {task: len(fairface.ATTRIBUTES[task]) for task in TASKS}
         network = multitask.start(options.backbone, labels, input_px=INPUT_PX, seed=options.seed, weights=None)
         with tempfile.TemporaryDirectory() as folder:
-            train.fit_multitask(
+            trainer.fit_multitask(
                 network,
-                weighting.build(name, len(TASKS), width=network.width, seed=options.seed),
+                loss_weighting.build(name, len(TASKS), width=network.width, seed=options.seed),
                 joint["train"],
                 joint["val"],
                 recipe=recipe,
@@ -160,9 +162,9 @@ def single_networks(material: LabelData, options: argparse.Namespace) -> Iterato
         found = {}
         for task in TASKS:
             labels, parts = fairface.ATTRIBUTES[task], examples(material, task)
-            network = models.start(options.model, len(labels), input_px=INPUT_PX, seed=options.seed)
+            network = registry.start(options.model, len(labels), input_px=INPUT_PX, seed=options.seed)
             with tempfile.TemporaryDirectory() as folder:
-                fitted = train.fit_classifier(
+                fitted = trainer.fit_classifier(
                     network,
                     parts["train"],
                     parts["val"],
@@ -172,14 +174,14 @@ def single_networks(material: LabelData, options: argparse.Namespace) -> Iterato
                     seed=options.seed,
                     curves=Path(folder) / "curves",
                 )
-            card = saved.CheckpointInfo(
+            card = checkpoint.CheckpointInfo(
                 **{"model": options.model, "task": task, "labels": labels, "input_px": INPUT_PX},
                 **{"normalise": recipe.normalise, "recipe": "fairface", "seed": options.seed},
                 **{"epochs": fitted.epochs, "best_epoch": fitted.best_epoch, "best_val_loss": fitted.best_val_loss},
                 training_images=len(parts["train"]),
             )
             test = material.colour[material.rows("test")]
-            found[task] = saved.probabilities(fitted.network, card, test).argmax(axis=1)
+            found[task] = checkpoint.probabilities(fitted.network, card, test).argmax(axis=1)
         return found
 
     yield f"{options.model}, one network a task, {INPUT_PX} px", measured
@@ -213,7 +215,7 @@ def device() -> str:
     if found is not None and found.type == "cuda":
         return torch.cuda.get_device_name()
     load = os.getloadavg()[0]
-    return f"{found or f'{engine.cores()} cores'} ({platform.machine()}), load {load:.0f} at the start"
+    return f"{found or f'{parallel_map.cores()} cores'} ({platform.machine()}), load {load:.0f} at the start"
 
 
 def main() -> None:

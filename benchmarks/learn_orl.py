@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mtf import params, shards
-from mtf.learn import inputs, runs
-from mtf.learn.data import Examples
-from mtf.learn.trial import ComparisonData, ComparisonRun
-from mtf.params import Params
+from mtf import config
+from mtf.comparison import run_figures
+from mtf.comparison.trials import ComparisonData, ComparisonRun
+from mtf.config import Params
+from mtf.core import shards
+from mtf.training import input_cache
+from mtf.training.data import Examples
 
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "data" / "orl" / "faces.tar"
@@ -27,7 +29,7 @@ PARTS = {"train": slice(0, 5), "val": slice(5, 6), "test": slice(6, 10)}
 def faces(path: Path, *, size_px: int) -> tuple[np.ndarray, np.ndarray]:
     """Pictures (400, size_px, size_px, 3) and the number of the person on each."""
     found = {name: place for name, place in shards.members(path).items() if re.fullmatch(r"s\d\d/\d\d\.pgm", name)}
-    pictures = [inputs.decoded(shards.read(path, *found[name]), size_px=size_px) for name in sorted(found)]
+    pictures = [input_cache.decoded(shards.read(path, *found[name]), size_px=size_px) for name in sorted(found)]
     people = [PEOPLE.index(name.split("/")[0]) for name in sorted(found)]
     return np.stack([picture for picture in pictures if picture is not None]), np.array(people)
 
@@ -67,14 +69,14 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--size-px", type=int, default=64)
     arguments = parser.parse_args()
-    typed = params.load(ROOT / "params.yaml")
+    typed = config.load(ROOT / "params.yaml")
     pictures, people = faces(REAL, size_px=arguments.size_px)
     print(f"{len(pictures)} pictures of {len(PEOPLE)} people at {arguments.size_px} px, seeds {arguments.seeds}")
     for model in arguments.models:
         for recipe in arguments.recipes:
             single = [measured(model, recipe, pictures, people, typed=typed, seed=seed) for seed in arguments.seeds]
-            accuracy = runs.format_mean_std(
-                runs.mean_and_std([each["accuracy"] for each in single]), unit="%", scale=100
+            accuracy = run_figures.format_mean_std(
+                run_figures.mean_and_std([each["accuracy"] for each in single]), unit="%", scale=100
             )
             each = ", ".join(f"{100 * run['accuracy']:.1f}" for run in single)
             epochs, minutes = (np.mean([run[name] for run in single]) for name in ("epochs", "minutes"))

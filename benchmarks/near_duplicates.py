@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import crawled_project
-from mtf.faces import hashes
+from mtf.faces import hamming_index
 
 DISTANCE = 10
 TARGET = 200
@@ -98,7 +98,7 @@ def main() -> None:
     for size in arguments.sizes:
         values = made_up(size)
         began = time.perf_counter()
-        pairs = hashes.near_pairs(values, distance=DISTANCE)
+        pairs = hamming_index.near_pairs(values, distance=DISTANCE)
         seconds = time.perf_counter() - began
         share, checked = recall(values, pairs)
         line = f"{size:10,}{seconds:9.1f}{len(pairs):9,}{share:8.4f}{checked:10,}"

@@ -17,10 +17,10 @@ import numpy as np
 import polars as pl
 
 import crawled_project
-from mtf import params, tables
-from mtf.params import Compute, Params
-from mtf.stages import crop
-from mtf.workspace import Workspace
+from mtf import config, schemas
+from mtf.config import Compute, Params
+from mtf.core.project_paths import ProjectPaths
+from mtf.pipeline import crop
 
 TARGET_SHARE = 0.03
 SIDE_PX = 480
@@ -49,17 +49,17 @@ def pictures_of(identity: int, count: int) -> list[bytes]:
     return [picture(identity * 1000 + number) for number in range(count)]
 
 
-def run_timed(workspace: Workspace, settings: Params) -> float:
+def run_timed(workspace: ProjectPaths, settings: Params) -> float:
     began = time.perf_counter()
     crop.run(workspace, settings)
     return time.perf_counter() - began
 
 
-def change_one(workspace: Workspace, identity: str, files: list[bytes]) -> None:
+def change_one(workspace: ProjectPaths, identity: str, files: list[bytes]) -> None:
     """What the crawl does for one identity with new pictures: its shard, and the table of images."""
     images = pl.read_parquet(workspace.table("crawl", "images")).filter(pl.col("identity") != identity)
-    rows = tables.frame(tables.IMAGES, crawled_project.write_shard(workspace, identity, files))
-    tables.write(tables.IMAGES, pl.concat([images, rows]), workspace.table("crawl", "images"))
+    rows = schemas.frame(schemas.IMAGES, crawled_project.write_shard(workspace, identity, files))
+    schemas.write(schemas.IMAGES, pl.concat([images, rows]), workspace.table("crawl", "images"))
 
 
 def main() -> None:
@@ -68,11 +68,11 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=24)
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
-    settings = params.load(crawled_project.ROOT / "params.yaml")
+    settings = config.load(crawled_project.ROOT / "params.yaml")
     settings = settings.model_copy(update={"compute": Compute(workers=arguments.workers)})
     print(f"machine: {crawled_project.machine()}")
     with tempfile.TemporaryDirectory() as folder:
-        workspace = Workspace(Path(folder))
+        workspace = ProjectPaths(Path(folder))
         made_up = {f"person-{one:03d}": pictures_of(one, arguments.pictures) for one in range(arguments.identities)}
         crawled_project.write_crawl(workspace, made_up)
         full = run_timed(workspace, settings)

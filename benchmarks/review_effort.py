@@ -34,22 +34,22 @@ import cv2
 import numpy as np
 import polars as pl
 
-from mtf import params
-from mtf.faces import duplicates, identity, quality
+from mtf import config
+from mtf.annotation.ledger import Ledger, LedgerWriter
+from mtf.annotation.ledger_lines import SCHEMA
+from mtf.core.project_paths import ProjectPaths
+from mtf.faces import face_vectors, near_duplicates, quality
 from mtf.faces.box import Box, face_id
 from mtf.faces.embeddings import appearance
-from mtf.review.ledger import Ledger, Sitting
-from mtf.review.lines import SCHEMA
-from mtf.room.desk import Desk
-from mtf.room.faces import with_keepers
-from mtf.room.material import Key, Material
-from mtf.room.opening import material_of
-from mtf.room.page import Page
-from mtf.room.plan import ReviewPlan
-from mtf.room.triage import LIKELY, UNSURE
+from mtf.review_app.engine.face_table import with_keepers
+from mtf.review_app.engine.loading import material_of
+from mtf.review_app.engine.page import Page
+from mtf.review_app.engine.plan import ReviewPlan
+from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.session import ReviewSession
+from mtf.review_app.engine.triage import LIKELY, UNSURE
 from mtf.sample import panel, truth
-from mtf.tables import Step
-from mtf.workspace import Workspace
+from mtf.schemas import Step
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -145,7 +145,7 @@ def _covered(pixels: np.ndarray) -> np.ndarray:
     return covered
 
 
-def screened(crops: list[tuple[str, str, np.ndarray]], settings: params.Screen) -> tuple[pl.DataFrame, np.ndarray]:
+def screened(crops: list[tuple[str, str, np.ndarray]], settings: config.Screen) -> tuple[pl.DataFrame, np.ndarray]:
     """The table that a desk works on, with `kind` as the truth, and the embeddings in its order."""
     rows, vectors = [], []
     for number, (person, kind, pixels) in enumerate(crops):
@@ -162,11 +162,11 @@ def screened(crops: list[tuple[str, str, np.ndarray]], settings: params.Screen) 
     for part in table.partition_by("identity"):
         near = np.stack([vectors[row] for row in part["row"]]).astype(np.float16)
         names = part["face_id"].to_list()
-        groups = duplicates.named(duplicates.near_groups(part["hash"].to_numpy(), near, settings), names)
+        groups = near_duplicates.named(near_duplicates.near_groups(part["hash"].to_numpy(), near, settings), names)
         parts.append(
             part.with_columns(
                 pl.Series("near_group", groups, dtype=pl.String),
-                pl.Series("identity_distance", identity.identity_distances(near), dtype=pl.Float32),
+                pl.Series("identity_distance", face_vectors.identity_distances(near), dtype=pl.Float32),
                 exact_group=pl.lit(None, pl.String),
             )
         )
@@ -184,7 +184,7 @@ class Reviewer:
         self._overlooked = overlooked
         self._random = np.random.default_rng(seed)
 
-    def sit(self, desk: Desk) -> None:
+    def sit(self, desk: ReviewSession) -> None:
         while (page := desk.page()).faces:
             assert page.step is not None
             if page.step is Step.DUPLICATE:
@@ -192,7 +192,7 @@ class Reviewer:
             else:
                 self._judge(desk, page)
 
-    def _judge(self, desk: Desk, page: Page) -> None:
+    def _judge(self, desk: ReviewSession, page: Page) -> None:
         says = {face: self._says(face, page) for face in page.faces}
         accepted = [face for face in page.faces if says[face]]
         rejected = [face for face in page.faces if not says[face]]
@@ -211,7 +211,7 @@ class Reviewer:
         is_exception = page.run != UNSURE and right != (page.run == LIKELY)
         return right != (self._random.random() < (self._overlooked if is_exception else ERROR))
 
-    def _group(self, desk: Desk, faces: tuple[Key, ...]) -> None:
+    def _group(self, desk: ReviewSession, faces: tuple[Key, ...]) -> None:
         self.looks += 1
         if any(self.goes_at[face] == Step.DUPLICATE for face in faces):
             desk.keep([next((face for face in faces if self.goes_at[face] is None), faces[0])])
@@ -223,8 +223,10 @@ def simulate(
     faces: pl.DataFrame, embeddings: np.ndarray | None, folder: Path, *, overlooked: float, triaged: bool, seed: int
 ) -> dict[str, float]:
     empty = Ledger(pl.DataFrame(schema=SCHEMA), [])
-    material = Material(faces, empty, box_iou=0.5, reviewers=1, labels={}, embeddings=embeddings)
-    desk = Desk(Sitting(folder, "sim"), material, ReviewPlan(material, triaged=triaged, seed=seed), reviewer="sim")
+    material = ReviewData(faces, empty, box_iou=0.5, reviewers=1, labels={}, embeddings=embeddings)
+    desk = ReviewSession(
+        LedgerWriter(folder, "sim"), material, ReviewPlan(material, triaged=triaged, seed=seed), reviewer="sim"
+    )
     reviewer = Reviewer(faces, overlooked, seed=seed)
     reviewer.sit(desk)
     accepted = [
@@ -242,15 +244,15 @@ def simulate(
 
 
 def of_orl(identities: int, dirt: Dirt, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
-    faces, embeddings = screened(planted(identities, dirt, seed=seed), params.load(ROOT / "params.yaml").screen)
+    faces, embeddings = screened(planted(identities, dirt, seed=seed), config.load(ROOT / "params.yaml").screen)
     goes_at = WRONG | {"twice": Step.DUPLICATE, "good": None}
     steps = pl.Series("goes_at", [goes_at[kind] for kind in faces["kind"]], dtype=pl.String)
     return faces.with_columns(steps), embeddings.astype(np.float16)
 
 
 def of_sample(root: Path) -> tuple[pl.DataFrame, np.ndarray | None]:
-    workspace = Workspace(root)
-    material, _ = material_of(workspace, params.load(workspace.params))
+    workspace = ProjectPaths(root)
+    material, _ = material_of(workspace, config.load(workspace.params))
     found = [
         panel.Face(identity, image_id, (x, y, width, height))
         for identity, image_id, x, y, width, height in material.faces.select("identity", "image_id", *BOX).iter_rows()

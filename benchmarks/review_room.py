@@ -25,13 +25,14 @@ import cv2
 import numpy as np
 import polars as pl
 
-from mtf import engine, params, shards, tables
-from mtf.review.decision import Decision, Verdict
-from mtf.room.database import Database, free_port
-from mtf.room.opening import desk_of, material_of
-from mtf.room.supervisor import App
-from mtf.tables import Reason, Step
-from mtf.workspace import Workspace
+from mtf import config, schemas
+from mtf.annotation.decision import Decision, Verdict
+from mtf.core import parallel_map, shards
+from mtf.core.project_paths import ProjectPaths
+from mtf.review_app.engine.loading import desk_of, material_of
+from mtf.review_app.processes.mongodb import Database, free_port
+from mtf.review_app.processes.supervisor import App
+from mtf.schemas import Reason, Step
 
 ROOT = Path(__file__).resolve().parents[1]
 ORL = ROOT.parent / "shared" / "data" / "orl" / "faces.tar"
@@ -55,8 +56,8 @@ def pictures() -> list[bytes]:
     return found
 
 
-def made_up(root: Path, faces: int, lines: int) -> Workspace:
-    workspace = Workspace(root)
+def made_up(root: Path, faces: int, lines: int) -> ProjectPaths:
+    workspace = ProjectPaths(root)
     (root / "data").mkdir(parents=True)
     workspace.params.write_text((ROOT / "params.yaml").read_text())
     names = [f"person-{number:03d}" for number in range(IDENTITIES)]
@@ -86,18 +87,18 @@ def made_up(root: Path, faces: int, lines: int) -> Workspace:
     sizes = {name: pl.lit(value) for name, value in (box | {"image_width": 92, "image_height": 112}).items()}
     images = base.with_columns(**nulls, source=pl.lit("bing"), media_type=pl.lit("image/jpeg"), **sizes)
     images = images.with_columns(width=pl.lit(92), height=pl.lit(112))
-    tables.write(tables.IMAGES, images, workspace.table("crawl", "images"))
+    schemas.write(schemas.IMAGES, images, workspace.table("crawl", "images"))
     stated = images.with_columns(
         license=pl.lit("CC-BY-4.0"), stated=pl.lit("stated"), http_status=pl.lit(200), checked_at=datetime.now(UTC)
     )
-    tables.write(tables.EVIDENCE, stated, workspace.table("crawl", "evidence"))
-    tables.write(tables.FACES, base.with_columns(**sizes), workspace.table("crop", "faces"))
-    tables.write(tables.SCREENING, _screening(base, random), workspace.table("screen", "screening"))
+    schemas.write(schemas.EVIDENCE, stated, workspace.table("crawl", "evidence"))
+    schemas.write(schemas.FACES, base.with_columns(**sizes), workspace.table("crop", "faces"))
+    schemas.write(schemas.SCREENING, _screening(base, random), workspace.table("screen", "screening"))
     _ledger(workspace, base, lines)
     return workspace
 
 
-def _embeddings(workspace: Workspace, base: pl.DataFrame, random: np.random.Generator) -> None:
+def _embeddings(workspace: ProjectPaths, base: pl.DataFrame, random: np.random.Generator) -> None:
     """Rows of unit length in screening's shards, around a middle per person for a third of the faces."""
     for part in base.partition_by("identity"):
         middle = random.normal(size=DIMENSIONS)
@@ -109,7 +110,7 @@ def _embeddings(workspace: Workspace, base: pl.DataFrame, random: np.random.Gene
             writer.finish(rows)
 
 
-def _ledger(workspace: Workspace, base: pl.DataFrame, lines: int) -> None:
+def _ledger(workspace: ProjectPaths, base: pl.DataFrame, lines: int) -> None:
     """Three reviewers go through the faces in one order, and say each what a coin of theirs says."""
     steps = [("face", 0.6), ("identity", 0.7), ("quality", 0.9)]
     reasons = {"face": "not_a_face", "identity": "wrong_person", "quality": "blurred"}
@@ -143,14 +144,14 @@ def _line(identity: str, image_id: str, reviewer: str, step: str, reason: str | 
     ).line()
 
 
-def _shards(workspace: Workspace, names: list[str]) -> list[tuple[int, int]]:
+def _shards(workspace: ProjectPaths, names: list[str]) -> list[tuple[int, int]]:
     """The same ten crops in every identity's shard; faces share them by their place."""
     places: list[tuple[int, int]] = []
     content = pictures()
     for name in names:
         with shards.writing(workspace.shard("crop", name), "made up") as writer:
             places = [writer.add(f"{number}.jpg", jpeg) for number, jpeg in enumerate(content)]
-            writer.finish(tables.frame(tables.FACES, []))
+            writer.finish(schemas.frame(schemas.FACES, []))
     return places
 
 
@@ -173,7 +174,7 @@ def _screening(base: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
     )
 
 
-def opened_s(workspace: Workspace, uri: str) -> float:
+def opened_s(workspace: ProjectPaths, uri: str) -> float:
     """Seconds from the start of anna's app to its first answer; the app is ended again."""
     app = App(workspace.root, REVIEWERS[0], joint=False, address="127.0.0.1", port=free_port(), uri=uri)
     began = time.monotonic()
@@ -188,9 +189,9 @@ def opened_s(workspace: Workspace, uri: str) -> float:
         app.stop()
 
 
-def page_turns_s(workspace: Workspace) -> list[float]:
+def page_turns_s(workspace: ProjectPaths) -> list[float]:
     """Seconds that each of some pages takes, judged as they come; leaves the decisions in the ledger."""
-    settings = params.load(workspace.params)
+    settings = config.load(workspace.params)
     material, _ = material_of(workspace, settings)
     desk = desk_of(workspace, material, REVIEWERS[0], joint=False, seed=settings.seed)
     desk.page()
@@ -222,7 +223,7 @@ def main() -> None:
         workspace = made_up(root / "project", asked.faces, asked.lines)
         database.start()
         load = os.getloadavg()[0]
-        print(f"{asked.faces} faces, 3 × {asked.lines} lines, {engine.cores()} cores, load before {load:.1f}")
+        print(f"{asked.faces} faces, 3 × {asked.lines} lines, {parallel_map.cores()} cores, load before {load:.1f}")
         for name, target_s in TARGETS_S.items():
             if name == "again, after decisions":
                 turns_s = page_turns_s(workspace)

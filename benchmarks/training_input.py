@@ -22,8 +22,8 @@ from torch.utils.data import DataLoader
 from torchvision import datasets
 from torchvision.transforms import v2
 
-from mtf import shards
-from mtf.learn import data, inputs, pixels
+from mtf.core import shards
+from mtf.training import augmentation, data, input_cache
 
 SIDE_PX, INPUT_PX, BATCH, WORKERS = 1024, 224, 32, 2
 
@@ -66,13 +66,15 @@ def reference(folder: Path, count: int) -> float:
     steps = v2.Compose([v2.Resize((INPUT_PX, INPUT_PX)), v2.PILToTensor(), v2.ToDtype(torch.float32, scale=True)])
     pictures = datasets.ImageFolder(str(folder / "images"), transform=steps)
     loader = DataLoader(pictures, batch_size=BATCH, shuffle=True, num_workers=WORKERS)
-    return pictures_per_s((pixels.normalised(batch, "imagenet") for batch, _ in loader), count)
+    return pictures_per_s((augmentation.normalised(batch, "imagenet") for batch, _ in loader), count)
 
 
 def ours(pictures: np.ndarray, count: int) -> float:
     examples = data.Examples(pictures, np.arange(count), np.zeros(count, np.int64))
     loader = data.loader(examples, batch=BATCH, shuffle_seed=1)
-    return pictures_per_s((pixels.normalised(pixels.as_input(batch), "imagenet") for batch, _ in loader), count)
+    return pictures_per_s(
+        (augmentation.normalised(augmentation.as_input(batch), "imagenet") for batch, _ in loader), count
+    )
 
 
 def main() -> None:
@@ -86,10 +88,10 @@ def main() -> None:
         faces = lay_out(folder, count)
         theirs = reference(folder, count)
         started = time.perf_counter()
-        pictures = inputs.prepare(faces, folder / "shards", folder / "inputs", size_px=INPUT_PX)
+        pictures = input_cache.prepare(faces, folder / "shards", folder / "inputs", size_px=INPUT_PX)
         prepared = count / (time.perf_counter() - started)
         started = time.perf_counter()
-        inputs.prepare(faces, folder / "shards", folder / "inputs", size_px=INPUT_PX)
+        input_cache.prepare(faces, folder / "shards", folder / "inputs", size_px=INPUT_PX)
         reopened = time.perf_counter() - started
         steady = ours(pictures, count)
         epochs = arguments.epochs

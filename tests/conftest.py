@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 import marks
-from mtf import params
-from mtf.params import Params
+from mtf import config as params
+from mtf.config import Params
 from projects import run_in
 
 ROOT = Path(__file__).parent.parent

@@ -16,7 +16,7 @@ KINDS = {"lines": ("covered_lines", "num_statements"), "branches": ("covered_bra
 
 
 def package_of(path: str) -> str:
-    """`src/mtf/crawl/fetch.py` → `mtf.crawl`; a module beside the packages counts as `mtf`."""
+    """`src/mtf/crawl/http_client.py` → `mtf.crawl`; a module beside the packages counts as `mtf`."""
     parts = Path(path).parts
     below = parts[parts.index("mtf") : -1]
     return ".".join(below[:2])

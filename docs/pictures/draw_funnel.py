@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from mtf.curation.shown import CROPPED
+from mtf.curation.funnel_tables import CROPPED
 from mtf.curation.steps import title_of
 
 ROOT = Path(__file__).parents[2]

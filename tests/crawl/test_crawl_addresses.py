@@ -6,13 +6,13 @@ from contextlib import contextmanager
 
 import pytest
 from aiohttp.resolver import DefaultResolver
-from crawl_project import picture_bytes
 
-from mtf.crawl import addresses
-from mtf.crawl.failure import Failed
-from mtf.crawl.fetch import Fetcher
-from mtf.params import Crawl
-from mtf.tables import Fetched
+from crawl_project import picture_bytes
+from mtf.config import Crawl
+from mtf.crawl import network_guard
+from mtf.crawl.http_client import Fetcher
+from mtf.schemas import Fetched
+from mtf.sources.fetch_failure import Failed
 
 CRAWL = Crawl.model_validate({"sources": [{"kind": "bing"}], "per_host_delay_s": 0.0, "timeout_s": 5.0})
 
@@ -26,12 +26,12 @@ NOT_PUBLIC = [
 
 @pytest.mark.parametrize("address", NOT_PUBLIC)
 def test_private_loopback_multicast_reserved_and_wrapped_addresses_are_not_public(address: str):
-    assert not addresses.is_public(address)
+    assert not network_guard.is_public(address)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
 def test_global_addresses_are_public(address: str):
-    assert addresses.is_public(address)
+    assert network_guard.is_public(address)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_global_addresses_are_public(address: str):
 )
 def test_only_plain_http_addresses_are_asked_for(url: str, detail: str):
     with pytest.raises(Failed) as failure:
-        addresses.parse(url)
+        network_guard.parse(url)
     assert (failure.value.outcome, failure.value.detail) == (Fetched.REFUSED_ADDRESS, detail)
 
 
@@ -64,7 +64,7 @@ def test_only_plain_http_addresses_are_asked_for(url: str, detail: str):
     ],
 )
 def test_an_address_that_is_valid_is_sent_as_it_stands(url: str, sent: str):
-    assert addresses.parse(url).raw_path_qs == sent
+    assert network_guard.parse(url).raw_path_qs == sent
 
 
 class Site(http.server.BaseHTTPRequestHandler):
@@ -105,7 +105,7 @@ def site(target: str = "", asked: list[str] | None = None) -> Iterator[int]:
 def test_escapes_reach_the_server_as_they_are_given_by_a_list_or_by_a_redirect(
     monkeypatch: pytest.MonkeyPatch, sent: str
 ):
-    monkeypatch.setattr(addresses, "is_public", lambda _address: True)
+    monkeypatch.setattr(network_guard, "is_public", lambda _address: True)
     paths: list[str] = []
 
     async def ask(urls: list[str]) -> None:
@@ -160,10 +160,12 @@ def test_a_name_is_refused_if_any_of_its_addresses_is_not_public(monkeypatch: py
     ],
 )
 def test_a_redirect_into_a_private_range_is_refused(monkeypatch: pytest.MonkeyPatch, target: str):
-    real = addresses.is_public
+    real = network_guard.is_public
     # This test's server stands at a public address, until it has been asked; every other is judged as always.
     asked: list[str] = []
-    monkeypatch.setattr(addresses, "is_public", lambda address: (address == "127.0.0.1" and not asked) or real(address))
+    monkeypatch.setattr(
+        network_guard, "is_public", lambda address: (address == "127.0.0.1" and not asked) or real(address)
+    )
     with site(target, asked) as port:
         failure = refusal(f"http://127.0.0.1:{port}/away")
     assert asked == ["/away"]

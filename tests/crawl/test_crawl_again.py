@@ -7,11 +7,11 @@ from collections import Counter
 
 import polars as pl
 import pytest
-from crawl_project import HTML, bing_page, bing_result, bing_url, picture_bytes
 
-from mtf import shards
-from mtf.crawl import collect, examine, fetch, store
-from mtf.errors import GateFailed
+from crawl_project import HTML, bing_page, bing_result, bing_url, picture_bytes
+from mtf.core import shards
+from mtf.core.errors import GateFailed
+from mtf.crawl import collector, examination, http_client, store
 
 
 def google_page(*urls: str) -> bytes:
@@ -160,7 +160,7 @@ class Body(bytes):
 
 
 def test_memory_holds_the_bodies_on_their_way_and_not_those_that_wait_for_the_examiner(project, monkeypatch):
-    read, look = fetch._read, examine.examine
+    read, look = http_client._read, examination.examine
 
     async def counted(response, max_bytes):
         return Body(await read(response, max_bytes))
@@ -169,8 +169,8 @@ def test_memory_holds_the_bodies_on_their_way_and_not_those_that_wait_for_the_ex
         time.sleep(0.02)
         return look(*arguments)
 
-    monkeypatch.setattr(fetch, "_read", counted)
-    monkeypatch.setattr(collect.examine, "examine", slowly)
+    monkeypatch.setattr(http_client, "_read", counted)
+    monkeypatch.setattr(collector.examine, "examine", slowly)
     monkeypatch.setattr(Body, "most", 0)
     project.crawl = {"concurrency": 4}
     project.person("ana")

@@ -6,11 +6,11 @@ import json
 
 import polars as pl
 import pytest
-from crawl_project import Project, licensed_page, picture_bytes
 from typer.testing import CliRunner
 
+from crawl_project import Project, licensed_page, picture_bytes
 from mtf.cli import app
-from mtf.crawl.recorded import Response
+from mtf.crawl.recorded_web import Response
 
 PICTURE, PAGE = "https://a.example/x.jpg", "https://a.example/1"
 BY_NC = "https://creativecommons.org/licenses/by-nc/4.0/"

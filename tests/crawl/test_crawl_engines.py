@@ -2,9 +2,9 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from crawl_project import bing_page, bing_result
 
-from mtf.errors import BadInput
+from crawl_project import bing_page, bing_result
+from mtf.core.errors import BadInput
 from mtf.sources.bing import Bing
 from mtf.sources.google import Google
 from mtf.sources.search_engine import SearchEngine, UnreadablePage

@@ -6,14 +6,14 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from crawl_project import picture_bytes
 
+from crawl_project import picture_bytes
 from mtf import __version__
-from mtf.crawl import fetch, pacing
-from mtf.crawl.failure import Failed
-from mtf.crawl.recorded import TRUNCATE, Response, serve, write
-from mtf.params import Crawl, Project
-from mtf.tables import Fetched
+from mtf.config import Crawl, Project
+from mtf.crawl import http_client, rate_limits
+from mtf.crawl.recorded_web import TRUNCATE, Response, serve, write
+from mtf.schemas import Fetched
+from mtf.sources.fetch_failure import Failed
 
 SOURCES = {"sources": [{"kind": "bing"}], "per_host_delay_s": 0.0, "timeout_s": 5.0}
 
@@ -24,7 +24,7 @@ def asked(folder: Path, responses: list[Response], urls: list[str], *, max_bytes
 
     async def ask(web):
         params = Crawl.model_validate(SOURCES | crawl)
-        async with fetch.Fetcher(params, user_agent="mtf test", web=web) as fetcher:
+        async with http_client.Fetcher(params, user_agent="mtf test", web=web) as fetcher:
             jobs = (fetcher.get(url, max_bytes=max_bytes) for url in urls)
             return await asyncio.gather(*jobs, return_exceptions=True)
 
@@ -48,7 +48,7 @@ def test_an_answer_has_status_headers_and_body(tmp_path: Path):
 
 def test_the_user_agent_says_who_asks_and_whom_to_write_to():
     project = Project(name="faces", title="Faces", contact="mailto:a@b.example")
-    assert fetch.user_agent(project) == f"mtf/{__version__} (faces; +mailto:a@b.example)"
+    assert http_client.user_agent(project) == f"mtf/{__version__} (faces; +mailto:a@b.example)"
 
 
 def test_an_error_status_is_an_answer_until_success_is_demanded(tmp_path: Path):
@@ -159,6 +159,6 @@ def test_a_host_that_asks_for_too_long_is_left_alone_for_this_run(tmp_path: Path
 
 
 def test_a_delay_that_a_site_asks_for_is_bounded():
-    line = pacing.Pacing(concurrency=1, per_host_concurrency=1, per_host_delay_s=0.0)
+    line = rate_limits.Pacing(concurrency=1, per_host_concurrency=1, per_host_delay_s=0.0)
     line.slow_down("a.example", 1e9)
-    assert line._line("a.example").delay_s == pacing.LONGEST_WAIT_S
+    assert line._line("a.example").delay_s == rate_limits.LONGEST_WAIT_S

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mtf.crawl.failure import Failed
-from mtf.errors import BadInput
+from mtf.core.errors import BadInput
+from mtf.schemas import Fetched
 from mtf.sources import folder as folder_source
+from mtf.sources.fetch_failure import Failed
 from mtf.sources.folder import Folder, FolderFiles
 from mtf.sources.local_sources import LocalSources
-from mtf.tables import Fetched
 
 NAMES = ["a b.jpg", 'it\'s "x".jpg', "安娜/ü.jpg", "bo/1.jpg", "bo/2.jpg", "[x].jpg", "percent%20.jpg"]
 

@@ -4,8 +4,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from mtf.crawl.recorded import RESPONSES, TRUNCATE, Response, serve, write
-from mtf.errors import BadInput
+from mtf.core.errors import BadInput
+from mtf.crawl.recorded_web import RESPONSES, TRUNCATE, Response, serve, write
 
 
 def get(web, url):

@@ -4,11 +4,11 @@ import io
 
 import polars as pl
 import pytest
-from crawl_project import HTML, licensed_page, picture_bytes
 
-from mtf import shards
+from crawl_project import HTML, licensed_page, picture_bytes
+from mtf.core import shards
 from mtf.crawl import store
-from mtf.crawl.recorded import Response
+from mtf.crawl.recorded_web import Response
 
 ANA = "Ana"
 

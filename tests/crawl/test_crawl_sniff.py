@@ -4,15 +4,15 @@ import zlib
 
 import numpy as np
 import pytest
-from crawl_project import picture_bytes
 from PIL import Image
 
-from mtf.crawl.examine import examine
-from mtf.crawl.failure import Failed
-from mtf.crawl.sniff import EXTENSIONS, sniff
-from mtf.faces.decode import FORMATS, Unreadable, header
-from mtf.params import Crawl
-from mtf.tables import Fetched
+from crawl_project import picture_bytes
+from mtf.config import Crawl
+from mtf.crawl.examination import examine
+from mtf.crawl.sniffing import EXTENSIONS, sniff
+from mtf.faces.decoding import FORMATS, Unreadable, header
+from mtf.schemas import Fetched
+from mtf.sources.fetch_failure import Failed
 
 CRAWL = Crawl.model_validate({"sources": [{"kind": "bing"}], "max_bytes": 1_000_000, "max_pixels": 1_000_000})
 

@@ -10,14 +10,14 @@ import tarfile
 
 import polars as pl
 import pytest
-from crawl_project import CC_BY, HTML, bing_page, bing_result, bing_url, licensed_page, picture_bytes
 from PIL import Image
 
-from mtf import shards
+from crawl_project import CC_BY, HTML, bing_page, bing_result, bing_url, licensed_page, picture_bytes
+from mtf.core import shards
+from mtf.core.errors import GateFailed
 from mtf.crawl import store
-from mtf.crawl.recorded import TRUNCATE, Response
-from mtf.errors import GateFailed
-from mtf.tables import ContractViolated
+from mtf.crawl.recorded_web import TRUNCATE, Response
+from mtf.schemas import ContractViolated
 
 ANA = 'Ana Béla "O\'Hara" & 安'
 

@@ -2,21 +2,21 @@ from pathlib import Path
 
 import pytest
 
-from mtf import takedowns
-from mtf.errors import BadInput
+from mtf.core.errors import BadInput
+from mtf.schemas import takedown_file
 
 HEADER = "added_at,kind,value,reason,requested_by,reference\n"
 IMAGE_ID = "a" * 64
 
 
-def loaded(tmp_path: Path, *rows: str) -> takedowns.Takedowns:
+def loaded(tmp_path: Path, *rows: str) -> takedown_file.Takedowns:
     path = tmp_path / "takedowns.csv"
     path.write_text("\ufeff" + HEADER + "".join(f"{row}\n" for row in rows), encoding="utf-8")
-    return takedowns.load(path)
+    return takedown_file.load(path)
 
 
 def test_without_a_file_nothing_is_taken_down(tmp_path: Path):
-    assert takedowns.load(tmp_path / "takedowns.csv").records == ()
+    assert takedown_file.load(tmp_path / "takedowns.csv").records == ()
 
 
 def test_each_kind_is_found_by_its_own_value(tmp_path: Path):
@@ -57,4 +57,4 @@ def test_a_bad_header_is_named(tmp_path: Path):
     path = tmp_path / "takedowns.csv"
     path.write_text("kind,value\n", encoding="utf-8")
     with pytest.raises(BadInput, match=r"takedowns\.csv row 1: the columns are kind, value; permitted: added_at"):
-        takedowns.load(path)
+        takedown_file.load(path)

@@ -5,11 +5,11 @@ import io
 
 import numpy as np
 import pytest
-from crawl_project import picture_bytes
 from PIL import Image
 
-from mtf import takedowns
-from mtf.erasure import requests
+from crawl_project import picture_bytes
+from mtf.schemas import takedown_file
+from mtf.takedown import requests
 
 
 def scene(seed: int, side_px: int = 96) -> Image.Image:
@@ -66,5 +66,5 @@ def test_a_picture_taken_down_is_gone_from_every_address_and_from_everybody(proj
         ("bo", "5.jpg"): "stored",
     }
     assert project.table("images")["image_id"].to_list() == [hashlib.sha256(other).hexdigest()]
-    counts = requests.matches(takedowns.load(project.workspace.takedowns), project.workspace)
+    counts = requests.matches(takedown_file.load(project.workspace.takedowns), project.workspace)
     assert set(counts.values()) == {0}

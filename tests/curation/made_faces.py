@@ -11,13 +11,13 @@ from typing import Any
 
 import yaml
 
-from mtf import params as parameters
-from mtf import tables
-from mtf.params import Params
-from mtf.review import ledger
-from mtf.review.decision import Decision, Verdict
-from mtf.tables import Reason, Stated, Step
-from mtf.workspace import Workspace
+from mtf import config as parameters
+from mtf import schemas
+from mtf.annotation import ledger
+from mtf.annotation.decision import Decision, Verdict
+from mtf.config import Params
+from mtf.core.project_paths import ProjectPaths
+from mtf.schemas import Reason, Stated, Step
 
 REPOSITORY = Path(__file__).parents[2]
 PANEL = ("ann", "bea", "cid")
@@ -86,16 +86,18 @@ def params(**sections: dict[str, Any]) -> Params:
     return parameters.parse(raw)
 
 
-def project(root: Path, faces: Iterable[Face], decisions: Iterable[Decision] = (), *, takedowns: str = "") -> Workspace:
+def project(
+    root: Path, faces: Iterable[Face], decisions: Iterable[Decision] = (), *, takedowns: str = ""
+) -> ProjectPaths:
     """The project's folder with the tables of crawl, crop and screen, the roster, the ledger and the takedowns."""
-    workspace = Workspace(root)
+    workspace = ProjectPaths(root)
     faces = list(faces)
     _write_people(workspace, sorted({face.identity for face in faces}))
     pictures = {(face.identity, face.image_id): face for face in faces}.values()
-    tables.write(tables.IMAGES, [_image(face) for face in pictures], workspace.table("crawl", "images"))
-    tables.write(tables.EVIDENCE, [_evidence(face) for face in pictures], workspace.table("crawl", "evidence"))
-    tables.write(tables.FACES, [_face(face) for face in faces], workspace.table("crop", "faces"))
-    tables.write(tables.SCREENING, [_screening(face) for face in faces], workspace.table("screen", "screening"))
+    schemas.write(schemas.IMAGES, [_image(face) for face in pictures], workspace.table("crawl", "images"))
+    schemas.write(schemas.EVIDENCE, [_evidence(face) for face in pictures], workspace.table("crawl", "evidence"))
+    schemas.write(schemas.FACES, [_face(face) for face in faces], workspace.table("crop", "faces"))
+    schemas.write(schemas.SCREENING, [_screening(face) for face in faces], workspace.table("screen", "screening"))
     said = list(decisions)
     for reviewer in {each.reviewer for each in said}:
         ledger.write_sitting(workspace.review, [each for each in said if each.reviewer == reviewer])
@@ -105,7 +107,7 @@ def project(root: Path, faces: Iterable[Face], decisions: Iterable[Decision] = (
     return workspace
 
 
-def _write_people(workspace: Workspace, identities: list[str]) -> None:
+def _write_people(workspace: ProjectPaths, identities: list[str]) -> None:
     rows = "".join(f"{identity},{identity.title()},Blue,Females,Young\n" for identity in identities)
     workspace.data.mkdir(parents=True)
     workspace.roster.write_text("identity,name,race,gender,age\n" + rows, encoding="utf-8")

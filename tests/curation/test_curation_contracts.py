@@ -12,15 +12,15 @@ import pytest
 import yaml
 from made_faces import Face, params, project
 
-from mtf import tables
-from mtf.stages import curate
-from mtf.workspace import Workspace
+from mtf import schemas
+from mtf.core.project_paths import ProjectPaths
+from mtf.pipeline import curate
 from projects import ROOT, environment
 
 FACES = [Face(f"{identity} {number}", identity=identity) for identity in ("ada", "bob") for number in range(20)]
 
 
-def curated(root: Path) -> Workspace:
+def curated(root: Path) -> ProjectPaths:
     """A project whose stages up to `curate` have run, in the non_curated mode."""
     workspace = project(root, FACES)
     raw = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -30,7 +30,7 @@ def curated(root: Path) -> Workspace:
     return workspace
 
 
-def mtf(workspace: Workspace, command: str) -> subprocess.CompletedProcess[str]:
+def mtf(workspace: ProjectPaths, command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "mtf", command],
         cwd=workspace.root,
@@ -83,7 +83,7 @@ def test_evidence_of_a_picture_that_is_not_there_stops_the_stage(tmp_path: Path)
     path = workspace.table("crawl", "evidence")
     rows = pl.read_parquet(path)
     pl.concat([rows, rows[:1].with_columns(image_id=pl.lit("f" * 64))]).write_parquet(path)
-    with pytest.raises(tables.ContractViolated, match=r"evidence.parquet: 1 cases break the contract \(refers_to"):
+    with pytest.raises(schemas.ContractViolated, match=r"evidence.parquet: 1 cases break the contract \(refers_to"):
         curate.run(workspace, params(curate={"mode": "non_curated"}))
 
 
@@ -99,5 +99,5 @@ def test_a_face_that_was_never_cropped_is_in_no_table(
         write(workspace, contract, rows, faces.join(lost, on=["identity", "face_id"], how="anti"))
 
     monkeypatch.setattr(curate, "_write", without_its_crop)
-    with pytest.raises(tables.ContractViolated, match=rf"/{table}.parquet: 1 cases break"):
+    with pytest.raises(schemas.ContractViolated, match=rf"/{table}.parquet: 1 cases break"):
         curate.run(workspace, params(curate={"mode": "non_curated"}))

@@ -10,12 +10,12 @@ import pytest
 from made_faces import PANEL, STEPS, Face, face_id, image_id, params, project
 from rich.console import Console
 
-from mtf.curation.shown import funnel_table
-from mtf.errors import BadInput
-from mtf.review.decision import Verdict
-from mtf.stages import curate
-from mtf.tables import ContractViolated, Reason, Step
-from mtf.tables.funnel_steps import review_reasons
+from mtf.annotation.decision import Verdict
+from mtf.core.errors import BadInput
+from mtf.curation.funnel_tables import funnel_table
+from mtf.pipeline import curate
+from mtf.schemas import ContractViolated, Reason, Step
+from mtf.schemas.funnel_steps import review_reasons
 
 GOOD = [Face(f"good {number}") for number in range(5)]
 

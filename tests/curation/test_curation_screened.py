@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from made_faces import Face, face_id, params, project
 
-from mtf.errors import BadInput
-from mtf.params import Screened
-from mtf.stages import curate
-from mtf.workspace import Workspace
+from mtf.config import Screened
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+from mtf.pipeline import curate
 
 GOOD = [Face(f"good {number}") for number in range(5)]
 LIMITS = {
@@ -26,13 +26,13 @@ LIMITS = {
 }
 
 
-def screened(root: Path, faces: list[Face], **changes: Any) -> Workspace:
+def screened(root: Path, faces: list[Face], **changes: Any) -> ProjectPaths:
     workspace = project(root / "project", faces)
     curate.run(workspace, params(curate={"mode": "screened", "screened": LIMITS | changes}))
     return workspace
 
 
-def table(workspace: Workspace, name: str) -> pl.DataFrame:
+def table(workspace: ProjectPaths, name: str) -> pl.DataFrame:
     return pl.read_parquet(workspace.table("curate", name))
 
 

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_faces import Face, params, project
 
-from mtf import tables
-from mtf.curation.components import components
+from mtf import schemas
+from mtf.config import Split
+from mtf.core.errors import GateFailed
+from mtf.curation.duplicates import components
 from mtf.curation.split import assigned
-from mtf.errors import GateFailed
-from mtf.params import Split
-from mtf.stages import curate, split
-from mtf.tables import SPLITS
+from mtf.pipeline import curate, split
+from mtf.schemas import SPLITS
 
 ALL = ["identity", "race", "gender", "age"]
 NO_MINIMUM = Split(min_train=0, min_val=0, min_test=0)
@@ -255,7 +255,7 @@ def test_the_stage_writes_the_table_and_counts_by_split_and_label(tmp_path, caps
     curate.run(workspace, chosen)
     capsys.readouterr()
     split.run(workspace, chosen)
-    rows = tables.read(tables.splits(chosen), workspace.table("split", "splits"))
+    rows = schemas.read(schemas.splits(chosen), workspace.table("split", "splits"))
     _assert_constraints(rows, ["identity", "race"], Split())
     metrics = json.loads(workspace.metrics("split").read_text())
     counts = {name: rows.filter(split=name).height for name in SPLITS}

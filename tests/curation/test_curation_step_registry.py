@@ -17,25 +17,26 @@ import pytest
 from made_faces import BEGIN, PANEL, REPOSITORY, Face, params, project
 from rich.console import Console
 
+from mtf.annotation import ledger
+from mtf.annotation.decision import Decision, Verdict
+from mtf.annotation.ledger_lines import parsed
 from mtf.cli import summary
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
 from mtf.curation.steps import FunnelStep, register
-from mtf.errors import BadInput
+from mtf.pipeline import curate
 from mtf.release.facts import funnel as facts_of_funnel
-from mtf.report import collection
+from mtf.report import composition
 from mtf.report import funnel as funnel_section
-from mtf.review import ledger
-from mtf.review.decision import Decision, Verdict
-from mtf.review.lines import parsed
-from mtf.room import progress, terminal, triage
-from mtf.room.desk import Desk
-from mtf.room.material import Material
-from mtf.room.opening import desk_of, material_of
+from mtf.review_app import progress, terminal
+from mtf.review_app.engine import triage
+from mtf.review_app.engine.loading import desk_of, material_of
+from mtf.review_app.engine.review_data import ReviewData
+from mtf.review_app.engine.session import ReviewSession
 from mtf.sample.panel import REVIEWERS, Judgement, review
 from mtf.sample.panel import Face as PanelFace
-from mtf.stages import curate
-from mtf.tables import EXCLUSIONS, Reason, Step, funnel_steps
-from mtf.tables import read as read_table
-from mtf.workspace import Workspace
+from mtf.schemas import EXCLUSIONS, Reason, Step, funnel_steps
+from mtf.schemas import read as read_table
 
 FACING = FunnelStep(
     name="facing",
@@ -57,18 +58,18 @@ def facing() -> Iterator[FunnelStep]:
     funnel_steps.unregister(FACING.name)
 
 
-def made(root: Path) -> Workspace:
+def made(root: Path) -> ProjectPaths:
     workspace = project(root / "project", FACES)
     workspace.params.write_text((REPOSITORY / "params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
     return workspace
 
 
-def opened(workspace: Workspace, reviewer: str = "ann", *, joint: bool = False) -> tuple[Desk, Material]:
+def opened(workspace: ProjectPaths, reviewer: str = "ann", *, joint: bool = False) -> tuple[ReviewSession, ReviewData]:
     material, _ = material_of(workspace, params())
     return desk_of(workspace, material, reviewer, joint=joint), material
 
 
-def reviewed_by(workspace: Workspace, reviewer: str, *, away: int) -> None:
+def reviewed_by(workspace: ProjectPaths, reviewer: str, *, away: int) -> None:
     """A whole review at a terminal: `away` faces look away, all else is accepted."""
     desk, material = opened(workspace, reviewer)
 
@@ -94,7 +95,7 @@ def test_its_decisions_are_written_and_read(tmp_path: Path) -> None:
         face.said(Verdict.ACCEPT, "ann", "facing"),
         _rejection(face, "eyes_closed"),
     ]
-    with ledger.Sitting(tmp_path, "ann") as sitting:
+    with ledger.LedgerWriter(tmp_path, "ann") as sitting:
         sitting.append(*given)
     expected = [("facing", "accept", None), ("facing", "reject", "eyes_closed")]
     assert ledger.read(tmp_path).decisions.select("step", "verdict", "reason").rows() == expected
@@ -216,7 +217,7 @@ def test_the_funnel_takes_it_and_the_reports_name_it(tmp_path: Path) -> None:
     assert figures["steps"]["facing"]["dropped"] == {"looking_away": 2}
     rows = funnel_section.funnel(figures).charts[0].table.rows
     assert ["looking at the camera", "5", "2 looking away"] in rows
-    compared = collection.reviewers(figures).charts[0].table.rows
+    compared = composition.reviewers(figures).charts[0].table.rows
     assert [row[0] for row in compared if row[0] == "facing"] == ["facing"]
     assert "looking at the camera" in _printed(summary.funnel(figures))
     assert ("facing", 5, [("looking_away", 2)]) in [
@@ -243,7 +244,7 @@ def _printed(table: object) -> str:
 
 
 def test_the_screen_is_told_its_title_its_question_and_its_keys(tmp_path: Path) -> None:
-    operators = import_module("mtf.room.operators")  # FiftyOne takes seconds to import
+    operators = import_module("mtf.review_app.fiftyone.operators")  # FiftyOne takes seconds to import
     desk, material = opened(made(tmp_path))
     with closing(desk):
         while desk.page().step != "facing":
@@ -334,7 +335,7 @@ def test_an_installed_package_adds_a_step_by_an_entry_point(tmp_path: Path) -> N
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: gaze\nVersion: 1.0\n")
     (installed / "entry_points.txt").write_text("[mtf.funnel_steps]\ngaze = gaze:STEP\n")
     path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
-    asked = "from mtf.tables import funnel_steps; print(*funnel_steps.reviewed())"
+    asked = "from mtf.schemas import funnel_steps; print(*funnel_steps.reviewed())"
     done = subprocess.run(
         [sys.executable, "-c", asked],
         env=os.environ | {"PYTHONPATH": path},
@@ -350,7 +351,7 @@ def test_pages_of_the_tasks_are_made_by_the_column_that_groups_people_by_years(t
     read, _ = material_of(workspace, params())
     assert read.age_column == "age"
     halves = pl.Series("generation", ["early", "late"] * 4).head(len(FACES))
-    material = Material(
+    material = ReviewData(
         read.faces.drop("age").with_columns(halves),
         ledger.read(workspace.review),
         box_iou=0.5,

@@ -11,12 +11,13 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from mtf import cli, params, roster, tables
+from mtf import cli, config, schemas
 from mtf.cli import dataset
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
 from mtf.datasets import fairface
-from mtf.errors import BadInput
+from mtf.schemas import roster_file
 from mtf.sources.folder import Folder
-from mtf.workspace import Workspace
 from projects import merged
 
 
@@ -78,10 +79,10 @@ def run(*arguments: str) -> str:
     return result.output
 
 
-def project(name: str = "project") -> tuple[Workspace, params.Params, pl.DataFrame]:
-    workspace = Workspace(Path(name).resolve())
-    typed = params.load(workspace.params)
-    return workspace, typed, tables.read(tables.splits(typed), workspace.table("split", "splits"))
+def project(name: str = "project") -> tuple[ProjectPaths, config.Params, pl.DataFrame]:
+    workspace = ProjectPaths(Path(name).resolve())
+    typed = config.load(workspace.params)
+    return workspace, typed, schemas.read(schemas.splits(typed), workspace.table("split", "splits"))
 
 
 def test_tables_make_a_project_that_training_can_read(utkface: Path) -> None:
@@ -119,7 +120,7 @@ def test_what_the_old_project_says_of_its_own_data_set_does_not_stop_an_import(
     (here / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
     run("tables", "fairface", "ff", "--labels", str(fairface_labels), "--to", "project")
     _, typed, _ = project()
-    assert (typed.report.target, typed.gates, typed.release.previous) == ({}, params.Gates(), None)
+    assert (typed.report.target, typed.gates, typed.release.previous) == ({}, config.Gates(), None)
     # Read from the new folder, they are the same files.
     assert typed.train.weights == {"resnet50-pretrained": str(here / "weights/resnet.pth")}
     assert typed.multitask is not None
@@ -201,9 +202,9 @@ def test_a_roster_and_the_parameters_printed_with_it_fit_together(
     assert f"data/roster.csv: {identities} identities; params.yaml needs:\n" in said
     printed = yaml.safe_load(said.partition("params.yaml needs:\n")[2])
     raw = yaml.safe_load((here / "params.yaml").read_text())
-    typed = params.parse(merged(raw | {"tasks": {}}, printed))
+    typed = config.parse(merged(raw | {"tasks": {}}, printed))
     assert list(typed.tasks) == typed.train.tasks == tasks
-    people = roster.load(here / "data" / "roster.csv", typed)
+    people = roster_file.load(here / "data" / "roster.csv", typed)
     assert people.height == identities
     named = {file for files in people["files"] for file in files.split(";")}
     assert named == {path.relative_to(here / options[0]).as_posix() for path in (here / options[0]).rglob("*.jpg")}

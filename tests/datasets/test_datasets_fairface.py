@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from mtf import params as typed
-from mtf import roster
-from mtf.datasets import as_roster, fairface, labelled
-from mtf.errors import BadInput
-from mtf.params import Params
-from mtf.tables import ContractViolated
+from mtf import config as typed
+from mtf.config import Params
+from mtf.core.errors import BadInput
+from mtf.datasets import fairface, labelled, project_files
+from mtf.schemas import ContractViolated, roster_file
 
 HEADER = "file,age,gender,race,service_test\n"
 
@@ -89,13 +88,13 @@ def test_a_bad_label_file_is_named_by_row(labels: Path, text: str, message: str)
 
 def test_the_roster_it_writes_is_one_the_crawl_reads(labels: Path, tmp_path: Path, sample_params: Params) -> None:
     data_set = fairface.load(labels)
-    assert as_roster.write(data_set, tmp_path / "roster.csv") == 3
+    assert project_files.write_roster(data_set, tmp_path / "roster.csv") == 3
     raw = sample_params.model_dump(mode="json")
     raw["tasks"] = {
         name: {"column": name, "labels": names, "per_identity": False} for name, names in fairface.ATTRIBUTES.items()
     }
     raw["train"]["tasks"] = raw["multitask"]["tasks"] = ["race", "gender", "age"]
-    people = roster.load(tmp_path / "roster.csv", typed.parse(raw))
+    people = roster_file.load(tmp_path / "roster.csv", typed.parse(raw))
     assert people["identity"].to_list() == ["fairface-train-3", "fairface-train-5", "fairface-train-7"]
     assert people["files"].to_list() == ["train/3.jpg", "train/5.jpg", "train/7.jpg"]
     assert people["age"].to_list() == ["3-9", "20-29", "10-19"]

@@ -10,12 +10,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mtf import params as typed
-from mtf import shards, tables
-from mtf.datasets import age_csv, as_roster, division, labelled, layout, lfw, settings, utkface
-from mtf.errors import BadInput
-from mtf.params import Params, Task
-from mtf.workspace import Workspace
+from mtf import config as typed
+from mtf import schemas
+from mtf.config import Params, Task
+from mtf.core import shards
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+from mtf.datasets import age_csv, labelled, lfw, project_files, protocol_splits, utkface
+from mtf.datasets import tables as layout
 
 
 def picture(seed: int, px: int = 40) -> bytes:
@@ -128,7 +130,7 @@ def test_a_plain_folder_states_no_license_unless_its_owner_does(tmp_path: Path) 
     assert lfw.load_folder(["s1/1.pgm", "top.jpg"], license_id=None, creator="me").license == "LicenseRef-Unstated"
     data_set = lfw.load_folder(["s1/1.pgm", "s1/2.pgm"], license_id="CC0-1.0", creator="me")
     assert data_set.license == "CC0-1.0"
-    as_roster.write(data_set, tmp_path / "roster.csv")
+    project_files.write_roster(data_set, tmp_path / "roster.csv")
     assert (tmp_path / "roster.csv").read_text() == "identity,name,files\ns1,s1,s1/1.pgm;s1/2.pgm\n"
 
 
@@ -137,7 +139,7 @@ def test_a_person_with_two_labels_cannot_be_a_roster_row(tmp_path: Path) -> None
     table = labelled.checked(rows, {"age": ["Young", "Old"]}, where="x")
     data_set = labelled.DataSet("x", "CC0-1.0", "me", table, {"age": ["Young", "Old"]})
     with pytest.raises(BadInput, match=r"x: p has the labels \['Young', 'Old'\] of age; import it as tables"):
-        as_roster.write(data_set, tmp_path / "roster.csv")
+        project_files.write_roster(data_set, tmp_path / "roster.csv")
 
 
 @pytest.fixture
@@ -152,31 +154,33 @@ def utk_folder(tmp_path: Path) -> Path:
 
 
 def project_for(data_set: labelled.DataSet, sample_params: Params) -> Params:
-    return typed.parse(settings.of_project(sample_params.model_dump(mode="json"), data_set, Path("here"), root=Path()))
+    return typed.parse(
+        project_files.project_settings(sample_params.model_dump(mode="json"), data_set, Path("here"), root=Path())
+    )
 
 
 def test_utkface_is_laid_out_as_das_divides_it(utk_folder: Path, tmp_path: Path, sample_params: Params) -> None:
     files = layout.Files(utk_folder)
     data_set = utkface.load(files.names())
-    params, workspace = project_for(data_set, sample_params), Workspace(tmp_path / "project")
-    split = division.by_part(data_set.pictures)
+    params, workspace = project_for(data_set, sample_params), ProjectPaths(tmp_path / "project")
+    split = protocol_splits.by_part(data_set.pictures)
     told = layout.write(data_set, files.read, split, workspace, params, source="utk")
     assert told == [
         "laid out: 29",
         "left out, byte-identical to another: 1",
         "left out, not readable as a picture: 1",
     ]
-    table = tables.read(tables.splits(params), workspace.table("split", "splits"))
+    table = schemas.read(schemas.splits(params), workspace.table("split", "splits"))
     assert dict(table["split"].value_counts().iter_rows()) == {"train": 10, "test": 10, "val": 9}
     row = table.row(3, named=True)
     data = shards.read(workspace.shard("crop", row["identity"]), row["offset"], row["size_bytes"])
     assert hashlib.sha256(data).hexdigest() == row["image_id"]
     assert set(table["license"]) == {utkface.LICENSE}
-    images = tables.read(tables.IMAGES, workspace.table("crawl", "images"))
-    tables.check_refers(images, table, on=["identity", "image_id"], where="images")
+    images = schemas.read(schemas.IMAGES, workspace.table("crawl", "images"))
+    schemas.check_refers(images, table, on=["identity", "image_id"], where="images")
     image = images.row(3, named=True)
     assert (image["media_type"], image["width"], image["url"].split("_")[0]) == ("image/jpeg", 40, "file:utk/part1/20")
-    evidence = tables.read(tables.EVIDENCE, workspace.table("crawl", "evidence"))
+    evidence = schemas.read(schemas.EVIDENCE, workspace.table("crawl", "evidence"))
     assert set(evidence["license"]) == {utkface.LICENSE}
     assert set(evidence["creator"]) == {utkface.CREATOR}
 
@@ -185,7 +189,7 @@ def test_the_split_of_efrs_is_72_8_20_and_stratified() -> None:
     random = np.random.default_rng(1)
     gender = np.where(random.random(23_705) < 0.523, "Male", "Female")
     pictures = pl.DataFrame({"gender": gender})
-    split = division.stratified(pictures, "gender", seed=42)
+    split = protocol_splits.stratified(pictures, "gender", seed=42)
     assert dict(split.value_counts().iter_rows()) == {"train": 17_067, "val": 1_897, "test": 4_741}
     for part in ("train", "val", "test"):
         share = (pictures.filter(split == part)["gender"] == "Male").mean()
@@ -207,22 +211,22 @@ def test_the_protocol_of_efrs_counts_every_row_of_23705_though_many_are_alike(
         }
     )
     data_set = labelled.DataSet("age-csv", utkface.LICENSE, "x", table, {"gender": utkface.GENDERS})
-    params, workspace = project_for(data_set, sample_params), Workspace(tmp_path)
-    split, said = division.divided(data_set, None, seed=42)
+    params, workspace = project_for(data_set, sample_params), ProjectPaths(tmp_path)
+    split, said = protocol_splits.divided(data_set, None, seed=42)
     assert said.endswith("(EFRS): 17,067 train / 1,897 val / 4,741 test")
     read = lambda file: encoded[int(file[:6]) % 5]  # noqa: E731
     told = layout.write(data_set, read, split, workspace, params, source="age.csv", keep_duplicates=True)
     assert told == ["laid out: 23705"]
-    splits = tables.read(tables.splits(params), workspace.table("split", "splits"))
+    splits = schemas.read(schemas.splits(params), workspace.table("split", "splits"))
     assert dict(splits["split"].value_counts().iter_rows()) == {"train": 17_067, "val": 1_897, "test": 4_741}
     # Without the papers' way of counting, five pictures are left.
-    told = layout.write(data_set, read, split, Workspace(tmp_path / "unique"), params, source="age.csv")
+    told = layout.write(data_set, read, split, ProjectPaths(tmp_path / "unique"), params, source="age.csv")
     assert told == ["laid out: 5", "left out, byte-identical to another: 23700"]
 
 
 def test_too_few_pictures_to_divide_are_told_so() -> None:
     with pytest.raises(BadInput, match="3 pictures cannot be divided 72/8/20 by gender"):
-        division.stratified(pl.DataFrame({"gender": ["Male", "Female", "Male"]}), "gender", seed=1)
+        protocol_splits.stratified(pl.DataFrame({"gender": ["Male", "Female", "Male"]}), "gender", seed=1)
 
 
 def test_a_label_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:

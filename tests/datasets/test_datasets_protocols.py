@@ -14,12 +14,13 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
-from mtf import params, shards, tables
+from mtf import config, schemas
 from mtf.cli import dataset
-from mtf.errors import BadInput
-from mtf.learn import facenet
-from mtf.sample import clutter, people, photograph
-from mtf.workspace import Workspace
+from mtf.core import shards
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+from mtf.sample import drawing, people, photograph
+from mtf.training.networks import facenet
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,10 +41,10 @@ def run(*arguments: str) -> str:
     return result.stdout
 
 
-def project() -> tuple[Workspace, params.Params, pl.DataFrame]:
-    workspace = Workspace(Path("project").resolve())
-    typed = params.load(workspace.params)
-    return workspace, typed, tables.read(tables.splits(typed), workspace.table("split", "splits"))
+def project() -> tuple[ProjectPaths, config.Params, pl.DataFrame]:
+    workspace = ProjectPaths(Path("project").resolve())
+    typed = config.load(workspace.params)
+    return workspace, typed, schemas.read(schemas.splits(typed), workspace.table("split", "splits"))
 
 
 def age_csv(path: Path, rows: int) -> Path:
@@ -122,7 +123,7 @@ def test_the_papers_baseline_is_trained_for_each_task_on_demand(here: Path) -> N
     # The single-task networks are columns of the tables beside the shared one.
     assert "| facenet" in said
     assert "multitask, dynamic" in said
-    predictions = tables.read(tables.PREDICTIONS, workspace.stage("multitask") / "dynamic" / "predictions.parquet")
+    predictions = schemas.read(schemas.PREDICTIONS, workspace.stage("multitask") / "dynamic" / "predictions.parquet")
     assert dict(predictions["task"].value_counts().iter_rows()) == {"race": 5, "gender": 5, "age": 5}
 
 
@@ -158,7 +159,7 @@ def in_the_wild(folder: Path) -> Path:
     for part in (1, 2, 3):
         for number in range(3):
             person = people.Person(f"p{part}{number}", f"P {part} {number}", "Amber", "Males", "Young")
-            taken = photograph.portrait(person.look(), person.identity, random) if number else clutter.landscape(random)
+            taken = photograph.portrait(person.look(), person.identity, random) if number else drawing.landscape(random)
             around = cv2.copyMakeBorder(taken.pixels, 0, 0, 100, 200, cv2.BORDER_REPLICATE)
             path = folder / f"part{part}" / f"{20 + number}_{number % 2}_{number}_2017{part}{number:08}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -180,7 +181,7 @@ def test_faces_are_cut_out_of_the_parts_and_pictures_without_one_are_counted(her
     # With its margin, a face is about as wide as high: nothing is squashed when it becomes a square.
     assert 0.8 < crop.shape[0] / crop.shape[1] < 1.25
     assert row["width"] < crop.shape[1] < whole.shape[1] / 2
-    found = tables.read(tables.DETECTIONS, workspace.table("crop", "detections"))
+    found = schemas.read(schemas.DETECTIONS, workspace.table("crop", "detections"))
     assert dict(found["outcome"].value_counts().iter_rows()) == {"cropped": 6, "no_face": 3}
     assert "laid out: 9\n" in run("utkface", source, "--no-crop", "--to", "whole", "--only-lay-out")
 

@@ -13,17 +13,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtf import shards, tables
-from mtf.fingerprint import fingerprint
-from mtf.params import Compute, Params
-from mtf.workspace import Workspace
+from mtf import schemas
+from mtf.config import Compute, Params
+from mtf.core import shards
+from mtf.core.hashing import fingerprint
+from mtf.core.project_paths import ProjectPaths
 
 Crawled = Callable[[Mapping[str, Sequence[bytes]]], None]
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path)
+def workspace(tmp_path: Path) -> ProjectPaths:
+    return ProjectPaths(tmp_path)
 
 
 @pytest.fixture
@@ -33,24 +34,24 @@ def params(sample_params: Params) -> Params:
 
 
 @pytest.fixture
-def crawled(workspace: Workspace) -> Crawled:
+def crawled(workspace: ProjectPaths) -> Crawled:
     """Write build/crawl for identity → pictures (bytes); a shard whose digest holds is left alone."""
 
     def write(pictures: Mapping[str, Sequence[bytes]]) -> None:
         rows = [row for identity, files in pictures.items() for row in _crawl_shard(workspace, identity, files)]
-        tables.write(tables.IMAGES, rows, workspace.table("crawl", "images"))
+        schemas.write(schemas.IMAGES, rows, workspace.table("crawl", "images"))
 
     return write
 
 
-def _crawl_shard(workspace: Workspace, identity: str, files: Sequence[bytes]) -> list[dict[str, object]]:
+def _crawl_shard(workspace: ProjectPaths, identity: str, files: Sequence[bytes]) -> list[dict[str, object]]:
     path = workspace.shard("crawl", identity)
     digest = fingerprint([hashlib.sha256(data).hexdigest() for data in files])
     if shards.digest_of(path) == digest:
         return list(shards.rows_of(path).iter_rows(named=True))
     with shards.writing(path, digest) as writer:
         rows = [_image_row(identity, data, writer.add(f"{_id(data)}.jpg", data)) for data in files]
-        writer.finish(tables.frame(tables.IMAGES, rows))
+        writer.finish(schemas.frame(schemas.IMAGES, rows))
     return rows
 
 

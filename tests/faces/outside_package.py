@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from mtf.config import Crop, Screen
 from mtf.faces.box import Box
 from mtf.faces.detectors import DETECTORS, Detection, Landmarks
 from mtf.faces.embeddings import EMBEDDINGS
-from mtf.params import Crop, Screen
 
 
 @DETECTORS.register("middle")

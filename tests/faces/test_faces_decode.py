@@ -13,8 +13,8 @@ import piexif
 import pytest
 from PIL import Image
 
-from mtf.faces import cut, decode
-from mtf.tables import Detected
+from mtf.faces import crop, decoding
+from mtf.schemas import Detected
 
 MAX_PIXELS = 60_000_000
 
@@ -31,8 +31,8 @@ def png_that_claims(width: int, height: int) -> bytes:
 
 
 def outcome_of(data: bytes) -> tuple[Detected, str]:
-    with pytest.raises(decode.Unreadable) as caught:
-        decode.colour(data, decode.header(data, max_pixels=MAX_PIXELS))
+    with pytest.raises(decoding.Unreadable) as caught:
+        decoding.colour(data, decoding.header(data, max_pixels=MAX_PIXELS))
     return caught.value.outcome, str(caught.value)
 
 
@@ -46,7 +46,7 @@ def test_a_bomb_of_30000_by_30000_pixels_is_too_large_and_never_decoded():
 
 def test_the_limit_is_the_projects_own_and_pillows_stays_as_it_was():
     before = Image.MAX_IMAGE_PIXELS
-    found = decode.header(png_that_claims(30_000, 30_000), max_pixels=900_000_000)
+    found = decoding.header(png_that_claims(30_000, 30_000), max_pixels=900_000_000)
     assert (found.width, found.height) == (30_000, 30_000)
     assert before == Image.MAX_IMAGE_PIXELS
 
@@ -102,7 +102,7 @@ def test_a_progressive_jpeg_that_lacks_its_last_bytes_is_undecodable_too(drawn_f
 )
 def test_every_usual_kind_of_picture_gives_eight_bit_colours(kind, mode, options, drawn_face, as_file):
     data = as_file(drawn_face, kind, mode=mode, **options)
-    pixels = decode.colour(data, decode.header(data, max_pixels=MAX_PIXELS))
+    pixels = decoding.colour(data, decoding.header(data, max_pixels=MAX_PIXELS))
     assert pixels.shape == drawn_face.shape
     assert pixels.dtype == np.uint8
     if mode != "1":
@@ -114,7 +114,7 @@ def test_every_usual_kind_of_picture_gives_eight_bit_colours(kind, mode, options
 def test_sixteen_bits_become_eight(channels, drawn_face):
     wide = drawn_face[:, :, :channels].astype(np.uint16) * 257
     data = cv2.imencode(".png", wide)[1].tobytes()
-    pixels = decode.colour(data, decode.header(data, max_pixels=MAX_PIXELS))
+    pixels = decoding.colour(data, decoding.header(data, max_pixels=MAX_PIXELS))
     assert np.abs(pixels[:, :, 0].astype(int) - drawn_face[:, :, 0]).max() <= 1
 
 
@@ -124,7 +124,7 @@ def test_an_animation_shows_its_first_frame(drawn_face):
     black = Image.new("RGB", first.size)
     first.save(buffer, "GIF", save_all=True, append_images=[black, black], duration=50)
     data = buffer.getvalue()
-    pixels = decode.colour(data, decode.header(data, max_pixels=MAX_PIXELS))
+    pixels = decoding.colour(data, decoding.header(data, max_pixels=MAX_PIXELS))
     assert np.abs(pixels.astype(int) - drawn_face).mean() < 12
 
 
@@ -132,7 +132,7 @@ def test_an_animation_shows_its_first_frame(drawn_face):
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_detection_sees_the_wanted_side_and_nothing_is_enlarged(kind, side_px, expected, drawn_face, as_file):
     data = as_file(drawn_face, kind)
-    grey = decode.grey_for_detection(data, decode.header(data, max_pixels=MAX_PIXELS), side_px=side_px)
+    grey = decoding.grey_for_detection(data, decoding.header(data, max_pixels=MAX_PIXELS), side_px=side_px)
     assert grey.shape == (expected, round(expected * 640 / 480))
     small = cv2.resize(cv2.cvtColor(drawn_face, cv2.COLOR_BGR2GRAY), grey.shape[::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(grey.astype(int) - small).mean() < 3
@@ -156,11 +156,11 @@ def upright_to_stored(pixels: np.ndarray, orientation: int) -> np.ndarray:
 def test_every_exif_orientation_gives_the_box_in_the_upright_picture(orientation, drawn_face, as_file, params):
     exif = piexif.dump({"0th": {piexif.ImageIFD.Orientation: orientation}})
     stored = np.ascontiguousarray(upright_to_stored(drawn_face, orientation))
-    [face] = cut.cut_faces(as_file(stored, "JPEG", exif=exif, quality=95), params.crop, max_pixels=MAX_PIXELS)
+    [face] = crop.cut_faces(as_file(stored, "JPEG", exif=exif, quality=95), params.crop, max_pixels=MAX_PIXELS)
     assert face.shape == (480, 640)
     assert abs(face.box.x + face.box.width / 2 - 240) < 15, "the head is at 240 of 640"
     assert abs(face.box.y + face.box.height / 2 - 200) < 30, "and at 200 of 480"
-    shown = cut.decoded(face.jpeg)
-    place = cut.cut(drawn_face, face.place)
+    shown = crop.decoded(face.jpeg)
+    place = crop.cut(drawn_face, face.place)
     assert shown.shape == place.shape
     assert np.abs(shown.astype(int) - place).mean() < 6

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from mtf.faces import cut, decode, detectors
+from mtf.config import Crop
+from mtf.faces import crop, decoding, detectors
 from mtf.faces.box import Box, face_id
-from mtf.params import Crop
 
 
 def overlap(one: Box, other: Box) -> float:
@@ -23,27 +23,27 @@ def overlap(one: Box, other: Box) -> float:
 @pytest.mark.parametrize("side_px", [128, 224, 300])
 def test_a_box_found_at_reduced_size_is_where_full_size_finds_it(side_px, make_face, as_jpeg):
     data = as_jpeg(make_face(seed=4, height=900, width=1200, middle=(700, 500)))
-    [full] = cut.cut_faces(data, Crop(detection_side_px=900), max_pixels=10**8)
-    [reduced] = cut.cut_faces(data, Crop(detection_side_px=side_px), max_pixels=10**8)
+    [full] = crop.cut_faces(data, Crop(detection_side_px=900), max_pixels=10**8)
+    [reduced] = crop.cut_faces(data, Crop(detection_side_px=side_px), max_pixels=10**8)
     assert reduced.shape == full.shape == (900, 1200)
     assert overlap(full.box, reduced.box) > 0.7
 
 
 def test_faces_smaller_than_the_least_share_are_left_out(make_face, as_jpeg):
     data = as_jpeg(make_face(seed=4, height=900, width=900, middle=(400, 400)))
-    assert len(cut.cut_faces(data, Crop(min_face_share=0.1), max_pixels=10**8)) == 1
-    assert cut.cut_faces(data, Crop(min_face_share=0.5), max_pixels=10**8) == []
+    assert len(crop.cut_faces(data, Crop(min_face_share=0.1), max_pixels=10**8)) == 1
+    assert crop.cut_faces(data, Crop(min_face_share=0.5), max_pixels=10**8) == []
 
 
 def test_two_people_in_a_picture_are_two_faces_sorted_by_place(make_face, as_jpeg):
     pair = np.hstack([make_face(seed=5), make_face(seed=6)])
-    faces = cut.cut_faces(as_jpeg(pair), Crop(), max_pixels=10**8)
+    faces = crop.cut_faces(as_jpeg(pair), Crop(), max_pixels=10**8)
     assert [face.box.x > 640 for face in faces] == [False, True]
 
 
 def test_a_picture_without_a_face_is_not_decoded_at_full_size(as_jpeg, monkeypatch):
-    monkeypatch.setattr(decode, "colour", lambda *_: pytest.fail("decoded in full"))
-    assert cut.cut_faces(as_jpeg(np.full((300, 300, 3), 99, np.uint8)), Crop(), max_pixels=10**8) == []
+    monkeypatch.setattr(decoding, "colour", lambda *_: pytest.fail("decoded in full"))
+    assert crop.cut_faces(as_jpeg(np.full((300, 300, 3), 99, np.uint8)), Crop(), max_pixels=10**8) == []
 
 
 def test_pictures_smaller_than_a_face_have_none():
@@ -80,12 +80,12 @@ def test_a_margin_is_a_share_of_the_box_and_ends_at_the_border():
 
 def test_a_crop_at_the_border_has_the_pixels_of_its_place(make_face, as_jpeg):
     pixels = make_face(seed=7, middle=(100, 120))[:, 5:]
-    [face] = cut.cut_faces(as_jpeg(pixels), Crop(margin_share=1.0), max_pixels=10**8)
+    [face] = crop.cut_faces(as_jpeg(pixels), Crop(margin_share=1.0), max_pixels=10**8)
     assert face.place.x == 0
     assert face.place.y == 0
-    shown = cut.decoded(face.jpeg)
+    shown = crop.decoded(face.jpeg)
     assert shown.shape[:2] == (face.place.height, face.place.width)
-    assert np.abs(shown.astype(int) - cut.cut(pixels, face.place)).mean() < 6
+    assert np.abs(shown.astype(int) - crop.cut(pixels, face.place)).mean() < 6
 
 
 def test_a_face_is_named_by_its_image_and_its_box():
@@ -114,4 +114,4 @@ def test_a_square_lies_inside_its_picture_and_covers_its_box_where_it_can(shape,
 
 def test_bytes_that_are_no_crop_are_refused():
     with pytest.raises(ValueError, match="no crop"):
-        cut.decoded(b"nothing of the kind")
+        crop.decoded(b"nothing of the kind")

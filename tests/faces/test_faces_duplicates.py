@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from mtf.faces import cut, duplicates, embed, hashes, identity, neighbours, quality
+from mtf.config import Crop, Screen
+from mtf.faces import crop as cut
+from mtf.faces import face_vectors, hamming_index, near_duplicates, quality
 from mtf.faces.box import Box
 from mtf.faces.embeddings import appearance
-from mtf.params import Crop, Screen
 
 
 def crops_of(picture: bytes) -> Iterator[tuple[np.ndarray, Box]]:
@@ -47,23 +48,23 @@ def vectors_of(*groups: list[float], seed: int = 0) -> np.ndarray:
 
 
 def test_groups_are_named_by_their_least_face_and_a_face_alone_has_none():
-    assert duplicates.named(np.array([5, 2, 5, 0]), ["c", "a", "b", "d"]) == ["b", None, "b", None]
+    assert near_duplicates.named(np.array([5, 2, 5, 0]), ["c", "a", "b", "d"]) == ["b", None, "b", None]
 
 
 def test_near_groups_link_by_hash_or_by_embedding_directly_or_over_others():
     screen = Screen(hash_distance=2, embedding_distance=0.01)
     hash_values = np.array([0, 3, 2**40 - 1, 2**50 - 1, 0xFFFF << 44], np.uint64)
     embeddings = vectors_of([0.0, 1.0, 1.05, 2.0, 3.0])
-    names = duplicates.named(duplicates.near_groups(hash_values, embeddings, screen), list("abcde"))
+    names = near_duplicates.named(near_duplicates.near_groups(hash_values, embeddings, screen), list("abcde"))
     assert names == ["a", "a", "a", None, None]
 
 
 def test_many_rows_of_embeddings_are_compared_across_blocks(monkeypatch):
-    monkeypatch.setattr(duplicates, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(near_duplicates, "ROWS_AT_ONCE", 2)
     embeddings = vectors_of([0.0, 1.0, 2.0, 0.01, 1.01])
     hash_values = np.array([0, 2**20 - 1, 2**40 - 1, 2**50 - 1, 2**63], np.uint64)
-    labels = duplicates.near_groups(hash_values, embeddings, Screen(hash_distance=0, embedding_distance=0.01))
-    assert duplicates.named(labels, list("abcde")) == ["a", "b", None, "a", "b"]
+    labels = near_duplicates.near_groups(hash_values, embeddings, Screen(hash_distance=0, embedding_distance=0.01))
+    assert near_duplicates.named(labels, list("abcde")) == ["a", "b", None, "a", "b"]
 
 
 def test_across_people_a_near_hash_needs_a_near_embedding():
@@ -71,20 +72,20 @@ def test_across_people_a_near_hash_needs_a_near_embedding():
     people = np.array(["ann", "bob", "cid", "dan"])
     hash_values = np.array([0, 1, 2, 0], np.uint64)
     embeddings = vectors_of([0.0, 0.02, 1.0, 2.0])
-    labels = duplicates.across_groups(people, ["w", "x", "y", "z"], hash_values, embeddings, screen)
-    assert duplicates.named(labels, list("abcd")) == ["a", "a", None, None]
+    labels = near_duplicates.across_groups(people, ["w", "x", "y", "z"], hash_values, embeddings, screen)
+    assert near_duplicates.named(labels, list("abcd")) == ["a", "a", None, None]
 
 
 def test_across_people_equal_crops_are_a_group_whatever_else():
     people = np.array(["ann", "bob", "bob"])
-    labels = duplicates.across_groups(
+    labels = near_duplicates.across_groups(
         people,
         ["same", "same", "other"],
         np.array([0, 2**64 - 1, 2**32 - 1], np.uint64),
         vectors_of([0.0, 1.0, 2.0]),
         Screen(hash_distance=0, embedding_distance=0.0),
     )
-    assert duplicates.named(labels, list("abc")) == ["a", "a", None]
+    assert near_duplicates.named(labels, list("abc")) == ["a", "a", None]
 
 
 def test_across_people_the_same_shot_is_known_by_its_embedding_where_its_hash_is_another():
@@ -92,8 +93,8 @@ def test_across_people_the_same_shot_is_known_by_its_embedding_where_its_hash_is
     hash_values = np.array([0, 2**32 - 1, 2**64 - 1], np.uint64)
     embeddings = vectors_of([0.0, 0.02, 1.0])
     screen = Screen(hash_distance=4, embedding_distance=0.01)
-    labels = duplicates.across_groups(people, ["x", "y", "z"], hash_values, embeddings, screen)
-    assert duplicates.named(labels, list("abc")) == ["a", "a", None]
+    labels = near_duplicates.across_groups(people, ["x", "y", "z"], hash_values, embeddings, screen)
+    assert near_duplicates.named(labels, list("abc")) == ["a", "a", None]
 
 
 def scattered(people: int, shots: int, repeats: int) -> np.ndarray:
@@ -107,14 +108,14 @@ def scattered(people: int, shots: int, repeats: int) -> np.ndarray:
     return (both / np.linalg.norm(both, axis=1, keepdims=True)).astype(np.float16)
 
 
-@pytest.mark.parametrize("few", [neighbours.FEW, 10**6])
+@pytest.mark.parametrize("few", [near_duplicates.FEW, 10**6])
 def test_near_embeddings_are_found_among_many_without_comparing_all(monkeypatch, few):
-    monkeypatch.setattr(neighbours, "FEW", few)
+    monkeypatch.setattr(near_duplicates, "FEW", few)
     embeddings = scattered(900, 10, 600)
-    apart = embed.distances(embeddings, embeddings)
+    apart = face_vectors.distances(embeddings, embeddings)
     wanted = set(zip(*np.nonzero(np.triu(apart <= 0.04, 1)), strict=True))
     proposed = set(
-        zip(*map(np.concatenate, zip(*neighbours.near_edges(embeddings, distance=0.04), strict=True)), strict=True)
+        zip(*map(np.concatenate, zip(*near_duplicates.near_edges(embeddings, distance=0.04), strict=True)), strict=True)
     )
     assert len(wanted) > 500
     assert len(wanted & proposed) >= 0.995 * len(wanted)
@@ -123,21 +124,21 @@ def test_near_embeddings_are_found_among_many_without_comparing_all(monkeypatch,
 
 def test_the_odd_one_out_lies_farthest_from_its_identitys_middle():
     ordinary = [0.01 * step for step in range(8)]
-    found = identity.identity_distances(vectors_of(ordinary, [1.5, 1.6]))
+    found = face_vectors.identity_distances(vectors_of(ordinary, [1.5, 1.6]))
     assert all(value is not None for value in found)
     assert max(found[:8]) < 0.01
     assert min(found[8:]) > 0.8
 
 
 def test_a_few_strangers_do_not_pull_the_middle_their_way():
-    with_strangers = identity.identity_distances(vectors_of([0.0, 0.01, 0.02, 0.03], [2.0, 2.1, 2.2]))
-    without = identity.identity_distances(vectors_of([0.0, 0.01, 0.02, 0.03]))
+    with_strangers = face_vectors.identity_distances(vectors_of([0.0, 0.01, 0.02, 0.03], [2.0, 2.1, 2.2]))
+    without = face_vectors.identity_distances(vectors_of([0.0, 0.01, 0.02, 0.03]))
     assert np.allclose(with_strangers[:4], without, atol=1e-3)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_of_fewer_than_three_faces_none_is_the_odd_one(count):
-    assert identity.identity_distances(vectors_of([0.0] * count).reshape(count, 2)) == [None] * count
+    assert face_vectors.identity_distances(vectors_of([0.0] * count).reshape(count, 2)) == [None] * count
 
 
 def test_an_embedding_has_length_one_even_of_an_empty_picture():
@@ -151,7 +152,7 @@ def test_a_box_at_the_border_of_its_crop_is_embedded_like_any_other(make_face):
     pixels = make_face(seed=1)
     whole = appearance(pixels, Box(0, 0, 300, 300))
     assert np.isfinite(whole).all()
-    assert embed.distances(whole[None], appearance(pixels, Box(2, 1, 300, 300)))[0] < 0.04
+    assert face_vectors.distances(whole[None], appearance(pixels, Box(2, 1, 300, 300)))[0] < 0.04
 
 
 def test_colours_part_pictures_of_the_same_outlines(make_face):
@@ -159,7 +160,7 @@ def test_colours_part_pictures_of_the_same_outlines(make_face):
     first = appearance(pixels, box)
     tinted = appearance(pixels[:, :, [2, 0, 1]], box)
     warmer = appearance(np.clip(pixels * np.array([0.97, 1.0, 1.03]), 0, 255).astype(np.uint8), box)
-    assert embed.distances(first[None], tinted)[0] > 2 * embed.distances(first[None], warmer)[0]
+    assert face_vectors.distances(first[None], tinted)[0] > 2 * face_vectors.distances(first[None], warmer)[0]
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +184,7 @@ def test_bursts_are_near_and_different_shots_mostly_not(orl_faces, sample_params
 
     def near(first: int, value: int, vector: np.ndarray) -> bool:
         by_hash = (hash_of[first] ^ value).bit_count() <= screen.hash_distance
-        return by_hash or embed.distances(vectors[first][None], vector)[0] <= screen.embedding_distance
+        return by_hash or face_vectors.distances(vectors[first][None], vector)[0] <= screen.embedding_distance
 
     for place in range(0, len(orl_faces), 8):
         for changed in perturbed(orl_faces[place][3]).values():
@@ -207,7 +208,7 @@ def test_bursts_are_near_and_different_shots_mostly_not(orl_faces, sample_params
 def test_faces_of_one_person_lie_nearer_than_those_of_others(orl_faces):
     vectors = np.stack([appearance(pixels, box) for _, pixels, box, _ in orl_faces])
     people = np.array([person for person, *_ in orl_faces])
-    apart = embed.distances(vectors, vectors)
+    apart = face_vectors.distances(vectors, vectors)
     upper = np.triu_indices(len(people), 1)
     assert roc_auc_score((people[:, None] == people)[upper], -apart[upper]) > 0.85
 
@@ -215,4 +216,4 @@ def test_faces_of_one_person_lie_nearer_than_those_of_others(orl_faces):
 def test_joining_no_edges_changes_nothing():
     labels = np.array([3, 1, 3], np.int32)
     empty = np.array([], np.int64)
-    assert np.array_equal(hashes.joined(labels, (empty, empty)), labels)
+    assert np.array_equal(hamming_index.joined(labels, (empty, empty)), labels)

@@ -12,11 +12,11 @@ import skimage.data
 import torch
 from facenet_pytorch import MTCNN as OriginalMtcnn  # noqa: N811
 
-from mtf.errors import BadInput
+from mtf.config import Crop
+from mtf.core.errors import BadInput
 from mtf.faces import detectors
 from mtf.faces.box import Box
 from mtf.faces.detectors import mtcnn_networks
-from mtf.params import Crop
 
 MTCNN = Crop(detector="mtcnn")
 

@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mtf.faces import cut, quality
+from mtf.config import Crop
+from mtf.faces import crop as cut
+from mtf.faces import quality
 from mtf.faces.box import Box
-from mtf.params import Crop
 
 
 @pytest.fixture(scope="module")

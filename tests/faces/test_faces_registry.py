@@ -6,13 +6,13 @@ import numpy as np
 import outside_package
 import pytest
 
-from mtf import tables
-from mtf.errors import BadInput
+from mtf import schemas
+from mtf.config import Compute, Crop
+from mtf.core.errors import BadInput
 from mtf.faces.detectors import DETECTORS, Haar, describe
 from mtf.faces.embeddings import EMBEDDINGS, SFace
 from mtf.faces.registry import Registry
-from mtf.params import Compute, Crop
-from mtf.stages import crop, screen
+from mtf.pipeline import crop, screen
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def test_a_detector_and_an_embedding_from_outside_run_crop_and_screen(workspace,
     settings = chosen.model_copy(update={"compute": Compute(workers=workers)})
     crop.run(workspace, settings)
     screen.run(workspace, settings)
-    faces = tables.read(tables.FACES, workspace.table("crop", "faces"))
+    faces = schemas.read(schemas.FACES, workspace.table("crop", "faces"))
     assert faces.select("x", "y", "width", "height").rows() == [(200, 100, 400, 200)] * 2
-    assert tables.read(tables.SCREENING, workspace.table("screen", "screening")).height == 2
+    assert schemas.read(schemas.SCREENING, workspace.table("screen", "screening")).height == 2
 
 
 def test_another_version_of_a_detector_redoes_its_crops(workspace, chosen, crawled, as_jpeg, monkeypatch):

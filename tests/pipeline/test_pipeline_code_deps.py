@@ -15,10 +15,11 @@ import yaml
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
-from mtf import import_closure, params
-from mtf.errors import BadInput
-from mtf.stages import code_deps, default_params
-from mtf.workspace import Workspace
+from mtf import config
+from mtf.core import import_closure
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+from mtf.pipeline import code_deps, default_params
 from projects import clone, environment, run_in
 
 ROOT = Path(__file__).parents[2]
@@ -191,7 +192,7 @@ def test_a_changed_template_or_table_of_the_package_reruns_the_stages_beside_it(
 def test_a_changed_default_reruns_the_stages_that_use_it_and_no_other(
     finished: Path, old: str, new: str, stages: set[str]
 ) -> None:
-    file = in_project(import_closure.source(params.Recipe.__module__))
+    file = in_project(import_closure.source(config.Recipe.__module__))
     with changed(finished, {file: lambda text: text.replace(old, f"{old.rpartition('= ')[0]}{new}")}):
         found = changed_stages(finished)
         with chdir(finished), Repo() as repository:
@@ -247,7 +248,7 @@ def test_shard_digests_change_with_the_code_of_their_closure_and_with_no_comment
     with changed(finished, {in_project(shards): reversed_bytes}):
         after = stage_digests(finished)
     assert {stage for stage in STAGES if before[stage] != after[stage]} == users(shards)
-    defaults = in_project(import_closure.source(params.Recipe.__module__))
+    defaults = in_project(import_closure.source(config.Recipe.__module__))
     with changed(finished, {defaults: lambda text: text.replace("= 0.9\n", "= 0.8\n")}):
         assert stage_digests(finished) == before
 
@@ -259,7 +260,7 @@ def test_grimp_and_the_syntax_agree_on_what_a_stage_runs(stage: str) -> None:
 
 
 def test_the_parameters_that_closures_leave_out_are_those_of_params_yaml() -> None:
-    assert params.Params.__module__ == import_closure.PARAMETERS
+    assert config.Params.__module__ == import_closure.PARAMETERS
     assert import_closure.closure(import_closure.PARAMETERS) > {import_closure.PARAMETERS}
     with pytest.raises(ModuleNotFoundError):
         import_closure.closure(f"{import_closure.PACKAGE}.no_such_module")
@@ -297,17 +298,17 @@ def test_mtf_deps_checks_names_what_differs_and_writes_it_and_nothing_else(finis
 
 
 def test_defaults_are_read_from_the_classes_behind_the_keys() -> None:
-    learning = params.Recipe.__module__
+    learning = config.Recipe.__module__
     read = default_params.read_by(["seed", "train.input_px", "train.recipes.${train.recipe}", "multitask.tasks"])
     assert read.defaults == {learning: ("Recipe", "Train.input_px")} and not read.modules
     # A task computes its labels, and `brightness` is a tuple: their files are watched.
-    assert default_params.read_by(["tasks"]).modules == {params.Task.__module__}
-    assert default_params.read_by(["curate"]).modules == {params.Screened.__module__}
+    assert default_params.read_by(["tasks"]).modules == {config.Task.__module__}
+    assert default_params.read_by(["curate"]).modules == {config.Screened.__module__}
     with pytest.raises(default_params.UnknownParameter, match="'crop_px' is no parameter"):
         default_params.read_by(["crop.crop_px"])
 
 
 def test_a_project_whose_code_lies_elsewhere_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="this code lies outside the project"):
-        code_deps.differences(Workspace(tmp_path))
-    assert code_deps.differences(Workspace(ROOT)) == []
+        code_deps.differences(ProjectPaths(tmp_path))
+    assert code_deps.differences(ProjectPaths(ROOT)) == []

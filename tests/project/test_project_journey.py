@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import yaml
 
-from mtf.params import Gates
-from mtf.params import load as load_params
+from mtf.config import Gates
+from mtf.config import load as load_params
+from mtf.pipeline.crawl import AGAIN
 from mtf.sample import files, photograph
 from mtf.sample.people import CAST
-from mtf.stages.crawl import AGAIN
 from projects import clone, environment, run_in
 
 pytestmark = pytest.mark.lengthy(20)

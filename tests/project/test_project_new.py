@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mtf import params, roster, takedowns
-from mtf.licenses import attribution
+from mtf import config
+from mtf.core.project_paths import ProjectPaths
 from mtf.project import new
 from mtf.project.new import slug
 from mtf.project.yaml_text import rewritten
-from mtf.workspace import Workspace
+from mtf.rights import attribution
+from mtf.schemas import roster_file, takedown_file
 from projects import mtf
 
 ROOT = Path(__file__).parents[2]
@@ -58,8 +59,8 @@ def test_a_roster_without_slugs_becomes_ones_own_data_set(project: Path) -> None
     )
     done = begin(project, "--roster", str(own), "--title", 'Me: "mine"')
     assert done.returncode == 0, done.stderr
-    settings = params.load(project / "params.yaml")
-    people = roster.load(project / "data" / "roster.csv", settings)
+    settings = config.load(project / "params.yaml")
+    people = roster_file.load(project / "data" / "roster.csv", settings)
     assert people["identity"].to_list()[0] == "eva-odot"
     assert people["age"].to_list() == ["Old", "Young"]
     assert (settings.crawl.web, settings.project.title, settings.release.size_px) == (None, 'Me: "mine"', 1024)
@@ -74,7 +75,7 @@ def test_labels_of_ones_own_become_the_tasks(project: Path) -> None:
     own.write_text("identity,name,gender,files\na,One,female,a/*.jpg\nb,Two,male,b/*.jpg\n")
     done = begin(project, "--roster", str(own), "--pictures", "pictures.tar", "--license", "CC-BY-4.0")
     assert done.returncode == 0, done.stderr
-    settings = params.load(project / "params.yaml")
+    settings = config.load(project / "params.yaml")
     assert attribution.load(project / "data" / "attribution.csv") == ()
     assert settings.tasks["gender"].labels == ["female", "male"]
     assert (list(settings.tasks), settings.train.tasks) == (["recognition", "gender"], ["recognition", "gender"])
@@ -97,13 +98,13 @@ def test_a_project_that_was_begun_is_not_begun_again_by_mistake(project: Path) -
 
 
 def test_a_project_that_is_begun_anew_with_other_tasks_trains_those(tmp_path: Path) -> None:
-    workspace = Workspace(tmp_path)
+    workspace = ProjectPaths(tmp_path)
     shutil.copy(ROOT / "params.yaml", workspace.params)
     for column, label in (("gender", "Males"), ("race", "Black")):
         people = [["identity", "name", column], ["a", "One", label]]
         beginning = new.Beginning(name="mine", contact="https://example.org/me")
         workspace.params.write_text(new._params_text(workspace, beginning, people))
-        settings = params.load(workspace.params)
+        settings = config.load(workspace.params)
         assert settings.train.tasks == list(settings.tasks) == ["recognition", column]
         assert settings.multitask is not None and settings.multitask.tasks == [column]
     assert "# 224 in the papers" in workspace.params.read_text()
@@ -167,7 +168,7 @@ def test_a_bad_roster_changes_nothing(project: Path, text: str, says: str) -> No
 
 
 def test_the_doctor_names_what_stops_the_pipeline(project: Path) -> None:
-    for name, columns in [("takedowns", takedowns.COLUMNS), ("attribution", attribution.COLUMNS)]:
+    for name, columns in [("takedowns", takedown_file.COLUMNS), ("attribution", attribution.COLUMNS)]:
         (project / "data" / f"{name}.csv").unlink(missing_ok=True)
         lacking = mtf(project, "doctor")
         assert lacking.returncode == 1

@@ -17,11 +17,11 @@ import pytest
 import yaml
 from playwright.sync_api import sync_playwright
 
-from mtf import params
-from mtf.crawl import recorded
-from mtf.crawl.recorded import Response
-from mtf.licenses import audit, report
-from mtf.workspace import Workspace
+from mtf import config
+from mtf.core.project_paths import ProjectPaths
+from mtf.crawl import recorded_web
+from mtf.crawl.recorded_web import Response
+from mtf.rights.audit import report, run
 from projects import own_project, run_in
 
 pytestmark = [pytest.mark.real, pytest.mark.train, pytest.mark.lengthy(60)]
@@ -98,7 +98,7 @@ def congress(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "gates": GATES,
         },
     )
-    recorded.write(project / "data" / "web", congress_web(rows, real_data / "congress" / "portraits.tar"))
+    recorded_web.write(project / "data" / "web", congress_web(rows, real_data / "congress" / "portraits.tar"))
     for stage in ("crawl", "crop", "screen", "curate", "split", "validate", "release"):
         print(run_in(project, "mtf", stage))
     return project
@@ -128,9 +128,9 @@ def test_the_audit_finds_that_no_license_is_stated(congress: Path) -> None:
     # The project accepts such pictures; under the policy that is the default each is a finding.
     settings = yaml.safe_load((congress / "params.yaml").read_text())
     settings["licenses"]["accept_unstated"] = False
-    subject = audit.Subject(Workspace(congress), params.parse(settings), date(2026, 1, 1))
+    subject = run.Subject(ProjectPaths(congress), config.parse(settings), date(2026, 1, 1))
     text = io.StringIO()
-    report.write_json(audit.run(subject, audit.Scope.LICENSES), text)
+    report.write_json(run.run(subject, run.Scope.LICENSES), text)
     found = json.loads(text.getvalue())
     assert not found["compliant"] and len(found["findings"]) == 535
     for finding in found["findings"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mtf.datasets import fairface, labelled
-from mtf.tables import ContractViolated
+from mtf.schemas import ContractViolated
 
 pytestmark = pytest.mark.real
 

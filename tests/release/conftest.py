@@ -6,22 +6,22 @@ from pathlib import Path
 import made_project
 import pytest
 
-from mtf.workspace import Workspace
+from mtf.core.project_paths import ProjectPaths
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Workspace:
+def project(tmp_path: Path) -> ProjectPaths:
     return made_project.make(tmp_path / "project")
 
 
 @pytest.fixture
-def released(project: Workspace) -> Workspace:
+def released(project: ProjectPaths) -> ProjectPaths:
     made_project.release(project, made_project.made_params())
     return project
 
 
 @pytest.fixture(scope="session")
-def data_set(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def data_set(tmp_path_factory: pytest.TempPathFactory) -> ProjectPaths:
     """A released project that tests look at and leave as it is."""
     workspace = made_project.make(tmp_path_factory.mktemp("data_set") / "project")
     made_project.release(workspace, made_project.made_params())

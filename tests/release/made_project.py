@@ -15,12 +15,13 @@ import polars as pl
 import yaml
 from PIL import Image
 
-from mtf import atomic, shards, tables
-from mtf import params as parameters
-from mtf.params import Params
-from mtf.stages import release as releasing
-from mtf.validation import outcome
-from mtf.workspace import Workspace
+from mtf import config as parameters
+from mtf import schemas
+from mtf.config import Params
+from mtf.core import atomic_files, shards
+from mtf.core.project_paths import ProjectPaths
+from mtf.gates import outcome
+from mtf.pipeline import release as releasing
 
 REPOSITORY = Path(__file__).parents[2]
 SECTIONS: dict[str, dict[str, Any]] = {
@@ -74,9 +75,9 @@ def made_params(*, tasks: tuple[str, ...] = tuple(TASKS), **changes: dict[str, A
     return parameters.parse(raw)
 
 
-def make(root: Path, params: Params | None = None, people: tuple[Person, ...] = PEOPLE) -> Workspace:
+def make(root: Path, params: Params | None = None, people: tuple[Person, ...] = PEOPLE) -> ProjectPaths:
     """Write the project's data, shards and tables below `root`."""
-    workspace = Workspace(root)
+    workspace = ProjectPaths(root)
     params = params or made_params()
     root.mkdir(parents=True, exist_ok=True)
     workspace.params.write_text(yaml.safe_dump(params.model_dump(mode="json", exclude_unset=True), sort_keys=False))
@@ -88,7 +89,7 @@ def make(root: Path, params: Params | None = None, people: tuple[Person, ...] = 
     return workspace
 
 
-def release(workspace: Workspace, params: Params) -> None:
+def release(workspace: ProjectPaths, params: Params) -> None:
     """Release it as after gates that all hold: whether they do is the subject of the tests of `validation`."""
     outcome.write(workspace, outcome.Outcome(outcome.of(workspace, params), [], []))
     releasing.run(workspace, params)
@@ -113,13 +114,13 @@ def crop_picture(width: int, height: int, seed: int) -> bytes:
     return buffer.getvalue()
 
 
-def _write_roster(workspace: Workspace, params: Params, people: tuple[Person, ...]) -> None:
+def _write_roster(workspace: ProjectPaths, params: Params, people: tuple[Person, ...]) -> None:
     columns = ["identity", "name", *params.attributes]
     rows = [{column: getattr(person, column) for column in columns} for person in people]
     pl.DataFrame(rows, schema=columns).write_csv(workspace.roster, quote_style="always")
 
 
-def _shard(workspace: Workspace, person: Person) -> list[dict[str, Any]]:
+def _shard(workspace: ProjectPaths, person: Person) -> list[dict[str, Any]]:
     """Write a person's crops; returns what all tables say of each face."""
     rows: list[dict[str, Any]] = []
     path = workspace.shard("crop", person.identity)
@@ -130,7 +131,7 @@ def _shard(workspace: Workspace, person: Person) -> list[dict[str, Any]]:
             data = crop_picture(row["crop_width"], row["crop_height"], seed=int(row["face_id"][:6], 16))
             row["offset"], row["size_bytes"] = shard.add(f"{row['face_id']}.jpg", data)
             rows.append(row)
-        shard.finish(tables.frame(tables.FACES, [_only(tables.FACES, row) for row in rows]))
+        shard.finish(schemas.frame(schemas.FACES, [_only(schemas.FACES, row) for row in rows]))
     return rows
 
 
@@ -157,26 +158,26 @@ def _face(person: Person, number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write_tables(workspace: Workspace, params: Params, rows: list[dict[str, Any]]) -> None:
+def _write_tables(workspace: ProjectPaths, params: Params, rows: list[dict[str, Any]]) -> None:
     curated = [row for row in rows if row["curated"]]
     for stage, name, table, members in (
-        ("crawl", "images", tables.IMAGES, [row | _IMAGE for row in rows]),
-        ("crawl", "evidence", tables.EVIDENCE, [row | _EVIDENCE for row in rows]),
-        ("crawl", "fetches", tables.FETCHES, [row | _FETCH for row in rows]),
-        ("crop", "faces", tables.FACES, rows),
+        ("crawl", "images", schemas.IMAGES, [row | _IMAGE for row in rows]),
+        ("crawl", "evidence", schemas.EVIDENCE, [row | _EVIDENCE for row in rows]),
+        ("crawl", "fetches", schemas.FETCHES, [row | _FETCH for row in rows]),
+        ("crop", "faces", schemas.FACES, rows),
         (
             "crop",
             "detections",
-            tables.DETECTIONS,
+            schemas.DETECTIONS,
             [row | {"outcome": "cropped", "detail": None, "faces": 1} for row in rows],
         ),
-        ("curate", "exclusions", tables.EXCLUSIONS, [row | _EXCLUSION for row in rows if not row["curated"]]),
-        ("screen", "screening", tables.SCREENING, [row | _SCREENED for row in rows]),
-        ("curate", "curated", tables.curated(params), curated),
-        ("curate", "non_curated", tables.non_curated(params), rows),
-        ("split", "splits", tables.splits(params), curated),
+        ("curate", "exclusions", schemas.EXCLUSIONS, [row | _EXCLUSION for row in rows if not row["curated"]]),
+        ("screen", "screening", schemas.SCREENING, [row | _SCREENED for row in rows]),
+        ("curate", "curated", schemas.curated(params), curated),
+        ("curate", "non_curated", schemas.non_curated(params), rows),
+        ("split", "splits", schemas.splits(params), curated),
     ):
-        tables.write(table, [_only(table, row) for row in members], workspace.table(stage, name))
+        schemas.write(table, [_only(table, row) for row in members], workspace.table(stage, name))
 
 
 _IMAGE = {
@@ -193,24 +194,24 @@ _SCREENED = {
 }  # fmt: skip
 _EXCLUSION = {"step": "identity", "reason": "wrong_person", "detail": None}
 _EVIDENCE = {
-    "claim": None, "stated": tables.Stated.STATED, "license_url": "https://creativecommons.org/licenses/by/4.0/",
+    "claim": None, "stated": schemas.Stated.STATED, "license_url": "https://creativecommons.org/licenses/by/4.0/",
     "method": "rel-license", "statement": "CC BY 4.0", "creator_url": "javascript:alert(1)", "opt_out": None,
     "detail": None, "http_status": 200, "response_sha256": None, "checked_at": datetime(2024, 5, 1, tzinfo=UTC),
 }  # fmt: skip
 
 
-def _write_figures(workspace: Workspace, rows: list[dict[str, Any]]) -> None:
+def _write_figures(workspace: ProjectPaths, rows: list[dict[str, Any]]) -> None:
     """What the stages crop and curate leave in metrics/: everything passes but the strangers, at the step identity."""
     sizes = {"faces": len(rows), "identities": len({row["identity"] for row in rows})}
     kept = sizes | {"faces": sum(row["curated"] for row in rows)}
     strangers = sizes["faces"] - kept["faces"]
-    steps = {str(step): kept | {"dropped": {}} for step in tables.Step}
+    steps = {str(step): kept | {"dropped": {}} for step in schemas.Step}
     for step in ("takedown", "license", "face"):
         steps[step] = sizes | {"dropped": {}}
     steps["identity"]["dropped"] = {"wrong_person": strangers}
     detected = {"images": len(rows), "images_with_faces": len(rows), "faces": len(rows)}
     outcomes = {"cropped": len(rows), "no_face": 0, "undecodable": 0, "too_large": 0}
-    atomic.write_json(workspace.metrics("crop"), detected | {"outcomes": outcomes})
+    atomic_files.write_json(workspace.metrics("crop"), detected | {"outcomes": outcomes})
     figures = {
         "images": {"count": len(rows), "identities": sizes["identities"]},
         "cropped": sizes,
@@ -221,10 +222,10 @@ def _write_figures(workspace: Workspace, rows: list[dict[str, Any]]) -> None:
         "ledger": {"decisions": 54, "reviewers": 3, "sittings": 3, "unmatched": 0, "torn_lines": 0},
         "agreement": {"identity": {"faces": 18, "raw": 0.96, "kappa": 0.91, "alpha": 0.91}},
     }
-    atomic.write_json(workspace.metrics("curate"), figures)
+    atomic_files.write_json(workspace.metrics("curate"), figures)
 
 
-def _only(table: tables.Table, row: dict[str, Any]) -> dict[str, Any]:
+def _only(table: schemas.Table, row: dict[str, Any]) -> dict[str, Any]:
     return {name: row.get(name) for name in table.dtypes}
 
 

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from made_project import PEOPLE, made_params, make
 
-from mtf.errors import GateFailed
+from mtf.core.errors import GateFailed
+from mtf.core.project_paths import ProjectPaths
 from mtf.release import folders
-from mtf.workspace import Workspace
 
 
 def line_of(captured: str) -> str:
@@ -32,7 +32,7 @@ def test_the_same_inputs_give_the_same_bytes_on_another_path(tmp_path: Path, fil
     assert [path for path in one if one[path] != two[path]] == []
 
 
-def test_nothing_is_encoded_when_nothing_changed(released: Workspace, files_of, capsys):
+def test_nothing_is_encoded_when_nothing_changed(released: ProjectPaths, files_of, capsys):
     before = files_of(released.stage("release"))
     capsys.readouterr()
     made_project.release(released, made_params())
@@ -40,14 +40,14 @@ def test_nothing_is_encoded_when_nothing_changed(released: Workspace, files_of, 
     assert files_of(released.stage("release")) == before
 
 
-def test_only_a_changed_identity_is_encoded_again(released: Workspace, capsys):
+def test_only_a_changed_identity_is_encoded_again(released: ProjectPaths, capsys):
     make(released.root, people=made_project.changed(PEOPLE, "bo.b", faces=6))
     capsys.readouterr()
     made_project.release(released, made_params())
     assert "7 encoded, 0 files removed" in line_of(capsys.readouterr().out)
 
 
-def test_another_split_moves_files_without_encoding_them(released: Workspace, capsys):
+def test_another_split_moves_files_without_encoding_them(released: ProjectPaths, capsys):
     other = {"train": "test", "test": "train", "val": "val"}
     rewrite(released.table("split", "splits"), pl.col("split").replace(other))
     capsys.readouterr()
@@ -58,21 +58,21 @@ def test_another_split_moves_files_without_encoding_them(released: Workspace, ca
     assert sum(path.is_relative_to(released.stage("release") / "multi_task/Test") for path in paths) == 9
 
 
-def test_a_release_made_step_by_step_is_the_one_made_at_once(tmp_path: Path, released: Workspace, files_of):
+def test_a_release_made_step_by_step_is_the_one_made_at_once(tmp_path: Path, released: ProjectPaths, files_of):
     people = made_project.changed(made_project.without(PEOPLE, "ada"), "bo.b", faces=6)
     made_project.release(make(released.root, people=people), made_params())
     made_project.release(make(tmp_path / "at once", people=people), made_params())
     assert files_of(released.stage("release")) == files_of(tmp_path / "at once/build/release")
 
 
-def test_the_files_of_an_identity_that_left_are_removed(released: Workspace, files_of):
+def test_the_files_of_an_identity_that_left_are_removed(released: ProjectPaths, files_of):
     made_project.release(make(released.root, people=made_project.without(PEOPLE, "ada")), made_params())
     left = files_of(released.stage("release"))
     assert not any("/ada/" in path or "Asian_Indian" in path for path in left)
     assert not any(path.is_dir() and not any(path.iterdir()) for path in released.stage("release").rglob("*"))
 
 
-def test_a_variant_no_longer_asked_for_is_removed(released: Workspace):
+def test_a_variant_no_longer_asked_for_is_removed(released: ProjectPaths):
     made_project.release(released, made_params(release={"variants": ["single_task"]}))
     root = released.stage("release")
     assert not (root / "multi_task").exists() and not (root / "non_curated").exists()
@@ -80,7 +80,7 @@ def test_a_variant_no_longer_asked_for_is_removed(released: Workspace):
     assert not (root / "metadata_non_curated.csv").exists()
 
 
-def test_a_damaged_published_file_is_made_again(released: Workspace, files_of):
+def test_a_damaged_published_file_is_made_again(released: ProjectPaths, files_of):
     before = files_of(released.stage("release"))
     victim = next((released.stage("release") / "multi_task").rglob("*.jpg"))
     victim.write_bytes(victim.read_bytes()[:-1] + b"\0")  # all its links, as they are one file
@@ -88,7 +88,7 @@ def test_a_damaged_published_file_is_made_again(released: Workspace, files_of):
     assert files_of(released.stage("release")) == before
 
 
-def test_links_broken_by_a_checkout_are_left_as_they_are(released: Workspace, files_of, capsys):
+def test_links_broken_by_a_checkout_are_left_as_they_are(released: ProjectPaths, files_of, capsys):
     before = files_of(released.stage("release"))
     for path in released.stage("release").rglob("*.jpg"):
         data = path.read_bytes()
@@ -100,13 +100,13 @@ def test_links_broken_by_a_checkout_are_left_as_they_are(released: Workspace, fi
     assert files_of(released.stage("release")) == before
 
 
-def test_another_size_encodes_everything(released: Workspace, capsys):
+def test_another_size_encodes_everything(released: ProjectPaths, capsys):
     capsys.readouterr()
     made_project.release(released, made_params(release={"size_px": 32}))
     assert "18 encoded" in line_of(capsys.readouterr().out)
 
 
-def test_without_hard_links_files_are_copied(project: Workspace, monkeypatch, files_of):
+def test_without_hard_links_files_are_copied(project: ProjectPaths, monkeypatch, files_of):
     def refused(*_: object) -> None:
         raise OSError("no hard links here")
 
@@ -126,7 +126,7 @@ def test_without_hard_links_files_are_copied(project: Workspace, monkeypatch, fi
         ({"creator": pl.lit(None)}, "missing_attribution", "not known: the author"),
     ],
 )
-def test_a_picture_that_may_not_be_published_stops_the_release(project: Workspace, change, code, reason):
+def test_a_picture_that_may_not_be_published_stops_the_release(project: ProjectPaths, change, code, reason):
     one = pl.col("url") == "https://pictures.example/ada/2.jpg"
     columns = [pl.when(one).then(value).otherwise(name).alias(name) for name, value in change.items()]
     rewrite(project.table("crawl", "evidence"), *columns)
@@ -136,28 +136,28 @@ def test_a_picture_that_may_not_be_published_stops_the_release(project: Workspac
     assert not project.stage("release").exists()
 
 
-def test_a_picture_without_evidence_stops_the_release(project: Workspace):
+def test_a_picture_without_evidence_stops_the_release(project: ProjectPaths):
     path = project.table("crawl", "evidence")
     pl.read_parquet(path).filter(pl.col("identity") != "nul").write_parquet(path)
     with pytest.raises(GateFailed, match=r"\(6 no_evidence\)"):
         made_project.release(project, made_params())
 
 
-def test_a_picture_that_was_taken_down_stops_the_release(project: Workspace):
+def test_a_picture_that_was_taken_down_stops_the_release(project: ProjectPaths):
     header = "added_at,kind,value,reason,requested_by,reference"
     project.takedowns.write_text(f"{header}\n2024-05-01,identity,ada,asked,herself,1\n")
     with pytest.raises(GateFailed, match=r"6 taken_down_present.*a takedown names its identity"):
         made_project.release(project, made_params())
 
 
-def test_evidence_that_is_too_old_stops_the_release(project: Workspace):
+def test_evidence_that_is_too_old_stops_the_release(project: ProjectPaths):
     checked = pl.lit(datetime(2020, 1, 1, tzinfo=UTC)).cast(pl.Datetime("us", "UTC"))
     rewrite(project.table("crawl", "evidence"), checked.alias("checked_at"))
     with pytest.raises(GateFailed, match="18 evidence_too_old"):
         made_project.release(project, made_params(licenses={"max_evidence_age_days": 30}))
 
 
-def test_a_license_that_the_pictures_forbid_stops_the_release(project: Workspace):
+def test_a_license_that_the_pictures_forbid_stops_the_release(project: ProjectPaths):
     for stage, name in (("split", "splits"), ("curate", "non_curated"), ("crawl", "evidence")):
         rewrite(project.table(stage, name), pl.lit("CC-BY-SA-4.0").alias("license"))
     with pytest.raises(GateFailed, match=r"18 share_alike.*CC-BY-SA-4.0 is share-alike.*the release bears CC-BY-4.0"):
@@ -165,7 +165,7 @@ def test_a_license_that_the_pictures_forbid_stops_the_release(project: Workspace
     made_project.release(project, made_params())
 
 
-def test_a_stranger_of_the_non_curated_set_does_not_stop_a_release_without_it(project: Workspace):
+def test_a_stranger_of_the_non_curated_set_does_not_stop_a_release_without_it(project: ProjectPaths):
     stranger = pl.col("url").str.ends_with("/5.jpg")
     opt_out = pl.when(stranger).then(pl.lit("meta-robots: noai"))
     rewrite(project.table("crawl", "evidence"), opt_out.alias("opt_out"))
@@ -174,6 +174,6 @@ def test_a_stranger_of_the_non_curated_set_does_not_stop_a_release_without_it(pr
         made_project.release(project, made_params())
 
 
-def test_the_record_of_what_was_published_is_no_part_of_the_release(released: Workspace):
+def test_the_record_of_what_was_published_is_no_part_of_the_release(released: ProjectPaths):
     assert released.table("released", "files").is_file()
     assert json.loads(released.metrics("release").read_text())["multi_task"]["files"] == 15

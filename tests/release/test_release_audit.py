@@ -10,22 +10,24 @@ import made_project
 import polars as pl
 import pytest
 
-from mtf import params, takedowns
-from mtf.errors import GateFailed
-from mtf.licenses import attribution, audit, report
-from mtf.workspace import Workspace
+from mtf import config
+from mtf.core.errors import GateFailed
+from mtf.core.project_paths import ProjectPaths
+from mtf.rights import attribution
+from mtf.rights.audit import report, run
+from mtf.schemas import takedown_file
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "audit-schema.json").read_text())
 
 
-def audited(workspace: Workspace, *, today: date) -> str:
+def audited(workspace: ProjectPaths, *, today: date) -> str:
     text = io.StringIO()
-    subject = audit.Subject(workspace, params.load(workspace.params), today)
-    report.write_json(audit.run(subject, audit.Scope.RELEASE), text)
+    subject = run.Subject(workspace, config.load(workspace.params), today)
+    report.write_json(run.run(subject, run.Scope.RELEASE), text)
     return text.getvalue()
 
 
-def test_a_release_carries_the_audit_of_its_pictures_with_the_day_of_their_evidence(released: Workspace):
+def test_a_release_carries_the_audit_of_its_pictures_with_the_day_of_their_evidence(released: ProjectPaths):
     carried = (released.stage("release") / "audit.json").read_text()
     assert carried == audited(released, today=date(2031, 1, 1))
     found = json.loads(carried)
@@ -36,7 +38,7 @@ def test_a_release_carries_the_audit_of_its_pictures_with_the_day_of_their_evide
     assert found["evidence_as_of"] >= str(evidence["checked_at"].max())[:10]
 
 
-def test_an_author_that_somebody_found_lets_the_release_be_built_and_is_credited(project: Workspace):
+def test_an_author_that_somebody_found_lets_the_release_be_built_and_is_credited(project: ProjectPaths):
     path = project.table("crawl", "evidence")
     known = pl.read_parquet(path)
     page = known["page_url"][0]
@@ -50,10 +52,10 @@ def test_an_author_that_somebody_found_lets_the_release_be_built_and_is_credited
     assert json.loads((project.stage("release") / "audit.json").read_text())["compliant"] is True
 
 
-def test_a_takedown_after_the_release_is_found_in_it(released: Workspace):
+def test_a_takedown_after_the_release_is_found_in_it(released: ProjectPaths):
     pictures = pl.read_parquet(released.table("split", "splits"))
     taken = pictures["image_id"].sort()[0]
-    header = ",".join(takedowns.COLUMNS)
+    header = ",".join(takedown_file.COLUMNS)
     released.takedowns.parent.mkdir(exist_ok=True)
     released.takedowns.write_text(f"{header}\n2026-05-01,image_id,{taken},asked,the person,1\n")
     found = json.loads(audited(released, today=date(2026, 6, 1)))
@@ -65,7 +67,7 @@ def test_a_takedown_after_the_release_is_found_in_it(released: Workspace):
     assert not found["compliant"] and found["summary"]["by_code"]["unknown_face"] > 0
 
 
-def test_a_picture_that_was_found_for_two_people_is_audited_as_the_one_it_is_published_as(released: Workspace):
+def test_a_picture_that_was_found_for_two_people_is_audited_as_the_one_it_is_published_as(released: ProjectPaths):
     before = json.loads(audited(released, today=date(2031, 1, 1)))["summary"]["pictures"]
     shown = pl.read_parquet(released.table("split", "splits")).row(0, named=True)
     for path, keys in [(released.table("crop", "faces"), ["face_id"]), (released.table("crawl", "evidence"), [])]:

@@ -12,12 +12,12 @@ import pytest
 import yaml
 from made_project import made_params
 
-from mtf.errors import BadInput
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
 from mtf.release import card
-from mtf.workspace import Workspace
 
 
-def test_the_card_has_a_header_that_hubs_can_read(data_set: Workspace):
+def test_the_card_has_a_header_that_hubs_can_read(data_set: ProjectPaths):
     _, header, body = (data_set.stage("release") / "README.md").read_text().split("---\n", 2)
     fields = yaml.safe_load(header)
     assert fields["license"] == "cc-by-sa-4.0"
@@ -26,7 +26,7 @@ def test_the_card_has_a_header_that_hubs_can_read(data_set: Workspace):
     assert body.startswith("# Made-up people 0.1.0\n")
 
 
-def test_the_datasheet_asks_every_question_of_the_paper_once(data_set: Workspace):
+def test_the_datasheet_asks_every_question_of_the_paper_once(data_set: ProjectPaths):
     text = (data_set.stage("release") / "DATASHEET.md").read_text()
     for question in card.questions():
         assert text.count(f"**{question.question}**") == 1
@@ -43,14 +43,14 @@ def test_the_datasheet_asks_every_question_of_the_paper_once(data_set: Workspace
     }
 
 
-def test_what_may_be_left_unsaid_is_not_missing(data_set: Workspace):
+def test_what_may_be_left_unsaid_is_not_missing(data_set: ProjectPaths):
     text = (data_set.stage("release") / "DATASHEET.md").read_text()
     assert "**Anything else on its uses?**\n\n*None.*\n" in text
     assert "Anything else" not in text.split("## Motivation")[0]
     assert "Anything else" not in (data_set.stage("release") / "README.md").read_text()
 
 
-def test_the_day_of_publication_and_the_creators_are_the_cards(project: Workspace):
+def test_the_day_of_publication_and_the_creators_are_the_cards(project: ProjectPaths):
     project.card.write_text("published: 2024-06-01\ncreators: [The makers]\n")
     made_project.release(project, made_params())
     text = (project.stage("release") / "DATASHEET.md").read_text()
@@ -59,13 +59,13 @@ def test_the_day_of_publication_and_the_creators_are_the_cards(project: Workspac
     assert '"datePublished": "2024-06-01"' in (project.stage("release") / "croissant.json").read_text()
 
 
-def test_the_card_lists_the_keys_of_card_yaml_that_say_nothing(data_set: Workspace):
+def test_the_card_lists_the_keys_of_card_yaml_that_say_nothing(data_set: ProjectPaths):
     text = (data_set.stage("release") / "README.md").read_text()
     assert "- of the card: description, creators, publisher, url, citation, published, language\n" in text
 
 
 @pytest.mark.parametrize("variants", [["multi_task"], ["single_task"], ["non_curated"], ["multi_task", "non_curated"]])
-def test_the_card_names_the_files_that_are_there_and_no_others(project: Workspace, variants: list[str]):
+def test_the_card_names_the_files_that_are_there_and_no_others(project: ProjectPaths, variants: list[str]):
     made_project.release(project, made_params(release={"variants": variants}))
     root = project.stage("release")
     named = set(re.findall(r"`([\w.]+\.(?:parquet|csv|md|html|json|txt))`", (root / "README.md").read_text()))
@@ -74,7 +74,7 @@ def test_the_card_names_the_files_that_are_there_and_no_others(project: Workspac
     assert there - named <= {"README.md", "SHA256SUMS", "audit.json"}
 
 
-def test_what_the_tables_know_is_answered_from_them(data_set: Workspace):
+def test_what_the_tables_know_is_answered_from_them(data_set: ProjectPaths):
     text = (data_set.stage("release") / "DATASHEET.md").read_text()
     assert "15 faces of 3 people; besides, 18 automatic crops that no person has looked at." in text
     assert "train 9, val 3, test 3." in text
@@ -82,7 +82,7 @@ def test_what_the_tables_know_is_answered_from_them(data_set: Workspace):
     assert "2024-05-01 to 2024-05-01" in text
 
 
-def test_a_license_that_only_the_non_curated_set_bears_is_among_those_of_the_release(project: Workspace):
+def test_a_license_that_only_the_non_curated_set_bears_is_among_those_of_the_release(project: ProjectPaths):
     strangers = [made_project.digest(person.identity, person.faces) for person in made_project.PEOPLE]
     path = project.table("curate", "non_curated")
     is_stranger = pl.col("image_id").is_in(strangers)
@@ -96,7 +96,7 @@ def test_a_license_that_only_the_non_curated_set_bears_is_among_those_of_the_rel
     assert "https://creativecommons.org/publicdomain/zero/1.0/" in (root / "croissant.json").read_text()
 
 
-def test_what_nobody_answered_is_listed_as_missing_before_all_else(data_set: Workspace):
+def test_what_nobody_answered_is_listed_as_missing_before_all_else(data_set: ProjectPaths):
     text = (data_set.stage("release") / "DATASHEET.md").read_text()
     listed = text.split("## Motivation")[0]
     assert "does not give: description, creators, publisher" in listed
@@ -104,7 +104,7 @@ def test_what_nobody_answered_is_listed_as_missing_before_all_else(data_set: Wor
     assert "(`license`)" not in listed
 
 
-def test_the_makers_answers_are_used_and_no_longer_missing(project: Workspace):
+def test_the_makers_answers_are_used_and_no_longer_missing(project: ProjectPaths):
     said = {"description": "People who do not exist.", "creators": ["The makers"], "answers": {"funding": "Nobody."}}
     project.card.write_text(yaml.safe_dump(said))
     made_project.release(project, made_params())

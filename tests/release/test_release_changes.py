@@ -14,19 +14,17 @@ import yaml
 from made_project import PEOPLE, made_params, make
 
 from mtf.cli.publish import lines_of
-from mtf.errors import BadInput
-from mtf.release import changes
-from mtf.release.changes import Changes
-from mtf.release.pairing import paired
-from mtf.stages import diff
-from mtf.workspace import Workspace
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+from mtf.release import changes, revision_diff
+from mtf.release.changes import Changes, paired
 
 STAGES = ("split", "curate", "crop", "crawl")
 ADD = ["dvc", "add", "-q", *(f"build/{stage}" for stage in STAGES), "data"]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Workspace:
+def project(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> ProjectPaths:
     """Version v1 is in git and DVC. Since then ada left, bo.b's first face was rejected and its last accepted."""
     workspace = make(tmp_path_factory.mktemp("changes") / "project")
     ledger = workspace.review / "rita" / "1.jsonl"
@@ -47,7 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Workspace:
     return workspace
 
 
-def _make_second_version(workspace: Workspace) -> None:
+def _make_second_version(workspace: ProjectPaths) -> None:
     for stage in STAGES:
         shutil.rmtree(workspace.stage(stage))
     make(workspace.root, people=made_project.changed(made_project.without(PEOPLE, "ada"), "bo.b", faces=6, strangers=0))
@@ -68,8 +66,8 @@ def _make_second_version(workspace: Workspace) -> None:
 
 
 @pytest.fixture(scope="module")
-def found(project: Workspace) -> Changes:
-    return diff.run(project, made_params(), "v1", None)
+def found(project: ProjectPaths) -> Changes:
+    return revision_diff.run(project, made_params(), "v1", None)
 
 
 def test_people_who_came_and_went_are_named(found: Changes):
@@ -94,15 +92,15 @@ def test_decisions_given_since_are_counted(found: Changes):
     assert found.decisions == (1, 0)
 
 
-def test_a_version_does_not_differ_from_itself(project: Workspace):
-    assert list(lines_of(diff.run(project, made_params(), "v1", "v1"))) == ["no difference"]
+def test_a_version_does_not_differ_from_itself(project: ProjectPaths):
+    assert list(lines_of(revision_diff.run(project, made_params(), "v1", "v1"))) == ["no difference"]
 
 
-def test_backwards_what_was_added_is_removed(project: Workspace, found: Changes):
+def test_backwards_what_was_added_is_removed(project: ProjectPaths, found: Changes):
     shutil.copytree(project.root, copy := project.root.parent / "copy")
     subprocess.run(ADD, cwd=copy, check=True)
     subprocess.run(["git", "commit", "-qam", "second"], cwd=copy, check=True)
-    back = diff.run(Workspace(copy), made_params(), "HEAD", "v1")
+    back = revision_diff.run(ProjectPaths(copy), made_params(), "HEAD", "v1")
     assert back.identities_added == {"ada": "newly on the roster"}
     assert sum(n for _, n in back.added) == sum(n for _, n in found.removed)
     assert back.decisions == (0, 1)
@@ -119,7 +117,7 @@ def test_the_lines_for_a_terminal_and_the_json_say_the_same(found: Changes):
     assert json.loads(json.dumps(found.as_json()))["faces"]["removed"] == {"no longer found": 5, "blurred": 1}
 
 
-def test_the_changelog_of_a_release_compares_it_with_the_previous_one(project: Workspace):
+def test_the_changelog_of_a_release_compares_it_with_the_previous_one(project: ProjectPaths):
     made_project.release(project, made_params(release={"previous": "v1", "version": "0.2.0"}))
     text = (project.stage("release") / "CHANGELOG.md").read_text()
     assert text.startswith(
@@ -128,24 +126,24 @@ def test_the_changelog_of_a_release_compares_it_with_the_previous_one(project: W
     assert "- 1: blurred\n" in text
 
 
-def test_the_first_release_says_that_it_is_the_first(data_set: Workspace):
+def test_the_first_release_says_that_it_is_the_first(data_set: ProjectPaths):
     text = (data_set.stage("release") / "CHANGELOG.md").read_text()
     assert text == "# 0.1.0\n\nThe first release: 15 faces of 3 people.\n"
 
 
 @pytest.fixture
-def spoilt(project: Workspace, tmp_path: Path) -> Workspace:
+def spoilt(project: ProjectPaths, tmp_path: Path) -> ProjectPaths:
     """A copy of the project, to spoil."""
     shutil.copytree(project.root, tmp_path / "copy", symlinks=True)
-    return Workspace(tmp_path / "copy")
+    return ProjectPaths(tmp_path / "copy")
 
 
-def ask(workspace: Workspace, kind: str, value: str) -> None:
+def ask(workspace: ProjectPaths, kind: str, value: str) -> None:
     with workspace.takedowns.open("a") as file:
         file.write(f"added_at,kind,value,reason,requested_by,reference\n2024-06-01,{kind},{value},,,\n")
 
 
-def take_down_at_the_crawl(workspace: Workspace, url: str) -> None:
+def take_down_at_the_crawl(workspace: ProjectPaths, url: str) -> None:
     """The crawl refuses the address: there is no picture of it any more, and so no face and no exclusion."""
     path = workspace.table("crawl", "fetches")
     is_down = pl.col("url") == url
@@ -157,9 +155,9 @@ def take_down_at_the_crawl(workspace: Workspace, url: str) -> None:
         pl.read_parquet(table).filter(~pl.col("image_id").is_in(gone.to_list())).write_parquet(table)
 
 
-def test_whoever_was_taken_down_is_counted_and_named_nowhere(spoilt: Workspace):
+def test_whoever_was_taken_down_is_counted_and_named_nowhere(spoilt: ProjectPaths):
     ask(spoilt, "identity", "ada")
-    found = diff.run(spoilt, made_params(), "v1", None)
+    found = revision_diff.run(spoilt, made_params(), "v1", None)
     assert (found.identities_removed, found.taken_down) == ({}, 1)
     assert found.removed == [("taken down", 5), ("blurred", 1)]
     texts = [
@@ -171,46 +169,46 @@ def test_whoever_was_taken_down_is_counted_and_named_nowhere(spoilt: Workspace):
     assert "- 1 taken down\n" in texts[2]
 
 
-def test_a_picture_that_the_crawl_refuses_for_a_takedown_is_not_said_to_be_no_longer_found(spoilt: Workspace):
+def test_a_picture_that_the_crawl_refuses_for_a_takedown_is_not_said_to_be_no_longer_found(spoilt: ProjectPaths):
     take_down_at_the_crawl(spoilt, "https://pictures.example/nul/1.jpg")
-    found = diff.run(spoilt, made_params(), "v1", None)
+    found = revision_diff.run(spoilt, made_params(), "v1", None)
     assert dict(found.removed) == {"no longer found": 5, "blurred": 1, "taken down": 1}
     assert len(found.removed_faces) == 6
     assert found.taken_down == 0
 
 
-def test_what_cannot_be_read_is_said_not_to_be_known_and_no_history_is_made_up(spoilt: Workspace):
+def test_what_cannot_be_read_is_said_not_to_be_known_and_no_history_is_made_up(spoilt: ProjectPaths):
     for name in ("build/curate.dvc", "data.dvc"):
         listed = yaml.safe_load((spoilt.root / name).read_text())["outs"][0]["md5"]
         (spoilt.root / ".dvc/cache/files/md5" / listed[:2] / listed[2:]).unlink()
-    found = diff.run(spoilt, made_params(), "v1", "v1")
+    found = revision_diff.run(spoilt, made_params(), "v1", "v1")
     assert found.decisions is None
     lines = list(lines_of(found))
     assert "no difference in what is known" in lines
     assert any(line.startswith("not known: v1: data/review: its data is neither in DVC's cache nor") for line in lines)
     (spoilt.root / "build/split/splits.parquet").unlink()
     make(spoilt.root, people=made_project.changed(PEOPLE, "nul", faces=9))
-    found = diff.run(spoilt, made_params(), "v1", None)
+    found = revision_diff.run(spoilt, made_params(), "v1", None)
     assert found.added == [("reason not known", 4)]
 
 
-def test_a_version_committed_without_dvc_lock_says_what_to_do(spoilt: Workspace):
+def test_a_version_committed_without_dvc_lock_says_what_to_do(spoilt: ProjectPaths):
     for path in spoilt.root.glob("build/*.dvc"):
         path.unlink()
     (spoilt.root / "dvc.yaml").write_text("stages:\n  split:\n    cmd: x\n    outs: [build/split]\n")
     subprocess.run(["git", "add", "-A"], cwd=spoilt.root, check=True)
     subprocess.run(["git", "commit", "-qm", "no lock"], cwd=spoilt.root, check=True)
     with pytest.raises(BadInput, match="does not say which data it had: run `dvc repro` there and commit"):
-        diff.run(spoilt, made_params(), "HEAD", None)
+        revision_diff.run(spoilt, made_params(), "HEAD", None)
 
 
 @pytest.mark.parametrize("name", ["v9", "--upload-pack=x", "HEAD~7"])
-def test_a_revision_that_is_not_there_is_named(project: Workspace, name: str):
+def test_a_revision_that_is_not_there_is_named(project: ProjectPaths, name: str):
     with pytest.raises(BadInput, match=f"revision '{name}'"):
-        diff.run(project, made_params(), name, None)
+        revision_diff.run(project, made_params(), name, None)
 
 
-def move_boxes(workspace: Workspace, *, by: int) -> None:
+def move_boxes(workspace: ProjectPaths, *, by: int) -> None:
     """As after another crop.scale_factor: each box lies elsewhere by a few pixels, and so has another id."""
     for name in ("split/splits", "curate/exclusions", "crop/faces"):
         path = workspace.root / f"build/{name}.parquet"
@@ -223,18 +221,18 @@ def move_boxes(workspace: Workspace, *, by: int) -> None:
         moved.write_parquet(path)
 
 
-def test_a_face_whose_box_moved_a_little_is_neither_removed_nor_added(spoilt: Workspace, found: Changes):
+def test_a_face_whose_box_moved_a_little_is_neither_removed_nor_added(spoilt: ProjectPaths, found: Changes):
     move_boxes(spoilt, by=5)
-    moved = diff.run(spoilt, made_params(), "v1", None)
+    moved = revision_diff.run(spoilt, made_params(), "v1", None)
     # Its reasons are found as well: by the box of the face that is excluded now, or was then.
     assert (moved.added, moved.removed) == (found.added, found.removed)
     assert (moved.moved, moved.relabelled) == (found.moved, found.relabelled)
     assert moved.removed_faces == found.removed_faces
 
 
-def test_a_face_whose_box_is_elsewhere_in_the_same_picture_is_another(spoilt: Workspace):
+def test_a_face_whose_box_is_elsewhere_in_the_same_picture_is_another(spoilt: ProjectPaths):
     move_boxes(spoilt, by=40)
-    found = diff.run(spoilt, made_params(), "v1", None)
+    found = revision_diff.run(spoilt, made_params(), "v1", None)
     assert (sum(n for _, n in found.removed), sum(n for _, n in found.added)) == (15, 10)
 
 

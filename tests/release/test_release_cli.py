@@ -12,14 +12,14 @@ import pytest
 import yaml
 from made_project import made_params, make
 
-from mtf.workspace import Workspace
+from mtf.core.project_paths import ProjectPaths
 from projects import environment, run_in
 
 GATES = {"identity_share": 0.5, "split_share": 0.2, "intersection_share": [0, 1], "median_images": [1, 10]}
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Workspace:
+def project(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> ProjectPaths:
     """A project whose version `v1` is in git and DVC; a person joined since."""
     root = tmp_path_factory.mktemp("cli") / "project"
     workspace = make(root, made_params(gates=GATES), people=made_project.without(made_project.PEOPLE, "ada"))
@@ -37,13 +37,15 @@ def project(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Workspace:
     return make(root, made_params(gates=GATES))
 
 
-def attempt(workspace: Workspace, *command: str) -> subprocess.CompletedProcess[str]:
+def attempt(workspace: ProjectPaths, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd=workspace.root, env=environment(), capture_output=True, text=True, check=False, timeout=300
     )
 
 
-def test_gates_that_hold_let_a_release_pass_and_the_release_opens_in_another_form(project: Workspace, tmp_path: Path):
+def test_gates_that_hold_let_a_release_pass_and_the_release_opens_in_another_form(
+    project: ProjectPaths, tmp_path: Path
+):
     refused = attempt(project, "mtf", "release")
     assert (refused.returncode, refused.stderr) == (
         1,
@@ -73,7 +75,7 @@ def test_a_gate_that_does_not_hold_ends_with_1_and_says_observed_and_wanted_once
     assert attempt(workspace, "mtf", "release").returncode == 1
 
 
-def test_what_is_suggested_can_be_put_into_params_yaml_as_it_is(project: Workspace, tmp_path: Path):
+def test_what_is_suggested_can_be_put_into_params_yaml_as_it_is(project: ProjectPaths, tmp_path: Path):
     text = run_in(project.root, "mtf", "validate", "--suggest")
     workspace = make(tmp_path / "project", made_params(**yaml.safe_load(text)))
     assert run_in(workspace.root, "mtf", "validate").startswith("validate: ")
@@ -81,7 +83,7 @@ def test_what_is_suggested_can_be_put_into_params_yaml_as_it_is(project: Workspa
     assert (outcome["critical"], outcome["warning"]) == (0, 0)
 
 
-def test_differences_are_printed_as_lines_and_as_json(project: Workspace):
+def test_differences_are_printed_as_lines_and_as_json(project: ProjectPaths):
     lines = run_in(project.root, "mtf", "diff", "v1").splitlines()
     assert lines[:2] == ["identities added: 1", "  ada: newly on the roster"]
     found = json.loads(run_in(project.root, "mtf", "diff", "v1", "--json"))
@@ -90,6 +92,6 @@ def test_differences_are_printed_as_lines_and_as_json(project: Workspace):
     assert (missing.returncode, missing.stdout) == (2, "") and "revision 'v9'" in missing.stderr
 
 
-def test_the_report_is_named_where_it_was_written(project: Workspace):
+def test_the_report_is_named_where_it_was_written(project: ProjectPaths):
     assert "report: build/report/index.html" in run_in(project.root, "mtf", "report")
     assert (project.stage("report") / "index.html").is_file()

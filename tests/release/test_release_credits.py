@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from mtf.release import credits
-from mtf.workspace import Workspace
+from mtf.core.project_paths import ProjectPaths
+from mtf.release import metadata
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -17,7 +17,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_every_published_face_has_its_original_with_title_author_source_license_and_changes(data_set: Workspace):
+def test_every_published_face_has_its_original_with_title_author_source_license_and_changes(data_set: ProjectPaths):
     root = data_set.stage("release")
     rows = rows_of(root / "URL_of_original_images.csv")
     assert len(rows) == 18
@@ -30,19 +30,19 @@ def test_every_published_face_has_its_original_with_title_author_source_license_
     assert ada["changes"] == "cropped to the face, resized to 64 × 64 pixels, metadata removed"
 
 
-def test_text_from_the_web_is_no_formula_in_any_csv(data_set: Workspace):
+def test_text_from_the_web_is_no_formula_in_any_csv(data_set: ProjectPaths):
     for path in data_set.stage("release").glob("*.csv"):
         values = [value for row in rows_of(path) for value in row.values()]
         assert any(value.startswith("'=") for value in values), path.name
         assert not any(re.match(r"\s*[=+@-]", value) for value in values)
 
 
-def test_the_parquet_table_has_the_text_as_it_is(data_set: Workspace):
+def test_the_parquet_table_has_the_text_as_it_is(data_set: ProjectPaths):
     names = pl.read_parquet(data_set.stage("release") / "metadata.parquet")["name"].unique().to_list()
     assert sorted(names)[0] == '=HYPERLINK("http://evil.example")'
 
 
-def test_the_metadata_says_labels_split_license_and_source_of_every_face(data_set: Workspace):
+def test_the_metadata_says_labels_split_license_and_source_of_every_face(data_set: ProjectPaths):
     root = data_set.stage("release")
     table = pl.read_parquet(root / "metadata.parquet")
     splits = pl.read_parquet(data_set.table("split", "splits"))
@@ -52,7 +52,7 @@ def test_the_metadata_says_labels_split_license_and_source_of_every_face(data_se
     assert pl.read_parquet(root / "metadata_non_curated.parquet").height == 18
 
 
-def test_each_row_of_the_metadata_names_title_author_and_license_of_its_picture(data_set: Workspace):
+def test_each_row_of_the_metadata_names_title_author_and_license_of_its_picture(data_set: ProjectPaths):
     root = data_set.stage("release")
     evidence = pl.read_parquet(data_set.table("crawl", "evidence"))
     for name in ("metadata", "metadata_non_curated"):
@@ -66,7 +66,7 @@ def test_each_row_of_the_metadata_names_title_author_and_license_of_its_picture(
         )
 
 
-def test_the_credits_page_shows_hostile_text_as_text(data_set: Workspace):
+def test_the_credits_page_shows_hostile_text_as_text(data_set: ProjectPaths):
     page = (data_set.stage("release") / "CREDITS.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<script" not in page
@@ -82,7 +82,7 @@ CREDIT = {
 
 
 def test_markdown_in_a_title_stays_text():
-    text = credits.markdown(pl.DataFrame([CREDIT]), title="People")
+    text = metadata.credits_markdown(pl.DataFrame([CREDIT]), title="People")
     assert r"A \[trap\]\(http://evil.example\) \*x\*" in text
     assert "\n# Head" not in text
     assert "eve.example" not in text
@@ -91,16 +91,19 @@ def test_markdown_in_a_title_stays_text():
 
 def test_a_picture_with_two_faces_is_credited_once():
     twice = pl.DataFrame([CREDIT, CREDIT | {"face_id": "1"}])
-    assert credits.markdown(twice, title="People").count("- ") == 1
+    assert metadata.credits_markdown(twice, title="People").count("- ") == 1
 
 
 def test_a_missing_author_or_title_is_said_to_be_missing():
-    text = credits.markdown(pl.DataFrame([CREDIT | {"title": None, "creator": None}]), title="People")
+    text = metadata.credits_markdown(pl.DataFrame([CREDIT | {"title": None, "creator": None}]), title="People")
     assert "Untitled" in text and "unknown author" in text
 
 
 def test_no_control_character_or_turn_of_direction_gets_into_the_credits():
     hostile = pl.DataFrame([CREDIT | {"title": "a\x00\x1b[2J\u202eb\u2066", "creator": "c\x7f\ufeff"}])
-    for text in (credits.markdown(hostile, title="Peo\x1bple"), credits.page(hostile, title="Peo\x1bple")):
+    for text in (
+        metadata.credits_markdown(hostile, title="Peo\x1bple"),
+        metadata.credits_page(hostile, title="Peo\x1bple"),
+    ):
         assert not set(text) & set("\x00\x1b\x7f\u202e\u2066\ufeff")
         assert "a " in text and "Peo ple" in text

@@ -13,16 +13,16 @@ import pytest
 from made_project import made_params
 from PIL import Image, ImageChops
 
-from mtf.workspace import Workspace
+from mtf.core.project_paths import ProjectPaths
 
 
 @pytest.fixture(scope="module")
-def croissant(data_set: Workspace) -> mlc.Dataset:
+def croissant(data_set: ProjectPaths) -> mlc.Dataset:
     return mlc.Dataset(jsonld=str(data_set.stage("release") / "croissant.json"))
 
 
 @pytest.fixture(scope="module")
-def document(data_set: Workspace) -> dict:
+def document(data_set: ProjectPaths) -> dict:
     return json.loads((data_set.stage("release") / "croissant.json").read_text())
 
 
@@ -33,7 +33,7 @@ def test_it_is_valid_croissant_1_1_with_the_responsible_ai_vocabulary(croissant:
     assert croissant.metadata.version == "0.1.0"
 
 
-def test_its_table_has_the_faces_of_the_release(croissant: mlc.Dataset, data_set: Workspace):
+def test_its_table_has_the_faces_of_the_release(croissant: mlc.Dataset, data_set: ProjectPaths):
     table = pl.read_parquet(data_set.stage("release") / "metadata.parquet")
     records = [
         {name.split("/")[1]: value and value.decode() for name, value in record.items()}
@@ -42,7 +42,7 @@ def test_its_table_has_the_faces_of_the_release(croissant: mlc.Dataset, data_set
     assert sorted(records, key=lambda row: row["file"]) == table.sort("file").to_dicts()
 
 
-def test_its_pictures_are_the_release_pictures_with_their_labels(croissant: mlc.Dataset, data_set: Workspace):
+def test_its_pictures_are_the_release_pictures_with_their_labels(croissant: mlc.Dataset, data_set: ProjectPaths):
     root = data_set.stage("release")
     table = {row["file"]: row for row in pl.read_parquet(root / "metadata.parquet").iter_rows(named=True)}
     records = list(croissant.records("labelled_pictures"))
@@ -69,7 +69,7 @@ def test_it_says_how_the_data_came_about_from_the_tables(document: dict):
     ]
 
 
-def test_its_checksum_is_that_of_the_table(document: dict, data_set: Workspace):
+def test_its_checksum_is_that_of_the_table(document: dict, data_set: ProjectPaths):
     sums = (data_set.stage("release") / "SHA256SUMS").read_text()
     assert f"{document['distribution'][0]['sha256']}  metadata.parquet" in sums
 
@@ -88,7 +88,7 @@ def test_labels_are_marked_as_labels_and_the_split_as_a_split(document: dict):
     assert faces["faces/split"] == ["sc:Text", "cr:Split"]
 
 
-def test_a_mail_address_is_no_page_of_the_data_set(project: Workspace):
+def test_a_mail_address_is_no_page_of_the_data_set(project: ProjectPaths):
     made_project.release(project, made_params(project={"contact": "mailto:made-up@example.org"}))
     described = read(project)
     assert "url" not in described
@@ -100,7 +100,7 @@ def test_pictures_are_found_at_every_depth(document: dict):
     assert document["distribution"][1]["includes"] == "multi_task/**/*.jpg"
 
 
-def test_what_nobody_reviewed_is_not_said_to_be_reviewed(project: Workspace):
+def test_what_nobody_reviewed_is_not_said_to_be_reviewed(project: ProjectPaths):
     made_project.release(project, made_params(curate={"mode": "non_curated"}))
     described = read(project)
     assert described["description"] == (
@@ -120,7 +120,7 @@ def test_what_nobody_reviewed_is_not_said_to_be_reviewed(project: Workspace):
     ("source", "kind"),
     [("bing", "Web Scraping"), ("commons", "Web API"), ("folder", "Others"), ("utkface", "Secondary Data Analysis")],
 )
-def test_how_it_was_collected_follows_from_its_sources(project: Workspace, source: str, kind: str):
+def test_how_it_was_collected_follows_from_its_sources(project: ProjectPaths, source: str, kind: str):
     path = project.table("crawl", "images")
     pl.read_parquet(path).with_columns(source=pl.lit(source)).write_parquet(path)
     made_project.release(project, made_params())
@@ -134,7 +134,7 @@ def test_it_says_under_which_licenses_the_pictures_stand_and_that_these_are_no_c
     assert "is not the consent of the person in it" in document["rai:personalSensitiveInformation"][-1]
 
 
-def test_a_release_of_the_non_curated_set_alone_is_described_too(project: Workspace):
+def test_a_release_of_the_non_curated_set_alone_is_described_too(project: ProjectPaths):
     made_project.release(project, made_params(release={"variants": ["non_curated"]}))
     root = project.stage("release")
     data = mlc.Dataset(jsonld=str(root / "croissant.json"))
@@ -144,5 +144,5 @@ def test_a_release_of_the_non_curated_set_alone_is_described_too(project: Worksp
     assert [each["name"] for each in described["recordSet"]] == ["faces", "labelled_pictures"]
 
 
-def read(project: Workspace) -> dict:
+def read(project: ProjectPaths) -> dict:
     return json.loads((project.stage("release") / "croissant.json").read_text())

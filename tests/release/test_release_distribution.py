@@ -8,9 +8,9 @@ import re
 import polars as pl
 from made_project import made_params
 
-from mtf import params as parameters
+from mtf import config as parameters
+from mtf.core.project_paths import ProjectPaths
 from mtf.release.distribution import distribution, markdown
-from mtf.workspace import Workspace
 
 RACES = ["Asian (Chinese, Korean)", "Asian (Indian)", "Black", "White"]
 GENDERS = ["Males", "Females"]
@@ -64,7 +64,7 @@ def test_the_tables_are_set_as_in_the_paper():
     assert "| Asian (Chinese, Korean) | 36/1,020 | 44/695 |" in text
 
 
-def test_every_table_adds_up_to_the_total(data_set: Workspace):
+def test_every_table_adds_up_to_the_total(data_set: ProjectPaths):
     counts = json.loads(data_set.metrics("distribution").read_text())
     images = counts["total"]["images"]
     assert counts["total"] == cell(3, 15)
@@ -75,19 +75,19 @@ def test_every_table_adds_up_to_the_total(data_set: Workspace):
         assert sum(n["images"] for row in table.values() for n in row.values()) == images
 
 
-def test_a_label_that_nothing_carries_counts_zero(data_set: Workspace):
+def test_a_label_that_nothing_carries_counts_zero(data_set: ProjectPaths):
     counts = json.loads(data_set.metrics("distribution").read_text())
     assert counts["tasks"]["race"] == {"Asian (Indian)": cell(1, 5), "CON": cell(1, 5), "White": cell(1, 5)}
     assert counts["pairs"]["race_by_gender"]["CON"] == {"Males": cell(1, 5), "Females": cell(0, 0)}
 
 
-def test_the_readme_of_the_release_has_the_tables(data_set: Workspace):
+def test_the_readme_of_the_release_has_the_tables(data_set: ProjectPaths):
     readme = (data_set.stage("release") / "README.md").read_text()
     assert re.search(r"15 faces of 3 people, 64 × 64 pixels", readme)
     assert "| CON | 1/5 | 0/0 |" in readme
 
 
-def test_the_sizes_of_the_release_are_those_of_its_files(data_set: Workspace):
+def test_the_sizes_of_the_release_are_those_of_its_files(data_set: ProjectPaths):
     sizes = json.loads(data_set.metrics("release").read_text())
     for variant, size in sizes.items():
         files = list((data_set.stage("release") / variant).rglob("*.jpg"))

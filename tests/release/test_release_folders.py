@@ -15,17 +15,17 @@ import pytest
 from made_project import made_params, make
 from PIL import Image
 
+from mtf.core.project_paths import ProjectPaths
 from mtf.release import layout
-from mtf.release.names import folder_names
-from mtf.release.pictures import Box, published, square
-from mtf.workspace import Workspace
+from mtf.release.folders import Box, published_square, square
+from mtf.release.layout import folder_names
 
 
 def tree(root: Path) -> list[str]:
     return sorted(path.relative_to(root).as_posix() for path in root.rglob("*.jpg"))
 
 
-def test_the_multi_task_tree_is_that_of_figure_2(data_set: Workspace):
+def test_the_multi_task_tree_is_that_of_figure_2(data_set: ProjectPaths):
     paths = tree(data_set.stage("release") / "multi_task")
     assert len(paths) == 15
     assert {path.rsplit("/", 1)[0] for path in paths} == {
@@ -48,7 +48,7 @@ def test_a_project_without_a_task_lacks_its_level(tmp_path: Path):
     assert [path.name for path in (root / "single_task").iterdir()] == ["race_classification"]
 
 
-def test_every_task_of_the_single_task_variant_has_all_pictures(data_set: Workspace):
+def test_every_task_of_the_single_task_variant_has_all_pictures(data_set: ProjectPaths):
     root = data_set.stage("release")
     counts = {folder.name: len(tree(folder)) for folder in (root / "single_task").iterdir()}
     assert counts == dict.fromkeys(
@@ -61,13 +61,13 @@ def test_every_task_of_the_single_task_variant_has_all_pictures(data_set: Worksp
     }  # fmt: skip
 
 
-def test_the_non_curated_variant_has_every_automatic_crop_and_no_splits(data_set: Workspace):
+def test_the_non_curated_variant_has_every_automatic_crop_and_no_splits(data_set: ProjectPaths):
     paths = tree(data_set.stage("release") / "non_curated")
     assert len(paths) == 18
     assert {path.split("/")[0] for path in paths} == {"Asian_Indian", "_CON", "White"}
 
 
-def test_one_face_has_the_same_bytes_in_every_variant_and_takes_their_room_once(data_set: Workspace):
+def test_one_face_has_the_same_bytes_in_every_variant_and_takes_their_room_once(data_set: ProjectPaths):
     by_name: dict[str, list[Path]] = {}
     for path in data_set.stage("release").rglob("*.jpg"):
         by_name.setdefault(path.name, []).append(path)
@@ -75,7 +75,7 @@ def test_one_face_has_the_same_bytes_in_every_variant_and_takes_their_room_once(
     assert all(len({path.stat().st_ino for path in paths}) == 1 for paths in by_name.values())
 
 
-def test_published_pictures_have_the_size_asked_for_and_nothing_but_pixels(data_set: Workspace):
+def test_published_pictures_have_the_size_asked_for_and_nothing_but_pixels(data_set: ProjectPaths):
     for path in (data_set.stage("release") / "multi_task").rglob("*.jpg"):
         data = path.read_bytes()
         assert not re.search(rb"SECRET|Exif|GPS|ICC_PROFILE|http", data)
@@ -106,7 +106,7 @@ def test_nothing_is_stretched_when_a_crop_is_no_square():
     pixels[(rows - 50) ** 2 + (columns - 30) ** 2 <= 20**2] = 255
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    data = published(buffer.getvalue(), face=Box(5, 25, 50, 50), size_px=240, jpeg_quality=95)
+    data = published_square(buffer.getvalue(), face=Box(5, 25, 50, 50), size_px=240, jpeg_quality=95)
     disc = np.asarray(Image.open(io.BytesIO(data)).convert("L")) > 127
     assert np.ptp(np.nonzero(disc.any(axis=0))) == pytest.approx(160, abs=6)
     assert np.ptp(np.nonzero(disc.any(axis=1))) == pytest.approx(160, abs=6)
@@ -146,7 +146,7 @@ def test_one_face_found_for_two_identities_gets_two_names_where_no_folder_tells_
     assert f"multi_task/Train/White/Males/Old/bob/{'f' * 32}.jpg" in paths
 
 
-def test_the_checksums_hold_for_every_file(data_set: Workspace):
+def test_the_checksums_hold_for_every_file(data_set: ProjectPaths):
     root = data_set.stage("release")
     lines = (root / "SHA256SUMS").read_text().splitlines()
     listed = {path: digest for digest, path in (line.split("  ", 1) for line in lines)}

@@ -15,18 +15,18 @@ import torchvision
 from made_project import made_params
 from torchvision.datasets import ImageFolder
 
-from mtf.errors import BadInput
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+from mtf.pipeline import release
 from mtf.release import formats
 from mtf.release.formats import Format, export
-from mtf.release.names import folder_names
-from mtf.stages import release
-from mtf.workspace import Workspace
+from mtf.release.layout import folder_names
 
 LABELS = {task.column: list(task.labels) for task in made_params().tasks.values()}
 
 
 @pytest.fixture(scope="module")
-def table(data_set: Workspace) -> pl.DataFrame:
+def table(data_set: ProjectPaths) -> pl.DataFrame:
     return pl.read_parquet(data_set.stage("release") / "metadata.parquet")
 
 
@@ -44,7 +44,7 @@ def tallied(table: pl.DataFrame, split: str, column: str) -> Counter:
     ("folder", "column"),
     [("race_classification", "race"), ("face_recognition", "identity"), ("age_classification", "age")],
 )
-def test_torchvision_opens_every_task_as_an_image_folder(data_set: Workspace, table: pl.DataFrame, folder, column):
+def test_torchvision_opens_every_task_as_an_image_folder(data_set: ProjectPaths, table: pl.DataFrame, folder, column):
     names = folder_names(table[column].unique())
     for split, name in (("train", "Train"), ("val", "Val"), ("test", "Test")):
         opened = ImageFolder(data_set.stage("release") / "single_task" / folder / name)
@@ -53,7 +53,7 @@ def test_torchvision_opens_every_task_as_an_image_folder(data_set: Workspace, ta
         assert opened[0][0].size == (64, 64)
 
 
-def test_a_class_that_a_split_lacks_bears_the_same_number_there_as_the_card_says(project: Workspace, tmp_path: Path):
+def test_a_class_that_a_split_lacks_bears_the_same_number_there_as_the_card_says(project: ProjectPaths, tmp_path: Path):
     import datasets
 
     path = project.table("split", "splits")
@@ -78,7 +78,7 @@ def test_a_class_that_a_split_lacks_bears_the_same_number_there_as_the_card_says
 
 
 def test_hugging_face_opens_a_task_as_an_image_folder_with_its_splits(
-    data_set: Workspace, table: pl.DataFrame, tmp_path: Path
+    data_set: ProjectPaths, table: pl.DataFrame, tmp_path: Path
 ):
     import datasets
 
@@ -91,7 +91,7 @@ def test_hugging_face_opens_a_task_as_an_image_folder_with_its_splits(
 
 
 def test_hugging_face_opens_the_parquet_form_with_pictures_and_classes(
-    data_set: Workspace, table: pl.DataFrame, tmp_path: Path
+    data_set: ProjectPaths, table: pl.DataFrame, tmp_path: Path
 ):
     import datasets
 
@@ -105,7 +105,9 @@ def test_hugging_face_opens_the_parquet_form_with_pictures_and_classes(
         assert rows[0]["image"].size == (64, 64)
 
 
-def test_webdataset_reads_the_tars_with_pictures_and_labels(data_set: Workspace, table: pl.DataFrame, tmp_path: Path):
+def test_webdataset_reads_the_tars_with_pictures_and_labels(
+    data_set: ProjectPaths, table: pl.DataFrame, tmp_path: Path
+):
     import webdataset
 
     export(data_set.stage("release"), tmp_path / "wds", Format.WEBDATASET, labels=LABELS)
@@ -118,7 +120,7 @@ def test_webdataset_reads_the_tars_with_pictures_and_labels(data_set: Workspace,
 
 
 def test_fiftyones_form_has_every_face_with_its_labels_and_split(
-    data_set: Workspace, table: pl.DataFrame, tmp_path: Path
+    data_set: ProjectPaths, table: pl.DataFrame, tmp_path: Path
 ):
     export(data_set.stage("release"), tmp_path / "fo", Format.FIFTYONE, labels=LABELS)
     samples = json.loads((tmp_path / "fo/samples.json").read_text())["samples"]
@@ -130,7 +132,9 @@ def test_fiftyones_form_has_every_face_with_its_labels_and_split(
 
 
 @pytest.mark.parametrize("form", list(Format))
-def test_a_form_has_the_same_bytes_when_it_is_made_again(data_set: Workspace, tmp_path: Path, files_of, form: Format):
+def test_a_form_has_the_same_bytes_when_it_is_made_again(
+    data_set: ProjectPaths, tmp_path: Path, files_of, form: Format
+):
     for name in ("one", "two"):
         export(data_set.stage("release"), tmp_path / name, form, labels=LABELS)
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
@@ -151,7 +155,7 @@ def credits_in(form: Format, folder: Path) -> list[dict]:
 
 @pytest.mark.parametrize("form", list(Format))
 def test_each_form_credits_every_face_and_encloses_terms_credits_and_card(
-    data_set: Workspace, table: pl.DataFrame, tmp_path: Path, form: Format
+    data_set: ProjectPaths, table: pl.DataFrame, tmp_path: Path, form: Format
 ):
     export(data_set.stage("release"), tmp_path / "form", form, labels=LABELS)
     said = ("title", "creator", "license", "license_url", "page_url")
@@ -165,7 +169,7 @@ def test_each_form_credits_every_face_and_encloses_terms_credits_and_card(
 
 
 def test_a_split_of_many_faces_is_written_in_several_files_that_hold_each_face_once(
-    data_set: Workspace, table: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data_set: ProjectPaths, table: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     import datasets
 
@@ -192,24 +196,24 @@ def test_a_split_of_many_faces_is_written_in_several_files_that_hold_each_face_o
         ({"sex": ["Males", "Females"]}, "it has no column sex; build the release again"),
     ],
 )
-def test_labels_renamed_since_the_release_was_built_are_named(data_set: Workspace, tmp_path: Path, labels, message):
+def test_labels_renamed_since_the_release_was_built_are_named(data_set: ProjectPaths, tmp_path: Path, labels, message):
     with pytest.raises(BadInput, match=message):
         export(data_set.stage("release"), tmp_path / "new", Format.PARQUET, labels=labels)
     assert not (tmp_path / "new").exists()
 
 
-def test_a_folder_that_is_not_empty_is_left_alone(data_set: Workspace, tmp_path: Path):
+def test_a_folder_that_is_not_empty_is_left_alone(data_set: ProjectPaths, tmp_path: Path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(BadInput, match="is not empty; name a new folder"):
         export(data_set.stage("release"), tmp_path, Format.PARQUET, labels=LABELS)
 
 
-def test_without_a_release_there_is_nothing_to_convert(project: Workspace, tmp_path: Path):
+def test_without_a_release_there_is_nothing_to_convert(project: ProjectPaths, tmp_path: Path):
     with pytest.raises(BadInput, match="build a release first"):
         export(project.stage("release"), tmp_path / "new", Format.PARQUET, labels=LABELS)
 
 
-def test_an_unknown_form_is_named_with_the_known_ones(data_set: Workspace, tmp_path: Path):
+def test_an_unknown_form_is_named_with_the_known_ones(data_set: ProjectPaths, tmp_path: Path):
     with pytest.raises(
         BadInput, match="--format: 'tfrecord' is not permitted; permitted: parquet, webdataset, fiftyone"
     ):

@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mtf.release.names import folder_names
+from mtf.release.layout import folder_names
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 NEAR = st.text(st.sampled_from("aA._- /ßſsıİ\u0301é"), min_size=1, max_size=4)

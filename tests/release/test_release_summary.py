@@ -11,9 +11,9 @@ from made_project import made_params
 from rich.console import Console
 
 from mtf.cli import summary
-from mtf.errors import BadInput
-from mtf.stages import report
-from mtf.workspace import Workspace
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+from mtf.pipeline import report
 
 SCORES = {
     "random_guess": {"accuracy": 0.25, "macro_f1": 0.24},
@@ -21,7 +21,7 @@ SCORES = {
 }
 
 
-def shown(workspace: Workspace) -> str:
+def shown(workspace: ProjectPaths) -> str:
     out = StringIO()
     console = Console(file=out, width=80)
     for part in summary.parts(workspace):
@@ -29,12 +29,12 @@ def shown(workspace: Workspace) -> str:
     return out.getvalue()
 
 
-def put(workspace: Workspace, name: str, figures: object) -> None:
+def put(workspace: ProjectPaths, name: str, figures: object) -> None:
     workspace.metrics(name).parent.mkdir(parents=True, exist_ok=True)
     workspace.metrics(name).write_text(json.dumps(figures))
 
 
-def test_the_summary_shows_release_and_models_with_the_random_guess_in_eighty_columns(project: Workspace):
+def test_the_summary_shows_release_and_models_with_the_random_guess_in_eighty_columns(project: ProjectPaths):
     put(project, "release", {"multi_task": {"identities": 3, "files": 1500, "bytes": 2_500_000}})
     put(project, "evaluate", {"race": SCORES})
     text = shown(project)
@@ -47,7 +47,7 @@ def test_the_summary_shows_release_and_models_with_the_random_guess_in_eighty_co
     ]
 
 
-def test_the_summary_shows_the_funnel_with_reasons_and_the_splits_as_the_stages_left_them(project: Workspace):
+def test_the_summary_shows_the_funnel_with_reasons_and_the_splits_as_the_stages_left_them(project: ProjectPaths):
     outcomes = {"stored": 18, "http_error": 2}
     put(project, "crawl", {"identities": 3, "addresses": 20, "images": 18, "outcomes": outcomes})
     by_split = {"train": 9, "val": 3, "test": 3}
@@ -60,7 +60,7 @@ def test_the_summary_shows_the_funnel_with_reasons_and_the_splits_as_the_stages_
     assert "Splits" in text and "Young" in text
 
 
-def test_the_summary_says_how_to_ask_again_for_retriable_failures(project: Workspace):
+def test_the_summary_says_how_to_ask_again_for_retriable_failures(project: ProjectPaths):
     crawled = {"identities": 3, "addresses": 20, "images": 18, "outcomes": {"stored": 18, "http_error": 2}}
     for retriable in ({}, {"retriable": {"addresses": 0, "searches": 0}}):
         put(project, "crawl", crawled | retriable)
@@ -72,18 +72,18 @@ def test_the_summary_says_how_to_ask_again_for_retriable_failures(project: Works
     assert words in " ".join(shown(project).split())
 
 
-def test_the_summary_says_where_to_look_further(data_set: Workspace):
+def test_the_summary_says_where_to_look_further(data_set: ProjectPaths):
     assert "build/release" in shown(data_set)
     assert "dvc metrics show" in shown(data_set)
 
 
-def test_the_summary_names_the_report_once_there_is_one(project: Workspace):
+def test_the_summary_names_the_report_once_there_is_one(project: ProjectPaths):
     assert "the report: open it in a browser" not in shown(project)
     report.run(project, made_params(report={"thumbnails": False}))
     assert "build/report/index.html   the report: open it in a browser" in shown(project)
 
 
-def test_the_summary_shows_the_networks_for_several_tasks_beside_those_of_one(project: Workspace):
+def test_the_summary_shows_the_networks_for_several_tasks_beside_those_of_one(project: ProjectPaths):
     put(project, "evaluate", {"race": SCORES})
     put(project, "multitask/equal", {"accuracy": {"race": 0.75, "gender": 0.5, "all": 0.4}})
     lines = [line.split() for line in shown(project).splitlines()]
@@ -93,4 +93,4 @@ def test_the_summary_shows_the_networks_for_several_tasks_beside_those_of_one(pr
 
 def test_before_any_run_the_summary_says_how_to_make_one(tmp_path: Path):
     with pytest.raises(BadInput, match="no figures yet; run the pipeline"):
-        shown(Workspace(tmp_path))
+        shown(ProjectPaths(tmp_path))

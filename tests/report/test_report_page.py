@@ -16,16 +16,16 @@ from made_project import PEOPLE, made_params, make
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from mtf.params import parse
-from mtf.report import collection, comparisons, funnel, models, results, warnings
-from mtf.report.parts import COLOURS, Section
-from mtf.stages import report
-from mtf.tables import Step
-from mtf.validation import outcome
-from mtf.validation.expectations import NotChecked, Severity
-from mtf.validation.outcome import Outcome
-from mtf.validation.suite import Result
-from mtf.workspace import Workspace
+from mtf.config import parse
+from mtf.core.project_paths import ProjectPaths
+from mtf.gates import outcome
+from mtf.gates.expectations import NotChecked, Severity
+from mtf.gates.outcome import Outcome
+from mtf.gates.suite import Result
+from mtf.pipeline import report
+from mtf.report import composition, funnel, models, warnings
+from mtf.report.page import COLOURS, Section
+from mtf.schemas import Step
 from projects import run_in
 
 SECTIONS = [
@@ -57,7 +57,7 @@ BY_RACE = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def project(tmp_path_factory: pytest.TempPathFactory) -> ProjectPaths:
     """A project with everything a report can show: gates, duplicates, addresses, models of one task and of several."""
     workspace = make(tmp_path_factory.mktemp("report") / "project")
     params = made_params(report=TARGET)
@@ -82,7 +82,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 TARGET = {"target": {"gender": {"Males": 0.75, "Females": 0.25}}}
 
 
-def put_duplicates(workspace: Workspace) -> None:
+def put_duplicates(workspace: ProjectPaths) -> None:
     """All of ada's faces are nearly the same, two of nul's the same, and bo.b's last is that of ada's last."""
     path = workspace.table("screen", "screening")
     data = pl.read_parquet(path).sort("identity", "face_id")
@@ -102,7 +102,7 @@ def put(path: Path, value: object) -> None:
     path.write_text(json.dumps(value))
 
 
-def put_predictions(workspace: Workspace, label: str, *, split: str = "test") -> None:
+def put_predictions(workspace: ProjectPaths, label: str, *, split: str = "test") -> None:
     """Every face of the split is called `label`."""
     faces = pl.read_parquet(workspace.table("split", "splits")).filter(split=split)
     predictions = faces.select(
@@ -139,7 +139,7 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def opened(project: Workspace, browser: Browser) -> Iterator[Opened]:
+def opened(project: ProjectPaths, browser: Browser) -> Iterator[Opened]:
     opened = Opened(browser, project.stage("report") / "index.html", viewport={"width": 1200, "height": 900})
     yield opened
     opened.context.close()
@@ -163,7 +163,7 @@ def choice(page: Page, name: str) -> Locator:
     return page.get_by_role("combobox", name=name, exact=True)
 
 
-def test_it_draws_without_complaint_and_asks_nothing_of_any_network(opened: Opened, project: Workspace):
+def test_it_draws_without_complaint_and_asks_nothing_of_any_network(opened: Opened, project: ProjectPaths):
     assert opened.complaints == []
     assert [url for url in opened.requests if not url.startswith("data:")] == [
         (project.stage("report") / "index.html").as_uri()
@@ -279,7 +279,7 @@ def test_the_filters_work_with_the_keyboard_alone(page: Page):
     assert page.locator("#filtered").inner_text() == "Shown: 5 faces of 1 people."
 
 
-def test_the_first_tab_stop_skips_to_the_report(project: Workspace, browser: Browser):
+def test_the_first_tab_stop_skips_to_the_report(project: ProjectPaths, browser: Browser):
     fresh = Opened(browser, project.stage("report") / "index.html")
     fresh.page.keyboard.press("Tab")
     assert fresh.page.evaluate("document.activeElement.textContent") == "Skip to the report"
@@ -447,11 +447,11 @@ def test_gates_that_were_checked_on_another_data_set_are_not_said_to_hold(tmp_pa
 def test_reviewers_whose_votes_are_all_alike_are_said_to_agree(tmp_path: Path):
     figures = json.loads(make(tmp_path / "project").metrics("curate").read_text())
     figures["agreement"] = {"face": {"faces": 9, "raw": 1.0}, "quality": {"faces": 4, "raw": 0.9, "alpha": 0.7}}
-    section = collection.reviewers(figures)
+    section = composition.reviewers(figures)
     assert section.says[1] == "All votes are alike, so that alpha is not defined: face."
     assert section.charts[0].table.rows[0] == ["face", "9", "1.000", "not defined", "not defined"]
     del figures["agreement"]["quality"]
-    assert rows(collection.reviewers(figures)) == [["face", "9", "1.000", "not defined", "not defined"]]
+    assert rows(composition.reviewers(figures)) == [["face", "9", "1.000", "not defined", "not defined"]]
 
 
 SPREAD = {name: {"mean": 0.5, "std": None} for name in ("accuracy", "precision", "recall", "f1", "epochs", "minutes")}
@@ -479,7 +479,7 @@ def test_what_was_compared_and_labelled_besides_the_pipeline_is_shown_with_the_m
         assert f"<caption>{title}</caption>" in text
     assert '<th scope="row">cnn2</th><td class="number">0.900</td>' in text
     # A comparison that was stopped has its runs alone.
-    assert list(comparisons.compared({"recipes": {"runs": {}}})) == []
+    assert list(models.compared({"recipes": {"runs": {}}})) == []
 
 
 def test_on_a_phone_charts_of_many_labels_scroll_and_every_bar_can_be_told_apart(tmp_path: Path, browser: Browser):
@@ -507,7 +507,7 @@ def test_changes_since_the_last_release_are_listed_with_their_reasons():
         "faces": {"added": {"newly found": 2}, "removed": {"blurred": 1}, "moved": {}, "relabelled": {}},
         "unknown": ["v1: no data/roster.csv there"],
     }
-    section = results.changes(found, "v1")
+    section = warnings.changes(found, "v1")
     assert rows(section) == [
         ["faces added", "newly found", "2"],
         ["faces removed", "blurred", "1"],
@@ -515,7 +515,7 @@ def test_changes_since_the_last_release_are_listed_with_their_reasons():
         ["identities removed", "taken down", "2"],
     ]
     assert section.says == ["Against v1.", "Not known: v1: no data/roster.csv there."]
-    assert results.changes(None, None).says == ["There is no earlier release to compare with."]
+    assert warnings.changes(None, None).says == ["There is no earlier release to compare with."]
 
 
 def test_the_page_shows_what_changed_since_a_previous_release_in_git_and_dvc(tmp_path: Path, browser: Browser):

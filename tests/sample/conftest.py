@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mtf.crawl import recorded
-from mtf.params import Compute
+from mtf.config import Compute
+from mtf.crawl import recorded_web
 from mtf.sample import truth, web
-from mtf.sample.kinds import DIRT
 from mtf.sample.people import CAST, Person
-from mtf.sample.plan import Size
+from mtf.sample.plan import DIRT, Size
 from mtf.sample.truth import Truth
 
 ROOT = Path(__file__).parent.parent.parent
@@ -37,8 +36,8 @@ class Sample:
     people: tuple[Person, ...]
 
     @cached_property
-    def _web(self) -> recorded.RecordedWeb:
-        return recorded.RecordedWeb(self.data / "web")
+    def _web(self) -> recorded_web.RecordedWeb:
+        return recorded_web.RecordedWeb(self.data / "web")
 
     def body(self, truth: Truth) -> bytes:
         """What the address of a picture answers."""

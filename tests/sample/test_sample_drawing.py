@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mtf.faces import cut
-from mtf.params import Params
+from mtf.config import Params
+from mtf.faces import crop
 from mtf.sample import files, photograph
-from mtf.sample.kinds import FORMATS, REPETITIONS, Kind
 from mtf.sample.people import CAST, FEMALES, OLD, RARELY_PICTURED, STRANGERS, YOUNG
 from mtf.sample.photograph import Photograph
+from mtf.sample.plan import FORMATS, REPETITIONS, Kind
 
 
 def _only(sample, kind: Kind):
@@ -88,7 +88,7 @@ def test_true_boxes_lie_inside_their_pictures(small) -> None:
 def test_the_detector_agrees_with_the_true_boxes(small, sample_params: Params) -> None:
     clean = [truth for truth in small.truths if truth.kind is Kind.CLEAN]
     for truth in clean:
-        found = cut.cut_faces(small.body(truth), sample_params.crop, max_pixels=10**8)
+        found = crop.cut_faces(small.body(truth), sample_params.crop, max_pixels=10**8)
         assert any(_iou(tuple(face.box), truth.faces[0][0]) >= 0.5 for face in found), truth
 
 

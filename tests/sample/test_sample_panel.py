@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from mtf.annotation import ledger
+from mtf.annotation.decision import Verdict
 from mtf.cli import app
-from mtf.errors import MtfError
-from mtf.review import ledger
-from mtf.review.decision import Verdict
+from mtf.core.errors import MtfError
 from mtf.sample import panel
-from mtf.sample.kinds import Kind
 from mtf.sample.panel import Face, Judgement
+from mtf.sample.plan import Kind
 from mtf.sample.truth import Truth
-from mtf.tables import Reason, Step
+from mtf.schemas import Reason, Step
 
 ROOT = Path(__file__).parent.parent.parent
 WHERE = (100, 100, 200, 200)

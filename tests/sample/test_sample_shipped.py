@@ -10,18 +10,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from mtf.crawl import recorded
-from mtf.faces import cut
+from mtf.annotation import consensus, ledger, matching
+from mtf.config import Compute, Params
+from mtf.crawl import recorded_web
+from mtf.faces import crop
 from mtf.faces.box import Box, face_id
-from mtf.params import Compute, Params
-from mtf.review import consensus, ledger, matching, standing
 from mtf.sample import listing, panel, web
-from mtf.sample.kinds import CLEAN_IF_RARE, CLEAN_PER_IDENTITY, DIRT, Kind
 from mtf.sample.panel import REVIEWERS, Face
 from mtf.sample.people import CAST, RARELY_PICTURED
-from mtf.sample.plan import WHOLE, plan
-from mtf.tables import Reason, Step
-from mtf.tables.funnel_steps import review_reasons
+from mtf.sample.plan import CLEAN_IF_RARE, CLEAN_PER_IDENTITY, DIRT, WHOLE, Kind, plan
+from mtf.schemas import Reason, Step
+from mtf.schemas.funnel_steps import review_reasons
 
 ROOT = Path(__file__).parent.parent.parent
 MAX_BYTES = 12_000_000
@@ -46,7 +45,7 @@ def faces(decisions: pl.DataFrame) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def verdicts(decisions: pl.DataFrame, faces: pl.DataFrame) -> pl.DataFrame:
-    votes = standing.votes(matching.match(decisions, faces, box_iou=0.5))
+    votes = consensus.current_votes(matching.match(decisions, faces, box_iou=0.5))
     return consensus.verdicts(votes, reviewers=len(REVIEWERS))
 
 
@@ -83,7 +82,7 @@ def test_the_generator_draws_this_sample_again_byte_for_byte(shipped, sample_par
     known = {(truth.identity, truth.number): truth.image_id for truth in shipped.truths}
     for each in pictures:
         assert known[each.find.place] == hashlib.sha256(drawn[each.find.place].file.data).hexdigest()
-    served = recorded.RecordedWeb(shipped.data / "web")
+    served = recorded_web.RecordedWeb(shipped.data / "web")
     assert len(made) > 2 * 15
     for response in made:
         host, _, path = response.url.removeprefix("https://").partition("/")
@@ -116,7 +115,7 @@ def test_true_boxes_of_all_pictures_lie_inside_them(shipped) -> None:
 def test_the_cascade_finds_the_clean_faces(shipped, sample_params: Params) -> None:
     """Every third of them, which is enough to see it fail."""
     clean = [truth for truth in shipped.truths if truth.kind is Kind.CLEAN][::3]
-    found = sum(bool(cut.cut_faces(shipped.body(t), sample_params.crop, max_pixels=10**8)) for t in clean)
+    found = sum(bool(crop.cut_faces(shipped.body(t), sample_params.crop, max_pixels=10**8)) for t in clean)
     assert len(clean) > 100
     assert found / len(clean) >= 0.97
 

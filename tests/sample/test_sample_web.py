@@ -13,18 +13,17 @@ import pytest
 import yaml
 from icrawler.builtin.bing import BingParser
 
-from mtf import params, roster, takedowns
-from mtf.crawl import recorded
-from mtf.licenses import attribution, policy
-from mtf.params import Compute, Params
-from mtf.sample import pages, web
-from mtf.sample.kinds import OPT_OUTS, Kind
+from mtf import config
+from mtf.config import Compute, Params
+from mtf.core.project_paths import ProjectPaths
+from mtf.crawl import recorded_web
+from mtf.pipeline import crawl
+from mtf.rights import attribution, policy
+from mtf.sample import listing, web
 from mtf.sample.people import CAST
-from mtf.sample.plan import Size, plan
+from mtf.sample.plan import OPT_OUTS, Kind, Size, plan
+from mtf.schemas import Fetched, Reason, roster_file, takedown_file
 from mtf.sources.bing import Bing
-from mtf.stages import crawl
-from mtf.tables import Fetched, Reason
-from mtf.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent.parent
 CLAIMS = ("commercial,modify", "publicdomain", None)
@@ -54,13 +53,13 @@ REASONS = {
 
 
 @pytest.fixture(scope="module")
-def crawled(small, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def crawled(small, tmp_path_factory: pytest.TempPathFactory) -> ProjectPaths:
     """The small sample, crawled by the real crawler."""
-    workspace = Workspace(tmp_path_factory.mktemp("crawled"))
+    workspace = ProjectPaths(tmp_path_factory.mktemp("crawled"))
     settings = yaml.safe_load((ROOT / "params.yaml").read_text())
     settings["crawl"]["timeout_s"] = 1.0
     workspace.data.symlink_to(small.data)
-    crawl.run(workspace, params.parse(settings))
+    crawl.run(workspace, config.parse(settings))
     return workspace
 
 
@@ -72,7 +71,7 @@ def _with_kind(table: Path, sample) -> pl.DataFrame:
 def _result_pages(sample, name: str, claim: str | None) -> list[bytes]:
     """The pages of a search as the crawler asks for them, up to the empty one."""
     found = []
-    with recorded.serve(sample.data / "web") as served:
+    with recorded_web.serve(sample.data / "web") as served:
         for address in BING.page_urls(name, claim):
             url, headers = served.locate(address)
             with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:  # noqa: S310
@@ -114,11 +113,11 @@ def test_a_filtered_search_finds_what_the_filter_claims_and_no_more(small) -> No
 def test_addresses_of_searches_are_those_of_the_feeder() -> None:
     for person in CAST:
         for claim in CLAIMS:
-            made = [pages.search_address(person.name, first, claim) for first in (0, 20)]
+            made = [listing.search_address(person.name, first, claim) for first in (0, 20)]
             assert BING.page_urls(person.name, claim)[:2] == made
 
 
-def test_what_comes_back_is_what_was_planted(small, crawled: Workspace) -> None:
+def test_what_comes_back_is_what_was_planted(small, crawled: ProjectPaths) -> None:
     fetches = _with_kind(crawled.table("crawl", "fetches"), small)
     assert fetches.height == len(small.truths)
     for kind, outcome, claim, url in fetches.select("kind", "outcome", "claim", "url").iter_rows():
@@ -128,7 +127,7 @@ def test_what_comes_back_is_what_was_planted(small, crawled: Workspace) -> None:
         assert claim == next(t.claim for t in small.truths if t.url == url)
 
 
-def test_each_dirty_license_is_refused_for_its_own_reason(small, crawled: Workspace, sample_params: Params) -> None:
+def test_each_dirty_license_is_refused_for_its_own_reason(small, crawled: ProjectPaths, sample_params: Params) -> None:
     evidence = _with_kind(crawled.table("crawl", "evidence"), small)
     reasons = policy.judge(evidence, sample_params.licenses, today=datetime.now(UTC).date())
     for kind, reason in zip(evidence["kind"], reasons, strict=True):
@@ -136,7 +135,7 @@ def test_each_dirty_license_is_refused_for_its_own_reason(small, crawled: Worksp
     assert set(REASONS) <= set(evidence["kind"])
 
 
-def test_sources_state_the_license_creator_and_title_that_were_planted(small, crawled: Workspace) -> None:
+def test_sources_state_the_license_creator_and_title_that_were_planted(small, crawled: ProjectPaths) -> None:
     planted = {t.url: t for t in small.truths}
     evidence = _with_kind(crawled.table("crawl", "evidence"), small)
     stated = evidence.filter(pl.col("stated") == "stated")
@@ -149,11 +148,11 @@ def test_sources_state_the_license_creator_and_title_that_were_planted(small, cr
 
 
 def test_roster_takedowns_and_found_authors_are_read_by_their_own_readers(small, sample_params: Params) -> None:
-    names = roster.load(small.data / "roster.csv", sample_params)["name"].to_list()
+    names = roster_file.load(small.data / "roster.csv", sample_params)["name"].to_list()
     assert names == [person.name for person in small.people]
     assert "Cobalt O'Circle" in names
     assert any(not name.isascii() for name in names)
-    assert (small.data / "takedowns.csv").read_text().strip() == ",".join(takedowns.COLUMNS)
+    assert (small.data / "takedowns.csv").read_text().strip() == ",".join(takedown_file.COLUMNS)
     assert attribution.load(small.data / "attribution.csv") == ()
 
 

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from mtf.cli import audit, compare, dataset, deps, label, project, publish, review, sample, stages, summary, takedown
-from mtf.errors import MtfError
+from mtf.core.errors import MtfError
 
 app = typer.Typer(
     name="mtf",

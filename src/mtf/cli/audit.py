@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mtf.errors import MtfError
-from mtf.workspace import Workspace
+from mtf.core.errors import MtfError
+from mtf.core.project_paths import ProjectPaths
 
 NOT_COMPLIANT = 1
 
@@ -66,16 +66,16 @@ def release(
     if not planned:
         _audit("release", json=json, plain=plain, quiet=quiet)
         return
-    from mtf.stages import audit
+    from mtf.project import audit
 
-    _conclude(audit.of_plan(Workspace.find(), style=style, out=sys.stdout))
+    _conclude(audit.run_planned_audit(ProjectPaths.find(), style=style, out=sys.stdout))
 
 
 def _audit(scope: str, *, json: bool, plain: bool, quiet: bool, refresh: bool = False) -> None:
     style = _style(json=json, plain=plain, quiet=quiet)
-    from mtf.stages import audit
+    from mtf.project import audit
 
-    _conclude(audit.run(Workspace.find(), scope, style=style, out=sys.stdout, refresh=refresh))
+    _conclude(audit.run_audit(ProjectPaths.find(), scope, style=style, out=sys.stdout, refresh=refresh))
 
 
 def _style(*, json: bool, plain: bool, quiet: bool) -> str:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtf.cli import renamed_options
-from mtf.errors import BadInput, MtfError, bad_value, listed
-from mtf.workspace import Workspace
+from mtf.core.errors import BadInput, MtfError, bad_value, listed
+from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from mtf.csv_files import Row
-    from mtf.params import Params
+    from mtf.config import Params
+    from mtf.core.csv_files import Row
 
 CONFIDENCE = "_confidence"
 FIGURES = ("ratio", "evenness")
@@ -41,7 +41,7 @@ def balance(
 
     Intervals are of 95 %: how far a figure may stray in another draw of as many pictures.
     """
-    from mtf.learn import balance as room
+    from mtf.evaluation import balance as room
 
     confidence = renamed_options.value_of(context, "confidence", confidence, old="sure", old_value=sure)
     data, attributes = _labelled(table, confidence=confidence) if table else _data_set()
@@ -72,11 +72,11 @@ def _counted(names: str, cell: dict[str, Any]) -> str:
 
 
 def _data_set() -> tuple[pl.DataFrame, dict[str, list[str]]]:
-    from mtf import params, tables
+    from mtf import config, schemas
 
-    workspace = Workspace.find()
-    typed = params.load(workspace.params)
-    splits = tables.read(tables.splits(typed), workspace.table("split", "splits"))
+    workspace = ProjectPaths.find()
+    typed = config.load(workspace.params)
+    splits = schemas.read(schemas.splits(typed), workspace.table("split", "splits"))
     return splits, {column: task.labels for column, task in typed.attributes.items()}
 
 
@@ -114,7 +114,7 @@ def _read_csv(path: Path) -> pl.DataFrame:
     """Labels as text, an empty cell as null; confidences as numbers from 0 to 1."""
     import polars as pl
 
-    from mtf import csv_files
+    from mtf.core import csv_files
 
     table = csv_files.read(path)
     columns: dict[str, list[str | float | None]] = {name: [] for name in table.header if name}
@@ -165,10 +165,10 @@ def _only_confident(path: Path, data: pl.DataFrame, attributes: list[str], *, co
 
 def _params() -> Params | None:
     """The project's parameters; a table of predictions can be looked at outside any project too."""
-    from mtf import params
+    from mtf import config
 
     try:
-        workspace = Workspace.find()
+        workspace = ProjectPaths.find()
     except MtfError:
         return None
-    return params.load(workspace.params)
+    return config.load(workspace.params)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from mtf.workspace import Workspace
+from mtf.core.project_paths import ProjectPaths
 
 app = typer.Typer(
     help="Train networks in several ways on this data set, and compare what they come to.", no_args_is_help=True
@@ -39,11 +39,11 @@ def recipes(
 
     Figures are kept in metrics/compare/recipes.json; trainings that stand there are not done again.
     """
-    from mtf import params
-    from mtf.stages import compare_recipes
+    from mtf import config
+    from mtf.comparison import recipes as compare_recipes
 
-    workspace = Workspace.find()
-    typed = params.load(workspace.params)
+    workspace = ProjectPaths.find()
+    typed = config.load(workspace.params)
     found = compare_recipes.run(
         workspace,
         typed,
@@ -52,11 +52,11 @@ def recipes(
         recipes=[name.strip() for name in recipes.split(",")],
         seeds=seeds,
     )
-    from mtf.learn import papers
+    from mtf.papers import mtf_tables
 
     _print(
-        papers.RECIPE_COLUMNS,
-        papers.recipes(found),
+        mtf_tables.RECIPE_COLUMNS,
+        mtf_tables.recipes(found),
         title=f"{found['model']}, {seeds} seed{'s' * (seeds > 1)} each",
         markdown=markdown,
     )
@@ -76,11 +76,11 @@ def curation(
     Each is tested on a part of itself, as in the paper, and on the curated test part, of which nothing is learned.
     Figures are kept in metrics/compare/curation.json; trainings that stand there are not done again.
     """
-    from mtf import params
-    from mtf.stages import compare_curation
+    from mtf import config
+    from mtf.comparison import curation as compare_curation
 
-    workspace = Workspace.find()
-    typed = params.load(workspace.params)
+    workspace = ProjectPaths.find()
+    typed = config.load(workspace.params)
     found = compare_curation.run(
         workspace,
         typed,
@@ -89,18 +89,23 @@ def curation(
         recipe=recipe or typed.train.recipe,
         seeds=seeds,
     )
-    from mtf.learn import papers
+    from mtf.papers import mtf_tables
 
-    table = papers.curation(found)
+    table = mtf_tables.curation(found)
     if as_json:
         print(json.dumps(table, indent=2, ensure_ascii=False))
         return
-    _print(papers.CURATION_COLUMNS, papers.curation_rows(table), title=papers.curation_title(table), markdown=markdown)
+    _print(
+        mtf_tables.CURATION_COLUMNS,
+        mtf_tables.curation_rows(table),
+        title=mtf_tables.curation_title(table),
+        markdown=markdown,
+    )
 
 
 def _print(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str, markdown: bool) -> None:
     if markdown:
-        from mtf import markdown_tables
+        from mtf.core import markdown_tables
 
         print(f"**{title}**\n\n{markdown_tables.table(header, rows)}", end="")
         return

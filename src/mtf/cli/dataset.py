@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtf.errors import BadInput, bad_value
-from mtf.workspace import PATHS_IN_PROJECT, Workspace
+from mtf.core.errors import BadInput, bad_value
+from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from mtf.config import Params, Task
     from mtf.datasets.labelled import DataSet
-    from mtf.params import Params, Task
 
     Read = Callable[[str], bytes]
 
@@ -71,17 +71,17 @@ def roster(
     """Write a roster for the source `folder`, and print the sections of params.yaml that go with it."""
     import yaml
 
-    from mtf.datasets import as_roster, settings
-    from mtf.licenses import evidence
+    from mtf.datasets import project_files
+    from mtf.rights.evidence import combination
 
     if kind is Kind.AGE_CSV:
         raise BadInput("age-csv: its pictures lie in the CSV file; use `mtf dataset tables`")
     # A license that nobody knows is told before anything is written.
-    evidence.of_data_set(license_id, where="--license")
+    combination.of_data_set(license_id, where="--license")
     data_set, _ = _load(kind, source, labels, ages=_ages(years_of), license_id=license_id, creator=creator)
-    count = as_roster.write(data_set, to)
+    count = project_files.write_roster(data_set, to)
     print("\n".join([*data_set.told(), f"{to}: {count} identities; params.yaml needs:"]))
-    print(yaml.safe_dump(settings.of_roster(data_set, source), sort_keys=False, allow_unicode=True), end="")
+    print(yaml.safe_dump(project_files.roster_settings(data_set, source), sort_keys=False, allow_unicode=True), end="")
 
 
 @app.command()
@@ -101,12 +101,12 @@ def tables(
 
     UTKFace in its parts is divided by them (Das et al.), all others 72/8/20, stratified by gender (EFRS).
     """
-    from mtf.datasets import settings
+    from mtf.datasets import project_files
 
     wanted, (data_set, read) = _division(division), _load(kind, source, labels, ages=_ages(years_of))
     if "gender" not in data_set.attributes:
         raise BadInput(f"{kind}: it has no labels to train on but identities; use `mtf dataset roster`")
-    raw = settings.of_project(_raw(), data_set, source, root=Workspace.find().root)
+    raw = project_files.project_settings(_raw(), data_set, source, root=ProjectPaths.find().root)
     _lay_out(data_set, read, raw, source, to, division=wanted, crop=crop)
     print(f"{to}: a project of its own; run `mtf train`, `mtf label fit` or `mtf audit licenses` in it")
 
@@ -130,36 +130,39 @@ def protocol(
     columns of the paper's Tables for FaceNet fine-tuned for one task come with it. age-csv: EFRS; 72/8/20 with
     seed 42, logistic regression and three CNNs. As in the papers, pictures that are byte-identical count each.
     """
-    from mtf import params
-    from mtf.datasets import settings
-    from mtf.datasets.division import Division
+    from mtf import config
+    from mtf.datasets import project_files
+    from mtf.datasets.protocol_splits import Division
 
     if weights is not None and (paper is not Protocol.UTKFACE or not weights.is_file()):
         raise bad_value("--weights", str(weights), "a file, and only with utkface")
     if single_tasks and paper is not Protocol.UTKFACE:
         raise bad_value("--single-tasks", paper.value, "only with utkface")
     data_set, read = _load(Kind(paper.value), source, None)
-    raw, division = settings.of_project(_raw(), data_set, source, root=Workspace.find().root), Division.PARTS
+    raw, division = (
+        project_files.project_settings(_raw(), data_set, source, root=ProjectPaths.find().root),
+        Division.PARTS,
+    )
     if paper is Protocol.UTKFACE:
-        raw = settings.of_das(raw, weights=weights)
+        raw = project_files.das_settings(raw, weights=weights)
     else:
-        raw, division = raw | {"seed": settings.EFRS_SEED}, Division.SHARES
+        raw, division = raw | {"seed": project_files.EFRS_SEED}, Division.SHARES
     _lay_out(data_set, read, raw, source, to, division=division, crop=crop, keep_duplicates=True)
     command = "mtf multitask --weighting dynamic" if paper is Protocol.UTKFACE else "mtf label compare gender"
     if only_lay_out:
         print(f"{to}: a project of its own; run `{command}` in it")
         return
-    workspace = Workspace(to.resolve())
-    typed = params.load(workspace.params)
+    workspace = ProjectPaths(to.resolve())
+    typed = config.load(workspace.params)
     if paper is Protocol.UTKFACE:
         _run_das(workspace, typed, single_tasks=single_tasks)
     else:
         _run_efrs(workspace, typed, epochs)
 
 
-def _run_das(workspace: Workspace, params: Params, *, single_tasks: bool) -> None:
-    from mtf.cli import multitask_tables
-    from mtf.stages import evaluate, multitask, multitask_results, train
+def _run_das(workspace: ProjectPaths, params: Params, *, single_tasks: bool) -> None:
+    from mtf.cli import paper_tables
+    from mtf.pipeline import evaluate, multitask, multitask_results, train
 
     for model, task in product(params.train.models, params.train.tasks) if single_tasks else ():
         train.run(workspace, params, model=model, task=task)
@@ -168,15 +171,15 @@ def _run_das(workspace: Workspace, params: Params, *, single_tasks: bool) -> Non
     for weighting in params.multitask.weightings if params.multitask else ():
         multitask.run(workspace, params, weighting=weighting)
         multitask_results.run(workspace, params, weighting=weighting)
-    multitask_tables.show(as_json=False, workspace=workspace)
+    paper_tables.show_das_tables(as_json=False, workspace=workspace)
 
 
-def _run_efrs(workspace: Workspace, params: Params, epochs: int) -> None:
-    from mtf.learn import efrs_tables
-    from mtf.stages import label
+def _run_efrs(workspace: ProjectPaths, params: Params, epochs: int) -> None:
+    from mtf.label_classifier import runs
+    from mtf.papers import efrs_tables
 
     # Tables 3 to 6 are of model 2, whichever is best here: they shall compare with the report's.
-    found = label.compare(workspace, params, attribute="gender", model="cnn2", epochs=epochs, seed=params.seed)
+    found = runs.compare(workspace, params, attribute="gender", model="cnn2", epochs=epochs, seed=params.seed)
     print(efrs_tables.markdown(found), end="")
 
 
@@ -193,25 +196,27 @@ def _lay_out(
 ) -> None:
     import yaml
 
-    from mtf import atomic, params
-    from mtf.datasets import layout, utkface
-    from mtf.datasets.division import divided
+    from mtf import config
+    from mtf.core import atomic_files
+    from mtf.datasets import tables as layout
+    from mtf.datasets import utkface
+    from mtf.datasets.protocol_splits import divided
 
     if to.exists() and any(to.iterdir()):
         raise BadInput(f"{to}: not empty; name a new folder")
-    typed = params.parse(raw)
+    typed = config.parse(raw)
     split, how = divided(data_set, division, seed=typed.seed)
     told = layout.write(
         data_set,
         read,
         split,
-        Workspace(to),
+        ProjectPaths(to),
         typed,
         source=str(source),
         keep_duplicates=keep_duplicates,
         cropped=utkface.is_in_the_wild(data_set) if crop is None else crop,
     )
-    atomic.write_text(to / "params.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
+    atomic_files.write_text(to / "params.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
     print("\n".join([*data_set.told(), how, *told]))
 
 
@@ -219,15 +224,15 @@ def _raw() -> dict[str, Any]:
     """The parameters of the project that the command is given in, before they are typed."""
     import yaml
 
-    from mtf import params
+    from mtf import config
 
-    path = Workspace.find().params
-    params.load(path)
-    return params.with_new_names(yaml.safe_load(path.read_text(encoding="utf-8")))
+    path = ProjectPaths.find().params
+    config.load(path)
+    return config.with_new_names(yaml.safe_load(path.read_text(encoding="utf-8")))
 
 
 def _division(named: str | None) -> Any:
-    from mtf.datasets.division import Division
+    from mtf.datasets.protocol_splits import Division
 
     if named is not None and named not in list(Division):
         raise bad_value("--division", named, ", ".join(Division))
@@ -236,11 +241,11 @@ def _division(named: str | None) -> Any:
 
 def _ages(task: str | None) -> Task | None:
     """The project's task that groups ages by its years; None leaves the paper's groups."""
-    from mtf import params
+    from mtf import config
 
     if task is None:
         return None
-    known = {name: each for name, each in params.load(Workspace.find().params).tasks.items() if each.years}
+    known = {name: each for name, each in config.load(ProjectPaths.find().params).tasks.items() if each.years}
     if task not in known:
         raise bad_value("--years-of", task, f"a task of params.yaml with years: {', '.join(known) or 'there is none'}")
     return known[task]
@@ -255,7 +260,8 @@ def _load(
     license_id: str | None = None,
     creator: str = "unknown",
 ) -> tuple[DataSet, Read]:
-    from mtf.datasets import age_csv, fairface, layout, lfw, utkface
+    from mtf.datasets import age_csv, fairface, lfw, utkface
+    from mtf.datasets import tables as layout
 
     if ages is not None and kind not in (Kind.UTKFACE, Kind.AGE_CSV):
         raise bad_value("--years-of", ages.column, "utkface and age-csv only: no other data set says ages in years")

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from mtf.errors import BadInput, GateFailed
-from mtf.workspace import Workspace
+from mtf.core.errors import BadInput, GateFailed
+from mtf.core.project_paths import ProjectPaths
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,11 +17,11 @@ def add_to(app: typer.Typer) -> None:
         check: Annotated[bool, typer.Option("--check", help="End with 1 where dvc.yaml has others.")] = False,
     ) -> None:
         """Print the code and the defaults that each stage depends on, as its imports say."""
-        from mtf.stages import code_deps
+        from mtf.pipeline import code_deps
 
         if write and check:
             raise BadInput("--write, --check: only one of them is permitted")
-        workspace = Workspace.find()
+        workspace = ProjectPaths.find()
         if not write and not check:
             for name, derived in code_deps.of_stages(workspace).items():
                 print(f"{name}:", *derived.entries(), sep="\n  ")

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtf.cli import balance, renamed_options
-from mtf.errors import BadInput, bad_value
-from mtf.workspace import Workspace
+from mtf.core.errors import BadInput, bad_value
+from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from mtf.params import Params
+    from mtf.config import Params
 
 app = typer.Typer(help="A classifier of attributes for pictures that nobody has labelled.", no_args_is_help=True)
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm")
@@ -40,11 +40,11 @@ def fit(
     seed: Seed = None,
 ) -> None:
     """Fit one classifier per attribute on the project's split, measure them, and keep them in build/label."""
-    from mtf.stages import label
+    from mtf.label_classifier import runs
 
     workspace, params = _project()
-    chosen = label.attributes_of(params, attribute)
-    measured = label.fit(workspace, params, model=model, attributes=chosen, epochs=epochs, seed=_seed(params, seed))
+    chosen = runs.attributes_of(params, attribute)
+    measured = runs.fit(workspace, params, model=model, attributes=chosen, epochs=epochs, seed=_seed(params, seed))
     for name, figures in measured.items():
         shown = "  ".join(f"{figure} {value}" for figure, value in figures["test"].items())
         print(f"label {name} ({model}): {shown}")
@@ -61,11 +61,11 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Fit and measure all four models of EFRS on one attribute: its Tables 1 to 6 and Figures 2 to 7."""
-    from mtf.stages import label
+    from mtf.label_classifier import runs
 
     workspace, params = _project()
-    label.attributes_of(params, [attribute])
-    found = label.compare(workspace, params, attribute=attribute, model=model, epochs=epochs, seed=_seed(params, seed))
+    runs.attributes_of(params, [attribute])
+    found = runs.compare(workspace, params, attribute=attribute, model=model, epochs=epochs, seed=_seed(params, seed))
     _show(found, as_json=as_json)
 
 
@@ -75,10 +75,11 @@ def tables(
     as_json: Json = False,
 ) -> None:
     """Show EFRS's Tables 1 to 6 again, from the figures of the last `mtf label compare`."""
-    from mtf.stages import label, label_files
+    from mtf.label_classifier import files as label_files
+    from mtf.label_classifier import runs
 
     workspace, params = _project()
-    label.attributes_of(params, [attribute])
+    runs.attributes_of(params, [attribute])
     _show(label_files.read_tables(workspace, attribute), as_json=as_json)
 
 
@@ -93,15 +94,15 @@ def predict(
     """Label the pictures of a folder, with calibrated confidence."""
     import polars as pl
 
-    from mtf import csv_files
-    from mtf.atomic import replacing
-    from mtf.learn import label
+    from mtf.core import csv_files
+    from mtf.core.atomic_files import replacing
+    from mtf.label_classifier import labeller
 
     if to.suffix not in (".csv", ".parquet"):
         raise bad_value("--to", str(to), "a name that ends in .csv or .parquet")
-    labellers = label.load(classifier or Workspace.find().stage("label") / "classifier.pt")
+    labellers = labeller.load(classifier or ProjectPaths.find().stage("label") / "classifier.pt")
     names, pictures, unreadable = _read_folder(folder)
-    table = pl.DataFrame({"file": names}, schema={"file": pl.String}).hstack(label.predict(labellers, pictures))
+    table = pl.DataFrame({"file": names}, schema={"file": pl.String}).hstack(labeller.predict(labellers, pictures))
     if to.suffix == ".csv":
         csv_files.write(to, table)
     else:
@@ -131,12 +132,12 @@ def hints(
     All faces of build/crop are looked at, before anybody has reviewed them. Faces of people that the classifier was
     fitted on are predicted by others, which saw no face of their person.
     """
-    from mtf.stages import label
+    from mtf.label_classifier import runs
 
     confidence = renamed_options.value_of(context, "confidence", confidence, old="sure", old_value=sure)
     workspace, params = _project()
-    chosen = label.attributes_of(params, attribute)
-    found, looked_at = label.hint(
+    chosen = runs.attributes_of(params, attribute)
+    found, looked_at = runs.hint(
         workspace,
         params,
         confidence=confidence,
@@ -150,35 +151,36 @@ def hints(
     counts = dict(found["attribute"].value_counts().iter_rows())
     shown = ", ".join(f"{name} {counts.get(name, 0)}" for name in chosen)
     faces = found["face_id"].n_unique()
-    path = workspace.relative(workspace.table(label.STAGE, "hints"))
+    path = workspace.relative(workspace.table(runs.STAGE, "hints"))
     print(f"{path}: {faces} of {looked_at} faces contradicted with a confidence of {confidence} or more ({shown})")
     print("a classifier gives hints, no verdicts: `mtf review open` shows them")
 
 
 def _show(found: dict[str, Any], *, as_json: bool) -> None:
-    from mtf.learn import efrs_tables
+    from mtf.papers import efrs_tables
 
     print(json.dumps(found, indent=2, ensure_ascii=False) if as_json else efrs_tables.markdown(found).rstrip())
 
 
-def _project() -> tuple[Workspace, Params]:
-    from mtf import params
+def _project() -> tuple[ProjectPaths, Params]:
+    from mtf import config
 
-    workspace = Workspace.find()
-    return workspace, params.load(workspace.params)
+    workspace = ProjectPaths.find()
+    return workspace, config.load(workspace.params)
 
 
 def _read_folder(folder: Path) -> tuple[list[str], np.ndarray, list[str]]:
     """The names and 48×48 grey pictures of a folder, and the names of those that cannot be read."""
     import numpy as np
 
-    from mtf.learn import efrs, inputs
+    from mtf.label_classifier import networks
+    from mtf.training import input_cache
 
     if not folder.is_dir():
         raise BadInput(f"{folder}: no such folder")
     files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in PICTURES and file.is_file()]
     found = {
-        str(file.relative_to(folder)): inputs.decoded(file.read_bytes(), size_px=efrs.SIDE_PX)
+        str(file.relative_to(folder)): input_cache.decoded(file.read_bytes(), size_px=networks.SIDE_PX)
         if file.stat().st_size <= MAX_BYTES
         else None
         for file in files
@@ -186,7 +188,7 @@ def _read_folder(folder: Path) -> tuple[list[str], np.ndarray, list[str]]:
     readable = {name: picture for name, picture in found.items() if picture is not None}
     if not readable:
         raise BadInput(f"{folder}: no readable picture in it ({', '.join(PICTURES)})")
-    grey = efrs.grey(np.stack(list(readable.values())))
+    grey = networks.grey(np.stack(list(readable.values())))
     return list(readable), grey, [name for name in found if name not in readable]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mtf.workspace import Workspace
+from mtf.core.project_paths import ProjectPaths
 
 MARKS = {"good": "ok", "lacking": "--", "wrong": "NO"}
 
@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
         from mtf.project.new import Beginning, begin
 
         beginning = Beginning(name, contact, title, roster, pictures, license)
-        steps = begin(Workspace.find(), beginning, force=force)
+        steps = begin(ProjectPaths.find(), beginning, force=force)
         print(f"{name}: params.yaml, dvc.yaml and data/ are yours now. Next:")
         for number, step in enumerate(steps, 1):
             print(f"  {number}. {step}")
@@ -41,7 +41,7 @@ def add_to(app: typer.Typer) -> None:
         """Say what this machine and this project have and lack."""
         from mtf.project.doctor import examine
 
-        findings = examine(Workspace.find())
+        findings = examine(ProjectPaths.find())
         for finding in findings:
             print(f"{MARKS[finding.state]}  {finding.what:<24} {finding.detail}")
         if any(finding.state == "wrong" for finding in findings):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mtf.cli.stages import run_stage
-from mtf.workspace import Workspace
+from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
     from mtf.release.changes import Changes
@@ -26,11 +26,11 @@ def add_to(app: typer.Typer) -> None:
         if not suggest:
             run_stage("validate")
             return
-        from mtf import params
-        from mtf.stages.validate import suggestion
+        from mtf import config
+        from mtf.pipeline.validate import suggestion
 
-        workspace = Workspace.find()
-        print(suggestion(workspace, params.load(workspace.params)), end="")
+        workspace = ProjectPaths.find()
+        print(suggestion(workspace, config.load(workspace.params)), end="")
 
     @app.command()
     def report() -> None:
@@ -44,11 +44,11 @@ def add_to(app: typer.Typer) -> None:
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """Show what differs between two versions of the data set, without checking them out."""
-        from mtf import params
-        from mtf.stages import diff as comparison
+        from mtf import config
+        from mtf.release import revision_diff as comparison
 
-        workspace = Workspace.find()
-        found = comparison.run(workspace, params.load(workspace.params), old, new)
+        workspace = ProjectPaths.find()
+        found = comparison.run(workspace, config.load(workspace.params), old, new)
         if as_json:
             print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
             return

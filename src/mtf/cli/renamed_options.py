@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import typer
 
-from mtf import renamed
-from mtf.errors import BadInput
+from mtf.core import renamed
+from mtf.core.errors import BadInput
 
 Value = TypeVar("Value")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mtf.workspace import Workspace
+from mtf.core.project_paths import ProjectPaths
 
 app = typer.Typer(no_args_is_help=True, help="Open the review room, decide, compare and exchange decisions.")
 
@@ -78,13 +78,13 @@ def decide(reviewer: Reviewer) -> None:
 
 
 def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, shows: bool) -> None:
-    from mtf import params
-    from mtf.review.ledger import checked_reviewer
-    from mtf.room import browser, supervisor
-    from mtf.room.closing import Closing, dataset_name
+    from mtf import config
+    from mtf.annotation.ledger import checked_reviewer
+    from mtf.review_app.processes import supervisor
+    from mtf.review_app.processes.closing import Closing, dataset_name
 
-    workspace = Workspace.find()
-    project = params.load(workspace.params).project.name
+    workspace = ProjectPaths.find()
+    project = config.load(workspace.params).project.name
     for name in reviewers:
         checked_reviewer(name, sits=True)
     names = list(dict.fromkeys(reviewers))
@@ -103,7 +103,7 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, 
         print("The room is open. Close it here with Ctrl-C; every confirmed decision is on disk.", flush=True)
         # With several people at one machine nobody can tell whose browser this would be.
         if shows and len(pages) == 1:
-            browser.show(next(iter(pages.values())))
+            supervisor.open_browser(next(iter(pages.values())))
 
     with supervisor.until_told(), Closing(workspace, names):
         supervisor.keep_open(
@@ -118,18 +118,18 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, 
 
 
 def _decide(reviewer: str, *, joint: bool) -> None:
-    from mtf import params
-    from mtf.review.ledger import TOGETHER, checked_reviewer
-    from mtf.room import terminal
-    from mtf.room.closing import Closing
-    from mtf.room.review_lock import alone
+    from mtf import config
+    from mtf.annotation.ledger import TOGETHER, checked_reviewer
+    from mtf.review_app import terminal
+    from mtf.review_app.processes.closing import Closing
+    from mtf.review_app.review_lock import alone
 
-    workspace = Workspace.find()
+    workspace = ProjectPaths.find()
     checked_reviewer(reviewer, sits=True)
     # A room that shows the same review would go on asking for what is decided here.
     whose = alone(workspace.stage("room"), TOGETHER if joint else reviewer)
     with Closing(workspace, [reviewer]), whose:
-        terminal.run(workspace, params.load(workspace.params), reviewer, joint=joint)
+        terminal.run(workspace, config.load(workspace.params), reviewer, joint=joint)
 
 
 @app.command()
@@ -137,11 +137,11 @@ def status(
     json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
 ) -> None:
     """Done and open per step and reviewer, agreement, conflicts, pace, and the time that is left."""
-    from mtf import params
-    from mtf.room import progress
+    from mtf import config
+    from mtf.review_app import progress
 
-    workspace = Workspace.find()
-    found = progress.measure(workspace, params.load(workspace.params))
+    workspace = ProjectPaths.find()
+    found = progress.measure(workspace, config.load(workspace.params))
     print(progress.as_json(found) if json else progress.as_text(found))
 
 
@@ -151,11 +151,11 @@ def export(
     format: Annotated[Format, typer.Option(help="What the other tool reads.")] = Format.CSV,
 ) -> None:
     """Write faces and decisions for another tool."""
-    from mtf import params
-    from mtf.room import exchange
+    from mtf import config
+    from mtf.review_app.exchange import export as exchange
 
-    workspace = Workspace.find()
-    print(exchange.write(workspace, params.load(workspace.params), to, format=format.value))
+    workspace = ProjectPaths.find()
+    print(exchange.write(workspace, config.load(workspace.params), to, format=format.value))
 
 
 @app.command("import")
@@ -167,10 +167,10 @@ def import_(
     format: Annotated[Format, typer.Option(help="What the other tool wrote.")] = Format.CSV,
 ) -> None:
     """Add decisions made in another tool to the ledger, as sittings of their own."""
-    from mtf import params
-    from mtf.room import exchange
-    from mtf.room.closing import Closing
+    from mtf import config
+    from mtf.review_app.exchange import export as exchange
+    from mtf.review_app.processes.closing import Closing
 
-    workspace = Workspace.find()
+    workspace = ProjectPaths.find()
     with Closing(workspace):
-        print(exchange.read(workspace, params.load(workspace.params), source, format=format.value, reviewer=reviewer))
+        print(exchange.read(workspace, config.load(workspace.params), source, format=format.value, reviewer=reviewer))

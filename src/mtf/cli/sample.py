@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtf.errors import MtfError, listed
-from mtf.params import Params
-from mtf.workspace import Workspace
+from mtf.config import Params
+from mtf.core.errors import MtfError, listed
+from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
     from mtf.sample.panel import Face
@@ -37,11 +37,11 @@ def build(
 
     Run it inside a project: what the panel reviews are the faces found with that project's params.yaml.
     """
-    from mtf import params
+    from mtf import config
     from mtf.sample import truth
 
-    workspace = Workspace.find()
-    settings = params.load(workspace.params)
+    workspace = ProjectPaths.find()
+    settings = config.load(workspace.params)
     _refuse_what_is_no_sample(folder)
     if not keep_web:
         _write_web(folder, settings)
@@ -69,13 +69,13 @@ def _write_web(folder: Path, settings: Params) -> None:
     web.write(folder, seed=settings.seed, compute=settings.compute)
 
 
-def _write_reviews(folder: Path, workspace: Workspace, settings: Params) -> int:
+def _write_reviews(folder: Path, workspace: ProjectPaths, settings: Params) -> int:
     """Crawl and crop in a workspace of its own, and review what that finds; returns the number of decisions."""
-    from mtf.review.ledger import write_sitting
+    from mtf.annotation.ledger import write_sitting
     from mtf.sample import panel, truth
 
     with tempfile.TemporaryDirectory(prefix="mtf-sample-") as scratch:
-        faces = _found_faces(Workspace(Path(scratch)), folder, workspace.params, settings)
+        faces = _found_faces(ProjectPaths(Path(scratch)), folder, workspace.params, settings)
     sittings = panel.review(panel.judge(faces, truth.read(folder / "web")), seed=settings.seed)
     shutil.rmtree(folder / "review", ignore_errors=True)
     for sitting in sittings:
@@ -83,11 +83,11 @@ def _write_reviews(folder: Path, workspace: Workspace, settings: Params) -> int:
     return sum(map(len, sittings))
 
 
-def _found_faces(scratch: Workspace, folder: Path, params_file: Path, settings: Params) -> list[Face]:
+def _found_faces(scratch: ProjectPaths, folder: Path, params_file: Path, settings: Params) -> list[Face]:
     import polars as pl
 
+    from mtf.pipeline import crawl, crop
     from mtf.sample.panel import Face
-    from mtf.stages import crawl, crop
 
     shutil.copy(params_file, scratch.params)
     scratch.data.symlink_to(folder.resolve())

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from mtf.errors import BadInput
-from mtf.workspace import Workspace
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
 
 
 class Part(StrEnum):
@@ -25,13 +25,13 @@ PARTS = {Part.TRAIN: "multitask", Part.MEASURE: "multitask_results"}
 
 def run_stage(name: str, **options: object) -> None:
     """Run one stage in the project of the current folder."""
-    from mtf import params
-    from mtf.licenses import policy
+    from mtf import config
+    from mtf.rights import policy
 
-    workspace = Workspace.find()
-    settings = params.load(workspace.params)
+    workspace = ProjectPaths.find()
+    settings = config.load(workspace.params)
     policy.check_all(settings)
-    stage = importlib.import_module(f"mtf.stages.{name}")
+    stage = importlib.import_module(f"mtf.pipeline.{name}")
     stage.run(workspace, settings, **options)
 
 
@@ -86,9 +86,9 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Train one network for several tasks at once, and measure it."""
         if paper_tables:
-            from mtf.cli import multitask_tables
+            from mtf.cli import paper_tables as multitask_tables
 
-            multitask_tables.show(as_json=as_json)
+            multitask_tables.show_das_tables(as_json=as_json)
         elif weighting is None:
             raise BadInput("--weighting: missing; permitted: a weighting of params.yaml's multitask.weightings")
         else:
@@ -109,7 +109,7 @@ def add_to(app: typer.Typer) -> None:
             return
         from mtf.cli import paper_tables as shown
 
-        shown.show(as_json=as_json)
+        shown.show_mtf_tables(as_json=as_json)
 
     @app.command()
     def release(
@@ -123,8 +123,8 @@ def add_to(app: typer.Typer) -> None:
         if form is None and to is None:
             run_stage("release")
             return
-        from mtf import params
-        from mtf.stages.release import export
+        from mtf import config
+        from mtf.pipeline.release import export
 
-        workspace = Workspace.find()
-        export(workspace, params.load(workspace.params), form=form or "", to=to)
+        workspace = ProjectPaths.find()
+        export(workspace, config.load(workspace.params), form=form or "", to=to)

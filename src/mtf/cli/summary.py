@@ -12,9 +12,9 @@ from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from mtf.errors import BadInput
-from mtf.report.scores import merged
-from mtf.workspace import Workspace
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+from mtf.evaluation.figure_files import merged_scores
 
 Figures = dict[str, Any]
 WIDTH = 80
@@ -24,10 +24,10 @@ def add_to(app: typer.Typer) -> None:
     @app.command()
     def summary() -> None:
         """Show what came of the last run: the funnel, the splits, the models, the release, and where to look on."""
-        from mtf import params
+        from mtf import config
 
-        workspace = Workspace.find()
-        title = params.load(workspace.params).project.title
+        workspace = ProjectPaths.find()
+        title = config.load(workspace.params).project.title
         console = Console()
         console.print(f"\n[bold]{title}[/bold]: what came of it", highlight=False)
         for part in parts(workspace):
@@ -35,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
             console.print(part, highlight=False)
 
 
-def parts(workspace: Workspace) -> Iterator[RenderableType]:
+def parts(workspace: ProjectPaths) -> Iterator[RenderableType]:
     """What there is to show, in the order of the pipeline. Raises BadInput where no stage has run yet."""
     figures = {name: _figures(workspace.metrics(name)) for name in ("crawl", "curate", "split", "evaluate", "release")}
     if not any(figures.values()):
@@ -48,7 +48,7 @@ def parts(workspace: Workspace) -> Iterator[RenderableType]:
     if figures["split"]:
         yield splits(figures["split"])
     multitask = {path.stem: _figures(path) for path in sorted(workspace.metrics("multitask").with_suffix("").glob("*"))}
-    yield from (models(task, rows) for task, rows in merged(figures["evaluate"], multitask).items())
+    yield from (models(task, rows) for task, rows in merged_scores(figures["evaluate"], multitask).items())
     if figures["release"]:
         yield released(figures["release"])
     yield look_further(workspace)
@@ -68,7 +68,7 @@ def counted(title: str, figures: Figures) -> Table:
 
 def to_be_retried(figures: Figures) -> Iterator[str]:
     """What failed on its way and is worth asking for again, if anything, and how."""
-    from mtf.crawl.shown import retriable_failures
+    from mtf.crawl.fetch_results import retriable_failures
 
     if what := retriable_failures(figures):
         yield f"{what}: `make retry` asks for them again"
@@ -76,14 +76,14 @@ def to_be_retried(figures: Figures) -> Iterator[str]:
 
 def funnel(figures: Figures) -> Table:
     """What each step left, and why it dropped the rest."""
-    from mtf.curation.shown import funnel_table
+    from mtf.curation.funnel_tables import funnel_table
 
     return _titled(funnel_table(figures), "The funnel")
 
 
 def splits(figures: Figures) -> Table:
     """How many faces of each label are in each split."""
-    from mtf.curation.shown import split_table
+    from mtf.curation.funnel_tables import split_table
 
     return _titled(split_table(figures), "Splits")
 
@@ -106,14 +106,14 @@ def released(sizes: dict[str, dict[str, int]]) -> Table:
     return table
 
 
-def look_further(workspace: Workspace) -> Table:
+def look_further(workspace: ProjectPaths) -> Table:
     table = Table.grid(padding=(0, 2))
     for where, what in _places(workspace):
         table.add_row(where, what)
     return table
 
 
-def _places(workspace: Workspace) -> Iterator[tuple[str, str]]:
+def _places(workspace: ProjectPaths) -> Iterator[tuple[str, str]]:
     report = workspace.stage("report") / "index.html"
     if report.is_file():
         yield workspace.relative(report), "the report: open it in a browser"

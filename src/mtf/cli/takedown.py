@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtf.workspace import Workspace
+from mtf.core.project_paths import ProjectPaths
 
 SHOWN = 6
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mtf.erasure.planning import Plan
-    from mtf.erasure.requests import Resolved
+    from mtf.takedown.plan import Plan
+    from mtf.takedown.requests import Resolved
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,12 +29,12 @@ def add_to(app: typer.Typer) -> None:
         reference: Annotated[str, typer.Option(help="Where the request is kept: a letter, a ticket.")] = "",
     ) -> None:
         """Record a request; the next `dvc repro` leaves it out everywhere."""
-        from mtf import params
-        from mtf.erasure import requests
+        from mtf import config
+        from mtf.takedown import requests
 
-        workspace = Workspace.find()
+        workspace = ProjectPaths.find()
         request = requests.Request(value, reason, requested_by, reference)
-        resolved = requests.resolve(request, workspace, params.load(workspace.params))
+        resolved = requests.resolve(request, workspace, config.load(workspace.params))
         new = requests.append(workspace.takedowns, resolved.records)
         first = resolved.records[0]
         print(f"{first.kind} {first.value}{'' if first in new else ' (was there already)'}")
@@ -47,11 +47,11 @@ def add_to(app: typer.Typer) -> None:
     @group.command("list")
     def list_requests() -> None:
         """Show the requests, and how many pictures of the current version each names."""
-        from mtf import takedowns
-        from mtf.erasure import requests
+        from mtf.schemas import takedown_file
+        from mtf.takedown import requests
 
-        workspace = Workspace.find()
-        known = takedowns.load(workspace.takedowns)
+        workspace = ProjectPaths.find()
+        known = takedown_file.load(workspace.takedowns)
         counts = requests.matches(known, workspace)
         for record in known.records:
             count = counts[record.kind, record.value]
@@ -67,10 +67,10 @@ def add_to(app: typer.Typer) -> None:
         dry_run: Annotated[bool, typer.Option(help="Show what would be erased, and change nothing.")] = False,
     ) -> None:
         """Erase what the requests name from cache, remotes and history; write a receipt."""
-        from mtf.erasure import erase as erasure
-        from mtf.erasure import receipt, requests
+        from mtf.takedown import execution as erasure
+        from mtf.takedown import receipt, requests
 
-        workspace = Workspace.find()
+        workspace = ProjectPaths.find()
         if dry_run:
             _show(erasure.plan(workspace, signed_by=signed_by))
             return
@@ -92,7 +92,7 @@ def add_to(app: typer.Typer) -> None:
 
 def _matched(resolved: Resolved) -> Iterator[str]:
     """How much a request takes down, so that a mistyped one is noticed; and what nobody can say."""
-    from mtf.errors import listed
+    from mtf.core.errors import listed
 
     if resolved.pictures:
         noun = "picture matches" if resolved.pictures == 1 else "pictures match"
@@ -112,8 +112,8 @@ def _matched(resolved: Resolved) -> Iterator[str]:
 
 
 def _show(planned: Plan) -> None:
-    from mtf.erasure import receipt
-    from mtf.errors import listed
+    from mtf.core.errors import listed
+    from mtf.takedown import receipt
 
     if planned.current:
         print(f"The current version still holds pictures to erase: {planned.first}")

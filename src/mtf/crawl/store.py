@@ -2,7 +2,7 @@
 
 Members, after `digest`: `inputs`, what the shard was made from; per picture `IMAGE_ID.EXT` and, where it was read,
 `IMAGE_ID.page.gz`; the identity's rows of the tables `fetches` and `evidence`; `responses.parquet`, the headers;
-where sources are APIs, their answers (`mtf.sources.records`); what sources stated before (`mtf.crawl.earlier`).
+where sources are APIs, their answers (`mtf.sources.records`); what sources stated before (`mtf.crawl.fetch_results`).
 The digest is that of the pictures alone: stages that read pictures are not concerned when only evidence changed.
 """
 
@@ -18,16 +18,17 @@ from typing import Any
 
 import polars as pl
 
-from mtf import shards, tables
-from mtf.crawl import earlier
-from mtf.crawl.fetched import Fetch, Picture
-from mtf.crawl.hashes import RESPONSES
-from mtf.crawl.pages import Page
-from mtf.crawl.sniff import Kind
-from mtf.fingerprint import fingerprint
+from mtf import schemas
+from mtf.core import shards
+from mtf.core.hashing import fingerprint
+from mtf.crawl import fetch_results
+from mtf.crawl.fetch_results import Fetch, Picture
+from mtf.crawl.page_client import Page
+from mtf.crawl.sniffing import Kind
+from mtf.crawl.takedown_filter import RESPONSES
+from mtf.schemas import Fetched
 from mtf.sources import records
 from mtf.sources.candidate import Candidate
-from mtf.tables import Fetched
 
 INPUTS = "inputs"
 FETCHES = "fetches.parquet"
@@ -42,7 +43,7 @@ _RESPONSES: dict[str, Any] = {
     "page_sha256": pl.String,
     "page_opt_outs": pl.String,
     "page_answered_by": pl.String,
-    "page_fetched_at": tables.UTC,
+    "page_fetched_at": schemas.UTC,
     "content_hash": pl.UInt64,
 }
 _FROM_CANDIDATE = ("url", "page_url", "title", "source", "claim", "query", "rank")
@@ -81,12 +82,12 @@ def write(path: Path, identity: str, fetches: list[Fetch], inputs: Inputs) -> No
         images = [_add_picture(shard, identity, fetch, fetch.picture) for fetch in pictures if fetch.picture]
         evidence = [fetch.picture.evidence for fetch in pictures if fetch.picture]
         shard.add(FETCHES, _parquet(_fetch_rows(identity, fetches)))
-        shard.add(EVIDENCE, _parquet(tables.frame(tables.EVIDENCE, evidence)))
+        shard.add(EVIDENCE, _parquet(schemas.frame(schemas.EVIDENCE, evidence)))
         responses = [_response_row(fetch.picture) for fetch in pictures if fetch.picture]
         shard.add(RESPONSES, _parquet(pl.DataFrame(responses, schema=_RESPONSES, orient="row")))
         records.add(shard, _records(fetches))
-        earlier.add(shard, (fetch.picture for fetch in pictures if fetch.picture))
-        shard.finish(tables.frame(tables.IMAGES, images))
+        fetch_results.add_earlier_statements(shard, (fetch.picture for fetch in pictures if fetch.picture))
+        shard.finish(schemas.frame(schemas.IMAGES, images))
 
 
 def read_tables(path: Path) -> dict[str, pl.DataFrame]:
@@ -98,7 +99,7 @@ def read_tables(path: Path) -> dict[str, pl.DataFrame]:
         return {
             name: pl.read_parquet(io.BytesIO(shard.read(*members[member])))
             for name, member in (("images", shards.ROWS), ("fetches", FETCHES), ("evidence", EVIDENCE))
-        } | {"earlier": earlier.read(path, members)}
+        } | {"earlier": fetch_results.read_earlier_statements(path, members)}
 
 
 def recall(path: Path) -> Memory:
@@ -154,7 +155,7 @@ def _page_member(image_id: str) -> str:
 def _fetch_rows(identity: str, fetches: list[Fetch]) -> pl.DataFrame:
     """The identity's rows of the table of fetches, with the sources that found each address."""
     found_by = pl.Series("found_by", [list(fetch.candidate.found_by) for fetch in fetches], pl.List(pl.String))
-    return tables.frame(tables.FETCHES, [_fetch_row(identity, each) for each in fetches]).with_columns(found_by)
+    return schemas.frame(schemas.FETCHES, [_fetch_row(identity, each) for each in fetches]).with_columns(found_by)
 
 
 def _fetch_row(identity: str, fetch: Fetch) -> dict[str, Any]:
@@ -197,7 +198,7 @@ def _pictures(path: Path, members: dict[str, tuple[int, int]], frames: dict[str,
     """The pictures of a shard by image_id; their bytes are read when they are asked for."""
     joined = frames[shards.ROWS].join(frames[RESPONSES], on="image_id", how="left", maintain_order="left")
     evidence = {row["image_id"]: row for row in frames[EVIDENCE].iter_rows(named=True)}
-    before = earlier.of_pictures(path, members)
+    before = fetch_results.earlier_statements_of(path, members)
     names = {name.partition(".")[0]: name for name in members if not name.endswith(".gz")}
     return {
         row["image_id"]: Picture(

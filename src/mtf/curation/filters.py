@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import polars as pl
 
+from mtf.annotation.consensus import Outcome
 from mtf.curation.duplicates import AUTOMATIC, superfluous
-from mtf.review.consensus import Outcome
-from mtf.tables import FACE, Reason, Step
+from mtf.schemas import FACE, Reason, Step
 
 NOBODY = pl.DataFrame(schema=dict.fromkeys(FACE, pl.String))
 """The faces that the panel accepted where no people were asked."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from mtf.config import Params
 from mtf.curation.filters import NOBODY
 from mtf.curation.steps import Context, majority
-from mtf.params import Params
-from mtf.tables import EXCLUSIONS, FACE, frame, funnel_steps
-from mtf.tables.funnel_steps import StepFilter
+from mtf.schemas import EXCLUSIONS, FACE, frame, funnel_steps
+from mtf.schemas.funnel_steps import StepFilter
 
 
 def automatic(params: Params) -> list[StepFilter]:
@@ -53,7 +53,7 @@ class Funnelled:
 
 
 def run(faces: pl.DataFrame, steps: Sequence[StepFilter]) -> Funnelled:
-    """Send `faces` (as `mtf.curation.material` gathers them) through `steps`. Sorted by identity and face_id."""
+    """Send `faces` (as `mtf.curation.funnel_inputs` gathers them) through `steps`. Sorted by identity and face_id."""
     exclusions = [frame(EXCLUSIONS, [])]
     passed = []
     for step in steps:

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import polars as pl
 
+from mtf.config import Screened
 from mtf.curation.duplicates import AUTOMATIC, superfluous
-from mtf.params import Screened
-from mtf.tables import FACE, Reason, Step
+from mtf.schemas import FACE, Reason, Step
 
 
 @dataclass(frozen=True)

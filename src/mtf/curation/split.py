@@ -1,4 +1,7 @@
-"""Train, val and test (MTF, section 4.1): by shares, each identity and label in each, nothing alike in two of them."""
+"""Train, val and test (MTF, section 4.1): by shares, each identity and label in each, nothing alike in two of them.
+
+Numbers of faces of each stratum in train, val and test: whole numbers, by largest remainders.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from mtf.curation.minimums import check_sizes, repaired
-from mtf.curation.shares import Numbers, minimums, shares, targets
-from mtf.curation.units import Units, units
-from mtf.errors import GateFailed
-from mtf.params import IDENTITY, Split
-from mtf.tables import FACE, SPLITS
-from mtf.workspace import PATHS_IN_PROJECT
+from mtf.config import IDENTITY, Split
+from mtf.core.errors import GateFailed
+from mtf.core.project_paths import PATHS_IN_PROJECT
+from mtf.curation.split_minimums import check_sizes, repaired
+from mtf.curation.split_units import Units, units
+from mtf.schemas import FACE, SPLITS
 
 _FUNNEL = PATHS_IN_PROJECT.metrics("curate").as_posix()
 NOTHING_LEFT = f"split: there is no face to divide; the funnel shows where they went ({_FUNNEL})"
@@ -81,3 +84,47 @@ def _counted(rows: pl.DataFrame, column: str) -> dict[str, dict[str, int]]:
     counts = {name: pl.col("split").eq(name).sum() for name in SPLITS}
     table = rows.group_by(column).agg(**counts).sort(column)
     return {row[column]: {name: row[name] for name in SPLITS} for row in table.iter_rows(named=True)}
+
+
+Numbers = NDArray[np.int64]
+
+
+def shares(split: Split) -> NDArray[np.float64]:
+    """Train, val, test; they sum to 1 (MTF, section 4.1)."""
+    rest = 1 - split.train_share
+    return np.array([split.train_share, rest * split.val_share_of_rest, rest * (1 - split.val_share_of_rest)])
+
+
+def minimums(split: Split) -> Numbers:
+    """Train, val, test: the least number of faces of every group."""
+    return np.array([split.min_train, split.min_val, split.min_test], dtype=np.int64)
+
+
+def targets(sizes: Numbers, *, wanted: NDArray[np.float64], least: Numbers) -> Numbers:
+    """Strata × splits: rows sum to `sizes`, no cell is under `least` where the stratum is large enough for all.
+
+    Every cell is within one of its exact share unless `least` asks for more, and the remainders are given out so
+    that the sums over all strata come as near as they can to the shares of the whole.
+    """
+    ideal = sizes[:, None] * wanted
+    given = np.maximum(np.floor(ideal + 1e-9).astype(np.int64), least)
+    for row in np.flatnonzero(given.sum(axis=1) > sizes):
+        _take_back(given[row], ideal[row], least, surplus=int(given[row].sum() - sizes[row]))
+    owed = sizes.sum() * wanted - given.sum(axis=0)
+    left = int(sizes.sum() - given.sum())
+    for row in np.flatnonzero(given.sum(axis=1) < sizes):
+        for _ in range(int(sizes[row] - given[row].sum())):
+            place = int(np.argmax(ideal[row] - given[row] + owed / left))
+            given[row, place] += 1
+            owed[place] -= 1
+            left -= 1
+    return given
+
+
+def _take_back(given: Numbers, ideal: NDArray[np.float64], least: Numbers, *, surplus: int) -> None:
+    """The minimums of one split come out of the others', first where most is above its exact share."""
+    for _ in range(surplus):
+        above = np.where(given > least, given - ideal, -np.inf)
+        place = int(np.argmax(above))
+        if given[place] > 0:
+            given[place] -= 1

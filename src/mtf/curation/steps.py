@@ -11,10 +11,10 @@ from typing import Literal
 
 import polars as pl
 
+from mtf.config import Params
 from mtf.curation import filters, screened
-from mtf.params import Params
-from mtf.tables import Reason, Step
-from mtf.tables.funnel_steps import AGE_GROUP, FunnelStep, StepFilter, register, title_of
+from mtf.schemas import Reason, Step
+from mtf.schemas.funnel_steps import AGE_GROUP, FunnelStep, StepFilter, register, title_of
 
 __all__ = ["AGE_GROUP", "STEPS", "Context", "FunnelStep", "StepFilter", "majority", "register", "title_of"]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mtf import csv_files
-from mtf.csv_files import Row
+from mtf.config import Task
+from mtf.core import csv_files
+from mtf.core.csv_files import Row
+from mtf.core.errors import bad_value
 from mtf.datasets import labelled, utkface
 from mtf.datasets.labelled import DataSet
-from mtf.errors import bad_value
-from mtf.params import Task
 
 SIDE_PX = 48
 OLDEST = 119

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from mtf import csv_files
-from mtf.csv_files import Row
+from mtf.core import csv_files
+from mtf.core.csv_files import Row
+from mtf.core.errors import bad_value
 from mtf.datasets import labelled
 from mtf.datasets.labelled import DataSet
-from mtf.errors import bad_value
 
 LICENSE = "CC-BY-4.0"
 CREATOR = "Kimmo Kärkkäinen and Jungseock Joo"

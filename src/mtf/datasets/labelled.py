@@ -1,4 +1,7 @@
-"""A published data set once it has been read: pictures, their labels, and the terms they stand under."""
+"""A published data set once it has been read: pictures, their labels, and the terms they stand under.
+
+Buckets of pictures, the unit of work where a data set names nobody: they stand in the column `identity`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
-from mtf import tables
+from mtf import schemas
 
 OUTSIDE_GROUPS = "an age that no group holds"
 
@@ -45,16 +48,16 @@ class DataSet:
         return lines + [f"left out, {why}: {sum(each == why for _, each in self.skipped)}" for why in reasons]
 
 
-def contract(attributes: Mapping[str, Sequence[str]]) -> tables.Table:
+def contract(attributes: Mapping[str, Sequence[str]]) -> schemas.Table:
     """What every data set keeps: unique files, and only its published labels."""
     columns = {
         "file": pa.Column(pl.String, unique=True),
-        "identity": pa.Column(pl.String, pa.Check.str_matches(tables.SLUG)),
+        "identity": pa.Column(pl.String, pa.Check.str_matches(schemas.SLUG)),
         "name": pa.Column(pl.String, pa.Check.str_length(min_value=1)),
         "part": pa.Column(pl.String, nullable=True),
         **{column: pa.Column(pl.String, pa.Check.isin(list(labels))) for column, labels in attributes.items()},
     }
-    return tables.Table("labelled", pa.DataFrameSchema(columns, strict=True, name="labelled"))
+    return schemas.Table("labelled", pa.DataFrameSchema(columns, strict=True, name="labelled"))
 
 
 def checked(
@@ -68,10 +71,25 @@ def checked(
     `row_numbers` are the pictures' rows in the file `where`, as a spreadsheet shows them.
     """
     table = contract(attributes)
-    return tables.check(table, tables.frame(table, pictures), where=where, row_numbers=row_numbers)
+    return schemas.check(table, schemas.frame(table, pictures), where=where, row_numbers=row_numbers)
 
 
 def slug(text: str) -> str:
     """A name as an identity: a-z, 0-9 and single dashes; `person` where nothing is left of it."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].strip("-") or "person"
+
+
+# Pictures per bucket, and so per shard.
+SIZE = 500
+
+
+def bucket_names(data_set: str) -> pl.Expr:
+    """The bucket of each row: `fairface-0`, `fairface-1`, …"""
+    return pl.format(f"{data_set}-{{}}", pl.int_range(pl.len()) // SIZE)
+
+
+def buckets_are_identities(splits: pl.DataFrame) -> bool:
+    """Whether the column `identity` of `splits` names people, and not the buckets of the data set that decided."""
+    bucket = pl.col("identity").str.strip_prefix(pl.col("decided_by")).str.contains(r"^-\d+$")
+    return not splits.select(bucket.fill_null(value=False).all()).item()

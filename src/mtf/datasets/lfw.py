@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from mtf.core.errors import BadInput
 from mtf.datasets import labelled
 from mtf.datasets.labelled import DataSet
-from mtf.errors import BadInput
-from mtf.licenses import catalogue
+from mtf.rights.licenses import catalogue
 
 # Pictures from news pages; their publisher states no license for them.
 LICENSE = "LicenseRef-LFW"

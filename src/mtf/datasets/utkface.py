@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from mtf.config import Task
 from mtf.datasets import labelled
 from mtf.datasets.labelled import DataSet
-from mtf.params import Task
 
 # "For non-commercial research purposes only"; the copyright of the pictures stays with their owners.
 LICENSE = "LicenseRef-UTKFace"

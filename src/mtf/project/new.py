@@ -14,12 +14,14 @@ from pathlib import Path
 
 import yaml
 
-from mtf import csv_files, params, roster, takedowns, tracking
-from mtf.atomic import write_text
-from mtf.errors import BadInput, MtfError
-from mtf.licenses import attribution
+from mtf import config
+from mtf.core import csv_files, dvc_cli
+from mtf.core.atomic_files import write_text
+from mtf.core.errors import BadInput, MtfError
+from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.project.yaml_text import rewritten
-from mtf.workspace import PATHS_IN_PROJECT, Workspace
+from mtf.rights import attribution
+from mtf.schemas import roster_file, takedown_file
 
 SAMPLE = "sample"
 REVIEW_README = """The reviewers' decisions: one folder per reviewer, one file per sitting, only ever added to.
@@ -47,7 +49,7 @@ class Beginning:
     license: str | None = None
 
 
-def begin(workspace: Workspace, beginning: Beginning, *, force: bool) -> list[str]:
+def begin(workspace: ProjectPaths, beginning: Beginning, *, force: bool) -> list[str]:
     """Replace the sample in `workspace`; returns what the person does next, a line each.
 
     Raises MtfError where the project is no longer the sample, or `data/` has changes that DVC does not hold
@@ -57,12 +59,12 @@ def begin(workspace: Workspace, beginning: Beginning, *, force: bool) -> list[st
         _check_that_nothing_is_lost(workspace)
     table = _own_roster(beginning)
     text = _params_text(workspace, beginning, table)
-    checked = params.parse(yaml.safe_load(text), name="the new params.yaml")
+    checked = config.parse(yaml.safe_load(text), name="the new params.yaml")
     beside = workspace.root / "data.new"
     shutil.rmtree(beside, ignore_errors=True)
     _write_data(beside, table)
     if len(table) > 1:
-        roster.load(beside / "roster.csv", checked)
+        roster_file.load(beside / "roster.csv", checked)
     shutil.rmtree(workspace.data, ignore_errors=True)
     beside.rename(workspace.data)
     write_text(workspace.params, text)
@@ -78,8 +80,8 @@ def slug(name: str) -> str:
     return words[:100].strip("-") or f"id-{hashlib.sha256(name.encode('utf-8')).hexdigest()[:12]}"
 
 
-def _check_that_nothing_is_lost(workspace: Workspace) -> None:
-    if params.load(workspace.params).project.name != SAMPLE:
+def _check_that_nothing_is_lost(workspace: ProjectPaths) -> None:
+    if config.load(workspace.params).project.name != SAMPLE:
         raise MtfError("params.yaml: project.name is not 'sample': this project has been begun; --force begins it anew")
     if workspace.data.exists() and _dvc(workspace, "status", "--json", "data.dvc").strip() not in ("", "{}"):
         raise MtfError("data: has changes that DVC does not hold; `dvc add data` keeps them, --force drops them")
@@ -103,7 +105,7 @@ def _own_roster(beginning: Beginning) -> list[list[str]]:
     ]
 
 
-def _params_text(workspace: Workspace, beginning: Beginning, table: list[list[str]]) -> str:
+def _params_text(workspace: ProjectPaths, beginning: Beginning, table: list[list[str]]) -> str:
     template = string.Template((files("mtf.project") / "params.template.yaml").read_text(encoding="utf-8"))
     head = template.substitute(
         name=beginning.name,
@@ -161,14 +163,14 @@ def _sections_from_licenses(sample: str, tasks: list[str]) -> str:
 
 
 def _write_data(folder: Path, table: list[list[str]]) -> None:
-    tables = {"roster.csv": table, "takedowns.csv": [takedowns.COLUMNS], "attribution.csv": [attribution.COLUMNS]}
+    tables = {"roster.csv": table, "takedowns.csv": [takedown_file.COLUMNS], "attribution.csv": [attribution.COLUMNS]}
     for name, rows in tables.items():
         csv_files.write(folder / name, rows)
     write_text(folder / "review" / "README.md", REVIEW_README)
     write_text(folder / "card.yaml", (files("mtf.project") / "card.yaml").read_text(encoding="utf-8"))
 
 
-def _forget_the_sample(workspace: Workspace, beginning: Beginning) -> None:
+def _forget_the_sample(workspace: ProjectPaths, beginning: Beginning) -> None:
     """What the sample's run made goes; git and the sample's remote keep what they hold."""
     for folder in (workspace.build, workspace.plots("")):
         shutil.rmtree(folder, ignore_errors=True)
@@ -186,7 +188,7 @@ def _forget_the_sample(workspace: Workspace, beginning: Beginning) -> None:
     write_text(pipeline, "\n".join(kept) + "\n")
 
 
-def _next_steps(workspace: Workspace, beginning: Beginning, settings: params.Params) -> list[str]:
+def _next_steps(workspace: ProjectPaths, beginning: Beginning, settings: config.Params) -> list[str]:
     fill = [] if beginning.roster else [f"fill in {workspace.relative(workspace.roster)}, then `dvc add data`"]
     return [
         *fill,
@@ -200,8 +202,8 @@ def _next_steps(workspace: Workspace, beginning: Beginning, settings: params.Par
     ]
 
 
-def _dvc(workspace: Workspace, *arguments: str) -> str:
-    done = tracking.dvc(*arguments, root=workspace.root)
+def _dvc(workspace: ProjectPaths, *arguments: str) -> str:
+    done = dvc_cli.dvc(*arguments, root=workspace.root)
     if done.returncode != 0:
         raise MtfError(f"dvc {' '.join(arguments)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
     return done.stdout

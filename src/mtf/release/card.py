@@ -1,17 +1,28 @@
-"""Data set card `data/card.yaml`: facts about a data set that no table has, written by its makers."""
+"""Data set card `data/card.yaml`: facts about a data set that no table has, written by its makers.
+
+Data set card (`README.md` with a YAML header), datasheet and license note, from the tables and `data/card.yaml`.
+
+Questions that neither answers are listed as missing.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import cache
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
 import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mtf.errors import BadInput, bad_value, listed, shortened
+from mtf.core.errors import BadInput, bad_value, listed, shortened
+from mtf.release import distribution
+from mtf.release.facts import Facts
+from mtf.release.layout import MULTI_TASK, NON_CURATED, SINGLE_TASK, SPLIT_FOLDERS, MissingClass, task_folder
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -97,3 +108,108 @@ def _one_line(error: ValidationError) -> str:
         return f"{key}: unknown key; permitted: {', '.join(Card.model_fields)}"
     message = first["msg"]
     return f"{key}: {shortened(first['input'])} is not permitted: {message[0].lower()}{message[1:]}"
+
+
+Answered = tuple[Question, str | None]
+
+
+def readme(facts: Facts, card: Card, *, absent: Sequence[MissingClass] = ()) -> str:
+    """Data set card in Hugging Face's format: a YAML header, then Markdown.
+
+    `absent` are the classes without a picture in some split; if there are any, the card explains how to number classes
+    alike in all splits.
+    """
+    context = _template_context(facts, card) | {"absent": absent}
+    return _templates().get_template("README.md.jinja").render(context)
+
+
+def license_note(facts: Facts) -> str:
+    """Text of `LICENSE.txt`."""
+    return _templates().get_template("LICENSE.txt.jinja").render(_template_context(facts, Card()))
+
+
+def datasheet(facts: Facts, card: Card) -> str:
+    """Datasheet as Markdown: the unanswered questions, then all questions with their answers."""
+    answered = list(answers(facts, card))
+    by_section = [(section, list(group)) for section, group in groupby(answered, key=lambda each: each[0].section)]
+    unanswered = [question for question, answer in answered if answer is None and not question.optional]
+    template = _templates().get_template("DATASHEET.md.jinja")
+    return template.render(facts=facts, sections=by_section, unanswered=unanswered, missing=missing(card))
+
+
+def answers(facts: Facts, card: Card) -> Iterator[Answered]:
+    """Questions with their answers: the makers' text, then the tables' facts; None if there is neither."""
+    for question in questions():
+        written = card.answers.get(question.id)
+        counted = _templates().from_string(question.facts or "").render(facts=facts, card=card).strip()
+        yield question, "\n\n".join(text.strip() for text in (written, counted) if text) or None
+
+
+def unanswered(facts: Facts, card: Card) -> list[str]:
+    """Questions of the datasheet that are not optional and that neither the makers nor the tables answer."""
+    return [question.question for question, answer in answers(facts, card) if answer is None and not question.optional]
+
+
+def _template_context(facts: Facts, card: Card) -> dict[str, object]:
+    variants = facts.params.release.variants
+    return {
+        "facts": facts,
+        "card": card,
+        "header": _header(facts, card),
+        "tables": distribution.markdown(facts.counts),
+        "task_folders": [task_folder(column) for column in facts.params.columns],
+        "multi_task": MULTI_TASK in variants,
+        "single_task": SINGLE_TASK in variants,
+        "non_curated": NON_CURATED in variants,
+        "data_set": bool({MULTI_TASK, SINGLE_TASK} & set(variants)),
+        "missing": unanswered(facts, card),
+        "missing_keys": missing(card),
+    }
+
+
+def _header(facts: Facts, card: Card) -> str:
+    """YAML header of the card, as Hugging Face's hub defines it."""
+    total = facts.counts["total"]["images"] or facts.non_curated
+    fields = {
+        "pretty_name": facts.title,
+        "license": facts.params.release.license.lower(),
+        "language": card.language,
+        "task_categories": ["image-classification"],
+        "size_categories": [_size_category(total)],
+        "tags": ["faces", *facts.levels],
+        "version": facts.version,
+        "configs": _configurations(facts),
+    }
+    return yaml.safe_dump({key: value for key, value in fields.items() if value}, sort_keys=False, allow_unicode=True)
+
+
+def _configurations(facts: Facts) -> list[dict[str, object]]:
+    """Configurations: the folders of each task's splits, for `datasets.load_dataset(RELEASE, TASK)`."""
+    if SINGLE_TASK not in facts.params.release.variants:
+        return []
+    folders = [task_folder(column) for column in facts.params.columns]
+    return [
+        {
+            "config_name": folder,
+            "data_files": [
+                {"split": split, "path": f"{SINGLE_TASK}/{folder}/{name}/**"} for split, name in SPLIT_FOLDERS.items()
+            ],
+        }
+        for folder in folders
+    ]
+
+
+def _size_category(images: int) -> str:
+    bounds = [("n<1K", 1_000), ("1K<n<10K", 10_000), ("10K<n<100K", 100_000), ("100K<n<1M", 1_000_000)]
+    return next((name for name, bound in bounds if images < bound), "n>1M")
+
+
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("mtf.release", "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 (Markdown and plain text, of counts, parameters and the makers' own words)
+    )

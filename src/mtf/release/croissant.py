@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from mtf.params import IDENTITY
+from mtf.config import IDENTITY
 from mtf.release.card import Card
 from mtf.release.facts import Facts
 

@@ -12,8 +12,8 @@ from typing import TypedDict
 
 import polars as pl
 
-from mtf.markdown_tables import table
-from mtf.params import IDENTITY, Params
+from mtf.config import IDENTITY, Params
+from mtf.core.markdown_tables import table
 
 
 class Count(TypedDict):

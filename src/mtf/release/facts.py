@@ -8,13 +8,13 @@ from typing import Any
 
 import polars as pl
 
+from mtf.config import Params
 from mtf.faces.detectors import describe
-from mtf.licenses.audit import UNSTATED
-from mtf.params import Params
 from mtf.release.distribution import Distribution, distribution
+from mtf.rights.audit.run import UNSTATED
+from mtf.schemas import SPLITS, Detected, Fetched
 from mtf.sources import registry
 from mtf.sources.base import FROM_THE_WEB, SECONDARY_DATA_ANALYSIS
-from mtf.tables import SPLITS, Detected, Fetched
 
 Counted = list[tuple[str, int]]
 

@@ -2,11 +2,16 @@
 
 Further paths of a file are hard links if the file system supports them, otherwise copies. Published files are replaced
 or removed and never modified, so that a link in DVC's cache or in another variant keeps its bytes.
+
+Jobs of a release, one per identity: the faces to publish, and the files that an earlier run published.
+
+One crop as it is published: a square of a fixed size, made of pixels and nothing else.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import secrets
 import shutil
@@ -15,12 +20,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import PIL
 import polars as pl
+from PIL import Image
 
-from mtf import shards
-from mtf.atomic import replacing
-from mtf.fingerprint import file_digest
-from mtf.release.pictures import Box, published
+from mtf.config import Release
+from mtf.core import shards
+from mtf.core.atomic_files import replacing
+from mtf.core.errors import BadInput
+from mtf.core.hashing import file_digest, fingerprint
+from mtf.faces.box import Box
 
 # Columns of the record of published files; `made_from` is a digest of the crop's shard and the encoding.
 FILES = {
@@ -127,7 +136,7 @@ def _valid_files(job: Job) -> Iterator[tuple[str, File]]:
 
 
 def _encode(job: Job, picture: Picture, crop: bytes) -> File:
-    data = published(crop, face=picture.face, size_px=job.size_px, jpeg_quality=job.jpeg_quality)
+    data = published_square(crop, face=picture.face, size_px=job.size_px, jpeg_quality=job.jpeg_quality)
     path = picture.paths[0]
     with _replacing(job.root / path) as beside:
         beside.write_bytes(data)
@@ -208,3 +217,92 @@ def write(files: pl.DataFrame, path: Path) -> None:
     """Write the record of published files."""
     with replacing(path) as beside:
         files.write_parquet(beside, statistics=False)
+
+
+KEYS = ["identity", "face_id"]
+PLACE = ["offset", "size_bytes", "x", "y", "width", "height"]
+
+
+def jobs(
+    plan: pl.DataFrame, places: pl.DataFrame, before: pl.DataFrame, *, crops: Path, root: Path, release: Release
+) -> list[Job]:
+    """Jobs, one per identity of `plan` (identity, face_id, path), sorted by identity.
+
+    - `places`: position of each crop in `crops/IDENTITY.tar`, and of the face's box in the crop;
+    - `before`: record of the files that were published.
+
+    Raises BadInput if a shard is missing.
+    """
+    wanted = plan.group_by(KEYS, maintain_order=True).agg(paths="path").join(places, on=KEYS, validate="1:1")
+    old = before.partition_by("identity", as_dict=True)
+    return [
+        Job(
+            identity=identity,
+            shard=crops / f"{identity}.tar",
+            root=root,
+            size_px=release.size_px,
+            jpeg_quality=release.jpeg_quality,
+            made_from=_made_from(crops / f"{identity}.tar", release),
+            pictures=tuple(_picture(row) for row in rows.iter_rows(named=True)),
+            before=tuple(File(**row) for row in old.get((identity,), before.clear()).iter_rows(named=True)),
+        )
+        for (identity,), rows in sorted(wanted.sort("face_id").partition_by("identity", as_dict=True).items())
+    ]
+
+
+def places(data: pl.DataFrame, faces: pl.DataFrame) -> pl.DataFrame:
+    """Position of each crop of `data` in its shard and of the box in the crop; `faces` has the crops' corners."""
+    corners = faces.select(*KEYS, "crop_x", "crop_y")
+    return (
+        data.select(*KEYS, *PLACE)
+        .unique(KEYS)
+        .join(corners, on=KEYS, validate="1:1")
+        .with_columns(x=pl.col("x") - pl.col("crop_x"), y=pl.col("y") - pl.col("crop_y"))
+        .drop("crop_x", "crop_y")
+    )
+
+
+def _made_from(shard: Path, release: Release) -> str:
+    digest = shards.digest_of(shard)
+    if digest is None:
+        raise BadInput(f"{shard}: no such shard; run the stage crop (`dvc repro`)")
+    return fingerprint(digest, release.size_px, release.jpeg_quality, PIL.__version__, code=[__name__])
+
+
+def _picture(row: dict) -> Picture:
+    box = Box(row["x"], row["y"], row["width"], row["height"])
+    return Picture(row["face_id"], row["offset"], row["size_bytes"], box, tuple(row["paths"]))
+
+
+def published_square(data: bytes, *, face: Box, size_px: int, jpeg_quality: int) -> bytes:
+    """A crop's file as a JPEG of `size_px` × `size_px`, without EXIF, GPS, thumbnail, comment or colour profile.
+
+    `data` is one picture in any format Pillow reads, `face` the face's box in its pixels. The same input gives the
+    same bytes. Enlarging and reducing use Lanczos' filter. MTF (section 3.2) publishes 1024 × 1024.
+    """
+    with Image.open(io.BytesIO(data)) as opened:
+        pixels = opened.convert("RGB")
+    left, top, side = square(pixels.width, pixels.height, face)
+    window = (left, top, left + side, top + side)
+    resized = pixels.resize((size_px, size_px), Image.Resampling.LANCZOS, box=window)
+    return _encoded(resized, jpeg_quality)
+
+
+def square(width: int, height: int, face: Box) -> tuple[int, int, int]:
+    """Left, top and side of the largest square of a `width` × `height` crop, as nearly centred on the face as it fits.
+
+    A crop is the square box with its margin, so it is a square but where the picture's edge cuts the margin. There
+    the margin across from it is cut as well: nothing is stretched, nothing made up, and the box stays whole.
+    """
+    side = min(width, height)
+    left = round(face.x + face.width / 2 - side / 2)
+    top = round(face.y + face.height / 2 - side / 2)
+    return min(max(left, 0), width - side), min(max(top, 0), height - side), side
+
+
+def _encoded(pixels: Image.Image, jpeg_quality: int) -> bytes:
+    # A new image of the bare pixels: what `convert` and `resize` carry along in `info` would be written otherwise.
+    bare = Image.frombytes("RGB", pixels.size, pixels.tobytes())
+    buffer = io.BytesIO()
+    bare.save(buffer, "JPEG", quality=jpeg_quality, optimize=True)
+    return buffer.getvalue()

@@ -17,11 +17,11 @@ from typing import Any
 
 import polars as pl
 
-from mtf.atomic import replacing, write_json
-from mtf.errors import BadInput, listed, shortened
-from mtf.release import enclosed
-from mtf.release.credits import CREDIT
-from mtf.tables import SPLITS
+from mtf.core.atomic_files import replacing, write_json
+from mtf.core.errors import BadInput, listed, shortened
+from mtf.release import documents
+from mtf.release.metadata import CREDIT
+from mtf.schemas import SPLITS
 
 TABLE = "metadata.parquet"
 FACES_PER_FILE = 1_000  # of a crop of 1024 × 1024, about 200 MB
@@ -48,7 +48,7 @@ def export(release: Path, to: Path, form: Format, *, labels: dict[str, list[str]
         raise BadInput(f"{release / TABLE}: no such file; build a release first (`dvc repro`)")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise BadInput(f"{to}: is not empty; name a new folder")
-    enclosed.check(release)
+    documents.check_enclosed_documents(release)
     table = pl.read_parquet(release / TABLE)
     _check_labels(table, labels, where=str(release / TABLE))
     named = {name: values or sorted(table[name].unique()) for name, values in labels.items()}
@@ -59,7 +59,7 @@ def export(release: Path, to: Path, form: Format, *, labels: dict[str, list[str]
     }
     to.mkdir(parents=True, exist_ok=True)
     writers[form](release, to, table, named)
-    enclosed.write(release, to, form)
+    documents.write_enclosed_documents(release, to, form)
     return table.height
 
 

@@ -6,16 +6,29 @@
 
 There is one level per label column of `params.yaml`, in the order there. The non-curated set has no splits: it has all
 faces that the detector found, for training generative models, and an unreviewed test set would measure nothing.
+
+Class lists `single_task/TASK/classes.txt`: the classes of a task in the order of their numbers.
+
+torchvision's `ImageFolder` numbers the folders of a split. If a split lacks a class, later classes would have other
+numbers there; an empty folder does not help, as ImageFolder refuses it and neither git nor DVC keeps it.
+
+Folder names for labels: valid on every file system, the same on every machine, and inside their folder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
-from mtf.params import IDENTITY, Params
-from mtf.release.names import folder_names
+from mtf.config import IDENTITY, Params
+from mtf.core import atomic_files
 
 SPLIT_FOLDERS = {"train": "Train", "val": "Val", "test": "Test"}
 MULTI_TASK, SINGLE_TASK, NON_CURATED = "multi_task", "single_task", "non_curated"
@@ -64,3 +77,86 @@ def _folder_of(level: str, data: pl.DataFrame, params: Params) -> pl.Expr:
 
 def _labels_of(level: str, data: pl.DataFrame, params: Params) -> Iterable[str]:
     return data[level].unique() if level == IDENTITY else params.attributes[level].labels
+
+
+CLASS_LIST = "classes.txt"
+
+
+class MissingClass(NamedTuple):
+    """Class without a picture in a split.
+
+    - `task`, `split`, `label`: names of the folders.
+    """
+
+    task: str
+    split: str
+    label: str
+
+
+def class_list_paths(plan: pl.DataFrame) -> set[str]:
+    """Paths of the class lists that `write` makes for a plan of files."""
+    return {f"{SINGLE_TASK}/{task}/{CLASS_LIST}" for task in _places(plan)}
+
+
+def write_class_lists(root: Path, plan: pl.DataFrame) -> None:
+    """Write the class list of each task in the plan below `root`."""
+    for task, places in _places(plan).items():
+        names = sorted({label for _, label in places})
+        atomic_files.write_text(root / SINGLE_TASK / task / CLASS_LIST, "".join(f"{name}\n" for name in names))
+
+
+def absent_labels(plan: pl.DataFrame) -> list[MissingClass]:
+    """Classes that one split lacks and another has."""
+    return [
+        MissingClass(task, split, label)
+        for task, places in _places(plan).items()
+        for split in SPLIT_FOLDERS.values()
+        for label in sorted({label for _, label in places})
+        if (split, label) not in places
+    ]
+
+
+def _places(plan: pl.DataFrame) -> dict[str, set[tuple[str, str]]]:
+    """Folder of a task → split and label of each folder with a picture."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for path in plan.filter(variant=SINGLE_TASK)["path"]:
+        _, task, split, label, _ = path.split("/")
+        found.setdefault(task, set()).add((split, label))
+    return found
+
+
+# Names that Windows reserves for devices, with any extension.
+RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
+MAX_BYTES = 180
+_UNSAFE = re.compile(r"[^\w.-]+|_+")
+
+
+def folder_names(labels: Iterable[str]) -> dict[str, str]:
+    """Label → folder name. Names that differ only in case, or not at all, get a digest of their label as suffix.
+
+    Letters and digits of any script are kept, and `-`, `_` and `.` between them; any other sequence becomes one `_`:
+    `Asian (Indian)` becomes `Asian_Indian`.
+    """
+    names = {label: _safe(label) for label in sorted(set(labels))}
+    # Once more where a label is spelled as another one's name with its tag.
+    while alike := _alike(names):
+        names |= {label: f"{names[label]}-{_tag(label)}" for label in alike}
+    return names
+
+
+def _alike(names: Mapping[str, str]) -> list[str]:
+    """The labels that share a name with another one, upper and lower case apart."""
+    used = Counter(name.casefold() for name in names.values())
+    return [label for label, name in names.items() if used[name.casefold()] > 1]
+
+
+def _safe(label: str) -> str:
+    name = _UNSAFE.sub("_", unicodedata.normalize("NFC", label)).strip("._-")
+    name = name.encode("utf-8")[:MAX_BYTES].decode("utf-8", "ignore").rstrip("._-")
+    if not name:
+        return f"label-{_tag(label)}"
+    return f"_{name}" if name.split(".")[0].casefold() in RESERVED else name
+
+
+def _tag(label: str) -> str:
+    return hashlib.sha256(label.encode("utf-8")).hexdigest()[:8]

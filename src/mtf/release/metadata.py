@@ -1,16 +1,23 @@
-"""Metadata table of a release: one row per face, with file, labels, split, license, author and source."""
+"""Metadata table of a release: one row per face, with file, labels, split, license, author and source.
+
+Credits of the pictures: `URL_of_original_images.csv` (MTF, section 4.2), and pages in Markdown and HTML.
+
+A credit has title, author, source, license and changes, as Creative Commons licenses require.
+"""
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
-from mtf import csv_files
-from mtf.atomic import replacing
-from mtf.params import Params
-from mtf.release import credits, layout
+from mtf.config import Params
+from mtf.core import csv_files
+from mtf.core.atomic_files import replacing
+from mtf.release import layout
 
 KEYS = ["identity", "face_id"]
 # Variants of the data set with splits.
@@ -25,7 +32,7 @@ def metadata(
     `files` has identity, face_id, file and sha256, one file per face. `credit` is the table of `credits.credited`: each
     row names its author, as it may be passed on alone.
     """
-    credit = credit.select(*KEYS, *(name for name in credits.CREDIT if name != "license"))
+    credit = credit.select(*KEYS, *(name for name in CREDIT if name != "license"))
     split = [pl.col("split")] if "split" in data.columns else []
     return (
         data.join(files, on=KEYS, validate="1:1")
@@ -37,7 +44,7 @@ def metadata(
             *KEYS,
             "name",
             *params.attributes,
-            *credits.CREDIT,
+            *CREDIT,
             "image_id",
             "duplicate_group",
             "sha256",
@@ -62,3 +69,102 @@ def write(data: pl.DataFrame, folder: Path, name: str) -> None:
     with replacing(folder / f"{name}.parquet") as beside:
         data.write_parquet(beside, statistics=False)
     csv_files.write(folder / f"{name}.csv", data)
+
+
+CREDIT_KEYS = ["identity", "image_id"]
+CREDIT = ("title", "creator", "creator_url", "page_url", "url", "license", "license_url")
+
+
+def changes_made(size_px: int) -> str:
+    """Changes made to every picture, in the words of its credit."""
+    return f"cropped to the face, resized to {size_px} × {size_px} pixels, metadata removed"
+
+
+def credited(faces: pl.DataFrame, images: pl.DataFrame, evidence: pl.DataFrame, *, size_px: int) -> pl.DataFrame:
+    """Credits, one row per published face: file, face_id, identity and the columns CREDIT.
+
+    `faces` has file, face_id, identity, image_id and the license of the face. Evidence of the source takes precedence
+    over claims of the search.
+    """
+    stated = evidence.select(*CREDIT_KEYS, "title", "creator", "creator_url", "license_url", "page_url")
+    found = images.select(*CREDIT_KEYS, "url", found_title="title", found_page="page_url")
+    return (
+        faces.select("file", "face_id", *CREDIT_KEYS, "license")
+        .join(found, on=CREDIT_KEYS, how="left", validate="m:1", maintain_order="left")
+        .join(stated, on=CREDIT_KEYS, how="left", validate="m:1", maintain_order="left")
+        .with_columns(
+            title=pl.coalesce("title", "found_title"),
+            page_url=pl.coalesce("page_url", "found_page"),
+            changes=pl.lit(changes_made(size_px)),
+        )
+        .select("file", "face_id", "identity", *CREDIT, "changes")
+    )
+
+
+def credited_pictures(credits: pl.DataFrame) -> pl.DataFrame:
+    """Credits, one row per picture even if several of its faces are published; sorted by title, then address."""
+    return credits.unique("url", keep="first", maintain_order=True).sort("title", "url", nulls_last=True)
+
+
+def credits_markdown(credits: pl.DataFrame, *, title: str) -> str:
+    """Credits as a list in Markdown; text from the web is escaped."""
+    lines = [_markdown_line(row) for row in credited_pictures(credits).iter_rows(named=True)]
+    return f"# {_plain(title)}: credits\n\n" + "".join(f"- {line}\n" for line in lines)
+
+
+def credits_page(credits: pl.DataFrame, *, title: str) -> str:
+    """Credits as an HTML page; text from the web is escaped, so that it cannot become markup or script."""
+    items = "\n".join(f"<li>{html_line(row)}</li>" for row in credited_pictures(credits).iter_rows(named=True))
+    name = _html(title)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{name}: credits</title>\n'
+        f"<h1>{name}: credits</h1>\n<ul>\n{items}\n</ul>\n</html>\n"
+    )
+
+
+def _markdown_line(row: dict[str, str | None]) -> str:
+    def link(text: str | None, address: str | None) -> str:
+        label = _plain(text or address or "")
+        return f"[{label}](<{_address(address)}>)" if _address(address) else label
+
+    return _line(row, link, _plain)
+
+
+def html_line(row: dict[str, str | None]) -> str:
+    """Row of `credited` as HTML; its text is escaped, and only http and https addresses are links."""
+
+    def link(text: str | None, address: str | None) -> str:
+        label = _html(text or address or "")
+        return f'<a href="{html.escape(_address(address))}">{label}</a>' if _address(address) else label
+
+    return _line(row, link, _html)
+
+
+def _line(row, link, plain) -> str:
+    """Credit in the form “Title” by Author, license; changes (picture)."""
+    title = link(f"“{row['title']}”" if row["title"] else "Untitled", row["page_url"] or row["url"])
+    author = link(row["creator"] or "unknown author", row["creator_url"])
+    license = link(row["license"] or "no license stated", row["license_url"])
+    return f"{title} by {author}, {license}; {plain(row['changes'])} ({link('picture', row['url'])})"
+
+
+def _address(text: str | None) -> str:
+    """`text` if it is an http or https address that is safe between `<` and `>`, otherwise empty."""
+    if text is None or not re.match(r"^https?://[^\s<>\"'`\\\x00-\x1f]+$", text, re.IGNORECASE):
+        return ""
+    return text
+
+
+def _plain(text: str) -> str:
+    """Text on one line, with Markdown's special characters escaped."""
+    return html.escape(re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", _on_one_line(text)), quote=False)
+
+
+def _html(text: str) -> str:
+    """Text on one line, with HTML's special characters escaped."""
+    return html.escape(_on_one_line(text))
+
+
+def _on_one_line(text: str) -> str:
+    """`text` without line breaks, control characters, and marks that change the direction of the text."""
+    return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]+", " ", text)

@@ -1,15 +1,20 @@
-"""Sections on the composition of the data set and its splits. The page draws and filters their charts."""
+"""Sections on the composition of the data set and its splits. The page draws and filters their charts.
+
+Sections on how the data came about: the addresses, the licenses, the duplicates, the reviewers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
+from typing import Any
 
+import plotly.graph_objects as go
 import polars as pl
 
-from mtf.params import Params
-from mtf.report.parts import Section, Table, number, percent
-from mtf.tables import SPLITS
+from mtf.config import Params
+from mtf.report.page import COLOURS, Chart, Gallery, Section, Table, bars, bars_height_px, number, percent
+from mtf.schemas import SPLITS
 
 
 def composition(data: pl.DataFrame, params: Params) -> Section:
@@ -77,3 +82,100 @@ def splits(data: pl.DataFrame, params: Params) -> Section:
         tables.append(("Faces by label and split", Table(["Task", "Label", *SPLITS], labels, numeric=3)))
     says = ["No original and no group of duplicates lies in two splits."]
     return Section("splits", "Splits", says, tables=tables)
+
+
+Figures = Mapping[str, Any]
+
+
+def addresses(crawled: Figures) -> Section:
+    outcomes = crawled["outcomes"]
+    names = [name.replace("_", " ") for name in outcomes]
+    chart = Chart(
+        name="addresses",
+        title="What came of the addresses",
+        says=f"Bar chart of {number(crawled['addresses'])} addresses by outcome.",
+        figure=bars(names, list(outcomes.values()), title="addresses"),
+        height_px=bars_height_px(len(names)),
+        table=Table(["Outcome", "Addresses"], list(zip(names, map(number, outcomes.values()), strict=True))),
+    )
+    says = f"{number(crawled['images'])} pictures of {number(crawled['identities'])} people were stored."
+    return Section("addresses", "Where the pictures come from", [says], [chart])
+
+
+def licenses(shares: pl.DataFrame, release_license: str) -> Section:
+    """`shares` has license, images and share."""
+    rows = [[license, number(images), percent(share)] for license, images, share in shares.iter_rows()]
+    chart = Chart(
+        name="licenses",
+        title="Faces by the license that the source of their image states",
+        says=f"Bar chart of {shares.height} licenses; the most frequent is {rows[0][0]}." if rows else "No faces.",
+        figure=bars(shares["license"].to_list(), shares["images"].to_list(), title="faces", colour=COLOURS[2]),
+        height_px=bars_height_px(shares.height),
+        table=Table(["License", "Faces", "Share"], rows, numeric=2),
+    )
+    return Section("licenses", "Licenses", [f"The release itself bears {release_license}."], [chart])
+
+
+DUPLICATES = {"exact_group": "the same picture", "near_group": "nearly the same", "across_group": "across identities"}
+
+
+def duplicates(screening: pl.DataFrame, galleries: Sequence[Gallery], *, thumbnails: bool) -> Section:
+    """Number of faces that repeat another; `galleries` shows a few of the groups."""
+    rows = []
+    for column, words in DUPLICATES.items():
+        grouped = screening.filter(pl.col(column).is_not_null())
+        rows.append([words, number(grouped[column].n_unique()), number(grouped.height)])
+    shown = "Of their pictures those are shown that the policy permits, each with its credit."
+    says = [
+        "Groups that screening found, before anybody judged them.",
+        shown if thumbnails else "Pictures are switched off (report.thumbnails).",
+    ]
+    tables = [("Groups of duplicates", Table(["Kind", "Groups", "Faces in them"], rows, numeric=2))]
+    return Section("duplicates", "Duplicates", says, tables=tables, galleries=galleries)
+
+
+def reviewers(curated: Figures) -> Section:
+    ledger = curated["ledger"]
+    says = [
+        f"{number(ledger['decisions'])} decisions of {number(ledger['reviewers'])} reviewers "
+        f"in {number(ledger['sittings'])} sittings."
+    ]
+    steps = {step: figures for step, figures in curated["agreement"].items() if "raw" in figures}
+    if not steps:
+        return Section("reviewers", "Reviewers' agreement", [*says, "Too few faces have two votes to compare."])
+    rows = [
+        [
+            step.replace("_", " "),
+            number(figures["faces"]),
+            *(f"{figures[key]:.3f}" if key in figures else ALIKE for key in MEASURES),
+        ]
+        for step, figures in steps.items()
+    ]
+    table = Table(["Step", "Faces", "Agreement", "Kappa", "Alpha"], rows, numeric=4)
+    varied = {step: figures for step, figures in steps.items() if "alpha" in figures}
+    if alike := [step.replace("_", " ") for step in steps if step not in varied]:
+        says.append(f"All votes are alike, so that alpha is not defined: {', '.join(alike)}.")
+    if not varied:
+        return Section("reviewers", "Reviewers' agreement", says, tables=[("Agreement by step", table)])
+    names = [step.replace("_", " ") for step in varied]
+    chart = Chart(
+        name="agreement",
+        title="Krippendorff's alpha by step (1: they always agree, 0: as by chance)",
+        says="Bar chart of the reviewers' agreement by step; the table has the figures.",
+        figure=_with_intervals(names, list(varied.values())),
+        table=table,
+        height_px=bars_height_px(len(names)),
+    )
+    return Section("reviewers", "Reviewers' agreement", says, [chart])
+
+
+MEASURES = ("raw", "kappa", "alpha")
+ALIKE = "not defined"
+
+
+def _with_intervals(names: list[str], steps: list[Figures]) -> go.Figure:
+    figure = bars(names, [figures["alpha"] for figures in steps], title="alpha", colour=COLOURS[5])
+    above = [figures.get("alpha_high", figures["alpha"]) - figures["alpha"] for figures in steps]
+    below = [figures["alpha"] - figures.get("alpha_low", figures["alpha"]) for figures in steps]
+    figure.update_traces(error_x={"type": "data", "symmetric": False, "array": above, "arrayminus": below})
+    return figure

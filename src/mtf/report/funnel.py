@@ -8,9 +8,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from mtf.curation.shown import CROPPED, IMAGES
+from mtf.curation.funnel_tables import CROPPED, IMAGES
 from mtf.curation.steps import title_of
-from mtf.report.parts import COLOURS, Chart, Section, Table, number, percent
+from mtf.report.page import COLOURS, Chart, Section, Table, number, percent
 
 Figures = Mapping[str, Any]
 KEPT, DROPPED = "rgba(68,119,170,0.55)", "rgba(238,102,119,0.45)"

@@ -1,4 +1,7 @@
-"""Section on the models: accuracy by task and subgroup, with baselines."""
+"""Section on the models: accuracy by task and subgroup, with baselines.
+
+Tables with the results of `mtf compare` and `mtf label`, if they have been run.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from mtf.report.parts import COLOURS, Chart, Section, Table, bars_height_px, number, percent
-from mtf.report.scores import Groups, Scores
+from mtf.evaluation.figure_files import Groups, Scores
+from mtf.papers import mtf_tables
+from mtf.report.page import COLOURS, Chart, Section, Table, bars_height_px, number, percent
 
 Figures = Mapping[str, Any]
 BASELINE_COLOURS = {"random_guess": "#BBBBBB", "majority": "#777777"}
@@ -184,3 +188,52 @@ def _colour(model: str, names: Sequence[str]) -> str:
 
 def _readable(name: str) -> str:
     return name.replace("_", " ")
+
+
+ComparisonFigures = Mapping[str, Any]
+Named = tuple[str, Table]
+MEASURES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "roc_auc": "ROC AUC", "f1": "F1"}
+
+
+def compared(found: Mapping[str, ComparisonFigures]) -> Iterator[Named]:
+    """Tables of `metrics/compare/`; `found`: name of the file → content. Unfinished comparisons have no table."""
+    done = {name: figures for name, figures in found.items() if "tasks" in figures}
+    if "recipes" in done:
+        rows = mtf_tables.recipes(done["recipes"])
+        title = f"Recipes compared: {done['recipes']['model']}, {_seeds(done['recipes']['seeds'])}"
+        yield title, Table(mtf_tables.RECIPE_COLUMNS, rows, numeric=len(mtf_tables.RECIPE_COLUMNS) - 2)
+    if "curation" in done:
+        table = mtf_tables.curation(done["curation"])
+        title = f"Training sets compared: {mtf_tables.curation_title(table)}"
+        yield (
+            title,
+            Table(mtf_tables.CURATION_COLUMNS, mtf_tables.curation_rows(table), numeric=len(mtf_tables.COLUMNS) - 2),
+        )
+
+
+def labelled(found: Mapping[str, ComparisonFigures]) -> Iterator[Named]:
+    """Tables of `metrics/label/`: test results of the fitted classifier, and of the compared models."""
+    if rows := [[name, *_measures(figures["test"])] for name, figures in found.get("classifier", {}).items()]:
+        yield "The label classifier, on the test split", _comparison_table("Attribute", rows)
+    for name, figures in found.items():
+        if name.startswith("compare-"):
+            rows = [
+                [model, *_measures({metric: by_split["test"] for metric, by_split in by_metric.items()})]
+                for model, by_metric in figures["table_1"].items()
+            ]
+            yield (
+                f"Label classifiers compared on {figures['attribute']}, on the test split",
+                _comparison_table("Model", rows),
+            )
+
+
+def _comparison_table(first: str, rows: list[list[str]]) -> Table:
+    return Table([first, *MEASURES.values()], rows, numeric=len(MEASURES))
+
+
+def _measures(figures: Mapping[str, float | None]) -> list[str]:
+    return ["" if (figure := figures.get(name)) is None else f"{figure:.3f}" for name in MEASURES]
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed{'s' * (count > 1)} each"

@@ -10,8 +10,8 @@ import polars as pl
 from markupsafe import Markup
 from PIL import Image
 
-from mtf.report.parts import Gallery
-from mtf.tables import FACE
+from mtf.report.page import Gallery
+from mtf.schemas import FACE
 
 Face = tuple[str, str]
 SIDE_PX = 72

@@ -6,8 +6,7 @@ import numpy as np
 
 from mtf.sample import marks
 from mtf.sample.paint import Canvas, Colour, Mask, circle, curve, mixed, shade
-from mtf.sample.people import Look
-from mtf.sample.pose import Mood, Placed
+from mtf.sample.people import Look, Mood, Placed
 
 _PUPIL: Colour = (22, 18, 16)
 _WHITE: Colour = (246, 248, 248)

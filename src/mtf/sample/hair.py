@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mtf.sample.paint import Canvas, Colour, Mask, circle, curve, mixed, shade
-from mtf.sample.people import Look
-from mtf.sample.pose import Placed
+from mtf.sample.people import Look, Placed
 
 LONG = ("long", "fringe", "wavy", "curly_long", "bob")
 CURLY = ("curly_short", "curly_long")

@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from mtf import __version__
-from mtf.review.decision import Decision, Verdict
-from mtf.sample.kinds import Kind
+from mtf.annotation.decision import Decision, Verdict
+from mtf.sample.plan import Kind
 from mtf.sample.portrait import Box
 from mtf.sample.truth import Truth
-from mtf.tables import Reason, Step, funnel_steps
+from mtf.schemas import Reason, Step, funnel_steps
 
 REVIEWERS = ("panel-a", "panel-b", "panel-c")
 PROGRAM = f"mtf {__version__} simulated panel"

@@ -9,11 +9,10 @@ from enum import StrEnum
 import cv2
 import numpy as np
 
-from mtf.sample import scenery, worn
+from mtf.sample import marks, scenery
 from mtf.sample.paint import Canvas
-from mtf.sample.people import Look
+from mtf.sample.people import Look, Mood, Placed, Pose
 from mtf.sample.portrait import Box, paint_head
-from mtf.sample.pose import Mood, Placed, Pose
 
 SIDE_PX = 400
 
@@ -53,9 +52,9 @@ def portrait(
     box = _paint_person(canvas, look, pose, mood, rng)
     placed = Placed(pose, look.face_width)
     if hidden is Hidden.SUNGLASSES:
-        worn.paint_sunglasses(canvas, look, placed)
+        marks.paint_sunglasses(canvas, look, placed)
     elif hidden is Hidden.HAND:
-        worn.paint_hand(canvas, look, placed, side=int(rng.choice([-1, 1])))
+        marks.paint_hand(canvas, look, placed, side=int(rng.choice([-1, 1])))
     return Photograph(_exposed(canvas, rng), ((_within(box, width, height), identity),))
 
 

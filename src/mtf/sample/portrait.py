@@ -10,10 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mtf.sample import features, hair, worn
+from mtf.sample import features, hair, marks
 from mtf.sample.paint import Canvas, Mask, curve, mixed, shade
-from mtf.sample.people import Look
-from mtf.sample.pose import Mood, Placed, Pose
+from mtf.sample.people import Look, Mood, Placed, Pose
 
 Box = tuple[int, int, int, int]
 """x, y, width, height in pixels."""
@@ -33,7 +32,7 @@ def paint_head(canvas: Canvas, look: Look, pose: Pose, mood: Mood, *, clothes: C
     features.paint(canvas, look, placed, mood, face)
     hair.paint_in_front(canvas, look, placed)
     if look.glasses:
-        worn.paint_glasses(canvas, look, placed)
+        marks.paint_glasses(canvas, look, placed)
     return face_box(placed)
 
 

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 
 from mtf.sample.paint import Canvas, Colour, circle, curve, hsv, mixed, shade
-from mtf.sample.people import Look
-from mtf.sample.pose import Placed
+from mtf.sample.people import Look, Placed
 
 _SCALE = 4
 """Backgrounds are out of focus: they are painted at a quarter of the size."""

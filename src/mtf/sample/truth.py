@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from mtf.atomic import write_bytes
-from mtf.sample.kinds import Kind
+from mtf.core.atomic_files import write_bytes
+from mtf.sample.plan import Kind
 from mtf.sample.portrait import Box
 
 FILE = "truth.jsonl"

@@ -1,4 +1,4 @@
-"""The sample's web and roster, drawn and written in the form that `mtf.crawl.recorded` serves."""
+"""The sample's web and roster, drawn and written in the form that `mtf.crawl.recorded_web` serves."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from mtf import csv_files, engine
-from mtf.atomic import write_text
-from mtf.crawl import recorded
-from mtf.crawl.recorded import Response
-from mtf.licenses import attribution
-from mtf.params import Compute
-from mtf.sample import files, pages, truth
+from mtf.config import Compute
+from mtf.core import csv_files, parallel_map
+from mtf.core.atomic_files import write_text
+from mtf.crawl import recorded_web
+from mtf.crawl.recorded_web import Response
+from mtf.rights import attribution
+from mtf.sample import files, truth
+from mtf.sample import listing as pages
 from mtf.sample.drawing import Drawn, Job, draw
-from mtf.sample.kinds import Kind
 from mtf.sample.listing import COMMERCIAL, HOSTS, HOSTS_OF_KIND, PUBLIC_DOMAIN, Listing, listings
 from mtf.sample.people import Person
-from mtf.sample.plan import WHOLE, Size, plan
-from mtf.takedowns import COLUMNS as TAKEDOWN_COLUMNS
+from mtf.sample.plan import WHOLE, Kind, Size, plan
+from mtf.schemas.takedown_file import COLUMNS as TAKEDOWN_COLUMNS
 
 SLOW_S = 8.0
 """How long the slow picture takes: beyond `crawl.timeout_s` of the sample's params.yaml."""
@@ -39,7 +39,7 @@ def write(data: Path, *, seed: int, compute: Compute, size: Size = WHOLE) -> lis
     listed = listings(seed, finds, size.people)
     drawn = {item.find.place: item for item in _drawn(seed, listed, size.people, compute)}
     truths = [_truth(listing, _source(listing, drawn), listed) for listing in listed]
-    recorded.write(data / "web", _responses(seed, listed, drawn, size.people))
+    recorded_web.write(data / "web", _responses(seed, listed, drawn, size.people))
     truth.write(data / "web", truths)
     csv_files.write(data / "roster.csv", _roster(size.people))
     csv_files.write(data / "takedowns.csv", [TAKEDOWN_COLUMNS])
@@ -54,7 +54,7 @@ def _drawn(seed: int, listed: Sequence[Listing], people: Iterable[Person], compu
         own = [listing for listing in listed if listing.find.identity == person.identity]
         rights = {listing.find.number: _xmp(listing, url) for listing in own if (url := listing.license_url_in_file)}
         jobs.append(Job(seed, tuple(listing.find for listing in own), rights))
-    return [item for drawn in engine.map_items(draw, jobs, compute=compute, title="draw") for item in drawn]
+    return [item for drawn in parallel_map.map_items(draw, jobs, compute=compute, title="draw") for item in drawn]
 
 
 def _xmp(listing: Listing, license_url: str) -> str:

@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from mtf.crawl.failure import Failed
-from mtf.errors import BadInput
+from mtf.core.errors import BadInput
 from mtf.sources import records
 from mtf.sources.api_answers import Busy, Described, Listing, UnreadableAnswer
 from mtf.sources.base import WEB_API, Fetcher, SearchResult, Source
 from mtf.sources.candidate import Candidate
+from mtf.sources.fetch_failure import Failed
 from mtf.sources.records import Record
 
 MAX_ANSWER_BYTES = 8_000_000

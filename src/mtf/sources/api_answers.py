@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mtf.errors import shortened
-from mtf.licenses.evidence import Statement
+from mtf.core.errors import shortened
+from mtf.rights.evidence.combination import Statement
 
 MAX_CHARS = 20_000
 _LONGEST_WHOLE = 9

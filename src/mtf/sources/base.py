@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar, Protocol
 
 from pydantic import Field
 
-from mtf.licenses.evidence import Statement
-from mtf.params.section import Section
+from mtf.config.section import Section
+from mtf.rights.evidence.combination import Statement
 from mtf.sources.api_answers import Listing
 from mtf.sources.candidate import Candidate
 

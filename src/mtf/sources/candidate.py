@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mtf.fingerprint import fingerprint
+from mtf.core.hashing import fingerprint
 from mtf.sources.records import Record
 
 if TYPE_CHECKING:

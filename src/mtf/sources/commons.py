@@ -13,9 +13,9 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from pydantic import Field
 
-from mtf.errors import shortened
-from mtf.licenses import evidence
-from mtf.licenses.statement import address_of, cleaned
+from mtf.core.errors import shortened
+from mtf.rights.evidence import combination
+from mtf.rights.evidence.statement import address_of, cleaned
 from mtf.sources.api import ApiSource, complete_description
 from mtf.sources.api_answers import (
     Busy,
@@ -89,7 +89,7 @@ class Commons(ApiSource):
         sources: Iterable[Source],  # noqa: ARG003 (no key)
     ) -> RecheckedStatements:
         page_of = {title: page for page in sorted(set(page_urls)) if (title := _title_of_page(page)) is not None}
-        statements: dict[str, evidence.Statement | None] = {}
+        statements: dict[str, combination.Statement | None] = {}
         for titles in _title_batches(page_of):
             found = await complete_description(fetcher, files_request(titles), kind="commons")
             if found is not None:
@@ -231,10 +231,10 @@ def _describe(page: dict[str, Any]) -> Described | None:
     return Described(url=url, page_url=page_url, title=statement.title, statement=statement, name=asked)
 
 
-def _statement(metadata: object, name: str, *, uploader: str | None) -> evidence.Statement:
+def _statement(metadata: object, name: str, *, uploader: str | None) -> combination.Statement:
     values = {field: _value(metadata, field) for field in _FIELDS}
     creator, creator_url = _creator(values, uploader)
-    stated = evidence.of_record(
+    stated = combination.of_record(
         METHOD,
         [_linked_text(values[field])[0] for field in _LICENSE_FIELDS],
         creator=creator,

@@ -17,9 +17,10 @@ from urllib.parse import quote_plus, urlsplit
 
 from pydantic import Field, model_validator
 
-from mtf.errors import BadInput
-from mtf.licenses import catalogue, evidence
-from mtf.licenses.statement import address_of, cleaned
+from mtf.core.errors import BadInput
+from mtf.rights.evidence import combination
+from mtf.rights.evidence.statement import address_of, cleaned
+from mtf.rights.licenses import catalogue
 from mtf.sources.api import ApiSource, VariableName, complete_description, secret_of
 from mtf.sources.api_answers import (
     Busy,
@@ -247,10 +248,10 @@ def _describe(photo: dict[str, Any]) -> Described | None:
     return Described(url=url, page_url=_page_url(photo), title=statement.title, statement=statement)
 
 
-def _statement(photo: dict[str, Any]) -> evidence.Statement:
+def _statement(photo: dict[str, Any]) -> combination.Statement:
     number, title = text(photo.get("license")), photo.get("title")
     owner = _owner(photo)
-    stated = evidence.of_record(
+    stated = combination.of_record(
         METHOD,
         [catalogue.from_flickr(number) if number else None],
         creator=text(photo.get("ownername")),
@@ -260,7 +261,7 @@ def _statement(photo: dict[str, Any]) -> evidence.Statement:
     return replace(stated, statement=_in_its_words(number, stated)) if number else stated
 
 
-def _in_its_words(number: str, stated: evidence.Statement) -> str | None:
+def _in_its_words(number: str, stated: combination.Statement) -> str | None:
     meaning = f" ({stated.license})" if stated.license else ""
     return cleaned(f"{METHOD}: license {number}{meaning}")
 

@@ -23,13 +23,13 @@ from urllib.parse import quote, unquote
 
 from pydantic import Field
 
-from mtf import shards
-from mtf.crawl.failure import Failed
-from mtf.errors import BadInput
-from mtf.licenses import evidence
+from mtf.core import shards
+from mtf.core.errors import BadInput
+from mtf.rights.evidence import combination
+from mtf.schemas import Fetched
 from mtf.sources.base import LocalSource
 from mtf.sources.candidate import Candidate
-from mtf.tables import Fetched
+from mtf.sources.fetch_failure import Failed
 
 _WILDCARD = re.compile(r"[*?\[]")
 # The system hands us the bytes of a name that are not UTF-8 as lone surrogates.
@@ -79,8 +79,8 @@ class Folder(LocalSource):
     def open(self, root: Path) -> FolderFiles:
         return FolderFiles(self, root)
 
-    def statement(self) -> evidence.Statement:
-        return evidence.of_data_set(self.license, self.creator)
+    def statement(self) -> combination.Statement:
+        return combination.of_data_set(self.license, self.creator)
 
 
 class FolderFiles:

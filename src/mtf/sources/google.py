@@ -12,7 +12,7 @@ import json
 import re
 from typing import ClassVar, Literal, TypedDict
 
-from mtf.errors import bad_value
+from mtf.core.errors import bad_value
 from mtf.sources.search_engine import Result, SearchEngine, UnreadablePage, result_title, result_url
 
 _STRING = r'"((?:[^"\\]|\\.){1,4096})"'

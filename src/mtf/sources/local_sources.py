@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mtf.licenses.evidence import Statement
+from mtf.rights.evidence.combination import Statement
 from mtf.sources.base import LocalFiles, LocalSource, Source
 from mtf.sources.candidate import Candidate
 

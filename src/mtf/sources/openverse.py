@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 
 from pydantic import Field, model_validator
 
-from mtf.licenses import catalogue, evidence
-from mtf.licenses.statement import address_of, cleaned
+from mtf.rights.evidence import combination
+from mtf.rights.evidence.statement import address_of, cleaned
+from mtf.rights.licenses import catalogue
 from mtf.sources.api import ApiSource, VariableName, secret_of
 from mtf.sources.api_answers import (
     Described,
@@ -141,8 +142,8 @@ def _describe(entry: dict[str, Any]) -> Described:
     )
 
 
-def _statement(entry: dict[str, Any]) -> evidence.Statement:
-    return evidence.of_record(
+def _statement(entry: dict[str, Any]) -> combination.Statement:
+    return combination.of_record(
         METHOD,
         [_claim(entry)],
         creator=text(entry.get("creator")),

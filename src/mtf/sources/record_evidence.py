@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 
-from mtf.licenses.evidence import Statement
+from mtf.rights.evidence.combination import Statement
 from mtf.sources import registry
 from mtf.sources.api_answers import Described, UnreadableAnswer
 from mtf.sources.candidate import Candidate

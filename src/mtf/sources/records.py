@@ -18,7 +18,8 @@ from pathlib import Path
 
 import polars as pl
 
-from mtf import shards, tables
+from mtf import schemas
+from mtf.core import shards
 
 RECORDS = "records.parquet"
 
@@ -27,7 +28,7 @@ _SCHEMA = {
     "source": pl.String,
     "status": pl.Int32,
     "sha256": pl.String,
-    "fetched_at": tables.UTC,
+    "fetched_at": schemas.UTC,
 }
 
 

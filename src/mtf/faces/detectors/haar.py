@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 import cv2
 import numpy as np
 
+from mtf.config import Crop
 from mtf.faces.box import Box
-from mtf.faces.detect import cascade
 from mtf.faces.detectors.protocol import DETECTORS, Detection
-from mtf.params import Crop
+from mtf.faces.opencv import cascade
 
 
 @DETECTORS.register("haar")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 import numpy as np
 from pydantic import Field
 
+from mtf.config import Crop, Section, Share
 from mtf.faces.detectors.protocol import DETECTORS, Detection, parameters
 from mtf.faces.detectors.suppression import Candidates
 from mtf.faces.model_files import PackagedFile
-from mtf.params import Crop, Section, Share
 
 if TYPE_CHECKING:
     from torch import Tensor

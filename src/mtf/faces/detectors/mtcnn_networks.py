@@ -13,7 +13,7 @@ import cv2
 import torch
 from torch import Tensor, nn
 
-from mtf.errors import BadInput
+from mtf.core.errors import BadInput
 
 
 class ProposalNetwork(nn.Module):

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 import numpy as np
 from pydantic import ValidationError
 
-from mtf import tables
-from mtf.errors import BadInput, shortened
+from mtf import schemas
+from mtf.config import Crop, Section
+from mtf.core.errors import BadInput, shortened
 from mtf.faces.box import Box
 from mtf.faces.registry import Registry
-from mtf.params import Crop, Section
 
 
 class Landmarks(NamedTuple):
@@ -31,12 +31,12 @@ class Landmarks(NamedTuple):
 
     def as_row(self) -> dict[str, float]:
         """The landmarks' columns of the table faces."""
-        return dict(zip(tables.LANDMARKS, (value for point in self for value in point), strict=True))
+        return dict(zip(schemas.LANDMARKS, (value for point in self for value in point), strict=True))
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], *, origin: tuple[int, int] = (0, 0)) -> Landmarks | None:
         """The landmarks of a row of the table faces, in pixels from `origin` (x, y); None where it has none."""
-        values = [row[name] for name in tables.LANDMARKS]
+        values = [row[name] for name in schemas.LANDMARKS]
         if values[0] is None:
             return None
         return cls(*((x - origin[0], y - origin[1]) for x, y in zip(values[::2], values[1::2], strict=True)))

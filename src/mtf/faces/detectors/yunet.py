@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 from pydantic import Field
 
-from mtf.errors import BadInput
+from mtf.config import Crop, Section, Share
+from mtf.core.errors import BadInput
 from mtf.faces.detectors.protocol import DETECTORS, Detection, parameters
 from mtf.faces.detectors.suppression import Candidates, best
 from mtf.faces.model_files import digest_of
-from mtf.params import Crop, Section, Share
 
 FILE = "face_detection_yunet_2023mar.onnx"
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"

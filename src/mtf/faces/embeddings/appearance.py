@@ -9,11 +9,11 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
+from mtf.config import Screen
 from mtf.faces.box import Box
 from mtf.faces.detectors.protocol import Landmarks
-from mtf.faces.embed import box_with_context, unit
 from mtf.faces.embeddings.protocol import EMBEDDINGS
-from mtf.params import Screen
+from mtf.faces.face_vectors import box_with_context, unit
 
 # The box and a fifth around it: hair, collar and background tell shots apart that the face alone does not.
 CONTEXT_SHARE = 0.2

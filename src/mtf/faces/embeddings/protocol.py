@@ -7,10 +7,10 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from mtf.config import Screen
 from mtf.faces.box import Box
 from mtf.faces.detectors.protocol import Landmarks
 from mtf.faces.registry import Registry
-from mtf.params import Screen
 
 
 class Embedding(Protocol):

@@ -9,13 +9,13 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
-from mtf.errors import BadInput
+from mtf.config import Screen
+from mtf.core.errors import BadInput
+from mtf.core.hashing import file_digest
 from mtf.faces.box import Box
 from mtf.faces.detectors.protocol import Landmarks
-from mtf.faces.embed import box_with_context, unit
 from mtf.faces.embeddings.protocol import EMBEDDINGS
-from mtf.fingerprint import file_digest
-from mtf.params import Screen
+from mtf.faces.face_vectors import box_with_context, unit
 
 ADDRESS = "https://github.com/opencv/opencv_zoo/tree/main/models/face_recognition_sface"
 INPUT_PX = 112

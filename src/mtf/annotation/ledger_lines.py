@@ -1,0 +1,192 @@
+"""Lines of a sitting as rows. Hundreds of thousands are read at once by polars; what its reading cannot vouch for
+is read again, line by line, by the strict model, which then has the last word.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from itertools import product
+
+import polars as pl
+from pydantic import TypeAdapter, ValidationError
+
+from mtf.annotation.decision import MAX_PIXEL, MAX_SLUG, Decision, Labels, Verdict, contradiction
+from mtf.core.errors import BadInput, bad_value, shortened
+from mtf.schemas import BOX, SHA256, SLUG, UTC, funnel_steps
+
+_LABELS = pl.List(pl.Struct({"column": pl.String, "label": pl.String}))
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "image_id": pl.String,
+    **dict.fromkeys(BOX, pl.Int64),
+    "identity": pl.String,
+    "step": pl.String,
+    "verdict": pl.String,
+    "reason": pl.String,
+    "labels": _LABELS,
+    "reviewer": pl.String,
+    "time": UTC,
+    "program": pl.String,
+    "joint": pl.Boolean,
+    "file": pl.String,
+    "line": pl.Int64,
+}
+_AS_WRITTEN: dict[str, pl.DataType | type[pl.DataType]] = {
+    "image_id": pl.String,
+    "box": pl.List(pl.Int64),
+    "identity": pl.String,
+    "step": pl.String,
+    "verdict": pl.String,
+    "reason": pl.String,
+    "labels": pl.String,
+    "reviewer": pl.String,
+    "time": pl.String,
+    "program": pl.String,
+    "joint": pl.Boolean,
+}
+_TEXTS = tuple(name for name, kind in _AS_WRITTEN.items() if kind == pl.String and name not in ("reason", "labels"))
+# Two digits each, as the strict model wants them: polars reads single ones too, and seconds of 60.
+_TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
+_labels = TypeAdapter(Labels)
+
+
+def parsed(data: bytes, *, name: str, reviewer: str) -> pl.DataFrame:
+    """The rows (columns as SCHEMA) of a sitting's whole lines; `name` and the line's number stand in each.
+
+    Raises BadInput where a line is malformed or is another reviewer's.
+    """
+    rows = _at_once(data)
+    if rows is None:
+        rows = _one_by_one(data, name=name)
+    strangers = rows.with_row_index("line", offset=1).filter(pl.col("reviewer") != reviewer)
+    if not strangers.is_empty():
+        first = strangers.row(0, named=True)
+        where = f"{name} line {first['line']}: reviewer"
+        raise bad_value(where, first["reviewer"], f"{reviewer!r}, whose folder this is")
+    line = pl.int_range(1, pl.len() + 1, dtype=pl.Int64)
+    return rows.with_columns(file=pl.lit(name), line=line).select(*SCHEMA)
+
+
+def _at_once(data: bytes) -> pl.DataFrame | None:
+    """The rows, where every line is beyond doubt as `Decision.line` writes it; else None."""
+    try:
+        read = pl.read_ndjson(io.BytesIO(data), schema=_AS_WRITTEN) if data else pl.DataFrame(schema=_AS_WRITTEN)
+    except pl.exceptions.PolarsError:
+        return None
+    labels = _labels_by_text(read["labels"])
+    if labels is None or read.height != data.count(b"\n") or not _has_only_known_keys(data, read, labels):
+        return None
+    if not read["time"].str.contains(_TIME).fill_null(value=False).all():
+        return None
+    rows = read.with_columns(
+        *(pl.col("box").list.get(place, null_on_oob=True).alias(side) for place, side in enumerate(BOX)),
+        time=pl.col("time").str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False),
+    )
+    if not rows.select(_is_sound().all()).item():
+        return None
+    return _with_labels(rows, labels)
+
+
+def _is_sound() -> pl.Expr:
+    """The model's rules over the columns; a null anywhere counts as unsound."""
+    numbers = [pl.col(side).is_between(0 if side in "xy" else 1, MAX_PIXEL) for side in BOX]
+    slugs = [
+        pl.col(name).str.contains(SLUG) & (pl.col(name).str.len_chars() <= MAX_SLUG)
+        for name in ("identity", "reviewer")
+    ]
+    combination = pl.concat_str("step", "verdict", pl.col("reason").fill_null(""), separator=" ")
+    rules = [
+        *numbers,
+        *slugs,
+        pl.col("box").list.len() == len(BOX),
+        pl.col("image_id").str.contains(SHA256),
+        pl.col("program").str.len_chars().is_between(1, 200),
+        pl.col("time").is_not_null(),
+        pl.col("joint").is_not_null(),
+        combination.is_in(_combinations(has_labels=True)) & pl.col("labels").is_not_null()
+        | combination.is_in(_combinations(has_labels=False)) & pl.col("labels").is_null(),
+    ]
+    return pl.all_horizontal(rule.fill_null(value=False) for rule in rules)
+
+
+def _combinations(*, has_labels: bool) -> list[str]:
+    every = product(funnel_steps.names(), Verdict, [None, *funnel_steps.reasons()])
+    return [
+        f"{step} {verdict} {reason or ''}"
+        for step, verdict, reason in every
+        if contradiction(step, verdict, reason, has_labels=has_labels) is None
+    ]
+
+
+def _has_only_known_keys(data: bytes, read: pl.DataFrame, labels: dict[str, list[dict[str, str]]]) -> bool:
+    """Keys are counted over all lines: one that polars passed over, or a number where a text belongs, shows up.
+
+    Those that may be null are counted by name, or a misspelt one could stand in their place.
+    """
+    corrected = read.group_by("labels").len().drop_nulls()
+    columns: Counter[str] = Counter()
+    for text, count in corrected.iter_rows():
+        columns.update({entry["column"]: count for entry in labels[text]})
+    label_count = columns.total()
+    keys = len(_AS_WRITTEN) * read.height + label_count
+    texts = len(_TEXTS) * read.height + read["reason"].count() + label_count
+    is_named = all(data.count(b'"%s":' % name.encode()) == read.height + columns[name] for name in ("reason", "labels"))
+    return data.count(b'":') == keys and data.count(b'":"') == texts and is_named
+
+
+def _labels_by_text(texts: pl.Series) -> dict[str, list[dict[str, str]]] | None:
+    try:
+        return {text: _entries(_labels.validate_json(text, strict=True)) for text in texts.drop_nulls().unique()}
+    except ValidationError:
+        return None
+
+
+def _entries(labels: Labels) -> list[dict[str, str]]:
+    return [{"column": column, "label": label} for column, label in sorted(labels.items())]
+
+
+def _with_labels(rows: pl.DataFrame, labels: dict[str, list[dict[str, str]]]) -> pl.DataFrame:
+    known = pl.DataFrame(
+        {"text": list(labels), "parsed": list(labels.values())}, {"text": pl.String, "parsed": _LABELS}
+    )
+    joined = rows.join(known, left_on="labels", right_on="text", how="left", maintain_order="left")
+    return joined.with_columns(labels="parsed")
+
+
+def _one_by_one(data: bytes, *, name: str) -> pl.DataFrame:
+    decisions = [
+        _decision(line, where=f"{name} line {number}") for number, line in enumerate(data.split(b"\n")[:-1], 1)
+    ]
+    rows = [
+        decision.model_dump(mode="python", exclude={"box", "labels"})
+        | dict(zip(BOX, decision.box, strict=True))
+        | {"labels": _entries(decision.labels) if decision.labels else None}
+        for decision in decisions
+    ]
+    columns = {column: kind for column, kind in SCHEMA.items() if column not in ("file", "line")}
+    return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def _decision(line: bytes, *, where: str) -> Decision:
+    try:
+        return Decision.model_validate_json(line)
+    except ValidationError as error:
+        raise BadInput(f"{where}: {_what_is_wrong(error)}") from None
+
+
+def _what_is_wrong(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "json_invalid":
+        shown = shortened(str(first["input"], "utf-8", "replace"))
+        return f"not JSON: {shown}; permitted: one JSON object a line"
+    if first["type"] == "missing":
+        return f"{key}: missing"
+    if first["type"] == "extra_forbidden":
+        return f"{shortened(key)}: unknown key; permitted: {', '.join(Decision.model_fields)}"
+    if first["type"] == "value_error":
+        return first["msg"].removeprefix("Value error, ")
+    message = first["msg"]
+    return f"{key}: {shortened(first['input'])} is not permitted; permitted: {message[0].lower()}{message[1:]}".strip(
+        ": "
+    )

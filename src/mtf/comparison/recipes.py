@@ -1,0 +1,73 @@
+"""Comparison of recipes on the same split and from the same seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mtf import schemas
+from mtf.comparison import setup
+from mtf.config import Params
+from mtf.core.project_paths import ProjectPaths
+from mtf.evaluation import figure_files
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mtf.comparison.trials import ComparisonData
+
+NAME = f"{setup.FOLDER}/recipes"
+
+
+def run(
+    workspace: ProjectPaths, params: Params, *, model: str, tasks: Sequence[str], recipes: Sequence[str], seeds: int
+) -> dict[str, Any]:
+    """Train `model` on each task with each recipe from `seeds` seeds, the first being params.yaml's, and test it.
+
+    Writes metrics/compare/recipes.json; returns it without the single runs: `{"model", "seeds", "images": {split: int},
+    "tasks": {task: {recipe: {figure: {"mean", "std"}}}}}`. Runs with the same data, recipe and code that are in
+    the file are not repeated.
+
+    Raises BadInput for a name that params.yaml does not have.
+    """
+    setup.check_names(params, model=model, tasks=tasks, recipes=recipes)
+    # torch takes seconds to import: wrong names are reported before.
+    from mtf.comparison import run_figures, trials
+    from mtf.training import data, input_cache
+
+    splits = data.with_combined_columns(
+        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
+    )
+    pictures = input_cache.prepare(
+        splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
+    )
+    store = run_figures.RunStore(workspace.metrics(NAME))
+    found: dict[str, dict[str, Any]] = {task: {} for task in tasks}
+    for task in tasks:
+        comparison_data = _comparison_data(workspace, params, splits, pictures, task)
+        for recipe in recipes:
+            runs_of_recipe = setup.comparison_runs(workspace, params, model=model, recipe=recipe, seeds=seeds)
+            finished = setup.run_all(store, runs_of_recipe, comparison_data, name=f"{model}/{task}/{recipe}")
+            found[task][recipe] = trials.mean_over_seeds(finished, "test")
+    images = {split: splits.filter(split=split).height for split in schemas.SPLITS}
+    summary = {"model": model, "seeds": seeds, "images": images, "tasks": found}
+    store.write_summary(summary)
+    figure_files.declare_figures(workspace, setup.FOLDER)
+    return summary
+
+
+def _comparison_data(
+    workspace: ProjectPaths, params: Params, splits: pl.DataFrame, pictures: np.ndarray, task: str
+) -> ComparisonData:
+    from mtf.comparison import trials
+    from mtf.training import data
+
+    labels = data.labels_of(params.tasks[task], splits)
+    column = params.tasks[task].column
+    training, validation, test = (
+        data.Examples.of_split(pictures, splits, split, column=column, labels=labels) for split in schemas.SPLITS
+    )
+    digest = setup.digest_of_faces(splits, ["split", column], workspace.shards("crop"))
+    return trials.ComparisonData(task, labels, training, validation, {"test": test}, digest)

@@ -1,0 +1,81 @@
+"""Shared steps of comparisons: checks of names, the runs of a recipe, and digests of the faces they are run on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mtf.config import MODELS, Params
+from mtf.core import shards
+from mtf.core.errors import bad_value, listed
+from mtf.core.hashing import fingerprint
+from mtf.core.project_paths import ProjectPaths
+
+if TYPE_CHECKING:
+    from mtf.comparison.run_figures import RunStore
+    from mtf.comparison.trials import ComparisonData, ComparisonRun
+
+
+# Folder of metrics/ with the figures of comparisons.
+FOLDER = "compare"
+
+
+def check_names(params: Params, *, model: str, tasks: Sequence[str], recipes: Sequence[str]) -> None:
+    """Check names from the command line. Raises BadInput for one that params.yaml does not have."""
+    if model not in MODELS:
+        raise bad_value("--model", model, ", ".join(MODELS))
+    for option, names, permitted in (("--task", tasks, params.tasks), ("--recipes", recipes, params.train.recipes)):
+        for name in names:
+            if name not in permitted:
+                raise bad_value(option, name, f"of params.yaml: {listed(permitted, 20)}")
+
+
+def comparison_runs(
+    workspace: ProjectPaths, params: Params, *, model: str, recipe: str, seeds: int
+) -> list[ComparisonRun]:
+    """Runs of `model` with `recipe`, one per seed, from params.yaml's seed on."""
+    from mtf.comparison.trials import ComparisonRun
+
+    local = params.train.weights.get(model)
+    return [
+        ComparisonRun(
+            model=model,
+            recipe_name=recipe,
+            recipe=params.train.recipes[recipe],
+            seed=params.seed + number,
+            input_px=params.train.input_px,
+            weights=workspace.root / local if local else None,
+            device_count=params.compute.devices,
+        )
+        for number in range(seeds)
+    ]
+
+
+def digest_of_faces(faces: pl.DataFrame, columns: Sequence[str], crops: Path) -> str:
+    """Digest of the faces, their values in `columns`, and the shards in the folder `crops` with their pictures."""
+    identities = faces["identity"].unique().sort().to_list()
+    pictures = {identity: shards.digest_of(crops / f"{identity}.tar") for identity in identities}
+    selected = dict.fromkeys(["identity", "face_id", *columns])
+    rows = faces.select(*selected).sort(*selected).write_csv()
+    return fingerprint(rows, pictures)
+
+
+def run_all(
+    store: RunStore, runs: Sequence[ComparisonRun], comparison_data: ComparisonData, *, name: str
+) -> list[dict[str, Any]]:
+    """Figures of each run on `comparison_data`, from `store` if they are there with the same digest."""
+    figures = []
+    for run in runs:
+        full_name, digest = f"{name}/{run.seed}", run.digest(comparison_data)
+        # To stderr, as the table on stdout may be redirected to a file.
+        print(
+            f"compare {full_name}: {'kept from before' if store.has(full_name, digest) else 'training'}",
+            file=sys.stderr,
+        )
+        figures.append(store.get_or_run(full_name, digest, partial(run.run, comparison_data)))
+    return figures

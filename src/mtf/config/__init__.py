@@ -1,0 +1,215 @@
+"""`params.yaml`, typed. An unknown key, a wrong type or a value out of range stops in one line that names it."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from mtf.config.pipeline import Crop, Curate, Licenses, Screen, Screened, Split
+from mtf.config.publishing import Gate, Gates, Release, Report
+from mtf.config.renamed import with_new_names
+from mtf.config.section import Count, Label, Positive, Section, Share
+from mtf.config.sources import Crawl, Source
+from mtf.config.tasks import IDENTITY, WITH, Project, Task, attributes_of, columns_of
+from mtf.config.training import (
+    FACENET,
+    MODELS,
+    NETWORKS,
+    OF_TORCHVISION,
+    PRETRAINED,
+    Fairness,
+    MultiTask,
+    Recipe,
+    Train,
+)
+from mtf.core.errors import BadInput, shortened
+from mtf.sources import registry
+
+__all__ = [
+    "FACENET",
+    "IDENTITY",
+    "MODELS",
+    "NETWORKS",
+    "OF_TORCHVISION",
+    "PRETRAINED",
+    "WITH",
+    "Compute",
+    "Count",
+    "Crawl",
+    "Crop",
+    "Curate",
+    "Fairness",
+    "Gate",
+    "Gates",
+    "Label",
+    "Licenses",
+    "MultiTask",
+    "Params",
+    "Positive",
+    "Project",
+    "Recipe",
+    "Release",
+    "Report",
+    "Screen",
+    "Screened",
+    "Section",
+    "Share",
+    "Source",
+    "Split",
+    "Task",
+    "Train",
+    "load",
+    "parse",
+    "with_new_names",
+]
+
+
+class Compute(Section):
+    """`workers: 0` uses every core. `address` is a Ray cluster's. `devices` train one network together: accelerators
+    of this machine, or processes where it has none; a recipe's batch is that of all of them.
+    """
+
+    engine: Literal["local", "ray"] = "local"
+    workers: Annotated[int, Field(ge=0, le=4096)] = 0
+    address: str | None = None
+    devices: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+class Params(Section):
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
+    project: Project
+    tasks: Annotated[dict[str, Task], Field(min_length=1)]
+    crawl: Crawl
+    licenses: Licenses
+    crop: Crop
+    screen: Screen
+    curate: Curate
+    split: Split
+    train: Train
+    multitask: MultiTask | None = None
+    fairness: Fairness = Fairness()
+    release: Release
+    gates: Gates = Gates()
+    report: Report = Report()
+    compute: Compute
+
+    @model_validator(mode="after")
+    def _combinations_are_completed(self) -> Params:
+        for name, task in list(self.tasks.items()):
+            try:
+                self.tasks[name] = task.completed(self.tasks)
+            except ValueError as error:
+                raise ValueError(f"tasks.{name}: {error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _tasks_are_known(self) -> Params:
+        for name in self.train.tasks:
+            if name not in self.tasks:
+                raise ValueError(f"train.tasks: {name!r} is not a task; permitted: {list(self.tasks)}")
+        if self.multitask is not None:
+            self._multitask_is_known(self.multitask)
+        return self
+
+    @model_validator(mode="after")
+    def _gates_and_targets_are_of_tasks(self) -> Params:
+        labels = {name: task.labels for name, task in self.tasks.items() if task.labels and not task.combines}
+        self.gates.check_tasks(labels)
+        self.report.check_tasks(labels)
+        return self
+
+    def _multitask_is_known(self, multitask: MultiTask) -> None:
+        for name in multitask.tasks:
+            if name not in self.tasks:
+                raise ValueError(f"multitask.tasks: {name!r} is not a task; permitted: {list(self.tasks)}")
+        if multitask.recipe not in self.train.recipes:
+            known = ", ".join(self.train.recipes)
+            raise ValueError(f"multitask.recipe: {multitask.recipe!r} is not a recipe; permitted: {known}")
+
+    @cached_property
+    def columns(self) -> dict[str, Task]:
+        """Column → task, for every column of the tables that a task asks about, in the order of params.yaml."""
+        return columns_of(self.tasks)
+
+    @cached_property
+    def attributes(self) -> dict[str, Task]:
+        """`columns` without the identity: what the roster says of each person."""
+        return attributes_of(self.tasks)
+
+
+def load(path: Path) -> Params:
+    """Read and check `path`.
+
+    Raises BadInput: one line with the file, the key, the value and what is permitted.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise BadInput(f"{path.name}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path.name}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise BadInput(f"{path.name}: a mapping of sections is wanted, not {shortened(raw)}")
+    return parse(raw, name=path.name)
+
+
+def parse(raw: dict[str, Any], *, name: str = "params.yaml") -> Params:
+    """`load` for a mapping that has been read already, from a git revision for instance. Of an old name of a key, which
+    is read for one version more, one line names the new one.
+    """
+    raw = with_new_names(raw, name=name)
+    try:
+        # JSON mode: lists become tuples where a pair is wanted, while strings do not become numbers.
+        return Params.model_validate_json(_as_json(raw))
+    except ValidationError as error:
+        raise BadInput(f"{name}: {_one_line(error)}") from None
+
+
+def _as_json(raw: dict[str, Any]) -> str:
+    return json.dumps(raw, default=str)
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first problem, and how many more there are."""
+    first, *others = error.errors()
+    key = ".".join(str(part) for part in _without_source_kind(first["loc"])) or "(top level)"
+    if first["type"] == "extra_forbidden":
+        text = f"{key}: unknown key; permitted: {', '.join(_siblings(first['loc'][:-1]))}"
+    elif first["type"] == "missing":
+        text = f"{key}: missing"
+    elif first["type"] == "value_error":
+        said = first["msg"].removeprefix("Value error, ")
+        # A rule over several sections names its key itself.
+        text = f"{key}: {said}" if first["loc"] else said
+    else:
+        message = first["msg"]
+        text = f"{key}: {shortened(first['input'])} is not permitted: {message[0].lower()}{message[1:]}"
+    return text + (f" (and {len(others)} more)" if others else "")
+
+
+def _without_source_kind(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """`crawl.sources.1.licenses` of `crawl.sources.1.bing.licenses`."""
+    is_of_source = location[:2] == ("crawl", "sources") and len(location) > 3
+    return (*location[:3], *location[4:]) if is_of_source else location
+
+
+def _siblings(location: tuple[int | str, ...]) -> list[str]:
+    """The keys permitted beside a key that is not."""
+    model: type[BaseModel] = Params
+    for part in location:
+        if location[:2] == ("crawl", "sources") and (source := registry.find(str(part))) is not None:
+            model = source
+        elif isinstance(part, str) and part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            if part == "tasks" and model is Params:
+                model = Task
+            elif part == "recipes":
+                model = Recipe
+            elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                model = annotation
+    return list(model.model_fields)

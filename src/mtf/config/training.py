@@ -1,0 +1,120 @@
+"""Networks, and how they are trained."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from mtf.config.section import Count, Positive, Section, Share
+
+
+class Recipe(Section):
+    """How a network is trained, as data. Epochs are counted from 1; rates are per step, shares are 0 to 1.
+
+    `step_at` names the epochs after which the rate is multiplied by `gamma` (schedule `step`). `batches` gives
+    single models a batch of their own. `stop_on` is what `patience` watches; the checkpoint that is kept is
+    always the one of least validation loss. `mixed_precision` takes effect on an accelerator only. `frozen_share`
+    is of the layers before the heads, counted from the picture, that keep the weights they came with.
+    """
+
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    schedule: Literal["constant", "step", "cosine"] = "constant"
+    step_at: list[Count] = []
+    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    batch: Count = 32
+    batches: dict[str, Count] = {}
+    max_epochs: Count = 100
+    patience: Count = 5
+    stop_on: Literal["train_loss", "val_loss"] = "val_loss"
+    label_smoothing: Share = 0.0
+    class_balanced: bool = False
+    augment: list[Literal["flip", "shift", "colour", "erase"]] = []
+    normalise: Literal["imagenet", "facenet", "none"] = "imagenet"
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    mixed_precision: bool = False
+    channels_last: bool = False
+    frozen_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+# Names of networks; with `-pretrained` they start from torchvision's weights, else from scratch (MTF, Table 4).
+# FaceNet (Das et al.) starts from a local file, where one is named.
+FACENET = "facenet"
+OF_TORCHVISION = ("mobilenet_v3_large", "alexnet", "resnet50", "vgg16", "convnext_base")
+NETWORKS = ("small_cnn", *OF_TORCHVISION, FACENET)
+PRETRAINED = "-pretrained"
+MODELS = (*NETWORKS, *(f"{name}{PRETRAINED}" for name in OF_TORCHVISION))
+
+
+TAKE_WEIGHTS = f"{FACENET} and models ending in {PRETRAINED}"
+
+
+def takes_weights(model: str) -> bool:
+    """Whether `model` may start from a local file of weights."""
+    return model == FACENET or model.endswith(PRETRAINED)
+
+
+class Train(Section):
+    """One network per task and model; `models` and `tasks` span the matrix of dvc.yaml.
+
+    `weights` gives a pretrained model a local file of weights in place of torchvision's download, and `facenet` the
+    file that it starts from. Recipes are named by letters, digits, `_` and `-`: dvc.yaml asks for the chosen one by
+    its place in the file, where a dot would begin another key.
+    """
+
+    models: Annotated[list[str], Field(min_length=1)]
+    tasks: Annotated[list[str], Field(min_length=1)]
+    input_px: Annotated[int, Field(ge=16, le=1024)] = 64
+    weights: dict[str, str] = {}
+    recipe: str
+    recipes: Annotated[dict[str, Recipe], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Train:
+        for name in (*self.models, *self.weights):
+            if name not in MODELS:
+                raise ValueError(f"{name!r} is not a model; permitted: {', '.join(MODELS)}")
+        if scratch := [name for name in self.weights if not takes_weights(name)]:
+            raise ValueError(f"weights: {scratch[0]!r} starts from scratch; permitted: {TAKE_WEIGHTS}")
+        for name in self.recipes:
+            if not re.fullmatch(r"[\w-]+", name):
+                raise ValueError(f"recipes: {name!r} is not a name; permitted: letters, digits, `_` and `-`")
+        if self.recipe not in self.recipes:
+            raise ValueError(f"recipe: {self.recipe!r} is not a recipe; permitted: {', '.join(self.recipes)}")
+        return self
+
+
+class Fairness(Section):
+    """A group of fewer than `min_n` pictures has no part in the summary; `bootstraps` is how often one resamples."""
+
+    min_n: Count = 10
+    bootstraps: Annotated[int, Field(ge=100, le=100_000)] = 500
+
+
+class MultiTask(Section):
+    """One network for several tasks at once (Das et al.); `weightings` spans the matrix of dvc.yaml.
+
+    `backbone` is a model as `train.models` names them. `weights` is a local file for `facenet`, which starts from
+    scratch without one, or for a pretrained model, in place of torchvision's download.
+    """
+
+    tasks: Annotated[list[str], Field(min_length=1)]
+    backbone: str
+    weights: str | None = None
+    weightings: Annotated[
+        list[Literal["equal", "dynamic", "dynamic_hard", "uncertainty", "dwa", "gradnorm"]], Field(min_length=1)
+    ]
+    recipe: str
+
+    @model_validator(mode="after")
+    def _backbone_is_known(self) -> MultiTask:
+        if self.backbone not in MODELS:
+            raise ValueError(f"backbone: {self.backbone!r} is not a backbone; permitted: {', '.join(MODELS)}")
+        if self.weights is not None and not takes_weights(self.backbone):
+            raise ValueError(f"weights: {self.backbone!r} starts from scratch; permitted for {TAKE_WEIGHTS}")
+        return self

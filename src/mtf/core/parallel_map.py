@@ -1,0 +1,111 @@
+"""One function mapped over identities: by processes of this machine, or by a Ray cluster. The result is the same."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mtf.core.errors import MtfError
+
+if TYPE_CHECKING:
+    from mtf.config import Compute
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Handle = TypeVar("Handle", bound=Hashable)
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def worker_count(compute: Compute) -> int:
+    return compute.workers or cores()
+
+
+def map_items(
+    function: Callable[[Item], Result], items: Sequence[Item], *, compute: Compute, title: str
+) -> list[Result]:
+    """`function` of every item, in the items' order, with a progress display on standard error.
+
+    `function` and its items must be picklable. An exception in any of them stops the run and is raised here.
+    """
+    if not items:
+        return []
+    run = _on_ray if compute.engine == "ray" else _on_processes
+    results = dict(_shown(run(function, items, compute), total=len(items), title=title))
+    return [results[index] for index in range(len(items))]
+
+
+def _on_processes(
+    function: Callable[[Item], Result], items: Sequence[Item], compute: Compute
+) -> Iterator[tuple[int, Result]]:
+    workers = min(worker_count(compute), len(items))
+    if workers == 1:
+        yield from ((index, function(item)) for index, item in enumerate(items))
+        return
+    # forkserver: a fork of a process that runs threads (polars, OpenCV, torch) may deadlock.
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method)) as pool:
+        try:
+            yield from _bounded(partial(pool.submit, function), _any_done, Future.result, items, ahead=4 * workers)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _any_done(running: Sequence[Future[Result]]) -> Iterable[Future[Result]]:
+    return wait(running, return_when=FIRST_COMPLETED).done
+
+
+def _bounded(
+    submit: Callable[[Item], Handle],
+    any_done: Callable[[Sequence[Handle]], Iterable[Handle]],
+    result: Callable[[Handle], Result],
+    items: Sequence[Item],
+    *,
+    ahead: int,
+) -> Iterator[tuple[int, Result]]:
+    """Results as they come, with never more than `ahead` items handed out: memory does not grow with the data."""
+    waiting = iter(enumerate(items))
+    running: dict[Handle, int] = {}
+    while True:
+        while len(running) < ahead and (following := next(waiting, None)) is not None:
+            index, item = following
+            running[submit(item)] = index
+        if not running:
+            return
+        for handle in any_done(list(running)):
+            yield running.pop(handle), result(handle)
+
+
+def _on_ray(
+    function: Callable[[Item], Result], items: Sequence[Item], compute: Compute
+) -> Iterator[tuple[int, Result]]:
+    try:
+        import ray  # ty: ignore[import-not-found]
+    except ImportError:
+        raise MtfError("compute.engine: 'ray' needs the package ray; install mtf[ray], or use 'local'") from None
+    if not ray.is_initialized():
+        ray.init(address=compute.address, log_to_driver=False)
+    # A cluster runs all that it was handed and has cores for: where `workers` bounds that, no more is handed out.
+    ahead = compute.workers or 4 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    yield from _bounded(ray.remote(function).remote, lambda running: ray.wait(running)[0], ray.get, items, ahead=ahead)
+
+
+def _shown(results: Iterable[Result], *, total: int, title: str) -> Iterator[Result]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        yield from progress.track(results, total=total, description=title)

@@ -1,0 +1,100 @@
+"""Which addresses may be connected to: what the web says must not make this machine speak to its own network.
+
+The check sits in the resolver, so the address that was checked is the one that is connected to: a name that
+resolves differently a moment later (DNS rebinding) gains nothing. Addresses written as numbers never reach a
+resolver and are checked in the URL.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import DefaultResolver
+from yarl import URL
+
+from mtf.schemas import Fetched
+from mtf.sources.fetch_failure import Failed
+
+_VALID = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class RefusedAddress(OSError):
+    """A name resolves to an address that is not of the public internet."""
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is globally reachable unicast. What leads to an IPv4 address is judged by that; one
+    that is mapped into IPv6 has no business on the network at all.
+    """
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return False
+        if (translated := _translated(parsed)) is not None:
+            return is_public(str(translated))
+        if parsed.is_site_local:  # fec0::/10, deprecated (RFC 3879); `is_global` does not know it
+            return False
+    return parsed.is_global and not parsed.is_multicast and not parsed.is_reserved
+
+
+def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that NAT64 or 6to4 leads to."""
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.sixtofour
+
+
+def as_it_stands(url: str) -> URL:
+    """`url` with its escapes as they are where it is valid (RFC 3986): a signed address must not be spelled anew.
+
+    Elsewhere what is not permitted is escaped; bytes of a header that are no UTF-8 (surrogates) by their value.
+    """
+    raw = "".join(f"%{ord(char) - 0xDC00:02X}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in url)
+    return URL(raw, encoded=_VALID.fullmatch(raw) is not None)
+
+
+def parse(url: str) -> URL:
+    """`url` as an http or https address. Raises Failed(REFUSED_ADDRESS)."""
+    try:
+        parsed = as_it_stands(url)
+        port = parsed.port  # raises where it is no number
+    except (ValueError, UnicodeError):
+        raise Failed(Fetched.REFUSED_ADDRESS, "not an address that can be read") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host or not port:
+        raise Failed(Fetched.REFUSED_ADDRESS, f"scheme {parsed.scheme[:20]!r}; permitted: http, https")
+    if parsed.user is not None or parsed.password is not None:
+        raise Failed(Fetched.REFUSED_ADDRESS, "an address with a user name or password in it")
+    return parsed.with_fragment(None)
+
+
+def check_number(url: URL) -> None:
+    """Refuse a host written as a number that is not public. Names are left to `PublicResolver`."""
+    try:
+        public = is_public(url.host or "")
+    except ValueError:
+        return
+    if not public:
+        raise Failed(Fetched.REFUSED_ADDRESS, f"{url.host} is not a public address")
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names, and refuses one of whose addresses any is not public."""
+
+    def __init__(self) -> None:
+        self._resolver = DefaultResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        results = await self._resolver.resolve(host, port, family)
+        for result in results:
+            if not is_public(result["host"]):
+                raise RefusedAddress(f"{host} resolves to {result['host']}, which is not a public address")
+        return results
+
+    async def close(self) -> None:
+        await self._resolver.close()

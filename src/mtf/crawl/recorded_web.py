@@ -1,0 +1,265 @@
+"""A recorded web: a folder of HTTP responses, and a server on loopback that stands in for their hosts.
+
+The folder holds `responses.jsonl`, one object a line,
+
+    {"url": str, "status": int, "headers": {name: value}, "body": "ARCHIVE.tar:MEMBER" | null, "delay_s": float}
+
+and uncompressed tars with the bodies, one per host (`delay_s` may be left out). A request meets a record when host
+and path are equal, whatever the scheme, and every query parameter of the record's url is in the request; of
+several the one with most parameters answers. A recorded host answers 404 to what it has no record of; a host that
+is not recorded cannot be connected to.
+
+The header `X-Recorded-Truncate: BYTES` of a record is not sent: it makes the server declare the body's whole
+length, send BYTES of it, and close the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import json
+import re
+import tarfile
+import threading
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from aiohttp import web
+
+from mtf.core import shards
+from mtf.core.atomic_files import replacing, write_text
+from mtf.core.errors import BadInput, shortened
+
+RESPONSES = "responses.jsonl"
+TRUNCATE = "X-Recorded-Truncate"
+# A recorded answer is framed anew: only whether its body came in chunks, without a length, is kept.
+_FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Response:
+    """What one address answers. `body` None has no body; `delay_s` passes before anything is sent."""
+
+    url: str
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    delay_s: float = 0.0
+
+
+def write(folder: Path, responses: Iterable[Response]) -> None:
+    """Record `responses` in `folder`, in their order; the same responses give the same bytes."""
+    lines = []
+    with ExitStack() as stack:
+        archives: dict[str, _Archive] = {}
+        for response in responses:
+            name = f"{re.sub(r'[^a-z0-9.-]', '_', host_of(response.url))}.tar"
+            if name not in archives:
+                archives[name] = _Archive(stack.enter_context(replacing(folder / name)), stack)
+            lines.append(json.dumps(_record(response, name, archives[name]), ensure_ascii=False) + "\n")
+    write_text(folder / RESPONSES, "".join(lines))
+
+
+def _record(response: Response, archive_name: str, archive: _Archive) -> dict[str, Any]:
+    body = None if response.body is None else f"{archive_name}:{archive.member(response.body)}"
+    record = {"url": response.url, "status": response.status, "headers": dict(response.headers), "body": body}
+    return record | ({"delay_s": response.delay_s} if response.delay_s else {})
+
+
+class _Archive:
+    """One host's bodies, each once, named by its content."""
+
+    def __init__(self, path: Path, stack: ExitStack) -> None:
+        self._tar = stack.enter_context(tarfile.open(path, "w", format=tarfile.PAX_FORMAT))  # noqa: SIM115
+        self._names: set[str] = set()
+
+    def member(self, body: bytes) -> str:
+        name = hashlib.sha256(body).hexdigest()
+        if name not in self._names:
+            self._names.add(name)
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            self._tar.addfile(info, io.BytesIO(body))
+        return name
+
+
+def host_of(url: str) -> str:
+    """Host in lower case, with the port where it is not the scheme's own."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").encode("idna").decode("ascii") if parts.hostname else ""
+    port = parts.port
+    return host if port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{port}"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a body lies."""
+
+    archive: Path
+    offset: int
+    size_bytes: int
+
+    def read(self) -> bytes:
+        return shards.read(self.archive, self.offset, self.size_bytes)
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    parameters: frozenset[tuple[str, str]]
+    status: int
+    headers: dict[str, str]
+    is_chunked: bool
+    truncate_to: int | None
+    place: _Place | None
+    delay_s: float
+
+
+class RecordedWeb:
+    """The responses of one folder, and what was asked of them. Made by `serve`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._records = _load(folder)
+        self._hosts = {host for host, _ in self._records}
+        self.origin = ""
+        self.requests: Counter[str] = Counter()
+        """How often each address was asked for: `HOST/PATH?QUERY` as it was sent."""
+
+    def locate(self, url: str) -> tuple[str, dict[str, str]]:
+        """Where to send a request for `url`, and the header that names its host.
+
+        Raises ConnectionRefusedError where its host is not recorded.
+        """
+        host = host_of(url)
+        if host not in self._hosts:
+            raise ConnectionRefusedError(f"{host or url}: no such host in the recorded web")
+        parts = urlsplit(url)
+        path_and_query = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        return self.origin + path_and_query, {"Host": host}
+
+    def find(self, host: str, path_and_query: str) -> _Recorded | None:
+        parts = urlsplit(f"http://{host}{path_and_query}")
+        asked = _parameters(parts.query)
+        met = [record for record in self._records.get((host, _path(parts.path)), []) if record.parameters <= asked]
+        return max(met, key=lambda record: len(record.parameters), default=None)
+
+
+def _load(folder: Path) -> dict[tuple[str, str], list[_Recorded]]:
+    path = folder / RESPONSES
+    if not path.is_file():
+        raise BadInput(f"{path}: no recorded web here; `dvc pull` fetches it, or set crawl.web to null")
+    bodies = _Bodies(folder)
+    records: dict[tuple[str, str], list[_Recorded]] = {}
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            url, record = _parsed(line, bodies, where=f"{path} line {number}")
+            records.setdefault((host_of(url), _path(urlsplit(url).path)), []).append(record)
+    return records
+
+
+def _parsed(line: str, bodies: _Bodies, *, where: str) -> tuple[str, _Recorded]:
+    try:
+        raw = json.loads(line)
+        headers = {str(name): str(value) for name, value in raw["headers"].items()}
+        truncate_to = headers.pop(TRUNCATE, None)
+        framing = {name: headers.pop(name) for name in list(headers) if name.lower() in _FRAMING}
+        return raw["url"], _Recorded(
+            parameters=_parameters(urlsplit(raw["url"]).query),
+            status=int(raw["status"]),
+            headers=headers,
+            is_chunked="chunked" in framing.values(),
+            truncate_to=None if truncate_to is None else int(truncate_to),
+            place=None if raw["body"] is None else bodies.place(raw["body"]),
+            delay_s=float(raw.get("delay_s", 0.0)),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadInput(f"{where}: not a recorded response: {shortened(error)}") from None
+
+
+class _Bodies:
+    """The members of a folder's archives, each archive looked through once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._members: dict[str, dict[str, tuple[int, int]]] = {}
+
+    def place(self, body: str) -> _Place:
+        archive, _, member = body.partition(":")
+        if archive != Path(archive).name:
+            raise ValueError(f"{archive} is not a file of this folder")
+        if archive not in self._members:
+            self._members[archive] = shards.members(self._folder / archive)
+        return _Place(self._folder / archive, *self._members[archive][member])
+
+
+def _path(path: str) -> str:
+    return unquote(path) or "/"
+
+
+def _parameters(query: str) -> frozenset[tuple[str, str]]:
+    return frozenset(parse_qsl(query, keep_blank_values=True))
+
+
+@contextmanager
+def serve(folder: Path) -> Generator[RecordedWeb]:
+    """Serve the recorded web of `folder` on 127.0.0.1, on a free port, while the block runs.
+
+    Raises BadInput where there is none, or where a line of it cannot be read.
+    """
+    recorded = RecordedWeb(folder)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="recorded-web", daemon=True)
+    thread.start()
+    try:
+        runner, port = asyncio.run_coroutine_threadsafe(_start(recorded), loop).result()
+        recorded.origin = f"http://127.0.0.1:{port}"
+        try:
+            yield recorded
+        finally:
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _start(recorded: RecordedWeb) -> tuple[web.ServerRunner, int]:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        return await _answer(request, recorded)
+
+    runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=0.0)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return runner, runner.addresses[0][1]
+
+
+async def _answer(request: web.BaseRequest, recorded: RecordedWeb) -> web.StreamResponse:
+    host = request.headers.get("Host", "").lower()
+    recorded.requests[f"{host}{request.raw_path}"] += 1
+    record = recorded.find(host, request.raw_path)
+    if record is None:
+        return web.Response(status=404, text="not recorded")
+    await asyncio.sleep(record.delay_s)
+    body = b"" if record.place is None else record.place.read()
+    if record.truncate_to is not None:
+        return await _truncated(request, record, body, record.truncate_to)
+    response = web.Response(status=record.status, headers=record.headers, body=body)
+    if record.is_chunked:
+        response.enable_chunked_encoding()
+    return response
+
+
+async def _truncated(request: web.BaseRequest, record: _Recorded, body: bytes, sent_bytes: int) -> web.StreamResponse:
+    response = web.StreamResponse(status=record.status, headers=record.headers)
+    response.content_length = len(body)
+    await response.prepare(request)
+    await response.write(body[:sent_bytes])
+    if request.transport is not None:
+        request.transport.close()
+    return response

@@ -1,0 +1,133 @@
+"""What a file is, by its first and last bytes: type, size in pixels, whether it is whole. Nothing is decoded."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+from PIL import Image, UnidentifiedImageError
+
+from mtf.config import Crawl
+from mtf.core.errors import shortened
+from mtf.faces import jpeg_bounds
+from mtf.faces.decoding import of_any_size
+from mtf.schemas import Fetched
+from mtf.sources.fetch_failure import Failed
+
+EXTENSIONS = {
+    "JPEG": "jpg",
+    "MPO": "jpg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "GIF": "gif",
+    "BMP": "bmp",
+    "TIFF": "tiff",
+    "PPM": "pnm",
+    "AVIF": "avif",
+}
+_READ = tuple(name for name in EXTENSIONS if name != "MPO")  # Pillow opens these as JPEG
+_MEDIA_TYPES = {"jpg": "image/jpeg", "pnm": "image/x-portable-anymap"}
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"II*\0", b"MM\0*")
+_JPEG_END = b"\xff\xd9"
+_PNG_END = b"IEND\xaeB`\x82"
+_AVIF_START = b"ftypavi"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A picture's kind. Width and height are in pixels as stored, before any EXIF orientation."""
+
+    media_type: str
+    extension: str
+    width: int
+    height: int
+
+
+def sniff(data: bytes, crawl: Crawl) -> Kind:
+    """The kind of a whole picture within the bounds of `crawl`.
+
+    Raises Failed: NOT_AN_IMAGE, TRUNCATED, UNDECODABLE (a JPEG that costs too much to decode), TOO_LARGE (judged by
+    the header, so that a bomb is never inflated) or TOO_SMALL.
+    """
+    if len(data) > crawl.max_bytes:
+        raise Failed(Fetched.TOO_LARGE, f"{len(data)} bytes; permitted: {crawl.max_bytes}")
+    if excess := jpeg_bounds.excess(data):
+        raise Failed(Fetched.UNDECODABLE, f"JPEG: {excess}")
+    kind = _kind(data)
+    if kind.width * kind.height > crawl.max_pixels:
+        raise Failed(Fetched.TOO_LARGE, f"{kind.width}×{kind.height} pixels; permitted: {crawl.max_pixels} in all")
+    if min(kind.width, kind.height) < crawl.min_side_px:
+        raise Failed(Fetched.TOO_SMALL, f"{kind.width}×{kind.height} pixels; a side has at least {crawl.min_side_px}")
+    if not _is_whole(data, kind.extension):
+        raise Failed(Fetched.TRUNCATED, f"{kind.media_type} of {len(data)} bytes without its end")
+    return kind
+
+
+def _kind(data: bytes) -> Kind:
+    try:
+        with warnings.catch_warnings(), of_any_size():
+            warnings.simplefilter("ignore")  # Pillow warns of oddities that are judged by our own rules
+            with Image.open(io.BytesIO(data), formats=_READ) as picture:
+                extension = EXTENSIONS[picture.format or ""]
+                return Kind(_MEDIA_TYPES.get(extension, f"image/{extension}"), extension, *picture.size)
+    except UnidentifiedImageError:
+        raise _unidentified(data) from None
+    except Exception as error:  # Pillow's parsers raise whatever a broken header makes them
+        raise Failed(Fetched.TRUNCATED, f"header cannot be read: {type(error).__name__}: {error}") from None
+
+
+def _unidentified(data: bytes) -> Failed:
+    if not data:
+        return Failed(Fetched.NOT_AN_IMAGE, "zero bytes")
+    if data.startswith(_MAGIC) or data[4:11] == _AVIF_START:
+        return Failed(Fetched.TRUNCATED, f"the header ends within {len(data)} bytes")
+    return Failed(Fetched.NOT_AN_IMAGE, f"begins with {shortened(data[:24])}")
+
+
+def _is_whole(data: bytes, extension: str) -> bool:
+    """Whether the file's end is there. Bytes after it are common and do no harm."""
+    if extension == "jpg":
+        # A thumbnail in the header has an end marker of its own: only one after the scan's start counts.
+        return data.rfind(_JPEG_END, _jpeg_scan(data)) >= 0
+    if extension == "png":
+        return data.rfind(_PNG_END) >= 0
+    if extension == "webp":
+        return int.from_bytes(data[4:8], "little") + 8 <= len(data)
+    if extension == "bmp":
+        return int.from_bytes(data[2:6], "little") <= len(data)
+    if extension == "avif":
+        return _has_whole_boxes(data)
+    return True
+
+
+def _has_whole_boxes(data: bytes) -> bool:
+    """Whether the last of the file's boxes ends within it (ISO/IEC 14496-12, 4.2): size, type, content, each."""
+    place = 0
+    while place + 8 <= len(data):
+        size = int.from_bytes(data[place : place + 4], "big")
+        if size == 0:  # up to the file's end, wherever that is
+            return True
+        if size == 1:
+            size = int.from_bytes(data[place + 8 : place + 16], "big")
+        if size < 8:  # what follows the last box is none
+            return True
+        place += size
+    return place <= len(data)
+
+
+def _jpeg_scan(data: bytes) -> int:
+    """Offset of the first start-of-scan marker (JPEG, ITU T.81 B.1.1), or the file's end where there is none."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xDA:
+            return place
+        # Fill bytes, and markers without a segment, are one or two bytes long.
+        if marker == 0xFF:
+            place += 1
+        elif marker == 0x01 or 0xD0 <= marker <= 0xD7:
+            place += 2
+        else:
+            place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return len(data)

@@ -1,0 +1,95 @@
+"""Units that the split assigns whole (faces that may not part), and the groups of which every split needs some."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from mtf.curation.duplicates import components
+from mtf.schemas import FACE
+
+TOGETHER = ["image_id", "duplicate_group"]
+
+
+@dataclass(frozen=True)
+class Units:
+    """Connected components of shared source image and shared duplicate group, in the seed's order.
+
+    `of_face` is the unit of each face (faces sorted by identity and face_id); `faces` the number of faces per unit;
+    `groups` are (column, label) pairs, such as ("identity", "ada"), and `members` says how many images with a face of
+    each group (columns) each unit (rows) holds; `strata` how many faces of each stratum, within which these are
+    shared out.
+    """
+
+    of_face: NDArray[np.int64]
+    faces: NDArray[np.int64]
+    groups: list[tuple[str, str]]
+    members: csr_array
+    strata: csr_array
+
+
+def units(rows: pl.DataFrame, *, columns: Sequence[str], stratum: Sequence[str], seed: int) -> Units:
+    """The units of `rows`, sorted by identity and face_id; `columns` hold the labels of which each is a group."""
+    of_face = _in_seeds_order(rows, components(rows, TOGETHER), seed)
+    count = int(of_face.max()) + 1
+    group_of_face = [_numbers(rows[column]) for column in columns]
+    starts = np.cumsum([0, *(len(names) for names, _ in group_of_face)])
+    images = _numbers(rows["image_id"])[1]
+    members = [
+        _incidence(*_each_image_once(of_face, numbers + start, images), (count, int(starts[-1])))
+        for (_, numbers), start in zip(group_of_face, starts, strict=False)
+    ]
+    strata = pl.Series(_strata_names(rows, stratum))
+    names, numbers = _numbers(strata)
+    return Units(
+        of_face=of_face,
+        faces=np.bincount(of_face, minlength=count).astype(np.int64),
+        groups=[(column, name) for column, (labels, _) in zip(columns, group_of_face, strict=True) for name in labels],
+        members=sum(members, start=csr_array((count, int(starts[-1])), dtype=np.int64)),
+        strata=_incidence(of_face, numbers, (count, len(names))),
+    )
+
+
+def seeded(seed: int, *names: str) -> int:
+    """A number that depends on nothing but its arguments: an order that new rows hardly disturb."""
+    text = "\x1f".join([str(seed), *names]).encode("utf-8")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+
+
+def _in_seeds_order(rows: pl.DataFrame, component: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Components numbered anew: by a digest of their first face, whatever the order of the rows."""
+    first = rows.select(FACE).with_columns(component=pl.Series(component)).unique("component", keep="first")
+    digests = [seeded(seed, identity, face_id) for identity, face_id, _ in first.sort(FACE).iter_rows()]
+    order = first.sort(FACE).with_columns(digest=pl.Series(digests, dtype=pl.UInt64)).sort("digest", *FACE)
+    number = np.empty(order.height, np.int64)
+    number[order["component"].to_numpy()] = np.arange(order.height)
+    return number[component]
+
+
+def _strata_names(rows: pl.DataFrame, stratum: Sequence[str]) -> pl.Series:
+    if not stratum:
+        return pl.Series([""] * rows.height)
+    return rows.select(pl.concat_str(stratum, separator="\x1f")).to_series()
+
+
+def _numbers(values: pl.Series) -> tuple[list[str], NDArray[np.int64]]:
+    names = values.unique().sort().to_list()
+    return names, (values.rank("dense").cast(pl.Int64) - 1).to_numpy()
+
+
+def _each_image_once(
+    units: NDArray[np.int64], groups: NDArray[np.int64], images: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Units and groups of the faces, without those that repeat another's group in the same image."""
+    once = np.unique(np.stack([units, groups, images], axis=1), axis=0)
+    return once[:, 0], once[:, 1]
+
+
+def _incidence(rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]) -> csr_array:
+    return csr_array((np.ones(len(rows), np.int64), (rows, columns)), shape=shape)

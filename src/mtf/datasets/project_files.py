@@ -1,0 +1,124 @@
+"""The sections of params.yaml that go with a published data set, and those of the papers' protocols.
+
+A published data set as `data/roster.csv`, for the folder source of the crawl.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mtf.config import IDENTITY
+from mtf.core import csv_files
+from mtf.core.errors import BadInput
+from mtf.datasets.labelled import DataSet
+
+RECOGNITION = {"recognition": {"column": IDENTITY}}
+# Das et al., section 3.1 and Figure 1: FaceNet's input, the paper's weighting, and its training as the recipe `das`.
+DAS = {"input_px": 160, "backbone": "facenet", "weightings": ["dynamic"], "recipe": "das"}
+# EFRS, section 3: `random_state=42` is not in the text, but gives its numbers of pictures as every seed does.
+EFRS_SEED = 42
+
+
+def roster_settings(data_set: DataSet, source: Path) -> dict[str, Any]:
+    """What params.yaml needs for a crawl of the data set by its roster.
+
+    People of whom there is one picture each are nobody's to recognise, and would all fall to the least number of
+    images per identity.
+    """
+    alone = data_set.has_one_picture_each
+    tasks = ({} if alone else RECOGNITION) | _tasks(data_set, per_identity=True)
+    found: dict[str, Any] = {
+        "tasks": tasks,
+        "crawl": {"sources": [_source(data_set, source)], "web": None},
+        "train": {"tasks": list(tasks)},
+        "multitask": {"tasks": list(data_set.attributes) or list(tasks)},
+    }
+    if alone:
+        found["curate"] = {"min_images_per_identity": 1}
+        found["gates"] = {"min_images": 1, "median_images": [1, 10_000]}
+    return found
+
+
+def project_settings(raw: Mapping[str, Any], data_set: DataSet, source: Path, *, root: Path) -> dict[str, Any]:
+    """`raw` params of the project in `root` with the data set's tasks, source and terms, for a project elsewhere.
+
+    What `raw` says of its own data set goes: gates, the report's target, the release before. Files are named by their
+    whole paths. All else stays as it is, the recipes too.
+    """
+    names = list(data_set.attributes)
+    kept = {name: section for name, section in _with_whole_paths(raw, root).items() if name != "gates"}
+    multitask = {"backbone": "small_cnn", "weightings": ["equal"], "recipe": raw["train"]["recipe"]}
+    found = kept | {
+        "project": raw["project"] | {"name": data_set.name, "title": data_set.name},
+        "tasks": _tasks(data_set, per_identity=False),
+        "crawl": raw["crawl"] | {"sources": [_source(data_set, source.resolve())], "web": None},
+        "curate": raw["curate"] | {"min_images_per_identity": 1},
+        "train": kept["train"] | {"tasks": names},
+        "multitask": multitask | (kept.get("multitask") or {}) | {"tasks": names},
+        "release": raw["release"] | {"previous": None},
+    }
+    if "report" in raw:
+        found["report"] = raw["report"] | {"target": {}}
+    return found
+
+
+def _with_whole_paths(raw: Mapping[str, Any], root: Path) -> dict[str, Any]:
+    """`raw` with files of weights by their whole paths: relative ones are meant from `root`."""
+    found = dict(raw)
+    if weights := raw["train"].get("weights"):
+        found["train"] = raw["train"] | {"weights": {model: str(root / file) for model, file in weights.items()}}
+    for section, key in (("multitask", "weights"), ("screen", "embedding_weights")):
+        if file := (raw.get(section) or {}).get(key):
+            found[section] = raw[section] | {key: str(root / file)}
+    return found
+
+
+def das_settings(raw: Mapping[str, Any], *, weights: Path | None) -> dict[str, Any]:
+    """`raw` params of a UTKFace project, set to Das et al.'s network and training, and to FaceNet for each task."""
+    wanted = {name: DAS[name] for name in ("backbone", "weightings", "recipe")}
+    own = {"weights": str(weights.resolve()) if weights else None}
+    single = {"models": [DAS["backbone"]], "weights": {DAS["backbone"]: own["weights"]} if weights else {}}
+    return {
+        **raw,
+        "train": raw["train"] | {"input_px": DAS["input_px"], "recipe": DAS["recipe"]} | single,
+        "multitask": raw["multitask"] | wanted | own,
+    }
+
+
+def _tasks(data_set: DataSet, *, per_identity: bool) -> dict[str, Any]:
+    tasks: dict[str, Any] = {}
+    for column, labels in data_set.attributes.items():
+        tasks[column] = {"column": column, "labels": list(labels), "per_identity": per_identity}
+        if years := data_set.years.get(column):
+            tasks[column]["years"] = {label: list(ends) for label, ends in years.items()}
+    return tasks
+
+
+def _source(data_set: DataSet, source: Path) -> dict[str, Any]:
+    return {"kind": "folder", "path": str(source), "license": data_set.license, "creator": data_set.creator}
+
+
+def write_roster(data_set: DataSet, path: Path) -> int:
+    """`data/roster.csv` for the folder source: one row per identity, its files in `files`; returns the identities.
+
+    Raises BadInput where one identity has two labels for an attribute: such a set goes in as tables, not by a roster.
+    """
+    attributes = list(data_set.attributes)
+    labels_of = [pl.col(name).unique(maintain_order=True) for name in attributes]
+    people = data_set.pictures.group_by("identity", maintain_order=True).agg(
+        pl.col("name").first(), pl.col("file").sort().str.join(";"), *labels_of
+    )
+    for name in attributes:
+        two = people.filter(pl.col(name).list.len() > 1)
+        if not two.is_empty():
+            labels = two[name][0].to_list()
+            raise BadInput(
+                f"{data_set.name}: {two['identity'][0]} has the labels {labels} of {name}; import it as tables"
+            )
+    flat = people.with_columns(pl.col(name).list.first() for name in attributes)
+    csv_files.write(path, flat.select("identity", "name", *attributes, files="file"))
+    return flat.height

@@ -1,0 +1,241 @@
+"""A published data set as the tables that training and the audit read: crops, splits, images and their evidence."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import cv2
+import numpy as np
+import polars as pl
+from PIL import Image
+
+from mtf import schemas
+from mtf.config import Params
+from mtf.core import shards
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+from mtf.datasets import labelled
+from mtf.datasets.labelled import DataSet
+from mtf.faces import crop as cut
+from mtf.faces import decoding, detectors
+from mtf.faces.box import Box
+from mtf.faces.detectors import Detector
+from mtf.rights.evidence import combination
+from mtf.schemas import Detected, Fetched
+
+OUTCOMES = {
+    Fetched.STORED: "laid out",
+    Fetched.DUPLICATE: "left out, byte-identical to another",
+    Fetched.NOT_AN_IMAGE: "left out, not readable as a picture",
+}
+UNCLAIMED = {"page_url": None, "claim": None}
+UNFETCHED = {"http_status": None, "response_sha256": None}
+
+
+class Files:
+    """The files of a folder or an uncompressed tar, by their names in it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        if path.is_dir():
+            names = (file for file in sorted(path.rglob("*")) if file.is_file() and not file.is_symlink())
+            self._places: dict[str, tuple[int, int] | None] = {str(file.relative_to(path)): None for file in names}
+        elif path.is_file():
+            self._places = dict(shards.members(path))
+        else:
+            raise BadInput(f"{path}: no such folder or tar")
+
+    def names(self) -> list[str]:
+        return sorted(self._places)
+
+    def read(self, name: str) -> bytes:
+        """The bytes of `name`. Raises BadInput where there is no such file."""
+        if name not in self._places:
+            raise BadInput(f"{self._path}: no file {name!r} in it")
+        place = self._places[name]
+        return (self._path / name).read_bytes() if place is None else shards.read(self._path, *place)
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """One file of the data set, and what becomes of it. `size` is width and height, in pixels; `box` what is laid out
+    of it, as `crop`; there is none where the picture is left out.
+    """
+
+    row: dict[str, Any]
+    data: bytes
+    image_id: str
+    media_type: str
+    size: tuple[int, int]
+    outcome: Fetched
+    faces: int = 0
+    box: Box | None = None
+    crop: bytes = b""
+
+
+@dataclass
+class _Tables:
+    splits: list[dict[str, Any]] = field(default_factory=list)
+    images: list[dict[str, Any]] = field(default_factory=list)
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+    fetches: list[dict[str, Any]] = field(default_factory=list)
+    detections: list[dict[str, Any]] = field(default_factory=list)
+
+
+def write(
+    data_set: DataSet,
+    read: Callable[[str], bytes],
+    split: pl.Series,
+    workspace: ProjectPaths,
+    params: Params,
+    *,
+    source: str,
+    keep_duplicates: bool = False,
+    cropped: bool = False,
+) -> list[str]:
+    """Write build/crop/shards, build/split/splits.parquet, and build/crawl/{images,evidence,fetches}.parquet, so that
+    `mtf audit licenses` can say what may be released; returns what is to be told, a line each.
+
+    Every picture counts as one crop, and lies in a crop shard (offsets in `images` are of that). With `cropped`, it is
+    the largest face that the detector of `params.crop` finds in it, with its margin; pictures without a face are left
+    out, and build/crop/detections.parquet has what was found in each. Byte-identical
+    pictures after the first are left out: they would lie on both sides of a split. With `keep_duplicates`, as the
+    papers have it, each counts; the `image_id` of every picture is then of its name and bytes together.
+
+    `source` is what the data set was read from, the beginning of the pictures' addresses.
+    """
+    pictures = data_set.pictures.with_columns(split, identity=labelled.bucket_names(data_set.name))
+    found, seen = _Tables(), set()
+    detector = detectors.create(params.crop, root=workspace.root) if cropped else None
+    stated = combination.combine(None, combination.of_data_set(data_set.license, data_set.creator, where="license"))
+    for group in pictures.partition_by("identity", maintain_order=True):
+        examined = list(_examined(group, read, seen, keep_duplicates=keep_duplicates))
+        examined = [_laid_out(picture, params, detector) for picture in examined]
+        places = _write_shard(workspace, examined)
+        for picture in examined:
+            address = f"file:{quote(source)}/{quote(picture.row['file'])}"
+            found.fetches.append(_fetch(data_set, picture, address))
+            if cropped and picture.outcome is Fetched.STORED:
+                found.detections.append(_detection(picture))
+            if picture.box is not None:
+                origin = {"identity": picture.row["identity"], "image_id": picture.image_id, "url": address}
+                found.splits.append(_split(data_set, picture, places[picture.image_id]))
+                found.images.append(_image(data_set, picture, origin, places[picture.image_id]))
+                found.evidence.append(origin | UNCLAIMED | stated | {**UNFETCHED, "checked_at": datetime.now(UTC)})
+    schemas.write(schemas.splits(params), found.splits, workspace.table("split", "splits"))
+    schemas.write(schemas.IMAGES, found.images, workspace.table("crawl", "images"))
+    schemas.write(schemas.EVIDENCE, found.evidence, workspace.table("crawl", "evidence"))
+    schemas.write(schemas.FETCHES, found.fetches, workspace.table("crawl", "fetches"))
+    if cropped:
+        schemas.write(schemas.DETECTIONS, found.detections, workspace.table("crop", "detections"))
+    return _told(found)
+
+
+def _told(found: _Tables) -> list[str]:
+    counts = {outcome: sum(row["outcome"] == outcome for row in found.fetches) for outcome in OUTCOMES}
+    without = sum(row["outcome"] == Detected.NO_FACE for row in found.detections)
+    counts[Fetched.STORED] -= without
+    no_face = [f"left out, no face found in it: {without}"] if without else []
+    return no_face + [f"{OUTCOMES[outcome]}: {count}" for outcome, count in counts.items() if count]
+
+
+def _examined(
+    group: pl.DataFrame, read: Callable[[str], bytes], seen: set[str], *, keep_duplicates: bool
+) -> Iterator[_Picture]:
+    for row in group.iter_rows(named=True):
+        data = read(row["file"])
+        named = row["file"].encode() + b"\0" if keep_duplicates else b""
+        image_id = hashlib.sha256(named + data).hexdigest()
+        kind = _kind(data)
+        outcome = Fetched.STORED if kind else Fetched.NOT_AN_IMAGE
+        if kind and image_id in seen:
+            outcome = Fetched.DUPLICATE
+        seen.add(image_id)
+        yield _Picture(row, data, image_id, *(kind or ("", (0, 0))), outcome)
+
+
+def _laid_out(picture: _Picture, params: Params, detector: Detector | None) -> _Picture:
+    """`picture` with the box and the bytes that stand for it; without, where it is left out or has no face.
+
+    Without a detector, the whole picture is the box.
+    """
+    if picture.outcome is not Fetched.STORED:
+        return picture
+    if detector is None:
+        return replace(picture, box=Box(0, 0, *picture.size), crop=picture.data)
+    try:
+        faces = cut.cut_faces(picture.data, params.crop, max_pixels=params.crawl.max_pixels, detector=detector)
+    except decoding.Unreadable:
+        return replace(picture, outcome=Fetched.NOT_AN_IMAGE)
+    if not faces:
+        return picture
+    # Each picture has one label: the face that it is of is the one that fills it most.
+    face = max(faces, key=lambda each: each.box.width * each.box.height)
+    return replace(picture, faces=len(faces), box=face.box, crop=face.jpeg, size=(face.shape[1], face.shape[0]))
+
+
+def _kind(data: bytes) -> tuple[str, tuple[int, int]] | None:
+    """Media type, width and height; None where OpenCV cannot read the picture."""
+    encoded = np.frombuffer(data, np.uint8)
+    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
+    if picture is None:
+        return None
+    with Image.open(io.BytesIO(data)) as opened:
+        media_type = Image.MIME.get(opened.format or "", "image/x-unknown")
+    return media_type, (picture.shape[1], picture.shape[0])
+
+
+def _write_shard(workspace: ProjectPaths, examined: list[_Picture]) -> dict[str, dict[str, int]]:
+    """One bucket's pictures into its shard: image_id → offset and size. The shard's digest is that of its pictures."""
+    kept = [picture for picture in examined if picture.box is not None]
+    if not kept:
+        return {}
+    digest = hashlib.sha256()
+    for picture in kept:
+        digest.update(picture.image_id.encode("ascii") + hashlib.sha256(picture.crop).digest())
+    places = {}
+    with shards.writing(workspace.shard("crop", kept[0].row["identity"]), digest.hexdigest()) as shard:
+        for picture in kept:
+            offset, size_bytes = shard.add(f"{picture.image_id[:32]}.jpg", picture.crop)
+            places[picture.image_id] = {"offset": offset, "size_bytes": size_bytes}
+        shard.finish(pl.DataFrame([{"image_id": image_id, **place} for image_id, place in places.items()]))
+    return places
+
+
+def _split(data_set: DataSet, picture: _Picture, place: dict[str, int]) -> dict[str, Any]:
+    box = picture.box._asdict() if picture.box is not None else {}
+    return {
+        **{"identity": picture.row["identity"], "face_id": picture.image_id[:32], "image_id": picture.image_id},
+        **{**box, **place},
+        **{"license": data_set.license, "duplicate_group": None, "decided_by": data_set.name},
+        **{column: picture.row[column] for column in data_set.attributes},
+        "split": picture.row["split"],
+    }
+
+
+def _image(data_set: DataSet, picture: _Picture, origin: dict[str, Any], place: dict[str, int]) -> dict[str, Any]:
+    size = {"media_type": picture.media_type, "width": picture.size[0], "height": picture.size[1]}
+    return {**origin, **UNCLAIMED, "title": None, "source": data_set.name, **size, **place}
+
+
+def _detection(picture: _Picture) -> dict[str, Any]:
+    outcome = Detected.NO_FACE if picture.box is None else Detected.CROPPED
+    found = {"outcome": str(outcome), "detail": None, "faces": picture.faces}
+    return {"identity": picture.row["identity"], "image_id": picture.image_id, **found}
+
+
+def _fetch(data_set: DataSet, picture: _Picture, address: str) -> dict[str, Any]:
+    kept = picture.outcome is Fetched.STORED
+    return {
+        **{"identity": picture.row["identity"], "url": address, **UNCLAIMED, "title": None, "source": data_set.name},
+        **{"query": None, "rank": 0, "outcome": str(picture.outcome), "detail": None, "http_status": None},
+        **{"image_id": picture.image_id if kept else None, "size_bytes": len(picture.data)},
+        **{"attempts": 1, "fetched_at": datetime.now(UTC)},
+    }

@@ -1,0 +1,83 @@
+"""The figures that stand in metrics/, for what shows them or goes on from them.
+
+Test results of single-task and multi-task models combined, for the report and the summary.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from mtf.core import atomic_files
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+
+
+def read_figures(workspace: ProjectPaths, name: str, *, made_by: str = "dvc repro") -> dict[str, Any]:
+    """metrics/NAME.json. Raises BadInput where the command `made_by` has not made it yet, or it cannot be read."""
+    path = workspace.metrics(name)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise BadInput(f"{workspace.relative(path)}: no such figures; `{made_by}` makes them") from None
+    except ValueError as error:
+        raise BadInput(f"{workspace.relative(path)}: not readable as JSON: {error}") from None
+
+
+def declare_figures(workspace: ProjectPaths, folder: str, plots: Sequence[Any] = ()) -> None:
+    """metrics/FOLDER/dvc.yaml: the figures that stand there and `plots`, so that DVC shows what no stage makes.
+
+    `plots` are entries of DVC's plots, their paths relative to metrics/FOLDER.
+    """
+    home = workspace.metrics_folder / folder
+    content = {"metrics": sorted(path.name for path in home.glob("*.json")), "plots": list(plots)}
+    written = {name: entries for name, entries in content.items() if entries}
+    atomic_files.write_text(home / "dvc.yaml", yaml.safe_dump(written, sort_keys=False, allow_unicode=True))
+
+
+Scores = dict[str, dict[str, dict[str, float]]]
+Groups = dict[str, dict[str, dict[str, Any]]]
+
+
+def merged_scores(evaluated: Mapping[str, Any], multitask: Mapping[str, Mapping[str, Any]]) -> Scores:
+    """Task → model → measure → figure, from `metrics/evaluate.json` and, by weighting, `metrics/multitask/*.json`.
+
+    A multi-task network is called `multitask-WEIGHTING` and has only the measure accuracy.
+    """
+    found: Scores = {task: dict(models) for task, models in evaluated.items()}
+    for weighting, figures in multitask.items():
+        for task, accuracy in figures["accuracy"].items():
+            if task != ALL:
+                found.setdefault(task, {})[model_of(weighting)] = {"accuracy": accuracy}
+    return found
+
+
+def all_at_once(multitask: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Multi-task network → share of the pictures with every task correct, 0 to 1."""
+    return {
+        model_of(name): figures["accuracy"][ALL] for name, figures in multitask.items() if ALL in figures["accuracy"]
+    }
+
+
+def scores_by_group(single: Mapping[tuple[str, str], Any], multitask: Mapping[str, Mapping[str, Any]]) -> Groups:
+    """Task → model → grouping → figures, from `metrics/fairness/`; `single` is by (model, task), `multitask` by
+    weighting.
+    """
+    found: Groups = {}
+    for (model, task), figures in single.items():
+        found.setdefault(task, {})[model] = figures
+    for weighting, by_task in multitask.items():
+        for task, figures in by_task.items():
+            found.setdefault(task, {})[model_of(weighting)] = figures
+    return found
+
+
+def model_of(weighting: str) -> str:
+    """Name of the multi-task network with this weighting."""
+    return f"multitask-{weighting}"
+
+
+ALL = "all"

@@ -1,0 +1,84 @@
+"""Accuracy, macro precision, macro recall and macro F1 of a classifier, by scikit-learn (MTF, section 5.1).
+
+MTF's script reports micro averages, by which all four figures are the same number; its tables, and these, are macro.
+
+Calibration of a classifier: temperature scaling and the expected calibration error (Guo et al. 2017).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.optimize import minimize_scalar
+from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+
+FIGURES = ("accuracy", "precision", "recall", "f1")
+DIGITS = 4
+RANDOM_GUESS_DRAWS = 200
+
+
+def scores(targets: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Accuracy, precision, recall and F1, each from 0 to 1, rounded to `DIGITS`.
+
+    `targets` and `predicted` have the shape (n,) and hold label numbers. Macro averages are over the labels that occur
+    in either; a label that is never predicted has precision 0.
+    """
+    precision, recall, f1, _ = precision_recall_fscore_support(targets, predicted, average="macro", zero_division=0)
+    figures = (accuracy_score(targets, predicted), precision, recall, f1)
+    return dict(zip(FIGURES, (round(float(figure), DIGITS) for figure in figures), strict=True))
+
+
+def random_guess(targets: np.ndarray, *, labels: int, seed: int) -> dict[str, float]:
+    """Scores of uniform random guessing: the mean of `RANDOM_GUESS_DRAWS` seeded draws (MTF, Tables 5 to 8)."""
+    generator = np.random.default_rng(seed)
+    draws = [scores(targets, generator.integers(0, labels, len(targets))) for _ in range(RANDOM_GUESS_DRAWS)]
+    return {name: round(float(np.mean([draw[name] for draw in draws])), DIGITS) for name in FIGURES}
+
+
+def majority(targets: np.ndarray, trained_on: np.ndarray, *, labels: int) -> dict[str, float]:
+    """Scores of always predicting the most frequent training label. `trained_on` has the shape (m,)."""
+    most_frequent = np.bincount(trained_on, minlength=labels).argmax()
+    return scores(targets, np.full_like(targets, most_frequent))
+
+
+BINS = 15
+MAX_TEMPERATURE = 20
+# torchmetrics puts a confidence of exactly 1 into a bin of its own; just below 1 it belongs to the last bin.
+MAX_CONFIDENCE = 1 - 1e-6
+
+
+def temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    """Temperature with the least cross-entropy on validation data, from 1/20 to 20.
+
+    `probabilities` has the shape (n, labels), `targets` (n,) holds label numbers.
+    """
+
+    def loss(logarithm: float) -> float:
+        scaled = softened(probabilities, float(np.exp(logarithm)))
+        return float(-np.log(scaled[np.arange(len(targets)), targets].clip(1e-12)).mean())
+
+    bound = np.log(MAX_TEMPERATURE)
+    return float(np.exp(minimize_scalar(loss, bounds=(-bound, bound), method="bounded").x))
+
+
+def softened(probabilities: np.ndarray, at: float) -> np.ndarray:
+    """Probabilities (n, labels) at the temperature `at`: above 1 they become less confident, below 1 more."""
+    scores = np.log(probabilities.clip(1e-12)) / at
+    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
+def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, *, bins: int = BINS) -> float:
+    """Expected calibration error, from 0 to 1, over `bins` bins of equal width, by torchmetrics.
+
+    It is the mean distance between confidence and accuracy in a bin, weighted by the pictures in it. `probabilities`
+    has the shape (n, labels), `targets` (n,) holds label numbers.
+    """
+    # torchmetrics takes two seconds to import, and predicting labels does not need it.
+    from torchmetrics.functional.classification import multiclass_calibration_error
+
+    below_one = torch.from_numpy(probabilities).clamp(max=MAX_CONFIDENCE)
+    error = multiclass_calibration_error(
+        below_one, torch.from_numpy(targets), num_classes=probabilities.shape[1], n_bins=bins, norm="l1"
+    )
+    return float(error)

@@ -1,0 +1,144 @@
+"""Bytes from the web to pixels. The header is read and judged before a single pixel is decoded.
+
+OpenCV decodes, in the upright orientation that EXIF states, 8 bits deep, without alpha, the first frame of an
+animation. It would also decode 30,000 × 30,000 pixels from a few kilobytes, hence the judgement beforehand.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from mtf.faces import jpeg_bounds
+from mtf.schemas import Detected
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF", "AVIF")
+MAX_DETAIL = 160
+
+# OpenCV's flags by divisor of the picture's size.
+_IN_GREY = {
+    1: cv2.IMREAD_GRAYSCALE,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+}
+_IN_COLOUR = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+
+
+class Unreadable(Exception):
+    """No pixels can be had: `outcome` is a value of the detections table, the message its detail."""
+
+    def __init__(self, outcome: Detected, detail: str) -> None:
+        super().__init__(detail[:MAX_DETAIL])
+        self.outcome = outcome
+
+
+class Header(NamedTuple):
+    """What a picture says of itself; width and height in pixels as stored, before its EXIF orientation."""
+
+    format: str
+    width: int
+    height: int
+
+
+def header(data: bytes, *, max_pixels: int) -> Header:
+    """Judge a picture by its header alone. Raises Unreadable where it is no picture, or a larger one."""
+    if not data:
+        raise Unreadable(Detected.UNDECODABLE, "no bytes")
+    if excess := jpeg_bounds.excess(data):
+        raise Unreadable(Detected.UNDECODABLE, f"JPEG: {excess}")
+    try:
+        with of_any_size(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            found = Header(picture.format or "", picture.width, picture.height)
+    except Image.UnidentifiedImageError:
+        raise Unreadable(Detected.UNDECODABLE, f"not a picture ({', '.join(FORMATS)})") from None
+    except Exception as error:  # a hostile header may raise anything in a parser
+        raise Unreadable(Detected.UNDECODABLE, f"header: {_one_line(error)}") from None
+    if found.width * found.height > max_pixels:
+        size = f"{found.width} × {found.height} pixels"
+        raise Unreadable(Detected.TOO_LARGE, f"{size}; crawl.max_pixels permits {max_pixels}")
+    return found
+
+
+def grey_for_detection(data: bytes, header: Header, *, side_px: int) -> np.ndarray:
+    """`reduced` in grey: (height, width, uint8)."""
+    return reduced(data, header, side_px=side_px, colour=False)
+
+
+def reduced(data: bytes, header: Header, *, side_px: int, colour: bool) -> np.ndarray:
+    """Upright pixels, uint8, the shorter side `side_px` or less; never enlarged.
+
+    (height, width, 3) in blue, green, red with `colour`, else (height, width) in grey.
+
+    JPEG is decoded at a half, a quarter or an eighth where that leaves `side_px` or more: three quarters of the
+    work and more are never done. Raises Unreadable.
+    """
+    flags = _IN_COLOUR if colour else _IN_GREY
+    pixels = _decoded(data, flags[_reduction(header, side_px)], header)
+    height, width = pixels.shape[:2]
+    share = side_px / min(height, width)
+    if share >= 1:
+        return pixels
+    size = (max(round(width * share), 1), max(round(height * share), 1))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+def colour(data: bytes, header: Header) -> np.ndarray:
+    """All pixels, upright: (height, width, 3) in blue, green, red, uint8. Raises Unreadable."""
+    pixels = _decoded(data, cv2.IMREAD_COLOR, header)
+    if pixels.shape[0] * pixels.shape[1] != header.width * header.height:
+        raise Unreadable(Detected.UNDECODABLE, f"{header.format}: its pixels are not as many as its header states")
+    return pixels
+
+
+def _reduction(header: Header, side_px: int) -> int:
+    """1, 2, 4 or 8: the divisor to decode at. Other formats than JPEG lose by it, as OpenCV then drops pixels."""
+    if header.format not in ("JPEG", "MPO"):
+        return 1
+    possible = min(header.width, header.height) // side_px
+    return max(divisor for divisor in _IN_GREY if divisor <= max(possible, 1))
+
+
+def _decoded(data: bytes, flags: int, header: Header) -> np.ndarray:
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise Unreadable(Detected.UNDECODABLE, f"{header.format}: {_one_line(error)}") from None
+    if pixels is None:
+        raise Unreadable(Detected.UNDECODABLE, f"{header.format}: {_why(data)}")
+    return pixels
+
+
+def _why(data: bytes) -> str:
+    """OpenCV says nothing of what is wrong; Pillow does."""
+    try:
+        with of_any_size(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+            picture.load()
+    except Exception as error:  # a damaged picture may raise anything in a decoder
+        return _one_line(error)
+    return "not decodable by OpenCV"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def of_any_size() -> Generator[None]:
+    """Pillow's own limit off: `header` applies the one of params.yaml, which may be higher."""
+    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before

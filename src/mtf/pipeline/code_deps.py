@@ -1,0 +1,208 @@
+"""Dependencies of dvc.yaml's stages on code and on defaults, derived from imports and from params.yaml's types.
+
+- `deps:` of a stage gets the import closure of its module: a package's folder where all of it is in the closure,
+  else single files. Data files beside the code (tables, templates) belong to it.
+- `params:` gets the defaults of the parameters that the stage lists there of params.yaml (`default_params`).
+
+DVC compares files by their bytes: a changed comment reruns a stage, and the shards that it finds are still good.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from mtf.core import atomic_files, import_closure
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+from mtf.pipeline import default_params
+
+PIPELINE = "dvc.yaml"
+WRITE = "mtf deps --write"
+
+
+@dataclass(frozen=True)
+class CodeDeps:
+    """A stage's dependencies on code: paths for `deps:`, and for `params:` the keys of each source file."""
+
+    paths: tuple[str, ...]
+    defaults: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def entries(self) -> list[str]:
+        """One line each, as dvc.yaml has them: `PATH`, or `PATH:KEY` for a default."""
+        return [*self.paths, *(f"{path}:{key}" for path, keys in self.defaults.items() for key in keys)]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a stage of dvc.yaml lacks, and what it has without need."""
+
+    stage: str
+    missing: tuple[str, ...]
+    superfluous: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        yield from (f"{PIPELINE}: stage {self.stage} lacks {entry}" for entry in self.missing)
+        yield from (f"{PIPELINE}: stage {self.stage} does not need {entry}" for entry in self.superfluous)
+
+
+def of_stages(workspace: ProjectPaths) -> dict[str, CodeDeps]:
+    """Stage of dvc.yaml → its dependencies on code as they should be.
+
+    Raises BadInput for a stage without a module, and for parameters that params.yaml cannot have.
+    """
+    code = _code_folder(workspace)
+    return {name: _derived(name, stage, code) for name, stage in _stages(_read(workspace)).items()}
+
+
+def differences(workspace: ProjectPaths) -> list[Difference]:
+    """Stages of dvc.yaml whose dependencies on code are not those that the imports give."""
+    code, stages = _code_folder(workspace), _stages(_read(workspace))
+    found = []
+    for name, wanted in of_stages(workspace).items():
+        has, needs = _written(stages[name], code).entries(), wanted.entries()
+        missing = tuple(entry for entry in needs if entry not in has)
+        superfluous = tuple(entry for entry in has if entry not in needs)
+        if missing or superfluous:
+            found.append(Difference(name, missing, superfluous))
+    return found
+
+
+def write(workspace: ProjectPaths) -> list[Difference]:
+    """Put the dependencies on code into dvc.yaml, where everything else stays as it is. Returns what changed."""
+    changed = differences(workspace)
+    if changed:
+        pipeline, wanted, code = _read(workspace), of_stages(workspace), _code_folder(workspace)
+        for difference in changed:
+            _replace(_stages(pipeline)[difference.stage], wanted[difference.stage], code)
+        text = io.StringIO()
+        _yaml().dump(pipeline, text)
+        atomic_files.write_text(workspace.root / PIPELINE, text.getvalue())
+    return changed
+
+
+# Paths of `deps:`
+
+
+def _derived(name: str, stage: CommentedMap, code: str) -> CodeDeps:
+    root = f"{__package__}.{name}"
+    try:
+        modules = import_closure.closure(root)
+    except ModuleNotFoundError:
+        raise BadInput(f"{PIPELINE}: stage {name}: no module {root}; a stage bears its module's name") from None
+    try:
+        read = default_params.read_by([key for key in stage.get("params", []) if isinstance(key, str)])
+    except default_params.UnknownParameter as error:
+        raise BadInput(f"{PIPELINE}: stage {name}: params: {error}") from None
+    defaults = {_relative(import_closure.source(module), code): keys for module, keys in sorted(read.defaults.items())}
+    return CodeDeps(tuple(_paths(modules | read.modules, code)), defaults)
+
+
+def _paths(modules: frozenset[str], code: str) -> list[str]:
+    whole: list[str] = []
+    for package in sorted({module.rpartition(".")[0] for module in modules} - {""}, key=len):
+        is_inside = any(package.startswith(f"{outer}.") for outer in whole)
+        if not is_inside and import_closure.modules_below(package) <= modules:
+            whole.append(package)
+    folders = [import_closure.source(package).parent for package in whole]
+    files = [*map(import_closure.source, modules), *map(_data_entry, import_closure.data_files(modules))]
+    single = {file for file in files if not any(file.is_relative_to(folder) for folder in folders)}
+    return sorted(_relative(path, code) for path in {*folders, *single})
+
+
+def _data_entry(file: Path) -> Path:
+    """A data file, or the topmost folder of data (templates) that it lies in."""
+    entry = file
+    while not (entry.parent / "__init__.py").exists():
+        entry = entry.parent
+    return entry
+
+
+# dvc.yaml as a text that people write
+
+
+def _written(stage: CommentedMap, code: str) -> CodeDeps:
+    paths = tuple(dep for dep in stage.get("deps", []) if _is_code(dep, code))
+    defaults: dict[str, tuple[str, ...]] = {}
+    for entry in stage.get("params", []):
+        if isinstance(entry, dict):
+            defaults |= {path: tuple(keys or ()) for path, keys in entry.items() if _is_code(path, code)}
+    return CodeDeps(paths, defaults)
+
+
+def _replace(stage: CommentedMap, wanted: CodeDeps, code: str) -> None:
+    deps = stage.setdefault("deps", CommentedSeq())
+    _replace_items(deps, [index for index, dep in enumerate(deps) if _is_code(dep, code)], wanted.paths)
+    deps.fa.set_block_style()
+    params = stage.setdefault("params", CommentedSeq())
+    old = [
+        index
+        for index, entry in enumerate(params)
+        if isinstance(entry, dict) and all(_is_code(path, code) for path in entry)
+    ]
+    _replace_items(params, old, [_mapping(path, keys) for path, keys in wanted.defaults.items()])
+    if wanted.defaults:
+        params.fa.set_block_style()
+
+
+def _replace_items(items: CommentedSeq, old: list[int], new: Sequence[Any]) -> None:
+    """Take the items at `old` out and put `new` at the end; what follows the last item (a blank line) stays last."""
+    after = items.ca.items.get(len(items) - 1)
+    if after:
+        del items.ca.items[len(items) - 1]
+    for index in reversed(old):
+        del items[index]
+    items.extend(new)
+    if after and items:
+        items.ca.items[len(items) - 1] = after
+
+
+def _mapping(path: str, keys: Iterable[str]) -> CommentedMap:
+    names = CommentedSeq(keys)
+    names.fa.set_flow_style()
+    return CommentedMap({path: names})
+
+
+def _is_code(path: str, code: str) -> bool:
+    return path == code or path.startswith(f"{code}/")
+
+
+def _read(workspace: ProjectPaths) -> CommentedMap:
+    try:
+        pipeline = _yaml().load((workspace.root / PIPELINE).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadInput(f"{PIPELINE}: {error.strerror}") from None
+    if not isinstance(pipeline, CommentedMap) or not isinstance(pipeline.get("stages"), CommentedMap):
+        raise BadInput(f"{PIPELINE}: it has no stages")
+    return pipeline
+
+
+def _stages(pipeline: CommentedMap) -> CommentedMap:
+    return pipeline["stages"]
+
+
+def _yaml() -> YAML:
+    written = YAML()
+    written.preserve_quotes = True
+    written.width = 1_000_000
+    written.indent(mapping=2, sequence=4, offset=2)
+    return written
+
+
+def _code_folder(workspace: ProjectPaths) -> str:
+    """The package's folder as dvc.yaml names it. Raises BadInput where the code lies outside the project."""
+    folder = import_closure.source(import_closure.PACKAGE).parent
+    if not folder.is_relative_to(workspace.root):
+        raise BadInput(f"{folder}: this code lies outside the project; install the project's own (`make setup`)")
+    return folder.relative_to(workspace.root).as_posix()
+
+
+def _relative(path: Path, code: str) -> str:
+    top = import_closure.source(import_closure.PACKAGE).parent
+    return (Path(code) / path.relative_to(top)).as_posix()

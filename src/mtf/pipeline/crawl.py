@@ -1,0 +1,150 @@
+"""Discover and fetch the pictures of the roster's identities: `build/crawl`."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+import polars as pl
+from rich.console import Console
+from rich.progress import Progress
+
+from mtf import schemas
+from mtf.config import Params, Source
+from mtf.core import atomic_files, shards
+from mtf.core.errors import GateFailed, listed
+from mtf.core.project_paths import ProjectPaths
+from mtf.crawl import fetch_results, store
+from mtf.crawl.crawler import Job, Person, Report, crawl
+from mtf.schemas import Fetched, roster_file, takedown_file
+from mtf.sources.candidate import source_key
+from mtf.sources.fetch_failure import is_retriable
+
+STAGE = "crawl"
+SHOWN_PROBLEMS = 10
+AGAIN = "dvc repro --force --single-item crawl"
+_TABLES = {
+    "images": schemas.IMAGES,
+    "fetches": schemas.FETCHES,
+    "evidence": schemas.EVIDENCE,
+    "earlier": schemas.EARLIER,
+}
+_PICTURES = (Fetched.STORED, Fetched.DUPLICATE)
+
+
+def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> None:
+    """Bring every identity's shard up to date, then gather the tables and say what came of it.
+
+    Raises BadInput for a bad roster, takedown or source, GateFailed for a source that yields nothing at all.
+    """
+    people = [
+        Person(row["identity"], row["query"], row["files"])
+        for row in roster_file.load(workspace.roster, params).iter_rows(named=True)
+    ]
+    folder = workspace.shards(STAGE)
+    folder.mkdir(parents=True, exist_ok=True)
+    identities = [person.identity for person in people]
+    atomic_files.sweep(workspace.stage(STAGE))
+    removed = shards.remove_except(folder, set(identities).__contains__)
+    report = _crawl(people, workspace, params, refresh=refresh)
+    gathered, found_by = _gather(workspace, people)
+    metrics = _metrics(
+        gathered, len(identities), _retriable_failures(gathered["fetches"], report, params.crawl.attempts)
+    )
+    atomic_files.write_json(workspace.metrics(STAGE), metrics)
+    _print(report, removed, metrics)
+    _check_sources(params, found_by, report)
+
+
+def _crawl(people: list[Person], workspace: ProjectPaths, params: Params, *, refresh: bool) -> Report:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task("crawl", total=len(people))
+        job = Job(
+            root=workspace.root,
+            folder=workspace.shards(STAGE),
+            params=params,
+            takedowns=takedown_file.load(workspace.takedowns),
+            refresh=refresh,
+            done=lambda: progress.advance(bar),
+        )
+        return crawl(people, job)
+
+
+def _gather(workspace: ProjectPaths, people: list[Person]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    """The stage's tables, written; and the outcomes of all addresses with the sources that found them."""
+    shards_of_all = [store.read_tables(workspace.shard(STAGE, person.identity)) for person in people]
+    rows = {name: pl.concat([each[name] for each in shards_of_all]) for name in _TABLES}
+    of_roster = pl.DataFrame({"identity": [person.identity for person in people]})
+    parents = {"images": of_roster, "fetches": of_roster, "evidence": rows["images"], "earlier": rows["images"]}
+    for name, parent in parents.items():
+        path = workspace.table(STAGE, name)
+        key = ["identity"] if parent is of_roster else ["identity", "image_id"]
+        schemas.check_refers(rows[name], parent, on=key, where=str(path), failures_to=schemas.failures_path(path))
+    written = {name: schemas.write(table, rows[name], workspace.table(STAGE, name)) for name, table in _TABLES.items()}
+    return written, rows["fetches"].select("outcome", "found_by")
+
+
+def _retriable_failures(fetches: pl.DataFrame, report: Report, attempts: int) -> dict[str, int]:
+    """How many addresses failed in a way that may pass, and how many searches were not completed."""
+    rows = fetches.select("outcome", "http_status", "attempts").iter_rows()
+    failed = sum(is_retriable(outcome, status) and made < attempts for outcome, status, made in rows)
+    return {"addresses": failed, "searches": len(report.problems)}
+
+
+def _metrics(
+    gathered: dict[str, pl.DataFrame], identities: int, retriable: dict[str, int]
+) -> dict[str, int | dict[str, int]]:
+    fetches, evidence = gathered["fetches"], gathered["evidence"]
+    return {
+        "identities": identities,
+        "addresses": fetches.height,
+        "images": gathered["images"].height,
+        "outcomes": _counts(fetches["outcome"]),
+        "pages_read": evidence.filter(pl.col("response_sha256").is_not_null())["page_url"].n_unique(),
+        "evidence": _counts(evidence["stated"]),
+        "retriable": retriable,
+    }
+
+
+def _counts(values: pl.Series) -> dict[str, int]:
+    return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
+
+
+def _print(report: Report, removed: list[str], metrics: dict[str, int | dict[str, int]]) -> None:
+    done = [(report.made, "made"), (report.retried, "tried again"), (report.kept, "left as they were")]
+    parts = [f"{len(identities)} {what}" for identities, what in [*done, (removed, "removed")] if identities]
+    print(f"crawl: {metrics['identities']} identities: {', '.join(parts)}")
+    print(f"  {metrics['addresses']} addresses, {metrics['images']} images stored")
+    for title, counts in (("outcomes", metrics["outcomes"]), ("evidence", metrics["evidence"])):
+        assert isinstance(counts, dict)  # noqa: S101 (for the type checker)
+        print(f"  {title}: {', '.join(f'{name} {count}' for name, count in counts.items()) or 'none'}")
+    print(f"  {metrics['pages_read']} pages read")
+    for problem in report.problems[:SHOWN_PROBLEMS]:
+        print(f"  search not completed: {problem}")
+    if len(report.problems) > SHOWN_PROBLEMS:
+        print(f"  … and {len(report.problems) - SHOWN_PROBLEMS} more searches not completed")
+    if what := fetch_results.retriable_failures(metrics):
+        print(f"  {what}: `{AGAIN}`, then `dvc repro`, tries again")
+
+
+def _check_sources(params: Params, found: pl.DataFrame, report: Report) -> None:
+    """A source that yields nothing at all is a failure, not an empty success.
+
+    Each is judged by all that it found (`outcome`, `found_by`), also by what another had found before it.
+    """
+    for number, source in enumerate(params.crawl.sources, 1):
+        own = found.filter(pl.col("found_by").list.contains(source_key(source)))
+        if not own["outcome"].is_in([str(outcome) for outcome in _PICTURES]).any():
+            reasons = [f"{outcome} {count}" for outcome, count in _counts(own["outcome"]).items()]
+            problems = [problem for problem in report.problems if problem.startswith(source.kind)]
+            why = listed([*reasons, *problems[:1]] or ["nothing was found"])
+            raise GateFailed(
+                f"crawl.sources: {_named(source, number, params)} yielded no picture for any identity: {why}"
+            )
+
+
+def _named(source: Source, number: int, params: Params) -> str:
+    """Label of an entry, with its place where another of its kind is there."""
+    is_alone = sum(other.kind == source.kind for other in params.crawl.sources) == 1
+    return source.label if is_alone else f"{source.label} (number {number})"

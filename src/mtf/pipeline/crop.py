@@ -1,0 +1,202 @@
+"""`mtf crop`: find the faces of every image and cut them out, identity by identity (MTF, section 3.2)."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import polars as pl
+
+from mtf import schemas
+from mtf.config import Crop, Params
+from mtf.core import atomic_files, shards
+from mtf.core.errors import BadInput
+from mtf.core.hashing import fingerprint
+from mtf.core.project_paths import ProjectPaths
+from mtf.faces import crop as cut
+from mtf.faces import decoding, detectors, opencv
+from mtf.faces.box import face_id
+from mtf.faces.detectors import Detector
+from mtf.pipeline import incremental
+from mtf.schemas import Detected
+
+COLUMNS = [str(table.dtypes) for table in (schemas.FACES, schemas.DETECTIONS)]
+DETECTIONS_MEMBER = "detections.parquet"
+
+
+@dataclass(frozen=True)
+class CropJob:
+    """The work of one identity: its images as (image_id, offset, size in bytes) in its crawl shard.
+
+    `detector` is the class, not its name: a worker process that unpickles the job then knows a detector that another
+    package registered.
+    """
+
+    identity: str
+    images: tuple[tuple[str, int, int], ...]
+    source: Path
+    target: Path
+    digest: str
+    crop: Crop
+    detector: type[Detector]
+    root: Path
+    max_pixels: int
+
+
+def run(workspace: ProjectPaths, params: Params) -> None:
+    """Crawl's images to faces and detections, one shard per identity; only what changed is done again."""
+    images = schemas.read(schemas.IMAGES, workspace.table("crawl", "images"))
+    if images.is_empty():
+        raise BadInput(
+            f"{workspace.relative(workspace.table('crawl', 'images'))}: no images, so there is no face to find"
+        )
+    identities = images["identity"].unique().sort().to_list()
+    detector = detectors.create(params.crop, root=workspace.root).fingerprint()
+    digests = {identity: _digest(workspace, params, identity, detector) for identity in identities}
+    done = incremental.refresh(
+        workspace.shards("crop"),
+        digests,
+        partial(_job, workspace, params, _by_identity(images), digests),
+        make,
+        compute=params.compute,
+        title="crop",
+    )
+    faces, detections = _write_tables(workspace, identities, images)
+    figures = _figures(faces, detections)
+    atomic_files.write_json(workspace.metrics("crop"), figures)
+    _say(figures, done)
+
+
+def make(job: CropJob) -> None:
+    """Write one identity's shard: its crops, its rows of faces, and its detections beside them."""
+    opencv.use_one_thread()
+    detector = job.detector.from_params(job.crop, root=job.root)
+    faces: list[dict[str, Any]] = []
+    detections: list[dict[str, Any]] = []
+    with shards.writing(job.target, job.digest) as writer, shards.reader(job.source) as source:
+        for image_id, offset, size_bytes in job.images:
+            cut_faces, outcome, detail = _attempt(source.read(offset, size_bytes), job, detector)
+            detections.append(
+                {
+                    "identity": job.identity,
+                    "image_id": image_id,
+                    "outcome": outcome,
+                    "detail": detail,
+                    "faces": len(cut_faces),
+                }
+            )
+            for face in cut_faces:
+                name = face_id(image_id, face.box)
+                place = writer.add(f"{name}.jpg", face.jpeg)
+                faces.append(_face_row(job.identity, image_id, name, face, place))
+        writer.add(DETECTIONS_MEMBER, _parquet(schemas.frame(schemas.DETECTIONS, detections)))
+        writer.finish(schemas.frame(schemas.FACES, faces))
+
+
+def _attempt(data: bytes, job: CropJob, detector: Detector) -> tuple[list[cut.CutFace], Detected, str | None]:
+    """A bad picture is a row with a reason, and never stops the run."""
+    try:
+        faces = cut.cut_faces(data, job.crop, max_pixels=job.max_pixels, detector=detector)
+    except decoding.Unreadable as error:
+        return [], error.outcome, str(error)
+    return faces, Detected.CROPPED if faces else Detected.NO_FACE, None
+
+
+def _face_row(identity: str, image_id: str, name: str, face: cut.CutFace, place: tuple[int, int]) -> dict[str, Any]:
+    return {
+        "identity": identity,
+        "face_id": name,
+        "image_id": image_id,
+        **face.box._asdict(),
+        **{f"crop_{side}": value for side, value in face.place._asdict().items()},
+        "image_width": face.shape[1],
+        "image_height": face.shape[0],
+        "offset": place[0],
+        "size_bytes": place[1],
+        "score": face.score,
+        **({} if face.landmarks is None else face.landmarks.as_row()),
+    }
+
+
+def _parquet(rows: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer, statistics=False)
+    return buffer.getvalue()
+
+
+def _digest(workspace: ProjectPaths, params: Params, identity: str, detector: dict[str, Any]) -> str:
+    source = workspace.shard("crawl", identity)
+    upstream = shards.digest_of(source)
+    if upstream is None:
+        raise BadInput(f"{workspace.relative(source)}: no readable shard, though images.parquet names its identity")
+    return fingerprint(
+        upstream, params.crop, detector, params.crawl.max_pixels, cv2.__version__, COLUMNS, code=[__name__]
+    )
+
+
+def _by_identity(images: pl.DataFrame) -> dict[str, tuple[tuple[str, int, int], ...]]:
+    ordered = images.sort("identity", "image_id").select("identity", "image_id", "offset", "size_bytes")
+    groups = ordered.partition_by("identity", as_dict=True, include_key=False)
+    return {str(identity): tuple(rows.iter_rows()) for (identity,), rows in groups.items()}
+
+
+def _job(
+    workspace: ProjectPaths,
+    params: Params,
+    images: dict[str, tuple[tuple[str, int, int], ...]],
+    digests: dict[str, str],
+    identity: str,
+) -> CropJob:
+    return CropJob(
+        identity=identity,
+        images=images[identity],
+        source=workspace.shard("crawl", identity),
+        target=workspace.shard("crop", identity),
+        digest=digests[identity],
+        crop=params.crop,
+        detector=detectors.DETECTORS.get(params.crop.detector),
+        root=workspace.root,
+        max_pixels=params.crawl.max_pixels,
+    )
+
+
+def _write_tables(
+    workspace: ProjectPaths, identities: list[str], images: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    pairs = [_rows_of(workspace.shard("crop", identity)) for identity in identities]
+    faces, detections = (pl.concat(rows) for rows in zip(*pairs, strict=True))
+    for table, rows in ((schemas.FACES, faces), (schemas.DETECTIONS, detections)):
+        path = workspace.table("crop", table.name)
+        schemas.check_refers(
+            rows, images, on=["identity", "image_id"], where=str(path), failures_to=schemas.failures_path(path)
+        )
+        schemas.write(table, rows, path)
+    return faces, detections
+
+
+def _rows_of(shard: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """One identity's faces and detections, with one look through the shard's members."""
+    places = shards.members(shard)
+    faces, detections = (shards.read(shard, *places[name]) for name in (shards.ROWS, DETECTIONS_MEMBER))
+    return pl.read_parquet(io.BytesIO(faces)), pl.read_parquet(io.BytesIO(detections))
+
+
+def _figures(faces: pl.DataFrame, detections: pl.DataFrame) -> dict[str, Any]:
+    counts = dict(detections["outcome"].value_counts().iter_rows())
+    return {
+        "images": detections.height,
+        "images_with_faces": counts.get(Detected.CROPPED, 0),
+        "faces": faces.height,
+        "outcomes": {str(outcome): counts.get(outcome, 0) for outcome in Detected},
+    }
+
+
+def _say(figures: dict[str, Any], done: incremental.Refreshed) -> None:
+    outcomes = figures["outcomes"]
+    print(f"crop: {done}")
+    print(f"  {figures['faces']} faces in {figures['images_with_faces']} of {figures['images']} images")
+    print(f"  without: {', '.join(f'{outcomes[name]} {name}' for name in Detected if name != Detected.CROPPED)}")

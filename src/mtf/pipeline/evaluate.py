@@ -1,0 +1,155 @@
+"""Evaluation of the trained models on the test split."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mtf import schemas
+from mtf.config import Params
+from mtf.core import atomic_files, csv_files
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    from mtf.training.checkpoint import CheckpointInfo
+    from mtf.training.data import Examples
+
+
+def run(workspace: ProjectPaths, params: Params) -> None:
+    """Evaluate every model of params.yaml on every task. Writes
+
+    - metrics/evaluate.json and metrics/fairness/models/MODEL/TASK.json,
+    - build/evaluate/predictions.parquet and the model cards build/evaluate/cards/MODEL/TASK.md,
+    - plots/confusion/MODEL/TASK.csv and plots/fairness/MODEL/TASK.csv.
+
+    Raises BadInput if a model is missing, or was trained for other labels or another input size.
+    """
+    from mtf.evaluation import metrics
+    from mtf.training import checkpoint, data, input_cache
+
+    splits = data.with_combined_columns(
+        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
+    )
+    pictures = input_cache.prepare(
+        splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
+    )
+    figures: dict[str, dict[str, dict[str, float]]] = {}
+    predictions: list[pl.DataFrame] = []
+    cards: dict[tuple[str, str], CheckpointInfo] = {}
+    for task in params.train.tasks:
+        labels = data.labels_of(params.tasks[task], splits)
+        training, test = (
+            data.Examples.of_split(pictures, splits, split, column=params.tasks[task].column, labels=labels)
+            for split in ("train", "test")
+        )
+        figures[task] = {
+            "random_guess": metrics.random_guess(test.targets, labels=len(labels), seed=params.seed),
+            "majority": metrics.majority(test.targets, training.targets, labels=len(labels)),
+        }
+        for model in params.train.models:
+            network, cards[model, task] = _load(workspace, test, model=model, task=task, labels=labels)
+            probabilities = checkpoint.probabilities(network, cards[model, task], test.pictures, rows=test.rows)
+            predicted = probabilities.argmax(axis=1)
+            figures[task][model] = metrics.scores(test.targets, predicted)
+            predictions.append(_predictions(splits, test, probabilities, model=model, task=task, labels=labels))
+            _write_confusion(workspace, predictions[-1], model=model, task=task)
+        _print(task, figures[task], images=len(test))
+    by_group = _write_fairness(workspace, params, splits, pl.concat(predictions))
+    _write_cards(workspace, params, splits, cards, figures, by_group)
+    schemas.write(schemas.PREDICTIONS, pl.concat(predictions), workspace.table("evaluate", "predictions"))
+    atomic_files.write_json(workspace.metrics("evaluate"), figures)
+
+
+def _load(
+    workspace: ProjectPaths, test: Examples, *, model: str, task: str, labels: list[str]
+) -> tuple[nn.Module, CheckpointInfo]:
+    """Network and its information. Raises BadInput if it was trained for other labels or another input size."""
+    from mtf.training import checkpoint
+
+    path = workspace.stage("models") / model / task / "model.pt"
+    network, card = checkpoint.load(path)
+    if card.labels != labels or card.input_px != test.pictures.shape[1]:
+        raise BadInput(f"{workspace.relative(path)}: trained for other labels or another input size; train it again")
+    return network, card
+
+
+def _predictions(
+    splits: pl.DataFrame, test: Examples, probabilities: np.ndarray, *, model: str, task: str, labels: list[str]
+) -> pl.DataFrame:
+    names = pl.Series(labels)
+    return splits[test.rows].select(
+        "identity",
+        "face_id",
+        task=pl.lit(task),
+        model=pl.lit(model),
+        label=names[test.targets],
+        predicted=names[probabilities.argmax(axis=1)],
+        confidence=pl.Series(probabilities.max(axis=1).clip(0, 1), dtype=pl.Float32),
+    )
+
+
+def _write_confusion(workspace: ProjectPaths, predictions: pl.DataFrame, *, model: str, task: str) -> None:
+    """Write one row per test image, for DVC's confusion template."""
+    rows = predictions.select(actual="label", predicted="predicted")
+    csv_files.write(workspace.plots("confusion") / model / f"{task}.csv", rows)
+
+
+def _write_fairness(
+    workspace: ProjectPaths, params: Params, splits: pl.DataFrame, predictions: pl.DataFrame
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Write the figures by group of each model and task, also as a table for plots; return the figures."""
+    from mtf.evaluation import fairness
+
+    folders = workspace.metrics_folder / "fairness" / "models", workspace.plots("fairness")
+    for folder in folders:
+        # Remove the files of models that params.yaml no longer names.
+        shutil.rmtree(folder, ignore_errors=True)
+    attributes = {column: task.labels for column, task in params.attributes.items()}
+    wide = predictions.join(splits.select("identity", "face_id", *attributes), on=["identity", "face_id"])
+    found = {}
+    for (model, task), part in wide.group_by("model", "task", maintain_order=True):
+        by_group = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
+        found[str(model), str(task)] = by_group
+        atomic_files.write_json(workspace.metrics(f"fairness/models/{model}/{task}"), by_group)
+        plotted = workspace.plots("fairness") / str(model) / f"{task}.csv"
+        csv_files.write(plotted, fairness.table(by_group))
+    return found
+
+
+def _write_cards(
+    workspace: ProjectPaths,
+    params: Params,
+    splits: pl.DataFrame,
+    cards: dict[tuple[str, str], CheckpointInfo],
+    figures: dict[str, dict[str, dict[str, float]]],
+    by_group: dict[tuple[str, str], dict[str, Any]],
+) -> None:
+    from mtf.evaluation import metrics, model_card
+
+    pictures = model_card.TrainingData.of(splits, workspace.table("split", "splits"))
+    for (model, task), card in cards.items():
+        rows = {name: figures[task][name] for name in (model, "random_guess", "majority")}
+        measured = model_card.QuantitativeAnalysis(
+            images=splits.filter(split="test").height,
+            columns=metrics.FIGURES,
+            rows={name: [row[figure] for figure in metrics.FIGURES] for name, row in rows.items()},
+            groups=model_card.QuantitativeAnalysis.summaries(task, by_group[model, task]),
+            min_n=params.fairness.min_n,
+        )
+        about = model_card.ModelDetails.of(card, params.train.recipes.get(card.recipe))
+        text = model_card.markdown(
+            about, pictures, release=f"{params.project.title} {params.release.version}", measured=measured
+        )
+        atomic_files.write_text(workspace.stage("evaluate") / "cards" / model / f"{task}.md", text)
+
+
+def _print(task: str, figures: dict[str, dict[str, float]], *, images: int) -> None:
+    print(f"evaluate {task}: {images} test images")
+    for name, row in figures.items():
+        print(f"  {name:24} " + "  ".join(f"{figure} {value:.3f}" for figure, value in row.items()))

@@ -1,0 +1,57 @@
+"""Only what changed is done again: one shard per identity, made anew when its digest no longer holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import polars as pl
+
+from mtf.config import Compute
+from mtf.core import atomic_files, parallel_map, shards
+
+Job = TypeVar("Job")
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a stage did: identities made anew, left alone, and removed."""
+
+    made: list[str]
+    kept: list[str]
+    removed: list[str]
+
+    def __str__(self) -> str:
+        text = f"{len(self.made)} identities made, {len(self.kept)} left as they were"
+        return text + (f", {len(self.removed)} removed" if self.removed else "")
+
+
+def refresh(
+    folder: Path,
+    digests: Mapping[str, str],
+    job: Callable[[str], Job],
+    make: Callable[[Job], object],
+    *,
+    compute: Compute,
+    title: str,
+) -> Refreshed:
+    """Make the shards of `folder` match `digests` (identity → digest).
+
+    `job(identity)` describes the work of one identity (small and picklable); `make(job)` does it, in a process
+    of its own, and writes `folder/IDENTITY.tar` with the digest it was given. What killed runs left unfinished,
+    here or in the stage's folder around it, is removed first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    atomic_files.sweep(folder.parent)
+    removed = shards.remove_except(folder, lambda identity: identity in digests)
+    stale = [name for name, digest in digests.items() if shards.digest_of(folder / f"{name}.tar") != digest]
+    parallel_map.map_items(make, [job(identity) for identity in stale], compute=compute, title=title)
+    kept = sorted(set(digests) - set(stale))
+    return Refreshed(made=sorted(stale), kept=kept, removed=removed)
+
+
+def gather(folder: Path, identities: list[str]) -> pl.DataFrame:
+    """The rows of all shards, in the order of `identities`."""
+    return pl.concat([shards.rows_of(folder / f"{identity}.tar") for identity in identities])

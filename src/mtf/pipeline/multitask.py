@@ -1,0 +1,184 @@
+"""Training of one network for several tasks; `multitask_results` evaluates it (Das et al.)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mtf import schemas
+from mtf.config import PRETRAINED, MultiTask, Params
+from mtf.core import atomic_files
+from mtf.core.errors import BadInput, bad_value
+from mtf.core.project_paths import ProjectPaths
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mtf.training.data import Examples
+    from mtf.training.multitask import MultiTaskNetwork
+
+
+# Details of the network and its training, for `multitask_results`.
+TRAINING = "training.json"
+
+
+def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
+    """Train the multi-task network with `weighting`. Writes build/multitask/WEIGHTING/{model.pt,predictions.parquet,
+    training.json} and curves under plots/multitask.
+
+    Raises BadInput for a weighting that params.yaml does not name.
+    """
+    section = checked(params, weighting)
+    from mtf.evaluation import model_card
+    from mtf.training import data, devices, input_cache, multitask, pretrained, trainer
+    from mtf.training import loss_weighting as weightings
+    from mtf.training import recipe as recipes
+    from mtf.training.networks import registry
+
+    splits = data.with_combined_columns(
+        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
+    )
+    labels = labels_of(params, splits)
+    pictures = input_cache.prepare(
+        splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
+    )
+    examples = {split: _examples(params, splits, pictures, split, labels) for split in schemas.SPLITS}
+    recipe = params.train.recipes[section.recipe]
+    local = workspace.root / section.weights if section.weights else None
+    network = multitask.start(
+        section.backbone,
+        {task: len(names) for task, names in labels.items()},
+        input_px=params.train.input_px,
+        seed=params.seed,
+        weights=local,
+    )
+    is_pretrained = local is not None or section.backbone.endswith(PRETRAINED)
+    origin = asdict(pretrained.origin(registry.network_of(section.backbone), local)) if is_pretrained else {}
+    if recipe.frozen_share and not is_pretrained:
+        print(
+            f"multitask {weighting}: recipe {section.recipe} freezes the first layers of {section.backbone}, which has "
+            "no pretrained weights: these layers keep their random weights; name a file under multitask.weights"
+        )
+    fitted = trainer.fit_multitask(
+        network,
+        weightings.build(weighting, len(labels), width=network.width, seed=params.seed),
+        examples["train"],
+        examples["val"],
+        recipe=recipe,
+        batch=recipes.batch_of(recipe, registry.network_of(section.backbone)),
+        seed=params.seed,
+        curves=workspace.plots("multitask") / weighting / "curves",
+        devices=devices.local_devices(params.compute.devices),
+    )
+    _save(workspace, params, network, labels, weighting=weighting, origin=origin)
+    predictions = _predict(params, splits, network, examples["test"], labels, weighting=weighting)
+    schemas.write(schemas.PREDICTIONS, predictions, workspace.table(f"multitask/{weighting}", "predictions"))
+    about = model_card.ModelDetails(
+        network=f"{section.backbone} for several tasks, weighting {weighting}",
+        tasks=labels,
+        input_px=params.train.input_px,
+        recipe=section.recipe,
+        settings=model_card.settings(recipe),
+        seed=params.seed,
+        best_epoch=fitted.best_epoch,
+        epochs=fitted.epochs,
+        **origin,
+    )
+    training: dict[str, Any] = {"about": asdict(about)}
+    if fitted.gpu_utilization is not None:
+        training["accelerator_busy_share"] = fitted.gpu_utilization
+    atomic_files.write_json(workspace.stage("multitask") / weighting / TRAINING, training)
+    print(
+        f"multitask {weighting}: {len(examples['train'])} images, {len(labels)} tasks, {fitted.epochs} epochs, "
+        f"best after {fitted.best_epoch}"
+    )
+
+
+def checked(params: Params, weighting: str) -> MultiTask:
+    """Section `multitask` of params.yaml. Raises BadInput if it is missing or does not name `weighting`."""
+    section = _section(params)
+    if weighting not in section.weightings:
+        permitted = ", ".join(section.weightings)
+        raise bad_value("--weighting", weighting, f"params.yaml's multitask.weightings: {permitted}")
+    return section
+
+
+def _section(params: Params) -> MultiTask:
+    if params.multitask is None:
+        raise BadInput("params.yaml: multitask: missing; it names the tasks, the backbone and the weightings")
+    return params.multitask
+
+
+def labels_of(params: Params, splits: pl.DataFrame) -> dict[str, list[str]]:
+    """Task → its labels, for the tasks of the multi-task network."""
+    from mtf.training import data
+
+    return {task: data.labels_of(params.tasks[task], splits) for task in _section(params).tasks}
+
+
+def _examples(
+    params: Params, splits: pl.DataFrame, pictures: np.ndarray, split: str, labels: dict[str, list[str]]
+) -> Examples:
+    from mtf.training import data
+
+    parts = [
+        data.Examples.of_split(pictures, splits, split, column=params.tasks[task].column, labels=names)
+        for task, names in labels.items()
+    ]
+    return parts[0].for_tasks(parts)
+
+
+def _save(
+    workspace: ProjectPaths,
+    params: Params,
+    network: MultiTaskNetwork,
+    labels: dict[str, list[str]],
+    *,
+    weighting: str,
+    origin: dict[str, str],
+) -> None:
+    from mtf.training import checkpoint
+
+    card = {
+        "backbone": _section(params).backbone,
+        "weighting": weighting,
+        "labels": labels,
+        "input_px": params.train.input_px,
+        "normalise": params.train.recipes[_section(params).recipe].normalise,
+        "recipe": _section(params).recipe,
+        "seed": params.seed,
+        **origin,
+    }
+    checkpoint.write(workspace.stage("multitask") / weighting / "model.pt", network, card)
+
+
+def _predict(
+    params: Params,
+    splits: pl.DataFrame,
+    network: MultiTaskNetwork,
+    test: Examples,
+    labels: dict[str, list[str]],
+    *,
+    weighting: str,
+) -> pl.DataFrame:
+    from mtf.training import multitask
+
+    normalise = params.train.recipes[_section(params).recipe].normalise
+    probabilities = multitask.probabilities(network, test.pictures, rows=test.rows, normalise=normalise)
+    parts = []
+    for number, (task, names) in enumerate(labels.items()):
+        series = pl.Series(names)
+        parts.append(
+            splits[test.rows].select(
+                "identity",
+                "face_id",
+                task=pl.lit(task),
+                model=pl.lit(f"multitask-{weighting}"),
+                label=series[test.targets[:, number]],
+                predicted=series[probabilities[task].argmax(axis=1)],
+                confidence=pl.Series(probabilities[task].max(axis=1).clip(0, 1), dtype=pl.Float32),
+            )
+        )
+    return pl.concat(parts)

@@ -1,0 +1,170 @@
+"""Evaluation of a multi-task network: figures, also by group and at every intersection, and its model card.
+
+It is a stage apart from the training, so that a changed minimum size of a group does not train again (Das et al.,
+Tables 1 to 5, Figures 2 to 5).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mtf import schemas
+from mtf.config import Params
+from mtf.core import atomic_files, csv_files
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+from mtf.pipeline import multitask
+
+if TYPE_CHECKING:
+    from mtf.evaluation.model_card import ModelDetails
+
+
+@dataclass(frozen=True)
+class Results:
+    """Test results of a network.
+
+    - `splits`: the splits table, with the columns of combined tasks;
+    - `predictions`: rows of tables.PREDICTIONS, of the test split;
+    - `labels`: task → labels;
+    - `weighting`: name of the weighting.
+    """
+
+    splits: pl.DataFrame
+    predictions: pl.DataFrame
+    labels: dict[str, list[str]]
+    weighting: str
+
+
+def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
+    """Evaluate the network that the stage `multitask` trained. Writes metrics/multitask/WEIGHTING.json,
+    metrics/fairness/multitask/WEIGHTING.json, build/multitask/WEIGHTING/card.md, and plots.
+
+    Raises BadInput for a weighting that params.yaml does not name, or whose network does not exist.
+    """
+    multitask.checked(params, weighting)
+    from mtf.evaluation.model_card import ModelDetails
+    from mtf.training import data
+
+    folder = workspace.stage("multitask") / weighting
+    splits = data.with_combined_columns(
+        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
+    )
+    predictions = schemas.read(schemas.PREDICTIONS, workspace.table(f"multitask/{weighting}", "predictions"))
+    training = _training(workspace, folder / multitask.TRAINING)
+    results = Results(splits, predictions, multitask.labels_of(params, splits), weighting)
+    _write(
+        workspace,
+        params,
+        results,
+        ModelDetails(**training["about"]),
+        gpu_utilization=training.get("accelerator_busy_share"),
+    )
+
+
+def _training(workspace: ProjectPaths, path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        command = f"mtf multitask --weighting {path.parent.name}"
+        raise BadInput(f"{workspace.relative(path)}: not there or not readable; `{command}` makes it") from None
+
+
+def _write(
+    workspace: ProjectPaths, params: Params, results: Results, about: ModelDetails, *, gpu_utilization: float | None
+) -> None:
+    from mtf.evaluation import intersections
+
+    weighting = results.weighting
+    attributes = {column: task.labels for column, task in params.attributes.items()}
+    with_attributes = results.splits.select("identity", "face_id", *attributes)
+    wide = results.predictions.join(with_attributes, on=["identity", "face_id"])
+    own = {task: params.tasks[task].columns for task in results.labels}
+    figures: dict[str, Any] = {
+        "best_epoch": about.best_epoch,
+        "accuracy": intersections.accuracies(results.predictions),
+        "by_group": intersections.by_attribute(wide, own, attributes, seed=params.seed, **params.fairness.model_dump()),
+    }
+    if gpu_utilization is not None:
+        figures["accelerator_busy_share"] = gpu_utilization
+    atomic_files.write_json(workspace.metrics(f"multitask/{weighting}"), figures)
+    by_group = _write_fairness(workspace, params, wide, weighting)
+    _write_card(workspace, params, results, about, figures["accuracy"], by_group)
+    _draw_confusions(workspace, results, wide, own, attributes)
+    accuracies = "  ".join(f"{task} {value:.3f}" for task, value in figures["accuracy"].items())
+    print(f"multitask {weighting}: best after epoch {about.best_epoch}; accuracy {accuracies}")
+
+
+def _write_fairness(workspace: ProjectPaths, params: Params, wide: pl.DataFrame, weighting: str) -> dict[str, Any]:
+    from mtf.evaluation import fairness
+
+    attributes = {column: task.labels for column, task in params.attributes.items()}
+    found = {}
+    for (name,), part in wide.group_by("task", maintain_order=True):
+        task = str(name)
+        found[task] = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
+        plotted = workspace.plots("multitask") / weighting / "fairness" / f"{task}.csv"
+        csv_files.write(plotted, fairness.table(found[task]))
+    atomic_files.write_json(workspace.metrics(f"fairness/multitask/{weighting}"), found)
+    return found
+
+
+def _write_card(
+    workspace: ProjectPaths,
+    params: Params,
+    results: Results,
+    about: ModelDetails,
+    accuracies: dict[str, float],
+    by_group: dict[str, Any],
+) -> None:
+    from mtf.evaluation import model_card
+
+    measured = model_card.QuantitativeAnalysis(
+        images=results.splits.filter(split="test").height,
+        columns=[f"accuracy of {task}" for task in accuracies],
+        rows={f"multitask {results.weighting}": list(accuracies.values())},
+        groups=[
+            row for task, report in by_group.items() for row in model_card.QuantitativeAnalysis.summaries(task, report)
+        ],
+        min_n=params.fairness.min_n,
+    )
+    pictures = model_card.TrainingData.of(results.splits, workspace.table("split", "splits"))
+    text = model_card.markdown(about, pictures, measured=measured)
+    atomic_files.write_text(workspace.stage("multitask") / results.weighting / "card.md", text)
+
+
+def _draw_confusions(
+    workspace: ProjectPaths,
+    results: Results,
+    wide: pl.DataFrame,
+    own: dict[str, list[str]],
+    attributes: dict[str, list[str]],
+) -> None:
+    """Write Figures 2 to 4, a file for each task, and Figure 5, all tasks at once."""
+    from mtf.evaluation import intersections
+
+    folder = workspace.plots("multitask") / results.weighting / "confusion"
+    for task, columns in own.items():
+        others = {name: names for name, names in attributes.items() if name not in columns}
+        _draw(folder / task, intersections.confusions(wide.filter(task=task), results.labels[task], others))
+    jointly = intersections.jointly(results.predictions, results.labels)
+    if jointly is None:
+        print(f"multitask {results.weighting}: too many combinations of labels for one matrix of all tasks")
+    else:
+        _draw(folder / intersections.ALL, jointly)
+
+
+def _draw(path: Path, matrices: dict[str, Any]) -> None:
+    """Write PATH.json, on one line, and PATH.png."""
+    from mtf.evaluation import intersections as drawn
+
+    atomic_files.write_text(path.with_name(f"{path.name}.json"), json.dumps(matrices, ensure_ascii=False) + "\n")
+    picture = drawn.confusion_picture(matrices, title=path.name)
+    if picture is None:
+        print(f"multitask: {path.name} has too many labels for a picture; {path.name}.json has the matrices")
+    else:
+        atomic_files.write_bytes(path.with_name(f"{path.name}.png"), picture)

@@ -1,0 +1,161 @@
+"""Release: the published folders, with who made each picture, and figures of what is in them (MTF, section 4)."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from mtf.config import Params
+from mtf.core import atomic_files, csv_files, parallel_map
+from mtf.core.errors import bad_value, listed
+from mtf.core.project_paths import ProjectPaths
+from mtf.gates import outcome
+from mtf.release import card, changes, documents, facts, folders, formats, layout, metadata, revision_diff
+from mtf.release import sources as gate
+from mtf.release import sources as release_sources
+from mtf.release.sources import KEYS, Sources
+from mtf.schemas import takedown_file
+
+if TYPE_CHECKING:
+    from mtf.rights.audit.run import Report
+
+
+def run(workspace: ProjectPaths, params: Params) -> None:
+    """Bring `build/release/` up to date with the split; only what changed is encoded again.
+
+    Raises GateFailed where the gates were not checked or do not hold, and where a picture may not be published.
+    """
+    outcome.refuse(workspace, params)
+    root = workspace.stage("release")
+    for folder in (root, workspace.stage("released")):
+        atomic_files.sweep(folder)
+    sources = release_sources.read_sources(workspace, params)
+    audited = _audited(workspace, params, sources)
+    # SHA256SUMS goes with them: a release without it is one that was not finished.
+    documents.remove_documents(root)
+    plan = layout.planned(sources.data, sources.non_curated, params)
+    files, done = _publish(workspace, params, plan, sources)
+    published = plan.join(files.select("path", "sha256", "size_bytes"), on="path", maintain_order="left")
+    credit = _credit(params, sources, published)
+    layout.write_class_lists(root, plan)
+    _write_metadata(root, params, sources, published, credit)
+    _write_credits(root, params, credit)
+    _write_audit(root, audited)
+    known = release_sources.known(workspace, params, sources)
+    said, absent = card.load(workspace.card), layout.absent_labels(plan)
+    documents.write_documents(root, known, said, license_urls=_license_urls(known), absent=absent)
+    atomic_files.write_text(root / "CHANGELOG.md", _changelog(workspace, params, known))
+    documents.write_checksums(root, dict(zip(files["path"], files["sha256"], strict=True)))
+    atomic_files.write_json(workspace.metrics("distribution"), known.counts)
+    atomic_files.write_json(workspace.metrics("release"), _sizes(published, params))
+    print(f"release: {published.height} files of {sources.everything.height} faces; {done}")
+    print(f"release: {workspace.relative(root)}, README.md says what is in it")
+
+
+def export(workspace: ProjectPaths, params: Params, *, form: str, to: Path | None) -> None:
+    """The built release in the form of another tool, in the folder `to`. Raises BadInput for an unknown form."""
+    if form not in list(formats.Format):
+        raise bad_value("--format", form, listed(formats.Format))
+    target = to or workspace.stage(form)
+    labels = {column: list(task.labels) for column, task in params.columns.items()}
+    faces = formats.export(workspace.stage("release"), target, formats.Format(form), labels=labels)
+    print(f"release: {faces} faces as {form} in {workspace.relative(target)}")
+
+
+def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> Report:
+    """The audit of all that is to be published. Raises GateFailed where it forbids a picture."""
+    from mtf.rights.audit import run as audit
+
+    removals, today = takedown_file.load(workspace.takedowns), datetime.now(UTC).date()
+    found = audit.of_data_set(sources.everything, sources.evidence, params, removals, today=today)
+    gate.refuse_failed_audit(found.findings)
+    return found
+
+
+def _write_audit(root: Path, audited: Report) -> None:
+    """audit.json, as `mtf audit release --json` prints it: it bears the day of its evidence, so the same inputs give
+    the same bytes.
+    """
+    from mtf.rights.audit import report
+
+    text = io.StringIO()
+    report.write_json(audited, text)
+    atomic_files.write_text(root / "audit.json", text.getvalue())
+
+
+def _publish(workspace: ProjectPaths, params: Params, plan: pl.DataFrame, sources: Sources) -> tuple[pl.DataFrame, str]:
+    """Make the planned files; returns them with their digests, and what was done in words."""
+    root, record = workspace.stage("release"), workspace.table("released", "files")
+    jobs = folders.jobs(
+        plan,
+        folders.places(sources.everything, sources.faces),
+        folders.read(record),
+        crops=workspace.shards("crop"),
+        root=root,
+        release=params.release,
+    )
+    done = parallel_map.map_items(folders.publish, jobs, compute=params.compute, title="release")
+    removed = folders.remove_others(root, layout.VARIANTS, set(plan["path"]) | layout.class_list_paths(plan))
+    files = folders.frame(file for each in done for file in each.files)
+    folders.write(files, record)
+    return files, f"{sum(each.encoded for each in done)} encoded, {removed} files removed"
+
+
+def _write_metadata(
+    root: Path, params: Params, sources: Sources, published: pl.DataFrame, credit: pl.DataFrame
+) -> None:
+    for name, rows, variants in (
+        ("metadata", sources.data, metadata.DATA_SET),
+        ("metadata_non_curated", sources.non_curated, (layout.NON_CURATED,)),
+    ):
+        if set(variants) & set(params.release.variants):
+            files = metadata.main_files(published, variants)
+            metadata.write(metadata.metadata(rows, files, sources.roster, credit, params), root, name)
+
+
+def _credit(params: Params, sources: Sources, published: pl.DataFrame) -> pl.DataFrame:
+    """Who made each picture that is published."""
+    files = metadata.main_files(published, layout.VARIANTS)
+    faces = sources.everything.join(files, on=KEYS, validate="1:1").sort("file")
+    return metadata.credited(faces, sources.images, sources.evidence, size_px=params.release.size_px)
+
+
+def _write_credits(root: Path, params: Params, credit: pl.DataFrame) -> None:
+    title = params.project.title
+    csv_files.write(root / "URL_of_original_images.csv", credit)
+    atomic_files.write_text(root / "CREDITS.md", metadata.credits_markdown(credit, title=title))
+    atomic_files.write_text(root / "CREDITS.html", metadata.credits_page(credit, title=title))
+
+
+def _changelog(workspace: ProjectPaths, params: Params, known: facts.Facts) -> str:
+    version, totals = params.release.version, known.counts["total"]
+    if params.release.previous is None:
+        return changes.first(version=version, totals=totals)
+    differences = revision_diff.run(workspace, params, params.release.previous, None)
+    return changes.markdown(differences, version=version, previous=params.release.previous, totals=totals)
+
+
+def _license_urls(known: facts.Facts) -> list[str]:
+    """Where the release's license, and then those of its pictures, can be read; the identifier where nowhere."""
+    from mtf.rights.licenses import catalogue
+
+    names = dict.fromkeys([known.params.release.license, *(name for name, _ in known.licenses)])
+    records = ((name, catalogue.get(name)) for name in names)
+    return [record.url if record and record.url else name for name, record in records]
+
+
+def _sizes(published: pl.DataFrame, params: Params) -> dict[str, dict[str, int]]:
+    """Variant → files, bytes, identities."""
+    sizes = {}
+    for variant in params.release.variants:
+        files = published.filter(pl.col("variant") == variant)
+        sizes[variant] = {
+            "identities": files["identity"].n_unique(),
+            "files": files.height,
+            "bytes": int(files["size_bytes"].sum()),
+        }
+    return sizes

@@ -1,0 +1,224 @@
+"""`mtf screen`: measure each face and group duplicates: hints for people, never verdicts (MTF, section 3.2)."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import cv2
+import numpy as np
+import polars as pl
+
+from mtf import schemas
+from mtf.config import Params, Screen
+from mtf.core import atomic_files, shards
+from mtf.core.errors import BadInput
+from mtf.core.hashing import fingerprint
+from mtf.core.project_paths import ProjectPaths
+from mtf.faces import crop, face_vectors, near_duplicates, opencv, quality
+from mtf.faces.box import Box
+from mtf.faces.detectors import Landmarks
+from mtf.faces.embeddings import EMBEDDINGS, Embedding
+from mtf.faces.embeddings import create as create_embedding
+from mtf.pipeline import incremental
+
+COLUMNS = str(schemas.SCREENING.dtypes)
+# The hints that need the other faces come later.
+_MEASURED: dict[str, Any] = {
+    **{
+        name: dtype
+        for name, dtype in schemas.SCREENING.dtypes.items()
+        if name not in ("identity_distance", "exact_group", "near_group", "across_group")
+    },
+    "crop_sha256": pl.String,
+    "embedding": pl.Binary,
+}
+
+
+@dataclass(frozen=True)
+class ScreenJob:
+    """The work of one identity: measure the faces of its crop shard. `embedding` is the class, as in CropJob."""
+
+    identity: str
+    source: Path
+    target: Path
+    digest: str
+    screen: Screen
+    embedding: type[Embedding]
+    root: Path
+
+
+def run(workspace: ProjectPaths, params: Params) -> None:
+    """Crop's faces to the table screening: per identity what one identity's faces say, then what all say together."""
+    faces = schemas.read(schemas.FACES, workspace.table("crop", "faces"))
+    if faces.is_empty():
+        raise BadInput(
+            f"{workspace.relative(workspace.table('crop', 'faces'))}: no faces, so there is nothing to screen"
+        )
+    identities = faces["identity"].unique().sort().to_list()
+    digests = _digests(workspace, params, identities)
+    done = incremental.refresh(
+        workspace.shards("screen"),
+        digests,
+        partial(_job, workspace, params, digests),
+        make,
+        compute=params.compute,
+        title="screen",
+    )
+    with tempfile.TemporaryFile(dir=workspace.stage("screen")) as file:
+        rows = _gathered([workspace.shard("screen", name) for name in identities], file)
+        screening = _across(rows, _mapped(file, rows.height), params.screen)
+    path = workspace.table("screen", "screening")
+    keys = ["identity", "face_id"]
+    schemas.check_refers(screening, faces, on=keys, where=str(path), failures_to=schemas.failures_path(path))
+    screening = schemas.write(schemas.SCREENING, screening, path)
+    figures = _figures(screening)
+    atomic_files.write_json(workspace.metrics("screen"), figures)
+    _say(figures, done)
+
+
+def make(job: ScreenJob) -> None:
+    """Write one identity's shard: rows of screening, but for `across_group`, with each face's embedding and digest."""
+    opencv.use_one_thread()
+    embedding = job.embedding.from_params(job.screen, root=job.root)
+    faces = shards.rows_of(job.source)
+    with shards.reader(job.source) as source:
+        rows = [
+            _measured(source.read(face["offset"], face["size_bytes"]), face, embedding)
+            for face in faces.iter_rows(named=True)
+        ]
+    with shards.writing(job.target, job.digest) as writer:
+        writer.finish(_with_groups(pl.DataFrame(rows, schema=_MEASURED, orient="row"), job.screen))
+
+
+def _measured(jpeg: bytes, face: dict[str, Any], embedding: Embedding) -> dict[str, Any]:
+    pixels = crop.decoded(jpeg)
+    place = (face["crop_x"], face["crop_y"])
+    box = Box(face["x"] - place[0], face["y"] - place[1], face["width"], face["height"])
+    return {
+        "identity": face["identity"],
+        "face_id": face["face_id"],
+        "image_id": face["image_id"],
+        **quality.measure(pixels, box)._asdict(),
+        "crop_sha256": hashlib.sha256(jpeg).hexdigest(),
+        "embedding": embedding(pixels, box, Landmarks.of_row(face, origin=place)).astype(np.float16).tobytes(),
+    }
+
+
+def _with_groups(rows: pl.DataFrame, screen: Screen) -> pl.DataFrame:
+    """The hints that need all faces of one identity."""
+    embeddings = _vectors(rows["embedding"])
+    face_ids = rows["face_id"].to_list()
+    near = near_duplicates.near_groups(rows["hash"].to_numpy(), embeddings, screen)
+    return rows.with_columns(
+        _series("identity_distance", face_vectors.identity_distances(embeddings), pl.Float32),
+        _series(
+            "exact_group", near_duplicates.named(near_duplicates.exact_groups(rows["crop_sha256"].to_list()), face_ids)
+        ),
+        _series("near_group", near_duplicates.named(near, face_ids)),
+    )
+
+
+def _gathered(paths: list[Path], embeddings: IO[bytes]) -> pl.DataFrame:
+    """The rows of all shards, in their order, but for the embeddings: these go to a file, so that memory need not
+    hold them all.
+    """
+    parts = []
+    for path in paths:
+        rows = shards.rows_of(path)
+        embeddings.writelines(rows["embedding"])
+        parts.append(rows.drop("embedding"))
+    embeddings.flush()
+    return pl.concat(parts)
+
+
+def _mapped(embeddings: IO[bytes], count: int) -> np.ndarray:
+    """The `count` embeddings of a file, (count, d) float16, read as they are asked for."""
+    return np.memmap(embeddings, np.float16, mode="r").reshape(count, -1)
+
+
+def _across(rows: pl.DataFrame, embeddings: np.ndarray, screen: Screen) -> pl.DataFrame:
+    """The hints that need the faces of all identities."""
+    labels = near_duplicates.across_groups(
+        rows["identity"].to_numpy(),
+        rows["crop_sha256"].to_list(),
+        rows["hash"].to_numpy(),
+        embeddings,
+        screen,
+    )
+    named = near_duplicates.named(labels, rows["face_id"].to_list())
+    return schemas.frame(schemas.SCREENING, rows.with_columns(_series("across_group", named)))
+
+
+def _series(name: str, values: Sequence[Any], dtype: type[pl.DataType] = pl.String) -> pl.Series:
+    return pl.Series(name, values, dtype)
+
+
+def _vectors(column: pl.Series) -> np.ndarray:
+    """Embeddings (n, d) as float16, as the shards keep them."""
+    return np.frombuffer(b"".join(column), np.float16).reshape(len(column), -1)
+
+
+def _digests(workspace: ProjectPaths, params: Params, identities: list[str]) -> dict[str, str]:
+    """Also the place where weights that are missing stop the run, before any work."""
+    embedding = create_embedding(params.screen, root=workspace.root).fingerprint()
+    return {name: _digest(workspace, params, name, embedding) for name in identities}
+
+
+def _digest(workspace: ProjectPaths, params: Params, name: str, embedding: dict[str, Any]) -> str:
+    source = workspace.shard("crop", name)
+    upstream = shards.digest_of(source)
+    if upstream is None:
+        raise BadInput(f"{workspace.relative(source)}: no readable shard, though faces.parquet names its identity")
+    return fingerprint(upstream, params.screen, embedding, cv2.__version__, COLUMNS, code=[__name__])
+
+
+def _job(workspace: ProjectPaths, params: Params, digests: dict[str, str], name: str) -> ScreenJob:
+    return ScreenJob(
+        identity=name,
+        source=workspace.shard("crop", name),
+        target=workspace.shard("screen", name),
+        digest=digests[name],
+        screen=params.screen,
+        embedding=EMBEDDINGS.get(params.screen.embedding),
+        root=workspace.root,
+    )
+
+
+def _figures(screening: pl.DataFrame) -> dict[str, Any]:
+    eyes = dict(screening["eyes"].value_counts().iter_rows())
+    return {
+        "faces": screening.height,
+        "eyes_found": {str(number): eyes.get(number, 0) for number in (0, 1, 2)},
+        "not_photographs": screening.filter(pl.col("not_photograph") >= 0.5).height,
+        "repeats": {
+            "exact": _repeats(screening, ["identity", "exact_group"]),
+            "near": _repeats(screening, ["identity", "near_group"]),
+            "across_identities": _repeats(screening, ["across_group"]),
+        },
+        "median": {
+            name: round(float(screening.select(pl.col(name).median()).item() or 0), 4)
+            for name in ("size_px", "sharpness", "brightness", "clipped_share", "identity_distance")
+        },
+    }
+
+
+def _repeats(screening: pl.DataFrame, group: list[str]) -> int:
+    """Faces that are in a group, less one for each group: what would go if one of each were kept."""
+    grouped = screening.drop_nulls(group[-1])
+    return grouped.height - grouped.select(group).unique().height
+
+
+def _say(figures: dict[str, Any], done: incremental.Refreshed) -> None:
+    repeats, eyes = figures["repeats"], figures["eyes_found"]
+    print(f"screen: {done}")
+    print(f"  {figures['faces']} faces; both eyes found in {eyes['2']}, one in {eyes['1']}, none in {eyes['0']}")
+    print(
+        f"  repeats: {repeats['exact']} exact, {repeats['near']} near (with the exact), "
+        f"{repeats['across_identities']} across identities; {figures['not_photographs']} look drawn"
+    )

@@ -1,0 +1,55 @@
+"""`mtf split`: the curated faces divided into train, val and test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+
+from mtf import schemas
+from mtf.config import Params
+from mtf.core import atomic_files
+from mtf.core.errors import GateFailed
+from mtf.core.project_paths import ProjectPaths
+from mtf.curation.funnel_tables import split_table
+from mtf.curation.split import NOTHING_LEFT, assigned, counted
+from mtf.schemas import FACE, SPLITS, Reason
+
+
+def run(workspace: ProjectPaths, params: Params) -> None:
+    """Write the table splits. Raises GateFailed, naming identities or labels, where the minimums cannot be met."""
+    curated = schemas.read(schemas.curated(params), workspace.table("curate", "curated"))
+    if curated.is_empty():
+        raise GateFailed(_why_nothing_is_left(workspace))
+    columns = list(params.columns)
+    rows = assigned(curated, columns=columns, split=params.split, seed=params.seed)
+    path = workspace.table("split", "splits")
+    schemas.check_refers(rows, curated, on=FACE, where=str(path), failures_to=schemas.failures_path(path))
+    written = schemas.write(schemas.splits(params), rows, path)
+    metrics = _metrics(written, params)
+    atomic_files.write_json(workspace.metrics("split"), metrics)
+    Console().print(split_table(metrics))
+
+
+def _why_nothing_is_left(workspace: ProjectPaths) -> str:
+    """Where people have not looked yet, what to do comes with it."""
+    path = workspace.table("curate", "exclusions")
+    exclusions = schemas.read(schemas.EXCLUSIONS, path) if path.is_file() else schemas.frame(schemas.EXCLUSIONS, [])
+    waiting = exclusions.filter(pl.col("reason") == Reason.UNDECIDED).height
+    if not waiting:
+        return NOTHING_LEFT
+    return (
+        f"split: there is no face to divide: {waiting} wait for the reviewers; `mtf review open --reviewer YOU`, then "
+        "`dvc repro` (or, without people, curate.mode in params.yaml: screened or non_curated)"
+    )
+
+
+def _metrics(rows: pl.DataFrame, params: Params) -> dict[str, Any]:
+    by_split = {name: rows.filter(pl.col("split") == name) for name in SPLITS}
+    return {
+        "faces": {name: part.height for name, part in by_split.items()},
+        "shares": {name: round(part.height / rows.height, 6) for name, part in by_split.items()},
+        "identities": {name: part["identity"].n_unique() for name, part in by_split.items()},
+        "labels": counted(rows, list(params.attributes)),
+    }

@@ -1,0 +1,67 @@
+"""The audits, as `mtf audit` calls them. No stage of dvc.yaml: they read what the stages wrote, and write nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TextIO
+
+import polars as pl
+
+from mtf import config
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+from mtf.rights.audit import report
+from mtf.rights.audit import run as audit
+from mtf.rights.audit.findings import first_line
+from mtf.schemas import takedown_file
+
+
+def run_audit(workspace: ProjectPaths, scope: str, *, style: str, out: TextIO, refresh: bool = False) -> bool:
+    """Audit a project and write the report in one style: table, json, plain or quiet. True if it is compliant.
+
+    With `refresh` the pictures' pages are asked again first, and what they say is compared with the record.
+    """
+    subject = _subject(workspace)
+    again = _asked_again(workspace, subject.params) if refresh else None
+    return _written(audit.run(subject, audit.Scope(scope), again=again), style=style, out=out)
+
+
+def run_planned_audit(workspace: ProjectPaths, *, style: str, out: TextIO) -> bool:
+    """The audit of the release to come, written as `run` writes. True if it is compliant."""
+    return _written(audit.of_plan(_subject(workspace)), style=style, out=out)
+
+
+def _subject(workspace: ProjectPaths) -> audit.Subject:
+    settings, removals = config.load(workspace.params), takedown_file.load(workspace.takedowns)
+    return audit.Subject(workspace, settings, datetime.now(UTC).date(), _looks(workspace, removals))
+
+
+def _written(found: audit.Report, *, style: str, out: TextIO) -> bool:
+    if style == "json":
+        report.write_json(found, out)
+    elif style == "plain":
+        report.write_plain(found, out)
+    elif style == "table":
+        from rich.console import Console
+
+        report.write_table(found, Console(file=out))
+    return found.is_compliant
+
+
+def _asked_again(workspace: ProjectPaths, settings: config.Params) -> audit.Again:
+    from mtf.crawl import recheck
+
+    return recheck.recheck_sources(workspace, settings)
+
+
+def _looks(workspace: ProjectPaths, removals: takedown_file.Takedowns) -> pl.DataFrame | None:
+    """They lie in the shards, and are read where a request asks for them."""
+    if not removals.perceptual_hashes:
+        return None
+    from mtf.crawl import takedown_filter
+
+    try:
+        return takedown_filter.stored_perceptual_hashes(workspace)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        path = workspace.relative(workspace.table("crawl", "images"))
+        raise BadInput(f"{path}: not readable as a table: {first_line(error)}") from None

@@ -1,0 +1,89 @@
+"""Two versions of the project compared, as `mtf diff` and the changelog want it. No stage of dvc.yaml."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from mtf.config import IDENTITY, Params
+from mtf.core import csv_files
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
+from mtf.core.revisions import Revision
+from mtf.release import changes
+from mtf.schemas import takedown_file
+from mtf.schemas.takedown_file import Takedowns
+
+SPLITS_FILE = PATHS_IN_PROJECT.table("split", "splits").as_posix()
+EXCLUSIONS_FILE = PATHS_IN_PROJECT.table("curate", "exclusions").as_posix()
+FACES_FILE = PATHS_IN_PROJECT.table("crop", "faces").as_posix()
+FETCHES_FILE = PATHS_IN_PROJECT.table("crawl", "fetches").as_posix()
+LEDGER = PATHS_IN_PROJECT.review.as_posix()
+ROSTER = PATHS_IN_PROJECT.roster.as_posix()
+TAKEDOWNS = PATHS_IN_PROJECT.takedowns.as_posix()
+Found = TypeVar("Found")
+
+
+def run(workspace: ProjectPaths, params: Params, old: str, new: str | None) -> changes.Changes:
+    """Compare two revisions; `new` None is the working tree. Raises BadInput where one of them has no data set."""
+    versions = [version_of(Revision(workspace.root, name)) for name in (old, new)]
+    shared = [column for column in params.attributes if all(column in version.data.columns for version in versions)]
+    return changes.between(*versions, labels=shared, box_iou=params.curate.box_iou)
+
+
+def version_of(revision: Revision) -> changes.Version:
+    """What the comparison needs of one version. Only the data set itself must be there: the rest may be unknown."""
+    data = revision.table(SPLITS_FILE)
+    if data is None:
+        raise BadInput(f"{revision}: no {SPLITS_FILE} there; `dvc repro` makes it, and a commit names it in dvc.lock")
+    unknown: list[str] = []
+    return changes.Version(
+        data=data,
+        faces=_known(lambda: _there(revision, FACES_FILE, revision.table(FACES_FILE)), unknown),
+        exclusions=_known(lambda: _there(revision, EXCLUSIONS_FILE, revision.table(EXCLUSIONS_FILE)), unknown),
+        fetches=_known(lambda: _there(revision, FETCHES_FILE, revision.table(FETCHES_FILE)), unknown),
+        decisions=_known(lambda: _decisions(revision), unknown),
+        roster=_known(lambda: _roster(revision), unknown),
+        takedowns=_known(lambda: _takedowns(revision), unknown),
+        unknown=tuple(unknown),
+    )
+
+
+def _known(find: Callable[[], Found], unknown: list[str]) -> Found | None:
+    """What `find` finds; None where it cannot, with the reason added to `unknown`."""
+    try:
+        return find()
+    except BadInput as error:
+        unknown.append(str(error))
+        return None
+
+
+def _there(revision: Revision, path: str, found: Found | None) -> Found:
+    if found is None:
+        raise BadInput(f"{revision}: no {path} there")
+    return found
+
+
+def _decisions(revision: Revision) -> frozenset[str]:
+    """The lines of the ledger; none where nobody has reviewed yet."""
+    files = (revision.bytes_of(path) or b"" for path in revision.files_below(LEDGER) if path.endswith(".jsonl"))
+    lines = (line for data in files for line in data.decode("utf-8", "replace").splitlines())
+    return frozenset(line for line in lines if line.strip())
+
+
+def _roster(revision: Revision) -> frozenset[str]:
+    text = _there(revision, ROSTER, revision.bytes_of(ROSTER))
+    rows = csv_files.parse(text, f"{revision}: {ROSTER}").requiring([IDENTITY])
+    return frozenset(row.cells[IDENTITY] for row in rows)
+
+
+def _takedowns(revision: Revision) -> Takedowns:
+    """The requests of that version; none where it has no file of them."""
+    text = revision.bytes_of(TAKEDOWNS)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Path(TAKEDOWNS).name
+        if text is not None:
+            path.write_bytes(text)
+        return takedown_file.load(path)

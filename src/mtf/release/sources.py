@@ -1,0 +1,93 @@
+"""What a release is made from, and what its cards say of it: the tables of the other stages, read once.
+
+Gate: no release is built while its license audit has an error.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import polars as pl
+
+from mtf import schemas
+from mtf.config import Params
+from mtf.core.errors import GateFailed, listed
+from mtf.core.project_paths import ProjectPaths
+from mtf.release import facts, folders, layout, metadata
+from mtf.rights import attribution
+from mtf.schemas import roster_file
+
+KEYS = ["identity", "face_id"]
+ROW = [*KEYS, "image_id", *folders.PLACE, "license"]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """`data` and `non_curated` have no rows where no variant shows them."""
+
+    data: pl.DataFrame
+    non_curated: pl.DataFrame
+    faces: pl.DataFrame
+    images: pl.DataFrame
+    evidence: pl.DataFrame
+    roster: pl.DataFrame
+
+    @property
+    def everything(self) -> pl.DataFrame:
+        """Each face that is published, once."""
+        both = pl.concat([self.data.select(ROW), self.non_curated.select(ROW)])
+        return both.unique(KEYS, keep="first").sort(KEYS)
+
+
+def read_sources(workspace: ProjectPaths, params: Params) -> Sources:
+    data = schemas.read(schemas.splits(params), workspace.table("split", "splits"))
+    non_curated = schemas.read(schemas.non_curated(params), workspace.table("curate", "non_curated"))
+    variants = set(params.release.variants)
+    return Sources(
+        data=data if variants & set(metadata.DATA_SET) else data.clear(),
+        non_curated=non_curated if layout.NON_CURATED in variants else non_curated.clear(),
+        faces=schemas.read(schemas.FACES, workspace.table("crop", "faces")),
+        images=schemas.read(schemas.IMAGES, workspace.table("crawl", "images")),
+        evidence=attribution.evidence(workspace),
+        roster=roster_file.load(workspace.roster, params),
+    )
+
+
+def known(workspace: ProjectPaths, params: Params, sources: Sources) -> facts.Facts:
+    curated = json.loads(workspace.metrics("curate").read_text(encoding="utf-8"))
+    return facts.gather(
+        params=params,
+        data=sources.data,
+        non_curated=sources.non_curated,
+        published=sources.everything,
+        faces=sources.faces,
+        images=sources.images,
+        fetches=schemas.read(schemas.FETCHES, workspace.table("crawl", "fetches")),
+        detections=schemas.read(schemas.DETECTIONS, workspace.table("crop", "detections")),
+        curated=curated,
+    )
+
+
+SHOWN = 5
+
+
+def refuse_failed_audit(findings: pl.DataFrame) -> None:
+    """Raise GateFailed if the audit found an error; the message names the first pictures and reasons.
+
+    `findings` has code, level, identity, image_id and reason, the most serious first.
+    """
+    errors = findings.filter(pl.col("level") == "error")
+    if errors.is_empty():
+        return
+    codes = errors["code"].value_counts().sort("count", "code", descending=[True, False])
+    counts = ", ".join(f"{count} {code}" for code, count in codes.iter_rows())
+    first = listed((_line(row) for row in errors.iter_rows(named=True)), SHOWN)
+    raise GateFailed(
+        f"release: the audit forbids it ({counts}): {first}; `mtf audit release --planned` lists all of them"
+    )
+
+
+def _line(row: dict[str, str | None]) -> str:
+    picture = f"{row['identity']}/{(row['image_id'] or '')[:12]}"
+    return f"{picture} ({row['reason'] or row['code']})"

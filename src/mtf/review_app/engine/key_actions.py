@@ -1,0 +1,186 @@
+"""From a key to the decisions it means; writes nothing.
+
+A group of duplicates at a desk: one of it has to stay, and the latest choice of a keeper is the one that holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from mtf.annotation.decision import Decision, Verdict
+from mtf.core.errors import BadInput, bad_value, listed
+from mtf.review_app.engine.page import CurrentPage
+from mtf.review_app.engine.queue import KEEP, NOTHING, REJECT, SKIP, Words, duplicate_place
+from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.reviewer_votes import ReviewerVotes
+from mtf.schemas import Reason, Step, funnel_steps
+
+# The step at which the screen showed faces when a key was pressed: that of their page, or in a view that of each.
+At = str | Mapping[Key, str] | None
+Given = list[tuple[Key, Decision]]
+DECIDED_MEANWHILE = "this face was decided meanwhile; press n"
+
+
+class Wording:
+    """Meaning of a reviewer's keys, by the page in front of them and by their earlier verdicts.
+
+    Each raises BadInput for a key that means nothing for one of the faces.
+    """
+
+    def __init__(self, current: CurrentPage, said: ReviewerVotes, *, reviewer: str, joint: bool) -> None:
+        self._current = current
+        self._said = said
+        self._reviewer = reviewer
+        self._joint = joint
+
+    def step_now(self, face: Key) -> str:
+        """The step a face is at; of a face that is done, the one that says so, so that a mind can be changed.
+
+        That is the step of its rejection, which is what the screen shows of it, or else the last one decided.
+        """
+        step = self._current.open_step(face) or self._said.last_step(self._current.material.row(face))
+        if step is None:
+            raise BadInput("this face is not to be decided: the panel has settled it")
+        return step
+
+    def accepted(self, faces: Sequence[Key], at: At) -> Given:
+        return [(face, self._acceptance(face, at)) for face in faces]
+
+    def skipped(self, faces: Sequence[Key], at: At) -> Given:
+        return [(face, self._decision(face, self._step(face, at), Verdict.SKIP)) for face in faces]
+
+    def rejected(self, faces: Sequence[Key], reason: str | None, at: At) -> Given:
+        """Without a reason it is the first of the step's; of a duplicate, what the pictures say."""
+        given = [(face, self._rejection(face, reason, at)) for face in faces]
+        duplicates = {face for face, decision in given if decision.step == Step.DUPLICATE}
+        if any(self._none_stays(face, duplicates) for face in duplicates):
+            raise BadInput(ONE_STAYS)
+        return given
+
+    def kept(self, faces: Sequence[Key], at: At) -> Given:
+        """The keeper first, then those of its group that give way to it."""
+        if len(faces) != 1:
+            raise BadInput(f"a group has one keeper, and {len(faces)} faces are selected")
+        keeper = faces[0]
+        if self._step(keeper, at) != Step.DUPLICATE:
+            raise BadInput("this face is in no group of duplicates that is ready to be decided")
+        rivals = (rival for rival in self._current.material.rivals(keeper) if self._gives_way(rival))
+        return [
+            (keeper, self._decision(keeper, Step.DUPLICATE, Verdict.KEEP)),
+            *((rival, self._duplicate_of(keeper, rival)) for rival in rivals),
+        ]
+
+    def labelled(self, faces: Sequence[Key], column: str, value: str) -> Given:
+        permitted = self._current.material.labels
+        if column not in permitted:
+            raise bad_value("label", column, listed(permitted))
+        if value not in permitted[column]:
+            raise bad_value(f"label {column}", value, listed(permitted[column], 20))
+        labels = {column: value}
+        return [(face, self._decision(face, Step.TASK_FIT, Verdict.LABEL, labels=labels)) for face in faces]
+
+    def _step(self, face: Key, at: At) -> str:
+        if isinstance(at, str) and self._current.open_step(face) is None:
+            raise BadInput(DECIDED_MEANWHILE)
+        step = self.step_now(face)
+        expected = at.get(face) if isinstance(at, Mapping) else at
+        if expected is not None and step != expected:
+            raise BadInput(f"this face is at the step {step} by now, not at {expected}; look again")
+        return step
+
+    def _acceptance(self, face: Key, at: At) -> Decision:
+        step = self._step(face, at)
+        if step == Step.TASK_FIT and (column := self._current.split_label(face)):
+            raise BadInput(f"the panel is split on the label {column} of this face: give the label, or reject the face")
+        return self._decision(face, step, Verdict.ACCEPT)
+
+    def _rejection(self, face: Key, reason: str | None, at: At) -> Decision:
+        now = self._step(face, at)
+        reasons = funnel_steps.review_reasons()
+        steps = funnel_steps.reviewed()[: funnel_steps.place_of(now) + 1]
+        permitted = [name for step in steps for name in reasons[step]]
+        given = reason or (self._kind_of_duplicate(face) if now == Step.DUPLICATE else reasons[now][0])
+        if given not in permitted:
+            raise bad_value(f"reason at the step {now}", str(given), listed(permitted, 20))
+        return self._decision(face, funnel_steps.step_of_reason()[given], Verdict.REJECT, reason=given)
+
+    def _kind_of_duplicate(self, face: Key) -> str:
+        material = self._current.material
+        return kind_of_duplicate(material, face, material.rivals(face))
+
+    def _duplicate_of(self, keeper: Key, rival: Key) -> Decision:
+        reason = kind_of_duplicate(self._current.material, rival, [keeper])
+        return self._decision(rival, Step.DUPLICATE, Verdict.REJECT, reason=reason)
+
+    def _gives_way(self, rival: Key) -> bool:
+        """True if a face is rejected when another of its group is kept: it is still open, or was kept before."""
+        is_open = self._current.open_step(rival) == Step.DUPLICATE
+        kept = is_kept(self._current.material, self._said, rival, joint=self._joint)
+        return is_open or kept or self._current.owed_step(rival) == (Step.DUPLICATE, True)
+
+    def _none_stays(self, face: Key, rejected: set[Key]) -> bool:
+        return none_stays(self._current.material, self._said, face, rejected=rejected, joint=self._joint)
+
+    def _decision(
+        self,
+        face: Key,
+        step: str,
+        verdict: Verdict,
+        *,
+        reason: str | None = None,
+        labels: dict[str, str] | None = None,
+    ) -> Decision:
+        image_id, box = self._current.material.place(face)
+        return Decision(
+            image_id=image_id,
+            box=box,
+            identity=face.identity,
+            step=step,
+            verdict=verdict,
+            reason=reason,
+            labels=labels,
+            reviewer=self._reviewer,
+            joint=self._joint,
+        )
+
+
+ONE_STAYS = "one of a group of duplicates has to stay: keep one (k), or reject the last one for another reason"
+
+
+def kind_of_duplicate(material: ReviewData, face: Key, others: Iterable[Key]) -> Reason:
+    """Reason for which a face is a duplicate of `others`: exact where one of them is the same picture, else near."""
+    same = (material.are_the_same_picture(face, other) for other in others)
+    return Reason.EXACT_DUPLICATE if any(same) else Reason.NEAR_DUPLICATE
+
+
+def none_stays(material: ReviewData, said: ReviewerVotes, face: Key, *, rejected: Collection[Key], joint: bool) -> bool:
+    """True if nothing of the face's group would stay, were these `rejected` as duplicates; False where it has none.
+
+    If all other faces of the group were removed, for instance taken down, this one counts as the last.
+    """
+    duplicate = duplicate_place()
+    left = [one for one in (face, *material.rivals(face)) if one not in rejected]
+    return material.has_copies(face) and all(
+        (_words(material, said, one, joint=joint)[: duplicate + 1] == REJECT).any() for one in left
+    )
+
+
+def is_kept(material: ReviewData, said: ReviewerVotes, face: Key, *, joint: bool) -> bool:
+    """True if the face is its group's keeper by this desk's word: a reviewer's own, or the joint over the panel's."""
+    return bool(_words(material, said, face, joint=joint)[duplicate_place()] == KEEP)
+
+
+def _words(material: ReviewData, said: ReviewerVotes, face: Key, *, joint: bool) -> Words:
+    """A verdict per step, as they hold at this desk.
+
+    In the joint session its own words are above the panel's. A reviewer goes by the panel before duplicates, as the
+    queue does, and by their own word there: nobody is told what others said of a group.
+    """
+    row = material.row(face)
+    own, settled = said.words[row], material.words.words[row]
+    if joint:
+        return np.where((own == NOTHING) | (own == SKIP), settled, own)
+    before = np.arange(len(own)) < duplicate_place()
+    return np.where(before & (settled != NOTHING), settled, own)

@@ -1,0 +1,192 @@
+"""The process that shows the room: builds the data sets, then serves FiftyOne's app with this project's plugin.
+
+Started by `mtf review open` (`mtf.review_app.processes.supervisor`), which starts it again where it dies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from mtf import config as parameters
+from mtf.core.errors import MtfError
+from mtf.core.hashing import fingerprint
+from mtf.core.project_paths import ProjectPaths
+from mtf.review_app.engine.loading import Reading, desk_of, read
+from mtf.review_app.engine.session import ReviewSession
+from mtf.review_app.fiftyone import live_session, sample_updates, samples
+from mtf.review_app.fiftyone.request_guard import LOOPBACK, guarded, without_media
+from mtf.review_app.processes import mongodb
+from mtf.review_app.processes.closing import dataset_name
+
+LOOK_MS = 2000
+PLUGINS = Path(__file__).parent / "plugins"
+SETTINGS = {
+    "FIFTYONE_SERVER": "1",
+    "FIFTYONE_DO_NOT_TRACK": "true",
+    "FIFTYONE_PLUGINS_DIR": str(PLUGINS),
+    "FIFTYONE_PLUGINS_CACHE_ENABLED": "true",
+    "FIFTYONE_EXECUTION_STORE_NOTIFICATION_SERVICE_DISABLED": "true",
+    "FIFTYONE_LOGGING_LEVEL": "WARNING",
+}
+
+
+def settings(workspace: ProjectPaths, reviewer: str, *, joint: bool) -> dict[str, str]:
+    """What FiftyOne finds in its environment. Must be there before it is imported.
+
+    Each reviewer's data set is alone in its database: FiftyOne shows every data set of the database it is on to
+    whoever asks, and nobody may see another's verdicts. The place of the project is part of the name, so that two
+    checkouts of one project do not write over each other on one server.
+    """
+    place = [socket.gethostname(), str(workspace.root.resolve()), reviewer, joint]
+    return {**SETTINGS, "FIFTYONE_DATABASE_NAME": f"{mongodb.DATABASES}{fingerprint(*place)[:24]}"}
+
+
+# FiftyOne looks whether it knows a server's version, and finds the one it brings along old.
+VALIDATION = "FIFTYONE_DATABASE_VALIDATION"
+
+
+def is_bundled(uri: str) -> bool:
+    """Whether the database is the program that FiftyOne brings along, and so of a version that it knows."""
+    from pymongo import MongoClient
+    from pymongo.errors import PyMongoError
+
+    try:
+        with MongoClient(uri, serverSelectionTimeoutMS=LOOK_MS) as client:
+            command = client.admin.command("getCmdLineOpts")["argv"]
+    except PyMongoError:  # nobody there, or nobody who tells: what a person set up is theirs
+        return False
+    return bool(command) and Path(command[0]) == mongodb.mongod()
+
+
+def build(
+    workspace: ProjectPaths, params: parameters.Params, reviewer: str, *, joint: bool
+) -> live_session.LiveSession:
+    """Read the project, and bring the reviewer's data set up to date.
+
+    Raises MtfError where the project is not in order.
+    """
+    with _fiftyone_imported():
+        reading = read(workspace, params, reviewer, joint=joint)
+        for line in reading.torn:
+            print(f"  ledger: {line}", file=sys.stderr)
+        check = reading.pictures.check
+        desk = desk_of(workspace, reading.material, reviewer, joint=joint, seed=params.seed, check=check)
+        page = desk.page()
+    name = dataset_name(params.project.name, reviewer, joint=joint)
+    collection = _brought_up_to_date(name, reading, desk)
+    room = live_session.LiveSession(reading.material, reading.pictures, desk, name, collection, reading.renewed)
+    room.show_page(page)
+    return room
+
+
+@contextmanager
+def _fiftyone_imported() -> Generator[None]:
+    """Import FiftyOne beside the block, which takes as long. Whatever becomes of the block, the import is waited for:
+    a program that ends under it says more of that than of what went wrong.
+    """
+    importing = threading.Thread(target=import_module, args=("fiftyone.server.app",), name="mtf-import")
+    importing.start()
+    try:
+        yield
+    finally:
+        importing.join()
+
+
+def _brought_up_to_date(name: str, reading: Reading, desk: ReviewSession) -> Any:
+    """The collection with the samples of the reviewer's data set, which are those of the desk now."""
+    began = time.monotonic()
+    material = reading.material
+    dataset = samples.opened(name, list(material.labels), age_column=material.age_column)
+    is_told = dataset.info.get("made_from") == reading.made_from and not reading.renewed.has_news()
+    if is_told and samples.is_untouched(dataset, material.faces.height):
+        samples.without_pages(dataset)
+        done = "none changed"
+    else:
+        data = sample_updates.sample_rows(desk, material, dataset=name)
+        added, changed, removed = samples.synchronise(dataset, data, progress=_shown(desk.reviewer))
+        dataset.info["made_from"] = reading.made_from
+        dataset.save()
+        done = f"{added} added, {changed} changed, {removed} removed"
+    took_s = time.monotonic() - began
+    print(f"  {desk.reviewer}: {material.faces.height} faces; {done}, in {took_s:.1f} s", flush=True)
+    return dataset._sample_collection
+
+
+def _shown(title: str) -> Callable[[Iterable[int], int], Iterable[int]]:
+    def progress(batches: Iterable[int], total: int) -> Iterator[int]:
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+            yield from bar.track(list(batches), description=f"{title}: {total} faces")
+
+    return progress
+
+
+def application(room: live_session.LiveSession, *, address: str) -> Callable[..., Any]:
+    """FiftyOne's app, `guarded`."""
+    from fiftyone.server.app import app
+
+    return guarded(without_media(app), room, address=address)
+
+
+class Departures(logging.Filter):
+    """Drops what asyncio says of browsers that leave before they are answered, and of those still there at the end."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return record.msg != "socket.send() raised exception." and not isinstance(error, asyncio.CancelledError)
+
+
+def serve(room: live_session.LiveSession, *, address: str, port: int) -> None:
+    from hypercorn.asyncio import serve as hypercorn
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
+    config.loglevel = "WARNING"
+    logging.getLogger("asyncio").addFilter(Departures())
+    live_session.current = room
+    try:
+        asyncio.run(hypercorn(application(room, address=address), config))
+    finally:
+        room.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="mtf.review_app.fiftyone.app")
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--reviewer", required=True)
+    parser.add_argument("--joint", action="store_true")
+    parser.add_argument("--address", default=LOOPBACK)
+    parser.add_argument("--port", type=int, required=True)
+    asked = parser.parse_args()
+    if mongodb.URI not in os.environ:
+        parser.error(f"{mongodb.URI} names the database")
+    workspace = ProjectPaths(asked.root)
+    os.environ.update(settings(workspace, asked.reviewer, joint=asked.joint))
+    if is_bundled(os.environ[mongodb.URI]):
+        os.environ.setdefault(VALIDATION, "false")
+    try:
+        room = build(workspace, parameters.load(workspace.params), asked.reviewer, joint=asked.joint)
+    except MtfError as error:
+        print(f"mtf: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    serve(room, address=asked.address, port=asked.port)
+
+
+if __name__ == "__main__":
+    main()

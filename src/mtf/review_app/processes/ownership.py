@@ -1,0 +1,178 @@
+"""Ownership of a project's room: the first command runs its MongoDB, later ones join until the first one ends.
+
+The kernel's lock on `room.open` says who owns it, so that one of two commands that start together does, and a killed
+one owns nothing. `owner.json` beside it tells the others where MongoDB listens. There is no channel through which a
+command could be asked for anything: each runs the apps of its own reviewers, and opens and closes no other's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import psutil
+
+from mtf.core.atomic_files import write_json
+from mtf.core.errors import MtfError
+from mtf.core.file_lock import ProcessLock
+from mtf.review_app.processes.mongodb import LAST_PORT, START_S, STOP_S, URI, Database, answers, reached
+
+# An owner may have to end the server of a killed one before it starts its own.
+JOIN_S = START_S + 2 * STOP_S
+ON_DISK = "every confirmed decision is on disk; run the same command again to go on"
+
+
+class RoomDatabase(Protocol):
+    """The MongoDB of a command's apps. `remedy` is what is done where it has stopped."""
+
+    name: str
+    remedy: str
+
+    @property
+    def uri(self) -> str: ...
+
+    def is_running(self) -> bool:
+        """True while it answers. Raises MtfError where it will not come back."""
+        ...
+
+    def start(self) -> None:
+        """Return when it answers. Raises MtfError where it does not."""
+        ...
+
+
+class ExternalDatabase:
+    """The server that `FIFTYONE_DATABASE_URI` names: nobody here owns it. Raises MtfError where it does not answer."""
+
+    name = "the database"
+    remedy = "waiting for it"
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.start()
+
+    def is_running(self) -> bool:
+        """True: who set it up looks after it."""
+        return True
+
+    def start(self) -> None:
+        host, is_there = reached(self.uri)
+        if not is_there:
+            raise MtfError(f"{URI}: no MongoDB answers at {host}; start it, or unset the variable")
+
+
+class Owner(NamedTuple):
+    """The command that owns a room, as `owner.json` has it.
+
+    host: the machine it runs on.
+    pid: its process there.
+    port: MongoDB's, on that machine's loopback.
+    """
+
+    host: str
+    pid: int
+    port: int
+
+    def is_alive(self) -> bool:
+        try:
+            return psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+
+class JoinedDatabase:
+    """The server of a room that another command owns. `record` is the path of its `owner.json`."""
+
+    name = "the room's database"
+    remedy = "waiting for its owner to start it again"
+
+    def __init__(self, owner: Owner, record: Path) -> None:
+        self.owner, self._record = owner, record
+
+    @property
+    def uri(self) -> str:
+        return f"mongodb://127.0.0.1:{self.owner.port}"
+
+    def is_running(self) -> bool:
+        """True while the server answers. Raises MtfError where the owner has closed the room, or was killed."""
+        if owner_in(self._record) != self.owner:
+            raise MtfError(f"process {self.owner.pid}, which owned this project's room, has closed it; {ON_DISK}")
+        if not self.owner.is_alive():
+            raise MtfError(f"process {self.owner.pid}, which owned this project's room, was killed; {ON_DISK}")
+        return answers(self.owner.port)
+
+    def start(self) -> None:
+        """Wait until the owner has started it. Raises MtfError where the owner ended, or does not start it."""
+        until = time.monotonic() + START_S
+        while not self.is_running():
+            if time.monotonic() > until:
+                raise MtfError(f"MongoDB of process {self.owner.pid} does not answer; {ON_DISK}")
+            time.sleep(0.05)
+
+
+@contextmanager
+def room_database(folder: Path) -> Generator[RoomDatabase]:
+    """MongoDB for the apps of this command, which answers; at the end it is stopped where this command owns it.
+
+    `folder` is build/room. Raises MtfError where it cannot be started, or where its owner is on another machine or
+    does not answer.
+    """
+    if uri := os.environ.get(URI):
+        yield ExternalDatabase(uri)
+        return
+    lock, record = ProcessLock(folder / "room.open"), folder / "owner.json"
+    joined = _own_or_join(lock, record)
+    if joined is not None:
+        print(f"This room belongs to process {joined.owner.pid}, which opened it first: it ends with that one.")
+        yield joined
+        return
+    try:
+        with _owned(folder / "mongodb", record) as database:
+            yield database
+    finally:
+        lock.release()
+
+
+def _own_or_join(lock: ProcessLock, record: Path) -> JoinedDatabase | None:
+    """None where this process took the lock, and so owns the room."""
+    until = time.monotonic() + JOIN_S
+    while not lock.take():
+        owner = owner_in(record)
+        if owner is not None and owner.host != socket.gethostname():
+            raise MtfError(f"process {owner.pid} on {owner.host} has this project's room open; join it on that machine")
+        if owner is not None and owner.is_alive() and answers(owner.port):
+            return JoinedDatabase(owner, record)
+        if time.monotonic() > until:
+            raise MtfError("another command has this project's room open and does not answer; end it there first")
+        time.sleep(0.05)
+    return None
+
+
+@contextmanager
+def _owned(folder: Path, record: Path) -> Generator[Database]:
+    """A server on the files in `folder`; `record` names it while it may be joined."""
+    record.unlink(missing_ok=True)  # a killed owner's
+    database = Database(folder)
+    try:
+        database.end_left_behind()
+        database.start()
+        write_json(record, Owner(socket.gethostname(), os.getpid(), database.port)._asdict())
+        yield database
+    finally:
+        record.unlink(missing_ok=True)
+        database.stop()
+
+
+def owner_in(record: Path) -> Owner | None:
+    """The owner that the file at `record` names; None where there is none, or the file is not this program's."""
+    try:
+        owner = Owner(**json.loads(record.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+    is_whole = all(isinstance(number, int) and number > 0 for number in (owner.pid, owner.port))
+    return owner if is_whole and owner.port <= LAST_PORT else None

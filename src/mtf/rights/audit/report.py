@@ -1,0 +1,136 @@
+"""An audit's report for machines (JSON, one line per finding) and for people (a table)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mtf.rights import policy
+from mtf.rights.audit.findings import RECOMMENDATIONS, Code
+from mtf.rights.audit.run import UNSTATED, Report, Scope
+
+# Raised in its first part when a reader of the old form would misread the new one. Described in docs/audit-schema.json.
+SCHEMA_VERSION = "2.1"
+SHOWN_OF_A_CODE = 3
+_ROWS_AT_ONCE = 50_000
+_FIELDS = ("code", "level", "identity", "image_id", "url", "license", "in_data_set", "reason", "recommendation")
+_PLAIN = ("code", "level", "identity", "image_id", "reason", "url", "recommendation")
+
+
+def write_json(report: Report, out: TextIO) -> None:
+    """The whole report, written piece by piece: a million findings need no million objects."""
+    head = json.dumps(summary(report), indent=2, ensure_ascii=False)
+    out.write(head[: head.rindex("\n}")])
+    out.write(',\n  "findings": [')
+    for number, rows in enumerate(_slices(report.findings)):
+        # One finding a line: within JSON's strings a line never breaks.
+        lines = rows.select(_FIELDS).write_ndjson().rstrip("\n").replace("\n", ",\n")
+        out.write((",\n" if number else "\n") + lines)
+    out.write("\n  ]\n}\n")
+
+
+def summary(report: Report) -> dict[str, Any]:
+    """The report without its findings."""
+    errors = int((report.findings["level"] == "error").sum())
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "audit": str(report.scope),
+        "project": report.params.project.name,
+        "evidence_as_of": None if report.evidence_as_of is None else report.evidence_as_of.isoformat(),
+        "compliant": report.is_compliant,
+        "summary": {
+            "pictures": report.audited,
+            "errors": errors,
+            "warnings": report.findings.height - errors,
+            "by_code": report.by_code,
+            "by_license": report.licenses,
+            "not_asked_again": dict(report.not_asked_again),
+        },
+        "policy": report.params.licenses.model_dump(mode="json"),
+        "release": {
+            "license": report.params.release.license,
+            "built": report.is_built if report.scope == Scope.RELEASE else None,
+            "may_bear": report.release_licenses if report.scope == Scope.RELEASE else None,
+        },
+        "obligations": [
+            {"license": o.license, "attribution": o.attribution, "share_alike": o.share_alike, "url": o.url}
+            for o in policy.obligations(name for name in report.licenses if name != UNSTATED)
+        ],
+        "recommendations": {code: RECOMMENDATIONS[Code(code)] for code in report.by_code},
+    }
+
+
+def write_plain(report: Report, out: TextIO) -> None:
+    """One line per finding: code, level, identity, image_id, reason, url, recommendation; tabs between them, `-` for
+    nothing.
+    """
+    for rows in _slices(report.findings):
+        lines = rows.select(pl.concat_str([pl.col(name).fill_null("-") for name in _PLAIN], separator="\t"))
+        out.write("\n".join(lines.to_series()) + "\n")
+
+
+def write_table(report: Report, console: Console) -> None:
+    """What a person wants to know: how many, of what kind, the first of them, and what to do."""
+    if report.findings.height:
+        console.print(_findings_table(report))
+        if more := report.findings.height - _first_of_each(report).height:
+            console.print(f"… and {more:,} more; all of them: mtf audit {_asked(report)} --plain")
+        console.print(_codes_table(report))
+    for line in _conclusion(report):
+        console.print(Text(line))
+
+
+def _asked(report: Report) -> str:
+    """The audit, as it is asked for."""
+    return str(report.scope) if report.is_built else f"{report.scope} --planned"
+
+
+def _findings_table(report: Report) -> Table:
+    table = Table("code", "picture", "reason", title=f"Audit of {report.scope}", expand=False)
+    for row in _first_of_each(report).iter_rows(named=True):
+        picture = f"{row['identity'] or '-'}/{(row['image_id'] or '-')[:12]}"
+        where = f"{picture}\n{row['url']}" if row["url"] else picture
+        # Text, not markup: brackets from the web are not styles.
+        table.add_row(Text(row["code"]), Text(where, overflow="fold"), Text(row["reason"]))
+    return table
+
+
+def _first_of_each(report: Report) -> pl.DataFrame:
+    return report.findings.group_by("code", maintain_order=True).head(SHOWN_OF_A_CODE)
+
+
+def _codes_table(report: Report) -> Table:
+    table = Table("code", "findings", "what to do", expand=False)
+    for code, count in report.by_code.items():
+        table.add_row(code, f"{count:,}", RECOMMENDATIONS[Code(code)])
+    return table
+
+
+def _conclusion(report: Report) -> Iterator[str]:
+    errors = int((report.findings["level"] == "error").sum())
+    warnings = report.findings.height - errors
+    yield f"{report.audited:,} pictures audited: {errors:,} errors, {warnings:,} warnings."
+    stated = ", ".join(f"{name} {count:,}" for name, count in list(report.licenses.items())[:12])
+    yield f"Licenses: {stated or 'none'}."
+    for method, count in report.not_asked_again.items():
+        yield f"Not asked again: {count:,} pictures of {method}, whose record `mtf crawl --refresh` renews."
+    if report.scope == Scope.RELEASE:
+        may = ", ".join(report.release_licenses) or "no license: their terms exclude each other"
+        if not report.is_built:
+            yield "Not of a built release: these are the pictures that `mtf release` would publish."
+        yield f"The release bears {report.params.release.license}; these pictures let it bear {may}."
+    yield "Compliant." if report.is_compliant else "Not compliant."
+
+
+def _slices(findings: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The findings in parts, each with what to do about it."""
+    advice = {str(code): text for code, text in RECOMMENDATIONS.items()}
+    recommendation = pl.col("code").replace_strict(advice, return_dtype=pl.String)
+    for start in range(0, findings.height, _ROWS_AT_ONCE):
+        yield findings.slice(start, _ROWS_AT_ONCE).with_columns(recommendation=recommendation)

@@ -1,0 +1,147 @@
+"""What a picture's own file says of its license: the XMP packet, the IPTC record and the EXIF fields."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from lxml import etree  # ty: ignore[missing-module-member]  (compiled, without stubs)
+from PIL import ExifTags, Image, ImageFile, IptcImagePlugin, TiffImagePlugin
+
+from mtf.rights.evidence.statement import Signal, Statement, address_of, cleaned, conclude
+from mtf.rights.signals import opt_outs
+
+MAX_XMP_BYTES = 1024 * 1024
+MAX_VALUES = 20
+_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+_XMP_RIGHTS = "{http://ns.adobe.com/xap/1.0/rights/}"
+_CC = "{http://creativecommons.org/ns#}"
+_CC_OLD = "{http://web.resource.org/cc/}"
+_DC = "{http://purl.org/dc/elements/1.1/}"
+_DCT = "{http://purl.org/dc/terms/}"
+_PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
+_PLUS = "{http://ns.useplus.org/ldf/xmp/1.0/}"
+
+# Fields that state a license whatever they hold, and fields that hold all sorts of notices.
+_LICENSES = {f"{_CC}license": "cc:license", f"{_CC_OLD}license": "cc:license", f"{_DCT}license": "dct:license"}
+_NOTICES = {
+    f"{_XMP_RIGHTS}WebStatement": "xmpRights:WebStatement",
+    f"{_XMP_RIGHTS}UsageTerms": "xmpRights:UsageTerms",
+    f"{_DC}rights": "dc:rights",
+    f"{_PHOTOSHOP}Copyright": "photoshop:Copyright",
+}
+_CREATORS = (f"{_CC}attributionName", f"{_DC}creator", f"{_PHOTOSHOP}Credit", f"{_XMP_RIGHTS}Owner")
+_CREATOR_ADDRESSES = (f"{_CC}attributionURL", f"{_PLUS}LicensorURL")
+_TITLES = (f"{_DC}title", f"{_PHOTOSHOP}Headline")
+_DATA_MINING = f"{_PLUS}DataMining"
+
+_IPTC_COPYRIGHT, _IPTC_BYLINE, _IPTC_CREDIT, _IPTC_TITLE = (2, 116), (2, 80), (2, 110), (2, 5)
+
+_Fields = dict[str, list[str]]
+
+
+def read_picture(data: bytes) -> Statement:
+    """What the file's metadata says; an empty Statement where it says nothing, or is not a readable picture."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata and large pictures; no pixel is decoded here
+        try:
+            with Image.open(io.BytesIO(data)) as picture:
+                return _statement(_xmp_of(picture), _iptc_of(picture), _exif_of(picture))
+        # Whatever a hostile file makes Pillow raise, it states nothing.
+        except Exception:
+            return Statement()
+
+
+def _statement(xmp: _Fields, iptc: _Fields, exif: _Fields) -> Statement:
+    signals = [Signal(f"xmp {name}", text) for field, name in _LICENSES.items() for text in xmp.get(field, [])]
+    notices = [Signal(f"xmp {name}", text) for field, name in _NOTICES.items() for text in xmp.get(field, [])]
+    notices += [Signal("iptc copyright", text) for text in iptc.get("copyright", [])]
+    notices += [Signal("exif copyright", text) for text in exif.get("copyright", [])]
+    said = conclude([*signals, *(notice for notice in notices if notice.license is not None)])
+    return Statement(
+        license=said.license,
+        license_url=said.license_url,
+        method=f"file: {said.method}" if said.method else None,
+        statement=said.statement,
+        creator=_first(xmp, _CREATORS) or _first(iptc, ("byline", "credit")) or _first(exif, ("artist",)),
+        creator_url=next(
+            (url for name in _CREATOR_ADDRESSES for text in xmp.get(name, []) if (url := address_of(text))), None
+        ),
+        title=_first(xmp, _TITLES) or _first(iptc, ("title",)),
+        opt_out=next((out for text in xmp.get(_DATA_MINING, []) if (out := opt_outs.of_data_mining(text))), None),
+        contradiction=f"the file {said.contradiction}" if said.contradiction else None,
+    )
+
+
+def _first(fields: _Fields, names: tuple[str, ...]) -> str | None:
+    return next((text for name in names for value in fields.get(name, []) if (text := cleaned(value))), None)
+
+
+def _xmp_of(picture: ImageFile.ImageFile) -> _Fields:
+    packet = picture.info.get("xmp")
+    if packet is None and isinstance(picture, TiffImagePlugin.TiffImageFile):
+        packet = picture.tag_v2.get(700)
+    if isinstance(packet, str):
+        packet = packet.encode("utf-8")
+    if not isinstance(packet, bytes) or len(packet) > MAX_XMP_BYTES:
+        return {}
+    return read_xmp(packet)
+
+
+def read_xmp(packet: bytes) -> _Fields:
+    """Property → texts. No document type, entity or address in the packet is followed; a malformed one is empty."""
+    if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
+        return {}
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=True)
+    try:
+        root = etree.fromstring(packet.strip(b"\x00 \r\n\t"), parser=parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return {}
+    fields: _Fields = {}
+    for description in root.iter(f"{_RDF}Description") if root is not None else ():
+        for name, text in _properties(description):
+            values = fields.setdefault(name, [])
+            if len(values) < MAX_VALUES:
+                values.append(text)
+    return fields
+
+
+def _properties(description: Any) -> Iterator[tuple[str, str]]:
+    """A property is an attribute, an element with text or rdf:resource, or a container (Alt, Bag, Seq) of items."""
+    yield from description.attrib.items()
+    for element in description.iterchildren(etree.Element):
+        if resource := element.get(f"{_RDF}resource"):
+            yield element.tag, resource
+        items = [item.text for item in element.iter(f"{_RDF}li") if item.text][:MAX_VALUES]
+        for text in items or [element.text or ""]:
+            if text.strip():
+                yield element.tag, text.strip()
+
+
+def _iptc_of(picture: ImageFile.ImageFile) -> _Fields:
+    info = IptcImagePlugin.getiptcinfo(picture) or {}
+    named = {"copyright": _IPTC_COPYRIGHT, "byline": _IPTC_BYLINE, "credit": _IPTC_CREDIT, "title": _IPTC_TITLE}
+    return {name: _decoded(info[key]) for name, key in named.items() if key in info}
+
+
+def _exif_of(picture: ImageFile.ImageFile) -> _Fields:
+    exif = picture.getexif()
+    named = {"copyright": ExifTags.Base.Copyright, "artist": ExifTags.Base.Artist}
+    return {name: _decoded(exif[tag]) for name, tag in named.items() if tag in exif}
+
+
+def _decoded(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    texts = [_text(item) if isinstance(item, bytes) else str(item) for item in values[:MAX_VALUES]]
+    # EXIF puts the photographer's and the editor's notices into one field, with a zero byte between them.
+    return [part.strip() for text in texts for part in text.split("\x00") if part.strip()]
+
+
+def _text(data: bytes) -> str:
+    """IPTC's records seldom say their encoding: UTF-8 where it fits, else Latin-1."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")

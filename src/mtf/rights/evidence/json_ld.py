@@ -1,0 +1,125 @@
+"""schema.org in a page's JSON-LD: what it says of the license of one picture, and of the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from mtf.rights.evidence.statement import Signal, address_of, cleaned
+
+MAX_SCRIPTS = 50
+MAX_SCRIPT_CHARS = 512 * 1024
+MAX_NODES = 5_000
+_PICTURE_TYPES = frozenset({"imageobject", "photograph", "mediaobject", "drawing", "painting"})
+_PICTURE_ADDRESSES = ("contentUrl", "contentURL", "url", "@id", "embedUrl", "thumbnailUrl", "thumbnail", "image")
+# The whole site's, whose license is not that of a picture on it.
+_SITE_TYPES = frozenset({"website", "organization", "onlinebusiness"})
+_LICENSES = ("license", "usageInfo", "copyrightNotice", "conditionsOfAccess")
+
+
+@dataclass
+class Found:
+    """Signals of the picture itself, of its page and of the site; and the credits of picture and page."""
+
+    of_picture: list[Signal] = field(default_factory=list)
+    of_page: list[Signal] = field(default_factory=list)
+    of_site: list[Signal] = field(default_factory=list)
+    creator: str | None = None
+    creator_url: str | None = None
+    title: str | None = None
+
+
+def read(scripts: Iterable[str], *, is_picture: Callable[[str], bool]) -> Found:
+    """Read the texts of `<script type="application/ld+json">`; `is_picture` tells the picture's own address."""
+    found = Found()
+    nodes = [node for script in _bounded(scripts) for node in _nodes(script)][:MAX_NODES]
+    # The picture's own node first: its creator and title come before the page's.
+    nodes.sort(key=lambda node: not _is_of(node, is_picture))
+    for node in nodes:
+        own = _is_of(node, is_picture)
+        if not own and _is_another_picture(node):
+            continue
+        if not own and _types(node) & _SITE_TYPES:
+            found.of_site.extend(_signals(node))
+            continue
+        (found.of_picture if own else found.of_page).extend(_signals(node))
+        _credit(found, node)
+    return found
+
+
+def _bounded(scripts: Iterable[str]) -> Iterator[str]:
+    for _, script in zip(range(MAX_SCRIPTS), scripts, strict=False):
+        if len(script) <= MAX_SCRIPT_CHARS:
+            yield script
+
+
+def _nodes(script: str) -> Iterator[dict[str, Any]]:
+    """All objects of one script, nested ones and `@graph` included, without recursion."""
+    try:
+        waiting = [json.loads(script.strip().removeprefix("<!--").removesuffix("-->"))]
+    except (ValueError, RecursionError):
+        return
+    seen = 0
+    while waiting and seen < MAX_NODES:
+        value = waiting.pop()
+        seen += 1
+        if isinstance(value, dict):
+            yield value
+            waiting.extend(child for child in value.values() if isinstance(child, dict | list))
+        elif isinstance(value, list):
+            waiting.extend(child for child in value[:MAX_NODES] if isinstance(child, dict | list))
+
+
+def _types(node: dict[str, Any]) -> set[str]:
+    return {text.rpartition("/")[2].lower() for text in _texts(node.get("@type"))}
+
+
+def _is_of(node: dict[str, Any], is_picture: Callable[[str], bool]) -> bool:
+    if not _types(node) & _PICTURE_TYPES:
+        return False
+    return any(is_picture(text) for name in _PICTURE_ADDRESSES for text in _texts(node.get(name)))
+
+
+def _is_another_picture(node: dict[str, Any]) -> bool:
+    """A picture with an address that is not ours."""
+    return bool(_types(node) & _PICTURE_TYPES) and any(_texts(node.get(name)) for name in ("contentUrl", "contentURL"))
+
+
+def _signals(node: dict[str, Any]) -> Iterator[Signal]:
+    for name in _LICENSES:
+        for text in _texts(node.get(name)):
+            signal = Signal(f"json-ld {name}", text)
+            # Only `license` is a statement in any case; the other fields hold all sorts of notices.
+            if name == "license" or signal.license is not None:
+                yield signal
+
+
+def _credit(found: Found, node: dict[str, Any]) -> None:
+    for name in ("creator", "author", "copyrightHolder"):
+        for person in _list(node.get(name)):
+            is_object = isinstance(person, dict)
+            found.creator = found.creator or cleaned(person.get("name") if is_object else person)
+            if is_object:
+                found.creator_url = found.creator_url or address_of(person.get("url") or person.get("@id"))
+    found.creator = found.creator or cleaned(node.get("creditText"))
+    if _types(node) & _PICTURE_TYPES:
+        found.title = found.title or cleaned(node.get("name")) or cleaned(node.get("caption"))
+
+
+def _texts(value: Any) -> list[str]:
+    """The strings of a value that may be a string, an object with `@id`, `url` or `name`, or a list of these."""
+    texts: list[str] = []
+    for item in _list(value):
+        if isinstance(item, dict):
+            texts += [item[name] for name in ("@id", "url", "name") if isinstance(item.get(name), str)][:1]
+        elif isinstance(item, str):
+            texts.append(item)
+    return [text for text in texts[:50] if text.strip()]
+
+
+def _list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value[:50] if isinstance(value, list) else [value]

@@ -1,0 +1,129 @@
+"""Really Simple Licensing (RSL 1.0, rslstandard.org): what a site's license document permits and prohibits.
+
+A document is named by a `License` line in robots.txt, by a Link header or an HTML link of the type
+`application/rsl+xml`, or stands in the page itself. `<content url="…">` names the addresses it speaks of; each
+`<license>` in it permits and prohibits uses, and may ask for payment. A use is allowed where one license permits it
+without payment; a license that asks for money, a subscription or a contribution is a reservation until it is bought.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from lxml import etree  # ty: ignore[missing-module-member]  (compiled, without stubs)
+
+from mtf.rights.signals.preferences import Answer, Preference, Signal, Use
+from mtf.rights.signals.robots_file import matches
+
+MEDIA_TYPE = "application/rsl+xml"
+MAX_BYTES = 512 * 1024
+MAX_CONTENTS = 2_000
+MAX_LINKS = 5
+
+_TRAINING = frozenset({"all", "ai-all", "ai-train", "train-ai"})
+_FREE = frozenset({"", "free", "attribution"})
+_LINK = re.compile(r"<([^<>]{1,2000})>((?:\s*;\s*[a-zA-Z*]+\s*=\s*(?:\"[^\"]*\"|[^\",;\s]+))*)")
+_PARAMETER = re.compile(r";\s*([a-zA-Z*]+)\s*=\s*(?:\"([^\"]*)\"|([^\",;\s]+))")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The addresses that one `<content>` speaks of, and whether a model may be trained on them without payment."""
+
+    pattern: str
+    training: Answer
+    terms: str
+
+
+def links_of_headers(headers: Iterable[tuple[str, str]], base: str) -> list[str]:
+    """The addresses of RSL documents in `Link` headers (RFC 8288): `<…>; rel="license"; type="application/rsl+xml"`."""
+    found: dict[str, None] = {}
+    for name, value in headers:
+        if name.lower() != "link":
+            continue
+        for target, rest in _LINK.findall(value[:16_000]):
+            parameters = {key.lower(): quoted or plain for key, quoted, plain in _PARAMETER.findall(rest)}
+            is_license = "license" in parameters.get("rel", "").lower().split()
+            if is_license and parameters.get("type", "").lower().split(";")[0].strip() == MEDIA_TYPE:
+                found[urljoin(base, target)] = None
+    return [url for url in found if urlsplit(url).scheme in ("http", "https")][:MAX_LINKS]
+
+
+def read(body: bytes) -> tuple[Content, ...] | None:
+    """The contents of an RSL document; None where it is none, or is larger than 512 KiB. Entities are not expanded."""
+    if len(body) > MAX_BYTES:
+        return None
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False)
+    try:
+        root = etree.fromstring(body, parser=parser)
+    except (etree.XMLSyntaxError, ValueError):
+        return None
+    if _local(root) != "rsl":
+        return None
+    contents = [element for element in root.iter() if _local(element) == "content"][:MAX_CONTENTS]
+    return tuple(_content(element) for element in contents)
+
+
+def preferences(contents: tuple[Content, ...] | None, url: str, *, found_in: str) -> list[Preference]:
+    """What a document says of `url`: by the content with the longest pattern that fits; UNKNOWN for no document."""
+    if contents is None:
+        return [Preference(Signal.RSL, Use.TRAIN_AI, Answer.UNKNOWN, "the license document cannot be read", found_in)]
+    fitting = [content for content in contents if _fits(content.pattern, url)]
+    longest = max((len(content.pattern) for content in fitting), default=0)
+    return [
+        Preference(Signal.RSL, Use.TRAIN_AI, content.training, content.terms, found_in)
+        for content in fitting
+        if len(content.pattern) == longest
+    ]
+
+
+def _fits(pattern: str, url: str) -> bool:
+    target, asked = urlsplit(pattern), urlsplit(url)
+    if target.netloc and target.netloc.lower() != asked.netloc.lower():
+        return False
+    path = (target.path or "/") + (f"?{target.query}" if target.query else "")
+    return matches(path, url)
+
+
+def _content(element: etree._Element) -> Content:
+    licenses = [child for child in element if _local(child) == "license"]
+    terms = [_terms(each) for each in licenses]
+    answers = [answer for answer, _ in terms]
+    if Answer.ALLOW in answers:
+        answer, text = next(pair for pair in terms if pair[0] == Answer.ALLOW)
+    elif terms:
+        answer, text = terms[0]
+    else:
+        answer, text = Answer.UNKNOWN, "no license in the document"
+    return Content(element.get("url", "/").strip() or "/", answer, text[:120])
+
+
+def _terms(element: etree._Element) -> tuple[Answer, str]:
+    """Whether one license lets models be trained for nothing, and by which of its words."""
+    permitted = _uses(element, "permits")
+    prohibited = _uses(element, "prohibits") or frozenset()
+    if prohibited & _TRAINING:
+        return Answer.DISALLOW, f"prohibits {' '.join(sorted(prohibited & _TRAINING))}"
+    if permitted is not None and not permitted & _TRAINING:
+        return Answer.DISALLOW, f"permits {' '.join(sorted(permitted)) or 'nothing'} only"
+    payments = {(child.get("type") or "").strip().lower() for child in element if _local(child) == "payment"}
+    if asked := sorted(payments - _FREE):
+        return Answer.DISALLOW, f"asks for payment: {' '.join(asked)}"
+    return Answer.ALLOW, f"permits {' '.join(sorted(permitted)) if permitted else 'all'}"
+
+
+def _uses(element: etree._Element, name: str) -> frozenset[str] | None:
+    """The uses that `<permits type="usage">` (or `prohibits`) lists; None where there is no such element."""
+    elements = [
+        child for child in element if _local(child) == name and (child.get("type") or "usage").lower() == "usage"
+    ]
+    if not elements:
+        return None
+    return frozenset(word for child in elements for word in re.split(r"[\s,]+", (child.text or "").lower()) if word)
+
+
+def _local(element: etree._Element) -> str:
+    return etree.QName(element).localname.lower() if isinstance(element.tag, str) else ""

@@ -1,0 +1,31 @@
+"""The contracts: one pandera schema per table, checked where a stage reads it and where it writes it.
+
+Tables whose columns depend on the tasks of `params.yaml` are functions of `Params`; the others are constants.
+"""
+
+from __future__ import annotations
+
+from mtf.schemas.columns import BOX, FACE, IMAGE, UTC
+from mtf.schemas.contract import (
+    SHOWN_FAILURES,
+    ContractViolated,
+    Table,
+    check,
+    check_refers,
+    failures_path,
+    frame,
+    read,
+    write,
+)
+from mtf.schemas.crawl_tables import EARLIER, EVIDENCE, FETCHES, IMAGES, MAX_NAME, MAX_QUERY, roster
+from mtf.schemas.dataset_tables import EXCLUSIONS, PREDICTIONS, curated, non_curated, splits
+from mtf.schemas.enums import FACE_ID, SHA256, SLUG, SPLITS, Detected, Fetched, Reason, Stated, Step
+from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, SCREENING
+
+__all__ = [
+    "BOX", "DETECTIONS", "EARLIER", "EVIDENCE", "EXCLUSIONS", "FACE", "FACES", "FACE_ID", "FETCHES", "HINTS",
+    "IMAGE", "IMAGES", "LANDMARKS", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "SCREENING", "SHA256",
+    "SHOWN_FAILURES", "SLUG", "SPLITS", "UTC", "ContractViolated", "Detected", "Fetched", "Reason", "Stated",
+    "Step", "Table", "check", "check_refers", "curated", "failures_path", "frame", "non_curated", "read", "roster",
+    "splits", "write",
+]  # fmt: skip

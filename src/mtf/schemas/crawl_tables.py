@@ -1,0 +1,105 @@
+"""Who is looked for, what was found, and what its source says of its license."""
+
+from __future__ import annotations
+
+import pandera.polars as pa
+import polars as pl
+
+from mtf.config import Params
+from mtf.schemas.columns import UTC, at_least, column, holds, identity, labels, matches, one_of, table, text
+from mtf.schemas.contract import Table
+from mtf.schemas.enums import SHA256, Fetched, Stated
+
+# Characters of a roster's row.
+MAX_NAME = 200
+MAX_QUERY = 400
+
+
+def roster(params: Params) -> Table:
+    """The people the data set is about. `query` is what is searched for; `files` serves the folder source."""
+    columns = {
+        "identity": identity(),
+        "name": column(pl.String, pa.Check.str_length(min_value=1, max_value=MAX_NAME)),
+        "query": column(pl.String, pa.Check.str_length(min_value=1, max_value=MAX_QUERY)),
+        "files": text(),
+    }
+    return table("roster", columns | labels(params), unique=["identity"])
+
+
+FETCHES = table(
+    "fetches",
+    {
+        "identity": identity(),
+        "url": text(null=False),
+        "page_url": text(),
+        "title": text(),
+        "source": text(null=False),
+        "claim": text(),
+        "query": text(),
+        "rank": at_least(pl.Int32, 0),
+        "outcome": column(pl.String, one_of(Fetched)),
+        "detail": text(),
+        "http_status": column(pl.Int32, pa.Check.in_range(100, 599), null=True),
+        "image_id": column(pl.String, matches(SHA256), null=True),
+        "size_bytes": at_least(pl.Int64, 0, null=True),
+        "attempts": at_least(pl.Int32, 0),
+        "fetched_at": column(UTC),
+    },
+    unique=["identity", "url"],
+    checks=[
+        holds(
+            (pl.col("outcome") == Fetched.STORED) <= pl.col("image_id").is_not_null(),
+            "a stored address has an image_id",
+        )
+    ],
+)
+
+# width and height are of the picture as stored, before its EXIF orientation is applied.
+IMAGES = table(
+    "images",
+    {
+        "identity": identity(),
+        "image_id": column(pl.String, matches(SHA256)),
+        "url": text(null=False),
+        "page_url": text(),
+        "title": text(),
+        "source": text(null=False),
+        "claim": text(),
+        "media_type": column(pl.String, matches(r"^image/[a-z0-9.+-]+$")),
+        "width": at_least(pl.Int32, 1),
+        "height": at_least(pl.Int32, 1),
+        "offset": at_least(pl.Int64, 0),
+        "size_bytes": at_least(pl.Int64, 1),
+    },
+    unique=["identity", "image_id"],
+)
+
+# One record per picture. `license` is an SPDX identifier or LicenseRef-…; `statement` is what was read, word for
+# word; `method` says how; `opt_out` names the signal by which the source reserves this use.
+_EVIDENCE = {
+    "identity": identity(),
+    "image_id": column(pl.String, matches(SHA256)),
+    "url": text(null=False),
+    "page_url": text(),
+    "claim": text(),
+    "stated": column(pl.String, one_of(Stated)),
+    "license": column(pl.String, matches(r"^[A-Za-z0-9.+-]+$"), null=True),
+    "license_url": text(),
+    "method": text(),
+    "statement": text(),
+    "creator": text(),
+    "creator_url": text(),
+    "title": text(),
+    "opt_out": text(),
+    "detail": text(),
+    "http_status": column(pl.Int32, pa.Check.in_range(100, 599), null=True),
+    "response_sha256": column(pl.String, matches(SHA256), null=True),
+    "checked_at": column(UTC),
+}
+_HAS_LICENSE = holds(
+    (pl.col("stated") == Stated.STATED) <= pl.col("license").is_not_null(), "a stated license has an identifier"
+)
+EVIDENCE = table("evidence", _EVIDENCE, unique=["identity", "image_id"], checks=[_HAS_LICENSE])
+
+# What sources stated before they were asked again: the first record of each statement.
+EARLIER = table("earlier", _EVIDENCE, unique=["identity", "image_id", "checked_at"], checks=[_HAS_LICENSE])

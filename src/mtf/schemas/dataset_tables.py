@@ -1,0 +1,118 @@
+"""Which faces are in the data set, in which split, why the others are not, and what models say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pandera.polars as pa
+import polars as pl
+
+from mtf.config import Params
+from mtf.schemas import funnel_steps
+from mtf.schemas.columns import (
+    BOX,
+    CROP_PLACE,
+    column,
+    holds,
+    identity,
+    labels,
+    matches,
+    one_label_per_identity,
+    one_of,
+    table,
+    text,
+)
+from mtf.schemas.contract import Table
+from mtf.schemas.enums import FACE_ID, SHA256, SPLITS
+
+
+def _data_set(params: Params) -> dict[str, pa.Column]:
+    """Columns of a face that is in the data set: curated and splits share them."""
+    return {
+        "identity": identity(),
+        "face_id": column(pl.String, matches(FACE_ID)),
+        "image_id": column(pl.String, matches(SHA256)),
+        **BOX,
+        **CROP_PLACE,
+        "license": text(),
+        "duplicate_group": column(pl.String, matches(FACE_ID), null=True),
+        **labels(params),
+        "decided_by": text(null=False),
+    }
+
+
+def curated(params: Params) -> Table:
+    """The faces that survived the funnel. `duplicate_group` ties kept faces that must not part in the split."""
+    least = params.curate.min_images_per_identity
+    checks = [
+        holds(pl.col("image_id").n_unique().over("identity") >= least, f"at least {least} images per identity"),
+        *one_label_per_identity(params),
+    ]
+    return table("curated", _data_set(params), unique=["identity", "face_id"], checks=checks)
+
+
+def non_curated(params: Params) -> Table:
+    """Automatic crops with the roster's labels, no people involved (MTF's second set)."""
+    return table(
+        "non_curated",
+        _data_set(params),
+        unique=["identity", "face_id"],
+        checks=one_label_per_identity(params),
+    )
+
+
+def _registered(kind: str, names: Callable[[], Sequence[str]]) -> pa.Check:
+    """The value is one of `names()`, asked when a table is checked: steps may be registered until then."""
+    return pa.Check(
+        lambda data: data.lazyframe.select(pl.col(data.key).is_in([str(name) for name in names()])),
+        name=f"registered {kind}",
+        error=f"registered {kind}",
+    )
+
+
+EXCLUSIONS = table(
+    "exclusions",
+    {
+        "identity": identity(),
+        "face_id": column(pl.String, matches(FACE_ID)),
+        "image_id": column(pl.String, matches(SHA256)),
+        "step": column(pl.String, _registered("funnel step", funnel_steps.names)),
+        "reason": column(pl.String, _registered("reason", funnel_steps.reasons)),
+        "decided_by": text(null=False),
+        "detail": text(),
+    },
+    unique=["identity", "face_id"],
+)
+
+
+def splits(params: Params) -> Table:
+    """The data set with its split; no duplicate group and no source image lies in two of them."""
+    apart = [
+        holds(
+            pl.col(key).is_null() | (pl.col("split").n_unique().over(key) == 1),
+            f"one split per {key}",
+        )
+        for key in ("duplicate_group", "image_id")
+    ]
+    return table(
+        "splits",
+        _data_set(params) | {"split": column(pl.String, one_of(SPLITS))},
+        unique=["identity", "face_id"],
+        checks=[*apart, *one_label_per_identity(params)],
+    )
+
+
+# What each trained model says of each face of the test split. confidence: of the predicted label, 0 to 1.
+PREDICTIONS = table(
+    "predictions",
+    {
+        "identity": identity(),
+        "face_id": column(pl.String, matches(FACE_ID)),
+        "task": text(null=False),
+        "model": text(null=False),
+        "label": text(null=False),
+        "predicted": text(null=False),
+        "confidence": column(pl.Float32, pa.Check.in_range(0, 1)),
+    },
+    unique=["identity", "face_id", "task", "model"],
+)

@@ -1,0 +1,96 @@
+"""Enumerations of the tables: outcomes of addresses and images, steps of the funnel, reasons to leave a face out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+SLUG = r"^[a-z0-9]+(?:[-_.][a-z0-9]+)*$"
+SHA256 = r"^[0-9a-f]{64}$"
+FACE_ID = r"^[0-9a-f]{32}$"
+
+
+class Fetched(StrEnum):
+    """Outcome of the download from one address."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    HTTP_ERROR = "http_error"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection_failed"
+    NOT_AN_IMAGE = "not_an_image"
+    TRUNCATED = "truncated"
+    UNDECODABLE = "undecodable"
+    TOO_LARGE = "too_large"
+    TOO_SMALL = "too_small"
+    OPTED_OUT = "opted_out"
+    REFUSED_ADDRESS = "refused_address"
+    TAKEN_DOWN = "taken_down"
+    MISSING = "missing_file"
+
+
+class Stated(StrEnum):
+    """Result of the request to the source for a picture's license."""
+
+    STATED = "stated"
+    UNSTATED = "unstated"
+    CONTRADICTION = "contradiction"
+    UNREACHABLE = "unreachable"
+
+
+class Detected(StrEnum):
+    """Outcome of face detection in one image."""
+
+    CROPPED = "cropped"
+    NO_FACE = "no_face"
+    UNDECODABLE = "undecodable"
+    TOO_LARGE = "too_large"
+
+
+class Step(StrEnum):
+    """The funnel's steps that the package comes with (MTF, section 3.2; the first three are ours).
+
+    Others may be registered: `mtf.schemas.funnel_steps` has all of them, in their order.
+    """
+
+    TAKEDOWN = "takedown"
+    LICENSE = "license"
+    ONE_PERSON = "one_person"
+    FACE = "face"
+    IDENTITY = "identity"
+    QUALITY = "quality"
+    DUPLICATE = "duplicate"
+    TASK_FIT = "task_fit"
+    ENOUGH_IMAGES = "enough_images"
+
+
+class Reason(StrEnum):
+    """Why a face is not in the data set; steps that are registered from outside may have further reasons."""
+
+    TAKEN_DOWN = "taken_down"
+    OPTED_OUT = "opted_out"
+    NO_EVIDENCE = "no_evidence"
+    CLAIM_ONLY = "claim_only"
+    NOT_PERMITTED = "license_not_permitted"
+    CONTRADICTION = "license_contradiction"
+    EVIDENCE_TOO_OLD = "evidence_too_old"
+    NO_ATTRIBUTION = "no_attribution"
+    SEVERAL_PEOPLE = "several_people"
+    NOT_A_FACE = "not_a_face"
+    PARTIAL_FACE = "partial_face"
+    WRONG_PERSON = "wrong_person"
+    OBSTRUCTED = "obstructed"
+    NOT_A_PHOTOGRAPH = "not_a_photograph"
+    UNNATURAL = "unnatural"
+    BLURRED = "blurred"
+    TOO_SMALL = "too_small"
+    BADLY_EXPOSED = "badly_exposed"
+    EXACT_DUPLICATE = "exact_duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    WRONG_AGE_GROUP = "wrong_age_group"
+    CHILDHOOD = "childhood"
+    TOO_FEW_IMAGES = "too_few_images"
+    UNDECIDED = "undecided"
+    CONFLICT = "conflict"
+
+
+SPLITS = ("train", "val", "test")

@@ -1,0 +1,108 @@
+"""Where faces are, and hints for whoever looks at them."""
+
+from __future__ import annotations
+
+import pandera.polars as pa
+import polars as pl
+
+from mtf.schemas.columns import BOX, CROP_PLACE, at_least, column, holds, identity, matches, one_of, table, text
+from mtf.schemas.enums import FACE_ID, SHA256, Detected
+
+# What the detector made of each image: the images without a face are kept here, with the reason.
+DETECTIONS = table(
+    "detections",
+    {
+        "identity": identity(),
+        "image_id": column(pl.String, matches(SHA256)),
+        "outcome": column(pl.String, one_of(Detected)),
+        "detail": text(),
+        "faces": at_least(pl.Int32, 0),
+    },
+    unique=["identity", "image_id"],
+)
+
+# Five points of a face, left and right as seen in the picture.
+LANDMARKS = tuple(
+    f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in ("x", "y")
+)
+
+# x, y, width, height: the detected box. crop_…: the box with its margin, as cut. left_eye_x, …: landmarks, which may
+# lie outside the box. All in pixels of the original image in its upright (EXIF) orientation, of image_width ×
+# image_height. offset, size_bytes: in the crop shard. score: the detector's confidence, 0 to 1. Score and landmarks are
+# null where the detector has none.
+FACES = table(
+    "faces",
+    {
+        "identity": identity(),
+        "face_id": column(pl.String, matches(FACE_ID)),
+        "image_id": column(pl.String, matches(SHA256)),
+        **BOX,
+        "crop_x": at_least(pl.Int32, 0),
+        "crop_y": at_least(pl.Int32, 0),
+        "crop_width": at_least(pl.Int32, 1),
+        "crop_height": at_least(pl.Int32, 1),
+        "image_width": at_least(pl.Int32, 1),
+        "image_height": at_least(pl.Int32, 1),
+        **CROP_PLACE,
+        "score": column(pl.Float32, pa.Check.in_range(0, 1), null=True),
+        **{name: column(pl.Float32, null=True) for name in LANDMARKS},
+    },
+    unique=["identity", "face_id"],
+    checks=[
+        holds(
+            pl.sum_horizontal(pl.col(name).is_null() for name in LANDMARKS).is_in([0, len(LANDMARKS)]),
+            "a face has all five landmarks or none",
+        ),
+        holds(
+            (pl.col("x") + pl.col("width") <= pl.col("image_width"))
+            & (pl.col("y") + pl.col("height") <= pl.col("image_height")),
+            "the box lies inside its image",
+        ),
+        holds(
+            (pl.col("crop_x") + pl.col("crop_width") <= pl.col("image_width"))
+            & (pl.col("crop_y") + pl.col("crop_height") <= pl.col("image_height")),
+            "the crop lies inside its image",
+        ),
+    ],
+)
+
+# size_px: the box's shorter side. sharpness: variance of the Laplacian of the crop at a common size, in grey
+# levels². brightness: mean grey level, 0 to 255. clipped_share: pixels at 0 or 255. eyes: eyes found, 0 to 2.
+# not_photograph: 0 (a photograph) to 1 (drawn, flat, synthetic). identity_distance: cosine distance of the
+# face's embedding to the middle of its identity's. Groups are named by their least face_id; null is no group.
+SCREENING = table(
+    "screening",
+    {
+        "identity": identity(),
+        "face_id": column(pl.String, matches(FACE_ID)),
+        "image_id": column(pl.String, matches(SHA256)),
+        "size_px": at_least(pl.Int32, 1),
+        "sharpness": at_least(pl.Float32, 0),
+        "brightness": column(pl.Float32, pa.Check.in_range(0, 255)),
+        "clipped_share": column(pl.Float32, pa.Check.in_range(0, 1)),
+        "eyes": column(pl.Int32, pa.Check.in_range(0, 2)),
+        "not_photograph": column(pl.Float32, pa.Check.in_range(0, 1)),
+        "identity_distance": column(pl.Float32, pa.Check.in_range(0, 2), null=True),
+        "hash": column(pl.UInt64),
+        "exact_group": column(pl.String, matches(FACE_ID), null=True),
+        "near_group": column(pl.String, matches(FACE_ID), null=True),
+        "across_group": column(pl.String, matches(FACE_ID), null=True),
+    },
+    unique=["identity", "face_id"],
+)
+
+# Where the label classifier contradicts the roster, surely enough: for reviewers to look at, never a verdict.
+# confidence: of the predicted label, calibrated, 0 to 1.
+HINTS = table(
+    "hints",
+    {
+        "identity": identity(),
+        "face_id": column(pl.String, matches(FACE_ID)),
+        "attribute": text(null=False),
+        "roster_label": text(null=False),
+        "predicted": text(null=False),
+        "confidence": column(pl.Float32, pa.Check.in_range(0, 1)),
+    },
+    unique=["identity", "face_id", "attribute"],
+    checks=[holds(pl.col("roster_label") != pl.col("predicted"), "the prediction contradicts the roster")],
+)

@@ -1,0 +1,140 @@
+"""`data/takedowns.csv`: what people asked to have taken down. Nothing named here is fetched, kept or released.
+
+Columns: added_at (YYYY-MM-DD, or with a time in ISO 8601), kind, value, reason, requested_by, reference. `value` is,
+by kind: an identity's slug; the address of a page, with all pictures found on it; the address of a picture; an
+image_id (sha256 of the file); a perceptual hash (16 hexadecimal digits), for pictures that look the same.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from mtf import schemas
+from mtf.core import csv_files
+from mtf.core.csv_files import Row
+from mtf.core.errors import bad_value, listed
+from mtf.core.renamed import tell
+from mtf.core.urls import address_key, among
+
+COLUMNS = ("added_at", "kind", "value", "reason", "requested_by", "reference")
+OLD_PERCEPTUAL_HASH = "content_hash"
+_PERCEPTUAL_HASH = r"^[0-9a-f]{16}$"
+
+
+class Kind(StrEnum):
+    """What a request names. In files before version 0.2 a perceptual hash is called `content_hash`."""
+
+    IDENTITY = "identity"
+    PAGE = "page"
+    PICTURE = "picture"
+    IMAGE_ID = "image_id"
+    PERCEPTUAL_HASH = "perceptual_hash"
+
+
+_VALUES = {
+    Kind.IDENTITY: (schemas.SLUG, "an identity's slug"),
+    Kind.PAGE: (r"^https?://\S+$", "an http(s) address"),
+    Kind.PICTURE: (r"^(?:https?://|file:)\S+$", "an http(s) address, or file:PATH as in the table of fetches"),
+    Kind.IMAGE_ID: (schemas.SHA256, "64 hexadecimal digits"),
+    Kind.PERCEPTUAL_HASH: (_PERCEPTUAL_HASH, "16 hexadecimal digits"),
+}
+
+
+@dataclass(frozen=True)
+class Takedown:
+    """One request, one row."""
+
+    added_at: str
+    kind: Kind
+    value: str
+    reason: str
+    requested_by: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Takedowns:
+    """All requests. The predicates answer with the first request that matches, or None."""
+
+    records: tuple[Takedown, ...] = ()
+
+    def of_identity(self, identity: str) -> Takedown | None:
+        return self._by_value[Kind.IDENTITY].get(identity)
+
+    def of_page(self, page_url: str | None) -> Takedown | None:
+        return self._of_address(Kind.PAGE, page_url)
+
+    def of_picture(self, url: str) -> Takedown | None:
+        return self._of_address(Kind.PICTURE, url)
+
+    def of_image(self, image_id: str | None) -> Takedown | None:
+        return self._by_value[Kind.IMAGE_ID].get(image_id or "")
+
+    def of_address(self, *, identity: str, url: str, page_url: str | None) -> Takedown | None:
+        """What forbids to fetch `url` at all."""
+        return self.of_identity(identity) or self.of_picture(url) or self.of_page(page_url)
+
+    def _of_address(self, kind: Kind, url: str | None) -> Takedown | None:
+        requests = self._by_value[kind]
+        return requests.get(address_key(url)) if requests and url else None
+
+    @property
+    def perceptual_hashes(self) -> frozenset[int]:
+        """Perceptual hashes, 64 bits each."""
+        return frozenset(int(value, 16) for value in self._by_value[Kind.PERCEPTUAL_HASH])
+
+    @cached_property
+    def _by_value(self) -> dict[Kind, dict[str, Takedown]]:
+        found: dict[Kind, dict[str, Takedown]] = {kind: {} for kind in Kind}
+        for record in self.records:
+            found[record.kind].setdefault(_key(record.kind, record.value), record)
+        return found
+
+
+PERCEPTUAL_HASH_DETAIL = rf"(?:{Kind.PERCEPTUAL_HASH}|{OLD_PERCEPTUAL_HASH}) ([0-9a-f]{{16}}), "
+"""How the detail of a refused fetch begins that a request by looks forbade; fetches before 0.2 have the old word."""
+
+
+def named_by_address(pictures: pl.LazyFrame, takedowns: Takedowns, kind: Kind, column: str) -> pl.LazyFrame:
+    """The rows of `pictures` whose address in `column` a request of `kind` (page or picture) names."""
+    wanted = {address_key(each.value) for each in takedowns.records if each.kind == kind}
+    return among(pictures, column, wanted).drop("key")
+
+
+def load(path: Path) -> Takedowns:
+    """The requests in `path`; none where the file does not exist.
+
+    Raises BadInput: file, row, column, the bad value and what is permitted.
+    """
+    if not path.is_file():
+        return Takedowns()
+    return Takedowns(tuple(map(_record, csv_files.read(path).requiring_exactly(COLUMNS))))
+
+
+def _record(row: Row) -> Takedown:
+    given = {**row.cells, **{column: row.text(column) for column in ("added_at", "kind", "value")}}
+    if given["kind"] == OLD_PERCEPTUAL_HASH:
+        tell(f"{row.file}: kind {OLD_PERCEPTUAL_HASH}", Kind.PERCEPTUAL_HASH)
+        given["kind"] = Kind.PERCEPTUAL_HASH
+    if given["kind"] not in tuple(Kind):
+        raise bad_value(row.column("kind"), given["kind"], listed(Kind))
+    kind = Kind(given["kind"])
+    pattern, permitted = _VALUES[kind]
+    if not re.fullmatch(pattern, given["value"]):
+        raise bad_value(row.column("value"), given["value"], f"for kind {kind}: {permitted}")
+    try:
+        datetime.fromisoformat(given["added_at"])
+    except ValueError:
+        raise bad_value(row.column("added_at"), given["added_at"], "a date or time in ISO 8601") from None
+    return Takedown(given["added_at"], kind, given["value"], given["reason"], given["requested_by"], given["reference"])
+
+
+def _key(kind: Kind, value: str) -> str:
+    return address_key(value) if kind in (Kind.PAGE, Kind.PICTURE) else value

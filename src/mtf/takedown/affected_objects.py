@@ -1,0 +1,149 @@
+"""Which objects hold an erased picture: by the shard they are, by their name, or by what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from mtf.forget.history import NO_VERSION, WORKSPACE, History, Version, plain_name
+from mtf.takedown import file_contents
+from mtf.takedown.scope import TakedownScope
+from mtf.takedown.scope_search import SPLITS
+
+_MODELS = (".pt", ".ckpt", ".onnx")
+_DERIVED = "build"
+
+
+@dataclass(frozen=True)
+class AffectedObject:
+    """An object to erase. `others` counts the pictures in it that nobody asked to erase."""
+
+    oid: str
+    path: str
+    revisions: tuple[str, ...]
+    listings: tuple[str, ...]
+    size_bytes: int
+    others: int
+
+    def plain(self) -> dict[str, Any]:
+        return asdict(self) | {"revisions": list(self.revisions), "listings": list(self.listings)}
+
+
+@dataclass
+class Found:
+    """`holders` are somewhere; `unseen` may be in a place that does not answer; `unreadable` says what is broken."""
+
+    holders: list[AffectedObject] = field(default_factory=list)
+    unseen: list[Version] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def find(subjects: TakedownScope, history: History) -> Found:
+    """All holders, of any version or of none."""
+    found = Found()
+    for version in history.versions:
+        if _may_hold(version, subjects, history):
+            _examine(version, subjects, history, found)
+    for oid in history.nameless:
+        _examine(Version(f"({oid[:8]})", oid, [NO_VERSION]), subjects, history, found)
+    return found
+
+
+def trained_models(subjects: TakedownScope, history: History) -> Iterator[dict[str, Any]]:
+    """Models of any version whose training or validation saw an erased face: to retrain or withdraw."""
+    models = [version for version in history.versions if version.name.suffix in _MODELS]
+    told = set()
+    for revisions, rows in history.tables(SPLITS, columns=("face_id", "split")):
+        seen = rows.filter(pl.col("face_id").is_in(list(subjects.face_ids)) & (pl.col("split") != "test")).height
+        for model in models if seen else ():
+            shared = sorted(set(model.revisions) & set(revisions))
+            if shared and (model.oid, *shared) not in told:
+                told.add((model.oid, *shared))
+                yield {"path": model.path, "revisions": shared, "trained_on_faces": seen}
+
+
+def is_held_by(path: Path, subjects: TakedownScope) -> bool:
+    """Whether a file of the project's folder holds an erased picture. Raises Unexaminable, and OSError."""
+    name = plain_name(PurePosixPath(path.name))
+    if _is_named(name, subjects):
+        return True
+    with path.open("rb") as file:
+        return file_contents.others_beside(file, name.suffix, subjects) is not None
+
+
+def _examine(version: Version, subjects: TakedownScope, history: History, found: Found) -> None:
+    stock = history.stock
+    if not stock.has(version.oid):
+        if stock.errors:
+            found.unseen.append(version)
+        return
+    try:
+        others = _others_beside(version, subjects, history)
+    except Exception as error:  # what cannot be looked at is owed, whatever its place or its format raises
+        found.unreadable.append(f"{version.path} at {', '.join(version.revisions)} ({version.oid}): {error}")
+        return
+    if others is not None:
+        revisions, listings = tuple(version.revisions), tuple(sorted(version.listings))
+        size_bytes = stock.size_bytes(version.oid)
+        found.holders.append(AffectedObject(version.oid, version.path, revisions, listings, size_bytes, others))
+
+
+def _may_hold(version: Version, subjects: TakedownScope, history: History) -> bool:
+    """Without reading it: others' shards, tables without pictures and figures are left alone."""
+    name = plain_name(version.name)
+    if name.parent.name == "shards":
+        return name.stem in subjects.affected
+    if _is_named(name, subjects) or name.suffix == ".tar":
+        return True
+    if name.suffix == ".html":
+        return _may_show(version, subjects)
+    if name.suffix == ".parquet" and (version.is_loose or "release" in name.parts):
+        return True
+    return name.parts[0] != _DERIVED and _may_be_original(version, subjects, history)
+
+
+def _may_show(version: Version, subjects: TakedownScope) -> bool:
+    """A report of a version that knew an erased face. The current one was made without them, where it is the same."""
+    if version.is_loose:
+        return True
+    knew = subjects.revisions.intersection(version.revisions)
+    return bool(knew) and (WORKSPACE in knew or WORKSPACE not in version.revisions)
+
+
+def _may_be_original(version: Version, subjects: TakedownScope, history: History) -> bool:
+    """A picture that a person put there, under a name of its own."""
+    stock = history.stock
+    if not stock.has(version.oid):
+        return bool(stock.errors) and version.name.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
+    return subjects.may_be(stock.size_bytes(version.oid))
+
+
+def _others_beside(version: Version, subjects: TakedownScope, history: History) -> int | None:
+    name = plain_name(version.name)
+    if name.suffix != ".tar" and _is_named(name, subjects):
+        return 0
+    with history.stock.open(version.oid) as file:
+        if file is None:
+            return None
+        if name.suffix == ".html" and not version.is_loose:
+            return _pictures_of(file.read())
+        try:
+            return file_contents.others_beside(file, name.suffix, subjects)
+        except file_contents.Unexaminable:
+            if name.parent.name == "shards":
+                return 0  # half a shard, or a broken one, of somebody who is affected
+            raise
+
+
+def _pictures_of(page: bytes) -> int | None:
+    pictures = page.count(b"data:image/")
+    return pictures - 1 if pictures else None
+
+
+def _is_named(name: PurePosixPath, subjects: TakedownScope) -> bool:
+    stem = name.name.partition(".")[0]
+    return stem in subjects.names or stem.rpartition("-")[2] in subjects.names

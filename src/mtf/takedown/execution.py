@@ -1,0 +1,168 @@
+"""`mtf takedown erase`: plan, replace in every place, verify, and write it down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from dvc.exceptions import NotDvcRepoError
+from dvc.lock import LockError
+from dvc.repo import Repo, lock_repo
+from dvc.scm import NoSCM
+
+from mtf.core.errors import GateFailed, MtfError, listed
+from mtf.core.project_paths import ProjectPaths
+from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, in_words
+from mtf.takedown import originals, receipt, untracked
+from mtf.takedown.plan import Plan, State, drawn_up, now, state_of
+from mtf.takedown.receipt import Receipt
+
+
+def plan(workspace: ProjectPaths, *, signed_by: str) -> Plan:
+    """What an erasure would do; nothing is changed. Raises MtfError where another command of DVC is at work."""
+    with _locked(workspace) as repo:
+        return drawn_up(repo, workspace, signed_by=signed_by)
+
+
+def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], object] = print) -> list[Receipt]:
+    """Erase what the takedowns name, and what earlier erasures still owe; returns the receipts written.
+
+    A place that cannot be reached is reported, and owed by the receipt; running again goes on from there.
+    Raises GateFailed where the current version still holds an erased picture: `dvc repro` comes first.
+    """
+    with _locked(workspace) as repo:
+        planned = drawn_up(repo, workspace, signed_by=signed_by)
+        if planned.current:
+            raise GateFailed(
+                f"the current version still holds pictures to erase ({listed(planned.current, 4)}): {planned.first}"
+            )
+        due = _due(workspace, planned)
+        for line in planned.broken_versions if not due else ():
+            report(line)
+        for path, one in due:
+            receipt.save(path, one)
+        for original in planned.originals:
+            originals.clear(original)
+        for holder in (holder for _, one in due for holder in one["objects"]):
+            originals.detach(workspace.root / holder["path"], holder["oid"])
+        for path, one in due:
+            _carry_out(workspace, path, one, planned, report)
+    return [one for _, one in due]
+
+
+@contextmanager
+def _locked(workspace: ProjectPaths) -> Generator[Repo]:
+    """No other command of DVC changes cache or remotes meanwhile."""
+    repo = _own_repo(workspace)
+    try:
+        with lock_repo(repo):
+            yield repo
+    except LockError:
+        raise MtfError("another command of DVC is at work in this project; wait for it, then run this again") from None
+
+
+def _own_repo(workspace: ProjectPaths) -> Repo:
+    """DVC takes a project inside another for a folder of that one: it would know none of this project's outputs.
+
+    Raises MtfError where the project is not the root of a DVC repository.
+    """
+    advice = "run `dvc init` (inside another clone `dvc init --subdir`) there first"
+    try:
+        repo = Repo(str(workspace.root))
+    except NotDvcRepoError:
+        raise MtfError(f"{workspace.root}: no DVC repository, so nothing can be erased from it; {advice}") from None
+    if Path(repo.root_dir).resolve() != workspace.root.resolve():
+        raise MtfError(
+            f"{workspace.root}: not the root of a DVC repository, but a folder of the one in {repo.root_dir}: what DVC "
+            f"tracks here is not known; nothing was erased: {advice}"
+        )
+    if isinstance(repo.scm, NoSCM):
+        raise MtfError(
+            f"{workspace.root}: DVC works without git here, so no older version is known; nothing was erased: run "
+            "`git init`, `dvc config core.no_scm false`, and commit first"
+        )
+    return repo
+
+
+def _due(workspace: ProjectPaths, planned: Plan) -> list[tuple[Path, Receipt]]:
+    """The receipts to work on: those that still owe something, brought up to date, or else a new one."""
+    earlier = receipt.all_of(workspace.data)
+    unfinished = [(path, one) for path, one in earlier if not one["finished_at"]]
+    if unfinished:
+        _extend(unfinished[-1][1], planned.receipt)
+        for _, one in unfinished:
+            _update(one, planned)
+        return unfinished
+    covered = {_request(each) for _, one in earlier for each in one["requests"]}
+    is_new = any(_request(each) not in covered for each in planned.receipt["requests"])
+    if planned.is_empty and not (is_new and planned.receipt["workspace"]):
+        return []
+    stamp = planned.receipt["started_at"].replace(":", "").replace("-", "")
+    return [(receipt.folder(workspace.data) / f"{stamp}.json", planned.receipt)]
+
+
+def _request(request: dict[str, str]) -> tuple[str, str]:
+    return request["kind"], request["value"]
+
+
+def _extend(one: Receipt, fresh: Receipt) -> None:
+    """What was found since belongs to the erasure that is not finished."""
+    for name in ("requests", "objects", "originals", "outside", "models"):
+        one[name] += [each for each in fresh[name] if each not in one[name]]
+    for name, values in fresh["subjects"].items():
+        one["subjects"][name] = sorted({*one["subjects"][name], *values})
+
+
+def _update(one: Receipt, planned: Plan) -> None:
+    stock, fresh = planned.stock, planned.receipt
+    one |= {name: fresh[name] for name in ("unreadable", "lost")}
+    # The link that led outside went with the first run, so no later one finds it.
+    one["by_hand"] = [*dict.fromkeys((*one["outside"], *fresh["by_hand"]))]
+    oids = sorted({holder["oid"] for holder in one["objects"]})
+    for place in stock.places:
+        state = state_of(place, oids, planned.unseen, stock)
+        before = one["places"].get(place.name)
+        if before and not before["error"]:
+            state["before"] = max(before["before"], state["before"])
+        one["places"][place.name] = state
+    for name in one["places"].keys() - {place.name for place in stock.places}:
+        if one["places"][name]["owed"] or one["places"][name]["error"]:
+            one["places"][name]["error"] = receipt.DROPPED
+    one["by_hand"] = [*one["by_hand"], *receipt.dropped(one)]
+
+
+def _carry_out(
+    workspace: ProjectPaths, path: Path, one: Receipt, planned: Plan, report: Callable[[str], object]
+) -> None:
+    one["workspace"] = sorted({*one["workspace"], *untracked.clear(workspace, planned.untracked)})
+    listings = sorted({listing for holder in one["objects"] for listing in holder["listings"]})
+    oids = {holder["oid"] for holder in one["objects"]}
+    for place in planned.stock.places:
+        state = one["places"][place.name]
+        if not state["error"]:
+            _empty(place, state, oids, planned.stock)
+        if not state["error"]:
+            one["run_cache"] += place.forget_runs(listings)
+        receipt.save(path, one)
+        done = state["before"] - state["after"]
+        report(f"{place.name}: {done} of {state['before']} objects erased {state['error'] or ''}".rstrip())
+    if not receipt.owed(one):
+        one["finished_at"] = now()
+    receipt.save(path, one)
+
+
+def _empty(place: ObjectStore, state: State, oids: Collection[str], stock: ObjectIndex) -> None:
+    """Bury what is owed in one place; then list it anew and look for all that should be gone."""
+    try:
+        for oid in state["owed"]:
+            place.bury(oid)
+        listed = place.objects()
+        kept = oids if place.name != CACHE else [oid for oid in oids if listed is None or oid in listed]
+        state["owed"] = sorted(oid for oid in kept if not place.is_buried(oid))
+        state["after"] = len(state["owed"])
+        came = [oid for oid in stock.new_in(place, listed) if not place.is_buried(oid)]
+        if came:
+            state["error"] = f"{len(came)} objects came in while this was erasing; run it again"
+    except Exception as error:  # as in `_state`
+        state["error"] = in_words(error)

@@ -1,0 +1,157 @@
+"""What only people can see to: what a clone, a place or a database keeps that this program cannot see or touch.
+
+Lines of text about an erased person that the current version keeps: roster, ledger, fetches, found authors.
+
+They hold no picture, and people wrote most of them, so people take them out; here they are named.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import polars as pl
+
+from mtf.core import csv_files
+from mtf.core.project_paths import ProjectPaths
+from mtf.core.urls import address_key
+from mtf.forget import history as clone
+from mtf.forget.history import History
+from mtf.forget.object_store import ObjectStore
+from mtf.rights import attribution
+
+_DATABASE = "FIFTYONE_DATABASE_URI"
+
+
+def owed_by_hand(workspace: ProjectPaths, places: list[ObjectStore], unlisted: list[str]) -> Iterator[str]:
+    """What this program cannot see or must not touch, in words."""
+    fetched = _git(workspace.root, "config", "--get-all", "remote.origin.fetch")
+    if fetched and "refs/heads/*" not in fetched:
+        yield (
+            "This clone follows one branch: versions of others were not looked for. "
+            "`git remote set-branches origin '*' && git fetch`, then erase again."
+        )
+    for name in unlisted:
+        yield f"{name} cannot be listed: only what a version names was looked for there."
+    for place in places:
+        yield from _kept_by_storage(place)
+    yield from _kept_by_git(workspace.root, places)
+    if address := os.environ.get(_DATABASE):
+        yield (
+            f"FiftyOne's database at {address.rpartition('@')[2].removeprefix('mongodb://')} is not this project's: "
+            "it may hold names, boxes and embeddings of the erased faces. Open each review again "
+            "(`mtf review open`), which replaces its data set, or delete the data sets there."
+        )
+
+
+def broken_versions(history: History) -> Iterator[str]:
+    """Versions of git's whose DVC files cannot be read: only git's history rewritten would put them right."""
+    for line in history.unread:
+        yield (
+            f"Versions that could not be read ({line}): what they alone name was looked for by its content, in every "
+            "place that can be listed; models that were trained then may be missing from this receipt."
+        )
+
+
+def _kept_by_storage(place: ObjectStore) -> Iterator[str]:
+    """What a remote keeps beside the objects that DVC stores by their content."""
+    if place.keeps_names:
+        yield (
+            f"{place.name} is version_aware: DVC stores files there under their own names, where nothing was looked "
+            "for. Delete there what this receipt names under what old versions lost, with every version of it."
+        )
+    if place.is_bucket:
+        yield (
+            f"{place.name}: a bucket that keeps versions keeps the erased bytes as older versions of the objects. "
+            "Where it does (or did), delete its noncurrent versions."
+        )
+
+
+def _kept_by_git(root: Path, places: list[ObjectStore]) -> Iterator[str]:
+    """A remote in the repository itself: what git committed of it stays in git."""
+    for place in places:
+        folder = Path(place.root)
+        if folder.is_relative_to(root) and _git(root, "ls-files", "--", str(folder.relative_to(root))):
+            yield (
+                f"{place.name} lies in this repository and git tracks it: commit what changed there. Earlier commits "
+                "keep the erased bytes until git's history is rewritten (git filter-repo) and pushed anew."
+            )
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = clone.git(root, *arguments)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def lines_left(identities: Collection[str], workspace: ProjectPaths) -> Iterator[str]:
+    """What to remove by hand of people who are erased altogether, in words; nothing where nothing is left."""
+    table = workspace.relative(workspace.table("crawl", "fetches"))
+    for identity in sorted(identities):
+        rows = _roster_rows(workspace.roster, identity)
+        fetches = _fetch_rows(workspace.table("crawl", "fetches"), identity)
+        if rows:
+            also = f", which also drops the {fetches} rows of {table}" if fetches else ""
+            where = ", ".join(str(row) for row in rows)
+            roster = workspace.relative(workspace.roster)
+            yield f"{roster} row {where} names {identity}: remove the row and run `dvc repro`{also}."
+        elif fetches:
+            yield f"{table} has {fetches} rows of {identity}: `dvc repro` drops them."
+        if sittings := [*_sittings(workspace, identity)]:
+            yield (
+                f"Decisions about {identity} are in {'; '.join(sittings)}: while nobody reviews, take these lines out "
+                "(the figures of agreement then count fewer faces), then `dvc add data`."
+            )
+        if rows := _attribution_rows(workspace, identity):
+            where = ", ".join(str(row) for row in rows)
+            found = workspace.relative(workspace.attribution)
+            yield f"{found} row {where} names pictures of {identity}: remove it, then `dvc add data`."
+
+
+def _roster_rows(path: Path, identity: str) -> list[int]:
+    """Numbers of rows as a spreadsheet shows them."""
+    if not path.is_file():
+        return []
+    return [row.number for row in csv_files.read_leniently(path.read_bytes()) if row.text("identity") == identity]
+
+
+def _fetch_rows(path: Path, identity: str) -> int:
+    if not path.is_file():
+        return 0
+    fetches = pl.scan_parquet(path)
+    if "identity" not in fetches.collect_schema():
+        return 0
+    return fetches.filter(pl.col("identity") == identity).select(pl.len()).collect().item()
+
+
+def _attribution_rows(workspace: ProjectPaths, identity: str) -> list[int]:
+    """Rows that name an address or a page at which the identity was found, as a spreadsheet shows them."""
+    fetches = workspace.table("crawl", "fetches")
+    if not fetches.is_file():
+        return []
+    rows = pl.scan_parquet(fetches)
+    columns = rows.collect_schema()
+    if "identity" not in columns:
+        return []
+    known = [name for name in ("url", "page_url", "image_id") if name in columns]
+    named = rows.filter(pl.col("identity") == identity).select(known).collect()
+    keys = {address_key(value) for name in known for value in named[name].drop_nulls()}
+    found = attribution.load(workspace.attribution)
+    return [each.row for each in found if address_key(each.value) in keys]
+
+
+def _sittings(workspace: ProjectPaths, identity: str) -> Iterator[str]:
+    for path in sorted(workspace.review.glob("*/*.jsonl")):
+        lines = sum(_names(line, identity) for line in path.read_bytes().splitlines())
+        if lines:
+            yield f"{workspace.relative(path)} ({lines} {'line' if lines == 1 else 'lines'})"
+
+
+def _names(line: bytes, identity: str) -> bool:
+    """A line that was torn while it was written is looked through as it is."""
+    try:
+        decision = json.loads(line)
+    except ValueError:
+        return identity.encode("ascii") in line
+    return isinstance(decision, dict) and decision.get("identity") == identity

@@ -1,0 +1,117 @@
+"""Pictures that people put into the project themselves: loose files, tars, and the recorded web.
+
+A stage makes its files again without what was taken down; these nobody makes again, so they are cleared here: a
+loose file is removed, a tar is written anew without the member. DVC tracks the result, which has to be committed.
+Such a file may be a link into DVC's cache (`cache.type`): it is replaced, never written through, and what stays gets a
+copy of its own before the object behind it is buried.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtf.config import Params
+from mtf.core.atomic_files import replacing, write_text
+from mtf.core.project_paths import ProjectPaths
+from mtf.crawl.recorded_web import RESPONSES
+from mtf.sources.base import LocalSource
+from mtf.takedown import file_contents
+from mtf.takedown.file_contents import Unexaminable
+from mtf.takedown.scope import TakedownScope
+
+_GONE = {"status": 410, "headers": {}, "body": None}
+
+
+@dataclass(frozen=True)
+class Original:
+    """A file that holds erased pictures: all of it, or of a tar these `members`."""
+
+    path: Path
+    members: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> Path | None:
+        """What it is a link to."""
+        return self.path.resolve() if self.path.is_symlink() else None
+
+
+def find(subjects: TakedownScope, workspace: ProjectPaths, params: Params) -> tuple[list[Original], list[str]]:
+    """The originals with an erased picture, and what could not be looked through."""
+    found, unreadable = [], []
+    for path in _files(workspace, params) if subjects.image_ids else ():
+        try:
+            if (original := _examined(path, subjects)) is not None:
+                found.append(original)
+        except (Unexaminable, OSError) as error:
+            unreadable.append(f"{workspace.relative(path)}: {error}")
+    return found, unreadable
+
+
+def clear(original: Original) -> None:
+    """Remove the file, or write the tar anew without its erased members."""
+    if not original.members:
+        original.path.unlink()
+        return
+    with replacing(original.path) as beside:
+        _copy_others(original, beside)
+    _answer_gone(original)
+
+
+def detach(path: Path, oid: str) -> None:
+    """Put a copy in the place of a link to an object of the cache, so that the file outlives it."""
+    if path.is_symlink() and path.is_file() and path.resolve().parts[-2:] == (oid[:2], oid[2:]):
+        with replacing(path) as beside:
+            shutil.copyfile(path, beside)
+
+
+def _files(workspace: ProjectPaths, params: Params) -> Iterator[Path]:
+    """Every file of `data/` and of the folders and tars that params.yaml names as sources."""
+    sources = [workspace.root / each.files_path for each in params.crawl.sources if isinstance(each, LocalSource)]
+    seen = set()
+    for place in (workspace.data, *sources):
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path not in seen and path.is_file():
+                yield path
+            seen.add(path)
+
+
+def _examined(path: Path, subjects: TakedownScope) -> Original | None:
+    if path.suffix == ".tar":
+        members = _erased_members(path, subjects)
+        return Original(path, members) if members else None
+    if not subjects.may_be(path.stat().st_size):
+        return None
+    with path.open("rb") as file:
+        return Original(path) if file_contents.digest(file) in subjects.image_ids else None
+
+
+def _erased_members(path: Path, subjects: TakedownScope) -> tuple[str, ...]:
+    try:
+        with tarfile.open(path, "r:") as tar:
+            return tuple(member.name for member in file_contents.erased_members(tar, subjects))
+    except (tarfile.TarError, EOFError) as error:
+        raise Unexaminable(f"not readable as a tar: {error}") from error
+
+
+def _copy_others(original: Original, to: Path) -> None:
+    erased = set(original.members)
+    with tarfile.open(original.path, "r:") as old, tarfile.open(to, "w", format=tarfile.PAX_FORMAT) as new:
+        for member in file_contents.members(old):
+            if member.name not in erased:
+                new.addfile(member, old.extractfile(member) if member.isreg() else None)
+
+
+def _answer_gone(original: Original) -> None:
+    """A recorded web whose body is gone answers that it is gone: its other addresses stay as they are."""
+    path = original.path.with_name(RESPONSES)
+    if not path.is_file():
+        return
+    erased = {f"{original.path.name}:{member}" for member in original.members}
+    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    kept = [record | _GONE if record.get("body") in erased else record for record in records]
+    write_text(path, "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in kept))

@@ -1,0 +1,167 @@
+"""What an erasure would do: the pictures that the requests name, and every object of every place that holds them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dvc.repo import Repo
+
+import mtf
+from mtf import config
+from mtf.core.errors import BadInput, listed
+from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
+from mtf.forget import history as clone
+from mtf.forget.history import WORKSPACE, History
+from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, all_places, in_words
+from mtf.schemas import takedown_file
+from mtf.takedown import affected_objects, manual_followups, originals, receipt, scope_search, untracked
+from mtf.takedown.affected_objects import Found
+from mtf.takedown.originals import Original
+from mtf.takedown.receipt import Receipt
+from mtf.takedown.requests import unwritten
+from mtf.takedown.scope import TakedownScope
+
+State = dict[str, Any]
+
+
+@dataclass
+class Plan:
+    """`receipt` as it will be; `current` are files of the current version that `dvc repro` makes anew first.
+
+    `unseen` are objects that may hold an erased picture and may lie in a place that does not answer; `untracked` lie
+    about in the project's folder. `broken_versions` say which versions could not be read. `unwritten` are pages whose
+    pictures `dvc repro` keeps.
+    """
+
+    receipt: Receipt
+    current: list[str]
+    unseen: list[str]
+    stock: ObjectIndex
+    originals: list[Original]
+    untracked: list[str]
+    broken_versions: list[str]
+    unwritten: list[str]
+
+    @property
+    def first(self) -> str:
+        """What comes before the erasure where the current version still holds pictures to erase."""
+        if not self.unwritten:
+            return "run `dvc repro` and commit dvc.lock first; it makes them again without the pictures"
+        return (
+            f"the crawl knows no picture on {listed(self.unwritten)}, so first `mtf takedown add` each of these pages "
+            "again, which writes their pictures down; then run `dvc repro` and commit dvc.lock"
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing that the requests name is anywhere, and every place was looked through."""
+        return not (self.receipt["objects"] or self.receipt["originals"] or receipt.owed(self.receipt))
+
+
+def drawn_up(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> Plan:
+    """A plan for all that the takedowns name. Raises BadInput where not every version is known."""
+    if lacking := clone.shallow(workspace.root) or clone.damage(workspace.root):
+        raise BadInput(f"nothing was erased, since not every version is known: {lacking}")
+    requests = takedown_file.load(workspace.takedowns)
+    stock = ObjectIndex(all_places(repo))
+    history = History(repo, stock)
+    if faults := [why for why, revisions in history.broken.items() if WORKSPACE in revisions]:
+        raise BadInput(f"what DVC tracks in the project's folder is not known; put this right first: {listed(faults)}")
+    settings = config.load(workspace.params)
+    wanted = scope_search.find(requests, history, max_pixels=settings.crawl.max_pixels)
+    found = affected_objects.find(wanted, history)
+    own, broken = originals.find(wanted, workspace, settings)
+    oids = sorted({holder.oid for holder in found.holders})
+    unseen = sorted({version.oid for version in found.unseen})
+    fitted = [{"path": untracked.FITTED, "revisions": [WORKSPACE], "trained_on_faces": None}]
+    has_fitted = bool(wanted.face_ids) and (workspace.root / untracked.FITTED).exists()
+    beside = untracked.find(wanted, workspace, repo)
+    unreadable = {*found.unreadable, *broken, *beside.unreadable, *_unread(wanted, found)}
+    broken_versions = [*manual_followups.broken_versions(history)]
+    outside = [*_outside(own, repo, workspace)]
+    planned: Receipt = {
+        "schema": receipt.SCHEMA,
+        "program": f"mtf {mtf.__version__}",
+        "started_at": now(),
+        "finished_at": None,
+        "signed_by": signed_by,
+        "requests": [asdict(record) | {"kind": str(record.kind)} for record in requests.records],
+        "subjects": wanted.plain(),
+        "objects": [holder.plain() for holder in found.holders],
+        "places": {place.name: state_of(place, oids, unseen, stock) for place in stock.places if requests.records},
+        "run_cache": 0,
+        "workspace": beside.names if wanted.names else [],
+        "originals": [_named(original, workspace) for original in own],
+        "outside": outside,
+        "models": [*affected_objects.trained_models(wanted, history), *(fitted if has_fitted else [])],
+        "unreadable": sorted(unreadable) if requests.records else [],
+        "lost": sorted(history.lost),
+        "by_hand": [
+            *manual_followups.owed_by_hand(workspace, stock.places, stock.unlisted),
+            *broken_versions,
+            *outside,
+            *manual_followups.lines_left(wanted.whole, workspace),
+            *beside.by_hand,
+        ],
+    }
+    made = [h.path for h in found.holders if WORKSPACE in h.revisions and _is_made(h.path)]
+    pages = unwritten(requests, workspace) if made else []
+    return Plan(planned, sorted(set(made)), unseen, stock, own, beside.names, broken_versions, pages)
+
+
+def _outside(own: list[Original], repo: Repo, workspace: ProjectPaths) -> Iterator[str]:
+    """Links to pictures that lie neither in the project nor in DVC's cache, wherever that is."""
+    cache = Path(repo.cache.local.path).resolve()
+    for original in own:
+        target = original.target
+        if target is not None and not any(target.is_relative_to(each) for each in (workspace.root.resolve(), cache)):
+            yield f"{workspace.relative(original.path)} was a link to {target}: the picture there is yours to remove."
+
+
+def _unread(wanted: TakedownScope, found: Found) -> Iterator[str]:
+    """Shards that may hold a look-alike; what is erased anyway need not be read."""
+    erased = {holder.oid for holder in found.holders}
+    for version, why in wanted.unread:
+        if version.oid not in erased:
+            yield f"{version.path} at {', '.join(version.revisions)} ({version.oid}): {why}"
+
+
+def _is_made(path: str) -> bool:
+    """A stage's file, rather than one that people put there."""
+    return path.startswith(f"{PATHS_IN_PROJECT.build.as_posix()}/")
+
+
+def _named(original: Original, workspace: ProjectPaths) -> str:
+    where = workspace.relative(original.path)
+    return f"{where}: {len(original.members)} members" if original.members else where
+
+
+def state_of(place: ObjectStore, oids: list[str], unseen: list[str], stock: ObjectIndex) -> State:
+    """What a place holds before; one that cannot be asked owes everything that it may have.
+
+    A remote is to have a tombstone also for what it does not hold: nobody's older clone pushes the original there.
+    """
+    state: State = {
+        "address": place.address,
+        "before": 0,
+        "after": 0,
+        "owed": [],
+        "error": stock.errors.get(place.name),
+    }
+    if not state["error"]:
+        try:
+            held = [oid for oid in oids if place.holds(oid)]
+            owed = held if place.name == CACHE else [oid for oid in oids if oid in held or not place.is_buried(oid)]
+            return state | {"before": len(held), "after": len(held), "owed": owed}
+        except Exception as failure:  # each file system raises its own
+            state["error"] = in_words(failure)
+    owed = sorted({*oids, *unseen})
+    return state | {"before": len(owed), "after": len(owed), "owed": owed}
+
+
+def now() -> str:
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,171 @@
+"""The receipt: what was erased where, what was lost with it, and what is still owed.
+
+It is on disk before the first byte goes, and after every place, so that an interrupted erasure knows where it was.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mtf.core.atomic_files import write_json, write_text
+from mtf.core.errors import BadInput
+from mtf.core.markdown_tables import table as markdown_table
+
+SCHEMA = 2
+DROPPED = "no longer configured"
+"""A place's error that only people can see to: no run will reach it again, so the receipt does not wait for it."""
+Receipt = dict[str, Any]
+# What earlier forms of a receipt did not have.
+_ADDED: Receipt = {"originals": [], "outside": [], "unreadable": [], "lost": [], "by_hand": []}
+
+
+def folder(data: Path) -> Path:
+    return data / "receipts"
+
+
+def save(path: Path, receipt: Receipt) -> None:
+    """Write `path` (JSON) and a page for people beside it (Markdown)."""
+    receipt["sha256"] = _digest(receipt)
+    write_json(path, receipt)
+    write_text(path.with_suffix(".md"), as_markdown(receipt))
+
+
+def all_of(data: Path) -> list[tuple[Path, Receipt]]:
+    """The receipts so far, oldest first. Raises BadInput for one that was changed by hand."""
+    found = []
+    for path in sorted(folder(data).glob("*.json")):
+        receipt = json.loads(path.read_text(encoding="utf-8"))
+        if _digest(receipt) != receipt.get("sha256"):
+            raise BadInput(f"{path.name}: its sha256 does not match: a receipt is not changed by hand")
+        found.append((path, copy.deepcopy(_ADDED) | receipt))
+    return found
+
+
+def owed(receipt: Receipt) -> list[str]:
+    """What may still be somewhere, one line each; empty where all is done."""
+    return [*_owed(receipt)]
+
+
+def _owed(receipt: Receipt) -> Iterator[str]:
+    for name, place in receipt["places"].items():
+        if place["error"] == DROPPED:
+            continue
+        if place["error"]:
+            yield f"{name}: {place['error']}. What else it holds is not known; {_objects(place)} known to be owed."
+        elif place["owed"]:
+            yield f"{name}: {_objects(place)} still there."
+    yield from (f"Cannot be looked through: {each}. Remove it, or put it right." for each in receipt["unreadable"])
+
+
+def dropped(receipt: Receipt) -> Iterator[str]:
+    """What is left to people where a remote was removed from the configuration before it was emptied."""
+    for name, place in receipt["places"].items():
+        if place["error"] == DROPPED:
+            yield (
+                f"{name} ({place['address']}) is {DROPPED} here; {_objects(place)} may still be there. Delete what is "
+                "there, or configure it again and erase again."
+            )
+
+
+def _objects(place: dict[str, Any]) -> str:
+    count = len(place["owed"])
+    return "1 object" if count == 1 else f"{count} objects"
+
+
+def as_markdown(receipt: Receipt) -> str:
+    """For a person who asked, and for whoever answers them."""
+    owing = owed(receipt)
+    state = f"finished {receipt['finished_at']}" if receipt["finished_at"] else "**something is still owed**"
+    subjects = receipt["subjects"]
+    lines = [
+        f"# Erasure {receipt['started_at']}: {state}",
+        "",
+        f"Signed off by {_text(receipt['signed_by'])}. Made by {receipt['program']}.",
+        "",
+        "## Requests",
+        *_requests(receipt["requests"]),
+        "",
+        f"They name {len(subjects['image_ids'])} pictures with {len(subjects['face_ids'])} faces, in the shards of "
+        f"{len(subjects['affected'])} identities.",
+        "",
+        "## Still owed",
+        *([f"- {_text(each)}" for each in owing] or ["Nothing."]),
+        "",
+        "## Still owed by people",
+        *([f"- {_text(each)}" for each in receipt["by_hand"]] or ["Nothing that is known here."]),
+        "",
+        "## Places",
+        markdown_table(
+            ["place", "address", "held before", "hold after", "still owed"],
+            [_place_row(name, place) for name, place in receipt["places"].items()],
+        ),
+        f"Run cache: {receipt['run_cache']} entries removed.",
+        "",
+        "## Removed from the workspace",
+        *([f"- `{_text(each)}`" for each in [*receipt["originals"], *receipt["workspace"]]] or ["Nothing."]),
+        "",
+        "## What old versions lost",
+        *_lost(receipt),
+        "",
+        "## Models that saw an erased face: retrain or withdraw them",
+        *([f"- `{m['path']}` at {', '.join(m['revisions'])}" for m in receipt["models"]] or ["None."]),
+        "",
+        "## What was not found anywhere",
+        *([f"- {_text(each)}: its list of files is gone" for each in receipt["lost"]] or ["Everything was found."]),
+        "",
+        "## What this receipt does not cover",
+        "Copies outside these places: other clones and their caches, releases that were handed on, backups of the "
+        "storage, and lines in old versions of the tables (addresses, file names, and of faces boxes, measures and "
+        "64-bit perceptual hashes), from which no picture can be made.",
+        "",
+        f"`sha256 {receipt['sha256']}`",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _place_row(name: str, place: dict[str, Any]) -> list[str]:
+    owing = f"{len(place['owed'])} {_text(place['error'] or '')}".strip()
+    return [name, _text(place["address"]), str(place["before"]), str(place["after"]), owing]
+
+
+def _lost(receipt: Receipt) -> list[str]:
+    lines = [
+        f"- `{_text(h['path'])}` at {', '.join(h['revisions'])}: {h['size_bytes']:,} bytes"
+        + (f", with {h['others']} pictures that nobody asked to erase" if h["others"] else "")
+        for h in receipt["objects"]
+    ]
+    return lines or ["Nothing."]
+
+
+def _requests(requests: list[dict[str, str]]) -> Iterator[str]:
+    """What was named; the contents and looks that were written down with it are counted."""
+    groups: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for request in requests:
+        groups.setdefault((request["added_at"], _reference(request)), []).append(request)
+    for (added_at, reference), (first, *more) in groups.items():
+        derived = [each for each in more if each["kind"] in ("image_id", "perceptual_hash", "content_hash")]
+        named = [first, *(each for each in more if each not in derived)]
+        words = ", ".join(f"{each['kind']} `{_text(each['value'])}`" for each in named)
+        beside = f" (with {len(derived)} contents and looks of its pictures)" if derived else ""
+        yield f"- {added_at}: {words}{beside}, {reference}"
+
+
+def _reference(request: dict[str, str]) -> str:
+    asked_by = f"asked by {request['requested_by']}" if request["requested_by"] else ""
+    parts = [request["reason"], asked_by, request["reference"]]
+    return _text("; ".join(part for part in parts if part) or "no reason given")
+
+
+def _digest(receipt: Receipt) -> str:
+    body = {key: value for key, value in receipt.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode("utf-8")).hexdigest()
+
+
+def _text(value: str) -> str:
+    """One line, with nothing that Markdown or HTML would take for its own."""
+    return " ".join(str(value).split()).translate(str.maketrans({c: f"\\{c}" for c in "|`<>*_[]"}))

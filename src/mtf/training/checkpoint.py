@@ -1,0 +1,92 @@
+"""Checkpoint file of a trained network: its weights, and the information that is needed to use them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from mtf.core import atomic_files
+from mtf.core.errors import BadInput
+from mtf.training import augmentation
+from mtf.training.data import batches
+from mtf.training.networks import registry
+
+
+class CheckpointInfo(BaseModel):
+    """Information in a checkpoint.
+
+    - `model`: name in the registry;
+    - `task`, `labels`: task and the labels in the order of the outputs;
+    - `input_px`, `normalise`: side of the input pictures in pixels, and their normalisation;
+    - `recipe`, `seed`: how it was trained;
+    - `epochs`, `best_epoch`, `best_val_loss`: number of epochs, the one whose weights are kept, its validation loss;
+    - `training_images`: number of training images;
+    - `weights`, `weights_sha256`: file of initial weights, None if they were random.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    task: str
+    labels: list[str]
+    input_px: int
+    normalise: str
+    recipe: str
+    seed: int
+    epochs: int
+    best_epoch: int
+    best_val_loss: float
+    training_images: int
+    weights: str | None = None
+    weights_sha256: str | None = None
+
+
+def save(path: Path, network: nn.Module, card: CheckpointInfo) -> None:
+    """Write a single-task network and its information to `path`."""
+    write(path, network, card.model_dump())
+
+
+def write(path: Path, network: nn.Module, card: dict[str, Any]) -> None:
+    """Write weights and a `card` of plain values to one file; the same content gives the same bytes."""
+    # Through memory: torch names a folder in the archive after the file.
+    buffer = io.BytesIO()
+    torch.save({"weights": network.state_dict(), "card": card}, buffer)
+    atomic_files.write_bytes(path, buffer.getvalue())
+
+
+def load(path: Path) -> tuple[nn.Module, CheckpointInfo]:
+    """Network, in evaluation mode, and its information. Raises BadInput if the file is missing or cannot be read."""
+    if not path.is_file():
+        raise BadInput(f"{path}: no such model; train it first (`dvc repro`)")
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        card = CheckpointInfo.model_validate(content["card"])
+        network = registry.build(card.model, len(card.labels))
+        network.load_state_dict(content["weights"])
+    except (RuntimeError, KeyError, ValueError, TypeError, EOFError, OSError) as error:
+        raise BadInput(f"{path}: not a model of this version: {' '.join(str(error).split())[:200]}") from None
+    return network.eval(), card
+
+
+def probabilities(
+    network: nn.Module, card: CheckpointInfo, pictures: np.ndarray, *, rows: np.ndarray | None = None, batch: int = 128
+) -> np.ndarray:
+    """Probabilities (m, labels), each row summing to 1, of the pictures `rows` (m,), or of all.
+
+    `pictures`: (n, size, size, 3) uint8 RGB; `batch`: pictures at a time.
+    """
+    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    network.to(device)
+    parts = []
+    with torch.inference_mode():
+        for some in batches(pictures, rows, size=batch):
+            ready = augmentation.as_input(torch.from_numpy(some).to(device))
+            scores = network(augmentation.normalised(ready, card.normalise))
+            parts.append(scores.softmax(dim=1).cpu().numpy())
+    return np.concatenate(parts) if parts else np.zeros((0, len(card.labels)), np.float32)

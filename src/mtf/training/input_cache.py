@@ -1,0 +1,131 @@
+"""Cache of input pictures: crops decoded and resized once, so that training reads bytes instead of JPEGs.
+
+It has one file of raw pixels per input size, in the order of the requested faces, and a small table with the source of
+each picture. It can be deleted; it is then made again.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import polars as pl
+from PIL import Image
+
+from mtf.core import parallel_map, shards
+from mtf.core.atomic_files import replacing
+from mtf.core.errors import MtfError
+from mtf.core.import_closure import code_digest
+
+KEY = ["identity", "face_id", "source"]
+CHANNELS = 3
+# Decoding at 1/2, 1/4 or 1/8 is much faster: libjpeg leaves the high frequencies out.
+_REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
+
+
+def prepare(faces: pl.DataFrame, crops: Path, cache: Path, *, size_px: int) -> np.ndarray:
+    """Pictures of `faces` as a read-only memory map of the shape (faces, size_px, size_px, 3), uint8, RGB.
+
+    `faces` has identity, face_id, offset and size_bytes; the shards are in the folder `crops`. Pictures that the folder
+    `cache` already holds, made from the same shards, are not decoded again; pictures that are no longer requested leave
+    it.
+
+    Raises MtfError if there are no faces, a shard is missing, or a picture in it cannot be decoded.
+    """
+    if faces.is_empty():
+        raise MtfError("no faces to learn from: the split is empty")
+    wanted = _keyed(faces, crops)
+    pixels, table = cache / f"{size_px}.pixels", cache / f"{size_px}.parquet"
+    cached = pl.read_parquet(table) if table.is_file() and pixels.is_file() else None
+    if cached is None or not cached.equals(wanted):
+        places = faces.select("offset", "size_bytes")
+        _renew(pl.concat([wanted, places], how="horizontal"), crops, pixels, table, cached=cached, size_px=size_px)
+    return _opened(pixels, len(wanted), size_px)
+
+
+def decoded(data: bytes, *, size_px: int) -> np.ndarray | None:
+    """Picture file as (size_px, size_px, 3) uint8 RGB; None if it cannot be decoded."""
+    encoded = np.frombuffer(data, np.uint8)
+    picture = cv2.imdecode(encoded, _reduction(data, size_px)) if encoded.size else None
+    if picture is None:
+        return None
+    return cv2.cvtColor(resized(picture, size_px=size_px), cv2.COLOR_BGR2RGB)
+
+
+def resized(picture: np.ndarray, *, size_px: int) -> np.ndarray:
+    """Picture (height, width, channels) as a square of `size_px`: area-averaged to shrink, bilinear to enlarge."""
+    if picture.shape[:2] == (size_px, size_px):
+        return picture
+    method = cv2.INTER_AREA if min(picture.shape[:2]) >= size_px else cv2.INTER_LINEAR
+    return cv2.resize(picture, (size_px, size_px), interpolation=method)
+
+
+def _reduction(data: bytes, size_px: int) -> int:
+    """OpenCV's flag of the strongest reduced decoding that leaves at least `size_px` on the shorter side."""
+    try:
+        shorter = min(Image.open(io.BytesIO(data)).size)
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return cv2.IMREAD_COLOR
+    return next((flag for factor, flag in _REDUCED.items() if shorter >= factor * size_px), cv2.IMREAD_COLOR)
+
+
+def _keyed(faces: pl.DataFrame, crops: Path) -> pl.DataFrame:
+    """Table of sources: each face with the digest of its shard and of the code that decodes it."""
+    digests = {}
+    for identity in faces["identity"].unique().sort():
+        digest = shards.digest_of(crops / f"{identity}.tar")
+        if digest is None:
+            raise MtfError(f"{crops / identity}.tar: no such shard; run the stage that makes it (`dvc repro`)")
+        digests[identity] = f"{digest}-{code_digest(__name__)}"
+    return faces.select(
+        "identity", "face_id", source=pl.col("identity").replace_strict(digests, return_dtype=pl.String)
+    )
+
+
+def _renew(
+    faces: pl.DataFrame, crops: Path, pixels: Path, table: Path, *, cached: pl.DataFrame | None, size_px: int
+) -> None:
+    # A cache without its table is not used: no crash can leave new pixels beside an old table.
+    table.unlink(missing_ok=True)
+    old = _opened(pixels, len(cached), size_px) if cached is not None else None
+    places = faces.with_row_index("row").join(_numbered(cached), on=KEY, how="left")
+    with replacing(pixels) as beside:
+        new = np.memmap(beside, np.uint8, "w+", shape=(len(faces), size_px, size_px, CHANNELS))
+        kept = places.filter(pl.col("cached_row").is_not_null())
+        if old is not None:
+            new[kept["row"].to_numpy()] = old[kept["cached_row"].to_numpy()]
+        missing = places.filter(pl.col("cached_row").is_null()).partition_by("identity", maintain_order=True)
+        _decode_all(missing, crops, new, size_px=size_px)
+        new.flush()
+    with replacing(table) as beside:
+        faces.select(KEY).write_parquet(beside)
+
+
+def _numbered(cached: pl.DataFrame | None) -> pl.DataFrame:
+    if cached is None:
+        return pl.DataFrame(schema=dict.fromkeys(KEY, pl.String) | {"cached_row": pl.UInt32})
+    return cached.with_row_index("cached_row")
+
+
+def _decode_all(identities: Sequence[pl.DataFrame], crops: Path, into: np.ndarray, *, size_px: int) -> None:
+    # Threads: OpenCV releases the interpreter lock while it decodes and resizes.
+    with ThreadPoolExecutor(parallel_map.cores()) as pool:
+        list(pool.map(lambda faces: _decode_identity(faces, crops, into, size_px=size_px), identities))
+
+
+def _decode_identity(faces: pl.DataFrame, crops: Path, into: np.ndarray, *, size_px: int) -> None:
+    path = crops / f"{faces['identity'][0]}.tar"
+    with shards.reader(path) as shard:
+        for row, face_id, offset, size_bytes in faces.select("row", "face_id", "offset", "size_bytes").iter_rows():
+            picture = decoded(shard.read(offset, size_bytes), size_px=size_px)
+            if picture is None:
+                raise MtfError(f"{path.name}: the crop of face {face_id} cannot be decoded; run `mtf crop` again")
+            into[row] = picture
+
+
+def _opened(pixels: Path, count: int, size_px: int) -> np.ndarray:
+    return np.memmap(pixels, np.uint8, "r", shape=(count, size_px, size_px, CHANNELS))

@@ -1,0 +1,144 @@
+"""Pretrained weights: torchvision's, by its own download and cache, or a local file.
+
+Frozen layers for fine-tuning (Das et al., section 3.2).
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+
+import torch
+from torch import nn
+from torchvision.models import get_model_weights
+
+from mtf.core.errors import BadInput, bad_value, listed
+from mtf.core.hashing import file_digest
+
+Weights = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """File of initial weights. DVC does not track it; its digest distinguishes two versions.
+
+    - `weights`: name of the file;
+    - `weights_sha256`: SHA-256 (hex) of its bytes.
+    """
+
+    weights: str
+    weights_sha256: str
+
+
+def origin(network: str, local: Path | None) -> Origin:
+    """Origin of the `local` file, or of torchvision's file in torch's cache, once `fetch` has put it there."""
+    path = local or _cached(_published(network))
+    return Origin(path.name, file_digest(path))
+
+
+def fetch(network: str, *, setting: str) -> Weights:
+    """First ImageNet weights of `network` in torchvision: those of `pretrained=True` when the paper was written.
+
+    Raises BadInput if the file is not in torch's cache and cannot be downloaded; its message tells where to put the
+    file, and that the parameter `setting` can name another one.
+    """
+    url = _published(network)
+    file = _cached(url)
+    try:
+        return torch.hub.load_state_dict_from_url(
+            url, model_dir=str(file.parent), map_location="cpu", progress=False, check_hash=True, weights_only=True
+        )
+    except (URLError, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", error)
+        raise BadInput(
+            f"{network}-pretrained: no weights at {file} and none to be had from {url} ({reason}); "
+            f"put the file there, or name one under {setting}"
+        ) from None
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise BadInput(f"{file}: damaged ({' '.join(str(error).split())[:120]}); remove it and run again") from None
+
+
+def _published(network: str) -> str:
+    return get_model_weights(network)["IMAGENET1K_V1"].url
+
+
+def _cached(url: str) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
+
+
+def read(path: Path) -> Weights:
+    """State dict in a local file, or in a mapping there under `state_dict`, `model` or `weights`.
+
+    Only tensors are unpickled. Raises BadInput if there is no such file or it has no state dict.
+    """
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or error}") from None
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+        raise BadInput(f"{path}: not a file of torch weights: {' '.join(str(error).split())[:120]}") from None
+    for key in ("state_dict", "model", "weights"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not any(isinstance(value, torch.Tensor) for value in content.values()):
+        raise BadInput(f"{path}: no state dict in it; a mapping of names to tensors is wanted")
+    return {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+
+
+def load_body(network: nn.Module, found: Weights, *, where: str, last: Sequence[str]) -> None:
+    """Load `found` into `network`; the layers named in `last` are loaded only if their shapes agree.
+
+    Raises BadInput, naming `where`, if any other layer is missing or has another shape.
+    """
+    own = network.state_dict()
+    fitting = {name: value for name, value in found.items() if name in own and value.shape == own[name].shape}
+    # Older files have no `num_batches_tracked`, which training here does not use.
+    optional = tuple(f"{layer}." for layer in last)
+    unusable = [
+        name
+        for name in own
+        if name not in fitting and not name.startswith(optional) and not name.endswith("num_batches_tracked")
+    ]
+    if unusable:
+        raise BadInput(f"{where}: not weights of this network; missing or of another shape: {listed(unusable, 4)}")
+    network.load_state_dict(own | fitting)
+
+
+def last_layer(network: nn.Module) -> str:
+    """Name of the last linear layer, which has one output per label."""
+    return [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear)][-1]
+
+
+def drop_last_layer(network: nn.Module) -> int:
+    """Replace the last layer of `network`, so that it returns features; return their number."""
+    name = last_layer(network)
+    layer = network.get_submodule(name)
+    assert isinstance(layer, nn.Linear)  # noqa: S101 (by `last_layer`)
+    network.set_submodule(name, nn.Identity())
+    return layer.in_features
+
+
+def freeze_first(body: nn.Module, share: float, *, head: nn.Module | None = None) -> list[nn.Module]:
+    """Freeze the first `share` (0 to 1) of the layers of `body` that have weights, from the input on; return them.
+
+    `head`, a layer of `body` with new weights, is never frozen. Raises BadInput if no convolution or linear layer
+    other than the head is left to train.
+    """
+    layers = [layer for layer in body.modules() if list(layer.parameters(recurse=False)) and layer is not head]
+    frozen = layers[: round(share * len(layers))]
+    for layer in frozen:
+        for parameter in layer.parameters(recurse=False):
+            parameter.requires_grad_(False)
+    if not any(isinstance(layer, nn.Conv2d | nn.Linear) for layer in layers[len(frozen) :]):
+        raise bad_value("frozen_share", share, "less, so that a layer of the backbone is trained")
+    return frozen
+
+
+def trained_weights(body: nn.Module) -> list[nn.Parameter]:
+    """Weights of the convolutions and linear layers of `body` that are not frozen, from the input on."""
+    weights = [layer.weight for layer in body.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
+    return [weight for weight in weights if isinstance(weight, nn.Parameter) and weight.requires_grad]

@@ -1,0 +1,275 @@
+"""Training loop: Lightning runs it, DVCLive keeps the curves, the best checkpoint is returned.
+
+Metrics of each epoch: into DVCLive, and into a record file for the process that started the training.
+
+Lightning's log messages and warnings that appear in every training and need no action.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import sys
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from dvclive import Live
+from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from pydantic import BaseModel
+from scmrepo.exceptions import SCMError
+from torch import nn
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
+
+from mtf.config import Recipe
+from mtf.core.errors import GateFailed, MtfError
+from mtf.training import classifier, data, multitask
+from mtf.training import devices as busy
+from mtf.training import recipe as recipes
+from mtf.training.devices import AverageBuffers, Devices, FaceDataModule, MovingAverage, strategy
+from mtf.training.loss_weighting import Weighting
+
+SINGLE_DEVICE = Devices()
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Trained network with the weights of its best epoch.
+
+    - `network`: on the CPU, in evaluation mode;
+    - `epochs`: number of epochs;
+    - `best_epoch`: epoch of the lowest validation loss, counted from 1;
+    - `best_val_loss`: its validation loss;
+    - `gpu_utilization`: mean over the training, 0 to 1, None on a CPU.
+    """
+
+    network: nn.Module
+    epochs: int
+    best_epoch: int
+    best_val_loss: float
+    gpu_utilization: float | None = None
+
+
+def fit_classifier(
+    network: nn.Module,
+    train: data.Examples,
+    val: data.Examples,
+    *,
+    recipe: Recipe,
+    batch: int,
+    labels: int,
+    seed: int,
+    curves: Path,
+    devices: Devices = SINGLE_DEVICE,
+) -> FitResult:
+    """Train `network` on one task with `labels` labels. The same seed gives the same weights.
+
+    `batch` is the batch size of all devices together, `curves` the folder of DVCLive. Raises as `fit`.
+    """
+    seed_everything(seed, workers=True, verbose=False)
+    loaders = FaceDataModule(train, val, batch=batch, seed=seed, devices=devices.count)
+    module = classifier.Classifier(
+        network,
+        recipe,
+        loss=recipes.loss(recipe, train.counts(labels)),
+        steps_per_epoch=loaders.steps_per_epoch,
+    )
+    return fit(module, loaders, recipe=recipe, curves=curves, network=module.network, devices=devices)
+
+
+def fit_multitask(
+    network: multitask.MultiTaskNetwork,
+    weighting: Weighting,
+    train: data.Examples,
+    val: data.Examples,
+    *,
+    recipe: Recipe,
+    batch: int,
+    seed: int,
+    curves: Path,
+    devices: Devices = SINGLE_DEVICE,
+) -> FitResult:
+    """Train `network` on all its tasks at once; the examples' targets have one column per task. Raises as `fit`."""
+    seed_everything(seed, workers=True, verbose=False)
+    counts = [head.out_features for head in network.heads.values() if isinstance(head, nn.Linear)]
+    losses = [
+        recipes.loss(recipe, np.bincount(train.targets[:, task], minlength=count)) for task, count in enumerate(counts)
+    ]
+    loaders = FaceDataModule(train, val, batch=batch, seed=seed, devices=devices.count)
+    module = multitask.MultiTask(network, weighting, recipe, losses=losses, steps_per_epoch=loaders.steps_per_epoch)
+    return fit(module, loaders, recipe=recipe, curves=curves, network=network, devices=devices)
+
+
+def fit(
+    module: LightningModule,
+    loaders: FaceDataModule,
+    *,
+    recipe: Recipe,
+    curves: Path,
+    network: nn.Module,
+    devices: Devices,
+) -> FitResult:
+    """Train `module`, which logs train_loss and val_loss, and load its best weights into `network`, a part of it.
+
+    Raises GateFailed if a metric becomes NaN or infinite, and MtfError if a device's process fails.
+    """
+    # With several devices the training runs in their processes, and its results come back as files.
+    with tempfile.TemporaryDirectory(prefix="mtf-train-") as folder:
+        record, utilization = Path(folder) / "epochs.json", Path(folder) / "gpu_utilization.json"
+        # Averaged weights need a full checkpoint: Lightning stores the average, which was validated, only there.
+        best = ModelCheckpoint(folder, monitor="val_loss", save_weights_only=recipe.ema_decay is None)
+        callbacks = [*_averaging(recipe, devices), EpochLog(curves, record), _stopping(recipe), best]
+        if devices.read_utilization is not None:
+            callbacks.append(busy.GpuUtilizationMonitor(utilization, devices.read_utilization))
+        trainer = _trainer(recipe, callbacks, devices)
+        try:
+            trainer.fit(module, datamodule=loaders)
+        except (ProcessRaisedException, ProcessExitedException) as error:
+            raise MtfError(f"a device's process failed: {_last_line(error)}") from None
+        epochs = EpochRecord.read(record)
+        if epochs.non_finite is not None:
+            raise GateFailed(
+                f"training: {epochs.non_finite}; the recipe's learning_rate is {recipe.learning_rate}: lower it"
+            )
+        checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+        gpu_utilization = busy.read_mean(utilization)
+    module.load_state_dict(checkpoint["state_dict"])
+    network.to("cpu").eval()
+    return FitResult(
+        network=network,
+        epochs=len(epochs.val_losses),
+        best_epoch=checkpoint["epoch"] + 1,
+        best_val_loss=epochs.val_losses[checkpoint["epoch"]],
+        gpu_utilization=gpu_utilization,
+    )
+
+
+def _last_line(error: Exception) -> str:
+    """Last line of a process's traceback, which names the exception."""
+    return str(error).strip().rsplit("\n", 1)[-1]
+
+
+def _trainer(recipe: Recipe, callbacks: list[Callback], devices: Devices) -> Trainer:
+    silence_lightning()
+    on_accelerator = torch.accelerator.is_available()
+    return Trainer(
+        max_epochs=recipe.max_epochs,
+        callbacks=callbacks,
+        accelerator="auto",
+        devices=devices.count,
+        strategy=strategy(devices.count),
+        use_distributed_sampler=False,
+        precision=precision(recipe, on_accelerator=on_accelerator),
+        # Some kernels have no deterministic version on accelerators: a warning there, not an error.
+        deterministic="warn" if on_accelerator else True,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_progress_bar=sys.stderr.isatty(),
+        enable_model_summary=False,
+    )
+
+
+def precision(recipe: Recipe, *, on_accelerator: bool) -> Literal["bf16-mixed", "32-true"]:
+    """Precision for Lightning: bfloat16 if the recipe wants mixed precision, except on a CPU, where it is slower."""
+    return "bf16-mixed" if recipe.mixed_precision and on_accelerator else "32-true"
+
+
+def _averaging(recipe: Recipe, devices: Devices) -> list[Callback]:
+    """Callbacks that average over steps, then over devices: in this order the validated weights are the final ones."""
+    over_steps = [MovingAverage(recipe.ema_decay)] if recipe.ema_decay else []
+    return [*over_steps, *([AverageBuffers()] if devices.count > 1 else [])]
+
+
+def _stopping(recipe: Recipe) -> Callback:
+    return EarlyStopping(recipe.stop_on, patience=recipe.patience, check_on_train_epoch_end=True)
+
+
+class EpochRecord(BaseModel):
+    """Record of a training's epochs.
+
+    - `val_losses`: validation loss of each epoch;
+    - `non_finite`: message on the metric that was NaN or infinite and ended the training, None if all were finite.
+    """
+
+    val_losses: list[float] = []
+    non_finite: str | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> EpochRecord:
+        """Record in the file `path`, empty if there is no such file."""
+        return cls.model_validate_json(path.read_bytes()) if path.is_file() else cls()
+
+
+class EpochLog(Callback):
+    """Lightning callback that writes metrics to DVCLive (`CURVES/plots/metrics/NAME.tsv`, step = epoch) and `record`.
+
+    Only the process of rank 0 writes. Training ends after the first epoch with a metric that is NaN or infinite; the
+    record tells it to the process that waits for the devices' processes.
+    """
+
+    def __init__(self, curves: Path, record: Path) -> None:
+        self._curves = curves
+        self._record = record
+        self._epochs = EpochRecord()
+        self._live: Live | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
+        silence_lightning()
+        if trainer.is_global_zero:
+            self._live = _live(self._curves)
+
+    # Lightning ends a training epoch after its validation: all figures of the epoch are known here.
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        figures = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
+        bad = [name for name, value in figures.items() if not math.isfinite(value)]
+        # Metrics are synchronised over devices: all of them stop, or none does.
+        trainer.should_stop = trainer.should_stop or bool(bad)
+        if self._live is None:
+            return
+        if bad:
+            epoch = len(self._epochs.val_losses) + 1
+            self._epochs.non_finite = f"{bad[0]} is {figures[bad[0]]} after epoch {epoch}"
+        else:
+            self._epochs.val_losses.append(figures["val_loss"])
+            for name, value in figures.items():
+                self._live.log_metric(name, round(value, 6))
+            self._live.next_step()
+        self._record.write_text(json.dumps(self._epochs.model_dump()))
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
+        if self._live is None:
+            return
+        self._live.end()
+        # DVCLive's summary is of the last epoch and would be read as the model's metrics, which are of the best one.
+        Path(self._live.metrics_file).unlink(missing_ok=True)
+        self._live = None
+
+
+def _live(curves: Path) -> Live:
+    curves.parent.mkdir(parents=True, exist_ok=True)
+    # dvc.yaml declares these files already: DVCLive writes no dvc.yaml, no experiment and no report.
+    try:
+        live = Live(str(curves), dvcyaml=False, save_dvc_exp=False, report=None)
+    except SCMError as error:
+        raise MtfError(f"DVCLive cannot read the git repository: {error}; commit once before training") from None
+    live.step = 1
+    return live
+
+
+def silence_lightning() -> None:
+    """Silence Lightning's info messages and its advice on workers and batches, which does not fit in-memory batches.
+
+    Each process has its own loggers and filters, so that the process of each device calls this.
+    """
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=r".*isinstance\(treespec, LeafSpec\).*")
+    advice: dict[str, Any] = {"category": UserWarning, "module": r"lightning\..*"}
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*", **advice)
+    warnings.filterwarnings("ignore", message=".*number of training batches.*", **advice)

@@ -1,0 +1,155 @@
+"""params.yaml: one line that names the key, the value and what is permitted."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mtf import config
+from mtf.core.errors import BadInput
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def raw() -> dict[str, Any]:
+    return copy.deepcopy(yaml.safe_load((ROOT / "params.yaml").read_text()))
+
+
+def test_the_repositorys_parameters_are_valid(raw: dict[str, Any]) -> None:
+    assert config.parse(raw).crop.cascade == "frontalface_default"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda p: p["crop"].update(scale_facto=1.2), ["crop.scale_facto", "unknown key", "scale_factor"]),
+        (lambda p: p["crop"].update(scale_factor="1.2"), ["crop.scale_factor", "'1.2'", "number"]),
+        (lambda p: p["crop"].update(scale_factor=0.9), ["crop.scale_factor", "0.9", "greater than 1"]),
+        (lambda p: p["crop"].update(cascade="cats"), ["crop.cascade", "'cats'", "'frontalface_default'"]),
+        (
+            lambda p: p["train"]["recipes"]["small"].update(max_epochs=True),
+            ["train.recipes.small.max_epochs", "True", "integer"],
+        ),
+        (lambda p: p["train"].update(tasks=["hair"]), ["train.tasks", "'hair'", "recognition"]),
+        (lambda p: p["tasks"]["age"].update(labels=["Old"]), ["tasks.age", "two labels"]),
+        (lambda p: p["tasks"]["race"].update(labels=["A\nB", "C"]), ["tasks.race.labels.0", "'A\\nB'"]),
+        (lambda p: p["tasks"]["age"]["years"].update(Child=[0, 17]), ["tasks.age", "Child", "Young"]),
+        (lambda p: p["crawl"]["sources"].append({"kind": "altavista"}), ["crawl.sources.1", "altavista", "'bing'"]),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "google", "licenses": ["free"]}),
+            ["crawl.sources.1", "'free'", "noncommercial,modify"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "folder", "path": "x", "licence": "?"}),
+            ["crawl.sources.1.licence", "unknown key", "license"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "openverse", "licenses": ["cc-by"]}),
+            ["crawl.sources.1", "licenses: 'cc-by' is not a filter of openverse", "'by-sa'", "'pdm'"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "openverse", "license_types": ["free"]}),
+            ["crawl.sources.1", "license_types: 'free'", "'modification'"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "openverse", "page_size": 21}),
+            ["crawl.sources.1", "page_size: 21", "without a token_variable", "1 to 20"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "openverse", "token": "x"}),
+            ["crawl.sources.1.token", "unknown key", "token_variable"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "commons", "by": "author"}),
+            ["crawl.sources.1.by", "'author'", "'search' or 'category'"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "commons", "licenses": ["by"]}),
+            ["crawl.sources.1.licenses", "unknown key", "max_results"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "flickr", "licenses": [4, 17]}),
+            ["crawl.sources.1", "licenses: 17 is not a filter of flickr", "15, 16]"],
+        ),
+        (
+            lambda p: p["crawl"]["sources"].append({"kind": "flickr", "max_results": 4001}),
+            ["crawl.sources.1.max_results", "4001", "less than or equal to 4000"],
+        ),
+        (lambda p: p["project"].update(contact="nobody"), ["project.contact", "'nobody'"]),
+        (lambda p: p.pop("split"), ["split", "missing"]),
+        (lambda p: p.update(extra=1), ["extra", "unknown key", "seed"]),
+    ],
+)
+def test_a_bad_parameter_is_named_with_its_value_and_what_is_permitted(
+    raw: dict[str, Any], change: Callable[[dict[str, Any]], Any], says: list[str]
+) -> None:
+    change(raw)
+    with pytest.raises(BadInput) as caught:
+        config.parse(raw)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith("params.yaml: ")
+    assert [word for word in says if word not in message] == []
+
+
+@pytest.mark.parametrize(
+    "source", [{"kind": "flickr", "key_variable": ""}, {"kind": "openverse", "token_variable": ""}]
+)
+def test_a_key_in_place_of_its_variables_name_is_refused_and_not_repeated(
+    raw: dict[str, Any], source: dict[str, str]
+) -> None:
+    secret = "0123456789abcdef" * 2
+    raw["crawl"]["sources"].append({name: value or secret for name, value in source.items()})
+    with pytest.raises(BadInput, match="never the key itself") as caught:
+        config.parse(raw)
+    assert secret not in str(caught.value)
+    assert f"crawl.sources.1.{list(source)[1]}: the name of an environment variable" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [("a: [1", "not readable as YAML"), ("- 1", "a mapping of sections"), ("", "mapping")]
+)
+def test_a_file_that_is_no_mapping_is_refused_in_one_line(tmp_path: Path, text: str, says: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(BadInput, match=says) as caught:
+        config.load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_ages_fall_into_the_papers_groups(raw: dict[str, Any]) -> None:
+    age = config.parse(raw).tasks["age"]
+    assert [age.label_of_age(years) for years in (17, 18, 49, 50, 90)] == [None, "Young", "Young", "Old", "Old"]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda p: p["licenses"].update(permitted=["BAD"]), "licenses.permitted: 'BAD' is not permitted"),
+        (lambda p: p["release"].update(license="FOO"), "release.license: 'FOO' is not permitted"),
+        (
+            lambda p: p["crawl"].update(sources=[{"kind": "folder", "path": "mine", "license": "BAR"}], web=None),
+            "crawl.sources: mine: license: 'BAR' is not permitted",
+        ),
+    ],
+)
+@pytest.mark.parametrize("stage", ["crawl", "release"])
+def test_a_license_that_is_none_stops_every_stage_before_it_begins(
+    tmp_path: Path, raw: dict[str, Any], change: Callable[[dict[str, Any]], None], says: str, stage: str
+) -> None:
+    change(raw)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(raw))
+    done = subprocess.run(
+        [sys.executable, "-m", "mtf", stage], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"mtf: params.yaml: {says}; permitted: ") and done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]

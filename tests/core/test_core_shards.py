@@ -1,0 +1,184 @@
+"""Shards, atomic files, digests and the engine: what makes only the changed identity cost anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from mtf.config import Compute
+from mtf.core import atomic_files, parallel_map, shards
+from mtf.core.hashing import fingerprint
+from mtf.pipeline import incremental
+from projects import ROOT, run_in
+
+ROWS = pl.DataFrame({"name": ["x"], "value": [1]})
+
+
+def write_shard(path: Path, digest: str = "d1", **files: bytes) -> dict[str, tuple[int, int]]:
+    with shards.writing(path, digest) as shard:
+        places = {name: shard.add(name, data) for name, data in files.items()}
+        shard.finish(ROWS)
+    return places
+
+
+def test_members_are_read_by_offset_by_name_and_by_any_tar(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    files = {"one": b"1" * 700, "two": b"", "three": os.urandom(512)}
+    places = write_shard(path, **files)
+    for name, data in files.items():
+        assert shards.read(path, *places[name]) == data == shards.read_member(path, name)
+    with tarfile.open(path) as tar:
+        assert tar.getnames() == ["digest", "one", "two", "three", "rows.parquet"]
+    assert shards.members(path)["three"] == places["three"]
+    assert shards.rows_of(path).equals(ROWS)
+    assert shards.digest_of(path) == "d1"
+
+
+def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.tar", "b.tar"):
+        write_shard(tmp_path / name, one=b"1")
+    assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden"])
+def test_a_member_name_cannot_leave_its_folder(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="plain names"):
+        write_shard(tmp_path / "a.tar", **{name: b""})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupted_shard_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    write_shard(path)
+    before = path.read_bytes()
+    with pytest.raises(KeyboardInterrupt), shards.writing(path, "d2") as shard:
+        shard.add("one", b"1")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a tar", b"\0" * 2048])
+def test_a_damaged_shard_has_no_digest_and_is_made_again(tmp_path: Path, damage: bytes) -> None:
+    path = tmp_path / "a.tar"
+    path.write_bytes(damage)
+    assert shards.digest_of(path) is None
+
+
+def test_a_file_that_dvc_has_linked_keeps_its_bytes(tmp_path: Path) -> None:
+    path, cached = tmp_path / "t.json", tmp_path / "cached"
+    atomic_files.write_json(path, {"a": 1})
+    os.link(path, cached)
+    atomic_files.write_json(path, {"a": 2})
+    assert '"a": 1' in cached.read_text()
+
+
+def test_a_fingerprint_changes_with_its_parts_and_its_code() -> None:
+    assert fingerprint("a", 1) == fingerprint("a", 1)
+    assert fingerprint("a", 1) != fingerprint("a", 2)
+    assert fingerprint("a", code=["mtf.core.shards"]) != fingerprint("a", code=["mtf.core.atomic_files"])
+    assert fingerprint(Compute(workers=1)) != fingerprint(Compute(workers=2))
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def fail_at_three(number: int) -> int:
+    if number == 3:
+        raise ValueError("three")
+    return number
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_items_order_from_any_number_of_workers(workers: int) -> None:
+    compute = Compute(workers=workers)
+    assert parallel_map.map_items(square, range(20), compute=compute, title="squares") == [n * n for n in range(20)]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_failure_in_a_worker_is_raised_here(workers: int) -> None:
+    with pytest.raises(ValueError, match="three"):
+        parallel_map.map_items(fail_at_three, range(9), compute=Compute(workers=workers), title="fails")
+
+
+def make_shard(job: tuple[Path, str]) -> None:
+    path, digest = job
+    write_shard(path, digest)
+
+
+def test_only_the_changed_identity_is_made_again(tmp_path: Path) -> None:
+    def refresh(digests: dict[str, str]) -> incremental.Refreshed:
+        return incremental.refresh(
+            tmp_path,
+            digests,
+            lambda identity: (tmp_path / f"{identity}.tar", digests[identity]),
+            make_shard,
+            compute=Compute(workers=1),
+            title="test",
+        )
+
+    assert refresh({"a": "1", "b": "1", "c": "1"}).made == ["a", "b", "c"]
+    inodes = {path.stem: path.stat().st_ino for path in tmp_path.glob("*.tar")}
+    second = refresh({"a": "1", "b": "2"})
+    assert (second.made, second.kept, second.removed) == (["b"], ["a"], ["c"])
+    assert (tmp_path / "a.tar").stat().st_ino == inodes["a"]
+    assert not (tmp_path / "c.tar").exists()
+    assert incremental.gather(tmp_path, ["a", "b"]).height == 2
+
+
+KILLED_WRITER = """
+import os, signal, sys
+from pathlib import Path
+from mtf.core import shards
+with shards.writing(Path(sys.argv[1]), "d2") as shard:
+    shard.add("one", b"1")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed_writer(path: Path) -> Path:
+    """The file that is left beside `path` by a process that is killed while it writes the shard."""
+    done = subprocess.run([sys.executable, "-c", KILLED_WRITER, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = path.parent.glob(f".{path.name}.*")
+    return left
+
+
+def test_what_a_killed_writer_left_goes_when_the_next_run_of_the_stage_begins(tmp_path: Path) -> None:
+    folder = tmp_path / "stage" / "shards"
+    write_shard(folder / "a.tar")
+    left = [killed_writer(folder / "a.tar"), killed_writer(folder / "b.tar"), killed_writer(tmp_path / "stage" / "t.x")]
+    done = incremental.refresh(
+        folder,
+        {"a": "d1"},
+        lambda identity: (folder / f"{identity}.tar", "d1"),
+        make_shard,
+        compute=Compute(workers=1),
+        title="test",
+    )
+    assert done.kept == ["a"]
+    assert [path.exists() for path in left] == [False, False, False]
+    assert shards.rows_of(folder / "a.tar").equals(ROWS)
+
+
+@pytest.mark.dvc
+def test_what_a_killed_writer_left_is_never_versioned(tmp_path: Path) -> None:
+    run_in(tmp_path, "git", "init", "-q")
+    run_in(tmp_path, "dvc", "init", "-q", "-f")
+    shutil.copy(ROOT / ".dvcignore", tmp_path)
+    write_shard(tmp_path / "kept" / "a.tar")
+    left = killed_writer(tmp_path / "kept" / "b.tar")
+    run_in(tmp_path, "dvc", "add", "-q", "kept")
+    (listing,) = (tmp_path / ".dvc" / "cache").rglob("*.dir")
+    assert left.exists()
+    assert [entry["relpath"] for entry in json.loads(listing.read_text())] == ["a.tar"]

@@ -1,0 +1,154 @@
+"""`mtf balance`: counts, intervals, and plans that meet their target, of a data set or of predicted labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from mtf import cli
+from mtf.config import Params
+from mtf.core.errors import BadInput
+from mtf.evaluation import balance
+from training_project import write_project
+
+COUNTS = {("a", "x"): 60, ("a", "y"): 20, ("b", "x"): 20, ("b", "y"): 0}
+ATTRIBUTES = {"one": ["a", "b"], "two": ["x", "y"]}
+
+
+@pytest.fixture
+def uneven() -> pl.DataFrame:
+    rows = [{"one": one, "two": two} for (one, two), count in COUNTS.items() for _ in range(count)]
+    return pl.DataFrame(rows)
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(cli.app, ["balance", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_balance_counts_every_cell_and_says_what_to_collect_or_drop(uneven: pl.DataFrame) -> None:
+    found = balance.report(uneven, ATTRIBUTES, ratio=0.5, seed=0)
+    assert list(found) == ["one", "two", "one × two"]
+    cells = found["one × two"]["cells"]
+    assert [(cell["n"], cell["collect"], cell["drop"]) for cell in cells] == [
+        (60, 0, 20),
+        (20, 10, 0),
+        (20, 10, 0),
+        (0, 30, 0),
+    ]
+    summary = found["one × two"]["summary"]
+    assert {name: summary[name] for name in ("least", "greatest", "ratio", "evenness", "empty")} == {
+        **{"least": 0, "greatest": 60, "ratio": 0.0, "evenness": 0.6855, "empty": 1}
+    }
+    single = found["one"]["cells"][1]
+    # Wilson's interval of 20 in 100.
+    assert (single["share"], single["low"], single["high"]) == (0.2, 0.1334, 0.2888)
+
+
+def test_the_intervals_of_ratio_and_evenness_are_those_of_resampled_pictures() -> None:
+    counts, random = [60, 25, 15], np.random.default_rng(8)
+    pictures = np.repeat([0, 1, 2], counts)
+    drawn = [np.bincount(random.choice(pictures, 100), minlength=3) for _ in range(4000)]
+    ratios = [draw.min() / draw.max() for draw in drawn]
+    entropies = [-sum(n / 100 * np.log(n / 100) for n in draw if n) / np.log(3) for draw in drawn]
+    found = balance.summary(counts, seed=3)
+    for name, values in (("ratio", ratios), ("evenness", entropies)):
+        low, high = np.quantile(values, [0.025, 0.975])
+        assert found[f"{name}_low"] == pytest.approx(low, abs=0.03)
+        assert found[f"{name}_high"] == pytest.approx(high, abs=0.03)
+    assert found == balance.summary(counts, seed=3)
+
+
+def test_the_plan_meets_its_target() -> None:
+    counts = [60, 20, 35]
+    for ratio in (0.3, 0.5, 0.77, 1.0):
+        grown = np.add(counts, balance.to_collect(counts, ratio=ratio))
+        shrunk = np.subtract(counts, balance.to_drop(counts, ratio=ratio))
+        assert grown.min() / grown.max() >= ratio
+        assert shrunk.min() / shrunk.max() >= ratio
+
+
+@pytest.fixture
+def in_project(tmp_path: Path, sample_params: Params, monkeypatch: pytest.MonkeyPatch) -> Path:
+    _, params = write_project(tmp_path, sample_params)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_command_shows_single_attributes_pairs_and_triples_of_the_data_set(in_project: Path) -> None:
+    found = json.loads(run("--json"))
+    assert list(found) == [
+        *("race", "gender", "age", "race × gender", "race × age", "gender × age", "race × gender × age")
+    ]
+    # Six people of 13 pictures; three of them are women, two of these young.
+    women = found["gender"]["cells"][1]
+    assert (women["gender"], women["n"], women["share"]) == ("Females", 39, 0.5)
+    triples = found["race × gender × age"]["cells"]
+    assert len(triples) == 16
+    assert sum(cell["n"] for cell in triples) == 78
+    said = run("--together", "1", "--ratio", "1")
+    assert "gender: ratio 1.0 (" in said
+    assert " × " not in said
+    assert "Young" in said and "or drop" in said
+
+
+def predicted(path: Path, genders: list[str], confidence: list[float]) -> str:
+    table = pl.DataFrame({"file": [f"{n}.jpg" for n in range(len(genders))], "gender": genders})
+    table.with_columns(gender_confidence=pl.Series(confidence)).write_csv(path)
+    return str(path)
+
+
+def test_a_table_of_predicted_labels_is_judged_as_a_data_set_is(in_project: Path) -> None:
+    table = predicted(in_project / "labels.csv", ["Males"] * 6 + ["Females"] * 2, [0.99] * 4 + [0.6] * 2 + [0.99] * 2)
+    assert [cell["n"] for cell in json.loads(run(table, "--json"))["gender"]["cells"]] == [6, 2]
+    sure = json.loads(run(table, "--json", "--confidence", "0.9", "--ratio", "1"))
+    assert [(cell["n"], cell["collect"], cell["drop"]) for cell in sure["gender"]["cells"]] == [(4, 0, 2), (2, 2, 0)]
+
+
+def test_a_table_can_be_looked_at_outside_any_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = predicted(tmp_path / "labels.csv", ["m", "m", "f"], [0.9] * 3)
+    assert [cell["gender"] for cell in json.loads(run(table, "--json"))["gender"]["cells"]] == ["f", "m"]
+
+
+def test_a_single_label_is_shown_and_said_to_leave_nothing_to_balance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = predicted(tmp_path / "labels.csv", ["m"] * 3, [0.9] * 3)
+    said = run(table).splitlines()
+    assert said[0] == "gender: one label only, so there is nothing to balance"
+    assert said[1].split() == ["m", "3"]
+    found = json.loads(run(table, "--json"))["gender"]
+    assert (found["summary"]["ratio"], found["summary"]["evenness"]) == (1.0, 1.0)
+    assert [cell["n"] for cell in found["cells"]] == [3]
+
+
+@pytest.mark.parametrize(
+    ("genders", "options", "message"),
+    [
+        (["Males", "Man"], [], r"row 3 column gender: 'Man' is not permitted; permitted: params.yaml's labels Males"),
+        (["Males", "Females"], ["--confidence", "0.95"], "no row whose labels all have a confidence of 0.95 or more"),
+    ],
+)
+def test_a_bad_table_is_answered_in_one_line(
+    in_project: Path, genders: list[str], options: list[str], message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        run(predicted(in_project / "labels.csv", genders, [0.9] * 2), *options)
+
+
+def test_a_table_without_confidence_is_told_from_one_of_predictions(in_project: Path) -> None:
+    (in_project / "x.csv").write_text("file,gender\na.jpg,Males\n")
+    with pytest.raises(BadInput, match="no column with its _confidence beside it"):
+        run("x.csv")
+    with pytest.raises(BadInput, match=r"missing\.csv"):
+        run("missing.csv")

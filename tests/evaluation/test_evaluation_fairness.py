@@ -1,0 +1,191 @@
+"""Figures by group: they equal fairlearn's and published ones, no group is lost, and what is shown is legible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import altair
+import numpy as np
+import polars as pl
+import pytest
+from dvc_render.vega import VegaRenderer
+from fairlearn.metrics import MetricFrame
+from sklearn.metrics import accuracy_score
+
+from mtf.core.errors import BadInput
+from mtf.evaluation import fairness
+
+ROOT = Path(__file__).parents[2]
+GROUPS = {"colour": ["red", "blue"], "shape": ["round", "square"]}
+
+
+def made_up() -> pl.DataFrame:
+    """400 answers, four in five of them right, none about anything red and square."""
+    random = np.random.default_rng(4)
+    n = 400
+    label = random.choice(["a", "b"], n)
+    predicted = np.where(random.random(n) < 0.8, label, random.choice(["a", "b"], n))
+    colours, shapes = random.choice(["red", "blue"], n), random.choice(["round", "square"], n)
+    table = pl.DataFrame({"label": label, "predicted": predicted, "colour": colours, "shape": shapes})
+    return table.filter((pl.col("colour") != "red") | (pl.col("shape") != "square"))
+
+
+def answers(right: int, n: int) -> pl.DataFrame:
+    """One group `x` with `right` right answers of `n`."""
+    return pl.DataFrame({"label": ["a"] * n, "predicted": ["a"] * right + ["b"] * (n - right), "g": ["x"] * n})
+
+
+def test_accuracy_by_group_equals_grouping_by_hand_and_shows_the_empty_group() -> None:
+    table = made_up()
+    rows = fairness.by_group(table, GROUPS, seed=1)
+    assert [(row["colour"], row["shape"]) for row in rows] == [
+        ("red", "round"), ("red", "square"), ("blue", "round"), ("blue", "square"),
+    ]  # fmt: skip
+    for row in rows:
+        part = table.filter(colour=row["colour"], shape=row["shape"])
+        assert row["n"] == part.height
+        if part.height:
+            expected = (part["label"] == part["predicted"]).mean()
+            assert row["accuracy"] == pytest.approx(expected, abs=1e-4)
+            assert row["low"] <= row["accuracy"] <= row["high"]
+    undefined = dict.fromkeys(["accuracy", "low", "high", "wilson_low", "wilson_high"])
+    assert rows[1] == {"colour": "red", "shape": "square", "n": 0} | undefined
+
+
+def test_worst_best_gap_and_ratio_equal_fairlearns() -> None:
+    table = made_up()
+    frame = MetricFrame(
+        metrics=accuracy_score,
+        y_true=table["label"].to_list(),
+        y_pred=table["predicted"].to_list(),
+        sensitive_features=table["shape"].to_list(),
+    )
+    summary = fairness.report(table, GROUPS, seed=1)["shape"]["summary"]
+    assert summary["worst"] == pytest.approx(frame.group_min(), abs=1e-4)
+    assert summary["best"] == pytest.approx(frame.group_max(), abs=1e-4)
+    assert summary["gap"] == pytest.approx(frame.difference(), abs=2e-4)
+    assert summary["ratio"] == pytest.approx(frame.ratio(), abs=3e-4)
+    assert summary["worst_group"] == frame.by_group.idxmin()
+    assert summary["best_group"] == frame.by_group.idxmax()
+
+
+def test_the_bootstrap_equals_fairlearns_that_draws_whole_answers_anew() -> None:
+    table = made_up()
+    frame = MetricFrame(
+        metrics={"accuracy": accuracy_score},
+        y_true=table["label"].to_list(),
+        y_pred=table["predicted"].to_list(),
+        sensitive_features={"shape": table["shape"].to_list()},
+        n_boot=200,
+        ci_quantiles=[0.025, 0.975],
+        random_state=3,
+    )
+    low, high = (part["accuracy"] for part in frame.by_group_ci)
+    for row in fairness.by_group(table, {"shape": GROUPS["shape"]}, seed=1, bootstraps=5000):
+        assert row["low"] == pytest.approx(low[row["shape"]], abs=0.02)
+        assert row["high"] == pytest.approx(high[row["shape"]], abs=0.02)
+
+
+# Newcombe, Two-sided confidence intervals for the single proportion (1998), Table I, method 3.
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilsons_interval_is_the_published_one(right: int, n: int, low: float, high: float) -> None:
+    row = fairness.by_group(answers(right, n), {"g": ["x"]}, seed=1)[0]
+    assert (row["wilson_low"], row["wilson_high"]) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_where_all_are_right_the_bootstrap_is_a_point_and_wilsons_interval_is_none() -> None:
+    row = fairness.by_group(answers(10, 10), {"g": ["x"]}, seed=1)[0]
+    assert (row["low"], row["high"]) == (1.0, 1.0)
+    assert row["wilson_low"] == pytest.approx(10 / (10 + 1.959964**2), abs=1e-4)
+    assert row["wilson_high"] == 1.0
+
+
+def test_both_intervals_cover_the_truth_about_19_times_in_20() -> None:
+    covered = {"": 0, "wilson_": 0}
+    for seed in range(60):
+        right = int((np.random.default_rng(1000 + seed).random(100) < 0.7).sum())
+        row = fairness.by_group(answers(right, 100), {"g": ["x"]}, seed=seed)[0]
+        for kind in covered:
+            covered[kind] += row[f"{kind}low"] <= 0.7 <= row[f"{kind}high"]
+    assert all(52 <= count <= 60 for count in covered.values())
+
+
+def test_small_groups_have_no_bootstrap_and_no_part_in_the_summary() -> None:
+    rows = [
+        {"g": "w", "n": 50, "accuracy": 0.9}, {"g": "x", "n": 50, "accuracy": 0.6},
+        {"g": "y", "n": 3, "accuracy": 0.0}, {"g": "z", "n": 0, "accuracy": None},
+    ]  # fmt: skip
+    assert fairness.summary(rows, ["g"]) == {
+        "groups": 2, "small_groups": 1, "empty_groups": 1,
+        "worst_group": "x", "worst": 0.6, "best_group": "w", "best": 0.9, "gap": 0.3, "ratio": 0.6667,
+        "mean": 0.75, "std": pytest.approx(0.2121, abs=1e-4), "spread": 0.3,
+    }  # fmt: skip
+    assert fairness.summary(rows, ["g"], min_n=3)["worst_group"] == "y"
+    small = fairness.by_group(answers(3, 3), {"g": ["x"]}, seed=1)[0]
+    assert small["low"] is None
+    assert small["wilson_low"] > 0
+
+
+def test_where_every_group_is_small_only_their_counts_are_said() -> None:
+    found = fairness.report(answers(3, 5), {"g": ["x", "y"]}, seed=1)["g"]
+    assert found["summary"] == {"groups": 0, "small_groups": 1, "empty_groups": 1}
+    assert found["groups"]["y"] == {"n": 0}
+
+
+@pytest.mark.parametrize(("attributes", "groupings"), [("", 0), ("a", 1), ("ab", 3), ("abc", 7), ("abcd", 11)])
+def test_each_attribute_each_pair_and_all_together_are_looked_at(attributes: str, groupings: int) -> None:
+    found = fairness.groupings(list(attributes))
+    assert len(found) == groupings == len({tuple(names) for names in found})
+    assert {len(names) for names in found} <= {1, 2, len(attributes)}
+
+
+def test_pairs_are_told_where_no_intersection_of_all_is_large_enough() -> None:
+    """32 pictures in 8 groups of 4: pairs have 8, single attributes 16."""
+    columns = {name: [str(number >> place & 1) for number in range(8)] * 4 for place, name in enumerate("abc")}
+    table = pl.DataFrame({"label": ["x"] * 32, "predicted": ["x"] * 24 + ["y"] * 8} | columns)
+    found = fairness.report(table, {name: ["0", "1"] for name in "abc"}, seed=1, min_n=8)
+    assert found["a × b"]["summary"]["groups"] == 4
+    assert found["a × b"]["summary"]["mean"] == 0.75
+    assert found["a × b × c"]["summary"] == {"groups": 0, "small_groups": 8, "empty_groups": 0}
+
+
+def test_two_attributes_may_share_a_label() -> None:
+    table = pl.DataFrame({"label": ["x", "x"], "predicted": ["x", "y"], "a": ["Others", "A"], "b": ["B", "Others"]})
+    found = fairness.report(table, {"a": ["A", "Others"], "b": ["B", "Others"]}, seed=1)
+    assert found["a"]["groups"]["Others"]["accuracy"] == 1.0
+    assert found["b"]["groups"]["Others"]["accuracy"] == 0.0
+    shown = fairness.table(found)["group"]
+    assert shown.is_unique().all()
+    assert {"a: Others", "b: Others", "a × b: Others × B"} <= set(shown)
+
+
+def test_an_attribute_without_a_column_is_named() -> None:
+    with pytest.raises(BadInput, match=r"no column \['size'\] to group by; the columns are"):
+        fairness.by_group(made_up(), {"size": ["large"]}, seed=1)
+
+
+def test_the_spread_of_efrs_leaves_out_what_is_undefined() -> None:
+    assert fairness.spread([0.5, 0.7, None, 0.9]) == {"mean": 0.7, "std": 0.2, "spread": 0.4}
+
+
+def test_the_plot_shows_a_point_and_an_interval_for_each_group_of_each_revision() -> None:
+    # As DVC reads a CSV: text, and nothing where there is no figure.
+    table = fairness.table(fairness.report(made_up(), GROUPS, seed=1)).fill_null("").cast(pl.String)
+    points = [row | {"rev": revision} for row in table.to_dicts() for revision in ("workspace", "HEAD")]
+    renderer = VegaRenderer(
+        points, "fairness", x="accuracy", y="group", template="intervals", template_dir=str(ROOT / ".dvc" / "plots")
+    )
+    filled = renderer.get_filled_template()
+    assert "DVC_METRIC" not in str(filled)
+    drawn = altair.Chart.from_dict(filled).to_dict()
+    assert [layer["mark"]["type"] for layer in drawn["layer"]] == ["rule", "point"]
+    assert drawn["layer"][0]["encoding"]["x2"] == {"field": "to"}
+    assert {step["as"]: step["calculate"] for step in filled["transform"]} == {
+        "shown": "toNumber(datum['accuracy'])",
+        "from": "toNumber(datum.wilson_low)",
+        "to": "toNumber(datum.wilson_high)",
+    }
+    assert len(filled["data"]["values"]) == 2 * (2 + 2 + 4)

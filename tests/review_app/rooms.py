@@ -1,0 +1,156 @@
+"""The review app as a person starts it, as a process with its own database in the project."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from mtf.core.project_paths import ProjectPaths
+
+
+class OpenRoom:
+    """`mtf review open`, as a person starts it, with its own database in the project."""
+
+    def __init__(self, workspace: ProjectPaths, reviewers: list[str], home: Path, *, joint: bool) -> None:
+        self.output: list[str] = []
+        named = [part for reviewer in reviewers for part in ("--reviewer", reviewer)]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("FIFTYONE_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mtf", "review", "adjudicate" if joint else "open", "--port", "0", *named],
+            cwd=workspace.root,
+            env=environment | {"HOME": str(home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._has_read = threading.Condition()
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._has_read:
+                self.output.append(line)
+                self._has_read.notify_all()
+        with self._has_read:
+            self.output.append("")
+            self._has_read.notify_all()
+
+    def wait(self, timeout_s: float = 120) -> OpenRoom:
+        """Return when it says that it is open; fail where it ends before."""
+
+        def is_open() -> bool:
+            return any("The room is open" in line for line in self.output)
+
+        with self._has_read:
+            self._has_read.wait_for(lambda: is_open() or "" in self.output, timeout_s)
+            assert is_open(), "".join(self.output)
+        return self
+
+    def url(self, reviewer: str) -> str:
+        start = f"  {reviewer}: http://"
+        return next(line for line in self.output if line.startswith(start)).removeprefix(f"  {reviewer}: ").strip()
+
+    def ask(self, reviewer: str, operator: str, *, timeout_s: float = 20, **params: Any) -> dict[str, Any]:
+        """What the screen's operator answers. Raises OSError where the server is not there."""
+        asked = {"operator_uri": f"@mtf/review/{operator}", "dataset_name": f"sample-{reviewer}", "params": params}
+        address = f"{self.url(reviewer).rpartition('/datasets/')[0]}/operators/execute"
+        body, kind = json.dumps(asked).encode(), {"Content-Type": "application/json"}
+        request = urllib.request.Request(address, data=body, headers=kind)  # noqa: S310 (loopback)
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_s) as answer:  # noqa: S310
+                found = json.load(answer)
+        except HTTPException as error:  # a server that dies in the middle of its answer
+            raise ConnectionError(*error.args) from error
+        assert not found.get("error"), found
+        return found["result"]
+
+    def pid_of(self, part: str) -> int | None:
+        """The process of the `app` or of `mongod`, among this room's own children."""
+        for child in psutil.Process(self._process.pid).children(recursive=True):
+            try:
+                if part in " ".join(child.cmdline()[:4]):
+                    return child.pid
+            except psutil.NoSuchProcess:
+                continue
+        return None
+
+    def kill(self, part: str, *, timeout_s: float = 120) -> None:
+        """Kill a process of the room at once; where it is just being started again, as soon as it is there."""
+        until = time.monotonic() + timeout_s
+        while (pid := self.pid_of(part)) is None:
+            assert time.monotonic() < until, f"no process of {part}"
+            time.sleep(0.02)
+        victim = psutil.Process(pid)
+        victim.kill()
+        gone, _ = psutil.wait_procs([victim], timeout=30)
+        assert gone, f"the process {pid} of {part} lives on"
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def parts(self) -> list[psutil.Process]:
+        """The app's processes and the database's."""
+        return [
+            psutil.Process(pid)
+            for part in ("mongod", "mtf.review_app.fiftyone.app")
+            if (pid := self.pid_of(part)) is not None
+        ]
+
+    def signal(self, number: signal.Signals) -> None:
+        """What happens to `mtf review open` itself; returns when it is gone."""
+        self._process.send_signal(number)
+        self._process.wait(60)
+
+    def close(self) -> str:
+        """End it as Ctrl-C does; returns what it printed."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        return self.ended()[1]
+
+    def ended(self) -> tuple[int, str]:
+        """The exit status, and what it printed; returns when it is gone."""
+        status = self._process.wait(60)
+        self._reading.join(10)
+        return status, "".join(self.output)
+
+
+class SharedRoom(NamedTuple):
+    """A room that several tests use, one after another."""
+
+    workspace: ProjectPaths
+    room: OpenRoom
+
+
+@contextmanager
+def rooms_of(home: Path) -> Generator[Callable[..., OpenRoom]]:
+    """Open rooms with `open_(workspace, "anna", "ben")`; all of them are closed in the end. `home` is the user's.
+
+    With `waits=False` a room is still being opened: `wait` on what is returned.
+    """
+    rooms: list[OpenRoom] = []
+
+    def open_(workspace: ProjectPaths, *reviewers: str, joint: bool = False, waits: bool = True) -> OpenRoom:
+        rooms.append(OpenRoom(workspace, list(reviewers), home, joint=joint))
+        return rooms[-1].wait() if waits else rooms[-1]
+
+    try:
+        yield open_
+    finally:
+        for room in rooms:
+            room.close()

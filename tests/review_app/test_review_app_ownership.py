@@ -1,0 +1,222 @@
+"""One command owns a project's room; others join it, leave it, and end with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from mtf.annotation import ledger
+from mtf.core.errors import MtfError
+from mtf.core.file_lock import ProcessLock
+from mtf.core.project_paths import ProjectPaths
+from mtf.review_app.processes import mongodb, ownership
+from mtf.review_app.processes.ownership import JoinedDatabase, Owner, owner_in, room_database
+from mtf.review_app.review_lock import alone
+
+if TYPE_CHECKING:
+    from conftest import OpenRoom
+
+HOST = socket.gethostname()
+
+
+def decide_one(room: OpenRoom, reviewer: str) -> None:
+    page = room.ask(reviewer, "page")["page"]
+    assert room.ask(reviewer, "accept", ids=page[:1])["done"] == 1
+
+
+def decided(workspace: ProjectPaths) -> dict[str, int]:
+    """Reviewer → different faces they decided; fails where a decision is there twice."""
+    given = ledger.read(workspace.review).decisions
+    assert given.unique(["reviewer", "image_id"]).height == given.height
+    return dict(given.group_by("reviewer").len().iter_rows())
+
+
+@pytest.mark.parametrize(("end", "said"), [(signal.SIGINT, "has closed it"), (signal.SIGKILL, "was killed")])
+def test_who_joined_ends_with_the_owner_and_the_next_command_owns_the_room(
+    project: Callable[..., ProjectPaths], open_room: Callable, end: signal.Signals, said: str
+) -> None:
+    workspace = project({"ada": 6})
+    owner = open_room(workspace, "anna")
+    joined = open_room(workspace, "ben")
+    assert [room.pid_of("mongod") is not None for room in (owner, joined)] == [True, False]
+    decide_one(owner, "anna")
+    decide_one(joined, "ben")
+    parts = [*owner.parts(), *joined.parts()]
+    assert len(parts) == 3
+
+    owner.signal(end)
+    status, output = joined.ended()
+    assert status == 2
+    why = [line for line in output.splitlines() if line.startswith(f"mtf: process {owner.pid}, which owned")]
+    assert [said in line and "run the same command again" in line for line in why] == [True]
+    assert "1 line was added to the ledger" in output
+    assert psutil.wait_procs(parts, timeout=60)[1] == []
+
+    again = open_room(workspace, "ben")
+    assert again.pid_of("mongod") is not None
+    decide_one(again, "ben")
+    assert "1 line was added to the ledger" in again.close()
+    assert decided(workspace) == {"anna": 1, "ben": 2}
+
+
+def test_of_two_commands_that_start_together_one_owns_the_room_and_the_other_may_leave_it(
+    project: Callable[..., ProjectPaths], open_room: Callable
+) -> None:
+    workspace = project({"ada": 6})
+    rooms = {name: open_room(workspace, name, waits=False) for name in ("anna", "ben")}
+    owners = [name for name, room in rooms.items() if room.wait().pid_of("mongod") is not None]
+    assert len(owners) == 1
+    owner, (other,) = owners[0], rooms.keys() - owners
+    belongs = f"This room belongs to process {rooms[owner].pid}"
+    assert [belongs in "".join(rooms[name].output) for name in (owner, other)] == [False, True]
+    decide_one(rooms[owner], owner)
+    decide_one(rooms[other], other)
+
+    parts = rooms[other].parts()
+    rooms[other].close()
+    assert rooms[other].ended()[0] == 0
+    assert psutil.wait_procs(parts, timeout=60)[1] == []
+    decide_one(rooms[owner], owner)
+    assert decided(workspace) == {owner: 2, other: 1}
+
+
+def dead_pid() -> int:
+    """The number of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    return ended.pid
+
+
+def write(record: Path, owner: Owner) -> Owner:
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps(owner._asdict()))
+    return owner
+
+
+@pytest.mark.parametrize("stale", ["", "70000", "[]", "{}", "null", "１２", '{"host": "h", "pid": "1", "port": 1}'])
+def test_what_an_earlier_room_left_behind_keeps_none_from_opening(
+    needs_mongodb: None, tmp_path: Path, stale: str
+) -> None:
+    (tmp_path / "owner.json").write_text(stale)
+    assert owner_in(tmp_path / "owner.json") is None
+    with room_database(tmp_path) as opened:
+        assert opened.is_running()
+        assert owner_in(tmp_path / "owner.json") == Owner(HOST, os.getpid(), opened.port)
+    assert not (tmp_path / "owner.json").exists()
+
+
+@pytest.mark.parametrize("wrong", [{"pid": 0}, {"port": -1}, {"port": 70000}, {"port": 2.5}, {"port": None}])
+def test_a_record_with_an_impossible_number_names_no_owner(tmp_path: Path, wrong: dict) -> None:
+    write(tmp_path / "owner.json", Owner(HOST, os.getpid(), 27017)._replace(**wrong))
+    assert owner_in(tmp_path / "owner.json") is None
+
+
+def test_a_room_is_joined_by_nobody_before_its_server_is_there(
+    needs_mongodb: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, seen = tmp_path / "owner.json", []
+    write(record, Owner(HOST, dead_pid(), 39881))
+    start = mongodb.Database.start
+    monkeypatch.setattr(mongodb.Database, "start", lambda self: (seen.append(record.exists()), start(self)))
+    with room_database(tmp_path):
+        pass
+    assert seen == [False]
+
+
+def test_the_server_of_a_killed_owner_is_ended_before_the_next_one_uses_its_files(
+    needs_mongodb: None, tmp_path: Path
+) -> None:
+    left = mongodb.Database(tmp_path / "mongodb")
+    left.start()
+    try:
+        with room_database(tmp_path) as opened:
+            assert not left.is_running()
+            assert opened.is_running()
+    finally:
+        left.stop()
+
+
+def test_another_program_that_has_the_number_of_a_killed_server_is_let_alone(tmp_path: Path, needs_mongodb: None):
+    (tmp_path / "mongod.lock").write_text(f"{os.getpid()}\n")
+    mongodb.Database(tmp_path).end_left_behind()
+
+
+@pytest.mark.parametrize("name", ["room", "database", "owner"])
+def test_a_reviewer_may_be_called_as_the_files_of_a_room_are(needs_mongodb: None, tmp_path: Path, name: str) -> None:
+    with alone(tmp_path, name), room_database(tmp_path):
+        pass
+
+
+@pytest.fixture
+def held_by_another(tmp_path: Path):
+    """A room that somebody else owns; its `owner.json` is not written yet."""
+    lock = ProcessLock(tmp_path / "room.open")
+    assert lock.take()
+    yield tmp_path / "owner.json"
+    lock.release()
+
+
+def test_a_room_that_is_open_on_another_machine_is_not_joined(held_by_another: Path) -> None:
+    write(held_by_another, Owner("elsewhere", os.getpid(), 27017))
+    why = pytest.raises(MtfError, match=r"on elsewhere has this project's room open; join it on that machine")
+    with why, room_database(held_by_another.parent):
+        pass
+
+
+@pytest.mark.parametrize("owner", [None, Owner(HOST, 0, 1), "dead", "silent"])
+def test_an_owner_that_does_not_answer_is_not_waited_for_without_end(
+    held_by_another: Path, monkeypatch: pytest.MonkeyPatch, owner: Owner | str | None
+) -> None:
+    monkeypatch.setattr(ownership, "JOIN_S", 0.2)
+    if owner is not None:
+        pid = os.getpid() if owner == "silent" else dead_pid()
+        write(held_by_another, Owner(HOST, pid, mongodb.free_port()) if isinstance(owner, str) else owner)
+    why = pytest.raises(MtfError, match="does not answer; end it there first")
+    with why, room_database(held_by_another.parent):
+        pass
+
+
+def test_who_joined_waits_while_the_owner_starts_its_server_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = write(tmp_path / "owner.json", Owner(HOST, os.getpid(), mongodb.free_port()))
+    joined = JoinedDatabase(owner, tmp_path / "owner.json")
+    assert not joined.is_running()
+    servers: list[socket.socket] = []
+    monkeypatch.setattr(time, "sleep", lambda _: servers.append(socket.create_server(("127.0.0.1", owner.port))))
+    joined.start()
+    assert joined.is_running()
+    assert len(servers) == 1
+    servers[0].close()
+    monkeypatch.setattr(ownership, "START_S", 0.0)
+    with pytest.raises(MtfError, match=f"MongoDB of process {os.getpid()} does not answer"):
+        joined.start()
+
+
+def test_of_many_who_ask_at_the_same_moment_one_owns_the_room(needs_mongodb: None, tmp_path: Path) -> None:
+    together, kinds = threading.Barrier(6, timeout=60), []
+
+    def opens() -> None:
+        together.wait()
+        with room_database(tmp_path) as opened:
+            kinds.append(type(opened))
+            together.wait()  # nobody ends before all are in
+
+    threads = [threading.Thread(target=opens) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(kind.__name__ for kind in kinds) == ["Database", *["JoinedDatabase"] * 5]

@@ -1,0 +1,106 @@
+"""Any sequence of verdicts and undos leaves a reviewer where a model says: a stack of the states that came before."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any, NamedTuple
+
+import pytest
+from desks import opened
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from reviewed_project import a_project
+
+from mtf import config
+from mtf.annotation import ledger
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+from mtf.review_app.engine.loading import desk_of, material_of
+from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.review_app.engine.session import ReviewSession
+from mtf.schemas import funnel_steps
+
+REVIEWER = "anna"
+FACES = st.lists(st.integers(0, 5), min_size=1, max_size=3, unique=True)
+REASONS = st.sampled_from([None, "not_a_face", "wrong_person", "blurred", "near_duplicate", "wrong_age_group"])
+LABELS = st.sampled_from([("age", "Old"), ("age", "Young"), ("gender", "Males")])
+ACTIONS = st.one_of(
+    st.tuples(st.just("accept"), FACES, st.none()),
+    st.tuples(st.just("accept"), st.just([0, 1, 2, 3, 4, 5]), st.none()),
+    st.tuples(st.just("skip"), FACES, st.none()),
+    st.tuples(st.just("reject"), FACES, REASONS),
+    st.tuples(st.just("keep"), FACES.map(lambda faces: faces[:1]), st.none()),
+    st.tuples(st.just("label"), FACES, LABELS),
+    st.tuples(st.just("undo"), st.just([]), st.none()),
+)
+
+
+class Project(NamedTuple):
+    """Six faces of two people, of which two are duplicates, read once; nothing is decided."""
+
+    workspace: ProjectPaths
+    material: ReviewData
+    faces: list[Key]
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    root = tmp_path_factory.mktemp("undo") / "project"
+    workspace = a_project(root, {"ada": 4, "bob": 2}, groups={"ada": [[0, 1]]})
+    material, _ = material_of(workspace, config.load(workspace.params))
+    return Project(workspace, material, [*material.faces_of("ada"), *material.faces_of("bob")])
+
+
+def state(desk: ReviewSession, faces: list[Key]) -> dict[str, Any]:
+    """All that a reviewer can see of what they said, and what they are asked next."""
+    return {
+        "verdicts": {(face, step): desk.verdict(face, step) for face in faces for step in funnel_steps.reviewed()},
+        "labels": sorted(desk.said.corrections().iter_rows()),
+        "done": {step: desk.done[step] for step in funnel_steps.reviewed()},
+        "owed": {face: desk.owed_step(face) for face in faces},
+    }
+
+
+def without_skips(now: dict[str, Any]) -> dict[str, Any]:
+    """A skip is for this sitting: the next one asks as if nothing had been said."""
+    kept = {key: None if said and said[0] == "skip" else said for key, said in now["verdicts"].items()}
+    return now | {"verdicts": kept}
+
+
+def act(desk: ReviewSession, verb: str, faces: list[Key], extra: Any) -> list[Key]:
+    if verb == "reject":
+        return desk.reject(faces, extra)
+    if verb == "label":
+        return desk.label(faces, *extra)
+    return desk.undo() if verb == "undo" else getattr(desk, verb)(faces)
+
+
+# Not shrunk: each try opens the project again, and a failure would take minutes.
+@settings(max_examples=25, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@given(actions=st.lists(ACTIONS, max_size=12))
+def test_an_undo_goes_back_to_the_state_before_and_a_refusal_changes_nothing(
+    six: Project, actions: list[tuple[str, list[int], Any]]
+) -> None:
+    shutil.rmtree(six.workspace.review, ignore_errors=True)
+    desk = desk_of(six.workspace, six.material, REVIEWER, joint=False)
+    before: list[dict[str, Any]] = []
+    now = state(desk, six.faces)
+    for verb, numbers, extra in actions:
+        lines = ledger.read(six.workspace.review).decisions.height
+        try:
+            act(desk, verb, [six.faces[number] for number in numbers], extra)
+        except BadInput:
+            assert verb != "undo" or not before, "there is something to undo"
+            assert ledger.read(six.workspace.review).decisions.height == lines
+        else:
+            if verb == "undo":
+                now = before.pop()
+            else:
+                before.append(now)
+                now = state(desk, six.faces)
+        assert state(desk, six.faces) == now
+    desk.close()
+
+    again, _ = opened(six.workspace, REVIEWER)
+    again.close()
+    assert state(again, six.faces) == without_skips(now), "the ledger says what the desk said"

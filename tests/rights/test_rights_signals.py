@@ -1,0 +1,291 @@
+"""What is said at each carrier, and whether a face data set may go on: vectors from the specifications' examples."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from protego import Protego
+
+from mtf.config.pipeline import Licenses, OptOutSignal
+from mtf.crawl.http_client import Limit, _decoded
+from mtf.rights.evidence.source_page import read_page
+from mtf.rights.signals import opt_outs as optouts
+from mtf.rights.signals import robots_file, rsl, usage_preferences
+from mtf.rights.signals.preferences import Answer, Signal, opt_outs
+
+PAGE = "https://site.example/people/ann"
+PICTURE = "https://site.example/people/ann.jpg"
+
+
+def of_robots(text: str | bytes, url: str = PICTURE) -> list[str]:
+    body = text.encode() if isinstance(text, str) else text
+    robots = robots_file.parse(body, agent="mtf")
+    refused = [] if robots.rules.can_fetch(url, "mtf") else ["robots.txt"]
+    return refused + [text.partition(":")[0] for text in opt_outs(robots.preferences(url))]
+
+
+def test_every_signal_can_be_named_by_the_policy() -> None:
+    assert {str(signal) for signal in Signal} == set(get_args(OptOutSignal))
+    in_force = Licenses.model_validate({"permitted": ["CC0-1.0"]}).binding_opt_outs
+    assert set(get_args(OptOutSignal)) - set(in_force) == {"tdm-policy", "unknown"}
+
+
+# (header name, value) pairs → the signals that reserve a use of ours
+HEADERS = [
+    ([("Content-Usage", "train-ai=n")], ["aipref"]),
+    ([("Content-Usage", "train-ai=y")], []),
+    ([("Content-Usage", "train-ai=n, search=y")], ["aipref"]),
+    ([("content-usage", "search=n")], ["aipref"]),
+    ([("Content-Usage", "bots=n")], ["aipref"]),
+    ([("Content-Usage", "bots=n, train-ai=y")], []),
+    ([("Content-Usage", "bots=y, train-ai=n")], ["aipref"]),
+    ([("Content-Usage", "train-genai=n")], ["aipref"]),
+    ([("Content-Usage", "train-ai=n;reason=rights")], ["aipref"]),
+    ([("Content-Usage", "train-ai=y, train-ai=n")], ["aipref"]),
+    ([("Content-Usage", "train-ai=n"), ("Content-Usage", "search=y")], ["aipref"]),
+    ([("Content-Usage", "exact-thing=n")], []),
+    ([("Content-Usage", "train-ai")], []),
+    ([("Content-Usage", "train-ai=maybe")], []),
+    ([("Content-Usage", "Train-AI=n")], ["unknown"]),
+    ([("Content-Usage", "train-ai=n,,")], ["unknown"]),
+    ([("Content-Usage", "train-ai=\u00f6")], ["unknown"]),
+    ([("Content-Usage", "x=1, " * 2_000 + "train-ai=y")], ["unknown"]),
+    ([("Content-Signal", "search=yes, ai-train=no")], ["content-signal"]),
+    ([("Content-Signal", "search=yes,ai-train=no")], ["content-signal"]),
+    ([("content-signal", "AI-Train=No")], ["content-signal"]),
+    ([("Content-Signal", "ai-train=yes, search=yes, ai-input=yes")], []),
+    ([("Content-Signal", "ai-input=no")], []),
+    ([("Content-Signal", "search=no")], ["content-signal"]),
+    ([("Content-Signal", "ai-train=perhaps")], ["unknown"]),
+    ([("Content-Signal", "ai-train")], ["unknown"]),
+    ([("TDM-Reservation", "1"), ("tdm-policy", "https://site.example/policy.json")], ["tdmrep", "tdm-policy"]),
+    ([("tdm-reservation", "0")], []),
+    ([("X-Robots-Tag", "noai noimageai")], ["x-robots-tag"]),
+    ([("X-Robots-Tag", "noindex noai")], ["x-robots-tag"]),
+    ([("X-Robots-Tag", "noml")], ["x-robots-tag"]),
+    ([("X-Robots-Tag", "otherbot: nofollow noai")], []),
+    ([("X-Robots-Tag", "nofollow"), ("Content-Usage", "train-ai=n")], ["aipref"]),
+    ([("X-Robots-Tag", "noai"), ("Content-Signal", "ai-train=no")], ["x-robots-tag", "content-signal"]),
+]
+
+
+@pytest.mark.parametrize(("headers", "signals"), HEADERS)
+def test_headers(headers: list[tuple[str, str]], signals: list[str]) -> None:
+    stated = optouts.of_headers(headers)
+    assert [text.partition(":")[0] for text in (stated or "").split("; ") if text] == signals
+
+
+GROUP = "User-agent: *\n"
+ROBOTS = [
+    (GROUP + "Content-Usage: train-ai=n", ["aipref"]),
+    (GROUP + "Content-Usage: train-ai=y", []),
+    (GROUP + "Allow: /\nContent-Usage: train-ai=n\nContent-Usage: /people/ train-ai=y", []),
+    (GROUP + "Content-Usage: train-ai=y\nContent-Usage: /people/ train-ai=n", ["aipref"]),
+    (GROUP + "Content-Usage: /other/ train-ai=n", []),
+    (GROUP + "Content-Usage: /*.jpg$ train-ai=n", ["aipref"]),
+    (GROUP + "Content-Usage: /people/ train-ai=y\nContent-Usage: /people/ train-ai=n", ["aipref"]),
+    (GROUP + "Content-Usage: train-ai=n # for now", ["aipref"]),
+    ("User-agent: otherbot\nContent-Usage: train-ai=n", []),
+    ("User-agent: mtf\nAllow: /\n\n" + GROUP + "Content-Usage: train-ai=n", []),
+    ("User-agent: mtf/0.1.0\nContent-Usage: train-ai=n", ["aipref"]),
+    ("User-agent: a\nUser-agent: mtf\nContent-Usage: train-ai=n", ["aipref"]),
+    (GROUP + "Content-Signal: search=yes, ai-train=no\nAllow: /", ["content-signal"]),
+    (GROUP + "Content-signal: search=yes,ai-train=yes", []),
+    (GROUP + "content-signal: ai-input=no", []),
+    ("Content-Signal: ai-train=no\n" + GROUP + "Allow: /", ["content-signal"]),
+    (GROUP + "Content-Signal: ai-train=no\nContent-Usage: train-ai=y", ["content-signal"]),
+    ("# Content-Signal: ai-train=no\n" + GROUP + "Allow: /", []),
+    (b"\xef\xbb\xbfUser-agent: *\r\nDisallow: /\r\n", ["robots.txt"]),
+    ("\ufeffUser-agent: *\r\nDisallow: /\r\n".encode("utf-16-le"), ["robots.txt"]),
+    ("\ufeffUser-agent: *\nDisallow: /\n".encode("utf-16-be"), ["robots.txt"]),
+    ("\ufeffUser-agent: *\nDisallow: /\n".encode("utf-32-le"), ["robots.txt"]),
+    ("User-agent: mtf/0.1.0\nDisallow: /", ["robots.txt"]),
+    ("User-agent: MTF/0.1.0 (x; +mailto:y)\nDisallow: /", ["robots.txt"]),
+    ("User-agent: mtfish\nDisallow: /", []),
+    (GROUP + "Disallow: /people/", ["robots.txt"]),
+]
+
+
+@pytest.mark.parametrize(("text", "signals"), ROBOTS)
+def test_robots_txt(text: str | bytes, signals: list[str]) -> None:
+    assert of_robots(text) == signals
+
+
+AI_TXT = [
+    ("User-Agent: *\nDisallow: *.jpg", ["ai.txt"]),
+    ("User-Agent: *\nAllow: *.jpg\nDisallow: *.png", []),
+    ("User-Agent: *\nDisallow: /", ["ai.txt"]),
+    ("User-Agent: *\nDisallow: /\nAllow: *.jpg", []),
+    ("User-Agent: *\nAllow: /people/\nDisallow: /people/", ["ai.txt"]),
+    ("User-Agent: otherbot\nDisallow: /", []),
+    ("<!doctype html><p>User-Agent: * Disallow: /</p>", []),
+    ("", []),
+]
+
+
+@pytest.mark.parametrize(("text", "signals"), AI_TXT)
+def test_ai_txt(text: str, signals: list[str]) -> None:
+    stated = robots_file.ai_txt_preferences(text.encode(), PICTURE, agent="mtf")
+    assert [text.partition(":")[0] for text in opt_outs(stated)] == signals
+
+
+def document(content: str, url: str = "/") -> bytes:
+    return f'<rsl xmlns="https://rslstandard.org/rsl"><content url="{url}">{content}</content></rsl>'.encode()
+
+
+def licensed(inner: str) -> bytes:
+    return document(f"<license>{inner}</license>")
+
+
+RSL = [
+    (licensed('<permits type="usage">all</permits>'), []),
+    (licensed('<permits type="usage">search</permits>'), ["rsl"]),
+    (licensed('<permits type="usage">ai-train search</permits>'), []),
+    (licensed('<permits type="usage">train-ai</permits>'), []),
+    (licensed('<prohibits type="usage">ai-train</prohibits>'), ["rsl"]),
+    (licensed('<prohibits type="usage">ai-all</prohibits>'), ["rsl"]),
+    (licensed('<permits type="usage">all</permits><prohibits type="usage">ai-train</prohibits>'), ["rsl"]),
+    (licensed('<permits type="usage">all</permits><payment type="free"/>'), []),
+    (licensed('<permits type="usage">all</permits><payment type="attribution"/>'), []),
+    (licensed('<permits type="usage">ai-train</permits><payment type="purchase"/>'), ["rsl"]),
+    (licensed('<permits type="usage">ai-train</permits><payment type="subscription"/>'), ["rsl"]),
+    (licensed('<permits type="geo">EU</permits>'), []),
+    (
+        document(
+            '<license><permits type="usage">search</permits></license>'
+            '<license><permits type="usage">all</permits></license>'
+        ),
+        [],
+    ),
+    (document('<license><prohibits type="usage">all</prohibits></license>', "/people/*"), ["rsl"]),
+    (document('<license><prohibits type="usage">all</prohibits></license>', "/other/*"), []),
+    (document('<license><prohibits type="usage">all</prohibits></license>', "https://site.example/*"), ["rsl"]),
+    (document('<license><prohibits type="usage">all</prohibits></license>', "https://other.example/*"), []),
+    (document(""), ["unknown"]),
+    (b"<rsl><content", ["unknown"]),
+    (b"<html><body>not found</body></html>", ["unknown"]),
+    (b"", ["unknown"]),
+    (b'<!DOCTYPE r [<!ENTITY a "ai-train"><!ENTITY b "&a;&a;">]><rsl><content url="/"/></rsl>', ["unknown"]),
+    (b"<rsl>" + b" " * rsl.MAX_BYTES + b"</rsl>", ["unknown"]),
+]
+
+
+@pytest.mark.parametrize(("body", "signals"), RSL)
+def test_rsl_documents(body: bytes, signals: list[str]) -> None:
+    stated = rsl.preferences(rsl.read(body), PICTURE, found_in="https://site.example/license.xml")
+    assert [text.partition(":")[0] for text in opt_outs(stated)] == signals
+
+
+def test_the_most_specific_content_of_an_rsl_document_decides() -> None:
+    body = (
+        b'<rsl><content url="/"><license><prohibits type="usage">all</prohibits></license></content>'
+        b'<content url="/people/*"><license><permits type="usage">all</permits></license></content></rsl>'
+    )
+    assert [each.answer for each in rsl.preferences(rsl.read(body), PICTURE, found_in="")] == [Answer.ALLOW]
+    assert [each.answer for each in rsl.preferences(rsl.read(body), "https://a.example/x", found_in="")] == [
+        Answer.DISALLOW
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "documents"),
+    [
+        ('<https://a.example/l.xml>; rel="license"; type="application/rsl+xml"', ["https://a.example/l.xml"]),
+        ("</l.xml>; rel=license; type=application/rsl+xml", ["https://site.example/l.xml"]),
+        ('<https://a.example/l>; rel="license"', []),
+        ('<https://a.example/l>; rel="author"; type="application/rsl+xml"', []),
+        ('<a>; rel=next, </l.xml>; type="application/rsl+xml"; rel="license x"', ["https://site.example/l.xml"]),
+        ('<javascript:alert(1)>; rel="license"; type="application/rsl+xml"', []),
+    ],
+)
+def test_link_headers_that_name_rsl_documents(value: str, documents: list[str]) -> None:
+    assert rsl.links_of_headers([("Link", value)], PAGE) == documents
+
+
+def test_a_license_line_of_robots_txt_is_for_all_robots() -> None:
+    robots = robots_file.parse(
+        b"License: https://a.example/l.xml\nUser-agent: x\nLicense: ftp://a.example/l\nDisallow: /", agent="mtf"
+    )
+    assert robots.licenses == ("https://a.example/l.xml",)
+
+
+def test_pages_name_rsl_documents_and_hold_them() -> None:
+    linked = b'<html><head><link rel="license" type="application/rsl+xml" href="/l.xml"></head></html>'
+    assert read_page(linked, page_url=PAGE, picture_url=PICTURE).rsl_links == ("https://site.example/l.xml",)
+    inline = b'<html><head><script type="application/rsl+xml">' + licensed('<prohibits type="usage">all</prohibits>')
+    stated = read_page(inline + b"</script></head></html>", page_url=PAGE, picture_url=PICTURE)
+    assert stated.opt_out is not None
+    assert stated.opt_out.startswith("rsl: page prohibits all")
+
+
+@pytest.mark.parametrize(
+    ("meta", "opt_out"),
+    [
+        (("robots", "noai noimageai"), "meta-robots: noai"),
+        (("robots", "index noml"), "meta-robots: noml"),
+        (("tdm-policy", "https://site.example/p.json"), "tdm-policy: meta https://site.example/p.json"),
+    ],
+)
+def test_meta_elements(meta: tuple[str, str], opt_out: str) -> None:
+    body = f'<html><head><meta name="{meta[0]}" content="{meta[1]}"></head></html>'.encode()
+    assert read_page(body, page_url=PAGE, picture_url=PICTURE).opt_out == opt_out
+
+
+RULES = st.lists(
+    st.tuples(
+        st.sampled_from(["Allow", "Disallow"]), st.text("ab/*$.", min_size=1, max_size=6).map(lambda text: f"/{text}")
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(rules=RULES, path=st.text("ab/.", max_size=8))
+def test_what_is_allowed_is_what_protego_says_however_the_file_is_written(
+    rules: list[tuple[str, str]], path: str
+) -> None:
+    lines = [f"{name}: {pattern}" for name, pattern in rules]
+    url = f"https://site.example/{path}"
+    expected = Protego.parse("\n".join(["User-agent: mtf", *lines])).can_fetch(url, "mtf")
+    written = "\r\n".join(["User-agent: mtf/0.1.0 (+x)", *lines, "Content-Usage: train-ai=y"])
+    for body in (written.encode(), b"\xef\xbb\xbf" + written.encode(), ("\ufeff" + written).encode("utf-16-le")):
+        assert robots_file.parse(body, agent="mtf").rules.can_fetch(url, "mtf") == expected
+
+
+def test_a_file_is_cut_after_a_whole_line() -> None:
+    body = b"User-agent: *\nDisallow: /private\nDisallow: /"
+    assert robots_file.whole_lines(body, len(body) - 1) == b"User-agent: *\nDisallow: /private\n"
+    assert robots_file.whole_lines(body, len(body)) == body
+
+
+RAW = zlib.compressobj(wbits=-15)
+RAW_DEFLATE = RAW.compress(b"noai") + RAW.flush()
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        (gzip.compress(b"no") + gzip.compress(b"ai"), "gzip"),
+        (gzip.compress(b"noai"), "gzip, identity"),
+        (zlib.compress(b"noai"), "deflate"),
+        (RAW_DEFLATE, "deflate"),
+        (b"noai", "none"),
+        (b"noai", "utf-8"),
+        (gzip.compress(gzip.compress(b"noai")), "gzip, gzip"),
+    ],
+)
+def test_a_body_is_read_whole_in_every_encoding_that_servers_use(body: bytes, encoding: str) -> None:
+    assert _decoded(body, encoding, Limit(100)) == b"noai"
+
+
+def test_usage_preferences_of_one_statement_are_all_kept() -> None:
+    stated = usage_preferences.of_content_usage("train-ai=n, search=y", found_in="test")
+    assert [(str(each.use), str(each.answer)) for each in stated] == [
+        ("training of models", "disallow"),
+        ("search", "allow"),
+    ]
