@@ -91,6 +91,7 @@ def strict(data: bytes) -> pl.DataFrame | None:
 @settings(max_examples=200, deadline=None)
 @example(decision().line().replace(b"09:00:00Z", b"09:00:0Z"))
 @example(decision().line().replace(b'"reason"', b'"raison"'))
+@example(decision(Verdict.LABEL, labels={"age": "Old"}).line().replace(b'{"age":"Old"}', b"{}"))
 @given(st.lists(written(), max_size=2).map(b"".join))
 def test_what_is_read_at_once_is_what_is_read_line_by_line(data: bytes) -> None:
     fast = ledger_lines._at_once(data)

@@ -16,7 +16,7 @@ import pytest
 
 from projects import clone, environment, run_in
 
-pytestmark = pytest.mark.lengthy(300)
+pytestmark = [pytest.mark.train, pytest.mark.lengthy(300)]
 
 STEPS = ["takedown", "license", "face", "identity", "quality", "duplicate", "task_fit", "enough_images"]
 
@@ -233,6 +233,7 @@ class TestTheReleaseOpensIn:
             assert len(samples) == count
             assert all({"title", "creator", "license"} <= set(row) and picture.size for picture, row in samples)
 
+    @pytest.mark.mongodb
     def test_fiftyone(self, journey: Path, by_split: dict[str, int], tmp_path: Path) -> None:
         folder = exported(journey, "fiftyone", tmp_path / "form")
         code = (

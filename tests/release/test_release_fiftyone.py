@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import polars as pl
+import pytest
 from made_project import made_params
 
 from mtf.core.project_paths import ProjectPaths
@@ -24,6 +25,7 @@ print(json.dumps({"faces": len(data), "splits": data.count_sample_tags(), "label
 """
 
 
+@pytest.mark.mongodb
 def test_fiftyone_opens_its_form_with_labels_and_splits(data_set: ProjectPaths, tmp_path: Path):
     labels = {task.column: list(task.labels) for task in made_params().tasks.values()}
     export(data_set.stage("release"), tmp_path / "form", Format.FIFTYONE, labels=labels)

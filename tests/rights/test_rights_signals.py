@@ -278,6 +278,7 @@ RAW_DEFLATE = RAW.compress(b"noai") + RAW.flush()
         (b"noai", "utf-8"),
         (gzip.compress(gzip.compress(b"noai")), "gzip, gzip"),
     ],
+    ids=["two members", "gzip and identity", "zlib", "deflate", "none", "charset", "twice"],
 )
 def test_a_body_is_read_whole_in_every_encoding_that_servers_use(body: bytes, encoding: str) -> None:
     assert _decoded(body, encoding, Limit(100)) == b"noai"

@@ -136,9 +136,10 @@ def _has_only_known_keys(data: bytes, read: pl.DataFrame, labels: dict[str, list
 
 def _labels_by_text(texts: pl.Series) -> dict[str, list[dict[str, str]]] | None:
     try:
-        return {text: _entries(_labels.validate_json(text, strict=True)) for text in texts.drop_nulls().unique()}
+        labels = {text: _entries(_labels.validate_json(text, strict=True)) for text in texts.drop_nulls().unique()}
     except ValidationError:
         return None
+    return labels if all(labels.values()) else None
 
 
 def _entries(labels: Labels) -> list[dict[str, str]]:
