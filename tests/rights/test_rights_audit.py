@@ -521,6 +521,48 @@ def test_refresh_asks_the_pages_again_and_reports_what_changed(project: Project)
     assert after.equals(before), "an audit changes nothing"
 
 
+@pytest.mark.parametrize(
+    ("robots", "markup", "documents", "reason"),
+    [
+        ("User-agent: *\nContent-Usage: train-ai=n\n", "", [], "aipref: robots.txt content-usage train-ai=n"),
+        (
+            "User-agent: *\nContent-Signal: search=yes, ai-train=no\n",
+            "",
+            [],
+            "content-signal: robots.txt content-signal ai-train=no",
+        ),
+        (
+            "User-agent: *\nAllow: /\n",
+            '<link rel="license" type="application/rsl+xml" href="/rsl.xml">',
+            [
+                Response(
+                    "https://photos.example.org/rsl.xml",
+                    body=b'<rsl><content url="/"><license><prohibits type="usage">all</prohibits></license></content></rsl>',
+                )
+            ],
+            "rsl: https://photos.example.org/rsl.xml prohibits all",
+        ),
+    ],
+    ids=["content-usage", "content-signal", "rsl"],
+)
+def test_refresh_reports_a_signal_that_the_site_has_added_beside_another(
+    project: Project, robots: str, markup: str, documents: list[Response], reason: str
+) -> None:
+    project.crawled(
+        {"page_url": "https://photos.example.org/view/a", "opt_out": "tdm-policy: header https://a.example/p"}
+    )
+    project.set("crawl", web="web")
+    answers = [
+        Response("https://photos.example.org/robots.txt", body=robots.encode()),
+        page("a", markup + linked("by/4.0")),
+    ]
+    recorded_web.write(project.workspace.root / "web", [*answers, *documents])
+    code, output = run("licenses", "--refresh", "--json")
+    found = json.loads(output)["findings"]
+    assert (code, [each["code"] for each in found if each["level"] == "error"]) == (1, ["opted_out"])
+    assert reason in found[-1]["reason"] or reason in found[0]["reason"]
+
+
 def test_what_a_hosts_api_stated_is_not_compared_with_its_page(project: Project) -> None:
     project.set("crawl", web="web")
     by_api = {"method": "commons-api", "license": "CC-BY-SA-4.0", "page_url": "https://photos.example.org/view/file"}

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
+from urllib.parse import urlsplit
 
 import polars as pl
 from rich.console import Console
@@ -121,22 +122,22 @@ async def _ask_pages(
             with Spool(workspace.stage("crawl")) as spool:
                 pages = Pages(fetcher, reservations, spool)
                 part = rows[start : start + _PICTURES_OF_A_SPOOL]
-                seen += await _ask_part(part, pages)
+                seen += await _ask_part(part, pages, reservations)
             progress.advance(bar, len(part))
     return seen
 
 
-async def _ask_part(rows: Sequence[_Row], pages: Pages) -> list[_Row]:
+async def _ask_part(rows: Sequence[_Row], pages: Pages, reservations: Reservations) -> list[_Row]:
     places = asyncio.Semaphore(_PICTURES_AT_ONCE)
 
     async def one(row: _Row) -> _Row:
         async with places:
-            return await _look(row, pages)
+            return await _look(row, pages, reservations)
 
     return list(await asyncio.gather(*(one(row) for row in rows)))
 
 
-async def _look(row: _Row, pages: Pages) -> _Row:
+async def _look(row: _Row, pages: Pages, reservations: Reservations) -> _Row:
     try:
         page = await pages.at(row["page_url"])
     except Failed as failure:
@@ -146,7 +147,19 @@ async def _look(row: _Row, pages: Pages) -> _Row:
             ("now_opt_out" if is_reserved else "now_gone"): failure.detail or str(failure.outcome),
         }
     stated = await asyncio.to_thread(page.statement, row["url"])
-    return _now(row, stated, page.opt_outs, gone=page.detail)
+    of_picture = await _opt_outs_of_picture(row["url"], stated, reservations)
+    return _now(row, stated, (*page.opt_outs, *of_picture), gone=page.detail)
+
+
+async def _opt_outs_of_picture(url: str, stated: Statement, reservations: Reservations) -> list[str]:
+    """The opt-outs of the site that holds the picture, and of the RSL documents that its page names."""
+    if urlsplit(url).scheme not in ("http", "https"):
+        return []
+    return [
+        *await reservations.of_robots(url),
+        *await reservations.of_site(url, ()),
+        *await reservations.of_rsl(url, stated.rsl_links),
+    ]
 
 
 def _now(row: _Row, stated: Statement, opt_outs: tuple[str, ...], *, gone: str | None) -> _Row:

@@ -8,6 +8,7 @@ from mtf import config
 from mtf.rights.audit.checks import opted_out
 from mtf.rights.audit.findings import KEYS, Code, findings
 from mtf.rights.evidence.statement import agreement
+from mtf.rights.signals.preferences import SEPARATOR
 from mtf.schemas import Stated
 
 
@@ -26,7 +27,8 @@ def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: config.License
     # Where the file was the more exact of the two, the page may say less than was concluded.
     is_changed = was.ne_missing(now) & pl.col("now_read") & ~is_disputed & ~(is_from_file & _says_less(both))
     is_newly_gone = pl.col("now_gone").is_not_null() & (pl.col("stated") != Stated.UNREACHABLE)
-    new_opt_out = pl.col("now_opt_out").is_not_null() & pl.col("opt_out").is_null()
+    before, today = (pl.col(name).fill_null("").str.split(SEPARATOR) for name in ("opt_out", "now_opt_out"))
+    new_opt_out = pl.col("now_opt_out").is_not_null() & (today.list.set_difference(before).list.len() > 0)
     states = pl.format(
         "stated {} on {}, states {} today",
         was.fill_null("no license"),
