@@ -57,6 +57,8 @@ lint: $(READY)
 	@echo "==> ruff: lint and format"
 	@ruff check --quiet .
 	@ruff format --quiet --check .
+	@echo "==> lint-imports: no package imports one above it"
+	@lint-imports --no-logo --no-cache
 	@echo "==> mtf deps: dvc.yaml names the code that its stages run"
 	@mtf deps --check
 	@echo "==> ty: types"

@@ -17,11 +17,12 @@ from mtf.annotation import ledger
 from mtf.annotation.decision import Decision, Verdict
 from mtf.config import Params
 from mtf.core.project_paths import ProjectPaths
-from mtf.schemas import Reason, Stated, Step
+from mtf.schemas import Stated, Step, funnel_steps
 
 REPOSITORY = Path(__file__).parents[2]
 PANEL = ("ann", "bea", "cid")
-STEPS = (Step.FACE, Step.IDENTITY, Step.QUALITY, Step.TASK_FIT)
+# Where people accept a face that is fit; of duplicates only one is named.
+STEPS = tuple(step for step in funnel_steps.reviewed() if step != Step.DUPLICATE)
 BEGIN = datetime(2026, 3, 1, 9, tzinfo=UTC)
 BOX = (10, 10, 100, 100)
 
@@ -55,25 +56,25 @@ class Face:
     def image_id(self) -> str:
         return image_id(self.image or self.name)
 
-    def said(self, verdict: Verdict | Reason, reviewer: str, step: Step, *, minute: int = 0, **fields: Any) -> Decision:
+    def said(self, verdict: Verdict | str, reviewer: str, step: str, *, minute: int = 0, **fields: Any) -> Decision:
         """A decision; a reason is a reject."""
-        reason = verdict if isinstance(verdict, Reason) else None
+        reason = None if isinstance(verdict, Verdict) else verdict
         return Decision(
             image_id=self.image_id,
             box=self.box,
             identity=self.identity,
             step=step,
-            verdict=Verdict.REJECT if reason else verdict,
+            verdict=verdict if isinstance(verdict, Verdict) else Verdict.REJECT,
             reason=reason,
             reviewer=reviewer,
             time=BEGIN + timedelta(minutes=minute),
             **fields,
         )
 
-    def by_all(self, verdict: Verdict | Reason, step: Step) -> list[Decision]:
+    def by_all(self, verdict: Verdict | str, step: str) -> list[Decision]:
         return [self.said(verdict, reviewer, step) for reviewer in PANEL]
 
-    def accepted(self, *, but: Sequence[Step] = ()) -> list[Decision]:
+    def accepted(self, *, but: Sequence[str] = ()) -> list[Decision]:
         """All of the panel accept it at every step, except those in `but`."""
         return [each for step in STEPS if step not in but for each in self.by_all(Verdict.ACCEPT, step)]
 

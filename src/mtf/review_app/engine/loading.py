@@ -17,8 +17,9 @@ from mtf.review_app.engine.page import Plan
 from mtf.review_app.engine.plan import PAGE_FACES, JointPlan, ReviewPlan
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
-from mtf.review_app.fiftyone import sample_updates
 
+# Named, not imported: the engine knows nothing of FiftyOne.
+SAMPLES_CODE = "mtf.review_app.fiftyone.sample_updates"
 # What the samples are made from.
 TABLES = (
     ("crop", "faces"),
@@ -99,8 +100,8 @@ def samples_made_from(workspace: ProjectPaths, reviewer: str, *, joint: bool) ->
     people = [workspace.params, workspace.roster, workspace.takedowns, workspace.attribution]
     files = [*made, *people, *sorted(workspace.review.glob("*/*.jsonl"))]
     digests = {workspace.relative(path): file_digest(path) for path in files if path.is_file()}
-    # This module reads, `shown` fills the samples; parameters come from their file, their defaults from the code.
-    code = [__name__, sample_updates.__name__, PARAMETERS]
+    # Parameters come from their file, their defaults from the code.
+    code = [__name__, SAMPLES_CODE, PARAMETERS]
     return fingerprint(reviewer, joint, str(datetime.now(UTC).date()), digests, code=code)
 
 

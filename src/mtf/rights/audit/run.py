@@ -20,10 +20,9 @@ from mtf.config import Params
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.rights import attribution, policy
-from mtf.rights.audit import audited_pictures, checks
+from mtf.rights.audit import audited_pictures, checks, drift
 from mtf.rights.audit.checks import EVIDENCE_COLUMNS
 from mtf.rights.audit.findings import KEYS, Code, first_line, stored_table
-from mtf.rights.evidence import drift
 from mtf.schemas import takedown_file
 
 CREDITS = "URL_of_original_images.csv"
