@@ -26,12 +26,13 @@ ROOT = HERE.parents[1]
 STAGES = ("crawl", "crop", "screen", "label")
 SIZE = {"width": 1400, "height": 860}
 WAIT_MS = 120_000
+TRIES = 60
 ADDRESS = re.compile(r"^ {2}anna: (http://\S+)$")
 PANEL = "window.__foo__.executeOperator('open_panel', {name: 'mtf_review_progress', isActive: true})"
 
 
-def copied(run: Path, to: Path) -> Path:
-    """A project that looks like the run, with a ledger and a database of its own."""
+def copy_project(run: Path, to: Path) -> Path:
+    """Copy of the run's project, with a ledger and a database of its own; the stages' folders are links."""
     shutil.copytree(run / "data", to / "data")
     shutil.copy(run / "params.yaml", to)
     (to / "build").mkdir()
@@ -41,45 +42,52 @@ def copied(run: Path, to: Path) -> Path:
     return to
 
 
-def pressed(page: Page, key: str) -> str:
-    """What the bar says after a key; a key for a page is pressed again until the page is there."""
-    while True:
+def press(page: Page, key: str) -> str:
+    """Press a key until it is taken, and return the bar's text.
+
+    A key for a page is refused until the page has been on the screen to its end. Raises AssertionError where it is
+    refused for another reason, or again and again.
+    """
+    for _ in range(TRIES):
         before = page.get_attribute("#mtf-bar", "data-answers")
         page.keyboard.press(key)
         page.wait_for_function(
             "before => document.getElementById('mtf-bar').dataset.answers !== before", arg=before, timeout=WAIT_MS
         )
-        bar = page.inner_text("#mtf-bar")
-        if "too fast" not in bar:
-            return bar
+        if not page.locator("#mtf-bar .refused").count():
+            return page.inner_text("#mtf-bar")
+        page.mouse.move(SIZE["width"] / 2, SIZE["height"] / 2)
+        page.mouse.wheel(0, 5000)
         page.wait_for_timeout(700)
+    raise AssertionError(f"{key} is refused: {page.inner_text('#mtf-bar')}")
 
 
-def taken(page: Page, name: str) -> None:
-    """A picture of the screen in 256 colours: a quarter of the bytes, and nothing of it is lost to the eye."""
+def take_picture(page: Page, name: str) -> None:
+    """Write the screen to `name` in 256 colours: a quarter of the bytes, and the eye sees no difference."""
     picture = Image.open(io.BytesIO(page.screenshot()))
     picture.convert("RGB").quantize(256).save(HERE / name, optimize=True)
 
 
-def drawn(page: Page, url: str) -> None:
+def draw(page: Page, url: str) -> None:
+    """Take all pictures: a page of the step `identity`, an open face of it, the panel of the progress."""
     page.goto(url, timeout=WAIT_MS)
     page.wait_for_selector("#mtf-bar", timeout=WAIT_MS)
-    while "identity: " not in pressed(page, "Shift+A"):
+    while "identity: " not in press(page, "Shift+A"):
         pass
-    pressed(page, "Shift+A")
+    press(page, "Shift+A")
     page.wait_for_timeout(3000)
-    taken(page, "review-grid.png")
+    take_picture(page, "review-grid.png")
     page.locator("[data-cy=looker]").first.click(position={"x": 60, "y": 60})
     page.wait_for_selector('[data-cy="modal"]', timeout=WAIT_MS)
     page.wait_for_timeout(3000)
-    taken(page, "review-face.png")
+    take_picture(page, "review-face.png")
     while page.locator('[data-cy="modal"]').count():
         page.keyboard.press("Escape")
         page.wait_for_timeout(700)
     page.evaluate(PANEL)
     page.wait_for_selector('[data-cy="mtf-progress"] table', timeout=WAIT_MS)
     page.wait_for_timeout(2000)
-    taken(page, "review-progress.png")
+    take_picture(page, "review-progress.png")
 
 
 def main() -> None:
@@ -88,14 +96,14 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "mtf", "review", "open", "--reviewer", "anna", "--port", "0"]
-        project = copied(asked.run, Path(folder))
+        project = copy_project(asked.run, Path(folder))
         room = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True)
         try:
             url = next(found[1] for line in room.stdout or () if (found := ADDRESS.match(line)))
             with sync_playwright() as playwright:
                 chromium = shutil.which("chromium")
                 browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-                drawn(browser.new_context(viewport=SIZE).new_page(), url)
+                draw(browser.new_context(viewport=SIZE).new_page(), url)
                 browser.close()
         finally:
             room.send_signal(signal.SIGINT)
