@@ -16,13 +16,13 @@ PYTEST := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 .PHONY: help setup data-as-recorded repro retry lint check test coverage requirements clean
 
 help:
-	@echo "make repro     set up, then run the whole pipeline on the sample and show what came of it"
-	@echo "make retry     ask again for what failed in a way that may pass, then go on as make repro"
-	@echo "make check     set up, then lint, check types and run the quick tests: no server, browser, DVC or training"
-	@echo "make test      set up, then lint, check types and run all tests"
-	@echo "make coverage  run all tests and print the share of lines and branches that they run, by package"
-	@echo "make setup     only the Python environment in $(VENV)"
-	@echo "make clean     remove what the pipeline built (data/ and its history stay)"
+	@echo "make repro     set up, run the whole pipeline on the sample, and show the results"
+	@echo "make retry     ask again for what failed for a retriable reason, then the same as make repro"
+	@echo "make check     set up, then lint, types and the quick tests: no server, browser, DVC or training"
+	@echo "make test      set up, then lint, types and all tests"
+	@echo "make coverage  run all tests, and print the lines and branches that they cover, by package"
+	@echo "make setup     only make the Python environment in $(VENV)"
+	@echo "make clean     remove what the pipeline built; data/ and its history stay"
 
 setup: $(READY)
 

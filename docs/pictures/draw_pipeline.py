@@ -1,4 +1,4 @@
-"""Draws docs/pictures/pipeline.svg: the stages, what each decides, and where people come in.
+"""Draws docs/pictures/pipeline.svg: the stages, what each answers, and what people write.
 
 python docs/pictures/draw_pipeline.py
 """
@@ -9,17 +9,17 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 STAGES = [
-    ("crawl", "which pictures exist,", "and who permits them"),
+    ("crawl", "which pictures exist, and", "the evidence of licenses"),
     ("crop", "where the faces are", ""),
     ("screen", "hints: blur, eyes,", "duplicates, outliers"),
-    ("curate", "what survives the funnel,", "and by whose decision"),
+    ("curate", "which faces stay or go,", "and by whose decision"),
     ("split", "train, val, test;", "no duplicate in two"),
     ("train", "one network per", "model and task"),
-    ("multitask", "one network for all tasks,", "by weighting of losses"),
-    ("evaluate", "figures, by group too,", "and what guessing gets"),
-    ("validate", "may this be published?", "the gates say"),
+    ("multitask", "one network for all tasks,", "by loss weighting"),
+    ("evaluate", "figures, also by group,", "beside guessing"),
+    ("validate", "gates: may the data set", "be published?"),
     ("release", "folders, credits,", "cards, checksums"),
-    ("report", "one page that shows", "how the data set fares"),
+    ("report", "one page on the state", "of the data set"),
 ]
 COLUMNS = 4
 PEOPLE = {0: "roster", 3: "reviewers' ledger,\ntakedowns, license policy"}
@@ -40,7 +40,7 @@ STYLE = """
 
 
 def place(index: int) -> tuple[int, int]:
-    """The stages run left to right, row by row, with room for people above the first."""
+    """Upper left corner of a stage. Stages run left to right, row by row, below the boxes of what people write."""
     column, row = index % COLUMNS, index // COLUMNS
     return 20 + column * (WIDTH + GAP), 96 + row * (HEIGHT + 66)
 
@@ -66,7 +66,7 @@ def stage(index: int) -> list[str]:
 
 
 def arrow(index: int) -> str:
-    """From a stage to the next: along the row, or down to the next one's beginning."""
+    """Arrow from a stage to the next: along the row, or down to the start of the next row."""
     x, y = place(index)
     to_x, to_y = place(index + 1)
     if y == to_y:

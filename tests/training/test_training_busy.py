@@ -78,4 +78,4 @@ def test_the_stage_writes_the_share_with_its_figures(
     workspace, params = write_project(tmp_path, sample_params, tasks=["race"], recipe="short", recipes={"short": SHORT})
     train.run(workspace, params, model="small_cnn", task="race")
     figures = json.loads(workspace.metrics("train/small_cnn/race").read_text())
-    assert figures["accelerator_busy_share"] == pytest.approx(statistics.mean(driver.answered), abs=5e-4)
+    assert figures["gpu_utilization"] == pytest.approx(statistics.mean(driver.answered), abs=5e-4)

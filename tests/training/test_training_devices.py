@@ -94,7 +94,7 @@ def test_the_stages_leave_the_same_files_from_two_devices_as_from_one(tmp_path: 
         figures = json.loads(workspace.metrics("train/small_cnn/race").read_text())
         assert figures["training_images"] == 48
         assert figures["epochs"] == 2
-        assert "accelerator_busy_share" not in figures
+        assert "gpu_utilization" not in figures
         assert len(curve(workspace.plots("train") / "small_cnn" / "race", "train_loss")) == 2
     assert written[0] == written[1]
 

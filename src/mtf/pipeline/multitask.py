@@ -88,7 +88,7 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
     )
     training: dict[str, Any] = {"about": asdict(about)}
     if fitted.gpu_utilization is not None:
-        training["accelerator_busy_share"] = fitted.gpu_utilization
+        training["gpu_utilization"] = fitted.gpu_utilization
     atomic_files.write_json(workspace.stage("multitask") / weighting / TRAINING, training)
     print(
         f"multitask {weighting}: {len(examples['train'])} images, {len(labels)} tasks, {fitted.epochs} epochs, "

@@ -62,7 +62,7 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
         params,
         results,
         ModelDetails(**training["about"]),
-        gpu_utilization=training.get("accelerator_busy_share"),
+        gpu_utilization=training.get("gpu_utilization"),
     )
 
 
@@ -90,7 +90,7 @@ def _write(
         "by_group": intersections.by_attribute(wide, own, attributes, seed=params.seed, **params.fairness.model_dump()),
     }
     if gpu_utilization is not None:
-        figures["accelerator_busy_share"] = gpu_utilization
+        figures["gpu_utilization"] = gpu_utilization
     atomic_files.write_json(workspace.metrics(f"multitask/{weighting}"), figures)
     by_group = _write_fairness(workspace, params, wide, weighting)
     _write_card(workspace, params, results, about, figures["accuracy"], by_group)

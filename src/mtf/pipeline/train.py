@@ -97,7 +97,7 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
     if is_pretrained and not model.endswith(PRETRAINED):
         figures["pretrained"] = True
     if fitted.gpu_utilization is not None:
-        figures["accelerator_busy_share"] = fitted.gpu_utilization
+        figures["gpu_utilization"] = fitted.gpu_utilization
     atomic_files.write_json(workspace.metrics(f"train/{model}/{task}"), figures)
     print(
         f"train {model} {task}: {len(training)} images, {len(labels)} labels, {fitted.epochs} epochs, "
