@@ -28,7 +28,7 @@ from mtf.core.urls import address_key, same_address
 from mtf.faces.perceptual_hash import picture_hash
 from mtf.faces.quality import perceptual_hash
 from mtf.schemas import takedown_file
-from mtf.schemas.takedown_file import Kind
+from mtf.schemas.takedown_file import RequestKind
 from mtf.takedown import requests
 from mtf.takedown.requests import Request
 from projects import ROOT, environment, run_in
@@ -85,7 +85,7 @@ def workspace(tmp_path: Path) -> ProjectPaths:
     return project
 
 
-def meaning(value: str, workspace: ProjectPaths, params: Params) -> list[tuple[Kind, str]]:
+def meaning(value: str, workspace: ProjectPaths, params: Params) -> list[tuple[RequestKind, str]]:
     records = requests.resolve(Request(value, "asked", "Ann"), workspace, params).records
     return [(record.kind, record.value) for record in records]
 
@@ -93,11 +93,11 @@ def meaning(value: str, workspace: ProjectPaths, params: Params) -> list[tuple[K
 @pytest.mark.dvc
 def test_an_identity_an_address_and_an_image_id_are_told_apart(workspace: ProjectPaths, sample_params: Params) -> None:
     for value, kind in [
-        ("ann", Kind.IDENTITY),
-        ("https://p.example/1.jpg", Kind.PICTURE),
-        ("http://P.example/page/1", Kind.PAGE),
-        ("https://elsewhere.example/new.jpg", Kind.PICTURE),
-        ("ab" * 32, Kind.IMAGE_ID),
+        ("ann", RequestKind.IDENTITY),
+        ("https://p.example/1.jpg", RequestKind.PICTURE),
+        ("http://P.example/page/1", RequestKind.PAGE),
+        ("https://elsewhere.example/new.jpg", RequestKind.PICTURE),
+        ("ab" * 32, RequestKind.IMAGE_ID),
     ]:
         assert meaning(value, workspace, sample_params)[0] == (kind, value)
 
@@ -120,8 +120,8 @@ def test_a_picture_file_finds_its_recompressed_copy_and_no_other(
     found = meaning(str(file), workspace, sample_params)
     stored = hashlib.sha256(jpeg(scene(1))).hexdigest()
     own = hashlib.sha256(file.read_bytes()).hexdigest()
-    assert {value for kind, value in found if kind is Kind.IMAGE_ID} == {stored, own}
-    assert [kind for kind, _ in found].count(Kind.PERCEPTUAL_HASH) == 1
+    assert {value for kind, value in found if kind is RequestKind.IMAGE_ID} == {stored, own}
+    assert [kind for kind, _ in found].count(RequestKind.PERCEPTUAL_HASH) == 1
 
 
 @pytest.mark.dvc
@@ -139,9 +139,9 @@ def test_requests_are_added_once_and_read_back(workspace: ProjectPaths, sample_p
     assert requests.append(workspace.takedowns, records) == records
     assert requests.append(workspace.takedowns, requests.resolve(request, workspace, sample_params).records) == []
     known, *pictures = takedown_file.load(workspace.takedowns).records
-    assert {record.kind for record in pictures} == {Kind.IMAGE_ID, Kind.PERCEPTUAL_HASH}
-    assert (known.kind, known.value, known.reason) == (Kind.IDENTITY, "ann", 'left, "for good" really')
-    assert requests.matches(takedown_file.load(workspace.takedowns), workspace)[Kind.IDENTITY, "ann"] == 2
+    assert {record.kind for record in pictures} == {RequestKind.IMAGE_ID, RequestKind.PERCEPTUAL_HASH}
+    assert (known.kind, known.value, known.reason) == (RequestKind.IDENTITY, "ann", 'left, "for good" really')
+    assert requests.matches(takedown_file.load(workspace.takedowns), workspace)[RequestKind.IDENTITY, "ann"] == 2
 
 
 def looks_of(seed: int) -> str:
@@ -163,8 +163,8 @@ def test_content_and_looks_of_every_picture_meant_are_written_down(
 ) -> None:
     found = meaning(value, workspace, sample_params)
     meant = {hashlib.sha256(jpeg(scene(seed))).hexdigest() for seed in seeds}
-    assert {text for kind, text in found if kind is Kind.IMAGE_ID} == meant
-    assert {text for kind, text in found if kind is Kind.PERCEPTUAL_HASH} == {looks_of(seed) for seed in seeds}
+    assert {text for kind, text in found if kind is RequestKind.IMAGE_ID} == meant
+    assert {text for kind, text in found if kind is RequestKind.PERCEPTUAL_HASH} == {looks_of(seed) for seed in seeds}
     assert len(found) == len(set(found))
 
 
@@ -174,13 +174,13 @@ def test_requests_are_counted_by_any_spelling_and_by_looks(workspace: ProjectPat
     records = requests.resolve(request, workspace, sample_params).records
     counts = requests.matches(takedown_file.Takedowns(tuple(records)), workspace)
     assert {kind: count for (kind, _), count in counts.items()} == {
-        Kind.PICTURE: 1,
-        Kind.IMAGE_ID: 1,
-        Kind.PERCEPTUAL_HASH: None,
+        RequestKind.PICTURE: 1,
+        RequestKind.IMAGE_ID: 1,
+        RequestKind.PERCEPTUAL_HASH: None,
     }
     with_looks(workspace)
     counts = requests.matches(takedown_file.Takedowns(tuple(records)), workspace)
-    assert counts[Kind.PERCEPTUAL_HASH, looks_of(1)] == 1
+    assert counts[RequestKind.PERCEPTUAL_HASH, looks_of(1)] == 1
 
 
 def with_looks(workspace: ProjectPaths) -> None:
@@ -205,7 +205,7 @@ def with_looks(workspace: ProjectPaths) -> None:
 def test_what_is_written_is_read_back_exactly(tmp_path: Path) -> None:
     texts = ["=1+1", '  "quoted", and more ', "-\ttab", "ünïcode 字", "@x;y", ""]
     records = [
-        takedown_file.Takedown("2026-01-02", Kind.PICTURE, f"https://x.example/{number}?a=1,2", text, text, text)
+        takedown_file.Takedown("2026-01-02", RequestKind.PICTURE, f"https://x.example/{number}?a=1,2", text, text, text)
         for number, text in enumerate(texts)
     ]
     requests.append(tmp_path / "takedowns.csv", records[:3])
@@ -265,14 +265,14 @@ def test_who_only_older_versions_know_can_be_named(one_version: ProjectPaths, sa
     workspace.roster.write_text("identity,name,race,gender,age\nbob,Bob,Blue,Males,Old\n")
 
     found = meaning("ann", workspace, sample_params)
-    looks = [(Kind.PERCEPTUAL_HASH, each) for each in sorted((looks_of(0), looks_of(1)))]
-    assert found == [(Kind.IDENTITY, "ann"), *((Kind.IMAGE_ID, image_id) for image_id in gone), *looks]
+    looks = [(RequestKind.PERCEPTUAL_HASH, each) for each in sorted((looks_of(0), looks_of(1)))]
+    assert found == [(RequestKind.IDENTITY, "ann"), *((RequestKind.IMAGE_ID, image_id) for image_id in gone), *looks]
     (of_page,) = old.filter(page_url="https://p.example/page/1")["image_id"]
     found = meaning("http://p.example/page/1", workspace, sample_params)
     assert found == [
-        (Kind.PAGE, "http://p.example/page/1"),
-        (Kind.IMAGE_ID, of_page),
-        (Kind.PERCEPTUAL_HASH, looks_of(1)),
+        (RequestKind.PAGE, "http://p.example/page/1"),
+        (RequestKind.IMAGE_ID, of_page),
+        (RequestKind.PERCEPTUAL_HASH, looks_of(1)),
     ]
     with pytest.raises(BadInput, match="dvc fetch --all-commits"):
         meaning("nobody", workspace, sample_params)
@@ -285,7 +285,7 @@ def test_pictures_that_only_older_versions_have_of_somebody_are_meant_too(
     kept = old.filter(pl.col("url") != "https://p.example/1.jpg")
     schemas.write(schemas.IMAGES, kept, one_version.table("crawl", "images"))
     found = meaning("ann", one_version, sample_params)
-    assert {value for kind, value in found if kind is Kind.PERCEPTUAL_HASH} == {looks_of(0), looks_of(1)}
+    assert {value for kind, value in found if kind is RequestKind.PERCEPTUAL_HASH} == {looks_of(0), looks_of(1)}
 
 
 def half_merged_twice(root: Path) -> None:
@@ -347,7 +347,7 @@ def test_a_machine_without_git_stops_no_request(
     (warning,) = [line for line in adding("ann").splitlines() if "WARNING" in line]
     assert "were not looked through: all older ones: git is not installed: no `git` is on the PATH" in warning
     known = takedown_file.load(one_version.takedowns).records
-    assert (Kind.IDENTITY, "ann") in {(record.kind, record.value) for record in known}
+    assert (RequestKind.IDENTITY, "ann") in {(record.kind, record.value) for record in known}
 
 
 def test_a_request_in_a_shallow_clone_says_what_is_not_there(
@@ -390,7 +390,7 @@ def test_a_published_crop_means_the_picture_that_it_was_cut_from(
     here = sample_params.model_copy(update={"compute": sample_params.compute.model_copy(update={"workers": 1})})
     resolved = requests.resolve(Request(str(file), "asked", "Ann"), with_faces, here)
     found = {(record.kind, record.value) for record in resolved.records}
-    assert {(Kind.IMAGE_ID, source), (Kind.PERCEPTUAL_HASH, looks_of(1))} < found
+    assert {(RequestKind.IMAGE_ID, source), (RequestKind.PERCEPTUAL_HASH, looks_of(1))} < found
     assert resolved.pictures == 1 and len(resolved.records) == 4
 
 
@@ -451,8 +451,8 @@ def test_a_column_of_addresses_is_matched_as_each_address_is() -> None:
     ]
     pictures = pl.LazyFrame({"url": [*spellings, None]})
     for wanted in spellings:
-        one = takedown_file.Takedowns((takedown_file.Takedown("", Kind.PICTURE, wanted, "", "", ""),))
-        found = takedown_file.named_by_address(pictures, one, Kind.PICTURE, "url").collect()["url"].to_list()
+        one = takedown_file.Takedowns((takedown_file.Takedown("", RequestKind.PICTURE, wanted, "", "", ""),))
+        found = takedown_file.named_by_address(pictures, one, RequestKind.PICTURE, "url").collect()["url"].to_list()
         assert found == [url for url in spellings if one.of_picture(url)], wanted
 
 

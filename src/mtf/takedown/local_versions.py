@@ -17,7 +17,7 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.forget import history
 from mtf.forget.history import History
 from mtf.forget.object_store import ObjectIndex, cache_of
-from mtf.schemas.takedown_file import Kind, Takedown, Takedowns
+from mtf.schemas.takedown_file import RequestKind, Takedown, Takedowns
 from mtf.takedown import perceptual_matches, scope_search
 from mtf.takedown.scope_search import ADDRESSES, EVIDENCE, FACES, IMAGES, SCREENING, image_ids_of
 
@@ -44,7 +44,7 @@ class LocalVersions:
         if self._history is not None:
             self.broken += self._history.unread
 
-    def images(self, kind: Kind, value: str) -> set[str]:
+    def images(self, kind: RequestKind, value: str) -> set[str]:
         """The images that an identity, an address or an image_id means in any version."""
         one = Takedowns((Takedown("", kind, value, "", "", ""),))
         wanted = scope_search.with_found_pages(one, self._found_pages())

@@ -25,12 +25,12 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import takedown_filter
 from mtf.faces.perceptual_hash import SAME_PICTURE_BITS
 from mtf.schemas import roster_file, takedown_file
-from mtf.schemas.takedown_file import Kind, Takedown, Takedowns
+from mtf.schemas.takedown_file import RequestKind, Takedown, Takedowns
 from mtf.takedown import scope_search, sent_pictures
 from mtf.takedown.local_versions import LocalVersions
 from mtf.takedown.scope_search import ADDRESSES
 
-Meaning = tuple[Kind, str]
+Meaning = tuple[RequestKind, str]
 _PLACES = ["identity", "image_id", "offset", "size_bytes"]
 
 
@@ -71,8 +71,8 @@ def resolve(request: Request, workspace: ProjectPaths, params: Params) -> Resolv
     words = [_one_line(text) for text in (request.reason, request.requested_by, request.reference)]
     meanings = [
         named.meaning,
-        *((Kind.IMAGE_ID, image_id) for image_id in sorted(named.images)),
-        *((Kind.PERCEPTUAL_HASH, f"{look:016x}") for look in sorted(looks)),
+        *((RequestKind.IMAGE_ID, image_id) for image_id in sorted(named.images)),
+        *((RequestKind.PERCEPTUAL_HASH, f"{look:016x}") for look in sorted(looks)),
     ]
     records = [Takedown(added_at, kind, value, *words) for kind, value in dict.fromkeys(meanings)]
     return Resolved(records, len(named.images), path.is_file(), tuple(known.broken))
@@ -98,7 +98,9 @@ def matches(requests: Takedowns, workspace: ProjectPaths) -> dict[Meaning, int |
     looks = takedown_filter.stored_perceptual_hashes(workspace) if requests.perceptual_hashes else pl.DataFrame()
     for record in requests.records:
         counts[record.kind, record.value] = (
-            _alike_count(looks, record.value) if record.kind == Kind.PERCEPTUAL_HASH else pictures.named(record).height
+            _alike_count(looks, record.value)
+            if record.kind == RequestKind.PERCEPTUAL_HASH
+            else pictures.named(record).height
         )
     return counts
 
@@ -109,8 +111,8 @@ def unwritten(requests: Takedowns, workspace: ProjectPaths) -> list[str]:
     Adding such a page again writes its pictures down, by which the crawl knows them.
     """
     pictures = _Current.of(workspace)
-    written = [record.value for record in requests.records if record.kind == Kind.IMAGE_ID]
-    pages = (record for record in requests.records if record.kind == Kind.PAGE)
+    written = [record.value for record in requests.records if record.kind == RequestKind.IMAGE_ID]
+    pages = (record for record in requests.records if record.kind == RequestKind.PAGE)
     return [
         page.value
         for page in pages
@@ -144,7 +146,7 @@ class _Current:
 
     def named(self, record: Takedown) -> pl.DataFrame:
         """The images that a request names; a page by whoever says that they are there."""
-        if record.kind != Kind.PAGE:
+        if record.kind != RequestKind.PAGE:
             return _rows(self.images, record)
         wanted = scope_search.with_found_pages(Takedowns((record,)), self.found_pages).records
         keys = ["identity", "image_id"]
@@ -164,16 +166,16 @@ class _Named:
 def _of_file(value: str, workspace: ProjectPaths, known: LocalVersions, params: Params) -> _Named:
     """The file's own content, what looks like it, and its hash, by which the crawl will know it again."""
     meant = sent_pictures.meant(Path(value), workspace, known, params)
-    return _Named((Kind.IMAGE_ID, meant.image_id), meant.alike | meant.cropped, frozenset({meant.look}))
+    return _Named((RequestKind.IMAGE_ID, meant.image_id), meant.alike | meant.cropped, frozenset({meant.look}))
 
 
 def _of_words(value: str, workspace: ProjectPaths, known: LocalVersions, params: Params) -> _Named:
     """An image_id, an address or an identity."""
     if re.fullmatch(schemas.SHA256, value):
-        return _with_images(Kind.IMAGE_ID, value, known)
+        return _with_images(RequestKind.IMAGE_ID, value, known)
     if re.match(r"https?://", value):
         return _address(value, workspace, known)
-    named = _with_images(Kind.IDENTITY, value, known)
+    named = _with_images(RequestKind.IDENTITY, value, known)
     if named.images or value in roster_file.load(workspace.roster, params)["identity"]:
         return named
     permitted = (
@@ -184,7 +186,7 @@ def _of_words(value: str, workspace: ProjectPaths, known: LocalVersions, params:
     raise bad_value("takedown", value, permitted + unknown)
 
 
-def _with_images(kind: Kind, value: str, known: LocalVersions) -> _Named:
+def _with_images(kind: RequestKind, value: str, known: LocalVersions) -> _Named:
     return _Named((kind, value), frozenset(known.images(kind, value)))
 
 
@@ -192,11 +194,11 @@ def _address(value: str, workspace: ProjectPaths, known: LocalVersions) -> _Name
     """A page, where any version knows it as one; else the address of a picture, seen or not."""
     path = workspace.table("crawl", "fetches")
     fetches = pl.read_parquet(path, columns=["url", "page_url"]) if path.is_file() else pl.DataFrame()
-    for kind in (Kind.PAGE, Kind.PICTURE):
+    for kind in (RequestKind.PAGE, RequestKind.PICTURE):
         named = _with_images(kind, value, known)
         if named.images or (fetches.width and _rows(fetches, Takedown("", kind, value, "", "", "")).height):
             return named
-    return _Named((Kind.PICTURE, value), frozenset())
+    return _Named((RequestKind.PICTURE, value), frozenset())
 
 
 def _looks(image_ids: Collection[str], workspace: ProjectPaths, known: LocalVersions, params: Params) -> set[int]:
@@ -218,7 +220,7 @@ def _images(workspace: ProjectPaths, columns: list[str]) -> pl.DataFrame:
 
 def _rows(pictures: pl.DataFrame, record: Takedown) -> pl.DataFrame:
     """The rows that a request names by identity, address or image_id."""
-    addresses = {Kind.PAGE: "page_url", Kind.PICTURE: "url"}
+    addresses = {RequestKind.PAGE: "page_url", RequestKind.PICTURE: "url"}
     if record.kind in addresses:
         one = Takedowns((record,))
         return takedown_file.named_by_address(pictures.lazy(), one, record.kind, addresses[record.kind]).collect()

@@ -19,7 +19,7 @@ from mtf.core.urls import address_key
 from mtf.forget.history import History
 from mtf.rights import attribution
 from mtf.schemas import Fetched
-from mtf.schemas.takedown_file import PERCEPTUAL_HASH_DETAIL, Kind, Takedown, Takedowns, named_by_address
+from mtf.schemas.takedown_file import PERCEPTUAL_HASH_DETAIL, RequestKind, Takedown, Takedowns, named_by_address
 from mtf.takedown import perceptual_matches
 from mtf.takedown.scope import TakedownScope, is_one_of
 
@@ -37,9 +37,11 @@ def find(takedowns: Takedowns, history: History, *, max_pixels: int) -> Takedown
 
     Pictures of more pixels than both `max_pixels` and looks.STORED_PIXELS are compared with no looks, but `unread`.
     """
-    subjects = TakedownScope(whole={record.value for record in takedowns.records if record.kind == Kind.IDENTITY})
+    subjects = TakedownScope(
+        whole={record.value for record in takedowns.records if record.kind == RequestKind.IDENTITY}
+    )
     subjects.affected |= subjects.whole
-    subjects.image_ids |= {record.value for record in takedowns.records if record.kind == Kind.IMAGE_ID}
+    subjects.image_ids |= {record.value for record in takedowns.records if record.kind == RequestKind.IMAGE_ID}
     named = with_found_pages(takedowns, history.texts(TABLE))
     for _, pictures in history.tables(IMAGES, EVIDENCE, columns=ADDRESSES):
         subjects.image_ids |= image_ids_of(named, pictures)
@@ -76,10 +78,10 @@ def _refused(takedowns: Takedowns, history: History) -> set[str]:
 
 def image_ids_of(takedowns: Takedowns, images: pl.DataFrame) -> set[str]:
     """The images (identity, image_id, url, page_url) that a takedown names by identity, address or image_id."""
-    values = {kind: [each.value for each in takedowns.records if each.kind == kind] for kind in Kind}
-    is_named = is_one_of("identity", values[Kind.IDENTITY]) | is_one_of("image_id", values[Kind.IMAGE_ID])
+    values = {kind: [each.value for each in takedowns.records if each.kind == kind] for kind in RequestKind}
+    is_named = is_one_of("identity", values[RequestKind.IDENTITY]) | is_one_of("image_id", values[RequestKind.IMAGE_ID])
     found = {*images.filter(is_named)["image_id"]}
-    for kind, column in ((Kind.PICTURE, "url"), (Kind.PAGE, "page_url")):
+    for kind, column in ((RequestKind.PICTURE, "url"), (RequestKind.PAGE, "page_url")):
         found |= {*named_by_address(images.lazy(), takedowns, kind, column).collect()["image_id"]}
     return found
 
@@ -96,13 +98,13 @@ TABLE = PATHS_IN_PROJECT.attribution.as_posix()
 
 def with_found_pages(takedowns: Takedowns, found: Iterable[bytes]) -> Takedowns:
     """`takedowns`, and for each page that they name what the tables `found`, of any version, say is on it."""
-    pages = {address_key(record.value): record for record in takedowns.records if record.kind == Kind.PAGE}
+    pages = {address_key(record.value): record for record in takedowns.records if record.kind == RequestKind.PAGE}
     added = [_on(page, row) for table in found for row in _rows(table) if (page := _page(row, pages)) is not None]
     return Takedowns((*takedowns.records, *dict.fromkeys(added)))
 
 
 def _on(page: Takedown, row: Row) -> Takedown:
-    kind, value = Kind(row.text("kind")), row.text("value")
+    kind, value = RequestKind(row.text("kind")), row.text("value")
     return Takedown(page.added_at, kind, value, page.reason, page.requested_by, page.reference)
 
 
