@@ -14,14 +14,14 @@ from mtf.faces import crop
 from mtf.sample import files, photograph
 from mtf.sample.people import CAST, FEMALES, OLD, RARELY_PICTURED, STRANGERS, YOUNG
 from mtf.sample.photograph import Photograph
-from mtf.sample.plan import FORMATS, REPETITIONS, Kind
+from mtf.sample.plan import FORMATS, REPETITIONS, PictureKind
 
 
-def _only(sample, kind: Kind):
+def _only(sample, kind: PictureKind):
     return next(truth for truth in sample.truths if truth.kind is kind)
 
 
-def _opened(sample, kind: Kind) -> Image.Image:
+def _opened(sample, kind: PictureKind) -> Image.Image:
     return Image.open(io.BytesIO(sample.body(_only(sample, kind))))
 
 
@@ -86,7 +86,7 @@ def test_true_boxes_lie_inside_their_pictures(small) -> None:
 
 
 def test_the_detector_agrees_with_the_true_boxes(small, sample_params: Params) -> None:
-    clean = [truth for truth in small.truths if truth.kind is Kind.CLEAN]
+    clean = [truth for truth in small.truths if truth.kind is PictureKind.CLEAN]
     for truth in clean:
         found = crop.cut_faces(small.body(truth), sample_params.crop, max_pixels=10**8)
         assert any(_iou(tuple(face.box), truth.faces[0][0]) >= 0.5 for face in found), truth
@@ -100,25 +100,25 @@ def _iou(one, other) -> float:
 
 
 def test_unusual_files_are_what_they_claim(small) -> None:
-    assert _opened(small, Kind.PNG).format == "PNG"
-    assert _opened(small, Kind.WEBP).format == "WEBP"
-    assert _opened(small, Kind.GREY).mode == "L"
-    assert _opened(small, Kind.CMYK).mode == "CMYK"
-    assert _opened(small, Kind.ANIMATED_GIF).n_frames == 2
-    deep = cv2.imdecode(np.frombuffer(small.body(_only(small, Kind.PNG_16_BIT)), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert _opened(small, PictureKind.PNG).format == "PNG"
+    assert _opened(small, PictureKind.WEBP).format == "WEBP"
+    assert _opened(small, PictureKind.GREY).mode == "L"
+    assert _opened(small, PictureKind.CMYK).mode == "CMYK"
+    assert _opened(small, PictureKind.ANIMATED_GIF).n_frames == 2
+    deep = cv2.imdecode(np.frombuffer(small.body(_only(small, PictureKind.PNG_16_BIT)), np.uint8), cv2.IMREAD_UNCHANGED)
     assert deep.dtype == np.uint16
 
 
 def test_a_telephones_picture_is_stored_turned_and_says_where_it_was_taken(small) -> None:
-    truth = _only(small, Kind.ROTATED)
-    stored = _opened(small, Kind.ROTATED)
+    truth = _only(small, PictureKind.ROTATED)
+    stored = _opened(small, PictureKind.ROTATED)
     assert stored.getexif()[0x0112] == 6
     assert stored.getexif().get_ifd(0x8825)
     assert stored.size == (truth.height, truth.width)
 
 
 def test_a_resaved_picture_has_other_bytes_and_the_same_pixels(small) -> None:
-    again = _only(small, Kind.RESAVED)
+    again = _only(small, PictureKind.RESAVED)
     original = next(truth for truth in small.truths if truth.url == again.repeats)
     one, other = small.body(again), small.body(original)
     assert one != other
@@ -126,7 +126,7 @@ def test_a_resaved_picture_has_other_bytes_and_the_same_pixels(small) -> None:
 
 
 def test_a_burst_is_nearly_its_original(small) -> None:
-    again = _only(small, Kind.BURST)
+    again = _only(small, PictureKind.BURST)
     original = next(truth for truth in small.truths if truth.url == again.repeats)
     one, other = (
         cv2.imdecode(np.frombuffer(small.body(truth), np.uint8), cv2.IMREAD_GRAYSCALE).astype(float)
@@ -137,7 +137,7 @@ def test_a_burst_is_nearly_its_original(small) -> None:
 
 
 def test_the_bomb_is_small_until_it_is_opened(small) -> None:
-    body = small.body(_only(small, Kind.BOMB))
+    body = small.body(_only(small, PictureKind.BOMB))
     assert len(body) < 150_000
     with pytest.raises(Image.DecompressionBombError):
         Image.open(io.BytesIO(body))

@@ -18,7 +18,7 @@ from mtf.faces.box import Box, face_id
 from mtf.sample import listing, panel, web
 from mtf.sample.panel import REVIEWERS, Face
 from mtf.sample.people import CAST, RARELY_PICTURED
-from mtf.sample.plan import CLEAN_IF_RARE, CLEAN_PER_IDENTITY, DIRT, WHOLE, Kind, plan
+from mtf.sample.plan import CLEAN_IF_RARE, CLEAN_PER_IDENTITY, DIRT, WHOLE, PictureKind, plan
 from mtf.schemas import Reason, Step
 from mtf.schemas.funnel_steps import review_reasons
 
@@ -62,9 +62,9 @@ def test_the_remote_holds_this_sample_and_nothing_else(shipped) -> None:
 
 def test_every_kind_of_dirt_is_there_in_the_promised_number(shipped) -> None:
     counts = Counter(truth.kind for truth in shipped.truths)
-    clean = counts.pop(Kind.CLEAN) - CLEAN_IF_RARE * len(RARELY_PICTURED)
+    clean = counts.pop(PictureKind.CLEAN) - CLEAN_IF_RARE * len(RARELY_PICTURED)
     assert counts == DIRT
-    assert set(DIRT) == set(Kind) - {Kind.CLEAN}
+    assert set(DIRT) == set(PictureKind) - {PictureKind.CLEAN}
     assert len(CAST) * CLEAN_PER_IDENTITY[0] <= clean <= len(CAST) * CLEAN_PER_IDENTITY[1]
 
 
@@ -114,7 +114,7 @@ def test_true_boxes_of_all_pictures_lie_inside_them(shipped) -> None:
 
 def test_the_cascade_finds_the_clean_faces(shipped, sample_params: Params) -> None:
     """Every third of them, which is enough to see it fail."""
-    clean = [truth for truth in shipped.truths if truth.kind is Kind.CLEAN][::3]
+    clean = [truth for truth in shipped.truths if truth.kind is PictureKind.CLEAN][::3]
     found = sum(bool(crop.cut_faces(shipped.body(t), sample_params.crop, max_pixels=10**8)) for t in clean)
     assert len(clean) > 100
     assert found / len(clean) >= 0.97

@@ -17,32 +17,32 @@ from mtf.sample.files import File
 from mtf.sample.paint import Canvas, Points, circle, curve, hsv, mixed, shade
 from mtf.sample.people import CAST, RARELY_PICTURED, STRANGERS
 from mtf.sample.photograph import SIDE_PX, Hidden, Photograph
-from mtf.sample.plan import Find, Kind
+from mtf.sample.plan import Find, PictureKind
 from mtf.sample.portrait import Box
 
 SMALL_SIDE_PX = 240
 """For files that compress badly."""
 TOO_SMALL_PX = 40
 SIGN_IN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
-_HIDDEN = {Kind.SUNGLASSES: Hidden.SUNGLASSES, Kind.HAND: Hidden.HAND}
+_HIDDEN = {PictureKind.SUNGLASSES: Hidden.SUNGLASSES, PictureKind.HAND: Hidden.HAND}
 _SIDES_PX = {
-    Kind.PNG: SMALL_SIDE_PX,
-    Kind.PNG_16_BIT: SMALL_SIDE_PX,
-    Kind.ANIMATED_GIF: SMALL_SIDE_PX,
-    Kind.TOO_SMALL: TOO_SMALL_PX,
+    PictureKind.PNG: SMALL_SIDE_PX,
+    PictureKind.PNG_16_BIT: SMALL_SIDE_PX,
+    PictureKind.ANIMATED_GIF: SMALL_SIDE_PX,
+    PictureKind.TOO_SMALL: TOO_SMALL_PX,
 }
 _EFFECTS = {
-    Kind.STRANGE_COLOURS: photograph.strange_colours,
-    Kind.OUT_OF_FOCUS: photograph.out_of_focus,
-    Kind.PIXELATED: photograph.pixelated,
+    PictureKind.STRANGE_COLOURS: photograph.strange_colours,
+    PictureKind.OUT_OF_FOCUS: photograph.out_of_focus,
+    PictureKind.PIXELATED: photograph.pixelated,
 }
 _WRITERS = {
-    Kind.PNG: files.png,
-    Kind.WEBP: files.webp,
-    Kind.GREY: files.grey_jpeg,
-    Kind.CMYK: files.cmyk_jpeg,
-    Kind.PNG_16_BIT: files.png_16_bit,
-    Kind.ROTATED: files.rotated_jpeg,
+    PictureKind.PNG: files.png,
+    PictureKind.WEBP: files.webp,
+    PictureKind.GREY: files.grey_jpeg,
+    PictureKind.CMYK: files.cmyk_jpeg,
+    PictureKind.PNG_16_BIT: files.png_16_bit,
+    PictureKind.ROTATED: files.rotated_jpeg,
 }
 _PEOPLE = {person.identity: person for person in (*CAST, *RARELY_PICTURED, *STRANGERS)}
 
@@ -86,11 +86,11 @@ def _repeated(find: Find, original: Find, job: Job) -> Drawn:
     taken = _photograph(original, job.seed)
     if taken is None:
         raise ValueError(f"{original} has no picture to repeat")
-    if find.kind is Kind.BURST:
+    if find.kind is PictureKind.BURST:
         again = photograph.next_frame(taken, _generator(find, job.seed, purpose=2))
         return _with_file(find, files.jpeg(again.pixels, xmp=job.rights.get(find.number)), again)
     file = _file(original, taken, job)
-    return _with_file(find, files.resaved(file) if find.kind is Kind.RESAVED else file, taken)
+    return _with_file(find, files.resaved(file) if find.kind is PictureKind.RESAVED else file, taken)
 
 
 def _with_file(find: Find, file: File, taken: Photograph | None) -> Drawn:
@@ -107,22 +107,24 @@ def _generator(find: Find, seed: int, *, purpose: int) -> np.random.Generator:
 def _photograph(find: Find, seed: int) -> Photograph | None:
     """What the camera took; None where there is no picture behind the address."""
     rng = _generator(find, seed, purpose=1)
-    if find.kind in (Kind.EMPTY, Kind.HTML, Kind.BOMB):
+    if find.kind in (PictureKind.EMPTY, PictureKind.HTML, PictureKind.BOMB):
         return None
-    if find.kind is Kind.NO_FACE:
+    if find.kind is PictureKind.NO_FACE:
         things = (landscape, pattern, poster)
         return things[find.number % len(things)](rng)
-    if find.kind is Kind.FACE_LIKE:
+    if find.kind is PictureKind.FACE_LIKE:
         return house_front(rng)
-    if find.kind is Kind.GROUP:
+    if find.kind is PictureKind.GROUP:
         return photograph.group([(_PEOPLE[who].look(), who) for who in find.shown], rng)
     return _of_one_person(find, find.shown[0], rng)
 
 
 def _of_one_person(find: Find, who: str, rng: np.random.Generator) -> Photograph:
     person = _PEOPLE[who]
-    look = {Kind.WRONG_AGE: person.at_other_age, Kind.CHILDHOOD: person.as_child}.get(find.kind, person.look)()
-    if find.kind is Kind.CARTOON:
+    look = {PictureKind.WRONG_AGE: person.at_other_age, PictureKind.CHILDHOOD: person.as_child}.get(
+        find.kind, person.look
+    )()
+    if find.kind is PictureKind.CARTOON:
         return photograph.cartoon(look, who, rng)
     taken = photograph.portrait(
         look, who, rng, hidden=_HIDDEN.get(find.kind), side_px=_SIDES_PX.get(find.kind, photograph.SIDE_PX)
@@ -134,19 +136,19 @@ def _of_one_person(find: Find, who: str, rng: np.random.Generator) -> Photograph
 def _file(find: Find, taken: Photograph | None, job: Job) -> File:
     if taken is None:
         return _without_picture(find)
-    if find.kind is Kind.ANIMATED_GIF:
+    if find.kind is PictureKind.ANIMATED_GIF:
         following = photograph.next_frame(taken, _generator(find, job.seed, purpose=2))
         return files.animated_gif([taken.pixels, following.pixels])
     if find.kind in _WRITERS:
         return _WRITERS[find.kind](taken.pixels)
     written = files.jpeg(taken.pixels, xmp=job.rights.get(find.number))
-    return files.truncated(written) if find.kind is Kind.TRUNCATED else written
+    return files.truncated(written) if find.kind is PictureKind.TRUNCATED else written
 
 
 def _without_picture(find: Find) -> File:
-    if find.kind is Kind.BOMB:
+    if find.kind is PictureKind.BOMB:
         return files.bomb()
-    return File(SIGN_IN_PAGE if find.kind is Kind.HTML else b"", "jpg")
+    return File(SIGN_IN_PAGE if find.kind is PictureKind.HTML else b"", "jpg")
 
 
 def landscape(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:

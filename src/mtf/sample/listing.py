@@ -17,7 +17,7 @@ import numpy as np
 
 from mtf.rights.licenses import catalogue
 from mtf.sample.people import Person
-from mtf.sample.plan import WITHOUT_PICTURE, Find, Kind
+from mtf.sample.plan import WITHOUT_PICTURE, Find, PictureKind
 
 COMMERCIAL = "commercial,modify"
 PUBLIC_DOMAIN = "publicdomain"
@@ -28,13 +28,13 @@ _DEDICATED = ("CC0-1.0", "CC-PDM-1.0")
 _NON_COMMERCIAL = ("CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "CC-BY-NC-2.0")
 _NO_DERIVATIVES = ("CC-BY-ND-4.0", "CC-BY-ND-2.0", "CC-BY-NC-ND-4.0")
 # What the sources of dirty licenses state, and the search filter that finds them all the same.
-_LICENSES: dict[Kind, tuple[tuple[str, ...], str | None]] = {
-    Kind.NON_COMMERCIAL: (_NON_COMMERCIAL, None),
-    Kind.NO_DERIVATIVES: (_NO_DERIVATIVES, None),
-    Kind.CLAIM_CONTRADICTED: (_NON_COMMERCIAL, COMMERCIAL),
-    Kind.UNSTATED: ((), None),
-    Kind.CLAIM_ONLY: ((), COMMERCIAL),
-    Kind.DEAD_PAGE: ((), COMMERCIAL),
+_LICENSES: dict[PictureKind, tuple[tuple[str, ...], str | None]] = {
+    PictureKind.NON_COMMERCIAL: (_NON_COMMERCIAL, None),
+    PictureKind.NO_DERIVATIVES: (_NO_DERIVATIVES, None),
+    PictureKind.CLAIM_CONTRADICTED: (_NON_COMMERCIAL, COMMERCIAL),
+    PictureKind.UNSTATED: ((), None),
+    PictureKind.CLAIM_ONLY: ((), COMMERCIAL),
+    PictureKind.DEAD_PAGE: ((), COMMERCIAL),
 }
 _STUDIOS = ("Quill and Wash Studio", "Gesso Press", "The Charcoal Room", "Vignette Works", "Hatching & Sons")
 _TITLES = (
@@ -66,24 +66,29 @@ HOSTS = {
     Markup.NOWHERE: "chatter.example",
 }
 HOSTS_OF_KIND = {
-    Kind.FILE_CONTRADICTS_PAGE: "of-two-minds.example",
-    Kind.ROBOTS_TXT: "closed-to-robots.example",
-    Kind.ROBOTS_HEADER: "reserved-by-header.example",
-    Kind.ROBOTS_META: "unwilling.example",
-    Kind.TDM_RESERVED: "mining-reserved.example",
-    Kind.DEAD_PAGE: "ghost-town.example",
-    Kind.NO_SUCH_HOST: "moved-away.example",
-    Kind.SLOW: "tortoise.example",
-    Kind.PRIVATE_REDIRECT: "doorway.example",
+    PictureKind.FILE_CONTRADICTS_PAGE: "of-two-minds.example",
+    PictureKind.ROBOTS_TXT: "closed-to-robots.example",
+    PictureKind.ROBOTS_HEADER: "reserved-by-header.example",
+    PictureKind.ROBOTS_META: "unwilling.example",
+    PictureKind.TDM_RESERVED: "mining-reserved.example",
+    PictureKind.DEAD_PAGE: "ghost-town.example",
+    PictureKind.NO_SUCH_HOST: "moved-away.example",
+    PictureKind.SLOW: "tortoise.example",
+    PictureKind.PRIVATE_REDIRECT: "doorway.example",
 }
 _EXTENSIONS = {
-    Kind.PNG: "png",
-    Kind.PNG_16_BIT: "png",
-    Kind.BOMB: "png",
-    Kind.WEBP: "webp",
-    Kind.ANIMATED_GIF: "gif",
+    PictureKind.PNG: "png",
+    PictureKind.PNG_16_BIT: "png",
+    PictureKind.BOMB: "png",
+    PictureKind.WEBP: "webp",
+    PictureKind.ANIMATED_GIF: "gif",
 }
-_PLAIN_JPEG = frozenset(Kind) - set(WITHOUT_PICTURE) - set(_EXTENSIONS) - {Kind.GREY, Kind.CMYK, Kind.ROTATED}
+_PLAIN_JPEG = (
+    frozenset(PictureKind)
+    - set(WITHOUT_PICTURE)
+    - set(_EXTENSIONS)
+    - {PictureKind.GREY, PictureKind.CMYK, PictureKind.ROTATED}
+)
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ class Listing:
     @property
     def license_url_in_file(self) -> str | None:
         """What the file's own metadata names, where they name anything."""
-        if self.find.kind is Kind.FILE_CONTRADICTS_PAGE:
+        if self.find.kind is PictureKind.FILE_CONTRADICTS_PAGE:
             return _address(_NON_COMMERCIAL[0])
         return self.license_url if self.markup is Markup.IN_FILE else None
 
@@ -160,9 +165,9 @@ def _license(find: Find, rng: np.random.Generator) -> tuple[str | None, str | No
 
 
 def _markup(find: Find, rng: np.random.Generator) -> Markup:
-    if find.kind in (Kind.UNSTATED, Kind.CLAIM_ONLY, Kind.DEAD_PAGE):
+    if find.kind in (PictureKind.UNSTATED, PictureKind.CLAIM_ONLY, PictureKind.DEAD_PAGE):
         return Markup.NOWHERE
-    if find.kind is Kind.FILE_CONTRADICTS_PAGE:
+    if find.kind is PictureKind.FILE_CONTRADICTS_PAGE:
         return Markup.REL_LICENSE
     on_page = (Markup.REL_LICENSE, Markup.REL_LICENSE, Markup.JSON_LD, Markup.PLAIN_LINK)
     in_file = (Markup.IN_FILE,) if find.kind in _PLAIN_JPEG and find.repeats is None else ()
@@ -237,7 +242,7 @@ def tdmrep_json() -> str:
 
 def _head(listing: Listing) -> str:
     head = f'<meta name="author" content="{escape(listing.creator)}">'
-    if listing.find.kind is Kind.ROBOTS_META:
+    if listing.find.kind is PictureKind.ROBOTS_META:
         head += '<meta name="robots" content="noai, noimageai">'
     if listing.markup is Markup.JSON_LD:
         head += _json_ld(listing)

@@ -16,7 +16,7 @@ import numpy as np
 
 from mtf import __version__
 from mtf.annotation.decision import Decision, Verdict
-from mtf.sample.plan import Kind
+from mtf.sample.plan import PictureKind
 from mtf.sample.portrait import Box
 from mtf.sample.truth import Truth
 from mtf.schemas import Reason, Step, funnel_steps
@@ -38,15 +38,15 @@ HARD_FACES = 8
 UNFINISHED_FACES = 4
 
 _QUALITY = {
-    Kind.SUNGLASSES: Reason.OBSTRUCTED,
-    Kind.HAND: Reason.OBSTRUCTED,
-    Kind.CARTOON: Reason.NOT_A_PHOTOGRAPH,
-    Kind.STRANGE_COLOURS: Reason.UNNATURAL,
-    Kind.OUT_OF_FOCUS: Reason.BLURRED,
-    Kind.PIXELATED: Reason.BLURRED,
+    PictureKind.SUNGLASSES: Reason.OBSTRUCTED,
+    PictureKind.HAND: Reason.OBSTRUCTED,
+    PictureKind.CARTOON: Reason.NOT_A_PHOTOGRAPH,
+    PictureKind.STRANGE_COLOURS: Reason.UNNATURAL,
+    PictureKind.OUT_OF_FOCUS: Reason.BLURRED,
+    PictureKind.PIXELATED: Reason.BLURRED,
 }
-_REPEATED = {Kind.BURST: Reason.NEAR_DUPLICATE, Kind.RESAVED: Reason.EXACT_DUPLICATE}
-_TASK_FIT = {Kind.WRONG_AGE: Reason.WRONG_AGE_GROUP, Kind.CHILDHOOD: Reason.CHILDHOOD}
+_REPEATED = {PictureKind.BURST: Reason.NEAR_DUPLICATE, PictureKind.RESAVED: Reason.EXACT_DUPLICATE}
+_TASK_FIT = {PictureKind.WRONG_AGE: Reason.WRONG_AGE_GROUP, PictureKind.CHILDHOOD: Reason.CHILDHOOD}
 
 
 @dataclass(frozen=True)

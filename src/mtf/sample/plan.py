@@ -14,7 +14,7 @@ import numpy as np
 from mtf.sample.people import CAST, OLD, RARELY_PICTURED, STRANGERS, Person
 
 
-class Kind(StrEnum):
+class PictureKind(StrEnum):
     """What is special about one search result."""
 
     CLEAN = "clean"
@@ -71,74 +71,82 @@ class Kind(StrEnum):
     BOMB = "bomb"
 
 
-FORMATS = (Kind.PNG, Kind.WEBP, Kind.GREY, Kind.CMYK, Kind.PNG_16_BIT, Kind.ANIMATED_GIF, Kind.ROTATED)
-REPETITIONS = (Kind.BURST, Kind.RESAVED, Kind.SECOND_ADDRESS)
-OPT_OUTS = (Kind.ROBOTS_TXT, Kind.ROBOTS_HEADER, Kind.ROBOTS_META, Kind.TDM_RESERVED)
+FORMATS = (
+    PictureKind.PNG,
+    PictureKind.WEBP,
+    PictureKind.GREY,
+    PictureKind.CMYK,
+    PictureKind.PNG_16_BIT,
+    PictureKind.ANIMATED_GIF,
+    PictureKind.ROTATED,
+)
+REPETITIONS = (PictureKind.BURST, PictureKind.RESAVED, PictureKind.SECOND_ADDRESS)
+OPT_OUTS = (PictureKind.ROBOTS_TXT, PictureKind.ROBOTS_HEADER, PictureKind.ROBOTS_META, PictureKind.TDM_RESERVED)
 WITHOUT_PICTURE = (
-    Kind.NOT_FOUND,
-    Kind.NO_SUCH_HOST,
-    Kind.SLOW,
-    Kind.PRIVATE_REDIRECT,
-    Kind.TRUNCATED,
-    Kind.EMPTY,
-    Kind.HTML,
-    Kind.TOO_SMALL,
-    Kind.BOMB,
+    PictureKind.NOT_FOUND,
+    PictureKind.NO_SUCH_HOST,
+    PictureKind.SLOW,
+    PictureKind.PRIVATE_REDIRECT,
+    PictureKind.TRUNCATED,
+    PictureKind.EMPTY,
+    PictureKind.HTML,
+    PictureKind.TOO_SMALL,
+    PictureKind.BOMB,
 )
 
 CLEAN_PER_IDENTITY = (14, 18)
 """Least and most clean pictures of each identity of the cast."""
 CLEAN_IF_RARE = 3
 
-DIRT: dict[Kind, int] = {
-    Kind.PNG: 2,
-    Kind.WEBP: 3,
-    Kind.GREY: 4,
-    Kind.CMYK: 2,
-    Kind.PNG_16_BIT: 1,
-    Kind.ANIMATED_GIF: 2,
-    Kind.ROTATED: 4,
-    Kind.BURST: 26,
-    Kind.RESAVED: 6,
-    Kind.SECOND_ADDRESS: 8,
-    Kind.SECOND_IDENTITY: 4,
-    Kind.STRANGER: 26,
-    Kind.OTHER_MEMBER: 10,
-    Kind.GROUP: 14,
-    Kind.NO_FACE: 18,
-    Kind.FACE_LIKE: 8,
-    Kind.SUNGLASSES: 12,
-    Kind.HAND: 8,
-    Kind.CARTOON: 12,
-    Kind.STRANGE_COLOURS: 4,
-    Kind.OUT_OF_FOCUS: 8,
-    Kind.PIXELATED: 5,
-    Kind.WRONG_AGE: 12,
-    Kind.CHILDHOOD: 10,
-    Kind.NON_COMMERCIAL: 6,
-    Kind.NO_DERIVATIVES: 6,
-    Kind.CLAIM_CONTRADICTED: 5,
-    Kind.FILE_CONTRADICTS_PAGE: 2,
-    Kind.UNSTATED: 5,
-    Kind.CLAIM_ONLY: 4,
-    Kind.DEAD_PAGE: 4,
-    Kind.ROBOTS_TXT: 4,
-    Kind.ROBOTS_HEADER: 4,
-    Kind.ROBOTS_META: 4,
-    Kind.TDM_RESERVED: 4,
-    Kind.NOT_FOUND: 4,
-    Kind.NO_SUCH_HOST: 3,
-    Kind.SLOW: 1,
-    Kind.PRIVATE_REDIRECT: 1,
-    Kind.TRUNCATED: 3,
-    Kind.EMPTY: 2,
-    Kind.HTML: 3,
-    Kind.TOO_SMALL: 3,
-    Kind.BOMB: 1,
+DIRT: dict[PictureKind, int] = {
+    PictureKind.PNG: 2,
+    PictureKind.WEBP: 3,
+    PictureKind.GREY: 4,
+    PictureKind.CMYK: 2,
+    PictureKind.PNG_16_BIT: 1,
+    PictureKind.ANIMATED_GIF: 2,
+    PictureKind.ROTATED: 4,
+    PictureKind.BURST: 26,
+    PictureKind.RESAVED: 6,
+    PictureKind.SECOND_ADDRESS: 8,
+    PictureKind.SECOND_IDENTITY: 4,
+    PictureKind.STRANGER: 26,
+    PictureKind.OTHER_MEMBER: 10,
+    PictureKind.GROUP: 14,
+    PictureKind.NO_FACE: 18,
+    PictureKind.FACE_LIKE: 8,
+    PictureKind.SUNGLASSES: 12,
+    PictureKind.HAND: 8,
+    PictureKind.CARTOON: 12,
+    PictureKind.STRANGE_COLOURS: 4,
+    PictureKind.OUT_OF_FOCUS: 8,
+    PictureKind.PIXELATED: 5,
+    PictureKind.WRONG_AGE: 12,
+    PictureKind.CHILDHOOD: 10,
+    PictureKind.NON_COMMERCIAL: 6,
+    PictureKind.NO_DERIVATIVES: 6,
+    PictureKind.CLAIM_CONTRADICTED: 5,
+    PictureKind.FILE_CONTRADICTS_PAGE: 2,
+    PictureKind.UNSTATED: 5,
+    PictureKind.CLAIM_ONLY: 4,
+    PictureKind.DEAD_PAGE: 4,
+    PictureKind.ROBOTS_TXT: 4,
+    PictureKind.ROBOTS_HEADER: 4,
+    PictureKind.ROBOTS_META: 4,
+    PictureKind.TDM_RESERVED: 4,
+    PictureKind.NOT_FOUND: 4,
+    PictureKind.NO_SUCH_HOST: 3,
+    PictureKind.SLOW: 1,
+    PictureKind.PRIVATE_REDIRECT: 1,
+    PictureKind.TRUNCATED: 3,
+    PictureKind.EMPTY: 2,
+    PictureKind.HTML: 3,
+    PictureKind.TOO_SMALL: 3,
+    PictureKind.BOMB: 1,
 }
 
 
-_SHOWING_NOBODY = (Kind.NO_FACE, Kind.FACE_LIKE, Kind.EMPTY, Kind.HTML, Kind.BOMB)
+_SHOWING_NOBODY = (PictureKind.NO_FACE, PictureKind.FACE_LIKE, PictureKind.EMPTY, PictureKind.HTML, PictureKind.BOMB)
 
 
 @dataclass(frozen=True)
@@ -151,7 +159,7 @@ class Find:
 
     identity: str
     number: int
-    kind: Kind
+    kind: PictureKind
     shown: tuple[str, ...] = ()
     repeats: int | None = None
     taken_from: tuple[str, int] | None = None
@@ -168,7 +176,7 @@ class Size:
     cast: Sequence[Person] = CAST
     rare: Sequence[Person] = RARELY_PICTURED
     clean: tuple[int, int] = CLEAN_PER_IDENTITY
-    dirt: Mapping[Kind, int] | None = None
+    dirt: Mapping[PictureKind, int] | None = None
 
     @property
     def people(self) -> list[Person]:
@@ -187,24 +195,24 @@ def plan(seed: int, size: Size = WHOLE) -> list[Find]:
     for person in size.people:
         count = int(rng.integers(size.clean[0], size.clean[1] + 1)) if person in size.cast else CLEAN_IF_RARE
         for _ in range(count):
-            _append(finds, person, Kind.CLEAN, shown=(person.identity,))
+            _append(finds, person, PictureKind.CLEAN, shown=(person.identity,))
     for kind, count in dirt.items():
         for person in _receivers(kind, count, size, rng):
             _append(finds, person, kind, **_particulars(kind, person, finds, size, rng))
     return [find for person in size.people for find in finds[person.identity]]
 
 
-def _append(finds: dict[str, list[Find]], person: Person, kind: Kind, **particulars: object) -> None:
+def _append(finds: dict[str, list[Find]], person: Person, kind: PictureKind, **particulars: object) -> None:
     own = finds[person.identity]
     own.append(replace(Find(person.identity, len(own), kind), **particulars))
 
 
-def _receivers(kind: Kind, count: int, size: Size, rng: np.random.Generator) -> list[Person]:
+def _receivers(kind: PictureKind, count: int, size: Size, rng: np.random.Generator) -> list[Person]:
     """Whose searches find a kind of dirt: dealt out evenly, to those it is possible for."""
     able: list[Person] = list(size.cast)
-    if kind in (Kind.STRANGER, Kind.GROUP, Kind.SUNGLASSES):
+    if kind in (PictureKind.STRANGER, PictureKind.GROUP, PictureKind.SUNGLASSES):
         able += size.rare
-    if kind is Kind.WRONG_AGE:
+    if kind is PictureKind.WRONG_AGE:
         able = [person for person in able if person.age == OLD]
     order: list[Person] = []
     while len(order) < count:
@@ -213,18 +221,18 @@ def _receivers(kind: Kind, count: int, size: Size, rng: np.random.Generator) -> 
 
 
 def _particulars(
-    kind: Kind, person: Person, finds: dict[str, list[Find]], size: Size, rng: np.random.Generator
+    kind: PictureKind, person: Person, finds: dict[str, list[Find]], size: Size, rng: np.random.Generator
 ) -> dict[str, object]:
     shown: tuple[str, ...] = (person.identity,)
-    if kind is Kind.STRANGER:
+    if kind is PictureKind.STRANGER:
         shown = (_any(STRANGERS, rng).identity,)
-    elif kind is Kind.OTHER_MEMBER:
+    elif kind is PictureKind.OTHER_MEMBER:
         shown = (_any(_others(size.cast, person), rng).identity,)
-    elif kind is Kind.GROUP:
+    elif kind is PictureKind.GROUP:
         shown = _company(person, size, rng)
     elif kind in _SHOWING_NOBODY:
         shown = ()
-    elif kind is Kind.SECOND_IDENTITY:
+    elif kind is PictureKind.SECOND_IDENTITY:
         other = _any(_others(size.cast, person), rng).identity
         return {"shown": (other,), "taken_from": (other, _clean(finds[other], rng))}
     elif kind in REPETITIONS:
@@ -248,5 +256,5 @@ def _any(people: Sequence[Person], rng: np.random.Generator) -> Person:
 
 
 def _clean(finds: list[Find], rng: np.random.Generator) -> int:
-    clean = [find.number for find in finds if find.kind is Kind.CLEAN]
+    clean = [find.number for find in finds if find.kind is PictureKind.CLEAN]
     return clean[int(rng.integers(len(clean)))]

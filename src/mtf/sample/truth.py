@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from mtf.core.atomic_files import write_bytes
-from mtf.sample.plan import Kind
+from mtf.sample.plan import PictureKind
 from mtf.sample.portrait import Box
 
 FILE = "truth.jsonl"
@@ -25,7 +25,7 @@ class Truth:
 
     identity: str
     number: int
-    kind: Kind
+    kind: PictureKind
     url: str
     page_url: str
     claim: str | None

@@ -21,7 +21,7 @@ from mtf.sample import listing as pages
 from mtf.sample.drawing import Drawn, Job, draw
 from mtf.sample.listing import COMMERCIAL, HOSTS, HOSTS_OF_KIND, PUBLIC_DOMAIN, Listing, listings
 from mtf.sample.people import Person
-from mtf.sample.plan import WHOLE, Kind, Size, plan
+from mtf.sample.plan import WHOLE, PictureKind, Size, plan
 from mtf.schemas.takedown_file import COLUMNS as TAKEDOWN_COLUMNS
 
 SLOW_S = 8.0
@@ -93,11 +93,11 @@ def _responses(
     for listing in listed:
         if listing.find.taken_from is None:
             yield from _picture(listing, _source(listing, drawn))
-    for host in sorted({*HOSTS.values(), *HOSTS_OF_KIND.values()} - {HOSTS_OF_KIND[Kind.NO_SUCH_HOST]}):
-        closed = host == HOSTS_OF_KIND[Kind.ROBOTS_TXT]
+    for host in sorted({*HOSTS.values(), *HOSTS_OF_KIND.values()} - {HOSTS_OF_KIND[PictureKind.NO_SUCH_HOST]}):
+        closed = host == HOSTS_OF_KIND[PictureKind.ROBOTS_TXT]
         plain = {"Content-Type": "text/plain; charset=utf-8"}
         yield Response(f"https://{host}/robots.txt", headers=plain, body=pages.robots_txt(closed=closed).encode())
-    reserved = f"https://{HOSTS_OF_KIND[Kind.TDM_RESERVED]}/.well-known/tdmrep.json"
+    reserved = f"https://{HOSTS_OF_KIND[PictureKind.TDM_RESERVED]}/.well-known/tdmrep.json"
     yield Response(reserved, headers={"Content-Type": "application/json"}, body=pages.tdmrep_json().encode())
 
 
@@ -116,23 +116,23 @@ def _searches(seed: int, person: Person, listed: Sequence[Listing]) -> Iterator[
 
 def _picture(listing: Listing, item: Drawn) -> Iterator[Response]:
     kind = listing.find.kind
-    if kind is Kind.NO_SUCH_HOST:
+    if kind is PictureKind.NO_SUCH_HOST:
         return
-    if kind is Kind.DEAD_PAGE:
+    if kind is PictureKind.DEAD_PAGE:
         yield Response(listing.page_url, status=404 if listing.find.number % 2 else 410, headers=_HTML, body=b"Gone.")
     else:
         yield Response(listing.page_url, headers=_HTML, body=pages.picture_page(listing).encode())
     headers = {"Content-Type": _MEDIA_TYPES[item.file.extension]}
     match kind:
-        case Kind.NOT_FOUND:
+        case PictureKind.NOT_FOUND:
             yield Response(listing.url, status=404, headers=_HTML, body=b"Not found.")
-        case Kind.PRIVATE_REDIRECT:
+        case PictureKind.PRIVATE_REDIRECT:
             yield Response(listing.url, status=302, headers={"Location": PRIVATE_ADDRESS})
-        case Kind.SLOW:
+        case PictureKind.SLOW:
             yield Response(listing.url, headers=headers, body=item.file.data, delay_s=SLOW_S)
-        case Kind.HTML:
+        case PictureKind.HTML:
             yield Response(listing.url, headers=_HTML, body=item.file.data)
-        case Kind.ROBOTS_HEADER:
+        case PictureKind.ROBOTS_HEADER:
             yield Response(listing.url, headers=headers | {"X-Robots-Tag": "noai, noimageai"}, body=item.file.data)
         case _:
             yield Response(listing.url, headers=headers, body=item.file.data)
