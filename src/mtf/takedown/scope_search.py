@@ -116,5 +116,5 @@ def _page(row: Row, pages: dict[str, Takedown]) -> Takedown | None:
 def _rows(table: bytes) -> Iterator[Row]:
     """Whatever can be read: a row that somebody mistyped, in whichever version, must not lose a request."""
     for row in csv_files.read_leniently(table):
-        if row.text("kind") in tuple(attribution.Kind) and row.text("value"):
+        if row.text("kind") in tuple(attribution.AttributionKind) and row.text("value"):
             yield row
