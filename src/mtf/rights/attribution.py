@@ -57,7 +57,7 @@ _COLUMN_OF = {AttributionKind.IMAGE_ID: "image_id", AttributionKind.PICTURE: "ur
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundAttribution:
     """One row. Of `FILLED`, None is what was not found; `row` is its number, as a spreadsheet shows it."""
 
     row: int
@@ -82,7 +82,7 @@ def evidence(workspace: ProjectPaths) -> pl.DataFrame:
     return supplemented(known.lazy(), load(workspace.attribution)).collect()
 
 
-def supplemented(evidence: pl.LazyFrame, found: Iterable[Found]) -> pl.LazyFrame:
+def supplemented(evidence: pl.LazyFrame, found: Iterable[FoundAttribution]) -> pl.LazyFrame:
     """`evidence` with creator, title and page filled where the source states none, in its order.
 
     Needs identity, image_id, url, page_url, creator and title of tables.EVIDENCE; creator_url is filled where it is
@@ -106,7 +106,7 @@ def supplemented(evidence: pl.LazyFrame, found: Iterable[Found]) -> pl.LazyFrame
     return joined.with_columns(**columns).drop(f"found_{name}" for name in FILLED)
 
 
-def _named(lacking: pl.LazyFrame, rows: list[Found], kind: AttributionKind) -> pl.LazyFrame:
+def _named(lacking: pl.LazyFrame, rows: list[FoundAttribution], kind: AttributionKind) -> pl.LazyFrame:
     """The pictures that rows of one kind name, with what these say."""
     said = [{"key": row.key, **{f"found_{name}": getattr(row, name) for name in FILLED}} for row in rows]
     schema = dict.fromkeys(("key", *(f"found_{name}" for name in FILLED)), pl.String)
@@ -119,7 +119,7 @@ def _named(lacking: pl.LazyFrame, rows: list[Found], kind: AttributionKind) -> p
     return found.join(pl.LazyFrame(said, schema=schema), on="key", maintain_order="left").drop("key")
 
 
-def load(path: Path) -> tuple[Found, ...]:
+def load(path: Path) -> tuple[FoundAttribution, ...]:
     """The rows of the table at `path`; none where the file does not exist.
 
     Raises BadInput: file, row, column, the bad value and what is permitted.
@@ -129,7 +129,7 @@ def load(path: Path) -> tuple[Found, ...]:
     return tuple(_found(csv_files.read(path).requiring_exactly(COLUMNS)))
 
 
-def _found(rows: Iterable[Row]) -> Iterator[Found]:
+def _found(rows: Iterable[Row]) -> Iterator[FoundAttribution]:
     first: dict[tuple[AttributionKind, str], int] = {}
     for row in rows:
         found = _of_row(row)
@@ -139,7 +139,7 @@ def _found(rows: Iterable[Row]) -> Iterator[Found]:
         yield found
 
 
-def _of_row(row: Row) -> Found:
+def _of_row(row: Row) -> FoundAttribution:
     given = {column: row.text(column) for column in COLUMNS}
     if given["kind"] not in tuple(AttributionKind):
         raise bad_value(row.column("kind"), given["kind"], listed(AttributionKind))
@@ -156,7 +156,7 @@ def _of_row(row: Row) -> Found:
     if not any(given[column] for column in _GIVEN):
         raise BadInput(f"{row.where}: nothing is said; give at least one of {listed(_GIVEN)}")
     said = {column: given[column] or None for column in FILLED}
-    return Found(
+    return FoundAttribution(
         row.number, given["added_at"], kind, given["value"], **said, found_by=given["found_by"], source=given["source"]
     )
 
