@@ -20,7 +20,7 @@ _LICENSES = ("license", "usageInfo", "copyrightNotice", "conditionsOfAccess")
 
 
 @dataclass
-class Found:
+class JsonLdFindings:
     """Signals of the picture itself, of its page and of the site; and the credits of picture and page."""
 
     of_picture: list[Signal] = field(default_factory=list)
@@ -31,9 +31,9 @@ class Found:
     title: str | None = None
 
 
-def read(scripts: Iterable[str], *, is_picture: Callable[[str], bool]) -> Found:
+def read(scripts: Iterable[str], *, is_picture: Callable[[str], bool]) -> JsonLdFindings:
     """Read the texts of `<script type="application/ld+json">`; `is_picture` tells the picture's own address."""
-    found = Found()
+    found = JsonLdFindings()
     nodes = [node for script in _bounded(scripts) for node in _nodes(script)][:MAX_NODES]
     # The picture's own node first: its creator and title come before the page's.
     nodes.sort(key=lambda node: not _is_of(node, is_picture))
@@ -96,7 +96,7 @@ def _signals(node: dict[str, Any]) -> Iterator[Signal]:
                 yield signal
 
 
-def _credit(found: Found, node: dict[str, Any]) -> None:
+def _credit(found: JsonLdFindings, node: dict[str, Any]) -> None:
     for name in ("creator", "author", "copyrightHolder"):
         for person in _list(node.get(name)):
             is_object = isinstance(person, dict)

@@ -134,7 +134,7 @@ def _base(document: html.HtmlElement, page_url: str) -> str:
     return address_of(Page(document, page_url, "").absolute(bases[0])) or page_url if bases else page_url
 
 
-def _conclude(page: Page, linked: json_ld.Found) -> Conclusion:
+def _conclude(page: Page, linked: json_ld.JsonLdFindings) -> Conclusion:
     said: dict[LicenseScope, list[Signal]] = {
         LicenseScope.PICTURE: list(linked.of_picture),
         LicenseScope.PAGE: list(linked.of_page),
@@ -226,7 +226,7 @@ def _reserved_notices(document: html.HtmlElement) -> list[Signal]:
     return []
 
 
-def _creator(page: Page, linked: json_ld.Found) -> tuple[str | None, str | None]:
+def _creator(page: Page, linked: json_ld.JsonLdFindings) -> tuple[str | None, str | None]:
     if linked.creator:
         return linked.creator, linked.creator_url
     marks: tuple[Callable[[], list[html.HtmlElement]], ...] = (
