@@ -34,7 +34,7 @@ class AffectedObject:
 
 
 @dataclass
-class Found:
+class AffectedObjects:
     """`holders` are somewhere; `unseen` may be in a place that does not answer; `unreadable` says what is broken."""
 
     holders: list[AffectedObject] = field(default_factory=list)
@@ -42,9 +42,9 @@ class Found:
     unreadable: list[str] = field(default_factory=list)
 
 
-def find(subjects: TakedownScope, history: History) -> Found:
+def find(subjects: TakedownScope, history: History) -> AffectedObjects:
     """All holders, of any version or of none."""
-    found = Found()
+    found = AffectedObjects()
     for version in history.versions:
         if _may_hold(version, subjects, history):
             _examine(version, subjects, history, found)
@@ -75,7 +75,7 @@ def is_held_by(path: Path, subjects: TakedownScope) -> bool:
         return file_contents.others_beside(file, name.suffix, subjects) is not None
 
 
-def _examine(version: Version, subjects: TakedownScope, history: History, found: Found) -> None:
+def _examine(version: Version, subjects: TakedownScope, history: History, found: AffectedObjects) -> None:
     stock = history.stock
     if not stock.has(version.oid):
         if stock.errors:

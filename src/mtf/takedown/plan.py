@@ -19,7 +19,7 @@ from mtf.forget.history import WORKSPACE, History
 from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, all_places, in_words
 from mtf.schemas import takedown_file
 from mtf.takedown import affected_objects, manual_followups, originals, receipt, scope_search, untracked
-from mtf.takedown.affected_objects import Found
+from mtf.takedown.affected_objects import AffectedObjects
 from mtf.takedown.originals import Original
 from mtf.takedown.receipt import Receipt
 from mtf.takedown.requests import unwritten
@@ -122,7 +122,7 @@ def _outside(own: list[Original], repo: Repo, workspace: ProjectPaths) -> Iterat
             yield f"{workspace.relative(original.path)} was a link to {target}: the picture there is yours to remove."
 
 
-def _unread(wanted: TakedownScope, found: Found) -> Iterator[str]:
+def _unread(wanted: TakedownScope, found: AffectedObjects) -> Iterator[str]:
     """Shards that may hold a look-alike; what is erased anyway need not be read."""
     erased = {holder.oid for holder in found.holders}
     for version, why in wanted.unread:
