@@ -24,7 +24,7 @@ from mtf import schemas
 from mtf.core import shards
 from mtf.crawl.page_client import Page
 from mtf.crawl.signals_client import Headers
-from mtf.crawl.sniffing import Kind
+from mtf.crawl.sniffing import ImageFormat
 from mtf.crawl.spool import Reader
 from mtf.schemas import Fetched, Stated
 from mtf.sources.candidate import Candidate
@@ -41,7 +41,7 @@ class Picture:
 
     image_id: str
     url: str
-    kind: Kind
+    kind: ImageFormat
     size_bytes: int
     read: Reader
     headers: Headers

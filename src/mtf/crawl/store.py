@@ -24,7 +24,7 @@ from mtf.core.hashing import fingerprint
 from mtf.crawl import fetch_results
 from mtf.crawl.fetch_results import Fetch, Picture
 from mtf.crawl.page_client import Page
-from mtf.crawl.sniffing import Kind
+from mtf.crawl.sniffing import ImageFormat
 from mtf.crawl.takedown_filter import RESPONSES
 from mtf.schemas import Fetched
 from mtf.sources import records
@@ -204,7 +204,7 @@ def _pictures(path: Path, members: dict[str, tuple[int, int]], frames: dict[str,
         row["image_id"]: Picture(
             image_id=row["image_id"],
             url=row["url"],
-            kind=Kind(row["media_type"], names[row["image_id"]].partition(".")[2], row["width"], row["height"]),
+            kind=ImageFormat(row["media_type"], names[row["image_id"]].partition(".")[2], row["width"], row["height"]),
             size_bytes=row["size_bytes"],
             read=partial(shards.read, path, row["offset"], row["size_bytes"]),
             headers=_pairs(row["headers"]),
