@@ -60,7 +60,7 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Job:
+class DrawingJob:
     """One identity's finds. `rights` has the XMP packet of those that carry one, by number."""
 
     seed: int
@@ -68,21 +68,21 @@ class Job:
     rights: dict[int, str]
 
 
-def draw(job: Job) -> list[Drawn]:
+def draw(job: DrawingJob) -> list[Drawn]:
     """All files of one identity but those taken from others; the same job gives the same bytes."""
     cv2.setNumThreads(1)
     by_number = {find.number: find for find in job.finds}
     return [_drawn(find, job, by_number) for find in job.finds if find.taken_from is None]
 
 
-def _drawn(find: Find, job: Job, by_number: dict[int, Find]) -> Drawn:
+def _drawn(find: Find, job: DrawingJob, by_number: dict[int, Find]) -> Drawn:
     if find.repeats is not None:
         return _repeated(find, by_number[find.repeats], job)
     taken = _photograph(find, job.seed)
     return _with_file(find, _file(find, taken, job), taken)
 
 
-def _repeated(find: Find, original: Find, job: Job) -> Drawn:
+def _repeated(find: Find, original: Find, job: DrawingJob) -> Drawn:
     taken = _photograph(original, job.seed)
     if taken is None:
         raise ValueError(f"{original} has no picture to repeat")
@@ -133,7 +133,7 @@ def _of_one_person(find: Find, who: str, rng: np.random.Generator) -> Photograph
     return effect(taken, rng) if effect else taken
 
 
-def _file(find: Find, taken: Photograph | None, job: Job) -> File:
+def _file(find: Find, taken: Photograph | None, job: DrawingJob) -> File:
     if taken is None:
         return _without_picture(find)
     if find.kind is PictureKind.ANIMATED_GIF:

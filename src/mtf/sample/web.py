@@ -18,7 +18,7 @@ from mtf.crawl.recorded_web import Response
 from mtf.rights import attribution
 from mtf.sample import files, truth
 from mtf.sample import listing as pages
-from mtf.sample.drawing import Drawn, Job, draw
+from mtf.sample.drawing import DrawingJob, Drawn, draw
 from mtf.sample.listing import COMMERCIAL, HOSTS, HOSTS_OF_KIND, PUBLIC_DOMAIN, Listing, listings
 from mtf.sample.people import Person
 from mtf.sample.plan import WHOLE, PictureKind, Size, plan
@@ -53,7 +53,7 @@ def _drawn(seed: int, listed: Sequence[Listing], people: Iterable[Person], compu
     for person in people:
         own = [listing for listing in listed if listing.find.identity == person.identity]
         rights = {listing.find.number: _xmp(listing, url) for listing in own if (url := listing.license_url_in_file)}
-        jobs.append(Job(seed, tuple(listing.find for listing in own), rights))
+        jobs.append(DrawingJob(seed, tuple(listing.find for listing in own), rights))
     return [item for drawn in parallel_map.map_items(draw, jobs, compute=compute, title="draw") for item in drawn]
 
 
