@@ -79,7 +79,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Job:
+class ReleaseJob:
     """Part of a release for one identity.
 
     - `identity`: its slug;
@@ -113,7 +113,7 @@ class PublishResult:
     encoded: int
 
 
-def publish(job: Job) -> PublishResult:
+def publish(job: ReleaseJob) -> PublishResult:
     """Write, link or keep every file of one identity; only faces without a valid earlier file are encoded."""
     valid = dict(_valid_files(job))
     files: list[File] = []
@@ -128,14 +128,14 @@ def publish(job: Job) -> PublishResult:
     return PublishResult(files, encoded)
 
 
-def _valid_files(job: Job) -> Iterator[tuple[str, File]]:
+def _valid_files(job: ReleaseJob) -> Iterator[tuple[str, File]]:
     """Earlier files with the recorded bytes that a new encoding would give again, by face_id."""
     for file in job.before:
         if file.made_from == job.made_from and _sha256(job.root / file.path) == file.sha256:
             yield file.face_id, file
 
 
-def _encode(job: Job, picture: Picture, crop: bytes) -> File:
+def _encode(job: ReleaseJob, picture: Picture, crop: bytes) -> File:
     data = published_square(crop, face=picture.face, size_px=job.size_px, jpeg_quality=job.jpeg_quality)
     path = picture.paths[0]
     with _replacing(job.root / path) as beside:
@@ -144,7 +144,7 @@ def _encode(job: Job, picture: Picture, crop: bytes) -> File:
     return File(path, job.identity, picture.face_id, job.made_from, sha256, len(data))
 
 
-def _link_all_paths(job: Job, picture: Picture, first: File) -> Iterator[File]:
+def _link_all_paths(job: ReleaseJob, picture: Picture, first: File) -> Iterator[File]:
     for path in picture.paths:
         _link(job.root / first.path, job.root / path, sha256=first.sha256)
         yield File(path, job.identity, picture.face_id, job.made_from, first.sha256, first.size_bytes)
@@ -225,7 +225,7 @@ PLACE = ["offset", "size_bytes", "x", "y", "width", "height"]
 
 def jobs(
     plan: pl.DataFrame, places: pl.DataFrame, before: pl.DataFrame, *, crops: Path, root: Path, release: Release
-) -> list[Job]:
+) -> list[ReleaseJob]:
     """Jobs, one per identity of `plan` (identity, face_id, path), sorted by identity.
 
     - `places`: position of each crop in `crops/IDENTITY.tar`, and of the face's box in the crop;
@@ -236,7 +236,7 @@ def jobs(
     wanted = plan.group_by(KEYS, maintain_order=True).agg(paths="path").join(places, on=KEYS, validate="1:1")
     old = before.partition_by("identity", as_dict=True)
     return [
-        Job(
+        ReleaseJob(
             identity=identity,
             shard=crops / f"{identity}.tar",
             root=root,
