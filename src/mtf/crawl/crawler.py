@@ -61,7 +61,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Job:
+class CrawlJob:
     """One run over a roster. Shards go to `folder`; relative paths of sources begin at `root`."""
 
     root: Path
@@ -72,7 +72,7 @@ class Job:
     done: Callable[[], None] = lambda: None
 
 
-def crawl(people: Iterable[Person], job: Job) -> Report:
+def crawl(people: Iterable[Person], job: CrawlJob) -> Report:
     """Bring the shards of `people` up to date. Raises BadInput for a source that is not there."""
     _search_code()  # kept from here on: the threads of the identities would each compute it
     web = job.params.crawl.web
@@ -85,7 +85,7 @@ def crawl(people: Iterable[Person], job: Job) -> Report:
 
 
 async def _crawl(
-    people: list[Person], job: Job, web: recorded.RecordedWeb | None, examiner: ThreadPoolExecutor
+    people: list[Person], job: CrawlJob, web: recorded.RecordedWeb | None, examiner: ThreadPoolExecutor
 ) -> Report:
     crawl = job.params.crawl
     report = Report()
@@ -109,7 +109,7 @@ async def _crawl(
 class _Identity:
     """The work on one identity."""
 
-    def __init__(self, person: Person, job: Job, tools: Tools, report: Report) -> None:
+    def __init__(self, person: Person, job: CrawlJob, tools: Tools, report: Report) -> None:
         self._person = person
         self._job = job
         self._tools = tools

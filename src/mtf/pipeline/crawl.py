@@ -15,7 +15,7 @@ from mtf.core import atomic_files, shards
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import fetch_results, store
-from mtf.crawl.crawler import Job, Person, Report, crawl
+from mtf.crawl.crawler import CrawlJob, Person, Report, crawl
 from mtf.schemas import Fetched, roster_file, takedown_file
 from mtf.sources.candidate import source_key
 from mtf.sources.fetch_failure import is_retriable
@@ -60,7 +60,7 @@ def _crawl(people: list[Person], workspace: ProjectPaths, params: Params, *, ref
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("crawl", total=len(people))
-        job = Job(
+        job = CrawlJob(
             root=workspace.root,
             folder=workspace.shards(STAGE),
             params=params,
