@@ -42,7 +42,7 @@ _COLUMNS = [str(table.dtypes) for table in (schemas.FETCHES, schemas.IMAGES, sch
 
 
 @dataclass(frozen=True)
-class Person:
+class RosterPerson:
     """What the crawl needs of a roster's row."""
 
     identity: str
@@ -72,7 +72,7 @@ class CrawlJob:
     done: Callable[[], None] = lambda: None
 
 
-def crawl(people: Iterable[Person], job: CrawlJob) -> Report:
+def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> Report:
     """Bring the shards of `people` up to date. Raises BadInput for a source that is not there."""
     _search_code()  # kept from here on: the threads of the identities would each compute it
     web = job.params.crawl.web
@@ -85,7 +85,7 @@ def crawl(people: Iterable[Person], job: CrawlJob) -> Report:
 
 
 async def _crawl(
-    people: list[Person], job: CrawlJob, web: recorded.RecordedWeb | None, examiner: ThreadPoolExecutor
+    people: list[RosterPerson], job: CrawlJob, web: recorded.RecordedWeb | None, examiner: ThreadPoolExecutor
 ) -> Report:
     crawl = job.params.crawl
     report = Report()
@@ -95,7 +95,7 @@ async def _crawl(
         tools = Tools(crawl, fetcher, reservations, job.takedowns, local, examiner)
         places = asyncio.Semaphore(AT_ONCE)
 
-        async def one(person: Person) -> None:
+        async def one(person: RosterPerson) -> None:
             async with places:
                 await _Identity(person, job, tools, report).bring_up_to_date()
                 job.done()
@@ -109,7 +109,7 @@ async def _crawl(
 class _Identity:
     """The work on one identity."""
 
-    def __init__(self, person: Person, job: CrawlJob, tools: Tools, report: Report) -> None:
+    def __init__(self, person: RosterPerson, job: CrawlJob, tools: Tools, report: Report) -> None:
         self._person = person
         self._job = job
         self._tools = tools

@@ -15,7 +15,7 @@ from mtf.core import atomic_files, shards
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import fetch_results, store
-from mtf.crawl.crawler import CrawlJob, Person, Report, crawl
+from mtf.crawl.crawler import CrawlJob, Report, RosterPerson, crawl
 from mtf.schemas import Fetched, roster_file, takedown_file
 from mtf.sources.candidate import source_key
 from mtf.sources.fetch_failure import is_retriable
@@ -38,7 +38,7 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> No
     Raises BadInput for a bad roster, takedown or source, GateFailed for a source that yields nothing at all.
     """
     people = [
-        Person(row["identity"], row["query"], row["files"])
+        RosterPerson(row["identity"], row["query"], row["files"])
         for row in roster_file.load(workspace.roster, params).iter_rows(named=True)
     ]
     folder = workspace.shards(STAGE)
@@ -56,7 +56,7 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> No
     _check_sources(params, found_by, report)
 
 
-def _crawl(people: list[Person], workspace: ProjectPaths, params: Params, *, refresh: bool) -> Report:
+def _crawl(people: list[RosterPerson], workspace: ProjectPaths, params: Params, *, refresh: bool) -> Report:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("crawl", total=len(people))
@@ -71,7 +71,7 @@ def _crawl(people: list[Person], workspace: ProjectPaths, params: Params, *, ref
         return crawl(people, job)
 
 
-def _gather(workspace: ProjectPaths, people: list[Person]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+def _gather(workspace: ProjectPaths, people: list[RosterPerson]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
     """The stage's tables, written; and the outcomes of all addresses with the sources that found them."""
     shards_of_all = [store.read_tables(workspace.shard(STAGE, person.identity)) for person in people]
     rows = {name: pl.concat([each[name] for each in shards_of_all]) for name in _TABLES}
