@@ -51,7 +51,7 @@ class RosterPerson:
 
 
 @dataclass
-class Report:
+class CrawlReport:
     """What a run did, by identity, and which searches could not be completed."""
 
     made: list[str] = field(default_factory=list)
@@ -72,7 +72,7 @@ class CrawlJob:
     done: Callable[[], None] = lambda: None
 
 
-def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> Report:
+def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> CrawlReport:
     """Bring the shards of `people` up to date. Raises BadInput for a source that is not there."""
     _search_code()  # kept from here on: the threads of the identities would each compute it
     web = job.params.crawl.web
@@ -86,9 +86,9 @@ def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> Report:
 
 async def _crawl(
     people: list[RosterPerson], job: CrawlJob, web: recorded.RecordedWeb | None, examiner: ThreadPoolExecutor
-) -> Report:
+) -> CrawlReport:
     crawl = job.params.crawl
-    report = Report()
+    report = CrawlReport()
     local = LocalSources(crawl.sources, job.root)
     async with Fetcher(crawl, user_agent=user_agent(job.params.project), web=web) as fetcher:
         reservations = Reservations(fetcher, job.params.licenses.binding_opt_outs)
@@ -109,7 +109,7 @@ async def _crawl(
 class _Identity:
     """The work on one identity."""
 
-    def __init__(self, person: RosterPerson, job: CrawlJob, tools: Tools, report: Report) -> None:
+    def __init__(self, person: RosterPerson, job: CrawlJob, tools: Tools, report: CrawlReport) -> None:
         self._person = person
         self._job = job
         self._tools = tools

@@ -15,7 +15,7 @@ from mtf.core import atomic_files, shards
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import fetch_results, store
-from mtf.crawl.crawler import CrawlJob, Report, RosterPerson, crawl
+from mtf.crawl.crawler import CrawlJob, CrawlReport, RosterPerson, crawl
 from mtf.schemas import Fetched, roster_file, takedown_file
 from mtf.sources.candidate import source_key
 from mtf.sources.fetch_failure import is_retriable
@@ -56,7 +56,7 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> No
     _check_sources(params, found_by, report)
 
 
-def _crawl(people: list[RosterPerson], workspace: ProjectPaths, params: Params, *, refresh: bool) -> Report:
+def _crawl(people: list[RosterPerson], workspace: ProjectPaths, params: Params, *, refresh: bool) -> CrawlReport:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("crawl", total=len(people))
@@ -85,7 +85,7 @@ def _gather(workspace: ProjectPaths, people: list[RosterPerson]) -> tuple[dict[s
     return written, rows["fetches"].select("outcome", "found_by")
 
 
-def _retriable_failures(fetches: pl.DataFrame, report: Report, attempts: int) -> dict[str, int]:
+def _retriable_failures(fetches: pl.DataFrame, report: CrawlReport, attempts: int) -> dict[str, int]:
     """How many addresses failed in a way that may pass, and how many searches were not completed."""
     rows = fetches.select("outcome", "http_status", "attempts").iter_rows()
     failed = sum(is_retriable(outcome, status) and made < attempts for outcome, status, made in rows)
@@ -111,7 +111,7 @@ def _counts(values: pl.Series) -> dict[str, int]:
     return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
 
 
-def _print(report: Report, removed: list[str], metrics: dict[str, int | dict[str, int]]) -> None:
+def _print(report: CrawlReport, removed: list[str], metrics: dict[str, int | dict[str, int]]) -> None:
     done = [(report.made, "made"), (report.retried, "tried again"), (report.kept, "left as they were")]
     parts = [f"{len(identities)} {what}" for identities, what in [*done, (removed, "removed")] if identities]
     print(f"crawl: {metrics['identities']} identities: {', '.join(parts)}")
@@ -128,7 +128,7 @@ def _print(report: Report, removed: list[str], metrics: dict[str, int | dict[str
         print(f"  {what}: `{AGAIN}`, then `dvc repro`, tries again")
 
 
-def _check_sources(params: Params, found: pl.DataFrame, report: Report) -> None:
+def _check_sources(params: Params, found: pl.DataFrame, report: CrawlReport) -> None:
     """A source that yields nothing at all is a failure, not an empty success.
 
     Each is judged by all that it found (`outcome`, `found_by`), also by what another had found before it.
