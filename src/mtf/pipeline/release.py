@@ -21,7 +21,7 @@ from mtf.release.sources import KEYS, Sources
 from mtf.schemas import takedown_file
 
 if TYPE_CHECKING:
-    from mtf.rights.audit.run import Report
+    from mtf.rights.audit.run import AuditReport
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
@@ -66,7 +66,7 @@ def export(workspace: ProjectPaths, params: Params, *, form: str, to: Path | Non
     print(f"release: {faces} faces as {form} in {workspace.relative(target)}")
 
 
-def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> Report:
+def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> AuditReport:
     """The audit of all that is to be published. Raises GateFailed where it forbids a picture."""
     from mtf.rights.audit import run as audit
 
@@ -76,7 +76,7 @@ def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> Repor
     return found
 
 
-def _write_audit(root: Path, audited: Report) -> None:
+def _write_audit(root: Path, audited: AuditReport) -> None:
     """audit.json, as `mtf audit release --json` prints it: it bears the day of its evidence, so the same inputs give
     the same bytes.
     """
