@@ -39,7 +39,7 @@ _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part")
 
 
 @dataclass
-class Version:
+class FileVersion:
     """One tracked file with one content, and the revisions that have it there."""
 
     path: str
@@ -70,7 +70,7 @@ class History:
         self.lost: set[str] = set()
         self.broken: dict[str, list[str]] = {}
         self._contents: dict[str, list[tuple[str, str]] | None] = {}
-        self._versions: dict[tuple[str, str], Version] = {}
+        self._versions: dict[tuple[str, str], FileVersion] = {}
         for revision, path, oid, listing in self._tracked(repo):
             self._add(revision, path, oid, listing)
         self._add_loose()
@@ -100,7 +100,7 @@ class History:
             if (data := self.stock.read(oid)) is not None:
                 yield data
 
-    def _at(self, *paths: str) -> Iterator[Version]:
+    def _at(self, *paths: str) -> Iterator[FileVersion]:
         names = {PurePosixPath(path).name for path in paths}
         return (each for each in self.versions if each.path in paths or (each.is_loose and each.name.name in names))
 
@@ -147,7 +147,7 @@ class History:
 
     def _add_loose(self) -> None:
         """The files of listings that lie in some place and that no version names; of what has a name, the listing."""
-        named: dict[str, list[Version]] = {}
+        named: dict[str, list[FileVersion]] = {}
         for version in self._versions.values():
             named.setdefault(version.oid, []).append(version)
         for listing in sorted(oid for oid in self.stock.objects if oid.endswith(_LISTING)):
@@ -160,7 +160,7 @@ class History:
                     self._add(NO_VERSION, f"({listing[:8]})/{name}", member, listing)
 
     def _add(self, revision: str, path: str, oid: str, listing: str) -> None:
-        version = self._versions.setdefault((path, oid), Version(path, oid))
+        version = self._versions.setdefault((path, oid), FileVersion(path, oid))
         if revision not in version.revisions:
             version.revisions.append(revision)
         version.listings.add(listing)

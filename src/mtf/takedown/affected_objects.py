@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from mtf.forget.history import NO_VERSION, WORKSPACE, History, Version, plain_name
+from mtf.forget.history import NO_VERSION, WORKSPACE, FileVersion, History, plain_name
 from mtf.takedown import file_contents
 from mtf.takedown.scope import TakedownScope
 from mtf.takedown.scope_search import SPLITS
@@ -38,7 +38,7 @@ class AffectedObjects:
     """`holders` are somewhere; `unseen` may be in a place that does not answer; `unreadable` says what is broken."""
 
     holders: list[AffectedObject] = field(default_factory=list)
-    unseen: list[Version] = field(default_factory=list)
+    unseen: list[FileVersion] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
 
@@ -49,7 +49,7 @@ def find(subjects: TakedownScope, history: History) -> AffectedObjects:
         if _may_hold(version, subjects, history):
             _examine(version, subjects, history, found)
     for oid in history.nameless:
-        _examine(Version(f"({oid[:8]})", oid, [NO_VERSION]), subjects, history, found)
+        _examine(FileVersion(f"({oid[:8]})", oid, [NO_VERSION]), subjects, history, found)
     return found
 
 
@@ -75,7 +75,7 @@ def is_held_by(path: Path, subjects: TakedownScope) -> bool:
         return file_contents.others_beside(file, name.suffix, subjects) is not None
 
 
-def _examine(version: Version, subjects: TakedownScope, history: History, found: AffectedObjects) -> None:
+def _examine(version: FileVersion, subjects: TakedownScope, history: History, found: AffectedObjects) -> None:
     stock = history.stock
     if not stock.has(version.oid):
         if stock.errors:
@@ -92,7 +92,7 @@ def _examine(version: Version, subjects: TakedownScope, history: History, found:
         found.holders.append(AffectedObject(version.oid, version.path, revisions, listings, size_bytes, others))
 
 
-def _may_hold(version: Version, subjects: TakedownScope, history: History) -> bool:
+def _may_hold(version: FileVersion, subjects: TakedownScope, history: History) -> bool:
     """Without reading it: others' shards, tables without pictures and figures are left alone."""
     name = plain_name(version.name)
     if name.parent.name == "shards":
@@ -106,7 +106,7 @@ def _may_hold(version: Version, subjects: TakedownScope, history: History) -> bo
     return name.parts[0] != _DERIVED and _may_be_original(version, subjects, history)
 
 
-def _may_show(version: Version, subjects: TakedownScope) -> bool:
+def _may_show(version: FileVersion, subjects: TakedownScope) -> bool:
     """A report of a version that knew an erased face. The current one was made without them, where it is the same."""
     if version.is_loose:
         return True
@@ -114,7 +114,7 @@ def _may_show(version: Version, subjects: TakedownScope) -> bool:
     return bool(knew) and (WORKSPACE in knew or WORKSPACE not in version.revisions)
 
 
-def _may_be_original(version: Version, subjects: TakedownScope, history: History) -> bool:
+def _may_be_original(version: FileVersion, subjects: TakedownScope, history: History) -> bool:
     """A picture that a person put there, under a name of its own."""
     stock = history.stock
     if not stock.has(version.oid):
@@ -122,7 +122,7 @@ def _may_be_original(version: Version, subjects: TakedownScope, history: History
     return subjects.may_be(stock.size_bytes(version.oid))
 
 
-def _others_beside(version: Version, subjects: TakedownScope, history: History) -> int | None:
+def _others_beside(version: FileVersion, subjects: TakedownScope, history: History) -> int | None:
     name = plain_name(version.name)
     if name.suffix != ".tar" and _is_named(name, subjects):
         return 0

@@ -20,7 +20,7 @@ from mtf.core.project_paths import PATHS_IN_PROJECT
 from mtf.core.shards import DIGEST
 from mtf.faces.decoding import Unreadable
 from mtf.faces.perceptual_hash import SAME_PICTURE_BITS, picture_hash
-from mtf.forget.history import NO_VERSION, History, Version, plain_name
+from mtf.forget.history import NO_VERSION, FileVersion, History, plain_name
 from mtf.schemas import Detected
 from mtf.takedown import file_contents
 from mtf.takedown.file_contents import Unexaminable
@@ -46,7 +46,7 @@ class PerceptualMatches:
     """`hashes` are 64 bits per image_id; `unread` are shards that may hold pictures nobody could look at."""
 
     hashes: dict[str, int] = field(default_factory=dict)
-    unread: list[tuple[Version, str]] = field(default_factory=list)
+    unread: list[tuple[FileVersion, str]] = field(default_factory=list)
 
     def near(self, wanted: Collection[int]) -> set[str]:
         """The images that differ from one of the wanted hashes in at most SAME_PICTURE_BITS, as the crawl has it."""
@@ -63,7 +63,7 @@ def of_every_version(history: History, *, max_pixels: int, among: Collection[str
     What cannot be decoded looks like nothing. What has more pixels than both `max_pixels` and STORED_PIXELS is unread.
     """
     looks = PerceptualMatches()
-    unhashed: dict[str, tuple[Version, _Picture]] = {}
+    unhashed: dict[str, tuple[FileVersion, _Picture]] = {}
     for version in _crawl_shards(history):
         try:
             pictures, known = _listed(version, history)
@@ -77,24 +77,24 @@ def of_every_version(history: History, *, max_pixels: int, among: Collection[str
     return looks
 
 
-def _crawl_shards(history: History) -> Iterator[Version]:
+def _crawl_shards(history: History) -> Iterator[FileVersion]:
     """Once per content: the shards of `crawl` by their name, and of what has lost its name whatever may be one."""
     seen = set()
-    nameless = (Version(f"({oid[:8]})", oid, [NO_VERSION]) for oid in history.nameless)
+    nameless = (FileVersion(f"({oid[:8]})", oid, [NO_VERSION]) for oid in history.nameless)
     for version in (*history.versions, *nameless):
         if version.oid not in seen and _may_be_of_crawl(version) and history.stock.has(version.oid):
             seen.add(version.oid)
             yield version
 
 
-def _may_be_of_crawl(version: Version) -> bool:
+def _may_be_of_crawl(version: FileVersion) -> bool:
     name = plain_name(version.name)
     if len(name.parts) == 1:
         return version.is_loose
     return name.parent.name == "shards" and (version.is_loose or version.path.startswith(_CRAWL))
 
 
-def _listed(version: Version, history: History) -> tuple[dict[str, _Picture], dict[str, int]]:
+def _listed(version: FileVersion, history: History) -> tuple[dict[str, _Picture], dict[str, int]]:
     """The pictures of a shard, and the hashes that it has of them; of half a shard, what there is.
 
     Raises Unexaminable for what is named as a shard and is no tar.
@@ -146,7 +146,7 @@ def _bytes(file: BinaryIO, place: _Picture) -> bytes:
 
 
 def _decode(
-    pictures: dict[str, tuple[Version, _Picture]], looks: PerceptualMatches, history: History, *, max_pixels: int
+    pictures: dict[str, tuple[FileVersion, _Picture]], looks: PerceptualMatches, history: History, *, max_pixels: int
 ) -> None:
     """Work out the hashes that no shard has, shard by shard."""
     by_shard: dict[str, list[str]] = {}
@@ -164,7 +164,7 @@ def _decode(
             looks.unread.append((version, f"{type(error).__name__}: {error}"))
 
 
-def _look_at(image_id: str, data: bytes, version: Version, looks: PerceptualMatches, max_pixels: int) -> None:
+def _look_at(image_id: str, data: bytes, version: FileVersion, looks: PerceptualMatches, max_pixels: int) -> None:
     try:
         found = hash_of(data, max_pixels=max_pixels)
     except Unreadable as error:

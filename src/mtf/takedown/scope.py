@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from mtf.forget.history import Version
+from mtf.forget.history import FileVersion
 
 
 @dataclass
@@ -23,7 +23,7 @@ class TakedownScope:
     face_ids: set[str] = field(default_factory=set)
     revisions: set[str] = field(default_factory=set)
     sizes: set[int] | None = None
-    unread: list[tuple[Version, str]] = field(default_factory=list)
+    unread: list[tuple[FileVersion, str]] = field(default_factory=list)
 
     @property
     def names(self) -> set[str]:
