@@ -27,7 +27,7 @@ Reasons = dict[str, str]
 
 
 @dataclass(frozen=True)
-class Version:
+class DatasetVersion:
     """Version of a data set. All fields but `data` may be None, that is not known.
 
     - `data`: faces of the data set;
@@ -96,7 +96,7 @@ class Changes:
         }
 
 
-def between(old: Version, new: Version, *, labels: Sequence[str], box_iou: float) -> Changes:
+def between(old: DatasetVersion, new: DatasetVersion, *, labels: Sequence[str], box_iou: float) -> Changes:
     """Changes from `old` to `new`. `labels` are the label columns that both have.
 
     A face whose box moved is the same face if the old and new box overlap by at least `box_iou` (0 to 1), so that other
@@ -126,7 +126,9 @@ def between(old: Version, new: Version, *, labels: Sequence[str], box_iou: float
     )
 
 
-def _with_reasons(faces: pl.DataFrame, *, of: Version, other: Version, words: str, box_iou: float) -> pl.DataFrame:
+def _with_reasons(
+    faces: pl.DataFrame, *, of: DatasetVersion, other: DatasetVersion, words: str, box_iou: float
+) -> pl.DataFrame:
     """`faces` of one version with `why`: the reason, in words, that the other version does not have each face."""
     unexplained = UNKNOWN if other.exclusions is None else NEW if words != "{}" else GONE
     excluded = _excluded(faces, other, box_iou=box_iou)
@@ -146,7 +148,7 @@ def _with_reasons(faces: pl.DataFrame, *, of: Version, other: Version, words: st
     )
 
 
-def _excluded(faces: pl.DataFrame, other: Version, *, box_iou: float) -> pl.DataFrame:
+def _excluded(faces: pl.DataFrame, other: DatasetVersion, *, box_iou: float) -> pl.DataFrame:
     """Faces that the other version excludes: identity, face_id and reason."""
     if other.exclusions is None:
         return pl.DataFrame(schema={**dict.fromkeys(FACE, pl.String), "reason": pl.String})
@@ -159,7 +161,7 @@ def _excluded(faces: pl.DataFrame, other: Version, *, box_iou: float) -> pl.Data
     return found.select(*FACE, "reason")
 
 
-def _fetched(faces: pl.DataFrame, of: Version, other: Version) -> pl.DataFrame:
+def _fetched(faces: pl.DataFrame, of: DatasetVersion, other: DatasetVersion) -> pl.DataFrame:
     """Images that the other version did not store: identity, image_id and the outcome of their addresses."""
     keys = ["identity", "image_id"]
     if of.fetches is None or other.fetches is None:
@@ -172,7 +174,7 @@ def _fetched(faces: pl.DataFrame, of: Version, other: Version) -> pl.DataFrame:
     return here.filter(~kept.any().over(keys)).sort(*first).unique(keys, keep="first").select(*keys, "outcome")
 
 
-def _is_taken_down(identity: str, removed: pl.DataFrame, new: Version) -> bool:
+def _is_taken_down(identity: str, removed: pl.DataFrame, new: DatasetVersion) -> bool:
     asked = new.takedowns is not None and new.takedowns.of_identity(identity) is not None
     return asked or set(removed.filter(pl.col("identity") == identity)["why"]) == {TAKEN_DOWN}
 

@@ -33,13 +33,13 @@ def run(workspace: ProjectPaths, params: Params, old: str, new: str | None) -> c
     return changes.between(*versions, labels=shared, box_iou=params.curate.box_iou)
 
 
-def version_of(revision: Revision) -> changes.Version:
+def version_of(revision: Revision) -> changes.DatasetVersion:
     """What the comparison needs of one version. Only the data set itself must be there: the rest may be unknown."""
     data = revision.table(SPLITS_FILE)
     if data is None:
         raise BadInput(f"{revision}: no {SPLITS_FILE} there; `dvc repro` makes it, and a commit names it in dvc.lock")
     unknown: list[str] = []
-    return changes.Version(
+    return changes.DatasetVersion(
         data=data,
         faces=_known(lambda: _there(revision, FACES_FILE, revision.table(FACES_FILE)), unknown),
         exclusions=_known(lambda: _there(revision, EXCLUSIONS_FILE, revision.table(EXCLUSIONS_FILE)), unknown),
