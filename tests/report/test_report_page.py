@@ -20,7 +20,7 @@ from mtf.config import parse
 from mtf.core.project_paths import ProjectPaths
 from mtf.gates import outcome
 from mtf.gates.expectations import NotChecked, Severity
-from mtf.gates.outcome import Outcome
+from mtf.gates.outcome import GateOutcome
 from mtf.gates.suite import Result
 from mtf.pipeline import report
 from mtf.report import composition, funnel, models, warnings
@@ -74,7 +74,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> ProjectPaths:
     )
     put_duplicates(workspace)
     put_predictions(workspace, "White")
-    outcome.write(workspace, Outcome(outcome.of(workspace, params), [GATE, HELD], [UNCHECKED]))
+    outcome.write(workspace, GateOutcome(outcome.of(workspace, params), [GATE, HELD], [UNCHECKED]))
     report.run(workspace, params)
     return workspace
 
@@ -408,17 +408,17 @@ def rows(section: Section) -> list[list[str]]:
 
 def test_critical_warnings_come_before_the_others():
     failed = [replace(GATE, severity=Severity.WARNING, name="w"), replace(GATE, name="c")]
-    assert [row[1] for row in rows(warnings.warnings(Outcome({}, failed, [])))] == ["c", "w"]
+    assert [row[1] for row in rows(warnings.warnings(GateOutcome({}, failed, [])))] == ["c", "w"]
 
 
 def test_without_warnings_it_says_so():
-    assert warnings.warnings(Outcome({}, [HELD], [])).says == ["None: all 1 expectations hold."]
+    assert warnings.warnings(GateOutcome({}, [HELD], [])).says == ["None: all 1 expectations hold."]
     assert warnings.warnings(None).says == ["The gates have not been checked: run `mtf validate`."]
 
 
 def test_all_that_stands_between_the_data_set_and_a_release_is_among_the_warnings():
     section = warnings.warnings(
-        Outcome({}, [HELD], []),
+        GateOutcome({}, [HELD], []),
         changed=["build/split/splits.parquet"],
         has_stale_models=True,
         held_back={"undecided": 5, "conflict": 9},
@@ -435,7 +435,7 @@ def test_all_that_stands_between_the_data_set_and_a_release_is_among_the_warning
 
 def test_gates_that_were_checked_on_another_data_set_are_not_said_to_hold(tmp_path: Path):
     workspace, params = make(tmp_path / "project"), made_params(report={"thumbnails": False})
-    outcome.write(workspace, Outcome(outcome.of(workspace, params), [HELD], []))
+    outcome.write(workspace, GateOutcome(outcome.of(workspace, params), [HELD], []))
     for is_changed in (False, True):
         report.run(workspace, params)
         text = (workspace.stage("report") / "index.html").read_text(encoding="utf-8")

@@ -34,7 +34,7 @@ GATES = "the gates of params.yaml"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GateOutcome:
     """Outcome of the gates.
 
     - `of`: name of a file or of parameters → digest at the time of the check;
@@ -72,12 +72,12 @@ def of(workspace: ProjectPaths, params: Params) -> dict[str, str]:
     return digests
 
 
-def write(workspace: ProjectPaths, outcome: Outcome) -> None:
+def write(workspace: ProjectPaths, outcome: GateOutcome) -> None:
     """Write build/validate/results.json."""
     atomic_files.write_json(workspace.stage("validate") / NAME, asdict(outcome))
 
 
-def read(workspace: ProjectPaths) -> Outcome | None:
+def read(workspace: ProjectPaths) -> GateOutcome | None:
     """Outcome of the last `mtf validate`, None if it has not run. Raises BadInput if its file cannot be read."""
     path = workspace.stage("validate") / NAME
     if not path.is_file():
@@ -100,15 +100,15 @@ def refuse(workspace: ProjectPaths, params: Params) -> None:
         raise GateFailed(f"release: the gates forbid it ({names}); `mtf validate` says what was observed and wanted")
 
 
-def changed_since(found: Outcome, workspace: ProjectPaths, params: Params) -> Sequence[str]:
+def changed_since(found: GateOutcome, workspace: ProjectPaths, params: Params) -> Sequence[str]:
     """Names of the files and parameters that changed since the gates were checked."""
     old, new = found.of, of(workspace, params)
     return [name for name in {**new, **old} if old.get(name) != new.get(name)]
 
 
-def _parsed(raw: dict[str, Any]) -> Outcome:
+def _parsed(raw: dict[str, Any]) -> GateOutcome:
     results = [Result(**each | {"severity": Severity(each["severity"])}) for each in raw["results"]]
-    return Outcome(raw["of"], results, [NotChecked(**each) for each in raw["not_checked"]])
+    return GateOutcome(raw["of"], results, [NotChecked(**each) for each in raw["not_checked"]])
 
 
 KEY = "release.previous"

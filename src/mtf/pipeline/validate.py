@@ -17,7 +17,7 @@ from mtf.core.revisions import Revision
 from mtf.gates import figures, outcome, suggestions, suite
 from mtf.gates.expectations import Severity, expectations, not_checked, table_of_labels, table_of_licenses
 from mtf.gates.figures import Counts
-from mtf.gates.outcome import CROP_FIGURES, CURATE_FIGURES, SCREENING_FILE, SPLITS_FILE, Outcome
+from mtf.gates.outcome import CROP_FIGURES, CURATE_FIGURES, SCREENING_FILE, SPLITS_FILE, GateOutcome
 
 Before = tuple[pl.DataFrame, pl.DataFrame]
 Found = TypeVar("Found")
@@ -31,7 +31,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     measured = _figures(workspace, params)
     wanted = [each for each in expectations(params) if not measured[each.table].is_empty()]
     results = suite.run(wanted, measured, workspace.stage("validate"))
-    found = Outcome(outcome.of(workspace, params), results, not_checked(params, measured))
+    found = GateOutcome(outcome.of(workspace, params), results, not_checked(params, measured))
     suite.finish(workspace.stage("validate") / suite.DOCS, results, found.not_checked)
     outcome.write(workspace, found)
     atomic_files.write_json(workspace.metrics("validate"), _counts(found))
@@ -99,13 +99,13 @@ def _there(found: Found | None, path: str, version: str) -> Found:
     return found
 
 
-def _counts(found: Outcome) -> dict[str, int]:
+def _counts(found: GateOutcome) -> dict[str, int]:
     failed = {Severity.CRITICAL: found.critical, Severity.WARNING: found.warnings}
     counts = {str(grade): len(results) for grade, results in failed.items()}
     return {"expectations": len(found.results), **counts, "not_checked": len(found.not_checked)}
 
 
-def _lines(found: Outcome) -> Iterator[str]:
+def _lines(found: GateOutcome) -> Iterator[str]:
     """What holds, what does not, the critical first, and what could not be checked."""
     yield f"validate: {sum(each.holds for each in found.results)} of {len(found.results)} expectations hold"
     for each in (*found.critical, *found.warnings):
@@ -114,7 +114,7 @@ def _lines(found: Outcome) -> Iterator[str]:
         yield f"  not checked: {each.name} ({each.why})"
 
 
-def _failure(workspace: ProjectPaths, found: Outcome) -> str:
+def _failure(workspace: ProjectPaths, found: GateOutcome) -> str:
     count, names = len(found.critical), ", ".join(each.name for each in found.critical)
     site = workspace.relative(workspace.stage("validate") / suite.DOCS / suite.INDEX)
     return (

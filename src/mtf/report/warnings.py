@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mtf.gates.outcome import Outcome
+from mtf.gates.outcome import GateOutcome
 from mtf.report.models import STALE
 from mtf.report.page import Section, Table, number
 
@@ -17,7 +17,7 @@ DOCS = ("../validate/docs/index.html", "All expectations, in Great Expectations'
 
 
 def warnings(
-    found: Outcome | None,
+    found: GateOutcome | None,
     *,
     changed: Sequence[str] = (),
     has_stale_models: bool = False,
@@ -44,7 +44,7 @@ def warnings(
     return Section("warnings", "Warnings", says, tables=tables if failed else [], links=[DOCS], folded=folded)
 
 
-def _of_gates(found: Outcome, changed: Sequence[str], *, is_all_well: bool) -> Iterator[str]:
+def _of_gates(found: GateOutcome, changed: Sequence[str], *, is_all_well: bool) -> Iterator[str]:
     failed, count = len(found.critical) + len(found.warnings), len(found.results)
     if changed:
         yield (
