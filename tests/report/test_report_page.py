@@ -21,7 +21,7 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.gates import outcome
 from mtf.gates.expectations import NotChecked, Severity
 from mtf.gates.outcome import GateOutcome
-from mtf.gates.suite import Result
+from mtf.gates.suite import ExpectationResult
 from mtf.pipeline import report
 from mtf.report import composition, funnel, models, warnings
 from mtf.report.page import COLOURS, Section
@@ -32,11 +32,11 @@ SECTIONS = [
     "warnings", "funnel", "composition", "splits", "addresses", "licenses", "duplicates", "reviewers", "models",
     "changes",
 ]  # fmt: skip
-GATE = Result(
+GATE = ExpectationResult(
     "identity_share", "identities", "share of one identity", Severity.CRITICAL, False,
     "<img src=x onerror=alert(1)> 0.6", "at most 0.25",
 )  # fmt: skip
-HELD = Result("drift", "drift", "distance", Severity.CRITICAL, True, "", "at most 0.2")
+HELD = ExpectationResult("drift", "drift", "distance", Severity.CRITICAL, True, "", "at most 0.2")
 UNCHECKED = NotChecked("funnel", "no previous release")
 SCORES = {
     "race": {"random_guess": {"accuracy": 0.25, "macro_f1": 0.2}, "small_cnn": {"accuracy": 0.5, "macro_f1": 0.4}}

@@ -21,7 +21,7 @@ from mtf.core.errors import BadInput, GateFailed
 from mtf.core.hashing import file_digest, fingerprint
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.gates.expectations import NotChecked, Severity
-from mtf.gates.suite import Result
+from mtf.gates.suite import ExpectationResult
 
 NAME = "results.json"
 SPLITS_FILE = PATHS_IN_PROJECT.table("split", "splits").as_posix()
@@ -43,16 +43,16 @@ class GateOutcome:
     """
 
     of: dict[str, str]
-    results: list[Result]
+    results: list[ExpectationResult]
     not_checked: list[NotChecked]
 
     @property
-    def critical(self) -> list[Result]:
+    def critical(self) -> list[ExpectationResult]:
         """Failed expectations that prevent a release."""
         return [each for each in self.results if not each.holds and each.severity == Severity.CRITICAL]
 
     @property
-    def warnings(self) -> list[Result]:
+    def warnings(self) -> list[ExpectationResult]:
         """Failed expectations that do not prevent a release."""
         return [each for each in self.results if not each.holds and each.severity == Severity.WARNING]
 
@@ -107,7 +107,7 @@ def changed_since(found: GateOutcome, workspace: ProjectPaths, params: Params) -
 
 
 def _parsed(raw: dict[str, Any]) -> GateOutcome:
-    results = [Result(**each | {"severity": Severity(each["severity"])}) for each in raw["results"]]
+    results = [ExpectationResult(**each | {"severity": Severity(each["severity"])}) for each in raw["results"]]
     return GateOutcome(raw["of"], results, [NotChecked(**each) for each in raw["not_checked"]])
 
 

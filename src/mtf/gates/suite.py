@@ -32,7 +32,7 @@ DOCS = "docs"
 
 
 @dataclass(frozen=True)
-class Result:
+class ExpectationResult:
     """Result of one expectation.
 
     - `name`: name of the gate, with its part;
@@ -53,7 +53,9 @@ class Result:
     wanted: str
 
 
-def run(expectations: Sequence[Expectation], figures: Mapping[str, pl.DataFrame], folder: Path) -> list[Result]:
+def run(
+    expectations: Sequence[Expectation], figures: Mapping[str, pl.DataFrame], folder: Path
+) -> list[ExpectationResult]:
     """Check `figures`. Replaces `folder`: the tables as Parquet, the context (`gx/`), and Data Docs (`docs/`)."""
     shutil.rmtree(folder, ignore_errors=True)
     tables = folder / "tables"
@@ -149,9 +151,9 @@ def _expectation(kinds: Any, expectation: Expectation) -> Any:
     )
 
 
-def _result(expectation: Expectation, figures: pl.DataFrame, verdicts: Mapping[str, bool]) -> Result:
+def _result(expectation: Expectation, figures: pl.DataFrame, verdicts: Mapping[str, bool]) -> ExpectationResult:
     holds = verdicts[expectation.full_name]
-    return Result(
+    return ExpectationResult(
         name=expectation.full_name,
         table=expectation.table,
         says=expectation.says,
@@ -173,7 +175,7 @@ _NOTHING_FROM_ELSEWHERE = (
 )
 
 
-def finish(folder: Path, results: Sequence[Result], not_checked: Sequence[NotChecked]) -> None:
+def finish(folder: Path, results: Sequence[ExpectationResult], not_checked: Sequence[NotChecked]) -> None:
     """Remove everything from the site in `folder` that needs a network, and write its index."""
     for page in sorted(folder.rglob("*.html")):
         atomic_files.write_text(page, _offline(page.read_text(encoding="utf-8")))

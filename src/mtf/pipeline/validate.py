@@ -123,5 +123,5 @@ def _failure(workspace: ProjectPaths, found: GateOutcome) -> str:
     )
 
 
-def _line(result: suite.Result) -> str:
+def _line(result: suite.ExpectationResult) -> str:
     return f"{result.name} ({result.says}): {result.observed}; wanted {result.wanted}"
