@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mtf.rights.evidence.statement import Signal, address_of, cleaned
+from mtf.rights.evidence.statement import LicenseMention, address_of, cleaned
 
 MAX_SCRIPTS = 50
 MAX_SCRIPT_CHARS = 512 * 1024
@@ -23,9 +23,9 @@ _LICENSES = ("license", "usageInfo", "copyrightNotice", "conditionsOfAccess")
 class JsonLdFindings:
     """Signals of the picture itself, of its page and of the site; and the credits of picture and page."""
 
-    of_picture: list[Signal] = field(default_factory=list)
-    of_page: list[Signal] = field(default_factory=list)
-    of_site: list[Signal] = field(default_factory=list)
+    of_picture: list[LicenseMention] = field(default_factory=list)
+    of_page: list[LicenseMention] = field(default_factory=list)
+    of_site: list[LicenseMention] = field(default_factory=list)
     creator: str | None = None
     creator_url: str | None = None
     title: str | None = None
@@ -87,10 +87,10 @@ def _is_another_picture(node: dict[str, Any]) -> bool:
     return bool(_types(node) & _PICTURE_TYPES) and any(_texts(node.get(name)) for name in ("contentUrl", "contentURL"))
 
 
-def _signals(node: dict[str, Any]) -> Iterator[Signal]:
+def _signals(node: dict[str, Any]) -> Iterator[LicenseMention]:
     for name in _LICENSES:
         for text in _texts(node.get(name)):
-            signal = Signal(f"json-ld {name}", text)
+            signal = LicenseMention(f"json-ld {name}", text)
             # Only `license` is a statement in any case; the other fields hold all sorts of notices.
             if name == "license" or signal.license is not None:
                 yield signal
