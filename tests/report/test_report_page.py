@@ -24,7 +24,7 @@ from mtf.gates.outcome import GateOutcome
 from mtf.gates.suite import ExpectationResult
 from mtf.pipeline import report
 from mtf.report import composition, funnel, models, warnings
-from mtf.report.page import COLOURS, Section
+from mtf.report.page import COLOURS, PageSection
 from mtf.schemas import Step
 from projects import run_in
 
@@ -402,7 +402,7 @@ def test_the_same_inputs_give_the_same_page(tmp_path: Path):
     assert b"&lt;/script&gt;&lt;b&gt;" in pages[0]
 
 
-def rows(section: Section) -> list[list[str]]:
+def rows(section: PageSection) -> list[list[str]]:
     return [list(row) for _, table in section.tables for row in table.rows]
 
 

@@ -21,7 +21,7 @@ from mtf.release import card, metadata, revision_diff
 from mtf.release import sources as release_sources
 from mtf.release.sources import Sources
 from mtf.report import composition, funnel, models, page, thumbnails, warnings
-from mtf.report.page import Gallery, Section
+from mtf.report.page import Gallery, PageSection
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
@@ -35,7 +35,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     print(f"report: {workspace.relative(target)}, {target.stat().st_size / 1e6:.1f} MB; open it in a browser")
 
 
-def _sections(workspace: ProjectPaths, params: Params) -> Iterator[Section]:
+def _sections(workspace: ProjectPaths, params: Params) -> Iterator[PageSection]:
     """In the order of the page: what is wrong first."""
     data = schemas.read(schemas.splits(params), workspace.table("split", "splits"))
     screening = schemas.read(schemas.SCREENING, workspace.table("screen", "screening"))
@@ -59,7 +59,7 @@ def _sections(workspace: ProjectPaths, params: Params) -> Iterator[Section]:
 
 def _warnings(
     workspace: ProjectPaths, params: Params, sources: Sources, *, held_back: dict[str, int], has_stale_models: bool
-) -> Section:
+) -> PageSection:
     found = outcome.read(workspace)
     known = release_sources.known(workspace, params, sources)
     return warnings.warnings(
@@ -71,7 +71,7 @@ def _warnings(
     )
 
 
-def _models(workspace: ProjectPaths, *, has_stale_models: bool) -> Section:
+def _models(workspace: ProjectPaths, *, has_stale_models: bool) -> PageSection:
     metrics = workspace.metrics_folder
     multitask, fairness = _by_name(metrics / "multitask"), metrics / "fairness"
     single = {(path.parent.name, path.stem): _figures(path) for path in sorted(fairness.glob("models/*/*.json"))}

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from mtf.curation.funnel_tables import CROPPED, IMAGES
 from mtf.curation.steps import title_of
-from mtf.report.page import COLOURS, Chart, Section, Table, number, percent
+from mtf.report.page import COLOURS, Chart, PageSection, Table, number, percent
 
 Figures = Mapping[str, Any]
 KEPT, DROPPED = "rgba(68,119,170,0.55)", "rgba(238,102,119,0.45)"
@@ -31,7 +31,7 @@ class Passage:
     dropped: Mapping[str, int]
 
 
-def funnel(curated: Figures, cropped: Figures | None = None) -> Section:
+def funnel(curated: Figures, cropped: Figures | None = None) -> PageSection:
     """`curated` is metrics/curate.json, `cropped` metrics/crop.json, without which the funnel begins with the faces."""
     faces, end = curated["cropped"]["faces"], curated["curated"]["faces"]
     start = (IMAGES, cropped["images"]) if cropped else (CROPPED, faces)
@@ -51,7 +51,7 @@ def funnel(curated: Figures, cropped: Figures | None = None) -> Section:
         table=Table(["Step", "Left", "Left out, and why"], rows, numeric=0),
         height_px=90 + 72 * len(passages),
     )
-    return Section("funnel", "The funnel", [*found, says], [chart])
+    return PageSection("funnel", "The funnel", [*found, says], [chart])
 
 
 def _detected(cropped: Figures) -> Passage:

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from mtf.evaluation.figure_files import Groups, Scores
 from mtf.papers import mtf_tables
-from mtf.report.page import COLOURS, Chart, Section, Table, bars_height_px, number, percent
+from mtf.report.page import COLOURS, Chart, PageSection, Table, bars_height_px, number, percent
 
 Figures = Mapping[str, Any]
 BASELINE_COLOURS = {"random_guess": "#BBBBBB", "majority": "#777777"}
@@ -28,7 +28,7 @@ def models(
     pictures: Sequence[tuple[str, str]] = (),
     is_stale: bool = False,
     others: Sequence[tuple[str, Table]] = (),
-) -> Section:
+) -> PageSection:
     """Section with the accuracy of every model on every task, baselines, and the accuracy by subgroup with intervals.
 
     - `scores`: task → model → measure → figure;
@@ -39,7 +39,7 @@ def models(
     - `others`: tables of trainings outside the pipeline.
     """
     if not scores:
-        return Section("models", "Models", ["No model has been evaluated yet."], tables=others)
+        return PageSection("models", "Models", ["No model has been evaluated yet."], tables=others)
     says = ["On the test split; macro averages."]
     says += [f"{model}: every task correct for {percent(share)} of the pictures." for model, share in at_once.items()]
     if is_stale:
@@ -55,7 +55,7 @@ def models(
             0, ("The worst group of each model", Table(["Task", "Model", "Worst group", "Gap to the best"], worst))
         )
     charts = [_accuracies(scores), *(_subgroups(task, by_model) for task, by_model in grouped.items())]
-    return Section("models", "Models", says, charts, [*tables, *others], pictures=pictures, folded=folded)
+    return PageSection("models", "Models", says, charts, [*tables, *others], pictures=pictures, folded=folded)
 
 
 def _accuracies(scores: Scores) -> Chart:

@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 
-def rendered(sections: Sequence[Section], *, title: str, version: str, contact: str) -> str:
+def rendered(sections: Sequence[PageSection], *, title: str, version: str, contact: str) -> str:
     """Report as one HTML page. All content is escaped; scripts and styles are the page's own."""
     environment = Environment(
         loader=PackageLoader("mtf.report", "templates"),
@@ -40,7 +40,7 @@ def rendered(sections: Sequence[Section], *, title: str, version: str, contact: 
     )
 
 
-def _figures(sections: Sequence[Section]) -> dict[str, object]:
+def _figures(sections: Sequence[PageSection]) -> dict[str, object]:
     return {chart.name: chart.as_json for section in sections for chart in section.charts}
 
 
@@ -111,7 +111,7 @@ class Gallery:
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """Section of the report.
 
     - `name`, `title`: id of its element, and heading;

@@ -10,7 +10,7 @@ from typing import Any
 
 from mtf.gates.outcome import GateOutcome
 from mtf.report.models import STALE
-from mtf.report.page import Section, Table, number
+from mtf.report.page import PageSection, Table, number
 
 UNCHECKED = "The gates have not been checked: run `mtf validate`."
 DOCS = ("../validate/docs/index.html", "All expectations, in Great Expectations' Data Docs (in the project's folder)")
@@ -23,7 +23,7 @@ def warnings(
     has_stale_models: bool = False,
     held_back: Mapping[str, int] | None = None,
     unanswered: Sequence[str] = (),
-) -> Section:
+) -> PageSection:
     """Section with the failed gates, critical ones first, the gates that could not be checked, and other warnings.
 
     - `found`: outcome of the gates, None if they have not been checked;
@@ -36,12 +36,12 @@ def warnings(
     folded = [("Unanswered questions", Table(["Question"], [[each] for each in unanswered], numeric=0))]
     folded = folded if unanswered else []
     if found is None:
-        return Section("warnings", "Warnings", [UNCHECKED, *others], folded=folded)
+        return PageSection("warnings", "Warnings", [UNCHECKED, *others], folded=folded)
     failed = [*found.critical, *found.warnings]
     rows = [[str(each.severity), each.name, each.says, each.observed, each.wanted] for each in failed]
     tables = [("Failed gates", Table(["Severity", "Gate", "Description", "Observed", "Wanted"], rows, numeric=0))]
     says = [*_of_gates(found, changed, is_all_well=not others), *others]
-    return Section("warnings", "Warnings", says, tables=tables if failed else [], links=[DOCS], folded=folded)
+    return PageSection("warnings", "Warnings", says, tables=tables if failed else [], links=[DOCS], folded=folded)
 
 
 def _of_gates(found: GateOutcome, changed: Sequence[str], *, is_all_well: bool) -> Iterator[str]:
@@ -71,10 +71,10 @@ def _others(has_stale_models: bool, held_back: Mapping[str, int], unanswered: Se
         yield f"{count} questions of the data set's card have no answer: `data/card.yaml` is the place for it."
 
 
-def changes(found: Mapping[str, Any] | None, previous: str | None) -> Section:
+def changes(found: Mapping[str, Any] | None, previous: str | None) -> PageSection:
     """Section of changes; `found` is `Changes.as_json()`, None if there is no previous release."""
     if found is None:
-        return Section("changes", "Since the last release", ["There is no earlier release to compare with."])
+        return PageSection("changes", "Since the last release", ["There is no earlier release to compare with."])
     faces, people = found["faces"], found["identities"]
     counted = {f"faces {what}": faces[what] for what in ("added", "removed", "moved", "relabelled")}
     rows = [[title, why, number(count)] for title, reasons in counted.items() for why, count in reasons.items()]
@@ -84,6 +84,8 @@ def changes(found: Mapping[str, Any] | None, previous: str | None) -> Section:
         rows.append(["identities removed", "taken down", number(people["taken_down"])])
     unknown = [f"Not known: {each}." for each in found["unknown"]]
     if not rows:
-        return Section("changes", "Since the last release", [f"Nothing differs from {previous}.", *unknown])
+        return PageSection("changes", "Since the last release", [f"Nothing differs from {previous}.", *unknown])
     table = Table(["Change", "Reason", "Count"], rows)
-    return Section("changes", "Since the last release", [f"Against {previous}.", *unknown], tables=[("Changes", table)])
+    return PageSection(
+        "changes", "Since the last release", [f"Against {previous}.", *unknown], tables=[("Changes", table)]
+    )
