@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import polars as pl
 
 from mtf.config import Params
-from mtf.report.page import COLOURS, Chart, Gallery, PageSection, Table, bars, bars_height_px, number, percent
+from mtf.report.page import COLOURS, Chart, Gallery, PageSection, PageTable, bars, bars_height_px, number, percent
 from mtf.schemas import SPLITS
 
 
@@ -77,9 +77,9 @@ def splits(data: pl.DataFrame, params: Params) -> PageSection:
         for column, task in params.attributes.items()
         for label in task.labels
     ]
-    tables = [("Faces by split", Table(["Split", "Faces", "Share"], counts, numeric=2))]
+    tables = [("Faces by split", PageTable(["Split", "Faces", "Share"], counts, numeric=2))]
     if labels:
-        tables.append(("Faces by label and split", Table(["Task", "Label", *SPLITS], labels, numeric=3)))
+        tables.append(("Faces by label and split", PageTable(["Task", "Label", *SPLITS], labels, numeric=3)))
     says = ["No original and no group of duplicates lies in two splits."]
     return PageSection("splits", "Splits", says, tables=tables)
 
@@ -96,7 +96,7 @@ def addresses(crawled: Figures) -> PageSection:
         says=f"Bar chart of {number(crawled['addresses'])} addresses by outcome.",
         figure=bars(names, list(outcomes.values()), title="addresses"),
         height_px=bars_height_px(len(names)),
-        table=Table(["Outcome", "Addresses"], list(zip(names, map(number, outcomes.values()), strict=True))),
+        table=PageTable(["Outcome", "Addresses"], list(zip(names, map(number, outcomes.values()), strict=True))),
     )
     says = f"{number(crawled['images'])} pictures of {number(crawled['identities'])} people were stored."
     return PageSection("addresses", "Where the pictures come from", [says], [chart])
@@ -111,7 +111,7 @@ def licenses(shares: pl.DataFrame, release_license: str) -> PageSection:
         says=f"Bar chart of {shares.height} licenses; the most frequent is {rows[0][0]}." if rows else "No faces.",
         figure=bars(shares["license"].to_list(), shares["images"].to_list(), title="faces", colour=COLOURS[2]),
         height_px=bars_height_px(shares.height),
-        table=Table(["License", "Faces", "Share"], rows, numeric=2),
+        table=PageTable(["License", "Faces", "Share"], rows, numeric=2),
     )
     return PageSection("licenses", "Licenses", [f"The release itself bears {release_license}."], [chart])
 
@@ -130,7 +130,7 @@ def duplicates(screening: pl.DataFrame, galleries: Sequence[Gallery], *, thumbna
         "Groups that screening found, before anybody judged them.",
         shown if thumbnails else "Pictures are switched off (report.thumbnails).",
     ]
-    tables = [("Groups of duplicates", Table(["Kind", "Groups", "Faces in them"], rows, numeric=2))]
+    tables = [("Groups of duplicates", PageTable(["Kind", "Groups", "Faces in them"], rows, numeric=2))]
     return PageSection("duplicates", "Duplicates", says, tables=tables, galleries=galleries)
 
 
@@ -151,7 +151,7 @@ def reviewers(curated: Figures) -> PageSection:
         ]
         for step, figures in steps.items()
     ]
-    table = Table(["Step", "Faces", "Agreement", "Kappa", "Alpha"], rows, numeric=4)
+    table = PageTable(["Step", "Faces", "Agreement", "Kappa", "Alpha"], rows, numeric=4)
     varied = {step: figures for step, figures in steps.items() if "alpha" in figures}
     if alike := [step.replace("_", " ") for step in steps if step not in varied]:
         says.append(f"All votes are alike, so that alpha is not defined: {', '.join(alike)}.")

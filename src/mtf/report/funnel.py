@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from mtf.curation.funnel_tables import CROPPED, IMAGES
 from mtf.curation.steps import title_of
-from mtf.report.page import COLOURS, Chart, PageSection, Table, number, percent
+from mtf.report.page import COLOURS, Chart, PageSection, PageTable, number, percent
 
 Figures = Mapping[str, Any]
 KEPT, DROPPED = "rgba(68,119,170,0.55)", "rgba(238,102,119,0.45)"
@@ -48,7 +48,7 @@ def funnel(curated: Figures, cropped: Figures | None = None) -> PageSection:
         title="What is left from step to step, and why the rest left",
         says=f"Flow diagram of the funnel. {says} The table has every step.",
         figure=_sankey(start, passages),
-        table=Table(["Step", "Left", "Left out, and why"], rows, numeric=0),
+        table=PageTable(["Step", "Left", "Left out, and why"], rows, numeric=0),
         height_px=90 + 72 * len(passages),
     )
     return PageSection("funnel", "The funnel", [*found, says], [chart])

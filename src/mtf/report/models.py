@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from mtf.evaluation.figure_files import Groups, Scores
 from mtf.papers import mtf_tables
-from mtf.report.page import COLOURS, Chart, PageSection, Table, bars_height_px, number, percent
+from mtf.report.page import COLOURS, Chart, PageSection, PageTable, bars_height_px, number, percent
 
 Figures = Mapping[str, Any]
 BASELINE_COLOURS = {"random_guess": "#BBBBBB", "majority": "#777777"}
@@ -27,7 +27,7 @@ def models(
     at_once: Mapping[str, float],
     pictures: Sequence[tuple[str, str]] = (),
     is_stale: bool = False,
-    others: Sequence[tuple[str, Table]] = (),
+    others: Sequence[tuple[str, PageTable]] = (),
 ) -> PageSection:
     """Section with the accuracy of every model on every task, baselines, and the accuracy by subgroup with intervals.
 
@@ -48,11 +48,11 @@ def models(
     tables = [(f"Test results: {task}", _scores(rows)) for task, rows in scores.items()]
     folded = []
     for task, found in grouped.items():
-        folded += [(f"Worst and best group: {task}", Table(ENDS, rows))] if (rows := list(_ends(found))) else []
+        folded += [(f"Worst and best group: {task}", PageTable(ENDS, rows))] if (rows := list(_ends(found))) else []
         folded += [(f"Intersections: {task}", table)] if (table := _intersections(found)) else []
     if worst := list(_worst(grouped)):
         tables.insert(
-            0, ("The worst group of each model", Table(["Task", "Model", "Worst group", "Gap to the best"], worst))
+            0, ("The worst group of each model", PageTable(["Task", "Model", "Worst group", "Gap to the best"], worst))
         )
     charts = [_accuracies(scores), *(_subgroups(task, by_model) for task, by_model in grouped.items())]
     return PageSection("models", "Models", says, charts, [*tables, *others], pictures=pictures, folded=folded)
@@ -74,17 +74,17 @@ def _accuracies(scores: Scores) -> Chart:
         title="Accuracy by task and model",
         says="Grouped bar chart of accuracy by task and model, with baselines; the table has the figures.",
         figure=figure,
-        table=Table(["Task", *map(_readable, names)], rows, numeric=len(names)),
+        table=PageTable(["Task", *map(_readable, names)], rows, numeric=len(names)),
     )
 
 
-def _scores(rows: Mapping[str, Mapping[str, float]]) -> Table:
+def _scores(rows: Mapping[str, Mapping[str, float]]) -> PageTable:
     names = list(dict.fromkeys(name for scores in rows.values() for name in scores))
     body = [
         [_readable(model), *(f"{scores[name]:.3f}" if name in scores else "" for name in names)]
         for model, scores in rows.items()
     ]
-    return Table(["Model", *map(_readable, names)], body, numeric=len(names))
+    return PageTable(["Model", *map(_readable, names)], body, numeric=len(names))
 
 
 def _ends(by_model: Mapping[str, Mapping[str, Figures]]) -> Iterator[list[str]]:
@@ -139,7 +139,7 @@ def _subgroups(task: str, by_model: Mapping[str, Mapping[str, Figures]]) -> Char
     )
 
 
-def _intersections(by_model: Mapping[str, Mapping[str, Figures]]) -> Table | None:
+def _intersections(by_model: Mapping[str, Mapping[str, Figures]]) -> PageTable | None:
     rows = _by_group(by_model, lambda grouping: "×" in grouping)
     return _table(rows, list(by_model)) if rows else None
 
@@ -154,12 +154,12 @@ def _by_group(by_model: Mapping[str, Mapping[str, Figures]], wanted: Any) -> dic
     return found
 
 
-def _table(rows: Mapping[str, Mapping[str, Figures]], names: Sequence[str]) -> Table:
+def _table(rows: Mapping[str, Mapping[str, Figures]], names: Sequence[str]) -> PageTable:
     body = [
         [group, number(max(figures["n"] for figures in found.values())), *(_share(found.get(n, {})) for n in names)]
         for group, found in rows.items()
     ]
-    return Table(["Subgroup", "Faces", *map(_readable, names)], body, numeric=1 + len(names))
+    return PageTable(["Subgroup", "Faces", *map(_readable, names)], body, numeric=1 + len(names))
 
 
 def _share(figures: Figures) -> str:
@@ -191,7 +191,7 @@ def _readable(name: str) -> str:
 
 
 ComparisonFigures = Mapping[str, Any]
-Named = tuple[str, Table]
+Named = tuple[str, PageTable]
 MEASURES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "roc_auc": "ROC AUC", "f1": "F1"}
 
 
@@ -201,13 +201,15 @@ def compared(found: Mapping[str, ComparisonFigures]) -> Iterator[Named]:
     if "recipes" in done:
         rows = mtf_tables.recipes(done["recipes"])
         title = f"Recipes compared: {done['recipes']['model']}, {_seeds(done['recipes']['seeds'])}"
-        yield title, Table(mtf_tables.RECIPE_COLUMNS, rows, numeric=len(mtf_tables.RECIPE_COLUMNS) - 2)
+        yield title, PageTable(mtf_tables.RECIPE_COLUMNS, rows, numeric=len(mtf_tables.RECIPE_COLUMNS) - 2)
     if "curation" in done:
         table = mtf_tables.curation(done["curation"])
         title = f"Training sets compared: {mtf_tables.curation_title(table)}"
         yield (
             title,
-            Table(mtf_tables.CURATION_COLUMNS, mtf_tables.curation_rows(table), numeric=len(mtf_tables.COLUMNS) - 2),
+            PageTable(
+                mtf_tables.CURATION_COLUMNS, mtf_tables.curation_rows(table), numeric=len(mtf_tables.COLUMNS) - 2
+            ),
         )
 
 
@@ -227,8 +229,8 @@ def labelled(found: Mapping[str, ComparisonFigures]) -> Iterator[Named]:
             )
 
 
-def _comparison_table(first: str, rows: list[list[str]]) -> Table:
-    return Table([first, *MEASURES.values()], rows, numeric=len(MEASURES))
+def _comparison_table(first: str, rows: list[list[str]]) -> PageTable:
+    return PageTable([first, *MEASURES.values()], rows, numeric=len(MEASURES))
 
 
 def _measures(figures: Mapping[str, float | None]) -> list[str]:

@@ -59,7 +59,7 @@ COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#9
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """Table.
 
     - `header`, `rows`: its cells;
@@ -87,7 +87,7 @@ class Chart:
     title: str
     says: str
     figure: go.Figure
-    table: Table
+    table: PageTable
     height_px: int = 360
 
     @property
@@ -127,12 +127,12 @@ class PageSection:
     title: str
     says: Sequence[str] = ()
     charts: Sequence[Chart] = ()
-    tables: Sequence[tuple[str, Table]] = ()
+    tables: Sequence[tuple[str, PageTable]] = ()
     galleries: Sequence[Gallery] = ()
     links: Sequence[tuple[str, str]] = ()
     pictures: Sequence[tuple[str, str]] = ()
     filters: dict[str, Any] = field(default_factory=dict)
-    folded: Sequence[tuple[str, Table]] = ()
+    folded: Sequence[tuple[str, PageTable]] = ()
 
 
 def bars(names: Sequence[str], values: Sequence[float], *, title: str, colour: str = COLOURS[0]) -> go.Figure:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mtf.gates.outcome import GateOutcome
 from mtf.report.models import STALE
-from mtf.report.page import PageSection, Table, number
+from mtf.report.page import PageSection, PageTable, number
 
 UNCHECKED = "The gates have not been checked: run `mtf validate`."
 DOCS = ("../validate/docs/index.html", "All expectations, in Great Expectations' Data Docs (in the project's folder)")
@@ -33,13 +33,13 @@ def warnings(
     - `unanswered`: questions of the data set card without an answer.
     """
     others = list(_others(has_stale_models, held_back or {}, unanswered))
-    folded = [("Unanswered questions", Table(["Question"], [[each] for each in unanswered], numeric=0))]
+    folded = [("Unanswered questions", PageTable(["Question"], [[each] for each in unanswered], numeric=0))]
     folded = folded if unanswered else []
     if found is None:
         return PageSection("warnings", "Warnings", [UNCHECKED, *others], folded=folded)
     failed = [*found.critical, *found.warnings]
     rows = [[str(each.severity), each.name, each.says, each.observed, each.wanted] for each in failed]
-    tables = [("Failed gates", Table(["Severity", "Gate", "Description", "Observed", "Wanted"], rows, numeric=0))]
+    tables = [("Failed gates", PageTable(["Severity", "Gate", "Description", "Observed", "Wanted"], rows, numeric=0))]
     says = [*_of_gates(found, changed, is_all_well=not others), *others]
     return PageSection("warnings", "Warnings", says, tables=tables if failed else [], links=[DOCS], folded=folded)
 
@@ -85,7 +85,7 @@ def changes(found: Mapping[str, Any] | None, previous: str | None) -> PageSectio
     unknown = [f"Not known: {each}." for each in found["unknown"]]
     if not rows:
         return PageSection("changes", "Since the last release", [f"Nothing differs from {previous}.", *unknown])
-    table = Table(["Change", "Reason", "Count"], rows)
+    table = PageTable(["Change", "Reason", "Count"], rows)
     return PageSection(
         "changes", "Since the last release", [f"Against {previous}.", *unknown], tables=[("Changes", table)]
     )
