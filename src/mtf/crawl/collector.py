@@ -25,7 +25,7 @@ from mtf.crawl import examination, takedown_filter
 from mtf.crawl import fetch_results as earlier_statements
 from mtf.crawl.fetch_results import Fetch, Picture, failed
 from mtf.crawl.http_client import Fetcher
-from mtf.crawl.page_client import Page, Pages
+from mtf.crawl.page_client import FetchedPage, Pages
 from mtf.crawl.signals_client import Headers, Reservations
 from mtf.crawl.spool import Reader, Spool
 from mtf.rights.evidence import combination
@@ -58,7 +58,7 @@ class _Found:
     """Where a picture's bytes are, and what came with them."""
 
     read: Reader
-    page: Page
+    page: FetchedPage
     stated: combination.Statement
     fetched_at: datetime
     status: int | None = None
@@ -156,7 +156,7 @@ class Collector:
             raise Failed(Fetched.MISSING, "of a folder that params.yaml no longer names")
         data = await self._examiner(opened.read, candidate.url, max_bytes=self._tools.crawl.max_bytes)
         now = datetime.now(UTC)
-        return _Found(self._spool.add(data), Page(None, now), opened.statement(), now)
+        return _Found(self._spool.add(data), FetchedPage(None, now), opened.statement(), now)
 
     async def _on_the_web(self, candidate: Candidate) -> _Found:
         page = await self._page(candidate)
@@ -184,14 +184,14 @@ class Collector:
         content_hash = None if self._judge_anew else picture.content_hash
         return _Found(picture.read, page, stated, fetched_at, status, picture.headers, opt_outs, content_hash)
 
-    async def _page(self, candidate: Candidate) -> Page:
+    async def _page(self, candidate: Candidate) -> FetchedPage:
         """The page a picture was found on, or the record of its host in that place."""
         if not record_evidence.is_evidence(candidate):
             return await self._pages.at(candidate.page_url)
         signals = await self._tools.reservations.of_site(str(candidate.page_url), ())
         return _record_page(candidate, tuple(signals))
 
-    async def _page_again(self, candidate: Candidate, earlier: Fetch, picture: Picture) -> Page:
+    async def _page_again(self, candidate: Candidate, earlier: Fetch, picture: Picture) -> FetchedPage:
         """The page of an earlier picture; where asking for it fails, the earlier one stays."""
         if record_evidence.is_evidence(candidate):
             return await self._page(candidate)
@@ -204,7 +204,7 @@ class Collector:
         is_lost = page.compressed is None and picture.page.compressed is not None
         return picture.page if is_same and is_lost else page
 
-    async def _page_statement(self, candidate: Candidate, page: Page) -> combination.Statement:
+    async def _page_statement(self, candidate: Candidate, page: FetchedPage) -> combination.Statement:
         """What the page says of the picture. Raises Failed(OPTED_OUT) where the page or its site binds us."""
         self._tools.reservations.enforce(page.opt_outs)
         if record_evidence.is_evidence(candidate):
@@ -304,11 +304,11 @@ def _is_local(candidate: Candidate) -> bool:
     return source is not None and issubclass(source, LocalSource)
 
 
-def _record_page(candidate: Candidate, opt_outs: tuple[str, ...]) -> Page:
+def _record_page(candidate: Candidate, opt_outs: tuple[str, ...]) -> FetchedPage:
     """The record in the place of the candidate's page; its body is kept with the records, once for all it names."""
     record = candidate.record
     assert record is not None, "asked only where `is_evidence`"  # noqa: S101
-    return Page(candidate.page_url, record.fetched_at, record.status, sha256=record.sha256, opt_outs=opt_outs)
+    return FetchedPage(candidate.page_url, record.fetched_at, record.status, sha256=record.sha256, opt_outs=opt_outs)
 
 
 def _taken_down(request: Takedown, *, image_id: str | None = None) -> Failed:

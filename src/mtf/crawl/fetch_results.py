@@ -22,7 +22,7 @@ import polars as pl
 
 from mtf import schemas
 from mtf.core import shards
-from mtf.crawl.page_client import Page
+from mtf.crawl.page_client import FetchedPage
 from mtf.crawl.signals_client import Headers
 from mtf.crawl.sniffing import ImageFormat
 from mtf.crawl.spool import Reader
@@ -45,7 +45,7 @@ class Picture:
     size_bytes: int
     read: Reader
     headers: Headers
-    page: Page
+    page: FetchedPage
     evidence: dict[str, Any]
     content_hash: int | None = None
     earlier: tuple[dict[str, Any], ...] = ()

@@ -25,7 +25,7 @@ _START = re.compile(r"/?(?:(?:index|default|home)(?:\.\w{2,5})?)?", re.IGNORECAS
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FetchedPage:
     """What a page's address answered. `compressed` (gzip) is None, and `detail` says why, where nothing was read.
 
     `url` is None where no page is known; `answered_by` is the address that redirects led to.
@@ -64,13 +64,13 @@ class Pages:
         self._fetcher = fetcher
         self._reservations = reservations
         self._spool = spool
-        self._found: dict[str, asyncio.Future[Page]] = {}
+        self._found: dict[str, asyncio.Future[FetchedPage]] = {}
         self._asked: set[str] = set()
 
-    async def at(self, url: str | None) -> Page:
+    async def at(self, url: str | None) -> FetchedPage:
         """The page at `url`. Raises Failed(OPTED_OUT) where robots.txt keeps us from it."""
         if url is None:
-            return Page(None, datetime.now(UTC))
+            return FetchedPage(None, datetime.now(UTC))
         if url not in self._found:
             self._found[url] = asyncio.ensure_future(self._fetch(url))
         return await self._found[url]
@@ -79,7 +79,7 @@ class Pages:
         """Whether a request for the page at `url` went out: a busy host or an unreadable robots.txt prevent it."""
         return url in self._asked
 
-    async def _fetch(self, url: str) -> Page:
+    async def _fetch(self, url: str) -> FetchedPage:
         now = datetime.now(UTC)
         try:
             answer = await self._fetcher.get(
@@ -91,10 +91,10 @@ class Pages:
         except Failed as failure:
             if failure.outcome == Fetched.OPTED_OUT:
                 raise Failed(Fetched.OPTED_OUT, f"{failure.detail} (of the picture's page)") from None
-            return Page(url, now, failure.http_status, detail=f"{failure.outcome}: {failure.detail}")
+            return FetchedPage(url, now, failure.http_status, detail=f"{failure.outcome}: {failure.detail}")
         headers = tuple(answer.headers.items())
         opt_outs = await self._reservations.of_robots(url) + await self._reservations.of_site(answer.url, headers)
-        page = Page(url, now, answer.status, headers, opt_outs=tuple(opt_outs), answered_by=answer.url)
+        page = FetchedPage(url, now, answer.status, headers, opt_outs=tuple(opt_outs), answered_by=answer.url)
         if unreadable := _unreadable(answer) or _elsewhere(url, answer):
             return replace(page, detail=unreadable)
         compressed = self._spool.add(await asyncio.to_thread(gzip.compress, answer.body, mtime=0))

@@ -23,7 +23,7 @@ from mtf.core import shards
 from mtf.core.hashing import fingerprint
 from mtf.crawl import fetch_results
 from mtf.crawl.fetch_results import Fetch, Picture
-from mtf.crawl.page_client import Page
+from mtf.crawl.page_client import FetchedPage
 from mtf.crawl.sniffing import ImageFormat
 from mtf.crawl.takedown_filter import RESPONSES
 from mtf.schemas import Fetched
@@ -217,9 +217,9 @@ def _pictures(path: Path, members: dict[str, tuple[int, int]], frames: dict[str,
     }
 
 
-def _page(path: Path, members: dict[str, tuple[int, int]], row: dict[str, Any]) -> Page:
+def _page(path: Path, members: dict[str, tuple[int, int]], row: dict[str, Any]) -> FetchedPage:
     place = members.get(_page_member(row["image_id"]))
-    return Page(
+    return FetchedPage(
         url=row["page_url"],
         fetched_at=row["page_fetched_at"],
         status=row["page_status"],
