@@ -14,7 +14,7 @@ from itertools import islice
 from lxml import etree, html  # ty: ignore[missing-module-member]  (compiled, without stubs)
 
 from mtf.rights.evidence import json_ld
-from mtf.rights.evidence.license_scope import LicenseScope, Page, license_scope
+from mtf.rights.evidence.license_scope import LicenseScope, ParsedPage, license_scope
 from mtf.rights.evidence.statement import (
     MAX_ADDRESS_CHARS,
     Conclusion,
@@ -78,7 +78,7 @@ def read_page(
     document = _parse(body)
     if document is None:
         return Statement(opt_out=optouts.of_headers(headers, agent=agent))
-    page = Page(document, _base(document, page_url), picture_url)
+    page = ParsedPage(document, _base(document, page_url), picture_url)
     linked = json_ld.read(_json_scripts(document), is_picture=page.is_picture)
     said = _conclude(page, linked)
     creator, creator_url = _creator(page, linked)
@@ -108,7 +108,7 @@ def _parse(body: bytes) -> html.HtmlElement | None:
         return None
 
 
-def _rsl_links(page: Page) -> list[str]:
+def _rsl_links(page: ParsedPage) -> list[str]:
     """The addresses of RSL documents in the page's `<link rel="license" type="application/rsl+xml" href="…">`."""
     found = []
     for link in islice(page.document.iter("link"), MAX_SIGNALS):
@@ -131,10 +131,10 @@ def _inline_rsl(document: html.HtmlElement, page_url: str, picture_url: str) -> 
 
 def _base(document: html.HtmlElement, page_url: str) -> str:
     bases = document.xpath("//base/@href")
-    return address_of(Page(document, page_url, "").absolute(bases[0])) or page_url if bases else page_url
+    return address_of(ParsedPage(document, page_url, "").absolute(bases[0])) or page_url if bases else page_url
 
 
-def _conclude(page: Page, linked: json_ld.JsonLdFindings) -> Conclusion:
+def _conclude(page: ParsedPage, linked: json_ld.JsonLdFindings) -> Conclusion:
     said: dict[LicenseScope, list[LicenseMention]] = {
         LicenseScope.PICTURE: list(linked.of_picture),
         LicenseScope.PAGE: list(linked.of_page),
@@ -171,7 +171,7 @@ def _forbids(signal: LicenseMention) -> bool:
     return record is not None and record.id != catalogue.UNSTATED and not record.rights >= EVERY_RIGHT
 
 
-def _marked(page: Page) -> Iterator[tuple[html.HtmlElement, LicenseMention]]:
+def _marked(page: ParsedPage) -> Iterator[tuple[html.HtmlElement, LicenseMention]]:
     """Elements that are marked as stating a license: rel, itemprop (microdata) and property (RDFa)."""
     marked = ((element, _mark(element)) for element in page.document.xpath("//*[@rel or @itemprop or @property]"))
     for element, mark in islice(((element, mark) for element, mark in marked if mark), MAX_SIGNALS):
@@ -188,7 +188,7 @@ def _mark(element: html.HtmlElement) -> str | None:
     return None
 
 
-def _value(page: Page, element: html.HtmlElement) -> str | None:
+def _value(page: ParsedPage, element: html.HtmlElement) -> str | None:
     """What a marked element says: its address, else its content, else its words."""
     for name in ("href", "resource", "src"):
         if address := element.get(name):
@@ -196,7 +196,7 @@ def _value(page: Page, element: html.HtmlElement) -> str | None:
     return cleaned(element.get("content") or element.text_content(), 600)
 
 
-def _plain_links(page: Page) -> Iterator[tuple[html.HtmlElement, LicenseMention]]:
+def _plain_links(page: ParsedPage) -> Iterator[tuple[html.HtmlElement, LicenseMention]]:
     """Links to a license's text that are not marked as such; of all links, only those to a known license count."""
     unmarked = page.document.xpath("//a[@href][not(contains(concat(' ', @rel, ' '), ' license '))]")[:20_000]
     leading = (each for each in unmarked if any(host in each.get("href") for host in _LINKED_HOSTS))
@@ -228,7 +228,7 @@ def _reserved_notices(document: html.HtmlElement) -> list[LicenseMention]:
     return []
 
 
-def _creator(page: Page, linked: json_ld.JsonLdFindings) -> tuple[str | None, str | None]:
+def _creator(page: ParsedPage, linked: json_ld.JsonLdFindings) -> tuple[str | None, str | None]:
     if linked.creator:
         return linked.creator, linked.creator_url
     marks: tuple[Callable[[], list[html.HtmlElement]], ...] = (
