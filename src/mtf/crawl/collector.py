@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from mtf.config import Crawl
 from mtf.crawl import examination, takedown_filter
 from mtf.crawl import fetch_results as earlier_statements
-from mtf.crawl.fetch_results import Fetch, Picture, failed
+from mtf.crawl.fetch_results import Fetch, FetchedPicture, failed
 from mtf.crawl.http_client import Fetcher
 from mtf.crawl.page_client import FetchedPage, Pages
 from mtf.crawl.signals_client import Headers, Reservations
@@ -175,7 +175,7 @@ class Collector:
         answer.demand_success()
         return self._spool.add(answer.body), answer.status, tuple(answer.headers.items())
 
-    async def _here_already(self, candidate: Candidate, earlier: Fetch, picture: Picture) -> _Found:
+    async def _here_already(self, candidate: Candidate, earlier: Fetch, picture: FetchedPicture) -> _Found:
         page = await self._page_again(candidate, earlier, picture)
         stated = await self._page_statement(candidate, page)
         await self._heed_robots(candidate)
@@ -191,7 +191,7 @@ class Collector:
         signals = await self._tools.reservations.of_site(str(candidate.page_url), ())
         return _record_page(candidate, tuple(signals))
 
-    async def _page_again(self, candidate: Candidate, earlier: Fetch, picture: Picture) -> FetchedPage:
+    async def _page_again(self, candidate: Candidate, earlier: Fetch, picture: FetchedPicture) -> FetchedPage:
         """The page of an earlier picture; where asking for it fails, the earlier one stays."""
         if record_evidence.is_evidence(candidate):
             return await self._page(candidate)
@@ -248,14 +248,14 @@ class Collector:
             raise _taken_down(request, image_id=earlier.image_id)
         takedown_filter.refuse_again(earlier, takedowns)
 
-    async def _picture(self, candidate: Candidate, found: _Found) -> Picture:
+    async def _picture(self, candidate: Candidate, found: _Found) -> FetchedPicture:
         """The picture, set aside with its row of evidence. Raises Failed where it is none that may be stored."""
         examined = await self._examiner(examination.examine, found.read, self._tools.crawl)
         if (request := self._tools.takedowns.of_image(examined.image_id)) is not None:
             raise _taken_down(request, image_id=examined.image_id)
         content_hash = await self._content_hash(found)
         takedown_filter.refuse(content_hash, self._tools.takedowns, image_id=examined.image_id)
-        return Picture(
+        return FetchedPicture(
             image_id=examined.image_id,
             url=candidate.url,
             kind=examined.kind,
