@@ -62,7 +62,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Picture:
+class PublishedFace:
     """Face to publish.
 
     - `face_id`: the face;
@@ -97,7 +97,7 @@ class ReleaseJob:
     size_px: int
     jpeg_quality: int
     made_from: str
-    pictures: tuple[Picture, ...]
+    pictures: tuple[PublishedFace, ...]
     before: tuple[File, ...]
 
 
@@ -135,7 +135,7 @@ def _valid_files(job: ReleaseJob) -> Iterator[tuple[str, File]]:
             yield file.face_id, file
 
 
-def _encode(job: ReleaseJob, picture: Picture, crop: bytes) -> File:
+def _encode(job: ReleaseJob, picture: PublishedFace, crop: bytes) -> File:
     data = published_square(crop, face=picture.face, size_px=job.size_px, jpeg_quality=job.jpeg_quality)
     path = picture.paths[0]
     with _replacing(job.root / path) as beside:
@@ -144,7 +144,7 @@ def _encode(job: ReleaseJob, picture: Picture, crop: bytes) -> File:
     return File(path, job.identity, picture.face_id, job.made_from, sha256, len(data))
 
 
-def _link_all_paths(job: ReleaseJob, picture: Picture, first: File) -> Iterator[File]:
+def _link_all_paths(job: ReleaseJob, picture: PublishedFace, first: File) -> Iterator[File]:
     for path in picture.paths:
         _link(job.root / first.path, job.root / path, sha256=first.sha256)
         yield File(path, job.identity, picture.face_id, job.made_from, first.sha256, first.size_bytes)
@@ -269,9 +269,9 @@ def _made_from(shard: Path, release: Release) -> str:
     return fingerprint(digest, release.size_px, release.jpeg_quality, PIL.__version__, code=[__name__])
 
 
-def _picture(row: dict) -> Picture:
+def _picture(row: dict) -> PublishedFace:
     box = Box(row["x"], row["y"], row["width"], row["height"])
-    return Picture(row["face_id"], row["offset"], row["size_bytes"], box, tuple(row["paths"]))
+    return PublishedFace(row["face_id"], row["offset"], row["size_bytes"], box, tuple(row["paths"]))
 
 
 def published_square(data: bytes, *, face: Box, size_px: int, jpeg_quality: int) -> bytes:
