@@ -43,7 +43,7 @@ FILES = {
 
 
 @dataclass(frozen=True)
-class File:
+class PublishedFile:
     """Published file, a row of FILES.
 
     - `path`: relative to the release, with `/`;
@@ -98,7 +98,7 @@ class ReleaseJob:
     jpeg_quality: int
     made_from: str
     pictures: tuple[PublishedFace, ...]
-    before: tuple[File, ...]
+    before: tuple[PublishedFile, ...]
 
 
 @dataclass(frozen=True)
@@ -109,14 +109,14 @@ class PublishResult:
     - `encoded`: number of faces that were encoded.
     """
 
-    files: list[File]
+    files: list[PublishedFile]
     encoded: int
 
 
 def publish(job: ReleaseJob) -> PublishResult:
     """Write, link or keep every file of one identity; only faces without a valid earlier file are encoded."""
     valid = dict(_valid_files(job))
-    files: list[File] = []
+    files: list[PublishedFile] = []
     encoded = 0
     with shards.reader(job.shard) as shard:
         for picture in job.pictures:
@@ -128,26 +128,26 @@ def publish(job: ReleaseJob) -> PublishResult:
     return PublishResult(files, encoded)
 
 
-def _valid_files(job: ReleaseJob) -> Iterator[tuple[str, File]]:
+def _valid_files(job: ReleaseJob) -> Iterator[tuple[str, PublishedFile]]:
     """Earlier files with the recorded bytes that a new encoding would give again, by face_id."""
     for file in job.before:
         if file.made_from == job.made_from and _sha256(job.root / file.path) == file.sha256:
             yield file.face_id, file
 
 
-def _encode(job: ReleaseJob, picture: PublishedFace, crop: bytes) -> File:
+def _encode(job: ReleaseJob, picture: PublishedFace, crop: bytes) -> PublishedFile:
     data = published_square(crop, face=picture.face, size_px=job.size_px, jpeg_quality=job.jpeg_quality)
     path = picture.paths[0]
     with _replacing(job.root / path) as beside:
         beside.write_bytes(data)
     sha256 = hashlib.sha256(data).hexdigest()
-    return File(path, job.identity, picture.face_id, job.made_from, sha256, len(data))
+    return PublishedFile(path, job.identity, picture.face_id, job.made_from, sha256, len(data))
 
 
-def _link_all_paths(job: ReleaseJob, picture: PublishedFace, first: File) -> Iterator[File]:
+def _link_all_paths(job: ReleaseJob, picture: PublishedFace, first: PublishedFile) -> Iterator[PublishedFile]:
     for path in picture.paths:
         _link(job.root / first.path, job.root / path, sha256=first.sha256)
-        yield File(path, job.identity, picture.face_id, job.made_from, first.sha256, first.size_bytes)
+        yield PublishedFile(path, job.identity, picture.face_id, job.made_from, first.sha256, first.size_bytes)
 
 
 def _link(source: Path, target: Path, *, sha256: str) -> None:
@@ -199,7 +199,7 @@ def remove_others(root: Path, folders: Iterable[str], wanted: set[str]) -> int:
     return removed
 
 
-def frame(files: Iterable[File]) -> pl.DataFrame:
+def frame(files: Iterable[PublishedFile]) -> pl.DataFrame:
     """Table FILES, sorted by path."""
     rows = [(f.path, f.identity, f.face_id, f.made_from, f.sha256, f.size_bytes) for f in files]
     return pl.DataFrame(rows, schema=FILES, orient="row").sort("path")
@@ -244,7 +244,7 @@ def jobs(
             jpeg_quality=release.jpeg_quality,
             made_from=_made_from(crops / f"{identity}.tar", release),
             pictures=tuple(_picture(row) for row in rows.iter_rows(named=True)),
-            before=tuple(File(**row) for row in old.get((identity,), before.clear()).iter_rows(named=True)),
+            before=tuple(PublishedFile(**row) for row in old.get((identity,), before.clear()).iter_rows(named=True)),
         )
         for (identity,), rows in sorted(wanted.sort("face_id").partition_by("identity", as_dict=True).items())
     ]
