@@ -58,7 +58,7 @@ def user_agent(project: Project) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What an address answered, after redirects. `body` is empty unless the status is 2xx."""
 
     url: str
@@ -138,7 +138,7 @@ class Fetcher:
         headers: Mapping[str, str] = _NO_HEADERS,
         asked: Asked = _nobody_counts,
         cut: bool = False,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """What `url` answers, of any status, after at most five redirects.
 
         `headers` go to the site of `url` alone: they may hold a secret, and a redirect may lead anywhere. `asked` is
@@ -159,7 +159,7 @@ class Fetcher:
             here = _next_hop(here, answer.headers["Location"])
         raise Failed(Fetched.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", http_status=answer.status)
 
-    async def _ask_patiently(self, url: URL, limit: BodyLimit, headers: Mapping[str, str], asked: Asked) -> Answer:
+    async def _ask_patiently(self, url: URL, limit: BodyLimit, headers: Mapping[str, str], asked: Asked) -> HttpAnswer:
         """Ask, and ask again when a busy host has named a time that is not too far off."""
         host = url.host or ""
         for _ in range(_TRIES):
@@ -175,13 +175,13 @@ class Fetcher:
                 break
         return answer
 
-    async def _ask(self, url: URL, limit: BodyLimit, own_headers: Mapping[str, str]) -> Answer:
+    async def _ask(self, url: URL, limit: BodyLimit, own_headers: Mapping[str, str]) -> HttpAnswer:
         assert self._session is not None, "use the fetcher in an `async with`"  # noqa: S101
         try:
             target, headers = self._target(url)
             async with self._session.get(target, headers={**own_headers, **headers}, allow_redirects=False) as response:
                 body = await _read(response, limit) if 200 <= response.status < 300 else b""
-                return Answer(str(url), response.status, response.headers, body)
+                return HttpAnswer(str(url), response.status, response.headers, body)
         except TimeoutError:
             raise Failed(Fetched.TIMEOUT, f"no whole answer in {self._timeout.total:g} s") from None
         except aiohttp.ClientPayloadError as error:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import urlsplit
 
-from mtf.crawl.http_client import ROBOT, Answer, Fetcher
+from mtf.crawl.http_client import ROBOT, Fetcher, HttpAnswer
 from mtf.crawl.signals_client import Headers, Reservations
 from mtf.crawl.spool import Reader, Spool
 from mtf.rights.evidence import combination
@@ -101,14 +101,14 @@ class Pages:
         return replace(page, compressed=compressed, sha256=hashlib.sha256(answer.body).hexdigest())
 
 
-def _unreadable(answer: Answer) -> str | None:
+def _unreadable(answer: HttpAnswer) -> str | None:
     if not answer.is_success:
         return f"{Fetched.HTTP_ERROR}: status {answer.status}"
     media_type = answer.headers.get("Content-Type", _HTML[0]).partition(";")[0].strip().lower()
     return None if media_type in _HTML else f"not an HTML page: {media_type[:80]!r}"
 
 
-def _elsewhere(url: str, answer: Answer) -> str | None:
+def _elsewhere(url: str, answer: HttpAnswer) -> str | None:
     """A page that is gone often leads to a site's start page, whose license speaks of the site, not of the picture."""
     is_start, was_start = (bool(_START.fullmatch(urlsplit(each).path)) for each in (answer.url, url))
     return f"redirected to the start page {answer.url}"[:300] if is_start and not was_start else None
