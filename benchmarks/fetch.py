@@ -36,7 +36,7 @@ from mtf.crawl import store
 from mtf.crawl.collector import Collector, Tools
 from mtf.crawl.crawler import AT_ONCE
 from mtf.crawl.fetch_results import each_content_once
-from mtf.crawl.http_client import Fetcher
+from mtf.crawl.http_client import HttpFetcher
 from mtf.crawl.signals_client import Reservations
 from mtf.crawl.spool import Spool
 from mtf.schemas.takedown_file import Takedowns
@@ -182,7 +182,7 @@ async def _crawl(folder: Path, port: int, count: int) -> dict[str, int]:
     crawl = Crawl.model_validate({"sources": [{"kind": "bing"}]} | pace)
     places = asyncio.Semaphore(AT_ONCE)
     with ThreadPoolExecutor(1) as examiner:
-        async with Fetcher(crawl, user_agent="mtf benchmark", web=Loopback(port)) as fetcher:
+        async with HttpFetcher(crawl, user_agent="mtf benchmark", web=Loopback(port)) as fetcher:
             tools = Tools(
                 crawl, fetcher, Reservations(fetcher, BINDING), Takedowns(), LocalSources((), Path()), examiner
             )

@@ -24,7 +24,7 @@ from mtf.config import Crawl
 from mtf.crawl import examination, takedown_filter
 from mtf.crawl import fetch_results as earlier_statements
 from mtf.crawl.fetch_results import Fetch, FetchedPicture, failed
-from mtf.crawl.http_client import Fetcher
+from mtf.crawl.http_client import HttpFetcher
 from mtf.crawl.page_client import FetchedPage, Pages
 from mtf.crawl.signals_client import Headers, Reservations
 from mtf.crawl.spool import Reader, Spool
@@ -46,7 +46,7 @@ class Tools:
     """What all identities of one run share. `examiner` has one thread: Pillow's warnings are silenced per process."""
 
     crawl: Crawl
-    fetcher: Fetcher
+    fetcher: HttpFetcher
     reservations: Reservations
     takedowns: Takedowns
     local: LocalSources

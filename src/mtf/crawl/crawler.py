@@ -25,7 +25,7 @@ from mtf.crawl import recorded_web as recorded
 from mtf.crawl import store, takedown_filter
 from mtf.crawl.collector import Collector, Tools
 from mtf.crawl.fetch_results import Fetch, each_content_once
-from mtf.crawl.http_client import Fetcher, user_agent
+from mtf.crawl.http_client import HttpFetcher, user_agent
 from mtf.crawl.signals_client import Reservations
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import Inputs, Memory
@@ -90,7 +90,7 @@ async def _crawl(
     crawl = job.params.crawl
     report = CrawlReport()
     local = LocalSources(crawl.sources, job.root)
-    async with Fetcher(crawl, user_agent=user_agent(job.params.project), web=web) as fetcher:
+    async with HttpFetcher(crawl, user_agent=user_agent(job.params.project), web=web) as fetcher:
         reservations = Reservations(fetcher, job.params.licenses.binding_opt_outs)
         tools = Tools(crawl, fetcher, reservations, job.takedowns, local, examiner)
         places = asyncio.Semaphore(AT_ONCE)
@@ -229,7 +229,7 @@ def _search_code() -> str:
     (`fetch` and below) judges the pictures anew and searches for none.
     """
     package = registry.__name__.rpartition(".")[0]
-    modules = {*modules_below(package), registry.__name__} - closure(Fetcher.__module__)
+    modules = {*modules_below(package), registry.__name__} - closure(HttpFetcher.__module__)
     return digest_of(modules)
 
 

@@ -97,7 +97,7 @@ def _nobody_counts() -> None:
     return
 
 
-class Fetcher:
+class HttpFetcher:
     """Use it in an `async with`; `web` stands in for the live web where it is given."""
 
     def __init__(self, crawl: Crawl, *, user_agent: str, web: StandIn | None) -> None:
@@ -111,7 +111,7 @@ class Fetcher:
             per_host_delay_s=crawl.per_host_delay_s,
         )
 
-    async def __aenter__(self) -> Fetcher:
+    async def __aenter__(self) -> HttpFetcher:
         resolver = None if self._web else network_guard.PublicResolver()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, resolver=resolver, ttl_dns_cache=300),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import urlsplit
 
-from mtf.crawl.http_client import ROBOT, Fetcher, HttpAnswer
+from mtf.crawl.http_client import ROBOT, HttpAnswer, HttpFetcher
 from mtf.crawl.signals_client import Headers, Reservations
 from mtf.crawl.spool import Reader, Spool
 from mtf.rights.evidence import combination
@@ -60,7 +60,7 @@ class FetchedPage:
 class Pages:
     """The pages of one identity."""
 
-    def __init__(self, fetcher: Fetcher, reservations: Reservations, spool: Spool) -> None:
+    def __init__(self, fetcher: HttpFetcher, reservations: Reservations, spool: Spool) -> None:
         self._fetcher = fetcher
         self._reservations = reservations
         self._spool = spool
