@@ -58,11 +58,11 @@ def run(workspace: ProjectPaths, params: Params) -> None:
 
 def export(workspace: ProjectPaths, params: Params, *, form: str, to: Path | None) -> None:
     """The built release in the form of another tool, in the folder `to`. Raises BadInput for an unknown form."""
-    if form not in list(formats.Format):
-        raise bad_value("--format", form, listed(formats.Format))
+    if form not in list(formats.ReleaseFormat):
+        raise bad_value("--format", form, listed(formats.ReleaseFormat))
     target = to or workspace.stage(form)
     labels = {column: list(task.labels) for column, task in params.columns.items()}
-    faces = formats.export(workspace.stage("release"), target, formats.Format(form), labels=labels)
+    faces = formats.export(workspace.stage("release"), target, formats.ReleaseFormat(form), labels=labels)
     print(f"release: {faces} faces as {form} in {workspace.relative(target)}")
 
 
