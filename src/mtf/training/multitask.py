@@ -80,7 +80,7 @@ def start(
     return network
 
 
-class MultiTask(LightningModule):
+class MultiTaskModule(LightningModule):
     """Lightning module for joint training: `weighting` combines the tasks' losses; validation takes their mean."""
 
     def __init__(

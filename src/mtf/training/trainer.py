@@ -102,7 +102,9 @@ def fit_multitask(
         recipes.loss(recipe, np.bincount(train.targets[:, task], minlength=count)) for task, count in enumerate(counts)
     ]
     loaders = FaceDataModule(train, val, batch=batch, seed=seed, devices=devices.count)
-    module = multitask.MultiTask(network, weighting, recipe, losses=losses, steps_per_epoch=loaders.steps_per_epoch)
+    module = multitask.MultiTaskModule(
+        network, weighting, recipe, losses=losses, steps_per_epoch=loaders.steps_per_epoch
+    )
     return fit(module, loaders, recipe=recipe, curves=curves, network=network, devices=devices)
 
 
