@@ -13,7 +13,7 @@ SHOWN = 6
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mtf.takedown.plan import Plan
+    from mtf.takedown.plan import ErasurePlan
     from mtf.takedown.requests import Resolved
 
 
@@ -111,7 +111,7 @@ def _matched(resolved: Resolved) -> Iterator[str]:
         yield f"WARNING: versions that could not be read were not looked through: {listed(resolved.broken, 4)}"
 
 
-def _show(planned: Plan) -> None:
+def _show(planned: ErasurePlan) -> None:
     from mtf.core.errors import listed
     from mtf.takedown import receipt
 

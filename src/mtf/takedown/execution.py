@@ -15,11 +15,11 @@ from mtf.core.errors import GateFailed, MtfError, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, in_words
 from mtf.takedown import originals, receipt, untracked
-from mtf.takedown.plan import Plan, State, drawn_up, now, state_of
+from mtf.takedown.plan import ErasurePlan, State, drawn_up, now, state_of
 from mtf.takedown.receipt import Receipt
 
 
-def plan(workspace: ProjectPaths, *, signed_by: str) -> Plan:
+def plan(workspace: ProjectPaths, *, signed_by: str) -> ErasurePlan:
     """What an erasure would do; nothing is changed. Raises MtfError where another command of DVC is at work."""
     with _locked(workspace) as repo:
         return drawn_up(repo, workspace, signed_by=signed_by)
@@ -85,7 +85,7 @@ def _own_repo(workspace: ProjectPaths) -> Repo:
     return repo
 
 
-def _due(workspace: ProjectPaths, planned: Plan) -> list[tuple[Path, Receipt]]:
+def _due(workspace: ProjectPaths, planned: ErasurePlan) -> list[tuple[Path, Receipt]]:
     """The receipts to work on: those that still owe something, brought up to date, or else a new one."""
     earlier = receipt.all_of(workspace.data)
     unfinished = [(path, one) for path, one in earlier if not one["finished_at"]]
@@ -114,7 +114,7 @@ def _extend(one: Receipt, fresh: Receipt) -> None:
         one["subjects"][name] = sorted({*one["subjects"][name], *values})
 
 
-def _update(one: Receipt, planned: Plan) -> None:
+def _update(one: Receipt, planned: ErasurePlan) -> None:
     stock, fresh = planned.stock, planned.receipt
     one |= {name: fresh[name] for name in ("unreadable", "lost")}
     # The link that led outside went with the first run, so no later one finds it.
@@ -133,7 +133,7 @@ def _update(one: Receipt, planned: Plan) -> None:
 
 
 def _carry_out(
-    workspace: ProjectPaths, path: Path, one: Receipt, planned: Plan, report: Callable[[str], object]
+    workspace: ProjectPaths, path: Path, one: Receipt, planned: ErasurePlan, report: Callable[[str], object]
 ) -> None:
     one["workspace"] = sorted({*one["workspace"], *untracked.clear(workspace, planned.untracked)})
     listings = sorted({listing for holder in one["objects"] for listing in holder["listings"]})

@@ -29,7 +29,7 @@ State = dict[str, Any]
 
 
 @dataclass
-class Plan:
+class ErasurePlan:
     """`receipt` as it will be; `current` are files of the current version that `dvc repro` makes anew first.
 
     `unseen` are objects that may hold an erased picture and may lie in a place that does not answer; `untracked` lie
@@ -62,7 +62,7 @@ class Plan:
         return not (self.receipt["objects"] or self.receipt["originals"] or receipt.owed(self.receipt))
 
 
-def drawn_up(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> Plan:
+def drawn_up(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> ErasurePlan:
     """A plan for all that the takedowns name. Raises BadInput where not every version is known."""
     if lacking := clone.shallow(workspace.root) or clone.damage(workspace.root):
         raise BadInput(f"nothing was erased, since not every version is known: {lacking}")
@@ -110,7 +110,7 @@ def drawn_up(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> Plan:
     }
     made = [h.path for h in found.holders if WORKSPACE in h.revisions and _is_made(h.path)]
     pages = unwritten(requests, workspace) if made else []
-    return Plan(planned, sorted(set(made)), unseen, stock, own, beside.names, broken_versions, pages)
+    return ErasurePlan(planned, sorted(set(made)), unseen, stock, own, beside.names, broken_versions, pages)
 
 
 def _outside(own: list[Original], repo: Repo, workspace: ProjectPaths) -> Iterator[str]:
