@@ -34,7 +34,7 @@ _RESPONSES = "responses.parquet"
 _IMAGE_ID_LENGTH = 64
 
 
-class _Picture(NamedTuple):
+class _ByteRange(NamedTuple):
     """Where an image lies in a shard, in bytes."""
 
     offset: int
@@ -63,7 +63,7 @@ def of_every_version(history: History, *, max_pixels: int, among: Collection[str
     What cannot be decoded looks like nothing. What has more pixels than both `max_pixels` and STORED_PIXELS is unread.
     """
     looks = PerceptualMatches()
-    unhashed: dict[str, tuple[FileVersion, _Picture]] = {}
+    unhashed: dict[str, tuple[FileVersion, _ByteRange]] = {}
     for version in _crawl_shards(history):
         try:
             pictures, known = _listed(version, history)
@@ -94,7 +94,7 @@ def _may_be_of_crawl(version: FileVersion) -> bool:
     return name.parent.name == "shards" and (version.is_loose or version.path.startswith(_CRAWL))
 
 
-def _listed(version: FileVersion, history: History) -> tuple[dict[str, _Picture], dict[str, int]]:
+def _listed(version: FileVersion, history: History) -> tuple[dict[str, _ByteRange], dict[str, int]]:
     """The pictures of a shard, and the hashes that it has of them; of half a shard, what there is.
 
     Raises Unexaminable for what is named as a shard and is no tar.
@@ -108,8 +108,8 @@ def _listed(version: FileVersion, history: History) -> tuple[dict[str, _Picture]
     return pictures, known
 
 
-def _members(file: BinaryIO, *, is_named: bool) -> dict[str, _Picture]:
-    found: dict[str, _Picture] = {}
+def _members(file: BinaryIO, *, is_named: bool) -> dict[str, _ByteRange]:
+    found: dict[str, _ByteRange] = {}
     if not file.read(1):
         return found
     file.seek(0)
@@ -118,14 +118,14 @@ def _members(file: BinaryIO, *, is_named: bool) -> dict[str, _Picture]:
             for member in file_contents.members(tar):
                 if not found and member.name != DIGEST:
                     return {}  # a tar that people made: its names say nothing
-                found[member.name] = _Picture(member.offset_data, member.size)
+                found[member.name] = _ByteRange(member.offset_data, member.size)
     except (tarfile.TarError, EOFError) as error:
         if not found and is_named:
             raise Unexaminable(f"not readable as a tar: {error}") from error
     return found
 
 
-def _hashes(file: BinaryIO, responses: _Picture | None) -> dict[str, int]:
+def _hashes(file: BinaryIO, responses: _ByteRange | None) -> dict[str, int]:
     if responses is None:
         return {}
     rows = pl.read_parquet(io.BytesIO(_bytes(file, responses)))
@@ -140,13 +140,13 @@ def _image_id(name: str) -> str | None:
     return stem if len(stem) == _IMAGE_ID_LENGTH and not extension.startswith("page.") else None
 
 
-def _bytes(file: BinaryIO, place: _Picture) -> bytes:
+def _bytes(file: BinaryIO, place: _ByteRange) -> bytes:
     file.seek(place.offset)
     return file.read(place.size_bytes)
 
 
 def _decode(
-    pictures: dict[str, tuple[FileVersion, _Picture]], looks: PerceptualMatches, history: History, *, max_pixels: int
+    pictures: dict[str, tuple[FileVersion, _ByteRange]], looks: PerceptualMatches, history: History, *, max_pixels: int
 ) -> None:
     """Work out the hashes that no shard has, shard by shard."""
     by_shard: dict[str, list[str]] = {}
