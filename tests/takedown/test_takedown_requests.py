@@ -233,7 +233,7 @@ from mtf.takedown import requests
 from mtf.schemas.takedown_file import Kind, Takedown
 sys.stdin.read()
 for number in range(20):
-    record = Takedown("2026-01-02", Kind.IDENTITY, f"p{sys.argv[2]}-{number}", "asked", "them", "")
+    record = Takedown("2026-01-02", RequestKind.IDENTITY, f"p{sys.argv[2]}-{number}", "asked", "them", "")
     requests.append(Path(sys.argv[1]), [record])
 """
 
