@@ -38,7 +38,7 @@ def meant(
 @pytest.fixture
 def crawled(project: Small, monkeypatch: pytest.MonkeyPatch) -> Small:
     # Bytes that no decoder knows look like nothing, so where they lie in the shards does not matter.
-    monkeypatch.setattr(requests, "_looks", lambda *_: set())
+    monkeypatch.setattr(requests, "_hashes_of_images", lambda *_: set())
     images = [project.row(name, each) for name, each in (("ann", "ann-0"), ("ann", "ann-1"), ("bob", "bob-0"))]
     project.table("crawl", "images", images)
     return project
@@ -58,7 +58,7 @@ def test_a_page_that_people_found_means_what_its_row_names(
     found(crawled, row, ("picture", "https://x.example/nobody.jpg"))
     assert meant(crawled, sample_params) == {(RequestKind.PAGE, PAGE), (RequestKind.IMAGE_ID, image_id("ann-0"))}
     asked = Takedowns((Takedown("", RequestKind.PAGE, PAGE, "", "", ""),))
-    assert requests.matches(asked, crawled.workspace) == {(RequestKind.PAGE, PAGE): 1}
+    assert requests.match_counts(asked, crawled.workspace) == {(RequestKind.PAGE, PAGE): 1}
 
 
 def test_a_page_that_only_the_source_states_is_found(crawled: Small, sample_params: Params) -> None:
@@ -68,7 +68,7 @@ def test_a_page_that_only_the_source_states_is_found(crawled: Small, sample_para
     both = {(RequestKind.IMAGE_ID, image_id(name)) for name in ("ann-0", "ann-1")}
     assert meant(crawled, sample_params) == {(RequestKind.PAGE, PAGE), *both}
     asked = Takedowns((Takedown("", RequestKind.PAGE, PAGE, "", "", ""),))
-    assert requests.matches(asked, crawled.workspace) == {(RequestKind.PAGE, PAGE): 2}
+    assert requests.match_counts(asked, crawled.workspace) == {(RequestKind.PAGE, PAGE): 2}
 
 
 def test_a_row_that_somebody_mistyped_loses_no_request(crawled: Small, sample_params: Params) -> None:
@@ -81,7 +81,7 @@ def test_a_row_that_somebody_mistyped_loses_no_request(crawled: Small, sample_pa
 def test_what_an_older_version_says_is_on_a_page_is_found_and_erased(
     project: Small, sample_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(requests, "_looks", lambda *_: set())
+    monkeypatch.setattr(requests, "_hashes_of_images", lambda *_: set())
     found(project, ("picture", "https://x.example/ann-1.jpg"))
     project.run({"ann": ["ann-0", "ann-1"], "bob": ["bob-0"]})
     project.commit("v1")
@@ -99,7 +99,7 @@ def test_a_page_that_somebody_wrote_down_by_hand_has_to_be_added(
     project: Small, sample_params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The crawl knows no picture on it, so however often `dvc repro` runs, they stay."""
-    monkeypatch.setattr(requests, "_looks", lambda *_: set())
+    monkeypatch.setattr(requests, "_hashes_of_images", lambda *_: set())
     found(project, ("image_id", image_id("ann-1")))
     project.take_down("page", PAGE)
     project.run({"ann": ["ann-0", "ann-1"]})

@@ -165,8 +165,8 @@ def test_one_picture_is_gone_from_every_version_and_place_and_all_else_stays(pro
         name: (0, []) for name in ("cache", "remote near", "remote far")
     }
     assert all(p["before"] == len({h["oid"] for h in receipt["objects"]}) for p in receipt["places"].values())
-    shards = [holder for holder in receipt["objects"] if holder["path"] == "build/crawl/shards/ann.tar"]
-    assert sorted((holder["others"], len(holder["revisions"])) for holder in shards) == [(1, 1), (2, 1)]
+    shards = [each for each in receipt["objects"] if each["path"] == "build/crawl/shards/ann.tar"]
+    assert sorted((each["others"], len(each["revisions"])) for each in shards) == [(1, 1), (2, 1)]
     assert [model["path"] for model in receipt["models"]] == ["build/models/cnn/race/model.pt"] * 2
     # The run that made each version, in the cache and in both remotes; that of the current one stays.
     assert receipt["run_cache"] == 2 * 3
@@ -219,15 +219,15 @@ def test_a_plan_changes_nothing(project: Path) -> None:
 def test_an_erasure_killed_half_way_goes_on_where_it_was(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     take_down(project, "identity", "bob")
     version(project, PICTURES, "v3")
-    bury, buried = ObjectStore.bury, []
+    write_tombstone, buried = ObjectStore.write_tombstone, []
 
-    def killed(place: ObjectStore, oid: str) -> None:
-        if place.name == "remote near" and len(buried) > 4:
+    def killed(store: ObjectStore, oid: str) -> None:
+        if store.name == "remote near" and len(buried) > 4:
             raise KeyboardInterrupt
         buried.append(oid)
-        bury(place, oid)
+        write_tombstone(store, oid)
 
-    monkeypatch.setattr(ObjectStore, "bury", killed)
+    monkeypatch.setattr(ObjectStore, "write_tombstone", killed)
     with pytest.raises(KeyboardInterrupt):
         erase(ProjectPaths(project), signed_by="The officer")
     monkeypatch.undo()

@@ -8,7 +8,7 @@ import pytest
 from dvc.repo import Repo
 from small_project import Small, holding, picture, tar_of
 
-from mtf.forget.object_store import TOMBSTONE, ObjectStore, all_places
+from mtf.forget.object_store import TOMBSTONE, ObjectStore, all_stores
 from mtf.takedown import manual_followups
 from mtf.takedown.execution import erase
 
@@ -43,7 +43,7 @@ def test_what_a_bucket_and_a_version_aware_remote_keep_is_left_to_people(project
     add_remote(project, "named", "s3://faces/named", version_aware="true")
     add_remote(project, "plain", "s3://faces/plain")
     with Repo(str(project.root)) as repo:
-        said = [*manual_followups.owed_by_hand(project.workspace, [*all_places(repo)], [])]
+        said = [*manual_followups.storage_and_clone(project.workspace, [*all_stores(repo)], [])]
     assert [line.partition(" is version_aware")[0] for line in said if "version_aware" in line] == ["remote named"]
     assert [line.partition(":")[0] for line in said if "noncurrent" in line] == ["remote named", "remote plain"]
 
@@ -77,14 +77,14 @@ def test_what_is_pushed_while_a_place_is_emptied_keeps_the_receipt_open(
     late = tar_of({"hers.jpg": picture("ann-0"), "note": b"from another clone"})
     oid = hashlib.md5(late, usedforsecurity=False).hexdigest()
     path = project.remote / "files/md5" / oid[:2] / oid[2:]
-    bury = ObjectStore.bury
+    write_tombstone = ObjectStore.write_tombstone
 
-    def pushed_meanwhile(place: ObjectStore, buried: str) -> None:
-        bury(place, buried)
+    def pushed_meanwhile(store: ObjectStore, buried: str) -> None:
+        write_tombstone(store, buried)
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(late)
 
-    monkeypatch.setattr(ObjectStore, "bury", pushed_meanwhile)
+    monkeypatch.setattr(ObjectStore, "write_tombstone", pushed_meanwhile)
     (receipt,) = erase(project.workspace, signed_by="The officer")
     monkeypatch.undo()
     assert receipt["finished_at"] is None
@@ -103,12 +103,12 @@ def test_what_is_pushed_back_over_a_tombstone_keeps_the_receipt_open(
     original = shard.read_bytes()
     shard.chmod(0o644)
     shard.write_bytes(TOMBSTONE)
-    bury = ObjectStore.bury
+    write_tombstone = ObjectStore.write_tombstone
 
-    def pushed_back(place: ObjectStore, buried: str) -> None:
-        bury(place, buried)
+    def pushed_back(store: ObjectStore, buried: str) -> None:
+        write_tombstone(store, buried)
         shard.write_bytes(original)
 
-    monkeypatch.setattr(ObjectStore, "bury", pushed_back)
+    monkeypatch.setattr(ObjectStore, "write_tombstone", pushed_back)
     (receipt,) = erase(project.workspace, signed_by="The officer")
     assert receipt["finished_at"] is None and len(receipt["places"]["remote near"]["owed"]) == 1

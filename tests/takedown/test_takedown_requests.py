@@ -141,7 +141,7 @@ def test_requests_are_added_once_and_read_back(workspace: ProjectPaths, sample_p
     known, *pictures = takedown_file.load(workspace.takedowns).records
     assert {record.kind for record in pictures} == {RequestKind.IMAGE_ID, RequestKind.PERCEPTUAL_HASH}
     assert (known.kind, known.value, known.reason) == (RequestKind.IDENTITY, "ann", 'left, "for good" really')
-    assert requests.matches(takedown_file.load(workspace.takedowns), workspace)[RequestKind.IDENTITY, "ann"] == 2
+    assert requests.match_counts(takedown_file.load(workspace.takedowns), workspace)[RequestKind.IDENTITY, "ann"] == 2
 
 
 def looks_of(seed: int) -> str:
@@ -172,14 +172,14 @@ def test_content_and_looks_of_every_picture_meant_are_written_down(
 def test_requests_are_counted_by_any_spelling_and_by_looks(workspace: ProjectPaths, sample_params: Params) -> None:
     request = Request("http://P.example/1.jpg#top", "asked", "Ann")
     records = requests.resolve(request, workspace, sample_params).records
-    counts = requests.matches(takedown_file.Takedowns(tuple(records)), workspace)
+    counts = requests.match_counts(takedown_file.Takedowns(tuple(records)), workspace)
     assert {kind: count for (kind, _), count in counts.items()} == {
         RequestKind.PICTURE: 1,
         RequestKind.IMAGE_ID: 1,
         RequestKind.PERCEPTUAL_HASH: None,
     }
     with_looks(workspace)
-    counts = requests.matches(takedown_file.Takedowns(tuple(records)), workspace)
+    counts = requests.match_counts(takedown_file.Takedowns(tuple(records)), workspace)
     assert counts[RequestKind.PERCEPTUAL_HASH, looks_of(1)] == 1
 
 

@@ -52,7 +52,7 @@ def add_to(app: typer.Typer) -> None:
 
         workspace = ProjectPaths.find()
         known = takedown_file.load(workspace.takedowns)
-        counts = requests.matches(known, workspace)
+        counts = requests.match_counts(known, workspace)
         for record in known.records:
             count = counts[record.kind, record.value]
             left = "?" if count is None else count
@@ -80,7 +80,7 @@ def add_to(app: typer.Typer) -> None:
             return
         requests.track(workspace)
         for one in written:
-            objects = len({holder["oid"] for holder in one["objects"]})
+            objects = len({each["oid"] for each in one["objects"]})
             print(f"{objects} objects, {'finished' if one['finished_at'] else 'not finished'}")
             for line in [*receipt.owed(one), *one["by_hand"]]:
                 print(f"  owed: {line}")

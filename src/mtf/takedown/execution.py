@@ -13,16 +13,16 @@ from dvc.scm import NoSCM
 
 from mtf.core.errors import GateFailed, MtfError, listed
 from mtf.core.project_paths import ProjectPaths
-from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, in_words
+from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, error_text
 from mtf.takedown import originals, receipt, untracked
-from mtf.takedown.plan import ErasurePlan, State, drawn_up, now, state_of
+from mtf.takedown.plan import ErasurePlan, State, make_plan, now, store_state
 from mtf.takedown.receipt import Receipt
 
 
 def plan(workspace: ProjectPaths, *, signed_by: str) -> ErasurePlan:
     """What an erasure would do; nothing is changed. Raises MtfError where another command of DVC is at work."""
     with _locked(workspace) as repo:
-        return drawn_up(repo, workspace, signed_by=signed_by)
+        return make_plan(repo, workspace, signed_by=signed_by)
 
 
 def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], object] = print) -> list[Receipt]:
@@ -32,7 +32,7 @@ def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], ob
     Raises GateFailed where the current version still holds an erased picture: `dvc repro` comes first.
     """
     with _locked(workspace) as repo:
-        planned = drawn_up(repo, workspace, signed_by=signed_by)
+        planned = make_plan(repo, workspace, signed_by=signed_by)
         if planned.current:
             raise GateFailed(
                 f"the current version still holds pictures to erase ({listed(planned.current, 4)}): {planned.first}"
@@ -44,8 +44,8 @@ def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], ob
             receipt.save(path, one)
         for original in planned.originals:
             originals.clear(original)
-        for holder in (holder for _, one in due for holder in one["objects"]):
-            originals.detach(workspace.root / holder["path"], holder["oid"])
+        for each in (each for _, one in due for each in one["objects"]):
+            originals.detach(workspace.root / each["path"], each["oid"])
         for path, one in due:
             _carry_out(workspace, path, one, planned, report)
     return [one for _, one in due]
@@ -115,18 +115,18 @@ def _extend(one: Receipt, fresh: Receipt) -> None:
 
 
 def _update(one: Receipt, planned: ErasurePlan) -> None:
-    stock, fresh = planned.stock, planned.receipt
+    index, fresh = planned.index, planned.receipt
     one |= {name: fresh[name] for name in ("unreadable", "lost")}
     # The link that led outside went with the first run, so no later one finds it.
     one["by_hand"] = [*dict.fromkeys((*one["outside"], *fresh["by_hand"]))]
-    oids = sorted({holder["oid"] for holder in one["objects"]})
-    for place in stock.places:
-        state = state_of(place, oids, planned.unseen, stock)
-        before = one["places"].get(place.name)
+    oids = sorted({each["oid"] for each in one["objects"]})
+    for store in index.stores:
+        state = store_state(store, oids, planned.unseen, index)
+        before = one["places"].get(store.name)
         if before and not before["error"]:
             state["before"] = max(before["before"], state["before"])
-        one["places"][place.name] = state
-    for name in one["places"].keys() - {place.name for place in stock.places}:
+        one["places"][store.name] = state
+    for name in one["places"].keys() - {store.name for store in index.stores}:
         if one["places"][name]["owed"] or one["places"][name]["error"]:
             one["places"][name]["error"] = receipt.DROPPED
     one["by_hand"] = [*one["by_hand"], *receipt.dropped(one)]
@@ -136,33 +136,33 @@ def _carry_out(
     workspace: ProjectPaths, path: Path, one: Receipt, planned: ErasurePlan, report: Callable[[str], object]
 ) -> None:
     one["workspace"] = sorted({*one["workspace"], *untracked.clear(workspace, planned.untracked)})
-    listings = sorted({listing for holder in one["objects"] for listing in holder["listings"]})
-    oids = {holder["oid"] for holder in one["objects"]}
-    for place in planned.stock.places:
-        state = one["places"][place.name]
+    listings = sorted({listing for each in one["objects"] for listing in each["listings"]})
+    oids = {each["oid"] for each in one["objects"]}
+    for store in planned.index.stores:
+        state = one["places"][store.name]
         if not state["error"]:
-            _empty(place, state, oids, planned.stock)
+            _empty(store, state, oids, planned.index)
         if not state["error"]:
-            one["run_cache"] += place.forget_runs(listings)
+            one["run_cache"] += store.remove_run_cache_entries(listings)
         receipt.save(path, one)
         done = state["before"] - state["after"]
-        report(f"{place.name}: {done} of {state['before']} objects erased {state['error'] or ''}".rstrip())
+        report(f"{store.name}: {done} of {state['before']} objects erased {state['error'] or ''}".rstrip())
     if not receipt.owed(one):
         one["finished_at"] = now()
     receipt.save(path, one)
 
 
-def _empty(place: ObjectStore, state: State, oids: Collection[str], stock: ObjectIndex) -> None:
+def _empty(store: ObjectStore, state: State, oids: Collection[str], index: ObjectIndex) -> None:
     """Bury what is owed in one place; then list it anew and look for all that should be gone."""
     try:
         for oid in state["owed"]:
-            place.bury(oid)
-        listed = place.objects()
-        kept = oids if place.name != CACHE else [oid for oid in oids if listed is None or oid in listed]
-        state["owed"] = sorted(oid for oid in kept if not place.is_buried(oid))
+            store.write_tombstone(oid)
+        listed = store.objects()
+        kept = oids if store.name != CACHE else [oid for oid in oids if listed is None or oid in listed]
+        state["owed"] = sorted(oid for oid in kept if not store.has_tombstone(oid))
         state["after"] = len(state["owed"])
-        came = [oid for oid in stock.new_in(place, listed) if not place.is_buried(oid)]
+        came = [oid for oid in index.added_since_listing(store, listed) if not store.has_tombstone(oid)]
         if came:
             state["error"] = f"{len(came)} objects came in while this was erasing; run it again"
     except Exception as error:  # as in `_state`
-        state["error"] = in_words(error)
+        state["error"] = error_text(error)

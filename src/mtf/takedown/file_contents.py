@@ -28,7 +28,7 @@ class Unexaminable(Exception):
     """A file that may hold an erased picture and cannot be read as what it seems to be."""
 
 
-def others_beside(file: BinaryIO, suffix: str, subjects: TakedownScope) -> int | None:
+def others_beside(file: BinaryIO, suffix: str, scope: TakedownScope) -> int | None:
     """How many other pictures a file holds beside an erased one; None where it holds no erased one.
 
     What a file is says its beginning; `suffix` decides for tars, which may begin with anything.
@@ -37,12 +37,12 @@ def others_beside(file: BinaryIO, suffix: str, subjects: TakedownScope) -> int |
     head = file.read(HEAD_BYTES)
     file.seek(0)
     if suffix == ".tar" or head[257:262] == b"ustar":
-        return _in_tar(file, subjects)
+        return _in_tar(file, scope)
     if head.startswith(b"PAR1"):
-        return _in_table(file, subjects)
+        return _in_table(file, scope)
     if is_page(head):
-        return _in_page(file, subjects)
-    return 0 if digest(file) in subjects.image_ids else None
+        return _in_page(file, scope)
+    return 0 if digest(file) in scope.image_ids else None
 
 
 def is_page(head: bytes) -> bool:
@@ -57,9 +57,9 @@ def digest(file: BinaryIO) -> str:
     return state.hexdigest()
 
 
-def erased_members(tar: tarfile.TarFile, subjects: TakedownScope) -> Iterator[tarfile.TarInfo]:
+def erased_members(tar: tarfile.TarFile, scope: TakedownScope) -> Iterator[tarfile.TarInfo]:
     """The members whose content is an erased image, of a tar that people made: its names say nothing."""
-    return (member for member in members(tar) if member.isreg() and _is_erased_image(tar, member, subjects))
+    return (member for member in members(tar) if member.isreg() and _is_erased_image(tar, member, scope))
 
 
 def members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
@@ -69,7 +69,7 @@ def members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         tar.members.clear()  # ty: ignore[missing-attribute]
 
 
-def _in_tar(file: BinaryIO, subjects: TakedownScope) -> int | None:
+def _in_tar(file: BinaryIO, scope: TakedownScope) -> int | None:
     erased = others = 0
     is_shard = is_whole = False
     try:
@@ -78,10 +78,10 @@ def _in_tar(file: BinaryIO, subjects: TakedownScope) -> int | None:
                 stem = PurePosixPath(member.name).name.partition(".")[0]
                 is_shard |= member.name == DIGEST
                 if member.name == ROWS and is_shard:
-                    about, is_whole = _rows(tar, member, subjects)
+                    about, is_whole = _rows(tar, member, scope)
                     erased += about
-                elif _names_erased(stem, subjects) or (
-                    not is_shard and member.isreg() and _is_erased_image(tar, member, subjects)
+                elif _names_erased(stem, scope) or (
+                    not is_shard and member.isreg() and _is_erased_image(tar, member, scope)
                 ):
                     erased += 1
                 elif member.isreg() and (not is_shard or len(stem) in (32, 64)):
@@ -94,28 +94,28 @@ def _in_tar(file: BinaryIO, subjects: TakedownScope) -> int | None:
     return others if erased else None
 
 
-def _names_erased(stem: str, subjects: TakedownScope) -> bool:
+def _names_erased(stem: str, scope: TakedownScope) -> bool:
     """Pictures bear their image_id or face_id; those of an export, the identity before it."""
-    return stem in subjects.names or stem.rpartition("-")[2] in subjects.names
+    return stem in scope.names or stem.rpartition("-")[2] in scope.names
 
 
-def _rows(tar: tarfile.TarFile, member: tarfile.TarInfo, subjects: TakedownScope) -> tuple[int, bool]:
+def _rows(tar: tarfile.TarFile, member: tarfile.TarInfo, scope: TakedownScope) -> tuple[int, bool]:
     """Embeddings and measures are a person's data too, though no picture lies beside them.
 
     Returns how many rows are about the erased, and whether the shard is of somebody who is erased altogether.
     """
     file = tar.extractfile(member)
     rows = pl.read_parquet(io.BytesIO(file.read() if file else b""))
-    is_whole = "identity" in rows.columns and rows.height > 0 and rows["identity"].is_in(list(subjects.whole)).all()
-    return subjects.rows_in(rows), bool(is_whole)
+    is_whole = "identity" in rows.columns and rows.height > 0 and rows["identity"].is_in(list(scope.whole)).all()
+    return scope.rows_in(rows), bool(is_whole)
 
 
-def _is_erased_image(tar: tarfile.TarFile, member: tarfile.TarInfo, subjects: TakedownScope) -> bool:
-    file = tar.extractfile(member) if subjects.may_be(member.size) else None
-    return file is not None and digest(file) in subjects.image_ids  # ty: ignore[invalid-argument-type]
+def _is_erased_image(tar: tarfile.TarFile, member: tarfile.TarInfo, scope: TakedownScope) -> bool:
+    file = tar.extractfile(member) if scope.may_be(member.size) else None
+    return file is not None and digest(file) in scope.image_ids  # ty: ignore[invalid-argument-type]
 
 
-def _in_table(file: BinaryIO, subjects: TakedownScope) -> int | None:
+def _in_table(file: BinaryIO, scope: TakedownScope) -> int | None:
     """A published table that carries pictures in its cells, and not only their names."""
     try:
         table = pa.parquet.ParquetFile(file)
@@ -126,7 +126,7 @@ def _in_table(file: BinaryIO, subjects: TakedownScope) -> int | None:
         faces: Any = pl.from_arrow(table.read(columns=["face_id"]))
     except pa.ArrowException as error:
         raise Unexaminable(f"not readable as a table: {error}") from error
-    erased = subjects.rows_in(faces)
+    erased = scope.rows_in(faces)
     return faces.height - erased if erased else None
 
 
@@ -134,9 +134,9 @@ def _is_binary(kind: pa.DataType) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
-def _in_page(file: BinaryIO, subjects: TakedownScope) -> int | None:
+def _in_page(file: BinaryIO, scope: TakedownScope) -> int | None:
     """A report with pictures in it that speaks of somebody whose pictures are erased."""
     text = file.read()
     pictures = text.count(_INLINE)
-    names = {name.encode("ascii") for name in subjects.affected | subjects.face_ids}
+    names = {name.encode("ascii") for name in scope.affected | scope.face_ids}
     return max(pictures - 1, 0) if pictures and any(name in text for name in names) else None

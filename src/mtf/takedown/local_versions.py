@@ -16,7 +16,7 @@ from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
 from mtf.forget import history
 from mtf.forget.history import History
-from mtf.forget.object_store import ObjectIndex, cache_of
+from mtf.forget.object_store import ObjectIndex, cache_store
 from mtf.schemas.takedown_file import RequestKind, Takedown, Takedowns
 from mtf.takedown import perceptual_matches, scope_search
 from mtf.takedown.scope_search import ADDRESSES, EVIDENCE, FACES, IMAGES, SCREENING, image_ids_of
@@ -31,10 +31,10 @@ class LocalVersions:
         """Versions that cannot be read, wholly or in part, and why; they stop no request from being written down."""
         self._history: History | None = None
         try:
-            if damage := history.damage(workspace.root):
+            if damage := history.git_damage(workspace.root):
                 self.broken.append(f"all older ones: {damage}")
                 return
-            if lacking := history.shallow(workspace.root):
+            if lacking := history.shallow_clone(workspace.root):
                 self.broken.append(lacking)
             self._history = _history(workspace)
         except MtfError as error:
@@ -42,7 +42,7 @@ class LocalVersions:
         except Exception as error:  # whatever DVC raises, the request has to be written down
             self.broken.append(f"all older ones: {type(error).__name__}: {' '.join(str(error).split())[:160]}")
         if self._history is not None:
-            self.broken += self._history.unread
+            self.broken += self._history.fault_lines
 
     def images(self, kind: RequestKind, value: str) -> set[str]:
         """The images that an identity, an address or an image_id means in any version."""
@@ -96,4 +96,4 @@ def _history(workspace: ProjectPaths) -> History | None:
         repo = Repo(str(workspace.root))
     except NotDvcRepoError:
         return None
-    return History(repo, ObjectIndex([cache_of(repo)]))
+    return History(repo, ObjectIndex([cache_store(repo)]))

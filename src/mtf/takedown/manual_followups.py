@@ -1,4 +1,4 @@
-"""What only people can see to: what a clone, a place or a database keeps that this program cannot see or touch.
+"""What only people can see to: what a clone, a store or a database keeps that this program cannot see or touch.
 
 Lines of text about an erased person that the current version keeps: roster, ledger, fetches, found authors.
 
@@ -25,7 +25,7 @@ from mtf.rights import attribution
 _DATABASE = "FIFTYONE_DATABASE_URI"
 
 
-def owed_by_hand(workspace: ProjectPaths, places: list[ObjectStore], unlisted: list[str]) -> Iterator[str]:
+def storage_and_clone(workspace: ProjectPaths, stores: list[ObjectStore], unlistable: list[str]) -> Iterator[str]:
     """What this program cannot see or must not touch, in words."""
     fetched = _git(workspace.root, "config", "--get-all", "remote.origin.fetch")
     if fetched and "refs/heads/*" not in fetched:
@@ -33,11 +33,11 @@ def owed_by_hand(workspace: ProjectPaths, places: list[ObjectStore], unlisted: l
             "This clone follows one branch: versions of others were not looked for. "
             "`git remote set-branches origin '*' && git fetch`, then erase again."
         )
-    for name in unlisted:
+    for name in unlistable:
         yield f"{name} cannot be listed: only what a version names was looked for there."
-    for place in places:
-        yield from _kept_by_storage(place)
-    yield from _kept_by_git(workspace.root, places)
+    for store in stores:
+        yield from _kept_by_storage(store)
+    yield from _kept_by_git(workspace.root, stores)
     if address := os.environ.get(_DATABASE):
         yield (
             f"FiftyOne's database at {address.rpartition('@')[2].removeprefix('mongodb://')} is not this project's: "
@@ -48,34 +48,34 @@ def owed_by_hand(workspace: ProjectPaths, places: list[ObjectStore], unlisted: l
 
 def broken_versions(history: History) -> Iterator[str]:
     """Versions of git's whose DVC files cannot be read: only git's history rewritten would put them right."""
-    for line in history.unread:
+    for line in history.fault_lines:
         yield (
             f"Versions that could not be read ({line}): what they alone name was looked for by its content, in every "
             "place that can be listed; models that were trained then may be missing from this receipt."
         )
 
 
-def _kept_by_storage(place: ObjectStore) -> Iterator[str]:
+def _kept_by_storage(store: ObjectStore) -> Iterator[str]:
     """What a remote keeps beside the objects that DVC stores by their content."""
-    if place.keeps_names:
+    if store.is_version_aware:
         yield (
-            f"{place.name} is version_aware: DVC stores files there under their own names, where nothing was looked "
+            f"{store.name} is version_aware: DVC stores files there under their own names, where nothing was looked "
             "for. Delete there what this receipt names under what old versions lost, with every version of it."
         )
-    if place.is_bucket:
+    if store.is_bucket:
         yield (
-            f"{place.name}: a bucket that keeps versions keeps the erased bytes as older versions of the objects. "
+            f"{store.name}: a bucket that keeps versions keeps the erased bytes as older versions of the objects. "
             "Where it does (or did), delete its noncurrent versions."
         )
 
 
-def _kept_by_git(root: Path, places: list[ObjectStore]) -> Iterator[str]:
+def _kept_by_git(root: Path, stores: list[ObjectStore]) -> Iterator[str]:
     """A remote in the repository itself: what git committed of it stays in git."""
-    for place in places:
-        folder = Path(place.root)
+    for store in stores:
+        folder = Path(store.root)
         if folder.is_relative_to(root) and _git(root, "ls-files", "--", str(folder.relative_to(root))):
             yield (
-                f"{place.name} lies in this repository and git tracks it: commit what changed there. Earlier commits "
+                f"{store.name} lies in this repository and git tracks it: commit what changed there. Earlier commits "
                 "keep the erased bytes until git's history is rewritten (git filter-repo) and pushed anew."
             )
 
@@ -85,7 +85,7 @@ def _git(root: Path, *arguments: str) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def lines_left(identities: Collection[str], workspace: ProjectPaths) -> Iterator[str]:
+def remaining_records(identities: Collection[str], workspace: ProjectPaths) -> Iterator[str]:
     """What to remove by hand of people who are erased altogether, in words; nothing where nothing is left."""
     table = workspace.relative(workspace.table("crawl", "fetches"))
     for identity in sorted(identities):
@@ -134,11 +134,11 @@ def _attribution_rows(workspace: ProjectPaths, identity: str) -> list[int]:
     columns = rows.collect_schema()
     if "identity" not in columns:
         return []
-    known = [name for name in ("url", "page_url", "image_id") if name in columns]
-    named = rows.filter(pl.col("identity") == identity).select(known).collect()
-    keys = {address_key(value) for name in known for value in named[name].drop_nulls()}
+    keys = [name for name in ("url", "page_url", "image_id") if name in columns]
+    named = rows.filter(pl.col("identity") == identity).select(keys).collect()
+    addresses = {address_key(value) for name in keys for value in named[name].drop_nulls()}
     found = attribution.load(workspace.attribution)
-    return [each.row for each in found if address_key(each.value) in keys]
+    return [each.row for each in found if address_key(each.value) in addresses]
 
 
 def _sittings(workspace: ProjectPaths, identity: str) -> Iterator[str]:

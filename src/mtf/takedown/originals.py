@@ -40,12 +40,12 @@ class Original:
         return self.path.resolve() if self.path.is_symlink() else None
 
 
-def find(subjects: TakedownScope, workspace: ProjectPaths, params: Params) -> tuple[list[Original], list[str]]:
+def find(scope: TakedownScope, workspace: ProjectPaths, params: Params) -> tuple[list[Original], list[str]]:
     """The originals with an erased picture, and what could not be looked through."""
     found, unreadable = [], []
-    for path in _files(workspace, params) if subjects.image_ids else ():
+    for path in _files(workspace, params) if scope.image_ids else ():
         try:
-            if (original := _examined(path, subjects)) is not None:
+            if (original := _examined(path, scope)) is not None:
                 found.append(original)
         except (Unexaminable, OSError) as error:
             unreadable.append(f"{workspace.relative(path)}: {error}")
@@ -73,27 +73,27 @@ def _files(workspace: ProjectPaths, params: Params) -> Iterator[Path]:
     """Every file of `data/` and of the folders and tars that params.yaml names as sources."""
     sources = [workspace.root / each.files_path for each in params.crawl.sources if isinstance(each, LocalSource)]
     seen = set()
-    for place in (workspace.data, *sources):
-        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+    for folder in (workspace.data, *sources):
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
             if path not in seen and path.is_file():
                 yield path
             seen.add(path)
 
 
-def _examined(path: Path, subjects: TakedownScope) -> Original | None:
+def _examined(path: Path, scope: TakedownScope) -> Original | None:
     if path.suffix == ".tar":
-        members = _erased_members(path, subjects)
+        members = _erased_members(path, scope)
         return Original(path, members) if members else None
-    if not subjects.may_be(path.stat().st_size):
+    if not scope.may_be(path.stat().st_size):
         return None
     with path.open("rb") as file:
-        return Original(path) if file_contents.digest(file) in subjects.image_ids else None
+        return Original(path) if file_contents.digest(file) in scope.image_ids else None
 
 
-def _erased_members(path: Path, subjects: TakedownScope) -> tuple[str, ...]:
+def _erased_members(path: Path, scope: TakedownScope) -> tuple[str, ...]:
     try:
         with tarfile.open(path, "r:") as tar:
-            return tuple(member.name for member in file_contents.erased_members(tar, subjects))
+            return tuple(member.name for member in file_contents.erased_members(tar, scope))
     except (tarfile.TarError, EOFError) as error:
         raise Unexaminable(f"not readable as a tar: {error}") from error
 

@@ -20,7 +20,7 @@ from mtf.core.project_paths import PATHS_IN_PROJECT
 from mtf.core.shards import DIGEST
 from mtf.faces.decoding import Unreadable
 from mtf.faces.perceptual_hash import SAME_PICTURE_BITS, picture_hash
-from mtf.forget.history import NO_VERSION, FileVersion, History, plain_name
+from mtf.forget.history import NO_VERSION, FileVersion, History, finished_name
 from mtf.schemas import Detected
 from mtf.takedown import file_contents
 from mtf.takedown.file_contents import Unexaminable
@@ -62,36 +62,36 @@ def of_every_version(history: History, *, max_pixels: int, among: Collection[str
 
     What cannot be decoded looks like nothing. What has more pixels than both `max_pixels` and STORED_PIXELS is unread.
     """
-    looks = PerceptualMatches()
+    matches = PerceptualMatches()
     unhashed: dict[str, tuple[FileVersion, _ByteRange]] = {}
     for version in _crawl_shards(history):
         try:
-            pictures, known = _listed(version, history)
+            pictures, stored_hashes = _listed(version, history)
         except Exception as error:  # each file system raises its own
-            looks.unread.append((version, f"{type(error).__name__}: {error}"))
+            matches.unread.append((version, f"{type(error).__name__}: {error}"))
             continue
         wanted = pictures.keys() if among is None else pictures.keys() & set(among)
-        looks.hashes |= {image_id: known[image_id] for image_id in wanted & known.keys()}
+        matches.hashes |= {image_id: stored_hashes[image_id] for image_id in wanted & stored_hashes.keys()}
         unhashed |= {image_id: (version, pictures[image_id]) for image_id in wanted - unhashed.keys()}
-    _decode(unhashed, looks, history, max_pixels=max_pixels)
-    return looks
+    _decode(unhashed, matches, history, max_pixels=max_pixels)
+    return matches
 
 
 def _crawl_shards(history: History) -> Iterator[FileVersion]:
     """Once per content: the shards of `crawl` by their name, and of what has lost its name whatever may be one."""
     seen = set()
-    nameless = (FileVersion(f"({oid[:8]})", oid, [NO_VERSION]) for oid in history.nameless)
-    for version in (*history.versions, *nameless):
-        if version.oid not in seen and _may_be_of_crawl(version) and history.stock.has(version.oid):
+    unnamed = (FileVersion(f"({oid[:8]})", oid, [NO_VERSION]) for oid in history.unnamed)
+    for version in (*history.versions, *unnamed):
+        if version.oid not in seen and _may_be_of_crawl(version) and history.index.has(version.oid):
             seen.add(version.oid)
             yield version
 
 
 def _may_be_of_crawl(version: FileVersion) -> bool:
-    name = plain_name(version.name)
+    name = finished_name(version.name)
     if len(name.parts) == 1:
-        return version.is_loose
-    return name.parent.name == "shards" and (version.is_loose or version.path.startswith(_CRAWL))
+        return version.is_unversioned
+    return name.parent.name == "shards" and (version.is_unversioned or version.path.startswith(_CRAWL))
 
 
 def _listed(version: FileVersion, history: History) -> tuple[dict[str, _ByteRange], dict[str, int]]:
@@ -99,13 +99,13 @@ def _listed(version: FileVersion, history: History) -> tuple[dict[str, _ByteRang
 
     Raises Unexaminable for what is named as a shard and is no tar.
     """
-    with history.stock.open(version.oid) as file:
+    with history.index.open(version.oid) as file:
         if file is None:
             return {}, {}
-        places = _members(file, is_named=len(version.name.parts) > 1)
-        known = _hashes(file, places.get(_RESPONSES))
-    pictures = {stem: place for name, place in places.items() if (stem := _image_id(name)) is not None}
-    return pictures, known
+        members = _members(file, is_named=len(version.name.parts) > 1)
+        stored_hashes = _hashes(file, members.get(_RESPONSES))
+    pictures = {stem: member for name, member in members.items() if (stem := _image_id(name)) is not None}
+    return pictures, stored_hashes
 
 
 def _members(file: BinaryIO, *, is_named: bool) -> dict[str, _ByteRange]:
@@ -140,38 +140,42 @@ def _image_id(name: str) -> str | None:
     return stem if len(stem) == _IMAGE_ID_LENGTH and not extension.startswith("page.") else None
 
 
-def _bytes(file: BinaryIO, place: _ByteRange) -> bytes:
-    file.seek(place.offset)
-    return file.read(place.size_bytes)
+def _bytes(file: BinaryIO, member: _ByteRange) -> bytes:
+    file.seek(member.offset)
+    return file.read(member.size_bytes)
 
 
 def _decode(
-    pictures: dict[str, tuple[FileVersion, _ByteRange]], looks: PerceptualMatches, history: History, *, max_pixels: int
+    pictures: dict[str, tuple[FileVersion, _ByteRange]],
+    matches: PerceptualMatches,
+    history: History,
+    *,
+    max_pixels: int,
 ) -> None:
     """Work out the hashes that no shard has, shard by shard."""
     by_shard: dict[str, list[str]] = {}
     for image_id, (version, _) in pictures.items():
-        if image_id not in looks.hashes:
+        if image_id not in matches.hashes:
             by_shard.setdefault(version.oid, []).append(image_id)
     for oid, image_ids in by_shard.items():
         version = pictures[image_ids[0]][0]
         try:
-            with history.stock.open(oid) as file:
+            with history.index.open(oid) as file:
                 for image_id in image_ids:
                     data = b"" if file is None else _bytes(file, pictures[image_id][1])
-                    _look_at(image_id, data, version, looks, max_pixels)
+                    _add_hash(image_id, data, version, matches, max_pixels)
         except Exception as error:  # as in `of_every_version`
-            looks.unread.append((version, f"{type(error).__name__}: {error}"))
+            matches.unread.append((version, f"{type(error).__name__}: {error}"))
 
 
-def _look_at(image_id: str, data: bytes, version: FileVersion, looks: PerceptualMatches, max_pixels: int) -> None:
+def _add_hash(image_id: str, data: bytes, version: FileVersion, matches: PerceptualMatches, max_pixels: int) -> None:
     try:
         found = hash_of(data, max_pixels=max_pixels)
     except Unreadable as error:
-        looks.unread.append((version, f"{image_id}: {error}"))
+        matches.unread.append((version, f"{image_id}: {error}"))
         return
     if found is not None:
-        looks.hashes[image_id] = found
+        matches.hashes[image_id] = found
 
 
 def hash_of(data: bytes, *, max_pixels: int) -> int | None:

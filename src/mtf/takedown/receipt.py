@@ -81,7 +81,7 @@ def as_markdown(receipt: Receipt) -> str:
     """For a person who asked, and for whoever answers them."""
     owing = owed(receipt)
     state = f"finished {receipt['finished_at']}" if receipt["finished_at"] else "**something is still owed**"
-    subjects = receipt["subjects"]
+    scope = receipt["subjects"]
     lines = [
         f"# Erasure {receipt['started_at']}: {state}",
         "",
@@ -90,8 +90,8 @@ def as_markdown(receipt: Receipt) -> str:
         "## Requests",
         *_requests(receipt["requests"]),
         "",
-        f"They name {len(subjects['image_ids'])} pictures with {len(subjects['face_ids'])} faces, in the shards of "
-        f"{len(subjects['affected'])} identities.",
+        f"They name {len(scope['image_ids'])} pictures with {len(scope['face_ids'])} faces, in the shards of "
+        f"{len(scope['affected'])} identities.",
         "",
         "## Still owed",
         *([f"- {_text(each)}" for each in owing] or ["Nothing."]),

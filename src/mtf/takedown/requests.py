@@ -31,7 +31,7 @@ from mtf.takedown.local_versions import LocalVersions
 from mtf.takedown.scope_search import ADDRESSES
 
 Meaning = tuple[RequestKind, str]
-_PLACES = ["identity", "image_id", "offset", "size_bytes"]
+_BYTE_RANGES = ["identity", "image_id", "offset", "size_bytes"]
 
 
 @dataclass(frozen=True)
@@ -63,19 +63,19 @@ def resolve(request: Request, workspace: ProjectPaths, params: Params) -> Resolv
 
     Raises BadInput where `value` is none of: a picture file, an image_id, an address, an identity of any version.
     """
-    known, path = LocalVersions(workspace), Path(request.value)
+    versions, path = LocalVersions(workspace), Path(request.value)
     find = _of_file if path.is_file() else _of_words
-    named = find(request.value, workspace, known, params)
-    looks = named.looks | _looks(named.images, workspace, known, params)
+    named = find(request.value, workspace, versions, params)
+    hashes = named.hashes | _hashes_of_images(named.images, workspace, versions, params)
     added_at = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     words = [_one_line(text) for text in (request.reason, request.requested_by, request.reference)]
     meanings = [
         named.meaning,
         *((RequestKind.IMAGE_ID, image_id) for image_id in sorted(named.images)),
-        *((RequestKind.PERCEPTUAL_HASH, f"{look:016x}") for look in sorted(looks)),
+        *((RequestKind.PERCEPTUAL_HASH, f"{value:016x}") for value in sorted(hashes)),
     ]
     records = [Takedown(added_at, kind, value, *words) for kind, value in dict.fromkeys(meanings)]
-    return Resolved(records, len(named.images), path.is_file(), tuple(known.broken))
+    return Resolved(records, len(named.images), path.is_file(), tuple(versions.broken))
 
 
 def append(path: Path, records: list[Takedown]) -> list[Takedown]:
@@ -91,21 +91,21 @@ def append(path: Path, records: list[Takedown]) -> list[Takedown]:
     return new
 
 
-def matches(requests: Takedowns, workspace: ProjectPaths) -> dict[Meaning, int | None]:
+def match_counts(requests: Takedowns, workspace: ProjectPaths) -> dict[Meaning, int | None]:
     """How many pictures of the current version each request names; by looks: None before the crawl compared them."""
     pictures = _Current.of(workspace)
     counts: dict[Meaning, int | None] = {}
-    looks = takedown_filter.stored_perceptual_hashes(workspace) if requests.perceptual_hashes else pl.DataFrame()
+    crawled = takedown_filter.stored_perceptual_hashes(workspace) if requests.perceptual_hashes else pl.DataFrame()
     for record in requests.records:
         counts[record.kind, record.value] = (
-            _alike_count(looks, record.value)
+            _alike_count(crawled, record.value)
             if record.kind == RequestKind.PERCEPTUAL_HASH
             else pictures.named(record).height
         )
     return counts
 
 
-def unwritten(requests: Takedowns, workspace: ProjectPaths) -> list[str]:
+def unrecorded_pages(requests: Takedowns, workspace: ProjectPaths) -> list[str]:
     """Pages in `requests` with pictures of the current version of which the crawl does not know that they are there.
 
     Adding such a page again writes its pictures down, by which the crawl knows them.
@@ -160,54 +160,56 @@ class _Named:
 
     meaning: Meaning
     images: frozenset[str]
-    looks: frozenset[int] = frozenset()
+    hashes: frozenset[int] = frozenset()
 
 
-def _of_file(value: str, workspace: ProjectPaths, known: LocalVersions, params: Params) -> _Named:
+def _of_file(value: str, workspace: ProjectPaths, versions: LocalVersions, params: Params) -> _Named:
     """The file's own content, what looks like it, and its hash, by which the crawl will know it again."""
-    meant = sent_pictures.meant(Path(value), workspace, known, params)
-    return _Named((RequestKind.IMAGE_ID, meant.image_id), meant.alike | meant.cropped, frozenset({meant.look}))
+    sent = sent_pictures.identify(Path(value), workspace, versions, params)
+    return _Named((RequestKind.IMAGE_ID, sent.image_id), sent.alike | sent.cropped, frozenset({sent.perceptual_hash}))
 
 
-def _of_words(value: str, workspace: ProjectPaths, known: LocalVersions, params: Params) -> _Named:
+def _of_words(value: str, workspace: ProjectPaths, versions: LocalVersions, params: Params) -> _Named:
     """An image_id, an address or an identity."""
     if re.fullmatch(schemas.SHA256, value):
-        return _with_images(RequestKind.IMAGE_ID, value, known)
+        return _with_images(RequestKind.IMAGE_ID, value, versions)
     if re.match(r"https?://", value):
-        return _address(value, workspace, known)
-    named = _with_images(RequestKind.IDENTITY, value, known)
+        return _address(value, workspace, versions)
+    named = _with_images(RequestKind.IDENTITY, value, versions)
     if named.images or value in roster_file.load(workspace.roster, params)["identity"]:
         return named
     permitted = (
         "an identity of the roster or of an older version that is here (`dvc fetch --all-commits` brings them), "
         "an http(s) address, an image_id (64 hexadecimal digits), a picture file"
     )
-    unknown = f"; these versions could not be read: {listed(known.broken, 4)}" if known.broken else ""
+    unknown = f"; these versions could not be read: {listed(versions.broken, 4)}" if versions.broken else ""
     raise bad_value("takedown", value, permitted + unknown)
 
 
-def _with_images(kind: RequestKind, value: str, known: LocalVersions) -> _Named:
-    return _Named((kind, value), frozenset(known.images(kind, value)))
+def _with_images(kind: RequestKind, value: str, versions: LocalVersions) -> _Named:
+    return _Named((kind, value), frozenset(versions.images(kind, value)))
 
 
-def _address(value: str, workspace: ProjectPaths, known: LocalVersions) -> _Named:
+def _address(value: str, workspace: ProjectPaths, versions: LocalVersions) -> _Named:
     """A page, where any version knows it as one; else the address of a picture, seen or not."""
     path = workspace.table("crawl", "fetches")
     fetches = pl.read_parquet(path, columns=["url", "page_url"]) if path.is_file() else pl.DataFrame()
     for kind in (RequestKind.PAGE, RequestKind.PICTURE):
-        named = _with_images(kind, value, known)
+        named = _with_images(kind, value, versions)
         if named.images or (fetches.width and _rows(fetches, Takedown("", kind, value, "", "", "")).height):
             return named
     return _Named((RequestKind.PICTURE, value), frozenset())
 
 
-def _looks(image_ids: Collection[str], workspace: ProjectPaths, known: LocalVersions, params: Params) -> set[int]:
+def _hashes_of_images(
+    image_ids: Collection[str], workspace: ProjectPaths, versions: LocalVersions, params: Params
+) -> set[int]:
     """The hashes of images: of the current version's shards; of the others, as far as they are here."""
-    pictures = _images(workspace, _PLACES).filter(pl.col("image_id").is_in(list(image_ids)))
+    pictures = _images(workspace, _BYTE_RANGES).filter(pl.col("image_id").is_in(list(image_ids)))
     elsewhere = set(image_ids) - {*pictures["image_id"]}
     return {
         *_hashes(pictures, workspace, params),
-        *known.hashes(elsewhere, max_pixels=params.crawl.max_pixels),
+        *versions.hashes(elsewhere, max_pixels=params.crawl.max_pixels),
     }
 
 
@@ -241,18 +243,18 @@ def _hashes(pictures: pl.DataFrame, workspace: ProjectPaths, params: Params) -> 
 
 
 def _hashes_of(job: tuple[Path, list[tuple[int, int]], int]) -> list[int]:
-    path, places, max_pixels = job
+    path, ranges, max_pixels = job
     with shards.reader(path) as shard:
-        found = (sent_pictures.hash_of(shard.read(*place), max_pixels=max_pixels) for place in places)
+        found = (sent_pictures.hash_of(shard.read(*each), max_pixels=max_pixels) for each in ranges)
         return [each for each in found if each is not None]
 
 
-def _alike_count(looks: pl.DataFrame, wanted: str) -> int | None:
-    if looks.is_empty():
+def _alike_count(crawled: pl.DataFrame, wanted: str) -> int | None:
+    if crawled.is_empty():
         return 0
-    if looks["content_hash"].has_nulls():
+    if crawled["content_hash"].has_nulls():
         return None
-    bits = (looks["content_hash"] ^ int(wanted, 16)).bitwise_count_ones()
+    bits = (crawled["content_hash"] ^ int(wanted, 16)).bitwise_count_ones()
     return int((bits <= SAME_PICTURE_BITS).sum())
 
 

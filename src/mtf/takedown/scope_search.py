@@ -37,32 +37,30 @@ def find(takedowns: Takedowns, history: History, *, max_pixels: int) -> Takedown
 
     Pictures of more pixels than both `max_pixels` and looks.STORED_PIXELS are compared with no looks, but `unread`.
     """
-    subjects = TakedownScope(
-        whole={record.value for record in takedowns.records if record.kind == RequestKind.IDENTITY}
-    )
-    subjects.affected |= subjects.whole
-    subjects.image_ids |= {record.value for record in takedowns.records if record.kind == RequestKind.IMAGE_ID}
+    scope = TakedownScope(whole={record.value for record in takedowns.records if record.kind == RequestKind.IDENTITY})
+    scope.affected |= scope.whole
+    scope.image_ids |= {record.value for record in takedowns.records if record.kind == RequestKind.IMAGE_ID}
     named = with_found_pages(takedowns, history.texts(TABLE))
     for _, pictures in history.tables(IMAGES, EVIDENCE, columns=ADDRESSES):
-        subjects.image_ids |= image_ids_of(named, pictures)
+        scope.image_ids |= image_ids_of(named, pictures)
     if takedowns.perceptual_hashes:
         found = perceptual_matches.of_every_version(history, max_pixels=max_pixels)
-        subjects.image_ids |= found.near(takedowns.perceptual_hashes) | _refused(takedowns, history)
-        subjects.unread = found.unread
-    _follow(subjects, history)
-    return subjects
+        scope.image_ids |= found.near(takedowns.perceptual_hashes) | _refused(takedowns, history)
+        scope.unread = found.unread
+    _follow(scope, history)
+    return scope
 
 
-def _follow(subjects: TakedownScope, history: History) -> None:
+def _follow(scope: TakedownScope, history: History) -> None:
     """Whose the images are, which faces are in them, and how large they are."""
     for _, images in history.tables(IMAGES, columns=("identity", "image_id")):
-        subjects.affected |= set(images.filter(is_one_of("image_id", subjects.image_ids))["identity"])
+        scope.affected |= set(images.filter(is_one_of("image_id", scope.image_ids))["identity"])
     for revisions, faces in history.tables(FACES, columns=("identity", "image_id", "face_id")):
-        found = faces.filter(is_one_of("image_id", subjects.image_ids) | is_one_of("identity", subjects.whole))
-        subjects.face_ids |= set(found["face_id"])
+        found = faces.filter(is_one_of("image_id", scope.image_ids) | is_one_of("identity", scope.whole))
+        scope.face_ids |= set(found["face_id"])
         if found.height:
-            subjects.revisions |= set(revisions)
-    subjects.sizes = _sizes(subjects.image_ids, history)
+            scope.revisions |= set(revisions)
+    scope.sizes = _sizes(scope.image_ids, history)
 
 
 def _refused(takedowns: Takedowns, history: History) -> set[str]:
@@ -87,10 +85,10 @@ def image_ids_of(takedowns: Takedowns, images: pl.DataFrame) -> set[str]:
 
 
 def _sizes(image_ids: set[str], history: History) -> set[int] | None:
-    known: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for _, images in history.tables(IMAGES, columns=("image_id", "size_bytes")):
-        known |= dict(images.filter(is_one_of("image_id", image_ids)).select("image_id", "size_bytes").iter_rows())
-    return set(known.values()) if image_ids <= known.keys() else None
+        sizes |= dict(images.filter(is_one_of("image_id", image_ids)).select("image_id", "size_bytes").iter_rows())
+    return set(sizes.values()) if image_ids <= sizes.keys() else None
 
 
 TABLE = PATHS_IN_PROJECT.attribution.as_posix()

@@ -27,35 +27,35 @@ _FACE_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
 @dataclass(frozen=True)
-class Meant:
+class SentPicture:
     """`image_id` and `look` (64 bits) are the file's own; `alike` are images that look like it; `cropped` are images
     that it may be a crop of.
     """
 
     image_id: str
-    look: int
+    perceptual_hash: int
     alike: frozenset[str]
     cropped: frozenset[str]
 
 
-def meant(path: Path, workspace: ProjectPaths, known: LocalVersions, params: Params) -> Meant:
+def identify(path: Path, workspace: ProjectPaths, versions: LocalVersions, params: Params) -> SentPicture:
     """Whole pictures of the current version, and crops of any version here: by name, or by the hash of `screening`.
 
     A crop is near where it differs in at most `screen.hash_distance` bits. Raises BadInput for what is no picture.
     """
     data = path.read_bytes()
     try:
-        look = picture_hash(data, max_pixels=params.crawl.max_pixels)
+        whole_hash = picture_hash(data, max_pixels=params.crawl.max_pixels)
         as_crop = _crop_hash(data, max_pixels=params.crawl.max_pixels)
     except Unreadable as error:
         raise BadInput(f"{path.name}: not readable as a picture: {error}") from None
-    jobs = [(shard, look, params.crawl.max_pixels) for shard in sorted(workspace.shards("crawl").glob("*.tar"))]
+    jobs = [(shard, whole_hash, params.crawl.max_pixels) for shard in sorted(workspace.shards("crawl").glob("*.tar"))]
     alike = parallel_map.map_items(_alike, jobs, compute=params.compute, title="look for the picture")
-    named = known.images_of_faces(_FACE_ID.findall(path.name))
-    cropped = named or known.images_of_crops(as_crop, distance=params.screen.hash_distance)
-    return Meant(
+    named = versions.images_of_faces(_FACE_ID.findall(path.name))
+    cropped = named or versions.images_of_crops(as_crop, distance=params.screen.hash_distance)
+    return SentPicture(
         image_id=hashlib.sha256(data).hexdigest(),
-        look=look,
+        perceptual_hash=whole_hash,
         alike=frozenset(name for names in alike for name in names),
         cropped=frozenset(cropped),
     )

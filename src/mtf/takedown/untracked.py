@@ -30,7 +30,7 @@ class Untracked:
     by_hand: list[str] = field(default_factory=list)
 
 
-def find(subjects: TakedownScope, workspace: ProjectPaths, repo: Repo) -> Untracked:
+def find(scope: TakedownScope, workspace: ProjectPaths, repo: Repo) -> Untracked:
     """What to remove of all that DVC does not track.
 
     Beside the outputs of stages it goes whole: any picture may be in it, and it is made again when it is wanted, so
@@ -43,7 +43,7 @@ def find(subjects: TakedownScope, workspace: ProjectPaths, repo: Repo) -> Untrac
     if any(out.is_relative_to(build) for out in outs):
         found = Untracked([workspace.relative(path) for path in _beside(build, outs)])
     else:
-        found = _holding(build, subjects, workspace)
+        found = _holding(build, scope, workspace)
     if (workspace.root / _EXPERIMENTS).exists():
         found.names.append(_EXPERIMENTS)
     return found
@@ -78,12 +78,12 @@ def _is_dvcs_own(path: Path) -> bool:
     return path.suffix == ".dvc" or path.name in (".gitignore", "dvc.yaml", "dvc.lock")
 
 
-def _holding(build: Path, subjects: TakedownScope, workspace: ProjectPaths) -> Untracked:
+def _holding(build: Path, scope: TakedownScope, workspace: ProjectPaths) -> Untracked:
     found = Untracked()
-    files = [path for path in sorted(build.rglob("*")) if path.is_file()] if subjects.names else []
+    files = [path for path in sorted(build.rglob("*")) if path.is_file()] if scope.names else []
     for path in files:
         try:
-            if affected_objects.is_held_by(path, subjects):
+            if affected_objects.is_held_by(path, scope):
                 found.names.append(workspace.relative(path))
         except (Unexaminable, OSError) as error:
             found.unreadable.append(f"{workspace.relative(path)}: {error}")
