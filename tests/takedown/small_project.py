@@ -86,7 +86,7 @@ class Small:
         (self.root / "build/report").mkdir(exist_ok=True)
         page = f"<!doctype html><p>Health of {len(images)} faces{shown}"
         fresh(self.root / "build/report/index.html").write_text(page)
-        self.odb()
+        self.store()
 
     def store(self) -> None:
         """DVC tracks each stage's folder, as dvc.yaml has them, and no more of `build/`."""

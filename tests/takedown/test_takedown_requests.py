@@ -144,7 +144,7 @@ def test_requests_are_added_once_and_read_back(workspace: ProjectPaths, sample_p
     assert requests.match_counts(takedown_file.load(workspace.takedowns), workspace)[RequestKind.IDENTITY, "ann"] == 2
 
 
-def looks_of(seed: int) -> str:
+def hash_of(seed: int) -> str:
     return f"{picture_hash(jpeg(scene(seed)), max_pixels=10**6):016x}"
 
 
@@ -164,12 +164,14 @@ def test_content_and_looks_of_every_picture_meant_are_written_down(
     found = meaning(value, workspace, sample_params)
     meant = {hashlib.sha256(jpeg(scene(seed))).hexdigest() for seed in seeds}
     assert {text for kind, text in found if kind is RequestKind.IMAGE_ID} == meant
-    assert {text for kind, text in found if kind is RequestKind.PERCEPTUAL_HASH} == {looks_of(seed) for seed in seeds}
+    assert {text for kind, text in found if kind is RequestKind.PERCEPTUAL_HASH} == {hash_of(seed) for seed in seeds}
     assert len(found) == len(set(found))
 
 
 @pytest.mark.dvc
-def test_requests_are_counted_by_any_spelling_and_by_looks(workspace: ProjectPaths, sample_params: Params) -> None:
+def test_requests_are_counted_by_any_spelling_and_by_perceptual_hash(
+    workspace: ProjectPaths, sample_params: Params
+) -> None:
     request = Request("http://P.example/1.jpg#top", "asked", "Ann")
     records = requests.resolve(request, workspace, sample_params).records
     counts = requests.match_counts(takedown_file.Takedowns(tuple(records)), workspace)
@@ -178,13 +180,13 @@ def test_requests_are_counted_by_any_spelling_and_by_looks(workspace: ProjectPat
         RequestKind.IMAGE_ID: 1,
         RequestKind.PERCEPTUAL_HASH: None,
     }
-    with_looks(workspace)
+    with_perceptual_hashes(workspace)
     counts = requests.match_counts(takedown_file.Takedowns(tuple(records)), workspace)
-    assert counts[RequestKind.PERCEPTUAL_HASH, looks_of(1)] == 1
+    assert counts[RequestKind.PERCEPTUAL_HASH, hash_of(1)] == 1
 
 
-def with_looks(workspace: ProjectPaths) -> None:
-    """As the crawl leaves its shards once a takedown asks for looks."""
+def with_perceptual_hashes(workspace: ProjectPaths) -> None:
+    """Shards as the crawl leaves them once a takedown names a perceptual hash."""
     images = pl.read_parquet(workspace.table("crawl", "images"))
     for (name,), rows in images.partition_by("identity", as_dict=True).items():
         with shards.reader(workspace.shard("crawl", str(name))) as shard:
@@ -230,7 +232,7 @@ ADD = """
 import sys
 from pathlib import Path
 from mtf.takedown import requests
-from mtf.schemas.takedown_file import Kind, Takedown
+from mtf.schemas.takedown_file import RequestKind, Takedown
 sys.stdin.read()
 for number in range(20):
     record = Takedown("2026-01-02", RequestKind.IDENTITY, f"p{sys.argv[2]}-{number}", "asked", "them", "")
@@ -265,14 +267,14 @@ def test_who_only_older_versions_know_can_be_named(one_version: ProjectPaths, sa
     workspace.roster.write_text("identity,name,race,gender,age\nbob,Bob,Blue,Males,Old\n")
 
     found = meaning("ann", workspace, sample_params)
-    looks = [(RequestKind.PERCEPTUAL_HASH, each) for each in sorted((looks_of(0), looks_of(1)))]
-    assert found == [(RequestKind.IDENTITY, "ann"), *((RequestKind.IMAGE_ID, image_id) for image_id in gone), *looks]
+    hashes = [(RequestKind.PERCEPTUAL_HASH, each) for each in sorted((hash_of(0), hash_of(1)))]
+    assert found == [(RequestKind.IDENTITY, "ann"), *((RequestKind.IMAGE_ID, image_id) for image_id in gone), *hashes]
     (of_page,) = old.filter(page_url="https://p.example/page/1")["image_id"]
     found = meaning("http://p.example/page/1", workspace, sample_params)
     assert found == [
         (RequestKind.PAGE, "http://p.example/page/1"),
         (RequestKind.IMAGE_ID, of_page),
-        (RequestKind.PERCEPTUAL_HASH, looks_of(1)),
+        (RequestKind.PERCEPTUAL_HASH, hash_of(1)),
     ]
     with pytest.raises(BadInput, match="dvc fetch --all-commits"):
         meaning("nobody", workspace, sample_params)
@@ -285,7 +287,7 @@ def test_pictures_that_only_older_versions_have_of_somebody_are_meant_too(
     kept = old.filter(pl.col("url") != "https://p.example/1.jpg")
     schemas.write(schemas.IMAGES, kept, one_version.table("crawl", "images"))
     found = meaning("ann", one_version, sample_params)
-    assert {value for kind, value in found if kind is RequestKind.PERCEPTUAL_HASH} == {looks_of(0), looks_of(1)}
+    assert {value for kind, value in found if kind is RequestKind.PERCEPTUAL_HASH} == {hash_of(0), hash_of(1)}
 
 
 def half_merged_twice(root: Path) -> None:
@@ -321,7 +323,7 @@ def test_who_is_unknown_is_refused_with_the_versions_that_could_not_be_read(
 def test_a_broken_pipeline_in_the_folder_stops_no_request(one_version: ProjectPaths, sample_params: Params) -> None:
     (one_version.root / "dvc.yaml").write_text(HALF_MERGED)
     resolved = requests.resolve(Request("ann", "asked", "Ann"), one_version, sample_params)
-    assert resolved.pictures == 2 and "at workspace" in resolved.broken[0]
+    assert resolved.pictures == 2 and "at workspace" in resolved.unreadable_versions[0]
 
 
 @pytest.mark.parametrize("name", ["HEAD~1", "HEAD~1:build.dvc"])
@@ -334,7 +336,7 @@ def test_a_damaged_history_stops_no_request(one_version: ProjectPaths, sample_pa
     (one_version.root / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
     resolved = requests.resolve(Request("ann", "asked", "Ann"), one_version, sample_params)
     assert resolved.pictures == 2
-    (told,) = resolved.broken
+    (told,) = resolved.unreadable_versions
     assert told.startswith("all older ones: git ") and lost in told
 
 
@@ -357,7 +359,7 @@ def test_a_request_in_a_shallow_clone_says_what_is_not_there(
     run_in(one_version.root, "git", "commit", "-q", "--allow-empty", "-m", "v2")
     run_in(beside, "git", "clone", "-q", "--depth=1", f"file://{one_version.root}", "shallow")
     request = Request("https://p.example/page/1", "asked", "Ann")
-    (told,) = requests.resolve(request, ProjectPaths(beside / "shallow"), sample_params).broken
+    (told,) = requests.resolve(request, ProjectPaths(beside / "shallow"), sample_params).unreadable_versions
     assert "this clone is shallow" in told and "git fetch --unshallow" in told
 
 
@@ -386,11 +388,11 @@ def test_a_published_crop_means_the_picture_that_it_was_cut_from(
 ) -> None:
     source = hashlib.sha256(jpeg(scene(1))).hexdigest()
     file = tmp_path / (f"ann-{source[:32]}.jpg" if is_named else "from the web.jpg")
-    file.write_bytes(published(3 if is_named else 1, 512))  # a name tells more than looks
+    file.write_bytes(published(3 if is_named else 1, 512))  # a face_id in the name decides before the hash
     here = sample_params.model_copy(update={"compute": sample_params.compute.model_copy(update={"workers": 1})})
     resolved = requests.resolve(Request(str(file), "asked", "Ann"), with_faces, here)
     found = {(record.kind, record.value) for record in resolved.records}
-    assert {(RequestKind.IMAGE_ID, source), (RequestKind.PERCEPTUAL_HASH, looks_of(1))} < found
+    assert {(RequestKind.IMAGE_ID, source), (RequestKind.PERCEPTUAL_HASH, hash_of(1))} < found
     assert resolved.pictures == 1 and len(resolved.records) == 4
 
 

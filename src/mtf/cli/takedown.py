@@ -1,4 +1,4 @@
-"""`mtf takedown`: what people asked to have removed, and its erasure from every version."""
+"""`mtf takedown`: requests to remove a person or a picture, and their erasure from every version."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
         first = resolved.records[0]
         print(f"{first.kind} {first.value}{'' if first in new else ' (was there already)'}")
         if beside := len(new) - (first in new):
-            print(f"with it {beside} rows: contents and looks of the pictures meant")
+            print(f"with it {beside} rows: image_ids and perceptual hashes of its pictures")
         print(*_matched(resolved), sep="\n")
         requests.track(workspace)
         print("Next: `dvc repro`, `git add data.dvc dvc.lock metrics && git commit`, then `mtf takedown erase`")
@@ -51,15 +51,15 @@ def add_to(app: typer.Typer) -> None:
         from mtf.takedown import requests
 
         workspace = ProjectPaths.find()
-        known = takedown_file.load(workspace.takedowns)
-        counts = requests.match_counts(known, workspace)
-        for record in known.records:
+        takedowns = takedown_file.load(workspace.takedowns)
+        counts = requests.match_counts(takedowns, workspace)
+        for record in takedowns.records:
             count = counts[record.kind, record.value]
             left = "?" if count is None else count
             print(f"{record.added_at}  {record.kind:<12}  {left:>4} pictures left  {record.value}  {record.reason}")
-        print(f"{len(known.records)} requests")
+        print(f"{len(takedowns.records)} requests")
         if None in counts.values():
-            print("?: looks are compared by the crawl; `dvc repro` first")
+            print("?: the crawl computes the perceptual hashes; run `dvc repro` first")
 
     @group.command()
     def erase(
@@ -82,7 +82,7 @@ def add_to(app: typer.Typer) -> None:
         for one in written:
             objects = len({each["oid"] for each in one["objects"]})
             print(f"{objects} objects, {'finished' if one['finished_at'] else 'not finished'}")
-            for line in [*receipt.owed(one), *one["by_hand"]]:
+            for line in [*receipt.outstanding(one), *one["by_hand"]]:
                 print(f"  owed: {line}")
         print(f"Receipts: {workspace.relative(receipt.folder(workspace.data))}; next: {_next(written)}")
         if any(not one["finished_at"] for one in written):
@@ -91,7 +91,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _matched(resolved: Resolved) -> Iterator[str]:
-    """How much a request takes down, so that a mistyped one is noticed; and what nobody can say."""
+    """Number of pictures that a request names, so that a typing error is noticed; and versions not searched."""
     from mtf.core.errors import listed
 
     if resolved.pictures:
@@ -107,8 +107,9 @@ def _matched(resolved: Resolved) -> Iterator[str]:
             "WARNING: no picture here matches; if one should, check the spelling "
             "(`dvc fetch --all-commits` brings more)"
         )
-    if resolved.broken:
-        yield f"WARNING: versions that could not be read were not looked through: {listed(resolved.broken, 4)}"
+    if resolved.unreadable_versions:
+        unreadable = listed(resolved.unreadable_versions, 4)
+        yield f"WARNING: versions that could not be read were not looked through: {unreadable}"
 
 
 def _show(planned: ErasurePlan) -> None:
@@ -122,7 +123,7 @@ def _show(planned: ErasurePlan) -> None:
 
 
 def _next(written: list[dict[str, Any]]) -> str:
-    """What to commit; where pictures in data/ went, the stages that read them come first."""
+    """Next commands: if pictures in data/ were removed, the stages that read them run first."""
     if any(one["originals"] for one in written):
         return "`dvc repro`, `git add data.dvc dvc.lock metrics && git commit`, `dvc push`"
     return "`git add data.dvc && git commit`, `dvc push`"

@@ -1,4 +1,4 @@
-"""Which objects hold an erased picture: by the shard they are, by their name, or by what is in them."""
+"""Objects that hold an erased picture, found by their shard, their name or their content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ _DERIVED = "build"
 
 @dataclass(frozen=True)
 class AffectedObject:
-    """An object to erase. `others` counts the pictures in it that nobody asked to erase."""
+    """Object to erase.
+
+    - `oid`: md5 of its content;
+    - `path`: path of the tracked file;
+    - `revisions`: revisions that have it there;
+    - `listings`: listings of tracked folders that name it;
+    - `size_bytes`: its size;
+    - `others`: number of pictures in it that nobody asked to erase.
+    """
 
     oid: str
     path: str
@@ -30,12 +38,18 @@ class AffectedObject:
     others: int
 
     def plain(self) -> dict[str, Any]:
+        """Object as the receipt stores it."""
         return asdict(self) | {"revisions": list(self.revisions), "listings": list(self.listings)}
 
 
 @dataclass
 class AffectedObjects:
-    """`holders` are somewhere; `unseen` may be in a place that does not answer; `unreadable` says what is broken."""
+    """Result of the search for affected objects.
+
+    - `affected`: objects to erase;
+    - `unseen`: files that may hold an erased picture, and that no answering store has;
+    - `unreadable`: files that could not be read, with revisions and error, one line each.
+    """
 
     affected: list[AffectedObject] = field(default_factory=list)
     unseen: list[FileVersion] = field(default_factory=list)
@@ -43,7 +57,7 @@ class AffectedObjects:
 
 
 def find(scope: TakedownScope, history: History) -> AffectedObjects:
-    """All holders, of any version or of none."""
+    """Affected objects of all versions, and of the objects without a version."""
     found = AffectedObjects()
     for version in history.versions:
         if _may_hold(version, scope, history):
@@ -54,7 +68,7 @@ def find(scope: TakedownScope, history: History) -> AffectedObjects:
 
 
 def trained_models(scope: TakedownScope, history: History) -> Iterator[dict[str, Any]]:
-    """Models of any version whose training or validation saw an erased face: to retrain or withdraw."""
+    """Models of any version that were trained or validated with an erased face; they must be retrained or withdrawn."""
     models = [version for version in history.versions if version.name.suffix in _MODELS]
     told = set()
     for revisions, rows in history.tables(SPLITS, columns=("face_id", "split")):
@@ -66,8 +80,8 @@ def trained_models(scope: TakedownScope, history: History) -> Iterator[dict[str,
                 yield {"path": model.path, "revisions": shared, "trained_on_faces": seen}
 
 
-def is_held_by(path: Path, scope: TakedownScope) -> bool:
-    """Whether a file of the project's folder holds an erased picture. Raises Unexaminable, and OSError."""
+def is_affected(path: Path, scope: TakedownScope) -> bool:
+    """True if a file of the project's folder holds an erased picture. Raises Unexaminable and OSError."""
     name = finished_name(PurePosixPath(path.name))
     if _is_named(name, scope):
         return True
@@ -83,7 +97,7 @@ def _examine(version: FileVersion, scope: TakedownScope, history: History, found
         return
     try:
         others = _others_beside(version, scope, history)
-    except Exception as error:  # what cannot be looked at is owed, whatever its place or its format raises
+    except Exception as error:  # each store and format raises its own; the receipt lists the file as unreadable
         found.unreadable.append(f"{version.path} at {', '.join(version.revisions)} ({version.oid}): {error}")
         return
     if others is not None:
@@ -93,36 +107,43 @@ def _examine(version: FileVersion, scope: TakedownScope, history: History, found
 
 
 def _may_hold(version: FileVersion, scope: TakedownScope, history: History) -> bool:
-    """Without reading it: others' shards, tables without pictures and figures are left alone."""
+    """True if a file may hold an erased picture, judged without reading it.
+
+    False for shards of identities that are not affected, and for tables and figures without pictures.
+    """
     name = finished_name(version.name)
     if name.parent.name == "shards":
         return name.stem in scope.affected
     if _is_named(name, scope) or name.suffix == ".tar":
         return True
     if name.suffix == ".html":
-        return _may_show(version, scope)
+        return _report_may_show(version, scope)
     if name.suffix == ".parquet" and (version.is_unversioned or "release" in name.parts):
         return True
     return name.parts[0] != _DERIVED and _may_be_original(version, scope, history)
 
 
-def _may_show(version: FileVersion, scope: TakedownScope) -> bool:
-    """A report of a version that knew an erased face. The current one was made without them, where it is the same."""
+def _report_may_show(version: FileVersion, scope: TakedownScope) -> bool:
+    """True for a report of a version with an erased face.
+
+    False if the workspace has the same report and no erased face: then it was written without the face.
+    """
     if version.is_unversioned:
         return True
-    knew = scope.revisions.intersection(version.revisions)
-    return bool(knew) and (WORKSPACE in knew or WORKSPACE not in version.revisions)
+    with_face = scope.revisions.intersection(version.revisions)
+    return bool(with_face) and (WORKSPACE in with_face or WORKSPACE not in version.revisions)
 
 
 def _may_be_original(version: FileVersion, scope: TakedownScope, history: History) -> bool:
-    """A picture that a person put there, under a name of its own."""
+    """True if a file that people added, under any name, may be an erased picture."""
     index = history.index
     if not index.has(version.oid):
         return bool(index.errors) and version.name.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
-    return scope.may_be(index.size_bytes(version.oid))
+    return scope.may_be_erased(index.size_bytes(version.oid))
 
 
 def _others_beside(version: FileVersion, scope: TakedownScope, history: History) -> int | None:
+    """Number of other pictures in a file with an erased one; None if it has none, or if no store has the file."""
     name = finished_name(version.name)
     if name.suffix != ".tar" and _is_named(name, scope):
         return 0
@@ -135,7 +156,7 @@ def _others_beside(version: FileVersion, scope: TakedownScope, history: History)
             return file_contents.others_beside(file, name.suffix, scope)
         except file_contents.Unexaminable:
             if name.parent.name == "shards":
-                return 0  # half a shard, or a broken one, of somebody who is affected
+                return 0  # an unfinished or damaged shard of an affected identity
             raise
 
 

@@ -1,4 +1,4 @@
-"""`mtf takedown erase`: plan, replace in every place, verify, and write it down."""
+"""Execution of an erasure (`mtf takedown erase`): plan, write tombstones in every store, verify, write receipts."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from mtf.takedown.receipt import Receipt
 
 
 def plan(workspace: ProjectPaths, *, signed_by: str) -> ErasurePlan:
-    """What an erasure would do; nothing is changed. Raises MtfError where another command of DVC is at work."""
+    """Plan an erasure without changing anything. Raises MtfError if another DVC command is running."""
     with _locked(workspace) as repo:
         return make_plan(repo, workspace, signed_by=signed_by)
 
 
 def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], object] = print) -> list[Receipt]:
-    """Erase what the takedowns name, and what earlier erasures still owe; returns the receipts written.
+    """Erase what the takedowns name, and what earlier erasures still owe. Returns the receipts written.
 
-    A place that cannot be reached is reported, and owed by the receipt; running again goes on from there.
-    Raises GateFailed where the current version still holds an erased picture: `dvc repro` comes first.
+    A store that cannot be reached is reported and stays owed in the receipt; the next call continues there. Raises
+    GateFailed if the current version still holds a picture to erase: `dvc repro` comes first.
     """
     with _locked(workspace) as repo:
         planned = make_plan(repo, workspace, signed_by=signed_by)
@@ -38,14 +38,14 @@ def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], ob
                 f"the current version still holds pictures to erase ({listed(planned.current, 4)}): {planned.first}"
             )
         due = _due(workspace, planned)
-        for line in planned.broken_versions if not due else ():
+        for line in planned.unreadable_versions if not due else ():
             report(line)
         for path, one in due:
             receipt.save(path, one)
         for original in planned.originals:
             originals.clear(original)
-        for each in (each for _, one in due for each in one["objects"]):
-            originals.detach(workspace.root / each["path"], each["oid"])
+        for path, oid in ((each["path"], each["oid"]) for _, one in due for each in one["objects"]):
+            originals.detach(workspace.root / path, oid)
         for path, one in due:
             _carry_out(workspace, path, one, planned, report)
     return [one for _, one in due]
@@ -53,7 +53,7 @@ def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], ob
 
 @contextmanager
 def _locked(workspace: ProjectPaths) -> Generator[Repo]:
-    """No other command of DVC changes cache or remotes meanwhile."""
+    """Lock of the DVC repository, so that no other DVC command changes cache or remotes meanwhile."""
     repo = _own_repo(workspace)
     try:
         with lock_repo(repo):
@@ -63,9 +63,9 @@ def _locked(workspace: ProjectPaths) -> Generator[Repo]:
 
 
 def _own_repo(workspace: ProjectPaths) -> Repo:
-    """DVC takes a project inside another for a folder of that one: it would know none of this project's outputs.
+    """DVC repository of the project. Raises MtfError if the project is not the root of one, or is without git.
 
-    Raises MtfError where the project is not the root of a DVC repository.
+    Inside another DVC repository, DVC would know none of this project's outputs.
     """
     advice = "run `dvc init` (inside another clone `dvc init --subdir`) there first"
     try:
@@ -86,7 +86,7 @@ def _own_repo(workspace: ProjectPaths) -> Repo:
 
 
 def _due(workspace: ProjectPaths, planned: ErasurePlan) -> list[tuple[Path, Receipt]]:
-    """The receipts to work on: those that still owe something, brought up to date, or else a new one."""
+    """Receipts to work on: the unfinished ones, updated; else a new one; none if there is nothing to erase."""
     earlier = receipt.all_of(workspace.data)
     unfinished = [(path, one) for path, one in earlier if not one["finished_at"]]
     if unfinished:
@@ -107,7 +107,7 @@ def _request(request: dict[str, str]) -> tuple[str, str]:
 
 
 def _extend(one: Receipt, fresh: Receipt) -> None:
-    """What was found since belongs to the erasure that is not finished."""
+    """Add what the new plan found to the receipt of an unfinished erasure."""
     for name in ("requests", "objects", "originals", "outside", "models"):
         one[name] += [each for each in fresh[name] if each not in one[name]]
     for name, values in fresh["subjects"].items():
@@ -115,9 +115,10 @@ def _extend(one: Receipt, fresh: Receipt) -> None:
 
 
 def _update(one: Receipt, planned: ErasurePlan) -> None:
+    """Update an unfinished receipt: the state of each store, and the lists of what is unreadable, lost or by hand."""
     index, fresh = planned.index, planned.receipt
     one |= {name: fresh[name] for name in ("unreadable", "lost")}
-    # The link that led outside went with the first run, so no later one finds it.
+    # The first run removed the links that led outside, so later plans do not find them.
     one["by_hand"] = [*dict.fromkeys((*one["outside"], *fresh["by_hand"]))]
     oids = sorted({each["oid"] for each in one["objects"]})
     for store in index.stores:
@@ -129,12 +130,13 @@ def _update(one: Receipt, planned: ErasurePlan) -> None:
     for name in one["places"].keys() - {store.name for store in index.stores}:
         if one["places"][name]["owed"] or one["places"][name]["error"]:
             one["places"][name]["error"] = receipt.DROPPED
-    one["by_hand"] = [*one["by_hand"], *receipt.dropped(one)]
+    one["by_hand"] = [*one["by_hand"], *receipt.unconfigured_remotes(one)]
 
 
 def _carry_out(
     workspace: ProjectPaths, path: Path, one: Receipt, planned: ErasurePlan, report: Callable[[str], object]
 ) -> None:
+    """Carry out one receipt, store by store; it is saved after each."""
     one["workspace"] = sorted({*one["workspace"], *untracked.clear(workspace, planned.untracked)})
     listings = sorted({listing for each in one["objects"] for listing in each["listings"]})
     oids = {each["oid"] for each in one["objects"]}
@@ -147,13 +149,13 @@ def _carry_out(
         receipt.save(path, one)
         done = state["before"] - state["after"]
         report(f"{store.name}: {done} of {state['before']} objects erased {state['error'] or ''}".rstrip())
-    if not receipt.owed(one):
+    if not receipt.outstanding(one):
         one["finished_at"] = now()
     receipt.save(path, one)
 
 
 def _empty(store: ObjectStore, state: State, oids: Collection[str], index: ObjectIndex) -> None:
-    """Bury what is owed in one place; then list it anew and look for all that should be gone."""
+    """Write tombstones for the owed objects of one store; then list it again and verify."""
     try:
         for oid in state["owed"]:
             store.write_tombstone(oid)
@@ -161,8 +163,8 @@ def _empty(store: ObjectStore, state: State, oids: Collection[str], index: Objec
         kept = oids if store.name != CACHE else [oid for oid in oids if listed is None or oid in listed]
         state["owed"] = sorted(oid for oid in kept if not store.has_tombstone(oid))
         state["after"] = len(state["owed"])
-        came = [oid for oid in index.added_since_listing(store, listed) if not store.has_tombstone(oid)]
-        if came:
-            state["error"] = f"{len(came)} objects came in while this was erasing; run it again"
-    except Exception as error:  # as in `_state`
+        added = [oid for oid in index.added_since_listing(store, listed) if not store.has_tombstone(oid)]
+        if added:
+            state["error"] = f"{len(added)} objects came in while this was erasing; run it again"
+    except Exception as error:  # each file system raises its own
         state["error"] = error_text(error)

@@ -1,5 +1,6 @@
-"""What is in a file: pictures in a tar, in a table's cells, in a page, or the file itself. Read in part and in turn,
-so that a tar of any size takes little memory.
+"""Contents of a file: pictures in a tar, in the cells of a table, in an HTML page, or the file itself.
+
+A tar is read member by member, so that one of any size takes little memory.
 """
 
 from __future__ import annotations
@@ -25,14 +26,13 @@ _INLINE = b"data:image/"
 
 
 class Unexaminable(Exception):
-    """A file that may hold an erased picture and cannot be read as what it seems to be."""
+    """Error: a file may hold an erased picture and cannot be read in its format."""
 
 
 def others_beside(file: BinaryIO, suffix: str, scope: TakedownScope) -> int | None:
-    """How many other pictures a file holds beside an erased one; None where it holds no erased one.
+    """Number of other pictures in a file with an erased one; None if it has no erased one.
 
-    What a file is says its beginning; `suffix` decides for tars, which may begin with anything.
-    Raises Unexaminable.
+    The format is taken from the first HEAD_BYTES; a `suffix` of ".tar" also makes it a tar. Raises Unexaminable.
     """
     head = file.read(HEAD_BYTES)
     file.seek(0)
@@ -46,11 +46,12 @@ def others_beside(file: BinaryIO, suffix: str, scope: TakedownScope) -> int | No
 
 
 def is_page(head: bytes) -> bool:
+    """True if a file that begins with `head` is an HTML page."""
     return head.lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 def digest(file: BinaryIO) -> str:
-    """The sha256 of what is left of a file."""
+    """sha256 of a file, from its current position."""
     state = hashlib.sha256()
     while piece := file.read(2**20):
         state.update(piece)
@@ -58,18 +59,19 @@ def digest(file: BinaryIO) -> str:
 
 
 def erased_members(tar: tarfile.TarFile, scope: TakedownScope) -> Iterator[tarfile.TarInfo]:
-    """The members whose content is an erased image, of a tar that people made: its names say nothing."""
+    """Members whose content is an erased image. For tars that people made, whose names need not be image_ids."""
     return (member for member in members(tar) if member.isreg() and _is_erased_image(tar, member, scope))
 
 
 def members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """One after the other, forgotten afterwards: a TarFile keeps every header that it has read."""
+    """Members one by one, in little memory: headers that were read are dropped from the TarFile."""
     for member in tar:
         yield member
         tar.members.clear()  # ty: ignore[missing-attribute]
 
 
 def _in_tar(file: BinaryIO, scope: TakedownScope) -> int | None:
+    """Other pictures of a tar with an erased one; 0 for a shard of an identity that is erased altogether."""
     erased = others = 0
     is_shard = is_whole = False
     try:
@@ -95,14 +97,14 @@ def _in_tar(file: BinaryIO, scope: TakedownScope) -> int | None:
 
 
 def _names_erased(stem: str, scope: TakedownScope) -> bool:
-    """Pictures bear their image_id or face_id; those of an export, the identity before it."""
+    """True for IMAGE_ID, FACE_ID and, as in an export, IDENTITY-FACE_ID of an erased picture."""
     return stem in scope.names or stem.rpartition("-")[2] in scope.names
 
 
 def _rows(tar: tarfile.TarFile, member: tarfile.TarInfo, scope: TakedownScope) -> tuple[int, bool]:
-    """Embeddings and measures are a person's data too, though no picture lies beside them.
+    """Number of rows on erased people, images or faces, and if the whole shard belongs to an erased identity.
 
-    Returns how many rows are about the erased, and whether the shard is of somebody who is erased altogether.
+    Embeddings and measures are personal data too, even without a picture.
     """
     file = tar.extractfile(member)
     rows = pl.read_parquet(io.BytesIO(file.read() if file else b""))
@@ -111,12 +113,12 @@ def _rows(tar: tarfile.TarFile, member: tarfile.TarInfo, scope: TakedownScope) -
 
 
 def _is_erased_image(tar: tarfile.TarFile, member: tarfile.TarInfo, scope: TakedownScope) -> bool:
-    file = tar.extractfile(member) if scope.may_be(member.size) else None
+    file = tar.extractfile(member) if scope.may_be_erased(member.size) else None
     return file is not None and digest(file) in scope.image_ids  # ty: ignore[invalid-argument-type]
 
 
 def _in_table(file: BinaryIO, scope: TakedownScope) -> int | None:
-    """A published table that carries pictures in its cells, and not only their names."""
+    """Other faces of a published table with pictures in its cells; None for a table without pictures."""
     try:
         table = pa.parquet.ParquetFile(file)
         schema = table.schema_arrow
@@ -135,7 +137,7 @@ def _is_binary(kind: pa.DataType) -> bool:
 
 
 def _in_page(file: BinaryIO, scope: TakedownScope) -> int | None:
-    """A report with pictures in it that speaks of somebody whose pictures are erased."""
+    """Other pictures of a report that has inline pictures and names an affected identity or an erased face."""
     text = file.read()
     pictures = text.count(_INLINE)
     names = {name.encode("ascii") for name in scope.affected | scope.face_ids}

@@ -1,7 +1,7 @@
-"""What the pictures of every version look like: requests by looks have to find copies that only old versions hold.
+"""Perceptual hashes of the pictures of every version, and the pictures that match a requested hash.
 
-A crawl keeps hashes where a takedown asked for looks; versions from before that have none, and their pictures are
-decoded here. A picture that several versions have is decoded once at most.
+A request by perceptual hash must find copies that only old versions hold. The crawl stores hashes once a takedown
+requests one; for older versions, pictures are decoded here, each at most once.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from mtf.takedown import file_contents
 from mtf.takedown.file_contents import Unexaminable
 
 STORED_PIXELS = 178_956_970
-"""What a stored picture may have whatever `crawl.max_pixels` says today: it came in under the bound of its time. Where
-Pillow refuses a picture as a decompression bomb (twice its MAX_IMAGE_PIXELS).
+"""Pixels up to which a stored picture is decoded, whatever `crawl.max_pixels` is today: it may have been larger then.
+Above it, Pillow refuses a picture as a decompression bomb (twice its MAX_IMAGE_PIXELS).
 """
 _CRAWL = f"{PATHS_IN_PROJECT.stage('crawl').as_posix()}/"
 _RESPONSES = "responses.parquet"
@@ -35,7 +35,7 @@ _IMAGE_ID_LENGTH = 64
 
 
 class _ByteRange(NamedTuple):
-    """Where an image lies in a shard, in bytes."""
+    """Position of an image in a shard, in bytes."""
 
     offset: int
     size_bytes: int
@@ -43,13 +43,17 @@ class _ByteRange(NamedTuple):
 
 @dataclass
 class PerceptualMatches:
-    """`hashes` are 64 bits per image_id; `unread` are shards that may hold pictures nobody could look at."""
+    """Perceptual hashes of stored pictures.
+
+    - `hashes`: image_id → hash (64 bits);
+    - `unread`: shards with pictures that could not be compared, with the reason.
+    """
 
     hashes: dict[str, int] = field(default_factory=dict)
     unread: list[tuple[FileVersion, str]] = field(default_factory=list)
 
     def near(self, wanted: Collection[int]) -> set[str]:
-        """The images that differ from one of the wanted hashes in at most SAME_PICTURE_BITS, as the crawl has it."""
+        """Images that differ from one of the hashes `wanted` in at most SAME_PICTURE_BITS bits, as in the crawl."""
         values = np.fromiter(self.hashes.values(), np.uint64, len(self.hashes))
         is_near = np.zeros(len(values), dtype=bool)
         for each in wanted:
@@ -58,9 +62,10 @@ class PerceptualMatches:
 
 
 def of_every_version(history: History, *, max_pixels: int, among: Collection[str] | None = None) -> PerceptualMatches:
-    """The hashes of all images that any crawl stored, or of those `among` them.
+    """Hashes of all images that any crawl stored, or only of those in `among`.
 
-    What cannot be decoded looks like nothing. What has more pixels than both `max_pixels` and STORED_PIXELS is unread.
+    A picture that cannot be decoded gets no hash. One with more pixels than both `max_pixels` and STORED_PIXELS is in
+    `unread`.
     """
     matches = PerceptualMatches()
     unhashed: dict[str, tuple[FileVersion, _ByteRange]] = {}
@@ -78,7 +83,7 @@ def of_every_version(history: History, *, max_pixels: int, among: Collection[str
 
 
 def _crawl_shards(history: History) -> Iterator[FileVersion]:
-    """Once per content: the shards of `crawl` by their name, and of what has lost its name whatever may be one."""
+    """Shards of `crawl`, each content once: those with such a name, and unnamed objects that may be one."""
     seen = set()
     unnamed = (FileVersion(f"({oid[:8]})", oid, [NO_VERSION]) for oid in history.unnamed)
     for version in (*history.versions, *unnamed):
@@ -95,9 +100,9 @@ def _may_be_of_crawl(version: FileVersion) -> bool:
 
 
 def _listed(version: FileVersion, history: History) -> tuple[dict[str, _ByteRange], dict[str, int]]:
-    """The pictures of a shard, and the hashes that it has of them; of half a shard, what there is.
+    """Pictures of a shard, and the hashes stored in it; of an unfinished shard, those that are there.
 
-    Raises Unexaminable for what is named as a shard and is no tar.
+    Raises Unexaminable for a file that has the name of a shard and is no tar.
     """
     with history.index.open(version.oid) as file:
         if file is None:
@@ -117,7 +122,7 @@ def _members(file: BinaryIO, *, is_named: bool) -> dict[str, _ByteRange]:
         with tarfile.open(fileobj=file, mode="r:") as tar:
             for member in file_contents.members(tar):
                 if not found and member.name != DIGEST:
-                    return {}  # a tar that people made: its names say nothing
+                    return {}  # a tar that people made: its names are no image_ids
                 found[member.name] = _ByteRange(member.offset_data, member.size)
     except (tarfile.TarError, EOFError) as error:
         if not found and is_named:
@@ -135,7 +140,7 @@ def _hashes(file: BinaryIO, responses: _ByteRange | None) -> dict[str, int]:
 
 
 def _image_id(name: str) -> str | None:
-    """Of a picture's member, and not of the page beside it."""
+    """image_id in a member's name; None for other members, such as the page of a picture."""
     stem, _, extension = PurePosixPath(name).name.partition(".")
     return stem if len(stem) == _IMAGE_ID_LENGTH and not extension.startswith("page.") else None
 
@@ -152,7 +157,7 @@ def _decode(
     *,
     max_pixels: int,
 ) -> None:
-    """Work out the hashes that no shard has, shard by shard."""
+    """Compute the hashes that no shard has, shard by shard, and add them to `matches`."""
     by_shard: dict[str, list[str]] = {}
     for image_id, (version, _) in pictures.items():
         if image_id not in matches.hashes:
@@ -179,9 +184,9 @@ def _add_hash(image_id: str, data: bytes, version: FileVersion, matches: Percept
 
 
 def hash_of(data: bytes, *, max_pixels: int) -> int | None:
-    """The perceptual hash, 64 bits, of a picture that was stored; None for what cannot be decoded.
+    """Perceptual hash (64 bits) of a stored picture; None if it cannot be decoded.
 
-    Raises Unreadable for one of more pixels than both `max_pixels` and STORED_PIXELS: what it looks like is not known.
+    Raises Unreadable for a picture with more pixels than both `max_pixels` and STORED_PIXELS.
     """
     try:
         return picture_hash(data, max_pixels=max(max_pixels, STORED_PIXELS))

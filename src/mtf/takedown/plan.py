@@ -1,4 +1,4 @@
-"""What an erasure would do: the pictures that the requests name, and every object of every place that holds them."""
+"""Plan of an erasure: the pictures that the requests name, and the objects of every store that hold them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,16 @@ State = dict[str, Any]
 
 @dataclass
 class ErasurePlan:
-    """`receipt` as it will be; `current` are files of the current version that `dvc repro` makes anew first.
+    """Plan of an erasure.
 
-    `unseen` are objects that may hold an erased picture and may lie in a place that does not answer; `untracked` lie
-    about in the project's folder. `broken_versions` say which versions could not be read. `unrecorded_pages` are pages whose
-    pictures `dvc repro` keeps.
+    - `receipt`: receipt of the erasure before its first step;
+    - `current`: files of the current version with pictures to erase, which `dvc repro` must make again first;
+    - `unseen`: objects (md5) that may hold an erased picture, and that only a store without an answer may have;
+    - `index`: index of the objects of all stores;
+    - `originals`: files that people added, with pictures to erase;
+    - `untracked`: paths in the project's folder to remove;
+    - `unreadable_versions`: messages on versions that could not be read;
+    - `unrecorded_pages`: requested pages whose pictures `dvc repro` would keep.
     """
 
     receipt: Receipt
@@ -43,27 +48,27 @@ class ErasurePlan:
     index: ObjectIndex
     originals: list[Original]
     untracked: list[str]
-    broken_versions: list[str]
+    unreadable_versions: list[str]
     unrecorded_pages: list[str]
 
     @property
     def first(self) -> str:
-        """What comes before the erasure where the current version still holds pictures to erase."""
+        """Steps before the erasure, if the current version still holds pictures to erase."""
         if not self.unrecorded_pages:
             return "run `dvc repro` and commit dvc.lock first; it makes them again without the pictures"
         return (
-            f"the crawl knows no picture on {listed(self.unrecorded_pages)}, so first `mtf takedown add` each of these pages "
-            "again, which writes their pictures down; then run `dvc repro` and commit dvc.lock"
+            f"the crawl knows no picture on {listed(self.unrecorded_pages)}, so first `mtf takedown add` each of these "
+            "pages again, which records their pictures; then run `dvc repro` and commit dvc.lock"
         )
 
     @property
     def is_empty(self) -> bool:
-        """Nothing that the requests name is anywhere, and every place was looked through."""
-        return not (self.receipt["objects"] or self.receipt["originals"] or receipt.owed(self.receipt))
+        """True if all stores were searched, and none has anything that the requests name."""
+        return not (self.receipt["objects"] or self.receipt["originals"] or receipt.outstanding(self.receipt))
 
 
 def make_plan(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> ErasurePlan:
-    """A plan for all that the takedowns name. Raises BadInput where not every version is known."""
+    """Plan the erasure of all takedowns. Raises BadInput if a commit or a DVC file of the workspace is unreadable."""
     if lacking := clone.shallow_clone(workspace.root) or clone.git_damage(workspace.root):
         raise BadInput(f"nothing was erased, since not every version is known: {lacking}")
     requests = takedown_file.load(workspace.takedowns)
@@ -72,16 +77,16 @@ def make_plan(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> Erasure
     if faults := [why for why, revisions in history.faults.items() if WORKSPACE in revisions]:
         raise BadInput(f"what DVC tracks in the project's folder is not known; put this right first: {listed(faults)}")
     settings = config.load(workspace.params)
-    wanted = scope_search.find(requests, history, max_pixels=settings.crawl.max_pixels)
-    found = affected_objects.find(wanted, history)
-    own, broken = originals.find(wanted, workspace, settings)
+    scope = scope_search.find(requests, history, max_pixels=settings.crawl.max_pixels)
+    found = affected_objects.find(scope, history)
+    own, unreadable_originals = originals.find(scope, workspace, settings)
     oids = sorted({each.oid for each in found.affected})
     unseen = sorted({version.oid for version in found.unseen})
     fitted = [{"path": untracked.FITTED, "revisions": [WORKSPACE], "trained_on_faces": None}]
-    has_fitted = bool(wanted.face_ids) and (workspace.root / untracked.FITTED).exists()
-    beside = untracked.find(wanted, workspace, repo)
-    unreadable = {*found.unreadable, *broken, *beside.unreadable, *_unread(wanted, found)}
-    broken_versions = [*manual_followups.broken_versions(history)]
+    has_fitted = bool(scope.face_ids) and (workspace.root / untracked.FITTED).exists()
+    beside = untracked.find(scope, workspace, repo)
+    unreadable = {*found.unreadable, *unreadable_originals, *beside.unreadable, *_unread(scope, found)}
+    unreadable_versions = [*manual_followups.unreadable_versions(history)]
     outside = [*_outside(own, repo, workspace)]
     planned: Receipt = {
         "schema": receipt.SCHEMA,
@@ -90,31 +95,31 @@ def make_plan(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> Erasure
         "finished_at": None,
         "signed_by": signed_by,
         "requests": [asdict(record) | {"kind": str(record.kind)} for record in requests.records],
-        "subjects": wanted.plain(),
+        "subjects": scope.plain(),
         "objects": [each.plain() for each in found.affected],
         "places": {store.name: store_state(store, oids, unseen, index) for store in index.stores if requests.records},
         "run_cache": 0,
-        "workspace": beside.names if wanted.names else [],
-        "originals": [_named(original, workspace) for original in own],
+        "workspace": beside.names if scope.names else [],
+        "originals": [_described(original, workspace) for original in own],
         "outside": outside,
-        "models": [*affected_objects.trained_models(wanted, history), *(fitted if has_fitted else [])],
+        "models": [*affected_objects.trained_models(scope, history), *(fitted if has_fitted else [])],
         "unreadable": sorted(unreadable) if requests.records else [],
         "lost": sorted(history.missing_listings),
         "by_hand": [
-            *manual_followups.storage_and_clone(workspace, index.stores, index.unlistable),
-            *broken_versions,
+            *manual_followups.about_clone_and_storage(workspace, index.stores, index.unlistable),
+            *unreadable_versions,
             *outside,
-            *manual_followups.remaining_records(wanted.whole, workspace),
+            *manual_followups.about_remaining_records(scope.whole, workspace),
             *beside.by_hand,
         ],
     }
     made = [each.path for each in found.affected if WORKSPACE in each.revisions and _is_made(each.path)]
     pages = unrecorded_pages(requests, workspace) if made else []
-    return ErasurePlan(planned, sorted(set(made)), unseen, index, own, beside.names, broken_versions, pages)
+    return ErasurePlan(planned, sorted(set(made)), unseen, index, own, beside.names, unreadable_versions, pages)
 
 
 def _outside(own: list[Original], repo: Repo, workspace: ProjectPaths) -> Iterator[str]:
-    """Links to pictures that lie neither in the project nor in DVC's cache, wherever that is."""
+    """Messages on links to pictures outside the project and DVC's cache, which people must remove."""
     cache = Path(repo.cache.local.path).resolve()
     for original in own:
         target = original.target
@@ -122,28 +127,29 @@ def _outside(own: list[Original], repo: Repo, workspace: ProjectPaths) -> Iterat
             yield f"{workspace.relative(original.path)} was a link to {target}: the picture there is yours to remove."
 
 
-def _unread(wanted: TakedownScope, found: AffectedObjects) -> Iterator[str]:
-    """Shards that may hold a look-alike; what is erased anyway need not be read."""
+def _unread(scope: TakedownScope, found: AffectedObjects) -> Iterator[str]:
+    """Messages on shards that could not be compared, without those that are erased anyway."""
     erased = {each.oid for each in found.affected}
-    for version, why in wanted.unread:
+    for version, why in scope.unread:
         if version.oid not in erased:
             yield f"{version.path} at {', '.join(version.revisions)} ({version.oid}): {why}"
 
 
 def _is_made(path: str) -> bool:
-    """A stage's file, rather than one that people put there."""
+    """True for a file that a stage makes, false for one that people added."""
     return path.startswith(f"{PATHS_IN_PROJECT.build.as_posix()}/")
 
 
-def _named(original: Original, workspace: ProjectPaths) -> str:
+def _described(original: Original, workspace: ProjectPaths) -> str:
     where = workspace.relative(original.path)
     return f"{where}: {len(original.members)} members" if original.members else where
 
 
 def store_state(store: ObjectStore, oids: list[str], unseen: list[str], index: ObjectIndex) -> State:
-    """What a place holds before; one that cannot be asked owes everything that it may have.
+    """State of a store before the erasure, as the receipt has it.
 
-    A remote is to have a tombstone also for what it does not hold: nobody's older clone pushes the original there.
+    A store that does not answer owes every object that it may have. A remote also gets tombstones for objects that it
+    lacks, so that no older clone pushes them.
     """
     state: State = {
         "address": store.address,
@@ -164,4 +170,5 @@ def store_state(store: ObjectStore, oids: list[str], unseen: list[str], index: O
 
 
 def now() -> str:
+    """Current time in UTC, in ISO 8601 with microseconds."""
     return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

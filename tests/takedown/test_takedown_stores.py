@@ -1,4 +1,4 @@
-"""Places that DVC is configured for and that this machine cannot use, or that keep more than DVC's objects."""
+"""Stores that this machine cannot use, or that keep more than DVC's objects."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_what_a_bucket_and_a_version_aware_remote_keep_is_left_to_people(project
     add_remote(project, "named", "s3://faces/named", version_aware="true")
     add_remote(project, "plain", "s3://faces/plain")
     with Repo(str(project.root)) as repo:
-        said = [*manual_followups.storage_and_clone(project.workspace, [*all_stores(repo)], [])]
+        said = [*manual_followups.about_clone_and_storage(project.workspace, [*all_stores(repo)], [])]
     assert [line.partition(" is version_aware")[0] for line in said if "version_aware" in line] == ["remote named"]
     assert [line.partition(":")[0] for line in said if "noncurrent" in line] == ["remote named", "remote plain"]
 
