@@ -1,4 +1,4 @@
-"""Copies that were resized or saved again: each has its own image_id, and is erased with the picture that it matches."""
+"""Copies that were resized or saved again: each has its own image_id, and goes with the picture that it matches."""
 
 from __future__ import annotations
 
