@@ -26,7 +26,7 @@ MAX_JOINT_LABELS = 512
 def accuracies(predictions: pl.DataFrame) -> dict[str, float]:
     """Task → accuracy, 0 to 1, and `all`: share of pictures with every task correct (Tables 1 and 5).
 
-    `predictions` has the columns of tables.PREDICTIONS.
+    `predictions` has the columns of schemas.PREDICTIONS.
     """
     right = predictions.with_columns(right=pl.col("label") == pl.col("predicted"))
     per_task = right.group_by("task", maintain_order=True).agg(pl.col("right").mean())

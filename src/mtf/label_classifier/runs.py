@@ -164,7 +164,7 @@ def hint(
     epochs: int,
     seed: int,
 ) -> tuple[pl.DataFrame, int]:
-    """Find label hints among all cropped faces. Writes build/label/hints.parquet (tables.HINTS).
+    """Find label hints among all cropped faces. Writes build/label/hints.parquet (schemas.HINTS).
 
     - `sure`: minimum confidence of a hint, 0 to 1;
     - `attributes`: attributes to predict, None for all;

@@ -1,4 +1,4 @@
-"""Discover and fetch the pictures of the roster's identities: `build/crawl`."""
+"""Stage crawl: search for the pictures of the roster's identities and fetch them into `build/crawl`."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ _PICTURES = (Fetched.STORED, Fetched.DUPLICATE)
 
 
 def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> None:
-    """Bring every identity's shard up to date, then gather the tables and say what came of it.
+    """Update every identity's shard, write the tables and metrics, and print a summary.
 
-    Raises BadInput for a bad roster, takedown or source, GateFailed for a source that yields nothing at all.
+    With `refresh`, searches again for every identity. Raises BadInput for an invalid roster, takedown or source, and
+    GateFailed for a source that yields no picture at all.
     """
     people = [
         RosterPerson(row["identity"], row["query"], row["files"])
@@ -72,7 +73,7 @@ def _crawl(people: list[RosterPerson], workspace: ProjectPaths, params: Params, 
 
 
 def _gather(workspace: ProjectPaths, people: list[RosterPerson]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
-    """The stage's tables, written; and the outcomes of all addresses with the sources that found them."""
+    """Write the stage's tables. Returns them, and the outcome of each address with the sources that found it."""
     shards_of_all = [store.read_tables(workspace.shard(STAGE, person.identity)) for person in people]
     rows = {name: pl.concat([each[name] for each in shards_of_all]) for name in _TABLES}
     of_roster = pl.DataFrame({"identity": [person.identity for person in people]})
@@ -86,7 +87,7 @@ def _gather(workspace: ProjectPaths, people: list[RosterPerson]) -> tuple[dict[s
 
 
 def _retriable_failures(fetches: pl.DataFrame, report: CrawlReport, attempts: int) -> dict[str, int]:
-    """How many addresses failed in a way that may pass, and how many searches were not completed."""
+    """Number of addresses with a retriable failure and attempts left, and of searches that were not completed."""
     rows = fetches.select("outcome", "http_status", "attempts").iter_rows()
     failed = sum(is_retriable(outcome, status) and made < attempts for outcome, status, made in rows)
     return {"addresses": failed, "searches": len(report.problems)}
@@ -129,9 +130,9 @@ def _print(report: CrawlReport, removed: list[str], metrics: dict[str, int | dic
 
 
 def _check_sources(params: Params, found: pl.DataFrame, report: CrawlReport) -> None:
-    """A source that yields nothing at all is a failure, not an empty success.
+    """Raise GateFailed for a source that yields no picture for any identity.
 
-    Each is judged by all that it found (`outcome`, `found_by`), also by what another had found before it.
+    `found` has the columns outcome and found_by. An address counts for every source that found it.
     """
     for number, source in enumerate(params.crawl.sources, 1):
         own = found.filter(pl.col("found_by").list.contains(source_key(source)))
@@ -145,6 +146,6 @@ def _check_sources(params: Params, found: pl.DataFrame, report: CrawlReport) -> 
 
 
 def _named(source: Source, number: int, params: Params) -> str:
-    """Label of an entry, with its place where another of its kind is there."""
+    """Label of a source, with its number if params.yaml has several of its kind."""
     is_alone = sum(other.kind == source.kind for other in params.crawl.sources) == 1
     return source.label if is_alone else f"{source.label} (number {number})"

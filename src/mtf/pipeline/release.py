@@ -1,4 +1,4 @@
-"""Release: the published folders, with who made each picture, and figures of what is in them (MTF, section 4)."""
+"""Stage release: the published folders, with credits, documents, checksums and metrics (MTF, section 4)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
-    """Bring `build/release/` up to date with the split; only what changed is encoded again.
+    """Update `build/release/` to the split; unchanged pictures are not encoded again.
 
-    Raises GateFailed where the gates were not checked or do not hold, and where a picture may not be published.
+    Raises GateFailed if the gates were not checked or do not hold, or if a picture may not be published.
     """
     outcome.refuse(workspace, params)
     root = workspace.stage("release")
@@ -35,7 +35,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
         atomic_files.sweep(folder)
     sources = release_sources.read_sources(workspace, params)
     audited = _audited(workspace, params, sources)
-    # SHA256SUMS goes with them: a release without it is one that was not finished.
+    # SHA256SUMS is removed too: a release without it is unfinished.
     documents.remove_documents(root)
     plan = layout.planned(sources.data, sources.non_curated, params)
     files, done = _publish(workspace, params, plan, sources)
@@ -46,8 +46,8 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     _write_credits(root, params, credit)
     _write_audit(root, audited)
     known = release_sources.known(workspace, params, sources)
-    said, absent = card.load(workspace.card), layout.absent_labels(plan)
-    documents.write_documents(root, known, said, license_urls=_license_urls(known), absent=absent)
+    answers, absent = card.load(workspace.card), layout.absent_labels(plan)
+    documents.write_documents(root, known, answers, license_urls=_license_urls(known), absent=absent)
     atomic_files.write_text(root / "CHANGELOG.md", _changelog(workspace, params, known))
     documents.write_checksums(root, dict(zip(files["path"], files["sha256"], strict=True)))
     atomic_files.write_json(workspace.metrics("distribution"), known.counts)
@@ -57,7 +57,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
 
 
 def export(workspace: ProjectPaths, params: Params, *, form: str, to: Path | None) -> None:
-    """The built release in the form of another tool, in the folder `to`. Raises BadInput for an unknown form."""
+    """Export the built release to the folder `to` in the format `form`. Raises BadInput for an unknown format."""
     if form not in list(formats.ReleaseFormat):
         raise bad_value("--format", form, listed(formats.ReleaseFormat))
     target = to or workspace.stage(form)
@@ -67,7 +67,7 @@ def export(workspace: ProjectPaths, params: Params, *, form: str, to: Path | Non
 
 
 def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> AuditReport:
-    """The audit of all that is to be published. Raises GateFailed where it forbids a picture."""
+    """Audit of all pictures to publish. Raises GateFailed if it forbids one."""
     from mtf.rights.audit import run as audit
 
     removals, today = takedown_file.load(workspace.takedowns), datetime.now(UTC).date()
@@ -77,8 +77,9 @@ def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> Audit
 
 
 def _write_audit(root: Path, audited: AuditReport) -> None:
-    """audit.json, as `mtf audit release --json` prints it: it bears the day of its evidence, so the same inputs give
-    the same bytes.
+    """Write audit.json, as `mtf audit release --json` prints it.
+
+    It contains the date of the evidence, not of the run, so the same inputs give the same bytes.
     """
     from mtf.rights.audit import report
 
@@ -88,7 +89,7 @@ def _write_audit(root: Path, audited: AuditReport) -> None:
 
 
 def _publish(workspace: ProjectPaths, params: Params, plan: pl.DataFrame, sources: Sources) -> tuple[pl.DataFrame, str]:
-    """Make the planned files; returns them with their digests, and what was done in words."""
+    """Write the planned files. Returns the table of files with their digests, and a summary as text."""
     root, record = workspace.stage("release"), workspace.table("released", "files")
     jobs = folders.jobs(
         plan,
@@ -118,7 +119,7 @@ def _write_metadata(
 
 
 def _credit(params: Params, sources: Sources, published: pl.DataFrame) -> pl.DataFrame:
-    """Who made each picture that is published."""
+    """Credit of each published picture."""
     files = metadata.main_files(published, layout.VARIANTS)
     faces = sources.everything.join(files, on=KEYS, validate="1:1").sort("file")
     return metadata.credited(faces, sources.images, sources.evidence, size_px=params.release.size_px)
@@ -140,7 +141,7 @@ def _changelog(workspace: ProjectPaths, params: Params, known: facts.Facts) -> s
 
 
 def _license_urls(known: facts.Facts) -> list[str]:
-    """Where the release's license, and then those of its pictures, can be read; the identifier where nowhere."""
+    """URLs of the release's license, then of its pictures' licenses; the identifier of a license without URL."""
     from mtf.rights.licenses import catalogue
 
     names = dict.fromkeys([known.params.release.license, *(name for name, _ in known.licenses)])
@@ -149,7 +150,7 @@ def _license_urls(known: facts.Facts) -> list[str]:
 
 
 def _sizes(published: pl.DataFrame, params: Params) -> dict[str, dict[str, int]]:
-    """Variant → files, bytes, identities."""
+    """Variant → number of identities and files, and size in bytes."""
     sizes = {}
     for variant in params.release.variants:
         files = published.filter(pl.col("variant") == variant)

@@ -1,4 +1,4 @@
-"""`mtf report`: one page on the data set's health, from the tables and figures that the other stages left."""
+"""Stage report: one HTML page on the state of the data set, from the tables and metrics of the other stages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mtf.report.page import Gallery, PageSection
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
-    """Write `build/report/index.html`: it needs no network and no file beside it."""
+    """Write `build/report/index.html`, a page that needs no network and no other file."""
     target = workspace.stage("report") / "index.html"
     project = params.project
     text = page.rendered(
@@ -36,7 +36,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
 
 
 def _sections(workspace: ProjectPaths, params: Params) -> Iterator[PageSection]:
-    """In the order of the page: what is wrong first."""
+    """Sections in the order of the page, warnings first."""
     data = schemas.read(schemas.splits(params), workspace.table("split", "splits"))
     screening = schemas.read(schemas.SCREENING, workspace.table("screen", "screening"))
     curated = _figures(workspace.metrics("curate"))
@@ -49,9 +49,9 @@ def _sections(workspace: ProjectPaths, params: Params) -> Iterator[PageSection]:
     if crawled := _figures(workspace.metrics("crawl")):
         yield composition.addresses(crawled)
     yield composition.licenses(licenses(data, sources.evidence), params.release.license)
-    shown = params.report.thumbnails
-    galleries = _galleries(workspace, params, sources, screening) if shown else []
-    yield composition.duplicates(screening, galleries, thumbnails=shown)
+    with_thumbnails = params.report.thumbnails
+    galleries = _galleries(workspace, params, sources, screening) if with_thumbnails else []
+    yield composition.duplicates(screening, galleries, thumbnails=with_thumbnails)
     yield composition.reviewers(curated)
     yield _models(workspace, has_stale_models=has_stale_models)
     yield warnings.changes(_changes(workspace, params), params.release.previous)
@@ -104,7 +104,7 @@ def _predictions(workspace: ProjectPaths) -> list[Path]:
 
 
 def _is_of(data: pl.DataFrame, path: Path) -> bool:
-    """Whether the predictions are of today's test split, face for face."""
+    """True if the predictions have exactly the faces of the current test split."""
     keys = ["identity", "face_id"]
     predicted = schemas.read(schemas.PREDICTIONS, path).select(keys).unique()
     wanted = data.filter(split="test").select(keys)
@@ -116,19 +116,19 @@ def _by_name(folder: Path) -> dict[str, Any]:
 
 
 def _galleries(workspace: ProjectPaths, params: Params, sources: Sources, screening: pl.DataFrame) -> list[Gallery]:
-    """Of faces that the policy permits: the page may be passed on as a release may, and credits as one does."""
+    """Galleries of near duplicates, only of faces that the policy permits, with the credits of a release."""
     keys = ["identity", "face_id"]
-    places = {(row[0], row[1]): row[2:] for row in sources.faces.select(*keys, "offset", "size_bytes").iter_rows()}
+    byte_ranges = {(row[0], row[1]): row[2:] for row in sources.faces.select(*keys, "offset", "size_bytes").iter_rows()}
     permitted = schemas.read(schemas.non_curated(params), workspace.table("curate", "non_curated"))
     credited = metadata.credited(
         permitted.with_columns(file=pl.lit("")), sources.images, sources.evidence, size_px=thumbnails.SIDE_PX
     )
 
     def crop(identity: str, face_id: str) -> bytes:
-        return shards.read(workspace.shard("crop", identity), *places[identity, face_id])
+        return shards.read(workspace.shard("crop", identity), *byte_ranges[identity, face_id])
 
     credit = {
-        (row["identity"], row["face_id"]): Markup(metadata.html_line(row))  # noqa: S704 (escaped where it is made)
+        (row["identity"], row["face_id"]): Markup(metadata.html_line(row))  # noqa: S704 (html_line escapes it)
         for row in credited.iter_rows(named=True)
     }
     return thumbnails.groups(screening, composition.DUPLICATES, crop, credit=credit)
