@@ -156,7 +156,7 @@ def _replace(stage: CommentedMap, wanted: CodeDeps, code: str) -> None:
 
 
 def _replace_items(items: CommentedSeq, old: list[int], new: Sequence[Any]) -> None:
-    """Remove the items at the indices `old` and append `new`. A comment or blank line after the last item stays there."""
+    """Remove the items at the indices `old` and append `new`. A comment or blank line at the end stays there."""
     after = items.ca.items.get(len(items) - 1)
     if after:
         del items.ca.items[len(items) - 1]

@@ -45,12 +45,12 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     _write_metadata(root, params, sources, published, credit)
     _write_credits(root, params, credit)
     _write_audit(root, audited)
-    known = release_sources.known(workspace, params, sources)
+    release_facts = release_sources.gather_facts(workspace, params, sources)
     answers, absent = card.load(workspace.card), layout.absent_labels(plan)
-    documents.write_documents(root, known, answers, license_urls=_license_urls(known), absent=absent)
-    atomic_files.write_text(root / "CHANGELOG.md", _changelog(workspace, params, known))
+    documents.write_documents(root, release_facts, answers, license_urls=_license_urls(release_facts), absent=absent)
+    atomic_files.write_text(root / "CHANGELOG.md", _changelog(workspace, params, release_facts))
     documents.write_checksums(root, dict(zip(files["path"], files["sha256"], strict=True)))
-    atomic_files.write_json(workspace.metrics("distribution"), known.counts)
+    atomic_files.write_json(workspace.metrics("distribution"), release_facts.counts)
     atomic_files.write_json(workspace.metrics("release"), _sizes(published, params))
     print(f"release: {published.height} files of {sources.everything.height} faces; {done}")
     print(f"release: {workspace.relative(root)}, README.md says what is in it")
@@ -132,19 +132,19 @@ def _write_credits(root: Path, params: Params, credit: pl.DataFrame) -> None:
     atomic_files.write_text(root / "CREDITS.html", metadata.credits_page(credit, title=title))
 
 
-def _changelog(workspace: ProjectPaths, params: Params, known: facts.Facts) -> str:
-    version, totals = params.release.version, known.counts["total"]
+def _changelog(workspace: ProjectPaths, params: Params, release_facts: facts.Facts) -> str:
+    version, totals = params.release.version, release_facts.counts["total"]
     if params.release.previous is None:
         return changes.first(version=version, totals=totals)
     differences = revision_diff.run(workspace, params, params.release.previous, None)
     return changes.markdown(differences, version=version, previous=params.release.previous, totals=totals)
 
 
-def _license_urls(known: facts.Facts) -> list[str]:
+def _license_urls(release_facts: facts.Facts) -> list[str]:
     """URLs of the release's license, then of its pictures' licenses; the identifier of a license without URL."""
     from mtf.rights.licenses import catalogue
 
-    names = dict.fromkeys([known.params.release.license, *(name for name, _ in known.licenses)])
+    names = dict.fromkeys([release_facts.params.release.license, *(name for name, _ in release_facts.licenses)])
     records = ((name, catalogue.get(name)) for name in names)
     return [record.url if record and record.url else name for name, record in records]
 

@@ -61,13 +61,13 @@ def _warnings(
     workspace: ProjectPaths, params: Params, sources: Sources, *, held_back: dict[str, int], has_stale_models: bool
 ) -> PageSection:
     found = outcome.read(workspace)
-    known = release_sources.known(workspace, params, sources)
+    release_facts = release_sources.gather_facts(workspace, params, sources)
     return warnings.warnings(
         found,
         changed=outcome.changed_since(found, workspace, params) if found else (),
         has_stale_models=has_stale_models,
         held_back=held_back,
-        unanswered=card.unanswered(known, card.load(workspace.card)),
+        unanswered=card.unanswered(release_facts, card.load(workspace.card)),
     )
 
 

@@ -1,6 +1,6 @@
-"""What a release is made from, and what its cards say of it: the tables of the other stages, read once.
+"""Sources of a release: the tables of the other stages, read once; the facts for its documents; and its license gate.
 
-Gate: no release is built while its license audit has an error.
+No release is built while its license audit has an error.
 """
 
 from __future__ import annotations
@@ -19,12 +19,19 @@ from mtf.rights import attribution
 from mtf.schemas import roster_file
 
 KEYS = ["identity", "face_id"]
+# So many pictures are named in an error.
+_MAX_NAMED = 5
 ROW = [*KEYS, "image_id", *folders.PLACE, "license"]
 
 
 @dataclass(frozen=True)
 class Sources:
-    """`data` and `non_curated` have no rows where no variant shows them."""
+    """Tables of the other stages.
+
+    - `data`: the split data set; no rows if no variant contains it;
+    - `non_curated`: faces that the automatic steps keep; no rows if no variant contains them;
+    - the others: tables of these names.
+    """
 
     data: pl.DataFrame
     non_curated: pl.DataFrame
@@ -54,7 +61,8 @@ def read_sources(workspace: ProjectPaths, params: Params) -> Sources:
     )
 
 
-def known(workspace: ProjectPaths, params: Params, sources: Sources) -> facts.Facts:
+def gather_facts(workspace: ProjectPaths, params: Params, sources: Sources) -> facts.Facts:
+    """Facts of the release for its documents. Reads the figures of curate, and the tables fetches and detections."""
     curated = json.loads(workspace.metrics("curate").read_text(encoding="utf-8"))
     return facts.gather(
         params=params,
@@ -69,9 +77,6 @@ def known(workspace: ProjectPaths, params: Params, sources: Sources) -> facts.Fa
     )
 
 
-SHOWN = 5
-
-
 def refuse_failed_audit(findings: pl.DataFrame) -> None:
     """Raise GateFailed if the audit found an error; the message names the first pictures and reasons.
 
@@ -82,7 +87,7 @@ def refuse_failed_audit(findings: pl.DataFrame) -> None:
         return
     codes = errors["code"].value_counts().sort("count", "code", descending=[True, False])
     counts = ", ".join(f"{count} {code}" for code, count in codes.iter_rows())
-    first = listed((_line(row) for row in errors.iter_rows(named=True)), SHOWN)
+    first = listed((_line(row) for row in errors.iter_rows(named=True)), _MAX_NAMED)
     raise GateFailed(
         f"release: the audit forbids it ({counts}): {first}; `mtf audit release --planned` lists all of them"
     )
