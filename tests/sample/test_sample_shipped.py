@@ -74,14 +74,14 @@ def test_the_generator_draws_this_sample_again_byte_for_byte(shipped, sample_par
     person = next(person for person in CAST if person.identity == identity)
     listed = listing.listings(seed, plan(seed), WHOLE.people)
     own = [each for each in listed if each.find.identity == identity]
-    drawn = {item.find.place: item for item in web._drawn(seed, listed, [person], Compute(workers=1))}
+    drawn = {item.find.key: item for item in web._drawn(seed, listed, [person], Compute(workers=1))}
     pictures = [each for each in own if each.find.taken_from is None]
     made = [*web._searches(seed, person, own)]
-    made += [page for each in pictures for page in web._picture(each, drawn[each.find.place])]
+    made += [page for each in pictures for page in web._picture(each, drawn[each.find.key])]
 
     known = {(truth.identity, truth.number): truth.image_id for truth in shipped.truths}
     for each in pictures:
-        assert known[each.find.place] == hashlib.sha256(drawn[each.find.place].file.data).hexdigest()
+        assert known[each.find.key] == hashlib.sha256(drawn[each.find.key].file.data).hexdigest()
     served = recorded_web.RecordedWeb(shipped.data / "web")
     assert len(made) > 2 * 15
     for response in made:

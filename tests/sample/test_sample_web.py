@@ -21,7 +21,7 @@ from mtf.pipeline import crawl
 from mtf.rights import attribution, policy
 from mtf.sample import listing, web
 from mtf.sample.people import CAST
-from mtf.sample.plan import OPT_OUTS, PictureKind, Size, plan
+from mtf.sample.plan import OPT_OUTS, PictureKind, SampleSize, plan
 from mtf.schemas import Fetched, Reason, roster_file, takedown_file
 from mtf.sources.bing import Bing
 
@@ -168,7 +168,7 @@ def test_the_same_seed_gives_the_same_bytes_on_one_process_or_two(tmp_path: Path
         ),
         1,
     )
-    size = Size(cast=CAST[:2], rare=(), clean=(1, 1), dirt=dirt)
+    size = SampleSize(cast=CAST[:2], rare=(), clean=(1, 1), dirt=dirt)
     for workers in (1, 2):
         web.write(tmp_path / str(workers), seed=3, compute=Compute(workers=workers), size=size)
     assert _digests(tmp_path / "1") == _digests(tmp_path / "2")

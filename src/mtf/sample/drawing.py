@@ -1,6 +1,6 @@
-"""From a planned find to its file, and the faces on it.
+"""Drawing of a find: its picture, its file and the boxes of its faces; and pictures without faces.
 
-Pictures of things that are no faces, some of which a detector takes for one.
+One of the pictures without faces, a house front, looks like a face to a detector.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from mtf.sample.photograph import SIDE_PX, Hidden, Photograph
 from mtf.sample.plan import Find, PictureKind
 from mtf.sample.portrait import Box
 
+# Side of pictures in formats that compress badly.
 SMALL_SIDE_PX = 240
-"""For files that compress badly."""
 TOO_SMALL_PX = 40
 SIGN_IN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
 _HIDDEN = {PictureKind.SUNGLASSES: Hidden.SUNGLASSES, PictureKind.HAND: Hidden.HAND}
@@ -48,9 +48,14 @@ _PEOPLE = {person.identity: person for person in (*CAST, *RARELY_PICTURED, *STRA
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """The file that a find's address holds; the picture's width and height in pixels (upright; 0 where there is
-    none), and the boxes of its faces (x, y, width, height) with whom they show."""
+class DrawnFile:
+    """File of a find.
+
+    - `find`: the find;
+    - `file`: content of its address;
+    - `width`, `height`: of the upright picture in pixels, 0 if there is none;
+    - `faces`: box (x, y, width, height) and identity of each face.
+    """
 
     find: Find
     file: File
@@ -61,28 +66,33 @@ class Drawn:
 
 @dataclass(frozen=True)
 class DrawingJob:
-    """One identity's finds. `rights` has the XMP packet of those that carry one, by number."""
+    """Finds of one identity to draw.
+
+    - `seed`: seed of the sample;
+    - `finds`: the finds;
+    - `rights`: number of a find → XMP packet to embed.
+    """
 
     seed: int
     finds: tuple[Find, ...]
     rights: dict[int, str]
 
 
-def draw(job: DrawingJob) -> list[Drawn]:
-    """All files of one identity but those taken from others; the same job gives the same bytes."""
+def draw(job: DrawingJob) -> list[DrawnFile]:
+    """Draw the files of one identity, without those taken from others. The same job gives the same bytes."""
     cv2.setNumThreads(1)
     by_number = {find.number: find for find in job.finds}
     return [_drawn(find, job, by_number) for find in job.finds if find.taken_from is None]
 
 
-def _drawn(find: Find, job: DrawingJob, by_number: dict[int, Find]) -> Drawn:
+def _drawn(find: Find, job: DrawingJob, by_number: dict[int, Find]) -> DrawnFile:
     if find.repeats is not None:
         return _repeated(find, by_number[find.repeats], job)
     taken = _photograph(find, job.seed)
     return _with_file(find, _file(find, taken, job), taken)
 
 
-def _repeated(find: Find, original: Find, job: DrawingJob) -> Drawn:
+def _repeated(find: Find, original: Find, job: DrawingJob) -> DrawnFile:
     taken = _photograph(original, job.seed)
     if taken is None:
         raise ValueError(f"{original} has no picture to repeat")
@@ -93,11 +103,11 @@ def _repeated(find: Find, original: Find, job: DrawingJob) -> Drawn:
     return _with_file(find, files.resaved(file) if find.kind is PictureKind.RESAVED else file, taken)
 
 
-def _with_file(find: Find, file: File, taken: Photograph | None) -> Drawn:
+def _with_file(find: Find, file: File, taken: Photograph | None) -> DrawnFile:
     if taken is None:
-        return Drawn(find, file, 0, 0, ())
+        return DrawnFile(find, file, 0, 0, ())
     height, width = taken.pixels.shape[:2]
-    return Drawn(find, file, width, height, taken.faces)
+    return DrawnFile(find, file, width, height, taken.faces)
 
 
 def _generator(find: Find, seed: int, *, purpose: int) -> np.random.Generator:
@@ -105,7 +115,7 @@ def _generator(find: Find, seed: int, *, purpose: int) -> np.random.Generator:
 
 
 def _photograph(find: Find, seed: int) -> Photograph | None:
-    """What the camera took; None where there is no picture behind the address."""
+    """Photograph of a find; None if its address has no picture."""
     rng = _generator(find, seed, purpose=1)
     if find.kind in (PictureKind.EMPTY, PictureKind.HTML, PictureKind.BOMB):
         return None
@@ -115,8 +125,8 @@ def _photograph(find: Find, seed: int) -> Photograph | None:
     if find.kind is PictureKind.FACE_LIKE:
         return house_front(rng)
     if find.kind is PictureKind.GROUP:
-        return photograph.group([(_PEOPLE[who].look(), who) for who in find.shown], rng)
-    return _of_one_person(find, find.shown[0], rng)
+        return photograph.group([(_PEOPLE[who].look(), who) for who in find.people], rng)
+    return _of_one_person(find, find.people[0], rng)
 
 
 def _of_one_person(find: Find, who: str, rng: np.random.Generator) -> Photograph:
@@ -152,7 +162,7 @@ def _without_picture(find: Find) -> File:
 
 
 def landscape(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
-    """Hills under a sky, with a sun and trees."""
+    """Landscape of hills, sky, sun and trees."""
     width, height = round(1.2 * side_px), round(0.85 * side_px)
     canvas = Canvas(width, height, hsv(rng.uniform(190, 220), rng.uniform(0.15, 0.4), 0.95))
     sun = np.array([rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.3) * height])
@@ -187,7 +197,7 @@ def pattern(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
 
 
 def poster(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
-    """A poster of shapes and large letters."""
+    """Poster with shapes and large letters."""
     width, height = round(0.8 * side_px), round(1.1 * side_px)
     paper = hsv(rng.uniform(0, 360), rng.uniform(0.1, 0.35), 0.92)
     canvas = Canvas(width, height, paper)
@@ -204,7 +214,7 @@ def poster(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
 
 
 def house_front(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
-    """A house with two windows under their awnings, a lamp and a wide door: a face, to a detector."""
+    """House with two windows, a lamp and a wide door, which detectors take for a face."""
     canvas = Canvas(side_px, side_px, hsv(rng.uniform(190, 220), 0.25, 0.85))
     unit = rng.uniform(0.26, 0.32) * side_px
     middle = np.array([0.5 * side_px + rng.normal(0, 12), 0.50 * side_px])
@@ -232,7 +242,7 @@ def house_front(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photogra
 
 
 def _scaled(middle: np.ndarray, unit_px: float) -> Callable[[Points | list[tuple[float, float]]], Points]:
-    """From units about `middle` to pixels."""
+    """Function that scales points, in units around `middle`, to pixels."""
     return lambda points: np.asarray(points, float) * unit_px + middle
 
 

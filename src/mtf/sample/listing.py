@@ -1,6 +1,7 @@
-"""How the web presents each find: its addresses, its title and maker, its license, and what the search claims.
+"""Listing of each find on the sample's web, and the web's pages.
 
-The web's pages: a search engine's result pages in Bing's markup, and the pages that the pictures stand on.
+- Listing: addresses, title, creator, license, and the search filter that finds the picture.
+- Pages: a search engine's result pages in Bing's markup, and a page for each picture.
 """
 
 from __future__ import annotations
@@ -22,12 +23,17 @@ from mtf.sample.plan import WITHOUT_PICTURE, Find, PictureKind
 COMMERCIAL = "commercial,modify"
 PUBLIC_DOMAIN = "publicdomain"
 PUBLIC_DOMAIN_SHARE = 0.2
+FILTER_CODES = {COMMERCIAL: "license-L2_L3", PUBLIC_DOMAIN: "license-L1", None: None}
+RESULTS_PER_PAGE = 20
+SEARCH_ADDRESS = "https://www.bing.com/images/async"
+# Bing's marks around the words that were searched for.
+_HIGHLIGHT = "\ue000{}\ue001"
 
 _ATTRIBUTED = ("CC-BY-4.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-2.0", "CC-BY-SA-3.0")
 _DEDICATED = ("CC0-1.0", "CC-PDM-1.0")
 _NON_COMMERCIAL = ("CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "CC-BY-NC-2.0")
 _NO_DERIVATIVES = ("CC-BY-ND-4.0", "CC-BY-ND-2.0", "CC-BY-NC-ND-4.0")
-# What the sources of dirty licenses state, and the search filter that finds them all the same.
+# Licenses that a source states, and the search filter that finds the picture nevertheless.
 _LICENSES: dict[PictureKind, tuple[tuple[str, ...], str | None]] = {
     PictureKind.NON_COMMERCIAL: (_NON_COMMERCIAL, None),
     PictureKind.NO_DERIVATIVES: (_NO_DERIVATIVES, None),
@@ -48,7 +54,7 @@ _TITLES = (
 
 
 class Markup(StrEnum):
-    """Where a license is stated."""
+    """Place where a license is stated."""
 
     REL_LICENSE = "rel_license"
     JSON_LD = "json_ld"
@@ -57,7 +63,7 @@ class Markup(StrEnum):
     NOWHERE = "nowhere"
 
 
-# Pages with the license on them; IN_FILE pictures lie in the press room.
+# Markup of pages that state the license; pictures with IN_FILE are in the press room.
 HOSTS = {
     Markup.REL_LICENSE: "easel.example",
     Markup.JSON_LD: "archive-of-portraits.example",
@@ -93,8 +99,15 @@ _PLAIN_JPEG = (
 
 @dataclass(frozen=True)
 class Listing:
-    """`license` is what the source states (SPDX), None where it states nothing; `claim` the search filter that
-    finds the picture, None where only a search without filter does."""
+    """Listing of a find.
+
+    - `find`: the find;
+    - `url`, `page_url`: addresses of the picture and its page;
+    - `title`, `creator`, `creator_url`: credits;
+    - `license`: SPDX identifier that the source states, or None;
+    - `claim`: search filter that finds the picture, None if only a search without filter does;
+    - `markup`: place where the license is stated.
+    """
 
     find: Find
     url: str
@@ -108,26 +121,27 @@ class Listing:
 
     @property
     def license_url(self) -> str | None:
+        """URL of the stated license, or None."""
         return _address(self.license)
 
     @property
     def license_url_in_file(self) -> str | None:
-        """What the file's own metadata names, where they name anything."""
+        """License URL in the file's own metadata, or None."""
         if self.find.kind is PictureKind.FILE_CONTRADICTS_PAGE:
             return _address(_NON_COMMERCIAL[0])
         return self.license_url if self.markup is Markup.IN_FILE else None
 
 
 def listings(seed: int, finds: Sequence[Find], people: Iterable[Person]) -> list[Listing]:
-    """One per find, in the finds' order."""
+    """Listings of the finds, in their order."""
     names = {person.identity: person.name for person in people}
     listed: dict[tuple[str, int], Listing] = {}
     for find in sorted(finds, key=lambda find: find.taken_from is not None):
         if find.taken_from is not None:
-            listed[find.place] = replace(listed[find.taken_from], find=find)
+            listed[find.key] = replace(listed[find.taken_from], find=find)
             continue
-        listed[find.place] = _listing(seed, find, names[find.identity], listed)
-    return [listed[find.place] for find in finds]
+        listed[find.key] = _listing(seed, find, names[find.identity], listed)
+    return [listed[find.key] for find in finds]
 
 
 def _listing(seed: int, find: Find, name: str, listed: dict[tuple[str, int], Listing]) -> Listing:
@@ -154,7 +168,7 @@ def _listing(seed: int, find: Find, name: str, listed: dict[tuple[str, int], Lis
 
 
 def _license(find: Find, rng: np.random.Generator) -> tuple[str | None, str | None]:
-    """What the source states, and under which of the search's filters the picture is found."""
+    """License that the source states, and the search filter that finds the picture."""
     if find.kind in _LICENSES:
         licenses, claim = _LICENSES[find.kind]
     elif rng.random() < PUBLIC_DOMAIN_SHARE:
@@ -183,21 +197,14 @@ def _address(license: str | None) -> str | None:
     return record.url if record else None
 
 
-RESULTS_PER_PAGE = 20
-SEARCH_ADDRESS = "https://www.bing.com/images/async"
-FILTER_CODES = {"commercial,modify": "license-L2_L3", "publicdomain": "license-L1", None: None}
-_HIGHLIGHT = "\ue000{}\ue001"
-"""Bing's marks around the words that were searched for."""
-
-
 def search_address(query: str, first: int, claim: str | None) -> str:
-    """As icrawler's feeder makes it, its keyword encoded."""
+    """Address of a result page, as icrawler's feeder builds it, with the query encoded."""
     code = FILTER_CODES[claim]
     return f"{SEARCH_ADDRESS}?q={quote_plus(query)}&first={first}" + (f"&qft=+filterui:{code}" if code else "")
 
 
 def result_page(results: Sequence[Listing], *, first: int, name: str) -> str:
-    """One page of results; without any it is the empty frame that the engine sends past its last result."""
+    """Result page. Without results: the empty page that the engine sends after its last result."""
     items = "".join(_result(listing, first + place, name) for place, listing in enumerate(results))
     return f'<div class="dgControl hover" id="mmComponent_images_1"><ul class="dgControl_list">{items}</ul></div>'
 
@@ -220,7 +227,7 @@ def _result(listing: Listing, rank: int, name: str) -> str:
 
 
 def picture_page(listing: Listing) -> str:
-    """The page that shows one picture and says, or does not say, whose it is and what may be done with it."""
+    """Page of one picture, with its credits and license if the listing states them."""
     title, maker = (
         escape(listing.title),
         f'<a rel="author" href="{escape(listing.creator_url)}">{escape(listing.creator)}</a>',
@@ -233,10 +240,12 @@ def picture_page(listing: Listing) -> str:
 
 
 def robots_txt(*, closed: bool) -> str:
+    """robots.txt of a host; it forbids everything if `closed`."""
     return f"User-agent: *\n{'Disallow: /pictures/' if closed else 'Allow: /'}\n"
 
 
 def tdmrep_json() -> str:
+    """TDMRep file that reserves text and data mining for the whole host."""
     return json.dumps([{"location": "/pictures/*", "tdm-reservation": 1}])
 
 

@@ -1,6 +1,6 @@
-"""Every kind of picture in the sample, clean or dirty, and how many there are of each.
+"""Plan of the sample: the kinds of pictures, their numbers (DIRT), and the finds of each identity's searches.
 
-Which pictures the searches find: for every identity, clean ones and its share of the dirt.
+Each identity gets clean pictures, and its share of the unusable and unusual ones.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mtf.sample.people import CAST, OLD, RARELY_PICTURED, STRANGERS, Person
 
 
 class PictureKind(StrEnum):
-    """What is special about one search result."""
+    """Kind of a picture that a search finds."""
 
     CLEAN = "clean"
     # Other files than colour JPEGs, all of them fit for use.
@@ -94,8 +94,8 @@ WITHOUT_PICTURE = (
     PictureKind.BOMB,
 )
 
+# Minimum and maximum number of clean pictures of an identity of the cast.
 CLEAN_PER_IDENTITY = (14, 18)
-"""Least and most clean pictures of each identity of the cast."""
 CLEAN_IF_RARE = 3
 
 DIRT: dict[PictureKind, int] = {
@@ -151,27 +151,38 @@ _SHOWING_NOBODY = (PictureKind.NO_FACE, PictureKind.FACE_LIKE, PictureKind.EMPTY
 
 @dataclass(frozen=True)
 class Find:
-    """One search result. `number` counts an identity's finds from 0; with the identity it names the picture.
+    """Find: one search result.
 
-    `shown` are the people on it, by identity. `repeats` is the number of the find (of the same identity) that this
-    one repeats; `taken_from` the find of another identity that this one is.
+    - `identity`: identity that was searched for;
+    - `number`: number among the finds of the identity, from 0;
+    - `kind`: kind of the picture;
+    - `people`: identities on the picture;
+    - `repeats`: number of the find of the same identity that it repeats, or None;
+    - `taken_from`: key of the find of another identity that has the same picture, or None.
     """
 
     identity: str
     number: int
     kind: PictureKind
-    shown: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
     repeats: int | None = None
     taken_from: tuple[str, int] | None = None
 
     @property
-    def place(self) -> tuple[str, int]:
+    def key(self) -> tuple[str, int]:
+        """Identity and number, unique in the sample."""
         return self.identity, self.number
 
 
 @dataclass(frozen=True)
-class Size:
-    """How much of everything. The default is the sample; tests make smaller ones."""
+class SampleSize:
+    """Size of a sample. The default is the shipped sample; tests make smaller ones.
+
+    - `cast`: identities with many pictures;
+    - `rare`: identities with too few pictures;
+    - `clean`: minimum and maximum number of clean pictures of an identity of the cast;
+    - `dirt`: kind → number of pictures, None for DIRT.
+    """
 
     cast: Sequence[Person] = CAST
     rare: Sequence[Person] = RARELY_PICTURED
@@ -180,22 +191,22 @@ class Size:
 
     @property
     def people(self) -> list[Person]:
-        """The roster."""
+        """People of the roster."""
         return [*self.cast, *self.rare]
 
 
-WHOLE = Size()
+WHOLE = SampleSize()
 
 
-def plan(seed: int, size: Size = WHOLE) -> list[Find]:
-    """All finds, by identity in the roster's order, and by number."""
+def plan(seed: int, size: SampleSize = WHOLE) -> list[Find]:
+    """Finds of all identities, in the order of the roster, then by number."""
     rng = np.random.default_rng([seed, 1])
     dirt = DIRT if size.dirt is None else size.dirt
     finds: dict[str, list[Find]] = {person.identity: [] for person in size.people}
     for person in size.people:
         count = int(rng.integers(size.clean[0], size.clean[1] + 1)) if person in size.cast else CLEAN_IF_RARE
         for _ in range(count):
-            _append(finds, person, PictureKind.CLEAN, shown=(person.identity,))
+            _append(finds, person, PictureKind.CLEAN, people=(person.identity,))
     for kind, count in dirt.items():
         for person in _receivers(kind, count, size, rng):
             _append(finds, person, kind, **_particulars(kind, person, finds, size, rng))
@@ -207,8 +218,8 @@ def _append(finds: dict[str, list[Find]], person: Person, kind: PictureKind, **p
     own.append(replace(Find(person.identity, len(own), kind), **particulars))
 
 
-def _receivers(kind: PictureKind, count: int, size: Size, rng: np.random.Generator) -> list[Person]:
-    """Whose searches find a kind of dirt: dealt out evenly, to those it is possible for."""
+def _receivers(kind: PictureKind, count: int, size: SampleSize, rng: np.random.Generator) -> list[Person]:
+    """People whose searches find the pictures of a kind, evenly distributed among those who can have it."""
     able: list[Person] = list(size.cast)
     if kind in (PictureKind.STRANGER, PictureKind.GROUP, PictureKind.SUNGLASSES):
         able += size.rare
@@ -221,27 +232,27 @@ def _receivers(kind: PictureKind, count: int, size: Size, rng: np.random.Generat
 
 
 def _particulars(
-    kind: PictureKind, person: Person, finds: dict[str, list[Find]], size: Size, rng: np.random.Generator
+    kind: PictureKind, person: Person, finds: dict[str, list[Find]], size: SampleSize, rng: np.random.Generator
 ) -> dict[str, object]:
-    shown: tuple[str, ...] = (person.identity,)
+    people: tuple[str, ...] = (person.identity,)
     if kind is PictureKind.STRANGER:
-        shown = (_any(STRANGERS, rng).identity,)
+        people = (_any(STRANGERS, rng).identity,)
     elif kind is PictureKind.OTHER_MEMBER:
-        shown = (_any(_others(size.cast, person), rng).identity,)
+        people = (_any(_others(size.cast, person), rng).identity,)
     elif kind is PictureKind.GROUP:
-        shown = _company(person, size, rng)
+        people = _company(person, size, rng)
     elif kind in _SHOWING_NOBODY:
-        shown = ()
+        people = ()
     elif kind is PictureKind.SECOND_IDENTITY:
         other = _any(_others(size.cast, person), rng).identity
-        return {"shown": (other,), "taken_from": (other, _clean(finds[other], rng))}
+        return {"people": (other,), "taken_from": (other, _clean(finds[other], rng))}
     elif kind in REPETITIONS:
-        return {"shown": shown, "repeats": _clean(finds[person.identity], rng)}
-    return {"shown": shown}
+        return {"people": people, "repeats": _clean(finds[person.identity], rng)}
+    return {"people": people}
 
 
-def _company(person: Person, size: Size, rng: np.random.Generator) -> tuple[str, ...]:
-    """The person with a stranger, and sometimes with another of the roster, in any order."""
+def _company(person: Person, size: SampleSize, rng: np.random.Generator) -> tuple[str, ...]:
+    """Identities on a group picture: the person, a stranger, and sometimes another of the roster, in random order."""
     beside = [_any(STRANGERS, rng).identity, _any(_others(size.cast, person), rng).identity]
     people = [person.identity, *beside[: int(rng.integers(1, 3))]]
     return tuple(people[index] for index in rng.permutation(len(people)))

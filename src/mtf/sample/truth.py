@@ -1,4 +1,4 @@
-"""What is really on each picture of the sample: `data/web/truth.jsonl`, one line per search result."""
+"""Ground truth of the sample's pictures: `data/web/truth.jsonl`, one line per search result."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ FILE = "truth.jsonl"
 
 @dataclass(frozen=True)
 class Truth:
-    """One search result. `faces` are boxes (x, y, width, height) with the identity each shows; width and height are
-    those of the upright picture; `image_id`
-    is the sha256 of what the address holds; `repeats` the address of the picture that this one repeats; `license`
-    what the source states, `claim` the search filter that finds it.
+    """Ground truth of one search result.
+
+    - `identity`, `number`, `kind`: the find;
+    - `url`, `page_url`: addresses of the picture and its page;
+    - `claim`: search filter that finds it, or None;
+    - `license`: SPDX identifier that the source states, or None;
+    - `image_id`: sha256 of the address's content;
+    - `width`, `height`: of the upright picture in pixels, 0 if there is none;
+    - `repeats`: address of the picture that it repeats, or None;
+    - `faces`: box (x, y, width, height) and identity of each face.
     """
 
     identity: str
@@ -41,8 +47,10 @@ _LINES = TypeAdapter(Truth)
 
 
 def write(folder: Path, truths: Iterable[Truth]) -> None:
+    """Write the truths to FILE in `folder`."""
     write_bytes(folder / FILE, b"".join(_LINES.dump_json(truth) + b"\n" for truth in truths))
 
 
 def read(folder: Path) -> list[Truth]:
+    """Truths of FILE in `folder`."""
     return [_LINES.validate_json(line) for line in (folder / FILE).read_bytes().splitlines()]

@@ -1,4 +1,4 @@
-"""The sample's web and roster, drawn and written in the form that `mtf.crawl.recorded_web` serves."""
+"""Web and roster of the sample, written in the format that `mtf.crawl.recorded_web` serves."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ from mtf.crawl.recorded_web import Response
 from mtf.rights import attribution
 from mtf.sample import files, truth
 from mtf.sample import listing as pages
-from mtf.sample.drawing import DrawingJob, Drawn, draw
+from mtf.sample.drawing import DrawingJob, DrawnFile, draw
 from mtf.sample.listing import COMMERCIAL, HOSTS, HOSTS_OF_KIND, PUBLIC_DOMAIN, Listing, listings
 from mtf.sample.people import Person
-from mtf.sample.plan import WHOLE, PictureKind, Size, plan
+from mtf.sample.plan import WHOLE, PictureKind, SampleSize, plan
 from mtf.schemas.takedown_file import COLUMNS as TAKEDOWN_COLUMNS
 
+# Delay of the slow picture, above `crawl.timeout_s` of the sample's params.yaml.
 SLOW_S = 8.0
-"""How long the slow picture takes: beyond `crawl.timeout_s` of the sample's params.yaml."""
 PRIVATE_ADDRESS = "http://10.0.0.1/pictures/inside.jpg"
 _HTML = {"Content-Type": "text/html; charset=utf-8"}
 _MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
 
 
-def write(data: Path, *, seed: int, compute: Compute, size: Size = WHOLE) -> list[truth.Truth]:
-    """Make `roster.csv`, `takedowns.csv` and `attribution.csv` (both without rows), `card.yaml` and `web/` in `data`;
-    returns what the pictures show.
+def write(data: Path, *, seed: int, compute: Compute, size: SampleSize = WHOLE) -> list[truth.Truth]:
+    """Write the sample's `data` folder. Returns the ground truth of its pictures.
+
+    Writes `roster.csv`, `takedowns.csv` and `attribution.csv` (both without rows), `card.yaml` and `web/`.
     """
     finds = plan(seed, size)
     listed = listings(seed, finds, size.people)
-    drawn = {item.find.place: item for item in _drawn(seed, listed, size.people, compute)}
+    drawn = {item.find.key: item for item in _drawn(seed, listed, size.people, compute)}
     truths = [_truth(listing, _source(listing, drawn), listed) for listing in listed]
     recorded_web.write(data / "web", _responses(seed, listed, drawn, size.people))
     truth.write(data / "web", truths)
@@ -48,7 +49,7 @@ def write(data: Path, *, seed: int, compute: Compute, size: Size = WHOLE) -> lis
     return truths
 
 
-def _drawn(seed: int, listed: Sequence[Listing], people: Iterable[Person], compute: Compute) -> list[Drawn]:
+def _drawn(seed: int, listed: Sequence[Listing], people: Iterable[Person], compute: Compute) -> list[DrawnFile]:
     jobs = []
     for person in people:
         own = [listing for listing in listed if listing.find.identity == person.identity]
@@ -61,13 +62,13 @@ def _xmp(listing: Listing, license_url: str) -> str:
     return files.xmp_packet(license_url=license_url, creator=listing.creator, title=listing.title)
 
 
-def _source(listing: Listing, drawn: dict[tuple[str, int], Drawn]) -> Drawn:
-    return drawn[listing.find.taken_from or listing.find.place]
+def _source(listing: Listing, drawn: dict[tuple[str, int], DrawnFile]) -> DrawnFile:
+    return drawn[listing.find.taken_from or listing.find.key]
 
 
-def _truth(listing: Listing, item: Drawn, listed: Sequence[Listing]) -> truth.Truth:
+def _truth(listing: Listing, item: DrawnFile, listed: Sequence[Listing]) -> truth.Truth:
     find = listing.find
-    original = next((other for other in listed if other.find.place == (find.identity, find.repeats)), None)
+    original = next((other for other in listed if other.find.key == (find.identity, find.repeats)), None)
     return truth.Truth(
         identity=find.identity,
         number=find.number,
@@ -85,7 +86,7 @@ def _truth(listing: Listing, item: Drawn, listed: Sequence[Listing]) -> truth.Tr
 
 
 def _responses(
-    seed: int, listed: Sequence[Listing], drawn: dict[tuple[str, int], Drawn], people: Iterable[Person]
+    seed: int, listed: Sequence[Listing], drawn: dict[tuple[str, int], DrawnFile], people: Iterable[Person]
 ) -> Iterator[Response]:
     for person in people:
         yield from _searches(seed, person, [listing for listing in listed if listing.find.identity == person.identity])
@@ -102,7 +103,7 @@ def _responses(
 
 
 def _searches(seed: int, person: Person, listed: Sequence[Listing]) -> Iterator[Response]:
-    """The result pages of one identity for each filter, and for none, to the empty page that ends them."""
+    """Result pages of one identity, for each filter and for none, up to the empty last page."""
     rng = np.random.default_rng([seed, 4, zlib.crc32(person.identity.encode())])
     ranked = [listed[index] for index in rng.permutation(len(listed))]
     last = -(-len(ranked) // pages.RESULTS_PER_PAGE) * pages.RESULTS_PER_PAGE
@@ -114,7 +115,7 @@ def _searches(seed: int, person: Person, listed: Sequence[Listing]) -> Iterator[
             yield Response(pages.search_address(person.name, first, claim), headers=_HTML, body=body)
 
 
-def _picture(listing: Listing, item: Drawn) -> Iterator[Response]:
+def _picture(listing: Listing, item: DrawnFile) -> Iterator[Response]:
     kind = listing.find.kind
     if kind is PictureKind.NO_SUCH_HOST:
         return
