@@ -1,9 +1,7 @@
-"""Outcome of the gates in `build/validate/results.json`, which a release requires.
+"""Outcome of the gates (`build/validate/results.json`), which a release requires; commit of the previous release.
 
-Commit of the previous release, which `release.previous` names.
-
-DVC compares the text of the parameter: it would not notice that a branch moved, and gates, changelog and report would
-still compare with the old commit. So only tags and commits are permitted, and the commit itself is recorded.
+The parameter `release.previous` permits only tags and commits, and the commit is recorded. DVC compares the text of the
+parameter, so it would not notice that a branch moved: gates, changelog and report would compare with the old commit.
 """
 
 from __future__ import annotations
@@ -31,6 +29,8 @@ CROP_FIGURES = PATHS_IN_PROJECT.metrics("crop").as_posix()
 CURATE_FIGURES = PATHS_IN_PROJECT.metrics("curate").as_posix()
 FILES = (SPLITS_FILE, SCREENING_FILE, EVIDENCE_FILE, CROP_FIGURES, CURATE_FIGURES)
 GATES = "the gates of params.yaml"
+KEY = "release.previous"
+INSTEAD = "null compares with no release"
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,6 @@ def _parsed(raw: dict[str, Any]) -> GateOutcome:
     return GateOutcome(raw["of"], results, [NotChecked(**each) for each in raw["not_checked"]])
 
 
-KEY = "release.previous"
-
-
 def previous_commit(root: Path, name: str) -> str:
     """Full hash (hex) of the commit that a tag or an abbreviated hash names.
 
@@ -125,9 +122,6 @@ def previous_commit(root: Path, name: str) -> str:
     if not commit.startswith(name.lower()) and _commit(root, f"refs/tags/{name}") != commit:
         raise BadInput(f"params.yaml: {KEY}: {name!r} may move on; name a tag, or the commit itself: {commit[:12]}")
     return commit
-
-
-INSTEAD = "null compares with no release"
 
 
 def _commit(root: Path, name: str) -> str | None:

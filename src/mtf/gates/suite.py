@@ -1,8 +1,7 @@
-"""Expectations run by Great Expectations: a file context, one suite per table, and Data Docs.
+"""Suites of expectations, run by Great Expectations with a file context and a suite per table; offline Data Docs.
 
-Offline version of Great Expectations' Data Docs, with an index that needs no script.
-
-Originally each page loads a dozen scripts and styles from five hosts, and the index is empty without them.
+Great Expectations' pages load a dozen scripts and styles from five hosts, and their index is empty without them. Here
+these are removed, and an index is written that needs no script.
 """
 
 from __future__ import annotations
@@ -29,6 +28,15 @@ from mtf.core import atomic_files
 from mtf.gates.expectations import Expectation, NotChecked, Severity, Statistic
 
 DOCS = "docs"
+INDEX = "index.html"
+# Elements that load something from a host, or need what was loaded.
+_REMOTE = (
+    "script, style, link, img, footer, button, [hidden], .card:has(.btn-group), "
+    "p:has(> a[data-toggle=collapse]), title:empty"
+)
+_NOTHING_FROM_ELSEWHERE = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+)
 
 
 @dataclass(frozen=True)
@@ -162,17 +170,6 @@ def _result(expectation: Expectation, figures: pl.DataFrame, verdicts: Mapping[s
         observed="" if holds else expectation.offenders(figures),
         wanted=expectation.wanted,
     )
-
-
-INDEX = "index.html"
-# Elements that load something from a host, or need what was loaded.
-_REMOTE = (
-    "script, style, link, img, footer, button, [hidden], .card:has(.btn-group), "
-    "p:has(> a[data-toggle=collapse]), title:empty"
-)
-_NOTHING_FROM_ELSEWHERE = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-)
 
 
 def finish(folder: Path, results: Sequence[ExpectationResult], not_checked: Sequence[NotChecked]) -> None:

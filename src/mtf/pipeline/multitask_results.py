@@ -18,6 +18,7 @@ from mtf.config import Params
 from mtf.core import atomic_files, csv_files
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
+from mtf.evaluation.figure_files import ALL
 from mtf.pipeline import multitask
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _draw_confusions(
     if jointly is None:
         print(f"multitask {results.weighting}: too many combinations of labels for one matrix of all tasks")
     else:
-        _draw(folder / intersections.ALL, jointly)
+        _draw(folder / ALL, jointly)
 
 
 def _draw(path: Path, matrices: dict[str, Any]) -> None:

@@ -15,10 +15,9 @@ from mtf.core.errors import bad_value, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.gates import outcome
 from mtf.release import card, changes, documents, facts, folders, formats, layout, metadata, revision_diff
-from mtf.release import sources as gate
 from mtf.release import sources as release_sources
-from mtf.release.sources import KEYS, Sources
-from mtf.schemas import takedown_file
+from mtf.release.sources import Sources
+from mtf.schemas import FACE, takedown_file
 
 if TYPE_CHECKING:
     from mtf.rights.audit.run import AuditReport
@@ -72,7 +71,7 @@ def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> Audit
 
     removals, today = takedown_file.load(workspace.takedowns), datetime.now(UTC).date()
     found = audit.of_data_set(sources.everything, sources.evidence, params, removals, today=today)
-    gate.refuse_failed_audit(found.findings)
+    release_sources.refuse_failed_audit(found.findings)
     return found
 
 
@@ -121,7 +120,7 @@ def _write_metadata(
 def _credit(params: Params, sources: Sources, published: pl.DataFrame) -> pl.DataFrame:
     """Credit of each published picture."""
     files = metadata.main_files(published, layout.VARIANTS)
-    faces = sources.everything.join(files, on=KEYS, validate="1:1").sort("file")
+    faces = sources.everything.join(files, on=FACE, validate="1:1").sort("file")
     return metadata.credited(faces, sources.images, sources.evidence, size_px=params.release.size_px)
 
 

@@ -1,8 +1,7 @@
 """Changelog: identities and faces that were added, removed, moved or relabelled between two versions, and why.
 
-Identities that were taken down are counted and never named, as a changelog is public.
-
-Matching of faces between two versions: ids depend on boxes, and boxes move with the parameters of `crop`.
+- Identities that were taken down are counted and never named, as a changelog is public.
+- Faces of two versions are matched by their boxes: ids depend on boxes, and boxes move with the parameters of `crop`.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ NEW, GONE, UNKNOWN = "newly found", "no longer found", "reason not known"
 NEW_PERSON, GONE_PERSON = "newly on the roster", "no longer on the roster"
 TAKEN_DOWN = Reason.TAKEN_DOWN.replace("_", " ")
 Reasons = dict[str, str]
+PLACE = ["x", "y", "width", "height"]
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ class Changes:
 def between(old: DatasetVersion, new: DatasetVersion, *, labels: Sequence[str], box_iou: float) -> Changes:
     """Changes from `old` to `new`. `labels` are the label columns that both have.
 
-    A face whose box moved is the same face if the old and new box overlap by at least `box_iou` (0 to 1), so that other
-    parameters of the detector do not remove and add it.
+    A face whose box moved is the same face if both boxes overlap by at least `box_iou` (0 to 1). So new parameters of
+    the detector do not remove and add it.
     """
     pairs = paired(old.data, new.data, box_iou=box_iou)
     in_both = pairs.select("identity", face_id="other_id")
@@ -129,7 +129,7 @@ def between(old: DatasetVersion, new: DatasetVersion, *, labels: Sequence[str], 
 def _with_reasons(
     faces: pl.DataFrame, *, of: DatasetVersion, other: DatasetVersion, words: str, box_iou: float
 ) -> pl.DataFrame:
-    """`faces` of one version with `why`: the reason, in words, that the other version does not have each face."""
+    """Faces of one version with `why`: the reason, as text, that the other version does not have each face."""
     unexplained = UNKNOWN if other.exclusions is None else NEW if words != "{}" else GONE
     excluded = _excluded(faces, other, box_iou=box_iou)
     fetched = _fetched(faces, of, other)
@@ -237,9 +237,6 @@ def _counted(entries: Counted) -> list[str]:
 
 def _listed(title: str, lines: Sequence[str]) -> str:
     return f"## {title}\n\n" + "\n".join(f"- {line}" for line in lines) if lines else ""
-
-
-PLACE = ["x", "y", "width", "height"]
 
 
 def paired(faces: pl.DataFrame, others: pl.DataFrame, *, box_iou: float) -> pl.DataFrame:

@@ -1,11 +1,10 @@
-"""Published files of one identity; each face is encoded once for all variants and tasks.
+"""Published files of a release, written by one job per identity.
 
-Further paths of a file are hard links if the file system supports them, otherwise copies. Published files are replaced
-or removed and never modified, so that a link in DVC's cache or in another variant keeps its bytes.
-
-Jobs of a release, one per identity: the faces to publish, and the files that an earlier run published.
-
-One crop as it is published: a square of a fixed size, made of pixels and nothing else.
+- A job has the faces to publish, and the files that an earlier run published. Each face is encoded once for all
+  variants and tasks, as a square of a fixed size, without metadata.
+- Further paths of a file are hard links if the file system supports them, otherwise copies.
+- Published files are replaced or removed and never modified, so that a link in DVC's cache or in another variant keeps
+  its bytes.
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ from mtf.core.atomic_files import replacing
 from mtf.core.errors import BadInput
 from mtf.core.hashing import file_digest, fingerprint
 from mtf.faces.box import Box
+from mtf.schemas import FACE
 
 # Columns of the record of published files; `made_from` is a digest of the crop's shard and the encoding.
 FILES = {
@@ -40,6 +40,7 @@ FILES = {
     "sha256": pl.String,
     "size_bytes": pl.Int64,
 }
+PLACE = ["offset", "size_bytes", "x", "y", "width", "height"]
 
 
 @dataclass(frozen=True)
@@ -219,10 +220,6 @@ def write(files: pl.DataFrame, path: Path) -> None:
         files.write_parquet(beside, statistics=False)
 
 
-KEYS = ["identity", "face_id"]
-PLACE = ["offset", "size_bytes", "x", "y", "width", "height"]
-
-
 def jobs(
     plan: pl.DataFrame, places: pl.DataFrame, before: pl.DataFrame, *, crops: Path, root: Path, release: Release
 ) -> list[ReleaseJob]:
@@ -233,7 +230,7 @@ def jobs(
 
     Raises BadInput if a shard is missing.
     """
-    wanted = plan.group_by(KEYS, maintain_order=True).agg(paths="path").join(places, on=KEYS, validate="1:1")
+    wanted = plan.group_by(FACE, maintain_order=True).agg(paths="path").join(places, on=FACE, validate="1:1")
     old = before.partition_by("identity", as_dict=True)
     return [
         ReleaseJob(
@@ -252,11 +249,11 @@ def jobs(
 
 def places(data: pl.DataFrame, faces: pl.DataFrame) -> pl.DataFrame:
     """Position of each crop of `data` in its shard and of the box in the crop; `faces` has the crops' corners."""
-    corners = faces.select(*KEYS, "crop_x", "crop_y")
+    corners = faces.select(*FACE, "crop_x", "crop_y")
     return (
-        data.select(*KEYS, *PLACE)
-        .unique(KEYS)
-        .join(corners, on=KEYS, validate="1:1")
+        data.select(*FACE, *PLACE)
+        .unique(FACE)
+        .join(corners, on=FACE, validate="1:1")
         .with_columns(x=pl.col("x") - pl.col("crop_x"), y=pl.col("y") - pl.col("crop_y"))
         .drop("crop_x", "crop_y")
     )

@@ -16,12 +16,11 @@ from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.release import facts, folders, layout, metadata
 from mtf.rights import attribution
-from mtf.schemas import roster_file
+from mtf.schemas import FACE, roster_file
 
-KEYS = ["identity", "face_id"]
 # So many pictures are named in an error.
 _MAX_NAMED = 5
-ROW = [*KEYS, "image_id", *folders.PLACE, "license"]
+ROW = [*FACE, "image_id", *folders.PLACE, "license"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Sources:
     def everything(self) -> pl.DataFrame:
         """Each face that is published, once."""
         both = pl.concat([self.data.select(ROW), self.non_curated.select(ROW)])
-        return both.unique(KEYS, keep="first").sort(KEYS)
+        return both.unique(FACE, keep="first").sort(FACE)
 
 
 def read_sources(workspace: ProjectPaths, params: Params) -> Sources:

@@ -1,6 +1,6 @@
-"""Sections on the composition of the data set and its splits. The page draws and filters their charts.
+"""Sections on the composition of the data set: labels, splits, addresses, licenses, duplicates and reviewers.
 
-Sections on how the data came about: the addresses, the licenses, the duplicates, the reviewers.
+The page draws and filters the charts of labels and splits.
 """
 
 from __future__ import annotations
@@ -15,6 +15,11 @@ import polars as pl
 from mtf.config import Params
 from mtf.report.page import COLOURS, Chart, Gallery, PageSection, PageTable, bars, bars_height_px, number, percent
 from mtf.schemas import SPLITS
+
+Figures = Mapping[str, Any]
+DUPLICATES = {"exact_group": "the same picture", "near_group": "nearly the same", "across_group": "across identities"}
+MEASURES = ("raw", "kappa", "alpha")
+ALIKE = "not defined"
 
 
 def composition(data: pl.DataFrame, params: Params) -> PageSection:
@@ -84,9 +89,6 @@ def splits(data: pl.DataFrame, params: Params) -> PageSection:
     return PageSection("splits", "Splits", says, tables=tables)
 
 
-Figures = Mapping[str, Any]
-
-
 def addresses(crawled: Figures) -> PageSection:
     outcomes = crawled["outcomes"]
     names = [name.replace("_", " ") for name in outcomes]
@@ -103,7 +105,7 @@ def addresses(crawled: Figures) -> PageSection:
 
 
 def licenses(shares: pl.DataFrame, release_license: str) -> PageSection:
-    """`shares` has license, images and share."""
+    """Section with the licenses of the images; `shares` has license, images and share."""
     rows = [[license, number(images), percent(share)] for license, images, share in shares.iter_rows()]
     chart = Chart(
         name="licenses",
@@ -114,9 +116,6 @@ def licenses(shares: pl.DataFrame, release_license: str) -> PageSection:
         table=PageTable(["License", "Faces", "Share"], rows, numeric=2),
     )
     return PageSection("licenses", "Licenses", [f"The release itself bears {release_license}."], [chart])
-
-
-DUPLICATES = {"exact_group": "the same picture", "near_group": "nearly the same", "across_group": "across identities"}
 
 
 def duplicates(screening: pl.DataFrame, galleries: Sequence[Gallery], *, thumbnails: bool) -> PageSection:
@@ -167,10 +166,6 @@ def reviewers(curated: Figures) -> PageSection:
         height_px=bars_height_px(len(names)),
     )
     return PageSection("reviewers", "Reviewers' agreement", says, [chart])
-
-
-MEASURES = ("raw", "kappa", "alpha")
-ALIKE = "not defined"
 
 
 def _with_intervals(names: list[str], steps: list[Figures]) -> go.Figure:

@@ -1,4 +1,4 @@
-"""The section on the funnel: from the images that were stored to the faces of the data set, and why the rest left."""
+"""Section on the funnel: images stored, faces detected, faces kept at each step, and reasons of the others."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ DETECTED = "cropped"
 
 @dataclass(frozen=True)
 class Passage:
-    """From one stage of the funnel to the next: how many went on, what is there then, and why the others left.
+    """Passage from one stage of the funnel to the next.
 
-    `passed` and `left` differ at the detector alone: it is passed by images, and leaves the faces in them.
+    - `title`: title of the next stage;
+    - `passed`: number that passed;
+    - `left`: number after it. Differs from `passed` only for the detector, which images pass and which leaves faces;
+    - `dropped`: reason → number dropped.
     """
 
     title: str
@@ -32,7 +35,10 @@ class Passage:
 
 
 def funnel(curated: Figures, cropped: Figures | None = None) -> PageSection:
-    """`curated` is metrics/curate.json, `cropped` metrics/crop.json, without which the funnel begins with the faces."""
+    """Section on the funnel, from metrics/curate.json and metrics/crop.json.
+
+    Without the latter (None) the funnel begins with the faces.
+    """
     faces, end = curated["cropped"]["faces"], curated["curated"]["faces"]
     start = (IMAGES, cropped["images"]) if cropped else (CROPPED, faces)
     passages = [*([_detected(cropped)] if cropped else []), *_steps(curated)]
@@ -65,12 +71,12 @@ def _steps(curated: Figures) -> Iterator[Passage]:
 
 
 def _ordered(dropped: Mapping[str, int]) -> list[tuple[str, int]]:
-    """From the most frequent to the least: the order in which plotly lays out a step's nodes."""
+    """Reasons with their numbers, most frequent first, as plotly lays out the nodes of a step."""
     return sorted(dropped.items(), key=lambda item: -item[1])
 
 
 def _reasons(dropped: Mapping[str, int]) -> list[str]:
-    """`12 blurred`, …"""
+    """Texts such as "12 blurred"."""
     return [f"{number(count)} {reason.replace('_', ' ')}" for reason, count in _ordered(dropped)]
 
 

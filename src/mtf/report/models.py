@@ -1,7 +1,4 @@
-"""Section on the models: accuracy by task and subgroup, with baselines.
-
-Tables with the results of `mtf compare` and `mtf label`, if they have been run.
-"""
+"""Section on the models: accuracy by task and subgroup, with baselines; results of `mtf compare` and `mtf label`."""
 
 from __future__ import annotations
 
@@ -18,6 +15,8 @@ Figures = Mapping[str, Any]
 BASELINE_COLOURS = {"random_guess": "#BBBBBB", "majority": "#777777"}
 ENDS = ["Model", "Grouped by", "Worst group", "Best group", "Gap"]
 STALE = "Some models were measured on another test split than the present one: `dvc repro` measures them again."
+Named = tuple[str, PageTable]
+MEASURES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "roc_auc": "ROC AUC", "f1": "F1"}
 
 
 def models(
@@ -145,7 +144,7 @@ def _intersections(by_model: Mapping[str, Mapping[str, Figures]]) -> PageTable |
 
 
 def _by_group(by_model: Mapping[str, Mapping[str, Figures]], wanted: Any) -> dict[str, dict[str, Figures]]:
-    """`GROUPING: GROUP` → model → figures, for the groupings that are `wanted`."""
+    """Figures by group: "GROUPING: GROUP" → model → figures, for the groupings that are `wanted`."""
     found: dict[str, dict[str, Figures]] = {}
     for model, groupings in by_model.items():
         for grouping, part in groupings.items():
@@ -190,12 +189,7 @@ def _readable(name: str) -> str:
     return name.replace("_", " ")
 
 
-ComparisonFigures = Mapping[str, Any]
-Named = tuple[str, PageTable]
-MEASURES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "roc_auc": "ROC AUC", "f1": "F1"}
-
-
-def compared(found: Mapping[str, ComparisonFigures]) -> Iterator[Named]:
+def compared(found: Mapping[str, Figures]) -> Iterator[Named]:
     """Tables of `metrics/compare/`; `found`: name of the file → content. Unfinished comparisons have no table."""
     done = {name: figures for name, figures in found.items() if "tasks" in figures}
     if "recipes" in done:
@@ -213,7 +207,7 @@ def compared(found: Mapping[str, ComparisonFigures]) -> Iterator[Named]:
         )
 
 
-def labelled(found: Mapping[str, ComparisonFigures]) -> Iterator[Named]:
+def labelled(found: Mapping[str, Figures]) -> Iterator[Named]:
     """Tables of `metrics/label/`: test results of the fitted classifier, and of the compared models."""
     if rows := [[name, *_measures(figures["test"])] for name, figures in found.get("classifier", {}).items()]:
         yield "The label classifier, on the test split", _comparison_table("Attribute", rows)

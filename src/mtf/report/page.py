@@ -1,7 +1,4 @@
-"""Report page: sections, charts and plotly.js in one HTML file that works offline.
-
-Parts of a report's section: tables, charts, galleries.
-"""
+"""Report page: one HTML file that works offline, with plotly.js, and sections of tables, charts and galleries."""
 
 from __future__ import annotations
 
@@ -16,6 +13,9 @@ import plotly.io
 import plotly.offline
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
+
+# Paul Tol's "bright" scheme, distinguishable with colour blindness, readable on light and dark backgrounds.
+COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999999")
 
 
 def rendered(sections: Sequence[PageSection], *, title: str, version: str, contact: str) -> str:
@@ -52,10 +52,6 @@ def _in_script(text: str) -> Markup:
 def _own(name: str) -> Markup:
     text = resources.files("mtf.report").joinpath("templates", name).read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704 (a file of this package)
-
-
-# Paul Tol's "bright" scheme, distinguishable with colour blindness, readable on light and dark backgrounds.
-COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999999")
 
 
 @dataclass(frozen=True)

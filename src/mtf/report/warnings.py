@@ -1,7 +1,4 @@
-"""First section of the report: everything that prevents a release, from all other sections.
-
-Section on the changes since the last release.
-"""
+"""Section of warnings, the first of the report: everything that prevents a release; and the section of changes."""
 
 from __future__ import annotations
 

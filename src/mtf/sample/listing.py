@@ -51,26 +51,6 @@ _TITLES = (
     "An afternoon with {}",
     "{} (press picture)",
 )
-
-
-class Markup(StrEnum):
-    """Place where a license is stated."""
-
-    REL_LICENSE = "rel_license"
-    JSON_LD = "json_ld"
-    PLAIN_LINK = "plain_link"
-    IN_FILE = "in_file"
-    NOWHERE = "nowhere"
-
-
-# Markup of pages that state the license; pictures with IN_FILE are in the press room.
-HOSTS = {
-    Markup.REL_LICENSE: "easel.example",
-    Markup.JSON_LD: "archive-of-portraits.example",
-    Markup.PLAIN_LINK: "sketchbook.example",
-    Markup.IN_FILE: "pressroom.example",
-    Markup.NOWHERE: "chatter.example",
-}
 HOSTS_OF_KIND = {
     PictureKind.FILE_CONTRADICTS_PAGE: "of-two-minds.example",
     PictureKind.ROBOTS_TXT: "closed-to-robots.example",
@@ -95,6 +75,26 @@ _PLAIN_JPEG = (
     - set(_EXTENSIONS)
     - {PictureKind.GREY, PictureKind.CMYK, PictureKind.ROTATED}
 )
+
+
+class Markup(StrEnum):
+    """Place where a license is stated."""
+
+    REL_LICENSE = "rel_license"
+    JSON_LD = "json_ld"
+    PLAIN_LINK = "plain_link"
+    IN_FILE = "in_file"
+    NOWHERE = "nowhere"
+
+
+# Markup of pages that state the license; pictures with IN_FILE are in the press room.
+HOSTS = {
+    Markup.REL_LICENSE: "easel.example",
+    Markup.JSON_LD: "archive-of-portraits.example",
+    Markup.PLAIN_LINK: "sketchbook.example",
+    Markup.IN_FILE: "pressroom.example",
+    Markup.NOWHERE: "chatter.example",
+}
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ Points = np.ndarray
 """Float array of shape (n, 2): x to the right, y down."""
 
 _SHIFT = 4  # fillPoly takes fixed-point corners: 1/16 pixel
+_ANGLES = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+_UNIT_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
 
 class Canvas:
@@ -147,10 +149,6 @@ def curve(points: Points | list[tuple[float, float]], *, closed: bool = False, s
     windows = np.stack([around[:-3], around[1:-2], around[2:-1], around[3:]])
     line = np.einsum("sk,knd->nsd", _weights(steps), windows).reshape(-1, 2)
     return line if closed else np.concatenate([line, given[-1:]])
-
-
-_ANGLES = np.linspace(0, 2 * np.pi, 32, endpoint=False)
-_UNIT_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
 
 @cache

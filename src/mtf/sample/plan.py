@@ -13,6 +13,10 @@ import numpy as np
 
 from mtf.sample.people import CAST, OLD, RARELY_PICTURED, STRANGERS, Person
 
+# Minimum and maximum number of clean pictures of an identity of the cast.
+CLEAN_PER_IDENTITY = (14, 18)
+CLEAN_IF_RARE = 3
+
 
 class PictureKind(StrEnum):
     """Kind of a picture that a search finds."""
@@ -94,9 +98,6 @@ WITHOUT_PICTURE = (
     PictureKind.BOMB,
 )
 
-# Minimum and maximum number of clean pictures of an identity of the cast.
-CLEAN_PER_IDENTITY = (14, 18)
-CLEAN_IF_RARE = 3
 
 DIRT: dict[PictureKind, int] = {
     PictureKind.PNG: 2,

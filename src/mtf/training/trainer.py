@@ -1,8 +1,8 @@
-"""Training loop: Lightning runs it, DVCLive keeps the curves, the best checkpoint is returned.
+"""Training loop: Lightning runs it, and the best checkpoint is returned.
 
-Metrics of each epoch: into DVCLive, and into a record file for the process that started the training.
-
-Lightning's log messages and warnings that appear in every training and need no action.
+- Metrics of each epoch go to DVCLive, which keeps the curves, and to a record file for the process that started the
+  training.
+- Log messages and warnings of Lightning that appear in every training and need no action are silenced.
 """
 
 from __future__ import annotations
