@@ -53,7 +53,7 @@ def by_subgroup(
 ) -> dict[str, Any]:
     """Scores by subgroup: the four metrics of each that has a picture, as `groups`, and their `statistics`.
 
-    As in Tables 3 to 5 and Figure 7 of EFRS. `groups` names the subgroup of each picture, `order` the order of the subgroups.
+    As in Tables 3 to 5 and Figure 7 of EFRS. `groups` names the subgroup of each picture, `order` their order.
     """
     names = np.asarray(groups)
     measured = {

@@ -161,10 +161,10 @@ def _draw_confusions(
 
 def _draw(path: Path, matrices: dict[str, Any]) -> None:
     """Write the confusion matrices as PATH.json, on one line, and PATH.png."""
-    from mtf.evaluation import intersections as drawn
+    from mtf.evaluation import intersections
 
     atomic_files.write_text(path.with_name(f"{path.name}.json"), json.dumps(matrices, ensure_ascii=False) + "\n")
-    picture = drawn.confusion_picture(matrices, title=path.name)
+    picture = intersections.confusion_picture(matrices, title=path.name)
     if picture is None:
         print(f"multitask: {path.name} has too many labels for a picture; {path.name}.json has the matrices")
     else:

@@ -17,9 +17,22 @@ from mtf.crawl import recorded_web
 from mtf.crawl.recorded_web import Response
 from mtf.rights import attribution
 from mtf.sample import files, truth
-from mtf.sample import listing as pages
 from mtf.sample.drawing import DrawingJob, DrawnFile, draw
-from mtf.sample.listing import COMMERCIAL, HOSTS, HOSTS_OF_KIND, PUBLIC_DOMAIN, Listing, listings
+from mtf.sample.listing import (
+    COMMERCIAL,
+    HOSTS,
+    HOSTS_OF_KIND,
+    PUBLIC_DOMAIN,
+    RESULTS_PER_PAGE,
+    SEARCH_ADDRESS,
+    Listing,
+    listings,
+    picture_page,
+    result_page,
+    robots_txt,
+    search_address,
+    tdmrep_json,
+)
 from mtf.sample.people import Person
 from mtf.sample.plan import WHOLE, PictureKind, SampleSize, plan
 from mtf.schemas.takedown_file import COLUMNS as TAKEDOWN_COLUMNS
@@ -90,29 +103,29 @@ def _responses(
 ) -> Iterator[Response]:
     for person in people:
         yield from _searches(seed, person, [listing for listing in listed if listing.find.identity == person.identity])
-    yield Response(pages.SEARCH_ADDRESS, headers=_HTML, body=pages.result_page([], first=0, name="").encode())
+    yield Response(SEARCH_ADDRESS, headers=_HTML, body=result_page([], first=0, name="").encode())
     for listing in listed:
         if listing.find.taken_from is None:
             yield from _picture(listing, _source(listing, drawn))
     for host in sorted({*HOSTS.values(), *HOSTS_OF_KIND.values()} - {HOSTS_OF_KIND[PictureKind.NO_SUCH_HOST]}):
         closed = host == HOSTS_OF_KIND[PictureKind.ROBOTS_TXT]
         plain = {"Content-Type": "text/plain; charset=utf-8"}
-        yield Response(f"https://{host}/robots.txt", headers=plain, body=pages.robots_txt(closed=closed).encode())
+        yield Response(f"https://{host}/robots.txt", headers=plain, body=robots_txt(closed=closed).encode())
     reserved = f"https://{HOSTS_OF_KIND[PictureKind.TDM_RESERVED]}/.well-known/tdmrep.json"
-    yield Response(reserved, headers={"Content-Type": "application/json"}, body=pages.tdmrep_json().encode())
+    yield Response(reserved, headers={"Content-Type": "application/json"}, body=tdmrep_json().encode())
 
 
 def _searches(seed: int, person: Person, listed: Sequence[Listing]) -> Iterator[Response]:
     """Result pages of one identity, for each filter and for none, up to the empty last page."""
     rng = np.random.default_rng([seed, 4, zlib.crc32(person.identity.encode())])
     ranked = [listed[index] for index in rng.permutation(len(listed))]
-    last = -(-len(ranked) // pages.RESULTS_PER_PAGE) * pages.RESULTS_PER_PAGE
+    last = -(-len(ranked) // RESULTS_PER_PAGE) * RESULTS_PER_PAGE
     for claim in (COMMERCIAL, PUBLIC_DOMAIN, None):
         results = [listing for listing in ranked if claim in (None, listing.claim)]
-        for first in range(0, last + 1, pages.RESULTS_PER_PAGE):
-            shown = results[first : first + pages.RESULTS_PER_PAGE]
-            body = pages.result_page(shown, first=first, name=person.name).encode()
-            yield Response(pages.search_address(person.name, first, claim), headers=_HTML, body=body)
+        for first in range(0, last + 1, RESULTS_PER_PAGE):
+            on_page = results[first : first + RESULTS_PER_PAGE]
+            body = result_page(on_page, first=first, name=person.name).encode()
+            yield Response(search_address(person.name, first, claim), headers=_HTML, body=body)
 
 
 def _picture(listing: Listing, item: DrawnFile) -> Iterator[Response]:
@@ -122,7 +135,7 @@ def _picture(listing: Listing, item: DrawnFile) -> Iterator[Response]:
     if kind is PictureKind.DEAD_PAGE:
         yield Response(listing.page_url, status=404 if listing.find.number % 2 else 410, headers=_HTML, body=b"Gone.")
     else:
-        yield Response(listing.page_url, headers=_HTML, body=pages.picture_page(listing).encode())
+        yield Response(listing.page_url, headers=_HTML, body=picture_page(listing).encode())
     headers = {"Content-Type": _MEDIA_TYPES[item.file.extension]}
     match kind:
         case PictureKind.NOT_FOUND:

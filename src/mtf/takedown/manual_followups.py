@@ -17,8 +17,7 @@ import polars as pl
 from mtf.core import csv_files
 from mtf.core.project_paths import ProjectPaths
 from mtf.core.urls import address_key
-from mtf.forget import history as clone
-from mtf.forget.history import History
+from mtf.forget.history import History, git
 from mtf.forget.object_store import ObjectStore
 from mtf.rights import attribution
 
@@ -81,7 +80,7 @@ def _kept_by_git(root: Path, stores: list[ObjectStore]) -> Iterator[str]:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    done = clone.git(root, *arguments)
+    done = git(root, *arguments)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 

@@ -14,8 +14,7 @@ import mtf
 from mtf import config
 from mtf.core.errors import BadInput, listed
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
-from mtf.forget import history as clone
-from mtf.forget.history import WORKSPACE, History
+from mtf.forget.history import WORKSPACE, History, git_damage, shallow_clone
 from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, all_stores, error_text
 from mtf.schemas import takedown_file
 from mtf.takedown import affected_objects, manual_followups, originals, receipt, scope_search, untracked
@@ -69,7 +68,7 @@ class ErasurePlan:
 
 def make_plan(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> ErasurePlan:
     """Plan the erasure of all takedowns. Raises BadInput if a commit or a DVC file of the workspace is unreadable."""
-    if lacking := clone.shallow_clone(workspace.root) or clone.git_damage(workspace.root):
+    if lacking := shallow_clone(workspace.root) or git_damage(workspace.root):
         raise BadInput(f"nothing was erased, since not every version is known: {lacking}")
     requests = takedown_file.load(workspace.takedowns)
     index = ObjectIndex(all_stores(repo))

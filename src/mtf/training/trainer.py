@@ -30,9 +30,16 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from mtf.config import Recipe
 from mtf.core.errors import GateFailed, MtfError
 from mtf.training import classifier, data, multitask
-from mtf.training import devices as busy
 from mtf.training import recipe as recipes
-from mtf.training.devices import AverageBuffers, Devices, FaceDataModule, MovingAverage, strategy
+from mtf.training.devices import (
+    AverageBuffers,
+    Devices,
+    FaceDataModule,
+    GpuUtilizationMonitor,
+    MovingAverage,
+    read_mean,
+    strategy,
+)
 from mtf.training.loss_weighting import Weighting
 
 SINGLE_DEVICE = Devices()
@@ -128,7 +135,7 @@ def fit(
         best = ModelCheckpoint(folder, monitor="val_loss", save_weights_only=recipe.ema_decay is None)
         callbacks = [*_averaging(recipe, devices), EpochLog(curves, record), _stopping(recipe), best]
         if devices.read_utilization is not None:
-            callbacks.append(busy.GpuUtilizationMonitor(utilization, devices.read_utilization))
+            callbacks.append(GpuUtilizationMonitor(utilization, devices.read_utilization))
         trainer = _trainer(recipe, callbacks, devices)
         try:
             trainer.fit(module, datamodule=loaders)
@@ -140,7 +147,7 @@ def fit(
                 f"training: {epochs.non_finite}; the recipe's learning_rate is {recipe.learning_rate}: lower it"
             )
         checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        gpu_utilization = busy.read_mean(utilization)
+        gpu_utilization = read_mean(utilization)
     module.load_state_dict(checkpoint["state_dict"])
     network.to("cpu").eval()
     return FitResult(
