@@ -40,16 +40,16 @@ def test_every_cell_of_race_gender_and_age_has_an_identity() -> None:
 
 def test_no_two_people_look_the_same() -> None:
     people = (*CAST, *RARELY_PICTURED, *STRANGERS)
-    assert len({person.look() for person in people}) == len(people)
+    assert len({person.traits() for person in people}) == len(people)
 
 
 def test_a_look_belongs_to_its_person_for_good() -> None:
-    assert CAST[0].look() == CAST[0].look()
+    assert CAST[0].traits() == CAST[0].traits()
 
 
 def test_age_shows_in_grey_hair_and_lines_and_leaves_the_features_alone() -> None:
     old = next(person for person in CAST if person.age == OLD and person.gender == FEMALES)
-    now, then = old.look(), old.at_age(YOUNG)
+    now, then = old.traits(), old.at_age(YOUNG)
     assert now.wrinkles > 0.5 > then.wrinkles
     assert min(now.hair) > max(then.hair)
     assert (now.eye_gap, now.nose_width, now.face_width) == (then.eye_gap, then.nose_width, then.face_width)
@@ -59,18 +59,18 @@ def test_a_palette_shows_in_the_skin_whatever_the_light() -> None:
     rng = np.random.default_rng(1)
     for race, strongest in {"Amber": 2, "Blue": 0, "Green": 1}.items():
         for person in [person for person in CAST if person.race == race][::3]:
-            skin = _skin(photograph.portrait(person.look(), person.identity, rng))
+            skin = _skin(photograph.portrait(person.traits(), person.identity, rng))
             assert int(skin.argmax()) == strongest, person.identity
 
 
 def test_the_same_generator_gives_the_same_picture() -> None:
-    one, other = (photograph.portrait(CAST[3].look(), "x", np.random.default_rng(5)) for _ in range(2))
+    one, other = (photograph.portrait(CAST[3].traits(), "x", np.random.default_rng(5)) for _ in range(2))
     assert np.array_equal(one.pixels, other.pixels)
     assert one.faces == other.faces
 
 
 def test_a_group_shows_everyone_from_left_to_right() -> None:
-    people = [(person.look(), person.identity) for person in CAST[:3]]
+    people = [(person.traits(), person.identity) for person in CAST[:3]]
     taken = photograph.group(people, np.random.default_rng(2))
     assert [who for _, who in taken.faces] == [person.identity for person in CAST[:3]]
     lefts = [box[0] for box, _ in taken.faces]

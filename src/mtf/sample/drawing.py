@@ -125,19 +125,19 @@ def _photograph(find: Find, seed: int) -> Photograph | None:
     if find.kind is PictureKind.FACE_LIKE:
         return house_front(rng)
     if find.kind is PictureKind.GROUP:
-        return photograph.group([(_PEOPLE[who].look(), who) for who in find.people], rng)
+        return photograph.group([(_PEOPLE[who].traits(), who) for who in find.people], rng)
     return _of_one_person(find, find.people[0], rng)
 
 
 def _of_one_person(find: Find, who: str, rng: np.random.Generator) -> Photograph:
     person = _PEOPLE[who]
-    look = {PictureKind.WRONG_AGE: person.at_other_age, PictureKind.CHILDHOOD: person.as_child}.get(
-        find.kind, person.look
+    traits = {PictureKind.WRONG_AGE: person.at_other_age, PictureKind.CHILDHOOD: person.as_child}.get(
+        find.kind, person.traits
     )()
     if find.kind is PictureKind.CARTOON:
-        return photograph.cartoon(look, who, rng)
+        return photograph.cartoon(traits, who, rng)
     taken = photograph.portrait(
-        look, who, rng, hidden=_HIDDEN.get(find.kind), side_px=_SIDES_PX.get(find.kind, photograph.SIDE_PX)
+        traits, who, rng, hidden=_HIDDEN.get(find.kind), side_px=_SIDES_PX.get(find.kind, photograph.SIDE_PX)
     )
     effect = _EFFECTS.get(find.kind)
     return effect(taken, rng) if effect else taken

@@ -38,8 +38,8 @@ BEARDS = {YOUNG: ("none", "none", "stubble", "goatee"), OLD: ("full", "moustache
 
 
 @dataclass(frozen=True)
-class Appearance:
-    """Appearance of a person, the same on all pictures.
+class FacialTraits:
+    """Facial traits of a person, the same on all pictures.
 
     Lengths are in head units: the chin is about 1 below the middle of the face.
     """
@@ -90,32 +90,32 @@ class Person:
     gender: str
     age: str
 
-    def look(self) -> Appearance:
+    def traits(self) -> FacialTraits:
         return self.at_age(self.age)
 
-    def at_age(self, age: str) -> Appearance:
-        """Appearance in an age group: the same face with young or grey hair, smooth or lined skin."""
+    def at_age(self, age: str) -> FacialTraits:
+        """Traits in an age group: the same face with young or grey hair, smooth or lined skin."""
         rng = _generator(self.identity)
-        look = _young(self.race, self.gender, rng)
-        return look if age == YOUNG else _aged(look, self.gender, rng)
+        traits = _young(self.race, self.gender, rng)
+        return traits if age == YOUNG else _aged(traits, self.gender, rng)
 
-    def at_other_age(self) -> Appearance:
+    def at_other_age(self) -> FacialTraits:
         return self.at_age(YOUNG if self.age == OLD else OLD)
 
-    def as_child(self) -> Appearance:
-        """Appearance at about six years: a rounder face with large, low eyes."""
-        look = self.at_age(YOUNG)
+    def as_child(self) -> FacialTraits:
+        """Traits at about six years: a rounder face with large, low eyes."""
+        traits = self.at_age(YOUNG)
         return replace(
-            look,
+            traits,
             face_width=0.93,
             jaw=0.18,
             chin=0.86,
-            eye_size=look.eye_size * 1.28,
-            eye_height=look.eye_height + 0.13,
-            nose_length=look.nose_length * 0.72,
-            nose_width=look.nose_width * 0.85,
-            mouth_width=look.mouth_width * 0.8,
-            brow_thickness=look.brow_thickness * 0.6,
+            eye_size=traits.eye_size * 1.28,
+            eye_height=traits.eye_height + 0.13,
+            nose_length=traits.nose_length * 0.72,
+            nose_width=traits.nose_width * 0.85,
+            mouth_width=traits.mouth_width * 0.8,
+            brow_thickness=traits.brow_thickness * 0.6,
             beard="none",
             glasses=False,
             earrings=False,
@@ -174,12 +174,12 @@ def _generator(name: str) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(name.encode("utf-8")))
 
 
-def _young(race: str, gender: str, rng: np.random.Generator) -> Appearance:
+def _young(race: str, gender: str, rng: np.random.Generator) -> FacialTraits:
     female = gender == FEMALES
     hue, saturation, value = PALETTES[race]
     skin = hsv(hue + rng.uniform(-7, 7), saturation + rng.uniform(-0.09, 0.09), value + rng.uniform(-0.07, 0.05))
     lips_hue = 352 if race == "Amber" else hue + (25 if race == "Violet" else 0)
-    return Appearance(
+    return FacialTraits(
         skin=skin,
         hair=hsv(*_pick(YOUNG_HAIR, rng)),
         iris=hsv(*_pick(IRISES, rng)),
@@ -212,16 +212,16 @@ def _young(race: str, gender: str, rng: np.random.Generator) -> Appearance:
     )
 
 
-def _aged(look: Appearance, gender: str, rng: np.random.Generator) -> Appearance:
+def _aged(traits: FacialTraits, gender: str, rng: np.random.Generator) -> FacialTraits:
     return replace(
-        look,
+        traits,
         hair=hsv(*_pick(OLD_HAIR, rng)),
         hair_style=str(rng.choice(HAIR_STYLES[gender, OLD])),
         hair_length=rng.uniform(0.7, 1.1),
         beard="none" if gender == FEMALES else str(rng.choice(BEARDS[OLD])),
         wrinkles=rng.uniform(0.75, 1.0),
-        lip_fullness=look.lip_fullness * 0.75,
-        eye_size=look.eye_size * 0.93,
+        lip_fullness=traits.lip_fullness * 0.75,
+        eye_size=traits.eye_size * 0.93,
     )
 
 

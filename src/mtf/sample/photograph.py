@@ -11,7 +11,7 @@ import numpy as np
 
 from mtf.sample import marks, scenery
 from mtf.sample.paint import Canvas
-from mtf.sample.people import Appearance, Expression, HeadProjection, Pose
+from mtf.sample.people import FacialTraits, Expression, HeadProjection, Pose
 from mtf.sample.portrait import Box, paint_head
 
 SIDE_PX = 400
@@ -37,7 +37,12 @@ class Photograph:
 
 
 def portrait(
-    look: Appearance, identity: str, rng: np.random.Generator, *, hidden: Hidden | None = None, side_px: int = SIDE_PX
+    traits: FacialTraits,
+    identity: str,
+    rng: np.random.Generator,
+    *,
+    hidden: Hidden | None = None,
+    side_px: int = SIDE_PX,
 ) -> Photograph:
     """Portrait of one person, head and shoulders."""
     width, height = _format(rng, side_px)
@@ -53,23 +58,25 @@ def portrait(
         roll=float(rng.normal(0, 3.5)),
     )
     mood = _mood(rng)
-    box = _paint_person(canvas, look, pose, mood, rng)
-    head = HeadProjection(pose, look.face_width)
+    box = _paint_person(canvas, traits, pose, mood, rng)
+    head = HeadProjection(pose, traits.face_width)
     if hidden is Hidden.SUNGLASSES:
-        marks.paint_sunglasses(canvas, look, head)
+        marks.paint_sunglasses(canvas, traits, head)
     elif hidden is Hidden.HAND:
-        marks.paint_hand(canvas, look, head, side=int(rng.choice([-1, 1])))
+        marks.paint_hand(canvas, traits, head, side=int(rng.choice([-1, 1])))
     return Photograph(_exposed(canvas, rng), ((_within(box, width, height), identity),))
 
 
-def group(people: Sequence[tuple[Appearance, str]], rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
+def group(
+    people: Sequence[tuple[FacialTraits, str]], rng: np.random.Generator, *, side_px: int = SIDE_PX
+) -> Photograph:
     """Group picture of several people side by side."""
     width, height = round(side_px * (0.55 + 0.36 * len(people))), round(side_px * 0.95)
     canvas = Canvas(width, height)
     scenery.paint_background(canvas, rng)
     unit = 0.155 * side_px
     faces = []
-    for place, (look, identity) in enumerate(people):
+    for place, (traits, identity) in enumerate(people):
         pose = Pose(
             x_px=width * (place + 0.5) / len(people) + rng.normal(0, 0.04) * unit,
             y_px=height * rng.uniform(0.36, 0.50),
@@ -78,14 +85,14 @@ def group(people: Sequence[tuple[Appearance, str]], rng: np.random.Generator, *,
             pitch=float(rng.normal(0, 3)),
             roll=float(rng.normal(0, 3)),
         )
-        box = _paint_person(canvas, look, pose, _mood(rng), rng)
+        box = _paint_person(canvas, traits, pose, _mood(rng), rng)
         faces.append((_within(box, width, height), identity))
     return Photograph(_exposed(canvas, rng), tuple(faces))
 
 
-def cartoon(look: Appearance, identity: str, rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
+def cartoon(traits: FacialTraits, identity: str, rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
     """Cartoon of a person: a pencil sketch, or flat colours with ink lines."""
-    taken = portrait(look, identity, rng, side_px=side_px)
+    taken = portrait(traits, identity, rng, side_px=side_px)
     grey = cv2.GaussianBlur(cv2.cvtColor(taken.pixels, cv2.COLOR_BGR2GRAY), (0, 0), 1.2)
     if rng.random() < 0.5:
         negative = cv2.GaussianBlur(255 - grey, (0, 0), 9)
@@ -132,10 +139,10 @@ def next_frame(taken: Photograph, rng: np.random.Generator) -> Photograph:
     return Photograph(np.clip(lit, 0, 255).astype(np.uint8), faces)
 
 
-def _paint_person(canvas: Canvas, look: Appearance, pose: Pose, mood: Expression, rng: np.random.Generator) -> Box:
-    head = HeadProjection(pose, look.face_width)
+def _paint_person(canvas: Canvas, traits: FacialTraits, pose: Pose, mood: Expression, rng: np.random.Generator) -> Box:
+    head = HeadProjection(pose, traits.face_width)
     body = np.random.default_rng(int(rng.integers(2**32)))
-    return paint_head(canvas, look, pose, mood, clothes=lambda: scenery.paint_clothes(canvas, look, head, body))
+    return paint_head(canvas, traits, pose, mood, clothes=lambda: scenery.paint_clothes(canvas, traits, head, body))
 
 
 def _format(rng: np.random.Generator, side_px: int) -> tuple[int, int]:

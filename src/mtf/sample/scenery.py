@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from mtf.sample.paint import Canvas, Colour, circle, curve, hsv, mixed, shade
-from mtf.sample.people import Appearance, HeadProjection
+from mtf.sample.people import FacialTraits, HeadProjection
 
 # Backgrounds are blurred, so they are painted at a quarter of the size.
 _SCALE = 4
@@ -22,10 +22,10 @@ def paint_background(canvas: Canvas, rng: np.random.Generator) -> None:
     canvas.pixels[:] = cv2.resize(blurred, canvas.size_px, interpolation=cv2.INTER_LINEAR)
 
 
-def paint_clothes(canvas: Canvas, look: Appearance, head: HeadProjection, rng: np.random.Generator) -> None:
+def paint_clothes(canvas: Canvas, traits: FacialTraits, head: HeadProjection, rng: np.random.Generator) -> None:
     """Paint shoulders in a jersey, a shirt with a collar, or stripes."""
     cloth = hsv(rng.uniform(0, 360), rng.uniform(0.10, 0.55), rng.uniform(0.25, 0.85))
-    wide = 1.55 + 0.25 * look.jaw
+    wide = 1.55 + 0.25 * traits.jaw
     shoulders = [
         (-0.42, 1.22),
         (-1.0, 1.48),
