@@ -112,7 +112,7 @@ def project(folder: Path, rows: int) -> None:
 
 
 def perceptual_hash_tables(pictures: pl.DataFrame, workspace: ProjectPaths) -> list[str]:
-    """Write the shards' tables of perceptual hashes, without the rest of the shards. Returns the hashes to take down."""
+    """Write the shards' tables of perceptual hashes, and no other part of them. Returns the hashes to take down."""
     random = np.random.default_rng(1)
     hashed = pictures.select("identity", "image_id").with_columns(
         content_hash=pl.Series(random.integers(0, 2**64, pictures.height, dtype=np.uint64))

@@ -8,7 +8,7 @@ thread. `--settings` has the form of `crop.detectors`: `{"centerface": {"min_sco
 - FairFace (one face a picture), Congress and ORL: the share of pictures with a face, and with more than one box.
 - FairFace by race and gender: the share with a face, with Wilson's 95 % interval (each picture is of another person),
   and the difference between the best and the worst group in percentage points.
-- Tiles without a face: boxes in the lowest fifth of each Congress portrait, in five parts, and in its two upper corners.
+- Tiles without a face: boxes in the lowest fifth of each Congress portrait, in five parts, and in two upper corners.
   The lowest third would have chins, which CenterFace detects.
 - Processor time per picture with decoding, also of a plain loop (`imdecode`, `detectMultiScale(grey, 1.1, 5)` at full
   size) on Congress.

@@ -23,8 +23,8 @@ from mtf.gates.expectations import NotChecked, Severity
 from mtf.gates.outcome import GateOutcome
 from mtf.gates.suite import ExpectationResult
 from mtf.pipeline import report
-from mtf.report import composition, funnel, models, warnings
-from mtf.report.page import COLOURS, PageSection
+from mtf.report import composition, funnel_section, models, warnings
+from mtf.report.report_page import COLOURS, PageSection
 from mtf.schemas import Step
 from projects import run_in
 
@@ -203,7 +203,7 @@ def test_the_reasons_of_a_step_stand_in_the_order_of_its_nodes_and_each_node_has
     workspace = make(tmp_path / "project")
     figures = json.loads(workspace.metrics("curate").read_text())
     figures["steps"]["quality"]["dropped"] = {"blurred": 1, "unnatural": 4, "obstructed": 2}
-    section = funnel.funnel(figures)
+    section = funnel_section.funnel(figures)
     figure = section.charts[0].figure
     assert figure.layout.annotations[1].text == "4 unnatural<br>2 obstructed<br>1 blurred"
     names, colours = figure.data[0].node.customdata, figure.data[0].node.color
@@ -217,7 +217,7 @@ def test_the_funnel_begins_with_the_images_and_says_why_some_have_no_face(tmp_pa
     figures = json.loads(workspace.metrics("curate").read_text())
     outcomes = {"cropped": 17, "no_face": 9, "undecodable": 4, "too_large": 0}
     cropped = {"images": 30, "images_with_faces": 17, "faces": 18, "outcomes": outcomes}
-    section = funnel.funnel(figures, cropped)
+    section = funnel_section.funnel(figures, cropped)
     assert section.says[0] == "The detector found a face in 17 of 30 images."
     rows = section.charts[0].table.rows
     assert rows[:2] == [["images downloaded", "30", ""], ["faces cropped", "18", "9 no face, 4 undecodable"]]

@@ -15,8 +15,8 @@ import yaml
 from mtf.config import Compute
 from mtf.crawl import recorded_web
 from mtf.sample import truth, web
+from mtf.sample.finds import DIRT, SampleSize
 from mtf.sample.people import CAST, Person
-from mtf.sample.plan import DIRT, SampleSize
 from mtf.sample.truth import Truth
 
 ROOT = Path(__file__).parent.parent.parent

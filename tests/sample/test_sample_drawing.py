@@ -11,10 +11,10 @@ from PIL import Image
 
 from mtf.config import Params
 from mtf.faces import crop
-from mtf.sample import files, photograph
+from mtf.sample import photograph, picture_files
+from mtf.sample.finds import FORMATS, REPETITIONS, PictureKind
 from mtf.sample.people import CAST, FEMALES, OLD, RARELY_PICTURED, STRANGERS, YOUNG
 from mtf.sample.photograph import Photograph
-from mtf.sample.plan import FORMATS, REPETITIONS, PictureKind
 
 
 def _only(sample, kind: PictureKind):
@@ -141,7 +141,7 @@ def test_the_bomb_is_small_until_it_is_opened(small) -> None:
     assert len(body) < 150_000
     with pytest.raises(Image.DecompressionBombError):
         Image.open(io.BytesIO(body))
-    assert int.from_bytes(body[16:20], "big") == files.BOMB_SIDE_PX
+    assert int.from_bytes(body[16:20], "big") == picture_files.BOMB_SIDE_PX
 
 
 def test_formats_and_repetitions_are_planted_too(small) -> None:

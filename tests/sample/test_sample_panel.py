@@ -12,8 +12,8 @@ from mtf.annotation.decision import Verdict
 from mtf.cli import app
 from mtf.core.errors import MtfError
 from mtf.sample import panel
+from mtf.sample.finds import PictureKind
 from mtf.sample.panel import Face, Judgement
-from mtf.sample.plan import PictureKind
 from mtf.sample.truth import Truth
 from mtf.schemas import Reason, Step
 

@@ -16,9 +16,9 @@ from mtf.crawl import recorded_web
 from mtf.faces import crop
 from mtf.faces.box import Box, face_id
 from mtf.sample import listing, panel, web
+from mtf.sample.finds import CLEAN_IF_RARE, CLEAN_PER_IDENTITY, DIRT, WHOLE, PictureKind, plan
 from mtf.sample.panel import REVIEWERS, Face
 from mtf.sample.people import CAST, RARELY_PICTURED
-from mtf.sample.plan import CLEAN_IF_RARE, CLEAN_PER_IDENTITY, DIRT, WHOLE, PictureKind, plan
 from mtf.schemas import Reason, Step
 from mtf.schemas.funnel_steps import review_reasons
 

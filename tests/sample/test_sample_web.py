@@ -20,8 +20,8 @@ from mtf.crawl import recorded_web
 from mtf.pipeline import crawl
 from mtf.rights import attribution, policy
 from mtf.sample import listing, web
+from mtf.sample.finds import OPT_OUTS, PictureKind, SampleSize, plan
 from mtf.sample.people import CAST
-from mtf.sample.plan import OPT_OUTS, PictureKind, SampleSize, plan
 from mtf.schemas import Fetched, Reason, roster_file, takedown_file
 from mtf.sources.bing import Bing
 

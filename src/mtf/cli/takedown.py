@@ -13,7 +13,7 @@ SHOWN = 6
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mtf.takedown.plan import ErasurePlan
+    from mtf.takedown.erasure_plan import ErasurePlan
     from mtf.takedown.requests import Resolved
 
 

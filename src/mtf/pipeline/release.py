@@ -14,9 +14,19 @@ from mtf.core import atomic_files, csv_files, parallel_map
 from mtf.core.errors import bad_value, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.gates import outcome
-from mtf.release import card, changes, documents, facts, folders, formats, layout, metadata, revision_diff
-from mtf.release import sources as release_sources
-from mtf.release.sources import Sources
+from mtf.release import (
+    card,
+    changes,
+    documents,
+    facts,
+    folders,
+    formats,
+    layout,
+    metadata,
+    release_tables,
+    revision_diff,
+)
+from mtf.release.release_tables import Sources
 from mtf.schemas import FACE, takedown_file
 
 if TYPE_CHECKING:
@@ -32,7 +42,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     root = workspace.stage("release")
     for folder in (root, workspace.stage("released")):
         atomic_files.sweep(folder)
-    sources = release_sources.read_sources(workspace, params)
+    sources = release_tables.read_sources(workspace, params)
     audited = _audited(workspace, params, sources)
     # SHA256SUMS is removed too: a release without it is unfinished.
     documents.remove_documents(root)
@@ -44,7 +54,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     _write_metadata(root, params, sources, published, credit)
     _write_credits(root, params, credit)
     _write_audit(root, audited)
-    release_facts = release_sources.gather_facts(workspace, params, sources)
+    release_facts = release_tables.gather_facts(workspace, params, sources)
     answers, absent = card.load(workspace.card), layout.absent_labels(plan)
     documents.write_documents(root, release_facts, answers, license_urls=_license_urls(release_facts), absent=absent)
     atomic_files.write_text(root / "CHANGELOG.md", _changelog(workspace, params, release_facts))
@@ -71,7 +81,7 @@ def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> Audit
 
     removals, today = takedown_file.load(workspace.takedowns), datetime.now(UTC).date()
     found = audit.of_data_set(sources.everything, sources.evidence, params, removals, today=today)
-    release_sources.refuse_failed_audit(found.findings)
+    release_tables.refuse_failed_audit(found.findings)
     return found
 
 

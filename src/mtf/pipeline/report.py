@@ -17,18 +17,17 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.evaluation import figure_files
 from mtf.gates import outcome
 from mtf.gates.figures import licenses
-from mtf.release import card, metadata, revision_diff
-from mtf.release import sources as release_sources
-from mtf.release.sources import Sources
-from mtf.report import composition, funnel, models, page, thumbnails, warnings
-from mtf.report.page import Gallery, PageSection
+from mtf.release import card, metadata, release_tables, revision_diff
+from mtf.release.release_tables import Sources
+from mtf.report import composition, funnel_section, models, report_page, thumbnails, warnings
+from mtf.report.report_page import Gallery, PageSection
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
     """Write `build/report/index.html`, a page that needs no network and no other file."""
     target = workspace.stage("report") / "index.html"
     project = params.project
-    text = page.rendered(
+    text = report_page.rendered(
         list(_sections(workspace, params)), title=project.title, version=params.release.version, contact=project.contact
     )
     atomic_files.write_text(target, text)
@@ -40,10 +39,10 @@ def _sections(workspace: ProjectPaths, params: Params) -> Iterator[PageSection]:
     data = schemas.read(schemas.splits(params), workspace.table("split", "splits"))
     screening = schemas.read(schemas.SCREENING, workspace.table("screen", "screening"))
     curated = _figures(workspace.metrics("curate"))
-    sources = release_sources.read_sources(workspace, params)
+    sources = release_tables.read_sources(workspace, params)
     has_stale_models = any(not _is_of(data, path) for path in _predictions(workspace))
     yield _warnings(workspace, params, sources, held_back=curated["held_back"], has_stale_models=has_stale_models)
-    yield funnel.funnel(curated, _figures(workspace.metrics("crop")))
+    yield funnel_section.funnel(curated, _figures(workspace.metrics("crop")))
     yield composition.composition(data, params)
     yield composition.splits(data, params)
     if crawled := _figures(workspace.metrics("crawl")):
@@ -61,7 +60,7 @@ def _warnings(
     workspace: ProjectPaths, params: Params, sources: Sources, *, held_back: dict[str, int], has_stale_models: bool
 ) -> PageSection:
     found = outcome.read(workspace)
-    release_facts = release_sources.gather_facts(workspace, params, sources)
+    release_facts = release_tables.gather_facts(workspace, params, sources)
     return warnings.warnings(
         found,
         changed=outcome.changed_since(found, workspace, params) if found else (),

@@ -13,7 +13,17 @@ import plotly.graph_objects as go
 import polars as pl
 
 from mtf.config import Params
-from mtf.report.page import COLOURS, Chart, Gallery, PageSection, PageTable, bars, bars_height_px, number, percent
+from mtf.report.report_page import (
+    COLOURS,
+    Chart,
+    Gallery,
+    PageSection,
+    PageTable,
+    bars,
+    bars_height_px,
+    number,
+    percent,
+)
 from mtf.schemas import SPLITS
 
 Figures = Mapping[str, Any]

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from mtf.evaluation.figure_files import Groups, Scores
 from mtf.papers import mtf_tables
-from mtf.report.page import COLOURS, Chart, PageSection, PageTable, bars_height_px, number, percent
+from mtf.report.report_page import COLOURS, Chart, PageSection, PageTable, bars_height_px, number, percent
 
 Figures = Mapping[str, Any]
 BASELINE_COLOURS = {"random_guess": "#BBBBBB", "majority": "#777777"}

@@ -7,7 +7,7 @@ from typing import Any
 
 from mtf.gates.outcome import GateOutcome
 from mtf.report.models import STALE
-from mtf.report.page import PageSection, PageTable, number
+from mtf.report.report_page import PageSection, PageTable, number
 
 UNCHECKED = "The gates have not been checked: run `mtf validate`."
 DOCS = ("../validate/docs/index.html", "All expectations, in Great Expectations' Data Docs (in the project's folder)")

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mtf.sample import files, photograph
-from mtf.sample.files import File
+from mtf.sample import photograph, picture_files
+from mtf.sample.finds import Find, PictureKind
 from mtf.sample.paint import Canvas, Points, circle, curve, hsv, mixed, shade
 from mtf.sample.people import CAST, RARELY_PICTURED, STRANGERS
 from mtf.sample.photograph import SIDE_PX, Hidden, Photograph
-from mtf.sample.plan import Find, PictureKind
+from mtf.sample.picture_files import File
 from mtf.sample.portrait import Box
 
 # Side of pictures in formats that compress badly.
@@ -37,12 +37,12 @@ _EFFECTS = {
     PictureKind.PIXELATED: photograph.pixelated,
 }
 _WRITERS = {
-    PictureKind.PNG: files.png,
-    PictureKind.WEBP: files.webp,
-    PictureKind.GREY: files.grey_jpeg,
-    PictureKind.CMYK: files.cmyk_jpeg,
-    PictureKind.PNG_16_BIT: files.png_16_bit,
-    PictureKind.ROTATED: files.rotated_jpeg,
+    PictureKind.PNG: picture_files.png,
+    PictureKind.WEBP: picture_files.webp,
+    PictureKind.GREY: picture_files.grey_jpeg,
+    PictureKind.CMYK: picture_files.cmyk_jpeg,
+    PictureKind.PNG_16_BIT: picture_files.png_16_bit,
+    PictureKind.ROTATED: picture_files.rotated_jpeg,
 }
 _PEOPLE = {person.identity: person for person in (*CAST, *RARELY_PICTURED, *STRANGERS)}
 
@@ -98,9 +98,9 @@ def _repeated(find: Find, original: Find, job: DrawingJob) -> DrawnFile:
         raise ValueError(f"{original} has no picture to repeat")
     if find.kind is PictureKind.BURST:
         again = photograph.next_frame(taken, _generator(find, job.seed, purpose=2))
-        return _with_file(find, files.jpeg(again.pixels, xmp=job.rights.get(find.number)), again)
+        return _with_file(find, picture_files.jpeg(again.pixels, xmp=job.rights.get(find.number)), again)
     file = _file(original, taken, job)
-    return _with_file(find, files.resaved(file) if find.kind is PictureKind.RESAVED else file, taken)
+    return _with_file(find, picture_files.resaved(file) if find.kind is PictureKind.RESAVED else file, taken)
 
 
 def _with_file(find: Find, file: File, taken: Photograph | None) -> DrawnFile:
@@ -148,16 +148,16 @@ def _file(find: Find, taken: Photograph | None, job: DrawingJob) -> File:
         return _without_picture(find)
     if find.kind is PictureKind.ANIMATED_GIF:
         following = photograph.next_frame(taken, _generator(find, job.seed, purpose=2))
-        return files.animated_gif([taken.pixels, following.pixels])
+        return picture_files.animated_gif([taken.pixels, following.pixels])
     if find.kind in _WRITERS:
         return _WRITERS[find.kind](taken.pixels)
-    written = files.jpeg(taken.pixels, xmp=job.rights.get(find.number))
-    return files.truncated(written) if find.kind is PictureKind.TRUNCATED else written
+    written = picture_files.jpeg(taken.pixels, xmp=job.rights.get(find.number))
+    return picture_files.truncated(written) if find.kind is PictureKind.TRUNCATED else written
 
 
 def _without_picture(find: Find) -> File:
     if find.kind is PictureKind.BOMB:
-        return files.bomb()
+        return picture_files.bomb()
     return File(SIGN_IN_PAGE if find.kind is PictureKind.HTML else b"", "jpg")
 
 

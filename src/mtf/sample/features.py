@@ -6,7 +6,7 @@ import numpy as np
 
 from mtf.sample import marks
 from mtf.sample.paint import Canvas, Colour, Mask, circle, curve, mixed, shade
-from mtf.sample.people import FacialTraits, Expression, HeadProjection
+from mtf.sample.people import Expression, FacialTraits, HeadProjection
 
 _PUPIL: Colour = (22, 18, 16)
 _WHITE: Colour = (246, 248, 248)

@@ -17,8 +17,8 @@ from urllib.parse import quote_plus
 import numpy as np
 
 from mtf.rights.licenses import catalogue
+from mtf.sample.finds import WITHOUT_PICTURE, Find, PictureKind
 from mtf.sample.people import Person
-from mtf.sample.plan import WITHOUT_PICTURE, Find, PictureKind
 
 COMMERCIAL = "commercial,modify"
 PUBLIC_DOMAIN = "publicdomain"

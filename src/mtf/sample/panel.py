@@ -17,7 +17,7 @@ import numpy as np
 
 from mtf import __version__
 from mtf.annotation.decision import Decision, Verdict
-from mtf.sample.plan import PictureKind
+from mtf.sample.finds import PictureKind
 from mtf.sample.portrait import Box
 from mtf.sample.truth import Truth
 from mtf.schemas import Reason, Step, funnel_steps

@@ -11,7 +11,7 @@ import numpy as np
 
 from mtf.sample import marks, scenery
 from mtf.sample.paint import Canvas
-from mtf.sample.people import FacialTraits, Expression, HeadProjection, Pose
+from mtf.sample.people import Expression, FacialTraits, HeadProjection, Pose
 from mtf.sample.portrait import Box, paint_head
 
 SIDE_PX = 400

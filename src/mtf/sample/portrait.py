@@ -12,7 +12,7 @@ import numpy as np
 
 from mtf.sample import features, hair, marks
 from mtf.sample.paint import Canvas, Mask, curve, mixed, shade
-from mtf.sample.people import FacialTraits, Expression, HeadProjection, Pose
+from mtf.sample.people import Expression, FacialTraits, HeadProjection, Pose
 
 Box = tuple[int, int, int, int]
 """Box as x, y, width, height in pixels."""

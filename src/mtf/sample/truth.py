@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from mtf.core.atomic_files import write_bytes
-from mtf.sample.plan import PictureKind
+from mtf.sample.finds import PictureKind
 from mtf.sample.portrait import Box
 
 FILE = "truth.jsonl"

@@ -16,8 +16,9 @@ from mtf.core.atomic_files import write_text
 from mtf.crawl import recorded_web
 from mtf.crawl.recorded_web import Response
 from mtf.rights import attribution
-from mtf.sample import files, truth
+from mtf.sample import picture_files, truth
 from mtf.sample.drawing import DrawingJob, DrawnFile, draw
+from mtf.sample.finds import WHOLE, PictureKind, SampleSize, plan
 from mtf.sample.listing import (
     COMMERCIAL,
     HOSTS,
@@ -34,7 +35,6 @@ from mtf.sample.listing import (
     tdmrep_json,
 )
 from mtf.sample.people import Person
-from mtf.sample.plan import WHOLE, PictureKind, SampleSize, plan
 from mtf.schemas.takedown_file import COLUMNS as TAKEDOWN_COLUMNS
 
 # Delay of the slow picture, above `crawl.timeout_s` of the sample's params.yaml.
@@ -72,7 +72,7 @@ def _drawn(seed: int, listed: Sequence[Listing], people: Iterable[Person], compu
 
 
 def _xmp(listing: Listing, license_url: str) -> str:
-    return files.xmp_packet(license_url=license_url, creator=listing.creator, title=listing.title)
+    return picture_files.xmp_packet(license_url=license_url, creator=listing.creator, title=listing.title)
 
 
 def _source(listing: Listing, drawn: dict[tuple[str, int], DrawnFile]) -> DrawnFile:

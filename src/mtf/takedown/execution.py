@@ -15,7 +15,7 @@ from mtf.core.errors import GateFailed, MtfError, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, error_text
 from mtf.takedown import originals, receipt, untracked
-from mtf.takedown.plan import ErasurePlan, State, make_plan, now, store_state
+from mtf.takedown.erasure_plan import ErasurePlan, State, make_plan, now, store_state
 from mtf.takedown.receipt import Receipt
 
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from mtf.curation.funnel_tables import CROPPED, IMAGES
 from mtf.curation.steps import title_of
-from mtf.report.page import COLOURS, Chart, PageSection, PageTable, number, percent
+from mtf.report.report_page import COLOURS, Chart, PageSection, PageTable, number, percent
 
 Figures = Mapping[str, Any]
 KEPT, DROPPED = "rgba(68,119,170,0.55)", "rgba(238,102,119,0.45)"
