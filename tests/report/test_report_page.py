@@ -74,7 +74,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> ProjectPaths:
     )
     put_duplicates(workspace)
     put_predictions(workspace, "White")
-    outcome.write(workspace, GateOutcome(outcome.of(workspace, params), [GATE, HELD], [UNCHECKED]))
+    outcome.write(workspace, GateOutcome(outcome.input_digests(workspace, params), [GATE, HELD], [UNCHECKED]))
     report.run(workspace, params)
     return workspace
 
@@ -435,7 +435,7 @@ def test_all_that_stands_between_the_data_set_and_a_release_is_among_the_warning
 
 def test_gates_that_were_checked_on_another_data_set_are_not_said_to_hold(tmp_path: Path):
     workspace, params = make(tmp_path / "project"), made_params(report={"thumbnails": False})
-    outcome.write(workspace, GateOutcome(outcome.of(workspace, params), [HELD], []))
+    outcome.write(workspace, GateOutcome(outcome.input_digests(workspace, params), [HELD], []))
     for is_changed in (False, True):
         report.run(workspace, params)
         text = (workspace.stage("report") / "index.html").read_text(encoding="utf-8")

@@ -67,14 +67,13 @@ def add_to(app: typer.Typer) -> None:
         dry_run: Annotated[bool, typer.Option(help="Show what would be erased, and change nothing.")] = False,
     ) -> None:
         """Erase what the requests name from cache, remotes and history; write a receipt."""
-        from mtf.takedown import execution as erasure
-        from mtf.takedown import receipt, requests
+        from mtf.takedown import execution, receipt, requests
 
         workspace = ProjectPaths.find()
         if dry_run:
-            _show(erasure.plan(workspace, signed_by=signed_by))
+            _show(execution.plan(workspace, signed_by=signed_by))
             return
-        written = erasure.erase(workspace, signed_by=signed_by)
+        written = execution.erase(workspace, signed_by=signed_by)
         if not written:
             print("Nothing to erase: no version holds what the requests name, and no earlier erasure owes anything")
             return

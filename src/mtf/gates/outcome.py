@@ -57,7 +57,7 @@ class GateOutcome:
         return [each for each in self.results if not each.holds and each.severity == Severity.WARNING]
 
 
-def of(workspace: ProjectPaths, params: Params) -> dict[str, str]:
+def input_digests(workspace: ProjectPaths, params: Params) -> dict[str, str]:
     """Digests (SHA-256, hex) of the files that the gates check and the parameters that they use, by name.
 
     It also has the commit of the previous release, as a tag can be moved. Raises BadInput if `release.previous` is a
@@ -102,7 +102,7 @@ def refuse(workspace: ProjectPaths, params: Params) -> None:
 
 def changed_since(found: GateOutcome, workspace: ProjectPaths, params: Params) -> Sequence[str]:
     """Names of the files and parameters that changed since the gates were checked."""
-    old, new = found.of, of(workspace, params)
+    old, new = found.of, input_digests(workspace, params)
     return [name for name in {**new, **old} if old.get(name) != new.get(name)]
 
 

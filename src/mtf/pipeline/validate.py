@@ -31,7 +31,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     measured = _figures(workspace, params)
     wanted = [each for each in expectations(params) if not measured[each.table].is_empty()]
     results = suite.run(wanted, measured, workspace.stage("validate"))
-    found = GateOutcome(outcome.of(workspace, params), results, not_checked(params, measured))
+    found = GateOutcome(outcome.input_digests(workspace, params), results, not_checked(params, measured))
     suite.finish(workspace.stage("validate") / suite.DOCS, results, found.not_checked)
     outcome.write(workspace, found)
     atomic_files.write_json(workspace.metrics("validate"), _counts(found))

@@ -134,10 +134,10 @@ def duplicates(screening: pl.DataFrame, galleries: Sequence[Gallery], *, thumbna
     for column, words in DUPLICATES.items():
         grouped = screening.filter(pl.col(column).is_not_null())
         rows.append([words, number(grouped[column].n_unique()), number(grouped.height)])
-    shown = "Of their pictures those are shown that the policy permits, each with its credit."
+    pictures = "Of their pictures those are shown that the policy permits, each with its credit."
     says = [
         "Groups that screening found, before anybody judged them.",
-        shown if thumbnails else "Pictures are switched off (report.thumbnails).",
+        pictures if thumbnails else "Pictures are switched off (report.thumbnails).",
     ]
     tables = [("Groups of duplicates", PageTable(["Kind", "Groups", "Faces in them"], rows, numeric=2))]
     return PageSection("duplicates", "Duplicates", says, tables=tables, galleries=galleries)

@@ -45,8 +45,8 @@ def funnel(curated: Figures, cropped: Figures | None = None) -> PageSection:
     says = f"{number(end)} of {number(faces)} faces are in the data set ({percent(end / max(1, faces))})."
     found = []
     if cropped:
-        images, shown = cropped["images"], cropped["images_with_faces"]
-        found = [f"The detector found a face in {number(shown)} of {number(images)} images."]
+        images, with_faces = cropped["images"], cropped["images_with_faces"]
+        found = [f"The detector found a face in {number(with_faces)} of {number(images)} images."]
     rows = [[start[0], number(start[1]), ""]]
     rows += [[each.title, number(each.left), ", ".join(_reasons(each.dropped))] for each in passages]
     chart = Chart(

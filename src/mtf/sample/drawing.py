@@ -97,8 +97,8 @@ def _repeated(find: Find, original: Find, job: DrawingJob) -> DrawnFile:
     if taken is None:
         raise ValueError(f"{original} has no picture to repeat")
     if find.kind is PictureKind.BURST:
-        again = photograph.next_frame(taken, _generator(find, job.seed, purpose=2))
-        return _with_file(find, picture_files.jpeg(again.pixels, xmp=job.rights.get(find.number)), again)
+        following = photograph.next_frame(taken, _generator(find, job.seed, purpose=2))
+        return _with_file(find, picture_files.jpeg(following.pixels, xmp=job.rights.get(find.number)), following)
     file = _file(original, taken, job)
     return _with_file(find, picture_files.resaved(file) if find.kind is PictureKind.RESAVED else file, taken)
 

@@ -99,7 +99,7 @@ class Takedowns:
 
 
 PERCEPTUAL_HASH_DETAIL = rf"(?:{RequestKind.PERCEPTUAL_HASH}|{OLD_PERCEPTUAL_HASH}) ([0-9a-f]{{16}}), "
-"""How the detail of a refused fetch begins that a request by looks forbade; fetches before 0.2 have the old word."""
+"""Start of the detail of a fetch refused for a perceptual hash; fetches before 0.2 have the old word."""
 
 
 def named_by_address(pictures: pl.LazyFrame, takedowns: Takedowns, kind: RequestKind, column: str) -> pl.LazyFrame:

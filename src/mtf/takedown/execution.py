@@ -87,7 +87,7 @@ def _own_repo(workspace: ProjectPaths) -> Repo:
 
 def _due(workspace: ProjectPaths, planned: ErasurePlan) -> list[tuple[Path, Receipt]]:
     """Receipts to work on: the unfinished ones, updated; else a new one; none if there is nothing to erase."""
-    earlier = receipt.all_of(workspace.data)
+    earlier = receipt.load_all(workspace.data)
     unfinished = [(path, one) for path, one in earlier if not one["finished_at"]]
     if unfinished:
         _extend(unfinished[-1][1], planned.receipt)

@@ -36,7 +36,7 @@ def save(path: Path, receipt: Receipt) -> None:
     write_text(path.with_suffix(".md"), as_markdown(receipt))
 
 
-def all_of(data: Path) -> list[tuple[Path, Receipt]]:
+def load_all(data: Path) -> list[tuple[Path, Receipt]]:
     """Receipts with their paths, oldest first. Raises BadInput for one that was changed by hand."""
     found = []
     for path in sorted(folder(data).glob("*.json")):
