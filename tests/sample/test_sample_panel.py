@@ -92,8 +92,8 @@ def test_the_panel_is_the_same_for_the_same_seed_and_its_reviewers_differ(small)
     judged = panel.judge(_found(small), small.truths)
     one, other = panel.review(judged, seed=1), panel.review(judged, seed=1)
     assert one == other
-    said = [[(d.image_id, d.box, d.step, d.verdict) for d in sitting] for sitting in one[:3]]
-    assert said[0] != said[1] != said[2]
+    decided = [[(d.image_id, d.box, d.step, d.verdict) for d in decisions] for decisions in one[:3]]
+    assert decided[0] != decided[1] != decided[2]
 
 
 def test_hard_faces_split_the_panel_and_every_other_one_is_settled_together(small) -> None:
@@ -104,10 +104,12 @@ def test_hard_faces_split_the_panel_and_every_other_one_is_settled_together(smal
         assert settled.joint
         assert settled.verdict in (Verdict.ACCEPT, Verdict.KEEP)
         key = (settled.image_id, settled.box, settled.identity, settled.step)
-        said = [d.verdict for sitting in alone for d in sitting if (d.image_id, d.box, d.identity, d.step) == key]
+        decided = [
+            d.verdict for decisions in alone for d in decisions if (d.image_id, d.box, d.identity, d.step) == key
+        ]
         # One who erred at a step before does not come as far as this one.
-        assert set(said) <= {Verdict.ACCEPT, Verdict.REJECT, Verdict.SKIP}
-        assert len(set(said)) == len(said) >= 2
+        assert set(decided) <= {Verdict.ACCEPT, Verdict.REJECT, Verdict.SKIP}
+        assert len(set(decided)) == len(decided) >= 2
 
 
 def test_the_command_reviews_a_web_that_is_there(small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

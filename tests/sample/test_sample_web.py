@@ -113,8 +113,8 @@ def test_a_filtered_search_finds_what_the_filter_claims_and_no_more(small) -> No
 def test_addresses_of_searches_are_those_of_the_feeder() -> None:
     for person in CAST:
         for claim in CLAIMS:
-            made = [listing.search_address(person.name, first, claim) for first in (0, 20)]
-            assert BING.page_urls(person.name, claim)[:2] == made
+            addresses = [listing.search_address(person.name, first, claim) for first in (0, 20)]
+            assert BING.page_urls(person.name, claim)[:2] == addresses
 
 
 def test_what_comes_back_is_what_was_planted(small, crawled: ProjectPaths) -> None:

@@ -44,7 +44,7 @@ def test_a_run_that_no_commit_knows_is_erased_with_its_report(project: Small) ->
     project.take_down("image_id", image_id("ann-1"))
     project.run(WITHOUT)
     project.commit()
-    assert all(holding(place, needle) for place in project.places() for needle in needles("ann-1"))
+    assert all(holding(store, needle) for store in project.stores() for needle in needles("ann-1"))
 
     (receipt,) = erase(project.workspace, signed_by="The officer")
 

@@ -104,9 +104,9 @@ def test_a_page_that_somebody_wrote_down_by_hand_has_to_be_added(
     project.take_down("page", PAGE)
     project.run({"ann": ["ann-0", "ann-1"]})
     project.commit("v1")
-    code, said = erasing()
-    assert code == 1 and "first `mtf takedown add` each of these pages again" in said and PAGE in said
+    code, message = erasing()
+    assert code == 1 and "first `mtf takedown add` each of these pages again" in message and PAGE in message
     resolved = requests.resolve(Request(PAGE, "asked", "Ann"), project.workspace, sample_params)
     requests.append(project.workspace.takedowns, resolved.records)
-    code, said = erasing("--dry-run")
-    assert code == 0 and "run `dvc repro` and commit dvc.lock first" in said and "takedown add" not in said
+    code, message = erasing("--dry-run")
+    assert code == 0 and "run `dvc repro` and commit dvc.lock first" in message and "takedown add" not in message

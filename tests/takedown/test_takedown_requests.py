@@ -138,9 +138,13 @@ def test_requests_are_added_once_and_read_back(workspace: ProjectPaths, sample_p
     records = requests.resolve(request, workspace, sample_params).records
     assert requests.append(workspace.takedowns, records) == records
     assert requests.append(workspace.takedowns, requests.resolve(request, workspace, sample_params).records) == []
-    known, *pictures = takedown_file.load(workspace.takedowns).records
+    request_row, *pictures = takedown_file.load(workspace.takedowns).records
     assert {record.kind for record in pictures} == {RequestKind.IMAGE_ID, RequestKind.PERCEPTUAL_HASH}
-    assert (known.kind, known.value, known.reason) == (RequestKind.IDENTITY, "ann", 'left, "for good" really')
+    assert (request_row.kind, request_row.value, request_row.reason) == (
+        RequestKind.IDENTITY,
+        "ann",
+        'left, "for good" really',
+    )
     assert requests.match_counts(takedown_file.load(workspace.takedowns), workspace)[RequestKind.IDENTITY, "ann"] == 2
 
 
@@ -191,12 +195,12 @@ def with_perceptual_hashes(workspace: ProjectPaths) -> None:
     for (name,), rows in images.partition_by("identity", as_dict=True).items():
         with shards.reader(workspace.shard("crawl", str(name))) as shard:
             pictures = [shard.read(row["offset"], row["size_bytes"]) for row in rows.iter_rows(named=True)]
-        known = {
+        hashes = {
             "image_id": rows["image_id"],
             "content_hash": [picture_hash(each, max_pixels=10**6) for each in pictures],
         }
         buffer = io.BytesIO()
-        pl.DataFrame(known, schema={"image_id": pl.String, "content_hash": pl.UInt64}).write_parquet(buffer)
+        pl.DataFrame(hashes, schema={"image_id": pl.String, "content_hash": pl.UInt64}).write_parquet(buffer)
         with shards.writing(workspace.shard("crawl", str(name)), "d") as shard:
             for image_id, data in zip(rows["image_id"], pictures, strict=True):
                 shard.add(f"{image_id}.jpg", data)
@@ -336,8 +340,8 @@ def test_a_damaged_history_stops_no_request(one_version: ProjectPaths, sample_pa
     (one_version.root / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
     resolved = requests.resolve(Request("ann", "asked", "Ann"), one_version, sample_params)
     assert resolved.pictures == 2
-    (told,) = resolved.unreadable_versions
-    assert told.startswith("all older ones: git ") and lost in told
+    (fault,) = resolved.unreadable_versions
+    assert fault.startswith("all older ones: git ") and lost in fault
 
 
 def test_a_machine_without_git_stops_no_request(
@@ -348,8 +352,8 @@ def test_a_machine_without_git_stops_no_request(
     (one_version.root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (warning,) = [line for line in adding("ann").splitlines() if "WARNING" in line]
     assert "were not looked through: all older ones: git is not installed: no `git` is on the PATH" in warning
-    known = takedown_file.load(one_version.takedowns).records
-    assert (RequestKind.IDENTITY, "ann") in {(record.kind, record.value) for record in known}
+    records = takedown_file.load(one_version.takedowns).records
+    assert (RequestKind.IDENTITY, "ann") in {(record.kind, record.value) for record in records}
 
 
 def test_a_request_in_a_shallow_clone_says_what_is_not_there(
@@ -359,8 +363,8 @@ def test_a_request_in_a_shallow_clone_says_what_is_not_there(
     run_in(one_version.root, "git", "commit", "-q", "--allow-empty", "-m", "v2")
     run_in(beside, "git", "clone", "-q", "--depth=1", f"file://{one_version.root}", "shallow")
     request = Request("https://p.example/page/1", "asked", "Ann")
-    (told,) = requests.resolve(request, ProjectPaths(beside / "shallow"), sample_params).unreadable_versions
-    assert "this clone is shallow" in told and "git fetch --unshallow" in told
+    (fault,) = requests.resolve(request, ProjectPaths(beside / "shallow"), sample_params).unreadable_versions
+    assert "this clone is shallow" in fault and "git fetch --unshallow" in fault
 
 
 def published(seed: int, size_px: int) -> bytes:
