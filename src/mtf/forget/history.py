@@ -61,6 +61,7 @@ class FileVersion:
 
     @property
     def name(self) -> PurePosixPath:
+        """Path of the file, for its name, suffix and parents."""
         return PurePosixPath(self.path)
 
     @property

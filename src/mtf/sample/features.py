@@ -13,15 +13,15 @@ _WHITE: Colour = (246, 248, 248)
 _TEETH: Colour = (240, 246, 248)
 
 
-def paint(canvas: Canvas, traits: FacialTraits, head: HeadProjection, mood: Expression, face: Mask) -> None:
+def paint(canvas: Canvas, traits: FacialTraits, head: HeadProjection, expression: Expression, face: Mask) -> None:
     """Paint the features, and the marks below and above them, inside `face`."""
     marks.paint_below(canvas, traits, head, face)
     for side in (-1, 1):
         _paint_socket(canvas, traits, head, side, face)
-        _paint_eye(canvas, traits, head, mood, side)
-        _paint_brow(canvas, traits, head, mood, side)
-    _paint_nose(canvas, traits, head, mood, face)
-    _paint_mouth(canvas, traits, head, mood)
+        _paint_eye(canvas, traits, head, expression, side)
+        _paint_brow(canvas, traits, head, expression, side)
+    _paint_nose(canvas, traits, head, expression, face)
+    _paint_mouth(canvas, traits, head, expression)
     marks.paint_above(canvas, traits, head, face)
 
 
@@ -34,20 +34,20 @@ def _paint_socket(canvas: Canvas, traits: FacialTraits, head: HeadProjection, si
         canvas.fill(head.points(lid), tint, opacity=0.35, soft_px=head.px(0.03), inside=face)
 
 
-def _paint_eye(canvas: Canvas, traits: FacialTraits, head: HeadProjection, mood: Expression, side: int) -> None:
+def _paint_eye(canvas: Canvas, traits: FacialTraits, head: HeadProjection, expression: Expression, side: int) -> None:
     centre = np.array([side * traits.eye_gap, traits.eye_height])
-    width, height = traits.eye_size, 0.50 * traits.eye_size * (0.25 + 0.75 * mood.lids)
-    lower = 0.62 * height * (1 - 0.3 * max(0.0, mood.smile))
+    width, height = traits.eye_size, 0.50 * traits.eye_size * (0.25 + 0.75 * expression.lids)
+    lower = 0.62 * height * (1 - 0.3 * max(0.0, expression.smile))
     inner, outer = (-side * width, 0.015), (side * width, -traits.eye_tilt * width)
     upper_lid = curve([inner, (-side * 0.4 * width, -0.85 * height), (side * 0.25 * width, -height), outer])
     lower_lid = curve([outer, (side * 0.3 * width, lower), (-side * 0.4 * width, 0.8 * lower), inner])
     white = canvas.fill(head.points(centre + np.concatenate([upper_lid, lower_lid])), _WHITE)
-    middle = head.points(centre[None] + np.array([0.05 * mood.gaze, -0.10 * height]))[0]
+    middle = head.points(centre[None] + np.array([0.05 * expression.gaze, -0.10 * height]))[0]
     canvas.disc(middle, head.px(0.60 * width), shade(traits.iris, 0.55), inside=white)
     canvas.disc(middle, head.px(0.50 * width), traits.iris, inside=white)
     canvas.disc(middle, head.px(0.28 * width), _PUPIL, inside=white)
     canvas.disc(
-        middle + head.px(0.16 * width) * np.array([mood.light_from, -1]),
+        middle + head.px(0.16 * width) * np.array([expression.light_from, -1]),
         head.px(0.10 * width),
         (255, 255, 255),
         opacity=0.95,
@@ -64,8 +64,8 @@ def _paint_eye(canvas: Canvas, traits: FacialTraits, head: HeadProjection, mood:
     canvas.stroke(head.points(fold), shade(traits.skin, 0.5), width_px=head.px(0.014), opacity=0.5)
 
 
-def _paint_brow(canvas: Canvas, traits: FacialTraits, head: HeadProjection, mood: Expression, side: int) -> None:
-    base = traits.eye_height - 0.25 - 0.05 * mood.brows
+def _paint_brow(canvas: Canvas, traits: FacialTraits, head: HeadProjection, expression: Expression, side: int) -> None:
+    base = traits.eye_height - 0.25 - 0.05 * expression.brows
     thick, arch = traits.brow_thickness, traits.brow_arch
     inner, outer = traits.eye_gap - 0.20, traits.eye_gap + 0.22
     top = [(inner, base - 0.02), (traits.eye_gap - 0.02, base - arch - thick), (outer, base + 0.05)]
@@ -75,9 +75,9 @@ def _paint_brow(canvas: Canvas, traits: FacialTraits, head: HeadProjection, mood
     canvas.fill(head.points(shape), colour, opacity=0.92, soft_px=head.px(0.010))
 
 
-def _paint_nose(canvas: Canvas, traits: FacialTraits, head: HeadProjection, mood: Expression, face: Mask) -> None:
+def _paint_nose(canvas: Canvas, traits: FacialTraits, head: HeadProjection, expression: Expression, face: Mask) -> None:
     top, tip, width = traits.eye_height + 0.05, traits.eye_height + traits.nose_length, traits.nose_width
-    dark, light, away = shade(traits.skin, 0.55), mixed(traits.skin, (248, 252, 255), 0.6), -mood.light_from
+    dark, light, away = shade(traits.skin, 0.55), mixed(traits.skin, (248, 252, 255), 0.6), -expression.light_from
     flank = [
         (away * 0.06, top),
         (away * 0.085, (top + tip) / 2),
@@ -114,10 +114,10 @@ def _paint_nose(canvas: Canvas, traits: FacialTraits, head: HeadProjection, mood
         canvas.stroke(head.points(wing), dark, width_px=head.px(0.02), opacity=0.6)
 
 
-def _paint_mouth(canvas: Canvas, traits: FacialTraits, head: HeadProjection, mood: Expression) -> None:
-    half, full = traits.mouth_width * (1 + 0.16 * mood.smile), traits.lip_fullness
+def _paint_mouth(canvas: Canvas, traits: FacialTraits, head: HeadProjection, expression: Expression) -> None:
+    half, full = traits.mouth_width * (1 + 0.16 * expression.smile), traits.lip_fullness
     y = 0.52 * traits.chin + 0.06
-    corner, gap = y - 0.075 * mood.smile, 0.13 * mood.open
+    corner, gap = y - 0.075 * expression.smile, 0.13 * expression.open
     upper = [
         (-half, corner),
         (-0.45 * half, y - 0.8 * full),
@@ -157,7 +157,7 @@ def _paint_mouth(canvas: Canvas, traits: FacialTraits, head: HeadProjection, moo
         canvas.fill(head.points(teeth), _TEETH, inside=inside)
     canvas.fill(head.points(np.concatenate([curve(upper), curve(meet)])), shade(traits.lips, 0.86))
     canvas.fill(head.points(np.concatenate([curve(lower_top), curve(lower)])), traits.lips)
-    shine = circle((0.1 * half * mood.light_from, y + gap + 0.55 * full), 0.4 * half, height=0.25 * full)
+    shine = circle((0.1 * half * expression.light_from, y + gap + 0.55 * full), 0.4 * half, height=0.25 * full)
     canvas.fill(head.points(shine), (245, 245, 255), opacity=0.30, soft_px=head.px(0.02))
     if gap <= 0.01:
         canvas.stroke(head.points(curve(meet)), shade(traits.lips, 0.35), width_px=head.px(0.024), opacity=0.9)

@@ -12,6 +12,7 @@ CURLY = ("curly_short", "curly_long")
 
 
 def paint_behind(canvas: Canvas, traits: FacialTraits, head: HeadProjection) -> None:
+    """Paint the hair behind the head: long hair, a bun."""
     dark = shade(traits.hair, 0.72)
     if traits.hair_style == "bun":
         knot = canvas.disc(head.points([(0, -1.13)], depth=-0.2)[0], head.px(0.38), shade(traits.hair, 0.84))
@@ -37,6 +38,7 @@ def paint_behind(canvas: Canvas, traits: FacialTraits, head: HeadProjection) -> 
 
 
 def paint_in_front(canvas: Canvas, traits: FacialTraits, head: HeadProjection) -> None:
+    """Paint the hair on the head and beside the face."""
     if traits.hair_style == "sides_only":
         _paint_sides(canvas, traits, head)
         return

@@ -153,6 +153,7 @@ def _paint_marks(canvas: Canvas, traits: FacialTraits, head: HeadProjection, fac
 
 
 def paint_glasses(canvas: Canvas, traits: FacialTraits, head: HeadProjection) -> None:
+    """Paint glasses with clear lenses."""
     rim = (58, 46, 42)
     for side in (-1, 1):
         lens = _lens(traits, side)

@@ -95,6 +95,7 @@ class Canvas:
         soft_px: float = 0,
         inside: Mask | None = None,
     ) -> Mask:
+        """Paint a disc."""
         return self.fill(circle(centre, radius_px), colour, opacity=opacity, soft_px=soft_px, inside=inside)
 
     def _blend(self, shape: Mask, colour: Colour, *, opacity: float, soft_px: float, inside: Mask | None) -> Mask:
@@ -112,7 +113,11 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Mask:
-    """Coverage 0 to 255 over `area` (left, top, right, bottom in pixels of the canvas); nothing outside it."""
+    """Coverage of a shape.
+
+    - `area`: left, top, right, bottom in pixels of the canvas; there is no coverage outside it;
+    - `values`: coverage of its pixels, 0 to 255.
+    """
 
     area: tuple[int, int, int, int]
     values: np.ndarray

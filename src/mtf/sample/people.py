@@ -42,6 +42,18 @@ class FacialTraits:
     """Facial traits of a person, the same on all pictures.
 
     Lengths are in head units: the chin is about 1 below the middle of the face.
+
+    - `skin`, `hair`, `iris`, `lips`: colours;
+    - `face_width`, `jaw`, `chin`: shape of the face; a larger `jaw` is more square;
+    - `eye_gap`, `eye_size`, `eye_tilt`, `eye_height`: shape and position of the eyes; `eye_gap` is from the middle;
+    - `brow_thickness`, `brow_arch`: shape of the brows;
+    - `nose_length`, `nose_width`, `mouth_width`, `lip_fullness`: shape of nose and mouth;
+    - `hair_style`: one of HAIR_STYLES;
+    - `hair_length`, `hair_volume`, `part`: shape of the hair; `part` is the position of the parting;
+    - `beard`: one of BEARDS;
+    - `lashes`, `wrinkles`: strength, 0 to 1;
+    - `mole`: position, or None;
+    - `glasses`, `freckles`, `scar`, `earrings`: true if the person has them.
     """
 
     skin: Colour
@@ -91,6 +103,7 @@ class Person:
     age: str
 
     def traits(self) -> FacialTraits:
+        """Traits in the age group of the roster."""
         return self.at_age(self.age)
 
     def at_age(self, age: str) -> FacialTraits:
@@ -100,6 +113,7 @@ class Person:
         return traits if age == YOUNG else _aged(traits, self.gender, rng)
 
     def at_other_age(self) -> FacialTraits:
+        """Traits in the other age group."""
         return self.at_age(YOUNG if self.age == OLD else OLD)
 
     def as_child(self) -> FacialTraits:

@@ -57,8 +57,8 @@ def portrait(
         pitch=float(rng.normal(0, 4)),
         roll=float(rng.normal(0, 3.5)),
     )
-    mood = _mood(rng)
-    box = _paint_person(canvas, traits, pose, mood, rng)
+    expression = _expression(rng)
+    box = _paint_person(canvas, traits, pose, expression, rng)
     head = HeadProjection(pose, traits.face_width)
     if hidden is Hidden.SUNGLASSES:
         marks.paint_sunglasses(canvas, traits, head)
@@ -85,7 +85,7 @@ def group(
             pitch=float(rng.normal(0, 3)),
             roll=float(rng.normal(0, 3)),
         )
-        box = _paint_person(canvas, traits, pose, _mood(rng), rng)
+        box = _paint_person(canvas, traits, pose, _expression(rng), rng)
         faces.append((_within(box, width, height), identity))
     return Photograph(_exposed(canvas, rng), tuple(faces))
 
@@ -114,10 +114,12 @@ def strange_colours(taken: Photograph, rng: np.random.Generator) -> Photograph:
 
 
 def out_of_focus(taken: Photograph, rng: np.random.Generator) -> Photograph:
+    """Blurred picture."""
     return Photograph(cv2.GaussianBlur(taken.pixels, (0, 0), float(rng.uniform(5.0, 7.0))), taken.faces)
 
 
 def pixelated(taken: Photograph, rng: np.random.Generator) -> Photograph:
+    """Picture reduced to coarse blocks."""
     height, width = taken.pixels.shape[:2]
     block = int(rng.integers(11, 15))
     small = cv2.resize(taken.pixels, (width // block, height // block), interpolation=cv2.INTER_AREA)
@@ -139,10 +141,14 @@ def next_frame(taken: Photograph, rng: np.random.Generator) -> Photograph:
     return Photograph(np.clip(lit, 0, 255).astype(np.uint8), faces)
 
 
-def _paint_person(canvas: Canvas, traits: FacialTraits, pose: Pose, mood: Expression, rng: np.random.Generator) -> Box:
+def _paint_person(
+    canvas: Canvas, traits: FacialTraits, pose: Pose, expression: Expression, rng: np.random.Generator
+) -> Box:
     head = HeadProjection(pose, traits.face_width)
     body = np.random.default_rng(int(rng.integers(2**32)))
-    return paint_head(canvas, traits, pose, mood, clothes=lambda: scenery.paint_clothes(canvas, traits, head, body))
+    return paint_head(
+        canvas, traits, pose, expression, clothes=lambda: scenery.paint_clothes(canvas, traits, head, body)
+    )
 
 
 def _format(rng: np.random.Generator, side_px: int) -> tuple[int, int]:
@@ -150,7 +156,7 @@ def _format(rng: np.random.Generator, side_px: int) -> tuple[int, int]:
     return round(width * side_px), round(height * side_px)
 
 
-def _mood(rng: np.random.Generator) -> Expression:
+def _expression(rng: np.random.Generator) -> Expression:
     return Expression(
         smile=float(np.clip(rng.normal(0.45, 0.4), -0.4, 1.0)),
         open=float(rng.choice([0.0, 0.0, rng.uniform(0.4, 0.9)])),

@@ -37,14 +37,17 @@ def jpeg(pixels: np.ndarray, *, xmp: str | None = None, quality: int = JPEG_QUAL
 
 
 def grey_jpeg(pixels: np.ndarray) -> File:
+    """Greyscale JPEG."""
     return _saved(_picture(pixels).convert("L"), "jpg", format="JPEG", quality=JPEG_QUALITY)
 
 
 def cmyk_jpeg(pixels: np.ndarray) -> File:
+    """JPEG in CMYK."""
     return _saved(_picture(pixels).convert("CMYK"), "jpg", format="JPEG", quality=JPEG_QUALITY)
 
 
 def webp(pixels: np.ndarray) -> File:
+    """WebP file."""
     return _saved(_picture(pixels), "webp", format="WEBP", quality=JPEG_QUALITY)
 
 
@@ -54,11 +57,13 @@ def png(pixels: np.ndarray) -> File:
 
 
 def png_16_bit(pixels: np.ndarray) -> File:
+    """PNG with 16 bits per channel, and 64 levels."""
     deep = (pixels // 4 * 4).astype(np.uint16) * 257
     return File(cv2.imencode(".png", deep, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes(), "png")
 
 
 def animated_gif(frames: list[np.ndarray]) -> File:
+    """Animated GIF of the frames, with 64 colours each."""
     first, *others = [_picture(frame).quantize(64, dither=Image.Dither.NONE) for frame in frames]
     return _saved(first, "gif", format="GIF", save_all=True, append_images=others, duration=400, loop=0)
 
@@ -81,6 +86,7 @@ def resaved(file: File) -> File:
 
 
 def truncated(file: File) -> File:
+    """First two fifths of the bytes of a file."""
     return File(file.data[: len(file.data) * 2 // 5], file.extension)
 
 

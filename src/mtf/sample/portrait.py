@@ -19,7 +19,7 @@ Box = tuple[int, int, int, int]
 
 
 def paint_head(
-    canvas: Canvas, traits: FacialTraits, pose: Pose, mood: Expression, *, clothes: Callable[[], None]
+    canvas: Canvas, traits: FacialTraits, pose: Pose, expression: Expression, *, clothes: Callable[[], None]
 ) -> Box:
     """Paint a head with hair onto `canvas`. Returns the box of the face, as detectors frame it.
 
@@ -30,8 +30,8 @@ def paint_head(
     _paint_neck(canvas, traits, head)
     clothes()
     _paint_ears(canvas, traits, head)
-    face = _paint_skin(canvas, traits, head, mood)
-    features.paint(canvas, traits, head, mood, face)
+    face = _paint_skin(canvas, traits, head, expression)
+    features.paint(canvas, traits, head, expression, face)
     hair.paint_in_front(canvas, traits, head)
     if traits.glasses:
         marks.paint_glasses(canvas, traits, head)
@@ -87,18 +87,18 @@ def _paint_ears(canvas: Canvas, traits: FacialTraits, head: HeadProjection) -> N
             canvas.disc(pendant - head.px(0.012), head.px(0.015), (235, 250, 255))
 
 
-def _paint_skin(canvas: Canvas, traits: FacialTraits, head: HeadProjection, mood: Expression) -> Mask:
+def _paint_skin(canvas: Canvas, traits: FacialTraits, head: HeadProjection, expression: Expression) -> Mask:
     """Paint the skin with its light and shadows. Returns the mask of the face."""
     face = canvas.fill(head.points(outline(traits), depth=0), traits.skin)
     dark, light = shade(traits.skin, 0.55), mixed(traits.skin, (245, 250, 255), 0.55)
-    side = mood.light_from
+    side = expression.light_from
     edge = head.points(outline(traits), depth=0)
     canvas.stroke(edge, dark, width_px=head.px(0.16), opacity=0.30, soft_px=head.px(0.09), inside=face)
     far = [(-side * 0.42, -0.9), (-side * 0.95, -0.5), (-side * 0.98, 0.4), (-side * 0.45, 1.05), (-side * 0.55, 0.1)]
     canvas.fill(
         head.points(curve(far, closed=True), depth=0),
         dark,
-        opacity=0.36 * abs(mood.light_strength),
+        opacity=0.36 * abs(expression.light_strength),
         soft_px=head.px(0.16),
         inside=face,
     )

@@ -35,7 +35,7 @@ _IMAGE_ID_LENGTH = 64
 
 
 class _ByteRange(NamedTuple):
-    """Position of an image in a shard, in bytes."""
+    """Position of an image in a shard: `offset` and `size_bytes`, both in bytes."""
 
     offset: int
     size_bytes: int
