@@ -1,11 +1,14 @@
-"""`mtf audit` of 1,000,000 made-up pictures: seconds and peak memory of the whole process, start included.
+"""Time and peak memory of `mtf audit` on 1,000,000 made-up pictures, for the whole process with its start.
 
     .venv/bin/python benchmarks/audit.py [ROWS]
 
-Targets: under 4 s and under 1.5 GiB. The tables are what a large crawl would leave: 640 identities, one evidence
-record per picture, 8 % of the pictures with something wrong, a data set of every twentieth picture, released, and
-takedowns of five pages, five pictures, five files, an identity, and 183 looks, of which five are of pictures here
-(`mtf takedown add` writes the looks of each picture that it names). The looks lie in the shards, one per identity.
+Targets: under 4 s and under 1.5 GiB. The tables are those of a large crawl:
+
+- 640 identities, with one evidence record per picture; 8 % of the pictures have a finding;
+- a released data set of every twentieth picture;
+- takedowns of five pages, five pictures, five files, one identity and 183 perceptual hashes, five of which are of
+  pictures here (`mtf takedown add` records the hash of each picture that it names). The hashes are in the shards, one
+  shard per identity.
 """
 
 from __future__ import annotations
@@ -79,7 +82,7 @@ def made_up(rows: int) -> pl.DataFrame:
 
 
 def project(folder: Path, rows: int) -> None:
-    """A project whose crawl left `rows` pictures. Written as the stages write, and checked by their contracts."""
+    """Write a project with `rows` crawled pictures; its tables meet the contracts of the stages."""
     workspace = ProjectPaths(folder)
     shutil.copy(ROOT / "params.yaml", folder)
     pictures = made_up(rows)
@@ -104,12 +107,12 @@ def project(folder: Path, rows: int) -> None:
     members = pictures.gather_every(20).filter(pl.col("stated") == "stated")
     workspace.stage("split").mkdir(parents=True)
     members.select("identity", "image_id").write_parquet(workspace.table("split", "splits"))
-    taken_down(pictures.head(rows // 2).tail(5), looks(pictures, workspace), workspace)
+    taken_down(pictures.head(rows // 2).tail(5), perceptual_hash_tables(pictures, workspace), workspace)
     released(members, workspace)
 
 
-def looks(pictures: pl.DataFrame, workspace: ProjectPaths) -> list[str]:
-    """The shards' tables of perceptual hashes, and nothing else of the shards; returns the hashes to be taken down."""
+def perceptual_hash_tables(pictures: pl.DataFrame, workspace: ProjectPaths) -> list[str]:
+    """Write the shards' tables of perceptual hashes, and no other part of them. Returns the hashes to take down."""
     random = np.random.default_rng(1)
     hashed = pictures.select("identity", "image_id").with_columns(
         content_hash=pl.Series(random.integers(0, 2**64, pictures.height, dtype=np.uint64))
@@ -130,7 +133,7 @@ def looks(pictures: pl.DataFrame, workspace: ProjectPaths) -> list[str]:
 
 
 def taken_down(pictures: pl.DataFrame, perceptual_hashes: list[str], workspace: ProjectPaths) -> None:
-    """Requests of each kind."""
+    """Write takedowns.csv with requests of each kind."""
     columns = {"page": "page_url", "picture": "url", "image_id": "image_id"}
     named = [(kind, value) for kind, column in columns.items() for value in pictures[column]]
     named += [("perceptual_hash", value) for value in perceptual_hashes]
@@ -140,7 +143,7 @@ def taken_down(pictures: pl.DataFrame, perceptual_hashes: list[str], workspace: 
 
 
 def released(members: pl.DataFrame, workspace: ProjectPaths) -> None:
-    """One face of each picture of the data set, as an empty file of its name, and credited."""
+    """Write a release: an empty file per face of the data set, with its credit."""
     faces = members.select("identity", "image_id", face_id=pl.col("image_id").str.head(32))
     workspace.stage("crop").mkdir(parents=True)
     faces.write_parquet(workspace.table("crop", "faces"))

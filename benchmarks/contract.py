@@ -1,5 +1,6 @@
-"""A million rows against the contract of the table with the most rows (`fetches`): pandera on polars, as every
-stage does it, against the same rules by pandera on pandas.
+"""Time to check a million rows against the contract of `fetches`, the longest table: pandera on polars and on pandas.
+
+Every stage uses pandera on polars; the pandas schema has the same rules.
 
     python benchmarks/contract.py [--rows 1000000]
 """
@@ -20,7 +21,7 @@ from mtf.core import parallel_map
 
 
 def made_up(rows: int) -> pl.DataFrame:
-    """`rows` addresses of 640 identities, nine in ten of them stored."""
+    """Table of `rows` addresses of 640 identities, nine in ten of them stored."""
     stored = [number % 10 != 0 for number in range(rows)]
     digests = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(rows)]
     data = pl.DataFrame(
@@ -46,7 +47,7 @@ def made_up(rows: int) -> pl.DataFrame:
 
 
 def pandas_schema() -> pandas_pandera.DataFrameSchema:
-    """The same rules for pandas: pandera keeps each built-in check's name and arguments."""
+    """Schema with the same rules for pandas; pandera keeps the name and arguments of each built-in check."""
     columns = {
         name: pandas_pandera.Column(
             checks=[getattr(pandas_pandera.Check, check.name)(**check.statistics) for check in column.checks],
@@ -59,7 +60,7 @@ def pandas_schema() -> pandas_pandera.DataFrameSchema:
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """The better of two runs."""
+    """Seconds of the faster of two runs."""
     taken = []
     for _ in range(2):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A project whose crawl is done, made from pictures at hand: what the crop stage starts from."""
+"""Crawled project, made from given pictures, for benchmarks of the stages from crop on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REAL_DATA = ROOT.parent / "shared" / "data"
 
 
 def write_crawl(workspace: ProjectPaths, pictures: Mapping[str, Sequence[bytes]]) -> None:
-    """One shard per identity, and the table of images."""
+    """Write a shard per identity, and the table of images."""
     rows = [row for identity, files in pictures.items() for row in write_shard(workspace, identity, files)]
     schemas.write(schemas.IMAGES, rows, workspace.table("crawl", "images"))
 
@@ -48,7 +48,7 @@ def _row(identity: str, image_id: str, place: tuple[int, int]) -> dict[str, Any]
 
 
 def machine() -> str:
-    """Cores and memory: what a figure means nothing without."""
+    """Cores and memory of the machine, for the reports."""
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     load = os.getloadavg()[0]
     return f"{parallel_map.cores()} cores, {memory_gib:.0f} GiB, {platform.machine()}, load before {load:.1f}"

@@ -1,12 +1,14 @@
-"""The crop stage on the 535 Congress portraits, against the loop that everyone writes first.
+"""Time of the crop stage on the 535 Congress portraits, compared with a plain OpenCV loop.
 
     python benchmarks/crop.py [--workers 2] [--portraits 535] [--per-identity 10] [--detector haar]
 
-The loop: `imread`, `detectMultiScale(gray, 1.1, 5)` at full size, each face `imwrite`n to a folder. It runs twice:
-with OpenCV's own threads, as it would by default, and with one. The stage: `mtf.pipeline.crop.run`, whole: shards
-read, faces found with the parameters of params.yaml, crops, tables and figures written and flushed to disk. The
-portraits are dealt to made-up identities of `--per-identity` pictures each, as a data set of people's pictures has
-them; each identity is a shard that is written, flushed and renamed on its own.
+- Loop: `imread`, `detectMultiScale(gray, 1.1, 5)` at full size, each face saved by `imwrite`. It runs twice: with
+  OpenCV's default threads, and with one.
+- Stage: all of `mtf.pipeline.crop.run`. It reads shards, detects faces with the parameters of params.yaml, and writes
+  crops, tables and figures, flushed to disk.
+
+The portraits are distributed to made-up identities of `--per-identity` pictures. Each identity is one shard, which is
+written, flushed and renamed on its own.
 """
 
 from __future__ import annotations

@@ -1,17 +1,17 @@
-"""Face detectors on real pictures: faces found, by group; second boxes; boxes where there is no face; processor time.
+"""Face detectors on real pictures: detection rate by group, second boxes, false positives, processor time.
 
     python benchmarks/detectors.py [--detectors haar centerface] [--pictures 1000] [--settings JSON]
 
-Each detector runs as the crop stage runs it, with the parameters of params.yaml: the picture is decoded at the size
-it wants, on one thread. `--settings` is what `crop.detectors` has, `{"centerface": {"min_score": 0.4}}`.
+Each detector runs as in the crop stage: parameters of params.yaml, pictures decoded at the detector's size, one
+thread. `--settings` has the form of `crop.detectors`: `{"centerface": {"min_score": 0.4}}`.
 
 - FairFace (one face a picture), Congress and ORL: the share of pictures with a face, and with more than one box.
-- FairFace by race and gender: the share with a face, with Wilson's 95 % interval, since every picture is another
-  person; and the difference between the best and the worst group in percentage points.
-- Tiles without a face: the lowest fifth of each Congress portrait in five, and its two upper corners. Boxes in them.
-  (In the lowest third there are chins, which CenterFace finds.)
-- Processor time a picture, decoding included, and for the naive loop (`imdecode`, `detectMultiScale(grey, 1.1, 5)`
-  at full size) on Congress.
+- FairFace by race and gender: the share with a face, with Wilson's 95 % interval (each picture is of another person),
+  and the difference between the best and the worst group in percentage points.
+- Tiles without a face: boxes in the lowest fifth of each Congress portrait, in five parts, and in two upper corners.
+  The lowest third would have chins, which CenterFace detects.
+- Processor time per picture with decoding, also of a plain loop (`imdecode`, `detectMultiScale(grey, 1.1, 5)` at full
+  size) on Congress.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ TILE_ROW_SHARE, TILES_A_ROW, CORNER_SHARE = 0.8, 5, 0.2
 
 
 class Run(NamedTuple):
-    """Boxes of each picture, by its name, and the processor time of all in seconds."""
+    """Result of a detector: boxes by name of the picture, and processor time of all pictures in seconds."""
 
     boxes: dict[str, int]
     seconds: float
@@ -59,7 +59,7 @@ class Run(NamedTuple):
 
 
 def pictures(archive: str, count: int | None) -> Iterator[tuple[str, bytes]]:
-    """Name in the tar and bytes, `count` of them at random, the same ones every time."""
+    """Pictures of a tar as (name, bytes): `count` random ones, the same in every run."""
     with tarfile.open(crawled_project.REAL_DATA / archive) as tar:
         members = [member for member in tar if member.isfile()]
         random.Random(7).shuffle(members)
@@ -70,7 +70,7 @@ def pictures(archive: str, count: int | None) -> Iterator[tuple[str, bytes]]:
 
 
 def tiles(count: int | None) -> Iterator[tuple[str, bytes]]:
-    """Parts of portraits where no face is, as PNG: seven of each portrait."""
+    """Tiles of portraits without a face, as PNG, seven per portrait."""
     for name, data in pictures("congress/portraits.tar", None if count is None else -(-count // 7)):
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         height, width = pixels.shape[:2]
@@ -107,13 +107,13 @@ def naive_loop(files: Iterable[tuple[str, bytes]]) -> Run:
 
 
 def groups_of_fairface() -> dict[str, dict[str, str]]:
-    """File → column → group."""
+    """Groups of FairFace: file → column → group."""
     with (crawled_project.REAL_DATA / "fairface" / "labels.csv").open(newline="", encoding="utf-8") as file:
         return {row["file"]: {"race": row["race"], "gender": row["gender"]} for row in csv.DictReader(file)}
 
 
 def wilson(found: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson, 1927)."""
+    """Wilson's 95 % interval of a share (Wilson, 1927)."""
     z = 1.96
     middle = (found + z * z / 2) / (total + z * z)
     half = z / (total + z * z) * sqrt(found * (total - found) / total + z * z / 4)

@@ -1,9 +1,9 @@
-"""`mtf diff` between two versions of a made-up project, read from git and DVC without checking either out.
+"""Time of `mtf diff` between two versions of a made-up project, read from git and DVC without a checkout.
 
     python benchmarks/diff.py [--identities 640] [--images 180] [--decisions 300000]
 
-Between them one identity in twenty goes, one in twenty comes, and one image in fifty is rejected. Printed are seconds
-of the whole command, Python's start included, the better of two runs.
+Between the versions one identity in twenty is removed, one in twenty added, and one image in fifty rejected. Prints the
+seconds of the whole command with Python's start, of the faster of two runs.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def rows_of(identity: str, images: int) -> list[dict[str, object]]:
 
 
 def write_version(root: Path, names: list[str], images: int, *, rejects: bool) -> None:
-    """The tables that `mtf diff` reads, and the roster."""
+    """Write the tables that `mtf diff` reads, and the roster."""
     rows = pl.DataFrame([row for name in names for row in rows_of(name, images)])
     gone = pl.col("is_rejected") if rejects else pl.lit(False)
     for path, table in {
@@ -85,7 +85,7 @@ def commit(root: Path, tag: str) -> None:
 
 
 def seconds(root: Path, *arguments: str) -> float:
-    """The better of two runs."""
+    """Seconds of the faster of two runs."""
     taken = []
     for _ in range(2):
         start = time.perf_counter()

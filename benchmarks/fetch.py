@@ -1,14 +1,16 @@
-"""Fetch 3,000 made-up JPEGs of about 144 KB from an nginx on loopback: this project's crawl against img2dataset.
+"""Time to fetch 3,000 made-up JPEGs of about 144 KB from a local nginx: this project's crawl and img2dataset.
 
     .venv/bin/python benchmarks/fetch.py [--pictures 3000] [--rival-env FOLDER]
 
-Both have the same server, the same cores and 64 requests at once. This project's part is what the crawl does once
-the search is done, for 16 identities: robots.txt and tdmrep.json, type and wholeness by header, sha256, the file's
-own license metadata, one tar per identity with a row per address. The pictures have no pages here, so none is fetched
-or read: a live crawl asks for one page more per picture, which img2dataset does not. img2dataset runs with 2 processes
-of 32 threads, no resizing and no re-encoding, sha256, and writes tars with a row per address. Both are timed from the
-call to the end of it, without the interpreter's start. It needs /usr/sbin/nginx, and installs img2dataset with uv into
-the folder given by --rival-env where it is absent.
+- Both use the same server, the same cores and 64 concurrent requests. Both are timed from the call to its end, without
+  the interpreter's start.
+- The crawl does everything after the search, for 16 identities: robots.txt and tdmrep.json, media type and completeness
+  by header, sha256, license metadata of the file, and a tar per identity with a row per address. The pictures have no
+  pages here. A live crawl also fetches a page per picture, which img2dataset does not.
+- img2dataset runs with 2 processes of 32 threads, without resizing and re-encoding, with sha256, and writes tars with a
+  row per address.
+
+Needs /usr/sbin/nginx. Installs img2dataset with uv into the folder `--rival-env` if it is not there.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from mtf.crawl import store
 from mtf.crawl.collector import Collector, Tools
 from mtf.crawl.crawler import AT_ONCE
 from mtf.crawl.fetch_results import each_content_once
-from mtf.crawl.http_client import Fetcher
+from mtf.crawl.http_client import HttpFetcher
 from mtf.crawl.signals_client import Reservations
 from mtf.crawl.spool import Spool
 from mtf.schemas.takedown_file import Takedowns
@@ -88,14 +90,14 @@ if __name__ == "__main__":
 
 @dataclass(frozen=True)
 class Speed:
-    """Processor time, of the fetching processes without nginx, tells more than the clock on a busy machine."""
+    """Speed of a run. Processor time is of the fetching processes, without nginx; it varies less than wall time."""
 
     images_per_s: float
     cpu_ms: float
 
 
 class Loopback:
-    """Stands in for the live web: every address is at this machine's nginx."""
+    """Replacement of the live web: every address leads to the local nginx."""
 
     def __init__(self, port: int) -> None:
         self._origin = f"http://127.0.0.1:{port}"
@@ -129,7 +131,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def make_pictures(folder: Path, count: int) -> list[int]:
-    """Noise of a size that JPEG makes about 144 KB of; all differ. Returns their sizes in bytes."""
+    """Write different JPEGs of noise of about 144 KB. Returns their sizes in bytes."""
     folder.mkdir(parents=True)
     random = np.random.default_rng(0)
     sizes = []
@@ -143,7 +145,7 @@ def make_pictures(folder: Path, count: int) -> list[int]:
 
 @contextmanager
 def nginx(folder: Path) -> Iterator[int]:
-    """Serve `folder/pictures` on a free port of 127.0.0.1; the port."""
+    """Serve `folder/pictures` on a free port of 127.0.0.1. Yields the port."""
     folder.chmod(0o755)  # nginx's workers run as another user
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -182,7 +184,7 @@ async def _crawl(folder: Path, port: int, count: int) -> dict[str, int]:
     crawl = Crawl.model_validate({"sources": [{"kind": "bing"}]} | pace)
     places = asyncio.Semaphore(AT_ONCE)
     with ThreadPoolExecutor(1) as examiner:
-        async with Fetcher(crawl, user_agent="mtf benchmark", web=Loopback(port)) as fetcher:
+        async with HttpFetcher(crawl, user_agent="mtf benchmark", web=Loopback(port)) as fetcher:
             tools = Tools(
                 crawl, fetcher, Reservations(fetcher, BINDING), Takedowns(), LocalSources((), Path()), examiner
             )
@@ -207,7 +209,7 @@ async def _one(
 
 
 def install_rival(folder: Path) -> Path:
-    """The Python of an environment that has img2dataset; made where it is absent."""
+    """Python of an environment with img2dataset, which is created if it is missing."""
     python = folder / "bin" / "python"
     if not python.exists():
         subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, folder], check=True)

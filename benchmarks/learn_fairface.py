@@ -1,5 +1,6 @@
-"""Gender, race and age on FairFace: the label classifier's models, the joint network with each weighting, and one of
-torchvision's networks, on one held-out fifth.
+"""Accuracy of gender, race and age on FairFace, on a held-out fifth.
+
+Models: those of the label classifier, the multi-task network with each weighting, and one network of torchvision.
 
 Prints the test accuracy of each with its 95 % interval (bootstrap over the test pictures) as a Markdown table. Epochs
 are few, so that two cores need about a quarter of an hour; on an accelerator give more (EFRS: `--label-epochs 10`).
@@ -42,7 +43,7 @@ BOOTSTRAPS = 1000
 
 @dataclass(frozen=True)
 class LabelData:
-    """Pictures in two sizes, the number of each one's label per task, and its split (n,)."""
+    """Pictures in two sizes, index of the label of each per task, and split of each (n,)."""
 
     grey: np.ndarray
     colour: np.ndarray
@@ -57,7 +58,7 @@ Predicted = dict[str, np.ndarray]
 
 
 def read(folder: Path, *, count: int | None, seed: int) -> LabelData:
-    """FairFace as imported, without pictures that are byte-identical to an earlier one; `count` of them, or all."""
+    """Imported FairFace without exact duplicates; `count` pictures, or all."""
     data_set, files = fairface.load(folder / "labels.csv"), tables.Files(folder / "train.tar")
     print("\n".join(data_set.told()))
     encoded = {file: files.read(file) for file in data_set.pictures["file"]}

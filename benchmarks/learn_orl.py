@@ -1,7 +1,7 @@
 """Face recognition on ORL: 5 training pictures of each of the 40 people, 1 for validation, 4 for the test.
 
 Trains each model with each recipe of params.yaml from several seeds, which also draw the divisions, and prints the
-mean test accuracy and its deviation.
+mean test accuracy and its standard deviation.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def divided(pictures: np.ndarray, people: np.ndarray, *, seed: int) -> Compariso
 def measured(
     model: str, recipe: str, pictures: np.ndarray, people: np.ndarray, *, typed: Params, seed: int
 ) -> dict[str, float]:
-    """The test accuracy, the epochs and the minutes of one training."""
+    """Test accuracy, epochs and minutes of one training."""
     trial = ComparisonRun(model, recipe, typed.train.recipes[recipe], seed, input_px=pictures.shape[1])
     figures = trial.run(divided(pictures, people, seed=seed))
     return {

@@ -2,9 +2,9 @@
 
     python benchmarks/near_duplicates.py --rival-env FOLDER [--sizes 117000 1000000] [--rival-hashes 30000]
 
-FOLDER is a virtual environment of its own that holds imagededup (made with uv where it is not there yet). Its
-search compares every pair, so its time at N hashes is its measured time at `--rival-hashes` times the square of
-the ratio. Recall is checked on a sample of hashes, each compared with every other.
+FOLDER is a separate virtual environment with imagededup, created with uv if it does not exist. Imagededup compares
+every pair, so its time at N hashes is its time at `--rival-hashes` times the squared ratio. Recall is measured on a
+sample of hashes, each compared with every other.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def flips(rng: np.random.Generator, count: int) -> np.ndarray:
 
 
 def recall(values: np.ndarray, pairs: np.ndarray) -> tuple[float, int]:
-    """The share found of all pairs that a sample of hashes has with any other, and how many those are."""
+    """Recall of the pairs of a sample of hashes with all others, and the number of these pairs."""
     sample = np.random.default_rng(1).choice(len(values), min(SAMPLE, len(values)), replace=False)
     codes = pairs[:, 0] * len(values) + pairs[:, 1]
     wanted: list[np.ndarray] = []

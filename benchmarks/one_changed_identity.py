@@ -1,8 +1,8 @@
-"""One changed identity of 640: the crop stage again, as a share of the whole stage's time.
+"""Time of the crop stage after a change of one identity in 640, as a share of the full stage's time.
 
     python benchmarks/one_changed_identity.py [--identities 640] [--pictures 24] [--workers 2]
 
-The shards are made up: noise with a drawn face in it, so that everything is done that is done to real pictures.
+The shards are made up: noise with a drawn face, so that every step runs as on real pictures.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def run_timed(workspace: ProjectPaths, settings: Params) -> float:
 
 
 def change_one(workspace: ProjectPaths, identity: str, files: list[bytes]) -> None:
-    """What the crawl does for one identity with new pictures: its shard, and the table of images."""
+    """Give one identity new pictures, as the crawl does: write its shard and the table of images."""
     images = pl.read_parquet(workspace.table("crawl", "images")).filter(pl.col("identity") != identity)
     rows = schemas.frame(schemas.IMAGES, crawled_project.write_shard(workspace, identity, files))
     schemas.write(schemas.IMAGES, pl.concat([images, rows]), workspace.table("crawl", "images"))

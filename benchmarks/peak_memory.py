@@ -1,11 +1,12 @@
-"""Peak memory of each stage with 20 and with 640 made-up identities: it grows with one identity, not with all.
+"""Peak memory of each stage with 20 and with 640 made-up identities.
+
+It should grow with the size of one identity, not with their number.
 
     python benchmarks/peak_memory.py [--identities 20 640] [--pictures 6] [--stages crawl crop …]
 
-Each stage runs as `mtf STAGE` in a project of drawn pictures with a folder source and without people (mode
-non_curated); small_cnn is trained for one epoch on one task, and for several at once. The peak is the sum over the
-process and its children, sampled every 20 ms. A stage that is not there, or that fails, is skipped with a line, and
-so are the stages after it.
+Each stage runs as `mtf STAGE` in a project of drawn pictures, with a folder source and without reviewers (mode
+non_curated). small_cnn is trained for one epoch, on one task and on several. The peak is the sum over the process and
+its children, sampled every 20 ms. A missing or failing stage is reported and skipped, with all stages after it.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class StageFailed(Exception):
-    """A stage ended with another exit code than 0."""
+    """Error: a stage ended with an exit code other than 0."""
 
 
 def write_project(root: Path, identities: int, pictures: int) -> None:
@@ -91,7 +92,7 @@ def peak_mib(stage: str, root: Path) -> float:
 
 
 def family_bytes(pid: int) -> int:
-    """Resident bytes of a process and all below it; what they share by fork counts once per process."""
+    """Resident bytes of a process and its descendants; memory shared by fork counts once per process."""
     try:
         own = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_BYTES
         children = [

@@ -1,8 +1,8 @@
-"""`make repro` with nothing changed: the time until it has found out that every stage is up to date.
+"""Time of `make repro` when every stage is up to date.
 
     python benchmarks/repro_unchanged.py PROJECT [--times 3]
 
-PROJECT is a clone of this repository in which `make repro` has run to its end; nothing in it is changed.
+PROJECT is a clone of this repository in which `make repro` has completed. Nothing in it is changed.
 """
 
 from __future__ import annotations

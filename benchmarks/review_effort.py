@@ -1,22 +1,27 @@
-"""How many looks an accepted picture costs, with triage and without, and how precise the outcome is.
+"""Review effort with and without triage: looks per accepted picture, and precision of the outcome.
 
     .venv/bin/python benchmarks/review_effort.py [--identities 40] [--seeds 3] [--run FOLDER] [--overlooked 0.02]
 
-Three sets with known truth. The sample, where FOLDER (default: this checkout) has its finished run: what was drawn is
-what is true. ORL's 40 people × 10 pictures, with dirt planted in the proportions of the paper's funnel: 60 % of
-the crops are no faces (patches of the Congress portraits away from the face), 85 % of the faces are strangers (of
-other ORL people), 4 % of the right ones are blurred, 3 % are covered, 4 % are there twice. And ORL with as little
-dirt as the sample has: a small set again, on which nothing of the triage was chosen. The queue, the triage, the desk
-and the ledger are the room's own; only the reviewer is made up.
+Sets with ground truth; queue, triage, session and ledger are those of the review app, and the reviewer is simulated:
 
-What a look is: without triage every face is looked at by itself, one look each. With triage a page of one run
-(likely accepts, likely rejects) is PAGE_COSTS looks, as assumed, and each face that is picked out of it another; pages
-the triage is unsure of are looked at face by face. A group of duplicates is one look either way.
-What the reviewer gets wrong (assumed): ERROR of all faces, in both directions, whether a face is looked at by itself
-or stands on a page; of a page's exceptions, which have to be picked out, as many are overlooked, or --overlooked.
+- The sample, if FOLDER (default: this checkout) has its finished run.
+- ORL's 40 people × 10 pictures, with unusable crops in the proportions of the paper's funnel. 60 % of the crops are no
+  faces (patches of the Congress portraits away from the face), and 85 % of the faces are of other ORL people. Of the
+  right faces 4 % are blurred, 3 % covered and 4 % duplicates.
+- ORL with as few unusable crops as the sample: another small set, which was not used to design the triage.
 
-The target is held at a page's cost of one look; the exit status is 1 where one of the sets misses it: by the looks, or
-by a precision that is worse by more than two standard errors over the seeds.
+A look, the unit of effort:
+
+- Without triage each face is one look.
+- With triage a page of likely accepts or likely rejects is PAGE_COSTS looks (assumed), and each face picked out of it
+  another one. On pages without a prediction each face is one look.
+- A group of duplicates is one look in both cases.
+
+Errors of the reviewer (assumed): a share ERROR of all faces, in both directions, alone or on a page. The same share of
+the exceptions on a page is overlooked, or `--overlooked`.
+
+The target applies at a page's cost of one look. The exit status is 1 if a set misses it, by the looks, or by a
+precision that is lower by more than two standard errors over the seeds.
 """
 
 from __future__ import annotations
@@ -61,7 +66,7 @@ TARGET = 4.0
 
 
 class Dirt(NamedTuple):
-    """Shares: crops that are no faces, faces of strangers, and of the right ones those spoilt or there twice."""
+    """Shares of unusable crops: no faces, faces of strangers; and of the right faces, spoilt ones and duplicates."""
 
     no_face: float
     stranger: float
@@ -76,7 +81,7 @@ WRONG = {"no face": Step.FACE, "stranger": Step.IDENTITY, "blurred": Step.QUALIT
 
 
 def orl() -> dict[str, list[np.ndarray]]:
-    """Person → ten grey pictures, as three channels."""
+    """ORL: person → ten grey pictures, as three channels."""
     found: dict[str, list[np.ndarray]] = {}
     with tarfile.open(DATA / "orl" / "faces.tar") as tar:
         for member in sorted(tar.getmembers(), key=lambda one: one.name):
@@ -111,7 +116,7 @@ def patches(count: int, random: np.random.Generator) -> list[np.ndarray]:
 
 
 def planted(identities: int, dirt: Dirt, seed: int) -> list[tuple[str, str, np.ndarray]]:
-    """(identity, kind, pixels) of every crop, shuffled."""
+    """Crops of the set, shuffled, as (identity, kind, pixels)."""
     random = np.random.default_rng(seed)
     people = dict(sorted(orl().items())[:identities])
     everyone = orl()
@@ -146,7 +151,7 @@ def _covered(pixels: np.ndarray) -> np.ndarray:
 
 
 def screened(crops: list[tuple[str, str, np.ndarray]], settings: config.Screen) -> tuple[pl.DataFrame, np.ndarray]:
-    """The table that a desk works on, with `kind` as the truth, and the embeddings in its order."""
+    """Table that a review session works on, with `kind` as ground truth, and the embeddings in its order."""
     rows, vectors = [], []
     for number, (person, kind, pixels) in enumerate(crops):
         height, width = pixels.shape[:2]
@@ -175,7 +180,7 @@ def screened(crops: list[tuple[str, str, np.ndarray]], settings: config.Screen) 
 
 
 class Reviewer:
-    """Knows at which step each face has to go (None: at none), and errs as assumed. Counts looks."""
+    """Simulated reviewer. Knows the step at which to reject each face (None: none), errs at random, counts looks."""
 
     def __init__(self, faces: pl.DataFrame, overlooked: float, seed: int) -> None:
         rows = faces.select("identity", "face_id", "goes_at").iter_rows()
@@ -184,15 +189,15 @@ class Reviewer:
         self._overlooked = overlooked
         self._random = np.random.default_rng(seed)
 
-    def sit(self, desk: ReviewSession) -> None:
-        while (page := desk.page()).faces:
+    def review(self, session: ReviewSession) -> None:
+        while (page := session.page()).faces:
             assert page.step is not None
             if page.step is Step.DUPLICATE:
-                self._group(desk, page.faces)
+                self._group(session, page.faces)
             else:
-                self._judge(desk, page)
+                self._judge(session, page)
 
-    def _judge(self, desk: ReviewSession, page: Page) -> None:
+    def _judge(self, session: ReviewSession, page: Page) -> None:
         says = {face: self._says(face, page) for face in page.faces}
         accepted = [face for face in page.faces if says[face]]
         rejected = [face for face in page.faces if not says[face]]
@@ -202,21 +207,21 @@ class Reviewer:
             self.pages += 1
             self.looks += len(rejected if page.run == LIKELY else accepted)
         if accepted:
-            desk.accept(accepted)
+            session.accept(accepted)
         if rejected:
-            desk.reject(rejected)
+            session.reject(rejected)
 
     def _says(self, face: Key, page: Page) -> bool:
         right = self.goes_at[face] != page.step
         is_exception = page.run != UNSURE and right != (page.run == LIKELY)
         return right != (self._random.random() < (self._overlooked if is_exception else ERROR))
 
-    def _group(self, desk: ReviewSession, faces: tuple[Key, ...]) -> None:
+    def _group(self, session: ReviewSession, faces: tuple[Key, ...]) -> None:
         self.looks += 1
         if any(self.goes_at[face] == Step.DUPLICATE for face in faces):
-            desk.keep([next((face for face in faces if self.goes_at[face] is None), faces[0])])
+            session.keep([next((face for face in faces if self.goes_at[face] is None), faces[0])])
         else:
-            desk.accept(faces)
+            session.accept(faces)
 
 
 def simulate(
@@ -224,16 +229,18 @@ def simulate(
 ) -> dict[str, float]:
     empty = Ledger(pl.DataFrame(schema=SCHEMA), [])
     material = ReviewData(faces, empty, box_iou=0.5, reviewers=1, labels={}, embeddings=embeddings)
-    desk = ReviewSession(
+    session = ReviewSession(
         LedgerWriter(folder, "sim"), material, ReviewPlan(material, triaged=triaged, seed=seed), reviewer="sim"
     )
     reviewer = Reviewer(faces, overlooked, seed=seed)
-    reviewer.sit(desk)
+    reviewer.review(session)
     accepted = [
-        face for face in reviewer.goes_at if (said := desk.verdict(face, Step.TASK_FIT)) and said[0] == "accept"
+        face
+        for face in reviewer.goes_at
+        if (verdict := session.verdict(face, Step.TASK_FIT)) and verdict[0] == "accept"
     ]
     right = [face for face in accepted if reviewer.goes_at[face] in (None, Step.DUPLICATE)]
-    desk.close()
+    session.close()
     return {
         "looks": reviewer.looks,
         "pages": reviewer.pages,
@@ -267,7 +274,7 @@ def of_sample(root: Path) -> tuple[pl.DataFrame, np.ndarray | None]:
 def compared(
     name: str, sets: Iterable[tuple[pl.DataFrame, np.ndarray | None]], folder: Path, overlooked: float
 ) -> bool:
-    """Print what triage saves and costs on some sets; whether the target is met."""
+    """Print savings and costs of triage on some sets. Returns true if the target is met."""
     runs: list[tuple[dict[str, float], dict[str, float]]] = []
     for seed, (faces, embeddings) in enumerate(sets):
         places = [folder / f"{name}-{seed}-{kind}" for kind in ("without", "with")]

@@ -1,6 +1,6 @@
-"""Training input: pictures per second from torchvision's ImageFolder and from this project's inputs, in one run.
+"""Training input in pictures per second: torchvision's ImageFolder and this project's input cache.
 
-The reference is what the MTF paper's script does: ImageFolder over 1024×1024 JPEGs, Resize(224), ToTensor, Normalize,
+The reference is the MTF paper's script: ImageFolder over 1024×1024 JPEGs, Resize(224), ToTensor, Normalize,
 through a DataLoader with 2 workers. Both sides give shuffled batches of 32, normalised float pictures of 224 px.
 """
 
@@ -29,7 +29,7 @@ SIDE_PX, INPUT_PX, BATCH, WORKERS = 1024, 224, 32, 2
 
 
 def drawn(number: int) -> bytes:
-    """A photograph-like JPEG (smooth shapes and fine grain), about 150 KB."""
+    """JPEG like a photograph (smooth shapes and fine grain), about 150 KB."""
     random = np.random.default_rng(number)
     small = random.integers(0, 256, (16, 16, 3), dtype=np.uint8)
     picture = cv2.resize(small, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC).astype(np.int16)
@@ -40,7 +40,7 @@ def drawn(number: int) -> bytes:
 
 
 def lay_out(folder: Path, count: int) -> pl.DataFrame:
-    """The same pictures as a folder per label for ImageFolder, and as shards for this project."""
+    """Write the same pictures as a folder per label for ImageFolder, and as shards for this project."""
     rows = []
     for label in ("a", "b"):
         (folder / "images" / label).mkdir(parents=True)

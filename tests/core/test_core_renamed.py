@@ -19,7 +19,7 @@ from mtf.core import renamed
 from mtf.core.errors import BadInput
 from mtf.crawl import fetch_results
 from mtf.schemas import takedown_file
-from mtf.schemas.takedown_file import Kind
+from mtf.schemas.takedown_file import RequestKind
 
 BEFORE = Path(__file__).with_name("params_before_renames.yaml")
 LOOK = "0123456789abcdef"
@@ -85,7 +85,7 @@ def test_takedowns_of_the_version_before_are_read(tmp_path: Path, capsys: pytest
     path = tmp_path / "takedowns.csv"
     path.write_text(f"{','.join(takedown_file.COLUMNS)}\n2026-01-02,content_hash,{LOOK},asked,Ada,\n")
     (record,) = takedown_file.load(path).records
-    assert record.kind is Kind.PERCEPTUAL_HASH
+    assert record.kind is RequestKind.PERCEPTUAL_HASH
     assert takedown_file.load(path).perceptual_hashes == {int(LOOK, 16)}
     assert capsys.readouterr().err.splitlines() == [
         "mtf: takedowns.csv: kind content_hash is now called perceptual_hash; the old name is read until version 0.2"

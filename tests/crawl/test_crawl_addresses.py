@@ -10,7 +10,7 @@ from aiohttp.resolver import DefaultResolver
 from crawl_project import picture_bytes
 from mtf.config import Crawl
 from mtf.crawl import network_guard
-from mtf.crawl.http_client import Fetcher
+from mtf.crawl.http_client import HttpFetcher
 from mtf.schemas import Fetched
 from mtf.sources.fetch_failure import Failed
 
@@ -109,7 +109,7 @@ def test_escapes_reach_the_server_as_they_are_given_by_a_list_or_by_a_redirect(
     paths: list[str] = []
 
     async def ask(urls: list[str]) -> None:
-        async with Fetcher(CRAWL, user_agent="mtf test", web=None) as fetcher:
+        async with HttpFetcher(CRAWL, user_agent="mtf test", web=None) as fetcher:
             for url in urls:
                 await fetcher.get(url, max_bytes=1_000_000)
 
@@ -120,7 +120,7 @@ def test_escapes_reach_the_server_as_they_are_given_by_a_list_or_by_a_redirect(
 
 def refusal(url: str) -> Failed:
     async def ask() -> None:
-        async with Fetcher(CRAWL, user_agent="mtf test", web=None) as fetcher:
+        async with HttpFetcher(CRAWL, user_agent="mtf test", web=None) as fetcher:
             await fetcher.get(url, max_bytes=1_000_000)
 
     with pytest.raises(Failed) as failure:

@@ -24,7 +24,7 @@ def asked(folder: Path, responses: list[Response], urls: list[str], *, max_bytes
 
     async def ask(web):
         params = Crawl.model_validate(SOURCES | crawl)
-        async with http_client.Fetcher(params, user_agent="mtf test", web=web) as fetcher:
+        async with http_client.HttpFetcher(params, user_agent="mtf test", web=web) as fetcher:
             jobs = (fetcher.get(url, max_bytes=max_bytes) for url in urls)
             return await asyncio.gather(*jobs, return_exceptions=True)
 

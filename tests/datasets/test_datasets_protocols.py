@@ -159,7 +159,9 @@ def in_the_wild(folder: Path) -> Path:
     for part in (1, 2, 3):
         for number in range(3):
             person = people.Person(f"p{part}{number}", f"P {part} {number}", "Amber", "Males", "Young")
-            taken = photograph.portrait(person.look(), person.identity, random) if number else drawing.landscape(random)
+            taken = (
+                photograph.portrait(person.traits(), person.identity, random) if number else drawing.landscape(random)
+            )
             around = cv2.copyMakeBorder(taken.pixels, 0, 0, 100, 200, cv2.BORDER_REPLICATE)
             path = folder / f"part{part}" / f"{20 + number}_{number % 2}_{number}_2017{part}{number:08}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ import yaml
 from mtf.config import Gates
 from mtf.config import load as load_params
 from mtf.pipeline.crawl import AGAIN
-from mtf.sample import files, photograph
+from mtf.sample import photograph, picture_files
 from mtf.sample.people import CAST
 from projects import clone, environment, run_in
 
@@ -30,8 +30,8 @@ def clone_of_this(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def draw(folder: Path, who: int, number: int) -> None:
     person = PEOPLE[who]
-    taken = photograph.portrait(person.look(), person.identity, np.random.default_rng([who, number]))
-    (folder / f"{who}-{number}.jpg").write_bytes(files.jpeg(taken.pixels).data)
+    taken = photograph.portrait(person.traits(), person.identity, np.random.default_rng([who, number]))
+    (folder / f"{who}-{number}.jpg").write_bytes(picture_files.jpeg(taken.pixels).data)
 
 
 def failing(folder: Path, *command: str) -> str:

@@ -91,7 +91,7 @@ def make(root: Path, params: Params | None = None, people: tuple[Person, ...] = 
 
 def release(workspace: ProjectPaths, params: Params) -> None:
     """Release it as after gates that all hold: whether they do is the subject of the tests of `validation`."""
-    outcome.write(workspace, outcome.Outcome(outcome.of(workspace, params), [], []))
+    outcome.write(workspace, outcome.GateOutcome(outcome.input_digests(workspace, params), [], []))
     releasing.run(workspace, params)
 
 

@@ -14,7 +14,7 @@ import pytest
 from made_project import made_params
 
 from mtf.core.project_paths import ProjectPaths
-from mtf.release.formats import Format, export
+from mtf.release.formats import ReleaseFormat, export
 
 OPEN = """
 import json, sys
@@ -28,7 +28,7 @@ print(json.dumps({"faces": len(data), "splits": data.count_sample_tags(), "label
 @pytest.mark.mongodb
 def test_fiftyone_opens_its_form_with_labels_and_splits(data_set: ProjectPaths, tmp_path: Path):
     labels = {task.column: list(task.labels) for task in made_params().tasks.values()}
-    export(data_set.stage("release"), tmp_path / "form", Format.FIFTYONE, labels=labels)
+    export(data_set.stage("release"), tmp_path / "form", ReleaseFormat.FIFTYONE, labels=labels)
     environment = os.environ | {"FIFTYONE_DATABASE_DIR": str(tmp_path / "database"), "FIFTYONE_DO_NOT_TRACK": "true"}
     command = [sys.executable, "-c", OPEN, str(tmp_path / "form"), *labels]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)

@@ -19,7 +19,7 @@ from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.pipeline import release
 from mtf.release import formats
-from mtf.release.formats import Format, export
+from mtf.release.formats import ReleaseFormat, export
 from mtf.release.layout import folder_names
 
 LABELS = {task.column: list(task.labels) for task in made_params().tasks.values()}
@@ -95,7 +95,7 @@ def test_hugging_face_opens_the_parquet_form_with_pictures_and_classes(
 ):
     import datasets
 
-    assert export(data_set.stage("release"), tmp_path / "hf", Format.PARQUET, labels=LABELS) == 15
+    assert export(data_set.stage("release"), tmp_path / "hf", ReleaseFormat.PARQUET, labels=LABELS) == 15
     opened = datasets.load_dataset(str(tmp_path / "hf"), cache_dir=str(tmp_path / "cache"))
     for split in ("train", "val", "test"):
         rows = opened[split]
@@ -110,7 +110,7 @@ def test_webdataset_reads_the_tars_with_pictures_and_labels(
 ):
     import webdataset
 
-    export(data_set.stage("release"), tmp_path / "wds", Format.WEBDATASET, labels=LABELS)
+    export(data_set.stage("release"), tmp_path / "wds", ReleaseFormat.WEBDATASET, labels=LABELS)
     for split in ("train", "val", "test"):
         pattern = str(tmp_path / "wds" / f"{split}-000000.tar")
         samples = list(webdataset.WebDataset(pattern, shardshuffle=False).decode("pil").to_tuple("jpg", "json"))
@@ -122,7 +122,7 @@ def test_webdataset_reads_the_tars_with_pictures_and_labels(
 def test_fiftyones_form_has_every_face_with_its_labels_and_split(
     data_set: ProjectPaths, table: pl.DataFrame, tmp_path: Path
 ):
-    export(data_set.stage("release"), tmp_path / "fo", Format.FIFTYONE, labels=LABELS)
+    export(data_set.stage("release"), tmp_path / "fo", ReleaseFormat.FIFTYONE, labels=LABELS)
     samples = json.loads((tmp_path / "fo/samples.json").read_text())["samples"]
     assert all((tmp_path / "fo" / sample["filepath"]).is_file() for sample in samples)
     for split in ("train", "val", "test"):
@@ -131,20 +131,20 @@ def test_fiftyones_form_has_every_face_with_its_labels_and_split(
             assert Counter(sample[column]["label"] for sample in tagged) == tallied(table, split, column)
 
 
-@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("form", list(ReleaseFormat))
 def test_a_form_has_the_same_bytes_when_it_is_made_again(
-    data_set: ProjectPaths, tmp_path: Path, files_of, form: Format
+    data_set: ProjectPaths, tmp_path: Path, files_of, form: ReleaseFormat
 ):
     for name in ("one", "two"):
         export(data_set.stage("release"), tmp_path / name, form, labels=LABELS)
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
 
 
-def credits_in(form: Format, folder: Path) -> list[dict]:
+def credits_in(form: ReleaseFormat, folder: Path) -> list[dict]:
     """What a form says of each face, as whoever gets the form alone reads it."""
-    if form is Format.PARQUET:
+    if form is ReleaseFormat.PARQUET:
         return pl.concat([pl.read_parquet(path) for path in sorted(folder.glob("data/*.parquet"))]).to_dicts()
-    if form is Format.FIFTYONE:
+    if form is ReleaseFormat.FIFTYONE:
         return json.loads((folder / "samples.json").read_text())["samples"]
     rows = []
     for path in sorted(folder.glob("*.tar")):
@@ -153,9 +153,9 @@ def credits_in(form: Format, folder: Path) -> list[dict]:
     return rows
 
 
-@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("form", list(ReleaseFormat))
 def test_each_form_credits_every_face_and_encloses_terms_credits_and_card(
-    data_set: ProjectPaths, table: pl.DataFrame, tmp_path: Path, form: Format
+    data_set: ProjectPaths, table: pl.DataFrame, tmp_path: Path, form: ReleaseFormat
 ):
     export(data_set.stage("release"), tmp_path / "form", form, labels=LABELS)
     said = ("title", "creator", "license", "license_url", "page_url")
@@ -174,7 +174,7 @@ def test_a_split_of_many_faces_is_written_in_several_files_that_hold_each_face_o
     import datasets
 
     monkeypatch.setattr(formats, "FACES_PER_FILE", 4)
-    for form in (Format.PARQUET, Format.WEBDATASET):
+    for form in (ReleaseFormat.PARQUET, ReleaseFormat.WEBDATASET):
         export(data_set.stage("release"), tmp_path / form, form, labels=LABELS)
         assert sorted(row["face_id"] for row in credits_in(form, tmp_path / form)) == sorted(table["face_id"])
     assert sorted(path.name for path in (tmp_path / "parquet/data").iterdir()) == [
@@ -198,19 +198,19 @@ def test_a_split_of_many_faces_is_written_in_several_files_that_hold_each_face_o
 )
 def test_labels_renamed_since_the_release_was_built_are_named(data_set: ProjectPaths, tmp_path: Path, labels, message):
     with pytest.raises(BadInput, match=message):
-        export(data_set.stage("release"), tmp_path / "new", Format.PARQUET, labels=labels)
+        export(data_set.stage("release"), tmp_path / "new", ReleaseFormat.PARQUET, labels=labels)
     assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_that_is_not_empty_is_left_alone(data_set: ProjectPaths, tmp_path: Path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(BadInput, match="is not empty; name a new folder"):
-        export(data_set.stage("release"), tmp_path, Format.PARQUET, labels=LABELS)
+        export(data_set.stage("release"), tmp_path, ReleaseFormat.PARQUET, labels=LABELS)
 
 
 def test_without_a_release_there_is_nothing_to_convert(project: ProjectPaths, tmp_path: Path):
     with pytest.raises(BadInput, match="build a release first"):
-        export(project.stage("release"), tmp_path / "new", Format.PARQUET, labels=LABELS)
+        export(project.stage("release"), tmp_path / "new", ReleaseFormat.PARQUET, labels=LABELS)
 
 
 def test_an_unknown_form_is_named_with_the_known_ones(data_set: ProjectPaths, tmp_path: Path):

@@ -20,11 +20,11 @@ from mtf.config import parse
 from mtf.core.project_paths import ProjectPaths
 from mtf.gates import outcome
 from mtf.gates.expectations import NotChecked, Severity
-from mtf.gates.outcome import Outcome
-from mtf.gates.suite import Result
+from mtf.gates.outcome import GateOutcome
+from mtf.gates.suite import ExpectationResult
 from mtf.pipeline import report
-from mtf.report import composition, funnel, models, warnings
-from mtf.report.page import COLOURS, Section
+from mtf.report import composition, funnel_section, models, warnings
+from mtf.report.report_page import COLOURS, PageSection
 from mtf.schemas import Step
 from projects import run_in
 
@@ -32,11 +32,11 @@ SECTIONS = [
     "warnings", "funnel", "composition", "splits", "addresses", "licenses", "duplicates", "reviewers", "models",
     "changes",
 ]  # fmt: skip
-GATE = Result(
+GATE = ExpectationResult(
     "identity_share", "identities", "share of one identity", Severity.CRITICAL, False,
     "<img src=x onerror=alert(1)> 0.6", "at most 0.25",
 )  # fmt: skip
-HELD = Result("drift", "drift", "distance", Severity.CRITICAL, True, "", "at most 0.2")
+HELD = ExpectationResult("drift", "drift", "distance", Severity.CRITICAL, True, "", "at most 0.2")
 UNCHECKED = NotChecked("funnel", "no previous release")
 SCORES = {
     "race": {"random_guess": {"accuracy": 0.25, "macro_f1": 0.2}, "small_cnn": {"accuracy": 0.5, "macro_f1": 0.4}}
@@ -74,7 +74,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> ProjectPaths:
     )
     put_duplicates(workspace)
     put_predictions(workspace, "White")
-    outcome.write(workspace, Outcome(outcome.of(workspace, params), [GATE, HELD], [UNCHECKED]))
+    outcome.write(workspace, GateOutcome(outcome.input_digests(workspace, params), [GATE, HELD], [UNCHECKED]))
     report.run(workspace, params)
     return workspace
 
@@ -203,7 +203,7 @@ def test_the_reasons_of_a_step_stand_in_the_order_of_its_nodes_and_each_node_has
     workspace = make(tmp_path / "project")
     figures = json.loads(workspace.metrics("curate").read_text())
     figures["steps"]["quality"]["dropped"] = {"blurred": 1, "unnatural": 4, "obstructed": 2}
-    section = funnel.funnel(figures)
+    section = funnel_section.funnel(figures)
     figure = section.charts[0].figure
     assert figure.layout.annotations[1].text == "4 unnatural<br>2 obstructed<br>1 blurred"
     names, colours = figure.data[0].node.customdata, figure.data[0].node.color
@@ -217,7 +217,7 @@ def test_the_funnel_begins_with_the_images_and_says_why_some_have_no_face(tmp_pa
     figures = json.loads(workspace.metrics("curate").read_text())
     outcomes = {"cropped": 17, "no_face": 9, "undecodable": 4, "too_large": 0}
     cropped = {"images": 30, "images_with_faces": 17, "faces": 18, "outcomes": outcomes}
-    section = funnel.funnel(figures, cropped)
+    section = funnel_section.funnel(figures, cropped)
     assert section.says[0] == "The detector found a face in 17 of 30 images."
     rows = section.charts[0].table.rows
     assert rows[:2] == [["images downloaded", "30", ""], ["faces cropped", "18", "9 no face, 4 undecodable"]]
@@ -402,23 +402,23 @@ def test_the_same_inputs_give_the_same_page(tmp_path: Path):
     assert b"&lt;/script&gt;&lt;b&gt;" in pages[0]
 
 
-def rows(section: Section) -> list[list[str]]:
+def rows(section: PageSection) -> list[list[str]]:
     return [list(row) for _, table in section.tables for row in table.rows]
 
 
 def test_critical_warnings_come_before_the_others():
     failed = [replace(GATE, severity=Severity.WARNING, name="w"), replace(GATE, name="c")]
-    assert [row[1] for row in rows(warnings.warnings(Outcome({}, failed, [])))] == ["c", "w"]
+    assert [row[1] for row in rows(warnings.warnings(GateOutcome({}, failed, [])))] == ["c", "w"]
 
 
 def test_without_warnings_it_says_so():
-    assert warnings.warnings(Outcome({}, [HELD], [])).says == ["None: all 1 expectations hold."]
+    assert warnings.warnings(GateOutcome({}, [HELD], [])).says == ["None: all 1 expectations hold."]
     assert warnings.warnings(None).says == ["The gates have not been checked: run `mtf validate`."]
 
 
 def test_all_that_stands_between_the_data_set_and_a_release_is_among_the_warnings():
     section = warnings.warnings(
-        Outcome({}, [HELD], []),
+        GateOutcome({}, [HELD], []),
         changed=["build/split/splits.parquet"],
         has_stale_models=True,
         held_back={"undecided": 5, "conflict": 9},
@@ -435,7 +435,7 @@ def test_all_that_stands_between_the_data_set_and_a_release_is_among_the_warning
 
 def test_gates_that_were_checked_on_another_data_set_are_not_said_to_hold(tmp_path: Path):
     workspace, params = make(tmp_path / "project"), made_params(report={"thumbnails": False})
-    outcome.write(workspace, Outcome(outcome.of(workspace, params), [HELD], []))
+    outcome.write(workspace, GateOutcome(outcome.input_digests(workspace, params), [HELD], []))
     for is_changed in (False, True):
         report.run(workspace, params)
         text = (workspace.stage("report") / "index.html").read_text(encoding="utf-8")

@@ -30,7 +30,7 @@ from mtf.review_app.exchange import export
 from mtf.review_app.processes import mongodb as database
 from mtf.review_app.review_lock import alone
 from mtf.schemas import Step, takedown_file
-from mtf.schemas.takedown_file import Kind
+from mtf.schemas.takedown_file import RequestKind
 
 IMPORT_INTO_FIFTYONE = """
 import json, sys
@@ -345,18 +345,18 @@ def test_of_decisions_that_meet_no_face_the_first_is_shown_and_the_others_are_co
         export.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
 
 
-@pytest.mark.parametrize("kind", [Kind.IDENTITY, Kind.IMAGE_ID])
+@pytest.mark.parametrize("kind", [RequestKind.IDENTITY, RequestKind.IMAGE_ID])
 @pytest.mark.parametrize("format", ["csv", "coco"])
 def test_what_was_taken_down_since_the_export_is_counted_and_kept_nowhere(
-    project: Callable[..., ProjectPaths], tmp_path: Path, kind: Kind, format: str
+    project: Callable[..., ProjectPaths], tmp_path: Path, kind: RequestKind, format: str
 ) -> None:
     workspace, loaded = with_some_decisions(project)
     export.write(workspace, loaded, tmp_path / "out", format=format)
     said = decisions(workspace)
     gone = said["image_id"][0]
-    concerned = said.height if kind == Kind.IDENTITY else said.filter(image_id=gone).height
+    concerned = said.height if kind == RequestKind.IDENTITY else said.filter(image_id=gone).height
     shutil.rmtree(workspace.review)
-    value = "ada" if kind == Kind.IDENTITY else gone
+    value = "ada" if kind == RequestKind.IDENTITY else gone
     request = f"2026-01-01,{kind},{value},asked,Ada,"
     workspace.takedowns.write_text(",".join(takedown_file.COLUMNS) + "\n" + request + "\n")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from protego import Protego
 
 from mtf.config.pipeline import Licenses, OptOutSignal
-from mtf.crawl.http_client import Limit, _decoded
+from mtf.crawl.http_client import BodyLimit, _decoded
 from mtf.rights.evidence.source_page import read_page
 from mtf.rights.signals import opt_outs as optouts
 from mtf.rights.signals import robots_file, rsl, usage_preferences
@@ -281,7 +281,7 @@ RAW_DEFLATE = RAW.compress(b"noai") + RAW.flush()
     ids=["two members", "gzip and identity", "zlib", "deflate", "none", "charset", "twice"],
 )
 def test_a_body_is_read_whole_in_every_encoding_that_servers_use(body: bytes, encoding: str) -> None:
-    assert _decoded(body, encoding, Limit(100)) == b"noai"
+    assert _decoded(body, encoding, BodyLimit(100)) == b"noai"
 
 
 def test_usage_preferences_of_one_statement_are_all_kept() -> None:

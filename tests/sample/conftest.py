@@ -15,8 +15,8 @@ import yaml
 from mtf.config import Compute
 from mtf.crawl import recorded_web
 from mtf.sample import truth, web
+from mtf.sample.finds import DIRT, SampleSize
 from mtf.sample.people import CAST, Person
-from mtf.sample.plan import DIRT, Size
 from mtf.sample.truth import Truth
 
 ROOT = Path(__file__).parent.parent.parent
@@ -51,7 +51,7 @@ class Sample:
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     data = tmp_path_factory.mktemp("small-sample") / "data"
-    size = Size(cast=SMALL_CAST, rare=(), clean=(3, 3), dirt=dict.fromkeys(DIRT, 1))
+    size = SampleSize(cast=SMALL_CAST, rare=(), clean=(3, 3), dirt=dict.fromkeys(DIRT, 1))
     with pytest.MonkeyPatch.context() as quick:
         quick.setattr(web, "SLOW_S", 2.0)  # the tests' crawls wait for 1 s
         truths = web.write(data, seed=SEED, compute=Compute(workers=1), size=size)

@@ -12,28 +12,28 @@ from mtf.annotation.decision import Verdict
 from mtf.cli import app
 from mtf.core.errors import MtfError
 from mtf.sample import panel
+from mtf.sample.finds import PictureKind
 from mtf.sample.panel import Face, Judgement
-from mtf.sample.plan import Kind
 from mtf.sample.truth import Truth
 from mtf.schemas import Reason, Step
 
 ROOT = Path(__file__).parent.parent.parent
 WHERE = (100, 100, 200, 200)
 REASONS = {
-    Kind.CLEAN: (None, None),
-    Kind.WEBP: (None, None),
-    Kind.STRANGER: (Step.IDENTITY, Reason.WRONG_PERSON),
-    Kind.OTHER_MEMBER: (Step.IDENTITY, Reason.WRONG_PERSON),
-    Kind.SUNGLASSES: (Step.QUALITY, Reason.OBSTRUCTED),
-    Kind.HAND: (Step.QUALITY, Reason.OBSTRUCTED),
-    Kind.CARTOON: (Step.QUALITY, Reason.NOT_A_PHOTOGRAPH),
-    Kind.STRANGE_COLOURS: (Step.QUALITY, Reason.UNNATURAL),
-    Kind.OUT_OF_FOCUS: (Step.QUALITY, Reason.BLURRED),
-    Kind.PIXELATED: (Step.QUALITY, Reason.BLURRED),
-    Kind.BURST: (Step.DUPLICATE, Reason.NEAR_DUPLICATE),
-    Kind.RESAVED: (Step.DUPLICATE, Reason.EXACT_DUPLICATE),
-    Kind.WRONG_AGE: (Step.TASK_FIT, Reason.WRONG_AGE_GROUP),
-    Kind.CHILDHOOD: (Step.TASK_FIT, Reason.CHILDHOOD),
+    PictureKind.CLEAN: (None, None),
+    PictureKind.WEBP: (None, None),
+    PictureKind.STRANGER: (Step.IDENTITY, Reason.WRONG_PERSON),
+    PictureKind.OTHER_MEMBER: (Step.IDENTITY, Reason.WRONG_PERSON),
+    PictureKind.SUNGLASSES: (Step.QUALITY, Reason.OBSTRUCTED),
+    PictureKind.HAND: (Step.QUALITY, Reason.OBSTRUCTED),
+    PictureKind.CARTOON: (Step.QUALITY, Reason.NOT_A_PHOTOGRAPH),
+    PictureKind.STRANGE_COLOURS: (Step.QUALITY, Reason.UNNATURAL),
+    PictureKind.OUT_OF_FOCUS: (Step.QUALITY, Reason.BLURRED),
+    PictureKind.PIXELATED: (Step.QUALITY, Reason.BLURRED),
+    PictureKind.BURST: (Step.DUPLICATE, Reason.NEAR_DUPLICATE),
+    PictureKind.RESAVED: (Step.DUPLICATE, Reason.EXACT_DUPLICATE),
+    PictureKind.WRONG_AGE: (Step.TASK_FIT, Reason.WRONG_AGE_GROUP),
+    PictureKind.CHILDHOOD: (Step.TASK_FIT, Reason.CHILDHOOD),
 }
 
 
@@ -45,7 +45,9 @@ def _found(sample) -> list[Face]:
     )
 
 
-def _truth(number: int, *, kind: Kind = Kind.CLEAN, shows: str = "a", repeats: str | None = None) -> Truth:
+def _truth(
+    number: int, *, kind: PictureKind = PictureKind.CLEAN, shows: str = "a", repeats: str | None = None
+) -> Truth:
     url = f"https://easel.example/{number}.jpg"
     return Truth("a", number, kind, url, url, None, None, f"{number:064x}", 400, 400, repeats, ((WHERE, shows),))
 
@@ -64,7 +66,7 @@ def test_each_kind_of_dirt_goes_at_its_own_step(small) -> None:
 
 
 def test_in_a_group_only_the_identity_itself_is_right(small) -> None:
-    group = next(truth for truth in small.truths if truth.kind is Kind.GROUP)
+    group = next(truth for truth in small.truths if truth.kind is PictureKind.GROUP)
     judged = panel.judge(_found(small), small.truths)
     for box, who in group.faces:
         judgement = judged[Face(group.identity, group.image_id, box)]
@@ -79,7 +81,7 @@ def test_a_box_beside_every_face_is_not_a_face_and_half_of_one_is_partial() -> N
 
 def test_the_original_of_a_burst_is_kept_and_a_burst_whose_original_was_not_found_stays() -> None:
     original = _truth(1)
-    again = _truth(2, kind=Kind.BURST, repeats=original.url)
+    again = _truth(2, kind=PictureKind.BURST, repeats=original.url)
     both = panel.judge([_face(original), _face(again)], [original, again])
     assert both[_face(original)] == Judgement(keep=True)
     assert both[_face(again)] == Judgement(Step.DUPLICATE, Reason.NEAR_DUPLICATE)
@@ -90,8 +92,8 @@ def test_the_panel_is_the_same_for_the_same_seed_and_its_reviewers_differ(small)
     judged = panel.judge(_found(small), small.truths)
     one, other = panel.review(judged, seed=1), panel.review(judged, seed=1)
     assert one == other
-    said = [[(d.image_id, d.box, d.step, d.verdict) for d in sitting] for sitting in one[:3]]
-    assert said[0] != said[1] != said[2]
+    decided = [[(d.image_id, d.box, d.step, d.verdict) for d in decisions] for decisions in one[:3]]
+    assert decided[0] != decided[1] != decided[2]
 
 
 def test_hard_faces_split_the_panel_and_every_other_one_is_settled_together(small) -> None:
@@ -102,10 +104,12 @@ def test_hard_faces_split_the_panel_and_every_other_one_is_settled_together(smal
         assert settled.joint
         assert settled.verdict in (Verdict.ACCEPT, Verdict.KEEP)
         key = (settled.image_id, settled.box, settled.identity, settled.step)
-        said = [d.verdict for sitting in alone for d in sitting if (d.image_id, d.box, d.identity, d.step) == key]
+        decided = [
+            d.verdict for decisions in alone for d in decisions if (d.image_id, d.box, d.identity, d.step) == key
+        ]
         # One who erred at a step before does not come as far as this one.
-        assert set(said) <= {Verdict.ACCEPT, Verdict.REJECT, Verdict.SKIP}
-        assert len(set(said)) == len(said) >= 2
+        assert set(decided) <= {Verdict.ACCEPT, Verdict.REJECT, Verdict.SKIP}
+        assert len(set(decided)) == len(decided) >= 2
 
 
 def test_the_command_reviews_a_web_that_is_there(small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

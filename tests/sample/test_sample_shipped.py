@@ -16,9 +16,9 @@ from mtf.crawl import recorded_web
 from mtf.faces import crop
 from mtf.faces.box import Box, face_id
 from mtf.sample import listing, panel, web
+from mtf.sample.finds import CLEAN_IF_RARE, CLEAN_PER_IDENTITY, DIRT, WHOLE, PictureKind, plan
 from mtf.sample.panel import REVIEWERS, Face
 from mtf.sample.people import CAST, RARELY_PICTURED
-from mtf.sample.plan import CLEAN_IF_RARE, CLEAN_PER_IDENTITY, DIRT, WHOLE, Kind, plan
 from mtf.schemas import Reason, Step
 from mtf.schemas.funnel_steps import review_reasons
 
@@ -62,9 +62,9 @@ def test_the_remote_holds_this_sample_and_nothing_else(shipped) -> None:
 
 def test_every_kind_of_dirt_is_there_in_the_promised_number(shipped) -> None:
     counts = Counter(truth.kind for truth in shipped.truths)
-    clean = counts.pop(Kind.CLEAN) - CLEAN_IF_RARE * len(RARELY_PICTURED)
+    clean = counts.pop(PictureKind.CLEAN) - CLEAN_IF_RARE * len(RARELY_PICTURED)
     assert counts == DIRT
-    assert set(DIRT) == set(Kind) - {Kind.CLEAN}
+    assert set(DIRT) == set(PictureKind) - {PictureKind.CLEAN}
     assert len(CAST) * CLEAN_PER_IDENTITY[0] <= clean <= len(CAST) * CLEAN_PER_IDENTITY[1]
 
 
@@ -74,17 +74,17 @@ def test_the_generator_draws_this_sample_again_byte_for_byte(shipped, sample_par
     person = next(person for person in CAST if person.identity == identity)
     listed = listing.listings(seed, plan(seed), WHOLE.people)
     own = [each for each in listed if each.find.identity == identity]
-    drawn = {item.find.place: item for item in web._drawn(seed, listed, [person], Compute(workers=1))}
+    drawn = {item.find.key: item for item in web._drawn(seed, listed, [person], Compute(workers=1))}
     pictures = [each for each in own if each.find.taken_from is None]
-    made = [*web._searches(seed, person, own)]
-    made += [page for each in pictures for page in web._picture(each, drawn[each.find.place])]
+    responses = [*web._searches(seed, person, own)]
+    responses += [page for each in pictures for page in web._picture(each, drawn[each.find.key])]
 
-    known = {(truth.identity, truth.number): truth.image_id for truth in shipped.truths}
+    image_ids = {(truth.identity, truth.number): truth.image_id for truth in shipped.truths}
     for each in pictures:
-        assert known[each.find.place] == hashlib.sha256(drawn[each.find.place].file.data).hexdigest()
+        assert image_ids[each.find.key] == hashlib.sha256(drawn[each.find.key].file.data).hexdigest()
     served = recorded_web.RecordedWeb(shipped.data / "web")
-    assert len(made) > 2 * 15
-    for response in made:
+    assert len(responses) > 2 * 15
+    for response in responses:
         host, _, path = response.url.removeprefix("https://").partition("/")
         record = served.find(host, f"/{path}")
         assert record is not None and record.status == response.status, response.url
@@ -114,7 +114,7 @@ def test_true_boxes_of_all_pictures_lie_inside_them(shipped) -> None:
 
 def test_the_cascade_finds_the_clean_faces(shipped, sample_params: Params) -> None:
     """Every third of them, which is enough to see it fail."""
-    clean = [truth for truth in shipped.truths if truth.kind is Kind.CLEAN][::3]
+    clean = [truth for truth in shipped.truths if truth.kind is PictureKind.CLEAN][::3]
     found = sum(bool(crop.cut_faces(shipped.body(t), sample_params.crop, max_pixels=10**8)) for t in clean)
     assert len(clean) > 100
     assert found / len(clean) >= 0.97
@@ -129,10 +129,10 @@ def test_every_line_of_the_ledger_says_that_it_was_simulated(shipped, decisions:
 def test_reviewers_go_through_the_steps_in_order_and_stop_at_a_rejection(decisions: pl.DataFrame) -> None:
     order = {str(step): place for place, step in enumerate(Step)}
     alone = decisions.filter(~pl.col("joint")).sort("reviewer", "time")
-    for _, said in alone.group_by("reviewer", "identity", "image_id", *BOX, maintain_order=True):
-        steps = [order[step] for step in said["step"]]
+    for _, decided in alone.group_by("reviewer", "identity", "image_id", *BOX, maintain_order=True):
+        steps = [order[step] for step in decided["step"]]
         assert steps == sorted(set(steps))
-        assert "reject" not in said["verdict"].to_list()[:-1]
+        assert "reject" not in decided["verdict"].to_list()[:-1]
 
 
 def test_the_reviewers_agree_often_but_not_always(decisions: pl.DataFrame) -> None:
@@ -152,9 +152,10 @@ def test_a_few_faces_stay_in_conflict_and_a_few_undecided(verdicts: pl.DataFrame
 
 
 def test_the_panels_majority_is_nearly_always_right(shipped, faces: pl.DataFrame, verdicts: pl.DataFrame) -> None:
-    shown = {Face(identity, image_id, tuple(box)): name for identity, image_id, *box, name in faces.iter_rows()}
+    faces_of = {Face(identity, image_id, tuple(box)): name for identity, image_id, *box, name in faces.iter_rows()}
     right = {
-        (face.identity, shown[face]): judgement for face, judgement in panel.judge(list(shown), shipped.truths).items()
+        (face.identity, faces_of[face]): judgement
+        for face, judgement in panel.judge(list(faces_of), shipped.truths).items()
     }
     rejected = {
         (identity, name): (step, reason)
@@ -177,7 +178,9 @@ def test_each_step_of_the_review_has_something_to_reject(verdicts: pl.DataFrame)
 
 
 def test_rarely_pictured_people_have_too_few_and_all_others_enough(shipped, faces: pl.DataFrame) -> None:
-    shown = [Face(identity, image_id, tuple(box)) for identity, image_id, *box, _ in faces.iter_rows()]
-    fit = Counter(face.identity for face, judgement in panel.judge(shown, shipped.truths).items() if not judgement.step)
+    faces_of = [Face(identity, image_id, tuple(box)) for identity, image_id, *box, _ in faces.iter_rows()]
+    fit = Counter(
+        face.identity for face, judgement in panel.judge(faces_of, shipped.truths).items() if not judgement.step
+    )
     assert all(fit[person.identity] < 5 for person in RARELY_PICTURED)
     assert all(fit[person.identity] >= 8 for person in CAST)

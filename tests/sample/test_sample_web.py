@@ -20,8 +20,8 @@ from mtf.crawl import recorded_web
 from mtf.pipeline import crawl
 from mtf.rights import attribution, policy
 from mtf.sample import listing, web
+from mtf.sample.finds import OPT_OUTS, PictureKind, SampleSize, plan
 from mtf.sample.people import CAST
-from mtf.sample.plan import OPT_OUTS, Kind, Size, plan
 from mtf.schemas import Fetched, Reason, roster_file, takedown_file
 from mtf.sources.bing import Bing
 
@@ -30,25 +30,25 @@ CLAIMS = ("commercial,modify", "publicdomain", None)
 BING = Bing(kind="bing", licenses=list(CLAIMS))
 
 OUTCOMES = {
-    Kind.NOT_FOUND: Fetched.HTTP_ERROR,
-    Kind.NO_SUCH_HOST: Fetched.CONNECTION,
-    Kind.SLOW: Fetched.TIMEOUT,
-    Kind.PRIVATE_REDIRECT: Fetched.REFUSED_ADDRESS,
-    Kind.TRUNCATED: Fetched.TRUNCATED,
-    Kind.EMPTY: Fetched.NOT_AN_IMAGE,
-    Kind.HTML: Fetched.NOT_AN_IMAGE,
-    Kind.TOO_SMALL: Fetched.TOO_SMALL,
-    Kind.BOMB: Fetched.TOO_LARGE,
+    PictureKind.NOT_FOUND: Fetched.HTTP_ERROR,
+    PictureKind.NO_SUCH_HOST: Fetched.CONNECTION,
+    PictureKind.SLOW: Fetched.TIMEOUT,
+    PictureKind.PRIVATE_REDIRECT: Fetched.REFUSED_ADDRESS,
+    PictureKind.TRUNCATED: Fetched.TRUNCATED,
+    PictureKind.EMPTY: Fetched.NOT_AN_IMAGE,
+    PictureKind.HTML: Fetched.NOT_AN_IMAGE,
+    PictureKind.TOO_SMALL: Fetched.TOO_SMALL,
+    PictureKind.BOMB: Fetched.TOO_LARGE,
     **dict.fromkeys(OPT_OUTS, Fetched.OPTED_OUT),
 }
 REASONS = {
-    Kind.NON_COMMERCIAL: Reason.NOT_PERMITTED,
-    Kind.NO_DERIVATIVES: Reason.NOT_PERMITTED,
-    Kind.CLAIM_CONTRADICTED: Reason.CONTRADICTION,
-    Kind.FILE_CONTRADICTS_PAGE: Reason.CONTRADICTION,
-    Kind.UNSTATED: Reason.NO_EVIDENCE,
-    Kind.CLAIM_ONLY: Reason.CLAIM_ONLY,
-    Kind.DEAD_PAGE: Reason.CLAIM_ONLY,
+    PictureKind.NON_COMMERCIAL: Reason.NOT_PERMITTED,
+    PictureKind.NO_DERIVATIVES: Reason.NOT_PERMITTED,
+    PictureKind.CLAIM_CONTRADICTED: Reason.CONTRADICTION,
+    PictureKind.FILE_CONTRADICTS_PAGE: Reason.CONTRADICTION,
+    PictureKind.UNSTATED: Reason.NO_EVIDENCE,
+    PictureKind.CLAIM_ONLY: Reason.CLAIM_ONLY,
+    PictureKind.DEAD_PAGE: Reason.CLAIM_ONLY,
 }
 
 
@@ -113,15 +113,15 @@ def test_a_filtered_search_finds_what_the_filter_claims_and_no_more(small) -> No
 def test_addresses_of_searches_are_those_of_the_feeder() -> None:
     for person in CAST:
         for claim in CLAIMS:
-            made = [listing.search_address(person.name, first, claim) for first in (0, 20)]
-            assert BING.page_urls(person.name, claim)[:2] == made
+            addresses = [listing.search_address(person.name, first, claim) for first in (0, 20)]
+            assert BING.page_urls(person.name, claim)[:2] == addresses
 
 
 def test_what_comes_back_is_what_was_planted(small, crawled: ProjectPaths) -> None:
     fetches = _with_kind(crawled.table("crawl", "fetches"), small)
     assert fetches.height == len(small.truths)
     for kind, outcome, claim, url in fetches.select("kind", "outcome", "claim", "url").iter_rows():
-        expected = OUTCOMES.get(Kind(kind), Fetched.STORED)
+        expected = OUTCOMES.get(PictureKind(kind), Fetched.STORED)
         # Of two addresses with the same bytes either may be the first.
         assert outcome == expected or (expected, outcome) == (Fetched.STORED, Fetched.DUPLICATE), (kind, url)
         assert claim == next(t.claim for t in small.truths if t.url == url)
@@ -131,7 +131,7 @@ def test_each_dirty_license_is_refused_for_its_own_reason(small, crawled: Projec
     evidence = _with_kind(crawled.table("crawl", "evidence"), small)
     reasons = policy.judge(evidence, sample_params.licenses, today=datetime.now(UTC).date())
     for kind, reason in zip(evidence["kind"], reasons, strict=True):
-        assert reason == REASONS.get(Kind(kind)), kind
+        assert reason == REASONS.get(PictureKind(kind)), kind
     assert set(REASONS) <= set(evidence["kind"])
 
 
@@ -157,8 +157,18 @@ def test_roster_takedowns_and_found_authors_are_read_by_their_own_readers(small,
 
 
 def test_the_same_seed_gives_the_same_bytes_on_one_process_or_two(tmp_path: Path) -> None:
-    dirt = dict.fromkeys((Kind.BURST, Kind.WEBP, Kind.ROTATED, Kind.ANIMATED_GIF, Kind.GROUP, Kind.CARTOON), 1)
-    size = Size(cast=CAST[:2], rare=(), clean=(1, 1), dirt=dirt)
+    dirt = dict.fromkeys(
+        (
+            PictureKind.BURST,
+            PictureKind.WEBP,
+            PictureKind.ROTATED,
+            PictureKind.ANIMATED_GIF,
+            PictureKind.GROUP,
+            PictureKind.CARTOON,
+        ),
+        1,
+    )
+    size = SampleSize(cast=CAST[:2], rare=(), clean=(1, 1), dirt=dirt)
     for workers in (1, 2):
         web.write(tmp_path / str(workers), seed=3, compute=Compute(workers=workers), size=size)
     assert _digests(tmp_path / "1") == _digests(tmp_path / "2")
@@ -171,6 +181,6 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def test_another_seed_plans_another_web() -> None:
     assert plan(1) != plan(2)
-    assert Counter(find.kind for find in plan(1) if find.kind is not Kind.CLEAN) == Counter(
-        find.kind for find in plan(2) if find.kind is not Kind.CLEAN
+    assert Counter(find.kind for find in plan(1) if find.kind is not PictureKind.CLEAN) == Counter(
+        find.kind for find in plan(2) if find.kind is not PictureKind.CLEAN
     )

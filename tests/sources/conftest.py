@@ -11,7 +11,7 @@ from sources_web import KEY, USER_AGENT, ScriptedWeb
 
 from mtf.config import Params
 from mtf.crawl import recorded_web
-from mtf.crawl.http_client import Fetcher
+from mtf.crawl.http_client import HttpFetcher
 from mtf.sources import openverse
 from mtf.sources.api import ApiSource
 from mtf.sources.base import SearchResult
@@ -53,7 +53,7 @@ def find(sample_params: Params) -> Callable[[ScriptedWeb, ApiSource], SearchResu
 
     def found(web: ScriptedWeb, source: ApiSource, query: str = "Ana Béla") -> SearchResult:
         async def run() -> SearchResult:
-            async with Fetcher(sample_params.crawl, user_agent=USER_AGENT, web=web) as fetcher:
+            async with HttpFetcher(sample_params.crawl, user_agent=USER_AGENT, web=web) as fetcher:
                 return await source.search(fetcher, query)
 
         return asyncio.run(run())

@@ -23,7 +23,7 @@ from sources_web import (
 from crawl_project import Project, picture_bytes
 from mtf.config import Params
 from mtf.crawl import recheck
-from mtf.crawl.http_client import Fetcher
+from mtf.crawl.http_client import HttpFetcher
 from mtf.crawl.recorded_web import Response
 from mtf.sources import commons, flickr
 from mtf.sources.base import RecheckedStatements, Source
@@ -48,7 +48,7 @@ def photo_info(number: str, license: str) -> dict[str, Any]:
 def ask(sample_params: Params) -> Callable[..., RecheckedStatements]:
     def asked(web: Any, asked_source: type[Source], pages: list[str], *sources: Source) -> RecheckedStatements:
         async def run() -> RecheckedStatements:
-            async with Fetcher(sample_params.crawl, user_agent=USER_AGENT, web=web) as fetcher:
+            async with HttpFetcher(sample_params.crawl, user_agent=USER_AGENT, web=web) as fetcher:
                 return await asked_source.recheck(fetcher, pages, sources)
 
         return asyncio.run(run())

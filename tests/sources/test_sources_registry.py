@@ -21,7 +21,7 @@ from mtf.release import facts
 from mtf.rights.evidence import combination
 from mtf.sources import registry
 from mtf.sources.api import ApiSource, complete_description
-from mtf.sources.api_answers import Described, Listing, json_object
+from mtf.sources.api_answers import ApiAnswer, Described, json_object
 from mtf.sources.base import WEB_API, Fetcher, RecheckedStatements, Source
 from mtf.sources.bing import Bing
 
@@ -40,13 +40,13 @@ class MuseumRequest:
     def first(self) -> str:
         return self.url
 
-    def following(self, listing: Listing) -> None:  # noqa: ARG002 (one answer is all)
+    def following(self, listing: ApiAnswer) -> None:  # noqa: ARG002 (one answer is all)
         return None
 
     def signed(self, url: str) -> str:
         return url
 
-    def read(self, body: bytes) -> Listing:
+    def read(self, body: bytes) -> ApiAnswer:
         return Museum.read(body)
 
 
@@ -65,8 +65,8 @@ class Museum(ApiSource):
         return MuseumRequest(f"https://{HOST}/api?room={self.room}&q={quote(query)}")
 
     @classmethod
-    def read(cls, body: bytes) -> Listing:
-        return Listing([_described(work) for work in json_object(body)["works"]])
+    def read(cls, body: bytes) -> ApiAnswer:
+        return ApiAnswer([_described(work) for work in json_object(body)["works"]])
 
     @classmethod
     async def recheck(

@@ -42,8 +42,11 @@ def thumbnail(name: str) -> str:
 
 
 class Small:
-    """`remote` is a folder; `people` is identity → names of their pictures. `contents` are real pictures, by name; the
-    others are bytes of their own. `hashes` are what the crawl worked out of them.
+    """Small project.
+
+    - `remote`: a folder;
+    - `contents`: name → real picture; other pictures are made-up bytes;
+    - `hashes`: name → perceptual hash that the crawl computed.
     """
 
     def __init__(self, base: Path) -> None:
@@ -79,12 +82,12 @@ class Small:
         (self.root / "build/multitask/equal").mkdir(parents=True, exist_ok=True)
         fresh(self.root / "build/multitask/equal/model.pt").write_text(json.dumps(people))
         self._release(images)
-        shown = "".join(
+        thumbnails = "".join(
             f'<img src="data:image/jpeg;base64,{thumbnail(row["name"])}" alt="a face of {row["identity"]}">'
             for row in images
         )
         (self.root / "build/report").mkdir(exist_ok=True)
-        page = f"<!doctype html><p>Health of {len(images)} faces{shown}"
+        page = f"<!doctype html><p>Health of {len(images)} faces{thumbnails}"
         fresh(self.root / "build/report/index.html").write_text(page)
         self.store()
 
@@ -100,11 +103,11 @@ class Small:
             with Repo(str(self.root)) as repo:
                 repo.push()
 
-    def places(self) -> list[Path]:
+    def stores(self) -> list[Path]:
         return [self.root, self.remote]
 
     def holding(self, needle: bytes) -> list[Path]:
-        return [path for place in self.places() for path in holding(place, needle)]
+        return [path for store in self.stores() for path in holding(store, needle)]
 
     def picture(self, name: str) -> bytes:
         return self.contents.get(name, picture(name))
@@ -132,9 +135,9 @@ class Small:
             shard.finish(pl.DataFrame(rows))
 
     def _responses(self, rows: list[dict]) -> bytes:
-        known = [{"image_id": row["image_id"], "content_hash": self.hashes.get(row["name"])} for row in rows]
+        hashes = [{"image_id": row["image_id"], "content_hash": self.hashes.get(row["name"])} for row in rows]
         buffer = BytesIO()
-        pl.DataFrame(known, schema={"image_id": pl.String, "content_hash": pl.UInt64}).write_parquet(buffer)
+        pl.DataFrame(hashes, schema={"image_id": pl.String, "content_hash": pl.UInt64}).write_parquet(buffer)
         return buffer.getvalue()
 
     def table(self, stage: str, table: str, rows: list[dict]) -> None:

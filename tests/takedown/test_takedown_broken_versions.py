@@ -20,7 +20,7 @@ def test_a_version_that_cannot_be_read_is_owed_by_people_and_its_files_go(projec
     project.commit("put right")
     (receipt,) = erase(project.workspace, signed_by="The officer")
     assert project.holding(picture("ann-1")[:40]) == []
-    assert "build/crawl/shards/ann.tar" in [holder["path"] for holder in receipt["objects"]]
+    assert "build/crawl/shards/ann.tar" in [each["path"] for each in receipt["objects"]]
     (line,) = [each for each in receipt["by_hand"] if each.startswith("Versions that could not be read")]
     assert "'dvc.yaml'" in line and receipt["finished_at"]
 

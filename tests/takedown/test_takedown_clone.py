@@ -49,15 +49,15 @@ def oid(root: Path, name: str) -> str:
 
 def stored(root: Path, name: str) -> Path:
     """The file in which git keeps an object."""
-    known = oid(root, name)
-    return root / ".git" / "objects" / known[:2] / known[2:]
+    object_id = oid(root, name)
+    return root / ".git" / "objects" / object_id[:2] / object_id[2:]
 
 
 def lose(name: str) -> Callable[[Path], str]:
     def lost(root: Path) -> str:
-        known = oid(root, name)
+        object_id = oid(root, name)
         stored(root, name).unlink()
-        return known
+        return object_id
 
     return lost
 
@@ -66,10 +66,10 @@ def empty(name: str) -> Callable[[Path], str]:
     """As a disk that was full leaves it."""
 
     def emptied(root: Path) -> str:
-        path, known = stored(root, name), oid(root, name)
+        path, object_id = stored(root, name), oid(root, name)
         path.chmod(0o644)
         path.write_bytes(b"")
-        return known
+        return object_id
 
     return emptied
 
@@ -98,9 +98,9 @@ def test_what_git_lacks_is_named_with_what_to_do_and_nothing_is_erased(
     named = damage(project)
     before = files_below(project.parent)
     for options in ((), ("--dry-run",)):
-        code, said = erasing(*options)
-        assert code == 2 and "\n" not in said
-        assert said.startswith("nothing was erased") and named in said and said.endswith(advice)
+        code, message = erasing(*options)
+        assert code == 2 and "\n" not in message
+        assert message.startswith("nothing was erased") and named in message and message.endswith(advice)
     assert files_below(project.parent) == before
     assert holding(project, picture("ann-0")[:40]) and holding(project.parent / "remote", picture("ann-0")[:40])
 
@@ -130,5 +130,5 @@ def test_a_clone_in_part_is_refused_until_the_rest_is_fetched(
 def test_a_project_without_git_is_refused(project: Path) -> None:
     config = project / ".dvc" / "config"
     config.write_text(config.read_text().replace("[core]", "[core]\n    no_scm = true"))
-    code, said = erasing()
-    assert code == 2 and "without git" in said and "nothing was erased" in said
+    code, message = erasing()
+    assert code == 2 and "without git" in message and "nothing was erased" in message

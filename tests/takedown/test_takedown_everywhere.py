@@ -44,7 +44,7 @@ def test_a_run_that_no_commit_knows_is_erased_with_its_report(project: Small) ->
     project.take_down("image_id", image_id("ann-1"))
     project.run(WITHOUT)
     project.commit()
-    assert all(holding(place, needle) for place in project.places() for needle in needles("ann-1"))
+    assert all(holding(store, needle) for store in project.stores() for needle in needles("ann-1"))
 
     (receipt,) = erase(project.workspace, signed_by="The officer")
 
@@ -87,7 +87,7 @@ def test_an_old_report_that_shows_the_person_is_replaced_and_the_new_one_is_not(
     project.commit("v2")
     (receipt,) = erase(project.workspace, signed_by="The officer")
     assert_gone(project, "ann-1")
-    (report,) = [holder for holder in receipt["objects"] if holder["path"] == "build/report/index.html"]
+    (report,) = [each for each in receipt["objects"] if each["path"] == "build/report/index.html"]
     assert report["others"] == 2
     assert thumbnail("bob-0") in (project.root / "build/report/index.html").read_text()
 
@@ -106,7 +106,7 @@ def test_what_a_killed_writer_left_is_erased(project: Small) -> None:
     project.commit("v2")
     (receipt,) = erase(project.workspace, signed_by="The officer")
     assert_gone(project, "ann-1")
-    assert "build/crawl/shards/.ann.tar.1a2b3c4d.part" in [holder["path"] for holder in receipt["objects"]]
+    assert "build/crawl/shards/.ann.tar.1a2b3c4d.part" in [each["path"] for each in receipt["objects"]]
 
 
 def test_a_place_that_is_not_there_is_owed_and_named(
@@ -172,7 +172,7 @@ def test_peoples_own_files_are_cleared_wherever_the_picture_is(project: Small) -
         "data/mine/holiday.jpg",
         "data/web/x.example.tar: 1 members",
     ]
-    erased = {holder["path"]: holder["others"] for holder in receipt["objects"] if holder["path"].startswith("data/")}
+    erased = {each["path"]: each["others"] for each in receipt["objects"] if each["path"].startswith("data/")}
     assert erased == {"data/mine/holiday.jpg": 0, "data/mine/album.tar": 1, "data/web/x.example.tar": 1}
     assert erase(project.workspace, signed_by="The officer") == []
 

@@ -142,35 +142,35 @@ def holding(folder: Path, needle: bytes) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file() and needle in path.read_bytes()]
 
 
-def places_of(project: Path) -> list[Path]:
+def stores_of(project: Path) -> list[Path]:
     return [project, project.parent / "near", project.parent / "far"]
 
 
-def runs_of(place: Path) -> list[Path]:
-    return [path for path in (place / "runs").rglob("*") if path.is_file()]
+def runs_of(store: Path) -> list[Path]:
+    return [path for path in (store / "runs").rglob("*") if path.is_file()]
 
 
 def test_one_picture_is_gone_from_every_version_and_place_and_all_else_stays(project: Path, tmp_path: Path) -> None:
     take_down(project, "image_id", image_id("ann-1"))
     version(project, PICTURES, "v3")
     for needle in (b"ann-1" * 3, b"crop of ann-1", b"published ann-1"):
-        assert all(holding(place, needle) for place in places_of(project)), needle
+        assert all(holding(store, needle) for store in stores_of(project)), needle
 
     (receipt,) = erase(ProjectPaths(project), signed_by="The officer")
 
     for needle in (b"ann-1" * 3, b"crop of ann-1", b"published ann-1"):
-        assert [found for place in places_of(project) for found in holding(place, needle)] == []
+        assert [found for store in stores_of(project) for found in holding(store, needle)] == []
     assert receipt["finished_at"]
     assert {name: (p["after"], p["owed"]) for name, p in receipt["places"].items()} == {
         name: (0, []) for name in ("cache", "remote near", "remote far")
     }
     assert all(p["before"] == len({h["oid"] for h in receipt["objects"]}) for p in receipt["places"].values())
-    shards = [holder for holder in receipt["objects"] if holder["path"] == "build/crawl/shards/ann.tar"]
-    assert sorted((holder["others"], len(holder["revisions"])) for holder in shards) == [(1, 1), (2, 1)]
+    shards = [each for each in receipt["objects"] if each["path"] == "build/crawl/shards/ann.tar"]
+    assert sorted((each["others"], len(each["revisions"])) for each in shards) == [(1, 1), (2, 1)]
     assert [model["path"] for model in receipt["models"]] == ["build/models/cnn/race/model.pt"] * 2
     # The run that made each version, in the cache and in both remotes; that of the current one stays.
     assert receipt["run_cache"] == 2 * 3
-    assert all(len(runs_of(place)) == 1 for place in (project / ".dvc" / "cache", *places_of(project)[1:]))
+    assert all(len(runs_of(store)) == 1 for store in (project / ".dvc" / "cache", *stores_of(project)[1:]))
     assert_the_rest_can_be_pulled(project, tmp_path)
     page = next((project / "data" / "receipts").glob("*.md")).read_text()
     assert "Signed off by The officer" in page and "still owed" in page and "mail 7" in page
@@ -195,7 +195,7 @@ def test_a_whole_identity_is_erased_with_all_its_shards(project: Path) -> None:
     version(project, PICTURES, "v3")
     (receipt,) = erase(ProjectPaths(project), signed_by="The officer")
     for name in PICTURES["bob"]:
-        assert [found for place in places_of(project) for found in holding(place, picture(name)[:50])] == []
+        assert [found for store in stores_of(project) for found in holding(store, picture(name)[:50])] == []
     assert receipt["subjects"]["whole"] == ["bob"]
     assert holding(project / ".dvc" / "cache", picture("ann-0")[:50])
 
@@ -219,15 +219,15 @@ def test_a_plan_changes_nothing(project: Path) -> None:
 def test_an_erasure_killed_half_way_goes_on_where_it_was(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     take_down(project, "identity", "bob")
     version(project, PICTURES, "v3")
-    bury, buried = ObjectStore.bury, []
+    write_tombstone, buried = ObjectStore.write_tombstone, []
 
-    def killed(place: ObjectStore, oid: str) -> None:
-        if place.name == "remote near" and len(buried) > 4:
+    def killed(store: ObjectStore, oid: str) -> None:
+        if store.name == "remote near" and len(buried) > 4:
             raise KeyboardInterrupt
         buried.append(oid)
-        bury(place, oid)
+        write_tombstone(store, oid)
 
-    monkeypatch.setattr(ObjectStore, "bury", killed)
+    monkeypatch.setattr(ObjectStore, "write_tombstone", killed)
     with pytest.raises(KeyboardInterrupt):
         erase(ProjectPaths(project), signed_by="The officer")
     monkeypatch.undo()
@@ -236,7 +236,7 @@ def test_an_erasure_killed_half_way_goes_on_where_it_was(project: Path, monkeypa
 
     receipts = erase(ProjectPaths(project), signed_by="The officer")
     assert all(receipt["finished_at"] for receipt in receipts)
-    assert [found for place in places_of(project) for found in holding(place, picture("bob-0")[:50])] == []
+    assert [found for store in stores_of(project) for found in holding(store, picture("bob-0")[:50])] == []
 
 
 def test_an_unreachable_remote_is_owed_until_it_answers(project: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from mtf.core.urls import address_key, same_address
 from mtf.faces.perceptual_hash import picture_hash
 from mtf.faces.quality import perceptual_hash
 from mtf.schemas import takedown_file
-from mtf.schemas.takedown_file import Kind
+from mtf.schemas.takedown_file import RequestKind
 from mtf.takedown import requests
 from mtf.takedown.requests import Request
 from projects import ROOT, environment, run_in
@@ -85,7 +85,7 @@ def workspace(tmp_path: Path) -> ProjectPaths:
     return project
 
 
-def meaning(value: str, workspace: ProjectPaths, params: Params) -> list[tuple[Kind, str]]:
+def meaning(value: str, workspace: ProjectPaths, params: Params) -> list[tuple[RequestKind, str]]:
     records = requests.resolve(Request(value, "asked", "Ann"), workspace, params).records
     return [(record.kind, record.value) for record in records]
 
@@ -93,11 +93,11 @@ def meaning(value: str, workspace: ProjectPaths, params: Params) -> list[tuple[K
 @pytest.mark.dvc
 def test_an_identity_an_address_and_an_image_id_are_told_apart(workspace: ProjectPaths, sample_params: Params) -> None:
     for value, kind in [
-        ("ann", Kind.IDENTITY),
-        ("https://p.example/1.jpg", Kind.PICTURE),
-        ("http://P.example/page/1", Kind.PAGE),
-        ("https://elsewhere.example/new.jpg", Kind.PICTURE),
-        ("ab" * 32, Kind.IMAGE_ID),
+        ("ann", RequestKind.IDENTITY),
+        ("https://p.example/1.jpg", RequestKind.PICTURE),
+        ("http://P.example/page/1", RequestKind.PAGE),
+        ("https://elsewhere.example/new.jpg", RequestKind.PICTURE),
+        ("ab" * 32, RequestKind.IMAGE_ID),
     ]:
         assert meaning(value, workspace, sample_params)[0] == (kind, value)
 
@@ -120,8 +120,8 @@ def test_a_picture_file_finds_its_recompressed_copy_and_no_other(
     found = meaning(str(file), workspace, sample_params)
     stored = hashlib.sha256(jpeg(scene(1))).hexdigest()
     own = hashlib.sha256(file.read_bytes()).hexdigest()
-    assert {value for kind, value in found if kind is Kind.IMAGE_ID} == {stored, own}
-    assert [kind for kind, _ in found].count(Kind.PERCEPTUAL_HASH) == 1
+    assert {value for kind, value in found if kind is RequestKind.IMAGE_ID} == {stored, own}
+    assert [kind for kind, _ in found].count(RequestKind.PERCEPTUAL_HASH) == 1
 
 
 @pytest.mark.dvc
@@ -138,13 +138,17 @@ def test_requests_are_added_once_and_read_back(workspace: ProjectPaths, sample_p
     records = requests.resolve(request, workspace, sample_params).records
     assert requests.append(workspace.takedowns, records) == records
     assert requests.append(workspace.takedowns, requests.resolve(request, workspace, sample_params).records) == []
-    known, *pictures = takedown_file.load(workspace.takedowns).records
-    assert {record.kind for record in pictures} == {Kind.IMAGE_ID, Kind.PERCEPTUAL_HASH}
-    assert (known.kind, known.value, known.reason) == (Kind.IDENTITY, "ann", 'left, "for good" really')
-    assert requests.matches(takedown_file.load(workspace.takedowns), workspace)[Kind.IDENTITY, "ann"] == 2
+    request_row, *pictures = takedown_file.load(workspace.takedowns).records
+    assert {record.kind for record in pictures} == {RequestKind.IMAGE_ID, RequestKind.PERCEPTUAL_HASH}
+    assert (request_row.kind, request_row.value, request_row.reason) == (
+        RequestKind.IDENTITY,
+        "ann",
+        'left, "for good" really',
+    )
+    assert requests.match_counts(takedown_file.load(workspace.takedowns), workspace)[RequestKind.IDENTITY, "ann"] == 2
 
 
-def looks_of(seed: int) -> str:
+def hash_of(seed: int) -> str:
     return f"{picture_hash(jpeg(scene(seed)), max_pixels=10**6):016x}"
 
 
@@ -163,38 +167,40 @@ def test_content_and_looks_of_every_picture_meant_are_written_down(
 ) -> None:
     found = meaning(value, workspace, sample_params)
     meant = {hashlib.sha256(jpeg(scene(seed))).hexdigest() for seed in seeds}
-    assert {text for kind, text in found if kind is Kind.IMAGE_ID} == meant
-    assert {text for kind, text in found if kind is Kind.PERCEPTUAL_HASH} == {looks_of(seed) for seed in seeds}
+    assert {text for kind, text in found if kind is RequestKind.IMAGE_ID} == meant
+    assert {text for kind, text in found if kind is RequestKind.PERCEPTUAL_HASH} == {hash_of(seed) for seed in seeds}
     assert len(found) == len(set(found))
 
 
 @pytest.mark.dvc
-def test_requests_are_counted_by_any_spelling_and_by_looks(workspace: ProjectPaths, sample_params: Params) -> None:
+def test_requests_are_counted_by_any_spelling_and_by_perceptual_hash(
+    workspace: ProjectPaths, sample_params: Params
+) -> None:
     request = Request("http://P.example/1.jpg#top", "asked", "Ann")
     records = requests.resolve(request, workspace, sample_params).records
-    counts = requests.matches(takedown_file.Takedowns(tuple(records)), workspace)
+    counts = requests.match_counts(takedown_file.Takedowns(tuple(records)), workspace)
     assert {kind: count for (kind, _), count in counts.items()} == {
-        Kind.PICTURE: 1,
-        Kind.IMAGE_ID: 1,
-        Kind.PERCEPTUAL_HASH: None,
+        RequestKind.PICTURE: 1,
+        RequestKind.IMAGE_ID: 1,
+        RequestKind.PERCEPTUAL_HASH: None,
     }
-    with_looks(workspace)
-    counts = requests.matches(takedown_file.Takedowns(tuple(records)), workspace)
-    assert counts[Kind.PERCEPTUAL_HASH, looks_of(1)] == 1
+    with_perceptual_hashes(workspace)
+    counts = requests.match_counts(takedown_file.Takedowns(tuple(records)), workspace)
+    assert counts[RequestKind.PERCEPTUAL_HASH, hash_of(1)] == 1
 
 
-def with_looks(workspace: ProjectPaths) -> None:
-    """As the crawl leaves its shards once a takedown asks for looks."""
+def with_perceptual_hashes(workspace: ProjectPaths) -> None:
+    """Shards as the crawl leaves them once a takedown names a perceptual hash."""
     images = pl.read_parquet(workspace.table("crawl", "images"))
     for (name,), rows in images.partition_by("identity", as_dict=True).items():
         with shards.reader(workspace.shard("crawl", str(name))) as shard:
             pictures = [shard.read(row["offset"], row["size_bytes"]) for row in rows.iter_rows(named=True)]
-        known = {
+        hashes = {
             "image_id": rows["image_id"],
             "content_hash": [picture_hash(each, max_pixels=10**6) for each in pictures],
         }
         buffer = io.BytesIO()
-        pl.DataFrame(known, schema={"image_id": pl.String, "content_hash": pl.UInt64}).write_parquet(buffer)
+        pl.DataFrame(hashes, schema={"image_id": pl.String, "content_hash": pl.UInt64}).write_parquet(buffer)
         with shards.writing(workspace.shard("crawl", str(name)), "d") as shard:
             for image_id, data in zip(rows["image_id"], pictures, strict=True):
                 shard.add(f"{image_id}.jpg", data)
@@ -205,7 +211,7 @@ def with_looks(workspace: ProjectPaths) -> None:
 def test_what_is_written_is_read_back_exactly(tmp_path: Path) -> None:
     texts = ["=1+1", '  "quoted", and more ', "-\ttab", "ünïcode 字", "@x;y", ""]
     records = [
-        takedown_file.Takedown("2026-01-02", Kind.PICTURE, f"https://x.example/{number}?a=1,2", text, text, text)
+        takedown_file.Takedown("2026-01-02", RequestKind.PICTURE, f"https://x.example/{number}?a=1,2", text, text, text)
         for number, text in enumerate(texts)
     ]
     requests.append(tmp_path / "takedowns.csv", records[:3])
@@ -230,10 +236,10 @@ ADD = """
 import sys
 from pathlib import Path
 from mtf.takedown import requests
-from mtf.schemas.takedown_file import Kind, Takedown
+from mtf.schemas.takedown_file import RequestKind, Takedown
 sys.stdin.read()
 for number in range(20):
-    record = Takedown("2026-01-02", Kind.IDENTITY, f"p{sys.argv[2]}-{number}", "asked", "them", "")
+    record = Takedown("2026-01-02", RequestKind.IDENTITY, f"p{sys.argv[2]}-{number}", "asked", "them", "")
     requests.append(Path(sys.argv[1]), [record])
 """
 
@@ -265,14 +271,14 @@ def test_who_only_older_versions_know_can_be_named(one_version: ProjectPaths, sa
     workspace.roster.write_text("identity,name,race,gender,age\nbob,Bob,Blue,Males,Old\n")
 
     found = meaning("ann", workspace, sample_params)
-    looks = [(Kind.PERCEPTUAL_HASH, each) for each in sorted((looks_of(0), looks_of(1)))]
-    assert found == [(Kind.IDENTITY, "ann"), *((Kind.IMAGE_ID, image_id) for image_id in gone), *looks]
+    hashes = [(RequestKind.PERCEPTUAL_HASH, each) for each in sorted((hash_of(0), hash_of(1)))]
+    assert found == [(RequestKind.IDENTITY, "ann"), *((RequestKind.IMAGE_ID, image_id) for image_id in gone), *hashes]
     (of_page,) = old.filter(page_url="https://p.example/page/1")["image_id"]
     found = meaning("http://p.example/page/1", workspace, sample_params)
     assert found == [
-        (Kind.PAGE, "http://p.example/page/1"),
-        (Kind.IMAGE_ID, of_page),
-        (Kind.PERCEPTUAL_HASH, looks_of(1)),
+        (RequestKind.PAGE, "http://p.example/page/1"),
+        (RequestKind.IMAGE_ID, of_page),
+        (RequestKind.PERCEPTUAL_HASH, hash_of(1)),
     ]
     with pytest.raises(BadInput, match="dvc fetch --all-commits"):
         meaning("nobody", workspace, sample_params)
@@ -285,7 +291,7 @@ def test_pictures_that_only_older_versions_have_of_somebody_are_meant_too(
     kept = old.filter(pl.col("url") != "https://p.example/1.jpg")
     schemas.write(schemas.IMAGES, kept, one_version.table("crawl", "images"))
     found = meaning("ann", one_version, sample_params)
-    assert {value for kind, value in found if kind is Kind.PERCEPTUAL_HASH} == {looks_of(0), looks_of(1)}
+    assert {value for kind, value in found if kind is RequestKind.PERCEPTUAL_HASH} == {hash_of(0), hash_of(1)}
 
 
 def half_merged_twice(root: Path) -> None:
@@ -321,7 +327,7 @@ def test_who_is_unknown_is_refused_with_the_versions_that_could_not_be_read(
 def test_a_broken_pipeline_in_the_folder_stops_no_request(one_version: ProjectPaths, sample_params: Params) -> None:
     (one_version.root / "dvc.yaml").write_text(HALF_MERGED)
     resolved = requests.resolve(Request("ann", "asked", "Ann"), one_version, sample_params)
-    assert resolved.pictures == 2 and "at workspace" in resolved.broken[0]
+    assert resolved.pictures == 2 and "at workspace" in resolved.unreadable_versions[0]
 
 
 @pytest.mark.parametrize("name", ["HEAD~1", "HEAD~1:build.dvc"])
@@ -334,8 +340,8 @@ def test_a_damaged_history_stops_no_request(one_version: ProjectPaths, sample_pa
     (one_version.root / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
     resolved = requests.resolve(Request("ann", "asked", "Ann"), one_version, sample_params)
     assert resolved.pictures == 2
-    (told,) = resolved.broken
-    assert told.startswith("all older ones: git ") and lost in told
+    (fault,) = resolved.unreadable_versions
+    assert fault.startswith("all older ones: git ") and lost in fault
 
 
 def test_a_machine_without_git_stops_no_request(
@@ -346,8 +352,8 @@ def test_a_machine_without_git_stops_no_request(
     (one_version.root / "params.yaml").write_text((ROOT / "params.yaml").read_text())
     (warning,) = [line for line in adding("ann").splitlines() if "WARNING" in line]
     assert "were not looked through: all older ones: git is not installed: no `git` is on the PATH" in warning
-    known = takedown_file.load(one_version.takedowns).records
-    assert (Kind.IDENTITY, "ann") in {(record.kind, record.value) for record in known}
+    records = takedown_file.load(one_version.takedowns).records
+    assert (RequestKind.IDENTITY, "ann") in {(record.kind, record.value) for record in records}
 
 
 def test_a_request_in_a_shallow_clone_says_what_is_not_there(
@@ -357,8 +363,8 @@ def test_a_request_in_a_shallow_clone_says_what_is_not_there(
     run_in(one_version.root, "git", "commit", "-q", "--allow-empty", "-m", "v2")
     run_in(beside, "git", "clone", "-q", "--depth=1", f"file://{one_version.root}", "shallow")
     request = Request("https://p.example/page/1", "asked", "Ann")
-    (told,) = requests.resolve(request, ProjectPaths(beside / "shallow"), sample_params).broken
-    assert "this clone is shallow" in told and "git fetch --unshallow" in told
+    (fault,) = requests.resolve(request, ProjectPaths(beside / "shallow"), sample_params).unreadable_versions
+    assert "this clone is shallow" in fault and "git fetch --unshallow" in fault
 
 
 def published(seed: int, size_px: int) -> bytes:
@@ -386,11 +392,11 @@ def test_a_published_crop_means_the_picture_that_it_was_cut_from(
 ) -> None:
     source = hashlib.sha256(jpeg(scene(1))).hexdigest()
     file = tmp_path / (f"ann-{source[:32]}.jpg" if is_named else "from the web.jpg")
-    file.write_bytes(published(3 if is_named else 1, 512))  # a name tells more than looks
+    file.write_bytes(published(3 if is_named else 1, 512))  # a face_id in the name decides before the hash
     here = sample_params.model_copy(update={"compute": sample_params.compute.model_copy(update={"workers": 1})})
     resolved = requests.resolve(Request(str(file), "asked", "Ann"), with_faces, here)
     found = {(record.kind, record.value) for record in resolved.records}
-    assert {(Kind.IMAGE_ID, source), (Kind.PERCEPTUAL_HASH, looks_of(1))} < found
+    assert {(RequestKind.IMAGE_ID, source), (RequestKind.PERCEPTUAL_HASH, hash_of(1))} < found
     assert resolved.pictures == 1 and len(resolved.records) == 4
 
 
@@ -451,8 +457,8 @@ def test_a_column_of_addresses_is_matched_as_each_address_is() -> None:
     ]
     pictures = pl.LazyFrame({"url": [*spellings, None]})
     for wanted in spellings:
-        one = takedown_file.Takedowns((takedown_file.Takedown("", Kind.PICTURE, wanted, "", "", ""),))
-        found = takedown_file.named_by_address(pictures, one, Kind.PICTURE, "url").collect()["url"].to_list()
+        one = takedown_file.Takedowns((takedown_file.Takedown("", RequestKind.PICTURE, wanted, "", "", ""),))
+        found = takedown_file.named_by_address(pictures, one, RequestKind.PICTURE, "url").collect()["url"].to_list()
         assert found == [url for url in spellings if one.of_picture(url)], wanted
 
 

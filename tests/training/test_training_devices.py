@@ -263,7 +263,7 @@ def test_a_step_of_joint_training_asks_the_device_for_no_number(name: str, monke
     logged: dict[str, torch.Tensor] = {}
     with META:
         network = multitask_network.build("small_cnn", {"a": 2, "b": 2}, seed=1)
-        module = multitask_network.MultiTask(
+        module = multitask_network.MultiTaskModule(
             network,
             loss_weighting.build(name, 2, width=network.width, seed=1),
             Recipe(),

@@ -95,7 +95,7 @@ def test_a_network_learns_with_half_the_bits_as_an_accelerator_would_use_them(sa
 def test_a_shared_network_learns_with_half_the_bits_too(sample_params: Params) -> None:
     both = examples().for_tasks([examples(), examples()])
     recipe = modern(sample_params, augment=[], learning_rate=0.01)
-    module = multitask.MultiTask(
+    module = multitask.MultiTaskModule(
         multitask.build("small_cnn", {"a": 2, "b": 2}, seed=1),
         loss_weighting.build("gradnorm", 2, width=576, seed=1),
         recipe,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Published data sets as sources.", no_args_is_help=True)
 
 
-class Kind(StrEnum):
+class DatasetKind(StrEnum):
     FAIRFACE = "fairface"
     UTKFACE = "utkface"
     AGE_CSV = "age-csv"
@@ -60,7 +60,7 @@ def add_to(main: typer.Typer) -> None:
 
 @app.command()
 def roster(
-    kind: Kind,
+    kind: DatasetKind,
     source: Source,
     labels: Labels = None,
     license_id: Annotated[str | None, typer.Option("--license", help="What the owner of a folder states.")] = None,
@@ -74,7 +74,7 @@ def roster(
     from mtf.datasets import project_files
     from mtf.rights.evidence import combination
 
-    if kind is Kind.AGE_CSV:
+    if kind is DatasetKind.AGE_CSV:
         raise BadInput("age-csv: its pictures lie in the CSV file; use `mtf dataset tables`")
     # A license that nobody knows is told before anything is written.
     combination.of_data_set(license_id, where="--license")
@@ -86,7 +86,7 @@ def roster(
 
 @app.command()
 def tables(
-    kind: Kind,
+    kind: DatasetKind,
     source: Source,
     to: NewFolder,
     labels: Labels = None,
@@ -138,7 +138,7 @@ def protocol(
         raise bad_value("--weights", str(weights), "a file, and only with utkface")
     if single_tasks and paper is not Protocol.UTKFACE:
         raise bad_value("--single-tasks", paper.value, "only with utkface")
-    data_set, read = _load(Kind(paper.value), source, None)
+    data_set, read = _load(DatasetKind(paper.value), source, None)
     raw, division = (
         project_files.project_settings(_raw(), data_set, source, root=ProjectPaths.find().root),
         Division.PARTS,
@@ -252,7 +252,7 @@ def _ages(task: str | None) -> Task | None:
 
 
 def _load(
-    kind: Kind,
+    kind: DatasetKind,
     source: Path,
     labels: Path | None,
     *,
@@ -263,18 +263,18 @@ def _load(
     from mtf.datasets import age_csv, fairface, lfw, utkface
     from mtf.datasets import tables as layout
 
-    if ages is not None and kind not in (Kind.UTKFACE, Kind.AGE_CSV):
+    if ages is not None and kind not in (DatasetKind.UTKFACE, DatasetKind.AGE_CSV):
         raise bad_value("--years-of", ages.column, "utkface and age-csv only: no other data set says ages in years")
-    if kind is Kind.AGE_CSV:
+    if kind is DatasetKind.AGE_CSV:
         data_set, pictures = age_csv.load(source, ages=ages or age_csv.DECADES)
         return data_set, pictures.__getitem__
     files = layout.Files(source)
-    if kind is Kind.FAIRFACE:
+    if kind is DatasetKind.FAIRFACE:
         if labels is None:
             raise BadInput("fairface: name its label file with --labels")
         return fairface.load(labels, files=files.names()), files.read
-    if kind is Kind.UTKFACE:
+    if kind is DatasetKind.UTKFACE:
         return utkface.load(files.names(), ages=ages or utkface.AGES), files.read
-    if kind is Kind.LFW:
+    if kind is DatasetKind.LFW:
         return lfw.load(files.names()), files.read
     return lfw.load_folder(files.names(), license_id=license_id, creator=creator), files.read

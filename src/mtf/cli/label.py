@@ -75,7 +75,7 @@ def tables(
     as_json: Json = False,
 ) -> None:
     """Show EFRS's Tables 1 to 6 again, from the figures of the last `mtf label compare`."""
-    from mtf.label_classifier import files as label_files
+    from mtf.label_classifier import classifier_files as label_files
     from mtf.label_classifier import runs
 
     workspace, params = _project()

@@ -32,7 +32,7 @@ OpensBrowser = Annotated[
 ]
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     CSV = "csv"
     COCO = "coco"
     FIFTYONE = "fiftyone"
@@ -148,7 +148,7 @@ def status(
 @app.command("export")
 def export(
     to: Annotated[Path, typer.Argument(help="The file to write; for coco and fiftyone, the folder.")],
-    format: Annotated[Format, typer.Option(help="What the other tool reads.")] = Format.CSV,
+    format: Annotated[ExportFormat, typer.Option(help="What the other tool reads.")] = ExportFormat.CSV,
 ) -> None:
     """Write faces and decisions for another tool."""
     from mtf import config
@@ -164,7 +164,7 @@ def import_(
     reviewer: Annotated[
         str | None, typer.Option(help="Whose decisions these are, where the file does not say.")
     ] = None,
-    format: Annotated[Format, typer.Option(help="What the other tool wrote.")] = Format.CSV,
+    format: Annotated[ExportFormat, typer.Option(help="What the other tool wrote.")] = ExportFormat.CSV,
 ) -> None:
     """Add decisions made in another tool to the ledger, as sittings of their own."""
     from mtf import config

@@ -1,4 +1,4 @@
-"""`mtf takedown`: what people asked to have removed, and its erasure from every version."""
+"""`mtf takedown`: requests to remove a person or a picture, and their erasure from every version."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN = 6
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mtf.takedown.plan import Plan
+    from mtf.takedown.erasure_plan import ErasurePlan
     from mtf.takedown.requests import Resolved
 
 
@@ -39,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
         first = resolved.records[0]
         print(f"{first.kind} {first.value}{'' if first in new else ' (was there already)'}")
         if beside := len(new) - (first in new):
-            print(f"with it {beside} rows: contents and looks of the pictures meant")
+            print(f"with it {beside} rows: image_ids and perceptual hashes of its pictures")
         print(*_matched(resolved), sep="\n")
         requests.track(workspace)
         print("Next: `dvc repro`, `git add data.dvc dvc.lock metrics && git commit`, then `mtf takedown erase`")
@@ -51,15 +51,15 @@ def add_to(app: typer.Typer) -> None:
         from mtf.takedown import requests
 
         workspace = ProjectPaths.find()
-        known = takedown_file.load(workspace.takedowns)
-        counts = requests.matches(known, workspace)
-        for record in known.records:
+        takedowns = takedown_file.load(workspace.takedowns)
+        counts = requests.match_counts(takedowns, workspace)
+        for record in takedowns.records:
             count = counts[record.kind, record.value]
             left = "?" if count is None else count
             print(f"{record.added_at}  {record.kind:<12}  {left:>4} pictures left  {record.value}  {record.reason}")
-        print(f"{len(known.records)} requests")
+        print(f"{len(takedowns.records)} requests")
         if None in counts.values():
-            print("?: looks are compared by the crawl; `dvc repro` first")
+            print("?: the crawl computes the perceptual hashes; run `dvc repro` first")
 
     @group.command()
     def erase(
@@ -67,22 +67,21 @@ def add_to(app: typer.Typer) -> None:
         dry_run: Annotated[bool, typer.Option(help="Show what would be erased, and change nothing.")] = False,
     ) -> None:
         """Erase what the requests name from cache, remotes and history; write a receipt."""
-        from mtf.takedown import execution as erasure
-        from mtf.takedown import receipt, requests
+        from mtf.takedown import execution, receipt, requests
 
         workspace = ProjectPaths.find()
         if dry_run:
-            _show(erasure.plan(workspace, signed_by=signed_by))
+            _show(execution.plan(workspace, signed_by=signed_by))
             return
-        written = erasure.erase(workspace, signed_by=signed_by)
+        written = execution.erase(workspace, signed_by=signed_by)
         if not written:
             print("Nothing to erase: no version holds what the requests name, and no earlier erasure owes anything")
             return
         requests.track(workspace)
         for one in written:
-            objects = len({holder["oid"] for holder in one["objects"]})
+            objects = len({each["oid"] for each in one["objects"]})
             print(f"{objects} objects, {'finished' if one['finished_at'] else 'not finished'}")
-            for line in [*receipt.owed(one), *one["by_hand"]]:
+            for line in [*receipt.outstanding(one), *one["by_hand"]]:
                 print(f"  owed: {line}")
         print(f"Receipts: {workspace.relative(receipt.folder(workspace.data))}; next: {_next(written)}")
         if any(not one["finished_at"] for one in written):
@@ -91,7 +90,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _matched(resolved: Resolved) -> Iterator[str]:
-    """How much a request takes down, so that a mistyped one is noticed; and what nobody can say."""
+    """Number of pictures that a request names, so that a typing error is noticed; and versions not searched."""
     from mtf.core.errors import listed
 
     if resolved.pictures:
@@ -107,11 +106,12 @@ def _matched(resolved: Resolved) -> Iterator[str]:
             "WARNING: no picture here matches; if one should, check the spelling "
             "(`dvc fetch --all-commits` brings more)"
         )
-    if resolved.broken:
-        yield f"WARNING: versions that could not be read were not looked through: {listed(resolved.broken, 4)}"
+    if resolved.unreadable_versions:
+        unreadable = listed(resolved.unreadable_versions, 4)
+        yield f"WARNING: versions that could not be read were not looked through: {unreadable}"
 
 
-def _show(planned: Plan) -> None:
+def _show(planned: ErasurePlan) -> None:
     from mtf.core.errors import listed
     from mtf.takedown import receipt
 
@@ -122,7 +122,7 @@ def _show(planned: Plan) -> None:
 
 
 def _next(written: list[dict[str, Any]]) -> str:
-    """What to commit; where pictures in data/ went, the stages that read them come first."""
+    """Next commands: if pictures in data/ were removed, the stages that read them run first."""
     if any(one["originals"] for one in written):
         return "`dvc repro`, `git add data.dvc dvc.lock metrics && git commit`, `dvc push`"
     return "`git add data.dvc && git commit`, `dvc push`"

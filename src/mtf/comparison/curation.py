@@ -27,6 +27,7 @@ from mtf.schemas import FACE
 
 TRAINING_SETS = ("non_curated", "screened", "curated")
 WITHHELD = "withheld"
+NAME = f"{setup.FOLDER}/curation"
 
 
 def training_sets(
@@ -84,8 +85,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mtf.comparison.trials import ComparisonData
-
-NAME = f"{setup.FOLDER}/curation"
 
 
 def run(

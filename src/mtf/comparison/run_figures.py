@@ -59,7 +59,7 @@ def read_runs(path: Path) -> dict[str, Any]:
 
 
 def mean_and_std(values: Sequence[float]) -> dict[str, float | None]:
-    """`mean` and `std` of one figure over seeds: the sample standard std (n - 1), None for a single run."""
+    """Mean and sample standard deviation (n - 1; None for a single run) of one figure over seeds."""
     std = round(stdev(values), DIGITS) if len(values) > 1 else None
     return {"mean": round(mean(values), DIGITS), "std": std}
 

@@ -23,9 +23,9 @@ from typing import Any, TypeVar
 from mtf.config import Crawl
 from mtf.crawl import examination, takedown_filter
 from mtf.crawl import fetch_results as earlier_statements
-from mtf.crawl.fetch_results import Fetch, Picture, failed
-from mtf.crawl.http_client import Fetcher
-from mtf.crawl.page_client import Page, Pages
+from mtf.crawl.fetch_results import Fetch, FetchedPicture, failed
+from mtf.crawl.http_client import HttpFetcher
+from mtf.crawl.page_client import FetchedPage, Pages
 from mtf.crawl.signals_client import Headers, Reservations
 from mtf.crawl.spool import Reader, Spool
 from mtf.rights.evidence import combination
@@ -46,7 +46,7 @@ class Tools:
     """What all identities of one run share. `examiner` has one thread: Pillow's warnings are silenced per process."""
 
     crawl: Crawl
-    fetcher: Fetcher
+    fetcher: HttpFetcher
     reservations: Reservations
     takedowns: Takedowns
     local: LocalSources
@@ -58,7 +58,7 @@ class _Found:
     """Where a picture's bytes are, and what came with them."""
 
     read: Reader
-    page: Page
+    page: FetchedPage
     stated: combination.Statement
     fetched_at: datetime
     status: int | None = None
@@ -156,7 +156,7 @@ class Collector:
             raise Failed(Fetched.MISSING, "of a folder that params.yaml no longer names")
         data = await self._examiner(opened.read, candidate.url, max_bytes=self._tools.crawl.max_bytes)
         now = datetime.now(UTC)
-        return _Found(self._spool.add(data), Page(None, now), opened.statement(), now)
+        return _Found(self._spool.add(data), FetchedPage(None, now), opened.statement(), now)
 
     async def _on_the_web(self, candidate: Candidate) -> _Found:
         page = await self._page(candidate)
@@ -175,7 +175,7 @@ class Collector:
         answer.demand_success()
         return self._spool.add(answer.body), answer.status, tuple(answer.headers.items())
 
-    async def _here_already(self, candidate: Candidate, earlier: Fetch, picture: Picture) -> _Found:
+    async def _here_already(self, candidate: Candidate, earlier: Fetch, picture: FetchedPicture) -> _Found:
         page = await self._page_again(candidate, earlier, picture)
         stated = await self._page_statement(candidate, page)
         await self._heed_robots(candidate)
@@ -184,14 +184,14 @@ class Collector:
         content_hash = None if self._judge_anew else picture.content_hash
         return _Found(picture.read, page, stated, fetched_at, status, picture.headers, opt_outs, content_hash)
 
-    async def _page(self, candidate: Candidate) -> Page:
+    async def _page(self, candidate: Candidate) -> FetchedPage:
         """The page a picture was found on, or the record of its host in that place."""
         if not record_evidence.is_evidence(candidate):
             return await self._pages.at(candidate.page_url)
         signals = await self._tools.reservations.of_site(str(candidate.page_url), ())
         return _record_page(candidate, tuple(signals))
 
-    async def _page_again(self, candidate: Candidate, earlier: Fetch, picture: Picture) -> Page:
+    async def _page_again(self, candidate: Candidate, earlier: Fetch, picture: FetchedPicture) -> FetchedPage:
         """The page of an earlier picture; where asking for it fails, the earlier one stays."""
         if record_evidence.is_evidence(candidate):
             return await self._page(candidate)
@@ -204,7 +204,7 @@ class Collector:
         is_lost = page.compressed is None and picture.page.compressed is not None
         return picture.page if is_same and is_lost else page
 
-    async def _page_statement(self, candidate: Candidate, page: Page) -> combination.Statement:
+    async def _page_statement(self, candidate: Candidate, page: FetchedPage) -> combination.Statement:
         """What the page says of the picture. Raises Failed(OPTED_OUT) where the page or its site binds us."""
         self._tools.reservations.enforce(page.opt_outs)
         if record_evidence.is_evidence(candidate):
@@ -248,14 +248,14 @@ class Collector:
             raise _taken_down(request, image_id=earlier.image_id)
         takedown_filter.refuse_again(earlier, takedowns)
 
-    async def _picture(self, candidate: Candidate, found: _Found) -> Picture:
+    async def _picture(self, candidate: Candidate, found: _Found) -> FetchedPicture:
         """The picture, set aside with its row of evidence. Raises Failed where it is none that may be stored."""
         examined = await self._examiner(examination.examine, found.read, self._tools.crawl)
         if (request := self._tools.takedowns.of_image(examined.image_id)) is not None:
             raise _taken_down(request, image_id=examined.image_id)
         content_hash = await self._content_hash(found)
         takedown_filter.refuse(content_hash, self._tools.takedowns, image_id=examined.image_id)
-        return Picture(
+        return FetchedPicture(
             image_id=examined.image_id,
             url=candidate.url,
             kind=examined.kind,
@@ -304,11 +304,11 @@ def _is_local(candidate: Candidate) -> bool:
     return source is not None and issubclass(source, LocalSource)
 
 
-def _record_page(candidate: Candidate, opt_outs: tuple[str, ...]) -> Page:
+def _record_page(candidate: Candidate, opt_outs: tuple[str, ...]) -> FetchedPage:
     """The record in the place of the candidate's page; its body is kept with the records, once for all it names."""
     record = candidate.record
     assert record is not None, "asked only where `is_evidence`"  # noqa: S101
-    return Page(candidate.page_url, record.fetched_at, record.status, sha256=record.sha256, opt_outs=opt_outs)
+    return FetchedPage(candidate.page_url, record.fetched_at, record.status, sha256=record.sha256, opt_outs=opt_outs)
 
 
 def _taken_down(request: Takedown, *, image_id: str | None = None) -> Failed:

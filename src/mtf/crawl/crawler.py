@@ -25,7 +25,7 @@ from mtf.crawl import recorded_web as recorded
 from mtf.crawl import store, takedown_filter
 from mtf.crawl.collector import Collector, Tools
 from mtf.crawl.fetch_results import Fetch, each_content_once
-from mtf.crawl.http_client import Fetcher, user_agent
+from mtf.crawl.http_client import HttpFetcher, user_agent
 from mtf.crawl.signals_client import Reservations
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import Inputs, Memory
@@ -42,7 +42,7 @@ _COLUMNS = [str(table.dtypes) for table in (schemas.FETCHES, schemas.IMAGES, sch
 
 
 @dataclass(frozen=True)
-class Person:
+class RosterPerson:
     """What the crawl needs of a roster's row."""
 
     identity: str
@@ -51,7 +51,7 @@ class Person:
 
 
 @dataclass
-class Report:
+class CrawlReport:
     """What a run did, by identity, and which searches could not be completed."""
 
     made: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Job:
+class CrawlJob:
     """One run over a roster. Shards go to `folder`; relative paths of sources begin at `root`."""
 
     root: Path
@@ -72,7 +72,7 @@ class Job:
     done: Callable[[], None] = lambda: None
 
 
-def crawl(people: Iterable[Person], job: Job) -> Report:
+def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> CrawlReport:
     """Bring the shards of `people` up to date. Raises BadInput for a source that is not there."""
     _search_code()  # kept from here on: the threads of the identities would each compute it
     web = job.params.crawl.web
@@ -85,17 +85,17 @@ def crawl(people: Iterable[Person], job: Job) -> Report:
 
 
 async def _crawl(
-    people: list[Person], job: Job, web: recorded.RecordedWeb | None, examiner: ThreadPoolExecutor
-) -> Report:
+    people: list[RosterPerson], job: CrawlJob, web: recorded.RecordedWeb | None, examiner: ThreadPoolExecutor
+) -> CrawlReport:
     crawl = job.params.crawl
-    report = Report()
+    report = CrawlReport()
     local = LocalSources(crawl.sources, job.root)
-    async with Fetcher(crawl, user_agent=user_agent(job.params.project), web=web) as fetcher:
+    async with HttpFetcher(crawl, user_agent=user_agent(job.params.project), web=web) as fetcher:
         reservations = Reservations(fetcher, job.params.licenses.binding_opt_outs)
         tools = Tools(crawl, fetcher, reservations, job.takedowns, local, examiner)
         places = asyncio.Semaphore(AT_ONCE)
 
-        async def one(person: Person) -> None:
+        async def one(person: RosterPerson) -> None:
             async with places:
                 await _Identity(person, job, tools, report).bring_up_to_date()
                 job.done()
@@ -109,7 +109,7 @@ async def _crawl(
 class _Identity:
     """The work on one identity."""
 
-    def __init__(self, person: Person, job: Job, tools: Tools, report: Report) -> None:
+    def __init__(self, person: RosterPerson, job: CrawlJob, tools: Tools, report: CrawlReport) -> None:
         self._person = person
         self._job = job
         self._tools = tools
@@ -229,7 +229,7 @@ def _search_code() -> str:
     (`fetch` and below) judges the pictures anew and searches for none.
     """
     package = registry.__name__.rpartition(".")[0]
-    modules = {*modules_below(package), registry.__name__} - closure(Fetcher.__module__)
+    modules = {*modules_below(package), registry.__name__} - closure(HttpFetcher.__module__)
     return digest_of(modules)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mtf.config import Crawl
 from mtf.crawl import takedown_filter
-from mtf.crawl.sniffing import Kind, sniff
+from mtf.crawl.sniffing import ImageFormat, sniff
 from mtf.crawl.spool import Reader
 from mtf.faces.decoding import of_any_size
 from mtf.rights.evidence import combination
@@ -18,7 +18,7 @@ class Examined:
     """A file's identity, kind and size, and what its own metadata states."""
 
     image_id: str
-    kind: Kind
+    kind: ImageFormat
     size_bytes: int
     stated: combination.Statement
 

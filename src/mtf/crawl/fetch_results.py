@@ -22,9 +22,9 @@ import polars as pl
 
 from mtf import schemas
 from mtf.core import shards
-from mtf.crawl.page_client import Page
+from mtf.crawl.page_client import FetchedPage
 from mtf.crawl.signals_client import Headers
-from mtf.crawl.sniffing import Kind
+from mtf.crawl.sniffing import ImageFormat
 from mtf.crawl.spool import Reader
 from mtf.schemas import Fetched, Stated
 from mtf.sources.candidate import Candidate
@@ -32,7 +32,7 @@ from mtf.sources.fetch_failure import Failed, is_retriable
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class FetchedPicture:
     """A picture that may be stored, with the page it was found on and its row of the table of evidence.
 
     `content_hash` is its perceptual hash, where that was asked for; `earlier` are the rows of evidence by which each
@@ -41,11 +41,11 @@ class Picture:
 
     image_id: str
     url: str
-    kind: Kind
+    kind: ImageFormat
     size_bytes: int
     read: Reader
     headers: Headers
-    page: Page
+    page: FetchedPage
     evidence: dict[str, Any]
     content_hash: int | None = None
     earlier: tuple[dict[str, Any], ...] = ()
@@ -65,7 +65,7 @@ class Fetch:
     http_status: int | None = None
     image_id: str | None = None
     size_bytes: int | None = None
-    picture: Picture | None = None
+    picture: FetchedPicture | None = None
 
     def is_to_be_tried_again(self, attempts: int) -> bool:
         """Whether it, or the page of its picture, failed in a way that may pass, fewer than `attempts` times."""
@@ -119,7 +119,7 @@ _SAID = ("stated", "license", "opt_out")
 Row = dict[str, Any]
 
 
-def remembered_statements(picture: Picture, earlier: Fetch | None) -> Picture:
+def remembered_statements(picture: FetchedPicture, earlier: Fetch | None) -> FetchedPicture:
     """`picture` with what was stated of it before, by `earlier`, the same address's fetch of an earlier run.
 
     Where its source was not asked again, the statement may be read anew, but nothing new was said.
@@ -137,7 +137,7 @@ def _with(known: tuple[Row, ...], row: Row) -> tuple[Row, ...]:
     return known if says_nothing or is_known else (*known, row)
 
 
-def add_earlier_statements(shard: shards.ShardWriter, pictures: Iterable[Picture]) -> None:
+def add_earlier_statements(shard: shards.ShardWriter, pictures: Iterable[FetchedPicture]) -> None:
     """Keep the pictures' earlier rows in a shard."""
     rows = [row for picture in pictures for row in picture.earlier]
     if not rows:

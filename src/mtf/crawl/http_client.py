@@ -58,7 +58,7 @@ def user_agent(project: Project) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What an address answered, after redirects. `body` is empty unless the status is 2xx."""
 
     url: str
@@ -82,7 +82,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class BodyLimit:
     """How many bytes of a body are read: more is an error or, with `cut`, left unread."""
 
     max_bytes: int
@@ -97,7 +97,7 @@ def _nobody_counts() -> None:
     return
 
 
-class Fetcher:
+class HttpFetcher:
     """Use it in an `async with`; `web` stands in for the live web where it is given."""
 
     def __init__(self, crawl: Crawl, *, user_agent: str, web: StandIn | None) -> None:
@@ -111,7 +111,7 @@ class Fetcher:
             per_host_delay_s=crawl.per_host_delay_s,
         )
 
-    async def __aenter__(self) -> Fetcher:
+    async def __aenter__(self) -> HttpFetcher:
         resolver = None if self._web else network_guard.PublicResolver()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, resolver=resolver, ttl_dns_cache=300),
@@ -138,7 +138,7 @@ class Fetcher:
         headers: Mapping[str, str] = _NO_HEADERS,
         asked: Asked = _nobody_counts,
         cut: bool = False,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """What `url` answers, of any status, after at most five redirects.
 
         `headers` go to the site of `url` alone: they may hold a secret, and a redirect may lead anywhere. `asked` is
@@ -153,13 +153,13 @@ class Fetcher:
         for _ in range(MAX_REDIRECTS + 1):
             await permission(str(here))
             own_headers = headers if here.origin() == site else _NO_HEADERS
-            answer = await self._ask_patiently(here, Limit(max_bytes, cut=cut), own_headers, asked)
+            answer = await self._ask_patiently(here, BodyLimit(max_bytes, cut=cut), own_headers, asked)
             if answer.status not in _REDIRECTS or "Location" not in answer.headers:
                 return answer
             here = _next_hop(here, answer.headers["Location"])
         raise Failed(Fetched.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", http_status=answer.status)
 
-    async def _ask_patiently(self, url: URL, limit: Limit, headers: Mapping[str, str], asked: Asked) -> Answer:
+    async def _ask_patiently(self, url: URL, limit: BodyLimit, headers: Mapping[str, str], asked: Asked) -> HttpAnswer:
         """Ask, and ask again when a busy host has named a time that is not too far off."""
         host = url.host or ""
         for _ in range(_TRIES):
@@ -175,13 +175,13 @@ class Fetcher:
                 break
         return answer
 
-    async def _ask(self, url: URL, limit: Limit, own_headers: Mapping[str, str]) -> Answer:
+    async def _ask(self, url: URL, limit: BodyLimit, own_headers: Mapping[str, str]) -> HttpAnswer:
         assert self._session is not None, "use the fetcher in an `async with`"  # noqa: S101
         try:
             target, headers = self._target(url)
             async with self._session.get(target, headers={**own_headers, **headers}, allow_redirects=False) as response:
                 body = await _read(response, limit) if 200 <= response.status < 300 else b""
-                return Answer(str(url), response.status, response.headers, body)
+                return HttpAnswer(str(url), response.status, response.headers, body)
         except TimeoutError:
             raise Failed(Fetched.TIMEOUT, f"no whole answer in {self._timeout.total:g} s") from None
         except aiohttp.ClientPayloadError as error:
@@ -212,7 +212,7 @@ def _next_hop(here: URL, location: str) -> URL:
         raise Failed(Fetched.REFUSED_ADDRESS, "redirected to an address that cannot be read") from None
 
 
-async def _read(response: aiohttp.ClientResponse, limit: Limit) -> bytes:
+async def _read(response: aiohttp.ClientResponse, limit: BodyLimit) -> bytes:
     """The body, decoded; never more than the limit (and a piece of the network's) of it, sent or decoded, is held."""
     if (response.content_length or 0) > limit.max_bytes and not limit.cut:
         raise _too_large(f"{response.content_length} bytes declared", limit.max_bytes)
@@ -228,7 +228,7 @@ async def _read(response: aiohttp.ClientResponse, limit: Limit) -> bytes:
     return _decoded(b"".join(chunks), response.headers.get("Content-Encoding", "identity"), limit, is_cut=is_cut)
 
 
-def _decoded(body: bytes, encodings: str, limit: Limit, *, is_cut: bool = False) -> bytes:
+def _decoded(body: bytes, encodings: str, limit: BodyLimit, *, is_cut: bool = False) -> bytes:
     """Undo encodings that we asked not to be used, and that some servers use nevertheless (RFC 9110, section 8.4).
 
     `gzip, identity` is gzip. A token that names no encoding (`none`, `utf-8`) is a server's mistake and means none.
@@ -242,7 +242,7 @@ def _decoded(body: bytes, encodings: str, limit: Limit, *, is_cut: bool = False)
     return body[: limit.max_bytes + 1] if limit.cut else body
 
 
-def _inflated(body: bytes, encoding: str, limit: Limit, *, is_cut: bool) -> bytes:
+def _inflated(body: bytes, encoding: str, limit: BodyLimit, *, is_cut: bool) -> bytes:
     """All members of a gzip body (RFC 1952, section 2.2), or a deflate body with or without zlib's header."""
     decoded = b""
     rest = body

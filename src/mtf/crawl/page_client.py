@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import urlsplit
 
-from mtf.crawl.http_client import ROBOT, Answer, Fetcher
+from mtf.crawl.http_client import ROBOT, HttpAnswer, HttpFetcher
 from mtf.crawl.signals_client import Headers, Reservations
 from mtf.crawl.spool import Reader, Spool
 from mtf.rights.evidence import combination
@@ -25,7 +25,7 @@ _START = re.compile(r"/?(?:(?:index|default|home)(?:\.\w{2,5})?)?", re.IGNORECAS
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class FetchedPage:
     """What a page's address answered. `compressed` (gzip) is None, and `detail` says why, where nothing was read.
 
     `url` is None where no page is known; `answered_by` is the address that redirects led to.
@@ -60,17 +60,17 @@ class Page:
 class Pages:
     """The pages of one identity."""
 
-    def __init__(self, fetcher: Fetcher, reservations: Reservations, spool: Spool) -> None:
+    def __init__(self, fetcher: HttpFetcher, reservations: Reservations, spool: Spool) -> None:
         self._fetcher = fetcher
         self._reservations = reservations
         self._spool = spool
-        self._found: dict[str, asyncio.Future[Page]] = {}
+        self._found: dict[str, asyncio.Future[FetchedPage]] = {}
         self._asked: set[str] = set()
 
-    async def at(self, url: str | None) -> Page:
+    async def at(self, url: str | None) -> FetchedPage:
         """The page at `url`. Raises Failed(OPTED_OUT) where robots.txt keeps us from it."""
         if url is None:
-            return Page(None, datetime.now(UTC))
+            return FetchedPage(None, datetime.now(UTC))
         if url not in self._found:
             self._found[url] = asyncio.ensure_future(self._fetch(url))
         return await self._found[url]
@@ -79,7 +79,7 @@ class Pages:
         """Whether a request for the page at `url` went out: a busy host or an unreadable robots.txt prevent it."""
         return url in self._asked
 
-    async def _fetch(self, url: str) -> Page:
+    async def _fetch(self, url: str) -> FetchedPage:
         now = datetime.now(UTC)
         try:
             answer = await self._fetcher.get(
@@ -91,24 +91,24 @@ class Pages:
         except Failed as failure:
             if failure.outcome == Fetched.OPTED_OUT:
                 raise Failed(Fetched.OPTED_OUT, f"{failure.detail} (of the picture's page)") from None
-            return Page(url, now, failure.http_status, detail=f"{failure.outcome}: {failure.detail}")
+            return FetchedPage(url, now, failure.http_status, detail=f"{failure.outcome}: {failure.detail}")
         headers = tuple(answer.headers.items())
         opt_outs = await self._reservations.of_robots(url) + await self._reservations.of_site(answer.url, headers)
-        page = Page(url, now, answer.status, headers, opt_outs=tuple(opt_outs), answered_by=answer.url)
+        page = FetchedPage(url, now, answer.status, headers, opt_outs=tuple(opt_outs), answered_by=answer.url)
         if unreadable := _unreadable(answer) or _elsewhere(url, answer):
             return replace(page, detail=unreadable)
         compressed = self._spool.add(await asyncio.to_thread(gzip.compress, answer.body, mtime=0))
         return replace(page, compressed=compressed, sha256=hashlib.sha256(answer.body).hexdigest())
 
 
-def _unreadable(answer: Answer) -> str | None:
+def _unreadable(answer: HttpAnswer) -> str | None:
     if not answer.is_success:
         return f"{Fetched.HTTP_ERROR}: status {answer.status}"
     media_type = answer.headers.get("Content-Type", _HTML[0]).partition(";")[0].strip().lower()
     return None if media_type in _HTML else f"not an HTML page: {media_type[:80]!r}"
 
 
-def _elsewhere(url: str, answer: Answer) -> str | None:
+def _elsewhere(url: str, answer: HttpAnswer) -> str | None:
     """A page that is gone often leads to a site's start page, whose license speaks of the site, not of the picture."""
     is_start, was_start = (bool(_START.fullmatch(urlsplit(each).path)) for each in (answer.url, url))
     return f"redirected to the start page {answer.url}"[:300] if is_start and not was_start else None

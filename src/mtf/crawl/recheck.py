@@ -18,7 +18,7 @@ from mtf import schemas
 from mtf.config import Params
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import recorded_web as recorded
-from mtf.crawl.http_client import Fetcher, user_agent
+from mtf.crawl.http_client import HttpFetcher, user_agent
 from mtf.crawl.page_client import Pages
 from mtf.crawl.signals_client import Reservations
 from mtf.crawl.spool import Spool
@@ -75,14 +75,14 @@ async def _ask(
     params: Params,
     web: recorded.RecordedWeb | None,
 ) -> list[_Row]:
-    async with Fetcher(params.crawl, user_agent=user_agent(params.project), web=web) as fetcher:
+    async with HttpFetcher(params.crawl, user_agent=user_agent(params.project), web=web) as fetcher:
         reservations = Reservations(fetcher, params.licenses.binding_opt_outs)
         seen = await _ask_pages(on_pages, workspace, fetcher, reservations)
         return seen + await _ask_records(in_records, params, fetcher, reservations)
 
 
 async def _ask_records(
-    rows: Sequence[_Row], params: Params, fetcher: Fetcher, reservations: Reservations
+    rows: Sequence[_Row], params: Params, fetcher: HttpFetcher, reservations: Reservations
 ) -> list[_Row]:
     seen: list[_Row] = []
     for method, source in _recheckable().items():
@@ -112,7 +112,7 @@ async def _recorded(row: _Row, stated: Statement | None, reservations: Reservati
 
 
 async def _ask_pages(
-    rows: Sequence[_Row], workspace: ProjectPaths, fetcher: Fetcher, reservations: Reservations
+    rows: Sequence[_Row], workspace: ProjectPaths, fetcher: HttpFetcher, reservations: Reservations
 ) -> list[_Row]:
     seen: list[_Row] = []
     console = Console(stderr=True)

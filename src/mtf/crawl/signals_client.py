@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from yarl import URL
 
-from mtf.crawl.http_client import ROBOT, Fetcher
+from mtf.crawl.http_client import ROBOT, HttpFetcher
 from mtf.rights.signals import opt_outs as optouts
 from mtf.rights.signals import robots_file, rsl, usage_preferences
 from mtf.rights.signals.preferences import opt_outs
@@ -42,7 +42,7 @@ Value = TypeVar("Value")
 class Reservations:
     """Shared by everything that one crawl asks for. `binding` holds the signals' names."""
 
-    def __init__(self, fetcher: Fetcher, binding: Iterable[str]) -> None:
+    def __init__(self, fetcher: HttpFetcher, binding: Iterable[str]) -> None:
         self._fetcher = fetcher
         self._binding = frozenset(binding)
         self._robots = _OncePerSite(self._read_robots)

@@ -35,7 +35,7 @@ _AVIF_START = b"ftypavi"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ImageFormat:
     """A picture's kind. Width and height are in pixels as stored, before any EXIF orientation."""
 
     media_type: str
@@ -44,7 +44,7 @@ class Kind:
     height: int
 
 
-def sniff(data: bytes, crawl: Crawl) -> Kind:
+def sniff(data: bytes, crawl: Crawl) -> ImageFormat:
     """The kind of a whole picture within the bounds of `crawl`.
 
     Raises Failed: NOT_AN_IMAGE, TRUNCATED, UNDECODABLE (a JPEG that costs too much to decode), TOO_LARGE (judged by
@@ -64,13 +64,13 @@ def sniff(data: bytes, crawl: Crawl) -> Kind:
     return kind
 
 
-def _kind(data: bytes) -> Kind:
+def _kind(data: bytes) -> ImageFormat:
     try:
         with warnings.catch_warnings(), of_any_size():
             warnings.simplefilter("ignore")  # Pillow warns of oddities that are judged by our own rules
             with Image.open(io.BytesIO(data), formats=_READ) as picture:
                 extension = EXTENSIONS[picture.format or ""]
-                return Kind(_MEDIA_TYPES.get(extension, f"image/{extension}"), extension, *picture.size)
+                return ImageFormat(_MEDIA_TYPES.get(extension, f"image/{extension}"), extension, *picture.size)
     except UnidentifiedImageError:
         raise _unidentified(data) from None
     except Exception as error:  # Pillow's parsers raise whatever a broken header makes them

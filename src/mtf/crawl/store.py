@@ -22,9 +22,9 @@ from mtf import schemas
 from mtf.core import shards
 from mtf.core.hashing import fingerprint
 from mtf.crawl import fetch_results
-from mtf.crawl.fetch_results import Fetch, Picture
-from mtf.crawl.page_client import Page
-from mtf.crawl.sniffing import Kind
+from mtf.crawl.fetch_results import Fetch, FetchedPicture
+from mtf.crawl.page_client import FetchedPage
+from mtf.crawl.sniffing import ImageFormat
 from mtf.crawl.takedown_filter import RESPONSES
 from mtf.schemas import Fetched
 from mtf.sources import records
@@ -126,7 +126,7 @@ def _inputs(text: bytes) -> Inputs:
     return Inputs(**{field.name: known.get(field.name, "") for field in fields(Inputs)})
 
 
-def _add_picture(shard: shards.ShardWriter, identity: str, fetch: Fetch, picture: Picture) -> dict[str, Any]:
+def _add_picture(shard: shards.ShardWriter, identity: str, fetch: Fetch, picture: FetchedPicture) -> dict[str, Any]:
     offset, size_bytes = shard.add(f"{picture.image_id}.{picture.kind.extension}", picture.read())
     if picture.page.compressed is not None:
         shard.add(_page_member(picture.image_id), picture.page.compressed())
@@ -172,7 +172,7 @@ def _fetch_row(identity: str, fetch: Fetch) -> dict[str, Any]:
     }
 
 
-def _response_row(picture: Picture) -> dict[str, Any]:
+def _response_row(picture: FetchedPicture) -> dict[str, Any]:
     page = picture.page
     return {
         "image_id": picture.image_id,
@@ -194,17 +194,19 @@ def _parquet(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _pictures(path: Path, members: dict[str, tuple[int, int]], frames: dict[str, pl.DataFrame]) -> dict[str, Picture]:
+def _pictures(
+    path: Path, members: dict[str, tuple[int, int]], frames: dict[str, pl.DataFrame]
+) -> dict[str, FetchedPicture]:
     """The pictures of a shard by image_id; their bytes are read when they are asked for."""
     joined = frames[shards.ROWS].join(frames[RESPONSES], on="image_id", how="left", maintain_order="left")
     evidence = {row["image_id"]: row for row in frames[EVIDENCE].iter_rows(named=True)}
     before = fetch_results.earlier_statements_of(path, members)
     names = {name.partition(".")[0]: name for name in members if not name.endswith(".gz")}
     return {
-        row["image_id"]: Picture(
+        row["image_id"]: FetchedPicture(
             image_id=row["image_id"],
             url=row["url"],
-            kind=Kind(row["media_type"], names[row["image_id"]].partition(".")[2], row["width"], row["height"]),
+            kind=ImageFormat(row["media_type"], names[row["image_id"]].partition(".")[2], row["width"], row["height"]),
             size_bytes=row["size_bytes"],
             read=partial(shards.read, path, row["offset"], row["size_bytes"]),
             headers=_pairs(row["headers"]),
@@ -217,9 +219,9 @@ def _pictures(path: Path, members: dict[str, tuple[int, int]], frames: dict[str,
     }
 
 
-def _page(path: Path, members: dict[str, tuple[int, int]], row: dict[str, Any]) -> Page:
+def _page(path: Path, members: dict[str, tuple[int, int]], row: dict[str, Any]) -> FetchedPage:
     place = members.get(_page_member(row["image_id"]))
-    return Page(
+    return FetchedPage(
         url=row["page_url"],
         fetched_at=row["page_fetched_at"],
         status=row["page_status"],
@@ -236,7 +238,7 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in json.loads(text))
 
 
-def _fetch(row: dict[str, Any], pictures: dict[str, Picture], answers: dict[str, records.Record]) -> Fetch:
+def _fetch(row: dict[str, Any], pictures: dict[str, FetchedPicture], answers: dict[str, records.Record]) -> Fetch:
     outcome = Fetched(row["outcome"])
     has_picture = outcome in (Fetched.STORED, Fetched.DUPLICATE)
     return Fetch(

@@ -19,7 +19,7 @@ import polars as pl
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl.fetch_results import Fetch
 from mtf.schemas import Fetched
-from mtf.schemas.takedown_file import PERCEPTUAL_HASH_DETAIL, Kind, Takedown, Takedowns
+from mtf.schemas.takedown_file import PERCEPTUAL_HASH_DETAIL, RequestKind, Takedown, Takedowns
 from mtf.sources.fetch_failure import Failed
 
 _REFUSAL = re.compile(PERCEPTUAL_HASH_DETAIL)
@@ -61,7 +61,7 @@ def concerned(fetches: Iterable[Fetch], takedowns: Takedowns) -> list[list[str]]
     hashes = {fetch.picture.content_hash for fetch in fetches if fetch.picture is not None}
     near = {_request_near(each, takedowns) for each in hashes if each is not None}
     gone = {_refused_for(fetch, takedowns) for fetch in fetches}
-    unknown = [[str(Kind.PERCEPTUAL_HASH), "unknown"]] if None in hashes else []
+    unknown = [[str(RequestKind.PERCEPTUAL_HASH), "unknown"]] if None in hashes else []
     return unknown + [[str(request.kind), request.value] for request in (near | gone) - {None} if request]
 
 
@@ -79,7 +79,7 @@ def _differing_bits(found: int, request: Takedown) -> int:
 
 
 def _requests(takedowns: Takedowns) -> list[Takedown]:
-    return [request for request in takedowns.records if request.kind == Kind.PERCEPTUAL_HASH]
+    return [request for request in takedowns.records if request.kind == RequestKind.PERCEPTUAL_HASH]
 
 
 def _refused_for(fetch: Fetch, takedowns: Takedowns) -> Takedown | None:

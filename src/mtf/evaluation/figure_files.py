@@ -1,6 +1,6 @@
-"""The figures that stand in metrics/, for what shows them or goes on from them.
+"""Figures in metrics/: reading and declaring their files; test scores of single-task and multi-task models together.
 
-Test results of single-task and multi-task models combined, for the report and the summary.
+The report, the summary and the papers' tables use them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ import yaml
 from mtf.core import atomic_files
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
+
+Scores = dict[str, dict[str, dict[str, float]]]
+Groups = dict[str, dict[str, dict[str, Any]]]
+ALL = "all"
 
 
 def read_figures(workspace: ProjectPaths, name: str, *, made_by: str = "dvc repro") -> dict[str, Any]:
@@ -36,10 +40,6 @@ def declare_figures(workspace: ProjectPaths, folder: str, plots: Sequence[Any] =
     content = {"metrics": sorted(path.name for path in home.glob("*.json")), "plots": list(plots)}
     written = {name: entries for name, entries in content.items() if entries}
     atomic_files.write_text(home / "dvc.yaml", yaml.safe_dump(written, sort_keys=False, allow_unicode=True))
-
-
-Scores = dict[str, dict[str, dict[str, float]]]
-Groups = dict[str, dict[str, dict[str, Any]]]
 
 
 def merged_scores(evaluated: Mapping[str, Any], multitask: Mapping[str, Mapping[str, Any]]) -> Scores:
@@ -78,6 +78,3 @@ def scores_by_group(single: Mapping[tuple[str, str], Any], multitask: Mapping[st
 def model_of(weighting: str) -> str:
     """Name of the multi-task network with this weighting."""
     return f"multitask-{weighting}"
-
-
-ALL = "all"

@@ -1,6 +1,7 @@
-"""Results of the multi-task network by attribute and at their intersections (Das et al., Tables 1–5, Figures 2–5).
+"""Results of the multi-task network by attribute and intersection, and a picture of its confusion matrices.
 
-Picture of confusion matrices: a tile for each group, cells darker for a larger share of their row.
+As in Das et al., Tables 1 to 5 and Figures 2 to 5. The picture has a tile for each group; a cell is darker for a larger
+share of its row.
 """
 
 from __future__ import annotations
@@ -17,16 +18,24 @@ from sklearn.metrics import confusion_matrix
 
 from mtf.config import WITH
 from mtf.evaluation import fairness
+from mtf.evaluation.figure_files import ALL
 
-ALL = "all"
 # Das et al. have 56: seven ages × two genders × four races. A matrix of this many rows still fits into a file.
 MAX_JOINT_LABELS = 512
+MAX_SIDE_PX = 4096
+CELL_PX = 56
+# Smaller cells have no room for a number or for a label beside them.
+WRITTEN_CELL_PX = 28
+MIN_CELL_PX = 3
+MARGIN_PX = 40
+MIN_TILE_PX = 200
+LETTER_PX = 8
 
 
 def accuracies(predictions: pl.DataFrame) -> dict[str, float]:
     """Task → accuracy, 0 to 1, and `all`: share of pictures with every task correct (Tables 1 and 5).
 
-    `predictions` has the columns of tables.PREDICTIONS.
+    `predictions` has the columns of schemas.PREDICTIONS.
     """
     right = predictions.with_columns(right=pl.col("label") == pl.col("predicted"))
     per_task = right.group_by("task", maintain_order=True).agg(pl.col("right").mean())
@@ -99,16 +108,6 @@ def _matrix(predictions: pl.DataFrame, labels: Sequence[str]) -> list[list[int]]
     if predictions.is_empty():
         return [[0] * len(labels) for _ in labels]
     return confusion_matrix(predictions["label"], predictions["predicted"], labels=list(labels)).tolist()
-
-
-MAX_SIDE_PX = 4096
-CELL_PX = 56
-# Smaller cells have no room for a number or for a label beside them.
-WRITTEN_CELL_PX = 28
-MIN_CELL_PX = 3
-MARGIN_PX = 40
-MIN_TILE_PX = 200
-LETTER_PX = 8
 
 
 def confusion_picture(matrices: Mapping[str, Any], *, title: str) -> bytes | None:

@@ -51,9 +51,9 @@ def figures(targets: np.ndarray, probabilities: np.ndarray) -> dict[str, float |
 def by_subgroup(
     targets: np.ndarray, probabilities: np.ndarray, groups: Sequence[str], order: Sequence[str]
 ) -> dict[str, Any]:
-    """`groups`: the four metrics of each subgroup that has a picture, and their `statistics` (Tables 3 to 5, Figure 7).
+    """Scores by subgroup: the four metrics of each that has a picture, as `groups`, and their `statistics`.
 
-    `groups` names the subgroup of each picture, `order` the order of the subgroups.
+    As in Tables 3 to 5 and Figure 7 of EFRS. `groups` names the subgroup of each picture, `order` their order.
     """
     names = np.asarray(groups)
     measured = {
@@ -84,7 +84,7 @@ def by_own_label(targets: np.ndarray, probabilities: np.ndarray, labels: Sequenc
 
 
 def relative_difference(figures: Sequence[float]) -> float | None:
-    """(maximum - minimum) / maximum, as in Table 6; None if all figures are 0."""
+    """Relative gap (maximum - minimum) / maximum, as in Table 6; None if all figures are 0."""
     return round((max(figures) - min(figures)) / max(figures), DIGITS) if max(figures) else None
 
 

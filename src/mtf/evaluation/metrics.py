@@ -1,8 +1,7 @@
-"""Accuracy, macro precision, macro recall and macro F1 of a classifier, by scikit-learn (MTF, section 5.1).
+"""Metrics of a classifier: accuracy, macro precision, recall and F1 (MTF, section 5.1), and calibration.
 
-MTF's script reports micro averages, by which all four figures are the same number; its tables, and these, are macro.
-
-Calibration of a classifier: temperature scaling and the expected calibration error (Guo et al. 2017).
+- MTF's script reports micro averages, which make all four figures the same number. Its tables, and these, are macro.
+- Calibration is by temperature scaling and the expected calibration error (Guo et al. 2017).
 """
 
 from __future__ import annotations
@@ -15,6 +14,10 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 FIGURES = ("accuracy", "precision", "recall", "f1")
 DIGITS = 4
 RANDOM_GUESS_DRAWS = 200
+BINS = 15
+MAX_TEMPERATURE = 20
+# torchmetrics puts a confidence of exactly 1 into a bin of its own; just below 1 it belongs to the last bin.
+MAX_CONFIDENCE = 1 - 1e-6
 
 
 def scores(targets: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
@@ -39,12 +42,6 @@ def majority(targets: np.ndarray, trained_on: np.ndarray, *, labels: int) -> dic
     """Scores of always predicting the most frequent training label. `trained_on` has the shape (m,)."""
     most_frequent = np.bincount(trained_on, minlength=labels).argmax()
     return scores(targets, np.full_like(targets, most_frequent))
-
-
-BINS = 15
-MAX_TEMPERATURE = 20
-# torchmetrics puts a confidence of exactly 1 into a bin of its own; just below 1 it belongs to the last bin.
-MAX_CONFIDENCE = 1 - 1e-6
 
 
 def temperature(probabilities: np.ndarray, targets: np.ndarray) -> float:

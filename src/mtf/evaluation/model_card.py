@@ -111,7 +111,7 @@ class QuantitativeAnalysis:
 
     @staticmethod
     def summaries(task: str, report: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, Mapping[str, Any]]]:
-        """`groups` of a task, from its report of `fairness.report`."""
+        """Value of `groups` for a task, from its report by `fairness.report`."""
         return [(task, by, part["summary"]) for by, part in report.items()]
 
 

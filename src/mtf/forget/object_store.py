@@ -1,6 +1,7 @@
-"""The places where DVC keeps objects: the cache here and every configured remote.
+"""Object stores of a DVC repository (the local cache and every remote), and an index of their objects.
 
-What lies in all the places together: listed once, and read from the nearest place that has it.
+A store can list and read its objects, and replace one by a tombstone: a short note under the object's name. The index
+lists every store once, and reads an object from the first store that has it: the cache, then the remotes.
 """
 
 from __future__ import annotations
@@ -16,114 +17,120 @@ from dvc_objects.fs.local import LocalFileSystem
 
 TOMBSTONE = b"This object was erased on request; see data/receipts of the project.\n"
 CACHE = "cache"
-# Where such a place is not there, it is not mounted or not reachable; a bucket without objects looks the same as none.
+# A missing folder is not mounted or not reachable. A bucket is not checked: an empty one looks like a missing one.
 _FOLDERS = frozenset({"file", "local", "ssh", "sftp", "hdfs", "webhdfs"})
 _BUCKETS = frozenset({"s3", "gs", "azure", "oss"})
 
 
-class NotThere(Exception):
-    """A place that is configured and cannot be found."""
+class StoreNotFound(Exception):
+    """Error: the folder of a configured store does not exist."""
 
 
 @dataclass(frozen=True)
 class ObjectStore:
-    """Objects by their md5, wherever DVC's file systems reach (a folder, SSH, S3, …)."""
+    """Store of objects, keyed by md5, on any file system that DVC reaches (a folder, SSH, S3, …).
+
+    - `name`: CACHE, or "remote NAME";
+    - `odb`: the `ObjectDB` of dvc_objects;
+    - `root`: path or address of the cache or remote.
+    """
 
     name: str
-    store: Any  # dvc_objects' ObjectDB
+    odb: Any
     root: str
 
     @property
     def address(self) -> str:
-        """For people; without user and password."""
-        return _without_user(str(self.store.fs.unstrip_protocol(self.store.path)))
+        """Address to show, without user and password."""
+        return _without_user(str(self.odb.fs.unstrip_protocol(self.odb.path)))
 
     @property
     def is_bucket(self) -> bool:
-        """Whether it may keep what was overwritten there, as older versions of an object."""
-        return self.store.fs.protocol in _BUCKETS
+        """True for object storage (S3, GS, …), which may keep overwritten bytes as older versions."""
+        return self.odb.fs.protocol in _BUCKETS
 
     @property
-    def keeps_names(self) -> bool:
-        """Whether DVC stores files there under their own names (version_aware, worktree), and not as objects."""
-        return bool(getattr(self.store.fs, "version_aware", False))
+    def is_version_aware(self) -> bool:
+        """True if DVC stores files under their own names there (version_aware, worktree), not as objects."""
+        return bool(getattr(self.odb.fs, "version_aware", False))
 
     @property
-    def runs(self) -> str:
-        """Where the run cache of this place lies."""
-        return self.store.fs.join(self.root, "runs")
+    def run_cache_path(self) -> str:
+        """Path of the store's run cache."""
+        return self.odb.fs.join(self.root, "runs")
 
     def objects(self) -> frozenset[str] | None:
-        """The md5 of every object that is there, referred to or not; None where the file system cannot list.
+        """md5 of every object in the store, referenced or not; None if the file system cannot list.
 
-        Raises NotThere for a folder that does not exist, and whatever the file system raises.
+        Raises StoreNotFound for a folder that does not exist, and any error of the file system.
         """
-        fs = self.store.fs
+        fs = self.odb.fs
         if self.name != CACHE and fs.protocol in _FOLDERS and not fs.exists(self.root):
-            raise NotThere("no such folder; is it mounted?")
-        if not fs.exists(self.store.path):
+            raise StoreNotFound("no such folder; is it mounted?")
+        if not fs.exists(self.odb.path):
             return frozenset()
         try:
-            paths = list(fs.find(self.store.path))
+            paths = list(fs.find(self.odb.path))
         except NotImplementedError:
             return None
         return frozenset(oid for path in paths if (oid := self._oid(path)))
 
     def _oid(self, path: str) -> str | None:
-        """None for what is no object, such as a file that DVC was writing when it was stopped."""
+        """md5 of the object at `path`; None if it is no object, such as a file that DVC did not finish."""
         try:
-            return self.store.path_to_oid(path)
+            return self.odb.path_to_oid(path)
         except ValueError:
             return None
 
-    def holds(self, oid: str) -> bool:
-        """Is the original there (rather than nothing, or its tombstone)?"""
-        return self.store.fs.exists(self.store.oid_to_path(oid)) and not self.is_buried(oid)
+    def has_original(self, oid: str) -> bool:
+        """True if the store has the object itself, not only its tombstone."""
+        return self.odb.fs.exists(self.odb.oid_to_path(oid)) and not self.has_tombstone(oid)
 
-    def is_buried(self, oid: str) -> bool:
-        """Is its tombstone there?"""
-        path = self.store.oid_to_path(oid)
-        if not self.store.fs.exists(path) or self.size_bytes(oid) != len(TOMBSTONE):
+    def has_tombstone(self, oid: str) -> bool:
+        """True if the store has a tombstone in place of the object."""
+        path = self.odb.oid_to_path(oid)
+        if not self.odb.fs.exists(path) or self.size_bytes(oid) != len(TOMBSTONE):
             return False
         return self.read(oid) == TOMBSTONE
 
     def size_bytes(self, oid: str) -> int:
-        return int(self.store.fs.size(self.store.oid_to_path(oid)))
+        return int(self.odb.fs.size(self.odb.oid_to_path(oid)))
 
     def open(self, oid: str) -> AbstractContextManager[BinaryIO]:
-        """The object as a file that can be read in part."""
-        return self.store.fs.open(self.store.oid_to_path(oid), "rb")
+        """Open the object as a binary file that can be read in part."""
+        return self.odb.fs.open(self.odb.oid_to_path(oid), "rb")
 
     def read(self, oid: str) -> bytes:
         with self.open(oid) as file:
             return file.read()
 
-    def bury(self, oid: str) -> None:
-        """Put a tombstone where the object is, or would be: where one is, a stale clone pushes no original."""
-        path = self.store.oid_to_path(oid)
-        if self.store.fs.exists(path):
-            self.store.fs.remove(path)
-        self.store.add_bytes(oid, TOMBSTONE)
-        if isinstance(self.store.fs, LocalFileSystem):
-            # A file of a cache or a folder that is not read-only is hashed again by DVC, and dropped as corrupt.
+    def write_tombstone(self, oid: str) -> None:
+        """Replace the object by a tombstone. Written too if the object is absent, so that no older clone pushes it."""
+        path = self.odb.oid_to_path(oid)
+        if self.odb.fs.exists(path):
+            self.odb.fs.remove(path)
+        self.odb.add_bytes(oid, TOMBSTONE)
+        if isinstance(self.odb.fs, LocalFileSystem):
+            # DVC hashes a writable file of a cache or folder again, and drops it as corrupt.
             Path(path).chmod(0o444)
 
-    def forget_runs(self, listings: Iterable[str]) -> int:
-        """Remove the run cache's entries whose results are among `listings`; returns how many."""
-        fs, wanted = self.store.fs, [listing.encode("ascii") for listing in listings]
-        if not wanted or not fs.exists(self.runs):
+    def remove_run_cache_entries(self, listings: Iterable[str]) -> int:
+        """Remove the entries of the run cache that mention one of `listings` (md5). Returns their number."""
+        fs, wanted = self.odb.fs, [listing.encode("ascii") for listing in listings]
+        if not wanted or not fs.exists(self.run_cache_path):
             return 0
-        entries = [path for path in fs.find(self.runs) if _mentions(fs, path, wanted)]
+        entries = [path for path in fs.find(self.run_cache_path) if _mentions(fs, path, wanted)]
         for path in entries:
             fs.remove(path)
         return len(entries)
 
 
 @dataclass(frozen=True)
-class Unusable(ObjectStore):
-    """A remote that is configured and cannot be set up here: its plugin is missing, or its settings are wrong.
+class UnusableStore(ObjectStore):
+    """Remote that cannot be set up here: its plugin is missing, or its settings are wrong.
 
-    `root` is its address. It answers nothing but why.
+    - `root`: its address;
+    - `why`: the error, raised by `objects`.
     """
 
     why: Exception
@@ -137,22 +144,22 @@ class Unusable(ObjectStore):
         return self.root.partition("://")[0] in _BUCKETS
 
     @property
-    def keeps_names(self) -> bool:
+    def is_version_aware(self) -> bool:
         return False
 
     def objects(self) -> frozenset[str] | None:
         raise self.why
 
 
-def all_places(repo: Repo) -> Iterator[ObjectStore]:
-    """The cache, then the remotes in their configuration's order."""
-    yield cache_of(repo)
+def all_stores(repo: Repo) -> Iterator[ObjectStore]:
+    """Cache, then remotes in the order of the configuration."""
+    yield cache_store(repo)
     for name, settings in repo.config["remote"].items():
         yield _remote(repo, name, str(settings.get("url", "")))
 
 
-def cache_of(repo: Repo) -> ObjectStore:
-    """What this machine has."""
+def cache_store(repo: Repo) -> ObjectStore:
+    """Cache of this machine."""
     return ObjectStore(CACHE, repo.cache.local, str(repo.cache.legacy.path))
 
 
@@ -161,7 +168,7 @@ def _remote(repo: Repo, name: str, url: str) -> ObjectStore:
         remote = repo.cloud.get_remote(name)
         return ObjectStore(f"remote {name}", remote.odb, remote.path)
     except Exception as error:  # each plugin raises its own
-        return Unusable(f"remote {name}", None, url, error)
+        return UnusableStore(f"remote {name}", None, url, error)
 
 
 def _without_user(address: str) -> str:
@@ -169,10 +176,10 @@ def _without_user(address: str) -> str:
     return f"{scheme}{slashes}{rest.rpartition('@')[2]}" if slashes else address
 
 
-def in_words(error: Exception) -> str:
-    """Why a place did not answer, in one line; each file system raises its own kinds."""
-    said = " ".join(str(error).split())[:200]
-    return said if isinstance(error, NotThere) else f"could not be reached: {type(error).__name__}: {said}"
+def error_text(error: Exception) -> str:
+    """Error of a store as one line of text; each file system raises its own types."""
+    text = " ".join(str(error).split())[:200]
+    return text if isinstance(error, StoreNotFound) else f"could not be reached: {type(error).__name__}: {text}"
 
 
 def _mentions(fs: Any, path: str, wanted: list[bytes]) -> bool:
@@ -182,71 +189,75 @@ def _mentions(fs: Any, path: str, wanted: list[bytes]) -> bool:
 
 
 class ObjectIndex:
-    """The objects of all places. `errors` says of a place why it did not answer: what it holds is not known."""
+    """Index of the objects of all stores.
 
-    def __init__(self, places: Iterable[ObjectStore]) -> None:
-        self.places = list(places)
+    - `stores`: the stores, nearest first;
+    - `errors`: name of a store → its error; its objects are not known;
+    - `unlistable`: names of stores that cannot be listed; only objects known by name are found there.
+    """
+
+    def __init__(self, stores: Iterable[ObjectStore]) -> None:
+        self.stores = list(stores)
         self.errors: dict[str, str] = {}
-        self.unlisted: list[str] = []
-        """Places that cannot be listed: only what a version names can be looked for there."""
+        self.unlistable: list[str] = []
         self._listed: dict[str, frozenset[str]] = {}
-        for place in self.places:
-            self._list(place)
-        self._held: dict[str, ObjectStore | None] = {}
+        for store in self.stores:
+            self._list(store)
+        self._store_of: dict[str, ObjectStore | None] = {}
 
-    def _list(self, place: ObjectStore) -> None:
+    def _list(self, store: ObjectStore) -> None:
         try:
-            objects = place.objects()
+            objects = store.objects()
         except Exception as error:  # each file system raises its own
-            self.errors[place.name] = in_words(error)
+            self.errors[store.name] = error_text(error)
             return
         if objects is None:
-            self.unlisted.append(place.name)
+            self.unlistable.append(store.name)
         else:
-            self._listed[place.name] = objects
+            self._listed[store.name] = objects
 
     @property
     def objects(self) -> frozenset[str]:
-        """Every object of the places that could be listed."""
+        """Objects (md5) of all stores that could be listed."""
         return frozenset().union(*self._listed.values())
 
-    def new_in(self, place: ObjectStore, listed: frozenset[str] | None) -> frozenset[str]:
-        """What a place has now (`listed`) and did not have when it was looked through; nothing where it cannot list."""
-        return (listed or frozenset()) - self._listed.get(place.name, frozenset())
+    def added_since_listing(self, store: ObjectStore, listed: frozenset[str] | None) -> frozenset[str]:
+        """Objects of `listed`, the store's objects now, that the index lacks. Empty if the store cannot be listed."""
+        return (listed or frozenset()) - self._listed.get(store.name, frozenset())
 
     def has(self, oid: str) -> bool:
-        """Whether the original is in some place that answers."""
-        return self._place(oid) is not None
+        """True if a store that answers has the object itself."""
+        return self._first_store(oid) is not None
 
     def size_bytes(self, oid: str) -> int:
-        place = self._place(oid)
-        return 0 if place is None else place.size_bytes(oid)
+        store = self._first_store(oid)
+        return 0 if store is None else store.size_bytes(oid)
 
     @contextmanager
     def open(self, oid: str) -> Generator[BinaryIO | None]:
-        """The original as a file; None where no place has it."""
-        place = self._place(oid)
-        if place is None:
+        """Open the object as a binary file; yields None if no store has it."""
+        store = self._first_store(oid)
+        if store is None:
             yield None
             return
-        with place.open(oid) as file:
+        with store.open(oid) as file:
             yield file
 
     def read(self, oid: str) -> bytes | None:
-        """The original's bytes; None where no place has it."""
+        """Bytes of the object; None if no store has it."""
         with self.open(oid) as file:
             return None if file is None else file.read()
 
-    def _place(self, oid: str) -> ObjectStore | None:
-        if oid not in self._held:
-            self._held[oid] = next((place for place in self.places if self._holds(place, oid)), None)
-        return self._held[oid]
+    def _first_store(self, oid: str) -> ObjectStore | None:
+        if oid not in self._store_of:
+            self._store_of[oid] = next((store for store in self.stores if self._holds(store, oid)), None)
+        return self._store_of[oid]
 
-    def _holds(self, place: ObjectStore, oid: str) -> bool:
-        if place.name in self.errors or oid not in self._listed.get(place.name, (oid,)):
+    def _holds(self, store: ObjectStore, oid: str) -> bool:
+        if store.name in self.errors or oid not in self._listed.get(store.name, (oid,)):
             return False
         try:
-            return place.holds(oid)
+            return store.has_original(oid)
         except Exception as error:  # as in `_list`
-            self.errors[place.name] = in_words(error)
+            self.errors[store.name] = error_text(error)
             return False

@@ -12,6 +12,22 @@ import polars as pl
 from mtf.config import Gate, Params
 
 Figures = Mapping[str, pl.DataFrame]
+SAYS: dict[Gate, str] = {
+    "label_share": "share of the images that carry each label",
+    "pair_share": "share of the images that carry each pair of labels",
+    "intersection_share": "share of the images that carry each combination of all labels",
+    "vanished": "combinations of labels that only the previous release has",
+    "min_images": "images per identity",
+    "median_images": "images per identity",
+    "max_images": "images per identity",
+    "identity_share": "share of one identity",
+    "split_share": "distance between a split's share and the wanted share",
+    "license_share": "share of the images under these licenses",
+    "unstated_licenses": "share of the images whose source states no license",
+    "agreement": "reviewers' agreement (Krippendorff's alpha; 1 where all votes are alike)",
+    "funnel": "change of the share that a step keeps",
+    "drift": "distance of a measure's distribution to that of the previous release",
+}
 
 
 class Severity(StrEnum):
@@ -93,24 +109,6 @@ class NotChecked:
 
     name: str
     why: str
-
-
-SAYS: dict[Gate, str] = {
-    "label_share": "share of the images that carry each label",
-    "pair_share": "share of the images that carry each pair of labels",
-    "intersection_share": "share of the images that carry each combination of all labels",
-    "vanished": "combinations of labels that only the previous release has",
-    "min_images": "images per identity",
-    "median_images": "images per identity",
-    "max_images": "images per identity",
-    "identity_share": "share of one identity",
-    "split_share": "distance between a split's share and the wanted share",
-    "license_share": "share of the images under these licenses",
-    "unstated_licenses": "share of the images whose source states no license",
-    "agreement": "reviewers' agreement (Krippendorff's alpha; 1 where all votes are alike)",
-    "funnel": "change of the share that a step keeps",
-    "drift": "distance of a measure's distribution to that of the previous release",
-}
 
 
 def expectations(params: Params) -> list[Expectation]:

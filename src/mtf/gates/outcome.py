@@ -1,9 +1,7 @@
-"""Outcome of the gates in `build/validate/results.json`, which a release requires.
+"""Outcome of the gates (`build/validate/results.json`), which a release requires; commit of the previous release.
 
-Commit of the previous release, which `release.previous` names.
-
-DVC compares the text of the parameter: it would not notice that a branch moved, and gates, changelog and report would
-still compare with the old commit. So only tags and commits are permitted, and the commit itself is recorded.
+The parameter `release.previous` permits only tags and commits, and the commit is recorded. DVC compares the text of the
+parameter, so it would not notice that a branch moved: gates, changelog and report would compare with the old commit.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from mtf.core.errors import BadInput, GateFailed
 from mtf.core.hashing import file_digest, fingerprint
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.gates.expectations import NotChecked, Severity
-from mtf.gates.suite import Result
+from mtf.gates.suite import ExpectationResult
 
 NAME = "results.json"
 SPLITS_FILE = PATHS_IN_PROJECT.table("split", "splits").as_posix()
@@ -31,10 +29,12 @@ CROP_FIGURES = PATHS_IN_PROJECT.metrics("crop").as_posix()
 CURATE_FIGURES = PATHS_IN_PROJECT.metrics("curate").as_posix()
 FILES = (SPLITS_FILE, SCREENING_FILE, EVIDENCE_FILE, CROP_FIGURES, CURATE_FIGURES)
 GATES = "the gates of params.yaml"
+KEY = "release.previous"
+INSTEAD = "null compares with no release"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class GateOutcome:
     """Outcome of the gates.
 
     - `of`: name of a file or of parameters → digest at the time of the check;
@@ -43,21 +43,21 @@ class Outcome:
     """
 
     of: dict[str, str]
-    results: list[Result]
+    results: list[ExpectationResult]
     not_checked: list[NotChecked]
 
     @property
-    def critical(self) -> list[Result]:
+    def critical(self) -> list[ExpectationResult]:
         """Failed expectations that prevent a release."""
         return [each for each in self.results if not each.holds and each.severity == Severity.CRITICAL]
 
     @property
-    def warnings(self) -> list[Result]:
+    def warnings(self) -> list[ExpectationResult]:
         """Failed expectations that do not prevent a release."""
         return [each for each in self.results if not each.holds and each.severity == Severity.WARNING]
 
 
-def of(workspace: ProjectPaths, params: Params) -> dict[str, str]:
+def input_digests(workspace: ProjectPaths, params: Params) -> dict[str, str]:
     """Digests (SHA-256, hex) of the files that the gates check and the parameters that they use, by name.
 
     It also has the commit of the previous release, as a tag can be moved. Raises BadInput if `release.previous` is a
@@ -72,12 +72,12 @@ def of(workspace: ProjectPaths, params: Params) -> dict[str, str]:
     return digests
 
 
-def write(workspace: ProjectPaths, outcome: Outcome) -> None:
+def write(workspace: ProjectPaths, outcome: GateOutcome) -> None:
     """Write build/validate/results.json."""
     atomic_files.write_json(workspace.stage("validate") / NAME, asdict(outcome))
 
 
-def read(workspace: ProjectPaths) -> Outcome | None:
+def read(workspace: ProjectPaths) -> GateOutcome | None:
     """Outcome of the last `mtf validate`, None if it has not run. Raises BadInput if its file cannot be read."""
     path = workspace.stage("validate") / NAME
     if not path.is_file():
@@ -100,18 +100,15 @@ def refuse(workspace: ProjectPaths, params: Params) -> None:
         raise GateFailed(f"release: the gates forbid it ({names}); `mtf validate` says what was observed and wanted")
 
 
-def changed_since(found: Outcome, workspace: ProjectPaths, params: Params) -> Sequence[str]:
+def changed_since(found: GateOutcome, workspace: ProjectPaths, params: Params) -> Sequence[str]:
     """Names of the files and parameters that changed since the gates were checked."""
-    old, new = found.of, of(workspace, params)
+    old, new = found.of, input_digests(workspace, params)
     return [name for name in {**new, **old} if old.get(name) != new.get(name)]
 
 
-def _parsed(raw: dict[str, Any]) -> Outcome:
-    results = [Result(**each | {"severity": Severity(each["severity"])}) for each in raw["results"]]
-    return Outcome(raw["of"], results, [NotChecked(**each) for each in raw["not_checked"]])
-
-
-KEY = "release.previous"
+def _parsed(raw: dict[str, Any]) -> GateOutcome:
+    results = [ExpectationResult(**each | {"severity": Severity(each["severity"])}) for each in raw["results"]]
+    return GateOutcome(raw["of"], results, [NotChecked(**each) for each in raw["not_checked"]])
 
 
 def previous_commit(root: Path, name: str) -> str:
@@ -125,9 +122,6 @@ def previous_commit(root: Path, name: str) -> str:
     if not commit.startswith(name.lower()) and _commit(root, f"refs/tags/{name}") != commit:
         raise BadInput(f"params.yaml: {KEY}: {name!r} may move on; name a tag, or the commit itself: {commit[:12]}")
     return commit
-
-
-INSTEAD = "null compares with no release"
 
 
 def _commit(root: Path, name: str) -> str | None:

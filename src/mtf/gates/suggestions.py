@@ -80,7 +80,7 @@ def _below(value: float, *, bound: int) -> float:
 
 
 def _rounded(value: float, *, up: bool) -> float:
-    """`value` rounded away from the figure to three significant digits; 0 and 1 are kept and never reached."""
+    """Limit: `value` rounded away from the figure to three significant digits; 0 and 1 are kept and never reached."""
     if value in (0, 1, -1):
         return float(value)
     gap = min(abs(value), 1 - abs(value))

@@ -1,8 +1,7 @@
-"""Expectations run by Great Expectations: a file context, one suite per table, and Data Docs.
+"""Suites of expectations, run by Great Expectations with a file context and a suite per table; offline Data Docs.
 
-Offline version of Great Expectations' Data Docs, with an index that needs no script.
-
-Originally each page loads a dozen scripts and styles from five hosts, and the index is empty without them.
+Great Expectations' pages load a dozen scripts and styles from five hosts, and their index is empty without them. Here
+these are removed, and an index is written that needs no script.
 """
 
 from __future__ import annotations
@@ -29,10 +28,19 @@ from mtf.core import atomic_files
 from mtf.gates.expectations import Expectation, NotChecked, Severity, Statistic
 
 DOCS = "docs"
+INDEX = "index.html"
+# Elements that load something from a host, or need what was loaded.
+_REMOTE = (
+    "script, style, link, img, footer, button, [hidden], .card:has(.btn-group), "
+    "p:has(> a[data-toggle=collapse]), title:empty"
+)
+_NOTHING_FROM_ELSEWHERE = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+)
 
 
 @dataclass(frozen=True)
-class Result:
+class ExpectationResult:
     """Result of one expectation.
 
     - `name`: name of the gate, with its part;
@@ -53,7 +61,9 @@ class Result:
     wanted: str
 
 
-def run(expectations: Sequence[Expectation], figures: Mapping[str, pl.DataFrame], folder: Path) -> list[Result]:
+def run(
+    expectations: Sequence[Expectation], figures: Mapping[str, pl.DataFrame], folder: Path
+) -> list[ExpectationResult]:
     """Check `figures`. Replaces `folder`: the tables as Parquet, the context (`gx/`), and Data Docs (`docs/`)."""
     shutil.rmtree(folder, ignore_errors=True)
     tables = folder / "tables"
@@ -149,9 +159,9 @@ def _expectation(kinds: Any, expectation: Expectation) -> Any:
     )
 
 
-def _result(expectation: Expectation, figures: pl.DataFrame, verdicts: Mapping[str, bool]) -> Result:
+def _result(expectation: Expectation, figures: pl.DataFrame, verdicts: Mapping[str, bool]) -> ExpectationResult:
     holds = verdicts[expectation.full_name]
-    return Result(
+    return ExpectationResult(
         name=expectation.full_name,
         table=expectation.table,
         says=expectation.says,
@@ -162,18 +172,7 @@ def _result(expectation: Expectation, figures: pl.DataFrame, verdicts: Mapping[s
     )
 
 
-INDEX = "index.html"
-# Elements that load something from a host, or need what was loaded.
-_REMOTE = (
-    "script, style, link, img, footer, button, [hidden], .card:has(.btn-group), "
-    "p:has(> a[data-toggle=collapse]), title:empty"
-)
-_NOTHING_FROM_ELSEWHERE = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-)
-
-
-def finish(folder: Path, results: Sequence[Result], not_checked: Sequence[NotChecked]) -> None:
+def finish(folder: Path, results: Sequence[ExpectationResult], not_checked: Sequence[NotChecked]) -> None:
     """Remove everything from the site in `folder` that needs a network, and write its index."""
     for page in sorted(folder.rglob("*.html")):
         atomic_files.write_text(page, _offline(page.read_text(encoding="utf-8")))

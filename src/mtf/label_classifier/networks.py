@@ -235,7 +235,7 @@ def _flat(pictures: np.ndarray) -> np.ndarray:
 
 
 def to_bytes(content: dict[str, Any]) -> bytes:
-    """`content` as `torch.save` writes it."""
+    """Bytes of `content` as `torch.save` writes it."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getvalue()

@@ -122,7 +122,7 @@ def contradictions(
     *,
     min_confidence: float,
 ) -> pl.DataFrame:
-    """Rows of tables.HINTS: predictions of at least `min_confidence` (0 to 1) that differ from the roster's label."""
+    """Rows of schemas.HINTS: predictions of at least `min_confidence` (0 to 1) that differ from the roster's label."""
     found = []
     for attribute, rows in probabilities.items():
         hints = faces.select(

@@ -22,7 +22,7 @@ from mtf.core.errors import BadInput, bad_value
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.evaluation import figure_files as figures_of
 from mtf.evaluation import label_scores, metrics
-from mtf.label_classifier import files, networks, roster_contradictions
+from mtf.label_classifier import classifier_files, networks, roster_contradictions
 from mtf.label_classifier import labeller as label
 from mtf.schemas import roster_file
 from mtf.training import input_cache
@@ -72,12 +72,12 @@ def fit(
         labellers[name], targets = _fitted(params, data, name, model=model, epochs=epochs, seed=seed)
         measured[name] = _measured(labellers[name], params, data, targets)
         test = data.rows("test")
-        files.write_fit(workspace, labellers[name], data.pictures[test], targets[test])
-    files.forget_fits(workspace, but=labellers)
+        classifier_files.write_fit(workspace, labellers[name], data.pictures[test], targets[test])
+    classifier_files.forget_fits(workspace, but=labellers)
     together = [name for name in params.attributes if name in labellers]
     label.save(workspace.stage(STAGE) / CLASSIFIER, [labellers[name] for name in together])
     atomic_files.write_json(workspace.metrics(FIGURES), {name: (figures | measured)[name] for name in together})
-    files.declare(workspace)
+    classifier_files.declare(workspace)
     return measured
 
 
@@ -144,11 +144,11 @@ def compare(
     report = {"attribute": attribute, "labels": params.attributes[attribute].labels, "chosen": chosen, "models": rows}
     test = data.rows("test")
     probabilities = {name: each.probabilities(data.pictures[test]) for name, each in fitted.items()}
-    files.write_figures(
+    classifier_files.write_figures(
         workspace, params, report, fitted, data.splits, data.pictures, probabilities, targets[test], seed=seed
     )
-    found = files.write_tables(workspace, params, report)
-    files.declare(workspace)
+    found = classifier_files.write_tables(workspace, params, report)
+    classifier_files.declare(workspace)
     return found
 
 
@@ -164,7 +164,7 @@ def hint(
     epochs: int,
     seed: int,
 ) -> tuple[pl.DataFrame, int]:
-    """Find label hints among all cropped faces. Writes build/label/hints.parquet (tables.HINTS).
+    """Find label hints among all cropped faces. Writes build/label/hints.parquet (schemas.HINTS).
 
     - `sure`: minimum confidence of a hint, 0 to 1;
     - `attributes`: attributes to predict, None for all;

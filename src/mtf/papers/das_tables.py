@@ -11,7 +11,7 @@ from typing import Any
 
 from mtf.config import Task
 from mtf.core import markdown_tables
-from mtf.evaluation.intersections import ALL
+from mtf.evaluation.figure_files import ALL
 
 # Attribute of the paper → number of the table with its accuracy by the other attributes.
 PAPER_TABLES = {"race": 2, "age": 3, "gender": 4}

@@ -1,5 +1,5 @@
-"""The stages of dvc.yaml, one module each: read tables, call a room, write tables and metrics.
+"""Stages of dvc.yaml, one module each: they read tables, call a package, and write tables and metrics.
 
-Each has `run(workspace, params)`. Stages that work identity by identity keep one shard per identity and leave
-those alone whose digest still holds (`mtf.pipeline.incremental`).
+Each module has `run(workspace, params)`. Stages that work identity by identity keep one shard per identity, and make
+only shards again whose digest has changed (`mtf.pipeline.incremental`).
 """

@@ -29,31 +29,41 @@ WRITE = "mtf deps --write"
 
 @dataclass(frozen=True)
 class CodeDeps:
-    """A stage's dependencies on code: paths for `deps:`, and for `params:` the keys of each source file."""
+    """Code dependencies of a stage.
+
+    - `paths`: files and folders for `deps:`;
+    - `defaults`: source file → keys for `params:`.
+    """
 
     paths: tuple[str, ...]
     defaults: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def entries(self) -> list[str]:
-        """One line each, as dvc.yaml has them: `PATH`, or `PATH:KEY` for a default."""
+        """Dependencies as text: `PATH`, or `PATH:KEY` for a default."""
         return [*self.paths, *(f"{path}:{key}" for path, keys in self.defaults.items() for key in keys)]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What a stage of dvc.yaml lacks, and what it has without need."""
+    """Differences between a stage's dependencies in dvc.yaml and those that its imports give.
+
+    - `stage`: its name;
+    - `missing`: entries that dvc.yaml lacks;
+    - `superfluous`: entries that the stage does not need.
+    """
 
     stage: str
     missing: tuple[str, ...]
     superfluous: tuple[str, ...]
 
     def lines(self) -> Iterator[str]:
+        """Messages, one per entry."""
         yield from (f"{PIPELINE}: stage {self.stage} lacks {entry}" for entry in self.missing)
         yield from (f"{PIPELINE}: stage {self.stage} does not need {entry}" for entry in self.superfluous)
 
 
 def of_stages(workspace: ProjectPaths) -> dict[str, CodeDeps]:
-    """Stage of dvc.yaml → its dependencies on code as they should be.
+    """Stage of dvc.yaml → its code dependencies, derived from imports and parameters.
 
     Raises BadInput for a stage without a module, and for parameters that params.yaml cannot have.
     """
@@ -62,7 +72,7 @@ def of_stages(workspace: ProjectPaths) -> dict[str, CodeDeps]:
 
 
 def differences(workspace: ProjectPaths) -> list[Difference]:
-    """Stages of dvc.yaml whose dependencies on code are not those that the imports give."""
+    """Differences of all stages of dvc.yaml that have any."""
     code, stages = _code_folder(workspace), _stages(_read(workspace))
     found = []
     for name, wanted in of_stages(workspace).items():
@@ -75,7 +85,7 @@ def differences(workspace: ProjectPaths) -> list[Difference]:
 
 
 def write(workspace: ProjectPaths) -> list[Difference]:
-    """Put the dependencies on code into dvc.yaml, where everything else stays as it is. Returns what changed."""
+    """Write the code dependencies to dvc.yaml, and keep everything else in it. Returns the differences before."""
     changed = differences(workspace)
     if changed:
         pipeline, wanted, code = _read(workspace), of_stages(workspace), _code_folder(workspace)
@@ -85,9 +95,6 @@ def write(workspace: ProjectPaths) -> list[Difference]:
         _yaml().dump(pipeline, text)
         atomic_files.write_text(workspace.root / PIPELINE, text.getvalue())
     return changed
-
-
-# Paths of `deps:`
 
 
 def _derived(name: str, stage: CommentedMap, code: str) -> CodeDeps:
@@ -124,9 +131,6 @@ def _data_entry(file: Path) -> Path:
     return entry
 
 
-# dvc.yaml as a text that people write
-
-
 def _written(stage: CommentedMap, code: str) -> CodeDeps:
     paths = tuple(dep for dep in stage.get("deps", []) if _is_code(dep, code))
     defaults: dict[str, tuple[str, ...]] = {}
@@ -152,7 +156,7 @@ def _replace(stage: CommentedMap, wanted: CodeDeps, code: str) -> None:
 
 
 def _replace_items(items: CommentedSeq, old: list[int], new: Sequence[Any]) -> None:
-    """Take the items at `old` out and put `new` at the end; what follows the last item (a blank line) stays last."""
+    """Remove the items at the indices `old` and append `new`. A comment or blank line at the end stays there."""
     after = items.ca.items.get(len(items) - 1)
     if after:
         del items.ca.items[len(items) - 1]

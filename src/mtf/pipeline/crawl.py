@@ -1,4 +1,4 @@
-"""Discover and fetch the pictures of the roster's identities: `build/crawl`."""
+"""Stage crawl: search for the pictures of the roster's identities and fetch them into `build/crawl`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mtf.core import atomic_files, shards
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import fetch_results, store
-from mtf.crawl.crawler import Job, Person, Report, crawl
+from mtf.crawl.crawler import CrawlJob, CrawlReport, RosterPerson, crawl
 from mtf.schemas import Fetched, roster_file, takedown_file
 from mtf.sources.candidate import source_key
 from mtf.sources.fetch_failure import is_retriable
@@ -33,12 +33,13 @@ _PICTURES = (Fetched.STORED, Fetched.DUPLICATE)
 
 
 def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> None:
-    """Bring every identity's shard up to date, then gather the tables and say what came of it.
+    """Update every identity's shard, write the tables and metrics, and print a summary.
 
-    Raises BadInput for a bad roster, takedown or source, GateFailed for a source that yields nothing at all.
+    With `refresh`, searches again for every identity. Raises BadInput for an invalid roster, takedown or source, and
+    GateFailed for a source that yields no picture at all.
     """
     people = [
-        Person(row["identity"], row["query"], row["files"])
+        RosterPerson(row["identity"], row["query"], row["files"])
         for row in roster_file.load(workspace.roster, params).iter_rows(named=True)
     ]
     folder = workspace.shards(STAGE)
@@ -56,11 +57,11 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> No
     _check_sources(params, found_by, report)
 
 
-def _crawl(people: list[Person], workspace: ProjectPaths, params: Params, *, refresh: bool) -> Report:
+def _crawl(people: list[RosterPerson], workspace: ProjectPaths, params: Params, *, refresh: bool) -> CrawlReport:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
         bar = progress.add_task("crawl", total=len(people))
-        job = Job(
+        job = CrawlJob(
             root=workspace.root,
             folder=workspace.shards(STAGE),
             params=params,
@@ -71,8 +72,8 @@ def _crawl(people: list[Person], workspace: ProjectPaths, params: Params, *, ref
         return crawl(people, job)
 
 
-def _gather(workspace: ProjectPaths, people: list[Person]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
-    """The stage's tables, written; and the outcomes of all addresses with the sources that found them."""
+def _gather(workspace: ProjectPaths, people: list[RosterPerson]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    """Write the stage's tables. Returns them, and the outcome of each address with the sources that found it."""
     shards_of_all = [store.read_tables(workspace.shard(STAGE, person.identity)) for person in people]
     rows = {name: pl.concat([each[name] for each in shards_of_all]) for name in _TABLES}
     of_roster = pl.DataFrame({"identity": [person.identity for person in people]})
@@ -85,8 +86,8 @@ def _gather(workspace: ProjectPaths, people: list[Person]) -> tuple[dict[str, pl
     return written, rows["fetches"].select("outcome", "found_by")
 
 
-def _retriable_failures(fetches: pl.DataFrame, report: Report, attempts: int) -> dict[str, int]:
-    """How many addresses failed in a way that may pass, and how many searches were not completed."""
+def _retriable_failures(fetches: pl.DataFrame, report: CrawlReport, attempts: int) -> dict[str, int]:
+    """Number of addresses with a retriable failure and attempts left, and of searches that were not completed."""
     rows = fetches.select("outcome", "http_status", "attempts").iter_rows()
     failed = sum(is_retriable(outcome, status) and made < attempts for outcome, status, made in rows)
     return {"addresses": failed, "searches": len(report.problems)}
@@ -111,7 +112,7 @@ def _counts(values: pl.Series) -> dict[str, int]:
     return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))
 
 
-def _print(report: Report, removed: list[str], metrics: dict[str, int | dict[str, int]]) -> None:
+def _print(report: CrawlReport, removed: list[str], metrics: dict[str, int | dict[str, int]]) -> None:
     done = [(report.made, "made"), (report.retried, "tried again"), (report.kept, "left as they were")]
     parts = [f"{len(identities)} {what}" for identities, what in [*done, (removed, "removed")] if identities]
     print(f"crawl: {metrics['identities']} identities: {', '.join(parts)}")
@@ -128,10 +129,10 @@ def _print(report: Report, removed: list[str], metrics: dict[str, int | dict[str
         print(f"  {what}: `{AGAIN}`, then `dvc repro`, tries again")
 
 
-def _check_sources(params: Params, found: pl.DataFrame, report: Report) -> None:
-    """A source that yields nothing at all is a failure, not an empty success.
+def _check_sources(params: Params, found: pl.DataFrame, report: CrawlReport) -> None:
+    """Raise GateFailed for a source that yields no picture for any identity.
 
-    Each is judged by all that it found (`outcome`, `found_by`), also by what another had found before it.
+    `found` has the columns outcome and found_by. An address counts for every source that found it.
     """
     for number, source in enumerate(params.crawl.sources, 1):
         own = found.filter(pl.col("found_by").list.contains(source_key(source)))
@@ -145,6 +146,6 @@ def _check_sources(params: Params, found: pl.DataFrame, report: Report) -> None:
 
 
 def _named(source: Source, number: int, params: Params) -> str:
-    """Label of an entry, with its place where another of its kind is there."""
+    """Label of a source, with its number if params.yaml has several of its kind."""
     is_alone = sum(other.kind == source.kind for other in params.crawl.sources) == 1
     return source.label if is_alone else f"{source.label} (number {number})"

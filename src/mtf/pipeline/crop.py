@@ -1,4 +1,4 @@
-"""`mtf crop`: find the faces of every image and cut them out, identity by identity (MTF, section 3.2)."""
+"""Stage crop: detect the faces of every image and crop them, identity by identity (MTF, section 3.2)."""
 
 from __future__ import annotations
 
@@ -30,10 +30,17 @@ DETECTIONS_MEMBER = "detections.parquet"
 
 @dataclass(frozen=True)
 class CropJob:
-    """The work of one identity: its images as (image_id, offset, size in bytes) in its crawl shard.
+    """Work of the stage for one identity.
 
-    `detector` is the class, not its name: a worker process that unpickles the job then knows a detector that another
-    package registered.
+    - `identity`: its slug;
+    - `images`: its images as (image_id, offset in bytes, size in bytes) in the crawl shard;
+    - `source`, `target`: crawl shard to read, crop shard to write;
+    - `digest`: digest of the shard to write;
+    - `crop`: section of params.yaml;
+    - `detector`: class of the detector, not its name, so that a worker process finds one that another package
+      registered;
+    - `root`: root of the project, for model files;
+    - `max_pixels`: images with more pixels are not decoded.
     """
 
     identity: str
@@ -48,7 +55,10 @@ class CropJob:
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
-    """Crawl's images to faces and detections, one shard per identity; only what changed is done again."""
+    """Write the tables faces and detections, and one shard per identity; unchanged shards are kept.
+
+    Raises BadInput if there is no image.
+    """
     images = schemas.read(schemas.IMAGES, workspace.table("crawl", "images"))
     if images.is_empty():
         raise BadInput(
@@ -68,11 +78,11 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     faces, detections = _write_tables(workspace, identities, images)
     figures = _figures(faces, detections)
     atomic_files.write_json(workspace.metrics("crop"), figures)
-    _say(figures, done)
+    _print(figures, done)
 
 
 def make(job: CropJob) -> None:
-    """Write one identity's shard: its crops, its rows of faces, and its detections beside them."""
+    """Write one identity's shard: its crops, its rows of faces, and its rows of detections."""
     opencv.use_one_thread()
     detector = job.detector.from_params(job.crop, root=job.root)
     faces: list[dict[str, Any]] = []
@@ -91,14 +101,14 @@ def make(job: CropJob) -> None:
             )
             for face in cut_faces:
                 name = face_id(image_id, face.box)
-                place = writer.add(f"{name}.jpg", face.jpeg)
-                faces.append(_face_row(job.identity, image_id, name, face, place))
+                byte_range = writer.add(f"{name}.jpg", face.jpeg)
+                faces.append(_face_row(job.identity, image_id, name, face, byte_range))
         writer.add(DETECTIONS_MEMBER, _parquet(schemas.frame(schemas.DETECTIONS, detections)))
         writer.finish(schemas.frame(schemas.FACES, faces))
 
 
 def _attempt(data: bytes, job: CropJob, detector: Detector) -> tuple[list[cut.CutFace], Detected, str | None]:
-    """A bad picture is a row with a reason, and never stops the run."""
+    """Faces of one picture, the outcome and its detail. An unreadable picture gets an outcome, and stops no run."""
     try:
         faces = cut.cut_faces(data, job.crop, max_pixels=job.max_pixels, detector=detector)
     except decoding.Unreadable as error:
@@ -106,7 +116,9 @@ def _attempt(data: bytes, job: CropJob, detector: Detector) -> tuple[list[cut.Cu
     return faces, Detected.CROPPED if faces else Detected.NO_FACE, None
 
 
-def _face_row(identity: str, image_id: str, name: str, face: cut.CutFace, place: tuple[int, int]) -> dict[str, Any]:
+def _face_row(
+    identity: str, image_id: str, name: str, face: cut.CutFace, byte_range: tuple[int, int]
+) -> dict[str, Any]:
     return {
         "identity": identity,
         "face_id": name,
@@ -115,8 +127,8 @@ def _face_row(identity: str, image_id: str, name: str, face: cut.CutFace, place:
         **{f"crop_{side}": value for side, value in face.place._asdict().items()},
         "image_width": face.shape[1],
         "image_height": face.shape[0],
-        "offset": place[0],
-        "size_bytes": place[1],
+        "offset": byte_range[0],
+        "size_bytes": byte_range[1],
         "score": face.score,
         **({} if face.landmarks is None else face.landmarks.as_row()),
     }
@@ -179,9 +191,9 @@ def _write_tables(
 
 
 def _rows_of(shard: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """One identity's faces and detections, with one look through the shard's members."""
-    places = shards.members(shard)
-    faces, detections = (shards.read(shard, *places[name]) for name in (shards.ROWS, DETECTIONS_MEMBER))
+    """Rows of faces and of detections of one identity's shard."""
+    members = shards.members(shard)
+    faces, detections = (shards.read(shard, *members[name]) for name in (shards.ROWS, DETECTIONS_MEMBER))
     return pl.read_parquet(io.BytesIO(faces)), pl.read_parquet(io.BytesIO(detections))
 
 
@@ -195,7 +207,7 @@ def _figures(faces: pl.DataFrame, detections: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def _say(figures: dict[str, Any], done: incremental.Refreshed) -> None:
+def _print(figures: dict[str, Any], done: incremental.Refreshed) -> None:
     outcomes = figures["outcomes"]
     print(f"crop: {done}")
     print(f"  {figures['faces']} faces in {figures['images_with_faces']} of {figures['images']} images")

@@ -1,4 +1,4 @@
-"""`mtf curate`: what survives the steps of the funnel, and by whose decision."""
+"""Stage curate: the funnel of steps over all faces, with the panel's verdicts; the faces kept and excluded."""
 
 from __future__ import annotations
 
@@ -22,13 +22,20 @@ from mtf.curation.funnel_tables import funnel_table, left_by_step
 from mtf.rights import attribution
 from mtf.schemas import FACE, IMAGE, Reason, Step, roster_file, takedown_file
 
-# Intervals of agreement are drawn; not with the project's seed, which is the split's and the training's.
+# Seed of the bootstrap intervals of agreement. Not the project's seed, which is for the split and the training.
 AGREEMENT_SEED = 0
 
 
 @dataclass(frozen=True)
 class PanelResult:
-    """The ledger, as far as it concerns faces that are there."""
+    """Panel's votes and verdicts on the faces of the current version.
+
+    - `ledger`: all decisions;
+    - `unmatched`: number of decisions without a current face;
+    - `votes`: current vote of each reviewer on each face and step;
+    - `verdicts`: verdict on each face and step;
+    - `label_verdicts`: verdict on each face and label.
+    """
 
     ledger: ledger.Ledger
     unmatched: int
@@ -38,33 +45,36 @@ class PanelResult:
 
     @property
     def accepted(self) -> pl.DataFrame:
-        """The faces that the panel accepted as their person's: identity and face_id."""
+        """Faces (identity, face_id) that the panel accepted as their identity's."""
         is_accepted = (pl.col("step") == Step.IDENTITY) & (pl.col("outcome") == consensus.Outcome.ACCEPT)
         return self.verdicts.filter(is_accepted).select(FACE)
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
-    """Write curated, non_curated and exclusions. Raises BadInput and ContractViolated as the tables' readers do."""
+    """Write the tables curated, non_curated and exclusions, metrics, and a plot of the funnel.
+
+    Raises BadInput and ContractViolated for tables and files that cannot be read.
+    """
     faces, images = _gathered(workspace, params)
-    heard = _heard(workspace, params, faces)
+    panel = _panel_result(workspace, params, faces)
     automatic = funnel.run(faces, funnel.automatic(params))
     with_people = funnel_inputs.with_verdicts(
-        faces, verdicts=heard.verdicts, label_verdicts=heard.label_verdicts, columns=list(params.attributes)
+        faces, verdicts=panel.verdicts, label_verdicts=panel.label_verdicts, columns=list(params.attributes)
     )
-    result = funnel.run(with_people if _is_curated(params) else faces, funnel.steps(params, accepted=heard.accepted))
+    result = funnel.run(with_people if _is_curated(params) else faces, funnel.steps(params, accepted=panel.accepted))
     non_curated = automatic.kept.with_columns(decided_by=pl.lit(AUTOMATIC), duplicate_group=inseparable(automatic.kept))
-    made = (
-        (schemas.curated(params), _decided(result.kept, heard, params)),
+    tables = (
+        (schemas.curated(params), _decided(result.kept, panel, params)),
         (schemas.non_curated(params), non_curated),
         (schemas.EXCLUSIONS, result.exclusions),
     )
-    for table, rows in made:
+    for table, rows in tables:
         _write(workspace, table, rows, faces)
-    metrics = _metrics(images, faces, result, automatic, heard)
+    metrics = _metrics(images, faces, result, automatic, panel)
     atomic_files.write_json(workspace.metrics("curate"), metrics)
     # In the order of the funnel, for `dvc plots`.
     csv_files.write(workspace.plots("funnel.csv"), [("step", "faces"), *left_by_step(metrics)])
-    _report(metrics, heard)
+    _report(metrics, panel)
 
 
 def _is_curated(params: Params) -> bool:
@@ -72,7 +82,7 @@ def _is_curated(params: Params) -> bool:
 
 
 def _gathered(workspace: ProjectPaths, params: Params) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The faces with all that the legal steps and the duplicates need, and the images."""
+    """Faces with labels, measures and columns of the legal steps; and the images."""
     people = roster_file.load(workspace.roster, params)
     images = schemas.read(schemas.IMAGES, workspace.table("crawl", "images"))
     evidence = attribution.evidence(workspace)
@@ -95,19 +105,19 @@ def _gathered(workspace: ProjectPaths, params: Params) -> tuple[pl.DataFrame, pl
 
 
 def _check_refers(child: pl.DataFrame, parent: pl.DataFrame, key: list[str], path: Path) -> None:
-    """`path` is the child's."""
+    """Check that each row of `child` has a row in `parent`. `path` is the child's table."""
     schemas.check_refers(child, parent, on=key, where=str(path), failures_to=schemas.failures_path(path))
 
 
-def _heard(workspace: ProjectPaths, params: Params, faces: pl.DataFrame) -> PanelResult:
-    everything = ledger.read(workspace.review)
+def _panel_result(workspace: ProjectPaths, params: Params, faces: pl.DataFrame) -> PanelResult:
+    all_decisions = ledger.read(workspace.review)
     permitted = {column: task.labels for column, task in params.attributes.items()}
-    consensus.check_labels(everything.decisions, permitted)
-    matched = matching.match(everything.decisions, faces, box_iou=params.curate.box_iou)
+    consensus.check_labels(all_decisions.decisions, permitted)
+    matched = matching.match(all_decisions.decisions, faces, box_iou=params.curate.box_iou)
     votes, labels = consensus.current_votes(matched), consensus.current_labels(matched)
     reviewers = params.curate.reviewers
     return PanelResult(
-        ledger=everything,
+        ledger=all_decisions,
         unmatched=matched["face_id"].null_count(),
         votes=votes,
         verdicts=duplicate_rules.demanded(consensus.verdicts(votes, reviewers=reviewers), _permitted(faces)),
@@ -116,14 +126,14 @@ def _heard(workspace: ProjectPaths, params: Params, faces: pl.DataFrame) -> Pane
 
 
 def _permitted(faces: pl.DataFrame) -> pl.DataFrame:
-    """Without those that the legal steps take away: a copy of one that is gone is a copy no more."""
+    """Faces that the legal steps keep. A duplicate of a removed face counts as no duplicate."""
     return faces.filter(pl.col("taken_down").is_null(), pl.col("license_reason").is_null())
 
 
-def _decided(kept: pl.DataFrame, heard: PanelResult, params: Params) -> pl.DataFrame:
-    """The kept faces with whose decision it was, and with the groups that must not part."""
-    whose = weakest(heard.verdicts) if _is_curated(params) else weakest(heard.verdicts.clear())
-    joined = kept.join(whose, on=FACE, how="left", maintain_order="left")
+def _decided(kept: pl.DataFrame, panel: PanelResult, params: Params) -> pl.DataFrame:
+    """Kept faces with the columns decided_by and duplicate_group."""
+    decided_by = weakest(panel.verdicts) if _is_curated(params) else weakest(panel.verdicts.clear())
+    joined = kept.join(decided_by, on=FACE, how="left", maintain_order="left")
     grouped = joined.with_columns(duplicate_group=inseparable(kept))
     return grouped.with_columns(pl.col("decided_by").fill_null(AUTOMATIC))
 
@@ -139,9 +149,9 @@ def _metrics(
     faces: pl.DataFrame,
     result: funnel.Funnelled,
     automatic: funnel.Funnelled,
-    heard: PanelResult,
+    panel: PanelResult,
 ) -> dict[str, Any]:
-    decisions = heard.ledger.decisions
+    decisions = panel.ledger.decisions
     return {
         "images": {"count": images.height, "identities": images["identity"].n_unique()},
         "cropped": _sizes(faces),
@@ -156,10 +166,10 @@ def _metrics(
             "decisions": decisions.height,
             "reviewers": decisions["reviewer"].n_unique(),
             "sittings": decisions["file"].n_unique(),
-            "unmatched": heard.unmatched,
-            "torn_lines": len(heard.ledger.torn),
+            "unmatched": panel.unmatched,
+            "torn_lines": len(panel.ledger.torn),
         },
-        "agreement": agreement.by_step(heard.votes, seed=AGREEMENT_SEED),
+        "agreement": agreement.by_step(panel.votes, seed=AGREEMENT_SEED),
     }
 
 
@@ -174,16 +184,16 @@ def _sizes(rows: pl.DataFrame) -> dict[str, int]:
     return {"faces": rows.height, "identities": rows["identity"].n_unique()}
 
 
-def _report(metrics: dict[str, Any], heard: PanelResult) -> None:
+def _report(metrics: dict[str, Any], panel: PanelResult) -> None:
     console = Console()
-    for line in heard.ledger.torn:
+    for line in panel.ledger.torn:
         console.print(f"curate: {PATHS_IN_PROJECT.review}/{line}", markup=False, highlight=False)
-    if heard.unmatched:
-        console.print(f"curate: {heard.unmatched} decisions meet no face that is there now", highlight=False)
+    if panel.unmatched:
+        console.print(f"curate: {panel.unmatched} decisions meet no face that is there now", highlight=False)
     console.print(funnel_table(metrics))
-    held = metrics["held_back"]
-    if sum(held.values()):
-        counts = f"{held[Reason.UNDECIDED.value]} undecided, {held[Reason.CONFLICT.value]} in conflict"
+    held_back = metrics["held_back"]
+    if sum(held_back.values()):
+        counts = f"{held_back[Reason.UNDECIDED.value]} undecided, {held_back[Reason.CONFLICT.value]} in conflict"
         console.print(f"Held back until the reviewers decide: {counts}.", highlight=False)
     if figures := metrics["agreement"].get(Step.IDENTITY.value):
         shown = ", ".join(f"{name} {figures[name]:.3f}" for name in ("raw", "kappa", "alpha") if name in figures)

@@ -1,8 +1,9 @@
-"""Defaults of parameters as DVC can watch them: the classes and modules that hold what params.yaml leaves out.
+"""Defaults of parameters as dependencies of DVC: the classes and modules with the defaults that params.yaml omits.
 
-DVC reads `NAME = LITERAL` of a class from Python source, so `PATH: [Recipe]` among a stage's `params:` reruns it when a
-default of `Recipe` changes, and not when a comment beside it does. Where this says too little, the file is watched as
-a whole: the class has public methods or properties, or a default that is no literal of YAML (a tuple, a computed one).
+- DVC reads `NAME = LITERAL` of a class from Python source. So `PATH: [Recipe]` among a stage's `params:` reruns it when
+  a default of `Recipe` changes, and not when a comment does.
+- If a class has public methods or properties, or a default that is no YAML literal (a tuple, a computed value), its
+  whole file is a dependency.
 """
 
 from __future__ import annotations
@@ -19,19 +20,19 @@ from mtf.config import Params, Section
 from mtf.core.import_closure import source
 
 Part = tuple[type[Section], str | None]
-"""A section of params.yaml that is read: as a whole (None), or one field of it."""
+"""Section of params.yaml that a stage reads, with one field of it, or None for all."""
 
 
 class UnknownParameter(Exception):
-    """A key that params.yaml cannot have."""
+    """Error: a key that params.yaml cannot have."""
 
 
 @dataclass(frozen=True)
 class Defaults:
     """Defaults that a stage depends on.
 
-    defaults: module to the names that DVC reads from it, `Class` or `Class.field`.
-    modules: modules to watch as files.
+    - `defaults`: module → names that DVC reads from it, `Class` or `Class.field`;
+    - `modules`: modules whose whole file is a dependency.
     """
 
     defaults: dict[str, tuple[str, ...]]
@@ -54,7 +55,7 @@ def read_by(keys: Iterable[str]) -> Defaults:
 
 
 def _parts_of(key: str) -> Iterator[Part]:
-    # A recipe's name may be looked up in params.yaml: `train.recipes.${train.recipe}`.
+    # A key may contain a name from params.yaml: `train.recipes.${train.recipe}`.
     names = re.sub(r"\$\{[^}]*\}", "NAME", key).split(".")
     try:
         yield from _read(Params, names)
@@ -82,7 +83,7 @@ def _whole(section: type[Section]) -> Iterator[Part]:
 
 
 def _sections_in(annotation: Any) -> Iterator[type[Section]]:
-    """The sections that a field's type names, wherever in it."""
+    """Sections that a field's type contains, at any depth."""
     if isinstance(annotation, type) and get_origin(annotation) is None:
         if issubclass(annotation, Section):
             yield annotation
@@ -92,7 +93,7 @@ def _sections_in(annotation: Any) -> Iterator[type[Section]]:
 
 
 def _optional(section: type[Section]) -> list[str]:
-    """Fields with a default of their own. A section in a section has its defaults in its class, if it sets none."""
+    """Names of the fields with a default. Without nested sections whose defaults are those of their class."""
     fields = section.model_fields.items()
     return [name for name, field in fields if not field.is_required() and not _is_by_class(field.default)]
 
@@ -102,7 +103,7 @@ def _is_by_class(default: object) -> bool:
 
 
 def _is_readable(section: type[Section]) -> bool:
-    """True where DVC sees all of a section's defaults, and there is nothing else to see."""
+    """True if DVC can read all defaults of a section, and the class has nothing else."""
     written = parse_py(source(section.__module__).read_text(encoding="utf-8"), section.__module__)
     literals = written.get(section.__name__, {})
     return not _computes(section) and all(_is_yaml(literals.get(name, ())) for name in _optional(section))
@@ -117,7 +118,7 @@ def _computes(section: type[Section]) -> bool:
 
 
 def _is_yaml(value: object) -> bool:
-    """True for what dvc.lock gives back as it was: DVC would call a tuple changed each time."""
+    """True for a value that YAML restores unchanged. A tuple comes back as a list, which DVC reports as changed."""
     if isinstance(value, list):
         return all(map(_is_yaml, value))
     if isinstance(value, dict):
@@ -126,5 +127,5 @@ def _is_yaml(value: object) -> bool:
 
 
 def _without_parts(names: set[str]) -> set[str]:
-    """`Class.field` adds nothing to `Class`."""
+    """Names without `Class.field` if `Class` is among them."""
     return {name for name in names if "." not in name or name.partition(".")[0] not in names}

@@ -1,4 +1,4 @@
-"""Evaluation of the trained models on the test split."""
+"""Stage evaluate: evaluation of the trained models on the test split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Only what changed is done again: one shard per identity, made anew when its digest no longer holds."""
+"""Incremental stages: one shard per identity, which is made again only if its digest has changed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ Job = TypeVar("Job")
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a stage did: identities made anew, left alone, and removed."""
+    """Result of an incremental stage.
+
+    - `made`: identities whose shard was made;
+    - `kept`: identities whose shard was left as it was;
+    - `removed`: identities whose shard was removed.
+    """
 
     made: list[str]
     kept: list[str]
@@ -39,9 +44,12 @@ def refresh(
 ) -> Refreshed:
     """Make the shards of `folder` match `digests` (identity → digest).
 
-    `job(identity)` describes the work of one identity (small and picklable); `make(job)` does it, in a process
-    of its own, and writes `folder/IDENTITY.tar` with the digest it was given. What killed runs left unfinished,
-    here or in the stage's folder around it, is removed first.
+    - `job(identity)`: the work of one identity, small and picklable;
+    - `make(job)`: does it in its own process, and writes `folder/IDENTITY.tar` with that digest;
+    - `compute`: section of params.yaml, with the number of processes;
+    - `title`: title of the progress bar.
+
+    Unfinished files of killed runs, in `folder` and its parent, are removed first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     atomic_files.sweep(folder.parent)
@@ -53,5 +61,5 @@ def refresh(
 
 
 def gather(folder: Path, identities: list[str]) -> pl.DataFrame:
-    """The rows of all shards, in the order of `identities`."""
+    """Rows of all shards, in the order of `identities`."""
     return pl.concat([shards.rows_of(folder / f"{identity}.tar") for identity in identities])

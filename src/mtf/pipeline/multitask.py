@@ -1,4 +1,4 @@
-"""Training of one network for several tasks; `multitask_results` evaluates it (Das et al.)."""
+"""Stage multitask: training of one network for several tasks (Das et al.); `multitask_results` evaluates it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Evaluation of a multi-task network: figures, also by group and at every intersection, and its model card.
+"""Stage multitask_results: scores of a multi-task network, by group and by intersection, and its model card.
 
-It is a stage apart from the training, so that a changed minimum size of a group does not train again (Das et al.,
-Tables 1 to 5, Figures 2 to 5).
+As in Das et al., Tables 1 to 5 and Figures 2 to 5. It is a separate stage, so that a changed minimum size of a group
+does not rerun the training.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mtf.config import Params
 from mtf.core import atomic_files, csv_files
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
+from mtf.evaluation.figure_files import ALL
 from mtf.pipeline import multitask
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Results:
     """Test results of a network.
 
     - `splits`: the splits table, with the columns of combined tasks;
-    - `predictions`: rows of tables.PREDICTIONS, of the test split;
+    - `predictions`: rows of schemas.PREDICTIONS, of the test split;
     - `labels`: task → labels;
     - `weighting`: name of the weighting.
     """
@@ -71,7 +72,7 @@ def _training(workspace: ProjectPaths, path: Path) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         command = f"mtf multitask --weighting {path.parent.name}"
-        raise BadInput(f"{workspace.relative(path)}: not there or not readable; `{command}` makes it") from None
+        raise BadInput(f"{workspace.relative(path)}: missing or not readable; `{command}` writes it") from None
 
 
 def _write(
@@ -155,15 +156,15 @@ def _draw_confusions(
     if jointly is None:
         print(f"multitask {results.weighting}: too many combinations of labels for one matrix of all tasks")
     else:
-        _draw(folder / intersections.ALL, jointly)
+        _draw(folder / ALL, jointly)
 
 
 def _draw(path: Path, matrices: dict[str, Any]) -> None:
-    """Write PATH.json, on one line, and PATH.png."""
-    from mtf.evaluation import intersections as drawn
+    """Write the confusion matrices as PATH.json, on one line, and PATH.png."""
+    from mtf.evaluation import intersections
 
     atomic_files.write_text(path.with_name(f"{path.name}.json"), json.dumps(matrices, ensure_ascii=False) + "\n")
-    picture = drawn.confusion_picture(matrices, title=path.name)
+    picture = intersections.confusion_picture(matrices, title=path.name)
     if picture is None:
         print(f"multitask: {path.name} has too many labels for a picture; {path.name}.json has the matrices")
     else:

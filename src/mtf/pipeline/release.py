@@ -1,4 +1,4 @@
-"""Release: the published folders, with who made each picture, and figures of what is in them (MTF, section 4)."""
+"""Stage release: the published folders, with credits, documents, checksums and metrics (MTF, section 4)."""
 
 from __future__ import annotations
 
@@ -14,28 +14,37 @@ from mtf.core import atomic_files, csv_files, parallel_map
 from mtf.core.errors import bad_value, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.gates import outcome
-from mtf.release import card, changes, documents, facts, folders, formats, layout, metadata, revision_diff
-from mtf.release import sources as gate
-from mtf.release import sources as release_sources
-from mtf.release.sources import KEYS, Sources
-from mtf.schemas import takedown_file
+from mtf.release import (
+    card,
+    changes,
+    documents,
+    facts,
+    folders,
+    formats,
+    layout,
+    metadata,
+    release_tables,
+    revision_diff,
+)
+from mtf.release.release_tables import Sources
+from mtf.schemas import FACE, takedown_file
 
 if TYPE_CHECKING:
-    from mtf.rights.audit.run import Report
+    from mtf.rights.audit.run import AuditReport
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
-    """Bring `build/release/` up to date with the split; only what changed is encoded again.
+    """Update `build/release/` to the split; unchanged pictures are not encoded again.
 
-    Raises GateFailed where the gates were not checked or do not hold, and where a picture may not be published.
+    Raises GateFailed if the gates were not checked or do not hold, or if a picture may not be published.
     """
     outcome.refuse(workspace, params)
     root = workspace.stage("release")
     for folder in (root, workspace.stage("released")):
         atomic_files.sweep(folder)
-    sources = release_sources.read_sources(workspace, params)
+    sources = release_tables.read_sources(workspace, params)
     audited = _audited(workspace, params, sources)
-    # SHA256SUMS goes with them: a release without it is one that was not finished.
+    # SHA256SUMS is removed too: a release without it is unfinished.
     documents.remove_documents(root)
     plan = layout.planned(sources.data, sources.non_curated, params)
     files, done = _publish(workspace, params, plan, sources)
@@ -45,40 +54,41 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     _write_metadata(root, params, sources, published, credit)
     _write_credits(root, params, credit)
     _write_audit(root, audited)
-    known = release_sources.known(workspace, params, sources)
-    said, absent = card.load(workspace.card), layout.absent_labels(plan)
-    documents.write_documents(root, known, said, license_urls=_license_urls(known), absent=absent)
-    atomic_files.write_text(root / "CHANGELOG.md", _changelog(workspace, params, known))
+    release_facts = release_tables.gather_facts(workspace, params, sources)
+    answers, absent = card.load(workspace.card), layout.absent_labels(plan)
+    documents.write_documents(root, release_facts, answers, license_urls=_license_urls(release_facts), absent=absent)
+    atomic_files.write_text(root / "CHANGELOG.md", _changelog(workspace, params, release_facts))
     documents.write_checksums(root, dict(zip(files["path"], files["sha256"], strict=True)))
-    atomic_files.write_json(workspace.metrics("distribution"), known.counts)
+    atomic_files.write_json(workspace.metrics("distribution"), release_facts.counts)
     atomic_files.write_json(workspace.metrics("release"), _sizes(published, params))
     print(f"release: {published.height} files of {sources.everything.height} faces; {done}")
     print(f"release: {workspace.relative(root)}, README.md says what is in it")
 
 
 def export(workspace: ProjectPaths, params: Params, *, form: str, to: Path | None) -> None:
-    """The built release in the form of another tool, in the folder `to`. Raises BadInput for an unknown form."""
-    if form not in list(formats.Format):
-        raise bad_value("--format", form, listed(formats.Format))
+    """Export the built release to the folder `to` in the format `form`. Raises BadInput for an unknown format."""
+    if form not in list(formats.ReleaseFormat):
+        raise bad_value("--format", form, listed(formats.ReleaseFormat))
     target = to or workspace.stage(form)
     labels = {column: list(task.labels) for column, task in params.columns.items()}
-    faces = formats.export(workspace.stage("release"), target, formats.Format(form), labels=labels)
+    faces = formats.export(workspace.stage("release"), target, formats.ReleaseFormat(form), labels=labels)
     print(f"release: {faces} faces as {form} in {workspace.relative(target)}")
 
 
-def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> Report:
-    """The audit of all that is to be published. Raises GateFailed where it forbids a picture."""
+def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> AuditReport:
+    """Audit of all pictures to publish. Raises GateFailed if it forbids one."""
     from mtf.rights.audit import run as audit
 
     removals, today = takedown_file.load(workspace.takedowns), datetime.now(UTC).date()
     found = audit.of_data_set(sources.everything, sources.evidence, params, removals, today=today)
-    gate.refuse_failed_audit(found.findings)
+    release_tables.refuse_failed_audit(found.findings)
     return found
 
 
-def _write_audit(root: Path, audited: Report) -> None:
-    """audit.json, as `mtf audit release --json` prints it: it bears the day of its evidence, so the same inputs give
-    the same bytes.
+def _write_audit(root: Path, audited: AuditReport) -> None:
+    """Write audit.json, as `mtf audit release --json` prints it.
+
+    It contains the date of the evidence, not of the run, so the same inputs give the same bytes.
     """
     from mtf.rights.audit import report
 
@@ -88,7 +98,7 @@ def _write_audit(root: Path, audited: Report) -> None:
 
 
 def _publish(workspace: ProjectPaths, params: Params, plan: pl.DataFrame, sources: Sources) -> tuple[pl.DataFrame, str]:
-    """Make the planned files; returns them with their digests, and what was done in words."""
+    """Write the planned files. Returns the table of files with their digests, and a summary as text."""
     root, record = workspace.stage("release"), workspace.table("released", "files")
     jobs = folders.jobs(
         plan,
@@ -118,9 +128,9 @@ def _write_metadata(
 
 
 def _credit(params: Params, sources: Sources, published: pl.DataFrame) -> pl.DataFrame:
-    """Who made each picture that is published."""
+    """Credit of each published picture."""
     files = metadata.main_files(published, layout.VARIANTS)
-    faces = sources.everything.join(files, on=KEYS, validate="1:1").sort("file")
+    faces = sources.everything.join(files, on=FACE, validate="1:1").sort("file")
     return metadata.credited(faces, sources.images, sources.evidence, size_px=params.release.size_px)
 
 
@@ -131,25 +141,25 @@ def _write_credits(root: Path, params: Params, credit: pl.DataFrame) -> None:
     atomic_files.write_text(root / "CREDITS.html", metadata.credits_page(credit, title=title))
 
 
-def _changelog(workspace: ProjectPaths, params: Params, known: facts.Facts) -> str:
-    version, totals = params.release.version, known.counts["total"]
+def _changelog(workspace: ProjectPaths, params: Params, release_facts: facts.Facts) -> str:
+    version, totals = params.release.version, release_facts.counts["total"]
     if params.release.previous is None:
         return changes.first(version=version, totals=totals)
     differences = revision_diff.run(workspace, params, params.release.previous, None)
     return changes.markdown(differences, version=version, previous=params.release.previous, totals=totals)
 
 
-def _license_urls(known: facts.Facts) -> list[str]:
-    """Where the release's license, and then those of its pictures, can be read; the identifier where nowhere."""
+def _license_urls(release_facts: facts.Facts) -> list[str]:
+    """URLs of the release's license, then of its pictures' licenses; the identifier of a license without URL."""
     from mtf.rights.licenses import catalogue
 
-    names = dict.fromkeys([known.params.release.license, *(name for name, _ in known.licenses)])
+    names = dict.fromkeys([release_facts.params.release.license, *(name for name, _ in release_facts.licenses)])
     records = ((name, catalogue.get(name)) for name in names)
     return [record.url if record and record.url else name for name, record in records]
 
 
 def _sizes(published: pl.DataFrame, params: Params) -> dict[str, dict[str, int]]:
-    """Variant → files, bytes, identities."""
+    """Variant → number of identities and files, and size in bytes."""
     sizes = {}
     for variant in params.release.variants:
         files = published.filter(pl.col("variant") == variant)

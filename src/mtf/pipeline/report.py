@@ -1,4 +1,4 @@
-"""`mtf report`: one page on the data set's health, from the tables and figures that the other stages left."""
+"""Stage report: one HTML page on the state of the data set, from the tables and metrics of the other stages."""
 
 from __future__ import annotations
 
@@ -17,41 +17,40 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.evaluation import figure_files
 from mtf.gates import outcome
 from mtf.gates.figures import licenses
-from mtf.release import card, metadata, revision_diff
-from mtf.release import sources as release_sources
-from mtf.release.sources import Sources
-from mtf.report import composition, funnel, models, page, thumbnails, warnings
-from mtf.report.page import Gallery, Section
+from mtf.release import card, metadata, release_tables, revision_diff
+from mtf.release.release_tables import Sources
+from mtf.report import composition, funnel_section, models, report_page, thumbnails, warnings
+from mtf.report.report_page import Gallery, PageSection
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
-    """Write `build/report/index.html`: it needs no network and no file beside it."""
+    """Write `build/report/index.html`, a page that needs no network and no other file."""
     target = workspace.stage("report") / "index.html"
     project = params.project
-    text = page.rendered(
+    text = report_page.rendered(
         list(_sections(workspace, params)), title=project.title, version=params.release.version, contact=project.contact
     )
     atomic_files.write_text(target, text)
     print(f"report: {workspace.relative(target)}, {target.stat().st_size / 1e6:.1f} MB; open it in a browser")
 
 
-def _sections(workspace: ProjectPaths, params: Params) -> Iterator[Section]:
-    """In the order of the page: what is wrong first."""
+def _sections(workspace: ProjectPaths, params: Params) -> Iterator[PageSection]:
+    """Sections in the order of the page, warnings first."""
     data = schemas.read(schemas.splits(params), workspace.table("split", "splits"))
     screening = schemas.read(schemas.SCREENING, workspace.table("screen", "screening"))
     curated = _figures(workspace.metrics("curate"))
-    sources = release_sources.read_sources(workspace, params)
+    sources = release_tables.read_sources(workspace, params)
     has_stale_models = any(not _is_of(data, path) for path in _predictions(workspace))
     yield _warnings(workspace, params, sources, held_back=curated["held_back"], has_stale_models=has_stale_models)
-    yield funnel.funnel(curated, _figures(workspace.metrics("crop")))
+    yield funnel_section.funnel(curated, _figures(workspace.metrics("crop")))
     yield composition.composition(data, params)
     yield composition.splits(data, params)
     if crawled := _figures(workspace.metrics("crawl")):
         yield composition.addresses(crawled)
     yield composition.licenses(licenses(data, sources.evidence), params.release.license)
-    shown = params.report.thumbnails
-    galleries = _galleries(workspace, params, sources, screening) if shown else []
-    yield composition.duplicates(screening, galleries, thumbnails=shown)
+    with_thumbnails = params.report.thumbnails
+    galleries = _galleries(workspace, params, sources, screening) if with_thumbnails else []
+    yield composition.duplicates(screening, galleries, thumbnails=with_thumbnails)
     yield composition.reviewers(curated)
     yield _models(workspace, has_stale_models=has_stale_models)
     yield warnings.changes(_changes(workspace, params), params.release.previous)
@@ -59,19 +58,19 @@ def _sections(workspace: ProjectPaths, params: Params) -> Iterator[Section]:
 
 def _warnings(
     workspace: ProjectPaths, params: Params, sources: Sources, *, held_back: dict[str, int], has_stale_models: bool
-) -> Section:
+) -> PageSection:
     found = outcome.read(workspace)
-    known = release_sources.known(workspace, params, sources)
+    release_facts = release_tables.gather_facts(workspace, params, sources)
     return warnings.warnings(
         found,
         changed=outcome.changed_since(found, workspace, params) if found else (),
         has_stale_models=has_stale_models,
         held_back=held_back,
-        unanswered=card.unanswered(known, card.load(workspace.card)),
+        unanswered=card.unanswered(release_facts, card.load(workspace.card)),
     )
 
 
-def _models(workspace: ProjectPaths, *, has_stale_models: bool) -> Section:
+def _models(workspace: ProjectPaths, *, has_stale_models: bool) -> PageSection:
     metrics = workspace.metrics_folder
     multitask, fairness = _by_name(metrics / "multitask"), metrics / "fairness"
     single = {(path.parent.name, path.stem): _figures(path) for path in sorted(fairness.glob("models/*/*.json"))}
@@ -104,7 +103,7 @@ def _predictions(workspace: ProjectPaths) -> list[Path]:
 
 
 def _is_of(data: pl.DataFrame, path: Path) -> bool:
-    """Whether the predictions are of today's test split, face for face."""
+    """True if the predictions have exactly the faces of the current test split."""
     keys = ["identity", "face_id"]
     predicted = schemas.read(schemas.PREDICTIONS, path).select(keys).unique()
     wanted = data.filter(split="test").select(keys)
@@ -116,19 +115,19 @@ def _by_name(folder: Path) -> dict[str, Any]:
 
 
 def _galleries(workspace: ProjectPaths, params: Params, sources: Sources, screening: pl.DataFrame) -> list[Gallery]:
-    """Of faces that the policy permits: the page may be passed on as a release may, and credits as one does."""
+    """Galleries of near duplicates, only of faces that the policy permits, with the credits of a release."""
     keys = ["identity", "face_id"]
-    places = {(row[0], row[1]): row[2:] for row in sources.faces.select(*keys, "offset", "size_bytes").iter_rows()}
+    byte_ranges = {(row[0], row[1]): row[2:] for row in sources.faces.select(*keys, "offset", "size_bytes").iter_rows()}
     permitted = schemas.read(schemas.non_curated(params), workspace.table("curate", "non_curated"))
     credited = metadata.credited(
         permitted.with_columns(file=pl.lit("")), sources.images, sources.evidence, size_px=thumbnails.SIDE_PX
     )
 
     def crop(identity: str, face_id: str) -> bytes:
-        return shards.read(workspace.shard("crop", identity), *places[identity, face_id])
+        return shards.read(workspace.shard("crop", identity), *byte_ranges[identity, face_id])
 
     credit = {
-        (row["identity"], row["face_id"]): Markup(metadata.html_line(row))  # noqa: S704 (escaped where it is made)
+        (row["identity"], row["face_id"]): Markup(metadata.html_line(row))  # noqa: S704 (html_line escapes it)
         for row in credited.iter_rows(named=True)
     }
     return thumbnails.groups(screening, composition.DUPLICATES, crop, credit=credit)

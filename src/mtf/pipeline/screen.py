@@ -1,4 +1,4 @@
-"""`mtf screen`: measure each face and group duplicates: hints for people, never verdicts (MTF, section 3.2)."""
+"""Stage screen: measures of each face and groups of duplicates, as hints for reviewers (MTF, section 3.2)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mtf.faces.embeddings import create as create_embedding
 from mtf.pipeline import incremental
 
 COLUMNS = str(schemas.SCREENING.dtypes)
-# The hints that need the other faces come later.
+# Columns that need no other face; the others are added later.
 _MEASURED: dict[str, Any] = {
     **{
         name: dtype
@@ -42,7 +42,15 @@ _MEASURED: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class ScreenJob:
-    """The work of one identity: measure the faces of its crop shard. `embedding` is the class, as in CropJob."""
+    """Work of the stage for one identity.
+
+    - `identity`: its slug;
+    - `source`, `target`: crop shard to read, screen shard to write;
+    - `digest`: digest of the shard to write;
+    - `screen`: section of params.yaml;
+    - `embedding`: class of the embedding, as `CropJob.detector`;
+    - `root`: root of the project, for model files.
+    """
 
     identity: str
     source: Path
@@ -54,7 +62,10 @@ class ScreenJob:
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
-    """Crop's faces to the table screening: per identity what one identity's faces say, then what all say together."""
+    """Write the table screening: measures per face, groups within an identity, then groups across identities.
+
+    Raises BadInput if there is no face.
+    """
     faces = schemas.read(schemas.FACES, workspace.table("crop", "faces"))
     if faces.is_empty():
         raise BadInput(
@@ -79,11 +90,11 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     screening = schemas.write(schemas.SCREENING, screening, path)
     figures = _figures(screening)
     atomic_files.write_json(workspace.metrics("screen"), figures)
-    _say(figures, done)
+    _print(figures, done)
 
 
 def make(job: ScreenJob) -> None:
-    """Write one identity's shard: rows of screening, but for `across_group`, with each face's embedding and digest."""
+    """Write one identity's shard: rows of screening without `across_group`, with embedding and digest of each crop."""
     opencv.use_one_thread()
     embedding = job.embedding.from_params(job.screen, root=job.root)
     faces = shards.rows_of(job.source)
@@ -111,7 +122,7 @@ def _measured(jpeg: bytes, face: dict[str, Any], embedding: Embedding) -> dict[s
 
 
 def _with_groups(rows: pl.DataFrame, screen: Screen) -> pl.DataFrame:
-    """The hints that need all faces of one identity."""
+    """Rows with identity_distance, exact_group and near_group, which need all faces of one identity."""
     embeddings = _vectors(rows["embedding"])
     face_ids = rows["face_id"].to_list()
     near = near_duplicates.near_groups(rows["hash"].to_numpy(), embeddings, screen)
@@ -125,9 +136,7 @@ def _with_groups(rows: pl.DataFrame, screen: Screen) -> pl.DataFrame:
 
 
 def _gathered(paths: list[Path], embeddings: IO[bytes]) -> pl.DataFrame:
-    """The rows of all shards, in their order, but for the embeddings: these go to a file, so that memory need not
-    hold them all.
-    """
+    """Rows of all shards, in their order. Their embeddings go to the file `embeddings`, to save memory."""
     parts = []
     for path in paths:
         rows = shards.rows_of(path)
@@ -138,12 +147,12 @@ def _gathered(paths: list[Path], embeddings: IO[bytes]) -> pl.DataFrame:
 
 
 def _mapped(embeddings: IO[bytes], count: int) -> np.ndarray:
-    """The `count` embeddings of a file, (count, d) float16, read as they are asked for."""
+    """Memory-mapped embeddings of a file, (count, d) float16."""
     return np.memmap(embeddings, np.float16, mode="r").reshape(count, -1)
 
 
 def _across(rows: pl.DataFrame, embeddings: np.ndarray, screen: Screen) -> pl.DataFrame:
-    """The hints that need the faces of all identities."""
+    """Table screening with across_group, which needs the faces of all identities."""
     labels = near_duplicates.across_groups(
         rows["identity"].to_numpy(),
         rows["crop_sha256"].to_list(),
@@ -160,12 +169,12 @@ def _series(name: str, values: Sequence[Any], dtype: type[pl.DataType] = pl.Stri
 
 
 def _vectors(column: pl.Series) -> np.ndarray:
-    """Embeddings (n, d) as float16, as the shards keep them."""
+    """Embeddings (n, d) of a column of bytes, float16."""
     return np.frombuffer(b"".join(column), np.float16).reshape(len(column), -1)
 
 
 def _digests(workspace: ProjectPaths, params: Params, identities: list[str]) -> dict[str, str]:
-    """Also the place where weights that are missing stop the run, before any work."""
+    """Identity → digest of its shard. Missing weights of the embedding stop the run here, before any work."""
     embedding = create_embedding(params.screen, root=workspace.root).fingerprint()
     return {name: _digest(workspace, params, name, embedding) for name in identities}
 
@@ -209,12 +218,12 @@ def _figures(screening: pl.DataFrame) -> dict[str, Any]:
 
 
 def _repeats(screening: pl.DataFrame, group: list[str]) -> int:
-    """Faces that are in a group, less one for each group: what would go if one of each were kept."""
+    """Number of faces that would be dropped if one face of each group were kept."""
     grouped = screening.drop_nulls(group[-1])
     return grouped.height - grouped.select(group).unique().height
 
 
-def _say(figures: dict[str, Any], done: incremental.Refreshed) -> None:
+def _print(figures: dict[str, Any], done: incremental.Refreshed) -> None:
     repeats, eyes = figures["repeats"], figures["eyes_found"]
     print(f"screen: {done}")
     print(f"  {figures['faces']} faces; both eyes found in {eyes['2']}, one in {eyes['1']}, none in {eyes['0']}")

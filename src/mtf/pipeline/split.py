@@ -1,4 +1,4 @@
-"""`mtf split`: the curated faces divided into train, val and test."""
+"""Stage split: the curated faces divided into train, val and test."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from mtf.schemas import FACE, SPLITS, Reason
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
-    """Write the table splits. Raises GateFailed, naming identities or labels, where the minimums cannot be met."""
+    """Write the table splits and metrics.
+
+    Raises GateFailed if there is no curated face, or if the minimums cannot be met; it names the identities or labels.
+    """
     curated = schemas.read(schemas.curated(params), workspace.table("curate", "curated"))
     if curated.is_empty():
         raise GateFailed(_why_nothing_is_left(workspace))
@@ -33,7 +36,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
 
 
 def _why_nothing_is_left(workspace: ProjectPaths) -> str:
-    """Where people have not looked yet, what to do comes with it."""
+    """Message for an empty curated table; if reviewers have not decided yet, with what to do."""
     path = workspace.table("curate", "exclusions")
     exclusions = schemas.read(schemas.EXCLUSIONS, path) if path.is_file() else schemas.frame(schemas.EXCLUSIONS, [])
     waiting = exclusions.filter(pl.col("reason") == Reason.UNDECIDED).height

@@ -1,4 +1,4 @@
-"""Training of one model on one task."""
+"""Stage train: training of one model on one task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`mtf validate`: the data set as a whole against `params.gates`, before anything of it is published."""
+"""Stage validate: check of the whole data set against `params.gates`, before a release."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from mtf.core.revisions import Revision
 from mtf.gates import figures, outcome, suggestions, suite
 from mtf.gates.expectations import Severity, expectations, not_checked, table_of_labels, table_of_licenses
 from mtf.gates.figures import Counts
-from mtf.gates.outcome import CROP_FIGURES, CURATE_FIGURES, SCREENING_FILE, SPLITS_FILE, Outcome
+from mtf.gates.outcome import CROP_FIGURES, CURATE_FIGURES, SCREENING_FILE, SPLITS_FILE, GateOutcome
 
 Before = tuple[pl.DataFrame, pl.DataFrame]
 Found = TypeVar("Found")
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
-    """Write `build/validate/` (results.json, Data Docs) and metrics. Raises GateFailed where a critical gate fails.
+    """Write `build/validate/` (results.json, Data Docs) and metrics. Raises GateFailed if a critical gate fails.
 
-    The report is another stage's output and stays as it is; the error names the command that writes it anew.
+    The report is the output of another stage; the error names the command that writes it.
     """
     measured = _figures(workspace, params)
     wanted = [each for each in expectations(params) if not measured[each.table].is_empty()]
     results = suite.run(wanted, measured, workspace.stage("validate"))
-    found = Outcome(outcome.of(workspace, params), results, not_checked(params, measured))
+    found = GateOutcome(outcome.input_digests(workspace, params), results, not_checked(params, measured))
     suite.finish(workspace.stage("validate") / suite.DOCS, results, found.not_checked)
     outcome.write(workspace, found)
     atomic_files.write_json(workspace.metrics("validate"), _counts(found))
@@ -42,7 +42,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
 
 
 def suggestion(workspace: ProjectPaths, params: Params) -> str:
-    """A section `gates` for params.yaml that the data set at hand meets."""
+    """Section `gates` for params.yaml that the current data set meets, as YAML."""
     return suggestions.as_yaml(suggestions.suggested(_figures(workspace, params), params))
 
 
@@ -76,9 +76,9 @@ def _counts_of(workspace: ProjectPaths, stage: str) -> dict[str, Any]:
 
 
 def _before(workspace: ProjectPaths, params: Params) -> tuple[Before | None, Counts | None]:
-    """The release before: its data set with its screening, and its funnel. Raises BadInput where one is not readable.
+    """Data set with screening, and figures of the funnel, of the previous release; None if there is none.
 
-    Without them three gates would not be checked, and nobody would know.
+    Raises BadInput if one of them cannot be read; else three gates would be skipped without notice.
     """
     name = params.release.previous
     if name is None:
@@ -86,27 +86,27 @@ def _before(workspace: ProjectPaths, params: Params) -> tuple[Before | None, Cou
     outcome.previous_commit(workspace.root, name)
     try:
         revision = Revision(workspace.root, name)
-        data, screening = (_there(revision.table(path), path, name) for path in (SPLITS_FILE, SCREENING_FILE))
-        cropped, curated = (_there(revision.figures(path), path, name) for path in (CROP_FIGURES, CURATE_FIGURES))
+        data, screening = (_required(revision.table(path), path, name) for path in (SPLITS_FILE, SCREENING_FILE))
+        cropped, curated = (_required(revision.figures(path), path, name) for path in (CROP_FIGURES, CURATE_FIGURES))
         return (data, screening), (cropped, curated)
     except BadInput as error:
         raise BadInput(f"params.yaml: {outcome.KEY}: {error}; {outcome.INSTEAD}") from None
 
 
-def _there(found: Found | None, path: str, version: str) -> Found:
+def _required(found: Found | None, path: str, version: str) -> Found:
     if found is None:
         raise BadInput(f"{version}: it has no {path}")
     return found
 
 
-def _counts(found: Outcome) -> dict[str, int]:
+def _counts(found: GateOutcome) -> dict[str, int]:
     failed = {Severity.CRITICAL: found.critical, Severity.WARNING: found.warnings}
     counts = {str(grade): len(results) for grade, results in failed.items()}
     return {"expectations": len(found.results), **counts, "not_checked": len(found.not_checked)}
 
 
-def _lines(found: Outcome) -> Iterator[str]:
-    """What holds, what does not, the critical first, and what could not be checked."""
+def _lines(found: GateOutcome) -> Iterator[str]:
+    """Summary: expectations that hold; failed ones, critical first; and those that could not be checked."""
     yield f"validate: {sum(each.holds for each in found.results)} of {len(found.results)} expectations hold"
     for each in (*found.critical, *found.warnings):
         yield f"  {each.severity}: {_line(each)}"
@@ -114,7 +114,7 @@ def _lines(found: Outcome) -> Iterator[str]:
         yield f"  not checked: {each.name} ({each.why})"
 
 
-def _failure(workspace: ProjectPaths, found: Outcome) -> str:
+def _failure(workspace: ProjectPaths, found: GateOutcome) -> str:
     count, names = len(found.critical), ", ".join(each.name for each in found.critical)
     site = workspace.relative(workspace.stage("validate") / suite.DOCS / suite.INDEX)
     return (
@@ -123,5 +123,5 @@ def _failure(workspace: ProjectPaths, found: Outcome) -> str:
     )
 
 
-def _line(result: suite.Result) -> str:
+def _line(result: suite.ExpectationResult) -> str:
     return f"{result.name} ({result.says}): {result.observed}; wanted {result.wanted}"

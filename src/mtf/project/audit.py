@@ -36,7 +36,7 @@ def _subject(workspace: ProjectPaths) -> audit.Subject:
     return audit.Subject(workspace, settings, datetime.now(UTC).date(), _looks(workspace, removals))
 
 
-def _written(found: audit.Report, *, style: str, out: TextIO) -> bool:
+def _written(found: audit.AuditReport, *, style: str, out: TextIO) -> bool:
     if style == "json":
         report.write_json(found, out)
     elif style == "plain":

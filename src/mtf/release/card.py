@@ -1,8 +1,7 @@
-"""Data set card `data/card.yaml`: facts about a data set that no table has, written by its makers.
+"""Data set card: reads `data/card.yaml`, and writes `README.md`, the datasheet and the license note.
 
-Data set card (`README.md` with a YAML header), datasheet and license note, from the tables and `data/card.yaml`.
-
-Questions that neither answers are listed as missing.
+`data/card.yaml` has the facts that no table has, written by the makers of the data set. Questions that neither the
+tables nor this file answer are listed as missing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Changelog: identities and faces that were added, removed, moved or relabelled between two versions, and why.
 
-Identities that were taken down are counted and never named, as a changelog is public.
-
-Matching of faces between two versions: ids depend on boxes, and boxes move with the parameters of `crop`.
+- Identities that were taken down are counted and never named, as a changelog is public.
+- Faces of two versions are matched by their boxes: ids depend on boxes, and boxes move with the parameters of `crop`.
 """
 
 from __future__ import annotations
@@ -24,10 +23,11 @@ NEW, GONE, UNKNOWN = "newly found", "no longer found", "reason not known"
 NEW_PERSON, GONE_PERSON = "newly on the roster", "no longer on the roster"
 TAKEN_DOWN = Reason.TAKEN_DOWN.replace("_", " ")
 Reasons = dict[str, str]
+PLACE = ["x", "y", "width", "height"]
 
 
 @dataclass(frozen=True)
-class Version:
+class DatasetVersion:
     """Version of a data set. All fields but `data` may be None, that is not known.
 
     - `data`: faces of the data set;
@@ -96,11 +96,11 @@ class Changes:
         }
 
 
-def between(old: Version, new: Version, *, labels: Sequence[str], box_iou: float) -> Changes:
+def between(old: DatasetVersion, new: DatasetVersion, *, labels: Sequence[str], box_iou: float) -> Changes:
     """Changes from `old` to `new`. `labels` are the label columns that both have.
 
-    A face whose box moved is the same face if the old and new box overlap by at least `box_iou` (0 to 1), so that other
-    parameters of the detector do not remove and add it.
+    A face whose box moved is the same face if both boxes overlap by at least `box_iou` (0 to 1). So new parameters of
+    the detector do not remove and add it.
     """
     pairs = paired(old.data, new.data, box_iou=box_iou)
     in_both = pairs.select("identity", face_id="other_id")
@@ -126,8 +126,10 @@ def between(old: Version, new: Version, *, labels: Sequence[str], box_iou: float
     )
 
 
-def _with_reasons(faces: pl.DataFrame, *, of: Version, other: Version, words: str, box_iou: float) -> pl.DataFrame:
-    """`faces` of one version with `why`: the reason, in words, that the other version does not have each face."""
+def _with_reasons(
+    faces: pl.DataFrame, *, of: DatasetVersion, other: DatasetVersion, words: str, box_iou: float
+) -> pl.DataFrame:
+    """Faces of one version with `why`: the reason, as text, that the other version does not have each face."""
     unexplained = UNKNOWN if other.exclusions is None else NEW if words != "{}" else GONE
     excluded = _excluded(faces, other, box_iou=box_iou)
     fetched = _fetched(faces, of, other)
@@ -146,7 +148,7 @@ def _with_reasons(faces: pl.DataFrame, *, of: Version, other: Version, words: st
     )
 
 
-def _excluded(faces: pl.DataFrame, other: Version, *, box_iou: float) -> pl.DataFrame:
+def _excluded(faces: pl.DataFrame, other: DatasetVersion, *, box_iou: float) -> pl.DataFrame:
     """Faces that the other version excludes: identity, face_id and reason."""
     if other.exclusions is None:
         return pl.DataFrame(schema={**dict.fromkeys(FACE, pl.String), "reason": pl.String})
@@ -159,7 +161,7 @@ def _excluded(faces: pl.DataFrame, other: Version, *, box_iou: float) -> pl.Data
     return found.select(*FACE, "reason")
 
 
-def _fetched(faces: pl.DataFrame, of: Version, other: Version) -> pl.DataFrame:
+def _fetched(faces: pl.DataFrame, of: DatasetVersion, other: DatasetVersion) -> pl.DataFrame:
     """Images that the other version did not store: identity, image_id and the outcome of their addresses."""
     keys = ["identity", "image_id"]
     if of.fetches is None or other.fetches is None:
@@ -172,7 +174,7 @@ def _fetched(faces: pl.DataFrame, of: Version, other: Version) -> pl.DataFrame:
     return here.filter(~kept.any().over(keys)).sort(*first).unique(keys, keep="first").select(*keys, "outcome")
 
 
-def _is_taken_down(identity: str, removed: pl.DataFrame, new: Version) -> bool:
+def _is_taken_down(identity: str, removed: pl.DataFrame, new: DatasetVersion) -> bool:
     asked = new.takedowns is not None and new.takedowns.of_identity(identity) is not None
     return asked or set(removed.filter(pl.col("identity") == identity)["why"]) == {TAKEN_DOWN}
 
@@ -235,9 +237,6 @@ def _counted(entries: Counted) -> list[str]:
 
 def _listed(title: str, lines: Sequence[str]) -> str:
     return f"## {title}\n\n" + "\n".join(f"- {line}" for line in lines) if lines else ""
-
-
-PLACE = ["x", "y", "width", "height"]
 
 
 def paired(faces: pl.DataFrame, others: pl.DataFrame, *, box_iou: float) -> pl.DataFrame:

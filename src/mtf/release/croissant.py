@@ -80,7 +80,7 @@ def described(
 
 
 def _page(contact: str) -> str | None:
-    """`contact` if it is a web address, None for a mail address."""
+    """Contact if it is a web address, None for a mail address."""
     return contact if contact.startswith(("http://", "https://")) else None
 
 

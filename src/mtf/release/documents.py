@@ -1,10 +1,8 @@
-"""Documents of a release beside its pictures: data set card, datasheet, license note, Croissant description.
+"""Documents of a release: data set card, datasheet, license note, Croissant description, checksums.
 
-Documents that are copied with every export format of a release: license, credits, datasheet, card.
-
-Most licenses require that terms and authors are passed on with the pictures, in any format.
-
-Checksums of a release in `SHA256SUMS`, for `sha256sum --check SHA256SUMS`.
+- License, credits, datasheet and card are copied with every export format, since most licenses require that terms and
+  authors are passed on with the pictures.
+- Checksums are in `SHA256SUMS`, for `sha256sum --check SHA256SUMS`.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ import polars as pl
 import yaml
 
 from mtf.core import atomic_files
-from mtf.core.atomic_files import write_text
 from mtf.core.errors import BadInput
 from mtf.core.hashing import file_digest
 from mtf.release import card as cards
@@ -26,6 +23,12 @@ from mtf.release import croissant
 from mtf.release.card import Card
 from mtf.release.facts import Facts
 from mtf.release.layout import MissingClass
+
+README = "README.md"
+COPIED = ("LICENSE.txt", "CREDITS.md", "CREDITS.html", "DATASHEET.md")
+# Key of the card's header with the paths of the folders, which other formats do not have.
+PLACES = "configs"
+CHECKSUMS = "SHA256SUMS"
 
 
 def write_documents(
@@ -53,12 +56,6 @@ def remove_documents(root: Path) -> None:
                 path.unlink()
 
 
-README = "README.md"
-COPIED = ("LICENSE.txt", "CREDITS.md", "CREDITS.html", "DATASHEET.md")
-# Key of the card's header with the paths of the folders, which other formats do not have.
-PLACES = "configs"
-
-
 def check_enclosed_documents(release: Path) -> None:
     """Check that the release is complete. Raises BadInput if it lacks one of the documents."""
     for name in (README, *COPIED):
@@ -75,10 +72,7 @@ def write_enclosed_documents(release: Path, to: Path, form: str) -> None:
     title, _, rest = body.partition("\n\n")
     says = f"This is the form `{form}` of the data set. The folders below are those of the release it was made from."
     text = yaml.safe_dump(fields, sort_keys=False, allow_unicode=True)
-    write_text(to / README, f"---\n{text}---\n{title}\n\n{says}\n\n{rest}")
-
-
-CHECKSUMS = "SHA256SUMS"
+    atomic_files.write_text(to / README, f"---\n{text}---\n{title}\n\n{says}\n\n{rest}")
 
 
 def write_checksums(root: Path, pictures: Mapping[str, str]) -> None:

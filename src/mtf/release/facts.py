@@ -20,7 +20,7 @@ Counted = list[tuple[str, int]]
 
 
 @dataclass(frozen=True)
-class FunnelStep:
+class FunnelCount:
     """Step of the funnel.
 
     - `step`: its name;
@@ -59,7 +59,7 @@ class Facts:
     images: int
     without_face: int
     faces: int
-    funnel: list[FunnelStep]
+    funnel: list[FunnelCount]
     first_fetched: str | None
     last_fetched: str | None
     agreement: Mapping[str, Any]
@@ -144,10 +144,10 @@ def gather(
     )
 
 
-def funnel(steps: Mapping[str, Any]) -> list[FunnelStep]:
+def funnel(steps: Mapping[str, Any]) -> list[FunnelCount]:
     """Steps of the funnel, with those that dropped nothing. `steps` is from metrics/curate.json."""
     return [
-        FunnelStep(step, figures["faces"], sorted(figures["dropped"].items(), key=lambda each: (-each[1], each[0])))
+        FunnelCount(step, figures["faces"], sorted(figures["dropped"].items(), key=lambda each: (-each[1], each[0])))
         for step, figures in steps.items()
     ]
 

@@ -1,11 +1,10 @@
-"""Published files of one identity; each face is encoded once for all variants and tasks.
+"""Published files of a release, written by one job per identity.
 
-Further paths of a file are hard links if the file system supports them, otherwise copies. Published files are replaced
-or removed and never modified, so that a link in DVC's cache or in another variant keeps its bytes.
-
-Jobs of a release, one per identity: the faces to publish, and the files that an earlier run published.
-
-One crop as it is published: a square of a fixed size, made of pixels and nothing else.
+- A job has the faces to publish, and the files that an earlier run published. Each face is encoded once for all
+  variants and tasks, as a square of a fixed size, without metadata.
+- Further paths of a file are hard links if the file system supports them, otherwise copies.
+- Published files are replaced or removed and never modified, so that a link in DVC's cache or in another variant keeps
+  its bytes.
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ from mtf.core.atomic_files import replacing
 from mtf.core.errors import BadInput
 from mtf.core.hashing import file_digest, fingerprint
 from mtf.faces.box import Box
+from mtf.schemas import FACE
 
 # Columns of the record of published files; `made_from` is a digest of the crop's shard and the encoding.
 FILES = {
@@ -40,10 +40,11 @@ FILES = {
     "sha256": pl.String,
     "size_bytes": pl.Int64,
 }
+PLACE = ["offset", "size_bytes", "x", "y", "width", "height"]
 
 
 @dataclass(frozen=True)
-class File:
+class PublishedFile:
     """Published file, a row of FILES.
 
     - `path`: relative to the release, with `/`;
@@ -62,7 +63,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Picture:
+class PublishedFace:
     """Face to publish.
 
     - `face_id`: the face;
@@ -79,7 +80,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Job:
+class ReleaseJob:
     """Part of a release for one identity.
 
     - `identity`: its slug;
@@ -97,8 +98,8 @@ class Job:
     size_px: int
     jpeg_quality: int
     made_from: str
-    pictures: tuple[Picture, ...]
-    before: tuple[File, ...]
+    pictures: tuple[PublishedFace, ...]
+    before: tuple[PublishedFile, ...]
 
 
 @dataclass(frozen=True)
@@ -109,14 +110,14 @@ class PublishResult:
     - `encoded`: number of faces that were encoded.
     """
 
-    files: list[File]
+    files: list[PublishedFile]
     encoded: int
 
 
-def publish(job: Job) -> PublishResult:
+def publish(job: ReleaseJob) -> PublishResult:
     """Write, link or keep every file of one identity; only faces without a valid earlier file are encoded."""
     valid = dict(_valid_files(job))
-    files: list[File] = []
+    files: list[PublishedFile] = []
     encoded = 0
     with shards.reader(job.shard) as shard:
         for picture in job.pictures:
@@ -128,26 +129,26 @@ def publish(job: Job) -> PublishResult:
     return PublishResult(files, encoded)
 
 
-def _valid_files(job: Job) -> Iterator[tuple[str, File]]:
+def _valid_files(job: ReleaseJob) -> Iterator[tuple[str, PublishedFile]]:
     """Earlier files with the recorded bytes that a new encoding would give again, by face_id."""
     for file in job.before:
         if file.made_from == job.made_from and _sha256(job.root / file.path) == file.sha256:
             yield file.face_id, file
 
 
-def _encode(job: Job, picture: Picture, crop: bytes) -> File:
+def _encode(job: ReleaseJob, picture: PublishedFace, crop: bytes) -> PublishedFile:
     data = published_square(crop, face=picture.face, size_px=job.size_px, jpeg_quality=job.jpeg_quality)
     path = picture.paths[0]
     with _replacing(job.root / path) as beside:
         beside.write_bytes(data)
     sha256 = hashlib.sha256(data).hexdigest()
-    return File(path, job.identity, picture.face_id, job.made_from, sha256, len(data))
+    return PublishedFile(path, job.identity, picture.face_id, job.made_from, sha256, len(data))
 
 
-def _link_all_paths(job: Job, picture: Picture, first: File) -> Iterator[File]:
+def _link_all_paths(job: ReleaseJob, picture: PublishedFace, first: PublishedFile) -> Iterator[PublishedFile]:
     for path in picture.paths:
         _link(job.root / first.path, job.root / path, sha256=first.sha256)
-        yield File(path, job.identity, picture.face_id, job.made_from, first.sha256, first.size_bytes)
+        yield PublishedFile(path, job.identity, picture.face_id, job.made_from, first.sha256, first.size_bytes)
 
 
 def _link(source: Path, target: Path, *, sha256: str) -> None:
@@ -199,7 +200,7 @@ def remove_others(root: Path, folders: Iterable[str], wanted: set[str]) -> int:
     return removed
 
 
-def frame(files: Iterable[File]) -> pl.DataFrame:
+def frame(files: Iterable[PublishedFile]) -> pl.DataFrame:
     """Table FILES, sorted by path."""
     rows = [(f.path, f.identity, f.face_id, f.made_from, f.sha256, f.size_bytes) for f in files]
     return pl.DataFrame(rows, schema=FILES, orient="row").sort("path")
@@ -219,13 +220,9 @@ def write(files: pl.DataFrame, path: Path) -> None:
         files.write_parquet(beside, statistics=False)
 
 
-KEYS = ["identity", "face_id"]
-PLACE = ["offset", "size_bytes", "x", "y", "width", "height"]
-
-
 def jobs(
     plan: pl.DataFrame, places: pl.DataFrame, before: pl.DataFrame, *, crops: Path, root: Path, release: Release
-) -> list[Job]:
+) -> list[ReleaseJob]:
     """Jobs, one per identity of `plan` (identity, face_id, path), sorted by identity.
 
     - `places`: position of each crop in `crops/IDENTITY.tar`, and of the face's box in the crop;
@@ -233,10 +230,10 @@ def jobs(
 
     Raises BadInput if a shard is missing.
     """
-    wanted = plan.group_by(KEYS, maintain_order=True).agg(paths="path").join(places, on=KEYS, validate="1:1")
+    wanted = plan.group_by(FACE, maintain_order=True).agg(paths="path").join(places, on=FACE, validate="1:1")
     old = before.partition_by("identity", as_dict=True)
     return [
-        Job(
+        ReleaseJob(
             identity=identity,
             shard=crops / f"{identity}.tar",
             root=root,
@@ -244,7 +241,7 @@ def jobs(
             jpeg_quality=release.jpeg_quality,
             made_from=_made_from(crops / f"{identity}.tar", release),
             pictures=tuple(_picture(row) for row in rows.iter_rows(named=True)),
-            before=tuple(File(**row) for row in old.get((identity,), before.clear()).iter_rows(named=True)),
+            before=tuple(PublishedFile(**row) for row in old.get((identity,), before.clear()).iter_rows(named=True)),
         )
         for (identity,), rows in sorted(wanted.sort("face_id").partition_by("identity", as_dict=True).items())
     ]
@@ -252,11 +249,11 @@ def jobs(
 
 def places(data: pl.DataFrame, faces: pl.DataFrame) -> pl.DataFrame:
     """Position of each crop of `data` in its shard and of the box in the crop; `faces` has the crops' corners."""
-    corners = faces.select(*KEYS, "crop_x", "crop_y")
+    corners = faces.select(*FACE, "crop_x", "crop_y")
     return (
-        data.select(*KEYS, *PLACE)
-        .unique(KEYS)
-        .join(corners, on=KEYS, validate="1:1")
+        data.select(*FACE, *PLACE)
+        .unique(FACE)
+        .join(corners, on=FACE, validate="1:1")
         .with_columns(x=pl.col("x") - pl.col("crop_x"), y=pl.col("y") - pl.col("crop_y"))
         .drop("crop_x", "crop_y")
     )
@@ -269,9 +266,9 @@ def _made_from(shard: Path, release: Release) -> str:
     return fingerprint(digest, release.size_px, release.jpeg_quality, PIL.__version__, code=[__name__])
 
 
-def _picture(row: dict) -> Picture:
+def _picture(row: dict) -> PublishedFace:
     box = Box(row["x"], row["y"], row["width"], row["height"])
-    return Picture(row["face_id"], row["offset"], row["size_bytes"], box, tuple(row["paths"]))
+    return PublishedFace(row["face_id"], row["offset"], row["size_bytes"], box, tuple(row["paths"]))
 
 
 def published_square(data: bytes, *, face: Box, size_px: int, jpeg_quality: int) -> bytes:

@@ -28,7 +28,7 @@ FACES_PER_FILE = 1_000  # of a crop of 1024 × 1024, about 200 MB
 LEFT_OUT = ("file", "sha256", "duplicate_group")
 
 
-class Format(StrEnum):
+class ReleaseFormat(StrEnum):
     """Export format."""
 
     PARQUET = "parquet"
@@ -36,7 +36,7 @@ class Format(StrEnum):
     FIFTYONE = "fiftyone"
 
 
-def export(release: Path, to: Path, form: Format, *, labels: dict[str, list[str]]) -> int:
+def export(release: Path, to: Path, form: ReleaseFormat, *, labels: dict[str, list[str]]) -> int:
     """Write the data set in the folder `release` to the new or empty folder `to`; return the number of faces.
 
     `labels`: column → permitted labels; an empty list stands for the labels that occur (identities). The same release
@@ -52,10 +52,10 @@ def export(release: Path, to: Path, form: Format, *, labels: dict[str, list[str]
     table = pl.read_parquet(release / TABLE)
     _check_labels(table, labels, where=str(release / TABLE))
     named = {name: values or sorted(table[name].unique()) for name, values in labels.items()}
-    writers: dict[Format, Callable[[Path, Path, pl.DataFrame, dict[str, list[str]]], None]] = {
-        Format.PARQUET: _write_parquet,
-        Format.WEBDATASET: _write_webdataset,
-        Format.FIFTYONE: _write_fiftyone,
+    writers: dict[ReleaseFormat, Callable[[Path, Path, pl.DataFrame, dict[str, list[str]]], None]] = {
+        ReleaseFormat.PARQUET: _write_parquet,
+        ReleaseFormat.WEBDATASET: _write_webdataset,
+        ReleaseFormat.FIFTYONE: _write_fiftyone,
     }
     to.mkdir(parents=True, exist_ok=True)
     writers[form](release, to, table, named)

@@ -34,6 +34,11 @@ SPLIT_FOLDERS = {"train": "Train", "val": "Val", "test": "Test"}
 MULTI_TASK, SINGLE_TASK, NON_CURATED = "multi_task", "single_task", "non_curated"
 VARIANTS = (MULTI_TASK, SINGLE_TASK, NON_CURATED)
 COLUMNS = ("identity", "face_id", "variant", "path")
+CLASS_LIST = "classes.txt"
+# Names that Windows reserves for devices, with any extension.
+RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
+MAX_BYTES = 180
+_UNSAFE = re.compile(r"[^\w.-]+|_+")
 
 
 def planned(splits: pl.DataFrame, non_curated: pl.DataFrame, params: Params) -> pl.DataFrame:
@@ -59,7 +64,7 @@ def _single_tasks(splits: pl.DataFrame, params: Params) -> pl.DataFrame:
 
 
 def _tree(data: pl.DataFrame, root: str, levels: list[str], params: Params) -> pl.DataFrame:
-    """`data` with the `path` of each row's file below `root`, one folder per level."""
+    """Rows of `data` with the `path` of each row's file below `root`, one folder per level."""
     folders = [_folder_of(level, data, params) for level in levels]
     # Two identities may have the same picture: if no level distinguishes them, the file name does.
     twice = pl.struct(["face_id", *levels]).is_duplicated()
@@ -77,9 +82,6 @@ def _folder_of(level: str, data: pl.DataFrame, params: Params) -> pl.Expr:
 
 def _labels_of(level: str, data: pl.DataFrame, params: Params) -> Iterable[str]:
     return data[level].unique() if level == IDENTITY else params.attributes[level].labels
-
-
-CLASS_LIST = "classes.txt"
 
 
 class MissingClass(NamedTuple):
@@ -123,12 +125,6 @@ def _places(plan: pl.DataFrame) -> dict[str, set[tuple[str, str]]]:
         _, task, split, label, _ = path.split("/")
         found.setdefault(task, set()).add((split, label))
     return found
-
-
-# Names that Windows reserves for devices, with any extension.
-RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
-MAX_BYTES = 180
-_UNSAFE = re.compile(r"[^\w.-]+|_+")
 
 
 def folder_names(labels: Iterable[str]) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""Metadata table of a release: one row per face, with file, labels, split, license, author and source.
+"""Metadata table of a release, and the credits of its pictures.
 
-Credits of the pictures: `URL_of_original_images.csv` (MTF, section 4.2), and pages in Markdown and HTML.
-
-A credit has title, author, source, license and changes, as Creative Commons licenses require.
+- Metadata: one row per face, with file, labels, split, license, author and source.
+- Credits: `URL_of_original_images.csv` (MTF, section 4.2), and pages in Markdown and HTML. A credit has title, author,
+  source, license and changes, as Creative Commons licenses require.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from mtf.config import Params
 from mtf.core import csv_files
 from mtf.core.atomic_files import replacing
 from mtf.release import layout
+from mtf.schemas import FACE, IMAGE
 
-KEYS = ["identity", "face_id"]
 # Variants of the data set with splits.
 DATA_SET = (layout.MULTI_TASK, layout.SINGLE_TASK)
+CREDIT = ("title", "creator", "creator_url", "page_url", "url", "license", "license_url")
 
 
 def metadata(
@@ -32,16 +33,16 @@ def metadata(
     `files` has identity, face_id, file and sha256, one file per face. `credit` is the table of `credits.credited`: each
     row names its author, as it may be passed on alone.
     """
-    credit = credit.select(*KEYS, *(name for name in CREDIT if name != "license"))
+    credit = credit.select(*FACE, *(name for name in CREDIT if name != "license"))
     split = [pl.col("split")] if "split" in data.columns else []
     return (
-        data.join(files, on=KEYS, validate="1:1")
+        data.join(files, on=FACE, validate="1:1")
         .join(roster.select("identity", "name"), on="identity", how="left", validate="m:1")
-        .join(credit, on=KEYS, how="left", validate="1:1")
+        .join(credit, on=FACE, how="left", validate="1:1")
         .select(
             "file",
             *split,
-            *KEYS,
+            *FACE,
             "name",
             *params.attributes,
             *CREDIT,
@@ -59,8 +60,8 @@ def main_files(files: pl.DataFrame, variants: Sequence[str]) -> pl.DataFrame:
     return (
         files.filter(pl.col("variant").is_in(variants))
         .sort(pl.col("variant").replace_strict(rank, default=None, return_dtype=pl.Int32), "path")
-        .unique(KEYS, keep="first", maintain_order=True)
-        .select(*KEYS, "sha256", file="path")
+        .unique(FACE, keep="first", maintain_order=True)
+        .select(*FACE, "sha256", file="path")
     )
 
 
@@ -69,10 +70,6 @@ def write(data: pl.DataFrame, folder: Path, name: str) -> None:
     with replacing(folder / f"{name}.parquet") as beside:
         data.write_parquet(beside, statistics=False)
     csv_files.write(folder / f"{name}.csv", data)
-
-
-CREDIT_KEYS = ["identity", "image_id"]
-CREDIT = ("title", "creator", "creator_url", "page_url", "url", "license", "license_url")
 
 
 def changes_made(size_px: int) -> str:
@@ -86,12 +83,12 @@ def credited(faces: pl.DataFrame, images: pl.DataFrame, evidence: pl.DataFrame, 
     `faces` has file, face_id, identity, image_id and the license of the face. Evidence of the source takes precedence
     over claims of the search.
     """
-    stated = evidence.select(*CREDIT_KEYS, "title", "creator", "creator_url", "license_url", "page_url")
-    found = images.select(*CREDIT_KEYS, "url", found_title="title", found_page="page_url")
+    stated = evidence.select(*IMAGE, "title", "creator", "creator_url", "license_url", "page_url")
+    found = images.select(*IMAGE, "url", found_title="title", found_page="page_url")
     return (
-        faces.select("file", "face_id", *CREDIT_KEYS, "license")
-        .join(found, on=CREDIT_KEYS, how="left", validate="m:1", maintain_order="left")
-        .join(stated, on=CREDIT_KEYS, how="left", validate="m:1", maintain_order="left")
+        faces.select("file", "face_id", *IMAGE, "license")
+        .join(found, on=IMAGE, how="left", validate="m:1", maintain_order="left")
+        .join(stated, on=IMAGE, how="left", validate="m:1", maintain_order="left")
         .with_columns(
             title=pl.coalesce("title", "found_title"),
             page_url=pl.coalesce("page_url", "found_page"),
@@ -149,7 +146,7 @@ def _line(row, link, plain) -> str:
 
 
 def _address(text: str | None) -> str:
-    """`text` if it is an http or https address that is safe between `<` and `>`, otherwise empty."""
+    """Address `text` if it is an http or https address that is safe between `<` and `>`, otherwise empty."""
     if text is None or not re.match(r"^https?://[^\s<>\"'`\\\x00-\x1f]+$", text, re.IGNORECASE):
         return ""
     return text
@@ -166,5 +163,5 @@ def _html(text: str) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    """`text` without line breaks, control characters, and marks that change the direction of the text."""
+    """Text without line breaks, control characters, and marks that change the direction of the text."""
     return re.sub(r"[\s\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]+", " ", text)

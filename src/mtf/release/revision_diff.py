@@ -33,26 +33,29 @@ def run(workspace: ProjectPaths, params: Params, old: str, new: str | None) -> c
     return changes.between(*versions, labels=shared, box_iou=params.curate.box_iou)
 
 
-def version_of(revision: Revision) -> changes.Version:
-    """What the comparison needs of one version. Only the data set itself must be there: the rest may be unknown."""
+def version_of(revision: Revision) -> changes.DatasetVersion:
+    """Version of the data set at a revision. Tables other than the data set itself may be missing.
+
+    Raises BadInput if the revision has no data set.
+    """
     data = revision.table(SPLITS_FILE)
     if data is None:
         raise BadInput(f"{revision}: no {SPLITS_FILE} there; `dvc repro` makes it, and a commit names it in dvc.lock")
     unknown: list[str] = []
-    return changes.Version(
+    return changes.DatasetVersion(
         data=data,
-        faces=_known(lambda: _there(revision, FACES_FILE, revision.table(FACES_FILE)), unknown),
-        exclusions=_known(lambda: _there(revision, EXCLUSIONS_FILE, revision.table(EXCLUSIONS_FILE)), unknown),
-        fetches=_known(lambda: _there(revision, FETCHES_FILE, revision.table(FETCHES_FILE)), unknown),
-        decisions=_known(lambda: _decisions(revision), unknown),
-        roster=_known(lambda: _roster(revision), unknown),
-        takedowns=_known(lambda: _takedowns(revision), unknown),
+        faces=_or_unknown(lambda: _required(revision, FACES_FILE, revision.table(FACES_FILE)), unknown),
+        exclusions=_or_unknown(lambda: _required(revision, EXCLUSIONS_FILE, revision.table(EXCLUSIONS_FILE)), unknown),
+        fetches=_or_unknown(lambda: _required(revision, FETCHES_FILE, revision.table(FETCHES_FILE)), unknown),
+        decisions=_or_unknown(lambda: _decisions(revision), unknown),
+        roster=_or_unknown(lambda: _roster(revision), unknown),
+        takedowns=_or_unknown(lambda: _takedowns(revision), unknown),
         unknown=tuple(unknown),
     )
 
 
-def _known(find: Callable[[], Found], unknown: list[str]) -> Found | None:
-    """What `find` finds; None where it cannot, with the reason added to `unknown`."""
+def _or_unknown(find: Callable[[], Found], unknown: list[str]) -> Found | None:
+    """Result of `find`; None if it raises BadInput, whose message is added to `unknown`."""
     try:
         return find()
     except BadInput as error:
@@ -60,7 +63,7 @@ def _known(find: Callable[[], Found], unknown: list[str]) -> Found | None:
         return None
 
 
-def _there(revision: Revision, path: str, found: Found | None) -> Found:
+def _required(revision: Revision, path: str, found: Found | None) -> Found:
     if found is None:
         raise BadInput(f"{revision}: no {path} there")
     return found
@@ -74,7 +77,7 @@ def _decisions(revision: Revision) -> frozenset[str]:
 
 
 def _roster(revision: Revision) -> frozenset[str]:
-    text = _there(revision, ROSTER, revision.bytes_of(ROSTER))
+    text = _required(revision, ROSTER, revision.bytes_of(ROSTER))
     rows = csv_files.parse(text, f"{revision}: {ROSTER}").requiring([IDENTITY])
     return frozenset(row.cells[IDENTITY] for row in rows)
 

@@ -1,6 +1,6 @@
-"""Sections on the composition of the data set and its splits. The page draws and filters their charts.
+"""Sections on the composition of the data set: labels, splits, addresses, licenses, duplicates and reviewers.
 
-Sections on how the data came about: the addresses, the licenses, the duplicates, the reviewers.
+The page draws and filters the charts of labels and splits.
 """
 
 from __future__ import annotations
@@ -13,11 +13,26 @@ import plotly.graph_objects as go
 import polars as pl
 
 from mtf.config import Params
-from mtf.report.page import COLOURS, Chart, Gallery, Section, Table, bars, bars_height_px, number, percent
+from mtf.report.report_page import (
+    COLOURS,
+    Chart,
+    Gallery,
+    PageSection,
+    PageTable,
+    bars,
+    bars_height_px,
+    number,
+    percent,
+)
 from mtf.schemas import SPLITS
 
+Figures = Mapping[str, Any]
+DUPLICATES = {"exact_group": "the same picture", "near_group": "nearly the same", "across_group": "across identities"}
+MEASURES = ("raw", "kappa", "alpha")
+ALIKE = "not defined"
 
-def composition(data: pl.DataFrame, params: Params) -> Section:
+
+def composition(data: pl.DataFrame, params: Params) -> PageSection:
     """Section with the faces by labels against the target, and the faces per identity, by split and label.
 
     The page receives one row per identity, split and labels with its number of faces, and each label's target share.
@@ -37,7 +52,7 @@ def composition(data: pl.DataFrame, params: Params) -> Section:
         f"{number(data.height)} faces of {number(data['identity'].n_unique())} people.",
         f"The line is the target: {_in_words(targets, params)}.",
     ]
-    return Section("composition", "Composition", says if columns else says[:1], filters=filters)
+    return PageSection("composition", "Composition", says if columns else says[:1], filters=filters)
 
 
 def _target(column: str, params: Params) -> dict[str, float]:
@@ -62,7 +77,7 @@ def _in_words(targets: Mapping[str, Mapping[str, float]], params: Params) -> str
     return f"{shares}, independent of each other"
 
 
-def splits(data: pl.DataFrame, params: Params) -> Section:
+def splits(data: pl.DataFrame, params: Params) -> PageSection:
     """Section with the size of each split, and the faces of each label in it."""
     counts = [
         [split, number(n := data.filter(pl.col("split") == split).height), percent(n / max(1, data.height))]
@@ -77,17 +92,14 @@ def splits(data: pl.DataFrame, params: Params) -> Section:
         for column, task in params.attributes.items()
         for label in task.labels
     ]
-    tables = [("Faces by split", Table(["Split", "Faces", "Share"], counts, numeric=2))]
+    tables = [("Faces by split", PageTable(["Split", "Faces", "Share"], counts, numeric=2))]
     if labels:
-        tables.append(("Faces by label and split", Table(["Task", "Label", *SPLITS], labels, numeric=3)))
+        tables.append(("Faces by label and split", PageTable(["Task", "Label", *SPLITS], labels, numeric=3)))
     says = ["No original and no group of duplicates lies in two splits."]
-    return Section("splits", "Splits", says, tables=tables)
+    return PageSection("splits", "Splits", says, tables=tables)
 
 
-Figures = Mapping[str, Any]
-
-
-def addresses(crawled: Figures) -> Section:
+def addresses(crawled: Figures) -> PageSection:
     outcomes = crawled["outcomes"]
     names = [name.replace("_", " ") for name in outcomes]
     chart = Chart(
@@ -96,14 +108,14 @@ def addresses(crawled: Figures) -> Section:
         says=f"Bar chart of {number(crawled['addresses'])} addresses by outcome.",
         figure=bars(names, list(outcomes.values()), title="addresses"),
         height_px=bars_height_px(len(names)),
-        table=Table(["Outcome", "Addresses"], list(zip(names, map(number, outcomes.values()), strict=True))),
+        table=PageTable(["Outcome", "Addresses"], list(zip(names, map(number, outcomes.values()), strict=True))),
     )
     says = f"{number(crawled['images'])} pictures of {number(crawled['identities'])} people were stored."
-    return Section("addresses", "Where the pictures come from", [says], [chart])
+    return PageSection("addresses", "Where the pictures come from", [says], [chart])
 
 
-def licenses(shares: pl.DataFrame, release_license: str) -> Section:
-    """`shares` has license, images and share."""
+def licenses(shares: pl.DataFrame, release_license: str) -> PageSection:
+    """Section with the licenses of the images; `shares` has license, images and share."""
     rows = [[license, number(images), percent(share)] for license, images, share in shares.iter_rows()]
     chart = Chart(
         name="licenses",
@@ -111,30 +123,27 @@ def licenses(shares: pl.DataFrame, release_license: str) -> Section:
         says=f"Bar chart of {shares.height} licenses; the most frequent is {rows[0][0]}." if rows else "No faces.",
         figure=bars(shares["license"].to_list(), shares["images"].to_list(), title="faces", colour=COLOURS[2]),
         height_px=bars_height_px(shares.height),
-        table=Table(["License", "Faces", "Share"], rows, numeric=2),
+        table=PageTable(["License", "Faces", "Share"], rows, numeric=2),
     )
-    return Section("licenses", "Licenses", [f"The release itself bears {release_license}."], [chart])
+    return PageSection("licenses", "Licenses", [f"The release itself bears {release_license}."], [chart])
 
 
-DUPLICATES = {"exact_group": "the same picture", "near_group": "nearly the same", "across_group": "across identities"}
-
-
-def duplicates(screening: pl.DataFrame, galleries: Sequence[Gallery], *, thumbnails: bool) -> Section:
+def duplicates(screening: pl.DataFrame, galleries: Sequence[Gallery], *, thumbnails: bool) -> PageSection:
     """Number of faces that repeat another; `galleries` shows a few of the groups."""
     rows = []
     for column, words in DUPLICATES.items():
         grouped = screening.filter(pl.col(column).is_not_null())
         rows.append([words, number(grouped[column].n_unique()), number(grouped.height)])
-    shown = "Of their pictures those are shown that the policy permits, each with its credit."
+    pictures = "Of their pictures those are shown that the policy permits, each with its credit."
     says = [
         "Groups that screening found, before anybody judged them.",
-        shown if thumbnails else "Pictures are switched off (report.thumbnails).",
+        pictures if thumbnails else "Pictures are switched off (report.thumbnails).",
     ]
-    tables = [("Groups of duplicates", Table(["Kind", "Groups", "Faces in them"], rows, numeric=2))]
-    return Section("duplicates", "Duplicates", says, tables=tables, galleries=galleries)
+    tables = [("Groups of duplicates", PageTable(["Kind", "Groups", "Faces in them"], rows, numeric=2))]
+    return PageSection("duplicates", "Duplicates", says, tables=tables, galleries=galleries)
 
 
-def reviewers(curated: Figures) -> Section:
+def reviewers(curated: Figures) -> PageSection:
     ledger = curated["ledger"]
     says = [
         f"{number(ledger['decisions'])} decisions of {number(ledger['reviewers'])} reviewers "
@@ -142,7 +151,7 @@ def reviewers(curated: Figures) -> Section:
     ]
     steps = {step: figures for step, figures in curated["agreement"].items() if "raw" in figures}
     if not steps:
-        return Section("reviewers", "Reviewers' agreement", [*says, "Too few faces have two votes to compare."])
+        return PageSection("reviewers", "Reviewers' agreement", [*says, "Too few faces have two votes to compare."])
     rows = [
         [
             step.replace("_", " "),
@@ -151,12 +160,12 @@ def reviewers(curated: Figures) -> Section:
         ]
         for step, figures in steps.items()
     ]
-    table = Table(["Step", "Faces", "Agreement", "Kappa", "Alpha"], rows, numeric=4)
+    table = PageTable(["Step", "Faces", "Agreement", "Kappa", "Alpha"], rows, numeric=4)
     varied = {step: figures for step, figures in steps.items() if "alpha" in figures}
     if alike := [step.replace("_", " ") for step in steps if step not in varied]:
         says.append(f"All votes are alike, so that alpha is not defined: {', '.join(alike)}.")
     if not varied:
-        return Section("reviewers", "Reviewers' agreement", says, tables=[("Agreement by step", table)])
+        return PageSection("reviewers", "Reviewers' agreement", says, tables=[("Agreement by step", table)])
     names = [step.replace("_", " ") for step in varied]
     chart = Chart(
         name="agreement",
@@ -166,11 +175,7 @@ def reviewers(curated: Figures) -> Section:
         table=table,
         height_px=bars_height_px(len(names)),
     )
-    return Section("reviewers", "Reviewers' agreement", says, [chart])
-
-
-MEASURES = ("raw", "kappa", "alpha")
-ALIKE = "not defined"
+    return PageSection("reviewers", "Reviewers' agreement", says, [chart])
 
 
 def _with_intervals(names: list[str], steps: list[Figures]) -> go.Figure:

@@ -1,7 +1,4 @@
-"""Section on the models: accuracy by task and subgroup, with baselines.
-
-Tables with the results of `mtf compare` and `mtf label`, if they have been run.
-"""
+"""Section on the models: accuracy by task and subgroup, with baselines; results of `mtf compare` and `mtf label`."""
 
 from __future__ import annotations
 
@@ -12,12 +9,14 @@ import plotly.graph_objects as go
 
 from mtf.evaluation.figure_files import Groups, Scores
 from mtf.papers import mtf_tables
-from mtf.report.page import COLOURS, Chart, Section, Table, bars_height_px, number, percent
+from mtf.report.report_page import COLOURS, Chart, PageSection, PageTable, bars_height_px, number, percent
 
 Figures = Mapping[str, Any]
 BASELINE_COLOURS = {"random_guess": "#BBBBBB", "majority": "#777777"}
 ENDS = ["Model", "Grouped by", "Worst group", "Best group", "Gap"]
 STALE = "Some models were measured on another test split than the present one: `dvc repro` measures them again."
+Named = tuple[str, PageTable]
+MEASURES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "roc_auc": "ROC AUC", "f1": "F1"}
 
 
 def models(
@@ -27,8 +26,8 @@ def models(
     at_once: Mapping[str, float],
     pictures: Sequence[tuple[str, str]] = (),
     is_stale: bool = False,
-    others: Sequence[tuple[str, Table]] = (),
-) -> Section:
+    others: Sequence[tuple[str, PageTable]] = (),
+) -> PageSection:
     """Section with the accuracy of every model on every task, baselines, and the accuracy by subgroup with intervals.
 
     - `scores`: task → model → measure → figure;
@@ -39,7 +38,7 @@ def models(
     - `others`: tables of trainings outside the pipeline.
     """
     if not scores:
-        return Section("models", "Models", ["No model has been evaluated yet."], tables=others)
+        return PageSection("models", "Models", ["No model has been evaluated yet."], tables=others)
     says = ["On the test split; macro averages."]
     says += [f"{model}: every task correct for {percent(share)} of the pictures." for model, share in at_once.items()]
     if is_stale:
@@ -48,14 +47,14 @@ def models(
     tables = [(f"Test results: {task}", _scores(rows)) for task, rows in scores.items()]
     folded = []
     for task, found in grouped.items():
-        folded += [(f"Worst and best group: {task}", Table(ENDS, rows))] if (rows := list(_ends(found))) else []
+        folded += [(f"Worst and best group: {task}", PageTable(ENDS, rows))] if (rows := list(_ends(found))) else []
         folded += [(f"Intersections: {task}", table)] if (table := _intersections(found)) else []
     if worst := list(_worst(grouped)):
         tables.insert(
-            0, ("The worst group of each model", Table(["Task", "Model", "Worst group", "Gap to the best"], worst))
+            0, ("The worst group of each model", PageTable(["Task", "Model", "Worst group", "Gap to the best"], worst))
         )
     charts = [_accuracies(scores), *(_subgroups(task, by_model) for task, by_model in grouped.items())]
-    return Section("models", "Models", says, charts, [*tables, *others], pictures=pictures, folded=folded)
+    return PageSection("models", "Models", says, charts, [*tables, *others], pictures=pictures, folded=folded)
 
 
 def _accuracies(scores: Scores) -> Chart:
@@ -74,17 +73,17 @@ def _accuracies(scores: Scores) -> Chart:
         title="Accuracy by task and model",
         says="Grouped bar chart of accuracy by task and model, with baselines; the table has the figures.",
         figure=figure,
-        table=Table(["Task", *map(_readable, names)], rows, numeric=len(names)),
+        table=PageTable(["Task", *map(_readable, names)], rows, numeric=len(names)),
     )
 
 
-def _scores(rows: Mapping[str, Mapping[str, float]]) -> Table:
+def _scores(rows: Mapping[str, Mapping[str, float]]) -> PageTable:
     names = list(dict.fromkeys(name for scores in rows.values() for name in scores))
     body = [
         [_readable(model), *(f"{scores[name]:.3f}" if name in scores else "" for name in names)]
         for model, scores in rows.items()
     ]
-    return Table(["Model", *map(_readable, names)], body, numeric=len(names))
+    return PageTable(["Model", *map(_readable, names)], body, numeric=len(names))
 
 
 def _ends(by_model: Mapping[str, Mapping[str, Figures]]) -> Iterator[list[str]]:
@@ -139,13 +138,13 @@ def _subgroups(task: str, by_model: Mapping[str, Mapping[str, Figures]]) -> Char
     )
 
 
-def _intersections(by_model: Mapping[str, Mapping[str, Figures]]) -> Table | None:
+def _intersections(by_model: Mapping[str, Mapping[str, Figures]]) -> PageTable | None:
     rows = _by_group(by_model, lambda grouping: "×" in grouping)
     return _table(rows, list(by_model)) if rows else None
 
 
 def _by_group(by_model: Mapping[str, Mapping[str, Figures]], wanted: Any) -> dict[str, dict[str, Figures]]:
-    """`GROUPING: GROUP` → model → figures, for the groupings that are `wanted`."""
+    """Figures by group: "GROUPING: GROUP" → model → figures, for the groupings that are `wanted`."""
     found: dict[str, dict[str, Figures]] = {}
     for model, groupings in by_model.items():
         for grouping, part in groupings.items():
@@ -154,12 +153,12 @@ def _by_group(by_model: Mapping[str, Mapping[str, Figures]], wanted: Any) -> dic
     return found
 
 
-def _table(rows: Mapping[str, Mapping[str, Figures]], names: Sequence[str]) -> Table:
+def _table(rows: Mapping[str, Mapping[str, Figures]], names: Sequence[str]) -> PageTable:
     body = [
         [group, number(max(figures["n"] for figures in found.values())), *(_share(found.get(n, {})) for n in names)]
         for group, found in rows.items()
     ]
-    return Table(["Subgroup", "Faces", *map(_readable, names)], body, numeric=1 + len(names))
+    return PageTable(["Subgroup", "Faces", *map(_readable, names)], body, numeric=1 + len(names))
 
 
 def _share(figures: Figures) -> str:
@@ -190,28 +189,25 @@ def _readable(name: str) -> str:
     return name.replace("_", " ")
 
 
-ComparisonFigures = Mapping[str, Any]
-Named = tuple[str, Table]
-MEASURES = {"accuracy": "Accuracy", "balanced_accuracy": "Balanced accuracy", "roc_auc": "ROC AUC", "f1": "F1"}
-
-
-def compared(found: Mapping[str, ComparisonFigures]) -> Iterator[Named]:
+def compared(found: Mapping[str, Figures]) -> Iterator[Named]:
     """Tables of `metrics/compare/`; `found`: name of the file → content. Unfinished comparisons have no table."""
     done = {name: figures for name, figures in found.items() if "tasks" in figures}
     if "recipes" in done:
         rows = mtf_tables.recipes(done["recipes"])
         title = f"Recipes compared: {done['recipes']['model']}, {_seeds(done['recipes']['seeds'])}"
-        yield title, Table(mtf_tables.RECIPE_COLUMNS, rows, numeric=len(mtf_tables.RECIPE_COLUMNS) - 2)
+        yield title, PageTable(mtf_tables.RECIPE_COLUMNS, rows, numeric=len(mtf_tables.RECIPE_COLUMNS) - 2)
     if "curation" in done:
         table = mtf_tables.curation(done["curation"])
         title = f"Training sets compared: {mtf_tables.curation_title(table)}"
         yield (
             title,
-            Table(mtf_tables.CURATION_COLUMNS, mtf_tables.curation_rows(table), numeric=len(mtf_tables.COLUMNS) - 2),
+            PageTable(
+                mtf_tables.CURATION_COLUMNS, mtf_tables.curation_rows(table), numeric=len(mtf_tables.COLUMNS) - 2
+            ),
         )
 
 
-def labelled(found: Mapping[str, ComparisonFigures]) -> Iterator[Named]:
+def labelled(found: Mapping[str, Figures]) -> Iterator[Named]:
     """Tables of `metrics/label/`: test results of the fitted classifier, and of the compared models."""
     if rows := [[name, *_measures(figures["test"])] for name, figures in found.get("classifier", {}).items()]:
         yield "The label classifier, on the test split", _comparison_table("Attribute", rows)
@@ -227,8 +223,8 @@ def labelled(found: Mapping[str, ComparisonFigures]) -> Iterator[Named]:
             )
 
 
-def _comparison_table(first: str, rows: list[list[str]]) -> Table:
-    return Table([first, *MEASURES.values()], rows, numeric=len(MEASURES))
+def _comparison_table(first: str, rows: list[list[str]]) -> PageTable:
+    return PageTable([first, *MEASURES.values()], rows, numeric=len(MEASURES))
 
 
 def _measures(figures: Mapping[str, float | None]) -> list[str]:

@@ -10,7 +10,7 @@ import polars as pl
 from markupsafe import Markup
 from PIL import Image
 
-from mtf.report.page import Gallery
+from mtf.report.report_page import Gallery
 from mtf.schemas import FACE
 
 Face = tuple[str, str]

@@ -1,29 +1,26 @@
-"""First section of the report: everything that prevents a release, from all other sections.
-
-Section on the changes since the last release.
-"""
+"""Section of warnings, the first of the report: everything that prevents a release; and the section of changes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mtf.gates.outcome import Outcome
+from mtf.gates.outcome import GateOutcome
 from mtf.report.models import STALE
-from mtf.report.page import Section, Table, number
+from mtf.report.report_page import PageSection, PageTable, number
 
 UNCHECKED = "The gates have not been checked: run `mtf validate`."
 DOCS = ("../validate/docs/index.html", "All expectations, in Great Expectations' Data Docs (in the project's folder)")
 
 
 def warnings(
-    found: Outcome | None,
+    found: GateOutcome | None,
     *,
     changed: Sequence[str] = (),
     has_stale_models: bool = False,
     held_back: Mapping[str, int] | None = None,
     unanswered: Sequence[str] = (),
-) -> Section:
+) -> PageSection:
     """Section with the failed gates, critical ones first, the gates that could not be checked, and other warnings.
 
     - `found`: outcome of the gates, None if they have not been checked;
@@ -33,18 +30,18 @@ def warnings(
     - `unanswered`: questions of the data set card without an answer.
     """
     others = list(_others(has_stale_models, held_back or {}, unanswered))
-    folded = [("Unanswered questions", Table(["Question"], [[each] for each in unanswered], numeric=0))]
+    folded = [("Unanswered questions", PageTable(["Question"], [[each] for each in unanswered], numeric=0))]
     folded = folded if unanswered else []
     if found is None:
-        return Section("warnings", "Warnings", [UNCHECKED, *others], folded=folded)
+        return PageSection("warnings", "Warnings", [UNCHECKED, *others], folded=folded)
     failed = [*found.critical, *found.warnings]
     rows = [[str(each.severity), each.name, each.says, each.observed, each.wanted] for each in failed]
-    tables = [("Failed gates", Table(["Severity", "Gate", "Description", "Observed", "Wanted"], rows, numeric=0))]
+    tables = [("Failed gates", PageTable(["Severity", "Gate", "Description", "Observed", "Wanted"], rows, numeric=0))]
     says = [*_of_gates(found, changed, is_all_well=not others), *others]
-    return Section("warnings", "Warnings", says, tables=tables if failed else [], links=[DOCS], folded=folded)
+    return PageSection("warnings", "Warnings", says, tables=tables if failed else [], links=[DOCS], folded=folded)
 
 
-def _of_gates(found: Outcome, changed: Sequence[str], *, is_all_well: bool) -> Iterator[str]:
+def _of_gates(found: GateOutcome, changed: Sequence[str], *, is_all_well: bool) -> Iterator[str]:
     failed, count = len(found.critical) + len(found.warnings), len(found.results)
     if changed:
         yield (
@@ -71,10 +68,10 @@ def _others(has_stale_models: bool, held_back: Mapping[str, int], unanswered: Se
         yield f"{count} questions of the data set's card have no answer: `data/card.yaml` is the place for it."
 
 
-def changes(found: Mapping[str, Any] | None, previous: str | None) -> Section:
+def changes(found: Mapping[str, Any] | None, previous: str | None) -> PageSection:
     """Section of changes; `found` is `Changes.as_json()`, None if there is no previous release."""
     if found is None:
-        return Section("changes", "Since the last release", ["There is no earlier release to compare with."])
+        return PageSection("changes", "Since the last release", ["There is no earlier release to compare with."])
     faces, people = found["faces"], found["identities"]
     counted = {f"faces {what}": faces[what] for what in ("added", "removed", "moved", "relabelled")}
     rows = [[title, why, number(count)] for title, reasons in counted.items() for why, count in reasons.items()]
@@ -84,6 +81,8 @@ def changes(found: Mapping[str, Any] | None, previous: str | None) -> Section:
         rows.append(["identities removed", "taken down", number(people["taken_down"])])
     unknown = [f"Not known: {each}." for each in found["unknown"]]
     if not rows:
-        return Section("changes", "Since the last release", [f"Nothing differs from {previous}.", *unknown])
-    table = Table(["Change", "Reason", "Count"], rows)
-    return Section("changes", "Since the last release", [f"Against {previous}.", *unknown], tables=[("Changes", table)])
+        return PageSection("changes", "Since the last release", [f"Nothing differs from {previous}.", *unknown])
+    table = PageTable(["Change", "Reason", "Count"], rows)
+    return PageSection(
+        "changes", "Since the last release", [f"Against {previous}.", *unknown], tables=[("Changes", table)]
+    )

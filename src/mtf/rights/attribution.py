@@ -37,7 +37,7 @@ _KEYS = ["identity", "image_id"]
 _GIVEN = ("creator", "title", "page_url")
 
 
-class Kind(StrEnum):
+class AttributionKind(StrEnum):
     """What a row names, the most exact first."""
 
     IMAGE_ID = "image_id"
@@ -46,20 +46,23 @@ class Kind(StrEnum):
 
 
 _VALUES = {
-    Kind.IMAGE_ID: (schemas.SHA256, "64 hexadecimal digits"),
-    Kind.PICTURE: (r"^(?:https?://|file:)\S+$", "an http(s) address, or file:PATH as in the table of fetches"),
-    Kind.PAGE: (r"^https?://\S+$", "an http(s) address"),
+    AttributionKind.IMAGE_ID: (schemas.SHA256, "64 hexadecimal digits"),
+    AttributionKind.PICTURE: (
+        r"^(?:https?://|file:)\S+$",
+        "an http(s) address, or file:PATH as in the table of fetches",
+    ),
+    AttributionKind.PAGE: (r"^https?://\S+$", "an http(s) address"),
 }
-_COLUMN_OF = {Kind.IMAGE_ID: "image_id", Kind.PICTURE: "url", Kind.PAGE: "page_url"}
+_COLUMN_OF = {AttributionKind.IMAGE_ID: "image_id", AttributionKind.PICTURE: "url", AttributionKind.PAGE: "page_url"}
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundAttribution:
     """One row. Of `FILLED`, None is what was not found; `row` is its number, as a spreadsheet shows it."""
 
     row: int
     added_at: str
-    kind: Kind
+    kind: AttributionKind
     value: str
     creator: str | None
     creator_url: str | None
@@ -70,7 +73,7 @@ class Found:
 
     @property
     def key(self) -> str:
-        return self.value if self.kind == Kind.IMAGE_ID else address_key(self.value)
+        return self.value if self.kind == AttributionKind.IMAGE_ID else address_key(self.value)
 
 
 def evidence(workspace: ProjectPaths) -> pl.DataFrame:
@@ -79,7 +82,7 @@ def evidence(workspace: ProjectPaths) -> pl.DataFrame:
     return supplemented(known.lazy(), load(workspace.attribution)).collect()
 
 
-def supplemented(evidence: pl.LazyFrame, found: Iterable[Found]) -> pl.LazyFrame:
+def supplemented(evidence: pl.LazyFrame, found: Iterable[FoundAttribution]) -> pl.LazyFrame:
     """`evidence` with creator, title and page filled where the source states none, in its order.
 
     Needs identity, image_id, url, page_url, creator and title of tables.EVIDENCE; creator_url is filled where it is
@@ -90,7 +93,7 @@ def supplemented(evidence: pl.LazyFrame, found: Iterable[Found]) -> pl.LazyFrame
         return evidence
     filled = [name for name in FILLED if name in evidence.collect_schema()]
     lacking = evidence.filter(pl.any_horizontal(pl.col(name).is_null() for name in _GIVEN))
-    named = pl.concat([_named(lacking, [row for row in rows if row.kind == kind], kind) for kind in Kind])
+    named = pl.concat([_named(lacking, [row for row in rows if row.kind == kind], kind) for kind in AttributionKind])
     fills = named.group_by(_KEYS, maintain_order=True).agg(
         pl.col(f"found_{name}").drop_nulls().first() for name in FILLED
     )
@@ -103,12 +106,12 @@ def supplemented(evidence: pl.LazyFrame, found: Iterable[Found]) -> pl.LazyFrame
     return joined.with_columns(**columns).drop(f"found_{name}" for name in FILLED)
 
 
-def _named(lacking: pl.LazyFrame, rows: list[Found], kind: Kind) -> pl.LazyFrame:
+def _named(lacking: pl.LazyFrame, rows: list[FoundAttribution], kind: AttributionKind) -> pl.LazyFrame:
     """The pictures that rows of one kind name, with what these say."""
     said = [{"key": row.key, **{f"found_{name}": getattr(row, name) for name in FILLED}} for row in rows]
     schema = dict.fromkeys(("key", *(f"found_{name}" for name in FILLED)), pl.String)
     column, keys = _COLUMN_OF[kind], {row.key for row in rows}
-    is_id = kind == Kind.IMAGE_ID
+    is_id = kind == AttributionKind.IMAGE_ID
     keyed = (
         lacking.filter(pl.col(column).is_in(keys)).with_columns(key=column) if is_id else among(lacking, column, keys)
     )
@@ -116,7 +119,7 @@ def _named(lacking: pl.LazyFrame, rows: list[Found], kind: Kind) -> pl.LazyFrame
     return found.join(pl.LazyFrame(said, schema=schema), on="key", maintain_order="left").drop("key")
 
 
-def load(path: Path) -> tuple[Found, ...]:
+def load(path: Path) -> tuple[FoundAttribution, ...]:
     """The rows of the table at `path`; none where the file does not exist.
 
     Raises BadInput: file, row, column, the bad value and what is permitted.
@@ -126,8 +129,8 @@ def load(path: Path) -> tuple[Found, ...]:
     return tuple(_found(csv_files.read(path).requiring_exactly(COLUMNS)))
 
 
-def _found(rows: Iterable[Row]) -> Iterator[Found]:
-    first: dict[tuple[Kind, str], int] = {}
+def _found(rows: Iterable[Row]) -> Iterator[FoundAttribution]:
+    first: dict[tuple[AttributionKind, str], int] = {}
     for row in rows:
         found = _of_row(row)
         known = first.setdefault((found.kind, found.key), row.number)
@@ -136,11 +139,11 @@ def _found(rows: Iterable[Row]) -> Iterator[Found]:
         yield found
 
 
-def _of_row(row: Row) -> Found:
+def _of_row(row: Row) -> FoundAttribution:
     given = {column: row.text(column) for column in COLUMNS}
-    if given["kind"] not in tuple(Kind):
-        raise bad_value(row.column("kind"), given["kind"], listed(Kind))
-    kind = Kind(given["kind"])
+    if given["kind"] not in tuple(AttributionKind):
+        raise bad_value(row.column("kind"), given["kind"], listed(AttributionKind))
+    kind = AttributionKind(given["kind"])
     pattern, permitted = _VALUES[kind]
     _check(row, "value", lambda text: re.fullmatch(pattern, text) is not None, f"for kind {kind}: {permitted}")
     _check(row, "added_at", _is_time, "a date or time in ISO 8601")
@@ -153,7 +156,7 @@ def _of_row(row: Row) -> Found:
     if not any(given[column] for column in _GIVEN):
         raise BadInput(f"{row.where}: nothing is said; give at least one of {listed(_GIVEN)}")
     said = {column: given[column] or None for column in FILLED}
-    return Found(
+    return FoundAttribution(
         row.number, given["added_at"], kind, given["value"], **said, found_by=given["found_by"], source=given["source"]
     )
 

@@ -1,6 +1,6 @@
-"""From a planned find to its file, and the faces on it.
+"""Drawing of a find: its picture, its file and the boxes of its faces; and pictures without faces.
 
-Pictures of things that are no faces, some of which a detector takes for one.
+One of the pictures without faces, a house front, looks like a face to a detector.
 """
 
 from __future__ import annotations
@@ -12,45 +12,50 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mtf.sample import files, photograph
-from mtf.sample.files import File
+from mtf.sample import photograph, picture_files
+from mtf.sample.finds import Find, PictureKind
 from mtf.sample.paint import Canvas, Points, circle, curve, hsv, mixed, shade
 from mtf.sample.people import CAST, RARELY_PICTURED, STRANGERS
 from mtf.sample.photograph import SIDE_PX, Hidden, Photograph
-from mtf.sample.plan import Find, Kind
+from mtf.sample.picture_files import File
 from mtf.sample.portrait import Box
 
+# Side of pictures in formats that compress badly.
 SMALL_SIDE_PX = 240
-"""For files that compress badly."""
 TOO_SMALL_PX = 40
 SIGN_IN_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
-_HIDDEN = {Kind.SUNGLASSES: Hidden.SUNGLASSES, Kind.HAND: Hidden.HAND}
+_HIDDEN = {PictureKind.SUNGLASSES: Hidden.SUNGLASSES, PictureKind.HAND: Hidden.HAND}
 _SIDES_PX = {
-    Kind.PNG: SMALL_SIDE_PX,
-    Kind.PNG_16_BIT: SMALL_SIDE_PX,
-    Kind.ANIMATED_GIF: SMALL_SIDE_PX,
-    Kind.TOO_SMALL: TOO_SMALL_PX,
+    PictureKind.PNG: SMALL_SIDE_PX,
+    PictureKind.PNG_16_BIT: SMALL_SIDE_PX,
+    PictureKind.ANIMATED_GIF: SMALL_SIDE_PX,
+    PictureKind.TOO_SMALL: TOO_SMALL_PX,
 }
 _EFFECTS = {
-    Kind.STRANGE_COLOURS: photograph.strange_colours,
-    Kind.OUT_OF_FOCUS: photograph.out_of_focus,
-    Kind.PIXELATED: photograph.pixelated,
+    PictureKind.STRANGE_COLOURS: photograph.strange_colours,
+    PictureKind.OUT_OF_FOCUS: photograph.out_of_focus,
+    PictureKind.PIXELATED: photograph.pixelated,
 }
 _WRITERS = {
-    Kind.PNG: files.png,
-    Kind.WEBP: files.webp,
-    Kind.GREY: files.grey_jpeg,
-    Kind.CMYK: files.cmyk_jpeg,
-    Kind.PNG_16_BIT: files.png_16_bit,
-    Kind.ROTATED: files.rotated_jpeg,
+    PictureKind.PNG: picture_files.png,
+    PictureKind.WEBP: picture_files.webp,
+    PictureKind.GREY: picture_files.grey_jpeg,
+    PictureKind.CMYK: picture_files.cmyk_jpeg,
+    PictureKind.PNG_16_BIT: picture_files.png_16_bit,
+    PictureKind.ROTATED: picture_files.rotated_jpeg,
 }
 _PEOPLE = {person.identity: person for person in (*CAST, *RARELY_PICTURED, *STRANGERS)}
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """The file that a find's address holds; the picture's width and height in pixels (upright; 0 where there is
-    none), and the boxes of its faces (x, y, width, height) with whom they show."""
+class DrawnFile:
+    """File of a find.
+
+    - `find`: the find;
+    - `file`: content of its address;
+    - `width`, `height`: of the upright picture in pixels, 0 if there is none;
+    - `faces`: box (x, y, width, height) and identity of each face.
+    """
 
     find: Find
     file: File
@@ -60,44 +65,49 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Job:
-    """One identity's finds. `rights` has the XMP packet of those that carry one, by number."""
+class DrawingJob:
+    """Finds of one identity to draw.
+
+    - `seed`: seed of the sample;
+    - `finds`: the finds;
+    - `rights`: number of a find → XMP packet to embed.
+    """
 
     seed: int
     finds: tuple[Find, ...]
     rights: dict[int, str]
 
 
-def draw(job: Job) -> list[Drawn]:
-    """All files of one identity but those taken from others; the same job gives the same bytes."""
+def draw(job: DrawingJob) -> list[DrawnFile]:
+    """Draw the files of one identity, without those taken from others. The same job gives the same bytes."""
     cv2.setNumThreads(1)
     by_number = {find.number: find for find in job.finds}
     return [_drawn(find, job, by_number) for find in job.finds if find.taken_from is None]
 
 
-def _drawn(find: Find, job: Job, by_number: dict[int, Find]) -> Drawn:
+def _drawn(find: Find, job: DrawingJob, by_number: dict[int, Find]) -> DrawnFile:
     if find.repeats is not None:
         return _repeated(find, by_number[find.repeats], job)
     taken = _photograph(find, job.seed)
     return _with_file(find, _file(find, taken, job), taken)
 
 
-def _repeated(find: Find, original: Find, job: Job) -> Drawn:
+def _repeated(find: Find, original: Find, job: DrawingJob) -> DrawnFile:
     taken = _photograph(original, job.seed)
     if taken is None:
         raise ValueError(f"{original} has no picture to repeat")
-    if find.kind is Kind.BURST:
-        again = photograph.next_frame(taken, _generator(find, job.seed, purpose=2))
-        return _with_file(find, files.jpeg(again.pixels, xmp=job.rights.get(find.number)), again)
+    if find.kind is PictureKind.BURST:
+        following = photograph.next_frame(taken, _generator(find, job.seed, purpose=2))
+        return _with_file(find, picture_files.jpeg(following.pixels, xmp=job.rights.get(find.number)), following)
     file = _file(original, taken, job)
-    return _with_file(find, files.resaved(file) if find.kind is Kind.RESAVED else file, taken)
+    return _with_file(find, picture_files.resaved(file) if find.kind is PictureKind.RESAVED else file, taken)
 
 
-def _with_file(find: Find, file: File, taken: Photograph | None) -> Drawn:
+def _with_file(find: Find, file: File, taken: Photograph | None) -> DrawnFile:
     if taken is None:
-        return Drawn(find, file, 0, 0, ())
+        return DrawnFile(find, file, 0, 0, ())
     height, width = taken.pixels.shape[:2]
-    return Drawn(find, file, width, height, taken.faces)
+    return DrawnFile(find, file, width, height, taken.faces)
 
 
 def _generator(find: Find, seed: int, *, purpose: int) -> np.random.Generator:
@@ -105,52 +115,54 @@ def _generator(find: Find, seed: int, *, purpose: int) -> np.random.Generator:
 
 
 def _photograph(find: Find, seed: int) -> Photograph | None:
-    """What the camera took; None where there is no picture behind the address."""
+    """Photograph of a find; None if its address has no picture."""
     rng = _generator(find, seed, purpose=1)
-    if find.kind in (Kind.EMPTY, Kind.HTML, Kind.BOMB):
+    if find.kind in (PictureKind.EMPTY, PictureKind.HTML, PictureKind.BOMB):
         return None
-    if find.kind is Kind.NO_FACE:
+    if find.kind is PictureKind.NO_FACE:
         things = (landscape, pattern, poster)
         return things[find.number % len(things)](rng)
-    if find.kind is Kind.FACE_LIKE:
+    if find.kind is PictureKind.FACE_LIKE:
         return house_front(rng)
-    if find.kind is Kind.GROUP:
-        return photograph.group([(_PEOPLE[who].look(), who) for who in find.shown], rng)
-    return _of_one_person(find, find.shown[0], rng)
+    if find.kind is PictureKind.GROUP:
+        return photograph.group([(_PEOPLE[who].traits(), who) for who in find.people], rng)
+    return _of_one_person(find, find.people[0], rng)
 
 
 def _of_one_person(find: Find, who: str, rng: np.random.Generator) -> Photograph:
     person = _PEOPLE[who]
-    look = {Kind.WRONG_AGE: person.at_other_age, Kind.CHILDHOOD: person.as_child}.get(find.kind, person.look)()
-    if find.kind is Kind.CARTOON:
-        return photograph.cartoon(look, who, rng)
+    traits = {PictureKind.WRONG_AGE: person.at_other_age, PictureKind.CHILDHOOD: person.as_child}.get(
+        find.kind, person.traits
+    )()
+    if find.kind is PictureKind.CARTOON:
+        return photograph.cartoon(traits, who, rng)
     taken = photograph.portrait(
-        look, who, rng, hidden=_HIDDEN.get(find.kind), side_px=_SIDES_PX.get(find.kind, photograph.SIDE_PX)
+        traits, who, rng, hidden=_HIDDEN.get(find.kind), side_px=_SIDES_PX.get(find.kind, photograph.SIDE_PX)
     )
     effect = _EFFECTS.get(find.kind)
     return effect(taken, rng) if effect else taken
 
 
-def _file(find: Find, taken: Photograph | None, job: Job) -> File:
+def _file(find: Find, taken: Photograph | None, job: DrawingJob) -> File:
     if taken is None:
         return _without_picture(find)
-    if find.kind is Kind.ANIMATED_GIF:
+    if find.kind is PictureKind.ANIMATED_GIF:
         following = photograph.next_frame(taken, _generator(find, job.seed, purpose=2))
-        return files.animated_gif([taken.pixels, following.pixels])
+        return picture_files.animated_gif([taken.pixels, following.pixels])
     if find.kind in _WRITERS:
         return _WRITERS[find.kind](taken.pixels)
-    written = files.jpeg(taken.pixels, xmp=job.rights.get(find.number))
-    return files.truncated(written) if find.kind is Kind.TRUNCATED else written
+    written = picture_files.jpeg(taken.pixels, xmp=job.rights.get(find.number))
+    return picture_files.truncated(written) if find.kind is PictureKind.TRUNCATED else written
 
 
 def _without_picture(find: Find) -> File:
-    if find.kind is Kind.BOMB:
-        return files.bomb()
-    return File(SIGN_IN_PAGE if find.kind is Kind.HTML else b"", "jpg")
+    if find.kind is PictureKind.BOMB:
+        return picture_files.bomb()
+    return File(SIGN_IN_PAGE if find.kind is PictureKind.HTML else b"", "jpg")
 
 
 def landscape(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
-    """Hills under a sky, with a sun and trees."""
+    """Landscape of hills, sky, sun and trees."""
     width, height = round(1.2 * side_px), round(0.85 * side_px)
     canvas = Canvas(width, height, hsv(rng.uniform(190, 220), rng.uniform(0.15, 0.4), 0.95))
     sun = np.array([rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.3) * height])
@@ -185,7 +197,7 @@ def pattern(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
 
 
 def poster(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
-    """A poster of shapes and large letters."""
+    """Poster with shapes and large letters."""
     width, height = round(0.8 * side_px), round(1.1 * side_px)
     paper = hsv(rng.uniform(0, 360), rng.uniform(0.1, 0.35), 0.92)
     canvas = Canvas(width, height, paper)
@@ -202,7 +214,7 @@ def poster(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
 
 
 def house_front(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
-    """A house with two windows under their awnings, a lamp and a wide door: a face, to a detector."""
+    """House with two windows, a lamp and a wide door, which detectors take for a face."""
     canvas = Canvas(side_px, side_px, hsv(rng.uniform(190, 220), 0.25, 0.85))
     unit = rng.uniform(0.26, 0.32) * side_px
     middle = np.array([0.5 * side_px + rng.normal(0, 12), 0.50 * side_px])
@@ -230,7 +242,7 @@ def house_front(rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photogra
 
 
 def _scaled(middle: np.ndarray, unit_px: float) -> Callable[[Points | list[tuple[float, float]]], Points]:
-    """From units about `middle` to pixels."""
+    """Function that scales points, in units around `middle`, to pixels."""
     return lambda points: np.asarray(points, float) * unit_px + middle
 
 

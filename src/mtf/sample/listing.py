@@ -1,6 +1,7 @@
-"""How the web presents each find: its addresses, its title and maker, its license, and what the search claims.
+"""Listing of each find on the sample's web, and the web's pages.
 
-The web's pages: a search engine's result pages in Bing's markup, and the pages that the pictures stand on.
+- Listing: addresses, title, creator, license, and the search filter that finds the picture.
+- Pages: a search engine's result pages in Bing's markup, and a page for each picture.
 """
 
 from __future__ import annotations
@@ -16,25 +17,30 @@ from urllib.parse import quote_plus
 import numpy as np
 
 from mtf.rights.licenses import catalogue
+from mtf.sample.finds import WITHOUT_PICTURE, Find, PictureKind
 from mtf.sample.people import Person
-from mtf.sample.plan import WITHOUT_PICTURE, Find, Kind
 
 COMMERCIAL = "commercial,modify"
 PUBLIC_DOMAIN = "publicdomain"
 PUBLIC_DOMAIN_SHARE = 0.2
+FILTER_CODES = {COMMERCIAL: "license-L2_L3", PUBLIC_DOMAIN: "license-L1", None: None}
+RESULTS_PER_PAGE = 20
+SEARCH_ADDRESS = "https://www.bing.com/images/async"
+# Bing's marks around the words that were searched for.
+_HIGHLIGHT = "\ue000{}\ue001"
 
 _ATTRIBUTED = ("CC-BY-4.0", "CC-BY-4.0", "CC-BY-SA-4.0", "CC-BY-2.0", "CC-BY-SA-3.0")
 _DEDICATED = ("CC0-1.0", "CC-PDM-1.0")
 _NON_COMMERCIAL = ("CC-BY-NC-4.0", "CC-BY-NC-SA-4.0", "CC-BY-NC-2.0")
 _NO_DERIVATIVES = ("CC-BY-ND-4.0", "CC-BY-ND-2.0", "CC-BY-NC-ND-4.0")
-# What the sources of dirty licenses state, and the search filter that finds them all the same.
-_LICENSES: dict[Kind, tuple[tuple[str, ...], str | None]] = {
-    Kind.NON_COMMERCIAL: (_NON_COMMERCIAL, None),
-    Kind.NO_DERIVATIVES: (_NO_DERIVATIVES, None),
-    Kind.CLAIM_CONTRADICTED: (_NON_COMMERCIAL, COMMERCIAL),
-    Kind.UNSTATED: ((), None),
-    Kind.CLAIM_ONLY: ((), COMMERCIAL),
-    Kind.DEAD_PAGE: ((), COMMERCIAL),
+# Licenses that a source states, and the search filter that finds the picture nevertheless.
+_LICENSES: dict[PictureKind, tuple[tuple[str, ...], str | None]] = {
+    PictureKind.NON_COMMERCIAL: (_NON_COMMERCIAL, None),
+    PictureKind.NO_DERIVATIVES: (_NO_DERIVATIVES, None),
+    PictureKind.CLAIM_CONTRADICTED: (_NON_COMMERCIAL, COMMERCIAL),
+    PictureKind.UNSTATED: ((), None),
+    PictureKind.CLAIM_ONLY: ((), COMMERCIAL),
+    PictureKind.DEAD_PAGE: ((), COMMERCIAL),
 }
 _STUDIOS = ("Quill and Wash Studio", "Gesso Press", "The Charcoal Room", "Vignette Works", "Hatching & Sons")
 _TITLES = (
@@ -45,10 +51,34 @@ _TITLES = (
     "An afternoon with {}",
     "{} (press picture)",
 )
+HOSTS_OF_KIND = {
+    PictureKind.FILE_CONTRADICTS_PAGE: "of-two-minds.example",
+    PictureKind.ROBOTS_TXT: "closed-to-robots.example",
+    PictureKind.ROBOTS_HEADER: "reserved-by-header.example",
+    PictureKind.ROBOTS_META: "unwilling.example",
+    PictureKind.TDM_RESERVED: "mining-reserved.example",
+    PictureKind.DEAD_PAGE: "ghost-town.example",
+    PictureKind.NO_SUCH_HOST: "moved-away.example",
+    PictureKind.SLOW: "tortoise.example",
+    PictureKind.PRIVATE_REDIRECT: "doorway.example",
+}
+_EXTENSIONS = {
+    PictureKind.PNG: "png",
+    PictureKind.PNG_16_BIT: "png",
+    PictureKind.BOMB: "png",
+    PictureKind.WEBP: "webp",
+    PictureKind.ANIMATED_GIF: "gif",
+}
+_PLAIN_JPEG = (
+    frozenset(PictureKind)
+    - set(WITHOUT_PICTURE)
+    - set(_EXTENSIONS)
+    - {PictureKind.GREY, PictureKind.CMYK, PictureKind.ROTATED}
+)
 
 
 class Markup(StrEnum):
-    """Where a license is stated."""
+    """Place where a license is stated."""
 
     REL_LICENSE = "rel_license"
     JSON_LD = "json_ld"
@@ -57,7 +87,7 @@ class Markup(StrEnum):
     NOWHERE = "nowhere"
 
 
-# Pages with the license on them; IN_FILE pictures lie in the press room.
+# Markup of pages that state the license; pictures with IN_FILE are in the press room.
 HOSTS = {
     Markup.REL_LICENSE: "easel.example",
     Markup.JSON_LD: "archive-of-portraits.example",
@@ -65,31 +95,19 @@ HOSTS = {
     Markup.IN_FILE: "pressroom.example",
     Markup.NOWHERE: "chatter.example",
 }
-HOSTS_OF_KIND = {
-    Kind.FILE_CONTRADICTS_PAGE: "of-two-minds.example",
-    Kind.ROBOTS_TXT: "closed-to-robots.example",
-    Kind.ROBOTS_HEADER: "reserved-by-header.example",
-    Kind.ROBOTS_META: "unwilling.example",
-    Kind.TDM_RESERVED: "mining-reserved.example",
-    Kind.DEAD_PAGE: "ghost-town.example",
-    Kind.NO_SUCH_HOST: "moved-away.example",
-    Kind.SLOW: "tortoise.example",
-    Kind.PRIVATE_REDIRECT: "doorway.example",
-}
-_EXTENSIONS = {
-    Kind.PNG: "png",
-    Kind.PNG_16_BIT: "png",
-    Kind.BOMB: "png",
-    Kind.WEBP: "webp",
-    Kind.ANIMATED_GIF: "gif",
-}
-_PLAIN_JPEG = frozenset(Kind) - set(WITHOUT_PICTURE) - set(_EXTENSIONS) - {Kind.GREY, Kind.CMYK, Kind.ROTATED}
 
 
 @dataclass(frozen=True)
 class Listing:
-    """`license` is what the source states (SPDX), None where it states nothing; `claim` the search filter that
-    finds the picture, None where only a search without filter does."""
+    """Listing of a find.
+
+    - `find`: the find;
+    - `url`, `page_url`: addresses of the picture and its page;
+    - `title`, `creator`, `creator_url`: credits;
+    - `license`: SPDX identifier that the source states, or None;
+    - `claim`: search filter that finds the picture, None if only a search without filter does;
+    - `markup`: place where the license is stated.
+    """
 
     find: Find
     url: str
@@ -103,26 +121,27 @@ class Listing:
 
     @property
     def license_url(self) -> str | None:
+        """URL of the stated license, or None."""
         return _address(self.license)
 
     @property
     def license_url_in_file(self) -> str | None:
-        """What the file's own metadata names, where they name anything."""
-        if self.find.kind is Kind.FILE_CONTRADICTS_PAGE:
+        """License URL in the file's own metadata, or None."""
+        if self.find.kind is PictureKind.FILE_CONTRADICTS_PAGE:
             return _address(_NON_COMMERCIAL[0])
         return self.license_url if self.markup is Markup.IN_FILE else None
 
 
 def listings(seed: int, finds: Sequence[Find], people: Iterable[Person]) -> list[Listing]:
-    """One per find, in the finds' order."""
+    """Listings of the finds, in their order."""
     names = {person.identity: person.name for person in people}
     listed: dict[tuple[str, int], Listing] = {}
     for find in sorted(finds, key=lambda find: find.taken_from is not None):
         if find.taken_from is not None:
-            listed[find.place] = replace(listed[find.taken_from], find=find)
+            listed[find.key] = replace(listed[find.taken_from], find=find)
             continue
-        listed[find.place] = _listing(seed, find, names[find.identity], listed)
-    return [listed[find.place] for find in finds]
+        listed[find.key] = _listing(seed, find, names[find.identity], listed)
+    return [listed[find.key] for find in finds]
 
 
 def _listing(seed: int, find: Find, name: str, listed: dict[tuple[str, int], Listing]) -> Listing:
@@ -149,7 +168,7 @@ def _listing(seed: int, find: Find, name: str, listed: dict[tuple[str, int], Lis
 
 
 def _license(find: Find, rng: np.random.Generator) -> tuple[str | None, str | None]:
-    """What the source states, and under which of the search's filters the picture is found."""
+    """License that the source states, and the search filter that finds the picture."""
     if find.kind in _LICENSES:
         licenses, claim = _LICENSES[find.kind]
     elif rng.random() < PUBLIC_DOMAIN_SHARE:
@@ -160,9 +179,9 @@ def _license(find: Find, rng: np.random.Generator) -> tuple[str | None, str | No
 
 
 def _markup(find: Find, rng: np.random.Generator) -> Markup:
-    if find.kind in (Kind.UNSTATED, Kind.CLAIM_ONLY, Kind.DEAD_PAGE):
+    if find.kind in (PictureKind.UNSTATED, PictureKind.CLAIM_ONLY, PictureKind.DEAD_PAGE):
         return Markup.NOWHERE
-    if find.kind is Kind.FILE_CONTRADICTS_PAGE:
+    if find.kind is PictureKind.FILE_CONTRADICTS_PAGE:
         return Markup.REL_LICENSE
     on_page = (Markup.REL_LICENSE, Markup.REL_LICENSE, Markup.JSON_LD, Markup.PLAIN_LINK)
     in_file = (Markup.IN_FILE,) if find.kind in _PLAIN_JPEG and find.repeats is None else ()
@@ -178,21 +197,14 @@ def _address(license: str | None) -> str | None:
     return record.url if record else None
 
 
-RESULTS_PER_PAGE = 20
-SEARCH_ADDRESS = "https://www.bing.com/images/async"
-FILTER_CODES = {"commercial,modify": "license-L2_L3", "publicdomain": "license-L1", None: None}
-_HIGHLIGHT = "\ue000{}\ue001"
-"""Bing's marks around the words that were searched for."""
-
-
 def search_address(query: str, first: int, claim: str | None) -> str:
-    """As icrawler's feeder makes it, its keyword encoded."""
+    """Address of a result page, as icrawler's feeder builds it, with the query encoded."""
     code = FILTER_CODES[claim]
     return f"{SEARCH_ADDRESS}?q={quote_plus(query)}&first={first}" + (f"&qft=+filterui:{code}" if code else "")
 
 
 def result_page(results: Sequence[Listing], *, first: int, name: str) -> str:
-    """One page of results; without any it is the empty frame that the engine sends past its last result."""
+    """Result page. Without results: the empty page that the engine sends after its last result."""
     items = "".join(_result(listing, first + place, name) for place, listing in enumerate(results))
     return f'<div class="dgControl hover" id="mmComponent_images_1"><ul class="dgControl_list">{items}</ul></div>'
 
@@ -215,7 +227,7 @@ def _result(listing: Listing, rank: int, name: str) -> str:
 
 
 def picture_page(listing: Listing) -> str:
-    """The page that shows one picture and says, or does not say, whose it is and what may be done with it."""
+    """Page of one picture, with its credits and license if the listing states them."""
     title, maker = (
         escape(listing.title),
         f'<a rel="author" href="{escape(listing.creator_url)}">{escape(listing.creator)}</a>',
@@ -228,16 +240,18 @@ def picture_page(listing: Listing) -> str:
 
 
 def robots_txt(*, closed: bool) -> str:
+    """robots.txt of a host; it forbids everything if `closed`."""
     return f"User-agent: *\n{'Disallow: /pictures/' if closed else 'Allow: /'}\n"
 
 
 def tdmrep_json() -> str:
+    """TDMRep file that reserves text and data mining for the whole host."""
     return json.dumps([{"location": "/pictures/*", "tdm-reservation": 1}])
 
 
 def _head(listing: Listing) -> str:
     head = f'<meta name="author" content="{escape(listing.creator)}">'
-    if listing.find.kind is Kind.ROBOTS_META:
+    if listing.find.kind is PictureKind.ROBOTS_META:
         head += '<meta name="robots" content="noai, noimageai">'
     if listing.markup is Markup.JSON_LD:
         head += _json_ld(listing)

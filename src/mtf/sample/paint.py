@@ -1,4 +1,4 @@
-"""A canvas to paint soft shapes on: polygons and strokes, blurred, translucent and kept inside a mask."""
+"""Canvas for soft shapes: polygons and strokes, blurred, translucent, and clipped by a mask."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ Points = np.ndarray
 """Float array of shape (n, 2): x to the right, y down."""
 
 _SHIFT = 4  # fillPoly takes fixed-point corners: 1/16 pixel
+_ANGLES = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+_UNIT_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
 
 class Canvas:
@@ -33,7 +35,7 @@ class Canvas:
     def fill(
         self, shape: Points, colour: Colour, *, opacity: float = 1.0, soft_px: float = 0, inside: Mask | None = None
     ) -> Mask:
-        """Paint a closed shape; returns its mask, for others to be kept `inside` of it."""
+        """Paint a closed shape. Returns its mask, which can clip other shapes (`inside`)."""
         return self.fill_all([shape], colour, opacity=opacity, soft_px=soft_px, inside=inside)
 
     def fill_all(
@@ -45,7 +47,7 @@ class Canvas:
         soft_px: float = 0,
         inside: Mask | None = None,
     ) -> Mask:
-        """Paint closed shapes with one brush: where they overlap, no thicker than elsewhere."""
+        """Paint closed shapes as one: overlaps are not painted twice."""
         area = _area_around(np.concatenate(shapes), 3 * soft_px + 2, self.size_px)
         mask = _blank(area)
         for shape in shapes if mask.size else ():
@@ -75,7 +77,7 @@ class Canvas:
         soft_px: float = 0,
         inside: Mask | None = None,
     ) -> Mask:
-        """Paint open lines with one brush: where they cross, no thicker than elsewhere."""
+        """Paint open lines as one: crossings are not painted twice."""
         thickness = max(1, round(width_px))
         area = _area_around(np.concatenate(lines), 3 * soft_px + thickness + 2, self.size_px)
         mask = _blank(area)
@@ -93,6 +95,7 @@ class Canvas:
         soft_px: float = 0,
         inside: Mask | None = None,
     ) -> Mask:
+        """Paint a disc."""
         return self.fill(circle(centre, radius_px), colour, opacity=opacity, soft_px=soft_px, inside=inside)
 
     def _blend(self, shape: Mask, colour: Colour, *, opacity: float, soft_px: float, inside: Mask | None) -> Mask:
@@ -110,13 +113,17 @@ class Canvas:
 
 @dataclass(frozen=True)
 class Mask:
-    """Coverage 0 to 255 over `area` (left, top, right, bottom in pixels of the canvas); nothing outside it."""
+    """Coverage of a shape.
+
+    - `area`: left, top, right, bottom in pixels of the canvas; there is no coverage outside it;
+    - `values`: coverage of its pixels, 0 to 255.
+    """
 
     area: tuple[int, int, int, int]
     values: np.ndarray
 
     def over(self, area: tuple[int, int, int, int]) -> np.ndarray:
-        """The coverage within another area."""
+        """Coverage within another area."""
         left, top, right, bottom = area
         found = np.zeros((bottom - top, right - left), np.float32)
         x0, y0 = max(left, self.area[0]), max(top, self.area[1])
@@ -127,7 +134,7 @@ class Mask:
         return found
 
     def box(self) -> tuple[int, int, int, int]:
-        """x, y, width, height of what is covered."""
+        """Bounding box (x, y, width, height) of the coverage."""
         rows = np.flatnonzero(self.values.max(axis=1) > 127)
         columns = np.flatnonzero(self.values.max(axis=0) > 127)
         x, y = self.area[0] + int(columns[0]), self.area[1] + int(rows[0])
@@ -149,13 +156,9 @@ def curve(points: Points | list[tuple[float, float]], *, closed: bool = False, s
     return line if closed else np.concatenate([line, given[-1:]])
 
 
-_ANGLES = np.linspace(0, 2 * np.pi, 32, endpoint=False)
-_UNIT_CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
-
-
 @cache
 def _weights(steps: int) -> np.ndarray:
-    """How much each of four neighbouring points counts at each step between the middle two."""
+    """Catmull-Rom weights (steps, 4) of four neighbouring points, for the steps between the middle two."""
     t = np.linspace(0, 1, steps, endpoint=False)
     return 0.5 * np.stack(
         [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3], axis=1
@@ -163,18 +166,18 @@ def _weights(steps: int) -> np.ndarray:
 
 
 def mixed(one: Colour, other: Colour, share: float) -> Colour:
-    """`one` with `share` (0 to 1) of `other` in it."""
+    """Mix of two colours, with `share` (0 to 1) of `other`."""
     blue, green, red = (a + share * (b - a) for a, b in zip(one, other, strict=True))
     return blue, green, red
 
 
 def shade(colour: Colour, factor: float) -> Colour:
-    """Darker (factor < 1) or lighter (factor > 1, towards white)."""
+    """Colour made darker (factor < 1) or lighter (factor > 1, towards white)."""
     return mixed((0, 0, 0), colour, factor) if factor <= 1 else mixed(colour, (255, 255, 255), factor - 1)
 
 
 def hsv(hue_degrees: float, saturation: float, value: float) -> Colour:
-    """Saturation and value 0 to 1."""
+    """Colour by hue in degrees, saturation and value from 0 to 1."""
     pixel = np.array([[[hue_degrees % 360, saturation, value]]], np.float32)
     blue, green, red = (255 * cv2.cvtColor(pixel, cv2.COLOR_HSV2BGR)[0, 0]).tolist()
     return blue, green, red
@@ -201,7 +204,7 @@ def _fixed(points: Points, area: tuple[int, int, int, int]) -> np.ndarray:
 
 
 def _blurred(mask: np.ndarray, soft_px: float) -> np.ndarray:
-    """A Gaussian blur; wide ones at a quarter of the size, where no eye sees the difference."""
+    """Gaussian blur of a mask. Wide blurs are computed at a quarter of the size, with no visible difference."""
     if soft_px < 8 or min(mask.shape) < 16:
         return cv2.GaussianBlur(mask, (0, 0), soft_px)
     small = cv2.resize(mask, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)

@@ -1,8 +1,9 @@
-"""A simulated panel: three reviewers who know what was drawn, each of whom errs now and then.
+"""Simulated panel: three reviewers who know the ground truth, and each err now and then.
 
-They stand in for people, so that the funnel can be run; every line they write says that it was simulated. Each goes
-through the steps in the funnel's order and stops at the first at which it rejects a face. A few faces are hard: the
-reviewers split over them, and half of these are settled together later. A few are left to one reviewer alone.
+- The panel replaces people, so that the funnel can be run. Every decision names PROGRAM.
+- Each reviewer decides step by step, in the order of the funnel. A rejected face gets no further decisions.
+- The reviewers disagree on HARD_FACES faces; half of these are decided jointly later.
+- UNFINISHED_FACES faces are decided by one reviewer only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from mtf import __version__
 from mtf.annotation.decision import Decision, Verdict
-from mtf.sample.plan import Kind
+from mtf.sample.finds import PictureKind
 from mtf.sample.portrait import Box
 from mtf.sample.truth import Truth
 from mtf.schemas import Reason, Step, funnel_steps
@@ -29,29 +30,35 @@ SECONDS_PER_DECISION = 2
 
 SAME_FACE_IOU = 0.5
 PARTLY_IOU = 0.2
+# Probability, per reviewer and step, of rejecting a face that should be accepted.
 WRONGLY_REJECTED = 0.006
-"""Probability, per reviewer and step, of rejecting a face that is fit."""
+# Probability, per reviewer and step, of accepting a face that should be rejected.
 WRONGLY_KEPT = 0.05
-"""Probability, per reviewer, of overlooking a reason to reject."""
+# Probability, per reviewer and step, of skipping a face.
 SKIPPED = 0.002
 HARD_FACES = 8
 UNFINISHED_FACES = 4
 
 _QUALITY = {
-    Kind.SUNGLASSES: Reason.OBSTRUCTED,
-    Kind.HAND: Reason.OBSTRUCTED,
-    Kind.CARTOON: Reason.NOT_A_PHOTOGRAPH,
-    Kind.STRANGE_COLOURS: Reason.UNNATURAL,
-    Kind.OUT_OF_FOCUS: Reason.BLURRED,
-    Kind.PIXELATED: Reason.BLURRED,
+    PictureKind.SUNGLASSES: Reason.OBSTRUCTED,
+    PictureKind.HAND: Reason.OBSTRUCTED,
+    PictureKind.CARTOON: Reason.NOT_A_PHOTOGRAPH,
+    PictureKind.STRANGE_COLOURS: Reason.UNNATURAL,
+    PictureKind.OUT_OF_FOCUS: Reason.BLURRED,
+    PictureKind.PIXELATED: Reason.BLURRED,
 }
-_REPEATED = {Kind.BURST: Reason.NEAR_DUPLICATE, Kind.RESAVED: Reason.EXACT_DUPLICATE}
-_TASK_FIT = {Kind.WRONG_AGE: Reason.WRONG_AGE_GROUP, Kind.CHILDHOOD: Reason.CHILDHOOD}
+_REPEATED = {PictureKind.BURST: Reason.NEAR_DUPLICATE, PictureKind.RESAVED: Reason.EXACT_DUPLICATE}
+_TASK_FIT = {PictureKind.WRONG_AGE: Reason.WRONG_AGE_GROUP, PictureKind.CHILDHOOD: Reason.CHILDHOOD}
 
 
 @dataclass(frozen=True)
 class Face:
-    """A face that was found: what a reviewer is shown, and which decisions are about."""
+    """Detected face, the subject of decisions.
+
+    - `identity`: identity whose search found the image;
+    - `image_id`: the image;
+    - `box`: x, y, width, height in pixels.
+    """
 
     identity: str
     image_id: str
@@ -60,21 +67,26 @@ class Face:
 
 @dataclass(frozen=True)
 class Judgement:
-    """Ground truth of a face: the step at which it has to go and why, or None; `keep` where others repeat it."""
+    """Ground truth of a face.
+
+    - `step`: step at which it must be rejected, or None;
+    - `reason`: reason of the rejection, or None;
+    - `keep`: true if it is the face to keep of a group of duplicates.
+    """
 
     step: Step | None = None
     reason: Reason | None = None
     keep: bool = False
 
     def at(self, step: str) -> tuple[Verdict, str | None]:
-        """The right verdict at one step."""
+        """Correct verdict and reason at one step."""
         if step == self.step:
             return Verdict.REJECT, self.reason
         return (Verdict.KEEP if self.keep and step == Step.DUPLICATE else Verdict.ACCEPT), None
 
 
 def judge(faces: Sequence[Face], truths: Iterable[Truth]) -> dict[Face, Judgement]:
-    """Ground truth of each face that was found, by what was drawn."""
+    """Ground truth of each detected face, from the truths of the drawn pictures."""
     truths = list(truths)
     on_picture = {(truth.identity, truth.image_id): truth for truth in reversed(truths)}
     by_url = {(truth.identity, truth.url): truth for truth in truths}
@@ -85,11 +97,11 @@ def judge(faces: Sequence[Face], truths: Iterable[Truth]) -> dict[Face, Judgemen
 
 
 def _judgement(face: Face, truth: Truth, kept: set[tuple[str, str]], by_url: dict[tuple[str, str], Truth]) -> Judgement:
-    overlap, shows = max(((_iou(face.box, box), who) for box, who in truth.faces), default=(0.0, ""))
+    overlap, shown_identity = max(((_iou(face.box, box), who) for box, who in truth.faces), default=(0.0, ""))
     if overlap < SAME_FACE_IOU:
         partly = overlap >= PARTLY_IOU
         return Judgement(Step.FACE, Reason.PARTIAL_FACE if partly else Reason.NOT_A_FACE)
-    if shows != face.identity:
+    if shown_identity != face.identity:
         return Judgement(Step.IDENTITY, Reason.WRONG_PERSON)
     if truth.kind in _QUALITY:
         return Judgement(Step.QUALITY, _QUALITY[truth.kind])
@@ -102,19 +114,20 @@ def _judgement(face: Face, truth: Truth, kept: set[tuple[str, str]], by_url: dic
 
 
 def review(judgements: dict[Face, Judgement], *, seed: int) -> list[list[Decision]]:
-    """The panel's sittings: one per reviewer, and one in which hard faces were settled together."""
+    """Decisions of the panel: a list per reviewer, and the joint decisions on hard faces."""
     faces = sorted(judgements, key=lambda face: (face.identity, face.image_id, face.box))
-    hard, unfinished = _chosen(faces, judgements, seed)
-    sittings = [
-        _sitting(reviewer, place, faces, judgements, hard, unfinished, seed) for place, reviewer in enumerate(REVIEWERS)
+    hard, unfinished = _hard_faces(faces, judgements, seed)
+    decisions = [
+        _decisions_of(reviewer, number, faces, judgements, hard, unfinished, seed)
+        for number, reviewer in enumerate(REVIEWERS)
     ]
-    return [*sittings, _joint(hard, judgements)]
+    return [*decisions, _joint_decisions(hard, judgements)]
 
 
-def _chosen(
+def _hard_faces(
     faces: Sequence[Face], judgements: dict[Face, Judgement], seed: int
 ) -> tuple[dict[Face, Step], frozenset[Face]]:
-    """The hard faces, each with the step at which the panel splits; and those that one reviewer alone looks at."""
+    """Hard faces, each with the step at which the panel disagrees; and faces for the first reviewer only."""
     rng = np.random.default_rng([seed, 5])
     fit = [face for face in faces if judgements[face].step is None]
     splitting = (Step.QUALITY, Step.IDENTITY)
@@ -123,24 +136,24 @@ def _chosen(
     return hard, frozenset(picked[HARD_FACES:])
 
 
-def _sitting(
+def _decisions_of(
     reviewer: str,
-    place: int,
+    number: int,
     faces: Sequence[Face],
     judgements: dict[Face, Judgement],
     hard: dict[Face, Step],
     unfinished: frozenset[Face],
     seed: int,
 ) -> list[Decision]:
-    """Step by step through the funnel; a face that was rejected is not shown again."""
+    """Decisions of one reviewer, step by step; a rejected face gets no further decisions."""
     rng = np.random.default_rng([seed, 6, zlib.crc32(reviewer.encode())])
     decisions: list[Decision] = []
-    left = [face for face in faces if place == 0 or face not in unfinished]
+    left = [face for face in faces if number == 0 or face not in unfinished]
     for step in funnel_steps.reviewed():
         staying = []
         for face in left:
             if hard.get(face) == step:
-                verdict, reason = _split(step, place)
+                verdict, reason = _split(step, number)
             else:
                 verdict, reason = _perceived(judgements[face], step, rng)
             decisions.append(_decision(face, step, verdict, reason, reviewer, _time(BEGIN, len(decisions))))
@@ -150,14 +163,15 @@ def _sitting(
     return decisions
 
 
-def _split(step: str, place: int) -> tuple[Verdict, str | None]:
-    """One for it, one against it, one who does not know: no majority."""
+def _split(step: str, number: int) -> tuple[Verdict, str | None]:
+    """Verdict of the reviewer `number` on a hard face: accept, reject or skip, so that there is no majority."""
     return ((Verdict.ACCEPT, None), (Verdict.REJECT, funnel_steps.review_reasons()[step][0]), (Verdict.SKIP, None))[
-        place
+        number
     ]
 
 
 def _perceived(judgement: Judgement, step: str, rng: np.random.Generator) -> tuple[Verdict, str | None]:
+    """Verdict and reason of a reviewer who errs at random."""
     verdict, reason = judgement.at(step)
     chance = rng.random()
     if chance < SKIPPED:
@@ -170,14 +184,14 @@ def _perceived(judgement: Judgement, step: str, rng: np.random.Generator) -> tup
     return verdict, None
 
 
-def _joint(hard: dict[Face, Step], judgements: dict[Face, Judgement]) -> list[Decision]:
-    """Every other hard face, settled as it should be."""
-    settled = []
+def _joint_decisions(hard: dict[Face, Step], judgements: dict[Face, Judgement]) -> list[Decision]:
+    """Joint decisions, all correct, on every other hard face."""
+    decisions = []
     for face, step in list(hard.items())[::2]:
         verdict, reason = judgements[face].at(step)
-        time = _time(JOINT_MEETING, len(settled))
-        settled.append(_decision(face, step, verdict, reason, REVIEWERS[0], time, joint=True))
-    return settled
+        time = _time(JOINT_MEETING, len(decisions))
+        decisions.append(_decision(face, step, verdict, reason, REVIEWERS[0], time, joint=True))
+    return decisions
 
 
 def _decision(

@@ -1,6 +1,6 @@
-"""The drawn people: who they are and what makes each of them recognisable. They stand for nobody.
+"""Drawn people: their roster and appearance; and the pose and expression of a head on a picture.
 
-Where a head is, which way it looks, and what its face does.
+The people are invented.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mtf.sample.paint import Colour, Points, hsv
 YOUNG, OLD = "Young", "Old"
 MALES, FEMALES = "Males", "Females"
 
-# Hue in degrees, saturation and value of the skin.
+# Race → hue in degrees, saturation and value of the skin.
 PALETTES = {
     "Amber": (27, 0.50, 0.93),
     "Blue": (208, 0.42, 0.90),
@@ -38,8 +38,23 @@ BEARDS = {YOUNG: ("none", "none", "stubble", "goatee"), OLD: ("full", "moustache
 
 
 @dataclass(frozen=True)
-class Look:
-    """What stays the same from picture to picture. Lengths in head units: the chin is 1 below the face's middle."""
+class FacialTraits:
+    """Facial traits of a person, the same on all pictures.
+
+    Lengths are in head units: the chin is about 1 below the middle of the face.
+
+    - `skin`, `hair`, `iris`, `lips`: colours;
+    - `face_width`, `jaw`, `chin`: shape of the face; a larger `jaw` is more square;
+    - `eye_gap`, `eye_size`, `eye_tilt`, `eye_height`: shape and position of the eyes; `eye_gap` is from the middle;
+    - `brow_thickness`, `brow_arch`: shape of the brows;
+    - `nose_length`, `nose_width`, `mouth_width`, `lip_fullness`: shape of nose and mouth;
+    - `hair_style`: one of HAIR_STYLES;
+    - `hair_length`, `hair_volume`, `part`: shape of the hair; `part` is the position of the parting;
+    - `beard`: one of BEARDS;
+    - `lashes`, `wrinkles`: strength, 0 to 1;
+    - `mole`: position, or None;
+    - `glasses`, `freckles`, `scar`, `earrings`: true if the person has them.
+    """
 
     skin: Colour
     hair: Colour
@@ -74,7 +89,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Person:
-    """A drawn person, with the labels that the roster gives to them."""
+    """Drawn person, a row of the roster.
+
+    - `identity`: slug;
+    - `name`: full name, the search query;
+    - `race`, `gender`, `age`: labels.
+    """
 
     identity: str
     name: str
@@ -82,32 +102,34 @@ class Person:
     gender: str
     age: str
 
-    def look(self) -> Look:
+    def traits(self) -> FacialTraits:
+        """Traits in the age group of the roster."""
         return self.at_age(self.age)
 
-    def at_age(self, age: str) -> Look:
-        """The same face in an age group: its own shape, with young or grey hair, smooth or lined skin."""
+    def at_age(self, age: str) -> FacialTraits:
+        """Traits in an age group: the same face with young or grey hair, smooth or lined skin."""
         rng = _generator(self.identity)
-        look = _young(self.race, self.gender, rng)
-        return look if age == YOUNG else _aged(look, self.gender, rng)
+        traits = _young(self.race, self.gender, rng)
+        return traits if age == YOUNG else _aged(traits, self.gender, rng)
 
-    def at_other_age(self) -> Look:
+    def at_other_age(self) -> FacialTraits:
+        """Traits in the other age group."""
         return self.at_age(YOUNG if self.age == OLD else OLD)
 
-    def as_child(self) -> Look:
-        """The same person at about six: a rounder face with large eyes that sit low."""
-        look = self.at_age(YOUNG)
+    def as_child(self) -> FacialTraits:
+        """Traits at about six years: a rounder face with large, low eyes."""
+        traits = self.at_age(YOUNG)
         return replace(
-            look,
+            traits,
             face_width=0.93,
             jaw=0.18,
             chin=0.86,
-            eye_size=look.eye_size * 1.28,
-            eye_height=look.eye_height + 0.13,
-            nose_length=look.nose_length * 0.72,
-            nose_width=look.nose_width * 0.85,
-            mouth_width=look.mouth_width * 0.8,
-            brow_thickness=look.brow_thickness * 0.6,
+            eye_size=traits.eye_size * 1.28,
+            eye_height=traits.eye_height + 0.13,
+            nose_length=traits.nose_length * 0.72,
+            nose_width=traits.nose_width * 0.85,
+            mouth_width=traits.mouth_width * 0.8,
+            brow_thickness=traits.brow_thickness * 0.6,
             beard="none",
             glasses=False,
             earrings=False,
@@ -137,13 +159,13 @@ CAST = (
     Person("lilac-ellipsoid", "Lilac Ellipsoid", "Violet", FEMALES, OLD),
 )
 
-# Known too little: fewer usable pictures than the funnel's last step wants.
+# Identities with fewer usable pictures than the funnel's last step requires.
 RARELY_PICTURED = (
     Person("russet-cusp", "Russet Cusp", "Amber", FEMALES, YOUNG),
     Person("slate-wedge", "Slate Wedge", "Blue", MALES, YOUNG),
 )
 
-# On no roster; they come up in the searches all the same.
+# People of no roster who appear in search results.
 STRANGERS = tuple(
     Person(f"stranger-{number}", f"Stranger {number}", race, gender, age)
     for number, (race, gender, age) in enumerate(
@@ -166,12 +188,12 @@ def _generator(name: str) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(name.encode("utf-8")))
 
 
-def _young(race: str, gender: str, rng: np.random.Generator) -> Look:
+def _young(race: str, gender: str, rng: np.random.Generator) -> FacialTraits:
     female = gender == FEMALES
     hue, saturation, value = PALETTES[race]
     skin = hsv(hue + rng.uniform(-7, 7), saturation + rng.uniform(-0.09, 0.09), value + rng.uniform(-0.07, 0.05))
     lips_hue = 352 if race == "Amber" else hue + (25 if race == "Violet" else 0)
-    return Look(
+    return FacialTraits(
         skin=skin,
         hair=hsv(*_pick(YOUNG_HAIR, rng)),
         iris=hsv(*_pick(IRISES, rng)),
@@ -204,16 +226,16 @@ def _young(race: str, gender: str, rng: np.random.Generator) -> Look:
     )
 
 
-def _aged(look: Look, gender: str, rng: np.random.Generator) -> Look:
+def _aged(traits: FacialTraits, gender: str, rng: np.random.Generator) -> FacialTraits:
     return replace(
-        look,
+        traits,
         hair=hsv(*_pick(OLD_HAIR, rng)),
         hair_style=str(rng.choice(HAIR_STYLES[gender, OLD])),
         hair_length=rng.uniform(0.7, 1.1),
         beard="none" if gender == FEMALES else str(rng.choice(BEARDS[OLD])),
         wrinkles=rng.uniform(0.75, 1.0),
-        lip_fullness=look.lip_fullness * 0.75,
-        eye_size=look.eye_size * 0.93,
+        lip_fullness=traits.lip_fullness * 0.75,
+        eye_size=traits.eye_size * 0.93,
     )
 
 
@@ -223,7 +245,12 @@ def _pick(colours: tuple[tuple[float, float, float], ...], rng: np.random.Genera
 
 @dataclass(frozen=True)
 class Pose:
-    """`size_px` is one head unit: from the face's middle to the chin. Angles in degrees."""
+    """Pose of a head.
+
+    - `x_px`, `y_px`: middle of the face;
+    - `size_px`: one head unit, from the middle of the face to the chin;
+    - `yaw`, `pitch`, `roll`: in degrees.
+    """
 
     x_px: float
     y_px: float
@@ -234,8 +261,17 @@ class Pose:
 
 
 @dataclass(frozen=True)
-class Mood:
-    """`smile` -1 to 1; `open` 0 to 1 (mouth); `lids` 0 (shut) to 1; `gaze` -1 to 1; `light_from` -1 left, 1 right."""
+class Expression:
+    """Expression of a face, and its light.
+
+    - `smile`: -1 to 1;
+    - `open`: opening of the mouth, 0 to 1;
+    - `lids`: 0 (shut) to 1;
+    - `gaze`: -1 (left) to 1 (right);
+    - `brows`: how far the brows are raised;
+    - `light_from`: -1 left, 1 right;
+    - `light_strength`: 0 to 1.
+    """
 
     smile: float = 0.3
     open: float = 0.0
@@ -246,8 +282,8 @@ class Mood:
     light_strength: float = 0.6
 
 
-class Placed:
-    """Projects points of a head of a given pose onto the canvas."""
+class HeadProjection:
+    """Projection of the points of a posed head onto the canvas."""
 
     def __init__(self, pose: Pose, face_width: float) -> None:
         self.pose = pose
@@ -255,11 +291,11 @@ class Placed:
         self._yaw, self._pitch, self._roll = map(math.radians, (pose.yaw, pose.pitch, pose.roll))
 
     def px(self, length: float) -> float:
-        """A length in head units as pixels."""
+        """Pixels of a length in head units."""
         return length * self.pose.size_px
 
     def points(self, points: Points | Sequence[tuple[float, float]], *, depth: float | None = None) -> Points:
-        """Head units to pixels. `depth` is towards the viewer; None is on the face's surface."""
+        """Points (n, 2) in head units → pixels. `depth` is towards the viewer; None: on the surface of the face."""
         x, y = np.asarray(points, float).T
         z = self._surface(x, y) if depth is None else depth
         turned = x * math.cos(self._yaw) + z * math.sin(self._yaw)

@@ -1,4 +1,4 @@
-"""Photographs of drawn people: one person, several, hidden, as a cartoon; and what a camera does to them."""
+"""Photographs of drawn people: one person, a group, a hidden face, a cartoon; and effects of the camera."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 
 from mtf.sample import marks, scenery
 from mtf.sample.paint import Canvas
-from mtf.sample.people import Look, Mood, Placed, Pose
+from mtf.sample.people import Expression, FacialTraits, HeadProjection, Pose
 from mtf.sample.portrait import Box, paint_head
 
 SIDE_PX = 400
 
 
 class Hidden(StrEnum):
-    """What is in the way of a face."""
+    """Object that hides part of a face."""
 
     SUNGLASSES = "sunglasses"
     HAND = "hand"
@@ -26,16 +26,25 @@ class Hidden(StrEnum):
 
 @dataclass(frozen=True)
 class Photograph:
-    """`pixels`: BGR, uint8, (height, width, 3). `faces`: box of each face and who it shows, by identity."""
+    """Photograph.
+
+    - `pixels`: (height, width, 3), BGR, uint8;
+    - `faces`: box and identity of each face.
+    """
 
     pixels: np.ndarray
     faces: tuple[tuple[Box, str], ...] = field(default=())
 
 
 def portrait(
-    look: Look, identity: str, rng: np.random.Generator, *, hidden: Hidden | None = None, side_px: int = SIDE_PX
+    traits: FacialTraits,
+    identity: str,
+    rng: np.random.Generator,
+    *,
+    hidden: Hidden | None = None,
+    side_px: int = SIDE_PX,
 ) -> Photograph:
-    """One person, head and shoulders."""
+    """Portrait of one person, head and shoulders."""
     width, height = _format(rng, side_px)
     canvas = Canvas(width, height)
     scenery.paint_background(canvas, rng)
@@ -48,24 +57,26 @@ def portrait(
         pitch=float(rng.normal(0, 4)),
         roll=float(rng.normal(0, 3.5)),
     )
-    mood = _mood(rng)
-    box = _paint_person(canvas, look, pose, mood, rng)
-    placed = Placed(pose, look.face_width)
+    expression = _expression(rng)
+    box = _paint_person(canvas, traits, pose, expression, rng)
+    head = HeadProjection(pose, traits.face_width)
     if hidden is Hidden.SUNGLASSES:
-        marks.paint_sunglasses(canvas, look, placed)
+        marks.paint_sunglasses(canvas, traits, head)
     elif hidden is Hidden.HAND:
-        marks.paint_hand(canvas, look, placed, side=int(rng.choice([-1, 1])))
+        marks.paint_hand(canvas, traits, head, side=int(rng.choice([-1, 1])))
     return Photograph(_exposed(canvas, rng), ((_within(box, width, height), identity),))
 
 
-def group(people: Sequence[tuple[Look, str]], rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
-    """Several people side by side."""
+def group(
+    people: Sequence[tuple[FacialTraits, str]], rng: np.random.Generator, *, side_px: int = SIDE_PX
+) -> Photograph:
+    """Group picture of several people side by side."""
     width, height = round(side_px * (0.55 + 0.36 * len(people))), round(side_px * 0.95)
     canvas = Canvas(width, height)
     scenery.paint_background(canvas, rng)
     unit = 0.155 * side_px
     faces = []
-    for place, (look, identity) in enumerate(people):
+    for place, (traits, identity) in enumerate(people):
         pose = Pose(
             x_px=width * (place + 0.5) / len(people) + rng.normal(0, 0.04) * unit,
             y_px=height * rng.uniform(0.36, 0.50),
@@ -74,14 +85,14 @@ def group(people: Sequence[tuple[Look, str]], rng: np.random.Generator, *, side_
             pitch=float(rng.normal(0, 3)),
             roll=float(rng.normal(0, 3)),
         )
-        box = _paint_person(canvas, look, pose, _mood(rng), rng)
+        box = _paint_person(canvas, traits, pose, _expression(rng), rng)
         faces.append((_within(box, width, height), identity))
     return Photograph(_exposed(canvas, rng), tuple(faces))
 
 
-def cartoon(look: Look, identity: str, rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
-    """A picture of the person that is plainly drawn: a pencil sketch, or flat colours with ink lines."""
-    taken = portrait(look, identity, rng, side_px=side_px)
+def cartoon(traits: FacialTraits, identity: str, rng: np.random.Generator, *, side_px: int = SIDE_PX) -> Photograph:
+    """Cartoon of a person: a pencil sketch, or flat colours with ink lines."""
+    taken = portrait(traits, identity, rng, side_px=side_px)
     grey = cv2.GaussianBlur(cv2.cvtColor(taken.pixels, cv2.COLOR_BGR2GRAY), (0, 0), 1.2)
     if rng.random() < 0.5:
         negative = cv2.GaussianBlur(255 - grey, (0, 0), 9)
@@ -95,7 +106,7 @@ def cartoon(look: Look, identity: str, rng: np.random.Generator, *, side_px: int
 
 
 def strange_colours(taken: Photograph, rng: np.random.Generator) -> Photograph:
-    """An effect filter: the picture as a negative with its hues turned."""
+    """Picture with an effect filter: a negative with rotated hues."""
     turned = cv2.cvtColor(taken.pixels, cv2.COLOR_BGR2HSV)
     turned[..., 0] = (turned[..., 0].astype(int) + int(rng.integers(60, 120))) % 180
     turned[..., 1] = np.minimum(255, turned[..., 1].astype(int) * 2 + 60)
@@ -103,10 +114,12 @@ def strange_colours(taken: Photograph, rng: np.random.Generator) -> Photograph:
 
 
 def out_of_focus(taken: Photograph, rng: np.random.Generator) -> Photograph:
+    """Blurred picture."""
     return Photograph(cv2.GaussianBlur(taken.pixels, (0, 0), float(rng.uniform(5.0, 7.0))), taken.faces)
 
 
 def pixelated(taken: Photograph, rng: np.random.Generator) -> Photograph:
+    """Picture reduced to coarse blocks."""
     height, width = taken.pixels.shape[:2]
     block = int(rng.integers(11, 15))
     small = cv2.resize(taken.pixels, (width // block, height // block), interpolation=cv2.INTER_AREA)
@@ -114,7 +127,7 @@ def pixelated(taken: Photograph, rng: np.random.Generator) -> Photograph:
 
 
 def next_frame(taken: Photograph, rng: np.random.Generator) -> Photograph:
-    """The same moment once more: moved by a few pixels, slightly brighter or darker, with other grain."""
+    """Next frame of a burst: moved by a few pixels, slightly brighter or darker, with other grain."""
     height, width = taken.pixels.shape[:2]
     right, down = (int(value) for value in rng.integers(-6, 7, 2))
     moved = cv2.warpAffine(
@@ -128,10 +141,14 @@ def next_frame(taken: Photograph, rng: np.random.Generator) -> Photograph:
     return Photograph(np.clip(lit, 0, 255).astype(np.uint8), faces)
 
 
-def _paint_person(canvas: Canvas, look: Look, pose: Pose, mood: Mood, rng: np.random.Generator) -> Box:
-    placed = Placed(pose, look.face_width)
+def _paint_person(
+    canvas: Canvas, traits: FacialTraits, pose: Pose, expression: Expression, rng: np.random.Generator
+) -> Box:
+    head = HeadProjection(pose, traits.face_width)
     body = np.random.default_rng(int(rng.integers(2**32)))
-    return paint_head(canvas, look, pose, mood, clothes=lambda: scenery.paint_clothes(canvas, look, placed, body))
+    return paint_head(
+        canvas, traits, pose, expression, clothes=lambda: scenery.paint_clothes(canvas, traits, head, body)
+    )
 
 
 def _format(rng: np.random.Generator, side_px: int) -> tuple[int, int]:
@@ -139,8 +156,8 @@ def _format(rng: np.random.Generator, side_px: int) -> tuple[int, int]:
     return round(width * side_px), round(height * side_px)
 
 
-def _mood(rng: np.random.Generator) -> Mood:
-    return Mood(
+def _expression(rng: np.random.Generator) -> Expression:
+    return Expression(
         smile=float(np.clip(rng.normal(0.45, 0.4), -0.4, 1.0)),
         open=float(rng.choice([0.0, 0.0, rng.uniform(0.4, 0.9)])),
         lids=float(rng.uniform(0.75, 1.0)),
@@ -152,7 +169,7 @@ def _mood(rng: np.random.Generator) -> Mood:
 
 
 def _exposed(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
-    """What lens, light and sensor make of the scene: vignette, colour of the light, softness, grain."""
+    """Pixels of a canvas with the effects of lens, light and sensor: vignette, tint, softness, grain."""
     width, height = canvas.size_px
     y, x = np.mgrid[-1 : 1 : complex(height), -1 : 1 : complex(width)]
     vignette = 1 - rng.uniform(0.03, 0.20) * (x**2 + y**2).astype(np.float32) / 2

@@ -1,4 +1,4 @@
-"""What stands behind and below a head: backgrounds out of focus, and clothes."""
+"""Scenery of a portrait: blurred backgrounds, and clothes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 
 from mtf.sample.paint import Canvas, Colour, circle, curve, hsv, mixed, shade
-from mtf.sample.people import Look, Placed
+from mtf.sample.people import FacialTraits, HeadProjection
 
+# Backgrounds are blurred, so they are painted at a quarter of the size.
 _SCALE = 4
-"""Backgrounds are out of focus: they are painted at a quarter of the size."""
 
 
 def paint_background(canvas: Canvas, rng: np.random.Generator) -> None:
-    """One of six places, blurred as by a wide lens."""
+    """Paint one of six backgrounds, blurred as by a wide aperture."""
     width, height = canvas.size_px
     small = Canvas(-(-width // _SCALE), -(-height // _SCALE))
     places = (_studio, _lights, _foliage, _shelf, _window, _street)
@@ -22,10 +22,10 @@ def paint_background(canvas: Canvas, rng: np.random.Generator) -> None:
     canvas.pixels[:] = cv2.resize(blurred, canvas.size_px, interpolation=cv2.INTER_LINEAR)
 
 
-def paint_clothes(canvas: Canvas, look: Look, placed: Placed, rng: np.random.Generator) -> None:
-    """Shoulders in a jersey, a shirt with a collar, or stripes."""
+def paint_clothes(canvas: Canvas, traits: FacialTraits, head: HeadProjection, rng: np.random.Generator) -> None:
+    """Paint shoulders in a jersey, a shirt with a collar, or stripes."""
     cloth = hsv(rng.uniform(0, 360), rng.uniform(0.10, 0.55), rng.uniform(0.25, 0.85))
-    wide = 1.55 + 0.25 * look.jaw
+    wide = 1.55 + 0.25 * traits.jaw
     shoulders = [
         (-0.42, 1.22),
         (-1.0, 1.48),
@@ -37,40 +37,40 @@ def paint_clothes(canvas: Canvas, look: Look, placed: Placed, rng: np.random.Gen
         (0.42, 1.22),
         (0.0, 1.40),
     ]
-    body = canvas.fill(placed.points(curve(shoulders, closed=True, steps=5), depth=-0.1), cloth)
+    body = canvas.fill(head.points(curve(shoulders, closed=True, steps=5), depth=-0.1), cloth)
     for side in (-1, 1):
         sleeve = curve([(side * 1.15, 1.75), (side * 1.12, 2.6), (side * 1.2, 4.0)])
         canvas.stroke(
-            placed.points(sleeve, depth=-0.1),
+            head.points(sleeve, depth=-0.1),
             shade(cloth, 0.55),
-            width_px=placed.px(0.10),
+            width_px=head.px(0.10),
             opacity=0.5,
-            soft_px=placed.px(0.07),
+            soft_px=head.px(0.07),
             inside=body,
         )
     match int(rng.integers(3)):
         case 0:
             rim = curve([(-0.52, 1.24), (-0.3, 1.47), (0, 1.55), (0.3, 1.47), (0.52, 1.24)])
-            canvas.stroke(placed.points(rim, depth=-0.05), shade(cloth, 0.7), width_px=placed.px(0.09))
+            canvas.stroke(head.points(rim, depth=-0.05), shade(cloth, 0.7), width_px=head.px(0.09))
         case 1:
-            _paint_collar(canvas, placed, mixed(cloth, (250, 250, 250), 0.7))
+            _paint_collar(canvas, head, mixed(cloth, (250, 250, 250), 0.7))
         case _:
             for y in np.arange(1.7, 4.0, 0.32):
                 stripe = curve([(-2.2, y + 0.15), (0, y + 0.08), (2.2, y + 0.15)])
                 canvas.stroke(
-                    placed.points(stripe, depth=-0.1),
+                    head.points(stripe, depth=-0.1),
                     mixed(cloth, (245, 245, 245), 0.45),
-                    width_px=placed.px(0.12),
+                    width_px=head.px(0.12),
                     opacity=0.8,
                     inside=body,
                 )
 
 
-def _paint_collar(canvas: Canvas, placed: Placed, colour: Colour) -> None:
+def _paint_collar(canvas: Canvas, head: HeadProjection, colour: Colour) -> None:
     for side in (-1, 1):
         flap = np.array([(side * 0.50, 1.18), (side * 0.05, 1.52), (side * 0.26, 1.80), (side * 0.66, 1.36)])
-        canvas.fill(placed.points(flap, depth=-0.05), colour)
-        canvas.stroke(placed.points(flap, depth=-0.05), shade(colour, 0.6), width_px=placed.px(0.02), opacity=0.6)
+        canvas.fill(head.points(flap, depth=-0.05), colour)
+        canvas.stroke(head.points(flap, depth=-0.05), shade(colour, 0.6), width_px=head.px(0.02), opacity=0.6)
 
 
 def _gradient(canvas: Canvas, top: Colour, bottom: Colour) -> None:

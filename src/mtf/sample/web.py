@@ -1,4 +1,4 @@
-"""The sample's web and roster, drawn and written in the form that `mtf.crawl.recorded_web` serves."""
+"""Web and roster of the sample, written in the format that `mtf.crawl.recorded_web` serves."""
 
 from __future__ import annotations
 
@@ -16,28 +16,42 @@ from mtf.core.atomic_files import write_text
 from mtf.crawl import recorded_web
 from mtf.crawl.recorded_web import Response
 from mtf.rights import attribution
-from mtf.sample import files, truth
-from mtf.sample import listing as pages
-from mtf.sample.drawing import Drawn, Job, draw
-from mtf.sample.listing import COMMERCIAL, HOSTS, HOSTS_OF_KIND, PUBLIC_DOMAIN, Listing, listings
+from mtf.sample import picture_files, truth
+from mtf.sample.drawing import DrawingJob, DrawnFile, draw
+from mtf.sample.finds import WHOLE, PictureKind, SampleSize, plan
+from mtf.sample.listing import (
+    COMMERCIAL,
+    HOSTS,
+    HOSTS_OF_KIND,
+    PUBLIC_DOMAIN,
+    RESULTS_PER_PAGE,
+    SEARCH_ADDRESS,
+    Listing,
+    listings,
+    picture_page,
+    result_page,
+    robots_txt,
+    search_address,
+    tdmrep_json,
+)
 from mtf.sample.people import Person
-from mtf.sample.plan import WHOLE, Kind, Size, plan
 from mtf.schemas.takedown_file import COLUMNS as TAKEDOWN_COLUMNS
 
+# Delay of the slow picture, above `crawl.timeout_s` of the sample's params.yaml.
 SLOW_S = 8.0
-"""How long the slow picture takes: beyond `crawl.timeout_s` of the sample's params.yaml."""
 PRIVATE_ADDRESS = "http://10.0.0.1/pictures/inside.jpg"
 _HTML = {"Content-Type": "text/html; charset=utf-8"}
 _MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
 
 
-def write(data: Path, *, seed: int, compute: Compute, size: Size = WHOLE) -> list[truth.Truth]:
-    """Make `roster.csv`, `takedowns.csv` and `attribution.csv` (both without rows), `card.yaml` and `web/` in `data`;
-    returns what the pictures show.
+def write(data: Path, *, seed: int, compute: Compute, size: SampleSize = WHOLE) -> list[truth.Truth]:
+    """Write the sample's `data` folder. Returns the ground truth of its pictures.
+
+    Writes `roster.csv`, `takedowns.csv` and `attribution.csv` (both without rows), `card.yaml` and `web/`.
     """
     finds = plan(seed, size)
     listed = listings(seed, finds, size.people)
-    drawn = {item.find.place: item for item in _drawn(seed, listed, size.people, compute)}
+    drawn = {item.find.key: item for item in _drawn(seed, listed, size.people, compute)}
     truths = [_truth(listing, _source(listing, drawn), listed) for listing in listed]
     recorded_web.write(data / "web", _responses(seed, listed, drawn, size.people))
     truth.write(data / "web", truths)
@@ -48,26 +62,26 @@ def write(data: Path, *, seed: int, compute: Compute, size: Size = WHOLE) -> lis
     return truths
 
 
-def _drawn(seed: int, listed: Sequence[Listing], people: Iterable[Person], compute: Compute) -> list[Drawn]:
+def _drawn(seed: int, listed: Sequence[Listing], people: Iterable[Person], compute: Compute) -> list[DrawnFile]:
     jobs = []
     for person in people:
         own = [listing for listing in listed if listing.find.identity == person.identity]
         rights = {listing.find.number: _xmp(listing, url) for listing in own if (url := listing.license_url_in_file)}
-        jobs.append(Job(seed, tuple(listing.find for listing in own), rights))
+        jobs.append(DrawingJob(seed, tuple(listing.find for listing in own), rights))
     return [item for drawn in parallel_map.map_items(draw, jobs, compute=compute, title="draw") for item in drawn]
 
 
 def _xmp(listing: Listing, license_url: str) -> str:
-    return files.xmp_packet(license_url=license_url, creator=listing.creator, title=listing.title)
+    return picture_files.xmp_packet(license_url=license_url, creator=listing.creator, title=listing.title)
 
 
-def _source(listing: Listing, drawn: dict[tuple[str, int], Drawn]) -> Drawn:
-    return drawn[listing.find.taken_from or listing.find.place]
+def _source(listing: Listing, drawn: dict[tuple[str, int], DrawnFile]) -> DrawnFile:
+    return drawn[listing.find.taken_from or listing.find.key]
 
 
-def _truth(listing: Listing, item: Drawn, listed: Sequence[Listing]) -> truth.Truth:
+def _truth(listing: Listing, item: DrawnFile, listed: Sequence[Listing]) -> truth.Truth:
     find = listing.find
-    original = next((other for other in listed if other.find.place == (find.identity, find.repeats)), None)
+    original = next((other for other in listed if other.find.key == (find.identity, find.repeats)), None)
     return truth.Truth(
         identity=find.identity,
         number=find.number,
@@ -85,54 +99,54 @@ def _truth(listing: Listing, item: Drawn, listed: Sequence[Listing]) -> truth.Tr
 
 
 def _responses(
-    seed: int, listed: Sequence[Listing], drawn: dict[tuple[str, int], Drawn], people: Iterable[Person]
+    seed: int, listed: Sequence[Listing], drawn: dict[tuple[str, int], DrawnFile], people: Iterable[Person]
 ) -> Iterator[Response]:
     for person in people:
         yield from _searches(seed, person, [listing for listing in listed if listing.find.identity == person.identity])
-    yield Response(pages.SEARCH_ADDRESS, headers=_HTML, body=pages.result_page([], first=0, name="").encode())
+    yield Response(SEARCH_ADDRESS, headers=_HTML, body=result_page([], first=0, name="").encode())
     for listing in listed:
         if listing.find.taken_from is None:
             yield from _picture(listing, _source(listing, drawn))
-    for host in sorted({*HOSTS.values(), *HOSTS_OF_KIND.values()} - {HOSTS_OF_KIND[Kind.NO_SUCH_HOST]}):
-        closed = host == HOSTS_OF_KIND[Kind.ROBOTS_TXT]
+    for host in sorted({*HOSTS.values(), *HOSTS_OF_KIND.values()} - {HOSTS_OF_KIND[PictureKind.NO_SUCH_HOST]}):
+        closed = host == HOSTS_OF_KIND[PictureKind.ROBOTS_TXT]
         plain = {"Content-Type": "text/plain; charset=utf-8"}
-        yield Response(f"https://{host}/robots.txt", headers=plain, body=pages.robots_txt(closed=closed).encode())
-    reserved = f"https://{HOSTS_OF_KIND[Kind.TDM_RESERVED]}/.well-known/tdmrep.json"
-    yield Response(reserved, headers={"Content-Type": "application/json"}, body=pages.tdmrep_json().encode())
+        yield Response(f"https://{host}/robots.txt", headers=plain, body=robots_txt(closed=closed).encode())
+    reserved = f"https://{HOSTS_OF_KIND[PictureKind.TDM_RESERVED]}/.well-known/tdmrep.json"
+    yield Response(reserved, headers={"Content-Type": "application/json"}, body=tdmrep_json().encode())
 
 
 def _searches(seed: int, person: Person, listed: Sequence[Listing]) -> Iterator[Response]:
-    """The result pages of one identity for each filter, and for none, to the empty page that ends them."""
+    """Result pages of one identity, for each filter and for none, up to the empty last page."""
     rng = np.random.default_rng([seed, 4, zlib.crc32(person.identity.encode())])
     ranked = [listed[index] for index in rng.permutation(len(listed))]
-    last = -(-len(ranked) // pages.RESULTS_PER_PAGE) * pages.RESULTS_PER_PAGE
+    last = -(-len(ranked) // RESULTS_PER_PAGE) * RESULTS_PER_PAGE
     for claim in (COMMERCIAL, PUBLIC_DOMAIN, None):
         results = [listing for listing in ranked if claim in (None, listing.claim)]
-        for first in range(0, last + 1, pages.RESULTS_PER_PAGE):
-            shown = results[first : first + pages.RESULTS_PER_PAGE]
-            body = pages.result_page(shown, first=first, name=person.name).encode()
-            yield Response(pages.search_address(person.name, first, claim), headers=_HTML, body=body)
+        for first in range(0, last + 1, RESULTS_PER_PAGE):
+            on_page = results[first : first + RESULTS_PER_PAGE]
+            body = result_page(on_page, first=first, name=person.name).encode()
+            yield Response(search_address(person.name, first, claim), headers=_HTML, body=body)
 
 
-def _picture(listing: Listing, item: Drawn) -> Iterator[Response]:
+def _picture(listing: Listing, item: DrawnFile) -> Iterator[Response]:
     kind = listing.find.kind
-    if kind is Kind.NO_SUCH_HOST:
+    if kind is PictureKind.NO_SUCH_HOST:
         return
-    if kind is Kind.DEAD_PAGE:
+    if kind is PictureKind.DEAD_PAGE:
         yield Response(listing.page_url, status=404 if listing.find.number % 2 else 410, headers=_HTML, body=b"Gone.")
     else:
-        yield Response(listing.page_url, headers=_HTML, body=pages.picture_page(listing).encode())
+        yield Response(listing.page_url, headers=_HTML, body=picture_page(listing).encode())
     headers = {"Content-Type": _MEDIA_TYPES[item.file.extension]}
     match kind:
-        case Kind.NOT_FOUND:
+        case PictureKind.NOT_FOUND:
             yield Response(listing.url, status=404, headers=_HTML, body=b"Not found.")
-        case Kind.PRIVATE_REDIRECT:
+        case PictureKind.PRIVATE_REDIRECT:
             yield Response(listing.url, status=302, headers={"Location": PRIVATE_ADDRESS})
-        case Kind.SLOW:
+        case PictureKind.SLOW:
             yield Response(listing.url, headers=headers, body=item.file.data, delay_s=SLOW_S)
-        case Kind.HTML:
+        case PictureKind.HTML:
             yield Response(listing.url, headers=_HTML, body=item.file.data)
-        case Kind.ROBOTS_HEADER:
+        case PictureKind.ROBOTS_HEADER:
             yield Response(listing.url, headers=headers | {"X-Robots-Tag": "noai, noimageai"}, body=item.file.data)
         case _:
             yield Response(listing.url, headers=headers, body=item.file.data)

@@ -28,7 +28,7 @@ OLD_PERCEPTUAL_HASH = "content_hash"
 _PERCEPTUAL_HASH = r"^[0-9a-f]{16}$"
 
 
-class Kind(StrEnum):
+class RequestKind(StrEnum):
     """What a request names. In files before version 0.2 a perceptual hash is called `content_hash`."""
 
     IDENTITY = "identity"
@@ -39,11 +39,11 @@ class Kind(StrEnum):
 
 
 _VALUES = {
-    Kind.IDENTITY: (schemas.SLUG, "an identity's slug"),
-    Kind.PAGE: (r"^https?://\S+$", "an http(s) address"),
-    Kind.PICTURE: (r"^(?:https?://|file:)\S+$", "an http(s) address, or file:PATH as in the table of fetches"),
-    Kind.IMAGE_ID: (schemas.SHA256, "64 hexadecimal digits"),
-    Kind.PERCEPTUAL_HASH: (_PERCEPTUAL_HASH, "16 hexadecimal digits"),
+    RequestKind.IDENTITY: (schemas.SLUG, "an identity's slug"),
+    RequestKind.PAGE: (r"^https?://\S+$", "an http(s) address"),
+    RequestKind.PICTURE: (r"^(?:https?://|file:)\S+$", "an http(s) address, or file:PATH as in the table of fetches"),
+    RequestKind.IMAGE_ID: (schemas.SHA256, "64 hexadecimal digits"),
+    RequestKind.PERCEPTUAL_HASH: (_PERCEPTUAL_HASH, "16 hexadecimal digits"),
 }
 
 
@@ -52,7 +52,7 @@ class Takedown:
     """One request, one row."""
 
     added_at: str
-    kind: Kind
+    kind: RequestKind
     value: str
     reason: str
     requested_by: str
@@ -66,43 +66,43 @@ class Takedowns:
     records: tuple[Takedown, ...] = ()
 
     def of_identity(self, identity: str) -> Takedown | None:
-        return self._by_value[Kind.IDENTITY].get(identity)
+        return self._by_value[RequestKind.IDENTITY].get(identity)
 
     def of_page(self, page_url: str | None) -> Takedown | None:
-        return self._of_address(Kind.PAGE, page_url)
+        return self._of_address(RequestKind.PAGE, page_url)
 
     def of_picture(self, url: str) -> Takedown | None:
-        return self._of_address(Kind.PICTURE, url)
+        return self._of_address(RequestKind.PICTURE, url)
 
     def of_image(self, image_id: str | None) -> Takedown | None:
-        return self._by_value[Kind.IMAGE_ID].get(image_id or "")
+        return self._by_value[RequestKind.IMAGE_ID].get(image_id or "")
 
     def of_address(self, *, identity: str, url: str, page_url: str | None) -> Takedown | None:
         """What forbids to fetch `url` at all."""
         return self.of_identity(identity) or self.of_picture(url) or self.of_page(page_url)
 
-    def _of_address(self, kind: Kind, url: str | None) -> Takedown | None:
+    def _of_address(self, kind: RequestKind, url: str | None) -> Takedown | None:
         requests = self._by_value[kind]
         return requests.get(address_key(url)) if requests and url else None
 
     @property
     def perceptual_hashes(self) -> frozenset[int]:
         """Perceptual hashes, 64 bits each."""
-        return frozenset(int(value, 16) for value in self._by_value[Kind.PERCEPTUAL_HASH])
+        return frozenset(int(value, 16) for value in self._by_value[RequestKind.PERCEPTUAL_HASH])
 
     @cached_property
-    def _by_value(self) -> dict[Kind, dict[str, Takedown]]:
-        found: dict[Kind, dict[str, Takedown]] = {kind: {} for kind in Kind}
+    def _by_value(self) -> dict[RequestKind, dict[str, Takedown]]:
+        found: dict[RequestKind, dict[str, Takedown]] = {kind: {} for kind in RequestKind}
         for record in self.records:
             found[record.kind].setdefault(_key(record.kind, record.value), record)
         return found
 
 
-PERCEPTUAL_HASH_DETAIL = rf"(?:{Kind.PERCEPTUAL_HASH}|{OLD_PERCEPTUAL_HASH}) ([0-9a-f]{{16}}), "
-"""How the detail of a refused fetch begins that a request by looks forbade; fetches before 0.2 have the old word."""
+PERCEPTUAL_HASH_DETAIL = rf"(?:{RequestKind.PERCEPTUAL_HASH}|{OLD_PERCEPTUAL_HASH}) ([0-9a-f]{{16}}), "
+"""Start of the detail of a fetch refused for a perceptual hash; fetches before 0.2 have the old word."""
 
 
-def named_by_address(pictures: pl.LazyFrame, takedowns: Takedowns, kind: Kind, column: str) -> pl.LazyFrame:
+def named_by_address(pictures: pl.LazyFrame, takedowns: Takedowns, kind: RequestKind, column: str) -> pl.LazyFrame:
     """The rows of `pictures` whose address in `column` a request of `kind` (page or picture) names."""
     wanted = {address_key(each.value) for each in takedowns.records if each.kind == kind}
     return among(pictures, column, wanted).drop("key")
@@ -121,11 +121,11 @@ def load(path: Path) -> Takedowns:
 def _record(row: Row) -> Takedown:
     given = {**row.cells, **{column: row.text(column) for column in ("added_at", "kind", "value")}}
     if given["kind"] == OLD_PERCEPTUAL_HASH:
-        tell(f"{row.file}: kind {OLD_PERCEPTUAL_HASH}", Kind.PERCEPTUAL_HASH)
-        given["kind"] = Kind.PERCEPTUAL_HASH
-    if given["kind"] not in tuple(Kind):
-        raise bad_value(row.column("kind"), given["kind"], listed(Kind))
-    kind = Kind(given["kind"])
+        tell(f"{row.file}: kind {OLD_PERCEPTUAL_HASH}", RequestKind.PERCEPTUAL_HASH)
+        given["kind"] = RequestKind.PERCEPTUAL_HASH
+    if given["kind"] not in tuple(RequestKind):
+        raise bad_value(row.column("kind"), given["kind"], listed(RequestKind))
+    kind = RequestKind(given["kind"])
     pattern, permitted = _VALUES[kind]
     if not re.fullmatch(pattern, given["value"]):
         raise bad_value(row.column("value"), given["value"], f"for kind {kind}: {permitted}")
@@ -136,5 +136,5 @@ def _record(row: Row) -> Takedown:
     return Takedown(given["added_at"], kind, given["value"], given["reason"], given["requested_by"], given["reference"])
 
 
-def _key(kind: Kind, value: str) -> str:
-    return address_key(value) if kind in (Kind.PAGE, Kind.PICTURE) else value
+def _key(kind: RequestKind, value: str) -> str:
+    return address_key(value) if kind in (RequestKind.PAGE, RequestKind.PICTURE) else value

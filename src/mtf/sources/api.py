@@ -19,7 +19,7 @@ from pydantic import AfterValidator
 
 from mtf.core.errors import BadInput
 from mtf.sources import records
-from mtf.sources.api_answers import Busy, Described, Listing, UnreadableAnswer
+from mtf.sources.api_answers import ApiAnswer, Busy, Described, UnreadableAnswer
 from mtf.sources.base import WEB_API, Fetcher, SearchResult, Source
 from mtf.sources.candidate import Candidate
 from mtf.sources.fetch_failure import Failed
@@ -60,9 +60,9 @@ class ApiRequest(Protocol):
     def delay_s(self) -> float: ...
 
     def first(self) -> str: ...
-    def following(self, listing: Listing) -> str | None: ...
+    def following(self, listing: ApiAnswer) -> str | None: ...
     def signed(self, url: str) -> str: ...
-    def read(self, body: bytes) -> Listing:
+    def read(self, body: bytes) -> ApiAnswer:
         """Raises UnreadableAnswer; Busy where the request is to be repeated a little later."""
         ...
 
@@ -121,7 +121,7 @@ def secret_of(kind: str, parameter: str, variable: str) -> str:
     return value
 
 
-async def answers(fetcher: Fetcher, request: ApiRequest, *, kind: str) -> AsyncIterator[tuple[Record, Listing]]:
+async def answers(fetcher: Fetcher, request: ApiRequest, *, kind: str) -> AsyncIterator[tuple[Record, ApiAnswer]]:
     """All answers to one request, in order. Raises Failed and UnreadableAnswer."""
     asked: set[str] = set()
     url: str | None = request.first()
@@ -149,7 +149,7 @@ async def complete_description(fetcher: Fetcher, request: ApiRequest, *, kind: s
     return found
 
 
-async def _answer(fetcher: Fetcher, request: ApiRequest, url: str, kind: str) -> tuple[Record, Listing]:
+async def _answer(fetcher: Fetcher, request: ApiRequest, url: str, kind: str) -> tuple[Record, ApiAnswer]:
     """One answer; asked for again, a few times, where the API says that it is busy."""
     for attempt in range(1, TRIES + 1):
         answer = await fetcher.get(request.signed(url), max_bytes=MAX_ANSWER_BYTES, headers=request.headers)

@@ -45,7 +45,7 @@ class Described:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ApiAnswer:
     """One answer. `more` are the parameters that ask for the next one, empty where this is the last.
 
     `undescribed` names the entries whose description the API has yet to send.

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from mtf.config.section import Section
 from mtf.rights.evidence.combination import Statement
-from mtf.sources.api_answers import Listing
+from mtf.sources.api_answers import ApiAnswer
 from mtf.sources.candidate import Candidate
 
 # Ways of data collection in the vocabulary of Croissant RAI (`rai:dataCollectionType`).
@@ -127,7 +127,7 @@ class Source(Section):
         raise NotImplementedError
 
     @classmethod
-    def read(cls, body: bytes) -> Listing:
+    def read(cls, body: bytes) -> ApiAnswer:
         """Pictures that one answer of the API describes; for sources whose candidates have a record.
 
         Raises UnreadableAnswer.

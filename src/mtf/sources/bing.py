@@ -11,7 +11,7 @@ import html
 import json
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from mtf.sources.search_engine import Result, SearchEngine, UnreadablePage, result_title, result_url
+from mtf.sources.search_engine import EngineResult, SearchEngine, UnreadablePage, result_title, result_url
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup
@@ -44,7 +44,7 @@ class Bing(SearchEngine):
         used = {name: value for name, value in filters.items() if value is not None}
         return bing_page_urls(query, max_results=self.max_results, filters=used)
 
-    def parse(self, content: bytes) -> list[Result]:
+    def parse(self, content: bytes) -> list[EngineResult]:
         from bs4 import BeautifulSoup  # params.yaml is read without it
 
         soup = BeautifulSoup(content.decode("utf-8", "ignore"), "lxml")
@@ -57,7 +57,7 @@ class Bing(SearchEngine):
         return results
 
 
-def _result(attribute: str) -> Result | None:
+def _result(attribute: str) -> EngineResult | None:
     """One result from its `m` attribute, JSON that is escaped once, or, in older pages, twice."""
     fields = _json_object(attribute) or _json_object(html.unescape(attribute))
     url = None if fields is None else result_url(fields.get("murl"))

@@ -18,9 +18,9 @@ from mtf.rights.evidence import combination
 from mtf.rights.evidence.statement import address_of, cleaned
 from mtf.sources.api import ApiSource, complete_description
 from mtf.sources.api_answers import (
+    ApiAnswer,
     Busy,
     Described,
-    Listing,
     UnreadableAnswer,
     described,
     json_object,
@@ -78,7 +78,7 @@ class Commons(ApiSource):
         return CommonsRequest(_search_parameters(self, query))
 
     @classmethod
-    def read(cls, body: bytes) -> Listing:
+    def read(cls, body: bytes) -> ApiAnswer:
         return read(body)
 
     @classmethod
@@ -111,13 +111,13 @@ class CommonsRequest:
     def first(self) -> str:
         return self._address({})
 
-    def following(self, listing: Listing) -> str | None:
+    def following(self, listing: ApiAnswer) -> str | None:
         return self._address(listing.more) if listing.more else None
 
     def signed(self, url: str) -> str:
         return url
 
-    def read(self, body: bytes) -> Listing:
+    def read(self, body: bytes) -> ApiAnswer:
         return read(body)
 
     def _address(self, more: Mapping[str, str]) -> str:
@@ -159,7 +159,7 @@ def _search_parameters(source: Commons, query: str) -> dict[str, str]:
     return _DESCRIBED | generator
 
 
-def read(body: bytes) -> Listing:
+def read(body: bytes) -> ApiAnswer:
     """One answer. Raises UnreadableAnswer; Busy where Commons asks for patience."""
     answer = json_object(body)
     _refuse_errors(answer)
@@ -170,7 +170,7 @@ def read(body: bytes) -> Listing:
     found, unread = described(pages, _describe)
     named = [page for page in pages if isinstance(page, dict) and text(page.get("title"))]
     waiting = (str(text(page["title"])) for page in named if _is_undescribed(page))
-    return Listing(
+    return ApiAnswer(
         found, [*problems, *unread], more, frozenset(str(text(page["title"])) for page in named), frozenset(waiting)
     )
 

@@ -23,9 +23,9 @@ from mtf.rights.evidence.statement import address_of, cleaned
 from mtf.rights.licenses import catalogue
 from mtf.sources.api import ApiSource, VariableName, complete_description, secret_of
 from mtf.sources.api_answers import (
+    ApiAnswer,
     Busy,
     Described,
-    Listing,
     UnreadableAnswer,
     described,
     json_object,
@@ -104,7 +104,7 @@ class Flickr(ApiSource):
         return secret_of(self.kind, "key_variable", self.key_variable)
 
     @classmethod
-    def read(cls, body: bytes) -> Listing:
+    def read(cls, body: bytes) -> ApiAnswer:
         return read(body)
 
     @classmethod
@@ -153,7 +153,7 @@ class FlickrSearch:
     def first(self) -> str:
         return self._addresses[0]
 
-    def following(self, listing: Listing) -> str | None:
+    def following(self, listing: ApiAnswer) -> str | None:
         page = int(listing.more.get("page", 0))
         return self._addresses[page - 1] if 0 < page <= len(self._addresses) else None
 
@@ -161,7 +161,7 @@ class FlickrSearch:
         """The address as it is sent, with the key in it."""
         return _signed(url, self.secret)
 
-    def read(self, body: bytes) -> Listing:
+    def read(self, body: bytes) -> ApiAnswer:
         return read(body)
 
 
@@ -179,13 +179,13 @@ class FlickrPhoto:
         asked = f"method=flickr.photos.getInfo&{_NO_KEY}format=json&nojsoncallback=1&photo_id={self._number}"
         return f"{ENDPOINT}?{asked}"
 
-    def following(self, listing: Listing) -> str | None:  # noqa: ARG002 (one answer is all)
+    def following(self, listing: ApiAnswer) -> str | None:  # noqa: ARG002 (one answer is all)
         return None
 
     def signed(self, url: str) -> str:
         return _signed(url, self.secret)
 
-    def read(self, body: bytes) -> Listing:
+    def read(self, body: bytes) -> ApiAnswer:
         return read_photo(body)
 
 
@@ -193,28 +193,28 @@ def _signed(url: str, key: str) -> str:
     return url.replace(_NO_KEY, f"api_key={quote_plus(key)}&", 1)
 
 
-def read(body: bytes) -> Listing:
+def read(body: bytes) -> ApiAnswer:
     """One answer. Raises UnreadableAnswer; Busy where Flickr asks for patience."""
     answer = json_object(body)
     entries = _photos(answer)
     found, problems = described(entries, _describe)
     page, pages = (whole(answer["photos"].get(name)) for name in ("page", "pages"))
     if page is None or pages is None:
-        return Listing(found, [*problems, "page or pages is not a number: nothing after this can be asked for"])
+        return ApiAnswer(found, [*problems, "page or pages is not a number: nothing after this can be asked for"])
     if not entries and page < pages:
         problems.append(f"page {page} of {pages} is empty")
     more = {"page": str(page + 1)} if entries and page < pages else {}
-    return Listing(found, problems, more)
+    return ApiAnswer(found, problems, more)
 
 
-def read_photo(body: bytes) -> Listing:
+def read_photo(body: bytes) -> ApiAnswer:
     """The answer to one photo's number; empty where there is no such photo that everybody may see.
 
     Raises UnreadableAnswer; Busy where Flickr asks for patience.
     """
     answer = json_object(body)
     if answer.get("stat") != "ok" and text(answer.get("code")) in _GONE:
-        return Listing()
+        return ApiAnswer()
     photo = _answered(answer, "photo")
     if not isinstance(photo, dict):
         raise UnreadableAnswer("the answer holds no photo")
@@ -222,7 +222,9 @@ def read_photo(body: bytes) -> Listing:
     owner = owner if isinstance(owner, dict) else {}
     named = {"owner": owner.get("nsid"), "ownername": owner.get("realname") or owner.get("username")}
     statement, page_url = _statement(photo | named), _page_url(photo | named)
-    return Listing([Described(url=page_url or ENDPOINT, page_url=page_url, title=statement.title, statement=statement)])
+    return ApiAnswer(
+        [Described(url=page_url or ENDPOINT, page_url=page_url, title=statement.title, statement=statement)]
+    )
 
 
 def _photos(answer: dict[str, Any]) -> list[Any]:

@@ -13,7 +13,7 @@ import re
 from typing import ClassVar, Literal, TypedDict
 
 from mtf.core.errors import bad_value
-from mtf.sources.search_engine import Result, SearchEngine, UnreadablePage, result_title, result_url
+from mtf.sources.search_engine import EngineResult, SearchEngine, UnreadablePage, result_title, result_url
 
 _STRING = r'"((?:[^"\\]|\\.){1,4096})"'
 _PICTURE = re.compile(r'\["(https?(?:[^"\\]|\\.){1,4096})",\d{1,6},\d{1,6}\]')
@@ -49,7 +49,7 @@ class Google(SearchEngine):
         used = {name: value for name, value in filters.items() if value is not None}
         return google_page_urls(query, max_results=self.max_results, filters=used)
 
-    def parse(self, content: bytes) -> list[Result]:
+    def parse(self, content: bytes) -> list[EngineResult]:
         text = content.decode("utf-8", "ignore")
         results = _results(text) or _icrawler_results(content)
         if not results and not _is_empty(text):
@@ -57,13 +57,13 @@ class Google(SearchEngine):
         return results
 
 
-def _icrawler_results(content: bytes) -> list[Result]:
+def _icrawler_results(content: bytes) -> list[EngineResult]:
     from mtf.sources.icrawler_adapter import google_picture_urls
 
     return [{"file_url": url, "page_url": None, "title": None} for url in google_picture_urls(content)]
 
 
-def _results(text: str) -> list[Result]:
+def _results(text: str) -> list[EngineResult]:
     pictures = [
         (match.end(), url)
         for match in _PICTURE.finditer(text)

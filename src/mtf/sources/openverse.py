@@ -18,8 +18,8 @@ from mtf.rights.evidence.statement import address_of, cleaned
 from mtf.rights.licenses import catalogue
 from mtf.sources.api import ApiSource, VariableName, secret_of
 from mtf.sources.api_answers import (
+    ApiAnswer,
     Described,
-    Listing,
     UnreadableAnswer,
     described,
     json_object,
@@ -78,7 +78,7 @@ class Openverse(ApiSource):
         return OpenverseSearch(self, query, secret=secret)
 
     @classmethod
-    def read(cls, body: bytes) -> Listing:
+    def read(cls, body: bytes) -> ApiAnswer:
         return read(body)
 
 
@@ -94,13 +94,13 @@ class OpenverseSearch:
     def first(self) -> str:
         return self._address({"page": "1"})
 
-    def following(self, listing: Listing) -> str | None:
+    def following(self, listing: ApiAnswer) -> str | None:
         return self._address(listing.more) if listing.more else None
 
     def signed(self, url: str) -> str:
         return url
 
-    def read(self, body: bytes) -> Listing:
+    def read(self, body: bytes) -> ApiAnswer:
         return read(body)
 
     def _address(self, page: Any) -> str:
@@ -113,7 +113,7 @@ def _parameters(source: Openverse, query: str) -> dict[str, str]:
     return fixed | {name: value for name, value in filters.items() if value}
 
 
-def read(body: bytes) -> Listing:
+def read(body: bytes) -> ApiAnswer:
     """Pictures of one answer. Raises UnreadableAnswer."""
     answer = json_object(body)
     if "results" not in answer and "detail" in answer:
@@ -122,11 +122,11 @@ def read(body: bytes) -> Listing:
     found, problems = described(entries, _describe)
     page, pages = whole(answer.get("page")), whole(answer.get("page_count"))
     if page is None or pages is None:
-        return Listing(found, [*problems, "page or page_count is not a number: nothing after this can be asked for"])
+        return ApiAnswer(found, [*problems, "page or page_count is not a number: nothing after this can be asked for"])
     if not entries and page < pages:
         problems.append(f"page {page} of {pages} is empty")
     more = {"page": str(page + 1)} if entries and page < pages else {}
-    return Listing(found, problems, more)
+    return ApiAnswer(found, problems, more)
 
 
 def _describe(entry: dict[str, Any]) -> Described:

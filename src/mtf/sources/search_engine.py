@@ -29,7 +29,7 @@ class UnreadablePage(Exception):
     """A result page whose format is not the known one; the message says what is wrong with it."""
 
 
-class Result(TypedDict):
+class EngineResult(TypedDict):
     """One result of a search engine: address of the picture, of the page it stands on, and its title."""
 
     file_url: str
@@ -61,7 +61,7 @@ class SearchEngine(Source):
         raise NotImplementedError
 
     @abstractmethod
-    def parse(self, content: bytes) -> list[Result]:
+    def parse(self, content: bytes) -> list[EngineResult]:
         """Results on one page; empty where the page says that there are none. Raises UnreadablePage."""
         raise NotImplementedError
 

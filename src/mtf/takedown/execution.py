@@ -1,4 +1,4 @@
-"""`mtf takedown erase`: plan, replace in every place, verify, and write it down."""
+"""Execution of an erasure (`mtf takedown erase`): plan, write tombstones in every store, verify, write receipts."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from dvc.scm import NoSCM
 
 from mtf.core.errors import GateFailed, MtfError, listed
 from mtf.core.project_paths import ProjectPaths
-from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, in_words
+from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, error_text
 from mtf.takedown import originals, receipt, untracked
-from mtf.takedown.plan import Plan, State, drawn_up, now, state_of
+from mtf.takedown.erasure_plan import ErasurePlan, State, make_plan, now, store_state
 from mtf.takedown.receipt import Receipt
 
 
-def plan(workspace: ProjectPaths, *, signed_by: str) -> Plan:
-    """What an erasure would do; nothing is changed. Raises MtfError where another command of DVC is at work."""
+def plan(workspace: ProjectPaths, *, signed_by: str) -> ErasurePlan:
+    """Plan an erasure without changing anything. Raises MtfError if another DVC command is running."""
     with _locked(workspace) as repo:
-        return drawn_up(repo, workspace, signed_by=signed_by)
+        return make_plan(repo, workspace, signed_by=signed_by)
 
 
 def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], object] = print) -> list[Receipt]:
-    """Erase what the takedowns name, and what earlier erasures still owe; returns the receipts written.
+    """Erase what the takedowns name, and what earlier erasures still owe. Returns the receipts written.
 
-    A place that cannot be reached is reported, and owed by the receipt; running again goes on from there.
-    Raises GateFailed where the current version still holds an erased picture: `dvc repro` comes first.
+    A store that cannot be reached is reported and stays owed in the receipt; the next call continues there. Raises
+    GateFailed if the current version still holds a picture to erase: `dvc repro` comes first.
     """
     with _locked(workspace) as repo:
-        planned = drawn_up(repo, workspace, signed_by=signed_by)
+        planned = make_plan(repo, workspace, signed_by=signed_by)
         if planned.current:
             raise GateFailed(
                 f"the current version still holds pictures to erase ({listed(planned.current, 4)}): {planned.first}"
             )
         due = _due(workspace, planned)
-        for line in planned.broken_versions if not due else ():
+        for line in planned.unreadable_versions if not due else ():
             report(line)
         for path, one in due:
             receipt.save(path, one)
         for original in planned.originals:
             originals.clear(original)
-        for holder in (holder for _, one in due for holder in one["objects"]):
-            originals.detach(workspace.root / holder["path"], holder["oid"])
+        for path, oid in ((each["path"], each["oid"]) for _, one in due for each in one["objects"]):
+            originals.detach(workspace.root / path, oid)
         for path, one in due:
             _carry_out(workspace, path, one, planned, report)
     return [one for _, one in due]
@@ -53,7 +53,7 @@ def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], ob
 
 @contextmanager
 def _locked(workspace: ProjectPaths) -> Generator[Repo]:
-    """No other command of DVC changes cache or remotes meanwhile."""
+    """Lock of the DVC repository, so that no other DVC command changes cache or remotes meanwhile."""
     repo = _own_repo(workspace)
     try:
         with lock_repo(repo):
@@ -63,9 +63,9 @@ def _locked(workspace: ProjectPaths) -> Generator[Repo]:
 
 
 def _own_repo(workspace: ProjectPaths) -> Repo:
-    """DVC takes a project inside another for a folder of that one: it would know none of this project's outputs.
+    """DVC repository of the project. Raises MtfError if the project is not the root of one, or is without git.
 
-    Raises MtfError where the project is not the root of a DVC repository.
+    Inside another DVC repository, DVC would know none of this project's outputs.
     """
     advice = "run `dvc init` (inside another clone `dvc init --subdir`) there first"
     try:
@@ -85,9 +85,9 @@ def _own_repo(workspace: ProjectPaths) -> Repo:
     return repo
 
 
-def _due(workspace: ProjectPaths, planned: Plan) -> list[tuple[Path, Receipt]]:
-    """The receipts to work on: those that still owe something, brought up to date, or else a new one."""
-    earlier = receipt.all_of(workspace.data)
+def _due(workspace: ProjectPaths, planned: ErasurePlan) -> list[tuple[Path, Receipt]]:
+    """Receipts to work on: the unfinished ones, updated; else a new one; none if there is nothing to erase."""
+    earlier = receipt.load_all(workspace.data)
     unfinished = [(path, one) for path, one in earlier if not one["finished_at"]]
     if unfinished:
         _extend(unfinished[-1][1], planned.receipt)
@@ -107,62 +107,64 @@ def _request(request: dict[str, str]) -> tuple[str, str]:
 
 
 def _extend(one: Receipt, fresh: Receipt) -> None:
-    """What was found since belongs to the erasure that is not finished."""
+    """Add what the new plan found to the receipt of an unfinished erasure."""
     for name in ("requests", "objects", "originals", "outside", "models"):
         one[name] += [each for each in fresh[name] if each not in one[name]]
     for name, values in fresh["subjects"].items():
         one["subjects"][name] = sorted({*one["subjects"][name], *values})
 
 
-def _update(one: Receipt, planned: Plan) -> None:
-    stock, fresh = planned.stock, planned.receipt
+def _update(one: Receipt, planned: ErasurePlan) -> None:
+    """Update an unfinished receipt: the state of each store, and the lists of what is unreadable, lost or by hand."""
+    index, fresh = planned.index, planned.receipt
     one |= {name: fresh[name] for name in ("unreadable", "lost")}
-    # The link that led outside went with the first run, so no later one finds it.
+    # The first run removed the links that led outside, so later plans do not find them.
     one["by_hand"] = [*dict.fromkeys((*one["outside"], *fresh["by_hand"]))]
-    oids = sorted({holder["oid"] for holder in one["objects"]})
-    for place in stock.places:
-        state = state_of(place, oids, planned.unseen, stock)
-        before = one["places"].get(place.name)
+    oids = sorted({each["oid"] for each in one["objects"]})
+    for store in index.stores:
+        state = store_state(store, oids, planned.unseen, index)
+        before = one["places"].get(store.name)
         if before and not before["error"]:
             state["before"] = max(before["before"], state["before"])
-        one["places"][place.name] = state
-    for name in one["places"].keys() - {place.name for place in stock.places}:
+        one["places"][store.name] = state
+    for name in one["places"].keys() - {store.name for store in index.stores}:
         if one["places"][name]["owed"] or one["places"][name]["error"]:
             one["places"][name]["error"] = receipt.DROPPED
-    one["by_hand"] = [*one["by_hand"], *receipt.dropped(one)]
+    one["by_hand"] = [*one["by_hand"], *receipt.unconfigured_remotes(one)]
 
 
 def _carry_out(
-    workspace: ProjectPaths, path: Path, one: Receipt, planned: Plan, report: Callable[[str], object]
+    workspace: ProjectPaths, path: Path, one: Receipt, planned: ErasurePlan, report: Callable[[str], object]
 ) -> None:
+    """Carry out one receipt, store by store; it is saved after each."""
     one["workspace"] = sorted({*one["workspace"], *untracked.clear(workspace, planned.untracked)})
-    listings = sorted({listing for holder in one["objects"] for listing in holder["listings"]})
-    oids = {holder["oid"] for holder in one["objects"]}
-    for place in planned.stock.places:
-        state = one["places"][place.name]
+    listings = sorted({listing for each in one["objects"] for listing in each["listings"]})
+    oids = {each["oid"] for each in one["objects"]}
+    for store in planned.index.stores:
+        state = one["places"][store.name]
         if not state["error"]:
-            _empty(place, state, oids, planned.stock)
+            _empty(store, state, oids, planned.index)
         if not state["error"]:
-            one["run_cache"] += place.forget_runs(listings)
+            one["run_cache"] += store.remove_run_cache_entries(listings)
         receipt.save(path, one)
         done = state["before"] - state["after"]
-        report(f"{place.name}: {done} of {state['before']} objects erased {state['error'] or ''}".rstrip())
-    if not receipt.owed(one):
+        report(f"{store.name}: {done} of {state['before']} objects erased {state['error'] or ''}".rstrip())
+    if not receipt.outstanding(one):
         one["finished_at"] = now()
     receipt.save(path, one)
 
 
-def _empty(place: ObjectStore, state: State, oids: Collection[str], stock: ObjectIndex) -> None:
-    """Bury what is owed in one place; then list it anew and look for all that should be gone."""
+def _empty(store: ObjectStore, state: State, oids: Collection[str], index: ObjectIndex) -> None:
+    """Write tombstones for the owed objects of one store; then list it again and verify."""
     try:
         for oid in state["owed"]:
-            place.bury(oid)
-        listed = place.objects()
-        kept = oids if place.name != CACHE else [oid for oid in oids if listed is None or oid in listed]
-        state["owed"] = sorted(oid for oid in kept if not place.is_buried(oid))
+            store.write_tombstone(oid)
+        listed = store.objects()
+        kept = oids if store.name != CACHE else [oid for oid in oids if listed is None or oid in listed]
+        state["owed"] = sorted(oid for oid in kept if not store.has_tombstone(oid))
         state["after"] = len(state["owed"])
-        came = [oid for oid in stock.new_in(place, listed) if not place.is_buried(oid)]
-        if came:
-            state["error"] = f"{len(came)} objects came in while this was erasing; run it again"
-    except Exception as error:  # as in `_state`
-        state["error"] = in_words(error)
+        added = [oid for oid in index.added_since_listing(store, listed) if not store.has_tombstone(oid)]
+        if added:
+            state["error"] = f"{len(added)} objects came in while this was erasing; run it again"
+    except Exception as error:  # each file system raises its own
+        state["error"] = error_text(error)

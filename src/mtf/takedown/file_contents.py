@@ -1,5 +1,6 @@
-"""What is in a file: pictures in a tar, in a table's cells, in a page, or the file itself. Read in part and in turn,
-so that a tar of any size takes little memory.
+"""Contents of a file: pictures in a tar, in the cells of a table, in an HTML page, or the file itself.
+
+A tar is read member by member, so that one of any size takes little memory.
 """
 
 from __future__ import annotations
@@ -25,51 +26,52 @@ _INLINE = b"data:image/"
 
 
 class Unexaminable(Exception):
-    """A file that may hold an erased picture and cannot be read as what it seems to be."""
+    """Error: a file may hold an erased picture and cannot be read in its format."""
 
 
-def others_beside(file: BinaryIO, suffix: str, subjects: TakedownScope) -> int | None:
-    """How many other pictures a file holds beside an erased one; None where it holds no erased one.
+def others_beside(file: BinaryIO, suffix: str, scope: TakedownScope) -> int | None:
+    """Number of other pictures in a file with an erased one; None if it has no erased one.
 
-    What a file is says its beginning; `suffix` decides for tars, which may begin with anything.
-    Raises Unexaminable.
+    The format is taken from the first HEAD_BYTES; a `suffix` of ".tar" also makes it a tar. Raises Unexaminable.
     """
     head = file.read(HEAD_BYTES)
     file.seek(0)
     if suffix == ".tar" or head[257:262] == b"ustar":
-        return _in_tar(file, subjects)
+        return _in_tar(file, scope)
     if head.startswith(b"PAR1"):
-        return _in_table(file, subjects)
+        return _in_table(file, scope)
     if is_page(head):
-        return _in_page(file, subjects)
-    return 0 if digest(file) in subjects.image_ids else None
+        return _in_page(file, scope)
+    return 0 if digest(file) in scope.image_ids else None
 
 
 def is_page(head: bytes) -> bool:
+    """True if a file that begins with `head` is an HTML page."""
     return head.lstrip().lower().startswith((b"<!doctype html", b"<html"))
 
 
 def digest(file: BinaryIO) -> str:
-    """The sha256 of what is left of a file."""
+    """sha256 of a file, from its current position."""
     state = hashlib.sha256()
     while piece := file.read(2**20):
         state.update(piece)
     return state.hexdigest()
 
 
-def erased_members(tar: tarfile.TarFile, subjects: TakedownScope) -> Iterator[tarfile.TarInfo]:
-    """The members whose content is an erased image, of a tar that people made: its names say nothing."""
-    return (member for member in members(tar) if member.isreg() and _is_erased_image(tar, member, subjects))
+def erased_members(tar: tarfile.TarFile, scope: TakedownScope) -> Iterator[tarfile.TarInfo]:
+    """Members whose content is an erased image. For tars that people made, whose names need not be image_ids."""
+    return (member for member in members(tar) if member.isreg() and _is_erased_image(tar, member, scope))
 
 
 def members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """One after the other, forgotten afterwards: a TarFile keeps every header that it has read."""
+    """Members one by one, in little memory: headers that were read are dropped from the TarFile."""
     for member in tar:
         yield member
         tar.members.clear()  # ty: ignore[missing-attribute]
 
 
-def _in_tar(file: BinaryIO, subjects: TakedownScope) -> int | None:
+def _in_tar(file: BinaryIO, scope: TakedownScope) -> int | None:
+    """Other pictures of a tar with an erased one; 0 for a shard of an identity that is erased altogether."""
     erased = others = 0
     is_shard = is_whole = False
     try:
@@ -78,10 +80,10 @@ def _in_tar(file: BinaryIO, subjects: TakedownScope) -> int | None:
                 stem = PurePosixPath(member.name).name.partition(".")[0]
                 is_shard |= member.name == DIGEST
                 if member.name == ROWS and is_shard:
-                    about, is_whole = _rows(tar, member, subjects)
+                    about, is_whole = _rows(tar, member, scope)
                     erased += about
-                elif _names_erased(stem, subjects) or (
-                    not is_shard and member.isreg() and _is_erased_image(tar, member, subjects)
+                elif _names_erased(stem, scope) or (
+                    not is_shard and member.isreg() and _is_erased_image(tar, member, scope)
                 ):
                     erased += 1
                 elif member.isreg() and (not is_shard or len(stem) in (32, 64)):
@@ -94,29 +96,29 @@ def _in_tar(file: BinaryIO, subjects: TakedownScope) -> int | None:
     return others if erased else None
 
 
-def _names_erased(stem: str, subjects: TakedownScope) -> bool:
-    """Pictures bear their image_id or face_id; those of an export, the identity before it."""
-    return stem in subjects.names or stem.rpartition("-")[2] in subjects.names
+def _names_erased(stem: str, scope: TakedownScope) -> bool:
+    """True for IMAGE_ID, FACE_ID and, as in an export, IDENTITY-FACE_ID of an erased picture."""
+    return stem in scope.names or stem.rpartition("-")[2] in scope.names
 
 
-def _rows(tar: tarfile.TarFile, member: tarfile.TarInfo, subjects: TakedownScope) -> tuple[int, bool]:
-    """Embeddings and measures are a person's data too, though no picture lies beside them.
+def _rows(tar: tarfile.TarFile, member: tarfile.TarInfo, scope: TakedownScope) -> tuple[int, bool]:
+    """Number of rows on erased people, images or faces, and if the whole shard belongs to an erased identity.
 
-    Returns how many rows are about the erased, and whether the shard is of somebody who is erased altogether.
+    Embeddings and measures are personal data too, even without a picture.
     """
     file = tar.extractfile(member)
     rows = pl.read_parquet(io.BytesIO(file.read() if file else b""))
-    is_whole = "identity" in rows.columns and rows.height > 0 and rows["identity"].is_in(list(subjects.whole)).all()
-    return subjects.rows_in(rows), bool(is_whole)
+    is_whole = "identity" in rows.columns and rows.height > 0 and rows["identity"].is_in(list(scope.whole)).all()
+    return scope.rows_in(rows), bool(is_whole)
 
 
-def _is_erased_image(tar: tarfile.TarFile, member: tarfile.TarInfo, subjects: TakedownScope) -> bool:
-    file = tar.extractfile(member) if subjects.may_be(member.size) else None
-    return file is not None and digest(file) in subjects.image_ids  # ty: ignore[invalid-argument-type]
+def _is_erased_image(tar: tarfile.TarFile, member: tarfile.TarInfo, scope: TakedownScope) -> bool:
+    file = tar.extractfile(member) if scope.may_be_erased(member.size) else None
+    return file is not None and digest(file) in scope.image_ids  # ty: ignore[invalid-argument-type]
 
 
-def _in_table(file: BinaryIO, subjects: TakedownScope) -> int | None:
-    """A published table that carries pictures in its cells, and not only their names."""
+def _in_table(file: BinaryIO, scope: TakedownScope) -> int | None:
+    """Other faces of a published table with pictures in its cells; None for a table without pictures."""
     try:
         table = pa.parquet.ParquetFile(file)
         schema = table.schema_arrow
@@ -126,7 +128,7 @@ def _in_table(file: BinaryIO, subjects: TakedownScope) -> int | None:
         faces: Any = pl.from_arrow(table.read(columns=["face_id"]))
     except pa.ArrowException as error:
         raise Unexaminable(f"not readable as a table: {error}") from error
-    erased = subjects.rows_in(faces)
+    erased = scope.rows_in(faces)
     return faces.height - erased if erased else None
 
 
@@ -134,9 +136,9 @@ def _is_binary(kind: pa.DataType) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
-def _in_page(file: BinaryIO, subjects: TakedownScope) -> int | None:
-    """A report with pictures in it that speaks of somebody whose pictures are erased."""
+def _in_page(file: BinaryIO, scope: TakedownScope) -> int | None:
+    """Other pictures of a report that has inline pictures and names an affected identity or an erased face."""
     text = file.read()
     pictures = text.count(_INLINE)
-    names = {name.encode("ascii") for name in subjects.affected | subjects.face_ids}
+    names = {name.encode("ascii") for name in scope.affected | scope.face_ids}
     return max(pictures - 1, 0) if pictures and any(name in text for name in names) else None

@@ -1,7 +1,7 @@
-"""What the versions on this machine know: people that left the roster, pages that the crawl no longer finds, crops.
+"""Versions on this machine: images, faces and crops of the workspace and of the local cache.
 
-Only this machine's cache is looked through, so that writing a request down waits for no remote. `mtf takedown erase`
-looks everywhere.
+A request may name people who left the roster, or pages that the crawl no longer finds. Only the local cache is
+searched, so that adding a request waits for no remote. `mtf takedown erase` searches all stores.
 """
 
 from __future__ import annotations
@@ -16,36 +16,38 @@ from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
 from mtf.forget import history
 from mtf.forget.history import History
-from mtf.forget.object_store import ObjectIndex, cache_of
-from mtf.schemas.takedown_file import Kind, Takedown, Takedowns
+from mtf.forget.object_store import ObjectIndex, cache_store
+from mtf.schemas.takedown_file import RequestKind, Takedown, Takedowns
 from mtf.takedown import perceptual_matches, scope_search
 from mtf.takedown.scope_search import ADDRESSES, EVIDENCE, FACES, IMAGES, SCREENING, image_ids_of
 
 
 class LocalVersions:
-    """The project's folder as it is, and all versions; none but that where DVC tracks nothing yet."""
+    """Workspace, and all versions in the local cache; only the workspace if DVC tracks nothing yet.
+
+    - `unreadable`: versions that cannot be read, wholly or in part, with the reason. They stop no request.
+    """
 
     def __init__(self, workspace: ProjectPaths) -> None:
         self._root = workspace.root
-        self.broken: list[str] = []
-        """Versions that cannot be read, wholly or in part, and why; they stop no request from being written down."""
+        self.unreadable: list[str] = []
         self._history: History | None = None
         try:
-            if damage := history.damage(workspace.root):
-                self.broken.append(f"all older ones: {damage}")
+            if damage := history.git_damage(workspace.root):
+                self.unreadable.append(f"all older ones: {damage}")
                 return
-            if lacking := history.shallow(workspace.root):
-                self.broken.append(lacking)
+            if lacking := history.shallow_clone(workspace.root):
+                self.unreadable.append(lacking)
             self._history = _history(workspace)
         except MtfError as error:
-            self.broken.append(f"all older ones: {error}")
-        except Exception as error:  # whatever DVC raises, the request has to be written down
-            self.broken.append(f"all older ones: {type(error).__name__}: {' '.join(str(error).split())[:160]}")
+            self.unreadable.append(f"all older ones: {error}")
+        except Exception as error:  # whatever DVC raises, the request must be recorded
+            self.unreadable.append(f"all older ones: {type(error).__name__}: {' '.join(str(error).split())[:160]}")
         if self._history is not None:
-            self.broken += self._history.unread
+            self.unreadable += self._history.fault_lines
 
-    def images(self, kind: Kind, value: str) -> set[str]:
-        """The images that an identity, an address or an image_id means in any version."""
+    def images(self, kind: RequestKind, value: str) -> set[str]:
+        """Images that an identity, an address or an image_id names in any version."""
         one = Takedowns((Takedown("", kind, value, "", "", ""),))
         wanted = scope_search.with_found_pages(one, self._found_pages())
         found: set[str] = set()
@@ -54,14 +56,14 @@ class LocalVersions:
         return found
 
     def images_of_faces(self, face_ids: Collection[str]) -> set[str]:
-        """The images in which any version found these faces."""
+        """Images in which any version detected these faces."""
         found: set[str] = set()
         for faces in self._tables(FACES, columns=("face_id", "image_id")) if face_ids else ():
             found |= {*faces.filter(pl.col("face_id").is_in(list(face_ids)))["image_id"]}
         return found
 
     def images_of_crops(self, wanted: int, *, distance: int) -> set[str]:
-        """The images with a crop whose hash, as screening has it, differs from `wanted` in at most `distance` bits."""
+        """Images with a crop whose hash in the table screening differs from `wanted` in at most `distance` bits."""
         found: set[str] = set()
         for measures in self._tables(SCREENING, columns=("image_id", "hash")):
             bits = (pl.col("hash").cast(pl.UInt64) ^ pl.lit(wanted, pl.UInt64)).bitwise_count_ones()
@@ -69,7 +71,7 @@ class LocalVersions:
         return found
 
     def hashes(self, image_ids: Collection[str], *, max_pixels: int) -> set[int]:
-        """The perceptual hashes, 64 bits each, of those of the images that are on this machine."""
+        """Perceptual hashes (64 bits) of those of the images that are on this machine."""
         if self._history is None or not image_ids:
             return set()
         return {
@@ -77,11 +79,11 @@ class LocalVersions:
         }
 
     def _found_pages(self) -> Iterator[bytes]:
-        current = self._root / scope_search.TABLE
+        current = self._root / scope_search.ATTRIBUTION
         if current.is_file():
             yield current.read_bytes()
         if self._history is not None:
-            yield from self._history.texts(scope_search.TABLE)
+            yield from self._history.texts(scope_search.ATTRIBUTION)
 
     def _tables(self, *paths: str, columns: Collection[str]) -> Iterator[pl.DataFrame]:
         for current in (self._root / path for path in paths):
@@ -96,4 +98,4 @@ def _history(workspace: ProjectPaths) -> History | None:
         repo = Repo(str(workspace.root))
     except NotDvcRepoError:
         return None
-    return History(repo, ObjectIndex([cache_of(repo)]))
+    return History(repo, ObjectIndex([cache_store(repo)]))

@@ -1,8 +1,8 @@
-"""What only people can see to: what a clone, a place or a database keeps that this program cannot see or touch.
+"""Manual follow-ups of an erasure: messages on copies and records that people must remove.
 
-Lines of text about an erased person that the current version keeps: roster, ledger, fetches, found authors.
-
-They hold no picture, and people wrote most of them, so people take them out; here they are named.
+- Copies that this program cannot see or must not touch: in the clone, a remote or a shared database.
+- Records on an erased person in the current version: roster, ledger, fetches, attribution.csv. They hold no picture,
+  and people wrote most of them, so people remove them.
 """
 
 from __future__ import annotations
@@ -17,27 +17,26 @@ import polars as pl
 from mtf.core import csv_files
 from mtf.core.project_paths import ProjectPaths
 from mtf.core.urls import address_key
-from mtf.forget import history as clone
-from mtf.forget.history import History
+from mtf.forget.history import History, git
 from mtf.forget.object_store import ObjectStore
 from mtf.rights import attribution
 
 _DATABASE = "FIFTYONE_DATABASE_URI"
 
 
-def owed_by_hand(workspace: ProjectPaths, places: list[ObjectStore], unlisted: list[str]) -> Iterator[str]:
-    """What this program cannot see or must not touch, in words."""
+def about_clone_and_storage(workspace: ProjectPaths, stores: list[ObjectStore], unlistable: list[str]) -> Iterator[str]:
+    """Messages on copies in the clone, the stores and the database of FiftyOne."""
     fetched = _git(workspace.root, "config", "--get-all", "remote.origin.fetch")
     if fetched and "refs/heads/*" not in fetched:
         yield (
             "This clone follows one branch: versions of others were not looked for. "
             "`git remote set-branches origin '*' && git fetch`, then erase again."
         )
-    for name in unlisted:
+    for name in unlistable:
         yield f"{name} cannot be listed: only what a version names was looked for there."
-    for place in places:
-        yield from _kept_by_storage(place)
-    yield from _kept_by_git(workspace.root, places)
+    for store in stores:
+        yield from _kept_by_storage(store)
+    yield from _kept_by_git(workspace.root, stores)
     if address := os.environ.get(_DATABASE):
         yield (
             f"FiftyOne's database at {address.rpartition('@')[2].removeprefix('mongodb://')} is not this project's: "
@@ -46,47 +45,47 @@ def owed_by_hand(workspace: ProjectPaths, places: list[ObjectStore], unlisted: l
         )
 
 
-def broken_versions(history: History) -> Iterator[str]:
-    """Versions of git's whose DVC files cannot be read: only git's history rewritten would put them right."""
-    for line in history.unread:
+def unreadable_versions(history: History) -> Iterator[str]:
+    """Messages on commits whose DVC files cannot be read; only a rewritten git history would repair them."""
+    for line in history.fault_lines:
         yield (
             f"Versions that could not be read ({line}): what they alone name was looked for by its content, in every "
             "place that can be listed; models that were trained then may be missing from this receipt."
         )
 
 
-def _kept_by_storage(place: ObjectStore) -> Iterator[str]:
-    """What a remote keeps beside the objects that DVC stores by their content."""
-    if place.keeps_names:
+def _kept_by_storage(store: ObjectStore) -> Iterator[str]:
+    """Messages on a remote that keeps files under their own names, or older versions of objects."""
+    if store.is_version_aware:
         yield (
-            f"{place.name} is version_aware: DVC stores files there under their own names, where nothing was looked "
+            f"{store.name} is version_aware: DVC stores files there under their own names, where nothing was looked "
             "for. Delete there what this receipt names under what old versions lost, with every version of it."
         )
-    if place.is_bucket:
+    if store.is_bucket:
         yield (
-            f"{place.name}: a bucket that keeps versions keeps the erased bytes as older versions of the objects. "
+            f"{store.name}: a bucket that keeps versions keeps the erased bytes as older versions of the objects. "
             "Where it does (or did), delete its noncurrent versions."
         )
 
 
-def _kept_by_git(root: Path, places: list[ObjectStore]) -> Iterator[str]:
-    """A remote in the repository itself: what git committed of it stays in git."""
-    for place in places:
-        folder = Path(place.root)
+def _kept_by_git(root: Path, stores: list[ObjectStore]) -> Iterator[str]:
+    """Messages on remotes inside the repository that git tracks: its commits keep the erased bytes."""
+    for store in stores:
+        folder = Path(store.root)
         if folder.is_relative_to(root) and _git(root, "ls-files", "--", str(folder.relative_to(root))):
             yield (
-                f"{place.name} lies in this repository and git tracks it: commit what changed there. Earlier commits "
+                f"{store.name} lies in this repository and git tracks it: commit what changed there. Earlier commits "
                 "keep the erased bytes until git's history is rewritten (git filter-repo) and pushed anew."
             )
 
 
 def _git(root: Path, *arguments: str) -> str:
-    done = clone.git(root, *arguments)
+    done = git(root, *arguments)
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def lines_left(identities: Collection[str], workspace: ProjectPaths) -> Iterator[str]:
-    """What to remove by hand of people who are erased altogether, in words; nothing where nothing is left."""
+def about_remaining_records(identities: Collection[str], workspace: ProjectPaths) -> Iterator[str]:
+    """Messages on records of people who are erased altogether, with the rows to remove."""
     table = workspace.relative(workspace.table("crawl", "fetches"))
     for identity in sorted(identities):
         rows = _roster_rows(workspace.roster, identity)
@@ -98,9 +97,9 @@ def lines_left(identities: Collection[str], workspace: ProjectPaths) -> Iterator
             yield f"{roster} row {where} names {identity}: remove the row and run `dvc repro`{also}."
         elif fetches:
             yield f"{table} has {fetches} rows of {identity}: `dvc repro` drops them."
-        if sittings := [*_sittings(workspace, identity)]:
+        if files := [*_ledger_files(workspace, identity)]:
             yield (
-                f"Decisions about {identity} are in {'; '.join(sittings)}: while nobody reviews, take these lines out "
+                f"Decisions about {identity} are in {'; '.join(files)}: while nobody reviews, take these lines out "
                 "(the figures of agreement then count fewer faces), then `dvc add data`."
             )
         if rows := _attribution_rows(workspace, identity):
@@ -110,7 +109,7 @@ def lines_left(identities: Collection[str], workspace: ProjectPaths) -> Iterator
 
 
 def _roster_rows(path: Path, identity: str) -> list[int]:
-    """Numbers of rows as a spreadsheet shows them."""
+    """Rows of the roster with the identity, numbered as a spreadsheet shows them."""
     if not path.is_file():
         return []
     return [row.number for row in csv_files.read_leniently(path.read_bytes()) if row.text("identity") == identity]
@@ -126,7 +125,7 @@ def _fetch_rows(path: Path, identity: str) -> int:
 
 
 def _attribution_rows(workspace: ProjectPaths, identity: str) -> list[int]:
-    """Rows that name an address or a page at which the identity was found, as a spreadsheet shows them."""
+    """Rows of attribution.csv with an address or image_id of the identity, numbered as a spreadsheet shows them."""
     fetches = workspace.table("crawl", "fetches")
     if not fetches.is_file():
         return []
@@ -134,14 +133,15 @@ def _attribution_rows(workspace: ProjectPaths, identity: str) -> list[int]:
     columns = rows.collect_schema()
     if "identity" not in columns:
         return []
-    known = [name for name in ("url", "page_url", "image_id") if name in columns]
-    named = rows.filter(pl.col("identity") == identity).select(known).collect()
-    keys = {address_key(value) for name in known for value in named[name].drop_nulls()}
+    keys = [name for name in ("url", "page_url", "image_id") if name in columns]
+    named = rows.filter(pl.col("identity") == identity).select(keys).collect()
+    addresses = {address_key(value) for name in keys for value in named[name].drop_nulls()}
     found = attribution.load(workspace.attribution)
-    return [each.row for each in found if address_key(each.value) in keys]
+    return [each.row for each in found if address_key(each.value) in addresses]
 
 
-def _sittings(workspace: ProjectPaths, identity: str) -> Iterator[str]:
+def _ledger_files(workspace: ProjectPaths, identity: str) -> Iterator[str]:
+    """Files of the ledger with decisions about the identity, each with their number."""
     for path in sorted(workspace.review.glob("*/*.jsonl")):
         lines = sum(_names(line, identity) for line in path.read_bytes().splitlines())
         if lines:
@@ -149,7 +149,7 @@ def _sittings(workspace: ProjectPaths, identity: str) -> Iterator[str]:
 
 
 def _names(line: bytes, identity: str) -> bool:
-    """A line that was torn while it was written is looked through as it is."""
+    """True if a line of the ledger names the identity. An incomplete line, which is no JSON, is searched as text."""
     try:
         decision = json.loads(line)
     except ValueError:

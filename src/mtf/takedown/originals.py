@@ -1,9 +1,9 @@
-"""Pictures that people put into the project themselves: loose files, tars, and the recorded web.
+"""Originals: pictures that people added to the project, as single files, in tars, or in the recorded web.
 
-A stage makes its files again without what was taken down; these nobody makes again, so they are cleared here: a
-loose file is removed, a tar is written anew without the member. DVC tracks the result, which has to be committed.
-Such a file may be a link into DVC's cache (`cache.type`): it is replaced, never written through, and what stays gets a
-copy of its own before the object behind it is buried.
+- Stages make their files again without the erased pictures; nobody makes originals again. So a single file is removed
+  here, and a tar is written again without its erased members. DVC tracks the result, which must be committed.
+- A file may be a link into DVC's cache (`cache.type`). It is replaced, never written through. A file that stays gets
+  its own copy before its object becomes a tombstone.
 """
 
 from __future__ import annotations
@@ -29,23 +29,27 @@ _GONE = {"status": 410, "headers": {}, "body": None}
 
 @dataclass(frozen=True)
 class Original:
-    """A file that holds erased pictures: all of it, or of a tar these `members`."""
+    """File that holds erased pictures.
+
+    - `path`: the file;
+    - `members`: names of the erased members of a tar; empty if the file itself is an erased picture.
+    """
 
     path: Path
     members: tuple[str, ...] = ()
 
     @property
     def target(self) -> Path | None:
-        """What it is a link to."""
+        """Target of a symbolic link; None for a regular file."""
         return self.path.resolve() if self.path.is_symlink() else None
 
 
-def find(subjects: TakedownScope, workspace: ProjectPaths, params: Params) -> tuple[list[Original], list[str]]:
-    """The originals with an erased picture, and what could not be looked through."""
+def find(scope: TakedownScope, workspace: ProjectPaths, params: Params) -> tuple[list[Original], list[str]]:
+    """Originals with an erased picture; and files that could not be read, one line each with the error."""
     found, unreadable = [], []
-    for path in _files(workspace, params) if subjects.image_ids else ():
+    for path in _files(workspace, params) if scope.image_ids else ():
         try:
-            if (original := _examined(path, subjects)) is not None:
+            if (original := _examined(path, scope)) is not None:
                 found.append(original)
         except (Unexaminable, OSError) as error:
             unreadable.append(f"{workspace.relative(path)}: {error}")
@@ -53,7 +57,7 @@ def find(subjects: TakedownScope, workspace: ProjectPaths, params: Params) -> tu
 
 
 def clear(original: Original) -> None:
-    """Remove the file, or write the tar anew without its erased members."""
+    """Remove the file, or write the tar again without its erased members."""
     if not original.members:
         original.path.unlink()
         return
@@ -63,37 +67,37 @@ def clear(original: Original) -> None:
 
 
 def detach(path: Path, oid: str) -> None:
-    """Put a copy in the place of a link to an object of the cache, so that the file outlives it."""
+    """Replace a link to object `oid` of the cache by a copy, so that the file stays when the object goes."""
     if path.is_symlink() and path.is_file() and path.resolve().parts[-2:] == (oid[:2], oid[2:]):
         with replacing(path) as beside:
             shutil.copyfile(path, beside)
 
 
 def _files(workspace: ProjectPaths, params: Params) -> Iterator[Path]:
-    """Every file of `data/` and of the folders and tars that params.yaml names as sources."""
+    """Files of `data/`, and of the folders and tars that params.yaml names as sources, each once."""
     sources = [workspace.root / each.files_path for each in params.crawl.sources if isinstance(each, LocalSource)]
     seen = set()
-    for place in (workspace.data, *sources):
-        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+    for folder in (workspace.data, *sources):
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
             if path not in seen and path.is_file():
                 yield path
             seen.add(path)
 
 
-def _examined(path: Path, subjects: TakedownScope) -> Original | None:
+def _examined(path: Path, scope: TakedownScope) -> Original | None:
     if path.suffix == ".tar":
-        members = _erased_members(path, subjects)
+        members = _erased_members(path, scope)
         return Original(path, members) if members else None
-    if not subjects.may_be(path.stat().st_size):
+    if not scope.may_be_erased(path.stat().st_size):
         return None
     with path.open("rb") as file:
-        return Original(path) if file_contents.digest(file) in subjects.image_ids else None
+        return Original(path) if file_contents.digest(file) in scope.image_ids else None
 
 
-def _erased_members(path: Path, subjects: TakedownScope) -> tuple[str, ...]:
+def _erased_members(path: Path, scope: TakedownScope) -> tuple[str, ...]:
     try:
         with tarfile.open(path, "r:") as tar:
-            return tuple(member.name for member in file_contents.erased_members(tar, subjects))
+            return tuple(member.name for member in file_contents.erased_members(tar, scope))
     except (tarfile.TarError, EOFError) as error:
         raise Unexaminable(f"not readable as a tar: {error}") from error
 
@@ -107,7 +111,7 @@ def _copy_others(original: Original, to: Path) -> None:
 
 
 def _answer_gone(original: Original) -> None:
-    """A recorded web whose body is gone answers that it is gone: its other addresses stay as they are."""
+    """Set the status 410 (gone) for the erased bodies of a recorded web; its other addresses stay as they are."""
     path = original.path.with_name(RESPONSES)
     if not path.is_file():
         return

@@ -1,7 +1,7 @@
-"""What the pictures of every version look like: requests by looks have to find copies that only old versions hold.
+"""Perceptual hashes of the pictures of every version, and the pictures that match a requested hash.
 
-A crawl keeps hashes where a takedown asked for looks; versions from before that have none, and their pictures are
-decoded here. A picture that several versions have is decoded once at most.
+A request by perceptual hash must find copies that only old versions hold. The crawl stores hashes once a takedown
+requests one; for older versions, pictures are decoded here, each at most once.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from mtf.core.project_paths import PATHS_IN_PROJECT
 from mtf.core.shards import DIGEST
 from mtf.faces.decoding import Unreadable
 from mtf.faces.perceptual_hash import SAME_PICTURE_BITS, picture_hash
-from mtf.forget.history import NO_VERSION, History, Version, plain_name
+from mtf.forget.history import NO_VERSION, FileVersion, History, finished_name
 from mtf.schemas import Detected
 from mtf.takedown import file_contents
 from mtf.takedown.file_contents import Unexaminable
 
 STORED_PIXELS = 178_956_970
-"""What a stored picture may have whatever `crawl.max_pixels` says today: it came in under the bound of its time. Where
-Pillow refuses a picture as a decompression bomb (twice its MAX_IMAGE_PIXELS).
+"""Pixels up to which a stored picture is decoded, whatever `crawl.max_pixels` is today: it may have been larger then.
+Above it, Pillow refuses a picture as a decompression bomb (twice its MAX_IMAGE_PIXELS).
 """
 _CRAWL = f"{PATHS_IN_PROJECT.stage('crawl').as_posix()}/"
 _RESPONSES = "responses.parquet"
 _IMAGE_ID_LENGTH = 64
 
 
-class _Picture(NamedTuple):
-    """Where an image lies in a shard, in bytes."""
+class _ByteRange(NamedTuple):
+    """Position of an image in a shard: `offset` and `size_bytes`, both in bytes."""
 
     offset: int
     size_bytes: int
@@ -43,13 +43,17 @@ class _Picture(NamedTuple):
 
 @dataclass
 class PerceptualMatches:
-    """`hashes` are 64 bits per image_id; `unread` are shards that may hold pictures nobody could look at."""
+    """Perceptual hashes of stored pictures.
+
+    - `hashes`: image_id → hash (64 bits);
+    - `unread`: shards with pictures that could not be compared, with the reason.
+    """
 
     hashes: dict[str, int] = field(default_factory=dict)
-    unread: list[tuple[Version, str]] = field(default_factory=list)
+    unread: list[tuple[FileVersion, str]] = field(default_factory=list)
 
     def near(self, wanted: Collection[int]) -> set[str]:
-        """The images that differ from one of the wanted hashes in at most SAME_PICTURE_BITS, as the crawl has it."""
+        """Images that differ from one of the hashes `wanted` in at most SAME_PICTURE_BITS bits, as in the crawl."""
         values = np.fromiter(self.hashes.values(), np.uint64, len(self.hashes))
         is_near = np.zeros(len(values), dtype=bool)
         for each in wanted:
@@ -58,58 +62,59 @@ class PerceptualMatches:
 
 
 def of_every_version(history: History, *, max_pixels: int, among: Collection[str] | None = None) -> PerceptualMatches:
-    """The hashes of all images that any crawl stored, or of those `among` them.
+    """Hashes of all images that any crawl stored, or only of those in `among`.
 
-    What cannot be decoded looks like nothing. What has more pixels than both `max_pixels` and STORED_PIXELS is unread.
+    A picture that cannot be decoded gets no hash. One with more pixels than both `max_pixels` and STORED_PIXELS is in
+    `unread`.
     """
-    looks = PerceptualMatches()
-    unhashed: dict[str, tuple[Version, _Picture]] = {}
+    matches = PerceptualMatches()
+    unhashed: dict[str, tuple[FileVersion, _ByteRange]] = {}
     for version in _crawl_shards(history):
         try:
-            pictures, known = _listed(version, history)
+            pictures, stored_hashes = _listed(version, history)
         except Exception as error:  # each file system raises its own
-            looks.unread.append((version, f"{type(error).__name__}: {error}"))
+            matches.unread.append((version, f"{type(error).__name__}: {error}"))
             continue
         wanted = pictures.keys() if among is None else pictures.keys() & set(among)
-        looks.hashes |= {image_id: known[image_id] for image_id in wanted & known.keys()}
+        matches.hashes |= {image_id: stored_hashes[image_id] for image_id in wanted & stored_hashes.keys()}
         unhashed |= {image_id: (version, pictures[image_id]) for image_id in wanted - unhashed.keys()}
-    _decode(unhashed, looks, history, max_pixels=max_pixels)
-    return looks
+    _decode(unhashed, matches, history, max_pixels=max_pixels)
+    return matches
 
 
-def _crawl_shards(history: History) -> Iterator[Version]:
-    """Once per content: the shards of `crawl` by their name, and of what has lost its name whatever may be one."""
+def _crawl_shards(history: History) -> Iterator[FileVersion]:
+    """Shards of `crawl`, each content once: those with such a name, and unnamed objects that may be one."""
     seen = set()
-    nameless = (Version(f"({oid[:8]})", oid, [NO_VERSION]) for oid in history.nameless)
-    for version in (*history.versions, *nameless):
-        if version.oid not in seen and _may_be_of_crawl(version) and history.stock.has(version.oid):
+    unnamed = (FileVersion(f"({oid[:8]})", oid, [NO_VERSION]) for oid in history.unnamed)
+    for version in (*history.versions, *unnamed):
+        if version.oid not in seen and _may_be_of_crawl(version) and history.index.has(version.oid):
             seen.add(version.oid)
             yield version
 
 
-def _may_be_of_crawl(version: Version) -> bool:
-    name = plain_name(version.name)
+def _may_be_of_crawl(version: FileVersion) -> bool:
+    name = finished_name(version.name)
     if len(name.parts) == 1:
-        return version.is_loose
-    return name.parent.name == "shards" and (version.is_loose or version.path.startswith(_CRAWL))
+        return version.is_unversioned
+    return name.parent.name == "shards" and (version.is_unversioned or version.path.startswith(_CRAWL))
 
 
-def _listed(version: Version, history: History) -> tuple[dict[str, _Picture], dict[str, int]]:
-    """The pictures of a shard, and the hashes that it has of them; of half a shard, what there is.
+def _listed(version: FileVersion, history: History) -> tuple[dict[str, _ByteRange], dict[str, int]]:
+    """Pictures of a shard, and the hashes stored in it; of an unfinished shard, those that are there.
 
-    Raises Unexaminable for what is named as a shard and is no tar.
+    Raises Unexaminable for a file that has the name of a shard and is no tar.
     """
-    with history.stock.open(version.oid) as file:
+    with history.index.open(version.oid) as file:
         if file is None:
             return {}, {}
-        places = _members(file, is_named=len(version.name.parts) > 1)
-        known = _hashes(file, places.get(_RESPONSES))
-    pictures = {stem: place for name, place in places.items() if (stem := _image_id(name)) is not None}
-    return pictures, known
+        members = _members(file, is_named=len(version.name.parts) > 1)
+        stored_hashes = _hashes(file, members.get(_RESPONSES))
+    pictures = {stem: member for name, member in members.items() if (stem := _image_id(name)) is not None}
+    return pictures, stored_hashes
 
 
-def _members(file: BinaryIO, *, is_named: bool) -> dict[str, _Picture]:
-    found: dict[str, _Picture] = {}
+def _members(file: BinaryIO, *, is_named: bool) -> dict[str, _ByteRange]:
+    found: dict[str, _ByteRange] = {}
     if not file.read(1):
         return found
     file.seek(0)
@@ -117,15 +122,15 @@ def _members(file: BinaryIO, *, is_named: bool) -> dict[str, _Picture]:
         with tarfile.open(fileobj=file, mode="r:") as tar:
             for member in file_contents.members(tar):
                 if not found and member.name != DIGEST:
-                    return {}  # a tar that people made: its names say nothing
-                found[member.name] = _Picture(member.offset_data, member.size)
+                    return {}  # a tar that people made: its names are no image_ids
+                found[member.name] = _ByteRange(member.offset_data, member.size)
     except (tarfile.TarError, EOFError) as error:
         if not found and is_named:
             raise Unexaminable(f"not readable as a tar: {error}") from error
     return found
 
 
-def _hashes(file: BinaryIO, responses: _Picture | None) -> dict[str, int]:
+def _hashes(file: BinaryIO, responses: _ByteRange | None) -> dict[str, int]:
     if responses is None:
         return {}
     rows = pl.read_parquet(io.BytesIO(_bytes(file, responses)))
@@ -135,49 +140,53 @@ def _hashes(file: BinaryIO, responses: _Picture | None) -> dict[str, int]:
 
 
 def _image_id(name: str) -> str | None:
-    """Of a picture's member, and not of the page beside it."""
+    """image_id in a member's name; None for other members, such as the page of a picture."""
     stem, _, extension = PurePosixPath(name).name.partition(".")
     return stem if len(stem) == _IMAGE_ID_LENGTH and not extension.startswith("page.") else None
 
 
-def _bytes(file: BinaryIO, place: _Picture) -> bytes:
-    file.seek(place.offset)
-    return file.read(place.size_bytes)
+def _bytes(file: BinaryIO, member: _ByteRange) -> bytes:
+    file.seek(member.offset)
+    return file.read(member.size_bytes)
 
 
 def _decode(
-    pictures: dict[str, tuple[Version, _Picture]], looks: PerceptualMatches, history: History, *, max_pixels: int
+    pictures: dict[str, tuple[FileVersion, _ByteRange]],
+    matches: PerceptualMatches,
+    history: History,
+    *,
+    max_pixels: int,
 ) -> None:
-    """Work out the hashes that no shard has, shard by shard."""
+    """Compute the hashes that no shard has, shard by shard, and add them to `matches`."""
     by_shard: dict[str, list[str]] = {}
     for image_id, (version, _) in pictures.items():
-        if image_id not in looks.hashes:
+        if image_id not in matches.hashes:
             by_shard.setdefault(version.oid, []).append(image_id)
     for oid, image_ids in by_shard.items():
         version = pictures[image_ids[0]][0]
         try:
-            with history.stock.open(oid) as file:
+            with history.index.open(oid) as file:
                 for image_id in image_ids:
                     data = b"" if file is None else _bytes(file, pictures[image_id][1])
-                    _look_at(image_id, data, version, looks, max_pixels)
+                    _add_hash(image_id, data, version, matches, max_pixels)
         except Exception as error:  # as in `of_every_version`
-            looks.unread.append((version, f"{type(error).__name__}: {error}"))
+            matches.unread.append((version, f"{type(error).__name__}: {error}"))
 
 
-def _look_at(image_id: str, data: bytes, version: Version, looks: PerceptualMatches, max_pixels: int) -> None:
+def _add_hash(image_id: str, data: bytes, version: FileVersion, matches: PerceptualMatches, max_pixels: int) -> None:
     try:
         found = hash_of(data, max_pixels=max_pixels)
     except Unreadable as error:
-        looks.unread.append((version, f"{image_id}: {error}"))
+        matches.unread.append((version, f"{image_id}: {error}"))
         return
     if found is not None:
-        looks.hashes[image_id] = found
+        matches.hashes[image_id] = found
 
 
 def hash_of(data: bytes, *, max_pixels: int) -> int | None:
-    """The perceptual hash, 64 bits, of a picture that was stored; None for what cannot be decoded.
+    """Perceptual hash (64 bits) of a stored picture; None if it cannot be decoded.
 
-    Raises Unreadable for one of more pixels than both `max_pixels` and STORED_PIXELS: what it looks like is not known.
+    Raises Unreadable for a picture with more pixels than both `max_pixels` and STORED_PIXELS.
     """
     try:
         return picture_hash(data, max_pixels=max(max_pixels, STORED_PIXELS))

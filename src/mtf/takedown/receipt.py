@@ -1,6 +1,6 @@
-"""The receipt: what was erased where, what was lost with it, and what is still owed.
+"""Receipt of an erasure: objects erased in each store, files that old versions lost, and steps still owed.
 
-It is on disk before the first byte goes, and after every place, so that an interrupted erasure knows where it was.
+It is saved before the first byte is erased, and again after each store, so that an interrupted erasure can continue.
 """
 
 from __future__ import annotations
@@ -18,25 +18,26 @@ from mtf.core.markdown_tables import table as markdown_table
 
 SCHEMA = 2
 DROPPED = "no longer configured"
-"""A place's error that only people can see to: no run will reach it again, so the receipt does not wait for it."""
+"""Error of a remote that was removed from the configuration. The receipt ends without it; people must see to it."""
 Receipt = dict[str, Any]
-# What earlier forms of a receipt did not have.
+# Keys that earlier receipts lack.
 _ADDED: Receipt = {"originals": [], "outside": [], "unreadable": [], "lost": [], "by_hand": []}
 
 
 def folder(data: Path) -> Path:
+    """Folder of the receipts."""
     return data / "receipts"
 
 
 def save(path: Path, receipt: Receipt) -> None:
-    """Write `path` (JSON) and a page for people beside it (Markdown)."""
+    """Write the receipt to `path` as JSON, and beside it as Markdown. Sets its sha256."""
     receipt["sha256"] = _digest(receipt)
     write_json(path, receipt)
     write_text(path.with_suffix(".md"), as_markdown(receipt))
 
 
-def all_of(data: Path) -> list[tuple[Path, Receipt]]:
-    """The receipts so far, oldest first. Raises BadInput for one that was changed by hand."""
+def load_all(data: Path) -> list[tuple[Path, Receipt]]:
+    """Receipts with their paths, oldest first. Raises BadInput for one that was changed by hand."""
     found = []
     for path in sorted(folder(data).glob("*.json")):
         receipt = json.loads(path.read_text(encoding="utf-8"))
@@ -46,12 +47,12 @@ def all_of(data: Path) -> list[tuple[Path, Receipt]]:
     return found
 
 
-def owed(receipt: Receipt) -> list[str]:
-    """What may still be somewhere, one line each; empty where all is done."""
-    return [*_owed(receipt)]
+def outstanding(receipt: Receipt) -> list[str]:
+    """Messages on objects and files that may still hold an erased picture; empty if the erasure is complete."""
+    return [*_outstanding(receipt)]
 
 
-def _owed(receipt: Receipt) -> Iterator[str]:
+def _outstanding(receipt: Receipt) -> Iterator[str]:
     for name, place in receipt["places"].items():
         if place["error"] == DROPPED:
             continue
@@ -62,8 +63,8 @@ def _owed(receipt: Receipt) -> Iterator[str]:
     yield from (f"Cannot be looked through: {each}. Remove it, or put it right." for each in receipt["unreadable"])
 
 
-def dropped(receipt: Receipt) -> Iterator[str]:
-    """What is left to people where a remote was removed from the configuration before it was emptied."""
+def unconfigured_remotes(receipt: Receipt) -> Iterator[str]:
+    """Messages on remotes that were removed from the configuration before they were emptied."""
     for name, place in receipt["places"].items():
         if place["error"] == DROPPED:
             yield (
@@ -78,10 +79,10 @@ def _objects(place: dict[str, Any]) -> str:
 
 
 def as_markdown(receipt: Receipt) -> str:
-    """For a person who asked, and for whoever answers them."""
-    owing = owed(receipt)
+    """Receipt in Markdown, for the person who asked."""
+    owing = outstanding(receipt)
     state = f"finished {receipt['finished_at']}" if receipt["finished_at"] else "**something is still owed**"
-    subjects = receipt["subjects"]
+    scope = receipt["subjects"]
     lines = [
         f"# Erasure {receipt['started_at']}: {state}",
         "",
@@ -90,8 +91,8 @@ def as_markdown(receipt: Receipt) -> str:
         "## Requests",
         *_requests(receipt["requests"]),
         "",
-        f"They name {len(subjects['image_ids'])} pictures with {len(subjects['face_ids'])} faces, in the shards of "
-        f"{len(subjects['affected'])} identities.",
+        f"They name {len(scope['image_ids'])} pictures with {len(scope['face_ids'])} faces, in the shards of "
+        f"{len(scope['affected'])} identities.",
         "",
         "## Still owed",
         *([f"- {_text(each)}" for each in owing] or ["Nothing."]),
@@ -143,7 +144,7 @@ def _lost(receipt: Receipt) -> list[str]:
 
 
 def _requests(requests: list[dict[str, str]]) -> Iterator[str]:
-    """What was named; the contents and looks that were written down with it are counted."""
+    """List of requests; the image_ids and perceptual hashes recorded with each are only counted."""
     groups: dict[tuple[str, str], list[dict[str, str]]] = {}
     for request in requests:
         groups.setdefault((request["added_at"], _reference(request)), []).append(request)
@@ -151,7 +152,7 @@ def _requests(requests: list[dict[str, str]]) -> Iterator[str]:
         derived = [each for each in more if each["kind"] in ("image_id", "perceptual_hash", "content_hash")]
         named = [first, *(each for each in more if each not in derived)]
         words = ", ".join(f"{each['kind']} `{_text(each['value'])}`" for each in named)
-        beside = f" (with {len(derived)} contents and looks of its pictures)" if derived else ""
+        beside = f" (with {len(derived)} image_ids and perceptual hashes of its pictures)" if derived else ""
         yield f"- {added_at}: {words}{beside}, {reference}"
 
 
@@ -167,5 +168,5 @@ def _digest(receipt: Receipt) -> str:
 
 
 def _text(value: str) -> str:
-    """One line, with nothing that Markdown or HTML would take for its own."""
+    """Text on one line, with the special characters of Markdown and HTML escaped."""
     return " ".join(str(value).split()).translate(str.maketrans({c: f"\\{c}" for c in "|`<>*_[]"}))

@@ -1,7 +1,7 @@
-"""Writing a request to take something down: what a person names, and all that it turns out to mean.
+"""Takedown requests: resolve the value that a person gives, and record it in `data/takedowns.csv`.
 
-A request by identity, address or image_id is written down with the content and the looks of every picture that it
-means, so that the crawl knows them again under another address, under another person, resized or saved anew.
+A request by identity, address or image_id is recorded with the image_id and the perceptual hash of every picture that
+it names. So the crawl recognises these pictures under another address or person, resized, or saved again.
 """
 
 from __future__ import annotations
@@ -25,18 +25,24 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import takedown_filter
 from mtf.faces.perceptual_hash import SAME_PICTURE_BITS
 from mtf.schemas import roster_file, takedown_file
-from mtf.schemas.takedown_file import Kind, Takedown, Takedowns
+from mtf.schemas.takedown_file import RequestKind, Takedown, Takedowns
 from mtf.takedown import scope_search, sent_pictures
 from mtf.takedown.local_versions import LocalVersions
 from mtf.takedown.scope_search import ADDRESSES
 
-Meaning = tuple[Kind, str]
-_PLACES = ["identity", "image_id", "offset", "size_bytes"]
+Meaning = tuple[RequestKind, str]
+_BYTE_RANGES = ["identity", "image_id", "offset", "size_bytes"]
 
 
 @dataclass(frozen=True)
 class Request:
-    """Who asks for what to be taken down, and why. `value` is as the person gave it."""
+    """Request to take something down.
+
+    - `value`: an identity, an address, an image_id or the path of a picture file, as the person gave it;
+    - `reason`: why, in a few words;
+    - `requested_by`: the person who asks;
+    - `reference`: where the request is kept (a letter, a ticket).
+    """
 
     value: str
     reason: str
@@ -46,71 +52,81 @@ class Request:
 
 @dataclass(frozen=True)
 class Resolved:
-    """The rows that a request amounts to, the request itself first, and how many known pictures it means.
+    """Resolved request.
 
-    `is_file`: pictures that only older versions hold are not compared with a file yet; the erasure does that. `broken`
-    names versions that could not be read, so that nothing is known of what they had.
+    - `records`: rows for takedowns.csv, the request itself first;
+    - `pictures`: number of pictures on this machine that it names;
+    - `is_file`: true if `value` is a picture file. It is compared with whole pictures of the current version only; the
+      erasure compares it with those of older versions;
+    - `unreadable_versions`: versions that could not be searched, with the reason.
     """
 
     records: list[Takedown]
     pictures: int
     is_file: bool
-    broken: tuple[str, ...] = ()
+    unreadable_versions: tuple[str, ...] = ()
 
 
 def resolve(request: Request, workspace: ProjectPaths, params: Params) -> Resolved:
-    """What a request names, then content and looks of each picture meant, of any version on this machine.
+    """Resolve a request: its kind, then image_id and perceptual hash of each picture that it names.
 
-    Raises BadInput where `value` is none of: a picture file, an image_id, an address, an identity of any version.
+    Searches all versions on this machine. Raises BadInput unless `value` is a picture file, an image_id, an address,
+    or an identity of some version.
     """
-    known, path = LocalVersions(workspace), Path(request.value)
+    versions, path = LocalVersions(workspace), Path(request.value)
     find = _of_file if path.is_file() else _of_words
-    named = find(request.value, workspace, known, params)
-    looks = named.looks | _looks(named.images, workspace, known, params)
+    named = find(request.value, workspace, versions, params)
+    hashes = named.hashes | _hashes_of_images(named.images, workspace, versions, params)
     added_at = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     words = [_one_line(text) for text in (request.reason, request.requested_by, request.reference)]
     meanings = [
         named.meaning,
-        *((Kind.IMAGE_ID, image_id) for image_id in sorted(named.images)),
-        *((Kind.PERCEPTUAL_HASH, f"{look:016x}") for look in sorted(looks)),
+        *((RequestKind.IMAGE_ID, image_id) for image_id in sorted(named.images)),
+        *((RequestKind.PERCEPTUAL_HASH, f"{value:016x}") for value in sorted(hashes)),
     ]
     records = [Takedown(added_at, kind, value, *words) for kind, value in dict.fromkeys(meanings)]
-    return Resolved(records, len(named.images), path.is_file(), tuple(known.broken))
+    return Resolved(records, len(named.images), path.is_file(), tuple(versions.unreadable))
 
 
 def append(path: Path, records: list[Takedown]) -> list[Takedown]:
-    """Add `records` to the file at `path`, in one atomic write; returns those that were not there already.
+    """Add `records` to the file at `path` in one atomic write. Returns those that were not in it yet.
 
-    Of several at the same time one waits for the other.
+    Concurrent calls wait for each other.
     """
-    with _alone(path.parent):
+    with _folder_lock(path.parent):
         earlier = takedown_file.load(path)
-        there = {(record.kind, record.value) for record in earlier.records}
-        new = [record for record in records if (record.kind, record.value) not in there]
+        present = {(record.kind, record.value) for record in earlier.records}
+        new = [record for record in records if (record.kind, record.value) not in present]
         csv_files.write(path, [takedown_file.COLUMNS, *(astuple(record) for record in (*earlier.records, *new))])
     return new
 
 
-def matches(requests: Takedowns, workspace: ProjectPaths) -> dict[Meaning, int | None]:
-    """How many pictures of the current version each request names; by looks: None before the crawl compared them."""
+def match_counts(requests: Takedowns, workspace: ProjectPaths) -> dict[Meaning, int | None]:
+    """Number of pictures of the current version that each request names.
+
+    None for a perceptual hash if the crawl has not computed the hashes of all pictures yet.
+    """
     pictures = _Current.of(workspace)
     counts: dict[Meaning, int | None] = {}
-    looks = takedown_filter.stored_perceptual_hashes(workspace) if requests.perceptual_hashes else pl.DataFrame()
+    crawled = takedown_filter.stored_perceptual_hashes(workspace) if requests.perceptual_hashes else pl.DataFrame()
     for record in requests.records:
         counts[record.kind, record.value] = (
-            _alike_count(looks, record.value) if record.kind == Kind.PERCEPTUAL_HASH else pictures.named(record).height
+            _alike_count(crawled, record.value)
+            if record.kind == RequestKind.PERCEPTUAL_HASH
+            else pictures.named(record).height
         )
     return counts
 
 
-def unwritten(requests: Takedowns, workspace: ProjectPaths) -> list[str]:
-    """Pages in `requests` with pictures of the current version of which the crawl does not know that they are there.
+def unrecorded_pages(requests: Takedowns, workspace: ProjectPaths) -> list[str]:
+    """Requested pages with pictures of the current version that the crawl cannot assign to the page.
 
-    Adding such a page again writes its pictures down, by which the crawl knows them.
+    Such a page is known only from a source's statement or from attribution.csv. If the page is added again, the
+    image_ids of its pictures are recorded, and the crawl excludes them.
     """
     pictures = _Current.of(workspace)
-    written = [record.value for record in requests.records if record.kind == Kind.IMAGE_ID]
-    pages = (record for record in requests.records if record.kind == Kind.PAGE)
+    written = [record.value for record in requests.records if record.kind == RequestKind.IMAGE_ID]
+    pages = (record for record in requests.records if record.kind == RequestKind.PAGE)
     return [
         page.value
         for page in pages
@@ -119,7 +135,7 @@ def unwritten(requests: Takedowns, workspace: ProjectPaths) -> list[str]:
 
 
 def track(workspace: ProjectPaths) -> None:
-    """`dvc add data`: what people decided is versioned as soon as it is written."""
+    """Version the new decisions at once (`dvc add data`). Raises BadInput if DVC fails."""
     done = dvc_cli.dvc("--wait-for-lock", "add", "data", root=workspace.root)
     if done.returncode != 0:
         raise BadInput(f"data: dvc add failed: {_one_line(done.stderr)[:400]}")
@@ -127,8 +143,11 @@ def track(workspace: ProjectPaths) -> None:
 
 @dataclass(frozen=True)
 class _Current:
-    """The current version's pictures (identity, image_id, url, page_url), as the crawl found them and as their sources
-    state them, and the pages that people found.
+    """Pictures of the current version.
+
+    - `images`: pictures as the crawl found them (columns ADDRESSES);
+    - `stated`: the same pictures with the addresses that their sources state;
+    - `found_pages`: contents of attribution.csv, at most one.
     """
 
     images: pl.DataFrame
@@ -137,14 +156,14 @@ class _Current:
 
     @classmethod
     def of(cls, workspace: ProjectPaths) -> _Current:
-        images, found = _images(workspace, [*ADDRESSES]), workspace.root / scope_search.TABLE
+        images, found = _images(workspace, [*ADDRESSES]), workspace.root / scope_search.ATTRIBUTION
         path = workspace.table("crawl", "evidence")
         evidence = pl.read_parquet(path, columns=[*ADDRESSES]) if path.is_file() else images.clear()
         return cls(images, evidence, (found.read_bytes(),) if found.is_file() else ())
 
     def named(self, record: Takedown) -> pl.DataFrame:
-        """The images that a request names; a page by whoever says that they are there."""
-        if record.kind != Kind.PAGE:
+        """Rows of `images` that a request names; for a page, also by `stated` and `found_pages`."""
+        if record.kind != RequestKind.PAGE:
             return _rows(self.images, record)
         wanted = scope_search.with_found_pages(Takedowns((record,)), self.found_pages).records
         keys = ["identity", "image_id"]
@@ -154,58 +173,65 @@ class _Current:
 
 @dataclass(frozen=True)
 class _Named:
-    """What a value is, and the known pictures that it means; `looks` are hashes of its own."""
+    """Pictures that a value names.
+
+    - `meaning`: kind and value of the request;
+    - `images`: image_ids of the pictures;
+    - `hashes`: perceptual hashes of the value itself, if it is a file.
+    """
 
     meaning: Meaning
     images: frozenset[str]
-    looks: frozenset[int] = frozenset()
+    hashes: frozenset[int] = frozenset()
 
 
-def _of_file(value: str, workspace: ProjectPaths, known: LocalVersions, params: Params) -> _Named:
-    """The file's own content, what looks like it, and its hash, by which the crawl will know it again."""
-    meant = sent_pictures.meant(Path(value), workspace, known, params)
-    return _Named((Kind.IMAGE_ID, meant.image_id), meant.alike | meant.cropped, frozenset({meant.look}))
+def _of_file(value: str, workspace: ProjectPaths, versions: LocalVersions, params: Params) -> _Named:
+    """Resolve a picture file: its image_id, the images that match it, and its perceptual hash."""
+    sent = sent_pictures.identify(Path(value), workspace, versions, params)
+    return _Named((RequestKind.IMAGE_ID, sent.image_id), sent.alike | sent.cropped, frozenset({sent.perceptual_hash}))
 
 
-def _of_words(value: str, workspace: ProjectPaths, known: LocalVersions, params: Params) -> _Named:
-    """An image_id, an address or an identity."""
+def _of_words(value: str, workspace: ProjectPaths, versions: LocalVersions, params: Params) -> _Named:
+    """Resolve an image_id, an address or an identity. Raises BadInput for any other value."""
     if re.fullmatch(schemas.SHA256, value):
-        return _with_images(Kind.IMAGE_ID, value, known)
+        return _with_images(RequestKind.IMAGE_ID, value, versions)
     if re.match(r"https?://", value):
-        return _address(value, workspace, known)
-    named = _with_images(Kind.IDENTITY, value, known)
+        return _address(value, workspace, versions)
+    named = _with_images(RequestKind.IDENTITY, value, versions)
     if named.images or value in roster_file.load(workspace.roster, params)["identity"]:
         return named
     permitted = (
         "an identity of the roster or of an older version that is here (`dvc fetch --all-commits` brings them), "
         "an http(s) address, an image_id (64 hexadecimal digits), a picture file"
     )
-    unknown = f"; these versions could not be read: {listed(known.broken, 4)}" if known.broken else ""
+    unknown = f"; these versions could not be read: {listed(versions.unreadable, 4)}" if versions.unreadable else ""
     raise bad_value("takedown", value, permitted + unknown)
 
 
-def _with_images(kind: Kind, value: str, known: LocalVersions) -> _Named:
-    return _Named((kind, value), frozenset(known.images(kind, value)))
+def _with_images(kind: RequestKind, value: str, versions: LocalVersions) -> _Named:
+    return _Named((kind, value), frozenset(versions.images(kind, value)))
 
 
-def _address(value: str, workspace: ProjectPaths, known: LocalVersions) -> _Named:
-    """A page, where any version knows it as one; else the address of a picture, seen or not."""
+def _address(value: str, workspace: ProjectPaths, versions: LocalVersions) -> _Named:
+    """Resolve an address: a page if some version has it as a page, else the address of a picture."""
     path = workspace.table("crawl", "fetches")
     fetches = pl.read_parquet(path, columns=["url", "page_url"]) if path.is_file() else pl.DataFrame()
-    for kind in (Kind.PAGE, Kind.PICTURE):
-        named = _with_images(kind, value, known)
+    for kind in (RequestKind.PAGE, RequestKind.PICTURE):
+        named = _with_images(kind, value, versions)
         if named.images or (fetches.width and _rows(fetches, Takedown("", kind, value, "", "", "")).height):
             return named
-    return _Named((Kind.PICTURE, value), frozenset())
+    return _Named((RequestKind.PICTURE, value), frozenset())
 
 
-def _looks(image_ids: Collection[str], workspace: ProjectPaths, known: LocalVersions, params: Params) -> set[int]:
-    """The hashes of images: of the current version's shards; of the others, as far as they are here."""
-    pictures = _images(workspace, _PLACES).filter(pl.col("image_id").is_in(list(image_ids)))
+def _hashes_of_images(
+    image_ids: Collection[str], workspace: ProjectPaths, versions: LocalVersions, params: Params
+) -> set[int]:
+    """Perceptual hashes of images: from the current shards, else from other versions on this machine."""
+    pictures = _images(workspace, _BYTE_RANGES).filter(pl.col("image_id").is_in(list(image_ids)))
     elsewhere = set(image_ids) - {*pictures["image_id"]}
     return {
         *_hashes(pictures, workspace, params),
-        *known.hashes(elsewhere, max_pixels=params.crawl.max_pixels),
+        *versions.hashes(elsewhere, max_pixels=params.crawl.max_pixels),
     }
 
 
@@ -217,8 +243,8 @@ def _images(workspace: ProjectPaths, columns: list[str]) -> pl.DataFrame:
 
 
 def _rows(pictures: pl.DataFrame, record: Takedown) -> pl.DataFrame:
-    """The rows that a request names by identity, address or image_id."""
-    addresses = {Kind.PAGE: "page_url", Kind.PICTURE: "url"}
+    """Rows of `pictures` that a request names by identity, address or image_id."""
+    addresses = {RequestKind.PAGE: "page_url", RequestKind.PICTURE: "url"}
     if record.kind in addresses:
         one = Takedowns((record,))
         return takedown_file.named_by_address(pictures.lazy(), one, record.kind, addresses[record.kind]).collect()
@@ -226,37 +252,37 @@ def _rows(pictures: pl.DataFrame, record: Takedown) -> pl.DataFrame:
 
 
 def _hashes(pictures: pl.DataFrame, workspace: ProjectPaths, params: Params) -> set[int]:
-    """The perceptual hashes of pictures of the current version."""
+    """Perceptual hashes of pictures of the current version. Raises BadInput for a missing shard."""
     jobs = [
         (workspace.shard("crawl", str(identity)), rows.select("offset", "size_bytes").rows(), params.crawl.max_pixels)
         for (identity,), rows in pictures.partition_by("identity", as_dict=True).items()
     ]
     for shard, _, _ in jobs:
         if not shard.is_file():
-            raise BadInput(f"{workspace.relative(shard)}: not here; `dvc pull` fetches it")
-    found = parallel_map.map_items(_hashes_of, jobs, compute=params.compute, title="look at the pictures")
+            raise BadInput(f"{workspace.relative(shard)}: file not found; `dvc pull` fetches it")
+    found = parallel_map.map_items(_hashes_of, jobs, compute=params.compute, title="hash the pictures")
     return {each for some in found for each in some}
 
 
 def _hashes_of(job: tuple[Path, list[tuple[int, int]], int]) -> list[int]:
-    path, places, max_pixels = job
+    path, ranges, max_pixels = job
     with shards.reader(path) as shard:
-        found = (sent_pictures.hash_of(shard.read(*place), max_pixels=max_pixels) for place in places)
+        found = (sent_pictures.hash_of(shard.read(*each), max_pixels=max_pixels) for each in ranges)
         return [each for each in found if each is not None]
 
 
-def _alike_count(looks: pl.DataFrame, wanted: str) -> int | None:
-    if looks.is_empty():
+def _alike_count(crawled: pl.DataFrame, wanted: str) -> int | None:
+    if crawled.is_empty():
         return 0
-    if looks["content_hash"].has_nulls():
+    if crawled["content_hash"].has_nulls():
         return None
-    bits = (looks["content_hash"] ^ int(wanted, 16)).bitwise_count_ones()
+    bits = (crawled["content_hash"] ^ int(wanted, 16)).bitwise_count_ones()
     return int((bits <= SAME_PICTURE_BITS).sum())
 
 
 @contextmanager
-def _alone(folder: Path) -> Generator[None]:
-    """Whoever else adds a request to the same folder waits."""
+def _folder_lock(folder: Path) -> Generator[None]:
+    """Lock on a folder; other processes that add a request to it wait."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -266,5 +292,5 @@ def _alone(folder: Path) -> Generator[None]:
 
 
 def _one_line(value: object) -> str:
-    """A reason with a line break would end the row in spreadsheets that people open this file with."""
+    """Text on one line: spreadsheets show a reason with a line break as two rows."""
     return " ".join(str(value).split())

@@ -7,14 +7,19 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from mtf.forget.history import Version
+from mtf.forget.history import FileVersion
 
 
 @dataclass
 class TakedownScope:
-    """`whole` are identities to be erased altogether; `affected` all who have an erased image; `revisions` those in
-    which an erased face is known. `sizes` are the erased images' sizes in bytes: None where one's is not known.
-    `unread` are shards whose pictures could not be compared with the looks that are asked for, and why.
+    """People, images and faces that a takedown erases.
+
+    - `whole`: identities to erase altogether;
+    - `affected`: identities with an erased image, `whole` included;
+    - `image_ids`, `face_ids`: erased images and faces;
+    - `revisions`: revisions whose tables have an erased face;
+    - `sizes`: sizes of the erased images in bytes; None if one is not known;
+    - `unread`: shards whose pictures could not be compared with a requested perceptual hash, with the reason.
     """
 
     whole: set[str] = field(default_factory=set)
@@ -23,19 +28,19 @@ class TakedownScope:
     face_ids: set[str] = field(default_factory=set)
     revisions: set[str] = field(default_factory=set)
     sizes: set[int] | None = None
-    unread: list[tuple[Version, str]] = field(default_factory=list)
+    unread: list[tuple[FileVersion, str]] = field(default_factory=list)
 
     @property
     def names(self) -> set[str]:
-        """What a file of an erased picture is called, but for its extension."""
+        """File names of erased pictures, without extension: image_ids and face_ids."""
         return self.image_ids | self.face_ids
 
-    def may_be(self, size_bytes: int) -> bool:
-        """Whether a file of this size may be an erased image."""
+    def may_be_erased(self, size_bytes: int) -> bool:
+        """True if a file of this size in bytes may be an erased image."""
         return bool(self.image_ids) and (self.sizes is None or size_bytes in self.sizes)
 
     def rows_in(self, table: pl.DataFrame) -> int:
-        """How many rows of a table are about an erased person, image or face."""
+        """Number of rows of a table on an erased person, image or face."""
         about = [
             is_one_of(column, wanted)
             for column, wanted in (
@@ -48,9 +53,10 @@ class TakedownScope:
         return table.filter(pl.any_horizontal(about)).height if about else 0
 
     def plain(self) -> dict[str, list[str]]:
+        """Scope as the receipt stores it, as sorted lists."""
         return {name: sorted(getattr(self, name)) for name in ("whole", "affected", "image_ids", "face_ids")}
 
 
 def is_one_of(column: str, values: Collection[str]) -> pl.Expr:
-    """True in the rows whose `column` is one of `values`."""
+    """Expression that is true in the rows whose `column` is one of `values`."""
     return pl.col(column).is_in(list(values))

@@ -1,6 +1,4 @@
-"""What a picture file means that somebody sends: the crawled pictures that it is or looks like, and those that a
-published crop was cut from.
-"""
+"""Sent pictures: the crawled pictures that a picture file is, matches, or was cropped from."""
 
 from __future__ import annotations
 
@@ -22,48 +20,54 @@ from mtf.faces.quality import perceptual_hash
 from mtf.takedown import perceptual_matches
 from mtf.takedown.local_versions import LocalVersions
 
-# In a name, between whatever else there is: releases and exports call a file by its face_id.
+# Releases and exports name a file by its face_id, among other parts.
 _FACE_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
 @dataclass(frozen=True)
-class Meant:
-    """`image_id` and `look` (64 bits) are the file's own; `alike` are images that look like it; `cropped` are images
-    that it may be a crop of.
+class SentPicture:
+    """Picture file that somebody sent.
+
+    - `image_id`: sha256 of the file;
+    - `perceptual_hash`: its hash (64 bits);
+    - `alike`: image_ids of pictures whose hash is near;
+    - `cropped`: image_ids of pictures that it may be a crop of.
     """
 
     image_id: str
-    look: int
+    perceptual_hash: int
     alike: frozenset[str]
     cropped: frozenset[str]
 
 
-def meant(path: Path, workspace: ProjectPaths, known: LocalVersions, params: Params) -> Meant:
-    """Whole pictures of the current version, and crops of any version here: by name, or by the hash of `screening`.
+def identify(path: Path, workspace: ProjectPaths, versions: LocalVersions, params: Params) -> SentPicture:
+    """Identify a picture file among the whole pictures of the current version and the crops of all local versions.
 
-    A crop is near where it differs in at most `screen.hash_distance` bits. Raises BadInput for what is no picture.
+    A crop is found by the face_id in the file's name, else by a hash in the table screening that differs in at most
+    `screen.hash_distance` bits. Raises BadInput for a file that is no picture.
     """
     data = path.read_bytes()
     try:
-        look = picture_hash(data, max_pixels=params.crawl.max_pixels)
+        whole_hash = picture_hash(data, max_pixels=params.crawl.max_pixels)
         as_crop = _crop_hash(data, max_pixels=params.crawl.max_pixels)
     except Unreadable as error:
         raise BadInput(f"{path.name}: not readable as a picture: {error}") from None
-    jobs = [(shard, look, params.crawl.max_pixels) for shard in sorted(workspace.shards("crawl").glob("*.tar"))]
-    alike = parallel_map.map_items(_alike, jobs, compute=params.compute, title="look for the picture")
-    named = known.images_of_faces(_FACE_ID.findall(path.name))
-    cropped = named or known.images_of_crops(as_crop, distance=params.screen.hash_distance)
-    return Meant(
+    jobs = [(shard, whole_hash, params.crawl.max_pixels) for shard in sorted(workspace.shards("crawl").glob("*.tar"))]
+    alike = parallel_map.map_items(_alike, jobs, compute=params.compute, title="search for the picture")
+    named = versions.images_of_faces(_FACE_ID.findall(path.name))
+    cropped = named or versions.images_of_crops(as_crop, distance=params.screen.hash_distance)
+    return SentPicture(
         image_id=hashlib.sha256(data).hexdigest(),
-        look=look,
+        perceptual_hash=whole_hash,
         alike=frozenset(name for names in alike for name in names),
         cropped=frozenset(cropped),
     )
 
 
 def hash_of(data: bytes, *, max_pixels: int) -> int | None:
-    """The perceptual hash of a stored picture; None for what cannot be decoded or is too large, and can be compared
-    with nothing here (the erasure names it).
+    """Perceptual hash (64 bits) of a stored picture; None if it cannot be decoded or is too large.
+
+    Such a picture is not compared here; the erasure names it as unread.
     """
     try:
         return perceptual_matches.hash_of(data, max_pixels=max_pixels)
@@ -72,13 +76,13 @@ def hash_of(data: bytes, *, max_pixels: int) -> int | None:
 
 
 def _crop_hash(data: bytes, *, max_pixels: int) -> int:
-    """As `screening` has it: of all pixels, not of a reduced picture."""
+    """Perceptual hash as in the table screening, of all pixels rather than of a reduced picture."""
     pixels = decoding.colour(data, decoding.header(data, max_pixels=max_pixels))
     return perceptual_hash(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))
 
 
 def _alike(job: tuple[Path, int, int]) -> list[str]:
-    """The images of a crawl shard that look like the picture with the wanted hash."""
+    """Images of a crawl shard whose perceptual hash is near the given one."""
     path, wanted, max_pixels = job
     images = shards.rows_of(path)
     with shards.reader(path) as shard:

@@ -1,4 +1,4 @@
-"""What lies in `build/` and is no output that DVC tracks: caches, the room, exports, comparisons; and experiments."""
+"""Untracked files in `build/`: caches, review apps, exports, comparisons; and experiments of DVC."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from mtf.takedown import affected_objects
 from mtf.takedown.file_contents import Unexaminable
 from mtf.takedown.scope import TakedownScope
 
-# A label classifier is fitted to pictures.
+# The label classifier, which is trained on pictures.
 FITTED = PATHS_IN_PROJECT.stage("label").as_posix()
 _EXPERIMENTS = ".dvc/tmp/exps"
 
 
 @dataclass
 class Untracked:
-    """`names` are to be removed, relative to the project's root; `unreadable` could not be looked through; `by_hand`
-    is what only people can tell.
+    """Untracked files to remove.
+
+    - `names`: paths to remove, relative to the project's root;
+    - `unreadable`: files that could not be read, one line each with the error;
+    - `by_hand`: steps that are left to people, as sentences.
     """
 
     names: list[str] = field(default_factory=list)
@@ -30,27 +33,28 @@ class Untracked:
     by_hand: list[str] = field(default_factory=list)
 
 
-def find(subjects: TakedownScope, workspace: ProjectPaths, repo: Repo) -> Untracked:
-    """What to remove of all that DVC does not track.
+def find(scope: TakedownScope, workspace: ProjectPaths, repo: Repo) -> Untracked:
+    """Untracked files to remove.
 
-    Beside the outputs of stages it goes whole: any picture may be in it, and it is made again when it is wanted, so
-    whoever adds another cache need not tell this module. Where DVC tracks no output in `build/` the same rule would
-    take all of it, trained networks too, and no `dvc repro` would bring it back: there only the files go that hold an
-    erased picture.
+    - If DVC tracks outputs in `build/`: everything else in it. Any of it may hold a picture, and commands make it
+      again when needed. So a new cache need not be registered here.
+    - If DVC tracks no output in `build/`: only files that hold an erased picture. `dvc repro` would not make the rest,
+      such as trained networks, again.
+    - Experiments of DVC (`.dvc/tmp/exps`), in both cases.
     """
     build = workspace.build
     outs = {Path(out.fs_path) for out in repo.index.outs if out.is_in_repo}
     if any(out.is_relative_to(build) for out in outs):
         found = Untracked([workspace.relative(path) for path in _beside(build, outs)])
     else:
-        found = _holding(build, subjects, workspace)
+        found = _affected_files(build, scope, workspace)
     if (workspace.root / _EXPERIMENTS).exists():
         found.names.append(_EXPERIMENTS)
     return found
 
 
 def clear(workspace: ProjectPaths, names: Iterable[str]) -> list[str]:
-    """Remove them; returns what was removed."""
+    """Remove files and folders, given relative to the project's root. Returns those that existed."""
     gone = []
     for name in names:
         path = workspace.root / name
@@ -65,6 +69,7 @@ def clear(workspace: ProjectPaths, names: Iterable[str]) -> list[str]:
 
 
 def _beside(folder: Path, outs: Collection[Path]) -> Iterator[Path]:
+    """Topmost paths in `folder` that neither are nor hold an output of a stage."""
     if not folder.is_dir() or folder in outs:
         return
     for path in sorted(folder.iterdir()):
@@ -75,21 +80,22 @@ def _beside(folder: Path, outs: Collection[Path]) -> Iterator[Path]:
 
 
 def _is_dvcs_own(path: Path) -> bool:
+    """True for files that DVC itself keeps beside outputs."""
     return path.suffix == ".dvc" or path.name in (".gitignore", "dvc.yaml", "dvc.lock")
 
 
-def _holding(build: Path, subjects: TakedownScope, workspace: ProjectPaths) -> Untracked:
+def _affected_files(build: Path, scope: TakedownScope, workspace: ProjectPaths) -> Untracked:
     found = Untracked()
-    files = [path for path in sorted(build.rglob("*")) if path.is_file()] if subjects.names else []
+    files = [path for path in sorted(build.rglob("*")) if path.is_file()] if scope.names else []
     for path in files:
         try:
-            if affected_objects.is_held_by(path, subjects):
+            if affected_objects.is_affected(path, scope):
                 found.names.append(workspace.relative(path))
         except (Unexaminable, OSError) as error:
             found.unreadable.append(f"{workspace.relative(path)}: {error}")
     if files:
         found.by_hand.append(
-            "No output in build/ is tracked by DVC: of what lies there only files were removed that hold an erased "
-            "picture. Networks and caches that were made from the pictures are yours to remove."
+            "No output in build/ is tracked by DVC, so only files were removed there that hold an erased "
+            "picture. Remove networks and caches that were made from the pictures yourself."
         )
     return found

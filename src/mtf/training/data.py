@@ -25,7 +25,7 @@ def labels_of(task: Task, splits: pl.DataFrame) -> list[str]:
 
 
 def with_combined_columns(faces: pl.DataFrame, tasks: Mapping[str, Task]) -> pl.DataFrame:
-    """`faces` with one more column for each task that combines others, its labels joined by ` × `."""
+    """Table `faces` with one more column for each task that combines others, its labels joined by ` × `."""
     combined = {task.column: task.columns for task in tasks.values() if task.combines}
     return faces.with_columns(
         pl.concat_str(columns, separator=WITH).alias(column) for column, columns in combined.items()

@@ -1,8 +1,7 @@
-"""Training on one device or several: strategy, distribution of examples, averages over devices.
+"""Devices for training: strategy, distribution of examples, averages over devices, GPU utilization.
 
-A recipe means the same on any number of devices: its batch size is that of all of them together.
-
-GPU utilization during training, sampled in a thread.
+- A recipe means the same on any number of devices: its batch size is that of all of them together.
+- GPU utilization is sampled in a thread during training.
 """
 
 from __future__ import annotations
@@ -27,6 +26,11 @@ from torch.utils.data import DataLoader, DistributedSampler
 
 from mtf.core.errors import BadInput, bad_value
 from mtf.training import data
+
+# Returns the current GPU utilization: the share of time in which the accelerator computed, 0 to 1.
+UtilizationReader = Callable[[], float]
+PERIOD_S = 0.5
+DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -168,12 +172,6 @@ def _sendable(examples: data.Examples) -> data.Examples:
     if not isinstance(examples.pictures, np.memmap):
         return examples
     return replace(examples, pictures=examples.pictures.view(_ReopenedMemmap))
-
-
-# Returns the current GPU utilization: the share of time in which the accelerator computed, 0 to 1.
-UtilizationReader = Callable[[], float]
-PERIOD_S = 0.5
-DIGITS = 3
 
 
 def utilization_reader(devices: int) -> UtilizationReader | None:

@@ -15,7 +15,6 @@ from torch.nn import functional
 from mtf.config import FACENET, MODELS, PRETRAINED, Recipe
 from mtf.core.errors import bad_value
 from mtf.training import augmentation, pretrained
-from mtf.training import pretrained as published
 from mtf.training import recipe as recipes
 from mtf.training.data import batches
 from mtf.training.loss_weighting import Weighting
@@ -53,7 +52,7 @@ def build(backbone: str, labels: Mapping[str, int], *, seed: int) -> MultiTaskNe
         if backbone == FACENET:
             return MultiTaskNetwork(facenet.InceptionResnetV1(), facenet.EMBEDDING, labels)
         body = registry.REGISTRY[registry.network_of(backbone)].make(2)
-        width = published.drop_last_layer(body)
+        width = pretrained.drop_last_layer(body)
         return MultiTaskNetwork(body, width, labels)
 
 
@@ -74,13 +73,13 @@ def start(
     if input_px < min_px:
         raise bad_value("train.input_px", input_px, f"{min_px} or more for {name}")
     if weights is not None or backbone.endswith(PRETRAINED):
-        found = published.read(weights) if weights is not None else published.fetch(name, setting="multitask.weights")
+        found = pretrained.read(weights) if weights is not None else pretrained.fetch(name, setting="multitask.weights")
         last = facenet.LAST if name == FACENET else ()
-        published.load_body(network.backbone, found, where=str(weights or backbone), last=last)
+        pretrained.load_body(network.backbone, found, where=str(weights or backbone), last=last)
     return network
 
 
-class MultiTask(LightningModule):
+class MultiTaskModule(LightningModule):
     """Lightning module for joint training: `weighting` combines the tasks' losses; validation takes their mean."""
 
     def __init__(

@@ -1,6 +1,6 @@
-"""Pretrained weights: torchvision's, by its own download and cache, or a local file.
+"""Pretrained weights, and frozen layers for fine-tuning (Das et al., section 3.2).
 
-Frozen layers for fine-tuning (Das et al., section 3.2).
+Weights are torchvision's, by its own download and cache, or from a local file.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Training loop: Lightning runs it, DVCLive keeps the curves, the best checkpoint is returned.
+"""Training loop: Lightning runs it, and the best checkpoint is returned.
 
-Metrics of each epoch: into DVCLive, and into a record file for the process that started the training.
-
-Lightning's log messages and warnings that appear in every training and need no action.
+- Metrics of each epoch go to DVCLive, which keeps the curves, and to a record file for the process that started the
+  training.
+- Log messages and warnings of Lightning that appear in every training and need no action are silenced.
 """
 
 from __future__ import annotations
@@ -30,9 +30,16 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from mtf.config import Recipe
 from mtf.core.errors import GateFailed, MtfError
 from mtf.training import classifier, data, multitask
-from mtf.training import devices as busy
 from mtf.training import recipe as recipes
-from mtf.training.devices import AverageBuffers, Devices, FaceDataModule, MovingAverage, strategy
+from mtf.training.devices import (
+    AverageBuffers,
+    Devices,
+    FaceDataModule,
+    GpuUtilizationMonitor,
+    MovingAverage,
+    read_mean,
+    strategy,
+)
 from mtf.training.loss_weighting import Weighting
 
 SINGLE_DEVICE = Devices()
@@ -102,7 +109,9 @@ def fit_multitask(
         recipes.loss(recipe, np.bincount(train.targets[:, task], minlength=count)) for task, count in enumerate(counts)
     ]
     loaders = FaceDataModule(train, val, batch=batch, seed=seed, devices=devices.count)
-    module = multitask.MultiTask(network, weighting, recipe, losses=losses, steps_per_epoch=loaders.steps_per_epoch)
+    module = multitask.MultiTaskModule(
+        network, weighting, recipe, losses=losses, steps_per_epoch=loaders.steps_per_epoch
+    )
     return fit(module, loaders, recipe=recipe, curves=curves, network=network, devices=devices)
 
 
@@ -126,7 +135,7 @@ def fit(
         best = ModelCheckpoint(folder, monitor="val_loss", save_weights_only=recipe.ema_decay is None)
         callbacks = [*_averaging(recipe, devices), EpochLog(curves, record), _stopping(recipe), best]
         if devices.read_utilization is not None:
-            callbacks.append(busy.GpuUtilizationMonitor(utilization, devices.read_utilization))
+            callbacks.append(GpuUtilizationMonitor(utilization, devices.read_utilization))
         trainer = _trainer(recipe, callbacks, devices)
         try:
             trainer.fit(module, datamodule=loaders)
@@ -138,7 +147,7 @@ def fit(
                 f"training: {epochs.non_finite}; the recipe's learning_rate is {recipe.learning_rate}: lower it"
             )
         checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        gpu_utilization = busy.read_mean(utilization)
+        gpu_utilization = read_mean(utilization)
     module.load_state_dict(checkpoint["state_dict"])
     network.to("cpu").eval()
     return FitResult(

@@ -15,7 +15,7 @@ from mtf.rights import policy
 from mtf.rights.audit.findings import KEYS, Code, findings
 from mtf.rights.licenses import catalogue
 from mtf.schemas import Fetched, Reason, Stated
-from mtf.schemas.takedown_file import Kind, Takedowns, named_by_address
+from mtf.schemas.takedown_file import RequestKind, Takedowns, named_by_address
 
 # Of tables.EVIDENCE, what the checks need.
 EVIDENCE_COLUMNS = [
@@ -173,12 +173,12 @@ def taken_down(pictures: pl.LazyFrame, takedowns: Takedowns, looks: pl.DataFrame
 
     `looks` has image_id and content_hash (null where it was not worked out), for requests by perceptual_hash.
     """
-    values = {kind: [record.value for record in takedowns.records if record.kind == kind] for kind in Kind}
+    values = {kind: [record.value for record in takedowns.records if record.kind == kind] for kind in RequestKind}
     named = {
-        "its identity": pictures.filter(pl.col("identity").is_in(values[Kind.IDENTITY])),
-        "its address": named_by_address(pictures, takedowns, Kind.PICTURE, "url"),
-        "its page": named_by_address(pictures, takedowns, Kind.PAGE, "page_url"),
-        "the file": pictures.filter(pl.col("image_id").is_in(values[Kind.IMAGE_ID])),
+        "its identity": pictures.filter(pl.col("identity").is_in(values[RequestKind.IDENTITY])),
+        "its address": named_by_address(pictures, takedowns, RequestKind.PICTURE, "url"),
+        "its page": named_by_address(pictures, takedowns, RequestKind.PAGE, "page_url"),
+        "the file": pictures.filter(pl.col("image_id").is_in(values[RequestKind.IMAGE_ID])),
         "its looks": pictures.filter(pl.col("image_id").is_in(_alike(looks, takedowns.perceptual_hashes))),
     }
     found = pl.concat([rows.with_columns(named=pl.lit(how)) for how, rows in named.items()])

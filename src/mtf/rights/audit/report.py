@@ -13,7 +13,7 @@ from rich.text import Text
 
 from mtf.rights import policy
 from mtf.rights.audit.findings import RECOMMENDATIONS, Code
-from mtf.rights.audit.run import UNSTATED, Report, Scope
+from mtf.rights.audit.run import UNSTATED, AuditReport, Scope
 
 # Raised in its first part when a reader of the old form would misread the new one. Described in docs/audit-schema.json.
 SCHEMA_VERSION = "2.1"
@@ -23,7 +23,7 @@ _FIELDS = ("code", "level", "identity", "image_id", "url", "license", "in_data_s
 _PLAIN = ("code", "level", "identity", "image_id", "reason", "url", "recommendation")
 
 
-def write_json(report: Report, out: TextIO) -> None:
+def write_json(report: AuditReport, out: TextIO) -> None:
     """The whole report, written piece by piece: a million findings need no million objects."""
     head = json.dumps(summary(report), indent=2, ensure_ascii=False)
     out.write(head[: head.rindex("\n}")])
@@ -35,7 +35,7 @@ def write_json(report: Report, out: TextIO) -> None:
     out.write("\n  ]\n}\n")
 
 
-def summary(report: Report) -> dict[str, Any]:
+def summary(report: AuditReport) -> dict[str, Any]:
     """The report without its findings."""
     errors = int((report.findings["level"] == "error").sum())
     return {
@@ -66,7 +66,7 @@ def summary(report: Report) -> dict[str, Any]:
     }
 
 
-def write_plain(report: Report, out: TextIO) -> None:
+def write_plain(report: AuditReport, out: TextIO) -> None:
     """One line per finding: code, level, identity, image_id, reason, url, recommendation; tabs between them, `-` for
     nothing.
     """
@@ -75,7 +75,7 @@ def write_plain(report: Report, out: TextIO) -> None:
         out.write("\n".join(lines.to_series()) + "\n")
 
 
-def write_table(report: Report, console: Console) -> None:
+def write_table(report: AuditReport, console: Console) -> None:
     """What a person wants to know: how many, of what kind, the first of them, and what to do."""
     if report.findings.height:
         console.print(_findings_table(report))
@@ -86,12 +86,12 @@ def write_table(report: Report, console: Console) -> None:
         console.print(Text(line))
 
 
-def _asked(report: Report) -> str:
+def _asked(report: AuditReport) -> str:
     """The audit, as it is asked for."""
     return str(report.scope) if report.is_built else f"{report.scope} --planned"
 
 
-def _findings_table(report: Report) -> Table:
+def _findings_table(report: AuditReport) -> Table:
     table = Table("code", "picture", "reason", title=f"Audit of {report.scope}", expand=False)
     for row in _first_of_each(report).iter_rows(named=True):
         picture = f"{row['identity'] or '-'}/{(row['image_id'] or '-')[:12]}"
@@ -101,18 +101,18 @@ def _findings_table(report: Report) -> Table:
     return table
 
 
-def _first_of_each(report: Report) -> pl.DataFrame:
+def _first_of_each(report: AuditReport) -> pl.DataFrame:
     return report.findings.group_by("code", maintain_order=True).head(SHOWN_OF_A_CODE)
 
 
-def _codes_table(report: Report) -> Table:
+def _codes_table(report: AuditReport) -> Table:
     table = Table("code", "findings", "what to do", expand=False)
     for code, count in report.by_code.items():
         table.add_row(code, f"{count:,}", RECOMMENDATIONS[Code(code)])
     return table
 
 
-def _conclusion(report: Report) -> Iterator[str]:
+def _conclusion(report: AuditReport) -> Iterator[str]:
     errors = int((report.findings["level"] == "error").sum())
     warnings = report.findings.height - errors
     yield f"{report.audited:,} pictures audited: {errors:,} errors, {warnings:,} warnings."

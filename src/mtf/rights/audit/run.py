@@ -37,7 +37,7 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True)
-class Report:
+class AuditReport:
     """What an audit found. `findings` has findings.FINDING and `in_data_set`; `licenses` counts pictures by license.
 
     `evidence_as_of` is the day of the newest evidence that was looked at: the same tables give the same report.
@@ -96,7 +96,7 @@ class Subject:
 Audited = tuple[pl.LazyFrame, list[pl.LazyFrame]]
 
 
-def run(subject: Subject, scope: Scope, *, again: Again | None = None) -> Report:
+def run(subject: Subject, scope: Scope, *, again: Again | None = None) -> AuditReport:
     """Audit a project. `again` is what the pages say today, where they were asked again (drift.drifted).
 
     Raises BadInput where a table that the audit looks at is missing or unreadable.
@@ -112,12 +112,12 @@ def run(subject: Subject, scope: Scope, *, again: Again | None = None) -> Report
     return _judged(subject, scope, looks[scope], again)
 
 
-def of_plan(subject: Subject) -> Report:
+def of_plan(subject: Subject) -> AuditReport:
     """The audit of the pictures that `mtf release` would publish, whatever is built. Raises BadInput as `run` does."""
     return replace(_judged(subject, Scope.RELEASE, _plan, None), is_built=False)
 
 
-def _judged(subject: Subject, scope: Scope, look: Callable[[Subject], Audited], again: Again | None) -> Report:
+def _judged(subject: Subject, scope: Scope, look: Callable[[Subject], Audited], again: Again | None) -> AuditReport:
     workspace, params = subject.workspace, subject.params
     try:
         evidence, findings = look(subject)
@@ -131,7 +131,7 @@ def _judged(subject: Subject, scope: Scope, look: Callable[[Subject], Audited], 
 
 def report(
     scope: Scope, params: Params, evidence: pl.LazyFrame, findings: list[pl.LazyFrame], *, members: pl.LazyFrame | None
-) -> Report:
+) -> AuditReport:
     """Put findings in order, and mark those whose picture a release would publish (`members`: identity, image_id)."""
     license = pl.col("license").fill_null(UNSTATED)
     counted = evidence.group_by(license).agg(pl.len(), pl.col("checked_at").max())
@@ -141,12 +141,12 @@ def report(
     ordered = _in_order(pl.concat(found).unique(maintain_order=True), members)
     newest = licenses["checked_at"].max()
     as_of = newest.date() if isinstance(newest, datetime) else None
-    return Report(scope, params, as_of, int(licenses["len"].sum()), ordered, {name: int(n) for name, n in rows})
+    return AuditReport(scope, params, as_of, int(licenses["len"].sum()), ordered, {name: int(n) for name, n in rows})
 
 
 def of_data_set(
     pictures: pl.DataFrame, evidence: pl.DataFrame, params: Params, removals: takedown_file.Takedowns, *, today: date
-) -> Report:
+) -> AuditReport:
     """The audit that a release has to pass before it is built: `pictures` (identity, image_id) are to be published.
 
     A picture without a row in `evidence` (tables.EVIDENCE) is a finding.

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from mtf.core.errors import bad_value
 from mtf.rights.evidence.embedded_metadata import read_picture
 from mtf.rights.evidence.source_page import OF_THE_SITE, read_page
-from mtf.rights.evidence.statement import Signal, Statement, address_of, agreement, cleaned, conclude
+from mtf.rights.evidence.statement import LicenseMention, Statement, address_of, agreement, cleaned, conclude
 from mtf.rights.licenses import catalogue
 from mtf.rights.licenses.terms import EVERY_RIGHT
 from mtf.rights.signals import opt_outs
@@ -64,7 +64,7 @@ def of_record(
 
     `stated` are its license fields, names and addresses alike: all that are understood must agree.
     """
-    said = conclude(Signal(method, text) for text in stated if text)
+    said = conclude(LicenseMention(method, text) for text in stated if text)
     return Statement(
         license=said.license,
         license_url=said.license_url,

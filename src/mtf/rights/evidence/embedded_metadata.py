@@ -10,7 +10,7 @@ from typing import Any
 from lxml import etree  # ty: ignore[missing-module-member]  (compiled, without stubs)
 from PIL import ExifTags, Image, ImageFile, IptcImagePlugin, TiffImagePlugin
 
-from mtf.rights.evidence.statement import Signal, Statement, address_of, cleaned, conclude
+from mtf.rights.evidence.statement import LicenseMention, Statement, address_of, cleaned, conclude
 from mtf.rights.signals import opt_outs
 
 MAX_XMP_BYTES = 1024 * 1024
@@ -55,10 +55,10 @@ def read_picture(data: bytes) -> Statement:
 
 
 def _statement(xmp: _Fields, iptc: _Fields, exif: _Fields) -> Statement:
-    signals = [Signal(f"xmp {name}", text) for field, name in _LICENSES.items() for text in xmp.get(field, [])]
-    notices = [Signal(f"xmp {name}", text) for field, name in _NOTICES.items() for text in xmp.get(field, [])]
-    notices += [Signal("iptc copyright", text) for text in iptc.get("copyright", [])]
-    notices += [Signal("exif copyright", text) for text in exif.get("copyright", [])]
+    signals = [LicenseMention(f"xmp {name}", text) for field, name in _LICENSES.items() for text in xmp.get(field, [])]
+    notices = [LicenseMention(f"xmp {name}", text) for field, name in _NOTICES.items() for text in xmp.get(field, [])]
+    notices += [LicenseMention("iptc copyright", text) for text in iptc.get("copyright", [])]
+    notices += [LicenseMention("exif copyright", text) for text in exif.get("copyright", [])]
     said = conclude([*signals, *(notice for notice in notices if notice.license is not None)])
     return Statement(
         license=said.license,

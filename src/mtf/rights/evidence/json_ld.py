@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mtf.rights.evidence.statement import Signal, address_of, cleaned
+from mtf.rights.evidence.statement import LicenseMention, address_of, cleaned
 
 MAX_SCRIPTS = 50
 MAX_SCRIPT_CHARS = 512 * 1024
@@ -20,20 +20,20 @@ _LICENSES = ("license", "usageInfo", "copyrightNotice", "conditionsOfAccess")
 
 
 @dataclass
-class Found:
+class JsonLdFindings:
     """Signals of the picture itself, of its page and of the site; and the credits of picture and page."""
 
-    of_picture: list[Signal] = field(default_factory=list)
-    of_page: list[Signal] = field(default_factory=list)
-    of_site: list[Signal] = field(default_factory=list)
+    of_picture: list[LicenseMention] = field(default_factory=list)
+    of_page: list[LicenseMention] = field(default_factory=list)
+    of_site: list[LicenseMention] = field(default_factory=list)
     creator: str | None = None
     creator_url: str | None = None
     title: str | None = None
 
 
-def read(scripts: Iterable[str], *, is_picture: Callable[[str], bool]) -> Found:
+def read(scripts: Iterable[str], *, is_picture: Callable[[str], bool]) -> JsonLdFindings:
     """Read the texts of `<script type="application/ld+json">`; `is_picture` tells the picture's own address."""
-    found = Found()
+    found = JsonLdFindings()
     nodes = [node for script in _bounded(scripts) for node in _nodes(script)][:MAX_NODES]
     # The picture's own node first: its creator and title come before the page's.
     nodes.sort(key=lambda node: not _is_of(node, is_picture))
@@ -87,16 +87,16 @@ def _is_another_picture(node: dict[str, Any]) -> bool:
     return bool(_types(node) & _PICTURE_TYPES) and any(_texts(node.get(name)) for name in ("contentUrl", "contentURL"))
 
 
-def _signals(node: dict[str, Any]) -> Iterator[Signal]:
+def _signals(node: dict[str, Any]) -> Iterator[LicenseMention]:
     for name in _LICENSES:
         for text in _texts(node.get(name)):
-            signal = Signal(f"json-ld {name}", text)
+            signal = LicenseMention(f"json-ld {name}", text)
             # Only `license` is a statement in any case; the other fields hold all sorts of notices.
             if name == "license" or signal.license is not None:
                 yield signal
 
 
-def _credit(found: Found, node: dict[str, Any]) -> None:
+def _credit(found: JsonLdFindings, node: dict[str, Any]) -> None:
     for name in ("creator", "author", "copyrightHolder"):
         for person in _list(node.get(name)):
             is_object = isinstance(person, dict)

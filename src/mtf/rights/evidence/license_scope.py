@@ -34,7 +34,7 @@ class LicenseScope(Enum):
 
 
 @dataclass(frozen=True)
-class Page:
+class ParsedPage:
     """A page's tree, the address that its links are relative to, and the address of the picture in question."""
 
     document: html.HtmlElement
@@ -59,7 +59,7 @@ def same_address(one: str, other: str) -> bool:
     return urls.same_address(original_address(one), original_address(other))
 
 
-def license_scope(page: Page, element: html.HtmlElement) -> LicenseScope:
+def license_scope(page: ParsedPage, element: html.HtmlElement) -> LicenseScope:
     """Whose license an element of `page` states that is marked as stating one, or that links to one."""
     if about := element.get("about"):
         return LicenseScope.PICTURE if page.is_picture(about) else _at_address(page, about)
@@ -70,11 +70,11 @@ def license_scope(page: Page, element: html.HtmlElement) -> LicenseScope:
     return LicenseScope.SITE if is_heads or _is_in_footer(element) else LicenseScope.PAGE
 
 
-def _at_address(page: Page, about: str) -> LicenseScope:
+def _at_address(page: ParsedPage, about: str) -> LicenseScope:
     return LicenseScope.PAGE if same_address(page.absolute(about), page.base) else LicenseScope.ANOTHER_PICTURE
 
 
-def _in_scope(page: Page, scope: html.HtmlElement) -> LicenseScope:
+def _in_scope(page: ParsedPage, scope: html.HtmlElement) -> LicenseScope:
     addresses = list(_addresses_in(scope))
     if any(page.is_picture(address) for address in addresses):
         return LicenseScope.PICTURE

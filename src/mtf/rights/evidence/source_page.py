@@ -14,11 +14,11 @@ from itertools import islice
 from lxml import etree, html  # ty: ignore[missing-module-member]  (compiled, without stubs)
 
 from mtf.rights.evidence import json_ld
-from mtf.rights.evidence.license_scope import LicenseScope, Page, license_scope
+from mtf.rights.evidence.license_scope import LicenseScope, ParsedPage, license_scope
 from mtf.rights.evidence.statement import (
     MAX_ADDRESS_CHARS,
     Conclusion,
-    Signal,
+    LicenseMention,
     Statement,
     address_of,
     cleaned,
@@ -78,7 +78,7 @@ def read_page(
     document = _parse(body)
     if document is None:
         return Statement(opt_out=optouts.of_headers(headers, agent=agent))
-    page = Page(document, _base(document, page_url), picture_url)
+    page = ParsedPage(document, _base(document, page_url), picture_url)
     linked = json_ld.read(_json_scripts(document), is_picture=page.is_picture)
     said = _conclude(page, linked)
     creator, creator_url = _creator(page, linked)
@@ -108,7 +108,7 @@ def _parse(body: bytes) -> html.HtmlElement | None:
         return None
 
 
-def _rsl_links(page: Page) -> list[str]:
+def _rsl_links(page: ParsedPage) -> list[str]:
     """The addresses of RSL documents in the page's `<link rel="license" type="application/rsl+xml" href="…">`."""
     found = []
     for link in islice(page.document.iter("link"), MAX_SIGNALS):
@@ -131,11 +131,11 @@ def _inline_rsl(document: html.HtmlElement, page_url: str, picture_url: str) -> 
 
 def _base(document: html.HtmlElement, page_url: str) -> str:
     bases = document.xpath("//base/@href")
-    return address_of(Page(document, page_url, "").absolute(bases[0])) or page_url if bases else page_url
+    return address_of(ParsedPage(document, page_url, "").absolute(bases[0])) or page_url if bases else page_url
 
 
-def _conclude(page: Page, linked: json_ld.Found) -> Conclusion:
-    said: dict[LicenseScope, list[Signal]] = {
+def _conclude(page: ParsedPage, linked: json_ld.JsonLdFindings) -> Conclusion:
+    said: dict[LicenseScope, list[LicenseMention]] = {
         LicenseScope.PICTURE: list(linked.of_picture),
         LicenseScope.PAGE: list(linked.of_page),
         LicenseScope.SITE: list(linked.of_site),
@@ -153,7 +153,7 @@ def _conclude(page: Page, linked: json_ld.Found) -> Conclusion:
     return _with_site(conclude(of_page), said[LicenseScope.SITE], [] if of_page else _reserved_notices(page.document))
 
 
-def _with_site(of_page: Conclusion, of_site: list[Signal], notices: list[Signal]) -> Conclusion:
+def _with_site(of_page: Conclusion, of_site: list[LicenseMention], notices: list[LicenseMention]) -> Conclusion:
     """What the page says; where that is nothing, what is forbidden by what the site says of itself."""
     if of_page.license or of_page.contradiction:
         return of_page
@@ -165,18 +165,18 @@ def _with_site(of_page: Conclusion, of_site: list[Signal], notices: list[Signal]
     return Conclusion(statement=conclude(of_site).statement, method=OF_THE_SITE)
 
 
-def _forbids(signal: Signal) -> bool:
+def _forbids(signal: LicenseMention) -> bool:
     """Whether the license is known to withhold a right."""
     record = catalogue.get(signal.license or "")
     return record is not None and record.id != catalogue.UNSTATED and not record.rights >= EVERY_RIGHT
 
 
-def _marked(page: Page) -> Iterator[tuple[html.HtmlElement, Signal]]:
+def _marked(page: ParsedPage) -> Iterator[tuple[html.HtmlElement, LicenseMention]]:
     """Elements that are marked as stating a license: rel, itemprop (microdata) and property (RDFa)."""
     marked = ((element, _mark(element)) for element in page.document.xpath("//*[@rel or @itemprop or @property]"))
     for element, mark in islice(((element, mark) for element, mark in marked if mark), MAX_SIGNALS):
         if text := _value(page, element):
-            yield element, Signal(mark, text)
+            yield element, LicenseMention(mark, text)
 
 
 def _mark(element: html.HtmlElement) -> str | None:
@@ -188,7 +188,7 @@ def _mark(element: html.HtmlElement) -> str | None:
     return None
 
 
-def _value(page: Page, element: html.HtmlElement) -> str | None:
+def _value(page: ParsedPage, element: html.HtmlElement) -> str | None:
     """What a marked element says: its address, else its content, else its words."""
     for name in ("href", "resource", "src"):
         if address := element.get(name):
@@ -196,22 +196,24 @@ def _value(page: Page, element: html.HtmlElement) -> str | None:
     return cleaned(element.get("content") or element.text_content(), 600)
 
 
-def _plain_links(page: Page) -> Iterator[tuple[html.HtmlElement, Signal]]:
+def _plain_links(page: ParsedPage) -> Iterator[tuple[html.HtmlElement, LicenseMention]]:
     """Links to a license's text that are not marked as such; of all links, only those to a known license count."""
     unmarked = page.document.xpath("//a[@href][not(contains(concat(' ', @rel, ' '), ' license '))]")[:20_000]
     leading = (each for each in unmarked if any(host in each.get("href") for host in _LINKED_HOSTS))
     for element in islice(leading, MAX_SIGNALS):
-        signal = Signal("link", element.get("href").strip())
+        signal = LicenseMention("link", element.get("href").strip())
         if signal.license is not None:
             yield element, signal
 
 
-def _rights_metas(document: html.HtmlElement) -> list[Signal]:
-    signals = [Signal(f"meta {name}", content) for name, content in _metas(document) if name.lower() in _RIGHTS_METAS]
+def _rights_metas(document: html.HtmlElement) -> list[LicenseMention]:
+    signals = [
+        LicenseMention(f"meta {name}", content) for name, content in _metas(document) if name.lower() in _RIGHTS_METAS
+    ]
     return [signal for signal in signals if signal.license is not None]
 
 
-def _reserved_notices(document: html.HtmlElement) -> list[Signal]:
+def _reserved_notices(document: html.HtmlElement) -> list[LicenseMention]:
     """`All rights reserved` in the page's words. Counts only where nothing else is said: footers speak of the site.
 
     Words that would permit something are not taken from running text: they may speak of anything.
@@ -220,13 +222,13 @@ def _reserved_notices(document: html.HtmlElement) -> list[Signal]:
         parent = text.getparent()
         notice = cleaned(text, MAX_NOTICE_CHARS)
         if parent is not None and parent.tag not in _XPATH_IGNORED and notice:
-            signal = Signal("words", notice)
+            signal = LicenseMention("words", notice)
             if signal.license == catalogue.ALL_RIGHTS_RESERVED:
                 return [signal]
     return []
 
 
-def _creator(page: Page, linked: json_ld.Found) -> tuple[str | None, str | None]:
+def _creator(page: ParsedPage, linked: json_ld.JsonLdFindings) -> tuple[str | None, str | None]:
     if linked.creator:
         return linked.creator, linked.creator_url
     marks: tuple[Callable[[], list[html.HtmlElement]], ...] = (

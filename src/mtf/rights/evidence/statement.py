@@ -38,7 +38,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
+class LicenseMention:
     """One mention of a license: how it was found, and the address or words."""
 
     method: str
@@ -60,10 +60,10 @@ class Conclusion:
     contradiction: str | None = None
 
 
-def conclude(signals: Iterable[Signal]) -> Conclusion:
+def conclude(signals: Iterable[LicenseMention]) -> Conclusion:
     """One license if all signals that are understood agree; a contradiction if they do not."""
     signals = list(signals)
-    understood: dict[str, Signal] = {}
+    understood: dict[str, LicenseMention] = {}
     for signal in signals:
         if (identifier := signal.license) not in (None, catalogue.UNSTATED):
             understood.setdefault(identifier, signal)

@@ -95,18 +95,18 @@ def start(model: str, labels: int, *, input_px: int, seed: int, weights: Path | 
         raise bad_value("train.input_px", input_px, f"{min_px} or more for {network_of(model)}")
     network = build(model, labels, seed=seed)
     if model == FACENET and weights is not None:
-        from mtf.training import pretrained as published
+        from mtf.training import pretrained
         from mtf.training.networks import facenet
 
         body = network.get_submodule("backbone")
-        published.load_body(body, published.read(weights), where=str(weights), last=facenet.LAST)
+        pretrained.load_body(body, pretrained.read(weights), where=str(weights), last=facenet.LAST)
     elif model.endswith(PRETRAINED):
-        from mtf.training import pretrained as published
+        from mtf.training import pretrained
 
-        found = published.read(weights) if weights else published.fetch(network_of(model), setting="train.weights")
-        last = published.last_layer(network)
+        found = pretrained.read(weights) if weights else pretrained.fetch(network_of(model), setting="train.weights")
+        last = pretrained.last_layer(network)
         body = {name: value for name, value in found.items() if not name.startswith(f"{last}.")}
-        published.load_body(network, body, where=str(weights or model), last=[last])
+        pretrained.load_body(network, body, where=str(weights or model), last=[last])
     return network
 
 

@@ -1,4 +1,4 @@
-"""Places that DVC is configured for and that this machine cannot use, or that keep more than DVC's objects."""
+"""Stores that this machine cannot use, or that keep more than DVC's objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from dvc.repo import Repo
 from small_project import Small, holding, picture, tar_of
 
-from mtf.forget.object_store import TOMBSTONE, ObjectStore, all_places
+from mtf.forget.object_store import TOMBSTONE, ObjectStore, all_stores
 from mtf.takedown import manual_followups
 from mtf.takedown.execution import erase
 
@@ -43,9 +43,9 @@ def test_what_a_bucket_and_a_version_aware_remote_keep_is_left_to_people(project
     add_remote(project, "named", "s3://faces/named", version_aware="true")
     add_remote(project, "plain", "s3://faces/plain")
     with Repo(str(project.root)) as repo:
-        said = [*manual_followups.owed_by_hand(project.workspace, [*all_places(repo)], [])]
-    assert [line.partition(" is version_aware")[0] for line in said if "version_aware" in line] == ["remote named"]
-    assert [line.partition(":")[0] for line in said if "noncurrent" in line] == ["remote named", "remote plain"]
+        messages = [*manual_followups.about_clone_and_storage(project.workspace, [*all_stores(repo)], [])]
+    assert [line.partition(" is version_aware")[0] for line in messages if "version_aware" in line] == ["remote named"]
+    assert [line.partition(":")[0] for line in messages if "noncurrent" in line] == ["remote named", "remote plain"]
 
 
 def test_a_remote_that_was_removed_ends_the_receipt_as_a_debt_of_people(project: Small) -> None:
@@ -53,15 +53,15 @@ def test_a_remote_that_was_removed_ends_the_receipt_as_a_debt_of_people(project:
     settings = project.root / ".dvc" / "config"
     before = settings.read_text()
     add_remote(project, "far", "gs://faces/store")
-    (owing,) = erase(project.workspace, signed_by="The officer")
-    assert owing["finished_at"] is None
+    (unfinished,) = erase(project.workspace, signed_by="The officer")
+    assert unfinished["finished_at"] is None
     settings.write_text(before)
 
     (finished,) = erase(project.workspace, signed_by="The officer")
 
-    assert finished["finished_at"] and finished["started_at"] == owing["started_at"]
+    assert finished["finished_at"] and finished["started_at"] == unfinished["started_at"]
     (debt,) = [line for line in finished["by_hand"] if line.startswith("remote far (gs://faces/store) is no longer")]
-    assert f"{len(owing['places']['remote far']['owed'])} objects may still be there" in debt
+    assert f"{len(unfinished['places']['remote far']['owed'])} objects may still be there" in debt
     project.take_down("identity", "bob")
     project.run({"cleo": ["cleo-0"]})
     project.commit("v3")
@@ -77,14 +77,14 @@ def test_what_is_pushed_while_a_place_is_emptied_keeps_the_receipt_open(
     late = tar_of({"hers.jpg": picture("ann-0"), "note": b"from another clone"})
     oid = hashlib.md5(late, usedforsecurity=False).hexdigest()
     path = project.remote / "files/md5" / oid[:2] / oid[2:]
-    bury = ObjectStore.bury
+    write_tombstone = ObjectStore.write_tombstone
 
-    def pushed_meanwhile(place: ObjectStore, buried: str) -> None:
-        bury(place, buried)
+    def pushed_meanwhile(store: ObjectStore, oid_erased: str) -> None:
+        write_tombstone(store, oid_erased)
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(late)
 
-    monkeypatch.setattr(ObjectStore, "bury", pushed_meanwhile)
+    monkeypatch.setattr(ObjectStore, "write_tombstone", pushed_meanwhile)
     (receipt,) = erase(project.workspace, signed_by="The officer")
     monkeypatch.undo()
     assert receipt["finished_at"] is None
@@ -97,18 +97,18 @@ def test_what_is_pushed_while_a_place_is_emptied_keeps_the_receipt_open(
 def test_what_is_pushed_back_over_a_tombstone_keeps_the_receipt_open(
     project: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The remote owed nothing of this object when the run began, for an earlier one had buried it."""
+    """The remote owed nothing of this object when the run began, for an earlier run had written a tombstone."""
     two_versions(project)
     shard = next(path for path in holding(project.remote, picture("ann-0")[:40]))
     original = shard.read_bytes()
     shard.chmod(0o644)
     shard.write_bytes(TOMBSTONE)
-    bury = ObjectStore.bury
+    write_tombstone = ObjectStore.write_tombstone
 
-    def pushed_back(place: ObjectStore, buried: str) -> None:
-        bury(place, buried)
+    def pushed_back(store: ObjectStore, oid_erased: str) -> None:
+        write_tombstone(store, oid_erased)
         shard.write_bytes(original)
 
-    monkeypatch.setattr(ObjectStore, "bury", pushed_back)
+    monkeypatch.setattr(ObjectStore, "write_tombstone", pushed_back)
     (receipt,) = erase(project.workspace, signed_by="The officer")
     assert receipt["finished_at"] is None and len(receipt["places"]["remote near"]["owed"]) == 1

@@ -1,4 +1,4 @@
-"""How busy an accelerator was: looked at while a network trains, by a stand-in for the driver."""
+"""GPU utilization during training, sampled from a stand-in for the driver."""
 
 from __future__ import annotations
 

@@ -1,12 +1,15 @@
-"""Opening the review room on 106,438 faces, opening it again, and turning its pages.
+"""Time to open the review app on 106,438 faces, to open it again, and to turn its pages.
 
-    .venv/bin/python benchmarks/review_room.py [--faces 106438] [--lines 100000]
+    .venv/bin/python benchmarks/review_app.py [--faces 106438] [--lines 100000]
 
-Made-up rows of 640 identities over real small pictures (ORL's, as crops in the shards), with embeddings, groups of
-duplicates, and a ledger of three reviewers with so many lines each. Measured is what a reviewer waits for: from the
-start of the app's process until it answers, the first time, again with nothing new, and again after some decisions;
-and how long the next page takes. Targets: 90 s the first time, 15 s when opened again, 0.3 s a page. The exit status
-is 1 where one is missed.
+The project has made-up rows of 640 identities over small real pictures (ORL's, as crops in the shards), embeddings,
+groups of duplicates, and a ledger of three reviewers with `--lines` lines each. Measured times and targets:
+
+- from the start of the app's process to its first answer: 90 s the first time; 15 s when opened again, without changes
+  and after some decisions;
+- to the next page: 0.3 s.
+
+The exit status is 1 if a target is missed.
 """
 
 from __future__ import annotations
@@ -45,7 +48,7 @@ PAGES = 20
 
 
 def pictures() -> list[bytes]:
-    """Ten small real pictures as JPEG."""
+    """Ten small real pictures, as JPEG."""
     found = []
     with tarfile.open(ORL) as tar:
         for member in sorted(tar.getmembers(), key=lambda one: one.name):
@@ -99,7 +102,7 @@ def made_up(root: Path, faces: int, lines: int) -> ProjectPaths:
 
 
 def _embeddings(workspace: ProjectPaths, base: pl.DataFrame, random: np.random.Generator) -> None:
-    """Rows of unit length in screening's shards, around a middle per person for a third of the faces."""
+    """Write embeddings of unit length to the shards of screen, clustered by person for a third of the faces."""
     for part in base.partition_by("identity"):
         middle = random.normal(size=DIMENSIONS)
         own = random.random((part.height, 1)) < 1 / 3
@@ -111,7 +114,7 @@ def _embeddings(workspace: ProjectPaths, base: pl.DataFrame, random: np.random.G
 
 
 def _ledger(workspace: ProjectPaths, base: pl.DataFrame, lines: int) -> None:
-    """Three reviewers go through the faces in one order, and say each what a coin of theirs says."""
+    """Write a ledger of three reviewers, who decide on the faces in the same order at random."""
     steps = [("face", 0.6), ("identity", 0.7), ("quality", 0.9)]
     reasons = {"face": "not_a_face", "identity": "wrong_person", "quality": "blurred"}
     for number, reviewer in enumerate(REVIEWERS):
@@ -145,7 +148,7 @@ def _line(identity: str, image_id: str, reviewer: str, step: str, reason: str | 
 
 
 def _shards(workspace: ProjectPaths, names: list[str]) -> list[tuple[int, int]]:
-    """The same ten crops in every identity's shard; faces share them by their place."""
+    """Write shards with the same ten crops for every identity; the faces refer to them."""
     places: list[tuple[int, int]] = []
     content = pictures()
     for name in names:
@@ -175,7 +178,7 @@ def _screening(base: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:
 
 
 def opened_s(workspace: ProjectPaths, uri: str) -> float:
-    """Seconds from the start of anna's app to its first answer; the app is ended again."""
+    """Seconds from the start of anna's app to its first answer. The app is closed again."""
     app = App(workspace.root, REVIEWERS[0], joint=False, address="127.0.0.1", port=free_port(), uri=uri)
     began = time.monotonic()
     app.start()
@@ -190,21 +193,21 @@ def opened_s(workspace: ProjectPaths, uri: str) -> float:
 
 
 def page_turns_s(workspace: ProjectPaths) -> list[float]:
-    """Seconds that each of some pages takes, judged as they come; leaves the decisions in the ledger."""
+    """Seconds per page turn while pages are decided. The decisions stay in the ledger."""
     settings = config.load(workspace.params)
     material, _ = material_of(workspace, settings)
-    desk = desk_of(workspace, material, REVIEWERS[0], joint=False, seed=settings.seed)
-    desk.page()
+    session = desk_of(workspace, material, REVIEWERS[0], joint=False, seed=settings.seed)
+    session.page()
     took_s = []
     for _ in range(PAGES):
-        faces = desk.page().faces
-        desk.reject(faces[::3])
-        if rest := [face for face in desk.page().faces if face in faces]:
-            desk.accept(rest)
+        faces = session.page().faces
+        session.reject(faces[::3])
+        if rest := [face for face in session.page().faces if face in faces]:
+            session.accept(rest)
         began = time.monotonic()
-        desk.turn()
+        session.turn()
         took_s.append(time.monotonic() - began)
-    desk.close()
+    session.close()
     return took_s
 
 

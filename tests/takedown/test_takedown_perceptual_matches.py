@@ -1,4 +1,4 @@
-"""Copies that were resized or saved anew: each has an image_id of its own, and goes with what it looks like."""
+"""Copies that were resized or saved again: each has its own image_id, and goes with the picture that it matches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def needle(data: bytes) -> bytes:
     return data[-60:]
 
 
-def ask_for_looks(project: Small, of: bytes) -> None:
+def request_perceptual_hash(project: Small, of: bytes) -> None:
     project.take_down("identity", "ann")
     project.take_down("perceptual_hash", f"{picture_hash(of, max_pixels=10**6):016x}")
 
@@ -42,7 +42,7 @@ def test_a_resized_copy_of_somebody_else_goes_from_old_versions(project: Small) 
     project.contents = {"hers": scene(1), "copy": scene(1, 200), "bob-0": scene(2)}
     project.run(ALL)
     project.commit("v1")
-    ask_for_looks(project, scene(1))
+    request_perceptual_hash(project, scene(1))
     project.run(WITHOUT)
     project.commit("v2")
     for data in (scene(1, 200), b"crop copy crop", b"published copy pub"):
@@ -62,7 +62,7 @@ def test_a_copy_that_only_a_forgotten_run_had_goes_too(project: Small) -> None:
     project.run(ALL)
     for listing in (project.root / ".dvc/cache").rglob("*.dir"):
         listing.unlink()
-    ask_for_looks(project, scene(1))
+    request_perceptual_hash(project, scene(1))
     project.run(WITHOUT)
     project.commit()
     erase(project.workspace, signed_by="The officer")
@@ -75,7 +75,7 @@ def test_a_hash_that_the_crawl_kept_is_not_worked_out_again(project: Small) -> N
     project.hashes = {"copy": wanted ^ 0b111, "bob-0": wanted ^ 0xFFFF}
     project.run(ALL)
     project.commit("v1")
-    ask_for_looks(project, scene(1))
+    request_perceptual_hash(project, scene(1))
     project.run(WITHOUT)
     project.commit("v2")
     erase(project.workspace, signed_by="The officer")
@@ -91,7 +91,7 @@ def test_what_the_crawl_refused_for_its_looks_goes_from_peoples_own_files(projec
     (mine / "copy.jpg").write_bytes(copy)
     (mine / "other.jpg").write_bytes(scene(3))
     project.run(WITHOUT)
-    ask_for_looks(project, scene(1))
+    request_perceptual_hash(project, scene(1))
     asked_for = [f"{picture_hash(each, max_pixels=10**6):016x}" for each in (scene(1), scene(3))]
     rows = {
         "outcome": ["taken_down"] * 2,
@@ -111,7 +111,7 @@ def test_a_shard_that_cannot_be_compared_is_owed(project: Small) -> None:
     project.workspace.shard("crawl", "bob").write_bytes(b"no shard" * 99)
     project.store()
     project.commit("v1")
-    ask_for_looks(project, scene(1))
+    request_perceptual_hash(project, scene(1))
     project.run(WITHOUT)
     project.commit("v2")
     (receipt,) = erase(project.workspace, signed_by="The officer")
@@ -131,7 +131,7 @@ def large_copy(project: Small) -> None:
     project.contents = {"hers": scene(1), "copy": scene(1, 400), "bob-0": scene(2)}
     project.run(ALL)
     project.commit("v1")
-    ask_for_looks(project, scene(1))
+    request_perceptual_hash(project, scene(1))
     lower_max_pixels(project)
     project.run(WITHOUT)
     project.commit("v2")

@@ -1,4 +1,4 @@
-"""Pictures as files: the usual ones, the unusual ones, and the broken ones."""
+"""Picture files in many formats: usual, unusual and damaged ones."""
 
 from __future__ import annotations
 
@@ -16,51 +16,60 @@ from PIL import Image, TiffImagePlugin
 JPEG_QUALITY = 70
 BOMB_SIDE_PX = 30_000
 _ORIENTATION, _GPS, _MODEL = 0x0112, 0x8825, 0x0110
-_TURNED_LEFT = 6  # EXIF: to be shown turned right by 90 degrees
+_TURNED_LEFT = 6  # EXIF orientation: rotate right by 90 degrees
 
 
 @dataclass(frozen=True)
 class File:
-    """`extension` as in its address, which is also what the server says of it."""
+    """Content of an address.
+
+    - `data`: the bytes;
+    - `extension`: extension in the address, by which the server states the media type.
+    """
 
     data: bytes
     extension: str
 
 
 def jpeg(pixels: np.ndarray, *, xmp: str | None = None, quality: int = JPEG_QUALITY) -> File:
-    """`pixels`: BGR, uint8. `xmp` is a packet to put into the file."""
+    """JPEG of `pixels` (height, width, 3), BGR, uint8. `xmp`: packet to embed."""
     return _saved(_picture(pixels), "jpg", format="JPEG", quality=quality, **({"xmp": xmp.encode()} if xmp else {}))
 
 
 def grey_jpeg(pixels: np.ndarray) -> File:
+    """Greyscale JPEG."""
     return _saved(_picture(pixels).convert("L"), "jpg", format="JPEG", quality=JPEG_QUALITY)
 
 
 def cmyk_jpeg(pixels: np.ndarray) -> File:
+    """JPEG in CMYK."""
     return _saved(_picture(pixels).convert("CMYK"), "jpg", format="JPEG", quality=JPEG_QUALITY)
 
 
 def webp(pixels: np.ndarray) -> File:
+    """WebP file."""
     return _saved(_picture(pixels), "webp", format="WEBP", quality=JPEG_QUALITY)
 
 
 def png(pixels: np.ndarray) -> File:
-    """With 64 levels per channel, which keeps it small."""
+    """PNG with 64 levels per channel, which keeps it small."""
     return _saved(_picture(pixels // 4 * 4), "png", format="PNG", optimize=True)
 
 
 def png_16_bit(pixels: np.ndarray) -> File:
+    """PNG with 16 bits per channel, and 64 levels."""
     deep = (pixels // 4 * 4).astype(np.uint16) * 257
     return File(cv2.imencode(".png", deep, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes(), "png")
 
 
 def animated_gif(frames: list[np.ndarray]) -> File:
+    """Animated GIF of the frames, with 64 colours each."""
     first, *others = [_picture(frame).quantize(64, dither=Image.Dither.NONE) for frame in frames]
     return _saved(first, "gif", format="GIF", save_all=True, append_images=others, duration=400, loop=0)
 
 
 def rotated_jpeg(pixels: np.ndarray) -> File:
-    """As a telephone stores it: turned to the left, with a note to turn it back, and with the place it was taken."""
+    """JPEG as a telephone stores it: rotated to the left, with an EXIF orientation and GPS position."""
     exif = Image.Exif()
     exif[_ORIENTATION] = _TURNED_LEFT
     exif[_MODEL] = "Drawn Camera"
@@ -71,17 +80,18 @@ def rotated_jpeg(pixels: np.ndarray) -> File:
 
 
 def resaved(file: File) -> File:
-    """The same picture in other bytes: a JPEG with a comment put in after its start."""
+    """Same picture with other bytes: a JPEG with a comment after its start."""
     comment = b"saved again"
     return File(file.data[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + file.data[2:], "jpg")
 
 
 def truncated(file: File) -> File:
+    """First two fifths of the bytes of a file."""
     return File(file.data[: len(file.data) * 2 // 5], file.extension)
 
 
 def bomb() -> File:
-    """A PNG of some hundred kilobytes that unpacks to 30,000 × 30,000 pixels."""
+    """Decompression bomb: a PNG of some hundred kilobytes with 30,000 × 30,000 pixels."""
     header = struct.pack(">IIBBBBB", BOMB_SIDE_PX, BOMB_SIDE_PX, 1, 0, 0, 0, 0)
     row = bytes(1 + (BOMB_SIDE_PX + 7) // 8)
     packer = zlib.compressobj(9)
@@ -91,7 +101,7 @@ def bomb() -> File:
 
 
 def xmp_packet(*, license_url: str, creator: str, title: str) -> str:
-    """Rights as photographers' programs write them into a file."""
+    """XMP packet with license, creator and title, as photographers' programs write it."""
     url, who, what = (escape(text, {'"': "&quot;"}) for text in (license_url, creator, title))
     return f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">

@@ -1,6 +1,6 @@
-"""What a release is made from, and what its cards say of it: the tables of the other stages, read once.
+"""Sources of a release: the tables of the other stages, read once; the facts for its documents; and its license gate.
 
-Gate: no release is built while its license audit has an error.
+No release is built while its license audit has an error.
 """
 
 from __future__ import annotations
@@ -16,15 +16,21 @@ from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.release import facts, folders, layout, metadata
 from mtf.rights import attribution
-from mtf.schemas import roster_file
+from mtf.schemas import FACE, roster_file
 
-KEYS = ["identity", "face_id"]
-ROW = [*KEYS, "image_id", *folders.PLACE, "license"]
+# So many pictures are named in an error.
+_MAX_NAMED = 5
+ROW = [*FACE, "image_id", *folders.PLACE, "license"]
 
 
 @dataclass(frozen=True)
 class Sources:
-    """`data` and `non_curated` have no rows where no variant shows them."""
+    """Tables of the other stages.
+
+    - `data`: the split data set; no rows if no variant contains it;
+    - `non_curated`: faces that the automatic steps keep; no rows if no variant contains them;
+    - the others: tables of these names.
+    """
 
     data: pl.DataFrame
     non_curated: pl.DataFrame
@@ -37,7 +43,7 @@ class Sources:
     def everything(self) -> pl.DataFrame:
         """Each face that is published, once."""
         both = pl.concat([self.data.select(ROW), self.non_curated.select(ROW)])
-        return both.unique(KEYS, keep="first").sort(KEYS)
+        return both.unique(FACE, keep="first").sort(FACE)
 
 
 def read_sources(workspace: ProjectPaths, params: Params) -> Sources:
@@ -54,7 +60,8 @@ def read_sources(workspace: ProjectPaths, params: Params) -> Sources:
     )
 
 
-def known(workspace: ProjectPaths, params: Params, sources: Sources) -> facts.Facts:
+def gather_facts(workspace: ProjectPaths, params: Params, sources: Sources) -> facts.Facts:
+    """Facts of the release for its documents. Reads the figures of curate, and the tables fetches and detections."""
     curated = json.loads(workspace.metrics("curate").read_text(encoding="utf-8"))
     return facts.gather(
         params=params,
@@ -69,9 +76,6 @@ def known(workspace: ProjectPaths, params: Params, sources: Sources) -> facts.Fa
     )
 
 
-SHOWN = 5
-
-
 def refuse_failed_audit(findings: pl.DataFrame) -> None:
     """Raise GateFailed if the audit found an error; the message names the first pictures and reasons.
 
@@ -82,7 +86,7 @@ def refuse_failed_audit(findings: pl.DataFrame) -> None:
         return
     codes = errors["code"].value_counts().sort("count", "code", descending=[True, False])
     counts = ", ".join(f"{count} {code}" for code, count in codes.iter_rows())
-    first = listed((_line(row) for row in errors.iter_rows(named=True)), SHOWN)
+    first = listed((_line(row) for row in errors.iter_rows(named=True)), _MAX_NAMED)
     raise GateFailed(
         f"release: the audit forbids it ({counts}): {first}; `mtf audit release --planned` lists all of them"
     )

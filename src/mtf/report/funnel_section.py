@@ -1,4 +1,4 @@
-"""The section on the funnel: from the images that were stored to the faces of the data set, and why the rest left."""
+"""Section on the funnel: images stored, faces detected, faces kept at each step, and reasons of the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from mtf.curation.funnel_tables import CROPPED, IMAGES
 from mtf.curation.steps import title_of
-from mtf.report.page import COLOURS, Chart, Section, Table, number, percent
+from mtf.report.report_page import COLOURS, Chart, PageSection, PageTable, number, percent
 
 Figures = Mapping[str, Any]
 KEPT, DROPPED = "rgba(68,119,170,0.55)", "rgba(238,102,119,0.45)"
@@ -20,9 +20,12 @@ DETECTED = "cropped"
 
 @dataclass(frozen=True)
 class Passage:
-    """From one stage of the funnel to the next: how many went on, what is there then, and why the others left.
+    """Passage from one stage of the funnel to the next.
 
-    `passed` and `left` differ at the detector alone: it is passed by images, and leaves the faces in them.
+    - `title`: title of the next stage;
+    - `passed`: number that passed;
+    - `left`: number after it. Differs from `passed` only for the detector, which images pass and which leaves faces;
+    - `dropped`: reason → number dropped.
     """
 
     title: str
@@ -31,16 +34,19 @@ class Passage:
     dropped: Mapping[str, int]
 
 
-def funnel(curated: Figures, cropped: Figures | None = None) -> Section:
-    """`curated` is metrics/curate.json, `cropped` metrics/crop.json, without which the funnel begins with the faces."""
+def funnel(curated: Figures, cropped: Figures | None = None) -> PageSection:
+    """Section on the funnel, from metrics/curate.json and metrics/crop.json.
+
+    Without the latter (None) the funnel begins with the faces.
+    """
     faces, end = curated["cropped"]["faces"], curated["curated"]["faces"]
     start = (IMAGES, cropped["images"]) if cropped else (CROPPED, faces)
     passages = [*([_detected(cropped)] if cropped else []), *_steps(curated)]
     says = f"{number(end)} of {number(faces)} faces are in the data set ({percent(end / max(1, faces))})."
     found = []
     if cropped:
-        images, shown = cropped["images"], cropped["images_with_faces"]
-        found = [f"The detector found a face in {number(shown)} of {number(images)} images."]
+        images, with_faces = cropped["images"], cropped["images_with_faces"]
+        found = [f"The detector found a face in {number(with_faces)} of {number(images)} images."]
     rows = [[start[0], number(start[1]), ""]]
     rows += [[each.title, number(each.left), ", ".join(_reasons(each.dropped))] for each in passages]
     chart = Chart(
@@ -48,10 +54,10 @@ def funnel(curated: Figures, cropped: Figures | None = None) -> Section:
         title="What is left from step to step, and why the rest left",
         says=f"Flow diagram of the funnel. {says} The table has every step.",
         figure=_sankey(start, passages),
-        table=Table(["Step", "Left", "Left out, and why"], rows, numeric=0),
+        table=PageTable(["Step", "Left", "Left out, and why"], rows, numeric=0),
         height_px=90 + 72 * len(passages),
     )
-    return Section("funnel", "The funnel", [*found, says], [chart])
+    return PageSection("funnel", "The funnel", [*found, says], [chart])
 
 
 def _detected(cropped: Figures) -> Passage:
@@ -65,12 +71,12 @@ def _steps(curated: Figures) -> Iterator[Passage]:
 
 
 def _ordered(dropped: Mapping[str, int]) -> list[tuple[str, int]]:
-    """From the most frequent to the least: the order in which plotly lays out a step's nodes."""
+    """Reasons with their numbers, most frequent first, as plotly lays out the nodes of a step."""
     return sorted(dropped.items(), key=lambda item: -item[1])
 
 
 def _reasons(dropped: Mapping[str, int]) -> list[str]:
-    """`12 blurred`, …"""
+    """Texts such as "12 blurred"."""
     return [f"{number(count)} {reason.replace('_', ' ')}" for reason, count in _ordered(dropped)]
 
 

@@ -1,7 +1,4 @@
-"""Report page: sections, charts and plotly.js in one HTML file that works offline.
-
-Parts of a report's section: tables, charts, galleries.
-"""
+"""Report page: one HTML file that works offline, with plotly.js, and sections of tables, charts and galleries."""
 
 from __future__ import annotations
 
@@ -17,8 +14,11 @@ import plotly.offline
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+# Paul Tol's "bright" scheme, distinguishable with colour blindness, readable on light and dark backgrounds.
+COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999999")
 
-def rendered(sections: Sequence[Section], *, title: str, version: str, contact: str) -> str:
+
+def rendered(sections: Sequence[PageSection], *, title: str, version: str, contact: str) -> str:
     """Report as one HTML page. All content is escaped; scripts and styles are the page's own."""
     environment = Environment(
         loader=PackageLoader("mtf.report", "templates"),
@@ -40,7 +40,7 @@ def rendered(sections: Sequence[Section], *, title: str, version: str, contact: 
     )
 
 
-def _figures(sections: Sequence[Section]) -> dict[str, object]:
+def _figures(sections: Sequence[PageSection]) -> dict[str, object]:
     return {chart.name: chart.as_json for section in sections for chart in section.charts}
 
 
@@ -54,12 +54,8 @@ def _own(name: str) -> Markup:
     return Markup(text)  # noqa: S704 (a file of this package)
 
 
-# Paul Tol's "bright" scheme, distinguishable with colour blindness, readable on light and dark backgrounds.
-COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999999")
-
-
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """Table.
 
     - `header`, `rows`: its cells;
@@ -87,7 +83,7 @@ class Chart:
     title: str
     says: str
     figure: go.Figure
-    table: Table
+    table: PageTable
     height_px: int = 360
 
     @property
@@ -111,7 +107,7 @@ class Gallery:
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """Section of the report.
 
     - `name`, `title`: id of its element, and heading;
@@ -127,12 +123,12 @@ class Section:
     title: str
     says: Sequence[str] = ()
     charts: Sequence[Chart] = ()
-    tables: Sequence[tuple[str, Table]] = ()
+    tables: Sequence[tuple[str, PageTable]] = ()
     galleries: Sequence[Gallery] = ()
     links: Sequence[tuple[str, str]] = ()
     pictures: Sequence[tuple[str, str]] = ()
     filters: dict[str, Any] = field(default_factory=dict)
-    folded: Sequence[tuple[str, Table]] = ()
+    folded: Sequence[tuple[str, PageTable]] = ()
 
 
 def bars(names: Sequence[str], values: Sequence[float], *, title: str, colour: str = COLOURS[0]) -> go.Figure:
