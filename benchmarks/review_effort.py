@@ -6,7 +6,7 @@ Three sets with known truth. The sample, where FOLDER (default: this checkout) h
 what is true. ORL's 40 people × 10 pictures, with dirt planted in the proportions of the paper's funnel: 60 % of
 the crops are no faces (patches of the Congress portraits away from the face), 85 % of the faces are strangers (of
 other ORL people), 4 % of the right ones are blurred, 3 % are covered, 4 % are there twice. And ORL with as little
-dirt as the sample has: a small set again, on which nothing of the triage was chosen. The queue, the triage, the desk
+dirt as the sample has: a small set again, on which nothing of the triage was chosen. The queue, the triage, the session
 and the ledger are the room's own; only the reviewer is made up.
 
 What a look is: without triage every face is looked at by itself, one look each. With triage a page of one run
@@ -42,7 +42,7 @@ from mtf.faces import face_vectors, near_duplicates, quality
 from mtf.faces.box import Box, face_id
 from mtf.faces.embeddings import appearance
 from mtf.review_app.engine.face_table import with_keepers
-from mtf.review_app.engine.loading import material_of
+from mtf.review_app.engine.loading import load_review_data
 from mtf.review_app.engine.page import Page
 from mtf.review_app.engine.plan import ReviewPlan
 from mtf.review_app.engine.review_data import Key, ReviewData
@@ -146,7 +146,7 @@ def _covered(pixels: np.ndarray) -> np.ndarray:
 
 
 def screened(crops: list[tuple[str, str, np.ndarray]], settings: config.Screen) -> tuple[pl.DataFrame, np.ndarray]:
-    """The table that a desk works on, with `kind` as the truth, and the embeddings in its order."""
+    """The table that a session works on, with `kind` as the truth, and the embeddings in its order."""
     rows, vectors = [], []
     for number, (person, kind, pixels) in enumerate(crops):
         height, width = pixels.shape[:2]
@@ -184,15 +184,15 @@ class Reviewer:
         self._overlooked = overlooked
         self._random = np.random.default_rng(seed)
 
-    def sit(self, desk: ReviewSession) -> None:
-        while (page := desk.page()).faces:
+    def review(self, session: ReviewSession) -> None:
+        while (page := session.page()).faces:
             assert page.step is not None
             if page.step is Step.DUPLICATE:
-                self._group(desk, page.faces)
+                self._group(session, page.faces)
             else:
-                self._judge(desk, page)
+                self._judge(session, page)
 
-    def _judge(self, desk: ReviewSession, page: Page) -> None:
+    def _judge(self, session: ReviewSession, page: Page) -> None:
         says = {face: self._says(face, page) for face in page.faces}
         accepted = [face for face in page.faces if says[face]]
         rejected = [face for face in page.faces if not says[face]]
@@ -202,38 +202,38 @@ class Reviewer:
             self.pages += 1
             self.looks += len(rejected if page.run == LIKELY else accepted)
         if accepted:
-            desk.accept(accepted)
+            session.accept(accepted)
         if rejected:
-            desk.reject(rejected)
+            session.reject(rejected)
 
     def _says(self, face: Key, page: Page) -> bool:
         right = self.goes_at[face] != page.step
         is_exception = page.run != UNSURE and right != (page.run == LIKELY)
         return right != (self._random.random() < (self._overlooked if is_exception else ERROR))
 
-    def _group(self, desk: ReviewSession, faces: tuple[Key, ...]) -> None:
+    def _group(self, session: ReviewSession, faces: tuple[Key, ...]) -> None:
         self.looks += 1
         if any(self.goes_at[face] == Step.DUPLICATE for face in faces):
-            desk.keep([next((face for face in faces if self.goes_at[face] is None), faces[0])])
+            session.keep([next((face for face in faces if self.goes_at[face] is None), faces[0])])
         else:
-            desk.accept(faces)
+            session.accept(faces)
 
 
 def simulate(
     faces: pl.DataFrame, embeddings: np.ndarray | None, folder: Path, *, overlooked: float, triaged: bool, seed: int
 ) -> dict[str, float]:
     empty = Ledger(pl.DataFrame(schema=SCHEMA), [])
-    material = ReviewData(faces, empty, box_iou=0.5, reviewers=1, labels={}, embeddings=embeddings)
-    desk = ReviewSession(
-        LedgerWriter(folder, "sim"), material, ReviewPlan(material, triaged=triaged, seed=seed), reviewer="sim"
+    review_data = ReviewData(faces, empty, box_iou=0.5, reviewers=1, labels={}, embeddings=embeddings)
+    session = ReviewSession(
+        LedgerWriter(folder, "sim"), review_data, ReviewPlan(review_data, triaged=triaged, seed=seed), reviewer="sim"
     )
     reviewer = Reviewer(faces, overlooked, seed=seed)
-    reviewer.sit(desk)
+    reviewer.review(session)
     accepted = [
-        face for face in reviewer.goes_at if (said := desk.verdict(face, Step.TASK_FIT)) and said[0] == "accept"
+        face for face in reviewer.goes_at if (said := session.verdict(face, Step.TASK_FIT)) and said[0] == "accept"
     ]
     right = [face for face in accepted if reviewer.goes_at[face] in (None, Step.DUPLICATE)]
-    desk.close()
+    session.close()
     return {
         "looks": reviewer.looks,
         "pages": reviewer.pages,
@@ -252,16 +252,18 @@ def of_orl(identities: int, dirt: Dirt, seed: int) -> tuple[pl.DataFrame, np.nda
 
 def of_sample(root: Path) -> tuple[pl.DataFrame, np.ndarray | None]:
     workspace = ProjectPaths(root)
-    material, _ = material_of(workspace, config.load(workspace.params))
+    review_data, _ = load_review_data(workspace, config.load(workspace.params))
     found = [
         panel.Face(identity, image_id, (x, y, width, height))
-        for identity, image_id, x, y, width, height in material.faces.select("identity", "image_id", *BOX).iter_rows()
+        for identity, image_id, x, y, width, height in review_data.faces.select(
+            "identity", "image_id", *BOX
+        ).iter_rows()
     ]
     truths = panel.judge(found, truth.read(workspace.data / "web"))
     steps = pl.Series(
         "goes_at", [step and str(step) for step in (truths[face].step for face in found)], dtype=pl.String
     )
-    return material.faces.with_columns(steps), material.embeddings
+    return review_data.faces.with_columns(steps), review_data.embeddings
 
 
 def compared(

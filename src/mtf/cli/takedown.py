@@ -1,4 +1,4 @@
-"""`mtf takedown`: what people asked to have removed, and its erasure from every version."""
+"""`mtf takedown`: takedown requests, and the erasure of what they name from every version."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    group = typer.Typer(help="Take down a person or a picture, and erase it from every version.", no_args_is_help=True)
+    group = typer.Typer(help="Take down people and pictures, and erase them from every version.", no_args_is_help=True)
     app.add_typer(group, name="takedown")
 
     @group.command()
     def add(
-        value: Annotated[str, typer.Argument(help="An identity, a page or picture address, an image_id, or a file.")],
-        reason: Annotated[str, typer.Option(help="Why, in a few words.")],
-        requested_by: Annotated[str, typer.Option(help="Who asks.")],
-        reference: Annotated[str, typer.Option(help="Where the request is kept: a letter, a ticket.")] = "",
+        value: Annotated[str, typer.Argument(help="Identity, address of a page or picture, image_id, or file.")],
+        reason: Annotated[str, typer.Option(help="Reason in a few words.")],
+        requested_by: Annotated[str, typer.Option(help="Person who asks for it.")],
+        reference: Annotated[str, typer.Option(help="Reference to the request, such as a letter or a ticket.")] = "",
     ) -> None:
-        """Record a request; the next `dvc repro` leaves it out everywhere."""
+        """Record a request; the next `dvc repro` leaves the matching pictures out everywhere."""
         from mtf import config
         from mtf.takedown import requests
 
@@ -37,34 +37,34 @@ def add_to(app: typer.Typer) -> None:
         resolved = requests.resolve(request, workspace, config.load(workspace.params))
         new = requests.append(workspace.takedowns, resolved.records)
         first = resolved.records[0]
-        print(f"{first.kind} {first.value}{'' if first in new else ' (was there already)'}")
+        print(f"{first.kind} {first.value}{'' if first in new else ' (recorded already)'}")
         if beside := len(new) - (first in new):
-            print(f"with it {beside} rows: contents and looks of the pictures meant")
+            print(f"also {beside} rows: digests and perceptual hashes of the matching pictures")
         print(*_matched(resolved), sep="\n")
         requests.track(workspace)
         print("Next: `dvc repro`, `git add data.dvc dvc.lock metrics && git commit`, then `mtf takedown erase`")
 
     @group.command("list")
     def list_requests() -> None:
-        """Show the requests, and how many pictures of the current version each names."""
+        """List the requests, with the number of matching pictures in the current version."""
         from mtf.schemas import takedown_file
         from mtf.takedown import requests
 
         workspace = ProjectPaths.find()
-        known = takedown_file.load(workspace.takedowns)
-        counts = requests.matches(known, workspace)
-        for record in known.records:
+        requests_file = takedown_file.load(workspace.takedowns)
+        counts = requests.matches(requests_file, workspace)
+        for record in requests_file.records:
             count = counts[record.kind, record.value]
             left = "?" if count is None else count
             print(f"{record.added_at}  {record.kind:<12}  {left:>4} pictures left  {record.value}  {record.reason}")
-        print(f"{len(known.records)} requests")
+        print(f"{len(requests_file.records)} requests")
         if None in counts.values():
-            print("?: looks are compared by the crawl; `dvc repro` first")
+            print("?: perceptual hashes are compared by the crawl; run `dvc repro` first")
 
     @group.command()
     def erase(
-        signed_by: Annotated[str, typer.Option(help="Who signs the receipt off.")],
-        dry_run: Annotated[bool, typer.Option(help="Show what would be erased, and change nothing.")] = False,
+        signed_by: Annotated[str, typer.Option(help="Person who signs the receipt.")],
+        dry_run: Annotated[bool, typer.Option(help="Show what would be erased, without changing anything.")] = False,
     ) -> None:
         """Erase what the requests name from cache, remotes and history; write a receipt."""
         from mtf.takedown import execution as erasure
@@ -76,7 +76,7 @@ def add_to(app: typer.Typer) -> None:
             return
         written = erasure.erase(workspace, signed_by=signed_by)
         if not written:
-            print("Nothing to erase: no version holds what the requests name, and no earlier erasure owes anything")
+            print("Nothing to erase: no version has what the requests name, and no earlier erasure is unfinished")
             return
         requests.track(workspace)
         for one in written:
@@ -86,12 +86,12 @@ def add_to(app: typer.Typer) -> None:
                 print(f"  owed: {line}")
         print(f"Receipts: {workspace.relative(receipt.folder(workspace.data))}; next: {_next(written)}")
         if any(not one["finished_at"] for one in written):
-            print("Something is still owed: run this again when it can be reached")
+            print("The erasure is not finished: run this again when all storage can be reached")
             raise typer.Exit(1)
 
 
 def _matched(resolved: Resolved) -> Iterator[str]:
-    """How much a request takes down, so that a mistyped one is noticed; and what nobody can say."""
+    """Lines on the number of pictures a request matches, so that a mistyped one is noticed, and on its limits."""
     from mtf.core.errors import listed
 
     if resolved.pictures:
@@ -122,7 +122,7 @@ def _show(planned: ErasurePlan) -> None:
 
 
 def _next(written: list[dict[str, Any]]) -> str:
-    """What to commit; where pictures in data/ went, the stages that read them come first."""
+    """Next commands; if pictures in data/ were erased, the stages that read them have to run first."""
     if any(one["originals"] for one in written):
         return "`dvc repro`, `git add data.dvc dvc.lock metrics && git commit`, `dvc push`"
     return "`git add data.dvc && git commit`, `dvc push`"
