@@ -32,7 +32,7 @@ from mtf import config, schemas
 from mtf.annotation.decision import Decision, Verdict
 from mtf.core import parallel_map, shards
 from mtf.core.project_paths import ProjectPaths
-from mtf.review_app.engine.loading import desk_of, material_of
+from mtf.review_app.engine.loading import load_review_data, session_of
 from mtf.review_app.processes.mongodb import Database, free_port
 from mtf.review_app.processes.supervisor import App
 from mtf.schemas import Reason, Step
@@ -119,19 +119,19 @@ def _ledger(workspace: ProjectPaths, base: pl.DataFrame, lines: int) -> None:
     reasons = {"face": "not_a_face", "identity": "wrong_person", "quality": "blurred"}
     for number, reviewer in enumerate(REVIEWERS):
         random = np.random.default_rng(number)
-        sitting: list[bytes] = []
+        ledger_lines: list[bytes] = []
         for identity, image_id in base.select("identity", "image_id").iter_rows():
             for step, share in steps:
                 accepts = bool(random.random() < share)
                 reason = None if accepts else reasons[step]
-                sitting.append(_line(identity, image_id, reviewer, step, reason, len(sitting)))
-                if not accepts or len(sitting) == lines:
+                ledger_lines.append(_line(identity, image_id, reviewer, step, reason, len(ledger_lines)))
+                if not accepts or len(ledger_lines) == lines:
                     break
-            if len(sitting) == lines:
+            if len(ledger_lines) == lines:
                 break
         path = workspace.review / reviewer / "2026-03-01T09-00-00Z.jsonl"
         path.parent.mkdir(parents=True)
-        path.write_bytes(b"".join(sitting))
+        path.write_bytes(b"".join(ledger_lines))
 
 
 def _line(identity: str, image_id: str, reviewer: str, step: str, reason: str | None, number: int) -> bytes:
@@ -195,8 +195,8 @@ def opened_s(workspace: ProjectPaths, uri: str) -> float:
 def page_turns_s(workspace: ProjectPaths) -> list[float]:
     """Seconds per page turn while pages are decided. The decisions stay in the ledger."""
     settings = config.load(workspace.params)
-    material, _ = material_of(workspace, settings)
-    session = desk_of(workspace, material, REVIEWERS[0], joint=False, seed=settings.seed)
+    review_data, _ = load_review_data(workspace, settings)
+    session = session_of(workspace, review_data, REVIEWERS[0], joint=False, seed=settings.seed)
     session.page()
     took_s = []
     for _ in range(PAGES):

@@ -47,7 +47,7 @@ from mtf.faces import face_vectors, near_duplicates, quality
 from mtf.faces.box import Box, face_id
 from mtf.faces.embeddings import appearance
 from mtf.review_app.engine.face_table import with_keepers
-from mtf.review_app.engine.loading import material_of
+from mtf.review_app.engine.loading import load_review_data
 from mtf.review_app.engine.page import Page
 from mtf.review_app.engine.plan import ReviewPlan
 from mtf.review_app.engine.review_data import Key, ReviewData
@@ -259,16 +259,18 @@ def of_orl(identities: int, dirt: Dirt, seed: int) -> tuple[pl.DataFrame, np.nda
 
 def of_sample(root: Path) -> tuple[pl.DataFrame, np.ndarray | None]:
     workspace = ProjectPaths(root)
-    material, _ = material_of(workspace, config.load(workspace.params))
+    review_data, _ = load_review_data(workspace, config.load(workspace.params))
     found = [
         panel.Face(identity, image_id, (x, y, width, height))
-        for identity, image_id, x, y, width, height in material.faces.select("identity", "image_id", *BOX).iter_rows()
+        for identity, image_id, x, y, width, height in review_data.faces.select(
+            "identity", "image_id", *BOX
+        ).iter_rows()
     ]
     truths = panel.judge(found, truth.read(workspace.data / "web"))
     steps = pl.Series(
         "goes_at", [step and str(step) for step in (truths[face].step for face in found)], dtype=pl.String
     )
-    return material.faces.with_columns(steps), material.embeddings
+    return review_data.faces.with_columns(steps), review_data.embeddings
 
 
 def compared(

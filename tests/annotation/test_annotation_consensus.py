@@ -24,7 +24,7 @@ def _said(verdict, reviewer: str, step: Step, **fields):
 
 def _matched(tmp_path, *said) -> pl.DataFrame:
     for reviewer in {each.reviewer for each in said}:
-        ledger.write_sitting(tmp_path, [each for each in said if each.reviewer == reviewer])
+        ledger.write_session(tmp_path, [each for each in said if each.reviewer == reviewer])
     return matching.match(ledger.read(tmp_path).decisions, faces(BOX), box_iou=0.5)
 
 
@@ -172,7 +172,7 @@ def test_labels_nobody_corrected_have_no_row(tmp_path):
 
 def test_a_label_that_is_not_the_tasks_is_named_with_file_and_line(tmp_path):
     wrong = decision(Verdict.LABEL, step=Step.TASK_FIT, labels={"age": "Ancient"})
-    ledger.write_sitting(tmp_path, [decision(), wrong])
+    ledger.write_session(tmp_path, [decision(), wrong])
     rows = ledger.read(tmp_path).decisions
     where = r"rita/2026-03-01T09-00-00Z.jsonl line 2: labels"
     with pytest.raises(BadInput, match=rf"{where}\.age: 'Ancient' is not permitted; permitted: Young, Old"):

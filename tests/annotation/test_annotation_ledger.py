@@ -36,9 +36,9 @@ def test_what_is_appended_is_read_again(tmp_path):
         decision(Verdict.LABEL, step=Step.TASK_FIT, labels={"age": "Old", "race": 'Vio"let: é'}, minute=2),
         decision(Verdict.KEEP, step=Step.DUPLICATE, joint=True, minute=3),
     ]
-    with LedgerWriter(tmp_path, "rita") as sitting:
-        sitting.append(*said[:2])
-        sitting.append(*said[2:])
+    with LedgerWriter(tmp_path, "rita") as writer:
+        writer.append(*said[:2])
+        writer.append(*said[2:])
     rows = ledger.read(tmp_path).decisions
     assert rows["verdict"].to_list() == ["accept", "reject", "label", "keep"]
     assert rows["reason"].to_list() == [None, "wrong_person", None, None]
@@ -124,7 +124,10 @@ def _changed(**changes: object) -> bytes:
         (_changed(time="2026-03-01T09:00:00"), "time: '2026-03-01T09:00:00' is not permitted"),
         (_changed(joint="yes"), "joint: 'yes' is not permitted"),
         (_changed(mood="good"), "'mood': unknown key"),
-        (_changed(reviewer="bert"), "reviewer: 'bert' is not permitted; permitted: 'rita', whose folder this is"),
+        (
+            _changed(reviewer="bert"),
+            "reviewer: 'bert' is not permitted; permitted: 'rita', the name of the file's folder",
+        ),
     ],
 )
 def test_a_malformed_line_is_named_with_file_line_value_and_what_is_permitted(tmp_path, line, message):
@@ -168,8 +171,8 @@ def test_two_sittings_of_the_same_second_have_a_file_each(tmp_path):
 def test_many_threads_may_share_a_sitting(tmp_path):
     from concurrent.futures import ThreadPoolExecutor
 
-    with LedgerWriter(tmp_path, "rita") as sitting, ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda minute: sitting.append(decision(minute=minute)), range(100)))
+    with LedgerWriter(tmp_path, "rita") as writer, ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda minute: writer.append(decision(minute=minute)), range(100)))
     rows = ledger.read(tmp_path).decisions
     assert rows["time"].n_unique() == 100
     assert rows["file"].n_unique() == 1
@@ -182,9 +185,9 @@ def test_what_append_returned_from_survives_a_kill(tmp_path):
         "from pathlib import Path\n"
         "from review_lines import decision\n"
         "from mtf.annotation.ledger import LedgerWriter\n"
-        "sitting = LedgerWriter(Path(sys.argv[1]), 'rita')\n"
+        "writer = LedgerWriter(Path(sys.argv[1]), 'rita')\n"
         "for minute in range(100000):\n"
-        "    sitting.append(decision(minute=minute))\n"
+        "    writer.append(decision(minute=minute))\n"
         "    print(minute, flush=True)\n"
     )
     arguments = [sys.executable, "-c", script, str(tmp_path), str(Path(__file__).parent)]
@@ -205,34 +208,34 @@ def test_each_append_is_flushed_to_the_disk_before_it_returns(tmp_path, monkeypa
     monkeypatch.setattr(
         os, "fsync", lambda descriptor: (flushed.append(os.fstat(descriptor).st_size), real(descriptor))
     )
-    with LedgerWriter(tmp_path, "rita") as sitting:
-        sitting.append(decision())
-        assert flushed[-1] == sitting.path.stat().st_size > 0
+    with LedgerWriter(tmp_path, "rita") as writer:
+        writer.append(decision())
+        assert flushed[-1] == writer.path.stat().st_size > 0
         before = len(flushed)
-        sitting.append(decision(minute=1))
+        writer.append(decision(minute=1))
         assert len(flushed) == before + 1
 
 
 def test_a_file_that_was_linked_into_a_cache_is_not_written_to_again(tmp_path):
-    with LedgerWriter(tmp_path / "review", "rita") as sitting:
-        sitting.append(decision())
-        first = sitting.path
+    with LedgerWriter(tmp_path / "review", "rita") as writer:
+        writer.append(decision())
+        first = writer.path
         os.link(first, tmp_path / "cached")
-        sitting.append(decision(minute=1))
-        assert sitting.path != first
+        writer.append(decision(minute=1))
+        assert writer.path != first
     assert (tmp_path / "cached").read_bytes() == decision().line()
     assert ledger.read(tmp_path / "review").decisions.height == 2
 
 
 def test_a_file_that_was_replaced_or_made_read_only_is_not_written_to_again(tmp_path):
-    with LedgerWriter(tmp_path, "rita") as sitting:
-        sitting.append(decision())
-        copy = sitting.path.with_name("copy")
-        copy.write_bytes(sitting.path.read_bytes())
-        copy.replace(sitting.path)
-        sitting.append(decision(minute=1))
-        sitting.path.chmod(0o444)
-        sitting.append(decision(minute=2))
+    with LedgerWriter(tmp_path, "rita") as writer:
+        writer.append(decision())
+        copy = writer.path.with_name("copy")
+        copy.write_bytes(writer.path.read_bytes())
+        copy.replace(writer.path)
+        writer.append(decision(minute=1))
+        writer.path.chmod(0o444)
+        writer.append(decision(minute=2))
     assert ledger.read(tmp_path).decisions["file"].n_unique() == 3
 
 
@@ -248,17 +251,17 @@ def _moved_and_copied_back(path: Path, cached: Path, hashed: bytes) -> None:
 @pytest.mark.parametrize("takes", [_linked, _moved_and_copied_back])
 def test_a_line_written_while_the_file_is_taken_into_a_cache_is_kept_and_spoils_nothing(tmp_path, monkeypatch, takes):
     flush, cached = os.fsync, tmp_path / "cached"
-    with LedgerWriter(tmp_path / "review", "rita") as sitting:
-        sitting.append(decision())
-        hashed = sitting.path.read_bytes()
+    with LedgerWriter(tmp_path / "review", "rita") as writer:
+        writer.append(decision())
+        hashed = writer.path.read_bytes()
 
         def taken_meanwhile(descriptor: int) -> None:
             if not cached.exists():
-                takes(sitting.path, cached, hashed)
+                takes(writer.path, cached, hashed)
             flush(descriptor)
 
         monkeypatch.setattr(os, "fsync", taken_meanwhile)
-        sitting.append(decision(minute=1))
+        writer.append(decision(minute=1))
     assert cached.read_bytes() == hashed
     assert ledger.read(tmp_path / "review").decisions["time"].to_list() == [
         BEGIN,
@@ -268,27 +271,27 @@ def test_a_line_written_while_the_file_is_taken_into_a_cache_is_kept_and_spoils_
 
 def test_a_line_that_was_copied_with_its_file_is_not_written_twice(tmp_path, monkeypatch):
     flush, cached = os.fsync, tmp_path / "cached"
-    with LedgerWriter(tmp_path / "review", "rita") as sitting:
-        sitting.append(decision())
+    with LedgerWriter(tmp_path / "review", "rita") as writer:
+        writer.append(decision())
 
         def moved_after_the_line(descriptor: int) -> None:
             if not cached.exists():
-                sitting.path.rename(cached)
-                sitting.path.write_bytes(cached.read_bytes())
+                writer.path.rename(cached)
+                writer.path.write_bytes(cached.read_bytes())
             flush(descriptor)
 
         monkeypatch.setattr(os, "fsync", moved_after_the_line)
-        sitting.append(decision(minute=1))
-        sitting.append(decision(minute=2))
+        writer.append(decision(minute=1))
+        writer.append(decision(minute=2))
     assert ledger.read(tmp_path / "review").decisions.height == 3
     assert cached.read_bytes().count(b"\n") == 2
 
 
 def test_nobody_writes_while_the_ledger_is_held_still(tmp_path):
-    with LedgerWriter(tmp_path, "rita") as sitting, ThreadPoolExecutor(1) as threads:
-        sitting.append(decision())
-        with ledger.held_still(tmp_path):
-            writing = threads.submit(sitting.append, decision(minute=1))
+    with LedgerWriter(tmp_path, "rita") as writer, ThreadPoolExecutor(1) as threads:
+        writer.append(decision())
+        with ledger.exclusive_lock(tmp_path):
+            writing = threads.submit(writer.append, decision(minute=1))
             assert wait([writing], timeout=0.3).not_done
             assert ledger.read(tmp_path).decisions.height == 1
         writing.result(timeout=30)
@@ -301,28 +304,28 @@ def test_the_joint_sessions_name_is_nobodys(tmp_path):
 
 
 def test_a_write_that_fails_leaves_nothing_and_may_be_tried_again(tmp_path, monkeypatch):
-    with LedgerWriter(tmp_path, "rita") as sitting:
-        sitting.append(decision())
+    with LedgerWriter(tmp_path, "rita") as writer:
+        writer.append(decision())
         with monkeypatch.context() as patched:
             patched.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
             with pytest.raises(OSError, match="No space left"):
-                sitting.append(decision(minute=1))
+                writer.append(decision(minute=1))
         assert ledger.read(tmp_path).decisions.height == 1
-        sitting.append(decision(minute=1))
+        writer.append(decision(minute=1))
     assert ledger.read(tmp_path).decisions.height == 2
 
 
 def test_a_sitting_takes_only_its_own_reviewers_decisions(tmp_path):
-    with LedgerWriter(tmp_path, "rita") as sitting, pytest.raises(ValueError, match="sitting of rita, not of"):
-        sitting.append(decision(reviewer="bert"))
+    with LedgerWriter(tmp_path, "rita") as writer, pytest.raises(ValueError, match="decisions of rita, not of"):
+        writer.append(decision(reviewer="bert"))
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
 def test_a_whole_sitting_is_named_by_its_first_decision_and_never_overwritten(tmp_path):
-    path = ledger.write_sitting(tmp_path, [decision(), decision(minute=1)])
+    path = ledger.write_session(tmp_path, [decision(), decision(minute=1)])
     assert path == tmp_path / "rita" / "2026-03-01T09-00-00Z.jsonl"
     with pytest.raises(FileExistsError):
-        ledger.write_sitting(tmp_path, [decision()])
+        ledger.write_session(tmp_path, [decision()])
 
 
 def test_decisions_are_in_the_order_of_time_and_within_a_sitting_of_lines(tmp_path):
@@ -342,8 +345,8 @@ def test_decisions_are_in_the_order_of_time_and_within_a_sitting_of_lines(tmp_pa
 def _standing(tmp_path: Path, *said) -> list[tuple[str, str, str | None]]:
     from review_lines import BOX, faces
 
-    with LedgerWriter(tmp_path, "rita") as sitting:
-        sitting.append(*said)
+    with LedgerWriter(tmp_path, "rita") as writer:
+        writer.append(*said)
     matched = matching.match(ledger.read(tmp_path).decisions, faces(BOX), box_iou=0.5)
     return consensus.current_votes(matched).sort("step").select("step", "verdict", "reason").rows()
 

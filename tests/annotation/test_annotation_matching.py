@@ -13,7 +13,7 @@ from mtf.annotation.matching import match
 @pytest.fixture
 def said(tmp_path):
     def read(*decisions) -> pl.DataFrame:
-        ledger.write_sitting(tmp_path, list(decisions))
+        ledger.write_session(tmp_path, list(decisions))
         return ledger.read(tmp_path).decisions
 
     return read

@@ -101,7 +101,7 @@ def project(
     schemas.write(schemas.SCREENING, [_screening(face) for face in faces], workspace.table("screen", "screening"))
     said = list(decisions)
     for reviewer in {each.reviewer for each in said}:
-        ledger.write_sitting(workspace.review, [each for each in said if each.reviewer == reviewer])
+        ledger.write_session(workspace.review, [each for each in said if each.reviewer == reviewer])
     if takedowns:
         header = "added_at,kind,value,reason,requested_by,reference\n"
         workspace.takedowns.write_text(header + takedowns, encoding="utf-8")

@@ -27,10 +27,10 @@ from mtf.curation.steps import FunnelStep, register
 from mtf.pipeline import curate
 from mtf.release.facts import funnel as facts_of_funnel
 from mtf.report import composition
-from mtf.report import funnel_section as funnel_section
+from mtf.report import funnel_section
 from mtf.review_app import progress, terminal
 from mtf.review_app.engine import triage
-from mtf.review_app.engine.loading import desk_of, material_of
+from mtf.review_app.engine.loading import load_review_data, session_of
 from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.sample.panel import REVIEWERS, Judgement, review
@@ -67,23 +67,23 @@ def made(root: Path) -> ProjectPaths:
 
 
 def opened(workspace: ProjectPaths, reviewer: str = "ann", *, joint: bool = False) -> tuple[ReviewSession, ReviewData]:
-    material, _ = material_of(workspace, params())
-    return desk_of(workspace, material, reviewer, joint=joint), material
+    review_data, _ = load_review_data(workspace, params())
+    return session_of(workspace, review_data, reviewer, joint=joint), review_data
 
 
 def reviewed_by(workspace: ProjectPaths, reviewer: str, *, away: int) -> None:
     """A whole review at a terminal: `away` faces look away, all else is accepted."""
-    desk, material = opened(workspace, reviewer)
+    session, review_data = opened(workspace, reviewer)
 
     def answers() -> Iterator[str]:
         left = away
         while True:
-            at_facing = desk.page().step == "facing"
+            at_facing = session.page().step == "facing"
             yield "x looking_away" if at_facing and left else "A"
             left -= at_facing
 
-    with closing(desk):
-        terminal.sit(desk, material, answers=answers(), show=lambda _: None)
+    with closing(session):
+        terminal.review(session, review_data, answers=answers(), show=lambda _: None)
 
 
 def test_the_review_asks_at_the_step_in_its_place() -> None:
@@ -97,8 +97,8 @@ def test_its_decisions_are_written_and_read(tmp_path: Path) -> None:
         face.said(Verdict.ACCEPT, "ann", "facing"),
         _rejection(face, "eyes_closed"),
     ]
-    with ledger.LedgerWriter(tmp_path, "ann") as sitting:
-        sitting.append(*given)
+    with ledger.LedgerWriter(tmp_path, "ann") as writer:
+        writer.append(*given)
     expected = [("facing", "accept", None), ("facing", "reject", "eyes_closed")]
     assert ledger.read(tmp_path).decisions.select("step", "verdict", "reason").rows() == expected
     # Spaces make the fast reader leave the lines to the strict one.
@@ -137,30 +137,30 @@ def test_a_ledger_with_a_step_that_is_not_registered_is_refused_with_its_line(tm
 
 
 def test_the_queue_asks_it_after_quality_and_before_the_tasks(tmp_path: Path) -> None:
-    desk, _ = opened(made(tmp_path))
+    session, _ = opened(made(tmp_path))
     asked = []
-    with closing(desk):
-        while (page := desk.page()).faces:
+    with closing(session):
+        while (page := session.page()).faces:
             asked.append(str(page.step))
-            desk.accept(page.faces, at=page.step)
+            session.accept(page.faces, at=page.step)
     assert list(dict.fromkeys(asked)) == [step for step in IN_ORDER if step != "duplicate"]
 
 
 def test_a_face_is_rejected_by_its_first_reason_and_the_rejection_is_undone(tmp_path: Path) -> None:
-    desk, _ = opened(made(tmp_path))
-    with closing(desk):
-        while desk.page().step != "facing":
-            desk.accept(desk.page().faces)
-        face = desk.page().faces[0]
-        desk.reject([face], at="facing")
-        assert desk.verdict(face, "facing") == ("reject", "looking_away")
-        desk.undo()
-        assert desk.verdict(face, "facing") is None
-        assert desk.owed_step(face) == ("facing", True)
+    session, _ = opened(made(tmp_path))
+    with closing(session):
+        while session.page().step != "facing":
+            session.accept(session.page().faces)
+        face = session.page().faces[0]
+        session.reject([face], at="facing")
+        assert session.verdict(face, "facing") == ("reject", "looking_away")
+        session.undo()
+        assert session.verdict(face, "facing") is None
+        assert session.owed_step(face) == ("facing", True)
         with pytest.raises(
             BadInput, match=r"'childhood' is not permitted; permitted: .*blurred, looking_away, eyes_closed"
         ):
-            desk.reject([face], "childhood")
+            session.reject([face], "childhood")
 
 
 def test_the_terminal_asks_its_question_and_takes_its_reasons(
@@ -198,12 +198,14 @@ def test_what_the_panel_is_split_on_there_is_settled_in_the_joint_session(tmp_pa
     workspace = made(tmp_path)
     for reviewer, away in zip(PANEL, (1, 0, 0), strict=True):
         reviewed_by(workspace, reviewer, away=away)
-    desk, material = opened(workspace, joint=True)
-    with closing(desk):
-        assert (desk.page().step, len(desk.page().faces)) == ("facing", 1)
-        assert "facing: 3 of 3 reviewers decided: 2 accept, 1 reject" in material.conflicts_of(desk.page().faces[0])
-        desk.reject(desk.page().faces, "eyes_closed", at="facing")
-        assert desk.page().faces == ()
+    session, review_data = opened(workspace, joint=True)
+    with closing(session):
+        assert (session.page().step, len(session.page().faces)) == ("facing", 1)
+        assert "facing: 3 of 3 reviewers decided: 2 accept, 1 reject" in review_data.conflicts_of(
+            session.page().faces[0]
+        )
+        session.reject(session.page().faces, "eyes_closed", at="facing")
+        assert session.page().faces == ()
     assert progress.measure(workspace, params()).agreement["facing"]["faces"] == 7
 
 
@@ -247,17 +249,18 @@ def _printed(table: object) -> str:
 
 def test_the_screen_is_told_its_title_its_question_and_its_keys(tmp_path: Path) -> None:
     operators = import_module("mtf.review_app.fiftyone.operators")  # FiftyOne takes seconds to import
-    desk, material = opened(made(tmp_path))
-    with closing(desk):
-        while desk.page().step != "facing":
-            desk.accept(desk.page().faces)
-        told = operators.describe(desk, desk.page(), material)
+    session, review_data = opened(made(tmp_path))
+    with closing(session):
+        while session.page().step != "facing":
+            session.accept(session.page().faces)
+        told = operators.describe(session, session.page(), review_data)
     assert told["step"] == "facing"
     assert told["question"] == "Is Ada looking at the camera?"
     assert {"step": "facing", "title": "gaze", "done": 0, "open": 7} in told["steps"]
     assert told["reasons"][-2:] == ["looking_away", "eyes_closed"]
     assert told["reason_keys"]["looking_away"] == "c"
     assert len(set(told["reason_keys"].values())) == len(told["reason_keys"])
+    assert not set(told["reason_keys"].values()) & set("axskunlp"), "a reason has the key of an action"
     offered = operators.Reject.resolve_input(None, None).type.properties["reason"].type.values
     assert {"looking_away", "eyes_closed", "blurred"} <= set(offered)
 
@@ -350,10 +353,10 @@ def test_an_installed_package_adds_a_step_by_an_entry_point(tmp_path: Path) -> N
 
 def test_pages_of_the_tasks_are_made_by_the_column_that_groups_people_by_years(tmp_path: Path) -> None:
     workspace = made(tmp_path)
-    read, _ = material_of(workspace, params())
+    read, _ = load_review_data(workspace, params())
     assert read.age_column == "age"
     halves = pl.Series("generation", ["early", "late"] * 4).head(len(FACES))
-    material = ReviewData(
+    review_data = ReviewData(
         read.faces.drop("age").with_columns(halves),
         ledger.read(workspace.review),
         box_iou=0.5,
@@ -361,10 +364,10 @@ def test_pages_of_the_tasks_are_made_by_the_column_that_groups_people_by_years(t
         labels={"generation": ["early", "late"]},
         age_column="generation",
     )
-    with closing(desk_of(workspace, material, "ann", joint=False)) as desk:
-        while desk.page().step != Step.TASK_FIT:
-            desk.accept(desk.page().faces)
-        page = desk.page()
+    with closing(session_of(workspace, review_data, "ann", joint=False)) as session:
+        while session.page().step != Step.TASK_FIT:
+            session.accept(session.page().faces)
+        page = session.page()
     assert page.together == "early"
-    assert {material.faces["generation"][material.row(face)] for face in page.faces} == {"early"}
+    assert {review_data.faces["generation"][review_data.row(face)] for face in page.faces} == {"early"}
     assert len(page.faces) == halves.eq("early").sum()

@@ -37,10 +37,10 @@ def test_the_contract_catches_age_groups_that_became_dates(labels: Path) -> None
 def test_the_import_repairs_them_and_says_so(labels: Path) -> None:
     data_set = fairface.load(labels)
     assert data_set.pictures["age"].to_list() == ["3-9", "20-29", "10-19"]
-    assert data_set.told() == [
+    assert data_set.summary() == [
         "fairface: 3 pictures, CC-BY-4.0 (Kimmo Kärkkäinen and Jungseock Joo)",
-        "age '03-Sep' is '3-9', mended in 1 rows",
-        "age 'Oct-19' is '10-19', mended in 1 rows",
+        "age '03-Sep' is '3-9', corrected in 1 rows",
+        "age 'Oct-19' is '10-19', corrected in 1 rows",
     ]
 
 
@@ -60,7 +60,7 @@ def test_labels_that_nobody_published_are_named_by_the_rows_that_a_spreadsheet_s
 def test_a_label_without_its_picture_is_left_out_and_counted(labels: Path) -> None:
     data_set = fairface.load(labels, files=["train/3.jpg", "train/7.jpg", "README"])
     assert data_set.pictures["file"].to_list() == ["train/3.jpg", "train/7.jpg"]
-    assert data_set.told()[-1] == "left out, a label whose picture is not there: 1"
+    assert data_set.summary()[-1] == "left out, a label whose picture is not there: 1"
     with pytest.raises(BadInput, match=r"labels\.csv column file: 'train/3.jpg' is not permitted"):
         fairface.load(labels, files=["fairface/train/3.jpg"])
 

@@ -38,7 +38,7 @@ def test_utkface_files_without_the_race_are_reported() -> None:
     names = ["61_1_20170109150557335.jpg", "39_1_20170116174525125.jpg.chip.jpg", "notes.txt", "me.jpg"]
     data_set = utkface.load(["26_1_2_20170116174525125.jpg", *names])
     assert data_set.pictures.height == 1
-    assert data_set.told()[1:] == [
+    assert data_set.summary()[1:] == [
         "left out, a name that is not AGE_GENDER_RACE_DATE.jpg: 1",
         "left out, no race in its name: 2",
     ]
@@ -68,7 +68,7 @@ def test_ages_are_grouped_by_the_years_of_a_task_and_others_left_out(tmp_path: P
     names = [f"{age}_1_2_20170116174525125.jpg" for age in (17, 18, 49, 50)]
     data_set = utkface.load(names, ages=OWN)
     assert data_set.pictures["age"].to_list() == ["Young", "Young", "Old"]
-    assert data_set.told()[1:] == ["left out, an age that no group holds: 1"]
+    assert data_set.summary()[1:] == ["left out, an age outside all groups: 1"]
     assert data_set.years == {"age": {"Young": (18, 49), "Old": (50, 120)}}
     rows = [f"{age},0,0,x,{numbers(age)}" for age in (5, 60)]
     data_set, pictures = age_csv.load(age_file(tmp_path / "age.csv", rows), ages=OWN)
@@ -118,11 +118,11 @@ def test_lfw_files_belong_to_the_person_of_their_folder() -> None:
         ("aj-cook", "AJ Cook"),
         ("zoe-ball", "Zoë Ball"),
     ]
-    assert data_set.told()[1:] == ["left out, a name that is not Name/Name_0001.jpg: 1"]
+    assert data_set.summary()[1:] == ["left out, a name that is not Name/Name_0001.jpg: 1"]
 
 
 def test_two_folders_of_one_slug_are_refused() -> None:
-    with pytest.raises(BadInput, match="'A b' and 'a-b' both come to 'a-b'"):
+    with pytest.raises(BadInput, match="'A b' and 'a-b' both give the identity 'a-b'"):
         lfw.load_folder(["A b/1.jpg", "a-b/1.jpg"], license_id=None, creator="me")
 
 
@@ -164,8 +164,8 @@ def test_utkface_is_laid_out_as_das_divides_it(utk_folder: Path, tmp_path: Path,
     data_set = utkface.load(files.names())
     params, workspace = project_for(data_set, sample_params), ProjectPaths(tmp_path / "project")
     split = protocol_splits.by_part(data_set.pictures)
-    told = layout.write(data_set, files.read, split, workspace, params, source="utk")
-    assert told == [
+    summary = layout.write(data_set, files.read, split, workspace, params, source="utk")
+    assert summary == [
         "laid out: 29",
         "left out, byte-identical to another: 1",
         "left out, not readable as a picture: 1",
@@ -215,13 +215,13 @@ def test_the_protocol_of_efrs_counts_every_row_of_23705_though_many_are_alike(
     split, said = protocol_splits.divided(data_set, None, seed=42)
     assert said.endswith("(EFRS): 17,067 train / 1,897 val / 4,741 test")
     read = lambda file: encoded[int(file[:6]) % 5]  # noqa: E731
-    told = layout.write(data_set, read, split, workspace, params, source="age.csv", keep_duplicates=True)
-    assert told == ["laid out: 23705"]
+    summary = layout.write(data_set, read, split, workspace, params, source="age.csv", keep_duplicates=True)
+    assert summary == ["laid out: 23705"]
     splits = schemas.read(schemas.splits(params), workspace.table("split", "splits"))
     assert dict(splits["split"].value_counts().iter_rows()) == {"train": 17_067, "val": 1_897, "test": 4_741}
     # Without the papers' way of counting, five pictures are left.
-    told = layout.write(data_set, read, split, ProjectPaths(tmp_path / "unique"), params, source="age.csv")
-    assert told == ["laid out: 5", "left out, byte-identical to another: 23700"]
+    summary = layout.write(data_set, read, split, ProjectPaths(tmp_path / "unique"), params, source="age.csv")
+    assert summary == ["laid out: 5", "left out, byte-identical to another: 23700"]
 
 
 def test_too_few_pictures_to_divide_are_told_so() -> None:

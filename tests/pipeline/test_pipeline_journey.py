@@ -107,7 +107,7 @@ def test_the_models_beat_guessing_on_every_task(journey: Path) -> None:
 def test_make_repro_ends_with_the_funnel_the_metrics_and_where_to_look(journey: Path) -> None:
     said = (journey / "build" / "said.txt").read_text()
     assert said.startswith("==> dvc pull: data/, from the remote"), "a fresh clone has no data"
-    shown = said.partition("what came of it")[2]
+    shown = said.partition("results of the last run")[2]
     for word in ("not_a_face", "wrong_person", "small_cnn", "dvc metrics show", "build/release"):
         assert word.replace("_", " ") in shown.replace("_", " "), word
 

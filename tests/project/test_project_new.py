@@ -102,8 +102,8 @@ def test_a_project_that_is_begun_anew_with_other_tasks_trains_those(tmp_path: Pa
     shutil.copy(ROOT / "params.yaml", workspace.params)
     for column, label in (("gender", "Males"), ("race", "Black")):
         people = [["identity", "name", column], ["a", "One", label]]
-        beginning = new.Beginning(name="mine", contact="https://example.org/me")
-        workspace.params.write_text(new._params_text(workspace, beginning, people))
+        project = new.NewProject(name="mine", contact="https://example.org/me")
+        workspace.params.write_text(new._params_text(workspace, project, people))
         settings = config.load(workspace.params)
         assert settings.train.tasks == list(settings.tasks) == ["recognition", column]
         assert settings.multitask is not None and settings.multitask.tasks == [column]

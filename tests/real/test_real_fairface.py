@@ -20,6 +20,6 @@ def test_the_real_label_file_has_exactly_this_damage(real_data: Path) -> None:
     data_set = fairface.load(path)
     assert data_set.pictures.height == 10_000
     assert list(data_set.repairs) == [
-        "age '03-Sep' is '3-9', mended in 1246 rows",
-        "age 'Oct-19' is '10-19', mended in 1138 rows",
+        "age '03-Sep' is '3-9', corrected in 1246 rows",
+        "age 'Oct-19' is '10-19', corrected in 1138 rows",
     ]

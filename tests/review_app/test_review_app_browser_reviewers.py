@@ -13,17 +13,17 @@ from browser_screen import Screen, decided
 
 from mtf import config
 from mtf.core.project_paths import ProjectPaths
-from mtf.review_app.engine.loading import desk_of, material_of
+from mtf.review_app.engine.loading import load_review_data, session_of
 
 pytestmark = pytest.mark.lengthy(60)
 
 
 def test_two_reviewers_in_two_browsers_write_their_own_files(
-    project: Callable[..., ProjectPaths], open_room: Callable, open_screen: Callable[[str], Screen], tmp_path: Path
+    project: Callable[..., ProjectPaths], open_review: Callable, open_screen: Callable[[str], Screen], tmp_path: Path
 ) -> None:
     workspace = project({"ada": 250, "bob": 250})
-    room = open_room(workspace, "anna", "ben")
-    screens = {name: open_screen(room.url(name)) for name in ("anna", "ben")}
+    process = open_review(workspace, "anna", "ben")
+    screens = {name: open_screen(process.url(name)) for name in ("anna", "ben")}
     unseen = ""
     while reviewing := {name: screen for name, screen in screens.items() if "faces: " in screen.bar}:
         if not unseen and "page of 40" in screens["anna"].bar:
@@ -40,20 +40,20 @@ def test_two_reviewers_in_two_browsers_write_their_own_files(
     assert found.group_by("reviewer").len().sort("reviewer").rows() == [("anna", 500), ("ben", 500)]
     assert found.select("reviewer", "image_id").is_unique().all()
     assert len(list(workspace.review.rglob("*.jsonl"))) == 2
-    nothing_but_faces_can_be_had(room.url("anna"), tmp_path)
+    nothing_but_faces_can_be_had(process.url("anna"), tmp_path)
 
 
 def test_the_joint_session_settles_what_the_panel_is_split_on(
-    project: Callable[..., ProjectPaths], open_room: Callable, open_screen: Callable[[str], Screen]
+    project: Callable[..., ProjectPaths], open_review: Callable, open_screen: Callable[[str], Screen]
 ) -> None:
     workspace = project({"ada": 4})
-    material, _ = material_of(workspace, config.load(workspace.params))
+    review_data, _ = load_review_data(workspace, config.load(workspace.params))
     for number, reviewer in enumerate(("anna", "ben", "cyd")):
-        desk = desk_of(workspace, material, reviewer, joint=False)
-        desk.reject(material.faces_of("ada")[: number // 2 + 1])
-        desk.accept(material.faces_of("ada")[number // 2 + 1 :])
-        desk.close()
-    screen = open_screen(open_room(workspace, "ben", joint=True).url("ben"))
+        session = session_of(workspace, review_data, reviewer, joint=False)
+        session.reject(review_data.faces_of("ada")[: number // 2 + 1])
+        session.accept(review_data.faces_of("ada")[number // 2 + 1 :])
+        session.close()
+    screen = open_screen(open_review(workspace, "ben", joint=True).url("ben"))
     assert "joint session" in screen.bar
     screen.sees_faces(1)
     assert "Nothing is left for you" in screen.press("Shift+A")

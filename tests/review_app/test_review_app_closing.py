@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from desks import opened, sit
+from review_sessions import open_session, review_as
 
 from mtf.annotation import ledger
 from mtf.core import dvc_cli
@@ -21,9 +21,9 @@ from mtf.review_app.processes import closing
 from projects import environment, run_in
 
 
-def accept_one_by_one(desk: ReviewSession, done: list[str], stop: threading.Event) -> None:
-    while not stop.is_set() and (page := desk.page()).faces:
-        desk.accept(page.faces[:1], at=page.step)
+def accept_one_by_one(session: ReviewSession, done: list[str], stop: threading.Event) -> None:
+    while not stop.is_set() and (page := session.page()).faces:
+        session.accept(page.faces[:1], at=page.step)
         done.append(page.faces[0].face_id)
 
 
@@ -31,8 +31,8 @@ def objects(cache: Path) -> list[Path]:
     return [path for path in cache.rglob("*") if path.is_file() and path.suffix != ".dir"]
 
 
-def reject_the_page(desk: ReviewSession) -> None:
-    desk.reject(desk.page().faces)
+def reject_the_page(session: ReviewSession) -> None:
+    session.reject(session.page().faces)
 
 
 @pytest.mark.dvc
@@ -42,8 +42,8 @@ def test_why_dvc_did_not_take_note_is_said_and_fails_the_command(project: Callab
         run_in(workspace.root, *command)
     (workspace.root / ".dvc" / "config").write_text("[core\n")
     said = pytest.raises(MtfError, match=r"`dvc add data` failed; run it yourself: ERROR: .*config")
-    with said, closing.Closing(workspace, ["anna"]):
-        sit(workspace, "anna", reject_the_page)
+    with said, closing.LedgerTracking(workspace, ["anna"]):
+        review_as(workspace, "anna", reject_the_page)
     assert ledger.read(workspace.review).decisions.height == 3
 
 
@@ -51,8 +51,8 @@ def test_what_others_decided_is_no_reason_to_take_note(
     project: Callable[..., ProjectPaths], capsys: pytest.CaptureFixture[str]
 ) -> None:
     workspace = project({"ada": 3})
-    with closing.Closing(workspace, ["ben"]):
-        sit(workspace, "anna", reject_the_page)
+    with closing.LedgerTracking(workspace, ["ben"]):
+        review_as(workspace, "anna", reject_the_page)
     assert not capsys.readouterr().out
 
 
@@ -65,7 +65,7 @@ def test_dvc_can_be_interrupted_while_it_takes_note(
     deaf = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with pytest.raises(MtfError, match="interrupted"):
-            closing.take_note(workspace)
+            closing.track_ledger(workspace)
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, deaf)
@@ -84,18 +84,18 @@ def test_dvc_takes_note_while_another_goes_on_deciding(
         run_in(workspace.root, *command)
     done: list[str] = []
     stop = threading.Event()
-    desk, _ = opened(workspace, "ben")
+    session, _ = open_session(workspace, "ben")
     with ThreadPoolExecutor(1) as threads:
-        with closing.Closing(workspace):
-            sit(workspace, "anna", reject_the_page)
-            deciding = threads.submit(accept_one_by_one, desk, done, stop)
+        with closing.LedgerTracking(workspace):
+            review_as(workspace, "anna", reject_the_page)
+            deciding = threads.submit(accept_one_by_one, session, done, stop)
             while len(done) < 5:
                 assert not deciding.done()
-        closing.take_note(workspace)
+        closing.track_ledger(workspace)
         stop.set()
         deciding.result()
-    desk.close()
-    closing.take_note(workspace)
+    session.close()
+    closing.track_ledger(workspace)
 
     said = capsys.readouterr().out
     assert 'git commit -m "Review faces" data.dvc && dvc push' in said

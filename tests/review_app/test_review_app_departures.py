@@ -1,4 +1,4 @@
-"""Browsers that leave, and those that are still there when the room ends, leave no traces in the terminal."""
+"""Browsers that leave, and those that are still there when the review app ends, leave no traces in the terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
-from mtf.review_app.fiftyone.app import Departures
+from mtf.review_app.fiftyone.app import DisconnectFilter
 
 ASKED = b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LEAVES_AT_ONCE = struct.pack("ii", 1, 0)
@@ -20,7 +20,7 @@ LEAVES_AT_ONCE = struct.pack("ii", 1, 0)
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> Generator[pytest.LogCaptureFixture]:
-    departures, logger = Departures(), logging.getLogger("asyncio")
+    departures, logger = DisconnectFilter(), logging.getLogger("asyncio")
     caplog.set_level(logging.INFO, "asyncio")  # DVC, where a test before ran it in this process, has silenced it
     logger.addFilter(departures)
     yield caplog

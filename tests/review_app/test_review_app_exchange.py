@@ -24,11 +24,11 @@ from mtf.core import atomic_files, shards
 from mtf.core.errors import BadInput, MtfError
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app import terminal
-from mtf.review_app.engine.loading import desk_of, material_of
+from mtf.review_app.engine.loading import load_review_data, session_of
 from mtf.review_app.engine.review_data import Key, ReviewData
-from mtf.review_app.exchange import export
+from mtf.review_app.exchange import export, import_merge
 from mtf.review_app.processes import mongodb as database
-from mtf.review_app.review_lock import alone
+from mtf.review_app.review_lock import lock_review
 from mtf.schemas import Step, takedown_file
 from mtf.schemas.takedown_file import RequestKind
 
@@ -44,16 +44,16 @@ print(json.dumps([[one.label, one.bounding_box, one["decisions"]] for one in fou
 def with_some_decisions(project: Callable[..., ProjectPaths]) -> tuple[ProjectPaths, config.Params]:
     workspace = project({"ada": 4})
     loaded = config.load(workspace.params)
-    material, _ = material_of(workspace, loaded)
-    desk = desk_of(workspace, material, "anna", joint=False)
-    desk.accept(desk.page().faces[:2])
-    desk.reject(desk.page().faces[:1], "partial_face")
-    desk.close()
+    review_data, _ = load_review_data(workspace, loaded)
+    session = session_of(workspace, review_data, "anna", joint=False)
+    session.accept(session.page().faces[:2])
+    session.reject(session.page().faces[:1], "partial_face")
+    session.close()
     return workspace, loaded
 
 
-def said_together(reviewer: str, face: Key, material: ReviewData) -> Decision:
-    image_id, box = material.place(face)
+def said_together(reviewer: str, face: Key, review_data: ReviewData) -> Decision:
+    image_id, box = review_data.place(face)
     where = {"identity": face.identity, "image_id": image_id, "box": box}
     return Decision(**where, step=Step.FACE, verdict=Verdict.ACCEPT, reviewer=reviewer, joint=True)
 
@@ -66,8 +66,11 @@ def test_nothing_is_imported_into_a_review_that_is_open(project: Callable[..., P
     workspace, loaded = with_some_decisions(project)
     export.write(workspace, loaded, tmp_path / "out.csv", format="csv")
     shutil.rmtree(workspace.review)
-    with alone(workspace.stage("room"), "anna"), pytest.raises(MtfError, match="the review of anna is open already"):
-        export.read(workspace, loaded, tmp_path / "out.csv", format="csv", reviewer=None)
+    with (
+        lock_review(workspace.stage("room"), "anna"),
+        pytest.raises(MtfError, match="the review of anna is open already"),
+    ):
+        import_merge.read(workspace, loaded, tmp_path / "out.csv", format="csv", reviewer=None)
     assert decisions(workspace).is_empty()
 
 
@@ -76,18 +79,20 @@ def test_labels_joint_verdicts_and_times_travel_too(
     project: Callable[..., ProjectPaths], tmp_path: Path, format: str
 ) -> None:
     workspace, loaded = with_some_decisions(project)
-    material, _ = material_of(workspace, loaded)
-    faces = material.faces_of("ada")
+    review_data, _ = load_review_data(workspace, loaded)
+    faces = review_data.faces_of("ada")
     for reviewer, joint in (("anna", False), ("ben", True)):
-        desk = desk_of(workspace, material, reviewer, joint=joint)
-        desk.label(faces[:1], "age", "Old")
-        desk.close()
-    with LedgerWriter(workspace.review, "ben") as sitting:
-        sitting.append(said_together("ben", faces[1], material))
+        session = session_of(workspace, review_data, reviewer, joint=joint)
+        session.label(faces[:1], "age", "Old")
+        session.close()
+    with LedgerWriter(workspace.review, "ben") as writer:
+        writer.append(said_together("ben", faces[1], review_data))
     before = decisions(workspace)
     assert "6 decisions" in export.write(workspace, loaded, tmp_path / "out", format=format)
     shutil.rmtree(workspace.review)
-    assert export.read(workspace, loaded, tmp_path / "out", format=format, reviewer=None).startswith("6 decisions")
+    assert import_merge.read(workspace, loaded, tmp_path / "out", format=format, reviewer=None).startswith(
+        "6 decisions"
+    )
     columns = ["identity", "image_id", "step", "verdict", "reason", "reviewer", "joint", "time", "labels"]
     after = decisions(workspace).select(columns)
     assert sorted(after.rows(), key=str) == sorted(before.select(columns).rows(), key=str)
@@ -99,17 +104,17 @@ def test_an_old_file_does_not_win_over_what_was_said_since(
 ) -> None:
     workspace, loaded = with_some_decisions(project)
     export.write(workspace, loaded, tmp_path / "out", format=format)
-    material, _ = material_of(workspace, loaded)
-    desk = desk_of(workspace, material, "anna", joint=False)
+    review_data, _ = load_review_data(workspace, loaded)
+    session = session_of(workspace, review_data, "anna", joint=False)
     accepted = decisions(workspace).filter(verdict="accept")["image_id"].to_list()
-    again = [face for face in material.faces_of("ada") if material.place(face)[0] in accepted]
-    desk.reject(again[:1], "not_a_face")
-    desk.accept(again[1:])
-    desk.undo()
-    desk.close()
+    again = [face for face in review_data.faces_of("ada") if review_data.place(face)[0] in accepted]
+    session.reject(again[:1], "not_a_face")
+    session.accept(again[1:])
+    session.undo()
+    session.close()
     before = decisions(workspace).height
-    said = export.read(workspace, loaded, tmp_path / "out", format=format, reviewer=None)
-    assert said == "0 decisions added, 2 stood in the ledger already, 1 are older than the last word there"
+    said = import_merge.read(workspace, loaded, tmp_path / "out", format=format, reviewer=None)
+    assert said == "0 decisions added, 2 were in the ledger already, 1 are older than a decision there"
     assert decisions(workspace).height == before
 
 
@@ -119,7 +124,9 @@ def test_a_file_without_times_counts_as_said_now(project: Callable[..., ProjectP
     pl.read_csv(tmp_path / "out.csv").drop("time", "joint", "labels").with_columns(
         verdict=pl.lit("reject"), reason=pl.lit("not_a_face"), step=pl.lit("face"), reviewer=pl.lit("anna")
     ).write_csv(tmp_path / "in.csv")
-    assert export.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None).startswith("4 decisions")
+    assert import_merge.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None).startswith(
+        "4 decisions"
+    )
 
 
 def test_fiftyone_reads_what_was_written_for_it(
@@ -147,10 +154,14 @@ def test_what_was_written_comes_back_once(project: Callable[..., ProjectPaths], 
     workspace, loaded = with_some_decisions(project)
     before = ledger.read(workspace.review).decisions
     export.write(workspace, loaded, tmp_path / "out", format=format)
-    assert export.read(workspace, loaded, tmp_path / "out", format=format, reviewer=None).startswith("0 decisions")
-    for sitting in workspace.review.rglob("*.jsonl"):
-        sitting.unlink()
-    assert export.read(workspace, loaded, tmp_path / "out", format=format, reviewer=None).startswith("3 decisions")
+    assert import_merge.read(workspace, loaded, tmp_path / "out", format=format, reviewer=None).startswith(
+        "0 decisions"
+    )
+    for file in workspace.review.rglob("*.jsonl"):
+        file.unlink()
+    assert import_merge.read(workspace, loaded, tmp_path / "out", format=format, reviewer=None).startswith(
+        "3 decisions"
+    )
     after = ledger.read(workspace.review).decisions
     columns = ["identity", "image_id", "step", "verdict", "reason", "reviewer"]
     assert sorted(after.select(columns).rows(), key=str) == sorted(before.select(columns).rows(), key=str)
@@ -166,7 +177,9 @@ def test_the_boxes_of_another_tool_may_be_drawn_a_little_otherwise(
         annotation["bbox"][0] += 3
         annotation["decisions"] = ["ben face accept"]
     (tmp_path / "out" / "labels.json").write_text(json.dumps(labels))
-    assert export.read(workspace, loaded, tmp_path / "out", format="coco", reviewer=None).startswith("4 decisions")
+    assert import_merge.read(workspace, loaded, tmp_path / "out", format="coco", reviewer=None).startswith(
+        "4 decisions"
+    )
 
 
 @pytest.mark.parametrize(
@@ -197,7 +210,7 @@ def test_a_bad_decision_is_named_and_nothing_is_written(
         writer.writerow(rejected)
     before = len(ledger.read(workspace.review).decisions)
     with pytest.raises(BadInput, match=message):
-        export.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
+        import_merge.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
     assert len(ledger.read(workspace.review).decisions) == before
 
 
@@ -342,7 +355,7 @@ def test_of_decisions_that_meet_no_face_the_first_is_shown_and_the_others_are_co
     permitted = f"a face of this data set whose box overlaps by {loaded.curate.box_iou}"
     line = f"in.csv row 2: {shown} is not permitted; permitted: {permitted}; 2 more meet none"
     with pytest.raises(BadInput, match=f"^{re.escape(line)}$"):
-        export.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
+        import_merge.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
 
 
 @pytest.mark.parametrize("kind", [RequestKind.IDENTITY, RequestKind.IMAGE_ID])
@@ -360,10 +373,10 @@ def test_what_was_taken_down_since_the_export_is_counted_and_kept_nowhere(
     request = f"2026-01-01,{kind},{value},asked,Ada,"
     workspace.takedowns.write_text(",".join(takedown_file.COLUMNS) + "\n" + request + "\n")
 
-    told = export.read(workspace, loaded, tmp_path / "out", format=format, reviewer=None)
+    told = import_merge.read(workspace, loaded, tmp_path / "out", format=format, reviewer=None)
 
     kept = said.height - concerned
-    counts = f"{kept} decisions added, 0 stood in the ledger already"
+    counts = f"{kept} decisions added, 0 were in the ledger already"
     assert told == f"{counts}, {concerned} are about pictures that were taken down"
     assert concerned
     assert gone not in "".join(file.read_text() for file in workspace.review.rglob("*.jsonl"))
@@ -379,7 +392,9 @@ def test_times_of_several_zones_are_one_clock(project: Callable[..., ProjectPath
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    assert export.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None).startswith("3 decisions")
+    assert import_merge.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None).startswith(
+        "3 decisions"
+    )
     times = decisions(workspace).filter(reviewer="ben")["time"].dt.strftime("%F %H").to_list()
     assert times[:2] == ["2026-01-02 01", "2026-01-02 02"]
 
@@ -393,8 +408,8 @@ def test_equal_decisions_without_a_time_are_one(project: Callable[..., ProjectPa
         writer = csv.DictWriter(file, list(row))
         writer.writeheader()
         writer.writerows([accept, reject, *[accept] * 2000])
-    told = export.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
-    assert told == "2 decisions added, 0 stood in the ledger already, 2000 repeat another of this file"
+    told = import_merge.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
+    assert told == "2 decisions added, 0 were in the ledger already, 2000 repeat another of this file"
     # What the file says last on the face is what stands.
     assert decisions(workspace).filter(reviewer="ben")["verdict"].to_list() == ["reject", "accept"]
 
@@ -415,8 +430,10 @@ def test_a_ledger_that_cannot_be_written_is_named(project: Callable[..., Project
     shutil.rmtree(workspace.review)
     workspace.review.mkdir()
     (workspace.review / "anna").touch()
-    with pytest.raises(MtfError, match=r"^data/review/anna: not written: .*; mend that and import the same file again"):
-        export.read(workspace, loaded, tmp_path / "out.csv", format="csv", reviewer=None)
+    with pytest.raises(
+        MtfError, match=r"^data/review/anna: not written: .*; correct that and import the same file again"
+    ):
+        import_merge.read(workspace, loaded, tmp_path / "out.csv", format="csv", reviewer=None)
 
 
 @pytest.mark.parametrize(
@@ -438,19 +455,19 @@ def test_a_label_that_no_task_has_does_not_get_into_the_ledger(
         writer.writeheader()
         writer.writerow(labelled | {"labels": json.dumps(labels)})
     with pytest.raises(BadInput, match=message):
-        export.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
-    material_of(workspace, loaded)
+        import_merge.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
+    load_review_data(workspace, loaded)
 
 
 def test_a_terminal_is_enough_to_review(
     project: Callable[..., ProjectPaths], capsys: pytest.CaptureFixture[str]
 ) -> None:
     workspace = project({"ada": 3})
-    material, _ = material_of(workspace, config.load(workspace.params))
-    desk = desk_of(workspace, material, "anna", joint=False)
+    review_data, _ = load_review_data(workspace, config.load(workspace.params))
+    session = session_of(workspace, review_data, "anna", joint=False)
     shown = []
     answers = iter(["a", "x blurred", "x partial_face", "u", "A", "q"])
-    terminal.sit(desk, material, answers=answers, show=shown.append)
+    terminal.review(session, review_data, answers=answers, show=shown.append)
     said = capsys.readouterr().out
     assert "not done: reason at the step face: 'blurred' is not permitted" in said
     assert "identity (step 2 of 5): Ada" in said

@@ -43,7 +43,7 @@ def decisions(draw: st.DrawFn) -> Decision:
 def exported(given: list[Decision], address: str) -> pl.DataFrame:
     """The rows of an export: each decision with its face, and one face that nobody decided."""
     rows = [row_of(number, one, address) for number, one in enumerate(given)]
-    undecided: dict[str, Any] = row_of(len(given), given[0], address) | dict.fromkeys(export.SAID)
+    undecided: dict[str, Any] = row_of(len(given), given[0], address) | dict.fromkeys(export.DECISION_FIELDS)
     names = dict.fromkeys([*export.COLUMNS, "image_width", "image_height"], pl.String)
     numbers = dict.fromkeys([*BOX, "image_width", "image_height"], pl.Int64)
     return pl.DataFrame([*rows, undecided], schema=names | numbers | {"joint": pl.Boolean})

@@ -11,7 +11,7 @@ import pytest
 from mtf import config, schemas
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.engine import face_table, triage
-from mtf.review_app.engine.loading import desk_of, material_of
+from mtf.review_app.engine.loading import load_review_data, session_of
 from mtf.review_app.fiftyone.sample_updates import sample_rows
 from mtf.schemas import Step
 
@@ -55,11 +55,11 @@ def test_what_the_label_classifier_doubts_is_said_beside_the_face(project: Calla
         said,
         pytest.approx(0.93),
     )
-    material, _ = material_of(workspace, config.load(workspace.params))
-    desk = desk_of(workspace, material, "anna", joint=False)
-    shown = sample_rows(desk, material, dataset="x")
+    review_data, _ = load_review_data(workspace, config.load(workspace.params))
+    session = session_of(workspace, review_data, "anna", joint=False)
+    shown = sample_rows(session, review_data, dataset="x")
     assert shown.filter(face_id=face)["contradicts"].to_list() == [said]
-    desk.close()
+    session.close()
 
 
 def test_a_shot_that_stands_under_two_names_says_the_other(project: Callable[..., ProjectPaths]) -> None:
@@ -71,11 +71,11 @@ def test_a_shot_that_stands_under_two_names_says_the_other(project: Callable[...
     schemas.write(schemas.SCREENING, screening.with_columns(across_group=pl.when(shared).then(pl.lit(ada))), path)
     said = {ada: "Bob; Cyd", bob: "Ada; Cyd", cyd: "Ada; Bob"}
     assert dict(loaded(workspace).select("face_id", "also_under").drop_nulls().iter_rows()) == said
-    material, _ = material_of(workspace, config.load(workspace.params))
-    desk = desk_of(workspace, material, "anna", joint=False)
-    shown = sample_rows(desk, material, dataset="x")
+    review_data, _ = load_review_data(workspace, config.load(workspace.params))
+    session = session_of(workspace, review_data, "anna", joint=False)
+    shown = sample_rows(session, review_data, dataset="x")
     assert shown.filter(face_id=bob)["also_under"].to_list() == ["Ada; Cyd"]
-    desk.close()
+    session.close()
 
 
 def test_a_doubted_face_comes_last_at_the_tasks_while_nothing_is_learnt_yet(

@@ -1,4 +1,4 @@
-"""Who is answered by a reviewer's room: its own pages, and nobody else's."""
+"""Requests that the review app answers: those of its own pages only."""
 
 from __future__ import annotations
 

@@ -21,19 +21,24 @@ ROW = {"identity": "ada", "image_id": IMAGE, "x": "16", "y": "16", "width": "64"
 ROW |= {"step": "face", "verdict": "reject", "reason": "not_a_face", "reviewer": "anna"}
 HEADER = ",".join(ROW)
 LINE = ",".join(ROW.values())
-SAID = {"reviewer": "anna", "step": "task_fit", "verdict": "label", "labels": {"age": "Old"}, "joint": True}
-SAID |= {"time": "2026-01-02T03:04:05+02:00"}
+DECISION = {"reviewer": "anna", "step": "task_fit", "verdict": "label", "labels": {"age": "Old"}, "joint": True}
+DECISION |= {"time": "2026-01-02T03:04:05+02:00"}
 COCO = {
     "categories": [{"id": 1, "name": "ada"}],
     "images": [{"id": 7, "file_name": f"data/{IMAGE}.jpg"}],
     "annotations": [
-        {"category_id": 1, "image_id": 7, "bbox": [16, 16.4, 64, 64], "decisions": [SAID, "ben face accept"]}
+        {"category_id": 1, "image_id": 7, "bbox": [16, 16.4, 64, 64], "decisions": [DECISION, "ben face accept"]}
     ],
 }
 FIFTYONE = {
     "classes": None,
     "labels": {
-        IMAGE: [{"label": "ada", "attributes": {"box": [16, 16.4, 64, 64], "decisions": [SAID, "ben face accept"]}}]
+        IMAGE: [
+            {
+                "label": "ada",
+                "attributes": {"box": [16, 16.4, 64, 64], "decisions": [DECISION, "ben face accept"]},
+            }
+        ]
     },
 }
 FOLDERS = {"coco": COCO, "fiftyone": FIFTYONE}
@@ -43,12 +48,12 @@ def nested(depth: int, inmost: Any = 5) -> Any:
     return [nested(depth - 1, inmost)] if depth else inmost
 
 
-def as_csv(folder: Path, text: str | bytes) -> list[import_formats.Arrival]:
+def as_csv(folder: Path, text: str | bytes) -> list[import_formats.ImportedDecision]:
     (folder / "in.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     return import_formats.read(folder / "in.csv", format="csv", reviewer=None)
 
 
-def as_folder(folder: Path, format: str, content: str | bytes | Any) -> list[import_formats.Arrival]:
+def as_folder(folder: Path, format: str, content: str | bytes | Any) -> list[import_formats.ImportedDecision]:
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     (folder / "labels.json").write_bytes(raw)
     return import_formats.read(folder, format=format, reviewer=None)

@@ -37,26 +37,26 @@ RETRY_S = 120.0
 PLACE = ["image_id", "x", "y", "width", "height"]
 
 
-def decide_all(room, reviewer: str, wanted: int, confirmed: list[str], *, at_once: int = 1) -> None:
+def decide_all(process, reviewer: str, wanted: int, confirmed: list[str], *, at_once: int = 1) -> None:
     """A reviewer without a browser: asks for the page, decides its first faces, and notes what was confirmed."""
     until = time.monotonic() + RETRY_S
     while len(confirmed) < wanted:
         try:
-            page = room.ask(reviewer, "page")
+            page = process.ask(reviewer, "page")
             ids = page["page"][:at_once]
             assert page["step"] == "face", page
-            answer = room.ask(reviewer, "accept", ids=ids, step="face")
+            answer = process.ask(reviewer, "accept", ids=ids, step="face")
             assert answer["done"] == len(ids), answer
             confirmed += ids
             until = time.monotonic() + RETRY_S
         except OSError:
-            assert time.monotonic() < until, "".join(room.output)
+            assert time.monotonic() < until, "".join(process.output)
             time.sleep(0.1)
 
 
-def shown(room, reviewer: str, *, timeout_s: float = RETRY_S) -> int:
+def shown(process, reviewer: str, *, timeout_s: float = RETRY_S) -> int:
     """The number of samples that FiftyOne's page asks for, and says "No samples yet" where it is 0."""
-    address, _, dataset = room.url(reviewer).partition("/datasets/")
+    address, _, dataset = process.url(reviewer).partition("/datasets/")
     query = f'{{ dataset(name: "{dataset}") {{ estimatedSampleCount }} }}'
     request = urllib.request.Request(  # noqa: S310 (loopback)
         f"{address}/graphql", json.dumps({"query": query}).encode(), {"Content-Type": "application/json"}
@@ -68,7 +68,7 @@ def shown(room, reviewer: str, *, timeout_s: float = RETRY_S) -> int:
                 found = json.load(answer)
             return found["data"]["dataset"]["estimatedSampleCount"]
         except (OSError, TypeError):  # the app or its database is being started again
-            assert time.monotonic() < until, "".join(room.output)
+            assert time.monotonic() < until, "".join(process.output)
             time.sleep(0.2)
 
 
@@ -84,20 +84,20 @@ def places_of(workspace: ProjectPaths, samples: list[str]) -> set[tuple]:
 
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_nothing_confirmed_is_lost_and_nothing_doubled_when_servers_are_killed(
-    project: Callable[..., ProjectPaths], open_room: Callable, number: int
+    project: Callable[..., ProjectPaths], open_review: Callable, number: int
 ) -> None:
     faces = DECISIONS // 2 + 10
     workspace = project({"ada": faces, "bob": faces})
-    room = open_room(workspace, "anna")
+    process = open_review(workspace, "anna")
     confirmed: list[str] = []
     chance = random.Random(5 + number)
     moments = sorted(chance.sample(range(DECISIONS // 20, DECISIONS * 9 // 10), len(VICTIMS)))
     with ThreadPoolExecutor(1) as threads:
-        working = threads.submit(decide_all, room, "anna", DECISIONS, confirmed)
+        working = threads.submit(decide_all, process, "anna", DECISIONS, confirmed)
         for victim, moment in zip(VICTIMS, moments, strict=True):
             _wait_for(confirmed, moment, working)
             time.sleep(chance.uniform(0, 0.05))
-            room.kill(victim)
+            process.kill(victim)
         working.result()
 
     lines = ledger.read(workspace.review).decisions
@@ -108,7 +108,7 @@ def test_nothing_confirmed_is_lost_and_nothing_doubled_when_servers_are_killed(
     # A decision whose answer was lost with the server is on disk, unconfirmed; there is at most one per death.
     assert len(written) <= DECISIONS + len(VICTIMS)
     assert lines.select("step", "verdict", "reviewer").unique().rows() == [("face", "accept", "anna")]
-    assert shown(room, "anna") == 2 * faces
+    assert shown(process, "anna") == 2 * faces
 
 
 def test_a_users_own_server_that_was_killed_says_the_right_size_again(needs_mongodb: None, tmp_path: Path) -> None:
@@ -124,21 +124,21 @@ def test_a_users_own_server_that_was_killed_says_the_right_size_again(needs_mong
             server.start()
             assert collection.count_documents({}) == 30
             assert collection.estimated_document_count() == 0
-            mongodb.count_again(collection)
+            mongodb.repair_count(collection)
             assert collection.estimated_document_count() == 30
     finally:
         server.stop()
 
 
 def test_two_reviewers_at_once_write_every_decision_once_into_their_own_file(
-    project: Callable[..., ProjectPaths], open_room: Callable
+    project: Callable[..., ProjectPaths], open_review: Callable
 ) -> None:
     workspace = project({"ada": 250, "bob": 250})
-    room = open_room(workspace, "anna", "ben")
+    process = open_review(workspace, "anna", "ben")
     done: dict[str, list[str]] = {"anna": [], "ben": []}
     with ThreadPoolExecutor(2) as threads:
         working = [
-            threads.submit(decide_all, room, name, 500, confirmed, at_once=4) for name, confirmed in done.items()
+            threads.submit(decide_all, process, name, 500, confirmed, at_once=4) for name, confirmed in done.items()
         ]
         for one in working:
             one.result()

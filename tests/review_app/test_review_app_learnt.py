@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtf.review_app.engine.triage_model import ERROR_SHARE, NOWHERE, holds, learn
+from mtf.review_app.engine.triage_model import ERROR_SHARE, UNREACHABLE, fit, is_reliable
 
 
 def told(count: int, *, noise: float, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -19,7 +19,7 @@ def told(count: int, *, noise: float, seed: int = 3) -> tuple[np.ndarray, np.nda
 
 def test_beyond_its_bounds_what_was_never_judged_is_as_said() -> None:
     inputs, answers = told(1000, noise=0.4)
-    learnt = learn(inputs, np.where(np.arange(1000) < 200, answers, np.nan), seed=0)
+    learnt = fit(inputs, np.where(np.arange(1000) < 200, answers, np.nan), seed=0)
     assert learnt is not None
     fresh, truth = learnt.score[200:], answers[200:]
     likely, unlikely = fresh >= learnt.likely, fresh <= learnt.unlikely
@@ -32,27 +32,27 @@ def test_beyond_its_bounds_what_was_never_judged_is_as_said() -> None:
 def test_where_nothing_held_there_are_no_bounds() -> None:
     inputs, _ = told(400, noise=0.4)
     coin = (np.random.default_rng(1).random(400) < 0.5).astype(float)
-    learnt = learn(inputs, coin, seed=0)
+    learnt = fit(inputs, coin, seed=0)
     assert learnt is not None
-    assert (learnt.likely, learnt.unlikely) == (NOWHERE, 1 - NOWHERE)
+    assert (learnt.likely, learnt.unlikely) == (UNREACHABLE, 1 - UNREACHABLE)
 
 
 def test_what_tells_persons_apart_says_nothing_of_another_person() -> None:
     persons = np.repeat(np.arange(10), 20)
     inputs = np.eye(10)[persons] + np.random.default_rng(0).normal(scale=0.1, size=(200, 10))
     answers = (persons % 2).astype(float)
-    within, across = learn(inputs, answers, seed=0), learn(inputs, answers, persons=persons, seed=0)
+    within, across = fit(inputs, answers, seed=0), fit(inputs, answers, persons=persons, seed=0)
     assert within is not None
     assert across is not None
     assert within.likely <= 1
-    assert across.likely == NOWHERE
+    assert across.likely == UNREACHABLE
 
 
 def test_faces_of_one_score_are_called_alike_or_not_at_all() -> None:
     accepted = np.array([1.0] * 100 + [0.0] * 80 + [np.nan] * 20)
-    learnt = learn(np.zeros((200, 1)), accepted, seed=0)
+    learnt = fit(np.zeros((200, 1)), accepted, seed=0)
     assert learnt is not None
-    assert (learnt.likely, learnt.unlikely) == (NOWHERE, 1 - NOWHERE)
+    assert (learnt.likely, learnt.unlikely) == (UNREACHABLE, 1 - UNREACHABLE)
 
 
 @pytest.mark.parametrize(
@@ -65,17 +65,17 @@ def test_faces_of_one_score_are_called_alike_or_not_at_all() -> None:
 )
 def test_of_too_few_verdicts_nothing_is_learnt(accepted: list[float]) -> None:
     inputs = np.random.default_rng(0).normal(size=(len(accepted), 4))
-    assert learn(inputs, np.array(accepted), seed=0) is None
+    assert fit(inputs, np.array(accepted), seed=0) is None
 
 
 def test_of_one_person_nothing_is_learnt_about_others() -> None:
     inputs, answers = told(60, noise=0.1)
     persons = np.repeat([0, 1], 30)
     only_first = np.where(persons == 0, answers, np.nan)
-    assert learn(inputs, only_first, persons=persons, seed=0) is None
-    assert learn(inputs, only_first, seed=0) is not None
+    assert fit(inputs, only_first, persons=persons, seed=0) is None
+    assert fit(inputs, only_first, seed=0) is not None
 
 
 @pytest.mark.parametrize(("wrong", "count", "held"), [(0, 7, False), (0, 8, True), (1, 17, False), (1, 18, True)])
 def test_a_tenth_may_be_otherwise_by_the_rule_of_succession(wrong: int, count: int, *, held: bool) -> None:
-    assert holds(wrong, count) == held
+    assert is_reliable(wrong, count) == held

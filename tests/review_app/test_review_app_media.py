@@ -1,4 +1,4 @@
-"""The pictures of an open room: what is shown of a face is that face, whatever becomes of the shards meanwhile."""
+"""Pictures of an open review app: each shows its face, even if the shards change meanwhile."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app import terminal
 from mtf.review_app.engine import face_pictures, face_table
-from mtf.review_app.engine.face_pictures import Asked
-from mtf.review_app.engine.loading import desk_of, read
+from mtf.review_app.engine.face_pictures import PictureRequest
+from mtf.review_app.engine.loading import read, session_of
 from mtf.review_app.engine.review_data import Key
 from mtf.review_app.fiftyone.live_session import LiveSession
 from mtf.review_app.fiftyone.samples import sample_id
@@ -33,18 +33,18 @@ class NoDatabase:
 
 
 @pytest.fixture
-def opened() -> Generator[Callable[[ProjectPaths], LiveSession]]:
-    rooms: list[LiveSession] = []
+def open_live() -> Generator[Callable[[ProjectPaths], LiveSession]]:
+    live_sessions: list[LiveSession] = []
 
     def open_(workspace: ProjectPaths) -> LiveSession:
         reading = read(workspace, config.load(workspace.params), "anna", joint=False)
-        desk = desk_of(workspace, reading.material, "anna", joint=False, check=reading.pictures.check)
-        rooms.append(LiveSession(reading.material, reading.pictures, desk, DATASET, NoDatabase()))
-        return rooms[-1]
+        session = session_of(workspace, reading.review_data, "anna", joint=False, check=reading.pictures.check)
+        live_sessions.append(LiveSession(reading.review_data, reading.pictures, session, DATASET, NoDatabase()))
+        return live_sessions[-1]
 
     yield open_
-    for room in rooms:
-        room.close()
+    for live in live_sessions:
+        live.close()
 
 
 def made_anew(workspace: ProjectPaths, other: ProjectPaths, identity: str, stage: str) -> None:
@@ -55,39 +55,39 @@ def made_anew(workspace: ProjectPaths, other: ProjectPaths, identity: str, stage
 
 
 def test_a_person_who_is_taken_down_is_neither_shown_nor_decided_any_more(
-    project: Project, opened: Callable[[ProjectPaths], LiveSession]
+    project: Project, open_live: Callable[[ProjectPaths], LiveSession]
 ) -> None:
     workspace = project({"ada": 3, "bob": 3})
-    room = opened(workspace)
-    ada, bob = room.material.faces_of("ada")[0], room.material.faces_of("bob")[0]
+    live = open_live(workspace)
+    ada, bob = live.review_data.faces_of("ada")[0], live.review_data.faces_of("bob")[0]
     request = "2026-01-02T03:04:05Z,identity,ada,asked,ada,"
     workspace.takedowns.write_text(",".join(takedown_file.COLUMNS) + "\n" + request + "\n")
-    with pytest.raises(BadInput, match="ada was taken down while the room was open"):
-        room.desk.accept([ada])
+    with pytest.raises(BadInput, match="ada was taken down while the review app was open"):
+        live.session.accept([ada])
     with pytest.raises(KeyError):
-        room.bytes_of(Asked("crop", DATASET, ada))
-    assert room.desk.accept([bob]) == [bob]
-    assert room.bytes_of(Asked("crop", DATASET, bob))
+        live.bytes_of(PictureRequest("crop", DATASET, ada))
+    assert live.session.accept([bob]) == [bob]
+    assert live.bytes_of(PictureRequest("crop", DATASET, bob))
 
 
 def test_nothing_new_is_written_of_who_was_taken_down_be_it_an_undo_or_a_keepers_rival(
-    project: Project, opened: Callable[[ProjectPaths], LiveSession]
+    project: Project, open_live: Callable[[ProjectPaths], LiveSession]
 ) -> None:
     workspace = project({"ada": 3}, groups={"ada": [[0, 1]]})
-    room = opened(workspace)
-    pair = [face for face in room.material.faces_of("ada") if room.material.rivals(face)]
-    room.desk.accept(pair)
-    room.desk.accept(pair)
-    room.desk.accept(pair)
+    live = open_live(workspace)
+    pair = [face for face in live.review_data.faces_of("ada") if live.review_data.rivals(face)]
+    live.session.accept(pair)
+    live.session.accept(pair)
+    live.session.accept(pair)
     before = ledger.read(workspace.review).decisions.height
-    image_id, _ = room.material.place(pair[1])
+    image_id, _ = live.review_data.place(pair[1])
     request = f"2026-01-02T03:04:05Z,image_id,{image_id},asked,ada,"
     workspace.takedowns.write_text(",".join(takedown_file.COLUMNS) + "\n" + request + "\n")
-    line = "ada was taken down while the room was open"
+    line = "ada was taken down while the review app was open"
     with pytest.raises(BadInput, match=line):
-        room.desk.keep(pair[:1])
+        live.session.keep(pair[:1])
     with pytest.raises(BadInput, match=line):
-        room.desk.undo()
+        live.session.undo()
     assert ledger.read(workspace.review).decisions.height == before == 6
 
 
@@ -99,59 +99,59 @@ def other(tmp_path: Path, project: Project) -> ProjectPaths:
 
 
 def test_a_picture_is_of_a_face_of_the_reviewers_own_data_set_and_a_face_is_named_once(
-    project: Project, opened: Callable[[ProjectPaths], LiveSession]
+    project: Project, open_live: Callable[[ProjectPaths], LiveSession]
 ) -> None:
-    room = opened(project({"ada": 2, "bob": 1}))
-    face, other = room.material.faces_of("ada")
+    live = open_live(project({"ada": 2, "bob": 1}))
+    face, other = live.review_data.faces_of("ada")
     with pytest.raises(KeyError):
-        room.bytes_of(Asked("crop", "sample-ben", face))
+        live.bytes_of(PictureRequest("crop", "sample-ben", face))
     with pytest.raises(KeyError):
-        room.bytes_of(Asked("crop", DATASET, Key("bob", face.face_id)))
+        live.bytes_of(PictureRequest("crop", DATASET, Key("bob", face.face_id)))
     named = [sample_id(*face), sample_id(*other), f"{sample_id(*face)}-modal"]
-    assert room.named(named) == [face, other]
+    assert live.named(named) == [face, other]
     with pytest.raises(BadInput, match="this sample is not a face of the review"):
-        room.named([sample_id(*face), "0" * 24])
+        live.named([sample_id(*face), "0" * 24])
 
 
 def test_a_terminal_names_a_shard_that_was_never_there(
-    project: Project, opened: Callable[[ProjectPaths], LiveSession]
+    project: Project, open_live: Callable[[ProjectPaths], LiveSession]
 ) -> None:
     workspace = project({"ada": 2})
     workspace.shard("crop", "ada").unlink()
-    room = opened(workspace)
+    live = open_live(workspace)
     with pytest.raises(BadInput, match=r"crop/shards/ada\.tar: No such file or directory; run the stage that makes it"):
-        terminal._picture(room.pictures)(room.material.faces_of("ada")[0])
+        terminal._picture(live.pictures)(live.review_data.faces_of("ada")[0])
 
 
 @pytest.mark.parametrize("stage", face_pictures.STAGES)
 def test_a_person_whose_shard_is_made_anew_has_no_pictures_and_takes_no_verdict(
-    project: Project, opened: Callable[[ProjectPaths], LiveSession], other: ProjectPaths, stage: str
+    project: Project, open_live: Callable[[ProjectPaths], LiveSession], other: ProjectPaths, stage: str
 ) -> None:
     workspace = project({"ada": 6, "bob": 6})
-    room = opened(workspace)
-    ada, bob = (room.material.faces_of(name) for name in ("ada", "bob"))
+    live = open_live(workspace)
+    ada, bob = (live.review_data.faces_of(name) for name in ("ada", "bob"))
     kinds = {"crop": ("crop", "person"), "crawl": ("picture",)}[stage]
-    before = [room.bytes_of(Asked(kind, DATASET, face)) for kind in kinds for face in bob]
+    before = [live.bytes_of(PictureRequest(kind, DATASET, face)) for kind in kinds for face in bob]
     made_anew(workspace, other, "ada", stage)
     for kind in kinds:
         for face in ada:
-            with pytest.raises(OSError, match=r"ada\.tar: made anew since the room was opened"):
-                room.bytes_of(Asked(kind, DATASET, face))
-    line = "the pictures of ada were made anew while the room was open; open it again"
+            with pytest.raises(OSError, match=r"ada\.tar: rewritten since the review app was opened"):
+                live.bytes_of(PictureRequest(kind, DATASET, face))
+    line = "the pictures of ada were rewritten while the review app was open; open it again"
     for face in ada:
         with pytest.raises(BadInput, match=f"^{line}$"):
-            room.desk.skip([bob[0], face])
-    assert [room.bytes_of(Asked(kind, DATASET, face)) for kind in kinds for face in bob] == before
+            live.session.skip([bob[0], face])
+    assert [live.bytes_of(PictureRequest(kind, DATASET, face)) for kind in kinds for face in bob] == before
     assert ledger.read(workspace.review).decisions.is_empty()
-    assert room.desk.skip(bob) == bob
-    assert room.named([sample_id(*ada[0])]) == ada[:1]
+    assert live.session.skip(bob) == bob
+    assert live.named([sample_id(*ada[0])]) == ada[:1]
     with pytest.raises(BadInput, match=line):
-        terminal._picture(room.pictures)(ada[0])
+        terminal._picture(live.pictures)(ada[0])
 
 
 def test_a_shard_that_is_made_anew_while_the_tables_are_read_is_noticed(
     project: Project,
-    opened: Callable[[ProjectPaths], LiveSession],
+    open_live: Callable[[ProjectPaths], LiveSession],
     other: ProjectPaths,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -164,34 +164,34 @@ def test_a_shard_that_is_made_anew_while_the_tables_are_read_is_noticed(
         return found
 
     monkeypatch.setattr(face_table, "load", and_then)
-    assert shown_and_taken(opened(workspace)) == {"bob"}
+    assert shown_and_decided(open_live(workspace)) == {"bob"}
 
 
 def test_a_shard_that_was_made_anew_before_its_table_shows_no_other_face(
-    project: Project, opened: Callable[[ProjectPaths], LiveSession], other: ProjectPaths
+    project: Project, open_live: Callable[[ProjectPaths], LiveSession], other: ProjectPaths
 ) -> None:
     workspace = project({"ada": 6, "bob": 6})
     made_anew(workspace, other, "ada", "crop")
-    assert shown_and_taken(opened(workspace)) == {"bob"}
+    assert shown_and_decided(open_live(workspace)) == {"bob"}
 
 
 def test_a_shard_that_takes_a_shards_place_is_not_read_whatever_its_members_are_called(
-    project: Project, opened: Callable[[ProjectPaths], LiveSession]
+    project: Project, open_live: Callable[[ProjectPaths], LiveSession]
 ) -> None:
     workspace = project({"ada": 6, "bob": 6})
-    room = opened(workspace)
+    live = open_live(workspace)
     made_anew(workspace, workspace, "ada", "crop")
-    assert shown_and_taken(room) == {"bob"}
+    assert shown_and_decided(live) == {"bob"}
 
 
 def test_a_person_whose_pictures_are_erased_takes_no_verdict(
-    project: Project, opened: Callable[[ProjectPaths], LiveSession]
+    project: Project, open_live: Callable[[ProjectPaths], LiveSession]
 ) -> None:
     workspace = project({"ada": 6, "bob": 6})
-    room = opened(workspace)
+    live = open_live(workspace)
     for stage in face_pictures.STAGES:
         workspace.shard(stage, "ada").unlink()
-    assert shown_and_taken(room) == {"bob"}
+    assert shown_and_decided(live) == {"bob"}
 
 
 @pytest.mark.parametrize("answer", ["a", "x", "s", "k", "l age Old", "A", "X", "S"])
@@ -211,28 +211,32 @@ def test_a_terminal_that_draws_no_picture_takes_nothing_on_a_person_whose_shard_
 
     monkeypatch.setattr(terminal, "_answers", answers)
     terminal.run(workspace, config.load(workspace.params), "anna", joint=False)
-    assert re.search("not done: the pictures of (ada|bob) were made anew", capsys.readouterr().out)
+    assert re.search("not done: the pictures of (ada|bob) were rewritten", capsys.readouterr().out)
     assert ledger.read(workspace.review).decisions.is_empty()
 
 
-def shown_and_taken(room: LiveSession) -> set[str]:
+def shown_and_decided(live: LiveSession) -> set[str]:
     """The persons with pictures; verdicts are taken of them alone."""
-    shown = {face for identity in ("ada", "bob") for face in room.material.faces_of(identity) if _is_shown(room, face)}
-    taken = {face for identity in ("ada", "bob") for face in room.material.faces_of(identity) if _is_taken(room, face)}
-    assert shown == taken
+    shown = {
+        face for identity in ("ada", "bob") for face in live.review_data.faces_of(identity) if _is_shown(live, face)
+    }
+    decided = {
+        face for identity in ("ada", "bob") for face in live.review_data.faces_of(identity) if _is_decided(live, face)
+    }
+    assert shown == decided
     return {face.identity for face in shown}
 
 
-def _is_shown(room: LiveSession, face: Key) -> bool:
+def _is_shown(live: LiveSession, face: Key) -> bool:
     try:
-        return bool(room.bytes_of(Asked("crop", DATASET, face)))
+        return bool(live.bytes_of(PictureRequest("crop", DATASET, face)))
     except OSError:
         return False
 
 
-def _is_taken(room: LiveSession, face: Key) -> bool:
+def _is_decided(live: LiveSession, face: Key) -> bool:
     try:
-        room.pictures.check([face])
+        live.pictures.check([face])
     except BadInput:
         return False
     return True

@@ -1,4 +1,4 @@
-"""Opening the room: what a project is read from, what is noticed meanwhile, and what is said where it cannot be."""
+"""Opening the review app: the files it reads, changes noticed meanwhile, and errors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from mtf import config
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.engine import face_table
-from mtf.review_app.engine.loading import desk_of, material_of, read, samples_made_from
+from mtf.review_app.engine.loading import load_review_data, read, samples_made_from, session_of
 from mtf.review_app.fiftyone import app
 from mtf.review_app.processes import mongodb as database
 from mtf.rights import attribution
@@ -39,17 +39,17 @@ def test_a_decision_that_is_written_while_the_room_opens_is_taken_in(
 
     def and_ben_decides(*given: Any, **named: Any) -> Any:
         monkeypatch.setattr(face_table, "load", load)
-        material, _ = material_of(workspace, loaded)
-        desk = desk_of(workspace, material, "ben", joint=False)
-        desk.accept(material.faces_of("ada"))
-        desk.close()
+        review_data, _ = load_review_data(workspace, loaded)
+        session = session_of(workspace, review_data, "ben", joint=False)
+        session.accept(review_data.faces_of("ada"))
+        session.close()
         return load(*given, **named)
 
     monkeypatch.setattr(face_table, "load", and_ben_decides)
     reading = read(workspace, loaded, "anna", joint=False)
-    assert reading.material.votes.is_empty()
+    assert reading.review_data.votes.is_empty()
     assert reading.renewed.has_news()
-    renewed, _ = reading.renewed(reading.material) or pytest.fail("nothing new")
+    renewed, _ = reading.renewed(reading.review_data) or pytest.fail("nothing new")
     assert renewed.votes["reviewer"].to_list() == ["ben"] * 3
     assert reading.renewed(renewed) is None
     assert not reading.renewed.has_news()
@@ -82,9 +82,9 @@ def test_what_keeps_a_room_from_opening_is_said_in_one_line(
     # Still being imported when the ledger has been read, and not to be done once the program is at its end.
     (stand_in / "app.py").write_text(SLOW)
     workspace = project({"ada": 3})
-    sitting = workspace.review / "ben" / "20260101T000000Z.jsonl"
-    sitting.parent.mkdir(parents=True)
-    sitting.write_text('{"image_id": 3}\n')
+    file = workspace.review / "ben" / "20260101T000000Z.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text('{"image_id": 3}\n')
     place = ("--root", str(workspace.root), "--port", str(database.free_port()))
     found_first = os.pathsep.join([str(tmp_path / "stand-in"), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""One command owns a project's room; others join it, leave it, and end with it."""
+"""One command owns a project's review app; others join it, leave it, and end with it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from mtf.core.errors import MtfError
 from mtf.core.file_lock import ProcessLock
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.processes import mongodb, ownership
-from mtf.review_app.processes.ownership import JoinedDatabase, Owner, owner_in, room_database
-from mtf.review_app.review_lock import alone
+from mtf.review_app.processes.ownership import JoinedDatabase, Owner, owner_in, review_database
+from mtf.review_app.review_lock import lock_review
 
 if TYPE_CHECKING:
-    from conftest import OpenRoom
+    from conftest import ReviewProcess
 
 HOST = socket.gethostname()
 
 
-def decide_one(room: OpenRoom, reviewer: str) -> None:
-    page = room.ask(reviewer, "page")["page"]
-    assert room.ask(reviewer, "accept", ids=page[:1])["done"] == 1
+def decide_one(process: ReviewProcess, reviewer: str) -> None:
+    page = process.ask(reviewer, "page")["page"]
+    assert process.ask(reviewer, "accept", ids=page[:1])["done"] == 1
 
 
 def decided(workspace: ProjectPaths) -> dict[str, int]:
@@ -45,12 +45,12 @@ def decided(workspace: ProjectPaths) -> dict[str, int]:
 
 @pytest.mark.parametrize(("end", "said"), [(signal.SIGINT, "has closed it"), (signal.SIGKILL, "was killed")])
 def test_who_joined_ends_with_the_owner_and_the_next_command_owns_the_room(
-    project: Callable[..., ProjectPaths], open_room: Callable, end: signal.Signals, said: str
+    project: Callable[..., ProjectPaths], open_review: Callable, end: signal.Signals, said: str
 ) -> None:
     workspace = project({"ada": 6})
-    owner = open_room(workspace, "anna")
-    joined = open_room(workspace, "ben")
-    assert [room.pid_of("mongod") is not None for room in (owner, joined)] == [True, False]
+    owner = open_review(workspace, "anna")
+    joined = open_review(workspace, "ben")
+    assert [process.pid_of("mongod") is not None for process in (owner, joined)] == [True, False]
     decide_one(owner, "anna")
     decide_one(joined, "ben")
     parts = [*owner.parts(), *joined.parts()]
@@ -64,7 +64,7 @@ def test_who_joined_ends_with_the_owner_and_the_next_command_owns_the_room(
     assert "1 line was added to the ledger" in output
     assert psutil.wait_procs(parts, timeout=60)[1] == []
 
-    again = open_room(workspace, "ben")
+    again = open_review(workspace, "ben")
     assert again.pid_of("mongod") is not None
     decide_one(again, "ben")
     assert "1 line was added to the ledger" in again.close()
@@ -72,23 +72,23 @@ def test_who_joined_ends_with_the_owner_and_the_next_command_owns_the_room(
 
 
 def test_of_two_commands_that_start_together_one_owns_the_room_and_the_other_may_leave_it(
-    project: Callable[..., ProjectPaths], open_room: Callable
+    project: Callable[..., ProjectPaths], open_review: Callable
 ) -> None:
     workspace = project({"ada": 6})
-    rooms = {name: open_room(workspace, name, waits=False) for name in ("anna", "ben")}
-    owners = [name for name, room in rooms.items() if room.wait().pid_of("mongod") is not None]
+    processes = {name: open_review(workspace, name, waits=False) for name in ("anna", "ben")}
+    owners = [name for name, process in processes.items() if process.wait().pid_of("mongod") is not None]
     assert len(owners) == 1
-    owner, (other,) = owners[0], rooms.keys() - owners
-    belongs = f"This room belongs to process {rooms[owner].pid}"
-    assert [belongs in "".join(rooms[name].output) for name in (owner, other)] == [False, True]
-    decide_one(rooms[owner], owner)
-    decide_one(rooms[other], other)
+    owner, (other,) = owners[0], processes.keys() - owners
+    belongs = f"This review app belongs to process {processes[owner].pid}"
+    assert [belongs in "".join(processes[name].output) for name in (owner, other)] == [False, True]
+    decide_one(processes[owner], owner)
+    decide_one(processes[other], other)
 
-    parts = rooms[other].parts()
-    rooms[other].close()
-    assert rooms[other].ended()[0] == 0
+    parts = processes[other].parts()
+    processes[other].close()
+    assert processes[other].ended()[0] == 0
     assert psutil.wait_procs(parts, timeout=60)[1] == []
-    decide_one(rooms[owner], owner)
+    decide_one(processes[owner], owner)
     assert decided(workspace) == {owner: 2, other: 1}
 
 
@@ -111,7 +111,7 @@ def test_what_an_earlier_room_left_behind_keeps_none_from_opening(
 ) -> None:
     (tmp_path / "owner.json").write_text(stale)
     assert owner_in(tmp_path / "owner.json") is None
-    with room_database(tmp_path) as opened:
+    with review_database(tmp_path) as opened:
         assert opened.is_running()
         assert owner_in(tmp_path / "owner.json") == Owner(HOST, os.getpid(), opened.port)
     assert not (tmp_path / "owner.json").exists()
@@ -130,7 +130,7 @@ def test_a_room_is_joined_by_nobody_before_its_server_is_there(
     write(record, Owner(HOST, dead_pid(), 39881))
     start = mongodb.Database.start
     monkeypatch.setattr(mongodb.Database, "start", lambda self: (seen.append(record.exists()), start(self)))
-    with room_database(tmp_path):
+    with review_database(tmp_path):
         pass
     assert seen == [False]
 
@@ -141,7 +141,7 @@ def test_the_server_of_a_killed_owner_is_ended_before_the_next_one_uses_its_file
     left = mongodb.Database(tmp_path / "mongodb")
     left.start()
     try:
-        with room_database(tmp_path) as opened:
+        with review_database(tmp_path) as opened:
             assert not left.is_running()
             assert opened.is_running()
     finally:
@@ -155,13 +155,13 @@ def test_another_program_that_has_the_number_of_a_killed_server_is_let_alone(tmp
 
 @pytest.mark.parametrize("name", ["room", "database", "owner"])
 def test_a_reviewer_may_be_called_as_the_files_of_a_room_are(needs_mongodb: None, tmp_path: Path, name: str) -> None:
-    with alone(tmp_path, name), room_database(tmp_path):
+    with lock_review(tmp_path, name), review_database(tmp_path):
         pass
 
 
 @pytest.fixture
 def held_by_another(tmp_path: Path):
-    """A room that somebody else owns; its `owner.json` is not written yet."""
+    """A review app that another command owns; its `owner.json` is not written yet."""
     lock = ProcessLock(tmp_path / "room.open")
     assert lock.take()
     yield tmp_path / "owner.json"
@@ -170,8 +170,8 @@ def held_by_another(tmp_path: Path):
 
 def test_a_room_that_is_open_on_another_machine_is_not_joined(held_by_another: Path) -> None:
     write(held_by_another, Owner("elsewhere", os.getpid(), 27017))
-    why = pytest.raises(MtfError, match=r"on elsewhere has this project's room open; join it on that machine")
-    with why, room_database(held_by_another.parent):
+    why = pytest.raises(MtfError, match=r"on elsewhere has this project's review app open; join it on that machine")
+    with why, review_database(held_by_another.parent):
         pass
 
 
@@ -184,7 +184,7 @@ def test_an_owner_that_does_not_answer_is_not_waited_for_without_end(
         pid = os.getpid() if owner == "silent" else dead_pid()
         write(held_by_another, Owner(HOST, pid, mongodb.free_port()) if isinstance(owner, str) else owner)
     why = pytest.raises(MtfError, match="does not answer; end it there first")
-    with why, room_database(held_by_another.parent):
+    with why, review_database(held_by_another.parent):
         pass
 
 
@@ -210,7 +210,7 @@ def test_of_many_who_ask_at_the_same_moment_one_owns_the_room(needs_mongodb: Non
 
     def opens() -> None:
         together.wait()
-        with room_database(tmp_path) as opened:
+        with review_database(tmp_path) as opened:
             kinds.append(type(opened))
             together.wait()  # nobody ends before all are in
 

@@ -14,7 +14,7 @@ from mtf.annotation.ledger import LedgerWriter
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app import progress
 from mtf.review_app.engine import pace
-from mtf.review_app.engine.loading import desk_of, material_of
+from mtf.review_app.engine.loading import load_review_data, session_of
 from mtf.schemas import Step
 
 BEGIN = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
@@ -73,34 +73,34 @@ def test_what_is_left_counts_the_steps_to_come() -> None:
 def test_the_time_left_is_for_all_steps(project: Callable[..., ProjectPaths]) -> None:
     workspace = project({"ada": 8})
     loaded = config.load(workspace.params)
-    material, _ = material_of(workspace, loaded)
-    with LedgerWriter(workspace.review, "anna") as sitting:
-        for number, face in enumerate(material.faces_of("ada")[:4]):
-            image_id, box = material.place(face)
+    review_data, _ = load_review_data(workspace, loaded)
+    with LedgerWriter(workspace.review, "anna") as writer:
+        for number, face in enumerate(review_data.faces_of("ada")[:4]):
+            image_id, box = review_data.place(face)
             fields = {"image_id": image_id, "box": box, "identity": "ada", "step": Step.FACE, "reviewer": "anna"}
             time = BEGIN + timedelta(seconds=10 * number)
-            sitting.append(Decision(**fields, verdict=Verdict.ACCEPT, time=time))
+            writer.append(Decision(**fields, verdict=Verdict.ACCEPT, time=time))
     status = progress.measure(workspace, loaded)
     (anna,) = status.reviewers
     assert "360 an hour; about 28 verdicts, 5 min left" in progress.as_text(status)
     assert anna.open_faces == {"face": 4, "identity": 4, "quality": 0, "duplicate": 0, "task_fit": 0}
     # Four verdicts on whole faces, and of all eight whose they are, quality and the tasks; no face has a duplicate.
     assert (anna.verdicts_left, anna.faces_per_hour, anna.hours_left) == (28, 360.0, round(28 / 360, 2))
-    desk = desk_of(workspace, material_of(workspace, loaded)[0], "anna", joint=False)
-    desk.page()
-    assert desk.left == 28
+    session = session_of(workspace, load_review_data(workspace, loaded)[0], "anna", joint=False)
+    session.page()
+    assert session.left == 28
 
 
 def test_who_only_wrote_down_what_was_decided_together_is_no_reviewer(project: Callable[..., ProjectPaths]) -> None:
     workspace = project({"ada": 2})
     loaded = config.load(workspace.params)
-    material, _ = material_of(workspace, loaded)
-    image_id, box = material.place(material.faces_of("ada")[0])
+    review_data, _ = load_review_data(workspace, loaded)
+    image_id, box = review_data.place(review_data.faces_of("ada")[0])
     fields = {"image_id": image_id, "box": box, "identity": "ada", "step": Step.FACE, "verdict": Verdict.ACCEPT}
-    with LedgerWriter(workspace.review, "dora") as sitting:
-        sitting.append(Decision(**fields, reviewer="dora", joint=True))
-    with LedgerWriter(workspace.review, "anna") as sitting:
-        sitting.append(Decision(**fields, reviewer="anna"))
+    with LedgerWriter(workspace.review, "dora") as writer:
+        writer.append(Decision(**fields, reviewer="dora", joint=True))
+    with LedgerWriter(workspace.review, "anna") as writer:
+        writer.append(Decision(**fields, reviewer="anna"))
     status = progress.measure(workspace, loaded)
     assert [one.name for one in status.reviewers] == ["anna"]
     assert status.silent == 2

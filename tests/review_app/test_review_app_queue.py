@@ -8,13 +8,13 @@ import pytest
 from mtf.review_app.engine.queue import (
     OPINIONS,
     SETTLED,
+    codes_of,
     counted,
     groups_of,
     in_order,
     named,
     next_steps,
     settled_of,
-    words_of,
 )
 from mtf.schemas.funnel_steps import reviewed
 
@@ -35,7 +35,7 @@ def settled(*rows: tuple[str, str, str, bool]) -> pl.DataFrame:
 
 
 def owed(faces: pl.DataFrame, own: pl.DataFrame, panel: pl.DataFrame) -> pl.DataFrame:
-    steps, ready = next_steps(words_of(faces, own), settled_of(faces, panel), groups_of(faces))
+    steps, ready = next_steps(codes_of(faces, own), settled_of(faces, panel), groups_of(faces))
     return faces.with_columns(step=named(steps), ready=pl.Series(ready))
 
 
@@ -105,7 +105,7 @@ def test_the_keeper_of_a_group_goes_on_to_the_tasks() -> None:
 def test_a_face_accepted_at_every_step_is_done() -> None:
     own = opinions(*(("a", str(step), "accept") for step in reviewed()))
     faces = some_faces("a")
-    steps, _ = next_steps(words_of(faces, own), settled_of(faces, settled()), groups_of(faces))
+    steps, _ = next_steps(codes_of(faces, own), settled_of(faces, settled()), groups_of(faces))
     assert counted(steps) == dict.fromkeys(map(str, reviewed()), 0)
 
 

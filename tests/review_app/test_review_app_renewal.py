@@ -1,4 +1,4 @@
-"""What others say while a room is open: it is taken in, and nobody is interrupted by it."""
+"""Decisions of others while the review app is open: they are taken over without interrupting anybody."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from desks import sit
 from pymongo import UpdateOne
+from review_sessions import review_as
 
 from mtf import config
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
-from mtf.review_app.engine.loading import Reading, desk_of, read
+from mtf.review_app.engine.loading import Reading, read, session_of
 from mtf.review_app.fiftyone import live_session
 from mtf.review_app.fiftyone.live_session import LiveSession
 from mtf.review_app.fiftyone.samples import sample_id
@@ -33,46 +33,46 @@ class Collection:
 
 @pytest.fixture
 def open_for_anna() -> Generator[Callable[[ProjectPaths], LiveSession]]:
-    rooms: list[LiveSession] = []
+    live_sessions: list[LiveSession] = []
 
     def open_(workspace: ProjectPaths) -> LiveSession:
         reading = read(workspace, config.load(workspace.params), "anna", joint=False)
-        rooms.append(at_the_desk(workspace, reading))
-        return rooms[-1]
+        live_sessions.append(live_session_of(workspace, reading))
+        return live_sessions[-1]
 
     yield open_
-    for room in rooms:
-        room.close()
+    for live in live_sessions:
+        live.close()
 
 
-def at_the_desk(workspace: ProjectPaths, reading: Reading) -> LiveSession:
-    desk = desk_of(workspace, reading.material, "anna", joint=False, page_faces=3)
-    return LiveSession(reading.material, reading.pictures, desk, "sample-anna", Collection(), reading.renewed)
+def live_session_of(workspace: ProjectPaths, reading: Reading) -> LiveSession:
+    session = session_of(workspace, reading.review_data, "anna", joint=False, page_faces=3)
+    return LiveSession(reading.review_data, reading.pictures, session, "sample-anna", Collection(), reading.renewed)
 
 
-def counted(room: LiveSession) -> dict[str, dict[str, int]]:
+def counted(live: LiveSession) -> dict[str, dict[str, int]]:
     """What the panel of the progress says of everyone, without the steps that nobody has come to."""
-    return {name: {step: count for step, count in counts.items() if count} for name, counts in room.everyone().items()}
+    return {name: {step: count for step, count in counts.items() if count} for name, counts in live.everyone().items()}
 
 
 def test_others_votes_change_the_progress_and_the_panel_and_the_page_stays(
     project: Callable[..., ProjectPaths], open_for_anna: Callable[[ProjectPaths], LiveSession]
 ) -> None:
     workspace = project({"ada": 8})
-    room = open_for_anna(workspace)
-    page = room.desk.page()
+    live = open_for_anna(workspace)
+    page = live.session.page()
     first, *rest = page.faces
-    room.desk.accept([first])
-    room.refresh()
-    assert counted(room) == {"anna": {"face": 1}}
+    live.session.accept([first])
+    live.refresh()
+    assert counted(live) == {"anna": {"face": 1}}
 
-    sit(workspace, "ben", lambda desk: desk.reject([first]))
-    sit(workspace, "cyd", lambda desk: desk.reject([first]))
-    room.refresh()
-    assert counted(room) == {"anna": {"face": 1}, "ben": {"face": 1}, "cyd": {"face": 1}}
-    assert list(room.desk.page().faces) == rest
-    room.close()
-    assert room.collection.written[-1] == UpdateOne(
+    review_as(workspace, "ben", lambda session: session.reject([first]))
+    review_as(workspace, "cyd", lambda session: session.reject([first]))
+    live.refresh()
+    assert counted(live) == {"anna": {"face": 1}, "ben": {"face": 1}, "cyd": {"face": 1}}
+    assert list(live.session.page().faces) == rest
+    live.close()
+    assert live.collection.written[-1] == UpdateOne(
         {"_id": ObjectId(sample_id(*first))}, {"$set": {"panel": "split", "panel_said": None, "digest": None}}
     )
 
@@ -91,13 +91,13 @@ def test_a_fault_while_others_votes_are_read_is_told_once_and_does_not_end_it(
             raise BadInput("a half line") if len(tried) == 1 else ZeroDivisionError("no votes")
         taken_in.set()
 
-    room = at_the_desk(workspace, reading._replace(renewed=renewed))
+    live = live_session_of(workspace, reading._replace(renewed=renewed))
     try:
         assert taken_in.wait(10)
     finally:
-        room.close()
+        live.close()
     assert [record.getMessage() for record in caplog.records] == [
-        "what others said meanwhile is not shown: a half line",
-        "what others said meanwhile is not shown: no votes",
+        "decisions of others are not shown: a half line",
+        "decisions of others are not shown: no votes",
     ]
     assert [bool(record.exc_info) for record in caplog.records] == [False, True]

@@ -1,4 +1,4 @@
-"""The command that keeps a room open: it ends with its terminal, and reviewers are alone in theirs."""
+"""Supervisor of the review app: it ends with its terminal, and each reviewer has an app of their own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.fiftyone.app import settings
 from mtf.review_app.processes import mongodb, supervisor
 from mtf.review_app.processes.supervisor import _ports
-from mtf.review_app.review_lock import alone
+from mtf.review_app.review_lock import lock_review
 
 DATASETS = 'query { datasets(search: "", first: 100) { edges { node { name } } } }'
 
@@ -44,23 +44,23 @@ def names_of_datasets(url: str) -> list[str]:
 
 
 def test_reviewers_see_their_own_data_set_alone_and_the_room_ends_with_who_opened_it(
-    project: Callable[..., ProjectPaths], open_room: Callable
+    project: Callable[..., ProjectPaths], open_review: Callable
 ) -> None:
     workspace = project({"ada": 3})
-    room = open_room(workspace, "anna", "ben")
-    assert names_of_datasets(room.url("anna")) == ["sample-anna"]
-    assert names_of_datasets(room.url("ben")) == ["sample-ben"]
+    process = open_review(workspace, "anna", "ben")
+    assert names_of_datasets(process.url("anna")) == ["sample-anna"]
+    assert names_of_datasets(process.url("ben")) == ["sample-ben"]
 
     for command in ("open", "decide"):
         again = (sys.executable, "-m", "mtf", "review", command, "--reviewer", "ben")
         refused = subprocess.run(again, cwd=workspace.root, capture_output=True, text=True, check=False, timeout=60)
         assert refused.returncode == 2
-        assert f"the review of ben is open already, by process {room.pid} since" in refused.stderr
+        assert f"the review of ben is open already, by process {process.pid} since" in refused.stderr
         assert len(refused.stderr.splitlines()) == 1
 
-    parts = room.parts()
+    parts = process.parts()
     assert len(parts) == 2
-    room.signal(signal.SIGKILL)
+    process.signal(signal.SIGKILL)
     assert psutil.wait_procs(parts, timeout=60)[1] == []
 
 
@@ -75,15 +75,15 @@ def first_gone(processes: list[psutil.Process], timeout_s: float = 60) -> None:
 
 
 def test_ctrl_c_pressed_again_does_not_cut_the_end_short(
-    project: Callable[..., ProjectPaths], open_room: Callable
+    project: Callable[..., ProjectPaths], open_review: Callable
 ) -> None:
     workspace = project({"ada": 3})
-    room = open_room(workspace, "anna", "ben")
-    parts = psutil.Process(room.pid).children(recursive=True)
-    room.ask("anna", "accept", ids=room.ask("anna", "page")["page"][:1])
-    os.kill(room.pid, signal.SIGINT)
+    process = open_review(workspace, "anna", "ben")
+    parts = psutil.Process(process.pid).children(recursive=True)
+    process.ask("anna", "accept", ids=process.ask("anna", "page")["page"][:1])
+    os.kill(process.pid, signal.SIGINT)
     first_gone(parts)
-    assert "1 line was added to the ledger" in room.close()
+    assert "1 line was added to the ledger" in process.close()
     assert psutil.wait_procs(parts, timeout=1)[1] == []
 
 
@@ -132,12 +132,12 @@ def test_what_a_server_that_was_killed_has_lost_count_of_is_counted_again(needs_
         server.stop()
 
 
-def test_closing_the_terminal_closes_the_room(project: Callable[..., ProjectPaths], open_room: Callable) -> None:
+def test_closing_the_terminal_closes_the_room(project: Callable[..., ProjectPaths], open_review: Callable) -> None:
     workspace = project({"ada": 3})
-    room = open_room(workspace, "anna")
-    parts = room.parts()
-    room.ask("anna", "accept", ids=room.ask("anna", "page")["page"])
-    room.signal(signal.SIGHUP)
+    process = open_review(workspace, "anna")
+    parts = process.parts()
+    process.ask("anna", "accept", ids=process.ask("anna", "page")["page"])
+    process.signal(signal.SIGHUP)
     assert psutil.wait_procs(parts, timeout=60)[1] == []
     assert ledger.read(workspace.review).decisions.height == 3
 
@@ -194,7 +194,7 @@ def test_an_address_of_the_sixth_version_can_be_asked_for() -> None:
 
 
 class Dying:
-    """A part of the room that lives, and answers, when it was started often enough."""
+    """A part of the review app that answers once it was started often enough."""
 
     name, remedy = "the app of anna", "starting it again"
 
@@ -231,12 +231,15 @@ def test_what_dies_again_and_again_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_server_that_dies_while_it_is_counted_is_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mongodb, "ANSWER_MS", 50)
-    mongodb._count_all_again(f"mongodb://127.0.0.1:{mongodb.free_port()}")
+    mongodb._repair_counts(f"mongodb://127.0.0.1:{mongodb.free_port()}")
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "room").write_text("a file")
-    with pytest.raises(MtfError, match=r"room/review-anna\.open: cannot be written"), alone(tmp_path / "room", "anna"):
+    with (
+        pytest.raises(MtfError, match=r"room/review-anna\.open: cannot be written"),
+        lock_review(tmp_path / "room", "anna"),
+    ):
         pass
 
 

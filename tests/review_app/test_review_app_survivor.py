@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
-from desks import opened
+from review_sessions import open_session
 
 from mtf import config
 from mtf.annotation import ledger
@@ -24,26 +24,26 @@ from mtf.schemas import EXCLUSIONS, Reason, Step, read
 GROUP = {"ada": [[1, 2, 3]]}
 
 
-def group_of(material: ReviewData) -> list[Key]:
-    grouped = material.faces.filter(pl.col("duplicate_group").is_not_null())
+def group_of(review_data: ReviewData) -> list[Key]:
+    grouped = review_data.faces.filter(pl.col("duplicate_group").is_not_null())
     return sorted(Key(*names) for names in grouped.select("identity", "face_id").iter_rows())
 
 
-def accept_up_to(desk: ReviewSession, step: Step) -> None:
-    while desk.page().step not in (step, None):
-        desk.accept(desk.page().faces)
+def accept_up_to(session: ReviewSession, step: Step) -> None:
+    while session.page().step not in (step, None):
+        session.accept(session.page().faces)
 
 
 def each_keeps_another(workspace: ProjectPaths) -> list[Key]:
     """Three reviewers go through the funnel, and each names another keeper of the group."""
     for number, reviewer in enumerate(("anna", "ben", "cyd")):
-        desk, material = opened(workspace, reviewer)
-        accept_up_to(desk, Step.DUPLICATE)
-        desk.keep([group_of(material)[number]])
-        while desk.page().faces:
-            desk.accept(desk.page().faces)
-        desk.close()
-    return group_of(material)
+        session, review_data = open_session(workspace, reviewer)
+        accept_up_to(session, Step.DUPLICATE)
+        session.keep([group_of(review_data)[number]])
+        while session.page().faces:
+            session.accept(session.page().faces)
+        session.close()
+    return group_of(review_data)
 
 
 def curated(workspace: ProjectPaths) -> tuple[dict, pl.DataFrame]:
@@ -66,7 +66,7 @@ def test_where_each_keeps_another_the_group_is_held_back_and_the_joint_session_n
 
     status = progress.measure(workspace, config.load(workspace.params))
     assert (status.conflicts["duplicate"], status.held_back["duplicate"]) == (3, 3)
-    joint, _ = opened(workspace, "ben", joint=True)
+    joint, _ = open_session(workspace, "ben", joint=True)
     assert set(joint.page().faces) == set(group)
     joint.keep([group[0]])
     joint.close()
@@ -78,43 +78,43 @@ def test_where_each_keeps_another_the_group_is_held_back_and_the_joint_session_n
 
 def at_duplicates(project: Callable[..., ProjectPaths]) -> tuple[ReviewSession, list[Key], ProjectPaths]:
     workspace = project({"ada": 4}, groups=GROUP)
-    desk, material = opened(workspace)
-    accept_up_to(desk, Step.DUPLICATE)
-    return desk, group_of(material), workspace
+    session, review_data = open_session(workspace)
+    accept_up_to(session, Step.DUPLICATE)
+    return session, group_of(review_data), workspace
 
 
 @pytest.mark.parametrize("reason", [None, "near_duplicate"])
 def test_all_of_a_group_cannot_be_rejected_as_duplicates(
     project: Callable[..., ProjectPaths], reason: str | None
 ) -> None:
-    desk, group, workspace = at_duplicates(project)
+    session, group, workspace = at_duplicates(project)
     before = ledger.read(workspace.review).decisions.height
     with pytest.raises(BadInput, match="one of a group of duplicates has to stay: keep one"):
-        desk.reject(desk.page().faces, reason)
+        session.reject(session.page().faces, reason)
     assert ledger.read(workspace.review).decisions.height == before
-    desk.reject(group[:1], reason)
-    desk.reject(group[1:2], reason)
+    session.reject(group[:1], reason)
+    session.reject(group[1:2], reason)
     with pytest.raises(BadInput, match="one of a group of duplicates has to stay"):
-        desk.reject(group[2:], reason)
-    desk.reject(group[2:], "blurred")
-    assert desk.verdict(group[2], Step.QUALITY) == ("reject", "blurred")
+        session.reject(group[2:], reason)
+    session.reject(group[2:], "blurred")
+    assert session.verdict(group[2], Step.QUALITY) == ("reject", "blurred")
 
 
 def test_of_two_keepers_the_latest_choice_is_the_one(project: Callable[..., ProjectPaths]) -> None:
-    desk, group, _ = at_duplicates(project)
-    desk.keep(group[:1])
-    desk.accept(group[:1], at=Step.TASK_FIT)
-    assert set(desk.keep(group[1:2])) == set(group[:2])
-    assert [desk.verdict(face, Step.DUPLICATE)[0] for face in group] == ["reject", "keep", "reject"]
-    desk.undo()
-    assert [desk.verdict(face, Step.DUPLICATE)[0] for face in group] == ["keep", "reject", "reject"]
+    session, group, _ = at_duplicates(project)
+    session.keep(group[:1])
+    session.accept(group[:1], at=Step.TASK_FIT)
+    assert set(session.keep(group[1:2])) == set(group[:2])
+    assert [session.verdict(face, Step.DUPLICATE)[0] for face in group] == ["reject", "keep", "reject"]
+    session.undo()
+    assert [session.verdict(face, Step.DUPLICATE)[0] for face in group] == ["keep", "reject", "reject"]
 
 
 def test_a_copy_that_was_accepted_as_none_stays_when_another_is_kept(project: Callable[..., ProjectPaths]) -> None:
-    desk, group, _ = at_duplicates(project)
-    desk.accept(group[:1])
-    desk.keep(group[1:2])
-    assert [desk.verdict(face, Step.DUPLICATE)[0] for face in group] == ["accept", "keep", "reject"]
+    session, group, _ = at_duplicates(project)
+    session.accept(group[:1])
+    session.keep(group[1:2])
+    assert [session.verdict(face, Step.DUPLICATE)[0] for face in group] == ["accept", "keep", "reject"]
 
 
 def test_copies_of_a_keeper_that_is_rejected_for_another_reason_are_held_back(
@@ -122,12 +122,12 @@ def test_copies_of_a_keeper_that_is_rejected_for_another_reason_are_held_back(
 ) -> None:
     workspace = project({"ada": 4}, groups=GROUP)
     for reviewer in ("anna", "ben"):
-        desk, material = opened(workspace, reviewer)
-        group = group_of(material)
-        accept_up_to(desk, Step.DUPLICATE)
-        desk.keep(group[:1])
-        desk.reject(group[:1], "blurred")
-        desk.close()
+        session, review_data = open_session(workspace, reviewer)
+        group = group_of(review_data)
+        accept_up_to(session, Step.DUPLICATE)
+        session.keep(group[:1])
+        session.reject(group[:1], "blurred")
+        session.close()
     _, exclusions = curated(workspace)
     reasons = dict(exclusions.select("face_id", "reason").iter_rows())
     assert [reasons[face.face_id] for face in group] == ["blurred", "conflict", "conflict"]
@@ -139,30 +139,30 @@ def test_a_file_that_calls_a_whole_group_duplicates_settles_nothing(
 ) -> None:
     workspace = project({"ada": 4}, groups=GROUP)
     each_keeps_another(workspace)
-    _, material = opened(workspace)
-    group = group_of(material)
+    _, review_data = open_session(workspace)
+    group = group_of(review_data)
     for reviewer in ("anna", "ben", "cyd"):
-        with LedgerWriter(workspace.review, reviewer) as sitting:
+        with LedgerWriter(workspace.review, reviewer) as writer:
             for face in group:
-                image_id, box = material.place(face)
+                image_id, box = review_data.place(face)
                 fields = {"image_id": image_id, "box": box, "identity": face.identity, "step": Step.DUPLICATE}
                 rejected = {"verdict": Verdict.REJECT, "reason": Reason.NEAR_DUPLICATE, "reviewer": reviewer}
-                sitting.append(Decision(**fields, **rejected, joint=joint))
-    desk, material = opened(workspace, "anna", joint=True)
-    assert set(desk.page().faces) == set(group)
-    assert material.conflicts.filter(step="duplicate").height == 3
+                writer.append(Decision(**fields, **rejected, joint=joint))
+    session, review_data = open_session(workspace, "anna", joint=True)
+    assert set(session.page().faces) == set(group)
+    assert review_data.conflicts.filter(step="duplicate").height == 3
 
 
 def test_the_last_of_its_group_is_no_duplicate_though_the_others_are_gone(project: Callable[..., ProjectPaths]) -> None:
     workspace = project({"ada": 4}, groups=GROUP)
-    _, material = opened(workspace)
-    *others, last = group_of(material)
+    _, review_data = open_session(workspace)
+    *others, last = group_of(review_data)
     screened = workspace.table("screen", "screening")
     for path in (screened, workspace.table("crop", "faces")):
         table = pl.read_parquet(path)
         table.filter(~pl.col("face_id").is_in([each.face_id for each in others])).write_parquet(path)
-    desk, material = opened(workspace)
-    assert material.rivals(last) == []
-    accept_up_to(desk, Step.DUPLICATE)
+    session, review_data = open_session(workspace)
+    assert review_data.rivals(last) == []
+    accept_up_to(session, Step.DUPLICATE)
     with pytest.raises(BadInput, match="one of a group of duplicates has to stay"):
-        desk.reject([last], "near_duplicate")
+        session.reject([last], "near_duplicate")

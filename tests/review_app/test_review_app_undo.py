@@ -6,16 +6,16 @@ import shutil
 from typing import Any, NamedTuple
 
 import pytest
-from desks import opened
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from review_sessions import open_session
 from reviewed_project import a_project
 
 from mtf import config
 from mtf.annotation import ledger
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
-from mtf.review_app.engine.loading import desk_of, material_of
+from mtf.review_app.engine.loading import load_review_data, session_of
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.schemas import funnel_steps
@@ -39,7 +39,7 @@ class Project(NamedTuple):
     """Six faces of two people, of which two are duplicates, read once; nothing is decided."""
 
     workspace: ProjectPaths
-    material: ReviewData
+    review_data: ReviewData
     faces: list[Key]
 
 
@@ -47,17 +47,17 @@ class Project(NamedTuple):
 def six(tmp_path_factory: pytest.TempPathFactory) -> Project:
     root = tmp_path_factory.mktemp("undo") / "project"
     workspace = a_project(root, {"ada": 4, "bob": 2}, groups={"ada": [[0, 1]]})
-    material, _ = material_of(workspace, config.load(workspace.params))
-    return Project(workspace, material, [*material.faces_of("ada"), *material.faces_of("bob")])
+    review_data, _ = load_review_data(workspace, config.load(workspace.params))
+    return Project(workspace, review_data, [*review_data.faces_of("ada"), *review_data.faces_of("bob")])
 
 
-def state(desk: ReviewSession, faces: list[Key]) -> dict[str, Any]:
+def state(session: ReviewSession, faces: list[Key]) -> dict[str, Any]:
     """All that a reviewer can see of what they said, and what they are asked next."""
     return {
-        "verdicts": {(face, step): desk.verdict(face, step) for face in faces for step in funnel_steps.reviewed()},
-        "labels": sorted(desk.said.corrections().iter_rows()),
-        "done": {step: desk.done[step] for step in funnel_steps.reviewed()},
-        "owed": {face: desk.owed_step(face) for face in faces},
+        "verdicts": {(face, step): session.verdict(face, step) for face in faces for step in funnel_steps.reviewed()},
+        "labels": sorted(session.votes.corrections().iter_rows()),
+        "done": {step: session.done[step] for step in funnel_steps.reviewed()},
+        "owed": {face: session.owed_step(face) for face in faces},
     }
 
 
@@ -67,12 +67,12 @@ def without_skips(now: dict[str, Any]) -> dict[str, Any]:
     return now | {"verdicts": kept}
 
 
-def act(desk: ReviewSession, verb: str, faces: list[Key], extra: Any) -> list[Key]:
+def act(session: ReviewSession, verb: str, faces: list[Key], extra: Any) -> list[Key]:
     if verb == "reject":
-        return desk.reject(faces, extra)
+        return session.reject(faces, extra)
     if verb == "label":
-        return desk.label(faces, *extra)
-    return desk.undo() if verb == "undo" else getattr(desk, verb)(faces)
+        return session.label(faces, *extra)
+    return session.undo() if verb == "undo" else getattr(session, verb)(faces)
 
 
 # Not shrunk: each try opens the project again, and a failure would take minutes.
@@ -82,13 +82,13 @@ def test_an_undo_goes_back_to_the_state_before_and_a_refusal_changes_nothing(
     six: Project, actions: list[tuple[str, list[int], Any]]
 ) -> None:
     shutil.rmtree(six.workspace.review, ignore_errors=True)
-    desk = desk_of(six.workspace, six.material, REVIEWER, joint=False)
+    session = session_of(six.workspace, six.review_data, REVIEWER, joint=False)
     before: list[dict[str, Any]] = []
-    now = state(desk, six.faces)
+    now = state(session, six.faces)
     for verb, numbers, extra in actions:
         lines = ledger.read(six.workspace.review).decisions.height
         try:
-            act(desk, verb, [six.faces[number] for number in numbers], extra)
+            act(session, verb, [six.faces[number] for number in numbers], extra)
         except BadInput:
             assert verb != "undo" or not before, "there is something to undo"
             assert ledger.read(six.workspace.review).decisions.height == lines
@@ -97,10 +97,10 @@ def test_an_undo_goes_back_to_the_state_before_and_a_refusal_changes_nothing(
                 now = before.pop()
             else:
                 before.append(now)
-                now = state(desk, six.faces)
-        assert state(desk, six.faces) == now
-    desk.close()
+                now = state(session, six.faces)
+        assert state(session, six.faces) == now
+    session.close()
 
-    again, _ = opened(six.workspace, REVIEWER)
+    again, _ = open_session(six.workspace, REVIEWER)
     again.close()
-    assert state(again, six.faces) == without_skips(now), "the ledger says what the desk said"
+    assert state(again, six.faces) == without_skips(now), "the ledger says what the session said"

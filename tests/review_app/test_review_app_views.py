@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from desks import sit
+from review_sessions import review_as
 
 from mtf import config
 from mtf.core.project_paths import ProjectPaths
-from mtf.review_app.engine.loading import material_of
+from mtf.review_app.engine.loading import load_review_data
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.processes import mongodb as database
 
@@ -26,27 +26,27 @@ from pathlib import Path
 from starlette.testclient import TestClient
 from mtf import config
 from mtf.review_app.fiftyone import app
-from mtf.review_app.engine.loading import desk_of, material_of
+from mtf.review_app.engine.loading import session_of, load_review_data
 from mtf.review_app.fiftyone.samples import UNRANKED
 from mtf.core.project_paths import ProjectPaths
 workspace = ProjectPaths(Path(sys.argv[1]))
 os.environ.update(app.settings(workspace, "anna", joint=False))
 loaded = config.load(workspace.params)
 def build():
-    room = app.build(workspace, loaded, "anna", joint=False)
-    room.close()
-    return room
+    live = app.build(workspace, loaded, "anna", joint=False)
+    live.close()
+    return live
 build()
 build()
-desk = desk_of(workspace, material_of(workspace, loaded)[0], "anna", joint=False)
-desk.label(desk.page().faces[:1], "age", "Old")
-desk.close()
-room = build()
+session = session_of(workspace, load_review_data(workspace, loaded)[0], "anna", joint=False)
+session.label(session.page().faces[:1], "age", "Old")
+session.close()
+live = build()
 import fiftyone as fo
-dataset = fo.load_dataset(room.dataset)
+dataset = fo.load_dataset(live.dataset)
 by_hand = {"writable": [name for name, field in dataset.get_field_schema().items() if not field.read_only]}
 drawn, gone = dataset.values("id")[:2]
-client = TestClient(app.application(room, address="127.0.0.1"), base_url="http://127.0.0.1", follow_redirects=False)
+client = TestClient(app.application(live, address="127.0.0.1"), base_url="http://127.0.0.1", follow_redirects=False)
 asked = {path: client.get(path, params={"filepath": sys.executable}) for path in sys.argv[2:]}
 by_hand["read outside"] = [path for path, answer in asked.items() if answer.is_success]
 pencil = client.patch(
@@ -66,7 +66,7 @@ sample["race"] = "Green"
 sample.tags.append("look")
 sample.save()
 dataset.delete_samples([gone])
-room = build()
+live = build()
 sample.reload(hard=True)
 by_hand["again"] = [sample.race, sample.tags, gone in dataset.values("id")]
 views = {name: dataset.load_saved_view(name) for name in dataset.list_saved_views()}
@@ -112,22 +112,24 @@ def test_each_saved_view_holds_its_faces_and_the_page_comes_first(
     project: Callable[..., ProjectPaths], mongodb: str
 ) -> None:
     workspace = project({"ada": 8}, groups={"ada": [[0, 1]]})
-    material, _ = material_of(workspace, config.load(workspace.params))
-    group = material.faces.filter(pl_group := material.faces["duplicate_group"].is_not_null())["face_id"].to_list()
+    review_data, _ = load_review_data(workspace, config.load(workspace.params))
+    group = review_data.faces.filter(pl_group := review_data.faces["duplicate_group"].is_not_null())[
+        "face_id"
+    ].to_list()
     assert pl_group.sum() == 2
-    alone = [face for face in material.faces_of("ada") if face.face_id not in group]
-    both = [face for face in material.faces_of("ada") if face.face_id in group]
+    alone = [face for face in review_data.faces_of("ada") if face.face_id not in group]
+    both = [face for face in review_data.faces_of("ada") if face.face_id in group]
 
-    def anna(desk: ReviewSession) -> None:
-        desk.reject(alone[:1])
-        desk.accept([*alone[1:5], *both])
-        desk.accept([*alone[2:5], *both])  # identity
-        desk.accept([*alone[3:5], *both])  # quality
-        desk.accept(alone[4:5])  # task fit
+    def anna(session: ReviewSession) -> None:
+        session.reject(alone[:1])
+        session.accept([*alone[1:5], *both])
+        session.accept([*alone[2:5], *both])  # identity
+        session.accept([*alone[3:5], *both])  # quality
+        session.accept(alone[4:5])  # task fit
 
-    sit(workspace, "anna", anna)
-    sit(workspace, "ben", lambda desk: (desk.accept(alone[:1]), desk.accept(alone[1:2])))
-    sit(workspace, "cyd", lambda desk: (desk.accept(alone[:1]), desk.accept(alone[1:2])))
+    review_as(workspace, "anna", anna)
+    review_as(workspace, "ben", lambda session: (session.accept(alone[:1]), session.accept(alone[1:2])))
+    review_as(workspace, "cyd", lambda session: (session.accept(alone[:1]), session.accept(alone[1:2])))
     built, found, orders, by_hand = views(workspace, mongodb)
     assert built == [
         "8 added, 0 changed, 0 removed",

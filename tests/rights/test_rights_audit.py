@@ -537,7 +537,8 @@ def test_refresh_asks_the_pages_again_and_reports_what_changed(project: Project)
             [
                 Response(
                     "https://photos.example.org/rsl.xml",
-                    body=b'<rsl><content url="/"><license><prohibits type="usage">all</prohibits></license></content></rsl>',
+                    body=b'<rsl><content url="/"><license><prohibits type="usage">all</prohibits></license>'
+                    b"</content></rsl>",
                 )
             ],
             "rsl: https://photos.example.org/rsl.xml prohibits all",

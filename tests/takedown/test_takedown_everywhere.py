@@ -298,9 +298,9 @@ def test_what_lies_about_in_the_workspace_goes_and_is_named(project: Small, monk
 
 
 def test_lines_of_text_that_the_current_version_keeps_are_left_to_people(project: Small) -> None:
-    sitting = project.workspace.review / "eve" / "2026-01-01.jsonl"
-    sitting.parent.mkdir(parents=True)
-    sitting.write_text("".join(json.dumps({"identity": name}) + "\n" for name in ("ann", "bob", "ann")) + '{"ident')
+    file = project.workspace.review / "eve" / "2026-01-01.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text("".join(json.dumps({"identity": name}) + "\n" for name in ("ann", "bob", "ann")) + '{"ident')
     project.workspace.roster.write_text("identity,name\nbob,Bob\nann,Ann\n")
     project.run(PEOPLE)
     project.commit("v1")

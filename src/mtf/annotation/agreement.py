@@ -1,7 +1,8 @@
-"""Agreement of the reviewers: raw, Fleiss' kappa and Krippendorff's alpha, with bootstrap intervals over faces.
+"""Agreement between reviewers: raw agreement, Fleiss' kappa and Krippendorff's alpha, with bootstrap intervals over
+faces.
 
-All three are computed from counts: one row per face, one column per verdict, how many reviewers gave it. To accept
-and to keep a face is one verdict here, as it is where the panel's votes are counted (`consensus`).
+All three are computed from counts: one row per face, one column per verdict, each cell the number of reviewers who gave
+that verdict. Accept and keep count as one verdict, as in the panel's majority (`mtf.annotation.consensus`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,14 @@ Weights = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Measured:
-    """A coefficient and its 95 % interval; NaN where it is not defined (all votes alike, or no face voted on twice)."""
+    """Agreement coefficient with its 95 % interval.
+
+    All three are NaN where the coefficient is undefined: all votes are the same, or no face has two votes.
+
+    value: the coefficient.
+    low: lower end of the interval.
+    high: upper end of the interval.
+    """
 
     value: float
     low: float
@@ -33,19 +41,20 @@ class Measured:
 
 
 def raw_agreement(counts: Counts, weights: Weights | None = None) -> float:
-    """The share of pairs of reviewers who agree, averaged over the faces that at least two voted on.
+    """Share of pairs of reviewers who agree, averaged over the faces with at least two votes.
 
-    `counts` is faces × verdicts; `weights` says how often each row stands for a face (once where it is left out).
+    counts: faces × verdicts.
+    weights: how often each row counts; 1 by default.
     """
     counts, weights = _voted_on_twice(counts, weights)
     return _mean(_agreeing_pairs(counts), weights)
 
 
 def fleiss_kappa(counts: Counts, weights: Weights | None = None) -> float:
-    """Agreement beyond chance, over the faces that at least two voted on: Fleiss and Cuzick (1979), "The reliability of
-    dichotomous judgments: unequal numbers of judges per subject".
+    """Fleiss' kappa for an unequal number of votes per face; faces with fewer than two votes are left out.
 
-    Where all faces have the same number of votes it is the kappa of Fleiss (1971).
+    Fleiss and Cuzick (1979), "The reliability of dichotomous judgments: unequal numbers of judges per subject". If all
+    faces have the same number of votes, it equals the kappa of Fleiss (1971). Arguments as in `raw_agreement`.
     """
     counts, weights = _voted_on_twice(counts, weights)
     given = counts.sum(axis=1)
@@ -56,7 +65,7 @@ def fleiss_kappa(counts: Counts, weights: Weights | None = None) -> float:
 
 
 def krippendorff_alpha(counts: Counts, weights: Weights | None = None) -> float:
-    """Krippendorff's alpha for nominal values; votes may be missing, faces with fewer than two are left out."""
+    """Krippendorff's alpha for nominal values; votes may be missing, faces with fewer than two votes are left out."""
     counts, weights = _voted_on_twice(counts, weights)
     votes = (counts.sum(axis=1) * weights).sum()
     if votes < 2:
@@ -68,7 +77,9 @@ def krippendorff_alpha(counts: Counts, weights: Weights | None = None) -> float:
 
 
 def with_interval(measure: Callable[[Counts, Weights], float], counts: Counts, *, seed: int) -> Measured:
-    """`measure` of `counts`, and the percentiles of the measure over faces drawn anew with replacement."""
+    """Coefficient `measure` of `counts` with its bootstrap interval: percentiles over faces resampled with
+    replacement.
+    """
     patterns, weights = np.unique(counts, axis=0, return_counts=True)
     value = measure(patterns, weights) if len(counts) else float("nan")
     if np.isnan(value):
@@ -81,9 +92,11 @@ def with_interval(measure: Callable[[Counts, Weights], float], counts: Counts, *
 
 
 def by_step(votes: pl.DataFrame, *, seed: int) -> dict[str, dict[str, float]]:
-    """Step → faces that at least two voted on, and raw, kappa and alpha with their intervals, as far as defined.
+    """Agreement figures of each step: number of faces with at least two votes, raw agreement, kappa and alpha with
+    intervals.
 
-    `votes` as `standing.votes` gives them; joint verdicts are no independent votes and are left out.
+    `votes` is a table as `consensus.current_votes` returns it. Joint verdicts are not independent and are left out, as
+    are undefined coefficients.
     """
     return {str(step): figures for step in funnel_steps.reviewed() if (figures := _figures(votes, step, seed))}
 
@@ -102,7 +115,7 @@ def _figures(votes: pl.DataFrame, step: str, seed: int) -> dict[str, float]:
 
 
 def counted(votes: pl.DataFrame) -> Counts:
-    """Faces × (stays, goes): how many reviewers accepted or kept it, and how many rejected it."""
+    """Counts of faces × (accept or keep, reject): the number of reviewers who gave each verdict."""
     stays = pl.col("verdict").is_in([str(verdict) for verdict in STAYS]).sum().cast(pl.Int64)
     goes = pl.col("verdict").eq(str(Verdict.REJECT)).sum().cast(pl.Int64)
     table = votes.group_by(FACE).agg(stays=stays, goes=goes).sort(FACE)
@@ -116,7 +129,7 @@ def _voted_on_twice(counts: Counts, weights: Weights | None) -> tuple[Counts, We
 
 
 def _agreeing_pairs(counts: Counts) -> NDArray[np.float64]:
-    """Per face, the share of its pairs of votes that agree."""
+    """Share of agreeing pairs of votes, per face."""
     given = counts.sum(axis=1)
     return (counts * (counts - 1)).sum(axis=1) / (given * (given - 1))
 

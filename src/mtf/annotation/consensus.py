@@ -1,6 +1,7 @@
-"""From reviewers' votes to the panel's verdict: the majority's, unless they settled it together (MTF, 3.2 and 3.3).
+"""Consensus of the panel: each reviewer's current votes and labels, and the majority verdict that follows from them.
 
-Standing votes and labels of each reviewer: the latest that are not undone.
+A verdict of the joint session replaces the majority (MTF, sections 3.2 and 3.3). A vote or label is current if it is
+the reviewer's latest and was not undone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ JOINT = "joint"
 
 
 class Outcome(StrEnum):
-    """The panel's verdict on one face at one step. `keep`: it is its duplicate group's keeper."""
+    """Verdict of the panel on one face at one step.
+
+    `keep` makes the face the keeper of its duplicate group; `undecided` and `conflict` mean that there is no majority.
+    """
 
     ACCEPT = "accept"
     REJECT = "reject"
@@ -28,11 +32,15 @@ class Outcome(StrEnum):
 
 
 def verdicts(votes: pl.DataFrame, *, reviewers: int) -> pl.DataFrame:
-    """One row per face and step that anyone voted on.
+    """Panel verdicts: one row per face and step with at least one vote.
 
-    `votes` as `standing.votes` gives them; `reviewers` is the panel's size: more than half of it (or of those who
-    voted, where they are more) must agree. Fewer votes than that leave the face undecided; enough votes without a
-    majority are a conflict. A majority to reject does so for its most given reason.
+    A majority is more than half of the panel, or more than half of those who voted if they are more than the panel.
+    With fewer votes than a majority needs the outcome is `undecided`; with enough votes but no majority it is
+    `conflict`. The reason of a rejection is the one given most often.
+
+    votes: table as `current_votes` returns it.
+    reviewers: size of the panel.
+
     Columns: identity, face_id, step, outcome, reason, decided_by, detail, agreeing, given.
     """
     key = [*FACE, "step"]
@@ -54,11 +62,11 @@ def verdicts(votes: pl.DataFrame, *, reviewers: int) -> pl.DataFrame:
 
 
 def is_split() -> pl.Expr:
-    """True where the reviewers who voted do not agree, with a majority or without (MTF, section 3.3).
+    """Expression over `verdicts` or `label_verdicts`: true where the votes differ, with or without a majority (MTF,
+    3.3).
 
-    Over the rows of `verdicts` and `label_verdicts`; what was settled jointly is split no more. To accept and to
-    keep a face agree: it stays. A conflict between the faces of a group (`survivor.demanded`) is split, though all
-    may have said the same of each.
+    A joint verdict is never split. Accept and keep agree, since the face stays in both cases. A conflict within a
+    duplicate group (`duplicate_rules.with_group_conflicts`) is split even if all votes on each face are the same.
     """
     return (pl.col("agreeing") < pl.col("given")) | (pl.col("outcome") == Outcome.CONFLICT)
 
@@ -91,19 +99,19 @@ def _counts(reviewers: int) -> pl.Expr:
     parts = [
         pl.when(pl.col(name) > 0).then(pl.format(f"{{}} {name}", pl.col(name))) for name in ("accept", "keep", "reject")
     ]
-    said = pl.concat_str(parts, separator=", ", ignore_nulls=True)
-    speakers = _speakers(reviewers, pl.format(f"{{}} of {reviewers} reviewers", "given"))
-    return pl.format("{} decided: {}", speakers, said)
+    counts = pl.concat_str(parts, separator=", ", ignore_nulls=True)
+    voters = _voters(reviewers, pl.format(f"{{}} of {reviewers} reviewers", "given"))
+    return pl.format("{} decided: {}", voters, counts)
 
 
-def _speakers(reviewers: int, of_panel: pl.Expr) -> pl.Expr:
-    """Number of voters in words; `of_panel` where there are no more of them than the panel has members."""
+def _voters(reviewers: int, of_panel: pl.Expr) -> pl.Expr:
+    """Number of voters as text; `of_panel` unless there are more voters than members of the panel."""
     more = pl.format(f"{{}} reviewers (panel of {reviewers})", "given")
     return pl.when(pl.col("given") > reviewers).then(more).otherwise(of_panel)
 
 
 def _most_given_reason(votes: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """Per face and step; of reasons given equally often the one that the review lists first."""
+    """Most frequent reason per face and step; ties go to the reason that the review lists first."""
     rank = {
         str(reason): place for reasons in funnel_steps.review_reasons().values() for place, reason in enumerate(reasons)
     }
@@ -114,7 +122,7 @@ def _most_given_reason(votes: pl.DataFrame, key: list[str]) -> pl.DataFrame:
 
 
 def _joint_verdicts(votes: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    """The latest joint verdict, whoever wrote it down."""
+    """Latest joint verdict per face and step, whoever recorded it."""
     joint = votes.filter("joint").sort("order").unique(key, keep="last", maintain_order=True)
     return joint.select(
         *key, "reason", outcome="verdict", decided_by=pl.lit(JOINT), detail=pl.lit("decided together")
@@ -130,17 +138,25 @@ def _overridden(decided: pl.DataFrame, joint: pl.DataFrame, key: list[str]) -> p
 def label_verdicts(
     labels: pl.DataFrame, votes: pl.DataFrame, faces: pl.DataFrame, *, columns: Sequence[str], reviewers: int
 ) -> pl.DataFrame:
-    """One row per face and label column that anyone corrected.
+    """Panel verdicts on labels: one row per face and label column that at least one reviewer corrected.
 
-    `labels` and `votes` as `standing` gives them, `faces` with the roster's labels. A reviewer who accepted the face
-    as fit for the tasks and corrected nothing speaks for the roster's label.
+    A reviewer who accepted the face at the step task_fit without correcting its label votes for the roster's label.
+
+    labels: table as `current_labels` returns it.
+    votes: table as `current_votes` returns it.
+    faces: the faces with the roster's labels.
+    columns: the label columns.
+    reviewers: size of the panel.
+
     Columns: identity, face_id, column, label (null where not decided), outcome, decided_by, detail, agreeing, given.
     """
     key = [*FACE, "column"]
     corrected = labels.select(key).unique()
-    spoken = pl.concat([_panel_labels(labels), _silent_consent(corrected, labels, votes, faces, columns)])
+    votes_on_labels = pl.concat(
+        [_panel_labels(labels), _roster_labels_accepted(corrected, labels, votes, faces, columns)]
+    )
     counted = (
-        spoken.group_by(*key, "label")
+        votes_on_labels.group_by(*key, "label")
         .len("count")
         .sort([*key, "count", "label"], descending=[False] * 3 + [True, False])
     )
@@ -148,14 +164,14 @@ def label_verdicts(
         pl.col("label").first(),
         agreeing=pl.col("count").first(),
         given=pl.col("count").sum(),
-        said=pl.format("{} {}", "count", "label").str.join(", "),
+        counts=pl.format("{} {}", "count", "label").str.join(", "),
     )
     decided = best.with_columns(outcome=_label_outcome(reviewers)).select(
         *key,
         "outcome",
         label=pl.when(pl.col("outcome") == Outcome.ACCEPT).then("label"),
         decided_by=pl.format("panel {}/{}", "agreeing", "given"),
-        detail=pl.format("{}: {} of {}", "column", "said", _speakers(reviewers, pl.lit(f"{reviewers} reviewers"))),
+        detail=pl.format("{}: {} of {}", "column", "counts", _voters(reviewers, pl.lit(f"{reviewers} reviewers"))),
         agreeing=pl.col("agreeing").cast(pl.Int64),
         given=pl.col("given").cast(pl.Int64),
     )
@@ -178,25 +194,28 @@ def _panel_labels(labels: pl.DataFrame) -> pl.DataFrame:
     return labels.filter(~pl.col("joint")).select("reviewer", *FACE, "column", "label")
 
 
-def _silent_consent(
+def _roster_labels_accepted(
     corrected: pl.DataFrame, labels: pl.DataFrame, votes: pl.DataFrame, faces: pl.DataFrame, columns: Sequence[str]
 ) -> pl.DataFrame:
     fit = votes.filter(~pl.col("joint"), pl.col("step") == Step.TASK_FIT, pl.col("verdict") == Verdict.ACCEPT)
     rosters = faces.select(*FACE, *columns).unpivot(columns, index=FACE, variable_name="column", value_name="label")
-    consenting = corrected.join(fit.select("reviewer", *FACE), on=FACE)
-    silent = consenting.join(_panel_labels(labels), on=["reviewer", *FACE, "column"], how="anti")
-    return silent.join(rosters, on=[*FACE, "column"]).select("reviewer", *FACE, "column", "label")
+    accepting = corrected.join(fit.select("reviewer", *FACE), on=FACE)
+    uncorrected = accepting.join(_panel_labels(labels), on=["reviewer", *FACE, "column"], how="anti")
+    return uncorrected.join(rosters, on=[*FACE, "column"]).select("reviewer", *FACE, "column", "label")
 
 
 def _joint_labels(labels: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     joint = labels.filter("joint").sort("order").unique(key, keep="last", maintain_order=True)
     accepted = {"outcome": pl.lit(Outcome.ACCEPT.value), "decided_by": pl.lit(JOINT)}
-    alone = {"agreeing": pl.lit(1, pl.Int64), "given": pl.lit(1, pl.Int64)}
-    return joint.select(*key, "label", **accepted, detail=pl.lit("decided together"), **alone)
+    single = {"agreeing": pl.lit(1, pl.Int64), "given": pl.lit(1, pl.Int64)}
+    return joint.select(*key, "label", **accepted, detail=pl.lit("decided together"), **single)
 
 
 def check_labels(decisions: pl.DataFrame, permitted: Mapping[str, Sequence[str]]) -> None:
-    """Every label of the ledger is one of its task's (`permitted`: column → labels). Raises BadInput for the first."""
+    """Check that the task of each label in the ledger has it; raises BadInput for the first that is not permitted.
+
+    `permitted` maps a label column to its labels.
+    """
     given = decisions.filter(pl.col("labels").is_not_null()).explode("labels").unnest("labels")
     for file, line, column, label in (
         given.select("file", "line", "column", "label").unique().sort("file", "line").iter_rows()
@@ -205,31 +224,33 @@ def check_labels(decisions: pl.DataFrame, permitted: Mapping[str, Sequence[str]]
 
 
 def check_label(column: str, label: str, permitted: Mapping[str, Sequence[str]], *, where: str) -> None:
-    """The rule for one label; `where` names its place. Raises BadInput with what is permitted."""
+    """Check one label; raises BadInput with the permitted ones. `where` is the place named in the message."""
     if column not in permitted:
         raise bad_value(f"{where}: labels", column, listed(permitted, 20))
     if label not in permitted[column]:
         raise bad_value(f"{where}: labels.{column}", label, listed(permitted[column], 20))
 
 
-_DESK = ["reviewer", "joint", *FACE, "step"]
+_VOTE_KEY = ["reviewer", "joint", *FACE, "step"]
 
 
 def current_votes(matched: pl.DataFrame) -> pl.DataFrame:
-    """The latest verdict per reviewer, face and step, joint ones apart; one who skips gives none.
+    """Current votes: the latest verdict per reviewer, face and step that was not undone; skipped faces have none.
 
-    `matched` are decisions in the ledger's order, with their face_id. Columns: reviewer, joint, identity, face_id,
-    step, verdict (accept, reject, keep), reason, order (the place in `matched`).
+    Joint verdicts are kept apart from a reviewer's own. `matched` holds the decisions in the ledger's order with their
+    face_id.
+
+    Columns: reviewer, joint, identity, face_id, step, verdict (accept, reject, keep), reason, order (row in `matched`).
     """
     verdicts = _not_undone(matched).filter(pl.col("verdict") != Verdict.LABEL)
-    latest = verdicts.unique(_DESK, keep="last", maintain_order=True)
-    return latest.filter(pl.col("verdict") != Verdict.SKIP).select(*_DESK, "verdict", "reason", "order")
+    latest = verdicts.unique(_VOTE_KEY, keep="last", maintain_order=True)
+    return latest.filter(pl.col("verdict") != Verdict.SKIP).select(*_VOTE_KEY, "verdict", "reason", "order")
 
 
 def current_labels(matched: pl.DataFrame) -> pl.DataFrame:
-    """The latest label per reviewer, face and column, joint ones apart.
+    """Current labels: the latest correction per reviewer, face and column that was not undone, joint ones apart.
 
-    Columns: reviewer, joint, identity, face_id, column, label, order.
+    Columns: reviewer, joint, identity, face_id, column, label, order (row in `matched`).
     """
     corrections = _not_undone(matched).filter(pl.col("verdict") == Verdict.LABEL)
     each = corrections.explode("labels").unnest("labels")
@@ -239,17 +260,17 @@ def current_labels(matched: pl.DataFrame) -> pl.DataFrame:
 
 def _not_undone(matched: pl.DataFrame) -> pl.DataFrame:
     lines = matched.with_row_index("order").filter(pl.col("face_id").is_not_null())
-    undone = (pl.col("verdict") == Verdict.UNDO).any().over(_DESK)
-    withdrawn = _withdrawn(lines.filter(undone).select(*_DESK, "verdict", "order"))
+    undone = (pl.col("verdict") == Verdict.UNDO).any().over(_VOTE_KEY)
+    withdrawn = _withdrawn(lines.filter(undone).select(*_VOTE_KEY, "verdict", "order"))
     return lines.filter(pl.col("verdict") != Verdict.UNDO, ~pl.col("order").is_in(withdrawn))
 
 
 def _withdrawn(lines: pl.DataFrame) -> list[int]:
-    """Each undo takes away the latest line that still stands; undoing nothing does nothing."""
+    """Order numbers of the lines that an undo withdraws: each undo the latest line not yet undone, if there is one."""
     stacks: dict[tuple[object, ...], list[int]] = {}
     gone = []
-    for *desk, verdict, order in lines.iter_rows():
-        stack = stacks.setdefault(tuple(desk), [])
+    for *key, verdict, order in lines.iter_rows():
+        stack = stacks.setdefault(tuple(key), [])
         if verdict != Verdict.UNDO:
             stack.append(order)
         elif stack:

@@ -1,4 +1,4 @@
-"""One reviewer's verdict on one face, as it stands in the ledger."""
+"""Decision: one reviewer's verdict on one face at one step, and its line in the ledger."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def _reason(given: object) -> str:
 
 
 def _one_of(given: object, names: Sequence[str], *, permitted: Iterable[str]) -> str:
-    """The registered name that equals `given`: of the package's own, the member of its enumeration.
+    """Registered name that equals `given`; for the package's own names, the member of their enumeration.
 
-    Raises PydanticCustomError, which names the `permitted` ones of a review, where there is none.
+    Raises PydanticCustomError with the names `permitted` in a review if there is none.
     """
     if not isinstance(given, str) or given not in names:
         raise PydanticCustomError("registered", "{names}", {"names": _named(permitted)})
@@ -47,7 +47,7 @@ ReasonName = Annotated[str, PlainValidator(_reason)]
 
 
 class Verdict(StrEnum):
-    """A reviewer's verdict. `keep` names the keeper of a duplicate group; `label` corrects labels."""
+    """Verdict of a reviewer: `keep` names the keeper of a duplicate group, `label` corrects labels."""
 
     ACCEPT = "accept"
     REJECT = "reject"
@@ -62,7 +62,7 @@ STAYS = (Verdict.ACCEPT, Verdict.KEEP)
 
 
 def contradiction(step: str, verdict: Verdict, reason: str | None, *, has_labels: bool) -> str | None:
-    """Message on fields that do not go together, with what is permitted; None where they do."""
+    """Error message for fields that contradict each other, with the permitted values; None if they are consistent."""
     permitted = funnel_steps.review_reasons()
     if step not in permitted:
         return f"step: {str(step)!r} is not permitted; permitted: {_named(permitted)}"
@@ -78,10 +78,21 @@ def contradiction(step: str, verdict: Verdict, reason: str | None, *, has_labels
 
 
 class Decision(BaseModel):
-    """A line of the ledger. `box` is x, y, width, height in pixels of the upright picture; `time` has a zone.
+    """Decision of a reviewer, one line of the ledger.
 
-    `joint` marks a verdict that the reviewers reached together (MTF, section 3.3). Raises pydantic's
-    ValidationError where a field is malformed or the fields contradict each other.
+    Raises pydantic's ValidationError if a field is malformed or the fields contradict each other.
+
+    image_id: SHA-256 of the image's bytes.
+    box: x, y, width, height in pixels of the upright image.
+    identity: slug of the person.
+    step: step of the funnel.
+    verdict: the reviewer's verdict.
+    reason: reason of a rejection.
+    labels: corrected labels, column → label.
+    reviewer: slug of the reviewer.
+    time: time of the decision, with a time zone.
+    program: version of the program that wrote the line.
+    joint: true for a verdict of the joint session (MTF, section 3.3).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -105,12 +116,12 @@ class Decision(BaseModel):
         return self
 
     def undone(self, *, time: datetime | None = None) -> Decision:
-        """The line that withdraws this one, as long as it is its reviewer's latest on this face and step."""
+        """Undo line for this decision, as long as it is its reviewer's latest on this face and step."""
         changes = {"verdict": Verdict.UNDO, "reason": None, "labels": None, "time": time or datetime.now(UTC)}
         return self.model_copy(update=changes)
 
     def line(self) -> bytes:
-        """As it is written: one JSON object and a newline."""
+        """Ledger line: one JSON object and a newline."""
         return self.model_dump_json().encode("utf-8") + b"\n"
 
 

@@ -1,7 +1,7 @@
-"""Of each group of duplicates one face must stay. Where the panel's votes would leave none, nothing is settled.
+"""Rule for duplicate groups: one face of each group must stay, else the panel's verdicts on the group are a conflict.
 
-Votes are counted face by face. Of three copies each of which another reviewer keeps, each is rejected by two, and a
-person's picture would be lost though everyone wanted one of it.
+Votes are counted per face. If each of three reviewers keeps a different one of three duplicates, each face is rejected
+by two of them, and the whole group would be lost.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ _GROUP = ["identity", "group"]
 
 
 def duplicate_group() -> pl.Expr:
-    """The group of duplicates that screening put a face in, among its identity's; null where it is in none."""
+    """Duplicate group of a face within its identity, as screening found it; null for a face without duplicates."""
     return pl.coalesce("near_group", "exact_group")
 
 
-def demanded(verdicts: pl.DataFrame, faces: pl.DataFrame) -> pl.DataFrame:
-    """`verdicts` with a conflict for each rejected duplicate of a group of which no face would stay.
+def with_group_conflicts(verdicts: pl.DataFrame, faces: pl.DataFrame) -> pl.DataFrame:
+    """Panel verdicts with a conflict for each rejected duplicate of a group from which no face would stay.
 
-    `verdicts` as `consensus.verdicts` gives them; `faces` has identity, face_id, near_group and exact_group. A face
-    that was rejected for another reason before its group was compared could not have stayed, and counts as none.
+    A face that was rejected for another reason before its group was compared could not have stayed: it does not count
+    as kept.
+
+    verdicts: table as `consensus.verdicts` returns it.
+    faces: columns identity, face_id, near_group and exact_group.
     """
     groups = faces.select(*FACE, group=duplicate_group()).filter(pl.col("group").is_not_null())
     is_rejected = pl.col("outcome") == Outcome.REJECT

@@ -1,8 +1,8 @@
-"""The ledger: every decision of every reviewer, `data/review/NAME/TIME.jsonl`, append-only.
+"""Ledger: every decision of every reviewer in `data/review/NAME/TIME.jsonl`, append-only.
 
-Each sitting writes a file of its own. A decision is on disk before `Sitting.append` returns, and a file that is no
-longer this sitting's alone (DVC has linked it into its cache, or put another in its place) is not written to again.
-While a version of the folder is taken (`held_still`) nobody writes.
+Each writer (one review session) has its own file. A decision is on disk before `LedgerWriter.append` returns. A file is
+not written to again once it is no longer the writer's alone, because DVC has linked it into its cache or put another
+file in its place. No writer appends while `exclusive_lock` is held, for example during `dvc add`.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from mtf.core.atomic_files import write_bytes
 from mtf.core.errors import bad_value
 from mtf.schemas import SLUG
 
-TOGETHER = "together"
+JOINT_REVIEWER = "together"
 
 
 class LedgerWriter:
-    """One reviewer's sitting: appends decisions to a file that no other sitting writes to.
+    """Writer of one reviewer's decisions in one review session, to a file of its own.
 
-    The file is made with the first decision. Safe to share between threads. Raises BadInput where `reviewer` is no
-    slug, or the name that stands for all of them; use it in a `with`, or call `close`.
+    The file is created with the first decision. Threads may share a writer. Use it in a `with` statement, or call
+    `close`. Raises BadInput if `reviewer` is not a slug, or is the name reserved for the joint session.
     """
 
     def __init__(self, folder: Path, reviewer: str) -> None:
-        self._folder = folder / checked_reviewer(reviewer, sits=True)
+        self._folder = folder / checked_reviewer(reviewer, is_person=True)
         self._reviewer = reviewer
         self._descriptor: int | None = None
         self._lock = threading.Lock()
         self.path: Path | None = None
 
     def append(self, *decisions: Decision) -> None:
-        """Write the decisions and flush them to the disk: when this returns they survive a power cut.
+        """Append decisions and flush them to disk: they survive a power failure once this returns.
 
-        On OSError nothing of this call remains in the ledger, as far as the disk allows; it may be tried again.
+        On OSError no decision of this call remains in the ledger, as far as the disk allows; the call may be repeated.
         """
-        if strangers := {decision.reviewer for decision in decisions} - {self._reviewer}:
-            raise ValueError(f"this is the sitting of {self._reviewer}, not of {sorted(strangers)}")
+        if others := {decision.reviewer for decision in decisions} - {self._reviewer}:
+            raise ValueError(f"this file has the decisions of {self._reviewer}, not of {sorted(others)}")
         if not decisions:
             return
         data = b"".join(decision.line() for decision in decisions)
@@ -58,7 +58,7 @@ class LedgerWriter:
                 pass
 
     def _written(self, data: bytes) -> bool:
-        """Append; False, with nothing left behind, where the file was taken from this sitting meanwhile."""
+        """Append the data; False, with nothing left behind, if the file was replaced or linked meanwhile."""
         descriptor, path = self._own_file()
         before = os.fstat(descriptor).st_size
         try:
@@ -95,15 +95,17 @@ class LedgerWriter:
 
 
 @contextmanager
-def held_still(folder: Path) -> Generator[None]:
-    """While this is held no sitting of the ledger in `folder` writes: for what reads files and then links them."""
+def exclusive_lock(folder: Path) -> Generator[None]:
+    """Lock that keeps every writer from appending to the ledger in `folder`, for a program that reads files and then
+    links them.
+    """
     with _locked(folder, fcntl.LOCK_EX):
         yield
 
 
 @contextmanager
 def _locked(folder: Path, kind: int) -> Generator[None]:
-    """The folder itself is the lock: a file for it would be versioned with the decisions."""
+    """Lock on the folder itself: a lock file in it would be versioned with the decisions."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -113,14 +115,14 @@ def _locked(folder: Path, kind: int) -> Generator[None]:
         os.close(descriptor)
 
 
-def write_sitting(folder: Path, decisions: Sequence[Decision]) -> Path:
-    """A whole sitting at once, of one reviewer, named by its first decision's time: for simulations.
+def write_session(folder: Path, decisions: Sequence[Decision]) -> Path:
+    """Write a complete session of one reviewer, named by the time of its first decision, for simulated reviews.
 
-    Raises FileExistsError where that sitting is there already.
+    Raises FileExistsError if a session of that name exists.
     """
     reviewers = {decision.reviewer for decision in decisions}
     if len(reviewers) != 1:
-        raise ValueError(f"a sitting is one reviewer's, not of {sorted(reviewers)}")
+        raise ValueError(f"a session has one reviewer, not {sorted(reviewers)}")
     path = folder / reviewers.pop() / f"{_named_by(decisions[0].time)}.jsonl"
     if path.exists():
         raise FileExistsError(path)
@@ -130,19 +132,23 @@ def write_sitting(folder: Path, decisions: Sequence[Decision]) -> Path:
 
 @dataclass(frozen=True)
 class Ledger:
-    """All decisions, oldest first (columns as `mtf.annotation.ledger_lines.SCHEMA`), and what was ignored, in one line each."""
+    """Ledger as read from disk.
+
+    decisions: all decisions, oldest first; columns as `ledger_lines.SCHEMA`.
+    torn: one line of text for each incomplete line that was ignored.
+    """
 
     decisions: pl.DataFrame
     torn: list[str]
 
 
 def read(folder: Path) -> Ledger:
-    """All sittings of all reviewers.
+    """Read the files of all reviewers.
 
-    A last line that was torn while it was written is ignored and reported. Raises BadInput with file and line, the
-    bad value and what is permitted, where any other line is malformed.
+    An incomplete last line is ignored and reported. Raises BadInput with file, line, value and permitted values if any
+    other line is malformed.
     """
-    sittings, torn = [], []
+    files, torn = [], []
     for path in sorted(folder.glob("*/*.jsonl")):
         name = path.relative_to(folder).as_posix()
         whole, rest = _without_torn_end(path.read_bytes())
@@ -150,27 +156,30 @@ def read(folder: Path) -> Ledger:
             number = whole.count(b"\n") + 1
             torn.append(f"{name} line {number}: torn while it was written, ignored")
         reviewer = checked_reviewer(path.parent.name)
-        sittings.append(parsed(whole, name=name, reviewer=reviewer))
-    return Ledger(_in_order(sittings), torn)
+        files.append(parsed(whole, name=name, reviewer=reviewer))
+    return Ledger(_in_order(files), torn)
 
 
-def checked_reviewer(name: str, *, sits: bool = False) -> str:
-    """`name`, if it may name a folder of the ledger, and one who `sits`; raises BadInput where it may not."""
+def checked_reviewer(name: str, *, is_person: bool = False) -> str:
+    """Reviewer name, checked as a folder name of the ledger; raises BadInput if it is not permitted.
+
+    `is_person` also refuses the name reserved for the joint session.
+    """
     if not re.fullmatch(SLUG, name) or len(name) > MAX_SLUG:
         raise bad_value("reviewer", name, f"a-z, 0-9, and single - _ . between them; at most {MAX_SLUG}")
-    if sits and name == TOGETHER:
+    if is_person and name == JOINT_REVIEWER:
         raise bad_value("reviewer", name, "a person's name: this one stands for the joint session")
     return name
 
 
-def _in_order(sittings: list[pl.DataFrame]) -> pl.DataFrame:
-    """By time; within a sitting by line, whatever its clock did."""
-    together = pl.concat([pl.DataFrame(schema=SCHEMA), *sittings])
+def _in_order(files: list[pl.DataFrame]) -> pl.DataFrame:
+    """Decisions sorted by time, and by line within a file even if its clock ran backwards."""
+    together = pl.concat([pl.DataFrame(schema=SCHEMA), *files])
     return together.sort(pl.col("time").cum_max().over("file"), "file", "line")
 
 
 def _without_torn_end(data: bytes) -> tuple[bytes, bytes]:
-    """The whole lines, and what follows them: a last line without its newline, or one that is not JSON."""
+    """Complete lines, and the incomplete rest: a last line without a newline, or one that is not JSON."""
     end = data.rfind(b"\n") + 1
     if end < len(data):
         return data[:end], data[end:]
@@ -187,7 +196,7 @@ def _is_json(line: bytes) -> bool:
 
 
 def _new_file(folder: Path) -> tuple[int, Path]:
-    """Open a file that did not exist, and make sure that its name is on disk too."""
+    """Create a file under a new name, and flush its folder so that the name is on disk too."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor, path = _exclusively(folder)
     for changed in (folder, folder.parent):
@@ -212,22 +221,22 @@ def _named_by(time: datetime) -> str:
 
 
 def _is_ours(descriptor: int, path: Path) -> bool:
-    """True if the open file is still the one at `path`, under this name only and still writable."""
-    opened = os.fstat(descriptor)
+    """True if the open file is still the one at `path`, has no other name, and is writable."""
+    own = os.fstat(descriptor)
     try:
         there = path.stat()
     except FileNotFoundError:
         return False
-    same = (opened.st_dev, opened.st_ino) == (there.st_dev, there.st_ino) and not path.is_symlink()
-    return same and opened.st_nlink == 1 and bool(opened.st_mode & 0o200)
+    same = (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino) and not path.is_symlink()
+    return same and own.st_nlink == 1 and bool(own.st_mode & 0o200)
 
 
 def _is_copied(descriptor: int, path: Path, data: bytes) -> bool:
-    """True if another file stands at `path`, and it has the lines: it was made after they were written."""
-    opened = os.fstat(descriptor)
+    """True if `path` is another file that contains the lines: it was copied after they were written."""
+    own = os.fstat(descriptor)
     try:
         there = path.stat()
-        same = (opened.st_dev, opened.st_ino) == (there.st_dev, there.st_ino)
+        same = (own.st_dev, own.st_ino) == (there.st_dev, there.st_ino)
         return not same and data in path.read_bytes()
     except FileNotFoundError:
         return False

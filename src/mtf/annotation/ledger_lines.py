@@ -1,5 +1,7 @@
-"""Lines of a sitting as rows. Hundreds of thousands are read at once by polars; what its reading cannot vouch for
-is read again, line by line, by the strict model, which then has the last word.
+"""Parser of ledger files: JSON lines to rows of a table.
+
+polars reads hundreds of thousands of lines at once. If its result is not certain to equal that of the strict model
+(`Decision`), the file is parsed again line by line with the model, which also reports the error.
 """
 
 from __future__ import annotations
@@ -51,24 +53,24 @@ _labels = TypeAdapter(Labels)
 
 
 def parsed(data: bytes, *, name: str, reviewer: str) -> pl.DataFrame:
-    """The rows (columns as SCHEMA) of a sitting's whole lines; `name` and the line's number stand in each.
+    """Rows of a file's complete lines, with the columns of SCHEMA.
 
-    Raises BadInput where a line is malformed or is another reviewer's.
+    `name` and the line's number stand in each row. Raises BadInput if a line is malformed or names another reviewer.
     """
     rows = _at_once(data)
     if rows is None:
         rows = _one_by_one(data, name=name)
-    strangers = rows.with_row_index("line", offset=1).filter(pl.col("reviewer") != reviewer)
-    if not strangers.is_empty():
-        first = strangers.row(0, named=True)
+    others = rows.with_row_index("line", offset=1).filter(pl.col("reviewer") != reviewer)
+    if not others.is_empty():
+        first = others.row(0, named=True)
         where = f"{name} line {first['line']}: reviewer"
-        raise bad_value(where, first["reviewer"], f"{reviewer!r}, whose folder this is")
+        raise bad_value(where, first["reviewer"], f"{reviewer!r}, the name of the file's folder")
     line = pl.int_range(1, pl.len() + 1, dtype=pl.Int64)
     return rows.with_columns(file=pl.lit(name), line=line).select(*SCHEMA)
 
 
 def _at_once(data: bytes) -> pl.DataFrame | None:
-    """The rows, where every line is beyond doubt as `Decision.line` writes it; else None."""
+    """Rows as polars reads them, if every line is certain to be as `Decision.line` writes it; else None."""
     try:
         read = pl.read_ndjson(io.BytesIO(data), schema=_AS_WRITTEN) if data else pl.DataFrame(schema=_AS_WRITTEN)
     except pl.exceptions.PolarsError:
@@ -88,7 +90,7 @@ def _at_once(data: bytes) -> pl.DataFrame | None:
 
 
 def _is_sound() -> pl.Expr:
-    """The model's rules over the columns; a null anywhere counts as unsound."""
+    """Expression of the model's rules over the columns; a null counts as a violation."""
     numbers = [pl.col(side).is_between(0 if side in "xy" else 1, MAX_PIXEL) for side in BOX]
     slugs = [
         pl.col(name).str.contains(SLUG) & (pl.col(name).str.len_chars() <= MAX_SLUG)
@@ -119,9 +121,10 @@ def _combinations(*, has_labels: bool) -> list[str]:
 
 
 def _has_only_known_keys(data: bytes, read: pl.DataFrame, labels: dict[str, list[dict[str, str]]]) -> bool:
-    """Keys are counted over all lines: one that polars passed over, or a number where a text belongs, shows up.
+    """True if the lines have exactly the expected keys and value types.
 
-    Those that may be null are counted by name, or a misspelt one could stand in their place.
+    Keys are counted in the bytes: this finds keys that polars skipped, and numbers where text belongs. Keys that may be
+    null are counted by name, since a misspelt key could make up for a missing one.
     """
     corrected = read.group_by("labels").len().drop_nulls()
     columns: Counter[str] = Counter()
@@ -147,10 +150,10 @@ def _entries(labels: Labels) -> list[dict[str, str]]:
 
 
 def _with_labels(rows: pl.DataFrame, labels: dict[str, list[dict[str, str]]]) -> pl.DataFrame:
-    known = pl.DataFrame(
+    by_text = pl.DataFrame(
         {"text": list(labels), "parsed": list(labels.values())}, {"text": pl.String, "parsed": _LABELS}
     )
-    joined = rows.join(known, left_on="labels", right_on="text", how="left", maintain_order="left")
+    joined = rows.join(by_text, left_on="labels", right_on="text", how="left", maintain_order="left")
     return joined.with_columns(labels="parsed")
 
 
@@ -179,8 +182,8 @@ def _what_is_wrong(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "json_invalid":
-        shown = shortened(str(first["input"], "utf-8", "replace"))
-        return f"not JSON: {shown}; permitted: one JSON object a line"
+        value = shortened(str(first["input"], "utf-8", "replace"))
+        return f"not JSON: {value}; permitted: one JSON object a line"
     if first["type"] == "missing":
         return f"{key}: missing"
     if first["type"] == "extra_forbidden":

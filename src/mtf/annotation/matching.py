@@ -1,6 +1,7 @@
-"""Which face a decision meets: the same picture of the same identity, and boxes that overlap.
+"""Matching of decisions to faces: same image, same identity, and overlapping boxes.
 
-Decisions are keyed by picture and box, not by file: cropping anew with other parameters orphans no human work.
+Decisions are keyed by image and box, not by file, so that cropping again with other parameters keeps the reviewers'
+work.
 """
 
 from __future__ import annotations
@@ -11,21 +12,21 @@ from mtf.schemas import BOX, FACE, IMAGE
 
 
 def match(decisions: pl.DataFrame, faces: pl.DataFrame, *, box_iou: float) -> pl.DataFrame:
-    """`decisions`, in their order, with the `face_id` they meet; null where they meet none.
+    """Decisions, in their order, with the `face_id` of the face they match; null where they match none.
 
-    Both have identity, image_id, x, y, width, height. Where a box overlaps several faces by at least `box_iou`
-    (0 to 1, intersection over union) the one with the most overlap is met.
+    Both tables have identity, image_id, x, y, width, height. Of several faces that overlap by at least `box_iou`
+    (intersection over union, 0 to 1) the one with the largest overlap is taken.
     """
     boxes = decisions.select(*IMAGE, *BOX).unique()
     pairs = boxes.join(faces.select(*FACE, "image_id", *BOX), on=IMAGE, suffix="_face")
-    met = (
+    matched = (
         pairs.with_columns(iou=iou())
         .filter(pl.col("iou") >= box_iou)
         .sort(pl.col("iou"), "face_id", descending=[True, False])
         .unique([*IMAGE, *BOX], keep="first", maintain_order=True)
         .select(*IMAGE, *BOX, "face_id")
     )
-    return decisions.join(met, on=[*IMAGE, *BOX], how="left", maintain_order="left")
+    return decisions.join(matched, on=[*IMAGE, *BOX], how="left", maintain_order="left")
 
 
 def iou() -> pl.Expr:

@@ -1,4 +1,4 @@
-"""The command line. Heavy libraries are imported by the command that needs them, so that `--help` is quick."""
+"""Command line of mtf. Each command imports its heavy libraries itself, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ compare.add_to(app)
 
 
 def main() -> None:
-    """Entry point: an expected error is one line on standard error and its exit code, never a traceback."""
+    """Entry point: prints an expected error as one line on standard error, and exits with its code."""
     try:
         app()
     except MtfError as error:

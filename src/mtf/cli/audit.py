@@ -1,4 +1,6 @@
-"""`mtf audit licenses | attribution | optouts | release`: may we use this, who says so, and what must we do for it?"""
+"""`mtf audit licenses | attribution | optouts | release`: whether pictures may be used, on what evidence, with what
+duties.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ NOT_COMPLIANT = 1
 
 Json = Annotated[bool, typer.Option("--json", help="The whole report as JSON (docs/audit-schema.json).")]
 Plain = Annotated[bool, typer.Option("--plain", help="One line per finding, for grep.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing; the exit code says it.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing; the exit code tells the result.")]
 
 app = typer.Typer(
     help="Show which pictures may not be used, and why. Exit code 0: compliant, 1: not, 2: could not run.",
@@ -32,21 +34,21 @@ def licenses(
     json: Json = False,
     plain: Plain = False,
     quiet: Quiet = False,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Ask every page again, and report what changed.")] = False,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Request every page again, and report changes.")] = False,
 ) -> None:
-    """Every picture of the crawl: what its source states, and whether the policy permits it."""
+    """Audit the license of every crawled picture: the statement of its source, and whether the policy permits it."""
     _audit("licenses", json=json, plain=plain, quiet=quiet, refresh=refresh)
 
 
 @app.command()
 def attribution(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> None:
-    """The pictures that a release would publish: whether all can be credited as their licenses ask."""
+    """Audit the credits of the pictures that a release would publish."""
     _audit("attribution", json=json, plain=plain, quiet=quiet)
 
 
 @app.command()
 def optouts(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> None:
-    """Pictures that we hold though their source reserves this use, and addresses left alone for it."""
+    """List stored pictures whose source reserves this use, and addresses that were skipped for that reason."""
     _audit("optouts", json=json, plain=plain, quiet=quiet)
 
 
@@ -56,11 +58,14 @@ def release(
     plain: Plain = False,
     quiet: Quiet = False,
     planned: Annotated[
-        bool, typer.Option("--planned", help="The pictures that `mtf release` would publish, whatever is built.")
+        bool,
+        typer.Option(
+            "--planned", help="Audit the pictures that `mtf release` would publish, even if a release is built."
+        ),
     ] = False,
 ) -> None:
-    """The published files, or, where none are built, those to come: licenses, credits, takedowns, and the license
-    that the release bears.
+    """Audit the published files, or if none are built the planned ones: licenses, credits, takedowns, the release's
+    license.
     """
     style = _style(json=json, plain=plain, quiet=quiet)
     if not planned:

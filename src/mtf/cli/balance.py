@@ -1,4 +1,4 @@
-"""`mtf balance`: how even a data set is over its attributes, and what would make it so."""
+"""`mtf balance`: balance of a data set over its attributes, and how to improve it."""
 
 from __future__ import annotations
 
@@ -26,26 +26,28 @@ def balance(
     context: typer.Context,
     table: Annotated[
         Path | None,
-        typer.Argument(help="What `mtf label predict` wrote, .csv or .parquet; the project's data set where none is."),
+        typer.Argument(help="Table written by `mtf label predict`, .csv or .parquet. Default: the project's data set."),
     ] = None,
-    ratio: Annotated[float, typer.Option(min=0.01, max=1, help="Least cell over greatest, the target.")] = 0.5,
-    together: Annotated[int, typer.Option(min=1, max=3, help="Attributes taken together, at most.")] = 3,
+    ratio: Annotated[
+        float, typer.Option(min=0.01, max=1, help="Target ratio of the smallest to the largest cell.")
+    ] = 0.5,
+    together: Annotated[int, typer.Option(min=1, max=3, help="Largest number of attributes to combine.")] = 3,
     confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Of a table: the least confidence that counts.")
+        float, typer.Option(min=0, max=1, help="Minimum confidence of the rows of TABLE that count.")
     ] = 0.0,
     sure: Annotated[float | None, typer.Option(min=0, max=1, hidden=True)] = None,
-    seed: Annotated[int, typer.Option(help="Of the intervals' resampling.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="All of it, for programs.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the resampling for the intervals.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
 ) -> None:
-    """How even a data set is over its attributes, pairs and triples of them, and what to collect or drop.
+    """Show the balance over attributes, pairs and triples of them, and how many pictures to collect or drop.
 
-    Intervals are of 95 %: how far a figure may stray in another draw of as many pictures.
+    Intervals are 95 % intervals of resampling.
     """
-    from mtf.evaluation import balance as room
+    from mtf.evaluation import balance as figures_of_balance
 
     confidence = renamed_options.value_of(context, "confidence", confidence, old="sure", old_value=sure)
     data, attributes = _labelled(table, confidence=confidence) if table else _data_set()
-    found = room.report(data, attributes, ratio=ratio, together=together, seed=seed)
+    found = figures_of_balance.report(data, attributes, ratio=ratio, together=together, seed=seed)
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
         return
@@ -55,10 +57,10 @@ def balance(
 
 def _lines(names: str, part: dict[str, Any]) -> list[str]:
     figures = part["summary"]
-    shown = [f"{name} {figures[name]} ({figures[name + '_low']} to {figures[name + '_high']})" for name in FIGURES]
+    intervals = [f"{name} {figures[name]} ({figures[name + '_low']} to {figures[name + '_high']})" for name in FIGURES]
     if len(part["cells"]) == 1:
-        return [f"{names}: one label only, so there is nothing to balance", f"  {_counted(names, part['cells'][0])}"]
-    lines = [f"{names}: {', '.join(shown)}, empty cells {figures['empty']}"]
+        return [f"{names}: one label only, nothing to balance", f"  {_counted(names, part['cells'][0])}"]
+    lines = [f"{names}: {', '.join(intervals)}, empty cells {figures['empty']}"]
     for cell in part["cells"]:
         interval = f"{cell['share']:.1%} ({cell['low']:.1%} to {cell['high']:.1%})"
         plan = f"collect {cell['collect']:5} or drop {cell['drop']:5}"
@@ -67,8 +69,8 @@ def _lines(names: str, part: dict[str, Any]) -> list[str]:
 
 
 def _counted(names: str, cell: dict[str, Any]) -> str:
-    who = " ".join(str(cell[name]) for name in names.split(" × "))
-    return f"{who:30} {cell['n']:6}"
+    labels = " ".join(str(cell[name]) for name in names.split(" × "))
+    return f"{labels:30} {cell['n']:6}"
 
 
 def _data_set() -> tuple[pl.DataFrame, dict[str, list[str]]]:
@@ -81,14 +83,16 @@ def _data_set() -> tuple[pl.DataFrame, dict[str, list[str]]]:
 
 
 def _labelled(path: Path, *, confidence: float) -> tuple[pl.DataFrame, dict[str, list[str]]]:
-    """The columns X of a table that has X_confidence too. Labels are params.yaml's, where that has the attribute, else
-    those that occur.
+    """Table of label columns X that have X_confidence, and their labels: params.yaml's for a known attribute, else
+    those present.
     """
     data = _read(path)
     names = [name.removesuffix(CONFIDENCE) for name in data.columns if name.endswith(CONFIDENCE)]
     attributes = [name for name in names if name in data.columns]
     if not attributes:
-        raise BadInput(f"{path}: no column with its {CONFIDENCE} beside it; `mtf label predict` writes such a table")
+        raise BadInput(
+            f"{path}: no column with a matching column *{CONFIDENCE}; `mtf label predict` writes such a table"
+        )
     if data.is_empty():
         raise BadInput(f"{path}: no rows")
     labels = {name: _labels_of(path, data, name) for name in attributes}
@@ -111,7 +115,7 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def _read_csv(path: Path) -> pl.DataFrame:
-    """Labels as text, an empty cell as null; confidences as numbers from 0 to 1."""
+    """CSV table with labels as text, an empty cell as null, and confidences as numbers from 0 to 1."""
     import polars as pl
 
     from mtf.core import csv_files
@@ -146,11 +150,11 @@ def _labels_of(path: Path, data: pl.DataFrame, name: str) -> list[str]:
     params = _params()
     if params is None or name not in params.attributes:
         return present
-    known = params.attributes[name].labels
-    if strange := [label for label in present if label not in known]:
-        row = data[name].cast(str).to_list().index(strange[0]) + 2
-        raise bad_value(f"{path} row {row} column {name}", strange[0], f"params.yaml's labels {listed(known, 20)}")
-    return list(known)
+    permitted = params.attributes[name].labels
+    if unknown := [label for label in present if label not in permitted]:
+        row = data[name].cast(str).to_list().index(unknown[0]) + 2
+        raise bad_value(f"{path} row {row} column {name}", unknown[0], f"params.yaml's labels {listed(permitted, 20)}")
+    return list(permitted)
 
 
 def _only_confident(path: Path, data: pl.DataFrame, attributes: list[str], *, confidence: float) -> pl.DataFrame:
@@ -164,7 +168,7 @@ def _only_confident(path: Path, data: pl.DataFrame, attributes: list[str], *, co
 
 
 def _params() -> Params | None:
-    """The project's parameters; a table of predictions can be looked at outside any project too."""
+    """Parameters of the project; None outside a project, where a table of predictions can be balanced too."""
     from mtf import config
 
     try:

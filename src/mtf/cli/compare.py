@@ -1,4 +1,4 @@
-"""`mtf compare`: trainings against each other, on this data set."""
+"""`mtf compare`: comparison of trainings on this data set."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from rich.table import Column, Table
 from mtf.core.project_paths import ProjectPaths
 
 app = typer.Typer(
-    help="Train networks in several ways on this data set, and compare what they come to.", no_args_is_help=True
+    help="Train networks in several ways on this data set, and compare the results.", no_args_is_help=True
 )
 
 Task = Annotated[
-    list[str] | None, typer.Option("--task", help="A task of params.yaml; may be repeated. Else those of train.tasks.")
+    list[str] | None, typer.Option("--task", help="Task of params.yaml; may be repeated. Default: train.tasks.")
 ]
-Model = Annotated[str | None, typer.Option(help="NAME or NAME-pretrained. Else the first of train.models.")]
+Model = Annotated[str | None, typer.Option(help="NAME or NAME-pretrained. Default: the first of train.models.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]
 
 
@@ -31,13 +31,14 @@ def add_to(root: typer.Typer) -> None:
 def recipes(
     model: Model = None,
     task: Task = None,
-    recipes: Annotated[str, typer.Option(help="Recipes of params.yaml, with commas between them.")] = "mtf,modern",
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from params.yaml's on.")] = 3,
+    recipes: Annotated[str, typer.Option(help="Recipes of params.yaml, separated by commas.")] = "mtf,modern",
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted from params.yaml's seed.")] = 3,
     markdown: Markdown = False,
 ) -> None:
-    """Train with each recipe on the same split from several seeds: means and deviations on the test split.
+    """Train with each recipe on the same split from several seeds, and compare the test results.
 
-    Figures are kept in metrics/compare/recipes.json; trainings that stand there are not done again.
+    Prints means and standard deviations. Figures are kept in metrics/compare/recipes.json; existing trainings are not
+    repeated.
     """
     from mtf import config
     from mtf.comparison import recipes as compare_recipes
@@ -66,15 +67,15 @@ def recipes(
 def curation(
     model: Model = None,
     task: Task = None,
-    recipe: Annotated[str | None, typer.Option(help="A recipe of params.yaml. Else train.recipe.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from params.yaml's on.")] = 1,
+    recipe: Annotated[str | None, typer.Option(help="Recipe of params.yaml. Default: train.recipe.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted from params.yaml's seed.")] = 1,
     markdown: Markdown = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """Train on every crop, on what passes the machine's limits, and on what people curated: MTF's Table 9.
+    """Compare training on all crops, on crops within the screening limits, and on curated faces: MTF's Table 9.
 
-    Each is tested on a part of itself, as in the paper, and on the curated test part, of which nothing is learned.
-    Figures are kept in metrics/compare/curation.json; trainings that stand there are not done again.
+    Each is tested on a part of itself, as in the paper, and on the curated test part, which no training sees. Figures
+    are kept in metrics/compare/curation.json; existing trainings are not repeated.
     """
     from mtf import config
     from mtf.comparison import curation as compare_curation

@@ -1,4 +1,4 @@
-"""`mtf dataset`: published data sets as a roster for the crawl, as tables for training, or as a paper's protocol."""
+"""`mtf dataset`: published data sets as a roster for the crawl, as tables for training, or in a paper's protocol."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     Read = Callable[[str], bytes]
 
-app = typer.Typer(help="Published data sets as sources.", no_args_is_help=True)
+app = typer.Typer(help="Import published data sets.", no_args_is_help=True)
 
 
 class DatasetKind(StrEnum):
+    """Kind of a published data set."""
+
     FAIRFACE = "fairface"
     UTKFACE = "utkface"
     AGE_CSV = "age-csv"
@@ -32,25 +34,25 @@ class DatasetKind(StrEnum):
 
 
 class Protocol(StrEnum):
-    """UTKFace as Das et al. use it, and the AGE CSV as EFRS does."""
+    """Protocol of a paper: UTKFace as in Das et al., the AGE CSV as in EFRS."""
 
     UTKFACE = "utkface"
     AGE_CSV = "age-csv"
 
 
-Source = Annotated[Path, typer.Argument(help="The folder or tar of pictures; the CSV file for age-csv.")]
-Labels = Annotated[Path | None, typer.Option(help="The label file, for fairface.")]
-NewFolder = Annotated[Path, typer.Option(help="A new folder, which becomes a project.")]
+Source = Annotated[Path, typer.Argument(help="Folder or tar of pictures; for age-csv the CSV file.")]
+Labels = Annotated[Path | None, typer.Option(help="Label file, for fairface.")]
+NewFolder = Annotated[Path, typer.Option(help="New folder for the project.")]
 Crop = Annotated[
     bool | None,
     typer.Option(
         "--crop/--no-crop",
-        help="Cut out the largest face that the detector finds; else each picture is one crop. Where neither is said, "
-        "UTKFace's parts are cut, and nothing else.",
+        help="Crop the largest face that the detector finds, or use each picture as one crop. "
+        "Default: crop UTKFace's parts only.",
     ),
 ]
 YearsOf = Annotated[
-    str | None, typer.Option(help="Group ages by the years of this task of params.yaml, in place of the paper's.")
+    str | None, typer.Option(help="Group ages by the years of this task of params.yaml instead of the paper's.")
 ]
 
 
@@ -63,10 +65,12 @@ def roster(
     kind: DatasetKind,
     source: Source,
     labels: Labels = None,
-    license_id: Annotated[str | None, typer.Option("--license", help="What the owner of a folder states.")] = None,
-    creator: Annotated[str, typer.Option(help="Whose pictures a folder's are.")] = "unknown",
+    license_id: Annotated[
+        str | None, typer.Option("--license", help="License that the owner of the pictures states, for folder.")
+    ] = None,
+    creator: Annotated[str, typer.Option(help="Creator of the pictures, for folder.")] = "unknown",
     years_of: YearsOf = None,
-    to: Annotated[Path, typer.Option(help="Where the roster is written.")] = PATHS_IN_PROJECT.roster,
+    to: Annotated[Path, typer.Option(help="Roster file to write.")] = PATHS_IN_PROJECT.roster,
 ) -> None:
     """Write a roster for the source `folder`, and print the sections of params.yaml that go with it."""
     import yaml
@@ -75,12 +79,12 @@ def roster(
     from mtf.rights.evidence import combination
 
     if kind is DatasetKind.AGE_CSV:
-        raise BadInput("age-csv: its pictures lie in the CSV file; use `mtf dataset tables`")
-    # A license that nobody knows is told before anything is written.
+        raise BadInput("age-csv: its pictures are in the CSV file; use `mtf dataset tables`")
+    # An unknown license is reported before anything is written.
     combination.of_data_set(license_id, where="--license")
     data_set, _ = _load(kind, source, labels, ages=_ages(years_of), license_id=license_id, creator=creator)
     count = project_files.write_roster(data_set, to)
-    print("\n".join([*data_set.told(), f"{to}: {count} identities; params.yaml needs:"]))
+    print("\n".join([*data_set.summary(), f"{to}: {count} identities; params.yaml needs:"]))
     print(yaml.safe_dump(project_files.roster_settings(data_set, source), sort_keys=False, allow_unicode=True), end="")
 
 
@@ -93,11 +97,13 @@ def tables(
     years_of: YearsOf = None,
     division: Annotated[
         str | None,
-        typer.Option(help="parts (UTKFace, Das et al.) or shares (72/8/20, EFRS); as the data set lies where none is."),
+        typer.Option(
+            help="parts (UTKFace, Das et al.) or shares (72/8/20, EFRS). Default: parts if the data set has them."
+        ),
     ] = None,
     crop: Crop = None,
 ) -> None:
-    """Lay the pictures out as crops and splits in a project of their own, ready for `mtf train` and `mtf audit`.
+    """Write the pictures as crops and splits into a new project, ready for `mtf train` and `mtf audit`.
 
     UTKFace in its parts is divided by them (Das et al.), all others 72/8/20, stratified by gender (EFRS).
     """
@@ -105,7 +111,7 @@ def tables(
 
     wanted, (data_set, read) = _division(division), _load(kind, source, labels, ages=_ages(years_of))
     if "gender" not in data_set.attributes:
-        raise BadInput(f"{kind}: it has no labels to train on but identities; use `mtf dataset roster`")
+        raise BadInput(f"{kind}: it has identities but no labels to train on; use `mtf dataset roster`")
     raw = project_files.project_settings(_raw(), data_set, source, root=ProjectPaths.find().root)
     _lay_out(data_set, read, raw, source, to, division=wanted, crop=crop)
     print(f"{to}: a project of its own; run `mtf train`, `mtf label fit` or `mtf audit licenses` in it")
@@ -116,19 +122,29 @@ def protocol(
     paper: Protocol,
     source: Source,
     to: NewFolder,
-    weights: Annotated[Path | None, typer.Option(help="utkface: FaceNet's weights; from scratch without.")] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="age-csv: epochs of the exploring run.")] = 10,
+    weights: Annotated[
+        Path | None, typer.Option(help="utkface: file with FaceNet's weights. Default: train from scratch.")
+    ] = None,
+    epochs: Annotated[
+        int, typer.Option(min=1, help="age-csv: epochs of the first run, which finds the best number.")
+    ] = 10,
     single_tasks: Annotated[
-        bool, typer.Option("--single-tasks", help="utkface: train FaceNet for each task, too: the paper's baseline.")
+        bool, typer.Option("--single-tasks", help="utkface: also train FaceNet for each task, the paper's baseline.")
     ] = False,
     crop: Crop = None,
-    only_lay_out: Annotated[bool, typer.Option("--only-lay-out", help="Train nothing yet; say what would.")] = False,
+    only_lay_out: Annotated[
+        bool,
+        typer.Option("--only-lay-out", help="Create the project without training, and print the command that trains."),
+    ] = False,
 ) -> None:
-    """A paper's protocol on its own data, split included: lay it out as a project, train, measure, print the tables.
+    """Run a paper's protocol on its own data: create a project with its split, train, measure, print the tables.
 
-    utkface: Das et al.; parts I, II and III train, test and validate the joint network; with --single-tasks, the
-    columns of the paper's Tables for FaceNet fine-tuned for one task come with it. age-csv: EFRS; 72/8/20 with
-    seed 42, logistic regression and three CNNs. As in the papers, pictures that are byte-identical count each.
+    utkface (Das et al.): parts I, II and III train, test and validate the joint network. With --single-tasks, FaceNet
+    is also fine-tuned for each task, for those columns of the paper's tables.
+
+    age-csv (EFRS): 72/8/20 with seed 42, logistic regression and three CNNs.
+
+    As in the papers, each of several byte-identical pictures counts.
     """
     from mtf import config
     from mtf.datasets import project_files
@@ -178,7 +194,7 @@ def _run_efrs(workspace: ProjectPaths, params: Params, epochs: int) -> None:
     from mtf.label_classifier import runs
     from mtf.papers import efrs_tables
 
-    # Tables 3 to 6 are of model 2, whichever is best here: they shall compare with the report's.
+    # Tables 3 to 6 are of model 2 even if another is best here, to be comparable with the report's.
     found = runs.compare(workspace, params, attribute="gender", model="cnn2", epochs=epochs, seed=params.seed)
     print(efrs_tables.markdown(found), end="")
 
@@ -206,7 +222,7 @@ def _lay_out(
         raise BadInput(f"{to}: not empty; name a new folder")
     typed = config.parse(raw)
     split, how = divided(data_set, division, seed=typed.seed)
-    told = layout.write(
+    summary = layout.write(
         data_set,
         read,
         split,
@@ -217,11 +233,11 @@ def _lay_out(
         cropped=utkface.is_in_the_wild(data_set) if crop is None else crop,
     )
     atomic_files.write_text(to / "params.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
-    print("\n".join([*data_set.told(), how, *told]))
+    print("\n".join([*data_set.summary(), how, *summary]))
 
 
 def _raw() -> dict[str, Any]:
-    """The parameters of the project that the command is given in, before they are typed."""
+    """Parameters of the current project as a dictionary, before they are validated."""
     import yaml
 
     from mtf import config
@@ -240,15 +256,19 @@ def _division(named: str | None) -> Any:
 
 
 def _ages(task: str | None) -> Task | None:
-    """The project's task that groups ages by its years; None leaves the paper's groups."""
+    """Task of the project that groups ages by its years; None for the paper's groups."""
     from mtf import config
 
     if task is None:
         return None
-    known = {name: each for name, each in config.load(ProjectPaths.find().params).tasks.items() if each.years}
-    if task not in known:
-        raise bad_value("--years-of", task, f"a task of params.yaml with years: {', '.join(known) or 'there is none'}")
-    return known[task]
+    tasks_with_years = {
+        name: each for name, each in config.load(ProjectPaths.find().params).tasks.items() if each.years
+    }
+    if task not in tasks_with_years:
+        raise bad_value(
+            "--years-of", task, f"a task of params.yaml with years: {', '.join(tasks_with_years) or 'there is none'}"
+        )
+    return tasks_with_years[task]
 
 
 def _load(
@@ -264,7 +284,7 @@ def _load(
     from mtf.datasets import tables as layout
 
     if ages is not None and kind not in (DatasetKind.UTKFACE, DatasetKind.AGE_CSV):
-        raise bad_value("--years-of", ages.column, "utkface and age-csv only: no other data set says ages in years")
+        raise bad_value("--years-of", ages.column, "utkface and age-csv only: no other data set has ages in years")
     if kind is DatasetKind.AGE_CSV:
         data_set, pictures = age_csv.load(source, ages=ages or age_csv.DECADES)
         return data_set, pictures.__getitem__

@@ -13,8 +13,8 @@ from mtf.core.project_paths import ProjectPaths
 def add_to(app: typer.Typer) -> None:
     @app.command()
     def deps(
-        write: Annotated[bool, typer.Option("--write", help="Write them into dvc.yaml.")] = False,
-        check: Annotated[bool, typer.Option("--check", help="End with 1 where dvc.yaml has others.")] = False,
+        write: Annotated[bool, typer.Option("--write", help="Write the dependencies to dvc.yaml.")] = False,
+        check: Annotated[bool, typer.Option("--check", help="Exit with 1 if dvc.yaml has other dependencies.")] = False,
     ) -> None:
         """Print the code and the defaults that each stage depends on, as its imports say."""
         from mtf.pipeline import code_deps

@@ -1,4 +1,4 @@
-"""`mtf label`: a classifier of attributes for pictures that nobody has labelled."""
+"""`mtf label`: classifier of attributes for unlabelled pictures."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from mtf.config import Params
 
-app = typer.Typer(help="A classifier of attributes for pictures that nobody has labelled.", no_args_is_help=True)
+app = typer.Typer(help="Train and use a classifier of attributes for unlabelled pictures.", no_args_is_help=True)
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm")
 MAX_BYTES = 30_000_000
 
-Attributes = Annotated[list[str] | None, typer.Option(help="Only these attributes; all where none is named.")]
-Epochs = Annotated[int, typer.Option(min=1, help="Epochs of the exploring run.")]
-Seed = Annotated[int | None, typer.Option(help="In place of params.yaml's seed.")]
-Json = Annotated[bool, typer.Option("--json", help="The tables as JSON, in place of Markdown.")]
+Attributes = Annotated[list[str] | None, typer.Option(help="Attribute; may be repeated. Default: all.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Epochs of the first run, which finds the best number.")]
+Seed = Annotated[int | None, typer.Option(help="Default: params.yaml's seed.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the tables as JSON instead of Markdown.")]
 
 
 def add_to(main: typer.Typer) -> None:
@@ -34,33 +34,31 @@ def add_to(main: typer.Typer) -> None:
 
 @app.command()
 def fit(
-    model: Annotated[str, typer.Option(help="logistic, cnn1, cnn2 or cnn3.")] = "cnn2",
+    model: Annotated[str, typer.Option(help="Model: logistic, cnn1, cnn2 or cnn3.")] = "cnn2",
     attribute: Attributes = None,
     epochs: Epochs = 10,
     seed: Seed = None,
 ) -> None:
-    """Fit one classifier per attribute on the project's split, measure them, and keep them in build/label."""
+    """Train one classifier per attribute on the project's split, measure them, and save them in build/label."""
     from mtf.label_classifier import runs
 
     workspace, params = _project()
     chosen = runs.attributes_of(params, attribute)
     measured = runs.fit(workspace, params, model=model, attributes=chosen, epochs=epochs, seed=_seed(params, seed))
     for name, figures in measured.items():
-        shown = "  ".join(f"{figure} {value}" for figure, value in figures["test"].items())
-        print(f"label {name} ({model}): {shown}")
+        counts_text = "  ".join(f"{figure} {value}" for figure, value in figures["test"].items())
+        print(f"label {name} ({model}): {counts_text}")
 
 
 @app.command()
 def compare(
-    attribute: Annotated[str, typer.Argument(help="The attribute to compare on; EFRS: gender.")] = "gender",
-    model: Annotated[
-        str | None, typer.Option(help="The model of Tables 3 to 6; the best in validation where none is named.")
-    ] = None,
+    attribute: Annotated[str, typer.Argument(help="Attribute to compare on; gender in EFRS.")] = "gender",
+    model: Annotated[str | None, typer.Option(help="Model of Tables 3 to 6. Default: the best in validation.")] = None,
     epochs: Epochs = 10,
     seed: Seed = None,
     as_json: Json = False,
 ) -> None:
-    """Fit and measure all four models of EFRS on one attribute: its Tables 1 to 6 and Figures 2 to 7."""
+    """Train and measure all four models of EFRS on one attribute: its Tables 1 to 6 and Figures 2 to 7."""
     from mtf.label_classifier import runs
 
     workspace, params = _project()
@@ -71,7 +69,7 @@ def compare(
 
 @app.command()
 def tables(
-    attribute: Annotated[str, typer.Argument(help="An attribute that `mtf label compare` has compared on.")] = "gender",
+    attribute: Annotated[str, typer.Argument(help="Attribute of an earlier `mtf label compare`.")] = "gender",
     as_json: Json = False,
 ) -> None:
     """Show EFRS's Tables 1 to 6 again, from the figures of the last `mtf label compare`."""
@@ -85,10 +83,10 @@ def tables(
 
 @app.command()
 def predict(
-    folder: Annotated[Path, typer.Argument(help="Pictures of one face each.")],
-    to: Annotated[Path, typer.Option(help="The table to write: .csv or .parquet.")] = Path("labels.csv"),
+    folder: Annotated[Path, typer.Argument(help="Folder of pictures with one face each.")],
+    to: Annotated[Path, typer.Option(help="Table to write, .csv or .parquet.")] = Path("labels.csv"),
     classifier: Annotated[
-        Path | None, typer.Option(help="Of `mtf label fit`; build/label/classifier.pt where none is named.")
+        Path | None, typer.Option(help="Classifier of `mtf label fit`. Default: build/label/classifier.pt.")
     ] = None,
 ) -> None:
     """Label the pictures of a folder, with calibrated confidence."""
@@ -114,30 +112,33 @@ def predict(
 @app.command()
 def hints(
     context: typer.Context,
-    confidence: Annotated[float, typer.Option(min=0, max=1, help="The least confidence that counts.")] = 0.95,
+    confidence: Annotated[float, typer.Option(min=0, max=1, help="Minimum confidence of a hint.")] = 0.95,
     sure: Annotated[float | None, typer.Option(min=0, max=1, hidden=True)] = None,
     attribute: Attributes = None,
     classifier: Annotated[
-        str | None, typer.Option(help="A classifier of `mtf label fit`, of another project for instance.")
+        str | None, typer.Option(help="Classifier of `mtf label fit`, such as another project's.")
     ] = None,
-    model: Annotated[str, typer.Option(help="Where there is no classifier: logistic, cnn1, cnn2 or cnn3.")] = "cnn2",
+    model: Annotated[
+        str, typer.Option(help="Model to train without a classifier: logistic, cnn1, cnn2 or cnn3.")
+    ] = "cnn2",
     folds: Annotated[
-        int, typer.Option(min=3, help="Parts of all faces, to predict people that a classifier was fitted on.")
+        int, typer.Option(min=3, help="Number of folds for people that the classifier was trained on.")
     ] = 5,
     epochs: Epochs = 10,
     seed: Seed = None,
 ) -> None:
-    """Cropped faces whose roster labels the classifier contradicts, for reviewers: build/label/hints.parquet.
+    """Write hints for reviewers: cropped faces whose roster labels the classifier contradicts
+    (build/label/hints.parquet).
 
-    All faces of build/crop are looked at, before anybody has reviewed them. Faces of people that the classifier was
-    fitted on are predicted by others, which saw no face of their person.
+    All faces of build/crop are predicted, before any review. Faces of people that the classifier was trained on are
+    predicted by classifiers that saw no face of that person.
     """
     from mtf.label_classifier import runs
 
     confidence = renamed_options.value_of(context, "confidence", confidence, old="sure", old_value=sure)
     workspace, params = _project()
     chosen = runs.attributes_of(params, attribute)
-    found, looked_at = runs.hint(
+    found, face_count = runs.hint(
         workspace,
         params,
         confidence=confidence,
@@ -149,11 +150,13 @@ def hints(
         seed=_seed(params, seed),
     )
     counts = dict(found["attribute"].value_counts().iter_rows())
-    shown = ", ".join(f"{name} {counts.get(name, 0)}" for name in chosen)
+    counts_text = ", ".join(f"{name} {counts.get(name, 0)}" for name in chosen)
     faces = found["face_id"].n_unique()
     path = workspace.relative(workspace.table(runs.STAGE, "hints"))
-    print(f"{path}: {faces} of {looked_at} faces contradicted with a confidence of {confidence} or more ({shown})")
-    print("a classifier gives hints, no verdicts: `mtf review open` shows them")
+    print(
+        f"{path}: {faces} of {face_count} faces contradicted with a confidence of {confidence} or more ({counts_text})"
+    )
+    print("The hints are no verdicts; `mtf review open` shows them to the reviewers")
 
 
 def _show(found: dict[str, Any], *, as_json: bool) -> None:
@@ -170,7 +173,7 @@ def _project() -> tuple[ProjectPaths, Params]:
 
 
 def _read_folder(folder: Path) -> tuple[list[str], np.ndarray, list[str]]:
-    """The names and 48×48 grey pictures of a folder, and the names of those that cannot be read."""
+    """Names and 48×48 grey pictures of a folder, and the names of unreadable files."""
     import numpy as np
 
     from mtf.label_classifier import networks

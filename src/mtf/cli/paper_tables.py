@@ -1,7 +1,4 @@
-"""`mtf evaluate --paper-tables`: the figures that stand in metrics/, as the paper prints them.
-
-`mtf multitask --paper-tables`: the figures that stand in metrics/, as Das et al. print them.
-"""
+"""`mtf evaluate --paper-tables` and `mtf multitask --paper-tables`: figures in metrics/ as the tables of the papers."""
 
 from __future__ import annotations
 
@@ -20,10 +17,10 @@ WITHOUT_TABLE_9 = "Table 9 is not made yet: `mtf compare curation` trains what i
 
 
 def show_mtf_tables(*, as_json: bool) -> None:
-    """Print Tables 4 to 9 as Markdown or, a list of tables, as JSON; one line says so where there is no Table 9 yet.
+    """Print MTF's Tables 4 to 9 as Markdown, or as a JSON list; a line says so if Table 9 is missing.
 
-    Raises BadInput where the figures of a model that params.yaml names are not there; Table 4, which needs none, has
-    been printed as Markdown by then.
+    Raises BadInput if a model of params.yaml has no figures. Table 4 needs none, and is already printed as Markdown by
+    then.
     """
     from mtf.papers import mtf_tables
 
@@ -44,22 +41,22 @@ def show_mtf_tables(*, as_json: bool) -> None:
 
 
 def _table_4(workspace: ProjectPaths, typed: Params) -> dict[str, Any]:
-    """Of the paper's networks and those of params.yaml, for each task. Who is recognised is known from the split on."""
+    """Table 4 for the paper's networks and those of params.yaml; the number of identities needs the stage split."""
     from mtf.papers import mtf_tables
     from mtf.training.networks import registry
 
     split = workspace.table("split", "splits")
     people = schemas.read(schemas.splits(typed), split)[IDENTITY].n_unique() if split.is_file() else 0
-    asked = {name: typed.tasks[name] for name in typed.train.tasks}
-    labels = {name: people if task.column == IDENTITY else len(task.labels) for name, task in asked.items()}
-    known = {name: count for name, count in labels.items() if count > 1}
-    shown = {registry.network_of(model) for model in typed.train.models} | set(OF_TORCHVISION)
+    tasks = {name: typed.tasks[name] for name in typed.train.tasks}
+    labels = {name: people if task.column == IDENTITY else len(task.labels) for name, task in tasks.items()}
+    classes = {name: count for name, count in labels.items() if count > 1}
+    networks = {registry.network_of(model) for model in typed.train.models} | set(OF_TORCHVISION)
     sizes = {
-        network: {task: registry.size(network, count) for task, count in known.items()}
+        network: {task: registry.size(network, count) for task, count in classes.items()}
         for network in NETWORKS
-        if network in shown
+        if network in networks
     }
-    return mtf_tables.sizes(sizes, known)
+    return mtf_tables.sizes(sizes, classes)
 
 
 def _single_models(workspace: ProjectPaths, typed: Params) -> list[dict[str, Any]]:
@@ -68,12 +65,12 @@ def _single_models(workspace: ProjectPaths, typed: Params) -> list[dict[str, Any
     evaluated = figure_files.read_figures(workspace, "evaluate")
     pairs = [(model, task) for model in typed.train.models for task in typed.train.tasks]
     trained = {(model, task): figure_files.read_figures(workspace, f"train/{model}/{task}") for model, task in pairs}
-    known = {task: rows for task, rows in evaluated.items() if task in typed.tasks}
-    return mtf_tables.tables(known, trained, typed.tasks)
+    classes = {task: rows for task, rows in evaluated.items() if task in typed.tasks}
+    return mtf_tables.tables(classes, trained, typed.tasks)
 
 
 def _table_9(workspace: ProjectPaths) -> dict[str, Any] | None:
-    """None where no comparison has come to its end."""
+    """Table 9; None if no comparison has finished."""
     from mtf.comparison import run_figures
     from mtf.papers import mtf_tables
 
@@ -82,9 +79,9 @@ def _table_9(workspace: ProjectPaths) -> dict[str, Any] | None:
 
 
 def show_das_tables(*, as_json: bool, workspace: ProjectPaths | None = None) -> None:
-    """`workspace` is the project of the current folder, where none is given.
+    """Print Das et al.'s tables; `workspace` defaults to the project of the current folder.
 
-    Raises BadInput where a network of params.yaml's multitask section has no figures yet.
+    Raises BadInput if a network of params.yaml's multitask section has no figures.
     """
     from mtf.papers import das_tables
 
@@ -98,8 +95,8 @@ def show_das_tables(*, as_json: bool, workspace: ProjectPaths | None = None) -> 
         for weighting in typed.multitask.weightings
     }
     found = das_tables.tables(_single(workspace, typed) | networks, tasks)
-    shown = json.dumps(found, indent=2, ensure_ascii=False) + "\n" if as_json else das_tables.markdown(found)
-    print(shown, end="")
+    networks = json.dumps(found, indent=2, ensure_ascii=False) + "\n" if as_json else das_tables.markdown(found)
+    print(networks, end="")
 
 
 def _shared(figures: dict[str, Any]) -> tuple[dict[str, float], dict[str, Any]]:
@@ -111,7 +108,7 @@ def _shared(figures: dict[str, Any]) -> tuple[dict[str, float], dict[str, Any]]:
 
 
 def _single(workspace: ProjectPaths, typed: Params) -> dict[str, tuple[dict[str, float], dict[str, Any]]]:
-    """The models of one task each, where they have been measured."""
+    """Figures of the single-task models that have been evaluated."""
     if not workspace.metrics("evaluate").is_file():
         return {}
     evaluated = made.read_figures(workspace, "evaluate")

@@ -1,4 +1,4 @@
-"""`mtf new` and `mtf doctor`: the project as a whole."""
+"""`mtf new` and `mtf doctor`: a new project, and a check of the machine and the project."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ def add_to(app: typer.Typer) -> None:
         name: Annotated[str, typer.Option(help="Short name of the data set: a-z, 0-9, - and _.")],
         contact: Annotated[str, typer.Option(help="mailto: or https: address, sent with every request of the crawl.")],
         title: Annotated[str | None, typer.Option(help="Title for cards and reports.")] = None,
-        roster: Annotated[Path | None, typer.Option(help="A CSV with at least the column name.")] = None,
+        roster: Annotated[Path | None, typer.Option(help="CSV file with at least the column name.")] = None,
         pictures: Annotated[
-            str | None, typer.Option(help="A folder or tar of pictures, named by the roster's column files.")
+            str | None, typer.Option(help="Folder or tar of pictures, named in the roster's column files.")
         ] = None,
         license: Annotated[
-            str | None, typer.Option(help="The license that the owner of --pictures states for all of them.")
+            str | None, typer.Option(help="License that the owner states for all of --pictures.")
         ] = None,
-        force: Annotated[bool, typer.Option(help="Begin anew though this project is no longer the sample.")] = False,
+        force: Annotated[bool, typer.Option(help="Replace the project even if it is not the sample any more.")] = False,
     ) -> None:
-        """Replace the sample by your own roster and sources."""
-        from mtf.project.new import Beginning, begin
+        """Replace the sample with your own roster and sources."""
+        from mtf.project.new import NewProject, begin
 
-        beginning = Beginning(name, contact, title, roster, pictures, license)
-        steps = begin(ProjectPaths.find(), beginning, force=force)
+        project = NewProject(name, contact, title, roster, pictures, license)
+        steps = begin(ProjectPaths.find(), project, force=force)
         print(f"{name}: params.yaml, dvc.yaml and data/ are yours now. Next:")
         for number, step in enumerate(steps, 1):
             print(f"  {number}. {step}")
 
     @app.command()
     def doctor() -> None:
-        """Say what this machine and this project have and lack."""
+        """Check this machine and this project, and advise what to fix."""
         from mtf.project.doctor import examine
 
         findings = examine(ProjectPaths.find())

@@ -1,4 +1,4 @@
-"""`mtf validate`, `mtf report`, `mtf diff`: what surrounds a release."""
+"""`mtf validate`, `mtf report`, `mtf diff`: gates, report and comparison of versions."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def add_to(app: typer.Typer) -> None:
 
     @app.command()
     def report() -> None:
-        """Write the page that shows the data set's health."""
+        """Write the report on the data set as an HTML page."""
         run_stage("report")
 
     @app.command()
     def diff(
-        old: Annotated[str, typer.Argument(help="A git revision: a tag, a branch, a commit.")],
-        new: Annotated[str | None, typer.Argument(help="Another; the working tree where left out.")] = None,
+        old: Annotated[str, typer.Argument(help="Git revision: a tag, a branch or a commit.")],
+        new: Annotated[str | None, typer.Argument(help="Another revision. Default: the working tree.")] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
-        """Show what differs between two versions of the data set, without checking them out."""
+        """Show the differences between two versions of the data set, without checking them out."""
         from mtf import config
         from mtf.release import revision_diff as comparison
 
@@ -57,7 +57,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def lines_of(found: Changes) -> Iterator[str]:
-    """The differences for a terminal, one a line; a title without entries is left out."""
+    """Differences as lines for the terminal; a title without entries is left out."""
     decisions = zip(("added", "removed"), found.decisions or (0, 0), strict=True)
     people = {"identities added": found.identities_added, "identities removed": found.identities_removed}
     counted = {
@@ -77,7 +77,7 @@ def lines_of(found: Changes) -> Iterator[str]:
     }
     yield from (f"not known: {each}" for each in found.unknown)
     if not any(total for total, _ in sections.values()):
-        yield "no difference" if not found.unknown else "no difference in what is known"
+        yield "no difference" if not found.unknown else "no difference in the parts that could be read"
     for title, (total, lines) in sections.items():
         if total:
             yield f"{title}: {total:,}"

@@ -1,4 +1,4 @@
-"""Options of the command line that have another name since."""
+"""Renamed options of the command line."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Value = TypeVar("Value")
 
 
 def value_of(context: typer.Context, new: str, value: Value, *, old: str, old_value: Value | None) -> Value:
-    """The value of the option `--new`, or of `--old` where that is given, with one line that names the new one.
+    """Value of the option `--new`, or of `--old` if given, with a line that names the new one.
 
-    Raises BadInput where both are given.
+    Raises BadInput if both are given.
     """
     if old_value is None:
         return value

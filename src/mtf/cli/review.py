@@ -1,4 +1,4 @@
-"""`mtf review …`: people look at faces, and what they decide is kept."""
+"""`mtf review …`: review of faces in FiftyOne or a terminal, and export and import of decisions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from mtf.core.project_paths import ProjectPaths
 
-app = typer.Typer(no_args_is_help=True, help="Open the review room, decide, compare and exchange decisions.")
+app = typer.Typer(no_args_is_help=True, help="Open the review app, decide, compare and exchange decisions.")
 
 Reviewer = Annotated[str, typer.Option(help="Your name in the ledger: a-z, 0-9, and single - _ . between them.")]
 Port = Annotated[
@@ -19,20 +19,22 @@ Port = Annotated[
     typer.Option(
         min=0,
         max=65535,
-        help="Of the first reviewer; the next have the next. Without it the first free ones from 5151 on; 0: any.",
+        help="Port of the first reviewer; others get the next ones. 0: any free port. Default: from 5151 on.",
     ),
 ]
-Address = Annotated[str, typer.Option(help="The address to listen on; loopback unless you say otherwise.")]
+Address = Annotated[str, typer.Option(help="Address to listen on. Default: this machine only.")]
 OpensBrowser = Annotated[
     bool,
     typer.Option(
         "--browser/--no-browser",
-        help="Take one reviewer at a terminal with a display to the page.",
+        help="Open the page in a browser, if there is one reviewer and a display.",
     ),
 ]
 
 
 class ExportFormat(StrEnum):
+    """Format of an export or import."""
+
     CSV = "csv"
     COCO = "coco"
     FIFTYONE = "fiftyone"
@@ -44,31 +46,33 @@ def add_to(parent: typer.Typer) -> None:
 
 @app.command("open")
 def open_(
-    reviewer: Annotated[list[str], typer.Option(help="Who reviews; give it once for each who shares this machine.")],
+    reviewer: Annotated[
+        list[str], typer.Option(help="Name of a reviewer; may be repeated for several on this machine.")
+    ],
     address: Address = "127.0.0.1",
     port: Port = None,
     browser: OpensBrowser = True,
 ) -> None:
-    """Open the room in FiftyOne, on what each reviewer still has to look at.
+    """Open the review app in FiftyOne, on the faces that each reviewer has yet to judge.
 
-    The first command of a project owns its room; others join it, and end with the first.
+    The first command of a project owns its review app; others join it, and end with it.
     """
-    _open(reviewer, joint=False, address=address, port=port, shows=browser)
+    _open(reviewer, joint=False, address=address, port=port, opens_browser=browser)
 
 
 @app.command()
 def adjudicate(
-    reviewer: Annotated[str, typer.Option(help="Who writes down what the reviewers decide together.")],
-    terminal: Annotated[bool, typer.Option(help="In the terminal, without FiftyOne.")] = False,
+    reviewer: Annotated[str, typer.Option(help="Name of the reviewer who records the joint decisions.")],
+    terminal: Annotated[bool, typer.Option(help="Use the terminal, without FiftyOne.")] = False,
     address: Address = "127.0.0.1",
     port: Port = None,
     browser: OpensBrowser = True,
 ) -> None:
-    """The joint session: what the panel is split on, and nothing else. Its verdicts are marked as joint."""
+    """Open the joint session on what the panel is split on; its verdicts are marked as joint."""
     if terminal:
         _decide(reviewer, joint=True)
     else:
-        _open([reviewer], joint=True, address=address, port=port, shows=browser)
+        _open([reviewer], joint=True, address=address, port=port, opens_browser=browser)
 
 
 @app.command()
@@ -77,21 +81,21 @@ def decide(reviewer: Reviewer) -> None:
     _decide(reviewer, joint=False)
 
 
-def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, shows: bool) -> None:
+def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, opens_browser: bool) -> None:
     from mtf import config
     from mtf.annotation.ledger import checked_reviewer
     from mtf.review_app.processes import supervisor
-    from mtf.review_app.processes.closing import Closing, dataset_name
+    from mtf.review_app.processes.closing import LedgerTracking, dataset_name
 
     workspace = ProjectPaths.find()
     project = config.load(workspace.params).project.name
     for name in reviewers:
-        checked_reviewer(name, sits=True)
+        checked_reviewer(name, is_person=True)
     names = list(dict.fromkeys(reviewers))
 
-    # Where it listens on all addresses, others go to this machine's name.
-    shown = socket.gethostname() if address in ("0.0.0.0", "::") else address  # noqa: S104 (compared, not bound)
-    host = f"[{shown}]" if ":" in shown else shown
+    # On all addresses, other machines use this machine's name.
+    host_name = socket.gethostname() if address in ("0.0.0.0", "::") else address  # noqa: S104 (compared, not bound)
+    host = f"[{host_name}]" if ":" in host_name else host_name
 
     def is_ready(ports: dict[str, int]) -> None:
         pages = {
@@ -100,12 +104,12 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, 
         }
         for name, page in pages.items():
             print(f"  {name}: {page}")
-        print("The room is open. Close it here with Ctrl-C; every confirmed decision is on disk.", flush=True)
-        # With several people at one machine nobody can tell whose browser this would be.
-        if shows and len(pages) == 1:
+        print("The review app is open. Close it here with Ctrl-C; every confirmed decision is on disk.", flush=True)
+        # With several reviewers on one machine it is unclear for whom to open the browser.
+        if opens_browser and len(pages) == 1:
             supervisor.open_browser(next(iter(pages.values())))
 
-    with supervisor.until_told(), Closing(workspace, names):
+    with supervisor.until_interrupted(), LedgerTracking(workspace, names):
         supervisor.keep_open(
             workspace.root,
             names,
@@ -119,24 +123,24 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, 
 
 def _decide(reviewer: str, *, joint: bool) -> None:
     from mtf import config
-    from mtf.annotation.ledger import TOGETHER, checked_reviewer
+    from mtf.annotation.ledger import JOINT_REVIEWER, checked_reviewer
     from mtf.review_app import terminal
-    from mtf.review_app.processes.closing import Closing
-    from mtf.review_app.review_lock import alone
+    from mtf.review_app.processes.closing import LedgerTracking
+    from mtf.review_app.review_lock import lock_review
 
     workspace = ProjectPaths.find()
-    checked_reviewer(reviewer, sits=True)
-    # A room that shows the same review would go on asking for what is decided here.
-    whose = alone(workspace.stage("room"), TOGETHER if joint else reviewer)
-    with Closing(workspace, [reviewer]), whose:
+    checked_reviewer(reviewer, is_person=True)
+    # A review app that shows the same review would still ask for the decisions made here.
+    lock = lock_review(workspace.stage("room"), JOINT_REVIEWER if joint else reviewer)
+    with LedgerTracking(workspace, [reviewer]), lock:
         terminal.run(workspace, config.load(workspace.params), reviewer, joint=joint)
 
 
 @app.command()
 def status(
-    json: Annotated[bool, typer.Option("--json", help="One JSON object, for programs.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Done and open per step and reviewer, agreement, conflicts, pace, and the time that is left."""
+    """Show faces done and open per step and reviewer, agreement, conflicts, pace and time left."""
     from mtf import config
     from mtf.review_app import progress
 
@@ -147,30 +151,29 @@ def status(
 
 @app.command("export")
 def export(
-    to: Annotated[Path, typer.Argument(help="The file to write; for coco and fiftyone, the folder.")],
-    format: Annotated[ExportFormat, typer.Option(help="What the other tool reads.")] = ExportFormat.CSV,
+    to: Annotated[Path, typer.Argument(help="File to write; for coco and fiftyone a folder.")],
+    format: Annotated[ExportFormat, typer.Option(help="Format to write.")] = ExportFormat.CSV,
 ) -> None:
-    """Write faces and decisions for another tool."""
+    """Write faces and decisions to a file for another tool."""
     from mtf import config
-    from mtf.review_app.exchange import export as exchange
+    from mtf.review_app.exchange import export as decisions_export
 
     workspace = ProjectPaths.find()
-    print(exchange.write(workspace, config.load(workspace.params), to, format=format.value))
+    print(decisions_export.write(workspace, config.load(workspace.params), to, format=format.value))
 
 
 @app.command("import")
 def import_(
-    source: Annotated[Path, typer.Argument(help="The file to read; for coco and fiftyone, the folder.")],
-    reviewer: Annotated[
-        str | None, typer.Option(help="Whose decisions these are, where the file does not say.")
-    ] = None,
-    format: Annotated[ExportFormat, typer.Option(help="What the other tool wrote.")] = ExportFormat.CSV,
+    source: Annotated[Path, typer.Argument(help="File to read; for coco and fiftyone a folder.")],
+    reviewer: Annotated[str | None, typer.Option(help="Reviewer of decisions for which the file names none.")] = None,
+    format: Annotated[ExportFormat, typer.Option(help="Format of the file.")] = ExportFormat.CSV,
 ) -> None:
-    """Add decisions made in another tool to the ledger, as sittings of their own."""
+    """Add decisions from another tool's file to the ledger."""
     from mtf import config
-    from mtf.review_app.exchange import export as exchange
-    from mtf.review_app.processes.closing import Closing
+    from mtf.review_app.exchange import import_merge
+    from mtf.review_app.processes.closing import LedgerTracking
 
     workspace = ProjectPaths.find()
-    with Closing(workspace):
-        print(exchange.read(workspace, config.load(workspace.params), source, format=format.value, reviewer=reviewer))
+    with LedgerTracking(workspace):
+        params = config.load(workspace.params)
+        print(import_merge.read(workspace, params, source, format=format.value, reviewer=reviewer))

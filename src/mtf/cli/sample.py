@@ -1,4 +1,4 @@
-"""`mtf sample build`: make the sample's data folder anew, drawings, web and simulated reviews included."""
+"""`mtf sample build`: builds the sample's data folder: drawings, recorded web and simulated reviews."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from mtf.core.project_paths import ProjectPaths
 if TYPE_CHECKING:
     from mtf.sample.panel import Face
 
-app = typer.Typer(help="The sample: drawn people and the small web that pictures them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Build the sample: drawn people and a small recorded web with their pictures.", no_args_is_help=True
+)
 
 
 def add_to(parent: typer.Typer) -> None:
@@ -25,24 +27,24 @@ def add_to(parent: typer.Typer) -> None:
 
 @app.callback()
 def group() -> None:
-    """The sample: drawn people and the small web that pictures them."""
+    """Sample data set: drawn people and a small recorded web with their pictures."""
 
 
 @app.command()
 def build(
-    folder: Annotated[Path, typer.Argument(help="Where to make it; it takes the place of a sample that is there.")],
-    keep_web: Annotated[bool, typer.Option(help="Keep the web that is there, and review it anew.")] = False,
+    folder: Annotated[Path, typer.Argument(help="Folder to build in; a sample there is replaced.")],
+    keep_web: Annotated[bool, typer.Option(help="Keep the existing web, and simulate the review again.")] = False,
 ) -> None:
-    """Draw the sample's people, put them on a recorded web, and let a simulated panel review what is found there.
+    """Draw the sample's people, put them on a recorded web, and simulate a panel's review of the faces found there.
 
-    Run it inside a project: what the panel reviews are the faces found with that project's params.yaml.
+    Run it inside a project: the faces are found with that project's params.yaml.
     """
     from mtf import config
     from mtf.sample import truth
 
     workspace = ProjectPaths.find()
     settings = config.load(workspace.params)
-    _refuse_what_is_no_sample(folder)
+    _refuse_other_data(folder)
     if not keep_web:
         _write_web(folder, settings)
     truths = truth.read(folder / "web")
@@ -50,16 +52,16 @@ def build(
     print(f"sample: {len(truths)} search results and {decisions} simulated decisions in {folder}")
 
 
-def _refuse_what_is_no_sample(folder: Path) -> None:
-    """Nothing that a person made is lost: neither another project's data nor decisions on the sample."""
+def _refuse_other_data(folder: Path) -> None:
+    """Raise MtfError if `folder` has data that would be lost: another project's, or real decisions on the sample."""
     from mtf.sample import truth
     from mtf.sample.panel import REVIEWERS
 
     if folder.exists() and any(folder.iterdir()) and not (folder / "web" / truth.FILE).is_file():
-        raise MtfError(f"{folder}: there is something else here, which would be lost; name another folder")
+        raise MtfError(f"{folder}: has other data, which would be lost; choose another folder")
     people = sorted({path.parent.name for path in folder.glob("review/*/*.jsonl")} - set(REVIEWERS))
     if people:
-        raise MtfError(f"{folder}: the decisions of {listed(people)} would be lost; name another folder")
+        raise MtfError(f"{folder}: the decisions of {listed(people)} would be lost; choose another folder")
 
 
 def _write_web(folder: Path, settings: Params) -> None:
@@ -70,17 +72,17 @@ def _write_web(folder: Path, settings: Params) -> None:
 
 
 def _write_reviews(folder: Path, workspace: ProjectPaths, settings: Params) -> int:
-    """Crawl and crop in a workspace of its own, and review what that finds; returns the number of decisions."""
-    from mtf.annotation.ledger import write_sitting
+    """Crawl and crop in a temporary workspace, and review the faces found; returns the number of decisions."""
+    from mtf.annotation.ledger import write_session
     from mtf.sample import panel, truth
 
     with tempfile.TemporaryDirectory(prefix="mtf-sample-") as scratch:
         faces = _found_faces(ProjectPaths(Path(scratch)), folder, workspace.params, settings)
-    sittings = panel.review(panel.judge(faces, truth.read(folder / "web")), seed=settings.seed)
+    sessions = panel.review(panel.judge(faces, truth.read(folder / "web")), seed=settings.seed)
     shutil.rmtree(folder / "review", ignore_errors=True)
-    for sitting in sittings:
-        write_sitting(folder / "review", sitting)
-    return sum(map(len, sittings))
+    for session in sessions:
+        write_session(folder / "review", session)
+    return sum(map(len, sessions))
 
 
 def _found_faces(scratch: ProjectPaths, folder: Path, params_file: Path, settings: Params) -> list[Face]:

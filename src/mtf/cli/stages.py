@@ -14,7 +14,7 @@ from mtf.core.project_paths import ProjectPaths
 
 
 class Part(StrEnum):
-    """A part of `mtf multitask`, each a stage of dvc.yaml."""
+    """Part of `mtf multitask`; each is a stage of dvc.yaml."""
 
     TRAIN = "train"
     MEASURE = "measure"
@@ -38,24 +38,24 @@ def run_stage(name: str, **options: object) -> None:
 def add_to(app: typer.Typer) -> None:
     @app.command()
     def crawl(
-        refresh: Annotated[bool, typer.Option(help="Search again for identities whose shard is complete.")] = False,
+        refresh: Annotated[bool, typer.Option(help="Search again for identities with a complete shard.")] = False,
     ) -> None:
-        """Discover and fetch the pictures of the roster's identities."""
+        """Search and download the pictures of the roster's identities."""
         run_stage("crawl", refresh=refresh)
 
     @app.command()
     def crop() -> None:
-        """Find the faces and cut them out."""
+        """Detect and crop the faces."""
         run_stage("crop")
 
     @app.command()
     def screen() -> None:
-        """Measure each face, and group duplicates: hints for the reviewers."""
+        """Measure each face and group duplicates, as hints for the reviewers."""
         run_stage("screen")
 
     @app.command()
     def curate() -> None:
-        """Apply the reviewers' decisions, step by step of the funnel."""
+        """Run the funnel: apply takedowns, licenses and the reviewers' decisions, step by step."""
         run_stage("curate")
 
     @app.command()
@@ -65,26 +65,24 @@ def add_to(app: typer.Typer) -> None:
 
     @app.command()
     def train(
-        model: Annotated[str, typer.Option(help="A model of params.yaml's train.models.")],
-        task: Annotated[str, typer.Option(help="A task of params.yaml's train.tasks.")],
+        model: Annotated[str, typer.Option(help="Model of train.models in params.yaml.")],
+        task: Annotated[str, typer.Option(help="Task of train.tasks in params.yaml.")],
     ) -> None:
         """Train one model on one task."""
         run_stage("train", model=model, task=task)
 
     @app.command()
     def multitask(
-        weighting: Annotated[
-            str | None, typer.Option(help="A weighting of params.yaml's multitask.weightings.")
-        ] = None,
+        weighting: Annotated[str | None, typer.Option(help="Weighting of multitask.weightings in params.yaml.")] = None,
         paper_tables: Annotated[
-            bool, typer.Option("--paper-tables", help="Show the last figures as Das et al.'s Tables 1 to 5 instead.")
+            bool, typer.Option("--paper-tables", help="Print the last figures as Das et al.'s Tables 1 to 5 instead.")
         ] = False,
         only: Annotated[
-            Part | None, typer.Option(help="Only train, or only measure again what is trained; both where not named.")
+            Part | None, typer.Option(help="Only train, or only measure the trained network. Default: both.")
         ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="With --paper-tables: as JSON.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="With --paper-tables: print JSON.")] = False,
     ) -> None:
-        """Train one network for several tasks at once, and measure it."""
+        """Train one network for several tasks at once, and measure it on the test split."""
         if paper_tables:
             from mtf.cli import paper_tables as multitask_tables
 
@@ -99,27 +97,29 @@ def add_to(app: typer.Typer) -> None:
     @app.command()
     def evaluate(
         paper_tables: Annotated[
-            bool, typer.Option("--paper-tables", help="Show the last figures as the paper's Tables 4 to 9 instead.")
+            bool, typer.Option("--paper-tables", help="Print the last figures as MTF's Tables 4 to 9 instead.")
         ] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="With --paper-tables: as JSON.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="With --paper-tables: print JSON.")] = False,
     ) -> None:
         """Measure the trained models on the test split."""
         if not paper_tables:
             run_stage("evaluate")
             return
-        from mtf.cli import paper_tables as shown
+        from mtf.cli import paper_tables as mtf_tables
 
-        shown.show_mtf_tables(as_json=as_json)
+        mtf_tables.show_mtf_tables(as_json=as_json)
 
     @app.command()
     def release(
         form: Annotated[
             str | None,
-            typer.Option("--format", help="Write the release in another form: parquet, webdataset or fiftyone."),
+            typer.Option(
+                "--format", help="Write the built release in another format: parquet, webdataset or fiftyone."
+            ),
         ] = None,
-        to: Annotated[Path | None, typer.Option(help="The new folder for --format.")] = None,
+        to: Annotated[Path | None, typer.Option(help="New folder for --format.")] = None,
     ) -> None:
-        """Write the published folders; with --format, the built release in the form of another tool."""
+        """Write the release folders; with --format, convert the built release for another tool."""
         if form is None and to is None:
             run_stage("release")
             return

@@ -1,4 +1,4 @@
-"""`mtf summary`: what came of a run, on one screen, from the figures in `metrics/`."""
+"""`mtf summary`: results of a run on one screen, from the figures in `metrics/`."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ WIDTH = 80
 def add_to(app: typer.Typer) -> None:
     @app.command()
     def summary() -> None:
-        """Show what came of the last run: the funnel, the splits, the models, the release, and where to look on."""
+        """Show the results of the last run: funnel, splits, models, release, and where to find more."""
         from mtf import config
 
         workspace = ProjectPaths.find()
         title = config.load(workspace.params).project.title
         console = Console()
-        console.print(f"\n[bold]{title}[/bold]: what came of it", highlight=False)
+        console.print(f"\n[bold]{title}[/bold]: results of the last run", highlight=False)
         for part in parts(workspace):
             console.print()
             console.print(part, highlight=False)
 
 
 def parts(workspace: ProjectPaths) -> Iterator[RenderableType]:
-    """What there is to show, in the order of the pipeline. Raises BadInput where no stage has run yet."""
+    """Sections of the summary in the order of the pipeline; raises BadInput if no stage has run yet."""
     figures = {name: _figures(workspace.metrics(name)) for name in ("crawl", "curate", "split", "evaluate", "release")}
     if not any(figures.values()):
         raise BadInput("metrics/: no figures yet; run the pipeline (`make repro` or `dvc repro`)")
     if figures["crawl"]:
-        yield counted("Addresses found, and what came of them", figures["crawl"]["outcomes"])
+        yield counted("Addresses found, by outcome", figures["crawl"]["outcomes"])
         yield from to_be_retried(figures["crawl"])
     if figures["curate"]:
         yield funnel(figures["curate"])
@@ -59,7 +59,7 @@ def _figures(path: Path) -> Figures:
 
 
 def counted(title: str, figures: Figures) -> Table:
-    """Figures of any stage, one a line; nested names are joined."""
+    """Table of any stage's figures, one per line; nested names are joined."""
     table = _table(title, "", "count")
     for name, value in _flat(figures):
         table.add_row(name, _number(value))
@@ -67,29 +67,29 @@ def counted(title: str, figures: Figures) -> Table:
 
 
 def to_be_retried(figures: Figures) -> Iterator[str]:
-    """What failed on its way and is worth asking for again, if anything, and how."""
+    """Line on retriable failures of the crawl, and how to retry them; nothing without any."""
     from mtf.crawl.fetch_results import retriable_failures
 
     if what := retriable_failures(figures):
-        yield f"{what}: `make retry` asks for them again"
+        yield f"{what}: `make retry` requests them again"
 
 
 def funnel(figures: Figures) -> Table:
-    """What each step left, and why it dropped the rest."""
+    """Funnel table: faces left after each step, and reasons for the dropped ones."""
     from mtf.curation.funnel_tables import funnel_table
 
     return _titled(funnel_table(figures), "The funnel")
 
 
 def splits(figures: Figures) -> Table:
-    """How many faces of each label are in each split."""
+    """Split table: faces of each label in each split."""
     from mtf.curation.funnel_tables import split_table
 
     return _titled(split_table(figures), "Splits")
 
 
 def models(task: str, rows: dict[str, dict[str, float]]) -> Table:
-    """One task's models and what guessing would give, one row each; shares in per cent."""
+    """Test results of one task in per cent: a row per model, and the baselines."""
     names = list(dict.fromkeys(name for scores in rows.values() for name in scores))
     table = _table(f"Test results: {task} (%)", "model", *(name.replace("_", " ") for name in names))
     for model, scores in rows.items():
@@ -125,7 +125,7 @@ def _places(workspace: ProjectPaths) -> Iterator[tuple[str, str]]:
 
 
 def _titled(table: Table, title: str) -> Table:
-    """A room's table in the look of this page."""
+    """Table of another package in the style of this page."""
     table.box, table.pad_edge, table.title = box.SIMPLE_HEAD, False, title
     table.title_style, table.title_justify = "bold", "left"
     return table

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    group = typer.Typer(help="Take down a person or a picture, and erase it from every version.", no_args_is_help=True)
+    group = typer.Typer(help="Take down people and pictures, and erase them from every version.", no_args_is_help=True)
     app.add_typer(group, name="takedown")
 
     @group.command()
     def add(
-        value: Annotated[str, typer.Argument(help="An identity, a page or picture address, an image_id, or a file.")],
-        reason: Annotated[str, typer.Option(help="Why, in a few words.")],
-        requested_by: Annotated[str, typer.Option(help="Who asks.")],
-        reference: Annotated[str, typer.Option(help="Where the request is kept: a letter, a ticket.")] = "",
+        value: Annotated[str, typer.Argument(help="Identity, address of a page or picture, image_id, or file.")],
+        reason: Annotated[str, typer.Option(help="Reason in a few words.")],
+        requested_by: Annotated[str, typer.Option(help="Person who asks for it.")],
+        reference: Annotated[str, typer.Option(help="Reference to the request, such as a letter or a ticket.")] = "",
     ) -> None:
-        """Record a request; the next `dvc repro` leaves it out everywhere."""
+        """Record a request; the next `dvc repro` leaves the matching pictures out everywhere."""
         from mtf import config
         from mtf.takedown import requests
 
@@ -37,7 +37,7 @@ def add_to(app: typer.Typer) -> None:
         resolved = requests.resolve(request, workspace, config.load(workspace.params))
         new = requests.append(workspace.takedowns, resolved.records)
         first = resolved.records[0]
-        print(f"{first.kind} {first.value}{'' if first in new else ' (was there already)'}")
+        print(f"{first.kind} {first.value}{'' if first in new else ' (recorded already)'}")
         if beside := len(new) - (first in new):
             print(f"with it {beside} rows: image_ids and perceptual hashes of its pictures")
         print(*_matched(resolved), sep="\n")
@@ -46,7 +46,7 @@ def add_to(app: typer.Typer) -> None:
 
     @group.command("list")
     def list_requests() -> None:
-        """Show the requests, and how many pictures of the current version each names."""
+        """List the requests, with the number of matching pictures in the current version."""
         from mtf.schemas import takedown_file
         from mtf.takedown import requests
 
@@ -63,8 +63,8 @@ def add_to(app: typer.Typer) -> None:
 
     @group.command()
     def erase(
-        signed_by: Annotated[str, typer.Option(help="Who signs the receipt off.")],
-        dry_run: Annotated[bool, typer.Option(help="Show what would be erased, and change nothing.")] = False,
+        signed_by: Annotated[str, typer.Option(help="Person who signs the receipt.")],
+        dry_run: Annotated[bool, typer.Option(help="Show what would be erased, without changing anything.")] = False,
     ) -> None:
         """Erase what the requests name from cache, remotes and history; write a receipt."""
         from mtf.takedown import execution, receipt, requests
@@ -75,7 +75,7 @@ def add_to(app: typer.Typer) -> None:
             return
         written = execution.erase(workspace, signed_by=signed_by)
         if not written:
-            print("Nothing to erase: no version holds what the requests name, and no earlier erasure owes anything")
+            print("Nothing to erase: no version has what the requests name, and no earlier erasure is unfinished")
             return
         requests.track(workspace)
         for one in written:
@@ -85,7 +85,7 @@ def add_to(app: typer.Typer) -> None:
                 print(f"  owed: {line}")
         print(f"Receipts: {workspace.relative(receipt.folder(workspace.data))}; next: {_next(written)}")
         if any(not one["finished_at"] for one in written):
-            print("Something is still owed: run this again when it can be reached")
+            print("The erasure is not finished: run this again when all storage can be reached")
             raise typer.Exit(1)
 
 

@@ -21,7 +21,7 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.curation import funnel, screened
 from mtf.curation.duplicates import components
 from mtf.curation.split import assigned
-from mtf.curation.split_units import TOGETHER
+from mtf.curation.split_units import UNIT_COLUMNS
 from mtf.evaluation import figure_files
 from mtf.schemas import FACE
 
@@ -65,7 +65,7 @@ def linked_faces(tested: pl.DataFrame, everything: pl.DataFrame) -> pl.DataFrame
     other faces. `everything` (identity, face_id, image_id, duplicate_group) also has the links over faces that the
     curated set dropped.
     """
-    numbered = everything.select(*FACE, component=pl.Series(components(everything, TOGETHER)))
+    numbered = everything.select(*FACE, component=pl.Series(components(everything, UNIT_COLUMNS)))
     marked = numbered.join(tested.select(FACE), on=FACE, how="semi")["component"].unique()
     return numbered.filter(pl.col("component").is_in(marked.to_list())).select(FACE)
 

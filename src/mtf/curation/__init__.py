@@ -1,1 +1,1 @@
-"""From all faces to the data set: the funnel, step by step, and the division into train, val and test."""
+"""Curation: the funnel from all faces to the data set, and the split into train, val and test."""

@@ -1,6 +1,6 @@
-"""Of each group of duplicates one face is kept, and the others are told which and why.
+"""Duplicate groups: which face of a group stays in the data set, and which faces must not be separated by the split.
 
-Rows that hang together: directly, by sharing a value in one of several columns, or by way of other rows.
+Faces are connected if they share a value in one of several columns, directly or through other faces.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from mtf.schemas import FACE
 AUTOMATIC = "automatic"
 
 
-def superfluous(faces: pl.DataFrame, group: str) -> pl.DataFrame:
-    """All members but one of every group in the column `group`, identity by identity.
+def surplus_members(faces: pl.DataFrame, group: str) -> pl.DataFrame:
+    """Members of each group in the column `group` that are dropped: all but one, identity by identity.
 
-    The one is whom the reviewers named (`named_by`, null where they did not); of these, or of all where they named
-    none, the largest, then the sharpest, then the first by face_id. Columns: identity, face_id, decided_by, detail.
+    The face that stays is one that the reviewers named (`named_by`, null where they did not), else any. Among these it
+    is the largest, then the sharpest, then the first by face_id. Columns: identity, face_id, decided_by, detail.
     """
     order = [pl.col("named_by").is_null(), -pl.col("size_px"), -pl.col("sharpness"), pl.col("face_id")]
     members = faces.filter(pl.col(group).is_not_null()).sort("identity", group, *order)
@@ -44,7 +44,7 @@ def _decided_by() -> pl.Expr:
 
 
 def _why() -> pl.Expr:
-    """The first of the criteria in which the kept face differs."""
+    """Detail text: the first criterion in which the kept face differs."""
     return (
         pl.when(_is_named())
         .then(pl.lit("named by the reviewers"))
@@ -56,10 +56,10 @@ def _why() -> pl.Expr:
     )
 
 
-def inseparable(faces: pl.DataFrame) -> pl.Series:
-    """The group of kept faces that must not part in the split, named by its least face_id; null for a face alone.
+def duplicate_groups(faces: pl.DataFrame) -> pl.Series:
+    """Group of faces that must be in the same split, named by its lowest face_id; null for a single face.
 
-    Faces hang together by any group that screening put them in: exact, near, or across identities.
+    Faces are connected by every kind of group from screening: exact, near, or across identities.
     """
     numbered = faces.select("face_id", component=pl.Series(components(faces, GROUPS), dtype=pl.Int64))
     least = pl.col("face_id").min().over("component")
@@ -67,7 +67,7 @@ def inseparable(faces: pl.DataFrame) -> pl.Series:
 
 
 def components(rows: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.int64]:
-    """The component of every row, numbered from 0; a null ties a row to nothing."""
+    """Connected component of each row, numbered from 0; a null connects a row to nothing."""
     edges = [_edges(rows[column]) for column in columns]
     value_count = 0
     row_ends, value_ends = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
@@ -82,7 +82,7 @@ def components(rows: pl.DataFrame, columns: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _edges(values: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row and value numbers of every row that has a value."""
-    held = pl.DataFrame({"value": values}).with_row_index("row").drop_nulls("value")
-    ranks = held["value"].rank("dense").cast(pl.Int64) - 1
-    return held["row"].cast(pl.Int64).to_numpy(), ranks.to_numpy()
+    """Row numbers and value numbers of all rows with a value."""
+    filled = pl.DataFrame({"value": values}).with_row_index("row").drop_nulls("value")
+    ranks = filled["value"].rank("dense").cast(pl.Int64) - 1
+    return filled["row"].cast(pl.Int64).to_numpy(), ranks.to_numpy()

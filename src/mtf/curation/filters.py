@@ -9,7 +9,7 @@ from typing import ClassVar
 import polars as pl
 
 from mtf.annotation.consensus import Outcome
-from mtf.curation.duplicates import AUTOMATIC, superfluous
+from mtf.curation.duplicates import AUTOMATIC, surplus_members
 from mtf.schemas import FACE, Reason, Step
 
 NOBODY = pl.DataFrame(schema=dict.fromkeys(FACE, pl.String))
@@ -18,7 +18,7 @@ NOBODY = pl.DataFrame(schema=dict.fromkeys(FACE, pl.String))
 
 @dataclass(frozen=True)
 class NotTakenDown:
-    """No takedown request names the picture."""
+    """Filter that drops faces named by a takedown request."""
 
     step: ClassVar[Step] = Step.TAKEDOWN
 
@@ -29,7 +29,7 @@ class NotTakenDown:
 
 @dataclass(frozen=True)
 class Licensed:
-    """The license policy permits the picture."""
+    """Filter that drops faces whose license the policy does not permit."""
 
     step: ClassVar[Step] = Step.LICENSE
 
@@ -39,10 +39,11 @@ class Licensed:
 
 @dataclass(frozen=True)
 class OnePerson:
-    """Its shot is not listed for another person, too, or the panel `accepted` it as this one's.
+    """Filter that drops shots listed for several people, unless the panel accepted the face for this person.
 
-    The same shot under two names is wrong under one of them at least, and a machine cannot tell which. `accepted`
-    has the columns identity and face_id; where no people are to be involved it is empty.
+    At least one of the names is wrong, and a program cannot tell which.
+
+    accepted: faces (identity, face_id) that the panel accepted; empty without a panel.
     """
 
     accepted: pl.DataFrame
@@ -61,7 +62,11 @@ class OnePerson:
 
 @dataclass(frozen=True)
 class PanelMajority:
-    """The panel accepts it. Without a majority it is held back, as undecided or as a conflict."""
+    """Filter by the panel's majority; without one a face is held back as undecided or as a conflict.
+
+    step: the reviewed step.
+    reviewers: size of the panel.
+    """
 
     step: str
     reviewers: int
@@ -82,10 +87,10 @@ class PanelMajority:
 
 @dataclass(frozen=True)
 class NoDuplicate:
-    """One face per group of duplicates.
+    """Filter that keeps one face per duplicate group.
 
-    Exact ones go without asking; near ones as screening grouped them, unless the panel rejected a face, named it
-    the keeper, or accepted it as no duplicate.
+    Exact duplicates are dropped without a vote. Near duplicates are those that screening grouped, unless the panel
+    rejected a face, chose it as keeper, or accepted it as no duplicate.
     """
 
     step: ClassVar[Step] = Step.DUPLICATE
@@ -107,7 +112,7 @@ class NoDuplicate:
 
 def _dropped(faces: pl.DataFrame, group: str, reason: Reason) -> pl.DataFrame:
     return (
-        superfluous(faces, group)
+        surplus_members(faces, group)
         .select(*FACE, "decided_by", "detail", reason=pl.lit(reason.value))
         .select(*FACE, "reason", "decided_by", "detail")
     )
@@ -119,10 +124,14 @@ def _without(faces: pl.DataFrame, dropped: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class FitForTasks:
-    """The panel accepts it as fit for every task, and its labels are settled.
+    """Filter by the panel's majority that a face fits every task, with all its labels settled.
 
-    A label that is one per identity (`per_identity`) is the one that most of the identity's faces have; a face
-    with another is held back as a conflict.
+    A label that is one per identity is that of most of the identity's faces; a face with another is held back as a
+    conflict.
+
+    reviewers: size of the panel.
+    columns: label columns.
+    per_identity: label columns with one label per identity.
     """
 
     reviewers: int
@@ -149,7 +158,7 @@ class FitForTasks:
 
 
 def _labels_of_identities(faces: pl.DataFrame, column: str) -> pl.DataFrame:
-    """The label most of each identity's faces have; where two are equally many, the roster's."""
+    """Most frequent label of each identity; the roster's label wins a tie."""
     counts = faces.group_by("identity", column, (pl.col(column) == pl.col(f"roster_{column}")).alias("rosters")).len()
     ordered = counts.sort("identity", -pl.col("len").cast(pl.Int64), ~pl.col("rosters"), column)
     first = ordered.unique("identity", keep="first", maintain_order=True)
@@ -157,7 +166,7 @@ def _labels_of_identities(faces: pl.DataFrame, column: str) -> pl.DataFrame:
 
 
 def _held_back(judged: pl.DataFrame, holds: pl.Expr, reason: pl.Expr, detail: pl.Expr, column: str) -> pl.DataFrame:
-    """The faces that are still kept and for which `holds` is true get `reason`."""
+    """Faces with `reason` set where they are still kept and `holds` is true."""
     holds = holds.fill_null(value=False) & pl.col("reason").is_null()
     return judged.with_columns(
         reason=pl.when(holds).then(reason).otherwise("reason"),
@@ -168,7 +177,7 @@ def _held_back(judged: pl.DataFrame, holds: pl.Expr, reason: pl.Expr, detail: pl
 
 @dataclass(frozen=True)
 class EnoughImages:
-    """Its identity has at least `minimum` images left; several faces of one image are one."""
+    """Filter that drops identities with fewer than `minimum` images left; several faces of one image count once."""
 
     minimum: int
     step: ClassVar[Step] = Step.ENOUGH_IMAGES

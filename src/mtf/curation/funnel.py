@@ -1,4 +1,4 @@
-"""The funnel (MTF, section 3.2): the registered steps in their order, each of which keeps a face or drops it."""
+"""Funnel (MTF, section 3.2): the registered steps in order, each of which keeps a face or drops it with a reason."""
 
 from __future__ import annotations
 
@@ -15,27 +15,34 @@ from mtf.schemas.funnel_steps import StepFilter
 
 
 def automatic(params: Params) -> list[StepFilter]:
-    """The filters of the non-curated set: automatic crops with the roster's labels (MTF's second set)."""
+    """Filters of the non-curated set: automatic crops with the roster's labels (MTF's second set)."""
     context = Context(params, mode="non_curated", accepted=NOBODY)
     return _filters([step for step in funnel_steps.registered() if step.is_for_non_curated], context)
 
 
 def steps(params: Params, *, accepted: pl.DataFrame) -> list[StepFilter]:
-    """The filters of the mode that `params.curate` chooses, in the registry's order.
+    """Filters of the mode `params.curate.mode`, in the registry's order.
 
-    `accepted` are the faces (identity, face_id) that the panel accepted as their person's; non-curated is without.
+    `accepted` are the faces (identity, face_id) that the panel accepted for their person; the non-curated mode ignores
+    them.
     """
     return _filters(funnel_steps.registered(), Context(params, mode=params.curate.mode, accepted=accepted))
 
 
-def _filters(taken: Sequence[funnel_steps.FunnelStep], context: Context) -> list[StepFilter]:
-    found = (step.filter(context) if step.filter else majority(step.name, context) for step in taken)
+def _filters(registered: Sequence[funnel_steps.FunnelStep], context: Context) -> list[StepFilter]:
+    found = (step.filter(context) if step.filter else majority(step.name, context) for step in registered)
     return [one for one in found if one is not None]
 
 
 @dataclass(frozen=True)
-class Passed:
-    """Figures of one step: the faces and identities it left, and how many it dropped for each reason."""
+class StepFigures:
+    """Figures of one step.
+
+    step: the step.
+    faces: faces left.
+    identities: identities left.
+    dropped: number of dropped faces by reason.
+    """
 
     step: str
     faces: int
@@ -44,25 +51,32 @@ class Passed:
 
 
 @dataclass(frozen=True)
-class Funnelled:
-    """The faces that passed every step, the rows of `tables.EXCLUSIONS` for the others, and each step's figures."""
+class FunnelResult:
+    """Result of the funnel.
+
+    kept: faces that passed every step.
+    exclusions: rows of `schemas.EXCLUSIONS` for the dropped faces.
+    step_figures: figures of each step.
+    """
 
     kept: pl.DataFrame
     exclusions: pl.DataFrame
-    passed: list[Passed]
+    step_figures: list[StepFigures]
 
 
-def run(faces: pl.DataFrame, steps: Sequence[StepFilter]) -> Funnelled:
-    """Send `faces` (as `mtf.curation.funnel_inputs` gathers them) through `steps`. Sorted by identity and face_id."""
+def run(faces: pl.DataFrame, steps: Sequence[StepFilter]) -> FunnelResult:
+    """Run `faces` (as `mtf.curation.funnel_inputs` joins them) through the filters; results are sorted by identity and
+    face_id.
+    """
     exclusions = [frame(EXCLUSIONS, [])]
-    passed = []
+    step_figures = []
     for step in steps:
         judged = step.judge(faces).sort(FACE)
         dropped = judged.filter(pl.col("reason").is_not_null())
         faces = judged.filter(pl.col("reason").is_null()).select(faces.columns)
         exclusions.append(frame(EXCLUSIONS, dropped.with_columns(step=pl.lit(str(step.step)))))
-        passed.append(Passed(step.step, faces.height, faces["identity"].n_unique(), _by_reason(dropped)))
-    return Funnelled(faces, pl.concat(exclusions).sort(FACE), passed)
+        step_figures.append(StepFigures(step.step, faces.height, faces["identity"].n_unique(), _by_reason(dropped)))
+    return FunnelResult(faces, pl.concat(exclusions).sort(FACE), step_figures)
 
 
 def _by_reason(dropped: pl.DataFrame) -> dict[str, int]:

@@ -1,6 +1,6 @@
-"""All that the funnel judges a face by, gathered beside it: one wide row per face.
+"""Inputs of the funnel: one wide row per face with labels, measures, license, takedowns and panel verdicts.
 
-By whose decision a face is in the data set: a chain of steps is as strong as its weakest.
+Also the weakest decision by which a face is in the data set.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MEASURES = [
 
 
 def with_labels_and_measures(faces: pl.DataFrame, *, roster: pl.DataFrame, screening: pl.DataFrame) -> pl.DataFrame:
-    """`faces` with the roster's labels and what screening measured, sorted by identity and face_id."""
+    """Faces with the roster's labels and screening's measures, sorted by identity and face_id."""
     labels = roster.drop("name", "query", "files")
     measured = faces.join(screening.select(*FACE, *_MEASURES), on=FACE, how="left")
     return measured.join(labels, on="identity", how="left").sort(FACE)
@@ -40,14 +40,14 @@ def with_legal(
     licenses: Licenses,
     today: date,
 ) -> pl.DataFrame:
-    """`faces` with `license`, and with `taken_down` and `license_reason`, null where neither stands against them.
+    """Faces with `license`, `taken_down` and `license_reason`; the last two are null without an objection.
 
-    A picture without a record of evidence is one whose source states nothing. Requests by perceptual hash are the
-    crawl's: it alone sees whole pictures.
+    An image without a record of evidence counts as one whose source states nothing. Requests by perceptual hash are
+    left to the crawl, which alone has the whole images.
     """
     pictures = images.select(*IMAGE, "url", "page_url", "claim")
-    stated = _stated(pictures, evidence)
-    judged = stated.select(
+    with_evidence = _with_evidence(pictures, evidence)
+    judged = with_evidence.select(
         *IMAGE,
         "license",
         license_detail=pl.concat_str(
@@ -58,19 +58,20 @@ def with_legal(
             separator="; ",
             ignore_nulls=True,
         ),
-        license_reason=policy.judge(stated, licenses, today=today),
+        license_reason=policy.judge(with_evidence, licenses, today=today),
         # By the page that the search named, and by the one that is stated: a request may name either.
-        taken_down=_taken_down(pictures, takedowns).fill_null(_taken_down(stated, takedowns)),
+        taken_down=_taken_down(pictures, takedowns).fill_null(_taken_down(with_evidence, takedowns)),
     )
     return faces.join(judged, on=IMAGE, how="left", maintain_order="left")
 
 
-def _stated(pictures: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
-    """`pictures` with what is stated of each; people may have found a page where the search named none."""
-    said = evidence.drop("url", "claim").rename({"page_url": "stated_page_url"})
-    recorded = pictures.join(said, on=IMAGE, how="left", maintain_order="left")
+def _with_evidence(pictures: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
+    """Images joined with their evidence; a page that people found replaces a missing one."""
+    panel_columns = evidence.drop("url", "claim").rename({"page_url": "stated_page_url"})
+    recorded = pictures.join(panel_columns, on=IMAGE, how="left", maintain_order="left")
     return recorded.with_columns(
-        stated=pl.col("stated").fill_null(Stated.UNSTATED.value), page_url=pl.coalesce("stated_page_url", "page_url")
+        with_evidence=pl.col("stated").fill_null(Stated.UNSTATED.value),
+        page_url=pl.coalesce("stated_page_url", "page_url"),
     )
 
 
@@ -92,42 +93,43 @@ def _request(takedowns: Takedowns, *, identity: str, image_id: str, url: str, pa
 def with_verdicts(
     faces: pl.DataFrame, *, verdicts: pl.DataFrame, label_verdicts: pl.DataFrame, columns: Sequence[str]
 ) -> pl.DataFrame:
-    """`faces` with the panel's word at each step, and with the labels it corrected.
+    """Faces with the panel's verdict at each step and the labels it corrected.
 
-    Adds STEP_outcome, STEP_reason, STEP_by and STEP_detail for each reviewed step; for each label column
-    roster_COLUMN and COLUMN_outcome, COLUMN_by, COLUMN_detail, null where nobody corrected it.
+    Adds STEP_outcome, STEP_reason, STEP_by and STEP_detail for each reviewed step. For each label column it adds
+    roster_COLUMN, COLUMN_outcome, COLUMN_by and COLUMN_detail, the last three null without a correction.
     """
     for step in funnel_steps.reviewed():
-        said = verdicts.filter(pl.col("step") == step).select(
+        panel_columns = verdicts.filter(pl.col("step") == step).select(
             *FACE,
             pl.col("outcome").alias(f"{step}_outcome"),
             pl.col("reason").alias(f"{step}_reason"),
             pl.col("decided_by").alias(f"{step}_by"),
             pl.col("detail").alias(f"{step}_detail"),
         )
-        faces = faces.join(said, on=FACE, how="left", maintain_order="left")
+        faces = faces.join(panel_columns, on=FACE, how="left", maintain_order="left")
     for column in columns:
         faces = _with_label(faces, label_verdicts.filter(pl.col("column") == column), column)
     return faces
 
 
 def _with_label(faces: pl.DataFrame, corrected: pl.DataFrame, column: str) -> pl.DataFrame:
-    said = corrected.select(
+    panel_columns = corrected.select(
         *FACE,
         "label",
         pl.col("outcome").alias(f"{column}_outcome"),
         pl.col("decided_by").alias(f"{column}_by"),
         pl.col("detail").alias(f"{column}_detail"),
     )
-    joined = faces.join(said, on=FACE, how="left", maintain_order="left")
+    joined = faces.join(panel_columns, on=FACE, how="left", maintain_order="left")
     labels = {column: pl.coalesce("label", column), f"roster_{column}": pl.col(column)}
     return joined.with_columns(**labels).drop("label")
 
 
-def weakest(verdicts: pl.DataFrame) -> pl.DataFrame:
-    """Per face the `decided_by` of one step: a joint verdict where there was one, else the least agreement.
+def weakest_decision(verdicts: pl.DataFrame) -> pl.DataFrame:
+    """Weakest decision per face, as `decided_by`: a joint verdict if there is one, else the one with the least
+    agreement.
 
-    `verdicts` as `mtf.annotation.consensus.verdicts` gives them. Columns: identity, face_id, decided_by.
+    `verdicts` is a table as `mtf.annotation.consensus.verdicts` returns it. Columns: identity, face_id, decided_by.
     """
     order = [pl.col("decided_by") != JOINT, pl.col("agreeing") / pl.col("given"), pl.col("given")]
     first = verdicts.sort(*FACE, *order).unique(FACE, keep="first", maintain_order=True)

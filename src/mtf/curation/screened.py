@@ -1,4 +1,4 @@
-"""Filters of the screened mode: screening's measures of a face, held against limits (`curate.screened`)."""
+"""Filters of the screened mode: limits on screening's measures of a face (`curate.screened` of params.yaml)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from typing import ClassVar
 import polars as pl
 
 from mtf.config import Screened
-from mtf.curation.duplicates import AUTOMATIC, superfluous
+from mtf.curation.duplicates import AUTOMATIC, surplus_members
 from mtf.schemas import FACE, Reason, Step
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A column of the table screening, and what its values may be; a face without a value passes."""
+    """Limit on a screening measure; a face without a value passes.
+
+    measure: column of the table screening.
+    reason: reason for dropping a face outside the limit.
+    minimum: lowest permitted value.
+    maximum: highest permitted value.
+    """
 
     measure: str
     reason: Reason
@@ -30,14 +36,14 @@ class Limit:
 
     def detail(self) -> pl.Expr:
         bounds = (("least", self.minimum), ("most", self.maximum))
-        wanted = [f"at {word} {bound:g}" for word, bound in bounds if bound is not None]
+        wanted = [f"at {name} {bound:g}" for name, bound in bounds if bound is not None]
         value = pl.col(self.measure).cast(pl.Float64).round(3)
         return pl.format(f"{self.measure} {{}}, {' and '.join(wanted)} wanted", value)
 
 
 @dataclass(frozen=True)
 class WithinLimits:
-    """Every measure is within its limit; the first that is not gives the reason."""
+    """Filter by several limits; the first one violated gives the reason."""
 
     step: str
     limits: Sequence[Limit]
@@ -53,27 +59,27 @@ class WithinLimits:
 
 @dataclass(frozen=True)
 class OneOfEachGroup:
-    """One face per group of duplicates, exact ones and then near ones, as screening grouped them."""
+    """Filter that keeps one face per duplicate group as screening found it, exact duplicates first, then near ones."""
 
     step: ClassVar[Step] = Step.DUPLICATE
 
     def judge(self, faces: pl.DataFrame) -> pl.DataFrame:
         unnamed = faces.with_columns(named_by=pl.lit(None, pl.String))
-        exact = superfluous(unnamed, "exact_group").with_columns(reason=pl.lit(Reason.EXACT_DUPLICATE.value))
+        exact = surplus_members(unnamed, "exact_group").with_columns(reason=pl.lit(Reason.EXACT_DUPLICATE.value))
         left = unnamed.join(exact, on=FACE, how="anti")
-        near = superfluous(left, "near_group").with_columns(reason=pl.lit(Reason.NEAR_DUPLICATE.value))
+        near = surplus_members(left, "near_group").with_columns(reason=pl.lit(Reason.NEAR_DUPLICATE.value))
         return faces.join(pl.concat([exact, near]), on=FACE, how="left")
 
 
 def right_person(screened: Screened) -> WithinLimits:
-    """The face is near enough to its person's others."""
+    """Filter by the distance of a face to the other faces of its person."""
     return WithinLimits(
         Step.IDENTITY, [Limit("identity_distance", Reason.WRONG_PERSON, maximum=screened.max_identity_distance)]
     )
 
 
 def good_quality(screened: Screened) -> WithinLimits:
-    """The face is large, sharp and well exposed, and its eyes are found."""
+    """Filter by size, sharpness, exposure, eyes found, and likeness to a photograph."""
     darkest, brightest = screened.brightness
     limits = [
         Limit("size_px", Reason.TOO_SMALL, minimum=screened.min_size_px),
@@ -87,5 +93,5 @@ def good_quality(screened: Screened) -> WithinLimits:
 
 
 def steps(screened: Screened) -> list[WithinLimits | OneOfEachGroup]:
-    """The steps that people take in the curated mode, as far as a machine can take them."""
+    """Filters that replace the reviewers' steps, as far as a program can."""
     return [right_person(screened), good_quality(screened), OneOfEachGroup()]

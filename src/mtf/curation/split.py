@@ -1,6 +1,6 @@
-"""Train, val and test (MTF, section 4.1): by shares, each identity and label in each, nothing alike in two of them.
+"""Split into train, val and test (MTF, section 4.1): by shares, with every identity and label in each split.
 
-Numbers of faces of each stratum in train, val and test: whole numbers, by largest remainders.
+Duplicates are never in two splits. Target numbers per stratum are whole numbers by the largest-remainder method.
 """
 
 from __future__ import annotations
@@ -20,20 +20,24 @@ from mtf.curation.split_units import Units, units
 from mtf.schemas import FACE, SPLITS
 
 _FUNNEL = PATHS_IN_PROJECT.metrics("curate").as_posix()
-NOTHING_LEFT = f"split: there is no face to divide; the funnel shows where they went ({_FUNNEL})"
+NOTHING_LEFT = f"split: no face is left to divide; the funnel shows why ({_FUNNEL})"
 
 
 def assigned(rows: pl.DataFrame, *, columns: Sequence[str], split: Split, seed: int) -> pl.DataFrame:
-    """`rows`, sorted by identity and face_id, with the column `split`.
+    """Rows with the column `split`, sorted by identity and face_id.
 
-    `rows` has identity, face_id, image_id, duplicate_group and `columns`, one per task: labels, and `identity`
-    where recognition is a task. Every label that occurs has at least `split.min_…` images in each split, however many
-    faces of it these have; faces of one source image or one duplicate group are in the same. Faces are shared out
-    identity by identity, or, without recognition, by combination of labels; as in the paper an identity's faces may
-    be in several splits.
-    The result depends on the rows and the seed, not on the rows' order.
+    - Every label that occurs has at least `split.min_…` images in each split.
+    - Faces of one source image or one duplicate group are in the same split.
+    - The strata are identities or, without a recognition task, combinations of labels. As in the paper, an identity's
+      faces may be in several splits.
+    - The result depends on the rows and the seed, not on the rows' order.
 
-    Raises GateFailed with the identities and labels for which that is impossible.
+    rows: table with identity, face_id, image_id, duplicate_group and `columns`.
+    columns: one per task: its label column, or `identity` for recognition.
+    split: shares and minimums.
+    seed: seed of the order of units.
+
+    Raises GateFailed with the identities and labels for which this is impossible.
     """
     if rows.is_empty():
         raise GateFailed(NOTHING_LEFT)
@@ -49,23 +53,25 @@ def assigned(rows: pl.DataFrame, *, columns: Sequence[str], split: Split, seed: 
 
 
 def _by_stratum(units: Units, split: Split, least: Numbers) -> Numbers:
-    """The split of each unit: where its strata miss most faces yet, large units first."""
+    """Split of each unit: the one in which its strata lack the most faces; the hardest units come first."""
     sizes = np.asarray(units.strata.sum(axis=0)).ravel()
     missing = targets(sizes, wanted=shares(split), least=least).tolist()
     chosen = np.empty(len(units.faces), np.int64)
     table = units.strata
     for unit in _hardest_first(units):
-        held = list(_row(table, unit))
-        scores = [sum(count * missing[stratum][place] for stratum, count in held) for place in range(len(SPLITS))]
+        strata_of_unit = list(_row(table, unit))
+        scores = [
+            sum(count * missing[stratum][place] for stratum, count in strata_of_unit) for place in range(len(SPLITS))
+        ]
         best = scores.index(max(scores))
         chosen[unit] = best
-        for stratum, count in held:
+        for stratum, count in strata_of_unit:
             missing[stratum][best] -= count
     return chosen
 
 
 def _hardest_first(units: Units) -> list[int]:
-    """Units that hang over several strata, then by size, then in the seed's order."""
+    """Units in several strata first, then by size, then in the seed's order."""
     strata = np.diff(units.strata.indptr)
     return np.lexsort((np.arange(len(units.faces)), -units.faces, -strata)).tolist()
 
@@ -76,7 +82,7 @@ def _row(table: csr_array, unit: int) -> zip[tuple[int, int]]:
 
 
 def counted(rows: pl.DataFrame, columns: Sequence[str]) -> dict[str, dict[str, dict[str, int]]]:
-    """Column → label → split → faces, for the columns of `rows`, which has the column `split`; labels sorted."""
+    """Counts of faces: column → label → split → number, labels sorted. `rows` has the column `split`."""
     return {column: _counted(rows, column) for column in columns}
 
 
@@ -90,21 +96,22 @@ Numbers = NDArray[np.int64]
 
 
 def shares(split: Split) -> NDArray[np.float64]:
-    """Train, val, test; they sum to 1 (MTF, section 4.1)."""
+    """Shares of train, val and test; they sum to 1 (MTF, section 4.1)."""
     rest = 1 - split.train_share
     return np.array([split.train_share, rest * split.val_share_of_rest, rest * (1 - split.val_share_of_rest)])
 
 
 def minimums(split: Split) -> Numbers:
-    """Train, val, test: the least number of faces of every group."""
+    """Minimum number of images of every group in train, val and test."""
     return np.array([split.min_train, split.min_val, split.min_test], dtype=np.int64)
 
 
 def targets(sizes: Numbers, *, wanted: NDArray[np.float64], least: Numbers) -> Numbers:
-    """Strata × splits: rows sum to `sizes`, no cell is under `least` where the stratum is large enough for all.
+    """Target numbers (strata × splits); rows sum to `sizes`, and no cell is below `least` if its stratum is large
+    enough.
 
-    Every cell is within one of its exact share unless `least` asks for more, and the remainders are given out so
-    that the sums over all strata come as near as they can to the shares of the whole.
+    Every cell is within one of its exact share unless `least` requires more. The remainders are distributed so that the
+    totals over all strata are as close as possible to the overall shares.
     """
     ideal = sizes[:, None] * wanted
     given = np.maximum(np.floor(ideal + 1e-9).astype(np.int64), least)
@@ -122,7 +129,7 @@ def targets(sizes: Numbers, *, wanted: NDArray[np.float64], least: Numbers) -> N
 
 
 def _take_back(given: Numbers, ideal: NDArray[np.float64], least: Numbers, *, surplus: int) -> None:
-    """The minimums of one split come out of the others', first where most is above its exact share."""
+    """Reduce a stratum's targets by `surplus`, first where one exceeds its exact share the most."""
     for _ in range(surplus):
         above = np.where(given > least, given - ideal, -np.inf)
         place = int(np.argmax(above))

@@ -1,7 +1,7 @@
-"""Every group in every split: where sharing out by strata has missed a minimum, the least change that meets all.
+"""Minimums of the split: moves as few faces as possible so that every group has its minimum in each split.
 
-The change is found by integer programming (HiGHS, by way of scipy) over kinds of units: units with as many faces and
-the same numbers of images of the same groups are interchangeable, so that the program stays small.
+The moves are an integer program (MILP; HiGHS through scipy) over kinds of units. Units with the same number of faces,
+and the same numbers of images of the same groups, are interchangeable, which keeps the program small.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Numbers = NDArray[np.int64]
 
 
 def check_sizes(units: Units, least: Numbers) -> None:
-    """No group may have fewer images than the splits need together. Raises GateFailed with the groups that have."""
+    """Check that each group has as many images as the minimums add up to; raises GateFailed with those that do not."""
     images = np.asarray(units.members.sum(axis=0)).ravel()
     short = np.flatnonzero(images < least.sum())
     if len(short):
@@ -32,9 +32,9 @@ def check_sizes(units: Units, least: Numbers) -> None:
 
 
 def repaired(units: Units, splits: Numbers, least: Numbers) -> Numbers:
-    """`splits` (the split's number per unit) with as few faces moved as it takes to meet `least` for every group.
+    """Splits (one number per unit) with as few faces moved as needed to meet `least` for every group.
 
-    Raises GateFailed, with the groups in question, where no assignment of whole units does.
+    Raises GateFailed with the groups concerned if no assignment of whole units meets it.
     """
     if (_counts(units, splits) >= least).all():
         return splits
@@ -47,21 +47,26 @@ def repaired(units: Units, splits: Numbers, least: Numbers) -> Numbers:
 
 
 def _counts(units: Units, splits: Numbers) -> Numbers:
-    """Groups × splits: images."""
+    """Images, groups × splits."""
     chosen = csr_array((np.ones(len(splits), np.int64), (np.arange(len(splits)), splits)), shape=(len(splits), _K))
     return (units.members.T @ chosen).toarray()
 
 
 @dataclass(frozen=True)
 class _Kinds:
-    """`of_unit`: each unit's kind; `members`: kinds × groups, images in one unit; `faces`: faces in one unit."""
+    """Kinds of interchangeable units.
+
+    of_unit: kind of each unit.
+    members: images in one unit, kinds × groups.
+    faces: faces in one unit of each kind.
+    """
 
     of_unit: Numbers
     members: csr_array
     faces: Numbers
 
     def counts(self, splits: Numbers) -> Numbers:
-        """Kinds × splits: units."""
+        """Units, kinds × splits."""
         table = np.zeros((len(self.faces), _K), np.int64)
         np.add.at(table, (self.of_unit, splits), 1)
         return table
@@ -82,9 +87,9 @@ def _kinds(units: Units) -> _Kinds:
 
 
 def _fewest_moves(kinds: _Kinds, now: Numbers, least: Numbers) -> Numbers | None:
-    """Kinds × splits: how many units of each kind go where. None where the minimums cannot be met.
+    """Units of each kind per split (kinds × splits) with the fewest faces moved; None if the minimums cannot be met.
 
-    Variables: units of each kind in each split, then how many of those that are there now leave it.
+    Variables: units of each kind in each split, then how many of the units now there leave it.
     """
     size = now.size
     stay = block_array([[eye_array(size), eye_array(size)]], format="csr")
@@ -100,12 +105,13 @@ def _fewest_moves(kinds: _Kinds, now: Numbers, least: Numbers) -> Numbers | None
         options={"time_limit": TIME_LIMIT_S},
     )
     if found.x is None and found.status == 1:
-        raise GateFailed(f"split: no division that meets the minimums was found in {TIME_LIMIT_S:.0f} s")
+        message = f"split: no split that meets the minimums was found in {TIME_LIMIT_S:.0f} s"
+        raise GateFailed(f"{message}; lower the minimums in params.yaml")
     return None if found.x is None else np.rint(found.x[:size]).astype(np.int64).reshape(now.shape)
 
 
 def _shortest(kinds: _Kinds, least: Numbers) -> Numbers:
-    """The groups that fall short where as few images as possible do."""
+    """Groups below their minimum in the assignment that lacks the fewest images."""
     units = np.bincount(kinds.of_unit, minlength=len(kinds.faces))
     size, cells = len(kinds.faces) * _K, kinds.members.shape[1] * _K
     found = milp(
@@ -135,13 +141,13 @@ def _minimums(kinds: _Kinds, least: Numbers, *, extra: csr_array) -> LinearConst
 
 
 def _moved(kinds: _Kinds, splits: Numbers, wanted: Numbers) -> Numbers:
-    """Of each kind the units that are first in the seed's order stay, the surplus goes where some are missing."""
+    """Splits after the moves; of each kind the units that are first in the seed's order stay."""
     moved = splits.copy()
     missing = wanted - kinds.counts(splits)
-    room = np.minimum(wanted, kinds.counts(splits))
+    staying = np.minimum(wanted, kinds.counts(splits))
     for unit, (kind, split) in enumerate(zip(kinds.of_unit, splits, strict=True)):
-        if room[kind, split] > 0:
-            room[kind, split] -= 1
+        if staying[kind, split] > 0:
+            staying[kind, split] -= 1
             continue
         target = int(np.argmax(missing[kind]))
         missing[kind, target] -= 1
@@ -151,9 +157,9 @@ def _moved(kinds: _Kinds, splits: Numbers, wanted: Numbers) -> Numbers:
 
 def _impossible(units: Units, groups: Numbers, least: Numbers) -> GateFailed:
     images = np.asarray(units.members.sum(axis=0)).ravel()
-    held_by = np.asarray((units.members > 0).sum(axis=0)).ravel()
+    unit_counts = np.asarray((units.members > 0).sum(axis=0)).ravel()
     named = [
-        f"{units.groups[group][0]} {units.groups[group][1]} ({images[group]} images in {held_by[group]} units)"
+        f"{units.groups[group][0]} {units.groups[group][1]} ({images[group]} images in {unit_counts[group]} units)"
         for group in groups
     ]
     needed = ", ".join(f"{count} in {name}" for count, name in zip(least, SPLITS, strict=True))

@@ -1,4 +1,4 @@
-"""Units that the split assigns whole (faces that may not part), and the groups of which every split needs some."""
+"""Units of the split (faces that must stay together), and the groups that every split needs."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from scipy.sparse import csr_array
 from mtf.curation.duplicates import components
 from mtf.schemas import FACE
 
-TOGETHER = ["image_id", "duplicate_group"]
+UNIT_COLUMNS = ["image_id", "duplicate_group"]
 
 
 @dataclass(frozen=True)
 class Units:
-    """Connected components of shared source image and shared duplicate group, in the seed's order.
+    """Units of the split: connected components of shared source image and shared duplicate group, in the seed's order.
 
-    `of_face` is the unit of each face (faces sorted by identity and face_id); `faces` the number of faces per unit;
-    `groups` are (column, label) pairs, such as ("identity", "ada"), and `members` says how many images with a face of
-    each group (columns) each unit (rows) holds; `strata` how many faces of each stratum, within which these are
-    shared out.
+    of_face: unit of each face, with faces sorted by identity and face_id.
+    faces: number of faces per unit.
+    groups: (column, label) pairs, such as ("identity", "ada").
+    members: units × groups, number of images with a face of the group.
+    strata: units × strata, number of faces.
     """
 
     of_face: NDArray[np.int64]
@@ -35,8 +36,8 @@ class Units:
 
 
 def units(rows: pl.DataFrame, *, columns: Sequence[str], stratum: Sequence[str], seed: int) -> Units:
-    """The units of `rows`, sorted by identity and face_id; `columns` hold the labels of which each is a group."""
-    of_face = _in_seeds_order(rows, components(rows, TOGETHER), seed)
+    """Units of `rows`, sorted by identity and face_id; each label in `columns` is a group."""
+    of_face = _in_seeds_order(rows, components(rows, UNIT_COLUMNS), seed)
     count = int(of_face.max()) + 1
     group_of_face = [_numbers(rows[column]) for column in columns]
     starts = np.cumsum([0, *(len(names) for names, _ in group_of_face)])
@@ -57,13 +58,13 @@ def units(rows: pl.DataFrame, *, columns: Sequence[str], stratum: Sequence[str],
 
 
 def seeded(seed: int, *names: str) -> int:
-    """A number that depends on nothing but its arguments: an order that new rows hardly disturb."""
+    """Hash of the arguments only: an order by it changes little when rows are added."""
     text = "\x1f".join([str(seed), *names]).encode("utf-8")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
 
 def _in_seeds_order(rows: pl.DataFrame, component: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Components numbered anew: by a digest of their first face, whatever the order of the rows."""
+    """Components renumbered by a hash of their first face, independent of the rows' order."""
     first = rows.select(FACE).with_columns(component=pl.Series(component)).unique("component", keep="first")
     digests = [seeded(seed, identity, face_id) for identity, face_id, _ in first.sort(FACE).iter_rows()]
     order = first.sort(FACE).with_columns(digest=pl.Series(digests, dtype=pl.UInt64)).sort("digest", *FACE)
@@ -86,7 +87,7 @@ def _numbers(values: pl.Series) -> tuple[list[str], NDArray[np.int64]]:
 def _each_image_once(
     units: NDArray[np.int64], groups: NDArray[np.int64], images: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Units and groups of the faces, without those that repeat another's group in the same image."""
+    """Units and groups of the faces, with each group counted once per image."""
     once = np.unique(np.stack([units, groups, images], axis=1), axis=0)
     return once[:, 0], once[:, 1]
 

@@ -1,7 +1,7 @@
-"""The funnel's steps that the package comes with, one entry each, in their order (MTF, section 3.2).
+"""Funnel steps of this package, one entry each, in their order (MTF, section 3.2).
 
-Another package adds its own with `register`, or as an entry point of the group `mtf.funnel_steps`; see
-`FunnelStep` for the fields of an entry.
+Another package adds its own with `register`, or as an entry point of the group `mtf.funnel_steps`; see `FunnelStep` for
+the fields of an entry.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ __all__ = ["AGE_GROUP", "STEPS", "Context", "FunnelStep", "StepFilter", "majorit
 class Context:
     """Input of a step's filter.
 
-    - `params`: the project's `params.yaml`.
-    - `mode`: the set that is made, `curate.mode` or the non-curated one beside it.
-    - `accepted`: the faces (identity, face_id) that the panel accepted as their person's.
+    params: the project's `params.yaml`.
+    mode: the set that is built, `curate.mode` or the non-curated one beside it.
+    accepted: faces (identity, face_id) that the panel accepted for their person.
     """
 
     params: Params
@@ -34,14 +34,16 @@ class Context:
 
 
 def majority(step: str, context: Context) -> StepFilter | None:
-    """The panel's majority at a step; None where no people are asked."""
+    """Filter by the panel's majority at a step; None in modes without a panel."""
     if context.mode != "curated":
         return None
     return filters.PanelMajority(step, context.params.curate.reviewers)
 
 
 def _one_person(context: Context) -> StepFilter | None:
-    """None in the curated mode, where people judge the identity of every face."""
+    """Filter of shots listed for several people; None in the curated mode, where people judge the identity of every
+    face.
+    """
     if context.mode == "curated":
         return None
     return filters.OnePerson(filters.NOBODY if context.mode == "non_curated" else context.accepted)

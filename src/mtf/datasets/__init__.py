@@ -1,1 +1,1 @@
-"""Published data sets as sources: each module reads one as it is published and gives pictures with labels."""
+"""Published data sets as sources: each module reads one data set in its published form into pictures with labels."""

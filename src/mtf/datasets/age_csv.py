@@ -1,4 +1,4 @@
-"""The AGE, GENDER AND ETHNICITY CSV (EFRS, section 3): 48×48 grey pictures of UTKFace, written out as numbers."""
+"""AGE, GENDER AND ETHNICITY CSV (EFRS, section 3): 48×48 grey pictures of UTKFace, written as numbers."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ DECADES = Task(column="decade", labels=list(YEARS), years=YEARS)
 
 
 def load(path: Path, *, ages: Task = DECADES) -> tuple[DataSet, dict[str, bytes]]:
-    """The data set and its pictures (file → PNG). `ages` is the task whose years group the ages; a row of an age that
-    no group holds is left out and reported.
+    """Data set and its pictures (file → PNG).
 
-    EFRS reads off the pictures what the integers 0 to 4 of `ethnicity` stand for; UTKFace, whose they are, says it.
-    Raises BadInput, naming row, column and value.
+    `ages` is the task whose years group the ages; a row with an age outside all groups is left out and reported. The
+    integers 0 to 4 of `ethnicity` are read as UTKFace defines them; EFRS guesses them from the pictures.
+
+    Raises BadInput with row, column and value.
     """
     rows, numbers, pictures, skipped = [], [], {}, []
     for row in csv_files.read(path).requiring(COLUMNS):
@@ -62,7 +63,7 @@ def _integer(row: Row, column: str, greatest: int) -> int:
 
 
 def _pixels(row: Row) -> np.ndarray:
-    """The grey levels of a cell as a picture: (SIDE_PX, SIDE_PX), 0 to 255."""
+    """Grey levels of a cell as a picture: (SIDE_PX, SIDE_PX), 0 to 255."""
     text, where = row.cells["pixels"], row.column("pixels")
     values = text.split()
     permitted = f"{SIDE_PX * SIDE_PX} grey levels from 0 to 255"

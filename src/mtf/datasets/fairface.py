@@ -1,4 +1,4 @@
-"""FairFace (Kärkkäinen and Joo, WACV 2021): 7 races, 2 genders, 9 age groups; each picture another person."""
+"""FairFace (Kärkkäinen and Joo, WACV 2021): 7 races, 2 genders, 9 age groups; each picture shows a different person."""
 
 from __future__ import annotations
 
@@ -30,31 +30,34 @@ DATES = {"03-Sep": "3-9", "3-Sep": "3-9", "Sep-03": "3-9", "Oct-19": "10-19", "1
 
 
 def read_labels(path: Path) -> dict[int, dict[str, str | None]]:
-    """Row number, as a spreadsheet shows it → what the row of FairFace's label file says, as it stands there."""
+    """Rows of FairFace's label file, unchanged, by row number as in a spreadsheet."""
     return {row.number: _picture(row) for row in csv_files.read(path).requiring(["file", *ATTRIBUTES])}
 
 
 def repaired(rows: Sequence[Mapping[str, str | None]]) -> tuple[list[dict[str, str | None]], list[str]]:
-    """The rows with their age groups restored, and a line on each kind of repair."""
+    """Rows with their age groups restored, and one line of text per kind of repair."""
     counts = Counter(row["age"] for row in rows if row["age"] in DATES)
-    mended = [{**row, "age": DATES.get(row["age"] or "", row["age"])} for row in rows]
-    said = [f"age {date!r} is {DATES[str(date)]!r}, mended in {count} rows" for date, count in sorted(counts.items())]
-    return mended, said
+    restored = [{**row, "age": DATES.get(row["age"] or "", row["age"])} for row in rows]
+    repairs = [
+        f"age {date!r} is {DATES[str(date)]!r}, corrected in {count} rows" for date, count in sorted(counts.items())
+    ]
+    return restored, repairs
 
 
 def load(path: Path, *, files: Collection[str] | None = None) -> DataSet:
-    """FairFace from its label file, its spreadsheet damage repaired. Of `files`, the pictures that are there, a row
-    that names none of them is left out and reported.
+    """FairFace from its label file, with the damage of a spreadsheet repaired.
 
-    Raises ContractViolated for a label that is neither published nor such damage, and BadInput where no row names a
-    picture that is there.
+    `files` are the pictures that exist; a row that names none of them is left out and reported.
+
+    Raises ContractViolated for a label that is neither published nor such damage, and BadInput if no row names an
+    existing picture.
     """
     numbered = read_labels(path)
-    there = None if files is None else frozenset(files)
-    skipped = [str(row["file"]) for row in numbered.values() if there is not None and row["file"] not in there]
+    existing = None if files is None else frozenset(files)
+    skipped = [str(row["file"]) for row in numbered.values() if existing is not None and row["file"] not in existing]
     if skipped and len(skipped) == len(numbered):
         raise bad_value(f"{path.name} column file", skipped[0], "a picture's name in the data set's folder")
-    numbered = {number: row for number, row in numbered.items() if there is None or row["file"] in there}
+    numbered = {number: row for number, row in numbered.items() if existing is None or row["file"] in existing}
     rows, repairs = repaired([*numbered.values()])
     pictures = labelled.checked(rows, ATTRIBUTES, where=path.name, row_numbers=[*numbered])
     return DataSet(

@@ -1,6 +1,6 @@
-"""A published data set once it has been read: pictures, their labels, and the terms they stand under.
+"""Labelled data set: pictures, labels, license and creator of a published data set after reading.
 
-Buckets of pictures, the unit of work where a data set names nobody: they stand in the column `identity`.
+A data set without identities is processed in buckets of pictures, whose names are in the column `identity`.
 """
 
 from __future__ import annotations
@@ -16,15 +16,22 @@ import polars as pl
 
 from mtf import schemas
 
-OUTSIDE_GROUPS = "an age that no group holds"
+OUTSIDE_GROUPS = "an age outside all groups"
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """`pictures`: one row per picture with the columns file, identity, name, part (of a published division, or
-    null) and one per attribute. `attributes`: column → permitted labels; `years`: column → label → first and last age,
-    for groups of ages. `license` is an SPDX identifier or LicenseRef-…; `repairs` says what was mended, `skipped`
-    (file, why) what was left out.
+    """Published data set as read.
+
+    name: short name.
+    license: SPDX identifier or LicenseRef-….
+    creator: creator for credits.
+    pictures: one row per picture: file, identity, name, part (of the published division, or null), and one column per
+        attribute.
+    attributes: column → permitted labels.
+    repairs: one line of text per kind of repair.
+    skipped: (file, reason) of each file left out.
+    years: column → label → first and last age, for age groups.
     """
 
     name: str
@@ -38,18 +45,18 @@ class DataSet:
 
     @property
     def has_one_picture_each(self) -> bool:
-        """Whether every identity is a single picture, as where a data set names nobody."""
+        """True if every identity has a single picture, as in a data set without identities."""
         return self.pictures["identity"].is_unique().all()
 
-    def told(self) -> list[str]:
-        """What a person should know of this import, a line each."""
+    def summary(self) -> list[str]:
+        """Summary of the import for the user, one line of text each."""
         lines = [f"{self.name}: {self.pictures.height} pictures, {self.license} ({self.creator})", *self.repairs]
         reasons = sorted({why for _, why in self.skipped})
         return lines + [f"left out, {why}: {sum(each == why for _, each in self.skipped)}" for why in reasons]
 
 
 def contract(attributes: Mapping[str, Sequence[str]]) -> schemas.Table:
-    """What every data set keeps: unique files, and only its published labels."""
+    """Contract of every data set: unique files, and published labels only."""
     columns = {
         "file": pa.Column(pl.String, unique=True),
         "identity": pa.Column(pl.String, pa.Check.str_matches(schemas.SLUG)),
@@ -67,15 +74,16 @@ def checked(
     where: str,
     row_numbers: Sequence[int] | None = None,
 ) -> pl.DataFrame:
-    """The pictures as a table that keeps the contract. Raises ContractViolated, naming the first bad labels;
-    `row_numbers` are the pictures' rows in the file `where`, as a spreadsheet shows them.
+    """Pictures as a table that meets the contract; raises ContractViolated with the first bad labels.
+
+    `row_numbers` are the pictures' rows in the file `where`, as in a spreadsheet.
     """
     table = contract(attributes)
     return schemas.check(table, schemas.frame(table, pictures), where=where, row_numbers=row_numbers)
 
 
 def slug(text: str) -> str:
-    """A name as an identity: a-z, 0-9 and single dashes; `person` where nothing is left of it."""
+    """Slug of a name for an identity: a-z, 0-9 and single dashes; `person` if nothing is left."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].strip("-") or "person"
 
@@ -85,11 +93,11 @@ SIZE = 500
 
 
 def bucket_names(data_set: str) -> pl.Expr:
-    """The bucket of each row: `fairface-0`, `fairface-1`, …"""
+    """Bucket of each row: `fairface-0`, `fairface-1`, …"""
     return pl.format(f"{data_set}-{{}}", pl.int_range(pl.len()) // SIZE)
 
 
 def buckets_are_identities(splits: pl.DataFrame) -> bool:
-    """Whether the column `identity` of `splits` names people, and not the buckets of the data set that decided."""
+    """True if the column `identity` of `splits` has people, not buckets of the data set in `decided_by`."""
     bucket = pl.col("identity").str.strip_prefix(pl.col("decided_by")).str.contains(r"^-\d+$")
     return not splits.select(bucket.fill_null(value=False).all()).item()

@@ -1,4 +1,4 @@
-"""Labeled Faces in the Wild, and any folder laid out as it is: `Name/Name_0001.jpg`, one folder per person."""
+"""Labeled Faces in the Wild, and other folders with one folder per person: `Name/Name_0001.jpg`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PICTURE = re.compile(r"\.(jpe?g|png|webp|bmp|pgm)$", re.IGNORECASE)
 
 
 def load(files: Sequence[str]) -> DataSet:
-    """LFW from its files' names. A folder above the people's (`lfw/`) is passed over; other files are reported."""
+    """LFW from its file names; a folder above those of the people (`lfw/`) is ignored, other files are reported."""
     pictures = [file for file in files if _PICTURE.search(file)]
     fitting = {file for file in pictures if _LFW.match("/".join(file.split("/")[-2:]))}
     skipped = [(file, "a name that is not Name/Name_0001.jpg") for file in pictures if file not in fitting]
@@ -26,23 +26,26 @@ def load(files: Sequence[str]) -> DataSet:
 
 
 def load_folder(files: Sequence[str], *, license_id: str | None, creator: str) -> DataSet:
-    """A plain folder: each picture belongs to the person whose folder it lies in; one at the top is left out."""
+    """Data set from a plain folder: each picture belongs to the person its folder is named after; pictures outside are
+    skipped.
+    """
     pictures = [file for file in files if _PICTURE.search(file)]
-    nobodys = [(file, "no folder that names a person") for file in pictures if "/" not in file]
-    return _by_person("folder", license_id or catalogue.UNSTATED, creator, [f for f in pictures if "/" in f], nobodys)
+    skipped = [(file, "no folder that names a person") for file in pictures if "/" not in file]
+    return _by_person("folder", license_id or catalogue.UNSTATED, creator, [f for f in pictures if "/" in f], skipped)
 
 
 def _by_person(
     name: str, license_id: str, creator: str, files: Sequence[str], skipped: Sequence[tuple[str, str]]
 ) -> DataSet:
     if not files:
-        raise BadInput(f"{name}: no picture lies in a folder that names a person")
+        raise BadInput(f"{name}: no picture in a folder named after a person; permitted: Name/picture.jpg")
     people: dict[str, str] = {}
     rows = []
     for file in sorted(files):
         person = file.split("/")[-2]
         identity = labelled.slug(person)
         if people.setdefault(identity, person) != person:
-            raise BadInput(f"{name}: the folders {people[identity]!r} and {person!r} both come to {identity!r}")
+            folders = f"{people[identity]!r} and {person!r}"
+            raise BadInput(f"{name}: the folders {folders} both give the identity {identity!r}; rename one of them")
         rows.append({"file": file, "identity": identity, "name": person.replace("_", " "), "part": None})
     return DataSet(name, license_id, creator, labelled.checked(rows, {}, where=name), {}, skipped=skipped)

@@ -1,6 +1,5 @@
-"""The sections of params.yaml that go with a published data set, and those of the papers' protocols.
-
-A published data set as `data/roster.csv`, for the folder source of the crawl.
+"""Project files for a published data set: sections of params.yaml, settings of the papers' protocols, and the
+roster.
 """
 
 from __future__ import annotations
@@ -24,30 +23,30 @@ EFRS_SEED = 42
 
 
 def roster_settings(data_set: DataSet, source: Path) -> dict[str, Any]:
-    """What params.yaml needs for a crawl of the data set by its roster.
+    """Sections of params.yaml for a crawl of the data set by its roster.
 
-    People of whom there is one picture each are nobody's to recognise, and would all fall to the least number of
-    images per identity.
+    People with one picture each cannot be recognised, and would all fall below the minimum number of images per
+    identity: there is no recognition task then, and the minimum is 1.
     """
-    alone = data_set.has_one_picture_each
-    tasks = ({} if alone else RECOGNITION) | _tasks(data_set, per_identity=True)
+    is_single = data_set.has_one_picture_each
+    tasks = ({} if is_single else RECOGNITION) | _tasks(data_set, per_identity=True)
     found: dict[str, Any] = {
         "tasks": tasks,
         "crawl": {"sources": [_source(data_set, source)], "web": None},
         "train": {"tasks": list(tasks)},
         "multitask": {"tasks": list(data_set.attributes) or list(tasks)},
     }
-    if alone:
+    if is_single:
         found["curate"] = {"min_images_per_identity": 1}
         found["gates"] = {"min_images": 1, "median_images": [1, 10_000]}
     return found
 
 
 def project_settings(raw: Mapping[str, Any], data_set: DataSet, source: Path, *, root: Path) -> dict[str, Any]:
-    """`raw` params of the project in `root` with the data set's tasks, source and terms, for a project elsewhere.
+    """Parameters of a new project with the data set's tasks, source and terms, based on `raw` of the project in `root`.
 
-    What `raw` says of its own data set goes: gates, the report's target, the release before. Files are named by their
-    whole paths. All else stays as it is, the recipes too.
+    Sections on the own data set of `raw` are left out: gates, the report's target, the previous release. Paths of files
+    become absolute. All else stays, including the recipes.
     """
     names = list(data_set.attributes)
     kept = {name: section for name, section in _with_whole_paths(raw, root).items() if name != "gates"}
@@ -67,7 +66,7 @@ def project_settings(raw: Mapping[str, Any], data_set: DataSet, source: Path, *,
 
 
 def _with_whole_paths(raw: Mapping[str, Any], root: Path) -> dict[str, Any]:
-    """`raw` with files of weights by their whole paths: relative ones are meant from `root`."""
+    """Parameters with absolute paths of weight files; relative ones are relative to `root`."""
     found = dict(raw)
     if weights := raw["train"].get("weights"):
         found["train"] = raw["train"] | {"weights": {model: str(root / file) for model, file in weights.items()}}
@@ -78,7 +77,7 @@ def _with_whole_paths(raw: Mapping[str, Any], root: Path) -> dict[str, Any]:
 
 
 def das_settings(raw: Mapping[str, Any], *, weights: Path | None) -> dict[str, Any]:
-    """`raw` params of a UTKFace project, set to Das et al.'s network and training, and to FaceNet for each task."""
+    """Parameters of a UTKFace project with Das et al.'s network and training, and FaceNet for each task."""
     wanted = {name: DAS[name] for name in ("backbone", "weightings", "recipe")}
     own = {"weights": str(weights.resolve()) if weights else None}
     single = {"models": [DAS["backbone"]], "weights": {DAS["backbone"]: own["weights"]} if weights else {}}
@@ -103,9 +102,10 @@ def _source(data_set: DataSet, source: Path) -> dict[str, Any]:
 
 
 def write_roster(data_set: DataSet, path: Path) -> int:
-    """`data/roster.csv` for the folder source: one row per identity, its files in `files`; returns the identities.
+    """Write `data/roster.csv` for the folder source, one row per identity with its files; returns the number of
+    identities.
 
-    Raises BadInput where one identity has two labels for an attribute: such a set goes in as tables, not by a roster.
+    Raises BadInput if an identity has two labels for an attribute: such a data set can be imported as tables only.
     """
     attributes = list(data_set.attributes)
     labels_of = [pl.col(name).unique(maintain_order=True) for name in attributes]

@@ -1,4 +1,4 @@
-"""How the papers divide their data sets into train, val and test."""
+"""Splits of the papers' protocols into train, val and test."""
 
 from __future__ import annotations
 
@@ -17,31 +17,33 @@ STRATUM = "gender"
 
 
 class Division(StrEnum):
-    """`parts`: UTKFace's published ones (Das et al.); `shares`: 72/8/20, stratified by gender (EFRS)."""
+    """Division of a data set: `parts` are UTKFace's published ones (Das et al.), `shares` is 72/8/20, stratified by
+    gender (EFRS).
+    """
 
     PARTS = "parts"
     SHARES = "shares"
 
 
 def divided(data_set: DataSet, division: Division | None, *, seed: int) -> tuple[pl.Series, str]:
-    """The split of each picture, and a line that says how it came about.
+    """Split of each picture, and a line of text that describes it.
 
-    Where no division is named, a data set that lies in UTKFace's parts is divided by them, any other by shares.
-    Raises BadInput where some pictures lie in parts and some do not: that is nobody's division.
+    By default UTKFace in its parts is divided by them, any other data set by shares. Raises BadInput if only some
+    pictures are in parts.
     """
     parts = data_set.pictures["part"]
     in_parts = data_set.name == "utkface" and parts.null_count() < len(parts)
     if (division or (Division.PARTS if in_parts else Division.SHARES)) is Division.SHARES:
         counted = stratified(data_set.pictures, STRATUM, seed=seed)
-        return counted, f"divided 72/8/20, stratified by {STRATUM}, seed {seed} (EFRS): {_shown(counted)}"
+        return counted, f"divided 72/8/20, stratified by {STRATUM}, seed {seed} (EFRS): {_counts(counted)}"
     counted = by_part(data_set.pictures)
-    return counted, f"divided by part: I trains, II tests, III validates (Das et al.): {_shown(counted)}"
+    return counted, f"divided by part: I trains, II tests, III validates (Das et al.): {_counts(counted)}"
 
 
 def stratified(pictures: pl.DataFrame, column: str, *, seed: int) -> pl.Series:
-    """72 % train, 8 % val, 20 % test, stratified by `column` in two steps (EFRS, section 3).
+    """Split 72/8/20 into train, val and test, stratified by `column` in two steps (EFRS, section 3).
 
-    Raises BadInput where a label has too few pictures to be in each.
+    Raises BadInput if a label has too few pictures for all three.
     """
     rows = np.arange(pictures.height)
     strata = pictures[column].to_numpy()
@@ -56,18 +58,20 @@ def stratified(pictures: pl.DataFrame, column: str, *, seed: int) -> pl.Series:
 
 
 def by_part(pictures: pl.DataFrame) -> pl.Series:
-    """UTKFace as Das et al. divide it (section 4.2): part I trains, II tests, III validates.
+    """Split of UTKFace by Das et al. (section 4.2): part I is train, II is test, III is val.
 
-    The paper trains on three quarters of part I and fits "the classifier" on the last one: the support vector machine
-    of its embedding, which the heads of the joint network replace. Here all of part I trains.
+    The paper trains on three quarters of part I and fits "the classifier" on the rest: the support vector machine on
+    its embedding, which the heads of the joint network replace. Here all of part I is train.
     """
-    strange = pictures.filter(pl.col("part").is_null() | ~pl.col("part").is_in(list(PARTS)))
-    if not strange.is_empty():
+    without_part = pictures.filter(pl.col("part").is_null() | ~pl.col("part").is_in(list(PARTS)))
+    if not without_part.is_empty():
         permitted = "a file in a folder part1, part2 or part3; `--division shares` divides without parts"
-        raise bad_value(f"UTKFace ({strange.height} of {pictures.height} pictures)", strange["file"][0], permitted)
+        raise bad_value(
+            f"UTKFace ({without_part.height} of {pictures.height} pictures)", without_part["file"][0], permitted
+        )
     return pictures["part"].replace_strict(PARTS).alias("split")
 
 
-def _shown(splits: pl.Series) -> str:
+def _counts(splits: pl.Series) -> str:
     counts = dict(splits.value_counts().iter_rows())
     return " / ".join(f"{counts.get(split, 0):,} {split}" for split in ("train", "val", "test"))

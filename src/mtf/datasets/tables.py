@@ -1,4 +1,4 @@
-"""A published data set as the tables that training and the audit read: crops, splits, images and their evidence."""
+"""Tables of a published data set, as training and the audit read them: crops, splits, images and their evidence."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ UNFETCHED = {"http_status": None, "response_sha256": None}
 
 
 class Files:
-    """The files of a folder or an uncompressed tar, by their names in it."""
+    """Files of a folder or an uncompressed tar, by name."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -56,7 +56,7 @@ class Files:
         return sorted(self._places)
 
     def read(self, name: str) -> bytes:
-        """The bytes of `name`. Raises BadInput where there is no such file."""
+        """Bytes of the file `name`; raises BadInput for an unknown one."""
         if name not in self._places:
             raise BadInput(f"{self._path}: no file {name!r} in it")
         place = self._places[name]
@@ -65,8 +65,17 @@ class Files:
 
 @dataclass(frozen=True)
 class _Picture:
-    """One file of the data set, and what becomes of it. `size` is width and height, in pixels; `box` what is laid out
-    of it, as `crop`; there is none where the picture is left out.
+    """Picture of the data set with its outcome.
+
+    row: its row in the data set's table.
+    data: bytes of the file.
+    image_id: SHA-256.
+    media_type: MIME type.
+    size: width and height in pixels.
+    outcome: outcome of the import.
+    faces: number of faces found.
+    box: the crop's box; None if the picture is left out.
+    crop: bytes of the crop.
     """
 
     row: dict[str, Any]
@@ -82,6 +91,8 @@ class _Picture:
 
 @dataclass
 class _Tables:
+    """Rows of the tables to write."""
+
     splits: list[dict[str, Any]] = field(default_factory=list)
     images: list[dict[str, Any]] = field(default_factory=list)
     evidence: list[dict[str, Any]] = field(default_factory=list)
@@ -100,21 +111,23 @@ def write(
     keep_duplicates: bool = False,
     cropped: bool = False,
 ) -> list[str]:
-    """Write build/crop/shards, build/split/splits.parquet, and build/crawl/{images,evidence,fetches}.parquet, so that
-    `mtf audit licenses` can say what may be released; returns what is to be told, a line each.
+    """Write the data set's crop shards and tables; returns a summary for the user, one line of text each.
 
-    Every picture counts as one crop, and lies in a crop shard (offsets in `images` are of that). With `cropped`, it is
-    the largest face that the detector of `params.crop` finds in it, with its margin; pictures without a face are left
-    out, and build/crop/detections.parquet has what was found in each. Byte-identical
-    pictures after the first are left out: they would lie on both sides of a split. With `keep_duplicates`, as the
-    papers have it, each counts; the `image_id` of every picture is then of its name and bytes together.
+    Written are build/crop/shards, build/split/splits.parquet and build/crawl/{images,evidence,fetches}.parquet, from
+    which `mtf audit licenses` tells what may be released.
 
-    `source` is what the data set was read from, the beginning of the pictures' addresses.
+    - Each picture is one crop in a crop shard; the offsets in `images` refer to that shard.
+    - With `cropped`, the crop is the largest face that the detector of `params.crop` finds, with its margin. Pictures
+      without a face are left out, and build/crop/detections.parquet has the detections.
+    - Byte-identical pictures after the first are left out, since they could be in two splits. With `keep_duplicates`
+      each counts, as in the papers; `image_id` is then the digest of name and bytes.
+
+    `source` is the folder or file that was read, with which the pictures' addresses begin.
     """
     pictures = data_set.pictures.with_columns(split, identity=labelled.bucket_names(data_set.name))
     found, seen = _Tables(), set()
     detector = detectors.create(params.crop, root=workspace.root) if cropped else None
-    stated = combination.combine(None, combination.of_data_set(data_set.license, data_set.creator, where="license"))
+    evidence = combination.combine(None, combination.of_data_set(data_set.license, data_set.creator, where="license"))
     for group in pictures.partition_by("identity", maintain_order=True):
         examined = list(_examined(group, read, seen, keep_duplicates=keep_duplicates))
         examined = [_laid_out(picture, params, detector) for picture in examined]
@@ -128,17 +141,17 @@ def write(
                 origin = {"identity": picture.row["identity"], "image_id": picture.image_id, "url": address}
                 found.splits.append(_split(data_set, picture, places[picture.image_id]))
                 found.images.append(_image(data_set, picture, origin, places[picture.image_id]))
-                found.evidence.append(origin | UNCLAIMED | stated | {**UNFETCHED, "checked_at": datetime.now(UTC)})
+                found.evidence.append(origin | UNCLAIMED | evidence | {**UNFETCHED, "checked_at": datetime.now(UTC)})
     schemas.write(schemas.splits(params), found.splits, workspace.table("split", "splits"))
     schemas.write(schemas.IMAGES, found.images, workspace.table("crawl", "images"))
     schemas.write(schemas.EVIDENCE, found.evidence, workspace.table("crawl", "evidence"))
     schemas.write(schemas.FETCHES, found.fetches, workspace.table("crawl", "fetches"))
     if cropped:
         schemas.write(schemas.DETECTIONS, found.detections, workspace.table("crop", "detections"))
-    return _told(found)
+    return _summary(found)
 
 
-def _told(found: _Tables) -> list[str]:
+def _summary(found: _Tables) -> list[str]:
     counts = {outcome: sum(row["outcome"] == outcome for row in found.fetches) for outcome in OUTCOMES}
     without = sum(row["outcome"] == Detected.NO_FACE for row in found.detections)
     counts[Fetched.STORED] -= without
@@ -162,9 +175,8 @@ def _examined(
 
 
 def _laid_out(picture: _Picture, params: Params, detector: Detector | None) -> _Picture:
-    """`picture` with the box and the bytes that stand for it; without, where it is left out or has no face.
-
-    Without a detector, the whole picture is the box.
+    """Picture with its box and crop; unchanged if it is left out or has no face. Without a detector the box is the
+    whole picture.
     """
     if picture.outcome is not Fetched.STORED:
         return picture
@@ -182,18 +194,20 @@ def _laid_out(picture: _Picture, params: Params, detector: Detector | None) -> _
 
 
 def _kind(data: bytes) -> tuple[str, tuple[int, int]] | None:
-    """Media type, width and height; None where OpenCV cannot read the picture."""
+    """Media type, width and height; None if OpenCV cannot decode the picture."""
     encoded = np.frombuffer(data, np.uint8)
     picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
     if picture is None:
         return None
-    with Image.open(io.BytesIO(data)) as opened:
-        media_type = Image.MIME.get(opened.format or "", "image/x-unknown")
+    with Image.open(io.BytesIO(data)) as image:
+        media_type = Image.MIME.get(image.format or "", "image/x-unknown")
     return media_type, (picture.shape[1], picture.shape[0])
 
 
 def _write_shard(workspace: ProjectPaths, examined: list[_Picture]) -> dict[str, dict[str, int]]:
-    """One bucket's pictures into its shard: image_id → offset and size. The shard's digest is that of its pictures."""
+    """Write a bucket's pictures to its shard, whose digest is that of the pictures; returns image_id → offset
+    and size.
+    """
     kept = [picture for picture in examined if picture.box is not None]
     if not kept:
         return {}

@@ -33,9 +33,9 @@ _ROMAN = {"I": "1", "II": "2", "III": "3"}
 
 
 def load(files: Sequence[str], *, ages: Task = AGES) -> DataSet:
-    """UTKFace from its files' names, relative to its folder. `ages` is the task whose years group the ages.
+    """UTKFace from its file names, relative to its folder; `ages` is the task whose years group the ages.
 
-    Files that say no race, or an age that no group holds, are left out and reported.
+    Files without a race in their name, or with an age outside all groups, are left out and reported.
     """
     rows, skipped = [], []
     for file in sorted(files):
@@ -58,9 +58,7 @@ def load(files: Sequence[str], *, ages: Task = AGES) -> DataSet:
 
 
 def is_in_the_wild(data_set: DataSet) -> bool:
-    """Whether the pictures are the published parts, with all that surrounds a face: not the aligned crops, whose names
-    say `chip`.
-    """
+    """True for the published parts with uncropped pictures; false for the aligned crops, whose names contain `chip`."""
     parts, files = data_set.pictures["part"], data_set.pictures["file"]
     return data_set.name == "utkface" and parts.is_not_null().any() and not files.str.contains(r"(?i)\.chip\.").any()
 

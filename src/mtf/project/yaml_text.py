@@ -1,4 +1,4 @@
-"""YAML that people wrote, changed in place by ruamel.yaml: comments, order and style of all that stays are kept."""
+"""Editing of hand-written YAML by ruamel.yaml: comments, order and style of the rest are kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDTH_CHARS = 120
 
 
 class _Representer(RoundTripRepresenter):
-    """Writes `null` for nothing, as people do, where ruamel.yaml writes nothing."""
+    """Representer that writes `null` for a null value, where ruamel.yaml writes nothing."""
 
     def represent_null(self, _data: Any) -> ScalarNode:
         return self.represent_scalar("tag:yaml.org,2002:null", "null")
@@ -24,9 +24,9 @@ _Representer.add_representer(type(None), _Representer.represent_null)
 
 
 def rewritten(text: str, values: Mapping[tuple[str, str], Any], *, without: Iterable[str] = ()) -> str:
-    """`text` with other values for each (section, key) that is there, and without some of its sections.
+    """YAML text with new values for each existing (section, key), and without the sections in `without`.
 
-    A list keeps its style and what is said after it; a comment on another value's line goes with that value.
+    A list keeps its style and the comment after it; a comment on another value's line is removed with the value.
     """
     yaml = YAML()
     yaml.Representer = _Representer

@@ -1,4 +1,5 @@
-"""The review room: who still has to look at what, in which order, on a screen or a terminal.
+"""Review app: each reviewer's queue of faces, shown in FiftyOne or in a terminal.
 
-The ledger (`mtf.annotation`) remembers; everything here may be thrown away and built again from it and the tables.
+All decisions are in the ledger (`mtf.annotation`); everything else here can be deleted and is built again from the
+ledger and the tables.
 """

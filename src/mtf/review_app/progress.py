@@ -12,7 +12,7 @@ from mtf.annotation import agreement
 from mtf.config import Params
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.engine import pace
-from mtf.review_app.engine.loading import material_of
+from mtf.review_app.engine.loading import load_review_data
 from mtf.review_app.engine.queue import counted, next_steps
 from mtf.review_app.engine.review_data import ReviewData
 from mtf.schemas import funnel_steps
@@ -20,10 +20,14 @@ from mtf.schemas import funnel_steps
 
 @dataclass(frozen=True)
 class Reviewer:
-    """`open_faces` counts what is owed now; a verdict that sends a face on opens the next step's.
+    """Progress of one reviewer.
 
-    `verdicts_left` counts those that will be owed, too, as this reviewer's verdicts so far let expect; `hours_left` is
-    the time for them at the pace so far.
+    name: the reviewer.
+    done: verdicts per step.
+    open_faces: faces open now, per step; a face that passes opens at the next step.
+    verdicts_left: verdicts expected in total, estimated from this reviewer's verdicts so far.
+    faces_per_hour: pace; None without enough work.
+    hours_left: time for the verdicts left at that pace.
     """
 
     name: str
@@ -36,9 +40,19 @@ class Reviewer:
 
 @dataclass(frozen=True)
 class Status:
-    """`silent` members of the panel have decided nothing yet. `conflicts` and `label_conflicts` are what a joint
-    session is for: votes that everyone gave and that were not of one mind. `held_back` faces have no majority.
-    `unmatched` lines of the ledger are about faces that were left out before the review, or are gone."""
+    """Status of the review.
+
+    faces: faces to review.
+    panel: size of the panel.
+    reviewers: progress of each reviewer with a decision.
+    agreement: figures per step, as `agreement.by_step`.
+    silent: members of the panel without a decision.
+    conflicts: split verdicts per step once everyone has voted, for the joint session.
+    label_conflicts: split labels per column, likewise.
+    held_back: faces per step without a majority.
+    unmatched: ledger lines on faces that were left out before the review, or are gone.
+    torn: one line of text for each ledger line that was ignored.
+    """
 
     faces: int
     panel: int
@@ -53,38 +67,38 @@ class Status:
 
 
 def measure(workspace: ProjectPaths, params: Params) -> Status:
-    """Read the tables and the ledger, and count. Needs no database."""
-    material, torn = material_of(workspace, params)
-    names = _own_lines(material)["reviewer"].unique().sort().to_list()
+    """Status from the tables and the ledger; needs no database."""
+    review_data, torn = load_review_data(workspace, params)
+    names = _own_lines(review_data)["reviewer"].unique().sort().to_list()
     return Status(
-        faces=material.faces.height,
-        panel=material.reviewers,
-        reviewers=[_reviewer(material, name) for name in names],
-        agreement=agreement.by_step(material.votes, seed=params.seed),
-        silent=max(material.reviewers - len(names), 0),
-        conflicts=_by_step(material.conflicts.filter(pl.col("column").is_null())),
-        label_conflicts=_by_column(material.conflicts, list(material.labels)),
-        held_back=_by_step(material.outcomes.filter(pl.col("outcome").is_in(["undecided", "conflict"]))),
-        unmatched=material.matched["face_id"].null_count(),
+        faces=review_data.faces.height,
+        panel=review_data.reviewers,
+        reviewers=[_reviewer(review_data, name) for name in names],
+        agreement=agreement.by_step(review_data.votes, seed=params.seed),
+        silent=max(review_data.reviewers - len(names), 0),
+        conflicts=_by_step(review_data.conflicts.filter(pl.col("column").is_null())),
+        label_conflicts=_by_column(review_data.conflicts, list(review_data.labels)),
+        held_back=_by_step(review_data.outcomes.filter(pl.col("outcome").is_in(["undecided", "conflict"]))),
+        unmatched=review_data.matched["face_id"].null_count(),
         torn=torn,
     )
 
 
-def _reviewer(material: ReviewData, name: str) -> Reviewer:
-    said = material.said_by(name)
-    steps, _ = next_steps(said.words, material.words, material.groups)
+def _reviewer(review_data: ReviewData, name: str) -> Reviewer:
+    votes = review_data.votes_by(name)
+    steps, _ = next_steps(votes.codes, review_data.panel_verdicts, review_data.groups)
     open_faces = counted(steps)
-    rate = pace.of_lines(_own_lines(material).filter(pl.col("reviewer") == name)).per_hour
-    grouped = pace.grouped_of(material.groups)
-    left = pace.still_to_come(open_faces.values(), pace.passing_of(said.words), grouped=grouped)
-    done = _by_step(material.opinions_of(name))
+    rate = pace.of_lines(_own_lines(review_data).filter(pl.col("reviewer") == name)).per_hour
+    grouped = pace.grouped_of(review_data.groups)
+    left = pace.still_to_come(open_faces.values(), pace.passing_of(votes.codes), grouped=grouped)
+    done = _by_step(review_data.opinions_of(name))
     hours = round(left / rate, 2) if rate else None
     return Reviewer(name, done, open_faces, round(left), round(rate, 1) if rate else None, hours)
 
 
-def _own_lines(material: ReviewData) -> pl.DataFrame:
-    """The lines that people wrote for themselves: who only writes down what was decided together reviews nothing."""
-    return material.matched.filter(~pl.col("joint"))
+def _own_lines(review_data: ReviewData) -> pl.DataFrame:
+    """Lines with a reviewer's own decisions: whoever only records joint ones has not reviewed."""
+    return review_data.matched.filter(~pl.col("joint"))
 
 
 def _by_step(rows: pl.DataFrame) -> dict[str, int]:
@@ -102,7 +116,7 @@ def as_json(status: Status) -> str:
 
 
 def as_text(status: Status) -> str:
-    """A table per reviewer, then the agreement, then what needs attention."""
+    """Status as text: a table of reviewers, then the agreement, then what needs attention."""
     lines = [
         f"{status.faces} faces to review, a panel of {status.panel}",
         "",
@@ -123,7 +137,7 @@ def as_text(status: Status) -> str:
         lines.append("`mtf review adjudicate --reviewer NAME` opens the joint session on what the panel is split on.")
     if status.unmatched:
         lines.append(
-            f"{status.unmatched} lines of the ledger are about faces that are not shown: they were left out before the "
+            f"{status.unmatched} lines of the ledger are on faces that are not shown: they were left out before the "
             "review (license, taken down), or are gone"
         )
     return "\n".join([*lines, *(f"ledger: {line}" for line in status.torn)])

@@ -1,4 +1,4 @@
-"""Lock of one reviewer's review: it is open in one process of a project at a time."""
+"""Lock of one reviewer's review, so that it is open in one process of a project at a time."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mtf.annotation.ledger import TOGETHER
+from mtf.annotation.ledger import JOINT_REVIEWER
 from mtf.core.errors import MtfError
 from mtf.core.file_lock import ProcessLock
 
 
 @contextmanager
-def alone(folder: Path, name: str) -> Generator[None]:
-    """Hold the review of `name`, or the joint session (TOGETHER), for this process; `folder` is build/room.
+def lock_review(folder: Path, name: str) -> Generator[None]:
+    """Lock the review of `name`, or the joint session (JOINT_REVIEWER), for this process; `folder` is build/room.
 
-    Raises MtfError that says which process has it.
+    Raises MtfError with the process that has it open.
     """
-    hold = ProcessLock(folder / f"review-{name}.open")
-    if not hold.take():
-        what = "the joint session" if name == TOGETHER else f"the review of {name}"
-        raise MtfError(f"{what} is open already, {hold.said() or 'by another process'}; end it there first")
+    lock = ProcessLock(folder / f"review-{name}.open")
+    if not lock.take():
+        what = "the joint session" if name == JOINT_REVIEWER else f"the review of {name}"
+        raise MtfError(f"{what} is open already, {lock.said() or 'by another process'}; end it there first")
     try:
-        hold.say(f"by process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+        lock.say(f"by process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
         yield
     finally:
-        hold.release()
+        lock.release()

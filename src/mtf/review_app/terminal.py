@@ -1,4 +1,4 @@
-"""The review in a terminal: one face at a time, one key and Enter per decision. Needs no browser and no database."""
+"""Review in a terminal: one face at a time, one key and Enter per decision. Needs no browser and no database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtf.config import Params
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.engine.face_pictures import Pictures, stamps
-from mtf.review_app.engine.loading import desk_of, material_of
+from mtf.review_app.engine.loading import load_review_data, session_of
 from mtf.review_app.engine.page import Page
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
@@ -23,69 +23,71 @@ HELP = "a accept  x reject  x REASON  k keep  l COLUMN LABEL  s skip  u undo  A,
 
 
 def run(workspace: ProjectPaths, params: Params, reviewer: str, *, joint: bool) -> None:
-    """Ask until nothing is left, the input ends, or the reviewer leaves."""
+    """Review until nothing is left, the input ends, or the reviewer quits."""
     seen = stamps(workspace)
-    material, torn = material_of(workspace, params)
+    review_data, torn = load_review_data(workspace, params)
     for line in torn:
         print(f"ledger: {line}", file=sys.stderr)
-    pictures = Pictures(workspace, material, seen=seen, max_pixels=params.crawl.max_pixels)
-    desk = desk_of(workspace, material, reviewer, joint=joint, seed=params.seed, check=pictures.check)
+    pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
+    session = session_of(workspace, review_data, reviewer, joint=joint, seed=params.seed, check=pictures.check)
     show = _picture(pictures) if sys.stdout.isatty() else _no_picture
     try:
-        sit(desk, material, answers=_answers(), show=show)
+        review(session, review_data, answers=_answers(), show=show)
     finally:
-        desk.close()
+        session.close()
 
 
-def sit(desk: ReviewSession, material: ReviewData, *, answers: Iterator[str], show: Callable[[Key], None]) -> None:
-    """One answer after another; each is about the first face of the page."""
+def review(
+    session: ReviewSession, review_data: ReviewData, *, answers: Iterator[str], show: Callable[[Key], None]
+) -> None:
+    """Apply one answer after another, each to the first face of the page."""
     print(HELP)
-    while (page := desk.page()).faces:
+    while (page := session.page()).faces:
         face = page.faces[0]
         show(face)
-        print(_described(desk, material, page), flush=True)
+        print(_described(session, review_data, page), flush=True)
         answer = next(answers, "q")
         if answer in ("q", "quit"):
             return
         try:
-            print(_act(desk, page, answer))
+            print(_act(session, page, answer))
         except (BadInput, OSError) as error:
             print(f"not done: {error}")
     print("Nothing is left for you.")
 
 
-def _act(desk: ReviewSession, page: Page, answer: str) -> str:
+def _act(session: ReviewSession, page: Page, answer: str) -> str:
     verb, *rest = answer.split(maxsplit=2) or [""]
     chosen = list(page.faces if verb in ("A", "X", "S") else page.faces[:1])
     verb = verb.lower()
     if verb == "u":
-        return f"undone {len(desk.undo())}"
+        return f"undone {len(session.undo())}"
     if verb == "a":
-        return f"accepted {len(desk.accept(chosen, at=page.step))}"
+        return f"accepted {len(session.accept(chosen, at=page.step))}"
     if verb == "x":
-        return f"rejected {len(desk.reject(chosen, rest[0] if rest else None, at=page.step))}"
+        return f"rejected {len(session.reject(chosen, rest[0] if rest else None, at=page.step))}"
     if verb == "s":
-        return f"skipped {len(desk.skip(chosen, at=page.step))}"
+        return f"skipped {len(session.skip(chosen, at=page.step))}"
     if verb == "k":
-        return f"kept 1, rejected {len(desk.keep(chosen)) - 1} as its duplicates"
+        return f"kept 1, rejected {len(session.keep(chosen)) - 1} as its duplicates"
     if verb == "l" and len(rest) == 2:
-        return f"labelled {len(desk.label(chosen, rest[0], rest[1]))}"
+        return f"labelled {len(session.label(chosen, rest[0], rest[1]))}"
     raise BadInput(f"{answer!r} is no answer; {HELP}")
 
 
-def _described(desk: ReviewSession, material: ReviewData, page: Page) -> str:
-    row = material.faces.row(material.row(page.faces[0]), named=True)
+def _described(session: ReviewSession, review_data: ReviewData, page: Page) -> str:
+    row = review_data.faces.row(review_data.row(page.faces[0]), named=True)
     assert page.step is not None  # noqa: S101 (a page with faces has a step)
-    labels = ", ".join(str(row[column]) for column in material.labels)
+    labels = ", ".join(str(row[column]) for column in review_data.labels)
     steps, step = funnel_steps.reviewed(), funnel_steps.named(page.step)
     question = f"the label {page.label}?" if page.label else step.asked_of(row["name"])
-    split = material.conflicts_of(page.faces[0]) if desk.joint else ""
+    split = review_data.conflicts_of(page.faces[0]) if session.joint else ""
     return "\n".join(
         part
         for part in (
             f"\n{page.step} (step {steps.index(page.step) + 1} of {len(steps)}): {row['name']} ({labels})",
             f"  {row['size_px'] if 'size_px' in row else row['width']} px, page of {len(page.faces)}: {page.run}; "
-            f"{desk.open_faces(page.step)} open",
+            f"{session.open_faces(page.step)} open",
             f"  {row['page_url'] or row['url']}  {row['license'] or ''}",
             f"  the same shot was found for {row['also_under']}, too" if row["also_under"] else "",
             f"  the panel: {split}" if split else "",
@@ -104,7 +106,7 @@ def _answers() -> Iterator[str]:
 
 
 def _no_picture(_: Key) -> None:
-    """Where the output is no terminal there is nothing to draw on."""
+    """Draw nothing, since the output is not a terminal."""
 
 
 def _picture(pictures: Pictures) -> Callable[[Key], None]:
@@ -122,7 +124,7 @@ def _picture(pictures: Pictures) -> Callable[[Key], None]:
 
 
 def half_blocks(pixels: np.ndarray, *, columns: int) -> str:
-    """`pixels` (height, width, 3; blue, green, red) as text: two rows of pixels to a line, in 24-bit colour."""
+    """Text of `pixels` (height, width, 3; blue, green, red) in 24-bit colour, two rows of pixels per line."""
     height, width = pixels.shape[:2]
     rows = max(2 * round(columns * height / width / 2), 2)
     small = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA)[:, :, ::-1]

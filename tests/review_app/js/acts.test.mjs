@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { FIRST_PAGE, load, viewOf } from "./fiftyone.mjs";
 
-const NEXT_PAGE = { ...FIRST_PAGE, page: ["f2", "f3", "f4"], done: 1, said: "Accept: 1 face" };
+const NEXT_PAGE = { ...FIRST_PAGE, page: ["f2", "f3", "f4"], done: 1, message: "Accept: 1 face" };
 
 async function ready(first = FIRST_PAGE) {
   const room = await load({ first });
@@ -42,7 +42,7 @@ test("while no face is on the screen nothing is decided, of an earlier selection
 
 test("the same faces are not decided twice within a moment", async () => {
   const room = await ready();
-  room.answers.accept = { ...FIRST_PAGE, done: 1, said: "Accept: 1 face" };
+  room.answers.accept = { ...FIRST_PAGE, done: 1, message: "Accept: 1 face" };
   await room.select("f1");
   await room.press("a");
   room.selected = ["f1"];
@@ -62,7 +62,7 @@ test("a server that does not answer confirms nothing", async () => {
   await room.press("a");
   assert.match(room.bar, /NOT confirmed: connection refused/);
   assert.doesNotMatch(room.bar, /✓/);
-  assert.equal(room.message.className, "said refused");
+  assert.equal(room.message.className, "message refused");
   assert.deepEqual(room.view, viewOf(FIRST_PAGE.page), "the page stays");
 });
 
@@ -73,14 +73,14 @@ test("what the server refuses is said in its words, and may be pressed again at 
   await room.press("x");
   assert.match(room.bar, /one of a group of duplicates has to stay/);
   room.forget();
-  room.answers.accept = { ...FIRST_PAGE, done: 1, said: "Accept: 1 face" };
+  room.answers.accept = { ...FIRST_PAGE, done: 1, message: "Accept: 1 face" };
   await room.press("a");
   assert.equal(room.asked.length, 1);
 });
 
 test("a verdict that is on disk is confirmed though the next page failed", async () => {
   const room = await ready();
-  room.answers.accept = { done: 1, said: "Accept: 1 face", saved_but: "KeyError 3" };
+  room.answers.accept = { done: 1, message: "Accept: 1 face", saved_but: "KeyError 3" };
   await room.select("f1");
   await room.press("a");
   assert.match(room.bar, /✓ Accept: 1 face; press n, the next page failed: KeyError 3/);
@@ -157,7 +157,7 @@ test("an open face is decided, whatever is selected behind it, and the next one 
 
 test("after the last open face of the queue nothing is open", async () => {
   const room = await ready({ ...FIRST_PAGE, page: ["f1"] });
-  room.answers.accept = { ...FIRST_PAGE, page: [], step: null, done: 1, said: "Accept: 1 face" };
+  room.answers.accept = { ...FIRST_PAGE, page: [], step: null, done: 1, message: "Accept: 1 face" };
   room.open("f1");
   await room.press("a");
   assert.equal(room.current, null);
@@ -166,7 +166,7 @@ test("after the last open face of the queue nothing is open", async () => {
 
 test("what is undone on an open face is shown in the grid", async () => {
   const room = await ready();
-  room.answers.undo = { ...FIRST_PAGE, done: 1, said: "Undo: 1 face" };
+  room.answers.undo = { ...FIRST_PAGE, done: 1, message: "Undo: 1 face" };
   room.open("f1");
   room.forget();
   await room.press("u");
@@ -176,7 +176,7 @@ test("what is undone on an open face is shown in the grid", async () => {
 
 test("a corrected label keeps the page where that stays the same", async () => {
   const room = await ready();
-  room.answers.label = { ...FIRST_PAGE, done: 1, said: "Correct a label: 1 face (age: Old)" };
+  room.answers.label = { ...FIRST_PAGE, done: 1, message: "Correct a label: 1 face (age: Old)" };
   await room.select("f1");
   room.forget();
   for (const key of ["l", "2", "2"]) await room.press(key);

@@ -14,14 +14,13 @@ test("a joint session is called so", async () => {
   assert.match(await withPage({ joint: true }), /^joint session /);
 });
 
-test("what the faces of a page share is said at the step of identity alone", async () => {
-  const steps = [{ step: "identity", title: "identity", done: 0, open: 4 }, ...FIRST_PAGE.steps];
-  assert.match(await withPage({ step: "identity", steps, together: "alike" }), /looks like a face · alike/);
-  assert.doesNotMatch(await withPage({ steps, together: "alike" }), /alike/);
+test("the bar shows the question of the step, or the label to settle in a joint session", async () => {
+  assert.match(await withPage({}), /looks like a face · a whole face\?/);
+  assert.match(await withPage({ settle: "age" }), /looks like a face · the label age\?/);
 });
 
 test("of duplicates it names those to keep by their places", async () => {
-  const duplicates = { step: "duplicate", page: ["f1", "f2", "f3"] };
+  const duplicates = { step: "duplicate", can_keep: true, page: ["f1", "f2", "f3"] };
   assert.match(await withPage({ ...duplicates, proposed: ["f1"] }), /proposed to keep: the first/);
   assert.match(await withPage({ ...duplicates, proposed: ["f2", "f3"] }), /proposed to keep: no. 2, 3/);
   assert.match(await withPage({ ...duplicates, proposed: ["f1"] }), /k keep this one/);
@@ -38,7 +37,7 @@ test("the pace is said once there is one", async () => {
 });
 
 test("where nothing is left it says how to end", async () => {
-  assert.match(await withPage({ step: null, page: [] }), /Nothing is left for you. Stop the room with Ctrl-C/);
+  assert.match(await withPage({ step: null, page: [] }), /Nothing is left for you. Stop the review app with Ctrl-C/);
 });
 
 test("answers are counted, what is only waited for is not", async () => {

@@ -14,7 +14,8 @@ const SELECT = "fiftyone.core.stages.Select";
 // A first answer of the server, as `mtf.review_app.fiftyone.operators` gives it for a page of four faces.
 export const FIRST_PAGE = {
   reviewer: "anna", joint: false, step: "face", page: ["f1", "f2", "f3", "f4"], run: "looks like a face",
-  together: null, proposed: [], reasons: ["not_a_face", "partial_face"], settle: null,
+  proposed: [], can_keep: false, reasons: ["not_a_face", "partial_face"], settle: null,
+  reason_keys: { not_a_face: "1", partial_face: "2", childhood: "0", exact_duplicate: "e" }, question: "a whole face?",
   labels: { gender: ["Females", "Males"], age: ["Young", "Old"] },
   steps: [{ step: "face", title: "faces", done: 0, open: 4 }, { step: "duplicate", title: "duplicates", done: 1, open: 2 }],
   per_minute: null, minutes_left: null,
@@ -45,7 +46,7 @@ class Room {
   constructor(first, path) {
     this.modules = {};              // the review's own, by name
     this.executed = [];             // [operator of FiftyOne, parameters]
-    this.asked = [];                // {operator, params} of the room's server
+    this.asked = [];                // {operator, params} of the review app's server
     this.answers = { page: first }; // operator → what the server answers: a value, or a function of the parameters
     this.isReachable = true;
     this.clock = new Clock();
@@ -68,7 +69,7 @@ class Room {
 
   get bar() { return this.page.document.getElementById("mtf-bar").textContent.replace(/\s+/g, " "); }
 
-  get message() { return this.page.document.getElementById("mtf-bar").find((one) => one.className.startsWith("said")); }
+  get message() { return this.page.document.getElementById("mtf-bar").find((one) => one.className.startsWith("message")); }
 
   foo() {
     const room = this;

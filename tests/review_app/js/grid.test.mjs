@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { FIRST_PAGE, load, viewOf } from "./fiftyone.mjs";
 
-const NEXT_PAGE = { ...FIRST_PAGE, page: ["f2", "f3", "f4"], done: 1, said: "Accept: 1 face" };
+const NEXT_PAGE = { ...FIRST_PAGE, page: ["f2", "f3", "f4"], done: 1, message: "Accept: 1 face" };
 
 async function ready() {
   const room = await load();

@@ -8,7 +8,7 @@ const VERBS = ["accept", "reject", "skip", "keep", "undo", "label"];
 
 async function withOneSelected(first = FIRST_PAGE) {
   const room = await load({ first });
-  for (const verb of VERBS) room.answers[verb] = { ...first, done: 1, said: verb };
+  for (const verb of VERBS) room.answers[verb] = { ...first, done: 1, message: verb };
   await room.select("f1");
   room.forget();
   return room;
@@ -29,11 +29,8 @@ for (const [key, operator, params] of [
   });
 }
 
-test("every reason of the server has a key of its own, and none is a verb's", async () => {
-  const { KEYS, CHOICES } = await import("../../../src/mtf/review_app/fiftyone/plugins/review/js/keys.js");
-  const keys = Object.values(KEYS);
-  assert.equal(new Set(keys).size, keys.length);
-  assert.deepEqual(keys.filter((key) => "axskunlp".includes(key)), []);
+test("each choice of a label has a key of its own", async () => {
+  const { CHOICES } = await import("../../../src/mtf/review_app/fiftyone/plugins/review/js/keys.js");
   assert.equal(new Set(CHOICES).size, CHOICES.length);
   assert.ok(!CHOICES.includes("0"), "0 shows the rest");
 });

@@ -1,4 +1,4 @@
-// What is asked of the room's server, and what becomes of its refusals.
+// What is asked of the review app's server, and what becomes of its refusals.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
@@ -20,7 +20,7 @@ test("what the operator answers is given", async () => {
 test("a server that answers with an error says which", async () => {
   const room = await load({ begin: false });
   room.answers.where = { status: 503 };
-  await assert.rejects(room.modules.server.ask("where"), /the room answered 503/);
+  await assert.rejects(room.modules.server.ask("where"), /the review app answered 503/);
 });
 
 test("an operator that failed says the last line of its traceback", async () => {

@@ -11,7 +11,7 @@ async function ready() {
   return room;
 }
 
-test("the review begins with the first page, once FiftyOne shows a data set of the room", async () => {
+test("the review begins with the first page, once FiftyOne shows a data set of the review app", async () => {
   const room = await load({ begin: true });
   assert.match(room.bar, /ready/);
   assert.deepEqual(room.view, viewOf(FIRST_PAGE.page));
@@ -25,7 +25,7 @@ test("a page that stays as it is asks the server for nothing", async () => {
   assert.deepEqual([room.asked.length, room.page.reloads], [0, 0]);
 });
 
-test("faces that are missing are spoken of, and the page is loaded again when the room answers", async () => {
+test("faces that are missing are spoken of, and the page is loaded again when the review app answers", async () => {
   const room = await ready();
   room.page.faces = [];
   await room.clock.pass(4500);
@@ -44,7 +44,7 @@ test("and no more often than every 15 seconds", async () => {
   assert.equal(room.page.reloads, 2);
 });
 
-test("while the room does not answer nothing is loaded: the page would be lost", async () => {
+test("while the review app does not answer nothing is loaded: the page would be lost", async () => {
   const room = await ready();
   room.page.faces = [];
   room.isReachable = false;
@@ -62,7 +62,7 @@ test("faces that come back by themselves are said to be there", async () => {
   await room.clock.pass(4500);
   room.page.faces = faces;
   await room.clock.pass(3000);
-  assert.match(room.bar, /the faces are there again/);
+  assert.match(room.bar, /the faces are back/);
   assert.equal(room.page.reloads, 0);
 });
 

@@ -1,0 +1,1 @@
+"""Engine of the review: queue, pages, triage and sessions, independent of FiftyOne."""

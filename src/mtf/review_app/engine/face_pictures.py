@@ -1,10 +1,10 @@
-"""Pictures for the screen, straight from the shards: nothing is unpacked, and no other file can be asked for.
+"""Pictures of a face for the screen, read straight from the shards: its crop, the whole image, and a comparison sheet.
 
-A shard that is written anew while the room is open has other pictures at the places that the room knows. None of them
-is shown, and nothing is decided on a person whose shards are not those the room was opened with.
+The comparison sheet shows the face beside other faces of its identity that this reviewer accepted; it helps to
+recognise a stranger. Only paths of these three kinds are answered, so no other file of the machine can be read.
 
-Three pictures belong to a face: its crop; the whole picture with the face marked; and the face beside others of
-the same identity that this reviewer accepted, which is what a stranger is told by.
+A shard that a stage rewrites while the review app is open no longer matches the tables that were read. None of its
+pictures is shown, and no decision on its identity is accepted.
 """
 
 from __future__ import annotations
@@ -39,8 +39,13 @@ MARK = (60, 200, 255)
 _PATH = re.compile(rf"^{ROOT}/({'|'.join(KINDS.values())})/([a-z0-9_.-]+)/({SLUG[1:-1]})/({FACE_ID[1:-1]})\.jpg$")
 
 
-class Asked(NamedTuple):
-    """One picture of a face, for the data set of one reviewer."""
+class PictureRequest(NamedTuple):
+    """Request for one picture of a face.
+
+    kind: crop, picture or person.
+    dataset: name of the reviewer's FiftyOne data set.
+    face: the face.
+    """
 
     kind: str
     dataset: str
@@ -48,21 +53,21 @@ class Asked(NamedTuple):
 
 
 def paths(dataset: str) -> list[pl.Expr]:
-    """The columns with the paths of a face's three pictures. They are names for `parse`; no file is there."""
+    """Columns with the paths of a face's three pictures; the paths are parsed by `parse`, no files exist there."""
     return [
         pl.format(f"{ROOT}/{kind}/{dataset}/{{}}/{{}}.jpg", "identity", "face_id").alias(column)
         for column, kind in KINDS.items()
     ]
 
 
-def parse(path: str) -> Asked | None:
-    """What a path asks for; None where it is none of `paths`."""
+def parse(path: str) -> PictureRequest | None:
+    """Picture request that a path stands for; None if it is not one of `paths`."""
     match = _PATH.match(path)
-    return Asked(match[1], match[2], Key(match[3], match[4])) if match else None
+    return PictureRequest(match[1], match[2], Key(match[3], match[4])) if match else None
 
 
 class Stamp(NamedTuple):
-    """What tells a shard from one that took its place."""
+    """Stamp of a file, which differs once another file takes its place."""
 
     inode: int
     size_bytes: int
@@ -74,7 +79,7 @@ class Stamp(NamedTuple):
 
 
 def stamps(workspace: ProjectPaths) -> dict[Path, Stamp]:
-    """Of all shards with pictures. To be taken before the tables are read: what is made anew since then is noticed."""
+    """Stamps of all shards with pictures; take them before the tables are read, so that later changes are noticed."""
     found: dict[Path, Stamp] = {}
     for path in (path for stage in STAGES for path in workspace.shards(stage).glob("*.tar")):
         with suppress(FileNotFoundError):  # it was erased in between
@@ -83,7 +88,13 @@ def stamps(workspace: ProjectPaths) -> dict[Path, Stamp]:
 
 
 class Place(NamedTuple):
-    """Where the tables say that a picture lies; `name` is the member's, without the kind of file."""
+    """Place of a picture according to the tables.
+
+    shard: the tar file.
+    name: the member's name without its suffix.
+    offset: first byte in the shard.
+    size_bytes: length.
+    """
 
     shard: Path
     name: str
@@ -92,38 +103,41 @@ class Place(NamedTuple):
 
 
 class Pictures:
-    """Reads the pictures of `material`'s faces. `seen` are the `stamps` from before its tables were read."""
+    """Reader of the pictures of the faces in `review_data`.
+
+    `seen` holds the `stamps` from before the tables were read; `max_pixels` is the largest image that is decoded.
+    """
 
     def __init__(
-        self, workspace: ProjectPaths, material: ReviewData, *, seen: Mapping[Path, Stamp], max_pixels: int
+        self, workspace: ProjectPaths, review_data: ReviewData, *, seen: Mapping[Path, Stamp], max_pixels: int
     ) -> None:
         self._workspace = workspace
-        self._material = material
+        self._review_data = review_data
         self._seen = seen
         self._max_pixels = max_pixels
         self._requests: tuple[Stamp | None, takedown_file.Takedowns] = None, takedown_file.Takedowns()
 
     def check(self, faces: Sequence[Key]) -> None:
-        """Raises BadInput where a face was taken down by now, or may look otherwise than it did on the screen."""
+        """Raise BadInput if a face was taken down meanwhile, or if its shards were rewritten since they were shown."""
         for face in faces:
             if self._is_taken_down(face):
                 person = face.identity
-                raise BadInput(f"this picture of {person} was taken down while the room was open; open it again")
-            if any(self._is_made_anew(place) for place in (self._crop(face), self._image(face))):
+                raise BadInput(f"this picture of {person} was taken down while the review app was open; open it again")
+            if any(self._is_rewritten(place) for place in (self._crop(face), self._image(face))):
                 person = face.identity
-                raise BadInput(f"the pictures of {person} were made anew while the room was open; open it again")
+                raise BadInput(f"the pictures of {person} were rewritten while the review app was open; open it again")
 
     def crop(self, face: Key) -> bytes:
-        """JPEG, as cut by the crop stage.
+        """JPEG of the face, as the crop stage wrote it.
 
-        Raises KeyError where there is no such face or it was taken down, OSError without its shard, or where that was
-        made anew.
+        Raises KeyError for an unknown face or one that was taken down, OSError if its shard is missing or was
+        rewritten.
         """
         self._refuse_taken_down(face)
         return self._read(self._crop(face))
 
     def picture(self, face: Key) -> bytes:
-        """The whole picture, at most SIDE_PX wide and high, with the face's box drawn in. Raises as `crop`."""
+        """JPEG of the whole image, at most SIDE_PX wide and high, with the face's box drawn in; raises as `crop`."""
         self._refuse_taken_down(face)
         row = self._row(face)
         data = self._read(self._image(face))
@@ -138,7 +152,7 @@ class Pictures:
         return _jpeg(cv2.rectangle(small, (left, top), (right, bottom), MARK, 2))
 
     def person(self, face: Key, accepted: Sequence[Key]) -> bytes:
-        """The face, large, beside up to TILES of `accepted`. Raises as `crop`."""
+        """JPEG of the face, large, beside up to TILES faces of `accepted`; raises as `crop`."""
         height = TILE_PX * 3
         large = _fitted(_pixels(self.crop(face)), height)
         others = [other for other in accepted if other != face and not self._is_taken_down(other)][:TILES]
@@ -154,7 +168,7 @@ class Pictures:
         return _jpeg(np.hstack([large, gap, *columns]))
 
     def _is_taken_down(self, face: Key) -> bool:
-        """By the requests as they are now: people may be erased while others review."""
+        """True if a takedown request of this moment names the face: requests may arrive while others review."""
         path = self._workspace.takedowns
         stamp = Stamp.of(path.stat()) if path.is_file() else None
         if stamp != self._requests[0]:
@@ -167,7 +181,7 @@ class Pictures:
             raise KeyError(face)
 
     def _row(self, face: Key) -> dict[str, Any]:
-        return self._material.faces.row(self._material.row(face), named=True)
+        return self._review_data.faces.row(self._review_data.row(face), named=True)
 
     def _crop(self, face: Key) -> Place:
         row = self._row(face)
@@ -178,23 +192,23 @@ class Pictures:
         shard = self._workspace.shard("crawl", face.identity)
         return Place(shard, row["image_id"], row["image_offset"], row["image_size_bytes"])
 
-    def _is_made_anew(self, place: Place) -> bool:
+    def _is_rewritten(self, place: Place) -> bool:
         try:
             with place.shard.open("rb") as file:
-                return not self._is_as_seen(file, place)
+                return not self._is_unchanged(file, place)
         except FileNotFoundError:
             return place.shard in self._seen
 
     def _read(self, place: Place) -> bytes:
         with place.shard.open("rb") as file:
-            if not self._is_as_seen(file, place):
-                raise OSError(f"{place.shard}: made anew since the room was opened")
+            if not self._is_unchanged(file, place):
+                raise OSError(f"{place.shard}: rewritten since the review app was opened")
             return os.pread(file.fileno(), place.size_bytes, place.offset)
 
-    def _is_as_seen(self, file: BinaryIO, place: Place) -> bool:
-        """Whether this is the shard that was there first, and the one that the tables speak of.
+    def _is_unchanged(self, file: BinaryIO, place: Place) -> bool:
+        """True if the open file is the shard that was there at the start, and holds what the tables say.
 
-        They may be of an older one: a stage writes its shards first, and its table when all are done.
+        The tables may belong to an older shard: a stage writes its shards first, and its table at the end.
         """
         if Stamp.of(os.fstat(file.fileno())) != self._seen.get(place.shard):
             return False
@@ -214,7 +228,7 @@ def _pixels(jpeg: bytes) -> np.ndarray:
 
 
 def _fitted(pixels: np.ndarray, side_px: int) -> np.ndarray:
-    """In the middle of a dark square."""
+    """Picture scaled to fit a dark square of `side_px`, centred."""
     height, width = pixels.shape[:2]
     share = side_px / max(height, width)
     size = (max(round(width * share), 1), max(round(height * share), 1))

@@ -1,4 +1,4 @@
-"""All that a reviewer may want to know of a face, in one table, from the stages' tables."""
+"""Face table of the review: everything a reviewer may need on each face, joined from the stages' tables."""
 
 from __future__ import annotations
 
@@ -30,14 +30,18 @@ NO_GROUP = pl.lit(None, pl.String)
 
 
 def load(workspace: ProjectPaths, params: Params, *, today: date) -> pl.DataFrame:
-    """The faces worth a look: not taken down, and of a license that the policy permits (as of `today`).
+    """Faces to review: not taken down, and with a license that the policy permits as of `today`.
 
-    Columns: those of `tables.FACES`; `name` and the labels of the roster; those of MEASURES that screening made;
-    `also_under`, the names of the other people whose faces shown here are the same shot;
-    `duplicate_group` and `proposed_keeper`; `contradicts` and `contradiction`, where the label classifier doubts
-    labels of the roster, in words and how sure it is (0 to 1; 0 where it does not); `url`, `page_url`, `title`,
-    `license`, `creator`; `image_offset` and `image_size_bytes`, the picture's place in its crawl shard. What a
-    stage has not made yet is null or missing.
+    Columns that a stage has not produced yet are null or missing:
+
+    - those of `schemas.FACES`, and those of MEASURES that screening wrote;
+    - `name` and the labels of the roster;
+    - `also_under`: names of other people for whom the same shot was found;
+    - `duplicate_group` and `proposed_keeper`;
+    - `contradicts`: labels of the roster that the label classifier contradicts, in words; `contradiction`: its
+      confidence (0 to 1; 0 without a contradiction);
+    - `url`, `page_url`, `title`, `license`, `creator`;
+    - `image_offset` and `image_size_bytes`: place of the image in its crawl shard.
     """
     faces = schemas.read(schemas.FACES, workspace.table("crop", "faces"))
     faces = _with_measures(faces, workspace)
@@ -50,7 +54,7 @@ def load(workspace: ProjectPaths, params: Params, *, today: date) -> pl.DataFram
 
 
 def _with_others(faces: pl.DataFrame) -> pl.DataFrame:
-    """`faces` with `also_under`: whom else the shot was found for. One of them at least is not on it."""
+    """Faces with `also_under`: names of the other people for whom the same shot was found."""
     shots = faces.filter(pl.col("across_group").is_not_null()).select(*FACE, "across_group", "name")
     both = shots.join(shots, on="across_group", suffix="_other").filter(pl.col("identity") != pl.col("identity_other"))
     others = both.group_by(FACE).agg(also_under=pl.col("name_other").unique().sort().str.join("; "))
@@ -112,14 +116,14 @@ def _not_taken_down(faces: pl.DataFrame, requests: takedown_file.Takedowns) -> p
 def is_taken_down(
     requests: takedown_file.Takedowns, identity: str, image_id: str, url: str, page_url: str | None
 ) -> bool:
-    """True if a request names the picture (ADDRESSED); requests by perceptual hash are the crawl's."""
+    """True if a request names the image by one of ADDRESSED; requests by perceptual hash are applied by the crawl."""
     return bool(requests.of_image(image_id) or requests.of_address(identity=identity, url=url, page_url=page_url))
 
 
 def with_keepers(faces: pl.DataFrame) -> pl.DataFrame:
-    """`faces` with `duplicate_group` (null: alone in it) and `proposed_keeper`: the group's best picture.
+    """Faces with `duplicate_group` (null without duplicates) and `proposed_keeper`, the best face of the group.
 
-    Best is by eyes found, then by size, then by sharpness; the reviewer has the last word.
+    The best face has the most eyes found, then the largest size, then the highest sharpness. The reviewer decides.
     """
     group = duplicate_rules.duplicate_group()
     group = pl.when(pl.len().over("identity", group) > 1).then(group)

@@ -1,6 +1,6 @@
-"""From a key to the decisions it means; writes nothing.
+"""Key actions: the decisions that a pressed key stands for. Nothing is written here.
 
-A group of duplicates at a desk: one of it has to stay, and the latest choice of a keeper is the one that holds.
+One face of a duplicate group has to stay; the latest choice of a keeper replaces earlier ones.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from mtf.annotation.decision import Decision, Verdict
 from mtf.core.errors import BadInput, bad_value, listed
 from mtf.review_app.engine.page import CurrentPage
-from mtf.review_app.engine.queue import KEEP, NOTHING, REJECT, SKIP, Words, duplicate_place
+from mtf.review_app.engine.queue import KEEP, NOTHING, REJECT, SKIP, VerdictCodes, duplicate_place
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
 from mtf.schemas import Reason, Step, funnel_steps
@@ -23,24 +23,24 @@ Given = list[tuple[Key, Decision]]
 DECIDED_MEANWHILE = "this face was decided meanwhile; press n"
 
 
-class Wording:
-    """Meaning of a reviewer's keys, by the page in front of them and by their earlier verdicts.
+class KeyActions:
+    """Key actions of one reviewer, by the current page and the earlier verdicts.
 
-    Each raises BadInput for a key that means nothing for one of the faces.
+    Each method raises BadInput if the key has no meaning for one of the faces.
     """
 
-    def __init__(self, current: CurrentPage, said: ReviewerVotes, *, reviewer: str, joint: bool) -> None:
+    def __init__(self, current: CurrentPage, votes: ReviewerVotes, *, reviewer: str, joint: bool) -> None:
         self._current = current
-        self._said = said
+        self._votes = votes
         self._reviewer = reviewer
         self._joint = joint
 
     def step_now(self, face: Key) -> str:
-        """The step a face is at; of a face that is done, the one that says so, so that a mind can be changed.
+        """Current step of a face; for a finished face the step of its rejection, else the last one with a verdict.
 
-        That is the step of its rejection, which is what the screen shows of it, or else the last one decided.
+        A verdict at that step changes the earlier one.
         """
-        step = self._current.open_step(face) or self._said.last_step(self._current.material.row(face))
+        step = self._current.open_step(face) or self._votes.last_step(self._current.review_data.row(face))
         if step is None:
             raise BadInput("this face is not to be decided: the panel has settled it")
         return step
@@ -52,7 +52,9 @@ class Wording:
         return [(face, self._decision(face, self._step(face, at), Verdict.SKIP)) for face in faces]
 
     def rejected(self, faces: Sequence[Key], reason: str | None, at: At) -> Given:
-        """Without a reason it is the first of the step's; of a duplicate, what the pictures say."""
+        """Rejections of the faces; the default reason is the first of the step, for duplicates the kind that the
+        pictures show.
+        """
         given = [(face, self._rejection(face, reason, at)) for face in faces]
         duplicates = {face for face, decision in given if decision.step == Step.DUPLICATE}
         if any(self._none_stays(face, duplicates) for face in duplicates):
@@ -60,20 +62,20 @@ class Wording:
         return given
 
     def kept(self, faces: Sequence[Key], at: At) -> Given:
-        """The keeper first, then those of its group that give way to it."""
+        """Keep the one face, and reject the faces of its group that it replaces."""
         if len(faces) != 1:
             raise BadInput(f"a group has one keeper, and {len(faces)} faces are selected")
         keeper = faces[0]
         if self._step(keeper, at) != Step.DUPLICATE:
             raise BadInput("this face is in no group of duplicates that is ready to be decided")
-        rivals = (rival for rival in self._current.material.rivals(keeper) if self._gives_way(rival))
+        rivals = (rival for rival in self._current.review_data.rivals(keeper) if self._gives_way(rival))
         return [
             (keeper, self._decision(keeper, Step.DUPLICATE, Verdict.KEEP)),
             *((rival, self._duplicate_of(keeper, rival)) for rival in rivals),
         ]
 
     def labelled(self, faces: Sequence[Key], column: str, value: str) -> Given:
-        permitted = self._current.material.labels
+        permitted = self._current.review_data.labels
         if column not in permitted:
             raise bad_value("label", column, listed(permitted))
         if value not in permitted[column]:
@@ -107,21 +109,23 @@ class Wording:
         return self._decision(face, funnel_steps.step_of_reason()[given], Verdict.REJECT, reason=given)
 
     def _kind_of_duplicate(self, face: Key) -> str:
-        material = self._current.material
-        return kind_of_duplicate(material, face, material.rivals(face))
+        review_data = self._current.review_data
+        return kind_of_duplicate(review_data, face, review_data.rivals(face))
 
     def _duplicate_of(self, keeper: Key, rival: Key) -> Decision:
-        reason = kind_of_duplicate(self._current.material, rival, [keeper])
+        reason = kind_of_duplicate(self._current.review_data, rival, [keeper])
         return self._decision(rival, Step.DUPLICATE, Verdict.REJECT, reason=reason)
 
     def _gives_way(self, rival: Key) -> bool:
-        """True if a face is rejected when another of its group is kept: it is still open, or was kept before."""
+        """True if a face is rejected when another of its group is kept: it has no verdict yet, or was the keeper
+        before.
+        """
         is_open = self._current.open_step(rival) == Step.DUPLICATE
-        kept = is_kept(self._current.material, self._said, rival, joint=self._joint)
+        kept = is_kept(self._current.review_data, self._votes, rival, joint=self._joint)
         return is_open or kept or self._current.owed_step(rival) == (Step.DUPLICATE, True)
 
     def _none_stays(self, face: Key, rejected: set[Key]) -> bool:
-        return none_stays(self._current.material, self._said, face, rejected=rejected, joint=self._joint)
+        return none_stays(self._current.review_data, self._votes, face, rejected=rejected, joint=self._joint)
 
     def _decision(
         self,
@@ -132,7 +136,7 @@ class Wording:
         reason: str | None = None,
         labels: dict[str, str] | None = None,
     ) -> Decision:
-        image_id, box = self._current.material.place(face)
+        image_id, box = self._current.review_data.place(face)
         return Decision(
             image_id=image_id,
             box=box,
@@ -149,37 +153,42 @@ class Wording:
 ONE_STAYS = "one of a group of duplicates has to stay: keep one (k), or reject the last one for another reason"
 
 
-def kind_of_duplicate(material: ReviewData, face: Key, others: Iterable[Key]) -> Reason:
-    """Reason for which a face is a duplicate of `others`: exact where one of them is the same picture, else near."""
-    same = (material.are_the_same_picture(face, other) for other in others)
+def kind_of_duplicate(review_data: ReviewData, face: Key, others: Iterable[Key]) -> Reason:
+    """Reason for rejecting a duplicate of `others`: exact if one of them is the same picture, else near."""
+    same = (review_data.are_the_same_picture(face, other) for other in others)
     return Reason.EXACT_DUPLICATE if any(same) else Reason.NEAR_DUPLICATE
 
 
-def none_stays(material: ReviewData, said: ReviewerVotes, face: Key, *, rejected: Collection[Key], joint: bool) -> bool:
-    """True if nothing of the face's group would stay, were these `rejected` as duplicates; False where it has none.
+def none_stays(
+    review_data: ReviewData, votes: ReviewerVotes, face: Key, *, rejected: Collection[Key], joint: bool
+) -> bool:
+    """True if no face of the group would stay once the faces in `rejected` are rejected as duplicates.
 
-    If all other faces of the group were removed, for instance taken down, this one counts as the last.
+    False for a face without duplicates. If all other faces of the group were removed, for example taken down, this one
+    counts as the last.
     """
     duplicate = duplicate_place()
-    left = [one for one in (face, *material.rivals(face)) if one not in rejected]
-    return material.has_copies(face) and all(
-        (_words(material, said, one, joint=joint)[: duplicate + 1] == REJECT).any() for one in left
+    left = [one for one in (face, *review_data.rivals(face)) if one not in rejected]
+    return review_data.has_copies(face) and all(
+        (_codes(review_data, votes, one, joint=joint)[: duplicate + 1] == REJECT).any() for one in left
     )
 
 
-def is_kept(material: ReviewData, said: ReviewerVotes, face: Key, *, joint: bool) -> bool:
-    """True if the face is its group's keeper by this desk's word: a reviewer's own, or the joint over the panel's."""
-    return bool(_words(material, said, face, joint=joint)[duplicate_place()] == KEEP)
-
-
-def _words(material: ReviewData, said: ReviewerVotes, face: Key, *, joint: bool) -> Words:
-    """A verdict per step, as they hold at this desk.
-
-    In the joint session its own words are above the panel's. A reviewer goes by the panel before duplicates, as the
-    queue does, and by their own word there: nobody is told what others said of a group.
+def is_kept(review_data: ReviewData, votes: ReviewerVotes, face: Key, *, joint: bool) -> bool:
+    """True if the face is the keeper of its group: in the reviewer's own verdicts, or in the joint session in the joint
+    ones.
     """
-    row = material.row(face)
-    own, settled = said.words[row], material.words.words[row]
+    return bool(_codes(review_data, votes, face, joint=joint)[duplicate_place()] == KEEP)
+
+
+def _codes(review_data: ReviewData, votes: ReviewerVotes, face: Key, *, joint: bool) -> VerdictCodes:
+    """Verdict codes of a face per step, as they apply in this session.
+
+    In the joint session, joint verdicts replace the panel's. For a reviewer the panel's settled verdicts apply before
+    the duplicate step, as in the queue, and only their own at it, so that they do not see others' verdicts on a group.
+    """
+    row = review_data.row(face)
+    own, settled = votes.codes[row], review_data.panel_verdicts.codes[row]
     if joint:
         return np.where((own == NOTHING) | (own == SKIP), settled, own)
     before = np.arange(len(own)) < duplicate_place()

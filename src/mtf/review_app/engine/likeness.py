@@ -1,6 +1,6 @@
-"""How alike the faces of one person are to those that were judged: by their embeddings, and quick to ask again.
+"""Similarity of faces of one person by their embeddings, with a cache of similarity matrices.
 
-The faces' embeddings, where screening made some.
+Also loads the embeddings from screening's shards.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ HELD_BYTES = 256 * 2**20
 
 
 class Likeness:
-    """Similarities within persons. `embeddings` is (faces, dimensions), of length one (or zero: a face without);
-    `persons` (faces) is who each is said to be, as a number."""
+    """Cosine similarities between the faces of each person.
+
+    embeddings: (faces, dimensions), of unit length; zeros for a face without an embedding.
+    persons: (faces), number of each face's identity.
+    """
 
     def __init__(self, embeddings: NDArray[np.floating], persons: NDArray[np.int64]) -> None:
         self._embeddings = embeddings
@@ -28,14 +31,15 @@ class Likeness:
         order = np.argsort(persons, kind="stable")
         numbers, starts = np.unique(persons[order], return_index=True)
         self._rows = dict(zip(numbers.tolist(), np.split(order, starts[1:]), strict=True))
-        self._held: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
+        self._cache: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         self._bytes = 0
 
     def neighbours(self, rows: NDArray[np.int64], accepted: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(rows, 4): similarity to the person's nearest accepted and nearest rejected face, to the middle of the
-        accepted, and how many those are (as log(1 + n)); a face is never compared with itself.
+        """Similarity features (rows, 4) of faces to the accepted and rejected faces of the same person.
 
-        `accepted` (rows) is 1, 0, or NaN where nothing was said.
+        The features are the similarity to the nearest accepted face, to the nearest rejected face and to the mean of
+        the accepted ones, and log(1 + number accepted). A face is never compared with itself. `accepted` (rows) is 1,
+        0, or NaN without a verdict.
         """
         found = np.zeros((len(rows), 4))
         # One thread: the products are small, and threads that wait for each other would take most of the time.
@@ -43,34 +47,34 @@ class Likeness:
             for person in np.unique(self._persons[rows]).tolist():
                 at = np.flatnonzero(self._persons[rows] == person)
                 within = np.searchsorted(self._rows[person], rows[at])
-                found[at] = _among(self._alike(person)[np.ix_(within, within)], accepted[at])
+                found[at] = _among(self._similarities(person)[np.ix_(within, within)], accepted[at])
         return found
 
-    def _alike(self, person: int) -> NDArray[np.float32]:
-        """All similarities of a person's faces; those asked for last are held."""
-        if person in self._held:
-            self._held.move_to_end(person)
-            return self._held[person]
+    def _similarities(self, person: int) -> NDArray[np.float32]:
+        """Similarity matrix of a person's faces, from the cache if it was used recently."""
+        if person in self._cache:
+            self._cache.move_to_end(person)
+            return self._cache[person]
         embeddings = self._embeddings[self._rows[person]].astype(np.float32)
-        alike = embeddings @ embeddings.T
-        self._held[person] = alike
-        self._bytes += alike.nbytes
-        while self._bytes > HELD_BYTES and len(self._held) > 1:
-            self._bytes -= self._held.popitem(last=False)[1].nbytes
-        return alike
+        similarities = embeddings @ embeddings.T
+        self._cache[person] = similarities
+        self._bytes += similarities.nbytes
+        while self._bytes > HELD_BYTES and len(self._cache) > 1:
+            self._bytes -= self._cache.popitem(last=False)[1].nbytes
+        return similarities
 
 
-def _among(alike: NDArray[np.float32], accepted: NDArray[np.float64]) -> NDArray[np.float64]:
+def _among(similarities: NDArray[np.float32], accepted: NDArray[np.float64]) -> NDArray[np.float64]:
     good, bad = accepted == 1, accepted == 0
-    own = np.diagonal(alike)
-    others = alike - np.diag(own)
+    own = np.diagonal(similarities)
+    others = similarities - np.diag(own)
     to_good = others[:, good].sum(axis=1)
     # The middle's length, without the face itself where it is one of the accepted.
-    total = float(alike[np.ix_(good, good)].sum())
+    total = float(similarities[np.ix_(good, good)].sum())
     squared = np.where(good, total - 2 * to_good - own, total)
     length = np.sqrt(np.maximum(squared, 0))
-    to_middle = np.divide(to_good, length, out=np.zeros(len(alike)), where=length > 1e-4)
-    count = np.full(len(alike), np.log1p(good.sum()))
+    to_middle = np.divide(to_good, length, out=np.zeros(len(similarities)), where=length > 1e-4)
+    count = np.full(len(similarities), np.log1p(good.sum()))
     return np.column_stack([_nearest(others, good), _nearest(others, bad), to_middle, count])
 
 
@@ -79,9 +83,9 @@ def _nearest(others: NDArray[np.float32], among: NDArray[np.bool_]) -> NDArray[n
 
 
 def load_embeddings(workspace: ProjectPaths, faces: pl.DataFrame) -> np.ndarray | None:
-    """(faces, dimensions) in the order of `faces`, of length one, 16 bits each; None where there are none.
+    """Embeddings (faces, dimensions) in the order of `faces`, of unit length, float16; None if screening wrote none.
 
-    A face without an embedding has zeros. The rows of screening's shards carry them as bytes.
+    A face without an embedding has zeros. The rows of screening's shards carry embeddings as bytes.
     """
     found = [rows for identity in faces["identity"].unique().sort() if (rows := _of(workspace, identity)) is not None]
     if not found:

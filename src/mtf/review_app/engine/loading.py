@@ -1,4 +1,4 @@
-"""From a project's files to desks: the tables and the ledger read, and nothing written yet."""
+"""Loading of a project into a review session: reads the tables and the ledger, writes nothing."""
 
 from __future__ import annotations
 
@@ -30,26 +30,26 @@ TABLES = (
 )
 
 
-def material_of(workspace: ProjectPaths, params: Params) -> tuple[ReviewData, list[str]]:
-    """The faces and the ledger of a project, and what of the ledger was ignored, in one line each."""
+def load_review_data(workspace: ProjectPaths, params: Params) -> tuple[ReviewData, list[str]]:
+    """Review data of a project, and one line of text for each ledger line that was ignored."""
     read = ledger.read(workspace.review)
     permitted = {column: task.labels for column, task in params.attributes.items()}
     consensus.check_labels(read.decisions, permitted)
-    shown = face_table.load(workspace, params, today=datetime.now(UTC).date())
-    material = ReviewData(
-        shown,
+    faces = face_table.load(workspace, params, today=datetime.now(UTC).date())
+    review_data = ReviewData(
+        faces,
         read,
         box_iou=params.curate.box_iou,
         reviewers=params.curate.reviewers,
         labels=permitted,
         age_column=next((column for column, task in params.attributes.items() if task.years), None),
-        embeddings=likeness.load_embeddings(workspace, shown),
+        embeddings=likeness.load_embeddings(workspace, faces),
     )
-    return material, read.torn
+    return review_data, read.torn
 
 
 class Renewal:
-    """Reads the ledger again where it has changed since the last time; at first, since this was made."""
+    """Reader of changes to the ledger since the last call, or since it was created."""
 
     def __init__(self, workspace: ProjectPaths, *, joint: bool, seed: int) -> None:
         self._workspace = workspace
@@ -58,26 +58,33 @@ class Renewal:
         self._read = self._sizes()
 
     def _sizes(self) -> dict[str, tuple[int, int]]:
-        sittings = ((path, path.stat()) for path in self._workspace.review.glob("*/*.jsonl"))
-        return {str(path): (state.st_size, state.st_mtime_ns) for path, state in sittings}
+        files = ((path, path.stat()) for path in self._workspace.review.glob("*/*.jsonl"))
+        return {str(path): (state.st_size, state.st_mtime_ns) for path, state in files}
 
     def has_news(self) -> bool:
         return self._sizes() != self._read
 
-    def __call__(self, material: ReviewData) -> tuple[ReviewData, Plan] | None:
-        """The material after what the ledger says by now, and a plan for it; None where it says nothing new."""
+    def __call__(self, review_data: ReviewData) -> tuple[ReviewData, Plan] | None:
+        """Review data with the ledger's current decisions and a plan for it; None if the ledger has not changed."""
         if (sizes := self._sizes()) == self._read:
             return None
-        renewed = material.after(ledger.read(self._workspace.review))
+        renewed = review_data.after(ledger.read(self._workspace.review))
         plan = plan_of(renewed, joint=self._joint, seed=self._seed)
         self._read = sizes
         return renewed, plan
 
 
 class Reading(NamedTuple):
-    """What a room is opened with. `torn` says what of the ledger was ignored; `made_from` is `samples_made_from`."""
+    """Project as read when the review app opens.
 
-    material: ReviewData
+    review_data: faces and decisions.
+    torn: one line of text for each ledger line that was ignored.
+    pictures: reader of the faces' pictures.
+    renewed: reader of later changes to the ledger.
+    made_from: digest of `samples_made_from`.
+    """
+
+    review_data: ReviewData
     torn: list[str]
     pictures: Pictures
     renewed: Renewal
@@ -85,17 +92,17 @@ class Reading(NamedTuple):
 
 
 def read(workspace: ProjectPaths, params: Params, reviewer: str, *, joint: bool) -> Reading:
-    """Read a project. What it is read from is noted first: whatever is written meanwhile is noticed afterwards."""
+    """Read a project. File stamps are taken first, so that changes during and after reading are noticed."""
     seen = stamps(workspace)
     renewed = Renewal(workspace, joint=joint, seed=params.seed)
     made_from = samples_made_from(workspace, reviewer, joint=joint)
-    material, torn = material_of(workspace, params)
-    pictures = Pictures(workspace, material, seen=seen, max_pixels=params.crawl.max_pixels)
-    return Reading(material, torn, pictures, renewed, made_from)
+    review_data, torn = load_review_data(workspace, params)
+    pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
+    return Reading(review_data, torn, pictures, renewed, made_from)
 
 
 def samples_made_from(workspace: ProjectPaths, reviewer: str, *, joint: bool) -> str:
-    """A digest of all that a reviewer's samples are made from: where it is the same, so are they."""
+    """Digest of all inputs of a reviewer's samples: with the same digest the samples are the same."""
     made = [workspace.table(*names) for names in TABLES]
     people = [workspace.params, workspace.roster, workspace.takedowns, workspace.attribution]
     files = [*made, *people, *sorted(workspace.review.glob("*/*.jsonl"))]
@@ -105,9 +112,9 @@ def samples_made_from(workspace: ProjectPaths, reviewer: str, *, joint: bool) ->
     return fingerprint(reviewer, joint, str(datetime.now(UTC).date()), digests, code=code)
 
 
-def desk_of(
+def session_of(
     workspace: ProjectPaths,
-    material: ReviewData,
+    review_data: ReviewData,
     reviewer: str,
     *,
     joint: bool,
@@ -115,15 +122,15 @@ def desk_of(
     seed: int = 0,
     check: Callable[[Sequence[Key]], None] = lambda _: None,
 ) -> ReviewSession:
-    """A desk with a sitting of its own, for a reviewer's own verdicts or for the joint session they write down."""
-    plan = plan_of(material, joint=joint, page_faces=page_faces, seed=seed)
-    sitting = ledger.LedgerWriter(workspace.review, reviewer)
-    return ReviewSession(sitting, material, plan, reviewer=reviewer, joint=joint, check=check)
+    """Review session with its own ledger writer, for a reviewer or for the joint session that they record."""
+    plan = plan_of(review_data, joint=joint, page_faces=page_faces, seed=seed)
+    writer = ledger.LedgerWriter(workspace.review, reviewer)
+    return ReviewSession(writer, review_data, plan, reviewer=reviewer, joint=joint, check=check)
 
 
 def plan_of(
-    material: ReviewData, *, joint: bool, page_faces: int = PAGE_FACES, seed: int = 0
+    review_data: ReviewData, *, joint: bool, page_faces: int = PAGE_FACES, seed: int = 0
 ) -> ReviewPlan | JointPlan:
     if joint:
-        return JointPlan(material, page_faces=page_faces)
-    return ReviewPlan(material, page_faces=page_faces, seed=seed)
+        return JointPlan(review_data, page_faces=page_faces)
+    return ReviewPlan(review_data, page_faces=page_faces, seed=seed)

@@ -1,4 +1,4 @@
-"""Pace of the review and the verdicts still to come: the same on the bar, in the panel and in the status."""
+"""Pace of a reviewer and the number of verdicts left, for the status bar, the panel and `mtf review status`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from mtf.annotation.decision import STAYS, Verdict
-from mtf.review_app.engine.queue import ACCEPT, KEEP, REJECT, Rows, Words, duplicate_place
+from mtf.review_app.engine.queue import ACCEPT, KEEP, REJECT, Rows, VerdictCodes, duplicate_place
 
 # A longer gap between two keys is a pause: it counts as so much work, not as more.
 PAUSE_S = 120.0
@@ -22,7 +22,10 @@ JUDGING = (*STAYS, Verdict.REJECT)
 
 
 class Pace:
-    """Seconds of work, without the pauses, and the verdicts given in them. `now_s` is any clock's, in seconds."""
+    """Pace counter: seconds of work without pauses, and verdicts given in them.
+
+    `now_s` is the time of any monotonic clock, in seconds.
+    """
 
     def __init__(self, now_s: float) -> None:
         self._last_s = now_s
@@ -30,22 +33,22 @@ class Pace:
         self._worked_s = 0.0
 
     def mark(self, verdicts: int, now_s: float) -> None:
-        """A key was pressed, and gave so many verdicts (none: a label, a skip, an undo)."""
+        """Count a pressed key and its verdicts; 0 for a label, a skip or an undo."""
         self._worked_s += min(max(now_s - self._last_s, 0.0), PAUSE_S)
         self._last_s = now_s
         self._verdicts += verdicts
 
     @property
     def per_hour(self) -> float | None:
-        """Verdicts per hour of work; None where there is too little to tell."""
+        """Verdicts per hour of work; None below MIN_WORK_S."""
         is_enough = self._verdicts > 0 and self._worked_s >= MIN_WORK_S
         return 3600 * self._verdicts / self._worked_s if is_enough else None
 
 
 def of_lines(decisions: pl.DataFrame) -> Pace:
-    """The pace of a reviewer's lines of the ledger (`verdict` and `time`).
+    """Pace in a reviewer's ledger lines (`verdict` and `time`).
 
-    The first key's verdicts are none: when the work on them began is not written down.
+    Verdicts of the first key do not count, since the time when the work on them began is not recorded.
     """
     lines = decisions.select("time", given=pl.col("verdict").is_in([str(one) for one in JUDGING])).sort("time")
     at_s = lines["time"].dt.timestamp("us").to_numpy() / 1e6
@@ -58,30 +61,32 @@ def of_lines(decisions: pl.DataFrame) -> Pace:
 
 
 def still_to_come(open_faces: Iterable[float], passing: Sequence[float], *, grouped: float) -> float:
-    """The verdicts that are left, where each step sends on the share `passing` of what is judged at it.
+    """Expected number of verdicts left.
 
-    `open_faces` are owed now, step by step; `grouped` is the share of faces in a group of duplicates, which alone are
-    asked about at that step.
+    open_faces: faces open now, per step.
+    passing: share of judged faces that pass, per step.
+    grouped: share of faces in a duplicate group; only these are judged at the duplicate step.
     """
     total, coming = 0.0, 0.0
     duplicate = duplicate_place()
     for place, (owed, share) in enumerate(zip(open_faces, passing, strict=True)):
-        asked = owed + coming * (grouped if place == duplicate else 1.0)
-        total += asked
-        coming += owed - asked * (1 - share)
+        judged = owed + coming * (grouped if place == duplicate else 1.0)
+        total += judged
+        coming += owed - judged * (1 - share)
     return total
 
 
-def passing_of(words: Words) -> list[float]:
-    """Step by step the share of a reviewer's verdicts (faces × steps, as in queue.VERDICTS) that send a face on.
+def passing_of(codes: VerdictCodes) -> list[float]:
+    """Share of a reviewer's verdicts that pass a face, per step; 1 without verdicts, so that the rest is not
+    underestimated.
 
-    1 where there are none yet: then what is left is not counted too low.
+    `codes` is faces × steps, as in `queue.VERDICTS`.
     """
-    passed = ((words == ACCEPT) | (words == KEEP)).sum(axis=0)
-    judged = passed + (words == REJECT).sum(axis=0)
-    return [float(passed[place] / judged[place]) if judged[place] else 1.0 for place in range(words.shape[1])]
+    passed = ((codes == ACCEPT) | (codes == KEEP)).sum(axis=0)
+    judged = passed + (codes == REJECT).sum(axis=0)
+    return [float(passed[place] / judged[place]) if judged[place] else 1.0 for place in range(codes.shape[1])]
 
 
 def grouped_of(groups: Rows) -> float:
-    """The share of faces in a group of duplicates (`queue.groups_of`); 0 where there are no faces."""
+    """Share of faces in a duplicate group (`queue.groups_of`); 0 without faces."""
     return float((groups >= 0).mean()) if len(groups) else 0.0

@@ -1,4 +1,4 @@
-"""The page of faces in front of a reviewer, and the plan that it comes from."""
+"""Page of faces in front of a reviewer, and the protocol of the plan that pages come from."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ from mtf.schemas import Step, funnel_steps
 
 @dataclass(frozen=True)
 class Page:
-    """Faces to be judged together at a step. `run` is what the triage expects of them, `together` what they share.
+    """Page of faces that are judged together at one step.
 
-    `label` is the column that a joint session has to settle for these faces; None where the question is the step's.
+    step: the step; None if nothing is left.
+    run: the triage's prediction for these faces, or the reason for a joint page.
+    together: the value that the faces share, such as an identity.
+    faces: the faces, in order.
+    label: the column that a joint session has to settle; None if the page asks for a verdict.
     """
 
     step: str | None
@@ -33,99 +37,104 @@ NOTHING_LEFT = Page(None, "", None, ())
 
 
 class Plan(Protocol):
-    """Where the next page comes from, and what a face is owed: `mtf.review_app.engine.plan`."""
+    """Plan of a session: the source of pages, and the steps that faces are open at (`mtf.review_app.engine.plan`)."""
 
-    def next_page(self, said: ReviewerVotes) -> tuple[Page, dict[str, int]]:
-        """The page to be judged next, and how many faces are open at each step."""
+    def next_page(self, votes: ReviewerVotes) -> tuple[Page, dict[str, int]]:
+        """Next page to judge, and the number of open faces per step."""
         ...
 
-    def counted(self, said: ReviewerVotes) -> dict[str, int]:
-        """Step → how many faces are open at it."""
+    def counted(self, votes: ReviewerVotes) -> dict[str, int]:
+        """Number of open faces per step."""
         ...
 
-    def owed(self, said: ReviewerVotes, rows: Rows | None = None) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-        """Per face the step it is owed (a place in `funnel_steps.reviewed`, or DONE), and whether it is ready.
+    def owed(self, votes: ReviewerVotes, rows: Rows | None = None) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+        """Open step of each face (a place in `funnel_steps.reviewed`, or DONE), and a flag that is true if it is ready.
 
         `rows` are all faces of some identities; by default all faces.
         """
         ...
 
-    def split_label(self, said: ReviewerVotes, row: int) -> str | None:
-        """The label of a face that a joint session has still to settle, where no verdict is left to be given."""
+    def split_label(self, votes: ReviewerVotes, row: int) -> str | None:
+        """Label of a face that the joint session has yet to settle, once no verdict on it is left to give; else
+        None.
+        """
         ...
 
 
 class CurrentPage:
-    """The page in front of a reviewer, and how it goes on with what they say. Not safe between threads: a desk is.
+    """Current page of a reviewer, kept up to date as they decide.
 
-    `said` is theirs, and changes meanwhile; whoever adds to it takes the faces away, whoever takes back puts them back.
+    Not safe between threads; `ReviewSession` locks it. `votes` is shared with the session. After adding a verdict call
+    `take_away`, after undoing one call `put_back`.
     """
 
-    def __init__(self, plan: Plan, material: ReviewData, said: ReviewerVotes) -> None:
-        self.material = material
+    def __init__(self, plan: Plan, review_data: ReviewData, votes: ReviewerVotes) -> None:
+        self.review_data = review_data
         self._plan = plan
-        self._said = said
+        self._votes = votes
         self._page = NOTHING_LEFT
         self._open: dict[str, int] = {}
 
     @property
     def label(self) -> str | None:
-        """The column that the page asks for; None where the question is a step's."""
+        """Column that the page asks for; None if it asks for a verdict."""
         return self._page.label
 
     def page(self) -> Page:
-        """The rest of the page, or the next one."""
+        """Rest of the page, or the next page if it is finished."""
         if not self._page.faces:
-            self._page, self._open = self._plan.next_page(self._said)
+            self._page, self._open = self._plan.next_page(self._votes)
         return self._page
 
     def turn(self) -> Page:
-        """Make the page anew from all verdicts so far."""
+        """New page, planned from all verdicts so far."""
         self._page = NOTHING_LEFT
         return self.page()
 
-    def renew(self, plan: Plan, material: ReviewData) -> None:
-        """Go on with what others said meanwhile; the faces are the same, and the page stays as it is."""
-        self._plan, self.material = plan, material
+    def renew(self, plan: Plan, review_data: ReviewData) -> None:
+        """Take over the decisions of others; the faces and the page stay the same."""
+        self._plan, self.review_data = plan, review_data
         self._recount()
 
     def open_faces(self, step: str) -> int:
-        """Number of faces still owed at a step; those that verdicts of the page send on are counted page by page."""
+        """Number of open faces at a step; faces that this page's verdicts pass on to it are counted with the
+        next page.
+        """
         return max(self._open.get(str(step), 0), 0)
 
     def owed(self) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-        """For all faces, as `Plan.owed`."""
-        return self._plan.owed(self._said)
+        """Open steps of all faces, as `Plan.owed`."""
+        return self._plan.owed(self._votes)
 
     def owed_step(self, face: Key) -> tuple[str | None, bool]:
-        """The step that a face is owed, and whether it can be judged already."""
-        rows = self.material.rows_of(face.identity)
-        steps, ready = self._plan.owed(self._said, rows)
-        place = int(np.flatnonzero(rows == self.material.row(face))[0])
+        """Open step of a face (None if there is none), and true if it is ready to be judged."""
+        rows = self.review_data.rows_of(face.identity)
+        steps, ready = self._plan.owed(self._votes, rows)
+        place = int(np.flatnonzero(rows == self.review_data.row(face))[0])
         return (funnel_steps.reviewed()[steps[place]] if steps[place] != DONE else None), bool(ready[place])
 
     def open_step(self, face: Key) -> str | None:
-        """The step at which a face waits for a verdict: its page's, or the one it is owed; None where at none."""
+        """Step at which a face awaits a verdict now: its page's, or its open step if it is ready; else None."""
         if self._page.step is not None and face in self._page.faces:
             return self._page.step
         owed, ready = self.owed_step(face)
         return owed if ready else None
 
     def split_label(self, face: Key) -> str | None:
-        """As `Plan.split_label`."""
-        return self._plan.split_label(self._said, self.material.row(face))
+        """Label to settle, as `Plan.split_label`."""
+        return self._plan.split_label(self._votes, self.review_data.row(face))
 
-    def asked(self, face: Key) -> tuple[str | None, str | None]:
-        """The step that a face is owed by now, and the label, where that is the question; None where it waits."""
+    def question(self, face: Key) -> tuple[str | None, str | None]:
+        """Open step of a face, and the label to settle if the question is a label; None for both if it is not ready."""
         step, ready = self.owed_step(face)
         if step is None or not ready:
             return None, None
         return step, self.split_label(face) if step == Step.TASK_FIT else None
 
     def take_away(self, done: Collection[Key], *, is_owed: bool = False) -> None:
-        """Faces were decided: they leave the page, and so do those that nothing is asked of any more.
+        """Remove decided faces from the page, and with them those that need no verdict any more.
 
-        They still are owed (`is_owed`) where they were only left for later.
+        `is_owed` means that the faces stay open: they were skipped.
         """
         before = self._page.faces
         left = self._still_owed(tuple(face for face in before if face not in done))
@@ -136,16 +145,16 @@ class CurrentPage:
             self._count_open(len(left) - len(before))
 
     def put_back(self, faces: Sequence[Key]) -> None:
-        """Show undone faces again, as far as they are owed at one step: the page's, or else the first face's.
+        """Show undone faces again, as far as they are open at one step: the page's, or else the first face's.
 
-        What else was undone comes again by itself.
+        Other undone faces come back on a later page.
         """
         self._recount()
-        at = {face: self.asked(face) for face in dict.fromkeys(faces)}
+        at = {face: self.question(face) for face in dict.fromkeys(faces)}
         now = (self._page.step, self._page.label) if self._page.faces else (None, None)
         if now not in at.values():
-            now = next((asked for asked in at.values() if asked[0] is not None), (None, None))
-        back = tuple(face for face, asked in at.items() if asked == now)
+            now = next((question for question in at.values() if question[0] is not None), (None, None))
+        back = tuple(face for face, question in at.items() if question == now)
         if now[0] is None or set(back) <= set(self._page.faces):
             return
         if now == (self._page.step, self._page.label):
@@ -155,7 +164,9 @@ class CurrentPage:
             self._page = Page(now[0], "undone", None, back, now[1])
 
     def _still_owed(self, faces: tuple[Key, ...]) -> tuple[Key, ...]:
-        """A verdict on one of a group of duplicates can leave another without rivals: nothing is asked of it then."""
+        """Faces of the page that still need a verdict: a verdict within a duplicate group can leave a face without
+        rivals.
+        """
         if self._page.step != Step.DUPLICATE:
             return faces
         return tuple(face for face in faces if self.owed_step(face)[0] == Step.DUPLICATE)
@@ -165,4 +176,4 @@ class CurrentPage:
             self._open[str(self._page.step)] = self._open.get(str(self._page.step), 0) + more
 
     def _recount(self) -> None:
-        self._open = self._plan.counted(self._said)
+        self._open = self._plan.counted(self._votes)

@@ -1,4 +1,4 @@
-"""From verdicts to pages: the queue and the triage, put together for one reviewer or for the joint session."""
+"""Plans of the review: queue and triage combined into pages, for one reviewer or for the joint session."""
 
 from __future__ import annotations
 
@@ -38,21 +38,24 @@ Flags = NDArray[np.bool_]
 
 
 class ReviewPlan:
-    """Everything this reviewer still owes. `triaged` off leaves the faces in the order of the table."""
+    """Plan of one reviewer: pages of all faces that they have yet to judge.
+
+    With `triaged` false the faces stay in the order of the table.
+    """
 
     def __init__(
-        self, material: ReviewData, *, page_faces: int = PAGE_FACES, seed: int = 0, triaged: bool = True
+        self, review_data: ReviewData, *, page_faces: int = PAGE_FACES, seed: int = 0, triaged: bool = True
     ) -> None:
-        self._material = material
+        self._review_data = review_data
         self._page_faces = page_faces
         self._seed = seed
         self._rate = self._rated if triaged else self._unrated
-        faces = material.faces
-        self._shown = faces.select(
-            *_columns(material, *triage.measures(), *material.labels),
+        faces = review_data.faces
+        self._faces = faces.select(
+            *_columns(review_data, *triage.measures(), *review_data.labels),
             score=pl.col("proposed_keeper").cast(pl.Float64),
         )
-        self._persons = material.persons
+        self._persons = review_data.persons
         first = np.searchsorted(np.sort(self._persons), self._persons)
         self._blocks = first // BLOCK_FACES
         self._page_columns = [self._page_column(step) for step in funnel_steps.reviewed()]
@@ -60,76 +63,82 @@ class ReviewPlan:
         self._shuffled = np.random.default_rng(seed).permutation(self._persons.max(initial=-1) + 1)
 
     def _page_column(self, step: str) -> str | None:
-        """The column that a step makes its pages by, where the faces have it."""
+        """Column by which a step forms its pages, if the faces have it."""
         column = funnel_steps.named(step).pages_by
-        return column if column in self._shown.columns else None
+        return column if column in self._faces.columns else None
 
     def _numbered(self, column: str) -> Rows:
-        """A number per face; equal where faces may share a page by `column`: whole people, else within a block."""
+        """Number per face, equal where faces may share a page by `column`: a whole identity, else within a block of
+        faces.
+        """
         if column == "identity":
             return self._persons
-        values = self._shown[column].rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
+        values = self._faces[column].rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
         return values * (len(self._blocks) + 1) + self._blocks
 
-    def owed(self, said: ReviewerVotes, rows: Rows | None = None) -> tuple[Steps, Flags]:
-        settled, groups = self._material.words, self._material.groups
+    def owed(self, votes: ReviewerVotes, rows: Rows | None = None) -> tuple[Steps, Flags]:
+        settled, groups = self._review_data.panel_verdicts, self._review_data.groups
         if rows is None:
-            return next_steps(said.words, settled, groups)
-        few = Settled(settled.words[rows], settled.joint[rows])
-        return next_steps(said.words[rows], few, _renumbered(groups[rows]))
+            return next_steps(votes.codes, settled, groups)
+        few = Settled(settled.codes[rows], settled.joint[rows])
+        return next_steps(votes.codes[rows], few, _renumbered(groups[rows]))
 
-    def counted(self, said: ReviewerVotes) -> dict[str, int]:
-        return counted(self.owed(said)[0])
+    def counted(self, votes: ReviewerVotes) -> dict[str, int]:
+        return counted(self.owed(votes)[0])
 
-    def split_label(self, said: ReviewerVotes, row: int) -> str | None:  # noqa: ARG002 (Plan's signature)
-        """None: labels are settled by the joint session alone."""
+    def split_label(self, votes: ReviewerVotes, row: int) -> str | None:  # noqa: ARG002 (Plan's signature)
+        """None: only the joint session settles labels."""
         return None
 
-    def next_page(self, said: ReviewerVotes) -> tuple[Page, dict[str, int]]:
-        steps, ready = self.owed(said)
+    def next_page(self, votes: ReviewerVotes) -> tuple[Page, dict[str, int]]:
+        steps, ready = self.owed(votes)
         waiting = np.where(ready, steps, DONE)
         place = min(waiting[waiting != DONE], default=None)
         if place is None:
             return NOTHING_LEFT, counted(steps)
         rows = np.flatnonzero(waiting == place)
-        fresh = rows[said.words[rows, place] != SKIP]
+        fresh = rows[votes.codes[rows, place] != SKIP]
         chosen = self._together(fresh if len(fresh) else rows, place)
         step = funnel_steps.reviewed()[place]
-        rated = self._rate(chosen, said, place).with_columns(step=pl.lit(str(step)), ready=pl.lit(value=True))
+        rated = self._rate(chosen, votes, place).with_columns(step=pl.lit(str(step)), ready=pl.lit(value=True))
         return _first_page(rated, step, self._page_faces), counted(steps)
 
     def _together(self, rows: Rows, place: int) -> Rows:
-        """Of faces that wait at a step those that may share a page, and those that are rated with them."""
+        """Faces waiting at a step that may share the next page, and are rated together."""
         if place == duplicate_place():
-            alike = self._material.groups
+            page_number = self._review_data.groups
         elif column := self._page_columns[place]:
-            alike = self._numbers[column]
+            page_number = self._numbers[column]
         else:
-            alike = self._blocks
-        return rows[alike[rows] == alike[rows].min()]
+            page_number = self._blocks
+        return rows[page_number[rows] == page_number[rows].min()]
 
-    def _rated(self, rows: Rows, said: ReviewerVotes, place: int) -> pl.DataFrame:
-        """Faces rated by this reviewer's verdicts at the step; a group's proposed keeper comes first."""
+    def _rated(self, rows: Rows, votes: ReviewerVotes, place: int) -> pl.DataFrame:
+        """Faces rated from this reviewer's verdicts at the step; at the duplicate step the proposed keeper
+        comes first.
+        """
         if place == duplicate_place():
-            return self._shown[rows].with_columns(run=pl.lit(triage.UNSURE))
-        learnt = self._learnt(rows, said, place)
+            return self._faces[rows].with_columns(run=pl.lit(triage.UNSURE))
+        learnt = self._learnt(rows, votes, place)
         both = np.concatenate([rows, learnt])
-        accepted = np.concatenate([np.full(len(rows), np.nan), said.words[learnt, place] != REJECT])
-        likeness, outlines = self._material.likeness, self._material.outlines
+        accepted = np.concatenate([np.full(len(rows), np.nan), votes.codes[learnt, place] != REJECT])
+        likeness, components = self._review_data.likeness, self._review_data.components
         rated = triage.rate(
-            self._shown[both].drop("score"),
+            self._faces[both].drop("score"),
             accepted,
             step=funnel_steps.reviewed()[place],
             neighbours=None if likeness is None else likeness.neighbours(both, accepted),
-            outlines=None if outlines is None else outlines[both],
+            components=None if components is None else components[both],
             seed=self._seed,
         )
         return rated.head(len(rows))
 
-    def _learnt(self, rows: Rows, said: ReviewerVotes, place: int) -> Rows:
-        """The faces whose verdicts are learnt from: those of the same people, then of others, whole people each."""
-        words = said.words[:, place]
-        judged = np.flatnonzero((words != NOTHING) & (words != SKIP))
+    def _learnt(self, rows: Rows, votes: ReviewerVotes, place: int) -> Rows:
+        """Judged faces to train on: those of the same people first, then of others, always whole people, about
+        LEARNT_FACES.
+        """
+        codes = votes.codes[:, place]
+        judged = np.flatnonzero((codes != NOTHING) & (codes != SKIP))
         counts = np.bincount(self._persons[judged], minlength=len(self._shuffled))
         order = self._shuffled + len(counts) * ~np.isin(np.arange(len(counts)), self._persons[rows])
         by_order = np.argsort(order, kind="stable")
@@ -137,80 +146,82 @@ class ReviewPlan:
         enough[by_order] = np.cumsum(counts[by_order]) - counts[by_order] < LEARNT_FACES
         return judged[enough[self._persons[judged]]]
 
-    def _unrated(self, rows: Rows, said: ReviewerVotes, place: int) -> pl.DataFrame:  # noqa: ARG002 (as _rated)
+    def _unrated(self, rows: Rows, votes: ReviewerVotes, place: int) -> pl.DataFrame:  # noqa: ARG002 (as _rated)
         score = pl.col("score") if place == duplicate_place() else pl.lit(0.5)
-        return self._shown[rows].with_columns(score=score, run=pl.lit(triage.UNSURE))
+        return self._faces[rows].with_columns(score=score, run=pl.lit(triage.UNSURE))
 
 
 class JointPlan:
-    """Pages of the joint session: all that the panel is split on (MTF, section 3.3), verdicts first, then labels."""
+    """Plan of the joint session: pages of all that the panel is split on (MTF, section 3.3), verdicts before labels."""
 
-    def __init__(self, material: ReviewData, *, page_faces: int = PAGE_FACES) -> None:
-        self._material = material
+    def __init__(self, review_data: ReviewData, *, page_faces: int = PAGE_FACES) -> None:
+        self._review_data = review_data
         self._page_faces = page_faces
-        faces = material.faces
-        alike = {"score": pl.lit(0.5), "run": pl.lit(triage.UNSURE)}
-        self._shown = faces.select(*_columns(material, *material.labels), **alike)
+        faces = review_data.faces
+        page_number = {"score": pl.lit(0.5), "run": pl.lit(triage.UNSURE)}
+        self._faces = faces.select(*_columns(review_data, *review_data.labels), **page_number)
         self._split = np.zeros((faces.height, len(funnel_steps.reviewed())), bool)
         self._labels: dict[int, list[str]] = {}
-        split = material.conflicts.sort(*FACE, "step", "column")
+        split = review_data.conflicts.sort(*FACE, "step", "column")
         for identity, face_id, step, column in split.select(*FACE, "step", "column").iter_rows():
-            row = material.row(Key(identity, face_id))
+            row = review_data.row(Key(identity, face_id))
             if column is None:
                 self._split[row, funnel_steps.place_of(step)] = True
             else:
                 self._labels.setdefault(row, []).append(column)
 
-    def owed(self, said: ReviewerVotes, rows: Rows | None = None) -> tuple[Steps, Flags]:
+    def owed(self, votes: ReviewerVotes, rows: Rows | None = None) -> tuple[Steps, Flags]:
         at = np.arange(len(self._split)) if rows is None else rows
-        words = said.words[at]
-        open_ = self._split[at] & ((words == NOTHING) | (words == SKIP))
+        codes = votes.codes[at]
+        open_ = self._split[at] & ((codes == NOTHING) | (codes == SKIP))
         # What is rejected for good, jointly or by the panel, is asked about no further.
-        settled = np.where((words == NOTHING) | (words == SKIP), self._material.words.words[at], words)
+        settled = np.where((codes == NOTHING) | (codes == SKIP), self._review_data.panel_verdicts.codes[at], codes)
         rejected = np.cumsum(settled == REJECT, axis=1) - (settled == REJECT) > 0
         open_ &= ~rejected
         label = funnel_steps.place_of(Step.TASK_FIT)
-        asked = [place for place, row in enumerate(at) if int(row) in self._labels and self.split_label(said, int(row))]
-        open_[asked, label] |= ~(settled == REJECT)[asked].any(axis=1)
+        label_rows = [
+            place for place, row in enumerate(at) if int(row) in self._labels and self.split_label(votes, int(row))
+        ]
+        open_[label_rows, label] |= ~(settled == REJECT)[label_rows].any(axis=1)
         step = np.where(open_.any(axis=1), open_.argmax(axis=1), DONE).astype(np.int8)
         return step, np.ones(len(step), bool)
 
-    def counted(self, said: ReviewerVotes) -> dict[str, int]:
-        return counted(self.owed(said)[0])
+    def counted(self, votes: ReviewerVotes) -> dict[str, int]:
+        return counted(self.owed(votes)[0])
 
-    def split_label(self, said: ReviewerVotes, row: int) -> str | None:
-        """The first label of a face that has still to be settled; None while its verdict at the step has."""
+    def split_label(self, votes: ReviewerVotes, row: int) -> str | None:
+        """First label of a face that is yet to be settled; None while its verdict at the step is not settled."""
         fit = funnel_steps.place_of(Step.TASK_FIT)
-        if self._split[row, fit] and said.words[row, fit] in (NOTHING, SKIP):
+        if self._split[row, fit] and votes.codes[row, fit] in (NOTHING, SKIP):
             return None
-        return next((column for column in self._labels.get(row, ()) if said.label(row, column) is None), None)
+        return next((column for column in self._labels.get(row, ()) if votes.label(row, column) is None), None)
 
-    def next_page(self, said: ReviewerVotes) -> tuple[Page, dict[str, int]]:
-        steps, _ = self.owed(said)
+    def next_page(self, votes: ReviewerVotes) -> tuple[Page, dict[str, int]]:
+        steps, _ = self.owed(votes)
         place = min(steps[steps != DONE], default=None)
         if place is None:
             return NOTHING_LEFT, counted(steps)
         rows = np.flatnonzero(steps == place)
-        fresh = rows[said.words[rows, place] != SKIP]
+        fresh = rows[votes.codes[rows, place] != SKIP]
         rows = fresh if len(fresh) else rows
-        labels = [self.split_label(said, int(row)) for row in rows]
+        labels = [self.split_label(votes, int(row)) for row in rows]
         label = min(labels, key=lambda column: (column is not None, column or ""))
         chosen = rows[[column == label for column in labels]]
         step = funnel_steps.reviewed()[place]
-        data = self._shown[chosen].with_columns(step=pl.lit(str(step)), ready=pl.lit(value=True))
+        data = self._faces[chosen].with_columns(step=pl.lit(str(step)), ready=pl.lit(value=True))
         return _first_page(data, step, self._page_faces, label=label), counted(steps)
 
 
-def _columns(material: ReviewData, *names: str) -> list[pl.Expr]:
-    """Names and groups of the faces, `names`, and the columns that steps make pages by, as far as there are such."""
+def _columns(review_data: ReviewData, *names: str) -> list[pl.Expr]:
+    """Expressions for the faces' keys and groups, `names`, and the columns that steps form pages by, if they exist."""
     by_pages = [funnel_steps.named(step).pages_by for step in funnel_steps.reviewed()]
     wanted = dict.fromkeys([*FACE, "duplicate_group", *names, *(name for name in by_pages if name)])
-    found = [pl.col(name) for name in wanted if name in material.faces.columns]
-    return [*found, *([pl.col(material.age_column).alias(AGE_GROUP)] if material.age_column else [])]
+    found = [pl.col(name) for name in wanted if name in review_data.faces.columns]
+    return [*found, *([pl.col(review_data.age_column).alias(AGE_GROUP)] if review_data.age_column else [])]
 
 
 def _renumbered(groups: Rows) -> Rows:
-    """The same groups, numbered from 0 without gaps."""
+    """Groups renumbered from 0 without gaps."""
     return np.unique(np.append(groups, -1), return_inverse=True)[1][:-1] - 1
 
 
@@ -222,6 +233,6 @@ def _first_page(faces: pl.DataFrame, step: str, page_faces: int, *, label: str |
     return Page(step, f"split on {label}" if label else first["run"], first["together"], keys, label)
 
 
-def standing(steps: Steps, ready: Flags) -> pl.DataFrame:
-    """`step` and `ready` as the screen stores them."""
+def queue_columns(steps: Steps, ready: Flags) -> pl.DataFrame:
+    """Columns `step` and `ready` as the FiftyOne samples store them."""
     return pl.DataFrame({"step": named(steps), "ready": ready})

@@ -1,7 +1,7 @@
-"""Queue of a reviewer: the funnel's reviewed steps, one face at a time through them (MTF, section 3.2).
+"""Queue of a reviewer: each face passes through the reviewed steps of the funnel (MTF, section 3.2).
 
-A reviewer's queue follows from the tables, this reviewer's own verdicts and the panel's settled verdicts.
-Others' verdicts that have not settled anything play no part, and none of them is ever shown.
+The queue follows from the tables, the reviewer's own verdicts and the panel's settled verdicts. Votes of others that
+have not settled anything have no effect and are never shown.
 """
 
 from __future__ import annotations
@@ -22,73 +22,83 @@ RUNS = ("likely accept", "unsure", "likely reject")
 OPINIONS = {"identity": pl.String, "face_id": pl.String, "step": pl.String, "verdict": pl.String, "reason": pl.String}
 SETTLED = {**OPINIONS, "joint": pl.Boolean}
 
-# In arrays of faces × steps a verdict is its place in this list; 0 is nothing said.
+# In arrays of faces × steps a verdict is its place in this list; 0 is no verdict.
 VERDICTS = (None, "accept", "keep", "reject", "skip")
 NOTHING, ACCEPT, KEEP, REJECT, SKIP = range(len(VERDICTS))
 DONE = -1
 
-Words = NDArray[np.int8]
+VerdictCodes = NDArray[np.int8]
 Rows = NDArray[np.int64]
 
 
 def duplicate_place() -> int:
-    """The place among the reviewed steps of the one at which the faces of a group are compared."""
+    """Place of the duplicate step among the reviewed steps."""
     return funnel_steps.place_of(Step.DUPLICATE)
 
 
 class Settled(NamedTuple):
-    """The panel's settled verdicts (faces × steps, as in VERDICTS), and which of them jointly."""
+    """Settled verdicts of the panel.
 
-    words: Words
+    codes: faces × steps, as in VERDICTS.
+    joint: faces × steps, true for a joint verdict.
+    """
+
+    codes: VerdictCodes
     joint: NDArray[np.bool_]
 
 
-def words_of(faces: pl.DataFrame, opinions: pl.DataFrame) -> Words:
-    """The verdicts of `opinions` on `faces`, as an array (faces × steps); of other faces they are left out."""
-    words = np.zeros((faces.height, len(funnel_steps.reviewed())), np.int8)
+def codes_of(faces: pl.DataFrame, opinions: pl.DataFrame) -> VerdictCodes:
+    """Verdict codes (faces × steps) of the verdicts in `opinions` on `faces`; other faces are ignored."""
+    codes = np.zeros((faces.height, len(funnel_steps.reviewed())), np.int8)
     given = numbered(faces, opinions)
-    words[given["row"], given["place"]] = given["word"]
-    return words
+    codes[given["row"], given["place"]] = given["code"]
+    return codes
 
 
 def settled_of(faces: pl.DataFrame, settled: pl.DataFrame) -> Settled:
     joint = np.zeros((faces.height, len(funnel_steps.reviewed())), bool)
     given = numbered(faces, settled).filter("joint")
     joint[given["row"], given["place"]] = True
-    return Settled(words_of(faces, settled), joint)
+    return Settled(codes_of(faces, settled), joint)
 
 
 def numbered(faces: pl.DataFrame, opinions: pl.DataFrame) -> pl.DataFrame:
-    """`opinions` on `faces` with `row`, the face's place in `faces`, `place`, the step's, and `word`, the verdict's."""
+    """Verdicts in `opinions` with `row` (place in `faces`), `place` (of the step) and `code` (of the verdict)."""
     places = {str(step): place for place, step in enumerate(funnel_steps.reviewed())}
-    words = {verdict: word for word, verdict in enumerate(VERDICTS) if verdict}
-    met = faces.select(FACE).with_row_index("row").join(opinions, on=FACE)
-    return met.with_columns(
+    codes = {verdict: code for code, verdict in enumerate(VERDICTS) if verdict}
+    matched = faces.select(FACE).with_row_index("row").join(opinions, on=FACE)
+    return matched.with_columns(
         place=pl.col("step").replace_strict(places, return_dtype=pl.Int64),
-        word=pl.col("verdict").replace_strict(words, return_dtype=pl.Int8),
+        code=pl.col("verdict").replace_strict(codes, return_dtype=pl.Int8),
     )
 
 
 def groups_of(faces: pl.DataFrame) -> Rows:
-    """The number of each face's group of duplicates; -1 where it is in none."""
+    """Number of each face's duplicate group; -1 without a group."""
     grouped = faces.with_row_index("row").filter(pl.col("duplicate_group").is_not_null())
     numbers = np.full(faces.height, -1, np.int64)
     numbers[grouped["row"]] = grouped.select(pl.struct("identity", "duplicate_group").rank("dense") - 1).to_series()
     return numbers
 
 
-def next_steps(own: Words, settled: Settled, groups: Rows) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
-    """Per face the step that this reviewer owes it (a place in `funnel_steps.reviewed`, or DONE), and what is ready.
+def next_steps(own: VerdictCodes, settled: Settled, groups: Rows) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    """Open step of each face for a reviewer (a place in `funnel_steps.reviewed`, or DONE), and true if it is ready.
 
-    A face goes on to the next step when the panel accepted it, or, where the panel has not settled, when this
-    reviewer did; a skip leaves it owed. A majority of the others does not skip a step for a reviewer, so that each step
-    has every reviewer's own verdict; it skips the later ones. A group of duplicates is ready when all its members have
-    come to that step or been rejected before it; a member that comes alone has no rivals, and goes on.
+    - A face passes a step when the panel accepted it or, if the panel has not settled, when this reviewer accepted it.
+      A skipped face stays open.
+    - A majority of the others does not skip this step for a reviewer, so that each step has everyone's own verdict; it
+      skips the later ones.
+    - A duplicate group is ready when all its members have reached the step or were rejected before it. A member that
+      reaches it alone passes.
+
+    own: the reviewer's verdict codes, faces × steps.
+    settled: the panel's settled verdicts.
+    groups: as `groups_of`.
     """
     duplicate = duplicate_place()
     given = np.where(own == SKIP, NOTHING, own)
-    words = np.where(settled.words != NOTHING, settled.words, given)
-    passed = (words == ACCEPT) | (words == KEEP)
+    codes = np.where(settled.codes != NOTHING, settled.codes, given)
+    passed = (codes == ACCEPT) | (codes == KEEP)
     wanted = (given == NOTHING) & ~settled.joint
     before = np.cumprod(np.hstack([np.ones((len(passed), 1), bool), passed]), axis=1).astype(bool)
     arrived = before[:, duplicate]
@@ -104,34 +114,35 @@ def next_steps(own: Words, settled: Settled, groups: Rows) -> tuple[NDArray[np.i
 
 
 def _in_group(chosen: NDArray[np.bool_], groups: Rows) -> Rows:
-    """For each face, how many of its group are chosen; 0 where it is in none."""
+    """Number of chosen faces in each face's group; 0 without a group."""
     counts = np.bincount(groups + 1, weights=chosen, minlength=1).astype(np.int64)
     counts[0] = 0
     return counts[groups + 1]
 
 
 def named(steps: NDArray[np.int8]) -> pl.Series:
-    """The names of steps (places in `funnel_steps.reviewed`); null for DONE."""
+    """Names of steps given as places in `funnel_steps.reviewed`; null for DONE."""
     names = funnel_steps.reviewed()
     found = np.where(steps == DONE, len(names), steps)
     return pl.Series("step", [*map(str, names), None], dtype=pl.String).gather(found)
 
 
 def counted(steps: NDArray[np.int8]) -> dict[str, int]:
-    """Number of faces owed at each step, in the funnel's order; `steps` as `next_steps` gives them."""
+    """Number of open faces at each step, in the funnel's order; `steps` as `next_steps` returns them."""
     counts = np.bincount(steps[steps != DONE], minlength=len(funnel_steps.reviewed()))
     return {str(step): int(count) for step, count in zip(funnel_steps.reviewed(), counts, strict=True)}
 
 
 def in_order(faces: pl.DataFrame, *, page_faces: int = 40, unsure_faces: int | None = None) -> pl.DataFrame:
-    """The owed faces in the order of the queue, with `rank` (from 0) and `page` (from 0).
+    """Open faces in the order of the queue, with `rank` and `page` (both from 0).
 
-    `faces` has `step`, `score` and `run` (RUNS), and may have the columns that steps make pages by
-    (`FunnelStep.pages_by`). Steps come in the funnel's order; within one, faces that are judged alike stand together:
-    one person's when the question is who it is, one group's when it is which to keep, and likely accepts and likely
-    rejects in runs. A page is at most `page_faces` of one run, so that a page can be answered at once (a group of
-    duplicates is never cut); `unsure_faces` at most where nothing is likely, so that the triage soon learns from the
-    answers.
+    Faces are sorted by step. Within a step those to compare stand together: one person's for identity, one group's for
+    duplicates. Likely accepts and likely rejects form runs.
+
+    faces: table with `step`, `ready`, `score`, `run` (one of RUNS), and the columns that steps form pages by
+        (`FunnelStep.pages_by`) if present.
+    page_faces: largest size of a page of one run; a duplicate group is never cut.
+    unsure_faces: largest size of a page without a prediction, so that the triage soon learns from its verdicts.
     """
     data = faces.filter(pl.col("step").is_not_null() & pl.col("ready")).with_columns(together=_together(faces.columns))
     places = {str(step): place for place, step in enumerate(funnel_steps.reviewed())}
@@ -147,7 +158,7 @@ def in_order(faces: pl.DataFrame, *, page_faces: int = 40, unsure_faces: int | N
 
 
 def _together(columns: Sequence[str]) -> pl.Expr:
-    """The value that the faces of a page have in common at their step, beside their run."""
+    """Value that the faces of a page share at their step, besides their run."""
     shared = pl.lit(None, pl.String)
     for step in funnel_steps.registered():
         if step.is_reviewed and step.pages_by in columns:

@@ -1,4 +1,4 @@
-"""Data that all reviewers share: the faces, the votes when the ledger was read, and the embeddings."""
+"""Review data shared by all reviewers: the faces, the decisions in the ledger, and the embeddings."""
 
 from __future__ import annotations
 
@@ -19,18 +19,22 @@ from mtf.schemas import FACE, Step, funnel_steps
 
 
 class Key(NamedTuple):
-    """A face, as the tables name it."""
+    """Key of a face in the tables."""
 
     identity: str
     face_id: str
 
 
 class ReviewData:
-    """The faces (as `room.faces.load` gives them) and the ledger as it was read. Nothing here changes; see `after`.
+    """Faces and decisions as read from a project; immutable, see `after` for later decisions.
 
-    `box_iou` and `reviewers` are those of params.yaml's `curate`; `labels` is column → permitted labels,
-    and `age_column` the one that groups people by their years (None where there is none).
-    `embeddings` is (faces, dimensions) in the order of `faces`, or None.
+    faces: as `face_table.load` returns them.
+    ledger: the decisions.
+    box_iou: `curate.box_iou` of params.yaml.
+    reviewers: size of the panel, `curate.reviewers` of params.yaml.
+    labels: column → permitted labels.
+    age_column: the column that groups people by age; None if there is none.
+    embeddings: (faces, dimensions) in the order of `faces`, or None.
     """
 
     def __init__(
@@ -55,7 +59,7 @@ class ReviewData:
         self.corrections = consensus.current_labels(self.matched)
 
     def after(self, ledger: Ledger) -> ReviewData:
-        """The same faces with what the ledger says by now."""
+        """Same faces with the decisions of a newer ledger."""
         renewed = ReviewData(
             self.faces,
             ledger,
@@ -65,14 +69,15 @@ class ReviewData:
             age_column=self.age_column,
             embeddings=self.embeddings,
         )
-        of_faces = ("persons", "likeness", "outlines", "groups", "_people", "_rows", "_keys", "_places", "_groups")
+        of_faces = ("persons", "likeness", "components", "groups", "_people", "_rows", "_keys", "_places", "_groups")
         vars(renewed).update({name: vars(self)[name] for name in of_faces if name in vars(self)})
         return renewed
 
     def opinions_of(self, reviewer: str, *, joint: bool = False) -> pl.DataFrame:
-        """A reviewer's own verdicts (queue.OPINIONS), or the joint ones, whoever wrote them down.
+        """Current verdicts of a reviewer (columns OPINIONS), or the joint ones, whoever recorded them.
 
-        Joint ones that contradict each other, such as that all of a group are duplicates, are to be given again.
+        Joint verdicts that contradict each other are left out and have to be given again, for example if all faces of a
+        group are rejected as duplicates.
         """
         if joint:
             own = self.votes.filter("joint").sort("order").unique([*FACE, "step"], keep="last", maintain_order=True)
@@ -82,8 +87,8 @@ class ReviewData:
             own = self.votes.filter(~pl.col("joint"), pl.col("reviewer") == reviewer)
         return own.select(*OPINIONS)
 
-    def said_by(self, reviewer: str, *, joint: bool = False) -> ReviewerVotes:
-        """A reviewer's word on every face, or the joint session's, ready to be added to."""
+    def votes_by(self, reviewer: str, *, joint: bool = False) -> ReviewerVotes:
+        """Verdicts and labels of a reviewer, or of the joint session, to which the session adds."""
         given = self.corrections.filter(pl.col("joint") == joint).sort("order")
         own = given if joint else given.filter(pl.col("reviewer") == reviewer)
         labels = own.unique([*FACE, "column"], keep="last", maintain_order=True).select(*FACE, "column", "label")
@@ -91,111 +96,113 @@ class ReviewData:
 
     @cached_property
     def persons(self) -> Rows:
-        """The number of each face's identity."""
+        """Number of each face's identity."""
         return self.faces["identity"].rank("dense").cast(pl.Int64).to_numpy() - 1
 
     @cached_property
     def likeness(self) -> Likeness | None:
-        """Likeness of a person's faces; None where there are no embeddings."""
+        """Similarities of faces; None without embeddings."""
         return None if self.embeddings is None else Likeness(self.embeddings, self.persons)
 
     @cached_property
-    def outlines(self) -> np.ndarray | None:
-        """The embeddings in brief, for the triage; None where there are none."""
-        return None if self.embeddings is None else triage.brief(self.embeddings, seed=0)
+    def components(self) -> np.ndarray | None:
+        """Principal components of the embeddings, for the triage; None without embeddings."""
+        return None if self.embeddings is None else triage.principal_components(self.embeddings, seed=0)
 
     @cached_property
     def outcomes(self) -> pl.DataFrame:
-        """The panel's verdicts when the ledger was read, as `consensus.verdicts` gives them.
+        """Panel verdicts, as `consensus.verdicts` returns them.
 
-        Here a split is a conflict only when everyone has voted: until then another's vote may still settle it.
+        A split is a conflict only when everyone has voted: until then another vote may still settle it.
         """
-        found = duplicate_rules.demanded(consensus.verdicts(self.votes, reviewers=self.reviewers), self.faces)
-        is_early = (pl.col("outcome") == consensus.Outcome.CONFLICT) & ~self._everyone_spoke
+        found = duplicate_rules.with_group_conflicts(
+            consensus.verdicts(self.votes, reviewers=self.reviewers), self.faces
+        )
+        is_early = (pl.col("outcome") == consensus.Outcome.CONFLICT) & ~self._all_voted
         undecided = pl.lit(consensus.Outcome.UNDECIDED.value)
         return found.with_columns(outcome=pl.when(is_early).then(undecided).otherwise("outcome"))
 
     @cached_property
     def settled(self) -> pl.DataFrame:
-        """Those of the outcomes that are accept, reject or keep (queue.SETTLED)."""
+        """Outcomes that are accept, reject or keep (columns SETTLED)."""
         settled = self.outcomes.filter(pl.col("outcome").is_in(["accept", "reject", "keep"]))
         joint = pl.col("decided_by") == consensus.JOINT
         return settled.select(*FACE, "step", "reason", verdict="outcome", joint=joint).select(*SETTLED)
 
     @cached_property
     def conflicts(self) -> pl.DataFrame:
-        """Verdicts and labels on which the panel is split, once everyone has voted: a joint session settles them.
+        """Verdicts and labels on which the panel is split once everyone has voted, for the joint session to settle.
 
-        Columns: identity, face_id, step, column (null: the verdict; else the label), outcome, detail. Where there is a
-        majority it stands unless the joint session says otherwise.
+        A majority, where there is one, stands unless the joint session decides otherwise. Columns: identity, face_id,
+        step, column (the label; null for a verdict), outcome, detail.
         """
-        split = self.outcomes.filter(consensus.is_split(), self._everyone_spoke)
+        split = self.outcomes.filter(consensus.is_split(), self._all_voted)
         verdicts = split.select(*FACE, "step", "outcome", "detail", column=pl.lit(None, pl.String))
         labels = self._split_labels.select(*FACE, "column", "outcome", "detail", step=pl.lit(str(Step.TASK_FIT)))
         return pl.concat([verdicts, labels.select(verdicts.columns)])
 
     @property
-    def _everyone_spoke(self) -> pl.Expr:
-        """True where a row of the outcomes has all of the panel's votes, or what they said together."""
+    def _all_voted(self) -> pl.Expr:
+        """Expression over outcomes: true if the whole panel has voted, or the verdict is joint."""
         return (pl.col("given") >= self.reviewers) | (pl.col("decided_by") == consensus.JOINT)
 
     @cached_property
     def label_outcomes(self) -> pl.DataFrame:
-        """The panel's word on the labels that anyone corrected, as `consensus.label_verdicts` gives it."""
+        """Panel verdicts on corrected labels, as `consensus.label_verdicts` returns them."""
         return consensus.label_verdicts(
             self.corrections, self.votes, self.faces, columns=list(self.labels), reviewers=self.reviewers
         )
 
     @property
     def _split_labels(self) -> pl.DataFrame:
-        """Of the faces that the panel did not reject, where everyone has said whether they fit the tasks."""
+        """Split labels of faces that the panel did not reject, once everyone has voted at the step task_fit."""
         rejected = self.settled.filter(pl.col("verdict") == consensus.Outcome.REJECT)
         fit = self.outcomes.filter(pl.col("step") == str(Step.TASK_FIT))
-        everyone = fit.filter(self._everyone_spoke)
+        everyone = fit.filter(self._all_voted)
         split = self.label_outcomes.filter(consensus.is_split())
         return split.join(rejected, on=FACE, how="anti").join(everyone, on=FACE, how="semi")
 
     @cached_property
     def conflicts_by_row(self) -> pl.DataFrame:
-        """`conflicts` with `row`, the face's place in `faces`, and `place`, the step's among the reviewed ones."""
+        """Conflicts with `row` (place in `faces`) and `place` (of the step)."""
         return self._by_row(self.conflicts)
 
     @cached_property
     def undecided_by_row(self) -> pl.DataFrame:
-        """Where too few have voted: row, place, and `panel`, which is undecided."""
+        """Undecided steps, with too few votes: `row`, `place`, and `panel`, which is always undecided."""
         undecided = str(consensus.Outcome.UNDECIDED)
         waiting = self._by_row(self.outcomes.filter(pl.col("outcome") == undecided))
         return waiting.select("row", "place", panel=pl.lit(undecided))
 
     def _by_row(self, concerned: pl.DataFrame) -> pl.DataFrame:
         places = {str(step): place for place, step in enumerate(funnel_steps.reviewed())}
-        met = self.faces.select(FACE).with_row_index("row").join(concerned, on=FACE)
-        placed = met.with_columns(
+        matched = self.faces.select(FACE).with_row_index("row").join(concerned, on=FACE)
+        placed = matched.with_columns(
             pl.col("row").cast(pl.Int64), place=pl.col("step").replace_strict(places, return_dtype=pl.Int64)
         )
         return placed.sort("row", "place", maintain_order=True)
 
     def conflicts_of(self, face: Key) -> str:
-        """Description of the panel's split on a face; empty where it is not."""
+        """Description of the panel's split on a face; empty if there is none."""
         found = self.conflicts.filter(identity=face.identity, face_id=face.face_id)
         return "; ".join(f"{step}: {detail}" for step, detail in found.select("step", "detail").iter_rows())
 
     def row(self, face: Key) -> int:
-        """The face's place in `faces`; raises KeyError where there is no such face."""
+        """Place of the face in `faces`; raises KeyError for an unknown face."""
         return self._rows[face]
 
     def place(self, face: Key) -> tuple[str, tuple[int, int, int, int]]:
-        """The image and the box that a decision on the face is keyed by."""
+        """Image and box by which a decision on the face is keyed."""
         image_id, *box = self._places.row(self.row(face))
         return image_id, (box[0], box[1], box[2], box[3])
 
     def rivals(self, face: Key) -> list[Key]:
-        """The other members of the face's duplicate group."""
+        """Other members of the face's duplicate group."""
         group = self._groups.get((face.identity, self._group_of(face)), [])
         return [other for other in group if other != face]
 
     def has_copies(self, face: Key) -> bool:
-        """True if screening put the face in a group of duplicates, whatever became of the others."""
+        """True if screening put the face in a duplicate group, even if its other members are gone."""
         row = self.row(face)
         return any(self.faces[name][row] is not None for name in ("near_group", "exact_group"))
 
@@ -208,7 +215,7 @@ class ReviewData:
         return [self.key(row) for row in self.rows_of(identity)]
 
     def rows_of(self, identity: str) -> Rows:
-        """The places of an identity's faces in `faces`."""
+        """Places of an identity's faces in `faces`."""
         return self._people.get(identity, np.zeros(0, np.int64))
 
     @cached_property
@@ -218,16 +225,16 @@ class ReviewData:
 
     @cached_property
     def groups(self) -> Rows:
-        """As `queue.groups_of`."""
+        """Duplicate group numbers, as `queue.groups_of`."""
         return groups_of(self.faces)
 
     @cached_property
-    def words(self) -> Settled:
-        """The panel's settled verdicts, as arrays."""
+    def panel_verdicts(self) -> Settled:
+        """Settled verdicts of the panel as arrays."""
         return settled_of(self.faces, self.settled)
 
     def key(self, row: int) -> Key:
-        """The face in that place of `faces`."""
+        """Key of the face at a place in `faces`."""
         return self._keys[row]
 
     @cached_property

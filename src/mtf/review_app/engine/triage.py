@@ -1,8 +1,9 @@
-"""Prediction of a reviewer's verdicts, so that faces judged alike can be shown together. It never decides.
+"""Triage: prediction of a reviewer's verdicts, so that faces with the same likely verdict share a page. It never
+decides.
 
-Before there are verdicts, screening's hints are put in one order, and nothing is called likely. Verdicts are learnt
-from as soon as there are some of both kinds: from the measures and the embedding in brief for persons of whom hardly
-any face is judged yet, with the distances to the faces accepted and rejected for the others (`mtf.review_app.engine.triage_model`).
+Without verdicts the faces are ordered by screening's hints, and none is called likely. With some verdicts of both kinds
+a classifier is trained (`mtf.review_app.engine.triage_model`). Its inputs are the measures and the principal components
+of the embedding. For people with several judged faces the similarities to those faces are added.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from mtf.review_app.engine.queue import RUNS
 from mtf.schemas import funnel_steps
 
 LIKELY, UNSURE, UNLIKELY = RUNS
-# A person of whom this many faces are judged is known by likeness to them.
-MET = 3
-OUTLINES = 24
+# From this many judged faces of a person on, similarities to them are used.
+MIN_JUDGED = 3
+COMPONENTS = 24
 
 MEASURES = (
     "size_px",
@@ -35,7 +36,7 @@ SKEWED = ("size_px", "face_share", "sharpness")
 
 
 def measures() -> tuple[str, ...]:
-    """The measures of a face that verdicts are learnt from: MEASURES, then others that a step's hints name."""
+    """Measures that the triage learns from: MEASURES, then others that the hints of a step name."""
     hinted = (name for step in funnel_steps.registered() for name in step.hints)
     return tuple(dict.fromkeys([*MEASURES, *hinted]))
 
@@ -46,50 +47,53 @@ def rate(
     *,
     step: str,
     neighbours: NDArray[np.float64] | None = None,
-    outlines: NDArray[np.float32] | None = None,
+    components: NDArray[np.float32] | None = None,
     seed: int = 0,
 ) -> pl.DataFrame:
-    """`faces` with `score` (0 to 1, higher is likelier to be accepted) and `run` (one of RUNS) for `step`.
+    """Faces with `score` (0 to 1, higher is likelier to be accepted) and `run` (one of RUNS) for a step.
 
-    `faces` has identity, face_id and such of `measures` as there are. `accepted` (faces) is this reviewer's own word at
-    this step: 1, 0, or NaN where there is none. `neighbours` is (faces, few), as `likeness.Likeness`
-    says it; `outlines` is (faces, few): the embeddings in brief.
+    faces: identity, face_id, and those of `measures` that exist.
+    accepted: (faces), this reviewer's verdict at the step: 1, 0, or NaN without one.
+    step: the step.
+    neighbours: (faces, 4), as `Likeness.neighbours`.
+    components: (faces, COMPONENTS), principal components of the embeddings.
+    seed: seed of the cross-validation.
     """
     judged = ~np.isnan(accepted)
     persons = faces["identity"].rank("dense").to_numpy().astype(np.int64) - 1
     score = _hinted(faces, step)
     run = np.full(faces.height, _run_of_all(accepted[judged] == 1), dtype=object)
-    inputs = np.hstack([_measures(faces), score[:, None], *([] if outlines is None else [outlines])])
-    found = triage_model.learn(inputs, accepted, persons=persons, seed=seed)
-    if found:
-        score, run = found.score, _runs(found)
+    inputs = np.hstack([_measures(faces), score[:, None], *([] if components is None else [components])])
+    model = triage_model.fit(inputs, accepted, persons=persons, seed=seed)
+    if model:
+        score, run = model.score, _runs(model)
     if neighbours is not None:
-        met = np.bincount(persons, weights=judged)[persons] - judged >= MET
-        found = triage_model.learn(np.hstack([inputs, neighbours])[met], accepted[met], seed=seed)
-        if found:
-            score[met], run[met] = found.score, _runs(found)
+        has_judged = np.bincount(persons, weights=judged)[persons] - judged >= MIN_JUDGED
+        model = triage_model.fit(np.hstack([inputs, neighbours])[has_judged], accepted[has_judged], seed=seed)
+        if model:
+            score[has_judged], run[has_judged] = model.score, _runs(model)
     return faces.with_columns(score=pl.Series(score, dtype=pl.Float64), run=pl.Series(run.tolist(), dtype=pl.String))
 
 
-def _runs(found: triage_model.TriageModel) -> NDArray[np.object_]:
-    likely, unlikely = found.score >= found.likely, found.score <= found.unlikely
+def _runs(model: triage_model.TriageModel) -> NDArray[np.object_]:
+    likely, unlikely = model.score >= model.likely, model.score <= model.unlikely
     return np.select([likely, unlikely], [LIKELY, UNLIKELY], UNSURE).astype(object)
 
 
 def _run_of_all(answers: NDArray[np.bool_]) -> str:
-    """Where nearly all verdicts so far were alike, the rest will probably be like them; else nothing is known."""
+    """Run of all faces if nearly all verdicts so far were the same; else unsure."""
     rejected, accepted = int((~answers).sum()), int(answers.sum())
-    if triage_model.holds(rejected, len(answers)):
+    if triage_model.is_reliable(rejected, len(answers)):
         return LIKELY
-    return UNLIKELY if triage_model.holds(accepted, len(answers)) else UNSURE
+    return UNLIKELY if triage_model.is_reliable(accepted, len(answers)) else UNSURE
 
 
-def brief(embeddings: np.ndarray, *, seed: int) -> np.ndarray:
-    """(faces, OUTLINES): the directions in which some of the embeddings differ most, found once for all verdicts."""
+def principal_components(embeddings: np.ndarray, *, seed: int) -> np.ndarray:
+    """Principal components (faces, COMPONENTS) of the embeddings, fitted once on a sample of at most 2,000 faces."""
     some = np.random.default_rng(seed).permutation(len(embeddings))[:2000]
     few = embeddings[some].astype(np.float32)
     middle = few.mean(axis=0)
-    directions = np.linalg.svd(few - middle, full_matrices=False)[2][:OUTLINES].T
+    directions = np.linalg.svd(few - middle, full_matrices=False)[2][:COMPONENTS].T
     parts = [
         (part.astype(np.float32) - middle) @ directions
         for part in np.array_split(embeddings, 1 + len(embeddings) // 10_000)
@@ -98,7 +102,7 @@ def brief(embeddings: np.ndarray, *, seed: int) -> np.ndarray:
 
 
 def _measures(faces: pl.DataFrame) -> np.ndarray:
-    """(faces, measures): gaps filled with the middle of the column, wide ranges by their logarithm."""
+    """Inputs (faces, measures): gaps filled with the column's median, skewed measures as logarithms."""
     columns = []
     for name in measures():
         if name not in faces.columns:
@@ -110,7 +114,7 @@ def _measures(faces: pl.DataFrame) -> np.ndarray:
 
 
 def _hinted(faces: pl.DataFrame, step: str) -> np.ndarray:
-    """The faces' mean rank over the step's hints, 0 to 1."""
+    """Weighted mean rank of the faces over the step's hints, 0 to 1."""
     total, weights = np.zeros(faces.height), 0.0
     for name, weight in funnel_steps.named(step).hints.items():
         if name in faces.columns and faces.height > 1:

@@ -1,7 +1,8 @@
-"""Classifier trained on a reviewer's verdicts, and the thresholds that hold in cross-validation.
+"""Classifier trained on a reviewer's verdicts, with thresholds from cross-validation.
 
-A logistic regression gives each face a probability of acceptance. Cross-validation on the verdicts given so far says
-from which probability on a page may be answered with one key: where no more than ERROR_SHARE would turn out otherwise.
+A logistic regression gives each face a probability of acceptance. Cross-validation on the verdicts so far gives the
+probability from which a page may be answered with one key: at most ERROR_SHARE of its faces would get the other
+verdict.
 """
 
 from __future__ import annotations
@@ -23,81 +24,91 @@ MIN_OF_EACH = 5
 FOLDS = 5
 # Strong L2 regularisation: there are dozens of inputs, and at first there are dozens of verdicts.
 REGULARISATION_C = 0.1
-NOWHERE = 2.0
+UNREACHABLE = 2.0
 
 Folds = Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 
 @dataclass(frozen=True)
 class TriageModel:
-    """`score` (faces): probabilities of acceptance. From `likely` on faces are probably accepted, up to `unlikely`
-    probably rejected; beyond 0 to 1 where that held nowhere."""
+    """Prediction of the triage.
+
+    score: (faces), probability of acceptance.
+    likely: faces with at least this score are probably accepted.
+    unlikely: faces with at most this score are probably rejected.
+
+    A threshold outside 0 to 1 means that none was reliable.
+    """
 
     score: NDArray[np.float64]
     likely: float
     unlikely: float
 
 
-def holds(wrong: int | NDArray[np.int64], count: int | NDArray[np.int64]) -> bool | NDArray[np.bool_]:
-    """True if at most ERROR_SHARE of the next faces are expected to be judged otherwise, after `wrong` of `count` were.
+def is_reliable(wrong: int | NDArray[np.int64], count: int | NDArray[np.int64]) -> bool | NDArray[np.bool_]:
+    """True if at most ERROR_SHARE of further faces are expected to get the other verdict, given `wrong` of `count` did.
 
-    By Laplace's rule of succession, so that a handful of verdicts proves nothing.
+    Uses Laplace's rule of succession, so that a handful of verdicts is never enough.
     """
     return (wrong + 1) / (count + 2) <= ERROR_SHARE
 
 
-def learn(
+def fit(
     inputs: NDArray[np.floating],
     accepted: NDArray[np.float64],
     *,
     persons: NDArray[np.int64] | None = None,
     seed: int,
 ) -> TriageModel | None:
-    """Probabilities and thresholds for all faces; None where there are too few verdicts to train and validate on.
+    """Probabilities and thresholds for all faces; None with too few verdicts to train and validate on.
 
-    `inputs` is (faces, measures), `accepted` (faces) 1, 0, or NaN where nothing was said. With `persons` (faces) it is
-    tried on whole persons, each learnt of from the others alone: as it will be for a person not begun.
+    inputs: (faces, measures).
+    accepted: (faces), 1, 0, or NaN without a verdict.
+    persons: (faces); if given, cross-validation holds out whole persons, as for a person not judged yet.
+    seed: seed of the folds.
     """
     judged = ~np.isnan(accepted)
     answers = accepted[judged] == 1
     if min(answers.sum(), (~answers).sum()) < MIN_OF_EACH:
         return None
     # Where there is one person only, no other will come.
-    apart = None if persons is None or len(np.unique(persons)) == 1 else persons[judged]
-    if apart is not None and len(np.unique(apart)) == 1:
+    groups = None if persons is None or len(np.unique(persons)) == 1 else persons[judged]
+    if groups is not None and len(np.unique(groups)) == 1:
         return None
-    known = inputs[judged]
-    scaled = (inputs - known.mean(axis=0)) / np.maximum(known.std(axis=0), 1e-6)
-    tried = _tried(scaled[judged], answers, apart, seed=seed)
-    if tried is None:
+    judged_inputs = inputs[judged]
+    scaled = (inputs - judged_inputs.mean(axis=0)) / np.maximum(judged_inputs.std(axis=0), 1e-6)
+    validated = _cross_validated(scaled[judged], answers, groups, seed=seed)
+    if validated is None:
         return None
-    score = _taught(scaled[judged], answers, scaled)
-    return TriageModel(score, _bound(tried, answers), 1 - _bound(1 - tried, ~answers))
+    score = _predicted(scaled[judged], answers, scaled)
+    return TriageModel(score, _threshold(validated, answers), 1 - _threshold(1 - validated, ~answers))
 
 
-def _tried(
-    known: NDArray[np.floating], answers: NDArray[np.bool_], apart: NDArray[np.int64] | None, *, seed: int
+def _cross_validated(
+    judged_inputs: NDArray[np.floating], answers: NDArray[np.bool_], groups: NDArray[np.int64] | None, *, seed: int
 ) -> NDArray[np.float64] | None:
-    """Each verdict's probability as the others teach it; None where the others can be of one kind only."""
-    tried = np.zeros(len(answers))
-    for others, held_out in _folds(answers, apart, seed=seed):
+    """Probability of each verdict from a model of the other folds; None if a fold's training part has one kind of
+    verdict only.
+    """
+    validated = np.zeros(len(answers))
+    for others, held_out in _folds(answers, groups, seed=seed):
         if answers[others].all() or not answers[others].any():
             return None
-        tried[held_out] = _taught(known[others], answers[others], known[held_out])
-    return tried
+        validated[held_out] = _predicted(judged_inputs[others], answers[others], judged_inputs[held_out])
+    return validated
 
 
-def _folds(answers: NDArray[np.bool_], apart: NDArray[np.int64] | None, *, seed: int) -> Folds:
+def _folds(answers: NDArray[np.bool_], groups: NDArray[np.int64] | None, *, seed: int) -> Folds:
     from sklearn.model_selection import GroupKFold, StratifiedKFold
 
-    if apart is None:
+    if groups is None:
         return StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(answers, answers)
-    folds = min(FOLDS, len(np.unique(apart)))
-    return GroupKFold(folds, shuffle=True, random_state=seed).split(answers, answers, apart)
+    folds = min(FOLDS, len(np.unique(groups)))
+    return GroupKFold(folds, shuffle=True, random_state=seed).split(answers, answers, groups)
 
 
-def _taught(
-    known: NDArray[np.floating], answers: NDArray[np.bool_], asked: NDArray[np.floating]
+def _predicted(
+    judged_inputs: NDArray[np.floating], answers: NDArray[np.bool_], predicted_inputs: NDArray[np.floating]
 ) -> NDArray[np.float64]:
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits
@@ -105,17 +116,21 @@ def _taught(
     # One thread: the sums are small, and threads that wait for each other would take most of the time.
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return _model().fit(known, answers).predict_proba(asked)[:, 1]
+        return _model().fit(judged_inputs, answers).predict_proba(predicted_inputs)[:, 1]
 
 
-def _bound(score: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """The least score, of half or more, from which on it held when tried; NOWHERE where it did not."""
+def _threshold(score: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Lowest score of 0.5 or more from which the predictions were reliable in cross-validation; UNREACHABLE if there is
+    none.
+    """
     order = np.argsort(-score, kind="stable")
     falling = score[order]
     # Faces of one score are called alike, so a bound lies below all of them.
     ends = np.append(falling[1:] != falling[:-1], True)
-    held = np.flatnonzero(ends & holds(np.cumsum(~right[order], dtype=np.int64), np.arange(1, len(order) + 1)))
-    return max(float(falling[held[-1]]), 0.5) if len(held) else NOWHERE
+    reliable = np.flatnonzero(
+        ends & is_reliable(np.cumsum(~right[order], dtype=np.int64), np.arange(1, len(order) + 1))
+    )
+    return max(float(falling[reliable[-1]]), 0.5) if len(reliable) else UNREACHABLE
 
 
 def _model() -> LogisticRegression:

@@ -1,0 +1,1 @@
+"""Exchange of decisions with other tools: export and import."""

@@ -1,38 +1,29 @@
-"""Decisions to and from other tools: CSV, COCO, and FiftyOne's detection format. Needs no database.
+"""Export of faces and decisions to CSV, COCO or FiftyOne's detection format. Needs no database.
 
-CSV is one file with a line per standing verdict and corrected label, and one for each face that nobody decided. COCO
-and FiftyOne are folders as those formats want them, `data/` with the whole pictures and `labels.json` with a box per
-face; each box carries `decisions`, a list of objects with reviewer, step, verdict, and as they apply reason, labels,
-joint and time. Texts `REVIEWER STEP VERDICT`, with the reason after a `reject`, are read as well.
-
-What is read need not be all that was written: passed over is what stands in the ledger already, what is older than
-the last word there on the same thing, and what is about a picture that was taken down since. Without a time a decision
-counts as given now.
+- CSV: one file with a line per current verdict and corrected label, and one per face without a decision.
+- COCO and FiftyOne: a folder with the whole images in `data/`, and `labels.json` with a box per face. Each box has
+  `decisions`, a list of objects with reviewer, step, verdict, and if present reason, labels, joint and time.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from mtf.annotation import consensus
-from mtf.annotation.decision import Decision, Verdict
-from mtf.annotation.ledger import TOGETHER, LedgerWriter
+from mtf.annotation.decision import Verdict
 from mtf.config import Params
 from mtf.core import atomic_files, csv_files
 from mtf.core.errors import MtfError, bad_value
 from mtf.core.project_paths import ProjectPaths
-from mtf.review_app.engine.loading import material_of
+from mtf.review_app.engine.loading import load_review_data
 from mtf.review_app.engine.review_data import ReviewData
-from mtf.review_app.exchange import exported_pictures, import_formats, import_merge
-from mtf.review_app.exchange.import_formats import LABELS, SAID
-from mtf.review_app.review_lock import alone
-from mtf.schemas import BOX, FACE, Step, takedown_file
+from mtf.review_app.exchange import exported_pictures
+from mtf.review_app.exchange.import_formats import DECISION_FIELDS, LABELS
+from mtf.schemas import BOX, FACE, Step
 
 COLUMNS = (
     "identity",
@@ -42,23 +33,25 @@ COLUMNS = (
     "url",
     "page_url",
     "license",
-    *SAID,
+    *DECISION_FIELDS,
 )
 PICTURES = "data"
 TIME = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
 def write(workspace: ProjectPaths, params: Params, to: Path, *, format: str) -> str:
-    """Write faces and standing decisions to `to`, a file for csv, else a folder; returns a line that says so.
+    """Write faces and current decisions to `to`, a file for csv, else a folder; returns a summary line.
 
-    Over an earlier export it writes what is in now, and removes the pictures of what is not. Raises BadInput where
-    something else is there, and MtfError where it cannot be written or a picture is missing; of a missing one before
-    anything is written. What is there afterwards without its `labels.json` is no export; it can be written over.
+    An earlier export there is replaced, and pictures that are no longer in it are removed. A folder that was left
+    without its `labels.json` is an interrupted export and can be written over.
+
+    Raises BadInput if something else is at `to`, and MtfError if it cannot be written or an image is missing. A missing
+    image is found before anything is written.
     """
     _check_place(to, format)
-    material, _ = material_of(workspace, params)
+    review_data, _ = load_review_data(workspace, params)
     try:
-        return _written(workspace, material, to, format)
+        return _written(workspace, review_data, to, format)
     except OSError as error:
         raise _not_written(to, error) from None
 
@@ -76,7 +69,7 @@ def _check_place(to: Path, format: str) -> None:
 
 
 def _is_export(folder: Path) -> bool:
-    """Whether an export was written there, or was being written when something ended it."""
+    """True if the folder holds an export, or one that was interrupted."""
     is_begun = [each.name for each in folder.iterdir()] == [PICTURES] and exported_pictures.is_ours(folder / PICTURES)
     return is_begun or (folder / LABELS).is_file()
 
@@ -87,11 +80,11 @@ def _not_written(to: Path, error: OSError) -> MtfError:
     return MtfError(f"{to}: not written: {why}")
 
 
-def _written(workspace: ProjectPaths, material: ReviewData, to: Path, format: str) -> str:
-    data = _with_decisions(material)
+def _written(workspace: ProjectPaths, review_data: ReviewData, to: Path, format: str) -> str:
+    data = _with_decisions(review_data)
     if format == "csv":
         csv_files.write(to, data.select(COLUMNS))
-        return f"{to}: {data['verdict'].count()} decisions on {material.faces.height} faces"
+        return f"{to}: {data['verdict'].count()} decisions on {review_data.faces.height} faces"
     grouped = _grouped(data)
     pictures = exported_pictures.find(workspace, grouped)
     content = _coco(grouped, pictures) if format == "coco" else _fiftyone(grouped)
@@ -101,74 +94,34 @@ def _written(workspace: ProjectPaths, material: ReviewData, to: Path, format: st
     return f"{to}: {grouped.height} faces in {len(pictures)} pictures, {data['verdict'].count()} decisions"
 
 
-def read(workspace: ProjectPaths, params: Params, source: Path, *, format: str, reviewer: str | None) -> str:
-    """Add the decisions of `source` to the ledger, a sitting for each reviewer; returns a line that says so.
-
-    Raises BadInput, with nothing written, where a decision is malformed, meets no face, or gives a label that its
-    task does not have: lines are never taken back, and one such would stop every reader of the ledger. Raises
-    MtfError where the ledger cannot be written, or one of the reviews is open.
+def _with_decisions(review_data: ReviewData) -> pl.DataFrame:
+    """Faces joined with their current verdicts and labels (DECISION_FIELDS): one row per decision, or one row without
+    any.
     """
-    given = import_formats.read(source, format=format, reviewer=reviewer)
-    arrived = import_merge.not_taken_down(given, takedown_file.load(workspace.takedowns))
-    material, _ = material_of(workspace, params)
-    for where, decision in arrived:
-        for column, label in (decision.labels or {}).items():
-            consensus.check_label(column, label, material.labels, where=where)
-    met = import_merge.met(arrived, material, box_iou=params.curate.box_iou)
-    standing, older = import_merge.standing(met, material), import_merge.older(met, material)
-    added = met.filter(~standing, ~older).sort("time", "number")["number"]
-    fresh = import_merge.without_repetitions([arrived[number].decision for number in added])
-    with ExitStack() as held:
-        # A room that is open would go on asking for what is decided here.
-        for name in sorted({TOGETHER if decision.joint else decision.reviewer for decision in fresh}):
-            held.enter_context(alone(workspace.stage("room"), name))
-        for name in sorted({decision.reviewer for decision in fresh}):
-            _append(workspace, name, [decision for decision in fresh if decision.reviewer == name])
-    counts = f"{len(fresh)} decisions added, {standing.sum()} stood in the ledger already"
-    if repeated := len(added) - len(fresh):
-        counts += f", {repeated} repeat another of this file"
-    if outdated := int((older & ~standing).sum()):
-        counts += f", {outdated} are older than the last word there"
-    if taken_down := len(given) - len(arrived):
-        counts += f", {taken_down} are about pictures that were taken down"
-    return counts
-
-
-def _append(workspace: ProjectPaths, reviewer: str, decisions: list[Decision]) -> None:
-    try:
-        with LedgerWriter(workspace.review, reviewer) as sitting:
-            sitting.append(*decisions)
-    except OSError as error:
-        place = workspace.relative(workspace.review / reviewer)
-        raise MtfError(f"{place}: not written: {error.strerror}; mend that and import the same file again") from None
-
-
-def _with_decisions(material: ReviewData) -> pl.DataFrame:
-    """The faces with the verdicts and labels that stand (SAID), as often as there are some, and once where none."""
-    given = material.corrections.select("column", "label").iter_rows()
+    given = review_data.corrections.select("column", "label").iter_rows()
     texts = [json.dumps({column: label}, ensure_ascii=False) for column, label in given]
     columns = ["reviewer", "joint", *FACE, "step", "verdict", "reason", "labels", "order"]
-    verdicts = material.votes.with_columns(labels=pl.lit(None, pl.String)).select(columns)
-    labels = material.corrections.with_columns(
+    verdicts = review_data.votes.with_columns(labels=pl.lit(None, pl.String)).select(columns)
+    labels = review_data.corrections.with_columns(
         step=pl.lit(str(Step.TASK_FIT)),
         verdict=pl.lit(str(Verdict.LABEL)),
         reason=pl.lit(None, pl.String),
         labels=pl.Series(texts, dtype=pl.String),
     ).select(columns)
-    said = pl.concat([verdicts, labels])
-    said = said.with_columns(time=material.matched["time"].gather(said["order"]).dt.strftime(TIME))
-    said = said.sort("reviewer", *FACE, "time", "step").select(*FACE, *SAID)
-    return material.faces.join(said, on=FACE, how="left", maintain_order="left_right")
+    decisions = pl.concat([verdicts, labels])
+    decisions = decisions.with_columns(time=review_data.matched["time"].gather(decisions["order"]).dt.strftime(TIME))
+    decisions = decisions.sort("reviewer", *FACE, "time", "step").select(*FACE, *DECISION_FIELDS)
+    return review_data.faces.join(decisions, on=FACE, how="left", maintain_order="left_right")
 
 
 def _grouped(data: pl.DataFrame) -> pl.DataFrame:
-    first = [pl.col(name).first() for name in data.columns if name not in (*FACE, *SAID)]
-    said = pl.struct(SAID).filter(pl.col("verdict").is_not_null()).alias("decisions")
-    return data.group_by(FACE, maintain_order=True).agg(*first, said)
+    first = [pl.col(name).first() for name in data.columns if name not in (*FACE, *DECISION_FIELDS)]
+    decisions = pl.struct(DECISION_FIELDS).filter(pl.col("verdict").is_not_null()).alias("decisions")
+    return data.group_by(FACE, maintain_order=True).agg(*first, decisions)
 
 
 def _as_objects(decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without what does not apply, and labels as what they are."""
+    """Decisions without empty fields, with labels as objects."""
     return [
         {name: json.loads(value) if name == "labels" else value for name, value in one.items() if value}
         for one in decisions

@@ -1,4 +1,4 @@
-"""The whole pictures of an export: each under its own name, and none that the export does not speak of."""
+"""Images of an export: each under its own name, and none that the export does not refer to."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ _MADE_BY = "run the stage that makes it (`dvc repro`)"
 
 
 class Stored(NamedTuple):
-    """Where a picture lies; `name` is its file name, with the ending that the crawl gave it."""
+    """Place of an image in a crawl shard.
+
+    shard: the tar file.
+    name: file name with the crawl's suffix.
+    offset: first byte in the shard.
+    size_bytes: length.
+    """
 
     shard: Path
     name: str
@@ -29,22 +35,24 @@ class Stored(NamedTuple):
 
 
 def find(workspace: ProjectPaths, faces: pl.DataFrame) -> dict[str, Stored]:
-    """image_id → the picture, of all pictures that `faces` (identity, image_id) are on, in their order.
+    """Places of all images of `faces` (identity, image_id), by image_id and in their order.
 
-    Raises MtfError where a shard, or a picture in it, is not there.
+    Raises MtfError if a shard, or an image in it, is missing.
     """
     wanted = faces.select(IMAGE).unique("image_id", keep="first", maintain_order=True)
-    held = {identity: _held(workspace, identity) for identity in wanted["identity"].unique(maintain_order=True)}
+    members_of = {
+        identity: _members(workspace, identity) for identity in wanted["identity"].unique(maintain_order=True)
+    }
     found = {}
     for identity, image_id in wanted.iter_rows():
-        if image_id not in held[identity]:
+        if image_id not in members_of[identity]:
             shard = workspace.relative(workspace.shard("crawl", identity))
             raise MtfError(f"{shard}: the picture {image_id} is not in it; {_MADE_BY}")
-        found[image_id] = held[identity][image_id]
+        found[image_id] = members_of[identity][image_id]
     return found
 
 
-def _held(workspace: ProjectPaths, identity: str) -> dict[str, Stored]:
+def _members(workspace: ProjectPaths, identity: str) -> dict[str, Stored]:
     shard = workspace.shard("crawl", identity)
     try:
         members = shards.members(shard)
@@ -57,9 +65,9 @@ def _held(workspace: ProjectPaths, identity: str) -> dict[str, Stored]:
 
 
 def write(workspace: ProjectPaths, pictures: dict[str, Stored], folder: Path) -> None:
-    """Write `pictures` to `folder`; others that an earlier export wrote there are removed.
+    """Write the images to `folder`, and remove those of an earlier export.
 
-    Raises MtfError where a shard has something else in a picture's place.
+    Raises MtfError if a shard holds other bytes at an image's place.
     """
     for image_id, one in pictures.items():
         data = shards.read(one.shard, one.offset, one.size_bytes)
@@ -73,7 +81,7 @@ def write(workspace: ProjectPaths, pictures: dict[str, Stored], folder: Path) ->
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether pictures lie there, and nothing but what `write` calls so."""
+    """True if the folder has files, all of them named like exported images."""
     files = [*folder.iterdir()] if folder.is_dir() else []
     return bool(files) and all(map(_is_picture, files))
 

@@ -1,6 +1,7 @@
-"""Decisions from another tool's file, each with its place there for a message. See `exchange` for the formats.
+"""Readers of decisions from CSV, COCO and FiftyOne files, each with its place for error messages.
 
-Every reader gives the fields of a decision as they stand in the file; `_decision` is the one gate that all pass.
+The formats are those of `export`. In COCO and FiftyOne files a decision may also be a text `REVIEWER STEP VERDICT`,
+with the reason after `reject`. Every reader yields the fields as they are in the file, and `_decision` checks them all.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mtf.core.csv_files import Row
 from mtf.core.errors import BadInput, bad_value, listed, shortened
 from mtf.schemas import BOX
 
-SAID = ("step", "verdict", "reason", "reviewer", "labels", "joint", "time")
+DECISION_FIELDS = ("step", "verdict", "reason", "reviewer", "labels", "joint", "time")
 LABELS = "labels.json"
 MAX_BYTES = 2 * 2**30
 _NEEDED = ("identity", "image_id", *BOX, "step", "verdict")
@@ -39,24 +40,28 @@ _Given = tuple[str, dict[str, Any]]
 _Content = TypeVar("_Content", bound=BaseModel)
 
 
-class Arrival(NamedTuple):
-    """A decision that another tool gives; `where` names its place for a message."""
+class ImportedDecision(NamedTuple):
+    """Decision read from another tool's file.
+
+    where: place in the file, for messages.
+    decision: the decision.
+    """
 
     where: str
     decision: Decision
 
 
-def read(source: Path, *, format: str, reviewer: str | None) -> list[Arrival]:
-    """The decisions of a CSV file, or of a COCO or FiftyOne folder, in the file's order.
+def read(source: Path, *, format: str, reviewer: str | None) -> list[ImportedDecision]:
+    """Read the decisions of a CSV file, or of a COCO or FiftyOne folder, in the file's order.
 
-    `reviewer` said what the file gives to nobody. A decision without a time counts as given now. Raises BadInput for
-    the first thing that is wrong, with its place, its value and what is permitted.
+    `reviewer` is the reviewer of decisions for which the file names none. A decision without a time gets the current
+    one. Raises BadInput for the first error, with its place, value and what is permitted.
     """
     if reviewer is not None:
-        checked_reviewer(reviewer, sits=True)
+        checked_reviewer(reviewer, is_person=True)
     given = _of_csv(source) if format == "csv" else _of_folder(source, format)
     now = datetime.now(UTC)
-    return [Arrival(where, _decision(fields, where, reviewer=reviewer, now=now)) for where, fields in given]
+    return [ImportedDecision(where, _decision(fields, where, reviewer=reviewer, now=now)) for where, fields in given]
 
 
 def _of_csv(source: Path) -> Iterator[_Given]:
@@ -67,7 +72,7 @@ def _of_csv(source: Path) -> Iterator[_Given]:
 
 
 def _of_row(row: Row) -> dict[str, Any]:
-    filled = {name: row.cells.get(name) or None for name in SAID}
+    filled = {name: row.cells.get(name) or None for name in DECISION_FIELDS}
     as_given = {name: row.cells[name] for name in ("identity", "image_id", "step", "verdict")}
     read = {"labels": _labels(filled["labels"], row.where), "joint": _flag(filled["joint"], row.where)}
     return {**filled, **as_given, **read, "box": _pixels_of([row.text(side) for side in BOX], row.where)}
@@ -87,16 +92,22 @@ def _flag(text: str | None, where: str) -> bool:
 
 
 class _Category(BaseModel):
+    """Category of a COCO file: an identity."""
+
     id: int
     name: str
 
 
 class _Image(BaseModel):
+    """Image of a COCO file."""
+
     id: int
     file_name: str
 
 
 class _Annotation(BaseModel):
+    """Annotation of a COCO file: a box with its decisions."""
+
     category_id: int
     image_id: int
     bbox: Any = None
@@ -104,7 +115,7 @@ class _Annotation(BaseModel):
 
 
 class _Coco(BaseModel):
-    """What is read of a COCO file."""
+    """COCO file, as far as it is read."""
 
     categories: list[_Category]
     images: list[_Image]
@@ -112,17 +123,21 @@ class _Coco(BaseModel):
 
 
 class _Attributes(BaseModel):
+    """Attributes of a FiftyOne detection: its box in pixels and its decisions."""
+
     box: Any = None
     decisions: list[Any] | None = None
 
 
 class _Detection(_Attributes):
+    """Detection of a FiftyOne labels file."""
+
     label: Any = None
     attributes: _Attributes | None = None
 
 
 class _Fiftyone(BaseModel):
-    """What is read of FiftyOne's labels; where there are `classes`, a label is its place among them."""
+    """FiftyOne labels file, as far as it is read; with `classes`, a label is an index into them."""
 
     classes: list[str] | None = None
     labels: dict[str, list[_Detection] | None]
@@ -149,9 +164,9 @@ def _coco_boxes(file: Path) -> _Boxes:
     names = {one.id: one.name for one in content.categories}
     files = {one.id: Path(one.file_name).stem for one in content.images}
     for number, one in enumerate(content.annotations):
-        for key, value, known in (("category_id", one.category_id, names), ("image_id", one.image_id, files)):
-            if value not in known:
-                permitted = f"an id of the {'categories' if known is names else 'images'}"
+        for key, value, permitted_ids in (("category_id", one.category_id, names), ("image_id", one.image_id, files)):
+            if value not in permitted_ids:
+                permitted = f"an id of the {'categories' if permitted_ids is names else 'images'}"
                 raise bad_value(f"{file.name} annotations[{number}]: {key}", value, permitted)
         fields = {"identity": names[one.category_id], "image_id": files[one.image_id]}
         yield f"annotations[{number}]", fields, one.bbox, one.decisions or ()
@@ -162,10 +177,10 @@ def _fiftyone_boxes(file: Path) -> _Boxes:
     names = dict(enumerate(content.classes or ()))
     for image_id, detections in content.labels.items():
         for number, one in enumerate(detections or ()):
-            said = one.attributes if one.attributes and one.attributes.decisions else one
+            source = one.attributes if one.attributes and one.attributes.decisions else one
             label = names.get(one.label) if isinstance(one.label, int) else one.label
             fields = {"identity": one.label if label is None else label, "image_id": Path(image_id).stem}
-            yield f"labels[{image_id[:12]!r}][{number}]", fields, said.box, said.decisions or ()
+            yield f"labels[{image_id[:12]!r}][{number}]", fields, source.box, source.decisions or ()
 
 
 def _parsed(file: Path, content: type[_Content]) -> _Content:
@@ -183,18 +198,20 @@ def _parsed(file: Path, content: type[_Content]) -> _Content:
 
 
 def _place(path: Sequence[int | str]) -> str:
-    """`annotations[3].bbox`, for what pydantic gives as a tuple; keys that are no names are quoted and cut."""
+    """Place in a JSON file, such as `annotations[3].bbox`, from pydantic's tuple; other keys are quoted and
+    shortened.
+    """
     parts = [f".{key}" if str(key).isidentifier() and len(str(key)) < 30 else f"[{shortened(key, 30)}]" for key in path]
     return "".join(parts).removeprefix(".")
 
 
 def _of_object(given: Any, where: str) -> dict[str, Any]:
-    """The fields of a decision that hangs on a box, whether it is an object or a text."""
+    """Fields of a decision attached to a box, given as an object or as a text."""
     if isinstance(given, dict):
-        if unknown := given.keys() - set(SAID):
-            raise bad_value(where, min(unknown), listed(SAID))
+        if unknown := given.keys() - set(DECISION_FIELDS):
+            raise bad_value(where, min(unknown), listed(DECISION_FIELDS))
         joint = given.get("joint")
-        return {name: given.get(name) for name in SAID} | {"joint": False if joint is None else joint}
+        return {name: given.get(name) for name in DECISION_FIELDS} | {"joint": False if joint is None else joint}
     parts = given.split() if isinstance(given, str) else []
     if len(parts) not in (3, 4):
         raise bad_value(where, given, _TEXT)
@@ -208,7 +225,9 @@ def _box(values: Any, where: str) -> list[int]:
 
 
 def _pixels_of(values: Sequence[Any], where: str) -> list[int]:
-    """Whole pixels. The first comparison is one that NaN, infinity and integers beyond any float fail alike."""
+    """Box rounded to whole pixels; the first comparison also refuses NaN, infinity and integers too large for a
+    float.
+    """
     pixels = []
     for side, value in zip(BOX, values, strict=True):
         number, least = _number(value), int(side in ("width", "height"))
@@ -234,7 +253,7 @@ def _decision(fields: dict[str, Any], where: str, *, reviewer: str | None, now: 
         decision = Decision.model_validate_json(json.dumps(given))
     except ValidationError as error:
         raise _malformed(given, where, error) from None
-    # The latest word stands: until its time has come, nobody could overrule one from the future.
+    # The latest decision counts: one from the future could not be replaced until its time has come.
     if not _EARLIEST <= decision.time <= now + _CLOCKS_DIFFER_BY:
         raise bad_value(f"{where}: time", given["time"], _TIMES)
     return decision
@@ -246,7 +265,7 @@ def _check_reviewer(name: Any, where: str) -> None:
     if not isinstance(name, str):
         raise bad_value(f"{where}: reviewer", name, "a text")
     try:
-        checked_reviewer(name, sits=True)
+        checked_reviewer(name, is_person=True)
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None
 

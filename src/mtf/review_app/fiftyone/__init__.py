@@ -1,0 +1,1 @@
+"""FiftyOne adapter of the review: app, samples and the plugin's operators."""

@@ -1,6 +1,6 @@
-"""The process that shows the room: builds the data sets, then serves FiftyOne's app with this project's plugin.
+"""FiftyOne app of one reviewer: builds the reviewer's data set, then serves FiftyOne with this project's plugin.
 
-Started by `mtf review open` (`mtf.review_app.processes.supervisor`), which starts it again where it dies.
+Started by `mtf review open` (`mtf.review_app.processes.supervisor`), which restarts it if it dies.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from mtf import config as parameters
 from mtf.core.errors import MtfError
 from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import ProjectPaths
-from mtf.review_app.engine.loading import Reading, desk_of, read
+from mtf.review_app.engine.loading import Reading, read, session_of
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.fiftyone import live_session, sample_updates, samples
 from mtf.review_app.fiftyone.request_guard import LOOPBACK, guarded, without_media
@@ -46,11 +46,11 @@ SETTINGS = {
 
 
 def settings(workspace: ProjectPaths, reviewer: str, *, joint: bool) -> dict[str, str]:
-    """What FiftyOne finds in its environment. Must be there before it is imported.
+    """Environment variables for FiftyOne; they must be set before it is imported.
 
-    Each reviewer's data set is alone in its database: FiftyOne shows every data set of the database it is on to
-    whoever asks, and nobody may see another's verdicts. The place of the project is part of the name, so that two
-    checkouts of one project do not write over each other on one server.
+    Each reviewer has a database of their own: FiftyOne shows every data set of its database to everyone, and nobody may
+    see another's verdicts. The database's name includes the host and the project's folder, so that two checkouts on one
+    server do not overwrite each other.
     """
     place = [socket.gethostname(), str(workspace.root.resolve()), reviewer, joint]
     return {**SETTINGS, "FIFTYONE_DATABASE_NAME": f"{mongodb.DATABASES}{fingerprint(*place)[:24]}"}
@@ -61,7 +61,7 @@ VALIDATION = "FIFTYONE_DATABASE_VALIDATION"
 
 
 def is_bundled(uri: str) -> bool:
-    """Whether the database is the program that FiftyOne brings along, and so of a version that it knows."""
+    """True if the database server is the one that FiftyOne brings along, whose version it supports."""
     from pymongo import MongoClient
     from pymongo.errors import PyMongoError
 
@@ -76,28 +76,30 @@ def is_bundled(uri: str) -> bool:
 def build(
     workspace: ProjectPaths, params: parameters.Params, reviewer: str, *, joint: bool
 ) -> live_session.LiveSession:
-    """Read the project, and bring the reviewer's data set up to date.
+    """Read the project and bring the reviewer's data set up to date.
 
-    Raises MtfError where the project is not in order.
+    Raises MtfError if the project cannot be reviewed.
     """
     with _fiftyone_imported():
         reading = read(workspace, params, reviewer, joint=joint)
         for line in reading.torn:
             print(f"  ledger: {line}", file=sys.stderr)
         check = reading.pictures.check
-        desk = desk_of(workspace, reading.material, reviewer, joint=joint, seed=params.seed, check=check)
-        page = desk.page()
+        session = session_of(workspace, reading.review_data, reviewer, joint=joint, seed=params.seed, check=check)
+        page = session.page()
     name = dataset_name(params.project.name, reviewer, joint=joint)
-    collection = _brought_up_to_date(name, reading, desk)
-    room = live_session.LiveSession(reading.material, reading.pictures, desk, name, collection, reading.renewed)
-    room.show_page(page)
-    return room
+    collection = _brought_up_to_date(name, reading, session)
+    live = live_session.LiveSession(reading.review_data, reading.pictures, session, name, collection, reading.renewed)
+    live.show_page(page)
+    return live
 
 
 @contextmanager
 def _fiftyone_imported() -> Generator[None]:
-    """Import FiftyOne beside the block, which takes as long. Whatever becomes of the block, the import is waited for:
-    a program that ends under it says more of that than of what went wrong.
+    """Import FiftyOne in a thread beside the block, which takes about as long.
+
+    The import is awaited even if the block fails: a program that ends during it prints errors of the import instead of
+    its own.
     """
     importing = threading.Thread(target=import_module, args=("fiftyone.server.app",), name="mtf-import")
     importing.start()
@@ -107,27 +109,27 @@ def _fiftyone_imported() -> Generator[None]:
         importing.join()
 
 
-def _brought_up_to_date(name: str, reading: Reading, desk: ReviewSession) -> Any:
-    """The collection with the samples of the reviewer's data set, which are those of the desk now."""
+def _brought_up_to_date(name: str, reading: Reading, session: ReviewSession) -> Any:
+    """MongoDB collection of the reviewer's data set, with samples that match the session."""
     began = time.monotonic()
-    material = reading.material
-    dataset = samples.opened(name, list(material.labels), age_column=material.age_column)
+    review_data = reading.review_data
+    dataset = samples.open_dataset(name, list(review_data.labels), age_column=review_data.age_column)
     is_told = dataset.info.get("made_from") == reading.made_from and not reading.renewed.has_news()
-    if is_told and samples.is_untouched(dataset, material.faces.height):
+    if is_told and samples.is_untouched(dataset, review_data.faces.height):
         samples.without_pages(dataset)
         done = "none changed"
     else:
-        data = sample_updates.sample_rows(desk, material, dataset=name)
-        added, changed, removed = samples.synchronise(dataset, data, progress=_shown(desk.reviewer))
+        data = sample_updates.sample_rows(session, review_data, dataset=name)
+        added, changed, removed = samples.synchronise(dataset, data, progress=_progress_bar(session.reviewer))
         dataset.info["made_from"] = reading.made_from
         dataset.save()
         done = f"{added} added, {changed} changed, {removed} removed"
     took_s = time.monotonic() - began
-    print(f"  {desk.reviewer}: {material.faces.height} faces; {done}, in {took_s:.1f} s", flush=True)
+    print(f"  {session.reviewer}: {review_data.faces.height} faces; {done}, in {took_s:.1f} s", flush=True)
     return dataset._sample_collection
 
 
-def _shown(title: str) -> Callable[[Iterable[int], int], Iterable[int]]:
+def _progress_bar(title: str) -> Callable[[Iterable[int], int], Iterable[int]]:
     def progress(batches: Iterable[int], total: int) -> Iterator[int]:
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
@@ -136,34 +138,34 @@ def _shown(title: str) -> Callable[[Iterable[int], int], Iterable[int]]:
     return progress
 
 
-def application(room: live_session.LiveSession, *, address: str) -> Callable[..., Any]:
-    """FiftyOne's app, `guarded`."""
+def application(live: live_session.LiveSession, *, address: str) -> Callable[..., Any]:
+    """FiftyOne's app behind `guarded`."""
     from fiftyone.server.app import app
 
-    return guarded(without_media(app), room, address=address)
+    return guarded(without_media(app), live, address=address)
 
 
-class Departures(logging.Filter):
-    """Drops what asyncio says of browsers that leave before they are answered, and of those still there at the end."""
+class DisconnectFilter(logging.Filter):
+    """Log filter that drops asyncio's messages on browsers that disconnect early, or are still connected at the end."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         return record.msg != "socket.send() raised exception." and not isinstance(error, asyncio.CancelledError)
 
 
-def serve(room: live_session.LiveSession, *, address: str, port: int) -> None:
+def serve(live: live_session.LiveSession, *, address: str, port: int) -> None:
     from hypercorn.asyncio import serve as hypercorn
     from hypercorn.config import Config
 
     config = Config()
     config.bind = [f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
     config.loglevel = "WARNING"
-    logging.getLogger("asyncio").addFilter(Departures())
-    live_session.current = room
+    logging.getLogger("asyncio").addFilter(DisconnectFilter())
+    live_session.current = live
     try:
-        asyncio.run(hypercorn(application(room, address=address), config))
+        asyncio.run(hypercorn(application(live, address=address), config))
     finally:
-        room.close()
+        live.close()
 
 
 def main() -> None:
@@ -173,19 +175,19 @@ def main() -> None:
     parser.add_argument("--joint", action="store_true")
     parser.add_argument("--address", default=LOOPBACK)
     parser.add_argument("--port", type=int, required=True)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     if mongodb.URI not in os.environ:
         parser.error(f"{mongodb.URI} names the database")
-    workspace = ProjectPaths(asked.root)
-    os.environ.update(settings(workspace, asked.reviewer, joint=asked.joint))
+    workspace = ProjectPaths(arguments.root)
+    os.environ.update(settings(workspace, arguments.reviewer, joint=arguments.joint))
     if is_bundled(os.environ[mongodb.URI]):
         os.environ.setdefault(VALIDATION, "false")
     try:
-        room = build(workspace, parameters.load(workspace.params), asked.reviewer, joint=asked.joint)
+        live = build(workspace, parameters.load(workspace.params), arguments.reviewer, joint=arguments.joint)
     except MtfError as error:
         print(f"mtf: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    serve(room, address=asked.address, port=asked.port)
+    serve(live, address=arguments.address, port=arguments.port)
 
 
 if __name__ == "__main__":

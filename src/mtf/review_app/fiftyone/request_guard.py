@@ -1,4 +1,6 @@
-"""What stands before FiftyOne's app: it answers this room's own pages alone, and pictures from the shards alone."""
+"""Request guard in front of FiftyOne's app: answers the app's own pages only, and serves pictures from the
+shards only.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +24,19 @@ LOOPBACK = "127.0.0.1"
 MEDIA = "/media"
 
 
-def guarded(app: Callable[..., Any], room: LiveSession, *, address: str) -> Callable[..., Any]:
-    """`app`, with MEDIA answered from the shards alone, and strangers' pages kept out.
+def guarded(app: Callable[..., Any], live: LiveSession, *, address: str) -> Callable[..., Any]:
+    """ASGI app that answers MEDIA from the shards and refuses requests from other sites' pages.
 
-    FiftyOne's own answer to MEDIA reads any file of the machine, so `app` has to be `without_media`.
-    No WebSocket is opened: FiftyOne's pages have no use for one, and a browser opens them to other sites' pages, too.
+    FiftyOne's own answer to MEDIA reads any file of the machine, so `app` has to be `without_media`. WebSockets are
+    refused: FiftyOne's pages do not need them, and a browser opens them for other sites' pages too.
     """
     from starlette.requests import Request
     from starlette.responses import PlainTextResponse
     from starlette.websockets import WebSocketClose
 
     names = names_of(address)
-    refusal = f"this room answers its own pages only: open it by this machine's number, or as {listed(sorted(names))}"
+    permitted = f"this machine's IP address, or {listed(sorted(names))}"
+    refusal = f"the review app answers its own pages only: open it by {permitted}"
 
     async def answer(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -46,7 +49,7 @@ def guarded(app: Callable[..., Any], room: LiveSession, *, address: str) -> Call
         if not is_own(request.headers.get("host", ""), request.headers.get("origin"), names):
             await PlainTextResponse(refusal, 403)(scope, receive, send)
         elif scope["path"] == MEDIA:
-            await (await _picture(room, request))(scope, receive, send)
+            await (await _picture(live, request))(scope, receive, send)
         elif scope["path"].startswith("/plugins/"):
             await app(scope, receive, _checked_each_time(send))
         else:
@@ -56,29 +59,32 @@ def guarded(app: Callable[..., Any], room: LiveSession, *, address: str) -> Call
 
 
 def without_media(app: Starlette) -> Starlette:
-    """`app` without its route to MEDIA, however a router may read a path: it takes `/media%0A` for the same."""
+    """FiftyOne's app without its route to MEDIA, including paths that a router takes for the same, such as
+    `/media%0A`.
+    """
     app.router.routes[:] = [route for route in app.router.routes if getattr(route, "path", None) != MEDIA]
     return app
 
 
 def names_of(address: str) -> frozenset[str]:
-    """By what names a room that listens on `address` is reached."""
+    """Host names by which a server that listens on `address` is reached."""
     if _is_loopback(address):
         return frozenset({address.lower(), "localhost"})
     return frozenset(name.lower() for name in (address, "localhost", socket.gethostname(), socket.getfqdn()))
 
 
 def is_own(host: str, origin: str | None, names: Collection[str]) -> bool:
-    """Whether a request comes from a page of this server: the same origin, and a host that is a number or in `names`.
+    """True if a request comes from a page of this server: the same origin, and a host that is an IP address or in
+    `names`.
 
-    Anybody may give this machine's number a name of theirs, and then have pages of that name ask here.
+    Anybody can point a host name of theirs at this machine, and then send requests here from pages of that name.
     """
     try:
-        asked = urlsplit(f"//{host}").hostname or ""
+        host_name = urlsplit(f"//{host}").hostname or ""
         is_same = origin is None or urlsplit(origin).netloc == host
     except ValueError:
         return False
-    return is_same and (asked in names or _is_number(asked))
+    return is_same and (host_name in names or _is_number(host_name))
 
 
 def _is_number(host: str) -> bool:
@@ -93,24 +99,24 @@ def _is_loopback(address: str) -> bool:
     return address == "localhost" or (_is_number(address) and ipaddress.ip_address(address).is_loopback)
 
 
-async def _picture(room: LiveSession, request: Request) -> Response:
+async def _picture(live: LiveSession, request: Request) -> Response:
     from starlette.responses import PlainTextResponse, Response
 
-    asked = parse(request.query_params.get("filepath", ""))
-    if asked is None:
+    picture_request = parse(request.query_params.get("filepath", ""))
+    if picture_request is None:
         return PlainTextResponse("no such picture", 404)
     try:
-        data = await asyncio.to_thread(room.bytes_of, asked)
+        data = await asyncio.to_thread(live.bytes_of, picture_request)
     except (KeyError, OSError, MtfError):
         return PlainTextResponse("no such picture", 404)
-    # What is taken down while the room is open must not come from a browser's cache.
+    # A picture taken down while the review app is open must not come from a browser's cache.
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
 
 def _checked_each_time(send: Callable[..., Any]) -> Callable[..., Any]:
-    """`send`, asking the browser to look each time whether its copy is the current one.
+    """ASGI `send` that makes the browser revalidate its cached copy each time.
 
-    The plugin is several modules: after an update a browser may not take some of them from its cache.
+    The plugin has several modules; after an update a browser must not mix cached and new ones.
     """
 
     async def told(message: Any) -> None:

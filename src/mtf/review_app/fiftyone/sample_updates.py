@@ -1,4 +1,6 @@
-"""Fields of a reviewer's data set: where each face stands for this reviewer, and of others nothing too early."""
+"""Updates of a reviewer's samples: the state of each face for this reviewer, without showing others' votes too
+early.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from mtf.review_app.engine.page import Page
-from mtf.review_app.engine.plan import standing
+from mtf.review_app.engine.plan import queue_columns
 from mtf.review_app.engine.queue import NOTHING, SKIP
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
@@ -17,67 +19,72 @@ from mtf.review_app.fiftyone import samples
 from mtf.schemas import Step
 
 
-def accepted_of(desk: ReviewSession, material: ReviewData, identity: str) -> list[Key]:
-    """The faces that this reviewer accepted as the identity's, largest first."""
+def accepted_of(session: ReviewSession, review_data: ReviewData, identity: str) -> list[Key]:
+    """Faces that this reviewer accepted for the identity, largest first."""
     accepted = [
         face
-        for face in material.faces_of(identity)
-        if (said := desk.verdict(face, Step.IDENTITY)) is not None and said[0] == "accept"
+        for face in review_data.faces_of(identity)
+        if (votes := session.verdict(face, Step.IDENTITY)) is not None and votes[0] == "accept"
     ]
-    sizes = material.faces["width"]
-    return sorted(accepted, key=lambda face: (-sizes[material.row(face)], face))
+    sizes = review_data.faces["width"]
+    return sorted(accepted, key=lambda face: (-sizes[review_data.row(face)], face))
 
 
-def proposed_keepers(material: ReviewData, page: Page) -> list[Key]:
-    """The faces of a page of duplicates that are proposed to be kept: the best picture of their group."""
+def proposed_keepers(review_data: ReviewData, page: Page) -> list[Key]:
+    """Proposed keepers on a page of duplicates: the best face of each group."""
     if page.step != Step.DUPLICATE:
         return []
-    proposed = material.faces["proposed_keeper"]
-    return [face for face in page.faces if proposed[material.row(face)]]
+    proposed = review_data.faces["proposed_keeper"]
+    return [face for face in page.faces if proposed[review_data.row(face)]]
 
 
-def sample_updates(desk: ReviewSession, material: ReviewData, changed: Sequence[Key]) -> list[Any]:
-    """Updates of faces that were decided, and of their groups' other members."""
+def sample_updates(session: ReviewSession, review_data: ReviewData, changed: Sequence[Key]) -> list[Any]:
+    """Updates for decided faces and the other members of their groups."""
     from bson import ObjectId
     from pymongo import UpdateOne
 
-    touched = set(changed) | {rival for face in changed for rival in material.rivals(face)}
-    panel = _panel(desk, material, np.array(sorted(material.row(face) for face in touched)))
-    told = {row["row"]: row for row in panel.iter_rows(named=True)}
+    touched = set(changed) | {rival for face in changed for rival in review_data.rivals(face)}
+    panel = _panel(session, review_data, np.array(sorted(review_data.row(face) for face in touched)))
+    panel_rows = {row["row"]: row for row in panel.iter_rows(named=True)}
     return [
         UpdateOne(
             {"_id": ObjectId(samples.sample_id(*face))},
-            {"$set": _standing(desk, material, face) | _told(told.get(material.row(face)))},
+            {"$set": _queue_fields(session, review_data, face) | _panel_fields(panel_rows.get(review_data.row(face)))},
         )
         for face in sorted(touched)
     ]
 
 
-def panel_updates(desk: ReviewSession, before: ReviewData, now: ReviewData) -> list[Any]:
-    """Updates where the panel stands otherwise than it did: for this reviewer, and for the faces told of."""
+def panel_updates(session: ReviewSession, before: ReviewData, now: ReviewData) -> list[Any]:
+    """Updates for faces whose panel state changed, as far as this reviewer may see it."""
     from bson import ObjectId
     from pymongo import UpdateOne
 
     rows = np.arange(now.faces.height)
-    told = [
-        {row["row"]: row for row in _panel(desk, material, rows).iter_rows(named=True)} for material in (before, now)
+    panel_rows = [
+        {row["row"]: row for row in _panel(session, review_data, rows).iter_rows(named=True)}
+        for review_data in (before, now)
     ]
-    changed = [row for row in sorted(told[0].keys() | told[1].keys()) if told[0].get(row) != told[1].get(row)]
+    changed = [
+        row
+        for row in sorted(panel_rows[0].keys() | panel_rows[1].keys())
+        if panel_rows[0].get(row) != panel_rows[1].get(row)
+    ]
     return [
         UpdateOne(
             {"_id": ObjectId(samples.sample_id(*now.key(row)))},
-            {"$set": {**_told(told[1].get(row)), "digest": None}},
+            {"$set": {**_panel_fields(panel_rows[1].get(row)), "digest": None}},
         )
         for row in changed
     ]
 
 
-def _told(panel: dict[str, Any] | None) -> dict[str, Any]:
+def _panel_fields(panel: dict[str, Any] | None) -> dict[str, Any]:
     return {name: panel[name] if panel else None for name in ("panel", "panel_said")}
 
 
 def page_updates(page: Page, before: Page | None) -> list[Any]:
-    """Updates that make the saved views begin with the page, in its order."""
+    """Updates that put the page first in the saved views, in its order."""
     from bson import ObjectId
     from pymongo import UpdateOne
 
@@ -87,51 +94,50 @@ def page_updates(page: Page, before: Page | None) -> list[Any]:
     return [UpdateOne({"_id": ObjectId(samples.sample_id(*face))}, {"$set": ranks[face]}) for face in sorted(ranks)]
 
 
-def _standing(desk: ReviewSession, material: ReviewData, face: Key) -> dict[str, Any]:
-    row = material.row(face)
-    verdict, reason = desk.said.last_word(row)
-    step, ready = desk.owed_step(face)
-    corrected = {samples.own(column): desk.said.label(row, column) for column in material.labels}
-    # Without its digest the sample is written anew when the room is opened again.
+def _queue_fields(session: ReviewSession, review_data: ReviewData, face: Key) -> dict[str, Any]:
+    row = review_data.row(face)
+    verdict, reason = session.votes.last_verdict(row)
+    step, ready = session.owed_step(face)
+    corrected = {samples.own(column): session.votes.label(row, column) for column in review_data.labels}
+    # Without its digest the sample is rewritten when the review app opens again.
     owed = {"step": str(step) if step else None, "ready": ready}
     return {**owed, "verdict": verdict, "reason": reason, **corrected, "digest": None}
 
 
-def sample_rows(desk: ReviewSession, material: ReviewData, *, dataset: str) -> pl.DataFrame:
-    """The reviewer's data set, as `samples.rows` wants it, in the order of the tables."""
-    own = pl.concat([standing(*desk.owed()), desk.said.last_words()], how="horizontal")
-    data = material.faces.with_columns(own.get_columns()).with_row_index("row")
+def sample_rows(session: ReviewSession, review_data: ReviewData, *, dataset: str) -> pl.DataFrame:
+    """Table of the reviewer's samples, as `samples.rows` returns it, in the order of the tables."""
+    own = pl.concat([queue_columns(*session.owed()), session.votes.last_verdicts()], how="horizontal")
+    data = review_data.faces.with_columns(own.get_columns()).with_row_index("row")
     data = data.with_columns(pl.col("row").cast(pl.Int64))
-    corrections = desk.said.corrections()
-    for column in material.labels:
+    corrections = session.votes.corrections()
+    for column in review_data.labels:
         given = corrections.filter(column=column).select("row", pl.col("label").alias(samples.own(column)))
         data = data.join(given, on="row", how="left", maintain_order="left")
-    told = _panel(desk, material, np.arange(data.height))
-    data = data.join(told, on="row", how="left", maintain_order="left")
-    return samples.rows(data.drop("row"), list(material.labels), dataset=dataset)
+    panel_rows = _panel(session, review_data, np.arange(data.height))
+    data = data.join(panel_rows, on="row", how="left", maintain_order="left")
+    return samples.rows(data.drop("row"), list(review_data.labels), dataset=dataset)
 
 
-def _panel(desk: ReviewSession, material: ReviewData, rows: np.ndarray) -> pl.DataFrame:
-    """Per face (`row`) `panel`, how the panel stands at the first step on which it is not of one mind, and
-    `panel_said`, in words.
+def _panel(session: ReviewSession, review_data: ReviewData, rows: np.ndarray) -> pl.DataFrame:
+    """Panel state per face (`row`) at its first split or undecided step: columns `panel` and `panel_said` (the votes).
 
-    `panel` is conflict (no majority), split (not of one mind, with a majority) or undecided (too few have voted). It
-    is told only to those who had their say at that step, and to the joint session; the words to that alone. To leave a
-    face for later is no say.
+    - `panel` is conflict (no majority), split (a majority, but not unanimous) or undecided (too few votes).
+    - It is shown only to reviewers with a verdict at that step, and to the joint session; a skip is no verdict.
+    - `panel_said` is shown to the joint session only.
     """
     conflict = pl.col("outcome") == "conflict"
-    split = material.conflicts_by_row.filter(pl.col("row").is_in(pl.lit(pl.Series(rows)).implode())).with_columns(
+    split = review_data.conflicts_by_row.filter(pl.col("row").is_in(pl.lit(pl.Series(rows)).implode())).with_columns(
         panel=pl.when(conflict).then(pl.lit("conflict")).otherwise(pl.lit("split"))
     )
-    if desk.joint:
+    if session.joint:
         return split.group_by("row", maintain_order=True).agg(
             pl.col("panel").first(), panel_said=pl.col("detail").str.join("; ")
         )
-    undecided = material.undecided_by_row.filter(pl.col("row").is_in(pl.lit(pl.Series(rows)).implode()))
+    undecided = review_data.undecided_by_row.filter(pl.col("row").is_in(pl.lit(pl.Series(rows)).implode()))
     waiting = pl.concat([split.select("row", "place", "panel"), undecided])
-    words = desk.said.words[waiting["row"], waiting["place"]]
+    codes = session.votes.codes[waiting["row"], waiting["place"]]
     first = (
-        waiting.filter((words != NOTHING) & (words != SKIP))
+        waiting.filter((codes != NOTHING) & (codes != SKIP))
         .sort("place", maintain_order=True)
         .unique("row", keep="first")
     )

@@ -1,7 +1,7 @@
-"""Faces as FiftyOne samples: one data set per reviewer, written in batches, and only what changed.
+"""Faces as FiftyOne samples: one data set per reviewer, written in batches, only where something changed.
 
-FiftyOne's own `add_samples` builds an object per sample; here documents go to MongoDB as they are stored. Each has
-a digest of what it was made from, so that opening again writes only the faces that differ.
+FiftyOne's `add_samples` builds an object per sample; here documents are written to MongoDB directly. Each stores a
+digest of its inputs, so that opening again writes only the samples that differ.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import polars as pl
 
 from mtf.core.hashing import fingerprint
 from mtf.review_app.engine import face_pictures
-from mtf.review_app.processes.mongodb import count_again
+from mtf.review_app.processes.mongodb import repair_count
 from mtf.schemas import FACE, funnel_steps
 from mtf.schemas.funnel_steps import AGE_GROUP
 
@@ -53,25 +53,25 @@ SHARES = ("sharpness", "brightness", "clipped_share", "not_photograph", "identit
 FLAGS = ("ready", "proposed_keeper")
 # Faces that are not on a page are shown after those that are, in the order of the tables.
 UNRANKED = 1_000_000
-# What says where a face stands in the queue changes from page to page, and is no part of a sample's digest.
+# Place in the queue: changes from page to page, and is no part of a sample's digest.
 PASSING = {"rank": UNRANKED, "run": None}
 
-# FiftyOne says of all that it writes when it did; the room, once it has made a sample, does not.
+# FiftyOne sets the time of its own writes; the review app does not, after it has created a sample.
 FOREIGN = {"$expr": {"$ne": ["$created_at", "$last_modified_at"]}}
 
 
 def own(column: str) -> str:
-    """The field with what this reviewer made of a label."""
+    """Name of the field with this reviewer's correction of a label."""
     return f"own_{column}"
 
 
 def sample_id(identity: str, face_id: str) -> str:
-    """24 hexadecimal characters: the same face has the same id in every reviewer's data set."""
+    """Sample id, 24 hexadecimal characters; the same for a face in every reviewer's data set."""
     return hashlib.sha256(f"{identity}/{face_id}".encode()).hexdigest()[:24]
 
 
 def rows(faces: pl.DataFrame, labels: Sequence[str], *, dataset: str) -> pl.DataFrame:
-    """One row per sample, from faces with step, ready, verdict, reason, panel and corrections: columns as stored."""
+    """Samples as rows, with columns as stored, from faces with step, ready, verdict, reason, panel and corrections."""
     ids = [sample_id(*names) for names in faces.select(FACE).iter_rows()]
     data = faces.with_columns(
         pl.Series("sample_id", ids, dtype=pl.String),
@@ -88,16 +88,18 @@ def rows(faces: pl.DataFrame, labels: Sequence[str], *, dataset: str) -> pl.Data
 def synchronise(
     dataset: fo.Dataset, data: pl.DataFrame, *, progress: Callable[[Iterable[int], int], Iterable[int]]
 ) -> tuple[int, int, int]:
-    """Make the data set's samples those of `data` (as `rows` gives them): how many were added, changed, removed."""
+    """Make the data set's samples equal to `data` (as `rows` returns it); returns the numbers added, changed and
+    removed.
+    """
     collection = dataset._sample_collection
     foreign = {found["_id"] for found in collection.find(FOREIGN, {"_id": 1})}
     stored = collection.find({}, {"digest": 1})
-    known = {str(one["_id"]): None if one["_id"] in foreign else one.get("digest") for one in stored}
-    digests = pl.Series([known.get(name) for name in data["sample_id"]], dtype=pl.String)
-    is_known = data["sample_id"].is_in(list(known))
-    added = data.filter(~is_known)
-    changed = data.filter(is_known & digests.ne_missing(data["digest"]))
-    removed = set(known) - set(data["sample_id"])
+    stored_digests = {str(one["_id"]): None if one["_id"] in foreign else one.get("digest") for one in stored}
+    digests = pl.Series([stored_digests.get(name) for name in data["sample_id"]], dtype=pl.String)
+    is_stored = data["sample_id"].is_in(list(stored_digests))
+    added = data.filter(~is_stored)
+    changed = data.filter(is_stored & digests.ne_missing(data["digest"]))
+    removed = set(stored_digests) - set(data["sample_id"])
     _write(collection, dataset, added, changed, progress)
     _remove(collection, sorted(removed))
     without_pages(dataset)
@@ -105,13 +107,13 @@ def synchronise(
 
 
 def is_untouched(dataset: fo.Dataset, faces: int) -> bool:
-    """True if the samples are those that this room left, one for each of so many faces."""
+    """True if the data set has `faces` samples, all as the review app left them."""
     collection = dataset._sample_collection
     return collection.count_documents({}) == faces and collection.find_one(FOREIGN, {"_id": 1}) is None
 
 
 def without_pages(dataset: fo.Dataset) -> None:
-    """Forget which faces were on a page."""
+    """Reset the rank of faces that were on a page."""
     dataset._sample_collection.update_many({"rank": {"$lt": UNRANKED}}, {"$set": PASSING})
 
 
@@ -131,12 +133,12 @@ def _write(
         source, start = starts[index]
         batch = list(_documents(source.slice(start, BATCH), dataset))
         if source is added:
-            collection.insert_many([_without_nothing(one) | {"tags": []} for one in batch], ordered=False)
+            collection.insert_many([_without_nulls(one) | {"tags": []} for one in batch], ordered=False)
         else:
             collection.bulk_write([UpdateOne({"_id": one["_id"]}, {"$set": one}) for one in batch], ordered=False)
 
 
-def _without_nothing(document: dict[str, Any]) -> dict[str, Any]:
+def _without_nulls(document: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if value is not None}
 
 
@@ -148,9 +150,9 @@ def _remove(collection: Any, ids: list[str]) -> None:
 
 
 def _documents(data: pl.DataFrame, dataset: fo.Dataset) -> Iterator[dict[str, Any]]:
-    """Samples as FiftyOne stores them, but for the tags, which are the reviewer's own.
+    """MongoDB documents of samples, without tags, which belong to the reviewer.
 
-    Their order of arrival means nothing, so `_rand` follows the id.
+    `_rand` is derived from the id, since the order of insertion has no meaning.
     """
     from bson import ObjectId
 
@@ -171,17 +173,17 @@ def _documents(data: pl.DataFrame, dataset: fo.Dataset) -> Iterator[dict[str, An
         }
 
 
-def opened(name: str, labels: Sequence[str], *, age_column: str | None) -> fo.Dataset:
-    """The data set of that name, with its fields, its saved views and its side bar; made where there is none.
+def open_dataset(name: str, labels: Sequence[str], *, age_column: str | None) -> fo.Dataset:
+    """Data set of that name with its fields, saved views and sidebar; created if it does not exist.
 
-    FiftyOne's own pencil cannot write to the fields: what it changes is in no ledger.
+    The fields are read-only in FiftyOne's interface, since its edits would not be in the ledger.
     """
     import fiftyone as fo
 
     if fo.dataset_exists(name):
         dataset = fo.load_dataset(name)
         if dataset.info.get("layout") == _layout(labels, age_column):
-            count_again(dataset._sample_collection)
+            repair_count(dataset._sample_collection)
             return dataset
         dataset.delete()
     dataset = fo.Dataset(name, persistent=True)
@@ -215,8 +217,7 @@ def _fields(labels: Sequence[str]) -> list[tuple[str, Any]]:
 
 
 def _layout(labels: Sequence[str], age_column: str | None) -> str:
-    """Changes with the fields, the side bar and the saved views, all of which this file makes: then the data set is
-    made anew."""
+    """Digest of the fields, sidebar and saved views; the data set is created anew if it changes."""
     steps = [(str(step), funnel_steps.heading_of(step)) for step in funnel_steps.reviewed()]
     return fingerprint(list(labels), age_column, steps, code=[__name__])
 
@@ -253,7 +254,7 @@ def _arrange(dataset: fo.Dataset, labels: Sequence[str]) -> None:
 
 
 def _save_views(dataset: fo.Dataset, age_column: str | None) -> None:
-    """One per step of the funnel, in its order, then those for looking back."""
+    """Save one view per step of the funnel, in its order, then the views for checking earlier verdicts."""
     from fiftyone import ViewField as F
 
     for number, step in enumerate(funnel_steps.reviewed(), 1):
@@ -266,7 +267,7 @@ def _save_views(dataset: fo.Dataset, age_column: str | None) -> None:
             # To group throws the order away. The page's group first, then as the queue goes on.
             view = view.sort_by([("rank", 1), ("identity", 1), ("duplicate_group", 1)])
         dataset.save_view(f"{number} {title}", view, description=f"open at the step {step}, in the order of the queue")
-    looks = {
+    filters = {
         "conflicts": (F("panel").is_in(["conflict", "split"]), "the panel is not of one mind, you have had your say"),
         "held back": (
             F("panel").is_in(["conflict", "undecided"]),
@@ -275,5 +276,5 @@ def _save_views(dataset: fo.Dataset, age_column: str | None) -> None:
         "rejected": (F("verdict") == "reject", "rejected by you, with your reason"),
         "accepted": (F("verdict").is_in(["accept", "keep"]), "accepted by you so far"),
     }
-    for title, (expression, description) in looks.items():
+    for title, (expression, description) in filters.items():
         dataset.save_view(title, dataset.match(expression).sort_by("reason"), description=description)

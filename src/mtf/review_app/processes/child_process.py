@@ -1,4 +1,4 @@
-"""A process that serves the room: it ends with the one that started it, and can be started again."""
+"""Child process of the review app: ends with its parent, and can be restarted."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from collections.abc import Mapping, Sequence
 
 
 class Child:
-    """The process of `command`. `name` is what a person is told that has stopped; `stop_s` how long it may take to end.
+    """Child process that runs a command.
 
-    `environment` is this process's own where it is not given; a `quiet` one's output goes nowhere.
+    name: name in messages to the user.
+    command: program and arguments.
+    stop_s: seconds to end in before it is killed.
+    environment: environment variables; by default those of this process.
+    quiet: discard its output.
     """
 
     remedy = "starting it again"
@@ -41,7 +45,7 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        # A session of its own: Ctrl-C in the terminal is for the room, which then stops its parts in order.
+        # A session of its own: Ctrl-C in the terminal is for the supervisor, which then stops its processes in order.
         self._process = subprocess.Popen(
             self._command,
             env=self._environment,
@@ -50,14 +54,14 @@ class Child:
             preexec_fn=_ends_with_its_parent,  # noqa: PLW1509 (it calls the kernel once, and takes no lock)
         )
 
-    def tell_to_stop(self) -> None:
-        """Do not wait for it: there may be others to be told."""
+    def terminate(self) -> None:
+        """Ask the process to end, without waiting, so that several can end at the same time."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
 
     def stop(self) -> None:
-        """Returns when it is gone."""
-        self.tell_to_stop()
+        """End the process and wait until it is gone."""
+        self.terminate()
         if self._process is not None:
             try:
                 self._process.wait(self._stop_s)
@@ -67,9 +71,9 @@ class Child:
 
 
 def _ends_with_its_parent() -> None:
-    """To be run in a new process: Linux tells it to end when the thread that started it is gone, however it went.
+    """Make Linux end this new process when the thread that started it is gone, however it ended.
 
-    Elsewhere nothing happens: a room that is killed leaves its servers behind.
+    On other systems nothing happens: a review app that is killed leaves its servers behind.
     """
     if _libc is not None:
         _libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)

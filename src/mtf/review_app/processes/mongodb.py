@@ -1,4 +1,4 @@
-"""A MongoDB server of the room's own. What it holds can be built again: it may die at any moment."""
+"""MongoDB server of the review app. All its data can be built again, so it may die at any moment."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 URI = "FIFTYONE_DATABASE_URI"
-# What the names of the room's databases begin with.
+# Prefix of the review app's database names.
 DATABASES = "mtf-"
 START_S = 60.0
 STOP_S = 20.0
@@ -35,7 +35,7 @@ ANSWER_MS = 2000
 
 
 def mongod() -> Path | None:
-    """The server that FiftyOne's database package brings along; None where there is none. Imports nothing."""
+    """Path of the server that FiftyOne's database package brings along; None without one. Imports nothing."""
     spec = find_spec("fiftyone")
     places = spec.submodule_search_locations if spec else None
     path = Path(places[0]) / "db" / "bin" / "mongod" if places else None
@@ -43,9 +43,9 @@ def mongod() -> Path | None:
 
 
 class Database(Child):
-    """A server on a free loopback port, with its files in `folder`. Started again it has the same port.
+    """MongoDB server on a free loopback port, with its files in `folder`; a restart keeps the port.
 
-    Raises MtfError where no MongoDB is installed.
+    Raises MtfError if no MongoDB is installed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,20 +70,20 @@ class Database(Child):
         return f"mongodb://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start the server and wait until it answers. Raises MtfError that names its log where it does not."""
+        """Start the server and wait until it answers; raises MtfError with the path of its log if it does not."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        was_ended = self._ended_in_order()
+        was_shut_down = self._was_shut_down()
         super().start()
         until = time.monotonic() + START_S
         while not answers(self.port):
             if not self.is_running() or time.monotonic() > until:
                 raise MtfError(f"MongoDB did not start; see {self._log}")
             time.sleep(0.05)
-        if not was_ended:
-            _count_all_again(self.uri)
+        if not was_shut_down:
+            _repair_counts(self.uri)
 
     def end_left_behind(self) -> None:
-        """End the server that still runs on these files, because the command that started it was killed."""
+        """End a server that still runs on these files because the command that started it was killed."""
         try:
             server = psutil.Process(int(self._lock.read_text()))
             is_left_behind = str(self._folder) in server.cmdline()
@@ -96,16 +96,16 @@ class Database(Child):
                     server.kill()
                     server.wait()
 
-    def _ended_in_order(self) -> bool:
-        """True where no server ran on these files before, or the last one shut down cleanly: it empties its lock."""
+    def _was_shut_down(self) -> bool:
+        """True if mongod shut down cleanly (its lock file is empty), or never ran on these files."""
         return not self._lock.is_file() or self._lock.stat().st_size == 0
 
 
-def count_again(collection: Collection) -> None:
-    """Make the size that MongoDB keeps of a collection that of its documents.
+def repair_count(collection: Collection) -> None:
+    """Set MongoDB's stored size of a collection to the number of its documents.
 
-    After a server was killed it is that of its last checkpoint, up to a minute old, and stays so; FiftyOne takes a data
-    set whose size is 0 for an empty one.
+    After a kill the stored size is that of the last checkpoint, up to a minute old. FiftyOne takes a data set with size
+    0 for empty.
     """
     from pymongo.errors import OperationFailure
 
@@ -117,8 +117,8 @@ def count_again(collection: Collection) -> None:
         log.warning("MongoDB says a wrong number of samples: %s", " ".join(str(error).split())[:200])
 
 
-def _count_all_again(uri: str) -> None:
-    """Of the room's databases. Where the server dies meanwhile it will be started again, and this with it."""
+def _repair_counts(uri: str) -> None:
+    """Repair the counts of the review app's databases; if the server dies meanwhile, its restart repairs them."""
     from pymongo import MongoClient
     from pymongo.errors import PyMongoError
 
@@ -126,11 +126,11 @@ def _count_all_again(uri: str) -> None:
         for name in client.list_database_names():
             if name.startswith(DATABASES):
                 for collection in client[name].list_collection_names(filter={"type": "collection"}):
-                    count_again(client[name][collection])
+                    repair_count(client[name][collection])
 
 
-def reached(uri: str) -> tuple[str, bool]:
-    """The first host that `uri` names, and whether it answers there. A name that DNS has to look up is not tried."""
+def probe(uri: str) -> tuple[str, bool]:
+    """First host in `uri`, and true if it answers; a `mongodb+srv` name is not tried, and counts as answering."""
     server = urlsplit(uri if "//" in uri else f"//{uri}")
     name = server.netloc.rpartition("@")[2].split(",")[0]
     if server.scheme == "mongodb+srv":
@@ -148,8 +148,9 @@ def answers(port: int, address: str = "127.0.0.1") -> bool:
 
 
 def is_free(port: int, address: str = "127.0.0.1") -> bool:
-    """Whether a server could listen there. Raises MtfError where `address` is not this machine's, or the port not for
-    this user.
+    """True if a server could listen on the port.
+
+    Raises MtfError if `address` is not an address of this machine, or the port is reserved for other users.
     """
     try:
         family, kind, *_, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
@@ -166,6 +167,6 @@ def is_free(port: int, address: str = "127.0.0.1") -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]

@@ -1,8 +1,8 @@
-"""Ownership of a project's room: the first command runs its MongoDB, later ones join until the first one ends.
+"""Ownership of a project's review app: the first command runs its MongoDB, later ones join until it ends.
 
-The kernel's lock on `room.open` says who owns it, so that one of two commands that start together does, and a killed
-one owns nothing. `owner.json` beside it tells the others where MongoDB listens. There is no channel through which a
-command could be asked for anything: each runs the apps of its own reviewers, and opens and closes no other's.
+A kernel lock on `room.open` marks the owner, so that one of two commands that start together gets it, and a killed
+owner loses it. `owner.json` beside it tells the others MongoDB's port. Commands send each other nothing: each runs the
+apps of its own reviewers, and opens and closes no others.
 """
 
 from __future__ import annotations
@@ -21,15 +21,19 @@ import psutil
 from mtf.core.atomic_files import write_json
 from mtf.core.errors import MtfError
 from mtf.core.file_lock import ProcessLock
-from mtf.review_app.processes.mongodb import LAST_PORT, START_S, STOP_S, URI, Database, answers, reached
+from mtf.review_app.processes.mongodb import LAST_PORT, START_S, STOP_S, URI, Database, answers, probe
 
 # An owner may have to end the server of a killed one before it starts its own.
 JOIN_S = START_S + 2 * STOP_S
 ON_DISK = "every confirmed decision is on disk; run the same command again to go on"
 
 
-class RoomDatabase(Protocol):
-    """The MongoDB of a command's apps. `remedy` is what is done where it has stopped."""
+class ReviewDatabase(Protocol):
+    """MongoDB that a command's apps use.
+
+    name: name in messages.
+    remedy: action named in the message when it has stopped.
+    """
 
     name: str
     remedy: str
@@ -38,16 +42,16 @@ class RoomDatabase(Protocol):
     def uri(self) -> str: ...
 
     def is_running(self) -> bool:
-        """True while it answers. Raises MtfError where it will not come back."""
+        """True while it answers; raises MtfError if it will not come back."""
         ...
 
     def start(self) -> None:
-        """Return when it answers. Raises MtfError where it does not."""
+        """Return once it answers; raises MtfError if it does not."""
         ...
 
 
 class ExternalDatabase:
-    """The server that `FIFTYONE_DATABASE_URI` names: nobody here owns it. Raises MtfError where it does not answer."""
+    """Server that `FIFTYONE_DATABASE_URI` names, which nobody here owns; raises MtfError if it does not answer."""
 
     name = "the database"
     remedy = "waiting for it"
@@ -57,21 +61,21 @@ class ExternalDatabase:
         self.start()
 
     def is_running(self) -> bool:
-        """True: who set it up looks after it."""
+        """Always true: whoever set up the server looks after it."""
         return True
 
     def start(self) -> None:
-        host, is_there = reached(self.uri)
+        host, is_there = probe(self.uri)
         if not is_there:
             raise MtfError(f"{URI}: no MongoDB answers at {host}; start it, or unset the variable")
 
 
 class Owner(NamedTuple):
-    """The command that owns a room, as `owner.json` has it.
+    """Command that owns a project's review app, as in `owner.json`.
 
-    host: the machine it runs on.
-    pid: its process there.
-    port: MongoDB's, on that machine's loopback.
+    host: its machine.
+    pid: its process.
+    port: MongoDB's port on that machine's loopback.
     """
 
     host: str
@@ -86,9 +90,9 @@ class Owner(NamedTuple):
 
 
 class JoinedDatabase:
-    """The server of a room that another command owns. `record` is the path of its `owner.json`."""
+    """Server that another command owns; `record` is the path of its `owner.json`."""
 
-    name = "the room's database"
+    name = "the review app's database"
     remedy = "waiting for its owner to start it again"
 
     def __init__(self, owner: Owner, record: Path) -> None:
@@ -99,15 +103,15 @@ class JoinedDatabase:
         return f"mongodb://127.0.0.1:{self.owner.port}"
 
     def is_running(self) -> bool:
-        """True while the server answers. Raises MtfError where the owner has closed the room, or was killed."""
+        """True while the server answers; raises MtfError if the owner closed the review app or was killed."""
         if owner_in(self._record) != self.owner:
-            raise MtfError(f"process {self.owner.pid}, which owned this project's room, has closed it; {ON_DISK}")
+            raise MtfError(f"process {self.owner.pid}, which owned this project's review app, has closed it; {ON_DISK}")
         if not self.owner.is_alive():
-            raise MtfError(f"process {self.owner.pid}, which owned this project's room, was killed; {ON_DISK}")
+            raise MtfError(f"process {self.owner.pid}, which owned this project's review app, was killed; {ON_DISK}")
         return answers(self.owner.port)
 
     def start(self) -> None:
-        """Wait until the owner has started it. Raises MtfError where the owner ended, or does not start it."""
+        """Wait until the owner has started it; raises MtfError if the owner ends or does not start it."""
         until = time.monotonic() + START_S
         while not self.is_running():
             if time.monotonic() > until:
@@ -116,11 +120,12 @@ class JoinedDatabase:
 
 
 @contextmanager
-def room_database(folder: Path) -> Generator[RoomDatabase]:
-    """MongoDB for the apps of this command, which answers; at the end it is stopped where this command owns it.
+def review_database(folder: Path) -> Generator[ReviewDatabase]:
+    """Context manager: a MongoDB that answers, for the apps of this command; stopped at the end if this command owns
+    it.
 
-    `folder` is build/room. Raises MtfError where it cannot be started, or where its owner is on another machine or
-    does not answer.
+    `folder` is build/room. Raises MtfError if it cannot be started, or if its owner is on another machine or does not
+    answer.
     """
     if uri := os.environ.get(URI):
         yield ExternalDatabase(uri)
@@ -128,34 +133,38 @@ def room_database(folder: Path) -> Generator[RoomDatabase]:
     lock, record = ProcessLock(folder / "room.open"), folder / "owner.json"
     joined = _own_or_join(lock, record)
     if joined is not None:
-        print(f"This room belongs to process {joined.owner.pid}, which opened it first: it ends with that one.")
+        print(
+            f"This review app belongs to process {joined.owner.pid}, which opened it first: it ends with that process."
+        )
         yield joined
         return
     try:
-        with _owned(folder / "mongodb", record) as database:
+        with _own_database(folder / "mongodb", record) as database:
             yield database
     finally:
         lock.release()
 
 
 def _own_or_join(lock: ProcessLock, record: Path) -> JoinedDatabase | None:
-    """None where this process took the lock, and so owns the room."""
+    """Joined database, or None if this process took the lock and so is the owner."""
     until = time.monotonic() + JOIN_S
     while not lock.take():
         owner = owner_in(record)
         if owner is not None and owner.host != socket.gethostname():
-            raise MtfError(f"process {owner.pid} on {owner.host} has this project's room open; join it on that machine")
+            raise MtfError(
+                f"process {owner.pid} on {owner.host} has this project's review app open; join it on that machine"
+            )
         if owner is not None and owner.is_alive() and answers(owner.port):
             return JoinedDatabase(owner, record)
         if time.monotonic() > until:
-            raise MtfError("another command has this project's room open and does not answer; end it there first")
+            raise MtfError("another command has this project's review app open and does not answer; end it there first")
         time.sleep(0.05)
     return None
 
 
 @contextmanager
-def _owned(folder: Path, record: Path) -> Generator[Database]:
-    """A server on the files in `folder`; `record` names it while it may be joined."""
+def _own_database(folder: Path, record: Path) -> Generator[Database]:
+    """Server on the files in `folder`; `record` names it while it may be joined."""
     record.unlink(missing_ok=True)  # a killed owner's
     database = Database(folder)
     try:
@@ -169,7 +178,7 @@ def _owned(folder: Path, record: Path) -> Generator[Database]:
 
 
 def owner_in(record: Path) -> Owner | None:
-    """The owner that the file at `record` names; None where there is none, or the file is not this program's."""
+    """Owner in the file at `record`; None if there is no file, or not one of this program."""
     try:
         owner = Owner(**json.loads(record.read_bytes()))
     except (OSError, ValueError, TypeError):

@@ -1,11 +1,11 @@
-"""Keeps the room open: a database, and an app for each reviewer, each started again where it dies.
+"""Supervisor of the review app: runs a database and one FiftyOne app per reviewer, and restarts those that die.
 
-FiftyOne's app has one state for all browsers that are on it: what one opens, the others are taken to. So each
-reviewer has an app process on a port of its own, and nobody comes to decide in another's name by accident. On purpose
-anybody can who reaches the port: there is no password. The first command of a project owns the database; later ones
-run the apps of their own reviewers on it, and end with the first (`mtf.review_app.processes.ownership`).
+FiftyOne shares its state between all browsers of one app: if one opens something, the others follow. So each reviewer
+has an app process on its own port, and nobody decides in another's name by accident. There is no password: anybody who
+reaches a port can do so on purpose.
 
-Taking a person who opens the room to its page, where there is somebody at a screen to be taken there.
+The first command of a project owns the database; later ones join it and end with it
+(`mtf.review_app.processes.ownership`). From a terminal with a display the page is opened in a browser.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from mtf.annotation.ledger import TOGETHER
+from mtf.annotation.ledger import JOINT_REVIEWER
 from mtf.core.errors import MtfError
 from mtf.core.file_lock import ProcessLock
 from mtf.review_app.processes.child_process import Child
 from mtf.review_app.processes.mongodb import LAST_PORT, URI, answers, free_port, is_free
-from mtf.review_app.processes.ownership import RoomDatabase, room_database
-from mtf.review_app.review_lock import alone
+from mtf.review_app.processes.ownership import ReviewDatabase, review_database
+from mtf.review_app.review_lock import lock_review
 
 PORT = 5151
 START_S = 600.0
@@ -38,12 +38,12 @@ STEADY_S = 60.0
 
 
 class App(Child):
-    """The process of `mtf.review_app.fiftyone.app`, for one reviewer of a project; it answers when the data sets are ready."""
+    """Process of `mtf.review_app.fiftyone.app` for one reviewer; it answers once the data set is ready."""
 
     def __init__(self, root: Path, reviewer: str, *, joint: bool, address: str, port: int, uri: str) -> None:
         place = ["--root", str(root), "--address", address, "--port", str(port)]
-        whose = ["--reviewer", reviewer, *(["--joint"] if joint else [])]
-        command = [sys.executable, "-m", "mtf.review_app.fiftyone.app", *place, *whose]
+        session_options = ["--reviewer", reviewer, *(["--joint"] if joint else [])]
+        command = [sys.executable, "-m", "mtf.review_app.fiftyone.app", *place, *session_options]
         super().__init__(f"the app of {reviewer}", command, environment={**os.environ, URI: uri}, stop_s=STOP_S)
         self._address, self.port = address, port
 
@@ -62,19 +62,26 @@ def keep_open(
     is_ready: Callable[[dict[str, int]], None],
     folder: Path,
 ) -> None:
-    """Hold the room open until it is interrupted (`until_told`).
+    """Keep the review app open until it is interrupted (`until_interrupted`).
 
-    The first reviewer's app listens on `port`, the second's on the next, and so on; 0 takes any free ones, None the
-    first free ones from PORT on. `is_ready` is called with each reviewer's port when all answer. `folder` is
-    build/room. Raises MtfError where one of the reviews is open already, where a port is taken, where the database or
-    an app cannot be started, or does not stay up, and where another command owns the room and ends.
+    root: the project's folder.
+    reviewers: reviewers, each with an app of their own.
+    joint: open the joint session.
+    address: address to listen on.
+    port: port of the first reviewer, the next ones follow; 0 takes any free ports, None the first free ones from PORT
+        on.
+    is_ready: called with each reviewer's port when all apps answer.
+    folder: build/room.
+
+    Raises MtfError if one of the reviews is open already, a port is taken, the database or an app cannot be started or
+    keeps dying, or the owner of the database ends.
     """
     apps: list[App] = []
-    with ExitStack() as held:
-        for name in [TOGETHER] if joint else reviewers:
-            held.enter_context(alone(folder, name))
-        ports = held.enter_context(_ports(folder, reviewers, port, address))
-        database = held.enter_context(room_database(folder))
+    with ExitStack() as locks:
+        for name in [JOINT_REVIEWER] if joint else reviewers:
+            locks.enter_context(lock_review(folder, name))
+        ports = locks.enter_context(_ports(folder, reviewers, port, address))
+        database = locks.enter_context(review_database(folder))
         try:
             for name, one in ports.items():
                 apps.append(App(root, name, joint=joint, address=address, port=one, uri=database.uri))
@@ -84,15 +91,16 @@ def keep_open(
             _watch([database, *apps])
         finally:
             for app in apps:
-                app.tell_to_stop()
+                app.terminate()
             for app in apps:
                 app.stop()
 
 
 @contextmanager
-def until_told() -> Generator[None]:
-    """The block is interrupted when the terminal says so: by Ctrl-C, SIGTERM, or its closing. Said again, nothing more
-    happens, so that what the block does to end in order is done.
+def until_interrupted() -> Generator[None]:
+    """Run the block until Ctrl-C, SIGTERM or the end of the terminal.
+
+    Further signals are ignored, so that the block can end its processes in order.
     """
     names = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asks for that
@@ -102,7 +110,7 @@ def until_told() -> Generator[None]:
         for name in names:
             signal.signal(name, signal.SIG_IGN)
         if number == signal.SIGHUP:
-            _say_nothing_more()
+            _discard_output()
         raise KeyboardInterrupt
 
     before = {name: signal.signal(name, end) for name in names}
@@ -114,8 +122,8 @@ def until_told() -> Generator[None]:
             signal.signal(name, handler)
 
 
-def _say_nothing_more() -> None:
-    """The terminal is gone."""
+def _discard_output() -> None:
+    """Send all further output to /dev/null, since the terminal is gone."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for output in (1, 2):
         os.dup2(nowhere, output)
@@ -123,19 +131,19 @@ def _say_nothing_more() -> None:
 
 @contextmanager
 def _ports(folder: Path, reviewers: Sequence[str], port: int | None, address: str) -> Generator[dict[str, int]]:
-    """Each reviewer's port. They are held, for an app that another room of the project is starting does not listen yet.
+    """Port of each reviewer, locked for the block: the app of another command may not listen on its port yet.
 
-    Raises MtfError where `port` is named and not to be had, or `address` is not this machine's.
+    Raises MtfError if `port` is given and taken, or `address` is not an address of this machine.
     """
     ports: dict[str, int] = {}
-    with ExitStack() as held:
+    with ExitStack() as locks:
         for one in _candidates(len(reviewers), port):
-            hold = ProcessLock(folder / f"port-{one}.open")
-            if is_free(one, address) and hold.take():
-                held.callback(hold.release)
+            lock = ProcessLock(folder / f"port-{one}.open")
+            if is_free(one, address) and lock.take():
+                locks.callback(lock.release)
                 ports[reviewers[len(ports)]] = one
             elif port:
-                raise MtfError(f"port {one} is taken by another program or room (another one: --port)")
+                raise MtfError(f"port {one} is taken by another program or review app; choose another one with --port")
             if len(ports) == len(reviewers):
                 break
         yield ports
@@ -151,18 +159,18 @@ def _candidates(count: int, port: int | None) -> Iterable[int]:
     return range(port, port + count)
 
 
-def _wait_for(apps: Sequence[App], database: RoomDatabase) -> None:
-    """Until all answer. An app that ended for want of its database is started once more when that is there again."""
+def _wait_for(apps: Sequence[App], database: ReviewDatabase) -> None:
+    """Wait until all apps answer; an app that ended for lack of its database is restarted once."""
     until = time.monotonic() + START_S
     excused: set[App] = set()
     while not all(app.answers() for app in apps):
         if not database.is_running():
-            _start_again(database)
+            _restart(database)
             excused = set(apps)
         for app in apps:
             if not app.is_running():
                 if app not in excused:
-                    raise MtfError("the app did not start; why stands above")
+                    raise MtfError("the app did not start; its error is printed above")
                 excused.remove(app)
                 app.start()
         if time.monotonic() > until:
@@ -170,8 +178,8 @@ def _wait_for(apps: Sequence[App], database: RoomDatabase) -> None:
         time.sleep(0.1)
 
 
-def _watch(parts: Sequence[App | RoomDatabase]) -> None:
-    """Start again what died; give up on what dies again and again."""
+def _watch(parts: Sequence[App | ReviewDatabase]) -> None:
+    """Restart processes that die; raises MtfError after RESTARTS deaths in a row."""
     deaths, last = 0, time.monotonic()
     while True:
         time.sleep(0.3)
@@ -183,16 +191,16 @@ def _watch(parts: Sequence[App | RoomDatabase]) -> None:
         if deaths > RESTARTS:
             raise MtfError("the app or its database dies again and again; every confirmed decision is in the ledger")
         for part in gone:
-            _start_again(part)
+            _restart(part)
 
 
-def _start_again(part: App | RoomDatabase) -> None:
+def _restart(part: App | ReviewDatabase) -> None:
     print(f"mtf: {part.name} stopped, {part.remedy}", file=sys.stderr)
     part.start()
 
 
 def open_browser(url: str) -> bool:
-    """Open the page in the person's browser; False, with nothing done, where there is none to be seen."""
+    """Open the page in the user's browser; False, with nothing done, without a terminal or a display."""
     if not (sys.stdout.isatty() and has_display(os.environ, sys.platform)):
         return False
     try:
@@ -202,9 +210,9 @@ def open_browser(url: str) -> bool:
 
 
 def has_display(environment: Mapping[str, str], platform: str) -> bool:
-    """Whether a window opened here would be in front of who asks for it: not at the other end of an SSH session.
+    """True if a window opened here appears in front of the user, which it does not over SSH.
 
-    `platform` as in `sys.platform`.
+    `platform` is `sys.platform`.
     """
     if "SSH_CONNECTION" in environment or "SSH_TTY" in environment:
         return False

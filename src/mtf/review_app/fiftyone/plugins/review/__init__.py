@@ -1,4 +1,6 @@
-"""FiftyOne loads a plugin from its folder; what this one does is in the package."""
+"""FiftyOne plugin of the review: the entry point that FiftyOne loads; its operators are in
+`mtf.review_app.fiftyone`.
+"""
 
 from mtf.review_app.fiftyone.operators import register
 

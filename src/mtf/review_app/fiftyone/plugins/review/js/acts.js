@@ -1,4 +1,4 @@
-// What a key or a click does, told to the server, and shown once that has answered: it answers when it is on disk.
+// Actions of keys and clicks: sent to the server, and shown once it answers, which means that they are on disk.
 import { draw, say } from "./bar.js";
 import {
   contextOf, facesOf, facesOnScreen, inSight, inTheGrid, isComing, isLookedAt, modalIsOpen, showAnew, showNext, shown,
@@ -8,7 +8,7 @@ import { URI, ask, dataset, execute, inTurn, register } from "./server.js";
 import { looked, onPage, renew, setLooked, state } from "./state.js";
 
 const TOO_FAST_MS = 1500;
-const SETTLED_MS = 120;      // what a click has chosen is known
+const SETTLED_MS = 120;      // until FiftyOne has the selection after a click
 const MODAL_MS = 250;
 const PICTURES = {
   filepath: "the crop", picture: "the whole picture", person: "beside faces that you accepted, if there are some",
@@ -25,7 +25,7 @@ register("act", (ctx) => {
   }));
 });
 
-// What was decided last, so that a key pressed twice does not speak for it twice.
+// Last decision, so that a key pressed twice does not decide twice.
 const nothing = { ids: "", at: 0 };
 let last = nothing;
 function refuse(text) { last = nothing; say(text, "refused"); }
@@ -47,11 +47,11 @@ async function act(verb, { whole, params, context }) {
   setLooked(null);
   if (answer.refused) { refuse(answer.refused); return; }
   if (answer.saved_but) {
-    say(`✓ ${answer.said}; press n, the next page failed: ${answer.saved_but}`, "refused");
+    say(`✓ ${answer.message}; press n, the next page failed: ${answer.saved_but}`, "refused");
     return;
   }
   renew(answer);
-  say(answer.done ? "✓ " + answer.said : answer.said);
+  say(answer.done ? "✓ " + answer.message : answer.message);
   if (context.grid === "own" && verb !== "page") stay(ids);
   else goFrom(verb, context, before);
 }
@@ -59,7 +59,7 @@ async function act(verb, { whole, params, context }) {
 const whyUnseen = (context) =>
   !context.open && !facesOnScreen() && "no face is on the screen yet: look at the page first";
 
-// Why the whole page cannot be meant.
+// Reason why a key cannot be for the whole page; false if it can.
 function whyNoPage(context) {
   if (context.open) return "Shift + key is for the page in the grid: leave the open face (Esc) first";
   if (context.grid === "own") {
@@ -74,8 +74,8 @@ function whyUntimely(ids) {
   return ids.join() === last.ids && Date.now() - last.at < TOO_FAST_MS && "too fast: that face is done";
 }
 
-// The step that a verdict is about, as it was on the screen: the page's, or what the bar said of faces that are not on
-// it. `unseen` where the bar has not said it yet; it does then.
+// Step of a verdict as the screen showed it: the page's, or for faces that are not on the page the one shown in the bar.
+// `unseen` if the bar did not show it yet; it does afterwards.
 async function whereTheyStand(verb, ids) {
   if (ids.length && onPage(ids)) return { step: state.step };
   if (!ids.length || verb === "label") return {};
@@ -113,7 +113,7 @@ register("look", (ctx) => {
   });
 });
 
-// Whatever is clicked or pressed may choose other faces; what was chosen is known a moment later.
+// Any click or key may change the selection; FiftyOne has it a moment later.
 let looking = null;
 function lookSoon() {
   if (!state || !dataset()) return;
@@ -123,7 +123,7 @@ function lookSoon() {
 window.addEventListener("click", lookSoon, true);
 window.addEventListener("keyup", lookSoon, true);
 
-// What is selected out of sight is selected no longer, nor what was just decided.
+// Deselects faces that are out of sight, and those just decided.
 register("sweep", (ctx) => {
   const context = contextOf(ctx);
   const samples = inSight(context).filter((id) => !(ctx.params.decided || []).includes(id));
@@ -131,7 +131,7 @@ register("sweep", (ctx) => {
 });
 
 // ---- an open face ---------------------------------------------------------------------------------------------
-// Its pictures, one after the other: FiftyOne has them under its gear.
+// Shows the pictures of the open face in turn; FiftyOne has them in its settings menu.
 register("picture", async (ctx) => {
   if (!modalIsOpen()) { say("open a face first: p shows its other pictures", "refused"); return; }
   const chosen = window.__fos__.selectedMediaField(true);
@@ -142,7 +142,7 @@ register("picture", async (ctx) => {
   say(PICTURES[next]);
 });
 
-// After it was closed: the page may have gone on meanwhile.
+// Shows the page again after a face was closed: it may have changed meanwhile.
 register("settle", (ctx) => {
   if (inTheGrid(ctx) !== "own") showAnew(state.page);
 });

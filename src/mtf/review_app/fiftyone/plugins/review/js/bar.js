@@ -1,4 +1,4 @@
-// The bar at the foot of the screen: where the review stands, what was said last, and the keys.
+// Bar at the foot of the screen: the state of the review, the last message, and the keys.
 import { CHOICES } from "./keys.js";
 import { choosing, looked, offered, state, titleOf } from "./state.js";
 import { STYLE } from "./style.js";
@@ -9,7 +9,7 @@ bar.setAttribute("role", "status");
 const style = document.createElement("style");
 style.textContent = STYLE;
 
-// Called whenever the bar is drawn anew.
+// Functions called whenever the bar is drawn.
 export const listeners = new Set();
 
 export function putUp() {
@@ -30,14 +30,14 @@ export function say(text, kind) {
 
 export function draw() {
   if (!state) return;
-  const top = standingLine();
+  const top = stateLine();
   bar.replaceChildren(top, choosing ? choicesLine() : keysLine());
   if (!choosing) makeRoom(top);
   listeners.forEach((listener) => listener());
 }
 window.addEventListener("resize", draw);
 
-function standingLine() {
+function stateLine() {
   const top = element("div", "line");
   const now = state.steps.find((one) => one.step === state.step);
   top.append(element("strong", "", state.joint ? "joint session" : state.reviewer));
@@ -48,22 +48,22 @@ function standingLine() {
     top.append(element("span", kind, `page of ${state.page.length}: ${state.run} · ${question}`));
     if (state.proposed.length) top.append(element("span", "", proposal()));
   } else {
-    top.append(element("span", "", "Nothing is left for you. Stop the room with Ctrl-C where it was started."));
+    top.append(element("span", "", "Nothing is left for you. Stop the review app with Ctrl-C where it was started."));
   }
   if (state.per_minute) top.append(element("span", "", `${state.per_minute} a minute, ${state.minutes_left} min left`));
-  if (looked) top.append(element("span", "chosen", standing()));
-  top.append(element("span", "said " + message.kind, message.text));
+  if (looked) top.append(element("span", "chosen", chosenFaces()));
+  top.append(element("span", "message " + message.kind, message.text));
   return top;
 }
 
-// The first is the one as a rule; where a page was undone, or some of a group are done, it may be another.
+// Usually the first face; another one after an undo, or if some faces of the group are done.
 function proposal() {
   const places = state.proposed.map((id) => state.page.indexOf(id) + 1);
   return `proposed to keep: ${places.join() === "1" ? "the first" : "no. " + places.join(", ")}`;
 }
 
-// A key for a face that is not on the page is about the step that this names.
-function standing() {
+// Step of the chosen faces that are not on the page: a key decides at this step.
+function chosenFaces() {
   const titles = [...new Set(Object.values(looked.at))].map(titleOf);
   const count = Object.keys(looked.at).length;
   return `${count === 1 ? "this face" : `these ${count} faces`}: ${titles.join(", ")}`;
@@ -106,8 +106,8 @@ function keyHint(key, text) {
   return hint;
 }
 
-// What lies above the bar ends where it begins. A message that takes a line more lies over that for a moment: faces
-// must not move under the mouse because something was said.
+// The page above ends where the bar begins. A message with one more line covers it for a moment, so that faces do not
+// move under the mouse because of a message.
 function makeRoom(top) {
   bar.style.minHeight = "";
   const height = `${bar.offsetHeight - top.offsetHeight + top.firstChild.offsetHeight}px`;

@@ -1,4 +1,4 @@
-// Begins the review as soon as FiftyOne shows a data set of the room.
+// Start of the review, as soon as FiftyOne shows a data set of the review app.
 import "./acts.js";
 import "./keyboard.js";
 import "./panel.js";
@@ -28,7 +28,7 @@ window.setInterval(async () => {
   } catch (error) { begun = null; }
 }, BEGIN_MS);
 
-// It lies over the grid and swallows clicks until it is dismissed, once per browser.
+// The advertisement covers the grid and takes its clicks until it is dismissed, once per browser.
 function dismissAdvertisement() {
   window.localStorage.setItem("fiftyone-enterprise-tooltip-seen", "true");
   const advertised = [...document.querySelectorAll("button")].find((one) => one.textContent === "Dismiss");

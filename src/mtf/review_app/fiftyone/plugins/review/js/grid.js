@@ -1,23 +1,23 @@
-// The faces on the screen: the page in the grid, an open face, and which of them are chosen.
+// Faces on the screen: the page in the grid, an open face, and the selection.
 import { URI, execute, register } from "./server.js";
 import { state } from "./state.js";
 
 const PAGES_BEFORE = 5;
-const STORED_MS = 800;       // what a verdict changes is written to MongoDB
-const GRID_MS = 700;         // the grid has taken a view
+const STORED_MS = 800;       // until a verdict is written to MongoDB
+const GRID_MS = 700;         // until the grid shows a view
 const A_LOOK_MS = 500;
 const TICK_MS = 60;
-const TAKEN_MS = 1800;       // after its faces are there: whatever it forgets is forgotten by then
-const GIVEN_UP_MS = 30000;   // an empty page has no face that could be there
+const TAKEN_MS = 1800;       // after its faces appeared: FiftyOne has dropped the selection by then
+const GIVEN_UP_MS = 30000;   // an empty page never shows a face
 
 export let shown = [];       // the ids of the page in the grid
 let shownAt = 0;
-let isSeen = false;          // whether it was on the screen to its last face
-let earlier = [];            // and of the pages before it, one of which may still be there
+let isSeen = false;          // true once its last face was on the screen
+let earlier = [];            // ids of earlier pages, one of which may still be in the grid
 let picked = new Map();      // the selected faces, and the view that each was picked in
-let chosen = [];             // those selected when it was looked last after the page went on
-let isClicked = false;       // whether a click since then may have changed them
-let coming = null;           // since when the page is awaited, and since when its faces are there: {since, there}
+let chosen = [];             // the selection at the last check since the page changed
+let isClicked = false;       // true if a click since then may have changed it
+let coming = null;           // times since the page is awaited and since its faces are there: {since, there}
 
 export const grid = () => document.querySelector('[data-cy="fo-grid"]');
 const faces = () => [...document.querySelectorAll('[data-cy="fo-grid"] [data-cy="looker"]')];
@@ -34,10 +34,10 @@ function showGrid(ids) {
   });
 }
 
-// Long enough after it was shown for the grid to have it, and for a person to have looked.
+// True once the page was shown long enough for a person to have seen it.
 export const isLookedAt = () => Date.now() - shownAt >= A_LOOK_MS;
 
-// The faces begin at the top, so that who has seen the last of them has passed the others.
+// True once the last face was on the screen: the faces begin at the top, so the others were, too.
 export function wholeIsSeen() {
   const foot = document.getElementById("mtf-bar").getBoundingClientRect().top;
   const isAbove = (place) => place.top + place.height / 2 <= foot;

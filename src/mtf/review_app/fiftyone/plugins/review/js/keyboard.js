@@ -11,17 +11,17 @@ function onKey(event) {
   if (!state || !dataset() || event.ctrlKey || event.metaKey || event.altKey) return;
   const target = event.target;
   if (target && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))) return;
-  const asked = meaning(event);
-  if (!asked) return;
+  const action = actionOf(event);
+  if (!action) return;
   event.preventDefault();
   event.stopImmediatePropagation();
-  // A key that is held down speaks for the faces it was pressed on, not for those that come after them.
-  if (!event.repeat) asked();
+  // A key that is held down acts on the faces it was pressed for, not on those that follow.
+  if (!event.repeat) action();
 }
 window.addEventListener("keydown", onKey, true);
 
-// What a key asks for now, as a function; null where it is none of the review's.
-function meaning(event) {
+// Action of a key in the current state, as a function; null if the review does not use the key.
+function actionOf(event) {
   const key = keyOf(event);
   if (choosing) {
     if (key === "escape") return () => { choose(null); draw(); };
@@ -52,7 +52,7 @@ function keyOf(event) {
   return digit ? digit[1] : event.key.toLowerCase();
 }
 
-// A key while a label is being corrected: first which, then what it should be.
+// Handles a key while a label is corrected: first the label, then its value.
 function chosen(key) {
   const choices = offered();
   if (key === "0" && choices.length > CHOICES.length) {

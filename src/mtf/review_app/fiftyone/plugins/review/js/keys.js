@@ -1,4 +1,4 @@
-// Which key means what, beside the reasons: those have the keys that the server names (state.reason_keys).
+// Keys of label choices. The keys of the reasons come from the server (state.reason_keys).
 
-// One per label, or value of one, that is offered; where there are more, 0 shows the rest.
+// One key per label or value on offer; with more of them, 0 shows the rest.
 export const CHOICES = "123456789abcdefghijklmnopqrstuvwxyz";

@@ -1,4 +1,4 @@
-// The panel of progress: one's own by step, everyone's by number.
+// Progress panel: the reviewer's own steps, and the number of faces that everyone decided.
 import { listeners } from "./bar.js";
 import { ask } from "./server.js";
 import { state } from "./state.js";

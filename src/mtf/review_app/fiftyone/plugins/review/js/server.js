@@ -1,4 +1,4 @@
-// The room's server, and the part of FiftyOne that carries out what belongs on the screen.
+// Requests to the review app's server, and operators that FiftyOne runs on the screen.
 
 const foo = window.__foo__;
 export const URI = "@mtf/review/";
@@ -8,14 +8,14 @@ export function dataset() {
   return match ? decodeURIComponent(match[1]) : null;
 }
 
-// What the operator answers. Throws where the room does not answer, or the operator failed.
+// Answer of an operator; throws if the review app does not answer, or the operator failed.
 export async function ask(operator, params) {
   const response = await fetch("/operators/execute", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ operator_uri: URI + operator, dataset_name: dataset(), params: params || {} }),
   });
-  if (!response.ok) throw new Error("the room answered " + response.status);
+  if (!response.ok) throw new Error("the review app answered " + response.status);
   const answer = await response.json();
   if (answer.error) throw new Error(String(answer.error_message || answer.error).split("\n").pop());
   return answer.result;
@@ -23,7 +23,7 @@ export async function ask(operator, params) {
 
 export const execute = (operator, params) => foo.executeOperator(operator, params || {});
 
-// FiftyOne tells only an operator what is selected and which view is shown: `run` gets it as `ctx`.
+// Registers an operator: only operators learn the selection and the view, which `run` gets as `ctx`.
 export function register(name, run) {
   class Own extends foo.Operator {
     get config() { return new foo.OperatorConfig({ name, label: "Review: " + name, unlisted: true }); }
@@ -32,7 +32,7 @@ export function register(name, run) {
   foo.registerOperator(Own, "@mtf/review");
 }
 
-// One after the other, so that a key pressed after something finds what that left.
+// Runs jobs one after another, so that each sees the result of the one before.
 let last = Promise.resolve();
 export function inTurn(job) {
   last = last.then(job).catch((error) => console.error(error));

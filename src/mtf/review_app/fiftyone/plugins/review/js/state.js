@@ -1,4 +1,4 @@
-// What the server said last, and what the person here is about to do.
+// State of the page: the server's last answer, and what the reviewer is about to do.
 
 export let state = null;
 export function renew(answer) { state = answer; }

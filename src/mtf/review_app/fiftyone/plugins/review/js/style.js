@@ -1,4 +1,4 @@
-// FiftyOne is made shorter by the bar's height, so that nothing of it lies under the bar.
+// Styles of the bar and the panel. FiftyOne is shortened by the bar's height, so that the bar covers nothing of it.
 
 export const STYLE = `
   #mtf-bar { position: fixed; left: 0; right: 0; bottom: 0; z-index: 100000; display: flex;
@@ -10,7 +10,7 @@ export const STYLE = `
   #mtf-bar kbd { background: #2c3440; border-radius: 3px; padding: 0 5px; color: #fff; font: inherit; }
   #mtf-bar .run-accept { color: #7fd18b; }
   #mtf-bar .run-reject { color: #f09a8c; }
-  #mtf-bar .line > .said { margin-left: auto; font-weight: 600; white-space: normal; }
+  #mtf-bar .line > .message { margin-left: auto; font-weight: 600; white-space: normal; }
   #mtf-bar .refused { color: #ffb454; }
   #mtf-bar .waiting { color: #8ab4f8; }
 

@@ -1,23 +1,23 @@
-// A screen without the page. Where the database was gone for a moment FiftyOne can say "No samples yet", and asks no
-// more; where the app was started anew, it shows all faces, or how to connect to it, and then does nothing more.
+// Watch for a screen that lost the page, and recovery from it. If the database was away for a moment, FiftyOne can show
+// "No samples yet" for good; after a restart of the app it can show all faces, or a setup page.
 import { draw, say } from "./bar.js";
 import { facesOnScreen, grid, inTheGrid, modalIsOpen, showAnew } from "./grid.js";
 import { URI, ask, dataset, execute, inTurn, register } from "./server.js";
 import { renew, state } from "./state.js";
 
 const WATCH_MS = 1000;
-const MISSED_MS = 3000;      // a screen without faces is spoken of
-const ABSENT_MS = 6000;      // and loaded again
-const UNHEARD = 5;           // after so many ticks without an answer FiftyOne is loaded again, too
-const VIEW_MS = 2000;        // a view has this long to come before it is set again, and twice as long each time after
-const RELOAD_MS = 15000;     // so has a tab that is loaded again
+const MISSED_MS = 3000;      // until a screen without faces is reported
+const ABSENT_MS = 6000;      // until it is loaded again
+const MAX_MISSED_TICKS = 5;           // ticks without an answer until FiftyOne is loaded again
+const VIEW_MS = 2000;        // until a view is set again; doubled each time
+const RELOAD_MS = 15000;     // until a tab is loaded again
 const LONGEST_VIEW_MS = 30000;
 const LONGEST_RELOAD_MS = 240000;
-const BY_HAND_MS = 3000;     // a view that changes later than this after a click was changed by nobody here
-const RELOADED = "mtf-reloaded";       // when this tab was loaded again last: room.js keeps to it, too
-const WAIT = "mtf-reload-wait";        // and how long it is not loaded again since then
+const BY_HAND_MS = 3000;     // a view that changes later after a click was not changed by the user
+const RELOADED = "mtf-reloaded";       // when this tab was loaded last; room.js uses it too
+const WAIT = "mtf-reload-wait";        // how long to wait before it is loaded again
 
-// When something may be asked for again: later each time that it did not come.
+// Exponential back-off: the wait doubles each time that an awaited event does not come.
 export function backOff(firstMs, mostMs = LONGEST_VIEW_MS) {
   let waitMs = firstMs;
   let dueAt = 0;
@@ -30,19 +30,19 @@ export function backOff(firstMs, mostMs = LONGEST_VIEW_MS) {
 
 // One watch is outstanding at a time.
 const watch = backOff(WATCH_MS);
-let unheard = null;          // the ticks since a watch was asked for that is not carried out yet
+let missedTicks = null;          // ticks since a watch was requested that has not run yet
 register("watch", (ctx) => {
-  unheard = null;
+  missedTicks = null;
   watch.came();
-  showAgain(ctx);
+  restoreView(ctx);
   miss(ctx);
 });
 window.setInterval(() => {
   if (!state || document.hidden || modalIsOpen() || !(dataset() || hasGivenUp())) return;
-  if (unheard !== null) unheard += 1;
-  if (hasGivenUp() || unheard > UNHEARD) { loadAgain(); return; }
+  if (missedTicks !== null) missedTicks += 1;
+  if (hasGivenUp() || missedTicks > MAX_MISSED_TICKS) { reloadSoon(); return; }
   if (!watch.isDue()) return;
-  if (unheard === null) unheard = 0;
+  if (missedTicks === null) missedTicks = 0;
   watch.asked();
   execute(URI + "watch");
 }, WATCH_MS);
@@ -55,25 +55,25 @@ const isEmpty = (ctx) => !(ctx.view || []).length && !ctx.viewName && !Object.ke
 
 const home = window.location.pathname;
 let clickedAt = 0;        // beside the grid, where views are chosen and cleared
-let emptiedByHand = null; // whether whoever sits here cleared the view; null where there is one
+let emptiedByHand = null; // true if the user cleared the view; null while there is a view
 let absentSince = null;
 let isMissed = false;
 window.addEventListener("click", (event) => {
   if (!event.target.closest('[data-cy="fo-grid"]')) clickedAt = Date.now();
 }, true);
 
-// A view that is set while the last one is still on its way puts an end to that: on a slow machine none would come.
+// Setting a view cancels one that is still loading: on a slow machine none would ever finish.
 const view = backOff(VIEW_MS);
 let isAsking = false;
-function showAgain(ctx) {
+function restoreView(ctx) {
   if (!isEmpty(ctx) || hasSavedView()) { emptiedByHand = null; view.came(); return; }
   if (emptiedByHand === null) emptiedByHand = Date.now() - clickedAt < BY_HAND_MS;
   if (emptiedByHand || isAsking || !facesOnScreen() || !view.isDue()) return;
   isAsking = true;
-  inTurn(() => askAnew().catch(() => {}).finally(() => { isAsking = false; view.asked(); }));
+  inTurn(() => showCurrentPage().catch(() => {}).finally(() => { isAsking = false; view.asked(); }));
 }
 
-async function askAnew() {
+async function showCurrentPage() {
   const answer = await ask("page");
   if (answer.refused) return;
   renew(answer);
@@ -86,13 +86,13 @@ function miss(ctx) {
   if (facesOnScreen() || !state.page.length || isOwn || isAtAnotherPanel()) {
     absentSince = null;
     if (facesOnScreen()) window.sessionStorage.setItem(WAIT, "");
-    if (isMissed) { isMissed = false; say("the faces are there again"); }
+    if (isMissed) { isMissed = false; say("the faces are back"); }
     return;
   }
   absentSince = absentSince || Date.now();
   const absentMs = Date.now() - absentSince;
   if (absentMs < MISSED_MS) return;
-  if (absentMs >= ABSENT_MS) loadAgain();
+  if (absentMs >= ABSENT_MS) reloadSoon();
   else sayMissed();
 }
 
@@ -101,7 +101,7 @@ function sayMissed() {
 }
 
 let isLoading = false;
-function loadAgain() {
+function reloadSoon() {
   sayMissed();
   if (isLoading) return;
   isLoading = true;

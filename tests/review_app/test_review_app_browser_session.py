@@ -13,11 +13,11 @@ pytestmark = pytest.mark.lengthy(55)
 
 
 def test_a_sitting_from_the_first_key_to_a_shorter_queue(
-    project: Callable[..., ProjectPaths], open_room: Callable, open_screen: Callable[[str], Screen]
+    project: Callable[..., ProjectPaths], open_review: Callable, open_screen: Callable[[str], Screen]
 ) -> None:
     workspace = project({"ada": 8, "bob": 4}, groups={"ada": [[0, 1]]})
-    room = open_room(workspace, "anna")
-    screen = open_screen(room.url("anna"))
+    process = open_review(workspace, "anna")
+    screen = open_screen(process.url("anna"))
     screen.sees_faces(12)
     assert "faces: 0 done, 12 open" in screen.bar
 
@@ -59,8 +59,8 @@ def test_a_sitting_from_the_first_key_to_a_shorter_queue(
     assert "faces\t12\t0" in panel.inner_text()
 
     screen.page.context.close()
-    assert "lines were added to the ledger" in room.close()
-    again = open_room(workspace, "anna")
+    assert "lines were added to the ledger" in process.close()
+    again = open_review(workspace, "anna")
     assert open_screen(again.url("anna")).bar.find("task fit: 0 done, 10 open") > 0
 
 

@@ -21,7 +21,7 @@ import psutil
 from mtf.core.project_paths import ProjectPaths
 
 
-class OpenRoom:
+class ReviewProcess:
     """`mtf review open`, as a person starts it, with its own database in the project."""
 
     def __init__(self, workspace: ProjectPaths, reviewers: list[str], home: Path, *, joint: bool) -> None:
@@ -50,11 +50,11 @@ class OpenRoom:
             self.output.append("")
             self._has_read.notify_all()
 
-    def wait(self, timeout_s: float = 120) -> OpenRoom:
+    def wait(self, timeout_s: float = 120) -> ReviewProcess:
         """Return when it says that it is open; fail where it ends before."""
 
         def is_open() -> bool:
-            return any("The room is open" in line for line in self.output)
+            return any("The review app is open" in line for line in self.output)
 
         with self._has_read:
             self._has_read.wait_for(lambda: is_open() or "" in self.output, timeout_s)
@@ -66,7 +66,7 @@ class OpenRoom:
         return next(line for line in self.output if line.startswith(start)).removeprefix(f"  {reviewer}: ").strip()
 
     def ask(self, reviewer: str, operator: str, *, timeout_s: float = 20, **params: Any) -> dict[str, Any]:
-        """What the screen's operator answers. Raises OSError where the server is not there."""
+        """Answer of an operator. Raises OSError where the server is not there."""
         asked = {"operator_uri": f"@mtf/review/{operator}", "dataset_name": f"sample-{reviewer}", "params": params}
         address = f"{self.url(reviewer).rpartition('/datasets/')[0]}/operators/execute"
         body, kind = json.dumps(asked).encode(), {"Content-Type": "application/json"}
@@ -80,7 +80,7 @@ class OpenRoom:
         return found["result"]
 
     def pid_of(self, part: str) -> int | None:
-        """The process of the `app` or of `mongod`, among this room's own children."""
+        """Process id of the `app` or of `mongod` among the children of this process."""
         for child in psutil.Process(self._process.pid).children(recursive=True):
             try:
                 if part in " ".join(child.cmdline()[:4]):
@@ -90,7 +90,7 @@ class OpenRoom:
         return None
 
     def kill(self, part: str, *, timeout_s: float = 120) -> None:
-        """Kill a process of the room at once; where it is just being started again, as soon as it is there."""
+        """Kill a part of the review app at once, or as soon as it has restarted."""
         until = time.monotonic() + timeout_s
         while (pid := self.pid_of(part)) is None:
             assert time.monotonic() < until, f"no process of {part}"
@@ -130,27 +130,27 @@ class OpenRoom:
         return status, "".join(self.output)
 
 
-class SharedRoom(NamedTuple):
-    """A room that several tests use, one after another."""
+class SharedReview(NamedTuple):
+    """Review app that several tests use, one after another."""
 
     workspace: ProjectPaths
-    room: OpenRoom
+    process: ReviewProcess
 
 
 @contextmanager
-def rooms_of(home: Path) -> Generator[Callable[..., OpenRoom]]:
-    """Open rooms with `open_(workspace, "anna", "ben")`; all of them are closed in the end. `home` is the user's.
+def review_processes(home: Path) -> Generator[Callable[..., ReviewProcess]]:
+    """Open review apps with `open_(workspace, "anna", "ben")`; all are closed at the end. `home` is the user's.
 
-    With `waits=False` a room is still being opened: `wait` on what is returned.
+    With `waits=False` it is still opening: call `wait` on the result.
     """
-    rooms: list[OpenRoom] = []
+    processes: list[ReviewProcess] = []
 
-    def open_(workspace: ProjectPaths, *reviewers: str, joint: bool = False, waits: bool = True) -> OpenRoom:
-        rooms.append(OpenRoom(workspace, list(reviewers), home, joint=joint))
-        return rooms[-1].wait() if waits else rooms[-1]
+    def open_(workspace: ProjectPaths, *reviewers: str, joint: bool = False, waits: bool = True) -> ReviewProcess:
+        processes.append(ReviewProcess(workspace, list(reviewers), home, joint=joint))
+        return processes[-1].wait() if waits else processes[-1]
 
     try:
         yield open_
     finally:
-        for room in rooms:
-            room.close()
+        for process in processes:
+            process.close()

@@ -1,0 +1,26 @@
+"""Review sessions on a project on disk, without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mtf import config
+from mtf.core.project_paths import ProjectPaths
+from mtf.review_app.engine.loading import load_review_data, session_of
+from mtf.review_app.engine.review_data import ReviewData
+from mtf.review_app.engine.session import ReviewSession
+
+
+def open_session(
+    workspace: ProjectPaths, reviewer: str = "anna", *, joint: bool = False
+) -> tuple[ReviewSession, ReviewData]:
+    """Session of a reviewer, or the joint session that they record, and the project's current review data."""
+    review_data, _ = load_review_data(workspace, config.load(workspace.params))
+    return session_of(workspace, review_data, reviewer, joint=joint), review_data
+
+
+def review_as(workspace: ProjectPaths, reviewer: str, decides: Callable[[ReviewSession], object]) -> None:
+    """Open a session, decide, and close it."""
+    session, _ = open_session(workspace, reviewer)
+    decides(session)
+    session.close()
