@@ -26,8 +26,7 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.curation.steps import FunnelStep, register
 from mtf.pipeline import curate
 from mtf.release.facts import funnel as facts_of_funnel
-from mtf.report import composition
-from mtf.report import funnel_section as funnel_section
+from mtf.report import composition, funnel_section
 from mtf.review_app import progress, terminal
 from mtf.review_app.engine import triage
 from mtf.review_app.engine.loading import desk_of, material_of
