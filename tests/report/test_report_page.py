@@ -518,6 +518,7 @@ def test_changes_since_the_last_release_are_listed_with_their_reasons():
     assert warnings.changes(None, None).says == ["There is no earlier release to compare with."]
 
 
+@pytest.mark.dvc
 def test_the_page_shows_what_changed_since_a_previous_release_in_git_and_dvc(tmp_path: Path, browser: Browser):
     workspace = make(tmp_path / "project")
     for command in (
