@@ -17,7 +17,7 @@ from mtf.annotation import ledger
 from mtf.annotation.decision import Decision, Verdict
 from mtf.config import Params
 from mtf.core.project_paths import ProjectPaths
-from mtf.schemas import Reason, Stated, Step
+from mtf.schemas import EvidenceStatus, Reason, Step
 
 REPOSITORY = Path(__file__).parents[2]
 PANEL = ("ann", "bea", "cid")
@@ -134,7 +134,7 @@ def _image(face: Face) -> dict[str, Any]:
 
 
 def _evidence(face: Face) -> dict[str, Any]:
-    stated = {"stated": Stated.STATED.value, "license": "CC-BY-4.0", "checked_at": BEGIN}
+    stated = {"stated": EvidenceStatus.STATED.value, "license": "CC-BY-4.0", "checked_at": BEGIN}
     return {
         "identity": face.identity,
         "image_id": face.image_id,
