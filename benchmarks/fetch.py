@@ -35,11 +35,11 @@ import numpy as np
 from mtf.config import Crawl
 from mtf.core import parallel_map
 from mtf.crawl import store
-from mtf.crawl.collector import Collector, Tools
+from mtf.crawl.collector import Collector, CrawlContext
 from mtf.crawl.crawler import AT_ONCE
 from mtf.crawl.fetch_results import each_content_once
 from mtf.crawl.http_client import HttpFetcher
-from mtf.crawl.signals_client import Reservations
+from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.spool import Spool
 from mtf.schemas.takedown_file import Takedowns
 from mtf.sources.candidate import Candidate
@@ -185,8 +185,8 @@ async def _crawl(folder: Path, port: int, count: int) -> dict[str, int]:
     places = asyncio.Semaphore(AT_ONCE)
     with ThreadPoolExecutor(1) as examiner:
         async with HttpFetcher(crawl, user_agent="mtf benchmark", web=Loopback(port)) as fetcher:
-            tools = Tools(
-                crawl, fetcher, Reservations(fetcher, BINDING), Takedowns(), LocalSources((), Path()), examiner
+            tools = CrawlContext(
+                crawl, fetcher, SignalsClient(fetcher, BINDING), Takedowns(), LocalSources((), Path()), examiner
             )
             identities = np.array_split(np.arange(count), IDENTITIES)
             jobs = (_one(f"person-{at}", numbers, folder, tools, places) for at, numbers in enumerate(identities))
@@ -195,7 +195,7 @@ async def _crawl(folder: Path, port: int, count: int) -> dict[str, int]:
 
 
 async def _one(
-    identity: str, numbers: np.ndarray, folder: Path, tools: Tools, places: asyncio.Semaphore
+    identity: str, numbers: np.ndarray, folder: Path, tools: CrawlContext, places: asyncio.Semaphore
 ) -> Counter[str]:
     """One identity's share, as the stage works on it once its search is done."""
     candidates = [Candidate(f"http://pictures.example/{number:05d}.jpg", "bing", int(number)) for number in numbers]

@@ -27,9 +27,9 @@ LOOK = "0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def nothing_told_yet() -> Iterator[None]:
-    renamed.tell.cache_clear()
+    renamed.warn_renamed.cache_clear()
     yield
-    renamed.tell.cache_clear()
+    renamed.warn_renamed.cache_clear()
 
 
 def test_the_parameters_of_the_version_before_are_read_and_the_new_names_told(

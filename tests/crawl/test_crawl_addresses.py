@@ -11,8 +11,8 @@ from crawl_project import picture_bytes
 from mtf.config import Crawl
 from mtf.crawl import network_guard
 from mtf.crawl.http_client import HttpFetcher
-from mtf.schemas import Fetched
-from mtf.sources.fetch_failure import Failed
+from mtf.schemas import FetchOutcome
+from mtf.sources.fetch_failure import FetchFailed
 
 CRAWL = Crawl.model_validate({"sources": [{"kind": "bing"}], "per_host_delay_s": 0.0, "timeout_s": 5.0})
 
@@ -47,9 +47,9 @@ def test_global_addresses_are_public(address: str):
     ],
 )
 def test_only_plain_http_addresses_are_asked_for(url: str, detail: str):
-    with pytest.raises(Failed) as failure:
+    with pytest.raises(FetchFailed) as failure:
         network_guard.parse(url)
-    assert (failure.value.outcome, failure.value.detail) == (Fetched.REFUSED_ADDRESS, detail)
+    assert (failure.value.outcome, failure.value.detail) == (FetchOutcome.REFUSED_ADDRESS, detail)
 
 
 @pytest.mark.parametrize(
@@ -118,12 +118,12 @@ def test_escapes_reach_the_server_as_they_are_given_by_a_list_or_by_a_redirect(
     assert paths == ["/away", sent, sent]
 
 
-def refusal(url: str) -> Failed:
+def refusal(url: str) -> FetchFailed:
     async def ask() -> None:
         async with HttpFetcher(CRAWL, user_agent="mtf test", web=None) as fetcher:
             await fetcher.get(url, max_bytes=1_000_000)
 
-    with pytest.raises(Failed) as failure:
+    with pytest.raises(FetchFailed) as failure:
         asyncio.run(ask())
     return failure.value
 
@@ -133,7 +133,7 @@ def test_without_a_recorded_web_loopback_is_refused_however_it_is_written(host: 
     asked: list[str] = []
     with site(asked=asked) as port:
         failure = refusal(f"http://{host}:{port}/x.jpg")
-    assert failure.outcome == Fetched.REFUSED_ADDRESS
+    assert failure.outcome == FetchOutcome.REFUSED_ADDRESS
     assert "not a public address" in failure.detail or failure.detail == "not an address that can be read"
     assert asked == []
 
@@ -144,7 +144,7 @@ def test_a_name_is_refused_if_any_of_its_addresses_is_not_public(monkeypatch: py
 
     monkeypatch.setattr(DefaultResolver, "resolve", both)
     failure = refusal("http://both.example/x.jpg")
-    assert failure.outcome == Fetched.REFUSED_ADDRESS
+    assert failure.outcome == FetchOutcome.REFUSED_ADDRESS
     assert failure.detail == "both.example resolves to 192.168.0.9, which is not a public address"
 
 
@@ -169,9 +169,9 @@ def test_a_redirect_into_a_private_range_is_refused(monkeypatch: pytest.MonkeyPa
     with site(target, asked) as port:
         failure = refusal(f"http://127.0.0.1:{port}/away")
     assert asked == ["/away"]
-    assert failure.outcome == Fetched.REFUSED_ADDRESS
+    assert failure.outcome == FetchOutcome.REFUSED_ADDRESS
 
 
 def test_a_name_that_does_not_resolve_is_a_failed_connection():
     failure = refusal("http://no-such-host.invalid/x.jpg")
-    assert failure.outcome == Fetched.CONNECTION
+    assert failure.outcome == FetchOutcome.CONNECTION

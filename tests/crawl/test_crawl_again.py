@@ -139,7 +139,7 @@ def test_a_shard_that_another_version_of_the_program_wrote_is_made_anew(project,
             info = tarfile.TarInfo(name)
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
-    assert store.recall(path) == store.Memory(None, {})
+    assert store.load(path) == store.EarlierRun(None, {})
     project.run()
     assert project.table("images").drop("offset").equals(before.drop("offset"))
 

@@ -12,8 +12,8 @@ from mtf import __version__
 from mtf.config import Crawl, Project
 from mtf.crawl import http_client, rate_limits
 from mtf.crawl.recorded_web import TRUNCATE, Response, serve, write
-from mtf.schemas import Fetched
-from mtf.sources.fetch_failure import Failed
+from mtf.schemas import FetchOutcome
+from mtf.sources.fetch_failure import FetchFailed
 
 SOURCES = {"sources": [{"kind": "bing"}], "per_host_delay_s": 0.0, "timeout_s": 5.0}
 
@@ -32,9 +32,9 @@ def asked(folder: Path, responses: list[Response], urls: list[str], *, max_bytes
         return asyncio.run(ask(web)), web.requests
 
 
-def failure(folder: Path, responses: list[Response], url: str, **options: object) -> Failed:
+def failure(folder: Path, responses: list[Response], url: str, **options: object) -> FetchFailed:
     (result,), _ = asked(folder, responses, [url], **options)
-    assert isinstance(result, Failed)
+    assert isinstance(result, FetchFailed)
     return result
 
 
@@ -53,36 +53,36 @@ def test_the_user_agent_says_who_asks_and_whom_to_write_to():
 
 def test_an_error_status_is_an_answer_until_success_is_demanded(tmp_path: Path):
     (answer,), _ = asked(tmp_path, [Response(URL, 404, body=b"gone")], [URL])
-    with pytest.raises(Failed, match="http_error: status 404") as refusal:
+    with pytest.raises(FetchFailed, match="http_error: status 404") as refusal:
         answer.demand_success()
     assert refusal.value.http_status == 404
 
 
 def test_a_host_that_cannot_be_reached_is_a_failed_connection(tmp_path: Path):
     result = failure(tmp_path, [Response(URL)], "https://b.example/x")
-    assert result.outcome == Fetched.CONNECTION
+    assert result.outcome == FetchOutcome.CONNECTION
     assert "b.example: no such host" in result.detail
 
 
 def test_an_answer_that_does_not_come_in_time_is_a_timeout(tmp_path: Path):
     result = failure(tmp_path, [Response(URL, body=b"x", delay_s=1.0)], URL, timeout_s=0.2)
-    assert (result.outcome, result.detail) == (Fetched.TIMEOUT, "no whole answer in 0.2 s")
+    assert (result.outcome, result.detail) == (FetchOutcome.TIMEOUT, "no whole answer in 0.2 s")
 
 
 def test_a_body_that_ends_early_is_truncated(tmp_path: Path):
     result = failure(tmp_path, [Response(URL, headers={TRUNCATE: "50000"}, body=picture_bytes(size=(300, 300)))], URL)
-    assert result.outcome == Fetched.TRUNCATED
+    assert result.outcome == FetchOutcome.TRUNCATED
 
 
 def test_a_body_over_the_bound_is_too_large_by_what_it_declares(tmp_path: Path):
     result = failure(tmp_path, [Response(URL, body=b"x" * 2000)], URL, max_bytes=1000)
-    assert (result.outcome, result.detail) == (Fetched.TOO_LARGE, "2000 bytes declared; permitted: 1000")
+    assert (result.outcome, result.detail) == (FetchOutcome.TOO_LARGE, "2000 bytes declared; permitted: 1000")
 
 
 def test_a_body_that_declares_nothing_is_bounded_while_it_comes(tmp_path: Path):
     response = Response(URL, headers={"Transfer-Encoding": "chunked"}, body=b"x" * 200_000)
     result = failure(tmp_path, [response], URL, max_bytes=1000)
-    assert result.outcome == Fetched.TOO_LARGE
+    assert result.outcome == FetchOutcome.TOO_LARGE
     assert "and more to come; permitted: 1000" in result.detail
 
 
@@ -92,7 +92,7 @@ def test_an_encoding_that_was_not_asked_for_is_undone_within_the_bound(tmp_path:
     assert answer.body == b"body" * 9
     bomb = gzip.compress(b"\0" * 5_000_000)
     result = failure(tmp_path / "2", [Response(URL, headers=headers, body=bomb)], URL)
-    assert (result.outcome, result.detail) == (Fetched.TOO_LARGE, "inflates to more; permitted: 1000000")
+    assert (result.outcome, result.detail) == (FetchOutcome.TOO_LARGE, "inflates to more; permitted: 1000000")
     result = failure(tmp_path / "3", [Response(URL, headers={"Content-Encoding": "br"}, body=b"x")], URL)
     assert "content-encoding 'br'" in result.detail
 
@@ -107,7 +107,7 @@ def test_five_redirects_are_followed_and_a_sixth_is_not(tmp_path: Path):
     assert (answer.url, answer.body) == (f"{URL}5", b"end")
     result = failure(tmp_path / "2", chain(6), f"{URL}0")
     assert (result.outcome, result.detail, result.http_status) == (
-        Fetched.HTTP_ERROR,
+        FetchOutcome.HTTP_ERROR,
         "more than 5 redirects",
         302,
     )
@@ -116,7 +116,7 @@ def test_five_redirects_are_followed_and_a_sixth_is_not(tmp_path: Path):
 @pytest.mark.parametrize("target", ["http://10.0.0.1/", "http://[fe80::1]/", "http://127.0.0.1/", "ftp://a.example/"])
 def test_a_recorded_web_does_not_open_private_addresses(tmp_path: Path, target: str):
     result = failure(tmp_path, [Response(URL, 302, {"Location": target})], URL)
-    assert result.outcome == Fetched.REFUSED_ADDRESS
+    assert result.outcome == FetchOutcome.REFUSED_ADDRESS
 
 
 def test_one_host_is_asked_with_its_delay_and_others_are_not_kept_waiting(tmp_path: Path):
@@ -154,7 +154,7 @@ def test_a_host_that_asks_for_too_long_is_left_alone_for_this_run(tmp_path: Path
         assert results[0].status == 429
         assert requests == {"a.example/x": 1}
         for result in results[1:]:
-            assert (result.outcome, result.http_status) == (Fetched.HTTP_ERROR, 429)
+            assert (result.outcome, result.http_status) == (FetchOutcome.HTTP_ERROR, 429)
             assert "the host asked to wait another" in result.detail
 
 

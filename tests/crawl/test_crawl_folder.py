@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from mtf.core.errors import BadInput
-from mtf.schemas import Fetched
+from mtf.schemas import FetchOutcome
 from mtf.sources import folder as folder_source
-from mtf.sources.fetch_failure import Failed
+from mtf.sources.fetch_failure import FetchFailed
 from mtf.sources.folder import Folder, FolderFiles
 from mtf.sources.local_sources import LocalSources
 
@@ -65,16 +65,16 @@ def test_names_and_patterns_stand_side_by_side(folder: FolderFiles):
 @pytest.mark.parametrize(
     ("name", "outcome", "detail"),
     [
-        ("../secret.jpg", Fetched.REFUSED_ADDRESS, "leads out of the folder"),
-        ("bo/../../secret.jpg", Fetched.REFUSED_ADDRESS, "leads out of the folder"),
-        ("/etc/passwd", Fetched.REFUSED_ADDRESS, "an absolute name"),
-        ("gone.jpg", Fetched.MISSING, "no such file in pictures"),
-        ("gone-*.jpg", Fetched.MISSING, "no such file in pictures"),
+        ("../secret.jpg", FetchOutcome.REFUSED_ADDRESS, "leads out of the folder"),
+        ("bo/../../secret.jpg", FetchOutcome.REFUSED_ADDRESS, "leads out of the folder"),
+        ("/etc/passwd", FetchOutcome.REFUSED_ADDRESS, "an absolute name"),
+        ("gone.jpg", FetchOutcome.MISSING, "no such file in pictures"),
+        ("gone-*.jpg", FetchOutcome.MISSING, "no such file in pictures"),
     ],
 )
-def test_hostile_and_missing_names_say_why(folder: FolderFiles, name: str, outcome: Fetched, detail: str):
+def test_hostile_and_missing_names_say_why(folder: FolderFiles, name: str, outcome: FetchOutcome, detail: str):
     (candidate,) = folder.find(name)
-    with pytest.raises(Failed) as failure:
+    with pytest.raises(FetchFailed) as failure:
         folder.read(candidate.url, max_bytes=100)
     assert failure.value.outcome == outcome
     assert detail in failure.value.detail
@@ -90,9 +90,9 @@ def test_links_are_refused_in_a_folder_and_in_a_tar(tmp_path: Path):
     for path, names in (("pictures", ["link.jpg", "pipe.jpg", "up"]), ("pictures.tar", ["link.jpg", "hard.jpg"])):
         folder = FolderFiles(Folder(kind="folder", path=path), tmp_path)
         for name in names:
-            with pytest.raises(Failed, match="refused_address: a link, or not a plain file"):
+            with pytest.raises(FetchFailed, match="refused_address: a link, or not a plain file"):
                 folder.read(folder.find(name)[0].url, max_bytes=100)
-    with pytest.raises(Failed, match="missing_file"):
+    with pytest.raises(FetchFailed, match="missing_file"):
         folder = FolderFiles(Folder(kind="folder", path="pictures"), tmp_path)
         folder.read(folder.find("up/secret.jpg")[0].url, max_bytes=100)
 
@@ -108,7 +108,7 @@ def test_a_name_that_is_not_utf_8_is_refused_in_a_folder_and_in_a_tar(tmp_path: 
         (candidate,) = folder.find("M*.jpg")
         assert (candidate.url, candidate.title) == (f"file:{path}/M%FCller.jpg", "M?ller")
         assert folder.stamp("M*.jpg") != folder.stamp("none.jpg")
-        with pytest.raises(Failed, match="refused_address: a name that is not UTF-8"):
+        with pytest.raises(FetchFailed, match="refused_address: a name that is not UTF-8"):
             folder.read(candidate.url, max_bytes=100)
 
 
@@ -139,7 +139,7 @@ def test_a_pattern_for_each_of_many_people_does_not_go_through_all_names(tmp_pat
 
 
 def test_a_file_over_the_bound_is_not_read(folder: FolderFiles):
-    with pytest.raises(Failed, match="too_large: 8 bytes; permitted: 4"):
+    with pytest.raises(FetchFailed, match="too_large: 8 bytes; permitted: 4"):
         folder.read(folder.find("bo/1.jpg")[0].url, max_bytes=4)
 
 

@@ -11,14 +11,14 @@ from mtf.config import Crawl
 from mtf.crawl.examination import examine
 from mtf.crawl.sniffing import EXTENSIONS, sniff
 from mtf.faces.decoding import FORMATS, Unreadable, header
-from mtf.schemas import Fetched
-from mtf.sources.fetch_failure import Failed
+from mtf.schemas import FetchOutcome
+from mtf.sources.fetch_failure import FetchFailed
 
 CRAWL = Crawl.model_validate({"sources": [{"kind": "bing"}], "max_bytes": 1_000_000, "max_pixels": 1_000_000})
 
 
-def refusal(data: bytes) -> Failed:
-    with pytest.raises(Failed) as failure:
+def refusal(data: bytes) -> FetchFailed:
+    with pytest.raises(FetchFailed) as failure:
         sniff(data, CRAWL)
     return failure.value
 
@@ -62,7 +62,7 @@ def test_odd_but_whole_pictures_are_taken():
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.99])
 def test_a_picture_without_its_end_is_truncated(kind: str, share: float):
     data = picture_bytes(kind=kind)
-    assert refusal(data[: max(12, int(len(data) * share))]).outcome == Fetched.TRUNCATED
+    assert refusal(data[: max(12, int(len(data) * share))]).outcome == FetchOutcome.TRUNCATED
 
 
 def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture():
@@ -71,7 +71,7 @@ def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture():
     data = picture_bytes()
     whole = data[:2] + segment + data[2:]
     assert sniff(whole, CRAWL).width == 96
-    assert refusal(whole[:-40]).outcome == Fetched.TRUNCATED
+    assert refusal(whole[:-40]).outcome == FetchOutcome.TRUNCATED
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_the_end_of_a_thumbnail_is_not_the_end_of_the_picture():
 )
 def test_what_is_no_picture_says_how_it_begins(data: bytes, detail: str):
     failure = refusal(data)
-    assert (failure.outcome, failure.detail) == (Fetched.NOT_AN_IMAGE, detail)
+    assert (failure.outcome, failure.detail) == (FetchOutcome.NOT_AN_IMAGE, detail)
 
 
 @pytest.mark.parametrize("side_px", [2_000, 30_000])
@@ -97,7 +97,7 @@ def test_a_decompression_bomb_is_judged_by_its_header(side_px: int):
     pixels = zlib.compress(b"\0" * 10_000)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
     failure = refusal(bomb)
-    assert failure.outcome == Fetched.TOO_LARGE
+    assert failure.outcome == FetchOutcome.TOO_LARGE
     assert failure.detail == f"{side_px}×{side_px} pixels; permitted: 1000000 in all"
 
 
@@ -119,9 +119,9 @@ def test_all_that_can_be_decoded_can_be_fetched():
 
 def test_bounds_are_named_with_what_is_permitted():
     small = refusal(picture_bytes(size=(200, 20)))
-    assert (small.outcome, small.detail) == (Fetched.TOO_SMALL, "200×20 pixels; a side has at least 64")
+    assert (small.outcome, small.detail) == (FetchOutcome.TOO_SMALL, "200×20 pixels; a side has at least 64")
     large = refusal(b"\0" * 1_000_001)
-    assert (large.outcome, large.detail) == (Fetched.TOO_LARGE, "1000001 bytes; permitted: 1000000")
+    assert (large.outcome, large.detail) == (FetchOutcome.TOO_LARGE, "1000001 bytes; permitted: 1000000")
 
 
 def _progressive(scans: int) -> bytes:
@@ -146,8 +146,8 @@ def test_a_jpeg_of_a_few_scans_is_a_picture():
     ids=["scans", "fill bytes"],
 )
 def test_a_jpeg_that_costs_too_much_to_decode_is_refused_undecoded(data: bytes, detail: str):
-    with pytest.raises(Failed, match=detail) as failure:
+    with pytest.raises(FetchFailed, match=detail) as failure:
         sniff(data, CRAWL.model_copy(update={"max_bytes": 20_000_000}))
-    assert failure.value.outcome == Fetched.UNDECODABLE
+    assert failure.value.outcome == FetchOutcome.UNDECODABLE
     with pytest.raises(Unreadable, match="JPEG: "):
         header(data, max_pixels=10**8)

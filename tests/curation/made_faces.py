@@ -17,7 +17,7 @@ from mtf.annotation import ledger
 from mtf.annotation.decision import Decision, Verdict
 from mtf.config import Params
 from mtf.core.project_paths import ProjectPaths
-from mtf.schemas import Stated, Step, funnel_steps
+from mtf.schemas import EvidenceStatus, Step, funnel_steps
 
 REPOSITORY = Path(__file__).parents[2]
 PANEL = ("ann", "bea", "cid")
@@ -135,7 +135,7 @@ def _image(face: Face) -> dict[str, Any]:
 
 
 def _evidence(face: Face) -> dict[str, Any]:
-    stated = {"stated": Stated.STATED.value, "license": "CC-BY-4.0", "checked_at": BEGIN}
+    stated = {"stated": EvidenceStatus.STATED.value, "license": "CC-BY-4.0", "checked_at": BEGIN}
     return {
         "identity": face.identity,
         "image_id": face.image_id,

@@ -17,7 +17,7 @@ from mtf import schemas
 from mtf.core import shards
 from mtf.core.errors import BadInput
 from mtf.pipeline import crop
-from mtf.schemas import Detected
+from mtf.schemas import DetectionOutcome
 
 
 def read(workspace, table):
@@ -43,8 +43,15 @@ def test_an_image_without_a_face_is_kept_as_a_row_that_says_why(workspace, param
     crawled({"ann": [as_jpeg(make_face(seed=1)), as_jpeg(flat), as_jpeg(make_face(seed=2))[:3000], b"<html></html>"]})
     crop.run(workspace, params)
     outcomes = sorted(read(workspace, schemas.DETECTIONS)["outcome"].to_list())
-    assert outcomes == [Detected.CROPPED, Detected.NO_FACE, Detected.UNDECODABLE, Detected.UNDECODABLE]
-    details = read(workspace, schemas.DETECTIONS).filter(pl.col("outcome") == Detected.UNDECODABLE)["detail"].sort()
+    assert outcomes == [
+        DetectionOutcome.CROPPED,
+        DetectionOutcome.NO_FACE,
+        DetectionOutcome.UNDECODABLE,
+        DetectionOutcome.UNDECODABLE,
+    ]
+    details = (
+        read(workspace, schemas.DETECTIONS).filter(pl.col("outcome") == DetectionOutcome.UNDECODABLE)["detail"].sort()
+    )
     assert details[0].startswith("JPEG: image file is truncated")
     assert details[1].startswith("not a picture")
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from mtf.faces import crop, decoding
-from mtf.schemas import Detected
+from mtf.schemas import DetectionOutcome
 
 MAX_PIXELS = 60_000_000
 
@@ -30,7 +30,7 @@ def png_that_claims(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-def outcome_of(data: bytes) -> tuple[Detected, str]:
+def outcome_of(data: bytes) -> tuple[DetectionOutcome, str]:
     with pytest.raises(decoding.Unreadable) as caught:
         decoding.colour(data, decoding.header(data, max_pixels=MAX_PIXELS))
     return caught.value.outcome, str(caught.value)
@@ -39,7 +39,7 @@ def outcome_of(data: bytes) -> tuple[Detected, str]:
 def test_a_bomb_of_30000_by_30000_pixels_is_too_large_and_never_decoded():
     began = time.monotonic()
     outcome, detail = outcome_of(png_that_claims(30_000, 30_000))
-    assert outcome == Detected.TOO_LARGE
+    assert outcome == DetectionOutcome.TOO_LARGE
     assert detail == "30000 × 30000 pixels; crawl.max_pixels permits 60000000"
     assert time.monotonic() - began < 1
 
@@ -64,7 +64,7 @@ def test_the_limit_is_the_projects_own_and_pillows_stays_as_it_was():
 )
 def test_what_is_no_picture_says_so(data, reason):
     outcome, detail = outcome_of(data)
-    assert outcome == Detected.UNDECODABLE
+    assert outcome == DetectionOutcome.UNDECODABLE
     assert detail.startswith(reason), detail
 
 
@@ -72,7 +72,7 @@ def test_what_is_no_picture_says_so(data, reason):
 def test_a_truncated_picture_says_that_it_is_truncated(kind, drawn_face, as_file):
     whole = as_file(drawn_face, kind)
     outcome, detail = outcome_of(whole[: len(whole) // 2])
-    assert outcome == Detected.UNDECODABLE
+    assert outcome == DetectionOutcome.UNDECODABLE
     assert "\n" not in detail
     if kind in ("JPEG", "PNG"):
         assert detail.startswith(f"{kind}: image file is truncated")
@@ -80,7 +80,7 @@ def test_a_truncated_picture_says_that_it_is_truncated(kind, drawn_face, as_file
 
 def test_a_progressive_jpeg_that_lacks_its_last_bytes_is_undecodable_too(drawn_face, as_file):
     outcome, detail = outcome_of(as_file(drawn_face, "JPEG", progressive=True)[:-50])
-    assert (outcome, detail[:5]) == (Detected.UNDECODABLE, "JPEG:")
+    assert (outcome, detail[:5]) == (DetectionOutcome.UNDECODABLE, "JPEG:")
 
 
 @pytest.mark.parametrize(

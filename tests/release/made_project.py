@@ -194,7 +194,7 @@ _SCREENED = {
 }  # fmt: skip
 _EXCLUSION = {"step": "identity", "reason": "wrong_person", "detail": None}
 _EVIDENCE = {
-    "claim": None, "stated": schemas.Stated.STATED, "license_url": "https://creativecommons.org/licenses/by/4.0/",
+    "claim": None, "stated": schemas.EvidenceStatus.STATED, "license_url": "https://creativecommons.org/licenses/by/4.0/",
     "method": "rel-license", "statement": "CC BY 4.0", "creator_url": "javascript:alert(1)", "opt_out": None,
     "detail": None, "http_status": 200, "response_sha256": None, "checked_at": datetime(2024, 5, 1, tzinfo=UTC),
 }  # fmt: skip

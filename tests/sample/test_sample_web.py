@@ -22,7 +22,7 @@ from mtf.rights import attribution, policy
 from mtf.sample import listing, web
 from mtf.sample.finds import OPT_OUTS, PictureKind, SampleSize, plan
 from mtf.sample.people import CAST
-from mtf.schemas import Fetched, Reason, roster_file, takedown_file
+from mtf.schemas import FetchOutcome, Reason, roster_file, takedown_file
 from mtf.sources.bing import Bing
 
 ROOT = Path(__file__).parent.parent.parent
@@ -30,16 +30,16 @@ CLAIMS = ("commercial,modify", "publicdomain", None)
 BING = Bing(kind="bing", licenses=list(CLAIMS))
 
 OUTCOMES = {
-    PictureKind.NOT_FOUND: Fetched.HTTP_ERROR,
-    PictureKind.NO_SUCH_HOST: Fetched.CONNECTION,
-    PictureKind.SLOW: Fetched.TIMEOUT,
-    PictureKind.PRIVATE_REDIRECT: Fetched.REFUSED_ADDRESS,
-    PictureKind.TRUNCATED: Fetched.TRUNCATED,
-    PictureKind.EMPTY: Fetched.NOT_AN_IMAGE,
-    PictureKind.HTML: Fetched.NOT_AN_IMAGE,
-    PictureKind.TOO_SMALL: Fetched.TOO_SMALL,
-    PictureKind.BOMB: Fetched.TOO_LARGE,
-    **dict.fromkeys(OPT_OUTS, Fetched.OPTED_OUT),
+    PictureKind.NOT_FOUND: FetchOutcome.HTTP_ERROR,
+    PictureKind.NO_SUCH_HOST: FetchOutcome.CONNECTION,
+    PictureKind.SLOW: FetchOutcome.TIMEOUT,
+    PictureKind.PRIVATE_REDIRECT: FetchOutcome.REFUSED_ADDRESS,
+    PictureKind.TRUNCATED: FetchOutcome.TRUNCATED,
+    PictureKind.EMPTY: FetchOutcome.NOT_AN_IMAGE,
+    PictureKind.HTML: FetchOutcome.NOT_AN_IMAGE,
+    PictureKind.TOO_SMALL: FetchOutcome.TOO_SMALL,
+    PictureKind.BOMB: FetchOutcome.TOO_LARGE,
+    **dict.fromkeys(OPT_OUTS, FetchOutcome.OPTED_OUT),
 }
 REASONS = {
     PictureKind.NON_COMMERCIAL: Reason.NOT_PERMITTED,
@@ -121,9 +121,9 @@ def test_what_comes_back_is_what_was_planted(small, crawled: ProjectPaths) -> No
     fetches = _with_kind(crawled.table("crawl", "fetches"), small)
     assert fetches.height == len(small.truths)
     for kind, outcome, claim, url in fetches.select("kind", "outcome", "claim", "url").iter_rows():
-        expected = OUTCOMES.get(PictureKind(kind), Fetched.STORED)
+        expected = OUTCOMES.get(PictureKind(kind), FetchOutcome.STORED)
         # Of two addresses with the same bytes either may be the first.
-        assert outcome == expected or (expected, outcome) == (Fetched.STORED, Fetched.DUPLICATE), (kind, url)
+        assert outcome == expected or (expected, outcome) == (FetchOutcome.STORED, FetchOutcome.DUPLICATE), (kind, url)
         assert claim == next(t.claim for t in small.truths if t.url == url)
 
 

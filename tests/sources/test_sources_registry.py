@@ -21,7 +21,7 @@ from mtf.release import facts
 from mtf.rights.evidence import combination
 from mtf.sources import registry
 from mtf.sources.api import ApiSource, complete_description
-from mtf.sources.api_answers import ApiAnswer, Described, json_object
+from mtf.sources.api_answers import ApiAnswer, ApiPicture, json_object
 from mtf.sources.base import WEB_API, Fetcher, RecheckedStatements, Source
 from mtf.sources.bing import Bing
 
@@ -80,9 +80,9 @@ class Museum(ApiSource):
         return {} if found is None else {page: by_page.get(page) for page in page_urls}
 
 
-def _described(work: dict[str, str]) -> Described:
+def _described(work: dict[str, str]) -> ApiPicture:
     stated = combination.of_record("museum-api", [work["license"]], creator="The Museum", title=work["title"])
-    return Described(url=work["url"], page_url=work["page"], title=work["title"], statement=stated)
+    return ApiPicture(url=work["url"], page_url=work["page"], title=work["title"], statement=stated)
 
 
 def works(license: str) -> bytes:

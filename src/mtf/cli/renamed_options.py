@@ -22,5 +22,5 @@ def value_of(context: typer.Context, new: str, value: Value, *, old: str, old_va
     source = context.get_parameter_source(new)
     if source is not None and source.name == "COMMANDLINE":
         raise BadInput(f"--{old}: is now --{new}, which is given too; leave --{old} out")
-    renamed.tell(f"--{old}", f"--{new}")
+    renamed.warn_renamed(f"--{old}", f"--{new}")
     return old_value

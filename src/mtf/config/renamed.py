@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mtf.core.errors import BadInput
-from mtf.core.renamed import tell
+from mtf.core.renamed import warn_renamed
 
 KEYS: Mapping[str, Mapping[str, str]] = {
     "curate": {"flavour": "mode"},
@@ -33,7 +33,7 @@ def _section(given: Mapping[str, Any], keys: Mapping[str, str], where: str) -> d
         if old in given and new in given:
             raise BadInput(f"{where}.{old}: is now {new}, which stands there too; remove {old}")
         if old in given:
-            tell(f"{where}.{old}", new)
+            warn_renamed(f"{where}.{old}", new)
     found = {keys.get(key, key): value for key, value in given.items()}
     if isinstance(gates := found.get("warn_only"), list):
         found["warn_only"] = [keys.get(gate, gate) if isinstance(gate, str) else gate for gate in gates]

@@ -10,6 +10,6 @@ UNTIL = "0.2"
 
 
 @cache
-def tell(old: str, new: str) -> None:
+def warn_renamed(old: str, new: str) -> None:
     """Print, once per process and on the standard error, what is to be written in place of `old`."""
     print(f"mtf: {old} is now called {new}; the old name is read until version {UNTIL}", file=sys.stderr)

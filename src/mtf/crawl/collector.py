@@ -26,35 +26,35 @@ from mtf.crawl import fetch_results as earlier_statements
 from mtf.crawl.fetch_results import Fetch, FetchedPicture, failed
 from mtf.crawl.http_client import HttpFetcher
 from mtf.crawl.page_client import FetchedPage, Pages
-from mtf.crawl.signals_client import Headers, Reservations
+from mtf.crawl.signals_client import Headers, SignalsClient
 from mtf.crawl.spool import Reader, Spool
 from mtf.rights.evidence import combination
 from mtf.rights.signals import opt_outs as optouts
-from mtf.schemas import Fetched
+from mtf.schemas import FetchOutcome
 from mtf.schemas.takedown_file import Takedown, Takedowns
 from mtf.sources import record_evidence, registry
 from mtf.sources.base import LocalSource
 from mtf.sources.candidate import Candidate
-from mtf.sources.fetch_failure import FAILED_ON_ITS_WAY, Failed
+from mtf.sources.fetch_failure import FAILED_ON_ITS_WAY, FetchFailed
 from mtf.sources.local_sources import LocalSources
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Tools:
+class CrawlContext:
     """What all identities of one run share. `examiner` has one thread: Pillow's warnings are silenced per process."""
 
     crawl: Crawl
     fetcher: HttpFetcher
-    reservations: Reservations
+    reservations: SignalsClient
     takedowns: Takedowns
     local: LocalSources
     examiner: Executor
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _RawPicture:
     """Where a picture's bytes are, and what came with them."""
 
     read: Reader
@@ -76,7 +76,14 @@ class Collector:
     """
 
     def __init__(
-        self, identity: str, tools: Tools, spool: Spool, memory: dict[str, Fetch], *, renew: bool, judge_anew: bool
+        self,
+        identity: str,
+        tools: CrawlContext,
+        spool: Spool,
+        memory: dict[str, Fetch],
+        *,
+        renew: bool,
+        judge_anew: bool,
     ) -> None:
         self._identity = identity
         self._tools = tools
@@ -102,7 +109,7 @@ class Collector:
 
     def _repeats(self, candidate: Candidate) -> bool:
         earlier = self._memory.get(candidate.url)
-        return earlier is not None and earlier.outcome == Fetched.DUPLICATE
+        return earlier is not None and earlier.outcome == FetchOutcome.DUPLICATE
 
     async def _obtain(self, candidate: Candidate, here: set[str | None]) -> Fetch:
         """What becomes of one address. A picture that an earlier run brought is judged anew, not fetched anew.
@@ -116,11 +123,11 @@ class Collector:
                 return replace(earlier, candidate=candidate, picture=None)
             found = await self._find(candidate, earlier)
             picture = earlier_statements.remembered_statements(await self._picture(candidate, found), earlier)
-        except Failed as failure:
+        except FetchFailed as failure:
             return failed(candidate, failure, self._attempts(candidate, earlier))
         return Fetch(
             candidate,
-            Fetched.STORED,
+            FetchOutcome.STORED,
             self._attempts(candidate, earlier),
             found.fetched_at,
             http_status=found.status,
@@ -135,35 +142,35 @@ class Collector:
 
     def _stands(self, candidate: Candidate, earlier: Fetch, here: set[str | None]) -> bool:
         """Whether there is no reason to ask again for what gave no picture of its own the last time."""
-        if _is_local(candidate) or earlier.outcome in (Fetched.STORED, Fetched.TAKEN_DOWN):
+        if _is_local(candidate) or earlier.outcome in (FetchOutcome.STORED, FetchOutcome.TAKEN_DOWN):
             return False
         if earlier.outcome in FAILED_ON_ITS_WAY:
             return not earlier.is_to_be_tried_again(self._tools.crawl.attempts)
         is_alike = not self._judge_anew and earlier.candidate.page_url == candidate.page_url
-        return is_alike and (earlier.outcome != Fetched.DUPLICATE or earlier.image_id in here)
+        return is_alike and (earlier.outcome != FetchOutcome.DUPLICATE or earlier.image_id in here)
 
-    async def _find(self, candidate: Candidate, earlier: Fetch | None) -> _Found:
+    async def _find(self, candidate: Candidate, earlier: Fetch | None) -> _RawPicture:
         if _is_local(candidate):
             return await self._on_disk(candidate)
         if earlier is not None and earlier.picture is not None:
             return await self._here_already(candidate, earlier, earlier.picture)
         return await self._on_the_web(candidate)
 
-    async def _on_disk(self, candidate: Candidate) -> _Found:
+    async def _on_disk(self, candidate: Candidate) -> _RawPicture:
         """A local picture has no page: the owner's statement in params.yaml holds for all of them."""
         opened = self._tools.local.of(candidate.url)
         if opened is None:
-            raise Failed(Fetched.MISSING, "of a folder that params.yaml no longer names")
+            raise FetchFailed(FetchOutcome.MISSING, "of a folder that params.yaml no longer names")
         data = await self._examiner(opened.read, candidate.url, max_bytes=self._tools.crawl.max_bytes)
         now = datetime.now(UTC)
-        return _Found(self._spool.add(data), FetchedPage(None, now), opened.statement(), now)
+        return _RawPicture(self._spool.add(data), FetchedPage(None, now), opened.statement(), now)
 
-    async def _on_the_web(self, candidate: Candidate) -> _Found:
+    async def _on_the_web(self, candidate: Candidate) -> _RawPicture:
         page = await self._page(candidate)
         stated = await self._page_statement(candidate, page)
         read, status, headers = await self._fetched(candidate)
         opt_outs = await self._opt_outs(candidate, headers)
-        return _Found(read, page, stated, datetime.now(UTC), status, headers, opt_outs)
+        return _RawPicture(read, page, stated, datetime.now(UTC), status, headers, opt_outs)
 
     async def _fetched(self, candidate: Candidate) -> tuple[Reader, int, Headers]:
         answer = await self._tools.fetcher.get(
@@ -175,14 +182,14 @@ class Collector:
         answer.demand_success()
         return self._spool.add(answer.body), answer.status, tuple(answer.headers.items())
 
-    async def _here_already(self, candidate: Candidate, earlier: Fetch, picture: FetchedPicture) -> _Found:
+    async def _here_already(self, candidate: Candidate, earlier: Fetch, picture: FetchedPicture) -> _RawPicture:
         page = await self._page_again(candidate, earlier, picture)
         stated = await self._page_statement(candidate, page)
         await self._heed_robots(candidate)
         opt_outs = await self._opt_outs(candidate, picture.headers)
         status, fetched_at = earlier.http_status, earlier.fetched_at
         content_hash = None if self._judge_anew else picture.content_hash
-        return _Found(picture.read, page, stated, fetched_at, status, picture.headers, opt_outs, content_hash)
+        return _RawPicture(picture.read, page, stated, fetched_at, status, picture.headers, opt_outs, content_hash)
 
     async def _page(self, candidate: Candidate) -> FetchedPage:
         """The page a picture was found on, or the record of its host in that place."""
@@ -232,8 +239,8 @@ class Collector:
         """A robots.txt that now disallows counts; one that cannot be read now does not undo what is here."""
         try:
             await self._tools.reservations.permit(candidate.url)
-        except Failed as failure:
-            if failure.outcome == Fetched.OPTED_OUT:
+        except FetchFailed as failure:
+            if failure.outcome == FetchOutcome.OPTED_OUT:
                 raise
 
     def _heed_takedowns(self, candidate: Candidate, earlier: Fetch | None) -> None:
@@ -246,9 +253,9 @@ class Collector:
             return
         if (request := takedowns.of_image(earlier.image_id)) is not None:
             raise _taken_down(request, image_id=earlier.image_id)
-        takedown_filter.refuse_again(earlier, takedowns)
+        takedown_filter.refuse_earlier(earlier, takedowns)
 
-    async def _picture(self, candidate: Candidate, found: _Found) -> FetchedPicture:
+    async def _picture(self, candidate: Candidate, found: _RawPicture) -> FetchedPicture:
         """The picture, set aside with its row of evidence. Raises Failed where it is none that may be stored."""
         examined = await self._examiner(examination.examine, found.read, self._tools.crawl)
         if (request := self._tools.takedowns.of_image(examined.image_id)) is not None:
@@ -267,7 +274,7 @@ class Collector:
             content_hash=content_hash,
         )
 
-    async def _content_hash(self, found: _Found) -> int | None:
+    async def _content_hash(self, found: _RawPicture) -> int | None:
         """The picture's perceptual hash, worked out where a takedown asks for such."""
         if found.content_hash is not None or not self._tools.takedowns.perceptual_hashes:
             return found.content_hash
@@ -278,7 +285,7 @@ class Collector:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._tools.examiner, partial(work, *arguments, **options))
 
-    def _evidence(self, candidate: Candidate, found: _Found, examined: examination.Examined) -> dict[str, Any]:
+    def _evidence(self, candidate: Candidate, found: _RawPicture, examined: examination.Examined) -> dict[str, Any]:
         """The picture's row of the table of evidence."""
         return {
             "identity": self._identity,
@@ -311,5 +318,5 @@ def _record_page(candidate: Candidate, opt_outs: tuple[str, ...]) -> FetchedPage
     return FetchedPage(candidate.page_url, record.fetched_at, record.status, sha256=record.sha256, opt_outs=opt_outs)
 
 
-def _taken_down(request: Takedown, *, image_id: str | None = None) -> Failed:
-    return Failed(Fetched.TAKEN_DOWN, f"{request.kind}, asked for on {request.added_at}", image_id=image_id)
+def _taken_down(request: Takedown, *, image_id: str | None = None) -> FetchFailed:
+    return FetchFailed(FetchOutcome.TAKEN_DOWN, f"{request.kind}, asked for on {request.added_at}", image_id=image_id)

@@ -23,12 +23,12 @@ from mtf.core.hashing import file_digest, fingerprint
 from mtf.core.import_closure import closure, digest_of, modules_below
 from mtf.crawl import recorded_web as recorded
 from mtf.crawl import store, takedown_filter
-from mtf.crawl.collector import Collector, Tools
+from mtf.crawl.collector import Collector, CrawlContext
 from mtf.crawl.fetch_results import Fetch, each_content_once
 from mtf.crawl.http_client import HttpFetcher, user_agent
-from mtf.crawl.signals_client import Reservations
+from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.spool import Spool
-from mtf.crawl.store import Inputs, Memory
+from mtf.crawl.store import EarlierRun, Inputs
 from mtf.schemas.takedown_file import Takedowns
 from mtf.sources import registry
 from mtf.sources.base import LocalSource, SearchResult, Source
@@ -91,8 +91,8 @@ async def _crawl(
     report = CrawlReport()
     local = LocalSources(crawl.sources, job.root)
     async with HttpFetcher(crawl, user_agent=user_agent(job.params.project), web=web) as fetcher:
-        reservations = Reservations(fetcher, job.params.licenses.binding_opt_outs)
-        tools = Tools(crawl, fetcher, reservations, job.takedowns, local, examiner)
+        reservations = SignalsClient(fetcher, job.params.licenses.binding_opt_outs)
+        tools = CrawlContext(crawl, fetcher, reservations, job.takedowns, local, examiner)
         places = asyncio.Semaphore(AT_ONCE)
 
         async def one(person: RosterPerson) -> None:
@@ -109,7 +109,7 @@ async def _crawl(
 class _Identity:
     """The work on one identity."""
 
-    def __init__(self, person: RosterPerson, job: CrawlJob, tools: Tools, report: CrawlReport) -> None:
+    def __init__(self, person: RosterPerson, job: CrawlJob, tools: CrawlContext, report: CrawlReport) -> None:
         self._person = person
         self._job = job
         self._tools = tools
@@ -117,7 +117,7 @@ class _Identity:
         self._shard = job.folder / f"{person.identity}.tar"
 
     async def bring_up_to_date(self) -> None:
-        memory = await asyncio.to_thread(store.recall, self._shard)
+        memory = await asyncio.to_thread(store.load, self._shard)
         searched = await asyncio.to_thread(self._searched)
         inputs = self._inputs(searched, memory.fetches.values())
         if memory.inputs != inputs or self._job.refresh:
@@ -129,7 +129,7 @@ class _Identity:
         else:
             self._report.kept.append(self._person.identity)
 
-    async def _make(self, memory: Memory, inputs: Inputs) -> None:
+    async def _make(self, memory: EarlierRun, inputs: Inputs) -> None:
         candidates, searched = await self._candidates(memory, inputs.searched)
         is_alike = memory.inputs is not None and memory.inputs.judged == inputs.judged
         with Spool(self._job.folder.parent) as spool:
@@ -137,7 +137,7 @@ class _Identity:
             fetches = each_content_once(await collector.obtain_all(candidates), before=memory.stored)
             await self._write(fetches, searched)
 
-    async def _retry(self, memory: Memory, searched: str) -> None:
+    async def _retry(self, memory: EarlierRun, searched: str) -> None:
         """Try again what failed in a way that may pass; everything else stays as it is."""
         failed = {url for url, fetch in memory.fetches.items() if self._fails(fetch)}
         with Spool(self._job.folder.parent) as spool:
@@ -146,7 +146,7 @@ class _Identity:
             fetches = memory.fetches | {fetch.candidate.url: fetch for fetch in obtained}
             await self._write(each_content_once(fetches.values(), before=memory.stored), searched)
 
-    async def _candidates(self, memory: Memory, searched: str) -> tuple[list[Candidate], str]:
+    async def _candidates(self, memory: EarlierRun, searched: str) -> tuple[list[Candidate], str]:
         """What to obtain, and the digest of the search: empty where it was not completed, so that it is repeated."""
         known = [fetch.candidate for fetch in memory.fetches.values()]
         is_searched = memory.inputs is not None and memory.inputs.searched == searched
@@ -173,7 +173,7 @@ class _Identity:
             found.problems += results.problems
         return found
 
-    def _collector(self, spool: Spool, memory: Memory, *, judge_anew: bool) -> Collector:
+    def _collector(self, spool: Spool, memory: EarlierRun, *, judge_anew: bool) -> Collector:
         renew = self._job.refresh
         return Collector(self._person.identity, self._tools, spool, memory.fetches, renew=renew, judge_anew=judge_anew)
 
@@ -219,7 +219,7 @@ class _Identity:
             )
         } | {takedowns.of_identity(identity)}
         named = [[str(request.kind), request.value] for request in requests if request is not None]
-        return sorted([*named, *takedown_filter.concerned(fetches, takedowns)])
+        return sorted([*named, *takedown_filter.relevant_takedowns(fetches, takedowns)])
 
 
 def _search_code() -> str:

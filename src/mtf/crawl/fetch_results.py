@@ -26,9 +26,9 @@ from mtf.crawl.page_client import FetchedPage
 from mtf.crawl.signals_client import Headers
 from mtf.crawl.sniffing import ImageFormat
 from mtf.crawl.spool import Reader
-from mtf.schemas import Fetched, Stated
+from mtf.schemas import EvidenceStatus, FetchOutcome
 from mtf.sources.candidate import Candidate
-from mtf.sources.fetch_failure import Failed, is_retriable
+from mtf.sources.fetch_failure import FetchFailed, is_retriable
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Fetch:
     """
 
     candidate: Candidate
-    outcome: Fetched
+    outcome: FetchOutcome
     attempts: int
     fetched_at: datetime
     detail: str | None = None
@@ -69,14 +69,14 @@ class Fetch:
 
     def is_to_be_tried_again(self, attempts: int) -> bool:
         """Whether it, or the page of its picture, failed in a way that may pass, fewer than `attempts` times."""
-        if self.outcome == Fetched.STORED:
+        if self.outcome == FetchOutcome.STORED:
             failed = self.picture is not None and self.picture.page.is_retriable
         else:
             failed = is_retriable(self.outcome, self.http_status)
         return failed and self.attempts < attempts
 
 
-def failed(candidate: Candidate, failure: Failed, attempts: int) -> Fetch:
+def failed(candidate: Candidate, failure: FetchFailed, attempts: int) -> Fetch:
     """The row of an address that gave no picture, after `attempts` requests."""
     return Fetch(
         candidate,
@@ -108,8 +108,8 @@ def _stored_or_duplicate(fetch: Fetch, first: dict[str, str]) -> Fetch:
         return fetch
     url = first[fetch.picture.image_id]
     if url == fetch.candidate.url:
-        return replace(fetch, outcome=Fetched.STORED, detail=None)
-    return replace(fetch, outcome=Fetched.DUPLICATE, detail=f"same bytes as {url}", picture=None)
+        return replace(fetch, outcome=FetchOutcome.STORED, detail=None)
+    return replace(fetch, outcome=FetchOutcome.DUPLICATE, detail=f"same bytes as {url}", picture=None)
 
 
 EARLIER_STATEMENTS = "earlier.parquet"
@@ -132,7 +132,7 @@ def remembered_statements(picture: FetchedPicture, earlier: Fetch | None) -> Fet
 
 
 def _with(known: tuple[Row, ...], row: Row) -> tuple[Row, ...]:
-    says_nothing = row["stated"] in (Stated.UNSTATED, Stated.UNREACHABLE) and row["opt_out"] is None
+    says_nothing = row["stated"] in (EvidenceStatus.UNSTATED, EvidenceStatus.UNREACHABLE) and row["opt_out"] is None
     is_known = bool(known) and all(known[-1][name] == row[name] for name in _SAID)
     return known if says_nothing or is_known else (*known, row)
 

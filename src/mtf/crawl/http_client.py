@@ -20,8 +20,8 @@ from mtf import __version__
 from mtf.config import Crawl, Project
 from mtf.crawl import network_guard
 from mtf.crawl.rate_limits import LONGEST_WAIT_S, Pacing
-from mtf.schemas import Fetched
-from mtf.sources.fetch_failure import Failed
+from mtf.schemas import FetchOutcome
+from mtf.sources.fetch_failure import FetchFailed
 
 ROBOT = "mtf"
 """Our name in robots.txt."""
@@ -78,7 +78,7 @@ class HttpAnswer:
     def demand_success(self) -> None:
         """Raises Failed(HTTP_ERROR) where the status is not 2xx."""
         if not self.is_success:
-            raise Failed(Fetched.HTTP_ERROR, f"status {self.status}", http_status=self.status)
+            raise FetchFailed(FetchOutcome.HTTP_ERROR, f"status {self.status}", http_status=self.status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ class HttpFetcher:
             if answer.status not in _REDIRECTS or "Location" not in answer.headers:
                 return answer
             here = _next_hop(here, answer.headers["Location"])
-        raise Failed(Fetched.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", http_status=answer.status)
+        raise FetchFailed(FetchOutcome.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", http_status=answer.status)
 
     async def _ask_patiently(self, url: URL, limit: BodyLimit, headers: Mapping[str, str], asked: Asked) -> HttpAnswer:
         """Ask, and ask again when a busy host has named a time that is not too far off."""
@@ -183,9 +183,9 @@ class HttpFetcher:
                 body = await _read(response, limit) if 200 <= response.status < 300 else b""
                 return HttpAnswer(str(url), response.status, response.headers, body)
         except TimeoutError:
-            raise Failed(Fetched.TIMEOUT, f"no whole answer in {self._timeout.total:g} s") from None
+            raise FetchFailed(FetchOutcome.TIMEOUT, f"no whole answer in {self._timeout.total:g} s") from None
         except aiohttp.ClientPayloadError as error:
-            raise Failed(Fetched.TRUNCATED, f"the connection ended early: {error}") from None
+            raise FetchFailed(FetchOutcome.TRUNCATED, f"the connection ended early: {error}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _connection_failure(error) from None
 
@@ -196,20 +196,20 @@ class HttpFetcher:
         return URL(target, encoded=True), headers
 
 
-def _connection_failure(error: Exception) -> Failed:
+def _connection_failure(error: Exception) -> FetchFailed:
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     if isinstance(cause, network_guard.RefusedAddress):
-        return Failed(Fetched.REFUSED_ADDRESS, str(cause))
+        return FetchFailed(FetchOutcome.REFUSED_ADDRESS, str(cause))
     if isinstance(cause, aiohttp.InvalidURL):
-        return Failed(Fetched.REFUSED_ADDRESS, "not an address that can be read")
-    return Failed(Fetched.CONNECTION, f"{type(error).__name__}: {error}")
+        return FetchFailed(FetchOutcome.REFUSED_ADDRESS, "not an address that can be read")
+    return FetchFailed(FetchOutcome.CONNECTION, f"{type(error).__name__}: {error}")
 
 
 def _next_hop(here: URL, location: str) -> URL:
     try:
         return network_guard.parse(str(here.join(network_guard.as_it_stands(location))))
     except ValueError:
-        raise Failed(Fetched.REFUSED_ADDRESS, "redirected to an address that cannot be read") from None
+        raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, "redirected to an address that cannot be read") from None
 
 
 async def _read(response: aiohttp.ClientResponse, limit: BodyLimit) -> bytes:
@@ -235,7 +235,7 @@ def _decoded(body: bytes, encodings: str, limit: BodyLimit, *, is_cut: bool = Fa
     """
     named = [token.strip().lower() for token in encodings.split(",")]
     if foreign := [token for token in named if token in _OTHER_ENCODINGS]:
-        raise Failed(Fetched.HTTP_ERROR, f"content-encoding {foreign[0]!r}, where identity was asked for")
+        raise FetchFailed(FetchOutcome.HTTP_ERROR, f"content-encoding {foreign[0]!r}, where identity was asked for")
     coded = [token for token in named if token in _INFLATED]
     for token in reversed(coded[:_MAX_ENCODINGS]):
         body = _inflated(body, token, limit, is_cut=is_cut)
@@ -251,7 +251,9 @@ def _inflated(body: bytes, encoding: str, limit: BodyLimit, *, is_cut: bool) -> 
         try:
             decoded += inflater.decompress(rest, limit.max_bytes + 1 - len(decoded))
         except zlib.error as error:
-            raise Failed(Fetched.TRUNCATED, f"content-encoding {encoding} cannot be undone: {error}") from None
+            raise FetchFailed(
+                FetchOutcome.TRUNCATED, f"content-encoding {encoding} cannot be undone: {error}"
+            ) from None
         if len(decoded) > limit.max_bytes:
             if limit.cut:
                 return decoded
@@ -259,7 +261,7 @@ def _inflated(body: bytes, encoding: str, limit: BodyLimit, *, is_cut: bool) -> 
         if not inflater.eof:
             if is_cut:
                 return decoded
-            raise Failed(Fetched.TRUNCATED, f"content-encoding {encoding} ends early")
+            raise FetchFailed(FetchOutcome.TRUNCATED, f"content-encoding {encoding} ends early")
         rest = inflater.unused_data.lstrip(b"\0") if encoding != "deflate" else b""
     return decoded
 
@@ -271,8 +273,8 @@ def _window_bits(body: bytes, encoding: str) -> int:
     return -zlib.MAX_WBITS if is_raw else zlib.MAX_WBITS | 32
 
 
-def _too_large(what: str, max_bytes: int) -> Failed:
-    return Failed(Fetched.TOO_LARGE, f"{what}; permitted: {max_bytes}")
+def _too_large(what: str, max_bytes: int) -> FetchFailed:
+    return FetchFailed(FetchOutcome.TOO_LARGE, f"{what}; permitted: {max_bytes}")
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

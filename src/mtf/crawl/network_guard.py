@@ -15,8 +15,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
 from yarl import URL
 
-from mtf.schemas import Fetched
-from mtf.sources.fetch_failure import Failed
+from mtf.schemas import FetchOutcome
+from mtf.sources.fetch_failure import FetchFailed
 
 _VALID = re.compile(r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -63,11 +63,11 @@ def parse(url: str) -> URL:
         parsed = as_it_stands(url)
         port = parsed.port  # raises where it is no number
     except (ValueError, UnicodeError):
-        raise Failed(Fetched.REFUSED_ADDRESS, "not an address that can be read") from None
+        raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, "not an address that can be read") from None
     if parsed.scheme not in ("http", "https") or not parsed.host or not port:
-        raise Failed(Fetched.REFUSED_ADDRESS, f"scheme {parsed.scheme[:20]!r}; permitted: http, https")
+        raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, f"scheme {parsed.scheme[:20]!r}; permitted: http, https")
     if parsed.user is not None or parsed.password is not None:
-        raise Failed(Fetched.REFUSED_ADDRESS, "an address with a user name or password in it")
+        raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, "an address with a user name or password in it")
     return parsed.with_fragment(None)
 
 
@@ -78,7 +78,7 @@ def check_number(url: URL) -> None:
     except ValueError:
         return
     if not public:
-        raise Failed(Fetched.REFUSED_ADDRESS, f"{url.host} is not a public address")
+        raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, f"{url.host} is not a public address")
 
 
 class PublicResolver(AbstractResolver):

@@ -12,12 +12,12 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from mtf.crawl.http_client import ROBOT, HttpAnswer, HttpFetcher
-from mtf.crawl.signals_client import Headers, Reservations
+from mtf.crawl.signals_client import Headers, SignalsClient
 from mtf.crawl.spool import Reader, Spool
 from mtf.rights.evidence import combination
 from mtf.rights.signals import opt_outs as optouts
-from mtf.schemas import Fetched
-from mtf.sources.fetch_failure import Failed, is_retriable
+from mtf.schemas import FetchOutcome
+from mtf.sources.fetch_failure import FetchFailed, is_retriable
 
 MAX_PAGE_BYTES = 4 * 2**20
 _HTML = ("text/html", "application/xhtml+xml")
@@ -60,7 +60,7 @@ class FetchedPage:
 class Pages:
     """The pages of one identity."""
 
-    def __init__(self, fetcher: HttpFetcher, reservations: Reservations, spool: Spool) -> None:
+    def __init__(self, fetcher: HttpFetcher, reservations: SignalsClient, spool: Spool) -> None:
         self._fetcher = fetcher
         self._reservations = reservations
         self._spool = spool
@@ -88,9 +88,9 @@ class Pages:
                 permission=self._reservations.permit,
                 asked=partial(self._asked.add, url),
             )
-        except Failed as failure:
-            if failure.outcome == Fetched.OPTED_OUT:
-                raise Failed(Fetched.OPTED_OUT, f"{failure.detail} (of the picture's page)") from None
+        except FetchFailed as failure:
+            if failure.outcome == FetchOutcome.OPTED_OUT:
+                raise FetchFailed(FetchOutcome.OPTED_OUT, f"{failure.detail} (of the picture's page)") from None
             return FetchedPage(url, now, failure.http_status, detail=f"{failure.outcome}: {failure.detail}")
         headers = tuple(answer.headers.items())
         opt_outs = await self._reservations.of_robots(url) + await self._reservations.of_site(answer.url, headers)
@@ -103,7 +103,7 @@ class Pages:
 
 def _unreadable(answer: HttpAnswer) -> str | None:
     if not answer.is_success:
-        return f"{Fetched.HTTP_ERROR}: status {answer.status}"
+        return f"{FetchOutcome.HTTP_ERROR}: status {answer.status}"
     media_type = answer.headers.get("Content-Type", _HTML[0]).partition(";")[0].strip().lower()
     return None if media_type in _HTML else f"not an HTML page: {media_type[:80]!r}"
 

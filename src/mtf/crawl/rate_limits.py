@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from mtf.schemas import Fetched
-from mtf.sources.fetch_failure import Failed
+from mtf.schemas import FetchOutcome
+from mtf.sources.fetch_failure import FetchFailed
 
 LONGEST_WAIT_S = 60.0
 """How long a host may make us wait, by Retry-After or by Crawl-delay."""
@@ -30,7 +30,7 @@ class _Line:
         now = time.monotonic()
         if self.held_until - now > LONGEST_WAIT_S:
             text = f"the host asked to wait another {self.held_until - now:.0f} s"
-            raise Failed(Fetched.HTTP_ERROR, text, http_status=self.held_by)
+            raise FetchFailed(FetchOutcome.HTTP_ERROR, text, http_status=self.held_by)
         start = max(now, self.next_start, self.held_until)
         self.next_start = start + self.delay_s
         if start > now:

@@ -20,16 +20,16 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import recorded_web as recorded
 from mtf.crawl.http_client import HttpFetcher, user_agent
 from mtf.crawl.page_client import Pages
-from mtf.crawl.signals_client import Reservations
+from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.spool import Spool
 from mtf.rights.audit import run
 from mtf.rights.evidence import combination
 from mtf.rights.evidence.combination import Statement
 from mtf.rights.signals import opt_outs as optouts
-from mtf.schemas import Fetched
+from mtf.schemas import FetchOutcome
 from mtf.sources import registry
 from mtf.sources.base import Source
-from mtf.sources.fetch_failure import Failed
+from mtf.sources.fetch_failure import FetchFailed
 
 SEEN = {
     "identity": pl.String,
@@ -46,7 +46,7 @@ _PICTURES_OF_A_SPOOL = 5_000
 _Row = dict[str, Any]
 
 
-def recheck_sources(workspace: ProjectPaths, params: Params) -> run.Again:
+def recheck_sources(workspace: ProjectPaths, params: Params) -> run.RecheckedSources:
     """One row per picture that was found on a page: its identity, image_id and what its source says now (SEEN).
 
     Where the host's own API stated the license, that record is asked for again and not the page; pictures whose record
@@ -65,7 +65,7 @@ def recheck_sources(workspace: ProjectPaths, params: Params) -> run.Again:
     found = {(row["identity"], row["image_id"]) for row in seen}
     lacking = [row for row in in_records if (row["identity"], row["image_id"]) not in found]
     not_asked = Counter(row["method"] for row in lacking)
-    return run.Again(pl.DataFrame(seen, schema=SEEN, orient="row"), dict(sorted(not_asked.items())))
+    return run.RecheckedSources(pl.DataFrame(seen, schema=SEEN, orient="row"), dict(sorted(not_asked.items())))
 
 
 async def _ask(
@@ -76,13 +76,13 @@ async def _ask(
     web: recorded.RecordedWeb | None,
 ) -> list[_Row]:
     async with HttpFetcher(params.crawl, user_agent=user_agent(params.project), web=web) as fetcher:
-        reservations = Reservations(fetcher, params.licenses.binding_opt_outs)
+        reservations = SignalsClient(fetcher, params.licenses.binding_opt_outs)
         seen = await _ask_pages(on_pages, workspace, fetcher, reservations)
         return seen + await _ask_records(in_records, params, fetcher, reservations)
 
 
 async def _ask_records(
-    rows: Sequence[_Row], params: Params, fetcher: HttpFetcher, reservations: Reservations
+    rows: Sequence[_Row], params: Params, fetcher: HttpFetcher, reservations: SignalsClient
 ) -> list[_Row]:
     seen: list[_Row] = []
     for method, source in _recheckable().items():
@@ -104,7 +104,7 @@ def _recheckable() -> dict[str, type[Source]]:
     return {source.recheck_method: source for source in registry.classes() if source.recheck_method is not None}
 
 
-async def _recorded(row: _Row, stated: Statement | None, reservations: Reservations) -> _Row:
+async def _recorded(row: _Row, stated: Statement | None, reservations: SignalsClient) -> _Row:
     if stated is None:
         return _keys(row) | {"now_read": False, "now_gone": f"{row['method']} knows it no longer"}
     signals = await reservations.of_site(row["page_url"], ())
@@ -112,7 +112,7 @@ async def _recorded(row: _Row, stated: Statement | None, reservations: Reservati
 
 
 async def _ask_pages(
-    rows: Sequence[_Row], workspace: ProjectPaths, fetcher: HttpFetcher, reservations: Reservations
+    rows: Sequence[_Row], workspace: ProjectPaths, fetcher: HttpFetcher, reservations: SignalsClient
 ) -> list[_Row]:
     seen: list[_Row] = []
     console = Console(stderr=True)
@@ -127,7 +127,7 @@ async def _ask_pages(
     return seen
 
 
-async def _ask_part(rows: Sequence[_Row], pages: Pages, reservations: Reservations) -> list[_Row]:
+async def _ask_part(rows: Sequence[_Row], pages: Pages, reservations: SignalsClient) -> list[_Row]:
     places = asyncio.Semaphore(_PICTURES_AT_ONCE)
 
     async def one(row: _Row) -> _Row:
@@ -137,11 +137,11 @@ async def _ask_part(rows: Sequence[_Row], pages: Pages, reservations: Reservatio
     return list(await asyncio.gather(*(one(row) for row in rows)))
 
 
-async def _look(row: _Row, pages: Pages, reservations: Reservations) -> _Row:
+async def _look(row: _Row, pages: Pages, reservations: SignalsClient) -> _Row:
     try:
         page = await pages.at(row["page_url"])
-    except Failed as failure:
-        is_reserved = failure.outcome == Fetched.OPTED_OUT
+    except FetchFailed as failure:
+        is_reserved = failure.outcome == FetchOutcome.OPTED_OUT
         return _keys(row) | {
             "now_read": False,
             ("now_opt_out" if is_reserved else "now_gone"): failure.detail or str(failure.outcome),
@@ -151,7 +151,7 @@ async def _look(row: _Row, pages: Pages, reservations: Reservations) -> _Row:
     return _now(row, stated, (*page.opt_outs, *of_picture), gone=page.detail)
 
 
-async def _opt_outs_of_picture(url: str, stated: Statement, reservations: Reservations) -> list[str]:
+async def _opt_outs_of_picture(url: str, stated: Statement, reservations: SignalsClient) -> list[str]:
     """The opt-outs of the site that holds the picture, and of the RSL documents that its page names."""
     if urlsplit(url).scheme not in ("http", "https"):
         return []

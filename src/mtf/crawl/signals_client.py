@@ -19,8 +19,8 @@ from mtf.rights.signals import opt_outs as optouts
 from mtf.rights.signals import robots_file, rsl, usage_preferences
 from mtf.rights.signals.preferences import opt_outs
 from mtf.rights.signals.robots_file import AI_TXT_PATH, RobotsFile
-from mtf.schemas import Fetched
-from mtf.sources.fetch_failure import Failed
+from mtf.schemas import FetchOutcome
+from mtf.sources.fetch_failure import FetchFailed
 
 MAX_ROBOTS_BYTES = 2_000_000
 """RFC 9309, section 2.5, asks for at least 500 KiB; what stands after this bound is not read."""
@@ -39,7 +39,7 @@ Headers = tuple[tuple[str, str], ...]
 Value = TypeVar("Value")
 
 
-class Reservations:
+class SignalsClient:
     """Shared by everything that one crawl asks for. `binding` holds the signals' names."""
 
     def __init__(self, fetcher: HttpFetcher, binding: Iterable[str]) -> None:
@@ -58,7 +58,7 @@ class Reservations:
             return
         robots = await self._robots.of(url)
         if robots is not None and not robots.rules.can_fetch(url, ROBOT):
-            raise Failed(Fetched.OPTED_OUT, f"{optouts.ROBOTS_TXT}: {URL(url).host} disallows this address")
+            raise FetchFailed(FetchOutcome.OPTED_OUT, f"{optouts.ROBOTS_TXT}: {URL(url).host} disallows this address")
 
     async def of_site(self, url: str, headers: Headers) -> list[str]:
         """The opt-outs of the files of its site for `url`: tdmrep.json, ai.txt, and RSL documents.
@@ -80,7 +80,7 @@ class Reservations:
         """
         try:
             robots = await self._robots.of(url)
-        except Failed:
+        except FetchFailed:
             return []
         if robots is None:
             return []
@@ -114,18 +114,18 @@ class Reservations:
         """Raises Failed(OPTED_OUT) where one of `signals` is binding."""
         for signal in (optouts.joined(*signals) or "").split(optouts.SEPARATOR):
             if signal.partition(":")[0] in self._binding:
-                raise Failed(Fetched.OPTED_OUT, signal)
+                raise FetchFailed(FetchOutcome.OPTED_OUT, signal)
 
     async def _read_robots(self, site: URL) -> RobotsFile | None:
         """The robots.txt of a site; None where there is none. Of a longer one, the first 2 MB are read."""
         try:
             answer = await self._fetcher.get(str(site / "robots.txt"), max_bytes=MAX_ROBOTS_BYTES, cut=True)
-        except Failed as failure:
+        except FetchFailed as failure:
             text = f"robots.txt: {failure.detail}; taken as a refusal for this run"
-            raise Failed(failure.outcome, text, http_status=failure.http_status) from None
+            raise FetchFailed(failure.outcome, text, http_status=failure.http_status) from None
         if answer.status >= 500 or answer.status == _TOO_MANY_REQUESTS:
             text = f"robots.txt: status {answer.status}; taken as a refusal for this run"
-            raise Failed(Fetched.HTTP_ERROR, text, http_status=answer.status)
+            raise FetchFailed(FetchOutcome.HTTP_ERROR, text, http_status=answer.status)
         if not answer.is_success:
             return None
         robots = robots_file.parse(robots_file.whole_lines(answer.body, MAX_ROBOTS_BYTES), agent=ROBOT)
@@ -138,7 +138,7 @@ class Reservations:
             answer = await self._fetcher.get(
                 str(site.with_path(optouts.TDMREP_PATH)), max_bytes=optouts.MAX_FILE_BYTES, permission=self.permit
             )
-        except Failed:
+        except FetchFailed:
             return ()
         return optouts.read_tdmrep(answer.body) if answer.is_success else ()
 
@@ -148,7 +148,7 @@ class Reservations:
             answer = await self._fetcher.get(
                 str(site.with_path(AI_TXT_PATH)), max_bytes=optouts.MAX_FILE_BYTES, permission=self.permit
             )
-        except Failed:
+        except FetchFailed:
             return b""
         is_page = answer.headers.get("Content-Type", "text/plain").lower().startswith(("text/html", "application/"))
         return answer.body if answer.is_success and not is_page else b""
@@ -156,7 +156,7 @@ class Reservations:
     async def _read_rsl(self, address: str) -> tuple[rsl.Content, ...] | None:
         try:
             answer = await self._fetcher.get(address, max_bytes=rsl.MAX_BYTES, permission=self.permit)
-        except Failed:
+        except FetchFailed:
             return None
         return rsl.read(answer.body) if answer.is_success else None
 

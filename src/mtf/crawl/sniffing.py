@@ -12,8 +12,8 @@ from mtf.config import Crawl
 from mtf.core.errors import shortened
 from mtf.faces import jpeg_bounds
 from mtf.faces.decoding import of_any_size
-from mtf.schemas import Fetched
-from mtf.sources.fetch_failure import Failed
+from mtf.schemas import FetchOutcome
+from mtf.sources.fetch_failure import FetchFailed
 
 EXTENSIONS = {
     "JPEG": "jpg",
@@ -51,16 +51,20 @@ def sniff(data: bytes, crawl: Crawl) -> ImageFormat:
     the header, so that a bomb is never inflated) or TOO_SMALL.
     """
     if len(data) > crawl.max_bytes:
-        raise Failed(Fetched.TOO_LARGE, f"{len(data)} bytes; permitted: {crawl.max_bytes}")
+        raise FetchFailed(FetchOutcome.TOO_LARGE, f"{len(data)} bytes; permitted: {crawl.max_bytes}")
     if excess := jpeg_bounds.excess(data):
-        raise Failed(Fetched.UNDECODABLE, f"JPEG: {excess}")
+        raise FetchFailed(FetchOutcome.UNDECODABLE, f"JPEG: {excess}")
     kind = _kind(data)
     if kind.width * kind.height > crawl.max_pixels:
-        raise Failed(Fetched.TOO_LARGE, f"{kind.width}×{kind.height} pixels; permitted: {crawl.max_pixels} in all")
+        raise FetchFailed(
+            FetchOutcome.TOO_LARGE, f"{kind.width}×{kind.height} pixels; permitted: {crawl.max_pixels} in all"
+        )
     if min(kind.width, kind.height) < crawl.min_side_px:
-        raise Failed(Fetched.TOO_SMALL, f"{kind.width}×{kind.height} pixels; a side has at least {crawl.min_side_px}")
+        raise FetchFailed(
+            FetchOutcome.TOO_SMALL, f"{kind.width}×{kind.height} pixels; a side has at least {crawl.min_side_px}"
+        )
     if not _is_whole(data, kind.extension):
-        raise Failed(Fetched.TRUNCATED, f"{kind.media_type} of {len(data)} bytes without its end")
+        raise FetchFailed(FetchOutcome.TRUNCATED, f"{kind.media_type} of {len(data)} bytes without its end")
     return kind
 
 
@@ -74,15 +78,15 @@ def _kind(data: bytes) -> ImageFormat:
     except UnidentifiedImageError:
         raise _unidentified(data) from None
     except Exception as error:  # Pillow's parsers raise whatever a broken header makes them
-        raise Failed(Fetched.TRUNCATED, f"header cannot be read: {type(error).__name__}: {error}") from None
+        raise FetchFailed(FetchOutcome.TRUNCATED, f"header cannot be read: {type(error).__name__}: {error}") from None
 
 
-def _unidentified(data: bytes) -> Failed:
+def _unidentified(data: bytes) -> FetchFailed:
     if not data:
-        return Failed(Fetched.NOT_AN_IMAGE, "zero bytes")
+        return FetchFailed(FetchOutcome.NOT_AN_IMAGE, "zero bytes")
     if data.startswith(_MAGIC) or data[4:11] == _AVIF_START:
-        return Failed(Fetched.TRUNCATED, f"the header ends within {len(data)} bytes")
-    return Failed(Fetched.NOT_AN_IMAGE, f"begins with {shortened(data[:24])}")
+        return FetchFailed(FetchOutcome.TRUNCATED, f"the header ends within {len(data)} bytes")
+    return FetchFailed(FetchOutcome.NOT_AN_IMAGE, f"begins with {shortened(data[:24])}")
 
 
 def _is_whole(data: bytes, extension: str) -> bool:

@@ -26,7 +26,7 @@ from mtf.crawl.fetch_results import Fetch, FetchedPicture
 from mtf.crawl.page_client import FetchedPage
 from mtf.crawl.sniffing import ImageFormat
 from mtf.crawl.takedown_filter import RESPONSES
-from mtf.schemas import Fetched
+from mtf.schemas import FetchOutcome
 from mtf.sources import records
 from mtf.sources.candidate import Candidate
 
@@ -61,7 +61,7 @@ class Inputs:
 
 
 @dataclass(frozen=True)
-class Memory:
+class EarlierRun:
     """What an earlier run left: its fetches by address, with their pictures."""
 
     inputs: Inputs | None
@@ -70,12 +70,12 @@ class Memory:
     @property
     def stored(self) -> list[str]:
         """The addresses whose pictures are in the shard."""
-        return [url for url, fetch in self.fetches.items() if fetch.outcome == Fetched.STORED]
+        return [url for url, fetch in self.fetches.items() if fetch.outcome == FetchOutcome.STORED]
 
 
 def write(path: Path, identity: str, fetches: list[Fetch], inputs: Inputs) -> None:
     """Write the shard of `identity`; of fetches with one content only one may be STORED."""
-    pictures = [fetch for fetch in fetches if fetch.outcome == Fetched.STORED and fetch.picture is not None]
+    pictures = [fetch for fetch in fetches if fetch.outcome == FetchOutcome.STORED and fetch.picture is not None]
     digest = fingerprint([fetch.image_id for fetch in pictures])
     with shards.writing(path, digest) as shard:
         shard.add(INPUTS, json.dumps(asdict(inputs)).encode("ascii"))
@@ -102,7 +102,7 @@ def read_tables(path: Path) -> dict[str, pl.DataFrame]:
         } | {"earlier": fetch_results.read_earlier_statements(path, members)}
 
 
-def recall(path: Path) -> Memory:
+def load(path: Path) -> EarlierRun:
     """What the shard at `path` remembers; nothing where there is no shard that this version of the program can read."""
     try:
         members = shards.members(path)
@@ -113,11 +113,11 @@ def recall(path: Path) -> Memory:
             }
             inputs = _inputs(shard.read(*members[INPUTS]))
         pictures = _pictures(path, members, frames)
-        answers = records.recall(path, members)
+        answers = records.load(path, members)
         fetches = [_fetch(row, pictures, answers) for row in frames[FETCHES].iter_rows(named=True)]
     except (OSError, tarfile.TarError, LookupError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError):
-        return Memory(None, {})
-    return Memory(inputs, {fetch.candidate.url: fetch for fetch in fetches})
+        return EarlierRun(None, {})
+    return EarlierRun(inputs, {fetch.candidate.url: fetch for fetch in fetches})
 
 
 def _inputs(text: bytes) -> Inputs:
@@ -144,7 +144,7 @@ def _add_picture(shard: shards.ShardWriter, identity: str, fetch: Fetch, picture
 
 def _records(fetches: list[Fetch]) -> dict[str, records.Record]:
     """What APIs answered, by address; of what was taken down nothing is kept."""
-    standing = [fetch.candidate for fetch in fetches if fetch.outcome != Fetched.TAKEN_DOWN]
+    standing = [fetch.candidate for fetch in fetches if fetch.outcome != FetchOutcome.TAKEN_DOWN]
     return {candidate.url: candidate.record for candidate in standing if candidate.record is not None}
 
 
@@ -239,8 +239,8 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _fetch(row: dict[str, Any], pictures: dict[str, FetchedPicture], answers: dict[str, records.Record]) -> Fetch:
-    outcome = Fetched(row["outcome"])
-    has_picture = outcome in (Fetched.STORED, Fetched.DUPLICATE)
+    outcome = FetchOutcome(row["outcome"])
+    has_picture = outcome in (FetchOutcome.STORED, FetchOutcome.DUPLICATE)
     return Fetch(
         candidate=Candidate(
             **{name: row[name] for name in _FROM_CANDIDATE},

@@ -18,9 +18,9 @@ import polars as pl
 
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl.fetch_results import Fetch
-from mtf.schemas import Fetched
+from mtf.schemas import FetchOutcome
 from mtf.schemas.takedown_file import PERCEPTUAL_HASH_DETAIL, RequestKind, Takedown, Takedowns
-from mtf.sources.fetch_failure import Failed
+from mtf.sources.fetch_failure import FetchFailed
 
 _REFUSAL = re.compile(PERCEPTUAL_HASH_DETAIL)
 
@@ -42,16 +42,16 @@ def refuse(found: int | None, takedowns: Takedowns, *, image_id: str) -> None:
         return
     bits = _differing_bits(found, request)
     detail = f"{request.kind} {request.value}, asked for on {request.added_at}: differs in {bits} of 64 bits"
-    raise Failed(Fetched.TAKEN_DOWN, detail, image_id=image_id)
+    raise FetchFailed(FetchOutcome.TAKEN_DOWN, detail, image_id=image_id)
 
 
-def refuse_again(earlier: Fetch, takedowns: Takedowns) -> None:
+def refuse_earlier(earlier: Fetch, takedowns: Takedowns) -> None:
     """Raises Failed(TAKEN_DOWN) for what an earlier run refused, while the request stands: it is not fetched again."""
     if (request := _refused_for(earlier, takedowns)) is not None:
-        raise Failed(Fetched.TAKEN_DOWN, earlier.detail or str(request.kind), image_id=earlier.image_id)
+        raise FetchFailed(FetchOutcome.TAKEN_DOWN, earlier.detail or str(request.kind), image_id=earlier.image_id)
 
 
-def concerned(fetches: Iterable[Fetch], takedowns: Takedowns) -> list[list[str]]:
+def relevant_takedowns(fetches: Iterable[Fetch], takedowns: Takedowns) -> list[list[str]]:
     """What decides anew about these fetches when it changes: the requests that one of them is near to, or is gone
     for; and, while there are requests at all, that a picture has no hash yet.
     """
@@ -84,7 +84,7 @@ def _requests(takedowns: Takedowns) -> list[Takedown]:
 
 def _refused_for(fetch: Fetch, takedowns: Takedowns) -> Takedown | None:
     """The request that an earlier fetch was refused for, if it stands."""
-    found = _REFUSAL.match(fetch.detail or "") if fetch.outcome == Fetched.TAKEN_DOWN else None
+    found = _REFUSAL.match(fetch.detail or "") if fetch.outcome == FetchOutcome.TAKEN_DOWN else None
     standing = (request for request in _requests(takedowns) if found and request.value == found[1])
     return next(standing, None)
 

@@ -13,7 +13,7 @@ import polars as pl
 from mtf.annotation.consensus import JOINT
 from mtf.config import Licenses
 from mtf.rights import policy
-from mtf.schemas import FACE, IMAGE, Stated, funnel_steps
+from mtf.schemas import FACE, IMAGE, EvidenceStatus, funnel_steps
 from mtf.schemas.takedown_file import Takedowns
 
 GROUPS = ["exact_group", "near_group", "across_group"]
@@ -70,7 +70,7 @@ def _with_evidence(pictures: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFra
     panel_columns = evidence.drop("url", "claim").rename({"page_url": "stated_page_url"})
     recorded = pictures.join(panel_columns, on=IMAGE, how="left", maintain_order="left")
     return recorded.with_columns(
-        with_evidence=pl.col("stated").fill_null(Stated.UNSTATED.value),
+        with_evidence=pl.col("stated").fill_null(EvidenceStatus.UNSTATED.value),
         page_url=pl.coalesce("stated_page_url", "page_url"),
     )
 

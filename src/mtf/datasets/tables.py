@@ -28,12 +28,12 @@ from mtf.faces import decoding, detectors
 from mtf.faces.box import Box
 from mtf.faces.detectors import Detector
 from mtf.rights.evidence import combination
-from mtf.schemas import Detected, Fetched
+from mtf.schemas import DetectionOutcome, FetchOutcome
 
 OUTCOMES = {
-    Fetched.STORED: "laid out",
-    Fetched.DUPLICATE: "left out, byte-identical to another",
-    Fetched.NOT_AN_IMAGE: "left out, not readable as a picture",
+    FetchOutcome.STORED: "laid out",
+    FetchOutcome.DUPLICATE: "left out, byte-identical to another",
+    FetchOutcome.NOT_AN_IMAGE: "left out, not readable as a picture",
 }
 UNCLAIMED = {"page_url": None, "claim": None}
 UNFETCHED = {"http_status": None, "response_sha256": None}
@@ -83,7 +83,7 @@ class _Picture:
     image_id: str
     media_type: str
     size: tuple[int, int]
-    outcome: Fetched
+    outcome: FetchOutcome
     faces: int = 0
     box: Box | None = None
     crop: bytes = b""
@@ -135,7 +135,7 @@ def write(
         for picture in examined:
             address = f"file:{quote(source)}/{quote(picture.row['file'])}"
             found.fetches.append(_fetch(data_set, picture, address))
-            if cropped and picture.outcome is Fetched.STORED:
+            if cropped and picture.outcome is FetchOutcome.STORED:
                 found.detections.append(_detection(picture))
             if picture.box is not None:
                 origin = {"identity": picture.row["identity"], "image_id": picture.image_id, "url": address}
@@ -153,8 +153,8 @@ def write(
 
 def _summary(found: _Tables) -> list[str]:
     counts = {outcome: sum(row["outcome"] == outcome for row in found.fetches) for outcome in OUTCOMES}
-    without = sum(row["outcome"] == Detected.NO_FACE for row in found.detections)
-    counts[Fetched.STORED] -= without
+    without = sum(row["outcome"] == DetectionOutcome.NO_FACE for row in found.detections)
+    counts[FetchOutcome.STORED] -= without
     no_face = [f"left out, no face found in it: {without}"] if without else []
     return no_face + [f"{OUTCOMES[outcome]}: {count}" for outcome, count in counts.items() if count]
 
@@ -167,9 +167,9 @@ def _examined(
         named = row["file"].encode() + b"\0" if keep_duplicates else b""
         image_id = hashlib.sha256(named + data).hexdigest()
         kind = _kind(data)
-        outcome = Fetched.STORED if kind else Fetched.NOT_AN_IMAGE
+        outcome = FetchOutcome.STORED if kind else FetchOutcome.NOT_AN_IMAGE
         if kind and image_id in seen:
-            outcome = Fetched.DUPLICATE
+            outcome = FetchOutcome.DUPLICATE
         seen.add(image_id)
         yield _Picture(row, data, image_id, *(kind or ("", (0, 0))), outcome)
 
@@ -178,14 +178,14 @@ def _laid_out(picture: _Picture, params: Params, detector: Detector | None) -> _
     """Picture with its box and crop; unchanged if it is left out or has no face. Without a detector the box is the
     whole picture.
     """
-    if picture.outcome is not Fetched.STORED:
+    if picture.outcome is not FetchOutcome.STORED:
         return picture
     if detector is None:
         return replace(picture, box=Box(0, 0, *picture.size), crop=picture.data)
     try:
         faces = cut.cut_faces(picture.data, params.crop, max_pixels=params.crawl.max_pixels, detector=detector)
     except decoding.Unreadable:
-        return replace(picture, outcome=Fetched.NOT_AN_IMAGE)
+        return replace(picture, outcome=FetchOutcome.NOT_AN_IMAGE)
     if not faces:
         return picture
     # Each picture has one label: the face that it is of is the one that fills it most.
@@ -240,13 +240,13 @@ def _image(data_set: DataSet, picture: _Picture, origin: dict[str, Any], place: 
 
 
 def _detection(picture: _Picture) -> dict[str, Any]:
-    outcome = Detected.NO_FACE if picture.box is None else Detected.CROPPED
+    outcome = DetectionOutcome.NO_FACE if picture.box is None else DetectionOutcome.CROPPED
     found = {"outcome": str(outcome), "detail": None, "faces": picture.faces}
     return {"identity": picture.row["identity"], "image_id": picture.image_id, **found}
 
 
 def _fetch(data_set: DataSet, picture: _Picture, address: str) -> dict[str, Any]:
-    kept = picture.outcome is Fetched.STORED
+    kept = picture.outcome is FetchOutcome.STORED
     return {
         **{"identity": picture.row["identity"], "url": address, **UNCLAIMED, "title": None, "source": data_set.name},
         **{"query": None, "rank": 0, "outcome": str(picture.outcome), "detail": None, "http_status": None},

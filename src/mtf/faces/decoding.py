@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from mtf.faces import jpeg_bounds
-from mtf.schemas import Detected
+from mtf.schemas import DetectionOutcome
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF", "AVIF")
 MAX_DETAIL = 160
@@ -39,7 +39,7 @@ _IN_COLOUR = {
 class Unreadable(Exception):
     """No pixels can be had: `outcome` is a value of the detections table, the message its detail."""
 
-    def __init__(self, outcome: Detected, detail: str) -> None:
+    def __init__(self, outcome: DetectionOutcome, detail: str) -> None:
         super().__init__(detail[:MAX_DETAIL])
         self.outcome = outcome
 
@@ -55,19 +55,19 @@ class Header(NamedTuple):
 def header(data: bytes, *, max_pixels: int) -> Header:
     """Judge a picture by its header alone. Raises Unreadable where it is no picture, or a larger one."""
     if not data:
-        raise Unreadable(Detected.UNDECODABLE, "no bytes")
+        raise Unreadable(DetectionOutcome.UNDECODABLE, "no bytes")
     if excess := jpeg_bounds.excess(data):
-        raise Unreadable(Detected.UNDECODABLE, f"JPEG: {excess}")
+        raise Unreadable(DetectionOutcome.UNDECODABLE, f"JPEG: {excess}")
     try:
         with of_any_size(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             found = Header(picture.format or "", picture.width, picture.height)
     except Image.UnidentifiedImageError:
-        raise Unreadable(Detected.UNDECODABLE, f"not a picture ({', '.join(FORMATS)})") from None
+        raise Unreadable(DetectionOutcome.UNDECODABLE, f"not a picture ({', '.join(FORMATS)})") from None
     except Exception as error:  # a hostile header may raise anything in a parser
-        raise Unreadable(Detected.UNDECODABLE, f"header: {_one_line(error)}") from None
+        raise Unreadable(DetectionOutcome.UNDECODABLE, f"header: {_one_line(error)}") from None
     if found.width * found.height > max_pixels:
         size = f"{found.width} × {found.height} pixels"
-        raise Unreadable(Detected.TOO_LARGE, f"{size}; crawl.max_pixels permits {max_pixels}")
+        raise Unreadable(DetectionOutcome.TOO_LARGE, f"{size}; crawl.max_pixels permits {max_pixels}")
     return found
 
 
@@ -98,7 +98,9 @@ def colour(data: bytes, header: Header) -> np.ndarray:
     """All pixels, upright: (height, width, 3) in blue, green, red, uint8. Raises Unreadable."""
     pixels = _decoded(data, cv2.IMREAD_COLOR, header)
     if pixels.shape[0] * pixels.shape[1] != header.width * header.height:
-        raise Unreadable(Detected.UNDECODABLE, f"{header.format}: its pixels are not as many as its header states")
+        raise Unreadable(
+            DetectionOutcome.UNDECODABLE, f"{header.format}: its pixels are not as many as its header states"
+        )
     return pixels
 
 
@@ -114,9 +116,9 @@ def _decoded(data: bytes, flags: int, header: Header) -> np.ndarray:
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
-        raise Unreadable(Detected.UNDECODABLE, f"{header.format}: {_one_line(error)}") from None
+        raise Unreadable(DetectionOutcome.UNDECODABLE, f"{header.format}: {_one_line(error)}") from None
     if pixels is None:
-        raise Unreadable(Detected.UNDECODABLE, f"{header.format}: {_why(data)}")
+        raise Unreadable(DetectionOutcome.UNDECODABLE, f"{header.format}: {_why(data)}")
     return pixels
 
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from mtf.config import IDENTITY, Params
 from mtf.rights.audit.run import UNSTATED
-from mtf.schemas import FACE, SPLITS, Stated
+from mtf.schemas import FACE, SPLITS, EvidenceStatus
 
 MEASURES = ("size_px", "sharpness", "brightness")
 TIMES = " × "
@@ -98,7 +98,7 @@ def licenses(data: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
     """Licenses by share of the images, largest first; `none stated` if the source states none."""
     keys = ["identity", "image_id"]
     stated = data.select(keys).join(evidence.select(*keys, "stated", "license"), on=keys, how="left")
-    has_license = pl.col("stated").is_in([str(Stated.STATED), str(Stated.CONTRADICTION)])
+    has_license = pl.col("stated").is_in([str(EvidenceStatus.STATED), str(EvidenceStatus.CONTRADICTION)])
     named = stated.select(license=pl.when(has_license).then("license").fill_null(UNSTATED))
     counted = named.group_by("license").agg(images=pl.len()).sort("images", "license", descending=[True, False])
     return counted.with_columns(share=pl.col("images") / max(1, data.height))

@@ -16,7 +16,7 @@ from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import fetch_results, store
 from mtf.crawl.crawler import CrawlJob, CrawlReport, RosterPerson, crawl
-from mtf.schemas import Fetched, roster_file, takedown_file
+from mtf.schemas import FetchOutcome, roster_file, takedown_file
 from mtf.sources.candidate import source_key
 from mtf.sources.fetch_failure import is_retriable
 
@@ -29,7 +29,7 @@ _TABLES = {
     "evidence": schemas.EVIDENCE,
     "earlier": schemas.EARLIER,
 }
-_PICTURES = (Fetched.STORED, Fetched.DUPLICATE)
+_PICTURES = (FetchOutcome.STORED, FetchOutcome.DUPLICATE)
 
 
 def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> None:

@@ -22,7 +22,7 @@ from mtf.faces import decoding, detectors, opencv
 from mtf.faces.box import face_id
 from mtf.faces.detectors import Detector
 from mtf.pipeline import incremental
-from mtf.schemas import Detected
+from mtf.schemas import DetectionOutcome
 
 COLUMNS = [str(table.dtypes) for table in (schemas.FACES, schemas.DETECTIONS)]
 DETECTIONS_MEMBER = "detections.parquet"
@@ -107,13 +107,13 @@ def make(job: CropJob) -> None:
         writer.finish(schemas.frame(schemas.FACES, faces))
 
 
-def _attempt(data: bytes, job: CropJob, detector: Detector) -> tuple[list[cut.CutFace], Detected, str | None]:
+def _attempt(data: bytes, job: CropJob, detector: Detector) -> tuple[list[cut.CutFace], DetectionOutcome, str | None]:
     """Faces of one picture, the outcome and its detail. An unreadable picture gets an outcome, and stops no run."""
     try:
         faces = cut.cut_faces(data, job.crop, max_pixels=job.max_pixels, detector=detector)
     except decoding.Unreadable as error:
         return [], error.outcome, str(error)
-    return faces, Detected.CROPPED if faces else Detected.NO_FACE, None
+    return faces, DetectionOutcome.CROPPED if faces else DetectionOutcome.NO_FACE, None
 
 
 def _face_row(
@@ -201,9 +201,9 @@ def _figures(faces: pl.DataFrame, detections: pl.DataFrame) -> dict[str, Any]:
     counts = dict(detections["outcome"].value_counts().iter_rows())
     return {
         "images": detections.height,
-        "images_with_faces": counts.get(Detected.CROPPED, 0),
+        "images_with_faces": counts.get(DetectionOutcome.CROPPED, 0),
         "faces": faces.height,
-        "outcomes": {str(outcome): counts.get(outcome, 0) for outcome in Detected},
+        "outcomes": {str(outcome): counts.get(outcome, 0) for outcome in DetectionOutcome},
     }
 
 
@@ -211,4 +211,6 @@ def _print(figures: dict[str, Any], done: incremental.Refreshed) -> None:
     outcomes = figures["outcomes"]
     print(f"crop: {done}")
     print(f"  {figures['faces']} faces in {figures['images_with_faces']} of {figures['images']} images")
-    print(f"  without: {', '.join(f'{outcomes[name]} {name}' for name in Detected if name != Detected.CROPPED)}")
+    print(
+        f"  without: {', '.join(f'{outcomes[name]} {name}' for name in DetectionOutcome if name != DetectionOutcome.CROPPED)}"
+    )

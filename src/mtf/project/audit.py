@@ -48,7 +48,7 @@ def _written(found: audit.AuditReport, *, style: str, out: TextIO) -> bool:
     return found.is_compliant
 
 
-def _recheck(workspace: ProjectPaths, settings: config.Params) -> audit.Again:
+def _recheck(workspace: ProjectPaths, settings: config.Params) -> audit.RecheckedSources:
     from mtf.crawl import recheck
 
     return recheck.recheck_sources(workspace, settings)

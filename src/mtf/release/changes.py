@@ -16,7 +16,7 @@ import polars as pl
 from mtf.annotation import matching
 from mtf.release.distribution import Count
 from mtf.release.facts import Counted, tally
-from mtf.schemas import FACE, Fetched, Reason
+from mtf.schemas import FACE, FetchOutcome, Reason
 from mtf.schemas.takedown_file import Takedowns
 
 NEW, GONE, UNKNOWN = "newly found", "no longer found", "reason not known"
@@ -169,8 +169,8 @@ def _fetched(faces: pl.DataFrame, of: DatasetVersion, other: DatasetVersion) -> 
     addresses = of.fetches.filter(pl.col("image_id").is_not_null()).select(*keys, "url")
     outcomes = other.fetches.select("identity", "url", "outcome")
     here = faces.select(keys).unique().join(addresses, on=keys).join(outcomes, on=["identity", "url"])
-    kept = pl.col("outcome").is_in([Fetched.STORED, Fetched.DUPLICATE])
-    first = (pl.col("outcome") != Fetched.TAKEN_DOWN, "outcome")
+    kept = pl.col("outcome").is_in([FetchOutcome.STORED, FetchOutcome.DUPLICATE])
+    first = (pl.col("outcome") != FetchOutcome.TAKEN_DOWN, "outcome")
     return here.filter(~kept.any().over(keys)).sort(*first).unique(keys, keep="first").select(*keys, "outcome")
 
 

@@ -12,7 +12,7 @@ from mtf.config import Params
 from mtf.faces.detectors import describe
 from mtf.release.distribution import Distribution, distribution
 from mtf.rights.audit.run import UNSTATED
-from mtf.schemas import SPLITS, Detected, Fetched
+from mtf.schemas import SPLITS, DetectionOutcome, FetchOutcome
 from mtf.sources import registry
 from mtf.sources.base import FROM_THE_WEB, SECONDARY_DATA_ANALYSIS
 
@@ -125,7 +125,7 @@ def gather(
     """Facts from the tables. `published` has the faces of all variants with their pictures' licenses; `curated` is
     metrics/curate.json.
     """
-    fetched = fetches.filter(pl.col("outcome") == Fetched.STORED)["fetched_at"]
+    fetched = fetches.filter(pl.col("outcome") == FetchOutcome.STORED)["fetched_at"]
     return Facts(
         params=params,
         counts=distribution(data, params),
@@ -134,7 +134,7 @@ def gather(
         sources=tally(images["source"]),
         outcomes=tally(fetches["outcome"]),
         images=images.height,
-        without_face=detections.filter(pl.col("outcome") != Detected.CROPPED).height,
+        without_face=detections.filter(pl.col("outcome") != DetectionOutcome.CROPPED).height,
         faces=faces.height,
         funnel=funnel(curated["steps"]),
         first_fetched=_day(fetched.min()),

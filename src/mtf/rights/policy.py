@@ -13,7 +13,7 @@ from mtf.rights.evidence.combination import DATA_SET_TERMS, claimed_rights, of_d
 from mtf.rights.licenses import catalogue
 from mtf.rights.licenses.compatibility import Obligation, conflict, obligations, permitted_release_licenses
 from mtf.rights.licenses.terms import EVERY_RIGHT
-from mtf.schemas import Reason, Stated
+from mtf.schemas import EvidenceStatus, Reason
 
 __all__ = [
     "Obligation",
@@ -81,9 +81,9 @@ def reason_expression(evidence: pl.LazyFrame, licenses: config.Licenses, *, toda
     return (
         pl.when(binding_opt_out(licenses))
         .then(pl.lit(str(Reason.OPTED_OUT)))
-        .when((pl.col("stated") == Stated.CONTRADICTION) & ~accepted_dispute)
+        .when((pl.col("stated") == EvidenceStatus.CONTRADICTION) & ~accepted_dispute)
         .then(pl.lit(str(Reason.CONTRADICTION)))
-        .when(pl.col("stated").is_in([str(Stated.UNSTATED), str(Stated.UNREACHABLE)]))
+        .when(pl.col("stated").is_in([str(EvidenceStatus.UNSTATED), str(EvidenceStatus.UNREACHABLE)]))
         .then(_reason_without_statement(evidence, licenses))
         .when(~is_permitted)
         .then(pl.lit(str(Reason.NOT_PERMITTED)))

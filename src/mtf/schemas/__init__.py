@@ -19,7 +19,17 @@ from mtf.schemas.contract import (
 )
 from mtf.schemas.crawl_tables import EARLIER, EVIDENCE, FETCHES, IMAGES, MAX_NAME, MAX_QUERY, roster
 from mtf.schemas.dataset_tables import EXCLUSIONS, PREDICTIONS, curated, non_curated, splits
-from mtf.schemas.enums import FACE_ID, SHA256, SLUG, SPLITS, Detected, Fetched, Reason, Stated, Step
+from mtf.schemas.enums import (
+    FACE_ID,
+    SHA256,
+    SLUG,
+    SPLITS,
+    DetectionOutcome,
+    EvidenceStatus,
+    FetchOutcome,
+    Reason,
+    Step,
+)
 from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, SCREENING
 
 __all__ = [

@@ -8,7 +8,7 @@ import polars as pl
 from mtf.config import Params
 from mtf.schemas.columns import UTC, at_least, column, holds, identity, labels, matches, one_of, table, text
 from mtf.schemas.contract import Table
-from mtf.schemas.enums import SHA256, Fetched, Stated
+from mtf.schemas.enums import SHA256, EvidenceStatus, FetchOutcome
 
 # Characters of a roster's row.
 MAX_NAME = 200
@@ -37,7 +37,7 @@ FETCHES = table(
         "claim": text(),
         "query": text(),
         "rank": at_least(pl.Int32, 0),
-        "outcome": column(pl.String, one_of(Fetched)),
+        "outcome": column(pl.String, one_of(FetchOutcome)),
         "detail": text(),
         "http_status": column(pl.Int32, pa.Check.in_range(100, 599), null=True),
         "image_id": column(pl.String, matches(SHA256), null=True),
@@ -48,7 +48,7 @@ FETCHES = table(
     unique=["identity", "url"],
     checks=[
         holds(
-            (pl.col("outcome") == Fetched.STORED) <= pl.col("image_id").is_not_null(),
+            (pl.col("outcome") == FetchOutcome.STORED) <= pl.col("image_id").is_not_null(),
             "a stored address has an image_id",
         )
     ],
@@ -82,7 +82,7 @@ _EVIDENCE = {
     "url": text(null=False),
     "page_url": text(),
     "claim": text(),
-    "stated": column(pl.String, one_of(Stated)),
+    "stated": column(pl.String, one_of(EvidenceStatus)),
     "license": column(pl.String, matches(r"^[A-Za-z0-9.+-]+$"), null=True),
     "license_url": text(),
     "method": text(),
@@ -97,7 +97,7 @@ _EVIDENCE = {
     "checked_at": column(UTC),
 }
 _HAS_LICENSE = holds(
-    (pl.col("stated") == Stated.STATED) <= pl.col("license").is_not_null(), "a stated license has an identifier"
+    (pl.col("stated") == EvidenceStatus.STATED) <= pl.col("license").is_not_null(), "a stated license has an identifier"
 )
 EVIDENCE = table("evidence", _EVIDENCE, unique=["identity", "image_id"], checks=[_HAS_LICENSE])
 

@@ -9,7 +9,7 @@ SHA256 = r"^[0-9a-f]{64}$"
 FACE_ID = r"^[0-9a-f]{32}$"
 
 
-class Fetched(StrEnum):
+class FetchOutcome(StrEnum):
     """Outcome of the download from one address."""
 
     STORED = "stored"
@@ -28,7 +28,7 @@ class Fetched(StrEnum):
     MISSING = "missing_file"
 
 
-class Stated(StrEnum):
+class EvidenceStatus(StrEnum):
     """Result of the request to the source for a picture's license."""
 
     STATED = "stated"
@@ -37,7 +37,7 @@ class Stated(StrEnum):
     UNREACHABLE = "unreachable"
 
 
-class Detected(StrEnum):
+class DetectionOutcome(StrEnum):
     """Outcome of face detection in one image."""
 
     CROPPED = "cropped"

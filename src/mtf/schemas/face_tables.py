@@ -6,7 +6,7 @@ import pandera.polars as pa
 import polars as pl
 
 from mtf.schemas.columns import BOX, CROP_PLACE, at_least, column, holds, identity, matches, one_of, table, text
-from mtf.schemas.enums import FACE_ID, SHA256, Detected
+from mtf.schemas.enums import FACE_ID, SHA256, DetectionOutcome
 
 # What the detector made of each image: the images without a face are kept here, with the reason.
 DETECTIONS = table(
@@ -14,7 +14,7 @@ DETECTIONS = table(
     {
         "identity": identity(),
         "image_id": column(pl.String, matches(SHA256)),
-        "outcome": column(pl.String, one_of(Detected)),
+        "outcome": column(pl.String, one_of(DetectionOutcome)),
         "detail": text(),
         "faces": at_least(pl.Int32, 0),
     },

@@ -20,7 +20,7 @@ from mtf import schemas
 from mtf.core import csv_files
 from mtf.core.csv_files import Row
 from mtf.core.errors import bad_value, listed
-from mtf.core.renamed import tell
+from mtf.core.renamed import warn_renamed
 from mtf.core.urls import address_key, among
 
 COLUMNS = ("added_at", "kind", "value", "reason", "requested_by", "reference")
@@ -121,7 +121,7 @@ def load(path: Path) -> Takedowns:
 def _record(row: Row) -> Takedown:
     given = {**row.cells, **{column: row.text(column) for column in ("added_at", "kind", "value")}}
     if given["kind"] == OLD_PERCEPTUAL_HASH:
-        tell(f"{row.file}: kind {OLD_PERCEPTUAL_HASH}", RequestKind.PERCEPTUAL_HASH)
+        warn_renamed(f"{row.file}: kind {OLD_PERCEPTUAL_HASH}", RequestKind.PERCEPTUAL_HASH)
         given["kind"] = RequestKind.PERCEPTUAL_HASH
     if given["kind"] not in tuple(RequestKind):
         raise bad_value(row.column("kind"), given["kind"], listed(RequestKind))

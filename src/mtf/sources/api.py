@@ -19,10 +19,10 @@ from pydantic import AfterValidator
 
 from mtf.core.errors import BadInput
 from mtf.sources import records
-from mtf.sources.api_answers import ApiAnswer, Busy, Described, UnreadableAnswer
+from mtf.sources.api_answers import ApiAnswer, ApiPicture, ApiUnavailable, UnreadableAnswer
 from mtf.sources.base import WEB_API, Fetcher, SearchResult, Source
 from mtf.sources.candidate import Candidate
-from mtf.sources.fetch_failure import Failed
+from mtf.sources.fetch_failure import FetchFailed
 from mtf.sources.records import Record
 
 MAX_ANSWER_BYTES = 8_000_000
@@ -86,7 +86,7 @@ class ApiSource(Source):
         found = SearchResult()
         try:
             await self._search(fetcher, request, query, found)
-        except (Failed, UnreadableAnswer) as problem:
+        except (FetchFailed, UnreadableAnswer) as problem:
             found.problems.append(str(problem))
         problems = (f"{self.kind}, {query!r}: {problem}" for problem in found.problems)
         found.problems = [_redacted(request.secret, problem) for problem in problems]
@@ -136,15 +136,15 @@ async def answers(fetcher: Fetcher, request: ApiRequest, *, kind: str) -> AsyncI
         url = request.following(listing)
 
 
-async def complete_description(fetcher: Fetcher, request: ApiRequest, *, kind: str) -> list[Described] | None:
+async def complete_description(fetcher: Fetcher, request: ApiRequest, *, kind: str) -> list[ApiPicture] | None:
     """All pictures that the API describes; None where any part of the answer fails or cannot be read."""
-    found: list[Described] = []
+    found: list[ApiPicture] = []
     try:
         async for _, listing in answers(fetcher, request, kind=kind):
             found += listing.described
             if listing.problems:
                 return None
-    except (Failed, UnreadableAnswer):
+    except (FetchFailed, UnreadableAnswer):
         return None
     return found
 
@@ -158,7 +158,7 @@ async def _answer(fetcher: Fetcher, request: ApiRequest, url: str, kind: str) ->
             raise UnreadableAnswer("the answer repeats our secret, and is not kept for that")
         try:
             listing = await asyncio.to_thread(request.read, answer.body)
-        except Busy:
+        except ApiUnavailable:
             if attempt == TRIES:
                 raise
             wait_s = answer.retry_after_s
@@ -170,7 +170,7 @@ async def _answer(fetcher: Fetcher, request: ApiRequest, url: str, kind: str) ->
     raise AssertionError("the last try returns or raises")
 
 
-def _candidate(each: Described, record: Record, *, rank: int, query: str) -> Candidate:
+def _candidate(each: ApiPicture, record: Record, *, rank: int, query: str) -> Candidate:
     return Candidate(each.url, record.source, rank, each.page_url, each.title, each.claim, query, record)
 
 

@@ -19,7 +19,7 @@ class UnreadableAnswer(Exception):
     """An answer that is there, but not in the documented form; the message says what is wrong with it."""
 
 
-class Busy(UnreadableAnswer):
+class ApiUnavailable(UnreadableAnswer):
     """The API says that it cannot answer just now: to be asked again a little later."""
 
 
@@ -28,7 +28,7 @@ class _UnreadableEntry(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class ApiPicture:
     """One picture as an API describes it.
 
     `statement` is what the answer says of its license and creator, `claim` the license that one who does not host
@@ -51,7 +51,7 @@ class ApiAnswer:
     `undescribed` names the entries whose description the API has yet to send.
     """
 
-    described: list[Described] = field(default_factory=list)
+    described: list[ApiPicture] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     more: Mapping[str, str] = field(default_factory=dict)
     named: frozenset[str] = frozenset()
@@ -77,9 +77,9 @@ def objects(value: object, name: str) -> list[Any]:
     return value
 
 
-def described(
-    entries: Iterable[object], describe: Callable[[dict[str, Any]], Described | None]
-) -> tuple[list[Described], list[str]]:
+def describe_all(
+    entries: Iterable[object], describe: Callable[[dict[str, Any]], ApiPicture | None]
+) -> tuple[list[ApiPicture], list[str]]:
     """Each entry by `describe` (None: no picture), and one line on those that cannot be read."""
     entries, found, reasons = list(entries), [], []
     for entry in entries:

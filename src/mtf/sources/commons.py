@@ -19,10 +19,10 @@ from mtf.rights.evidence.statement import address_of, cleaned
 from mtf.sources.api import ApiSource, complete_description
 from mtf.sources.api_answers import (
     ApiAnswer,
-    Busy,
-    Described,
+    ApiPicture,
+    ApiUnavailable,
     UnreadableAnswer,
-    described,
+    describe_all,
     json_object,
     objects,
     text,
@@ -167,7 +167,7 @@ def read(body: bytes) -> ApiAnswer:
     if "query" not in answer and "batchcomplete" not in answer and "continue" not in answer:
         raise UnreadableAnswer("neither results nor a word that there are none")
     pages = _pages(answer.get("query", {}))
-    found, unread = described(pages, _describe)
+    found, unread = describe_all(pages, _describe)
     named = [page for page in pages if isinstance(page, dict) and text(page.get("title"))]
     waiting = (str(text(page["title"])) for page in named if _is_undescribed(page))
     return ApiAnswer(
@@ -183,7 +183,7 @@ def _refuse_errors(answer: dict[str, Any]) -> None:
     if not isinstance(error, dict):
         raise UnreadableAnswer(f"Commons refuses: {shortened(error)}")
     code, info = text(error.get("code")), text(error.get("info") or error.get("text"))
-    kind = Busy if code in _PASSING else UnreadableAnswer
+    kind = ApiUnavailable if code in _PASSING else UnreadableAnswer
     raise kind(f"Commons refuses: {cleaned(code, 60)}: {cleaned(info, 200)}")
 
 
@@ -213,7 +213,7 @@ def _is_undescribed(page: dict[str, Any]) -> bool:
     return "imageinfo" not in page and not any(name in page for name in ("missing", "invalid"))
 
 
-def _describe(page: dict[str, Any]) -> Described | None:
+def _describe(page: dict[str, Any]) -> ApiPicture | None:
     if "imageinfo" not in page:
         return None
     infos = page["imageinfo"]
@@ -228,7 +228,7 @@ def _describe(page: dict[str, Any]) -> Described | None:
     name = (text(page.get("title")) or "").partition(":")[2].rpartition(".")[0]
     statement = _statement(info.get("extmetadata"), name, uploader=text(info.get("user")))
     asked = text(page.get("title"))
-    return Described(url=url, page_url=page_url, title=statement.title, statement=statement, name=asked)
+    return ApiPicture(url=url, page_url=page_url, title=statement.title, statement=statement, name=asked)
 
 
 def _statement(metadata: object, name: str, *, uploader: str | None) -> combination.Statement:

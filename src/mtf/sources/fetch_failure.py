@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from mtf.schemas import Fetched
+from mtf.schemas import FetchOutcome
 
 # Answers that will not change by asking again: gone, and withheld for legal reasons.
 FINAL_STATUSES = frozenset({410, 451})
 # What befell an address on its way here, and may pass; all else is what somebody, we or its site, made of it.
-FAILED_ON_ITS_WAY = frozenset({Fetched.HTTP_ERROR, Fetched.TIMEOUT, Fetched.CONNECTION, Fetched.TRUNCATED})
+FAILED_ON_ITS_WAY = frozenset(
+    {FetchOutcome.HTTP_ERROR, FetchOutcome.TIMEOUT, FetchOutcome.CONNECTION, FetchOutcome.TRUNCATED}
+)
 _LONGEST_DETAIL = 300
 
 
-class Failed(Exception):
+class FetchFailed(Exception):
     """One address failed, for a reason of `tables.Fetched`; `detail` is one line for people."""
 
     def __init__(
-        self, outcome: Fetched, detail: str, *, http_status: int | None = None, image_id: str | None = None
+        self, outcome: FetchOutcome, detail: str, *, http_status: int | None = None, image_id: str | None = None
     ) -> None:
         super().__init__(f"{outcome}: {detail}")
         self.outcome = outcome

@@ -24,10 +24,10 @@ from mtf.rights.licenses import catalogue
 from mtf.sources.api import ApiSource, VariableName, complete_description, secret_of
 from mtf.sources.api_answers import (
     ApiAnswer,
-    Busy,
-    Described,
+    ApiPicture,
+    ApiUnavailable,
     UnreadableAnswer,
-    described,
+    describe_all,
     json_object,
     objects,
     text,
@@ -197,7 +197,7 @@ def read(body: bytes) -> ApiAnswer:
     """One answer. Raises UnreadableAnswer; Busy where Flickr asks for patience."""
     answer = json_object(body)
     entries = _photos(answer)
-    found, problems = described(entries, _describe)
+    found, problems = describe_all(entries, _describe)
     page, pages = (whole(answer["photos"].get(name)) for name in ("page", "pages"))
     if page is None or pages is None:
         return ApiAnswer(found, [*problems, "page or pages is not a number: nothing after this can be asked for"])
@@ -223,7 +223,7 @@ def read_photo(body: bytes) -> ApiAnswer:
     named = {"owner": owner.get("nsid"), "ownername": owner.get("realname") or owner.get("username")}
     statement, page_url = _statement(photo | named), _page_url(photo | named)
     return ApiAnswer(
-        [Described(url=page_url or ENDPOINT, page_url=page_url, title=statement.title, statement=statement)]
+        [ApiPicture(url=page_url or ENDPOINT, page_url=page_url, title=statement.title, statement=statement)]
     )
 
 
@@ -235,11 +235,13 @@ def _photos(answer: dict[str, Any]) -> list[Any]:
 def _answered(answer: dict[str, Any], name: str) -> Any:
     if answer.get("stat") != "ok":
         code, message = text(answer.get("code")), cleaned(text(answer.get("message")), 200)
-        raise (Busy if code in _PASSING else UnreadableAnswer)(f"Flickr refuses: {cleaned(code, 20)}: {message}")
+        raise (ApiUnavailable if code in _PASSING else UnreadableAnswer)(
+            f"Flickr refuses: {cleaned(code, 20)}: {message}"
+        )
     return answer.get(name)
 
 
-def _describe(photo: dict[str, Any]) -> Described | None:
+def _describe(photo: dict[str, Any]) -> ApiPicture | None:
     if photo.get("media", "photo") != "photo":
         return None
     urls = (address_of(text(photo.get(size))) for size in SIZES)
@@ -247,7 +249,7 @@ def _describe(photo: dict[str, Any]) -> Described | None:
     if url is None:
         raise unreadable("each of its addresses", None)
     statement = _statement(photo)
-    return Described(url=url, page_url=_page_url(photo), title=statement.title, statement=statement)
+    return ApiPicture(url=url, page_url=_page_url(photo), title=statement.title, statement=statement)
 
 
 def _statement(photo: dict[str, Any]) -> combination.Statement:

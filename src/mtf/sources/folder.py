@@ -26,10 +26,10 @@ from pydantic import Field
 from mtf.core import shards
 from mtf.core.errors import BadInput
 from mtf.rights.evidence import combination
-from mtf.schemas import Fetched
+from mtf.schemas import FetchOutcome
 from mtf.sources.base import LocalSource
 from mtf.sources.candidate import Candidate
-from mtf.sources.fetch_failure import Failed
+from mtf.sources.fetch_failure import FetchFailed
 
 _WILDCARD = re.compile(r"[*?\[]")
 # The system hands us the bytes of a name that are not UTF-8 as lone surrogates.
@@ -100,14 +100,14 @@ class FolderFiles:
         """The bytes of the file at `url`. Raises Failed: REFUSED_ADDRESS, MISSING or TOO_LARGE."""
         name = unquote(url.removeprefix(self.prefix), errors=_UNDECODED)
         if refusal := _refused_name(name):
-            raise Failed(Fetched.REFUSED_ADDRESS, refusal)
+            raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, refusal)
         file = self._files.get(_normal(name))
         if file is None:
-            raise Failed(Fetched.MISSING, f"no such file in {self.source.path}")
+            raise FetchFailed(FetchOutcome.MISSING, f"no such file in {self.source.path}")
         if file.refusal:
-            raise Failed(Fetched.REFUSED_ADDRESS, file.refusal)
+            raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, file.refusal)
         if file.size_bytes > max_bytes:
-            raise Failed(Fetched.TOO_LARGE, f"{file.size_bytes} bytes; permitted: {max_bytes}")
+            raise FetchFailed(FetchOutcome.TOO_LARGE, f"{file.size_bytes} bytes; permitted: {max_bytes}")
         return shards.read(file.path, file.offset, file.size_bytes)
 
     def stamp(self, files: str | None) -> list[str]:

@@ -19,9 +19,9 @@ from mtf.rights.licenses import catalogue
 from mtf.sources.api import ApiSource, VariableName, secret_of
 from mtf.sources.api_answers import (
     ApiAnswer,
-    Described,
+    ApiPicture,
     UnreadableAnswer,
-    described,
+    describe_all,
     json_object,
     objects,
     text,
@@ -119,7 +119,7 @@ def read(body: bytes) -> ApiAnswer:
     if "results" not in answer and "detail" in answer:
         raise UnreadableAnswer(f"Openverse refuses: {cleaned(text(answer['detail']), 200)}")
     entries = objects(answer.get("results"), "results")
-    found, problems = described(entries, _describe)
+    found, problems = describe_all(entries, _describe)
     page, pages = whole(answer.get("page")), whole(answer.get("page_count"))
     if page is None or pages is None:
         return ApiAnswer(found, [*problems, "page or page_count is not a number: nothing after this can be asked for"])
@@ -129,11 +129,11 @@ def read(body: bytes) -> ApiAnswer:
     return ApiAnswer(found, problems, more)
 
 
-def _describe(entry: dict[str, Any]) -> Described:
+def _describe(entry: dict[str, Any]) -> ApiPicture:
     url = address_of(text(entry.get("url")))
     if url is None:
         raise unreadable("url", entry.get("url"))
-    return Described(
+    return ApiPicture(
         url=url,
         page_url=address_of(text(entry.get("foreign_landing_url"))),
         title=cleaned(text(entry.get("title"))),

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from mtf.rights.evidence.combination import Statement
 from mtf.sources import registry
-from mtf.sources.api_answers import Described, UnreadableAnswer
+from mtf.sources.api_answers import ApiPicture, UnreadableAnswer
 from mtf.sources.candidate import Candidate
 
 
@@ -51,7 +51,7 @@ def supplemented(stated: Statement, candidate: Candidate) -> Statement:
     )
 
 
-def _description(candidate: Candidate) -> Described | None:
+def _description(candidate: Candidate) -> ApiPicture | None:
     record = candidate.record
     if record is None or registry.find(record.source) is None:
         return None
@@ -62,7 +62,7 @@ def _description(candidate: Candidate) -> Described | None:
 
 
 @lru_cache(maxsize=16)
-def _by_url(kind: str, body: bytes) -> dict[str, Described]:
+def _by_url(kind: str, body: bytes) -> dict[str, ApiPicture]:
     """Descriptions of one answer by address: it is read once for all the pictures that it names."""
     source = registry.find(kind)
     return {} if source is None else {each.url: each for each in reversed(source.read(body).described)}

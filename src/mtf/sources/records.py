@@ -67,7 +67,7 @@ def add(shard: shards.ShardWriter, records: Mapping[str, Record]) -> None:
     shard.add(RECORDS, buffer.getvalue())
 
 
-def recall(path: Path, members: Mapping[str, tuple[int, int]]) -> dict[str, Record]:
+def load(path: Path, members: Mapping[str, tuple[int, int]]) -> dict[str, Record]:
     """The records that the shard at `path` keeps, by the picture's address; their bodies are read when asked for.
 
     Raises KeyError, OSError or a PolarsError for a shard that is damaged.

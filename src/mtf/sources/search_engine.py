@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from mtf.sources.base import WEB_SCRAPING, Fetcher, SearchResult, Source
 from mtf.sources.candidate import Candidate
-from mtf.sources.fetch_failure import Failed
+from mtf.sources.fetch_failure import FetchFailed
 
 MAX_RESULT_PAGE_BYTES = 8_000_000
 _LONGEST_URL = 4096
@@ -71,7 +71,7 @@ class SearchEngine(Source):
             try:
                 async for candidate in self._results(fetcher, query, license_filter):
                     found.candidates.append(candidate)
-            except (Failed, UnreadablePage) as problem:
+            except (FetchFailed, UnreadablePage) as problem:
                 found.problems.append(f"{self.kind}, {query!r}, license {license_filter}: {problem}")
         return found
 

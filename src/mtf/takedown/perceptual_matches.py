@@ -21,7 +21,7 @@ from mtf.core.shards import DIGEST
 from mtf.faces.decoding import Unreadable
 from mtf.faces.perceptual_hash import SAME_PICTURE_BITS, picture_hash
 from mtf.forget.history import NO_VERSION, FileVersion, History, finished_name
-from mtf.schemas import Detected
+from mtf.schemas import DetectionOutcome
 from mtf.takedown import file_contents
 from mtf.takedown.file_contents import Unexaminable
 
@@ -191,6 +191,6 @@ def hash_of(data: bytes, *, max_pixels: int) -> int | None:
     try:
         return picture_hash(data, max_pixels=max(max_pixels, STORED_PIXELS))
     except Unreadable as error:
-        if error.outcome == Detected.TOO_LARGE:
+        if error.outcome == DetectionOutcome.TOO_LARGE:
             raise
         return None

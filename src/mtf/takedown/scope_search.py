@@ -16,7 +16,7 @@ from mtf.core.project_paths import PATHS_IN_PROJECT
 from mtf.core.urls import address_key
 from mtf.forget.history import History
 from mtf.rights import attribution
-from mtf.schemas import Fetched
+from mtf.schemas import FetchOutcome
 from mtf.schemas.takedown_file import PERCEPTUAL_HASH_DETAIL, RequestKind, Takedown, Takedowns, named_by_address
 from mtf.takedown import perceptual_matches
 from mtf.takedown.scope import TakedownScope, is_one_of
@@ -69,7 +69,7 @@ def _refused(takedowns: Takedowns, history: History) -> set[str]:
     standing = [f"{each:016x}" for each in takedowns.perceptual_hashes]
     for _, fetches in history.tables(FETCHES, columns=("outcome", "detail", "image_id")):
         asked_for = pl.col("detail").cast(pl.String).str.extract(f"^{PERCEPTUAL_HASH_DETAIL}")
-        is_refused = (pl.col("outcome") == Fetched.TAKEN_DOWN) & asked_for.is_in(standing)
+        is_refused = (pl.col("outcome") == FetchOutcome.TAKEN_DOWN) & asked_for.is_in(standing)
         found |= set(fetches.filter(is_refused)["image_id"].drop_nulls())
     return found
 

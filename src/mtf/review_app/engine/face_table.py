@@ -83,7 +83,7 @@ def _with_sources(faces: pl.DataFrame, workspace: ProjectPaths, params: Params, 
     evidence = attribution.evidence(workspace).drop("url", "claim")
     # As in curation: a picture without a record is one whose source states nothing.
     recorded = images.select(*IMAGE, "claim").join(evidence, on=IMAGE, how="left", maintain_order="left")
-    recorded = recorded.with_columns(pl.col("stated").fill_null(schemas.Stated.UNSTATED.value))
+    recorded = recorded.with_columns(pl.col("stated").fill_null(schemas.EvidenceStatus.UNSTATED.value))
     judged = recorded.with_columns(policy.judge(recorded, params.licenses, today=today).alias("forbidden"))
     permitted = judged.filter(pl.col("forbidden").is_null()).select(*IMAGE, "license", "creator")
     return faces.join(permitted, on=IMAGE, how="inner", maintain_order="left")

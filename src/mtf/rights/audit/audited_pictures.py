@@ -25,13 +25,13 @@ def planned_pictures(workspace: ProjectPaths, params: Params) -> pl.LazyFrame:
 
     The data set is the split's, or the curated one where nothing is split yet. Raises BadInput before that.
     """
-    found = known(workspace, params)
+    found = find_planned_pictures(workspace, params)
     if found is None:
         raise BadInput("no data set to audit; run `mtf curate` first (`dvc repro`)")
     return found
 
 
-def known(workspace: ProjectPaths, params: Params) -> pl.LazyFrame | None:
+def find_planned_pictures(workspace: ProjectPaths, params: Params) -> pl.LazyFrame | None:
     """`pictures`, or None where nothing is curated yet. Raises BadInput for a table that is not readable."""
     data_set = _data_set(workspace)
     if data_set is None:
@@ -57,7 +57,7 @@ _PICTURE = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?)(\.[0-9a-f]{8}\.part)?$"
 _FACE_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
-def exists(workspace: ProjectPaths) -> bool:
+def has_published_pictures(workspace: ProjectPaths) -> bool:
     """Whether anything is published that `pictures` would look at."""
     folders = (workspace.stage(name) for name in ("release", *EXPORTS))
     return any(_holds_pictures(path) for folder in folders for path in folder.rglob("*"))

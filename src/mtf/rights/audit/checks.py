@@ -14,7 +14,7 @@ from mtf import config
 from mtf.rights import policy
 from mtf.rights.audit.findings import KEYS, Code, findings
 from mtf.rights.licenses import catalogue
-from mtf.schemas import Fetched, Reason, Stated
+from mtf.schemas import EvidenceStatus, FetchOutcome, Reason
 from mtf.schemas.takedown_file import RequestKind, Takedowns, named_by_address
 
 # Of tables.EVIDENCE, what the checks need.
@@ -91,7 +91,7 @@ def dead_sources(evidence: pl.LazyFrame, licenses: config.Licenses, *, today: da
     """Pictures whose page cannot be read: an error where the policy refuses them for want of a statement, else a
     warning.
     """
-    is_unreachable = pl.col("stated") == Stated.UNREACHABLE
+    is_unreachable = pl.col("stated") == EvidenceStatus.UNREACHABLE
     is_refused = policy.reason_expression(evidence, licenses, today=today).is_not_null()
     dead = evidence.filter(is_unreachable | (pl.col("http_status") >= 400))
     status = pl.format("status {}", "http_status")
@@ -116,7 +116,7 @@ def opted_out(evidence: pl.LazyFrame, licenses: config.Licenses) -> pl.LazyFrame
 def respected_opt_outs(fetches: pl.LazyFrame) -> pl.LazyFrame:
     """Addresses left alone because their source reserves this use: on record, and nothing to mend."""
     return findings(
-        fetches.filter(pl.col("outcome") == Fetched.OPTED_OUT).with_columns(
+        fetches.filter(pl.col("outcome") == FetchOutcome.OPTED_OUT).with_columns(
             image_id=pl.lit(None, pl.String), license=pl.lit(None, pl.String)
         ),
         code=pl.lit(str(Code.OPTED_OUT)),

@@ -9,7 +9,7 @@ from mtf.rights.audit.checks import opted_out
 from mtf.rights.audit.findings import KEYS, Code, findings
 from mtf.rights.evidence.statement import agreement
 from mtf.rights.signals.preferences import SEPARATOR
-from mtf.schemas import Stated
+from mtf.schemas import EvidenceStatus
 
 
 def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: config.Licenses) -> pl.LazyFrame:
@@ -23,10 +23,10 @@ def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: config.License
     was, now = pl.col("license"), pl.col("now_license")
     is_from_file = pl.col("method").str.starts_with("file:").fill_null(False)
     # Where the file took part in what was concluded, the page alone does not tell that it changed.
-    is_disputed = (pl.col("stated") == Stated.CONTRADICTION) & was.is_null()
+    is_disputed = (pl.col("stated") == EvidenceStatus.CONTRADICTION) & was.is_null()
     # Where the file was the more exact of the two, the page may say less than was concluded.
     is_changed = was.ne_missing(now) & pl.col("now_read") & ~is_disputed & ~(is_from_file & _says_less(both))
-    is_newly_gone = pl.col("now_gone").is_not_null() & (pl.col("stated") != Stated.UNREACHABLE)
+    is_newly_gone = pl.col("now_gone").is_not_null() & (pl.col("stated") != EvidenceStatus.UNREACHABLE)
     before, today = (pl.col(name).fill_null("").str.split(SEPARATOR) for name in ("opt_out", "now_opt_out"))
     new_opt_out = pl.col("now_opt_out").is_not_null() & (today.list.set_difference(before).list.len() > 0)
     states = pl.format(

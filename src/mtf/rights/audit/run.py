@@ -71,7 +71,7 @@ class AuditReport:
 
 
 @dataclass(frozen=True)
-class Again:
+class RecheckedSources:
     """What the pages say today (`seen`), and by method how many pictures' sources were not asked."""
 
     seen: pl.DataFrame
@@ -96,12 +96,12 @@ class Subject:
 Audited = tuple[pl.LazyFrame, list[pl.LazyFrame]]
 
 
-def run(subject: Subject, scope: Scope, *, again: Again | None = None) -> AuditReport:
+def run(subject: Subject, scope: Scope, *, again: RecheckedSources | None = None) -> AuditReport:
     """Audit a project. `again` is what the pages say today, where they were asked again (drift.drifted).
 
     Raises BadInput where a table that the audit looks at is missing or unreadable.
     """
-    if scope == Scope.RELEASE and not audited_pictures.exists(subject.workspace):
+    if scope == Scope.RELEASE and not audited_pictures.has_published_pictures(subject.workspace):
         return of_plan(subject)
     looks: dict[Scope, Callable[[Subject], Audited]] = {
         Scope.LICENSES: _licenses,
@@ -117,13 +117,17 @@ def of_plan(subject: Subject) -> AuditReport:
     return replace(_judged(subject, Scope.RELEASE, _plan, None), is_built=False)
 
 
-def _judged(subject: Subject, scope: Scope, look: Callable[[Subject], Audited], again: Again | None) -> AuditReport:
+def _judged(
+    subject: Subject, scope: Scope, look: Callable[[Subject], Audited], again: RecheckedSources | None
+) -> AuditReport:
     workspace, params = subject.workspace, subject.params
     try:
         evidence, findings = look(subject)
         if again is not None:
             findings.append(drift.drifted(evidence, again.seen.lazy(), params.licenses))
-        found = report(scope, params, evidence, findings, members=audited_pictures.known(workspace, params))
+        found = report(
+            scope, params, evidence, findings, members=audited_pictures.find_planned_pictures(workspace, params)
+        )
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BadInput(f"a table of {workspace.relative(workspace.stage('crawl'))}: {first_line(error)}") from None
     return found if again is None else replace(found, not_asked_again=again.not_asked)

@@ -14,7 +14,7 @@ from mtf.rights.evidence.statement import LicenseMention, Statement, address_of,
 from mtf.rights.licenses import catalogue
 from mtf.rights.licenses.terms import EVERY_RIGHT
 from mtf.rights.signals import opt_outs
-from mtf.schemas import Stated
+from mtf.schemas import EvidenceStatus
 
 __all__ = ["Statement", "claimed_rights", "combine", "of_data_set", "of_record", "read_page", "read_picture"]
 
@@ -124,12 +124,12 @@ def claimed_rights(claim: str | None) -> frozenset[str] | None:
     return record.rights if record else None
 
 
-def _stated(agreed: str | None, disputed: str | None, unreachable: str | None) -> Stated:
+def _stated(agreed: str | None, disputed: str | None, unreachable: str | None) -> EvidenceStatus:
     if disputed:
-        return Stated.CONTRADICTION
+        return EvidenceStatus.CONTRADICTION
     if agreed:
-        return Stated.STATED
-    return Stated.UNREACHABLE if unreachable else Stated.UNSTATED
+        return EvidenceStatus.STATED
+    return EvidenceStatus.UNREACHABLE if unreachable else EvidenceStatus.UNSTATED
 
 
 def _more_exact_first(page: Statement, picture: Statement) -> tuple[Statement, Statement]:
