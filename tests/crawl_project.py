@@ -89,7 +89,7 @@ class Project:
         self.workspace.takedowns.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def params(self) -> params_module.Params:
-        raw = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text(encoding="utf-8"))
+        raw = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
         bounds = {"max_bytes": 30_000_000, "max_pixels": 60_000_000, "min_side_px": 64, "attempts": 5}
         pace = {"concurrency": 64, "per_host_concurrency": 4, "per_host_delay_s": 0.0, "timeout_s": 5.0}
         sources = [{"kind": "bing", "licenses": ["commercial,modify"]}]

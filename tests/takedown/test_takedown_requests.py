@@ -230,7 +230,7 @@ ADD = """
 import sys
 from pathlib import Path
 from mtf.takedown import requests
-from mtf.schemas.takedown_file import Kind, Takedown
+from mtf.schemas.takedown_file import RequestKind, Takedown
 sys.stdin.read()
 for number in range(20):
     record = Takedown("2026-01-02", RequestKind.IDENTITY, f"p{sys.argv[2]}-{number}", "asked", "them", "")

@@ -93,7 +93,7 @@ def make(job: CropJob) -> None:
                 name = face_id(image_id, face.box)
                 place = writer.add(f"{name}.jpg", face.jpeg)
                 faces.append(_face_row(job.identity, image_id, name, face, place))
-        writer.add(DETECTIONS_MEMBER, _parquet(schemas.frame(schemas.DETECTIONS, detections)))
+        writer.add(DETECTIONS_MEMBER, shards.parquet_bytes(schemas.frame(schemas.DETECTIONS, detections)))
         writer.finish(schemas.frame(schemas.FACES, faces))
 
 
@@ -120,12 +120,6 @@ def _face_row(identity: str, image_id: str, name: str, face: cut.CutFace, place:
         "score": face.score,
         **({} if face.landmarks is None else face.landmarks.as_row()),
     }
-
-
-def _parquet(rows: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    rows.write_parquet(buffer, statistics=False)
-    return buffer.getvalue()
 
 
 def _digest(workspace: ProjectPaths, params: Params, identity: str, detector: dict[str, Any]) -> str:
@@ -199,6 +193,5 @@ def _say(figures: dict[str, Any], done: incremental.Refreshed) -> None:
     outcomes = figures["outcomes"]
     print(f"crop: {done}")
     print(f"  {figures['faces']} faces in {figures['images_with_faces']} of {figures['images']} images")
-    print(
-        f"  without: {', '.join(f'{outcomes[name]} {name}' for name in DetectionOutcome if name != DetectionOutcome.CROPPED)}"
-    )
+    others = [name for name in DetectionOutcome if name != DetectionOutcome.CROPPED]
+    print(f"  without: {', '.join(f'{outcomes[name]} {name}' for name in others)}")

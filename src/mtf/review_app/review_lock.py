@@ -22,9 +22,9 @@ def alone(folder: Path, name: str) -> Generator[None]:
     hold = ProcessLock(folder / f"review-{name}.open")
     if not hold.take():
         what = "the joint session" if name == TOGETHER else f"the review of {name}"
-        raise MtfError(f"{what} is open already, {hold.said() or 'by another process'}; end it there first")
+        raise MtfError(f"{what} is open already, {hold.note() or 'by another process'}; end it there first")
     try:
-        hold.say(f"by process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+        hold.write_note(f"by process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
         yield
     finally:
         hold.release()

@@ -78,7 +78,7 @@ def _described(desk: ReviewSession, material: ReviewData, page: Page) -> str:
     assert page.step is not None  # noqa: S101 (a page with faces has a step)
     labels = ", ".join(str(row[column]) for column in material.labels)
     steps, step = funnel_steps.reviewed(), funnel_steps.named(page.step)
-    question = f"the label {page.label}?" if page.label else step.asked_of(row["name"])
+    question = f"the label {page.label}?" if page.label else step.question_about(row["name"])
     split = material.conflicts_of(page.faces[0]) if desk.joint else ""
     return "\n".join(
         part
