@@ -185,23 +185,23 @@ async def _crawl(folder: Path, port: int, count: int) -> dict[str, int]:
     places = asyncio.Semaphore(AT_ONCE)
     with ThreadPoolExecutor(1) as examiner:
         async with HttpFetcher(crawl, user_agent="mtf benchmark", web=Loopback(port)) as fetcher:
-            tools = CrawlContext(
+            context = CrawlContext(
                 crawl, fetcher, SignalsClient(fetcher, BINDING), Takedowns(), LocalSources((), Path()), examiner
             )
             identities = np.array_split(np.arange(count), IDENTITIES)
-            jobs = (_one(f"person-{at}", numbers, folder, tools, places) for at, numbers in enumerate(identities))
+            jobs = (_one(f"person-{at}", numbers, folder, context, places) for at, numbers in enumerate(identities))
             outcomes = await asyncio.gather(*jobs)
     return dict(sum(outcomes, Counter()))
 
 
 async def _one(
-    identity: str, numbers: np.ndarray, folder: Path, tools: CrawlContext, places: asyncio.Semaphore
+    identity: str, numbers: np.ndarray, folder: Path, context: CrawlContext, places: asyncio.Semaphore
 ) -> Counter[str]:
     """One identity's share, as the stage works on it once its search is done."""
     candidates = [Candidate(f"http://pictures.example/{number:05d}.jpg", "bing", int(number)) for number in numbers]
     async with places:
         with Spool(folder) as spool:
-            collector = Collector(identity, tools, spool, {}, renew=False, judge_anew=False)
+            collector = Collector(identity, context, spool, {}, renew=False, judge_anew=False)
             fetches = each_content_once(await collector.obtain_all(candidates))
             path = folder / "shards" / f"{identity}.tar"
             await asyncio.to_thread(store.write, path, identity, fetches, store.Inputs("", "", ""))

@@ -43,8 +43,11 @@ def test_names_of_columns_have_no_blanks_around_them(tmp_path: Path) -> None:
     [
         ("a,b,a\n", r"^x\.csv row 1: column a stands there twice"),
         ("a, a\n", r"^x\.csv row 1: column a stands there twice"),
-        ("a,b\n1,2\n\n1\n", r"^x\.csv row 4: 1 values where the header has 2 columns$"),
-        ("a,b\n1,2,3\n", r"^x\.csv row 2: 3 values where the header has 2 columns$"),
+        (
+            "a,b\n1,2\n\n1\n",
+            r"^x\.csv row 4: 1 values where the header has 2 columns; quote a value that holds a comma$",
+        ),
+        ("a,b\n1,2,3\n", r"^x\.csv row 2: 3 values where the header has 2 columns; quote a value that holds a comma$"),
         ('a,b\n1,"2\n', r"^x\.csv row 2: not readable as CSV: unexpected end of data$"),
         ('a,b\n"1"2,3\n', r"^x\.csv row 2: not readable as CSV: "),
         ("a,b\n1,2\0\n", r"^x\.csv row 2 column b: '2\\x00' is not permitted; permitted: text without control"),

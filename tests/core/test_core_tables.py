@@ -108,7 +108,7 @@ def test_the_first_failures_are_shown_and_all_are_kept(tmp_path: Path) -> None:
     with pytest.raises(ContractViolated) as caught:
         schemas.write(schemas.FACES, rows, path)
     message = str(caught.value)
-    assert message.count("\n") == schemas.SHOWN_FAILURES + 1
+    assert message.count("\n") == schemas.MAX_LISTED_FAILURES + 1
     kept = Path(message.rpartition("all of them: ")[2])
     assert len([json.loads(line) for line in kept.read_text().splitlines()]) == 500
     assert not path.exists()

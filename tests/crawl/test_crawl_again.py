@@ -170,7 +170,7 @@ def test_memory_holds_the_bodies_on_their_way_and_not_those_that_wait_for_the_ex
         return look(*arguments)
 
     monkeypatch.setattr(http_client, "_read", counted)
-    monkeypatch.setattr(collector.examine, "examine", slowly)
+    monkeypatch.setattr(collector.examination, "examine", slowly)
     monkeypatch.setattr(Body, "most", 0)
     project.crawl = {"concurrency": 4}
     project.person("ana")

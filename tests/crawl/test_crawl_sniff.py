@@ -110,7 +110,7 @@ def test_a_bound_above_pillows_own_holds_for_the_picture_and_for_what_it_states(
     frame = small.index(b"\xff\xc0") + 5  # where the frame's header has height and width (ITU T.81, B.2.2)
     data = small[:frame] + struct.pack(">HH", 20_000, 20_000) + small[frame + 4 :]
     assert sniff(data, permitting).width == 20_000
-    assert examine(lambda: data, permitting).stated.license == "CC-BY-4.0"
+    assert examine(lambda: data, permitting).statement.license == "CC-BY-4.0"
 
 
 def test_all_that_can_be_decoded_can_be_fetched():

@@ -108,6 +108,6 @@ def test_people_have_no_say_and_the_legal_steps_hold(tmp_path: Path) -> None:
 
 
 def test_limits_that_cross_are_refused() -> None:
-    with pytest.raises(BadInput, match=r"curate\.screened: brightness must run from the darkest to the brightest"):
+    with pytest.raises(BadInput, match=r"curate\.screened: brightness: the first value must be below the second"):
         params(curate={"screened": {"brightness": [200.0, 100.0]}})
     assert Screened().brightness == (50.0, 205.0)

@@ -154,7 +154,7 @@ def test_a_hash_of_64_bits_is_kept_wherever_it_stands(screened, make_face, as_jp
     rows_of = screen.shards.rows_of
     monkeypatch.setattr(screen.quality, "measure", measured)
     monkeypatch.setattr(screen.shards, "rows_of", many_faces)
-    monkeypatch.setattr(screen.tables, "check_refers", lambda *_, **__: None)
+    monkeypatch.setattr(screen.schemas, "check_refers", lambda *_, **__: None)
     assert screened({"ann": [as_jpeg(make_face(seed=seed)) for seed in (1, 2)]})["hash"].to_list() == hashes
 
 

@@ -240,7 +240,7 @@ def test_a_suggestion_bounds_what_can_be_bounded_and_says_what_cannot():
 
 
 def test_bounds_that_are_the_wrong_way_round_and_tasks_that_are_not_there_are_named():
-    with pytest.raises(BadInput, match=r"gates.pair_share: \[0.9, 0.1\]: the least permitted value is above"):
+    with pytest.raises(BadInput, match=r"gates.pair_share: \[0.9, 0.1\]: the smallest permitted value is above"):
         loose(pair_share=[0.9, 0.1])
     with pytest.raises(BadInput, match=r"gates.label_share: 'rac' is not permitted; permitted: race, gender, age"):
         loose(label_share={"rac": [0, 1]})

@@ -246,9 +246,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_hold_is_one_processs_and_says_whose(tmp_path: Path) -> None:
     one, other = ProcessLock(tmp_path / "deep" / "one.open"), ProcessLock(tmp_path / "deep" / "one.open")
     assert one.take()
-    one.say("anna's")
+    one.write_note("anna's")
     assert not other.take()
-    assert other.said() == "anna's"
+    assert other.note() == "anna's"
     one.release()
     assert other.take()
-    assert other.said() == "anna's"
+    assert other.note() == "anna's"

@@ -89,9 +89,9 @@ def test_without_the_table_nothing_is_filled(tmp_path: Path, evidence_of: Callab
         ([row(source="")], "row 2 column source"),
         ([row(creator_url="javascript:alert(1)")], "row 2 column creator_url"),
         ([row(creator="a\x07b")], "row 2 column creator: "),
-        ([row(creator="")], "row 2: nothing is said; give at least one of creator, title, page_url"),
+        ([row(creator="")], "row 2: no value is given; give at least one of creator, title, page_url"),
         (["2026-03-01,page"], "row 2: 2 values where the header has 9 columns"),
-        ([row(), row(value=f"{PAGE}#again")], "row 3: row 2 names the same page; one of them has to go"),
+        ([row(), row(value=f"{PAGE}#again")], "row 3: row 2 names the same page; remove one of the two"),
     ],
 )
 def test_a_row_that_cannot_be_meant_is_refused(tmp_path: Path, rows: list[str], message: str) -> None:

@@ -422,7 +422,7 @@ def test_what_looks_like_a_picture_that_was_taken_down_is_found(project: Project
     subject = audit.Subject(project.workspace, sample_params, ON.date(), looks)
     found = audit.run(subject, audit.Scope.LICENSES).findings
     assert found["image_id"].to_list() == [evidence["image_id"][1]]
-    assert found["reason"].to_list() == ["a takedown names its looks"]
+    assert found["reason"].to_list() == ["a takedown names its perceptual hash"]
     assert run("licenses", "--quiet") == (0, ""), "whose looks are not known, looks like nothing"
 
 

@@ -28,7 +28,7 @@ OWN = '<span class="int-own-work" lang="en">Own work</span>'
 )
 def test_without_an_artist_commons_credit_is_who_or_what_the_description_names(changes, creator, url):
     page = commons_page("Ana.jpg", metadata=commons_metadata(Artist=None, **changes))
-    (found,) = commons.read(json.dumps(commons_answer(page)).encode()).described
+    (found,) = commons.read(json.dumps(commons_answer(page)).encode()).pictures
     assert (found.statement.creator, found.statement.creator_url) == (creator, url)
     is_waived = changes.get("AttributionRequired") == "false"
     assert (found.statement.statement or "").endswith("commons-api: attribution is not required") == is_waived

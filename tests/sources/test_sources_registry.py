@@ -14,7 +14,7 @@ import pytest
 
 from crawl_project import Project, picture_bytes
 from mtf.core.errors import BadInput
-from mtf.crawl import recheck as pages_again
+from mtf.crawl import recheck
 from mtf.crawl.recorded_web import Response
 from mtf.project import doctor
 from mtf.release import facts
@@ -122,12 +122,12 @@ def test_a_second_run_reads_the_record_from_the_shard_and_asks_nothing(crawled: 
 def test_its_records_are_rechecked(crawled: Project):
     url = f"https://{HOST}/api/works"
     crawled.run_with({url: Response(url, body=works("CC BY-NC 4.0"))})
-    again = pages_again.recheck_sources(crawled.workspace, crawled.params())
-    assert again.seen.select("now_read", "now_license", "now_gone").rows() == [(True, "CC-BY-NC-4.0", None)]
+    rechecked = recheck.recheck_sources(crawled.workspace, crawled.params())
+    assert rechecked.statements.select("now_read", "now_license", "now_gone").rows() == [(True, "CC-BY-NC-4.0", None)]
     gone = json.dumps({"works": []}).encode()
     crawled.run_with({url: Response(url, body=gone)})
-    again = pages_again.recheck_sources(crawled.workspace, crawled.params())
-    assert again.seen["now_gone"].to_list() == ["museum-api knows it no longer"]
+    rechecked = recheck.recheck_sources(crawled.workspace, crawled.params())
+    assert rechecked.statements["now_gone"].to_list() == ["museum-api knows it no longer"]
 
 
 def test_the_release_says_how_its_pictures_were_collected(museum):

@@ -1,4 +1,4 @@
-"""`params.yaml`, typed. An unknown key, a wrong type or a value out of range stops in one line that names it."""
+"""Parameters of `params.yaml`, typed. An unknown key, a wrong type or a value out of range raises BadInput."""
 
 from __future__ import annotations
 
@@ -70,8 +70,13 @@ __all__ = [
 
 
 class Compute(Section):
-    """`workers: 0` uses every core. `address` is a Ray cluster's. `devices` train one network together: accelerators
-    of this machine, or processes where it has none; a recipe's batch is that of all of them.
+    """Machines and cores for the work.
+
+    engine: `local` uses processes of this machine, `ray` a cluster.
+    workers: number of processes; 0 uses every core.
+    address: of the Ray cluster.
+    devices: accelerators of this machine that train one network together, or processes if it has none. A recipe's
+        batch is split among them.
     """
 
     engine: Literal["local", "ray"] = "local"
@@ -81,6 +86,8 @@ class Compute(Section):
 
 
 class Params(Section):
+    """All of params.yaml: one field for each section."""
+
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)]
     project: Project
     tasks: Annotated[dict[str, Task], Field(min_length=1)]
@@ -108,12 +115,12 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _tasks_are_known(self) -> Params:
+    def _tasks_exist(self) -> Params:
         for name in self.train.tasks:
             if name not in self.tasks:
                 raise ValueError(f"train.tasks: {name!r} is not a task; permitted: {list(self.tasks)}")
         if self.multitask is not None:
-            self._multitask_is_known(self.multitask)
+            self._multitask_exists(self.multitask)
         return self
 
     @model_validator(mode="after")
@@ -123,27 +130,27 @@ class Params(Section):
         self.report.check_tasks(labels)
         return self
 
-    def _multitask_is_known(self, multitask: MultiTask) -> None:
+    def _multitask_exists(self, multitask: MultiTask) -> None:
         for name in multitask.tasks:
             if name not in self.tasks:
                 raise ValueError(f"multitask.tasks: {name!r} is not a task; permitted: {list(self.tasks)}")
         if multitask.recipe not in self.train.recipes:
-            known = ", ".join(self.train.recipes)
-            raise ValueError(f"multitask.recipe: {multitask.recipe!r} is not a recipe; permitted: {known}")
+            names = ", ".join(self.train.recipes)
+            raise ValueError(f"multitask.recipe: {multitask.recipe!r} is not a recipe; permitted: {names}")
 
     @cached_property
     def columns(self) -> dict[str, Task]:
-        """Column → task, for every column of the tables that a task asks about, in the order of params.yaml."""
+        """Column → task, for every column of the tables that has a task, in the order of params.yaml."""
         return columns_of(self.tasks)
 
     @cached_property
     def attributes(self) -> dict[str, Task]:
-        """`columns` without the identity: what the roster says of each person."""
+        """`columns` without the identity: the attributes of a person in the roster."""
         return attributes_of(self.tasks)
 
 
 def load(path: Path) -> Params:
-    """Read and check `path`.
+    """Read and check the parameters in the file at `path`.
 
     Raises BadInput: one line with the file, the key, the value and what is permitted.
     """
@@ -159,8 +166,9 @@ def load(path: Path) -> Params:
 
 
 def parse(raw: dict[str, Any], *, name: str = "params.yaml") -> Params:
-    """`load` for a mapping that has been read already, from a git revision for instance. Of an old name of a key, which
-    is read for one version more, one line names the new one.
+    """Check parameters that have been read already, for instance from a git revision. `name` is the file's.
+
+    A deprecated key is read for one more version; a warning names the new key. Raises BadInput, like `load`.
     """
     raw = with_new_names(raw, name=name)
     try:
@@ -175,7 +183,7 @@ def _as_json(raw: dict[str, Any]) -> str:
 
 
 def _one_line(error: ValidationError) -> str:
-    """The first problem, and how many more there are."""
+    """First problem on one line, with the number of further ones."""
     first, *others = error.errors()
     key = ".".join(str(part) for part in _without_source_kind(first["loc"])) or "(top level)"
     if first["type"] == "extra_forbidden":
@@ -183,9 +191,9 @@ def _one_line(error: ValidationError) -> str:
     elif first["type"] == "missing":
         text = f"{key}: missing"
     elif first["type"] == "value_error":
-        said = first["msg"].removeprefix("Value error, ")
+        message = first["msg"].removeprefix("Value error, ")
         # A rule over several sections names its key itself.
-        text = f"{key}: {said}" if first["loc"] else said
+        text = f"{key}: {message}" if first["loc"] else message
     else:
         message = first["msg"]
         text = f"{key}: {shortened(first['input'])} is not permitted: {message[0].lower()}{message[1:]}"
@@ -193,13 +201,13 @@ def _one_line(error: ValidationError) -> str:
 
 
 def _without_source_kind(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """`crawl.sources.1.licenses` of `crawl.sources.1.bing.licenses`."""
+    """Location without the kind of a source: `crawl.sources.1.bing.licenses` becomes `crawl.sources.1.licenses`."""
     is_of_source = location[:2] == ("crawl", "sources") and len(location) > 3
     return (*location[:3], *location[4:]) if is_of_source else location
 
 
 def _siblings(location: tuple[int | str, ...]) -> list[str]:
-    """The keys permitted beside a key that is not."""
+    """Keys that are permitted in the section of an unknown key."""
     model: type[BaseModel] = Params
     for part in location:
         if location[:2] == ("crawl", "sources") and (source := registry.find(str(part))) is not None:

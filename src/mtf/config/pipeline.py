@@ -1,4 +1,4 @@
-"""From the pictures to the data set: the license policy, and the steps that find, measure, choose and divide faces."""
+"""Parameters of the stages from pictures to the data set: license policy, crop, screen, curate and split."""
 
 from __future__ import annotations
 
@@ -21,16 +21,24 @@ OptOutSignal = Literal[
     "tdm-policy",
     "unknown",
 ]
-"""`tdm-policy` names a document for people, and `unknown` is a statement that could not be read: both are recorded, and
-bind only where params.yaml names them.
+"""Names of opt-out signals.
+
+`tdm-policy` names a document for people, and `unknown` is a statement that could not be read: both are recorded, and
+bind only if params.yaml names them.
 """
 
 
 class Licenses(Section):
-    """Which pictures may be used. A claim is what a search engine says; evidence is what the source itself states.
+    """License policy: the pictures that may be used (MTF, section 3.1: to modify, share and use commercially).
 
-    The default is the paper's: modify, share, use commercially (MTF, section 3.1). A picture that has to be credited
-    and cannot be, since its author or page is not known, stops the release (`refuse`) or is left out (`drop`).
+    permitted: identifiers of licenses (SPDX or `LicenseRef-…`).
+    accept_claim: accept a search engine's claim for a picture whose source states no license.
+    accept_unstated: accept pictures whose source states no license.
+    on_contradiction: if sources agree and only the claim differs, `accept_evidence` takes the sources' license.
+    without_attribution: if a picture must be credited and its author or page is unknown, `refuse` stops the release
+        and `drop` leaves the picture out.
+    binding_opt_outs: signals that exclude a picture; all others are only recorded.
+    max_evidence_age_days: oldest evidence that counts; null sets no limit.
     """
 
     permitted: Annotated[list[str], Field(min_length=1)]
@@ -55,11 +63,11 @@ class Licenses(Section):
 class Crop(Section):
     """Detection and cutting of faces (MTF, section 3.2).
 
-    detector: the name of a registered detector; `haar` is the paper's.
-    cascade, scale_factor, min_neighbors: of `haar`.
-    min_face_share: the smallest face, as a share of the picture's shorter side.
-    detection_side_px: of `haar`: the picture's shorter side when faces are sought in it.
-    detectors: parameters of the other detectors, by name; each one's class says which it has.
+    detector: name of a registered detector; `haar` is the paper's.
+    cascade, scale_factor, min_neighbors: parameters of `haar`.
+    min_face_share: size of the smallest face, as a share of the picture's shorter side.
+    detection_side_px: for `haar`, the picture's shorter side during detection.
+    detectors: parameters of the other detectors, by name; each class documents its own.
     margin_share: added to the box on every side, as a share of its size.
     jpeg_quality: of the crops, 1 to 100.
     """
@@ -78,12 +86,12 @@ class Crop(Section):
 
 
 class Screen(Section):
-    """Hints for people, never verdicts.
+    """Measures and duplicate groups of faces: hints for reviewers, never verdicts.
 
-    hash_distance: bits, 0 to 20, in which near-duplicates' perceptual hashes may differ.
-    embedding: the name of a registered embedding.
-    embedding_weights: its model file, relative to the project; for those that need one.
-    embedding_distance: the largest cosine distance, 0 to 2, of near-duplicates.
+    hash_distance: largest Hamming distance of near-duplicates' perceptual hashes, 0 to 20 of 64 bits.
+    embedding: name of a registered embedding.
+    embedding_weights: model file of the embedding, relative to the project; null for one without weights.
+    embedding_distance: largest cosine distance of near-duplicates, 0 to 2.
     """
 
     hash_distance: Annotated[int, Field(ge=0, le=20)] = 4
@@ -93,10 +101,15 @@ class Screen(Section):
 
 
 class Screened(Section):
-    """What a machine alone keeps: limits on the table `screening`'s measures, and one face per duplicate group.
+    """Automatic filter of the mode `screened`: limits on the measures of `screening`, and one face per duplicate group.
 
-    Sizes in pixels, sharpness in grey levels², brightness in grey levels of 0 to 255, `max_identity_distance` a
-    cosine distance (0 to 2) that goes with `screen.embedding`.
+    min_size_px: shorter side of the face's box.
+    min_sharpness: variance of the Laplacian, in grey levels².
+    brightness: lowest and highest mean grey level, 0 to 255.
+    max_clipped_share: share of pixels at 0 or 255.
+    min_eyes: eyes found, 0 to 2.
+    max_not_photograph: score from 0 (a photograph) to 1 (a drawing).
+    max_identity_distance: cosine distance, 0 to 2, of the face to its identity's middle; depends on `screen.embedding`.
     """
 
     min_size_px: Count = 64
@@ -110,13 +123,19 @@ class Screened(Section):
     @model_validator(mode="after")
     def _brightness_rises(self) -> Screened:
         if self.brightness[0] >= self.brightness[1]:
-            raise ValueError("brightness must run from the darkest to the brightest")
+            raise ValueError("brightness: the first value must be below the second")
         return self
 
 
 class Curate(Section):
-    """The funnel (MTF, section 3.2). `mode` is what goes on to the split: people's work (`curated`), what passes
-    `screened`'s limits, or every crop that may be used (`non_curated`).
+    """The funnel (MTF, section 3.2).
+
+    mode: faces that go on to the split: those that reviewers accept (`curated`), those within the limits of `screened`
+        (`screened`), or every crop that may be used (`non_curated`).
+    screened: limits of the mode `screened`.
+    reviewers: number of reviewers of a panel.
+    box_iou: smallest intersection over union at which a decision applies to a detected box.
+    min_images_per_identity: identities with fewer images are left out.
     """
 
     mode: Literal["curated", "screened", "non_curated"] = "curated"
@@ -127,7 +146,12 @@ class Curate(Section):
 
 
 class Split(Section):
-    """MTF, section 4.1: 70 % train; of the rest 20 % val and 80 % test; at least 3 / 1 / 1 images per label."""
+    """Split into train, val and test (MTF, section 4.1: 70 % train; of the rest 20 % val and 80 % test).
+
+    train_share: share of the images.
+    val_share_of_rest: share of the images that are not in train.
+    min_train, min_val, min_test: images per label; 3, 1 and 1 in the paper.
+    """
 
     train_share: Annotated[float, Field(gt=0, lt=1)] = 0.7
     val_share_of_rest: Annotated[float, Field(gt=0, lt=1)] = 0.2

@@ -1,4 +1,4 @@
-"""What is published, what must hold before it is, and the page that shows it."""
+"""Parameters of the release, of its gates and of the report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtf.config.section import Count, Label, Section, Share
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
     if bounds[0] > bounds[1]:
-        raise ValueError(f"{list(bounds)}: the least permitted value is above the greatest")
+        raise ValueError(f"{list(bounds)}: the smallest permitted value is above the largest")
     return bounds
 
 
@@ -24,15 +24,20 @@ def _whole(shares: dict[str, float]) -> dict[str, float]:
 
 Shares = Annotated[tuple[Share, Share], AfterValidator(_ordered)]
 Counts = Annotated[tuple[Count, Count], AfterValidator(_ordered)]
-# An SPDX identifier, or several: `*` stands for any characters.
+# An SPDX identifier, or a pattern of several: `*` stands for any characters.
 Licensed = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+*-]+$")]
 
 
 class Release(Section):
-    """MTF, section 4.2 and Figure 2. `size_px` is 1024 in the paper; `version` is the release's (semver.org).
+    """The release (MTF, section 4.2 and Figure 2).
 
-    `previous` is the git tag or commit of the release before, with which this one is compared; null compares with
-    none. Names that move, as branches do, are refused where it is read.
+    version: of the release (semver.org).
+    previous: git tag or commit of the release before, for comparison; null compares with none. Names that move, such
+        as branches, are refused when it is read.
+    variants: folders of the release.
+    size_px: side of the released crops; 1024 in the paper.
+    jpeg_quality: of the released crops, 1 to 100.
+    license: of the release, an SPDX identifier.
     """
 
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "0.1.0"
@@ -63,15 +68,24 @@ Gate = Literal[
 
 
 class Gates(Section):
-    """What a release must hold as a whole; a gate that does not stops it, but for those of `warn_only`.
+    """Gates: conditions on the release as a whole. A gate that fails stops the release, unless `warn_only` names it.
 
-    Pairs are the least and the greatest permitted value, both included. `label_share` is one pair for every label, or
-    a pair per task; `pair_share` is of each two labels of two tasks, `intersection_share` of each combination of
-    labels of all tasks. `vanished` is how many of these combinations the release before had and this one lacks.
-    `license_share` has a pair per license, or per several (`CC-BY-SA-*`). `unstated_licenses` is the share of pictures
-    whose source states no license; null asks for none, but where the policy of `licenses` accepts them. `agreement`
-    is Krippendorff's alpha. `funnel` is the change of the share that a step leaves, `drift` the Kolmogorov-Smirnov
-    distance between the distributions of a measure, both 0 to 1 and, as `vanished`, against `release.previous`.
+    Pairs are the smallest and the largest permitted value, both included. Shares are 0 to 1.
+
+    label_share: of each label; one pair for all, or a pair per task.
+    pair_share: of each two labels of two tasks.
+    intersection_share: of each combination of labels of all tasks.
+    vanished: number of these combinations that `release.previous` had and this release lacks.
+    min_images, median_images, max_images: images per identity; a null maximum sets no limit.
+    identity_share: largest share of one identity.
+    split_share: largest distance between a split's share of the images and its intended share.
+    license_share: pair per license, or per pattern of licenses (`CC-BY-SA-*`).
+    unstated_licenses: largest share of pictures whose source states no license; null permits none, unless the policy of
+        `licenses` accepts them.
+    agreement: smallest Krippendorff's alpha of the reviewers.
+    funnel: largest change, against `release.previous`, of the share that a step leaves.
+    drift: largest Kolmogorov-Smirnov distance of a measure's distribution to that of `release.previous`.
+    warn_only: gates that only warn.
     """
 
     label_share: Shares | dict[str, Shares] = (0.005, 0.98)
@@ -91,30 +105,30 @@ class Gates(Section):
     warn_only: list[Gate] = ["pair_share", "intersection_share", "median_images", "agreement"]
 
     def check_tasks(self, labels: dict[str, list[Label]]) -> None:
-        """`labels` by task. Raises ValueError for a name of `label_share` that is none of them."""
+        """Check the tasks of `label_share` against `labels` (task → labels). Raises ValueError."""
         named = self.label_share if isinstance(self.label_share, dict) else {}
         _check_names("gates.label_share", named, labels)
 
 
 class Report(Section):
-    """The page `build/report/index.html`. Without `thumbnails` no picture of a person is in it.
+    """The page `build/report/index.html`.
 
-    `target` has, by task, the share of the images that each label should have; a task that it leaves out should have
-    equal shares.
+    thumbnails: if false, the page has no picture of a person.
+    target: task → label → share of the images that the label should have; a task that is left out aims at equal shares.
     """
 
     thumbnails: bool = True
     target: dict[str, Annotated[dict[Label, Share], AfterValidator(_whole)]] = {}
 
     def check_tasks(self, labels: dict[str, list[Label]]) -> None:
-        """`labels` by task. Raises ValueError for a task that is none of them, and for labels that are not its own."""
+        """Check the tasks and labels of `target` against `labels` (task → labels). Raises ValueError."""
         _check_names("report.target", self.target, labels)
         for task, shares in self.target.items():
             _check_names(f"report.target.{task}", shares, labels[task])
 
 
 def _check_names(key: str, names: Iterable[str], permitted: Iterable[str]) -> None:
-    known = list(permitted)
+    permitted_names = list(permitted)
     for name in names:
-        if name not in known:
-            raise ValueError(f"{key}: {name!r} is not permitted; permitted: {', '.join(known)}")
+        if name not in permitted_names:
+            raise ValueError(f"{key}: {name!r} is not permitted; permitted: {', '.join(permitted_names)}")

@@ -1,4 +1,4 @@
-"""Keys of params.yaml that have another name since, read for one version more."""
+"""Deprecated keys of params.yaml: read for one more version under their new names."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ KEYS: Mapping[str, Mapping[str, str]] = {
 
 
 def with_new_names(raw: Mapping[str, Any], *, name: str = "params.yaml") -> dict[str, Any]:
-    """`raw` with today's keys, and one line on the standard error for each old one. `name` is the file's.
+    """Copy of `raw` with the new keys. Each old key prints a warning on standard error. `name` is the file's.
 
-    Raises BadInput where an old key and its new one are both given.
+    Raises BadInput if both an old key and its new one are given.
     """
     renamed = dict(raw)
     for section, keys in KEYS.items():
@@ -34,7 +34,7 @@ def _section(given: Mapping[str, Any], keys: Mapping[str, str], where: str) -> d
             raise BadInput(f"{where}.{old}: is now {new}, which stands there too; remove {old}")
         if old in given:
             warn_renamed(f"{where}.{old}", new)
-    found = {keys.get(key, key): value for key, value in given.items()}
-    if isinstance(gates := found.get("warn_only"), list):
-        found["warn_only"] = [keys.get(gate, gate) if isinstance(gate, str) else gate for gate in gates]
-    return found
+    renamed = {keys.get(key, key): value for key, value in given.items()}
+    if isinstance(gates := renamed.get("warn_only"), list):
+        renamed["warn_only"] = [keys.get(gate, gate) if isinstance(gate, str) else gate for gate in gates]
+    return renamed

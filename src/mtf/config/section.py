@@ -1,4 +1,4 @@
-"""What every section of params.yaml is, and the kinds of values they share."""
+"""Base class of the sections of params.yaml, and their common types of values."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ Label = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f
 
 
 class Section(BaseModel):
-    """A part of params.yaml. Write defaults as literals, `[]` and `{}` too (pydantic copies them for each section):
-    DVC reads them from the source, so that a changed default reruns the stages that read the section.
+    """A section of params.yaml: unknown keys are refused, values keep their types, fields cannot be assigned.
+
+    Write defaults as literals, `[]` and `{}` too (pydantic copies them): DVC reads them from the source, so that a
+    changed default reruns the stages that read the section.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -1,4 +1,4 @@
-"""Parameters of the crawl. Those of each source stand with it, in `mtf.sources`."""
+"""Parameters of the crawl. Each source's own parameters are fields of its class in `mtf.sources`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mtf.sources import registry
 
 
 def _source(value: Any) -> Any:
-    """An entry of `crawl.sources` by the class that is registered for its `kind`.
+    """Validate an entry of `crawl.sources` by the class that is registered for its `kind`.
 
-    Raises ValueError for a kind that is not registered, and ValidationError with the kind at the head of each location,
-    as pydantic's own tagged unions do.
+    Raises ValueError for an unregistered kind, and ValidationError whose locations begin with the kind, as those of
+    pydantic's tagged unions do.
     """
     if not isinstance(value, dict):
         if isinstance(value, Section):
@@ -42,12 +42,24 @@ def _located(kind: str, error: Any) -> InitErrorDetails:
 
 if TYPE_CHECKING:
     from mtf.sources.base import Source
-else:  # a class that is registered may come from anywhere
+else:  # a registered class may come from another package
     Source = Annotated[Any, PlainValidator(_source)]
 
 
 class Crawl(Section):
-    """`web` names a recorded web, served on loopback in place of the live one (the sample); null is the live web."""
+    """The crawl (MTF, section 3.1).
+
+    sources: searched in this order.
+    web: folder of a recorded web that is served on loopback in place of the live one; null for the live web.
+    concurrency: requests at a time, in all.
+    per_host_concurrency: requests at a time to one host.
+    per_host_delay_s: least time between two requests to one host.
+    timeout_s: time for one whole answer.
+    attempts: runs in which a retriable failure is requested.
+    max_bytes: largest file.
+    max_pixels: largest picture, width × height.
+    min_side_px: smallest shorter side of a picture.
+    """
 
     sources: Annotated[list[Source], Field(min_length=1)]
     web: str | None = None

@@ -1,4 +1,4 @@
-"""Who builds the data set, and what may be asked about its faces."""
+"""Project and tasks: who builds the data set, and the columns and labels that models predict."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from mtf.config.section import Label, Section
 
 IDENTITY = "identity"
-# Joins the names of columns, and of labels, that are looked at together. No column's name can hold it.
+# Joins the names of columns, and of labels, that are combined. No column's name can contain it.
 WITH = " × "
 
 
 class Project(Section):
-    """Who builds this data set. `contact` goes into the crawler's User-Agent and the data set's card."""
+    """The project that builds the data set.
+
+    name: a-z, 0-9, - and _, for files and identifiers.
+    title: of the data set.
+    contact: `mailto:` or web address, for the crawler's User-Agent and the data set's card.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$", max_length=60)]
     title: Annotated[str, Field(min_length=1)]
@@ -24,14 +29,16 @@ class Project(Section):
 
 
 class Task(Section):
-    """What a model may be asked about a face: a column and its permitted labels.
+    """A task: a column of the tables and its permitted labels, which a model predicts for a face.
 
-    The column `identity` (face recognition) takes its labels from the roster. `years` derives a label from an age:
-    `{Young: [18, 49], Old: [50, 120]}`, both ends included (MTF, section 3.1).
-
-    `combines` asks about several attributes at once, as MTF's Tables 2 and 3 count them: `{combines: [race, gender]}`
-    names tasks, and stands alone. `completed` gives such a task its column, which no table has (`race × gender`), and
-    its labels (`Amber × Males`); `mtf.training.data.with_combined_columns` gives faces theirs.
+    column: of the tables; `identity` is face recognition, whose labels come from the roster.
+    labels: permitted values, at least two.
+    per_identity: if true, all faces of a person have the same label.
+    years: label → first and last age, both included, to derive the label from an age: `{Young: [18, 49], Old: [50,
+        120]}` (MTF, section 3.1).
+    combines: names of tasks to predict together, without any other field: `{combines: [race, gender]}` (MTF, Tables 2
+        and 3). `completed` adds the combination's column (`race × gender`, in no table) and labels (`Amber × Males`);
+        `mtf.training.data.with_combined_columns` adds the column to faces.
     """
 
     column: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = ""
@@ -42,7 +49,7 @@ class Task(Section):
 
     @property
     def columns(self) -> list[str]:
-        """The columns of the tables that the task asks about: its own, or those of its parts."""
+        """Columns of the tables that the task needs: its own, or those of its parts."""
         return self.column.split(WITH)
 
     @model_validator(mode="after")
@@ -72,12 +79,12 @@ class Task(Section):
         if unknown := set(self.years) - set(self.labels):
             raise ValueError(f"years names {sorted(unknown)}; permitted: {self.labels}")
         if any(first > last for first, last in self.years.values()):
-            raise ValueError("years must run from the lower to the higher")
+            raise ValueError("years: the first age of a label must not be above its last")
 
     def completed(self, tasks: Mapping[str, Task]) -> Task:
-        """A combination with the column and the labels that follow from its parts; any other task as it is.
+        """A combination with its column and its labels, derived from its parts; any other task unchanged.
 
-        Raises ValueError, naming the tasks that may be combined, for a part that is none of them.
+        Raises ValueError for a part that cannot be combined, with the tasks that can.
         """
         single = {name: task for name, task in tasks.items() if task.labels and not task.combines}
         for name in self.combines:
@@ -94,19 +101,19 @@ class Task(Section):
 
     @model_serializer(mode="wrap")
     def _as_written(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What follows from a combination's parts is not written: `params.yaml` has it once."""
+        """Serialise a combination by its parts alone, as in `params.yaml`."""
         return {"combines": self.combines} if self.combines else written(self)
 
     def label_of_age(self, age: int) -> str | None:
-        """The label whose years hold `age`; None where no group does."""
+        """Label whose years include `age`; None if there is none."""
         return next((label for label, (first, last) in self.years.items() if first <= age <= last), None)
 
 
 def columns_of(tasks: Mapping[str, Task]) -> dict[str, Task]:
-    """Column → task, for every column of the tables that a task asks about, in the order of params.yaml."""
+    """Column → task, for every column of the tables that has a task, in the order of params.yaml."""
     return {task.column: task for task in tasks.values() if not task.combines}
 
 
 def attributes_of(tasks: Mapping[str, Task]) -> dict[str, Task]:
-    """`columns_of` without the identity: what the roster says of each person."""
+    """`columns_of` without the identity: the attributes of a person in the roster."""
     return {column: task for column, task in columns_of(tasks).items() if column != IDENTITY}

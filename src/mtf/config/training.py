@@ -1,4 +1,4 @@
-"""Networks, and how they are trained."""
+"""Parameters of networks, training and fairness."""
 
 from __future__ import annotations
 
@@ -11,12 +11,26 @@ from mtf.config.section import Count, Positive, Section, Share
 
 
 class Recipe(Section):
-    """How a network is trained, as data. Epochs are counted from 1; rates are per step, shares are 0 to 1.
+    """A recipe: how a network is trained. Epochs are counted from 1; shares are 0 to 1.
 
-    `step_at` names the epochs after which the rate is multiplied by `gamma` (schedule `step`). `batches` gives
-    single models a batch of their own. `stop_on` is what `patience` watches; the checkpoint that is kept is
-    always the one of least validation loss. `mixed_precision` takes effect on an accelerator only. `frozen_share`
-    is of the layers before the heads, counted from the picture, that keep the weights they came with.
+    learning_rate: per step, after the warm-up.
+    weight_decay: of the optimizer.
+    momentum: of `sgd`.
+    schedule: of the learning rate over the epochs.
+    step_at: for the schedule `step`, epochs after which the rate is multiplied by `gamma`.
+    warmup_epochs: epochs with a rising rate at the start.
+    batch: pictures per step.
+    batches: model → batch, for models with a batch of their own.
+    max_epochs: last epoch.
+    patience: epochs without improvement of `stop_on` after which training stops.
+    stop_on: loss that `patience` watches. The checkpoint kept is always the one of least validation loss.
+    class_balanced: weight the loss by the classes' frequencies.
+    augment: random changes of the training pictures.
+    normalise: mean and scale of the input's channels.
+    ema_decay: of an exponential moving average of the weights; null for none.
+    mixed_precision: half precision; on an accelerator only.
+    channels_last: memory layout of the tensors.
+    frozen_share: share of the layers before the heads, from the input on, that keep their initial weights.
     """
 
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
@@ -42,8 +56,8 @@ class Recipe(Section):
     frozen_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-# Names of networks; with `-pretrained` they start from torchvision's weights, else from scratch (MTF, Table 4).
-# FaceNet (Das et al.) starts from a local file, where one is named.
+# Names of networks. With `-pretrained` they start from torchvision's weights, else from scratch (MTF, Table 4).
+# FaceNet (Das et al.) starts from a local file if one is named.
 FACENET = "facenet"
 OF_TORCHVISION = ("mobilenet_v3_large", "alexnet", "resnet50", "vgg16", "convnext_base")
 NETWORKS = ("small_cnn", *OF_TORCHVISION, FACENET)
@@ -55,16 +69,20 @@ TAKE_WEIGHTS = f"{FACENET} and models ending in {PRETRAINED}"
 
 
 def takes_weights(model: str) -> bool:
-    """Whether `model` may start from a local file of weights."""
+    """True if `model` can start from a local file of weights."""
     return model == FACENET or model.endswith(PRETRAINED)
 
 
 class Train(Section):
-    """One network per task and model; `models` and `tasks` span the matrix of dvc.yaml.
+    """Training of one network per task and model.
 
-    `weights` gives a pretrained model a local file of weights in place of torchvision's download, and `facenet` the
-    file that it starts from. Recipes are named by letters, digits, `_` and `-`: dvc.yaml asks for the chosen one by
-    its place in the file, where a dot would begin another key.
+    models, tasks: the matrix of dvc.yaml.
+    input_px: side of the network's input.
+    weights: model → local file of weights: for a pretrained model in place of torchvision's download, for `facenet` the
+        file that it starts from.
+    recipe: name of the recipe in use.
+    recipes: by names of letters, digits, `_` and `-`: dvc.yaml addresses the one in use as a key, where a dot would
+        begin another key.
     """
 
     models: Annotated[list[str], Field(min_length=1)]
@@ -75,7 +93,7 @@ class Train(Section):
     recipes: Annotated[dict[str, Recipe], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _names_are_known(self) -> Train:
+    def _names_exist(self) -> Train:
         for name in (*self.models, *self.weights):
             if name not in MODELS:
                 raise ValueError(f"{name!r} is not a model; permitted: {', '.join(MODELS)}")
@@ -90,17 +108,24 @@ class Train(Section):
 
 
 class Fairness(Section):
-    """A group of fewer than `min_n` pictures has no part in the summary; `bootstraps` is how often one resamples."""
+    """Fairness metrics of groups.
+
+    min_n: groups with fewer pictures are left out of the summary.
+    bootstraps: number of bootstrap samples.
+    """
 
     min_n: Count = 10
     bootstraps: Annotated[int, Field(ge=100, le=100_000)] = 500
 
 
 class MultiTask(Section):
-    """One network for several tasks at once (Das et al.); `weightings` spans the matrix of dvc.yaml.
+    """Training of one network for several tasks at once (Das et al.).
 
-    `backbone` is a model as `train.models` names them. `weights` is a local file for `facenet`, which starts from
-    scratch without one, or for a pretrained model, in place of torchvision's download.
+    backbone: model, as in `train.models`.
+    weights: local file of weights for `facenet`, which starts from scratch without one, or for a pretrained model, in
+        place of torchvision's download.
+    weightings: of the tasks' losses; the matrix of dvc.yaml.
+    recipe: name of a recipe of `train.recipes`.
     """
 
     tasks: Annotated[list[str], Field(min_length=1)]
@@ -112,7 +137,7 @@ class MultiTask(Section):
     recipe: str
 
     @model_validator(mode="after")
-    def _backbone_is_known(self) -> MultiTask:
+    def _backbone_exists(self) -> MultiTask:
         if self.backbone not in MODELS:
             raise ValueError(f"backbone: {self.backbone!r} is not a backbone; permitted: {', '.join(MODELS)}")
         if self.weights is not None and not takes_weights(self.backbone):

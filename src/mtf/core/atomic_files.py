@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: written beside, flushed to disk, renamed.
+"""Atomic files: written beside the target, flushed to disk, then renamed, so that a file appears whole or not at all.
 
 A rename also never touches the old file's bytes, which DVC may have hard-linked into its cache.
 """
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# .dvcignore has it, too: what a killed writer leaves is never versioned.
+# .dvcignore has the same pattern: a killed writer's file is never versioned.
 _LEFT_OVER = ".*.part"
 
 
@@ -32,9 +32,9 @@ def replacing(path: Path) -> Generator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what writers that were killed left in `folder` (not below it), in which nobody may be writing now.
+    """Remove the files of killed writers from `folder`, not from its subfolders. Nobody may be writing there now.
 
-    It would be versioned with the rest of the folder, and hold what was taken down meanwhile.
+    Such a file would be versioned with the folder, and might hold pictures that were taken down since.
     """
     for orphan in folder.glob(_LEFT_OVER):
         orphan.unlink(missing_ok=True)
@@ -50,7 +50,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Stable bytes: keys as given, two spaces, a final newline; NaN and infinity are refused."""
+    """Write JSON with stable bytes: keys in their order, two spaces, a final newline. Raises ValueError for NaN."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 

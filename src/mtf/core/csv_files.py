@@ -1,11 +1,11 @@
-"""CSV files: one strict reader of tables that people write, and one writer that is safe to open in a spreadsheet.
+"""CSV files: a strict reader for tables that people write, and a writer whose files are safe in a spreadsheet.
 
 Reader: UTF-8 with or without a byte order mark, commas, line ends of any system. Rows are counted as a spreadsheet
-shows them: the header is row 1, blank rows count but are skipped. Every error names file, row, column, the value and
+shows them: the header is row 1, blank rows count but are skipped. Every error names the file, row, column, value and
 what is permitted.
 
-Writer: an apostrophe goes before text that a spreadsheet would run as a formula; the reader takes it away again, so
-that reading gives what was written. Text stays on one line. Numbers stay numbers. Files appear whole or not at all.
+Writer: text that a spreadsheet would run as a formula gets an apostrophe before it, and the reader removes it. Line
+breaks in text become spaces. Numbers stay numbers. Files are written atomically.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from mtf.core.errors import BadInput, bad_value, listed
 MAX_FILE_BYTES = 2**31
 MAX_CELL_CHARS = 2**20
 
-# Blanks, control characters, and characters that nobody sees (soft hyphen, zero width, direction marks, variation
-# selectors, Hangul fillers, tags): spreadsheets and those who paste from them drop these before the first sign.
+# Blanks, control characters and invisible characters (soft hyphen, zero width, direction marks, variation selectors,
+# Hangul fillers, tags): spreadsheets, and people who paste from them, drop these before the first sign.
 _INVISIBLE = (
     "\\s\x00-\x20\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
     "\u205f-\u206f\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff"
@@ -36,22 +36,22 @@ _INVISIBLE = (
 # The signs that begin a formula in Excel, LibreOffice and Google Sheets, with their full-width and small forms.
 _SIGNS = r"=+\-@|%＝＋－＠｜％﹦﹢﹣﹫﹪"
 FORMULA = rf"^[{_INVISIBLE}]*[{_SIGNS}]"
-# Text that has the guard already gets another, or reading could not tell the two apart.
+# Text that already begins with the guard gets another one: else the reader could not tell the two apart.
 _GUARDED = rf"^'+[{_INVISIBLE}]*[{_SIGNS}]"
 _TO_GUARD = re.compile(f"{FORMULA}|{_GUARDED}")
 _TO_BARE = re.compile(_GUARDED)
-# Control characters but the tab. A cell is one line, for spreadsheets and for tools that read line by line.
+# Control characters except the tab. A cell is one line, for spreadsheets and for tools that read line by line.
 _BREAKS = "[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]+"
 _TO_JOIN = re.compile(_BREAKS)
-# Python's blanks among the control characters (tab, line feed, form feed, U+0085, …) may stand in a name; these not.
+# Control characters that are no blanks for Python. Blanks (tab, line feed, form feed, U+0085, …) are permitted.
 _REFUSED = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 
 
 class Row(NamedTuple):
     """One row of a table.
 
-    number: as a spreadsheet shows it; the header is row 1.
-    cells: column → text as it stands there, blanks included.
+    number: row number in a spreadsheet; the header is row 1.
+    cells: column → text, with the blanks around it.
     file: the file's name, for messages.
     """
 
@@ -64,17 +64,17 @@ class Row(NamedTuple):
         return f"{self.file} row {self.number}"
 
     def column(self, name: str) -> str:
-        """The place of a cell, for a message: `roster.csv row 3 column age`."""
+        """Location of a cell, for a message: `roster.csv row 3 column age`."""
         return f"{self.where} column {name}"
 
     def text(self, name: str) -> str:
-        """The cell without blanks around it; empty where the table has no such column."""
+        """Text of a cell without the blanks around it; empty if the table has no such column."""
         return self.cells.get(name, "").strip()
 
 
 @dataclass(frozen=True)
 class CsvTable:
-    """A header that has been read, and rows that are read while one iterates, once."""
+    """A table whose header has been read. Its rows are read while you iterate over it, once."""
 
     file: str
     header: tuple[str, ...]
@@ -84,7 +84,7 @@ class CsvTable:
         return self._rows
 
     def requiring(self, columns: Iterable[str]) -> CsvTable:
-        """The table itself. Raises BadInput where the header lacks one of `columns`."""
+        """Check that the header has all `columns`, and return the table. Raises BadInput."""
         if missing := [name for name in columns if name not in self.header]:
             raise BadInput(
                 f"{self.file} row 1: missing column {listed(missing)}; the header has {listed(self.header, 20)}; "
@@ -93,7 +93,7 @@ class CsvTable:
         return self
 
     def requiring_exactly(self, columns: Sequence[str]) -> CsvTable:
-        """The table itself. Raises BadInput where the header is not `columns`, in their order."""
+        """Check that the header is `columns`, in this order, and return the table. Raises BadInput."""
         if self.header != tuple(columns):
             raise BadInput(
                 f"{self.file} row 1: the columns are {listed(self.header)}; "
@@ -103,23 +103,28 @@ class CsvTable:
 
 
 def read(path: Path, *, hint: str = "") -> CsvTable:
-    """The table in the file at `path`, row by row. `hint` ends the message where there is no such file.
+    """Read the table in the file at `path`, row by row. `hint` ends the message if there is no such file.
 
-    Raises BadInput, at once or while one iterates: not a regular file, too large, not UTF-8, not CSV, a column that
-    stands there twice, a row with more or fewer values than the header, a control character, a cell that is too long.
+    Raises BadInput, at once or during iteration:
+
+    - for a file that is not regular, larger than MAX_FILE_BYTES, not UTF-8 or not CSV;
+    - for a column name that occurs twice;
+    - for a row with more or fewer values than the header;
+    - for a cell with a control character, or longer than MAX_CELL_CHARS.
     """
     lines = _lines_of(path, hint)
     return _table(lines, path.name)
 
 
 def parse(data: bytes, name: str) -> CsvTable:
-    """As `read`, for bytes that are in memory; `name` stands for the file in messages."""
+    """Read a table from bytes in memory, like `read`; `name` is the file's name in messages."""
     return _table(_decoded(io.BytesIO(data), name), name)
 
 
 def read_leniently(data: bytes) -> Iterator[Row]:
-    """The rows of a table as far as they can be read: missing cells are empty, surplus ones dropped, bytes that are
-    not UTF-8 replaced. For searches that must not miss a row because another one is broken.
+    """Read the rows of a table as far as possible, for searches that a broken row must not stop.
+
+    Missing cells become empty, surplus cells are dropped, bytes that are not UTF-8 are replaced.
     """
     text = io.StringIO(data.decode("utf-8-sig", errors="replace"), newline="")
     csv.field_size_limit(MAX_CELL_CHARS)
@@ -152,14 +157,15 @@ def _lines_of(path: Path, hint: str) -> Iterator[str]:
 
 
 def check_regular(path: Path, max_bytes: int) -> None:
-    """Raises BadInput where `path` is a pipe, a device or the like, which may never end, or larger than `max_bytes`;
-    OSError where it cannot be looked at. A folder is left to the error that opening it gives.
+    """Check that `path` is a regular file of at most `max_bytes`: a pipe or a device may never end.
+
+    Raises BadInput, and OSError if the file cannot be examined. Folders pass: opening one raises an error of its own.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
         raise BadInput(f"{path}: not a regular file; permitted: a file on disk")
     if status.st_size > max_bytes:
-        raise BadInput(f"{path.name}: larger than {max_bytes} bytes")
+        raise BadInput(f"{path.name}: larger than {max_bytes} bytes, the largest permitted size")
 
 
 def _decoded(file: IO[bytes], name: str) -> Iterator[str]:
@@ -172,7 +178,7 @@ def _decoded(file: IO[bytes], name: str) -> Iterator[str]:
 
 
 def _first_not_utf8(file: IO[bytes]) -> int:
-    """The byte's place in the file: that in the error is of the part which was being decoded."""
+    """Offset in the file of the first byte that is not UTF-8; the offset in the error counts from the last chunk."""
     file.seek(0)
     place = 0
     for line in file:
@@ -211,7 +217,7 @@ def _rows(records: Iterator[tuple[int, list[str]]], header: Sequence[str], name:
             continue
         if len(values) != len(header):
             counts = f"{len(values)} values where the header has {len(header)} columns"
-            raise BadInput(f"{name} row {number}: {counts}")
+            raise BadInput(f"{name} row {number}: {counts}; quote a value that holds a comma")
         row = Row(number, dict(zip(header, map(_bare, values), strict=True)), name)
         for column, value in row.cells.items():
             _check_text(row.column(column), value)
@@ -224,12 +230,12 @@ def _check_text(where: str, value: str) -> None:
 
 
 def _bare(text: str) -> str:
-    """`text` without the writer's guard."""
+    """Text without the writer's guard."""
     return text[1:] if text.startswith("'") and _TO_BARE.match(text) else text
 
 
 def write(path: Path, rows: pl.DataFrame | Iterable[Sequence[Any]]) -> None:
-    """Write a data frame, or rows of which the first is the header, whole or not at all. None becomes an empty cell."""
+    """Write a data frame, or rows whose first one is the header, atomically. None becomes an empty cell."""
     with atomic_files.replacing(path) as beside:
         if isinstance(rows, pl.DataFrame):
             _guarded_frame(rows).write_csv(beside)
@@ -238,7 +244,7 @@ def write(path: Path, rows: pl.DataFrame | Iterable[Sequence[Any]]) -> None:
 
 
 def text_of(rows: pl.DataFrame | Iterable[Sequence[Any]]) -> str:
-    """What `write` writes."""
+    """Text of the file that `write` writes."""
     if isinstance(rows, pl.DataFrame):
         return _guarded_frame(rows).write_csv()
     text = io.StringIO()
@@ -247,7 +253,7 @@ def text_of(rows: pl.DataFrame | Iterable[Sequence[Any]]) -> str:
 
 
 def guarded(value: Any) -> Any:
-    """Text on one line, with an apostrophe before it where a spreadsheet would run it; other values as they are."""
+    """Text on one line, with an apostrophe before it if a spreadsheet would run it; other values unchanged."""
     if not isinstance(value, str):
         return value
     one_line = _TO_JOIN.sub(" ", value)

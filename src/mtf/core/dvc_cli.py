@@ -1,4 +1,4 @@
-"""DVC as it is installed beside this program, whatever the shell finds by its name."""
+"""DVC's command line, as installed in this Python environment, not the `dvc` on the shell's path."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ DVC = (sys.executable, "-m", "dvc")
 
 
 def is_tracked(root: Path) -> bool:
-    """Whether `root` is a DVC repository, and DVC is installed."""
+    """True if `root` is a DVC repository and DVC is installed."""
     return (root / ".dvc").is_dir() and find_spec("dvc") is not None
 
 
 def dvc(*arguments: str, root: Path) -> subprocess.CompletedProcess[str]:
-    """What DVC answers in `root`; its status is not checked."""
+    """Run a DVC command in `root`. Its exit status is not checked."""
     return subprocess.run((*DVC, *arguments), cwd=root, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""File locks that say who holds them, until the process ends, however it ends."""
+"""File locks that name their holder and are freed when its process ends, even by a kill."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from mtf.core.errors import MtfError
 
 
 class ProcessLock:
-    """A lock on a file that says who has it. The system frees it when the process ends, however it ends; the file
-    stays, and what it says of the last holder: only the lock counts.
+    """A lock on a file that holds a note about its holder.
+
+    The system frees the lock when the process ends, even by a kill. The file and its note stay; only the lock counts.
     """
 
     def __init__(self, path: Path) -> None:
@@ -20,7 +21,10 @@ class ProcessLock:
         self._lock = FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
 
     def take(self) -> bool:
-        """True if this process has it now; what was said stands until `say`. Raises MtfError where no file can be."""
+        """Take the lock if it is free; True if this process holds it now. The old note stays until `write_note`.
+
+        Raises MtfError if the file cannot be written.
+        """
         if self._lock.is_locked:
             return True
         try:
@@ -32,13 +36,13 @@ class ProcessLock:
             raise MtfError(f"{self._path}: cannot be written: {error.strerror}") from None
         return True
 
-    def say(self, text: str) -> None:
-        """Tell the others what they have to know of the holder."""
-        assert self._lock.is_locked, "only the holder says"  # noqa: S101
+    def write_note(self, text: str) -> None:
+        """Replace the note that other processes read. Only the holder may call this."""
+        assert self._lock.is_locked, "only the holder writes the note"  # noqa: S101
         self._path.write_text(text)
 
-    def said(self) -> str:
-        """What the holder, or the one before, said last."""
+    def note(self) -> str:
+        """Note of the holder, or of the last one; empty if there was none."""
         return self._path.read_text(errors="replace") if self._path.is_file() else ""
 
     def release(self) -> None:

@@ -1,4 +1,4 @@
-"""Digests of what a result was made from, so that it is made again when, and only when, that changed."""
+"""Digests of a result's inputs: the result is made again only if its digest changed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from mtf.core.import_closure import code_digest
 
 
 def fingerprint(*parts: Any, code: Iterable[str] = ()) -> str:
-    """A digest (hex, 64 characters) of `parts` and of the code that the modules named in `code` run.
+    """Digest (sha256, hex) of `parts` and of the code of modules.
 
-    Code is that of a module's import closure (`code_digest`), so a caller names itself: `code=[__name__]`. Parameters
-    belong to `parts`, by their values.
-
-    `parts` may be strings, numbers, None, pydantic models, and lists and dicts of these.
+    parts: strings, numbers, None, paths, pydantic models, and lists and dicts of these. Parameters belong here.
+    code: names of modules, each with its import closure (`code_digest`); a caller names itself, `code=[__name__]`.
     """
     state = hashlib.sha256()
     state.update(json.dumps([_plain(part) for part in parts], sort_keys=True).encode("utf-8"))
@@ -29,7 +27,7 @@ def fingerprint(*parts: Any, code: Iterable[str] = ()) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """The sha256 (hex) of a file's bytes. Raises OSError where it cannot be read."""
+    """Digest (sha256, hex) of a file's bytes. Raises OSError if it cannot be read."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -1,8 +1,8 @@
-"""Import closure of a module: the modules of this package that its code may run, and a digest of what they say.
+"""Import closure of a module: all modules of this package that its code may run, and the digest of their code.
 
-Imports inside functions count, imports for type checkers (`if TYPE_CHECKING`) do not. The `__init__` of every package
-on the way counts, since Python runs it. Parameters do not: whoever depends on a parameter depends on its value, with
-its default, so a changed default concerns those who read it and nobody else.
+Imports inside functions count; imports for type checkers (`if TYPE_CHECKING`) do not. The `__init__` of every package
+on the way counts, since Python runs it. Modules that declare parameters do not count: a stage depends on the values
+of its parameters, defaults included, so a changed default concerns only the stages that read it.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ _SOURCES = Path(__file__).resolve().parents[__name__.count(".")]
 
 @cache
 def closure(*roots: str) -> frozenset[str]:
-    """The modules of this package that `roots` (dotted names of modules or packages) import, and `roots` themselves.
+    """Modules of this package that `roots` import, directly or not, with `roots` themselves. All are dotted names.
 
-    A package stands for its `__init__` alone. Raises ModuleNotFoundError for a root that is none of this package.
+    A package stands for its `__init__` alone. Raises ModuleNotFoundError for a root outside this package.
     """
     graph = _imports()
-    found: set[str] = set()
+    modules: set[str] = set()
     todo = [*roots]
     while todo:
         module = todo.pop()
-        if module in found:
+        if module in modules:
             continue
         if module not in graph:
             raise ModuleNotFoundError(module)
-        found.add(module)
+        modules.add(module)
         imported = {*graph[module], module.rpartition(".")[0]} - {""}
         todo += imported if is_parameter(module) else (name for name in imported if not is_parameter(name))
-    return frozenset(found)
+    return frozenset(modules)
 
 
 def code_digest(*roots: str) -> str:
     """Digest (sha256, hex) of the code and the package data in the closure of `roots`.
 
-    Code is its syntax tree without docstrings and positions, so comments, docstrings, quotes and line breaks do not
-    matter, and neither does the version of Python. Data files (tables, templates) count byte by byte.
+    Code counts by its syntax tree without docstrings and positions: comments, docstrings, quotes, line breaks and the
+    version of Python do not matter. Data files (tables, templates) count byte by byte.
     """
     return digest_of(closure(*roots))
 
@@ -81,13 +81,13 @@ def modules_below(package: str) -> set[str]:
 
 
 def source(module: str) -> Path:
-    """The file of a module: `NAME.py`, or `__init__.py` of a package."""
+    """File of a module: `NAME.py`, or `__init__.py` of a package."""
     path = _SOURCES.joinpath(*module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def data_files(modules: Iterable[str]) -> set[Path]:
-    """The files beside `modules` that are no code (tables, templates), subfolders that are no packages included."""
+    """Data files (tables, templates) beside `modules`, also in subfolders that are no packages."""
     return {path for folder in {source(module).parent for module in modules} for path in _data_below(folder)}
 
 
@@ -102,10 +102,10 @@ def _data_below(folder: Path) -> Iterator[Path]:
 
 @cache
 def _imports() -> dict[str, frozenset[str]]:
-    """Module → the modules of this package that it imports, wherever in it."""
-    import grimp  # by the few commands that ask: it reads every source file
+    """Module → the modules of this package that it imports, at its top or in a function."""
+    import grimp  # only here: few commands need it, and it reads every source file
 
-    # Kept in memory only: reading 300 files takes a few hundredths of a second, and no folder is left behind.
+    # No cache folder: reading all source files takes a fraction of a second.
     graph = grimp.build_graph(PACKAGE, exclude_type_checking_imports=True, cache_dir=None)
     return {module: frozenset(graph.find_modules_directly_imported_by(module)) for module in graph.modules}
 
@@ -121,7 +121,7 @@ _NO_MEANING = frozenset(("ctx", "kind", "type_comment", "type_ignores"))
 
 
 def _write(node: object, parts: list[str]) -> None:
-    """Append the tree in order. Empty fields are left out, as versions of Python differ in which of them they have."""
+    """Append the tree in order, without empty fields: Python versions differ in which fields they have."""
     if isinstance(node, ast.AST):
         parts.append(f"({type(node).__name__}")
         is_constant = isinstance(node, ast.Constant)
@@ -142,7 +142,7 @@ def _write(node: object, parts: list[str]) -> None:
 
 
 def _without_docstrings(body: object) -> object:
-    """Statements but for bare strings, be it a function's or an attribute's. A lambda's body is no list."""
+    """Statements without bare strings (docstrings of functions and attributes). A lambda's body is no list."""
     return [each for each in body if not _is_bare_string(each)] if isinstance(body, list) else body
 
 

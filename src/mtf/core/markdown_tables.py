@@ -1,4 +1,4 @@
-"""Markdown tables, as GitHub shows them: for the release's README, model cards, receipts and the papers' tables."""
+"""Markdown tables in GitHub's dialect: for the release's README, model cards, receipts and the papers' tables."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, figures_from:
 
 
 def cell(text: str) -> str:
-    """`text` with escaped vertical bars; one that is escaped already stays."""
+    """Text of a cell, with vertical bars escaped; bars that are escaped already stay."""
     return _BAR.sub(r"\\|", text)

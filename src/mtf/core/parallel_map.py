@@ -1,4 +1,4 @@
-"""One function mapped over identities: by processes of this machine, or by a Ray cluster. The result is the same."""
+"""Parallel map of a function over items: by processes of this machine, or on a Ray cluster, with the same result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Handle = TypeVar("Handle", bound=Hashable)
 
 
 def cores() -> int:
-    """Cores this process may use."""
+    """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -37,9 +37,9 @@ def worker_count(compute: Compute) -> int:
 def map_items(
     function: Callable[[Item], Result], items: Sequence[Item], *, compute: Compute, title: str
 ) -> list[Result]:
-    """`function` of every item, in the items' order, with a progress display on standard error.
+    """Results of `function` for every item, in the items' order, with a progress bar on standard error.
 
-    `function` and its items must be picklable. An exception in any of them stops the run and is raised here.
+    `function` and the items must be picklable. The first exception stops the run and is raised here.
     """
     if not items:
         return []
@@ -77,7 +77,7 @@ def _bounded(
     *,
     ahead: int,
 ) -> Iterator[tuple[int, Result]]:
-    """Results as they come, with never more than `ahead` items handed out: memory does not grow with the data."""
+    """Yield (index, result) as results arrive. At most `ahead` items are submitted at a time: this bounds memory."""
     waiting = iter(enumerate(items))
     running: dict[Handle, int] = {}
     while True:
@@ -99,7 +99,7 @@ def _on_ray(
         raise MtfError("compute.engine: 'ray' needs the package ray; install mtf[ray], or use 'local'") from None
     if not ray.is_initialized():
         ray.init(address=compute.address, log_to_driver=False)
-    # A cluster runs all that it was handed and has cores for: where `workers` bounds that, no more is handed out.
+    # Ray runs every submitted task that it has cores for, so `workers` bounds how many are submitted.
     ahead = compute.workers or 4 * max(1, int(ray.cluster_resources().get("CPU", 1)))
     yield from _bounded(ray.remote(function).remote, lambda running: ray.wait(running)[0], ray.get, items, ahead=ahead)
 

@@ -1,4 +1,4 @@
-"""Where things lie in a project: `data/` made by people, `build/` by stages, `metrics/` and `plots/` for figures."""
+"""Paths of a project: `data/` is made by people, `build/`, `metrics/` and `plots/` by stages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ProjectPaths:
 
     @classmethod
     def find(cls, start: Path | None = None) -> ProjectPaths:
-        """The project that `start` (default: the current folder) lies in."""
+        """The project that holds `start` (default: the current folder). Raises MtfError if there is none."""
         here = (start or Path.cwd()).resolve()
         for folder in (here, *here.parents):
             if (folder / MARKER).is_file():
@@ -39,7 +39,7 @@ class ProjectPaths:
 
     @property
     def review(self) -> Path:
-        """Ledger: `review/NAME/TIME.jsonl`, one file per reviewer and sitting."""
+        """Ledger: `review/NAME/TIME.jsonl`, one file per reviewer and session."""
         return self.data / "review"
 
     @property
@@ -48,12 +48,12 @@ class ProjectPaths:
 
     @property
     def attribution(self) -> Path:
-        """Authors that people found where a source names none; it may be absent."""
+        """Authors that people found for pictures whose source names none; may be absent."""
         return self.data / "attribution.csv"
 
     @property
     def card(self) -> Path:
-        """What the makers of the data set say of it; it may be absent."""
+        """Text of the data set's card, written by its makers; may be absent."""
         return self.data / "card.yaml"
 
     @property
@@ -63,7 +63,7 @@ class ProjectPaths:
 
     @property
     def build(self) -> Path:
-        """Whatever can be made again from `data/` and the code."""
+        """Results of the stages: all of it can be made again from `data/` and the code."""
         return self.root / "build"
 
     def stage(self, name: str) -> Path:
@@ -89,9 +89,9 @@ class ProjectPaths:
         return self.root / "plots" / name
 
     def relative(self, path: Path) -> str:
-        """`path` as a person in the project's root would type it."""
+        """Path relative to the project's root, for messages; unchanged if it lies outside."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
 
 
 PATHS_IN_PROJECT = ProjectPaths(Path())
-"""The same paths relative to any project's root, as git, DVC and `dvc.yaml` name them: for other versions of it."""
+"""Paths relative to the project's root, as git, DVC and `dvc.yaml` name them: for reading other revisions."""

@@ -1,4 +1,4 @@
-"""Names that people have written and that are called otherwise since: read for one version more, with one line."""
+"""Deprecated names in files that people have written: still read for one version, with a warning."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import sys
 from functools import cache
 
 UNTIL = "0.2"
-"""The version that reads the old names no longer."""
+"""First version that no longer reads the old names."""
 
 
 @cache
 def warn_renamed(old: str, new: str) -> None:
-    """Print, once per process and on the standard error, what is to be written in place of `old`."""
+    """Print a warning on standard error, once per process, that `new` replaces `old`."""
     print(f"mtf: {old} is now called {new}; the old name is read until version {UNTIL}", file=sys.stderr)

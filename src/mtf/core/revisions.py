@@ -1,4 +1,4 @@
-"""Files as they were in another version of the project: git names the version, DVC fetches what git does not hold."""
+"""Revisions: files of a project as they were in another git revision, with those that DVC keeps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ UNRECORDED = "that version does not say which data it had: run `dvc repro` there
 
 
 class Revision:
-    """One version of a project, read without checking it out. `name` is a git revision; None is the working tree."""
+    """One revision of a project, read without checking it out.
+
+    name: git revision; None for the working tree.
+    """
 
     def __init__(self, root: Path, name: str | None) -> None:
         self.name = name
@@ -24,9 +27,9 @@ class Revision:
         self._files = None if name is None else _open(root, name)
 
     def bytes_of(self, path: str) -> bytes | None:
-        """A file by its path from the project's root; None where this version has none.
+        """Bytes of a file, by its path from the project's root; None if this revision has no such file.
 
-        Raises BadInput where it has one that cannot be had: what is not known is never taken for what is not there.
+        Raises BadInput if the revision has the file but its bytes cannot be fetched: this is not taken for its absence.
         """
         from dvc.exceptions import DvcException
         from dvc_data.index import DataIndexError
@@ -57,29 +60,29 @@ class Revision:
             raise BadInput(f"{self}: {path}: not readable as JSON: {error}") from None
 
     def files_below(self, folder: str) -> list[str]:
-        """The files of a folder and of those in it, by their paths from the project's root, sorted.
+        """Files below a folder, by their paths from the project's root, sorted.
 
-        Raises BadInput where this version has such a folder, but its list of files cannot be had.
+        Raises BadInput if this revision has the folder but its list of files cannot be fetched.
         """
         from dvc_data.index import DataIndexError
 
         if self._files is None:
-            found = (path for path in (self._root / folder).rglob("*") if path.is_file())
-            return sorted(path.relative_to(self._root).as_posix() for path in found)
+            paths = (path for path in (self._root / folder).rglob("*") if path.is_file())
+            return sorted(path.relative_to(self._root).as_posix() for path in paths)
         try:
-            found = sorted(path.lstrip("/") for path in self._files.find(folder))
+            paths = sorted(path.lstrip("/") for path in self._files.find(folder))
         except (OSError, DataIndexError):
-            found = []
-        if found in ([], [folder]) and (why := _why_unreadable(self._files, folder)):
+            paths = []
+        if paths in ([], [folder]) and (why := _why_unreadable(self._files, folder)):
             raise BadInput(f"{self}: {folder}: {why}")
-        return found
+        return paths
 
     def __str__(self) -> str:
         return self.name or "the working tree"
 
 
 def _open(root: Path, name: str) -> Any:
-    """DVC's view of one version: files of git and of DVC alike, the latter from the cache, else from the remote."""
+    """DVC's file system of one revision: files of git and of DVC, the latter from the cache, else from the remote."""
     import dvc.api
     from dvc.exceptions import DvcException
     from dvc.scm import SCMError
@@ -89,14 +92,14 @@ def _open(root: Path, name: str) -> Any:
         raise BadInput(f"revision {name!r}: no such revision in this repository")
     try:
         files = dvc.api.DVCFileSystem(str(root), rev=name)
-        files.ls("/", detail=False)  # opens the version; `exists` would swallow that there is none
+        files.ls("/", detail=False)  # opens the revision: `exists` would hide that there is none
     except (DvcException, SCMError, GitError) as error:
         raise BadInput(f"revision {name!r}: {' '.join(str(error).split())}") from None
     return files
 
 
 def _why_unreadable(files: Any, path: str) -> str | None:
-    """Why a file that a version names cannot be read; None where it names no such file."""
+    """Reason why a file of a revision cannot be read; None if the revision has no such file."""
     from dvc_data.index import DataIndexError
 
     place = next((p for p in (path, *map(str, PurePosixPath(path).parents)) if files.exists(p)), ".")

@@ -1,8 +1,8 @@
-"""A shard: an uncompressed tar that holds one identity's files of one stage.
+"""Shards: uncompressed tars, each with one identity's files of one stage.
 
-Its first member is `digest`, what the shard was made from: a stage leaves a shard alone whose digest still
-holds. Its last is `rows.parquet`, this identity's rows of the stage's table, so that the whole of one identity
-travels, and is erased, in one file. Members between are read by offset, without looking at the rest.
+The first member is `digest`, the digest of the shard's inputs: a stage skips a shard whose digest is unchanged. The
+last is `rows.parquet`, the identity's rows of the stage's table, so that one file holds all of an identity and can be
+moved or erased alone. The members between are read by offset, without reading the rest.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from mtf.core.atomic_files import replacing, sweep
 DIGEST = "digest"
 ROWS = "rows.parquet"
 _BLOCK = 512
-_COPIED = 2**20  # bytes at a time: most members go in one piece
+_COPIED = 2**20  # bytes copied at a time: most members fit
 
 
 class ShardWriter:
-    """Adds members to a shard that is being written. Made by `writing`."""
+    """Writer that adds members to a shard. Created by `writing`."""
 
     def __init__(self, path: Path, digest: str) -> None:
         self._tar = tarfile.TarFile(path, "w", format=tarfile.PAX_FORMAT, copybufsize=_COPIED)
@@ -33,7 +33,7 @@ class ShardWriter:
         self.add(DIGEST, digest.encode("ascii"))
 
     def add(self, name: str, data: bytes) -> tuple[int, int]:
-        """Append `data` as member `name`; returns its offset and size in the shard, in bytes."""
+        """Append `data` as member `name`; return its offset and size in the shard, in bytes."""
         if "/" in name or name.startswith("."):
             raise ValueError(f"a shard's members have plain names, not {name!r}")
         # No times, owners or modes: the same files give the same bytes.
@@ -44,10 +44,8 @@ class ShardWriter:
         return self._tar.offset - padded, len(data)
 
     def finish(self, rows: pl.DataFrame) -> None:
-        """Add the identity's rows; the shard is complete with this."""
-        buffer = io.BytesIO()
-        rows.write_parquet(buffer, statistics=False)
-        self.add(ROWS, buffer.getvalue())
+        """Add the identity's rows as the last member."""
+        self.add(ROWS, parquet_bytes(rows))
         self._has_rows = True
 
     def close(self) -> None:
@@ -56,9 +54,16 @@ class ShardWriter:
             raise ValueError("a shard is finished with its rows before it is closed")
 
 
+def parquet_bytes(frame: pl.DataFrame) -> bytes:
+    """A Parquet file as bytes, for a member of a shard; the same frame gives the same bytes."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, statistics=False)
+    return buffer.getvalue()
+
+
 @contextmanager
 def writing(path: Path, digest: str) -> Generator[ShardWriter]:
-    """Write a shard that takes the place of `path` when the block ends without an error."""
+    """Write a shard; it replaces the file at `path` when the block ends without an error."""
     with replacing(path) as beside:
         writer = ShardWriter(beside, digest)
         try:
@@ -70,7 +75,7 @@ def writing(path: Path, digest: str) -> Generator[ShardWriter]:
 
 
 def digest_of(path: Path) -> str | None:
-    """The digest a shard was written with; None where there is no readable shard."""
+    """Digest that a shard was written with; None if there is no readable shard."""
     try:
         with path.open("rb") as file:
             head = file.read(2 * _BLOCK)
@@ -83,18 +88,18 @@ def digest_of(path: Path) -> str | None:
 
 
 def rows_of(path: Path) -> pl.DataFrame:
-    """The rows of the identity whose shard this is."""
+    """Rows of the shard's identity."""
     return pl.read_parquet(io.BytesIO(read_member(path, ROWS)))
 
 
 def read(path: Path, offset: int, size_bytes: int) -> bytes:
-    """One member by its place, as `ShardWriter.add` gave it."""
+    """Read one member by its offset and size, as returned by `ShardWriter.add`."""
     with path.open("rb") as file:
         return os.pread(file.fileno(), size_bytes, offset)
 
 
 def reader(path: Path) -> _Reader:
-    """Keep a shard open to read many members of it; use it in a `with`."""
+    """Reader that keeps a shard open, to read many members; for use in a `with`."""
     return _Reader(path)
 
 
@@ -119,7 +124,7 @@ def members(path: Path) -> dict[str, tuple[int, int]]:
 
 
 def read_member(path: Path, name: str) -> bytes:
-    """One member by its name: looks through the headers, so prefer `read` where the offset is known."""
+    """Read one member by its name. It scans all headers: prefer `read` if the offset is known."""
     with tarfile.open(path, "r:") as tar:
         file = tar.extractfile(name)
         if file is None:
@@ -128,7 +133,7 @@ def read_member(path: Path, name: str) -> bytes:
 
 
 def remove_except(folder: Path, wanted: Callable[[str], bool]) -> list[str]:
-    """Remove the shards of identities that are no longer wanted, and what killed writers left; returns the slugs."""
+    """Remove the shards of unwanted identities, and files of killed writers. Return the slugs of removed shards."""
     sweep(folder)
     gone = [path for path in sorted(folder.glob("*.tar")) if not wanted(path.stem)]
     for path in gone:

@@ -1,1 +1,1 @@
-"""Search for the roster's pictures, fetch them, and keep what the web states of their licenses."""
+"""Crawl: search for the roster's pictures, fetch them, and store the evidence for their licenses."""

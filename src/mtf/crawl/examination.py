@@ -1,4 +1,4 @@
-"""What a file is, looked at as a whole: read from where it was set aside, by the thread that does nothing else."""
+"""Examination of a downloaded file in the examiner's thread: format, size, digest and embedded metadata."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from mtf.rights.evidence import combination
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """A file's identity, kind and size, and what its own metadata states."""
+    """Result of an examination: digest, format, size, and the statement of the embedded metadata."""
 
     image_id: str
     kind: ImageFormat
     size_bytes: int
-    stated: combination.Statement
+    statement: combination.Statement
 
 
 def examine(read: Reader, crawl: Crawl) -> Examined:
-    """Raises Failed for a file that is no whole picture within the bounds of `crawl`."""
+    """Examine a file. Raises FetchFailed if it is no complete picture within the bounds of `crawl`."""
     data = read()
     kind = sniff(data, crawl)
     with of_any_size():  # `sniff` has judged it
-        stated = combination.read_picture(data)
-    return Examined(hashlib.sha256(data).hexdigest(), kind, len(data), stated)
+        statement = combination.read_picture(data)
+    return Examined(hashlib.sha256(data).hexdigest(), kind, len(data), statement)
 
 
 def perceptual_hash(read: Reader, *, max_pixels: int) -> int | None:
-    """As `lookalikes.content_hash`."""
+    """Perceptual hash of a file (`takedown_filter.perceptual_hash`); None if it cannot be decoded."""
     return takedown_filter.perceptual_hash(read(), max_pixels=max_pixels)

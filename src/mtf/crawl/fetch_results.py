@@ -1,12 +1,8 @@
-"""What became of one address, and the picture that it gave.
+"""Fetch results: the outcome of each address, its picture, and the earlier license statements of the picture's source.
 
-What a picture's source stated before: the row of evidence by which each of its statements was first seen.
-
-A page that is asked again takes the earlier one's place. Whoever received a picture under a Creative Commons license
-keeps it, whatever the page says today: so the first row of every statement stays, with its day and the digest of the
-answer. An identity's shard holds these rows in `earlier.parquet`; one without any is left as it is.
-
-What came of a crawl, in words, from its metrics alone.
+A page that is fetched again replaces the earlier one. But a Creative Commons license, once granted, stays valid,
+whatever the page states today. So the first row of evidence for each statement is kept, with its date and the digest of
+the answer, in `earlier.parquet` of the identity's shard; without such rows there is no such member.
 """
 
 from __future__ import annotations
@@ -30,13 +26,22 @@ from mtf.schemas import EvidenceStatus, FetchOutcome
 from mtf.sources.candidate import Candidate
 from mtf.sources.fetch_failure import FetchFailed, is_retriable
 
+EARLIER_STATEMENTS = "earlier.parquet"
+# Rows of evidence that agree in these columns make the same statement.
+_STATEMENT_COLUMNS = ("stated", "license", "opt_out")
+
+Row = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class FetchedPicture:
-    """A picture that may be stored, with the page it was found on and its row of the table of evidence.
+    """A picture that may be stored.
 
-    `content_hash` is its perceptual hash, where that was asked for; `earlier` are the rows of evidence by which each
-    earlier statement of its source was first seen, oldest first (`mtf.crawl.fetch_results`).
+    headers: of the response with the picture.
+    page: that shows it.
+    evidence: its row of the table of evidence.
+    content_hash: its perceptual hash; None if no takedown needed it.
+    earlier: first row of evidence of each earlier statement of its source, oldest first.
     """
 
     image_id: str
@@ -53,8 +58,10 @@ class FetchedPicture:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """One row of the table of fetches. `picture` is there where its bytes are; `attempts` counts the runs in which
-    it, or the page of a picture that is here, was asked for: what was held back before that is no attempt.
+    """One row of the table of fetches.
+
+    attempts: runs in which a request for the address, or for the page of a stored picture, was sent.
+    picture: None if its bytes are not available.
     """
 
     candidate: Candidate
@@ -67,8 +74,8 @@ class Fetch:
     size_bytes: int | None = None
     picture: FetchedPicture | None = None
 
-    def is_to_be_tried_again(self, attempts: int) -> bool:
-        """Whether it, or the page of its picture, failed in a way that may pass, fewer than `attempts` times."""
+    def needs_retry(self, attempts: int) -> bool:
+        """True if the address, or its picture's page, has a retriable failure after fewer than `attempts` attempts."""
         if self.outcome == FetchOutcome.STORED:
             failed = self.picture is not None and self.picture.page.is_retriable
         else:
@@ -77,7 +84,7 @@ class Fetch:
 
 
 def failed(candidate: Candidate, failure: FetchFailed, attempts: int) -> Fetch:
-    """The row of an address that gave no picture, after `attempts` requests."""
+    """Fetch of an address that gave no picture, after requests in `attempts` runs."""
     return Fetch(
         candidate,
         failure.outcome,
@@ -90,9 +97,9 @@ def failed(candidate: Candidate, failure: FetchFailed, attempts: int) -> Fetch:
 
 
 def each_content_once(fetches: Iterable[Fetch], *, before: Iterable[str] = ()) -> list[Fetch]:
-    """The same fetches, where of those with the same content one is STORED and the others are its duplicates.
+    """Fetches in their order; of those with the same bytes one is STORED, the others are its duplicates.
 
-    The one is whichever was stored `before` (addresses), else the first.
+    STORED is the one whose address was stored `before`, else the first.
     """
     fetches = list(fetches)
     stored_before = set(before)
@@ -112,59 +119,50 @@ def _stored_or_duplicate(fetch: Fetch, first: dict[str, str]) -> Fetch:
     return replace(fetch, outcome=FetchOutcome.DUPLICATE, detail=f"same bytes as {url}", picture=None)
 
 
-EARLIER_STATEMENTS = "earlier.parquet"
-# Two rows that agree in these say the same.
-_SAID = ("stated", "license", "opt_out")
-
-Row = dict[str, Any]
-
-
 def remembered_statements(picture: FetchedPicture, earlier: Fetch | None) -> FetchedPicture:
-    """`picture` with what was stated of it before, by `earlier`, the same address's fetch of an earlier run.
+    """Picture with the earlier statements of its source; `earlier` is the same address's fetch of an earlier run.
 
-    Where its source was not asked again, the statement may be read anew, but nothing new was said.
+    If the source was not fetched again, the row may be parsed anew, but it is no new statement.
     """
     before = None if earlier is None else earlier.picture
     if before is None or before.image_id != picture.image_id:
         return picture
-    is_asked_again = before.evidence["checked_at"] != picture.evidence["checked_at"]
-    return replace(picture, earlier=_with(before.earlier, before.evidence) if is_asked_again else before.earlier)
+    is_rechecked = before.evidence["checked_at"] != picture.evidence["checked_at"]
+    return replace(picture, earlier=_appended(before.earlier, before.evidence) if is_rechecked else before.earlier)
 
 
-def _with(known: tuple[Row, ...], row: Row) -> tuple[Row, ...]:
-    says_nothing = row["stated"] in (EvidenceStatus.UNSTATED, EvidenceStatus.UNREACHABLE) and row["opt_out"] is None
-    is_known = bool(known) and all(known[-1][name] == row[name] for name in _SAID)
-    return known if says_nothing or is_known else (*known, row)
+def _appended(earlier: tuple[Row, ...], row: Row) -> tuple[Row, ...]:
+    is_empty = row["stated"] in (EvidenceStatus.UNSTATED, EvidenceStatus.UNREACHABLE) and row["opt_out"] is None
+    is_repeated = bool(earlier) and all(earlier[-1][name] == row[name] for name in _STATEMENT_COLUMNS)
+    return earlier if is_empty or is_repeated else (*earlier, row)
 
 
 def add_earlier_statements(shard: shards.ShardWriter, pictures: Iterable[FetchedPicture]) -> None:
-    """Keep the pictures' earlier rows in a shard."""
+    """Add the pictures' earlier rows of evidence to a shard; without any, nothing is added."""
     rows = [row for picture in pictures for row in picture.earlier]
     if not rows:
         return
-    buffer = io.BytesIO()
-    schemas.frame(schemas.EARLIER, rows).write_parquet(buffer, statistics=False)
-    shard.add(EARLIER_STATEMENTS, buffer.getvalue())
+    shard.add(EARLIER_STATEMENTS, shards.parquet_bytes(schemas.frame(schemas.EARLIER, rows)))
 
 
 def read_earlier_statements(path: Path, members: Mapping[str, tuple[int, int]]) -> pl.DataFrame:
-    """The earlier rows (tables.EARLIER) that the shard at `path` keeps."""
+    """Earlier rows of evidence (`schemas.EARLIER`) in the shard at `path`."""
     if EARLIER_STATEMENTS not in members:
         return schemas.frame(schemas.EARLIER, [])
     return schemas.frame(schemas.EARLIER, pl.read_parquet(io.BytesIO(shards.read(path, *members[EARLIER_STATEMENTS]))))
 
 
 def earlier_statements_of(path: Path, members: Mapping[str, tuple[int, int]]) -> dict[str, tuple[Row, ...]]:
-    """`read` by image_id, in the order of their days."""
+    """Image id → earlier rows of evidence in the shard at `path`, oldest first."""
     rows = read_earlier_statements(path, members).sort("checked_at").partition_by("image_id", as_dict=True)
     return {str(image_id): tuple(frame.to_dicts()) for (image_id,), frame in rows.items()}
 
 
 def retriable_failures(metrics: dict[str, Any]) -> str:
-    """What is worth asking for again, from `metrics/crawl.json`; empty where nothing is.
+    """Retriable failures in the figures of `metrics/crawl.json`, in words; empty if there are none.
 
-    `dvc repro` runs a stage whose inputs changed, and the web is none of them: whoever shows this says how.
+    `dvc repro` does not retry them, since the web is no dependency of a stage: a caller's message must say how.
     """
     counts = metrics.get("retriable", metrics.get("may_pass", {}))  # as crawls before 0.2 wrote it
-    said = {"addresses": "addresses failed in a way that may pass", "searches": "searches were not completed"}
-    return " and ".join(f"{counts[name]:,} {words}" for name, words in said.items() if counts.get(name))
+    texts = {"addresses": "addresses have retriable failures", "searches": "searches were not completed"}
+    return " and ".join(f"{counts[name]:,} {text}" for name, text in texts.items() if counts.get(name))

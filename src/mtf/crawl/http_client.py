@@ -1,7 +1,7 @@
-"""The one HTTP client of the crawl: every source's pictures, pages, search results and robots.txt come through it.
+"""HTTP client of the crawl, for pictures, pages, search results, API answers and robots.txt.
 
-Each hop of a redirect is an address like any other: checked, paced, and asked about before it is followed. Sizes
-are bounded while bytes arrive. With a recorded web, requests go to its server on loopback and nowhere else.
+Each hop of a redirect is checked, rate-limited and needs a permission, like any other address. Sizes are bounded while
+bytes arrive. With a recorded web, all requests go to its server on loopback.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mtf.schemas import FetchOutcome
 from mtf.sources.fetch_failure import FetchFailed
 
 ROBOT = "mtf"
-"""Our name in robots.txt."""
+"""Name of this crawler in robots.txt."""
 MAX_REDIRECTS = 5
 _TRIES = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -38,28 +38,32 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 
 class StandIn(Protocol):
-    """A web in place of the live one: says where a request for an address goes, and with which headers.
+    """A web in place of the live one: maps an address to the one to request, with headers.
 
-    Raises ConnectionRefusedError for a host that is not in it.
+    Raises ConnectionRefusedError for an unknown host.
     """
 
     def locate(self, url: str) -> tuple[str, dict[str, str]]: ...
 
 
 Permission = Callable[[str], Awaitable[None]]
-"""Asked before each hop; raises Failed where the address must not be fetched."""
-Asked = Callable[[], None]
-"""Called whenever a request goes out: what is held back before that was not asked for."""
+"""Called before each hop; raises FetchFailed if the address must not be requested."""
+OnRequest = Callable[[], None]
+"""Called when a request is sent."""
 
 
 def user_agent(project: Project) -> str:
-    """Says honestly who asks, and where to complain."""
+    """User-Agent with the program, its version, the project and its contact."""
     return f"{ROBOT}/{__version__} ({project.name}; +{project.contact})"
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What an address answered, after redirects. `body` is empty unless the status is 2xx."""
+    """Response of an address, after redirects.
+
+    url: address of the last hop.
+    body: empty unless the status is 2xx.
+    """
 
     url: str
     status: int
@@ -72,18 +76,18 @@ class HttpAnswer:
 
     @property
     def retry_after_s(self) -> float | None:
-        """Seconds that a busy host asks to wait for; None where it does not say."""
+        """Seconds to wait according to Retry-After; None without that header."""
         return retry_after_s(self.headers)
 
     def demand_success(self) -> None:
-        """Raises Failed(HTTP_ERROR) where the status is not 2xx."""
+        """Raise FetchFailed(HTTP_ERROR) unless the status is 2xx."""
         if not self.is_success:
             raise FetchFailed(FetchOutcome.HTTP_ERROR, f"status {self.status}", http_status=self.status)
 
 
 @dataclass(frozen=True, slots=True)
 class BodyLimit:
-    """How many bytes of a body are read: more is an error or, with `cut`, left unread."""
+    """Limit of a body. A longer body is an error or, with `cut`, read up to one byte more."""
 
     max_bytes: int
     cut: bool = False
@@ -93,12 +97,12 @@ async def _permit_all(_url: str) -> None:
     return
 
 
-def _nobody_counts() -> None:
+def _ignore_request() -> None:
     return
 
 
 class HttpFetcher:
-    """Use it in an `async with`; `web` stands in for the live web where it is given."""
+    """HTTP client, for use in an `async with`. `web` replaces the live web if it is given."""
 
     def __init__(self, crawl: Crawl, *, user_agent: str, web: StandIn | None) -> None:
         self._web = web
@@ -136,37 +140,39 @@ class HttpFetcher:
         max_bytes: int,
         permission: Permission = _permit_all,
         headers: Mapping[str, str] = _NO_HEADERS,
-        asked: Asked = _nobody_counts,
+        on_request: OnRequest = _ignore_request,
         cut: bool = False,
     ) -> HttpAnswer:
-        """What `url` answers, of any status, after at most five redirects.
+        """Response of `url`, of any status, after at most MAX_REDIRECTS redirects.
 
-        `headers` go to the site of `url` alone: they may hold a secret, and a redirect may lead anywhere. `asked` is
-        called for each request that goes out, those for redirects and repetitions included. With `cut`, a body of more
-        than `max_bytes` is read up to there, and one byte more shows that there was more.
+        headers: sent to the site of `url` only: they may hold a secret, and a redirect may lead anywhere.
+        on_request: called for each request that is sent, those for redirects and repetitions included.
+        cut: read only `max_bytes` and one byte more, which tells that the body is longer.
 
-        Raises Failed: REFUSED_ADDRESS, CONNECTION, TIMEOUT, TRUNCATED, TOO_LARGE, HTTP_ERROR (too many redirects,
-        a host that wants us to wait too long), or what `permission` raises.
+        Raises FetchFailed: REFUSED_ADDRESS, CONNECTION, TIMEOUT, TRUNCATED, TOO_LARGE, HTTP_ERROR (too many redirects,
+        or a host that wants a too long wait), and whatever `permission` raises.
         """
         here = network_guard.parse(url)
         site = here.origin()
         for _ in range(MAX_REDIRECTS + 1):
             await permission(str(here))
             own_headers = headers if here.origin() == site else _NO_HEADERS
-            answer = await self._ask_patiently(here, BodyLimit(max_bytes, cut=cut), own_headers, asked)
+            answer = await self._request_with_retries(here, BodyLimit(max_bytes, cut=cut), own_headers, on_request)
             if answer.status not in _REDIRECTS or "Location" not in answer.headers:
                 return answer
             here = _next_hop(here, answer.headers["Location"])
         raise FetchFailed(FetchOutcome.HTTP_ERROR, f"more than {MAX_REDIRECTS} redirects", http_status=answer.status)
 
-    async def _ask_patiently(self, url: URL, limit: BodyLimit, headers: Mapping[str, str], asked: Asked) -> HttpAnswer:
-        """Ask, and ask again when a busy host has named a time that is not too far off."""
+    async def _request_with_retries(
+        self, url: URL, limit: BodyLimit, headers: Mapping[str, str], on_request: OnRequest
+    ) -> HttpAnswer:
+        """Send a request; repeat it after a busy host's Retry-After, unless that is too long."""
         host = url.host or ""
         for _ in range(_TRIES):
             async with self.pacing.turn(host):
                 network_guard.check_number(url)
-                asked()
-                answer = await self._ask(url, limit, headers)
+                on_request()
+                answer = await self._request(url, limit, headers)
             wait_s = retry_after_s(answer.headers) if answer.status in _BUSY else None
             if wait_s is None:
                 break
@@ -175,7 +181,7 @@ class HttpFetcher:
                 break
         return answer
 
-    async def _ask(self, url: URL, limit: BodyLimit, own_headers: Mapping[str, str]) -> HttpAnswer:
+    async def _request(self, url: URL, limit: BodyLimit, own_headers: Mapping[str, str]) -> HttpAnswer:
         assert self._session is not None, "use the fetcher in an `async with`"  # noqa: S101
         try:
             target, headers = self._target(url)
@@ -213,7 +219,7 @@ def _next_hop(here: URL, location: str) -> URL:
 
 
 async def _read(response: aiohttp.ClientResponse, limit: BodyLimit) -> bytes:
-    """The body, decoded; never more than the limit (and a piece of the network's) of it, sent or decoded, is held."""
+    """Decoded body. EarlierRun never holds more than the limit and one chunk, encoded or decoded."""
     if (response.content_length or 0) > limit.max_bytes and not limit.cut:
         raise _too_large(f"{response.content_length} bytes declared", limit.max_bytes)
     chunks, size_bytes = [], 0
@@ -229,9 +235,9 @@ async def _read(response: aiohttp.ClientResponse, limit: BodyLimit) -> bytes:
 
 
 def _decoded(body: bytes, encodings: str, limit: BodyLimit, *, is_cut: bool = False) -> bytes:
-    """Undo encodings that we asked not to be used, and that some servers use nevertheless (RFC 9110, section 8.4).
+    """Decode content encodings, which some servers apply although the request refuses them (RFC 9110, section 8.4).
 
-    `gzip, identity` is gzip. A token that names no encoding (`none`, `utf-8`) is a server's mistake and means none.
+    `gzip, identity` is gzip. A token that names no encoding (`none`, `utf-8`) is a server's mistake and is ignored.
     """
     named = [token.strip().lower() for token in encodings.split(",")]
     if foreign := [token for token in named if token in _OTHER_ENCODINGS]:
@@ -243,7 +249,7 @@ def _decoded(body: bytes, encodings: str, limit: BodyLimit, *, is_cut: bool = Fa
 
 
 def _inflated(body: bytes, encoding: str, limit: BodyLimit, *, is_cut: bool) -> bytes:
-    """All members of a gzip body (RFC 1952, section 2.2), or a deflate body with or without zlib's header."""
+    """Inflate all members of a gzip body (RFC 1952, section 2.2), or a deflate body with or without zlib's header."""
     decoded = b""
     rest = body
     while rest:
@@ -251,9 +257,8 @@ def _inflated(body: bytes, encoding: str, limit: BodyLimit, *, is_cut: bool) -> 
         try:
             decoded += inflater.decompress(rest, limit.max_bytes + 1 - len(decoded))
         except zlib.error as error:
-            raise FetchFailed(
-                FetchOutcome.TRUNCATED, f"content-encoding {encoding} cannot be undone: {error}"
-            ) from None
+            detail = f"content-encoding {encoding} cannot be undone: {error}"
+            raise FetchFailed(FetchOutcome.TRUNCATED, detail) from None
         if len(decoded) > limit.max_bytes:
             if limit.cut:
                 return decoded
@@ -267,7 +272,7 @@ def _inflated(body: bytes, encoding: str, limit: BodyLimit, *, is_cut: bool) -> 
 
 
 def _window_bits(body: bytes, encoding: str) -> int:
-    """zlib's `wbits`: 32 more for gzip or zlib by their headers; negative for deflate without one (RFC 1951)."""
+    """Argument `wbits` of zlib: 32 more detects gzip and zlib by their headers; negative is raw deflate (RFC 1951)."""
     has_zlib_header = len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and (body[0] << 8 | body[1]) % 31 == 0
     is_raw = encoding == "deflate" and not has_zlib_header and not body.startswith(b"\x1f\x8b")
     return -zlib.MAX_WBITS if is_raw else zlib.MAX_WBITS | 32
@@ -278,7 +283,7 @@ def _too_large(what: str, max_bytes: int) -> FetchFailed:
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a busy host asks to wait for (a number or a date); None where it does not say."""
+    """Seconds to wait according to Retry-After (a number or a date); None without that header."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])

@@ -1,8 +1,7 @@
-"""Which addresses may be connected to: what the web says must not make this machine speak to its own network.
+"""Network guard against server-side request forgery: only public addresses are connected to.
 
-The check sits in the resolver, so the address that was checked is the one that is connected to: a name that
-resolves differently a moment later (DNS rebinding) gains nothing. Addresses written as numbers never reach a
-resolver and are checked in the URL.
+The check is in the resolver, so the checked address is the one that is connected to: DNS rebinding has no effect.
+Addresses written as numbers never reach a resolver and are checked in the URL.
 """
 
 from __future__ import annotations
@@ -23,12 +22,13 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class RefusedAddress(OSError):
-    """A name resolves to an address that is not of the public internet."""
+    """A name resolves to an address outside the public internet."""
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is globally reachable unicast. What leads to an IPv4 address is judged by that; one
-    that is mapped into IPv6 has no business on the network at all.
+    """True if an IP address is globally reachable unicast.
+
+    An IPv6 address that leads to an IPv4 address (NAT64, 6to4) is judged by that. IPv4-mapped addresses are refused.
     """
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv6Address):
@@ -42,23 +42,24 @@ def is_public(address: str) -> bool:
 
 
 def _translated(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that NAT64 or 6to4 leads to."""
+    """IPv4 address behind a NAT64 or 6to4 address; None for any other."""
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address.sixtofour
 
 
 def as_it_stands(url: str) -> URL:
-    """`url` with its escapes as they are where it is valid (RFC 3986): a signed address must not be spelled anew.
+    """URL that keeps the escapes of a valid address (RFC 3986): a signed address must not be rewritten.
 
-    Elsewhere what is not permitted is escaped; bytes of a header that are no UTF-8 (surrogates) by their value.
+    In an invalid address, forbidden characters are escaped, and bytes of a header that are no UTF-8 (surrogates) by
+    their value.
     """
     raw = "".join(f"%{ord(char) - 0xDC00:02X}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in url)
     return URL(raw, encoded=_VALID.fullmatch(raw) is not None)
 
 
 def parse(url: str) -> URL:
-    """`url` as an http or https address. Raises Failed(REFUSED_ADDRESS)."""
+    """Parse an http or https address, without its fragment. Raises FetchFailed(REFUSED_ADDRESS)."""
     try:
         parsed = as_it_stands(url)
         port = parsed.port  # raises where it is no number
@@ -72,7 +73,10 @@ def parse(url: str) -> URL:
 
 
 def check_number(url: URL) -> None:
-    """Refuse a host written as a number that is not public. Names are left to `PublicResolver`."""
+    """Check a host that is written as a number. Names are left to `PublicResolver`.
+
+    Raises FetchFailed(REFUSED_ADDRESS) if it is not public.
+    """
     try:
         public = is_public(url.host or "")
     except ValueError:
@@ -82,7 +86,7 @@ def check_number(url: URL) -> None:
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves names, and refuses one of whose addresses any is not public."""
+    """Resolver that refuses a name if any of its addresses is not public."""
 
     def __init__(self) -> None:
         self._resolver = DefaultResolver()

@@ -1,4 +1,4 @@
-"""The pages that pictures were found on: each asked for once per identity, bounded, and only read if it is HTML."""
+"""Page client: fetches the pages of pictures, each once per identity, and reads them only if they are HTML."""
 
 from __future__ import annotations
 
@@ -26,10 +26,14 @@ _START = re.compile(r"/?(?:(?:index|default|home)(?:\.\w{2,5})?)?", re.IGNORECAS
 
 @dataclass(frozen=True, slots=True)
 class FetchedPage:
-    """What a page's address answered. `compressed` (gzip) is None, and `detail` says why, where nothing was read.
+    """A picture's page.
 
-    `url` is None where no page is known; `answered_by` is the address that redirects led to.
-    `opt_outs` are those of its site; those of its headers and its markup come with what is stated there.
+    url: None if the picture has no known page.
+    compressed: reader of the body, compressed by gzip; None if nothing was read.
+    sha256: digest of the body.
+    detail: reason why nothing was read.
+    opt_outs: of its site; those of its headers and its markup are part of `statement`.
+    answered_by: address after redirects.
     """
 
     url: str | None
@@ -43,7 +47,7 @@ class FetchedPage:
     answered_by: str | None = None
 
     def statement(self, picture_url: str) -> combination.Statement:
-        """What the page says of one picture's license."""
+        """License statement of the page for one picture."""
         if self.compressed is None or self.url is None:
             return combination.Statement(opt_out=optouts.of_headers(self.headers, agent=ROBOT))
         body = gzip.decompress(self.compressed())
@@ -52,32 +56,32 @@ class FetchedPage:
 
     @property
     def is_retriable(self) -> bool:
-        """Whether a later run should ask for it again."""
+        """True if a later run should request the page again."""
         outcome = (self.detail or "").partition(":")[0]
         return self.compressed is None and is_retriable(outcome, self.status)
 
 
 class Pages:
-    """The pages of one identity."""
+    """Page client of one identity: requests each page once."""
 
-    def __init__(self, fetcher: HttpFetcher, reservations: SignalsClient, spool: Spool) -> None:
+    def __init__(self, fetcher: HttpFetcher, signals_client: SignalsClient, spool: Spool) -> None:
         self._fetcher = fetcher
-        self._reservations = reservations
+        self._signals_client = signals_client
         self._spool = spool
-        self._found: dict[str, asyncio.Future[FetchedPage]] = {}
-        self._asked: set[str] = set()
+        self._pages: dict[str, asyncio.Future[FetchedPage]] = {}
+        self._requested: set[str] = set()
 
     async def at(self, url: str | None) -> FetchedPage:
-        """The page at `url`. Raises Failed(OPTED_OUT) where robots.txt keeps us from it."""
+        """Page at `url`. Raises FetchFailed(OPTED_OUT) if robots.txt disallows it."""
         if url is None:
             return FetchedPage(None, datetime.now(UTC))
-        if url not in self._found:
-            self._found[url] = asyncio.ensure_future(self._fetch(url))
-        return await self._found[url]
+        if url not in self._pages:
+            self._pages[url] = asyncio.ensure_future(self._fetch(url))
+        return await self._pages[url]
 
-    def was_asked(self, url: str | None) -> bool:
-        """Whether a request for the page at `url` went out: a busy host or an unreadable robots.txt prevent it."""
-        return url in self._asked
+    def was_requested(self, url: str | None) -> bool:
+        """True if a request for the page was sent; a busy host or an unreadable robots.txt may prevent it."""
+        return url in self._requested
 
     async def _fetch(self, url: str) -> FetchedPage:
         now = datetime.now(UTC)
@@ -85,15 +89,15 @@ class Pages:
             answer = await self._fetcher.get(
                 url,
                 max_bytes=MAX_PAGE_BYTES,
-                permission=self._reservations.permit,
-                asked=partial(self._asked.add, url),
+                permission=self._signals_client.permit,
+                on_request=partial(self._requested.add, url),
             )
         except FetchFailed as failure:
             if failure.outcome == FetchOutcome.OPTED_OUT:
                 raise FetchFailed(FetchOutcome.OPTED_OUT, f"{failure.detail} (of the picture's page)") from None
             return FetchedPage(url, now, failure.http_status, detail=f"{failure.outcome}: {failure.detail}")
         headers = tuple(answer.headers.items())
-        opt_outs = await self._reservations.of_robots(url) + await self._reservations.of_site(answer.url, headers)
+        opt_outs = await self._signals_client.of_robots(url) + await self._signals_client.of_site(answer.url, headers)
         page = FetchedPage(url, now, answer.status, headers, opt_outs=tuple(opt_outs), answered_by=answer.url)
         if unreadable := _unreadable(answer) or _elsewhere(url, answer):
             return replace(page, detail=unreadable)
@@ -109,6 +113,9 @@ def _unreadable(answer: HttpAnswer) -> str | None:
 
 
 def _elsewhere(url: str, answer: HttpAnswer) -> str | None:
-    """A page that is gone often leads to a site's start page, whose license speaks of the site, not of the picture."""
+    """Reason not to read a redirect to a site's start page, whose license is the site's; None for any other page.
+
+    Removed pages often redirect there.
+    """
     is_start, was_start = (bool(_START.fullmatch(urlsplit(each).path)) for each in (answer.url, url))
     return f"redirected to the start page {answer.url}"[:300] if is_start and not was_start else None

@@ -1,4 +1,4 @@
-"""How fast we may ask: so many requests at once in all, so many per host, a delay between those of one host."""
+"""Rate limits: concurrent requests in all and per host, and a delay between requests to one host."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from mtf.schemas import FetchOutcome
 from mtf.sources.fetch_failure import FetchFailed
 
 LONGEST_WAIT_S = 60.0
-"""How long a host may make us wait, by Retry-After or by Crawl-delay."""
+"""Longest wait that a host can demand, by Retry-After or by Crawl-delay."""
 
 
 @dataclass
 class _Line:
-    """The queue before one host. Times are of `time.monotonic`, in seconds."""
+    """Queue of requests to one host. Times are of `time.monotonic`, in seconds.
+
+    slots: concurrent requests.
+    delay_s: least time between two requests.
+    next_start: earliest time of the next request.
+    held_until: time before which the host wants no request.
+    held_by: HTTP status of the answer that demanded the wait.
+    """
 
     slots: asyncio.Semaphore
     delay_s: float
@@ -26,7 +33,7 @@ class _Line:
     held_by: int | None = None
 
     async def wait(self) -> None:
-        """Until this host may be asked again; raises Failed where that is further off than LONGEST_WAIT_S."""
+        """Wait for the next permitted start. Raises FetchFailed if the host demands more than LONGEST_WAIT_S."""
         now = time.monotonic()
         if self.held_until - now > LONGEST_WAIT_S:
             text = f"the host asked to wait another {self.held_until - now:.0f} s"
@@ -38,7 +45,7 @@ class _Line:
 
 
 class Pacing:
-    """Shared by everything that one crawl asks for."""
+    """Rate limits, shared by all requests of one crawl."""
 
     def __init__(self, *, concurrency: int, per_host_concurrency: int, per_host_delay_s: float) -> None:
         self._slots = asyncio.Semaphore(concurrency)
@@ -48,9 +55,9 @@ class Pacing:
 
     @asynccontextmanager
     async def turn(self, host: str) -> AsyncGenerator[None]:
-        """Wait for a turn at `host`, and hold it while the block runs."""
+        """Wait for a slot at `host`, and hold it while the block runs."""
         line = self._line(host)
-        # The host's own queue first: those who wait for a slow host keep nobody else waiting.
+        # The host's own queue first: requests that wait for a slow host hold no shared slot.
         async with line.slots:
             await line.wait()
             async with self._slots:
@@ -62,7 +69,7 @@ class Pacing:
         line.delay_s = max(line.delay_s, min(delay_s, LONGEST_WAIT_S))
 
     def hold(self, host: str, wait_s: float, *, http_status: int) -> None:
-        """Ask nothing of `host` for `wait_s`, as its answer of `http_status` said."""
+        """Send `host` nothing for `wait_s` seconds, as its answer with `http_status` demanded."""
         line = self._line(host)
         line.held_until = max(line.held_until, time.monotonic() + wait_s)
         line.held_by = http_status

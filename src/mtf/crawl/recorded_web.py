@@ -1,16 +1,15 @@
-"""A recorded web: a folder of HTTP responses, and a server on loopback that stands in for their hosts.
+"""Recorded web: a folder of HTTP responses, and a server on loopback that replaces their hosts.
 
 The folder holds `responses.jsonl`, one object a line,
 
     {"url": str, "status": int, "headers": {name: value}, "body": "ARCHIVE.tar:MEMBER" | null, "delay_s": float}
 
-and uncompressed tars with the bodies, one per host (`delay_s` may be left out). A request meets a record when host
-and path are equal, whatever the scheme, and every query parameter of the record's url is in the request; of
-several the one with most parameters answers. A recorded host answers 404 to what it has no record of; a host that
-is not recorded cannot be connected to.
+and uncompressed tars with the bodies, one per host (`delay_s` is optional). A record matches a request if host and path
+are equal, whatever the scheme, and the request has every query parameter of the record's url. Of several, the one with
+most parameters answers. A recorded host answers 404 to any other request; an unrecorded host refuses the connection.
 
-The header `X-Recorded-Truncate: BYTES` of a record is not sent: it makes the server declare the body's whole
-length, send BYTES of it, and close the connection.
+The header `X-Recorded-Truncate: BYTES` of a record is not sent: it makes the server declare the body's full length,
+send BYTES of it, and close the connection.
 """
 
 from __future__ import annotations
@@ -35,17 +34,21 @@ from aiohttp import web
 from mtf.core import shards
 from mtf.core.atomic_files import replacing, write_text
 from mtf.core.errors import BadInput, shortened
+from mtf.core.urls import DEFAULT_PORTS
 
 RESPONSES = "responses.jsonl"
 TRUNCATE = "X-Recorded-Truncate"
-# A recorded answer is framed anew: only whether its body came in chunks, without a length, is kept.
+# The server frames answers anew; it only keeps that a body came in chunks, without a length.
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True)
 class Response:
-    """What one address answers. `body` None has no body; `delay_s` passes before anything is sent."""
+    """Recorded response of one address.
+
+    body: None for no body.
+    delay_s: time before anything is sent.
+    """
 
     url: str
     status: int = 200
@@ -55,7 +58,7 @@ class Response:
 
 
 def write(folder: Path, responses: Iterable[Response]) -> None:
-    """Record `responses` in `folder`, in their order; the same responses give the same bytes."""
+    """Write `responses` to `folder`, in their order; the same responses give the same bytes."""
     lines = []
     with ExitStack() as stack:
         archives: dict[str, _Archive] = {}
@@ -74,7 +77,7 @@ def _record(response: Response, archive_name: str, archive: _Archive) -> dict[st
 
 
 class _Archive:
-    """One host's bodies, each once, named by its content."""
+    """Tar of one host's bodies, each once, named by its sha256."""
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
         self._tar = stack.enter_context(tarfile.open(path, "w", format=tarfile.PAX_FORMAT))  # noqa: SIM115
@@ -91,16 +94,16 @@ class _Archive:
 
 
 def host_of(url: str) -> str:
-    """Host in lower case, with the port where it is not the scheme's own."""
+    """Host in lower case, with the port unless it is the scheme's default."""
     parts = urlsplit(url)
     host = (parts.hostname or "").encode("idna").decode("ascii") if parts.hostname else ""
     port = parts.port
-    return host if port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{port}"
+    return host if port in (None, DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{port}"
 
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a body lies."""
+    """Location of a body in a tar."""
 
     archive: Path
     offset: int
@@ -122,19 +125,19 @@ class _Recorded:
 
 
 class RecordedWeb:
-    """The responses of one folder, and what was asked of them. Made by `serve`."""
+    """Responses of one folder, with a count of requests. Created by `serve`."""
 
     def __init__(self, folder: Path) -> None:
         self._records = _load(folder)
         self._hosts = {host for host, _ in self._records}
         self.origin = ""
         self.requests: Counter[str] = Counter()
-        """How often each address was asked for: `HOST/PATH?QUERY` as it was sent."""
+        """Address as it was sent (`HOST/PATH?QUERY`) → number of requests."""
 
     def locate(self, url: str) -> tuple[str, dict[str, str]]:
-        """Where to send a request for `url`, and the header that names its host.
+        """Address of the server for a request of `url`, and the header that names its host.
 
-        Raises ConnectionRefusedError where its host is not recorded.
+        Raises ConnectionRefusedError if its host is not recorded.
         """
         host = host_of(url)
         if host not in self._hosts:
@@ -145,9 +148,10 @@ class RecordedWeb:
 
     def find(self, host: str, path_and_query: str) -> _Recorded | None:
         parts = urlsplit(f"http://{host}{path_and_query}")
-        asked = _parameters(parts.query)
-        met = [record for record in self._records.get((host, _path(parts.path)), []) if record.parameters <= asked]
-        return max(met, key=lambda record: len(record.parameters), default=None)
+        parameters = _parameters(parts.query)
+        records = self._records.get((host, _path(parts.path)), [])
+        matches = [record for record in records if record.parameters <= parameters]
+        return max(matches, key=lambda record: len(record.parameters), default=None)
 
 
 def _load(folder: Path) -> dict[tuple[str, str], list[_Recorded]]:
@@ -183,7 +187,7 @@ def _parsed(line: str, bodies: _Bodies, *, where: str) -> tuple[str, _Recorded]:
 
 
 class _Bodies:
-    """The members of a folder's archives, each archive looked through once."""
+    """Bodies in a folder's tars. Each tar is listed once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -210,7 +214,7 @@ def _parameters(query: str) -> frozenset[tuple[str, str]]:
 def serve(folder: Path) -> Generator[RecordedWeb]:
     """Serve the recorded web of `folder` on 127.0.0.1, on a free port, while the block runs.
 
-    Raises BadInput where there is none, or where a line of it cannot be read.
+    Raises BadInput if there is none, or a line of it cannot be read.
     """
     recorded = RecordedWeb(folder)
     loop = asyncio.new_event_loop()

@@ -1,8 +1,8 @@
 """Signals client: a site's robots.txt, ai.txt, tdmrep.json and RSL documents, and the signals of an answer's headers.
 
-Each file is asked for once per site (an RSL document once per address) and run. An opt-out is `SIGNAL: statement`.
-Those whose signal `licenses.binding_opt_outs` names are binding: the picture is not stored. The others are written
-into its evidence, and so is what could not be read (`unknown`).
+Each file is requested once per site and run, an RSL document once per address. An opt-out is `SIGNAL: statement`. If
+`licenses.binding_opt_outs` names its signal, it is binding: the picture is not stored. Others are recorded in the
+evidence, and so are unreadable statements (`unknown`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mtf.schemas import FetchOutcome
 from mtf.sources.fetch_failure import FetchFailed
 
 MAX_ROBOTS_BYTES = 2_000_000
-"""RFC 9309, section 2.5, asks for at least 500 KiB; what stands after this bound is not read."""
+"""Bytes read of a robots.txt; RFC 9309, section 2.5, asks for at least 500 KiB."""
 _TOO_MANY_REQUESTS = 429
 _TELLING = frozenset(
     {
@@ -40,7 +40,7 @@ Value = TypeVar("Value")
 
 
 class SignalsClient:
-    """Shared by everything that one crawl asks for. `binding` holds the signals' names."""
+    """Signals client of one crawl. `binding` holds the names of the binding signals."""
 
     def __init__(self, fetcher: HttpFetcher, binding: Iterable[str]) -> None:
         self._fetcher = fetcher
@@ -51,8 +51,10 @@ class SignalsClient:
         self._rsl_documents: dict[str, asyncio.Future[tuple[rsl.Content, ...] | None]] = {}
 
     async def permit(self, url: str) -> None:
-        """Raises Failed where robots.txt keeps us from `url` (RFC 9309): OPTED_OUT where it says so, else the
-        reason for which it could not be read, which counts as a refusal for this run.
+        """Check that robots.txt permits `url` (RFC 9309).
+
+        Raises FetchFailed: OPTED_OUT if it disallows the address, else the reason why robots.txt could not be read,
+        which counts as a refusal for this run.
         """
         if optouts.ROBOTS_TXT not in self._binding:
             return
@@ -61,9 +63,9 @@ class SignalsClient:
             raise FetchFailed(FetchOutcome.OPTED_OUT, f"{optouts.ROBOTS_TXT}: {URL(url).host} disallows this address")
 
     async def of_site(self, url: str, headers: Headers) -> list[str]:
-        """The opt-outs of the files of its site for `url`: tdmrep.json, ai.txt, and RSL documents.
+        """Opt-outs for `url` in its site's tdmrep.json, ai.txt and RSL documents.
 
-        An answer's own `headers` may take the place of tdmrep.json, and may name RSL documents.
+        The answer's own `headers` may replace tdmrep.json, and may name RSL documents.
         """
         signal = optouts.of_tdmrep(await self._tdm_rules.of(url), url, headers=headers)
         return [
@@ -73,10 +75,10 @@ class SignalsClient:
         ]
 
     async def of_robots(self, url: str) -> list[str]:
-        """The opt-outs of robots.txt for `url`, but for a binding Disallow, which `permit` raises.
+        """Opt-outs for `url` in robots.txt, except a binding Disallow, which `permit` raises.
 
         These are Content-Usage and Content-Signal lines, RSL documents that it names, and a Disallow that does not
-        bind. A robots.txt that cannot be read says nothing here.
+        bind. An unreadable robots.txt gives none.
         """
         try:
             robots = await self._robots.of(url)
@@ -92,32 +94,32 @@ class SignalsClient:
         ]
 
     async def of_rsl(self, url: str, documents: Iterable[str]) -> list[str]:
-        """The opt-outs that RSL documents, given by their addresses, state for `url`."""
-        found = []
+        """Opt-outs for `url` in RSL documents, given by their addresses."""
+        preferences = []
         for address in dict.fromkeys(documents):
-            found += rsl.preferences(await self._rsl(address), url, found_in=address)
-        return opt_outs(found)
+            preferences += rsl.preferences(await self._rsl(address), url, found_in=address)
+        return opt_outs(preferences)
 
     async def _rsl(self, address: str) -> tuple[rsl.Content, ...] | None:
-        """The RSL document at `address`, asked for once; None where it cannot be had or is none."""
+        """RSL document at `address`, requested once; None if it cannot be fetched or parsed."""
         if address not in self._rsl_documents:
             self._rsl_documents[address] = asyncio.ensure_future(self._read_rsl(address))
         return await asyncio.shield(self._rsl_documents[address])
 
     @staticmethod
     def of_headers(headers: Headers) -> list[str]:
-        """The opt-outs in the headers of an answer."""
+        """Opt-outs in the headers of an answer."""
         signals = optouts.of_headers([header for header in headers if header[0].lower() in _TELLING], agent=ROBOT)
         return signals.split(optouts.SEPARATOR) if signals else []
 
     def enforce(self, signals: Iterable[str | None]) -> None:
-        """Raises Failed(OPTED_OUT) where one of `signals` is binding."""
+        """Raise FetchFailed(OPTED_OUT) if one of `signals` is binding."""
         for signal in (optouts.joined(*signals) or "").split(optouts.SEPARATOR):
             if signal.partition(":")[0] in self._binding:
                 raise FetchFailed(FetchOutcome.OPTED_OUT, signal)
 
     async def _read_robots(self, site: URL) -> RobotsFile | None:
-        """The robots.txt of a site; None where there is none. Of a longer one, the first 2 MB are read."""
+        """robots.txt of a site, up to its first MAX_ROBOTS_BYTES; None if there is none."""
         try:
             answer = await self._fetcher.get(str(site / "robots.txt"), max_bytes=MAX_ROBOTS_BYTES, cut=True)
         except FetchFailed as failure:
@@ -143,7 +145,7 @@ class SignalsClient:
         return optouts.read_tdmrep(answer.body) if answer.is_success else ()
 
     async def _read_ai_txt(self, site: URL) -> bytes:
-        """The ai.txt of a site; empty where there is none, or where it is a page for people."""
+        """ai.txt of a site; empty if there is none, or the answer is a web page."""
         try:
             answer = await self._fetcher.get(
                 str(site.with_path(AI_TXT_PATH)), max_bytes=optouts.MAX_FILE_BYTES, permission=self.permit
@@ -167,18 +169,18 @@ def _site(url: str) -> URL:
 
 
 class _OncePerSite(Generic[Value]):
-    """The answer of `read(site)`, or its failure, kept for the run; asked for by many at once, it is read once."""
+    """Cache of `read(site)`, or its failure, for the run. Concurrent calls for one site read it once."""
 
     def __init__(self, read: Callable[[URL], Awaitable[Value]]) -> None:
         self._read = read
-        self._found: dict[URL, asyncio.Future[Value]] = {}
+        self._answers: dict[URL, asyncio.Future[Value]] = {}
 
     async def of(self, url: str) -> Value:
         site = _site(url)
-        if site not in self._found:
-            self._found[site] = asyncio.ensure_future(self._read(site))
-            # A failure is raised to those who ask; nobody else needs to hear of it.
-            self._found[site].add_done_callback(lambda future: future.cancelled() or future.exception())
-        found = self._found[site]
-        # A cancelled asker must not cancel what others wait for.
-        return found.result() if found.done() else await asyncio.shield(found)
+        if site not in self._answers:
+            self._answers[site] = asyncio.ensure_future(self._read(site))
+            # Callers get the failure: asyncio need not log it as unretrieved.
+            self._answers[site].add_done_callback(lambda future: future.cancelled() or future.exception())
+        answer = self._answers[site]
+        # A cancelled caller must not cancel what others wait for.
+        return answer.result() if answer.done() else await asyncio.shield(answer)

@@ -1,4 +1,4 @@
-"""What a file is, by its first and last bytes: type, size in pixels, whether it is whole. Nothing is decoded."""
+"""Sniffing of files by their first and last bytes: format, size in pixels, completeness. No pixel is decoded."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _AVIF_START = b"ftypavi"
 
 @dataclass(frozen=True, slots=True)
 class ImageFormat:
-    """A picture's kind. Width and height are in pixels as stored, before any EXIF orientation."""
+    """Format and size of a picture. Width and height are in pixels as stored, before any EXIF orientation."""
 
     media_type: str
     extension: str
@@ -45,10 +45,10 @@ class ImageFormat:
 
 
 def sniff(data: bytes, crawl: Crawl) -> ImageFormat:
-    """The kind of a whole picture within the bounds of `crawl`.
+    """Format and size of a complete picture within the bounds of `crawl`.
 
-    Raises Failed: NOT_AN_IMAGE, TRUNCATED, UNDECODABLE (a JPEG that costs too much to decode), TOO_LARGE (judged by
-    the header, so that a bomb is never inflated) or TOO_SMALL.
+    Raises FetchFailed: NOT_AN_IMAGE, TRUNCATED, UNDECODABLE (a JPEG that costs too much to decode), TOO_LARGE (judged
+    by the header, so that a decompression bomb is never inflated) or TOO_SMALL.
     """
     if len(data) > crawl.max_bytes:
         raise FetchFailed(FetchOutcome.TOO_LARGE, f"{len(data)} bytes; permitted: {crawl.max_bytes}")
@@ -56,9 +56,8 @@ def sniff(data: bytes, crawl: Crawl) -> ImageFormat:
         raise FetchFailed(FetchOutcome.UNDECODABLE, f"JPEG: {excess}")
     kind = _kind(data)
     if kind.width * kind.height > crawl.max_pixels:
-        raise FetchFailed(
-            FetchOutcome.TOO_LARGE, f"{kind.width}×{kind.height} pixels; permitted: {crawl.max_pixels} in all"
-        )
+        detail = f"{kind.width}×{kind.height} pixels; permitted: {crawl.max_pixels} in all"
+        raise FetchFailed(FetchOutcome.TOO_LARGE, detail)
     if min(kind.width, kind.height) < crawl.min_side_px:
         raise FetchFailed(
             FetchOutcome.TOO_SMALL, f"{kind.width}×{kind.height} pixels; a side has at least {crawl.min_side_px}"
@@ -71,13 +70,13 @@ def sniff(data: bytes, crawl: Crawl) -> ImageFormat:
 def _kind(data: bytes) -> ImageFormat:
     try:
         with warnings.catch_warnings(), of_any_size():
-            warnings.simplefilter("ignore")  # Pillow warns of oddities that are judged by our own rules
+            warnings.simplefilter("ignore")  # Pillow warns of oddities that the checks here judge
             with Image.open(io.BytesIO(data), formats=_READ) as picture:
                 extension = EXTENSIONS[picture.format or ""]
                 return ImageFormat(_MEDIA_TYPES.get(extension, f"image/{extension}"), extension, *picture.size)
     except UnidentifiedImageError:
         raise _unidentified(data) from None
-    except Exception as error:  # Pillow's parsers raise whatever a broken header makes them
+    except Exception as error:  # a broken header may raise anything in Pillow's parsers
         raise FetchFailed(FetchOutcome.TRUNCATED, f"header cannot be read: {type(error).__name__}: {error}") from None
 
 
@@ -90,7 +89,7 @@ def _unidentified(data: bytes) -> FetchFailed:
 
 
 def _is_whole(data: bytes, extension: str) -> bool:
-    """Whether the file's end is there. Bytes after it are common and do no harm."""
+    """True if the file has its end. Bytes after it are common and harmless."""
     if extension == "jpg":
         # A thumbnail in the header has an end marker of its own: only one after the scan's start counts.
         return data.rfind(_JPEG_END, _jpeg_scan(data)) >= 0
@@ -106,7 +105,10 @@ def _is_whole(data: bytes, extension: str) -> bool:
 
 
 def _has_whole_boxes(data: bytes) -> bool:
-    """Whether the last of the file's boxes ends within it (ISO/IEC 14496-12, 4.2): size, type, content, each."""
+    """True if the last of the file's boxes ends within the file.
+
+    Each box is size, type, content (ISO/IEC 14496-12, section 4.2).
+    """
     place = 0
     while place + 8 <= len(data):
         size = int.from_bytes(data[place : place + 4], "big")
@@ -114,14 +116,14 @@ def _has_whole_boxes(data: bytes) -> bool:
             return True
         if size == 1:
             size = int.from_bytes(data[place + 8 : place + 16], "big")
-        if size < 8:  # what follows the last box is none
+        if size < 8:  # bytes after the last box
             return True
         place += size
     return place <= len(data)
 
 
 def _jpeg_scan(data: bytes) -> int:
-    """Offset of the first start-of-scan marker (JPEG, ITU T.81 B.1.1), or the file's end where there is none."""
+    """Offset of the first start-of-scan marker (JPEG, ITU T.81 B.1.1), or the file's length if there is none."""
     place = 2
     while place + 4 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]

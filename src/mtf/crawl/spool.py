@@ -1,4 +1,4 @@
-"""Bytes set aside on disk until their shard is written: memory holds what is in flight, not what is done."""
+"""Spool: downloaded bytes on disk until their shard is written, to bound memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Reader = Callable[[], bytes]
 
 
 class Spool:
-    """A file without a name in `folder`: nothing of it remains, however the run ends. Use it in a `with`."""
+    """Nameless temporary file in `folder`, which disappears even after a kill; for use in a `with`."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -20,7 +20,7 @@ class Spool:
         self._size_bytes = 0
 
     def add(self, data: bytes) -> Reader:
-        """Set `data` aside; the reader gives it back while the spool is open."""
+        """Write `data`; return a function that reads it while the spool is open."""
         offset = self._size_bytes
         rest = memoryview(data)
         while rest:

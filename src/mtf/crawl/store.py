@@ -1,9 +1,15 @@
-"""One identity's shard: pictures, their pages, and everything a later run must remember of them.
+"""Store of a crawl: one shard per identity, with pictures, pages, and the state for later runs.
 
-Members, after `digest`: `inputs`, what the shard was made from; per picture `IMAGE_ID.EXT` and, where it was read,
-`IMAGE_ID.page.gz`; the identity's rows of the tables `fetches` and `evidence`; `responses.parquet`, the headers;
-where sources are APIs, their answers (`mtf.sources.records`); what sources stated before (`mtf.crawl.fetch_results`).
-The digest is that of the pictures alone: stages that read pictures are not concerned when only evidence changed.
+Members after `digest`:
+
+- `inputs`: digests of the shard's inputs.
+- `IMAGE_ID.EXT`, `IMAGE_ID.page.gz`: a picture, and its page if it was read.
+- `fetches.parquet`, `evidence.parquet`: the identity's rows of these tables.
+- `responses.parquet`: headers, pages' states and perceptual hashes.
+- Answers of APIs (`mtf.sources.records`).
+- `earlier.parquet`: earlier statements of sources (`mtf.crawl.fetch_results`).
+
+The digest covers the pictures alone: stages that read pictures do not rerun if only evidence changed.
 """
 
 from __future__ import annotations
@@ -51,8 +57,11 @@ _FROM_CANDIDATE = ("url", "page_url", "title", "source", "claim", "query", "rank
 
 @dataclass(frozen=True)
 class Inputs:
-    """Digests of what was searched for (empty where the search was not completed), of all that decides what becomes
-    of an address, and of the takedowns that concern what was found.
+    """Digests of a shard's inputs.
+
+    searched: of the search; empty if the search was incomplete.
+    judged: of everything that decides the outcome of an address.
+    taken_down: of the takedowns that concern the shard's fetches.
     """
 
     searched: str
@@ -62,38 +71,40 @@ class Inputs:
 
 @dataclass(frozen=True)
 class EarlierRun:
-    """What an earlier run left: its fetches by address, with their pictures."""
+    """State of an earlier run, from its shard.
+
+    inputs: None if there is no shard.
+    fetches: by address, with their pictures.
+    """
 
     inputs: Inputs | None
     fetches: dict[str, Fetch]
 
     @property
     def stored(self) -> list[str]:
-        """The addresses whose pictures are in the shard."""
+        """Addresses whose pictures are in the shard."""
         return [url for url, fetch in self.fetches.items() if fetch.outcome == FetchOutcome.STORED]
 
 
 def write(path: Path, identity: str, fetches: list[Fetch], inputs: Inputs) -> None:
-    """Write the shard of `identity`; of fetches with one content only one may be STORED."""
+    """Write the shard of `identity`. Of fetches with the same bytes only one may be STORED."""
     pictures = [fetch for fetch in fetches if fetch.outcome == FetchOutcome.STORED and fetch.picture is not None]
     digest = fingerprint([fetch.image_id for fetch in pictures])
     with shards.writing(path, digest) as shard:
         shard.add(INPUTS, json.dumps(asdict(inputs)).encode("ascii"))
         images = [_add_picture(shard, identity, fetch, fetch.picture) for fetch in pictures if fetch.picture]
         evidence = [fetch.picture.evidence for fetch in pictures if fetch.picture]
-        shard.add(FETCHES, _parquet(_fetch_rows(identity, fetches)))
-        shard.add(EVIDENCE, _parquet(schemas.frame(schemas.EVIDENCE, evidence)))
+        shard.add(FETCHES, shards.parquet_bytes(_fetch_rows(identity, fetches)))
+        shard.add(EVIDENCE, shards.parquet_bytes(schemas.frame(schemas.EVIDENCE, evidence)))
         responses = [_response_row(fetch.picture) for fetch in pictures if fetch.picture]
-        shard.add(RESPONSES, _parquet(pl.DataFrame(responses, schema=_RESPONSES, orient="row")))
+        shard.add(RESPONSES, shards.parquet_bytes(pl.DataFrame(responses, schema=_RESPONSES, orient="row")))
         records.add(shard, _records(fetches))
         fetch_results.add_earlier_statements(shard, (fetch.picture for fetch in pictures if fetch.picture))
         shard.finish(schemas.frame(schemas.IMAGES, images))
 
 
 def read_tables(path: Path) -> dict[str, pl.DataFrame]:
-    """The rows of one shard: `images`, `evidence`, `earlier`, and `fetches`, these with the column found_by (list of
-    String).
-    """
+    """Table → rows of one shard: images, fetches (with a column found_by, list of String), evidence and earlier."""
     members = shards.members(path)
     with shards.reader(path) as shard:
         return {
@@ -103,7 +114,7 @@ def read_tables(path: Path) -> dict[str, pl.DataFrame]:
 
 
 def load(path: Path) -> EarlierRun:
-    """What the shard at `path` remembers; nothing where there is no shard that this version of the program can read."""
+    """State in the shard at `path`; empty if there is no shard that this version of the program can read."""
     try:
         members = shards.members(path)
         with shards.reader(path) as shard:
@@ -121,9 +132,9 @@ def load(path: Path) -> EarlierRun:
 
 
 def _inputs(text: bytes) -> Inputs:
-    """An input that another version did not write is one that has changed: pictures are judged anew, not fetched."""
-    known = json.loads(text)
-    return Inputs(**{field.name: known.get(field.name, "") for field in fields(Inputs)})
+    """Parse the digests. One that another version did not write counts as changed: pictures are judged again."""
+    digests = json.loads(text)
+    return Inputs(**{field.name: digests.get(field.name, "") for field in fields(Inputs)})
 
 
 def _add_picture(shard: shards.ShardWriter, identity: str, fetch: Fetch, picture: FetchedPicture) -> dict[str, Any]:
@@ -143,7 +154,7 @@ def _add_picture(shard: shards.ShardWriter, identity: str, fetch: Fetch, picture
 
 
 def _records(fetches: list[Fetch]) -> dict[str, records.Record]:
-    """What APIs answered, by address; of what was taken down nothing is kept."""
+    """Address → record of its API, without those of addresses that were taken down."""
     standing = [fetch.candidate for fetch in fetches if fetch.outcome != FetchOutcome.TAKEN_DOWN]
     return {candidate.url: candidate.record for candidate in standing if candidate.record is not None}
 
@@ -153,7 +164,7 @@ def _page_member(image_id: str) -> str:
 
 
 def _fetch_rows(identity: str, fetches: list[Fetch]) -> pl.DataFrame:
-    """The identity's rows of the table of fetches, with the sources that found each address."""
+    """Rows of the table of fetches, with the column found_by: the sources that named each address."""
     found_by = pl.Series("found_by", [list(fetch.candidate.found_by) for fetch in fetches], pl.List(pl.String))
     return schemas.frame(schemas.FETCHES, [_fetch_row(identity, each) for each in fetches]).with_columns(found_by)
 
@@ -188,16 +199,10 @@ def _response_row(picture: FetchedPicture) -> dict[str, Any]:
     }
 
 
-def _parquet(frame: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, statistics=False)
-    return buffer.getvalue()
-
-
 def _pictures(
     path: Path, members: dict[str, tuple[int, int]], frames: dict[str, pl.DataFrame]
 ) -> dict[str, FetchedPicture]:
-    """The pictures of a shard by image_id; their bytes are read when they are asked for."""
+    """Image id → picture of a shard. Bytes are read on demand."""
     joined = frames[shards.ROWS].join(frames[RESPONSES], on="image_id", how="left", maintain_order="left")
     evidence = {row["image_id"]: row for row in frames[EVIDENCE].iter_rows(named=True)}
     before = fetch_results.earlier_statements_of(path, members)

@@ -1,1 +1,1 @@
-"""Detect faces, cut them out, measure them, and group duplicates."""
+"""Faces: detection, alignment, crops, measures, embeddings and duplicates."""

@@ -1,7 +1,6 @@
 """Alignment of faces by five landmarks: the similarity transform onto a template.
 
-Crops are never stored aligned. Their landmarks lie beside them in the table `faces`, and whoever needs an aligned
-face computes the transform from these.
+Stored crops are not aligned. An aligned face is computed from the landmarks in the table `faces`.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ TEMPLATE = Landmarks(
 
 
 def similarity_transform(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
-    """The (2, 3) matrix of rotation, uniform scale and shift that brings `points` nearest to `onto`, both (n, 2).
+    """Similarity transform of `points` to `onto`, both (n, 2): a (2, 3) matrix of rotation, uniform scale and shift.
 
-    Nearest in the least squares of the distances; never a reflection (Umeyama, 1991, eq. 40 to 43). Raises
-    ValueError where all `points` coincide, so that no scale exists.
+    It minimises the sum of squared distances and contains no reflection (Umeyama, 1991, eq. 40 to 43). Raises
+    ValueError if all `points` coincide, so that no scale exists.
     """
     points, onto = np.asarray(points, np.float64), np.asarray(onto, np.float64)
     middle, middle_onto = points.mean(axis=0), onto.mean(axis=0)
@@ -43,12 +42,13 @@ def similarity_transform(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
 
 
 def aligned(pixels: np.ndarray, landmarks: Landmarks, *, side_px: int = TEMPLATE_SIDE_PX) -> np.ndarray:
-    """The face of a picture, turned upright and cut so that its landmarks lie on the template.
+    """Aligned face: turned upright and cut so that its landmarks match the template.
 
     pixels: (height, width, 3) or (height, width), uint8.
-    landmarks: in its pixels.
-    Returns (side_px, side_px, …); past the picture's edge, its border pixels repeat. Raises ValueError for landmarks
-    that coincide.
+    landmarks: in pixels of the picture.
+
+    Returns (side_px, side_px, …); past the picture's edge, its border pixels repeat. Raises ValueError if the landmarks
+    coincide.
     """
     template = np.asarray(TEMPLATE) * (side_px / TEMPLATE_SIDE_PX)
     matrix = similarity_transform(np.asarray(landmarks), template)

@@ -1,4 +1,4 @@
-"""A face's box, and what names a face."""
+"""Box of a face, and the face id that is derived from it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 
 class Box(NamedTuple):
-    """Left, top, width and height in whole pixels of some picture, whose `shape` is (height, width)."""
+    """A box in whole pixels of a picture; its methods take the picture's `shape` (height, width).
+
+    x, y: left and top edge.
+    """
 
     x: int
     y: int
@@ -16,11 +19,11 @@ class Box(NamedTuple):
 
     @classmethod
     def of_corners(cls, left: float, top: float, right: float, bottom: float, *, shape: tuple[int, int]) -> Box:
-        """The box between two corners, rounded; inside a picture of `shape`, and at least one pixel wide and high."""
+        """Box between two corners, rounded and cut at the picture's edge; at least one pixel wide and high."""
         return _inside(round(left), round(top), round(right), round(bottom), shape=shape)
 
     def scaled(self, shape: tuple[int, int], to: tuple[int, int]) -> Box:
-        """The same place in a picture of shape `to`; inside it, and at least one pixel wide and high."""
+        """Box scaled from a picture of `shape` to one of shape `to`; inside it, at least one pixel wide and high."""
         down, across = to[0] / shape[0], to[1] / shape[1]
         return _inside(
             round(self.x * across),
@@ -31,10 +34,7 @@ class Box(NamedTuple):
         )
 
     def squared(self, *, shape: tuple[int, int]) -> Box:
-        """The smallest square around the box, about its middle as far as the picture of `shape` allows.
-
-        It lies inside the picture, so its side is at most the picture's shorter one.
-        """
+        """Smallest square around the box, shifted and limited to lie inside the picture."""
         height, width = shape
         side = min(max(self.width, self.height), height, width)
         left = round(self.x + (self.width - side) / 2)
@@ -42,7 +42,7 @@ class Box(NamedTuple):
         return Box(min(max(left, 0), width - side), min(max(top, 0), height - side), side, side)
 
     def with_margin(self, share: float, *, shape: tuple[int, int]) -> Box:
-        """Wider by `share` of its own size on every side, as far as the picture goes."""
+        """Box with a margin of `share` of its size on every side, cut at the picture's edge."""
         across, down = round(self.width * share), round(self.height * share)
         return _inside(
             self.x - across,
@@ -60,6 +60,6 @@ def _inside(left: int, top: int, right: int, bottom: int, *, shape: tuple[int, i
 
 
 def face_id(image_id: str, box: Box) -> str:
-    """32 hexadecimal characters, from the image and the box in the image's own pixels."""
+    """Id of a face (32 hexadecimal characters), from the image and the box in the image's own pixels."""
     place = ",".join(str(value) for value in box)
     return hashlib.sha256(f"{image_id}:{place}".encode("ascii")).hexdigest()[:32]

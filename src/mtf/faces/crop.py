@@ -1,4 +1,4 @@
-"""From a picture's bytes to its faces' crops."""
+"""Crops of the faces in a picture's file: decode, detect, cut with a margin, encode as JPEG."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mtf.faces.detectors import Detection, Detector, Landmarks
 
 
 class CutFace(NamedTuple):
-    """A face, in pixels of the upright image.
+    """A face and its crop, in pixels of the upright image.
 
     box: as detected.
-    place: the box with its margin, as cut.
-    shape: the image's (height, width).
-    jpeg: the crop's file.
-    score: the detector's confidence, 0 to 1, if it has one.
-    landmarks: five points, if the detector finds them.
+    place: box with its margin, as cut.
+    shape: (height, width) of the image.
+    jpeg: file of the crop.
+    score: confidence of the detector, 0 to 1; None if it has none.
+    landmarks: five points; None if the detector finds none.
     """
 
     box: Box
@@ -33,10 +33,10 @@ class CutFace(NamedTuple):
 
 
 def cut_faces(data: bytes, crop: Crop, *, max_pixels: int, detector: Detector | None = None) -> list[CutFace]:
-    """The faces of a picture, sorted by box; none where the detector finds none.
+    """Detect and cut the faces of a picture; sorted by box.
 
-    `detector` is the one of `crop` unless given. All of the picture's pixels are decoded only where it has a face.
-    Raises decode.Unreadable, and BadInput for a detector that cannot be had.
+    `detector` is by default that of `crop`. The picture is decoded in full size only if it has a face. Raises
+    decoding.Unreadable, and BadInput if the detector cannot be created.
     """
     detector = detector or detectors.create(crop)
     header = decoding.header(data, max_pixels=max_pixels)
@@ -65,18 +65,18 @@ def _cut_face(pixels: np.ndarray, face: Detection, crop: Crop) -> CutFace:
 
 
 def cut(pixels: np.ndarray, place: Box) -> np.ndarray:
-    """The part of `pixels` (height, width, …) that `place` covers; a view, not a copy."""
+    """Part of `pixels` (height, width, …) inside `place`; a view, not a copy."""
     return pixels[place.y : place.y + place.height, place.x : place.x + place.width]
 
 
 def encoded(pixels: np.ndarray, *, quality: int) -> bytes:
-    """JPEG of blue, green, red pixels. Nothing but pixels goes in: no EXIF, no place, no profile."""
+    """JPEG of pixels (height, width, 3; blue, green, red), without metadata; `quality` is 1 to 100."""
     _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
 
 
 def decoded(jpeg: bytes) -> np.ndarray:
-    """A crop's pixels again: (height, width, 3), blue, green, red. Raises ValueError for bytes that are no crop."""
+    """Pixels of a crop (height, width, 3; blue, green, red). Raises ValueError for bytes that are no picture."""
     pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if pixels is None:
         raise ValueError("these bytes are no crop that `encoded` wrote")

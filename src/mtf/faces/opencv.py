@@ -1,4 +1,4 @@
-"""OpenCV in worker processes: threads, log and cascades."""
+"""OpenCV settings of worker processes (threads, log), and its cascades."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import cv2.data
 
 
 def use_one_thread() -> None:
-    """For a worker process: the identities are the parallel work, and OpenCV's own threads would fight over cores.
+    """Set OpenCV to one thread, for a worker process: the work is parallel over identities already.
 
-    OpenCV also stops writing on standard error: a picture's fault is a row of the table.
+    OpenCV also stops logging to standard error: unreadable pictures are rows of the table.
     """
     cv2.setNumThreads(1)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -20,6 +20,6 @@ def use_one_thread() -> None:
 
 @cache
 def cascade(name: str) -> cv2.CascadeClassifier:
-    """One of OpenCV's cascades (`frontalface_default`, `eye`, …), loaded once per process."""
+    """Cascade of OpenCV (`frontalface_default`, `eye`, …), loaded once per process."""
     path = Path(cv2.data.haarcascades) / f"haarcascade_{name}.xml"
     return cv2.CascadeClassifier(str(path))

@@ -1,4 +1,4 @@
-"""The perceptual hash of a whole picture, by which one that was taken down is known again."""
+"""Perceptual hash of a whole picture, by which a picture that was taken down is recognised."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from mtf.faces.quality import perceptual_hash
 
 HASH_SIDE_PX = 64
 SAME_PICTURE_BITS = 6
-"""Of 64 bits: recompressed and resized copies differ in a few, other pictures of a person in some thirty."""
+"""Largest distance of copies. Of 64 bits, copies differ in a few, other pictures of a person in some thirty."""
 
 
 def picture_hash(data: bytes, *, max_pixels: int) -> int:
-    """64 bits that stay nearly the same when a picture is resized or compressed again.
+    """Perceptual hash, 64 bits, which changes little when a picture is resized or recompressed.
 
-    Raises decode.Unreadable for what is no picture, or one of more than `max_pixels`.
+    Raises decoding.Unreadable if it is no picture, or has more than `max_pixels`.
     """
     header = decoding.header(data, max_pixels=max_pixels)
     return perceptual_hash(decoding.grey_for_detection(data, header, side_px=HASH_SIDE_PX))

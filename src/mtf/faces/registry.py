@@ -1,4 +1,4 @@
-"""Registry of implementations by name, open to other packages."""
+"""Registry of classes by name, for detectors and embeddings; open to other packages."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Implementation = TypeVar("Implementation", bound=type)
 
 
 class Registry(Generic[Implementation]):
-    """Classes by the name that params.yaml gives them.
+    """Registry of classes by their names in params.yaml.
 
-    `key` is the parameter that chooses one (`crop.detector`), for messages. `group` is the entry-point group
-    through which an installed package offers its own:
+    key: parameter that selects a class (`crop.detector`), for messages.
+    group: entry-point group by which another package registers its own:
 
         [project.entry-points."mtf.detectors"]
         my-detector = "my_package.detector:MyDetector"
@@ -40,7 +40,7 @@ class Registry(Generic[Implementation]):
     ) -> Implementation | Callable[[Implementation], Implementation]:
         """Register a class under `name`; as a decorator where no class is given.
 
-        Raises ValueError where another class has the name.
+        Raises ValueError if another class has the name.
         """
         if implementation is None:
             return lambda decorated: self.register(name, decorated)
@@ -49,27 +49,26 @@ class Registry(Generic[Implementation]):
         return implementation
 
     def unregister(self, name: str) -> None:
-        """Remove a class, so that its name is free. Raises KeyError where there is none."""
+        """Remove a class and free its name. Raises KeyError if there is none."""
         del self._classes[name]
 
     def names(self) -> list[str]:
-        """The names of all classes, sorted: those registered here, and those that installed packages offer."""
-        return sorted({*self._classes, *self._offered()})
+        """Names of all classes, sorted: registered ones, and those of entry points."""
+        return sorted({*self._classes, *self._entry_points()})
 
     def get(self, name: str) -> Implementation:
-        """The class under `name`.
+        """Class of the name.
 
-        Raises BadInput, in one line, for an unknown name (with the known ones) and for a package that offers it and
-        cannot be imported.
+        Raises BadInput for an unknown name, with the permitted ones, and for an entry point that cannot be imported.
         """
         if name not in self._classes:
-            offered = self._offered().get(name)
-            if offered is None:
+            point = self._entry_points().get(name)
+            if point is None:
                 raise bad_value(f"params.yaml: {self.key}", name, ", ".join(self.names()))
-            self._classes[name] = self._imported(offered)
+            self._classes[name] = self._imported(point)
         return self._classes[name]
 
-    def _offered(self) -> dict[str, EntryPoint]:
+    def _entry_points(self) -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group=self.group)}
 
     def _imported(self, point: EntryPoint) -> Implementation:

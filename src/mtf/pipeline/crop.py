@@ -103,7 +103,7 @@ def make(job: CropJob) -> None:
                 name = face_id(image_id, face.box)
                 byte_range = writer.add(f"{name}.jpg", face.jpeg)
                 faces.append(_face_row(job.identity, image_id, name, face, byte_range))
-        writer.add(DETECTIONS_MEMBER, _parquet(schemas.frame(schemas.DETECTIONS, detections)))
+        writer.add(DETECTIONS_MEMBER, shards.parquet_bytes(schemas.frame(schemas.DETECTIONS, detections)))
         writer.finish(schemas.frame(schemas.FACES, faces))
 
 
@@ -132,12 +132,6 @@ def _face_row(
         "score": face.score,
         **({} if face.landmarks is None else face.landmarks.as_row()),
     }
-
-
-def _parquet(rows: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    rows.write_parquet(buffer, statistics=False)
-    return buffer.getvalue()
 
 
 def _digest(workspace: ProjectPaths, params: Params, identity: str, detector: dict[str, Any]) -> str:
@@ -211,6 +205,5 @@ def _print(figures: dict[str, Any], done: incremental.Refreshed) -> None:
     outcomes = figures["outcomes"]
     print(f"crop: {done}")
     print(f"  {figures['faces']} faces in {figures['images_with_faces']} of {figures['images']} images")
-    print(
-        f"  without: {', '.join(f'{outcomes[name]} {name}' for name in DetectionOutcome if name != DetectionOutcome.CROPPED)}"
-    )
+    others = [name for name in DetectionOutcome if name != DetectionOutcome.CROPPED]
+    print(f"  without: {', '.join(f'{outcomes[name]} {name}' for name in others)}")

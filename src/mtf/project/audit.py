@@ -19,11 +19,11 @@ from mtf.schemas import takedown_file
 def run_audit(workspace: ProjectPaths, scope: str, *, style: str, out: TextIO, refresh: bool = False) -> bool:
     """Audit a project and print the report in one style: table, json, plain or quiet. True if it is compliant.
 
-    With `refresh` the pictures' pages are requested again, and compared with the recorded evidence.
+    With `refresh` the pictures' sources are rechecked first, and their statements compared with the recorded evidence.
     """
     subject = _subject(workspace)
-    recheck = _recheck(workspace, subject.params) if refresh else None
-    return _written(audit.run(subject, audit.Scope(scope), again=recheck), style=style, out=out)
+    rechecked = _rechecked(workspace, subject.params) if refresh else None
+    return _written(audit.run(subject, audit.Scope(scope), rechecked=rechecked), style=style, out=out)
 
 
 def run_planned_audit(workspace: ProjectPaths, *, style: str, out: TextIO) -> bool:
@@ -32,8 +32,8 @@ def run_planned_audit(workspace: ProjectPaths, *, style: str, out: TextIO) -> bo
 
 
 def _subject(workspace: ProjectPaths) -> audit.Subject:
-    settings, removals = config.load(workspace.params), takedown_file.load(workspace.takedowns)
-    return audit.Subject(workspace, settings, datetime.now(UTC).date(), _perceptual_hashes(workspace, removals))
+    settings, takedowns = config.load(workspace.params), takedown_file.load(workspace.takedowns)
+    return audit.Subject(workspace, settings, datetime.now(UTC).date(), _perceptual_hashes(workspace, takedowns))
 
 
 def _written(found: audit.AuditReport, *, style: str, out: TextIO) -> bool:
@@ -48,15 +48,15 @@ def _written(found: audit.AuditReport, *, style: str, out: TextIO) -> bool:
     return found.is_compliant
 
 
-def _recheck(workspace: ProjectPaths, settings: config.Params) -> audit.RecheckedSources:
+def _rechecked(workspace: ProjectPaths, settings: config.Params) -> audit.RecheckedSources:
     from mtf.crawl import recheck
 
     return recheck.recheck_sources(workspace, settings)
 
 
-def _perceptual_hashes(workspace: ProjectPaths, removals: takedown_file.Takedowns) -> pl.DataFrame | None:
-    """Perceptual hashes of the crawled pictures, read from the shards only if a takedown request needs them."""
-    if not removals.perceptual_hashes:
+def _perceptual_hashes(workspace: ProjectPaths, takedowns: takedown_file.Takedowns) -> pl.DataFrame | None:
+    """Hashes from the crawl's shards; None if no takedown is by perceptual hash."""
+    if not takedowns.perceptual_hashes:
         return None
     from mtf.crawl import takedown_filter
 

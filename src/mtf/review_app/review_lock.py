@@ -22,9 +22,9 @@ def lock_review(folder: Path, name: str) -> Generator[None]:
     lock = ProcessLock(folder / f"review-{name}.open")
     if not lock.take():
         what = "the joint session" if name == JOINT_REVIEWER else f"the review of {name}"
-        raise MtfError(f"{what} is open already, {lock.said() or 'by another process'}; end it there first")
+        raise MtfError(f"{what} is open already, {lock.note() or 'by another process'}; end it there first")
     try:
-        lock.say(f"by process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+        lock.write_note(f"by process {os.getpid()} since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
         yield
     finally:
         lock.release()

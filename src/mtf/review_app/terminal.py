@@ -80,7 +80,7 @@ def _described(session: ReviewSession, review_data: ReviewData, page: Page) -> s
     assert page.step is not None  # noqa: S101 (a page with faces has a step)
     labels = ", ".join(str(row[column]) for column in review_data.labels)
     steps, step = funnel_steps.reviewed(), funnel_steps.named(page.step)
-    question = f"the label {page.label}?" if page.label else step.asked_of(row["name"])
+    question = f"the label {page.label}?" if page.label else step.question_about(row["name"])
     split = review_data.conflicts_of(page.faces[0]) if session.joint else ""
     return "\n".join(
         part

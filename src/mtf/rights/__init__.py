@@ -1,1 +1,1 @@
-"""Licenses: spellings and terms, evidence, the project's policy, and audits against it."""
+"""Rights of pictures: licenses, evidence, opt-out signals, the project's policy, attribution, and audits."""

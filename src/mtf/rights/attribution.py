@@ -1,13 +1,16 @@
-"""`data/attribution.csv`: authors, titles and pages that people found where a picture's source does not state them.
+"""Attribution file, `data/attribution.csv`: authors, titles and pages that people found for pictures.
 
-A license that asks for attribution is kept only where the author is named. What is found elsewhere, on the author's own
-site or by asking them, is recorded here, with who found it, when, and where. It fills what the source leaves out and
-never replaces what the source states.
+A license that requires attribution is met only if the author is named. If a picture's source does not name them, a
+person can: from the author's own site, or by asking. The file fills gaps of the source and never overrides it.
 
-Columns: added_at (YYYY-MM-DD, or with a time in ISO 8601), kind, value, creator, creator_url, title, page_url,
-found_by, source. `kind` says what `value` is: an image_id (sha256 of the file), the address of a picture, or that of a
-page, with all pictures found on it. At least one of creator, title and page_url is given; `source` is where it was
-found, as an address or in words.
+Columns:
+
+- added_at: YYYY-MM-DD, or with a time in ISO 8601.
+- kind: of `value`, one of `AttributionKind`.
+- value: an image_id (sha256 of the file), the address of a picture, or that of a page, for all pictures found on it.
+- creator, creator_url, title, page_url: at least one of creator, title and page_url is required.
+- found_by: the person who found it.
+- source: where they found it, as an address or in words.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ _GIVEN = ("creator", "title", "page_url")
 
 
 class AttributionKind(StrEnum):
-    """What a row names, the most exact first."""
+    """Kinds of rows by the type of `value`, the most exact first."""
 
     IMAGE_ID = "image_id"
     PICTURE = "picture"
@@ -58,7 +61,11 @@ _COLUMN_OF = {AttributionKind.IMAGE_ID: "image_id", AttributionKind.PICTURE: "ur
 
 @dataclass(frozen=True)
 class FoundAttribution:
-    """One row. Of `FILLED`, None is what was not found; `row` is its number, as a spreadsheet shows it."""
+    """One row of the file.
+
+    row: its number in a spreadsheet.
+    creator, creator_url, title, page_url: None if the cell is empty.
+    """
 
     row: int
     added_at: str
@@ -77,18 +84,18 @@ class FoundAttribution:
 
 
 def evidence(workspace: ProjectPaths) -> pl.DataFrame:
-    """`tables.EVIDENCE` of the crawl, with what people found. Raises as `tables.read` and `load` do."""
-    known = schemas.read(schemas.EVIDENCE, workspace.table("crawl", "evidence"))
-    return supplemented(known.lazy(), load(workspace.attribution)).collect()
+    """Evidence of the crawl (`schemas.EVIDENCE`), with gaps filled. Raises BadInput and ContractViolated."""
+    table = schemas.read(schemas.EVIDENCE, workspace.table("crawl", "evidence"))
+    return supplemented(table.lazy(), load(workspace.attribution)).collect()
 
 
-def supplemented(evidence: pl.LazyFrame, found: Iterable[FoundAttribution]) -> pl.LazyFrame:
-    """`evidence` with creator, title and page filled where the source states none, in its order.
+def supplemented(evidence: pl.LazyFrame, rows_of_file: Iterable[FoundAttribution]) -> pl.LazyFrame:
+    """Evidence in its order, with missing creators, titles and pages filled from rows of the attribution file.
 
-    Needs identity, image_id, url, page_url, creator and title of tables.EVIDENCE; creator_url is filled where it is
-    there, together with the creator that it leads to. A row that names the file goes before one that names an address.
+    `evidence` needs identity, image_id, url, page_url, creator and title of `schemas.EVIDENCE`. A column creator_url is
+    filled together with the creator. A row that names the file precedes one that names an address.
     """
-    rows = list(found)
+    rows = list(rows_of_file)
     if not rows:
         return evidence
     filled = [name for name in FILLED if name in evidence.collect_schema()]
@@ -107,39 +114,39 @@ def supplemented(evidence: pl.LazyFrame, found: Iterable[FoundAttribution]) -> p
 
 
 def _named(lacking: pl.LazyFrame, rows: list[FoundAttribution], kind: AttributionKind) -> pl.LazyFrame:
-    """The pictures that rows of one kind name, with what these say."""
-    said = [{"key": row.key, **{f"found_{name}": getattr(row, name) for name in FILLED}} for row in rows]
+    """Pictures that rows of one kind name, with the rows' values."""
+    values = [{"key": row.key, **{f"found_{name}": getattr(row, name) for name in FILLED}} for row in rows]
     schema = dict.fromkeys(("key", *(f"found_{name}" for name in FILLED)), pl.String)
     column, keys = _COLUMN_OF[kind], {row.key for row in rows}
     is_id = kind == AttributionKind.IMAGE_ID
     keyed = (
         lacking.filter(pl.col(column).is_in(keys)).with_columns(key=column) if is_id else among(lacking, column, keys)
     )
-    found = keyed.select(*_KEYS, "key")
-    return found.join(pl.LazyFrame(said, schema=schema), on="key", maintain_order="left").drop("key")
+    pictures = keyed.select(*_KEYS, "key")
+    return pictures.join(pl.LazyFrame(values, schema=schema), on="key", maintain_order="left").drop("key")
 
 
 def load(path: Path) -> tuple[FoundAttribution, ...]:
-    """The rows of the table at `path`; none where the file does not exist.
+    """Read the rows of the file at `path`; none if it does not exist.
 
-    Raises BadInput: file, row, column, the bad value and what is permitted.
+    Raises BadInput with file, row, column, value and what is permitted.
     """
     if not path.is_file():
         return ()
-    return tuple(_found(csv_files.read(path).requiring_exactly(COLUMNS)))
+    return tuple(_entries(csv_files.read(path).requiring_exactly(COLUMNS)))
 
 
-def _found(rows: Iterable[Row]) -> Iterator[FoundAttribution]:
+def _entries(rows: Iterable[Row]) -> Iterator[FoundAttribution]:
     first: dict[tuple[AttributionKind, str], int] = {}
     for row in rows:
-        found = _of_row(row)
-        known = first.setdefault((found.kind, found.key), row.number)
-        if known != row.number:
-            raise BadInput(f"{row.where}: row {known} names the same {found.kind}; one of them has to go")
-        yield found
+        entry = _entry(row)
+        earlier = first.setdefault((entry.kind, entry.key), row.number)
+        if earlier != row.number:
+            raise BadInput(f"{row.where}: row {earlier} names the same {entry.kind}; remove one of the two")
+        yield entry
 
 
-def _of_row(row: Row) -> FoundAttribution:
+def _entry(row: Row) -> FoundAttribution:
     given = {column: row.text(column) for column in COLUMNS}
     if given["kind"] not in tuple(AttributionKind):
         raise bad_value(row.column("kind"), given["kind"], listed(AttributionKind))
@@ -154,10 +161,16 @@ def _of_row(row: Row) -> FoundAttribution:
     for column in ("creator", "title"):
         _check(row, column, _is_one_line, f"one line of at most {MAX_TEXT_CHARS} characters")
     if not any(given[column] for column in _GIVEN):
-        raise BadInput(f"{row.where}: nothing is said; give at least one of {listed(_GIVEN)}")
-    said = {column: given[column] or None for column in FILLED}
+        raise BadInput(f"{row.where}: no value is given; give at least one of {listed(_GIVEN)}")
+    filled = {column: given[column] or None for column in FILLED}
     return FoundAttribution(
-        row.number, given["added_at"], kind, given["value"], **said, found_by=given["found_by"], source=given["source"]
+        row=row.number,
+        added_at=given["added_at"],
+        kind=kind,
+        value=given["value"],
+        **filled,
+        found_by=given["found_by"],
+        source=given["source"],
     )
 
 
@@ -167,7 +180,7 @@ def _check(row: Row, column: str, holds: Callable[[str], bool], permitted: str) 
 
 
 def _is_one_line(text: str) -> bool:
-    """Without control characters too: it goes into credits as it stands."""
+    """True if a text is short enough and has no control characters: it is copied into credits unchanged."""
     return not text or cleaned(text) == " ".join(text.split()) == text
 
 

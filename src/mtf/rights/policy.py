@@ -1,4 +1,4 @@
-"""What a data set may hold and what a release may bear: the policy of params.yaml, applied to the evidence."""
+"""License policy of params.yaml, applied to the evidence: judges pictures, and the license of a release."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ _OWN_REFERENCE = re.compile(r"LicenseRef-[A-Za-z0-9.-]{1,100}")
 
 
 def check(licenses: config.Licenses) -> None:
-    """Raises BadInput for an entry of `licenses.permitted` that names no license, before any work is done."""
+    """Check the policy. Raises BadInput for an entry of `licenses.permitted` that names no license."""
     for entry in licenses.permitted:
         _check_identifier("licenses.permitted", entry)
 
 
 def check_all(settings: config.Params) -> None:
-    """Every license that the parameters name: a stage is not to stop at one after hours of another's work.
+    """Check every license in the parameters, before hours of work.
 
     Raises BadInput with the key, the value and what is permitted.
     """
@@ -55,33 +55,34 @@ def check_all(settings: config.Params) -> None:
 
 def _check_identifier(key: str, entry: str) -> None:
     if catalogue.get(entry) is None and not _OWN_REFERENCE.fullmatch(entry):
-        meant = catalogue.normalise(entry)
-        hint = f"{meant} (is that meant?)" if meant else "SPDX identifiers of known licenses, or LicenseRef-…"
+        suggestion = catalogue.normalise(entry)
+        hint = f"{suggestion} (is that meant?)" if suggestion else "SPDX identifiers of known licenses, or LicenseRef-…"
         raise bad_value(f"params.yaml: {key}", entry, hint)
 
 
 def judge(evidence: pl.DataFrame, licenses: config.Licenses, *, today: date) -> pl.Series:
-    """Why each picture may not be used, in the rows' order: values of `tables.Reason`; null is permitted.
+    """Reason why each picture may not be used, in the rows' order: a `schemas.Reason`, or null if it is permitted.
 
-    Needs the columns stated, license, claim, opt_out, checked_at, creator, page_url and method of `tables.EVIDENCE`.
-    Where several reasons hold, the first of these is given: opted out, contradiction, license not permitted, evidence
-    too old, no attribution; and for a picture whose source states nothing, claim only or no evidence. Raises BadInput
-    for a bad policy.
+    Needs the columns stated, license, claim, opt_out, checked_at, creator, page_url and method of `schemas.EVIDENCE`.
+    Of several reasons, the first of these is given: opted out, contradiction, license not permitted, evidence too old,
+    no attribution. If the source states no license, it is claim only or no evidence, after opted out and contradiction.
+
+    Raises BadInput for a bad policy.
     """
     reason = reason_expression(evidence.lazy(), licenses, today=today)
     return evidence.select(reason.alias("reason")).to_series()
 
 
 def reason_expression(evidence: pl.LazyFrame, licenses: config.Licenses, *, today: date) -> pl.Expr:
-    """`judge` as an expression; `evidence` is looked at for its distinct licenses and claims, which are few."""
+    """Expression of `judge`. Collects the distinct licenses and claims of `evidence`, which are few."""
     check(licenses)
     has_license = pl.col("license").is_not_null()
-    accepted_dispute = has_license if licenses.on_contradiction == "accept_evidence" else pl.lit(False)
+    is_accepted_dispute = has_license if licenses.on_contradiction == "accept_evidence" else pl.lit(False)
     is_permitted = _is_in("license", _permitted(evidence, licenses))
     return (
         pl.when(binding_opt_out(licenses))
         .then(pl.lit(str(Reason.OPTED_OUT)))
-        .when((pl.col("stated") == EvidenceStatus.CONTRADICTION) & ~accepted_dispute)
+        .when((pl.col("stated") == EvidenceStatus.CONTRADICTION) & ~is_accepted_dispute)
         .then(pl.lit(str(Reason.CONTRADICTION)))
         .when(pl.col("stated").is_in([str(EvidenceStatus.UNSTATED), str(EvidenceStatus.UNREACHABLE)]))
         .then(_reason_without_statement(evidence, licenses))
@@ -96,7 +97,7 @@ def reason_expression(evidence: pl.LazyFrame, licenses: config.Licenses, *, toda
 
 
 def binding_opt_out(licenses: config.Licenses) -> pl.Expr:
-    """Whether the column opt_out (`SIGNAL: what it says; …`) holds a signal that the policy binds itself to."""
+    """Expression: True if the column opt_out (`SIGNAL: statement; …`) has a signal that is binding for the policy."""
     if not licenses.binding_opt_outs:
         return pl.lit(False)
     names = "|".join(map(re.escape, licenses.binding_opt_outs))
@@ -111,14 +112,14 @@ def _is_to_be_dropped(evidence: pl.LazyFrame, licenses: config.Licenses) -> pl.E
 
 
 def asks_for_attribution(evidence: pl.LazyFrame) -> pl.Expr:
-    """Whether the license asks that the author be named."""
+    """Expression: True if the license requires that the author is named."""
     return _is_in("license", [o.license for o in obligations(distinct(evidence, "license")) if o.attribution])
 
 
 def lacking_credit() -> dict[str, pl.Expr]:
-    """Column → whether that part of a credit is missing, most serious first: creator, page_url, title.
+    """Column → expression that is True if this part of a credit is missing; creator, page_url, title.
 
-    A data set is credited as a whole, by its own terms: its pictures have neither pages nor titles.
+    A data set is credited as a whole, by its own terms: its pictures need neither page nor title.
     """
     is_whole = (pl.col("method") == DATA_SET_TERMS).fill_null(False)
     parts = ("creator", "page_url", "title")
@@ -126,18 +127,18 @@ def lacking_credit() -> dict[str, pl.Expr]:
 
 
 def is_permitted(identifier: str, licenses: config.Licenses) -> bool:
-    """Whether the policy names the license, or the one that covers it."""
+    """True if the policy names the license, or the one that covers it."""
     return any(entry in licenses.permitted for entry in catalogue.covering(identifier))
 
 
 def required_rights(licenses: config.Licenses) -> frozenset[str]:
-    """The rights that every permitted license grants: what a claim has to promise where claims are accepted."""
+    """Rights that every permitted license grants; an accepted claim must promise them, too."""
     granted = [record.rights for entry in licenses.permitted if (record := catalogue.get(entry)) is not None]
     return frozenset(EVERY_RIGHT.intersection(*granted))
 
 
 def distinct(evidence: pl.LazyFrame, column: str) -> list[str]:
-    """The values of a column, sorted, without null."""
+    """Distinct values of a column, sorted, without null."""
     return evidence.select(pl.col(column).drop_nulls().unique().sort()).collect().to_series().to_list()
 
 
@@ -146,9 +147,9 @@ def _permitted(evidence: pl.LazyFrame, licenses: config.Licenses) -> list[str]:
 
 
 def _reason_without_statement(evidence: pl.LazyFrame, licenses: config.Licenses) -> pl.Expr:
-    """Neither page nor file states a license: the claim alone is left, or not even that.
+    """Expression for the reason of pictures without a stated license: only a claim is left, or nothing.
 
-    Who accepts pictures of which nothing is said accepts them with a claim, too, unless that falls short.
+    A policy that accepts unstated licenses also accepts them with a claim, unless the claim promises too little.
     """
     is_claimed = pl.col("claim").is_not_null()
     without_claim = pl.lit(None if licenses.accept_unstated else str(Reason.NO_EVIDENCE), pl.String)
@@ -165,7 +166,7 @@ def _reason_without_statement(evidence: pl.LazyFrame, licenses: config.Licenses)
 
 
 def _claim_suffices(claim: str, licenses: config.Licenses) -> bool:
-    """A claim that names a license is judged by it; one that names rights, by what all permitted licenses grant."""
+    """True if a claim promises enough: it names a permitted license, or promises the required rights."""
     named = catalogue.normalise(claim)
     if named is not None and claim != "publicdomain":
         return is_permitted(named, licenses)

@@ -1,4 +1,4 @@
-"""The contracts: one pandera schema per table, checked where a stage reads it and where it writes it.
+"""Table contracts: one pandera schema per table, checked when a stage reads or writes the table.
 
 Tables whose columns depend on the tasks of `params.yaml` are functions of `Params`; the others are constants.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mtf.schemas.columns import BOX, FACE, IMAGE, UTC
 from mtf.schemas.contract import (
-    SHOWN_FAILURES,
+    MAX_LISTED_FAILURES,
     ContractViolated,
     Table,
     check,
@@ -34,8 +34,8 @@ from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, SCREENI
 
 __all__ = [
     "BOX", "DETECTIONS", "EARLIER", "EVIDENCE", "EXCLUSIONS", "FACE", "FACES", "FACE_ID", "FETCHES", "HINTS",
-    "IMAGE", "IMAGES", "LANDMARKS", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "SCREENING", "SHA256",
-    "SHOWN_FAILURES", "SLUG", "SPLITS", "UTC", "ContractViolated", "Detected", "Fetched", "Reason", "Stated",
-    "Step", "Table", "check", "check_refers", "curated", "failures_path", "frame", "non_curated", "read", "roster",
-    "splits", "write",
+    "IMAGE", "IMAGES", "LANDMARKS", "MAX_LISTED_FAILURES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "SCREENING",
+    "SHA256", "SLUG", "SPLITS", "UTC", "ContractViolated", "DetectionOutcome", "EvidenceStatus", "FetchOutcome",
+    "Reason", "Step", "Table", "check", "check_refers", "curated", "failures_path", "frame", "non_curated", "read",
+    "roster", "splits", "write",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Columns and rules that several tables share."""
+"""Columns and checks that several tables share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def matches(pattern: str) -> pa.Check:
 
 
 def holds(expression: pl.Expr, error: str) -> pa.Check:
-    """A rule over the columns of a row, or over groups of rows by way of `over`."""
+    """Check on the columns of a row, or on groups of rows by `over`. `error` names the check in messages."""
     return pa.Check(lambda data: data.lazyframe.select(expression), name=error, error=error)
 
 
@@ -54,7 +54,7 @@ def labels(params: Params) -> dict[str, pa.Column]:
 
 
 def one_label_per_identity(params: Params) -> list[pa.Check]:
-    """No identity with two genders: every task marked `per_identity` has one label for all of a person's rows."""
+    """Checks that a task marked `per_identity` has one label in all rows of a person."""
     return [
         holds(
             pl.col(name).n_unique().over("identity") == 1,
@@ -65,7 +65,7 @@ def one_label_per_identity(params: Params) -> list[pa.Check]:
     ]
 
 
-# What names a picture and a face, in every table that has some.
+# Keys of a picture and of a face, in every table.
 IMAGE = ["identity", "image_id"]
 FACE = ["identity", "face_id"]
 BOX = {

@@ -1,4 +1,4 @@
-"""A table and its rules: checked where a stage reads it and where it writes it."""
+"""Contract of a table: a pandera schema, checked when the table is read and when it is written."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from pandera.errors import SchemaErrors
 from mtf.core.atomic_files import replacing
 from mtf.core.errors import BadInput, GateFailed, listed, shortened
 
-SHOWN_FAILURES = 10
+MAX_LISTED_FAILURES = 10
 
 
 class ContractViolated(GateFailed):
-    """A table breaks its contract. `failures` has all failing cases: column, check, failure_case, index."""
+    """A table breaks its contract.
+
+    failures: all failing cases, with the columns column, check, failure_case and index.
+    """
 
     def __init__(self, message: str, failures: pl.DataFrame) -> None:
         super().__init__(message)
@@ -28,6 +31,8 @@ class ContractViolated(GateFailed):
 
 @dataclass(frozen=True)
 class Table:
+    """A table's name and schema."""
+
     name: str
     schema: pa.DataFrameSchema
 
@@ -37,7 +42,7 @@ class Table:
 
 
 def frame(table: Table, rows: Iterable[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
-    """Rows as a data frame with the table's columns, order and types; not yet checked."""
+    """Data frame of `rows` with the table's columns, order and types; not yet checked."""
     if isinstance(rows, pl.DataFrame):
         return rows.select(pl.col(name).cast(dtype) for name, dtype in table.dtypes.items())
     return pl.DataFrame(list(rows), schema=table.dtypes, orient="row")
@@ -51,11 +56,13 @@ def check(
     failures_to: Path | None = None,
     row_numbers: Sequence[int] | None = None,
 ) -> pl.DataFrame:
-    """`data`, if it keeps the contract of `table`.
+    """Check `data` against the contract of `table`, and return it.
 
-    Raises ContractViolated with the first failing cases in its message; all of them are written to `failures_to`
-    (JSON lines) where that is given. `where` names the table's file; `row_numbers` are the rows there, as a spreadsheet
-    shows them, where people wrote it. Without them rows count from 0, as in a data frame.
+    where: the table's file, for the message.
+    failures_to: file for all failing cases (JSON lines).
+    row_numbers: of a file that people wrote, the row numbers in a spreadsheet; without them rows count from 0.
+
+    Raises ContractViolated with the first failing cases in its message.
     """
     try:
         table.schema.validate(data, lazy=True)
@@ -67,7 +74,7 @@ def check(
             )
         raise _violated(where, failures, failures_to) from None
     if failures_to is not None:
-        # What an earlier run wrote there has been mended.
+        # The failures that an earlier run wrote are fixed.
         failures_to.unlink(missing_ok=True)
     return data
 
@@ -75,9 +82,9 @@ def check(
 def check_refers(
     child: pl.DataFrame, parent: pl.DataFrame, *, on: list[str], where: str, failures_to: Path | None = None
 ) -> None:
-    """Foreign keys: every row of `child` has a row in `parent` with the same `on`.
+    """Check a foreign key: every row of `child` has a row in `parent` with equal columns `on`.
 
-    Raises ContractViolated; `failures_to` is as for `check`.
+    Raises ContractViolated; `failures_to` as for `check`.
     """
     orphans = child.with_row_index("index").join(parent, on=on, how="anti").sort("index")
     if orphans.is_empty():
@@ -92,8 +99,9 @@ def check_refers(
 
 
 def read(table: Table, path: Path) -> pl.DataFrame:
-    """A Parquet table, checked. Raises BadInput where there is none or it cannot be read, ContractViolated where it
-    breaks its contract.
+    """Read and check a Parquet table.
+
+    Raises BadInput if it is missing or unreadable, ContractViolated if it breaks its contract.
     """
     if not path.is_file():
         raise BadInput(f"{path}: no such table; run the stage that makes it (`dvc repro`)")
@@ -106,7 +114,7 @@ def read(table: Table, path: Path) -> pl.DataFrame:
 
 
 def write(table: Table, rows: Iterable[Mapping[str, Any]] | pl.DataFrame, path: Path) -> pl.DataFrame:
-    """Check and write a table as Parquet, whole or not at all."""
+    """Check a table and write it as Parquet, atomically."""
     data = check(table, frame(table, rows), where=str(path), failures_to=failures_path(path))
     with replacing(path) as beside:
         data.write_parquet(beside)
@@ -114,15 +122,15 @@ def write(table: Table, rows: Iterable[Mapping[str, Any]] | pl.DataFrame, path: 
 
 
 def failures_path(path: Path) -> Path:
-    """Where all cases are written in which the table at `path` breaks its contract.
+    """File for all failing cases of the table at `path`.
 
-    Beside the stage's folder, not in it: a failed run leaves nothing for DVC to version.
+    It lies beside the stage's folder, not in it: a failed run leaves nothing for DVC to version.
     """
     return path.parent.with_name(f"{path.parent.name}.{path.stem}.failures.jsonl")
 
 
 def _violated(where: str, failures: pl.DataFrame, failures_to: Path | None) -> ContractViolated:
-    lines = [_failure_line(row) for row in failures.head(SHOWN_FAILURES).iter_rows(named=True)]
+    lines = [_failure_line(row) for row in failures.head(MAX_LISTED_FAILURES).iter_rows(named=True)]
     rules = listed(failures["check"].unique(maintain_order=True).to_list())
     message = f"{where}: {failures.height} cases break the contract ({rules}); the first:\n" + "\n".join(lines)
     if failures_to is not None:
@@ -138,7 +146,7 @@ def _failure_line(row: Mapping[str, Any]) -> str:
 
 
 def _without_the_rest(failure_case: str | None) -> str | None:
-    """A rule over a whole row fails with all of it: shown by what names the row, its ids."""
+    """Failing case of a check on whole rows, shortened to the ids of the row; any other case unchanged."""
     if failure_case is None or not failure_case.startswith("{"):
         return failure_case
     row = json.loads(failure_case)

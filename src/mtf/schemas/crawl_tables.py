@@ -1,4 +1,4 @@
-"""Who is looked for, what was found, and what its source says of its license."""
+"""Tables of the crawl: roster, fetches, images and evidence."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mtf.schemas.columns import UTC, at_least, column, holds, identity, labels, 
 from mtf.schemas.contract import Table
 from mtf.schemas.enums import SHA256, EvidenceStatus, FetchOutcome
 
-# Characters of a roster's row.
+# Longest texts of a roster's row, in characters.
 MAX_NAME = 200
 MAX_QUERY = 400
 
 
 def roster(params: Params) -> Table:
-    """The people the data set is about. `query` is what is searched for; `files` serves the folder source."""
+    """Contract of the roster. `query` is the search text; `files` serves the folder source."""
     columns = {
         "identity": identity(),
         "name": column(pl.String, pa.Check.str_length(min_value=1, max_value=MAX_NAME)),
@@ -54,7 +54,7 @@ FETCHES = table(
     ],
 )
 
-# width and height are of the picture as stored, before its EXIF orientation is applied.
+# width, height: in pixels as stored, before the EXIF orientation.
 IMAGES = table(
     "images",
     {
@@ -74,8 +74,11 @@ IMAGES = table(
     unique=["identity", "image_id"],
 )
 
-# One record per picture. `license` is an SPDX identifier or LicenseRef-…; `statement` is what was read, word for
-# word; `method` says how; `opt_out` names the signal by which the source reserves this use.
+# One record per picture.
+# license: SPDX identifier or LicenseRef-…
+# statement: the text that states it, word for word.
+# method: how the statement was found.
+# opt_out: signals by which the source reserves this use.
 _EVIDENCE = {
     "identity": identity(),
     "image_id": column(pl.String, matches(SHA256)),
@@ -101,5 +104,5 @@ _HAS_LICENSE = holds(
 )
 EVIDENCE = table("evidence", _EVIDENCE, unique=["identity", "image_id"], checks=[_HAS_LICENSE])
 
-# What sources stated before they were asked again: the first record of each statement.
+# Earlier statements of sources that were asked again: the first record of each statement.
 EARLIER = table("earlier", _EVIDENCE, unique=["identity", "image_id", "checked_at"], checks=[_HAS_LICENSE])

@@ -1,4 +1,4 @@
-"""Which faces are in the data set, in which split, why the others are not, and what models say of them."""
+"""Tables of the data set: curated and non-curated faces, exclusions with their reasons, splits and predictions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mtf.schemas.enums import FACE_ID, SHA256, SPLITS
 
 
 def _data_set(params: Params) -> dict[str, pa.Column]:
-    """Columns of a face that is in the data set: curated and splits share them."""
+    """Columns of a face in the data set, shared by the tables curated, non_curated and splits."""
     return {
         "identity": identity(),
         "face_id": column(pl.String, matches(FACE_ID)),
@@ -42,7 +42,7 @@ def _data_set(params: Params) -> dict[str, pa.Column]:
 
 
 def curated(params: Params) -> Table:
-    """The faces that survived the funnel. `duplicate_group` ties kept faces that must not part in the split."""
+    """Contract of the faces that passed the funnel. Faces of one `duplicate_group` go to the same split."""
     least = params.curate.min_images_per_identity
     checks = [
         holds(pl.col("image_id").n_unique().over("identity") >= least, f"at least {least} images per identity"),
@@ -52,7 +52,7 @@ def curated(params: Params) -> Table:
 
 
 def non_curated(params: Params) -> Table:
-    """Automatic crops with the roster's labels, no people involved (MTF's second set)."""
+    """Contract of the automatic crops with the roster's labels, without review (MTF's second set)."""
     return table(
         "non_curated",
         _data_set(params),
@@ -62,7 +62,7 @@ def non_curated(params: Params) -> Table:
 
 
 def _registered(kind: str, names: Callable[[], Sequence[str]]) -> pa.Check:
-    """The value is one of `names()`, asked when a table is checked: steps may be registered until then."""
+    """Check that a value is one of `names()`, called at each check: steps may be registered until then."""
     return pa.Check(
         lambda data: data.lazyframe.select(pl.col(data.key).is_in([str(name) for name in names()])),
         name=f"registered {kind}",
@@ -86,7 +86,7 @@ EXCLUSIONS = table(
 
 
 def splits(params: Params) -> Table:
-    """The data set with its split; no duplicate group and no source image lies in two of them."""
+    """Contract of the data set with its splits; no duplicate group and no source image lies in two of them."""
     apart = [
         holds(
             pl.col(key).is_null() | (pl.col("split").n_unique().over(key) == 1),
@@ -102,7 +102,8 @@ def splits(params: Params) -> Table:
     )
 
 
-# What each trained model says of each face of the test split. confidence: of the predicted label, 0 to 1.
+# Predictions of each trained model for the faces of the test split.
+# confidence: of the predicted label, 0 to 1.
 PREDICTIONS = table(
     "predictions",
     {

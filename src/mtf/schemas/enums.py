@@ -1,4 +1,4 @@
-"""Enumerations of the tables: outcomes of addresses and images, steps of the funnel, reasons to leave a face out."""
+"""Enumerations of the tables: outcomes of downloads and detection, license results, funnel steps, reasons."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class DetectionOutcome(StrEnum):
 
 
 class Step(StrEnum):
-    """The funnel's steps that the package comes with (MTF, section 3.2; the first three are ours).
+    """Built-in steps of the funnel (MTF, section 3.2; the first three are additions).
 
-    Others may be registered: `mtf.schemas.funnel_steps` has all of them, in their order.
+    Other packages can register more: `mtf.schemas.funnel_steps` has all, in their order.
     """
 
     TAKEDOWN = "takedown"
@@ -64,7 +64,7 @@ class Step(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a face is not in the data set; steps that are registered from outside may have further reasons."""
+    """Reasons why a face is not in the data set. Steps of other packages may have further reasons."""
 
     TAKEN_DOWN = "taken_down"
     OPTED_OUT = "opted_out"

@@ -1,4 +1,4 @@
-"""Where faces are, and hints for whoever looks at them."""
+"""Tables of faces: detections, faces with boxes and landmarks, screening measures, and hints for reviewers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import polars as pl
 from mtf.schemas.columns import BOX, CROP_PLACE, at_least, column, holds, identity, matches, one_of, table, text
 from mtf.schemas.enums import FACE_ID, SHA256, DetectionOutcome
 
-# What the detector made of each image: the images without a face are kept here, with the reason.
+# Outcome of detection for each image, those without a face included.
 DETECTIONS = table(
     "detections",
     {
@@ -26,10 +26,13 @@ LANDMARKS = tuple(
     f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in ("x", "y")
 )
 
-# x, y, width, height: the detected box. crop_…: the box with its margin, as cut. left_eye_x, …: landmarks, which may
-# lie outside the box. All in pixels of the original image in its upright (EXIF) orientation, of image_width ×
-# image_height. offset, size_bytes: in the crop shard. score: the detector's confidence, 0 to 1. Score and landmarks are
-# null where the detector has none.
+# x, y, width, height: the detected box.
+# crop_…: the box with its margin, as cut.
+# left_eye_x, …: landmarks, which may lie outside the box; null if the detector has none.
+# image_width, image_height: size of the original image in its upright (EXIF) orientation; all boxes and points are in
+#   its pixels.
+# offset, size_bytes: of the crop in its shard.
+# score: the detector's confidence, 0 to 1; null if it has none.
 FACES = table(
     "faces",
     {
@@ -66,10 +69,15 @@ FACES = table(
     ],
 )
 
-# size_px: the box's shorter side. sharpness: variance of the Laplacian of the crop at a common size, in grey
-# levels². brightness: mean grey level, 0 to 255. clipped_share: pixels at 0 or 255. eyes: eyes found, 0 to 2.
-# not_photograph: 0 (a photograph) to 1 (drawn, flat, synthetic). identity_distance: cosine distance of the
-# face's embedding to the middle of its identity's. Groups are named by their least face_id; null is no group.
+# size_px: the box's shorter side.
+# sharpness: variance of the Laplacian of the face at a common size, in grey levels².
+# brightness: mean grey level, 0 to 255.
+# clipped_share: share of pixels at 0 or 255.
+# eyes: eyes found, 0 to 2.
+# not_photograph: 0 (a photograph) to 1 (drawn, flat, synthetic).
+# identity_distance: cosine distance of the face's embedding to the middle of its identity's, 0 to 2.
+# hash: perceptual hash, 64 bits.
+# exact_group, near_group, across_group: duplicates, named by the group's least face_id; null for no group.
 SCREENING = table(
     "screening",
     {
@@ -91,7 +99,7 @@ SCREENING = table(
     unique=["identity", "face_id"],
 )
 
-# Where the label classifier contradicts the roster, surely enough: for reviewers to look at, never a verdict.
+# Faces for which the label classifier contradicts the roster with enough confidence: hints for reviewers, no verdicts.
 # confidence: of the predicted label, calibrated, 0 to 1.
 HINTS = table(
     "hints",

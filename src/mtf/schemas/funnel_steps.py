@@ -1,7 +1,7 @@
-"""Registry of the funnel's steps: one entry per step, from which every other part of the program derives its own.
+"""Registry of the funnel's steps: one entry holds all that the rest of the program needs to know of a step.
 
-The entries of the package are in `mtf.curation.steps`. Another package adds one with `register`, or names it as an
-entry point of the group `mtf.funnel_steps`; nothing else has to be changed for it.
+The built-in entries are in `mtf.curation.steps`. Another package adds one with `register`, or as an entry point of the
+group `mtf.funnel_steps`; nothing else has to change.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from mtf.schemas.enums import Reason
 
 ENTRY_POINTS = "mtf.funnel_steps"
 BUILT_IN = "mtf.curation.steps"
-# The label of the task that groups people by their years (`Task.years`), whatever its column is called.
+# Column with the label of the task that groups people by age (`Task.years`), whatever the task's column is called.
 AGE_GROUP = "age_group"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
-# The keys of the screen that are no reason's, the same at every step.
+# Keys of the review screen that belong to no reason, the same at every step.
 VERDICT_KEYS = {
     "a": "accept",
     "x": "reject",
@@ -38,35 +38,33 @@ VERDICT_KEYS = {
 
 
 class StepFilter(Protocol):
-    """One step of a funnel that is run: a reason to drop each face, or null to keep it."""
+    """Filter of one step in a run of the funnel: gives each face a reason to drop it, or null to keep it."""
 
     @property
     def step(self) -> str: ...
 
     def judge(self, faces: pl.DataFrame) -> pl.DataFrame:
-        """`faces`, in any order, with `reason` (null keeps), `decided_by` and `detail`."""
+        """Add the columns `reason` (null keeps the face), `decided_by` and `detail` to `faces`; any order of rows."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FunnelStep:
     """One step of the funnel (MTF, section 3.2).
 
-    - `name`: in the ledger, the tables and the metrics; a-z, 0-9 and _.
-    - `title`: the faces that it leaves, for reports: "a whole human face".
-    - `heading`: the step's short name on the screen: "faces". By default the name.
-    - `question`: the question a reviewer answers; `{identity}` stands for the person's name.
-    - `reasons`: the reasons to drop a face here, the most usual one first. Of a step that is not reviewed, those that
-      its filter gives.
-    - `keys`: reason → its key on the screen, one character; no two reasons of the funnel share one.
-    - `hints`: measure of the faces → weight, before there are verdicts to learn from: higher values speak for
-      acceptance where it is positive, against it where it is negative.
-    - `pages_by`: the column whose values are not mixed on a page, such as AGE_GROUP; None where all faces of the step
-      may be.
-    - `is_reviewed`: whether people judge faces at this step; else the filter alone does.
-    - `is_for_non_curated`: whether the non-curated set (automatic crops, MTF's second set) takes this step, too.
-    - `filter`: `mtf.curation.funnel.Context` → the filter that applies the step, or None where it is not taken in the
-      context's mode. Left out, the panel's majority decides in the curated mode.
-    - `after`: the step that it follows; None for the last place.
+    name: in the ledger, the tables and the metrics; a-z, 0-9 and _.
+    title: description of the faces that it keeps, for reports: "a whole human face".
+    heading: short name on the review screen: "faces"; by default the name.
+    question: that a reviewer answers; `{identity}` stands for the person's name.
+    reasons: to drop a face at this step, the most usual one first; for an unreviewed step, those that its filter gives.
+    keys: reason → its key on the review screen, one character; no two reasons of the funnel share one.
+    hints: measure of the faces → weight, for triage before there are verdicts to learn from. High values speak for
+        acceptance if the weight is positive, against it if it is negative.
+    pages_by: column whose values are not mixed on a page, such as AGE_GROUP; None mixes all faces of the step.
+    is_reviewed: True if reviewers judge faces at this step, False if only the filter does.
+    is_for_non_curated: True if the non-curated set (automatic crops, MTF's second set) takes this step, too.
+    filter: `mtf.curation.funnel.Context` → the step's filter, or None if the context's mode skips the step. Without
+        it, the panel's majority decides in the curated mode.
+    after: name of the step that it follows; None for the last place.
     """
 
     name: str
@@ -82,8 +80,8 @@ class FunnelStep:
     filter: Callable[[Any], StepFilter | None] | None = None
     after: str | None = None
 
-    def asked_of(self, identity: str) -> str:
-        """The question about a face of the person called `identity`."""
+    def question_about(self, identity: str) -> str:
+        """Question about a face of the person called `identity`."""
         return self.question.replace("{identity}", identity)
 
 
@@ -95,14 +93,14 @@ _loaded = threading.Event()
 def register(step: FunnelStep) -> None:
     """Add a step, before the review or the funnel begins.
 
-    Raises ValueError where it contradicts itself or a step that is registered already.
+    Raises ValueError if it is incomplete, or conflicts with a registered step.
     """
     _load()
     _add(step)
 
 
 def unregister(name: str) -> None:
-    """Remove a step that was registered. Raises ValueError where there is none of that name."""
+    """Remove a registered step. Raises ValueError if there is none of that name."""
     with _lock:
         _steps.remove(named(name))
         _forget_derived()
@@ -115,7 +113,7 @@ def registered() -> tuple[FunnelStep, ...]:
 
 
 def named(name: str) -> FunnelStep:
-    """The step of that name. Raises ValueError where none is registered."""
+    """Step of that name. Raises ValueError if none is registered."""
     if name not in _by_name():
         raise ValueError(f"no funnel step {str(name)!r}; registered: {', '.join(names())}")
     return _by_name()[name]
@@ -123,54 +121,54 @@ def named(name: str) -> FunnelStep:
 
 @cache
 def names() -> tuple[str, ...]:
-    """The names of all steps, in the funnel's order; those of the package are `mtf.schemas.Step`s."""
+    """Names of all steps, in the funnel's order; the built-in ones are `mtf.schemas.Step`s."""
     return tuple(step.name for step in registered())
 
 
 @cache
 def reviewed() -> tuple[str, ...]:
-    """The names of the steps at which people judge faces, in the funnel's order."""
+    """Names of the steps at which reviewers judge faces, in the funnel's order."""
     return tuple(step.name for step in registered() if step.is_reviewed)
 
 
 @cache
 def review_reasons() -> dict[str, tuple[str, ...]]:
-    """Reviewed step → the reasons a person may give there, in the order in which they are offered."""
+    """Reviewed step → the reasons that a reviewer can give there, in the order of the screen."""
     return {step.name: tuple(step.reasons) for step in registered() if step.is_reviewed}
 
 
 @cache
 def step_of_reason() -> dict[str, str]:
-    """Reason a person may give → the step it belongs to."""
+    """Reason of a reviewer → its step."""
     return {reason: step for step, reasons in review_reasons().items() for reason in reasons}
 
 
 @cache
 def reason_keys() -> dict[str, str]:
-    """Reason a person may give → its key on the screen."""
+    """Reason of a reviewer → its key on the screen."""
     return {str(reason): step.keys[reason] for step in registered() if step.is_reviewed for reason in step.reasons}
 
 
 @cache
 def reasons() -> tuple[str, ...]:
-    """All reasons for which a face may be left out: the package's `mtf.schemas.Reason`s, then other steps'."""
+    """All reasons to leave a face out: the built-in `mtf.schemas.Reason`s, then those of other packages' steps."""
     others = (reason for step in registered() for reason in step.reasons)
     return tuple(dict.fromkeys([*Reason, *others]))
 
 
 def place_of(step: str) -> int:
-    """The place of a step among the reviewed ones. Raises ValueError where it is none of them."""
+    """Position of a step among the reviewed ones, from 0. Raises ValueError if it is none of them."""
     return reviewed().index(step)
 
 
 def title_of(name: str) -> str:
-    """The title of a step; of one that is not registered here, such as in older figures, its name in words."""
-    found = _by_name().get(name)
-    return found.title if found else name.replace("_", " ")
+    """Title of a step; for an unregistered one, as in older figures, its name in words."""
+    step = _by_name().get(name)
+    return step.title if step else name.replace("_", " ")
 
 
 def heading_of(name: str) -> str:
-    """The short name of a step on the screen."""
+    """Short name of a step on the screen."""
     return named(name).heading or name.replace("_", " ")
 
 
@@ -185,7 +183,7 @@ def _forget_derived() -> None:
 
 
 def _load() -> None:
-    """Read the package's steps and the entry points', once."""
+    """Register the built-in steps and those of entry points, once."""
     with _lock:
         if _loaded.is_set():
             return
@@ -193,30 +191,30 @@ def _load() -> None:
         for step in import_module(BUILT_IN).STEPS:
             _add(step)
         for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
-            found = point.load()
-            if not isinstance(found, FunnelStep):
+            step = point.load()
+            if not isinstance(step, FunnelStep):
                 raise TypeError(f"entry point {point.name} of {ENTRY_POINTS}: {point.value} is no FunnelStep")
-            _add(found)
+            _add(step)
 
 
 def _add(step: FunnelStep) -> None:
     with _lock:
         if wrong := _contradiction(step):
             raise ValueError(f"funnel step {str(step.name)!r}: {wrong}")
-        known = [other.name for other in _steps]
-        _steps.insert(known.index(step.after) + 1 if step.after else len(known), step)
+        registered_names = [other.name for other in _steps]
+        _steps.insert(registered_names.index(step.after) + 1 if step.after else len(registered_names), step)
         _forget_derived()
 
 
 def _contradiction(step: FunnelStep) -> str | None:
-    """Why a step cannot be registered; None where it can."""
-    known = [other.name for other in _steps]
+    """Reason why a step cannot be registered; None if it can."""
+    registered_names = [other.name for other in _steps]
     if not NAME.fullmatch(step.name):
         return "its name must be of a-z, 0-9 and _, and begin with a letter"
-    if step.name in known:
+    if step.name in registered_names:
         return "a step of that name is registered"
-    if step.after and step.after not in known:
-        return f"it comes after {str(step.after)!r}; registered: {', '.join(known)}"
+    if step.after and step.after not in registered_names:
+        return f"it comes after {str(step.after)!r}; registered: {', '.join(registered_names)}"
     if not step.is_reviewed:
         return None if step.filter else "it is not reviewed and has no filter"
     return _review_contradiction(step)

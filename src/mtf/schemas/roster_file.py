@@ -1,9 +1,15 @@
-"""The roster, as people write it: `data/roster.csv`.
+"""Reader of the roster file, `data/roster.csv`: the people of the data set.
 
-Columns: `identity` (a slug, which names folders and shards), `name`, one column per task's labels; optional are
-`query` (what is searched for; the name where empty), `files` (for the folder source, separated by `;`), and, for a
-task with `years`, `birth_date` and `pictured` (both YYYY or YYYY-MM-DD), from which an empty label is worked out.
-Other columns are left unread.
+Columns:
+
+- `identity`: a slug, which names folders and shards.
+- `name`.
+- One column for each task, with its labels.
+- `query` (optional): search text; the name if empty.
+- `files` (optional): names for the folder source, separated by `;`.
+- `birth_date`, `pictured` (optional, for a task with `years`): YYYY or YYYY-MM-DD; an empty label is derived from them.
+
+Other columns are ignored.
 """
 
 from __future__ import annotations
@@ -26,9 +32,9 @@ _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})-([0-9]{2}))?")
 
 
 def load(path: Path, params: Params) -> pl.DataFrame:
-    """The roster as the table `tables.roster`, checked value by value.
+    """Read the roster as the table `schemas.roster`, checked value by value.
 
-    Raises BadInput: file, row (the header is row 1), column, the bad value and what is permitted.
+    Raises BadInput with file, row (the header is row 1), column, value and what is permitted.
     """
     numbered = dict(_people(path, params))
     if not numbered:
@@ -39,7 +45,7 @@ def load(path: Path, params: Params) -> pl.DataFrame:
 
 
 def _people(path: Path, params: Params) -> Iterator[tuple[int, dict[str, str | None]]]:
-    """The people with the rows that they stand in, as a spreadsheet shows them."""
+    """Yield (row number in a spreadsheet, values) for each person."""
     seen: dict[str, int] = {}
     for row in _checked(csv_files.read(path, hint=_NO_FILE), params):
         identity = row.cells["identity"]
@@ -64,7 +70,7 @@ def _people(path: Path, params: Params) -> Iterator[tuple[int, dict[str, str | N
 
 
 def _text_within(row: Row, column: str, max_chars: int) -> str:
-    """A cell with single spaces. Raises BadInput where it is longer than `max_chars` characters."""
+    """Text of a cell with single spaces. Raises BadInput if it is longer than `max_chars` characters."""
     spaced = " ".join(row.text(column).split())
     if len(spaced) > max_chars:
         raise bad_value(row.column(column), spaced, f"at most {max_chars} characters; these are {len(spaced)}")
@@ -72,7 +78,10 @@ def _text_within(row: Row, column: str, max_chars: int) -> str:
 
 
 def _checked(table: CsvTable, params: Params) -> CsvTable:
-    """`table`. Raises BadInput where a column that the tasks need is missing; a label with years may be worked out."""
+    """Check that `table` has the columns of the tasks; a label that can be derived from dates may be missing.
+
+    Raises BadInput.
+    """
     has_dates = "birth_date" in table.header
     labels = [column for column, task in params.attributes.items() if not (task.years and has_dates)]
     return table.requiring(["identity", "name", *labels])
@@ -92,7 +101,7 @@ def _label(row: Row, column: str, task: Task) -> str:
 
 
 def _years_between(row: Row) -> int:
-    """Age in whole years when pictured; with a bare year, as on that year's last day."""
+    """Age in whole years on the date of the picture. A bare year counts as its last day."""
     born = _date(row, "birth_date", missing=(12, 31))
     pictured = _date(row, "pictured", missing=(12, 31))
     years = pictured[0] - born[0] - (pictured[1:] < born[1:])
@@ -102,7 +111,7 @@ def _years_between(row: Row) -> int:
 
 
 def _date(row: Row, column: str, *, missing: tuple[int, int]) -> tuple[int, int, int]:
-    """Year, month and day; `missing` are month and day of a bare year."""
+    """Year, month and day of a cell; `missing` is the month and day of a bare year. Raises BadInput."""
     permitted = "YYYY or YYYY-MM-DD, a day of the calendar (needed where the label is empty)"
     value = row.text(column)
     match = _DATE.fullmatch(value)

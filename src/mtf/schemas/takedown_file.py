@@ -1,8 +1,13 @@
-"""`data/takedowns.csv`: what people asked to have taken down. Nothing named here is fetched, kept or released.
+"""Reader of the takedown file, `data/takedowns.csv`. Nothing that it names is fetched, kept or released.
 
-Columns: added_at (YYYY-MM-DD, or with a time in ISO 8601), kind, value, reason, requested_by, reference. `value` is,
-by kind: an identity's slug; the address of a page, with all pictures found on it; the address of a picture; an
-image_id (sha256 of the file); a perceptual hash (16 hexadecimal digits), for pictures that look the same.
+Columns: added_at (YYYY-MM-DD, or with a time in ISO 8601), kind, value, reason, requested_by, reference. Values by
+kind:
+
+- `identity`: a slug.
+- `page`: the address of a page, for all pictures found on it.
+- `picture`: the address of a picture.
+- `image_id`: the sha256 of a file.
+- `perceptual_hash`: 16 hexadecimal digits, for all pictures that look the same.
 """
 
 from __future__ import annotations
@@ -29,7 +34,7 @@ _PERCEPTUAL_HASH = r"^[0-9a-f]{16}$"
 
 
 class RequestKind(StrEnum):
-    """What a request names. In files before version 0.2 a perceptual hash is called `content_hash`."""
+    """Kinds of requests. Files before version 0.2 call a perceptual hash `content_hash`."""
 
     IDENTITY = "identity"
     PAGE = "page"
@@ -49,7 +54,7 @@ _VALUES = {
 
 @dataclass(frozen=True)
 class Takedown:
-    """One request, one row."""
+    """A takedown request: one row of the file."""
 
     added_at: str
     kind: RequestKind
@@ -61,7 +66,7 @@ class Takedown:
 
 @dataclass(frozen=True)
 class Takedowns:
-    """All requests. The predicates answer with the first request that matches, or None."""
+    """All takedown requests. The lookups return the first request that matches, or None."""
 
     records: tuple[Takedown, ...] = ()
 
@@ -78,7 +83,7 @@ class Takedowns:
         return self._by_value[RequestKind.IMAGE_ID].get(image_id or "")
 
     def of_address(self, *, identity: str, url: str, page_url: str | None) -> Takedown | None:
-        """What forbids to fetch `url` at all."""
+        """Request that forbids the download of `url`: by identity, picture or page."""
         return self.of_identity(identity) or self.of_picture(url) or self.of_page(page_url)
 
     def _of_address(self, kind: RequestKind, url: str | None) -> Takedown | None:
@@ -87,15 +92,15 @@ class Takedowns:
 
     @property
     def perceptual_hashes(self) -> frozenset[int]:
-        """Perceptual hashes, 64 bits each."""
+        """Perceptual hashes of all requests of that kind, 64 bits each."""
         return frozenset(int(value, 16) for value in self._by_value[RequestKind.PERCEPTUAL_HASH])
 
     @cached_property
     def _by_value(self) -> dict[RequestKind, dict[str, Takedown]]:
-        found: dict[RequestKind, dict[str, Takedown]] = {kind: {} for kind in RequestKind}
+        requests: dict[RequestKind, dict[str, Takedown]] = {kind: {} for kind in RequestKind}
         for record in self.records:
-            found[record.kind].setdefault(_key(record.kind, record.value), record)
-        return found
+            requests[record.kind].setdefault(_key(record.kind, record.value), record)
+        return requests
 
 
 PERCEPTUAL_HASH_DETAIL = rf"(?:{RequestKind.PERCEPTUAL_HASH}|{OLD_PERCEPTUAL_HASH}) ([0-9a-f]{{16}}), "
@@ -103,15 +108,15 @@ PERCEPTUAL_HASH_DETAIL = rf"(?:{RequestKind.PERCEPTUAL_HASH}|{OLD_PERCEPTUAL_HAS
 
 
 def named_by_address(pictures: pl.LazyFrame, takedowns: Takedowns, kind: RequestKind, column: str) -> pl.LazyFrame:
-    """The rows of `pictures` whose address in `column` a request of `kind` (page or picture) names."""
+    """Rows of `pictures` whose address in `column` is named by a request of `kind` (page or picture)."""
     wanted = {address_key(each.value) for each in takedowns.records if each.kind == kind}
     return among(pictures, column, wanted).drop("key")
 
 
 def load(path: Path) -> Takedowns:
-    """The requests in `path`; none where the file does not exist.
+    """Read the requests in the file at `path`; none if it does not exist.
 
-    Raises BadInput: file, row, column, the bad value and what is permitted.
+    Raises BadInput with file, row, column, value and what is permitted.
     """
     if not path.is_file():
         return Takedowns()

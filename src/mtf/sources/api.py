@@ -1,7 +1,7 @@
-"""Sources with an API: searched to the end, with a record of each picture.
+"""Base class of sources with an API: all results are read, with a record of each picture.
 
-robots.txt is not asked for an API's addresses: they are made for programs, under terms of their own, and both
-Commons and Flickr close them to robots that crawl. Pictures and pages are asked for under robots.txt as ever.
+robots.txt is not applied to an API's addresses: they are made for programs, under terms of their own, and both Commons
+and Flickr close them to crawling robots. Requests for pictures and pages obey robots.txt.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_ANSWER_BYTES = 8_000_000
 MAX_ANSWERS = 500
 TRIES = 3
 UNNAMED_WAIT_S = 5.0
-"""Wait for an API that is busy and does not say until when."""
+"""Wait for a busy API that sends no Retry-After."""
 
 
 def _variable_name(name: str | None) -> str | None:
@@ -46,10 +46,13 @@ VariableName = Annotated[str, AfterValidator(_variable_name)]
 
 
 class ApiRequest(Protocol):
-    """A request to an API whose answer may come in several parts.
+    """Request to an API whose answer may have several parts.
 
-    Addresses are shown and remembered without the secret; `signed` puts it in. `delay_s` is the least time between two
-    requests.
+    Addresses are logged and stored without the secret; `signed` adds it.
+
+    headers: sent with each request.
+    secret: key or token; None if the API needs none.
+    delay_s: least time between two requests.
     """
 
     @property
@@ -63,12 +66,15 @@ class ApiRequest(Protocol):
     def following(self, listing: ApiAnswer) -> str | None: ...
     def signed(self, url: str) -> str: ...
     def read(self, body: bytes) -> ApiAnswer:
-        """Raises UnreadableAnswer; Busy where the request is to be repeated a little later."""
+        """Parse an answer's body. Raises UnreadableAnswer, and ApiUnavailable to repeat the request later."""
         ...
 
 
 class ApiSource(Source):
-    """A source that is asked by an API. A subclass implements `request`, and `read` for one answer's body."""
+    """A source that is searched by an API. A subclass implements `request`, and `read` for one answer's body.
+
+    max_results: largest number of candidates of one search.
+    """
 
     max_results: int
 
@@ -76,42 +82,42 @@ class ApiSource(Source):
 
     @abstractmethod
     def request(self, query: str) -> ApiRequest:
-        """The search for `query`. Raises BadInput where an environment variable with a key is not set."""
+        """Request for the search of `query`. Raises BadInput if the environment variable of a key is not set."""
         raise NotImplementedError
 
     async def search(self, fetcher: Fetcher, query: str) -> SearchResult:
         request = self.request(query)
         if request.delay_s:
             fetcher.pacing.slow_down(urlsplit(request.first()).hostname or "", request.delay_s)
-        found = SearchResult()
+        result = SearchResult()
         try:
-            await self._search(fetcher, request, query, found)
+            await self._search(fetcher, request, query, result)
         except (FetchFailed, UnreadableAnswer) as problem:
-            found.problems.append(str(problem))
-        problems = (f"{self.kind}, {query!r}: {problem}" for problem in found.problems)
-        found.problems = [_redacted(request.secret, problem) for problem in problems]
-        return found
+            result.problems.append(str(problem))
+        problems = (f"{self.kind}, {query!r}: {problem}" for problem in result.problems)
+        result.problems = [_redacted(request.secret, problem) for problem in problems]
+        return result
 
-    async def _search(self, fetcher: Fetcher, request: ApiRequest, query: str, found: SearchResult) -> None:
+    async def _search(self, fetcher: Fetcher, request: ApiRequest, query: str, result: SearchResult) -> None:
         seen: set[str] = set()
         undescribed: set[str] = set()
         async for record, listing in answers(fetcher, request, kind=self.kind):
-            found.problems += listing.problems
+            result.problems += listing.problems
             undescribed = (undescribed | listing.undescribed) - (listing.named - listing.undescribed)
-            new = {each.url: each for each in reversed(listing.described) if each.url not in seen}
-            if listing.described and not new:
+            new = {each.url: each for each in reversed(listing.pictures) if each.url not in seen}
+            if listing.pictures and not new:
                 raise UnreadableAnswer("an answer repeats what came before: there may be more that cannot be had")
             for each in reversed(new.values()):
                 if len(seen) == self.max_results:
                     return
-                found.candidates.append(_candidate(each, record, rank=len(seen), query=query))
+                result.candidates.append(_candidate(each, record, rank=len(seen), query=query))
                 seen.add(each.url)
         if undescribed:
-            found.problems.append(f"{len(undescribed)} results were named and never described: {min(undescribed)!r}")
+            result.problems.append(f"{len(undescribed)} results were named and never described: {min(undescribed)!r}")
 
 
 def secret_of(kind: str, parameter: str, variable: str) -> str:
-    """Value of an environment variable that `parameter` of a source names. Raises BadInput where it is no key."""
+    """Value of the environment variable that `parameter` of a source names. Raises BadInput if it is no key."""
     where = f"params.yaml: crawl.sources: {kind}: {parameter}"
     value = os.environ.get(variable, "").strip()
     if not value:
@@ -122,35 +128,35 @@ def secret_of(kind: str, parameter: str, variable: str) -> str:
 
 
 async def answers(fetcher: Fetcher, request: ApiRequest, *, kind: str) -> AsyncIterator[tuple[Record, ApiAnswer]]:
-    """All answers to one request, in order. Raises Failed and UnreadableAnswer."""
-    asked: set[str] = set()
+    """Yield all answers to one request, in order. Raises FetchFailed and UnreadableAnswer."""
+    requested: set[str] = set()
     url: str | None = request.first()
     while url is not None:
-        if url in asked:
+        if url in requested:
             raise UnreadableAnswer("what it says comes next leads back to what came before")
-        if len(asked) == MAX_ANSWERS:
+        if len(requested) == MAX_ANSWERS:
             raise UnreadableAnswer(f"more than {MAX_ANSWERS} answers to one search")
-        asked.add(url)
+        requested.add(url)
         record, listing = await _answer(fetcher, request, url, kind)
         yield record, listing
         url = request.following(listing)
 
 
 async def complete_description(fetcher: Fetcher, request: ApiRequest, *, kind: str) -> list[ApiPicture] | None:
-    """All pictures that the API describes; None where any part of the answer fails or cannot be read."""
-    found: list[ApiPicture] = []
+    """All pictures that the API describes; None if any part of the answer fails or cannot be read."""
+    pictures: list[ApiPicture] = []
     try:
         async for _, listing in answers(fetcher, request, kind=kind):
-            found += listing.described
+            pictures += listing.pictures
             if listing.problems:
                 return None
     except (FetchFailed, UnreadableAnswer):
         return None
-    return found
+    return pictures
 
 
 async def _answer(fetcher: Fetcher, request: ApiRequest, url: str, kind: str) -> tuple[Record, ApiAnswer]:
-    """One answer; asked for again, a few times, where the API says that it is busy."""
+    """One answer of the API. While the API is busy, the request is repeated, at most TRIES times in all."""
     for attempt in range(1, TRIES + 1):
         answer = await fetcher.get(request.signed(url), max_bytes=MAX_ANSWER_BYTES, headers=request.headers)
         answer.demand_success()

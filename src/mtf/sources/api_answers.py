@@ -1,4 +1,4 @@
-"""JSON of an API, read defensively: any field may be missing, null, of another type, or as long as it likes."""
+"""JSON answers of an API, parsed defensively: any field may be missing, null, of another type or of any length."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SHOWN_BYTES = 40
 
 
 class UnreadableAnswer(Exception):
-    """An answer that is there, but not in the documented form; the message says what is wrong with it."""
+    """An answer is not in the documented form. The message says what is wrong."""
 
 
 class ApiUnavailable(UnreadableAnswer):
-    """The API says that it cannot answer just now: to be asked again a little later."""
+    """The API says that it cannot answer now; the request is repeated later."""
 
 
 class _UnreadableEntry(Exception):
@@ -31,9 +31,10 @@ class _UnreadableEntry(Exception):
 class ApiPicture:
     """One picture as an API describes it.
 
-    `statement` is what the answer says of its license and creator, `claim` the license that one who does not host
-    the picture says it has. `name` is what the host calls it where it was asked for by that: a renamed file's page has
-    another address, and its entry still the name that was asked for.
+    statement: license and creator according to the answer.
+    claim: license according to an index that does not host the picture.
+    name: the host's name of the picture, for requests by name: a renamed file has another address, but its entry keeps
+        the requested name.
     """
 
     url: str
@@ -46,12 +47,16 @@ class ApiPicture:
 
 @dataclass(frozen=True, slots=True)
 class ApiAnswer:
-    """One answer. `more` are the parameters that ask for the next one, empty where this is the last.
+    """One answer of an API.
 
-    `undescribed` names the entries whose description the API has yet to send.
+    pictures: that it describes.
+    problems: one line for each part that cannot be read.
+    more: parameters of the request for the next answer; empty for the last one.
+    named: names of all entries.
+    undescribed: names of the entries whose description comes in a later answer.
     """
 
-    described: list[ApiPicture] = field(default_factory=list)
+    pictures: list[ApiPicture] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     more: Mapping[str, str] = field(default_factory=dict)
     named: frozenset[str] = frozenset()
@@ -59,7 +64,7 @@ class ApiAnswer:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Raises UnreadableAnswer for what is no JSON object: a page of HTML, half an answer."""
+    """Parse a JSON object. Raises UnreadableAnswer for anything else: a page of HTML, half an answer."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -71,7 +76,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def objects(value: object, name: str) -> list[Any]:
-    """A list of entries of any kind. Raises UnreadableAnswer where there is none."""
+    """Check that the field `name` holds a list, and return it. Raises UnreadableAnswer."""
     if not isinstance(value, list):
         raise UnreadableAnswer(f"{name} is {shortened(value, _SHOWN_BYTES)}, where a list is wanted")
     return value
@@ -80,15 +85,15 @@ def objects(value: object, name: str) -> list[Any]:
 def describe_all(
     entries: Iterable[object], describe: Callable[[dict[str, Any]], ApiPicture | None]
 ) -> tuple[list[ApiPicture], list[str]]:
-    """Each entry by `describe` (None: no picture), and one line on those that cannot be read."""
-    entries, found, reasons = list(entries), [], []
+    """Apply `describe` to each entry (None: no picture); return the pictures, and one line on unreadable entries."""
+    entries, pictures, reasons = list(entries), [], []
     for entry in entries:
         try:
-            found.append(describe(_checked_object(entry)))
+            pictures.append(describe(_checked_object(entry)))
         except _UnreadableEntry as error:
             reasons.append(str(error))
     problems = [f"{len(reasons)} of {len(entries)} results cannot be read: {reasons[0]}"] if reasons else []
-    return [each for each in found if each is not None], problems
+    return [each for each in pictures if each is not None], problems
 
 
 def _checked_object(entry: object) -> dict[str, Any]:
@@ -98,22 +103,22 @@ def _checked_object(entry: object) -> dict[str, Any]:
 
 
 def unreadable(name: str, value: object) -> Exception:
-    """What `describe` raises for an entry whose field `name` cannot be used."""
+    """Exception for `describe` to raise: the entry's field `name` cannot be used."""
     return _UnreadableEntry(f"{name} is {shortened(value, _SHOWN_BYTES)}")
 
 
 def text(value: object) -> str | None:
-    """Words that can be written to a file; None for anything else, and for none. Numbers count as words."""
+    """Text that can be encoded as UTF-8; None for other types, empty text and too long text. Integers count as text."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or len(value) > MAX_CHARS:
         return None
-    # Half of a surrogate pair is possible in JSON, and in nothing that we write.
+    # JSON may hold half a surrogate pair, which UTF-8 cannot encode.
     return value.encode("utf-8", "replace").decode("utf-8").strip() or None
 
 
 def whole(value: object) -> int | None:
-    """A whole number of at least 0, written as one or as a string."""
+    """Whole number of at least 0, given as a number or as text; None for anything else."""
     words = text(value)
     is_whole = words is not None and words.isascii() and words.isdigit() and len(words) <= _LONGEST_WHOLE
     return int(words) if words is not None and is_whole else None

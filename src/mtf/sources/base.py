@@ -1,4 +1,4 @@
-"""Base classes of crawl sources, and the HTTP client that a source is given."""
+"""Base classes of crawl sources, and the protocol of the HTTP client that they use."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Answer(Protocol):
     @property
     def retry_after_s(self) -> float | None: ...
     def demand_success(self) -> None:
-        """Raises Failed where the status is not 2xx."""
+        """Raises FetchFailed where the status is not 2xx."""
         ...
 
 
@@ -49,12 +49,12 @@ class RateLimits(Protocol):
         ...
 
     def hold(self, host: str, wait_s: float, *, http_status: int) -> None:
-        """Send `host` nothing for `wait_s`. Raises Failed where that is too long."""
+        """Send `host` nothing for `wait_s`. Raises FetchFailed where that is too long."""
         ...
 
 
 class Fetcher(Protocol):
-    """HTTP client of the crawl, as far as sources use it: one paced GET. Raises Failed."""
+    """HTTP client of the crawl, as far as sources use it: one rate-limited GET. Raises FetchFailed."""
 
     @property
     def pacing(self) -> RateLimits: ...
@@ -65,7 +65,7 @@ class Fetcher(Protocol):
 class SearchResult:
     """Candidates in the source's order.
 
-    problems: one line for each part of the search that could not be read; what was found before it is kept.
+    problems: one line for each part of the search that could not be read; earlier candidates are kept.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
@@ -73,9 +73,9 @@ class SearchResult:
 
 
 RecheckedStatements = Mapping[str, Statement | None]
-"""Page of a picture → what its record states now, None where the host no longer has the picture.
+"""Page of a picture → statement of its record today; None if the host no longer has the picture.
 
-A page whose record could not be had is not a key.
+A page whose record could not be fetched is not a key.
 """
 
 
@@ -85,10 +85,10 @@ class Source(Section):
     A subclass narrows `kind` to `Literal["NAME"]`, the name under which it is registered, and implements `search`.
 
     Class variables:
-        hosts: hosts whose search or API is asked.
-        data_collection_type: how its pictures are collected, in Croissant RAI's words; the release states it.
-        record_is_evidence: True if the API is that of the pictures' own host, whose record takes the place of the page.
-        recheck_method: `method` of the evidence whose record `recheck` asks for again; None where the page is asked.
+        hosts: hosts of its search or API.
+        data_collection_type: in the vocabulary of Croissant RAI, for the release's metadata.
+        record_is_evidence: True if the pictures' own host has the API: its record replaces the page as evidence.
+        recheck_method: `method` of the evidence whose record `recheck` fetches; None if the page is fetched instead.
     """
 
     kind: Annotated[str, Field(min_length=1)]
@@ -110,25 +110,25 @@ class Source(Section):
 
     @property
     def stated_license(self) -> str | None:
-        """License that params.yaml states for all pictures of this entry, to be checked before any work is done."""
+        """License that params.yaml states for all pictures of this entry. It is checked before any work is done."""
         return None
 
     @property
     def secret_variables(self) -> tuple[str, ...]:
-        """Environment variables that have to hold a secret for this entry."""
+        """Names of the environment variables that must hold a secret for this entry."""
         return ()
 
     @abstractmethod
     async def search(self, fetcher: Fetcher, query: str) -> SearchResult:
-        """All candidates for `query`. Problems of the search are returned, not raised.
+        """Find all candidates for `query`. Problems of the search are returned, not raised.
 
-        Raises BadInput where a parameter cannot be used, such as an environment variable that is not set.
+        Raises BadInput if a parameter cannot be used, such as an environment variable that is not set.
         """
         raise NotImplementedError
 
     @classmethod
     def read(cls, body: bytes) -> ApiAnswer:
-        """Pictures that one answer of the API describes; for sources whose candidates have a record.
+        """Parse one answer of the API; for sources whose candidates have a record.
 
         Raises UnreadableAnswer.
         """
@@ -138,9 +138,9 @@ class Source(Section):
     async def recheck(
         cls, fetcher: Fetcher, page_urls: Sequence[str], sources: Iterable[Source]
     ) -> RecheckedStatements:
-        """Ask for the records of the pictures on `page_urls` again; `sources` (params.yaml) name the keys for it.
+        """Fetch the records of the pictures on `page_urls` again; `sources` (params.yaml) name the keys for it.
 
-        Called where `recheck_method` is set.
+        Called if `recheck_method` is set.
         """
         raise NotImplementedError(f"{cls.__name__} has no record to recheck")
 
@@ -150,15 +150,15 @@ class LocalFiles(Protocol):
 
     @property
     def prefix(self) -> str:
-        """Beginning of the addresses of its files, and of no others: `file:PATH/`."""
+        """Prefix of the addresses of its files, and of no others: `file:PATH/`."""
         ...
 
     def find(self, files: str | None) -> list[Candidate]:
-        """Candidates that one cell of the roster's column `files` names, missing ones included."""
+        """Candidates that one cell of the roster's column `files` names, missing files included."""
         ...
 
     def read(self, url: str, *, max_bytes: int) -> bytes:
-        """Bytes of one file. Raises Failed."""
+        """Bytes of one file. Raises FetchFailed."""
         ...
 
     def stamp(self, files: str | None) -> list[str]:
@@ -167,13 +167,13 @@ class LocalFiles(Protocol):
 
 
 class LocalSource(Source):
-    """A source whose files are on disk: nothing is asked of the network, and no page stands beside a picture."""
+    """A source whose files are on disk: it sends no requests, and its pictures have no pages."""
 
     data_collection_type: ClassVar[str] = OTHERS
 
     @abstractmethod
     def open(self, root: Path) -> LocalFiles:
-        """List the files; relative paths begin at `root`. Raises BadInput where they are not there."""
+        """List the files; relative paths start at `root`. Raises BadInput if they do not exist."""
         raise NotImplementedError
 
     @abstractmethod

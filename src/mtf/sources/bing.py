@@ -1,8 +1,7 @@
 """Bing image search.
 
-icrawler makes the addresses of result pages, filters included. The pictures are read from each result's JSON, so that
-png and webp are kept whole and the page (`purl`) and title (`t`) come along. A page without anything to read raises
-UnreadablePage.
+icrawler makes the addresses of result pages, filters included. Pictures are read from each result's JSON, which also
+has the page (`purl`) and the title (`t`), and addresses of all formats.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 class Bing(SearchEngine):
     """Bing image search.
 
-    people: pictures of faces or of portraits only, by Bing's own filter; null leaves it out.
+    people: Bing's filter for pictures of faces or portraits; null for no filter.
     """
 
     kind: Literal["bing"]
@@ -45,7 +44,7 @@ class Bing(SearchEngine):
         return bing_page_urls(query, max_results=self.max_results, filters=used)
 
     def parse(self, content: bytes) -> list[EngineResult]:
-        from bs4 import BeautifulSoup  # params.yaml is read without it
+        from bs4 import BeautifulSoup  # not needed to read params.yaml
 
         soup = BeautifulSoup(content.decode("utf-8", "ignore"), "lxml")
         elements = soup.select("[m].iusc, .imgpt a[m]")
@@ -58,7 +57,7 @@ class Bing(SearchEngine):
 
 
 def _result(attribute: str) -> EngineResult | None:
-    """One result from its `m` attribute, JSON that is escaped once, or, in older pages, twice."""
+    """One result from its `m` attribute: JSON that is escaped once or, in older pages, twice."""
     fields = _json_object(attribute) or _json_object(html.unescape(attribute))
     url = None if fields is None else result_url(fields.get("murl"))
     if fields is None or url is None:
@@ -75,5 +74,5 @@ def _json_object(text: str) -> dict[str, Any] | None:
 
 
 def _is_empty(soup: BeautifulSoup) -> bool:
-    """True past the last result: Bing sends the frame of its results with nothing in it, or nothing at all."""
+    """True past the last result: Bing then sends an empty frame of results, or nothing."""
     return not soup.get_text(strip=True) or soup.select_one(".dgControl, .no_results, #b_no") is not None

@@ -1,4 +1,4 @@
-"""Candidates: addresses that may hold a picture of an identity, as a source names them."""
+"""Candidates: addresses, named by a source, that may hold a picture of an identity."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 class Candidate:
     """Address of a picture, with its source's claim and record.
 
-    source: name of the source (`kind`) that named it first.
-    rank: place in the source's order, from 0.
-    claim: license that the source says it has; a claim, not evidence.
-    record: the API's answer that names it, for sources that have one.
+    source: name (`kind`) of the source that named it first.
+    rank: position in the source's order, from 0.
+    page_url: page that shows the picture.
+    claim: license according to the source; a claim, not evidence.
+    query: search text.
+    record: the API's answer that names it; None for sources without an API.
     found_by: keys (`source_key`) of all entries of `crawl.sources` that named its address.
     """
 
@@ -41,7 +43,7 @@ def source_key(source: Source) -> str:
 
 
 def each_address_once(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """In their order; of several candidates with one address the first, found by all that named it."""
+    """Candidates without repeated addresses: the first one of each, in their order, with all keys in `found_by`."""
     first: dict[str, Candidate] = {}
     for candidate in candidates:
         earlier = first.setdefault(candidate.url, candidate)

@@ -1,7 +1,7 @@
-"""Wikimedia Commons: what the host itself states of its files, through MediaWiki's query API.
+"""Wikimedia Commons as a source, through MediaWiki's query API. Its records are evidence.
 
-The answer's `extmetadata` is read from the file's own description page, so it is evidence. The file is fetched as it
-was uploaded, within `crawl.max_bytes`: the license is that of the original, and thumbnails lose its metadata.
+The answer's `extmetadata` comes from the file's own description page. The file is fetched as it was uploaded, within
+`crawl.max_bytes`: the license is that of the original, and thumbnails lose its metadata.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ HOST = "commons.wikimedia.org"
 ENDPOINT = f"https://{HOST}/w/api.php"
 FILES_AN_ANSWER = 50
 MAX_TITLES_CHARS = 5_000
-"""Titles of one request, URL-encoded: addresses of some 8,000 characters are refused."""
+"""Longest titles of one request, URL-encoded: Commons refuses addresses of some 8,000 characters."""
 MAX_LAG_S = 5
-"""Replication lag above which the API is to refuse us: a crawl is in no hurry."""
+"""Replication lag in seconds above which the API is to refuse a request: a crawl can wait."""
 
 _LICENSE_FIELDS = ("LicenseShortName", "LicenseUrl", "UsageTerms")
 _CREDIT_FIELDS = ("Artist", "Attribution", "Credit", "AttributionRequired")
 _FIELDS = (*_LICENSE_FIELDS, *_CREDIT_FIELDS, "Restrictions", "ObjectName")
 _OWN_WORK = "own work"
 UNNAMED = "author not named (credit not required)"
-"""Creator of a file whose description names none, and says that none has to be named."""
+"""Creator of a file whose description names none and requires no attribution."""
 _DESCRIBED = {
     "action": "query",
     "format": "json",
@@ -55,15 +55,15 @@ _DESCRIBED = {
     "iiextmetadatafilter": "|".join(_FIELDS),
     "iiextmetadatalanguage": "en",
 }
-_PASSING = frozenset({"maxlag", "ratelimited", "readonly", "internal_api_error_DBQueryTimeoutError"})
+_RETRIABLE_CODES = frozenset({"maxlag", "ratelimited", "readonly", "internal_api_error_DBQueryTimeoutError"})
 _PICTURES = frozenset({"image/jpeg", "image/png", "image/webp", "image/gif", "image/tiff", "image/bmp"})
 _FILE_NAMESPACE = "6"
 
 
 class Commons(ApiSource):
-    """Wikimedia Commons' API. It has no filter of licenses; the policy of `licenses` judges what each record states.
+    """Wikimedia Commons' API. It has no license filter; the policy of `licenses` judges each record.
 
-    by: `search` for the roster's `query`, or the `category` of that name.
+    by: `search` for the roster's `query`, or list the `category` of that name.
     """
 
     kind: Literal["commons"]
@@ -91,9 +91,9 @@ class Commons(ApiSource):
         page_of = {title: page for page in sorted(set(page_urls)) if (title := _title_of_page(page)) is not None}
         statements: dict[str, combination.Statement | None] = {}
         for titles in _title_batches(page_of):
-            found = await complete_description(fetcher, files_request(titles), kind="commons")
-            if found is not None:
-                by_title = {each.name: each.statement for each in found}
+            pictures = await complete_description(fetcher, files_request(titles), kind="commons")
+            if pictures is not None:
+                by_title = {each.name: each.statement for each in pictures}
                 statements |= {page_of[title]: by_title.get(title) for title in titles}
         return statements
 
@@ -142,7 +142,7 @@ def _title_batches(titles: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _title_of_page(page_url: str) -> str | None:
-    """`File:Ana at the lake.jpg` of its page on Commons; None for another page."""
+    """Title (`File:Ana at the lake.jpg`) of a file's page on Commons; None for any other page."""
     parts = urlsplit(page_url)
     name = unquote(parts.path).removeprefix("/wiki/").replace("_", " ")
     return name if parts.hostname == HOST and name.startswith("File:") and "|" not in name else None
@@ -160,18 +160,18 @@ def _search_parameters(source: Commons, query: str) -> dict[str, str]:
 
 
 def read(body: bytes) -> ApiAnswer:
-    """One answer. Raises UnreadableAnswer; Busy where Commons asks for patience."""
+    """Parse one answer. Raises UnreadableAnswer, and ApiUnavailable for a temporary error."""
     answer = json_object(body)
     _refuse_errors(answer)
     more, problems = _continuation(answer)
     if "query" not in answer and "batchcomplete" not in answer and "continue" not in answer:
         raise UnreadableAnswer("neither results nor a word that there are none")
     pages = _pages(answer.get("query", {}))
-    found, unread = describe_all(pages, _describe)
+    pictures, unread = describe_all(pages, _describe)
     named = [page for page in pages if isinstance(page, dict) and text(page.get("title"))]
     waiting = (str(text(page["title"])) for page in named if _is_undescribed(page))
     return ApiAnswer(
-        found, [*problems, *unread], more, frozenset(str(text(page["title"])) for page in named), frozenset(waiting)
+        pictures, [*problems, *unread], more, frozenset(str(text(page["title"])) for page in named), frozenset(waiting)
     )
 
 
@@ -183,12 +183,12 @@ def _refuse_errors(answer: dict[str, Any]) -> None:
     if not isinstance(error, dict):
         raise UnreadableAnswer(f"Commons refuses: {shortened(error)}")
     code, info = text(error.get("code")), text(error.get("info") or error.get("text"))
-    kind = ApiUnavailable if code in _PASSING else UnreadableAnswer
+    kind = ApiUnavailable if code in _RETRIABLE_CODES else UnreadableAnswer
     raise kind(f"Commons refuses: {cleaned(code, 60)}: {cleaned(info, 200)}")
 
 
 def _continuation(answer: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
-    """The parameters that ask for the rest, as they were given."""
+    """Parameters of the request for the next answer, and problems with them."""
     given = answer.get("continue", {})
     more = {name: text(value) for name, value in given.items()} if isinstance(given, dict) else None
     if more is None or not all(more.values()):
@@ -197,7 +197,7 @@ def _continuation(answer: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
 
 
 def _pages(query: object) -> list[Any]:
-    """The entries, in the order of the search; the API's first format names them by number."""
+    """Entries in the order of the search. The API's first format has them in an object, by number."""
     pages = query.get("pages", []) if isinstance(query, dict) else query
     pages = objects(list(pages.values()) if isinstance(pages, dict) else pages, "query.pages")
     return sorted(pages, key=_place)
@@ -209,7 +209,7 @@ def _place(page: object) -> int:
 
 
 def _is_undescribed(page: dict[str, Any]) -> bool:
-    """Descriptions may come in a later answer to the same search."""
+    """True if the description comes in a later answer to the same search."""
     return "imageinfo" not in page and not any(name in page for name in ("missing", "invalid"))
 
 
@@ -227,33 +227,34 @@ def _describe(page: dict[str, Any]) -> ApiPicture | None:
         raise unreadable("url", info.get("url"))
     name = (text(page.get("title")) or "").partition(":")[2].rpartition(".")[0]
     statement = _statement(info.get("extmetadata"), name, uploader=text(info.get("user")))
-    asked = text(page.get("title"))
-    return ApiPicture(url=url, page_url=page_url, title=statement.title, statement=statement, name=asked)
+    title = text(page.get("title"))
+    return ApiPicture(url=url, page_url=page_url, title=statement.title, statement=statement, name=title)
 
 
 def _statement(metadata: object, name: str, *, uploader: str | None) -> combination.Statement:
     values = {field: _value(metadata, field) for field in _FIELDS}
     creator, creator_url = _creator(values, uploader)
-    stated = combination.of_record(
+    statement = combination.of_record(
         METHOD,
         [_linked_text(values[field])[0] for field in _LICENSE_FIELDS],
         creator=creator,
         creator_url=creator_url,
         title=_linked_text(values["ObjectName"])[0] or name,
     )
-    if stated.statement is None:
-        return stated
-    parts = [stated.statement]
+    if statement.statement is None:
+        return statement
+    parts = [statement.statement]
     if values["Restrictions"] is not None:
         parts.append(f"{METHOD}: restrictions: {cleaned(values['Restrictions'])}")
     if _is_waived(values):
         parts.append(f"{METHOD}: attribution is not required")
-    return replace(stated, statement=" | ".join(parts))
+    return replace(statement, statement=" | ".join(parts))
 
 
 def _creator(values: Mapping[str, str | None], uploader: str | None) -> tuple[str | None, str | None]:
-    """Whom to credit, and their address: the artist, else whom the description asks to name, else where the file is
-    from, which is its uploader where it is their own work.
+    """Name and address to credit: the artist, else the requested attribution, else the file's source.
+
+    If the source is "own work", it is the uploader.
     """
     for field in ("Artist", "Attribution"):
         words, address = _linked_text(values[field])
@@ -277,10 +278,10 @@ def _value(metadata: object, field: str) -> str | None:
 
 
 def _linked_text(html: str | None) -> tuple[str | None, str | None]:
-    """The words that a reader of some HTML sees, and the first address that it links to."""
+    """Visible text of some HTML, and the first address that it links to."""
     if html is None or not ("<" in html or "&" in html):
         return html, None
-    from bs4 import BeautifulSoup  # params.yaml is read without it
+    from bs4 import BeautifulSoup  # not needed to read params.yaml
 
     soup = BeautifulSoup(html, "lxml")
     for hidden in soup.select('[style*="display:none"], [style*="display: none"]'):

@@ -1,20 +1,26 @@
-"""Why an address gave no picture: raised where it is found out, turned into a row where the address is recorded."""
+"""Failures of a download: an exception that becomes a row of the table of fetches, and the retriable ones."""
 
 from __future__ import annotations
 
 from mtf.schemas import FetchOutcome
 
-# Answers that will not change by asking again: gone, and withheld for legal reasons.
+# Permanent failures: gone, and unavailable for legal reasons.
 FINAL_STATUSES = frozenset({410, 451})
-# What befell an address on its way here, and may pass; all else is what somebody, we or its site, made of it.
-FAILED_ON_ITS_WAY = frozenset(
+# Retriable failures, of the connection or the server. All others are decisions, ours or the site's.
+RETRIABLE_OUTCOMES = frozenset(
     {FetchOutcome.HTTP_ERROR, FetchOutcome.TIMEOUT, FetchOutcome.CONNECTION, FetchOutcome.TRUNCATED}
 )
 _LONGEST_DETAIL = 300
 
 
 class FetchFailed(Exception):
-    """One address failed, for a reason of `tables.Fetched`; `detail` is one line for people."""
+    """The download from one address failed.
+
+    outcome: reason.
+    detail: one line for people, at most 300 characters.
+    http_status: of the answer, if there was one.
+    image_id: of the picture, if its bytes were read.
+    """
 
     def __init__(
         self, outcome: FetchOutcome, detail: str, *, http_status: int | None = None, image_id: str | None = None
@@ -27,5 +33,5 @@ class FetchFailed(Exception):
 
 
 def is_retriable(outcome: str, http_status: int | None) -> bool:
-    """Whether a later run should ask for the address again."""
-    return outcome in FAILED_ON_ITS_WAY and http_status not in FINAL_STATUSES
+    """True if a later run should request the address again."""
+    return outcome in RETRIABLE_OUTCOMES and http_status not in FINAL_STATUSES

@@ -1,8 +1,8 @@
-"""Flickr: what the host itself states of its photos, by its API (`flickr.photos.search`).
+"""Flickr as a source, through its API (`flickr.photos.search`). Its records are evidence.
 
-icrawler makes the addresses of result pages. License, owner and the addresses of all sizes are asked for with the
-search (`extras`), so that one answer holds everything. The API key is put in only when a request is sent, since
-icrawler logs the addresses that it makes.
+icrawler makes the addresses of result pages. The search requests license, owner and the addresses of all sizes
+(`extras`), so that one answer holds everything. The API key is added only when a request is sent, since icrawler logs
+the addresses that it makes.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ LICENSE_NUMBERS = range(17)
 ENDPOINT = f"https://{HOST}/services/rest/"
 PHOTOS_A_PAGE = 100
 PHOTO_DELAY_S = 1.0
-"""Flickr permits at most 3,600 requests an hour and key; a photo by its number is a request of its own."""
+"""Delay between requests for single photos: Flickr permits at most 3,600 requests an hour and key."""
 
 # Original, then 2048, 1600, 1024, 800, 640 and 500 pixels on the longer side.
 SIZES = ("url_o", "url_k", "url_h", "url_l", "url_c", "url_z", "url_m")
 EXTRAS = ("license", "owner_name", "path_alias", "media", *SIZES)
 
-# Service currently unavailable, write operation failed: what the documentation asks to try again.
-_PASSING = frozenset({"105", "106"})
+# Service currently unavailable, write operation failed: the documentation asks to try again.
+_RETRIABLE_CODES = frozenset({"105", "106"})
 # Photo not found, permission denied: deleted, or no longer public.
 _GONE = frozenset({"1", "2"})
 _NO_KEY = "api_key=&"
@@ -60,8 +60,9 @@ _OWNER = re.compile(r"[A-Za-z0-9@_-]{1,100}")
 class Flickr(ApiSource):
     """Flickr's API.
 
-    licenses: Flickr's numbers; 4, 5, 9 to 12 are BY, BY-SA, CC0, the public domain mark, BY 4.0 and BY-SA 4.0.
-    key_variable: environment variable that holds the API key.
+    licenses: Flickr's numbers of licenses; 4, 5, 9 to 12 are BY, BY-SA, CC0, the public domain mark, BY 4.0 and
+        BY-SA 4.0.
+    key_variable: name of the environment variable that holds the API key.
     """
 
     kind: Literal["flickr"]
@@ -74,7 +75,7 @@ class Flickr(ApiSource):
     recheck_method: ClassVar[str | None] = METHOD
 
     @model_validator(mode="after")
-    def _filters_are_known(self) -> Flickr:
+    def _filters_exist(self) -> Flickr:
         check_filters("licenses", self.licenses, LICENSE_NUMBERS, self.kind)
         return self
 
@@ -83,7 +84,7 @@ class Flickr(ApiSource):
         return (self.key_variable,)
 
     def page_urls(self, query: str) -> list[str]:
-        """Addresses of all result pages, in order; their key is left empty."""
+        """Addresses of all result pages, in order; with an empty key."""
         from mtf.sources.icrawler_adapter import flickr_page_urls
 
         return flickr_page_urls(
@@ -100,7 +101,7 @@ class Flickr(ApiSource):
         return FlickrSearch(self.page_urls(query), secret=self.key())
 
     def key(self) -> str:
-        """The API key. Raises BadInput where the environment variable holds none."""
+        """API key from the environment variable. Raises BadInput if it holds none."""
         return secret_of(self.kind, "key_variable", self.key_variable)
 
     @classmethod
@@ -111,7 +112,7 @@ class Flickr(ApiSource):
     async def recheck(
         cls, fetcher: Fetcher, page_urls: Sequence[str], sources: Iterable[Source]
     ) -> RecheckedStatements:
-        """Without a key among `sources`, nothing is asked."""
+        """Fetch the records again. Without a key among `sources`, no request is sent."""
         key = _first_key(sources)
         if key is None:
             return {}
@@ -119,12 +120,12 @@ class Flickr(ApiSource):
         pages = sorted(set(page_urls))
         photos = {page: FlickrPhoto(number, secret=key) for page in pages if (number := _photo_number(page))}
         requests = (complete_description(fetcher, photo, kind="flickr") for photo in photos.values())
-        found = dict(zip(photos, await asyncio.gather(*requests), strict=True))
-        return {page: each[0].statement if each else None for page, each in found.items() if each is not None}
+        by_page = dict(zip(photos, await asyncio.gather(*requests), strict=True))
+        return {page: each[0].statement if each else None for page, each in by_page.items() if each is not None}
 
 
 def _first_key(sources: Iterable[Source]) -> str | None:
-    """API key of the first Flickr entry of params.yaml whose variable is set; None where there is none."""
+    """API key of the first Flickr entry of params.yaml whose variable is set; None if there is none."""
     for source in sources:
         if isinstance(source, Flickr):
             with suppress(BadInput):
@@ -133,7 +134,7 @@ def _first_key(sources: Iterable[Source]) -> str | None:
 
 
 def _photo_number(page_url: str) -> str | None:
-    """Number of `https://www.flickr.com/photos/OWNER/NUMBER/`; None for another page."""
+    """Number of the photo on `https://www.flickr.com/photos/OWNER/NUMBER/`; None for any other page."""
     parts = urlsplit(page_url)
     names = parts.path.strip("/").split("/")
     is_photo = (parts.hostname or "").removeprefix("www.") == "flickr.com" and len(names) == 3 and names[0] == "photos"
@@ -158,7 +159,7 @@ class FlickrSearch:
         return self._addresses[page - 1] if 0 < page <= len(self._addresses) else None
 
     def signed(self, url: str) -> str:
-        """The address as it is sent, with the key in it."""
+        """Address with the key, as it is sent."""
         return _signed(url, self.secret)
 
     def read(self, body: bytes) -> ApiAnswer:
@@ -176,8 +177,8 @@ class FlickrPhoto:
         self._number = number
 
     def first(self) -> str:
-        asked = f"method=flickr.photos.getInfo&{_NO_KEY}format=json&nojsoncallback=1&photo_id={self._number}"
-        return f"{ENDPOINT}?{asked}"
+        query = f"method=flickr.photos.getInfo&{_NO_KEY}format=json&nojsoncallback=1&photo_id={self._number}"
+        return f"{ENDPOINT}?{query}"
 
     def following(self, listing: ApiAnswer) -> str | None:  # noqa: ARG002 (one answer is all)
         return None
@@ -194,23 +195,23 @@ def _signed(url: str, key: str) -> str:
 
 
 def read(body: bytes) -> ApiAnswer:
-    """One answer. Raises UnreadableAnswer; Busy where Flickr asks for patience."""
+    """Parse one answer. Raises UnreadableAnswer, and ApiUnavailable for a temporary error."""
     answer = json_object(body)
     entries = _photos(answer)
-    found, problems = describe_all(entries, _describe)
+    pictures, problems = describe_all(entries, _describe)
     page, pages = (whole(answer["photos"].get(name)) for name in ("page", "pages"))
     if page is None or pages is None:
-        return ApiAnswer(found, [*problems, "page or pages is not a number: nothing after this can be asked for"])
+        return ApiAnswer(pictures, [*problems, "page or pages is not a number: nothing after this can be asked for"])
     if not entries and page < pages:
         problems.append(f"page {page} of {pages} is empty")
     more = {"page": str(page + 1)} if entries and page < pages else {}
-    return ApiAnswer(found, problems, more)
+    return ApiAnswer(pictures, problems, more)
 
 
 def read_photo(body: bytes) -> ApiAnswer:
-    """The answer to one photo's number; empty where there is no such photo that everybody may see.
+    """Parse the answer for one photo; empty if there is no such public photo.
 
-    Raises UnreadableAnswer; Busy where Flickr asks for patience.
+    Raises UnreadableAnswer, and ApiUnavailable for a temporary error.
     """
     answer = json_object(body)
     if answer.get("stat") != "ok" and text(answer.get("code")) in _GONE:
@@ -235,7 +236,7 @@ def _photos(answer: dict[str, Any]) -> list[Any]:
 def _answered(answer: dict[str, Any], name: str) -> Any:
     if answer.get("stat") != "ok":
         code, message = text(answer.get("code")), cleaned(text(answer.get("message")), 200)
-        raise (ApiUnavailable if code in _PASSING else UnreadableAnswer)(
+        raise (ApiUnavailable if code in _RETRIABLE_CODES else UnreadableAnswer)(
             f"Flickr refuses: {cleaned(code, 20)}: {message}"
         )
     return answer.get(name)
@@ -255,18 +256,18 @@ def _describe(photo: dict[str, Any]) -> ApiPicture | None:
 def _statement(photo: dict[str, Any]) -> combination.Statement:
     number, title = text(photo.get("license")), photo.get("title")
     owner = _owner(photo)
-    stated = combination.of_record(
+    statement = combination.of_record(
         METHOD,
         [catalogue.from_flickr(number) if number else None],
         creator=text(photo.get("ownername")),
         creator_url=f"https://www.flickr.com/people/{owner}/" if owner else None,
         title=text(title.get("_content") if isinstance(title, dict) else title),
     )
-    return replace(stated, statement=_in_its_words(number, stated)) if number else stated
+    return replace(statement, statement=_in_its_words(number, statement)) if number else statement
 
 
-def _in_its_words(number: str, stated: combination.Statement) -> str | None:
-    meaning = f" ({stated.license})" if stated.license else ""
+def _in_its_words(number: str, statement: combination.Statement) -> str | None:
+    meaning = f" ({statement.license})" if statement.license else ""
     return cleaned(f"{METHOD}: license {number}{meaning}")
 
 
@@ -277,6 +278,6 @@ def _page_url(photo: dict[str, Any]) -> str | None:
 
 
 def _owner(photo: dict[str, Any]) -> str | None:
-    """Whose it is, as in Flickr's addresses; the owner's number outlives a changed name."""
+    """Owner as in Flickr's addresses: by number if there is one, since a name may change."""
     owner = text(photo.get("owner")) or text(photo.get("pathalias"))
     return owner if owner and _OWNER.fullmatch(owner) else None

@@ -1,9 +1,8 @@
-"""Pictures that are here already: a folder or an uncompressed tar, whose files the roster's column `files` names.
+"""Folder source: pictures in a folder or an uncompressed tar, named by the roster's column `files`.
 
-`files` holds names or patterns, separated by `;`. A name that is there is taken as it stands; else `*`, `?` and
-`[…]` are patterns over the whole name (`*` also meets `/`). Nothing outside the folder is ever opened: absolute
-names, `..`, links and names that are not UTF-8 are refused. The address of a file is `file:PATH/NAME`,
-percent-encoded.
+`files` holds names or patterns, separated by `;`. An existing name is taken literally; else `*`, `?` and `[…]` are
+patterns over the whole name (`*` also matches `/`). No file outside the folder is ever opened: absolute names, `..`,
+links and names that are not UTF-8 are refused. The address of a file is `file:PATH/NAME`, percent-encoded.
 """
 
 from __future__ import annotations
@@ -32,13 +31,17 @@ from mtf.sources.candidate import Candidate
 from mtf.sources.fetch_failure import FetchFailed
 
 _WILDCARD = re.compile(r"[*?\[]")
-# The system hands us the bytes of a name that are not UTF-8 as lone surrogates.
+# Python decodes bytes of a file name that are not UTF-8 as lone surrogates.
 _UNDECODED = "surrogateescape"
 
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """Where a file's bytes lie. `stamp` changes when it does; `refusal` says why it must not be read."""
+    """Location of a file's bytes.
+
+    stamp: changes when the file does.
+    refusal: reason why the file must not be read.
+    """
 
     path: Path
     offset: int
@@ -51,8 +54,8 @@ class Folder(LocalSource):
     """A folder or tar whose files the roster's column `files` names.
 
     path: relative to the project, or absolute.
-    license: license that the owner states for all files (SPDX or `LicenseRef-…`); null states nothing.
-    creator: creator that the owner states for all files.
+    license: that the owner states for all files (SPDX or `LicenseRef-…`); null states none.
+    creator: that the owner states for all files.
     """
 
     kind: Literal["folder"]
@@ -84,7 +87,7 @@ class Folder(LocalSource):
 
 
 class FolderFiles:
-    """Files of one folder source, listed once. Raises BadInput where it is neither a folder nor a tar."""
+    """Files of one folder source, listed once. Raises BadInput if it is neither a folder nor a tar."""
 
     def __init__(self, source: Folder, root: Path) -> None:
         self.source = source
@@ -93,11 +96,11 @@ class FolderFiles:
         self._names = sorted(self._files)
 
     def find(self, files: str | None) -> list[Candidate]:
-        """The candidates that one cell of the roster's column `files` names, those that are not there included."""
+        """Candidates that one cell of the roster's column `files` names, missing files included."""
         return [self._candidate(name, rank) for rank, name in enumerate(self._chosen(files))]
 
     def read(self, url: str, *, max_bytes: int) -> bytes:
-        """The bytes of the file at `url`. Raises Failed: REFUSED_ADDRESS, MISSING or TOO_LARGE."""
+        """Bytes of the file at `url`. Raises FetchFailed: REFUSED_ADDRESS, MISSING or TOO_LARGE."""
         name = unquote(url.removeprefix(self.prefix), errors=_UNDECODED)
         if refusal := _refused_name(name):
             raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, refusal)
@@ -111,7 +114,7 @@ class FolderFiles:
         return shards.read(file.path, file.offset, file.size_bytes)
 
     def stamp(self, files: str | None) -> list[str]:
-        """Lines that change when a file does that one cell of the roster names."""
+        """Lines that change when one of the files in a cell of the roster does."""
         names = map(_normal, self._chosen(files))
         return [f"{name} {file.stamp}" if (file := self._files.get(name)) else name for name in names]
 
@@ -127,8 +130,9 @@ class FolderFiles:
         return [name for name in self._beginning_as(pattern) if is_meant(name)] or [entry]
 
     def _beginning_as(self, pattern: str) -> Iterator[str]:
-        """The names that begin as `pattern` does before its first wildcard, sorted: most rosters name a folder each,
-        and going through all names for each of them would take the square of their number.
+        """Names with the fixed prefix of `pattern`, sorted.
+
+        Most rosters name one folder per person: a scan of all names for each would take quadratic time.
         """
         fixed = _WILDCARD.split(pattern, maxsplit=1)[0]
         for place in range(bisect_left(self._names, fixed), len(self._names)):
@@ -143,12 +147,12 @@ class FolderFiles:
 
 
 def url_prefix(source: Folder) -> str:
-    """Beginning of the addresses of a folder's files: the same for each spelling of its path."""
+    """Prefix of the addresses of a folder's files: the same for each spelling of its path."""
     return f"file:{quote(posixpath.normpath(source.path))}/"
 
 
 def _normal(name: str) -> str:
-    """One spelling of a name: composed letters, no `./`."""
+    """Normal form of a name: composed letters (NFC), no `./`."""
     return unicodedata.normalize("NFC", str(PurePosixPath(name)))
 
 

@@ -1,8 +1,7 @@
 """Google image search.
 
 Google writes each picture into its scripts as `["URL",HEIGHT,WIDTH]`, after that of its thumbnail and before
-`"2003":[null,"…","PAGE","TITLE"`. Where that is not found, icrawler's own parser is tried; a page without anything to
-read raises UnreadablePage.
+`"2003":[null,"…","PAGE","TITLE"`. If none is found, icrawler's own parser is tried.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _THUMBNAILS = re.compile(r"^https?://(?:encrypted-tbn\d*|www)\.gstatic\.com/")
 class Google(SearchEngine):
     """Google image search.
 
-    people: `face` asks for pictures of faces only; null leaves the filter out. Google has no filter `portrait`.
+    people: `face` filters for pictures of faces; null for no filter. Google has no filter `portrait`.
     """
 
     kind: Literal["google"]
@@ -40,7 +39,7 @@ class Google(SearchEngine):
     )
 
     def page_urls(self, query: str, license_filter: str | None) -> list[str]:
-        """Raises BadInput for a value of `people` that Google lacks."""
+        """Addresses of all result pages, in order. Raises BadInput for a value of `people` that Google lacks."""
         from mtf.sources.icrawler_adapter import google_page_urls
 
         if self.people not in (None, "face"):
@@ -79,7 +78,7 @@ class _Page(TypedDict):
 
 
 def _page(text: str, start: int, end: int) -> _Page:
-    """Page and title of the picture that stands before `start`, if they stand before the next one at `end`."""
+    """Page and title of the picture that ends at `start`, if they come before the next picture's end, `end`."""
     match = _PAGE.search(text, start, end)
     if match is None:
         return {"page_url": None, "title": None}

@@ -1,7 +1,7 @@
-"""Adapter of icrawler 0.6.10: addresses of result pages from its feeders, and Google's parser as a second reading.
+"""Adapter of icrawler 0.6.10: addresses of result pages from its feeders, and Google's parser as a fallback.
 
-Nothing else of icrawler is used. Its Bing and Flickr parsers are not: Bing's matches `.jpg` only and loses page and
-title, Flickr's sends a request for each photo; and its downloaders know no robots.txt.
+The rest of icrawler is unused: its Bing parser matches `.jpg` only and drops page and title, its Flickr parser sends a
+request for each photo, and its downloaders ignore robots.txt.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def google_page_urls(query: str, *, max_results: int, filters: Mapping[str, str]
 def flickr_page_urls(query: str, **options: Any) -> list[str]:
     """Addresses of all result pages of `flickr.photos.search`, in order; their `api_key` is empty.
 
-    icrawler logs the addresses that it makes, so the key is put in when a request is sent.
+    icrawler logs the addresses that it makes, so the key is added only when a request is sent.
     """
     return _fed(FlickrFeeder, apikey="", text=query, **options)
 
@@ -47,11 +47,11 @@ def flickr_page_urls(query: str, **options: Any) -> list[str]:
 def google_picture_urls(content: bytes) -> list[str]:
     """Addresses of pictures that icrawler's parser finds on a result page of Google; may be empty."""
     try:
-        found = GoogleParser(thread_num=1, signal=None, session=None).parse(_Response(content)) or []
-        urls = [task["file_url"] for task in found]
-    except ValueError:  # an escape in an address that is none
+        tasks = GoogleParser(thread_num=1, signal=None, session=None).parse(_Response(content)) or []
+        urls = [task["file_url"] for task in tasks]
+    except ValueError:  # a malformed escape in an address
         return []
-    # Its expression may run from one address into the next: what holds a quote is no address.
+    # Its regular expression may run from one address into the next: with a quote inside it is no address.
     return [url for url in urls if not re.search(r"[\s\"'\\]", url)]
 
 

@@ -1,4 +1,4 @@
-"""Local sources of a crawl together: where one lies in another, a file belongs to the innermost."""
+"""Local sources of a crawl. If one lies inside another, a file belongs to the innermost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OpenedSource:
     files: LocalFiles
 
     def read(self, url: str, *, max_bytes: int) -> bytes:
-        """Bytes of the file at `url`. Raises Failed."""
+        """Read the bytes of the file at `url`. Raises FetchFailed."""
         return self.files.read(url, max_bytes=max_bytes)
 
     def statement(self) -> Statement:
@@ -28,7 +28,7 @@ class OpenedSource:
 
 
 class LocalSources:
-    """Local sources among `sources`, in their order. Raises BadInput where one is not there."""
+    """Local sources among `sources`, in their order. Raises BadInput if one does not exist."""
 
     def __init__(self, sources: Iterable[Source], root: Path) -> None:
         self._opened = [
@@ -39,7 +39,7 @@ class LocalSources:
         return iter(self._opened)
 
     def of(self, url: str) -> OpenedSource | None:
-        """The source whose owner speaks for the file at `url`: of those that hold it the innermost."""
+        """Source of the file at `url`: the innermost of those that contain it."""
         holding = (opened for opened in self._opened if url.startswith(opened.files.prefix))
         return max(holding, key=lambda opened: len(opened.files.prefix), default=None)
 
@@ -48,7 +48,7 @@ class LocalSources:
         return [self._claimed(candidate) for candidate in opened.files.find(files)]
 
     def stamp(self, files: str | None) -> list[str]:
-        """Lines that change when any of the files does that one cell of the roster names."""
+        """Lines that change when one of the files in a cell of the roster does."""
         return [stamp for opened in self._opened for stamp in opened.files.stamp(files)]
 
     def _claimed(self, candidate: Candidate) -> Candidate:

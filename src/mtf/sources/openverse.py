@@ -1,9 +1,8 @@
-"""Openverse: pictures under open licenses, gathered from many hosts. https://api.openverse.org/v1/
+"""Openverse as a source: an index of pictures under open licenses on many hosts. https://api.openverse.org/v1/
 
-Openverse is an index: what it says of a license it has read elsewhere, and it may be out of date. Its record is a
-claim, as a search engine's filter is, only that it names the license and the version. What counts is what the
-picture's landing page states. The creator that the record names is used where the page names none, and the
-statement says so; the answer is kept all the same.
+An index repeats licenses that it read elsewhere, and may be out of date. So its record is a claim, like a search
+engine's filter, but with the license and its version. Evidence is the statement of the picture's landing page. If the
+page names no creator, the record's creator is used, and the statement says so. The answer is kept in any case.
 """
 
 from __future__ import annotations
@@ -37,16 +36,19 @@ ANONYMOUS_DELAY_S = 1.0
 """Without a token, Openverse answers once a second."""
 
 
-# Openverse's own names, as its parameters `license` and `license_type` take them.
+# Values of Openverse's parameters `license` and `license_type`.
 LICENSES = ("by", "by-nc", "by-nc-nd", "by-nc-sa", "by-nd", "by-sa", "cc0", "nc-sampling+", "pdm", "sampling+")
 LICENSE_TYPES = ("all", "all-cc", "commercial", "modification")
 
 
 class Openverse(ApiSource):
-    """Openverse's API. An empty list of filters leaves that filter out; pictures must pass both.
+    """Openverse's API. Pictures must pass both filters.
 
-    token_variable: environment variable that holds a bearer token; null asks without one, more slowly and for at most
-        20 results a page.
+    licenses: filter by license; an empty list for no filter.
+    license_types: filter by type of license; an empty list for no filter.
+    page_size: results a page.
+    token_variable: name of the environment variable that holds a bearer token; null for anonymous requests, which are
+        slower and have at most 20 results a page.
     """
 
     kind: Literal["openverse"]
@@ -59,7 +61,7 @@ class Openverse(ApiSource):
     hosts: ClassVar[tuple[str, ...]] = (HOST,)
 
     @model_validator(mode="after")
-    def _filters_are_known(self) -> Openverse:
+    def _filters_exist(self) -> Openverse:
         check_filters("licenses", self.licenses, LICENSES, self.kind)
         check_filters("license_types", self.license_types, LICENSE_TYPES, self.kind)
         if self.token_variable is None and self.page_size > 20:
@@ -114,19 +116,21 @@ def _parameters(source: Openverse, query: str) -> dict[str, str]:
 
 
 def read(body: bytes) -> ApiAnswer:
-    """Pictures of one answer. Raises UnreadableAnswer."""
+    """Parse one answer. Raises UnreadableAnswer."""
     answer = json_object(body)
     if "results" not in answer and "detail" in answer:
         raise UnreadableAnswer(f"Openverse refuses: {cleaned(text(answer['detail']), 200)}")
     entries = objects(answer.get("results"), "results")
-    found, problems = describe_all(entries, _describe)
+    pictures, problems = describe_all(entries, _describe)
     page, pages = whole(answer.get("page")), whole(answer.get("page_count"))
     if page is None or pages is None:
-        return ApiAnswer(found, [*problems, "page or page_count is not a number: nothing after this can be asked for"])
+        return ApiAnswer(
+            pictures, [*problems, "page or page_count is not a number: nothing after this can be asked for"]
+        )
     if not entries and page < pages:
         problems.append(f"page {page} of {pages} is empty")
     more = {"page": str(page + 1)} if entries and page < pages else {}
-    return ApiAnswer(found, problems, more)
+    return ApiAnswer(pictures, problems, more)
 
 
 def _describe(entry: dict[str, Any]) -> ApiPicture:
@@ -153,7 +157,7 @@ def _statement(entry: dict[str, Any]) -> combination.Statement:
 
 
 def _claim(entry: dict[str, Any]) -> str | None:
-    """The license by its identifier where it is known, else in the record's own words."""
+    """Identifier of the license, or the record's own words for an unknown one."""
     license, version = text(entry.get("license")), text(entry.get("license_version"))
     identifier = catalogue.from_parts(license, version) or catalogue.normalise(text(entry.get("license_url")))
     return identifier or cleaned(" ".join(filter(None, (license, version))), 100)

@@ -1,8 +1,8 @@
-"""Evidence from records: statements of the API answer that named a candidate.
+"""Evidence from records: license statements in the API answer that named a candidate.
 
-The record of a picture's own host (Commons of its files, Flickr of its photos) is evidence: it takes the place of the
-picture's page, which is then not asked for. A record that names no license does not, and neither does that of an
-index (Openverse): there the picture's page is asked for, as for a search engine.
+The record of a picture's own host (Commons, Flickr) is evidence: it replaces the picture's page, which is then not
+fetched. If the record names no license, or is that of an index (Openverse), the page is fetched, as for a search
+engine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mtf.sources.candidate import Candidate
 
 
 def is_evidence(candidate: Candidate) -> bool:
-    """True if the candidate's record is its host's own and states anything of a license."""
+    """True if the candidate's record is its own host's and states a license, understood or not."""
     record = candidate.record
     source = None if record is None else registry.find(record.source)
     if source is None or not source.record_is_evidence or candidate.page_url is None:
@@ -27,27 +27,27 @@ def is_evidence(candidate: Candidate) -> bool:
 
 
 def statement(candidate: Candidate) -> Statement:
-    """Statement of the candidate's record; empty where it has none that can be read."""
+    """Statement of the candidate's record; empty if it has none that can be read."""
     description = _description(candidate)
     return Statement() if description is None else description.statement
 
 
-def supplemented(stated: Statement, candidate: Candidate) -> Statement:
-    """Statement of a page, with the creator that an index names where the page names none.
+def supplemented(page_statement: Statement, candidate: Candidate) -> Statement:
+    """Statement of a page; if it names no creator, with the creator in an index's record.
 
-    The license is the page's alone. A creator is owed to whoever made the picture, so a second-hand name is better
-    than none; the statement says where it is from.
+    The license comes from the page alone. For the credit, a second-hand name is better than none; the statement says
+    where it is from.
     """
     description = _description(candidate)
-    if description is None or stated.creator is not None or description.statement.creator is None:
-        return stated
+    if description is None or page_statement.creator is not None or description.statement.creator is None:
+        return page_statement
     named = description.statement
     source = f"{named.method}: creator: {named.creator}"
     return replace(
-        stated,
+        page_statement,
         creator=named.creator,
         creator_url=named.creator_url,
-        statement=source if stated.statement is None else f"{stated.statement} | {source}",
+        statement=source if page_statement.statement is None else f"{page_statement.statement} | {source}",
     )
 
 
@@ -63,6 +63,6 @@ def _description(candidate: Candidate) -> ApiPicture | None:
 
 @lru_cache(maxsize=16)
 def _by_url(kind: str, body: bytes) -> dict[str, ApiPicture]:
-    """Descriptions of one answer by address: it is read once for all the pictures that it names."""
+    """Descriptions in one answer, by address; cached, since one answer describes many pictures."""
     source = registry.find(kind)
-    return {} if source is None else {each.url: each for each in reversed(source.read(body).described)}
+    return {} if source is None else {each.url: each for each in reversed(source.read(body).pictures)}

@@ -1,8 +1,8 @@
-"""Records of APIs: their answers about pictures, kept as they came and read whenever a picture is judged.
+"""Records of APIs: answers about pictures, stored unchanged and parsed whenever a picture is judged.
 
-One answer speaks of many pictures, so an identity's shard holds each answer once, as `SHA256.record.gz`, and says
-in `records.parquet` which address it speaks of. It is kept for pictures that could not be fetched yet, too: they
-are tried again without a new search.
+One answer describes many pictures, so an identity's shard holds each answer once, as `SHA256.record.gz`, with a table
+of the addresses that it describes, `records.parquet`. Pictures that could not be fetched keep their record, too: a
+later run tries them again without a new search.
 """
 
 from __future__ import annotations
@@ -34,7 +34,13 @@ _SCHEMA = {
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One answer of the API of `source`. `sha256` is of its body, `compressed` (gzip) gives it back."""
+    """One answer of an API.
+
+    source: name of the source (`kind`).
+    status: HTTP status.
+    sha256: digest of the body.
+    compressed: function that returns the body, compressed by gzip.
+    """
 
     source: str
     fetched_at: datetime
@@ -47,13 +53,13 @@ class Record:
 
 
 def of_answer(source: str, body: bytes, *, status: int, fetched_at: datetime) -> Record:
-    """The record of an answer that has just come."""
+    """Record of an answer that was just received."""
     kept = gzip.compress(body, mtime=0)
     return Record(source, fetched_at, status, hashlib.sha256(body).hexdigest(), lambda: kept)
 
 
 def add(shard: shards.ShardWriter, records: Mapping[str, Record]) -> None:
-    """Keep `records` (by the picture's address) in a shard; a shard without any is left as it is."""
+    """Add `records` (picture's address → record) to a shard; without any, nothing is added."""
     if not records:
         return
     for sha256, record in {record.sha256: record for record in records.values()}.items():
@@ -62,15 +68,13 @@ def add(shard: shards.ShardWriter, records: Mapping[str, Record]) -> None:
         {"url": url, **{name: getattr(record, name) for name in _SCHEMA if name != "url"}}
         for url, record in records.items()
     ]
-    buffer = io.BytesIO()
-    pl.DataFrame(rows, schema=_SCHEMA, orient="row").write_parquet(buffer, statistics=False)
-    shard.add(RECORDS, buffer.getvalue())
+    shard.add(RECORDS, shards.parquet_bytes(pl.DataFrame(rows, schema=_SCHEMA, orient="row")))
 
 
 def load(path: Path, members: Mapping[str, tuple[int, int]]) -> dict[str, Record]:
-    """The records that the shard at `path` keeps, by the picture's address; their bodies are read when asked for.
+    """Picture's address → record, from the shard at `path`. Bodies are read on demand.
 
-    Raises KeyError, OSError or a PolarsError for a shard that is damaged.
+    Raises KeyError, OSError or a PolarsError for a damaged shard.
     """
     if RECORDS not in members:
         return {}

@@ -1,6 +1,6 @@
 """Registry of crawl sources: name (`kind` in params.yaml) → class.
 
-The built-in sources are named here and loaded when first asked for. Another package registers its own
+The built-in sources are listed here and loaded on first use. Another package registers its own:
 
 - by an entry point in its pyproject.toml, `[project.entry-points."mtf.sources"]`, `NAME = "module:Class"`, or
 - by a call in code that runs before params.yaml is read: `register(Class)`, also as a decorator.
@@ -59,8 +59,7 @@ def _flickr() -> type[Source]:
     return Flickr
 
 
-# Import statements, so that the stages that ask for a source depend on its code; in functions, so that it is loaded
-# when it is asked for.
+# Import statements, so that a stage's import closure includes the sources; in functions, to load them on first use.
 _BUILT_IN: dict[str, Callable[[], type[Source]]] = {
     "bing": _bing,
     "google": _google,
@@ -78,9 +77,9 @@ def names() -> list[str]:
 
 
 def find(name: str) -> type[Source] | None:
-    """The class of `name`; None where it is not registered, as for a data set's own name in a table.
+    """Class of the source `name`; None if it is not registered, such as a data set's own name in a table.
 
-    Raises BadInput where its entry point cannot be loaded.
+    Raises BadInput if its entry point cannot be loaded.
     """
     if name not in _classes:
         if name in _BUILT_IN:
@@ -91,7 +90,7 @@ def find(name: str) -> type[Source] | None:
 
 
 def classes() -> Iterator[type[Source]]:
-    """All registered sources, loaded."""
+    """Yield all registered classes."""
     for name in names():
         if (source := find(name)) is not None:
             yield source
@@ -100,7 +99,7 @@ def classes() -> Iterator[type[Source]]:
 def register(source: Registered) -> Registered:
     """Register a class under the name that its field `kind` permits (`Literal["NAME"]`); usable as a decorator.
 
-    Raises ValueError where `kind` is not one name, or the name is that of another source.
+    Raises ValueError if `kind` is not exactly one name, or another source has that name.
     """
     name = _kind(source)
     is_taken = name in _BUILT_IN or name in _entry_points() or _classes.get(name, source) is not source
@@ -122,7 +121,7 @@ def unknown(name: object) -> str:
 
 
 def code_modules(source: type[Source]) -> list[str]:
-    """Modules of a source that is not part of this package: a result depends on their code, too."""
+    """Modules of a source from another package, whose code a result depends on, too; none for built-in sources."""
     return [] if source.__module__.startswith("mtf.") else [source.__module__]
 
 

@@ -1,8 +1,8 @@
-"""Search engines: their result pages are read one after the other, until one holds nothing new.
+"""Base class of search engines: result pages are read in order, until one holds nothing new.
 
-robots.txt is asked for every picture and every page, but not for result pages: both engines close these to robots
-altogether, and to search them by name is the method that this data set follows (MTF, section 3.1). The requests
-say who makes them and are paced like all others; whether an engine's terms allow them is for its user to judge.
+robots.txt applies to every picture and every page, but not to result pages. Both engines close these to all robots, and
+this data set's method is to search them by name (MTF, section 3.1). The requests name their sender and are rate-limited
+like all others. Whether an engine's terms permit them is for its user to judge.
 """
 
 from __future__ import annotations
@@ -26,11 +26,15 @@ _LONGEST_TITLE = 300
 
 
 class UnreadablePage(Exception):
-    """A result page whose format is not the known one; the message says what is wrong with it."""
+    """A result page has an unexpected format. The message says what is wrong."""
 
 
 class EngineResult(TypedDict):
-    """One result of a search engine: address of the picture, of the page it stands on, and its title."""
+    """One result of a search engine.
+
+    file_url: address of the picture.
+    page_url: address of the page that shows it.
+    """
 
     file_url: str
     page_url: str | None
@@ -40,8 +44,8 @@ class EngineResult(TypedDict):
 class SearchEngine(Source):
     """A search engine that is read page by page.
 
-    licenses: the engine's own filter names, searched one after the other; null searches without a filter.
-    max_results: at most so many for each filter.
+    licenses: names of the engine's own license filters, searched in order; null searches without a filter.
+    max_results: largest number of results for each filter.
     """
 
     licenses: Annotated[list[str | None], Field(min_length=1)] = Field(["commercial,modify"])
@@ -51,7 +55,7 @@ class SearchEngine(Source):
     data_collection_type: ClassVar[str] = WEB_SCRAPING
 
     @model_validator(mode="after")
-    def _filters_are_known(self) -> SearchEngine:
+    def _filters_exist(self) -> SearchEngine:
         check_filters("licenses", [name for name in self.licenses if name], self.license_filters, self.kind)
         return self
 
@@ -62,18 +66,18 @@ class SearchEngine(Source):
 
     @abstractmethod
     def parse(self, content: bytes) -> list[EngineResult]:
-        """Results on one page; empty where the page says that there are none. Raises UnreadablePage."""
+        """Results on one page; empty if the page says that there are none. Raises UnreadablePage."""
         raise NotImplementedError
 
     async def search(self, fetcher: Fetcher, query: str) -> SearchResult:
-        found = SearchResult()
+        result = SearchResult()
         for license_filter in self.licenses:
             try:
                 async for candidate in self._results(fetcher, query, license_filter):
-                    found.candidates.append(candidate)
+                    result.candidates.append(candidate)
             except (FetchFailed, UnreadablePage) as problem:
-                found.problems.append(f"{self.kind}, {query!r}, license {license_filter}: {problem}")
-        return found
+                result.problems.append(f"{self.kind}, {query!r}, license {license_filter}: {problem}")
+        return result
 
     async def _results(self, fetcher: Fetcher, query: str, license_filter: str | None) -> AsyncIterator[Candidate]:
         seen: set[str] = set()
@@ -94,14 +98,14 @@ class SearchEngine(Source):
 
 
 def check_filters(key: str, names: list, permitted: tuple | range, kind: str) -> None:
-    """Raises ValueError for a name that is not among the source's own filters."""
+    """Check that all `names` are filters of the source. Raises ValueError."""
     for name in names:
         if name not in permitted:
             raise ValueError(f"{key}: {name!r} is not a filter of {kind}; permitted: {list(permitted)}")
 
 
 def result_url(value: object) -> str | None:
-    """An address from a result page; `&amp;` in it is an escape that was left over."""
+    """Address from a result page, with leftover escapes (`&amp;`) undone; None for anything else."""
     if not isinstance(value, str):
         return None
     url = value.strip().replace("&amp;", "&")
@@ -109,7 +113,7 @@ def result_url(value: object) -> str | None:
 
 
 def result_title(value: object) -> str | None:
-    """A title without leftover markup and without the marks that Bing puts around the words searched for."""
+    """Title without markup and without the characters by which Bing highlights search words; None if empty."""
     if not isinstance(value, str):
         return None
     text = re.sub(r"[\ue000-\uf8ff]", "", html.unescape(value))

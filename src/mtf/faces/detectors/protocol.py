@@ -1,4 +1,4 @@
-"""The detector protocol: upright pixels in, boxes with scores and landmarks out."""
+"""Detector protocol: upright pixels in, boxes with scores and landmarks out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mtf.faces.registry import Registry
 class Landmarks(NamedTuple):
     """Five points of a face, each (x, y) in pixels. Left and right are the picture's, not the person's.
 
-    The order is the one of MTCNN, CenterFace and ArcFace's alignment template.
+    The order is that of MTCNN, CenterFace and ArcFace's alignment template.
     """
 
     left_eye: tuple[float, float]
@@ -30,29 +30,29 @@ class Landmarks(NamedTuple):
     right_mouth: tuple[float, float]
 
     def as_row(self) -> dict[str, float]:
-        """The landmarks' columns of the table faces."""
+        """Columns of the landmarks in the table faces."""
         return dict(zip(schemas.LANDMARKS, (value for point in self for value in point), strict=True))
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], *, origin: tuple[int, int] = (0, 0)) -> Landmarks | None:
-        """The landmarks of a row of the table faces, in pixels from `origin` (x, y); None where it has none."""
+        """Landmarks of a row of the table faces, in pixels from `origin` (x, y); None if it has none."""
         values = [row[name] for name in schemas.LANDMARKS]
         if values[0] is None:
             return None
         return cls(*((x - origin[0], y - origin[1]) for x, y in zip(values[::2], values[1::2], strict=True)))
 
     def scaled(self, shape: tuple[int, int], to: tuple[int, int]) -> Landmarks:
-        """The same points in a picture of shape `to`; both shapes are (height, width)."""
+        """Landmarks scaled from a picture of `shape` to one of shape `to`; both are (height, width)."""
         down, across = to[0] / shape[0], to[1] / shape[1]
         return Landmarks(*((x * across, y * down) for x, y in self))
 
 
 class Detection(NamedTuple):
-    """One face, in pixels of the picture that the detector was given.
+    """One face, in pixels of the detector's input.
 
-    box: inside the picture, at least one pixel wide and high; a square, so that crops are.
-    score: the detector's confidence, 0 to 1; None where it has none.
-    landmarks: five points, which may lie outside the box; None where the detector finds none.
+    box: a square inside the picture, at least one pixel wide.
+    score: confidence of the detector, 0 to 1; None if it has none.
+    landmarks: five points, which may lie outside the box; None if the detector finds none.
     """
 
     box: Box
@@ -63,8 +63,8 @@ class Detection(NamedTuple):
 class Detector(Protocol):
     """A face detector.
 
-    colour: the pixels it reads, (height, width, 3) in blue, green, red if true, else (height, width) in grey.
-    side_px: the shorter side at which pictures are given to it; larger ones are reduced, smaller ones left alone.
+    colour: True for an input of (height, width, 3) in blue, green, red, False for (height, width) in grey.
+    side_px: shorter side of the input; larger pictures are reduced, smaller ones unchanged.
     """
 
     colour: ClassVar[bool]
@@ -72,23 +72,23 @@ class Detector(Protocol):
 
     @classmethod
     def from_params(cls, crop: Crop, *, root: Path) -> Self:
-        """The detector with its parameters in `crop`; `root` is what relative paths of model files start from.
+        """Create the detector from its parameters in `crop`; relative paths of model files start at `root`.
 
-        Raises BadInput for a parameter that is not permitted, and for a model file that is missing or unreadable.
+        Raises BadInput for a parameter that is not permitted, and for a missing or unreadable model file.
         """
         ...
 
     @classmethod
     def describe(cls, crop: Crop) -> str:
-        """Its name and what decides its boxes, for the documents of a release: "the detector … (…)"."""
+        """Name and main parameters, for the documents of a release: "the detector … (…)"."""
         ...
 
     def fingerprint(self) -> dict[str, Any]:
-        """All that decides its results: name, version, parameters and the sha256 of its weights, as JSON values."""
+        """Inputs of its results as JSON values: name, version, parameters, and the sha256 of its weights."""
         ...
 
     def __call__(self, pixels: np.ndarray) -> list[Detection]:
-        """The faces in `pixels` (uint8, upright), in any order; an empty list where there is none."""
+        """Faces in `pixels` (uint8, upright), in any order."""
         ...
 
 
@@ -96,9 +96,9 @@ Parameters = TypeVar("Parameters", bound=Section)
 
 
 def parameters(crop: Crop, name: str, model: type[Parameters]) -> Parameters:
-    """A detector's own parameters: `crop.detectors` under its `name`, as `model`, which brings the defaults.
+    """Parameters of the detector `name` in `crop.detectors`, checked by `model`, which has the defaults.
 
-    Raises BadInput, in one line that names the key, for an unknown key or a value that is not permitted.
+    Raises BadInput with the key for an unknown key or a value that is not permitted.
     """
     given = crop.detectors.get(name, {})
     try:
@@ -116,10 +116,10 @@ DETECTORS: Registry[type[Detector]] = Registry(key="crop.detector", group="mtf.d
 
 
 def create(crop: Crop, *, root: Path = Path()) -> Detector:
-    """The detector that `crop.detector` names. Raises BadInput for an unknown name; see also Detector.from_params."""
+    """Create the detector `crop.detector`. Raises BadInput for an unknown name, and as Detector.from_params does."""
     return DETECTORS.get(crop.detector).from_params(crop, root=root)
 
 
 def describe(crop: Crop) -> str:
-    """The detector that `crop.detector` names, in words. Raises BadInput for an unknown name."""
+    """Description of the detector `crop.detector` in words. Raises BadInput for an unknown name."""
     return DETECTORS.get(crop.detector).describe(crop)

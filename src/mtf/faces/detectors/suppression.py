@@ -1,4 +1,4 @@
-"""Non-maximum suppression: of boxes that show the same face, the surest one stays."""
+"""Non-maximum suppression: of overlapping boxes, the one with the highest score stays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_CONTAINED = 0.7
 
 
 class Candidates(NamedTuple):
-    """Faces before suppression, in pixels of the picture; they may reach past its edge.
+    """Faces before suppression, in pixels of the picture; boxes may extend past its edge.
 
     corners: (n, 4), left, top, right, bottom.
     scores: (n,), 0 to 1.
@@ -26,19 +26,20 @@ class Candidates(NamedTuple):
     landmarks: np.ndarray
 
     def inside(self, shape: tuple[int, int]) -> Candidates:
-        """The candidates whose middle lies in a picture of `shape` (height, width): not those of its padding."""
+        """Candidates whose middle lies in a picture of `shape` (height, width), not in its padding."""
         middles = (self.corners[:, :2] + self.corners[:, 2:]) / 2
         return self.at(np.flatnonzero(((middles >= 0) & (middles <= shape[::-1])).all(axis=1)))
 
     @classmethod
     def joined(cls, parts: Sequence[Candidates]) -> Candidates:
-        """All candidates of several scales."""
+        """Candidates of several scales, concatenated."""
         return cls(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
     def detections(self, shape: tuple[int, int]) -> list[Detection]:
-        """As detections in a picture of `shape` (height, width), each box cut at its edge and widened to a square.
+        """Detections in a picture of `shape` (height, width), each box cut at the edge and widened to a square.
 
-        Crops, measures and embeddings read squares, which Haar's boxes are; others are some 1.3 times as high as wide.
+        Crops, measures and embeddings need squares. Haar's boxes are squares; others are some 1.3 times as high as
+        wide.
         """
         return [
             Detection(
@@ -50,15 +51,15 @@ class Candidates(NamedTuple):
         ]
 
     def at(self, places: np.ndarray) -> Candidates:
-        """The candidates at these places, in their order."""
+        """Candidates at these indices, in their order."""
         return Candidates(self.corners[places], self.scores[places], self.landmarks[places])
 
 
 def best(candidates: Candidates, *, max_overlap: float, min_side_px: float) -> Candidates:
-    """The candidates that no surer one overlaps, the surest first; without those narrower than `min_side_px`.
+    """Candidates that overlap no better one, highest score first; without those narrower than `min_side_px`.
 
-    Two overlap where they share more than `max_overlap` of their union, or more than MAX_CONTAINED of the smaller
-    one: a box around the features lies inside the box around the head.
+    Two boxes overlap if their intersection is more than `max_overlap` of their union, or more than MAX_CONTAINED of the
+    smaller box, such as one around the features inside one around the head.
     """
     narrower = (candidates.corners[:, 2:] - candidates.corners[:, :2]).min(axis=1)
     order = np.argsort(-candidates.scores, kind="stable")
@@ -74,7 +75,7 @@ def best(candidates: Candidates, *, max_overlap: float, min_side_px: float) -> C
 
 
 def _overlaps(one: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shares (n,) of the union, and of the smaller box, that `one` (4,) has in common with each of `others` (n, 4)."""
+    """Intersection of `one` (4,) with each of `others` (n, 4), as shares (n,) of the union and of the smaller box."""
     low, high = np.maximum(one[:2], others[:, :2]), np.minimum(one[2:], others[:, 2:])
     shared = np.clip(high - low, 0, None).prod(axis=1)
     area = (one[2:] - one[:2]).prod()

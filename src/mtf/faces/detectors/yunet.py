@@ -1,4 +1,4 @@
-"""YuNet (Wu et al., 2023) as OpenCV runs it: boxes and five landmarks. Its model file is fetched by hand.
+"""YuNet (Wu et al., 2023): boxes and five landmarks from OpenCV's implementation. The model file is fetched by hand.
 
 The weights (MIT) were trained on WIDER FACE.
 """
@@ -27,12 +27,12 @@ SIDES_PX = (320,)
 
 
 class YuNetParameters(Section):
-    """`crop.detectors.yunet`.
+    """Parameters `crop.detectors.yunet`.
 
-    weights: the path of the ONNX file, relative to the project.
-    min_score: the lowest confidence of a face, 0 to 1.
-    sides_px: the longer side of the picture at each scale.
-    max_overlap: of two boxes that share more of their union, the surer one stays.
+    weights: path of the ONNX file, relative to the project.
+    min_score: lowest confidence of a face, 0 to 1.
+    sides_px: longer side of the picture at each scale.
+    max_overlap: largest intersection over union of two boxes; beyond it, the one with the higher score stays.
     """
 
     weights: str = f"models/{FILE}"
@@ -43,7 +43,7 @@ class YuNetParameters(Section):
 
 @DETECTORS.register("yunet")
 class YuNet:
-    """Faces at one or several scales, down to `crop.min_face_share` of the picture's shorter side."""
+    """YuNet at one or several scales; finds faces down to `crop.min_face_share` of the picture's shorter side."""
 
     colour: ClassVar[bool] = True
 
@@ -55,25 +55,25 @@ class YuNet:
 
     @classmethod
     def from_params(cls, crop: Crop, *, root: Path) -> Self:
-        """YuNet with `crop.detectors.yunet`.
+        """Create YuNet from `crop.detectors.yunet`.
 
-        Raises BadInput, in one line, for a file that is missing, one of this name with another digest, and one that
-        OpenCV cannot read. A file of another name may be any YuNet.
+        Raises BadInput for a missing file, a file named FILE with another digest, and a file that OpenCV cannot read.
+        A file of another name may be any YuNet.
         """
         settings = parameters(crop, "yunet", YuNetParameters)
         path = root / settings.weights
-        _check(path, stated=settings.weights)
+        _check(path, name=settings.weights)
         _network(path, (32, 32))
         return cls(path, settings, min_face_share=crop.min_face_share)
 
     @classmethod
     def describe(cls, crop: Crop) -> str:
-        """The paper and the lowest score."""
+        """Name, paper and lowest score."""
         settings = parameters(crop, "yunet", YuNetParameters)
         return f"the detector YuNet (Wu et al., 2023; a score of at least {settings.min_score})"
 
     def fingerprint(self) -> dict[str, Any]:
-        """OpenCV's version, the digest of the network, and the parameters but for the file's path."""
+        """OpenCV's version, the digest of the network, and the parameters without the file's path."""
         return {
             "name": "yunet",
             "version": cv2.__version__,
@@ -83,11 +83,11 @@ class YuNet:
         }
 
     def __call__(self, pixels: np.ndarray) -> list[Detection]:
-        """The faces in `pixels` (height, width, 3; blue, green, red), the surest first."""
+        """Faces in `pixels` (height, width, 3; blue, green, red), highest score first."""
         shape = (pixels.shape[0], pixels.shape[1])
-        found = [self._at_scale(pixels, side_px) for side_px in self._settings.sides_px]
+        by_scale = [self._at_scale(pixels, side_px) for side_px in self._settings.sides_px]
         smallest_px = max(self._min_face_share * min(shape), 1.0)
-        candidates = Candidates.joined(found).inside(shape)
+        candidates = Candidates.joined(by_scale).inside(shape)
         return best(candidates, max_overlap=self._settings.max_overlap, min_side_px=smallest_px).detections(shape)
 
     def _at_scale(self, pixels: np.ndarray, side_px: int) -> Candidates:
@@ -98,24 +98,24 @@ class YuNet:
         network.setScoreThreshold(self._settings.min_score)
         network.setNMSThreshold(self._settings.max_overlap)
         rows = network.detect(resized)[1]
-        # Each row: left, top, width, height; right eye, left eye, nose and corners of the mouth as the person has
-        # them, which is left to right in the picture; score.
+        # Each row: left, top, width, height; right eye, left eye, nose and corners of the mouth by the person's side,
+        # which is left to right in the picture; score.
         rows = np.zeros((0, 15), np.float32) if rows is None else rows
         corners = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], axis=1)
         return Candidates(corners / scale, rows[:, 14], rows[:, 4:14].reshape(-1, 5, 2) / scale)
 
 
-def _check(path: Path, *, stated: str) -> None:
+def _check(path: Path, *, name: str) -> None:
     where = "params.yaml: crop.detectors.yunet.weights"
     if not path.is_file():
-        raise BadInput(f"{where}: no file {stated!r}; {ADDRESS} has {FILE}: put it there")
+        raise BadInput(f"{where}: no file {name!r}; {ADDRESS} has {FILE}: put it there")
     if path.name == FILE and digest_of(path) != SHA256:
-        raise BadInput(f"{where}: {stated!r} is not the published {FILE}: another sha256; {ADDRESS} has it")
+        raise BadInput(f"{where}: {name!r} is not the published {FILE}: another sha256; {ADDRESS} has it")
 
 
 @lru_cache(maxsize=12)
 def _network(weights: Path, size: tuple[int, int]) -> cv2.FaceDetectorYN:
-    """Loaded once per process and (width, height) of the input, as for CenterFace."""
+    """Network, loaded once per process and (width, height) of the input. Raises BadInput."""
     try:
         return cv2.FaceDetectorYN.create(str(weights), "", size, top_k=MAX_CANDIDATES)
     except cv2.error as error:

@@ -1,7 +1,9 @@
-"""Face embeddings: one class each, chosen by `screen.embedding`. To add one, register a class that is an `Embedding`.
+"""Face embeddings: one class each, chosen by `screen.embedding`. A new one is a registered class like
+`Embedding`.
 
-`appearance` needs no weights. It sees the same shot in two pictures (a burst, another size or compression, other
-light), not the same person in two shots; for that there is `sface`, which needs OpenCV's model file.
+- `appearance` recognises the same shot in two pictures (a burst, another size or compression, other light). It needs no
+  weights.
+- `sface` recognises the same person in two shots. It needs OpenCV's model file.
 """
 
 from mtf.faces.embeddings.appearance import Appearance, appearance

@@ -1,4 +1,4 @@
-"""`appearance`: outlines and colours, to find the same shot in two pictures. No weights, no identity."""
+"""Appearance embedding of outlines and colours, to find the same shot in two pictures. It has no weights."""
 
 from __future__ import annotations
 
@@ -15,51 +15,51 @@ from mtf.faces.detectors.protocol import Landmarks
 from mtf.faces.embeddings.protocol import EMBEDDINGS
 from mtf.faces.face_vectors import box_with_context, unit
 
-# The box and a fifth around it: hair, collar and background tell shots apart that the face alone does not.
+# Margin around the box: hair, collar and background distinguish shots that look alike in the face.
 CONTEXT_SHARE = 0.2
 SIDE_PX = 64
 CELL_PX = 16
 ORIENTATIONS = 9
-# A smaller sigma lets JPEG noise dominate; a larger one removes the eyes. Found on shifted and recompressed ORL shots.
+# A smaller sigma lets JPEG noise dominate; a larger one removes the eyes. Chosen on shifted and recompressed ORL shots.
 BLUR_PX = 1.0
-# Colours of 4 × 4 fields, against outlines of length one. Twice this, and a warmer white balance parts a burst.
+# Colours of 4 × 4 fields, relative to outlines of length one. Twice this weight separates a burst by white balance.
 COLOUR_FIELDS = 4
 COLOUR_WEIGHT = 0.25
 
 
 @EMBEDDINGS.register("appearance")
 class Appearance:
-    """`appearance` as a registered embedding."""
+    """Registered embedding `appearance`."""
 
     @classmethod
     def from_params(cls, screen: Screen, *, root: Path) -> Self:  # noqa: ARG003  (it has neither parameters nor files)
-        """It has no parameters."""
+        """Create the embedding; it has no parameters."""
         return cls()
 
     def fingerprint(self) -> dict[str, Any]:
-        """OpenCV computes the gradients and the colours: its version counts."""
+        """OpenCV's version: OpenCV computes the gradients and colours."""
         return {"name": "appearance", "version": cv2.__version__}
 
     def __call__(self, pixels: np.ndarray, box: Box, landmarks: Landmarks | None = None) -> np.ndarray:  # noqa: ARG002
-        """See `appearance`."""
+        """Vector (356,) float32, of length one (`appearance`)."""
         return appearance(pixels, box)
 
 
 def appearance(pixels: np.ndarray, box: Box) -> np.ndarray:
-    """Outlines (HOG) and coarse colours of the face and a little around it: (356,) float32, of length one."""
+    """Vector of outlines (HOG) and coarse colours of the face and its surroundings: (356,) float32, of length one."""
     around = box_with_context(pixels, box, share=CONTEXT_SHARE, side_px=SIDE_PX)
     return unit(np.concatenate([_outlines(around), _colours(around)]))
 
 
 def _outlines(around: np.ndarray) -> np.ndarray:
-    """Histograms of gradients, each without its mean: the mean is alike in all pictures and would hide the rest."""
+    """Histograms of gradients without their means, which are alike in all pictures and would dominate."""
     grey = cv2.GaussianBlur(cv2.cvtColor(around, cv2.COLOR_BGR2GRAY), (0, 0), BLUR_PX)
     histograms = np.asarray(_hog().compute(grey), np.float32).reshape(-1, ORIENTATIONS)
     return unit((histograms - histograms.mean(axis=1, keepdims=True)).ravel())
 
 
 def _colours(around: np.ndarray) -> np.ndarray:
-    """The two colour channels of CIE Lab, without lightness: a grey picture has none."""
+    """Colour channels of CIE Lab, without lightness; zero for a grey picture."""
     fields = cv2.resize(around, (COLOUR_FIELDS, COLOUR_FIELDS), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(fields.astype(np.float32) / 255, cv2.COLOR_BGR2Lab)
     return COLOUR_WEIGHT * (lab[:, :, 1:] / 100).ravel()

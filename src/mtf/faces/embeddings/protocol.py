@@ -1,4 +1,4 @@
-"""The embedding protocol: a face's crop in, a vector of length one out."""
+"""Embedding protocol: a face's crop in, a vector of length one out."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from mtf.faces.registry import Registry
 
 
 class Embedding(Protocol):
-    """A face embedding. The cosine distance of two vectors, 0 to 2, says how unlike the faces are."""
+    """A face embedding. The cosine distance of two vectors, 0 to 2, grows with the difference of the faces."""
 
     @classmethod
     def from_params(cls, screen: Screen, *, root: Path) -> Self:
-        """The embedding with its parameters in `screen`; `root` is what relative paths of model files start from.
+        """Create the embedding from its parameters in `screen`; relative paths of model files start at `root`.
 
-        Raises BadInput for a model file that is missing or unreadable.
+        Raises BadInput for a missing or unreadable model file.
         """
         ...
 
     def fingerprint(self) -> dict[str, Any]:
-        """All that decides its results: name, version, parameters and the sha256 of its weights, as JSON values."""
+        """Inputs of its results as JSON values: name, version, parameters, and the sha256 of its weights."""
         ...
 
     def __call__(self, pixels: np.ndarray, box: Box, landmarks: Landmarks | None = None) -> np.ndarray:
-        """The vector (d,) float32, of length one, of a face.
+        """Vector of a face: (d,) float32, of length one.
 
-        pixels: the crop (height, width, 3; blue, green, red; uint8).
-        box, landmarks: of the face, in pixels of the crop; landmarks are None where its detector finds none.
+        pixels: crop (height, width, 3; blue, green, red; uint8).
+        box, landmarks: in pixels of the crop; landmarks are None if the detector finds none.
         """
         ...
 
@@ -41,5 +41,5 @@ EMBEDDINGS: Registry[type[Embedding]] = Registry(key="screen.embedding", group="
 
 
 def create(screen: Screen, *, root: Path = Path()) -> Embedding:
-    """The embedding that `screen.embedding` names. Raises BadInput for an unknown name; see also from_params."""
+    """Create the embedding `screen.embedding`. Raises BadInput for an unknown name, and as from_params does."""
     return EMBEDDINGS.get(screen.embedding).from_params(screen, root=root)

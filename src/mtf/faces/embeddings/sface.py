@@ -1,4 +1,4 @@
-"""`sface`: OpenCV's SFace (Zhong et al., 2021), which tells people apart; its model file is fetched by hand."""
+"""SFace embedding (Zhong et al., 2021) in OpenCV, which distinguishes people. The model file is fetched by hand."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ INPUT_PX = 112
 
 @EMBEDDINGS.register("sface")
 class SFace:
-    """Fed with the box: it is not aligned by landmarks here."""
+    """SFace on the face's box, without alignment by landmarks."""
 
     def __init__(self, weights: Path) -> None:
         self._weights = weights
 
     @classmethod
     def from_params(cls, screen: Screen, *, root: Path) -> Self:
-        """SFace with the ONNX file of `screen.embedding_weights`. Raises BadInput if it is not there."""
+        """Create SFace from the ONNX file `screen.embedding_weights`. Raises BadInput if it does not exist."""
         return cls(_weights_file(screen, root=root))
 
     def fingerprint(self) -> dict[str, Any]:
@@ -38,24 +38,24 @@ class SFace:
         return {"name": "sface", "version": cv2.__version__, "weights": file_digest(self._weights)}
 
     def __call__(self, pixels: np.ndarray, box: Box, landmarks: Landmarks | None = None) -> np.ndarray:  # noqa: ARG002
-        """The vector (128,) float32, of length one. Raises BadInput for a file that is no model."""
+        """Vector (128,) float32, of length one. Raises BadInput for a file that is no model."""
         face = box_with_context(pixels, box, share=0.0, side_px=INPUT_PX)
         return unit(np.asarray(_model(self._weights).feature(face), np.float32).ravel())
 
 
 def _weights_file(screen: Screen, *, root: Path) -> Path:
-    wanted = f"{ADDRESS} has face_recognition_sface_2021dec.onnx; put it there"
+    hint = f"{ADDRESS} has face_recognition_sface_2021dec.onnx; put it there"
     if screen.embedding_weights is None:
-        raise BadInput(f"params.yaml: screen.embedding_weights: 'sface' needs the path of its ONNX file; {wanted}")
+        raise BadInput(f"params.yaml: screen.embedding_weights: 'sface' needs the path of its ONNX file; {hint}")
     path = root / screen.embedding_weights
     if not path.is_file():
-        raise BadInput(f"params.yaml: screen.embedding_weights: no file {screen.embedding_weights!r}; {wanted}")
+        raise BadInput(f"params.yaml: screen.embedding_weights: no file {screen.embedding_weights!r}; {hint}")
     return path
 
 
 @cache
 def _model(weights: Path) -> cv2.FaceRecognizerSF:
-    """Loaded once per process."""
+    """Model, loaded once per process. Raises BadInput."""
     try:
         return cv2.FaceRecognizerSF.create(str(weights), "")
     except cv2.error as error:

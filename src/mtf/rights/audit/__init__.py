@@ -1,0 +1,1 @@
+"""Audits of the pictures against the license policy: checks, findings, and the report."""

@@ -1,6 +1,6 @@
-"""The audit's checks: each takes tables and gives findings, one row each; none looks at a clock.
+"""Checks of the audit: each takes tables and returns findings, one row each. None reads the clock.
 
-The tables are lazy, so that of a million pictures only the findings are ever held whole.
+The tables are lazy: of a million pictures only the findings are held in memory.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mtf.rights.licenses import catalogue
 from mtf.schemas import EvidenceStatus, FetchOutcome, Reason
 from mtf.schemas.takedown_file import RequestKind, Takedowns, named_by_address
 
-# Of tables.EVIDENCE, what the checks need.
+# Columns of the table of evidence that the checks need.
 EVIDENCE_COLUMNS = [
     *KEYS, "url", "page_url", "claim", "stated", "license", "creator", "title", "opt_out", "detail", "http_status",
     "checked_at", "method",
@@ -34,7 +34,7 @@ _OF_REASON = {
 
 
 def policy_kept(evidence: pl.LazyFrame, licenses: config.Licenses, *, today: date) -> pl.LazyFrame:
-    """Pictures that the policy does not permit, by `policy.judge`."""
+    """Findings for pictures that the policy does not permit (`policy.judge`)."""
     reason = policy.reason_expression(evidence, licenses, today=today)
     refused = evidence.with_columns(reason.alias("refusal")).filter(pl.col("refusal").is_not_null())
     codes = {str(reason): str(code) for reason, code in _OF_REASON.items()}
@@ -72,7 +72,7 @@ def _with_detail(text: pl.Expr) -> pl.Expr:
 
 
 def _in_words(license: pl.Expr, evidence: pl.LazyFrame, licenses: config.Licenses) -> pl.Expr:
-    """`CC-BY-NC-2.0 is not permitted: it forbids commercial use`."""
+    """Reasons for licenses: `CC-BY-NC-2.0 is not permitted: it does not permit commercial use`."""
     names = {name for column in ("license", "claim") for name in policy.distinct(evidence, column)}
     return license.replace_strict(
         {name: _shortfall(name, licenses) for name in names}, default=None, return_dtype=pl.String
@@ -88,8 +88,9 @@ def _shortfall(name: str, licenses: config.Licenses) -> str:
 
 
 def dead_sources(evidence: pl.LazyFrame, licenses: config.Licenses, *, today: date) -> pl.LazyFrame:
-    """Pictures whose page cannot be read: an error where the policy refuses them for want of a statement, else a
-    warning.
+    """Findings for pictures whose page cannot be read.
+
+    An error if the policy refuses the picture for lack of a statement, else a warning.
     """
     is_unreachable = pl.col("stated") == EvidenceStatus.UNREACHABLE
     is_refused = policy.reason_expression(evidence, licenses, today=today).is_not_null()
@@ -104,7 +105,7 @@ def dead_sources(evidence: pl.LazyFrame, licenses: config.Licenses, *, today: da
 
 
 def opted_out(evidence: pl.LazyFrame, licenses: config.Licenses) -> pl.LazyFrame:
-    """Pictures that we hold though their source reserves this use: binding is an error, else a warning."""
+    """Findings for stored pictures with an opt-out: an error for a binding one, else a warning."""
     return findings(
         evidence.filter(pl.col("opt_out").is_not_null()),
         code=pl.lit(str(Code.OPTED_OUT)),
@@ -114,7 +115,7 @@ def opted_out(evidence: pl.LazyFrame, licenses: config.Licenses) -> pl.LazyFrame
 
 
 def respected_opt_outs(fetches: pl.LazyFrame) -> pl.LazyFrame:
-    """Addresses left alone because their source reserves this use: on record, and nothing to mend."""
+    """Findings for addresses that were not fetched because of an opt-out: warnings, for the record."""
     return findings(
         fetches.filter(pl.col("outcome") == FetchOutcome.OPTED_OUT).with_columns(
             image_id=pl.lit(None, pl.String), license=pl.lit(None, pl.String)
@@ -126,10 +127,10 @@ def respected_opt_outs(fetches: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def attributable(evidence: pl.LazyFrame) -> pl.LazyFrame:
-    """Pictures whose license asks for attribution, and what is missing for one.
+    """Findings for pictures whose license requires attribution, and whose credit is incomplete.
 
-    A missing author or page is an error. A missing title is a warning: Creative Commons up to 3.0 asks for the
-    title where the author gave one, and 4.0 no longer does.
+    A missing author or page is an error. A missing title is a warning: Creative Commons up to 3.0 requires a title if
+    the author gave one, 4.0 does not.
     """
     lacks = policy.lacking_credit()
     incomplete = evidence.filter(policy.asks_for_attribution(evidence) & pl.any_horizontal(*lacks.values()))
@@ -147,14 +148,14 @@ def _uncredited() -> pl.Expr:
 
 
 def _missing(lacks: dict[str, pl.Expr]) -> pl.Expr:
-    """`the author, the title`."""
+    """Missing parts of a credit in words: `the author, the title`."""
     words = {"creator": "the author", "page_url": "the page", "title": "the title"}
     missing = [pl.when(lacks[name]).then(pl.lit(text)) for name, text in words.items()]
     return pl.concat_list(missing).list.drop_nulls().list.join(", ")
 
 
 def release_license_kept(evidence: pl.LazyFrame, release_license: str) -> pl.LazyFrame:
-    """Pictures whose license does not let an adaptation bear the release's license."""
+    """Findings for pictures whose license does not permit an adaptation under the release's license."""
     held = policy.distinct(evidence, "license")
     conflicts = {name: reason for name in held if (reason := policy.conflict(name, release_license))}
     return findings(
@@ -168,10 +169,10 @@ def release_license_kept(evidence: pl.LazyFrame, release_license: str) -> pl.Laz
     )
 
 
-def taken_down(pictures: pl.LazyFrame, takedowns: Takedowns, looks: pl.DataFrame | None = None) -> pl.LazyFrame:
-    """Pictures (identity, image_id, url, page_url, license) that somebody asked to have removed.
+def taken_down(pictures: pl.LazyFrame, takedowns: Takedowns, hashes: pl.DataFrame | None = None) -> pl.LazyFrame:
+    """Findings for pictures (identity, image_id, url, page_url, license) that a takedown names.
 
-    `looks` has image_id and content_hash (null where it was not worked out), for requests by perceptual_hash.
+    `hashes` has image_id and content_hash (null if not computed), for takedowns by perceptual hash.
     """
     values = {kind: [record.value for record in takedowns.records if record.kind == kind] for kind in RequestKind}
     named = {
@@ -179,31 +180,31 @@ def taken_down(pictures: pl.LazyFrame, takedowns: Takedowns, looks: pl.DataFrame
         "its address": named_by_address(pictures, takedowns, RequestKind.PICTURE, "url"),
         "its page": named_by_address(pictures, takedowns, RequestKind.PAGE, "page_url"),
         "the file": pictures.filter(pl.col("image_id").is_in(values[RequestKind.IMAGE_ID])),
-        "its looks": pictures.filter(pl.col("image_id").is_in(_alike(looks, takedowns.perceptual_hashes))),
+        "its perceptual hash": pictures.filter(pl.col("image_id").is_in(_alike(hashes, takedowns.perceptual_hashes))),
     }
-    found = pl.concat([rows.with_columns(named=pl.lit(how)) for how, rows in named.items()])
+    matches = pl.concat([rows.with_columns(named=pl.lit(how)) for how, rows in named.items()])
     return findings(
-        found.unique(KEYS, keep="first", maintain_order=True),
+        matches.unique(KEYS, keep="first", maintain_order=True),
         code=pl.lit(str(Code.TAKEN_DOWN_PRESENT)),
         reason=pl.format("a takedown names {}", "named"),
     )
 
 
-def _alike(looks: pl.DataFrame | None, wanted: Collection[int]) -> list[str]:
-    """The images whose perceptual hash is near a wanted one."""
-    if looks is None or not wanted:
+def _alike(hashes: pl.DataFrame | None, wanted: Collection[int]) -> list[str]:
+    """Image ids whose perceptual hash is near one of `wanted`."""
+    if hashes is None or not wanted:
         return []
     from mtf.faces.hamming_index import near_any
     from mtf.faces.perceptual_hash import SAME_PICTURE_BITS
 
-    known = looks.drop_nulls("content_hash")
-    asked = pl.Series(sorted(wanted), dtype=pl.UInt64).to_numpy()
-    near = near_any(known["content_hash"].to_numpy(), asked, distance=SAME_PICTURE_BITS)
-    return known.filter(pl.Series(near))["image_id"].unique().sort().to_list()
+    computed = hashes.drop_nulls("content_hash")
+    taken_down_hashes = pl.Series(sorted(wanted), dtype=pl.UInt64).to_numpy()
+    near = near_any(computed["content_hash"].to_numpy(), taken_down_hashes, distance=SAME_PICTURE_BITS)
+    return computed.filter(pl.Series(near))["image_id"].unique().sort().to_list()
 
 
 def unrecorded(pictures: pl.LazyFrame) -> pl.LazyFrame:
-    """Pictures (identity, image_id) without any evidence record."""
+    """Findings for pictures (identity, image_id) without any row of evidence."""
     return findings(
         pictures.with_columns(url=pl.lit(None, pl.String), license=pl.lit(None, pl.String)),
         code=pl.lit(str(Code.NO_EVIDENCE)),
@@ -212,7 +213,7 @@ def unrecorded(pictures: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def unlisted(files: pl.LazyFrame, listed: pl.Series) -> pl.LazyFrame:
-    """Published files (path, face_id, identity, image_id, url, license) whose face the credits do not list."""
+    """Findings for published files (path, face_id, identity, image_id, url, license) that the credits do not list."""
     return findings(
         files.filter(pl.col("face_id").is_null() | ~pl.col("face_id").is_in(listed.to_list())),
         code=pl.lit(str(Code.NOT_IN_ATTRIBUTION)),
@@ -221,8 +222,9 @@ def unlisted(files: pl.LazyFrame, listed: pl.Series) -> pl.LazyFrame:
 
 
 def unknown(files: pl.LazyFrame) -> pl.LazyFrame:
-    """Published files (path, face_id, identity, image_id, url, license) of a face that the tables do not know: it was
-    taken down or left out since, and no other check can tell whose picture it is.
+    """Findings for published files (path, face_id, identity, image_id, url, license) whose face is in no table.
+
+    It was taken down or left out since, and no other check can tell whose picture it is.
     """
     return findings(
         files.filter(pl.col("face_id").is_not_null() & pl.col("image_id").is_null()),

@@ -1,4 +1,4 @@
-"""What sources say otherwise than they did: today, where they are asked again, or as an earlier crawl found it."""
+"""Drift of evidence: changed license statements, found by a recheck or between crawls."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from mtf.rights.signals.preferences import SEPARATOR
 from mtf.schemas import EvidenceStatus
 
 
-def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: config.Licenses) -> pl.LazyFrame:
-    """Pictures whose page says something else than it did: license, opt-out, or nothing since it is gone.
+def drifted(evidence: pl.LazyFrame, statements: pl.LazyFrame, licenses: config.Licenses) -> pl.LazyFrame:
+    """Findings for pictures whose source changed its license or its opt-out, or is gone.
 
-    `seen` has identity, image_id and what the page says now: now_read, now_license, now_opt_out, and now_gone (why it
-    cannot be read). What the picture's own file stated is not asked again. A page that is gone is a warning: what it
-    said is on record.
+    `statements` has identity, image_id, now_read, now_license, now_opt_out, and now_gone (the reason why the page
+    cannot be read). Statements in the picture's own file are not rechecked. A page that is gone is a warning, since its
+    statement is recorded.
     """
-    both = evidence.join(seen, on=KEYS, how="inner")
+    both = evidence.join(statements, on=KEYS, how="inner")
     was, now = pl.col("license"), pl.col("now_license")
     is_from_file = pl.col("method").str.starts_with("file:").fill_null(False)
-    # Where the file took part in what was concluded, the page alone does not tell that it changed.
+    # If the recorded conclusion is a dispute with the file, the page alone cannot show a change.
     is_disputed = (pl.col("stated") == EvidenceStatus.CONTRADICTION) & was.is_null()
-    # Where the file was the more exact of the two, the page may say less than was concluded.
+    # If the file stated the license more exactly, the page may state less than was concluded.
     is_changed = was.ne_missing(now) & pl.col("now_read") & ~is_disputed & ~(is_from_file & _says_less(both))
     is_newly_gone = pl.col("now_gone").is_not_null() & (pl.col("stated") != EvidenceStatus.UNREACHABLE)
     before, today = (pl.col(name).fill_null("").str.split(SEPARATOR) for name in ("opt_out", "now_opt_out"))
@@ -50,7 +50,7 @@ def drifted(evidence: pl.LazyFrame, seen: pl.LazyFrame, licenses: config.License
 
 
 def _says_less(both: pl.LazyFrame) -> pl.Expr:
-    """Whether now_license is nothing, or agrees with license; `both` is looked at for its distinct pairs."""
+    """True if now_license is null, or agrees with license. Collects the distinct pairs of `both`."""
     pairs = both.select("license", "now_license").drop_nulls().unique().collect().rows()
     agree = [
         (pl.col("license") == was) & (pl.col("now_license") == now)
@@ -61,18 +61,17 @@ def _says_less(both: pl.LazyFrame) -> pl.Expr:
 
 
 def changed_on_record(evidence: pl.LazyFrame, earlier: pl.LazyFrame) -> pl.LazyFrame:
-    """Pictures whose source states another license than it once did: both are on record, and the newer one counts.
+    """Findings for pictures whose source changed its license between crawls. Both are recorded; the newer one counts.
 
-    `earlier` has identity, image_id, page_url, license and checked_at of the statements before (tables.EARLIER). The
-    last of the same page that says otherwise counts, however often today's was seen since; what another page said of
-    the picture is no change.
+    `earlier` has identity, image_id, page_url, license and checked_at of earlier statements (`schemas.EARLIER`). The
+    last different statement of the same page is reported. Statements of another page are no change.
     """
     before = earlier.select(*KEYS, was_at="page_url", was="license", was_on="checked_at")
-    otherwise = evidence.join(before, on=KEYS, how="inner").filter(
+    changed = evidence.join(before, on=KEYS, how="inner").filter(
         pl.col("was").ne_missing(pl.col("license")), pl.col("was_at").eq_missing(pl.col("page_url"))
     )
     return findings(
-        otherwise.sort("was_on").unique(KEYS, keep="last"),
+        changed.sort("was_on").unique(KEYS, keep="last"),
         code=pl.lit(str(Code.LICENSE_CHANGED)),
         level=pl.lit("warning"),
         reason=pl.format(

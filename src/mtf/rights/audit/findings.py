@@ -1,8 +1,6 @@
-"""What an audit finds: one row a finding, with its code, its level, the picture it concerns and the reason in words.
+"""Findings of an audit: rows with code, level, picture and reason, and the tables that they come from.
 
-`error` means that the picture may not be used as it is; `warning` that someone should look.
-
-Columns of the tables that the stages wrote. A stage checks its table: here it is enough that they are there.
+The level `error` means that the picture may not be used as it is; `warning` means that a person should look at it.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ import polars as pl
 from mtf.core.errors import BadInput, listed
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 
-_FOUND = PATHS_IN_PROJECT.attribution.as_posix()
+_ATTRIBUTION_FILE = PATHS_IN_PROJECT.attribution.as_posix()
 KEYS = ["identity", "image_id"]
 FINDING = {
     "code": pl.String,
@@ -28,7 +26,7 @@ FINDING = {
 
 
 class Code(StrEnum):
-    """What can be wrong, most serious first."""
+    """Codes of findings, most serious first."""
 
     TAKEN_DOWN_PRESENT = "taken_down_present"
     OPTED_OUT = "opted_out"
@@ -54,7 +52,7 @@ RECOMMENDATIONS: dict[Code, str] = {
     Code.NO_EVIDENCE: "Ask the rights holder which license applies, or leave the picture out.",
     Code.EVIDENCE_TOO_OLD: "Ask the pages again: `mtf crawl --refresh`.",
     Code.SHARE_ALIKE: "Choose a release.license that its terms allow, or leave the picture out.",
-    Code.MISSING_ATTRIBUTION: f"Find the author and record them in {_FOUND}, or leave the picture out.",
+    Code.MISSING_ATTRIBUTION: f"Find the author and record them in {_ATTRIBUTION_FILE}, or leave the picture out.",
     Code.NOT_IN_ATTRIBUTION: "Build the release again with `mtf release`; never add pictures to it by hand.",
     Code.UNKNOWN_FACE: "Build the release again with `mtf release`, and its exports; until then publish nothing of it.",
     Code.DEAD_SOURCE: "Look for an archived copy of the page that states the license, and keep it.",
@@ -63,7 +61,7 @@ RECOMMENDATIONS: dict[Code, str] = {
 
 
 def findings(rows: pl.LazyFrame, *, code: pl.Expr, reason: pl.Expr, level: pl.Expr | None = None) -> pl.LazyFrame:
-    """Rows as findings. Words from the web lose their control characters: they go to terminals and line-wise files."""
+    """Findings made of `rows`. Control characters in texts from the web become spaces, to protect terminals."""
     printable = [pl.col(name).str.replace_all(r"[\p{Cc}\p{Cf}]", " ") for name in ("url", "reason")]
     return (
         rows.with_columns(code=code, reason=reason, level=pl.lit("error") if level is None else level)
@@ -73,7 +71,10 @@ def findings(rows: pl.LazyFrame, *, code: pl.Expr, reason: pl.Expr, level: pl.Ex
 
 
 def stored_table(workspace: ProjectPaths, stage: str, name: str, columns: list[str]) -> pl.LazyFrame:
-    """Raises BadInput for a table that is missing, not readable as one, or without one of `columns`."""
+    """Columns of a table that a stage wrote and checked.
+
+    Raises BadInput if the table is missing, unreadable or lacks one of `columns`.
+    """
     path = workspace.table(stage, name)
     if not path.is_file():
         raise BadInput(f"{workspace.relative(path)}: no such table; run the stage that makes it (`dvc repro`)")

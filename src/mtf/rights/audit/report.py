@@ -1,4 +1,4 @@
-"""An audit's report for machines (JSON, one line per finding) and for people (a table)."""
+"""Report of an audit: JSON, plain lines, or a table for people."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from mtf.rights import policy
 from mtf.rights.audit.findings import RECOMMENDATIONS, Code
 from mtf.rights.audit.run import UNSTATED, AuditReport, Scope
 
-# Raised in its first part when a reader of the old form would misread the new one. Described in docs/audit-schema.json.
+# The first number rises when readers of the old form would misread the new one. Schema: docs/audit-schema.json.
 SCHEMA_VERSION = "2.1"
-SHOWN_OF_A_CODE = 3
+MAX_ROWS_PER_CODE = 3
 _ROWS_AT_ONCE = 50_000
 _FIELDS = ("code", "level", "identity", "image_id", "url", "license", "in_data_set", "reason", "recommendation")
 _PLAIN = ("code", "level", "identity", "image_id", "reason", "url", "recommendation")
 
 
 def write_json(report: AuditReport, out: TextIO) -> None:
-    """The whole report, written piece by piece: a million findings need no million objects."""
+    """Write the whole report as JSON, in parts: a million findings need no million objects in memory."""
     head = json.dumps(summary(report), indent=2, ensure_ascii=False)
     out.write(head[: head.rindex("\n}")])
     out.write(',\n  "findings": [')
     for number, rows in enumerate(_slices(report.findings)):
-        # One finding a line: within JSON's strings a line never breaks.
+        # One finding a line: JSON's strings contain no line breaks.
         lines = rows.select(_FIELDS).write_ndjson().rstrip("\n").replace("\n", ",\n")
         out.write((",\n" if number else "\n") + lines)
     out.write("\n  ]\n}\n")
 
 
 def summary(report: AuditReport) -> dict[str, Any]:
-    """The report without its findings."""
+    """Report without its findings, as JSON values."""
     errors = int((report.findings["level"] == "error").sum())
     return {
         "schema_version": SCHEMA_VERSION,
@@ -50,7 +50,7 @@ def summary(report: AuditReport) -> dict[str, Any]:
             "warnings": report.findings.height - errors,
             "by_code": report.by_code,
             "by_license": report.licenses,
-            "not_asked_again": dict(report.not_asked_again),
+            "not_asked_again": dict(report.not_rechecked),
         },
         "policy": report.params.licenses.model_dump(mode="json"),
         "release": {
@@ -67,8 +67,9 @@ def summary(report: AuditReport) -> dict[str, Any]:
 
 
 def write_plain(report: AuditReport, out: TextIO) -> None:
-    """One line per finding: code, level, identity, image_id, reason, url, recommendation; tabs between them, `-` for
-    nothing.
+    """Write one line per finding, separated by tabs, `-` for null.
+
+    Columns: code, level, identity, image_id, reason, url, recommendation.
     """
     for rows in _slices(report.findings):
         lines = rows.select(pl.concat_str([pl.col(name).fill_null("-") for name in _PLAIN], separator="\t"))
@@ -76,18 +77,18 @@ def write_plain(report: AuditReport, out: TextIO) -> None:
 
 
 def write_table(report: AuditReport, console: Console) -> None:
-    """What a person wants to know: how many, of what kind, the first of them, and what to do."""
+    """Print the first findings of each code, counts and recommendations, and the conclusion."""
     if report.findings.height:
         console.print(_findings_table(report))
         if more := report.findings.height - _first_of_each(report).height:
-            console.print(f"… and {more:,} more; all of them: mtf audit {_asked(report)} --plain")
+            console.print(f"… and {more:,} more; all of them: mtf audit {_arguments(report)} --plain")
         console.print(_codes_table(report))
     for line in _conclusion(report):
         console.print(Text(line))
 
 
-def _asked(report: AuditReport) -> str:
-    """The audit, as it is asked for."""
+def _arguments(report: AuditReport) -> str:
+    """Arguments of `mtf audit` for this audit."""
     return str(report.scope) if report.is_built else f"{report.scope} --planned"
 
 
@@ -102,7 +103,7 @@ def _findings_table(report: AuditReport) -> Table:
 
 
 def _first_of_each(report: AuditReport) -> pl.DataFrame:
-    return report.findings.group_by("code", maintain_order=True).head(SHOWN_OF_A_CODE)
+    return report.findings.group_by("code", maintain_order=True).head(MAX_ROWS_PER_CODE)
 
 
 def _codes_table(report: AuditReport) -> Table:
@@ -116,9 +117,9 @@ def _conclusion(report: AuditReport) -> Iterator[str]:
     errors = int((report.findings["level"] == "error").sum())
     warnings = report.findings.height - errors
     yield f"{report.audited:,} pictures audited: {errors:,} errors, {warnings:,} warnings."
-    stated = ", ".join(f"{name} {count:,}" for name, count in list(report.licenses.items())[:12])
-    yield f"Licenses: {stated or 'none'}."
-    for method, count in report.not_asked_again.items():
+    counts = ", ".join(f"{name} {count:,}" for name, count in list(report.licenses.items())[:12])
+    yield f"Licenses: {counts or 'none'}."
+    for method, count in report.not_rechecked.items():
         yield f"Not asked again: {count:,} pictures of {method}, whose record `mtf crawl --refresh` renews."
     if report.scope == Scope.RELEASE:
         may = ", ".join(report.release_licenses) or "no license: their terms exclude each other"
@@ -129,7 +130,7 @@ def _conclusion(report: AuditReport) -> Iterator[str]:
 
 
 def _slices(findings: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """The findings in parts, each with what to do about it."""
+    """Yield parts of the findings, with the column recommendation."""
     advice = {str(code): text for code, text in RECOMMENDATIONS.items()}
     recommendation = pl.col("code").replace_strict(advice, return_dtype=pl.String)
     for start in range(0, findings.height, _ROWS_AT_ONCE):

@@ -1,9 +1,11 @@
-"""The audits: which pictures are looked at, and which checks they must pass.
+"""Audits by scope: their pictures and checks.
 
-`licenses` looks at every picture of the crawl, `attribution` at those that a release would publish, `optouts` at every
-picture and every address that was left alone, `release` at the published files, or, where none are built, at the
-pictures that would be. The first and third say what lies on disk; only `release` says whether something may leave
-the house.
+- `licenses`: every picture of the crawl.
+- `attribution`: the pictures that a release would publish.
+- `optouts`: every picture of the crawl, and every address that was not fetched because of an opt-out.
+- `release`: the published files, or, before a release is built, the pictures that it would publish.
+
+`licenses` and `optouts` describe the files on disk. Only `release` decides whether pictures may be published.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ UNSTATED = "none stated"
 
 
 class Scope(StrEnum):
+    """Scopes of an audit."""
+
     LICENSES = "licenses"
     ATTRIBUTION = "attribution"
     OPTOUTS = "optouts"
@@ -38,11 +42,14 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What an audit found. `findings` has findings.FINDING and `in_data_set`; `licenses` counts pictures by license.
+    """Result of an audit.
 
-    `evidence_as_of` is the day of the newest evidence that was looked at: the same tables give the same report.
-    `not_asked_again` counts, by method, pictures whose source was not asked again where that was wanted. Not `is_built`
-    is an audit of the release that judges the pictures of a release to come.
+    evidence_as_of: day of the newest evidence; not of the audit, so that the same tables give the same report.
+    audited: number of pictures.
+    findings: columns `findings.FINDING` and `in_data_set`, most serious first.
+    licenses: license → number of pictures.
+    not_rechecked: method of evidence → number of pictures whose source could not be rechecked.
+    is_built: False for an audit of the pictures of a future release.
     """
 
     scope: Scope
@@ -51,7 +58,7 @@ class AuditReport:
     audited: int
     findings: pl.DataFrame
     licenses: dict[str, int]
-    not_asked_again: Mapping[str, int] = field(default_factory=dict)
+    not_rechecked: Mapping[str, int] = field(default_factory=dict)
     is_built: bool = True
 
     @property
@@ -66,109 +73,116 @@ class AuditReport:
 
     @property
     def release_licenses(self) -> list[str]:
-        """What a release of all these pictures may bear."""
+        """Licenses that a release of all these pictures may bear."""
         return policy.permitted_release_licenses(name for name in self.licenses if name != UNSTATED)
 
 
 @dataclass(frozen=True)
 class RecheckedSources:
-    """What the pages say today (`seen`), and by method how many pictures' sources were not asked."""
+    """Today's statements of the sources.
 
-    seen: pl.DataFrame
-    not_asked: Mapping[str, int]
+    statements: one row per rechecked picture (`mtf.crawl.recheck.STATEMENTS`).
+    not_rechecked: method of evidence → number of pictures whose source could not be rechecked.
+    """
+
+    statements: pl.DataFrame
+    not_rechecked: Mapping[str, int]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The project that is audited, the day that ages are counted to, and its pictures' looks (checks.taken_down)."""
+    """Subject of an audit: a project and the tables that are not read from it.
+
+    today: day for the age of evidence.
+    hashes: perceptual hashes of the pictures (`checks.taken_down`).
+    """
 
     workspace: ProjectPaths
     params: Params
     today: date
-    looks: pl.DataFrame | None = None
+    hashes: pl.DataFrame | None = None
 
     @property
-    def removals(self) -> takedown_file.Takedowns:
+    def takedowns(self) -> takedown_file.Takedowns:
         return takedown_file.load(self.workspace.takedowns)
 
 
-# The evidence of the pictures that were looked at, and what each check found.
+# Evidence of the audited pictures, and the findings of each check.
 Audited = tuple[pl.LazyFrame, list[pl.LazyFrame]]
 
 
-def run(subject: Subject, scope: Scope, *, again: RecheckedSources | None = None) -> AuditReport:
-    """Audit a project. `again` is what the pages say today, where they were asked again (drift.drifted).
+def run(subject: Subject, scope: Scope, *, rechecked: RecheckedSources | None = None) -> AuditReport:
+    """Audit a project; with `rechecked` sources, changes of their statements are findings, too (`drift.drifted`).
 
-    Raises BadInput where a table that the audit looks at is missing or unreadable.
+    Raises BadInput if a table of the audit is missing or unreadable.
     """
     if scope == Scope.RELEASE and not audited_pictures.has_published_pictures(subject.workspace):
         return of_plan(subject)
-    looks: dict[Scope, Callable[[Subject], Audited]] = {
+    audits: dict[Scope, Callable[[Subject], Audited]] = {
         Scope.LICENSES: _licenses,
         Scope.ATTRIBUTION: _attribution,
         Scope.OPTOUTS: _optouts,
         Scope.RELEASE: _release,
     }
-    return _judged(subject, scope, looks[scope], again)
+    return _judged(subject, scope, audits[scope], rechecked)
 
 
 def of_plan(subject: Subject) -> AuditReport:
-    """The audit of the pictures that `mtf release` would publish, whatever is built. Raises BadInput as `run` does."""
+    """Audit the pictures that `mtf release` would publish, whatever is built. Raises BadInput, like `run`."""
     return replace(_judged(subject, Scope.RELEASE, _plan, None), is_built=False)
 
 
 def _judged(
-    subject: Subject, scope: Scope, look: Callable[[Subject], Audited], again: RecheckedSources | None
+    subject: Subject, scope: Scope, audit: Callable[[Subject], Audited], rechecked: RecheckedSources | None
 ) -> AuditReport:
     workspace, params = subject.workspace, subject.params
     try:
-        evidence, findings = look(subject)
-        if again is not None:
-            findings.append(drift.drifted(evidence, again.seen.lazy(), params.licenses))
-        found = report(
-            scope, params, evidence, findings, members=audited_pictures.find_planned_pictures(workspace, params)
-        )
+        evidence, findings = audit(subject)
+        if rechecked is not None:
+            findings.append(drift.drifted(evidence, rechecked.statements.lazy(), params.licenses))
+        members = audited_pictures.find_planned_pictures(workspace, params)
+        result = report(scope, params, evidence, findings, members=members)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BadInput(f"a table of {workspace.relative(workspace.stage('crawl'))}: {first_line(error)}") from None
-    return found if again is None else replace(found, not_asked_again=again.not_asked)
+    return result if rechecked is None else replace(result, not_rechecked=rechecked.not_rechecked)
 
 
 def report(
     scope: Scope, params: Params, evidence: pl.LazyFrame, findings: list[pl.LazyFrame], *, members: pl.LazyFrame | None
 ) -> AuditReport:
-    """Put findings in order, and mark those whose picture a release would publish (`members`: identity, image_id)."""
+    """Order the findings, and mark those whose picture a release would publish (`members`: identity, image_id)."""
     license = pl.col("license").fill_null(UNSTATED)
     counted = evidence.group_by(license).agg(pl.len(), pl.col("checked_at").max())
-    licenses, *found = pl.collect_all([counted, *findings], engine="streaming")
+    licenses, *rows_of_checks = pl.collect_all([counted, *findings], engine="streaming")
     rows = licenses.select("license", "len").sort("len", "license", descending=[True, False]).rows()
-    # What the policy drops for want of a credit, the check of credits finds again.
-    ordered = _in_order(pl.concat(found).unique(maintain_order=True), members)
+    # Unique: two checks report a picture that the policy drops for lack of a credit.
+    ordered = _in_order(pl.concat(rows_of_checks).unique(maintain_order=True), members)
     newest = licenses["checked_at"].max()
     as_of = newest.date() if isinstance(newest, datetime) else None
     return AuditReport(scope, params, as_of, int(licenses["len"].sum()), ordered, {name: int(n) for name, n in rows})
 
 
 def of_data_set(
-    pictures: pl.DataFrame, evidence: pl.DataFrame, params: Params, removals: takedown_file.Takedowns, *, today: date
+    pictures: pl.DataFrame, evidence: pl.DataFrame, params: Params, takedowns: takedown_file.Takedowns, *, today: date
 ) -> AuditReport:
-    """The audit that a release has to pass before it is built: `pictures` (identity, image_id) are to be published.
+    """Audit that a release must pass before it is built; `pictures` (identity, image_id) are to be published.
 
-    A picture without a row in `evidence` (tables.EVIDENCE) is a finding.
+    A picture without a row in `evidence` (`schemas.EVIDENCE`) is a finding.
     """
     wanted = pictures.lazy().select(KEYS).unique()
-    known = evidence.lazy().select(EVIDENCE_COLUMNS).join(wanted, on=KEYS, how="semi")
-    findings = [*_publishable(known, params, removals, today), _without_evidence(wanted, known)]
-    return report(Scope.RELEASE, params, known, findings, members=wanted)
+    rows = evidence.lazy().select(EVIDENCE_COLUMNS).join(wanted, on=KEYS, how="semi")
+    findings = [*_publishable(rows, params, takedowns, today), _without_evidence(wanted, rows)]
+    return report(Scope.RELEASE, params, rows, findings, members=wanted)
 
 
-def _in_order(found: pl.DataFrame, members: pl.LazyFrame | None) -> pl.DataFrame:
-    """Errors first, the most serious code first; with a column that says whether the picture is in the data set."""
+def _in_order(findings: pl.DataFrame, members: pl.LazyFrame | None) -> pl.DataFrame:
+    """Findings with the column in_data_set: errors first, then by seriousness of the code."""
     order = {str(code): rank for rank, code in enumerate(Code)}
     inside = pl.LazyFrame(schema={"identity": pl.String, "image_id": pl.String}) if members is None else members
     inside = inside.select(KEYS).unique().with_columns(in_data_set=True)
     rank = pl.col("code").replace_strict(order, return_dtype=pl.Int32)
     return (
-        found.lazy()
+        findings.lazy()
         .join(inside, on=KEYS, how="left")
         .with_columns(pl.col("in_data_set").fill_null(False))
         .sort("level", rank, "identity", "image_id", "url")  # error, warning
@@ -177,17 +191,17 @@ def _in_order(found: pl.DataFrame, members: pl.LazyFrame | None) -> pl.DataFrame
 
 
 def _licenses(subject: Subject) -> Audited:
-    workspace, removals = subject.workspace, subject.removals
+    workspace, takedowns = subject.workspace, subject.takedowns
     evidence, images = _evidence(workspace), stored_table(workspace, "crawl", "images", [*KEYS, "url", "page_url"])
     findings = [
         checks.policy_kept(evidence, subject.params.licenses, today=subject.today),
         checks.dead_sources(evidence, subject.params.licenses, today=subject.today),
         checks.respected_opt_outs(_fetches(workspace)),
     ]
-    if removals.records:
-        shown = images.with_columns(license=pl.lit(None, pl.String))
-        findings.append(checks.taken_down(shown, removals, subject.looks))
-    # Data sets that were opened as a project were never asked twice, nor were earlier crawls recorded.
+    if takedowns.records:
+        pictures = images.with_columns(license=pl.lit(None, pl.String))
+        findings.append(checks.taken_down(pictures, takedowns, subject.hashes))
+    # Projects made of a data set, and crawls by older versions, have no earlier statements.
     if workspace.table("crawl", "earlier").is_file():
         earlier = stored_table(workspace, "crawl", "earlier", [*KEYS, "page_url", "license", "checked_at"])
         findings.append(drift.changed_on_record(evidence, earlier))
@@ -203,12 +217,12 @@ def _attribution(subject: Subject) -> Audited:
 
 def _plan(subject: Subject) -> Audited:
     wanted, evidence = _of_planned(subject)
-    found = _publishable(evidence, subject.params, subject.removals, subject.today, subject.looks)
-    return evidence, [*found, _without_evidence(wanted, evidence)]
+    findings = _publishable(evidence, subject.params, subject.takedowns, subject.today, subject.hashes)
+    return evidence, [*findings, _without_evidence(wanted, evidence)]
 
 
 def _of_planned(subject: Subject) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    """The pictures that a release would publish, and their evidence."""
+    """Pictures that a release would publish, and their evidence."""
     wanted = audited_pictures.planned_pictures(subject.workspace, subject.params)
     return wanted, _evidence(subject.workspace).join(wanted, on=KEYS, how="semi")
 
@@ -222,19 +236,18 @@ def _optouts(subject: Subject) -> Audited:
 
 
 def _release(subject: Subject) -> Audited:
-    """The published files, by the faces whose names they bear; a file that bears none is a finding of its own."""
+    """Audit of the published files, by the face ids in their names; a file without one is a finding."""
     workspace = subject.workspace
     files = audited_pictures.published_pictures(workspace)
-    credited = _listed_faces(workspace.stage("release") / CREDITS)
-    shown = _as_whom(files, stored_table(workspace, "crop", "faces", [*KEYS, "face_id"]), credited)
-    pictures = shown.lazy().filter(pl.col("image_id").is_not_null()).select(KEYS).unique()
-    known = _evidence(workspace).join(pictures, on=KEYS, how="semi").collect().lazy()
-    described = (
-        shown.lazy().join(known.select(*KEYS, "url", "license"), on=KEYS, how="left").unique("path", keep="first")
-    )
-    return known, [
-        *_publishable(known, subject.params, subject.removals, subject.today, subject.looks),
-        _without_evidence(pictures, known),
+    credited = _credited_faces(workspace.stage("release") / CREDITS)
+    published = _with_identity(files, stored_table(workspace, "crop", "faces", [*KEYS, "face_id"]), credited)
+    pictures = published.lazy().filter(pl.col("image_id").is_not_null()).select(KEYS).unique()
+    evidence = _evidence(workspace).join(pictures, on=KEYS, how="semi").collect().lazy()
+    licensed = published.lazy().join(evidence.select(*KEYS, "url", "license"), on=KEYS, how="left")
+    described = licensed.unique("path", keep="first")
+    return evidence, [
+        *_publishable(evidence, subject.params, subject.takedowns, subject.today, subject.hashes),
+        _without_evidence(pictures, evidence),
         checks.unlisted(described, credited["face_id"]),
         checks.unknown(described),
     ]
@@ -243,27 +256,28 @@ def _release(subject: Subject) -> Audited:
 def _publishable(
     evidence: pl.LazyFrame,
     params: Params,
-    removals: takedown_file.Takedowns,
+    takedowns: takedown_file.Takedowns,
     today: date,
-    looks: pl.DataFrame | None = None,
+    hashes: pl.DataFrame | None = None,
 ) -> list[pl.LazyFrame]:
-    """What holds for every picture that leaves the house."""
+    """Checks that every published picture must pass."""
     return [
         checks.policy_kept(evidence, params.licenses, today=today),
         checks.attributable(evidence),
         checks.release_license_kept(evidence, params.release.license),
-        checks.taken_down(evidence, removals, looks),
+        checks.taken_down(evidence, takedowns, hashes),
     ]
 
 
 def _without_evidence(pictures: pl.LazyFrame, evidence: pl.LazyFrame) -> pl.LazyFrame:
-    """Pictures that no row of the evidence is about."""
+    """Findings for pictures without a row of evidence."""
     return checks.unrecorded(pictures.select(KEYS).unique().join(evidence.select(KEYS), on=KEYS, how="anti"))
 
 
 def _same_pictures(one: pl.LazyFrame, other: pl.LazyFrame) -> bool:
-    """Whether two tables are about the same pictures in the same order, as those of one crawl are: a quick look
-    that spares a large join.
+    """True if two tables have the same pictures in the same order, as those of one crawl do.
+
+    This check is fast, and often saves a large join.
     """
     sides = [side.select(KEYS) for side in (one, other)]
     heights = {side.select(pl.len()).collect().item() for side in sides}
@@ -275,29 +289,32 @@ def _same_pictures(one: pl.LazyFrame, other: pl.LazyFrame) -> bool:
 
 
 def _evidence(workspace: ProjectPaths) -> pl.LazyFrame:
-    """What the sources state, with what people found where these leave it out."""
-    known = stored_table(workspace, "crawl", "evidence", EVIDENCE_COLUMNS)
-    return attribution.supplemented(known, attribution.load(workspace.attribution))
+    """Evidence of the crawl, with gaps filled from the attribution file."""
+    table = stored_table(workspace, "crawl", "evidence", EVIDENCE_COLUMNS)
+    return attribution.supplemented(table, attribution.load(workspace.attribution))
 
 
 def _fetches(workspace: ProjectPaths) -> pl.LazyFrame:
     return stored_table(workspace, "crawl", "fetches", ["identity", "url", "outcome", "detail"])
 
 
-def _as_whom(files: pl.DataFrame, faces: pl.LazyFrame, credited: pl.DataFrame) -> pl.DataFrame:
-    """The published files with the identity and the picture of their faces.
+def _with_identity(files: pl.DataFrame, faces: pl.LazyFrame, credited: pl.DataFrame) -> pl.DataFrame:
+    """Published files with the identity and the picture of their faces.
 
-    A picture may have been found for several identities: where the credits say whom a face is published as, that find
-    counts, else all of them do.
+    One picture may belong to several identities. The credits name the one that a face is published as; without them all
+    count.
     """
-    found = files.lazy().join(faces, on="face_id", how="left")
-    said = credited.lazy().select("face_id", "identity").unique().with_columns(said=True)
-    named = found.join(said, on=["face_id", "identity"], how="left").with_columns(pl.col("said").fill_null(False))
-    return named.filter(pl.col("said") | ~pl.col("said").any().over("path")).drop("said").collect()
+    rows = files.lazy().join(faces, on="face_id", how="left")
+    names = credited.lazy().select("face_id", "identity").unique().with_columns(is_credited=True)
+    marked = rows.join(names, on=["face_id", "identity"], how="left").with_columns(
+        pl.col("is_credited").fill_null(False)
+    )
+    is_kept = pl.col("is_credited") | ~pl.col("is_credited").any().over("path")
+    return marked.filter(is_kept).drop("is_credited").collect()
 
 
-def _listed_faces(path: Path) -> pl.DataFrame:
-    """The faces that the release's credits name, and as whom; none where the file is missing."""
+def _credited_faces(path: Path) -> pl.DataFrame:
+    """face_id and identity of the faces in the release's credits; empty if the file is missing."""
     columns = ["face_id", "identity"]
     if not path.is_file():
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))

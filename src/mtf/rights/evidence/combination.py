@@ -1,6 +1,6 @@
-"""Evidence: what the source itself states of a picture's license, put together from page, file, record or terms.
+"""Combination of evidence: one conclusion from the statements of a picture's page, file, API record or terms.
 
-A claim is what a search engine or a data set's index says. It is never evidence; it is compared with it.
+The claim of a search engine or an index is never evidence; it is compared with the evidence.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["Statement", "claimed_rights", "combine", "of_data_set", "of_record",
 
 DATA_SET_TERMS = "data_set_terms"
 
-# What the search engines' filters say (MTF, section 3.1): icrawler's names → rights claimed for each result.
+# Filters of search engines by icrawler's names → rights that they claim for each result (MTF, section 3.1).
 FILTERS: dict[str, frozenset[str]] = {
     "creativecommons": frozenset({"share"}),
     "publicdomain": EVERY_RIGHT,
@@ -32,9 +32,9 @@ FILTERS: dict[str, frozenset[str]] = {
 
 
 def of_data_set(license: str | None, creator: str | None = None, *, where: str = "crawl.sources.license") -> Statement:
-    """What the owner of a folder or data set states for all of it; null states nothing.
+    """Statement of the owner of a folder or data set, for all its pictures; a null license states none.
 
-    Raises BadInput for a license that is not known: `where` names the parameter.
+    Raises BadInput for an unknown license; `where` names the parameter.
     """
     if license is None:
         return Statement(creator=cleaned(creator))
@@ -42,10 +42,10 @@ def of_data_set(license: str | None, creator: str | None = None, *, where: str =
     if identifier is None:
         raise bad_value(where, license, "an SPDX identifier of a known license, or LicenseRef-…")
     record = catalogue.get(identifier)
-    stated = None if identifier == catalogue.UNSTATED else identifier
+    granted = None if identifier == catalogue.UNSTATED else identifier
     return Statement(
-        license=stated,
-        license_url=record.url if record and stated else None,
+        license=granted,
+        license_url=record.url if record and granted else None,
         method=DATA_SET_TERMS,
         statement=cleaned(f"{DATA_SET_TERMS}: {license}"),
         creator=cleaned(creator),
@@ -54,26 +54,27 @@ def of_data_set(license: str | None, creator: str | None = None, *, where: str =
 
 def of_record(
     method: str,
-    stated: Iterable[str | None],
+    license_fields: Iterable[str | None],
     *,
     creator: str | None = None,
     creator_url: str | None = None,
     title: str | None = None,
 ) -> Statement:
-    """What a source's own API says in its record of one picture (`method`: `openverse api`, `commons api`).
+    """Statement of an API's record of one picture.
 
-    `stated` are its license fields, names and addresses alike: all that are understood must agree.
+    method: of the evidence, such as `openverse-api`.
+    license_fields: names and addresses alike; all that are understood must agree.
     """
-    said = conclude(LicenseMention(method, text) for text in stated if text)
+    conclusion = conclude(LicenseMention(method, text) for text in license_fields if text)
     return Statement(
-        license=said.license,
-        license_url=said.license_url,
+        license=conclusion.license,
+        license_url=conclusion.license_url,
         method=method,
-        statement=said.statement,
+        statement=conclusion.statement,
         creator=cleaned(creator),
         creator_url=address_of(creator_url),
         title=cleaned(title),
-        contradiction=f"the record {said.contradiction}" if said.contradiction else None,
+        contradiction=f"the record {conclusion.contradiction}" if conclusion.contradiction else None,
     )
 
 
@@ -85,15 +86,18 @@ def combine(
     unreachable: str | None = None,
     opt_out: str | None = None,
 ) -> dict[str, str | None]:
-    """The columns stated, license, …, detail of `tables.EVIDENCE` for one picture.
+    """Columns stated, license, …, detail of `schemas.EVIDENCE` for one picture.
 
-    `page` is what its page, API record or data set states, `picture` what its file states; None where there is
-    none. `unreachable` says why the page could not be read; `opt_out` is the fetcher's own finding (robots.txt,
-    the picture's response headers, the site's TDM file), to which those of page and file are added.
+    claim: license according to the search.
+    page: statement of its page, API record or data set; None if there is none.
+    picture: statement of its file; None if there is none.
+    unreachable: reason why the page could not be read.
+    opt_out: found by the crawl (robots.txt, the picture's headers, the site's TDM file); those of page and file are
+        added.
 
-    A contradiction keeps the license only where the sources agree with each other and the claim alone differs:
-    then `licenses.on_contradiction: accept_evidence` has something to accept. Where the sources agree and one leaves
-    the version out, the other's word is the more exact.
+    A contradiction keeps the license only if the sources agree and the claim alone differs: then the policy
+    `licenses.on_contradiction: accept_evidence` can accept it. If the sources agree and one omits the version, the
+    other one counts.
     """
     page, picture = page or Statement(), picture or Statement()
     first, second = _more_exact_first(page, picture)
@@ -101,7 +105,7 @@ def combine(
     agreed = None if disagreement else first.license
     disputed = disagreement or _disputed_claim(claim, agreed)
     return {
-        "stated": str(_stated(agreed, disputed, unreachable)),
+        "stated": str(_status(agreed, disputed, unreachable)),
         "license": agreed,
         "license_url": first.license_url if agreed else None,
         "method": first.method or second.method,
@@ -115,7 +119,7 @@ def combine(
 
 
 def claimed_rights(claim: str | None) -> frozenset[str] | None:
-    """The rights a claim promises: a search filter's, or those of the license it names; None for no known claim."""
+    """Rights that a claim promises: those of a search filter, or of the named license; None for an unknown claim."""
     if claim is None:
         return None
     if (rights := FILTERS.get(claim.replace(" ", "").lower())) is not None:
@@ -124,7 +128,7 @@ def claimed_rights(claim: str | None) -> frozenset[str] | None:
     return record.rights if record else None
 
 
-def _stated(agreed: str | None, disputed: str | None, unreachable: str | None) -> EvidenceStatus:
+def _status(agreed: str | None, disputed: str | None, unreachable: str | None) -> EvidenceStatus:
     if disputed:
         return EvidenceStatus.CONTRADICTION
     if agreed:
@@ -133,8 +137,8 @@ def _stated(agreed: str | None, disputed: str | None, unreachable: str | None) -
 
 
 def _more_exact_first(page: Statement, picture: Statement) -> tuple[Statement, Statement]:
-    """The page goes before the file, unless it says nothing, or less than the file does."""
-    both = [said.license for said in (page, picture) if said.license]
+    """Page and file in this order, or reversed if the page states no license, or a less exact one."""
+    both = [statement.license for statement in (page, picture) if statement.license]
     is_files = picture.license is not None and page.license not in agreement(both)
     return (picture, page) if is_files else (page, picture)
 
@@ -146,7 +150,7 @@ def _between(page: Statement, picture: Statement) -> str | None:
 
 
 def _disputed_claim(claim: str | None, license: str | None) -> str | None:
-    """What a claim promises and the evidence does not grant; the license's name, where a claim gives one."""
+    """Dispute between claim and evidence: another license, or rights that the evidence does not grant; None if none."""
     record = catalogue.get(license) if license else None
     if claim is None or record is None or license is None:
         return None
@@ -162,8 +166,8 @@ def _disputed_claim(claim: str | None, license: str | None) -> str | None:
 def _not_understood(page: Statement, picture: Statement) -> str | None:
     if page.method == f"page: {OF_THE_SITE}" and picture.statement is None:
         return f"the page states a license of the site, none of the picture: {page.statement}"[:500]
-    said = picture.statement if page.method == f"page: {OF_THE_SITE}" else page.statement or picture.statement
-    return f"a statement that names no known license: {said}"[:500] if said else None
+    text = picture.statement if page.method == f"page: {OF_THE_SITE}" else page.statement or picture.statement
+    return f"a statement that names no known license: {text}"[:500] if text else None
 
 
 def _joined(*texts: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""What a picture's own file says of its license: the XMP packet, the IPTC record and the EXIF fields."""
+"""Embedded metadata of a picture's file (XMP, IPTC, EXIF), parsed for its license."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DCT = "{http://purl.org/dc/terms/}"
 _PHOTOSHOP = "{http://ns.adobe.com/photoshop/1.0/}"
 _PLUS = "{http://ns.useplus.org/ldf/xmp/1.0/}"
 
-# Fields that state a license whatever they hold, and fields that hold all sorts of notices.
+# Fields whose value is a license, and fields with notices of any kind.
 _LICENSES = {f"{_CC}license": "cc:license", f"{_CC_OLD}license": "cc:license", f"{_DCT}license": "dct:license"}
 _NOTICES = {
     f"{_XMP_RIGHTS}WebStatement": "xmpRights:WebStatement",
@@ -43,13 +43,13 @@ _Fields = dict[str, list[str]]
 
 
 def read_picture(data: bytes) -> Statement:
-    """What the file's metadata says; an empty Statement where it says nothing, or is not a readable picture."""
+    """Statement of a file's metadata; empty if it states nothing, or the file is no readable picture."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and large pictures; no pixel is decoded here
         try:
             with Image.open(io.BytesIO(data)) as picture:
                 return _statement(_xmp_of(picture), _iptc_of(picture), _exif_of(picture))
-        # Whatever a hostile file makes Pillow raise, it states nothing.
+        # A hostile file may raise anything in Pillow.
         except Exception:
             return Statement()
 
@@ -59,19 +59,19 @@ def _statement(xmp: _Fields, iptc: _Fields, exif: _Fields) -> Statement:
     notices = [LicenseMention(f"xmp {name}", text) for field, name in _NOTICES.items() for text in xmp.get(field, [])]
     notices += [LicenseMention("iptc copyright", text) for text in iptc.get("copyright", [])]
     notices += [LicenseMention("exif copyright", text) for text in exif.get("copyright", [])]
-    said = conclude([*signals, *(notice for notice in notices if notice.license is not None)])
+    conclusion = conclude([*signals, *(notice for notice in notices if notice.license is not None)])
     return Statement(
-        license=said.license,
-        license_url=said.license_url,
-        method=f"file: {said.method}" if said.method else None,
-        statement=said.statement,
+        license=conclusion.license,
+        license_url=conclusion.license_url,
+        method=f"file: {conclusion.method}" if conclusion.method else None,
+        statement=conclusion.statement,
         creator=_first(xmp, _CREATORS) or _first(iptc, ("byline", "credit")) or _first(exif, ("artist",)),
         creator_url=next(
             (url for name in _CREATOR_ADDRESSES for text in xmp.get(name, []) if (url := address_of(text))), None
         ),
         title=_first(xmp, _TITLES) or _first(iptc, ("title",)),
         opt_out=next((out for text in xmp.get(_DATA_MINING, []) if (out := opt_outs.of_data_mining(text))), None),
-        contradiction=f"the file {said.contradiction}" if said.contradiction else None,
+        contradiction=f"the file {conclusion.contradiction}" if conclusion.contradiction else None,
     )
 
 
@@ -91,7 +91,10 @@ def _xmp_of(picture: ImageFile.ImageFile) -> _Fields:
 
 
 def read_xmp(packet: bytes) -> _Fields:
-    """Property → texts. No document type, entity or address in the packet is followed; a malformed one is empty."""
+    """Property → texts of an XMP packet; empty for a malformed packet.
+
+    Packets with a document type or entities are refused, and no address is followed.
+    """
     if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
         return {}
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=True)
@@ -109,7 +112,7 @@ def read_xmp(packet: bytes) -> _Fields:
 
 
 def _properties(description: Any) -> Iterator[tuple[str, str]]:
-    """A property is an attribute, an element with text or rdf:resource, or a container (Alt, Bag, Seq) of items."""
+    """Yield (property, text): from attributes, elements with text or rdf:resource, and items of Alt, Bag and Seq."""
     yield from description.attrib.items()
     for element in description.iterchildren(etree.Element):
         if resource := element.get(f"{_RDF}resource"):
@@ -135,12 +138,12 @@ def _exif_of(picture: ImageFile.ImageFile) -> _Fields:
 def _decoded(value: Any) -> list[str]:
     values = value if isinstance(value, list) else [value]
     texts = [_text(item) if isinstance(item, bytes) else str(item) for item in values[:MAX_VALUES]]
-    # EXIF puts the photographer's and the editor's notices into one field, with a zero byte between them.
+    # EXIF has the photographer's and the editor's notices in one field, with a zero byte between them.
     return [part.strip() for text in texts for part in text.split("\x00") if part.strip()]
 
 
 def _text(data: bytes) -> str:
-    """IPTC's records seldom say their encoding: UTF-8 where it fits, else Latin-1."""
+    """Text of an IPTC record, which seldom names its encoding: UTF-8 if valid, else Latin-1."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""schema.org in a page's JSON-LD: what it says of the license of one picture, and of the page."""
+"""JSON-LD of a page (schema.org), parsed for the license of one picture and of the page."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ MAX_SCRIPT_CHARS = 512 * 1024
 MAX_NODES = 5_000
 _PICTURE_TYPES = frozenset({"imageobject", "photograph", "mediaobject", "drawing", "painting"})
 _PICTURE_ADDRESSES = ("contentUrl", "contentURL", "url", "@id", "embedUrl", "thumbnailUrl", "thumbnail", "image")
-# The whole site's, whose license is not that of a picture on it.
+# Types that describe the site, whose license is not that of a picture on it.
 _SITE_TYPES = frozenset({"website", "organization", "onlinebusiness"})
 _LICENSES = ("license", "usageInfo", "copyrightNotice", "conditionsOfAccess")
 
 
 @dataclass
 class JsonLdFindings:
-    """Signals of the picture itself, of its page and of the site; and the credits of picture and page."""
+    """Signals and credits in a page's JSON-LD.
+
+    of_picture, of_page, of_site: signals by the subject of their node.
+    creator, creator_url, title: of the picture, else of the page.
+    """
 
     of_picture: list[LicenseMention] = field(default_factory=list)
     of_page: list[LicenseMention] = field(default_factory=list)
@@ -32,8 +36,8 @@ class JsonLdFindings:
 
 
 def read(scripts: Iterable[str], *, is_picture: Callable[[str], bool]) -> JsonLdFindings:
-    """Read the texts of `<script type="application/ld+json">`; `is_picture` tells the picture's own address."""
-    found = JsonLdFindings()
+    """Parse the texts of `<script type="application/ld+json">`; `is_picture` is true for the picture's own address."""
+    signals = JsonLdFindings()
     nodes = [node for script in _bounded(scripts) for node in _nodes(script)][:MAX_NODES]
     # The picture's own node first: its creator and title come before the page's.
     nodes.sort(key=lambda node: not _is_of(node, is_picture))
@@ -42,11 +46,11 @@ def read(scripts: Iterable[str], *, is_picture: Callable[[str], bool]) -> JsonLd
         if not own and _is_another_picture(node):
             continue
         if not own and _types(node) & _SITE_TYPES:
-            found.of_site.extend(_signals(node))
+            signals.of_site.extend(_signals(node))
             continue
-        (found.of_picture if own else found.of_page).extend(_signals(node))
-        _credit(found, node)
-    return found
+        (signals.of_picture if own else signals.of_page).extend(_signals(node))
+        _credit(signals, node)
+    return signals
 
 
 def _bounded(scripts: Iterable[str]) -> Iterator[str]:
@@ -56,7 +60,7 @@ def _bounded(scripts: Iterable[str]) -> Iterator[str]:
 
 
 def _nodes(script: str) -> Iterator[dict[str, Any]]:
-    """All objects of one script, nested ones and `@graph` included, without recursion."""
+    """Yield all objects of one script, nested ones and `@graph` included, without recursion."""
     try:
         waiting = [json.loads(script.strip().removeprefix("<!--").removesuffix("-->"))]
     except (ValueError, RecursionError):
@@ -83,7 +87,7 @@ def _is_of(node: dict[str, Any], is_picture: Callable[[str], bool]) -> bool:
 
 
 def _is_another_picture(node: dict[str, Any]) -> bool:
-    """A picture with an address that is not ours."""
+    """True for a node of a picture with an address; the caller has excluded the own picture."""
     return bool(_types(node) & _PICTURE_TYPES) and any(_texts(node.get(name)) for name in ("contentUrl", "contentURL"))
 
 
@@ -96,20 +100,20 @@ def _signals(node: dict[str, Any]) -> Iterator[LicenseMention]:
                 yield signal
 
 
-def _credit(found: JsonLdFindings, node: dict[str, Any]) -> None:
+def _credit(signals: JsonLdFindings, node: dict[str, Any]) -> None:
     for name in ("creator", "author", "copyrightHolder"):
         for person in _list(node.get(name)):
             is_object = isinstance(person, dict)
-            found.creator = found.creator or cleaned(person.get("name") if is_object else person)
+            signals.creator = signals.creator or cleaned(person.get("name") if is_object else person)
             if is_object:
-                found.creator_url = found.creator_url or address_of(person.get("url") or person.get("@id"))
-    found.creator = found.creator or cleaned(node.get("creditText"))
+                signals.creator_url = signals.creator_url or address_of(person.get("url") or person.get("@id"))
+    signals.creator = signals.creator or cleaned(node.get("creditText"))
     if _types(node) & _PICTURE_TYPES:
-        found.title = found.title or cleaned(node.get("name")) or cleaned(node.get("caption"))
+        signals.title = signals.title or cleaned(node.get("name")) or cleaned(node.get("caption"))
 
 
 def _texts(value: Any) -> list[str]:
-    """The strings of a value that may be a string, an object with `@id`, `url` or `name`, or a list of these."""
+    """Texts of a value: a string, an object with `@id`, `url` or `name`, or a list of these."""
     texts: list[str] = []
     for item in _list(value):
         if isinstance(item, dict):

@@ -1,9 +1,9 @@
-"""Whose license an element of a page states: the picture's, another picture's, the page's, or the whole site's.
+"""License scope of an element of a page: the picture, another picture, the page, or the whole site.
 
-What a site puts on each of its pages speaks of the site: a `<link rel=license>` in the head, by which MediaWiki
-states the license of its text, and the page's footer. The pictures on it have licenses of their own.
+Elements that a site repeats on all pages have the scope of the site: a `<link rel=license>` in the head, by which
+MediaWiki states the license of its text, and the page's footer. Pictures have licenses of their own.
 
-Wikimedia's server of media: one file has an address of its own, and one for each width of its thumbnails.
+When addresses of pictures are compared, thumbnails of Wikimedia's media server count as their originals.
 """
 
 from __future__ import annotations
@@ -22,11 +22,16 @@ from mtf.rights.evidence.statement import MAX_ADDRESS_CHARS
 
 MAX_ADDRESSES = 60
 MAX_ELEMENTS_OF_A_FIGURE = 2_000
-# A footer within one of these is that part's: a photograph's, say, in a stream of several.
+HOST = "upload.wikimedia.org"
+# /PROJECT/WIKI/thumb/a/ab/NAME/WIDTHpx-NAME (mediawiki.org, Manual:Thumb_handler.php); `archive` has old versions.
+_THUMBNAIL = re.compile(r"(/[^/]+/[^/]+)/thumb((?:/archive)?/[0-9a-f]/[0-9a-f]{2}/[^/]+)/[^/]+")
+# A footer inside one of these belongs to that part, such as one photograph in a stream of several.
 _PARTS = frozenset({"article", "section", "figure", "blockquote"})
 
 
 class LicenseScope(Enum):
+    """Subject of a license statement."""
+
     PICTURE = auto()
     ANOTHER_PICTURE = auto()
     PAGE = auto()
@@ -35,7 +40,11 @@ class LicenseScope(Enum):
 
 @dataclass(frozen=True)
 class ParsedPage:
-    """A page's tree, the address that its links are relative to, and the address of the picture in question."""
+    """A page as a tree.
+
+    base: address that its links are relative to.
+    picture: address of the picture in question.
+    """
 
     document: html.HtmlElement
     base: str
@@ -45,7 +54,7 @@ class ParsedPage:
         return same_address(self.absolute(address), self.picture)
 
     def absolute(self, address: str) -> str:
-        """`address` as seen from the page; as it stands where it is no address at all."""
+        """Address resolved against the page; unchanged if it is invalid."""
         try:
             return urljoin(self.base, address.strip()) if len(address) <= MAX_ADDRESS_CHARS else address
         except ValueError:
@@ -53,14 +62,12 @@ class ParsedPage:
 
 
 def same_address(one: str, other: str) -> bool:
-    """Whether two addresses lead to the same picture: as for all addresses, and a thumbnail of Wikimedia's is the
-    picture that it shows.
-    """
+    """True if two addresses lead to the same picture; Wikimedia's thumbnails count as their originals."""
     return urls.same_address(original_address(one), original_address(other))
 
 
 def license_scope(page: ParsedPage, element: html.HtmlElement) -> LicenseScope:
-    """Whose license an element of `page` states that is marked as stating one, or that links to one."""
+    """Scope of an element of `page` that is marked as a license statement, or links to a license."""
     if about := element.get("about"):
         return LicenseScope.PICTURE if page.is_picture(about) else _at_address(page, about)
     for ancestor in element.iterancestors():
@@ -82,7 +89,7 @@ def _in_scope(page: ParsedPage, scope: html.HtmlElement) -> LicenseScope:
 
 
 def _is_in_footer(element: html.HtmlElement) -> bool:
-    """Whether it stands in the footer of the whole page (HTML, 4.3.8; ARIA's role `contentinfo`)."""
+    """True if an element is in the footer of the whole page (HTML, section 4.3.8; ARIA's role `contentinfo`)."""
     ancestors = [element, *element.iterancestors()]
     place = next((place for place, each in enumerate(ancestors) if _is_footer(each)), None)
     return place is not None and not any(each.tag in _PARTS for each in ancestors[place:])
@@ -98,7 +105,7 @@ def _is_picture_scope(element: html.HtmlElement) -> bool:
 
 
 def _addresses_in(element: html.HtmlElement) -> Iterator[str]:
-    """The pictures' addresses below an element: what it shows, links to, and says its content is."""
+    """Yield addresses of pictures below an element: shown, linked, or named as its content."""
     below = islice(element.iter(etree.Element), MAX_ELEMENTS_OF_A_FIGURE)
     yield from islice((address for each in below if (address := _address_of_picture(each))), MAX_ADDRESSES)
 
@@ -109,22 +116,17 @@ def _address_of_picture(element: html.HtmlElement) -> str | None:
     if element.tag in ("img", "source"):
         return element.get("src") or element.get("data-src")
     linked = element.get("href") if element.tag == "a" else None
-    return linked if linked and _looks_like_picture(linked) else None
+    return linked if linked and _has_picture_extension(linked) else None
 
 
-def _looks_like_picture(address: str) -> bool:
+def _has_picture_extension(address: str) -> bool:
     return address.partition("?")[0].lower().endswith((".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff"))
 
 
-HOST = "upload.wikimedia.org"
-# /PROJECT/WIKI/thumb/a/ab/NAME/WIDTHpx-NAME (mediawiki.org, Manual:Thumb_handler.php); `archive` has old versions.
-_THUMBNAIL = re.compile(r"(/[^/]+/[^/]+)/thumb((?:/archive)?/[0-9a-f]/[0-9a-f]{2}/[^/]+)/[^/]+")
-
-
 def original_address(url: str) -> str:
-    """The address of the file that `url` shows a thumbnail of; any other address as it stands.
+    """Address of the original of a Wikimedia thumbnail; any other address unchanged.
 
-    Of this host's addresses the query goes, too: it tells caches apart, not files.
+    The query of this host's addresses is dropped: it only distinguishes caches.
     """
     try:
         parts = urlsplit(url)

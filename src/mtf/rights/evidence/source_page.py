@@ -1,9 +1,11 @@
-"""A picture's page, read for what it says of the picture's license, author and title.
+"""Source page of a picture, parsed for the picture's license, author and title.
 
-Signals are looked for at the picture itself (a schema.org object or a figure that holds its address), on the page
-at large, plain links to Creative Commons included, and in what the site puts on all its pages (`licenses.whose`).
-What is said at the picture decides alone; otherwise all signals of the page must agree. What is said of the site
-counts only where nothing else does, and can then forbid, but never permit: it speaks of the site's own work.
+Signals of a license by scope (`license_scope`), the first scope with signals decides:
+
+1. The picture itself: a schema.org object or a figure with its address.
+2. The page, plain links to Creative Commons included. All its signals must agree.
+3. The site, in elements that it repeats on all pages. These can forbid, but never permit: they concern the site's own
+   work.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ _RIGHTS_METAS = (
     "license",
 )
 OF_THE_SITE = "license of the site"
-"""How a license was found (`method`) that speaks of the site, not of the picture."""
+"""Method of a license whose scope is the site, not the picture."""
 _XPATH_IGNORED = ("script", "style", "noscript", "template")
 
 
@@ -70,23 +72,23 @@ def read_page(
     headers: Iterable[tuple[str, str]] = (),
     agent: str = "mtf",
 ) -> Statement:
-    """What the page at `page_url` says of the picture at `picture_url`; an empty Statement where it says nothing.
+    """Statement of the page at `page_url` on the picture at `picture_url`; empty if it states nothing.
 
-    Never raises for what a page may hold: at most 4 MiB are read, encodings and nesting may be broken. `headers`
-    are the page's response headers and `agent` our robot's name, for the opt-outs.
+    Never raises for the content of a page: at most MAX_BODY_BYTES are read; encoding and nesting may be broken.
+    `headers` (of the page's response) and `agent` (the crawler's name) are for the opt-outs.
     """
     document = _parse(body)
     if document is None:
         return Statement(opt_out=optouts.of_headers(headers, agent=agent))
     page = ParsedPage(document, _base(document, page_url), picture_url)
     linked = json_ld.read(_json_scripts(document), is_picture=page.is_picture)
-    said = _conclude(page, linked)
+    conclusion = _conclude(page, linked)
     creator, creator_url = _creator(page, linked)
     return Statement(
-        license=said.license,
-        license_url=said.license_url,
-        method=f"page: {said.method}" if said.method else None,
-        statement=said.statement,
+        license=conclusion.license,
+        license_url=conclusion.license_url,
+        method=f"page: {conclusion.method}" if conclusion.method else None,
+        statement=conclusion.statement,
         creator=creator,
         creator_url=creator_url,
         title=linked.title or _title(document),
@@ -95,12 +97,12 @@ def read_page(
             *opt_outs(_inline_rsl(document, page_url, picture_url)),
         ),
         rsl_links=tuple(_rsl_links(page)),
-        contradiction=f"the page {said.contradiction}" if said.contradiction else None,
+        contradiction=f"the page {conclusion.contradiction}" if conclusion.contradiction else None,
     )
 
 
 def _parse(body: bytes) -> html.HtmlElement | None:
-    """A tree of at most 256 levels (libxml2's own bound); entities beyond HTML's are left as text."""
+    """Tree of a page, of at most 256 levels (libxml2's own bound); None for an unreadable page."""
     parser = html.HTMLParser(recover=True, no_network=True, remove_comments=True, remove_pis=True, huge_tree=False)
     try:
         return html.document_fromstring(body[:MAX_BODY_BYTES], parser=parser)
@@ -109,24 +111,24 @@ def _parse(body: bytes) -> html.HtmlElement | None:
 
 
 def _rsl_links(page: ParsedPage) -> list[str]:
-    """The addresses of RSL documents in the page's `<link rel="license" type="application/rsl+xml" href="…">`."""
-    found = []
+    """Addresses of RSL documents in the page's `<link rel="license" type="application/rsl+xml" href="…">`."""
+    addresses = []
     for link in islice(page.document.iter("link"), MAX_SIGNALS):
         is_license = "license" in (link.get("rel") or "").lower().split()
         if is_license and (link.get("type") or "").strip().lower() == rsl.MEDIA_TYPE:
-            found.append(address_of(page.absolute(link.get("href") or "")))
-    return [address for address in found if address][: rsl.MAX_LINKS]
+            addresses.append(address_of(page.absolute(link.get("href") or "")))
+    return [address for address in addresses if address][: rsl.MAX_LINKS]
 
 
 def _inline_rsl(document: html.HtmlElement, page_url: str, picture_url: str) -> list[Preference]:
-    """Of RSL documents that stand in the page itself, what they say of the page and of the picture."""
-    found = []
+    """Preferences for the page and the picture in RSL documents that are embedded in the page."""
+    preferences = []
     for script in islice(document.iter("script"), MAX_SIGNALS):
         if (script.get("type") or "").strip().lower() == rsl.MEDIA_TYPE:
             contents = rsl.read((script.text or "").strip().encode())
             for address in (page_url, picture_url):
-                found += rsl.preferences(contents, address, found_in="page")
-    return found
+                preferences += rsl.preferences(contents, address, found_in="page")
+    return preferences
 
 
 def _base(document: html.HtmlElement, page_url: str) -> str:
@@ -135,26 +137,26 @@ def _base(document: html.HtmlElement, page_url: str) -> str:
 
 
 def _conclude(page: ParsedPage, linked: json_ld.JsonLdFindings) -> Conclusion:
-    said: dict[LicenseScope, list[LicenseMention]] = {
+    signals: dict[LicenseScope, list[LicenseMention]] = {
         LicenseScope.PICTURE: list(linked.of_picture),
         LicenseScope.PAGE: list(linked.of_page),
         LicenseScope.SITE: list(linked.of_site),
         LicenseScope.ANOTHER_PICTURE: [],
     }
     for element, signal in _marked(page):
-        said[license_scope(page, element)].append(signal)
-    if said[LicenseScope.PICTURE]:
-        return conclude(said[LicenseScope.PICTURE])
+        signals[license_scope(page, element)].append(signal)
+    if signals[LicenseScope.PICTURE]:
+        return conclude(signals[LicenseScope.PICTURE])
     for element, signal in _plain_links(page):
-        said[LicenseScope.SITE if license_scope(page, element) is LicenseScope.SITE else LicenseScope.PAGE].append(
-            signal
-        )
-    of_page = said[LicenseScope.PAGE] + _rights_metas(page.document)
-    return _with_site(conclude(of_page), said[LicenseScope.SITE], [] if of_page else _reserved_notices(page.document))
+        is_of_site = license_scope(page, element) is LicenseScope.SITE
+        signals[LicenseScope.SITE if is_of_site else LicenseScope.PAGE].append(signal)
+    of_page = signals[LicenseScope.PAGE] + _rights_metas(page.document)
+    notices = [] if of_page else _reserved_notices(page.document)
+    return _with_site(conclude(of_page), signals[LicenseScope.SITE], notices)
 
 
 def _with_site(of_page: Conclusion, of_site: list[LicenseMention], notices: list[LicenseMention]) -> Conclusion:
-    """What the page says; where that is nothing, what is forbidden by what the site says of itself."""
+    """Conclusion of the page; if it states nothing, the prohibitions of the site and of notices."""
     if of_page.license or of_page.contradiction:
         return of_page
     forbidding = [signal for signal in of_site if _forbids(signal)] + notices
@@ -166,13 +168,13 @@ def _with_site(of_page: Conclusion, of_site: list[LicenseMention], notices: list
 
 
 def _forbids(signal: LicenseMention) -> bool:
-    """Whether the license is known to withhold a right."""
+    """True if the license is known to withhold a right."""
     record = catalogue.get(signal.license or "")
     return record is not None and record.id != catalogue.UNSTATED and not record.rights >= EVERY_RIGHT
 
 
 def _marked(page: ParsedPage) -> Iterator[tuple[html.HtmlElement, LicenseMention]]:
-    """Elements that are marked as stating a license: rel, itemprop (microdata) and property (RDFa)."""
+    """Yield elements that are marked as license statements, by rel, itemprop (microdata) or property (RDFa)."""
     marked = ((element, _mark(element)) for element in page.document.xpath("//*[@rel or @itemprop or @property]"))
     for element, mark in islice(((element, mark) for element, mark in marked if mark), MAX_SIGNALS):
         if text := _value(page, element):
@@ -180,7 +182,7 @@ def _marked(page: ParsedPage) -> Iterator[tuple[html.HtmlElement, LicenseMention
 
 
 def _mark(element: html.HtmlElement) -> str | None:
-    """`rel=license`, `itemprop=license`, …, where an element is marked so."""
+    """Mark of an element as a license statement (`rel=license`, `itemprop=license`, …); None if it has none."""
     for attribute in ("rel", "itemprop", "property"):
         words = (element.get(attribute) or "").lower().split()
         if word := next((word for word in words if word in _LICENSE_WORDS), None):
@@ -189,7 +191,7 @@ def _mark(element: html.HtmlElement) -> str | None:
 
 
 def _value(page: ParsedPage, element: html.HtmlElement) -> str | None:
-    """What a marked element says: its address, else its content, else its words."""
+    """Value of a marked element: its address, else its attribute content, else its text."""
     for name in ("href", "resource", "src"):
         if address := element.get(name):
             return cleaned(page.absolute(address), MAX_ADDRESS_CHARS)
@@ -197,7 +199,7 @@ def _value(page: ParsedPage, element: html.HtmlElement) -> str | None:
 
 
 def _plain_links(page: ParsedPage) -> Iterator[tuple[html.HtmlElement, LicenseMention]]:
-    """Links to a license's text that are not marked as such; of all links, only those to a known license count."""
+    """Yield unmarked links to the text of a known license."""
     unmarked = page.document.xpath("//a[@href][not(contains(concat(' ', @rel, ' '), ' license '))]")[:20_000]
     leading = (each for each in unmarked if any(host in each.get("href") for host in _LINKED_HOSTS))
     for element in islice(leading, MAX_SIGNALS):
@@ -214,9 +216,9 @@ def _rights_metas(document: html.HtmlElement) -> list[LicenseMention]:
 
 
 def _reserved_notices(document: html.HtmlElement) -> list[LicenseMention]:
-    """`All rights reserved` in the page's words. Counts only where nothing else is said: footers speak of the site.
+    """Notice `All rights reserved` in the page's text. It counts only without other signals: footers concern the site.
 
-    Words that would permit something are not taken from running text: they may speak of anything.
+    Permissions are not taken from running text: it may be about anything.
     """
     for text in document.xpath("//body//text()[contains(., 'ights') or contains(., 'IGHTS')]")[:MAX_SIGNALS]:
         parent = text.getparent()
@@ -248,12 +250,12 @@ def _creator(page: ParsedPage, linked: json_ld.JsonLdFindings) -> tuple[str | No
 
 
 def _title(document: html.HtmlElement) -> str | None:
-    found = [
+    titles = [
         *document.xpath("//*[@property='dct:title' or @property='dc:title']/text()")[:1],
         *document.xpath("//meta[@property='og:title']/@content")[:1],
         *document.xpath("//title/text()")[:1],
     ]
-    return next((title for text in found if (title := cleaned(text))), None)
+    return next((title for text in titles if (title := cleaned(text))), None)
 
 
 def _metas(document: html.HtmlElement) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""What one place (a page, a picture's own metadata, an API's record, a data set's terms) says of a license."""
+"""Statements on a picture's license by one source: a page, embedded metadata, an API's record or a data set's terms."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u20
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`license` is an identifier, `statement` what was read word for word, `method` how it was found.
+    """Statement of one source.
 
-    `contradiction` says what disagrees with what; then `license` is None, since the place states no one license.
-    A `statement` without a `license` is one that was not understood. `opt_out` is `SIGNAL: what it says`.
-    `rsl_links` are the addresses of RSL documents that a page names.
+    license: identifier; None if there is no statement, it is not understood, or it contradicts itself.
+    license_url: address of the license's text.
+    method: how it was found.
+    statement: its text, word for word.
+    opt_out: `SIGNAL: statement`; several are separated by `; `.
+    rsl_links: addresses of RSL documents that a page names.
+    contradiction: the signals that disagree, in words.
     """
 
     license: str | None = None
@@ -39,7 +43,11 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class LicenseMention:
-    """One mention of a license: how it was found, and the address or words."""
+    """One mention of a license.
+
+    method: how it was found.
+    text: address or words.
+    """
 
     method: str
     text: str
@@ -51,7 +59,7 @@ class LicenseMention:
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What several signals come to; the fields are those of Statement."""
+    """Conclusion from several signals; the fields are those of Statement."""
 
     license: str | None = None
     license_url: str | None = None
@@ -61,7 +69,7 @@ class Conclusion:
 
 
 def conclude(signals: Iterable[LicenseMention]) -> Conclusion:
-    """One license if all signals that are understood agree; a contradiction if they do not."""
+    """Conclude one license if all understood signals agree, else a contradiction."""
     signals = list(signals)
     understood: dict[str, LicenseMention] = {}
     for signal in signals:
@@ -85,22 +93,22 @@ def conclude(signals: Iterable[LicenseMention]) -> Conclusion:
 
 
 def agreement(identifiers: Iterable[str]) -> set[str]:
-    """Identifiers that differ in substance: `CC BY` beside `CC BY 4.0` is one, so is a port beside its generic.
+    """Identifiers that differ in substance: `CC BY` agrees with `CC BY 4.0`, and a port with its generic license.
 
-    Of those that agree the most exact in version is kept, and the generic license of its ports.
+    Of identifiers that agree, the one with a version is kept, and the generic one rather than its ports.
     """
-    found = set(identifiers)
-    versioned = {family for identifier in found if (family := _family(identifier))}
+    distinct = set(identifiers)
+    versioned = {family for identifier in distinct if (family := _family(identifier))}
     return {
         identifier
-        for identifier in found
-        if not (set(catalogue.covering(identifier)[1:]) & found)
+        for identifier in distinct
+        if not (set(catalogue.covering(identifier)[1:]) & distinct)
         and identifier.removeprefix("LicenseRef-") not in versioned
     }
 
 
 def _family(identifier: str) -> str | None:
-    """`CC-BY-SA` of CC-BY-SA-3.0 and of its ports; None for what has no version."""
+    """Family of a versioned license: `CC-BY-SA` of CC-BY-SA-3.0 and of its ports; None without a version."""
     record = catalogue.get(identifier)
     if record is None or record.version is None:
         return None
@@ -113,7 +121,7 @@ def _catalogued_address(identifier: str) -> str | None:
 
 
 def cleaned(text: object, limit: int = MAX_TEXT_CHARS) -> str | None:
-    """Text from the web on one line, without control characters, cut to `limit`; None where nothing is left."""
+    """Text from the web on one line, without control characters, cut to `limit` characters; None if nothing is left."""
     if not isinstance(text, str):
         return None
     plain = " ".join(_CONTROL.sub(" ", text[: 4 * limit]).split())
@@ -121,7 +129,7 @@ def cleaned(text: object, limit: int = MAX_TEXT_CHARS) -> str | None:
 
 
 def address_of(text: object) -> str | None:
-    """An http or https address, as it stands; None for anything else (`javascript:`, words, too long)."""
+    """An http or https address, unchanged; None for anything else (`javascript:`, words, too long)."""
     if not isinstance(text, str) or len(text) > MAX_ADDRESS_CHARS:
         return None
     text = text.strip()

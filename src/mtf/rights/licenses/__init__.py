@@ -1,0 +1,1 @@
+"""Licenses: identifiers, spellings, terms, and their compatibility with a release."""

@@ -1,6 +1,6 @@
-"""The licenses we know, by identifier; and what is found in the wild, turned into an identifier.
+"""Catalogue of licenses by identifier, and the identification of licenses by address or words.
 
-A policy's entry covers the ports of the license it names (`CC-BY-3.0` covers `CC-BY-3.0-DE`): ports grant the same
+An entry of a policy also covers the ports of its license (`CC-BY-3.0` covers `CC-BY-3.0-DE`): ports grant the same
 rights under another country's law. It never covers a statement without a version.
 """
 
@@ -37,7 +37,7 @@ __all__ = [
 MAX_ADDRESS_CHARS = 2048
 MAX_CHARS = 20_000
 
-# flickr.photos.licenses.getInfo; 11 to 16 came in 2025 with Creative Commons 4.0.
+# Licenses by Flickr's number (flickr.photos.licenses.getInfo); 11 to 16 came in 2025 with Creative Commons 4.0.
 FLICKR = (
     ALL_RIGHTS_RESERVED,
     "CC-BY-NC-SA-2.0",
@@ -66,7 +66,7 @@ _CC_ADDRESS = re.compile(r"(?:\bhttps?:|(?<![\w:/]))//(?:www\.|i\.)?creativecomm
 _SCHEMELESS = re.compile(r"(?:[a-z0-9-]{1,40}\.){1,3}(?:org|gov|com|net|uk|in|fr)/\S*")
 _CC_HOSTS = ("creativecommons.org", "i.creativecommons.org", "licensebuttons.net")
 
-# Places that state terms of terms.csv under further addresses: host and beginning of path, lower case.
+# Further addresses of terms in terms.csv: host and beginning of the path, lower case.
 _PLACES = {
     "usa.gov/government-works": US_GOVERNMENT_WORK,
     "usa.gov/government-copyright": US_GOVERNMENT_WORK,
@@ -90,7 +90,7 @@ _PLACES = {
 
 @lru_cache(maxsize=4096)
 def get(identifier: str) -> License | None:
-    """The record of an identifier; None for one that is not known (a project's own `LicenseRef-…`, say)."""
+    """License of an identifier; None for an unknown one, such as a project's own `LicenseRef-…`."""
     if (row := terms.fixed().get(identifier)) is not None:
         return row.license
     match = _IDENTIFIER.fullmatch(identifier)
@@ -99,15 +99,15 @@ def get(identifier: str) -> License | None:
 
 
 def covering(identifier: str) -> tuple[str, ...]:
-    """The policy entries that permit `identifier`: its own, and the one that covers it, if any."""
+    """Policy entries that permit `identifier`: itself, and the one that covers it, if any."""
     record = get(identifier)
     return (identifier, record.covered_by) if record and record.covered_by else (identifier,)
 
 
 def normalise(text: str | None) -> str | None:
-    """The identifier of the license that an address or words name; None where that is not clear.
+    """Identifier of the license that an address or words name; None if that is not clear.
 
-    Takes what stands in a field about the license: `https://creativecommons.org/licenses/by/2.0/deed.fr`,
+    For values of a field about the license: `https://creativecommons.org/licenses/by/2.0/deed.fr`,
     `CC BY-SA 3.0 DE`, `Public domain`, `PD-self`, `All rights reserved`, `LicenseRef-…`, SPDX identifiers.
     """
     if not text or len(text) > MAX_CHARS:
@@ -125,7 +125,7 @@ def _normalised(text: str) -> str | None:
 
 
 def from_parts(license: str | None, version: str | None) -> str | None:
-    """A license that is given in two fields, as Openverse does: `("by-sa", "2.0")`, `("pdm", "1.0")`."""
+    """Identifier of a license in two fields, as in Openverse's records: `("by-sa", "2.0")`, `("pdm", "1.0")`."""
     if not license:
         return None
     return normalise(f"cc {license} {version}" if version else f"cc {license}") or normalise(
@@ -134,7 +134,7 @@ def from_parts(license: str | None, version: str | None) -> str | None:
 
 
 def from_flickr(number: str | int) -> str | None:
-    """The license behind Flickr's number, 0 to 16."""
+    """Identifier of a license by Flickr's number, 0 to 16; None for any other."""
     text = str(number).strip()
     return (
         FLICKR[int(text)] if text.isascii() and text.isdecimal() and len(text) < 3 and int(text) < len(FLICKR) else None
@@ -161,9 +161,9 @@ def _as_address(text: str) -> SplitResult | None:
 
 
 def _of_addresses_within(text: str) -> str | None:
-    """The one Creative Commons license whose address stands in a longer text."""
-    found = {_normalised(match[0].rstrip(".,;:!?")) for match in _CC_ADDRESS.finditer(text)} - {None}
-    return found.pop() if len(found) == 1 else None
+    """Identifier of the only Creative Commons license whose address occurs in a longer text; None for several."""
+    identifiers = {_normalised(match[0].rstrip(".,;:!?")) for match in _CC_ADDRESS.finditer(text)} - {None}
+    return identifiers.pop() if len(identifiers) == 1 else None
 
 
 def _of_address(address: SplitResult) -> str | None:
@@ -195,7 +195,7 @@ def _of_cc_path(path: str) -> str | None:
 
 
 def _jurisdiction(segment: str | None) -> str | None:
-    """The port's country; what else may stand there (`deed.fr`, `legalcode`, `rdf`, `88x31.png`) names no port."""
+    """Country of a port, from a segment of the path; None for others, such as `deed.fr`, `legalcode`, `88x31.png`."""
     if segment is None or re.fullmatch(r"(?:deed|legalcode|rdf)(?:[._-].*)?|.*\.png|.*\.svg", segment):
         return None
     return segment.upper()
@@ -207,7 +207,7 @@ def _of_place(place: str) -> str | None:
 
 @cache
 def _places() -> list[tuple[str, str]]:
-    """Longest first, so that the address of a version comes before that of its site."""
+    """(address, identifier) pairs, longest first: the address of a version precedes that of its site."""
     listed = {
         f"{urlsplit(row.license.url).netloc.removeprefix('www.')}{urlsplit(row.license.url).path}".lower().rstrip(
             "/"

@@ -1,4 +1,4 @@
-"""What a release may bear, given what it holds: share-alike, and what a mixture of licenses comes to."""
+"""Compatibility of licenses: the licenses that a release may bear, given those of its pictures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mtf.rights.licenses.terms import License
 
 @dataclass(frozen=True, slots=True)
 class Obligation:
-    """What must be done in return for the pictures under one license."""
+    """Obligations of a publisher for the pictures under one license."""
 
     license: str
     attribution: bool
@@ -21,7 +21,7 @@ class Obligation:
 
 
 def obligations(identifiers: Iterable[str]) -> list[Obligation]:
-    """What a set of licenses asks for, by license; a LicenseRef of one's own is taken to ask for attribution."""
+    """Obligations by license, sorted. An unknown LicenseRef counts as requiring attribution."""
     return [_obligation(identifier) for identifier in sorted(set(identifiers))]
 
 
@@ -32,7 +32,7 @@ def _obligation(identifier: str) -> Obligation:
     return Obligation(identifier, record.requires_attribution, record.share_alike, record.url)
 
 
-# What a release may choose from, freest first; the licenses of its pictures come after them.
+# Choices for a release, freest first; those of its pictures follow.
 RELEASE_LICENSES = (
     "CC0-1.0",
     "CC-BY-3.0",
@@ -47,11 +47,11 @@ RELEASE_LICENSES = (
 
 
 def permitted_release_licenses(identifiers: Iterable[str]) -> list[str]:
-    """The licenses that a release may bear, given the licenses of the pictures in it; empty where there is none.
+    """Licenses that a release may bear, given those of its pictures; freest first.
 
-    The crops are adaptations of the pictures, so a release bears one license for its own contribution that every
-    picture's license lets an adaptation bear. Freest first. Empty where a picture may not be adapted or shared at
-    all, or where two share-alike licenses exclude each other (BY-SA beside BY-NC-SA).
+    Crops are adaptations of the pictures, so every picture's license must permit an adaptation under the release's
+    license. Empty if a picture may not be adapted or shared, or if two share-alike licenses exclude each other (BY-SA
+    and BY-NC-SA).
     """
     contained = sorted(set(identifiers))
     choices = dict.fromkeys((*RELEASE_LICENSES, *contained))
@@ -59,7 +59,7 @@ def permitted_release_licenses(identifiers: Iterable[str]) -> list[str]:
 
 
 def conflict(held: str, release: str) -> str | None:
-    """Why a release under `release` may not hold an adapted picture under `held`; None where it may."""
+    """Reason why a release under `release` may not contain an adapted picture under `held`; None if it may."""
     picture, chosen = catalogue.get(held), catalogue.get(release)
     if picture is not None and not picture.rights >= {"modify", "share"}:
         return f"{held} does not permit sharing an adaptation, and a crop is one"
@@ -73,7 +73,7 @@ def conflict(held: str, release: str) -> str | None:
 
 
 def _exceeded(picture: License, chosen: License) -> str | None:
-    """What the release would give away that the picture's license does not."""
+    """Reason why the release's license grants more than the picture's; None if it does not."""
     if "commercial" in chosen.rights - picture.rights:
         return f"{picture.id} forbids commercial use, which {chosen.id} permits"
     if picture.requires_attribution and not chosen.requires_attribution:
@@ -82,9 +82,9 @@ def _exceeded(picture: License, chosen: License) -> str | None:
 
 
 def _is_heir(picture: License, chosen: License) -> bool:
-    """Share-alike, section 4(b): the same license in the same or a later version, or a port of it.
+    """True if share-alike (section 4(b)) permits `chosen`: the same license in this or a later version, or a port.
 
-    Version 1.0 knows no later versions: only itself. The Free Art License 1.3 names BY-SA 4.0 as compatible.
+    Version 1.0 permits only itself. The Free Art License 1.3 names BY-SA 4.0 as compatible.
     """
     if picture.id == "LAL-1.3":
         return chosen.id == "CC-BY-SA-4.0"
@@ -96,7 +96,7 @@ def _is_heir(picture: License, chosen: License) -> bool:
 
 
 def _elements(record: License) -> str | None:
-    """`BY-SA` of CC-BY-SA-3.0-DE; None for what is not Creative Commons."""
+    """Elements of a Creative Commons license: `BY-SA` of CC-BY-SA-3.0-DE; None for any other license."""
     match = re.fullmatch(r"(?:LicenseRef-)?CC-((?:BY|NC|SA|ND)(?:-(?:NC|SA|ND))*)(?:-.*)?", record.id)
     return match[1] if match else None
 

@@ -1,6 +1,6 @@
-"""Licenses as people write them in words: `CC BY-SA 4.0`, `Attribution-Share Alike 3.0 Unported`, `PD-self`.
+"""Spellings of licenses in words: `CC BY-SA 4.0`, `Attribution-Share Alike 3.0 Unported`, `PD-self`.
 
-The reading is strict: every word must be understood, else nothing is. `Not licensed under CC BY` is no license.
+The parser is strict: a text with an unknown word is no license, such as `Not licensed under CC BY`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mtf.rights.licenses import terms
 
 MAX_CHARS = 600
 
-# What stands for an element of a Creative Commons license, in the languages of its deeds; longest first.
+# Names of the elements of Creative Commons licenses, in the languages of the deeds.
 _ELEMENTS = {
     "by": "attribution|namensnennung|paternité|paternite|reconocimiento|atribución|atribucion|atribuição|attribuzione"
     "|naamsvermelding|erkännande|навядзенне",
@@ -98,29 +98,29 @@ _STRAY_DOT = re.compile(r"(?<!\d)\.|\.(?!\d)")
 
 
 def identify(text: str) -> str | None:
-    """The identifier of the license that `text` names in words, or None. Takes time linear in the text's length."""
+    """Identifier of the license that `text` names in words, or None. Time is linear in the text's length."""
     if len(text) > MAX_CHARS:
         return None
     words = key(text)
-    return _known().get(words) or _tool(words) or _creative_commons(words) or _reserved(words)
+    return _fixed_spellings().get(words) or _tool(words) or _creative_commons(words) or _reserved(words)
 
 
 def key(text: str) -> str:
-    """Lower case, one space between words, no punctuation but what spellings need (`3.0`, `sampling+`, `at&t`)."""
+    """Key of a spelling: lower case, single spaces, no punctuation except as in `3.0`, `sampling+`, `at&t`."""
     plain = unicodedata.normalize("NFKC", html.unescape(text)).casefold().replace("licence", "license")
     return " ".join(_STRAY_DOT.sub(" ", _FIELDS.sub(" ", plain.replace("_", " "))).split())
 
 
 @cache
-def _known() -> dict[str, str]:
-    """Spelling → identifier, for all of terms.csv; identifiers are spellings too."""
-    known: dict[str, str] = {}
+def _fixed_spellings() -> dict[str, str]:
+    """Spelling → identifier, for all of terms.csv; identifiers are spellings, too."""
+    identifiers: dict[str, str] = {}
     for identifier, row in terms.fixed().items():
         for spelling in (identifier, identifier.removeprefix("LicenseRef-"), *row.spellings):
-            known[key(spelling)] = identifier
-        if row.license.version:  # CC0 and the mark: with and without their only version
-            known |= {f"{spelling} 1.0": identifier for spelling in map(key, row.spellings)}
-    return known
+            identifiers[key(spelling)] = identifier
+        if row.license.version:  # CC0 and the public domain mark, with and without their only version
+            identifiers |= {f"{spelling} 1.0": identifier for spelling in map(key, row.spellings)}
+    return identifiers
 
 
 @cache
@@ -134,7 +134,7 @@ def _codes() -> dict[str, str]:
 
 
 def _creative_commons(words: str) -> str | None:
-    """Elements, versions and a jurisdiction among words that say nothing else."""
+    """Identifier of a license in words: elements, versions and a jurisdiction, and words without meaning."""
     reading = _Reading()
     for word in _phrases().sub(lambda match: _codes()[match[0]], words.removeprefix("licenseref ")).split():
         if not reading.take(word):
@@ -143,7 +143,13 @@ def _creative_commons(words: str) -> str | None:
 
 
 class _Reading:
-    """What the words so far have said. `statements` has one set of elements for each mention of Creative Commons."""
+    """State of the parser.
+
+    statements: one set of elements for each mention of Creative Commons.
+    versions: mentioned versions.
+    places: mentioned jurisdictions.
+    marked: True if Creative Commons was mentioned.
+    """
 
     def __init__(self) -> None:
         self.statements: list[set[str]] = [set()]
@@ -152,7 +158,7 @@ class _Reading:
         self.marked = False
 
     def take(self, word: str) -> bool:
-        """Whether the word was understood."""
+        """Parse one word; False if it is unknown."""
         if together := _RUN_TOGETHER.fullmatch(word):
             self._begin({together[1][at : at + 2] for at in range(0, len(together[1]), 2)})
             self.versions |= {together[2]} - {None}
@@ -174,7 +180,7 @@ class _Reading:
             return None
         if not self.marked and not self.versions and len(named[0]) < 2:
             return None  # `by` alone is a preposition
-        # Of several versions the reader may choose: the latest.
+        # Several versions are offered for choice: take the latest.
         version = max(self.versions, default=None)
         record = terms.creative_commons(family(named[0]), version, next(iter(self.places), None))
         return record.id if record else None
@@ -185,20 +191,20 @@ class _Reading:
 
 
 def family(elements: set[str]) -> str:
-    """`{"sa", "by"}` → `BY-SA`."""
+    """Name of a family by its elements: `{"sa", "by"}` → `BY-SA`."""
     return "-".join(part.upper() for part in _PARTS if part in elements)
 
 
 def _tool(words: str) -> str | None:
-    """Creative Commons' two public domain tools, in any of their longer names: they have one version each."""
-    said = set(words.split())
-    if said <= {"cc0", "zero", "universal", "dedication"} | _TOOL_WORDS and said & {"cc0", "zero"}:
+    """Identifier of one of Creative Commons' two public domain tools, by any of their longer names."""
+    used = set(words.split())
+    if used <= {"cc0", "zero", "universal", "dedication"} | _TOOL_WORDS and used & {"cc0", "zero"}:
         return "CC0-1.0"
-    return "CC-PDM-1.0" if said <= {"pdm", "mark"} | _TOOL_WORDS and said & {"pdm", "mark"} else None
+    return "CC-PDM-1.0" if used <= {"pdm", "mark"} | _TOOL_WORDS and used & {"pdm", "mark"} else None
 
 
 def _reserved(words: str) -> str | None:
-    """`© 2020 A. Photographer. All rights reserved.`: the one statement that may stand among other words."""
+    """All rights reserved, the only statement that may occur among other words: `© 2020 A. B. All rights reserved.`"""
     padded = f" {words} "
     if " all rights reserved " in padded and " cc " not in padded and " creative commons " not in padded:
         return terms.ALL_RIGHTS_RESERVED

@@ -1,10 +1,9 @@
-"""What each license allows and asks in return: one record per identifier.
+"""Terms of licenses: rights and obligations, one record per identifier.
 
-Identifiers are SPDX's where SPDX has one (list 3.27), else `LicenseRef-…`, as SPDX prescribes for all others.
-Creative Commons licenses come from a rule, not from a list: six families, their versions, and their ports, which
-are translations adapted to one country's law. SPDX lists a few of the ports; the others are named in the same
-manner, `LicenseRef-CC-BY-2.0-FR`. All other terms stand in `terms.csv`, with the spellings they are known by: a
-right that an owner does not grant in words counts as not granted.
+Identifiers are SPDX's (list 3.27), else `LicenseRef-…`, as SPDX prescribes. Creative Commons licenses follow a rule:
+six families, their versions, and their ports, which are translations adapted to one country's law. SPDX lists some of
+the ports; the others get names of the same form, `LicenseRef-CC-BY-2.0-FR`. All other terms are in `terms.csv`, with
+their spellings. A right that an owner does not grant in words is not granted.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ UNSTATED = "LicenseRef-Unstated"
 US_GOVERNMENT_WORK = "LicenseRef-US-Government-Work"
 NO_KNOWN_RESTRICTIONS = "LicenseRef-No-Known-Copyright-Restrictions"
 
-# What the paper asks of a license (MTF, section 3.1).
+# Rights that the paper requires of a license (MTF, section 3.1).
 EVERY_RIGHT = frozenset({"modify", "share", "commercial"})
 
 # An interim revision in a few countries (ES, AU, JP, CA …) between 2.0 and 2.5; there is no generic 2.1.
@@ -52,10 +51,11 @@ SPDX_PORTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class License:
-    """A license's terms. `covered_by` is the identifier whose permission in a policy permits this one as well.
+    """Terms of a license.
 
-    `version` and `jurisdiction` are Creative Commons'; None elsewhere. `url` is where the terms stand, None where
-    no single address has them.
+    url: address of the text; None if there is no single one.
+    version, jurisdiction: of Creative Commons licenses; None for others.
+    covered_by: identifier of the license whose permission in a policy includes this one.
     """
 
     id: str
@@ -72,7 +72,7 @@ class License:
 
     @property
     def rights(self) -> frozenset[str]:
-        """Those of `modify`, `share`, `commercial` that it grants."""
+        """Rights that the license grants, of `modify`, `share` and `commercial`."""
         granted = {
             "modify": self.allows_modification,
             "share": self.allows_sharing,
@@ -83,10 +83,10 @@ class License:
 
 @cache
 def creative_commons(family: str, version: str | None, jurisdiction: str | None = None) -> License | None:
-    """A Creative Commons license by its parts, e.g. `("BY-SA", "3.0", "DE")`; None where there is no such license.
+    """Creative Commons license by its parts, e.g. `("BY-SA", "3.0", "DE")`; None if there is no such license.
 
-    `version` None is a statement that leaves the version out: a LicenseRef of its own, which no policy permits
-    unless it names it, since which terms hold is unknown.
+    `version` None is a statement without a version. It gets a LicenseRef of its own, which a policy must name to permit
+    it, since the terms are unknown.
     """
     if family not in _families(version) or (jurisdiction is not None and jurisdiction not in JURISDICTIONS):
         return None
@@ -116,7 +116,7 @@ def _families(version: str | None) -> tuple[str, ...]:
 
 
 def _path(family: str, version: str) -> str:
-    """Version 1.0 has its elements in another order."""
+    """Family in the address of the license; version 1.0 has its elements in another order."""
     return (
         {"BY-NC-ND": "by-nd-nc", "NC-ND": "nd-nc"}.get(family, family.lower()) if version == "1.0" else family.lower()
     )
@@ -155,7 +155,7 @@ def _of_family(
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """A row of `terms.csv`: a license with terms of its own, and its spellings in words, lower case."""
+    """Row of `terms.csv`: a license, and its spellings in words, lower case."""
 
     license: License
     spellings: tuple[str, ...]

@@ -3,16 +3,16 @@
 Content-Usage and Content-Signal headers are read by `usage_preferences`, robots.txt and ai.txt by `robots_file`, RSL
 documents by `rsl`.
 
-An opt-out is recorded as `SIGNAL: what it says`, with the signal's name as in `licenses.binding_opt_outs` of
-params.yaml; several are separated by `; `. Which directives reserve this use:
+An opt-out is recorded as `SIGNAL: statement`, with the signal's name in `licenses.binding_opt_outs` of params.yaml;
+several are separated by `; `. Directives that reserve this use:
 
 - `noai`, `noimageai`, `noml`: no use for training or data sets, of the page and its pictures, or of its pictures.
-- `noimageindex`, `noindex`, `none`: not to be listed by search engines. A data set of pictures with their addresses
-  is such a list, so these count as well.
+- `noimageindex`, `noindex`, `none`: no listing by search engines. A data set of pictures with their addresses is such a
+  list, so these count, too.
 - `tdm-reservation: 1` (TDMRep): text and data mining is reserved.
 - `plus:DataMining` in the picture's own metadata (IPTC 2023.1): mining or training is prohibited.
 
-A directive addressed to another robot (`googlebot: noindex`) says nothing to this one.
+A directive for another robot (`googlebot: noindex`) does not count.
 """
 
 from __future__ import annotations
@@ -38,17 +38,18 @@ MAX_HEADER_CHARS = 8_000
 MAX_FILE_BYTES = 512 * 1024
 MAX_RULES = 5_000
 MAX_PATTERN_CHARS = 1_000
-# A robot's name is one word with a letter in it, or `*`. What stands before a colon otherwise is a time of day: the
-# dates of `unavailable_after` have commas of their own.
+# A robot's name is one word with a letter in it, or `*`. Other text before a colon is a time of day: the dates of
+# `unavailable_after` contain commas.
 _AGENT = re.compile(r"^(?!\d{4}-\d\d)(?=[^:]*[a-z*])([a-z0-9*][a-z0-9._/*-]{0,60})\s*:\s*(.*)$")
-# Directives that carry a value of their own, which looks like an agent's name before a colon.
+# Directives with a value: before a colon they could be taken for an agent's name.
 _VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 
 
 def of_headers(headers: Iterable[tuple[str, str]], *, agent: str = "mtf") -> str | None:
-    """The opt-outs in a response's headers (name, value; a name may stand there twice), or None.
+    """Opt-outs in a response's headers (name, value; a name may occur twice), or None.
 
-    `agent` is the product name in our User-Agent: directives scoped to it bind, those scoped to others do not.
+    `agent` is the product name in the crawler's User-Agent: directives for it and for all count, those for others do
+    not.
     """
     headers = list(headers)
     pairs = [(name.lower(), value[:MAX_HEADER_CHARS]) for name, value in headers]
@@ -62,7 +63,7 @@ def of_headers(headers: Iterable[tuple[str, str]], *, agent: str = "mtf") -> str
 
 
 def _policies(pairs: Iterable[tuple[str, str]], carrier: str) -> list[str]:
-    """The `tdm-policy` that a statement names: terms for people, which are recorded."""
+    """Opt-outs for named `tdm-policy` documents: terms for people, which are only recorded."""
     return [
         f"{Signal.TDM_POLICY}: {carrier} {value.strip()}"[:300].replace(";", ",")
         for name, value in pairs
@@ -73,9 +74,9 @@ def _policies(pairs: Iterable[tuple[str, str]], carrier: str) -> list[str]:
 def of_page(
     metas: Iterable[tuple[str, str]], *, headers: Iterable[tuple[str, str]] = (), agent: str = "mtf"
 ) -> str | None:
-    """The opt-outs in a page's meta elements (name, content) and in the headers it came with, or None.
+    """Opt-outs in a page's meta elements (name, content) and in its headers, or None.
 
-    A meta element is named `robots` or by an agent. TDMRep's meta takes the place of its header.
+    A meta element is named `robots` or by an agent. TDMRep's meta element overrides its header.
     """
     pairs = [(name.strip().lower(), content[:MAX_HEADER_CHARS]) for name, content in metas]
     directive = _first_reserving([content for name, content in pairs if name in ("robots", agent.lower())], agent)
@@ -92,17 +93,17 @@ def of_page(
 
 
 def joined(*signals: str | None) -> str | None:
-    """Several opt-outs as one text: one that does not bind must not hide one that does."""
+    """Several opt-outs as one text, without repetitions; None for none."""
     parts = dict.fromkeys(part for signal in signals if signal for part in signal.split(SEPARATOR) if part)
     return SEPARATOR.join(parts) or None
 
 
 def tdm_reservation(pairs: Iterable[tuple[str, str]]) -> bool | None:
-    """What headers or metas say by `tdm-reservation`: reserved, expressly not, or None for nothing."""
-    said = {value.strip() for name, value in pairs if name.strip().lower() == "tdm-reservation"}
-    if "1" in said:
+    """Value of `tdm-reservation` in headers or meta elements: True if reserved, False if not, None if absent."""
+    values = {value.strip() for name, value in pairs if name.strip().lower() == "tdm-reservation"}
+    if "1" in values:
         return True
-    return False if "0" in said else None
+    return False if "0" in values else None
 
 
 def _first_reserving(values: Iterable[str], agent: str) -> str | None:
@@ -114,9 +115,9 @@ def _first_reserving(values: Iterable[str], agent: str) -> str | None:
 
 
 def _addressed_to(value: str, agent: str) -> Iterable[str]:
-    """The directives of one header that concern `agent`: `noindex, otherbot: noai, nofollow` → `noindex`.
+    """Yield the directives of one header for `agent`: `noindex, otherbot: noai, nofollow` → `noindex`.
 
-    An agent's name holds until the next one, or to the end of the header.
+    An agent's name applies up to the next one, or to the end of the header.
     """
     addressee = agent
     for part in value.split(","):
@@ -125,20 +126,24 @@ def _addressed_to(value: str, agent: str) -> Iterable[str]:
         if scoped and scoped[1] not in _VALUED:
             addressee, directive = scoped[1], scoped[2].strip()
         if addressee in (agent, "*"):
-            # Blanks between directives are against the rule and common.
+            # Blanks between directives violate the rule, but are common.
             yield from (word.split("=")[0] for word in directive.split())
 
 
 @dataclass(frozen=True, slots=True)
 class TdmRule:
-    """One object of tdmrep.json: a pattern of paths, and whether mining is reserved there."""
+    """Rule of tdmrep.json.
+
+    location: pattern of paths.
+    reserved: True if text and data mining is reserved there.
+    """
 
     location: str
     reserved: bool
 
 
 def read_tdmrep(body: bytes) -> tuple[TdmRule, ...]:
-    """The rules of a site's `/.well-known/tdmrep.json`; none where it is not readable as such."""
+    """Parse the rules of a site's `/.well-known/tdmrep.json`; none if it is unreadable."""
     if len(body) > MAX_FILE_BYTES:
         return ()
     try:
@@ -159,9 +164,9 @@ def _rule(row: object) -> TdmRule | None:
 
 
 def of_tdmrep(rules: Iterable[TdmRule], url: str, *, headers: Iterable[tuple[str, str]] = ()) -> str | None:
-    """The opt-out that a site's TDM file states for `url`: the first rule that matches its path.
+    """Opt-out for `url` in a site's TDM file, by the first rule that matches its path.
 
-    The response's own header, where there is one, takes the file's place (TDMRep, processing priority).
+    The response's own header overrides the file (TDMRep, processing priority).
     """
     if tdm_reservation(headers) is not None:
         return None
@@ -170,7 +175,7 @@ def of_tdmrep(rules: Iterable[TdmRule], url: str, *, headers: Iterable[tuple[str
 
 
 def of_data_mining(value: str | None) -> str | None:
-    """The opt-out in `plus:DataMining`, e.g. `…/vocab/DMI-PROHIBITED-AIMLTRAINING`."""
+    """Opt-out in `plus:DataMining`, e.g. `…/vocab/DMI-PROHIBITED-AIMLTRAINING`."""
     term = (value or "").strip().rsplit("/", 1)[-1].upper()
-    # What is prohibited "except search engine indexing", or without a seen constraint, is still prohibited here.
+    # A prohibition "except search engine indexing", or with a constraint, is still a prohibition here.
     return f"{IPTC_DATA_MINING}: {term}"[:200] if term.startswith("DMI-PROHIBITED") else None

@@ -1,10 +1,10 @@
-"""Preferences of rights holders: who says what about which use, where it was found, and whether we may go on.
+"""Preferences of rights holders on uses of their content: one vocabulary for all carriers.
 
-One vocabulary for all carriers. A `Preference` is what one statement says; `opt_outs` turns those that reserve a use
-that a face data set makes into the text that evidence keeps, `SIGNAL: statement`. The names of signals are those of
-`licenses.binding_opt_outs` in params.yaml.
+A `Preference` is the answer of one statement to one use. `opt_outs` turns those that reserve a use by a face data set
+into the text in the evidence, `SIGNAL: statement`. Names of signals are those of `licenses.binding_opt_outs` in
+params.yaml.
 
-What cannot be read is UNKNOWN: it is recorded and never counts as a permission.
+An unreadable statement is UNKNOWN: it is recorded and never counts as a permission.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_STATEMENT_CHARS = 200
 
 
 class Signal(StrEnum):
-    """The kinds of statement that are read, by the names that `licenses.binding_opt_outs` takes."""
+    """Signals by their names in `licenses.binding_opt_outs`."""
 
     ROBOTS_TXT = "robots.txt"
     X_ROBOTS_TAG = "x-robots-tag"
@@ -34,7 +34,7 @@ class Signal(StrEnum):
 
 
 class Use(StrEnum):
-    """What a statement is about."""
+    """Uses of content."""
 
     ANY = "any automated use"
     TRAIN_AI = "training of models"
@@ -43,7 +43,7 @@ class Use(StrEnum):
 
 
 class Answer(StrEnum):
-    """What a statement says of a use."""
+    """Answers of a statement to a use."""
 
     ALLOW = "allow"
     DISALLOW = "disallow"
@@ -51,14 +51,19 @@ class Answer(StrEnum):
 
 
 OUR_USES = frozenset({Use.ANY, Use.TRAIN_AI, Use.SEARCH})
-"""What a published face data set does with a picture: networks are trained on it, and it lists pictures with their
-addresses, as a search engine does. It grounds no answers.
+"""Uses of a picture by a published face data set.
+
+Networks are trained on it, and it lists pictures with their addresses, like a search engine. It grounds no answers.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """What one statement says of one use. `statement` is its own text, `found_in` the carrier it was read from."""
+    """Answer of one statement to one use.
+
+    statement: its text.
+    found_in: carrier of the statement, such as a header or a file.
+    """
 
     signal: Signal
     use: Use
@@ -68,29 +73,29 @@ class Preference:
 
     @property
     def reserves(self) -> bool:
-        """True where a use that a face data set makes is disallowed."""
+        """True if a use by a face data set is disallowed."""
         return self.answer == Answer.DISALLOW and self.use in OUR_USES
 
 
 def opt_outs(preferences: Iterable[Preference]) -> list[str]:
-    """`SIGNAL: statement (carrier)` for each preference that reserves a use of ours, and for each unreadable one."""
-    found: dict[str, None] = {}
+    """Texts `SIGNAL: carrier statement` of the preferences that reserve one of OUR_USES, or are unreadable."""
+    texts: dict[str, None] = {}
     for preference in preferences:
         text = f"{preference.found_in} {preference.statement}".strip()[:MAX_STATEMENT_CHARS]
         text = " ".join(text.replace(SEPARATOR.strip(), ",").split())
         if preference.reserves:
-            found[f"{preference.signal}: {text}"] = None
+            texts[f"{preference.signal}: {text}"] = None
         elif preference.answer == Answer.UNKNOWN:
-            found[f"{Signal.UNKNOWN}: {preference.signal} in {text}"] = None
-    return list(found)
+            texts[f"{Signal.UNKNOWN}: {preference.signal} in {text}"] = None
+    return list(texts)
 
 
 def strictest(preferences: Iterable[Preference]) -> dict[Use, Answer]:
-    """Use → answer, where several statements of the same rank speak: a disallow wins, then unknown, then allow."""
+    """Use → strictest answer of several statements of equal rank: disallow before unknown before allow."""
     rank = {Answer.DISALLOW: 0, Answer.UNKNOWN: 1, Answer.ALLOW: 2}
-    found: dict[Use, Answer] = {}
+    answers: dict[Use, Answer] = {}
     for preference in preferences:
-        known = found.get(preference.use)
-        if known is None or rank[preference.answer] < rank[known]:
-            found[preference.use] = preference.answer
-    return found
+        earlier = answers.get(preference.use)
+        if earlier is None or rank[preference.answer] < rank[earlier]:
+            answers[preference.use] = preference.answer
+    return answers

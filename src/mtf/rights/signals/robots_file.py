@@ -1,8 +1,11 @@
-"""robots.txt and ai.txt: groups of rules by robot (RFC 9309), and what they say of the use of content.
+"""robots.txt (RFC 9309) and ai.txt (Spawning): permissions and usage preferences for one robot.
 
-Allow and Disallow are protego's. This module reads what protego does not know: `Content-Usage` and `Content-Signal`
-lines, which belong to a group and may begin with a path (draft-ietf-aipref-attach), `License` lines, which belong to
-all robots (RSL 1.0), and ai.txt (Spawning), whose patterns name kinds of files.
+protego evaluates Allow and Disallow. This module parses what protego ignores:
+
+- `Content-Usage` and `Content-Signal` lines, which belong to a group and may begin with a path
+  (draft-ietf-aipref-attach);
+- `License` lines, which apply to all robots (RSL 1.0);
+- ai.txt, whose patterns name kinds of files.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ _PATH = re.compile(r"^([/*]\S*)\s+(\S.*)$")
 
 
 def decoded(body: bytes) -> str:
-    """The text of a robots.txt. UTF-8, or what a byte order mark at its beginning says; bad bytes are replaced."""
+    """Text of a robots.txt: UTF-8, or the encoding of its byte order mark; bad bytes are replaced."""
     for mark, encoding in _MARKS:
         if body.startswith(mark):
             return body[len(mark) :].decode(encoding, "replace")
@@ -43,7 +46,7 @@ def decoded(body: bytes) -> str:
 
 
 def whole_lines(body: bytes, max_bytes: int) -> bytes:
-    """The first `max_bytes` of a file, up to the last line that is whole (RFC 9309, section 2.5)."""
+    """First `max_bytes` of a file, up to the last complete line (RFC 9309, section 2.5)."""
     if len(body) <= max_bytes:
         return body
     kept = body[:max_bytes]
@@ -52,10 +55,11 @@ def whole_lines(body: bytes, max_bytes: int) -> bytes:
 
 @dataclass(frozen=True)
 class RobotsFile:
-    """One site's robots.txt as it concerns one robot.
+    """One site's robots.txt, for one robot.
 
-    `rules` answers for Allow, Disallow and Crawl-delay. `usage` holds (path pattern, preferences) of the groups that
-    name the robot or, where none does, of the groups for all. `licenses` are the addresses of RSL documents.
+    rules: Allow, Disallow and Crawl-delay.
+    usage: (path pattern, preferences) of the groups that name the robot, or else of the groups for all.
+    licenses: addresses of RSL documents.
     """
 
     rules: Protego
@@ -63,24 +67,24 @@ class RobotsFile:
     licenses: tuple[str, ...] = ()
 
     def preferences(self, url: str) -> list[Preference]:
-        """The usage preferences for `url`: of the lines that match its path, those with the longest pattern.
+        """Usage preferences for `url`: of the lines that match its path, those with the longest pattern.
 
-        Content-Usage and Content-Signal are judged apart: neither hides the other.
+        Content-Usage and Content-Signal are evaluated separately: neither hides the other.
         """
-        found: list[Preference] = []
+        preferences: list[Preference] = []
         for signal in (Signal.AIPREF, Signal.CONTENT_SIGNAL):
             matching = [
-                (len(pattern), stated)
-                for pattern, stated in self.usage
-                if stated and stated[0].signal == signal and matches(pattern, url)
+                (len(pattern), of_line)
+                for pattern, of_line in self.usage
+                if of_line and of_line[0].signal == signal and matches(pattern, url)
             ]
             longest = max((length for length, _ in matching), default=0)
-            found += [each for length, stated in matching if length == longest for each in stated]
-        return found
+            preferences += [each for length, of_line in matching if length == longest for each in of_line]
+        return preferences
 
 
 def parse(body: bytes, *, agent: str) -> RobotsFile:
-    """Read a robots.txt for the robot `agent`. A group that names `agent/1.0` names `agent`. Never raises."""
+    """Parse a robots.txt for the robot `agent`. A group that names `agent/1.0` names `agent`. Never raises."""
     text = decoded(body)
     lines = text.splitlines()[:MAX_LINES]
     usage, licenses = _extensions(lines, agent)
@@ -88,7 +92,7 @@ def parse(body: bytes, *, agent: str) -> RobotsFile:
 
 
 def _product_named(line: str, agent: str) -> str:
-    """A User-agent line that names us with a version, as our own header does, names us."""
+    """Line without the version after this robot's name in a User-agent line; any other line unchanged."""
     parts = _LINE.match(line)
     if parts and parts[1].lower() == "user-agent" and _product(parts[2]) == agent.lower():
         return f"User-agent: {agent}"
@@ -96,7 +100,7 @@ def _product_named(line: str, agent: str) -> str:
 
 
 def _product(value: str) -> str:
-    """The product token of a User-agent line, in lower case: `mtf/0.1.0 (+https://…)` → `mtf`."""
+    """Product token of a User-agent line, in lower case: `mtf/0.1.0 (+https://…)` → `mtf`."""
     token = _PRODUCT.match(value.strip())
     return token[0].lower() if token else value.strip().lower()
 
@@ -114,7 +118,7 @@ def _directives(lines: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def _extensions(lines: list[str], agent: str) -> tuple[tuple[tuple[str, tuple[Preference, ...]], ...], tuple[str, ...]]:
-    groups = [_Group({"*"})]  # what stands before any group is for everybody
+    groups = [_Group({"*"})]  # lines before any group apply to all robots
     licenses: dict[str, None] = {}
     naming = False
     for name, value in _directives(lines):
@@ -137,17 +141,17 @@ def _extensions(lines: list[str], agent: str) -> tuple[tuple[tuple[str, tuple[Pr
 
 def _usage_line(name: str, value: str) -> tuple[str, tuple[Preference, ...]]:
     with_path = _PATH.match(value)
-    pattern, stated = (with_path[1], with_path[2]) if with_path else ("/", value)
+    pattern, preferences_text = (with_path[1], with_path[2]) if with_path else ("/", value)
     read = of_content_usage if name == CONTENT_USAGE else of_content_signal
     where = f"robots.txt {name} {pattern}" if with_path else f"robots.txt {name}"
-    return pattern, tuple(read(stated, found_in=where))
+    return pattern, tuple(read(preferences_text, found_in=where))
 
 
 def matches(pattern: str, url: str) -> bool:
-    """True where a pattern of robots.txt fits the path and query of `url`.
+    """True if a pattern of robots.txt matches the path and query of `url`.
 
-    A pattern is a prefix; `*` stands for any characters and `$` for the end (RFC 9309, section 2.2.3). The time is
-    linear in the address: nothing is tried twice.
+    A pattern is a prefix; `*` stands for any characters and `$` for the end (RFC 9309, section 2.2.3). There is no
+    backtracking, so the time is bounded for hostile patterns, too.
     """
     parts = urlsplit(url)
     path = unquote(parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -159,18 +163,18 @@ def matches(pattern: str, url: str) -> bool:
     for index, piece in enumerate(others):
         if ends and index == len(others) - 1:
             return len(path) - len(piece) >= at and path.endswith(piece)
-        found = path.find(piece, at)
-        if found < 0:
+        begin = path.find(piece, at)
+        if begin < 0:
             return False
-        at = found + len(piece)
+        at = begin + len(piece)
     return at == len(path) if ends else True
 
 
 def ai_txt_preferences(body: bytes, url: str, *, agent: str) -> list[Preference]:
-    """What a site's ai.txt says of `url`, by the longest pattern that matches; of two equally long, Disallow wins.
+    """Preferences for `url` in a site's ai.txt, by the longest matching pattern; of two equally long, Disallow wins.
 
-    `Disallow: *.jpg` names a kind of file and means its end. A file that is no ai.txt (an HTML page of an error) says
-    nothing.
+    `Disallow: *.jpg` names a kind of file: the pattern must match the end of the path. A file that is no ai.txt, such
+    as an error page, has none.
     """
     group: str | None = None
     rules: dict[str, list[tuple[str, Answer]]] = {}

@@ -1,9 +1,9 @@
-"""Really Simple Licensing (RSL 1.0, rslstandard.org): what a site's license document permits and prohibits.
+"""Really Simple Licensing (RSL 1.0, rslstandard.org): parser of a site's license document.
 
-A document is named by a `License` line in robots.txt, by a Link header or an HTML link of the type
-`application/rsl+xml`, or stands in the page itself. `<content url="…">` names the addresses it speaks of; each
-`<license>` in it permits and prohibits uses, and may ask for payment. A use is allowed where one license permits it
-without payment; a license that asks for money, a subscription or a contribution is a reservation until it is bought.
+A document is named by a `License` line in robots.txt, by a Link header or by an HTML link of the type
+`application/rsl+xml`, or embedded in the page. Each `<content url="…">` applies to a pattern of addresses. Each
+`<license>` in it permits and prohibits uses, and may require payment. A use is allowed if one license permits it
+without payment. A license that requires money, a subscription or a contribution reserves the use.
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ _PARAMETER = re.compile(r";\s*([a-zA-Z*]+)\s*=\s*(?:\"([^\"]*)\"|([^\",;\s]+))")
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The addresses that one `<content>` speaks of, and whether a model may be trained on them without payment."""
+    """One `<content>` of a document.
+
+    pattern: of the addresses that it applies to.
+    training: answer to training a model without payment.
+    terms: of the license, in words.
+    """
 
     pattern: str
     training: Answer
@@ -39,8 +44,8 @@ class Content:
 
 
 def links_of_headers(headers: Iterable[tuple[str, str]], base: str) -> list[str]:
-    """The addresses of RSL documents in `Link` headers (RFC 8288): `<…>; rel="license"; type="application/rsl+xml"`."""
-    found: dict[str, None] = {}
+    """Addresses of RSL documents in `Link` headers (RFC 8288): `<…>; rel="license"; type="application/rsl+xml"`."""
+    addresses: dict[str, None] = {}
     for name, value in headers:
         if name.lower() != "link":
             continue
@@ -48,12 +53,12 @@ def links_of_headers(headers: Iterable[tuple[str, str]], base: str) -> list[str]
             parameters = {key.lower(): quoted or plain for key, quoted, plain in _PARAMETER.findall(rest)}
             is_license = "license" in parameters.get("rel", "").lower().split()
             if is_license and parameters.get("type", "").lower().split(";")[0].strip() == MEDIA_TYPE:
-                found[urljoin(base, target)] = None
-    return [url for url in found if urlsplit(url).scheme in ("http", "https")][:MAX_LINKS]
+                addresses[urljoin(base, target)] = None
+    return [url for url in addresses if urlsplit(url).scheme in ("http", "https")][:MAX_LINKS]
 
 
 def read(body: bytes) -> tuple[Content, ...] | None:
-    """The contents of an RSL document; None where it is none, or is larger than 512 KiB. Entities are not expanded."""
+    """Parse an RSL document; None if it is invalid or larger than MAX_BYTES. Entities are not expanded."""
     if len(body) > MAX_BYTES:
         return None
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, recover=False)
@@ -68,7 +73,7 @@ def read(body: bytes) -> tuple[Content, ...] | None:
 
 
 def preferences(contents: tuple[Content, ...] | None, url: str, *, found_in: str) -> list[Preference]:
-    """What a document says of `url`: by the content with the longest pattern that fits; UNKNOWN for no document."""
+    """Preferences for `url`, by the content with the longest matching pattern; UNKNOWN if there is no document."""
     if contents is None:
         return [Preference(Signal.RSL, Use.TRAIN_AI, Answer.UNKNOWN, "the license document cannot be read", found_in)]
     fitting = [content for content in contents if _fits(content.pattern, url)]
@@ -81,8 +86,8 @@ def preferences(contents: tuple[Content, ...] | None, url: str, *, found_in: str
 
 
 def _fits(pattern: str, url: str) -> bool:
-    target, asked = urlsplit(pattern), urlsplit(url)
-    if target.netloc and target.netloc.lower() != asked.netloc.lower():
+    target, address = urlsplit(pattern), urlsplit(url)
+    if target.netloc and target.netloc.lower() != address.netloc.lower():
         return False
     path = (target.path or "/") + (f"?{target.query}" if target.query else "")
     return matches(path, url)
@@ -102,7 +107,7 @@ def _content(element: etree._Element) -> Content:
 
 
 def _terms(element: etree._Element) -> tuple[Answer, str]:
-    """Whether one license lets models be trained for nothing, and by which of its words."""
+    """Answer of one `<license>` to training without payment, and the reason in words."""
     permitted = _uses(element, "permits")
     prohibited = _uses(element, "prohibits") or frozenset()
     if prohibited & _TRAINING:
@@ -110,13 +115,13 @@ def _terms(element: etree._Element) -> tuple[Answer, str]:
     if permitted is not None and not permitted & _TRAINING:
         return Answer.DISALLOW, f"permits {' '.join(sorted(permitted)) or 'nothing'} only"
     payments = {(child.get("type") or "").strip().lower() for child in element if _local(child) == "payment"}
-    if asked := sorted(payments - _FREE):
-        return Answer.DISALLOW, f"asks for payment: {' '.join(asked)}"
+    if required := sorted(payments - _FREE):
+        return Answer.DISALLOW, f"asks for payment: {' '.join(required)}"
     return Answer.ALLOW, f"permits {' '.join(sorted(permitted)) if permitted else 'all'}"
 
 
 def _uses(element: etree._Element, name: str) -> frozenset[str] | None:
-    """The uses that `<permits type="usage">` (or `prohibits`) lists; None where there is no such element."""
+    """Uses in `<permits type="usage">` (or `prohibits`); None if there is no such element."""
     elements = [
         child for child in element if _local(child) == name and (child.get("type") or "usage").lower() == "usage"
     ]

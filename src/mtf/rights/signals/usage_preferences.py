@@ -1,10 +1,10 @@
-"""Content-Usage (IETF AIPREF) and Content-Signal (Cloudflare): usage preferences as lists of `key=value`.
+"""Usage preferences as lists of `key=value`: Content-Usage (IETF AIPREF) and Content-Signal (Cloudflare).
 
-Both stand in HTTP headers and in robots.txt, with the same meaning. Content-Usage is a dictionary of RFC 9651
-(draft-ietf-aipref-vocab, section on the exchange format); a key holds a token, `y` or `n`, and its parameters say
-nothing. Content-Signal is a list of `search`, `ai-input` and `ai-train`, each `yes` or `no`.
+Both occur in HTTP headers and in robots.txt, with the same meaning. Content-Usage is a dictionary of RFC 9651
+(draft-ietf-aipref-vocab, section on the exchange format); the value of a key is a token, `y` or `n`, and its parameters
+are ignored. Content-Signal is a list of `search`, `ai-input` and `ai-train`, each `yes` or `no`.
 
-A narrow category wins over a broad one: `bots=n, train-ai=y` allows training. What is not stated is not a preference.
+A narrow category overrides a broad one: `bots=n, train-ai=y` allows training. An absent key is no preference.
 """
 
 from __future__ import annotations
@@ -32,46 +32,46 @@ _SIGNAL_PAIR = re.compile(r"^([a-z-]+)\s*=\s*([a-z]+)$")
 
 
 def of_headers(headers: Iterable[tuple[str, str]]) -> list[Preference]:
-    """The preferences in a response's headers (name, value). A name that stands there twice is one list (RFC 9110)."""
+    """Preferences in a response's headers (name, value). Headers of one name are one list (RFC 9110)."""
     pairs = [(name.lower(), value) for name, value in headers]
     usage = ", ".join(value for name, value in pairs if name == CONTENT_USAGE)
     signal = ", ".join(value for name, value in pairs if name == CONTENT_SIGNAL)
-    found = of_content_usage(usage, found_in="header Content-Usage") if usage.strip() else []
-    return found + (of_content_signal(signal, found_in="header Content-Signal") if signal.strip() else [])
+    of_usage = of_content_usage(usage, found_in="header Content-Usage") if usage.strip() else []
+    return of_usage + (of_content_signal(signal, found_in="header Content-Signal") if signal.strip() else [])
 
 
 def of_content_usage(value: str, *, found_in: str) -> list[Preference]:
-    """The preferences of a Content-Usage value; one UNKNOWN where it is no dictionary or over 8,000 characters."""
+    """Preferences of a Content-Usage value; one UNKNOWN if it is no dictionary, or too long (MAX_VALUE_CHARS)."""
     unreadable = [Preference(Signal.AIPREF, Use.ANY, Answer.UNKNOWN, f"not readable: {value[:80]!r}", found_in)]
     if len(value) > MAX_VALUE_CHARS:
         return unreadable
     try:
-        stated: Any = http_sf.parse(value.strip().encode("ascii"), tltype="dictionary")
+        entries: Any = http_sf.parse(value.strip().encode("ascii"), tltype="dictionary")
     except (StructuredFieldError, UnicodeEncodeError):
         return unreadable
     answers = {
         key: _ANSWERS[str(item[0])]
-        for key, item in stated.items()
+        for key, item in entries.items()
         if isinstance(item, tuple) and isinstance(item[0], http_sf.Token) and str(item[0]) in ("y", "n")
     }
-    found = []
+    preferences = []
     for use, keys in ((Use.ANY, _BROAD), (Use.TRAIN_AI, _TRAINING), (Use.SEARCH, _SEARCH)):
         narrow = [(key, answers[key]) for key in keys if key in answers]
         if use == Use.ANY and narrow and any(key in answers for key in _TRAINING):
-            continue  # the narrower category speaks for training, the use that this data set is made for
-        found += [Preference(Signal.AIPREF, use, answer, _shown(key, answer), found_in) for key, answer in narrow]
-    return found
+            continue  # the narrower category decides on training, this data set's main use
+        preferences += [Preference(Signal.AIPREF, use, answer, _entry(key, answer), found_in) for key, answer in narrow]
+    return preferences
 
 
-def _shown(key: str, answer: Answer) -> str:
+def _entry(key: str, answer: Answer) -> str:
     return f"{key}={'y' if answer == Answer.ALLOW else 'n'}"
 
 
 def of_content_signal(value: str, *, found_in: str) -> list[Preference]:
-    """The preferences of a Content-Signal value; what is no `use=yes|no` in it is UNKNOWN."""
+    """Preferences of a Content-Signal value; a part that is not `use=yes|no` is UNKNOWN."""
     if len(value) > MAX_VALUE_CHARS:
         return [Preference(Signal.CONTENT_SIGNAL, Use.ANY, Answer.UNKNOWN, f"{len(value)} characters", found_in)]
-    found = []
+    preferences = []
     for part in re.split(r"[,;]", value.lower()):
         text = part.strip()
         if not text:
@@ -80,5 +80,5 @@ def of_content_signal(value: str, *, found_in: str) -> list[Preference]:
         answer = _ANSWERS.get(pair[2], Answer.UNKNOWN) if pair and len(pair[2]) > 1 else Answer.UNKNOWN
         use = _SIGNAL_USES.get(pair[1]) if pair else Use.ANY
         if use is not None:
-            found.append(Preference(Signal.CONTENT_SIGNAL, use, answer, text[:80], found_in))
-    return found
+            preferences.append(Preference(Signal.CONTENT_SIGNAL, use, answer, text[:80], found_in))
+    return preferences

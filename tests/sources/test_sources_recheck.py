@@ -129,6 +129,6 @@ def test_a_changed_record_is_seen_by_the_audit_of_a_crawl(project: Project):
     params = project.params()
     asked = flickr.FlickrPhoto("1", secret="").first().replace("api_key=&", key)
     project.run_with({asked: Response(asked, body=json.dumps(photo_info("1", "6")).encode())})
-    again = recheck.recheck_sources(project.workspace, params)
-    assert again.seen.select("now_read", "now_license", "now_gone").rows() == [(True, "CC-BY-ND-2.0", None)]
-    assert again.not_asked == {"flickr-api": 1}
+    rechecked = recheck.recheck_sources(project.workspace, params)
+    assert rechecked.statements.select("now_read", "now_license", "now_gone").rows() == [(True, "CC-BY-ND-2.0", None)]
+    assert rechecked.not_rechecked == {"flickr-api": 1}
