@@ -12,6 +12,7 @@ import pytest
 import mtf
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.gates import outcome
+from mtf.pipeline import crawl
 from mtf.release import revision_diff
 from mtf.takedown import scope_search
 
@@ -20,7 +21,7 @@ SOURCE = Path(mtf.__file__).parent
 _PATH = re.compile(r"(?<![\w./-])(?:build|data|metrics|plots)/(?:[\w./*-]*\.(?:parquet|csv|jsonl?)\b|[\w/-]*$)")
 
 # The paths of a project themselves, and those within an export.
-NAMED_THERE = {"workspace.py", "release/formats.py"}
+NAMED_THERE = {"core/project_paths.py", "release/formats.py"}
 
 
 def literals(module: ast.Module) -> Iterator[tuple[int, str]]:
@@ -58,6 +59,7 @@ def test_the_tables_that_are_looked_up_in_older_versions_are_those_of_the_stages
     files = [*sorted((SOURCE / "pipeline").glob("*.py")), SOURCE / "release" / "sources.py"]
     sources = [path.read_text(encoding="utf-8") for path in files]
     named = {pair for text in sources for pair in re.findall(r'workspace\.table\(\s*"(\w+)", "(\w+)"', text)}
+    named |= {(crawl.STAGE, name) for name in crawl._TABLES}
     of_stages = {PATHS_IN_PROJECT.table(*pair).as_posix() for pair in named}
     read = [
         scope_search.IMAGES,

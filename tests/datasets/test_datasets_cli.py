@@ -229,7 +229,7 @@ def test_a_folder_that_is_not_empty_is_not_written_into(utkface: Path) -> None:
 
 
 def test_people_without_labels_cannot_become_tables(people: Path) -> None:
-    with pytest.raises(BadInput, match="lfw: it has no labels to train on but identities; use `mtf dataset roster`"):
+    with pytest.raises(BadInput, match="lfw: it has identities but no labels to train on; use `mtf dataset roster`"):
         run("tables", "lfw", str(people), "--to", "project")
 
 

@@ -172,7 +172,7 @@ def test_the_doctor_names_what_stops_the_pipeline(project: Path) -> None:
         (project / "data" / f"{name}.csv").unlink(missing_ok=True)
         lacking = mtf(project, "doctor")
         assert lacking.returncode == 1
-        assert f"no data/{name}.csv: make it with the one line {','.join(columns)}," in lacking.stdout
+        assert f"no data/{name}.csv: create it with the one line {','.join(columns)}," in lacking.stdout
         (project / "data" / f"{name}.csv").write_text(",".join(columns) + "\n")
     healthy = mtf(project, "doctor")
     assert healthy.returncode == 0, healthy.stdout

@@ -66,7 +66,7 @@ def test_the_summary_says_how_to_ask_again_for_retriable_failures(project: Proje
         put(project, "crawl", crawled | retriable)
         assert "make retry" not in shown(project)
     put(project, "crawl", crawled | {"retriable": {"addresses": 2, "searches": 1}})
-    words = "2 addresses have retriable failures and 1 searches were not completed: `make retry` asks for them again"
+    words = "2 addresses have retriable failures and 1 searches were not completed: `make retry` requests them again"
     assert words in " ".join(shown(project).split())
 
 

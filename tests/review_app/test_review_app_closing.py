@@ -1,4 +1,4 @@
-"""The end of a sitting: DVC takes note of the ledger while others go on deciding."""
+"""The end of a review session: `dvc add data` versions the ledger while others go on deciding."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def test_the_command_leaves_a_folder_alone_that_is_no_sample(tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
-    with pytest.raises(MtfError, match="mine: there is something else here"):
+    with pytest.raises(MtfError, match="mine: has other data"):
         CliRunner().invoke(app, ["sample", "build", "mine"], catch_exceptions=False)
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
 

@@ -57,7 +57,7 @@ class Verdict(StrEnum):
     UNDO = "undo"
 
 
-# To accept and to keep a face agree: it stays.
+# Verdicts by which a face stays: accept and keep agree.
 STAYS = (Verdict.ACCEPT, Verdict.KEEP)
 
 

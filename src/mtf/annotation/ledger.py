@@ -68,7 +68,7 @@ class LedgerWriter:
             os.ftruncate(descriptor, before)
             self.close()
             raise
-        # Somebody else's `dvc add` waits for nobody. What it has taken keeps the digest it was taken under.
+        # A `dvc add` started elsewhere takes no lock: a file that it has stored must keep its digest.
         if _is_ours(descriptor, path) or _is_copied(descriptor, path, data):
             return True
         os.ftruncate(descriptor, before)

@@ -47,7 +47,7 @@ _AS_WRITTEN: dict[str, pl.DataType | type[pl.DataType]] = {
     "joint": pl.Boolean,
 }
 _TEXTS = tuple(name for name, kind in _AS_WRITTEN.items() if kind == pl.String and name not in ("reason", "labels"))
-# Two digits each, as the strict model wants them: polars reads single ones too, and seconds of 60.
+# Two digits each, as the strict model requires; polars also accepts one digit, and 60 seconds.
 _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
 _labels = TypeAdapter(Labels)
 

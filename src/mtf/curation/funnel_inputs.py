@@ -17,7 +17,7 @@ from mtf.schemas import FACE, IMAGE, EvidenceStatus, funnel_steps
 from mtf.schemas.takedown_file import Takedowns
 
 GROUPS = ["exact_group", "near_group", "across_group"]
-# All that `curation.screened` holds against limits, and the groups of duplicates.
+# Measures with limits in `curation.screened`, and the duplicate groups.
 _MEASURES = [
     *("size_px", "sharpness", "brightness", "clipped_share", "eyes", "not_photograph", "identity_distance"),
     *GROUPS,
@@ -59,7 +59,7 @@ def with_legal(
             ignore_nulls=True,
         ),
         license_reason=policy.judge(with_evidence, licenses, today=today),
-        # By the page that the search named, and by the one that is stated: a request may name either.
+        # A request may name the page from the search or the one in the evidence.
         taken_down=_taken_down(pictures, takedowns).fill_null(_taken_down(with_evidence, takedowns)),
     )
     return faces.join(judged, on=IMAGE, how="left", maintain_order="left")
@@ -67,10 +67,10 @@ def with_legal(
 
 def _with_evidence(pictures: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
     """Images joined with their evidence; a page that people found replaces a missing one."""
-    panel_columns = evidence.drop("url", "claim").rename({"page_url": "stated_page_url"})
-    recorded = pictures.join(panel_columns, on=IMAGE, how="left", maintain_order="left")
+    stored = evidence.drop("url", "claim").rename({"page_url": "stated_page_url"})
+    recorded = pictures.join(stored, on=IMAGE, how="left", maintain_order="left")
     return recorded.with_columns(
-        with_evidence=pl.col("stated").fill_null(EvidenceStatus.UNSTATED.value),
+        stated=pl.col("stated").fill_null(EvidenceStatus.UNSTATED.value),
         page_url=pl.coalesce("stated_page_url", "page_url"),
     )
 

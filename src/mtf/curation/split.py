@@ -20,7 +20,7 @@ from mtf.curation.split_units import Units, units
 from mtf.schemas import FACE, SPLITS
 
 _FUNNEL = PATHS_IN_PROJECT.metrics("curate").as_posix()
-NOTHING_LEFT = f"split: no face is left to divide; the funnel shows why ({_FUNNEL})"
+NOTHING_LEFT = f"split: there is no face to divide; the funnel shows why ({_FUNNEL})"
 
 
 def assigned(rows: pl.DataFrame, *, columns: Sequence[str], split: Split, seed: int) -> pl.DataFrame:

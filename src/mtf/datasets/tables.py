@@ -188,7 +188,7 @@ def _laid_out(picture: _Picture, params: Params, detector: Detector | None) -> _
         return replace(picture, outcome=FetchOutcome.NOT_AN_IMAGE)
     if not faces:
         return picture
-    # Each picture has one label: the face that it is of is the one that fills it most.
+    # Each picture has one label, which belongs to its largest face.
     face = max(faces, key=lambda each: each.box.width * each.box.height)
     return replace(picture, faces=len(faces), box=face.box, crop=face.jpeg, size=(face.shape[1], face.shape[0]))
 

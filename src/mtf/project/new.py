@@ -190,7 +190,7 @@ def _remove_sample_outputs(workspace: ProjectPaths, project: NewProject) -> None
             path.unlink()
     (workspace.root / "dvc.lock").unlink(missing_ok=True)
     pipeline = workspace.root / "dvc.yaml"
-    # Only the sample brings a web of its own; a folder of pictures takes its place, so that new ones are noticed.
+    # The sample's recorded web is replaced by the folder of pictures, so that DVC notices new ones.
     own = [] if project.pictures is None else [f"      - {json.dumps(project.pictures, ensure_ascii=False)}"]
     web = f"- {PATHS_IN_PROJECT.web.as_posix()}"
     lines = pipeline.read_text(encoding="utf-8").splitlines()

@@ -47,7 +47,7 @@ def rewritten(text: str, values: Mapping[tuple[str, str], Any], *, without: Iter
 def _replace(section: CommentedMap, key: str, value: Any) -> None:
     old = section[key]
     if isinstance(old, CommentedSeq) and isinstance(value, Sequence):
-        # The comment that follows a list hangs on its last item.
+        # ruamel.yaml attaches the comment after a list to its last item.
         following = old.ca.items.get(len(old) - 1)
         old.ca.items.clear()
         del old[:]

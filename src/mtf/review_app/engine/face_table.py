@@ -81,7 +81,7 @@ def _with_sources(faces: pl.DataFrame, workspace: ProjectPaths, params: Params, 
     if not path.is_file():
         return faces.with_columns(license=pl.lit(None, pl.String), creator=pl.lit(None, pl.String))
     evidence = attribution.evidence(workspace).drop("url", "claim")
-    # As in curation: a picture without a record is one whose source states nothing.
+    # As in curation, an image without a record has a source that states nothing.
     recorded = images.select(*IMAGE, "claim").join(evidence, on=IMAGE, how="left", maintain_order="left")
     recorded = recorded.with_columns(pl.col("stated").fill_null(schemas.EvidenceStatus.UNSTATED.value))
     judged = recorded.with_columns(policy.judge(recorded, params.licenses, today=today).alias("forbidden"))

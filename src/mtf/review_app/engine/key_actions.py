@@ -17,7 +17,7 @@ from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
 from mtf.schemas import Reason, Step, funnel_steps
 
-# The step at which the screen showed faces when a key was pressed: that of their page, or in a view that of each.
+# Step that the screen showed when a key was pressed: of the page, or of each face of a view.
 At = str | Mapping[Key, str] | None
 Given = list[tuple[Key, Decision]]
 DECIDED_MEANWHILE = "this face was decided meanwhile; press n"

@@ -69,7 +69,7 @@ def _among(similarities: NDArray[np.float32], accepted: NDArray[np.float64]) -> 
     own = np.diagonal(similarities)
     others = similarities - np.diag(own)
     to_good = others[:, good].sum(axis=1)
-    # The middle's length, without the face itself where it is one of the accepted.
+    # Length of the mean, without the face itself if it is one of the accepted.
     total = float(similarities[np.ix_(good, good)].sum())
     squared = np.where(good, total - 2 * to_good - own, total)
     length = np.sqrt(np.maximum(squared, 0))

@@ -20,7 +20,7 @@ from mtf.review_app.engine.session import ReviewSession
 
 # Named, not imported: the engine knows nothing of FiftyOne.
 SAMPLES_CODE = "mtf.review_app.fiftyone.sample_updates"
-# What the samples are made from.
+# Tables that the samples are built from.
 TABLES = (
     ("crop", "faces"),
     ("crawl", "images"),

@@ -11,13 +11,13 @@ import polars as pl
 from mtf.annotation.decision import STAYS, Verdict
 from mtf.review_app.engine.queue import ACCEPT, KEEP, REJECT, Rows, VerdictCodes, duplicate_place
 
-# A longer gap between two keys is a pause: it counts as so much work, not as more.
+# A longer gap between two keys is a pause, and counts as this much work.
 PAUSE_S = 120.0
-# Lines that are closer together were written with one key.
+# Lines written within this time come from one key.
 ONE_KEY_S = 0.1
-# Shorter work says nothing about the pace.
+# Below this much work there is no pace.
 MIN_WORK_S = 5.0
-# Labels, skips and undos are work too, and judge nothing.
+# Verdicts that count; labels, skips and undos add to the time only.
 JUDGING = (*STAYS, Verdict.REJECT)
 
 

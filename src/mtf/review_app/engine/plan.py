@@ -29,7 +29,7 @@ from mtf.schemas.funnel_steps import AGE_GROUP
 
 PAGE_FACES = 40
 UNSURE_FACES = 12
-# Faces are rated block by block, so that a page comes as quickly of a hundred thousand faces as of a thousand.
+# Faces are rated in blocks, so that the next page takes no longer with 100,000 faces than with 1,000.
 BLOCK_FACES = 4096
 LEARNT_FACES = 3000
 
@@ -158,8 +158,8 @@ class JointPlan:
         self._review_data = review_data
         self._page_faces = page_faces
         faces = review_data.faces
-        page_number = {"score": pl.lit(0.5), "run": pl.lit(triage.UNSURE)}
-        self._faces = faces.select(*_columns(review_data, *review_data.labels), **page_number)
+        unrated = {"score": pl.lit(0.5), "run": pl.lit(triage.UNSURE)}
+        self._faces = faces.select(*_columns(review_data, *review_data.labels), **unrated)
         self._split = np.zeros((faces.height, len(funnel_steps.reviewed())), bool)
         self._labels: dict[int, list[str]] = {}
         split = review_data.conflicts.sort(*FACE, "step", "column")
@@ -174,7 +174,7 @@ class JointPlan:
         at = np.arange(len(self._split)) if rows is None else rows
         codes = votes.codes[at]
         open_ = self._split[at] & ((codes == NOTHING) | (codes == SKIP))
-        # What is rejected for good, jointly or by the panel, is asked about no further.
+        # Faces rejected jointly or by the panel need no further verdict.
         settled = np.where((codes == NOTHING) | (codes == SKIP), self._review_data.panel_verdicts.codes[at], codes)
         rejected = np.cumsum(settled == REJECT, axis=1) - (settled == REJECT) > 0
         open_ &= ~rejected

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mtf.schemas import FACE, Step, funnel_steps
 
-# Likely accepts first: they are what the work is for, and what the rest of the triage learns from.
+# Likely accepts come first: they are the data set, and the rest of the triage learns from them.
 RUNS = ("likely accept", "unsure", "likely reject")
 
 # A reviewer's verdicts, and those the panel has settled: one row per face and step.

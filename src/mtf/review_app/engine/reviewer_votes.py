@@ -35,7 +35,7 @@ class ReviewerVotes:
         self._reasons[given["row"], given["place"]] = reasons
         rows = faces.select(FACE).with_row_index("row").join(labels, on=FACE).select("row", "column", "label")
         self._labels = {(row, column): [label] for row, column, label in rows.iter_rows()}
-        # What stood at a place before this session's verdicts on it, oldest first.
+        # Earlier codes at a place that this session changed, oldest first, for undo.
         self._before: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self.done: Counter[str] = Counter(
             {step: int(np.count_nonzero(_is_verdict(self.codes[:, place]))) for place, step in enumerate(self._steps)}

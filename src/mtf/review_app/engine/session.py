@@ -124,7 +124,7 @@ class ReviewSession:
         than one face, for a face without a group, and if its group is not ready.
         """
         with self._lock:
-            self._check(faces)  # what was made anew may be in another group by now
+            self._check(faces)  # a rewritten face may be in another group by now
             return self._decide(self._key_actions.kept(faces, at))
 
     def label(self, faces: Sequence[Key], column: str, value: str) -> list[Key]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
 
-# The share of a page that may turn out otherwise: four faces to be picked out of forty.
+# Largest share of a page that may get the other verdict: four faces of forty.
 ERROR_SHARE = 0.1
 MIN_OF_EACH = 5
 FOLDS = 5
@@ -71,7 +71,7 @@ def fit(
     answers = accepted[judged] == 1
     if min(answers.sum(), (~answers).sum()) < MIN_OF_EACH:
         return None
-    # Where there is one person only, no other will come.
+    # With one person only there is no other to predict.
     groups = None if persons is None or len(np.unique(persons)) == 1 else persons[judged]
     if groups is not None and len(np.unique(groups)) == 1:
         return None
@@ -125,7 +125,7 @@ def _threshold(score: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
     """
     order = np.argsort(-score, kind="stable")
     falling = score[order]
-    # Faces of one score are called alike, so a bound lies below all of them.
+    # Faces with equal scores get the same run, so a threshold lies below all of them.
     ends = np.append(falling[1:] != falling[:-1], True)
     reliable = np.flatnonzero(
         ends & is_reliable(np.cumsum(~right[order], dtype=np.int64), np.arange(1, len(order) + 1))

@@ -30,12 +30,12 @@ _TEXT = "an object, or a text REVIEWER STEP VERDICT with the reason after reject
 _TIME = "a time with its zone, such as 2026-01-31T12:00:00Z"
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOCKS_DIFFER_BY = timedelta(minutes=5)
-# Unix seconds and full-width digits, which `datetime` or pydantic would take, are somebody's slip.
+# Unix seconds and full-width digits, which `datetime` or pydantic would take, are mistakes.
 _ISO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.,]+(?:[Zz]|[+-][0-9:]+)")
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _TIMES = f"from {_EARLIEST.year} until {_CLOCKS_DIFFER_BY // timedelta(minutes=1)} minutes from now"
 
-# Where something stands in a file, and the fields of a decision there.
+# Place in a file, and the fields of the decision there.
 _Given = tuple[str, dict[str, Any]]
 _Content = TypeVar("_Content", bound=BaseModel)
 
@@ -66,7 +66,7 @@ def read(source: Path, *, format: str, reviewer: str | None) -> list[ImportedDec
 
 def _of_csv(source: Path) -> Iterator[_Given]:
     for row in csv_files.read(source).requiring(_NEEDED):
-        # Most faces that are exported have no decision. A reason or a label without a verdict is a slip.
+        # Most faces that are exported have no decision. A reason or a label without a verdict is an error.
         if any(row.text(name) for name in ("verdict", "reason", "labels")):
             yield row.where, _of_row(row)
 
@@ -155,7 +155,7 @@ def _of_folder(source: Path, format: str) -> Iterator[_Given]:
             yield where, {**fields, "box": drawn, **_of_object(given, where)}
 
 
-# The place in the file, identity and image_id, the box, the decisions.
+# Place in the file, identity and image_id, box, decisions.
 _Boxes = Iterator[tuple[str, dict[str, Any], Any, Iterable[Any]]]
 
 

@@ -56,7 +56,7 @@ def settings(workspace: ProjectPaths, reviewer: str, *, joint: bool) -> dict[str
     return {**SETTINGS, "FIFTYONE_DATABASE_NAME": f"{mongodb.DATABASES}{fingerprint(*place)[:24]}"}
 
 
-# FiftyOne looks whether it knows a server's version, and finds the one it brings along old.
+# FiftyOne checks the server's version, and reports the bundled one as old.
 VALIDATION = "FIFTYONE_DATABASE_VALIDATION"
 
 
@@ -68,7 +68,7 @@ def is_bundled(uri: str) -> bool:
     try:
         with MongoClient(uri, serverSelectionTimeoutMS=LOOK_MS) as client:
             command = client.admin.command("getCmdLineOpts")["argv"]
-    except PyMongoError:  # nobody there, or nobody who tells: what a person set up is theirs
+    except PyMongoError:  # no answer: an external server, which its owner has set up
         return False
     return bool(command) and Path(command[0]) == mongodb.mongod()
 

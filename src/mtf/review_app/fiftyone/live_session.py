@@ -114,7 +114,7 @@ class LiveSession:
         try:
             if found := updates():
                 self.collection.bulk_write(found, ordered=False)
-        except Exception as error:  # MongoDB gone, or anything else: the ledger has the decision
+        except Exception as error:  # such as MongoDB being away; the decision is in the ledger
             log.warning("%s: the screen is not up to date: %s", self.dataset, " ".join(str(error).split())[:200])
 
     def _keep_fresh(self) -> None:
@@ -125,7 +125,7 @@ class LiveSession:
                 self.refresh()
                 last_error = ""
             except Exception as error:
-                # A ledger that is being put in order, or a fault of this program: what stood goes on standing.
+                # The ledger is being corrected by hand, or a bug: keep the data read last.
                 why = " ".join(str(error).split()) or type(error).__name__
                 if why != last_error:
                     is_fault = not isinstance(error, (MtfError, OSError))

@@ -259,12 +259,12 @@ def _save_views(dataset: fo.Dataset, age_column: str | None) -> None:
 
     for number, step in enumerate(funnel_steps.reviewed(), 1):
         title, shared = funnel_steps.heading_of(step), funnel_steps.named(step).pages_by
-        # Off the page all have one rank: there the faces of one age group stand together where pages are made by it.
+        # Faces off the page share one rank; sort them by age group if the step forms its pages by it.
         order = [("rank", 1), (age_column, 1)] if shared == AGE_GROUP and age_column else "rank"
         view = dataset.match((F("step") == str(step)) & F("ready")).sort_by(order)
         if shared == "duplicate_group":
             view = view.group_by("duplicate_group", order_by="proposed_keeper", reverse=True)
-            # To group throws the order away. The page's group first, then as the queue goes on.
+            # Grouping drops the order: sort again, the page's group first, then in the order of the queue.
             view = view.sort_by([("rank", 1), ("identity", 1), ("duplicate_group", 1)])
         dataset.save_view(f"{number} {title}", view, description=f"open at the step {step}, in the order of the queue")
     filters = {

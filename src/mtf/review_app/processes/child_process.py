@@ -80,5 +80,5 @@ def _ends_with_its_parent() -> None:
 
 
 _SET_PARENT_DEATH_SIGNAL = 1
-# Loaded here: between fork and exec nothing may be.
+# Loaded at import, since nothing may be loaded between fork and exec.
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None

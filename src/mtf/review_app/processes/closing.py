@@ -37,7 +37,7 @@ class LedgerTracking:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if new := sum(map(self._lines_since, self._files())):
             lines = "1 line was" if new == 1 else f"{new} lines were"
-            print(f"{lines} added to the ledger in data/review; `dvc add data` takes note …", flush=True)
+            print(f"{lines} added to the ledger in data/review; running `dvc add data` …", flush=True)
             try:
                 track_ledger(self._workspace)
             except MtfError as failure:
@@ -61,7 +61,7 @@ def track_ledger(workspace: ProjectPaths) -> None:
     Raises MtfError if it fails or is interrupted.
     """
     if not dvc_cli.is_tracked(workspace.root):
-        print("This is no DVC repository, or dvc is not installed: nothing was versioned.")
+        print("Not versioned: this is no DVC repository, or dvc is not installed.")
         return
     # DVC reads a file, and links it into its cache later: a line written in between would be lost or spoil the cache.
     with exclusive_lock(workspace.review), _interruptible():
@@ -71,7 +71,7 @@ def track_ledger(workspace: ProjectPaths) -> None:
         raise MtfError(
             f"`dvc add data` failed; run it yourself: {output[0] if output else f'status {done.returncode}'}"
         )
-    print('DVC has taken note. To keep it: git commit -m "Review faces" data.dvc && dvc push')
+    print('Versioned by DVC. Next: git commit -m "Review faces" data.dvc && dvc push')
 
 
 @contextmanager

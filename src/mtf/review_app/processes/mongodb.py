@@ -113,8 +113,8 @@ def repair_count(collection: Collection) -> None:
         return
     try:
         collection.database.validate_collection(collection)
-    except OperationFailure as error:  # a server that does not let this user: the review needs no size
-        log.warning("MongoDB says a wrong number of samples: %s", " ".join(str(error).split())[:200])
+    except OperationFailure as error:  # the user may not validate; the review works without the size
+        log.warning("MongoDB reports a wrong number of samples: %s", " ".join(str(error).split())[:200])
 
 
 def _repair_counts(uri: str) -> None:

@@ -33,7 +33,7 @@ PORT = 5151
 START_S = 600.0
 STOP_S = 15.0
 RESTARTS = 20
-# A process that lives this long has recovered from what killed the one before.
+# A process that lives this long has recovered from the last death.
 STEADY_S = 60.0
 
 

@@ -14,7 +14,7 @@ const RELOAD_MS = 15000;     // until a tab is loaded again
 const LONGEST_VIEW_MS = 30000;
 const LONGEST_RELOAD_MS = 240000;
 const BY_HAND_MS = 3000;     // a view that changes later after a click was not changed by the user
-const RELOADED = "mtf-reloaded";       // when this tab was loaded last; room.js uses it too
+const RELOADED = "mtf-reloaded";       // when this tab was loaded last; review.js uses it too
 const WAIT = "mtf-reload-wait";        // how long to wait before it is loaded again
 
 // Exponential back-off: the wait doubles each time that an awaited event does not come.
