@@ -56,7 +56,7 @@ def test_the_search_finds_a_path(text: str) -> None:
 
 def test_the_tables_that_are_looked_up_in_older_versions_are_those_of_the_stages() -> None:
     """A table that a stage renames would else be missed in silence: an older version may lack it."""
-    files = [*sorted((SOURCE / "pipeline").glob("*.py")), SOURCE / "release" / "sources.py"]
+    files = [*sorted((SOURCE / "pipeline").glob("*.py")), SOURCE / "release" / "release_tables.py"]
     sources = [path.read_text(encoding="utf-8") for path in files]
     named = {pair for text in sources for pair in re.findall(r'workspace\.table\(\s*"(\w+)", "(\w+)"', text)}
     named |= {(crawl.STAGE, name) for name in crawl._TABLES}

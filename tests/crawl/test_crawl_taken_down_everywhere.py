@@ -66,5 +66,5 @@ def test_a_picture_taken_down_is_gone_from_every_address_and_from_everybody(proj
         ("bo", "5.jpg"): "stored",
     }
     assert project.table("images")["image_id"].to_list() == [hashlib.sha256(other).hexdigest()]
-    counts = requests.matches(takedown_file.load(project.workspace.takedowns), project.workspace)
+    counts = requests.match_counts(takedown_file.load(project.workspace.takedowns), project.workspace)
     assert set(counts.values()) == {0}

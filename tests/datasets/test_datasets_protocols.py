@@ -105,6 +105,7 @@ def test_das_comes_from_utkface_by_one_command(here: Path) -> None:
     assert all(f"Table {number}" in said for number in (1, 2, 3, 4))
 
 
+@pytest.mark.train
 def test_the_papers_baseline_is_trained_for_each_task_on_demand(here: Path) -> None:
     torch.manual_seed(3)
     torch.save(facenet.InceptionResnetV1(512).state_dict(), here / "facenet.pt")

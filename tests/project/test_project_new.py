@@ -153,7 +153,7 @@ def test_data_that_dvc_does_not_hold_is_not_lost(project: Path) -> None:
     ("text", "says"),
     [
         ("identity,name,race,gender,age\nx,One,Black,,Old\n", "row 2 column gender: '' is not permitted"),
-        ("title\nOne\n", "row 1: a header with the column name"),
+        ("title\nOne\n", "row 1: needs a header with the column name"),
     ],
 )
 def test_a_bad_roster_changes_nothing(project: Path, text: str, says: str) -> None:

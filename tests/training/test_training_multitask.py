@@ -257,7 +257,9 @@ def test_measuring_again_heeds_the_least_size_of_a_group_and_trains_nothing(
     assert (folder / "model.pt").stat().st_mtime_ns == before
     assert "| best epoch, kept | 1 |" in (folder / "card.md").read_text()
     (folder / "training.json").unlink()
-    with pytest.raises(BadInput, match=r"training\.json: not there .*`mtf multitask --weighting equal` makes it"):
+    with pytest.raises(
+        BadInput, match=r"training\.json: missing or not readable; `mtf multitask --weighting equal` writes it"
+    ):
         interval(6)
 
 

@@ -44,8 +44,19 @@ class Table:
 def frame(table: Table, rows: Iterable[Mapping[str, Any]] | pl.DataFrame) -> pl.DataFrame:
     """Data frame of `rows` with the table's columns, order and types; not yet checked."""
     if isinstance(rows, pl.DataFrame):
-        return rows.select(pl.col(name).cast(dtype) for name, dtype in table.dtypes.items())
+        whole = _with_new_columns(table, rows)
+        return whole.select(pl.col(name).cast(dtype) for name, dtype in table.dtypes.items())
     return pl.DataFrame(list(rows), schema=table.dtypes, orient="row")
+
+
+def _with_new_columns(table: Table, data: pl.DataFrame) -> pl.DataFrame:
+    """`data` with the nullable columns that it lacks, empty: a table of an older version stays readable."""
+    nullable = [name for name, column in table.schema.columns.items() if column.nullable and name not in data.columns]
+    if not nullable:
+        return data
+    added = data.with_columns(pl.lit(None, table.dtypes[name]).alias(name) for name in nullable)
+    in_order = [name for name in table.dtypes if name in added.columns]
+    return added.select(*in_order, *(name for name in added.columns if name not in table.dtypes))
 
 
 def check(
@@ -110,7 +121,7 @@ def read(table: Table, path: Path) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = shortened(str(error).splitlines()[0])
         raise BadInput(f"{path}: no readable table ({reason}); make it again (`dvc repro --force`)") from None
-    return check(table, data, where=str(path), failures_to=failures_path(path))
+    return check(table, _with_new_columns(table, data), where=str(path), failures_to=failures_path(path))
 
 
 def write(table: Table, rows: Iterable[Mapping[str, Any]] | pl.DataFrame, path: Path) -> pl.DataFrame:
