@@ -20,6 +20,7 @@ FLAGS = (
     "--disable-sync",
 )
 QUERIES = "**/graphql"
+OPERATORS = "**/operators/execute"
 WAIT_MS = 60_000
 A_LOOK_MS = 700
 FAST_MS = 1600
@@ -126,6 +127,25 @@ class Screen:
         for route in held:
             route.continue_()
         self.page.unroute(QUERIES)
+
+    @contextmanager
+    def answer_held(self, key: str) -> Generator[Callable[[], str]]:
+        """Press a key, whose request reaches the server only when this is left: until then the faces stay.
+
+        Gives what waits for the answer on the bar, as `strike` does.
+        """
+        held: list[Route] = []
+
+        def hold(route: Route) -> None:
+            held.append(route)
+
+        self.page.route(OPERATORS, hold)
+        with self.page.expect_request(OPERATORS, timeout=WAIT_MS):
+            answer = self.strike(key)
+        yield answer
+        for route in held:
+            route.continue_()
+        self.page.unroute(OPERATORS)
 
     def place(self, number: int) -> dict[str, float]:
         """Where a face lies, once the grid has come to rest."""
