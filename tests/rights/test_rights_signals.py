@@ -17,6 +17,7 @@ from mtf.rights.evidence.source_page import read_page
 from mtf.rights.signals import opt_outs as optouts
 from mtf.rights.signals import robots_file, rsl, usage_preferences
 from mtf.rights.signals.preferences import Answer, Signal, opt_outs
+from mtf.sources.fetch_failure import FetchFailed
 
 PAGE = "https://site.example/people/ann"
 PICTURE = "https://site.example/people/ann.jpg"
@@ -108,10 +109,12 @@ ROBOTS = [
     ("User-agent: MTF/0.1.0 (x; +mailto:y)\nDisallow: /", ["robots.txt"]),
     ("User-agent: mtfish\nDisallow: /", []),
     (GROUP + "Disallow: /people/", ["robots.txt"]),
+    (GROUP + "Disallow: /other/\n" * 60_000 + "Disallow: /people/", ["robots.txt"]),
+    (GROUP + "Content-Usage: /other/ train-ai=y\n" * 5_001, ["unknown"]),
 ]
 
 
-@pytest.mark.parametrize(("text", "signals"), ROBOTS)
+@pytest.mark.parametrize(("text", "signals"), ROBOTS, ids=range(len(ROBOTS)))
 def test_robots_txt(text: str | bytes, signals: list[str]) -> None:
     assert of_robots(text) == signals
 
@@ -123,14 +126,17 @@ AI_TXT = [
     ("User-Agent: *\nDisallow: /\nAllow: *.jpg", []),
     ("User-Agent: *\nAllow: /people/\nDisallow: /people/", ["ai.txt"]),
     ("User-Agent: otherbot\nDisallow: /", []),
+    ("User-Agent: mtf\nUser-Agent: otherbot\nDisallow: /", ["ai.txt"]),
+    ("User-Agent: mtf\n\nUser-Agent: otherbot\nDisallow: /", ["ai.txt"]),
+    ("User-Agent: *\n" + "Allow: /a\n" * 5_001, ["unknown"]),
     ("<!doctype html><p>User-Agent: * Disallow: /</p>", []),
     ("", []),
 ]
 
 
-@pytest.mark.parametrize(("text", "signals"), AI_TXT)
+@pytest.mark.parametrize(("text", "signals"), AI_TXT, ids=range(len(AI_TXT)))
 def test_ai_txt(text: str, signals: list[str]) -> None:
-    stated = robots_file.ai_txt_preferences(text.encode(), PICTURE, agent="mtf")
+    stated = robots_file.ai_txt_preferences(robots_file.parse_ai_txt(text.encode(), agent="mtf"), PICTURE)
     assert [text.partition(":")[0] for text in opt_outs(stated)] == signals
 
 
@@ -282,6 +288,26 @@ RAW_DEFLATE = RAW.compress(b"noai") + RAW.flush()
 )
 def test_a_body_is_read_whole_in_every_encoding_that_servers_use(body: bytes, encoding: str) -> None:
     assert _decoded(body, encoding, BodyLimit(100)) == b"noai"
+
+
+def test_an_empty_body_is_empty_in_every_encoding() -> None:
+    assert [_decoded(b"", encoding, BodyLimit(100)) for encoding in ("gzip", "deflate", "identity")] == [b""] * 3
+
+
+def test_a_body_with_bytes_after_its_last_member_is_read() -> None:
+    assert _decoded(gzip.compress(b"noai") + b"\0\0 more", "gzip", BodyLimit(100)) == b"noai"
+
+
+def test_a_body_of_very_many_members_is_refused() -> None:
+    with pytest.raises(FetchFailed, match="more than 100 gzip members"):
+        _decoded(gzip.compress(b"") * 100_000, "gzip", BodyLimit(10**7))
+
+
+def test_a_line_of_two_megabytes_of_blanks_is_parsed() -> None:
+    """With a pattern that backtracks this takes hours."""
+    body = b"User-agent: *\nDisallow: /a" + b" " * 2_000_000 + b"b\nDisallow: /people/\n"
+    assert of_robots(body) == ["robots.txt"]
+    assert robots_file.parse_ai_txt(body, agent="mtf")[-1] == ("/people/", Answer.DISALLOW)
 
 
 def test_usage_preferences_of_one_statement_are_all_kept() -> None:

@@ -34,6 +34,9 @@ _CONNECT_S = 10.0
 _INFLATED = ("gzip", "x-gzip", "deflate")
 _OTHER_ENCODINGS = ("br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "aes128gcm")
 _MAX_ENCODINGS = 2
+_GZIP_MAGIC = b"\x1f\x8b"
+# Each member copies what follows it: thousands of empty ones would hold the event loop for minutes.
+_MAX_MEMBERS = 100
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -219,7 +222,7 @@ def _next_hop(here: URL, location: str) -> URL:
 
 
 async def _read(response: aiohttp.ClientResponse, limit: BodyLimit) -> bytes:
-    """Decoded body. EarlierRun never holds more than the limit and one chunk, encoded or decoded."""
+    """Decoded body. Memory never holds more than the limit and one chunk, encoded or decoded."""
     if (response.content_length or 0) > limit.max_bytes and not limit.cut:
         raise _too_large(f"{response.content_length} bytes declared", limit.max_bytes)
     chunks, size_bytes = [], 0
@@ -249,10 +252,15 @@ def _decoded(body: bytes, encodings: str, limit: BodyLimit, *, is_cut: bool = Fa
 
 
 def _inflated(body: bytes, encoding: str, limit: BodyLimit, *, is_cut: bool) -> bytes:
-    """Inflate all members of a gzip body (RFC 1952, section 2.2), or a deflate body with or without zlib's header."""
+    """Inflate all members of a gzip body (RFC 1952, section 2.2), or a deflate body with or without zlib's header.
+
+    Bytes after the last member that begin no other one are ignored, as browsers do. Raises FetchFailed.
+    """
+    if not body:
+        return body
     decoded = b""
     rest = body
-    while rest:
+    for _ in range(_MAX_MEMBERS):
         inflater = zlib.decompressobj(wbits=_window_bits(rest, encoding))
         try:
             decoded += inflater.decompress(rest, limit.max_bytes + 1 - len(decoded))
@@ -267,14 +275,16 @@ def _inflated(body: bytes, encoding: str, limit: BodyLimit, *, is_cut: bool) -> 
             if is_cut:
                 return decoded
             raise FetchFailed(FetchOutcome.TRUNCATED, f"content-encoding {encoding} ends early")
-        rest = inflater.unused_data.lstrip(b"\0") if encoding != "deflate" else b""
-    return decoded
+        rest = inflater.unused_data
+        if not rest.startswith(_GZIP_MAGIC):
+            return decoded
+    raise _too_large(f"more than {_MAX_MEMBERS} gzip members", limit.max_bytes)
 
 
 def _window_bits(body: bytes, encoding: str) -> int:
     """Argument `wbits` of zlib: 32 more detects gzip and zlib by their headers; negative is raw deflate (RFC 1951)."""
     has_zlib_header = len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and (body[0] << 8 | body[1]) % 31 == 0
-    is_raw = encoding == "deflate" and not has_zlib_header and not body.startswith(b"\x1f\x8b")
+    is_raw = encoding == "deflate" and not has_zlib_header and not body.startswith(_GZIP_MAGIC)
     return -zlib.MAX_WBITS if is_raw else zlib.MAX_WBITS | 32
 
 

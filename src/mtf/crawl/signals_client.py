@@ -17,8 +17,8 @@ from yarl import URL
 from mtf.crawl.http_client import ROBOT, HttpFetcher
 from mtf.rights.signals import opt_outs as optouts
 from mtf.rights.signals import robots_file, rsl, usage_preferences
-from mtf.rights.signals.preferences import opt_outs
-from mtf.rights.signals.robots_file import AI_TXT_PATH, RobotsFile
+from mtf.rights.signals.preferences import Answer, opt_outs
+from mtf.rights.signals.robots_file import AI_TXT_PATH, AiTxtRules, RobotsFile
 from mtf.schemas import FetchOutcome
 from mtf.sources.fetch_failure import FetchFailed
 
@@ -70,7 +70,7 @@ class SignalsClient:
         signal = optouts.of_tdmrep(await self._tdm_rules.of(url), url, headers=headers)
         return [
             *([signal] if signal else []),
-            *opt_outs(robots_file.ai_txt_preferences(await self._ai_txt.of(url), url, agent=ROBOT)),
+            *opt_outs(robots_file.ai_txt_preferences(await self._ai_txt.of(url), url)),
             *await self.of_rsl(url, rsl.links_of_headers(headers, url)),
         ]
 
@@ -144,16 +144,19 @@ class SignalsClient:
             return ()
         return optouts.read_tdmrep(answer.body) if answer.is_success else ()
 
-    async def _read_ai_txt(self, site: URL) -> bytes:
-        """ai.txt of a site; empty if there is none, or the answer is a web page."""
+    async def _read_ai_txt(self, site: URL) -> AiTxtRules:
+        """Rules of a site's ai.txt; none if there is none."""
         try:
             answer = await self._fetcher.get(
-                str(site.with_path(AI_TXT_PATH)), max_bytes=optouts.MAX_FILE_BYTES, permission=self.permit
+                str(site.with_path(AI_TXT_PATH)), max_bytes=optouts.MAX_FILE_BYTES, permission=self.permit, cut=True
             )
         except FetchFailed:
-            return b""
-        is_page = answer.headers.get("Content-Type", "text/plain").lower().startswith(("text/html", "application/"))
-        return answer.body if answer.is_success and not is_page else b""
+            return ()
+        if not answer.is_success:
+            return ()
+        rules = robots_file.parse_ai_txt(robots_file.whole_lines(answer.body, optouts.MAX_FILE_BYTES), agent=ROBOT)
+        is_cut = len(answer.body) > optouts.MAX_FILE_BYTES
+        return (*rules, ("/", Answer.UNKNOWN)) if rules and is_cut else rules
 
     async def _read_rsl(self, address: str) -> tuple[rsl.Content, ...] | None:
         try:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
@@ -21,7 +20,8 @@ from protego import Protego
 from mtf.rights.signals.preferences import Answer, Preference, Signal, Use
 from mtf.rights.signals.usage_preferences import CONTENT_SIGNAL, CONTENT_USAGE, of_content_signal, of_content_usage
 
-MAX_LINES = 50_000
+MAX_RULES = 5_000
+"""Usage lines of a robots.txt, and rules of an ai.txt, that are evaluated. What a longer file says is unknown."""
 MAX_LICENSES = 5
 AI_TXT_PATH = "/ai.txt"
 
@@ -32,7 +32,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_LINE = re.compile(r"^\s*([A-Za-z-]+)\s*:\s*(.*?)\s*$")
 _PRODUCT = re.compile(r"^[A-Za-z_-]+")
 _PATH = re.compile(r"^([/*]\S*)\s+(\S.*)$")
 
@@ -85,58 +84,69 @@ class RobotsFile:
 
 def parse(body: bytes, *, agent: str) -> RobotsFile:
     """Parse a robots.txt for the robot `agent`. A group that names `agent/1.0` names `agent`. Never raises."""
-    text = decoded(body)
-    lines = text.splitlines()[:MAX_LINES]
-    usage, licenses = _extensions(lines, agent)
-    return RobotsFile(Protego.parse("\n".join(_product_named(line, agent) for line in lines)), usage, licenses)
+    lines = decoded(body).splitlines()
+    rules = Protego.parse("\n".join(_product_named(line, agent) for line in lines))
+    return RobotsFile(rules, _usage(lines, agent), _licenses(lines))
 
 
 def _product_named(line: str, agent: str) -> str:
     """Line without the version after this robot's name in a User-agent line; any other line unchanged."""
-    parts = _LINE.match(line)
-    if parts and parts[1].lower() == "user-agent" and _product(parts[2]) == agent.lower():
-        return f"User-agent: {agent}"
-    return line
+    name, value = _directive(line)
+    return f"User-agent: {agent}" if name == "user-agent" and _product(value) == agent.lower() else line
+
+
+def _directive(line: str) -> tuple[str, str]:
+    """Name in lower case and value of a line, without its comment; the name is empty if the line is no directive."""
+    name, colon, value = line.partition("#")[0].partition(":")
+    return (name.strip().lower() if colon else ""), value.strip()
 
 
 def _product(value: str) -> str:
     """Product token of a User-agent line, in lower case: `mtf/0.1.0 (+https://…)` → `mtf`."""
-    token = _PRODUCT.match(value.strip())
-    return token[0].lower() if token else value.strip().lower()
+    token = _PRODUCT.match(value)
+    return token[0].lower() if token else value.lower()
 
 
 @dataclass
 class _Group:
+    """Group of rules: the product tokens of its User-agent lines, and its other lines as (name, value)."""
+
     agents: set[str] = field(default_factory=set)
-    usage: list[tuple[str, tuple[Preference, ...]]] = field(default_factory=list)
+    lines: list[tuple[str, str]] = field(default_factory=list)
 
 
-def _directives(lines: list[str]) -> Iterator[tuple[str, str]]:
-    for line in lines:
-        if parts := _LINE.match(line.partition("#")[0]):
-            yield parts[1].lower(), parts[2]
+def _groups_for(lines: list[str], agent: str) -> list[_Group]:
+    """Groups that name `agent`, or else those for all robots (RFC 9309, section 2.2.1).
 
-
-def _extensions(lines: list[str], agent: str) -> tuple[tuple[tuple[str, tuple[Preference, ...]], ...], tuple[str, ...]]:
-    groups = [_Group({"*"})]  # lines before any group apply to all robots
-    licenses: dict[str, None] = {}
-    naming = False
-    for name, value in _directives(lines):
+    Several User-agent lines in a row begin one group. Lines before any group apply to all robots.
+    """
+    groups = [_Group({"*"})]
+    is_naming = False
+    for name, value in map(_directive, lines):
         if name == "user-agent":
-            if not naming:
+            if not is_naming:
                 groups.append(_Group())
             groups[-1].agents.add(_product(value))
-            naming = True
-            continue
-        naming = False
-        if name == "license":
-            licenses[value] = None
-        elif name in (CONTENT_USAGE, CONTENT_SIGNAL):
-            groups[-1].usage.append(_usage_line(name, value))
-    ours = [group for group in groups if agent.lower() in group.agents]
-    chosen = ours or [group for group in groups if "*" in group.agents]
-    addresses = [url for url in licenses if urlsplit(url).scheme in ("http", "https")][:MAX_LICENSES]
-    return tuple(line for group in chosen for line in group.usage), tuple(addresses)
+        elif name:
+            groups[-1].lines.append((name, value))
+        is_naming = name == "user-agent" or (is_naming and not name)
+    named = [group for group in groups if agent.lower() in group.agents]
+    return named or [group for group in groups if "*" in group.agents]
+
+
+def _usage(lines: list[str], agent: str) -> tuple[tuple[str, tuple[Preference, ...]], ...]:
+    of_group = [line for group in _groups_for(lines, agent) for line in group.lines]
+    usage = [line for line in of_group if line[0] in (CONTENT_USAGE, CONTENT_SIGNAL)]
+    evaluated = tuple(_usage_line(name, value) for name, value in usage[:MAX_RULES])
+    if len(usage) <= MAX_RULES:
+        return evaluated
+    excess = Preference(Signal.AIPREF, Use.ANY, Answer.UNKNOWN, f"{len(usage)} usage lines", "robots.txt")
+    return (*evaluated, ("/", (excess,)))
+
+
+def _licenses(lines: list[str]) -> tuple[str, ...]:
+    addresses = dict.fromkeys(value for name, value in map(_directive, lines) if name == "license")
+    return tuple(url for url in addresses if urlsplit(url).scheme in ("http", "https"))[:MAX_LICENSES]
 
 
 def _usage_line(name: str, value: str) -> tuple[str, tuple[Preference, ...]]:
@@ -170,31 +180,32 @@ def matches(pattern: str, url: str) -> bool:
     return at == len(path) if ends else True
 
 
-def ai_txt_preferences(body: bytes, url: str, *, agent: str) -> list[Preference]:
-    """Preferences for `url` in a site's ai.txt, by the longest matching pattern; of two equally long, Disallow wins.
+AiTxtRules = tuple[tuple[str, Answer], ...]
+"""(Path pattern, answer) of an ai.txt's rules for one robot."""
+
+
+def parse_ai_txt(body: bytes, *, agent: str) -> AiTxtRules:
+    """Parse an ai.txt for the robot `agent`: Allow and Disallow lines, in groups as in robots.txt.
 
     `Disallow: *.jpg` names a kind of file: the pattern must match the end of the path. A file that is no ai.txt, such
-    as an error page, has none.
+    as an error page, gives no rules.
     """
-    group: str | None = None
-    rules: dict[str, list[tuple[str, Answer]]] = {}
-    for name, value in _directives(decoded(body).splitlines()[:MAX_LINES]):
-        if name == "user-agent":
-            group = _product(value)
-        elif name in ("allow", "disallow") and group is not None and value:
-            pattern = f"{value}$" if value.startswith("*.") and not value.endswith("$") else value
-            answer = Answer.ALLOW if name == "allow" else Answer.DISALLOW
-            rules.setdefault(group, []).append((pattern if pattern[0] in "/*" else f"/{pattern}", answer))
-    chosen = rules.get(agent.lower()) or rules.get("*") or []
-    fitting = sorted(
-        (
-            (len(pattern), answer == Answer.DISALLOW, pattern, answer)
-            for pattern, answer in chosen
-            if matches(pattern, url)
-        ),
-        reverse=True,
-    )
+    groups = _groups_for(decoded(body).splitlines(), agent)
+    answers = {"allow": Answer.ALLOW, "disallow": Answer.DISALLOW}
+    lines = [line for group in groups for line in group.lines if line[0] in answers and line[1]]
+    rules = tuple((_ai_txt_pattern(value), answers[name]) for name, value in lines[:MAX_RULES])
+    return rules if len(lines) <= MAX_RULES else (*rules, ("/", Answer.UNKNOWN))
+
+
+def _ai_txt_pattern(value: str) -> str:
+    pattern = f"{value}$" if value.startswith("*.") and not value.endswith("$") else value
+    return pattern if pattern[0] in "/*" else f"/{pattern}"
+
+
+def ai_txt_preferences(rules: AiTxtRules, url: str) -> list[Preference]:
+    """Preferences for `url` by an ai.txt: the longest matching pattern; of two equally long, Disallow wins."""
+    fitting = [(pattern, answer) for pattern, answer in rules if matches(pattern, url)]
     if not fitting:
         return []
-    _, _, pattern, answer = fitting[0]
+    pattern, answer = max(fitting, key=lambda rule: (len(rule[0]), rule[1] == Answer.DISALLOW))
     return [Preference(Signal.AI_TXT, Use.TRAIN_AI, answer, f"{answer}: {pattern}", AI_TXT_PATH)]
