@@ -78,7 +78,7 @@ class Project:
         return bing_result(url, page=page, title=title)
 
     def finds(self, query: str, *pages: list[str]) -> None:
-        """What Bing answers to `query`, page by page, and the empty page that follows."""
+        """Add Bing's answers to `query`, page by page, and the empty page that follows."""
         for number, results in enumerate([*pages, []]):
             self.answer(bing_url(query, 20 * number), bing_page(*results))
 

@@ -19,7 +19,7 @@ from playwright.sync_api import sync_playwright
 
 WIDTH_PX, GAP_PX, MARGIN_PX = 700, 28, 24
 BACKGROUND = "#ffffff"
-# What only a person who opens the page needs.
+# Controls that only a person who opens the page needs.
 HIDDEN = "nav, .skip, details, #show-all { display: none !important } h2 { border-top: 0 !important }"
 
 

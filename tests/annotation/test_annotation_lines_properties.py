@@ -49,7 +49,7 @@ TIMES = [
     "2026-03-01T09:00:00Z", "2026-03-01T09:00:00+02:00", "2026-03-01T09:00:0Z", "2026-03-01 09:00:00Z",
     "2026-03-01T09:00:00.1234567Z", "2026-03-01T09:00Z", "2026-03-01T09:00:00", "2026-03-01T09:00:60Z", "1772355600",
 ]  # fmt: skip
-# What other tools and people make of a line: another value, one key less or more, another way of writing the same.
+# Changes that tools and people make to a line: another value, a key removed or added, another spelling of the same.
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-2, 2**40), st.floats(allow_nan=False), TEXTS,
     st.lists(st.integers(-1, 9), max_size=5), st.dictionaries(TEXTS, TEXTS, max_size=2),

@@ -154,7 +154,7 @@ def ask(project: tuple[ProjectPaths, Params], **changes: Any) -> dict[str, Any]:
 def test_no_network_learns_from_a_picture_or_group_that_is_tested(
     project: tuple[ProjectPaths, Params], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What reaches the training loop, by its rows among the pictures."""
+    """Training data as the training loop gets it, by row among the pictures."""
     seen: list[trials.ComparisonData] = []
     run = trials.ComparisonRun.run
     monkeypatch.setattr(

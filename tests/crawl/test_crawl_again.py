@@ -1,4 +1,4 @@
-"""What later runs ask for and remember, sources that overlap, and what is held in memory meanwhile."""
+"""Later runs: their requests and what they keep, sources that overlap, and memory in use."""
 
 import io
 import tarfile

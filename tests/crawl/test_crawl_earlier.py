@@ -1,4 +1,4 @@
-"""What a page stated before it was asked again stays on record."""
+"""Earlier statements of a page stay on record when it is requested again."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_the_audit_names_a_license_that_has_changed_on_record(crawled: Project, 
     # Asked once more, the page says the same as the last time: the license has changed all the same.
     crawled.run_with(states(BY_NC), refresh=True)
     assert changes()[0]["reason"].startswith(f"stated CC-BY-4.0 on {days[0]}, states CC-BY-NC-4.0 on ")
-    # What another page said of the same picture is no change.
+    # A statement of another page on the same picture is no change.
     path = crawled.workspace.table("crawl", "earlier")
     pl.read_parquet(path).with_columns(page_url=pl.lit("https://elsewhere.example/view")).write_parquet(path)
     assert changes() == []

@@ -1,4 +1,4 @@
-"""What `mtf takedown add` writes down keeps a picture out under every address and every person."""
+"""Requests of `mtf takedown add` keep a picture out under every address and every person."""
 
 import hashlib
 import io

@@ -67,7 +67,7 @@ def test_the_buckets_of_a_data_set_that_names_nobody_are_not_counted_as_people(
     assert pictures.splits["train"] == (48, None)
     about = model_card.ModelDetails("net", {"race": ["x", "y"]}, 64, "r", {}, 1, 1)
     assert rows(model_card.markdown(about, pictures))["train"] == ["48 faces of an unknown number of people"]
-    # Who decided may be unknown of people too.
+    # The deciding person may be unknown, too.
     assert model_card.TrainingData.of(splits.with_columns(decided_by=pl.lit(None, pl.String)), path).splits["test"] == (
         18,
         6,

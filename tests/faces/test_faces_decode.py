@@ -139,7 +139,7 @@ def test_detection_sees_the_wanted_side_and_nothing_is_enlarged(kind, side_px, e
 
 
 def upright_to_stored(pixels: np.ndarray, orientation: int) -> np.ndarray:
-    """What a camera stores so that EXIF's `orientation` shows `pixels` upright."""
+    """Pixels as a camera stores them, so that EXIF's `orientation` shows `pixels` upright."""
     return {
         1: pixels,
         2: pixels[:, ::-1],

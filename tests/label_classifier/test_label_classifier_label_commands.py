@@ -358,7 +358,7 @@ def test_fitting_one_attribute_keeps_the_others_that_are_of_the_same_split(in_fi
     assert "label race: left out, fitted by another split; fit it again" in said
     assert list(json.loads((in_fitted / "metrics/label/classifier.json").read_text())) == ["gender"]
     assert [each.attribute for each in label.load(in_fitted / "build/label/classifier.pt")] == ["gender"]
-    # What showed the others is neither declared nor there.
+    # Figures of the other classifiers are neither declared nor written.
     assert declared_plots(in_fitted) == {"../../plots/label/roc-gender.csv"}
     assert [path.name for path in (in_fitted / "plots/label").iterdir()] == ["roc-gender.csv"]
 

@@ -129,7 +129,7 @@ def test_metrics_and_plots_are_shown_by_dvc(journey: Path, tmp_path: Path) -> No
     assert "vega" in text.lower() and "funnel" in text.lower()
 
 
-# What is planted in the sample, by the kind that its web was drawn with, and what the audit has to say of each.
+# Pictures planted in the sample, by their kind, and the audit code that each must get.
 PLANTED = {
     "non_commercial": {"not_permitted": "error"},
     "no_derivatives": {"not_permitted": "error"},
@@ -166,7 +166,7 @@ def test_each_planted_case_ends_with_its_code_in_the_audit(journey: Path) -> Non
     assert set(PLANTED) <= set(kinds.values())
     for address, kind in kinds.items():
         assert found.get(address, {}) == PLANTED.get(kind, {}), (kind, address)
-    # What may not be used is not in the data set, so the release's own audit holds.
+    # Pictures that may not be used are not in the data set, so the release's own audit holds.
     run_in(journey, "mtf", "audit", "release", "--quiet")
 
 

@@ -34,7 +34,7 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """What the example package's entry points load, by name."""
+    """Objects that the example package's entry points load, by name."""
     groups = tomllib.loads(blocks("toml")[0])["project"]["entry-points"]
     points = [EntryPoint(name, value, group) for group, of in groups.items() for name, value in of.items()]
     package = tmp_path / "my_package"

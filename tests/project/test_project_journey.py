@@ -35,7 +35,7 @@ def draw(folder: Path, who: int, number: int) -> None:
 
 
 def failing(folder: Path, *command: str) -> str:
-    """What a command said that must fail."""
+    """Output of a command that must fail."""
     done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode != 0, done.stdout
     return done.stdout + done.stderr

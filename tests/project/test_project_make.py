@@ -1,4 +1,4 @@
-"""What `make` asks of the tools, in a folder where these only write down what they are asked."""
+"""Commands that `make` calls, in a folder where each tool only writes down its arguments."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def make(project: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    # What a `make test` around us was told is not for this one.
+    # Variables of a `make test` that runs this test are not for the inner make.
     outer = {name: value for name, value in environment().items() if not name.startswith(("MAKE", "MFLAGS"))}
     command = ["make", *arguments]
     return subprocess.run(command, cwd=project, env=outer | variables, capture_output=True, text=True, check=False)

@@ -40,7 +40,7 @@ STARTS = (
 
 
 def run_tests(folder: Path, files: dict[str, str], *options: str) -> str:
-    """What pytest prints for these tests under the marks of this project."""
+    """Output of pytest for these tests, under the marks of this project."""
     (folder / "conftest.py").write_text(CONFTEST)
     for name, text in files.items():
         (folder / f"test_{name}.py").write_text(text)

@@ -133,7 +133,7 @@ def test_what_is_not_changed_stays_as_it_is_written() -> None:
     text = (ROOT / "params.yaml").read_text()
     lines, kept = text.splitlines(), rewritten(text, {("release", "size_px"): 1024}).splitlines()
     assert "  size_px: 1024" in kept
-    # What stands in braces over several lines is wrapped anew.
+    # Braces over several lines are wrapped anew.
     said = [line.partition("#")[2] for line in lines if "#" in line]
     assert [words for words in said if not any(line.endswith(f"#{words}") for line in kept)] == [" 1024 in the paper"]
     before, after = yaml.safe_load(text), yaml.safe_load("\n".join(kept))

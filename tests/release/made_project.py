@@ -201,7 +201,7 @@ _EVIDENCE = {
 
 
 def _write_figures(workspace: ProjectPaths, rows: list[dict[str, Any]]) -> None:
-    """What the stages crop and curate leave in metrics/: everything passes but the strangers, at the step identity."""
+    """Metrics of the stages crop and curate: everything passes but the strangers, at the step identity."""
     sizes = {"faces": len(rows), "identities": len({row["identity"] for row in rows})}
     kept = sizes | {"faces": sum(row["curated"] for row in rows)}
     strangers = sizes["faces"] - kept["faces"]

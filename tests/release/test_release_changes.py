@@ -1,4 +1,4 @@
-"""What differs between two versions, read from git and DVC without checking either out."""
+"""Differences between two versions, read from git and DVC without checking either out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who made the pictures, in files that neither a spreadsheet nor a browser takes for a program."""
+"""Credits of the pictures, in files that neither a spreadsheet nor a browser runs."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def test_a_form_has_the_same_bytes_when_it_is_made_again(
 
 
 def credits_in(form: ReleaseFormat, folder: Path) -> list[dict]:
-    """What a form says of each face, as whoever gets the form alone reads it."""
+    """Labels of each face in one form of the release, read from that form alone."""
     if form is ReleaseFormat.PARQUET:
         return pl.concat([pl.read_parquet(path) for path in sorted(folder.glob("data/*.parquet"))]).to_dicts()
     if form is ReleaseFormat.FIFTYONE:

@@ -1,4 +1,4 @@
-"""What `mtf summary` says at the end of a run."""
+"""Output of `mtf summary` at the end of a run."""
 
 from __future__ import annotations
 

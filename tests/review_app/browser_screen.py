@@ -32,7 +32,7 @@ def is_for_a_grid(request: Request) -> bool:
 
 
 class Screen:
-    """What a reviewer sees and does in one browser."""
+    """Screen of one reviewer in a browser: faces, bar, keys and clicks."""
 
     def __init__(self, browser: Browser, url: str) -> None:
         self.page: Page = browser.new_context(viewport={"width": 1400, "height": 860}).new_page()

@@ -113,7 +113,7 @@ class ReviewProcess:
         ]
 
     def signal(self, number: signal.Signals) -> None:
-        """What happens to `mtf review open` itself; returns when it is gone."""
+        """Send a signal to `mtf review open`; returns when it has ended."""
         self._process.send_signal(number)
         self._process.wait(60)
 

@@ -1,4 +1,4 @@
-"""What is clicked while the page goes on: the real app, a real MongoDB, a real browser."""
+"""Clicks while the page changes: the real app, a real MongoDB, a real browser."""
 
 from __future__ import annotations
 

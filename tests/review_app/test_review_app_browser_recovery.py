@@ -60,7 +60,7 @@ def test_a_screen_that_has_lost_the_page_has_it_again_by_itself(
 
 
 def counted_as_empty(route: Route) -> None:
-    """What a database that is just coming back says of the data set."""
+    """Answer of a database that is just coming back."""
     answer = route.fetch()
     body = re.sub(r'("estimatedSampleCount":\s*)\d+', r"\g<1>0", answer.text())
     route.fulfill(response=answer, body=body)

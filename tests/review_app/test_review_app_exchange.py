@@ -410,7 +410,7 @@ def test_equal_decisions_without_a_time_are_one(project: Callable[..., ProjectPa
         writer.writerows([accept, reject, *[accept] * 2000])
     told = import_merge.read(workspace, loaded, tmp_path / "in.csv", format="csv", reviewer=None)
     assert told == "2 decisions added, 0 were in the ledger already, 2000 repeat another of this file"
-    # What the file says last on the face is what stands.
+    # The last line of the file on a face counts.
     assert decisions(workspace).filter(reviewer="ben")["verdict"].to_list() == ["reject", "accept"]
 
 

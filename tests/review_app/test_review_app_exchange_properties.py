@@ -1,4 +1,4 @@
-"""What an export writes, an import reads: import(export(x)) = x, in each format, without a database."""
+"""Exports read by imports: import(export(x)) = x, in each format, without a database."""
 
 from __future__ import annotations
 

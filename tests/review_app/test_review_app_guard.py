@@ -18,7 +18,7 @@ OWN = ("127.0.0.1:5151", "http://127.0.0.1:5151")
 def asked(
     kind: str, *, path: str = "/graphql", host: str = OWN[0], origin: str | None = OWN[1], address: str = "127.0.0.1"
 ) -> tuple[bool, list]:
-    """Whether FiftyOne's app heard of it, and what was sent back."""
+    """True if the request reached FiftyOne's app, and the answer."""
     heard, sent = [], []
 
     async def app(scope: Any, *_: Any) -> None:

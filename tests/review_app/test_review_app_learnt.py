@@ -1,4 +1,4 @@
-"""What is learnt of verdicts is held against verdicts it was not taught."""
+"""Triage model: predictions are tested on verdicts that it was not trained on."""
 
 from __future__ import annotations
 

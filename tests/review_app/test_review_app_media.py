@@ -29,7 +29,7 @@ DATASET = "sample-anna"
 
 class NoDatabase:
     def bulk_write(self, *_: Any, **__: Any) -> None:
-        """What the screen would show is not asked here."""
+        """Screen stand-in: nothing is shown here."""
 
 
 @pytest.fixture

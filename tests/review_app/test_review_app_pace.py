@@ -1,4 +1,4 @@
-"""How quickly people judge, and how much is left for them: one count, on the bar and in the status."""
+"""Pace of the reviewers and faces left: one count, on the bar and in the status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who still has to look at what, and in which order."""
+"""Queue: faces that a reviewer still has to judge, and their order."""
 
 from __future__ import annotations
 

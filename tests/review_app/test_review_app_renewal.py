@@ -21,7 +21,7 @@ from mtf.review_app.fiftyone.samples import sample_id
 
 
 class Collection:
-    """What is written to the screen's database."""
+    """Writes to the screen's database."""
 
     def __init__(self) -> None:
         self.written: list[Any] = []
@@ -51,7 +51,7 @@ def live_session_of(workspace: ProjectPaths, reading: Reading) -> LiveSession:
 
 
 def counted(live: LiveSession) -> dict[str, dict[str, int]]:
-    """What the panel of the progress says of everyone, without the steps that nobody has come to."""
+    """Text of the progress panel for everyone, without steps that nobody has reached."""
     return {name: {step: count for step, count in counts.items() if count} for name, counts in live.everyone().items()}
 
 

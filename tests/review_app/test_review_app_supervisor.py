@@ -33,7 +33,7 @@ DATASETS = 'query { datasets(search: "", first: 100) { edges { node { name } } }
 
 
 def names_of_datasets(url: str) -> list[str]:
-    """What FiftyOne's own interface tells whoever asks for the data sets there are."""
+    """Names of the data sets that FiftyOne's own interface lists."""
     body = json.dumps({"query": DATASETS}).encode()
     kind = {"Content-Type": "application/json"}
     asked = urllib.request.Request(f"http://{urlsplit(url).netloc}/graphql", data=body, headers=kind)

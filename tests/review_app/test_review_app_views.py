@@ -91,9 +91,12 @@ print(json.dumps([found, orders, by_hand]))
 
 
 def views(workspace: ProjectPaths, uri: str) -> tuple[list[str], dict[str, list[str]], dict[str, Any], dict[str, Any]]:
-    """What building said (twice over the same, after a label was corrected, and after FiftyOne was made to change one
-    sample and to remove another), the faces of each view, the order of the view of the tasks, where no face is on a
-    page, and of the duplicates', where group b is, and what became of what was done by hand."""
+    """Build the samples, and read the views that come of it.
+
+    Returns the lines printed by building (twice over the same data, after a corrected label, and after FiftyOne changed
+    one sample and removed another), the faces of each view, the order of the views of the tasks (no face on a page) and
+    of the duplicates (group b), and the result of changes by hand.
+    """
     done = subprocess.run(
         [sys.executable, "-c", BUILD, str(workspace.root), *NOT_MEDIA],
         capture_output=True,
