@@ -85,6 +85,10 @@ class ProjectPaths:
     def metrics(self, name: str) -> Path:
         return self.metrics_folder / f"{name}.json"
 
+    def headline(self, name: str) -> Path:
+        """Headline figures of one stage: the few that DVC shows as metrics and compares."""
+        return self.metrics(f"headline/{name}")
+
     def plots(self, name: str) -> Path:
         return self.root / "plots" / name
 
