@@ -177,11 +177,11 @@ def test_the_doctor_names_what_stops_the_pipeline(project: Path) -> None:
     healthy = mtf(project, "doctor")
     assert healthy.returncode == 0, healthy.stdout
     assert "sample: Drawn people" in healthy.stdout
-    settings = (project / "params.yaml").read_text().replace("scale_factor: 1.", "scale_factor: 9.")
+    settings = (project / "params.yaml").read_text().replace("min_face_share: 0.", "min_face_share: 9.")
     (project / "params.yaml").write_text(settings)
     ill = mtf(project, "doctor")
     assert ill.returncode == 1
-    assert "NO  params.yaml" in ill.stdout and "crop.scale_factor" in ill.stdout
+    assert "NO  params.yaml" in ill.stdout and "crop.min_face_share" in ill.stdout
 
 
 def test_the_doctor_says_whether_mongodb_answers(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

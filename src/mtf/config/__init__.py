@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mtf.config.pipeline import Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.config.publishing import Gate, Gates, Release, Report
-from mtf.config.renamed import with_new_names
+from mtf.config.renamed import with_detector, with_new_names
 from mtf.config.section import Count, Label, Positive, Section, Share
 from mtf.config.sources import Crawl, Source
 from mtf.config.tasks import IDENTITY, WITH, Project, Task, attributes_of, columns_of
@@ -170,7 +170,7 @@ def parse(raw: dict[str, Any], *, name: str = "params.yaml") -> Params:
 
     A deprecated key is read for one more version; a warning names the new key. Raises BadInput, like `load`.
     """
-    raw = with_new_names(raw, name=name)
+    raw = with_detector(with_new_names(raw, name=name), name=name)
     try:
         # JSON mode: lists become tuples where a pair is wanted, while strings do not become numbers.
         return Params.model_validate_json(_as_json(raw))

@@ -63,7 +63,8 @@ class Licenses(Section):
 class Crop(Section):
     """Detection and cutting of faces (MTF, section 3.2).
 
-    detector: name of a registered detector; `haar` is the paper's.
+    detector: name of a registered detector; `haar` is the paper's. A file that names none and has a parameter of
+        `haar` is read as `haar` (`config.renamed`).
     cascade, scale_factor, min_neighbors: parameters of `haar`.
     min_face_share: size of the smallest face, as a share of the picture's shorter side.
     detection_side_px: for `haar`, the picture's shorter side during detection.
@@ -72,7 +73,7 @@ class Crop(Section):
     jpeg_quality: of the crops, 1 to 100.
     """
 
-    detector: Annotated[str, Field(min_length=1)] = "haar"
+    detector: Annotated[str, Field(min_length=1)] = "centerface"
     cascade: Literal["frontalface_default", "frontalface_alt", "frontalface_alt2", "profileface"] = (
         "frontalface_default"
     )
