@@ -37,7 +37,9 @@ def add_to(app: typer.Typer) -> None:
 
 def parts(workspace: ProjectPaths) -> Iterator[RenderableType]:
     """Sections of the summary in the order of the pipeline; raises BadInput if no stage has run yet."""
-    figures = {name: _figures(workspace.metrics(name)) for name in ("crawl", "curate", "split", "evaluate", "release")}
+    figures = {
+        name: _figures(workspace.metrics(name)) for name in ("crawl", "crop", "curate", "split", "evaluate", "release")
+    }
     if not any(figures.values()):
         raise BadInput("metrics/: no figures yet; run the pipeline (`make repro` or `dvc repro`)")
     if figures["crawl"]:
@@ -45,6 +47,8 @@ def parts(workspace: ProjectPaths) -> Iterator[RenderableType]:
         yield from to_be_retried(figures["crawl"])
     if figures["curate"]:
         yield funnel(figures["curate"])
+    if figures["crop"].get("undetected"):
+        yield undetected(figures["crop"]["undetected"])
     if figures["split"]:
         yield splits(figures["split"])
     multitask = {path.stem: _figures(path) for path in sorted(workspace.metrics("multitask").with_suffix("").glob("*"))}
@@ -79,6 +83,13 @@ def funnel(figures: Figures) -> Table:
     from mtf.curation.funnel_tables import funnel_table
 
     return _titled(funnel_table(figures), "The funnel")
+
+
+def undetected(figures: Figures) -> Table:
+    """Share of images without a detected face, by group, and the difference between groups."""
+    from mtf.curation.funnel_tables import undetected_table
+
+    return _titled(undetected_table(figures), "Failure to detect, by group")
 
 
 def splits(figures: Figures) -> Table:
