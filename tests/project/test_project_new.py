@@ -89,6 +89,22 @@ def test_without_a_roster_there_is_one_to_fill_in(project: Path) -> None:
     assert "fill in data/roster.csv" in done.stdout
 
 
+def test_a_project_like_the_papers_has_its_detector_networks_and_recipe(project: Path) -> None:
+    own = project / "people.csv"
+    own.write_text("identity,name,gender\na,One,Males\n")
+    assert begin(project, "--roster", str(own)).returncode == 0
+    ours = config.load(project / "params.yaml")
+    assert begin(project, "--roster", str(own), "--like-the-paper", "--force").returncode == 0
+    papers = config.load(project / "params.yaml")
+    assert (ours.crop.detector, papers.crop.detector) == ("centerface", "haar")
+    assert (papers.train.input_px, papers.train.recipe, papers.release.size_px) == (224, "mtf", 1024)
+    assert len(papers.train.models) == 10
+    assert {"vgg16", "vgg16-pretrained", "convnext_base"} <= set(papers.train.models)
+    same = ours.train.model_dump(exclude={"models", "input_px", "recipe"})
+    assert papers.train.model_dump(exclude={"models", "input_px", "recipe"}) == same
+    assert papers.curate == ours.curate and papers.split == ours.split
+
+
 def test_a_project_that_was_begun_is_not_begun_again_by_mistake(project: Path) -> None:
     assert begin(project).returncode == 0
     again = begin(project)

@@ -89,8 +89,8 @@ def _gaps(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         return
     for attribute, figures in headline(rows).items():
         if "gap" in figures:
-            points = f"{100 * figures['gap']:.1f}"
-            yield f"The share of images without a detected face differs by {points} points between groups of {attribute}."
+            gap = f"{100 * figures['gap']:.1f} points between groups of {attribute}"
+            yield f"The share of images without a detected face differs by {gap}."
         else:
             few = f"a group has fewer than {MIN_CLUSTERS} people"
             yield f"How much detection differs between groups of {attribute} {CANNOT_BE_SAID}: {few}."
