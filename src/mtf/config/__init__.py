@@ -22,6 +22,7 @@ from mtf.config.training import (
     NETWORKS,
     OF_TORCHVISION,
     PRETRAINED,
+    Evaluation,
     Fairness,
     MultiTask,
     Recipe,
@@ -43,6 +44,7 @@ __all__ = [
     "Crawl",
     "Crop",
     "Curate",
+    "Evaluation",
     "Fairness",
     "Gate",
     "Gates",
@@ -99,6 +101,7 @@ class Params(Section):
     split: Split
     train: Train
     multitask: MultiTask | None = None
+    evaluation: Evaluation = Evaluation()
     fairness: Fairness = Fairness()
     release: Release
     gates: Gates = Gates()

@@ -118,6 +118,15 @@ class Fairness(Section):
     bootstraps: Annotated[int, Field(ge=100, le=100_000)] = 500
 
 
+class Evaluation(Section):
+    """Evaluation on the test split.
+
+    undetected: test pictures without a detected face count as errors of every model (`error`), or are left out.
+    """
+
+    undetected: Literal["error", "leave_out"] = "leave_out"
+
+
 class MultiTask(Section):
     """Training of one network for several tasks at once (Das et al.).
 

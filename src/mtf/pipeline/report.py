@@ -14,7 +14,7 @@ from mtf import schemas
 from mtf.config import Params
 from mtf.core import atomic_files, shards
 from mtf.core.project_paths import ProjectPaths
-from mtf.evaluation import figure_files
+from mtf.evaluation import figure_files, undetected_pictures
 from mtf.gates import outcome
 from mtf.gates.figures import licenses
 from mtf.release import card, metadata, release_tables, revision_diff
@@ -93,6 +93,7 @@ def _models(workspace: ProjectPaths, *, has_stale_models: bool) -> PageSection:
             for path in confusions
         ],
         is_stale=has_stale_models,
+        undetected=undetected_pictures.statement(workspace),
         others=[
             *models.compared(_by_name(metrics / "compare")),
             *models.labelled(_by_name(metrics / "label")),

@@ -18,7 +18,7 @@ from mtf.schemas.contract import (
     write,
 )
 from mtf.schemas.crawl_tables import EARLIER, EVIDENCE, FETCHES, IMAGES, MAX_NAME, MAX_QUERY, roster
-from mtf.schemas.dataset_tables import EXCLUSIONS, PREDICTIONS, curated, non_curated, splits
+from mtf.schemas.dataset_tables import EXCLUSIONS, PREDICTIONS, curated, non_curated, splits, undetected
 from mtf.schemas.enums import (
     FACE_ID,
     SHA256,
@@ -37,5 +37,5 @@ __all__ = [
     "IMAGE", "IMAGES", "LANDMARKS", "MAX_LISTED_FAILURES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "SCREENING",
     "SHA256", "SLUG", "SPLITS", "UNDETECTED", "UTC", "ContractViolated", "DetectionOutcome", "EvidenceStatus",
     "FetchOutcome", "Reason", "Step", "Table", "check", "check_refers", "curated", "failures_path", "frame",
-    "non_curated", "read", "roster", "splits", "write",
+    "non_curated", "read", "roster", "splits", "undetected", "write",
 ]  # fmt: skip
