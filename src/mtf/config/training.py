@@ -73,11 +73,17 @@ def takes_weights(model: str) -> bool:
     return model == FACENET or model.endswith(PRETRAINED)
 
 
+Alignment = Literal["none", "landmarks"]
+"""Use of a face's landmarks: none, or the similarity transform of `mtf.faces.alignment`."""
+
+
 class Train(Section):
     """Training of one network per task and model.
 
     models, tasks: the matrix of dvc.yaml.
     input_px: side of the network's input.
+    alignment: `none` for crops as the picture stands; `landmarks` for faces turned upright and scaled by their five
+        landmarks, which `crop.detector` must find.
     weights: model → local file of weights: for a pretrained model in place of torchvision's download, for `facenet` the
         file that it starts from.
     recipe: name of the recipe in use.
@@ -88,6 +94,7 @@ class Train(Section):
     models: Annotated[list[str], Field(min_length=1)]
     tasks: Annotated[list[str], Field(min_length=1)]
     input_px: Annotated[int, Field(ge=16, le=1024)] = 64
+    alignment: Alignment = "none"
     weights: dict[str, str] = {}
     recipe: str
     recipes: Annotated[dict[str, Recipe], Field(min_length=1)]

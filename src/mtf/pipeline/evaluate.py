@@ -44,7 +44,11 @@ def run(workspace: ProjectPaths, params: Params) -> None:
         schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
     )
     pictures = input_cache.prepare(
-        splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
+        splits,
+        workspace.shards("crop"),
+        workspace.stage("inputs"),
+        size_px=params.train.input_px,
+        alignment=params.train.alignment,
     )
     undetected = UndetectedPictures.read(workspace, params, splits)
     figures: dict[str, dict[str, dict[str, float]]] = {}
