@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from mtf.config.pipeline import Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.config.publishing import Gate, Gates, Release, Report
 from mtf.config.renamed import with_detector, with_new_names
-from mtf.config.section import Count, Label, Positive, Section, Share
+from mtf.config.section import Alignment, Count, Label, Positive, Section, Share
 from mtf.config.sources import Crawl, Source
 from mtf.config.tasks import IDENTITY, WITH, Project, Task, attributes_of, columns_of
 from mtf.config.training import (
@@ -22,7 +22,6 @@ from mtf.config.training import (
     NETWORKS,
     OF_TORCHVISION,
     PRETRAINED,
-    Alignment,
     Evaluation,
     Fairness,
     MultiTask,

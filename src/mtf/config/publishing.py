@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from mtf.config.section import Count, Label, Section, Share
+from mtf.config.section import Alignment, Count, Label, Section, Share
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -36,6 +36,8 @@ class Release(Section):
         as branches, are refused when it is read.
     variants: folders of the release.
     size_px: side of the released crops; 1024 in the paper.
+    alignment: `none` for crops as the picture stands; `landmarks` for faces turned upright and scaled by their five
+        landmarks, which `crop.detector` must find.
     jpeg_quality: of the released crops, 1 to 100.
     license: of the release, an SPDX identifier.
     """
@@ -44,6 +46,7 @@ class Release(Section):
     previous: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w./~^-]*$")] | None = None
     variants: Annotated[list[Literal["multi_task", "single_task", "non_curated"]], Field(min_length=1)]
     size_px: Annotated[int, Field(ge=16, le=4096)] = 1024
+    alignment: Alignment = "none"
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 92
     license: str = "CC-BY-4.0"
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mtf.config.section import Count, Positive, Section, Share
+from mtf.config.section import Alignment, Count, Positive, Section, Share
 
 
 class Recipe(Section):
@@ -71,10 +71,6 @@ TAKE_WEIGHTS = f"{FACENET} and models ending in {PRETRAINED}"
 def takes_weights(model: str) -> bool:
     """True if `model` can start from a local file of weights."""
     return model == FACENET or model.endswith(PRETRAINED)
-
-
-Alignment = Literal["none", "landmarks"]
-"""Use of a face's landmarks: none, or the similarity transform of `mtf.faces.alignment`."""
 
 
 class Train(Section):

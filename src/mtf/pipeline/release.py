@@ -138,7 +138,8 @@ def _credit(params: Params, sources: Sources, published: pl.DataFrame) -> pl.Dat
     """Credit of each published picture."""
     files = metadata.main_files(published, layout.VARIANTS)
     faces = sources.everything.join(files, on=FACE, validate="1:1").sort("file")
-    return metadata.credited(faces, sources.images, sources.evidence, size_px=params.release.size_px)
+    made = params.release
+    return metadata.credited(faces, sources.images, sources.evidence, size_px=made.size_px, alignment=made.alignment)
 
 
 def _write_credits(root: Path, params: Params, credit: pl.DataFrame) -> None:
