@@ -65,10 +65,9 @@ def drawn(sample) -> dict[tuple[str, str], Truth]:
     return {(truth.identity, truth.image_id): truth for truth in served}
 
 
-def box_at(boxes: Iterable[Box], place: Box) -> Box | None:
-    """Box of the face that was drawn at `place`; None if the detector missed it."""
-    best = max(boxes, key=lambda box: overlap(box, place), default=None)
-    return best if best and overlap(best, place) >= SAME_FACE_IOU else None
+def boxes_at(boxes: Iterable[Box], place: Box) -> list[Box]:
+    """Boxes of the face that was drawn at `place`. Haar finds a few faces twice, one box inside the other."""
+    return [box for box in boxes if overlap(box, place) >= SAME_FACE_IOU]
 
 
 def overlap(one: Box, other: Box) -> float:
@@ -108,14 +107,16 @@ def in_orl(real_data: Path) -> Callable[[str], Boxes]:
 def test_no_decision_on_a_drawn_face_is_orphaned_by_another_detector(shipped, in_sample, before, after) -> None:
     decided, there = in_sample(before), in_sample(after)
     met = met_faces(decided, there)
-    in_both = [
-        (key, old, new)
-        for key, truth in drawn(shipped).items()
-        for place, _ in truth.faces
-        if (old := box_at(decided[key], Box(*place))) and (new := box_at(there[key], Box(*place)))
-    ]
-    assert [(key, old, new) for key, old, new in in_both if met[*key, old] != face_id(key[1], new)] == []
-    assert len(in_both) > 500
+    faces, orphaned = 0, []
+    for key, truth in drawn(shipped).items():
+        for place, _ in truth.faces:
+            old, new = (boxes_at(found[key], Box(*place)) for found in (decided, there))
+            if old and new:
+                faces += 1
+                if not {met[*key, box] for box in old} & {face_id(key[1], box) for box in new}:
+                    orphaned.append((key, old, new))
+    assert orphaned == []
+    assert faces > 500
 
 
 @pytest.mark.real

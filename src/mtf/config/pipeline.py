@@ -135,7 +135,8 @@ class Curate(Section):
         (`screened`), or every crop that may be used (`non_curated`).
     screened: limits of the mode `screened`.
     reviewers: number of reviewers of a panel.
-    box_iou: smallest intersection over union at which a decision applies to a detected box.
+    box_iou: smallest intersection over union at which a decision applies to a detected box; nested boxes apply below
+        it, too (`mtf.annotation.matching`).
     min_images_per_identity: identities with fewer images are left out.
     """
 
