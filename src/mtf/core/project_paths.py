@@ -52,6 +52,11 @@ class ProjectPaths:
         return self.data / "attribution.csv"
 
     @property
+    def local_sources(self) -> Path:
+        """Listing of the folders and archives that the crawl read, without their paths; absent if there are none."""
+        return self.data / "sources.csv"
+
+    @property
     def card(self) -> Path:
         """Text of the data set's card, written by its makers; may be absent."""
         return self.data / "card.yaml"
