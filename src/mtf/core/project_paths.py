@@ -71,6 +71,11 @@ class ProjectPaths:
         """Results of the stages: all of it can be made again from `data/` and the code."""
         return self.root / "build"
 
+    @property
+    def evidence(self) -> Path:
+        """Exported evidence, `IDENTITY.wacz`; an erasure takes single records out of these files."""
+        return self.build / "evidence"
+
     def stage(self, name: str) -> Path:
         return self.build / name
 
