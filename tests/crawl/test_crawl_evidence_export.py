@@ -175,7 +175,7 @@ def test_a_signed_and_stamped_export_verifies_from_the_command_line(crawled: Pro
     assert [line.split(" (")[0].rpartition(" ")[0] for line in done.stdout.splitlines() if "bo.wacz" in line] == [
         "bo.wacz: record"
     ]
-    assert done.stdout.splitlines()[-1] == "2 files, 10 records, 0 erased: 1 faults"
+    assert done.stdout.splitlines()[-1] == "2 files, 10 records, 0 erased: 1 fault"
     assert mtf(crawled.root, "evidence", "verify", "build/evidence", "--quiet").stdout == ""
     assert mtf(crawled.root, "evidence", "verify", "nowhere").returncode == 2
 

@@ -89,10 +89,10 @@ def verify(
     faults = [fault for result in results for fault in result.faults]
     if not quiet:
         for result in results:
-            print(_line(result) if not result.faults else "\n".join(_shown(result.faults)))
+            print(*_shown(result.faults or [_line(result)]), sep="\n")
         records, erased = (sum(getattr(result, name) for result in results) for name in ("records", "erased"))
-        said = f"{len(faults)} faults" if faults else "all hold"
-        print(f"{len(results)} files, {records:,} records, {erased:,} erased: {said}")
+        said = _counted(len(faults), "fault") if faults else "all hold"
+        print(f"{_counted(len(results), 'file')}, {_counted(records, 'record')}, {erased:,} erased: {said}")
     if faults:
         raise typer.Exit(FAULTY)
 
@@ -113,7 +113,13 @@ def erase(
         addresses=tuple(each for each in pictures if "/" in each or ":" in each),
     )
     erased = erasure.erase(path, named, day=dt.datetime.now(dt.UTC).date().isoformat())
-    print(f"{path.name}: {len(erased)} records erased" + ("" if erased else ": none is about these pictures"))
+    print(
+        f"{path.name}: {_counted(len(erased), 'record')} erased" + ("" if erased else ": none is about these pictures")
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _line(result: Verified) -> str:
@@ -127,10 +133,10 @@ def _line(result: Verified) -> str:
     return f"{result.name}: {', '.join(parts)}"
 
 
-def _shown(faults: list[str]) -> list[str]:
-    """Faults as lines for the terminal, without control characters, at most SHOWN_FAULTS of one file."""
-    plain = ["".join(c if c.isprintable() else " " for c in fault) for fault in faults[:SHOWN_FAULTS]]
-    return plain + ([f"… and {len(faults) - SHOWN_FAULTS} more"] if len(faults) > SHOWN_FAULTS else [])
+def _shown(lines: list[str]) -> list[str]:
+    """Lines for the terminal, without control characters, at most SHOWN_FAULTS of one file."""
+    plain = ["".join(c if c.isprintable() else " " for c in line) for line in lines[:SHOWN_FAULTS]]
+    return plain + ([f"… and {len(lines) - SHOWN_FAULTS} more"] if len(lines) > SHOWN_FAULTS else [])
 
 
 def _refuse_key_in_git(key: Path) -> None:
