@@ -208,6 +208,7 @@ def test_a_key_that_git_tracks_is_refused(crawled: Project) -> None:
         (("--format", "zip"), "--format: 'zip' is not permitted; permitted: wacz, warc"),
         (("--key", "gone.pem"), "gone.pem: cannot be read"),
         (("nobody",), "nobody: no shard in build/crawl/shards"),
+        (("--to", "params.yaml"), "params.yaml: cannot be written: File exists"),
     ],
 )
 def test_a_bad_option_is_one_line(crawled: Project, options: tuple[str, ...], message: str) -> None:

@@ -13,7 +13,7 @@ from mtf.schemas import FetchOutcome
 from mtf.sources import folder as folder_source
 from mtf.sources.fetch_failure import FetchFailed
 from mtf.sources.folder import Folder, FolderFiles
-from mtf.sources.local_sources import LocalSources, relative_addresses
+from mtf.sources.local_sources import LocalSources, relative_address, relative_addresses
 
 NAMES = ["a b.jpg", 'it\'s "x".jpg', "安娜/ü.jpg", "bo/1.jpg", "bo/2.jpg", "[x].jpg", "percent%20.jpg"]
 
@@ -178,6 +178,14 @@ def test_addresses_of_an_older_crawl_are_read_as_relative_and_a_strangers_path_i
     for stranger in ("file:/home/b/1.jpg", "file:../b/1.jpg"):
         with pytest.raises(BadInput, match=r"images\.parquet: 1 addresses are paths of this machine.*run `mtf crawl`"):
             relative_addresses(pl.DataFrame({"url": [stranger]}), sources, where="images.parquet")
+
+
+def test_an_address_by_path_is_told_apart_from_any_other():
+    sources = [Folder(kind="folder", path="data/mine"), Folder(kind="folder", path="/home/a/more", name="more")]
+    assert relative_address("file:data/mine/x%20y.jpg", sources) == "file:x%20y.jpg"
+    assert relative_address("file:/home/a/more/1.jpg", sources) == "file:@more/1.jpg"
+    for other in ("file:x%20y.jpg", "https://a.example/data/mine/1.jpg", "a" * 64):
+        assert relative_address(other, sources) is None
 
 
 def test_the_listing_of_a_source_is_that_of_its_files_wherever_it_lies(tmp_path: Path):

@@ -93,8 +93,11 @@ def export(
             f"{listed(unknown)}: no shard in {workspace.relative(workspace.shards('crawl'))}; run `mtf crawl`"
         )
     target = folder or workspace.evidence
-    target.mkdir(parents=True, exist_ok=True)
-    atomic_files.sweep(target)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        atomic_files.sweep(target)
+    except OSError as error:
+        raise BadInput(f"{target}: cannot be written: {error.strerror}") from None
     removed = [] if folder is not None or identities else _remove_others(target, set(shards))
     jobs = [
         ExportJob(

@@ -52,13 +52,13 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> No
     report = _crawl(people, workspace, params, refresh=refresh)
     if source_listing.write(workspace.local_sources, report.local_sources):
         print(f"crawl: {workspace.relative(workspace.local_sources)} says which folders were read; `dvc add data`")
-    _print_old_addresses(workspace, params)
     gathered, found_by = _gather(workspace, people)
     metrics = _metrics(
         gathered, len(identities), _retriable_failures(gathered["fetches"], report, params.crawl.attempts)
     )
     atomic_files.write_json(workspace.metrics(STAGE), metrics)
     _print(report, removed, metrics)
+    _print_old_addresses(workspace, params, set(gathered["fetches"]["url"]))
     _check_sources(params, found_by, report)
 
 
@@ -77,10 +77,11 @@ def _crawl(people: list[RosterPerson], workspace: ProjectPaths, params: Params, 
         return crawl(people, job)
 
 
-def _print_old_addresses(workspace: ProjectPaths, params: Params) -> None:
-    """Print a line for each row of attribution.csv that names a file by a path of this machine."""
-    for found in attribution.load(workspace.attribution) if workspace.attribution.is_file() else ():
-        if (address := local_sources.relative_address(found.value, params.crawl.sources)) is not None:
+def _print_old_addresses(workspace: ProjectPaths, params: Params, fetched: set[str]) -> None:
+    """Print a line for each row of attribution.csv that names a file by the path of its folder, as before 0.2."""
+    for found in attribution.load(workspace.attribution):
+        address = local_sources.relative_address(found.value, params.crawl.sources)
+        if address is not None and found.value not in fetched:
             where = f"{workspace.attribution.name} row {found.row} column value"
             print(
                 f"  {where}: {found.value} names no picture, as addresses are relative to their folder; write {address}"

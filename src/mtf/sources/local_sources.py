@@ -94,7 +94,9 @@ class LocalSources:
     def _owned(self, candidate: Candidate) -> Candidate:
         """Candidate with the address and the license of the innermost source that contains its file."""
         containing = (opened for opened in self._opened if candidate.url.startswith(opened.files.prefix))
-        owner = max(containing, key=lambda opened: len(opened.files.prefix))
+        owner = max(containing, key=lambda opened: len(opened.files.prefix), default=None)
+        if owner is None:
+            return candidate
         return replace(candidate, url=owner.address(candidate.url), claim=owner.source.stated_license)
 
 
@@ -120,15 +122,14 @@ def relative_addresses(table: pl.DataFrame, sources: Iterable[Source], *, where:
     return corrected, table.filter(before.str.contains(_OF_THE_MACHINE.pattern)).height
 
 
-def relative_address(address: str, sources: Iterable[Source]) -> str | None:
-    """Address relative to its source of a file that is named by a path of this machine; None for any other address."""
-    if not _OF_THE_MACHINE.match(address):
-        return None
-    table = pl.DataFrame({"url": [address]})
-    try:
-        return relative_addresses(table, sources, where="")[0]["url"][0]
-    except BadInput:
-        return None
+def relative_address(path_address: str, sources: Iterable[Source]) -> str | None:
+    """Address relative to its source of a file that is named by the path of its source; None for any other address."""
+    found = None
+    for source, prefix in sorted(_with_prefixes(sources), key=lambda each: len(each[0].files_path)):
+        path = f"{SCHEME}{quote(normpath(source.files_path))}/"
+        if path_address.startswith(path):
+            found = prefix + path_address.removeprefix(path)
+    return found
 
 
 def _is_relative(url: str) -> bool:

@@ -54,12 +54,15 @@ def find(path: Path, named: Named) -> list[str]:
 def erase(path: Path, named: Named, *, day: str) -> list[str]:
     """Erase the records of a file that tell of the named pictures, on `day` (YYYY-MM-DD); returns their ids.
 
-    Raises BadInput if the file does not verify.
+    Raises BadInput if the file does not verify, or cannot be written.
     """
     with _opened(path) as opened:
         record_ids = opened.about(named)
-        if record_ids:
-            opened.write_without(dict.fromkeys(record_ids, day))
+        try:
+            if record_ids:
+                opened.write_without(dict.fromkeys(record_ids, day))
+        except OSError as error:
+            raise BadInput(f"{path}: cannot be written: {error.strerror}") from None
     return record_ids
 
 
