@@ -47,10 +47,11 @@ def gif_with(blocks: bytes) -> bytes:
     return after_start(data, 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0), blocks)
 
 
-def tiff_of_strips(count: int) -> bytes:
-    entries = [(256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, count, 200)]
-    directory = b"".join(struct.pack("<HHII", *entry) for entry in entries)
-    return struct.pack("<4sIH", b"II*\0", 8, len(entries)) + directory + bytes(4 * count + 100)
+def tiff_of_strips(count: int, *, is_big: bool = False) -> bytes:
+    entries = [(256, 3, 1, 8), (257, 3, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, count, 300)]
+    field, head = ("<HHQQ", struct.pack("<4sHHQQ", b"II+\0", 8, 0, 16, len(entries))) if is_big else ("<HHII", b"")
+    head = head or struct.pack("<4sIH", b"II*\0", 8, len(entries))
+    return head + b"".join(struct.pack(field, *entry) for entry in entries) + bytes(4 * count + 300)
 
 
 JPEG = saved("JPEG")
@@ -63,7 +64,10 @@ HOSTILE = {
         saved("PNG"), 33, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(7_000_000))) * 300
     ),
     "GIF: more than 100000 blocks before the first picture": gif_with(b"\x21\xfe\x01a\0" * 1_000_000),
-    "TIFF: 3000000 strips or tiles; permitted: 200000": tiff_of_strips(3_000_000),
+    "PNG: more than 100000 chunks of pixels": after_start(saved("PNG"), 33, chunk(b"IDAT") * 300_000),
+    "TIFF: 3000000 values of tag 273; permitted: 200000": tiff_of_strips(3_000_000),
+    "TIFF: 3000001 values of tag 273; permitted: 200000": tiff_of_strips(3_000_001, is_big=True),
+    "PNM: a header of more than 100000 bytes": b"P6\n#" + b"a" * 5_000_000 + b"\n1 1\n255\n\0\0\0",
 }
 
 
@@ -95,10 +99,28 @@ def test_a_file_that_costs_too_much_is_refused_before_anything_parses_it(detail:
         saved("PNG"),
         saved("GIF", comment=b"a" * 60_000),
         saved("TIFF"),
+        saved("TIFF", compression="jpeg"),
+        saved("PPM"),
+        b"P6 # a comment\n128 96\n255\n" + PIXELS.tobytes(),
         saved("WEBP"),
         saved("AVIF"),
     ],
-    ids=["progressive", "scans", "fill", "thumbnail", "film", "restarts", "png", "gif", "tiff", "webp", "avif"],
+    ids=[
+        "progressive",
+        "scans",
+        "fill",
+        "thumbnail",
+        "film",
+        "restarts",
+        "png",
+        "gif",
+        "tiff",
+        "jpeg-in-tiff",
+        "ppm",
+        "comment",
+        "webp",
+        "avif",
+    ],
 )
 def test_usual_files_are_decoded(data: bytes) -> None:
     assert decoding_bounds.excess(data) is None
@@ -106,7 +128,7 @@ def test_usual_files_are_decoded(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("cut", [*range(2, 60, 3), 400, 2_000])
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF", "PPM"])
 def test_a_file_that_ends_early_is_walked_to_its_end(kind: str, cut: int) -> None:
     assert decoding_bounds.excess(saved(kind)[:cut]) is None
 

@@ -6,7 +6,8 @@ A few bytes can hold a decoder for minutes, though the picture has few pixels:
   bytes (ITU T.81, sections B.1.1.2, B.2.4 and G.1.2). The authors of libjpeg-turbo leave the bound to the application
   ("Two Issues with the JPEG Standard", LJT-01-003).
 - PNG and GIF: any number of chunks and extension blocks (PNG, section 11.3; GIF89a, section 23 to 26).
-- TIFF: any number of strips or tiles (TIFF 6.0, section 8 and 15).
+- TIFF: any number of strips, tiles or other values (TIFF 6.0, section 2).
+- PNM: comments of any length in its header.
 
 Encoders stay far below these bounds. A walk ends at the first bound that is exceeded.
 """
@@ -22,19 +23,25 @@ MAX_SCANS = 100
 MAX_FILL_BYTES = 100_000
 MAX_SEGMENTS = 4_000
 MAX_CHUNKS = 4_000
+MAX_PIXEL_CHUNKS = 100_000
 MAX_BLOCKS = 100_000
 MAX_COMPRESSED_CHUNKS = 64
-MAX_STRIPS = 200_000
+MAX_TIFF_VALUES = 200_000
+MAX_PNM_HEADER_BYTES = 100_000
 
 _JPEG, _PNG, _GIF = b"\xff\xd8", b"\x89PNG\r\n\x1a\n", (b"GIF87a", b"GIF89a")
-_TIFF: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
+_TIFF: dict[bytes, Literal["little", "big"]] = {b"II": "little", b"MM": "big"}
+# Pillow takes the version in either order of bytes; 43 is BigTIFF, with numbers of 64 bits.
+_VERSIONS = {b"*\0": 2, b"\0*": 2, b"+\0": 8, b"\0+": 8}
+_PNM = re.compile(rb"P[1-6]\s|P[1-6]#")
 _SCAN, _END = 0xDA, 0xD9
 # In coded data, 0xFF is followed by 0x00 or by a restart marker (0xD0 to 0xD7); any other byte makes a marker.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _WITHOUT_LENGTH = {0x01, 0xD8}
 _PIXEL_CHUNKS = (b"IDAT", b"fdAT", b"fcTL")
 _COMPRESSED_CHUNKS = (b"zTXt", b"iTXt", b"iCCP")
-_STRIPS, _TILES = 273, 324
+# Bytes and texts, which are not taken apart.
+_TIFF_BYTES = (1, 2, 6, 7)
 
 
 def excess(data: bytes) -> str | None:
@@ -48,8 +55,10 @@ def excess(data: bytes) -> str | None:
         return _png_excess(data)
     if data.startswith(_GIF):
         return _gif_excess(data)
-    if order := _TIFF.get(data[:4]):
-        return _tiff_excess(data, order)
+    if (order := _TIFF.get(data[:2])) and (count_bytes := _VERSIONS.get(data[2:4])):
+        return _tiff_excess(data, order, count_bytes)
+    if _PNM.match(data):
+        return _pnm_excess(data)
     return None
 
 
@@ -91,9 +100,11 @@ def _jpeg_markers(data: bytes) -> Iterator[tuple[int, int]]:
 
 def _png_excess(data: bytes) -> str | None:
     chunks = compressed = 0
-    for kind in _png_chunks(data):
+    for number, kind in enumerate(_png_chunks(data)):
         chunks += kind not in _PIXEL_CHUNKS
         compressed += kind in _COMPRESSED_CHUNKS
+        if number - chunks > MAX_PIXEL_CHUNKS:
+            return f"PNG: more than {MAX_PIXEL_CHUNKS} chunks of pixels"
         if chunks > MAX_CHUNKS:
             return f"PNG: more than {MAX_CHUNKS} chunks beside the pixels"
         if compressed > MAX_COMPRESSED_CHUNKS:
@@ -128,12 +139,31 @@ def _gif_blocks(data: bytes) -> Iterator[int]:
         place += 1
 
 
-def _tiff_excess(data: bytes, order: Literal["little", "big"]) -> str | None:
+def _tiff_excess(data: bytes, order: Literal["little", "big"], count_bytes: int) -> str | None:
+    """Excess of the first directory: its size, then (tag, type, count, value) for each field.
+
+    count_bytes: size of the directory's number of fields, 2; 8 in a BigTIFF.
+    """
+
     def number(start: int, size: int) -> int:
         return int.from_bytes(data[start : start + size], order)
 
-    directory = number(4, 4)
-    for entry in range(directory + 2, directory + 2 + 12 * number(directory, 2), 12):
-        if number(entry, 2) in (_STRIPS, _TILES) and (strips := number(entry + 4, 4)) > MAX_STRIPS:
-            return f"TIFF: {strips} strips or tiles; permitted: {MAX_STRIPS}"
+    offset_bytes, first = (4, 4) if count_bytes == 2 else (8, 8)
+    directory = number(first, offset_bytes)
+    fields = min(number(directory, count_bytes), len(data) // (4 + 2 * offset_bytes))
+    for index in range(fields):
+        field = directory + count_bytes + index * (4 + 2 * offset_bytes)
+        values = number(field + 4, offset_bytes)
+        if number(field + 2, 2) not in _TIFF_BYTES and values > MAX_TIFF_VALUES:
+            return f"TIFF: {values} values of tag {number(field, 2)}; permitted: {MAX_TIFF_VALUES}"
+        if index > MAX_TIFF_VALUES:
+            return f"TIFF: more than {MAX_TIFF_VALUES} fields"
     return None
+
+
+def _pnm_excess(data: bytes) -> str | None:
+    """Excess of the header: magic number, width, height and greatest value, between them white space and comments."""
+    if len(data) <= MAX_PNM_HEADER_BYTES:
+        return None
+    words = re.sub(rb"#[^\r\n]*", b" ", data[:MAX_PNM_HEADER_BYTES]).split(maxsplit=4)
+    return None if len(words) >= 4 else f"PNM: a header of more than {MAX_PNM_HEADER_BYTES} bytes"

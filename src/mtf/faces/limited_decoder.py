@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 # The wall clock bounds what no limit of the system bounds: a process that waits, and systems without such limits.
-WALL_TIMES_CPU = 20
+WALL_TIMES_CPU = 60
 _MAX_MEMORY_BYTES = 4 * 1024**3
 _NOT_DECODED = 3
 _SHAPE_BYTES = 12
@@ -53,8 +54,9 @@ def _limit(cpu_s: int) -> None:
     except ImportError:  # Windows: the wall clock alone
         return
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
-    resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(ValueError, OSError):  # macOS does not limit the address space
+        resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
 
 
 def _main(flags: int, cpu_s: int) -> int:
