@@ -192,7 +192,7 @@ def area(sound: Sequence[dict[str, float]], faulty: Sequence[dict[str, float]], 
 
 def show_areas(title: str, values: Values, lost: dict[str, int]) -> None:
     sound = values["sound"]
-    print(f"{title}: {len(sound)} sound pictures; ROC area, faulty pictures, of which the detector lost the face")
+    print(f"{title}: {len(sound)} sound pictures; ROC area, faulty pictures with a face, and without one")
     grouped = {name: rows for name, rows in values.items() if name not in ("sound", "second face", "one face")}
     for whole in ("sunglasses", "mouth", "eyes, unseen by the fit", "mouth, unseen by the fit"):
         merged = [row for name, rows in grouped.items() if name.split(":")[0] == whole for row in rows]
