@@ -8,6 +8,7 @@ is decoded under a time limit.
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -172,11 +173,25 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+class _PillowLimit:
+    """Pillow's limit of pixels, of the whole process, and the number of threads that have disabled it."""
+
+    lock = threading.Lock()
+    disabled = 0
+    value = Image.MAX_IMAGE_PIXELS
+
+
 @contextmanager
 def of_any_size() -> Generator[None]:
     """Disable Pillow's own limit of pixels: `header` applies the one of params.yaml, which may be higher."""
-    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    with _PillowLimit.lock:
+        if _PillowLimit.disabled == 0:
+            _PillowLimit.value, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        _PillowLimit.disabled += 1
     try:
         yield
     finally:
-        Image.MAX_IMAGE_PIXELS = before
+        with _PillowLimit.lock:
+            _PillowLimit.disabled -= 1
+            if _PillowLimit.disabled == 0:
+                Image.MAX_IMAGE_PIXELS = _PillowLimit.value
