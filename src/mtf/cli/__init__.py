@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from mtf.cli import audit, compare, dataset, deps, label, project, publish, review, sample, stages, summary, takedown
+from mtf.cli import (
+    audit,
+    compare,
+    dataset,
+    deps,
+    label,
+    models,
+    project,
+    publish,
+    review,
+    sample,
+    stages,
+    summary,
+    takedown,
+)
 from mtf.core.errors import MtfError
 
 app = typer.Typer(
@@ -28,6 +42,7 @@ review.add_to(app)
 dataset.add_to(app)
 label.add_to(app)
 compare.add_to(app)
+models.add_to(app)
 
 
 def main() -> None:

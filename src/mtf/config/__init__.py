@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from mtf.config.models import Models
 from mtf.config.pipeline import Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.config.publishing import Gate, Gates, Release, Report
 from mtf.config.renamed import with_new_names
@@ -48,6 +49,7 @@ __all__ = [
     "Gates",
     "Label",
     "Licenses",
+    "Models",
     "MultiTask",
     "Params",
     "Positive",
@@ -93,6 +95,7 @@ class Params(Section):
     tasks: Annotated[dict[str, Task], Field(min_length=1)]
     crawl: Crawl
     licenses: Licenses
+    models: Models = Models()
     crop: Crop
     screen: Screen
     curate: Curate

@@ -37,8 +37,8 @@ class _OnlyTheWeb(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-class _Rejected(Exception):
-    """An answer that is of no use however often it is asked for."""
+class _TooLong(Exception):
+    """An answer that is longer than the file can be."""
 
 
 def fetch(url: str, path: Path, *, sha256: str, max_bytes: int, progress: Progress | None = None) -> None:
@@ -76,10 +76,15 @@ def _download(url: str, part: Path, *, max_bytes: int, progress: Progress | None
         try:
             _attempt(url, part, max_bytes=max_bytes, deadline=deadline, progress=progress)
             return
-        except _Rejected as error:
+        except _TooLong as error:
+            part.unlink()
             raise BadInput(f"{url}: {error}") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            if attempt == ATTEMPTS or (isinstance(error, HTTPError) and error.code in _LASTING):
+            if (
+                attempt == ATTEMPTS
+                or time.monotonic() > deadline
+                or (isinstance(error, HTTPError) and error.code in _LASTING)
+            ):
                 kept = part.stat().st_size if part.is_file() else 0
                 hint = f"; {kept:,} bytes are kept, run it again to go on" if kept else ""
                 raise BadInput(f"{url}: {_reason(error)}{hint}") from None
@@ -126,13 +131,13 @@ def _copy(
     length = answer.headers.get("Content-Length", "")
     expected = start + int(length) if length.isdecimal() else None
     if expected is not None and expected > max_bytes:
-        raise _Rejected(f"{expected:,} bytes, more than the {max_bytes:,} of this file")
+        raise _TooLong(f"{expected:,} bytes, more than the {max_bytes:,} of this file")
     while block := answer.read1(BLOCK_BYTES):
         size += len(block)
         if size > max_bytes:
-            raise _Rejected(f"more than the {max_bytes:,} bytes of this file")
+            raise _TooLong(f"more than the {max_bytes:,} bytes of this file")
         if time.monotonic() > deadline:
-            raise _Rejected(f"not done after {MAX_SECONDS // 60} minutes; run it again to go on")
+            raise TimeoutError(f"not done after {MAX_SECONDS // 60} minutes")
         file.write(block)
         if progress is not None:
             progress(size)

@@ -18,13 +18,14 @@ from mtf.core.hashing import file_digest
 FOLDER = "models"
 """Folder of a project for model files that no package brings."""
 UNSTATED = "LicenseRef-Unstated"
+NOT_PUBLISHED = "not published"
 
 
 class Agreed(StrEnum):
     """Published knowledge on the people in the training pictures: did they agree to be learnt from?"""
 
     NOT_ASKED = "not asked"
-    NOT_PUBLISHED = "not published"
+    NOT_PUBLISHED = NOT_PUBLISHED
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import cv2.data
 
-from mtf.faces.model_files import ModelFile, PackagedFile, register
+from mtf.faces.model_files import NOT_PUBLISHED, ModelFile, PackagedFile, register
 
 
 def _registered(name: str, size_bytes: int, sha256: str, *, used_for: str = "detector") -> ModelFile:
@@ -21,7 +21,7 @@ def _registered(name: str, size_bytes: int, sha256: str, *, used_for: str = "det
             size_bytes=size_bytes,
             sha256=sha256,
             license="LicenseRef-Intel-OpenCV",
-            trained_on="not published",
+            trained_on=NOT_PUBLISHED,
             package=PackagedFile("cv2", "opencv-python-headless", f"data/{file}"),
             url=f"https://raw.githubusercontent.com/opencv/opencv/4.x/data/haarcascades/{file}",
         )
