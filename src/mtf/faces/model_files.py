@@ -19,6 +19,7 @@ FOLDER = "models"
 """Folder of a project for model files that no package brings."""
 UNSTATED = "LicenseRef-Unstated"
 NOT_PUBLISHED = "not published"
+INITIAL = "initial weights"
 
 
 class Agreed(StrEnum):

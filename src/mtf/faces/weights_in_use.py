@@ -36,13 +36,13 @@ def _of(implementation: Any, section: Crop | Screen, *, used_for: str, root: Pat
     return [
         model_files.with_digest(digest)
         or ModelFile(made_of.get("name", used_for), used_for, "", 0, digest, license=UNSTATED, trained_on="not stated")
-        for digest in _digests(made_of)
+        for digest in digests(made_of)
     ]
 
 
-def _digests(values: Any) -> list[str]:
-    """All digests among the values of a fingerprint."""
+def digests(values: Any) -> list[str]:
+    """All digests (64 hex digits) among the values of a fingerprint."""
     if isinstance(values, str):
         return [values] if _SHA256.fullmatch(values) else []
     parts = values.values() if isinstance(values, dict) else values if isinstance(values, list | tuple) else ()
-    return [digest for part in parts for digest in _digests(part)]
+    return [digest for part in parts for digest in digests(part)]

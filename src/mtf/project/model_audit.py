@@ -11,9 +11,9 @@ from mtf import config
 from mtf.config import Params
 from mtf.core.project_paths import ProjectPaths
 from mtf.faces.model_files import ModelFile
-from mtf.project import model_table
 from mtf.rights.audit import weights
 from mtf.rights.audit.weights import WeightsFinding
+from mtf.training import weights_in_use
 
 SCHEMA_VERSION = "1.0"
 
@@ -21,7 +21,7 @@ SCHEMA_VERSION = "1.0"
 def run(workspace: ProjectPaths, *, style: str, out: TextIO) -> bool:
     """Audit the weights of a project and print the report: table, json, plain or quiet. True if it is compliant."""
     params = config.load(workspace.params)
-    files = model_table.in_use(params, root=workspace.root)
+    files = weights_in_use.of_project(params, root=workspace.root)
     findings = weights.audited(files, params)
     is_compliant = not any(finding.level == "error" for finding in findings)
     if style == "json":

@@ -12,11 +12,11 @@ from mtf import config
 from mtf.core import downloads
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
-from mtf.faces import model_files, weights_in_use
+from mtf.faces import model_files
 from mtf.faces.detectors import DETECTORS
 from mtf.faces.embeddings import EMBEDDINGS
 from mtf.faces.model_files import MODEL_FILES, ModelFile
-from mtf.training import weight_files
+from mtf.training import weights_in_use
 
 MISSING, GOOD, WRONG = "missing", "there", "another file"
 
@@ -58,12 +58,6 @@ def located(entry: ModelFile, *, root: Path) -> Located:
     return Located(entry, WRONG if present else MISSING, present[0] if present else put)
 
 
-def in_use(params: config.Params, *, root: Path) -> list[ModelFile]:
-    """Entries of all weights that touch the data of a project: those of its faces, and those of its trainings."""
-    faces = weights_in_use.of_faces(params.crop, params.screen, root=root)
-    return list(dict.fromkeys([*faces, *weight_files.of_trainings(params, root=root)]))
-
-
 def fetch(workspace: ProjectPaths, name: str, *, url: str | None, progress: downloads.Progress | None) -> Located:
     """Fetch a file to its place, unless it is there. `url` replaces its address; the digest stays.
 
@@ -92,7 +86,7 @@ def checked(workspace: ProjectPaths) -> Iterator[Located]:
     Files of your own, which are in no table, are named too.
     """
     known = entries()
-    wanted = in_use(config.load(workspace.params), root=workspace.root)
+    wanted = weights_in_use.of_project(config.load(workspace.params), root=workspace.root)
     for entry in dict.fromkeys([*wanted, *known]):
         if entry.name not in MODEL_FILES:
             state = GOOD if entry.sha256 else MISSING

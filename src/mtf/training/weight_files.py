@@ -1,13 +1,11 @@
-"""Files of initial weights: torchvision's ImageNet weights, and what a project's trainings start from."""
+"""Files of initial weights: torchvision's ImageNet weights."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from mtf.config import PRETRAINED, Params
-from mtf.faces.model_files import Agreed, ModelFile, of_path, register
-from mtf.faces.networks.public_facenet import VGGFACE2
+from mtf.faces.model_files import INITIAL, Agreed, ModelFile, register
 
 
 class CachedByTorch(ModelFile):
@@ -23,7 +21,7 @@ def _registered(network: str, file: str, size_bytes: int, sha256: str) -> ModelF
     return register(
         CachedByTorch(
             name=f"imagenet-{network}",
-            used_for="initial weights",
+            used_for=INITIAL,
             file=file,
             size_bytes=size_bytes,
             sha256=sha256,
@@ -59,18 +57,3 @@ IMAGENET = {
     "convnext_base": _registered("convnext_base", "convnext_base-6075fbad.pth", 354_485_797, "6075fbad"),
 }
 """Network → first ImageNet weights of torchvision, those of `pretrained=True` when the papers were written."""
-
-
-def of_trainings(params: Params, *, root: Path) -> list[ModelFile]:
-    """Entries of the files that the trainings of params.yaml start from, each once."""
-    chosen = [(model, params.train.weights.get(model)) for model in params.train.models]
-    if params.multitask is not None:
-        chosen.append((params.multitask.backbone, params.multitask.weights))
-    return list(dict.fromkeys(entry for model, local in chosen for entry in _of_model(model, local, root=root)))
-
-
-def _of_model(model: str, local: str | None, *, root: Path) -> list[ModelFile]:
-    published = IMAGENET[model.removesuffix(PRETRAINED)] if model.endswith(PRETRAINED) else VGGFACE2
-    if local is not None:
-        return [of_path(root / local, published)]
-    return [published] if model.endswith(PRETRAINED) else []

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mtf import config
-from mtf.faces.model_files import NOT_PUBLISHED, UNSTATED, ModelFile
+from mtf.faces.model_files import INITIAL, NOT_PUBLISHED, UNSTATED, ModelFile
 from mtf.rights import policy
 from mtf.rights.licenses import catalogue
-
-INITIAL = "initial weights"
 
 
 class WeightsCode(StrEnum):
