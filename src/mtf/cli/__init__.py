@@ -11,6 +11,7 @@ from mtf.cli import (
     compare,
     dataset,
     deps,
+    embed,
     label,
     models,
     project,
@@ -43,6 +44,7 @@ dataset.add_to(app)
 label.add_to(app)
 compare.add_to(app)
 models.add_to(app)
+embed.add_to(app)
 
 
 def main() -> None:

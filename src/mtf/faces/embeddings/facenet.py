@@ -51,11 +51,13 @@ class FaceNet:
         Raises BadInput if the file is missing, or holds no weights of this network.
         """
         if screen.embedding_weights is None:
-            return cls(VGGFACE2.located("params.yaml: screen.embedding: 'facenet'", root=root))
-        path = root / screen.embedding_weights
-        if not path.is_file():
-            where = "params.yaml: screen.embedding_weights"
-            raise BadInput(f"{where}: no file {screen.embedding_weights!r}; null takes the public weights")
+            path = VGGFACE2.located("params.yaml: screen.embedding: 'facenet'", root=root)
+        else:
+            path = root / screen.embedding_weights
+            if not path.is_file():
+                where = "params.yaml: screen.embedding_weights"
+                raise BadInput(f"{where}: no file {screen.embedding_weights!r}; null takes the public weights")
+        _network(path)
         return cls(path)
 
     @classmethod
