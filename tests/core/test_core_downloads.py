@@ -160,7 +160,7 @@ def test_without_a_server_the_line_says_so(path):
         fetch("http://127.0.0.1:9/x", path)
 
 
-@pytest.mark.parametrize("address", ["file:///etc/hostname", "ftp://127.0.0.1/x", "models/x.onnx"])
+@pytest.mark.parametrize("address", ["file:///etc/hostname", "ftp://127.0.0.1/x", "models/x.onnx", "http://[x"])
 def test_other_schemes_are_no_addresses(path, address):
     with pytest.raises(BadInput, match=r"not an address; permitted: https://… or http://…"):
         fetch(address, path)

@@ -135,6 +135,10 @@ def test_a_trained_network_gives_the_features_before_its_last_layer(root, pictur
     [
         (["nowhere"], r"^SOURCE: 'nowhere' is not permitted; permitted: crop, curate, split, or a folder of pictures"),
         (["pictures", "--model", "arcface"], r"^--model: 'arcface' is not permitted; permitted: appearance, dlib, "),
+        (
+            ["pictures", "--to", "pictures"],
+            r"^--to: pictures is a folder; name a file, such as pictures/embeddings\.par",
+        ),
         (["pictures", "--model", "bad.pt"], r"bad\.pt: not a network of this version: [^\n]+$"),
         (["pictures", "--model", "facenet", "--weights", "bad.pt"], r"bad\.pt: not weights of FaceNet: [^\n]+$"),
         (

@@ -31,10 +31,18 @@ class _OnlyTheWeb(urllib.request.HTTPRedirectHandler):
     """Redirects within http and https, never from https down to http."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        old, new = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
+        old, new = _scheme(req.full_url), _scheme(newurl)
         if new not in ("http", "https") or (old == "https" and new != "https"):
             raise URLError(f"a redirect to {new or 'no'} scheme is not followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _scheme(url: str) -> str:
+    """Scheme of an address; empty if it is none."""
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        return ""
 
 
 class _TooLong(Exception):
@@ -51,7 +59,7 @@ def fetch(url: str, path: Path, *, sha256: str, max_bytes: int, progress: Progre
     What a broken connection leaves is kept beside `path`, and the next call goes on from there. Raises BadInput if the
     address does not give the file, and MtfError if another process is fetching it.
     """
-    if urlsplit(url).scheme not in ("http", "https"):
+    if _scheme(url) not in ("http", "https"):
         raise BadInput(f"{url[:200]}: not an address; permitted: https://… or http://…")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")

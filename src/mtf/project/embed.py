@@ -90,16 +90,18 @@ def run(workspace: ProjectPaths, source: str, *, model: str, weights: str | None
 
     model: a registered embedding, or the path of a `model.pt`.
     weights: file of the embedding's weights, in place of `screen.embedding_weights`.
-    to: the table; by default build/embed/SOURCE-MODEL.parquet.
+    to: the table; by default build/embed/SOURCE-MODEL.parquet. Relative paths start at the current folder.
 
     Raises BadInput for an unknown source or model, and for files that cannot be read at all.
     """
     params = config.load(workspace.params)
     chosen = _model(workspace, params, model, weights)
     made_of = chosen.create().fingerprint()
-    folder = None if source in STAGES else _folder(workspace, source)
+    folder = None if source in STAGES else _folder(source)
     path = to if to is not None else workspace.stage("embed") / f"{Path(source).name}-{Path(model).stem}.parquet"
     parts_folder = path.with_name(f".{path.name}.parts")
+    if path.is_dir():
+        raise BadInput(f"--to: {path} is a folder; name a file, such as {path / 'embeddings.parquet'}")
     detector = DETECTORS.get(params.crop.detector) if folder is not None else None
     found_by = detectors.create(params.crop, root=workspace.root).fingerprint() if folder is not None else None
     key = [made_of, chosen.name, found_by, params.crop if folder is not None else None, params.crawl.max_pixels]
@@ -133,13 +135,13 @@ def _model(workspace: ProjectPaths, params: Params, name: str, weights: str | No
     )
     if name in EMBEDDINGS.names():
         return Model(name, screen, workspace.root, EMBEDDINGS.get(name))
-    if (workspace.root / name).is_file():
-        return Model(name, screen, workspace.root)
+    if Path(name).is_file():
+        return Model(name, screen, Path.cwd())
     raise bad_value("--model", name, f"{', '.join(EMBEDDINGS.names())}, or the file of a trained network (model.pt)")
 
 
-def _folder(workspace: ProjectPaths, source: str) -> Path:
-    folder = workspace.root / source
+def _folder(source: str) -> Path:
+    folder = Path(source).resolve()
     if not folder.is_dir():
         raise bad_value("SOURCE", source, f"{', '.join(STAGES)}, or a folder of pictures")
     return folder
