@@ -17,7 +17,7 @@ from mtf.faces.embeddings import dlib_resnet
 from mtf.pipeline import crop, screen
 from mtf.project import embed as embedding
 from mtf.schemas.embedding_table import EMBEDDINGS
-from mtf.training import checkpoint
+from mtf.training import checkpoint, multitask
 from mtf.training.networks import registry
 
 
@@ -128,6 +128,15 @@ def test_a_trained_network_gives_the_features_before_its_last_layer(root, pictur
     table = pl.read_parquet(root / "own.parquet").drop_nulls("vector")
     assert {len(vector) for vector in table["vector"]} == {64 * 9}
     assert set(table["weights_sha256"]) == {hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def test_a_network_for_several_tasks_gives_its_shared_features(root, pictures):
+    network = multitask.build("small_cnn", {"race": 4, "gender": 2}, seed=5)
+    card = {"backbone": "small_cnn", "labels": {"race": [*"abcd"], "gender": [*"mf"]}, "input_px": 64}
+    checkpoint.write(root / "model.pt", network, card | {"normalise": "none"})
+    run("pictures", "--model", "model.pt", "--to", "own.parquet")
+    table = pl.read_parquet(root / "own.parquet").drop_nulls("vector")
+    assert [len(vector) for vector in table["vector"]] == [network.width] * 2
 
 
 @pytest.mark.parametrize(
