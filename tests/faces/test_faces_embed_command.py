@@ -124,8 +124,9 @@ def test_a_trained_network_gives_the_features_before_its_last_layer(root, pictur
     )  # fmt: skip
     path = root / "build" / "models" / "small_cnn" / "race" / "model.pt"
     checkpoint.save(path, network, card)
-    run("pictures", "--model", "build/models/small_cnn/race/model.pt", "--to", "own.parquet")
-    table = pl.read_parquet(root / "own.parquet").drop_nulls("vector")
+    run("pictures", "--model", "build/models/small_cnn/race/model.pt")
+    written = root / "build" / "embed" / "pictures-small_cnn-race-model.parquet"
+    table = pl.read_parquet(written).drop_nulls("vector")
     assert {len(vector) for vector in table["vector"]} == {64 * 9}
     assert set(table["weights_sha256"]) == {hashlib.sha256(path.read_bytes()).hexdigest()}
 

@@ -98,7 +98,7 @@ def run(workspace: ProjectPaths, source: str, *, model: str, weights: str | None
     chosen = _model(workspace, params, model, weights)
     made_of = chosen.create().fingerprint()
     folder = None if source in STAGES else _folder(source)
-    path = to if to is not None else workspace.stage("embed") / f"{Path(source).name}-{Path(model).stem}.parquet"
+    path = to if to is not None else workspace.stage("embed") / f"{Path(source).name}-{_short(model)}.parquet"
     parts_folder = path.with_name(f".{path.name}.parts")
     if path.is_dir():
         raise BadInput(f"--to: {path} is a folder; name a file, such as {path / 'embeddings.parquet'}")
@@ -138,6 +138,11 @@ def _model(workspace: ProjectPaths, params: Params, name: str, weights: str | No
     if Path(name).is_file():
         return Model(name, screen, Path.cwd())
     raise bad_value("--model", name, f"{', '.join(EMBEDDINGS.names())}, or the file of a trained network (model.pt)")
+
+
+def _short(model: str) -> str:
+    """Name of a model for a file name: of `build/models/resnet50/race/model.pt` its last three parts."""
+    return "-".join(part for part in Path(model).with_suffix("").parts[-3:] if part.strip("./"))
 
 
 def _folder(source: str) -> Path:
