@@ -1,6 +1,6 @@
 """Embeddings on real faces: same person or not, over all pairs of pictures of LFW.
 
-    python benchmarks/embeddings.py [--embeddings appearance dlib] [--people 60] [--detector centerface] [--unaligned]
+    python benchmarks/embeddings.py [--embeddings appearance dlib] [--people 60] [--pictures 5] [--unaligned]
 
 The people with five or more pictures. Each picture goes through the crop stage's code; of its faces, the one nearest to
 the middle is embedded, in its crop, as `mtf screen` does.
@@ -47,8 +47,8 @@ class Face(NamedTuple):
     landmarks: Landmarks | None
 
 
-def pictures(people: int | None) -> Iterator[tuple[str, bytes]]:
-    """Name of the person and file of each picture of the first `people` with MIN_PICTURES or more."""
+def pictures(people: int | None, each: int | None) -> Iterator[tuple[str, bytes]]:
+    """Name of the person and file of the first `each` pictures of the first `people` with MIN_PICTURES or more."""
     with tarfile.open(crawled_project.REAL_DATA / "lfw" / "faces.tar") as tar:
         by_person = defaultdict(list)
         for member in tar:
@@ -56,16 +56,16 @@ def pictures(people: int | None) -> Iterator[tuple[str, bytes]]:
                 by_person[Path(member.name).parent.name].append(member)
         chosen = sorted(name for name, members in by_person.items() if len(members) >= MIN_PICTURES)
         for name in chosen[:people]:
-            for member in by_person[name]:
+            for member in by_person[name][:each]:
                 file = tar.extractfile(member)
                 if file is not None:
                     yield name, file.read()
 
 
-def faces(people: int | None, settings: Crop) -> tuple[list[Face], int]:
+def faces(people: int | None, each: int | None, settings: Crop) -> tuple[list[Face], int]:
     """Face nearest to the middle of each picture, and the number of pictures without one."""
     detector, found, without = detectors.create(settings), [], 0
-    for person, data in pictures(people):
+    for person, data in pictures(people, each):
         cut = crops.cut_faces(data, settings, max_pixels=MAX_PIXELS, detector=detector)
         if not cut:
             without += 1
@@ -100,12 +100,13 @@ def measured(embedding: embeddings.Embedding, known: list[Face], *, is_aligned: 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--embeddings", nargs="+", default=embeddings.EMBEDDINGS.names())
-    options.add_argument("--people", type=int)
+    options.add_argument("--people", type=int, help="the first so many, by name")
+    options.add_argument("--pictures", type=int, help="the first so many of each person")
     options.add_argument("--detector", default="centerface")
     options.add_argument("--unaligned", action="store_true", help="embed without the detector's landmarks")
     given = options.parse_args()
     opencv.use_one_thread()
-    known, without = faces(given.people, Crop(detector=given.detector))
+    known, without = faces(given.people, given.pictures, Crop(detector=given.detector))
     people = len({face.person for face in known})
     print(f"{len(known)} faces of {people} people; {without} pictures without a face")
     print(f"{'embedding':12} {'ROC area':>9} {'TAR at FMR 1 %':>15} {'ms a face':>10}")
