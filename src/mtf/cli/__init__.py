@@ -12,6 +12,7 @@ from mtf.cli import (
     dataset,
     deps,
     embed,
+    evidence,
     label,
     models,
     project,
@@ -36,6 +37,7 @@ project.add_to(app)
 deps.add_to(app)
 takedown.add_to(app)
 audit.add_to(app)
+evidence.add_to(app)
 summary.add_to(app)
 publish.add_to(app)
 sample.add_to(app)
