@@ -13,7 +13,7 @@ import pytest
 from mtf import config as typed
 from mtf import schemas
 from mtf.config import Params, Task
-from mtf.core import shards
+from mtf.core import csv_files, shards
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.datasets import age_csv, labelled, lfw, project_files, protocol_splits, utkface
@@ -153,6 +153,30 @@ def utk_folder(tmp_path: Path) -> Path:
     return folder
 
 
+def test_a_picture_that_costs_too_much_is_left_out_and_the_rest_laid_out(
+    utk_folder: Path, tmp_path: Path, sample_params: Params
+) -> None:
+    (utk_folder / "part1" / "20_0_0_20170000001.jpg").write_bytes(b"\xff\xd8" + b"\xff" * 1_000_000 + picture(1)[2:])
+    (utk_folder / "part1" / "21_0_0_20170000002.jpg").write_bytes(
+        cv2.imencode(".png", np.zeros((300, 300)))[1].tobytes()
+    )
+    files = layout.Files(utk_folder)
+    data_set = utkface.load(files.names())
+    params, workspace = project_for(data_set, sample_params), ProjectPaths(tmp_path / "project")
+    params = params.model_copy(update={"crawl": params.crawl.model_copy(update={"max_pixels": 80_000})})
+    summary = layout.write(
+        data_set, files.read, protocol_splits.by_part(data_set.pictures), workspace, params, source="utk"
+    )
+    assert summary == [
+        "laid out: 29",
+        "left out, byte-identical to another: 1",
+        "left out, more pixels than crawl.max_pixels: 1",
+        "left out, decoding takes too much time: 1",
+    ]
+    fetches = schemas.read(schemas.FETCHES, workspace.table("crawl", "fetches"))
+    assert set(fetches["outcome"]) == {"stored", "duplicate", "undecodable", "too_large"}
+
+
 def project_for(data_set: labelled.DataSet, sample_params: Params) -> Params:
     return typed.parse(
         project_files.project_settings(sample_params.model_dump(mode="json"), data_set, Path("here"), root=Path())
@@ -179,7 +203,11 @@ def test_utkface_is_laid_out_as_das_divides_it(utk_folder: Path, tmp_path: Path,
     images = schemas.read(schemas.IMAGES, workspace.table("crawl", "images"))
     schemas.check_refers(images, table, on=["identity", "image_id"], where="images")
     image = images.row(3, named=True)
-    assert (image["media_type"], image["width"], image["url"].split("_")[0]) == ("image/jpeg", 40, "file:utk/part1/20")
+    (source,) = csv_files.read(workspace.local_sources)
+    assert (source.text("prefix"), source.text("name"), source.text("kind"), source.text("files")) == (
+        "file:", "utk", "utkface", "31",
+    )  # fmt: skip
+    assert (image["media_type"], image["width"], image["url"].split("_")[0]) == ("image/jpeg", 40, "file:part1/20")
     evidence = schemas.read(schemas.EVIDENCE, workspace.table("crawl", "evidence"))
     assert set(evidence["license"]) == {utkface.LICENSE}
     assert set(evidence["creator"]) == {utkface.CREATOR}

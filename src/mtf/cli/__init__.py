@@ -6,7 +6,23 @@ import sys
 
 import typer
 
-from mtf.cli import audit, compare, dataset, deps, label, project, publish, review, sample, stages, summary, takedown
+from mtf.cli import (
+    audit,
+    compare,
+    dataset,
+    deps,
+    embed,
+    evidence,
+    label,
+    models,
+    project,
+    publish,
+    review,
+    sample,
+    stages,
+    summary,
+    takedown,
+)
 from mtf.core.errors import MtfError
 
 app = typer.Typer(
@@ -21,6 +37,7 @@ project.add_to(app)
 deps.add_to(app)
 takedown.add_to(app)
 audit.add_to(app)
+evidence.add_to(app)
 summary.add_to(app)
 publish.add_to(app)
 sample.add_to(app)
@@ -28,6 +45,8 @@ review.add_to(app)
 dataset.add_to(app)
 label.add_to(app)
 compare.add_to(app)
+models.add_to(app)
+embed.add_to(app)
 
 
 def main() -> None:

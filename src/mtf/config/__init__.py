@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from mtf.config.evidence import EvidenceExport
+from mtf.config.models import Models
 from mtf.config.pipeline import Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.config.publishing import Gate, Gates, Release, Report
 from mtf.config.renamed import with_detector, with_new_names
@@ -46,11 +48,13 @@ __all__ = [
     "Crop",
     "Curate",
     "Evaluation",
+    "EvidenceExport",
     "Fairness",
     "Gate",
     "Gates",
     "Label",
     "Licenses",
+    "Models",
     "MultiTask",
     "Params",
     "Positive",
@@ -96,6 +100,7 @@ class Params(Section):
     tasks: Annotated[dict[str, Task], Field(min_length=1)]
     crawl: Crawl
     licenses: Licenses
+    models: Models = Models()
     crop: Crop
     screen: Screen
     curate: Curate
@@ -107,6 +112,7 @@ class Params(Section):
     release: Release
     gates: Gates = Gates()
     report: Report = Report()
+    evidence: EvidenceExport = EvidenceExport()
     compute: Compute
 
     @model_validator(mode="after")

@@ -30,12 +30,12 @@ from mtf.schemas.enums import (
     Reason,
     Step,
 )
-from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, SCREENING, UNDETECTED
+from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, QUALITY_COMPONENTS, SCREENING, UNDETECTED
 
 __all__ = [
     "BOX", "DETECTIONS", "EARLIER", "EVIDENCE", "EXCLUSIONS", "FACE", "FACES", "FACE_ID", "FETCHES", "HINTS",
-    "IMAGE", "IMAGES", "LANDMARKS", "MAX_LISTED_FAILURES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "SCREENING",
-    "SHA256", "SLUG", "SPLITS", "UNDETECTED", "UTC", "ContractViolated", "DetectionOutcome", "EvidenceStatus",
-    "FetchOutcome", "Reason", "Step", "Table", "check", "check_refers", "curated", "failures_path", "frame",
-    "non_curated", "read", "roster", "splits", "undetected", "write",
+    "IMAGE", "IMAGES", "LANDMARKS", "MAX_LISTED_FAILURES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "QUALITY_COMPONENTS",
+    "SCREENING", "SHA256", "SLUG", "SPLITS", "UNDETECTED", "UTC", "ContractViolated", "DetectionOutcome",
+    "EvidenceStatus", "FetchOutcome", "Reason", "Step", "Table", "check", "check_refers", "curated", "failures_path",
+    "frame", "non_curated", "read", "roster", "splits", "undetected", "write",
 ]  # fmt: skip
