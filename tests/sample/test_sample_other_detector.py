@@ -116,7 +116,7 @@ def test_no_decision_on_a_drawn_face_is_orphaned_by_another_detector(shipped, in
                 if not {met[*key, box] for box in old} & {face_id(key[1], box) for box in new}:
                     orphaned.append((key, old, new))
     assert orphaned == []
-    assert faces > 500
+    assert faces > 480, "most of 565"
 
 
 @pytest.mark.real

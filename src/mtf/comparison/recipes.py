@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from mtf import schemas
@@ -14,8 +15,6 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.evaluation import figure_files
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from mtf.comparison.trials import ComparisonData
 
 NAME = f"{setup.FOLDER}/recipes"
