@@ -237,7 +237,8 @@ async def _start(recorded: RecordedWeb) -> tuple[web.ServerRunner, int]:
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         return await _answer(request, recorded)
 
-    runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=0.0)
+    # Not 0, which aiohttp takes for no limit: a slow answer would hold up the end of an interrupted crawl.
+    runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     return runner, runner.addresses[0][1]
