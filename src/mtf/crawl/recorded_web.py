@@ -226,7 +226,7 @@ def serve(folder: Path) -> Generator[RecordedWeb]:
         try:
             yield recorded
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+            asyncio.run_coroutine_threadsafe(_stop(runner), loop).result()
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -242,6 +242,15 @@ async def _start(recorded: RecordedWeb) -> tuple[web.ServerRunner, int]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     return runner, runner.addresses[0][1]
+
+
+async def _stop(runner: web.ServerRunner) -> None:
+    """End the server, and the answers that nobody waits for any more."""
+    await runner.cleanup()
+    unfinished = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in unfinished:
+        task.cancel()
+    await asyncio.gather(*unfinished, return_exceptions=True)
 
 
 async def _answer(request: web.BaseRequest, recorded: RecordedWeb) -> web.StreamResponse:
