@@ -10,7 +10,7 @@ import socket
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, Protocol
@@ -93,10 +93,14 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class BodyLimit:
-    """Limit of a body. A longer body is an error or, with `cut`, read up to one byte more."""
+    """Limit of a body. A longer body is an error or, with `cut`, read up to one byte more.
+
+    throttle: called with the size of each chunk; it waits until more may arrive.
+    """
 
     max_bytes: int
     cut: bool = False
+    throttle: Callable[[int], Awaitable[None]] | None = None
 
 
 async def _permit_all(_url: str) -> None:
@@ -195,9 +199,9 @@ class HttpFetcher:
 
     async def _request(self, url: URL, limit: BodyLimit, own_headers: Mapping[str, str]) -> HttpAnswer:
         host = url.host or ""
-        session, timeout, throttle = self._session, self._timeout, None
+        session, timeout = self._session, self._timeout
         if self.pacing.is_bandwidth_limited(host):
-            session, throttle = self._slow_session, partial(self.pacing.received, host)
+            session, limit = self._slow_session, replace(limit, throttle=partial(self.pacing.received, host))
             total_s = (timeout.total or 0) + self.pacing.added_time_s(host, limit.max_bytes)
             timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=timeout.sock_connect)
         assert session is not None, "use the fetcher in an `async with`"  # noqa: S101
@@ -206,7 +210,7 @@ class HttpFetcher:
             async with session.get(
                 target, headers={**own_headers, **headers}, allow_redirects=False, timeout=timeout
             ) as response:
-                body = await _read(response, limit, throttle) if 200 <= response.status < 300 else b""
+                body = await _read(response, limit) if 200 <= response.status < 300 else b""
                 return HttpAnswer(str(url), response.status, response.headers, body)
         except TimeoutError:
             raise FetchFailed(FetchOutcome.TIMEOUT, f"no whole answer in {timeout.total:g} s") from None
@@ -246,21 +250,16 @@ def _small_socket(address: tuple[Any, ...]) -> socket.socket:
     return made
 
 
-async def _read(
-    response: aiohttp.ClientResponse, limit: BodyLimit, throttle: Callable[[int], Awaitable[None]] | None = None
-) -> bytes:
-    """Decoded body. Memory never holds more than the limit and one chunk, encoded or decoded.
-
-    `throttle` is called with the size of each chunk; it waits until more may arrive.
-    """
+async def _read(response: aiohttp.ClientResponse, limit: BodyLimit) -> bytes:
+    """Decoded body. Memory never holds more than the limit and one chunk, encoded or decoded."""
     if (response.content_length or 0) > limit.max_bytes and not limit.cut:
         raise _too_large(f"{response.content_length} bytes declared", limit.max_bytes)
     chunks, size_bytes = [], 0
     async for chunk in response.content.iter_any():
         size_bytes += len(chunk)
         chunks.append(chunk)
-        if throttle is not None:
-            await throttle(len(chunk))
+        if limit.throttle is not None:
+            await limit.throttle(len(chunk))
         if size_bytes > limit.max_bytes:
             if limit.cut:
                 break
