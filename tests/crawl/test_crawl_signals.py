@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import json
-from datetime import date
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
@@ -12,11 +12,14 @@ from PIL import Image
 
 from c2pa_files import mining, signed
 from crawl_project import Project, bing_result, licensed_page, picture_bytes
+from mtf import schemas
 from mtf.core.errors import BadInput
-from mtf.crawl import recheck
+from mtf.crawl import heard_signals, recheck
 from mtf.crawl.recorded_web import Response
+from mtf.crawl.signals_client import SignalsClient
 from mtf.project import compliance_record
 from mtf.rights.audit import run
+from mtf.rights.signals.preferences import Answer, Preference, Signal, Use, opt_outs
 
 PAGE, PICTURE = "https://photos.example/ann", "https://media.example/ann.jpg"
 HTML = {"Content-Type": "text/html"}
@@ -272,6 +275,23 @@ def test_what_strangers_write_does_not_run_in_a_spreadsheet(web: Project) -> Non
     text = compiled(web, "record.csv")
     assert not [cell for row in csv.reader(io.StringIO(text)) for cell in row if cell.startswith(("=", "+", "@"))]
     assert "'=HYPERLINK(1)" in text
+
+
+def test_headers_that_are_no_text_are_recorded_all_the_same(web: Project) -> None:
+    """Bytes that are no UTF-8 arrive as surrogates."""
+    heard = heard_signals.rows(
+        "ann",
+        PICTURE,
+        None,
+        SignalsClient.of_headers(
+            (("tdm-policy", "https://a.example/\udcff"), ("Content-Usage", "train-ai=\udcff")),
+            url="https://a.example/\udcff",
+            heard_at=datetime.now(UTC),
+        ),
+    )
+    assert [(row["signal"], row["answer"]) for row in heard] == [("aipref", "unknown"), ("tdm-policy", "terms")]
+    assert schemas.frame(schemas.SIGNALS, heard).height == 2
+    assert opt_outs([Preference(Signal.TDM_POLICY, Use.ANY, Answer.TERMS, "\udcff")]) == ["tdm-policy: ?"]
 
 
 def test_a_record_has_a_known_format(web: Project) -> None:

@@ -345,6 +345,17 @@ def test_a_line_of_two_megabytes_of_blanks_is_parsed() -> None:
     assert robots_file.parse_ai_txt(body, agent="mtf")[-1] == ("/people/", Answer.DISALLOW)
 
 
+def test_a_flood_of_terms_fills_no_evidence_and_hides_no_opt_out_of_another_signal() -> None:
+    content = "".join(
+        f'<content url="/"><license><permits>use-{number}</permits></license></content>' for number in range(1_000)
+    )
+    stated = rsl.preferences(rsl.read(f"<rsl>{content}</rsl>".encode()), PICTURE, found_in="license.xml")
+    assert len(stated) == 1_000
+    after = usage_preferences.of_content_usage("train-ai=n", found_in="header Content-Usage")
+    texts = [text.partition(":")[0] for text in opt_outs([*stated, *after])]
+    assert texts == ["rsl"] * 20 + ["aipref"]
+
+
 def test_usage_preferences_of_one_statement_are_all_kept() -> None:
     stated = usage_preferences.of_content_usage("train-ai=n, search=y", found_in="test")
     assert [(str(each.use), str(each.answer)) for each in stated] == [

@@ -13,6 +13,7 @@ import json
 import socket
 import struct
 import sys
+from contextlib import suppress
 from typing import Any
 
 LENGTH = struct.Struct(">Q")
@@ -52,8 +53,9 @@ def _limit() -> None:
     if sys.platform != "win32":
         import resource
 
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with suppress(ValueError, OSError):  # macOS knows no such limit
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
 
 def _received(channel: socket.socket, size_bytes: int) -> bytes | None:

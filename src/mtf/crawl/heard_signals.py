@@ -15,6 +15,7 @@ from mtf.rights.signals.preferences import Answer, Preference, Signal, Use
 
 SIGNALS = "signals.parquet"
 MAX_ROWS_PER_ADDRESS = 500
+MAX_TEXT_CHARS = 1_000
 _SAME = ("signal", "use", "answer", "statement", "found_in", "found_at")
 
 
@@ -30,12 +31,12 @@ def rows(identity: str, url: str, image_id: str | None, preferences: Iterable[Pr
 def _row(each: Preference) -> dict[str, Any]:
     return {
         "signal": str(each.signal),
-        "said_by": each.said_by,
+        "said_by": None if each.said_by is None else _encodable(each.said_by),
         "use": str(each.use),
         "answer": str(each.answer),
         "statement": _encodable(each.statement),
         "found_in": _encodable(each.carrier),
-        "found_at": each.found_at,
+        "found_at": None if each.found_at is None else _encodable(each.found_at),
         "heard_at": each.heard_at,
         "sha256": each.sha256,
         "detail": each.detail,
@@ -43,8 +44,8 @@ def _row(each: Preference) -> dict[str, Any]:
 
 
 def _encodable(text: str) -> str:
-    """Text without half surrogate pairs, which bytes of a header that are no UTF-8 become."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """Text of a stranger, cut, and without half surrogate pairs, which bytes of a header that are no UTF-8 become."""
+    return text[:MAX_TEXT_CHARS].encode("utf-8", "replace").decode("utf-8")
 
 
 def add(shard: shards.ShardWriter, heard: list[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ are recorded, too.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -19,6 +20,8 @@ from urllib.parse import urlsplit
 
 SEPARATOR = "; "
 MAX_STATEMENT_CHARS = 200
+MAX_TEXTS_PER_SIGNAL = 20
+"""Opt-outs of one signal in the evidence. More of them change nothing: the first one binds."""
 
 
 class Signal(StrEnum):
@@ -155,12 +158,21 @@ def opt_outs(preferences: Iterable[Preference]) -> list[str]:
     These are the preferences that reserve one of OUR_USES, are unreadable, or name terms.
     """
     texts: dict[str, None] = {}
+    counts: Counter[str] = Counter()
     for preference in preferences:
         words = f"{preference.found_in} {preference.statement}".strip()[:MAX_STATEMENT_CHARS]
         detail = f" ({preference.detail})" if preference.detail else ""
-        text = " ".join(f"{words}{detail}".replace(SEPARATOR.strip(), ",").split())
-        if preference.reserves or preference.answer == Answer.TERMS:
-            texts[f"{preference.signal}: {text}"] = None
-        elif preference.answer == Answer.UNKNOWN:
-            texts[f"{Signal.UNKNOWN}: {preference.signal} in {text}"] = None
+        # Bytes of a header that are no UTF-8 have become surrogates, which no table can hold.
+        encodable = f"{words}{detail}".encode("utf-8", "replace").decode("utf-8")
+        text = " ".join(encodable.replace(SEPARATOR.strip(), ",").split())
+        if preference.answer == Answer.UNKNOWN:
+            name, text = str(Signal.UNKNOWN), f"{preference.signal} in {text}"
+        elif preference.reserves or preference.answer == Answer.TERMS:
+            name = str(preference.signal)
+        else:
+            continue
+        entry = f"{name}: {text}"
+        if entry not in texts and counts[name] < MAX_TEXTS_PER_SIGNAL:
+            texts[entry] = None
+            counts[name] += 1
     return list(texts)
