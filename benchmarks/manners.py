@@ -1,6 +1,6 @@
 """Refusals and speed of the crawl at a host that enforces Wikimedia's limits: 2 requests at once, 25 Mbps over 10 s.
 
-    .venv/bin/python benchmarks/manners.py [--files 10000] [--kilobytes 30]
+    .venv/bin/python benchmarks/manners.py [--files 10000] [--kilobytes 144]
 
 Targets: no answer with status 429, at 90 % or more of the bandwidth that the host allows. The crawl does everything
 after the search, as in `fetch.py`, with the profile of `upload.wikimedia.org` in the defaults of `crawl.hosts`.
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,14 +44,13 @@ TARGET = 0.9
 
 def main() -> None:
     arguments = _arguments()
-    files = pictures(arguments.files, arguments.kilobytes)
+    files = Pictures(arguments.files, arguments.kilobytes)
     policy = Policy(concurrency=2, bytes_per_s=25e6 / 8)
     begin = time.monotonic()
     with serving({HOST: policy}, files) as web, tempfile.TemporaryDirectory() as folder:
         outcomes = asyncio.run(_crawl(Path(folder), web, list(files)))
     seconds = time.monotonic() - begin
-    mean_kib = sum(map(len, files.values())) / len(files) / 1024
-    print(f"{len(files):,} files of {mean_kib:.0f} KiB in {seconds:.0f} s: {dict(outcomes)}")
+    print(f"{len(files):,} files of {len(files.data) / 1024:.0f} KiB in {seconds:.0f} s: {dict(outcomes)}")
     print(f"refused with 429: {len(policy.refused)} (target: 0); at most {policy.most_at_once} requests at once")
     print(f"share of the allowed bandwidth: {policy.used_share:.1%} (target: {TARGET:.0%})")
 
@@ -58,17 +58,27 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=10_000)
-    parser.add_argument("--kilobytes", type=int, default=30)
+    parser.add_argument("--kilobytes", type=int, default=144)
     return parser.parse_args()
 
 
-def pictures(count: int, kilobytes: int) -> dict[str, bytes]:
-    """Path → a JPEG of noise, of about that size. All are different: the number stands behind the end."""
-    random = np.random.default_rng(0)
-    side = int((kilobytes * 1024 / 1.15) ** 0.5)
-    pixels = random.integers(0, 255, (side, side, 3), dtype=np.uint8)
-    data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-    return {f"/{number:05d}.jpg": data + b"%05d" % number for number in range(count)}
+class Pictures(Mapping[str, bytes]):
+    """Path → a JPEG of noise, of about `kilobytes`. All are different: the number stands behind the end."""
+
+    def __init__(self, count: int, kilobytes: int) -> None:
+        side = int((kilobytes * 1024 / 1.15) ** 0.5)
+        pixels = np.random.default_rng(0).integers(0, 255, (side, side, 3), dtype=np.uint8)
+        self.data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
+        self._numbers = {f"/{number:05d}.jpg": number for number in range(count)}
+
+    def __getitem__(self, path: str) -> bytes:
+        return self.data + b"%05d" % self._numbers[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
 
 async def _crawl(folder: Path, web: PolicyWeb, paths: list[str]) -> Counter[str]:
