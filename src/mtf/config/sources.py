@@ -105,7 +105,7 @@ class Crawl(Section):
         "api.flickr.com": {"concurrency": 1, "delay_s": 1.0},
     }  # ty: ignore[invalid-assignment]  (validated when it is used)
     retry_after_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
-    retry_budget_s: Annotated[float, Field(ge=0, le=86_400)] = 600.0
+    retry_budget_s: Annotated[float, Field(ge=0, le=86_400)] = 1800.0
     timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     attempts: Annotated[int, Field(ge=1, le=20)] = 5
     max_bytes: Annotated[int, Field(ge=1024)] = 30_000_000
