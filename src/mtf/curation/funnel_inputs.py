@@ -13,13 +13,14 @@ import polars as pl
 from mtf.annotation.consensus import JOINT
 from mtf.config import Licenses
 from mtf.rights import policy
-from mtf.schemas import FACE, IMAGE, EvidenceStatus, funnel_steps
+from mtf.schemas import FACE, IMAGE, QUALITY_COMPONENTS, EvidenceStatus, funnel_steps
 from mtf.schemas.takedown_file import Takedowns
 
 GROUPS = ["exact_group", "near_group", "across_group"]
 # Measures with limits in `curation.screened`, and the duplicate groups.
 _MEASURES = [
     *("size_px", "sharpness", "brightness", "clipped_share", "eyes", "not_photograph", "identity_distance"),
+    *QUALITY_COMPONENTS,
     *GROUPS,
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from mtf.config import Params
 from mtf.faces.detectors import describe
+from mtf.faces.model_files import ModelFile
 from mtf.release.distribution import Distribution, distribution
 from mtf.rights.audit.run import UNSTATED
 from mtf.schemas import SPLITS, DetectionOutcome, FetchOutcome
@@ -47,7 +48,8 @@ class Facts:
     - `funnel`: steps of the curation;
     - `first_fetched`, `last_fetched`: dates (ISO 8601), None if nothing was fetched;
     - `agreement`: step → figures of the reviewers' agreement;
-    - `non_curated`: faces of the non-curated set.
+    - `non_curated`: faces of the non-curated set;
+    - `weights`: files of trained weights that found, measured or compared the faces.
     """
 
     params: Params
@@ -64,6 +66,7 @@ class Facts:
     last_fetched: str | None
     agreement: Mapping[str, Any]
     non_curated: int
+    weights: Sequence[ModelFile] = ()
 
     @property
     def title(self) -> str:
@@ -121,6 +124,7 @@ def gather(
     fetches: pl.DataFrame,
     detections: pl.DataFrame,
     curated: Mapping[str, Any],
+    weights: Sequence[ModelFile] = (),
 ) -> Facts:
     """Facts from the tables. `published` has the faces of all variants with their pictures' licenses; `curated` is
     metrics/curate.json.
@@ -141,6 +145,7 @@ def gather(
         last_fetched=_day(fetched.max()),
         agreement=curated["agreement"],
         non_curated=non_curated.height,
+        weights=weights,
     )
 
 

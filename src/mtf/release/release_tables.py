@@ -14,6 +14,7 @@ from mtf import schemas
 from mtf.config import Params
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
+from mtf.faces import weights_in_use
 from mtf.release import facts, folders, layout, metadata
 from mtf.rights import attribution
 from mtf.schemas import FACE, roster_file
@@ -85,6 +86,7 @@ def gather_facts(workspace: ProjectPaths, params: Params, sources: Sources) -> f
         fetches=schemas.read(schemas.FETCHES, workspace.table("crawl", "fetches")),
         detections=schemas.read(schemas.DETECTIONS, workspace.table("crop", "detections")),
         curated=curated,
+        weights=weights_in_use.of_faces(params.crop, params.screen, root=workspace.root),
     )
 
 

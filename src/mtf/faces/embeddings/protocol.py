@@ -14,7 +14,10 @@ from mtf.faces.registry import Registry
 
 
 class Embedding(Protocol):
-    """A face embedding. The cosine distance of two vectors, 0 to 2, grows with the difference of the faces."""
+    """A face embedding. The cosine distance of two vectors, 0 to 2, grows with the difference of the faces.
+
+    One with weights also has `model_files`, as the built-in ones have (`mtf.faces.weights_in_use`).
+    """
 
     @classmethod
     def from_params(cls, screen: Screen, *, root: Path) -> Self:
