@@ -9,6 +9,7 @@ import typer
 from mtf.cli import (
     audit,
     compare,
+    consent,
     dataset,
     deps,
     embed,
@@ -38,6 +39,7 @@ deps.add_to(app)
 takedown.add_to(app)
 audit.add_to(app)
 evidence.add_to(app)
+consent.add_to(app)
 summary.add_to(app)
 publish.add_to(app)
 sample.add_to(app)

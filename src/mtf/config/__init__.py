@@ -136,6 +136,15 @@ class Params(Section):
         self.report.check_tasks(labels)
         return self
 
+    @model_validator(mode="after")
+    def _consent_has_a_date(self) -> Params:
+        if self.licenses.basis != "license" and self.release.date is None:
+            raise ValueError(
+                f"release.date: null is not permitted with licenses.basis {self.licenses.basis}; permitted: the day of "
+                "the release (YYYY-MM-DD), on which each consent must be valid"
+            )
+        return self
+
     def _multitask_exists(self, multitask: MultiTask) -> None:
         for name in multitask.tasks:
             if name not in self.tasks:

@@ -57,6 +57,11 @@ class ProjectPaths:
         return self.data / "sources.csv"
 
     @property
+    def consent(self) -> Path:
+        """Consents of the people on the roster; may be absent."""
+        return self.data / "consent.csv"
+
+    @property
     def card(self) -> Path:
         """Text of the data set's card, written by its makers; may be absent."""
         return self.data / "card.yaml"

@@ -27,6 +27,7 @@ from mtf.release import (
     revision_diff,
 )
 from mtf.release.release_tables import Sources
+from mtf.rights import consent
 from mtf.schemas import FACE, takedown_file
 
 if TYPE_CHECKING:
@@ -87,7 +88,8 @@ def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> Audit
     from mtf.rights.audit import run as audit
 
     removals, today = takedown_file.load(workspace.takedowns), datetime.now(UTC).date()
-    found = audit.of_data_set(sources.everything, sources.evidence, params, removals, today=today)
+    consents = consent.load(workspace, params)
+    found = audit.of_data_set(sources.everything, sources.evidence, params, removals, consents, today=today)
     release_tables.refuse_failed_audit(found.findings)
     return found
 
