@@ -12,6 +12,7 @@ from mtf.cli import (
     consent,
     dataset,
     deps,
+    duties,
     embed,
     evidence,
     label,
@@ -36,6 +37,7 @@ app = typer.Typer(
 stages.add_to(app)
 project.add_to(app)
 deps.add_to(app)
+duties.add_to(app)
 takedown.add_to(app)
 audit.add_to(app)
 evidence.add_to(app)

@@ -30,6 +30,9 @@ Licensed = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+*-]+$")]
 # The members of `mtf.schemas.ConsentScope`.
 Purpose = Literal["training", "evaluation", "publication", "biometric_identification", "derived_works"]
 
+# The names in `mtf.duties.registry`.
+Duty = Literal["ai_act_article_10", "training_content_summary", "data_provenance", "gdpr_article_14", "crowdwork_sheet"]
+
 
 class Release(Section):
     """The release (MTF, section 4.2 and Figure 2).
@@ -44,6 +47,7 @@ class Release(Section):
     date: day of the release (YYYY-MM-DD), for which consents must be valid; required unless `licenses.basis` is
         `license`.
     purposes: purposes of the release; each subject must have consented to all of them.
+    duties: documents of `mtf duties` that the release contains, in its folder `duties`.
     """
 
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "0.1.0"
@@ -54,6 +58,7 @@ class Release(Section):
     license: str = "CC-BY-4.0"
     date: dt.date | None = None
     purposes: Annotated[list[Purpose], Field(min_length=1)] = ["training", "evaluation", "publication"]
+    duties: list[Duty] = []
 
 
 # Names of the expectations of `mtf validate`.
