@@ -22,6 +22,7 @@ from mtf.cli import (
     review,
     sample,
     stages,
+    subject,
     summary,
     takedown,
 )
@@ -38,6 +39,7 @@ stages.add_to(app)
 project.add_to(app)
 deps.add_to(app)
 duties.add_to(app)
+subject.add_to(app)
 takedown.add_to(app)
 audit.add_to(app)
 evidence.add_to(app)
