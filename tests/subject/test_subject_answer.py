@@ -67,6 +67,14 @@ def test_of_several_faces_that_nobody_has_judged_all_are_masked(project: Project
     assert not has(picture, RED)
 
 
+def test_without_a_review_nobody_knows_which_of_two_faces_is_the_persons(project: ProjectPaths) -> None:
+    settings = params()
+    unreviewed = settings.model_copy(update={"curate": settings.curate.model_copy(update={"mode": "non_curated"})})
+    by_image = {each.row["image_id"]: each for each in holdings.gather("ada", project, unreviewed).pictures}
+    assert len(by_image[SHOTS[1].image_id].masked) == 2
+    assert by_image[SHOTS[0].image_id].masked == []
+
+
 def test_a_face_that_reviewers_took_for_somebody_else_is_masked_even_if_it_is_alone(project: ProjectPaths) -> None:
     done, packed = written(project)
     assert not has(pixels(packed, SHOTS[3]), BLUE)
@@ -144,7 +152,7 @@ def test_the_basis_of_a_project_by_consent_is_the_consent(project: ProjectPaths)
     given = {"subject": "ada", "form": "release", "form_version": "1", "scopes": ["training"], "given_by": "self"}
     rest = {"age": 40, "reference": "cabinet", "valid_until": None, "revoked_on": None}
     consent_records.add(project.consent, given | rest | {"given_on": dt.date(2025, 1, 1)})
-    held = holdings.gather("ada", project)
+    held = holdings.gather("ada", project, params())
     settings = params()
     by_consent = settings.model_copy(update={"licenses": settings.licenses.model_copy(update={"basis": "consent"})})
     assert holdings.basis(held.pictures[0], held, by_consent) == "consent: release 1 of 2025-01-01"
@@ -173,6 +181,22 @@ def test_every_table_with_rows_about_the_person_is_in_the_data(project: ProjectP
     tables = json.loads(packed.read("data.json"))["tables"]
     assert tables["build/evaluate/gender/predictions.parquet"] == [{"identity": "ada", "predicted": "Males"}]
     assert set(tables) >= {"build/crawl/images.parquet", "build/crop/faces.parquet", "build/screen/screening.parquet"}
+
+
+def test_the_files_in_the_folder_are_a_version_with_their_release_and_models(project: ProjectPaths) -> None:
+    model = project.stage("models") / "small_cnn" / "gender" / "model.pt"
+    model.parent.mkdir(parents=True)
+    model.write_text("weights")
+    pl.DataFrame({"identity": ["ada"]}).write_parquet(_below(project.stage("release") / "metadata.parquet"))
+    [current] = written(project)[0].versions
+    assert (current.commit, current.release) == ("current files", "0.1.0")
+    assert current.models == ("build/models/small_cnn/gender",)
+    assert current.faces == {"train": 2}
+
+
+def _below(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 class Active(HTMLParser):
@@ -279,7 +303,8 @@ def test_a_file_that_is_no_picture_is_refused(project: ProjectPaths, tmp_path: P
 def test_the_command_writes_one_zip_and_one_page(project: ProjectPaths) -> None:
     done = mtf(project.root, "subject", "ada")
     assert done.returncode == 0, done.stderr
-    assert "ada: 4 pictures, 3 of them with other faces masked" in done.stdout
+    assert "ada: 4 pictures, other faces masked in 3" in done.stdout
+    assert "in 1 version, 0 releases, 0 trained models" in done.stdout
     assert sorted(path.name for path in project.stage("subject").iterdir()) == ["ada.html", "ada.zip"]
     # A second answer does not answer for the first.
     assert mtf(project.root, "subject", "ada").stdout == done.stdout

@@ -90,6 +90,7 @@ def test_a_cache_elsewhere_is_found_by_the_configuration(project: ProjectPaths, 
 def test_the_answer_lists_versions_also_of_a_person_who_left(project: ProjectPaths) -> None:
     done = answer.write("ada", project, params(), folder=project.root / "out")
     assert done.holdings.pictures == []
+    assert [version.tags for version in done.versions] == [("v2",), ("v1",)]
     page = zipfile.ZipFile(done.archive).read("index.html").decode()
     assert "v1" in page
     assert "<code>build/models/small_cnn/gender</code>" in page

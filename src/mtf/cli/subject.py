@@ -9,6 +9,8 @@ import typer
 
 from mtf.core.project_paths import ProjectPaths
 
+SHOWN = 5
+
 
 def add_to(app: typer.Typer) -> None:
     @app.command()
@@ -20,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Write all that is held about a person: pictures, bases, decisions, versions, releases, models."""
         from mtf import config
+        from mtf.duties.origin import number
         from mtf.subject import answer, lookup
 
         workspace = ProjectPaths.find()
@@ -28,11 +31,17 @@ def add_to(app: typer.Typer) -> None:
         written = answer.write(identity, workspace, params, folder=to or workspace.stage("subject"))
         found = written.holdings
         masked = sum(bool(picture.masked) for picture in found.pictures)
-        print(f"{identity}: {len(found.pictures)} pictures, {masked} of them with other faces masked")
-        print(f"  {len(found.decisions)} decisions, {len(found.consents)} consents, {len(found.takedowns)} takedowns")
         models = {model for version in written.versions for model in version.models}
         releases = {version.release for version in written.versions} - {None}
-        print(f"  in {len(written.versions)} versions, {len(releases)} releases, {len(models)} trained models")
-        for image_id, why in list(written.left_out.items())[:5]:
+        print(f"{identity}: {number(len(found.pictures), 'picture')}, other faces masked in {masked}")
+        print(
+            f"  {number(len(found.decisions), 'decision')}, {number(len(found.consents), 'consent')}, "
+            f"{number(len(found.takedowns), 'takedown')}"
+        )
+        print(
+            f"  in {number(len(written.versions), 'version')}, {number(len(releases), 'release')}, "
+            f"{number(len(models), 'trained model')}"
+        )
+        for image_id, why in list(written.left_out.items())[:SHOWN]:
             print(f"  not in the ZIP: {image_id[:12]}: {why}")
         print(f"{workspace.relative(written.archive)} and {written.page.name}")

@@ -161,6 +161,8 @@ def verdicts(view: View) -> str | None:
 
 
 def agreement(view: View) -> str | None:
+    if view.params.curate.mode != "curated":
+        return "No person has reviewed the faces, so that there is no agreement to measure."
     parts = []
     for step, figures in view.curated["agreement"].items():
         named = ", ".join(

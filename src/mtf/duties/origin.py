@@ -126,17 +126,17 @@ def _host(url: str) -> str | None:
         return None
 
 
-def main_domains(view: View) -> str | None:
+def main_domains(view: View) -> str:
     hosts, of = top_hosts(view.images)
     if not hosts:
-        return None
+        return "No picture has an address on the web."
     names = ", ".join(f"{host} ({count:,})" for host, count in hosts)
     return f"The domain names with the most pictures, {len(hosts):,} of {of:,}: {names}."
 
 
-def crawler(view: View) -> str | None:
+def crawler(view: View) -> str:
     if not any(map(is_from_the_web, view.images["source"].unique())):
-        return None
+        return "No crawler was used: no picture comes from the web."
     return (
         "The crawler is called mtf. Each request names the program and its version, the project "
         f"{view.params.project.name}, and {view.params.project.contact} for complaints."

@@ -18,11 +18,14 @@ from mtf.config import Params
 from mtf.core import atomic_files, shards
 from mtf.core.project_paths import ProjectPaths
 from mtf.duties.writing import on_one_line
+from mtf.schemas import SPLITS
 from mtf.subject import holdings as held
 from mtf.subject import masking, versions
 from mtf.subject.holdings import Face, Holdings, Picture
 from mtf.subject.versions import Version
 
+# In place of a commit, for the files in the project's folder.
+CURRENT = "current files"
 PAGE, DATA, PICTURES = "index.html", "data.json", "pictures"
 # Nothing in the ZIP says when it was written: the same data give the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
@@ -48,8 +51,8 @@ class Written:
 
 def write(identity: str, workspace: ProjectPaths, params: Params, *, folder: Path) -> Written:
     """Write `IDENTITY.zip` and `IDENTITY.html` to `folder`, atomically."""
-    found = held.gather(identity, workspace)
-    known = versions.find(workspace.root, identity)
+    found = held.gather(identity, workspace, params)
+    known = [*_current(found, workspace, params), *versions.find(workspace.root, identity)]
     names: dict[str, str] = {}
     left_out: dict[str, str] = {}
     archive, page = folder / f"{identity}.zip", folder / f"{identity}.html"
@@ -66,6 +69,26 @@ def write(identity: str, workspace: ProjectPaths, params: Params, *, folder: Pat
         _add(packed, DATA, _data(found, known, left_out).encode("utf-8"), zipfile.ZIP_DEFLATED)
     atomic_files.write_text(page, text)
     return Written(archive, page, found, known, left_out)
+
+
+def _current(found: Holdings, workspace: ProjectPaths, params: Params) -> Iterator[Version]:
+    """The files in the project's folder as a version of their own: they may not be committed."""
+    if not found.pictures:
+        return
+    rows = found.tables.get(workspace.relative(workspace.table("split", "splits")), [])
+    counts = {split: sum(row["split"] == split for row in rows) for split in SPLITS}
+    faces = {split: count for split, count in counts.items() if count}
+    is_released = any(path.startswith(f"{versions.RELEASE}/") for path in found.tables)
+    is_trained = any(split != "test" for split in faces)
+    yield Version(
+        commit=CURRENT,
+        day="",
+        tags=(),
+        images=tuple(str(each.row["image_id"]) for each in found.pictures),
+        faces=faces,
+        release=params.release.version if is_released else None,
+        models=tuple(versions.model_folders(workspace)) if is_trained else (),
+    )
 
 
 def _picture(picture: Picture, identity: str, workspace: ProjectPaths, params: Params) -> bytes | str:

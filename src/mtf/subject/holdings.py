@@ -98,11 +98,11 @@ class Holdings:
         return min((each.first_fetched for each in self.pictures if each.first_fetched), default=None)
 
 
-def gather(identity: str, workspace: ProjectPaths) -> Holdings:
+def gather(identity: str, workspace: ProjectPaths, params: Params) -> Holdings:
     """Holdings of `identity`. A table that is missing or unreadable adds nothing."""
     tables = dict(_tables(identity, workspace))
     decided = decisions.about(identity, workspace.review)
-    pictures = [*_pictures(identity, tables, decided, workspace)]
+    pictures = [*_pictures(identity, tables, decided, workspace, params)]
     return Holdings(
         identity=identity,
         roster=[*_rows(workspace.roster, "identity", identity)],
@@ -147,14 +147,18 @@ def _rows(path: Path, column: str, value: str) -> Iterator[Row]:
 
 
 def _pictures(
-    identity: str, tables: dict[str, list[Row]], decided: list[Row], workspace: ProjectPaths
+    identity: str, tables: dict[str, list[Row]], decided: list[Row], workspace: ProjectPaths, params: Params
 ) -> Iterator[Picture]:
     def of(stage: str, name: str) -> list[Row]:
         return tables.get(workspace.relative(workspace.table(stage, name)), [])
 
     evidence = {row["image_id"]: row for row in of("crawl", "evidence")}
     fetched = _first_fetched(of("crawl", "fetches"))
-    states = _states(of("split", "splits") or of("curate", "curated"), of("curate", "exclusions"))
+    states = _states(
+        of("split", "splits") or of("curate", "curated"),
+        of("curate", "exclusions"),
+        is_reviewed=params.curate.mode == "curated",
+    )
     faces = _grouped([*of("crop", "faces"), *_of_others(identity, of("crawl", "images"), workspace)])
     judged = _grouped(decided)
     for row in of("crawl", "images"):
@@ -201,15 +205,19 @@ def _box(face: Row) -> tuple[Any, ...]:
     return tuple(face[name] for name in _BOX)
 
 
-def _states(kept: list[Row], excluded: list[Row]) -> dict[str, tuple[bool | None, str]]:
-    """face_id → True if it is the person's, False if it is not, None if nobody knows; and its state in words."""
+def _states(kept: list[Row], excluded: list[Row], *, is_reviewed: bool) -> dict[str, tuple[bool | None, str]]:
+    """face_id → True if it is the person's, False if it is not, None if nobody knows; and its state in words.
+
+    Without a review nobody has said whose face it is, whatever a program has kept.
+    """
+    in_data_set = "in the data set"
     states: dict[str, tuple[bool | None, str]] = {
-        row["face_id"]: (True, f"in the data set, {row['split']} split" if "split" in row else "in the data set")
+        row["face_id"]: (is_reviewed or None, f"{in_data_set}, {row['split']} split" if "split" in row else in_data_set)
         for row in kept
     }
     order = list(funnel_steps.names())
     for row in excluded:
-        is_judged = row["step"] in order and order.index(row["step"]) > order.index(Step.IDENTITY)
+        is_judged = is_reviewed and row["step"] in order and order.index(row["step"]) > order.index(Step.IDENTITY)
         is_own = True if is_judged else False if row["reason"] == Reason.WRONG_PERSON else None
         words = (str(row[name]).replace("_", " ") for name in ("step", "reason"))
         states[row["face_id"]] = (is_own, "left out at the step {}: {}".format(*words))

@@ -22,11 +22,12 @@ import polars as pl
 import yaml
 
 from mtf.core import shards
-from mtf.core.project_paths import PATHS_IN_PROJECT
+from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 
 LOCK = "dvc.lock"
-_CRAWL, _SPLIT, _RELEASE = (PATHS_IN_PROJECT.stage(name).as_posix() for name in ("crawl", "split", "release"))
+_CRAWL, _SPLIT, RELEASE = (PATHS_IN_PROJECT.stage(name).as_posix() for name in ("crawl", "split", "release"))
 _MODELS = tuple(f"{PATHS_IN_PROJECT.stage(name).as_posix()}/" for name in ("models", "multitask"))
+_OF_MODELS = (".pt", ".ckpt", ".onnx")
 _OID = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
 # The C parser is ten times faster; not every build of the library has it.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -63,6 +64,12 @@ def find(root: Path, identity: str) -> list[Version]:
         if held is not None:
             found.append(Version(commit, day, tuple(tags.get(commit, ())), *held))
     return found
+
+
+def model_folders(workspace: ProjectPaths) -> list[str]:
+    """Folders under build/ that hold a trained model, relative to the project."""
+    files = (path for name in _MODELS for path in (workspace.root / name).rglob("*") if path.suffix in _OF_MODELS)
+    return sorted({workspace.relative(path.parent) for path in files})
 
 
 def _tags(root: Path) -> dict[str, list[str]]:
@@ -128,7 +135,7 @@ class _Store:
         faces = self._faces((self._listing(outs.get(_SPLIT)) or {}).get("splits.parquet"))
         is_trained = bool(faces) and any(count for split, count in faces.items() if split != "test")
         models = sorted(path for path in outs if path.startswith(_MODELS)) if is_trained else []
-        return images, faces, release if _RELEASE in outs else None, tuple(models)
+        return images, faces, release if RELEASE in outs else None, tuple(models)
 
     def _read_listing(self, oid: str | None) -> dict[str, str] | None:
         """Files of a tracked folder, path → md5; None if its listing is not on this machine."""
