@@ -10,7 +10,7 @@ import pytest
 from held_project import SHOTS, make, params
 
 from mtf.core.project_paths import ProjectPaths
-from mtf.subject import answer, versions
+from mtf.subject import answer, lookup, versions
 from projects import environment, run_in
 
 PIPELINE = """
@@ -88,6 +88,7 @@ def test_a_cache_elsewhere_is_found_by_the_configuration(project: ProjectPaths, 
 
 
 def test_the_answer_lists_versions_also_of_a_person_who_left(project: ProjectPaths) -> None:
+    assert lookup.identity_of("ada", project, params()) == "ada"
     done = answer.write("ada", project, params(), folder=project.root / "out")
     assert done.holdings.pictures == []
     assert [version.tags for version in done.versions] == [("v2",), ("v1",)]

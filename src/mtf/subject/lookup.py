@@ -20,6 +20,7 @@ from mtf.faces.decoding import Unreadable
 from mtf.faces.perceptual_hash import SAME_PICTURE_BITS, picture_hash
 from mtf.faces.quality import perceptual_hash
 from mtf.schemas import consent_file, roster_file
+from mtf.subject import versions
 
 MAX_FILE_BYTES = 100_000_000
 # Releases and exports name a file by its face_id, among other parts.
@@ -40,7 +41,7 @@ def identity_of(value: str, workspace: ProjectPaths, params: Params) -> str:
         what = "an image_id of the current version"
     else:
         found = [value] if _is_known(value, workspace, params) else []
-        what = "an identity of the roster, of data/consent.csv or of the current version, an image_id, a picture file"
+        what = "an identity of the roster, of data/consent.csv or of a stored version, an image_id, a picture file"
     if not found:
         raise bad_value("subject", value, what)
     if len(found) > 1:
@@ -56,7 +57,10 @@ def _is_known(slug: str, workspace: ProjectPaths, params: Params) -> bool:
     roster = roster_file.load(workspace.roster, params)["identity"] if workspace.roster.is_file() else []
     if slug in roster or slug in consent_file.load(workspace.consent)["subject"]:
         return True
-    return workspace.shard("crawl", slug).is_file()
+    if workspace.shard("crawl", slug).is_file():
+        return True
+    # A person who left may still be in stored versions.
+    return bool(versions.find(workspace.root, slug))
 
 
 def _of_file(path: Path, workspace: ProjectPaths, params: Params) -> list[str]:
