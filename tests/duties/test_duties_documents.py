@@ -84,6 +84,11 @@ def _figures_doubled(project: ProjectPaths) -> None:
     path.write_text(json.dumps(figures))
 
 
+def _erased(project: ProjectPaths) -> None:
+    project.receipts.mkdir()
+    (project.receipts / "one.json").write_text('{"finished_at": "2026-01-02"}')
+
+
 def _requested(project: ProjectPaths) -> None:
     rows = ",".join(takedown_file.COLUMNS) + "\n2026-01-02,identity,ada,asked,the person,letter\n"
     project.takedowns.write_text(rows)
@@ -127,6 +132,7 @@ CHANGES: dict[str, Callable[[ProjectPaths], None]] = {
     ),
     "data/consent.csv": consented,
     "data/takedowns.csv": _requested,
+    "data/receipts": _erased,
     "data/review": lambda project: decided(project, "second", 5),
 }
 

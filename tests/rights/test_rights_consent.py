@@ -243,6 +243,19 @@ def test_the_audit_of_a_release_has_a_code_and_a_recommendation_for_each_reason(
     assert {code: RECOMMENDATIONS[Code(code)] for code in by_person.values()} == summary["recommendations"]
 
 
+def test_a_revocation_after_the_release_is_a_warning_that_asks_for_the_takedown(
+    evidence_of: Callable[..., pl.DataFrame],
+) -> None:
+    evidence = evidence_of({"identity": "ada"}, {"identity": "bea"})
+    later = DAY + dt.timedelta(9)
+    given = consents(signed("ada", revoked_on=later), signed("bea", revoked_on=later), signed("bea", form="b"))
+    pictures = evidence.select("identity", "image_id")
+    found = audit.of_data_set(pictures, evidence, settings(), Takedowns(), given, today=DAY)
+    [finding] = found.findings.filter(pl.col("code") == "consent_revoked").to_dicts()
+    assert (finding["identity"], finding["level"]) == ("ada", "warning")
+    assert finding["reason"] == "consent was revoked on 2026-06-10, after the date of the release"
+
+
 def test_each_gate_is_critical_even_if_it_is_to_warn_only() -> None:
     params = settings()
     params = params.model_copy(

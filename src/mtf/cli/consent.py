@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 REFUSED = 1
 SHOWN = 20
 
-Subject = Annotated[str, typer.Argument(help="Slug of the identity, as in data/roster.csv.")]
+Subject = Annotated[str, typer.Argument(help="Slug of the identity, as on the roster.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 On = Annotated[str | None, typer.Option(help="Day to check for, YYYY-MM-DD. Default: release.date, else today.")]
 

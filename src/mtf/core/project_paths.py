@@ -47,6 +47,11 @@ class ProjectPaths:
         return self.data / "takedowns.csv"
 
     @property
+    def receipts(self) -> Path:
+        """Receipts of erasures."""
+        return self.data / "receipts"
+
+    @property
     def attribution(self) -> Path:
         """Authors that people found for pictures whose source names none; may be absent."""
         return self.data / "attribution.csv"

@@ -217,6 +217,11 @@ def removals(view: View) -> str:
     return f"Takedown requests on record: {counted(kinds) or 'none'}."
 
 
+def erasures(view: View) -> str:
+    finished = sum(bool(receipt.get("finished_at")) for receipt in view.receipts)
+    return f"Erasures: {finished:,} finished, {len(view.receipts) - finished:,} not finished."
+
+
 def refused_as_taken_down(view: View) -> str:
     count = view.fetches.filter(pl.col("outcome") == FetchOutcome.TAKEN_DOWN).height
     return f"{number(count, 'address was', 'addresses were')} refused by the crawl because of a takedown request."

@@ -50,6 +50,11 @@ class Tables:
         return takedown_file.load(self.workspace.takedowns)
 
     @cached_property
+    def receipts(self) -> list[dict[str, Any]]:
+        """Receipts of erasures, oldest first."""
+        return [json.loads(path.read_text("utf-8")) for path in sorted(self.workspace.receipts.glob("*.json"))]
+
+    @cached_property
     def decisions(self) -> pl.DataFrame:
         """Decisions of the ledger; columns as `mtf.annotation.ledger_lines.SCHEMA`."""
         return ledger.read(self.workspace.review).decisions
@@ -96,6 +101,7 @@ class Tables:
             "roster": here.roster,
             "consent": here.consent,
             "takedowns": here.takedowns,
+            "receipts": here.receipts,
             "decisions": here.review,
             "images": here.table("crawl", "images"),
             "fetches": here.table("crawl", "fetches"),
@@ -149,6 +155,10 @@ class View:
     @property
     def takedowns(self) -> Takedowns:
         return self._of("takedowns")
+
+    @property
+    def receipts(self) -> list[dict[str, Any]]:
+        return self._of("receipts")
 
     @property
     def decisions(self) -> pl.DataFrame:

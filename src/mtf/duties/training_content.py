@@ -62,7 +62,7 @@ SUMMARY = Template(
                 Item(
                     "removal",
                     "3.2 Removal on request",
-                    (origin.removals, origin.refused_as_taken_down, origin.removal_contact),
+                    (origin.removals, origin.erasures, origin.refused_as_taken_down, origin.removal_contact),
                 ),
                 Item("illegal_content", "3.2 Removal of illegal content", by_people=True),
                 Item("other_processing", "3.3 Other information", (origin.licenses,), optional=True),

@@ -86,6 +86,16 @@ class Consents:
         refusals = [each for each in found if each is not None]
         return min(refusals, key=lambda each: REASONS.index(each.reason), default=None)
 
+    def revoked_later(self, subject: str) -> date | None:
+        """Day after the rule's date from which none of the subject's consents holds; None if one does, or none did.
+
+        Such a person may be in a release of the rule's date, and is to be taken down from it.
+        """
+        if self.rule is None or self.refusal(subject) is not None:
+            return None
+        days = [row["revoked_on"] for row in self._rows.get(subject, ()) if row["given_on"] <= self.rule.on]
+        return None if None in days else max(days)
+
     def verdicts(self, subjects: Iterable[str]) -> pl.DataFrame:
         """Verdict for each subject: identity, consent_reason and consent_detail, the last two null if permitted."""
         found = ((subject, self.refusal(subject)) for subject in sorted(set(subjects)))

@@ -109,7 +109,7 @@ def values_of(row: Row) -> dict[str, Any]:
     """Values of a row of the file, as the table CONSENT has them. Raises BadInput."""
     subject = row.text("subject")
     if not re.fullmatch(SLUG, subject) or len(subject) > 100:
-        raise bad_value(row.column("subject"), subject, "the slug of an identity, as in data/roster.csv")
+        raise bad_value(row.column("subject"), subject, "the slug of an identity, as on the roster")
     given_on = _day(row, "given_on")
     if given_on is None:
         raise bad_value(row.column("given_on"), "", "a day of the calendar, YYYY-MM-DD")

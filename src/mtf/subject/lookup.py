@@ -41,7 +41,7 @@ def identity_of(value: str, workspace: ProjectPaths, params: Params) -> str:
         what = "an image_id of the current version"
     else:
         found = [value] if _is_known(value, workspace, params) else []
-        what = "an identity of the roster, of data/consent.csv or of a stored version, an image_id, a picture file"
+        what = "an identity of the roster, of the consents or of a stored version, an image_id, a picture file"
     if not found:
         raise bad_value("subject", value, what)
     if len(found) > 1:

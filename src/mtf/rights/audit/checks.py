@@ -89,13 +89,25 @@ def _shortfall(name: str, licenses: config.Licenses) -> str:
 
 
 def consented(pictures: pl.LazyFrame, consents: Consents) -> pl.LazyFrame:
-    """Findings for pictures (identity, image_id, url, license) whose subject's consent does not permit the release."""
+    """Findings for pictures (identity, image_id, url, license) whose subject's consent does not permit the release.
+
+    A warning where it was revoked after the release's date: the release may have the picture, and the person withdrew.
+    """
     subjects = policy.distinct(pictures, "identity") if consents.rule else []
-    refused = consents.verdicts(subjects).filter(pl.col("consent_reason").is_not_null()).lazy()
+    refused = (
+        consents.verdicts(subjects).filter(pl.col("consent_reason").is_not_null()).with_columns(level=pl.lit("error"))
+    )
+    later = [
+        (subject, str(Code.CONSENT_REVOKED), f"consent was revoked on {day}, after the date of the release", "warning")
+        for subject in subjects
+        if (day := consents.revoked_later(subject)) is not None
+    ]
+    found = pl.concat([refused, pl.DataFrame(later, schema=refused.schema, orient="row")]).lazy()
     # The reasons against a consent are the codes.
     return findings(
-        pictures.join(refused, on="identity", how="inner"),
+        pictures.join(found, on="identity", how="inner"),
         code=pl.col("consent_reason"),
+        level=pl.col("level"),
         reason=pl.col("consent_detail"),
     )
 
