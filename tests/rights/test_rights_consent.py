@@ -208,6 +208,18 @@ def test_a_picture_is_used_by_license_by_consent_or_by_both(
     assert dict(legal.select("identity", "license_reason").iter_rows()) == reasons
 
 
+def test_a_policy_of_consent_is_never_judged_without_the_consents(evidence_of: Callable[..., pl.DataFrame]) -> None:
+    evidence = evidence_of({"identity": "ada"})
+    pictures = evidence.select("identity", "image_id")
+    with pytest.raises(ValueError, match="asks for consents"):
+        audit.of_data_set(pictures, evidence, settings(), Takedowns(), today=DAY)
+    faces, images = faces_and_images(evidence)
+    with pytest.raises(ValueError, match="asks for consents"):
+        funnel_inputs.with_legal(
+            faces, images=images, evidence=evidence, takedowns=Takedowns(), licenses=settings().licenses, today=DAY
+        )
+
+
 def test_an_opt_out_binds_whatever_the_basis(evidence_of: Callable[..., pl.DataFrame]) -> None:
     from mtf.rights import policy
 

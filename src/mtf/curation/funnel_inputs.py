@@ -50,6 +50,8 @@ def with_legal(
     An image without a record of evidence counts as one whose source states nothing. Requests by perceptual hash are
     left to the crawl, which alone has the whole images.
     """
+    if consents.rule is None and licenses.basis != "license":
+        raise ValueError("the policy asks for consents, and none are given")
     pictures = images.select(*IMAGE, "url", "page_url", "claim")
     with_evidence = _with_evidence(pictures, evidence)
     judged = with_evidence.select(

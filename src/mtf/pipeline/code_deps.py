@@ -71,9 +71,16 @@ def of_stages(workspace: ProjectPaths) -> dict[str, CodeDeps]:
 
     Raises BadInput for a stage without a module, and for parameters that params.yaml cannot have.
     """
-    code = _code_folder(workspace)
-    optional = {path: reader for path, reader in OPTIONAL_FILES.items() if (workspace.root / path).is_file()}
-    return {name: _derived(name, stage, code, optional) for name, stage in _stages(_read(workspace)).items()}
+    code, stages = _code_folder(workspace), _stages(_read(workspace))
+    optional = {path: reader for path, reader in OPTIONAL_FILES.items() if _is_wanted(path, workspace, stages)}
+    return {name: _derived(name, stage, code, optional) for name, stage in stages.items()}
+
+
+def _is_wanted(path: str, workspace: ProjectPaths, stages: CommentedMap) -> bool:
+    """True if an optional file exists. Before `dvc pull`, dvc.yaml is believed."""
+    if workspace.data.is_dir():
+        return (workspace.root / path).is_file()
+    return any(path in stage.get("deps", ()) for stage in stages.values())
 
 
 def differences(workspace: ProjectPaths) -> list[Difference]:

@@ -183,6 +183,8 @@ def of_data_set(
     """
     wanted = pictures.lazy().select(KEYS).unique()
     rows = evidence.lazy().select(EVIDENCE_COLUMNS).join(wanted, on=KEYS, how="semi")
+    if consents.rule is None and params.licenses.basis != "license":
+        raise ValueError("the policy asks for consents, and none are given")
     findings = [*_publishable(rows, params, takedowns, consents, today), _without_evidence(wanted, rows)]
     return report(Scope.RELEASE, params, rows, findings, members=wanted)
 
@@ -230,9 +232,7 @@ def _attribution(subject: Subject) -> Audited:
 
 def _plan(subject: Subject) -> Audited:
     wanted, evidence = _of_planned(subject)
-    findings = _publishable(
-        evidence, subject.params, subject.takedowns, subject.consents, subject.today, subject.hashes
-    )
+    findings = _publishable_of(subject, evidence)
     return evidence, [*findings, _without_evidence(wanted, evidence)]
 
 
