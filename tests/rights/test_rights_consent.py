@@ -174,6 +174,14 @@ def test_a_basis_of_consent_asks_for_the_day_of_the_release() -> None:
     assert "YYYY-MM-DD" in str(refused.value)
 
 
+def test_a_date_without_quotes_is_refused_since_dvc_would_stop_at_it() -> None:
+    import yaml
+
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    with pytest.raises(BadInput, match=r'release\.date: 2026-06-01 needs quotes.*write "2026-06-01"'):
+        config.parse(merged(raw, {"release": {"date": DAY}}))
+
+
 def faces_and_images(evidence: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     keys = evidence.select("identity", "image_id")
     images = evidence.select("identity", "image_id", "url", "page_url", "claim")
