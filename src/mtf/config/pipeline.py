@@ -18,13 +18,16 @@ OptOutSignal = Literal[
     "content-signal",
     "rsl",
     "ai.txt",
+    "c2pa",
+    "cawg",
     "tdm-policy",
+    "cc-signals",
     "unknown",
 ]
 """Names of opt-out signals.
 
-`tdm-policy` names a document for people, and `unknown` is a statement that could not be read: both are recorded, and
-bind only if params.yaml names them.
+`tdm-policy` names a document for people, `cc-signals` are a draft, and `unknown` is a statement that could not be read:
+they are recorded, and bind only if params.yaml names them.
 """
 
 
@@ -60,6 +63,8 @@ class Licenses(Section):
         "content-signal",
         "rsl",
         "ai.txt",
+        "c2pa",
+        "cawg",
     ]
     max_evidence_age_days: Annotated[int, Field(ge=1)] | None = None
     basis: Literal["license", "consent", "both"] = "license"

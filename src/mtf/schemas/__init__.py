@@ -17,7 +17,7 @@ from mtf.schemas.contract import (
     read,
     write,
 )
-from mtf.schemas.crawl_tables import EARLIER, EVIDENCE, FETCHES, IMAGES, MAX_NAME, MAX_QUERY, roster
+from mtf.schemas.crawl_tables import EARLIER, EVIDENCE, FETCHES, IMAGES, MAX_NAME, MAX_QUERY, SIGNALS, roster
 from mtf.schemas.dataset_tables import EXCLUSIONS, PREDICTIONS, curated, non_curated, splits
 from mtf.schemas.enums import (
     FACE_ID,
@@ -37,7 +37,7 @@ from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, QUALITY
 __all__ = [
     "BOX", "DETECTIONS", "EARLIER", "EVIDENCE", "EXCLUSIONS", "FACE", "FACES", "FACE_ID", "FETCHES", "HINTS",
     "IMAGE", "IMAGES", "LANDMARKS", "MAX_LISTED_FAILURES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS",
-    "QUALITY_COMPONENTS", "SCREENING", "SHA256", "SLUG", "SPLITS", "UTC", "ConsentGiver", "ConsentScope",
+    "QUALITY_COMPONENTS", "SCREENING", "SHA256", "SIGNALS", "SLUG", "SPLITS", "UTC", "ConsentGiver", "ConsentScope",
     "ContractViolated", "DetectionOutcome", "EvidenceStatus", "FetchOutcome", "Reason", "Step", "Table", "check",
     "check_refers", "curated", "failures_path", "frame", "non_curated", "read", "roster", "splits", "write",
 ]  # fmt: skip
