@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from functools import cached_property
 from pathlib import Path
@@ -141,6 +142,15 @@ class Params(Section):
         self.report.check_tasks(labels)
         return self
 
+    @model_validator(mode="after")
+    def _consent_has_a_date(self) -> Params:
+        if self.licenses.basis != "license" and self.release.date is None:
+            raise ValueError(
+                f"release.date: null is not permitted with licenses.basis {self.licenses.basis}; permitted: the day of "
+                "the release (YYYY-MM-DD), on which each consent must be valid"
+            )
+        return self
+
     def _multitask_exists(self, multitask: MultiTask) -> None:
         for name in multitask.tasks:
             if name not in self.tasks:
@@ -182,11 +192,20 @@ def parse(raw: dict[str, Any], *, name: str = "params.yaml") -> Params:
     A deprecated key is read for one more version; a warning names the new key. Raises BadInput, like `load`.
     """
     raw = with_detector(with_new_names(raw, name=name), name=name)
+    _check_quoted_date(raw, name)
     try:
         # JSON mode: lists become tuples where a pair is wanted, while strings do not become numbers.
         return Params.model_validate_json(_as_json(raw))
     except ValidationError as error:
         raise BadInput(f"{name}: {_one_line(error)}") from None
+
+
+def _check_quoted_date(raw: dict[str, Any], name: str) -> None:
+    """Raise BadInput for a bare date: YAML reads it as a date, and DVC stops at one without saying why."""
+    release = raw.get("release")
+    day = release.get("date") if isinstance(release, dict) else None
+    if isinstance(day, dt.date):
+        raise BadInput(f'{name}: release.date: {day} needs quotes, since DVC reads no bare date; write "{day}"')
 
 
 def _as_json(raw: dict[str, Any]) -> str:

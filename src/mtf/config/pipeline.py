@@ -42,6 +42,10 @@ class Licenses(Section):
         and `drop` leaves the picture out.
     binding_opt_outs: signals that exclude a picture; all others are only recorded.
     max_evidence_age_days: oldest evidence that counts; null sets no limit.
+    basis: what permits the use of a picture: its `license`, its subject's `consent` (data/consent.csv), or `both`.
+        Consent is checked for `release.purposes` on `release.date`.
+    age_of_consent: age in years from which a person may consent without a guardian. The law of the place decides it:
+        GDPR, article 8(1) lets Member States choose 13 to 16 for online services; the default is majority.
     """
 
     permitted: Annotated[list[str], Field(min_length=1)]
@@ -63,6 +67,8 @@ class Licenses(Section):
         "cawg",
     ]
     max_evidence_age_days: Annotated[int, Field(ge=1)] | None = None
+    basis: Literal["license", "consent", "both"] = "license"
+    age_of_consent: Annotated[int, Field(ge=0, le=130)] = 18
 
 
 class Crop(Section):

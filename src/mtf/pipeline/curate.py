@@ -20,7 +20,7 @@ from mtf.curation import funnel, funnel_inputs
 from mtf.curation.duplicates import AUTOMATIC, duplicate_groups
 from mtf.curation.funnel_inputs import weakest_decision
 from mtf.curation.funnel_tables import funnel_table, left_by_step
-from mtf.rights import attribution
+from mtf.rights import attribution, consent
 from mtf.schemas import FACE, IMAGE, DetectionOutcome, Reason, Step, roster_file, takedown_file
 
 # Seed of the bootstrap intervals of agreement. Not the project's seed, which is for the split and the training.
@@ -105,6 +105,7 @@ def _gathered(workspace: ProjectPaths, params: Params) -> tuple[pl.DataFrame, pl
         takedowns=takedown_file.load(workspace.takedowns),
         licenses=params.licenses,
         today=datetime.now(UTC).date(),
+        consents=consent.load(workspace, params),
     )
     labelled = _without_face(workspace).join(people, on="identity")
     return with_legal(measured), images, _permitted(with_legal(labelled))

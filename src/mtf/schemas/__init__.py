@@ -24,6 +24,8 @@ from mtf.schemas.enums import (
     SHA256,
     SLUG,
     SPLITS,
+    ConsentGiver,
+    ConsentScope,
     DetectionOutcome,
     EvidenceStatus,
     FetchOutcome,
@@ -35,7 +37,8 @@ from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, QUALITY
 __all__ = [
     "BOX", "DETECTIONS", "EARLIER", "EVIDENCE", "EXCLUSIONS", "FACE", "FACES", "FACE_ID", "FETCHES", "HINTS",
     "IMAGE", "IMAGES", "LANDMARKS", "MAX_LISTED_FAILURES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "QUALITY_COMPONENTS",
-    "SCREENING", "SHA256", "SIGNALS", "SLUG", "SPLITS", "UNDETECTED", "UTC", "ContractViolated", "DetectionOutcome",
-    "EvidenceStatus", "FetchOutcome", "Reason", "Step", "Table", "check", "check_refers", "curated", "failures_path",
-    "frame", "non_curated", "read", "roster", "splits", "undetected", "write",
+    "SCREENING", "SHA256", "SIGNALS", "SLUG", "SPLITS", "UNDETECTED", "UTC", "ConsentGiver", "ConsentScope",
+    "ContractViolated", "DetectionOutcome", "EvidenceStatus", "FetchOutcome", "Reason", "Step", "Table", "check",
+    "check_refers", "curated", "failures_path", "frame", "non_curated", "read", "roster", "splits", "undetected",
+    "write",
 ]  # fmt: skip
