@@ -87,7 +87,7 @@ def test_the_list_names_every_file_with_its_license_and_state(root):
     assert (rows["sface"]["state"], rows["sface"]["path"]) == ("missing", "models/face_recognition_sface_2021dec.onnx")
     assert all(row["sha256"] and row["trained_on"] and row["people"] and row["size_bytes"] for row in rows.values())
     _, table = run("models", "list")
-    assert "dlib" in table
+    assert "dlib: embedding, 21.4 MiB, there\n  license CC0-1.0, sha256 55533b28\n" in table
 
 
 def test_every_license_of_the_list_is_in_the_catalogue(root):
