@@ -41,15 +41,18 @@ def similarity_transform(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
     return np.column_stack([linear, middle_onto - linear @ middle])
 
 
-def aligned(pixels: np.ndarray, landmarks: Landmarks, *, side_px: int = TEMPLATE_SIDE_PX) -> np.ndarray:
-    """Aligned face: turned upright and cut so that its landmarks match the template.
+def aligned(
+    pixels: np.ndarray, landmarks: Landmarks, *, side_px: int = TEMPLATE_SIDE_PX, onto: Landmarks | None = None
+) -> np.ndarray:
+    """Aligned face: turned upright and cut so that its landmarks match a template.
 
     pixels: (height, width, 3) or (height, width), uint8.
     landmarks: in pixels of the picture.
+    onto: the template, in pixels of the result; by default ArcFace's, scaled to `side_px`.
 
     Returns (side_px, side_px, …); past the picture's edge, its border pixels repeat. Raises ValueError if the landmarks
     coincide.
     """
-    template = np.asarray(TEMPLATE) * (side_px / TEMPLATE_SIDE_PX)
+    template = np.asarray(TEMPLATE) * (side_px / TEMPLATE_SIDE_PX) if onto is None else np.asarray(onto)
     matrix = similarity_transform(np.asarray(landmarks), template)
     return cv2.warpAffine(pixels, matrix, (side_px, side_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -3,11 +3,13 @@
 
 - `appearance` recognises the same shot in two pictures (a burst, another size or compression, other light). It needs no
   weights.
+- `dlib` recognises the same person in two shots. It needs the extra `dlib`.
 - `sface` recognises the same person in two shots. It needs OpenCV's model file.
 """
 
 from mtf.faces.embeddings.appearance import Appearance, appearance
+from mtf.faces.embeddings.dlib_resnet import DlibResnet
 from mtf.faces.embeddings.protocol import EMBEDDINGS, Embedding, create
 from mtf.faces.embeddings.sface import SFace
 
-__all__ = ["EMBEDDINGS", "Appearance", "Embedding", "SFace", "appearance", "create"]
+__all__ = ["EMBEDDINGS", "Appearance", "DlibResnet", "Embedding", "SFace", "appearance", "create"]

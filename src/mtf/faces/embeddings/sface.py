@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +13,7 @@ import numpy as np
 from mtf.config import Screen
 from mtf.core.errors import BadInput
 from mtf.core.hashing import file_digest
+from mtf.faces.alignment import aligned
 from mtf.faces.box import Box
 from mtf.faces.detectors.protocol import Landmarks
 from mtf.faces.embeddings.protocol import EMBEDDINGS
@@ -23,7 +25,7 @@ INPUT_PX = 112
 
 @EMBEDDINGS.register("sface")
 class SFace:
-    """SFace on the face's box, without alignment by landmarks."""
+    """SFace on the face aligned by its landmarks, as it was trained; without landmarks, on the face's box."""
 
     def __init__(self, weights: Path) -> None:
         self._weights = weights
@@ -37,10 +39,18 @@ class SFace:
         """OpenCV's version and the digest of the model file."""
         return {"name": "sface", "version": cv2.__version__, "weights": file_digest(self._weights)}
 
-    def __call__(self, pixels: np.ndarray, box: Box, landmarks: Landmarks | None = None) -> np.ndarray:  # noqa: ARG002
+    def __call__(self, pixels: np.ndarray, box: Box, landmarks: Landmarks | None = None) -> np.ndarray:
         """Vector (128,) float32, of length one. Raises BadInput for a file that is no model."""
-        face = box_with_context(pixels, box, share=0.0, side_px=INPUT_PX)
+        face = network_input(pixels, box, landmarks)
         return unit(np.asarray(_model(self._weights).feature(face), np.float32).ravel())
+
+
+def network_input(pixels: np.ndarray, box: Box, landmarks: Landmarks | None) -> np.ndarray:
+    """Face of the network's size: aligned, or the box if there are no landmarks or they coincide."""
+    if landmarks is not None:
+        with suppress(ValueError):
+            return aligned(pixels, landmarks, side_px=INPUT_PX)
+    return box_with_context(pixels, box, share=0.0, side_px=INPUT_PX)
 
 
 def _weights_file(screen: Screen, *, root: Path) -> Path:
