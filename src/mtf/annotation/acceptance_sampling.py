@@ -78,7 +78,7 @@ def _largest_p_value(strata: Sequence[Stratum], wrong: int) -> float:
 
 
 def _chances(stratum: Stratum, wrong: NDArray[np.int64], most: int) -> NDArray[np.float64]:
-    """Hypergeometric probabilities (len(wrong), most + 1) of 0 to `most` found wrong, of so many wrong in the stratum."""
+    """Hypergeometric probabilities (len(wrong), most + 1) of 0 to `most` found wrong, by the wrong in the stratum."""
     from scipy.special import gammaln
 
     def log_choose(items: NDArray[np.int64], chosen: NDArray[np.int64] | int) -> NDArray[np.float64]:

@@ -28,13 +28,10 @@ from mtf.faces.embeddings import create as create_embedding
 from mtf.pipeline import incremental
 
 COLUMNS = str(schemas.SCREENING.dtypes)
-# Columns that need no other face; the others are added later.
+# Columns that need other faces, and are added later.
+_FROM_OTHERS = ("identity_distance", "exact_group", "near_group", "across_group", "cluster", "likeness", "resembles")
 _MEASURED: dict[str, Any] = {
-    **{
-        name: dtype
-        for name, dtype in schemas.SCREENING.dtypes.items()
-        if name not in ("identity_distance", "exact_group", "near_group", "across_group")
-    },
+    **{name: dtype for name, dtype in schemas.SCREENING.dtypes.items() if name not in _FROM_OTHERS},
     "crop_sha256": pl.String,
     "embedding": pl.Binary,
 }

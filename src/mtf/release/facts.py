@@ -9,6 +9,8 @@ from typing import Any
 import polars as pl
 
 from mtf.config import Params
+from mtf.curation import certificate
+from mtf.curation.certificate import Certificate
 from mtf.faces.detectors import describe
 from mtf.release.distribution import Distribution, distribution
 from mtf.rights.audit.run import UNSTATED
@@ -47,7 +49,8 @@ class Facts:
     - `funnel`: steps of the curation;
     - `first_fetched`, `last_fetched`: dates (ISO 8601), None if nothing was fetched;
     - `agreement`: step → figures of the reviewers' agreement;
-    - `non_curated`: faces of the non-curated set.
+    - `non_curated`: faces of the non-curated set;
+    - `certificate`: certificate on wrong people, None if there is none.
     """
 
     params: Params
@@ -64,6 +67,14 @@ class Facts:
     last_fetched: str | None
     agreement: Mapping[str, Any]
     non_curated: int
+    certificate: Certificate | None = None
+
+    @property
+    def certified(self) -> list[str]:
+        """Sentences of the certificate: the bound, or why there is none; then a line for each group."""
+        if self.certificate is None:
+            return []
+        return [certificate.in_words(self.certificate), *certificate.group_lines(self.certificate)]
 
     @property
     def title(self) -> str:
@@ -121,9 +132,10 @@ def gather(
     fetches: pl.DataFrame,
     detections: pl.DataFrame,
     curated: Mapping[str, Any],
+    certified: Certificate | None = None,
 ) -> Facts:
     """Facts from the tables. `published` has the faces of all variants with their pictures' licenses; `curated` is
-    metrics/curate.json.
+    metrics/curate.json; `certified` is the certificate of the published faces.
     """
     fetched = fetches.filter(pl.col("outcome") == FetchOutcome.STORED)["fetched_at"]
     return Facts(
@@ -141,6 +153,7 @@ def gather(
         last_fetched=_day(fetched.max()),
         agreement=curated["agreement"],
         non_curated=non_curated.height,
+        certificate=certified,
     )
 
 

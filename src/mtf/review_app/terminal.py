@@ -12,7 +12,7 @@ from mtf.config import Params
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.engine.face_pictures import Pictures, stamps
-from mtf.review_app.engine.loading import load_review_data, session_of
+from mtf.review_app.engine.loading import certification_session, load_certification, load_review_data, session_of
 from mtf.review_app.engine.page import Page
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
@@ -30,6 +30,21 @@ def run(workspace: ProjectPaths, params: Params, reviewer: str, *, joint: bool) 
         print(f"ledger: {line}", file=sys.stderr)
     pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
     session = session_of(workspace, review_data, reviewer, joint=joint, seed=params.seed, check=pictures.check)
+    show = _picture(pictures) if sys.stdout.isatty() else _no_picture
+    try:
+        review(session, review_data, answers=_answers(), show=show)
+    finally:
+        session.close()
+
+
+def certify(workspace: ProjectPaths, params: Params, reviewer: str) -> None:
+    """Answer the questions of the certificate until none is left, the input ends, or the person quits."""
+    seen = stamps(workspace)
+    review_data, plan, torn = load_certification(workspace, params)
+    for line in torn:
+        print(f"certificate: {line}", file=sys.stderr)
+    pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
+    session = certification_session(workspace, review_data, plan, reviewer, check=pictures.check)
     show = _picture(pictures) if sys.stdout.isatty() else _no_picture
     try:
         review(session, review_data, answers=_answers(), show=show)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
@@ -54,6 +55,7 @@ class ReviewData:
         self.reviewers = reviewers
         self.embeddings = embeddings
         self._box_iou = box_iou
+        self._ledger = ledger
         self.matched = matching.match(ledger.decisions, faces, box_iou=box_iou)
         self.votes = consensus.current_votes(self.matched)
         self.corrections = consensus.current_labels(self.matched)
@@ -72,6 +74,10 @@ class ReviewData:
         of_faces = ("persons", "likeness", "components", "groups", "_people", "_rows", "_keys", "_places", "_groups")
         vars(renewed).update({name: vars(self)[name] for name in of_faces if name in vars(self)})
         return renewed
+
+    def since(self, time: datetime) -> ReviewData:
+        """Same faces with the decisions given at `time` or later."""
+        return self.after(Ledger(self._ledger.decisions.filter(pl.col("time") >= time), self._ledger.torn))
 
     def opinions_of(self, reviewer: str, *, joint: bool = False) -> pl.DataFrame:
         """Current verdicts of a reviewer (columns OPINIONS), or the joint ones, whoever recorded them.
@@ -186,6 +192,10 @@ class ReviewData:
         """Description of the panel's split on a face; empty if there is none."""
         found = self.conflicts.filter(identity=face.identity, face_id=face.face_id)
         return "; ".join(f"{step}: {detail}" for step, detail in found.select("step", "detail").iter_rows())
+
+    def has(self, face: Key) -> bool:
+        """True if the face is in `faces`."""
+        return face in self._rows
 
     def row(self, face: Key) -> int:
         """Place of the face in `faces`; raises KeyError for an unknown face."""
