@@ -94,8 +94,9 @@ def _described(session: ReviewSession, review_data: ReviewData, page: Page) -> s
     row = review_data.faces.row(review_data.row(page.faces[0]), named=True)
     assert page.step is not None  # noqa: S101 (a page with faces has a step)
     labels = ", ".join(str(row[column]) for column in review_data.labels)
-    steps, step = funnel_steps.reviewed(), funnel_steps.named(page.step)
-    question = f"the label {page.label}?" if page.label else step.question_about(row["name"])
+    steps = funnel_steps.reviewed()
+    question = f"the label {page.label}?" if page.label else page.question_about(row["name"])
+    reasons = [reason for name in page.asks or (page.step,) for reason in funnel_steps.named(name).reasons]
     split = review_data.conflicts_of(page.faces[0]) if session.joint else ""
     return "\n".join(
         part
@@ -106,7 +107,7 @@ def _described(session: ReviewSession, review_data: ReviewData, page: Page) -> s
             f"  {row['page_url'] or row['url']}  {row['license'] or ''}",
             f"  the same shot was found for {row['also_under']}, too" if row["also_under"] else "",
             f"  the panel: {split}" if split else "",
-            f"  {question}  reasons: {', '.join(step.reasons)}",
+            f"  {question}  reasons: {', '.join(reasons)}",
         )
         if part
     )

@@ -14,7 +14,11 @@ from mtf.faces.registry import Registry
 
 
 class Embedding(Protocol):
-    """A face embedding. The cosine distance of two vectors, 0 to 2, grows with the difference of the faces."""
+    """A face embedding. The cosine distance of two vectors, 0 to 2, grows with the difference of the faces.
+
+    An embedding whose attribute `distinguishes_people` is True tells people apart, not only shots: identities are
+    proposed by it (`distinguishes_people`).
+    """
 
     @classmethod
     def from_params(cls, screen: Screen, *, root: Path) -> Self:
@@ -43,3 +47,8 @@ EMBEDDINGS: Registry[type[Embedding]] = Registry(key="screen.embedding", group="
 def create(screen: Screen, *, root: Path = Path()) -> Embedding:
     """Create the embedding `screen.embedding`. Raises BadInput for an unknown name, and as from_params does."""
     return EMBEDDINGS.get(screen.embedding).from_params(screen, root=root)
+
+
+def distinguishes_people(screen: Screen) -> bool:
+    """True if the embedding `screen.embedding` tells people apart; one without the attribute does not."""
+    return bool(getattr(EMBEDDINGS.get(screen.embedding), "distinguishes_people", False))

@@ -14,6 +14,7 @@ from mtf.core.hashing import file_digest, fingerprint
 from mtf.core.import_closure import PARAMETERS
 from mtf.core.project_paths import ProjectPaths
 from mtf.curation import certificate
+from mtf.faces.embeddings import distinguishes_people
 from mtf.review_app.engine import face_table, likeness
 from mtf.review_app.engine.certify_plan import CertifyPlan
 from mtf.review_app.engine.face_pictures import Pictures, stamps
@@ -54,6 +55,7 @@ def load_review_data(
         labels=permitted,
         age_column=next((column for column, task in params.attributes.items() if task.years), None),
         embeddings=likeness.load_embeddings(workspace, faces),
+        distinguishes_people=distinguishes_people(params.screen),
     )
     return review_data, read.torn
 

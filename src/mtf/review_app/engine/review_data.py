@@ -36,6 +36,7 @@ class ReviewData:
     labels: column → permitted labels.
     age_column: the column that groups people by age; None if there is none.
     embeddings: (faces, dimensions) in the order of `faces`, or None.
+    distinguishes_people: True if the embedding tells people apart, not only shots.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class ReviewData:
         labels: Mapping[str, Sequence[str]],
         age_column: str | None = None,
         embeddings: np.ndarray | None = None,
+        distinguishes_people: bool = False,
     ) -> None:
         self.faces = faces
+        self.distinguishes_people = distinguishes_people and embeddings is not None
         self.labels = labels
         self.age_column = age_column
         self.reviewers = reviewers
@@ -70,6 +73,7 @@ class ReviewData:
             labels=self.labels,
             age_column=self.age_column,
             embeddings=self.embeddings,
+            distinguishes_people=self.distinguishes_people,
         )
         of_faces = ("persons", "likeness", "components", "groups", "_people", "_rows", "_keys", "_places", "_groups")
         vars(renewed).update({name: vars(self)[name] for name in of_faces if name in vars(self)})
@@ -98,7 +102,14 @@ class ReviewData:
         given = self.corrections.filter(pl.col("joint") == joint).sort("order")
         own = given if joint else given.filter(pl.col("reviewer") == reviewer)
         labels = own.unique([*FACE, "column"], keep="last", maintain_order=True).select(*FACE, "column", "label")
-        return ReviewerVotes(self.faces, self.opinions_of(reviewer, joint=joint), labels)
+        counts = consensus.verdict_counts(self.matched).filter(pl.col("joint") == joint)
+        times = counts if joint else counts.filter(pl.col("reviewer") == reviewer)
+        return ReviewerVotes(
+            self.faces,
+            self.opinions_of(reviewer, joint=joint),
+            labels,
+            times.group_by(*FACE, "step").agg(pl.col("times").sum()).with_columns(verdict=pl.lit("accept")),
+        )
 
     @cached_property
     def persons(self) -> Rows:
