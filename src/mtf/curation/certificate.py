@@ -293,6 +293,17 @@ def in_words(found: Certificate) -> str:
     )
 
 
+def decoy_line(found: Certificate) -> str | None:
+    """Sentence on the rejected faces that were mixed in; None without any."""
+    if not found.decoys:
+        return None
+    caught = found.decoys - found.decoys_missed
+    return (
+        f"Of {found.decoys:,} faces that the panel had rejected and that were mixed in, {caught:,} were recognised as "
+        "another person."
+    )
+
+
 def group_lines(found: Certificate) -> list[str]:
     """One line of text for each group."""
     return [

@@ -71,10 +71,12 @@ class Facts:
 
     @property
     def certified(self) -> list[str]:
-        """Sentences of the certificate: the bound, or why there is none; then a line for each group."""
+        """Sentences of the certificate: the bound, or why there is none; the attention; then a line for each group."""
         if self.certificate is None:
             return []
-        return [certificate.in_words(self.certificate), *certificate.group_lines(self.certificate)]
+        attention = certificate.decoy_line(self.certificate)
+        groups = certificate.group_lines(self.certificate)
+        return [certificate.in_words(self.certificate), *([attention] if attention else []), *groups]
 
     @property
     def title(self) -> str:

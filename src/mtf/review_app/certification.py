@@ -56,11 +56,8 @@ def result(workspace: ProjectPaths, params: Params) -> str:
     if found is None:
         return "No certificate is planned."
     lines = [certificate.in_words(found)]
-    if found.decoys:
-        caught = found.decoys - found.decoys_missed
-        lines.append(
-            f"Of {found.decoys} faces that the panel had rejected and that were mixed in, {caught} were recognised."
-        )
+    if (attention := certificate.decoy_line(found)) is not None:
+        lines.append(attention)
     lines += [f"  {line}" for line in certificate.group_lines(found)]
     if found.bound is not None:
         lines.append(RELEASE)

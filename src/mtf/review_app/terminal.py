@@ -106,6 +106,7 @@ def _described(session: ReviewSession, review_data: ReviewData, page: Page) -> s
             f"{session.open_faces(page.step)} open",
             f"  {row['page_url'] or row['url']}  {row['license'] or ''}",
             f"  the same shot was found for {row['also_under']}, too" if row["also_under"] else "",
+            f"  looks more like {row['resembles']}" if row.get("resembles") else "",
             f"  the panel: {split}" if split else "",
             f"  {question}  reasons: {', '.join(reasons)}",
         )

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import polars as pl
+
 from mtf.annotation import consensus, ledger
 from mtf.config import Params
 from mtf.core.errors import BadInput
@@ -41,12 +43,15 @@ def load_review_data(
 ) -> tuple[ReviewData, list[str]]:
     """Review data of a project, and one line of text for each ledger line that was ignored.
 
-    decisions: folder of the decisions, by default the ledger.
+    decisions: folder of the answers for the certificate, whose faces are shown without hints; by default the ledger.
     """
     read = ledger.read(decisions or workspace.review)
     permitted = {column: task.labels for column, task in params.attributes.items()}
     consensus.check_labels(read.decisions, permitted)
     faces = face_table.load(workspace, params, today=datetime.now(UTC).date())
+    if decisions is not None:
+        # Blind: no hint at another person.
+        faces = faces.with_columns(also_under=pl.lit(None, pl.String), resembles=pl.lit(None, pl.String))
     review_data = ReviewData(
         faces,
         read,

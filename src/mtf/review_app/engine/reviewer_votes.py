@@ -32,7 +32,7 @@ class ReviewerVotes:
         self._reason_names = tuple(funnel_steps.step_of_reason())
         given = numbered(faces, opinions)
         self.codes: VerdictCodes = codes_of(faces, opinions)
-        self.times = _is_verdict(self.codes).astype(np.int8)
+        self.times = np.asarray(_is_verdict(self.codes), np.int8)
         if counts is not None:
             placed = numbered(faces, counts)
             self.times[placed["row"], placed["place"]] = placed["times"].clip(0, 127)
