@@ -48,12 +48,13 @@ def propose(rows: pl.DataFrame, embeddings: np.ndarray, sources: pl.DataFrame, *
         by_source = [source[own] for source in numbered]
         found.append(identity_clusters.propose(faces, others, shots=shots[own], sources=by_source))
     resembles, same = _resemblance(embeddings, persons, cohort, found)
-    names = pl.Series(identities, dtype=pl.String)
     likeness = np.concatenate([each.likeness for each in found])
     columns = [
         pl.Series("cluster", np.concatenate([each.cluster for each in found]), dtype=pl.Int32),
         pl.Series("likeness", likeness, dtype=pl.Float32).fill_nan(None),
-        pl.Series("resembles", [names[place] if place >= 0 else None for place in resembles], dtype=pl.String),
+        pl.Series(
+            "resembles", [identities[place] if place >= 0 else None for place in resembles.tolist()], dtype=pl.String
+        ),
     ]
     return Proposals(columns, [(identities[low], identities[high]) for low, high in same])
 
