@@ -2,8 +2,10 @@ import io
 import os
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from mtf.core.errors import BadInput
@@ -11,7 +13,7 @@ from mtf.schemas import FetchOutcome
 from mtf.sources import folder as folder_source
 from mtf.sources.fetch_failure import FetchFailed
 from mtf.sources.folder import Folder, FolderFiles
-from mtf.sources.local_sources import LocalSources
+from mtf.sources.local_sources import LocalSources, relative_address, relative_addresses
 
 NAMES = ["a b.jpg", 'it\'s "x".jpg', "安娜/ü.jpg", "bo/1.jpg", "bo/2.jpg", "[x].jpg", "percent%20.jpg"]
 
@@ -114,17 +116,94 @@ def test_a_name_that_is_not_utf_8_is_refused_in_a_folder_and_in_a_tar(tmp_path: 
 
 def test_a_file_belongs_to_the_innermost_of_nested_folders(tmp_path: Path):
     in_folder(tmp_path)
-    outer = Folder(kind="folder", path="pictures", license="CC0-1.0")
-    inner = Folder(kind="folder", path="./pictures/bo/", license="CC-BY-4.0")
+    outer = Folder(kind="folder", path="pictures", name="outer", license="CC0-1.0")
+    inner = Folder(kind="folder", path="./pictures/bo/", name="inner", license="CC-BY-4.0")
     for sources in ((outer, inner), (inner, outer)):
         folders = LocalSources(sources, tmp_path)
         found = [found for folder in folders for found in folders.find(folder, "bo/1.jpg;a b.jpg;2.jpg")]
         claims = {found.url: found.claim for found in found}
-        assert claims["file:pictures/bo/1.jpg"] == claims["file:pictures/bo/2.jpg"] == "CC-BY-4.0"
-        assert claims["file:pictures/a%20b.jpg"] == "CC0-1.0"
-        owners = [folders.of(f"file:pictures/{name}") for name in ("bo/1.jpg", "a%20b.jpg")]
+        assert claims["file:@inner/1.jpg"] == claims["file:@inner/2.jpg"] == "CC-BY-4.0"
+        assert claims["file:@outer/a%20b.jpg"] == "CC0-1.0"
+        owners = [folders.of(f"file:{name}") for name in ("@inner/1.jpg", "@outer/a%20b.jpg")]
         assert [owner and owner.source for owner in owners] == [inner, outer]
-    assert folders.of("file:elsewhere/1.jpg") is None
+    assert folders.of("file:1.jpg") is None
+
+
+def test_addresses_are_relative_to_their_source_and_name_the_second_one(tmp_path: Path):
+    in_folder(tmp_path)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "a b.jpg").write_bytes(b"another")
+    folders = LocalSources(
+        [Folder(kind="folder", path=str(tmp_path / each)) for each in ("pictures", "more")], tmp_path
+    )
+    first, second = (folders.find(folder, "a b.jpg")[0].url for folder in folders)
+    assert (first, second) == ("file:a%20b.jpg", "file:@2/a%20b.jpg")
+    contents = [owner.read(url, max_bytes=100) for url in (first, second) if (owner := folders.of(url))]
+    assert contents == [b"a b.jpg", b"another"]
+    assert folders.path_address(second) == f"file:{tmp_path}/more/a%20b.jpg"
+    assert folders.path_address("https://a.example/a%20b.jpg") is None
+
+
+def test_a_name_that_begins_with_the_sign_of_a_source_is_not_mistaken_for_one(tmp_path: Path):
+    for folder in ("pictures", "more"):
+        (tmp_path / folder / "@2").mkdir(parents=True)
+        (tmp_path / folder / "@2" / "x.jpg").write_bytes(folder.encode())
+    folders = LocalSources([Folder(kind="folder", path=path) for path in ("pictures", "more")], tmp_path)
+    urls = [folders.find(folder, "@2/x.jpg")[0].url for folder in folders]
+    assert urls == ["file:%402/x.jpg", "file:@2/%402/x.jpg"]
+    assert [owner.read(url, max_bytes=9) for url in urls if (owner := folders.of(url))] == [b"pictures", b"more"]
+
+
+def test_two_sources_of_one_name_are_a_bad_input(tmp_path: Path):
+    in_folder(tmp_path)
+    sources = [Folder(kind="folder", path=path, name="mine") for path in ("pictures", "pictures/bo")]
+    with pytest.raises(BadInput, match="two sources are named 'mine'; give each a name of its own"):
+        LocalSources(sources, tmp_path)
+
+
+def test_addresses_of_an_older_crawl_are_read_as_relative_and_a_strangers_path_is_refused():
+    sources = [Folder(kind="folder", path="/home/a/pictures"), Folder(kind="folder", path="/home/a/pictures/bo/")]
+    urls = [
+        "file:/home/a/pictures/x%20y.jpg",
+        "file:/home/a/pictures/bo/1.jpg",
+        "https://a.example/1.jpg",
+        "file:z.jpg",
+    ]
+    table = pl.DataFrame({"url": urls})
+    corrected, count = relative_addresses(table, sources, where="images.parquet")
+    assert (corrected["url"].to_list(), count) == (
+        ["file:x%20y.jpg", "file:@2/1.jpg", "https://a.example/1.jpg", "file:z.jpg"],
+        2,
+    )
+    for stranger in ("file:/home/b/1.jpg", "file:../b/1.jpg"):
+        with pytest.raises(BadInput, match=r"images\.parquet: 1 addresses are paths of this machine.*run `mtf crawl`"):
+            relative_addresses(pl.DataFrame({"url": [stranger]}), sources, where="images.parquet")
+
+
+def test_an_address_by_path_is_told_apart_from_any_other():
+    sources = [Folder(kind="folder", path="data/mine"), Folder(kind="folder", path="/home/a/more", name="more")]
+    assert relative_address("file:data/mine/x%20y.jpg", sources) == "file:x%20y.jpg"
+    assert relative_address("file:/home/a/more/1.jpg", sources) == "file:@more/1.jpg"
+    for other in ("file:x%20y.jpg", "https://a.example/data/mine/1.jpg", "a" * 64):
+        assert relative_address(other, sources) is None
+
+
+def test_the_listing_of_a_source_is_that_of_its_files_wherever_it_lies(tmp_path: Path):
+    for place in ("one", "two"):
+        in_folder(tmp_path / place)
+    in_tar(tmp_path)
+    paths = ("one/pictures", "two/pictures", "pictures.tar")
+    one, two, tar = (LocalSources([Folder(kind="folder", path=path)], tmp_path).listings()[0] for path in paths)
+    assert one == two == replace(tar, name="pictures")
+    assert (one.prefix, one.name, one.files, one.size_bytes) == (
+        "file:",
+        "pictures",
+        len(NAMES),
+        sum(map(len, map(str.encode, NAMES))),
+    )
+    (tmp_path / "two" / "pictures" / "bo" / "1.jpg").write_bytes(b"longer than it was")
+    changed = LocalSources([Folder(kind="folder", path="two/pictures")], tmp_path).listings()[0]
+    assert changed.listing_sha256 != one.listing_sha256
 
 
 def test_a_pattern_for_each_of_many_people_does_not_go_through_all_names(tmp_path, monkeypatch):

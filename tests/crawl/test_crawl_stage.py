@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from crawl_project import CC_BY, HTML, bing_page, bing_result, bing_url, licensed_page, picture_bytes
-from mtf.core import shards
+from mtf.core import csv_files, shards
 from mtf.core.errors import GateFailed
 from mtf.crawl import store
 from mtf.crawl.recorded_web import TRUNCATE, Response
@@ -447,6 +447,9 @@ def test_a_folder_of_ones_own_is_read_with_its_terms_and_no_request(project, ask
     fetches = project.table("fetches")
     assert fetches["outcome"].to_list() == ["stored", "stored", "refused_address", "missing_file", "refused_address"]
     assert fetches["detail"][4] == "a name that is not UTF-8"
+    assert fetches["url"][:2].to_list() == ["file:ana/it%27s%20%C3%BC.jpg", "file:ana/2.png"]
+    (listed,) = csv_files.read(project.workspace.local_sources)
+    assert (listed.text("prefix"), listed.text("name"), listed.text("files")) == ("file:", "own", "3")
     evidence = project.table("evidence")
     assert evidence["license"].unique().to_list() == ["CC0-1.0"]
     assert evidence["creator"].unique().to_list() == ["A. Photographer"]
@@ -455,6 +458,25 @@ def test_a_folder_of_ones_own_is_read_with_its_terms_and_no_request(project, ask
     (pictures / "2.png").write_bytes(picture_bytes(3, "PNG"))
     project.run()
     assert sha(picture_bytes(3, "PNG")) in project.table("images")["image_id"].to_list()
+
+
+def test_a_request_and_a_statement_by_an_older_path_address_still_count(project, capsys):
+    pictures = project.root / "own"
+    pictures.mkdir(parents=True)
+    for number in (1, 2):
+        (pictures / f"{number}.png").write_bytes(picture_bytes(number, "PNG"))
+    project.crawl = {"sources": [{"kind": "folder", "path": str(pictures), "license": "CC0-1.0"}], "web": None}
+    project.person("ana", files="*.png")
+    project.takedowns(("picture", f"file:{pictures}/2.png"))
+    project.workspace.attribution.write_text(
+        "added_at,kind,value,creator,creator_url,title,page_url,found_by,source\n"
+        f"2026-01-02,picture,file:{pictures}/1.png,A. Photographer,,,,someone,a letter\n"
+    )
+    project.run()
+    assert project.table("fetches")["outcome"].to_list() == ["stored", "taken_down"]
+    said = capsys.readouterr().out
+    assert f"attribution.csv row 2 column value: file:{pictures}/1.png names no picture" in said
+    assert "write file:1.png" in said
 
 
 def test_an_identity_that_left_the_roster_leaves_the_shards(project):

@@ -13,7 +13,7 @@ import pytest
 from mtf import config as typed
 from mtf import schemas
 from mtf.config import Params, Task
-from mtf.core import shards
+from mtf.core import csv_files, shards
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.datasets import age_csv, labelled, lfw, project_files, protocol_splits, utkface
@@ -179,7 +179,11 @@ def test_utkface_is_laid_out_as_das_divides_it(utk_folder: Path, tmp_path: Path,
     images = schemas.read(schemas.IMAGES, workspace.table("crawl", "images"))
     schemas.check_refers(images, table, on=["identity", "image_id"], where="images")
     image = images.row(3, named=True)
-    assert (image["media_type"], image["width"], image["url"].split("_")[0]) == ("image/jpeg", 40, "file:utk/part1/20")
+    (source,) = csv_files.read(workspace.local_sources)
+    assert (source.text("prefix"), source.text("name"), source.text("kind"), source.text("files")) == (
+        "file:", "utk", "utkface", "31",
+    )  # fmt: skip
+    assert (image["media_type"], image["width"], image["url"].split("_")[0]) == ("image/jpeg", 40, "file:part1/20")
     evidence = schemas.read(schemas.EVIDENCE, workspace.table("crawl", "evidence"))
     assert set(evidence["license"]) == {utkface.LICENSE}
     assert set(evidence["creator"]) == {utkface.CREATOR}

@@ -19,6 +19,7 @@ from mtf.cli import dataset
 from mtf.core import shards
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
+from mtf.pipeline import train
 from mtf.sample import drawing, people, photograph
 from mtf.training.networks import facenet
 
@@ -116,7 +117,7 @@ def test_the_papers_baseline_is_trained_for_each_task_on_demand(here: Path) -> N
     assert typed.train.weights == {"facenet": str(here / "facenet.pt")}
     assert list(json.loads(workspace.metrics("evaluate").read_text())) == ["race", "gender", "age"]
     for task in ("race", "gender", "age"):
-        measured = json.loads(workspace.metrics(f"train/facenet/{task}").read_text())
+        measured = json.loads(train.training_figures(workspace, "facenet", task).read_text())
         assert (measured["pretrained"], measured["epochs"], measured["training_images"]) == (True, 1, 9)
         card = (workspace.stage("evaluate") / "cards" / "facenet" / f"{task}.md").read_text()
         assert f"| facenet.pt, SHA-256 `{digest}` |" in card

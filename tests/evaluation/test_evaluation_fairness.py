@@ -174,18 +174,23 @@ def test_the_spread_of_efrs_leaves_out_what_is_undefined() -> None:
 def test_the_plot_shows_a_point_and_an_interval_for_each_group_of_each_revision() -> None:
     # As DVC reads a CSV: text, and nothing where there is no figure.
     table = fairness.table(fairness.report(made_up(), GROUPS, seed=1)).fill_null("").cast(pl.String)
-    points = [row | {"rev": revision} for row in table.to_dicts() for revision in ("workspace", "HEAD")]
+    points = [
+        row | {"run": "small_cnn race", "rev": revision}
+        for row in table.to_dicts()
+        for revision in ("workspace", "HEAD")
+    ]
     renderer = VegaRenderer(
         points, "fairness", x="accuracy", y="group", template="intervals", template_dir=str(ROOT / ".dvc" / "plots")
     )
     filled = renderer.get_filled_template()
     assert "DVC_METRIC" not in str(filled)
     drawn = altair.Chart.from_dict(filled).to_dict()
-    assert [layer["mark"]["type"] for layer in drawn["layer"]] == ["rule", "point"]
-    assert drawn["layer"][0]["encoding"]["x2"] == {"field": "to"}
+    assert [layer["mark"]["type"] for layer in drawn["spec"]["layer"]] == ["rule", "point"]
+    assert drawn["spec"]["layer"][0]["encoding"]["x2"] == {"field": "to"}
     assert {step["as"]: step["calculate"] for step in filled["transform"]} == {
         "shown": "toNumber(datum['accuracy'])",
         "from": "toNumber(datum.wilson_low)",
         "to": "toNumber(datum.wilson_high)",
+        "named": "datum['group'] + ' (n = ' + datum.n + ')'",
     }
     assert len(filled["data"]["values"]) == 2 * (2 + 2 + 4)

@@ -17,6 +17,7 @@ from mtf.core import atomic_files, markdown_tables
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.papers import mtf_tables
+from mtf.pipeline import train
 
 EVALUATED = {
     "race": {
@@ -74,7 +75,7 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample_params: Par
     atomic_files.write_json(workspace.metrics("evaluate"), {"race": EVALUATED["race"], "gender": EVALUATED["race"]})
     for (model, _), figures in TRAINED.items():
         for task in ("race", "gender"):
-            atomic_files.write_json(workspace.metrics(f"train/{model}/{task}"), figures)
+            atomic_files.write_json(train.training_figures(workspace, model, task), figures)
     monkeypatch.chdir(tmp_path)
     return workspace
 
@@ -148,6 +149,6 @@ def test_a_comparison_that_is_not_finished_is_no_table(measured: ProjectPaths) -
 
 
 def test_a_model_without_figures_is_named(measured: ProjectPaths) -> None:
-    measured.metrics("train/resnet50/gender").unlink()
-    with pytest.raises(BadInput, match=r"metrics/train/resnet50/gender\.json: no such figures; `dvc repro` makes them"):
+    train.training_figures(measured, "resnet50", "gender").unlink()
+    with pytest.raises(BadInput, match=r"build/train/resnet50/gender\.json: no such figures; `dvc repro` makes them"):
         paper_tables.show_mtf_tables(as_json=False)

@@ -121,12 +121,18 @@ def test_nothing_is_done_again_when_nothing_changed(journey: Path) -> None:
 
 
 def test_metrics_and_plots_are_shown_by_dvc(journey: Path, tmp_path: Path) -> None:
-    shown = json.loads(run_in(journey, "dvc", "metrics", "show", "--json"))
-    assert "metrics/evaluate.json" in shown[""]["data"]
+    shown = json.loads(run_in(journey, "dvc", "metrics", "show", "--json"))[""]["data"]
+    assert set(shown) == {
+        f"metrics/headline/{name}.json" for name in ("data_set", "accuracy", "multitask/equal", "gates")
+    }
+    assert len({figure for file in shown.values() for figure in file["data"]}) <= 14
+    printed = run_in(journey, "dvc", "metrics", "diff", "--all").splitlines()
+    assert max(len(line) for line in printed) <= 100 and any("accuracy.json" in line for line in printed)
     page = tmp_path / "plots"
     run_in(journey, "dvc", "plots", "show", "--out", str(page))
     text = (page / "index.html").read_text()
-    assert "vega" in text.lower() and "funnel" in text.lower()
+    assert text.count('<div id = "plot_') + text.count('<div id="plot_') == 8
+    assert "Faces left after each step of the funnel" in text
 
 
 # Pictures planted in the sample, by their kind, and the audit code that each must get.
@@ -298,7 +304,7 @@ def test_an_experiment_with_another_parameter_is_compared(experiment: Path) -> N
     changed = json.loads(run_in(experiment, "dvc", "params", "diff", "--json"))
     assert changed["params.yaml"]["crop.scale_factor"]["new"] == 1.2
     figures = json.loads(run_in(experiment, "dvc", "metrics", "diff", "--json"))
-    assert "faces" in figures["metrics/crop.json"]
+    assert "crops" in figures["metrics/headline/data_set.json"]
     assert "coarser" in run_in(experiment, "dvc", "exp", "show", "--csv")
 
 

@@ -20,7 +20,7 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.pipeline import release
 from mtf.release import formats
 from mtf.release.formats import ReleaseFormat, export
-from mtf.release.layout import folder_names
+from mtf.release.layout import folder_names, task_folder
 
 LABELS = {task.column: list(task.labels) for task in made_params().tasks.values()}
 
@@ -75,6 +75,32 @@ def test_a_class_that_a_split_lacks_bears_the_same_number_there_as_the_card_says
         assert labels == ({"Young"} if split == "Test" else {"Old", "Young"})
     loaded = datasets.load_dataset(str(root), "age_classification", cache_dir=str(tmp_path / "cache"))
     assert {tuple(rows.features["label"].names) for rows in loaded.values()} == {("Old", "Young")}
+
+
+@pytest.mark.parametrize("column", ["race", "gender", "age", "identity"])
+def test_a_label_has_the_same_number_in_every_form(data_set: ProjectPaths, tmp_path: Path, column: str):
+    import datasets
+
+    root, cache = data_set.stage("release"), str(tmp_path / "cache")
+    task = task_folder(column)
+    for form in ReleaseFormat:
+        export(root, tmp_path / form, form, labels=LABELS)
+    parquet = datasets.load_dataset(str(tmp_path / "parquet"), cache_dir=cache)["train"]
+    numbered = {
+        "ImageFolder": ImageFolder(root / "single_task" / task / "Train").classes,
+        "classes.txt": (root / "single_task" / task / "classes.txt").read_text().split("\n")[:-1],
+        "Hugging Face folders": datasets.load_dataset(str(root), task, cache_dir=cache)["train"]
+        .features["label"]
+        .names,
+        "Parquet": parquet.features[column].names,
+        "FiftyOne": json.loads((tmp_path / "fiftyone/metadata.json").read_text())["classes"][column],
+        "label_names.json": json.loads((root / "label_names.json").read_text())[column],
+        "label_names.json of WebDataset": json.loads((tmp_path / "webdataset/label_names.json").read_text())[column],
+    }
+    folders = folder_names(LABELS[column] or numbered["Parquet"])
+    as_folders = {form: [folders.get(name, name) for name in names] for form, names in numbered.items()}
+    for form, names in as_folders.items():
+        assert names == as_folders["ImageFolder"], form
 
 
 def test_hugging_face_opens_a_task_as_an_image_folder_with_its_splits(

@@ -91,7 +91,7 @@ def test_the_stages_leave_the_same_files_from_two_devices_as_from_one(tmp_path: 
         train.run(workspace, params, model="small_cnn", task="race")
         folders = (workspace.root / name for name in ("build/models", "metrics", "plots"))
         written.append({str(path.relative_to(workspace.root)) for folder in folders for path in folder.rglob("*.*")})
-        figures = json.loads(workspace.metrics("train/small_cnn/race").read_text())
+        figures = json.loads(train.training_figures(workspace, "small_cnn", "race").read_text())
         assert figures["training_images"] == 48
         assert figures["epochs"] == 2
         assert "gpu_utilization" not in figures

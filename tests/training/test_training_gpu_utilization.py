@@ -77,5 +77,5 @@ def test_the_stage_writes_the_share_with_its_figures(
     monkeypatch.setattr(devices, "utilization_reader", lambda _devices: driver)
     workspace, params = write_project(tmp_path, sample_params, tasks=["race"], recipe="short", recipes={"short": SHORT})
     train.run(workspace, params, model="small_cnn", task="race")
-    figures = json.loads(workspace.metrics("train/small_cnn/race").read_text())
+    figures = json.loads(train.training_figures(workspace, "small_cnn", "race").read_text())
     assert figures["gpu_utilization"] == pytest.approx(statistics.mean(driver.answered), abs=5e-4)

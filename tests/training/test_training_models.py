@@ -162,7 +162,7 @@ def test_facenet_learns_one_task_from_a_local_file_of_weights(
     # The first layers keep what they came with, the last ones learn.
     assert network.state_dict()[f"backbone.{first}"].equal(theirs[first])
     assert not network.state_dict()[f"backbone.{last}"].equal(theirs[last])
-    figures = json.loads(workspace.metrics("train/facenet/gender").read_text())
+    figures = json.loads(train.training_figures(workspace, "facenet", "gender").read_text())
     assert figures["pretrained"] is True
     (table,) = mtf_tables.tables(EVALUATED, {("facenet", "gender"): figures}, params.tasks)
     assert table["rows"][0]["training"] == "Pre-trained"

@@ -233,8 +233,12 @@ def test_every_weighting_learns_three_tasks_at_once(tmp_path: Path, sample_param
     groups = json.loads(workspace.metrics(f"fairness/multitask/{weighting}").read_text())
     assert list(groups) == ["race", "gender", "age"]
     assert groups["gender"]["race × age"]["groups"]["Amber × Old"]["n"] == 3
-    plotted = pl.read_csv(workspace.plots("multitask") / weighting / "fairness" / "gender.csv")
-    assert plotted["group"].is_unique().all()
+    plotted = pl.read_csv(workspace.plots("multitask") / weighting / "groups.csv")
+    assert plotted.select("run", "group").is_unique().all()
+    assert set(plotted["run"]) == {"race", "gender", "age"}
+    assert json.loads(workspace.headline(f"multitask/{weighting}").read_text()) == measured["accuracy"]
+    losses = pl.read_csv(workspace.plots("multitask") / weighting / "loss.csv")
+    assert set(losses["part"]) == {"train", "validation"} and losses["loss"].is_finite().all()
 
 
 @pytest.mark.train

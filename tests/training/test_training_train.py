@@ -64,8 +64,8 @@ def test_the_stages_learn_separable_shapes_and_measure_it(tmp_path: Path, sample
     assert f1_score(race["label"], race["predicted"], average="macro", zero_division=0) == pytest.approx(
         measured["race"]["small_cnn"]["f1"], abs=1e-4
     )
-    confusion = pl.read_csv(workspace.plots("confusion") / "small_cnn" / "race.csv")
-    assert confusion.columns == ["actual", "predicted"]
+    assert json.loads(workspace.headline("accuracy").read_text())["race"] == measured["race"]["small_cnn"]["accuracy"]
+    confusion = pl.read_csv(workspace.plots("confusion.csv")).filter(run="small_cnn race")
     assert confusion["actual"].to_list() == race["label"].to_list()
 
     fairness = figures(workspace.metrics("fairness/models/small_cnn/race"))
@@ -79,9 +79,11 @@ def test_the_stages_learn_separable_shapes_and_measure_it(tmp_path: Path, sample
     recall = recall_score(race["label"], race["predicted"], labels=["Amber"], average="macro")
     assert fairness["race"]["groups"]["Amber"]["accuracy"] == pytest.approx(recall, abs=1e-4)
     groups = 4 + 2 + 2 + 8 + 8 + 4 + 16
-    assert pl.read_csv(workspace.plots("fairness") / "small_cnn" / "race.csv").height == groups
+    assert pl.read_csv(workspace.plots("groups.csv")).filter(run="small_cnn race").height == groups
+    curves = pl.read_csv(workspace.plots("curves.csv")).filter(run="small_cnn race")
+    assert curves.group_by("part").len()["len"].n_unique() == 1
 
-    trained = figures(workspace.metrics("train/small_cnn/race"))
+    trained = figures(train.training_figures(workspace, "small_cnn", "race"))
     assert 1 <= trained["best_epoch"] <= trained["epochs"] <= 15
     assert trained["training_images"] == 48
 
@@ -92,7 +94,7 @@ def test_the_size_of_a_network_is_that_of_table_4_though_its_first_layers_are_fr
 ) -> None:
     workspace, params = with_recipe(tmp_path, sample_params, ["race"], frozen_share=0.5, max_epochs=1)
     train_all(workspace, params)
-    measured = figures(workspace.metrics("train/small_cnn/race"))
+    measured = figures(train.training_figures(workspace, "small_cnn", "race"))
     assert measured["parameters"] == registry.size("small_cnn", 4)
 
 
@@ -188,7 +190,7 @@ def test_a_loss_that_is_no_number_ends_training_in_one_line(tmp_path: Path, samp
     )
     assert failure.value.exit_code == 1
     assert not model_file(workspace, "race").exists()
-    assert not workspace.metrics("train/small_cnn/race").exists()
+    assert not train.training_figures(workspace, "small_cnn", "race").exists()
 
 
 @pytest.mark.train
@@ -204,7 +206,7 @@ def test_training_stops_when_what_the_recipe_watches_gets_no_better(tmp_path: Pa
         ema_decay=0.5,
     )
     train_all(workspace, params)
-    assert figures(workspace.metrics("train/small_cnn/race"))["epochs"] < 30
+    assert figures(train.training_figures(workspace, "small_cnn", "race"))["epochs"] < 30
 
 
 @pytest.mark.parametrize(

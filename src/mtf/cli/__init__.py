@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from mtf.cli import audit, compare, dataset, deps, label, project, publish, review, sample, stages, summary, takedown
+from mtf.cli import (
+    audit,
+    compare,
+    dataset,
+    deps,
+    evidence,
+    label,
+    project,
+    publish,
+    review,
+    sample,
+    stages,
+    summary,
+    takedown,
+)
 from mtf.core.errors import MtfError
 
 app = typer.Typer(
@@ -21,6 +35,7 @@ project.add_to(app)
 deps.add_to(app)
 takedown.add_to(app)
 audit.add_to(app)
+evidence.add_to(app)
 summary.add_to(app)
 publish.add_to(app)
 sample.add_to(app)

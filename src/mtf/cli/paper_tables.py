@@ -12,6 +12,7 @@ from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.evaluation import figure_files
 from mtf.evaluation import figure_files as made
+from mtf.pipeline import train
 
 WITHOUT_TABLE_9 = "Table 9 is not made yet: `mtf compare curation` trains what it compares."
 
@@ -64,7 +65,10 @@ def _single_models(workspace: ProjectPaths, typed: Params) -> list[dict[str, Any
 
     evaluated = figure_files.read_figures(workspace, "evaluate")
     pairs = [(model, task) for model in typed.train.models for task in typed.train.tasks]
-    trained = {(model, task): figure_files.read_figures(workspace, f"train/{model}/{task}") for model, task in pairs}
+    trained = {
+        (model, task): figure_files.read_json(workspace, train.training_figures(workspace, model, task))
+        for model, task in pairs
+    }
     classes = {task: rows for task, rows in evaluated.items() if task in typed.tasks}
     return mtf_tables.tables(classes, trained, typed.tasks)
 

@@ -119,7 +119,7 @@ def _places(workspace: ProjectPaths) -> Iterator[tuple[str, str]]:
         yield workspace.relative(report), "the report: open it in a browser"
     if (workspace.stage("release") / "README.md").is_file():
         yield workspace.relative(workspace.stage("release")), "the published folders; README.md says what is in them"
-    yield "dvc metrics show", "all figures; `dvc metrics diff` compares versions"
+    yield "dvc metrics show", "headline figures; `dvc metrics diff` compares versions"
     yield "dvc plots show", "training curves and confusion matrices"
     yield "dvc exp run -S KEY=VALUE", "the same with another parameter"
 

@@ -135,7 +135,9 @@ def run(
     sizes = {name: {"faces": arm.height, "identities": arm["identity"].n_unique()} for name, arm in faces.items()}
     summary = {"model": model, "recipe": recipe, "seeds": seeds, "arms": sizes, "tasks": found}
     store.write_summary(summary)
-    figure_files.declare_figures(workspace, setup.FOLDER)
+    on_curated = {f"{name}_{task}": arm["common"] for task, arms in found.items() for name, arm in arms.items()}
+    headline = {name: figures["accuracy"]["mean"] for name, figures in on_curated.items() if "accuracy" in figures}
+    figure_files.declare_figures(workspace, NAME, headline)
     return summary
 
 

@@ -54,7 +54,9 @@ def run(
     images = {split: splits.filter(split=split).height for split in schemas.SPLITS}
     summary = {"model": model, "seeds": seeds, "images": images, "tasks": found}
     store.write_summary(summary)
-    figure_files.declare_figures(workspace, setup.FOLDER)
+    accuracies = {recipe: np.mean([found[task][recipe]["accuracy"]["mean"] for task in tasks]) for recipe in recipes}
+    headline = {f"recipe_{recipe}": round(float(accuracy), 4) for recipe, accuracy in accuracies.items()}
+    figure_files.declare_figures(workspace, NAME, headline)
     return summary
 
 

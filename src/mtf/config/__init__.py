@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from mtf.config.evidence import EvidenceExport
 from mtf.config.pipeline import Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.config.publishing import Gate, Gates, Release, Report
 from mtf.config.renamed import with_new_names
@@ -43,6 +44,7 @@ __all__ = [
     "Crawl",
     "Crop",
     "Curate",
+    "EvidenceExport",
     "Fairness",
     "Gate",
     "Gates",
@@ -103,6 +105,7 @@ class Params(Section):
     release: Release
     gates: Gates = Gates()
     report: Report = Report()
+    evidence: EvidenceExport = EvidenceExport()
     compute: Compute
 
     @model_validator(mode="after")

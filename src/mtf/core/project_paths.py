@@ -57,6 +57,11 @@ class ProjectPaths:
         return self.data / "attribution.csv"
 
     @property
+    def local_sources(self) -> Path:
+        """Listing of the folders and archives that the crawl read, without their paths; absent if there are none."""
+        return self.data / "sources.csv"
+
+    @property
     def card(self) -> Path:
         """Text of the data set's card, written by its makers; may be absent."""
         return self.data / "card.yaml"
@@ -70,6 +75,11 @@ class ProjectPaths:
     def build(self) -> Path:
         """Results of the stages: all of it can be made again from `data/` and the code."""
         return self.root / "build"
+
+    @property
+    def evidence(self) -> Path:
+        """Exported evidence, `IDENTITY.wacz`; an erasure takes single records out of these files."""
+        return self.build / "evidence"
 
     def stage(self, name: str) -> Path:
         return self.build / name
@@ -89,6 +99,10 @@ class ProjectPaths:
 
     def metrics(self, name: str) -> Path:
         return self.metrics_folder / f"{name}.json"
+
+    def headline(self, name: str) -> Path:
+        """Headline figures of one stage: the few that DVC shows as metrics and compares."""
+        return self.metrics(f"headline/{name}")
 
     def plots(self, name: str) -> Path:
         return self.root / "plots" / name

@@ -113,15 +113,21 @@ class Collector:
         return {fetch.candidate.url: fetch for fetch in fetches}
 
     def _repeats(self, candidate: Candidate) -> bool:
-        earlier = self._earlier.get(candidate.url)
+        earlier = self._earlier_fetch(candidate)
         return earlier is not None and earlier.outcome == FetchOutcome.DUPLICATE
+
+    def _earlier_fetch(self, candidate: Candidate) -> Fetch | None:
+        """Fetch of the same address in an earlier run; one before version 0.2 names a file by its source's path."""
+        earlier = self._earlier.get(candidate.url)
+        path_address = None if earlier is not None else self._context.local.path_address(candidate.url)
+        return earlier if path_address is None else self._earlier.get(path_address)
 
     async def _obtain(self, candidate: Candidate, stored_ids: set[str | None]) -> Fetch:
         """Fetch of one address. A picture of an earlier run is judged again, but not fetched again.
 
         `stored_ids` are image ids that are stored in any case: an earlier duplicate of one of them stays a duplicate.
         """
-        earlier = self._earlier.get(candidate.url)
+        earlier = self._earlier_fetch(candidate)
         try:
             self._heed_takedowns(candidate, earlier)
             if earlier is not None and self._is_settled(candidate, earlier, stored_ids):
@@ -252,6 +258,8 @@ class Collector:
         """Raise FetchFailed(TAKEN_DOWN) if the address, or the picture that it gave before, was taken down."""
         takedowns = self._context.takedowns
         request = takedowns.of_address(identity=self._identity, url=candidate.url, page_url=candidate.page_url)
+        if request is None and (path_address := self._context.local.path_address(candidate.url)) is not None:
+            request = takedowns.of_picture(path_address)  # as requests before version 0.2 name a file
         if request is not None:
             raise _taken_down(request)
         if earlier is None:

@@ -35,6 +35,7 @@ from mtf.sources import registry
 from mtf.sources.base import LocalSource, SearchResult, Source
 from mtf.sources.candidate import Candidate, each_address_once, source_key
 from mtf.sources.local_sources import LocalSources
+from mtf.sources.source_listing import SourceListing
 
 AT_ONCE = 8
 """Identities processed at a time: enough to use many hosts at once under their rate limits, few enough for memory."""
@@ -59,12 +60,14 @@ class CrawlReport:
     retried: identities of which only retriable failures were requested.
     kept: identities whose shard is unchanged.
     problems: one line for each incomplete search.
+    local_sources: folders and archives that were read.
     """
 
     made: list[str] = field(default_factory=list)
     retried: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    local_sources: list[SourceListing] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,8 @@ async def _crawl(
     people: list[RosterPerson], job: CrawlJob, web: recorded.RecordedWeb | None, examiner: ThreadPoolExecutor
 ) -> CrawlReport:
     crawl = job.params.crawl
-    report = CrawlReport()
     local = LocalSources(crawl.sources, job.root)
+    report = CrawlReport(local_sources=local.listings())
     async with HttpFetcher(crawl, user_agent=user_agent(job.params.project), web=web) as fetcher:
         signals_client = SignalsClient(fetcher, job.params.licenses.binding_opt_outs)
         context = CrawlContext(crawl, fetcher, signals_client, job.takedowns, local, examiner)
@@ -229,6 +232,7 @@ class _Identity:
             for fetch in fetches
             for request in (
                 takedowns.of_picture(fetch.candidate.url),
+                takedowns.of_picture(self._context.local.path_address(fetch.candidate.url) or ""),
                 takedowns.of_page(fetch.candidate.page_url),
                 takedowns.of_image(fetch.image_id),
             )

@@ -29,6 +29,9 @@ from mtf.faces.box import Box
 from mtf.faces.detectors import Detector
 from mtf.rights.evidence import combination
 from mtf.schemas import DetectionOutcome, FetchOutcome
+from mtf.sources import source_listing
+from mtf.sources.local_sources import SCHEME
+from mtf.sources.source_listing import SourceListing
 
 OUTCOMES = {
     FetchOutcome.STORED: "laid out",
@@ -122,10 +125,12 @@ def write(
     - Byte-identical pictures after the first are left out, since they could be in two splits. With `keep_duplicates`
       each counts, as in the papers; `image_id` is then the digest of name and bytes.
 
-    `source` is the folder or file that was read, with which the pictures' addresses begin.
+    `source` is the path of the folder or file that was read. `data/sources.csv` has its name; the pictures' addresses
+    are relative to it.
     """
     pictures = data_set.pictures.with_columns(split, identity=labelled.bucket_names(data_set.name))
     found, seen = _Tables(), set()
+    sizes: list[tuple[str, int]] = []
     detector = detectors.create(params.crop, root=workspace.root) if cropped else None
     evidence = combination.combine(None, combination.of_data_set(data_set.license, data_set.creator, where="license"))
     for group in pictures.partition_by("identity", maintain_order=True):
@@ -133,7 +138,8 @@ def write(
         examined = [_laid_out(picture, params, detector) for picture in examined]
         places = _write_shard(workspace, examined)
         for picture in examined:
-            address = f"file:{quote(source)}/{quote(picture.row['file'])}"
+            address = f"{SCHEME}{quote(picture.row['file'])}"
+            sizes.append((picture.row["file"], len(picture.data)))
             found.fetches.append(_fetch(data_set, picture, address))
             if cropped and picture.outcome is FetchOutcome.STORED:
                 found.detections.append(_detection(picture))
@@ -142,6 +148,7 @@ def write(
                 found.splits.append(_split(data_set, picture, places[picture.image_id]))
                 found.images.append(_image(data_set, picture, origin, places[picture.image_id]))
                 found.evidence.append(origin | UNCLAIMED | evidence | {**UNFETCHED, "checked_at": datetime.now(UTC)})
+    source_listing.write(workspace.local_sources, [SourceListing.of(sizes, SCHEME, data_set.name, source)])
     schemas.write(schemas.splits(params), found.splits, workspace.table("split", "splits"))
     schemas.write(schemas.IMAGES, found.images, workspace.table("crawl", "images"))
     schemas.write(schemas.EVIDENCE, found.evidence, workspace.table("crawl", "evidence"))

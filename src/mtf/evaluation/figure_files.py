@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -18,11 +19,16 @@ from mtf.core.project_paths import ProjectPaths
 Scores = dict[str, dict[str, dict[str, float]]]
 Groups = dict[str, dict[str, dict[str, Any]]]
 ALL = "all"
+HEADLINE = "headline"
 
 
 def read_figures(workspace: ProjectPaths, name: str, *, made_by: str = "dvc repro") -> dict[str, Any]:
     """metrics/NAME.json. Raises BadInput where the command `made_by` has not made it yet, or it cannot be read."""
-    path = workspace.metrics(name)
+    return read_json(workspace, workspace.metrics(name), made_by=made_by)
+
+
+def read_json(workspace: ProjectPaths, path: Path, *, made_by: str = "dvc repro") -> dict[str, Any]:
+    """Figures in the file `path`. Raises BadInput if the command `made_by` has not made it, or it is not readable."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError:
@@ -31,13 +37,19 @@ def read_figures(workspace: ProjectPaths, name: str, *, made_by: str = "dvc repr
         raise BadInput(f"{workspace.relative(path)}: not readable as JSON: {error}") from None
 
 
-def declare_figures(workspace: ProjectPaths, folder: str, plots: Sequence[Any] = ()) -> None:
-    """metrics/FOLDER/dvc.yaml: the figures that stand there and `plots`, so that DVC shows what no stage makes.
+def declare_figures(
+    workspace: ProjectPaths, name: str, headline: Mapping[str, float], plots: Sequence[Any] = ()
+) -> None:
+    """metrics/FOLDER/{headline/FILE.json,dvc.yaml} for the name FOLDER/FILE: the headline figures and `plots` that DVC
+    shows, though no stage makes them.
 
     `plots` are entries of DVC's plots, their paths relative to metrics/FOLDER.
     """
+    folder, file = name.split("/")
     home = workspace.metrics_folder / folder
-    content = {"metrics": sorted(path.name for path in home.glob("*.json")), "plots": list(plots)}
+    atomic_files.write_json(home / HEADLINE / f"{file}.json", dict(headline))
+    metrics = sorted(path.relative_to(home).as_posix() for path in (home / HEADLINE).glob("*.json"))
+    content = {"metrics": metrics, "plots": list(plots)}
     written = {name: entries for name, entries in content.items() if entries}
     atomic_files.write_text(home / "dvc.yaml", yaml.safe_dump(written, sort_keys=False, allow_unicode=True))
 

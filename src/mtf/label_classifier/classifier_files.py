@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Container, Mapping
 from pathlib import Path
@@ -95,7 +96,7 @@ def write_figures(
 
 
 def declare(workspace: ProjectPaths) -> None:
-    """Write metrics/label/dvc.yaml with the metrics and plots that exist, so that DVC shows them and misses none."""
+    """Write metrics/label/dvc.yaml, by which DVC shows the plots that exist and the fitted classifiers' accuracies."""
     home, plots = workspace.metrics_folder / "label", workspace.plots("label")
     found: list[Any] = []
     for folder in sorted(plots.glob("compare-*")):
@@ -111,7 +112,10 @@ def declare(workspace: ProjectPaths) -> None:
     for path in sorted(plots.glob("roc-*.csv")):
         title = f"ROC of the label classifier, {path.stem.removeprefix('roc-')}"
         found.append({_from(home, path): ROC | {"template": "simple", "title": title}})
-    figure_files.declare_figures(workspace, "label", found)
+    fitted = workspace.metrics("label/classifier")
+    measured = json.loads(fitted.read_text(encoding="utf-8")) if fitted.is_file() else {}
+    accuracies = {f"label_{name}": figures["test"]["accuracy"] for name, figures in measured.items()}
+    figure_files.declare_figures(workspace, "label/classifier", accuracies, found)
 
 
 def _from(home: Path, path: Path) -> str:

@@ -27,7 +27,7 @@ def tables(
 ) -> list[dict[str, Any]]:
     """Tables 5 to 8: one per task, with `task`, `table` (the paper's number, or None) and `rows`, figures from 0 to 1.
 
-    `evaluated` is metrics/evaluate.json; `trained`: (model, task) → metrics/train/MODEL/TASK.json.
+    `evaluated` is metrics/evaluate.json; `trained`: (model, task) → build/train/MODEL/TASK.json.
     """
     return [
         {

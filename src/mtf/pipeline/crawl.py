@@ -16,7 +16,9 @@ from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import fetch_results, store
 from mtf.crawl.crawler import CrawlJob, CrawlReport, RosterPerson, crawl
+from mtf.rights import attribution
 from mtf.schemas import FetchOutcome, roster_file, takedown_file
+from mtf.sources import local_sources, source_listing
 from mtf.sources.candidate import source_key
 from mtf.sources.fetch_failure import is_retriable
 
@@ -48,12 +50,15 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> No
     atomic_files.sweep(workspace.stage(STAGE))
     removed = shards.remove_except(folder, set(identities).__contains__)
     report = _crawl(people, workspace, params, refresh=refresh)
+    if source_listing.write(workspace.local_sources, report.local_sources):
+        print(f"crawl: {workspace.relative(workspace.local_sources)} says which folders were read; `dvc add data`")
     gathered, found_by = _gather(workspace, people)
     metrics = _metrics(
         gathered, len(identities), _retriable_failures(gathered["fetches"], report, params.crawl.attempts)
     )
     atomic_files.write_json(workspace.metrics(STAGE), metrics)
     _print(report, removed, metrics)
+    _print_old_addresses(workspace, params, set(gathered["fetches"]["url"]))
     _check_sources(params, found_by, report)
 
 
@@ -70,6 +75,17 @@ def _crawl(people: list[RosterPerson], workspace: ProjectPaths, params: Params, 
             done=lambda: progress.advance(bar),
         )
         return crawl(people, job)
+
+
+def _print_old_addresses(workspace: ProjectPaths, params: Params, fetched: set[str]) -> None:
+    """Print a line for each row of attribution.csv that names a file by the path of its folder, as before 0.2."""
+    for found in attribution.load(workspace.attribution):
+        address = local_sources.relative_address(found.value, params.crawl.sources)
+        if address is not None and found.value not in fetched:
+            where = f"{workspace.attribution.name} row {found.row} column value"
+            print(
+                f"  {where}: {found.value} names no picture, as addresses are relative to their folder; write {address}"
+            )
 
 
 def _gather(workspace: ProjectPaths, people: list[RosterPerson]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:

@@ -76,6 +76,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     proposed = proposal_rates.rates(faces, panel.verdicts, columns=list(params.attributes))
     metrics |= {"proposals": proposed} if proposed else {}
     atomic_files.write_json(workspace.metrics("curate"), metrics)
+    atomic_files.write_json(workspace.headline("data_set"), _headline(metrics))
     # In the order of the funnel, for `dvc plots`.
     csv_files.write(workspace.plots("funnel.csv"), [("step", "faces"), *left_by_step(metrics)])
     _report(metrics, panel)
@@ -176,6 +177,16 @@ def _metrics(
             "torn_lines": len(panel.ledger.torn),
         },
         "agreement": agreement.by_step(panel.votes, seed=AGREEMENT_SEED),
+    }
+
+
+def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Size of the data set, and Krippendorff's alpha of the reviewers on the identity, if two voted on a face."""
+    agreed = metrics["agreement"].get(Step.IDENTITY.value, {})
+    alpha = {"alpha": agreed["alpha"]} if "alpha" in agreed else {}
+    return {"crops": metrics["cropped"]["faces"], "curated": metrics["curated"]["faces"]} | {
+        "people": metrics["curated"]["identities"],
+        **alpha,
     }
 
 

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from mtf.training.data import Examples
 
 
+MATRIX_LABELS = 12
+
+
 def run(workspace: ProjectPaths, params: Params) -> None:
     """Evaluate every model of params.yaml on every task. Writes
 
-    - metrics/evaluate.json and metrics/fairness/models/MODEL/TASK.json,
+    - metrics/evaluate.json, metrics/fairness/models/MODEL/TASK.json and the headline figures,
     - build/evaluate/predictions.parquet and the model cards build/evaluate/cards/MODEL/TASK.md,
-    - plots/confusion/MODEL/TASK.csv and plots/fairness/MODEL/TASK.csv.
+    - plots/{curves,confusion,groups}.csv, each with the rows of all models and tasks.
 
     Raises BadInput if a model is missing, or was trained for other labels or another input size.
     """
@@ -58,12 +61,13 @@ def run(workspace: ProjectPaths, params: Params) -> None:
             predicted = probabilities.argmax(axis=1)
             figures[task][model] = metrics.scores(test.targets, predicted)
             predictions.append(_predictions(splits, test, probabilities, model=model, task=task, labels=labels))
-            _write_confusion(workspace, predictions[-1], model=model, task=task)
         _print(task, figures[task], images=len(test))
     by_group = _write_fairness(workspace, params, splits, pl.concat(predictions))
     _write_cards(workspace, params, splits, cards, figures, by_group)
+    _write_plots(workspace, params, pl.concat(predictions), by_group)
     schemas.write(schemas.PREDICTIONS, pl.concat(predictions), workspace.table("evaluate", "predictions"))
     atomic_files.write_json(workspace.metrics("evaluate"), figures)
+    atomic_files.write_json(workspace.headline("accuracy"), _headline(params, figures, by_group))
 
 
 def _load(
@@ -94,22 +98,50 @@ def _predictions(
     )
 
 
-def _write_confusion(workspace: ProjectPaths, predictions: pl.DataFrame, *, model: str, task: str) -> None:
-    """Write one row per test image, for DVC's confusion template."""
-    rows = predictions.select(actual="label", predicted="predicted")
-    csv_files.write(workspace.plots("confusion") / model / f"{task}.csv", rows)
+def _headline(
+    params: Params, figures: dict[str, dict[str, dict[str, float]]], by_group: dict[tuple[str, str], dict[str, Any]]
+) -> dict[str, float]:
+    """Accuracy of the best model on each task, and the largest gap between two groups of one attribute."""
+    best = {task: max(figures[task][model]["accuracy"] for model in params.train.models) for task in figures}
+    summaries = [report[attribute]["summary"] for report in by_group.values() for attribute in params.attributes]
+    gaps = [summary["gap"] for summary in summaries if "gap" in summary]
+    return best | ({"gap": max(gaps)} if gaps else {})
+
+
+def _write_plots(
+    workspace: ProjectPaths,
+    params: Params,
+    predictions: pl.DataFrame,
+    by_group: dict[tuple[str, str], dict[str, Any]],
+) -> None:
+    """Write one file for each chart; `run` (MODEL TASK) tells the rows of the trainings apart."""
+    from mtf.evaluation import curves, fairness
+
+    runs = {(model, task): f"{model} {task}" for model in params.train.models for task in params.train.tasks}
+    trained = workspace.plots("train")
+    csv_files.write(
+        workspace.plots("curves.csv"),
+        pl.concat([curves.learning_curves(trained / model / task, run) for (model, task), run in runs.items()]),
+    )
+    # A matrix of more labels than that cannot be read.
+    few = [task for task in params.train.tasks if predictions.filter(task=task)["label"].n_unique() <= MATRIX_LABELS]
+    confusions = predictions.filter(pl.col("task").is_in(few))
+    csv_files.write(
+        workspace.plots("confusion.csv"),
+        confusions.select(pl.format("{} {}", "model", "task").alias("run"), actual="label", predicted="predicted"),
+    )
+    groups = [fairness.table(by_group[pair]).select(pl.lit(run).alias("run"), pl.all()) for pair, run in runs.items()]
+    csv_files.write(workspace.plots("groups.csv"), pl.concat(groups))
 
 
 def _write_fairness(
     workspace: ProjectPaths, params: Params, splits: pl.DataFrame, predictions: pl.DataFrame
 ) -> dict[tuple[str, str], dict[str, Any]]:
-    """Write the figures by group of each model and task, also as a table for plots; return the figures."""
+    """Write the figures by group of each model and task; return them."""
     from mtf.evaluation import fairness
 
-    folders = workspace.metrics_folder / "fairness" / "models", workspace.plots("fairness")
-    for folder in folders:
-        # Remove the files of models that params.yaml no longer names.
-        shutil.rmtree(folder, ignore_errors=True)
+    # Remove the files of models that params.yaml no longer names.
+    shutil.rmtree(workspace.metrics_folder / "fairness" / "models", ignore_errors=True)
     attributes = {column: task.labels for column, task in params.attributes.items()}
     wide = predictions.join(splits.select("identity", "face_id", *attributes), on=["identity", "face_id"])
     found = {}
@@ -117,8 +149,6 @@ def _write_fairness(
         by_group = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
         found[str(model), str(task)] = by_group
         atomic_files.write_json(workspace.metrics(f"fairness/models/{model}/{task}"), by_group)
-        plotted = workspace.plots("fairness") / str(model) / f"{task}.csv"
-        csv_files.write(plotted, fairness.table(by_group))
     return found
 
 

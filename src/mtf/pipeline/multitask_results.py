@@ -93,11 +93,21 @@ def _write(
     if gpu_utilization is not None:
         figures["gpu_utilization"] = gpu_utilization
     atomic_files.write_json(workspace.metrics(f"multitask/{weighting}"), figures)
+    atomic_files.write_json(workspace.headline(f"multitask/{weighting}"), figures["accuracy"])
+    _write_curves(workspace, weighting)
     by_group = _write_fairness(workspace, params, wide, weighting)
     _write_card(workspace, params, results, about, figures["accuracy"], by_group)
     _draw_confusions(workspace, results, wide, own, attributes)
     accuracies = "  ".join(f"{task} {value:.3f}" for task, value in figures["accuracy"].items())
     print(f"multitask {weighting}: best after epoch {about.best_epoch}; accuracy {accuracies}")
+
+
+def _write_curves(workspace: ProjectPaths, weighting: str) -> None:
+    from mtf.evaluation import curves
+
+    folder = workspace.plots("multitask") / weighting
+    csv_files.write(folder / "loss.csv", curves.learning_curves(folder / "curves", f"multitask {weighting}"))
+    csv_files.write(folder / "weights.csv", curves.loss_weights(folder / "curves"))
 
 
 def _write_fairness(workspace: ProjectPaths, params: Params, wide: pl.DataFrame, weighting: str) -> dict[str, Any]:
@@ -108,8 +118,8 @@ def _write_fairness(workspace: ProjectPaths, params: Params, wide: pl.DataFrame,
     for (name,), part in wide.group_by("task", maintain_order=True):
         task = str(name)
         found[task] = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
-        plotted = workspace.plots("multitask") / weighting / "fairness" / f"{task}.csv"
-        csv_files.write(plotted, fairness.table(found[task]))
+    groups = [fairness.table(report).select(pl.lit(task).alias("run"), pl.all()) for task, report in found.items()]
+    csv_files.write(workspace.plots("multitask") / weighting / "groups.csv", pl.concat(groups))
     atomic_files.write_json(workspace.metrics(f"fairness/multitask/{weighting}"), found)
     return found
 

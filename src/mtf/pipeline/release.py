@@ -51,6 +51,8 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     published = plan.join(files.select("path", "sha256", "size_bytes"), on="path", maintain_order="left")
     credit = _credit(params, sources, published)
     layout.write_class_lists(root, plan)
+    if layout.MULTI_TASK in params.release.variants or layout.SINGLE_TASK in params.release.variants:
+        atomic_files.write_json(root / layout.LABEL_NAMES, layout.label_names(sources.data, _permitted_labels(params)))
     _write_metadata(root, params, sources, published, credit)
     _write_credits(root, params, credit)
     _write_audit(root, audited)
@@ -70,9 +72,14 @@ def export(workspace: ProjectPaths, params: Params, *, form: str, to: Path | Non
     if form not in list(formats.ReleaseFormat):
         raise bad_value("--format", form, listed(formats.ReleaseFormat))
     target = to or workspace.stage(form)
-    labels = {column: list(task.labels) for column, task in params.columns.items()}
+    labels = _permitted_labels(params)
     faces = formats.export(workspace.stage("release"), target, formats.ReleaseFormat(form), labels=labels)
     print(f"release: {faces} faces as {form} in {workspace.relative(target)}")
+
+
+def _permitted_labels(params: Params) -> dict[str, list[str]]:
+    """Column → permitted labels; none for identities."""
+    return {column: list(task.labels) for column, task in params.columns.items()}
 
 
 def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> AuditReport:

@@ -15,7 +15,7 @@ from mtf.core.project_paths import ProjectPaths
 
 
 def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> None:
-    """Train `model` on `task`. Writes build/models/MODEL/TASK/{model.pt,card.md}, metrics/train/MODEL/TASK.json and
+    """Train `model` on `task`. Writes build/models/MODEL/TASK/{model.pt,card.md}, build/train/MODEL/TASK.json and
     curves under plots/train.
 
     Raises BadInput for a model or task that params.yaml does not name.
@@ -98,11 +98,16 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
         figures["pretrained"] = True
     if fitted.gpu_utilization is not None:
         figures["gpu_utilization"] = fitted.gpu_utilization
-    atomic_files.write_json(workspace.metrics(f"train/{model}/{task}"), figures)
+    atomic_files.write_json(training_figures(workspace, model, task), figures)
     print(
         f"train {model} {task}: {len(training)} images, {len(labels)} labels, {fitted.epochs} epochs, "
         f"best after {fitted.best_epoch}"
     )
+
+
+def training_figures(workspace: ProjectPaths, model: str, task: str) -> Path:
+    """File of the figures of one training. It is no metric: its minutes and losses differ from run to run."""
+    return workspace.stage("train") / model / f"{task}.json"
 
 
 def _local_weights(workspace: ProjectPaths, params: Params, model: str) -> Path | None:

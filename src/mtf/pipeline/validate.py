@@ -34,7 +34,9 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     found = GateOutcome(outcome.input_digests(workspace, params), results, not_checked(params, measured))
     suite.finish(workspace.stage("validate") / suite.DOCS, results, found.not_checked)
     outcome.write(workspace, found)
-    atomic_files.write_json(workspace.metrics("validate"), _counts(found))
+    counts = _counts(found)
+    atomic_files.write_json(workspace.metrics("validate"), counts)
+    atomic_files.write_json(workspace.headline("gates"), {str(grade): counts[grade] for grade in Severity})
     for line in _lines(found):
         print(line, flush=True)
     if found.critical:

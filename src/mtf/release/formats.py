@@ -19,7 +19,7 @@ import polars as pl
 
 from mtf.core.atomic_files import replacing, write_json
 from mtf.core.errors import BadInput, listed, shortened
-from mtf.release import documents
+from mtf.release import documents, layout
 from mtf.release.metadata import CREDIT
 from mtf.schemas import SPLITS
 
@@ -39,8 +39,8 @@ class ReleaseFormat(StrEnum):
 def export(release: Path, to: Path, form: ReleaseFormat, *, labels: dict[str, list[str]]) -> int:
     """Write the data set in the folder `release` to the new or empty folder `to`; return the number of faces.
 
-    `labels`: column → permitted labels; an empty list stands for the labels that occur (identities). The same release
-    gives the same bytes.
+    `labels`: column → permitted labels; an empty list stands for the labels that occur (identities). Labels have the
+    same numbers in every form (`label_names.json`). The same release gives the same bytes.
 
     Raises BadInput if there is no release, the folder is not empty, or the labels are not those of the release.
     """
@@ -51,7 +51,7 @@ def export(release: Path, to: Path, form: ReleaseFormat, *, labels: dict[str, li
     documents.check_enclosed_documents(release)
     table = pl.read_parquet(release / TABLE)
     _check_labels(table, labels, where=str(release / TABLE))
-    named = {name: values or sorted(table[name].unique()) for name, values in labels.items()}
+    named = layout.label_names(table, labels)
     writers: dict[ReleaseFormat, Callable[[Path, Path, pl.DataFrame, dict[str, list[str]]], None]] = {
         ReleaseFormat.PARQUET: _write_parquet,
         ReleaseFormat.WEBDATASET: _write_webdataset,
@@ -59,6 +59,7 @@ def export(release: Path, to: Path, form: ReleaseFormat, *, labels: dict[str, li
     }
     to.mkdir(parents=True, exist_ok=True)
     writers[form](release, to, table, named)
+    write_json(to / layout.LABEL_NAMES, named)
     documents.write_enclosed_documents(release, to, form)
     return table.height
 

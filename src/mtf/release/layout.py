@@ -7,7 +7,8 @@
 There is one level per label column of `params.yaml`, in the order there. The non-curated set has no splits: it has all
 faces that the detector found, for training generative models, and an unreviewed test set would measure nothing.
 
-Class lists `single_task/TASK/classes.txt`: the classes of a task in the order of their numbers.
+Class lists `single_task/TASK/classes.txt`: the classes of a task in the order of their numbers. `label_names.json` has
+the labels of all columns in that order, beside every form of the release.
 
 torchvision's `ImageFolder` numbers the folders of a split. If a split lacks a class, later classes would have other
 numbers there; an empty folder does not help, as ImageFolder refuses it and neither git nor DVC keeps it.
@@ -21,7 +22,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ MULTI_TASK, SINGLE_TASK, NON_CURATED = "multi_task", "single_task", "non_curated
 VARIANTS = (MULTI_TASK, SINGLE_TASK, NON_CURATED)
 COLUMNS = ("identity", "face_id", "variant", "path")
 CLASS_LIST = "classes.txt"
+LABEL_NAMES = "label_names.json"
 # Names that Windows reserves for devices, with any extension.
 RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
 MAX_BYTES = 180
@@ -105,6 +107,20 @@ def write_class_lists(root: Path, plan: pl.DataFrame) -> None:
     for task, places in _places(plan).items():
         names = sorted({label for _, label in places})
         atomic_files.write_text(root / SINGLE_TASK / task / CLASS_LIST, "".join(f"{name}\n" for name in names))
+
+
+def label_names(table: pl.DataFrame, permitted: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Column → its labels in the order of their numbers, which is the same in every form of a release.
+
+    `table` has the published faces; `permitted` the labels of each column, none for identities. The order is that of
+    the folders' names, by which `ImageFolder` numbers its classes; labels without a picture have no number.
+    """
+    found = {}
+    for column, labels in permitted.items():
+        occurring = set(table[column])
+        names = folder_names(labels or occurring)
+        found[column] = sorted(occurring, key=names.__getitem__)
+    return found
 
 
 def absent_labels(plan: pl.DataFrame) -> list[MissingClass]:

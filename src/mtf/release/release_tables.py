@@ -18,6 +18,7 @@ from mtf.curation import certificate
 from mtf.release import facts, folders, layout, metadata
 from mtf.rights import attribution
 from mtf.schemas import FACE, roster_file
+from mtf.sources import local_sources
 
 # So many pictures are named in an error.
 _MAX_NAMED = 5
@@ -55,10 +56,21 @@ def read_sources(workspace: ProjectPaths, params: Params) -> Sources:
         data=data if variants & set(metadata.DATA_SET) else data.clear(),
         non_curated=non_curated if layout.NON_CURATED in variants else non_curated.clear(),
         faces=schemas.read(schemas.FACES, workspace.table("crop", "faces")),
-        images=schemas.read(schemas.IMAGES, workspace.table("crawl", "images")),
-        evidence=attribution.evidence(workspace),
+        images=_relative(schemas.read(schemas.IMAGES, workspace.table("crawl", "images")), "images", workspace, params),
+        evidence=_relative(attribution.evidence(workspace), "evidence", workspace, params),
         roster=roster_file.load(workspace.roster, params),
     )
+
+
+def _relative(table: pl.DataFrame, name: str, workspace: ProjectPaths, params: Params) -> pl.DataFrame:
+    """Table with addresses relative to their folder; an older crawl wrote paths of this machine."""
+    where = workspace.relative(workspace.table("crawl", name))
+    corrected, count = local_sources.relative_addresses(table, params.crawl.sources, where=where)
+    if count:
+        print(
+            f"release: {where}: {count} addresses were paths of this machine and are published relative to their folder"
+        )
+    return corrected
 
 
 def gather_facts(workspace: ProjectPaths, params: Params, sources: Sources) -> facts.Facts:

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -150,7 +150,10 @@ class LocalFiles(Protocol):
 
     @property
     def prefix(self) -> str:
-        """Prefix of the addresses of its files, and of no others: `file:PATH/`."""
+        """Prefix of the addresses of its files, and of no others: `file:PATH/`.
+
+        `mtf.sources.local_sources` makes them relative to the source before anything is stored.
+        """
         ...
 
     def find(self, files: str | None) -> list[Candidate]:
@@ -163,6 +166,15 @@ class LocalFiles(Protocol):
 
     def stamp(self, files: str | None) -> list[str]:
         """Lines that change when one of the named files does."""
+        ...
+
+
+@runtime_checkable
+class ListedFiles(Protocol):
+    """Local files that can say which they are, for `data/sources.csv`."""
+
+    def listing(self) -> Iterable[tuple[str, int]]:
+        """Name and size in bytes of each file."""
         ...
 
 
@@ -180,6 +192,11 @@ class LocalSource(Source):
     def statement(self) -> Statement:
         """License and creator that the owner states for all files."""
         raise NotImplementedError
+
+    @property
+    def address_name(self) -> str | None:
+        """Name of this source in the addresses of its files, `file:@NAME/…`; None for its number in params.yaml."""
+        return None
 
     @property
     def files_path(self) -> str:

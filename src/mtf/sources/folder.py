@@ -2,7 +2,8 @@
 
 `files` holds names or patterns, separated by `;`. An existing name is taken literally; else `*`, `?` and `[…]` are
 patterns over the whole name (`*` also matches `/`). No file outside the folder is ever opened: absolute names, `..`,
-links and names that are not UTF-8 are refused. The address of a file is `file:PATH/NAME`, percent-encoded.
+links and names that are not UTF-8 are refused. The address of a file is `file:PATH/NAME`, percent-encoded;
+`mtf.sources.local_sources` makes it relative to the source.
 """
 
 from __future__ import annotations
@@ -54,12 +55,14 @@ class Folder(LocalSource):
     """A folder or tar whose files the roster's column `files` names.
 
     path: relative to the project, or absolute.
+    name: in the addresses of its files, `file:@NAME/…`; null takes the number of the source.
     license: that the owner states for all files (SPDX or `LicenseRef-…`); null states none.
     creator: that the owner states for all files.
     """
 
     kind: Literal["folder"]
     path: Annotated[str, Field(min_length=1)]
+    name: Annotated[str, Field(pattern=r"^[a-z](?:[a-z0-9._-]*[a-z0-9])?$")] | None = None
     license: str | None = None
     creator: str | None = None
 
@@ -78,6 +81,10 @@ class Folder(LocalSource):
     @property
     def files_path(self) -> str:
         return self.path
+
+    @property
+    def address_name(self) -> str | None:
+        return self.name
 
     def open(self, root: Path) -> FolderFiles:
         return FolderFiles(self, root)
@@ -106,7 +113,7 @@ class FolderFiles:
             raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, refusal)
         file = self._files.get(_normal(name))
         if file is None:
-            raise FetchFailed(FetchOutcome.MISSING, f"no such file in {self.source.path}")
+            raise FetchFailed(FetchOutcome.MISSING, f"no such file in {PurePosixPath(self.source.path).name}")
         if file.refusal:
             raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, file.refusal)
         if file.size_bytes > max_bytes:
@@ -117,6 +124,10 @@ class FolderFiles:
         """Lines that change when one of the files in a cell of the roster does."""
         names = map(_normal, self._chosen(files))
         return [f"{name} {file.stamp}" if (file := self._files.get(name)) else name for name in names]
+
+    def listing(self) -> Iterator[tuple[str, int]]:
+        """Name and size in bytes of each file that may be read."""
+        return ((name, file.size_bytes) for name, file in self._files.items() if file.refusal is None)
 
     def _chosen(self, files: str | None) -> list[str]:
         entries = [entry.strip() for entry in (files or "").split(";") if entry.strip()]

@@ -17,8 +17,17 @@ from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.forget.history import WORKSPACE, History, git_damage, shallow_clone
 from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, all_stores, error_text
 from mtf.schemas import takedown_file
-from mtf.takedown import affected_objects, manual_followups, originals, receipt, scope_search, untracked
+from mtf.takedown import (
+    affected_objects,
+    exported_evidence,
+    manual_followups,
+    originals,
+    receipt,
+    scope_search,
+    untracked,
+)
 from mtf.takedown.affected_objects import AffectedObjects
+from mtf.takedown.exported_evidence import ExportedFile
 from mtf.takedown.originals import Original
 from mtf.takedown.receipt import Receipt
 from mtf.takedown.requests import unrecorded_pages
@@ -36,6 +45,7 @@ class ErasurePlan:
     - `unseen`: objects (md5) that may hold an erased picture, and that only a store without an answer may have;
     - `index`: index of the objects of all stores;
     - `originals`: files that people added, with pictures to erase;
+    - `evidence`: exported evidence on pictures to erase;
     - `untracked`: paths in the project's folder to remove;
     - `unreadable_versions`: messages on versions that could not be read;
     - `unrecorded_pages`: requested pages whose pictures `dvc repro` would keep.
@@ -46,6 +56,7 @@ class ErasurePlan:
     unseen: list[str]
     index: ObjectIndex
     originals: list[Original]
+    evidence: list[ExportedFile]
     untracked: list[str]
     unreadable_versions: list[str]
     unrecorded_pages: list[str]
@@ -79,12 +90,19 @@ def make_plan(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> Erasure
     scope = scope_search.find(requests, history, max_pixels=settings.crawl.max_pixels)
     found = affected_objects.find(scope, history)
     own, unreadable_originals = originals.find(scope, workspace, settings)
+    exported, unreadable_evidence = exported_evidence.find(scope, workspace)
     oids = sorted({each.oid for each in found.affected})
     unseen = sorted({version.oid for version in found.unseen})
     fitted = [{"path": untracked.FITTED, "revisions": [WORKSPACE], "trained_on_faces": None}]
     has_fitted = bool(scope.face_ids) and (workspace.root / untracked.FITTED).exists()
     beside = untracked.find(scope, workspace, repo)
-    unreadable = {*found.unreadable, *unreadable_originals, *beside.unreadable, *_unread(scope, found)}
+    unreadable = {
+        *found.unreadable,
+        *unreadable_originals,
+        *unreadable_evidence,
+        *beside.unreadable,
+        *_unread(scope, found),
+    }
     unreadable_versions = [*manual_followups.unreadable_versions(history)]
     outside = [*_outside(own, repo, workspace)]
     planned: Receipt = {
@@ -99,7 +117,10 @@ def make_plan(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> Erasure
         "places": {store.name: store_state(store, oids, unseen, index) for store in index.stores if requests.records},
         "run_cache": 0,
         "workspace": beside.names if scope.names else [],
-        "originals": [_described(original, workspace) for original in own],
+        "originals": [
+            *(_described(original, workspace) for original in own),
+            *(each.described(workspace) for each in exported),
+        ],
         "outside": outside,
         "models": [*affected_objects.trained_models(scope, history), *(fitted if has_fitted else [])],
         "unreadable": sorted(unreadable) if requests.records else [],
@@ -114,7 +135,9 @@ def make_plan(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> Erasure
     }
     made = [each.path for each in found.affected if WORKSPACE in each.revisions and _is_made(each.path)]
     pages = unrecorded_pages(requests, workspace) if made else []
-    return ErasurePlan(planned, sorted(set(made)), unseen, index, own, beside.names, unreadable_versions, pages)
+    return ErasurePlan(
+        planned, sorted(set(made)), unseen, index, own, exported, beside.names, unreadable_versions, pages
+    )
 
 
 def _outside(own: list[Original], repo: Repo, workspace: ProjectPaths) -> Iterator[str]:

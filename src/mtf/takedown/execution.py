@@ -14,7 +14,7 @@ from dvc.scm import NoSCM
 from mtf.core.errors import GateFailed, MtfError, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, error_text
-from mtf.takedown import originals, receipt, untracked
+from mtf.takedown import exported_evidence, originals, receipt, untracked
 from mtf.takedown.erasure_plan import ErasurePlan, State, make_plan, now, store_state
 from mtf.takedown.receipt import Receipt
 
@@ -44,6 +44,8 @@ def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], ob
             receipt.save(path, one)
         for original in planned.originals:
             originals.clear(original)
+        for exported in planned.evidence:
+            exported_evidence.clear(exported)
         for path, oid in ((each["path"], each["oid"]) for _, one in due for each in one["objects"]):
             originals.detach(workspace.root / path, oid)
         for path, one in due:

@@ -10,7 +10,7 @@ from pathlib import Path
 from dvc.repo import Repo
 
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
-from mtf.takedown import affected_objects
+from mtf.takedown import affected_objects, exported_evidence
 from mtf.takedown.file_contents import Unexaminable
 from mtf.takedown.scope import TakedownScope
 
@@ -41,11 +41,13 @@ def find(scope: TakedownScope, workspace: ProjectPaths, repo: Repo) -> Untracked
     - If DVC tracks no output in `build/`: only files that hold an erased picture. `dvc repro` would not make the rest,
       such as trained networks, again.
     - Experiments of DVC (`.dvc/tmp/exps`), in both cases.
+    - Not the exported evidence: `mtf.takedown.exported_evidence` erases single records from it.
     """
     build = workspace.build
     outs = {Path(out.fs_path) for out in repo.index.outs if out.is_in_repo}
     if any(out.is_relative_to(build) for out in outs):
-        found = Untracked([workspace.relative(path) for path in _beside(build, outs)])
+        beside = [*_beside(build, {*outs, workspace.evidence}), *exported_evidence.foreign_files(workspace)]
+        found = Untracked([workspace.relative(path) for path in beside])
     else:
         found = _affected_files(build, scope, workspace)
     if (workspace.root / _EXPERIMENTS).exists():
@@ -87,6 +89,7 @@ def _is_dvcs_own(path: Path) -> bool:
 def _affected_files(build: Path, scope: TakedownScope, workspace: ProjectPaths) -> Untracked:
     found = Untracked()
     files = [path for path in sorted(build.rglob("*")) if path.is_file()] if scope.names else []
+    files = [path for path in files if not path.is_relative_to(workspace.evidence)]
     for path in files:
         try:
             if affected_objects.is_affected(path, scope):
