@@ -29,6 +29,12 @@ MIN_SHOTS = 2
 # Share of other people's faces that the boundary may let through.
 FALSE_MATCH_SHARE = 0.005
 
+# Distance of the quartiles of a normal distribution with a standard deviation of one.
+NORMAL_IQR = 1.349
+# An identity with more than this share of the faces beyond a core's own is the same person under another name.
+DOUBLE_SHARE = 0.6
+MIN_DOUBLE = 3
+
 Vectors = NDArray[np.floating]
 Rows = NDArray[np.int64]
 
@@ -38,7 +44,7 @@ class Measured:
     """Embeddings with the similarities to their nearest faces of other identities.
 
     vectors: (faces, dimensions), float32, of unit length.
-    middle, spread: (faces), mean and standard deviation of the similarities to the NEAREST of the cohort.
+    middle, spread: (faces), median and spread (quartiles) of the similarities to the NEAREST of the cohort.
     """
 
     vectors: Vectors
@@ -55,7 +61,9 @@ class Measured:
         if count < 2:
             return cls(vectors, np.zeros(len(vectors), np.float32), np.ones(len(vectors), np.float32))
         top = -np.partition(-similar, count - 1, axis=1)[:, :count]
-        return cls(vectors, top.mean(axis=1), np.maximum(top.std(axis=1), 1e-3))
+        # Quartiles: the same person under another name may be among the others.
+        low, middle, high = np.quantile(top, [0.25, 0.5, 0.75], axis=1).astype(np.float32)
+        return cls(vectors, middle, np.maximum((high - low) / NORMAL_IQR, 1e-3))
 
     def __getitem__(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Measured:
         return Measured(self.vectors[rows], self.middle[rows], self.spread[rows])
@@ -85,6 +93,10 @@ class Cohort:
     def others(self, person: int) -> Measured:
         """Faces of other identities than `person`."""
         return self._faces[self._persons != person]
+
+    def persons_of_others(self, person: int) -> Rows:
+        """Identity of each face that `others` returns."""
+        return self._persons[self._persons != person]
 
     def measured(self, embeddings: Vectors, person: int) -> Measured:
         """Faces (faces, dimensions) of the identity `person`, measured."""
@@ -145,21 +157,43 @@ class Core:
 
 
 def core_of(
-    faces: Measured, core: NDArray[np.bool_], others: Measured, *, rejected: NDArray[np.bool_] | None = None
+    faces: Measured,
+    core: NDArray[np.bool_],
+    others: Measured,
+    *,
+    persons: Rows | None = None,
+    rejected: NDArray[np.bool_] | None = None,
 ) -> tuple[Core, NDArray[np.float64]]:
     """Core of a person and the likeness (faces) of all faces found for the person; `core` marks at least one of them.
 
     A face of the core is compared with the others of it. The boundary is learnt from the person's own core, from the
-    faces of `others`, which are other identities', and from those that were `rejected`.
+    faces of `others`, which are of other identities (`persons`), and from those that were `rejected`.
     """
     whole = Core.of(faces[core])
     scores = whole.likeness(faces)
     scores[core] = _without_self(faces[core], scores[core])
-    impostors = whole.likeness(others)
+    own = scores[core] if core.sum() > 1 else scores[:0]
+    impostors = _without_double(whole.likeness(others), persons, own)
     if rejected is not None:
         impostors = np.concatenate([impostors, scores[rejected]])
-    at = boundary(scores[core] if core.sum() > 1 else scores[:0], impostors)
+    at = boundary(own, impostors)
     return Core(whole.mean, whole.scaled, whole.offset, at), scores - at
+
+
+def _without_double(
+    impostors: NDArray[np.float64], persons: Rows | None, core: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Scores of impostors without those of an identity that is the same person under another name."""
+    if persons is None or not len(core):
+        return impostors
+    beyond = impostors > np.quantile(core, 0.1)
+    if beyond.sum() < MIN_DOUBLE:
+        return impostors
+    numbers, counts = np.unique(persons[beyond], return_counts=True)
+    double = numbers[counts.argmax()]
+    if counts.max() <= DOUBLE_SHARE * beyond.sum():
+        return impostors
+    return impostors[~(beyond & (persons == double))]
 
 
 def _without_self(core: Measured, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -218,16 +252,20 @@ class Proposal:
     core: Core | None
 
 
-def propose(faces: Measured, others: Measured, *, shots: Rows, sources: Sequence[Rows]) -> Proposal:
+def propose(
+    faces: Measured, others: Measured, *, shots: Rows, sources: Sequence[Rows], persons: Rows | None = None
+) -> Proposal:
     """Propose which of the faces found for an identity show the person (`most_sources`).
 
     others: faces of other identities, measured.
+    persons: (others), number of each one's identity.
     """
     labels = clusters(faces, shots)
     chosen = most_sources(labels, shots, sources)
     if chosen is None:
         return Proposal(labels, np.full(len(labels), np.nan), None)
-    core, scores = core_of(faces, labels == chosen, others)
+    core, scores = core_of(faces, labels == chosen, others, persons=persons)
     # Once more from all faces on the person's side: another age or pose may be a cluster of its own.
-    core, scores = core_of(faces, scores > 0, others) if (scores > 0).sum() >= MIN_SHOTS else (core, scores)
+    if (scores > 0).sum() >= MIN_SHOTS:
+        core, scores = core_of(faces, scores > 0, others, persons=persons)
     return Proposal(labels, scores, core)

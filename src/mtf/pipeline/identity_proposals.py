@@ -46,15 +46,15 @@ def propose(rows: pl.DataFrame, embeddings: np.ndarray, sources: pl.DataFrame, *
         own = _range_of(persons, person)
         faces, others = cohort.measured(embeddings[own], person), cohort.others(person)
         by_source = [source[own] for source in numbered]
-        found.append(identity_clusters.propose(faces, others, shots=shots[own], sources=by_source))
+        elsewhere = cohort.persons_of_others(person)
+        found.append(identity_clusters.propose(faces, others, shots=shots[own], sources=by_source, persons=elsewhere))
     resembles, same = _resemblance(embeddings, persons, cohort, found)
     likeness = np.concatenate([each.likeness for each in found])
+    names = [identities[place] if place >= 0 else None for place in resembles.tolist()]
     columns = [
         pl.Series("cluster", np.concatenate([each.cluster for each in found]), dtype=pl.Int32),
         pl.Series("likeness", likeness, dtype=pl.Float32).fill_nan(None),
-        pl.Series(
-            "resembles", [identities[place] if place >= 0 else None for place in resembles.tolist()], dtype=pl.String
-        ),
+        pl.Series("resembles", names, dtype=pl.String),
     ]
     return Proposals(columns, [(identities[low], identities[high]) for low, high in same])
 

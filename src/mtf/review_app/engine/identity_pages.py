@@ -184,7 +184,8 @@ class IdentityPages:
             return None
         person = int(self._persons[rows[0]])
         faces, others = self._cohort.measured(self._embeddings[rows], person), self._cohort.others(person)
-        return identity_clusters.core_of(faces, core, others, rejected=self._rejected(rows, votes))[1]
+        persons, rejected = self._cohort.persons_of_others(person), self._rejected(rows, votes)
+        return identity_clusters.core_of(faces, core, others, persons=persons, rejected=rejected)[1]
 
     def _page(self, rows: Rows, step: str, run: str, *, asks: tuple[str, ...] | None = None) -> Page:
         keys = tuple(self._data.key(int(row)) for row in rows)
