@@ -19,7 +19,8 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.datasets import labelled
 from mtf.evaluation import model_card
 from mtf.pipeline import evaluate, multitask, multitask_results, train
-from mtf.training import checkpoint, pretrained
+from mtf.training import checkpoint, pretrained, weights_in_use
+from mtf.training.weight_files import IMAGENET
 from training_project import write_project
 
 ROOT = Path(__file__).parents[2]
@@ -147,6 +148,28 @@ def test_what_a_license_asks_for_is_said_and_no_label_breaks_the_table() -> None
     assert told["CC-BY-NC-ND-4.0"] == ["credit, no commercial use, no changes", "3"]
     assert told["LicenseRef-Own"] == ["what its text says", "4"]
     assert "| decided by A \\| B | 10 faces |" in card
+
+
+def test_a_card_names_every_file_of_weights_that_touched_the_data(sample_params: Params, tmp_path: Path) -> None:
+    """Those of the detector, of the embedding, and the file that the training started from."""
+    params = sample_params.model_copy(
+        update={
+            "crop": sample_params.crop.model_copy(update={"detector": "centerface"}),
+            "screen": sample_params.screen.model_copy(update={"embedding": "dlib"}),
+        }
+    )
+    digest = IMAGENET["resnet50"].sha256
+    weights = weights_in_use.of_network(params, "resnet50-0676ba61.pth", digest, root=tmp_path)
+    unknown = weights_in_use.of_network(params, "own.pth", "1" * 64, root=tmp_path)
+    about = model_card.ModelDetails("net", {"race": ["x", "y"]}, 64, "r", {}, 1, 1)
+    card = model_card.markdown(about, model_card.TrainingData("0" * 64, {}, {}, {}), weights=[*weights, unknown[-1]])
+    told = rows(card)
+    assert told["centerface"][:4] == ["detector", "MIT", "WIDER FACE", "not asked"]
+    assert told["dlib"][:2] == ["embedding", "CC0-1.0"]
+    assert told["imagenet-resnet50"] == [
+        "initial weights", "BSD-3-Clause", "ImageNet, 1,000 classes", "not asked", f"`{digest}`",
+    ]  # fmt: skip
+    assert told["own.pth"][:2] == ["initial weights", "LicenseRef-Unstated"]
 
 
 def test_a_network_of_hundreds_of_labels_names_a_few() -> None:

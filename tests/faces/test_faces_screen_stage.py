@@ -114,13 +114,16 @@ def test_processes_of_their_own_give_the_same_table(workspace, params, screened,
 
 
 def test_wanted_weights_that_are_absent_stop_the_run_and_say_where_they_are_had(screened, params, drawn_face, as_jpeg):
-    for weights, reason in ((None, "needs the path"), ("models/sface.onnx", "no file 'models/sface.onnx'")):
+    for weights, reason in (
+        (None, r"screen\.embedding: 'sface': needs face_recognition_sface_2021dec\.onnx"),
+        ("models/sface.onnx", r"screen\.embedding_weights: no file 'models/sface\.onnx'"),
+    ):
         settings = params.model_copy(
             update={
                 "screen": params.screen.model_copy(update={"embedding": "sface", "embedding_weights": weights}),
             }
         )
-        with pytest.raises(BadInput, match=rf"screen\.embedding_weights: .*{reason}.*opencv_zoo"):
+        with pytest.raises(BadInput, match=rf"^params\.yaml: {reason}; `mtf models fetch sface` puts .*models/"):
             screened({"ann": [as_jpeg(drawn_face)]}, settings)
 
 

@@ -25,8 +25,7 @@ def test_a_missing_file_is_one_line_with_its_path_and_where_it_is_had(tmp_path):
         create(tmp_path)
     assert str(stopped.value) == (
         "params.yaml: crop.detectors.yunet.weights: no file 'models/face_detection_yunet_2023mar.onnx'; "
-        "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet has "
-        "face_detection_yunet_2023mar.onnx: put it there"
+        "`mtf models fetch yunet` puts it at models/face_detection_yunet_2023mar.onnx"
     )
 
 

@@ -82,6 +82,12 @@ def test_what_the_tables_know_is_answered_from_them(data_set: ProjectPaths):
     assert "2024-05-01 to 2024-05-01" in text
 
 
+def test_the_datasheet_names_the_weights_that_touched_the_pictures(data_set: ProjectPaths):
+    text = (data_set.stage("release") / "DATASHEET.md").read_text()
+    assert "haar-frontalface-default (detector; license LicenseRef-Intel-OpenCV; SHA-256 0f7d4527844e" in text
+    assert "haar-eye (measure of a face;" in text
+
+
 def test_a_license_that_only_the_non_curated_set_bears_is_among_those_of_the_release(project: ProjectPaths):
     strangers = [made_project.digest(person.identity, person.faces) for person in made_project.PEOPLE]
     path = project.table("curate", "non_curated")

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 import torch
-from torchvision.models import get_model
+from torchvision.models import get_model, get_model_weights
 
 from mtf.config import MODELS, NETWORKS, Params
 from mtf.core.errors import BadInput
+from mtf.faces.model_files import digest_of
 from mtf.papers import mtf_tables
 from mtf.pipeline import train
 from mtf.training import checkpoint as saved
 from mtf.training import classifier, pretrained
 from mtf.training import trainer as loop
 from mtf.training.networks import facenet, registry
+from mtf.training.weight_files import IMAGENET
 from training_project import write_project
 
 TABLE_4 = {
@@ -128,7 +132,31 @@ def test_a_cached_file_is_used_without_a_network(
     cached = tmp_path / "hub" / "checkpoints" / "mobilenet_v3_large-8738ca79.pth"
     cached.parent.mkdir(parents=True)
     cached.write_bytes(published.read_bytes())
+    known = replace(IMAGENET["mobilenet_v3_large"], sha256=digest_of(published))
+    monkeypatch.setitem(IMAGENET, "mobilenet_v3_large", known)
     assert pretrained.fetch("mobilenet_v3_large", setting="train.weights").keys() == pretrained.read(published).keys()
+
+
+def test_a_cached_file_with_another_digest_is_refused_and_named(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    cached = tmp_path / "hub" / "checkpoints" / "mobilenet_v3_large-8738ca79.pth"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(published.read_bytes())
+    with pytest.raises(BadInput, match=rf"^{re.escape(str(cached))}: damaged, or another file: its sha256 does not"):
+        pretrained.fetch("mobilenet_v3_large", setting="train.weights")
+
+
+def test_every_network_with_published_weights_has_an_entry_for_them() -> None:
+    """The entries name the files that torchvision itself would fetch."""
+    published = {name for name in registry.REGISTRY if name not in ("small_cnn", "facenet")}
+    assert IMAGENET.keys() == published
+    for network, entry in IMAGENET.items():
+        weights = get_model_weights(network)["IMAGENET1K_V1"]
+        assert entry.url == weights.url
+        assert entry.size_bytes / 2**20 == pytest.approx(weights.meta["_file_size"], abs=0.001)
+        assert entry.sha256.startswith(entry.file.rsplit("-", 1)[1].removesuffix(".pth"))
 
 
 @pytest.mark.train

@@ -11,8 +11,10 @@ from mtf.cli import (
     compare,
     dataset,
     deps,
+    embed,
     evidence,
     label,
+    models,
     project,
     publish,
     review,
@@ -43,6 +45,8 @@ review.add_to(app)
 dataset.add_to(app)
 label.add_to(app)
 compare.add_to(app)
+models.add_to(app)
+embed.add_to(app)
 
 
 def main() -> None:

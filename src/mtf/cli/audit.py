@@ -1,5 +1,5 @@
-"""`mtf audit licenses | attribution | optouts | release`: whether pictures may be used, on what evidence, with what
-duties.
+"""`mtf audit licenses | attribution | optouts | release | models`: whether pictures and weights may be used, on what
+evidence, with what duties.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Plain = Annotated[bool, typer.Option("--plain", help="One line per finding, for 
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print nothing; the exit code tells the result.")]
 
 app = typer.Typer(
-    help="Show which pictures may not be used, and why. Exit code 0: compliant, 1: not, 2: could not run.",
+    help="Show which pictures and weights may not be used, and why. Exit code 0: compliant, 1: not, 2: could not run.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -74,6 +74,15 @@ def release(
     from mtf.project import audit
 
     _conclude(audit.run_planned_audit(ProjectPaths.find(), style=style, out=sys.stdout))
+
+
+@app.command()
+def models(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> None:
+    """Audit the weights of the detector, the embedding and the trainings: their licenses, and what they learnt from."""
+    style = _style(json=json, plain=plain, quiet=quiet)
+    from mtf.project import model_audit
+
+    _conclude(model_audit.run(ProjectPaths.find(), style=style, out=sys.stdout))
 
 
 def _audit(scope: str, *, json: bool, plain: bool, quiet: bool, refresh: bool = False) -> None:

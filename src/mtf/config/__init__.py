@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mtf.config.evidence import EvidenceExport
+from mtf.config.models import Models
 from mtf.config.pipeline import Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.config.publishing import Gate, Gates, Release, Report
 from mtf.config.renamed import with_new_names
@@ -50,6 +51,7 @@ __all__ = [
     "Gates",
     "Label",
     "Licenses",
+    "Models",
     "MultiTask",
     "Params",
     "Positive",
@@ -95,6 +97,7 @@ class Params(Section):
     tasks: Annotated[dict[str, Task], Field(min_length=1)]
     crawl: Crawl
     licenses: Licenses
+    models: Models = Models()
     crop: Crop
     screen: Screen
     curate: Curate

@@ -16,6 +16,7 @@ from mtf.config import IDENTITY, Recipe
 from mtf.core import markdown_tables
 from mtf.core.errors import listed
 from mtf.datasets import labelled
+from mtf.faces.model_files import ModelFile
 from mtf.rights.licenses import catalogue
 from mtf.training.checkpoint import CheckpointInfo
 
@@ -121,10 +122,15 @@ def markdown(
     *,
     release: str | None = None,
     measured: QuantitativeAnalysis | None = None,
+    weights: Sequence[ModelFile] = (),
 ) -> str:
-    """Model card as Markdown; `release` is the title and version of the data set, None if unknown."""
+    """Model card as Markdown.
+
+    - `release`: title and version of the data set, None if unknown;
+    - `weights`: files of trained weights that touched the pictures or the network (`weight_files.of_network`).
+    """
     template = _templates().get_template("MODEL.md.jinja")
-    return template.render(about=about, pictures=pictures, release=release, measured=measured)
+    return template.render(about=about, pictures=pictures, release=release, measured=measured, weights=weights)
 
 
 def settings(recipe: Recipe | None) -> dict[str, Any]:

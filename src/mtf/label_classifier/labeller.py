@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 
-from mtf.core import atomic_files
+from mtf.core import atomic_files, torch_files
 from mtf.core.errors import BadInput
 from mtf.evaluation import metrics
 from mtf.label_classifier import networks
@@ -127,8 +126,9 @@ def load(path: Path) -> list[AttributeClassifier]:
     """Classifiers in a file that `save` wrote. Raises BadInput if there is no such file or it cannot be read."""
     if not path.is_file():
         raise BadInput(f"{path}: no label classifier here; make one with `mtf label fit`")
+    wanted = "a label classifier"
+    content = torch_files.read(path, wanted=wanted)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)["labellers"]
         return [
             AttributeClassifier(
                 entry["attribute"],
@@ -137,10 +137,10 @@ def load(path: Path) -> list[AttributeClassifier]:
                 entry["temperature"],
                 _fitted_on(entry),
             )
-            for entry in content
+            for entry in content["labellers"]
         ]
-    except (RuntimeError, KeyError, ValueError, TypeError, EOFError, OSError) as error:
-        raise BadInput(f"{path}: not a label classifier: {' '.join(str(error).split())[:200]}") from None
+    except Exception as error:  # a file from outside may hold anything
+        raise torch_files.not_wanted(path, wanted, error) from None
 
 
 def predict(labellers: Sequence[AttributeClassifier], pictures: np.ndarray) -> pl.DataFrame:

@@ -161,6 +161,7 @@ def _write_cards(
     by_group: dict[tuple[str, str], dict[str, Any]],
 ) -> None:
     from mtf.evaluation import metrics, model_card
+    from mtf.training import weights_in_use as weight_files
 
     pictures = model_card.TrainingData.of(splits, workspace.table("split", "splits"))
     for (model, task), card in cards.items():
@@ -174,7 +175,11 @@ def _write_cards(
         )
         about = model_card.ModelDetails.of(card, params.train.recipes.get(card.recipe))
         text = model_card.markdown(
-            about, pictures, release=f"{params.project.title} {params.release.version}", measured=measured
+            about,
+            pictures,
+            release=f"{params.project.title} {params.release.version}",
+            measured=measured,
+            weights=weight_files.of_network(params, card.weights, card.weights_sha256, root=workspace.root),
         )
         atomic_files.write_text(workspace.stage("evaluate") / "cards" / model / f"{task}.md", text)
 

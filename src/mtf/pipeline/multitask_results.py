@@ -133,6 +133,7 @@ def _write_card(
     by_group: dict[str, Any],
 ) -> None:
     from mtf.evaluation import model_card
+    from mtf.training import weights_in_use as weight_files
 
     measured = model_card.QuantitativeAnalysis(
         images=results.splits.filter(split="test").height,
@@ -144,7 +145,8 @@ def _write_card(
         min_n=params.fairness.min_n,
     )
     pictures = model_card.TrainingData.of(results.splits, workspace.table("split", "splits"))
-    text = model_card.markdown(about, pictures, measured=measured)
+    weights = weight_files.of_network(params, about.weights, about.weights_sha256, root=workspace.root)
+    text = model_card.markdown(about, pictures, measured=measured, weights=weights)
     atomic_files.write_text(workspace.stage("multitask") / results.weighting / "card.md", text)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from mtf.config import Params
 from mtf.curation import certificate
 from mtf.curation.certificate import Certificate
 from mtf.faces.detectors import describe
+from mtf.faces.model_files import ModelFile
 from mtf.release.distribution import Distribution, distribution
 from mtf.rights.audit.run import UNSTATED
 from mtf.schemas import SPLITS, DetectionOutcome, FetchOutcome
@@ -50,7 +51,8 @@ class Facts:
     - `first_fetched`, `last_fetched`: dates (ISO 8601), None if nothing was fetched;
     - `agreement`: step → figures of the reviewers' agreement;
     - `non_curated`: faces of the non-curated set;
-    - `certificate`: certificate on wrong people, None if there is none.
+    - `certificate`: certificate on wrong people, None if there is none;
+    - `weights`: files of trained weights that found, measured or compared the faces.
     """
 
     params: Params
@@ -68,6 +70,7 @@ class Facts:
     agreement: Mapping[str, Any]
     non_curated: int
     certificate: Certificate | None = None
+    weights: Sequence[ModelFile] = ()
 
     @property
     def certified(self) -> list[str]:
@@ -135,6 +138,7 @@ def gather(
     detections: pl.DataFrame,
     curated: Mapping[str, Any],
     certified: Certificate | None = None,
+    weights: Sequence[ModelFile] = (),
 ) -> Facts:
     """Facts from the tables. `published` has the faces of all variants with their pictures' licenses; `curated` is
     metrics/curate.json; `certified` is the certificate of the published faces.
@@ -156,6 +160,7 @@ def gather(
         agreement=curated["agreement"],
         non_curated=non_curated.height,
         certificate=certified,
+        weights=weights,
     )
 
 

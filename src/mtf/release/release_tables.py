@@ -15,6 +15,7 @@ from mtf.config import Params
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.curation import certificate
+from mtf.faces import weights_in_use
 from mtf.release import facts, folders, layout, metadata
 from mtf.rights import attribution
 from mtf.schemas import FACE, roster_file
@@ -87,6 +88,7 @@ def gather_facts(workspace: ProjectPaths, params: Params, sources: Sources) -> f
         detections=schemas.read(schemas.DETECTIONS, workspace.table("crop", "detections")),
         curated=curated,
         certified=_certified(workspace, params, sources),
+        weights=weights_in_use.of_faces(params.crop, params.screen, root=workspace.root),
     )
 
 

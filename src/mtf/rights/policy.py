@@ -21,6 +21,7 @@ __all__ = [
     "binding_opt_out",
     "check",
     "check_all",
+    "check_models",
     "conflict",
     "distinct",
     "is_permitted",
@@ -41,12 +42,21 @@ def check(licenses: config.Licenses) -> None:
         _check_identifier("licenses.permitted", entry)
 
 
+def check_models(models: config.Models) -> None:
+    """Check the policy on weights. Raises BadInput for an entry that names no license."""
+    for entry in models.permitted or []:
+        _check_identifier("models.permitted", entry)
+    for sha256, entry in models.licenses.items():
+        _check_identifier(f"models.licenses: {sha256[:12]}…", entry)
+
+
 def check_all(settings: config.Params) -> None:
     """Check every license in the parameters, before hours of work.
 
     Raises BadInput with the key, the value and what is permitted.
     """
     check(settings.licenses)
+    check_models(settings.models)
     _check_identifier("release.license", settings.release.license)
     for source in settings.crawl.sources:
         if source.stated_license is not None:

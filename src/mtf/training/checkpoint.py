@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
-from mtf.core import atomic_files
+from mtf.core import atomic_files, torch_files
 from mtf.core.errors import BadInput
 from mtf.training import augmentation
 from mtf.training.data import batches
@@ -64,13 +64,14 @@ def load(path: Path) -> tuple[nn.Module, CheckpointInfo]:
     """Network, in evaluation mode, and its information. Raises BadInput if the file is missing or cannot be read."""
     if not path.is_file():
         raise BadInput(f"{path}: no such model; train it first (`dvc repro`)")
+    wanted = "a model of this version"
+    content: dict[str, Any] = torch_files.read(path, wanted=wanted)
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         card = CheckpointInfo.model_validate(content["card"])
         network = registry.build(card.model, len(card.labels))
         network.load_state_dict(content["weights"])
-    except (RuntimeError, KeyError, ValueError, TypeError, EOFError, OSError) as error:
-        raise BadInput(f"{path}: not a model of this version: {' '.join(str(error).split())[:200]}") from None
+    except Exception as error:  # a file from outside may hold anything
+        raise torch_files.not_wanted(path, wanted, error) from None
     return network.eval(), card
 
 

@@ -1,23 +1,22 @@
 """Pretrained weights, and frozen layers for fine-tuning (Das et al., section 3.2).
 
-Weights are torchvision's, by its own download and cache, or from a local file.
+Weights are torchvision's, in torch's cache, or from a local file.
 """
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import torch
 from torch import nn
-from torchvision.models import get_model_weights
 
+from mtf.core import downloads, torch_files
 from mtf.core.errors import BadInput, bad_value, listed
 from mtf.core.hashing import file_digest
+from mtf.training.weight_files import IMAGENET
 
 Weights = dict[str, torch.Tensor]
 
@@ -36,38 +35,29 @@ class Origin:
 
 def origin(network: str, local: Path | None) -> Origin:
     """Origin of the `local` file, or of torchvision's file in torch's cache, once `fetch` has put it there."""
-    path = local or _cached(_published(network))
+    path = local or IMAGENET[network].place(Path())
     return Origin(path.name, file_digest(path))
 
 
 def fetch(network: str, *, setting: str) -> Weights:
     """First ImageNet weights of `network` in torchvision: those of `pretrained=True` when the paper was written.
 
-    Raises BadInput if the file is not in torch's cache and cannot be downloaded; its message tells where to put the
-    file, and that the parameter `setting` can name another one.
+    Raises BadInput if the file is not in torch's cache and cannot be downloaded, or is another one there; its message
+    tells where to put the file, and that the parameter `setting` can name another one.
     """
-    url = _published(network)
-    file = _cached(url)
-    try:
-        return torch.hub.load_state_dict_from_url(
-            url, model_dir=str(file.parent), map_location="cpu", progress=False, check_hash=True, weights_only=True
-        )
-    except (URLError, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", error)
-        raise BadInput(
-            f"{network}-pretrained: no weights at {file} and none to be had from {url} ({reason}); "
-            f"put the file there, or name one under {setting}"
-        ) from None
-    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise BadInput(f"{file}: damaged ({' '.join(str(error).split())[:120]}); remove it and run again") from None
-
-
-def _published(network: str) -> str:
-    return get_model_weights(network)["IMAGENET1K_V1"].url
-
-
-def _cached(url: str) -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
+    entry = IMAGENET[network]
+    file = entry.place(Path())
+    if not file.is_file():
+        try:
+            downloads.fetch(str(entry.url), file, sha256=entry.sha256, max_bytes=entry.max_bytes)
+        except BadInput as error:
+            raise BadInput(
+                f"{network}-pretrained: no weights at {file} and none to be had ({error}); "
+                f"run `mtf models fetch {entry.name}`, put the file there, or name one under {setting}"
+            ) from None
+    elif not entry.is_copy(file):
+        raise BadInput(f"{file}: damaged, or another file: its sha256 does not begin with {entry.sha256}; remove it")
+    return read(file)
 
 
 def read(path: Path) -> Weights:
@@ -75,12 +65,7 @@ def read(path: Path) -> Weights:
 
     Only tensors are unpickled. Raises BadInput if there is no such file or it has no state dict.
     """
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror or error}") from None
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
-        raise BadInput(f"{path}: not a file of torch weights: {' '.join(str(error).split())[:120]}") from None
+    content: Any = torch_files.read(path, wanted="a file of torch weights")
     for key in ("state_dict", "model", "weights"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]

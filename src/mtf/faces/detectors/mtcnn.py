@@ -6,7 +6,6 @@ facenet-pytorch (MIT); they were trained on WIDER FACE and CelebA.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
@@ -16,16 +15,34 @@ from pydantic import Field
 from mtf.config import Crop, Section, Share
 from mtf.faces.detectors.protocol import DETECTORS, Detection, parameters
 from mtf.faces.detectors.suppression import Candidates
-from mtf.faces.model_files import PackagedFile
+from mtf.faces.model_files import Agreed, ModelFile, PackagedFile, register
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_PACKAGED = partial(PackagedFile, "facenet_pytorch", "facenet-pytorch==2.6.0")
+
+def _registered(file: str, size_bytes: int, sha256: str) -> ModelFile:
+    return register(
+        ModelFile(
+            name=f"mtcnn-{file.removesuffix('.pt')}",
+            used_for="detector",
+            file=file,
+            size_bytes=size_bytes,
+            sha256=sha256,
+            license="MIT",
+            trained_on="WIDER FACE, CelebA",
+            data_license="LicenseRef-CelebA",
+            agreed=Agreed.NOT_ASKED,
+            package=PackagedFile("facenet_pytorch", "facenet-pytorch==2.6.0", f"data/{file}"),
+            url=f"https://raw.githubusercontent.com/timesler/facenet-pytorch/master/data/{file}",
+        )
+    )
+
+
 WEIGHTS = (
-    _PACKAGED("data/pnet.pt", "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f"),
-    _PACKAGED("data/rnet.pt", "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86"),
-    _PACKAGED("data/onet.pt", "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d"),
+    _registered("pnet.pt", 28_570, "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f"),
+    _registered("rnet.pt", 403_147, "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86"),
+    _registered("onet.pt", 1_559_269, "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d"),
 )
 # Window of the proposal network, and step between two of its cells.
 CELL_PX, STEP_PX = 12, 2
@@ -58,11 +75,16 @@ class Mtcnn:
         self.side_px = settings.side_px
 
     @classmethod
-    def from_params(cls, crop: Crop, *, root: Path) -> Self:  # noqa: ARG003  (the files are a package's)
-        """Create it from `crop.detectors.mtcnn`. Raises BadInput if the files of facenet-pytorch are not installed."""
+    def from_params(cls, crop: Crop, *, root: Path) -> Self:
+        """Create it from `crop.detectors.mtcnn`. Raises BadInput if one of its files is missing or another one."""
         settings = parameters(crop, "mtcnn", MtcnnParameters)
-        proposal, refinement, output = (file.located("params.yaml: crop.detector") for file in WEIGHTS)
+        proposal, refinement, output = (file.located("params.yaml: crop.detector", root=root) for file in WEIGHTS)
         return cls((proposal, refinement, output), settings, min_face_share=crop.min_face_share)
+
+    @classmethod
+    def model_files(cls, crop: Crop, *, root: Path) -> list[ModelFile]:  # noqa: ARG003  (always the same)
+        """The three networks."""
+        return list(WEIGHTS)
 
     @classmethod
     def describe(cls, crop: Crop) -> str:

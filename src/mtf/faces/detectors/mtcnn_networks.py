@@ -13,6 +13,7 @@ import cv2
 import torch
 from torch import Tensor, nn
 
+from mtf.core import torch_files
 from mtf.core.errors import BadInput
 
 
@@ -106,8 +107,10 @@ def load(proposal: Path, refinement: Path, output: Path) -> Networks:
 
 def _loaded(network: Network, path: Path) -> Network:
     try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # a file from outside may raise anything in the reader
+        network.load_state_dict(torch_files.read(path, wanted="weights of MTCNN"))
+    except BadInput as error:
+        raise BadInput(f"{path.name}: no weights of MTCNN: {error}") from None
+    except Exception as error:  # a file from outside may hold anything in place of the weights
         reason = " ".join(str(error).split())[:120]
         raise BadInput(f"{path.name}: no weights of MTCNN: {reason}") from None
     return network.eval().requires_grad_(requires_grad=False)

@@ -63,6 +63,9 @@ class Detection(NamedTuple):
 class Detector(Protocol):
     """A face detector.
 
+    One with weights also has `model_files`, as the built-in ones have, so that an audit can judge them and the cards
+    can name them (`mtf.faces.weights_in_use`).
+
     colour: True for an input of (height, width, 3) in blue, green, red, False for (height, width) in grey.
     side_px: shorter side of the input; larger pictures are reduced, smaller ones unchanged.
     """

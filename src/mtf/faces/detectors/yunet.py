@@ -1,4 +1,6 @@
-"""YuNet (Wu et al., 2023): boxes and five landmarks from OpenCV's implementation. The model file is fetched by hand.
+"""YuNet (Wu et al., 2023): boxes and five landmarks from OpenCV's implementation.
+
+`mtf models fetch yunet` fetches the network.
 
 The weights (MIT) were trained on WIDER FACE.
 """
@@ -17,11 +19,24 @@ from mtf.config import Crop, Section, Share
 from mtf.core.errors import BadInput
 from mtf.faces.detectors.protocol import DETECTORS, Detection, parameters
 from mtf.faces.detectors.suppression import Candidates, best
-from mtf.faces.model_files import digest_of
+from mtf.faces.model_files import FOLDER, Agreed, ModelFile, digest_of, of_path, register
 
 FILE = "face_detection_yunet_2023mar.onnx"
-SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
-ADDRESS = "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
+WEIGHTS = register(
+    ModelFile(
+        name="yunet",
+        used_for="detector",
+        file=FILE,
+        size_bytes=232_589,
+        sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+        license="MIT",
+        trained_on="WIDER FACE",
+        data_license="CC-BY-NC-ND-4.0",
+        agreed=Agreed.NOT_ASKED,
+        url=f"https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/{FILE}",
+    )
+)
+_FETCH = f"`mtf models fetch {WEIGHTS.name}` puts it at {FOLDER}/{FILE}"
 MAX_CANDIDATES = 5000
 SIDES_PX = (320,)
 
@@ -35,7 +50,7 @@ class YuNetParameters(Section):
     max_overlap: largest intersection over union of two boxes; beyond it, the one with the higher score stays.
     """
 
-    weights: str = f"models/{FILE}"
+    weights: str = f"{FOLDER}/{FILE}"
     min_score: Share = 0.6
     sides_px: Annotated[tuple[Annotated[int, Field(ge=64, le=2048)], ...], Field(min_length=1, max_length=4)] = SIDES_PX
     max_overlap: Share = 0.3
@@ -65,6 +80,11 @@ class YuNet:
         _check(path, name=settings.weights)
         _network(path, (32, 32))
         return cls(path, settings, min_face_share=crop.min_face_share)
+
+    @classmethod
+    def model_files(cls, crop: Crop, *, root: Path) -> list[ModelFile]:
+        """The network; the published one, or one of your own."""
+        return [of_path(root / parameters(crop, "yunet", YuNetParameters).weights, WEIGHTS)]
 
     @classmethod
     def describe(cls, crop: Crop) -> str:
@@ -108,9 +128,9 @@ class YuNet:
 def _check(path: Path, *, name: str) -> None:
     where = "params.yaml: crop.detectors.yunet.weights"
     if not path.is_file():
-        raise BadInput(f"{where}: no file {name!r}; {ADDRESS} has {FILE}: put it there")
-    if path.name == FILE and digest_of(path) != SHA256:
-        raise BadInput(f"{where}: {name!r} is not the published {FILE}: another sha256; {ADDRESS} has it")
+        raise BadInput(f"{where}: no file {name!r}; {_FETCH}")
+    if path.name == FILE and not WEIGHTS.is_copy(path):
+        raise BadInput(f"{where}: {name!r} is not the published {FILE}: another sha256; {_FETCH}")
 
 
 @lru_cache(maxsize=12)

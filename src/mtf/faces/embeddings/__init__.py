@@ -5,10 +5,12 @@
   weights.
 - `dlib` recognises the same person in two shots. It needs the extra `dlib`.
 - `sface` recognises the same person in two shots. It needs OpenCV's model file.
+- `facenet` does, too. It needs the public weights, or a file that a training here wrote.
 """
 
 from mtf.faces.embeddings.appearance import Appearance, appearance
 from mtf.faces.embeddings.dlib_resnet import DlibResnet
+from mtf.faces.embeddings.facenet import FaceNet
 from mtf.faces.embeddings.protocol import EMBEDDINGS, Embedding, create, distinguishes_people
 from mtf.faces.embeddings.sface import SFace
 
@@ -17,6 +19,7 @@ __all__ = [
     "Appearance",
     "DlibResnet",
     "Embedding",
+    "FaceNet",
     "SFace",
     "appearance",
     "create",

@@ -14,6 +14,7 @@ from mtf.faces.box import Box
 from mtf.faces.detectors.protocol import Landmarks
 from mtf.faces.embeddings.protocol import EMBEDDINGS
 from mtf.faces.face_vectors import box_with_context, unit
+from mtf.faces.model_files import ModelFile
 
 # Margin around the box: hair, collar and background distinguish shots that look alike in the face.
 CONTEXT_SHARE = 0.2
@@ -35,6 +36,11 @@ class Appearance:
     def from_params(cls, screen: Screen, *, root: Path) -> Self:  # noqa: ARG003  (it has neither parameters nor files)
         """Create the embedding; it has no parameters."""
         return cls()
+
+    @classmethod
+    def model_files(cls, screen: Screen, *, root: Path) -> list[ModelFile]:  # noqa: ARG003  (it has neither)
+        """No file: it has no weights."""
+        return []
 
     def fingerprint(self) -> dict[str, Any]:
         """OpenCV's version: OpenCV computes the gradients and colours."""

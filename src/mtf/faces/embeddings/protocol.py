@@ -16,8 +16,8 @@ from mtf.faces.registry import Registry
 class Embedding(Protocol):
     """A face embedding. The cosine distance of two vectors, 0 to 2, grows with the difference of the faces.
 
-    An embedding whose attribute `distinguishes_people` is True tells people apart, not only shots: identities are
-    proposed by it (`distinguishes_people`).
+    One whose attribute `distinguishes_people` is True tells people apart, not only shots, and identities are proposed
+    by it. One with weights also has `model_files`, as the built-in ones have (`mtf.faces.weights_in_use`).
     """
 
     @classmethod

@@ -1,0 +1,31 @@
+"""`mtf embed`: a table of embeddings of the faces of a stage or of a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtf.core.project_paths import ProjectPaths
+
+
+def add_to(app: typer.Typer) -> None:
+    @app.command()
+    def embed(
+        source: Annotated[str, typer.Argument(help="A stage with faces (crop, curate or split), or a folder.")],
+        model: Annotated[
+            str, typer.Option(help="A registered embedding (dlib, facenet, …), or the model.pt of a trained network.")
+        ] = "dlib",
+        weights: Annotated[
+            str | None, typer.Option(help="File of the embedding's weights; default: as published.")
+        ] = None,
+        to: Annotated[Path | None, typer.Option(help="The table (Parquet); default: build/embed/.")] = None,
+    ) -> None:
+        """Write a table with a vector for each face. An interrupted run goes on where it ended."""
+        from mtf.project import embed as embedding
+
+        workspace = ProjectPaths.find()
+        done = embedding.run(workspace, source, model=model, weights=weights, to=to)
+        kept = f", {done.kept_parts} parts from an interrupted run" if done.kept_parts else ""
+        print(f"embed: {done.vectors} vectors, {done.problems} without one{kept}: {workspace.relative(done.path)}")

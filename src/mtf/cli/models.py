@@ -1,0 +1,102 @@
+"""`mtf models list | fetch | check`: the files of trained weights that detectors, embeddings and trainings read."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from mtf.core.errors import BadInput
+from mtf.core.project_paths import ProjectPaths
+
+app = typer.Typer(
+    help="List, fetch and check the files of trained weights.", no_args_is_help=True, rich_markup_mode=None
+)
+MIB = 2**20
+
+
+def add_to(root: typer.Typer) -> None:
+    root.add_typer(app, name="models")
+
+
+@app.command("list")
+def list_files(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with whole digests and addresses.")] = False,
+) -> None:
+    """List every known model file: size, digest, license, training data, and whether it is there."""
+    from mtf.project import model_table
+
+    workspace = ProjectPaths.find()
+    rows = [
+        model_table.as_row(model_table.located(entry, root=workspace.root), relative=workspace.relative)
+        for entry in model_table.entries()
+    ]
+    if as_json:
+        import json
+
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    for title in ("name", "used for", "MiB", "sha256", "license", "learnt from", "its terms", "people", "state"):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(
+            row["name"],
+            row["used_for"],
+            f"{row['size_bytes'] / MIB:.1f}",
+            row["sha256"][:8],
+            row["license"],
+            row["trained_on"],
+            row["data_license"] or "not published",
+            row["people"],
+            row["state"],
+        )
+    Console().print(table)
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="Name in `mtf models list`.")],
+    url: Annotated[
+        str | None,
+        typer.Option("--from", help="Another address, such as a mirror; the digest is checked as well."),
+    ] = None,
+) -> None:
+    """Fetch a model file to its place, unless it is there. An interrupted fetch goes on where it ended."""
+    from mtf.project import model_table
+
+    workspace = ProjectPaths.find()
+    is_terminal = sys.stderr.isatty()
+
+    def show(size: int) -> None:
+        print(f"\r{name}: {size / MIB:.1f} MiB", end="", file=sys.stderr, flush=True)
+
+    found = model_table.fetch(workspace, name, url=url, progress=show if is_terminal else None)
+    if is_terminal:
+        print(file=sys.stderr)
+    print(f"{name}: {workspace.relative(found.path)}, sha256 as published")
+
+
+@app.command()
+def check() -> None:
+    """Check the digests of the files that are there, and that none is missing that params.yaml asks for.
+
+    Ends with 2 if a file is missing or another one.
+    """
+    from mtf.project import model_table
+
+    workspace = ProjectPaths.find()
+    bad = []
+    for found in model_table.checked(workspace):
+        print(f"{found.state:<12}  {found.entry.name:<28}  {workspace.relative(found.path)}")
+        if found.state != model_table.GOOD:
+            bad.append(found.entry)
+    if bad:
+        raise BadInput(
+            f"models: not as published: {', '.join(entry.name for entry in bad)}; "
+            f"`mtf models fetch {bad[0].name}` fetches it"
+        )

@@ -1,0 +1,1 @@
+"""Networks of faces in torch."""

@@ -1,0 +1,74 @@
+"""Embedding by a network that was trained here: the features before its last layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from mtf.core import torch_files
+from mtf.faces.box import Box
+from mtf.faces.detectors import Landmarks
+from mtf.faces.face_vectors import unit
+from mtf.faces.model_files import digest_of
+from mtf.training import input_cache
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class NetworkEmbedding:
+    """Features of a `model.pt` of `mtf train` or `mtf multitask`, on the whole crop, as in its training."""
+
+    def __init__(self, path: Path) -> None:
+        """Load the file. Raises BadInput if it is missing, or holds no network of this version."""
+        self._path = path
+        self._network, self._input_px, self._normalise = _loaded(path)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """torch's version and the digest of the file."""
+        import torch
+
+        return {"name": self._path.name, "version": torch.__version__, "weights": digest_of(self._path)}
+
+    def __call__(self, pixels: np.ndarray, box: Box, landmarks: Landmarks | None = None) -> np.ndarray:  # noqa: ARG002
+        """Vector (d,) float32, of length one, of a crop (height, width, 3; blue, green, red)."""
+        import torch
+
+        from mtf.training import augmentation
+
+        picture = cv2.cvtColor(input_cache.resized(pixels, size_px=self._input_px), cv2.COLOR_BGR2RGB)
+        with torch.inference_mode():
+            ready = augmentation.as_input(torch.from_numpy(picture)[None])
+            features = self._network(augmentation.normalised(ready, self._normalise))
+        return unit(features.flatten().numpy())
+
+
+def _loaded(path: Path) -> tuple[nn.Module, int, str]:
+    """Network without its last layers, side of its input in pixels, and the normalisation of the input."""
+    import torch
+
+    from mtf.training import checkpoint, multitask, pretrained
+    from mtf.training.augmentation import NORMALISATIONS
+
+    if cv2.getNumThreads() <= 1:
+        torch.set_num_threads(1)
+    wanted = "a network of this version"
+    content = torch_files.read(path, wanted=wanted)
+    is_multitask = isinstance(content, dict) and "backbone" in (content.get("card") or ())
+    if not is_multitask:
+        network, card = checkpoint.load(path)
+        pretrained.drop_last_layer(network)
+        return network, card.input_px, card.normalise
+    try:
+        card = content["card"]
+        labels = {str(task): len(names) for task, names in card["labels"].items()}
+        whole = multitask.build(card["backbone"], labels, seed=0)
+        whole.load_state_dict(content["weights"])
+        input_px, normalise = int(card["input_px"]), str(card["normalise"])
+        _ = NORMALISATIONS[normalise]
+    except Exception as error:  # a file from outside may hold anything
+        raise torch_files.not_wanted(path, wanted, error) from None
+    return whole.backbone.eval(), input_px, normalise
