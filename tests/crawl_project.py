@@ -92,6 +92,7 @@ class Project:
         raw = yaml.safe_load((Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8"))
         bounds = {"max_bytes": 30_000_000, "max_pixels": 60_000_000, "min_side_px": 64, "attempts": 5}
         pace = {"concurrency": 64, "per_host_concurrency": 4, "per_host_delay_s": 0.0, "timeout_s": 5.0}
+        pace |= {"hosts": {"api.flickr.com": None}}
         sources = [{"kind": "bing", "licenses": ["commercial,modify"]}]
         raw["crawl"] = {"sources": sources, "web": "web"} | bounds | pace | self.crawl
         raw["licenses"]["binding_opt_outs"] = self.binding

@@ -159,6 +159,6 @@ def test_a_host_that_asks_for_too_long_is_left_alone_for_this_run(tmp_path: Path
 
 
 def test_a_delay_that_a_site_asks_for_is_bounded():
-    line = rate_limits.Pacing(concurrency=1, per_host_concurrency=1, per_host_delay_s=0.0)
+    line = rate_limits.Pacing(Crawl.model_validate(SOURCES))
     line.slow_down("a.example", 1e9)
-    assert line._line("a.example").delay_s == rate_limits.LONGEST_WAIT_S
+    assert line._line("a.example").delay_s == rate_limits.LONGEST_DELAY_S

@@ -36,6 +36,44 @@ def table(workspace: ProjectPaths, name: str) -> pl.DataFrame:
     return pl.read_parquet(workspace.table("curate", name))
 
 
+COMPONENT_LIMITS = {
+    "min_eyes_visible": 0.5,
+    "min_mouth_occlusion_prevention": 0.5,
+    "max_head_pose_yaw": 45.0,
+    "max_head_pose_pitch": 30.0,
+    "min_inter_eye_distance": 40.0,
+    "min_under_exposure_prevention": 0.75,
+    "min_over_exposure_prevention": 0.75,
+}
+
+
+@pytest.mark.parametrize(
+    ("measured", "reason", "detail"),
+    [
+        ({"eyes_visible": 0.25}, "obstructed", "eyes_visible 0.25, at least 0.5 wanted"),
+        ({"mouth_occlusion_prevention": 0.25}, "obstructed", "mouth_occlusion_prevention 0.25, at least 0.5 wanted"),
+        ({"head_pose_yaw": -50.0}, "turned_away", "head_pose_yaw -50.0, at least -45 and at most 45 wanted"),
+        ({"head_pose_pitch": 31.0}, "turned_away", "head_pose_pitch 31.0, at least -30 and at most 30 wanted"),
+        ({"inter_eye_distance": 39.0}, "too_small", "inter_eye_distance 39.0, at least 40 wanted"),
+        (
+            {"under_exposure_prevention": 0.5},
+            "badly_exposed",
+            "under_exposure_prevention 0.5, at least 0.75 wanted",
+        ),
+        ({"over_exposure_prevention": 0.5}, "badly_exposed", "over_exposure_prevention 0.5, at least 0.75 wanted"),
+    ],
+)
+def test_a_limit_on_a_quality_component_holds_only_where_it_is_set(
+    tmp_path: Path, measured: dict[str, float], reason: str, detail: str
+) -> None:
+    faces = [*GOOD, Face("odd", screening=measured)]
+    assert table(screened(tmp_path / "without", faces), "exclusions").is_empty()
+    workspace = screened(tmp_path / "with", faces, **COMPONENT_LIMITS)
+    (gone,) = table(workspace, "exclusions").iter_rows(named=True)
+    assert (gone["face_id"], gone["step"], gone["reason"]) == (face_id("odd"), "quality", reason)
+    assert gone["detail"] == detail
+
+
 @pytest.mark.parametrize(
     ("measured", "step", "reason", "detail"),
     [

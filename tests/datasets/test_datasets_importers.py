@@ -153,6 +153,30 @@ def utk_folder(tmp_path: Path) -> Path:
     return folder
 
 
+def test_a_picture_that_costs_too_much_is_left_out_and_the_rest_laid_out(
+    utk_folder: Path, tmp_path: Path, sample_params: Params
+) -> None:
+    (utk_folder / "part1" / "20_0_0_20170000001.jpg").write_bytes(b"\xff\xd8" + b"\xff" * 1_000_000 + picture(1)[2:])
+    (utk_folder / "part1" / "21_0_0_20170000002.jpg").write_bytes(
+        cv2.imencode(".png", np.zeros((300, 300)))[1].tobytes()
+    )
+    files = layout.Files(utk_folder)
+    data_set = utkface.load(files.names())
+    params, workspace = project_for(data_set, sample_params), ProjectPaths(tmp_path / "project")
+    params = params.model_copy(update={"crawl": params.crawl.model_copy(update={"max_pixels": 80_000})})
+    summary = layout.write(
+        data_set, files.read, protocol_splits.by_part(data_set.pictures), workspace, params, source="utk"
+    )
+    assert summary == [
+        "laid out: 29",
+        "left out, byte-identical to another: 1",
+        "left out, more pixels than crawl.max_pixels: 1",
+        "left out, decoding takes too much time: 1",
+    ]
+    fetches = schemas.read(schemas.FETCHES, workspace.table("crawl", "fetches"))
+    assert set(fetches["outcome"]) == {"stored", "duplicate", "undecodable", "too_large"}
+
+
 def project_for(data_set: labelled.DataSet, sample_params: Params) -> Params:
     return typed.parse(
         project_files.project_settings(sample_params.model_dump(mode="json"), data_set, Path("here"), root=Path())

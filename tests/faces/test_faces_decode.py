@@ -51,6 +51,17 @@ def test_the_limit_is_the_projects_own_and_pillows_stays_as_it_was():
     assert before == Image.MAX_IMAGE_PIXELS
 
 
+def test_pillows_limit_comes_back_when_the_last_of_several_threads_is_done():
+    before = Image.MAX_IMAGE_PIXELS
+    first, second = decoding.of_any_size(), decoding.of_any_size()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert Image.MAX_IMAGE_PIXELS is None
+    second.__exit__(None, None, None)
+    assert before == Image.MAX_IMAGE_PIXELS
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

@@ -44,6 +44,45 @@ def test_every_face_has_its_row_of_hints(screened, make_face, as_jpeg):
     assert rows["identity_distance"].to_list() == [None, None, None], "with two faces, neither is the odd one out"
 
 
+LANDMARK_COMPONENTS = [
+    *("head_pose_yaw", "head_pose_pitch", "head_pose_roll", "inter_eye_distance", "eyes_visible"),
+    "mouth_occlusion_prevention",
+]
+
+
+def test_components_from_landmarks_are_empty_for_a_detector_without_them(screened, drawn_face, as_jpeg):
+    row = screened({"ann": [as_jpeg(drawn_face)]}).row(0, named=True)
+    assert [row[name] for name in LANDMARK_COMPONENTS] == [None] * len(LANDMARK_COMPONENTS)
+    assert row["single_face_present"] == 1
+    assert row["under_exposure_prevention"] > 0.9
+
+
+def test_a_detector_with_landmarks_fills_them(screened, params, drawn_face, as_jpeg):
+    settings = params.model_copy(update={"crop": params.crop.model_copy(update={"detector": "centerface"})})
+    row = screened({"ann": [as_jpeg(drawn_face)]}, settings).row(0, named=True)
+    assert None not in [row[name] for name in LANDMARK_COMPONENTS]
+    assert abs(row["head_pose_roll"]) < 5
+    assert row["inter_eye_distance"] == pytest.approx(76, rel=0.15)
+
+
+def test_every_face_of_a_picture_with_two_says_so(screened, drawn_face, make_face, as_jpeg):
+    both = np.hstack([drawn_face, make_face(seed=4)])
+    rows = screened({"ann": [as_jpeg(both), as_jpeg(make_face(seed=5))]})
+    two = rows.filter(pl.len().over("image_id") == 2)
+    assert two.height == 2
+    assert (two["single_face_present"] < 0.3).all()
+    assert rows.filter(pl.len().over("image_id") == 1)["single_face_present"].to_list() == [1.0]
+
+
+def test_a_table_of_an_older_version_is_read_with_empty_components(workspace, screened, drawn_face, as_jpeg):
+    path = workspace.table("screen", "screening")
+    rows = screened({"ann": [as_jpeg(drawn_face)]})
+    rows.drop(schemas.QUALITY_COMPONENTS).write_parquet(path)
+    again = schemas.read(schemas.SCREENING, path)
+    assert again.columns == rows.columns
+    assert again.select(pl.col(*schemas.QUALITY_COMPONENTS).is_null().all()).row(0) == (True,) * 9
+
+
 def test_the_same_pixels_from_two_files_are_exact_repeats(screened, drawn_face, as_jpeg):
     png, tiff = as_jpeg(drawn_face, ".png"), as_jpeg(drawn_face, ".tiff")
     rows = screened({"ann": [png, tiff, as_jpeg(with_hat(drawn_face))]})

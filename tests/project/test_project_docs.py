@@ -13,9 +13,10 @@ import pytest
 from typer.main import get_command
 
 from mtf.cli import app
-from mtf.config import Crawl, Licenses
+from mtf.config import Crawl, HostManners, Licenses
 from mtf.faces.detectors import DETECTORS
 from mtf.faces.embeddings import EMBEDDINGS
+from mtf.project import compliance_record
 from mtf.rights.audit.findings import Code
 from mtf.rights.signals.preferences import Signal
 from mtf.schemas import funnel_steps
@@ -146,10 +147,16 @@ def test_the_page_of_the_sources_explains_every_parameter() -> None:
     assert {name for name in registry.names() if f"`{name}`" not in text} == set()
 
 
-def test_the_page_of_the_audit_explains_the_policy_and_every_signal() -> None:
+def test_the_page_of_the_audit_explains_the_policy_and_every_code() -> None:
     text = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
-    names = {*Licenses.model_fields, *map(str, Signal), *map(str, Code)}
-    assert {name for name in names if f"| `{name}`" not in text} == set()
+    assert {name for name in (*Licenses.model_fields, *map(str, Code)) if f"| `{name}`" not in text} == set()
+
+
+def test_the_page_of_the_rights_explains_every_signal_every_column_of_the_record_and_every_limit_of_a_host() -> None:
+    text = (ROOT / "docs" / "rights.md").read_text(encoding="utf-8")
+    assert {name for name in (*map(str, Signal), *HostManners.model_fields) if f"| `{name}`" not in text} == set()
+    assert {name for name in compliance_record.COLUMNS if f"`{name}`" not in text} == set()
+    assert {name for name in Crawl.model_fields["hosts"].default if f"| `{name}`" not in text} == set()
 
 
 def test_the_page_of_the_review_shows_the_questions_and_keys_of_the_registry() -> None:

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from protego import Protego
 
-from mtf.rights.signals import opt_outs
+from mtf.rights.signals import tdmrep
 
 HOST = "https://photos.example.org"
 AGENT = "mtf"
@@ -33,8 +33,8 @@ def protego_disallows(pattern: str, url: str) -> bool:
 @example(pattern="/é", path="/%C3%A9/b", query="")
 def test_a_pattern_reserves_what_protego_would_disallow(pattern: str, path: str, query: str) -> None:
     url = HOST + quote(path, safe="/%") + query
-    rules = [opt_outs.TdmRule(pattern, reserved=True)]
-    assert (opt_outs.of_tdmrep(rules, url) is not None) == protego_disallows(pattern, url)
+    rules = [tdmrep.TdmRule(pattern, reserved=True)]
+    assert (tdmrep.of_tdmrep(rules, url) is not None) == protego_disallows(pattern, url)
 
 
 @settings(max_examples=50, deadline=None)
@@ -42,6 +42,6 @@ def test_a_pattern_reserves_what_protego_would_disallow(pattern: str, path: str,
 def test_of_several_rules_the_first_that_matches_decides(patterns: list[tuple[str, bool]], path: str) -> None:
     """TDMRep's order, unlike robots.txt's: not the longest pattern, the first."""
     url = HOST + quote(path, safe="/%")
-    rules = [opt_outs.TdmRule(pattern, reserved) for pattern, reserved in patterns]
+    rules = [tdmrep.TdmRule(pattern, reserved) for pattern, reserved in patterns]
     first = next((reserved for pattern, reserved in patterns if protego_disallows(pattern, url)), False)
-    assert (opt_outs.of_tdmrep(rules, url) is not None) == first
+    assert (tdmrep.of_tdmrep(rules, url) is not None) == first

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mtf.rights.signals import opt_outs
+from mtf.rights.signals import opt_outs, tdmrep
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_pages_meta_elements_come_before_its_headers(
     assert opt_outs.of_page(metas, headers=headers) == said
 
 
-RULES = opt_outs.read_tdmrep(
+RULES = tdmrep.read_tdmrep(
     json.dumps(
         [
             {"location": "/open/", "tdm-reservation": 0},
@@ -97,15 +97,15 @@ RULES = opt_outs.read_tdmrep(
     ],
 )
 def test_a_sites_file_reserves_by_patterns_of_paths(path: str, is_reserved: bool) -> None:
-    said = opt_outs.of_tdmrep(RULES, f"https://example.org{path}")
+    said = tdmrep.of_tdmrep(RULES, f"https://example.org{path}")
     assert (said is not None) == is_reserved
     assert said is None or said.startswith("tdmrep: /.well-known/tdmrep.json reserves /")
 
 
 def test_an_answers_own_header_comes_before_the_sites_file() -> None:
-    rules = opt_outs.read_tdmrep(b'[{"location": "/", "tdm-reservation": 1}]')
-    assert opt_outs.of_tdmrep(rules, "https://example.org/x") is not None
-    assert opt_outs.of_tdmrep(rules, "https://example.org/x", headers=[("TDM-Reservation", "0")]) is None
+    rules = tdmrep.read_tdmrep(b'[{"location": "/", "tdm-reservation": 1}]')
+    assert tdmrep.of_tdmrep(rules, "https://example.org/x") is not None
+    assert tdmrep.of_tdmrep(rules, "https://example.org/x", headers=[("TDM-Reservation", "0")]) is None
 
 
 @pytest.mark.parametrize(
@@ -116,18 +116,31 @@ def test_an_answers_own_header_comes_before_the_sites_file() -> None:
         b"[" * 100_000,
         b'[{"location": 1, "tdm-reservation": 1}, "x", null, {"location": "/"}]',
         b'[{"location": "/", "tdm-reservation": 7}]',
+        b'{"location": "/' + b"a" * 2_000 + b'", "tdm-reservation": 1}',
+        b'[{"location": "/", "tdm-reservation": "yes"}, {"location": "/", "tdm-reservation": 0}]',
         b"[" + b'{"location":"/","tdm-reservation":1},' * 100_000 + b"0]",
+        b"[" + b'{"location":"/x","tdm-reservation":0},' * 5_001 + b'{"location":"/","tdm-reservation":1}]',
         b"\xff\xfe",
         b"3",
     ],
 )
-def test_a_file_that_is_not_one_reserves_nothing(body: bytes) -> None:
-    assert opt_outs.read_tdmrep(body) == ()
+def test_a_file_that_cannot_be_read_is_unknown_and_no_permission(body: bytes) -> None:
+    said = tdmrep.of_tdmrep(tdmrep.read_tdmrep(body), "https://example.org/photo.jpg")
+    assert said == "unknown: tdmrep in /.well-known/tdmrep.json not readable"
+
+
+def test_an_entry_that_cannot_be_read_hides_no_reservation_behind_it() -> None:
+    rules = tdmrep.read_tdmrep(b'[{"location": "/", "tdm-reservation": 7}, {"location": "/", "tdm-reservation": 1}]')
+    assert tdmrep.of_tdmrep(rules, "https://example.org/x") == "tdmrep: /.well-known/tdmrep.json reserves /"
+
+
+def test_an_empty_list_of_rules_reserves_nothing() -> None:
+    assert tdmrep.of_tdmrep(tdmrep.read_tdmrep(b"[]"), "https://example.org/x") is None
 
 
 def test_a_pattern_full_of_stars_takes_no_time() -> None:
-    rules = (opt_outs.TdmRule("/" + "*a" * 400 + "$", True),)
-    assert opt_outs.of_tdmrep(rules, "https://example.org/" + "a" * 50_000 + "b") is None
+    rules = (tdmrep.TdmRule("/" + "*a" * 400 + "$", True),)
+    assert tdmrep.of_tdmrep(rules, "https://example.org/" + "a" * 50_000 + "b") is None
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def of_robots(text: str | bytes, url: str = PICTURE) -> list[str]:
 def test_every_signal_can_be_named_by_the_policy() -> None:
     assert {str(signal) for signal in Signal} == set(get_args(OptOutSignal))
     in_force = Licenses.model_validate({"permitted": ["CC0-1.0"]}).binding_opt_outs
-    assert set(get_args(OptOutSignal)) - set(in_force) == {"tdm-policy", "unknown"}
+    assert set(get_args(OptOutSignal)) - set(in_force) == {"tdm-policy", "cc-signals", "unknown"}
 
 
 # (header name, value) pairs → the signals that reserve a use of ours
@@ -56,6 +56,10 @@ HEADERS = [
     ([("Content-Usage", "train-ai=n,,")], ["unknown"]),
     ([("Content-Usage", "train-ai=\u00f6")], ["unknown"]),
     ([("Content-Usage", "x=1, " * 2_000 + "train-ai=y")], ["unknown"]),
+    ([("Content-Usage", "ai=n;exceptions=cc-cr")], ["aipref", "cc-signals"]),
+    ([("Content-Usage", "genai=n;exceptions=cc-cr-ec")], ["aipref", "cc-signals"]),
+    ([("Content-Usage", "ai=y;exceptions=cc-cr")], ["cc-signals"]),
+    ([("Content-Usage", 'ai=y;exceptions="cc-cr"')], []),
     ([("Content-Signal", "search=yes, ai-train=no")], ["content-signal"]),
     ([("Content-Signal", "search=yes,ai-train=no")], ["content-signal"]),
     ([("content-signal", "AI-Train=No")], ["content-signal"]),
@@ -66,6 +70,11 @@ HEADERS = [
     ([("Content-Signal", "ai-train")], ["unknown"]),
     ([("TDM-Reservation", "1"), ("tdm-policy", "https://site.example/policy.json")], ["tdmrep", "tdm-policy"]),
     ([("tdm-reservation", "0")], []),
+    ([("tdm-reservation", "0"), ("tdm-reservation", "1")], ["tdmrep"]),
+    ([("tdm-reservation", "yes")], ["unknown"]),
+    ([("tdm-reservation", "0"), ("tdm-reservation", "yes")], ["unknown"]),
+    ([("X-Robots-Tag", "nofollow, " * 1_000 + "noai")], ["unknown"]),
+    ([("X-Robots-Tag", "noai, " + "nofollow, " * 1_000)], ["x-robots-tag"]),
     ([("X-Robots-Tag", "noai noimageai")], ["x-robots-tag"]),
     ([("X-Robots-Tag", "noindex noai")], ["x-robots-tag"]),
     ([("X-Robots-Tag", "noml")], ["x-robots-tag"]),
@@ -91,6 +100,8 @@ ROBOTS = [
     (GROUP + "Content-Usage: /*.jpg$ train-ai=n", ["aipref"]),
     (GROUP + "Content-Usage: /people/ train-ai=y\nContent-Usage: /people/ train-ai=n", ["aipref"]),
     (GROUP + "Content-Usage: train-ai=n # for now", ["aipref"]),
+    (GROUP + "Content-Usage: ai=n;exceptions=cc-cr\nAllow: /", ["aipref", "cc-signals"]),
+    (GROUP + "Content-Usage: ai=n\nContent-Usage: /people/ x=n;exceptions=cc-cr-op", ["cc-signals"]),
     ("User-agent: otherbot\nContent-Usage: train-ai=n", []),
     ("User-agent: mtf\nAllow: /\n\n" + GROUP + "Content-Usage: train-ai=n", []),
     ("User-agent: mtf/0.1.0\nContent-Usage: train-ai=n", ["aipref"]),
@@ -178,6 +189,12 @@ RSL = [
     (b"", ["unknown"]),
     (b'<!DOCTYPE r [<!ENTITY a "ai-train"><!ENTITY b "&a;&a;">]><rsl><content url="/"/></rsl>', ["unknown"]),
     (b"<rsl>" + b" " * rsl.MAX_BYTES + b"</rsl>", ["unknown"]),
+    (
+        b"<rsl>"
+        + b'<content url="/a"><license/></content>' * rsl.MAX_CONTENTS
+        + b'<content url="/people/"><license><prohibits>all</prohibits></license></content></rsl>',
+        ["unknown"],
+    ),
 ]
 
 
@@ -227,6 +244,24 @@ def test_pages_name_rsl_documents_and_hold_them() -> None:
     stated = read_page(inline + b"</script></head></html>", page_url=PAGE, picture_url=PICTURE)
     assert stated.opt_out is not None
     assert stated.opt_out.startswith("rsl: page prohibits all")
+
+
+IPTC = [
+    (["DMI-PROHIBITED-GENAIMLTRAINING"], ["iptc-data-mining"]),
+    (["http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED-EXCEPTSEARCHENGINEINDEXING"], ["iptc-data-mining"]),
+    (["DMI-PROHIBITED-SEECONSTRAINT"], ["iptc-data-mining"]),
+    (["DMI-PROHIBITED-SEEEMBEDDEDRIGHTSEXPR"], ["iptc-data-mining"]),
+    (["DMI-ALLOWED", "DMI-PROHIBITED"], ["iptc-data-mining"]),
+    (["DMI-ALLOWED"], []),
+    (["DMI-UNSPECIFIED"], []),
+    (["DMI-SOMETHING-NEW"], ["unknown"]),
+    ([], []),
+]
+
+
+@pytest.mark.parametrize(("values", "signals"), IPTC)
+def test_terms_of_iptc(values: list[str], signals: list[str]) -> None:
+    assert [text.partition(":")[0] for text in opt_outs(optouts.data_mining_preferences(values))] == signals
 
 
 @pytest.mark.parametrize(
@@ -308,6 +343,17 @@ def test_a_line_of_two_megabytes_of_blanks_is_parsed() -> None:
     body = b"User-agent: *\nDisallow: /a" + b" " * 2_000_000 + b"b\nDisallow: /people/\n"
     assert of_robots(body) == ["robots.txt"]
     assert robots_file.parse_ai_txt(body, agent="mtf")[-1] == ("/people/", Answer.DISALLOW)
+
+
+def test_a_flood_of_terms_fills_no_evidence_and_hides_no_opt_out_of_another_signal() -> None:
+    content = "".join(
+        f'<content url="/"><license><permits>use-{number}</permits></license></content>' for number in range(1_000)
+    )
+    stated = rsl.preferences(rsl.read(f"<rsl>{content}</rsl>".encode()), PICTURE, found_in="license.xml")
+    assert len(stated) == 1_000
+    after = usage_preferences.of_content_usage("train-ai=n", found_in="header Content-Usage")
+    texts = [text.partition(":")[0] for text in opt_outs([*stated, *after])]
+    assert texts == ["rsl"] * 20 + ["aipref"]
 
 
 def test_usage_preferences_of_one_statement_are_all_kept() -> None:

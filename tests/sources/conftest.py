@@ -25,6 +25,7 @@ from crawl_project import Project
 @pytest.fixture(autouse=True)
 def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openverse, "ANONYMOUS_DELAY_S", 0.0)
+    monkeypatch.setattr(openverse, "TOKEN_DELAY_S", 0.0)
     monkeypatch.setenv("FLICKR_API_KEY", KEY)
 
 

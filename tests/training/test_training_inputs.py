@@ -68,6 +68,12 @@ def test_what_is_no_picture_decodes_to_nothing(data: bytes) -> None:
     assert input_cache.decoded(data, size_px=32) is None
 
 
+def test_a_file_that_would_hold_the_decoder_decodes_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = encoded(drawn("ada", 0))
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("OpenCV has the file"))
+    assert input_cache.decoded(picture[:2] + b"\xff" * 1_000_000 + picture[2:], size_px=32) is None
+
+
 def test_a_second_call_decodes_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     faces = splits_of(project)
     first = np.array(prepared(project, faces))

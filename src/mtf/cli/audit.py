@@ -5,6 +5,7 @@ evidence, with what duties.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,9 +48,22 @@ def attribution(json: Json = False, plain: Plain = False, quiet: Quiet = False) 
 
 
 @app.command()
-def optouts(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> None:
+def optouts(
+    json: Json = False,
+    plain: Plain = False,
+    quiet: Quiet = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Request every page and picture again, and report changed signals.")
+    ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            "--record", metavar="FILE", help="Write all signals that were heard, per picture, to a .csv or .json file."
+        ),
+    ] = None,
+) -> None:
     """List stored pictures whose source reserves this use, and addresses that were skipped for that reason."""
-    _audit("optouts", json=json, plain=plain, quiet=quiet)
+    _audit("optouts", json=json, plain=plain, quiet=quiet, refresh=refresh, record=record)
 
 
 @app.command()
@@ -85,11 +99,15 @@ def models(json: Json = False, plain: Plain = False, quiet: Quiet = False) -> No
     _conclude(model_audit.run(ProjectPaths.find(), style=style, out=sys.stdout))
 
 
-def _audit(scope: str, *, json: bool, plain: bool, quiet: bool, refresh: bool = False) -> None:
+def _audit(
+    scope: str, *, json: bool, plain: bool, quiet: bool, refresh: bool = False, record: Path | None = None
+) -> None:
     style = _style(json=json, plain=plain, quiet=quiet)
     from mtf.project import audit
 
-    _conclude(audit.run_audit(ProjectPaths.find(), scope, style=style, out=sys.stdout, refresh=refresh))
+    _conclude(
+        audit.run_audit(ProjectPaths.find(), scope, style=style, out=sys.stdout, refresh=refresh, record_to=record)
+    )
 
 
 def _style(*, json: bool, plain: bool, quiet: bool) -> str:

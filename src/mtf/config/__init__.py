@@ -16,7 +16,7 @@ from mtf.config.pipeline import Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.config.publishing import Gate, Gates, Release, Report
 from mtf.config.renamed import with_new_names
 from mtf.config.section import Count, Label, Positive, Section, Share
-from mtf.config.sources import Crawl, Source
+from mtf.config.sources import Crawl, HostManners, Source
 from mtf.config.tasks import IDENTITY, WITH, Project, Task, attributes_of, columns_of
 from mtf.config.training import (
     FACENET,
@@ -49,6 +49,7 @@ __all__ = [
     "Fairness",
     "Gate",
     "Gates",
+    "HostManners",
     "Label",
     "Licenses",
     "Models",

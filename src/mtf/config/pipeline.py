@@ -18,13 +18,16 @@ OptOutSignal = Literal[
     "content-signal",
     "rsl",
     "ai.txt",
+    "c2pa",
+    "cawg",
     "tdm-policy",
+    "cc-signals",
     "unknown",
 ]
 """Names of opt-out signals.
 
-`tdm-policy` names a document for people, and `unknown` is a statement that could not be read: both are recorded, and
-bind only if params.yaml names them.
+`tdm-policy` names a document for people, `cc-signals` are a draft, and `unknown` is a statement that could not be read:
+they are recorded, and bind only if params.yaml names them.
 """
 
 
@@ -56,6 +59,8 @@ class Licenses(Section):
         "content-signal",
         "rsl",
         "ai.txt",
+        "c2pa",
+        "cawg",
     ]
     max_evidence_age_days: Annotated[int, Field(ge=1)] | None = None
 
@@ -110,6 +115,14 @@ class Screened(Section):
     min_eyes: eyes found, 0 to 2.
     max_not_photograph: score from 0 (a photograph) to 1 (a drawing).
     max_identity_distance: cosine distance, 0 to 2, of the face to its identity's middle; depends on `screen.embedding`.
+
+    Limits on the quality components of ISO/IEC 29794-5; null sets none. A face without the value passes: a detector
+    without landmarks gives only the exposures.
+
+    min_eyes_visible, min_mouth_occlusion_prevention: 0 (hidden) to 1 (visible).
+    max_head_pose_yaw, max_head_pose_pitch: degrees to either side.
+    min_inter_eye_distance: pixels of the original picture.
+    min_under_exposure_prevention, min_over_exposure_prevention: share of pixels neither too dark nor too bright.
     """
 
     min_size_px: Count = 64
@@ -119,6 +132,13 @@ class Screened(Section):
     min_eyes: Annotated[int, Field(ge=0, le=2)] = 1
     max_not_photograph: Share = 0.35
     max_identity_distance: Annotated[float, Field(ge=0, le=2)] = 0.4
+    min_eyes_visible: Share | None = None
+    min_mouth_occlusion_prevention: Share | None = None
+    max_head_pose_yaw: Annotated[float, Field(gt=0, le=180)] | None = None
+    max_head_pose_pitch: Annotated[float, Field(gt=0, le=180)] | None = None
+    min_inter_eye_distance: Annotated[float, Field(ge=0)] | None = None
+    min_under_exposure_prevention: Share | None = None
+    min_over_exposure_prevention: Share | None = None
 
     @model_validator(mode="after")
     def _brightness_rises(self) -> Screened:

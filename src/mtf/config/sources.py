@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, PlainValidator, ValidationError
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationError
 from pydantic_core import InitErrorDetails
 
 from mtf.config.section import Count, Section
@@ -46,6 +46,32 @@ else:  # a registered class may come from another package
     Source = Annotated[Any, PlainValidator(_source)]
 
 
+class HostManners(Section):
+    """Limits of requests to one host. Null takes the value for all hosts.
+
+    concurrency: requests at a time.
+    delay_s: least time between two requests.
+    megabits_per_s: bandwidth of all answers together, over 10 seconds; null sets no limit.
+    retry_after_s: longest wait that the host can demand by one Retry-After.
+    retry_budget_s: longest sum of such waits in one run.
+    """
+
+    concurrency: Annotated[int, Field(ge=1, le=64)] | None = None
+    delay_s: Annotated[float, Field(ge=0, le=60)] | None = None
+    megabits_per_s: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    retry_after_s: Annotated[float, Field(ge=0, le=3600)] | None = None
+    retry_budget_s: Annotated[float, Field(ge=0, le=86_400)] | None = None
+
+
+def _with_known_hosts(value: Any) -> Any:
+    """The hosts of params.yaml, and the known ones that it does not name."""
+    known = Crawl.model_fields["hosts"].default
+    return known | value if isinstance(value, dict) else value
+
+
+HostName = Annotated[str, Field(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+$", max_length=253)]
+
+
 class Crawl(Section):
     """The crawl (MTF, section 3.1).
 
@@ -55,6 +81,10 @@ class Crawl(Section):
     per_host_concurrency: requests at a time to one host.
     per_host_delay_s: least time between two requests to one host.
     timeout_s: time for one whole answer.
+    hosts: limits by host, such as `upload.wikimedia.org`, or `*.example.org` for all hosts below it together. They add
+        to the known hosts, or replace them; null removes one.
+    retry_after_s: longest wait that a host can demand by one Retry-After.
+    retry_budget_s: longest sum of such waits in one run; then the host is left alone until the next one.
     attempts: runs in which a retriable failure is requested.
     max_bytes: largest file.
     max_pixels: largest picture, width × height.
@@ -66,6 +96,16 @@ class Crawl(Section):
     concurrency: Annotated[int, Field(ge=1, le=512)] = 64
     per_host_concurrency: Annotated[int, Field(ge=1, le=64)] = 4
     per_host_delay_s: Annotated[float, Field(ge=0, le=60)] = 0.5
+    hosts: Annotated[
+        dict[HostName, HostManners | None], BeforeValidator(_with_known_hosts), Field(validate_default=True)
+    ] = {
+        "upload.wikimedia.org": {"concurrency": 2, "delay_s": 0.0, "megabits_per_s": 25.0},
+        "commons.wikimedia.org": {"concurrency": 1},
+        "api.openverse.org": {"concurrency": 1},
+        "api.flickr.com": {"concurrency": 1, "delay_s": 1.0},
+    }  # ty: ignore[invalid-assignment]  (validated when it is used)
+    retry_after_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    retry_budget_s: Annotated[float, Field(ge=0, le=86_400)] = 1800.0
     timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     attempts: Annotated[int, Field(ge=1, le=20)] = 5
     max_bytes: Annotated[int, Field(ge=1024)] = 30_000_000

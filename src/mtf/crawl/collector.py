@@ -6,7 +6,9 @@ The order intrudes least:
 2. The picture's page is requested before the picture. If the host has an API, its record replaces the page
    (`mtf.sources.record_evidence`). If robots.txt, the page's headers, its markup or its site's tdmrep.json reserve this
    use, the picture is not requested.
-3. If only the picture's own headers reserve this use, its bytes are dropped.
+3. If only the picture's own headers, metadata or C2PA manifest reserve this use, its bytes are dropped.
+
+All preferences of rights holders that were heard on the way are kept with the address.
 
 Bytes are written to disk as soon as they are complete: memory holds only those in transit and the one that is examined.
 """
@@ -30,6 +32,7 @@ from mtf.crawl.signals_client import Headers, SignalsClient
 from mtf.crawl.spool import Reader, Spool
 from mtf.rights.evidence import combination
 from mtf.rights.signals import opt_outs as optouts
+from mtf.rights.signals.preferences import Preference, located, opt_outs
 from mtf.schemas import FetchOutcome
 from mtf.schemas.takedown_file import Takedown, Takedowns
 from mtf.sources import record_evidence, registry
@@ -66,7 +69,7 @@ class _RawPicture:
     fetched_at: datetime
     status: int | None = None
     headers: Headers = ()
-    opt_outs: tuple[str, ...] = ()
+    preferences: tuple[Preference, ...] = ()
     content_hash: int | None = None
 
 
@@ -98,6 +101,7 @@ class Collector:
         self._judge_anew = judge_anew
         self._pages = Pages(context.fetcher, context.signals_client, spool)
         self._requested: set[str] = set()
+        self._heard: dict[str, dict[Preference, None]] = {}
 
     async def obtain_all(self, candidates: Iterable[Candidate]) -> list[Fetch]:
         """Fetch of each address, in the candidates' order."""
@@ -128,6 +132,7 @@ class Collector:
         `stored_ids` are image ids that are stored in any case: an earlier duplicate of one of them stays a duplicate.
         """
         earlier = self._earlier_fetch(candidate)
+        self._heard[candidate.url] = {}
         try:
             self._heed_takedowns(candidate, earlier)
             if earlier is not None and self._is_settled(candidate, earlier, stored_ids):
@@ -135,7 +140,7 @@ class Collector:
             raw = await self._find(candidate, earlier)
             picture = remembered_statements(await self._picture(candidate, raw), earlier)
         except FetchFailed as failure:
-            return failed(candidate, failure, self._attempts(candidate, earlier))
+            return failed(candidate, failure, self._attempts(candidate, earlier), tuple(self._heard[candidate.url]))
         return Fetch(
             candidate,
             FetchOutcome.STORED,
@@ -145,7 +150,11 @@ class Collector:
             image_id=picture.image_id,
             size_bytes=picture.size_bytes,
             picture=picture,
+            preferences=tuple(self._heard[candidate.url]),
         )
+
+    def _hear(self, candidate: Candidate, preferences: Iterable[Preference]) -> None:
+        self._heard[candidate.url] |= dict.fromkeys(preferences)
 
     def _attempts(self, candidate: Candidate, earlier: Fetch | None) -> int:
         """Number of runs in which the address was requested, this one included."""
@@ -180,8 +189,9 @@ class Collector:
         page = await self._page(candidate)
         statement = await self._page_statement(candidate, page)
         read, status, headers = await self._fetched(candidate)
-        opt_outs = await self._opt_outs(candidate, headers)
-        return _RawPicture(read, page, statement, datetime.now(UTC), status, headers, opt_outs)
+        now = datetime.now(UTC)
+        preferences = await self._opt_outs(candidate, headers, now)
+        return _RawPicture(read, page, statement, now, status, headers, preferences)
 
     async def _fetched(self, candidate: Candidate) -> tuple[Reader, int, Headers]:
         answer = await self._context.fetcher.get(
@@ -197,17 +207,19 @@ class Collector:
         page = await self._current_page(candidate, earlier, picture)
         statement = await self._page_statement(candidate, page)
         await self._heed_robots(candidate)
-        opt_outs = await self._opt_outs(candidate, picture.headers)
         status, fetched_at = earlier.http_status, earlier.fetched_at
+        preferences = await self._opt_outs(candidate, picture.headers, fetched_at)
         content_hash = None if self._judge_anew else picture.content_hash
-        return _RawPicture(picture.read, page, statement, fetched_at, status, picture.headers, opt_outs, content_hash)
+        return _RawPicture(
+            picture.read, page, statement, fetched_at, status, picture.headers, preferences, content_hash
+        )
 
     async def _page(self, candidate: Candidate) -> FetchedPage:
         """Page of a picture, or the record of its host in place of the page."""
         if not record_evidence.is_evidence(candidate):
             return await self._pages.at(candidate.page_url)
-        signals = await self._context.signals_client.of_site(str(candidate.page_url), ())
-        return _record_page(candidate, tuple(signals))
+        of_site = await self._context.signals_client.of_site(str(candidate.page_url), ())
+        return _record_page(candidate, tuple(of_site))
 
     async def _current_page(self, candidate: Candidate, earlier: Fetch, picture: FetchedPicture) -> FetchedPage:
         """Page of a stored picture; if a new request for it fails, the stored page."""
@@ -224,27 +236,30 @@ class Collector:
 
     async def _page_statement(self, candidate: Candidate, page: FetchedPage) -> combination.Statement:
         """License statement of the page. Raises FetchFailed(OPTED_OUT) if page or site have a binding opt-out."""
-        self._context.signals_client.enforce(page.opt_outs)
+        self._hear(candidate, page.preferences)
+        self._context.signals_client.enforce_texts(page.opt_outs)
         if record_evidence.is_evidence(candidate):
             return record_evidence.statement(candidate)
         if page.url is None:
             return record_evidence.supplemented(combination.Statement(), candidate)
         statement = await asyncio.to_thread(page.statement, candidate.url)
         of_license = await self._context.signals_client.of_rsl(candidate.url, statement.rsl_links)
-        statement = replace(statement, opt_out=optouts.joined(statement.opt_out, *of_license))
-        self._context.signals_client.enforce([statement.opt_out])
+        statement = replace(statement, opt_out=optouts.joined(statement.opt_out, *opt_outs(of_license)))
+        self._hear(candidate, (*statement.preferences, *of_license))
+        self._context.signals_client.enforce_texts([statement.opt_out])
         return record_evidence.supplemented(statement, candidate)
 
-    async def _opt_outs(self, candidate: Candidate, headers: Headers) -> tuple[str, ...]:
-        """Opt-outs for the picture's own address. Raises FetchFailed(OPTED_OUT) for a binding one."""
+    async def _opt_outs(self, candidate: Candidate, headers: Headers, heard_at: datetime) -> tuple[Preference, ...]:
+        """Preferences for the picture's own address. Raises FetchFailed(OPTED_OUT) for a binding opt-out."""
         signals_client = self._context.signals_client
-        signals = [
+        preferences = [
             *await signals_client.of_robots(candidate.url),
-            *signals_client.of_headers(headers),
+            *signals_client.of_headers(headers, url=candidate.url, heard_at=heard_at),
             *await signals_client.of_site(candidate.url, headers),
         ]
-        signals_client.enforce(signals)
-        return tuple(signals)
+        self._hear(candidate, preferences)
+        signals_client.enforce(preferences)
+        return tuple(preferences)
 
     async def _heed_robots(self, candidate: Candidate) -> None:
         """Raise FetchFailed(OPTED_OUT) if robots.txt now disallows a stored picture; an unreadable one keeps it."""
@@ -271,6 +286,7 @@ class Collector:
     async def _picture(self, candidate: Candidate, raw: _RawPicture) -> FetchedPicture:
         """Picture with its row of evidence. Raises FetchFailed if it may not be stored."""
         examined = await self._examiner(examination.examine, raw.read, self._context.crawl)
+        self._heed_file(candidate, raw, examined)
         if (request := self._context.takedowns.of_image(examined.image_id)) is not None:
             raise _taken_down(request, image_id=examined.image_id)
         content_hash = await self._perceptual_hash(raw)
@@ -286,6 +302,19 @@ class Collector:
             evidence=self._evidence(candidate, raw, examined),
             content_hash=content_hash,
         )
+
+    def _heed_file(self, candidate: Candidate, raw: _RawPicture, examined: examination.Examined) -> None:
+        """Raise FetchFailed(OPTED_OUT) if the metadata or the manifest of a file from the web has a binding opt-out."""
+        in_file = located(
+            examined.statement.preferences,
+            found_at=candidate.url,
+            sha256=examined.image_id,
+            heard_at=raw.fetched_at,
+        )
+        self._hear(candidate, in_file)
+        if not _is_local(candidate):
+            texts = [examined.statement.opt_out]
+            self._context.signals_client.enforce_texts(texts, image_id=examined.image_id)
 
     async def _perceptual_hash(self, raw: _RawPicture) -> int | None:
         """Perceptual hash of the picture; computed only if there are takedowns by perceptual hash."""
@@ -314,7 +343,7 @@ class Collector:
                 raw.statement,
                 examined.statement,
                 unreachable=raw.page.detail,
-                opt_out=optouts.joined(*raw.page.opt_outs, *raw.opt_outs),
+                opt_out=optouts.joined(*raw.page.opt_outs, *opt_outs(raw.preferences)),
             ),
         }
 
@@ -324,11 +353,18 @@ def _is_local(candidate: Candidate) -> bool:
     return source is not None and issubclass(source, LocalSource)
 
 
-def _record_page(candidate: Candidate, opt_outs: tuple[str, ...]) -> FetchedPage:
+def _record_page(candidate: Candidate, preferences: tuple[Preference, ...]) -> FetchedPage:
     """Record in place of the candidate's page. Its body is stored with the records, once for all its pictures."""
     record = candidate.record
     assert record is not None, "called only if `is_evidence`"  # noqa: S101
-    return FetchedPage(candidate.page_url, record.fetched_at, record.status, sha256=record.sha256, opt_outs=opt_outs)
+    return FetchedPage(
+        candidate.page_url,
+        record.fetched_at,
+        record.status,
+        sha256=record.sha256,
+        opt_outs=tuple(opt_outs(preferences)),
+        preferences=preferences,
+    )
 
 
 def _taken_down(request: Takedown, *, image_id: str | None = None) -> FetchFailed:

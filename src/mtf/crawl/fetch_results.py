@@ -22,6 +22,7 @@ from mtf.crawl.page_client import FetchedPage
 from mtf.crawl.signals_client import Headers
 from mtf.crawl.sniffing import ImageFormat
 from mtf.crawl.spool import Reader
+from mtf.rights.signals.preferences import Preference
 from mtf.schemas import EvidenceStatus, FetchOutcome
 from mtf.sources.candidate import Candidate
 from mtf.sources.fetch_failure import FetchFailed, is_retriable
@@ -62,6 +63,7 @@ class Fetch:
 
     attempts: runs in which a request for the address, or for the page of a stored picture, was sent.
     picture: None if its bytes are not available.
+    preferences: of rights holders, that were heard for this address.
     """
 
     candidate: Candidate
@@ -73,6 +75,7 @@ class Fetch:
     image_id: str | None = None
     size_bytes: int | None = None
     picture: FetchedPicture | None = None
+    preferences: tuple[Preference, ...] = ()
 
     def needs_retry(self, attempts: int) -> bool:
         """True if the address, or its picture's page, has a retriable failure after fewer than `attempts` attempts."""
@@ -83,7 +86,9 @@ class Fetch:
         return failed and self.attempts < attempts
 
 
-def failed(candidate: Candidate, failure: FetchFailed, attempts: int) -> Fetch:
+def failed(
+    candidate: Candidate, failure: FetchFailed, attempts: int, preferences: tuple[Preference, ...] = ()
+) -> Fetch:
     """Fetch of an address that gave no picture, after requests in `attempts` runs."""
     return Fetch(
         candidate,
@@ -93,6 +98,7 @@ def failed(candidate: Candidate, failure: FetchFailed, attempts: int) -> Fetch:
         failure.detail,
         failure.http_status,
         failure.image_id,
+        preferences=tuple(dict.fromkeys((*preferences, *failure.preferences))),
     )
 
 

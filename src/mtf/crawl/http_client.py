@@ -6,12 +6,14 @@ bytes arrive. With a recorded web, all requests go to its server on loopback.
 
 from __future__ import annotations
 
+import socket
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import aiohttp
 from yarl import URL
@@ -19,7 +21,7 @@ from yarl import URL
 from mtf import __version__
 from mtf.config import Crawl, Project
 from mtf.crawl import network_guard
-from mtf.crawl.rate_limits import LONGEST_WAIT_S, Pacing
+from mtf.crawl.rate_limits import Pacing
 from mtf.schemas import FetchOutcome
 from mtf.sources.fetch_failure import FetchFailed
 
@@ -31,6 +33,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({429, 503})
 _MAX_HEADER_BYTES = 32_768
 _CONNECT_S = 10.0
+_SMALL_BUFFER_BYTES = 2**17
 _INFLATED = ("gzip", "x-gzip", "deflate")
 _OTHER_ENCODINGS = ("br", "zstd", "compress", "x-compress", "dcb", "dcz", "exi", "pack200-gzip", "aes128gcm")
 _MAX_ENCODINGS = 2
@@ -90,10 +93,14 @@ class HttpAnswer:
 
 @dataclass(frozen=True, slots=True)
 class BodyLimit:
-    """Limit of a body. A longer body is an error or, with `cut`, read up to one byte more."""
+    """Limit of a body. A longer body is an error or, with `cut`, read up to one byte more.
+
+    throttle: called with the size of each chunk; it waits until more may arrive.
+    """
 
     max_bytes: int
     cut: bool = False
+    throttle: Callable[[int], Awaitable[None]] | None = None
 
 
 async def _permit_all(_url: str) -> None:
@@ -112,29 +119,36 @@ class HttpFetcher:
         self._user_agent = user_agent
         self._timeout = aiohttp.ClientTimeout(total=crawl.timeout_s, sock_connect=min(crawl.timeout_s, _CONNECT_S))
         self._session: aiohttp.ClientSession | None = None
-        self.pacing = Pacing(
-            concurrency=crawl.concurrency,
-            per_host_concurrency=crawl.per_host_concurrency,
-            per_host_delay_s=crawl.per_host_delay_s,
-        )
+        self._slow_session: aiohttp.ClientSession | None = None
+        self.pacing = Pacing(crawl)
 
     async def __aenter__(self) -> HttpFetcher:
+        self._session = self._new_session(read_bufsize=2**18)
+        # For hosts with a bandwidth: what a host has sent ahead lies in these buffers.
+        self._slow_session = self._new_session(read_bufsize=2**15, socket_factory=_small_socket)
+        return self
+
+    def _new_session(
+        self, *, read_bufsize: int, socket_factory: aiohttp.SocketFactoryType | None = None
+    ) -> aiohttp.ClientSession:
         resolver = None if self._web else network_guard.PublicResolver()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, resolver=resolver, ttl_dns_cache=300),
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0, resolver=resolver, ttl_dns_cache=300, socket_factory=socket_factory
+            ),
             headers={"User-Agent": self._user_agent, "Accept-Encoding": "identity"},
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
             auto_decompress=False,
-            read_bufsize=2**18,
+            read_bufsize=read_bufsize,
             max_line_size=_MAX_HEADER_BYTES,
             max_field_size=_MAX_HEADER_BYTES,
         )
-        return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._session, self._slow_session):
+            if session is not None:
+                await session.close()
 
     async def get(
         self,
@@ -179,20 +193,27 @@ class HttpFetcher:
             wait_s = retry_after_s(answer.headers) if answer.status in _BUSY else None
             if wait_s is None:
                 break
-            self.pacing.hold(host, wait_s, http_status=answer.status)
-            if wait_s > LONGEST_WAIT_S:
+            if not self.pacing.hold(host, wait_s, http_status=answer.status):
                 break
         return answer
 
     async def _request(self, url: URL, limit: BodyLimit, own_headers: Mapping[str, str]) -> HttpAnswer:
-        assert self._session is not None, "use the fetcher in an `async with`"  # noqa: S101
+        host = url.host or ""
+        session, timeout = self._session, self._timeout
+        if self.pacing.is_bandwidth_limited(host):
+            session, limit = self._slow_session, replace(limit, throttle=partial(self.pacing.received, host))
+            total_s = (timeout.total or 0) + self.pacing.added_time_s(host, limit.max_bytes)
+            timeout = aiohttp.ClientTimeout(total=total_s, sock_connect=timeout.sock_connect)
+        assert session is not None, "use the fetcher in an `async with`"  # noqa: S101
         try:
             target, headers = self._target(url)
-            async with self._session.get(target, headers={**own_headers, **headers}, allow_redirects=False) as response:
+            async with session.get(
+                target, headers={**own_headers, **headers}, allow_redirects=False, timeout=timeout
+            ) as response:
                 body = await _read(response, limit) if 200 <= response.status < 300 else b""
                 return HttpAnswer(str(url), response.status, response.headers, body)
         except TimeoutError:
-            raise FetchFailed(FetchOutcome.TIMEOUT, f"no whole answer in {self._timeout.total:g} s") from None
+            raise FetchFailed(FetchOutcome.TIMEOUT, f"no whole answer in {timeout.total:g} s") from None
         except aiohttp.ClientPayloadError as error:
             raise FetchFailed(FetchOutcome.TRUNCATED, f"the connection ended early: {error}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -221,6 +242,14 @@ def _next_hop(here: URL, location: str) -> URL:
         raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, "redirected to an address that cannot be read") from None
 
 
+def _small_socket(address: tuple[Any, ...]) -> socket.socket:
+    """Socket with a small receive buffer, so that a host cannot send far ahead."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_BUFFER_BYTES)
+    return made
+
+
 async def _read(response: aiohttp.ClientResponse, limit: BodyLimit) -> bytes:
     """Decoded body. Memory never holds more than the limit and one chunk, encoded or decoded."""
     if (response.content_length or 0) > limit.max_bytes and not limit.cut:
@@ -229,6 +258,8 @@ async def _read(response: aiohttp.ClientResponse, limit: BodyLimit) -> bytes:
     async for chunk in response.content.iter_any():
         size_bytes += len(chunk)
         chunks.append(chunk)
+        if limit.throttle is not None:
+            await limit.throttle(len(chunk))
         if size_bytes > limit.max_bytes:
             if limit.cut:
                 break

@@ -6,16 +6,18 @@ import asyncio
 import gzip
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import urlsplit
 
 from mtf.crawl.http_client import ROBOT, HttpAnswer, HttpFetcher
-from mtf.crawl.signals_client import Headers, SignalsClient
+from mtf.crawl.signals_client import Headers, SignalsClient, header_source
 from mtf.crawl.spool import Reader, Spool
 from mtf.rights.evidence import combination
 from mtf.rights.signals import opt_outs as optouts
+from mtf.rights.signals.preferences import Answer, Preference, Signal, Use, located, opt_outs
 from mtf.schemas import FetchOutcome
 from mtf.sources.fetch_failure import FetchFailed, is_retriable
 
@@ -33,6 +35,7 @@ class FetchedPage:
     sha256: digest of the body.
     detail: reason why nothing was read.
     opt_outs: of its site; those of its headers and its markup are part of `statement`.
+    preferences: of its site, those in `opt_outs` included.
     answered_by: address after redirects.
     """
 
@@ -45,14 +48,42 @@ class FetchedPage:
     detail: str | None = None
     opt_outs: tuple[str, ...] = ()
     answered_by: str | None = None
+    preferences: tuple[Preference, ...] = ()
 
     def statement(self, picture_url: str) -> combination.Statement:
         """License statement of the page for one picture."""
         if self.compressed is None or self.url is None:
-            return combination.Statement(opt_out=optouts.of_headers(self.headers, agent=ROBOT))
-        body = gzip.decompress(self.compressed())
-        here = self.answered_by or self.url
-        return combination.read_page(body, page_url=here, picture_url=picture_url, headers=self.headers, agent=ROBOT)
+            found = [*optouts.header_preferences(self.headers, agent=ROBOT), *self._of_oversized()]
+            stated = combination.Statement(opt_out=optouts.joined(*opt_outs(found)), preferences=tuple(found))
+        else:
+            body = gzip.decompress(self.compressed())
+            stated = combination.read_page(
+                body, page_url=self._here, picture_url=picture_url, headers=self.headers, agent=ROBOT
+            )
+        return replace(stated, preferences=tuple(self._located(stated.preferences)))
+
+    @property
+    def _here(self) -> str:
+        return self.answered_by or self.url or ""
+
+    def _of_oversized(self) -> list[Preference]:
+        """UNKNOWN for a page that is too large to be read."""
+        is_oversized = (self.detail or "").startswith(f"{FetchOutcome.TOO_LARGE}:")
+        unread = Preference(Signal.META_ROBOTS, Use.ANY, Answer.UNKNOWN, "the page is too large", "page")
+        return [unread] if is_oversized else []
+
+    def _located(self, preferences: Iterable[Preference]) -> list[Preference]:
+        """Preferences with their source: the page, or the headers of its answer."""
+        of_headers = header_source(self.headers, url=self._here, heard_at=self.fetched_at)
+        return [
+            found
+            for each in preferences
+            for found in (
+                of_headers.locate([each])
+                if each.carrier.startswith("header")
+                else located([each], found_at=self._here or None, sha256=self.sha256, heard_at=self.fetched_at)
+            )
+        ]
 
     @property
     def is_retriable(self) -> bool:
@@ -94,11 +125,20 @@ class Pages:
             )
         except FetchFailed as failure:
             if failure.outcome == FetchOutcome.OPTED_OUT:
-                raise FetchFailed(FetchOutcome.OPTED_OUT, f"{failure.detail} (of the picture's page)") from None
+                detail = f"{failure.detail} (of the picture's page)"
+                raise FetchFailed(FetchOutcome.OPTED_OUT, detail, preferences=failure.preferences) from None
             return FetchedPage(url, now, failure.http_status, detail=f"{failure.outcome}: {failure.detail}")
         headers = tuple(answer.headers.items())
-        opt_outs = await self._signals_client.of_robots(url) + await self._signals_client.of_site(answer.url, headers)
-        page = FetchedPage(url, now, answer.status, headers, opt_outs=tuple(opt_outs), answered_by=answer.url)
+        of_site = await self._signals_client.of_robots(url) + await self._signals_client.of_site(answer.url, headers)
+        page = FetchedPage(
+            url,
+            now,
+            answer.status,
+            headers,
+            opt_outs=tuple(opt_outs(of_site)),
+            answered_by=answer.url,
+            preferences=tuple(of_site),
+        )
         if unreadable := _unreadable(answer) or _elsewhere(url, answer):
             return replace(page, detail=unreadable)
         compressed = self._spool.add(await asyncio.to_thread(gzip.compress, answer.body, mtime=0))

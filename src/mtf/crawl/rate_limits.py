@@ -1,4 +1,8 @@
-"""Rate limits: concurrent requests in all and per host, and a delay between requests to one host."""
+"""Rate limits: concurrent requests in all and per host, delays, bandwidth, and waits that a host demands.
+
+Hosts of `crawl.hosts` have limits of their own. A host that demands more waiting than its limits permit is left alone:
+its requests fail without being sent, so that they are no attempts.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,17 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from mtf.config import Crawl, HostManners
 from mtf.schemas import FetchOutcome
 from mtf.sources.fetch_failure import FetchFailed
 
-LONGEST_WAIT_S = 60.0
-"""Longest wait that a host can demand, by Retry-After or by Crawl-delay."""
+LONGEST_DELAY_S = 60.0
+"""Longest delay that a host can demand by Crawl-delay."""
+USED_SHARE = 0.95
+"""Share of a permitted bandwidth that is used: what the host has sent is more than what has arrived."""
+BURST_S = 0.25
+"""Time whose bandwidth may arrive at once after a pause."""
+_GENERAL = HostManners()
 
 
 @dataclass
@@ -21,36 +31,57 @@ class _Line:
 
     slots: concurrent requests.
     delay_s: least time between two requests.
+    bytes_per_s: bandwidth; None for no limit.
+    retry_after_s, retry_budget_s: longest wait that the host can demand, and longest sum of its waits.
     next_start: earliest time of the next request.
+    paid_until: time until which the bytes that have arrived use up the bandwidth.
     held_until: time before which the host wants no request.
     held_by: HTTP status of the answer that demanded the wait.
+    demanded_s: sum of the waits that it has demanded.
     """
 
     slots: asyncio.Semaphore
     delay_s: float
+    bytes_per_s: float | None
+    retry_after_s: float
+    retry_budget_s: float
     next_start: float = 0.0
+    paid_until: float = 0.0
     held_until: float = 0.0
     held_by: int | None = None
+    demanded_s: float = 0.0
 
     async def wait(self) -> None:
-        """Wait for the next permitted start. Raises FetchFailed if the host demands more than LONGEST_WAIT_S."""
+        """Wait for the next permitted start. Raises FetchFailed if the host demands too long waits."""
         now = time.monotonic()
-        if self.held_until - now > LONGEST_WAIT_S:
-            text = f"the host asked to wait another {self.held_until - now:.0f} s"
-            raise FetchFailed(FetchOutcome.HTTP_ERROR, text, http_status=self.held_by)
-        start = max(now, self.next_start, self.held_until)
+        if self.held_until - now > self.retry_after_s:
+            raise self._left_alone(f"the host asked to wait another {self.held_until - now:.0f} s")
+        if self.demanded_s > self.retry_budget_s:
+            raise self._left_alone(f"the host asked to wait {self.demanded_s:.0f} s in all")
+        start = max(now, self.next_start, self.held_until, self.paid_until)
         self.next_start = start + self.delay_s
         if start > now:
             await asyncio.sleep(start - now)
+
+    def _left_alone(self, text: str) -> FetchFailed:
+        return FetchFailed(FetchOutcome.HTTP_ERROR, text, http_status=self.held_by)
+
+    async def pay(self, size_bytes: int) -> None:
+        """Wait until `size_bytes` more bytes may arrive."""
+        if self.bytes_per_s is None:
+            return
+        now = time.monotonic()
+        self.paid_until = max(self.paid_until, now - BURST_S) + size_bytes / self.bytes_per_s
+        if self.paid_until > now:
+            await asyncio.sleep(self.paid_until - now)
 
 
 class Pacing:
     """Rate limits, shared by all requests of one crawl."""
 
-    def __init__(self, *, concurrency: int, per_host_concurrency: int, per_host_delay_s: float) -> None:
-        self._slots = asyncio.Semaphore(concurrency)
-        self._per_host_concurrency = per_host_concurrency
-        self._per_host_delay_s = per_host_delay_s
+    def __init__(self, crawl: Crawl) -> None:
+        self._crawl = crawl
+        self._slots = asyncio.Semaphore(crawl.concurrency)
         self._lines: dict[str, _Line] = {}
 
     @asynccontextmanager
@@ -63,20 +94,64 @@ class Pacing:
             async with self._slots:
                 yield
 
-    def slow_down(self, host: str, delay_s: float) -> None:
-        """Keep at least `delay_s` (at most LONGEST_WAIT_S) between two requests to `host`."""
-        line = self._line(host)
-        line.delay_s = max(line.delay_s, min(delay_s, LONGEST_WAIT_S))
+    async def received(self, host: str, size_bytes: int) -> None:
+        """Count bytes that arrived from `host`, and wait until more may arrive."""
+        await self._line(host).pay(size_bytes)
 
-    def hold(self, host: str, wait_s: float, *, http_status: int) -> None:
-        """Send `host` nothing for `wait_s` seconds, as its answer with `http_status` demanded."""
+    def added_time_s(self, host: str, max_bytes: int) -> float:
+        """Time that the bandwidth of `host` adds to an answer of `max_bytes`, while all its slots are in use."""
+        manners = self._manners(host)
+        if manners.megabits_per_s is None:
+            return 0.0
+        slots = manners.concurrency or self._crawl.per_host_concurrency
+        return slots * max_bytes * 8 / (manners.megabits_per_s * 1e6 * USED_SHARE)
+
+    def is_bandwidth_limited(self, host: str) -> bool:
+        return self._manners(host).megabits_per_s is not None
+
+    def slow_down(self, host: str, delay_s: float) -> None:
+        """Keep at least `delay_s` (at most LONGEST_DELAY_S) between two requests to `host`."""
         line = self._line(host)
-        line.held_until = max(line.held_until, time.monotonic() + wait_s)
+        line.delay_s = max(line.delay_s, min(delay_s, LONGEST_DELAY_S))
+
+    def hold(self, host: str, wait_s: float, *, http_status: int) -> bool:
+        """Send `host` nothing for `wait_s` seconds, as its answer with `http_status` demanded.
+
+        True if the wait is within its limits: then the request may be repeated.
+        """
+        line = self._line(host)
+        until = time.monotonic() + wait_s
+        line.demanded_s += max(0.0, until - max(line.held_until, time.monotonic()))
+        line.held_until = max(line.held_until, until)
         line.held_by = http_status
+        return wait_s <= line.retry_after_s and line.demanded_s <= line.retry_budget_s
 
     def _line(self, host: str) -> _Line:
-        line = self._lines.get(host)
+        name = self._profile(host) or host
+        line = self._lines.get(name)
         if line is None:
-            line = _Line(asyncio.Semaphore(self._per_host_concurrency), self._per_host_delay_s)
-            self._lines[host] = line
+            line = self._lines[name] = self._new_line(self._manners(host))
         return line
+
+    def _new_line(self, manners: HostManners) -> _Line:
+        crawl, megabits = self._crawl, manners.megabits_per_s
+        return _Line(
+            asyncio.Semaphore(manners.concurrency or crawl.per_host_concurrency),
+            crawl.per_host_delay_s if manners.delay_s is None else manners.delay_s,
+            None if megabits is None else megabits * 1e6 / 8 * USED_SHARE,
+            crawl.retry_after_s if manners.retry_after_s is None else manners.retry_after_s,
+            crawl.retry_budget_s if manners.retry_budget_s is None else manners.retry_budget_s,
+        )
+
+    def _manners(self, host: str) -> HostManners:
+        name = self._profile(host)
+        return (None if name is None else self._crawl.hosts[name]) or _GENERAL
+
+    def _profile(self, host: str) -> str | None:
+        """Key of `crawl.hosts` for a host: its own name, or the longest `*.domain` above it; None for none."""
+        host = host.lower()
+        if self._crawl.hosts.get(host) is not None:
+            return host
+        labels = host.split(".")
+        above = (f"*.{'.'.join(labels[start:])}" for start in range(1, len(labels)))
+        return next((name for name in above if self._crawl.hosts.get(name) is not None), None)

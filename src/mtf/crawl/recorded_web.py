@@ -226,7 +226,7 @@ def serve(folder: Path) -> Generator[RecordedWeb]:
         try:
             yield recorded
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+            asyncio.run_coroutine_threadsafe(_stop(runner), loop).result()
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -237,10 +237,20 @@ async def _start(recorded: RecordedWeb) -> tuple[web.ServerRunner, int]:
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         return await _answer(request, recorded)
 
-    runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=0.0)
+    # Not 0, which aiohttp takes for no limit: a slow answer would hold up the end of an interrupted crawl.
+    runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     return runner, runner.addresses[0][1]
+
+
+async def _stop(runner: web.ServerRunner) -> None:
+    """End the server, and the answers that nobody waits for any more."""
+    await runner.cleanup()
+    unfinished = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in unfinished:
+        task.cancel()
+    await asyncio.gather(*unfinished, return_exceptions=True)
 
 
 async def _answer(request: web.BaseRequest, recorded: RecordedWeb) -> web.StreamResponse:

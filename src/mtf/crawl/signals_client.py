@@ -1,24 +1,30 @@
 """Signals client: a site's robots.txt, ai.txt, tdmrep.json and RSL documents, and the signals of an answer's headers.
 
-Each file is requested once per site and run, an RSL document once per address. An opt-out is `SIGNAL: statement`. If
-`licenses.binding_opt_outs` names its signal, it is binding: the picture is not stored. Others are recorded in the
-evidence, and so are unreadable statements (`unknown`).
+Each file is requested once per site and run, an RSL document once per address. Each preference is recorded with the
+address, the time and the digest of the bytes that it was read from. If `licenses.binding_opt_outs` names the signal of
+an opt-out, it is binding: the picture is not stored. Others are recorded in the evidence, and so are files that cannot
+be read or fetched (`unknown`). A file that is not there, with a status 4xx, says nothing, and neither does a host that
+cannot be reached at all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Generic, TypeVar
 
 from yarl import URL
 
-from mtf.crawl.http_client import ROBOT, HttpFetcher
+from mtf.crawl.http_client import ROBOT, HttpAnswer, HttpFetcher
 from mtf.rights.signals import opt_outs as optouts
-from mtf.rights.signals import robots_file, rsl, usage_preferences
-from mtf.rights.signals.preferences import Answer, opt_outs
+from mtf.rights.signals import robots_file, rsl, tdmrep, usage_preferences
+from mtf.rights.signals.preferences import Answer, Preference, Signal, Use, located, opt_outs
 from mtf.rights.signals.robots_file import AI_TXT_PATH, AiTxtRules, RobotsFile
+from mtf.rights.signals.tdmrep import TdmRule
 from mtf.schemas import FetchOutcome
 from mtf.sources.fetch_failure import FetchFailed
 
@@ -28,8 +34,8 @@ _TOO_MANY_REQUESTS = 429
 _TELLING = frozenset(
     {
         optouts.X_ROBOTS_TAG,
-        "tdm-reservation",
-        "tdm-policy",
+        tdmrep.TDM_RESERVATION,
+        Signal.TDM_POLICY.value,
         usage_preferences.CONTENT_USAGE,
         usage_preferences.CONTENT_SIGNAL,
     }
@@ -37,6 +43,24 @@ _TELLING = frozenset(
 
 Headers = tuple[tuple[str, str], ...]
 Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Document(Generic[Value]):
+    """A file with signals, as it was received.
+
+    value: its content; for a file that cannot be had, the value that says so.
+    sha256: digest of its bytes; None if nothing was received.
+    """
+
+    value: Value
+    url: str
+    sha256: str | None
+    heard_at: datetime
+
+    def locate(self, preferences: Iterable[Preference]) -> list[Preference]:
+        """Preferences that this file states, with their source."""
+        return located(preferences, found_at=self.url, sha256=self.sha256, heard_at=self.heard_at)
 
 
 class SignalsClient:
@@ -48,7 +72,7 @@ class SignalsClient:
         self._robots = _OncePerSite(self._read_robots)
         self._tdm_rules = _OncePerSite(self._read_tdm_rules)
         self._ai_txt = _OncePerSite(self._read_ai_txt)
-        self._rsl_documents: dict[str, asyncio.Future[tuple[rsl.Content, ...] | None]] = {}
+        self._rsl_documents: dict[str, asyncio.Future[Document[tuple[rsl.Content, ...] | None]]] = {}
 
     async def permit(self, url: str) -> None:
         """Check that robots.txt permits `url` (RFC 9309).
@@ -59,69 +83,84 @@ class SignalsClient:
         if optouts.ROBOTS_TXT not in self._binding:
             return
         robots = await self._robots.of(url)
-        if robots is not None and not robots.rules.can_fetch(url, ROBOT):
-            raise FetchFailed(FetchOutcome.OPTED_OUT, f"{optouts.ROBOTS_TXT}: {URL(url).host} disallows this address")
+        if refused := [each for each in _of_rules(robots, url) if each.answer == Answer.DISALLOW]:
+            raise FetchFailed(FetchOutcome.OPTED_OUT, opt_outs(refused)[0], preferences=tuple(refused))
 
-    async def of_site(self, url: str, headers: Headers) -> list[str]:
-        """Opt-outs for `url` in its site's tdmrep.json, ai.txt and RSL documents.
+    async def of_site(self, url: str, headers: Headers) -> list[Preference]:
+        """Preferences for `url` in its site's tdmrep.json, ai.txt and RSL documents.
 
         The answer's own `headers` may replace tdmrep.json, and may name RSL documents.
         """
-        signal = optouts.of_tdmrep(await self._tdm_rules.of(url), url, headers=headers)
+        tdm_rules, ai_txt = await self._tdm_rules.of(url), await self._ai_txt.of(url)
         return [
-            *([signal] if signal else []),
-            *opt_outs(robots_file.ai_txt_preferences(await self._ai_txt.of(url), url)),
+            *tdm_rules.locate(tdmrep.of_file(tdm_rules.value, url, headers=headers)),
+            *ai_txt.locate(robots_file.ai_txt_preferences(ai_txt.value, url)),
             *await self.of_rsl(url, rsl.links_of_headers(headers, url)),
         ]
 
-    async def of_robots(self, url: str) -> list[str]:
-        """Opt-outs for `url` in robots.txt, except a binding Disallow, which `permit` raises.
+    async def of_robots(self, url: str) -> list[Preference]:
+        """Preferences for `url` in robots.txt, and in the RSL documents that it names.
 
-        These are Content-Usage and Content-Signal lines, RSL documents that it names, and a Disallow that does not
-        bind. An unreadable robots.txt gives none.
+        An unreadable robots.txt is UNKNOWN. If it binds, `permit` raises for a Disallow.
         """
         try:
             robots = await self._robots.of(url)
-        except FetchFailed:
+        except FetchFailed as failure:
+            if failure.outcome == FetchOutcome.CONNECTION:
+                return []
+            text = failure.detail.removeprefix("robots.txt: ")
+            unread = [Preference(Signal.ROBOTS_TXT, Use.ANY, Answer.UNKNOWN, text, "robots.txt")]
+            return located(unread, found_at=str(_site(url) / "robots.txt"), sha256=None, heard_at=datetime.now(UTC))
+        if robots.value is None:
             return []
-        if robots is None:
-            return []
-        refused = [] if robots.rules.can_fetch(url, ROBOT) else [f"{URL(url).host} disallows this address"]
         return [
-            *(f"{optouts.ROBOTS_TXT}: {text}" for text in refused),
-            *opt_outs(robots.preferences(url)),
-            *await self.of_rsl(url, robots.licenses),
+            *_of_rules(robots, url),
+            *robots.locate(robots.value.preferences(url)),
+            *await self.of_rsl(url, robots.value.licenses),
         ]
 
-    async def of_rsl(self, url: str, documents: Iterable[str]) -> list[str]:
-        """Opt-outs for `url` in RSL documents, given by their addresses."""
-        preferences = []
+    async def of_rsl(self, url: str, documents: Iterable[str]) -> list[Preference]:
+        """Preferences for `url` in RSL documents, given by their addresses."""
+        preferences: list[Preference] = []
         for address in dict.fromkeys(documents):
-            preferences += rsl.preferences(await self._rsl(address), url, found_in=address)
-        return opt_outs(preferences)
+            document = await self._rsl(address)
+            preferences += document.locate(rsl.preferences(document.value, url, found_in=address))
+        return preferences
 
-    async def _rsl(self, address: str) -> tuple[rsl.Content, ...] | None:
-        """RSL document at `address`, requested once; None if it cannot be fetched or parsed."""
+    async def _rsl(self, address: str) -> Document[tuple[rsl.Content, ...] | None]:
+        """RSL document at `address`, requested once; its value is None if it cannot be fetched or parsed."""
         if address not in self._rsl_documents:
             self._rsl_documents[address] = asyncio.ensure_future(self._read_rsl(address))
         return await asyncio.shield(self._rsl_documents[address])
 
     @staticmethod
-    def of_headers(headers: Headers) -> list[str]:
-        """Opt-outs in the headers of an answer."""
-        signals = optouts.of_headers([header for header in headers if header[0].lower() in _TELLING], agent=ROBOT)
-        return signals.split(optouts.SEPARATOR) if signals else []
+    def of_headers(headers: Headers, *, url: str, heard_at: datetime) -> list[Preference]:
+        """Preferences in the headers of an answer from `url`."""
+        return header_source(headers, url=url, heard_at=heard_at).locate(
+            optouts.header_preferences(_telling(headers), agent=ROBOT)
+        )
 
-    def enforce(self, signals: Iterable[str | None]) -> None:
-        """Raise FetchFailed(OPTED_OUT) if one of `signals` is binding."""
-        for signal in (optouts.joined(*signals) or "").split(optouts.SEPARATOR):
-            if signal.partition(":")[0] in self._binding:
-                raise FetchFailed(FetchOutcome.OPTED_OUT, signal)
+    def enforce(self, preferences: Iterable[Preference]) -> None:
+        """Raise FetchFailed(OPTED_OUT) if one of `preferences` is a binding opt-out."""
+        preferences = list(preferences)
+        self.enforce_texts(opt_outs(preferences), preferences=preferences)
 
-    async def _read_robots(self, site: URL) -> RobotsFile | None:
-        """robots.txt of a site, up to its first MAX_ROBOTS_BYTES; None if there is none."""
+    def enforce_texts(
+        self, texts: Iterable[str | None], *, preferences: Iterable[Preference] = (), image_id: str | None = None
+    ) -> None:
+        """Raise FetchFailed(OPTED_OUT) if one of `texts` (`SIGNAL: statement`) is binding.
+
+        `preferences` and `image_id` go into the failure.
+        """
+        for text in (optouts.joined(*texts) or "").split(optouts.SEPARATOR):
+            if text.partition(":")[0] in self._binding:
+                raise FetchFailed(FetchOutcome.OPTED_OUT, text, image_id=image_id, preferences=tuple(preferences))
+
+    async def _read_robots(self, site: URL) -> Document[RobotsFile | None]:
+        """robots.txt of a site, up to its first MAX_ROBOTS_BYTES; its value is None if there is none."""
+        url = str(site / "robots.txt")
         try:
-            answer = await self._fetcher.get(str(site / "robots.txt"), max_bytes=MAX_ROBOTS_BYTES, cut=True)
+            answer = await self._fetcher.get(url, max_bytes=MAX_ROBOTS_BYTES, cut=True)
         except FetchFailed as failure:
             text = f"robots.txt: {failure.detail}; taken as a refusal for this run"
             raise FetchFailed(failure.outcome, text, http_status=failure.http_status) from None
@@ -129,41 +168,84 @@ class SignalsClient:
             text = f"robots.txt: status {answer.status}; taken as a refusal for this run"
             raise FetchFailed(FetchOutcome.HTTP_ERROR, text, http_status=answer.status)
         if not answer.is_success:
-            return None
+            return _document(None, url)
         robots = robots_file.parse(robots_file.whole_lines(answer.body, MAX_ROBOTS_BYTES), agent=ROBOT)
         if delay_s := robots.rules.crawl_delay(ROBOT):
             self._fetcher.pacing.slow_down(site.host or "", delay_s)
-        return robots
+        return _document(robots, url, answer)
 
-    async def _read_tdm_rules(self, site: URL) -> tuple[optouts.TdmRule, ...]:
+    async def _read_tdm_rules(self, site: URL) -> Document[tuple[TdmRule, ...]]:
+        url = str(site.with_path(tdmrep.TDMREP_PATH))
         try:
-            answer = await self._fetcher.get(
-                str(site.with_path(optouts.TDMREP_PATH)), max_bytes=optouts.MAX_FILE_BYTES, permission=self.permit
-            )
-        except FetchFailed:
-            return ()
-        return optouts.read_tdmrep(answer.body) if answer.is_success else ()
+            answer = await self._fetcher.get(url, max_bytes=tdmrep.MAX_FILE_BYTES, permission=self.permit)
+        except FetchFailed as failure:
+            return _document(() if await self._is_unreached(url, failure) else tdmrep.UNREADABLE, url)
+        if _is_absent(answer):
+            return _document((), url)
+        rules = tdmrep.read_tdmrep(answer.body) if answer.is_success else tdmrep.UNREADABLE
+        return _document(rules, url, answer)
 
-    async def _read_ai_txt(self, site: URL) -> AiTxtRules:
+    async def _read_ai_txt(self, site: URL) -> Document[AiTxtRules]:
         """Rules of a site's ai.txt; none if there is none."""
+        url = str(site.with_path(AI_TXT_PATH))
+        unknown = (("/", Answer.UNKNOWN),)
         try:
-            answer = await self._fetcher.get(
-                str(site.with_path(AI_TXT_PATH)), max_bytes=optouts.MAX_FILE_BYTES, permission=self.permit, cut=True
-            )
-        except FetchFailed:
-            return ()
+            answer = await self._fetcher.get(url, max_bytes=tdmrep.MAX_FILE_BYTES, permission=self.permit, cut=True)
+        except FetchFailed as failure:
+            return _document(() if await self._is_unreached(url, failure) else unknown, url)
         if not answer.is_success:
-            return ()
-        rules = robots_file.parse_ai_txt(robots_file.whole_lines(answer.body, optouts.MAX_FILE_BYTES), agent=ROBOT)
-        is_cut = len(answer.body) > optouts.MAX_FILE_BYTES
-        return (*rules, ("/", Answer.UNKNOWN)) if rules and is_cut else rules
+            return _document(() if _is_absent(answer) else unknown, url)
+        rules = robots_file.parse_ai_txt(robots_file.whole_lines(answer.body, tdmrep.MAX_FILE_BYTES), agent=ROBOT)
+        is_cut = len(answer.body) > tdmrep.MAX_FILE_BYTES
+        return _document((*rules, *unknown) if rules and is_cut else rules, url, answer)
 
-    async def _read_rsl(self, address: str) -> tuple[rsl.Content, ...] | None:
+    async def can_reach(self, url: str) -> bool:
+        """True if the site of `url` answered a request for its robots.txt."""
+        try:
+            await self._robots.of(url)
+        except FetchFailed as failure:
+            return failure.outcome != FetchOutcome.CONNECTION
+        return True
+
+    async def _is_unreached(self, url: str, failure: FetchFailed) -> bool:
+        """True if `failure` is that of a host that cannot be reached at all, not of one file."""
+        return failure.outcome == FetchOutcome.CONNECTION and not await self.can_reach(url)
+
+    async def _read_rsl(self, address: str) -> Document[tuple[rsl.Content, ...] | None]:
         try:
             answer = await self._fetcher.get(address, max_bytes=rsl.MAX_BYTES, permission=self.permit)
         except FetchFailed:
-            return None
-        return rsl.read(answer.body) if answer.is_success else None
+            return _document(None, address)
+        return _document(rsl.read(answer.body) if answer.is_success else None, address, answer)
+
+
+def header_source(headers: Headers, *, url: str, heard_at: datetime) -> Document[None]:
+    """The header lines that may hold signals, as a document: its digest is that of `Name: value` lines."""
+    lines = "".join(f"{name}: {value}\n" for name, value in _telling(headers))
+    digest = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+    return Document(None, url, digest, heard_at)
+
+
+def _telling(headers: Headers) -> list[tuple[str, str]]:
+    return [header for header in headers if header[0].lower() in _TELLING]
+
+
+def _of_rules(robots: Document[RobotsFile | None], url: str) -> list[Preference]:
+    """Preference in the Allow and Disallow rules of a robots.txt; none without a robots.txt."""
+    if robots.value is None:
+        return []
+    is_permitted = robots.value.rules.can_fetch(url, ROBOT)
+    answer, verb = (Answer.ALLOW, "permits") if is_permitted else (Answer.DISALLOW, "disallows")
+    return robots.locate([Preference(Signal.ROBOTS_TXT, Use.ANY, answer, f"{URL(url).host} {verb} this address")])
+
+
+def _is_absent(answer: HttpAnswer) -> bool:
+    return 400 <= answer.status < 500 and answer.status != _TOO_MANY_REQUESTS
+
+
+def _document(value: Value, url: str, answer: HttpAnswer | None = None) -> Document[Value]:
+    digest = hashlib.sha256(answer.body).hexdigest() if answer is not None and answer.is_success else None
+    return Document(value, url, digest, datetime.now(UTC))
 
 
 @lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mtf.config import Crawl
 from mtf.core.errors import shortened
-from mtf.faces import jpeg_bounds
+from mtf.faces import decoding_bounds
 from mtf.faces.decoding import of_any_size
 from mtf.schemas import FetchOutcome
 from mtf.sources.fetch_failure import FetchFailed
@@ -47,13 +47,13 @@ class ImageFormat:
 def sniff(data: bytes, crawl: Crawl) -> ImageFormat:
     """Format and size of a complete picture within the bounds of `crawl`.
 
-    Raises FetchFailed: NOT_AN_IMAGE, TRUNCATED, UNDECODABLE (a JPEG that costs too much to decode), TOO_LARGE (judged
+    Raises FetchFailed: NOT_AN_IMAGE, TRUNCATED, UNDECODABLE (a file that costs too much to decode), TOO_LARGE (judged
     by the header, so that a decompression bomb is never inflated) or TOO_SMALL.
     """
     if len(data) > crawl.max_bytes:
         raise FetchFailed(FetchOutcome.TOO_LARGE, f"{len(data)} bytes; permitted: {crawl.max_bytes}")
-    if excess := jpeg_bounds.excess(data):
-        raise FetchFailed(FetchOutcome.UNDECODABLE, f"JPEG: {excess}")
+    if excess := decoding_bounds.excess(data):
+        raise FetchFailed(FetchOutcome.UNDECODABLE, excess)
     kind = _kind(data)
     if kind.width * kind.height > crawl.max_pixels:
         detail = f"{kind.width}×{kind.height} pixels; permitted: {crawl.max_pixels} in all"

@@ -8,6 +8,7 @@ Members after `digest`:
 - `responses.parquet`: headers, pages' states and perceptual hashes.
 - Answers of APIs (`mtf.sources.records`).
 - `earlier.parquet`: earlier statements of sources (`mtf.crawl.fetch_results`).
+- `signals.parquet`: preferences of rights holders (`mtf.crawl.heard_signals`).
 
 The digest covers the pictures alone: stages that read pictures do not rerun if only evidence changed.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,12 @@ import polars as pl
 from mtf import schemas
 from mtf.core import shards
 from mtf.core.hashing import fingerprint
-from mtf.crawl import fetch_results
+from mtf.crawl import fetch_results, heard_signals
 from mtf.crawl.fetch_results import Fetch, FetchedPicture
 from mtf.crawl.page_client import FetchedPage
 from mtf.crawl.sniffing import ImageFormat
 from mtf.crawl.takedown_filter import RESPONSES
+from mtf.rights.signals.preferences import from_json, to_json
 from mtf.schemas import FetchOutcome
 from mtf.sources import records
 from mtf.sources.candidate import Candidate
@@ -49,6 +51,7 @@ _RESPONSES: dict[str, Any] = {
     "page_sha256": pl.String,
     "page_opt_outs": pl.String,
     "page_answered_by": pl.String,
+    "page_preferences": pl.String,
     "page_fetched_at": schemas.UTC,
     "content_hash": pl.UInt64,
 }
@@ -100,17 +103,27 @@ def write(path: Path, identity: str, fetches: list[Fetch], inputs: Inputs) -> No
         shard.add(RESPONSES, shards.parquet_bytes(pl.DataFrame(responses, schema=_RESPONSES, orient="row")))
         records.add(shard, _records(fetches))
         fetch_results.add_earlier_statements(shard, (fetch.picture for fetch in pictures if fetch.picture))
+        heard_signals.add(shard, [row for fetch in fetches for row in _signal_rows(identity, fetch)])
         shard.finish(schemas.frame(schemas.IMAGES, images))
 
 
+def _signal_rows(identity: str, fetch: Fetch) -> list[dict[str, Any]]:
+    """Rows of one address; none if it was taken down."""
+    heard = () if fetch.outcome == FetchOutcome.TAKEN_DOWN else fetch.preferences
+    return heard_signals.rows(identity, fetch.candidate.url, fetch.image_id, heard)
+
+
 def read_tables(path: Path) -> dict[str, pl.DataFrame]:
-    """Table → rows of one shard: images, fetches (with a column found_by, list of String), evidence and earlier."""
+    """Table → rows of one shard: images, fetches (with found_by, a list of String), evidence, earlier and signals."""
     members = shards.members(path)
     with shards.reader(path) as shard:
         return {
             name: pl.read_parquet(io.BytesIO(shard.read(*members[member])))
             for name, member in (("images", shards.ROWS), ("fetches", FETCHES), ("evidence", EVIDENCE))
-        } | {"earlier": fetch_results.read_earlier_statements(path, members)}
+        } | {
+            "earlier": fetch_results.read_earlier_statements(path, members),
+            "signals": heard_signals.read(path, members),
+        }
 
 
 def load(path: Path) -> EarlierRun:
@@ -125,7 +138,11 @@ def load(path: Path) -> EarlierRun:
             inputs = _inputs(shard.read(*members[INPUTS]))
         pictures = _pictures(path, members, frames)
         answers = records.load(path, members)
-        fetches = [_fetch(row, pictures, answers) for row in frames[FETCHES].iter_rows(named=True)]
+        heard = heard_signals.by_address(heard_signals.read(path, members))
+        fetches = [
+            replace(_fetch(row, pictures, answers), preferences=heard.get(row["url"], ()))
+            for row in frames[FETCHES].iter_rows(named=True)
+        ]
     except (OSError, tarfile.TarError, LookupError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError):
         return EarlierRun(None, {})
     return EarlierRun(inputs, {fetch.candidate.url: fetch for fetch in fetches})
@@ -194,6 +211,7 @@ def _response_row(picture: FetchedPicture) -> dict[str, Any]:
         "page_sha256": page.sha256,
         "page_opt_outs": json.dumps(page.opt_outs),
         "page_answered_by": page.answered_by,
+        "page_preferences": json.dumps([to_json(each) for each in page.preferences]),
         "page_fetched_at": page.fetched_at,
         "content_hash": picture.content_hash,
     }
@@ -236,6 +254,7 @@ def _page(path: Path, members: dict[str, tuple[int, int]], row: dict[str, Any]) 
         detail=row["page_detail"],
         opt_outs=tuple(json.loads(row["page_opt_outs"])),
         answered_by=row.get("page_answered_by"),
+        preferences=tuple(from_json(each) for each in json.loads(row.get("page_preferences") or "[]")),
     )
 
 

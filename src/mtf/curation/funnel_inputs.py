@@ -13,7 +13,7 @@ import polars as pl
 from mtf.annotation.consensus import JOINT
 from mtf.config import Licenses
 from mtf.rights import policy
-from mtf.schemas import FACE, IMAGE, EvidenceStatus, funnel_steps
+from mtf.schemas import FACE, IMAGE, QUALITY_COMPONENTS, EvidenceStatus, funnel_steps
 from mtf.schemas.takedown_file import Takedowns
 
 GROUPS = ["exact_group", "near_group", "across_group"]
@@ -21,6 +21,7 @@ GROUPS = ["exact_group", "near_group", "across_group"]
 _MEASURES = [
     *("size_px", "sharpness", "brightness", "clipped_share", "eyes", "not_photograph", "identity_distance"),
     *("cluster", "likeness"),
+    *QUALITY_COMPONENTS,
     *GROUPS,
 ]
 

@@ -104,7 +104,7 @@ def right_person(screened: Screened) -> ProposedPerson:
 
 
 def good_quality(screened: Screened) -> WithinLimits:
-    """Filter by size, sharpness, exposure, eyes found, and likeness to a photograph."""
+    """Filter by size, sharpness, exposure, eyes found, likeness to a photograph, and quality components."""
     darkest, brightest = screened.brightness
     limits = [
         Limit("size_px", Reason.TOO_SMALL, minimum=screened.min_size_px),
@@ -113,8 +113,19 @@ def good_quality(screened: Screened) -> WithinLimits:
         Limit("clipped_share", Reason.BADLY_EXPOSED, maximum=screened.max_clipped_share),
         Limit("eyes", Reason.OBSTRUCTED, minimum=screened.min_eyes),
         Limit("not_photograph", Reason.NOT_A_PHOTOGRAPH, maximum=screened.max_not_photograph),
+        Limit("inter_eye_distance", Reason.TOO_SMALL, minimum=screened.min_inter_eye_distance),
+        Limit("under_exposure_prevention", Reason.BADLY_EXPOSED, minimum=screened.min_under_exposure_prevention),
+        Limit("over_exposure_prevention", Reason.BADLY_EXPOSED, minimum=screened.min_over_exposure_prevention),
+        Limit("eyes_visible", Reason.OBSTRUCTED, minimum=screened.min_eyes_visible),
+        Limit("mouth_occlusion_prevention", Reason.OBSTRUCTED, minimum=screened.min_mouth_occlusion_prevention),
+        _to_either_side("head_pose_yaw", Reason.TURNED_AWAY, screened.max_head_pose_yaw),
+        _to_either_side("head_pose_pitch", Reason.TURNED_AWAY, screened.max_head_pose_pitch),
     ]
     return WithinLimits(Step.QUALITY, limits)
+
+
+def _to_either_side(measure: str, reason: Reason, maximum: float | None) -> Limit:
+    return Limit(measure, reason, minimum=None if maximum is None else -maximum, maximum=maximum)
 
 
 def steps(screened: Screened) -> list[ProposedPerson | WithinLimits | OneOfEachGroup]:

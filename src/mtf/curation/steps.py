@@ -124,7 +124,10 @@ STEPS = (
         reasons=(Reason.NOT_A_FACE, Reason.PARTIAL_FACE),
         keys={Reason.NOT_A_FACE: "1", Reason.PARTIAL_FACE: "2"},
         is_seen_at_once=True,
-        hints={"eyes": 1.0, "size_px": 0.5, "sharpness": 0.25, "identity_distance": -0.5},
+        hints={
+            **{"eyes": 1.0, "size_px": 0.5, "sharpness": 0.25, "identity_distance": -0.5},
+            **{"eyes_visible": 1.0, "mouth_occlusion_prevention": 0.5},
+        },
     ),
     FunnelStep(
         name=Step.IDENTITY,
@@ -144,7 +147,10 @@ STEPS = (
         reasons=(Reason.OBSTRUCTED, Reason.NOT_A_PHOTOGRAPH, Reason.UNNATURAL, Reason.BLURRED),
         keys={Reason.OBSTRUCTED: "4", Reason.NOT_A_PHOTOGRAPH: "5", Reason.UNNATURAL: "6", Reason.BLURRED: "7"},
         is_seen_at_once=True,
-        hints={"eyes": 1.0, "sharpness": 1.0, "not_photograph": -1.0, "clipped_share": -0.5},
+        hints={
+            **{"eyes": 1.0, "sharpness": 1.0, "not_photograph": -1.0, "clipped_share": -0.5},
+            **{"eyes_visible": 1.0, "mouth_occlusion_prevention": 1.0},
+        },
         filter=_quality,
     ),
     FunnelStep(

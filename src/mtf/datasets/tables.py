@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import cv2
-import numpy as np
 import polars as pl
 from PIL import Image
 
@@ -37,6 +34,8 @@ OUTCOMES = {
     FetchOutcome.STORED: "laid out",
     FetchOutcome.DUPLICATE: "left out, byte-identical to another",
     FetchOutcome.NOT_AN_IMAGE: "left out, not readable as a picture",
+    FetchOutcome.TOO_LARGE: "left out, more pixels than crawl.max_pixels",
+    FetchOutcome.UNDECODABLE: "left out, decoding takes too much time",
 }
 UNCLAIMED = {"page_url": None, "claim": None}
 UNFETCHED = {"http_status": None, "response_sha256": None}
@@ -134,7 +133,9 @@ def write(
     detector = detectors.create(params.crop, root=workspace.root) if cropped else None
     evidence = combination.combine(None, combination.of_data_set(data_set.license, data_set.creator, where="license"))
     for group in pictures.partition_by("identity", maintain_order=True):
-        examined = list(_examined(group, read, seen, keep_duplicates=keep_duplicates))
+        examined = list(
+            _examined(group, read, seen, keep_duplicates=keep_duplicates, max_pixels=params.crawl.max_pixels)
+        )
         examined = [_laid_out(picture, params, detector) for picture in examined]
         places = _write_shard(workspace, examined)
         for picture in examined:
@@ -167,18 +168,21 @@ def _summary(found: _Tables) -> list[str]:
 
 
 def _examined(
-    group: pl.DataFrame, read: Callable[[str], bytes], seen: set[str], *, keep_duplicates: bool
+    group: pl.DataFrame, read: Callable[[str], bytes], seen: set[str], *, keep_duplicates: bool, max_pixels: int
 ) -> Iterator[_Picture]:
     for row in group.iter_rows(named=True):
         data = read(row["file"])
         named = row["file"].encode() + b"\0" if keep_duplicates else b""
         image_id = hashlib.sha256(named + data).hexdigest()
-        kind = _kind(data)
-        outcome = FetchOutcome.STORED if kind else FetchOutcome.NOT_AN_IMAGE
-        if kind and image_id in seen:
-            outcome = FetchOutcome.DUPLICATE
+        media_type, size, outcome = "", (0, 0), FetchOutcome.STORED
+        try:
+            media_type, size = _kind(data, max_pixels=max_pixels)
+            if image_id in seen:
+                outcome = FetchOutcome.DUPLICATE
+        except decoding.Unreadable as error:
+            outcome = _refusal(error)
         seen.add(image_id)
-        yield _Picture(row, data, image_id, *(kind or ("", (0, 0))), outcome)
+        yield _Picture(row, data, image_id, media_type, size, outcome)
 
 
 def _laid_out(picture: _Picture, params: Params, detector: Detector | None) -> _Picture:
@@ -191,8 +195,8 @@ def _laid_out(picture: _Picture, params: Params, detector: Detector | None) -> _
         return replace(picture, box=Box(0, 0, *picture.size), crop=picture.data)
     try:
         faces = cut.cut_faces(picture.data, params.crop, max_pixels=params.crawl.max_pixels, detector=detector)
-    except decoding.Unreadable:
-        return replace(picture, outcome=FetchOutcome.NOT_AN_IMAGE)
+    except decoding.Unreadable as error:
+        return replace(picture, outcome=_refusal(error))
     if not faces:
         return picture
     # Each picture has one label, which belongs to its largest face.
@@ -200,15 +204,17 @@ def _laid_out(picture: _Picture, params: Params, detector: Detector | None) -> _
     return replace(picture, faces=len(faces), box=face.box, crop=face.jpeg, size=(face.shape[1], face.shape[0]))
 
 
-def _kind(data: bytes) -> tuple[str, tuple[int, int]] | None:
-    """Media type, width and height; None if OpenCV cannot decode the picture."""
-    encoded = np.frombuffer(data, np.uint8)
-    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-    if picture is None:
-        return None
-    with Image.open(io.BytesIO(data)) as image:
-        media_type = Image.MIME.get(image.format or "", "image/x-unknown")
-    return media_type, (picture.shape[1], picture.shape[0])
+def _kind(data: bytes, *, max_pixels: int) -> tuple[str, tuple[int, int]]:
+    """Media type, width and height. Raises decoding.Unreadable."""
+    header = decoding.header(data, max_pixels=max_pixels)
+    picture = decoding.colour(data, header)
+    return Image.MIME.get(header.format, "image/x-unknown"), (picture.shape[1], picture.shape[0])
+
+
+def _refusal(error: decoding.Unreadable) -> FetchOutcome:
+    if isinstance(error, decoding.TooCostly):
+        return FetchOutcome.UNDECODABLE
+    return FetchOutcome.TOO_LARGE if error.outcome is DetectionOutcome.TOO_LARGE else FetchOutcome.NOT_AN_IMAGE
 
 
 def _write_shard(workspace: ProjectPaths, examined: list[_Picture]) -> dict[str, dict[str, int]]:

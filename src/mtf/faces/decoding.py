@@ -1,12 +1,14 @@
 """Decoding of pictures from the web. The header is checked before any pixel is decoded.
 
 OpenCV decodes in the upright orientation of EXIF, with 8 bits a channel, without alpha; of an animation the first
-frame. It would decode 30,000 × 30,000 pixels from a few kilobytes, hence the check.
+frame. It would decode 30,000 × 30,000 pixels from a few kilobytes, hence the check. A picture that may still cost much
+is decoded under a time limit.
 """
 
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -15,11 +17,18 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from mtf.faces import jpeg_bounds
+from mtf.faces import decoding_bounds, limited_decoder
 from mtf.schemas import DetectionOutcome
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "PPM", "TIFF", "AVIF")
 MAX_DETAIL = 160
+
+# Work that a decoder may have, in pixels × passes over them: above it, it runs under a time limit. OpenCV decodes some
+# 250 million a second. A photograph of 24 megapixels in ten scans is below it.
+MAX_UNLIMITED_WORK = 250_000_000
+MAX_DECODE_S = 10
+# Passes that one pixel costs at most, by format; for JPEG, and TIFF, which may contain it, its scans are counted.
+_PASSES = {"AVIF": 20, "WEBP": 5, "PNG": 3}
 
 # OpenCV's flags by divisor of the picture's size.
 _IN_GREY = {
@@ -44,6 +53,13 @@ class Unreadable(Exception):
         self.outcome = outcome
 
 
+class TooCostly(Unreadable):
+    """A picture is not decoded, or not to its end, because that takes too much time."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(DetectionOutcome.UNDECODABLE, detail)
+
+
 class Header(NamedTuple):
     """Header of a picture; width and height in pixels as stored, before the EXIF orientation."""
 
@@ -53,11 +69,15 @@ class Header(NamedTuple):
 
 
 def header(data: bytes, *, max_pixels: int) -> Header:
-    """Read and check a picture's header. Raises Unreadable if it is no picture, or has more than `max_pixels`."""
+    """Read and check a picture's header.
+
+    Raises Unreadable if it is no picture, or has more than `max_pixels`, and TooCostly if its file exceeds one of
+    `decoding_bounds`.
+    """
     if not data:
         raise Unreadable(DetectionOutcome.UNDECODABLE, "no bytes")
-    if excess := jpeg_bounds.excess(data):
-        raise Unreadable(DetectionOutcome.UNDECODABLE, f"JPEG: {excess}")
+    if excess := decoding_bounds.excess(data):
+        raise TooCostly(excess)
     try:
         with of_any_size(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
             result = Header(picture.format or "", picture.width, picture.height)
@@ -83,7 +103,7 @@ def reduced(data: bytes, header: Header, *, side_px: int, colour: bool) -> np.nd
     quarter or an eighth of its size if that leaves `side_px` or more, which saves most of the work.
     """
     flags = _IN_COLOUR if colour else _IN_GREY
-    pixels = _decoded(data, flags[_reduction(header, side_px)], header)
+    pixels = decoded(data, header, flags=flags[_reduction(header, side_px)])
     height, width = pixels.shape[:2]
     share = side_px / min(height, width)
     if share >= 1:
@@ -94,7 +114,7 @@ def reduced(data: bytes, header: Header, *, side_px: int, colour: bool) -> np.nd
 
 def colour(data: bytes, header: Header) -> np.ndarray:
     """All upright pixels: (height, width, 3) in blue, green, red, uint8. Raises Unreadable."""
-    pixels = _decoded(data, cv2.IMREAD_COLOR, header)
+    pixels = decoded(data, header, flags=cv2.IMREAD_COLOR)
     if pixels.shape[0] * pixels.shape[1] != header.width * header.height:
         raise Unreadable(
             DetectionOutcome.UNDECODABLE, f"{header.format}: its pixels are not as many as its header states"
@@ -110,14 +130,33 @@ def _reduction(header: Header, side_px: int) -> int:
     return max(divisor for divisor in _IN_GREY if divisor <= max(possible, 1))
 
 
-def _decoded(data: bytes, flags: int, header: Header) -> np.ndarray:
+def decoded(data: bytes, header: Header, *, flags: int) -> np.ndarray:
+    """Pixels of a checked picture, uint8, as `cv2.imdecode` gives them with `flags`.
+
+    Every picture of a stranger is decoded here: under a time limit of MAX_DECODE_S seconds of processor time if its
+    header permits much work. Raises Unreadable, and TooCostly past the limit.
+    """
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        if _work(data, header) > MAX_UNLIMITED_WORK:
+            pixels = limited_decoder.decode(data, flags, cpu_s=MAX_DECODE_S)
+        else:
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except limited_decoder.OverLimit as error:
+        raise TooCostly(f"{header.format}: {error}") from None
     except cv2.error as error:
         raise Unreadable(DetectionOutcome.UNDECODABLE, f"{header.format}: {_one_line(error)}") from None
     if pixels is None:
-        raise Unreadable(DetectionOutcome.UNDECODABLE, f"{header.format}: {_why(data)}")
+        why = "not decodable by OpenCV" if _work(data, header) > MAX_UNLIMITED_WORK else _why(data)
+        raise Unreadable(DetectionOutcome.UNDECODABLE, f"{header.format}: {why}")
     return pixels
+
+
+def _work(data: bytes, header: Header) -> int:
+    """Work of decoding a picture, at most, in pixels × passes over them."""
+    passes = _PASSES.get(header.format) or (
+        decoding_bounds.scans_at_most(data) if header.format in ("JPEG", "MPO", "TIFF") else 1
+    )
+    return header.width * header.height * passes
 
 
 def _why(data: bytes) -> str:
@@ -134,11 +173,25 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+class _PillowLimit:
+    """Pillow's limit of pixels, of the whole process, and the number of threads that have disabled it."""
+
+    lock = threading.Lock()
+    disabled = 0
+    value = Image.MAX_IMAGE_PIXELS
+
+
 @contextmanager
 def of_any_size() -> Generator[None]:
     """Disable Pillow's own limit of pixels: `header` applies the one of params.yaml, which may be higher."""
-    before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    with _PillowLimit.lock:
+        if _PillowLimit.disabled == 0:
+            _PillowLimit.value, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        _PillowLimit.disabled += 1
     try:
         yield
     finally:
-        Image.MAX_IMAGE_PIXELS = before
+        with _PillowLimit.lock:
+            _PillowLimit.disabled -= 1
+            if _PillowLimit.disabled == 0:
+                Image.MAX_IMAGE_PIXELS = _PillowLimit.value

@@ -30,6 +30,7 @@ _TABLES = {
     "fetches": schemas.FETCHES,
     "evidence": schemas.EVIDENCE,
     "earlier": schemas.EARLIER,
+    "signals": schemas.SIGNALS,
 }
 _PICTURES = (FetchOutcome.STORED, FetchOutcome.DUPLICATE)
 
@@ -94,6 +95,7 @@ def _gather(workspace: ProjectPaths, people: list[RosterPerson]) -> tuple[dict[s
     rows = {name: pl.concat([each[name] for each in shards_of_all]) for name in _TABLES}
     of_roster = pl.DataFrame({"identity": [person.identity for person in people]})
     parents = {"images": of_roster, "fetches": of_roster, "evidence": rows["images"], "earlier": rows["images"]}
+    parents |= {"signals": of_roster}
     for name, parent in parents.items():
         path = workspace.table(STAGE, name)
         key = ["identity"] if parent is of_roster else ["identity", "image_id"]

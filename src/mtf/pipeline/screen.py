@@ -20,7 +20,7 @@ from mtf.core import atomic_files, shards
 from mtf.core.errors import BadInput
 from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import ProjectPaths
-from mtf.faces import crop, face_vectors, near_duplicates, opencv, quality
+from mtf.faces import crop, face_vectors, near_duplicates, opencv, quality, quality_components
 from mtf.faces.box import Box
 from mtf.faces.detectors import Landmarks
 from mtf.faces.embeddings import EMBEDDINGS, Embedding, distinguishes_people
@@ -103,26 +103,37 @@ def make(job: ScreenJob) -> None:
     opencv.use_one_thread()
     embedding = job.embedding.from_params(job.screen, root=job.root)
     faces = shards.rows_of(job.source)
+    boxes = _boxes_of_images(faces)
     with shards.reader(job.source) as source:
         rows = [
-            _measured(source.read(face["offset"], face["size_bytes"]), face, embedding)
+            _measured(source.read(face["offset"], face["size_bytes"]), face, boxes[face["image_id"]], embedding)
             for face in faces.iter_rows(named=True)
         ]
     with shards.writing(job.target, job.digest) as writer:
         writer.finish(_with_groups(pl.DataFrame(rows, schema=_MEASURED, orient="row"), job.screen))
 
 
-def _measured(jpeg: bytes, face: dict[str, Any], embedding: Embedding) -> dict[str, Any]:
+def _boxes_of_images(faces: pl.DataFrame) -> dict[str, list[Box]]:
+    boxes: dict[str, list[Box]] = {}
+    for image_id, *box in faces.select("image_id", "x", "y", "width", "height").iter_rows():
+        boxes.setdefault(image_id, []).append(Box(*box))
+    return boxes
+
+
+def _measured(jpeg: bytes, face: dict[str, Any], boxes: list[Box], embedding: Embedding) -> dict[str, Any]:
+    """Row of a face, before its groups; `boxes` are those of all faces in its picture."""
     pixels = crop.decoded(jpeg)
     place = (face["crop_x"], face["crop_y"])
     box = Box(face["x"] - place[0], face["y"] - place[1], face["width"], face["height"])
+    landmarks = Landmarks.of_row(face, origin=place)
     return {
         "identity": face["identity"],
         "face_id": face["face_id"],
         "image_id": face["image_id"],
         **quality.measure(pixels, box)._asdict(),
+        **quality_components.measure(pixels, box, landmarks, boxes=boxes)._asdict(),
         "crop_sha256": hashlib.sha256(jpeg).hexdigest(),
-        "embedding": embedding(pixels, box, Landmarks.of_row(face, origin=place)).astype(np.float16).tobytes(),
+        "embedding": embedding(pixels, box, landmarks).astype(np.float16).tobytes(),
     }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TextIO
 
 import polars as pl
@@ -10,19 +12,32 @@ import polars as pl
 from mtf import config
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
+from mtf.project import compliance_record
 from mtf.rights.audit import report
 from mtf.rights.audit import run as audit
 from mtf.rights.audit.findings import first_line
 from mtf.schemas import takedown_file
 
 
-def run_audit(workspace: ProjectPaths, scope: str, *, style: str, out: TextIO, refresh: bool = False) -> bool:
+def run_audit(
+    workspace: ProjectPaths,
+    scope: str,
+    *,
+    style: str,
+    out: TextIO,
+    refresh: bool = False,
+    record_to: Path | None = None,
+) -> bool:
     """Audit a project and print the report in one style: table, json, plain or quiet. True if it is compliant.
 
     With `refresh` the pictures' sources are rechecked first, and their statements compared with the recorded evidence.
+    With `record_to`, the compliance record is written there first (`project.compliance_record`).
     """
     subject = _subject(workspace)
-    rechecked = _rechecked(workspace, subject.params) if refresh else None
+    if record_to is not None:
+        rows = compliance_record.write(workspace, subject.params, record_to)
+        print(f"{record_to}: {rows:,} rows", file=sys.stderr)
+    rechecked = _rechecked(workspace, subject.params, scope) if refresh else None
     return _written(audit.run(subject, audit.Scope(scope), rechecked=rechecked), style=style, out=out)
 
 
@@ -48,10 +63,10 @@ def _written(found: audit.AuditReport, *, style: str, out: TextIO) -> bool:
     return found.is_compliant
 
 
-def _rechecked(workspace: ProjectPaths, settings: config.Params) -> audit.RecheckedSources:
+def _rechecked(workspace: ProjectPaths, settings: config.Params, scope: str) -> audit.RecheckedSources:
     from mtf.crawl import recheck
 
-    return recheck.recheck_sources(workspace, settings)
+    return recheck.recheck_sources(workspace, settings, with_pictures=scope == audit.Scope.OPTOUTS)
 
 
 def _perceptual_hashes(workspace: ProjectPaths, takedowns: takedown_file.Takedowns) -> pl.DataFrame | None:

@@ -17,7 +17,7 @@ from mtf.schemas.contract import (
     read,
     write,
 )
-from mtf.schemas.crawl_tables import EARLIER, EVIDENCE, FETCHES, IMAGES, MAX_NAME, MAX_QUERY, roster
+from mtf.schemas.crawl_tables import EARLIER, EVIDENCE, FETCHES, IMAGES, MAX_NAME, MAX_QUERY, SIGNALS, roster
 from mtf.schemas.dataset_tables import EXCLUSIONS, PREDICTIONS, curated, non_curated, splits
 from mtf.schemas.enums import (
     FACE_ID,
@@ -30,12 +30,12 @@ from mtf.schemas.enums import (
     Reason,
     Step,
 )
-from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, SCREENING
+from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, QUALITY_COMPONENTS, SCREENING
 
 __all__ = [
     "BOX", "DETECTIONS", "EARLIER", "EVIDENCE", "EXCLUSIONS", "FACE", "FACES", "FACE_ID", "FETCHES", "HINTS",
-    "IMAGE", "IMAGES", "LANDMARKS", "MAX_LISTED_FAILURES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "SCREENING",
-    "SHA256", "SLUG", "SPLITS", "UTC", "ContractViolated", "DetectionOutcome", "EvidenceStatus", "FetchOutcome",
-    "Reason", "Step", "Table", "check", "check_refers", "curated", "failures_path", "frame", "non_curated", "read",
-    "roster", "splits", "write",
+    "IMAGE", "IMAGES", "LANDMARKS", "MAX_LISTED_FAILURES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "QUALITY_COMPONENTS",
+    "SCREENING", "SHA256", "SIGNALS", "SLUG", "SPLITS", "UTC", "ContractViolated", "DetectionOutcome", "EvidenceStatus",
+    "FetchOutcome", "Reason", "Step", "Table", "check", "check_refers", "curated", "failures_path", "frame",
+    "non_curated", "read", "roster", "splits", "write",
 ]  # fmt: skip

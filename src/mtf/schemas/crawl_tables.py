@@ -1,4 +1,4 @@
-"""Tables of the crawl: roster, fetches, images and evidence."""
+"""Tables of the crawl: roster, fetches, images, evidence and signals."""
 
 from __future__ import annotations
 
@@ -106,3 +106,27 @@ EVIDENCE = table("evidence", _EVIDENCE, unique=["identity", "image_id"], checks=
 
 # Earlier statements of sources that were asked again: the first record of each statement.
 EARLIER = table("earlier", _EVIDENCE, unique=["identity", "image_id", "checked_at"], checks=[_HAS_LICENSE])
+
+# Preferences of rights holders, for each address: one row per statement and use.
+# image_id: of the bytes, if they were received.
+# said_by: host, or signer of the file.
+# found_in: carrier; found_at: its address; sha256: digest of its bytes.
+SIGNALS = table(
+    "signals",
+    {
+        "identity": identity(),
+        "image_id": column(pl.String, matches(SHA256), null=True),
+        "url": text(null=False),
+        "signal": text(null=False),
+        "said_by": text(),
+        "use": text(null=False),
+        "answer": text(null=False),
+        "statement": text(null=False),
+        "found_in": text(null=False),
+        "found_at": text(),
+        "heard_at": column(UTC, null=True),
+        "sha256": column(pl.String, matches(SHA256), null=True),
+        "detail": text(),
+    },
+    unique=["identity", "url", "signal", "use", "answer", "statement", "found_in", "found_at"],
+)

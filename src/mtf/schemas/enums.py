@@ -84,6 +84,7 @@ class Reason(StrEnum):
     BLURRED = "blurred"
     TOO_SMALL = "too_small"
     BADLY_EXPOSED = "badly_exposed"
+    TURNED_AWAY = "turned_away"
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
     WRONG_AGE_GROUP = "wrong_age_group"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pandera.polars as pa
 import polars as pl
 
@@ -69,6 +71,20 @@ FACES = table(
     ],
 )
 
+# Quality components of ISO/IEC 29794-5 and their ranges, in the units of `mtf.faces.quality_components`. Null in tables
+# of older versions; all but the last three are null if the detector has no landmarks.
+QUALITY_COMPONENTS: dict[str, tuple[float, float]] = {
+    "head_pose_yaw": (-180, 180),
+    "head_pose_pitch": (-180, 180),
+    "head_pose_roll": (-180, 180),
+    "inter_eye_distance": (0, inf),
+    "eyes_visible": (0, 1),
+    "mouth_occlusion_prevention": (0, 1),
+    "under_exposure_prevention": (0, 1),
+    "over_exposure_prevention": (0, 1),
+    "single_face_present": (0, 1),
+}
+
 # size_px: the box's shorter side.
 # sharpness: variance of the Laplacian of the face at a common size, in grey levels².
 # brightness: mean grey level, 0 to 255.
@@ -104,6 +120,10 @@ SCREENING = table(
         "exact_group": column(pl.String, matches(FACE_ID), null=True),
         "near_group": column(pl.String, matches(FACE_ID), null=True),
         "across_group": column(pl.String, matches(FACE_ID), null=True),
+        **{
+            name: column(pl.Float32, pa.Check.in_range(*limits), null=True)
+            for name, limits in QUALITY_COMPONENTS.items()
+        },
     },
     unique=["identity", "face_id"],
 )

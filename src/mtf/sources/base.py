@@ -48,8 +48,8 @@ class RateLimits(Protocol):
         """Leave at least `delay_s` between two requests to `host`."""
         ...
 
-    def hold(self, host: str, wait_s: float, *, http_status: int) -> None:
-        """Send `host` nothing for `wait_s`. Raises FetchFailed where that is too long."""
+    def hold(self, host: str, wait_s: float, *, http_status: int) -> bool:
+        """Send `host` nothing for `wait_s` seconds. True if the host may demand that wait."""
         ...
 
 

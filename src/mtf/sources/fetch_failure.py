@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtf.rights.signals.preferences import Preference
 from mtf.schemas import FetchOutcome
 
 # Permanent failures: gone, and unavailable for legal reasons.
@@ -20,16 +21,24 @@ class FetchFailed(Exception):
     detail: one line for people, at most 300 characters.
     http_status: of the answer, if there was one.
     image_id: of the picture, if its bytes were read.
+    preferences: of the rights holder that refused the address.
     """
 
     def __init__(
-        self, outcome: FetchOutcome, detail: str, *, http_status: int | None = None, image_id: str | None = None
+        self,
+        outcome: FetchOutcome,
+        detail: str,
+        *,
+        http_status: int | None = None,
+        image_id: str | None = None,
+        preferences: tuple[Preference, ...] = (),
     ) -> None:
         super().__init__(f"{outcome}: {detail}")
         self.outcome = outcome
         self.detail = " ".join(detail.split())[:_LONGEST_DETAIL]
         self.http_status = http_status
         self.image_id = image_id
+        self.preferences = preferences
 
 
 def is_retriable(outcome: str, http_status: int | None) -> bool:

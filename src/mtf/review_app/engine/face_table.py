@@ -22,6 +22,7 @@ MEASURES = (
     "eyes",
     "not_photograph",
     "identity_distance",
+    *schemas.QUALITY_COMPONENTS,
     "exact_group",
     "near_group",
     "across_group",

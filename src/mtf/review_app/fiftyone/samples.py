@@ -16,7 +16,7 @@ import polars as pl
 from mtf.core.hashing import fingerprint
 from mtf.review_app.engine import face_pictures
 from mtf.review_app.processes.mongodb import repair_count
-from mtf.schemas import FACE, funnel_steps
+from mtf.schemas import FACE, QUALITY_COMPONENTS, funnel_steps
 from mtf.schemas.funnel_steps import AGE_GROUP
 
 if TYPE_CHECKING:
@@ -50,7 +50,10 @@ TEXTS = (
     "contradicts",
 )
 NUMBERS = ("rank", "size_px", "eyes")
-SHARES = ("sharpness", "brightness", "clipped_share", "not_photograph", "identity_distance", "face_share")
+SHARES = (
+    *("sharpness", "brightness", "clipped_share", "not_photograph", "identity_distance", "face_share"),
+    *QUALITY_COMPONENTS,
+)
 FLAGS = ("ready", "proposed_keeper")
 # Faces that are not on a page are shown after those that are, in the order of the tables.
 UNRANKED = 1_000_000

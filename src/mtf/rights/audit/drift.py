@@ -1,4 +1,4 @@
-"""Drift of evidence: changed license statements, found by a recheck or between crawls."""
+"""Drift of evidence: changed license statements and signals, found by a recheck or between crawls."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from mtf.schemas import EvidenceStatus
 def drifted(evidence: pl.LazyFrame, statements: pl.LazyFrame, licenses: config.Licenses) -> pl.LazyFrame:
     """Findings for pictures whose source changed its license or its opt-out, or is gone.
 
-    `statements` has identity, image_id, now_read, now_license, now_opt_out, and now_gone (the reason why the page
-    cannot be read). Statements in the picture's own file are not rechecked. A page that is gone is a warning, since its
-    statement is recorded.
+    `statements` has identity, image_id, now_read, now_license, now_opt_out, now_gone (the reason why the page cannot be
+    read), and now_heard (true if the picture itself and its site were asked for, so that a missing opt-out is a
+    withdrawn one). Licenses in the picture's own file are not rechecked. A page that is gone is a warning, since its
+    statement is recorded, and so is an opt-out that is withdrawn.
     """
     both = evidence.join(statements, on=KEYS, how="inner")
     was, now = pl.col("license"), pl.col("now_license")
@@ -45,8 +46,33 @@ def drifted(evidence: pl.LazyFrame, statements: pl.LazyFrame, licenses: config.L
                 reason=pl.format("the page cannot be read today: {}", "now_gone"),
             ),
             opted_out(both.filter(new_opt_out).with_columns(opt_out=pl.col("now_opt_out")), licenses),
+            _withdrawn(both),
         ]
     )
+
+
+def _withdrawn(both: pl.LazyFrame) -> pl.LazyFrame:
+    """Findings for pictures with an opt-out whose signal is not heard today, although all its carriers were read."""
+    before, today = _signals(pl.col("opt_out")), _signals(pl.col("now_opt_out"))
+    lost = before.list.set_difference(today).list.drop_nulls()
+    is_lost = (lost.list.len() > 0) & pl.col("now_heard") & pl.col("opt_out").is_not_null()
+    return findings(
+        both.filter(is_lost),
+        code=pl.lit(str(Code.SIGNAL_CHANGED)),
+        level=pl.lit("warning"),
+        reason=pl.format(
+            "said on {}: {}; says today: {}",
+            pl.col("checked_at").dt.strftime("%Y-%m-%d"),
+            "opt_out",
+            pl.col("now_opt_out").fill_null("nothing"),
+        ),
+    )
+
+
+def _signals(opt_out: pl.Expr) -> pl.Expr:
+    """Names of the signals in `SIGNAL: statement; …`. An unreadable one counts as its signal: it may say so still."""
+    each = opt_out.fill_null("").str.replace_all(r"(^|; )unknown: ([a-z0-9.-]+) in ", "${1}${2}: ").str.split(SEPARATOR)
+    return each.list.eval(pl.element().str.extract(r"^([a-z0-9.-]+):", 1).drop_nulls())
 
 
 def _says_less(both: pl.LazyFrame) -> pl.Expr:
@@ -80,5 +106,29 @@ def changed_on_record(evidence: pl.LazyFrame, earlier: pl.LazyFrame) -> pl.LazyF
             pl.col("was_on").dt.strftime("%Y-%m-%d"),
             pl.col("license").fill_null("no license"),
             pl.col("checked_at").dt.strftime("%Y-%m-%d"),
+        ),
+    )
+
+
+def opt_outs_changed_on_record(evidence: pl.LazyFrame, earlier: pl.LazyFrame) -> pl.LazyFrame:
+    """Findings for pictures whose opt-outs changed between crawls. Both are recorded; the newer ones count.
+
+    `earlier` has identity, image_id, page_url, opt_out and checked_at of earlier statements (`schemas.EARLIER`). The
+    last different statement of the same page is reported.
+    """
+    before = earlier.select(*KEYS, was_at="page_url", was="opt_out", was_on="checked_at")
+    changed = evidence.join(before, on=KEYS, how="inner").filter(
+        pl.col("was").ne_missing(pl.col("opt_out")), pl.col("was_at").eq_missing(pl.col("page_url"))
+    )
+    return findings(
+        changed.sort("was_on").unique(KEYS, keep="last"),
+        code=pl.lit(str(Code.SIGNAL_CHANGED)),
+        level=pl.lit("warning"),
+        reason=pl.format(
+            "said on {}: {}; said on {}: {}",
+            pl.col("was_on").dt.strftime("%Y-%m-%d"),
+            pl.col("was").fill_null("nothing"),
+            pl.col("checked_at").dt.strftime("%Y-%m-%d"),
+            pl.col("opt_out").fill_null("nothing"),
         ),
     )

@@ -41,6 +41,7 @@ class Code(StrEnum):
     UNKNOWN_FACE = "unknown_face"
     DEAD_SOURCE = "dead_source"
     LICENSE_CHANGED = "license_changed"
+    SIGNAL_CHANGED = "signal_changed"
 
 
 RECOMMENDATIONS: dict[Code, str] = {
@@ -57,6 +58,7 @@ RECOMMENDATIONS: dict[Code, str] = {
     Code.UNKNOWN_FACE: "Build the release again with `mtf release`, and its exports; until then publish nothing of it.",
     Code.DEAD_SOURCE: "Look for an archived copy of the page that states the license, and keep it.",
     Code.LICENSE_CHANGED: "What was stated when the picture was fetched stays on record; decide whether to keep it.",
+    Code.SIGNAL_CHANGED: "Bring the record up to date: `mtf crawl --refresh`; what was said before stays on record.",
 }
 
 

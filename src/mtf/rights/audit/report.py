@@ -16,7 +16,7 @@ from mtf.rights.audit.findings import RECOMMENDATIONS, Code
 from mtf.rights.audit.run import UNSTATED, AuditReport, Scope
 
 # The first number rises when readers of the old form would misread the new one. Schema: docs/audit-schema.json.
-SCHEMA_VERSION = "2.1"
+SCHEMA_VERSION = "2.2"
 MAX_ROWS_PER_CODE = 3
 _ROWS_AT_ONCE = 50_000
 _FIELDS = ("code", "level", "identity", "image_id", "url", "license", "in_data_set", "reason", "recommendation")

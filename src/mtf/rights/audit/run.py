@@ -229,10 +229,14 @@ def _of_planned(subject: Subject) -> tuple[pl.LazyFrame, pl.LazyFrame]:
 
 def _optouts(subject: Subject) -> Audited:
     evidence = _evidence(subject.workspace)
-    return evidence, [
+    findings = [
         checks.opted_out(evidence, subject.params.licenses),
         checks.respected_opt_outs(_fetches(subject.workspace)),
     ]
+    if subject.workspace.table("crawl", "earlier").is_file():
+        earlier = stored_table(subject.workspace, "crawl", "earlier", [*KEYS, "page_url", "opt_out", "checked_at"])
+        findings.append(drift.opt_outs_changed_on_record(evidence, earlier))
+    return evidence, findings
 
 
 def _release(subject: Subject) -> Audited:

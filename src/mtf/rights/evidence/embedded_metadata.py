@@ -11,7 +11,9 @@ from lxml import etree  # ty: ignore[missing-module-member]  (compiled, without 
 from PIL import ExifTags, Image, ImageFile, IptcImagePlugin, TiffImagePlugin
 
 from mtf.rights.evidence.statement import LicenseMention, Statement, address_of, cleaned, conclude
-from mtf.rights.signals import opt_outs
+from mtf.rights.signals import c2pa_manifest, opt_outs
+from mtf.rights.signals.preferences import Answer, Preference, Signal, Use
+from mtf.rights.signals.preferences import opt_outs as texts_of
 
 MAX_XMP_BYTES = 1024 * 1024
 MAX_VALUES = 20
@@ -36,6 +38,8 @@ _CREATORS = (f"{_CC}attributionName", f"{_DC}creator", f"{_PHOTOSHOP}Credit", f"
 _CREATOR_ADDRESSES = (f"{_CC}attributionURL", f"{_PLUS}LicensorURL")
 _TITLES = (f"{_DC}title", f"{_PHOTOSHOP}Headline")
 _DATA_MINING = f"{_PLUS}DataMining"
+_MINING_NAME = b"DataMining"
+_PROVENANCE = f"{_DCT}provenance"
 
 _IPTC_COPYRIGHT, _IPTC_BYLINE, _IPTC_CREDIT, _IPTC_TITLE = (2, 116), (2, 80), (2, 110), (2, 5)
 
@@ -48,13 +52,38 @@ def read_picture(data: bytes) -> Statement:
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and large pictures; no pixel is decoded here
         try:
             with Image.open(io.BytesIO(data)) as picture:
-                return _statement(_xmp_of(picture), _iptc_of(picture), _exif_of(picture))
+                packet = _xmp_packet(picture)
+                xmp = {} if packet is None or len(packet) > MAX_XMP_BYTES else read_xmp(packet)
+                preferences = _preferences(xmp, packet, has_manifest=c2pa_manifest.is_present(data))
+                return _statement(xmp, _iptc_of(picture), _exif_of(picture), preferences)
         # A hostile file may raise anything in Pillow.
         except Exception:
-            return Statement()
+            return _stating(_unreadable()) if _MINING_NAME in data else Statement()
 
 
-def _statement(xmp: _Fields, iptc: _Fields, exif: _Fields) -> Statement:
+def _stating(preferences: list[Preference]) -> Statement:
+    return Statement(opt_out=opt_outs.joined(*texts_of(preferences)), preferences=tuple(preferences))
+
+
+def _unreadable() -> list[Preference]:
+    return [Preference(Signal.IPTC_DATA_MINING, Use.ANY, Answer.UNKNOWN, "not readable", "metadata of the file")]
+
+
+def _preferences(xmp: _Fields, packet: bytes | None, *, has_manifest: bool) -> list[Preference]:
+    """Preferences in a file's XMP packet.
+
+    An oversized packet, or one that names DataMining and cannot be parsed, is UNKNOWN. So is a C2PA manifest that lies
+    elsewhere: the packet names its address, which is not requested.
+    """
+    preferences = opt_outs.data_mining_preferences(xmp.get(_DATA_MINING, []))
+    if packet is not None and (len(packet) > MAX_XMP_BYTES or (not xmp and _MINING_NAME in packet)):
+        preferences += _unreadable()
+    if xmp.get(_PROVENANCE) and not has_manifest:
+        preferences.append(c2pa_manifest.unknown("it is at another address"))
+    return preferences
+
+
+def _statement(xmp: _Fields, iptc: _Fields, exif: _Fields, preferences: list[Preference]) -> Statement:
     signals = [LicenseMention(f"xmp {name}", text) for field, name in _LICENSES.items() for text in xmp.get(field, [])]
     notices = [LicenseMention(f"xmp {name}", text) for field, name in _NOTICES.items() for text in xmp.get(field, [])]
     notices += [LicenseMention("iptc copyright", text) for text in iptc.get("copyright", [])]
@@ -70,7 +99,8 @@ def _statement(xmp: _Fields, iptc: _Fields, exif: _Fields) -> Statement:
             (url for name in _CREATOR_ADDRESSES for text in xmp.get(name, []) if (url := address_of(text))), None
         ),
         title=_first(xmp, _TITLES) or _first(iptc, ("title",)),
-        opt_out=next((out for text in xmp.get(_DATA_MINING, []) if (out := opt_outs.of_data_mining(text))), None),
+        opt_out=opt_outs.joined(*texts_of(preferences)),
+        preferences=tuple(preferences),
         contradiction=f"the file {conclusion.contradiction}" if conclusion.contradiction else None,
     )
 
@@ -79,15 +109,13 @@ def _first(fields: _Fields, names: tuple[str, ...]) -> str | None:
     return next((text for name in names for value in fields.get(name, []) if (text := cleaned(value))), None)
 
 
-def _xmp_of(picture: ImageFile.ImageFile) -> _Fields:
+def _xmp_packet(picture: ImageFile.ImageFile) -> bytes | None:
     packet = picture.info.get("xmp")
     if packet is None and isinstance(picture, TiffImagePlugin.TiffImageFile):
         packet = picture.tag_v2.get(700)
     if isinstance(packet, str):
         packet = packet.encode("utf-8")
-    if not isinstance(packet, bytes) or len(packet) > MAX_XMP_BYTES:
-        return {}
-    return read_xmp(packet)
+    return packet if isinstance(packet, bytes) else None
 
 
 def read_xmp(packet: bytes) -> _Fields:

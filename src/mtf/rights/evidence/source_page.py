@@ -79,11 +79,16 @@ def read_page(
     """
     document = _parse(body)
     if document is None:
-        return Statement(opt_out=optouts.of_headers(headers, agent=agent))
+        found = optouts.header_preferences(headers, agent=agent)
+        return Statement(opt_out=optouts.joined(*opt_outs(found)), preferences=tuple(found))
     page = ParsedPage(document, _base(document, page_url), picture_url)
     linked = json_ld.read(_json_scripts(document), is_picture=page.is_picture)
     conclusion = _conclude(page, linked)
     creator, creator_url = _creator(page, linked)
+    preferences = [
+        *optouts.page_preferences(_metas(document), headers=headers, agent=agent),
+        *_inline_rsl(document, page_url, picture_url),
+    ]
     return Statement(
         license=conclusion.license,
         license_url=conclusion.license_url,
@@ -92,10 +97,8 @@ def read_page(
         creator=creator,
         creator_url=creator_url,
         title=linked.title or _title(document),
-        opt_out=optouts.joined(
-            optouts.of_page(_metas(document), headers=headers, agent=agent),
-            *opt_outs(_inline_rsl(document, page_url, picture_url)),
-        ),
+        opt_out=optouts.joined(*opt_outs(preferences)),
+        preferences=tuple(preferences),
         rsl_links=tuple(_rsl_links(page)),
         contradiction=f"the page {conclusion.contradiction}" if conclusion.contradiction else None,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from mtf.rights.licenses import catalogue
+from mtf.rights.signals.preferences import Preference
 
 MAX_STATEMENT_CHARS = 2000
 MAX_TEXT_CHARS = 500
@@ -25,6 +26,7 @@ class Statement:
     method: how it was found.
     statement: its text, word for word.
     opt_out: `SIGNAL: statement`; several are separated by `; `.
+    preferences: all preferences that were found, those in `opt_out` included.
     rsl_links: addresses of RSL documents that a page names.
     contradiction: the signals that disagree, in words.
     """
@@ -37,6 +39,7 @@ class Statement:
     creator_url: str | None = None
     title: str | None = None
     opt_out: str | None = None
+    preferences: tuple[Preference, ...] = ()
     rsl_links: tuple[str, ...] = ()
     contradiction: str | None = None
 

@@ -71,11 +71,11 @@ class RobotsFile:
         Content-Usage and Content-Signal are evaluated separately: neither hides the other.
         """
         preferences: list[Preference] = []
-        for signal in (Signal.AIPREF, Signal.CONTENT_SIGNAL):
+        for signals in ((Signal.AIPREF, Signal.CC_SIGNALS), (Signal.CONTENT_SIGNAL,)):
             matching = [
                 (len(pattern), of_line)
                 for pattern, of_line in self.usage
-                if of_line and of_line[0].signal == signal and matches(pattern, url)
+                if of_line and of_line[0].signal in signals and matches(pattern, url)
             ]
             longest = max((length for length, _ in matching), default=0)
             preferences += [each for length, of_line in matching if length == longest for each in of_line]

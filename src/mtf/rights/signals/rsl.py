@@ -25,6 +25,7 @@ MAX_LINKS = 5
 
 _TRAINING = frozenset({"all", "ai-all", "ai-train", "train-ai"})
 _FREE = frozenset({"", "free", "attribution"})
+_TOO_MANY = f"more than {MAX_CONTENTS} contents"
 _LINK = re.compile(r"<([^<>]{1,2000})>((?:\s*;\s*[a-zA-Z*]+\s*=\s*(?:\"[^\"]*\"|[^\",;\s]+))*)")
 _PARAMETER = re.compile(r";\s*([a-zA-Z*]+)\s*=\s*(?:\"([^\"]*)\"|([^\",;\s]+))")
 
@@ -68,8 +69,9 @@ def read(body: bytes) -> tuple[Content, ...] | None:
         return None
     if _local(root) != "rsl":
         return None
-    contents = [element for element in root.iter() if _local(element) == "content"][:MAX_CONTENTS]
-    return tuple(_content(element) for element in contents)
+    contents = [element for element in root.iter() if _local(element) == "content"]
+    read_contents = tuple(_content(element) for element in contents[:MAX_CONTENTS])
+    return read_contents if len(contents) <= MAX_CONTENTS else (*read_contents, Content("/", Answer.UNKNOWN, _TOO_MANY))
 
 
 def preferences(contents: tuple[Content, ...] | None, url: str, *, found_in: str) -> list[Preference]:
@@ -81,7 +83,7 @@ def preferences(contents: tuple[Content, ...] | None, url: str, *, found_in: str
     return [
         Preference(Signal.RSL, Use.TRAIN_AI, content.training, content.terms, found_in)
         for content in fitting
-        if len(content.pattern) == longest
+        if len(content.pattern) == longest or content.terms == _TOO_MANY
     ]
 
 

@@ -4,6 +4,8 @@ Both occur in HTTP headers and in robots.txt, with the same meaning. Content-Usa
 (draft-ietf-aipref-vocab, section on the exchange format); the value of a key is a token, `y` or `n`, and its parameters
 are ignored. Content-Signal is a list of `search`, `ai-input` and `ai-train`, each `yes` or `no`.
 
+A parameter `exceptions=cc-…` is a CC signal (a draft of Creative Commons): terms, which are recorded.
+
 A narrow category overrides a broad one: `bots=n, train-ai=y` allows training. An absent key is no preference.
 """
 
@@ -60,7 +62,24 @@ def of_content_usage(value: str, *, found_in: str) -> list[Preference]:
         if use == Use.ANY and narrow and any(key in answers for key in _TRAINING):
             continue  # the narrower category decides on training, this data set's main use
         preferences += [Preference(Signal.AIPREF, use, answer, _entry(key, answer), found_in) for key, answer in narrow]
-    return preferences
+    return preferences + _cc_signals(entries, found_in)
+
+
+def _cc_signals(entries: dict[str, Any], found_in: str) -> list[Preference]:
+    """CC signals in the parameters of a Content-Usage value: `ai=n;exceptions=cc-cr`."""
+    return [
+        Preference(Signal.CC_SIGNALS, _use_of(key), Answer.TERMS, f"{key}={item[0]} {parameter}={term}"[:120], found_in)
+        for key, item in entries.items()
+        if isinstance(item, tuple)
+        for parameter, term in item[1].items()
+        if isinstance(term, http_sf.Token) and str(term).startswith("cc-")
+    ]
+
+
+def _use_of(key: str) -> Use:
+    if key in _TRAINING:
+        return Use.TRAIN_AI
+    return Use.SEARCH if key in _SEARCH else Use.ANY
 
 
 def _entry(key: str, answer: Answer) -> str:
