@@ -91,8 +91,10 @@ def test_the_first_page_of_each_person_is_their_cluster_and_one_key_answers_thre
     with session(tmp_path) as (opened, kinds):
         page = opened.page()
         assert (page.run, page.together, page.asks) == (LIKELY, "person-0", FIRST_STEPS)
-        assert {kinds[face] for face in page.faces} == {"right"}
-        assert len(page.faces) >= 8
+        shown = [kinds[face] for face in page.faces]
+        assert shown.count("right") >= 8
+        # A stranger in ten may be as near by chance: the reviewer picks it out.
+        assert shown.count("right") >= 0.9 * len(shown)
         first = page.faces[0]
         opened.accept(list(page.faces), at=page.step)
         assert all(opened.verdict(first, step) == ("accept", None) for step in FIRST_STEPS)
