@@ -51,6 +51,7 @@ from mtf.annotation.ledger import Ledger, LedgerWriter
 from mtf.annotation.ledger_lines import SCHEMA
 from mtf.core.project_paths import ProjectPaths
 from mtf.curation.screened import right_person
+from mtf.datasets.labelled import slug
 from mtf.faces import face_vectors, near_duplicates, quality
 from mtf.faces.box import Box, face_id
 from mtf.faces.detectors import Landmarks
@@ -163,7 +164,7 @@ class Lfw:
         with tarfile.open(DATA / "lfw" / "faces.tar") as tar:
             for member in sorted(tar.getmembers(), key=lambda one: one.name):
                 if member.name.endswith(".jpg"):
-                    self._files.setdefault(Path(member.name).parent.name, []).append(member.name)
+                    self._files.setdefault(slug(Path(member.name).parent.name), []).append(member.name)
 
     def people(self, count: int, choice: str, seed: int) -> dict[str, list[str]]:
         """People with five pictures or more: those with the most, or any (`choice`)."""

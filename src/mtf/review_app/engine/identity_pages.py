@@ -115,12 +115,19 @@ class IdentityPages:
         if (self._codes(rows, votes)[:, self._identity] == REJECT).sum() >= MAX_REFUSED:
             return None
         at = rows[is_open]
-        faces = self._cohort.measured(self._embeddings[at], int(self._persons[rows[0]]))
-        labels = identity_clusters.clusters(faces, self._shots[at])
-        chosen = identity_clusters.most_sources(labels, self._shots[at], [source[at] for source in self._sources])
-        if chosen is None or (labels == chosen).sum() < MIN_CLUSTER:
+        person = int(self._persons[rows[0]])
+        proposal = identity_clusters.propose(
+            self._cohort.measured(self._embeddings[at], person),
+            self._cohort.others(person),
+            shots=self._shots[at],
+            sources=[source[at] for source in self._sources],
+            persons=self._cohort.persons_of_others(person),
+        )
+        order = np.argsort(-proposal.likeness, kind="stable")
+        chosen = order[proposal.likeness[order] > 0]
+        if proposal.core is None or len(chosen) < MIN_CLUSTER:
             return None
-        return self._page(at[labels == chosen][:CLUSTER_FACES], self._steps[-1], triage.LIKELY)
+        return self._page(at[chosen][:CLUSTER_FACES], self._steps[-1], triage.LIKELY)
 
     def _no_faces(self, rows: Rows, votes: ReviewerVotes, waiting: Flags) -> Page | None:
         """Crops that are probably no faces; a few of them one by one, until enough are known to learn from."""
