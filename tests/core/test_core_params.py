@@ -24,7 +24,37 @@ def raw() -> dict[str, Any]:
 
 
 def test_the_repositorys_parameters_are_valid(raw: dict[str, Any]) -> None:
-    assert config.parse(raw).crop.cascade == "frontalface_default"
+    assert config.parse(raw).crop.detector == "centerface"
+
+
+def test_a_file_that_names_no_detector_but_has_parameters_of_haar_is_read_as_haar(
+    raw: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw["crop"] = {"cascade": "frontalface_alt", "min_neighbors": 4, "margin_share": 0.3}
+    crop = config.parse(raw, name="older.yaml").crop
+    assert (crop.detector, crop.cascade, crop.min_neighbors) == ("haar", "frontalface_alt", 4)
+    assert config.parse(raw, name="older.yaml").crop == crop
+    assert capsys.readouterr().err == (
+        "mtf: older.yaml: crop has cascade, min_neighbors of the detector haar and names no detector: read as "
+        "detector: haar; write that line, or remove these keys for the default\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("crop", "detector"),
+    [
+        ({}, "centerface"),
+        ({"min_face_share": 0.2, "margin_share": 0.1}, "centerface"),
+        ({"detector": "centerface", "cascade": "frontalface_alt"}, "centerface"),
+        ({"detector": "haar"}, "haar"),
+    ],
+)
+def test_a_file_that_names_a_detector_or_nothing_of_haar_is_read_as_it_stands(
+    raw: dict[str, Any], crop: dict[str, Any], detector: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw["crop"] = crop
+    assert config.parse(raw).crop.detector == detector
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from mtf import config
 from mtf.cli import renamed_options
 from mtf.comparison import run_figures
-from mtf.config import Params
-from mtf.config.renamed import KEYS
+from mtf.config import Crop, Params
+from mtf.config.renamed import KEYS, note_haar
 from mtf.core import renamed
 from mtf.core.errors import BadInput
 from mtf.crawl import fetch_results
@@ -27,9 +27,11 @@ LOOK = "0123456789abcdef"
 
 @pytest.fixture(autouse=True)
 def nothing_told_yet() -> Iterator[None]:
-    renamed.warn_renamed.cache_clear()
+    for note in (renamed.warn_renamed, note_haar):
+        note.cache_clear()
     yield
-    renamed.warn_renamed.cache_clear()
+    for note in (renamed.warn_renamed, note_haar):
+        note.cache_clear()
 
 
 def test_the_parameters_of_the_version_before_are_read_and_the_new_names_told(
@@ -39,10 +41,15 @@ def test_the_parameters_of_the_version_before_are_read_and_the_new_names_told(
     # The opt-outs that bind are those that the file names, not those that have come since.
     assert read.licenses.binding_opt_outs == ["robots.txt", "x-robots-tag", "meta-robots", "tdmrep", "iptc-data-mining"]
     opt_outs = {"binding_opt_outs": sample_params.licenses.binding_opt_outs}
-    assert read.model_copy(update={"licenses": read.licenses.model_copy(update=opt_outs)}) == sample_params
+    licenses = read.licenses.model_copy(update=opt_outs)
+    # It has parameters of haar, which was the default then, and names no detector.
+    assert read.crop == Crop(detector="haar")
+    assert read.model_copy(update={"licenses": licenses, "crop": sample_params.crop}) == sample_params
     assert config.load(BEFORE) == read
     until = "the old name is read until version 0.2"
-    assert capsys.readouterr().err.splitlines() == [
+    *told, of_detector = capsys.readouterr().err.splitlines()
+    assert of_detector.startswith(f"mtf: {BEFORE.name}: crop has cascade, scale_factor, min_neighbors, detection_side")
+    assert told == [
         f"mtf: {BEFORE.name}: {old} is now called {new}; {until}"
         for old, new in [
             ("curate.flavour", "mode"),

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from mtf import schemas
-from mtf.config import Compute, Params
+from mtf.config import Compute, Crop, Params
 from mtf.core import shards
 from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import ProjectPaths
@@ -29,8 +29,11 @@ def workspace(tmp_path: Path) -> ProjectPaths:
 
 @pytest.fixture
 def params(sample_params: Params) -> Params:
-    """The repository's own, in this process: the pool of processes is the engine's affair."""
-    return sample_params.model_copy(update={"compute": Compute(workers=1)})
+    """The repository's own, in this process: the pool of processes is the engine's affair.
+
+    The detector is `haar`, for which the heads below are drawn.
+    """
+    return sample_params.model_copy(update={"compute": Compute(workers=1), "crop": Crop(detector="haar")})
 
 
 @pytest.fixture

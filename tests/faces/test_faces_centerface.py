@@ -22,7 +22,7 @@ from mtf.faces.detectors.suppression import Candidates, best
 from mtf.faces.model_files import PackagedFile
 from mtf.pipeline import crop, screen
 
-CENTERFACE = Crop(detector="centerface")
+CENTERFACE = Crop()
 
 
 def with_settings(**settings):
@@ -101,7 +101,25 @@ def test_faces_smaller_than_the_least_share_are_left_out(photograph):
 
 def test_a_higher_score_is_asked_for_by_parameter(photograph):
     [face] = with_settings(min_score=0.3)(photograph)
-    assert with_settings(min_score=min(face.score + 0.01, 1.0))(photograph) == []
+    more = min(face.score + 0.01, 1.0)
+    assert with_settings(min_score=more, min_only_score=more)(photograph) == []
+
+
+def test_where_no_face_is_sure_the_surest_box_is_taken_if_it_reaches_the_lower_score(photograph):
+    [face] = detectors.create(CENTERFACE)(photograph)
+    above, below = face.score + 0.01, face.score - 0.01
+    assert with_settings(min_score=above, min_only_score=below)(photograph) == [face]
+    assert with_settings(min_score=above, min_only_score=above)(photograph) == []
+
+
+def test_a_box_below_the_score_is_left_out_where_another_face_is_sure(photograph):
+    """A face, and the same out of focus beside it, which is less sure."""
+    sharp = photograph[:240, 100:340]
+    both = np.hstack([sharp, cv2.GaussianBlur(sharp, (0, 0), 9)])
+    sure, unsure = with_settings()(both)
+    assert sure.score > unsure.score + 0.1
+    between = (sure.score + unsure.score) / 2
+    assert with_settings(min_score=between, min_only_score=0.1)(both) == [sure]
 
 
 def test_a_face_that_two_scales_find_is_one_face(photograph):
@@ -112,7 +130,7 @@ def test_a_face_that_two_scales_find_is_one_face(photograph):
     ("settings", "reason"),
     [
         ({"min_score": 3}, r"crop\.detectors\.centerface\.min_score: 3 is not permitted"),
-        ({"threshold": 0.5}, r"centerface\.threshold: unknown key; permitted: min_score, sides_px, max_overlap"),
+        ({"threshold": 0.5}, r"centerface\.threshold: unknown key; permitted: min_score, min_only_score, sides_px"),
         ({"sides_px": []}, r"centerface\.sides_px: \[\] is not permitted"),
     ],
 )
@@ -146,7 +164,7 @@ def test_score_and_landmarks_stand_in_the_table_and_reach_the_embedding(
     workspace, params, crawled, photograph, as_jpeg
 ):
     crawled({"ann": [as_jpeg(photograph)], "bob": [as_jpeg(np.full((99, 99, 3), 9, np.uint8))]})
-    settings = params.model_copy(update={"crop": params.crop.model_copy(update={"detector": "centerface"})})
+    settings = params.model_copy(update={"crop": CENTERFACE})
     crop.run(workspace, settings)
     [row] = schemas.read(schemas.FACES, workspace.table("crop", "faces")).iter_rows(named=True)
     assert 0.5 <= row["score"] <= 1
@@ -169,7 +187,7 @@ def test_a_detector_without_landmarks_leaves_them_empty(workspace, params, crawl
 @pytest.mark.real
 def test_a_portraits_face_is_found_where_haar_finds_it(portrait):
     data = cut.encoded(portrait, quality=95)
-    haar = max(cut.cut_faces(data, Crop(), max_pixels=10**7), key=lambda face: face.box.width)
+    haar = max(cut.cut_faces(data, Crop(detector="haar"), max_pixels=10**7), key=lambda face: face.box.width)
     [face] = cut.cut_faces(data, CENTERFACE, max_pixels=10**7)
     middle = (haar.box.x + haar.box.width / 2, haar.box.y + haar.box.height / 2)
     assert face.box.x < middle[0] < face.box.x + face.box.width

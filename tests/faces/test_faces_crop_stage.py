@@ -64,8 +64,35 @@ def test_the_figures_count_images_faces_and_outcomes(workspace, params, crawled,
         "images_with_faces": 1,
         "faces": 1,
         "outcomes": {"cropped": 1, "no_face": 0, "undecodable": 1, "too_large": 0},
+        "undetected": {},
     }
     assert "1 faces in 1 of 2 images" in capsys.readouterr().out
+
+
+def test_images_without_a_face_are_counted_by_group_of_the_roster(
+    workspace, params, crawled, make_face, as_jpeg, capsys
+):
+    blank = as_jpeg(np.full((300, 300, 3), 99, np.uint8))
+    crawled({"ann": [as_jpeg(make_face(seed=1)), blank, b"not a picture"], "bob": [as_jpeg(make_face(seed=2))]})
+    workspace.roster.parent.mkdir()
+    workspace.roster.write_text(
+        "identity,name,race,gender,age\nann,Ann,Amber,Females,Old\nbob,Bob,Amber,Males,Old\ncid,Cid,Blue,Males,Old\n"
+    )
+    crop.run(workspace, params)
+    rows = {(row["attribute"], row["label"]): row for row in read(workspace, schemas.UNDETECTED).iter_rows(named=True)}
+    assert len(rows) == sum(len(task.labels) for task in params.attributes.values())
+    amber, women = rows["race", "Amber"], rows["gender", "Females"]
+    assert (amber["people"], amber["images"], amber["undetected"]) == (2, 3, 1)
+    assert (women["images"], women["share"], women["low"], women["high"]) == (2, 0.5, None, None)
+    assert (rows["race", "Blue"]["images"], rows["race", "Blue"]["share"]) == (0, None)
+    assert json.loads(workspace.metrics("crop").read_text())["undetected"] == {
+        "race": {"shares": {"Amber": 0.3333}},
+        "gender": {"shares": {"Males": 0.0, "Females": 0.5}},
+        "age": {"shares": {"Old": 0.3333}},
+    }
+    said = capsys.readouterr().out
+    assert "without a face, gender Females: 50.0 %, interval cannot be said (1 people)" in said
+    assert "race Blue: no images" in said
 
 
 def test_a_changed_identity_redoes_only_its_own_shard(workspace, params, crawled, make_face, as_jpeg, monkeypatch):

@@ -37,18 +37,18 @@ def test_faces_smaller_than_the_least_share_are_left_out(make_face, as_jpeg):
 
 def test_two_people_in_a_picture_are_two_faces_sorted_by_place(make_face, as_jpeg):
     pair = np.hstack([make_face(seed=5), make_face(seed=6)])
-    faces = crop.cut_faces(as_jpeg(pair), Crop(), max_pixels=10**8)
+    faces = crop.cut_faces(as_jpeg(pair), Crop(detector="haar"), max_pixels=10**8)
     assert [face.box.x > 640 for face in faces] == [False, True]
 
 
 def test_a_picture_without_a_face_is_not_decoded_at_full_size(as_jpeg, monkeypatch):
     monkeypatch.setattr(decoding, "colour", lambda *_: pytest.fail("decoded in full"))
-    assert crop.cut_faces(as_jpeg(np.full((300, 300, 3), 99, np.uint8)), Crop(), max_pixels=10**8) == []
+    assert crop.cut_faces(as_jpeg(np.full((300, 300, 3), 99, np.uint8)), Crop(detector="haar"), max_pixels=10**8) == []
 
 
 def test_pictures_smaller_than_a_face_have_none():
     for shape in ((1, 1), (3, 200), (200, 3), (23, 23)):
-        assert detectors.create(Crop())(np.zeros(shape, np.uint8)) == []
+        assert detectors.create(Crop(detector="haar"))(np.zeros(shape, np.uint8)) == []
 
 
 @given(

@@ -17,7 +17,7 @@ from mtf.faces.embeddings import appearance
 
 
 def crops_of(picture: bytes) -> Iterator[tuple[np.ndarray, Box]]:
-    for face in cut.cut_faces(picture, Crop(), max_pixels=10**7):
+    for face in cut.cut_faces(picture, Crop(detector="haar"), max_pixels=10**7):
         yield cut.decoded(face.jpeg), face.box._replace(x=face.box.x - face.place.x, y=face.box.y - face.place.y)
 
 

@@ -17,7 +17,7 @@ def crop_of(as_jpeg):
     """A picture's one crop and the face's box in it."""
 
     def find(pixels):
-        [face] = cut.cut_faces(as_jpeg(pixels, quality=97), Crop(), max_pixels=10**8)
+        [face] = cut.cut_faces(as_jpeg(pixels, quality=97), Crop(detector="haar"), max_pixels=10**8)
         box = face.box._replace(x=face.box.x - face.place.x, y=face.box.y - face.place.y)
         return cut.cut(pixels, face.place), box
 
@@ -120,7 +120,7 @@ def test_photographs_pass_for_photographs_and_show_their_eyes(orl_people):
     faces = [
         (cut.decoded(face.jpeg), face.box._replace(x=face.box.x - face.place.x, y=face.box.y - face.place.y))
         for shots in orl_people
-        for face in cut.cut_faces(shots[0], Crop(), max_pixels=10**6)
+        for face in cut.cut_faces(shots[0], Crop(detector="haar"), max_pixels=10**6)
     ]
     measures = [quality.measure(*face) for face in faces]
     assert len(measures) >= 9

@@ -291,25 +291,25 @@ def test_nobody_elses_shards_are_made_again_for_a_takedown(without_one: tuple[Pa
 
 @pytest.fixture(scope="module")
 def experiment(journey: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The journey's copy after an experiment with another scale factor, down to the split."""
+    """The journey's copy after an experiment with the paper's detector, down to the split."""
     folder = tmp_path_factory.mktemp("experiment") / "mtf"
     shutil.copytree(journey, folder, symlinks=True)
     run_in(folder, "git", "add", "-A")
     run_in(folder, "git", "commit", "-q", "-m", "The journey's figures", "--allow-empty")
-    run_in(folder, "dvc", "exp", "run", "--name", "coarser", "-S", "crop.scale_factor=1.2", "split")
+    run_in(folder, "dvc", "exp", "run", "--name", "papers", "-S", "crop.detector=haar", "split")
     return folder
 
 
 def test_an_experiment_with_another_parameter_is_compared(experiment: Path) -> None:
     changed = json.loads(run_in(experiment, "dvc", "params", "diff", "--json"))
-    assert changed["params.yaml"]["crop.scale_factor"]["new"] == 1.2
+    assert changed["params.yaml"]["crop.detector"] == {"old": "centerface", "new": "haar"}
     figures = json.loads(run_in(experiment, "dvc", "metrics", "diff", "--json"))
     assert "crops" in figures["metrics/headline/data_set.json"]
-    assert "coarser" in run_in(experiment, "dvc", "exp", "show", "--csv")
+    assert "papers" in run_in(experiment, "dvc", "exp", "show", "--csv")
 
 
-def test_decisions_outlive_another_scale_factor(experiment: Path, journey: Path) -> None:
-    """Boxes move by a few pixels, the reviewers' work stays: decisions are keyed by image and box."""
+def test_decisions_outlive_another_detector(experiment: Path, journey: Path) -> None:
+    """Boxes differ, the reviewers' work stays: decisions are keyed by image and box."""
     before, after = (
         pl.read_parquet(folder / "build/curate/curated.parquet").height for folder in (journey, experiment)
     )

@@ -89,6 +89,22 @@ def test_without_a_roster_there_is_one_to_fill_in(project: Path) -> None:
     assert "fill in data/roster.csv" in done.stdout
 
 
+def test_a_project_like_the_papers_has_its_detector_networks_and_recipe(project: Path) -> None:
+    own = project / "people.csv"
+    own.write_text("identity,name,gender\na,One,Males\n")
+    assert begin(project, "--roster", str(own)).returncode == 0
+    ours = config.load(project / "params.yaml")
+    assert begin(project, "--roster", str(own), "--like-the-paper", "--force").returncode == 0
+    papers = config.load(project / "params.yaml")
+    assert (ours.crop.detector, papers.crop.detector) == ("centerface", "haar")
+    assert (papers.train.input_px, papers.train.recipe, papers.release.size_px) == (224, "mtf", 1024)
+    assert len(papers.train.models) == 10
+    assert {"vgg16", "vgg16-pretrained", "convnext_base"} <= set(papers.train.models)
+    same = ours.train.model_dump(exclude={"models", "input_px", "recipe"})
+    assert papers.train.model_dump(exclude={"models", "input_px", "recipe"}) == same
+    assert papers.curate == ours.curate and papers.split == ours.split
+
+
 def test_a_project_that_was_begun_is_not_begun_again_by_mistake(project: Path) -> None:
     assert begin(project).returncode == 0
     again = begin(project)
@@ -177,11 +193,11 @@ def test_the_doctor_names_what_stops_the_pipeline(project: Path) -> None:
     healthy = mtf(project, "doctor")
     assert healthy.returncode == 0, healthy.stdout
     assert "sample: Drawn people" in healthy.stdout
-    settings = (project / "params.yaml").read_text().replace("scale_factor: 1.", "scale_factor: 9.")
+    settings = (project / "params.yaml").read_text().replace("min_face_share: 0.", "min_face_share: 9.")
     (project / "params.yaml").write_text(settings)
     ill = mtf(project, "doctor")
     assert ill.returncode == 1
-    assert "NO  params.yaml" in ill.stdout and "crop.scale_factor" in ill.stdout
+    assert "NO  params.yaml" in ill.stdout and "crop.min_face_share" in ill.stdout
 
 
 def test_the_doctor_says_whether_mongodb_answers(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

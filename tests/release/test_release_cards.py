@@ -84,7 +84,7 @@ def test_what_the_tables_know_is_answered_from_them(data_set: ProjectPaths):
 
 def test_the_datasheet_names_the_weights_that_touched_the_pictures(data_set: ProjectPaths):
     text = (data_set.stage("release") / "DATASHEET.md").read_text()
-    assert "haar-frontalface-default (detector; license LicenseRef-Intel-OpenCV; SHA-256 0f7d4527844e" in text
+    assert "centerface (detector; license MIT; SHA-256 09189deaaf86" in text
     assert "haar-eye (measure of a face;" in text
 
 

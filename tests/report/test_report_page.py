@@ -226,6 +226,31 @@ def test_the_funnel_begins_with_the_images_and_says_why_some_have_no_face(tmp_pa
     assert list(sankey.data[0].link.value[:3]) == [17, 9, 4]
 
 
+def test_the_funnel_tells_images_without_a_face_by_group_and_where_nothing_can_be_said(tmp_path: Path):
+    workspace = make(tmp_path / "project")
+    figures = json.loads(workspace.metrics("curate").read_text())
+    row = {
+        "attribute": "gender",
+        "people": 60,
+        "images": 600,
+        "undetected": 60,
+        "share": 0.1,
+        "low": 0.07,
+        "high": 0.14,
+    }
+    rows = [row | {"label": "Males"}, row | {"label": "Females", "undetected": 30, "share": 0.05, "low": 0.03}]
+    section = funnel_section.funnel(figures, None, rows)
+    [(title, table)] = section.tables
+    assert title == "Images without a detected face, by group"
+    assert table.rows[0] == ["gender", "Males", "60", "600", "60", "10.0 %", "7.0 % to 14.0 %"]
+    assert "images without a detected face differs by 5.0 points between groups of gender" in section.says[-1]
+    few = row | {"label": "Females", "people": 20, "low": None, "high": None}
+    section = funnel_section.funnel(figures, None, [rows[0], few])
+    assert section.tables[0][1].rows[1][-1] == "cannot be said"
+    assert section.says[-1].endswith("cannot be said: a group has fewer than 30 people.")
+    assert funnel_section.funnel(figures).tables == []
+
+
 def test_the_funnel_says_what_left_and_why(page: Page):
     page.locator("#funnel summary").click()
     texts = page.locator("#funnel tbody tr").all_inner_texts()

@@ -112,7 +112,7 @@ def test_true_boxes_of_all_pictures_lie_inside_them(shipped) -> None:
             assert 0 <= y < y + height <= truth.height, truth
 
 
-def test_the_cascade_finds_the_clean_faces(shipped, sample_params: Params) -> None:
+def test_the_detector_finds_the_clean_faces(shipped, sample_params: Params) -> None:
     """Every third of them, which is enough to see it fail."""
     clean = [truth for truth in shipped.truths if truth.kind is PictureKind.CLEAN][::3]
     found = sum(bool(crop.cut_faces(shipped.body(t), sample_params.crop, max_pixels=10**8)) for t in clean)

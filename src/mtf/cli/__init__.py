@@ -9,8 +9,10 @@ import typer
 from mtf.cli import (
     audit,
     compare,
+    consent,
     dataset,
     deps,
+    duties,
     embed,
     evidence,
     label,
@@ -20,6 +22,7 @@ from mtf.cli import (
     review,
     sample,
     stages,
+    subject,
     summary,
     takedown,
 )
@@ -35,9 +38,12 @@ app = typer.Typer(
 stages.add_to(app)
 project.add_to(app)
 deps.add_to(app)
+duties.add_to(app)
+subject.add_to(app)
 takedown.add_to(app)
 audit.add_to(app)
 evidence.add_to(app)
+consent.add_to(app)
 summary.add_to(app)
 publish.add_to(app)
 sample.add_to(app)

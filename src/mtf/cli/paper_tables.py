@@ -10,7 +10,7 @@ from mtf import config, schemas
 from mtf.config import IDENTITY, NETWORKS, OF_TORCHVISION, Params
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
-from mtf.evaluation import figure_files
+from mtf.evaluation import figure_files, undetected_pictures
 from mtf.evaluation import figure_files as made
 from mtf.pipeline import train
 
@@ -38,7 +38,14 @@ def show_mtf_tables(*, as_json: bool) -> None:
             print(WITHOUT_TABLE_9, file=sys.stderr)
         return
     print(mtf_tables.markdown(found))
+    _print_undetected(workspace)
     print(mtf_tables.curation_markdown(compared) if compared else f"{WITHOUT_TABLE_9}\n", end="")
+
+
+def _print_undetected(workspace: ProjectPaths) -> None:
+    """Print what became of test pictures without a face, which concerns every table above."""
+    if said := undetected_pictures.statement(workspace):
+        print(f"{said}\n")
 
 
 def _table_4(workspace: ProjectPaths, typed: Params) -> dict[str, Any]:
@@ -101,6 +108,8 @@ def show_das_tables(*, as_json: bool, workspace: ProjectPaths | None = None) -> 
     found = das_tables.tables(_single(workspace, typed) | networks, tasks)
     networks = json.dumps(found, indent=2, ensure_ascii=False) + "\n" if as_json else das_tables.markdown(found)
     print(networks, end="")
+    if not as_json:
+        _print_undetected(workspace)
 
 
 def _shared(figures: dict[str, Any]) -> tuple[dict[str, float], dict[str, Any]]:

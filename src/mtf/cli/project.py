@@ -25,12 +25,16 @@ def add_to(app: typer.Typer) -> None:
         license: Annotated[
             str | None, typer.Option(help="License that the owner states for all of --pictures.")
         ] = None,
+        like_the_paper: Annotated[
+            bool,
+            typer.Option(help="Choose as MTF does: Haar cascade, its five networks at 224 pixels, its recipe."),
+        ] = False,
         force: Annotated[bool, typer.Option(help="Replace the project even if it is not the sample any more.")] = False,
     ) -> None:
         """Replace the sample with your own roster and sources."""
         from mtf.project.new import NewProject, begin
 
-        project = NewProject(name, contact, title, roster, pictures, license)
+        project = NewProject(name, contact, title, roster, pictures, license, like_the_paper)
         steps = begin(ProjectPaths.find(), project, force=force)
         print(f"{name}: params.yaml, dvc.yaml and data/ are yours now. Next:")
         for number, step in enumerate(steps, 1):

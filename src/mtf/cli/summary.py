@@ -15,6 +15,7 @@ from rich.table import Table
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.evaluation.figure_files import merged_scores
+from mtf.evaluation.undetected_pictures import statement
 
 Figures = dict[str, Any]
 WIDTH = 80
@@ -37,7 +38,9 @@ def add_to(app: typer.Typer) -> None:
 
 def parts(workspace: ProjectPaths) -> Iterator[RenderableType]:
     """Sections of the summary in the order of the pipeline; raises BadInput if no stage has run yet."""
-    figures = {name: _figures(workspace.metrics(name)) for name in ("crawl", "curate", "split", "evaluate", "release")}
+    figures = {
+        name: _figures(workspace.metrics(name)) for name in ("crawl", "crop", "curate", "split", "evaluate", "release")
+    }
     if not any(figures.values()):
         raise BadInput("metrics/: no figures yet; run the pipeline (`make repro` or `dvc repro`)")
     if figures["crawl"]:
@@ -45,10 +48,14 @@ def parts(workspace: ProjectPaths) -> Iterator[RenderableType]:
         yield from to_be_retried(figures["crawl"])
     if figures["curate"]:
         yield funnel(figures["curate"])
+    if figures["crop"].get("undetected"):
+        yield undetected_by_group(figures["crop"]["undetected"])
     if figures["split"]:
         yield splits(figures["split"])
     multitask = {path.stem: _figures(path) for path in sorted(workspace.metrics("multitask").with_suffix("").glob("*"))}
-    yield from (models(task, rows) for task, rows in merged_scores(figures["evaluate"], multitask).items())
+    undetected = statement(workspace)
+    for task, rows in merged_scores(figures["evaluate"], multitask).items():
+        yield models(task, rows, undetected=undetected)
     if figures["release"]:
         yield released(figures["release"])
     yield look_further(workspace)
@@ -81,6 +88,13 @@ def funnel(figures: Figures) -> Table:
     return _titled(funnel_table(figures), "The funnel")
 
 
+def undetected_by_group(figures: Figures) -> Table:
+    """Share of images without a detected face, by group, and the difference between groups."""
+    from mtf.curation.funnel_tables import undetected_table
+
+    return _titled(undetected_table(figures), "Failure to detect, by group")
+
+
 def splits(figures: Figures) -> Table:
     """Split table: faces of each label in each split."""
     from mtf.curation.funnel_tables import split_table
@@ -88,13 +102,14 @@ def splits(figures: Figures) -> Table:
     return _titled(split_table(figures), "Splits")
 
 
-def models(task: str, rows: dict[str, dict[str, float]]) -> Table:
-    """Test results of one task in per cent: a row per model, and the baselines."""
+def models(task: str, rows: dict[str, dict[str, float]], *, undetected: str | None) -> Table:
+    """Test results of one task in per cent: a row per model, and the baselines; `undetected` stands below them."""
     names = list(dict.fromkeys(name for scores in rows.values() for name in scores))
     table = _table(f"Test results: {task} (%)", "model", *(name.replace("_", " ") for name in names))
     for model, scores in rows.items():
         cells = (f"{100 * scores[name]:.1f}" if name in scores else "" for name in names)
         table.add_row(model.replace("_", " "), *cells)
+    table.caption, table.caption_justify = undetected, "left"
     return table
 
 

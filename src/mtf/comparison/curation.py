@@ -110,7 +110,11 @@ def run(
 
     splits, non_curated, screening = _read(workspace, params)
     pictures = input_cache.prepare(
-        non_curated, workspace.shards("crop"), workspace.stage("compare") / "inputs", size_px=params.train.input_px
+        non_curated,
+        workspace.shards("crop"),
+        workspace.stage("compare") / "inputs",
+        size_px=params.train.input_px,
+        alignment=params.train.alignment,
     )
     places = non_curated.with_row_index("row").select("row", "identity", "face_id")
     faces = {
@@ -181,6 +185,7 @@ def _comparison_data(
         pl.concat([faces, parts["common"].with_columns(split=pl.lit("common"))]),
         ["split", column],
         workspace.shards("crop"),
+        alignment=params.train.alignment,
     )
     withheld = {"withheld": faces.height - sum(images[split] for split in schemas.SPLITS)}
     return trials.ComparisonData(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from mtf import schemas
@@ -14,8 +15,6 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.evaluation import figure_files
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from mtf.comparison.trials import ComparisonData
 
 NAME = f"{setup.FOLDER}/recipes"
@@ -41,7 +40,11 @@ def run(
         schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
     )
     pictures = input_cache.prepare(
-        splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
+        splits,
+        workspace.shards("crop"),
+        workspace.stage("inputs"),
+        size_px=params.train.input_px,
+        alignment=params.train.alignment,
     )
     store = run_figures.RunStore(workspace.metrics(NAME))
     found: dict[str, dict[str, Any]] = {task: {} for task in tasks}
@@ -71,5 +74,7 @@ def _comparison_data(
     training, validation, test = (
         data.Examples.of_split(pictures, splits, split, column=column, labels=labels) for split in schemas.SPLITS
     )
-    digest = setup.digest_of_faces(splits, ["split", column], workspace.shards("crop"))
+    digest = setup.digest_of_faces(
+        splits, ["split", column], workspace.shards("crop"), alignment=params.train.alignment
+    )
     return trials.ComparisonData(task, labels, training, validation, {"test": test}, digest)

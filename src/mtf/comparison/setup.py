@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from mtf.config import MODELS, Params
+from mtf.config import MODELS, Alignment, Params
 from mtf.core import shards
 from mtf.core.errors import bad_value, listed
 from mtf.core.hashing import fingerprint
@@ -56,13 +56,16 @@ def comparison_runs(
     ]
 
 
-def digest_of_faces(faces: pl.DataFrame, columns: Sequence[str], crops: Path) -> str:
-    """Digest of the faces, their values in `columns`, and the shards in the folder `crops` with their pictures."""
+def digest_of_faces(faces: pl.DataFrame, columns: Sequence[str], crops: Path, *, alignment: Alignment) -> str:
+    """Digest of the faces, their values in `columns`, and the shards in the folder `crops` with their pictures.
+
+    Without alignment the digest is that of earlier versions, which knew none: their trainings are kept.
+    """
     identities = faces["identity"].unique().sort().to_list()
     pictures = {identity: shards.digest_of(crops / f"{identity}.tar") for identity in identities}
     selected = dict.fromkeys(["identity", "face_id", *columns])
     rows = faces.select(*selected).sort(*selected).write_csv()
-    return fingerprint(rows, pictures)
+    return fingerprint(rows, pictures) if alignment == "none" else fingerprint(rows, pictures, alignment)
 
 
 def run_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +15,8 @@ from mtf.config.evidence import EvidenceExport
 from mtf.config.models import Models
 from mtf.config.pipeline import Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.config.publishing import Gate, Gates, Release, Report
-from mtf.config.renamed import with_new_names
-from mtf.config.section import Count, Label, Positive, Section, Share
+from mtf.config.renamed import with_detector, with_new_names
+from mtf.config.section import Alignment, Count, Label, Positive, Section, Share
 from mtf.config.sources import Crawl, HostManners, Source
 from mtf.config.tasks import IDENTITY, WITH, Project, Task, attributes_of, columns_of
 from mtf.config.training import (
@@ -24,6 +25,7 @@ from mtf.config.training import (
     NETWORKS,
     OF_TORCHVISION,
     PRETRAINED,
+    Evaluation,
     Fairness,
     MultiTask,
     Recipe,
@@ -40,11 +42,13 @@ __all__ = [
     "OF_TORCHVISION",
     "PRETRAINED",
     "WITH",
+    "Alignment",
     "Compute",
     "Count",
     "Crawl",
     "Crop",
     "Curate",
+    "Evaluation",
     "EvidenceExport",
     "Fairness",
     "Gate",
@@ -105,6 +109,7 @@ class Params(Section):
     split: Split
     train: Train
     multitask: MultiTask | None = None
+    evaluation: Evaluation = Evaluation()
     fairness: Fairness = Fairness()
     release: Release
     gates: Gates = Gates()
@@ -135,6 +140,15 @@ class Params(Section):
         labels = {name: task.labels for name, task in self.tasks.items() if task.labels and not task.combines}
         self.gates.check_tasks(labels)
         self.report.check_tasks(labels)
+        return self
+
+    @model_validator(mode="after")
+    def _consent_has_a_date(self) -> Params:
+        if self.licenses.basis != "license" and self.release.date is None:
+            raise ValueError(
+                f"release.date: null is not permitted with licenses.basis {self.licenses.basis}; permitted: the day of "
+                "the release (YYYY-MM-DD), on which each consent must be valid"
+            )
         return self
 
     def _multitask_exists(self, multitask: MultiTask) -> None:
@@ -177,12 +191,21 @@ def parse(raw: dict[str, Any], *, name: str = "params.yaml") -> Params:
 
     A deprecated key is read for one more version; a warning names the new key. Raises BadInput, like `load`.
     """
-    raw = with_new_names(raw, name=name)
+    raw = with_detector(with_new_names(raw, name=name), name=name)
+    _check_quoted_date(raw, name)
     try:
         # JSON mode: lists become tuples where a pair is wanted, while strings do not become numbers.
         return Params.model_validate_json(_as_json(raw))
     except ValidationError as error:
         raise BadInput(f"{name}: {_one_line(error)}") from None
+
+
+def _check_quoted_date(raw: dict[str, Any], name: str) -> None:
+    """Raise BadInput for a bare date: YAML reads it as a date, and DVC stops at one without saying why."""
+    release = raw.get("release")
+    day = release.get("date") if isinstance(release, dict) else None
+    if isinstance(day, dt.date):
+        raise BadInput(f'{name}: release.date: {day} needs quotes, since DVC reads no bare date; write "{day}"')
 
 
 def _as_json(raw: dict[str, Any]) -> str:

@@ -42,6 +42,10 @@ class Licenses(Section):
         and `drop` leaves the picture out.
     binding_opt_outs: signals that exclude a picture; all others are only recorded.
     max_evidence_age_days: oldest evidence that counts; null sets no limit.
+    basis: what permits the use of a picture: its `license`, its subject's `consent` (data/consent.csv), or `both`.
+        Consent is checked for `release.purposes` on `release.date`.
+    age_of_consent: age in years from which a person may consent without a guardian. The law of the place decides it:
+        GDPR, article 8(1) lets Member States choose 13 to 16 for online services; the default is majority.
     """
 
     permitted: Annotated[list[str], Field(min_length=1)]
@@ -63,12 +67,15 @@ class Licenses(Section):
         "cawg",
     ]
     max_evidence_age_days: Annotated[int, Field(ge=1)] | None = None
+    basis: Literal["license", "consent", "both"] = "license"
+    age_of_consent: Annotated[int, Field(ge=0, le=130)] = 18
 
 
 class Crop(Section):
     """Detection and cutting of faces (MTF, section 3.2).
 
-    detector: name of a registered detector; `haar` is the paper's.
+    detector: name of a registered detector; `haar` is the paper's. A file that names none and has a parameter of
+        `haar` is read as `haar` (`config.renamed`).
     cascade, scale_factor, min_neighbors: parameters of `haar`.
     min_face_share: size of the smallest face, as a share of the picture's shorter side.
     detection_side_px: for `haar`, the picture's shorter side during detection.
@@ -77,7 +84,7 @@ class Crop(Section):
     jpeg_quality: of the crops, 1 to 100.
     """
 
-    detector: Annotated[str, Field(min_length=1)] = "haar"
+    detector: Annotated[str, Field(min_length=1)] = "centerface"
     cascade: Literal["frontalface_default", "frontalface_alt", "frontalface_alt2", "profileface"] = (
         "frontalface_default"
     )
@@ -154,7 +161,8 @@ class Curate(Section):
         (`screened`), or every crop that may be used (`non_curated`).
     screened: limits of the mode `screened`.
     reviewers: number of reviewers of a panel.
-    box_iou: smallest intersection over union at which a decision applies to a detected box.
+    box_iou: smallest intersection over union at which a decision applies to a detected box; nested boxes apply below
+        it, too (`mtf.annotation.matching`).
     min_images_per_identity: identities with fewer images are left out.
     """
 

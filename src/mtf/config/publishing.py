@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from mtf.config.section import Count, Label, Section, Share
+from mtf.config.section import Alignment, Count, Label, Section, Share
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -26,6 +27,11 @@ Shares = Annotated[tuple[Share, Share], AfterValidator(_ordered)]
 Counts = Annotated[tuple[Count, Count], AfterValidator(_ordered)]
 # An SPDX identifier, or a pattern of several: `*` stands for any characters.
 Licensed = Annotated[str, Field(pattern=r"^[A-Za-z0-9.+*-]+$")]
+# The members of `mtf.schemas.ConsentScope`.
+Purpose = Literal["training", "evaluation", "publication", "biometric_identification", "derived_works"]
+
+# The names in `mtf.duties.registry`.
+Duty = Literal["ai_act_article_10", "training_content_summary", "data_provenance", "gdpr_article_14", "crowdwork_sheet"]
 
 
 class Release(Section):
@@ -36,16 +42,26 @@ class Release(Section):
         as branches, are refused when it is read.
     variants: folders of the release.
     size_px: side of the released crops; 1024 in the paper.
+    alignment: `none` for crops as the picture stands; `landmarks` for faces turned upright and scaled by their five
+        landmarks, which `crop.detector` must find.
     jpeg_quality: of the released crops, 1 to 100.
     license: of the release, an SPDX identifier.
+    date: day of the release (YYYY-MM-DD), for which consents must be valid; required unless `licenses.basis` is
+        `license`.
+    purposes: purposes of the release; each subject must have consented to all of them.
+    duties: documents of `mtf duties` that the release contains, in its folder `duties`.
     """
 
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "0.1.0"
     previous: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w./~^-]*$")] | None = None
     variants: Annotated[list[Literal["multi_task", "single_task", "non_curated"]], Field(min_length=1)]
     size_px: Annotated[int, Field(ge=16, le=4096)] = 1024
+    alignment: Alignment = "none"
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 92
     license: str = "CC-BY-4.0"
+    date: dt.date | None = None
+    purposes: Annotated[list[Purpose], Field(min_length=1)] = ["training", "evaluation", "publication"]
+    duties: list[Duty] = []
 
 
 # Names of the expectations of `mtf validate`.
@@ -64,6 +80,11 @@ Gate = Literal[
     "agreement",
     "funnel",
     "drift",
+    "consent_missing",
+    "consent_scope",
+    "consent_expired",
+    "consent_revoked",
+    "guardian_missing",
 ]
 
 
@@ -86,6 +107,9 @@ class Gates(Section):
     funnel: largest change, against `release.previous`, of the share that a step leaves.
     drift: largest Kolmogorov-Smirnov distance of a measure's distribution to that of `release.previous`.
     warn_only: gates that only warn.
+
+    Where `licenses.basis` asks for consent, the gates consent_missing, consent_scope, consent_expired, consent_revoked
+    and guardian_missing permit no picture. They have no bound here, and never only warn.
     """
 
     label_share: Shares | dict[str, Shares] = (0.005, 0.98)

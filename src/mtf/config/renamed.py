@@ -1,8 +1,10 @@
-"""Deprecated keys of params.yaml: read for one more version under their new names."""
+"""Older files params.yaml: deprecated keys and defaults that have changed since."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from mtf.core.errors import BadInput
@@ -15,6 +17,9 @@ KEYS: Mapping[str, Mapping[str, str]] = {
 }
 """Section → old key → new key."""
 
+HAAR_KEYS = ("cascade", "scale_factor", "min_neighbors", "detection_side_px")
+"""Keys of `crop` that only the detector `haar` reads. It was the default when files named no detector."""
+
 
 def with_new_names(raw: Mapping[str, Any], *, name: str = "params.yaml") -> dict[str, Any]:
     """Copy of `raw` with the new keys. Each old key prints a warning on standard error. `name` is the file's.
@@ -26,6 +31,31 @@ def with_new_names(raw: Mapping[str, Any], *, name: str = "params.yaml") -> dict
         if isinstance(given := raw.get(section), Mapping):
             renamed[section] = _section(given, keys, f"{name}: {section}")
     return renamed
+
+
+def with_detector(raw: Mapping[str, Any], *, name: str = "params.yaml") -> dict[str, Any]:
+    """Copy of `raw` with the detector that a file without `crop.detector` means.
+
+    That is `haar` if the file has one of HAAR_KEYS, which a note on standard error says; else the default.
+    """
+    crop = raw.get("crop")
+    if not isinstance(crop, Mapping) or "detector" in crop:
+        return dict(raw)
+    of_haar = [key for key in HAAR_KEYS if key in crop]
+    if not of_haar:
+        return dict(raw)
+    note_haar(name, ", ".join(of_haar))
+    return {**raw, "crop": {**crop, "detector": "haar"}}
+
+
+@cache
+def note_haar(name: str, keys: str) -> None:
+    """Print, once per process and file, that a file is read as one for `haar`."""
+    print(
+        f"mtf: {name}: crop has {keys} of the detector haar and names no detector: read as detector: haar; "
+        "write that line, or remove these keys for the default",
+        file=sys.stderr,
+    )
 
 
 def _section(given: Mapping[str, Any], keys: Mapping[str, str], where: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mtf.config.section import Count, Positive, Section, Share
+from mtf.config.section import Alignment, Count, Positive, Section, Share
 
 
 class Recipe(Section):
@@ -78,6 +78,8 @@ class Train(Section):
 
     models, tasks: the matrix of dvc.yaml.
     input_px: side of the network's input.
+    alignment: `none` for crops as the picture stands; `landmarks` for faces turned upright and scaled by their five
+        landmarks, which `crop.detector` must find.
     weights: model → local file of weights: for a pretrained model in place of torchvision's download, for `facenet` the
         file that it starts from.
     recipe: name of the recipe in use.
@@ -88,6 +90,7 @@ class Train(Section):
     models: Annotated[list[str], Field(min_length=1)]
     tasks: Annotated[list[str], Field(min_length=1)]
     input_px: Annotated[int, Field(ge=16, le=1024)] = 64
+    alignment: Alignment = "none"
     weights: dict[str, str] = {}
     recipe: str
     recipes: Annotated[dict[str, Recipe], Field(min_length=1)]
@@ -116,6 +119,15 @@ class Fairness(Section):
 
     min_n: Count = 10
     bootstraps: Annotated[int, Field(ge=100, le=100_000)] = 500
+
+
+class Evaluation(Section):
+    """Evaluation on the test split.
+
+    undetected: test pictures without a detected face count as errors of every model (`error`), or are left out.
+    """
+
+    undetected: Literal["error", "leave_out"] = "leave_out"
 
 
 class MultiTask(Section):

@@ -1,7 +1,11 @@
-"""File locks that name their holder and are freed when its process ends, even by a kill."""
+"""File locks that are freed when their process ends, even by a kill; one kind names its holder."""
 
 from __future__ import annotations
 
+import fcntl
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -47,3 +51,14 @@ class ProcessLock:
 
     def release(self) -> None:
         self._lock.release()
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Generator[None]:
+    """Lock on a folder; other processes that write to one of its files wait. No file is left behind."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

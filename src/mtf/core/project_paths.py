@@ -52,6 +52,11 @@ class ProjectPaths:
         return self.data / "takedowns.csv"
 
     @property
+    def receipts(self) -> Path:
+        """Receipts of erasures."""
+        return self.data / "receipts"
+
+    @property
     def attribution(self) -> Path:
         """Authors that people found for pictures whose source names none; may be absent."""
         return self.data / "attribution.csv"
@@ -60,6 +65,11 @@ class ProjectPaths:
     def local_sources(self) -> Path:
         """Listing of the folders and archives that the crawl read, without their paths; absent if there are none."""
         return self.data / "sources.csv"
+
+    @property
+    def consent(self) -> Path:
+        """Consents of the people on the roster; may be absent."""
+        return self.data / "consent.csv"
 
     @property
     def card(self) -> Path:

@@ -12,7 +12,8 @@ import polars as pl
 
 from mtf.annotation.consensus import JOINT
 from mtf.config import Licenses
-from mtf.rights import policy
+from mtf.rights import consent, policy
+from mtf.rights.consent import Consents
 from mtf.schemas import FACE, IMAGE, QUALITY_COMPONENTS, EvidenceStatus, funnel_steps
 from mtf.schemas.takedown_file import Takedowns
 
@@ -41,12 +42,17 @@ def with_legal(
     takedowns: Takedowns,
     licenses: Licenses,
     today: date,
+    consents: Consents = consent.NONE_NEEDED,
 ) -> pl.DataFrame:
     """Faces with `license`, `taken_down` and `license_reason`; the last two are null without an objection.
+
+    `license_reason` also says if the person's consent is lacking, where the policy asks for it.
 
     An image without a record of evidence counts as one whose source states nothing. Requests by perceptual hash are
     left to the crawl, which alone has the whole images.
     """
+    if consents.rule is None and licenses.basis != "license":
+        raise ValueError("the policy asks for consents, and none are given")
     pictures = images.select(*IMAGE, "url", "page_url", "claim")
     with_evidence = _with_evidence(pictures, evidence)
     judged = with_evidence.select(
@@ -64,7 +70,20 @@ def with_legal(
         # A request may name the page from the search or the one in the evidence.
         taken_down=_taken_down(pictures, takedowns).fill_null(_taken_down(with_evidence, takedowns)),
     )
-    return faces.join(judged, on=IMAGE, how="left", maintain_order="left")
+    joined = faces.join(judged, on=IMAGE, how="left", maintain_order="left")
+    return _with_consent(joined, consents)
+
+
+def _with_consent(faces: pl.DataFrame, consents: Consents) -> pl.DataFrame:
+    if consents.rule is None:
+        return faces
+    verdicts = consents.verdicts(faces["identity"].unique())
+    joined = faces.join(verdicts, on="identity", how="left", maintain_order="left")
+    is_by_consent = pl.col("license_reason").is_null() & pl.col("consent_reason").is_not_null()
+    return joined.with_columns(
+        license_reason=pl.coalesce("license_reason", "consent_reason"),
+        license_detail=pl.when(is_by_consent).then("consent_detail").otherwise("license_detail"),
+    ).drop("consent_reason", "consent_detail")
 
 
 def _with_evidence(pictures: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:

@@ -40,6 +40,16 @@ def funnel_table(metrics: dict[str, Any]) -> Table:
     return table
 
 
+def undetected_table(figures: dict[str, dict[str, Any]]) -> Table:
+    """Table of the images without a detected face, by group; `figures` is `undetected` of `metrics/crop.json`."""
+    table = Table("Images without a face", _number("Share"), _number("Difference, in points"))
+    for attribute, of_groups in figures.items():
+        gap = f"{100 * of_groups['gap']:.1f}" if "gap" in of_groups else "cannot be said"
+        for place, (label, share) in enumerate(of_groups["shares"].items()):
+            table.add_row(f"{attribute} {label}", f"{share:.1%}", "" if place else gap)
+    return table
+
+
 def split_table(metrics: dict[str, Any]) -> Table:
     """Split table: faces and shares by split, and faces by label; `metrics` is `metrics/split.json`."""
     table = Table("", *(_number(name) for name in metrics["faces"]))

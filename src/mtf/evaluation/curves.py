@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 # Where DVCLive writes one file for each metric of a training.
-LIVE = "plots/metrics"
+LIVE = Path("plots", "metrics")
 PARTS = {"train": "train", "val": "validation"}
 CURVES = {"run": pl.String, "step": pl.Int64, "part": pl.String, "loss": pl.Float64, "accuracy": pl.Float64}
 WEIGHTS = {"step": pl.Int64, "task": pl.String, "weight": pl.Float64}

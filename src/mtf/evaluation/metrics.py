@@ -23,10 +23,13 @@ MAX_CONFIDENCE = 1 - 1e-6
 def scores(targets: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     """Accuracy, precision, recall and F1, each from 0 to 1, rounded to `DIGITS`.
 
-    `targets` and `predicted` have the shape (n,) and hold label numbers. Macro averages are over the labels that occur
-    in either; a label that is never predicted has precision 0.
+    `targets` and `predicted` have the shape (n,) and hold label numbers; -1 is no answer. Macro averages are over the
+    labels that occur in either; a label that is never predicted has precision 0.
     """
-    precision, recall, f1, _ = precision_recall_fscore_support(targets, predicted, average="macro", zero_division=0)
+    occurring = np.unique(np.concatenate([targets, predicted[predicted >= 0]]))
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        targets, predicted, labels=occurring, average="macro", zero_division=0
+    )
     figures = (accuracy_score(targets, predicted), precision, recall, f1)
     return dict(zip(FIGURES, (round(float(figure), DIGITS) for figure in figures), strict=True))
 

@@ -101,7 +101,8 @@ class QuantitativeAnalysis:
     - `columns`: names of the figures;
     - `rows`: model or baseline → a figure, 0 to 1, for each column;
     - `groups`: task, grouping, and its summary of `fairness.report`;
-    - `least_n`: smallest number of pictures of a group that counts.
+    - `least_n`: smallest number of pictures of a group that counts;
+    - `undetected`: sentence on the test pictures without a detected face, None if nothing is known of them.
     """
 
     images: int
@@ -109,6 +110,7 @@ class QuantitativeAnalysis:
     rows: Mapping[str, Sequence[float]]
     groups: Sequence[tuple[str, str, Mapping[str, Any]]]
     min_n: int
+    undetected: str | None = None
 
     @staticmethod
     def summaries(task: str, report: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, Mapping[str, Any]]]:

@@ -5,10 +5,13 @@ Stored crops are not aligned. An aligned face is computed from the landmarks in 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import cv2
 import numpy as np
 
-from mtf.faces.detectors.protocol import Landmarks
+from mtf.faces.landmarks import Landmarks
 
 # The five points of ArcFace (Deng et al., 2019) in a square of 112 pixels; SFace's network expects them too.
 TEMPLATE_SIDE_PX = 112
@@ -41,6 +44,31 @@ def similarity_transform(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
     return np.column_stack([linear, middle_onto - linear @ middle])
 
 
+def aligned_face(
+    pixels: np.ndarray, row: Mapping[str, Any], *, side_px: int, origin: tuple[int, int] = (0, 0)
+) -> np.ndarray | None:
+    """Aligned face of a row of the table faces; None if it has no landmarks, or landmarks that coincide.
+
+    pixels: (height, width, 3), whose upper left corner is `origin` (x, y) in the image. A larger face is reduced first:
+    a transform that shrinks much would skip pixels.
+
+    Returns (side_px, side_px, 3).
+    """
+    landmarks = Landmarks.of_row(row, origin=origin)
+    if landmarks is None:
+        return None
+    shape = (pixels.shape[0], pixels.shape[1])
+    try:
+        scale = np.sqrt(abs(np.linalg.det(similarity_transform(np.asarray(landmarks), _template(side_px))[:, :2])))
+        if scale < 1:
+            smaller = max(round(shape[0] * scale), 1), max(round(shape[1] * scale), 1)
+            pixels = cv2.resize(pixels, (smaller[1], smaller[0]), interpolation=cv2.INTER_AREA)
+            landmarks = landmarks.scaled(shape, smaller)
+        return aligned(pixels, landmarks, side_px=side_px)
+    except ValueError:
+        return None
+
+
 def aligned(
     pixels: np.ndarray, landmarks: Landmarks, *, side_px: int = TEMPLATE_SIDE_PX, onto: Landmarks | None = None
 ) -> np.ndarray:
@@ -53,6 +81,10 @@ def aligned(
     Returns (side_px, side_px, …); past the picture's edge, its border pixels repeat. Raises ValueError if the landmarks
     coincide.
     """
-    template = np.asarray(TEMPLATE) * (side_px / TEMPLATE_SIDE_PX) if onto is None else np.asarray(onto)
+    template = _template(side_px) if onto is None else np.asarray(onto)
     matrix = similarity_transform(np.asarray(landmarks), template)
     return cv2.warpAffine(pixels, matrix, (side_px, side_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _template(side_px: int) -> np.ndarray:
+    return np.asarray(TEMPLATE) * (side_px / TEMPLATE_SIDE_PX)

@@ -10,8 +10,16 @@ from enum import StrEnum
 import polars as pl
 
 from mtf.config import Gate, Params
+from mtf.rights.audit.findings import RECOMMENDATIONS, Code
+from mtf.rights.consent import ConsentRule
 
 Figures = Mapping[str, pl.DataFrame]
+
+
+def _consent_says(what: str, code: Code) -> str:
+    return f"{what}. {RECOMMENDATIONS[code]}"
+
+
 SAYS: dict[Gate, str] = {
     "label_share": "share of the images that carry each label",
     "pair_share": "share of the images that carry each pair of labels",
@@ -27,7 +35,16 @@ SAYS: dict[Gate, str] = {
     "agreement": "reviewers' agreement (Krippendorff's alpha; 1 where all votes are alike)",
     "funnel": "change of the share that a step keeps",
     "drift": "distance of a measure's distribution to that of the previous release",
+    "consent_revoked": _consent_says("pictures of people who revoked their consent", Code.CONSENT_REVOKED),
+    "consent_expired": _consent_says("pictures of people whose consent expired", Code.CONSENT_EXPIRED),
+    "guardian_missing": _consent_says("pictures of minors without a guardian's consent", Code.GUARDIAN_MISSING),
+    "consent_scope": _consent_says("pictures of people who permit less than the release does", Code.CONSENT_SCOPE),
+    "consent_missing": _consent_says("pictures of people without a consent on record", Code.CONSENT_MISSING),
 }
+# In the order of `mtf.rights.consent.REASONS`.
+CONSENT_GATES: tuple[Gate, ...] = (
+    "consent_revoked", "consent_expired", "guardian_missing", "consent_scope", "consent_missing",
+)  # fmt: skip
 
 
 class Severity(StrEnum):
@@ -129,6 +146,7 @@ def expectations(params: Params) -> list[Expectation]:
         _gate(params, "agreement", "agreement", "agreement", (gates.agreement, None)),
         _gate(params, "funnel", "funnel", "change", (None, gates.funnel)),
         _gate(params, "drift", "drift", "distance", (None, gates.drift)),
+        *_of_consent(params),
     ]
     return [each for each in every if (each.least, each.most) != (None, None)]
 
@@ -192,6 +210,12 @@ def _of_licenses(params: Params) -> Iterator[Expectation]:
         yield _gate(params, "license_share", table_of_licenses(group), "share", limits, part=group)
 
 
+def _of_consent(params: Params) -> Iterator[Expectation]:
+    """No picture of a person whose consent is lacking; critical whatever `warn_only` says."""
+    for name in CONSENT_GATES if ConsentRule.of(params) else ():
+        yield Expectation(name, name, "pictures", Statistic.EVERY, None, 0, Severity.CRITICAL, SAYS[name])
+
+
 def _gate(
     params: Params,
     name: Gate,
@@ -208,7 +232,8 @@ def _gate(
 
 def _most_unstated(params: Params) -> float | None:
     policy = params.licenses
-    if params.gates.unstated_licenses is None and (policy.accept_unstated or policy.accept_claim):
+    is_unasked = policy.basis == "consent" or policy.accept_unstated or policy.accept_claim
+    if params.gates.unstated_licenses is None and is_unasked:
         return None
     return params.gates.unstated_licenses or 0.0
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from mtf.config import IDENTITY, Params
 from mtf.rights.audit.run import UNSTATED
+from mtf.rights.consent import REASONS, Consents
 from mtf.schemas import FACE, SPLITS, EvidenceStatus
 
 MEASURES = ("size_px", "sharpness", "brightness")
@@ -118,6 +119,20 @@ def unstated(shares: pl.DataFrame) -> pl.DataFrame:
     """Share, 0 to 1, of the images whose source states no license: one row."""
     share = float(shares.filter(pl.col("license") == UNSTATED)["share"].sum())
     return pl.DataFrame({"license": [UNSTATED], "share": [share]})
+
+
+def consents(data: pl.DataFrame, consents: Consents) -> dict[str, pl.DataFrame]:
+    """Reason of `consent.REASONS` → subjects that are refused for it, and their number of pictures.
+
+    One row, `nobody` and 0, if there is none: unlike other tables, an empty one would not be checked.
+    """
+    refused = consents.verdicts(data[IDENTITY].unique())
+    pictures = data.group_by(IDENTITY).agg(pictures=pl.col("image_id").n_unique())
+    counted = refused.join(pictures, on=IDENTITY).sort("pictures", IDENTITY, descending=[True, False])
+    nobody = pl.DataFrame({IDENTITY: ["nobody"], "pictures": [0]}, schema={IDENTITY: pl.String, "pictures": pl.UInt32})
+    tables = {str(reason): counted.filter(pl.col("consent_reason") == str(reason)) for reason in REASONS}
+    columns = [IDENTITY, pl.col("pictures").cast(pl.UInt32)]
+    return {name: nobody if rows.is_empty() else rows.select(columns) for name, rows in tables.items()}
 
 
 def agreement(figures: Mapping[str, Any]) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from mtf.core.hashing import file_digest, fingerprint
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.gates.expectations import NotChecked, Severity
 from mtf.gates.suite import ExpectationResult
+from mtf.rights.consent import ConsentRule
 
 NAME = "results.json"
 SPLITS_FILE = PATHS_IN_PROJECT.table("split", "splits").as_posix()
@@ -28,6 +29,7 @@ EVIDENCE_FILE = PATHS_IN_PROJECT.table("crawl", "evidence").as_posix()
 CROP_FIGURES = PATHS_IN_PROJECT.metrics("crop").as_posix()
 CURATE_FIGURES = PATHS_IN_PROJECT.metrics("curate").as_posix()
 FILES = (SPLITS_FILE, SCREENING_FILE, EVIDENCE_FILE, CROP_FIGURES, CURATE_FIGURES)
+CONSENT_FILE = PATHS_IN_PROJECT.consent.as_posix()
 GATES = "the gates of params.yaml"
 KEY = "release.previous"
 INSTEAD = "null compares with no release"
@@ -63,9 +65,12 @@ def input_digests(workspace: ProjectPaths, params: Params) -> dict[str, str]:
     It also has the commit of the previous release, as a tag can be moved. Raises BadInput if `release.previous` is a
     name that can move, such as a branch.
     """
-    files = {path: workspace.root / path for path in FILES}
+    rule = ConsentRule.of(params)
+    files = {path: workspace.root / path for path in (*FILES, *([CONSENT_FILE] if rule else []))}
     digests = {path: file_digest(file) for path, file in files.items() if file.is_file()}
     sections = [params.tasks, params.licenses, params.split, params.gates, params.release.previous]
+    if rule is not None:
+        sections.append([*rule.purposes, rule.on.isoformat()])
     digests |= {GATES: fingerprint(*sections)}
     if (name := params.release.previous) is not None:
         digests[KEY] = previous_commit(workspace.root, name)

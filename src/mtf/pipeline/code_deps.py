@@ -2,6 +2,8 @@
 
 - `deps:` of a stage gets the import closure of its module: a package's folder where all of it is in the closure,
   else single files. Data files beside the code (tables, templates) belong to it.
+- A file of `data/` that a project may lack is a dependency, once it exists, of each stage whose code reads it. (DVC
+  stops at a missing one.)
 - `params:` gets the defaults of the parameters that the stage lists there of params.yaml (`default_params`).
 
 DVC compares files by their bytes: a changed comment reruns a stage, and the shards that it finds are still good.
@@ -10,7 +12,7 @@ DVC compares files by their bytes: a changed comment reruns a stage, and the sha
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,11 +22,13 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from mtf.core import atomic_files, import_closure
 from mtf.core.errors import BadInput
-from mtf.core.project_paths import ProjectPaths
+from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.pipeline import default_params
 
 PIPELINE = "dvc.yaml"
 WRITE = "mtf deps --write"
+OPTIONAL_FILES = {PATHS_IN_PROJECT.consent.as_posix(): "mtf.rights.consent"}
+"""File that a project may lack → module that reads it."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,16 @@ def of_stages(workspace: ProjectPaths) -> dict[str, CodeDeps]:
 
     Raises BadInput for a stage without a module, and for parameters that params.yaml cannot have.
     """
-    code = _code_folder(workspace)
-    return {name: _derived(name, stage, code) for name, stage in _stages(_read(workspace)).items()}
+    code, stages = _code_folder(workspace), _stages(_read(workspace))
+    optional = {path: reader for path, reader in OPTIONAL_FILES.items() if _is_wanted(path, workspace, stages)}
+    return {name: _derived(name, stage, code, optional) for name, stage in stages.items()}
+
+
+def _is_wanted(path: str, workspace: ProjectPaths, stages: CommentedMap) -> bool:
+    """True if an optional file exists. Before `dvc pull`, dvc.yaml is believed."""
+    if workspace.data.is_dir():
+        return (workspace.root / path).is_file()
+    return any(path in stage.get("deps", ()) for stage in stages.values())
 
 
 def differences(workspace: ProjectPaths) -> list[Difference]:
@@ -97,7 +109,7 @@ def write(workspace: ProjectPaths) -> list[Difference]:
     return changed
 
 
-def _derived(name: str, stage: CommentedMap, code: str) -> CodeDeps:
+def _derived(name: str, stage: CommentedMap, code: str, optional: Mapping[str, str]) -> CodeDeps:
     root = f"{__package__}.{name}"
     try:
         modules = import_closure.closure(root)
@@ -108,7 +120,8 @@ def _derived(name: str, stage: CommentedMap, code: str) -> CodeDeps:
     except default_params.UnknownParameter as error:
         raise BadInput(f"{PIPELINE}: stage {name}: params: {error}") from None
     defaults = {_relative(import_closure.source(module), code): keys for module, keys in sorted(read.defaults.items())}
-    return CodeDeps(tuple(_paths(modules | read.modules, code)), defaults)
+    files = [path for path, reader in optional.items() if reader in modules]
+    return CodeDeps((*files, *_paths(modules | read.modules, code)), defaults)
 
 
 def _paths(modules: frozenset[str], code: str) -> list[str]:
@@ -174,7 +187,8 @@ def _mapping(path: str, keys: Iterable[str]) -> CommentedMap:
 
 
 def _is_code(path: str, code: str) -> bool:
-    return path == code or path.startswith(f"{code}/")
+    """True for a path that this module writes: code, and the files that a project may lack."""
+    return path in OPTIONAL_FILES or path == code or path.startswith(f"{code}/")
 
 
 def _read(workspace: ProjectPaths) -> CommentedMap:

@@ -18,11 +18,11 @@ from mtf.core.errors import BadInput
 from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import ProjectPaths
 from mtf.faces import crop as cut
-from mtf.faces import decoding, detectors, opencv
+from mtf.faces import decoding, detectors, opencv, undetected
 from mtf.faces.box import face_id
 from mtf.faces.detectors import Detector
 from mtf.pipeline import incremental
-from mtf.schemas import DetectionOutcome
+from mtf.schemas import DetectionOutcome, roster_file
 
 COLUMNS = [str(table.dtypes) for table in (schemas.FACES, schemas.DETECTIONS)]
 DETECTIONS_MEMBER = "detections.parquet"
@@ -55,7 +55,7 @@ class CropJob:
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
-    """Write the tables faces and detections, and one shard per identity; unchanged shards are kept.
+    """Write the tables faces, detections and undetected, and one shard per identity; unchanged shards are kept.
 
     Raises BadInput if there is no image.
     """
@@ -76,9 +76,12 @@ def run(workspace: ProjectPaths, params: Params) -> None:
         title="crop",
     )
     faces, detections = _write_tables(workspace, identities, images)
-    figures = _figures(faces, detections)
+    groups = _undetected(workspace, params, detections)
+    figures = _figures(faces, detections) | {"undetected": undetected.headline(groups)}
     atomic_files.write_json(workspace.metrics("crop"), figures)
     _print(figures, done)
+    for row in groups:
+        print(f"  without a face, {row['attribute']} {row['label']}: {undetected.in_words(row)}")
 
 
 def make(job: CropJob) -> None:
@@ -189,6 +192,16 @@ def _rows_of(shard: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
     members = shards.members(shard)
     faces, detections = (shards.read(shard, *members[name]) for name in (shards.ROWS, DETECTIONS_MEMBER))
     return pl.read_parquet(io.BytesIO(faces)), pl.read_parquet(io.BytesIO(detections))
+
+
+def _undetected(workspace: ProjectPaths, params: Params, detections: pl.DataFrame) -> list[dict[str, Any]]:
+    """Write and return the table undetected, without rows if no roster tells the groups."""
+    rows: list[dict[str, Any]] = []
+    if workspace.roster.is_file():
+        attributes = {column: task.labels for column, task in params.attributes.items()}
+        rows = undetected.by_group(detections, roster_file.load(workspace.roster, params), attributes)
+    schemas.write(schemas.UNDETECTED, rows, workspace.table("crop", "undetected"))
+    return rows
 
 
 def _figures(faces: pl.DataFrame, detections: pl.DataFrame) -> dict[str, Any]:

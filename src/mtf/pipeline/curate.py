@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from mtf.curation import funnel, funnel_inputs, proposal_rates
 from mtf.curation.duplicates import AUTOMATIC, duplicate_groups
 from mtf.curation.funnel_inputs import weakest_decision
 from mtf.curation.funnel_tables import funnel_table, left_by_step
-from mtf.rights import attribution
-from mtf.schemas import FACE, IMAGE, Reason, Step, roster_file, takedown_file
+from mtf.rights import attribution, consent
+from mtf.schemas import FACE, IMAGE, DetectionOutcome, Reason, Step, roster_file, takedown_file
 
 # Seed of the bootstrap intervals of agreement. Not the project's seed, which is for the split and the training.
 AGREEMENT_SEED = 0
@@ -51,11 +52,11 @@ class PanelResult:
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
-    """Write the tables curated, non_curated and exclusions, metrics, and a plot of the funnel.
+    """Write the tables curated, non_curated, exclusions and undetected, metrics, and a plot of the funnel.
 
     Raises BadInput and ContractViolated for tables and files that cannot be read.
     """
-    faces, images = _gathered(workspace, params)
+    faces, images, undetected = _gathered(workspace, params)
     panel = _panel_result(workspace, params, faces)
     automatic = funnel.run(faces, funnel.automatic(params))
     with_people = funnel_inputs.with_verdicts(
@@ -72,6 +73,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     )
     for table, rows in tables:
         _write(workspace, table, rows, faces)
+    schemas.write(schemas.undetected(params), undetected, workspace.table("curate", "undetected"))
     metrics = _metrics(images, faces, result, automatic, panel)
     proposed = proposal_rates.rates(faces, panel.verdicts, columns=list(params.attributes))
     metrics |= {"proposals": proposed} if proposed else {}
@@ -86,8 +88,8 @@ def _is_curated(params: Params) -> bool:
     return params.curate.mode == "curated"
 
 
-def _gathered(workspace: ProjectPaths, params: Params) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Faces with labels, measures and columns of the legal steps; and the images."""
+def _gathered(workspace: ProjectPaths, params: Params) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Faces with labels, measures and columns of the legal steps; the images; those without a face that may be used."""
     people = roster_file.load(workspace.roster, params)
     images = schemas.read(schemas.IMAGES, workspace.table("crawl", "images"))
     evidence = attribution.evidence(workspace)
@@ -98,15 +100,24 @@ def _gathered(workspace: ProjectPaths, params: Params) -> tuple[pl.DataFrame, pl
         _check_refers(faces, parent, key, faces_path)
     _check_refers(evidence, images, IMAGE, workspace.table("crawl", "evidence"))
     measured = funnel_inputs.with_labels_and_measures(faces, roster=people, screening=screening)
-    legal = funnel_inputs.with_legal(
-        measured,
+    with_legal = partial(
+        funnel_inputs.with_legal,
         images=images,
         evidence=evidence,
         takedowns=takedown_file.load(workspace.takedowns),
         licenses=params.licenses,
         today=datetime.now(UTC).date(),
+        consents=consent.load(workspace, params),
     )
-    return legal, images
+    labelled = _without_face(workspace).join(people, on="identity")
+    return with_legal(measured), images, _permitted(with_legal(labelled))
+
+
+def _without_face(workspace: ProjectPaths) -> pl.DataFrame:
+    """Images (identity, image_id) in which no face was detected."""
+    path = workspace.table("crop", "detections")
+    detections = schemas.read(schemas.DETECTIONS, path) if path.is_file() else schemas.frame(schemas.DETECTIONS, [])
+    return detections.filter(pl.col("outcome") == DetectionOutcome.NO_FACE).select(IMAGE)
 
 
 def _check_refers(child: pl.DataFrame, parent: pl.DataFrame, key: list[str], path: Path) -> None:
@@ -133,7 +144,7 @@ def _panel_result(workspace: ProjectPaths, params: Params, faces: pl.DataFrame) 
 
 
 def _permitted(faces: pl.DataFrame) -> pl.DataFrame:
-    """Faces that the legal steps keep. A duplicate of a removed face counts as no duplicate."""
+    """Faces or images that the legal steps keep. A duplicate of a removed face counts as no duplicate."""
     return faces.filter(pl.col("taken_down").is_null(), pl.col("license_reason").is_null())
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from mtf.evaluation.undetected_pictures import UndetectedPictures
     from mtf.training.checkpoint import CheckpointInfo
     from mtf.training.data import Examples
 
@@ -27,21 +28,29 @@ MATRIX_LABELS = 12
 def run(workspace: ProjectPaths, params: Params) -> None:
     """Evaluate every model of params.yaml on every task. Writes
 
-    - metrics/evaluate.json, metrics/fairness/models/MODEL/TASK.json and the headline figures,
+    - metrics/evaluate.json, metrics/undetected.json, metrics/fairness/models/MODEL/TASK.json and the headline figures,
     - build/evaluate/predictions.parquet and the model cards build/evaluate/cards/MODEL/TASK.md,
     - plots/{curves,confusion,groups}.csv, each with the rows of all models and tasks.
 
     Raises BadInput if a model is missing, or was trained for other labels or another input size.
     """
+    import numpy as np
+
     from mtf.evaluation import metrics
+    from mtf.evaluation.undetected_pictures import NO_LABEL, UndetectedPictures
     from mtf.training import checkpoint, data, input_cache
 
     splits = data.with_combined_columns(
         schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
     )
     pictures = input_cache.prepare(
-        splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
+        splits,
+        workspace.shards("crop"),
+        workspace.stage("inputs"),
+        size_px=params.train.input_px,
+        alignment=params.train.alignment,
     )
+    undetected = UndetectedPictures.read(workspace, params, splits)
     figures: dict[str, dict[str, dict[str, float]]] = {}
     predictions: list[pl.DataFrame] = []
     cards: dict[tuple[str, str], CheckpointInfo] = {}
@@ -51,20 +60,23 @@ def run(workspace: ProjectPaths, params: Params) -> None:
             data.Examples.of_split(pictures, splits, split, column=params.tasks[task].column, labels=labels)
             for split in ("train", "test")
         )
+        missed = undetected.targets(params.tasks[task].columns, labels)
+        targets = np.concatenate([test.targets, missed])
         figures[task] = {
-            "random_guess": metrics.random_guess(test.targets, labels=len(labels), seed=params.seed),
-            "majority": metrics.majority(test.targets, training.targets, labels=len(labels)),
+            "random_guess": metrics.random_guess(targets, labels=len(labels), seed=params.seed),
+            "majority": metrics.majority(targets, training.targets, labels=len(labels)),
         }
         for model in params.train.models:
             network, cards[model, task] = _load(workspace, test, model=model, task=task, labels=labels)
             probabilities = checkpoint.probabilities(network, cards[model, task], test.pictures, rows=test.rows)
             predicted = probabilities.argmax(axis=1)
-            figures[task][model] = metrics.scores(test.targets, predicted)
+            figures[task][model] = metrics.scores(targets, np.append(predicted, np.full_like(missed, NO_LABEL)))
             predictions.append(_predictions(splits, test, probabilities, model=model, task=task, labels=labels))
-        _print(task, figures[task], images=len(test))
-    by_group = _write_fairness(workspace, params, splits, pl.concat(predictions))
-    _write_cards(workspace, params, splits, cards, figures, by_group)
+        _print(task, figures[task], images=len(targets), undetected=undetected.statement)
+    by_group = _write_fairness(workspace, params, splits, pl.concat(predictions), undetected)
+    _write_cards(workspace, params, splits, cards, figures, by_group, undetected=undetected)
     _write_plots(workspace, params, pl.concat(predictions), by_group)
+    undetected.write(workspace)
     schemas.write(schemas.PREDICTIONS, pl.concat(predictions), workspace.table("evaluate", "predictions"))
     atomic_files.write_json(workspace.metrics("evaluate"), figures)
     atomic_files.write_json(workspace.headline("accuracy"), _headline(params, figures, by_group))
@@ -135,7 +147,11 @@ def _write_plots(
 
 
 def _write_fairness(
-    workspace: ProjectPaths, params: Params, splits: pl.DataFrame, predictions: pl.DataFrame
+    workspace: ProjectPaths,
+    params: Params,
+    splits: pl.DataFrame,
+    predictions: pl.DataFrame,
+    undetected: UndetectedPictures,
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Write the figures by group of each model and task; return them."""
     from mtf.evaluation import fairness
@@ -146,7 +162,9 @@ def _write_fairness(
     wide = predictions.join(splits.select("identity", "face_id", *attributes), on=["identity", "face_id"])
     found = {}
     for (model, task), part in wide.group_by("model", "task", maintain_order=True):
-        by_group = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
+        missed = undetected.predictions(params.tasks[str(task)].columns, task=str(task), model=str(model))
+        counted = pl.concat([part, missed.select(part.columns)])
+        by_group = fairness.report(counted, attributes, seed=params.seed, **params.fairness.model_dump())
         found[str(model), str(task)] = by_group
         atomic_files.write_json(workspace.metrics(f"fairness/models/{model}/{task}"), by_group)
     return found
@@ -159,6 +177,8 @@ def _write_cards(
     cards: dict[tuple[str, str], CheckpointInfo],
     figures: dict[str, dict[str, dict[str, float]]],
     by_group: dict[tuple[str, str], dict[str, Any]],
+    *,
+    undetected: UndetectedPictures,
 ) -> None:
     from mtf.evaluation import metrics, model_card
     from mtf.training import weights_in_use as weight_files
@@ -167,11 +187,12 @@ def _write_cards(
     for (model, task), card in cards.items():
         rows = {name: figures[task][name] for name in (model, "random_guess", "majority")}
         measured = model_card.QuantitativeAnalysis(
-            images=splits.filter(split="test").height,
+            images=undetected.test_faces + undetected.errors.height,
             columns=metrics.FIGURES,
             rows={name: [row[figure] for figure in metrics.FIGURES] for name, row in rows.items()},
             groups=model_card.QuantitativeAnalysis.summaries(task, by_group[model, task]),
             min_n=params.fairness.min_n,
+            undetected=undetected.statement,
         )
         about = model_card.ModelDetails.of(card, params.train.recipes.get(card.recipe))
         text = model_card.markdown(
@@ -184,7 +205,7 @@ def _write_cards(
         atomic_files.write_text(workspace.stage("evaluate") / "cards" / model / f"{task}.md", text)
 
 
-def _print(task: str, figures: dict[str, dict[str, float]], *, images: int) -> None:
-    print(f"evaluate {task}: {images} test images")
+def _print(task: str, figures: dict[str, dict[str, float]], *, images: int, undetected: str) -> None:
+    print(f"evaluate {task}: {images} test images. {undetected}")
     for name, row in figures.items():
         print(f"  {name:24} " + "  ".join(f"{figure} {value:.3f}" for figure, value in row.items()))

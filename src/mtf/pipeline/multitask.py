@@ -42,7 +42,11 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
     )
     labels = labels_of(params, splits)
     pictures = input_cache.prepare(
-        splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
+        splits,
+        workspace.shards("crop"),
+        workspace.stage("inputs"),
+        size_px=params.train.input_px,
+        alignment=params.train.alignment,
     )
     examples = {split: _examples(params, splits, pictures, split, labels) for split in schemas.SPLITS}
     recipe = params.train.recipes[section.recipe]

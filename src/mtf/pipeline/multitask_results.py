@@ -23,6 +23,7 @@ from mtf.pipeline import multitask
 
 if TYPE_CHECKING:
     from mtf.evaluation.model_card import ModelDetails
+    from mtf.evaluation.undetected_pictures import UndetectedPictures
 
 
 @dataclass(frozen=True)
@@ -79,27 +80,34 @@ def _write(
     workspace: ProjectPaths, params: Params, results: Results, about: ModelDetails, *, gpu_utilization: float | None
 ) -> None:
     from mtf.evaluation import intersections
+    from mtf.evaluation.undetected_pictures import UndetectedPictures
 
     weighting = results.weighting
     attributes = {column: task.labels for column, task in params.attributes.items()}
     with_attributes = results.splits.select("identity", "face_id", *attributes)
     wide = results.predictions.join(with_attributes, on=["identity", "face_id"])
     own = {task: params.tasks[task].columns for task in results.labels}
+    undetected = UndetectedPictures.read(workspace, params, results.splits)
+    missed = [undetected.predictions(columns, task=task, model=wide["model"][0]) for task, columns in own.items()]
+    counted = pl.concat([wide, *(rows.select(wide.columns) for rows in missed)])
     figures: dict[str, Any] = {
         "best_epoch": about.best_epoch,
-        "accuracy": intersections.accuracies(results.predictions),
-        "by_group": intersections.by_attribute(wide, own, attributes, seed=params.seed, **params.fairness.model_dump()),
+        "accuracy": intersections.accuracies(counted),
+        "by_group": intersections.by_attribute(
+            counted, own, attributes, seed=params.seed, **params.fairness.model_dump()
+        ),
     }
     if gpu_utilization is not None:
         figures["gpu_utilization"] = gpu_utilization
     atomic_files.write_json(workspace.metrics(f"multitask/{weighting}"), figures)
     atomic_files.write_json(workspace.headline(f"multitask/{weighting}"), figures["accuracy"])
     _write_curves(workspace, weighting)
-    by_group = _write_fairness(workspace, params, wide, weighting)
-    _write_card(workspace, params, results, about, figures["accuracy"], by_group)
+    by_group = _write_fairness(workspace, params, counted, weighting)
+    _write_card(workspace, params, results, about, figures["accuracy"], by_group, undetected=undetected)
     _draw_confusions(workspace, results, wide, own, attributes)
     accuracies = "  ".join(f"{task} {value:.3f}" for task, value in figures["accuracy"].items())
     print(f"multitask {weighting}: best after epoch {about.best_epoch}; accuracy {accuracies}")
+    print(f"  {undetected.statement}")
 
 
 def _write_curves(workspace: ProjectPaths, weighting: str) -> None:
@@ -131,18 +139,21 @@ def _write_card(
     about: ModelDetails,
     accuracies: dict[str, float],
     by_group: dict[str, Any],
+    *,
+    undetected: UndetectedPictures,
 ) -> None:
     from mtf.evaluation import model_card
     from mtf.training import weights_in_use as weight_files
 
     measured = model_card.QuantitativeAnalysis(
-        images=results.splits.filter(split="test").height,
+        images=undetected.test_faces + undetected.errors.height,
         columns=[f"accuracy of {task}" for task in accuracies],
         rows={f"multitask {results.weighting}": list(accuracies.values())},
         groups=[
             row for task, report in by_group.items() for row in model_card.QuantitativeAnalysis.summaries(task, report)
         ],
         min_n=params.fairness.min_n,
+        undetected=undetected.statement,
     )
     pictures = model_card.TrainingData.of(results.splits, workspace.table("split", "splits"))
     weights = weight_files.of_network(params, about.weights, about.weights_sha256, root=workspace.root)

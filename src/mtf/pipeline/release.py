@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from mtf.config import Params
 from mtf.core import atomic_files, csv_files, parallel_map
 from mtf.core.errors import bad_value, listed
 from mtf.core.project_paths import ProjectPaths
+from mtf.duties import writing
 from mtf.gates import outcome
 from mtf.release import (
     card,
@@ -27,6 +29,7 @@ from mtf.release import (
     revision_diff,
 )
 from mtf.release.release_tables import Sources
+from mtf.rights import consent
 from mtf.schemas import FACE, takedown_file
 
 if TYPE_CHECKING:
@@ -59,6 +62,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     release_facts = release_tables.gather_facts(workspace, params, sources)
     answers, absent = card.load(workspace.card), layout.absent_labels(plan)
     documents.write_documents(root, release_facts, answers, license_urls=_license_urls(release_facts), absent=absent)
+    _write_duties(workspace, params, root / "duties")
     atomic_files.write_text(root / "CHANGELOG.md", _changelog(workspace, params, release_facts))
     documents.write_checksums(root, dict(zip(files["path"], files["sha256"], strict=True)))
     atomic_files.write_json(workspace.metrics("distribution"), release_facts.counts)
@@ -87,7 +91,8 @@ def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> Audit
     from mtf.rights.audit import run as audit
 
     removals, today = takedown_file.load(workspace.takedowns), datetime.now(UTC).date()
-    found = audit.of_data_set(sources.everything, sources.evidence, params, removals, today=today)
+    consents = consent.load(workspace, params)
+    found = audit.of_data_set(sources.everything, sources.evidence, params, removals, consents, today=today)
     release_tables.refuse_failed_audit(found.findings)
     return found
 
@@ -102,6 +107,14 @@ def _write_audit(root: Path, audited: AuditReport) -> None:
     text = io.StringIO()
     report.write_json(audited, text)
     atomic_files.write_text(root / "audit.json", text.getvalue())
+
+
+def _write_duties(workspace: ProjectPaths, params: Params, folder: Path) -> None:
+    """Write the duty documents that `release.duties` asks for; others, of an earlier release, go."""
+    if params.release.duties:
+        writing.write(workspace, params, params.release.duties, folder)
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _publish(workspace: ProjectPaths, params: Params, plan: pl.DataFrame, sources: Sources) -> tuple[pl.DataFrame, str]:
@@ -138,7 +151,8 @@ def _credit(params: Params, sources: Sources, published: pl.DataFrame) -> pl.Dat
     """Credit of each published picture."""
     files = metadata.main_files(published, layout.VARIANTS)
     faces = sources.everything.join(files, on=FACE, validate="1:1").sort("file")
-    return metadata.credited(faces, sources.images, sources.evidence, size_px=params.release.size_px)
+    made = params.release
+    return metadata.credited(faces, sources.images, sources.evidence, size_px=made.size_px, alignment=made.alignment)
 
 
 def _write_credits(root: Path, params: Params, credit: pl.DataFrame) -> None:

@@ -14,7 +14,7 @@ from mtf import schemas
 from mtf.config import Params
 from mtf.core import atomic_files, shards
 from mtf.core.project_paths import ProjectPaths
-from mtf.evaluation import figure_files
+from mtf.evaluation import figure_files, undetected_pictures
 from mtf.gates import outcome
 from mtf.gates.figures import licenses
 from mtf.release import card, metadata, release_tables, revision_diff
@@ -42,7 +42,7 @@ def _sections(workspace: ProjectPaths, params: Params) -> Iterator[PageSection]:
     sources = release_tables.read_sources(workspace, params)
     has_stale_models = any(not _is_of(data, path) for path in _predictions(workspace))
     yield _warnings(workspace, params, sources, held_back=curated["held_back"], has_stale_models=has_stale_models)
-    yield funnel_section.funnel(curated, _figures(workspace.metrics("crop")))
+    yield funnel_section.funnel(curated, _figures(workspace.metrics("crop")), _undetected(workspace))
     yield composition.composition(data, params)
     yield composition.splits(data, params)
     if crawled := _figures(workspace.metrics("crawl")):
@@ -54,6 +54,12 @@ def _sections(workspace: ProjectPaths, params: Params) -> Iterator[PageSection]:
     yield composition.reviewers(curated)
     yield _models(workspace, has_stale_models=has_stale_models)
     yield warnings.changes(_changes(workspace, params), params.release.previous)
+
+
+def _undetected(workspace: ProjectPaths) -> list[dict[str, Any]]:
+    """Rows of the table undetected; none if the crops were made before it existed."""
+    path = workspace.table("crop", "undetected")
+    return schemas.read(schemas.UNDETECTED, path).to_dicts() if path.is_file() else []
 
 
 def _warnings(
@@ -87,6 +93,7 @@ def _models(workspace: ProjectPaths, *, has_stale_models: bool) -> PageSection:
             for path in confusions
         ],
         is_stale=has_stale_models,
+        undetected=undetected_pictures.statement(workspace),
         others=[
             *models.compared(_by_name(metrics / "compare")),
             *models.labelled(_by_name(metrics / "label")),

@@ -18,7 +18,7 @@ from mtf.schemas import FACE, SPLITS, Reason
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
-    """Write the table splits and metrics.
+    """Write the tables splits and undetected, and metrics.
 
     Raises GateFailed if there is no curated face, or if the minimums cannot be met; it names the identities or labels.
     """
@@ -30,9 +30,23 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     path = workspace.table("split", "splits")
     schemas.check_refers(rows, curated, on=FACE, where=str(path), failures_to=schemas.failures_path(path))
     written = schemas.write(schemas.splits(params), rows, path)
+    undetected = schemas.undetected(params)
+    schemas.write(undetected, _undetected(workspace, params, written), workspace.table("split", "undetected"))
     metrics = _metrics(written, params)
     atomic_files.write_json(workspace.metrics("split"), metrics)
     Console().print(split_table(metrics))
+
+
+def _undetected(workspace: ProjectPaths, params: Params, rows: pl.DataFrame) -> pl.DataFrame:
+    """Test pictures without a detected face, of the people of the data set.
+
+    They have the share that `split` gives the test part; the image_id, a random number, decides which ones.
+    """
+    path, table = workspace.table("curate", "undetected"), schemas.undetected(params)
+    found = schemas.read(table, path) if path.is_file() else schemas.frame(table, [])
+    share = (1 - params.split.train_share) * (1 - params.split.val_share_of_rest)
+    number = pl.col("image_id").str.head(8).str.to_integer(base=16, dtype=pl.Int64)
+    return found.filter(pl.col("identity").is_in(rows["identity"].unique().to_list()), number < share * 16**8)
 
 
 def _why_nothing_is_left(workspace: ProjectPaths) -> str:

@@ -33,7 +33,11 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
     labels = data.labels_of(params.tasks[task], splits)
     column = params.tasks[task].column
     pictures = input_cache.prepare(
-        splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=params.train.input_px
+        splits,
+        workspace.shards("crop"),
+        workspace.stage("inputs"),
+        size_px=params.train.input_px,
+        alignment=params.train.alignment,
     )
     training, validation = (
         data.Examples.of_split(pictures, splits, split, column=column, labels=labels) for split in ("train", "val")

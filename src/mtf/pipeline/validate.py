@@ -18,6 +18,7 @@ from mtf.gates import figures, outcome, suggestions, suite
 from mtf.gates.expectations import Severity, expectations, not_checked, table_of_labels, table_of_licenses
 from mtf.gates.figures import Counts
 from mtf.gates.outcome import CROP_FIGURES, CURATE_FIGURES, SCREENING_FILE, SPLITS_FILE, GateOutcome
+from mtf.rights import consent
 
 Before = tuple[pl.DataFrame, pl.DataFrame]
 Found = TypeVar("Found")
@@ -70,6 +71,7 @@ def _figures(workspace: ProjectPaths, params: Params) -> dict[str, pl.DataFrame]
         "agreement": figures.agreement(curated),
         "funnel": figures.funnel((cropped, curated), counted_before),
         "drift": figures.drift(data, screening, before),
+        **figures.consents(data, consent.load(workspace, params)),
     }
 
 

@@ -8,13 +8,16 @@ import re
 import shutil
 import string
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from mtf import config
+from mtf.config import OF_TORCHVISION, PRETRAINED
 from mtf.core import csv_files, dvc_cli
 from mtf.core.atomic_files import write_text
 from mtf.core.errors import BadInput, MtfError
@@ -34,6 +37,13 @@ PAPER_TASKS = {
     "age": ["Young", "Old"],
 }
 PAPER_YEARS = {"Young": [18, 49], "Old": [50, 120]}
+PAPER_PARAMS: Mapping[tuple[str, str], Any] = {
+    ("crop", "detector"): "haar",
+    ("train", "models"): [*OF_TORCHVISION, *(f"{name}{PRETRAINED}" for name in OF_TORCHVISION)],
+    ("train", "input_px"): 224,
+    ("train", "recipe"): "mtf",
+}
+"""Choices of MTF (sections 3.2, 5.1 and 5.2) that differ from those of the sample."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,7 @@ class NewProject:
     roster: CSV file; without one, an empty roster to fill in.
     pictures: folder or tar of pictures; without one, they come from a search engine.
     license: license of those pictures.
+    like_the_paper: True for PAPER_PARAMS; else the sample's, which are better or quicker.
     """
 
     name: str
@@ -54,6 +65,7 @@ class NewProject:
     roster: Path | None = None
     pictures: str | None = None
     license: str | None = None
+    like_the_paper: bool = False
 
 
 def begin(workspace: ProjectPaths, project: NewProject, *, force: bool) -> list[str]:
@@ -123,7 +135,11 @@ def _params_text(workspace: ProjectPaths, project: NewProject, table: list[list[
         tasks=_tasks_text(table),
         source=_source_text(project),
     )
-    return head + _sections_from_licenses(workspace.params.read_text(encoding="utf-8"), _task_names(table))
+    return head + _sections_from_licenses(
+        workspace.params.read_text(encoding="utf-8"),
+        _task_names(table),
+        PAPER_PARAMS if project.like_the_paper else {},
+    )
 
 
 def _task_names(table: list[list[str]]) -> list[str]:
@@ -160,8 +176,9 @@ def _source_text(project: NewProject) -> str:
     return json.dumps(source, ensure_ascii=False)
 
 
-def _sections_from_licenses(sample: str, tasks: list[str]) -> str:
-    """Sections of the sample's parameters from `licenses` on, with the paper's picture size and the roster's tasks.
+def _sections_from_licenses(sample: str, tasks: list[str], changes: Mapping[tuple[str, str], Any]) -> str:
+    """Sections of the sample's parameters from `licenses` on, with `changes`, the paper's picture size and the roster's
+    tasks.
 
     The gates are left out: the sample's describe a known data set, the template's an unknown one.
     """
@@ -169,7 +186,7 @@ def _sections_from_licenses(sample: str, tasks: list[str]) -> str:
     attributes = tasks[1:] or tasks
     # A comment explains the sample's size, and is removed with it.
     values = {("release", "size_px"): PAPER_SIZE_PX, ("train", "tasks"): tasks, ("multitask", "tasks"): attributes}
-    return rewritten(rest, values, without=["gates"])
+    return rewritten(rest, {**values, **changes}, without=["gates"])
 
 
 def _write_data(folder: Path, table: list[list[str]]) -> None:

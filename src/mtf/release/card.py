@@ -53,7 +53,8 @@ class Card(BaseModel):
     - `citation`: how to cite it;
     - `published`: date of publication;
     - `language`: codes of the languages of its texts;
-    - `answers`: id of a question → answer.
+    - `answers`: id of a question → answer;
+    - `duties`: key of an item of a duty document (`mtf duties`) → answer.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,6 +67,7 @@ class Card(BaseModel):
     published: date | None = None
     language: list[Text] = []
     answers: dict[str, Text] = {}
+    duties: dict[str, Text] = {}
 
 
 @cache
@@ -96,8 +98,8 @@ def load(path: Path) -> Card:
 
 
 def missing(card: Card) -> list[str]:
-    """Names of the card's empty fields, except `answers`."""
-    return [name for name in Card.model_fields if name != "answers" and not getattr(card, name)]
+    """Names of the card's empty fields, except `answers` and `duties`."""
+    return [name for name in Card.model_fields if name not in ("answers", "duties") and not getattr(card, name)]
 
 
 def _one_line(error: ValidationError) -> str:

@@ -20,6 +20,7 @@ VERSIONS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissan
 # Described table: the data set's or, if there is none, that of the non-curated set.
 TABLES = ("metadata.parquet", "metadata_non_curated.parquet")
 PICTURES = "pictures"
+ALIGNED_SENTENCE = "Each face is turned upright and scaled by its five landmarks (a similarity transform)."
 Json = dict[str, Any]
 
 _OWN = "arrayShape citeAs column containedIn equivalentProperty extract field fileProperty fileObject fileSet format"
@@ -118,6 +119,7 @@ def _responsible(facts: Facts, card: Card, table: pl.DataFrame) -> Json:
         ),
         "rai:dataPreprocessingProtocol": [
             f"Faces are found by {facts.detector} and cut with a margin of {params.crop.margin_share:.0%}.",
+            *([ALIGNED_SENTENCE] if params.release.alignment == "landmarks" else []),
             f"Published crops are squares resized to {params.release.size_px} × {params.release.size_px} pixels with "
             "Lanczos' filter and written as JPEG without metadata.",
         ],

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import PIL
 import polars as pl
 from PIL import Image
@@ -28,8 +29,10 @@ from mtf.core import shards
 from mtf.core.atomic_files import replacing
 from mtf.core.errors import BadInput
 from mtf.core.hashing import file_digest, fingerprint
+from mtf.faces.alignment import aligned_face
 from mtf.faces.box import Box
-from mtf.schemas import FACE
+from mtf.faces.landmarks import Landmarks
+from mtf.schemas import FACE, LANDMARKS
 
 # Columns of the record of published files; `made_from` is a digest of the crop's shard and the encoding.
 FILES = {
@@ -69,7 +72,8 @@ class PublishedFace:
     - `face_id`: the face;
     - `offset`, `size_bytes`: position of the crop in its shard;
     - `face`: box of the face in the crop;
-    - `paths`: paths to publish it under.
+    - `paths`: paths to publish it under;
+    - `landmarks`: in the crop, by which it is aligned; None for a crop as the picture stands.
     """
 
     face_id: str
@@ -77,6 +81,7 @@ class PublishedFace:
     size_bytes: int
     face: Box
     paths: tuple[str, ...]
+    landmarks: Landmarks | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,10 @@ def _valid_files(job: ReleaseJob) -> Iterator[tuple[str, PublishedFile]]:
 
 
 def _encode(job: ReleaseJob, picture: PublishedFace, crop: bytes) -> PublishedFile:
-    data = published_square(crop, face=picture.face, size_px=job.size_px, jpeg_quality=job.jpeg_quality)
+    if picture.landmarks is None:
+        data = published_square(crop, face=picture.face, size_px=job.size_px, jpeg_quality=job.jpeg_quality)
+    else:
+        data = published_aligned(crop, picture, size_px=job.size_px, jpeg_quality=job.jpeg_quality)
     path = picture.paths[0]
     with _replacing(job.root / path) as beside:
         beside.write_bytes(data)
@@ -228,7 +236,7 @@ def jobs(
     - `places`: position of each crop in `crops/IDENTITY.tar`, and of the face's box in the crop;
     - `before`: record of the files that were published.
 
-    Raises BadInput if a shard is missing.
+    Raises BadInput if a shard is missing, and if a face that is to be aligned has no landmarks.
     """
     wanted = plan.group_by(FACE, maintain_order=True).agg(paths="path").join(places, on=FACE, validate="1:1")
     old = before.partition_by("identity", as_dict=True)
@@ -240,7 +248,7 @@ def jobs(
             size_px=release.size_px,
             jpeg_quality=release.jpeg_quality,
             made_from=_made_from(crops / f"{identity}.tar", release),
-            pictures=tuple(_picture(row) for row in rows.iter_rows(named=True)),
+            pictures=tuple(_picture(row, release) for row in rows.iter_rows(named=True)),
             before=tuple(PublishedFile(**row) for row in old.get((identity,), before.clear()).iter_rows(named=True)),
         )
         for (identity,), rows in sorted(wanted.sort("face_id").partition_by("identity", as_dict=True).items())
@@ -248,8 +256,12 @@ def jobs(
 
 
 def places(data: pl.DataFrame, faces: pl.DataFrame) -> pl.DataFrame:
-    """Position of each crop of `data` in its shard and of the box in the crop; `faces` has the crops' corners."""
-    corners = faces.select(*FACE, "crop_x", "crop_y")
+    """Position of each crop of `data` in its shard, and of box and landmarks in the crop; `faces` has the crops'
+    corners.
+    """
+    corners = faces.select(
+        *FACE, "crop_x", "crop_y", *(pl.col(name) - pl.col(f"crop_{name[-1]}") for name in LANDMARKS)
+    )
     return (
         data.select(*FACE, *PLACE)
         .unique(FACE)
@@ -263,12 +275,22 @@ def _made_from(shard: Path, release: Release) -> str:
     digest = shards.digest_of(shard)
     if digest is None:
         raise BadInput(f"{shard}: no such shard; run the stage crop (`dvc repro`)")
-    return fingerprint(digest, release.size_px, release.jpeg_quality, PIL.__version__, code=[__name__])
+    return fingerprint(
+        digest, release.size_px, release.jpeg_quality, release.alignment, PIL.__version__, code=[__name__]
+    )
 
 
-def _picture(row: dict) -> PublishedFace:
+def _picture(row: dict, release: Release) -> PublishedFace:
     box = Box(row["x"], row["y"], row["width"], row["height"])
-    return PublishedFace(row["face_id"], row["offset"], row["size_bytes"], box, tuple(row["paths"]))
+    landmarks = None
+    if release.alignment == "landmarks":
+        landmarks = Landmarks.of_row(row)
+        if landmarks is None:
+            raise BadInput(
+                f"params.yaml: release.alignment: landmarks: face {row['face_id']} has none; choose a crop.detector "
+                "that finds them (centerface, mtcnn, yunet), or alignment: none"
+            )
+    return PublishedFace(row["face_id"], row["offset"], row["size_bytes"], box, tuple(row["paths"]), landmarks)
 
 
 def published_square(data: bytes, *, face: Box, size_px: int, jpeg_quality: int) -> bytes:
@@ -283,6 +305,20 @@ def published_square(data: bytes, *, face: Box, size_px: int, jpeg_quality: int)
     window = (left, top, left + side, top + side)
     resized = pixels.resize((size_px, size_px), Image.Resampling.LANCZOS, box=window)
     return _encoded(resized, jpeg_quality)
+
+
+def published_aligned(data: bytes, picture: PublishedFace, *, size_px: int, jpeg_quality: int) -> bytes:
+    """A crop's file as a JPEG of `size_px` × `size_px` with the face turned upright and scaled by its landmarks.
+
+    Without metadata, as `published_square`; past the crop's edge, its border pixels repeat. Raises BadInput for
+    landmarks that coincide.
+    """
+    with Image.open(io.BytesIO(data)) as opened:
+        pixels = np.asarray(opened.convert("RGB"))
+    face = picture.landmarks and aligned_face(pixels, picture.landmarks.as_row(), side_px=size_px)
+    if not isinstance(face, np.ndarray):
+        raise BadInput(f"face {picture.face_id}: its landmarks coincide; release.alignment: none publishes it as it is")
+    return _encoded(Image.fromarray(face), jpeg_quality)
 
 
 def square(width: int, height: int, face: Box) -> tuple[int, int, int]:

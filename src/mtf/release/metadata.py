@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from mtf.config import Params
+from mtf.config import Alignment, Params
 from mtf.core import csv_files
 from mtf.core.atomic_files import replacing
 from mtf.release import layout
@@ -72,12 +72,20 @@ def write(data: pl.DataFrame, folder: Path, name: str) -> None:
     csv_files.write(folder / f"{name}.csv", data)
 
 
-def changes_made(size_px: int) -> str:
+def changes_made(size_px: int, alignment: Alignment = "none") -> str:
     """Changes made to every picture, in the words of its credit."""
-    return f"cropped to the face, resized to {size_px} × {size_px} pixels, metadata removed"
+    turned = "turned upright by its landmarks, " if alignment == "landmarks" else ""
+    return f"cropped to the face, {turned}resized to {size_px} × {size_px} pixels, metadata removed"
 
 
-def credited(faces: pl.DataFrame, images: pl.DataFrame, evidence: pl.DataFrame, *, size_px: int) -> pl.DataFrame:
+def credited(
+    faces: pl.DataFrame,
+    images: pl.DataFrame,
+    evidence: pl.DataFrame,
+    *,
+    size_px: int,
+    alignment: Alignment = "none",
+) -> pl.DataFrame:
     """Credits, one row per published face: file, face_id, identity and the columns CREDIT.
 
     `faces` has file, face_id, identity, image_id and the license of the face. Evidence of the source takes precedence
@@ -92,7 +100,7 @@ def credited(faces: pl.DataFrame, images: pl.DataFrame, evidence: pl.DataFrame, 
         .with_columns(
             title=pl.coalesce("title", "found_title"),
             page_url=pl.coalesce("page_url", "found_page"),
-            changes=pl.lit(changes_made(size_px)),
+            changes=pl.lit(changes_made(size_px, alignment)),
         )
         .select("file", "face_id", "identity", *CREDIT, "changes")
     )

@@ -8,14 +8,17 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from mtf.core.clustered_share import MIN_CLUSTERS
 from mtf.curation.funnel_tables import CROPPED, IMAGES
 from mtf.curation.steps import title_of
+from mtf.faces.undetected import headline
 from mtf.report.report_page import COLOURS, Chart, PageSection, PageTable, number, percent
 
 Figures = Mapping[str, Any]
 KEPT, DROPPED = "rgba(68,119,170,0.55)", "rgba(238,102,119,0.45)"
 REASONS_FROM = 0.74  # of the chart's width
 DETECTED = "cropped"
+CANNOT_BE_SAID = "cannot be said"
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,12 @@ class Passage:
     dropped: Mapping[str, int]
 
 
-def funnel(curated: Figures, cropped: Figures | None = None) -> PageSection:
-    """Section on the funnel, from metrics/curate.json and metrics/crop.json.
+def funnel(
+    curated: Figures, cropped: Figures | None = None, undetected: Sequence[Mapping[str, Any]] = ()
+) -> PageSection:
+    """Section on the funnel, from metrics/curate.json, metrics/crop.json and the rows of the table undetected.
 
-    Without the latter (None) the funnel begins with the faces.
+    Without the figures of the crop (None) the funnel begins with the faces.
     """
     faces, end = curated["cropped"]["faces"], curated["curated"]["faces"]
     start = (IMAGES, cropped["images"]) if cropped else (CROPPED, faces)
@@ -57,7 +62,38 @@ def funnel(curated: Figures, cropped: Figures | None = None) -> PageSection:
         table=PageTable(["Step", "Left", "Left out, and why"], rows, numeric=0),
         height_px=90 + 72 * len(passages),
     )
-    return PageSection("funnel", "The funnel", [*found, says], [chart])
+    tables = [("Images without a detected face, by group", _by_group(undetected))] if undetected else []
+    return PageSection("funnel", "The funnel", [*found, says, *_gaps(undetected)], [chart], tables)
+
+
+def _by_group(rows: Sequence[Mapping[str, Any]]) -> PageTable:
+    cells = [
+        [
+            row["attribute"],
+            row["label"],
+            number(row["people"]),
+            number(row["images"]),
+            number(row["undetected"]),
+            "" if row["share"] is None else percent(row["share"]),
+            CANNOT_BE_SAID if row["low"] is None else f"{percent(row['low'])} to {percent(row['high'])}",
+        ]
+        for row in rows
+    ]
+    header = ["Task", "Label", "People", "Images", "Without a face", "Share", "95 % interval"]
+    return PageTable(header, cells, numeric=5)
+
+
+def _gaps(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Sentence on the difference between the groups of each attribute; it names what cannot be said."""
+    if not rows:
+        return
+    for attribute, figures in headline(rows).items():
+        if "gap" in figures:
+            gap = f"{100 * figures['gap']:.1f} points between groups of {attribute}"
+            yield f"The share of images without a detected face differs by {gap}."
+        else:
+            few = f"a group has fewer than {MIN_CLUSTERS} people"
+            yield f"How much detection differs between groups of {attribute} {CANNOT_BE_SAID}: {few}."
 
 
 def _detected(cropped: Figures) -> Passage:

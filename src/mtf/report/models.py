@@ -27,6 +27,7 @@ def models(
     pictures: Sequence[tuple[str, str]] = (),
     is_stale: bool = False,
     others: Sequence[tuple[str, PageTable]] = (),
+    undetected: str | None = None,
 ) -> PageSection:
     """Section with the accuracy of every model on every task, baselines, and the accuracy by subgroup with intervals.
 
@@ -35,16 +36,18 @@ def models(
     - `at_once`: multi-task network → share of pictures with every task correct, 0 to 1;
     - `pictures`: further figures as `data:` addresses with captions;
     - `is_stale`: True if models were evaluated on another test split;
-    - `others`: tables of trainings outside the pipeline.
+    - `others`: tables of trainings outside the pipeline;
+    - `undetected`: sentence on the test pictures without a detected face, None if nothing is known of them.
     """
     if not scores:
         return PageSection("models", "Models", ["No model has been evaluated yet."], tables=others)
-    says = ["On the test split; macro averages."]
+    says = ["On the test split; macro averages.", *([undetected] if undetected else [])]
     says += [f"{model}: every task correct for {percent(share)} of the pictures." for model, share in at_once.items()]
     if is_stale:
         says.insert(0, STALE)
     grouped = {task: groups[task] for task in scores if task in groups}
-    tables = [(f"Test results: {task}", _scores(rows)) for task, rows in scores.items()]
+    scope = f". {undetected}" if undetected else ""
+    tables = [(f"Test results: {task}{scope}", _scores(rows)) for task, rows in scores.items()]
     folded = []
     for task, found in grouped.items():
         folded += [(f"Worst and best group: {task}", PageTable(ENDS, rows))] if (rows := list(_ends(found))) else []

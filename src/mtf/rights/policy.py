@@ -76,6 +76,7 @@ def judge(evidence: pl.DataFrame, licenses: config.Licenses, *, today: date) -> 
     Needs the columns stated, license, claim, opt_out, checked_at, creator, page_url and method of `schemas.EVIDENCE`.
     Of several reasons, the first of these is given: opted out, contradiction, license not permitted, evidence too old,
     no attribution. If the source states no license, it is claim only or no evidence, after opted out and contradiction.
+    With `licenses.basis: consent` only an opt-out is a reason; `mtf.rights.consent` judges the rest.
 
     Raises BadInput for a bad policy.
     """
@@ -86,13 +87,14 @@ def judge(evidence: pl.DataFrame, licenses: config.Licenses, *, today: date) -> 
 def reason_expression(evidence: pl.LazyFrame, licenses: config.Licenses, *, today: date) -> pl.Expr:
     """Expression of `judge`. Collects the distinct licenses and claims of `evidence`, which are few."""
     check(licenses)
+    opted_out = pl.when(binding_opt_out(licenses)).then(pl.lit(str(Reason.OPTED_OUT)))
+    if licenses.basis == "consent":
+        return opted_out.otherwise(pl.lit(None, pl.String))
     has_license = pl.col("license").is_not_null()
     is_accepted_dispute = has_license if licenses.on_contradiction == "accept_evidence" else pl.lit(False)
     is_permitted = _is_in("license", _permitted(evidence, licenses))
     return (
-        pl.when(binding_opt_out(licenses))
-        .then(pl.lit(str(Reason.OPTED_OUT)))
-        .when((pl.col("stated") == EvidenceStatus.CONTRADICTION) & ~is_accepted_dispute)
+        opted_out.when((pl.col("stated") == EvidenceStatus.CONTRADICTION) & ~is_accepted_dispute)
         .then(pl.lit(str(Reason.CONTRADICTION)))
         .when(pl.col("stated").is_in([str(EvidenceStatus.UNSTATED), str(EvidenceStatus.UNREACHABLE)]))
         .then(_reason_without_statement(evidence, licenses))

@@ -18,24 +18,27 @@ from mtf.schemas.contract import (
     write,
 )
 from mtf.schemas.crawl_tables import EARLIER, EVIDENCE, FETCHES, IMAGES, MAX_NAME, MAX_QUERY, SIGNALS, roster
-from mtf.schemas.dataset_tables import EXCLUSIONS, PREDICTIONS, curated, non_curated, splits
+from mtf.schemas.dataset_tables import EXCLUSIONS, PREDICTIONS, curated, non_curated, splits, undetected
 from mtf.schemas.enums import (
     FACE_ID,
     SHA256,
     SLUG,
     SPLITS,
+    ConsentGiver,
+    ConsentScope,
     DetectionOutcome,
     EvidenceStatus,
     FetchOutcome,
     Reason,
     Step,
 )
-from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, QUALITY_COMPONENTS, SCREENING
+from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, QUALITY_COMPONENTS, SCREENING, UNDETECTED
 
 __all__ = [
     "BOX", "DETECTIONS", "EARLIER", "EVIDENCE", "EXCLUSIONS", "FACE", "FACES", "FACE_ID", "FETCHES", "HINTS",
     "IMAGE", "IMAGES", "LANDMARKS", "MAX_LISTED_FAILURES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "QUALITY_COMPONENTS",
-    "SCREENING", "SHA256", "SIGNALS", "SLUG", "SPLITS", "UTC", "ContractViolated", "DetectionOutcome", "EvidenceStatus",
-    "FetchOutcome", "Reason", "Step", "Table", "check", "check_refers", "curated", "failures_path", "frame",
-    "non_curated", "read", "roster", "splits", "write",
+    "SCREENING", "SHA256", "SIGNALS", "SLUG", "SPLITS", "UNDETECTED", "UTC", "ConsentGiver", "ConsentScope",
+    "ContractViolated", "DetectionOutcome", "EvidenceStatus", "FetchOutcome", "Reason", "Step", "Table", "check",
+    "check_refers", "curated", "failures_path", "frame", "non_curated", "read", "roster", "splits", "undetected",
+    "write",
 ]  # fmt: skip

@@ -102,6 +102,12 @@ def splits(params: Params) -> Table:
     )
 
 
+def undetected(params: Params) -> Table:
+    """Contract of the images without a detected face that may be used, with the roster's labels."""
+    key = {"identity": identity(), "image_id": column(pl.String, matches(SHA256))}
+    return table("undetected", {**key, **labels(params)}, unique=["identity", "image_id"])
+
+
 # Predictions of each trained model for the faces of the test split.
 # confidence: of the predicted label, 0 to 1.
 PREDICTIONS = table(

@@ -74,6 +74,11 @@ class Reason(StrEnum):
     CONTRADICTION = "license_contradiction"
     EVIDENCE_TOO_OLD = "evidence_too_old"
     NO_ATTRIBUTION = "no_attribution"
+    CONSENT_MISSING = "consent_missing"
+    CONSENT_SCOPE = "consent_scope"
+    CONSENT_EXPIRED = "consent_expired"
+    CONSENT_REVOKED = "consent_revoked"
+    GUARDIAN_MISSING = "guardian_missing"
     SEVERAL_PEOPLE = "several_people"
     NOT_A_FACE = "not_a_face"
     PARTIAL_FACE = "partial_face"
@@ -92,6 +97,23 @@ class Reason(StrEnum):
     TOO_FEW_IMAGES = "too_few_images"
     UNDECIDED = "undecided"
     CONFLICT = "conflict"
+
+
+class ConsentScope(StrEnum):
+    """Purposes that a person may consent to."""
+
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+    PUBLICATION = "publication"
+    BIOMETRIC_IDENTIFICATION = "biometric_identification"
+    DERIVED_WORKS = "derived_works"
+
+
+class ConsentGiver(StrEnum):
+    """Person who signed a consent: the subject, or a guardian."""
+
+    SELF = "self"
+    GUARDIAN = "guardian"
 
 
 SPLITS = ("train", "val", "test")

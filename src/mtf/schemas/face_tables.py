@@ -23,6 +23,26 @@ DETECTIONS = table(
     unique=["identity", "image_id"],
 )
 
+# Images without a detected face, by group of the people: one row for each label of each attribute.
+# undetected: images that were read and have no face, of `images` that were read.
+# share: undetected / images; null without images.
+# low, high: 95 % interval of the share, clustered by person; null for fewer than 30 people.
+UNDETECTED = table(
+    "undetected",
+    {
+        "attribute": text(null=False),
+        "label": text(null=False),
+        "people": at_least(pl.Int32, 0),
+        "images": at_least(pl.Int32, 0),
+        "undetected": at_least(pl.Int32, 0),
+        "share": column(pl.Float64, pa.Check.in_range(0, 1), null=True),
+        "low": column(pl.Float64, pa.Check.in_range(0, 1), null=True),
+        "high": column(pl.Float64, pa.Check.in_range(0, 1), null=True),
+    },
+    unique=["attribute", "label"],
+    checks=[holds(pl.col("undetected") <= pl.col("images"), "no more images are undetected than there are")],
+)
+
 # Five points of a face, left and right as seen in the picture.
 LANDMARKS = tuple(
     f"{point}_{axis}" for point in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in ("x", "y")

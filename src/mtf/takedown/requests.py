@@ -7,11 +7,8 @@ it names. So the crawl recognises these pictures under another address or person
 from __future__ import annotations
 
 import datetime as dt
-import fcntl
-import os
 import re
-from collections.abc import Collection, Generator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from mtf import schemas
 from mtf.config import Params
 from mtf.core import csv_files, dvc_cli, parallel_map, shards
 from mtf.core.errors import BadInput, bad_value, listed
+from mtf.core.file_lock import folder_lock
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import takedown_filter
 from mtf.faces.perceptual_hash import SAME_PICTURE_BITS
@@ -93,7 +91,7 @@ def append(path: Path, records: list[Takedown]) -> list[Takedown]:
 
     Concurrent calls wait for each other.
     """
-    with _folder_lock(path.parent):
+    with folder_lock(path.parent):
         earlier = takedown_file.load(path)
         present = {(record.kind, record.value) for record in earlier.records}
         new = [record for record in records if (record.kind, record.value) not in present]
@@ -278,17 +276,6 @@ def _alike_count(crawled: pl.DataFrame, wanted: str) -> int | None:
         return None
     bits = (crawled["content_hash"] ^ int(wanted, 16)).bitwise_count_ones()
     return int((bits <= SAME_PICTURE_BITS).sum())
-
-
-@contextmanager
-def _folder_lock(folder: Path) -> Generator[None]:
-    """Lock on a folder; other processes that add a request to it wait."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _one_line(value: object) -> str:

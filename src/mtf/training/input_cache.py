@@ -6,45 +6,64 @@ each picture. It can be deleted; it is then made again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import polars as pl
 
+from mtf.config import Alignment
 from mtf.core import parallel_map, shards
 from mtf.core.atomic_files import replacing
-from mtf.core.errors import MtfError
+from mtf.core.errors import BadInput, MtfError
 from mtf.core.import_closure import code_digest
 from mtf.faces import decoding
+from mtf.faces.alignment import aligned_face
 
 KEY = ["identity", "face_id", "source"]
 CHANNELS = 3
+# Crop's bytes and row of the table faces → (size, size, 3) uint8 RGB, or None.
+Decoder = Callable[[bytes, Mapping[str, Any]], np.ndarray | None]
 # Pixels up to which a picture is decoded; above it, Pillow refuses a picture as a decompression bomb.
 MAX_PIXELS = 178_956_970
 # Decoding at 1/2, 1/4 or 1/8 is much faster: libjpeg leaves the high frequencies out.
 _REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 
 
-def prepare(faces: pl.DataFrame, crops: Path, cache: Path, *, size_px: int) -> np.ndarray:
+def prepare(
+    faces: pl.DataFrame, crops: Path, cache: Path, *, size_px: int, alignment: Alignment = "none"
+) -> np.ndarray:
     """Pictures of `faces` as a read-only memory map of the shape (faces, size_px, size_px, 3), uint8, RGB.
 
     `faces` has identity, face_id, offset and size_bytes; the shards are in the folder `crops`. Pictures that the folder
     `cache` already holds, made from the same shards, are not decoded again; pictures that are no longer requested leave
-    it.
+    it. With the alignment `landmarks`, the faces are aligned by the landmarks in the rows of their shards.
 
-    Raises MtfError if there are no faces, a shard is missing, or a picture in it cannot be decoded.
+    Raises MtfError if there are no faces, a shard is missing, or a picture in it cannot be decoded; BadInput if a face
+    that is to be aligned has no landmarks.
     """
     if faces.is_empty():
         raise MtfError("no faces to learn from: the split is empty")
     wanted = _keyed(faces, crops)
-    pixels, table = cache / f"{size_px}.pixels", cache / f"{size_px}.parquet"
+    name = f"{size_px}" if alignment == "none" else f"{size_px}-aligned"
+    pixels, table = cache / f"{name}.pixels", cache / f"{name}.parquet"
     cached = pl.read_parquet(table) if table.is_file() and pixels.is_file() else None
     if cached is None or not cached.equals(wanted):
         places = faces.select("offset", "size_bytes")
-        _renew(pl.concat([wanted, places], how="horizontal"), crops, pixels, table, cached=cached, size_px=size_px)
+        decode = partial(_decoded_face if alignment == "none" else _aligned_face, size_px=size_px)
+        _renew(
+            pl.concat([wanted, places], how="horizontal"),
+            crops,
+            pixels,
+            table,
+            cached=cached,
+            size_px=size_px,
+            decode=decode,
+        )
     return _opened(pixels, len(wanted), size_px)
 
 
@@ -86,7 +105,14 @@ def _keyed(faces: pl.DataFrame, crops: Path) -> pl.DataFrame:
 
 
 def _renew(
-    faces: pl.DataFrame, crops: Path, pixels: Path, table: Path, *, cached: pl.DataFrame | None, size_px: int
+    faces: pl.DataFrame,
+    crops: Path,
+    pixels: Path,
+    table: Path,
+    *,
+    cached: pl.DataFrame | None,
+    size_px: int,
+    decode: Decoder,
 ) -> None:
     # A cache without its table is not used: no crash can leave new pixels beside an old table.
     table.unlink(missing_ok=True)
@@ -98,7 +124,7 @@ def _renew(
         if old is not None:
             new[kept["row"].to_numpy()] = old[kept["cached_row"].to_numpy()]
         missing = places.filter(pl.col("cached_row").is_null()).partition_by("identity", maintain_order=True)
-        _decode_all(missing, crops, new, size_px=size_px)
+        _decode_all(missing, crops, new, decode)
         new.flush()
     with replacing(table) as beside:
         faces.select(KEY).write_parquet(beside)
@@ -110,20 +136,42 @@ def _numbered(cached: pl.DataFrame | None) -> pl.DataFrame:
     return cached.with_row_index("cached_row")
 
 
-def _decode_all(identities: Sequence[pl.DataFrame], crops: Path, into: np.ndarray, *, size_px: int) -> None:
+def _decode_all(identities: Sequence[pl.DataFrame], crops: Path, into: np.ndarray, decode: Decoder) -> None:
     # Threads: OpenCV releases the interpreter lock while it decodes and resizes.
     with ThreadPoolExecutor(parallel_map.cores()) as pool:
-        list(pool.map(lambda faces: _decode_identity(faces, crops, into, size_px=size_px), identities))
+        list(pool.map(lambda faces: _decode_identity(faces, crops, into, decode), identities))
 
 
-def _decode_identity(faces: pl.DataFrame, crops: Path, into: np.ndarray, *, size_px: int) -> None:
+def _decode_identity(faces: pl.DataFrame, crops: Path, into: np.ndarray, decode: Decoder) -> None:
     path = crops / f"{faces['identity'][0]}.tar"
+    rows = {row["face_id"]: row for row in shards.rows_of(path).iter_rows(named=True)}
     with shards.reader(path) as shard:
         for row, face_id, offset, size_bytes in faces.select("row", "face_id", "offset", "size_bytes").iter_rows():
-            picture = decoded(shard.read(offset, size_bytes), size_px=size_px)
+            picture = decode(shard.read(offset, size_bytes), rows.get(face_id, {}))
             if picture is None:
                 raise MtfError(f"{path.name}: the crop of face {face_id} cannot be decoded; run `mtf crop` again")
             into[row] = picture
+
+
+def _decoded_face(data: bytes, _row: Mapping[str, Any], *, size_px: int) -> np.ndarray | None:
+    return decoded(data, size_px=size_px)
+
+
+def _aligned_face(data: bytes, row: Mapping[str, Any], *, size_px: int) -> np.ndarray | None:
+    """Aligned face, (size_px, size_px, 3) uint8 RGB; None for a crop that cannot be decoded. Raises BadInput."""
+    encoded = np.frombuffer(data, np.uint8)
+    crop = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
+    if crop is None:
+        return None
+    face = None
+    if row.get("left_eye_x") is not None:
+        face = aligned_face(crop, row, side_px=size_px, origin=(row["crop_x"], row["crop_y"]))
+    if face is None:
+        raise BadInput(
+            f"params.yaml: train.alignment: landmarks: face {row.get('face_id')} has none; choose a crop.detector that "
+            "finds them (centerface, mtcnn, yunet), or alignment: none"
+        )
+    return cv2.cvtColor(face, cv2.COLOR_BGR2RGB)
 
 
 def _opened(pixels: Path, count: int, size_px: int) -> np.ndarray:

@@ -49,11 +49,14 @@ class CenterFaceParameters(Section):
     """Parameters `crop.detectors.centerface`.
 
     min_score: lowest confidence of a face, 0 to 1.
+    min_only_score: where no box reaches `min_score`, the best one is a face from this confidence on, 0 to 1; a value
+        of `min_score` or more accepts none of these.
     sides_px: longer side of the picture at each scale; multiples of 32 need no padding.
     max_overlap: largest intersection over union of two boxes; beyond it, the one with the higher score stays.
     """
 
     min_score: Share = 0.4
+    min_only_score: Share = 0.3
     sides_px: Annotated[tuple[Annotated[int, Field(ge=64, le=2048)], ...], Field(min_length=1, max_length=4)] = SIDES_PX
     max_overlap: Share = 0.3
 
@@ -105,17 +108,26 @@ class CenterFace:
         shape = (pixels.shape[0], pixels.shape[1])
         candidates = Candidates.joined(by_scale).inside(shape)
         kept = best(candidates, max_overlap=self._settings.max_overlap, min_side_px=smallest_px)
-        return kept.detections(shape)
+        return kept.at(self._faces_among(kept.scores)).detections(shape)
+
+    def _faces_among(self, scores: np.ndarray) -> np.ndarray:
+        """Indices of the faces, given the falling scores of boxes that do not overlap.
+
+        These are the boxes with `min_score`. A picture without any has the best one, which has `min_only_score`:
+        crawled pictures were searched for by a person's name, so most show a face.
+        """
+        count = int((scores >= self._settings.min_score).sum())
+        return np.arange(count or min(len(scores), 1))
 
     def _at_scale(self, pixels: np.ndarray, side_px: int) -> Candidates:
-        """Cells of the heat map with at least `min_score`, in pixels of the picture."""
+        """Cells of the heat map that may be a face, in pixels of the picture."""
         scale = side_px / max(pixels.shape[:2])
         canvas = _letterboxed(pixels, scale, side_px)
         network = _network(self._weights, canvas.shape)
         # The network was trained on red, green, blue, 0 to 255.
         network.setInput(cv2.dnn.blobFromImage(canvas, swapRB=True))
         heat, log_sizes, offsets, points = (output[0] for output in network.forward(OUTPUTS))
-        down, across = np.nonzero(heat[0] >= self._settings.min_score)
+        down, across = np.nonzero(heat[0] >= min(self._settings.min_score, self._settings.min_only_score))
         sizes = np.exp(np.minimum(log_sizes[:, down, across].T[:, ::-1], MAX_LOG_SIZE)) * STRIDE_PX
         middles = (np.stack([across, down], axis=1) + offsets[:, down, across].T[:, ::-1] + 0.5) * STRIDE_PX
         corners = np.concatenate([middles - sizes / 2, middles + sizes / 2], axis=1)

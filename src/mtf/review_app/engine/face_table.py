@@ -10,7 +10,7 @@ from mtf import schemas
 from mtf.annotation import duplicate_rules
 from mtf.config import Params
 from mtf.core.project_paths import ProjectPaths
-from mtf.rights import attribution, policy
+from mtf.rights import attribution, consent, policy
 from mtf.schemas import FACE, IMAGE, roster_file, takedown_file
 
 ADDRESSED = ("identity", "image_id", "url", "page_url")
@@ -98,7 +98,16 @@ def _with_sources(faces: pl.DataFrame, workspace: ProjectPaths, params: Params, 
     recorded = recorded.with_columns(pl.col("stated").fill_null(schemas.EvidenceStatus.UNSTATED.value))
     judged = recorded.with_columns(policy.judge(recorded, params.licenses, today=today).alias("forbidden"))
     permitted = judged.filter(pl.col("forbidden").is_null()).select(*IMAGE, "license", "creator")
-    return faces.join(permitted, on=IMAGE, how="inner", maintain_order="left")
+    return _consented(faces.join(permitted, on=IMAGE, how="inner", maintain_order="left"), workspace, params)
+
+
+def _consented(faces: pl.DataFrame, workspace: ProjectPaths, params: Params) -> pl.DataFrame:
+    """Faces of people whose consent permits the release, where the policy asks for it."""
+    consents = consent.load(workspace, params)
+    if consents.rule is None:
+        return faces
+    refused = consents.verdicts(faces["identity"].unique()).filter(pl.col("consent_reason").is_not_null())
+    return faces.join(refused, on="identity", how="anti", maintain_order="left")
 
 
 def _with_contradictions(faces: pl.DataFrame, workspace: ProjectPaths) -> pl.DataFrame:

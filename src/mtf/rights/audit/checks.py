@@ -13,6 +13,7 @@ import polars as pl
 from mtf import config
 from mtf.rights import policy
 from mtf.rights.audit.findings import KEYS, Code, findings
+from mtf.rights.consent import Consents
 from mtf.rights.licenses import catalogue
 from mtf.schemas import EvidenceStatus, FetchOutcome, Reason
 from mtf.schemas.takedown_file import RequestKind, Takedowns, named_by_address
@@ -85,6 +86,30 @@ def _shortfall(name: str, licenses: config.Licenses) -> str:
     forbids = {"commercial": "commercial use", "modify": "modification", "share": "sharing"}
     what = f": it does not permit {', '.join(forbids[right] for right in sorted(missing))}" if missing else ""
     return f"{name} is not permitted{what}"
+
+
+def consented(pictures: pl.LazyFrame, consents: Consents) -> pl.LazyFrame:
+    """Findings for pictures (identity, image_id, url, license) whose subject's consent does not permit the release.
+
+    A warning where it was revoked after the release's date: the release may have the picture, and the person withdrew.
+    """
+    subjects = policy.distinct(pictures, "identity") if consents.rule else []
+    refused = (
+        consents.verdicts(subjects).filter(pl.col("consent_reason").is_not_null()).with_columns(level=pl.lit("error"))
+    )
+    later = [
+        (subject, str(Code.CONSENT_REVOKED), f"consent was revoked on {day}, after the date of the release", "warning")
+        for subject in subjects
+        if (day := consents.revoked_later(subject)) is not None
+    ]
+    found = pl.concat([refused, pl.DataFrame(later, schema=refused.schema, orient="row")]).lazy()
+    # The reasons against a consent are the codes.
+    return findings(
+        pictures.join(found, on="identity", how="inner"),
+        code=pl.col("consent_reason"),
+        level=pl.col("level"),
+        reason=pl.col("consent_detail"),
+    )
 
 
 def dead_sources(evidence: pl.LazyFrame, licenses: config.Licenses, *, today: date) -> pl.LazyFrame:

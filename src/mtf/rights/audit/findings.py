@@ -29,6 +29,11 @@ class Code(StrEnum):
     """Codes of findings, most serious first."""
 
     TAKEN_DOWN_PRESENT = "taken_down_present"
+    CONSENT_REVOKED = "consent_revoked"
+    CONSENT_EXPIRED = "consent_expired"
+    GUARDIAN_MISSING = "guardian_missing"
+    CONSENT_SCOPE = "consent_scope"
+    CONSENT_MISSING = "consent_missing"
     OPTED_OUT = "opted_out"
     CONTRADICTION = "contradiction"
     NOT_PERMITTED = "not_permitted"
@@ -46,6 +51,11 @@ class Code(StrEnum):
 
 RECOMMENDATIONS: dict[Code, str] = {
     Code.TAKEN_DOWN_PRESENT: "Someone asked for its removal: run `dvc repro`, then `mtf takedown erase`.",
+    Code.CONSENT_REVOKED: "The person withdrew: `mtf consent revoke` takes their pictures down everywhere.",
+    Code.CONSENT_EXPIRED: "Ask the person to renew the consent and record it (`mtf consent add`), or leave them out.",
+    Code.GUARDIAN_MISSING: "Ask a guardian to sign and record it (`mtf consent add`), or leave the person out.",
+    Code.CONSENT_SCOPE: "Ask the person for this purpose, take it out of release.purposes, or leave the person out.",
+    Code.CONSENT_MISSING: "Ask the person and record the signed form (`mtf consent add`), or leave them out.",
     Code.OPTED_OUT: "The source reserves this use: leave the picture out, or ask the rights holder in writing.",
     Code.CONTRADICTION: "Open the picture's page and read what it says; leave the picture out unless it is clear.",
     Code.NOT_PERMITTED: "Leave the picture out, or ask the rights holder for a license that the policy permits.",

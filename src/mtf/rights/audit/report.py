@@ -14,6 +14,7 @@ from rich.text import Text
 from mtf.rights import policy
 from mtf.rights.audit.findings import RECOMMENDATIONS, Code
 from mtf.rights.audit.run import UNSTATED, AuditReport, Scope
+from mtf.rights.consent import ConsentRule
 
 # The first number rises when readers of the old form would misread the new one. Schema: docs/audit-schema.json.
 SCHEMA_VERSION = "2.2"
@@ -57,6 +58,7 @@ def summary(report: AuditReport) -> dict[str, Any]:
             "license": report.params.release.license,
             "built": report.is_built if report.scope == Scope.RELEASE else None,
             "may_bear": report.release_licenses if report.scope == Scope.RELEASE else None,
+            **_consented_use(report),
         },
         "obligations": [
             {"license": o.license, "attribution": o.attribution, "share_alike": o.share_alike, "url": o.url}
@@ -64,6 +66,12 @@ def summary(report: AuditReport) -> dict[str, Any]:
         ],
         "recommendations": {code: RECOMMENDATIONS[Code(code)] for code in report.by_code},
     }
+
+
+def _consented_use(report: AuditReport) -> dict[str, Any]:
+    """Date and purposes of the release, if consents were checked for them."""
+    rule = ConsentRule.of(report.params)
+    return {} if rule is None else {"date": rule.on.isoformat(), "purposes": list(rule.purposes)}
 
 
 def write_plain(report: AuditReport, out: TextIO) -> None:
@@ -125,6 +133,8 @@ def _conclusion(report: AuditReport) -> Iterator[str]:
         may = ", ".join(report.release_licenses) or "no license: their terms exclude each other"
         if not report.is_built:
             yield "Not of a built release: these are the pictures that `mtf release` would publish."
+        if rule := ConsentRule.of(report.params):
+            yield f"Consents checked for {', '.join(rule.purposes)}, on {rule.on}."
         yield f"The release bears {report.params.release.license}; these pictures let it bear {may}."
     yield "Compliant." if report.is_compliant else "Not compliant."
 

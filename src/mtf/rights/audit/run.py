@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -21,10 +22,11 @@ import polars as pl
 from mtf.config import Params
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
-from mtf.rights import attribution, policy
+from mtf.rights import attribution, consent, policy
 from mtf.rights.audit import audited_pictures, checks, drift
 from mtf.rights.audit.checks import EVIDENCE_COLUMNS
 from mtf.rights.audit.findings import KEYS, Code, first_line, stored_table
+from mtf.rights.consent import Consents
 from mtf.schemas import takedown_file
 
 CREDITS = "URL_of_original_images.csv"
@@ -102,6 +104,10 @@ class Subject:
     today: date
     hashes: pl.DataFrame | None = None
 
+    @cached_property
+    def consents(self) -> Consents:
+        return consent.load(self.workspace, self.params)
+
     @property
     def takedowns(self) -> takedown_file.Takedowns:
         return takedown_file.load(self.workspace.takedowns)
@@ -163,7 +169,13 @@ def report(
 
 
 def of_data_set(
-    pictures: pl.DataFrame, evidence: pl.DataFrame, params: Params, takedowns: takedown_file.Takedowns, *, today: date
+    pictures: pl.DataFrame,
+    evidence: pl.DataFrame,
+    params: Params,
+    takedowns: takedown_file.Takedowns,
+    consents: Consents = consent.NONE_NEEDED,
+    *,
+    today: date,
 ) -> AuditReport:
     """Audit that a release must pass before it is built; `pictures` (identity, image_id) are to be published.
 
@@ -171,7 +183,9 @@ def of_data_set(
     """
     wanted = pictures.lazy().select(KEYS).unique()
     rows = evidence.lazy().select(EVIDENCE_COLUMNS).join(wanted, on=KEYS, how="semi")
-    findings = [*_publishable(rows, params, takedowns, today), _without_evidence(wanted, rows)]
+    if consents.rule is None and params.licenses.basis != "license":
+        raise ValueError("the policy asks for consents, and none are given")
+    findings = [*_publishable(rows, params, takedowns, consents, today), _without_evidence(wanted, rows)]
     return report(Scope.RELEASE, params, rows, findings, members=wanted)
 
 
@@ -196,6 +210,7 @@ def _licenses(subject: Subject) -> Audited:
     findings = [
         checks.policy_kept(evidence, subject.params.licenses, today=subject.today),
         checks.dead_sources(evidence, subject.params.licenses, today=subject.today),
+        checks.consented(evidence, subject.consents),
         checks.respected_opt_outs(_fetches(workspace)),
     ]
     if takedowns.records:
@@ -217,7 +232,7 @@ def _attribution(subject: Subject) -> Audited:
 
 def _plan(subject: Subject) -> Audited:
     wanted, evidence = _of_planned(subject)
-    findings = _publishable(evidence, subject.params, subject.takedowns, subject.today, subject.hashes)
+    findings = _publishable_of(subject, evidence)
     return evidence, [*findings, _without_evidence(wanted, evidence)]
 
 
@@ -250,23 +265,29 @@ def _release(subject: Subject) -> Audited:
     licensed = published.lazy().join(evidence.select(*KEYS, "url", "license"), on=KEYS, how="left")
     described = licensed.unique("path", keep="first")
     return evidence, [
-        *_publishable(evidence, subject.params, subject.takedowns, subject.today, subject.hashes),
+        *_publishable_of(subject, evidence),
         _without_evidence(pictures, evidence),
         checks.unlisted(described, credited["face_id"]),
         checks.unknown(described),
     ]
 
 
+def _publishable_of(subject: Subject, evidence: pl.LazyFrame) -> list[pl.LazyFrame]:
+    return _publishable(evidence, subject.params, subject.takedowns, subject.consents, subject.today, subject.hashes)
+
+
 def _publishable(
     evidence: pl.LazyFrame,
     params: Params,
     takedowns: takedown_file.Takedowns,
+    consents: Consents,
     today: date,
     hashes: pl.DataFrame | None = None,
 ) -> list[pl.LazyFrame]:
     """Checks that every published picture must pass."""
     return [
         checks.policy_kept(evidence, params.licenses, today=today),
+        checks.consented(evidence, consents),
         checks.attributable(evidence),
         checks.release_license_kept(evidence, params.release.license),
         checks.taken_down(evidence, takedowns, hashes),

@@ -1,0 +1,232 @@
+"""Sentences on what the data set is made of: people, faces, labels, splits, the funnel, reviewers and models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+
+import polars as pl
+
+from mtf.config.publishing import Shares
+from mtf.duties.origin import counted, number, period_of
+from mtf.duties.tables import View
+from mtf.faces.detectors import describe
+from mtf.schemas import SPLITS, funnel_steps
+
+_MAX_GAPS = 20
+# Agreement of reviewers is given to so many decimals.
+_DECIMALS = 3
+
+
+def data_set(view: View) -> str:
+    faces = view.splits
+    images, people = faces["image_id"].n_unique(), faces["identity"].n_unique()
+    return (
+        f"The data set has {number(faces.height, 'face')} from {number(images, 'picture')} of "
+        f"{number(people, 'person', 'people')}."
+    )
+
+
+def splits(view: View) -> str:
+    counts = ", ".join(f"{split} {view.splits.filter(pl.col('split') == split).height:,}" for split in SPLITS)
+    return f"Faces by split: {counts}. No picture and no group of duplicates lies in two splits."
+
+
+def size_class(view: View) -> str:
+    """Size of the training data in the classes of the AI Office's template, for images."""
+    images = view.splits.filter(pl.col("split") == "train")["image_id"].n_unique()
+    bounds = ((1_000_000, "less than 1 million images"), (1_000_000_000, "1 million to 1 billion images"))
+    named = next((name for bound, name in bounds if images < bound), "more than 1 billion images")
+    return f"Image: {named}; {number(images, 'picture')} in the training split."
+
+
+def tasks(view: View) -> str:
+    named = ", ".join(
+        name if not task.labels else f"{name} ({', '.join(task.labels)})" for name, task in view.params.tasks.items()
+    )
+    return f"Models learn these tasks: {named}."
+
+
+def labels_from_roster(view: View) -> str:
+    columns = ", ".join(view.params.attributes) or "no attribute"
+    return f"Labels ({columns}) are the roster's, for {number(view.roster.height, 'person', 'people')}."
+
+
+def label_shares(view: View) -> Iterator[str]:
+    faces = view.splits
+    for column, task in view.params.attributes.items():
+        shares = ", ".join(
+            f"{label} {100 * faces.filter(pl.col(column) == label).height / max(1, faces.height):.1f} %"
+            for label in task.labels
+        )
+        yield f"{column}: {shares}"
+
+
+def shares(view: View) -> str | None:
+    parts = [*label_shares(view)]
+    return f"Share of the faces by label: {'; '.join(parts)}." if parts else None
+
+
+def gaps(view: View) -> str | None:
+    """Combinations of labels without a face."""
+    columns = list(view.params.attributes)
+    if not columns:
+        return None
+    held = set(view.splits.select(columns).unique().iter_rows())
+    every = product(*(view.params.attributes[column].labels for column in columns))
+    missing = [" × ".join(labels) for labels in every if labels not in held]
+    if not missing:
+        return "Each combination of labels has a face."
+    more = f", and {len(missing) - _MAX_GAPS:,} more" if len(missing) > _MAX_GAPS else ""
+    return f"No face has these combinations of labels: {', '.join(missing[:_MAX_GAPS])}{more}."
+
+
+def missing_people(view: View) -> str:
+    missing = set(view.roster["identity"]) - set(view.splits["identity"])
+    people = number(len(missing), "person", "people")
+    return f"{people} of the roster's {view.roster.height:,} have no face in the data set."
+
+
+def images_per_person(view: View) -> str | None:
+    counts = view.splits.group_by("identity").agg(images=pl.col("image_id").n_unique())["images"]
+    if counts.is_empty():
+        return None
+    return (
+        f"Pictures of one person: {counts.min()} to {counts.max()}, median {counts.median():g}; at least "
+        f"{view.params.curate.min_images_per_identity} are asked for."
+    )
+
+
+def detector(view: View) -> str:
+    crop = view.params.crop
+    return f"Faces are found by {describe(crop)}, and cut with a margin of {crop.margin_share:g}."
+
+
+def detected(view: View) -> str:
+    return f"{number(view.faces.height, 'face')} were found in {number(view.faces['image_id'].n_unique(), 'picture')}."
+
+
+def funnel(view: View) -> str:
+    steps = view.curated["steps"]
+    left = ", ".join(f"{figures['faces']:,} after “{funnel_steps.title_of(step)}”" for step, figures in steps.items())
+    return f"Of {view.curated['cropped']['faces']:,} faces, these were left: {left}."
+
+
+def exclusions(view: View) -> str:
+    return f"Reasons to leave faces out: {counted(view.exclusions['reason']) or 'none'}."
+
+
+def review_mode(view: View) -> str:
+    curate = view.params.curate
+    if curate.mode != "curated":
+        return f"No person has reviewed the faces (curate.mode {curate.mode})."
+    return f"{curate.reviewers} reviewers judge each face; without a majority it is held back."
+
+
+def decisions(view: View) -> str:
+    given = view.decisions
+    reviewers = given["reviewer"].n_unique()
+    if given.is_empty():
+        return "No decision of a reviewer is on record."
+    days = period_of(given["time"])
+    return f"{number(reviewers, 'reviewer')} gave {number(given.height, 'decision')}, from {days[0]} to {days[1]}."
+
+
+def decisions_each(view: View) -> str | None:
+    """Decisions by reviewer, by name only if the card says so (`name_reviewers: yes`)."""
+    given = view.decisions
+    if given.is_empty():
+        return None
+    counts = given["reviewer"].value_counts(sort=True)["count"]
+    if (view.card.duties.get("name_reviewers") or "").strip().lower() in ("yes", "true"):
+        return f"Decisions by reviewer: {counted(given['reviewer'])}."
+    return (
+        f"One reviewer gave {counts.min():,} to {counts.max():,} decisions, median {counts.median():g}. The reviewers "
+        "are not named here."
+    )
+
+
+def review_steps(view: View) -> str:
+    asked = [step for step in funnel_steps.reviewed() if step in set(view.decisions["step"])]
+    questions = " ".join(f"{funnel_steps.named(step).question_about('this person')}" for step in asked)
+    return f"The reviewers were asked: {questions}" if asked else "The reviewers were asked nothing yet."
+
+
+def verdicts(view: View) -> str | None:
+    given = view.decisions
+    joint = int(given["joint"].fill_null(value=False).sum())
+    if given.is_empty():
+        return None
+    return f"Verdicts: {counted(given['verdict'])}; {number(joint, 'decision')} in a joint session."
+
+
+def agreement(view: View) -> str | None:
+    if view.params.curate.mode != "curated":
+        return "No person has reviewed the faces, so that there is no agreement to measure."
+    parts = []
+    for step, figures in view.curated["agreement"].items():
+        named = ", ".join(
+            f"{name} {figures[name]:.{_DECIMALS}f}" for name in ("raw", "kappa", "alpha") if name in figures
+        )
+        if named:
+            parts.append(f"{funnel_steps.title_of(step)}: {named} ({number(int(figures.get('faces', 0)), 'face')})")
+    measured = "Agreement of the reviewers (raw, Fleiss' kappa, Krippendorff's alpha)"
+    return f"{measured}: {'; '.join(parts)}." if parts else None
+
+
+def held_back(view: View) -> str:
+    figures = view.curated["held_back"]
+    return f"Held back: {figures['undecided']:,} faces without a majority, {figures['conflict']:,} in conflict."
+
+
+def gates(view: View) -> str:
+    bounds = view.params.gates
+    return (
+        f"A release is refused where a label's share of the faces is outside {_bounds(bounds.label_share)}, where a "
+        f"combination of all labels is outside {_bounds(bounds.intersection_share)}, or where the reviewers' agreement "
+        f"is below {bounds.agreement:g}."
+    )
+
+
+def _bounds(shares: Shares | dict[str, Shares]) -> str:
+    if isinstance(shares, dict):
+        return ", ".join(f"{_bounds(pair)} for {task}" for task, pair in shares.items())
+    return f"{100 * shares[0]:g} to {100 * shares[1]:g} %"
+
+
+def models(view: View) -> str:
+    train = view.params.train
+    return f"Models trained on it: {', '.join(train.models)}, each for {', '.join(train.tasks)}."
+
+
+def pretrained(view: View) -> str:
+    names = [name for name in view.params.train.models if name.endswith("-pretrained")]
+    return f"Models that begin from published weights: {', '.join(names) or 'none'}."
+
+
+def release(view: View) -> str:
+    params = view.params
+    return f"{params.project.title}, version {params.release.version}, under {params.release.license}."
+
+
+def purposes(view: View) -> str:
+    return f"Purposes of the release: {', '.join(view.params.release.purposes).replace('_', ' ')}."
+
+
+def categories(view: View) -> str:
+    labels = ", ".join(view.params.attributes) or "no label"
+    people = view.roster.height
+    return (
+        f"Held of {number(people, 'person', 'people')}: name, {labels}, and for each picture its file, address, title, "
+        "license and author, the place of the face, and the decisions of reviewers."
+    )
+
+
+def biometric(view: View) -> str:
+    identifies = [name for name, task in view.params.tasks.items() if task.column == "identity"]
+    if not identifies:
+        return "No model is trained to recognise a person."
+    return (
+        f"Models are trained to recognise the people ({', '.join(identifies)}): the faces are biometric data under "
+        "article 9(1) of the GDPR."
+    )
