@@ -43,6 +43,11 @@ class ProjectPaths:
         return self.data / "review"
 
     @property
+    def certificate(self) -> Path:
+        """Plan and answers of the certificate on wrong people; may be absent."""
+        return self.data / "certificate"
+
+    @property
     def takedowns(self) -> Path:
         return self.data / "takedowns.csv"
 

@@ -153,7 +153,10 @@ def _annotation(facts: Facts, table: pl.DataFrame) -> Json:
             f"{', '.join(step.step for step in facts.funnel)}; a face that the reviewers do not agree on is held back."
         ),
         "rai:annotationsPerItem": str(facts.params.curate.reviewers),
-        "rai:dataAnnotationAnalysis": [f"{step}: {_figures(figures)}" for step, figures in facts.agreement.items()],
+        "rai:dataAnnotationAnalysis": [
+            *(f"{step}: {_figures(figures)}" for step, figures in facts.agreement.items()),
+            *facts.certified,
+        ],
     }
 
 
