@@ -30,17 +30,20 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Record a request; the next `dvc repro` leaves the matching pictures out everywhere."""
         from mtf import config
-        from mtf.takedown import requests
+        from mtf.takedown import requests, withdrawn_files
 
         workspace = ProjectPaths.find()
+        params = config.load(workspace.params)
         request = requests.Request(value, reason, requested_by, reference)
-        resolved = requests.resolve(request, workspace, config.load(workspace.params))
+        resolved = requests.resolve(request, workspace, params)
         new = requests.append(workspace.takedowns, resolved.records)
         first = resolved.records[0]
         print(f"{first.kind} {first.value}{'' if first in new else ' (recorded already)'}")
         if beside := len(new) - (first in new):
             print(f"with it {beside} rows: image_ids and perceptual hashes of its pictures")
         print(*_matched(resolved), sep="\n")
+        if count := withdrawn_files.record(resolved.images, workspace, params, resolved.history):
+            print(withdrawn_files.next_steps(count, workspace))
         requests.track(workspace)
         print("Next: `dvc repro`, `git add data.dvc dvc.lock metrics && git commit`, then `mtf takedown erase`")
 

@@ -11,10 +11,11 @@ from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.scm import NoSCM
 
+from mtf import config
 from mtf.core.errors import GateFailed, MtfError, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, error_text
-from mtf.takedown import exported_evidence, originals, receipt, untracked
+from mtf.takedown import exported_evidence, originals, receipt, untracked, withdrawn_files
 from mtf.takedown.erasure_plan import ErasurePlan, State, make_plan, now, store_state
 from mtf.takedown.receipt import Receipt
 
@@ -40,6 +41,10 @@ def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], ob
         due = _due(workspace, planned)
         for line in planned.unreadable_versions if not due else ():
             report(line)
+        if due:
+            # Afterwards, nobody could say any more how the published pictures looked.
+            params = config.load(workspace.params)
+            withdrawn_files.record(planned.image_ids, workspace, params, planned.history)
         for path, one in due:
             receipt.save(path, one)
         for original in planned.originals:

@@ -25,26 +25,27 @@ from mtf.takedown.scope_search import ADDRESSES, EVIDENCE, FACES, IMAGES, SCREEN
 class LocalVersions:
     """Workspace, and all versions in the local cache; only the workspace if DVC tracks nothing yet.
 
+    - `history`: the versions, None if only the workspace is known;
     - `unreadable`: versions that cannot be read, wholly or in part, with the reason. They stop no request.
     """
 
     def __init__(self, workspace: ProjectPaths) -> None:
         self._root = workspace.root
         self.unreadable: list[str] = []
-        self._history: History | None = None
+        self.history: History | None = None
         try:
             if damage := history.git_damage(workspace.root):
                 self.unreadable.append(f"all older ones: {damage}")
                 return
             if lacking := history.shallow_clone(workspace.root):
                 self.unreadable.append(lacking)
-            self._history = _history(workspace)
+            self.history = _history(workspace)
         except MtfError as error:
             self.unreadable.append(f"all older ones: {error}")
         except Exception as error:  # whatever DVC raises, the request must be recorded
             self.unreadable.append(f"all older ones: {type(error).__name__}: {' '.join(str(error).split())[:160]}")
-        if self._history is not None:
-            self.unreadable += self._history.fault_lines
+        if self.history is not None:
+            self.unreadable += self.history.fault_lines
 
     def images(self, kind: RequestKind, value: str) -> set[str]:
         """Images that an identity, an address or an image_id names in any version."""
@@ -72,25 +73,25 @@ class LocalVersions:
 
     def hashes(self, image_ids: Collection[str], *, max_pixels: int) -> set[int]:
         """Perceptual hashes (64 bits) of those of the images that are on this machine."""
-        if self._history is None or not image_ids:
+        if self.history is None or not image_ids:
             return set()
         return {
-            *perceptual_matches.of_every_version(self._history, max_pixels=max_pixels, among=image_ids).hashes.values()
+            *perceptual_matches.of_every_version(self.history, max_pixels=max_pixels, among=image_ids).hashes.values()
         }
 
     def _found_pages(self) -> Iterator[bytes]:
         current = self._root / scope_search.ATTRIBUTION
         if current.is_file():
             yield current.read_bytes()
-        if self._history is not None:
-            yield from self._history.texts(scope_search.ATTRIBUTION)
+        if self.history is not None:
+            yield from self.history.texts(scope_search.ATTRIBUTION)
 
     def _tables(self, *paths: str, columns: Collection[str]) -> Iterator[pl.DataFrame]:
         for current in (self._root / path for path in paths):
             if current.is_file() and set(columns) <= set(pl.read_parquet_schema(current)):
                 yield pl.read_parquet(current, columns=list(columns))
-        if self._history is not None:
-            yield from (table for _, table in self._history.tables(*paths, columns=columns))
+        if self.history is not None:
+            yield from (table for _, table in self.history.tables(*paths, columns=columns))
 
 
 def _history(workspace: ProjectPaths) -> History | None:

@@ -22,6 +22,7 @@ from mtf.core.file_lock import folder_lock
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import takedown_filter
 from mtf.faces.perceptual_hash import SAME_PICTURE_BITS
+from mtf.forget.history import History
 from mtf.schemas import roster_file, takedown_file
 from mtf.schemas.takedown_file import RequestKind, Takedown, Takedowns
 from mtf.takedown import scope_search, sent_pictures
@@ -54,6 +55,8 @@ class Resolved:
 
     - `records`: rows for takedowns.csv, the request itself first;
     - `pictures`: number of pictures on this machine that it names;
+    - `images`: their image_ids;
+    - `history`: all versions on this machine; None if there is only the workspace;
     - `is_file`: true if `value` is a picture file. It is compared with whole pictures of the current version only; the
       erasure compares it with those of older versions;
     - `unreadable_versions`: versions that could not be searched, with the reason.
@@ -62,6 +65,8 @@ class Resolved:
     records: list[Takedown]
     pictures: int
     is_file: bool
+    images: frozenset[str] = frozenset()
+    history: History | None = None
     unreadable_versions: tuple[str, ...] = ()
 
 
@@ -83,7 +88,9 @@ def resolve(request: Request, workspace: ProjectPaths, params: Params) -> Resolv
         *((RequestKind.PERCEPTUAL_HASH, f"{value:016x}") for value in sorted(hashes)),
     ]
     records = [Takedown(added_at, kind, value, *words) for kind, value in dict.fromkeys(meanings)]
-    return Resolved(records, len(named.images), path.is_file(), tuple(versions.unreadable))
+    return Resolved(
+        records, len(named.images), path.is_file(), named.images, versions.history, tuple(versions.unreadable)
+    )
 
 
 def append(path: Path, records: list[Takedown]) -> list[Takedown]:
