@@ -4,7 +4,7 @@
 
 Of FairFace and of LFW, `--withdrawn` pictures are put on a list. Found: the share of them that is recognised after each
 change. False hits: pictures not on the list that are called withdrawn; they are named, to be looked at, since both sets
-hold some photographs twice. Speed: the program recall.py, as a process with two workers, over `--files` copies of FairFace's
+hold some photographs twice. Speed: the program recall.py, with two workers, over `--files` copies of FairFace's
 pictures that differ in their bytes, with a list of `--withdrawn` others.
 """
 

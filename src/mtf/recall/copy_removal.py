@@ -69,25 +69,40 @@ def remove(root: Path, findings: Iterable[Finding], links: Iterable[str]) -> Rem
             done.troubles.append(Trouble(path, "", f"not removed: {one_line(error)}"))
         except Exception as error:  # a library for a format raises its own
             done.troubles.append(Trouble(path, "", f"not removed: {type(error).__name__}: {one_line(error)}"))
-    gone = {os.path.realpath(each.path) for each in done.removed if not each.members}
+    gone = {os.path.realpath(path) for path in _gone_files(done)}
     named = [path for path in linked if linked[path] in gone]
     for link in named:
         Path(link).unlink(missing_ok=True)
         done.links.append(link)
+    _remove_empty_folders([*_gone_files(done), *named], root)
     if root.is_dir():
-        files = [each.path for each in done.removed if not each.members]
-        _remove_rows(root, _Names([*files, *named], root), done)
+        _remove_rows(root, _Names([*_gone_files(done), *named], root), done)
     return done
+
+
+def _gone_files(done: Removal) -> list[str]:
+    """Files that were removed as wholes."""
+    return [each.path for each in done.removed if not each.members]
+
+
+def _remove_empty_folders(files: Iterable[str], root: Path) -> None:
+    """Remove the folders of removed files that are empty now: they may bear the name of a person."""
+    for file in files:
+        folder = Path(file).parent
+        while folder != root and folder.is_relative_to(root):
+            try:
+                folder.rmdir()
+            except OSError:
+                break
+            folder = folder.parent
 
 
 def sweep(root: Path) -> None:
     """Remove what a killed run left unfinished below `root`."""
-    folders = [str(root)] if root.is_dir() else []
-    for folder in folders:
-        for parent, _, names in os.walk(folder):
-            for name in names:
-                if name.startswith(".") and name.endswith(UNFINISHED):
-                    Path(parent, name).unlink(missing_ok=True)
+    for parent, _, names in os.walk(root):
+        for name in names:
+            if name.startswith(".") and name.endswith(UNFINISHED):
+                Path(parent, name).unlink(missing_ok=True)
 
 
 def _remove_from(path: Path, found: list[Finding]) -> Removed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -84,13 +84,19 @@ class ErasurePlan:
         return not (self.receipt["objects"] or self.receipt["originals"] or receipt.outstanding(self.receipt))
 
 
-def make_plan(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> ErasurePlan:
+def make_plan(
+    repo: Repo,
+    workspace: ProjectPaths,
+    *,
+    signed_by: str,
+    progress: Callable[[int, int], object] | None = None,
+) -> ErasurePlan:
     """Plan the erasure of all takedowns. Raises BadInput if a commit or a DVC file of the workspace is unreadable."""
     if lacking := shallow_clone(workspace.root) or git_damage(workspace.root):
         raise BadInput(f"nothing was erased, since not every version is known: {lacking}")
     requests = takedown_file.load(workspace.takedowns)
     index = ObjectIndex(all_stores(repo))
-    history = History(repo, index)
+    history = History(repo, index, progress)
     if faults := [why for why, revisions in history.faults.items() if WORKSPACE in revisions]:
         raise BadInput(f"what DVC tracks in the project's folder is not known; put this right first: {listed(faults)}")
     settings = config.load(workspace.params)

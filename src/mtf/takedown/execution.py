@@ -19,21 +19,29 @@ from mtf.takedown import exported_evidence, originals, receipt, untracked, withd
 from mtf.takedown.erasure_plan import ErasurePlan, State, make_plan, now, store_state
 from mtf.takedown.receipt import Receipt
 
+Progress = Callable[[int, int], object]
 
-def plan(workspace: ProjectPaths, *, signed_by: str) -> ErasurePlan:
+
+def plan(workspace: ProjectPaths, *, signed_by: str, progress: Progress | None = None) -> ErasurePlan:
     """Plan an erasure without changing anything. Raises MtfError if another DVC command is running."""
     with _locked(workspace) as repo:
-        return make_plan(repo, workspace, signed_by=signed_by)
+        return make_plan(repo, workspace, signed_by=signed_by, progress=progress)
 
 
-def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], object] = print) -> list[Receipt]:
+def erase(
+    workspace: ProjectPaths,
+    *,
+    signed_by: str,
+    report: Callable[[str], object] = print,
+    progress: Progress | None = None,
+) -> list[Receipt]:
     """Erase what the takedowns name, and what earlier erasures still owe. Returns the receipts written.
 
     A store that cannot be reached is reported and stays owed in the receipt; the next call continues there. Raises
     GateFailed if the current version still holds a picture to erase: `dvc repro` comes first.
     """
     with _locked(workspace) as repo:
-        planned = make_plan(repo, workspace, signed_by=signed_by)
+        planned = make_plan(repo, workspace, signed_by=signed_by, progress=progress)
         if planned.current:
             raise GateFailed(
                 f"the current version still holds pictures to erase ({listed(planned.current, 4)}): {planned.first}"

@@ -6,7 +6,7 @@ searched, so that adding a request waits for no remote. `mtf takedown erase` sea
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import polars as pl
 from dvc.exceptions import NotDvcRepoError
@@ -29,7 +29,7 @@ class LocalVersions:
     - `unreadable`: versions that cannot be read, wholly or in part, with the reason. They stop no request.
     """
 
-    def __init__(self, workspace: ProjectPaths) -> None:
+    def __init__(self, workspace: ProjectPaths, progress: Callable[[int, int], object] | None = None) -> None:
         self._root = workspace.root
         self.unreadable: list[str] = []
         self.history: History | None = None
@@ -39,7 +39,7 @@ class LocalVersions:
                 return
             if lacking := history.shallow_clone(workspace.root):
                 self.unreadable.append(lacking)
-            self.history = _history(workspace)
+            self.history = _history(workspace, progress)
         except MtfError as error:
             self.unreadable.append(f"all older ones: {error}")
         except Exception as error:  # whatever DVC raises, the request must be recorded
@@ -55,6 +55,11 @@ class LocalVersions:
         for pictures in self._tables(IMAGES, EVIDENCE, columns=ADDRESSES):
             found |= image_ids_of(wanted, pictures)
         return found
+
+    def is_found_page(self, page_url: str) -> bool:
+        """True if attribution.csv of any version names the page, even if none of its pictures is here."""
+        one = Takedowns((Takedown("", RequestKind.PAGE, page_url, "", "", ""),))
+        return len(scope_search.with_found_pages(one, self._found_pages()).records) > 1
 
     def images_of_faces(self, face_ids: Collection[str]) -> set[str]:
         """Images in which any version detected these faces."""
@@ -94,9 +99,9 @@ class LocalVersions:
             yield from (table for _, table in self.history.tables(*paths, columns=columns))
 
 
-def _history(workspace: ProjectPaths) -> History | None:
+def _history(workspace: ProjectPaths, progress: Callable[[int, int], object] | None) -> History | None:
     try:
         repo = Repo(str(workspace.root))
     except NotDvcRepoError:
         return None
-    return History(repo, ObjectIndex([cache_store(repo)]))
+    return History(repo, ObjectIndex([cache_store(repo)]), progress)

@@ -20,7 +20,8 @@ from mtf.core.project_paths import PATHS_IN_PROJECT
 from mtf.core.shards import DIGEST
 from mtf.faces.decoding import Unreadable
 from mtf.faces.perceptual_hash import SAME_PICTURE_BITS, picture_hash
-from mtf.forget.history import NO_VERSION, FileVersion, History, finished_name
+from mtf.forget.file_versions import NO_VERSION, FileVersion, finished_name
+from mtf.forget.history import History
 from mtf.schemas import DetectionOutcome
 from mtf.takedown import file_contents
 from mtf.takedown.file_contents import Unexaminable

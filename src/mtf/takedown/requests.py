@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -70,13 +70,19 @@ class Resolved:
     unreadable_versions: tuple[str, ...] = ()
 
 
-def resolve(request: Request, workspace: ProjectPaths, params: Params) -> Resolved:
+def resolve(
+    request: Request,
+    workspace: ProjectPaths,
+    params: Params,
+    *,
+    progress: Callable[[int, int], object] | None = None,
+) -> Resolved:
     """Resolve a request: its kind, then image_id and perceptual hash of each picture that it names.
 
-    Searches all versions on this machine. Raises BadInput unless `value` is a picture file, an image_id, an address,
-    or an identity of some version.
+    Searches all versions on this machine; `progress` is called with the number of versions read, and of all. Raises
+    BadInput unless `value` is a picture file, an image_id, an address, or an identity of some version.
     """
-    versions, path = LocalVersions(workspace), Path(request.value)
+    versions, path = LocalVersions(workspace, progress), Path(request.value)
     find = _of_file if path.is_file() else _of_words
     named = find(request.value, workspace, versions, params)
     hashes = named.hashes | _hashes_of_images(named.images, workspace, versions, params)
@@ -223,7 +229,9 @@ def _address(value: str, workspace: ProjectPaths, versions: LocalVersions) -> _N
     fetches = pl.read_parquet(path, columns=["url", "page_url"]) if path.is_file() else pl.DataFrame()
     for kind in (RequestKind.PAGE, RequestKind.PICTURE):
         named = _with_images(kind, value, versions)
-        if named.images or (fetches.width and _rows(fetches, Takedown("", kind, value, "", "", "")).height):
+        if named.images or (kind == RequestKind.PAGE and versions.is_found_page(value)):
+            return named
+        if fetches.width and _rows(fetches, Takedown("", kind, value, "", "", "")).height:
             return named
     return _Named((RequestKind.PICTURE, value), frozenset())
 

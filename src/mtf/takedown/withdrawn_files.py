@@ -17,7 +17,8 @@ from mtf.config import Params
 from mtf.core import shards
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.core.shards import DIGEST
-from mtf.forget.history import FileVersion, History
+from mtf.forget.file_versions import FileVersion
+from mtf.forget.history import History
 from mtf.release import withdrawals
 from mtf.takedown.scope_search import FACES, IMAGES
 
@@ -92,12 +93,13 @@ def _face_of(version: FileVersion, face_ids: Collection[str]) -> str | None:
 def _originals(image_ids: Collection[str], workspace: ProjectPaths, history: History | None) -> Iterator[bytes]:
     missing = set(image_ids)
     path = workspace.root / IMAGES
-    if path.is_file():
-        images = pl.read_parquet(path, columns=["identity", "image_id", "offset", "size_bytes"])
-        for identity, image_id, offset, size in images.filter(pl.col("image_id").is_in(list(missing))).iter_rows():
-            shard = workspace.shard("crawl", identity)
-            if image_id in missing and shard.is_file():
-                missing.discard(image_id)
+    images = pl.read_parquet(path, columns=["identity", "image_id"]) if path.is_file() else pl.DataFrame()
+    rows = images.filter(pl.col("image_id").is_in(list(missing))) if images.width else images
+    for identity in sorted(set(rows["identity"])) if rows.width else ():
+        shard = workspace.shard("crawl", identity)
+        for name, (offset, size) in shards.members(shard).items() if shard.is_file() else ():
+            if (stem := name.partition(".")[0]) in missing:
+                missing.discard(stem)
                 yield shards.read(shard, offset, size)
     if missing and history is not None:
         yield from _originals_of_versions(missing, history)
