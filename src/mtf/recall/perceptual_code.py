@@ -5,7 +5,7 @@ frequency, of length one, without the mean: 35 numbers of 8 bits. It says as muc
 it is no template of a face.
 
 A crop of at most a tenth of each side still contains the inner part that the code describes, at an unknown place. So a
-picture is compared at 81 places, and the most promising ones are refined. The transform of a part of a picture is a
+picture is compared at 256 places, and the most promising ones are refined. The transform of a part of a picture is a
 product of two small matrices with the picture, one for each axis, so that a place costs little.
 """
 
@@ -27,9 +27,9 @@ MAX_PIXELS = 178_956_970
 MIN_SIDE_PX = 32
 # Parts of a side that may have to be cut from a cropped picture to get the inner part of the whole one.
 MAX_TRIM = OUTER_SHARE / (1 - OUTER_SHARE)
-PLACES = 3
-# Largest distances (1 - cosine) at which a pair is kept, after the 81 places and after each refinement.
-COARSE_DISTANCE = 0.16
+PLACES = 4
+# Largest distances (1 - cosine) at which a pair is kept, after the 256 places and after each refinement.
+COARSE_DISTANCE = 0.18
 REFINED_DISTANCES = (0.06, 0.025, 0.012)
 # A blank wall (grey levels) or a plain gradient (1: all in one frequency) looks like too many others.
 MIN_CONTRAST = 4.0

@@ -21,6 +21,9 @@ from mtf.schemas.takedown_file import RequestKind, Takedown, Takedowns
 from mtf.takedown import perceptual_matches, scope_search
 from mtf.takedown.scope_search import ADDRESSES, EVIDENCE, FACES, IMAGES, SCREENING, image_ids_of
 
+# Kinds of requests that no address decides → the column of their value.
+_WITHOUT_ADDRESS = {RequestKind.IDENTITY: "identity", RequestKind.IMAGE_ID: "image_id"}
+
 
 class LocalVersions:
     """Workspace, and all versions in the local cache; only the workspace if DVC tracks nothing yet.
@@ -52,6 +55,11 @@ class LocalVersions:
         one = Takedowns((Takedown("", kind, value, "", "", ""),))
         wanted = scope_search.with_found_pages(one, self._found_pages())
         found: set[str] = set()
+        if all(each.kind in _WITHOUT_ADDRESS for each in wanted.records):
+            for pictures in self._tables(IMAGES, EVIDENCE, columns=_WITHOUT_ADDRESS.values()):
+                is_named = [pl.col(_WITHOUT_ADDRESS[each.kind]) == each.value for each in wanted.records]
+                found |= {*pictures.filter(pl.any_horizontal(is_named))["image_id"]}
+            return found
         for pictures in self._tables(IMAGES, EVIDENCE, columns=ADDRESSES):
             found |= image_ids_of(wanted, pictures)
         return found
@@ -80,9 +88,13 @@ class LocalVersions:
         """Perceptual hashes (64 bits) of those of the images that are on this machine."""
         if self.history is None or not image_ids:
             return set()
-        return {
-            *perceptual_matches.of_every_version(self.history, max_pixels=max_pixels, among=image_ids).hashes.values()
-        }
+        identities: set[str] = set()
+        for pictures in self._tables(IMAGES, columns=("identity", "image_id")):
+            identities |= {*pictures.filter(pl.col("image_id").is_in(list(image_ids)))["identity"]}
+        found = perceptual_matches.of_every_version(
+            self.history, max_pixels=max_pixels, among=image_ids, identities=identities
+        )
+        return {*found.hashes.values()}
 
     def _found_pages(self) -> Iterator[bytes]:
         current = self._root / scope_search.ATTRIBUTION

@@ -24,7 +24,7 @@ from mtf.takedown.scope_search import FACES, IMAGES
 
 _RELEASE = f"{PATHS_IN_PROJECT.stage('release').as_posix()}/"
 _CRAWL = f"{PATHS_IN_PROJECT.shards('crawl').as_posix()}/"
-_FACE_ID = re.compile(r"^([0-9a-f]{32})(?:-|$)")
+_FACE = re.compile(r"/([0-9a-f]{32})(?:-[^/]*)?\.jpg$")
 
 
 def record(image_ids: Collection[str], workspace: ProjectPaths, params: Params, history: History | None) -> int:
@@ -86,8 +86,8 @@ def _face_of(version: FileVersion, face_ids: Collection[str]) -> str | None:
     """Face that a published file of a version shows, if it is one of `face_ids`."""
     if not version.path.startswith(_RELEASE) and not version.is_unversioned:
         return None
-    named = _FACE_ID.match(version.name.stem)
-    return named[1] if named and named[1] in face_ids and version.name.suffix == ".jpg" else None
+    named = _FACE.search(version.path)
+    return named[1] if named and named[1] in face_ids else None
 
 
 def _originals(image_ids: Collection[str], workspace: ProjectPaths, history: History | None) -> Iterator[bytes]:
