@@ -57,6 +57,21 @@ class ProjectPaths:
         return self.data / "receipts"
 
     @property
+    def withdrawals(self) -> Path:
+        """Withdrawal list: digests and codes of the released files that were withdrawn; absent while there are none."""
+        return self.data / "withdrawals.txt"
+
+    @property
+    def recipients(self) -> Path:
+        """People who have a copy of a release; may be absent."""
+        return self.data / "recipients.csv"
+
+    @property
+    def acknowledgements(self) -> Path:
+        """Answers of recipients to messages on withdrawals; may be absent."""
+        return self.data / "acknowledgements.csv"
+
+    @property
     def attribution(self) -> Path:
         """Authors that people found for pictures whose source names none; may be absent."""
         return self.data / "attribution.csv"
