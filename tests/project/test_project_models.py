@@ -160,7 +160,13 @@ def test_weights_whose_license_permits_the_policys_uses_are_compliant(root):
     set_params(root, "crop", detector="centerface")
     code, report = audit()
     assert (code, report["compliant"]) == (0, True)
-    assert [file["name"] for file in report["files"]] == ["centerface", "dlib", "dlib-landmarks", "haar-eye"]
+    assert [file["name"] for file in report["files"]] == [
+        "centerface",
+        "dlib",
+        "dlib-landmarks",
+        "haar-eye",
+        "occlusion",
+    ]
     codes = {(finding["name"], finding["code"], finding["level"]) for finding in report["findings"]}
     assert ("centerface", "restricted_data", "warning") in codes
     assert ("dlib", "unstated_data", "warning") in codes
@@ -185,7 +191,8 @@ def test_a_list_of_permitted_licenses_decides_alone(root):
     code, report = audit()
     assert code == 1
     assert {finding["reason"] for finding in report["findings"] if finding["code"] == "not_permitted"} == {
-        "LicenseRef-Intel-OpenCV is not in models.permitted"
+        "LicenseRef-Intel-OpenCV is not in models.permitted",
+        "Apache-2.0 is not in models.permitted",
     }
     set_params(root, "models", permitted=["MITT"])
     with pytest.raises(BadInput, match=r"^params\.yaml: models\.permitted: 'MITT' is not permitted"):
