@@ -193,6 +193,7 @@ def test_a_list_of_permitted_licenses_decides_alone(root):
     assert {finding["reason"] for finding in report["findings"] if finding["code"] == "not_permitted"} == {
         "LicenseRef-Intel-OpenCV is not in models.permitted",
         "Apache-2.0 is not in models.permitted",
+        "MIT is not in models.permitted",
     }
     set_params(root, "models", permitted=["MITT"])
     with pytest.raises(BadInput, match=r"^params\.yaml: models\.permitted: 'MITT' is not permitted"):
