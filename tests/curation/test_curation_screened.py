@@ -127,6 +127,37 @@ def test_one_of_each_group_of_duplicates_stays(tmp_path: Path) -> None:
     }
 
 
+def test_with_proposals_the_proposed_person_stays_whatever_the_distance(tmp_path: Path) -> None:
+    like = {"cluster": 0, "likeness": 1.5, "identity_distance": 0.9}
+    faces = [
+        *(Face(f"like {number}", screening=like) for number in range(5)),
+        Face("stranger", screening={"cluster": 1, "likeness": -0.25, "identity_distance": 0.0}),
+        Face("alone", identity="bob", screening={"cluster": 0, "likeness": None}),
+    ]
+    workspace = screened(tmp_path, faces)
+    assert set(table(workspace, "curated")["face_id"]) == {face.face_id for face in faces[:5]}
+    gone = {row["face_id"]: row for row in table(workspace, "exclusions").iter_rows(named=True)}
+    assert {row["reason"] for row in gone.values()} == {"wrong_person"}
+    assert gone[face_id("stranger")]["detail"] == "likeness -0.25 to the proposed person, above 0 wanted"
+    assert gone[face_id("alone")]["detail"] == "no two shots of this identity show the same person"
+
+
+def test_a_shot_found_for_several_people_stays_with_the_one_whose_person_it_is_like(tmp_path: Path) -> None:
+    def shared(name: str, identity: str, likeness: float, group: str) -> Face:
+        return Face(name, identity, screening={"across_group": face_id(group), "cluster": 0, "likeness": likeness})
+
+    faces = [
+        *GOOD,
+        shared("hers", "ada", 2.0, "hers"),
+        shared("not his", "bob", -2.0, "hers"),
+        shared("both", "ada", 2.0, "both"),
+        shared("both, too", "bob", 2.0, "both"),
+    ]
+    workspace = screened(tmp_path, faces)
+    reasons = dict(table(workspace, "exclusions").select("face_id", "reason").iter_rows())
+    assert reasons == {face_id(name): "several_people" for name in ("not his", "both", "both, too")}
+
+
 def test_limits_come_before_duplicates_so_that_a_group_keeps_a_face_that_passes(tmp_path: Path) -> None:
     group = {"near_group": face_id("large")}
     faces = [

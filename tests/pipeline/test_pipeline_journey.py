@@ -6,6 +6,7 @@ All that needs the journey stands here: test processes share no fixtures, and a 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,21 @@ def test_every_stage_leaves_its_table_and_its_metrics(journey: Path) -> None:
         assert pl.read_parquet(journey / "build" / stage / f"{table}.parquet").height > 100, table
     for name in ("crawl", "crop", "screen", "curate", "split", "evaluate", "release", "distribution"):
         assert metrics(journey, name), name
+
+
+def test_the_demonstration_of_recall_runs_as_written(journey: Path, tmp_path: Path) -> None:
+    """The blocks ```sh of docs/recall.md, in a copy of the finished project: three forms, one withdrawal, receipts."""
+    project = tmp_path / "mtf"
+    shutil.copytree(journey, project, symlinks=True)
+    page = (project / "docs" / "recall.md").read_text(encoding="utf-8")
+    demonstration = page.partition("## A demonstration")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```", demonstration, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 4
+    run_in(project, "bash", "-ec", "".join(blocks))
+    for form in ("folders", "parquet", "webdataset"):
+        receipt = json.loads((project / f"{form}.json").read_text())
+        assert receipt["found"] and not receipt["not_looked_at"]
+    assert not list((project / "copies" / "folders").rglob("amber-lozenge*"))
 
 
 def test_every_kind_of_dirt_of_the_sample_is_met(journey: Path) -> None:

@@ -125,7 +125,13 @@ def commands(*path: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("page", "group"),
-    [("review.md", "review"), ("audit.md", "audit"), ("takedowns.md", "takedown"), ("sources.md", "crawl")],
+    [
+        ("review.md", "review"),
+        ("audit.md", "audit"),
+        ("takedowns.md", "takedown"),
+        ("sources.md", "crawl"),
+        ("recall.md", "recall"),
+    ],
 )
 def test_a_page_explains_every_option_of_its_commands(page: str, group: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")

@@ -87,7 +87,7 @@ def test_the_list_names_every_file_with_its_license_and_state(root):
     assert (rows["sface"]["state"], rows["sface"]["path"]) == ("missing", "models/face_recognition_sface_2021dec.onnx")
     assert all(row["sha256"] and row["trained_on"] and row["people"] and row["size_bytes"] for row in rows.values())
     _, table = run("models", "list")
-    assert "dlib" in table
+    assert "dlib: embedding, 21.4 MiB, there\n  license CC0-1.0, sha256 55533b28\n" in table
 
 
 def test_every_license_of_the_list_is_in_the_catalogue(root):
@@ -160,7 +160,13 @@ def test_weights_whose_license_permits_the_policys_uses_are_compliant(root):
     set_params(root, "crop", detector="centerface")
     code, report = audit()
     assert (code, report["compliant"]) == (0, True)
-    assert [file["name"] for file in report["files"]] == ["centerface", "dlib", "dlib-landmarks", "haar-eye"]
+    assert [file["name"] for file in report["files"]] == [
+        "centerface",
+        "dlib",
+        "dlib-landmarks",
+        "haar-eye",
+        "occlusion",
+    ]
     codes = {(finding["name"], finding["code"], finding["level"]) for finding in report["findings"]}
     assert ("centerface", "restricted_data", "warning") in codes
     assert ("dlib", "unstated_data", "warning") in codes
@@ -185,7 +191,9 @@ def test_a_list_of_permitted_licenses_decides_alone(root):
     code, report = audit()
     assert code == 1
     assert {finding["reason"] for finding in report["findings"] if finding["code"] == "not_permitted"} == {
-        "LicenseRef-Intel-OpenCV is not in models.permitted"
+        "LicenseRef-Intel-OpenCV is not in models.permitted",
+        "Apache-2.0 is not in models.permitted",
+        "MIT is not in models.permitted",
     }
     set_params(root, "models", permitted=["MITT"])
     with pytest.raises(BadInput, match=r"^params\.yaml: models\.permitted: 'MITT' is not permitted"):

@@ -76,7 +76,7 @@ class Small:
                 self._shard(stage, name, [row for row in images if row["identity"] == name], extension)
             for gone in shards.remove_except(self.workspace.shards(stage), people.__contains__):
                 assert gone not in people
-        self.table("crawl", "images", images)
+        self.table("crawl", "images", [row | self._place(row) for row in images])
         self.table("crop", "faces", images)
         self.table("split", "splits", [row | {"split": "train"} for row in images])
         (self.root / "build/multitask/equal").mkdir(parents=True, exist_ok=True)
@@ -125,6 +125,11 @@ class Small:
             "page_url": f"https://x.example/of/{name}",
             "size_bytes": len(self.picture(name)),
         }
+
+    def _place(self, row: dict[str, str | int]) -> dict[str, int]:
+        """Where the crawl's shard has a picture."""
+        members = shards.members(self.workspace.shard("crawl", str(row["identity"])))
+        return {"offset": members[f"{row['image_id']}.jpg"][0]}
 
     def _shard(self, stage: str, identity: str, rows: list[dict], key: str) -> None:
         with shards.writing(self.workspace.shard(stage, identity), "d") as shard:

@@ -247,6 +247,15 @@ def current_votes(matched: pl.DataFrame) -> pl.DataFrame:
     return latest.filter(pl.col("verdict") != Verdict.SKIP).select(*_VOTE_KEY, "verdict", "reason", "order")
 
 
+def verdict_counts(matched: pl.DataFrame) -> pl.DataFrame:
+    """Number of verdicts (`times`) per reviewer, face and step, those that were undone or skipped left out.
+
+    Columns: reviewer, joint, identity, face_id, step, times.
+    """
+    given = _not_undone(matched).filter(pl.col("verdict").is_in(["accept", "reject", "keep"]))
+    return given.group_by(_VOTE_KEY).agg(times=pl.len().cast(pl.Int64))
+
+
 def current_labels(matched: pl.DataFrame) -> pl.DataFrame:
     """Current labels: the latest correction per reviewer, face and column that was not undone, joint ones apart.
 

@@ -19,6 +19,7 @@ from mtf.cli import (
     models,
     project,
     publish,
+    recall,
     review,
     sample,
     stages,
@@ -41,6 +42,7 @@ deps.add_to(app)
 duties.add_to(app)
 subject.add_to(app)
 takedown.add_to(app)
+recall.add_to(app)
 audit.add_to(app)
 evidence.add_to(app)
 consent.add_to(app)

@@ -37,25 +37,11 @@ def list_files(
 
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    for title in ("name", "used for", "MiB", "sha256", "license", "learnt from", "its terms", "people", "state"):
-        table.add_column(title, overflow="fold")
     for row in rows:
-        table.add_row(
-            row["name"],
-            row["used_for"],
-            f"{row['size_bytes'] / MIB:.1f}",
-            row["sha256"][:8],
-            row["license"],
-            row["trained_on"],
-            row["data_license"] or "not published",
-            row["people"],
-            row["state"],
-        )
-    Console().print(table)
+        print(f"{row['name']}: {row['used_for']}, {row['size_bytes'] / MIB:.1f} MiB, {row['state']}")
+        print(f"  license {row['license']}, sha256 {row['sha256'][:8]}")
+        print(f"  learnt from: {row['trained_on']}; terms: {row['data_license'] or 'not published'}")
+        print(f"  did the people in it agree: {row['people']}")
 
 
 @app.command()

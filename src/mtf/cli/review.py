@@ -81,11 +81,20 @@ def decide(reviewer: Reviewer) -> None:
     _decide(reviewer, joint=False)
 
 
-def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, opens_browser: bool) -> None:
+def _open(
+    reviewers: list[str],
+    *,
+    joint: bool,
+    address: str,
+    port: int | None,
+    opens_browser: bool,
+    certifies: bool = False,
+) -> None:
     from mtf import config
     from mtf.annotation.ledger import checked_reviewer
     from mtf.review_app.processes import supervisor
     from mtf.review_app.processes.closing import LedgerTracking, dataset_name
+    from mtf.review_app.review_lock import certification_of
 
     workspace = ProjectPaths.find()
     project = config.load(workspace.params).project.name
@@ -97,9 +106,12 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, 
     host_name = socket.gethostname() if address in ("0.0.0.0", "::") else address  # noqa: S104 (compared, not bound)
     host = f"[{host_name}]" if ":" in host_name else host_name
 
+    def shown(name: str) -> str:
+        return certification_of(name) if certifies else name
+
     def is_ready(ports: dict[str, int]) -> None:
         pages = {
-            name: f"http://{host}:{own_port}/datasets/{dataset_name(project, name, joint=joint)}"
+            name: f"http://{host}:{own_port}/datasets/{dataset_name(project, shown(name), joint=joint)}"
             for name, own_port in ports.items()
         }
         for name, page in pages.items():
@@ -109,11 +121,13 @@ def _open(reviewers: list[str], *, joint: bool, address: str, port: int | None, 
         if opens_browser and len(pages) == 1:
             supervisor.open_browser(next(iter(pages.values())))
 
-    with supervisor.until_interrupted(), LedgerTracking(workspace, names):
+    folder = workspace.certificate if certifies else workspace.review
+    with supervisor.until_interrupted(), LedgerTracking(workspace, names, folder=folder):
         supervisor.keep_open(
             workspace.root,
             names,
             joint=joint,
+            certifies=certifies,
             address=address,
             port=port,
             is_ready=is_ready,
@@ -134,6 +148,51 @@ def _decide(reviewer: str, *, joint: bool) -> None:
     lock = lock_review(workspace.stage("room"), JOINT_REVIEWER if joint else reviewer)
     with LedgerTracking(workspace, [reviewer]), lock:
         terminal.run(workspace, config.load(workspace.params), reviewer, joint=joint)
+
+
+@app.command()
+def certify(
+    reviewer: Reviewer,
+    max_share: Annotated[
+        float, typer.Option(min=0.0001, max=0.5, help="Share of wrong people that the bound is to reach, such as 0.02.")
+    ] = 0.02,
+    allow: Annotated[int, typer.Option(min=0, max=100, help="Wrong faces in the sample at which it still does.")] = 1,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Draw a new sample, even if one of this data set is open.")
+    ] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say how many looks are needed; ask nothing.")] = False,
+    terminal: Annotated[bool, typer.Option(help="Use the terminal, without FiftyOne.")] = False,
+    address: Address = "127.0.0.1",
+    port: Port = None,
+    browser: OpensBrowser = True,
+) -> None:
+    """Answer blind questions on a random sample of the curated set, for a bound on the share of wrong people."""
+    from mtf import config
+    from mtf.annotation.ledger import checked_reviewer
+    from mtf.review_app import certification
+
+    workspace = ProjectPaths.find()
+    params = config.load(workspace.params)
+    checked_reviewer(reviewer, is_person=True)
+    print(certification.planned(workspace, params, max_share=max_share, allowed=allow, anew=anew, writes=not plan))
+    if plan:
+        return
+    if terminal:
+        _certify_in_terminal(workspace, reviewer)
+    else:
+        _open([reviewer], joint=False, certifies=True, address=address, port=port, opens_browser=browser)
+    print(certification.result(workspace, params))
+
+
+def _certify_in_terminal(workspace: ProjectPaths, reviewer: str) -> None:
+    from mtf import config
+    from mtf.review_app import terminal
+    from mtf.review_app.processes.closing import LedgerTracking
+    from mtf.review_app.review_lock import certification_of, lock_review
+
+    lock = lock_review(workspace.stage("room"), certification_of(reviewer))
+    with LedgerTracking(workspace, [reviewer], folder=workspace.certificate), lock:
+        terminal.certify(workspace, config.load(workspace.params), reviewer)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from mtf.core.project_paths import ProjectPaths
 SHOWN = 6
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mtf.takedown.erasure_plan import ErasurePlan
     from mtf.takedown.requests import Resolved
@@ -30,36 +30,31 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Record a request; the next `dvc repro` leaves the matching pictures out everywhere."""
         from mtf import config
-        from mtf.takedown import requests
+        from mtf.takedown import requests, withdrawn_files
 
         workspace = ProjectPaths.find()
+        params = config.load(workspace.params)
         request = requests.Request(value, reason, requested_by, reference)
-        resolved = requests.resolve(request, workspace, config.load(workspace.params))
+        resolved = requests.resolve(request, workspace, params, progress=_progress())
         new = requests.append(workspace.takedowns, resolved.records)
         first = resolved.records[0]
         print(f"{first.kind} {first.value}{'' if first in new else ' (recorded already)'}")
         if beside := len(new) - (first in new):
             print(f"with it {beside} rows: image_ids and perceptual hashes of its pictures")
         print(*_matched(resolved), sep="\n")
+        if count := withdrawn_files.record(resolved.images, workspace, params, resolved.history):
+            print(withdrawn_files.next_steps(count, workspace))
         requests.track(workspace)
         print("Next: `dvc repro`, `git add data.dvc dvc.lock metrics && git commit`, then `mtf takedown erase`")
 
     @group.command("list")
-    def list_requests() -> None:
-        """List the requests, with the number of matching pictures in the current version."""
-        from mtf.schemas import takedown_file
-        from mtf.takedown import requests
-
-        workspace = ProjectPaths.find()
-        takedowns = takedown_file.load(workspace.takedowns)
-        counts = requests.match_counts(takedowns, workspace)
-        for record in takedowns.records:
-            count = counts[record.kind, record.value]
-            left = "?" if count is None else count
-            print(f"{record.added_at}  {record.kind:<12}  {left:>4} pictures left  {record.value}  {record.reason}")
-        print(f"{len(takedowns.records)} requests")
-        if None in counts.values():
-            print("?: the crawl computes the perceptual hashes; run `dvc repro` first")
+    def list_requests(
+        every_row: Annotated[
+            bool, typer.Option("--all", help="Show the rows of data/takedowns.csv behind them.")
+        ] = False,
+    ) -> None:
+        """List the requests, one line each: date, who asks for what, reference, and state."""
+        _list(every_row=every_row)
 
     @group.command()
     def erase(
@@ -71,9 +66,9 @@ def add_to(app: typer.Typer) -> None:
 
         workspace = ProjectPaths.find()
         if dry_run:
-            _show(execution.plan(workspace, signed_by=signed_by))
+            _show(execution.plan(workspace, signed_by=signed_by, progress=_progress()))
             return
-        written = execution.erase(workspace, signed_by=signed_by)
+        written = execution.erase(workspace, signed_by=signed_by, progress=_progress())
         if not written:
             print("Nothing to erase: no version has what the requests name, and no earlier erasure is unfinished")
             return
@@ -87,6 +82,44 @@ def add_to(app: typer.Typer) -> None:
         if any(not one["finished_at"] for one in written):
             print("The erasure is not finished: run this again when all storage can be reached")
             raise typer.Exit(1)
+
+
+def _list(*, every_row: bool) -> None:
+    from mtf.schemas import takedown_file
+    from mtf.takedown import request_states, requests
+
+    workspace = ProjectPaths.find()
+    takedowns = takedown_file.load(workspace.takedowns)
+    counts = requests.match_counts(takedowns, workspace)
+    states = request_states.of_requests(takedowns, counts, workspace)
+    for each in states:
+        print(each.line)
+        for record in each.records if every_row else ():
+            count = counts[record.kind, record.value]
+            left = "?" if count is None else count
+            print(f"    {record.kind:<{request_states.KIND_CHARS}}  {left:>4} pictures left  {record.value}")
+    print(f"{len(states)} requests, {len(takedowns.records)} rows")
+    if None in counts.values():
+        print("?: the crawl computes the perceptual hashes; run `dvc repro` first")
+
+
+def _progress() -> Callable[[int, int], object]:
+    """Progress through the versions, on standard error: each second on a terminal, otherwise once."""
+    import sys
+    import time
+
+    is_shown, due = sys.stderr.isatty(), [0.0]
+
+    def report(number: int, total: int) -> None:
+        if is_shown and (time.monotonic() >= due[0] or number == total):
+            due[0] = time.monotonic() + 1
+            print(
+                f"\rlooking through {number} of {total} versions", end="\n" if number == total else "", file=sys.stderr
+            )
+        elif not is_shown and number == 1:
+            print(f"looking through {total} versions", file=sys.stderr)
+
+    return report
 
 
 def _matched(resolved: Resolved) -> Iterator[str]:
@@ -107,7 +140,7 @@ def _matched(resolved: Resolved) -> Iterator[str]:
             "(`dvc fetch --all-commits` brings more)"
         )
     if resolved.unreadable_versions:
-        unreadable = listed(resolved.unreadable_versions, 4)
+        unreadable = listed(resolved.unreadable_versions, 2)
         yield f"WARNING: versions that could not be read were not looked through: {unreadable}"
 
 

@@ -50,6 +50,9 @@ class Release(Section):
         `license`.
     purposes: purposes of the release; each subject must have consented to all of them.
     duties: documents of `mtf duties` that the release contains, in its folder `duties`.
+    withdrawals_url: address at which the newest withdrawal list is published; null if it is nowhere.
+    withdrawals_key: private ssh key, or secret key of minisign, that signs the list; a path from the project's folder.
+        Null leaves the list unsigned.
     """
 
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "0.1.0"
@@ -62,6 +65,8 @@ class Release(Section):
     date: dt.date | None = None
     purposes: Annotated[list[Purpose], Field(min_length=1)] = ["training", "evaluation", "publication"]
     duties: list[Duty] = []
+    withdrawals_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    withdrawals_key: Annotated[str, Field(min_length=1)] | None = None
 
 
 # Names of the expectations of `mtf validate`.

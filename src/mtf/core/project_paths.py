@@ -43,6 +43,11 @@ class ProjectPaths:
         return self.data / "review"
 
     @property
+    def certificate(self) -> Path:
+        """Plan and answers of the certificate on wrong people; may be absent."""
+        return self.data / "certificate"
+
+    @property
     def takedowns(self) -> Path:
         return self.data / "takedowns.csv"
 
@@ -50,6 +55,21 @@ class ProjectPaths:
     def receipts(self) -> Path:
         """Receipts of erasures."""
         return self.data / "receipts"
+
+    @property
+    def withdrawals(self) -> Path:
+        """Withdrawal list: digests and codes of the released files that were withdrawn; absent while there are none."""
+        return self.data / "withdrawals.txt"
+
+    @property
+    def recipients(self) -> Path:
+        """People who have a copy of a release; may be absent."""
+        return self.data / "recipients.csv"
+
+    @property
+    def acknowledgements(self) -> Path:
+        """Answers of recipients to messages on withdrawals; may be absent."""
+        return self.data / "acknowledgements.csv"
 
     @property
     def attribution(self) -> Path:

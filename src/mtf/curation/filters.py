@@ -41,18 +41,25 @@ class Licensed:
 class OnePerson:
     """Filter that drops shots listed for several people, unless the panel accepted the face for this person.
 
-    At least one of the names is wrong, and a program cannot tell which.
+    At least one of the names is wrong. With `by_likeness` a shot stays with the one identity whose proposed person it
+    is like; if it is like several, or none, nothing tells which.
 
     accepted: faces (identity, face_id) that the panel accepted; empty without a panel.
+    by_likeness: use the identity proposals of screening.
     """
 
     accepted: pl.DataFrame
+    by_likeness: bool = False
     step: ClassVar[Step] = Step.ONE_PERSON
 
     def judge(self, faces: pl.DataFrame) -> pl.DataFrame:
         accepted = self.accepted.select(*FACE, is_accepted=pl.lit(value=True))
         joined = faces.join(accepted, on=FACE, how="left", maintain_order="left")
         is_doubtful = pl.col("across_group").is_not_null() & pl.col("is_accepted").is_null()
+        if self.by_likeness:
+            is_like = (pl.col("likeness") > 0).fill_null(value=False)
+            likened = pl.col("identity").filter(is_like).n_unique().over("across_group")
+            is_doubtful &= ~(is_like & (likened == 1))
         return joined.drop("is_accepted").with_columns(
             reason=joined.select(pl.when(is_doubtful).then(pl.lit(Reason.SEVERAL_PEOPLE.value))).to_series(),
             decided_by=pl.lit(AUTOMATIC),

@@ -21,6 +21,7 @@ GROUPS = ["exact_group", "near_group", "across_group"]
 # Measures with limits in `curation.screened`, and the duplicate groups.
 _MEASURES = [
     *("size_px", "sharpness", "brightness", "clipped_share", "eyes", "not_photograph", "identity_distance"),
+    *("cluster", "likeness"),
     *QUALITY_COMPONENTS,
     *GROUPS,
 ]

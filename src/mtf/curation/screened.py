@@ -71,11 +71,36 @@ class OneOfEachGroup:
         return faces.join(pl.concat([exact, near]), on=FACE, how="left")
 
 
-def right_person(screened: Screened) -> WithinLimits:
-    """Filter by the distance of a face to the other faces of its person."""
-    return WithinLimits(
-        Step.IDENTITY, [Limit("identity_distance", Reason.WRONG_PERSON, maximum=screened.max_identity_distance)]
-    )
+@dataclass(frozen=True)
+class ProposedPerson:
+    """Filter that keeps the faces of the proposed person, if screening's embedding distinguishes people.
+
+    otherwise: filter of the other faces.
+    """
+
+    otherwise: WithinLimits
+    step: ClassVar[Step] = Step.IDENTITY
+
+    def judge(self, faces: pl.DataFrame) -> pl.DataFrame:
+        judged = self.otherwise.judge(faces)
+        is_proposed = pl.col("cluster").is_not_null()
+        is_stranger = (pl.col("likeness") <= 0).fill_null(value=True)
+        likeness = pl.col("likeness").cast(pl.Float64).round(2)
+        alike = pl.format("likeness {} to the proposed person, above 0 wanted", likeness)
+        detail = pl.coalesce(alike, pl.lit("no two shots of this identity show the same person"))
+        return judged.with_columns(
+            reason=pl.when(is_proposed & is_stranger)
+            .then(pl.lit(Reason.WRONG_PERSON.value))
+            .when(~is_proposed)
+            .then("reason"),
+            detail=pl.when(is_proposed & is_stranger).then(detail).when(~is_proposed).then("detail"),
+        )
+
+
+def right_person(screened: Screened) -> ProposedPerson:
+    """Filter by the proposed person or, without proposals, by the distance of a face to the others of its person."""
+    limit = Limit("identity_distance", Reason.WRONG_PERSON, maximum=screened.max_identity_distance)
+    return ProposedPerson(WithinLimits(Step.IDENTITY, [limit]))
 
 
 def good_quality(screened: Screened) -> WithinLimits:
@@ -103,6 +128,6 @@ def _to_either_side(measure: str, reason: Reason, maximum: float | None) -> Limi
     return Limit(measure, reason, minimum=None if maximum is None else -maximum, maximum=maximum)
 
 
-def steps(screened: Screened) -> list[WithinLimits | OneOfEachGroup]:
+def steps(screened: Screened) -> list[ProposedPerson | WithinLimits | OneOfEachGroup]:
     """Filters that replace the reviewers' steps, as far as a program can."""
     return [right_person(screened), good_quality(screened), OneOfEachGroup()]

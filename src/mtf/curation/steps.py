@@ -46,7 +46,9 @@ def _one_person(context: Context) -> StepFilter | None:
     """
     if context.mode == "curated":
         return None
-    return filters.OnePerson(filters.NOBODY if context.mode == "non_curated" else context.accepted)
+    if context.mode == "non_curated":
+        return filters.OnePerson(filters.NOBODY)
+    return filters.OnePerson(context.accepted, by_likeness=True)
 
 
 def _identity(context: Context) -> StepFilter | None:
@@ -126,6 +128,7 @@ STEPS = (
         question="Is this one whole human face?",
         reasons=(Reason.NOT_A_FACE, Reason.PARTIAL_FACE),
         keys={Reason.NOT_A_FACE: "1", Reason.PARTIAL_FACE: "2"},
+        is_seen_at_once=True,
         hints={
             **{"eyes": 1.0, "size_px": 0.5, "sharpness": 0.25, "identity_distance": -0.5},
             **{"eyes_visible": 1.0, "mouth_occlusion_prevention": 0.5},
@@ -137,6 +140,7 @@ STEPS = (
         question="Is this {identity}?",
         reasons=(Reason.WRONG_PERSON,),
         keys={Reason.WRONG_PERSON: "3"},
+        is_seen_at_once=True,
         hints={"identity_distance": -1.0},
         pages_by="identity",
         filter=_identity,
@@ -147,6 +151,7 @@ STEPS = (
         question="Is the face unobstructed, natural and sharp?",
         reasons=(Reason.OBSTRUCTED, Reason.NOT_A_PHOTOGRAPH, Reason.UNNATURAL, Reason.BLURRED),
         keys={Reason.OBSTRUCTED: "4", Reason.NOT_A_PHOTOGRAPH: "5", Reason.UNNATURAL: "6", Reason.BLURRED: "7"},
+        is_seen_at_once=True,
         hints={
             **{"eyes": 1.0, "sharpness": 1.0, "not_photograph": -1.0, "clipped_share": -0.5},
             **{"eyes_visible": 1.0, "mouth_occlusion_prevention": 1.0},

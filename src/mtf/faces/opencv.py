@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import cv2.data
@@ -22,7 +22,7 @@ def _registered(name: str, size_bytes: int, sha256: str, *, used_for: str = "det
             sha256=sha256,
             license="LicenseRef-Intel-OpenCV",
             trained_on=NOT_PUBLISHED,
-            package=PackagedFile("cv2", "opencv-python-headless", f"data/{file}"),
+            package=PackagedFile("cv2", "opencv-python-headless", str(PurePosixPath("data", file))),
             url=f"https://raw.githubusercontent.com/opencv/opencv/4.x/data/haarcascades/{file}",
         )
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtf.config import Crop, Screen
-from mtf.faces import model_files, opencv
+from mtf.faces import model_files, occlusion, opencv
 from mtf.faces.detectors import DETECTORS
 from mtf.faces.embeddings import EMBEDDINGS
 from mtf.faces.model_files import UNSTATED, ModelFile
@@ -24,6 +24,7 @@ def of_faces(crop: Crop, screen: Screen, *, root: Path) -> list[ModelFile]:
         *_of(DETECTORS.get(crop.detector), crop, used_for="detector", root=root),
         *_of(EMBEDDINGS.get(screen.embedding), screen, used_for="embedding", root=root),
         opencv.CASCADES["eye"],
+        occlusion.WEIGHTS,
     ]
     return list(dict.fromkeys(found))
 

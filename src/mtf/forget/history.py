@@ -10,12 +10,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 import polars as pl
@@ -24,16 +22,17 @@ import pyarrow.parquet
 from dvc.output import Output
 from dvc.repo import Repo
 from dvc.repo.index import Index
+from dvc.scm import NoSCM
 
 from mtf.core.errors import MtfError, listed
+from mtf.forget.committed_outputs import committed_outputs
+from mtf.forget.file_versions import NO_VERSION, FileVersion, TrackedFolder, parsed_listing
 from mtf.forget.object_store import ObjectIndex
 
 WORKSPACE = "workspace"
-NO_VERSION = "no version"
 _LISTING = ".dir"
 # DVC names the revision in some messages; without it, one fault of many revisions is one line.
 _OF_REVISION = re.compile(r" in revision '[0-9a-f]+'")
-_UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part")
 # At most so many objects are named in a message.
 _SHOWN = 3
 _BY_HAND = "replace the .git folder by that of a full clone"
@@ -42,32 +41,6 @@ MEND = f"{FETCH}; else {_BY_HAND}"
 UNNAME = f"{FETCH}; else `git update-ref -d` that name if nobody wants it, or {_BY_HAND}"
 CLEAR = f"remove these files (`git fsck` names them), then {FETCH}; else {_BY_HAND}"
 UNSHALLOW = "`git fetch --unshallow` brings them"
-
-
-@dataclass
-class FileVersion:
-    """Tracked file with one content.
-
-    - `path`: relative to the repository's root, with `/`;
-    - `oid`: md5 of the content;
-    - `revisions`: revisions that have it there (first 12 digits of the commit, WORKSPACE or NO_VERSION);
-    - `listings`: md5 of the tracked folders' listings that contain it, or its own md5.
-    """
-
-    path: str
-    oid: str
-    revisions: list[str] = field(default_factory=list)
-    listings: set[str] = field(default_factory=set)
-
-    @property
-    def name(self) -> PurePosixPath:
-        """Path of the file, for its name, suffix and parents."""
-        return PurePosixPath(self.path)
-
-    @property
-    def is_unversioned(self) -> bool:
-        """True if only a listing of no version names the file, so that its folder is not known."""
-        return self.revisions == [NO_VERSION]
 
 
 class History:
@@ -80,15 +53,25 @@ class History:
       such a revision are read.
     """
 
-    def __init__(self, repo: Repo, index: ObjectIndex) -> None:
+    def __init__(self, repo: Repo, index: ObjectIndex, progress: Callable[[int, int], object] | None = None) -> None:
+        """`progress` is called with the number of commits that were read, and of all."""
         self.index = index
         self.root = Path(repo.root_dir)
         self.missing_listings: set[str] = set()
         self.faults: dict[str, list[str]] = {}
-        self._contents: dict[str, list[tuple[str, str]] | None] = {}
+        self._read_listings: set[str] = set()
         self._versions: dict[tuple[str, str], FileVersion] = {}
-        for revision, path, oid, listing in self._tracked(repo):
-            self._add(revision, path, oid, listing)
+        self._folders: dict[str, TrackedFolder] = {}
+        self._columns: dict[str, frozenset[str]] = {}
+        for (path, oid), revisions in self._tracked(repo, progress).items():
+            self._add_output(revisions, path, oid)
+        for folder in self._folders.values():
+            for name, oid in folder.numbers:
+                path = f"{folder.path}/{name}"
+                version = self._versions.get((path, oid))
+                if version is None:
+                    version = self._versions[path, oid] = FileVersion(path, oid)
+                version.add_folder(folder)
         self._add_unversioned()
         self.versions = sorted(self._versions.values(), key=lambda version: (version.path, version.oid))
         named = {version.oid for version in self.versions}
@@ -123,31 +106,43 @@ class History:
         )
 
     def _table(self, oid: str, columns: Collection[str]) -> Iterator[pl.DataFrame]:
+        if oid in self._columns and not set(columns) <= self._columns[oid]:
+            return
+        self._columns.setdefault(oid, frozenset())
         with self.index.open(oid) as file:
             if file is None or file.read(4) != b"PAR1":
                 return
             try:
                 table = pa.parquet.ParquetFile(file)
-                if set(columns) <= set(table.schema_arrow.names):
+                self._columns[oid] = frozenset(table.schema_arrow.names)
+                if set(columns) <= self._columns[oid]:
                     yield pl.DataFrame(pl.from_arrow(table.read(columns=list(columns))))
             except pa.ArrowException:
                 return
 
-    def _tracked(self, repo: Repo) -> Iterator[tuple[str, str, str, str]]:
-        for revision in repo.brancher(all_branches=True, all_tags=True, all_commits=True, all_experiments=True):
-            for out in self._outs(repo, revision[:12]):
-                if not out.hash_info or out.hash_info.value is None or not out.is_in_repo:
-                    continue
-                path = "/".join(out.index_key[1])
-                oid = str(out.hash_info.value)
-                if not out.hash_info.isdir:
-                    yield revision[:12], path, oid, oid
-                    continue
-                members = self._listed(oid)
-                if members is None:
-                    self.missing_listings.add(f"{path} at {revision[:12]}")
-                    continue
-                yield from ((revision[:12], f"{path}/{name}", member, oid) for name, member in members)
+    def _tracked(self, repo: Repo, progress: Callable[[int, int], object] | None) -> dict[tuple[str, str], list[str]]:
+        """Path and md5 of each output → revisions that have it: of the workspace by DVC, of the commits by git."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for out in self._outs(repo, WORKSPACE):
+            if out.hash_info and out.hash_info.value is not None and out.is_in_repo:
+                found["/".join(out.index_key[1]), str(out.hash_info.value)] = [WORKSPACE]
+        if isinstance(repo.scm, NoSCM):
+            return found
+        for commit in committed_outputs(self.root, progress):
+            for fault in commit.faults:
+                self.faults.setdefault(fault, []).append(commit.revision)
+            for path, oid in dict.fromkeys(commit.outputs):
+                found.setdefault((path, oid), []).append(commit.revision)
+        return found
+
+    def _add_output(self, revisions: list[str], path: str, oid: str) -> None:
+        if not oid.endswith(_LISTING):
+            self._versions[path, oid] = FileVersion(path, oid, revisions, [oid])
+            return
+        content = self._content(oid)
+        folder = self._folders.setdefault(path, TrackedFolder(path))
+        if content is None or not folder.add(oid, revisions, content):
+            self.missing_listings |= {f"{path} at {revision}" for revision in revisions}
 
     def _outs(self, repo: Repo, revision: str) -> list[Output]:
         """Outputs that the DVC files of a revision track, without those of unreadable files."""
@@ -165,44 +160,25 @@ class History:
 
     def _add_unversioned(self) -> None:
         """Add the files of listings that no version names; a file that has a version only gets the listing."""
+        unread = sorted(oid for oid in self.index.objects if oid.endswith(_LISTING) and oid not in self._read_listings)
+        if not unread:
+            return
         named: dict[str, list[FileVersion]] = {}
         for version in self._versions.values():
             named.setdefault(version.oid, []).append(version)
-        for listing in sorted(oid for oid in self.index.objects if oid.endswith(_LISTING)):
-            if listing in self._contents:
-                continue
-            for name, member in self._listed(listing) or ():
+        for listing in unread:
+            for name, member in parsed_listing(self._content(listing)) or ():
                 for version in named.get(member, ()):
-                    version.listings.add(listing)
+                    version.add_listing(listing)
                 if member not in named:
-                    self._add(NO_VERSION, f"({listing[:8]})/{name}", member, listing)
+                    path = f"({listing[:8]})/{name}"
+                    version = self._versions.setdefault((path, member), FileVersion(path, member, [NO_VERSION]))
+                    version.add_listing(listing)
 
-    def _add(self, revision: str, path: str, oid: str, listing: str) -> None:
-        version = self._versions.setdefault((path, oid), FileVersion(path, oid))
-        if revision not in version.revisions:
-            version.revisions.append(revision)
-        version.listings.add(listing)
-
-    def _listed(self, listing: str) -> list[tuple[str, str]] | None:
-        """Names and md5 of the files of a tracked folder; None if no store has a readable listing."""
-        if listing not in self._contents:
-            self._contents[listing] = _parsed(self.index.read(listing))
-        return self._contents[listing]
-
-
-def finished_name(name: PurePosixPath) -> PurePosixPath:
-    """Final name of a file: that of an unfinished atomic write (`.NAME.XXXXXXXX.part`) is NAME."""
-    unfinished = _UNFINISHED.fullmatch(name.name)
-    return name.with_name(unfinished[1]) if unfinished else name
-
-
-def _parsed(listing: bytes | None) -> list[tuple[str, str]] | None:
-    if listing is None:
-        return None
-    try:
-        return [(str(entry["relpath"]), str(entry["md5"])) for entry in json.loads(listing)]
-    except (ValueError, TypeError, KeyError):
-        return None
+    def _content(self, listing: str) -> bytes | None:
+        """Content of a listing; None if no store has it."""
+        self._read_listings.add(listing)
+        return self.index.read(listing)
 
 
 def shallow_clone(root: Path) -> str | None:

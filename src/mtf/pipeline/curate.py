@@ -16,7 +16,7 @@ from mtf.annotation import agreement, consensus, duplicate_rules, ledger, matchi
 from mtf.config import Params
 from mtf.core import atomic_files, csv_files
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
-from mtf.curation import funnel, funnel_inputs
+from mtf.curation import funnel, funnel_inputs, proposal_rates
 from mtf.curation.duplicates import AUTOMATIC, duplicate_groups
 from mtf.curation.funnel_inputs import weakest_decision
 from mtf.curation.funnel_tables import funnel_table, left_by_step
@@ -75,6 +75,8 @@ def run(workspace: ProjectPaths, params: Params) -> None:
         _write(workspace, table, rows, faces)
     schemas.write(schemas.undetected(params), undetected, workspace.table("curate", "undetected"))
     metrics = _metrics(images, faces, result, automatic, panel)
+    proposed = proposal_rates.rates(faces, panel.verdicts, columns=list(params.attributes))
+    metrics |= {"proposals": proposed} if proposed else {}
     atomic_files.write_json(workspace.metrics("curate"), metrics)
     atomic_files.write_json(workspace.headline("data_set"), _headline(metrics))
     # In the order of the funnel, for `dvc plots`.
@@ -224,3 +226,7 @@ def _report(metrics: dict[str, Any], panel: PanelResult) -> None:
     if figures := metrics["agreement"].get(Step.IDENTITY.value):
         shown = ", ".join(f"{name} {figures[name]:.3f}" for name in ("raw", "kappa", "alpha") if name in figures)
         console.print(f"Reviewers agree on identity: {shown} ({figures['faces']} faces).", highlight=False)
+    if proposed := metrics.get("proposals"):
+        console.print("Identity proposals against the panel:", highlight=False)
+        for line in proposal_rates.lines(proposed):
+            console.print(f"  {line}", markup=False, highlight=False)

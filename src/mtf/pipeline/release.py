@@ -27,6 +27,7 @@ from mtf.release import (
     metadata,
     release_tables,
     revision_diff,
+    withdrawals,
 )
 from mtf.release.release_tables import Sources
 from mtf.rights import consent
@@ -59,6 +60,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     _write_metadata(root, params, sources, published, credit)
     _write_credits(root, params, credit)
     _write_audit(root, audited)
+    withdrawals.write_folder(root / withdrawals.FOLDER, workspace, params)
     release_facts = release_tables.gather_facts(workspace, params, sources)
     answers, absent = card.load(workspace.card), layout.absent_labels(plan)
     documents.write_documents(root, release_facts, answers, license_urls=_license_urls(release_facts), absent=absent)

@@ -23,18 +23,17 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.faces import crop, face_vectors, near_duplicates, opencv, quality, quality_components
 from mtf.faces.box import Box
 from mtf.faces.detectors import Landmarks
-from mtf.faces.embeddings import EMBEDDINGS, Embedding
+from mtf.faces.embeddings import EMBEDDINGS, Embedding, distinguishes_people
 from mtf.faces.embeddings import create as create_embedding
-from mtf.pipeline import incremental
+from mtf.pipeline import identity_proposals, incremental
 
+# Pairs of people that are printed; the column `resembles` has all.
+_MAX_PAIRS = 20
 COLUMNS = str(schemas.SCREENING.dtypes)
-# Columns that need no other face; the others are added later.
+# Columns that need other faces, and are added later.
+_FROM_OTHERS = ("identity_distance", "exact_group", "near_group", "across_group", "cluster", "likeness", "resembles")
 _MEASURED: dict[str, Any] = {
-    **{
-        name: dtype
-        for name, dtype in schemas.SCREENING.dtypes.items()
-        if name not in ("identity_distance", "exact_group", "near_group", "across_group")
-    },
+    **{name: dtype for name, dtype in schemas.SCREENING.dtypes.items() if name not in _FROM_OTHERS},
     "crop_sha256": pl.String,
     "embedding": pl.Binary,
 }
@@ -83,14 +82,20 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     )
     with tempfile.TemporaryFile(dir=workspace.stage("screen")) as file:
         rows = _gathered([workspace.shard("screen", name) for name in identities], file)
-        screening = _across(rows, _mapped(file, rows.height), params.screen)
+        embeddings = _mapped(file, rows.height)
+        screening = _across(rows, embeddings, params.screen)
+        proposals = _proposals(workspace, params, rows, embeddings)
+    screening = screening.with_columns(proposals.columns) if proposals else screening
     path = workspace.table("screen", "screening")
     keys = ["identity", "face_id"]
     schemas.check_refers(screening, faces, on=keys, where=str(path), failures_to=schemas.failures_path(path))
     screening = schemas.write(schemas.SCREENING, screening, path)
-    figures = _figures(screening)
+    figures = _figures(screening, proposals)
     atomic_files.write_json(workspace.metrics("screen"), figures)
     _print(figures, done)
+    # Names are printed alone: metrics are committed to git, from which nobody can be erased.
+    for one, other in proposals.same_person[:_MAX_PAIRS] if proposals else []:
+        print(f"  {one} and {other} look like one person under two names")
 
 
 def make(job: ScreenJob) -> None:
@@ -175,6 +180,16 @@ def _across(rows: pl.DataFrame, embeddings: np.ndarray, screen: Screen) -> pl.Da
     return schemas.frame(schemas.SCREENING, rows.with_columns(_series("across_group", named)))
 
 
+def _proposals(
+    workspace: ProjectPaths, params: Params, rows: pl.DataFrame, embeddings: np.ndarray
+) -> identity_proposals.Proposals | None:
+    """Identity proposals; None for an embedding that does not distinguish people."""
+    if not distinguishes_people(params.screen):
+        return None
+    sources = identity_proposals.image_sources(workspace)
+    return identity_proposals.propose(rows, embeddings, sources)
+
+
 def _series(name: str, values: Sequence[Any], dtype: type[pl.DataType] = pl.String) -> pl.Series:
     return pl.Series(name, values, dtype)
 
@@ -210,7 +225,7 @@ def _job(workspace: ProjectPaths, params: Params, digests: dict[str, str], name:
     )
 
 
-def _figures(screening: pl.DataFrame) -> dict[str, Any]:
+def _figures(screening: pl.DataFrame, proposals: identity_proposals.Proposals | None) -> dict[str, Any]:
     eyes = dict(screening["eyes"].value_counts().iter_rows())
     return {
         "faces": screening.height,
@@ -225,6 +240,17 @@ def _figures(screening: pl.DataFrame) -> dict[str, Any]:
             name: round(float(screening.select(pl.col(name).median()).item() or 0), 4)
             for name in ("size_px", "sharpness", "brightness", "clipped_share", "identity_distance")
         },
+    } | ({} if proposals is None else {"proposals": _proposed(screening, proposals)})
+
+
+def _proposed(screening: pl.DataFrame, proposals: identity_proposals.Proposals) -> dict[str, Any]:
+    likeness = screening["likeness"]
+    return {
+        "person": int((likeness > 0).sum()),
+        "stranger": int((likeness <= 0).sum()),
+        "without_proposal": likeness.null_count(),
+        "resembles_another": screening["resembles"].count(),
+        "same_person_under_two_names": len(proposals.same_person),
     }
 
 
@@ -242,3 +268,8 @@ def _print(figures: dict[str, Any], done: incremental.Refreshed) -> None:
         f"  repeats: {repeats['exact']} exact, {repeats['near']} near (with the exact), "
         f"{repeats['across_identities']} across identities; {figures['not_photographs']} look drawn"
     )
+    if (proposed := figures.get("proposals")) is not None:
+        print(
+            f"  proposals: {proposed['person']} faces of their person, {proposed['stranger']} of strangers, "
+            f"{proposed['without_proposal']} without one; {proposed['resembles_another']} resemble another identity"
+        )

@@ -21,6 +21,7 @@ VERSIONS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissan
 TABLES = ("metadata.parquet", "metadata_non_curated.parquet")
 PICTURES = "pictures"
 ALIGNED_SENTENCE = "Each face is turned upright and scaled by its five landmarks (a similarity transform)."
+WITHDRAWALS = "recall/withdrawals.txt"
 Json = dict[str, Any]
 
 _OWN = "arrayShape citeAs column containedIn equivalentProperty extract field fileProperty fileObject fileSet format"
@@ -46,12 +47,20 @@ CONTEXT: Json = {
 
 
 def described(
-    facts: Facts, card: Card, table: pl.DataFrame, *, name: str, table_sha256: str, license_urls: list[str]
+    facts: Facts,
+    card: Card,
+    table: pl.DataFrame,
+    *,
+    name: str,
+    table_sha256: str,
+    withdrawals_sha256: str,
+    license_urls: list[str],
 ) -> Json:
     """JSON-LD document of a release.
 
     - `table`: metadata of the release;
     - `name`, `table_sha256`: name of its file, one of `TABLES`, and SHA-256 (hex);
+    - `withdrawals_sha256`: SHA-256 (hex) of the withdrawal list in the release;
     - `license_urls`: license of the release itself, then those of its pictures.
     """
     labels = [*facts.params.attributes, IDENTITY]
@@ -74,7 +83,7 @@ def described(
         "isLiveDataset": False,
         "keywords": ["faces", *facts.levels],
         **_responsible(facts, card, table),
-        "distribution": _distribution(table, name, table_sha256),
+        "distribution": [*_distribution(table, name, table_sha256), _withdrawals(withdrawals_sha256)],
         "recordSet": [_faces(table, name, labels), _pictures(table, name, labels), *splits],
     }
     return {key: value for key, value in document.items() if value is not None and value != []}
@@ -136,8 +145,10 @@ def _responsible(facts: Facts, card: Card, table: pl.DataFrame) -> Json:
             "A license from the owner of a picture's copyright is not the consent of the person in it.",
         ],
         "rai:dataReleaseMaintenancePlan": (
-            f"{answer('maintenance') or ''} Takedowns and corrections: {params.project.contact}".strip()
-        ),
+            f"{answer('maintenance') or ''} Withdrawn pictures of this and all earlier releases: "
+            f"{params.release.withdrawals_url or WITHDRAWALS}; recall/recall.py removes them from a copy. "
+            f"Takedowns and corrections: {params.project.contact}"
+        ).strip(),
     }
 
 
@@ -153,7 +164,10 @@ def _annotation(facts: Facts, table: pl.DataFrame) -> Json:
             f"{', '.join(step.step for step in facts.funnel)}; a face that the reviewers do not agree on is held back."
         ),
         "rai:annotationsPerItem": str(facts.params.curate.reviewers),
-        "rai:dataAnnotationAnalysis": [f"{step}: {_figures(figures)}" for step, figures in facts.agreement.items()],
+        "rai:dataAnnotationAnalysis": [
+            *(f"{step}: {_figures(figures)}" for step, figures in facts.agreement.items()),
+            *facts.certified,
+        ],
     }
 
 
@@ -187,6 +201,18 @@ def _distribution(table: pl.DataFrame, name: str, sha256: str) -> list[Json]:
             "includes": f"{_root(table)}/**/*.jpg",
         },
     ]
+
+
+def _withdrawals(sha256: str) -> Json:
+    return {
+        "@type": "cr:FileObject",
+        "@id": WITHDRAWALS,
+        "name": WITHDRAWALS,
+        "description": "Digests and perceptual codes of the withdrawn pictures, as of this release.",
+        "contentUrl": WITHDRAWALS,
+        "encodingFormat": "text/plain",
+        "sha256": sha256,
+    }
 
 
 def _root(table: pl.DataFrame) -> str:

@@ -26,6 +26,7 @@ from mtf.release.layout import MissingClass
 
 README = "README.md"
 COPIED = ("LICENSE.txt", "CREDITS.md", "CREDITS.html", "DATASHEET.md")
+RECALL = "recall"
 # Key of the card's header with the paths of the folders, which other formats do not have.
 PLACES = "configs"
 CHECKSUMS = "SHA256SUMS"
@@ -34,7 +35,10 @@ CHECKSUMS = "SHA256SUMS"
 def write_documents(
     root: Path, facts: Facts, card: Card, *, license_urls: list[str], absent: Sequence[MissingClass]
 ) -> None:
-    """Write the documents to `root`, which already has the metadata tables. `absent`: classes that a split lacks."""
+    """Write the documents to `root`, which already has the metadata tables and the withdrawal list.
+
+    `absent`: classes that a split lacks.
+    """
     atomic_files.write_text(root / "README.md", cards.readme(facts, card, absent=absent))
     atomic_files.write_text(root / "DATASHEET.md", cards.datasheet(facts, card))
     atomic_files.write_text(root / "LICENSE.txt", cards.license_note(facts))
@@ -43,7 +47,13 @@ def write_documents(
         digest = hashlib.sha256(table.read_bytes()).hexdigest()
         rows = pl.read_parquet(table)
         described = croissant.described(
-            facts, card, rows, name=table.name, table_sha256=digest, license_urls=license_urls
+            facts,
+            card,
+            rows,
+            name=table.name,
+            table_sha256=digest,
+            withdrawals_sha256=file_digest(root / croissant.WITHDRAWALS),
+            license_urls=license_urls,
         )
         atomic_files.write_json(root / croissant.NAME, described)
 
@@ -58,8 +68,8 @@ def remove_documents(root: Path) -> None:
 
 def check_enclosed_documents(release: Path) -> None:
     """Check that the release is complete. Raises BadInput if it lacks one of the documents."""
-    for name in (README, *COPIED):
-        if not (release / name).is_file():
+    for name in (README, *COPIED, RECALL):
+        if not (release / name).exists():
             raise BadInput(f"{release / name}: no such file; build the release again (`dvc repro`)")
 
 
@@ -67,6 +77,7 @@ def write_enclosed_documents(release: Path, to: Path, form: str) -> None:
     """Copy the documents to the folder `to`, with a line in the card that names the format `form`."""
     for name in COPIED:
         shutil.copyfile(release / name, to / name)
+    shutil.copytree(release / RECALL, to / RECALL)
     _, header, body = (release / README).read_text(encoding="utf-8").split("---\n", 2)
     fields = {key: value for key, value in yaml.safe_load(header).items() if key != PLACES}
     title, _, rest = body.partition("\n\n")

@@ -9,6 +9,8 @@ from typing import Any
 import polars as pl
 
 from mtf.config import Params
+from mtf.curation import certificate
+from mtf.curation.certificate import Certificate
 from mtf.faces.detectors import describe
 from mtf.faces.model_files import ModelFile
 from mtf.release.distribution import Distribution, distribution
@@ -49,6 +51,7 @@ class Facts:
     - `first_fetched`, `last_fetched`: dates (ISO 8601), None if nothing was fetched;
     - `agreement`: step → figures of the reviewers' agreement;
     - `non_curated`: faces of the non-curated set;
+    - `certificate`: certificate on wrong people, None if there is none;
     - `weights`: files of trained weights that found, measured or compared the faces.
     """
 
@@ -66,7 +69,17 @@ class Facts:
     last_fetched: str | None
     agreement: Mapping[str, Any]
     non_curated: int
+    certificate: Certificate | None = None
     weights: Sequence[ModelFile] = ()
+
+    @property
+    def certified(self) -> list[str]:
+        """Sentences of the certificate: the bound, or why there is none; the attention; then a line for each group."""
+        if self.certificate is None:
+            return []
+        attention = certificate.decoy_line(self.certificate)
+        groups = certificate.group_lines(self.certificate)
+        return [certificate.in_words(self.certificate), *([attention] if attention else []), *groups]
 
     @property
     def title(self) -> str:
@@ -124,10 +137,11 @@ def gather(
     fetches: pl.DataFrame,
     detections: pl.DataFrame,
     curated: Mapping[str, Any],
+    certified: Certificate | None = None,
     weights: Sequence[ModelFile] = (),
 ) -> Facts:
     """Facts from the tables. `published` has the faces of all variants with their pictures' licenses; `curated` is
-    metrics/curate.json.
+    metrics/curate.json; `certified` is the certificate of the published faces.
     """
     fetched = fetches.filter(pl.col("outcome") == FetchOutcome.STORED)["fetched_at"]
     return Facts(
@@ -145,6 +159,7 @@ def gather(
         last_fetched=_day(fetched.max()),
         agreement=curated["agreement"],
         non_curated=non_curated.height,
+        certificate=certified,
         weights=weights,
     )
 

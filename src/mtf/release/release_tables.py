@@ -14,6 +14,7 @@ from mtf import schemas
 from mtf.config import Params
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
+from mtf.curation import certificate
 from mtf.faces import weights_in_use
 from mtf.release import facts, folders, layout, metadata
 from mtf.rights import attribution
@@ -86,8 +87,14 @@ def gather_facts(workspace: ProjectPaths, params: Params, sources: Sources) -> f
         fetches=schemas.read(schemas.FETCHES, workspace.table("crawl", "fetches")),
         detections=schemas.read(schemas.DETECTIONS, workspace.table("crop", "detections")),
         curated=curated,
+        certified=_certified(workspace, params, sources),
         weights=weights_in_use.of_faces(params.crop, params.screen, root=workspace.root),
     )
+
+
+def _certified(workspace: ProjectPaths, params: Params, sources: Sources) -> certificate.Certificate | None:
+    """Certificate of the data set, None if no variant contains it."""
+    return None if sources.data.is_empty() else certificate.read(workspace, params, sources.data)
 
 
 def refuse_failed_audit(findings: pl.DataFrame) -> None:

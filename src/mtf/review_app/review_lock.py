@@ -12,6 +12,13 @@ from mtf.annotation.ledger import JOINT_REVIEWER
 from mtf.core.errors import MtfError
 from mtf.core.file_lock import ProcessLock
 
+CERTIFICATE = "certificate"
+
+
+def certification_of(reviewer: str) -> str:
+    """Name of a person's certification beside their review: of its lock, data set and database."""
+    return f"{reviewer}.{CERTIFICATE}"
+
 
 @contextmanager
 def lock_review(folder: Path, name: str) -> Generator[None]:

@@ -12,7 +12,7 @@ from mtf.config import Params
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.engine.face_pictures import Pictures, stamps
-from mtf.review_app.engine.loading import load_review_data, session_of
+from mtf.review_app.engine.loading import certification_session, load_certification, load_review_data, session_of
 from mtf.review_app.engine.page import Page
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
@@ -30,6 +30,21 @@ def run(workspace: ProjectPaths, params: Params, reviewer: str, *, joint: bool) 
         print(f"ledger: {line}", file=sys.stderr)
     pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
     session = session_of(workspace, review_data, reviewer, joint=joint, seed=params.seed, check=pictures.check)
+    show = _picture(pictures) if sys.stdout.isatty() else _no_picture
+    try:
+        review(session, review_data, answers=_answers(), show=show)
+    finally:
+        session.close()
+
+
+def certify(workspace: ProjectPaths, params: Params, reviewer: str) -> None:
+    """Answer the questions of the certificate until none is left, the input ends, or the person quits."""
+    seen = stamps(workspace)
+    review_data, plan, torn = load_certification(workspace, params)
+    for line in torn:
+        print(f"certificate: {line}", file=sys.stderr)
+    pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
+    session = certification_session(workspace, review_data, plan, reviewer, check=pictures.check)
     show = _picture(pictures) if sys.stdout.isatty() else _no_picture
     try:
         review(session, review_data, answers=_answers(), show=show)
@@ -79,8 +94,9 @@ def _described(session: ReviewSession, review_data: ReviewData, page: Page) -> s
     row = review_data.faces.row(review_data.row(page.faces[0]), named=True)
     assert page.step is not None  # noqa: S101 (a page with faces has a step)
     labels = ", ".join(str(row[column]) for column in review_data.labels)
-    steps, step = funnel_steps.reviewed(), funnel_steps.named(page.step)
-    question = f"the label {page.label}?" if page.label else step.question_about(row["name"])
+    steps = funnel_steps.reviewed()
+    question = f"the label {page.label}?" if page.label else page.question_about(row["name"])
+    reasons = [reason for name in page.asks or (page.step,) for reason in funnel_steps.named(name).reasons]
     split = review_data.conflicts_of(page.faces[0]) if session.joint else ""
     return "\n".join(
         part
@@ -90,8 +106,9 @@ def _described(session: ReviewSession, review_data: ReviewData, page: Page) -> s
             f"{session.open_faces(page.step)} open",
             f"  {row['page_url'] or row['url']}  {row['license'] or ''}",
             f"  the same shot was found for {row['also_under']}, too" if row["also_under"] else "",
+            f"  looks more like {row['resembles']}" if row.get("resembles") else "",
             f"  the panel: {split}" if split else "",
-            f"  {question}  reasons: {', '.join(step.reasons)}",
+            f"  {question}  reasons: {', '.join(reasons)}",
         )
         if part
     )

@@ -8,7 +8,7 @@ import pandera.polars as pa
 import polars as pl
 
 from mtf.schemas.columns import BOX, CROP_PLACE, at_least, column, holds, identity, matches, one_of, table, text
-from mtf.schemas.enums import FACE_ID, SHA256, DetectionOutcome
+from mtf.schemas.enums import FACE_ID, SHA256, SLUG, DetectionOutcome
 
 # Outcome of detection for each image, those without a face included.
 DETECTIONS = table(
@@ -112,6 +112,12 @@ QUALITY_COMPONENTS: dict[str, tuple[float, float]] = {
 # eyes: eyes found, 0 to 2.
 # not_photograph: 0 (a photograph) to 1 (drawn, flat, synthetic).
 # identity_distance: cosine distance of the face's embedding to the middle of its identity's, 0 to 2.
+# cluster: number of the face's identity cluster within its identity, the largest one 0; null for an embedding that does
+#   not distinguish people.
+# likeness: likeness to the cluster proposed as the person: above 0 the person, below a stranger; see
+#   faces/identity_clusters.py.
+#   Null without a proposal.
+# resembles: another identity whose proposed person this face is more like than its own; null if there is none.
 # hash: perceptual hash, 64 bits.
 # exact_group, near_group, across_group: duplicates, named by the group's least face_id; null for no group.
 SCREENING = table(
@@ -127,6 +133,9 @@ SCREENING = table(
         "eyes": column(pl.Int32, pa.Check.in_range(0, 2)),
         "not_photograph": column(pl.Float32, pa.Check.in_range(0, 1)),
         "identity_distance": column(pl.Float32, pa.Check.in_range(0, 2), null=True),
+        "cluster": at_least(pl.Int32, 0, null=True),
+        "likeness": column(pl.Float32, null=True),
+        "resembles": column(pl.String, matches(SLUG), null=True),
         "hash": column(pl.UInt64),
         "exact_group": column(pl.String, matches(FACE_ID), null=True),
         "near_group": column(pl.String, matches(FACE_ID), null=True),

@@ -61,6 +61,7 @@ class FunnelStep:
         acceptance if the weight is positive, against it if it is negative.
     pages_by: column whose values are not mixed on a page, such as AGE_GROUP; None mixes all faces of the step.
     is_reviewed: True if reviewers judge faces at this step, False if only the filter does.
+    is_seen_at_once: True if reviewers can answer it on a page of one person's faces, together with the steps before it.
     is_for_non_curated: True if the non-curated set (automatic crops, MTF's second set) takes this step, too.
     filter: `mtf.curation.funnel.Context` → the step's filter, or None if the context's mode skips the step. Without
         it, the panel's majority decides in the curated mode.
@@ -76,6 +77,7 @@ class FunnelStep:
     hints: Mapping[str, float] = field(default_factory=dict)
     pages_by: str | None = None
     is_reviewed: bool = True
+    is_seen_at_once: bool = False
     is_for_non_curated: bool = False
     filter: Callable[[Any], StepFilter | None] | None = None
     after: str | None = None

@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from mtf.forget.history import NO_VERSION, WORKSPACE, FileVersion, History, finished_name
+from mtf.forget.file_versions import NO_VERSION, FileVersion, finished_name
+from mtf.forget.history import WORKSPACE, History
 from mtf.takedown import file_contents
 from mtf.takedown.scope import TakedownScope
 from mtf.takedown.scope_search import SPLITS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,8 @@ class ErasurePlan:
     - `receipt`: receipt of the erasure before its first step;
     - `current`: files of the current version with pictures to erase, which `dvc repro` must make again first;
     - `unseen`: objects (md5) that may hold an erased picture, and that only a store without an answer may have;
-    - `index`: index of the objects of all stores;
+    - `history`: all versions, with the index of the objects of all stores;
+    - `image_ids`: pictures that the requests name;
     - `originals`: files that people added, with pictures to erase;
     - `evidence`: exported evidence on pictures to erase;
     - `untracked`: paths in the project's folder to remove;
@@ -54,12 +55,18 @@ class ErasurePlan:
     receipt: Receipt
     current: list[str]
     unseen: list[str]
-    index: ObjectIndex
+    history: History
+    image_ids: frozenset[str]
     originals: list[Original]
     evidence: list[ExportedFile]
     untracked: list[str]
     unreadable_versions: list[str]
     unrecorded_pages: list[str]
+
+    @property
+    def index(self) -> ObjectIndex:
+        """Index of the objects of all stores."""
+        return self.history.index
 
     @property
     def first(self) -> str:
@@ -77,13 +84,19 @@ class ErasurePlan:
         return not (self.receipt["objects"] or self.receipt["originals"] or receipt.outstanding(self.receipt))
 
 
-def make_plan(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> ErasurePlan:
+def make_plan(
+    repo: Repo,
+    workspace: ProjectPaths,
+    *,
+    signed_by: str,
+    progress: Callable[[int, int], object] | None = None,
+) -> ErasurePlan:
     """Plan the erasure of all takedowns. Raises BadInput if a commit or a DVC file of the workspace is unreadable."""
     if lacking := shallow_clone(workspace.root) or git_damage(workspace.root):
         raise BadInput(f"nothing was erased, since not every version is known: {lacking}")
     requests = takedown_file.load(workspace.takedowns)
     index = ObjectIndex(all_stores(repo))
-    history = History(repo, index)
+    history = History(repo, index, progress)
     if faults := [why for why, revisions in history.faults.items() if WORKSPACE in revisions]:
         raise BadInput(f"what DVC tracks in the project's folder is not known; put this right first: {listed(faults)}")
     settings = config.load(workspace.params)
@@ -136,7 +149,16 @@ def make_plan(repo: Repo, workspace: ProjectPaths, *, signed_by: str) -> Erasure
     made = [each.path for each in found.affected if WORKSPACE in each.revisions and _is_made(each.path)]
     pages = unrecorded_pages(requests, workspace) if made else []
     return ErasurePlan(
-        planned, sorted(set(made)), unseen, index, own, exported, beside.names, unreadable_versions, pages
+        planned,
+        sorted(set(made)),
+        unseen,
+        history,
+        frozenset(scope.image_ids),
+        own,
+        exported,
+        beside.names,
+        unreadable_versions,
+        pages,
     )
 
 

@@ -11,28 +11,37 @@ from dvc.lock import LockError
 from dvc.repo import Repo, lock_repo
 from dvc.scm import NoSCM
 
+from mtf import config
 from mtf.core.errors import GateFailed, MtfError, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, error_text
-from mtf.takedown import exported_evidence, originals, receipt, untracked
+from mtf.takedown import exported_evidence, originals, receipt, untracked, withdrawn_files
 from mtf.takedown.erasure_plan import ErasurePlan, State, make_plan, now, store_state
 from mtf.takedown.receipt import Receipt
 
+Progress = Callable[[int, int], object]
 
-def plan(workspace: ProjectPaths, *, signed_by: str) -> ErasurePlan:
+
+def plan(workspace: ProjectPaths, *, signed_by: str, progress: Progress | None = None) -> ErasurePlan:
     """Plan an erasure without changing anything. Raises MtfError if another DVC command is running."""
     with _locked(workspace) as repo:
-        return make_plan(repo, workspace, signed_by=signed_by)
+        return make_plan(repo, workspace, signed_by=signed_by, progress=progress)
 
 
-def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], object] = print) -> list[Receipt]:
+def erase(
+    workspace: ProjectPaths,
+    *,
+    signed_by: str,
+    report: Callable[[str], object] = print,
+    progress: Progress | None = None,
+) -> list[Receipt]:
     """Erase what the takedowns name, and what earlier erasures still owe. Returns the receipts written.
 
     A store that cannot be reached is reported and stays owed in the receipt; the next call continues there. Raises
     GateFailed if the current version still holds a picture to erase: `dvc repro` comes first.
     """
     with _locked(workspace) as repo:
-        planned = make_plan(repo, workspace, signed_by=signed_by)
+        planned = make_plan(repo, workspace, signed_by=signed_by, progress=progress)
         if planned.current:
             raise GateFailed(
                 f"the current version still holds pictures to erase ({listed(planned.current, 4)}): {planned.first}"
@@ -40,6 +49,10 @@ def erase(workspace: ProjectPaths, *, signed_by: str, report: Callable[[str], ob
         due = _due(workspace, planned)
         for line in planned.unreadable_versions if not due else ():
             report(line)
+        if due:
+            # Afterwards, nobody could say any more how the published pictures looked.
+            params = config.load(workspace.params)
+            withdrawn_files.record(planned.image_ids, workspace, params, planned.history)
         for path, one in due:
             receipt.save(path, one)
         for original in planned.originals:

@@ -141,8 +141,9 @@ def _attribution_rows(workspace: ProjectPaths, identity: str) -> list[int]:
 
 
 def _ledger_files(workspace: ProjectPaths, identity: str) -> Iterator[str]:
-    """Files of the ledger with decisions about the identity, each with their number."""
-    for path in sorted(workspace.review.glob("*/*.jsonl")):
+    """Files of the ledger and of the certificate with decisions about the identity, each with their number."""
+    folders = (workspace.review, workspace.certificate)
+    for path in sorted(path for folder in folders for path in folder.glob("*/*.jsonl")):
         lines = sum(_names(line, identity) for line in path.read_bytes().splitlines())
         if lines:
             yield f"{workspace.relative(path)} ({lines} {'line' if lines == 1 else 'lines'})"

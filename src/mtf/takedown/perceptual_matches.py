@@ -20,7 +20,8 @@ from mtf.core.project_paths import PATHS_IN_PROJECT
 from mtf.core.shards import DIGEST
 from mtf.faces.decoding import Unreadable
 from mtf.faces.perceptual_hash import SAME_PICTURE_BITS, picture_hash
-from mtf.forget.history import NO_VERSION, FileVersion, History, finished_name
+from mtf.forget.file_versions import NO_VERSION, FileVersion, finished_name
+from mtf.forget.history import History
 from mtf.schemas import DetectionOutcome
 from mtf.takedown import file_contents
 from mtf.takedown.file_contents import Unexaminable
@@ -61,38 +62,52 @@ class PerceptualMatches:
         return {image_id for image_id, near in zip(self.hashes, is_near, strict=True) if near}
 
 
-def of_every_version(history: History, *, max_pixels: int, among: Collection[str] | None = None) -> PerceptualMatches:
-    """Hashes of all images that any crawl stored, or only of those in `among`.
+def of_every_version(
+    history: History, *, max_pixels: int, among: Collection[str] | None = None, identities: Collection[str] = ()
+) -> PerceptualMatches:
+    """Hashes of all images that any crawl stored, or only of those in `among`, first in the shards of `identities`.
 
     A picture that cannot be decoded gets no hash. One with more pixels than both `max_pixels` and STORED_PIXELS is in
     `unread`.
     """
     matches = PerceptualMatches()
     unhashed: dict[str, tuple[FileVersion, _ByteRange]] = {}
-    for version in _crawl_shards(history):
+    missing = None if among is None else set(among)
+    for version in _crawl_shards(history, identities):
+        if missing is not None and not missing:
+            break
         try:
             pictures, stored_hashes = _listed(version, history)
         except Exception as error:  # each file system raises its own
             matches.unread.append((version, f"{type(error).__name__}: {error}"))
             continue
-        wanted = pictures.keys() if among is None else pictures.keys() & set(among)
+        wanted = pictures.keys() if missing is None else pictures.keys() & missing
         matches.hashes |= {image_id: stored_hashes[image_id] for image_id in wanted & stored_hashes.keys()}
         unhashed |= {image_id: (version, pictures[image_id]) for image_id in wanted - unhashed.keys()}
+        if missing is not None:
+            missing -= wanted
     _decode(unhashed, matches, history, max_pixels=max_pixels)
     return matches
 
 
-def _crawl_shards(history: History) -> Iterator[FileVersion]:
-    """Shards of `crawl`, each content once: those with such a name, and unnamed objects that may be one."""
+def _crawl_shards(history: History, first: Collection[str]) -> Iterator[FileVersion]:
+    """Shards of `crawl`, each content once: those with such a name, and unnamed objects that may be one.
+
+    Those of the identities `first` come first.
+    """
     seen = set()
     unnamed = (FileVersion(f"({oid[:8]})", oid, [NO_VERSION]) for oid in history.unnamed)
-    for version in (*history.versions, *unnamed):
+    paths = {f"{_CRAWL}shards/{identity}.tar" for identity in first}
+    before = [version for version in history.versions if version.path in paths]
+    for version in (*before, *history.versions, *unnamed):
         if version.oid not in seen and _may_be_of_crawl(version) and history.index.has(version.oid):
             seen.add(version.oid)
             yield version
 
 
 def _may_be_of_crawl(version: FileVersion) -> bool:
+    if not version.is_unversioned and not version.path.startswith(_CRAWL):
+        return False
     name = finished_name(version.name)
     if len(name.parts) == 1:
         return version.is_unversioned

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mtf.core.atomic_files import write_json, write_text
-from mtf.core.errors import BadInput
+from mtf.core.errors import BadInput, listed
 from mtf.core.markdown_tables import table as markdown_table
 
 SCHEMA = 2
@@ -117,7 +117,7 @@ def as_markdown(receipt: Receipt) -> str:
         *([f"- `{m['path']}` at {', '.join(m['revisions'])}" for m in receipt["models"]] or ["None."]),
         "",
         "## What was not found anywhere",
-        *([f"- {_text(each)}: its list of files is gone" for each in receipt["lost"]] or ["Everything was found."]),
+        *(_lost_listings(receipt["lost"]) or ["Everything was found."]),
         "",
         "## What this receipt does not cover",
         "Copies outside these places: other clones and their caches, releases that were handed on, backups of the "
@@ -141,6 +141,18 @@ def _lost(receipt: Receipt) -> list[str]:
         for h in receipt["objects"]
     ]
     return lines or ["Nothing."]
+
+
+def _lost_listings(lost: list[str]) -> list[str]:
+    """One line for each folder whose list of files is gone, with the number of its versions."""
+    versions: dict[str, list[str]] = {}
+    for each in lost:
+        path, _, revision = each.rpartition(" at ")
+        versions.setdefault(path, []).append(revision)
+    return [
+        f"- {_text(path)} at {_text(listed(revisions, 4))}: its list of files is gone"
+        for path, revisions in versions.items()
+    ]
 
 
 def _requests(requests: list[dict[str, str]]) -> Iterator[str]:

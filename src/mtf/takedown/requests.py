@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from mtf.core.file_lock import folder_lock
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import takedown_filter
 from mtf.faces.perceptual_hash import SAME_PICTURE_BITS
+from mtf.forget.history import History
 from mtf.schemas import roster_file, takedown_file
 from mtf.schemas.takedown_file import RequestKind, Takedown, Takedowns
 from mtf.takedown import scope_search, sent_pictures
@@ -54,6 +55,8 @@ class Resolved:
 
     - `records`: rows for takedowns.csv, the request itself first;
     - `pictures`: number of pictures on this machine that it names;
+    - `images`: their image_ids;
+    - `history`: all versions on this machine; None if there is only the workspace;
     - `is_file`: true if `value` is a picture file. It is compared with whole pictures of the current version only; the
       erasure compares it with those of older versions;
     - `unreadable_versions`: versions that could not be searched, with the reason.
@@ -62,16 +65,24 @@ class Resolved:
     records: list[Takedown]
     pictures: int
     is_file: bool
+    images: frozenset[str] = frozenset()
+    history: History | None = None
     unreadable_versions: tuple[str, ...] = ()
 
 
-def resolve(request: Request, workspace: ProjectPaths, params: Params) -> Resolved:
+def resolve(
+    request: Request,
+    workspace: ProjectPaths,
+    params: Params,
+    *,
+    progress: Callable[[int, int], object] | None = None,
+) -> Resolved:
     """Resolve a request: its kind, then image_id and perceptual hash of each picture that it names.
 
-    Searches all versions on this machine. Raises BadInput unless `value` is a picture file, an image_id, an address,
-    or an identity of some version.
+    Searches all versions on this machine; `progress` is called with the number of versions read, and of all. Raises
+    BadInput unless `value` is a picture file, an image_id, an address, or an identity of some version.
     """
-    versions, path = LocalVersions(workspace), Path(request.value)
+    versions, path = LocalVersions(workspace, progress), Path(request.value)
     find = _of_file if path.is_file() else _of_words
     named = find(request.value, workspace, versions, params)
     hashes = named.hashes | _hashes_of_images(named.images, workspace, versions, params)
@@ -83,7 +94,9 @@ def resolve(request: Request, workspace: ProjectPaths, params: Params) -> Resolv
         *((RequestKind.PERCEPTUAL_HASH, f"{value:016x}") for value in sorted(hashes)),
     ]
     records = [Takedown(added_at, kind, value, *words) for kind, value in dict.fromkeys(meanings)]
-    return Resolved(records, len(named.images), path.is_file(), tuple(versions.unreadable))
+    return Resolved(
+        records, len(named.images), path.is_file(), named.images, versions.history, tuple(versions.unreadable)
+    )
 
 
 def append(path: Path, records: list[Takedown]) -> list[Takedown]:
@@ -216,7 +229,9 @@ def _address(value: str, workspace: ProjectPaths, versions: LocalVersions) -> _N
     fetches = pl.read_parquet(path, columns=["url", "page_url"]) if path.is_file() else pl.DataFrame()
     for kind in (RequestKind.PAGE, RequestKind.PICTURE):
         named = _with_images(kind, value, versions)
-        if named.images or (fetches.width and _rows(fetches, Takedown("", kind, value, "", "", "")).height):
+        if named.images or (kind == RequestKind.PAGE and versions.is_found_page(value)):
+            return named
+        if fetches.width and _rows(fetches, Takedown("", kind, value, "", "", "")).height:
             return named
     return _Named((RequestKind.PICTURE, value), frozenset())
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from mtf.forget.history import FileVersion
+from mtf.forget.file_versions import FileVersion
 
 
 @dataclass

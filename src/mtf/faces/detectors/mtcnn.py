@@ -6,7 +6,7 @@ facenet-pytorch (MIT); they were trained on WIDER FACE and CelebA.
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 import numpy as np
@@ -33,7 +33,7 @@ def _registered(file: str, size_bytes: int, sha256: str) -> ModelFile:
             trained_on="WIDER FACE, CelebA",
             data_license="LicenseRef-CelebA",
             agreed=Agreed.NOT_ASKED,
-            package=PackagedFile("facenet_pytorch", "facenet-pytorch==2.6.0", f"data/{file}"),
+            package=PackagedFile("facenet_pytorch", "facenet-pytorch==2.6.0", str(PurePosixPath("data", file))),
             url=f"https://raw.githubusercontent.com/timesler/facenet-pytorch/master/data/{file}",
         )
     )

@@ -11,7 +11,17 @@
 from mtf.faces.embeddings.appearance import Appearance, appearance
 from mtf.faces.embeddings.dlib_resnet import DlibResnet
 from mtf.faces.embeddings.facenet import FaceNet
-from mtf.faces.embeddings.protocol import EMBEDDINGS, Embedding, create
+from mtf.faces.embeddings.protocol import EMBEDDINGS, Embedding, create, distinguishes_people
 from mtf.faces.embeddings.sface import SFace
 
-__all__ = ["EMBEDDINGS", "Appearance", "DlibResnet", "Embedding", "FaceNet", "SFace", "appearance", "create"]
+__all__ = [
+    "EMBEDDINGS",
+    "Appearance",
+    "DlibResnet",
+    "Embedding",
+    "FaceNet",
+    "SFace",
+    "appearance",
+    "create",
+    "distinguishes_people",
+]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -73,6 +73,8 @@ TEMPLATE = Landmarks(
 @EMBEDDINGS.register("dlib")
 class DlibResnet:
     """Registered embedding `dlib`, on the face aligned by its landmarks."""
+
+    distinguishes_people: ClassVar[bool] = True
 
     def __init__(self, weights: Path, five_points: Path) -> None:
         self._weights = weights

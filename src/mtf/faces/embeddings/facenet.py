@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import cv2
 import numpy as np
@@ -40,6 +40,8 @@ _PREFIXES = ("", "backbone.")
 @EMBEDDINGS.register("facenet")
 class FaceNet:
     """FaceNet on the face aligned by its landmarks; without landmarks, on the face's box."""
+
+    distinguishes_people: ClassVar[bool] = True
 
     def __init__(self, weights: Path) -> None:
         self._weights = weights

@@ -16,7 +16,8 @@ from mtf.faces.registry import Registry
 class Embedding(Protocol):
     """A face embedding. The cosine distance of two vectors, 0 to 2, grows with the difference of the faces.
 
-    One with weights also has `model_files`, as the built-in ones have (`mtf.faces.weights_in_use`).
+    One whose attribute `distinguishes_people` is True tells people apart, not only shots, and identities are proposed
+    by it. One with weights also has `model_files`, as the built-in ones have (`mtf.faces.weights_in_use`).
     """
 
     @classmethod
@@ -46,3 +47,8 @@ EMBEDDINGS: Registry[type[Embedding]] = Registry(key="screen.embedding", group="
 def create(screen: Screen, *, root: Path = Path()) -> Embedding:
     """Create the embedding `screen.embedding`. Raises BadInput for an unknown name, and as from_params does."""
     return EMBEDDINGS.get(screen.embedding).from_params(screen, root=root)
+
+
+def distinguishes_people(screen: Screen) -> bool:
+    """True if the embedding `screen.embedding` tells people apart; one without the attribute does not."""
+    return bool(getattr(EMBEDDINGS.get(screen.embedding), "distinguishes_people", False))

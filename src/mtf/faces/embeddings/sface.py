@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import cv2
 import numpy as np
@@ -40,6 +40,8 @@ INPUT_PX = 112
 @EMBEDDINGS.register("sface")
 class SFace:
     """SFace on the face aligned by its landmarks, as it was trained; without landmarks, on the face's box."""
+
+    distinguishes_people: ClassVar[bool] = True
 
     def __init__(self, weights: Path) -> None:
         self._weights = weights

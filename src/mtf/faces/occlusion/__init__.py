@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
-from mtf.faces.occlusion.scores import REGIONS, WEIGHTS_FILE, Visibility, aligned_grey, features, visibility
+from mtf.faces.occlusion.scores import (
+    REGIONS,
+    WEIGHTS,
+    WEIGHTS_FILE,
+    Visibility,
+    aligned_grey,
+    features,
+    visibility,
+)
 
-__all__ = ["REGIONS", "WEIGHTS_FILE", "Visibility", "aligned_grey", "features", "visibility"]
+__all__ = ["REGIONS", "WEIGHTS", "WEIGHTS_FILE", "Visibility", "aligned_grey", "features", "visibility"]

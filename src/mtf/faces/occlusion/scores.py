@@ -16,14 +16,30 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from mtf.core.hashing import file_digest
 from mtf.faces.alignment import similarity_transform
 from mtf.faces.detectors import Landmarks
+from mtf.faces.model_files import Agreed, ModelFile, PackagedFile, register
 
 SIDE_PX = 128
 # Places of the eyes and of the corners of the mouth in an aligned square of SIDE_PX.
 PLACES = np.array([[44, 48], [84, 48], [49, 92], [79, 92]], np.float64)
 CELL_PX, BINS = 16, 8
 WEIGHTS_FILE = Path(__file__).with_name("weights.json")
+WEIGHTS = register(
+    ModelFile(
+        name="occlusion",
+        used_for="measure of a face",
+        file="occlusion-weights.json",
+        size_bytes=WEIGHTS_FILE.stat().st_size,
+        sha256=file_digest(WEIGHTS_FILE),
+        license="Apache-2.0",
+        trained_on="FairFace",
+        data_license="CC-BY-4.0",
+        agreed=Agreed.NOT_ASKED,
+        package=PackagedFile("mtf", "mtf", "faces/occlusion/weights.json"),
+    )
+)
 
 
 class Region(NamedTuple):

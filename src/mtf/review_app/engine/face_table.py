@@ -38,6 +38,7 @@ def load(workspace: ProjectPaths, params: Params, *, today: date) -> pl.DataFram
     - those of `schemas.FACES`, and those of MEASURES that screening wrote;
     - `name` and the labels of the roster;
     - `also_under`: names of other people for whom the same shot was found;
+    - `resembles`: name of another person on the roster whom the face is more like, by the embedding;
     - `duplicate_group` and `proposed_keeper`;
     - `contradicts`: labels of the roster that the label classifier contradicts, in words; `contradiction`: its
       confidence (0 to 1; 0 without a contradiction);
@@ -49,9 +50,19 @@ def load(workspace: ProjectPaths, params: Params, *, today: date) -> pl.DataFram
     faces = _with_sources(faces, workspace, params, today)
     people = roster_file.load(workspace.roster, params).select("identity", "name", *params.attributes)
     faces = faces.join(people, on="identity", how="inner", maintain_order="left")
+    faces = _with_resemblance(faces, people)
     faces = _with_contradictions(faces, workspace)
     faces = _not_taken_down(faces, takedown_file.load(workspace.takedowns))
     return with_keepers(_with_others(faces)).sort(FACE)
+
+
+def _with_resemblance(faces: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
+    """Faces with `resembles` as a person's name instead of the identity."""
+    if "resembles" not in faces.columns:
+        return faces.with_columns(resembles=pl.lit(None, pl.String))
+    names = people.select(resembles="identity", resembles_name="name")
+    joined = faces.join(names, on="resembles", how="left", maintain_order="left")
+    return joined.with_columns(resembles="resembles_name").drop("resembles_name")
 
 
 def _with_others(faces: pl.DataFrame) -> pl.DataFrame:
@@ -68,7 +79,7 @@ def _with_measures(faces: pl.DataFrame, workspace: ProjectPaths) -> pl.DataFrame
     path = workspace.table("screen", "screening")
     if not path.is_file():
         return faces.with_columns(exact_group=NO_GROUP, near_group=NO_GROUP, across_group=NO_GROUP)
-    screening = schemas.read(schemas.SCREENING, path).select(*FACE, *MEASURES)
+    screening = schemas.read(schemas.SCREENING, path).select(*FACE, *MEASURES, "resembles")
     return faces.join(screening, on=FACE, how="left", maintain_order="left")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from mtf.annotation.decision import Decision, Verdict
 from mtf.core.errors import BadInput, bad_value, listed
 from mtf.review_app.engine.page import CurrentPage
-from mtf.review_app.engine.queue import KEEP, NOTHING, REJECT, SKIP, VerdictCodes, duplicate_place
+from mtf.review_app.engine.queue import ACCEPT, KEEP, NOTHING, REJECT, SKIP, VerdictCodes, duplicate_place
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
 from mtf.schemas import Reason, Step, funnel_steps
@@ -46,7 +46,7 @@ class KeyActions:
         return step
 
     def accepted(self, faces: Sequence[Key], at: At) -> Given:
-        return [(face, self._acceptance(face, at)) for face in faces]
+        return [each for face in faces for each in self._with_earlier(face, self._acceptance(face, at))]
 
     def skipped(self, faces: Sequence[Key], at: At) -> Given:
         return [(face, self._decision(face, self._step(face, at), Verdict.SKIP)) for face in faces]
@@ -55,8 +55,8 @@ class KeyActions:
         """Rejections of the faces; the default reason is the first of the step, for duplicates the kind that the
         pictures show.
         """
-        given = [(face, self._rejection(face, reason, at)) for face in faces]
-        duplicates = {face for face, decision in given if decision.step == Step.DUPLICATE}
+        given = [each for face in faces for each in self._with_earlier(face, self._rejection(face, reason, at))]
+        duplicates = {face for face, decision in given if _is_duplicate(decision)}
         if any(self._none_stays(face, duplicates) for face in duplicates):
             raise BadInput(ONE_STAYS)
         return given
@@ -83,6 +83,15 @@ class KeyActions:
         labels = {column: value}
         return [(face, self._decision(face, Step.TASK_FIT, Verdict.LABEL, labels=labels)) for face in faces]
 
+    def _with_earlier(self, face: Key, decision: Decision) -> Given:
+        """Decision, after acceptances at the earlier steps that the page asks too and that the face has not passed."""
+        asks = self._current.asks if self._current.is_on_page(face) else ()
+        codes = self._votes.codes[self._current.review_data.row(face)]
+        earlier = asks[: asks.index(decision.step)] if decision.step in asks else ()
+        passed = (ACCEPT, KEEP)
+        steps = [step for step in earlier if codes[funnel_steps.place_of(step)] not in passed]
+        return [(face, self._decision(face, step, Verdict.ACCEPT)) for step in steps] + [(face, decision)]
+
     def _step(self, face: Key, at: At) -> str:
         if isinstance(at, str) and self._current.open_step(face) is None:
             raise BadInput(DECIDED_MEANWHILE)
@@ -103,10 +112,22 @@ class KeyActions:
         reasons = funnel_steps.review_reasons()
         steps = funnel_steps.reviewed()[: funnel_steps.place_of(now) + 1]
         permitted = [name for step in steps for name in reasons[step]]
-        given = reason or (self._kind_of_duplicate(face) if now == Step.DUPLICATE else reasons[now][0])
+        given = reason or self._usual_reason(face, now)
         if given not in permitted:
             raise bad_value(f"reason at the step {now}", str(given), listed(permitted, 20))
         return self._decision(face, funnel_steps.step_of_reason()[given], Verdict.REJECT, reason=given)
+
+    def _usual_reason(self, face: Key, now: str) -> str:
+        """Reason of a rejection without one: the first of the step; of a face that is asked about again, the earlier
+        one.
+        """
+        if now == Step.DUPLICATE:
+            return self._kind_of_duplicate(face)
+        row = self._current.review_data.row(face)
+        for step in self._current.asks if self._current.is_on_page(face) else ():
+            if (given := self._votes.verdict(row, step)) and given[0] is Verdict.REJECT and given[1]:
+                return given[1]
+        return funnel_steps.review_reasons()[now][0]
 
     def _kind_of_duplicate(self, face: Key) -> str:
         review_data = self._current.review_data
@@ -148,6 +169,10 @@ class KeyActions:
             reviewer=self._reviewer,
             joint=self._joint,
         )
+
+
+def _is_duplicate(decision: Decision) -> bool:
+    return decision.step == Step.DUPLICATE and decision.verdict is Verdict.REJECT
 
 
 ONE_STAYS = "one of a group of duplicates has to stay: keep one (k), or reject the last one for another reason"

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NamedTuple
+
+import polars as pl
 
 from mtf.annotation import consensus, ledger
 from mtf.config import Params
+from mtf.core.errors import BadInput
 from mtf.core.hashing import file_digest, fingerprint
 from mtf.core.import_closure import PARAMETERS
 from mtf.core.project_paths import ProjectPaths
+from mtf.curation import certificate
+from mtf.faces.embeddings import distinguishes_people
 from mtf.review_app.engine import face_table, likeness
+from mtf.review_app.engine.certify_plan import CertifyPlan
 from mtf.review_app.engine.face_pictures import Pictures, stamps
 from mtf.review_app.engine.page import Plan
 from mtf.review_app.engine.plan import PAGE_FACES, JointPlan, ReviewPlan
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
+from mtf.schemas import FACE
 
 # Named, not imported: the engine knows nothing of FiftyOne.
 SAMPLES_CODE = "mtf.review_app.fiftyone.sample_updates"
@@ -30,12 +38,20 @@ TABLES = (
 )
 
 
-def load_review_data(workspace: ProjectPaths, params: Params) -> tuple[ReviewData, list[str]]:
-    """Review data of a project, and one line of text for each ledger line that was ignored."""
-    read = ledger.read(workspace.review)
+def load_review_data(
+    workspace: ProjectPaths, params: Params, *, decisions: Path | None = None
+) -> tuple[ReviewData, list[str]]:
+    """Review data of a project, and one line of text for each ledger line that was ignored.
+
+    decisions: folder of the answers for the certificate, whose faces are shown without hints; by default the ledger.
+    """
+    read = ledger.read(decisions or workspace.review)
     permitted = {column: task.labels for column, task in params.attributes.items()}
     consensus.check_labels(read.decisions, permitted)
     faces = face_table.load(workspace, params, today=datetime.now(UTC).date())
+    if decisions is not None:
+        # Blind: no hint at another person.
+        faces = faces.with_columns(also_under=pl.lit(None, pl.String), resembles=pl.lit(None, pl.String))
     review_data = ReviewData(
         faces,
         read,
@@ -44,8 +60,43 @@ def load_review_data(workspace: ProjectPaths, params: Params) -> tuple[ReviewDat
         labels=permitted,
         age_column=next((column for column, task in params.attributes.items() if task.years), None),
         embeddings=likeness.load_embeddings(workspace, faces),
+        distinguishes_people=distinguishes_people(params.screen),
     )
     return review_data, read.torn
+
+
+def load_certification(workspace: ProjectPaths, params: Params) -> tuple[ReviewData, CertifyPlan, list[str]]:
+    """Faces with the answers for the certificate, the plan of the questions, and lines that were ignored.
+
+    Raises BadInput without a plan, for one whose data set has changed, and if sampled faces are not shown.
+    """
+    plan = certificate.read_plan(workspace)
+    faces = certificate.curated_faces(workspace, params)
+    if plan is None or not certificate.holds(plan, faces):
+        raise BadInput("no certificate of this data set is planned; run `mtf review certify`")
+    review_data, torn = load_review_data(workspace, params, decisions=workspace.certificate)
+    review_data = review_data.since(plan.made_at)
+    sampled = [Key(*names) for names in certificate.sample(workspace, faces, plan).select(FACE).iter_rows()]
+    hidden = [face for face in sampled if not review_data.has(face)]
+    if hidden:
+        raise BadInput(
+            f"{len(hidden)} sampled faces are not shown any more (license, taken down), such as {hidden[0].identity}/"
+            f"{hidden[0].face_id}; run `dvc repro`, then `mtf review certify` again"
+        )
+    return review_data, CertifyPlan(review_data, sampled), torn
+
+
+def certification_session(
+    workspace: ProjectPaths,
+    review_data: ReviewData,
+    plan: CertifyPlan,
+    reviewer: str,
+    *,
+    check: Callable[[Sequence[Key]], None] = lambda _: None,
+) -> ReviewSession:
+    """Session of one person's answers for the certificate; they are no votes, and lie in a folder of their own."""
+    writer = ledger.LedgerWriter(workspace.certificate, reviewer)
+    return ReviewSession(writer, review_data, plan, reviewer=reviewer, check=check)
 
 
 class Renewal:

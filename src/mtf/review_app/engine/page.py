@@ -24,6 +24,7 @@ class Page:
     together: the value that the faces share, such as an identity.
     faces: the faces, in order.
     label: the column that a joint session has to settle; None if the page asks for a verdict.
+    asks: the steps that the page asks at once, `step` the last of them; empty if it asks for `step` alone.
     """
 
     step: str | None
@@ -31,6 +32,12 @@ class Page:
     together: str | None
     faces: tuple[Key, ...]
     label: str | None = None
+    asks: tuple[str, ...] = ()
+
+    def question_about(self, identity: str) -> str:
+        """Questions of all steps that the page asks, about a face of the person called `identity`."""
+        steps = self.asks or ((self.step,) if self.step else ())
+        return " ".join(funnel_steps.named(step).question_about(identity) for step in steps)
 
 
 NOTHING_LEFT = Page(None, "", None, ())
@@ -79,6 +86,14 @@ class CurrentPage:
     def label(self) -> str | None:
         """Column that the page asks for; None if it asks for a verdict."""
         return self._page.label
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """Steps that the page asks at once, as `Page.asks`."""
+        return self._page.asks
+
+    def is_on_page(self, face: Key) -> bool:
+        return face in self._page.faces
 
     def page(self) -> Page:
         """Rest of the page, or the next page if it is finished."""
@@ -139,7 +154,7 @@ class CurrentPage:
         before = self._page.faces
         left = self._still_owed(tuple(face for face in before if face not in done))
         self._page = replace(self._page, faces=left)
-        if not set(before).issuperset(done):
+        if self._page.asks or not set(before).issuperset(done):
             self._recount()
         elif not is_owed:
             self._count_open(len(left) - len(before))

@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mtf.review_app.engine import triage
+from mtf.review_app.engine.identity_pages import IdentityPages, steps_at_once
 from mtf.review_app.engine.page import NOTHING_LEFT, Page
 from mtf.review_app.engine.queue import (
     DONE,
@@ -60,6 +61,10 @@ class ReviewPlan:
         self._blocks = first // BLOCK_FACES
         self._page_columns = [self._page_column(step) for step in funnel_steps.reviewed()]
         self._numbers = {column: self._numbered(column) for column in self._page_columns if column}
+        is_by_identity = triaged and review_data.distinguishes_people and Step.IDENTITY in steps_at_once()
+        self._identity_pages = (
+            IdentityPages(review_data, rate=self._rated, blocks=self._blocks, seed=seed) if is_by_identity else None
+        )
         self._shuffled = np.random.default_rng(seed).permutation(self._persons.max(initial=-1) + 1)
 
     def _page_column(self, step: str) -> str | None:
@@ -92,6 +97,8 @@ class ReviewPlan:
 
     def next_page(self, votes: ReviewerVotes) -> tuple[Page, dict[str, int]]:
         steps, ready = self.owed(votes)
+        if self._identity_pages and (page := self._identity_pages.next_page(votes, steps)) is not None:
+            return page, counted(steps)
         waiting = np.where(ready, steps, DONE)
         place = min(waiting[waiting != DONE], default=None)
         if place is None:

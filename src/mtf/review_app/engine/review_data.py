@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ class ReviewData:
     labels: column → permitted labels.
     age_column: the column that groups people by age; None if there is none.
     embeddings: (faces, dimensions) in the order of `faces`, or None.
+    distinguishes_people: True if the embedding tells people apart, not only shots.
     """
 
     def __init__(
@@ -47,13 +49,16 @@ class ReviewData:
         labels: Mapping[str, Sequence[str]],
         age_column: str | None = None,
         embeddings: np.ndarray | None = None,
+        distinguishes_people: bool = False,
     ) -> None:
         self.faces = faces
+        self.distinguishes_people = distinguishes_people and embeddings is not None
         self.labels = labels
         self.age_column = age_column
         self.reviewers = reviewers
         self.embeddings = embeddings
         self._box_iou = box_iou
+        self._ledger = ledger
         self.matched = matching.match(ledger.decisions, faces, box_iou=box_iou)
         self.votes = consensus.current_votes(self.matched)
         self.corrections = consensus.current_labels(self.matched)
@@ -68,10 +73,15 @@ class ReviewData:
             labels=self.labels,
             age_column=self.age_column,
             embeddings=self.embeddings,
+            distinguishes_people=self.distinguishes_people,
         )
         of_faces = ("persons", "likeness", "components", "groups", "_people", "_rows", "_keys", "_places", "_groups")
         vars(renewed).update({name: vars(self)[name] for name in of_faces if name in vars(self)})
         return renewed
+
+    def since(self, time: datetime) -> ReviewData:
+        """Same faces with the decisions given at `time` or later."""
+        return self.after(Ledger(self._ledger.decisions.filter(pl.col("time") >= time), self._ledger.torn))
 
     def opinions_of(self, reviewer: str, *, joint: bool = False) -> pl.DataFrame:
         """Current verdicts of a reviewer (columns OPINIONS), or the joint ones, whoever recorded them.
@@ -92,7 +102,14 @@ class ReviewData:
         given = self.corrections.filter(pl.col("joint") == joint).sort("order")
         own = given if joint else given.filter(pl.col("reviewer") == reviewer)
         labels = own.unique([*FACE, "column"], keep="last", maintain_order=True).select(*FACE, "column", "label")
-        return ReviewerVotes(self.faces, self.opinions_of(reviewer, joint=joint), labels)
+        counts = consensus.verdict_counts(self.matched).filter(pl.col("joint") == joint)
+        times = counts if joint else counts.filter(pl.col("reviewer") == reviewer)
+        return ReviewerVotes(
+            self.faces,
+            self.opinions_of(reviewer, joint=joint),
+            labels,
+            times.group_by(*FACE, "step").agg(pl.col("times").sum()).with_columns(verdict=pl.lit("accept")),
+        )
 
     @cached_property
     def persons(self) -> Rows:
@@ -186,6 +203,10 @@ class ReviewData:
         """Description of the panel's split on a face; empty if there is none."""
         found = self.conflicts.filter(identity=face.identity, face_id=face.face_id)
         return "; ".join(f"{step}: {detail}" for step, detail in found.select("step", "detail").iter_rows())
+
+    def has(self, face: Key) -> bool:
+        """True if the face is in `faces`."""
+        return face in self._rows
 
     def row(self, face: Key) -> int:
         """Place of the face in `faces`; raises KeyError for an unknown face."""

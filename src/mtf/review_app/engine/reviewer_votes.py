@@ -19,16 +19,23 @@ class ReviewerVotes:
 
     codes: faces × steps, as in `queue.VERDICTS`.
     done: number of verdicts per step.
+    times: faces × steps, how often each verdict was given; at most 127.
 
-    `opinions` (columns OPINIONS) and `labels` (identity, face_id, column, label) are the votes when the review app
-    opened.
+    `opinions` (columns OPINIONS), `labels` (identity, face_id, column, label) and `counts` (identity, face_id, step,
+    times) are the votes when the review app opened. Without `counts` each verdict was given once.
     """
 
-    def __init__(self, faces: pl.DataFrame, opinions: pl.DataFrame, labels: pl.DataFrame) -> None:
+    def __init__(
+        self, faces: pl.DataFrame, opinions: pl.DataFrame, labels: pl.DataFrame, counts: pl.DataFrame | None = None
+    ) -> None:
         self._steps = funnel_steps.reviewed()
         self._reason_names = tuple(funnel_steps.step_of_reason())
         given = numbered(faces, opinions)
         self.codes: VerdictCodes = codes_of(faces, opinions)
+        self.times = np.asarray(_is_verdict(self.codes), np.int8)
+        if counts is not None:
+            placed = numbered(faces, counts)
+            self.times[placed["row"], placed["place"]] = placed["times"].clip(0, 127)
         self._reasons = np.full(self.codes.shape, NO_REASON, np.int8)
         codes = {str(reason): place for place, reason in enumerate(self._reason_names)}
         reasons = given["reason"].replace_strict(codes, default=NO_REASON, return_dtype=pl.Int8)
@@ -45,11 +52,18 @@ class ReviewerVotes:
         """Set the verdict on a face at a step."""
         place = self._steps.index(step)
         self._before.setdefault((row, place), []).append((int(self.codes[row, place]), int(self._reasons[row, place])))
-        self._put(row, step, VERDICTS.index(str(verdict)), self._reason_names.index(reason) if reason else NO_REASON)
+        code = VERDICTS.index(str(verdict))
+        self._count(row, place, by=int(_is_verdict(code)))
+        self._put(row, step, code, self._reason_names.index(reason) if reason else NO_REASON)
 
     def undo_verdict(self, row: int, step: str) -> None:
         """Undo the last `set_verdict` of this session on a face at a step."""
-        self._put(row, step, *self._before[row, self._steps.index(step)].pop())
+        place = self._steps.index(step)
+        self._count(row, place, by=-int(_is_verdict(self.codes[row, place])))
+        self._put(row, step, *self._before[row, place].pop())
+
+    def _count(self, row: int, place: int, *, by: int) -> None:
+        self.times[row, place] = min(max(int(self.times[row, place]) + by, 0), 127)
 
     def _put(self, row: int, step: str, code: int, reason: int) -> None:
         place = self._steps.index(step)

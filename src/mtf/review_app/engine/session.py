@@ -201,8 +201,8 @@ class ReviewSession:
             {face for face, one in given if one.verdict is not Verdict.LABEL or is_settling},
             is_owed=given[0][1].verdict is Verdict.SKIP,
         )
-        self.pace.mark(sum(decision.verdict in pace.JUDGING for _, decision in given), time.monotonic())
-        return [face for face, _ in given]
+        self.pace.mark(len({face for face, one in given if one.verdict in pace.JUDGING}), time.monotonic())
+        return list(dict.fromkeys(face for face, _ in given))
 
     def _apply(self, face: Key, decision: Decision) -> None:
         row = self._current.review_data.row(face)

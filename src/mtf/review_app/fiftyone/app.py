@@ -26,12 +26,14 @@ from mtf import config as parameters
 from mtf.core.errors import MtfError
 from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import ProjectPaths
-from mtf.review_app.engine.loading import Reading, read, session_of
+from mtf.review_app.engine.face_pictures import Pictures, stamps
+from mtf.review_app.engine.loading import Reading, certification_session, load_certification, read, session_of
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.fiftyone import live_session, sample_updates, samples
 from mtf.review_app.fiftyone.request_guard import LOOPBACK, guarded, without_media
 from mtf.review_app.processes import mongodb
 from mtf.review_app.processes.closing import dataset_name
+from mtf.review_app.review_lock import certification_of
 
 LOOK_MS = 2000
 PLUGINS = Path(__file__).parent / "plugins"
@@ -90,6 +92,26 @@ def build(
     name = dataset_name(params.project.name, reviewer, joint=joint)
     collection = _brought_up_to_date(name, reading, session)
     live = live_session.LiveSession(reading.review_data, reading.pictures, session, name, collection, reading.renewed)
+    live.show_page(page)
+    return live
+
+
+def build_certification(workspace: ProjectPaths, params: parameters.Params, reviewer: str) -> live_session.LiveSession:
+    """Read the sample of the certificate and bring the person's data set up to date. Raises MtfError."""
+    with _fiftyone_imported():
+        seen = stamps(workspace)
+        review_data, plan, torn = load_certification(workspace, params)
+        for line in torn:
+            print(f"  certificate: {line}", file=sys.stderr)
+        pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
+        session = certification_session(workspace, review_data, plan, reviewer, check=pictures.check)
+        page = session.page()
+    name = dataset_name(params.project.name, certification_of(reviewer), joint=False)
+    dataset = samples.open_dataset(name, list(review_data.labels), age_column=review_data.age_column)
+    rows = sample_updates.sample_rows(session, review_data, dataset=name)
+    samples.synchronise(dataset, rows, progress=_progress_bar(reviewer))
+    dataset.save()
+    live = live_session.LiveSession(review_data, pictures, session, name, dataset._sample_collection)
     live.show_page(page)
     return live
 
@@ -173,17 +195,23 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--reviewer", required=True)
     parser.add_argument("--joint", action="store_true")
+    parser.add_argument("--certify", action="store_true")
     parser.add_argument("--address", default=LOOPBACK)
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
     if mongodb.URI not in os.environ:
         parser.error(f"{mongodb.URI} names the database")
     workspace = ProjectPaths(arguments.root)
-    os.environ.update(settings(workspace, arguments.reviewer, joint=arguments.joint))
+    shown = certification_of(arguments.reviewer) if arguments.certify else arguments.reviewer
+    os.environ.update(settings(workspace, shown, joint=arguments.joint))
     if is_bundled(os.environ[mongodb.URI]):
         os.environ.setdefault(VALIDATION, "false")
     try:
-        live = build(workspace, parameters.load(workspace.params), arguments.reviewer, joint=arguments.joint)
+        params = parameters.load(workspace.params)
+        if arguments.certify:
+            live = build_certification(workspace, params, arguments.reviewer)
+        else:
+            live = build(workspace, params, arguments.reviewer, joint=arguments.joint)
     except MtfError as error:
         print(f"mtf: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

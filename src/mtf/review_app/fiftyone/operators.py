@@ -59,7 +59,7 @@ def _question(review_data: ReviewData, page: Page) -> str | None:
     if page.step is None:
         return None
     people = {review_data.faces["name"][review_data.row(face)] for face in page.faces}
-    return funnel_steps.named(page.step).question_about(people.pop() if len(people) == 1 else "the person")
+    return page.question_about(people.pop() if len(people) == 1 else "the person")
 
 
 def _reasons_until(step: str | None) -> list[str]:

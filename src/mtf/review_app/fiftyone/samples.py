@@ -30,6 +30,7 @@ TEXTS = (
     "identity",
     "name",
     "also_under",
+    "resembles",
     "face_id",
     "image_id",
     "step",
@@ -237,7 +238,7 @@ def _arrange(dataset: fo.Dataset, labels: Sequence[str]) -> None:
     config.grid_media_field = "filepath"
     config.modal_media_field = "person"
     groups = (
-        ("WHO", ["name", "also_under", *labels, "identity"]),
+        ("WHO", ["name", "also_under", "resembles", *labels, "identity"]),
         (
             "WHERE IT STANDS",
             ["step", "run", "verdict", "reason", *map(own, labels), "proposed_keeper", "rank", "ready"],

@@ -23,11 +23,15 @@ def dataset_name(project: str, reviewer: str, *, joint: bool) -> str:
 class LedgerTracking:
     """Context manager around a review session that runs `dvc add data` at its end if there are new decisions.
 
-    `reviewers` are those whose files are watched; all by default.
+    `reviewers` are those whose files are watched; all by default. `folder` is the ledger, or has the answers for the
+    certificate.
     """
 
-    def __init__(self, workspace: ProjectPaths, reviewers: Iterable[str] = ("*",)) -> None:
+    def __init__(
+        self, workspace: ProjectPaths, reviewers: Iterable[str] = ("*",), *, folder: Path | None = None
+    ) -> None:
         self._workspace = workspace
+        self._folder = folder or workspace.review
         self._reviewers = list(reviewers)
 
     def __enter__(self) -> LedgerTracking:
@@ -37,17 +41,21 @@ class LedgerTracking:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if new := sum(map(self._lines_since, self._files())):
             lines = "1 line was" if new == 1 else f"{new} lines were"
-            print(f"{lines} added to the ledger in data/review; running `dvc add data` …", flush=True)
+            print(f"{lines} added to {self._name()}; running `dvc add data` …", flush=True)
             try:
-                track_ledger(self._workspace)
+                track_ledger(self._workspace, self._folder)
             except MtfError as failure:
                 if error is None or isinstance(error, KeyboardInterrupt):
                     raise
                 print(f"mtf: {failure}", file=sys.stderr)
 
+    def _name(self) -> str:
+        place = self._workspace.relative(self._folder)
+        return f"the ledger in {place}" if self._folder == self._workspace.review else place
+
     def _files(self) -> Iterator[Path]:
         for name in self._reviewers:
-            yield from self._workspace.review.glob(f"{name}/*.jsonl")
+            yield from self._folder.glob(f"{name}/*.jsonl")
 
     def _lines_since(self, path: Path) -> int:
         with path.open("rb") as file:
@@ -55,7 +63,7 @@ class LedgerTracking:
             return file.read().count(b"\n")
 
 
-def track_ledger(workspace: ProjectPaths) -> None:
+def track_ledger(workspace: ProjectPaths, folder: Path | None = None) -> None:
     """Run `dvc add data` in a DVC repository, and print what to commit; no decision is written meanwhile.
 
     Raises MtfError if it fails or is interrupted.
@@ -64,7 +72,7 @@ def track_ledger(workspace: ProjectPaths) -> None:
         print("Not versioned: this is no DVC repository, or dvc is not installed.")
         return
     # DVC reads a file, and links it into its cache later: a line written in between would be lost or spoil the cache.
-    with exclusive_lock(workspace.review), _interruptible():
+    with exclusive_lock(workspace.review), exclusive_lock(folder or workspace.review), _interruptible():
         done = dvc_cli.dvc("add", "data", root=workspace.root)
     if done.returncode:
         output = (done.stderr.strip() or done.stdout.strip()).splitlines()

@@ -27,7 +27,7 @@ from mtf.core.file_lock import ProcessLock
 from mtf.review_app.processes.child_process import Child
 from mtf.review_app.processes.mongodb import LAST_PORT, URI, answers, free_port, is_free
 from mtf.review_app.processes.ownership import ReviewDatabase, review_database
-from mtf.review_app.review_lock import lock_review
+from mtf.review_app.review_lock import certification_of, lock_review
 
 PORT = 5151
 START_S = 600.0
@@ -40,9 +40,20 @@ STEADY_S = 60.0
 class App(Child):
     """Process of `mtf.review_app.fiftyone.app` for one reviewer; it answers once the data set is ready."""
 
-    def __init__(self, root: Path, reviewer: str, *, joint: bool, address: str, port: int, uri: str) -> None:
+    def __init__(
+        self,
+        root: Path,
+        reviewer: str,
+        *,
+        joint: bool,
+        address: str,
+        port: int,
+        uri: str,
+        certifies: bool = False,
+    ) -> None:
         place = ["--root", str(root), "--address", address, "--port", str(port)]
         session_options = ["--reviewer", reviewer, *(["--joint"] if joint else [])]
+        session_options += ["--certify"] if certifies else []
         command = [sys.executable, "-m", "mtf.review_app.fiftyone.app", *place, *session_options]
         super().__init__(f"the app of {reviewer}", command, environment={**os.environ, URI: uri}, stop_s=STOP_S)
         self._address, self.port = address, port
@@ -61,6 +72,7 @@ def keep_open(
     port: int | None,
     is_ready: Callable[[dict[str, int]], None],
     folder: Path,
+    certifies: bool = False,
 ) -> None:
     """Keep the review app open until it is interrupted (`until_interrupted`).
 
@@ -72,6 +84,7 @@ def keep_open(
         on.
     is_ready: called with each reviewer's port when all apps answer.
     folder: build/room.
+    certifies: ask the questions of the certificate instead of the review's.
 
     Raises MtfError if one of the reviews is open already, a port is taken, the database or an app cannot be started or
     keeps dying, or the owner of the database ends.
@@ -79,12 +92,13 @@ def keep_open(
     apps: list[App] = []
     with ExitStack() as locks:
         for name in [JOINT_REVIEWER] if joint else reviewers:
-            locks.enter_context(lock_review(folder, name))
+            locks.enter_context(lock_review(folder, certification_of(name) if certifies else name))
         ports = locks.enter_context(_ports(folder, reviewers, port, address))
         database = locks.enter_context(review_database(folder))
         try:
             for name, one in ports.items():
-                apps.append(App(root, name, joint=joint, address=address, port=one, uri=database.uri))
+                app = App(root, name, joint=joint, certifies=certifies, address=address, port=one, uri=database.uri)
+                apps.append(app)
                 apps[-1].start()
             _wait_for(apps, database)
             is_ready(ports)

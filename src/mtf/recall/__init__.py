@@ -1,0 +1,1 @@
+"""Recall: find and remove withdrawn pictures in any copy of a release."""
