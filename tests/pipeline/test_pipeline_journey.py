@@ -165,31 +165,80 @@ PLANTED = {
     "robots_meta": {"opted_out": "warning"},
     "robots_txt": {"opted_out": "warning"},
     "tdm_reserved": {"opted_out": "warning"},
+    "content_usage": {"opted_out": "warning"},
+    "content_signal": {"opted_out": "warning"},
+    "rsl_link": {"opted_out": "warning"},
+    "ai_txt": {"opted_out": "warning"},
+    "iptc_mining": {"opted_out": "warning"},
+    "c2pa_mining": {"opted_out": "warning"},
 }
+# The signal that the audit of opt-outs names for each kind, and for those that bind nothing.
+OBEYED = {
+    "robots_header": "x-robots-tag",
+    "robots_meta": "meta-robots",
+    "robots_txt": "robots.txt",
+    "tdm_reserved": "tdmrep",
+    "content_usage": "aipref",
+    "content_signal": "content-signal",
+    "rsl_link": "rsl",
+    "ai_txt": "ai.txt",
+    "iptc_mining": "iptc-data-mining",
+    "c2pa_mining": "cawg",
+}
+RECORDED = {"tdm_policy": "tdm-policy", "cc_signals": "cc-signals", "unreadable_tdmrep": "unknown"}
+
+
+def findings(journey: Path, audit: str, *, status: int) -> list[dict]:
+    """Findings of `mtf audit AUDIT`, which has to end with `status`."""
+    command = ["mtf", "audit", audit, "--json"]
+    done = subprocess.run(command, cwd=journey, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    return json.loads(done.stdout)["findings"]
+
+
+def planted(journey: Path) -> dict[tuple[str, str], str]:
+    """Kind of each address of the sample, by identity and address."""
+    lines = (journey / "data/web/truth.jsonl").read_text().splitlines()
+    return {(row["identity"], row["url"]): row["kind"] for row in map(json.loads, lines)}
 
 
 def test_each_planted_case_ends_with_its_code_in_the_audit(journey: Path) -> None:
     """Every address of each kind, and no other address of the sample, has its findings."""
-    done = subprocess.run(
-        ["mtf", "audit", "licenses", "--json"],
-        cwd=journey,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1, done.stderr
     found: dict[tuple[str, str], dict[str, str]] = {}
-    for finding in json.loads(done.stdout)["findings"]:
+    for finding in findings(journey, "licenses", status=1):
         found.setdefault((finding["identity"], finding["url"]), {})[finding["code"]] = finding["level"]
         assert finding["reason"] and finding["recommendation"]
-    lines = (journey / "data/web/truth.jsonl").read_text().splitlines()
-    kinds = {(row["identity"], row["url"]): row["kind"] for row in map(json.loads, lines)}
+    kinds = planted(journey)
     assert set(PLANTED) <= set(kinds.values())
     for address, kind in kinds.items():
         assert found.get(address, {}) == PLANTED.get(kind, {}), (kind, address)
     # Pictures that may not be used are not in the data set, so the release's own audit holds.
     run_in(journey, "mtf", "audit", "release", "--quiet")
+
+
+def test_each_planted_signal_ends_with_its_name_and_only_those_that_bind_keep_the_picture_away(journey: Path) -> None:
+    found = {}
+    for finding in findings(journey, "optouts", status=0):
+        assert (finding["code"], finding["level"]) == ("opted_out", "warning")
+        found[finding["identity"], finding["url"]] = (finding["reason"].partition(":")[0], bool(finding["image_id"]))
+    wanted = {kind: (signal, False) for kind, signal in OBEYED.items()}
+    wanted |= {kind: (signal, True) for kind, signal in RECORDED.items()}
+    kinds = planted(journey)
+    assert set(wanted) <= set(kinds.values())
+    assert found == {address: wanted[kind] for address, kind in kinds.items() if kind in wanted}
+
+
+def test_the_record_has_what_each_planted_signal_says_and_what_became_of_it(journey: Path, tmp_path: Path) -> None:
+    run_in(journey, "mtf", "audit", "optouts", "--quiet", "--record", str(tmp_path / "signals.csv"))
+    kinds = planted(journey)
+    rows = [
+        (kinds[row["identity"], row["url"]], row["signal"], row["answer"], row["policy"])
+        for row in pl.read_csv(tmp_path / "signals.csv", infer_schema=False).iter_rows(named=True)
+    ]
+    disallowed = {(kind, signal, policy) for kind, signal, answer, policy in rows if answer == "disallow"}
+    assert disallowed == {(kind, signal, "binds: the picture is not held") for kind, signal in OBEYED.items()}
+    recorded = {(kind, answer) for kind, _, answer, policy in rows if policy.startswith("recorded: ")}
+    assert recorded == {("tdm_policy", "terms"), ("cc_signals", "terms"), ("unreadable_tdmrep", "unknown")}
 
 
 def test_the_release_carries_its_audit(journey: Path) -> None:

@@ -20,7 +20,7 @@ from mtf.crawl import recorded_web
 from mtf.pipeline import crawl
 from mtf.rights import attribution, policy
 from mtf.sample import listing, web
-from mtf.sample.finds import OPT_OUTS, PictureKind, SampleSize, plan
+from mtf.sample.finds import OPT_OUTS, RECORDED, PictureKind, SampleSize, plan
 from mtf.sample.people import CAST
 from mtf.schemas import FetchOutcome, Reason, roster_file, takedown_file
 from mtf.sources.bing import Bing
@@ -49,6 +49,22 @@ REASONS = {
     PictureKind.UNSTATED: Reason.NO_EVIDENCE,
     PictureKind.CLAIM_ONLY: Reason.CLAIM_ONLY,
     PictureKind.DEAD_PAGE: Reason.CLAIM_ONLY,
+}
+# Signal that each planted preference ends with.
+SIGNALS = {
+    PictureKind.ROBOTS_TXT: "robots.txt",
+    PictureKind.ROBOTS_HEADER: "x-robots-tag",
+    PictureKind.ROBOTS_META: "meta-robots",
+    PictureKind.TDM_RESERVED: "tdmrep",
+    PictureKind.CONTENT_USAGE: "aipref",
+    PictureKind.CONTENT_SIGNAL: "content-signal",
+    PictureKind.RSL_LINK: "rsl",
+    PictureKind.AI_TXT: "ai.txt",
+    PictureKind.IPTC_MINING: "iptc-data-mining",
+    PictureKind.C2PA_MINING: "cawg",
+    PictureKind.TDM_POLICY: "tdm-policy",
+    PictureKind.CC_SIGNALS: "cc-signals",
+    PictureKind.UNREADABLE_TDMREP: "unknown",
 }
 
 
@@ -125,6 +141,15 @@ def test_what_comes_back_is_what_was_planted(small, crawled: ProjectPaths) -> No
         # Of two addresses with the same bytes either may be the first.
         assert outcome == expected or (expected, outcome) == (FetchOutcome.STORED, FetchOutcome.DUPLICATE), (kind, url)
         assert claim == next(t.claim for t in small.truths if t.url == url)
+
+
+def test_each_planted_signal_is_heard_and_only_those(small, crawled: ProjectPaths) -> None:
+    fetches = _with_kind(crawled.table("crawl", "fetches"), small).filter(pl.col("outcome") == FetchOutcome.OPTED_OUT)
+    refused = fetches.select("kind", pl.col("detail").str.extract(r"^([^:]+):"))
+    evidence = _with_kind(crawled.table("crawl", "evidence"), small).filter(pl.col("opt_out").is_not_null())
+    recorded = evidence.select("kind", pl.col("opt_out").str.extract(r"^([^:]+):"))
+    assert dict([*refused.rows(), *recorded.rows()]) == {str(kind): signal for kind, signal in SIGNALS.items()}
+    assert set(recorded["kind"]) == {str(kind) for kind in RECORDED}
 
 
 def test_each_dirty_license_is_refused_for_its_own_reason(small, crawled: ProjectPaths, sample_params: Params) -> None:

@@ -151,7 +151,11 @@ def _file(find: Find, taken: Photograph | None, job: DrawingJob) -> File:
         return picture_files.animated_gif([taken.pixels, following.pixels])
     if find.kind in _WRITERS:
         return _WRITERS[find.kind](taken.pixels)
+    if find.kind is PictureKind.IPTC_MINING:
+        return picture_files.jpeg(taken.pixels, xmp=picture_files.mining_packet())
     written = picture_files.jpeg(taken.pixels, xmp=job.rights.get(find.number))
+    if find.kind is PictureKind.C2PA_MINING:
+        return picture_files.with_manifest(written)
     return picture_files.truncated(written) if find.kind is PictureKind.TRUNCATED else written
 
 

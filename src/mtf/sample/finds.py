@@ -63,6 +63,16 @@ class PictureKind(StrEnum):
     ROBOTS_HEADER = "robots_header"
     ROBOTS_META = "robots_meta"
     TDM_RESERVED = "tdm_reserved"
+    CONTENT_USAGE = "content_usage"
+    CONTENT_SIGNAL = "content_signal"
+    RSL_LINK = "rsl_link"
+    AI_TXT = "ai_txt"
+    IPTC_MINING = "iptc_mining"
+    C2PA_MINING = "c2pa_mining"
+    # Signals that are recorded and bind nothing.
+    TDM_POLICY = "tdm_policy"
+    CC_SIGNALS = "cc_signals"
+    UNREADABLE_TDMREP = "unreadable_tdmrep"
     # Addresses and files that yield no picture.
     NOT_FOUND = "not_found"
     NO_SUCH_HOST = "no_such_host"
@@ -85,7 +95,19 @@ FORMATS = (
     PictureKind.ROTATED,
 )
 REPETITIONS = (PictureKind.BURST, PictureKind.RESAVED, PictureKind.SECOND_ADDRESS)
-OPT_OUTS = (PictureKind.ROBOTS_TXT, PictureKind.ROBOTS_HEADER, PictureKind.ROBOTS_META, PictureKind.TDM_RESERVED)
+OPT_OUTS = (
+    PictureKind.ROBOTS_TXT,
+    PictureKind.ROBOTS_HEADER,
+    PictureKind.ROBOTS_META,
+    PictureKind.TDM_RESERVED,
+    PictureKind.CONTENT_USAGE,
+    PictureKind.CONTENT_SIGNAL,
+    PictureKind.RSL_LINK,
+    PictureKind.AI_TXT,
+    PictureKind.IPTC_MINING,
+    PictureKind.C2PA_MINING,
+)
+RECORDED = (PictureKind.TDM_POLICY, PictureKind.CC_SIGNALS, PictureKind.UNREADABLE_TDMREP)
 WITHOUT_PICTURE = (
     PictureKind.NOT_FOUND,
     PictureKind.NO_SUCH_HOST,
@@ -144,6 +166,21 @@ DIRT: dict[PictureKind, int] = {
     PictureKind.HTML: 3,
     PictureKind.TOO_SMALL: 3,
     PictureKind.BOMB: 1,
+    # At the end: what was drawn before stays as it was.
+    **dict.fromkeys(
+        (
+            PictureKind.CONTENT_USAGE,
+            PictureKind.CONTENT_SIGNAL,
+            PictureKind.RSL_LINK,
+            PictureKind.AI_TXT,
+            PictureKind.IPTC_MINING,
+            PictureKind.C2PA_MINING,
+            PictureKind.TDM_POLICY,
+            PictureKind.CC_SIGNALS,
+            PictureKind.UNREADABLE_TDMREP,
+        ),
+        2,
+    ),
 }
 
 

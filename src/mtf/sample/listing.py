@@ -57,6 +57,15 @@ HOSTS_OF_KIND = {
     PictureKind.ROBOTS_HEADER: "reserved-by-header.example",
     PictureKind.ROBOTS_META: "unwilling.example",
     PictureKind.TDM_RESERVED: "mining-reserved.example",
+    PictureKind.CONTENT_USAGE: "usage-preferences.example",
+    PictureKind.CONTENT_SIGNAL: "search-only.example",
+    PictureKind.RSL_LINK: "licensed-to-machines.example",
+    PictureKind.AI_TXT: "no-ai-here.example",
+    PictureKind.IPTC_MINING: "captioned.example",
+    PictureKind.C2PA_MINING: "signed-pictures.example",
+    PictureKind.TDM_POLICY: "ask-first.example",
+    PictureKind.CC_SIGNALS: "commons-of-portraits.example",
+    PictureKind.UNREADABLE_TDMREP: "half-a-file.example",
     PictureKind.DEAD_PAGE: "ghost-town.example",
     PictureKind.NO_SUCH_HOST: "moved-away.example",
     PictureKind.SLOW: "tortoise.example",
@@ -181,7 +190,7 @@ def _license(find: Find, rng: np.random.Generator) -> tuple[str | None, str | No
 def _markup(find: Find, rng: np.random.Generator) -> Markup:
     if find.kind in (PictureKind.UNSTATED, PictureKind.CLAIM_ONLY, PictureKind.DEAD_PAGE):
         return Markup.NOWHERE
-    if find.kind is PictureKind.FILE_CONTRADICTS_PAGE:
+    if find.kind in (PictureKind.FILE_CONTRADICTS_PAGE, PictureKind.IPTC_MINING, PictureKind.C2PA_MINING):
         return Markup.REL_LICENSE
     on_page = (Markup.REL_LICENSE, Markup.REL_LICENSE, Markup.JSON_LD, Markup.PLAIN_LINK)
     in_file = (Markup.IN_FILE,) if find.kind in _PLAIN_JPEG and find.repeats is None else ()
@@ -239,9 +248,36 @@ def picture_page(listing: Listing) -> str:
     )
 
 
-def robots_txt(*, closed: bool) -> str:
-    """robots.txt of a host; it forbids everything if `closed`."""
-    return f"User-agent: *\n{'Disallow: /pictures/' if closed else 'Allow: /'}\n"
+def robots_txt(host: str) -> str:
+    """robots.txt of a host. One forbids the pictures, one reserves training by a Content-Signal."""
+    signal = "Content-Signal: search=yes, ai-train=no\n" if host == HOSTS_OF_KIND[PictureKind.CONTENT_SIGNAL] else ""
+    rule = "Disallow: /pictures/" if host == HOSTS_OF_KIND[PictureKind.ROBOTS_TXT] else "Allow: /"
+    return f"User-agent: *\n{signal}{rule}\n"
+
+
+def site_files() -> list[tuple[str, str, bytes]]:
+    """Address, media type and body of the hosts' other files with signals."""
+    reserved, unreadable, ai, rsl = (
+        HOSTS_OF_KIND[kind]
+        for kind in (
+            PictureKind.TDM_RESERVED,
+            PictureKind.UNREADABLE_TDMREP,
+            PictureKind.AI_TXT,
+            PictureKind.RSL_LINK,
+        )
+    )
+    return [
+        (f"https://{reserved}/.well-known/tdmrep.json", "application/json", tdmrep_json().encode()),
+        (f"https://{unreadable}/.well-known/tdmrep.json", "application/json", b'[{"location": "/", "tdm-reserv'),
+        (f"https://{ai}/ai.txt", "text/plain; charset=utf-8", b"User-Agent: *\nDisallow: *.jpg\n"),
+        (f"https://{rsl}/license.xml", "application/rsl+xml", _RSL.encode()),
+    ]
+
+
+_RSL = """<rsl xmlns="https://rslstandard.org/rsl"><content url="/"><license>
+<permits type="usage">search</permits><prohibits type="usage">ai-train</prohibits>
+</license></content></rsl>
+"""
 
 
 def tdmrep_json() -> str:

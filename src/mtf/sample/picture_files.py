@@ -6,6 +6,7 @@ import io
 import struct
 import zlib
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -85,6 +86,16 @@ def resaved(file: File) -> File:
     return File(file.data[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + file.data[2:], "jpg")
 
 
+def with_manifest(file: File) -> File:
+    """JPEG with a C2PA manifest whose assertion `cawg.training-mining` says notAllowed.
+
+    The manifest was signed for another picture, so that its bytes stay the same. Its validation fails, as that of a
+    picture whose pixels were changed does, and its "no" counts.
+    """
+    segments = (resources.files("mtf.sample") / "training_mining.app11").read_bytes()
+    return File(file.data[:2] + segments + file.data[2:], file.extension)
+
+
 def truncated(file: File) -> File:
     """First two fifths of the bytes of a file."""
     return File(file.data[: len(file.data) * 2 // 5], file.extension)
@@ -113,6 +124,15 @@ def xmp_packet(*, license_url: str, creator: str, title: str) -> str:
 <dc:title><rdf:Alt><rdf:li xml:lang="x-default">{what}</rdf:li></rdf:Alt></dc:title>
 </rdf:Description></rdf:RDF></x:xmpmeta>
 <?xpacket end="w"?>"""
+
+
+def mining_packet() -> str:
+    """XMP packet that reserves training (IPTC 2023.1)."""
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:plus="http://ns.useplus.org/ldf/xmp/1.0/" '
+        'plus:DataMining="http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED-AIMLTRAINING"/></rdf:RDF></x:xmpmeta>'
+    )
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:

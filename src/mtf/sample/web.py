@@ -32,7 +32,7 @@ from mtf.sample.listing import (
     result_page,
     robots_txt,
     search_address,
-    tdmrep_json,
+    site_files,
 )
 from mtf.sample.people import Person
 from mtf.schemas.takedown_file import COLUMNS as TAKEDOWN_COLUMNS
@@ -41,6 +41,13 @@ from mtf.schemas.takedown_file import COLUMNS as TAKEDOWN_COLUMNS
 SLOW_S = 8.0
 PRIVATE_ADDRESS = "http://10.0.0.1/pictures/inside.jpg"
 _HTML = {"Content-Type": "text/html; charset=utf-8"}
+# Headers of a picture that state a preference.
+_SIGNAL_HEADERS = {
+    PictureKind.CONTENT_USAGE: {"Content-Usage": "train-ai=n, search=y"},
+    PictureKind.RSL_LINK: {"Link": '</license.xml>; rel="license"; type="application/rsl+xml"'},
+    PictureKind.TDM_POLICY: {"tdm-policy": f"https://{HOSTS_OF_KIND[PictureKind.TDM_POLICY]}/policy.json"},
+    PictureKind.CC_SIGNALS: {"Content-Usage": "train-ai=y;exceptions=cc-cr"},
+}
 _MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
 
 
@@ -108,11 +115,10 @@ def _responses(
         if listing.find.taken_from is None:
             yield from _picture(listing, _source(listing, drawn))
     for host in sorted({*HOSTS.values(), *HOSTS_OF_KIND.values()} - {HOSTS_OF_KIND[PictureKind.NO_SUCH_HOST]}):
-        closed = host == HOSTS_OF_KIND[PictureKind.ROBOTS_TXT]
         plain = {"Content-Type": "text/plain; charset=utf-8"}
-        yield Response(f"https://{host}/robots.txt", headers=plain, body=robots_txt(closed=closed).encode())
-    reserved = f"https://{HOSTS_OF_KIND[PictureKind.TDM_RESERVED]}/.well-known/tdmrep.json"
-    yield Response(reserved, headers={"Content-Type": "application/json"}, body=tdmrep_json().encode())
+        yield Response(f"https://{host}/robots.txt", headers=plain, body=robots_txt(host).encode())
+    for address, media_type, body in site_files():
+        yield Response(address, headers={"Content-Type": media_type}, body=body)
 
 
 def _searches(seed: int, person: Person, listed: Sequence[Listing]) -> Iterator[Response]:
@@ -149,7 +155,7 @@ def _picture(listing: Listing, item: DrawnFile) -> Iterator[Response]:
         case PictureKind.ROBOTS_HEADER:
             yield Response(listing.url, headers=headers | {"X-Robots-Tag": "noai, noimageai"}, body=item.file.data)
         case _:
-            yield Response(listing.url, headers=headers, body=item.file.data)
+            yield Response(listing.url, headers=headers | _SIGNAL_HEADERS.get(kind, {}), body=item.file.data)
 
 
 def _roster(people: Iterable[Person]) -> list[Sequence[str]]:
