@@ -23,7 +23,8 @@ from mtf.rights.web_archive.files import ARCHIVE, INDEX, PAGES, RECORDS, WACZ, C
 from mtf.rights.web_archive.reading import Span, Unreadable
 from mtf.rights.web_archive.records_file import RecordsFile
 
-MAX_STATEMENT_BYTES = 2**20
+# A statement has up to 500 signals, each of some texts of 1,000 characters, which are longer when escaped.
+MAX_STATEMENT_BYTES = 2**24
 MAX_INDEX_BYTES = 2**28
 
 
