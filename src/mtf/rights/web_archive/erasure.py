@@ -67,6 +67,18 @@ def erase(path: Path, named: Named, *, day: str) -> list[str]:
     return record_ids
 
 
+def erase_pictures(path: Path, *, day: str) -> list[str]:
+    """Erase the responses of a file that have the bytes of a picture, on `day` (YYYY-MM-DD); returns their ids.
+
+    Raises BadInput, like `erase`.
+    """
+    with _opened(path) as opened:
+        record_ids = opened.with_bytes_of_pictures()
+        if record_ids:
+            opened.write_without(dict.fromkeys(record_ids, day))
+    return record_ids
+
+
 def _opened(path: Path) -> _Opened:
     (result,) = verification.verify(path, verification.Trust())
     if result.faults:
@@ -107,6 +119,19 @@ class _Opened:
                 kept |= used_ids
         standing = [entry.id for entry in self._records.records if entry.id not in self._records.erased_on]
         return [record_id for record_id in standing if record_id in gone - kept]
+
+    def with_bytes_of_pictures(self) -> list[str]:
+        """Ids of the pictures' responses whose body was kept."""
+        own = {statement.get("own_record") for statement in self._statements().values()}
+        found = []
+        place = self._spans[ARCHIVE].offset
+        for entry in self._records.records:
+            size = self._records.expected_size(entry)
+            if entry.id in own and entry.id not in self._records.erased_on:
+                head = Span(place, min(size, warc.MAX_HEAD_BYTES)).read(self._file)
+                found += [entry.id] if warc.has_body(head) else []
+            place += size
+        return found
 
     def write_without(self, erased: Mapping[str, str]) -> None:
         before, after = self._records, self._records.with_erased(erased)
