@@ -42,7 +42,12 @@ ARTICLE_14 = Template(
                 Item(
                     "categories",
                     "14(1)(d) Categories of personal data",
-                    (composition.categories, composition.data_set, composition.biometric),
+                    (
+                        composition.categories,
+                        composition.data_set,
+                        composition.biometric,
+                        composition.consent_categories,
+                    ),
                 ),
                 Item("recipients", "14(1)(e) Recipients", (recipients,), answers=("third_parties",)),
                 Item("transfers", "14(1)(f) Transfers to third countries", by_people=True),
