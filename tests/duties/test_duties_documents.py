@@ -228,6 +228,14 @@ def test_a_policy_that_accepts_pictures_without_a_license_says_so(project: Proje
     assert any("without any stated license" in text for text, _ in sentences(document).values())
 
 
+def test_the_notice_says_which_data_are_of_a_special_category_and_how_to_withdraw(project: ProjectPaths) -> None:
+    consented(project)
+    said = [text for text, _ in sentences(documents(project)["gdpr_article_14"]).values()]
+    assert any(text.startswith("The label race reveals racial or ethnic origin") for text in said)
+    assert any(text.startswith("You may withdraw your consent at any time") for text in said)
+    assert any(text.startswith("Held of each consent") for text in said)
+
+
 def test_a_joint_session_is_no_reviewer(project: ProjectPaths) -> None:
     for reviewer in ("first", "second", JOINT_REVIEWER):
         decided(project, reviewer)

@@ -15,6 +15,7 @@ from mtf.faces.detectors import describe
 from mtf.schemas import SPLITS, funnel_steps
 
 _MAX_GAPS = 20
+_RACIAL = ("race", "ethnicity", "ethnic_origin")
 # Agreement of reviewers is given to so many decimals.
 _DECIMALS = 3
 
@@ -242,4 +243,15 @@ def biometric(view: View) -> str:
     return (
         f"Models are trained to recognise the people ({', '.join(identifies)}): the faces are biometric data under "
         "article 9(1) of the GDPR."
+    )
+
+
+def racial(view: View) -> str | None:
+    """Sentence on labels that reveal racial or ethnic origin, by the names of their columns."""
+    found = [name for name in view.params.attributes if name in _RACIAL]
+    if not found:
+        return None
+    return (
+        f"The label {', '.join(found)} reveals racial or ethnic origin: a special category of data under article 9(1) "
+        "of the GDPR."
     )

@@ -100,7 +100,9 @@ def fetched(view: View) -> list[str]:
 
 def period(view: View) -> str | None:
     days = fetched(view)
-    return f"The pictures were fetched from {days[0]} to {days[1]}." if days else None
+    if not days:
+        return None
+    return f"The pictures were fetched {f'from {days[0]} to {days[1]}' if days[0] != days[1] else f'on {days[0]}'}."
 
 
 def latest(view: View) -> str | None:
@@ -211,6 +213,13 @@ def consents(view: View) -> str | None:
     )
 
 
+def withdrawal(view: View) -> str | None:
+    if view.consent.is_empty():
+        return None
+    contact = view.params.project.contact
+    return f"You may withdraw your consent at any time, at {contact}; your pictures are then taken down."
+
+
 def consent_scopes(view: View) -> str | None:
     given = view.consent
     return None if given.is_empty() else f"Purposes consented to: {counted(given['scopes'].explode())}."
@@ -230,6 +239,10 @@ def erasures(view: View) -> str:
 def refused_as_taken_down(view: View) -> str:
     count = view.fetches.filter(pl.col("outcome") == FetchOutcome.TAKEN_DOWN).height
     return f"{number(count, 'address was', 'addresses were')} refused by the crawl because of a takedown request."
+
+
+def project_contact(view: View) -> str:
+    return f"Contact of the project: {view.params.project.contact}."
 
 
 def removal_contact(view: View) -> str:

@@ -19,7 +19,7 @@ SUMMARY = Template(
             "1. General information",
             (
                 Item("summary_version", "Version of the summary", (composition.release,), optional=True),
-                Item("provider", "1.1 Provider name and contact details", (origin.removal_contact,), by_people=True),
+                Item("provider", "1.1 Provider name and contact details", (origin.project_contact,), by_people=True),
                 Item(
                     "authorised_representative", "1.1 Authorised representative name and contact details", optional=True
                 ),
