@@ -7,7 +7,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtf.annotation.agreement import by_step, fleiss_kappa, krippendorff_alpha, raw_agreement, with_interval
@@ -85,6 +85,7 @@ def test_kappa_of_unequal_numbers_of_votes_is_that_of_the_published_example():
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=20))
+@settings(deadline=None)
 def test_a_row_with_a_weight_is_that_many_rows(rows):
     counts = np.array(rows)
     weights = np.arange(1, len(rows) + 1)

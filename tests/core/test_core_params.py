@@ -115,6 +115,10 @@ def test_a_file_that_names_a_detector_or_nothing_of_haar_is_read_as_it_stands(
         ),
         (lambda p: p["project"].update(contact="nobody"), ["project.contact", "'nobody'"]),
         (lambda p: p.pop("split"), ["split", "missing"]),
+        (
+            lambda p: p["crawl"].update(hosts={"a.example": {"speed": 3}}),
+            ["crawl.hosts.a.example.speed", "unknown key", "permitted: concurrency", "megabits_per_s"],
+        ),
         (lambda p: p.update(extra=1), ["extra", "unknown key", "seed"]),
     ],
 )

@@ -21,8 +21,8 @@ from crawl_project import CC_BY, HTML, Project, licensed_page, picture_bytes
 from mtf import config
 from mtf.core import shards
 from mtf.core.project_paths import ProjectPaths
-from mtf.crawl import evidence_export
-from mtf.rights.web_archive import reading
+from mtf.crawl import evidence_export, heard_signals
+from mtf.rights.web_archive import erasure, reading, warc
 from mtf.rights.web_archive.verification import Trust, verify
 from projects import mtf
 
@@ -124,6 +124,40 @@ def test_an_earlier_statement_of_a_source_is_exported_too(crawled: Project) -> N
     records = ArchiveIterator(io.BytesIO(warc_of(crawled.workspace.evidence / "bo.wacz")))
     found = [json.loads(record.content_stream().read()) for record in records if record.rec_type == "metadata"]
     assert [(each["is_earlier"], "/by/" in each["statement"]) for each in found] == [(True, True), (False, False)]
+
+
+def test_what_each_carrier_said_to_machines_stands_in_the_statement_of_its_picture(crawled: Project) -> None:
+    """With source and digest, as in the record of the audit: a file that outlives the project has it, too."""
+    crawled.answer("https://a.example/robots.txt", b"User-agent: *\nAllow: /\nContent-Usage: train-ai=y\n")
+    crawled.run_with({}, refresh=True)
+    exported(crawled)
+    path = crawled.workspace.evidence / "bo.wacz"
+    records = ArchiveIterator(io.BytesIO(warc_of(path)))
+    found = [json.loads(record.content_stream().read()) for record in records if record.rec_type == "metadata"]
+    (said,) = (each for each in found if not each["is_earlier"])
+    heard = {(each["signal"], each["use"], each["answer"]): each for each in said["signals"]}
+    usage = heard["aipref", "training of models", "allow"]
+    assert usage["found_at"] == "https://a.example/robots.txt"
+    assert (usage["said_by"], len(usage["sha256"]), usage["heard_at"][:2]) == ("a.example", 64, "20")
+    assert not {"identity", "url", "image_id"} & set(usage)
+    erased = mtf(crawled.root, "evidence", "erase", str(path), said["image_id"])
+    assert erased.returncode == 0, erased.stderr
+    assert b"Content-Usage" not in gzip.decompress(warc_of(path))
+
+
+def test_a_statement_with_as_many_signals_as_are_kept_can_be_erased() -> None:
+    found = warc.statement(
+        "https://a.example/1.jpg",
+        "2026-01-01T00:00:00Z",
+        {
+            "signals": [
+                dict.fromkeys(("statement", "found_in", "found_at", "said_by"), "é" * heard_signals.MAX_TEXT_CHARS)
+            ]
+            * heard_signals.MAX_ROWS_PER_ADDRESS
+        },
+        refers_to=None,
+    )
+    assert warc.read_block(found.data, max_bytes=erasure.MAX_STATEMENT_BYTES)
 
 
 def test_a_damaged_file_is_written_again(crawled: Project) -> None:

@@ -49,7 +49,10 @@ def test_hosts_that_enforce_their_limits_refuse_nothing(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("manners", [{"megabits_per_s": MEGABITS}, {"concurrency": 2}, {}])
-def test_the_server_refuses_clients_that_keep_one_limit_or_none(manners: dict[str, float]) -> None:
+def test_the_server_refuses_clients_that_keep_one_limit_or_none(
+    manners: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limits, "FIRST_BACK_OFF_S", 0.0)
     policies = {"a.example": policy()}
     with serving(policies, FILES) as web:
         fetched(web, {"a.example": manners})
@@ -142,3 +145,59 @@ def test_a_host_that_asks_for_more_waiting_than_its_budget_is_left_alone(tmp_pat
     failures = [each for each in results if isinstance(each, FetchFailed)]
     assert [each.status for each in results if not isinstance(each, FetchFailed)] == [503]
     assert {(each.detail, each.http_status) for each in failures} == {("the host asked to wait 2 s in all", 503)}
+
+
+def pacing_of(**limits: float) -> rate_limits.Pacing:
+    return rate_limits.Pacing(Crawl.model_validate(GENERAL | limits))
+
+
+def waits_s(
+    pacing: rate_limits.Pacing, refusals: int, monkeypatch: pytest.MonkeyPatch, *, now: float = 1000.0
+) -> list[float]:
+    """Waits after as many refusals without Retry-After, each to a request that was sent after the wait before."""
+    waits = []
+    for _ in range(refusals):
+        monkeypatch.setattr(rate_limits.time, "monotonic", lambda at=now: at)
+        pacing.back_off("a.example", http_status=429)
+        waits.append(pacing._line("a.example").held_until - now)
+        now = pacing._line("a.example").held_until
+    return waits
+
+
+def test_a_host_that_refuses_without_saying_for_how_long_is_left_alone_for_longer_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pacing = pacing_of()
+    assert waits_s(pacing, 4, monkeypatch) == [1.0, 2.0, 4.0, 8.0]
+    pacing.end_back_off("a.example")
+    assert waits_s(pacing, 2, monkeypatch, now=2000.0) == [1.0, 2.0]
+
+
+def test_refusals_of_requests_that_were_under_way_together_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pacing = pacing_of()
+    monkeypatch.setattr(rate_limits.time, "monotonic", lambda: 1000.0)
+    assert [pacing.back_off("a.example", http_status=429) for _ in range(4)] == [True] * 4
+    assert pacing._line("a.example").held_until == 1001.0
+    assert pacing._line("a.example").demanded_s == 1.0
+
+
+def test_the_wait_that_a_refusal_demands_counts_against_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    pacing = pacing_of(retry_after_s=3.0)
+    waits_s(pacing, 3, monkeypatch)
+    with pytest.raises(FetchFailed, match="the host asked to wait another 4 s"):
+        monkeypatch.setattr(rate_limits.time, "monotonic", lambda: 1003.0)
+        asyncio.run(pacing._line("a.example").wait())
+
+
+def test_an_address_that_is_refused_at_first_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limits, "FIRST_BACK_OFF_S", 0.01)
+    policies = {"a.example": Policy(concurrency=0, bytes_per_s=1e9, window_s=1.0)}
+    with serving(policies, {"/0.jpg": BODY}) as web:
+
+        async def get() -> int:
+            crawl = Crawl.model_validate(GENERAL)
+            async with http_client.HttpFetcher(crawl, user_agent="mtf test", web=web) as fetcher:
+                return (await fetcher.get("http://a.example/0.jpg", max_bytes=1_000_000)).status
+
+        assert asyncio.run(get()) == 429
+    assert len(policies["a.example"].refused) == 3

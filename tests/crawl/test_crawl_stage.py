@@ -15,7 +15,7 @@ from PIL import Image
 from crawl_project import CC_BY, HTML, bing_page, bing_result, bing_url, licensed_page, picture_bytes
 from mtf.core import csv_files, shards
 from mtf.core.errors import GateFailed
-from mtf.crawl import store
+from mtf.crawl import rate_limits, store
 from mtf.crawl.recorded_web import TRUNCATE, Response
 from mtf.schemas import ContractViolated
 
@@ -258,7 +258,8 @@ def test_a_changed_bound_judges_again_what_is_here_and_fetches_only_what_is_not(
         ),
     ],
 )
-def test_robots_txt_is_asked_once_per_site_and_obeyed(project, asked, answer, outcome, detail):
+def test_robots_txt_is_asked_once_per_site_and_obeyed(project, asked, answer, outcome, detail, monkeypatch):
+    monkeypatch.setattr(rate_limits, "FIRST_BACK_OFF_S", 0.0)
     project.crawl = {"timeout_s": 0.5}
     project.person("ana")
     urls = ["https://a.example/x1.jpg", "https://a.example/x2.jpg"]
@@ -271,7 +272,8 @@ def test_robots_txt_is_asked_once_per_site_and_obeyed(project, asked, answer, ou
     for url in urls:
         assert project.fetch(url)["outcome"] == outcome
         assert detail in (project.fetch(url)["detail"] or "")
-    assert asked[0]["a.example/robots.txt"] == 1
+    # A host that is asked too often is asked again after a pause, for this file as for any other.
+    assert asked[0]["a.example/robots.txt"] == (3 if answer.get("status") == 429 else 1)
     assert ("a.example/x1.jpg" in asked[0]) == (outcome == "stored")
 
 

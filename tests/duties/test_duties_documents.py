@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from mtf.annotation.decision import Decision, Verdict
-from mtf.annotation.ledger import write_session
+from mtf.annotation.ledger import JOINT_REVIEWER, write_session
 from mtf.config import Params
 from mtf.config.publishing import Duty
 from mtf.core.errors import BadInput
@@ -209,6 +209,54 @@ def test_an_item_that_tables_alone_cannot_answer_stays_open_beside_their_figures
 def test_the_points_of_article_10_are_all_there(project: ProjectPaths) -> None:
     titles = [section.title for section in registry.TEMPLATES["ai_act_article_10"].sections]
     assert [title[:3] for title in titles] == [f"({letter})" for letter in "abcdefgh"]
+
+
+def test_a_condition_that_only_warns_is_not_called_a_refusal(project: ProjectPaths) -> None:
+    def said(warn_only: list[str]) -> str:
+        document = documents(project, params(gates={"warn_only": warn_only}))["ai_act_article_10"]
+        return sentences(document)["bias_measures", 0][0]
+
+    assert said([]).endswith("or if the reviewers' agreement is below 0.6.")
+    refused, warned = said(["agreement", "intersection_share"]).split(" Whoever makes a release is warned if ")
+    assert refused.startswith("A release is refused if a label's share") and "agreement" not in refused
+    assert warned.startswith("a combination of all labels") and "agreement" in warned
+
+
+def test_a_policy_that_accepts_pictures_without_a_license_says_so(project: ProjectPaths) -> None:
+    accepts = {"accept_claim": True, "accept_unstated": True}
+    document = documents(project, params(licenses=accepts))["ai_act_article_10"]
+    assert any("without any stated license" in text for text, _ in sentences(document).values())
+
+
+def test_the_notice_says_which_data_are_of_a_special_category_and_how_to_withdraw(project: ProjectPaths) -> None:
+    consented(project)
+    said = [text for text, _ in sentences(documents(project)["gdpr_article_14"]).values()]
+    assert any(text.startswith("The label race reveals racial or ethnic origin") for text in said)
+    assert any(text.startswith("You may withdraw your consent at any time") for text in said)
+    assert any(text.startswith("Held of each consent") for text in said)
+
+
+def test_a_joint_session_is_no_reviewer(project: ProjectPaths) -> None:
+    for reviewer in ("first", "second", JOINT_REVIEWER):
+        decided(project, reviewer)
+    said = [
+        text for (key, _), (text, _) in sentences(documents(project)["crowdwork_sheet"]).items() if key == "reviewers"
+    ]
+    assert said[0].startswith("2 reviewers gave 6 decisions")
+    assert said[1].startswith("One reviewer gave 2 to 2 decisions")
+
+
+def test_the_headings_of_the_summary_are_those_of_the_template(project: ProjectPaths) -> None:
+    sections = registry.TEMPLATES["training_content_summary"].sections
+    assert [section.title for section in sections] == [
+        "1. General information",
+        "2. List of data sources",
+        "3. Data processing aspects",
+    ]
+    numbers = [item.title.split()[0] for section in sections for item in section.items if item.title[0].isdigit()]
+    assert list(dict.fromkeys(numbers)) == [
+        "1.1", "1.2", "1.3", "2.1", "2.2.1", "2.2.2", "2.3", "2.4", "2.5", "2.6", "3.1", "3.2", "3.3",
+    ]  # fmt: skip
 
 
 def test_a_key_that_no_document_asks_for_is_refused(project: ProjectPaths) -> None:

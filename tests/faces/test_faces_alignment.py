@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from skimage.transform import SimilarityTransform
 
@@ -26,6 +26,7 @@ def moved(points, *, degrees, scale, shift):
     scale=some.floats(0.05, 20),
     shift=some.tuples(some.floats(-500, 500), some.floats(-500, 500)),
 )
+@settings(deadline=None)
 def test_a_face_that_was_turned_scaled_and_shifted_comes_back_onto_the_template(degrees, scale, shift):
     matrix = similarity_transform(moved(POINTS, degrees=degrees, scale=scale, shift=shift), POINTS)
     linear = matrix[:, :2]

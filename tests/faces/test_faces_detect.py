@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from mtf.config import Crop
@@ -58,6 +58,7 @@ def test_pictures_smaller_than_a_face_have_none():
     size=some.integers(1, 300),
     margin=some.floats(0, 2),
 )
+@settings(deadline=None)
 def test_a_box_stays_inside_its_picture_whatever_is_done_to_it(shape, to, corner, size, margin):
     x, y = corner[0] % shape[1], corner[1] % shape[0]
     box = Box(x, y, min(size, shape[1] - x), min(size, shape[0] - y))
@@ -100,6 +101,7 @@ def test_a_face_is_named_by_its_image_and_its_box():
     shape=some.tuples(some.integers(1, 300), some.integers(1, 300)),
     corners=some.lists(some.floats(-400, 700), min_size=4, max_size=4),
 )
+@settings(deadline=None)
 def test_a_square_lies_inside_its_picture_and_covers_its_box_where_it_can(shape, corners):
     (left, right), (top, bottom) = sorted(corners[:2]), sorted(corners[2:])
     box = Box.of_corners(left, top, right, bottom, shape=shape)

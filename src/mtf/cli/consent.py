@@ -69,6 +69,8 @@ def add(
 
 def list_consents(on: On = None, as_json: Json = False) -> None:
     """List the consents, with their state on a day."""
+    from mtf.duties.origin import number
+
     workspace, _, rule = _project(on)
     rows = [*_stated(workspace, rule)]
     if as_json:
@@ -78,7 +80,8 @@ def list_consents(on: On = None, as_json: Json = False) -> None:
         form = f"{row['form']} {row['form_version']}"
         print(f"{row['given_on']}  {row['state']:<14}  {row['subject']}  {form}  {', '.join(row['scopes'])}")
     people = len({row["subject"] for row in rows})
-    print(f"{len(rows)} consents of {people} people; states on {rule.on}")
+    consents, subjects = number(len(rows), "consent"), number(people, "person", "people")
+    print(f"{consents} of {subjects}; states on {rule.on}")
 
 
 def check(

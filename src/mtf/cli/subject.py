@@ -42,6 +42,10 @@ def add_to(app: typer.Typer) -> None:
             f"  in {number(len(written.versions), 'version')}, {number(len(releases), 'release')}, "
             f"{number(len(models), 'trained model')}"
         )
+        if written.evidence:
+            print(f"  evidence of the sources in the ZIP: {', '.join(written.evidence)}")
+        for name, why in written.evidence_left_out.items():
+            print(f"  not in the ZIP: {name}: {why}")
         for image_id, why in list(written.left_out.items())[:SHOWN]:
             print(f"  not in the ZIP: {image_id[:12]}: {why}")
         print(f"{workspace.relative(written.archive)} and {written.page.name}")

@@ -248,6 +248,8 @@ def _siblings(location: tuple[int | str, ...]) -> list[str]:
                 model = Task
             elif part == "recipes":
                 model = Recipe
+            elif part == "hosts":
+                model = HostManners
             elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
                 model = annotation
     return list(model.model_fields)

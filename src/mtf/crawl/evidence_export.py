@@ -1,7 +1,8 @@
 """Export of evidence: for each identity one file with what its pictures' sources said, made from its shard.
 
 - Pages, answers of APIs and the pictures' responses are records as they were received; the conclusion for each picture
-  is a statement that refers to them, and so are the earlier statements of its source.
+  is a statement that refers to them, with the preferences of rights holders that were heard, and so are the earlier
+  statements of its source.
 - Nothing of the roster is exported but the slug. The pictures' bytes are exported only if `evidence.pictures` asks for
   it.
 - An identity whose evidence did not change is left alone. A signed file is replaced only by one that the same key
@@ -26,7 +27,7 @@ from mtf.core import atomic_files, parallel_map
 from mtf.core.errors import BadInput, MtfError, listed
 from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import ProjectPaths
-from mtf.crawl import store
+from mtf.crawl import heard_signals, store
 from mtf.crawl.fetch_results import Fetch, FetchedPicture
 from mtf.crawl.page_client import MAX_PAGE_BYTES, FetchedPage
 from mtf.rights.web_archive import files, reading, signature, timestamp, warc
@@ -41,6 +42,8 @@ PASSWORD_VARIABLE = "MTF_EVIDENCE_KEY_PASSWORD"  # noqa: S105 (the variable's na
 SUFFIXES = {"wacz": WACZ, "warc": WARC}
 MAX_ANSWER_BYTES = 64 * 2**20
 SOFTWARE = f"mtf {__version__}"
+# The statement that has the signals says whose picture it is about.
+_OF_PICTURE = ("identity", "url", "image_id")
 
 
 @dataclass(frozen=True)
@@ -184,9 +187,16 @@ def _records(identity: str, created: str, fetches: Sequence[Fetch], *, with_pict
                 "own_record": None if own is None else own.record_id,
                 "is_earlier": is_earlier,
             }
-            content = {**_plain(row), "identity": identity, **links}
+            heard = [] if is_earlier else _signals(fetch)
+            content = {**_plain(row), "identity": identity, "signals": heard, **links}
             date = iso_date(row["checked_at"])
             yield warc.statement(picture.url, date, content, refers_to=used[0] if used and not is_earlier else None)
+
+
+def _signals(fetch: Fetch) -> list[dict[str, Any]]:
+    """Preferences of rights holders that were heard for a picture; columns as of the table `signals`."""
+    found = heard_signals.rows("", fetch.candidate.url, fetch.image_id, fetch.preferences)
+    return [{name: value for name, value in _plain(row).items() if name not in _OF_PICTURE} for row in found]
 
 
 def _sources(fetch: Fetch) -> list[tuple[tuple[Any, ...], Any]]:
@@ -247,6 +257,7 @@ def _digest(fetches: Sequence[Fetch], *, with_pictures: bool) -> str:
                 [*_page_key(picture.page), picture.page.status, list(map(list, picture.page.headers))],
                 [picture.url, iso_date(fetch.fetched_at), fetch.http_status, list(map(list, picture.headers))],
                 answer,
+                _signals(fetch),
             ]
         )
     return fingerprint(FORMAT, with_pictures, parts)

@@ -30,7 +30,8 @@ ROBOT = "mtf"
 MAX_REDIRECTS = 5
 _TRIES = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_BUSY = frozenset({429, 503})
+_TOO_MANY_REQUESTS = 429
+_BUSY = frozenset({_TOO_MANY_REQUESTS, 503})
 _MAX_HEADER_BYTES = 32_768
 _CONNECT_S = 10.0
 _SMALL_BUFFER_BYTES = 2**17
@@ -183,19 +184,26 @@ class HttpFetcher:
     async def _request_with_retries(
         self, url: URL, limit: BodyLimit, headers: Mapping[str, str], on_request: OnRequest
     ) -> HttpAnswer:
-        """Send a request; repeat it after a busy host's Retry-After, unless that is too long."""
+        """Send a request; repeat it after a busy host's Retry-After, or a pause of our own, unless that is too long."""
         host = url.host or ""
         for _ in range(_TRIES):
             async with self.pacing.turn(host):
                 network_guard.check_number(url)
                 on_request()
                 answer = await self._request(url, limit, headers)
-            wait_s = retry_after_s(answer.headers) if answer.status in _BUSY else None
-            if wait_s is None:
-                break
-            if not self.pacing.hold(host, wait_s, http_status=answer.status):
+            if not self._may_repeat(host, answer):
                 break
         return answer
+
+    def _may_repeat(self, host: str, answer: HttpAnswer) -> bool:
+        """True if the host is busy and the wait that it demands, which is kept from here on, is within its limits."""
+        wait_s = answer.retry_after_s if answer.status in _BUSY else None
+        if wait_s is not None:
+            return self.pacing.hold(host, wait_s, http_status=answer.status)
+        if answer.status == _TOO_MANY_REQUESTS:
+            return self.pacing.back_off(host, http_status=answer.status)
+        self.pacing.end_back_off(host)
+        return False
 
     async def _request(self, url: URL, limit: BodyLimit, own_headers: Mapping[str, str]) -> HttpAnswer:
         host = url.host or ""

@@ -22,6 +22,8 @@ USED_SHARE = 0.95
 """Share of a permitted bandwidth that is used: what the host has sent is more than what has arrived."""
 BURST_S = 0.25
 """Time whose bandwidth may arrive at once after a pause."""
+FIRST_BACK_OFF_S = 1.0
+"""Wait after a status 429 without Retry-After; it doubles while such answers follow one another."""
 _GENERAL = HostManners()
 
 
@@ -38,6 +40,7 @@ class _Line:
     held_until: time before which the host wants no request.
     held_by: HTTP status of the answer that demanded the wait.
     demanded_s: sum of the waits that it has demanded.
+    back_off_s: next wait after an answer that demands one without saying how long.
     """
 
     slots: asyncio.Semaphore
@@ -50,6 +53,7 @@ class _Line:
     held_until: float = 0.0
     held_by: int | None = None
     demanded_s: float = 0.0
+    back_off_s: float = 0.0
 
     async def wait(self) -> None:
         """Wait for the next permitted start. Raises FetchFailed if the host demands too long waits."""
@@ -125,6 +129,21 @@ class Pacing:
         line.held_until = max(line.held_until, until)
         line.held_by = http_status
         return wait_s <= line.retry_after_s and line.demanded_s <= line.retry_budget_s
+
+    def back_off(self, host: str, *, http_status: int) -> bool:
+        """Hold `host` after an answer that demands a wait without saying how long: FIRST_BACK_OFF_S, then doubled.
+
+        Answers to requests that were sent before the host was held double nothing. True as for `hold`.
+        """
+        line = self._line(host)
+        if line.held_until > time.monotonic():
+            return self.hold(host, 0.0, http_status=http_status)
+        wait_s, line.back_off_s = line.back_off_s or FIRST_BACK_OFF_S, 2 * (line.back_off_s or FIRST_BACK_OFF_S)
+        return self.hold(host, wait_s, http_status=http_status)
+
+    def end_back_off(self, host: str) -> None:
+        """Begin with FIRST_BACK_OFF_S the next time, since `host` has answered a request."""
+        self._line(host).back_off_s = 0.0
 
     def _line(self, host: str) -> _Line:
         name = self._profile(host) or host

@@ -7,6 +7,7 @@ from itertools import product
 
 import polars as pl
 
+from mtf.annotation.ledger import JOINT_REVIEWER
 from mtf.config.publishing import Shares
 from mtf.duties.origin import counted, number, period_of
 from mtf.duties.tables import View
@@ -14,6 +15,7 @@ from mtf.faces.detectors import describe
 from mtf.schemas import SPLITS, funnel_steps
 
 _MAX_GAPS = 20
+_RACIAL = ("race", "ethnicity", "ethnic_origin")
 # Agreement of reviewers is given to so many decimals.
 _DECIMALS = 3
 
@@ -125,7 +127,7 @@ def review_mode(view: View) -> str:
 
 def decisions(view: View) -> str:
     given = view.decisions
-    reviewers = given["reviewer"].n_unique()
+    reviewers = given.filter(pl.col("reviewer") != JOINT_REVIEWER)["reviewer"].n_unique()
     if given.is_empty():
         return "No decision of a reviewer is on record."
     days = period_of(given["time"])
@@ -134,7 +136,7 @@ def decisions(view: View) -> str:
 
 def decisions_each(view: View) -> str | None:
     """Decisions by reviewer, by name only if the card says so (`name_reviewers: yes`)."""
-    given = view.decisions
+    given = view.decisions.filter(pl.col("reviewer") != JOINT_REVIEWER)
     if given.is_empty():
         return None
     counts = given["reviewer"].value_counts(sort=True)["count"]
@@ -181,11 +183,15 @@ def held_back(view: View) -> str:
 
 def gates(view: View) -> str:
     bounds = view.params.gates
-    return (
-        f"A release is refused where a label's share of the faces is outside {_bounds(bounds.label_share)}, where a "
-        f"combination of all labels is outside {_bounds(bounds.intersection_share)}, or where the reviewers' agreement "
-        f"is below {bounds.agreement:g}."
-    )
+    conditions = {
+        "label_share": f"a label's share of the faces is outside {_bounds(bounds.label_share)}",
+        "intersection_share": f"a combination of all labels is outside {_bounds(bounds.intersection_share)}",
+        "agreement": f"the reviewers' agreement is below {bounds.agreement:g}",
+    }
+    warned = [text for name, text in conditions.items() if name in bounds.warn_only]
+    refused = [text for name, text in conditions.items() if name not in bounds.warn_only]
+    parts = (("A release is refused if", refused), ("Whoever makes a release is warned if", warned))
+    return " ".join(f"{begin} {', or if '.join(texts)}." for begin, texts in parts if texts)
 
 
 def _bounds(shares: Shares | dict[str, Shares]) -> str:
@@ -196,7 +202,7 @@ def _bounds(shares: Shares | dict[str, Shares]) -> str:
 
 def models(view: View) -> str:
     train = view.params.train
-    return f"Models trained on it: {', '.join(train.models)}, each for {', '.join(train.tasks)}."
+    return f"Models that are trained on it: {', '.join(train.models)}, each for {', '.join(train.tasks)}."
 
 
 def pretrained(view: View) -> str:
@@ -218,8 +224,16 @@ def categories(view: View) -> str:
     people = view.roster.height
     return (
         f"Held of {number(people, 'person', 'people')}: name, {labels}, and for each picture its file, address, title, "
-        "license and author, the place of the face, and the decisions of reviewers."
+        "license and author, what its source said, the place of the face, measures of its looks (a perceptual hash and "
+        f"the embedding {view.params.screen.embedding}), and the decisions of reviewers."
     )
+
+
+def consent_categories(view: View) -> str | None:
+    """What a consent holds of a person; None if there is none."""
+    if view.consent.is_empty():
+        return None
+    return "Held of each consent: its form, purposes and dates, who signed, the age on that day, and where it is kept."
 
 
 def biometric(view: View) -> str:
@@ -229,4 +243,15 @@ def biometric(view: View) -> str:
     return (
         f"Models are trained to recognise the people ({', '.join(identifies)}): the faces are biometric data under "
         "article 9(1) of the GDPR."
+    )
+
+
+def racial(view: View) -> str | None:
+    """Sentence on labels that reveal racial or ethnic origin, by the names of their columns."""
+    found = [name for name in view.params.attributes if name in _RACIAL]
+    if not found:
+        return None
+    return (
+        f"The label {', '.join(found)} reveals racial or ethnic origin: a special category of data under article 9(1) "
+        "of the GDPR."
     )

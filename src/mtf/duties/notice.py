@@ -18,7 +18,8 @@ def recipients(view: View) -> str:
 def access(view: View) -> str:
     return (
         f"You may ask at {view.params.project.contact} for access to all data that are held about you, for "
-        "rectification, erasure or restriction, and you may object to the processing."
+        "rectification, erasure or restriction, and for the data in a form that machines read; and you may object to "
+        "the processing."
     )
 
 
@@ -30,7 +31,7 @@ ARTICLE_14 = Template(
         Section(
             "Who processes your data, what for, and which",
             (
-                Item("controller", "14(1)(a) Controller and contact", (origin.removal_contact,), by_people=True),
+                Item("controller", "14(1)(a) Controller and contact", (origin.project_contact,), by_people=True),
                 Item("data_protection_officer", "14(1)(b) Data protection officer", optional=True),
                 Item(
                     "legal_basis",
@@ -42,7 +43,13 @@ ARTICLE_14 = Template(
                 Item(
                     "categories",
                     "14(1)(d) Categories of personal data",
-                    (composition.categories, composition.data_set, composition.biometric),
+                    (
+                        composition.categories,
+                        composition.data_set,
+                        composition.biometric,
+                        composition.racial,
+                        composition.consent_categories,
+                    ),
                 ),
                 Item("recipients", "14(1)(e) Recipients", (recipients,), answers=("third_parties",)),
                 Item("transfers", "14(1)(f) Transfers to third countries", by_people=True),
@@ -53,8 +60,13 @@ ARTICLE_14 = Template(
             (
                 Item("storage_period", "14(2)(a) Period of storage", by_people=True),
                 Item("legitimate_interests", "14(2)(b) Legitimate interests, if they are the basis", by_people=True),
-                Item("rights", "14(2)(c) Your rights", (access, origin.removals)),
-                Item("withdrawal", "14(2)(d) Withdrawal of a consent", (origin.consents,), optional=True),
+                Item("rights", "14(2)(c) Your rights", (access, origin.removal_contact)),
+                Item(
+                    "withdrawal",
+                    "14(2)(d) Withdrawal of a consent",
+                    (origin.withdrawal, origin.consents),
+                    optional=True,
+                ),
                 Item("supervisory_authority", "14(2)(e) Complaint to a supervisory authority", by_people=True),
                 Item(
                     "data_source",

@@ -100,7 +100,9 @@ def fetched(view: View) -> list[str]:
 
 def period(view: View) -> str | None:
     days = fetched(view)
-    return f"The pictures were fetched from {days[0]} to {days[1]}." if days else None
+    if not days:
+        return None
+    return f"The pictures were fetched {f'from {days[0]} to {days[1]}' if days[0] != days[1] else f'on {days[0]}'}."
 
 
 def latest(view: View) -> str | None:
@@ -148,9 +150,10 @@ def crawler_behaviour(view: View) -> str | None:
         return None
     crawl = view.params.crawl
     return (
-        f"The crawler opens at most {crawl.per_host_concurrency} connections to a host at once, with "
-        f"{crawl.per_host_delay_s:g} s between two requests. It reads no page behind a login or a payment, and solves "
-        "no captcha."
+        f"The crawler sends a host at most {crawl.per_host_concurrency} requests at once, with "
+        f"{crawl.per_host_delay_s:g} s between two requests; these hosts have limits of their own: "
+        f"{', '.join(name for name, limits in crawl.hosts.items() if limits is not None) or 'none'}. It reads no page "
+        "behind a login or a payment, and solves no captcha."
     )
 
 
@@ -163,12 +166,12 @@ def binding_signals(view: View) -> str:
 
 def opted_out_addresses(view: View) -> str:
     count = view.fetches.filter(pl.col("outcome") == FetchOutcome.OPTED_OUT).height
-    return f"{number(count, 'address was', 'addresses were')} not fetched because of an opt-out."
+    return f"No picture was kept from {number(count, 'address', 'addresses')} because of an opt-out."
 
 
 def opted_out_pictures(view: View) -> str:
     held = view.evidence.filter(pl.col("opt_out").is_not_null()).height
-    return f"Of the pictures that were fetched, {number(held, 'has', 'have')} an opt-out on record."
+    return f"Of the pictures that are held, {number(held, 'has', 'have')} an opt-out on record."
 
 
 def opted_out_faces(view: View) -> str:
@@ -188,6 +191,10 @@ def licenses(view: View) -> str:
 def basis(view: View) -> str:
     policy = view.params.licenses
     by_license = f"a license that the policy permits ({', '.join(policy.permitted)})"
+    if policy.accept_claim:
+        by_license += ", also one that only a search engine claims"
+    if policy.accept_unstated:
+        by_license += ", or without any stated license"
     purposes = ", ".join(purpose.replace("_", " ") for purpose in view.params.release.purposes)
     by_consent = f"the consent of the person to {purposes}, valid on {view.params.release.date}"
     ground = {"license": by_license, "consent": by_consent, "both": f"{by_license}, and {by_consent}"}[policy.basis]
@@ -201,9 +208,16 @@ def consents(view: View) -> str | None:
     forms = counted(f"{form} {version}" for form, version in given.select("form", "form_version").iter_rows())
     revoked = given["revoked_on"].is_not_null().sum()
     return (
-        f"{number(given['subject'].n_unique(), 'person has', 'people have')} signed {number(given.height, 'consent')}: "
+        f"{number(given.height, 'consent')} of {number(given['subject'].n_unique(), 'person', 'people')} on record: "
         f"{forms}. {number(int(revoked), 'consent was', 'consents were')} revoked."
     )
+
+
+def withdrawal(view: View) -> str | None:
+    if view.consent.is_empty():
+        return None
+    contact = view.params.project.contact
+    return f"You may withdraw your consent at any time, at {contact}; your pictures are then taken down."
 
 
 def consent_scopes(view: View) -> str | None:
@@ -225,6 +239,10 @@ def erasures(view: View) -> str:
 def refused_as_taken_down(view: View) -> str:
     count = view.fetches.filter(pl.col("outcome") == FetchOutcome.TAKEN_DOWN).height
     return f"{number(count, 'address was', 'addresses were')} refused by the crawl because of a takedown request."
+
+
+def project_contact(view: View) -> str:
+    return f"Contact of the project: {view.params.project.contact}."
 
 
 def removal_contact(view: View) -> str:

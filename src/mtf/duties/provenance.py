@@ -111,7 +111,9 @@ FIELDS = Template(
         Section(
             "Use",
             (
-                Item("dps_classification", "Confidentiality classification", (composition.biometric,)),
+                Item(
+                    "dps_classification", "Confidentiality classification", (composition.biometric, composition.racial)
+                ),
                 Item(
                     "dps_consents",
                     "Consent documentation location",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,14 +20,15 @@ from mtf.core import atomic_files, shards
 from mtf.core.project_paths import ProjectPaths
 from mtf.duties.writing import on_one_line
 from mtf.schemas import SPLITS
+from mtf.subject import exported_evidence, masking, versions
 from mtf.subject import holdings as held
-from mtf.subject import masking, versions
+from mtf.subject.exported_evidence import Copied
 from mtf.subject.holdings import Face, Holdings, Picture
 from mtf.subject.versions import Version
 
 # In place of a commit, for the files in the project's folder.
 CURRENT = "current files"
-PAGE, DATA, PICTURES = "index.html", "data.json", "pictures"
+PAGE, DATA, PICTURES, EVIDENCE = "index.html", "data.json", "pictures", "evidence"
 # Nothing in the ZIP says when it was written: the same data give the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/gif": "gif", "image/bmp": "bmp",
@@ -39,7 +41,9 @@ class Written:
 
     - `archive`, `page`: its files;
     - `holdings`, `versions`: its content;
-    - `left_out`: image_ids of pictures that are not in the ZIP, with the reason.
+    - `left_out`: image_ids of pictures that are not in the ZIP, with the reason;
+    - `evidence`, `evidence_left_out`: names of files of exported evidence that are in the ZIP, and of those that are
+      not, with the reason.
     """
 
     archive: Path
@@ -47,6 +51,22 @@ class Written:
     holdings: Holdings
     versions: list[Version]
     left_out: dict[str, str]
+    evidence: list[str]
+    evidence_left_out: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of the ZIP.
+
+    - `names`: image_id → name of the picture's file;
+    - `left_out`: image_id → reason why the picture has none;
+    - `evidence`: files of exported evidence.
+    """
+
+    names: dict[str, str]
+    left_out: dict[str, str]
+    evidence: Copied
 
 
 def write(identity: str, workspace: ProjectPaths, params: Params, *, folder: Path) -> Written:
@@ -64,11 +84,15 @@ def write(identity: str, workspace: ProjectPaths, params: Params, *, folder: Pat
                 continue
             names[picture.row["image_id"]] = f"{PICTURES}/{_file_name(picture)}"
             _add(packed, names[picture.row["image_id"]], data, zipfile.ZIP_STORED)
-        text = _page(found, known, names, left_out, workspace, params)
+        with exported_evidence.copied(identity, workspace, folder) as evidence:
+            for path in evidence.files:
+                _add_file(packed, f"{EVIDENCE}/{path.name}", path)
+        text = _page(found, known, Files(names, left_out, evidence), workspace, params)
         _add(packed, PAGE, text.encode("utf-8"), zipfile.ZIP_DEFLATED)
         _add(packed, DATA, _data(found, known, left_out).encode("utf-8"), zipfile.ZIP_DEFLATED)
     atomic_files.write_text(page, text)
-    return Written(archive, page, found, known, left_out)
+    names_of_evidence = [path.name for path in evidence.files]
+    return Written(archive, page, found, known, left_out, names_of_evidence, evidence.left_out)
 
 
 def _current(found: Holdings, workspace: ProjectPaths, params: Params) -> Iterator[Version]:
@@ -113,6 +137,11 @@ def _add(packed: zipfile.ZipFile, name: str, data: bytes, method: int) -> None:
     packed.writestr(zipfile.ZipInfo(name, _NO_TIME), data, compress_type=method)
 
 
+def _add_file(packed: zipfile.ZipFile, name: str, path: Path) -> None:
+    with path.open("rb") as source, packed.open(zipfile.ZipInfo(name, _NO_TIME), "w") as target:
+        shutil.copyfileobj(source, target)
+
+
 def _data(found: Holdings, known: list[Version], left_out: dict[str, str]) -> str:
     """All data as JSON."""
     content = {
@@ -136,8 +165,7 @@ def _plain(value: Any) -> str:
 def _page(
     found: Holdings,
     known: list[Version],
-    names: dict[str, str],
-    left_out: dict[str, str],
+    files: Files,
     workspace: ProjectPaths,
     params: Params,
 ) -> str:
@@ -152,8 +180,9 @@ def _page(
     return environment.get_template("page.html.jinja").render(
         found=found,
         versions=known,
-        names=names,
-        left_out=left_out,
+        names=files.names,
+        left_out=files.left_out,
+        evidence=files.evidence,
         contact=params.project.contact,
         title=params.project.title,
         basis={each.row["image_id"]: held.basis(each, found, params) for each in found.pictures},

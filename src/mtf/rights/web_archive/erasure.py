@@ -23,7 +23,8 @@ from mtf.rights.web_archive.files import ARCHIVE, INDEX, PAGES, RECORDS, WACZ, C
 from mtf.rights.web_archive.reading import Span, Unreadable
 from mtf.rights.web_archive.records_file import RecordsFile
 
-MAX_STATEMENT_BYTES = 2**20
+# A statement has up to 500 signals, each of some texts of 1,000 characters, which are longer when escaped.
+MAX_STATEMENT_BYTES = 2**24
 MAX_INDEX_BYTES = 2**28
 
 
@@ -63,6 +64,18 @@ def erase(path: Path, named: Named, *, day: str) -> list[str]:
                 opened.write_without(dict.fromkeys(record_ids, day))
         except OSError as error:
             raise BadInput(f"{path}: cannot be written: {error.strerror}") from None
+    return record_ids
+
+
+def erase_pictures(path: Path, *, day: str) -> list[str]:
+    """Erase the responses of a file that have the bytes of a picture, on `day` (YYYY-MM-DD); returns their ids.
+
+    Raises BadInput, like `erase`.
+    """
+    with _opened(path) as opened:
+        record_ids = opened.with_bytes_of_pictures()
+        if record_ids:
+            opened.write_without(dict.fromkeys(record_ids, day))
     return record_ids
 
 
@@ -106,6 +119,19 @@ class _Opened:
                 kept |= used_ids
         standing = [entry.id for entry in self._records.records if entry.id not in self._records.erased_on]
         return [record_id for record_id in standing if record_id in gone - kept]
+
+    def with_bytes_of_pictures(self) -> list[str]:
+        """Ids of the pictures' responses whose body was kept."""
+        own = {statement.get("own_record") for statement in self._statements().values()}
+        found = []
+        place = self._spans[ARCHIVE].offset
+        for entry in self._records.records:
+            size = self._records.expected_size(entry)
+            if entry.id in own and entry.id not in self._records.erased_on:
+                head = Span(place, min(size, warc.MAX_HEAD_BYTES)).read(self._file)
+                found += [entry.id] if warc.has_body(head) else []
+            place += size
+        return found
 
     def write_without(self, erased: Mapping[str, str]) -> None:
         before, after = self._records, self._records.with_erased(erased)

@@ -27,6 +27,7 @@ from urllib.parse import quote
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
+MAX_HEAD_BYTES = 2**16
 MAX_FIELD_CHARS = 8_192
 MAX_FIELDS = 200
 _NAMESPACE = uuid.UUID("6f6ba2f4-6c7e-5d2b-9a55-6f1f3b1d5c10")
@@ -171,6 +172,15 @@ def read_block(member: bytes, *, max_bytes: int) -> bytes:
     if not separator or not head.startswith(b"WARC/"):
         raise ValueError("no WARC record")
     return block.removesuffix(b"\r\n\r\n")
+
+
+def has_body(member: bytes) -> bool:
+    """True unless the record says that its body was not kept; `member` is its gzip member, or the begin of it."""
+    try:
+        text = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(member, MAX_HEAD_BYTES)
+    except zlib.error:
+        return True
+    return b"\r\nWARC-Truncated:" not in text.partition(b"\r\n\r\n")[0]
 
 
 def _record(
