@@ -18,7 +18,7 @@ from mtf.core.errors import BadInput
 from mtf.faces.alignment import aligned
 from mtf.faces.box import Box
 from mtf.faces.detectors.protocol import Landmarks
-from mtf.faces.embeddings.protocol import EMBEDDINGS
+from mtf.faces.embeddings.protocol import EMBEDDINGS, refuse_weights
 from mtf.faces.face_vectors import unit
 from mtf.faces.model_files import ModelFile, PackagedFile, register
 
@@ -75,14 +75,19 @@ class DlibResnet:
     """Registered embedding `dlib`, on the face aligned by its landmarks."""
 
     distinguishes_people: ClassVar[bool] = True
+    near_duplicate_distance: ClassVar[float] = 0.01
 
     def __init__(self, weights: Path, five_points: Path) -> None:
         self._weights = weights
         self._five_points = five_points
 
     @classmethod
-    def from_params(cls, screen: Screen, *, root: Path) -> Self:  # noqa: ARG003  (it has no parameters)
-        """Create the embedding; it has no parameters. Raises BadInput if its library or a file is missing."""
+    def from_params(cls, screen: Screen, *, root: Path) -> Self:
+        """Create the embedding; it has no parameters.
+
+        Raises BadInput if its library or a file is missing, and if `screen` names another file.
+        """
+        refuse_weights(screen)
         key = "params.yaml: screen.embedding"
         if find_spec("dlib") is None:
             raise BadInput(f"{key}: 'dlib' needs the library dlib; `uv pip install {LIBRARY}` brings it")
