@@ -42,7 +42,9 @@ def test_code_in_a_pickle_is_not_run(tmp_path, is_archive):
     trace, path = tmp_path / "trace", tmp_path / "bad.pt"
     data = pickle.dumps(RunsCode(trace), protocol=2)
     archive(path, data=data) if is_archive else path.write_bytes(data)
-    with pytest.raises(BadInput, match=r"bad\.pt: not a model: [^\n]+$"):
+    with pytest.raises(
+        BadInput, match=r"bad\.pt: not a model: no torch file, a damaged one, or one with more than tensors$"
+    ):
         torch_files.read(path, wanted="a model")
     assert not trace.exists()
 

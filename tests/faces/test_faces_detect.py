@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from pydantic import ValidationError
 
 from mtf.config import Crop
+from mtf.core.errors import BadInput
 from mtf.faces import crop, decoding, detectors
 from mtf.faces.box import Box, face_id
 
@@ -117,3 +119,13 @@ def test_a_square_lies_inside_its_picture_and_covers_its_box_where_it_can(shape,
 def test_bytes_that_are_no_crop_are_refused():
     with pytest.raises(ValueError, match="no crop"):
         crop.decoded(b"nothing of the kind")
+
+
+def test_parameters_of_a_detector_that_is_none_are_refused_with_the_known_names():
+    with pytest.raises(BadInput, match=r"crop\.detectors: 'centreface' is not permitted; permitted: centerface, haar"):
+        detectors.create(Crop(detectors={"centreface": {"min_score": 0.5}}))
+
+
+def test_parameters_of_haar_among_those_of_the_others_are_refused_with_their_place():
+    with pytest.raises(ValidationError, match=r"detectors\.haar: write its parameters directly under crop"):
+        Crop(detectors={"haar": {"scale_factor": 1.1}})

@@ -12,6 +12,7 @@ import pytest
 import skimage.data
 
 from mtf.config import Crop, Screen
+from mtf.core.errors import BadInput
 from mtf.faces import decoding, detectors, embeddings
 from mtf.faces.box import Box
 from mtf.faces.detectors import Landmarks
@@ -102,3 +103,18 @@ def test_without_the_library_one_line_names_its_package():
     assert run.stdout == (
         "params.yaml: screen.embedding: 'dlib' needs the library dlib; `uv pip install dlib-bin==20.0.1` brings it\n"
     )
+
+
+@pytest.mark.parametrize("name", ["dlib", "appearance"])
+def test_a_file_of_weights_for_an_embedding_that_reads_none_is_refused(name):
+    with pytest.raises(BadInput, match=r"screen\.embedding_weights: 'own\.dat' is not permitted; permitted: null"):
+        embeddings.create(Screen(embedding=name, embedding_weights="own.dat"))
+
+
+def test_a_distance_that_makes_near_duplicates_of_other_shots_is_named_with_one_that_suits():
+    warning = embeddings.distance_warning(Screen(embedding="dlib"))
+    assert warning is not None
+    assert warning.startswith("params.yaml: screen.embedding_distance: 0.04")
+    assert warning.endswith("set 0.01")
+    assert embeddings.distance_warning(Screen(embedding="dlib", embedding_distance=0.01)) is None
+    assert embeddings.distance_warning(Screen()) is None

@@ -88,6 +88,7 @@ def test_the_list_names_every_file_with_its_license_and_state(root):
     assert all(row["sha256"] and row["trained_on"] and row["people"] and row["size_bytes"] for row in rows.values())
     _, table = run("models", "list")
     assert "dlib: embedding, 21.4 MiB, there\n  license CC0-1.0, sha256 55533b28\n" in table
+    assert "mtcnn-pnet: detector, 28 KiB, there\n" in table
 
 
 def test_every_license_of_the_list_is_in_the_catalogue(root):

@@ -138,3 +138,11 @@ def test_without_a_curated_set_one_line_says_what_to_do(project: Project) -> Non
     workspace = project({"ada": 2})
     with pytest.raises(BadInput, match=r"build/curate/curated\.parquet: no such file; run `dvc repro`"):
         planned(workspace, config.load(workspace.params))
+
+
+def test_the_plan_promises_no_bound_that_the_wrong_ones_found_exceed_already(project: Project) -> None:
+    workspace, params = curated(project)
+    text = certification.planned(workspace, params, max_share=0.1, allowed=1, anew=False, writes=False)
+    assert "  14 looks, if at most 1 of them turns out wrong\n" in text
+    assert "  no number of looks, if more turn out wrong: 2 are 14.29% already" in text
+    assert "if none of them turns out wrong" in text

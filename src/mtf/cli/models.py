@@ -13,7 +13,7 @@ from mtf.core.project_paths import ProjectPaths
 app = typer.Typer(
     help="List, fetch and check the files of trained weights.", no_args_is_help=True, rich_markup_mode=None
 )
-MIB = 2**20
+KIB, MIB = 2**10, 2**20
 
 
 def add_to(root: typer.Typer) -> None:
@@ -38,10 +38,14 @@ def list_files(
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     for row in rows:
-        print(f"{row['name']}: {row['used_for']}, {row['size_bytes'] / MIB:.1f} MiB, {row['state']}")
+        print(f"{row['name']}: {row['used_for']}, {_size(row['size_bytes'])}, {row['state']}")
         print(f"  license {row['license']}, sha256 {row['sha256'][:8]}")
         print(f"  learnt from: {row['trained_on']}; terms: {row['data_license'] or 'not published'}")
         print(f"  did the people in it agree: {row['people']}")
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / MIB:.1f} MiB" if size_bytes >= MIB else f"{size_bytes / KIB:.0f} KiB"
 
 
 @app.command()

@@ -96,14 +96,20 @@ class Crop(Section):
     margin_share: Annotated[float, Field(ge=0, le=2)] = 0.2
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
 
+    @model_validator(mode="after")
+    def _haar_is_not_among_the_others(self) -> Crop:
+        if "haar" in self.detectors:
+            raise ValueError("detectors.haar: write its parameters directly under crop, such as crop.scale_factor")
+        return self
+
 
 class Screen(Section):
     """Measures and duplicate groups of faces: hints for reviewers, never verdicts.
 
     hash_distance: largest Hamming distance of near-duplicates' perceptual hashes, 0 to 20 of 64 bits.
     embedding: name of a registered embedding.
-    embedding_weights: model file of the embedding, relative to the project; null for one without weights.
-    embedding_distance: largest cosine distance of near-duplicates, 0 to 2.
+    embedding_weights: model file of `sface` or `facenet`, relative to the project; null takes the published one.
+    embedding_distance: largest cosine distance of near-duplicates, 0 to 2. The default suits `appearance`.
     """
 
     hash_distance: Annotated[int, Field(ge=0, le=20)] = 4

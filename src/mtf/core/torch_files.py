@@ -31,8 +31,8 @@ def read(path: Path, *, wanted: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickle protocols: the file is refused or good
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a file from outside may raise anything in the reader
-        raise not_wanted(path, wanted, error) from None
+    except Exception:  # a file from outside may raise anything in the reader, and torch's words are for programmers
+        raise BadInput(f"{path}: not {wanted}: no torch file, a damaged one, or one with more than tensors") from None
 
 
 def not_wanted(path: Path, wanted: str, error: Exception) -> BadInput:

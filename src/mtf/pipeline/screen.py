@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.faces import crop, face_vectors, near_duplicates, opencv, quality, quality_components
 from mtf.faces.box import Box
 from mtf.faces.detectors import Landmarks
-from mtf.faces.embeddings import EMBEDDINGS, Embedding, distinguishes_people
+from mtf.faces.embeddings import EMBEDDINGS, Embedding, distance_warning, distinguishes_people
 from mtf.faces.embeddings import create as create_embedding
 from mtf.pipeline import identity_proposals, incremental
 
@@ -70,6 +71,8 @@ def run(workspace: ProjectPaths, params: Params) -> None:
         raise BadInput(
             f"{workspace.relative(workspace.table('crop', 'faces'))}: no faces, so there is nothing to screen"
         )
+    if warning := distance_warning(params.screen):
+        print(f"mtf: {warning}", file=sys.stderr)
     identities = faces["identity"].unique().sort().to_list()
     digests = _digests(workspace, params, identities)
     done = incremental.refresh(

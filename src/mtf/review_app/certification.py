@@ -26,9 +26,14 @@ def planned(
     lines = [
         f"{faces.height} faces in the curated set; looks for at most {max_share:.2%} wrong people ({CONFIDENCE:.0%})"
     ]
+    reachable = int(max_share * faces.height)
     for wrong in sorted({*SHOWN_WRONG, allowed}):
+        if wrong > reachable:
+            share = (reachable + 1) / faces.height
+            lines.append(f"  no number of looks, if more turn out wrong: {reachable + 1} are {share:.2%} already")
+            break
         looks = sum(looks_needed(sizes, max_share=max_share, allowed=wrong))
-        lines.append(f"  {looks} looks, if at most {wrong} of them {'turns' if wrong == 1 else 'turn'} out wrong")
+        lines.append(f"  {looks} looks, if {_at_most(wrong)} out wrong")
     plan = certificate.read_plan(workspace)
     if plan is not None and not certificate.holds(plan, faces):
         lines.append("The data set has changed since the last certificate, which is invalid now.")
@@ -41,6 +46,12 @@ def planned(
     elif plan is not None:
         lines.append(f"Open: the sample of {plan.made_at:%Y-%m-%d %H:%M} UTC, {_drawn(plan)}")
     return "\n".join(lines)
+
+
+def _at_most(wrong: int) -> str:
+    if wrong == 0:
+        return "none of them turns"
+    return f"at most {wrong} of them {'turns' if wrong == 1 else 'turn'}"
 
 
 def _drawn(plan: certificate.Plan) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from mtf.config import Crop, Section
-from mtf.core.errors import BadInput, shortened
+from mtf.core.errors import BadInput, bad_value, shortened
 from mtf.faces.box import Box
 from mtf.faces.landmarks import Landmarks
 from mtf.faces.registry import Registry
@@ -88,7 +88,13 @@ DETECTORS: Registry[type[Detector]] = Registry(key="crop.detector", group="mtf.d
 
 
 def create(crop: Crop, *, root: Path = Path()) -> Detector:
-    """Create the detector `crop.detector`. Raises BadInput for an unknown name, and as Detector.from_params does."""
+    """Create the detector `crop.detector`.
+
+    Raises BadInput for an unknown name, there or in `crop.detectors`, and as Detector.from_params does.
+    """
+    names = DETECTORS.names()
+    if unknown := next((name for name in crop.detectors if name not in names), None):
+        raise bad_value("params.yaml: crop.detectors", unknown, ", ".join(names))
     return DETECTORS.get(crop.detector).from_params(crop, root=root)
 
 

@@ -11,7 +11,7 @@
 from mtf.faces.embeddings.appearance import Appearance, appearance
 from mtf.faces.embeddings.dlib_resnet import DlibResnet
 from mtf.faces.embeddings.facenet import FaceNet
-from mtf.faces.embeddings.protocol import EMBEDDINGS, Embedding, create, distinguishes_people
+from mtf.faces.embeddings.protocol import EMBEDDINGS, Embedding, create, distance_warning, distinguishes_people
 from mtf.faces.embeddings.sface import SFace
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "SFace",
     "appearance",
     "create",
+    "distance_warning",
     "distinguishes_people",
 ]

