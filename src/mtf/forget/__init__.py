@@ -1,0 +1,5 @@
+"""Erasure from any DVC repository: one content goes from the cache, all remotes and so from every version.
+
+Knows nothing of faces, and needs DVC, PyYAML and numpy alone. `command` is the program `dvc-forget`; `forgetting` plans
+and carries out an erasure; `history` finds what every version has, `object_store` and `store_erasure` erase it.
+"""

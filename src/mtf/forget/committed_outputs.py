@@ -26,6 +26,8 @@ _STAGE = re.compile(r"^  (?=\S)", re.MULTILINE)
 _FOLDER_MODE, _LINK_MODES = b"40000", (b"120000", b"160000")
 _LOCK, _PIPELINE, _SINGLE = "dvc.lock", "dvc.yaml", ".dvc"
 DVC_FOLDER = ".dvc"
+# The stash of git, and those of DVC's experiments: in the workspace, queued, and failed.
+_STASHES = ("refs/stash", "refs/exps/stash", "refs/exps/celery/stash", "refs/exps/celery/failed")
 
 
 class TrackedOutput(NamedTuple):
@@ -64,7 +66,7 @@ def committed_outputs(root: Path, progress: Callable[[int, int], object] | None 
     """
     commits = _commits(root)
     prefix = _git(root, "rev-parse", "--show-prefix").strip().rstrip("/")
-    with _GitObjects(root) as objects:
+    with GitObjects(root) as objects:
         reader = _Reader(objects)
         for number, (commit, tree) in enumerate(commits, 1):
             outputs, faults = reader.of_tree(tree, prefix)
@@ -74,8 +76,12 @@ def committed_outputs(root: Path, progress: Callable[[int, int], object] | None 
 
 
 def _commits(root: Path) -> list[tuple[str, str]]:
-    """Commits with their trees. The stash is a log of commits, of which git names only the last."""
-    stashed = _git(root, "log", "--walk-reflogs", "--format=%H", "refs/stash", "--", is_required=False).split()
+    """Commits with their trees. A stash is a log of commits, of which git names only the last."""
+    stashed = [
+        commit
+        for stash in _STASHES
+        for commit in _git(root, "log", "--walk-reflogs", "--format=%H", stash, "--", is_required=False).split()
+    ]
     lines = _git(root, "log", "--all", "--format=%H %T", *stashed, "--").splitlines()
     return [(commit, tree) for commit, _, tree in (line.partition(" ") for line in lines)]
 
@@ -89,7 +95,7 @@ def _git(root: Path, *arguments: str, is_required: bool = True) -> str:
     return done.stdout if done.returncode == 0 else ""
 
 
-class _GitObjects:
+class GitObjects:
     """Objects of git, read through one process."""
 
     def __init__(self, root: Path) -> None:
@@ -97,7 +103,7 @@ class _GitObjects:
             ("git", "cat-file", "--batch"), cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
-    def __enter__(self) -> _GitObjects:
+    def __enter__(self) -> GitObjects:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -124,7 +130,7 @@ class _GitObjects:
 class _Reader:
     """Reader of DVC files that remembers trees, files and stages."""
 
-    def __init__(self, objects: _GitObjects) -> None:
+    def __init__(self, objects: GitObjects) -> None:
         self._objects = objects
         self._trees: dict[str, tuple[tuple[str, str], ...]] = {}
         self._outputs: dict[tuple[str, str], tuple[TrackedOutput, ...] | str] = {}

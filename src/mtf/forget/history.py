@@ -13,12 +13,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
-import polars as pl
-import pyarrow as pa
-import pyarrow.parquet
 from dvc.output import Output
 from dvc.repo import Repo
 from dvc.repo.index import Index
@@ -62,7 +59,6 @@ class History:
         self._read_listings: set[str] = set()
         self._versions: dict[tuple[str, str], FileVersion] = {}
         self._folders: dict[str, TrackedFolder] = {}
-        self._columns: dict[str, frozenset[str]] = {}
         for (path, oid), revisions in self._tracked(repo, progress).items():
             self._add_output(revisions, path, oid)
         for folder in self._folders.values():
@@ -82,43 +78,18 @@ class History:
         """Faults as text, one line each, with their revisions."""
         return [f"{why}, at {listed(revisions, 4)}" for why, revisions in self.faults.items()]
 
-    def tables(self, *paths: str, columns: Collection[str]) -> Iterator[tuple[list[str], pl.DataFrame]]:
-        """Parquet tables at one of `paths`, reduced to `columns`, each with its revisions.
-
-        Includes files of the same name whose folder is not known, and unnamed objects, if they have these columns.
-        Objects that cannot be read as a table are skipped.
-        """
-        for version in self._at(*paths):
-            yield from ((version.revisions, table) for table in self._table(version.oid, columns))
-        for oid in self.unnamed:
-            yield from (([NO_VERSION], table) for table in self._table(oid, columns))
-
     def texts(self, path: str) -> Iterator[bytes]:
         """Contents of the file at `path` in all versions, and of files of that name whose folder is not known."""
-        for oid in sorted({version.oid for version in self._at(path)}):
+        for oid in sorted({version.oid for version in self.at(path)}):
             if (data := self.index.read(oid)) is not None:
                 yield data
 
-    def _at(self, *paths: str) -> Iterator[FileVersion]:
+    def at(self, *paths: str) -> Iterator[FileVersion]:
+        """Versions of the files at `paths`, and files of the same name whose folder is not known."""
         names = {PurePosixPath(path).name for path in paths}
         return (
             each for each in self.versions if each.path in paths or (each.is_unversioned and each.name.name in names)
         )
-
-    def _table(self, oid: str, columns: Collection[str]) -> Iterator[pl.DataFrame]:
-        if oid in self._columns and not set(columns) <= self._columns[oid]:
-            return
-        self._columns.setdefault(oid, frozenset())
-        with self.index.open(oid) as file:
-            if file is None or file.read(4) != b"PAR1":
-                return
-            try:
-                table = pa.parquet.ParquetFile(file)
-                self._columns[oid] = frozenset(table.schema_arrow.names)
-                if set(columns) <= self._columns[oid]:
-                    yield pl.DataFrame(pl.from_arrow(table.read(columns=list(columns))))
-            except pa.ArrowException:
-                return
 
     def _tracked(self, repo: Repo, progress: Callable[[int, int], object] | None) -> dict[tuple[str, str], list[str]]:
         """Path and md5 of each output → revisions that have it: of the workspace by DVC, of the commits by git."""

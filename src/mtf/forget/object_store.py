@@ -15,7 +15,9 @@ from typing import Any, BinaryIO
 from dvc.repo import Repo
 from dvc_objects.fs.local import LocalFileSystem
 
-TOMBSTONE = b"This object was erased on request; see data/receipts of the project.\n"
+TOMBSTONE = b"This object was erased on request; see the receipts of the repository.\n"
+# Tombstones of earlier releases.
+_TOMBSTONES = {TOMBSTONE, b"This object was erased on request; see data/receipts of the project.\n"}
 CACHE = "cache"
 # A missing folder is not mounted or not reachable. A bucket is not checked: an empty one looks like a missing one.
 _FOLDERS = frozenset({"file", "local", "ssh", "sftp", "hdfs", "webhdfs"})
@@ -89,9 +91,9 @@ class ObjectStore:
     def has_tombstone(self, oid: str) -> bool:
         """True if the store has a tombstone in place of the object."""
         path = self.odb.oid_to_path(oid)
-        if not self.odb.fs.exists(path) or self.size_bytes(oid) != len(TOMBSTONE):
+        if not self.odb.fs.exists(path) or self.size_bytes(oid) not in {len(each) for each in _TOMBSTONES}:
             return False
-        return self.read(oid) == TOMBSTONE
+        return self.read(oid) in _TOMBSTONES
 
     def size_bytes(self, oid: str) -> int:
         return int(self.odb.fs.size(self.odb.oid_to_path(oid)))

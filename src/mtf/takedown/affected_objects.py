@@ -11,7 +11,7 @@ import polars as pl
 
 from mtf.forget.file_versions import NO_VERSION, FileVersion, finished_name
 from mtf.forget.history import WORKSPACE, History
-from mtf.takedown import file_contents
+from mtf.takedown import file_contents, history_tables
 from mtf.takedown.scope import TakedownScope
 from mtf.takedown.scope_search import SPLITS
 
@@ -72,7 +72,7 @@ def trained_models(scope: TakedownScope, history: History) -> Iterator[dict[str,
     """Models of any version that were trained or validated with an erased face; they must be retrained or withdrawn."""
     models = [version for version in history.versions if version.name.suffix in _MODELS]
     told = set()
-    for revisions, rows in history.tables(SPLITS, columns=("face_id", "split")):
+    for revisions, rows in history_tables.tables(history, SPLITS, columns=("face_id", "split")):
         seen = rows.filter(pl.col("face_id").is_in(list(scope.face_ids)) & (pl.col("split") != "test")).height
         for model in models if seen else ():
             shared = sorted(set(model.revisions) & set(revisions))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from dvc.repo import Repo
 
@@ -15,7 +13,8 @@ from mtf import config
 from mtf.core.errors import BadInput, listed
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.forget.history import WORKSPACE, History, git_damage, shallow_clone
-from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, all_stores, error_text
+from mtf.forget.object_store import ObjectIndex, all_stores
+from mtf.forget.store_erasure import now, store_state
 from mtf.schemas import takedown_file
 from mtf.takedown import (
     affected_objects,
@@ -32,8 +31,6 @@ from mtf.takedown.originals import Original
 from mtf.takedown.receipt import Receipt
 from mtf.takedown.requests import unrecorded_pages
 from mtf.takedown.scope import TakedownScope
-
-State = dict[str, Any]
 
 
 @dataclass
@@ -187,32 +184,3 @@ def _is_made(path: str) -> bool:
 def _described(original: Original, workspace: ProjectPaths) -> str:
     where = workspace.relative(original.path)
     return f"{where}: {len(original.members)} members" if original.members else where
-
-
-def store_state(store: ObjectStore, oids: list[str], unseen: list[str], index: ObjectIndex) -> State:
-    """State of a store before the erasure, as the receipt has it.
-
-    A store that does not answer owes every object that it may have. A remote also gets tombstones for objects that it
-    lacks, so that no older clone pushes them.
-    """
-    state: State = {
-        "address": store.address,
-        "before": 0,
-        "after": 0,
-        "owed": [],
-        "error": index.errors.get(store.name),
-    }
-    if not state["error"]:
-        try:
-            held = [oid for oid in oids if store.has_original(oid)]
-            owed = held if store.name == CACHE else [oid for oid in oids if oid in held or not store.has_tombstone(oid)]
-            return state | {"before": len(held), "after": len(held), "owed": owed}
-        except Exception as failure:  # each file system raises its own
-            state["error"] = error_text(failure)
-    owed = sorted({*oids, *unseen})
-    return state | {"before": len(owed), "after": len(owed), "owed": owed}
-
-
-def now() -> str:
-    """Current time in UTC, in ISO 8601 with microseconds."""
-    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from dvc.exceptions import NotDvcRepoError
-from dvc.lock import LockError
-from dvc.repo import Repo, lock_repo
-from dvc.scm import NoSCM
-
 from mtf import config
-from mtf.core.errors import GateFailed, MtfError, listed
+from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
-from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, error_text
+from mtf.forget.repository import locked_repository
+from mtf.forget.store_erasure import dropped_in, empty_store, now, resume_places
 from mtf.takedown import exported_evidence, originals, receipt, untracked, withdrawn_files
-from mtf.takedown.erasure_plan import ErasurePlan, State, make_plan, now, store_state
+from mtf.takedown.erasure_plan import ErasurePlan, make_plan
 from mtf.takedown.receipt import Receipt
 
 Progress = Callable[[int, int], object]
@@ -24,7 +19,7 @@ Progress = Callable[[int, int], object]
 
 def plan(workspace: ProjectPaths, *, signed_by: str, progress: Progress | None = None) -> ErasurePlan:
     """Plan an erasure without changing anything. Raises MtfError if another DVC command is running."""
-    with _locked(workspace) as repo:
+    with locked_repository(workspace.root) as repo:
         return make_plan(repo, workspace, signed_by=signed_by, progress=progress)
 
 
@@ -40,7 +35,7 @@ def erase(
     A store that cannot be reached is reported and stays owed in the receipt; the next call continues there. Raises
     GateFailed if the current version still holds a picture to erase: `dvc repro` comes first.
     """
-    with _locked(workspace) as repo:
+    with locked_repository(workspace.root) as repo:
         planned = make_plan(repo, workspace, signed_by=signed_by, progress=progress)
         if planned.current:
             raise GateFailed(
@@ -64,40 +59,6 @@ def erase(
         for path, one in due:
             _carry_out(workspace, path, one, planned, report)
     return [one for _, one in due]
-
-
-@contextmanager
-def _locked(workspace: ProjectPaths) -> Generator[Repo]:
-    """Lock of the DVC repository, so that no other DVC command changes cache or remotes meanwhile."""
-    repo = _own_repo(workspace)
-    try:
-        with lock_repo(repo):
-            yield repo
-    except LockError:
-        raise MtfError("another command of DVC is at work in this project; wait for it, then run this again") from None
-
-
-def _own_repo(workspace: ProjectPaths) -> Repo:
-    """DVC repository of the project. Raises MtfError if the project is not the root of one, or is without git.
-
-    Inside another DVC repository, DVC would know none of this project's outputs.
-    """
-    advice = "run `dvc init` (inside another clone `dvc init --subdir`) there first"
-    try:
-        repo = Repo(str(workspace.root))
-    except NotDvcRepoError:
-        raise MtfError(f"{workspace.root}: no DVC repository, so nothing can be erased from it; {advice}") from None
-    if Path(repo.root_dir).resolve() != workspace.root.resolve():
-        raise MtfError(
-            f"{workspace.root}: not the root of a DVC repository, but a folder of the one in {repo.root_dir}: what DVC "
-            f"tracks here is not known; nothing was erased: {advice}"
-        )
-    if isinstance(repo.scm, NoSCM):
-        raise MtfError(
-            f"{workspace.root}: DVC works without git here, so no older version is known; nothing was erased: run "
-            "`git init`, `dvc config core.no_scm false`, and commit first"
-        )
-    return repo
 
 
 def _due(workspace: ProjectPaths, planned: ErasurePlan) -> list[tuple[Path, Receipt]]:
@@ -136,16 +97,8 @@ def _update(one: Receipt, planned: ErasurePlan) -> None:
     # The first run removed the links that led outside, so later plans do not find them.
     one["by_hand"] = [*dict.fromkeys((*one["outside"], *fresh["by_hand"]))]
     oids = sorted({each["oid"] for each in one["objects"]})
-    for store in index.stores:
-        state = store_state(store, oids, planned.unseen, index)
-        before = one["places"].get(store.name)
-        if before and not before["error"]:
-            state["before"] = max(before["before"], state["before"])
-        one["places"][store.name] = state
-    for name in one["places"].keys() - {store.name for store in index.stores}:
-        if one["places"][name]["owed"] or one["places"][name]["error"]:
-            one["places"][name]["error"] = receipt.DROPPED
-    one["by_hand"] = [*one["by_hand"], *receipt.unconfigured_remotes(one)]
+    resume_places(one["places"], oids, planned.unseen, index)
+    one["by_hand"] = [*one["by_hand"], *dropped_in(one["places"])]
 
 
 def _carry_out(
@@ -158,7 +111,7 @@ def _carry_out(
     for store in planned.index.stores:
         state = one["places"][store.name]
         if not state["error"]:
-            _empty(store, state, oids, planned.index)
+            empty_store(store, state, oids, planned.index)
         if not state["error"]:
             one["run_cache"] += store.remove_run_cache_entries(listings)
         receipt.save(path, one)
@@ -167,19 +120,3 @@ def _carry_out(
     if not receipt.outstanding(one):
         one["finished_at"] = now()
     receipt.save(path, one)
-
-
-def _empty(store: ObjectStore, state: State, oids: Collection[str], index: ObjectIndex) -> None:
-    """Write tombstones for the owed objects of one store; then list it again and verify."""
-    try:
-        for oid in state["owed"]:
-            store.write_tombstone(oid)
-        listed = store.objects()
-        kept = oids if store.name != CACHE else [oid for oid in oids if listed is None or oid in listed]
-        state["owed"] = sorted(oid for oid in kept if not store.has_tombstone(oid))
-        state["after"] = len(state["owed"])
-        added = [oid for oid in index.added_since_listing(store, listed) if not store.has_tombstone(oid)]
-        if added:
-            state["error"] = f"{len(added)} objects came in while this was erasing; run it again"
-    except Exception as error:  # each file system raises its own
-        state["error"] = error_text(error)

@@ -18,7 +18,7 @@ from mtf.forget import history
 from mtf.forget.history import History
 from mtf.forget.object_store import ObjectIndex, cache_store
 from mtf.schemas.takedown_file import RequestKind, Takedown, Takedowns
-from mtf.takedown import perceptual_matches, scope_search
+from mtf.takedown import history_tables, perceptual_matches, scope_search
 from mtf.takedown.scope_search import ADDRESSES, EVIDENCE, FACES, IMAGES, SCREENING, image_ids_of
 
 # Kinds of requests that no address decides → the column of their value.
@@ -108,7 +108,7 @@ class LocalVersions:
             if current.is_file() and set(columns) <= set(pl.read_parquet_schema(current)):
                 yield pl.read_parquet(current, columns=list(columns))
         if self.history is not None:
-            yield from (table for _, table in self.history.tables(*paths, columns=columns))
+            yield from (table for _, table in history_tables.tables(self.history, *paths, columns=columns))
 
 
 def _history(workspace: ProjectPaths, progress: Callable[[int, int], object] | None) -> History | None:

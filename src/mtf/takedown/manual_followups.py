@@ -17,7 +17,8 @@ import polars as pl
 from mtf.core import csv_files
 from mtf.core.project_paths import ProjectPaths
 from mtf.core.urls import address_key
-from mtf.forget.history import History, git
+from mtf.forget import out_of_reach
+from mtf.forget.history import History
 from mtf.forget.object_store import ObjectStore
 from mtf.rights import attribution
 
@@ -26,17 +27,7 @@ _DATABASE = "FIFTYONE_DATABASE_URI"
 
 def about_clone_and_storage(workspace: ProjectPaths, stores: list[ObjectStore], unlistable: list[str]) -> Iterator[str]:
     """Messages on copies in the clone, the stores and the database of FiftyOne."""
-    fetched = _git(workspace.root, "config", "--get-all", "remote.origin.fetch")
-    if fetched and "refs/heads/*" not in fetched:
-        yield (
-            "This clone follows one branch: versions of others were not looked for. "
-            "`git remote set-branches origin '*' && git fetch`, then erase again."
-        )
-    for name in unlistable:
-        yield f"{name} cannot be listed: only what a version names was looked for there."
-    for store in stores:
-        yield from _kept_by_storage(store)
-    yield from _kept_by_git(workspace.root, stores)
+    yield from out_of_reach.about_clone_and_stores(workspace.root, stores, unlistable)
     if address := os.environ.get(_DATABASE):
         yield (
             f"FiftyOne's database at {address.rpartition('@')[2].removeprefix('mongodb://')} is not this project's: "
@@ -52,36 +43,6 @@ def unreadable_versions(history: History) -> Iterator[str]:
             f"Versions that could not be read ({line}): what they alone name was looked for by its content, in every "
             "place that can be listed; models that were trained then may be missing from this receipt."
         )
-
-
-def _kept_by_storage(store: ObjectStore) -> Iterator[str]:
-    """Messages on a remote that keeps files under their own names, or older versions of objects."""
-    if store.is_version_aware:
-        yield (
-            f"{store.name} is version_aware: DVC stores files there under their own names, where nothing was looked "
-            "for. Delete there what this receipt names under what old versions lost, with every version of it."
-        )
-    if store.is_bucket:
-        yield (
-            f"{store.name}: a bucket that keeps versions keeps the erased bytes as older versions of the objects. "
-            "Where it does (or did), delete its noncurrent versions."
-        )
-
-
-def _kept_by_git(root: Path, stores: list[ObjectStore]) -> Iterator[str]:
-    """Messages on remotes inside the repository that git tracks: its commits keep the erased bytes."""
-    for store in stores:
-        folder = Path(store.root)
-        if folder.is_relative_to(root) and _git(root, "ls-files", "--", str(folder.relative_to(root))):
-            yield (
-                f"{store.name} lies in this repository and git tracks it: commit what changed there. Earlier commits "
-                "keep the erased bytes until git's history is rewritten (git filter-repo) and pushed anew."
-            )
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = git(root, *arguments)
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def about_remaining_records(identities: Collection[str], workspace: ProjectPaths) -> Iterator[str]:

@@ -6,7 +6,6 @@ It is saved before the first byte is erased, and again after each store, so that
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +14,9 @@ from typing import Any
 from mtf.core.atomic_files import write_json, write_text
 from mtf.core.errors import BadInput, listed
 from mtf.core.markdown_tables import table as markdown_table
+from mtf.forget.store_erasure import outstanding_in, receipt_digest
 
 SCHEMA = 2
-DROPPED = "no longer configured"
-"""Error of a remote that was removed from the configuration. The receipt ends without it; people must see to it."""
 Receipt = dict[str, Any]
 # Keys that earlier receipts lack.
 _ADDED: Receipt = {"originals": [], "outside": [], "unreadable": [], "lost": [], "by_hand": []}
@@ -31,7 +29,7 @@ def folder(data: Path) -> Path:
 
 def save(path: Path, receipt: Receipt) -> None:
     """Write the receipt to `path` as JSON, and beside it as Markdown. Sets its sha256."""
-    receipt["sha256"] = _digest(receipt)
+    receipt["sha256"] = receipt_digest(receipt)
     write_json(path, receipt)
     write_text(path.with_suffix(".md"), as_markdown(receipt))
 
@@ -41,7 +39,7 @@ def load_all(data: Path) -> list[tuple[Path, Receipt]]:
     found = []
     for path in sorted(folder(data).glob("*.json")):
         receipt = json.loads(path.read_text(encoding="utf-8"))
-        if _digest(receipt) != receipt.get("sha256"):
+        if receipt_digest(receipt) != receipt.get("sha256"):
             raise BadInput(f"{path.name}: its sha256 does not match: a receipt is not changed by hand")
         found.append((path, copy.deepcopy(_ADDED) | receipt))
     return found
@@ -49,33 +47,8 @@ def load_all(data: Path) -> list[tuple[Path, Receipt]]:
 
 def outstanding(receipt: Receipt) -> list[str]:
     """Messages on objects and files that may still hold an erased picture; empty if the erasure is complete."""
-    return [*_outstanding(receipt)]
-
-
-def _outstanding(receipt: Receipt) -> Iterator[str]:
-    for name, place in receipt["places"].items():
-        if place["error"] == DROPPED:
-            continue
-        if place["error"]:
-            yield f"{name}: {place['error']}. What else it holds is not known; {_objects(place)} known to be owed."
-        elif place["owed"]:
-            yield f"{name}: {_objects(place)} still there."
-    yield from (f"Cannot be looked through: {each}. Remove it, or put it right." for each in receipt["unreadable"])
-
-
-def unconfigured_remotes(receipt: Receipt) -> Iterator[str]:
-    """Messages on remotes that were removed from the configuration before they were emptied."""
-    for name, place in receipt["places"].items():
-        if place["error"] == DROPPED:
-            yield (
-                f"{name} ({place['address']}) is {DROPPED} here; {_objects(place)} may still be there. Delete what is "
-                "there, or configure it again and erase again."
-            )
-
-
-def _objects(place: dict[str, Any]) -> str:
-    count = len(place["owed"])
-    return "1 object" if count == 1 else f"{count} objects"
+    unreadable = [f"Cannot be looked through: {each}. Remove it, or put it right." for each in receipt["unreadable"]]
+    return [*outstanding_in(receipt["places"]), *unreadable]
 
 
 def as_markdown(receipt: Receipt) -> str:
@@ -172,11 +145,6 @@ def _reference(request: dict[str, str]) -> str:
     asked_by = f"asked by {request['requested_by']}" if request["requested_by"] else ""
     parts = [request["reason"], asked_by, request["reference"]]
     return _text("; ".join(part for part in parts if part) or "no reason given")
-
-
-def _digest(receipt: Receipt) -> str:
-    body = {key: value for key, value in receipt.items() if key != "sha256"}
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode("utf-8")).hexdigest()
 
 
 def _text(value: str) -> str:

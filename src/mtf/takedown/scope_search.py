@@ -18,7 +18,7 @@ from mtf.forget.history import History
 from mtf.rights import attribution
 from mtf.schemas import FetchOutcome
 from mtf.schemas.takedown_file import PERCEPTUAL_HASH_DETAIL, RequestKind, Takedown, Takedowns, named_by_address
-from mtf.takedown import perceptual_matches
+from mtf.takedown import history_tables, perceptual_matches
 from mtf.takedown.scope import TakedownScope, is_one_of
 
 IMAGES = PATHS_IN_PROJECT.table("crawl", "images").as_posix()
@@ -41,7 +41,7 @@ def find(takedowns: Takedowns, history: History, *, max_pixels: int) -> Takedown
     scope.affected |= scope.whole
     scope.image_ids |= {record.value for record in takedowns.records if record.kind == RequestKind.IMAGE_ID}
     named = with_found_pages(takedowns, history.texts(ATTRIBUTION))
-    for _, pictures in history.tables(IMAGES, EVIDENCE, columns=ADDRESSES):
+    for _, pictures in history_tables.tables(history, IMAGES, EVIDENCE, columns=ADDRESSES):
         scope.image_ids |= image_ids_of(named, pictures)
     if takedowns.perceptual_hashes:
         found = perceptual_matches.of_every_version(history, max_pixels=max_pixels)
@@ -53,9 +53,9 @@ def find(takedowns: Takedowns, history: History, *, max_pixels: int) -> Takedown
 
 def _follow(scope: TakedownScope, history: History) -> None:
     """Add the identities, faces and sizes of the erased images to `scope`."""
-    for _, images in history.tables(IMAGES, columns=("identity", "image_id")):
+    for _, images in history_tables.tables(history, IMAGES, columns=("identity", "image_id")):
         scope.affected |= set(images.filter(is_one_of("image_id", scope.image_ids))["identity"])
-    for revisions, faces in history.tables(FACES, columns=("identity", "image_id", "face_id")):
+    for revisions, faces in history_tables.tables(history, FACES, columns=("identity", "image_id", "face_id")):
         found = faces.filter(is_one_of("image_id", scope.image_ids) | is_one_of("identity", scope.whole))
         scope.face_ids |= set(found["face_id"])
         if found.height:
@@ -67,7 +67,7 @@ def _refused(takedowns: Takedowns, history: History) -> set[str]:
     """Images that a crawl refused for a perceptual hash that is still requested; people's own files may have them."""
     found: set[str] = set()
     standing = [f"{each:016x}" for each in takedowns.perceptual_hashes]
-    for _, fetches in history.tables(FETCHES, columns=("outcome", "detail", "image_id")):
+    for _, fetches in history_tables.tables(history, FETCHES, columns=("outcome", "detail", "image_id")):
         asked_for = pl.col("detail").cast(pl.String).str.extract(f"^{PERCEPTUAL_HASH_DETAIL}")
         is_refused = (pl.col("outcome") == FetchOutcome.TAKEN_DOWN) & asked_for.is_in(standing)
         found |= set(fetches.filter(is_refused)["image_id"].drop_nulls())
@@ -87,7 +87,7 @@ def image_ids_of(takedowns: Takedowns, images: pl.DataFrame) -> set[str]:
 def _sizes(image_ids: set[str], history: History) -> set[int] | None:
     """Sizes of the images in bytes; None if one is not known."""
     sizes: dict[str, int] = {}
-    for _, images in history.tables(IMAGES, columns=("image_id", "size_bytes")):
+    for _, images in history_tables.tables(history, IMAGES, columns=("image_id", "size_bytes")):
         sizes |= dict(images.filter(is_one_of("image_id", image_ids)).select("image_id", "size_bytes").iter_rows())
     return set(sizes.values()) if image_ids <= sizes.keys() else None
 

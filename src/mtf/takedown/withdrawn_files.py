@@ -20,6 +20,7 @@ from mtf.core.shards import DIGEST
 from mtf.forget.file_versions import FileVersion
 from mtf.forget.history import History
 from mtf.release import withdrawals
+from mtf.takedown import history_tables
 from mtf.takedown.scope_search import FACES, IMAGES
 
 _RELEASE = f"{PATHS_IN_PROJECT.stage('release').as_posix()}/"
@@ -58,7 +59,7 @@ def _tables(
     if current.is_file() and set(columns) <= set(pl.read_parquet_schema(current)):
         yield pl.read_parquet(current, columns=list(columns))
     if history is not None:
-        yield from (table for _, table in history.tables(path, columns=columns))
+        yield from (table for _, table in history_tables.tables(history, path, columns=columns))
 
 
 def _published(
@@ -107,7 +108,7 @@ def _originals(image_ids: Collection[str], workspace: ProjectPaths, history: His
 
 def _originals_of_versions(missing: set[str], history: History) -> Iterator[bytes]:
     identities: set[str] = set()
-    for _, images in history.tables(IMAGES, columns=("identity", "image_id")):
+    for _, images in history_tables.tables(history, IMAGES, columns=("identity", "image_id")):
         identities |= {*images.filter(pl.col("image_id").is_in(list(missing)))["identity"]}
     for version in history.versions:
         if not missing:

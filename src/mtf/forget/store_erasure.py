@@ -1,0 +1,128 @@
+"""Erasure in one store: its state before, its tombstones, and what it still owes.
+
+A state is part of a receipt:
+
+- `address`: address of the store;
+- `before`: number of objects that it held before the erasure;
+- `after`: number of those that it still holds;
+- `owed`: objects (md5) that still need a tombstone;
+- `error`: its error, or None.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, error_text
+
+State = dict[str, Any]
+DROPPED = "no longer configured"
+"""Error of a remote that was removed from the configuration. The receipt ends without it; people must see to it."""
+
+
+def store_state(store: ObjectStore, oids: list[str], unseen: list[str], index: ObjectIndex) -> State:
+    """State of a store before the erasure, as the receipt has it.
+
+    A store that does not answer owes every object that it may have. A remote also gets tombstones for objects that it
+    lacks, so that no older clone pushes them.
+    """
+    state: State = {
+        "address": store.address,
+        "before": 0,
+        "after": 0,
+        "owed": [],
+        "error": index.errors.get(store.name),
+    }
+    if not state["error"]:
+        try:
+            held = [oid for oid in oids if store.has_original(oid)]
+            owed = held if store.name == CACHE else [oid for oid in oids if oid in held or not store.has_tombstone(oid)]
+            return state | {"before": len(held), "after": len(held), "owed": owed}
+        except Exception as failure:  # each file system raises its own
+            state["error"] = error_text(failure)
+    owed = sorted({*oids, *unseen})
+    return state | {"before": len(owed), "after": len(owed), "owed": owed}
+
+
+def resume_places(places: dict[str, State], oids: list[str], unseen: list[str], index: ObjectIndex) -> None:
+    """Update the states of an unfinished receipt: of stores that are configured now, and of those that no longer are.
+
+    A run may have been killed between an object and its tombstone: the store lacks both, and owes the tombstone still.
+    """
+    for store in index.stores:
+        state = store_state(store, oids, unseen, index)
+        before = places.get(store.name)
+        if before and not before["error"]:
+            state["before"] = max(before["before"], state["before"])
+            if not state["error"]:
+                lacking = _without_tombstone(store, before["owed"], state)
+                state["owed"] = sorted({*state["owed"], *lacking})
+        places[store.name] = state
+    for name in places.keys() - {store.name for store in index.stores}:
+        if places[name]["owed"] or places[name]["error"]:
+            places[name]["error"] = DROPPED
+
+
+def _without_tombstone(store: ObjectStore, oids: list[str], state: State) -> list[str]:
+    try:
+        return [oid for oid in oids if not store.has_tombstone(oid)]
+    except Exception as failure:  # as in `store_state`
+        state["error"] = error_text(failure)
+        return oids
+
+
+def empty_store(store: ObjectStore, state: State, oids: Collection[str], index: ObjectIndex) -> None:
+    """Write tombstones for the owed objects of one store; then list it again and verify."""
+    try:
+        for oid in state["owed"]:
+            store.write_tombstone(oid)
+        listed = store.objects()
+        kept = oids if store.name != CACHE else [oid for oid in oids if listed is None or oid in listed]
+        state["owed"] = sorted(oid for oid in kept if not store.has_tombstone(oid))
+        state["after"] = len(state["owed"])
+        added = [oid for oid in index.added_since_listing(store, listed) if not store.has_tombstone(oid)]
+        if added:
+            state["error"] = f"{len(added)} objects came in while this was erasing; run it again"
+    except Exception as error:  # each file system raises its own
+        state["error"] = error_text(error)
+
+
+def outstanding_in(places: Mapping[str, State]) -> Iterator[str]:
+    """Messages on stores that may still hold an object to erase."""
+    for name, place in places.items():
+        if place["error"] == DROPPED:
+            continue
+        if place["error"]:
+            yield f"{name}: {place['error']}. What else it holds is not known; {_objects(place)} known to be owed."
+        elif place["owed"]:
+            yield f"{name}: {_objects(place)} still there."
+
+
+def dropped_in(places: Mapping[str, State]) -> Iterator[str]:
+    """Messages on remotes that were removed from the configuration before they were emptied."""
+    for name, place in places.items():
+        if place["error"] == DROPPED:
+            yield (
+                f"{name} ({place['address']}) is {DROPPED} here; {_objects(place)} may still be there. Delete what is "
+                "there, or configure it again and erase again."
+            )
+
+
+def _objects(place: State) -> str:
+    count = len(place["owed"])
+    return "1 object" if count == 1 else f"{count} objects"
+
+
+def now() -> str:
+    """Current time in UTC, in ISO 8601 with microseconds."""
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def receipt_digest(receipt: Mapping[str, Any]) -> str:
+    """sha256 of a receipt without its own `sha256`."""
+    body = {key: value for key, value in receipt.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode("utf-8")).hexdigest()
