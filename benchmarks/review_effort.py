@@ -446,12 +446,16 @@ def screened_mode(lfw: Lfw, dirt: Dirt, seed: int) -> dict[str, float]:
     right = kept.filter(~pl.col("kind").is_in(["stranger", "no face"]))
     by_person = right.group_by("identity").agg(dropped=1 - pl.col("is_kept").mean())["dropped"]
     return {
-        "right dropped": 1 - float(np.mean(right["is_kept"])),
+        "right dropped": 1 - _kept_share(right),
         "of one person at most": float(max(by_person)),
-        "strangers kept": float(np.mean(kept.filter(kind="stranger")["is_kept"])),
-        "no faces kept": float(np.mean(kept.filter(kind="no face")["is_kept"])),
+        "strangers kept": _kept_share(kept.filter(kind="stranger")),
+        "no faces kept": _kept_share(kept.filter(kind="no face")),
         "faces": kept.height,
     }
+
+
+def _kept_share(faces: pl.DataFrame) -> float:
+    return float(np.mean(faces["is_kept"].to_numpy()))
 
 
 def of_sample(root: Path) -> tuple[pl.DataFrame, np.ndarray | None]:
