@@ -43,6 +43,7 @@ def test_of_fewer_than_thirty_people_the_share_is_told_but_no_interval_and_no_ga
     assert [row["low"] is None for row in rows] == [False, True]
     assert undetected.headline(rows) == {"gender": {"shares": {"Males": 0.5, "Females": 0.5}}}
     assert undetected.in_words(rows[1]) == "50.0 %, interval cannot be said (20 people)"
+    assert undetected.in_words(rows[1] | {"people": 1}) == "50.0 %, interval cannot be said (1 person)"
 
 
 def test_images_that_could_not_be_read_and_people_without_images_count_nowhere() -> None:

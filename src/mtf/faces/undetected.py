@@ -72,7 +72,8 @@ def in_words(row: Mapping[str, Any]) -> str:
     if row["share"] is None:
         return "no images"
     if row["low"] is None:
-        return f"{_percent(row['share'])}, interval cannot be said ({row['people']} people)"
+        people = "1 person" if row["people"] == 1 else f"{row['people']} people"
+        return f"{_percent(row['share'])}, interval cannot be said ({people})"
     return f"{_percent(row['share'])} [{_percent(row['low'])}, {_percent(row['high'])}]"
 
 
