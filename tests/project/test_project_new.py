@@ -170,6 +170,7 @@ def test_data_that_dvc_does_not_hold_is_not_lost(project: Path) -> None:
     [
         ("identity,name,race,gender,age\nx,One,Black,,Old\n", "row 2 column gender: '' is not permitted"),
         ("title\nOne\n", "row 1: needs a header with the column name"),
+        ("name,race\nOne,Amber\nTwo,Amber\n", "roster: column race: 'Amber' alone; a task needs two labels"),
     ],
 )
 def test_a_bad_roster_changes_nothing(project: Path, text: str, says: str) -> None:

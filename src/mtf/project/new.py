@@ -20,7 +20,7 @@ from mtf import config
 from mtf.config import OF_TORCHVISION, PRETRAINED
 from mtf.core import csv_files, dvc_cli
 from mtf.core.atomic_files import write_text
-from mtf.core.errors import BadInput, MtfError
+from mtf.core.errors import BadInput, MtfError, shortened
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.project.yaml_text import rewritten
 from mtf.rights import attribution
@@ -166,7 +166,13 @@ def _labels(table: list[list[str]], name: str) -> list[str]:
         return PAPER_TASKS[name]
     place = header.index(name)
     found = sorted({row[place].strip() for row in rows if len(row) > place and row[place].strip()})
-    return found if not set(found) <= set(PAPER_TASKS[name]) else PAPER_TASKS[name]
+    if set(found) <= set(PAPER_TASKS[name]):
+        return PAPER_TASKS[name]
+    if len(found) == 1:
+        raise BadInput(
+            f"roster: column {name}: {shortened(found[0])} alone; a task needs two labels: remove the column for now"
+        )
+    return found
 
 
 def _source_text(project: NewProject) -> str:
