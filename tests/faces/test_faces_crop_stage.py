@@ -91,7 +91,7 @@ def test_images_without_a_face_are_counted_by_group_of_the_roster(
         "age": {"shares": {"Old": 0.3333}},
     }
     said = capsys.readouterr().out
-    assert "without a face, gender Females: 50.0 %, interval cannot be said (1 people)" in said
+    assert "without a face, gender Females: 50.0 %, interval cannot be said (1 person)" in said
     assert "race Blue: no images" in said
 
 
