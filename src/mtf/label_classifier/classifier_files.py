@@ -96,7 +96,9 @@ def write_figures(
 
 
 def declare(workspace: ProjectPaths) -> None:
-    """Write metrics/label/dvc.yaml, by which DVC shows the plots that exist and the fitted classifiers' accuracies."""
+    """Write metrics/label/dvc.yaml, by which DVC shows the plots that exist, and the test accuracy of each fitted
+    classifier (`label_ATTRIBUTE`) and of the model that each comparison chose (`compare_ATTRIBUTE`).
+    """
     home, plots = workspace.metrics_folder / "label", workspace.plots("label")
     found: list[Any] = []
     for folder in sorted(plots.glob("compare-*")):
@@ -115,6 +117,9 @@ def declare(workspace: ProjectPaths) -> None:
     fitted = workspace.metrics("label/classifier")
     measured = json.loads(fitted.read_text(encoding="utf-8")) if fitted.is_file() else {}
     accuracies = {f"label_{name}": figures["test"]["accuracy"] for name, figures in measured.items()}
+    for path in sorted(workspace.stage("label").glob("compare-*.json")):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        accuracies[f"compare_{report['attribute']}"] = report["models"][report["chosen"]]["test"]["accuracy"]
     figure_files.declare_figures(workspace, "label/classifier", accuracies, found)
 
 

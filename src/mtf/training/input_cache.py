@@ -144,7 +144,9 @@ def _decode_all(identities: Sequence[pl.DataFrame], crops: Path, into: np.ndarra
 
 def _decode_identity(faces: pl.DataFrame, crops: Path, into: np.ndarray, decode: Decoder) -> None:
     path = crops / f"{faces['identity'][0]}.tar"
-    rows = {row["face_id"]: row for row in shards.rows_of(path).iter_rows(named=True)}
+    table = shards.rows_of(path)
+    # Shards of a labelled data set have no rows of faces.
+    rows = {row["face_id"]: row for row in table.iter_rows(named=True)} if "face_id" in table.columns else {}
     with shards.reader(path) as shard:
         for row, face_id, offset, size_bytes in faces.select("row", "face_id", "offset", "size_bytes").iter_rows():
             picture = decode(shard.read(offset, size_bytes), rows.get(face_id, {}))
