@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-from mtf.core.project_paths import ProjectPaths
+from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
+
+PUBLISHED_TO = PATHS_IN_PROJECT.stage("recall")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,9 +49,7 @@ def add_to(app: typer.Typer) -> None:
 
     @group.command()
     def publish(
-        to: Annotated[Path, typer.Option(help="Folder for the list, its signature and recall.py.")] = Path(
-            "build/recall"
-        ),
+        to: Annotated[Path, typer.Option(help="Folder for the list, its signature and recall.py.")] = PUBLISHED_TO,
     ) -> None:
         """Write the newest withdrawal list, signed, for publication; no new release is needed."""
         from mtf import config
@@ -66,7 +66,7 @@ def add_to(app: typer.Typer) -> None:
 
     @group.command()
     def notify(
-        to: Annotated[Path, typer.Option(help="Folder for the messages.")] = Path("build/recall/messages"),
+        to: Annotated[Path, typer.Option(help="Folder for the messages.")] = PUBLISHED_TO / "messages",
         acknowledge: Annotated[
             str | None, typer.Option(help="Record the answer of this recipient instead.", metavar="RECIPIENT")
         ] = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtf.core.project_paths import ProjectPaths
+from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 
 SHOWN = 6
 
@@ -50,7 +50,7 @@ def add_to(app: typer.Typer) -> None:
     @group.command("list")
     def list_requests(
         every_row: Annotated[
-            bool, typer.Option("--all", help="Show the rows of data/takedowns.csv behind them.")
+            bool, typer.Option("--all", help=f"Show the rows of {PATHS_IN_PROJECT.takedowns} behind them.")
         ] = False,
     ) -> None:
         """List the requests, one line each: date, who asks for what, reference, and state."""
