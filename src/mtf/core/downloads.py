@@ -20,7 +20,7 @@ BLOCK_BYTES = 1 << 20
 TIMEOUT_S = 30
 MAX_SECONDS = 3600
 ATTEMPTS = 3
-# What a server does not mend by being asked again.
+# Answers that a server does not mend by being asked again.
 _LASTING = frozenset({400, 401, 403, 404, 405, 410, 451})
 _AGENT = "mtf (model files)"
 

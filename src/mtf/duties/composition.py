@@ -230,7 +230,7 @@ def categories(view: View) -> str:
 
 
 def consent_categories(view: View) -> str | None:
-    """What a consent holds of a person; None if there is none."""
+    """Consent data held of a person; None if there is none."""
     if view.consent.is_empty():
         return None
     return "Held of each consent: its form, purposes and dates, who signed, the age on that day, and where it is kept."

@@ -28,7 +28,7 @@ _LINKED = re.compile(r"https?://[^\s,;|\"'<>()\[\]]+")
 
 
 class Removed(NamedTuple):
-    """What was removed from one file.
+    """Removal from one file.
 
     path: the file.
     members: removed pictures; empty if the file itself went.

@@ -53,7 +53,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file is made of, besides the WARC's bytes.
+    """Parts of a file besides the WARC's bytes.
 
     index: lines of the index, by id of the record; a WARC without WACZ has none.
     pages: lines of the list of pages.

@@ -29,7 +29,7 @@ from mtf.rights.web_archive.warc import canonical_json
 
 @dataclass(frozen=True)
 class Trust:
-    """What the caller knows of signer and authority.
+    """Knowledge of the caller on signer and authority.
 
     public_key: expected key, in base64; None accepts any key and unsigned files.
     certificates: of the timestamp authority; none accepts any.
