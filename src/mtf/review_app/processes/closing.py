@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -72,7 +72,11 @@ def track_ledger(workspace: ProjectPaths, folder: Path | None = None) -> None:
         print("Not versioned: this is no DVC repository, or dvc is not installed.")
         return
     # DVC reads a file, and links it into its cache later: a line written in between would be lost or spoil the cache.
-    with exclusive_lock(workspace.review), exclusive_lock(folder or workspace.review), _interruptible():
+    with ExitStack() as locks:
+        # Each folder once: a second lock on the same one would wait for the first for ever.
+        for each in dict.fromkeys([workspace.review, folder or workspace.review]):
+            locks.enter_context(exclusive_lock(each))
+        locks.enter_context(_interruptible())
         done = dvc_cli.dvc("add", "data", root=workspace.root)
     if done.returncode:
         output = (done.stderr.strip() or done.stdout.strip()).splitlines()
