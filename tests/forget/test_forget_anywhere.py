@@ -121,7 +121,7 @@ def test_a_remote_that_is_away_is_owed_and_the_next_run_goes_on_there(
     away.rename(station.remotes[1])
     assert main(["--apply"]) == 0
     assert station.holding(SECRET) == [] and len(receipts(station)) == 1
-    # What was put there in between is no target.
+    # A file put there in between is no target.
     assert len(station.holding(b"new notes " * 9)) == 2
 
 

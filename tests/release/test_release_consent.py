@@ -28,7 +28,7 @@ RELEASES = (dt.date(2025, 7, 1), dt.date(2026, 1, 1), dt.date(2026, 12, 31))
 
 @dataclass(frozen=True)
 class Signed:
-    """What one person signed, and what became of it."""
+    """Consent of one person, with its scopes, dates and revocation."""
 
     subject: str
     scopes: tuple[str, ...]

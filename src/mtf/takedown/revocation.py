@@ -22,9 +22,9 @@ from mtf.takedown import requests
 from mtf.takedown.local_versions import LocalVersions
 from mtf.takedown.requests import Request, Resolved
 
-# Files that record a version in git, beside the code: what DVC tracks, what its stages did, and their figures.
-# What DVC prints belongs beside the result of the command, not into it.
+# Output of DVC goes beside the result of the command, not into it.
 _STDERR = 2
+# Files that record a version in git, beside the code: what DVC tracks, what its stages did, and their figures.
 _OF_VERSION = ("data.dvc", "dvc.lock", PATHS_IN_PROJECT.metrics_folder.as_posix())
 
 
