@@ -15,7 +15,6 @@ from rich.table import Table
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.evaluation.figure_files import merged_scores
-from mtf.evaluation.undetected_pictures import statement
 
 Figures = dict[str, Any]
 WIDTH = 80
@@ -38,6 +37,8 @@ def add_to(app: typer.Typer) -> None:
 
 def parts(workspace: ProjectPaths) -> Iterator[RenderableType]:
     """Sections of the summary in the order of the pipeline; raises BadInput if no stage has run yet."""
+    from mtf.evaluation.undetected_pictures import statement
+
     figures = {
         name: _figures(workspace.metrics(name)) for name in ("crawl", "crop", "curate", "split", "evaluate", "release")
     }
