@@ -92,7 +92,7 @@ def test_the_card_of_the_evaluation_holds_its_figures_and_the_worst_groups(
     ]
     assert told["random_guess"][0] == f"{figures['random_guess']['accuracy']:.4f}"
     # Of 18 pictures only single attributes of two labels have groups of 9; all of them are small.
-    assert "| race | race × gender × age | – | – | – | – | – | 6 | 10 |" in card
+    assert "| race | race × gender × age | – | – | – | – | – | cannot be said | 6 | 10 |" in card
     assert "Not measured" not in card
 
 

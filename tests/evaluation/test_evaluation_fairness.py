@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 from dvc_render.vega import VegaRenderer
 from fairlearn.metrics import MetricFrame
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score
 
+from mtf.config import Fairness
 from mtf.core.errors import BadInput
 from mtf.evaluation import fairness
 
@@ -48,8 +50,8 @@ def test_accuracy_by_group_equals_grouping_by_hand_and_shows_the_empty_group() -
             expected = (part["label"] == part["predicted"]).mean()
             assert row["accuracy"] == pytest.approx(expected, abs=1e-4)
             assert row["low"] <= row["accuracy"] <= row["high"]
-    undefined = dict.fromkeys(["accuracy", "low", "high", "wilson_low", "wilson_high"])
-    assert rows[1] == {"colour": "red", "shape": "square", "n": 0} | undefined
+    nothing = dict.fromkeys(fairness.FIGURES) | {"n": 0, "people": 0, "more_people": 30}
+    assert rows[1] == {"colour": "red", "shape": "square"} | nothing
 
 
 def test_worst_best_gap_and_ratio_equal_fairlearns() -> None:
@@ -65,8 +67,6 @@ def test_worst_best_gap_and_ratio_equal_fairlearns() -> None:
     assert summary["best"] == pytest.approx(frame.group_max(), abs=1e-4)
     assert summary["gap"] == pytest.approx(frame.difference(), abs=2e-4)
     assert summary["ratio"] == pytest.approx(frame.ratio(), abs=3e-4)
-    assert summary["worst_group"] == frame.by_group.idxmin()
-    assert summary["best_group"] == frame.by_group.idxmax()
 
 
 def test_the_bootstrap_equals_fairlearns_that_draws_whole_answers_anew() -> None:
@@ -81,58 +81,93 @@ def test_the_bootstrap_equals_fairlearns_that_draws_whole_answers_anew() -> None
         random_state=3,
     )
     low, high = (part["accuracy"] for part in frame.by_group_ci)
-    for row in fairness.by_group(table, {"shape": GROUPS["shape"]}, seed=1, bootstraps=5000):
-        assert row["low"] == pytest.approx(low[row["shape"]], abs=0.02)
-        assert row["high"] == pytest.approx(high[row["shape"]], abs=0.02)
+    for row in fairness.by_group(table, {"shape": GROUPS["shape"]}, seed=1, settings=Fairness(bootstraps=5000)):
+        assert row["bootstrap_low"] == pytest.approx(low[row["shape"]], abs=0.02)
+        assert row["bootstrap_high"] == pytest.approx(high[row["shape"]], abs=0.02)
 
 
-# Newcombe, Two-sided confidence intervals for the single proportion (1998), Table I, method 3.
-@pytest.mark.parametrize(
-    ("right", "n", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilsons_interval_is_the_published_one(right: int, n: int, low: float, high: float) -> None:
-    row = fairness.by_group(answers(right, n), {"g": ["x"]}, seed=1)[0]
-    assert (row["wilson_low"], row["wilson_high"]) == pytest.approx((low, high), abs=1e-4)
+def by_people(rng: np.random.Generator, people: int, share: float, *, group: str, correlation: float) -> pl.DataFrame:
+    """Answers about people with 1 to 11 pictures each, a `share` of them right."""
+    scale = 1 / correlation - 1
+    pictures = rng.integers(1, 12, people)
+    right = rng.random(pictures.sum()) < np.repeat(rng.beta(share * scale, (1 - share) * scale, people), pictures)
+    person = np.repeat([f"{group}-{number}" for number in range(people)], pictures)
+    predicted = np.where(right, "a", "b")
+    return pl.DataFrame({"identity": person, "predicted": predicted}).with_columns(label=pl.lit("a"), g=pl.lit(group))
 
 
-def test_where_all_are_right_the_bootstrap_is_a_point_and_wilsons_interval_is_none() -> None:
-    row = fairness.by_group(answers(10, 10), {"g": ["x"]}, seed=1)[0]
-    assert (row["low"], row["high"]) == (1.0, 1.0)
-    assert row["wilson_low"] == pytest.approx(10 / (10 + 1.959964**2), abs=1e-4)
-    assert row["wilson_high"] == 1.0
-
-
-def test_both_intervals_cover_the_truth_about_19_times_in_20() -> None:
-    covered = {"": 0, "wilson_": 0}
-    for seed in range(60):
-        right = int((np.random.default_rng(1000 + seed).random(100) < 0.7).sum())
-        row = fairness.by_group(answers(right, 100), {"g": ["x"]}, seed=seed)[0]
+def test_both_intervals_count_people_and_cover_the_truth_about_19_times_in_20() -> None:
+    rng = np.random.default_rng(5)
+    covered = {"": 0, "bootstrap_": 0}
+    for seed in range(100):
+        row = fairness.by_group(by_people(rng, 60, 0.7, group="x", correlation=0.3), {"g": ["x"]}, seed=seed)[0]
+        assert row["people"] == 60
         for kind in covered:
             covered[kind] += row[f"{kind}low"] <= 0.7 <= row[f"{kind}high"]
-    assert all(52 <= count <= 60 for count in covered.values())
+    assert all(89 <= count <= 99 for count in covered.values())
 
 
-def test_small_groups_have_no_bootstrap_and_no_part_in_the_summary() -> None:
-    rows = [
-        {"g": "w", "n": 50, "accuracy": 0.9}, {"g": "x", "n": 50, "accuracy": 0.6},
-        {"g": "y", "n": 3, "accuracy": 0.0}, {"g": "z", "n": 0, "accuracy": None},
-    ]  # fmt: skip
-    assert fairness.summary(rows, ["g"]) == {
+def test_of_few_people_no_interval_is_given_and_how_many_more_it_takes_is_said() -> None:
+    row = fairness.by_group(
+        by_people(np.random.default_rng(5), 12, 0.7, group="x", correlation=0.3), {"g": ["x"]}, seed=1
+    )
+    assert (row[0]["people"], row[0]["more_people"], row[0]["low"], row[0]["bootstrap_low"]) == (12, 18, None, None)
+    four = fairness.by_group(answers(3, 4), {"g": ["x"]}, seed=1, settings=Fairness(min_people=4))[0]
+    assert (four["more_people"], four["bootstrap_low"]) == (None, None)
+    assert four["low"] < 0.75 < four["high"]
+
+
+def summary_of(table: pl.DataFrame, groups: list[str], seed: int = 1, **settings: int) -> dict[str, object]:
+    found = fairness.groups_of(table, {"g": groups})
+    return fairness.summary(found, seed=seed, settings=Fairness(**settings))
+
+
+def test_small_groups_have_no_part_in_the_summary() -> None:
+    parts = {"w": (45, 50), "x": (30, 50), "y": (0, 3)}
+    table = pl.concat(answers(*counts).with_columns(g=pl.lit(group)) for group, counts in parts.items())
+    w, x = (binomtest(right, 50).proportion_ci(0.95, method="wilson") for right in (45, 30))
+    low, high = 0.3 - np.hypot(0.9 - w.low, x.high - 0.6), 0.3 + np.hypot(w.high - 0.9, 0.6 - x.low)
+    assert summary_of(table, ["w", "x", "y", "z"]) == {
         "groups": 2, "small_groups": 1, "empty_groups": 1,
-        "worst_group": "x", "worst": 0.6, "best_group": "w", "best": 0.9, "gap": 0.3, "ratio": 0.6667,
-        "mean": 0.75, "std": pytest.approx(0.2121, abs=1e-4), "spread": 0.3,
+        "worst_group": "x", "worst": 0.6, "worst_p": pytest.approx(0.001, abs=0.002),
+        "best_group": "w", "best": 0.9, "best_p": pytest.approx(0.001, abs=0.002),
+        "gap": 0.3, "gap_low": pytest.approx(low, abs=1e-4), "gap_high": pytest.approx(high, abs=1e-4),
+        "ratio": 0.6667, "mean": 0.75, "std": pytest.approx(0.2121, abs=1e-4), "spread": 0.3,
     }  # fmt: skip
-    assert fairness.summary(rows, ["g"], min_n=3)["worst_group"] == "y"
-    small = fairness.by_group(answers(3, 3), {"g": ["x"]}, seed=1)[0]
-    assert small["low"] is None
-    assert small["wilson_low"] > 0
+    assert summary_of(table, ["w", "x", "y"], min_n=3)["worst"] == 0
+
+
+def test_in_a_tie_no_group_is_the_worst() -> None:
+    table = pl.concat(answers(10, 10).with_columns(g=pl.lit(group)) for group in "wxy")
+    found = summary_of(table, ["w", "x", "y"])
+    assert (found["worst_group"], found["best_group"], found["gap"]) == (None, None, 0)
+    assert found["worst_p"] == 1
+
+
+def test_where_no_group_differs_one_is_called_the_worst_in_at_most_one_case_of_twenty() -> None:
+    rng = np.random.default_rng(2)
+    named = 0
+    for seed in range(200):
+        sizes = {"v": 5, "w": 12, "x": 30, "y": 40}
+        parts = [by_people(rng, people, 0.85, group=group, correlation=0.3) for group, people in sizes.items()]
+        named += summary_of(pl.concat(parts), list(sizes), seed=seed)["worst_group"] is not None
+    # 5 % of 200 are 10; more than 17 have a probability under 1 %.
+    assert named <= 17
+
+
+def test_a_group_that_is_worse_is_named_though_it_has_few_people() -> None:
+    rng = np.random.default_rng(2)
+    parts = [by_people(rng, people, share, group=group, correlation=0.1)
+             for group, people, share in (("w", 8, 0.3), ("x", 40, 0.9), ("y", 40, 0.9))]  # fmt: skip
+    found = summary_of(pl.concat(parts), ["w", "x", "y"])
+    assert found["worst_group"] == "w"
+    assert found["gap_low"] is None
 
 
 def test_where_every_group_is_small_only_their_counts_are_said() -> None:
     found = fairness.report(answers(3, 5), {"g": ["x", "y"]}, seed=1)["g"]
     assert found["summary"] == {"groups": 0, "small_groups": 1, "empty_groups": 1}
-    assert found["groups"]["y"] == {"n": 0}
+    assert found["groups"]["y"] == {"n": 0, "people": 0, "more_people": 30}
 
 
 @pytest.mark.parametrize(("attributes", "groupings"), [("", 0), ("a", 1), ("ab", 3), ("abc", 7), ("abcd", 11)])
@@ -146,7 +181,7 @@ def test_pairs_are_told_where_no_intersection_of_all_is_large_enough() -> None:
     """32 pictures in 8 groups of 4: pairs have 8, single attributes 16."""
     columns = {name: [str(number >> place & 1) for number in range(8)] * 4 for place, name in enumerate("abc")}
     table = pl.DataFrame({"label": ["x"] * 32, "predicted": ["x"] * 24 + ["y"] * 8} | columns)
-    found = fairness.report(table, {name: ["0", "1"] for name in "abc"}, seed=1, min_n=8)
+    found = fairness.report(table, {name: ["0", "1"] for name in "abc"}, seed=1, settings=Fairness(min_n=8))
     assert found["a × b"]["summary"]["groups"] == 4
     assert found["a × b"]["summary"]["mean"] == 0.75
     assert found["a × b × c"]["summary"] == {"groups": 0, "small_groups": 8, "empty_groups": 0}
@@ -189,8 +224,8 @@ def test_the_plot_shows_a_point_and_an_interval_for_each_group_of_each_revision(
     assert drawn["spec"]["layer"][0]["encoding"]["x2"] == {"field": "to"}
     assert {step["as"]: step["calculate"] for step in filled["transform"]} == {
         "shown": "toNumber(datum['accuracy'])",
-        "from": "toNumber(datum.wilson_low)",
-        "to": "toNumber(datum.wilson_high)",
+        "from": "toNumber(datum.low)",
+        "to": "toNumber(datum.high)",
         "named": "datum['group'] + ' (n = ' + datum.n + ')'",
     }
     assert len(filled["data"]["values"]) == 2 * (2 + 2 + 4)

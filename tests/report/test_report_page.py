@@ -43,10 +43,18 @@ SCORES = {
 }
 BY_RACE = {
     "race": {
-        "summary": {"groups": 2, "worst_group": "CON", "worst": 0.0, "best_group": "White", "best": 1.0, "gap": 1.0},
+        "summary": {
+            "groups": 2,
+            "worst_group": "CON",
+            "worst": 0.0,
+            "best": 1.0,
+            "gap": 1.0,
+            "gap_low": 0.3,
+            "gap_high": 1.0,
+        },
         "groups": {
-            "CON": {"n": 1, "accuracy": 0.0, "wilson_low": 0.0, "wilson_high": 0.7935},
-            "White": {"n": 1, "accuracy": 1.0, "wilson_low": 0.2066, "wilson_high": 1.0},
+            "CON": {"n": 1, "accuracy": 0.0, "low": 0.0, "high": 0.7935},
+            "White": {"n": 1, "accuracy": 1.0, "low": 0.2066, "high": 1.0},
         },
     },
     "race × gender": {
@@ -326,16 +334,16 @@ def test_models_are_shown_beside_guessing_and_those_of_several_tasks_with_them(p
 
 
 def test_the_worst_group_the_intervals_and_the_intersections_are_shown_for_each_model(page: Page):
-    assert "race\tsmall cnn\tCON: 0.0 % (0.0 to 79.3)\t100.0 %" in (
+    assert "race\tsmall cnn\tCON: 0.0 % (0.0 to 79.3; n = 1)\t100.0 % (30.0 to 100.0)" in (
         page.locator("#models .scroll:visible tbody tr").all_inner_texts()
     )
     for summary in page.locator("#models summary").all():
         summary.click()
     texts = page.locator("#models tbody tr").all_inner_texts()
-    ends = "CON: 0.0 % (0.0 to 79.3)\tWhite: 100.0 % (20.7 to 100.0)"
-    assert f"small cnn\trace\t{ends}\t100.0 %" in texts and f"multitask-equal\trace\t{ends}\t100.0 %" in texts
-    assert "race: White\t1\t100.0 % (20.7 to 100.0)\t100.0 % (20.7 to 100.0)" in texts
-    assert "race × gender: CON × Males\t1\t0.0 %\t0.0 %" in texts
+    ends = "CON: 0.0 % (0.0 to 79.3; n = 1)\t100.0 %; which group cannot be said\t100.0 % (30.0 to 100.0)"
+    assert f"small cnn\trace\t{ends}" in texts and f"multitask-equal\trace\t{ends}" in texts
+    assert "race: White\t1\t100.0 % (20.7 to 100.0; n = 1)\t100.0 % (20.7 to 100.0; n = 1)" in texts
+    assert "race × gender: CON × Males\t1\t0.0 % (n = 1)\t0.0 % (n = 1)" in texts
     error = page.eval_on_selector("#chart-subgroups-race", "chart => chart.data[0].error_x.array")
     assert error == pytest.approx([0.7935, 0.0])
     picture = page.get_by_role("img", name="Confusion at every intersection: race, multitask-equal")

@@ -114,10 +114,12 @@ class Fairness(Section):
     """Fairness metrics of groups.
 
     min_n: groups with fewer pictures are left out of the summary.
+    min_people: groups with fewer people have no interval, and it is said how many more it takes.
     bootstraps: number of bootstrap samples.
     """
 
     min_n: Count = 10
+    min_people: Annotated[int, Field(ge=2)] = 30
     bootstraps: Annotated[int, Field(ge=100, le=100_000)] = 500
 
 

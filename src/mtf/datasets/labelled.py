@@ -97,7 +97,7 @@ def bucket_names(data_set: str) -> pl.Expr:
     return pl.format(f"{data_set}-{{}}", pl.int_range(pl.len()) // SIZE)
 
 
-def buckets_are_identities(splits: pl.DataFrame) -> bool:
+def identities_are_people(splits: pl.DataFrame) -> bool:
     """True if the column `identity` of `splits` has people, not buckets of the data set in `decided_by`."""
     bucket = pl.col("identity").str.strip_prefix(pl.col("decided_by")).str.contains(r"^-\d+$")
     return not splits.select(bucket.fill_null(value=False).all()).item()

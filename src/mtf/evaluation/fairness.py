@@ -1,29 +1,126 @@
-"""Accuracy of a classifier by group, with confidence intervals, gaps and the statistics of EFRS's tables.
+"""Accuracy of a classifier by group: intervals clustered by person, rates, gaps, and the statistics of EFRS's tables.
 
-The bootstrap draws from a binomial distribution, which is what resampling right and wrong answers comes to. fairlearn's
-`MetricFrame(n_boot=…)` gives the same intervals (a test compares them) at about 11 s for 1000 draws of one grouping.
+Pictures of one person resemble each other, so the people are what is counted. Where a group has too few of them for an
+interval, the figures say how many more it takes. A group is only called the worst or the best if a test says so.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import binomtest
 
 from mtf.config import WITH, Fairness
+from mtf.core import clustered_share
 from mtf.core.errors import BadInput
+from mtf.evaluation import group_tests
+from mtf.evaluation.group_rates import ORDERED, RATES, Answers, differences, rates
 
 DEFAULT = Fairness()
-MIN_N = DEFAULT.min_n
-BOOTSTRAPS = DEFAULT.bootstraps
 DIGITS = 4
-FIGURES = ("n", "accuracy", "low", "high", "wilson_low", "wilson_high")
+# Level at which a group is called the worst or the best, and 1 - confidence of all intervals.
+LEVEL = 0.05
+INTERVALS = ("low", "high", "bootstrap_low", "bootstrap_high")
+FIGURES = ("n", "people", "more_people", "accuracy", *INTERVALS, *RATES, *ORDERED)
+SUMMARY = (
+    *("worst_group", "worst", "worst_p", "best_group", "best", "best_p"),
+    *("gap", "gap_low", "gap_high", "ratio", "mean", "std", "spread"),
+)
+PERSON = "identity"
+# Numbers of one step of the bootstrap; bounds its memory to some 50 MB.
+AT_ONCE = 4_000_000
 
 Interval = tuple[float | None, float | None]
+Counts = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a classifier was asked.
+
+    labels: its labels, in their order.
+    ordered: the labels are steps of an order, such as age groups.
+    probabilities: (n, labels), of each row of the predictions; rows without an answer are NaN. None if not known.
+    """
+
+    labels: Sequence[str]
+    ordered: bool = False
+    probabilities: np.ndarray | None = None
+
+    def answers(self, predictions: pl.DataFrame) -> Answers:
+        """The predictions as label numbers. A label that is none of `labels` is no answer."""
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        targets, predicted = (
+            predictions[column].replace_strict(numbers, default=-1, return_dtype=pl.Int64).to_numpy()
+            for column in ("label", "predicted")
+        )
+        confidence = predictions["confidence"].to_numpy() if "confidence" in predictions.columns else None
+        return Answers(targets, predicted, len(self.labels), confidence, self.probabilities, self.ordered)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Answers about the pictures of one group.
+
+    labels: its label of each attribute.
+    rows: (n,), rows of the predictions.
+    right, pictures: (people,), number of right answers and of pictures of each person in the group.
+    """
+
+    labels: tuple[str, ...]
+    rows: np.ndarray
+    right: np.ndarray
+    pictures: np.ndarray
+
+    @property
+    def name(self) -> str:
+        """`Blue × Males`."""
+        return WITH.join(self.labels)
+
+    @property
+    def n(self) -> int:
+        """Number of pictures."""
+        return len(self.rows)
+
+    @property
+    def counts(self) -> Counts:
+        """Right answers and pictures of each person."""
+        return self.right, self.pictures
+
+
+def groups_of(predictions: pl.DataFrame, attributes: Mapping[str, Sequence[str]]) -> list[Group]:
+    """Groups for every combination of the attributes' labels, empty ones included.
+
+    `predictions` has the columns `label`, `predicted` and one per attribute; `attributes` gives their labels in order.
+    The column PERSON tells the people apart; without it, each picture counts as a person of its own.
+
+    Raises BadInput if an attribute has no column.
+    """
+    if missing := set(attributes) - set(predictions.columns):
+        raise BadInput(f"no column {sorted(missing)} to group by; the columns are {predictions.columns}")
+    person = pl.col(PERSON) if PERSON in predictions.columns else pl.int_range(pl.len())
+    table = predictions.select(
+        *attributes,
+        person.alias(PERSON),
+        row=pl.int_range(pl.len()),
+        right=pl.col("label") == pl.col("predicted"),
+    )
+    found = {}
+    for values, part in table.group_by(list(attributes), maintain_order=True):
+        people = part.group_by(PERSON, maintain_order=True).agg(pl.col("right").sum(), pictures=pl.len())
+        names = tuple(map(str, values))
+        found[names] = Group(
+            names,
+            rows=part["row"].to_numpy(),
+            right=people["right"].to_numpy(),
+            pictures=people["pictures"].to_numpy(),
+        )
+    none = np.zeros(0, np.int64)
+    return [found.get(names, Group(names, none, none, none)) for names in itertools.product(*attributes.values())]
 
 
 def by_group(
@@ -31,95 +128,119 @@ def by_group(
     attributes: Mapping[str, Sequence[str]],
     *,
     seed: int,
-    min_n: int = MIN_N,
-    bootstraps: int = BOOTSTRAPS,
+    settings: Fairness = DEFAULT,
+    question: Question | None = None,
 ) -> list[dict[str, Any]]:
-    """Accuracy for every combination of the attributes' labels, empty ones included.
+    """Figures for every combination of the attributes' labels, as of `groups_of`. A row has the attributes' labels and
 
-    `predictions` has the columns `label`, `predicted` and one per attribute; `attributes` gives their labels in order.
-    A row has the attributes' labels, `n`, `accuracy` (null where n is 0) and two confidence intervals of 95 %:
-
-    - `low` and `high` by bootstrap, null where n is below `least_n`;
-    - `wilson_low` and `wilson_high` by Wilson's score, null where n is 0.
-
-    If every answer is right, or none, each resampling is the same and the bootstrap's interval is a point; Wilson's
-    interval still tells ten pictures from a thousand.
-
-    Raises BadInput if an attribute has no column.
+    - `n`, `people`, `accuracy`: pictures, people, and share of right answers (null where n is 0);
+    - `low`, `high`: interval of 95 %, clustered by person (`clustered_share.interval`); null for fewer than
+      `settings.min_people` people, and `more_people` then says how many are missing (else null);
+    - `bootstrap_low`, `bootstrap_high`: the same by a bootstrap over people, for groups of at least `settings.min_n`
+      pictures and `min_people` people. If every answer is right, or none, it is a point;
+    - with a `question`, and at least one picture: the figures of `group_rates.rates`.
     """
-    if missing := set(attributes) - set(predictions.columns):
-        raise BadInput(f"no column {sorted(missing)} to group by; the columns are {predictions.columns}")
-    counts = _counts(predictions, list(attributes))
+    groups = groups_of(predictions, attributes)
+    answers = question.answers(predictions) if question else None
     generator = np.random.default_rng(seed)
-    rows = []
-    for labels in itertools.product(*attributes.values()):
-        n, correct = counts.get(labels, (0, 0))
-        figures = (
-            n,
-            round(correct / n, DIGITS) if n else None,
-            *(_bootstrap_interval(correct, n, bootstraps, generator) if n >= min_n else (None, None)),
-            *_wilson_interval(correct, n),
-        )
-        rows.append(dict(zip(attributes, labels, strict=True)) | dict(zip(FIGURES, figures, strict=True)))
-    return rows
+    return [
+        dict(zip(attributes, group.labels, strict=True)) | _figures(group, answers, settings, generator)
+        for group in groups
+    ]
 
 
-def _counts(predictions: pl.DataFrame, attributes: list[str]) -> dict[tuple[str, ...], tuple[int, int]]:
-    """Labels of the attributes → number of pictures, number of correct answers; empty groups are left out."""
-    grouped = predictions.group_by(attributes).agg(n=pl.len(), correct=(pl.col("label") == pl.col("predicted")).sum())
-    return {tuple(map(str, labels)): (n, correct) for *labels, n, correct in grouped.iter_rows()}
+def _figures(
+    group: Group, answers: Answers | None, settings: Fairness, generator: np.random.Generator
+) -> dict[str, Any]:
+    """The FIGURES of one group."""
+    people, min_people = len(group.pictures), settings.min_people
+    found: dict[str, Any] = dict.fromkeys(FIGURES) | {"n": group.n, "people": people}
+    if group.n:
+        found["accuracy"] = round(int(group.right.sum()) / group.n, DIGITS)
+    if people < min_people:
+        found["more_people"] = min_people - people
+    else:
+        found["low"], found["high"] = _rounded(clustered_share.interval(*group.counts, min_clusters=min_people))
+        if group.n >= settings.min_n:
+            ends = _bootstrap_interval(*group.counts, settings.bootstraps, generator)
+            found["bootstrap_low"], found["bootstrap_high"] = ends
+    if answers is not None and group.n:
+        found |= rates(answers.of(group.rows))
+    return found
 
 
-def _bootstrap_interval(correct: int, n: int, bootstraps: int, generator: np.random.Generator) -> Interval:
-    if n == 0:
-        return None, None
-    resampled = generator.binomial(n, correct / n, bootstraps) / n
-    low, high = np.quantile(resampled, [0.025, 0.975])
-    return round(float(low), DIGITS), round(float(high), DIGITS)
+def _bootstrap_interval(
+    right: np.ndarray, pictures: np.ndarray, bootstraps: int, generator: np.random.Generator
+) -> Interval:
+    """Quantiles of the share of right answers over draws of as many people, with replacement."""
+    people = len(pictures)
+    if (pictures == 1).all():
+        shares = generator.binomial(people, right.mean(), bootstraps) / people
+    else:
+        block = max(1, AT_ONCE // people)
+        sizes = [min(block, bootstraps - start) for start in range(0, bootstraps, block)]
+        draws = (generator.multinomial(people, np.full(people, 1 / people), size) for size in sizes)
+        shares = np.concatenate([(drawn @ right) / (drawn @ pictures) for drawn in draws])
+    low, high = np.quantile(shares, [LEVEL / 2, 1 - LEVEL / 2])
+    return _rounded((float(low), float(high)))
 
 
-def _wilson_interval(correct: int, n: int) -> Interval:
-    if n == 0:
-        return None, None
-    low, high = binomtest(correct, n).proportion_ci(0.95, method="wilson")
-    return round(float(low), DIGITS), round(float(high), DIGITS)
+def _rounded(ends: tuple[float, float] | None) -> Interval:
+    return (None, None) if ends is None else (round(ends[0], DIGITS), round(ends[1], DIGITS))
 
 
-def summary(
-    rows: Sequence[Mapping[str, Any]], attributes: Sequence[str] = (), *, min_n: int = MIN_N
-) -> dict[str, float | int | str | None]:
-    """Summary of the groups that have at least `min_n` pictures; all null if there is none.
+def summary(groups: Sequence[Group], *, seed: int, settings: Fairness = DEFAULT) -> dict[str, Any]:
+    """Summary of the groups that have at least `settings.min_n` pictures; all null if there is none.
 
     - `groups`, `small_groups`, `empty_groups`: numbers of groups that are counted, too small, and without a picture;
-    - `worst`, `worst_group`, `best`, `best_group`: lowest and highest accuracy, with the names of their groups;
-    - `gap`, `ratio`: difference and quotient of the two;
+    - `worst`, `best`: lowest and highest accuracy; `gap`, `ratio`: difference and quotient of the two;
+    - `gap_low`, `gap_high`: interval of the gap, of 95 % for all pairs of groups together (Bonferroni), by
+      `clustered_share.difference`; null if one of the two has fewer than `settings.min_people` people;
+    - `worst_group`, `best_group`: names of these groups, if their accuracy differs from that of all groups by more than
+      chance: `worst_p`, `best_p` at most LEVEL, by `group_tests.lower_and_higher`; else null. In data without a
+      difference between groups, one is called the worst in at most 5 % of cases;
     - `mean`, `std`, `spread`: as in EFRS's Tables 3 to 5. `spread` is EFRS's word for the gap. EFRS does not say which
       standard deviation it means; this is the sample's (n - 1), as pandas computes it.
     """
-    large = [row for row in rows if row["n"] >= min_n and row["accuracy"] is not None]
-    counts = {
+    min_n = settings.min_n
+    large = [group for group in groups if group.n and group.n >= min_n]
+    found: dict[str, Any] = {
         "groups": len(large),
-        "small_groups": sum(0 < row["n"] < min_n for row in rows),
-        "empty_groups": sum(row["n"] == 0 for row in rows),
+        "small_groups": sum(0 < group.n < min_n for group in groups),
+        "empty_groups": sum(group.n == 0 for group in groups),
     }
     if not large:
-        names = ("worst_group", "worst", "best_group", "best", "gap", "ratio", "mean", "std", "spread")
-        return counts | dict.fromkeys(names)
-    worst, best = (choose(large, key=lambda row: row["accuracy"]) for choose in (min, max))
-    return counts | {
-        "worst_group": name_of(worst, attributes) or None,
-        "worst": worst["accuracy"],
-        "best_group": name_of(best, attributes) or None,
-        "best": best["accuracy"],
-        "gap": round(best["accuracy"] - worst["accuracy"], DIGITS),
-        "ratio": round(worst["accuracy"] / best["accuracy"], DIGITS) if best["accuracy"] else None,
-        **spread([row["accuracy"] for row in large]),
+        return found | dict.fromkeys(SUMMARY)
+    shares = {group.name: int(group.right.sum()) / group.n for group in large}
+    lowest, highest = (choose(large, key=lambda group: shares[group.name]) for choose in (min, max))
+    worst, best = round(shares[lowest.name], DIGITS), round(shares[highest.name], DIGITS)
+    gap_low, gap_high = _gap_interval(lowest, highest, groups=len(large), min_people=settings.min_people)
+    tested = group_tests.lower_and_higher({group.name: group.counts for group in large}, seed=seed)
+    lower, higher = tested[lowest.name][0], tested[highest.name][1]
+    return found | {
+        "worst_group": lowest.name if lower <= LEVEL else None,
+        "worst": worst,
+        "worst_p": round(lower, DIGITS),
+        "best_group": highest.name if higher <= LEVEL else None,
+        "best": best,
+        "best_p": round(higher, DIGITS),
+        "gap": round(best - worst, DIGITS),
+        "gap_low": gap_low,
+        "gap_high": gap_high,
+        "ratio": round(worst / best, DIGITS) if best else None,
+        **spread([round(share, DIGITS) for share in shares.values()]),
     }
 
 
-def name_of(row: Mapping[str, Any], attributes: Sequence[str]) -> str:
-    """Name of a group: `Blue × Males`."""
-    return WITH.join(row[attribute] for attribute in attributes)
+def _gap_interval(lowest: Group, highest: Group, *, groups: int, min_people: int) -> Interval:
+    """Interval of the gap between two of `groups` groups, which are the lowest and the highest of all."""
+    pairs = groups * (groups - 1) // 2
+    if not pairs:
+        return None, None
+    low, high = _rounded(
+        clustered_share.difference(highest.counts, lowest.counts, confidence=1 - LEVEL / pairs, min_clusters=min_people)
+    )
+    return (None if low is None else max(low, 0.0)), high
 
 
 def groupings(attributes: Sequence[str]) -> list[list[str]]:
@@ -133,21 +254,28 @@ def report(
     attributes: Mapping[str, Sequence[str]],
     *,
     seed: int,
-    min_n: int = MIN_N,
-    bootstraps: int = BOOTSTRAPS,
+    settings: Fairness = DEFAULT,
+    question: Question | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Fairness report: grouping (`A`, `A × B`, …) → `summary`, and `groups`: name of the group → figures.
 
-    If the model predicts the attribute itself, the groups are the true labels, and their accuracy is the recall.
-    Undefined figures are left out.
+    The summary is that of `summary`, and with a `question` also has the differences of `group_rates.differences` over
+    its groups. If the model predicts the attribute itself, the groups are the true labels, and their accuracy is the
+    recall. Undefined figures are left out.
     """
     found = {}
+    answers = question.answers(predictions) if question else None
     for names in groupings(list(attributes)):
         parts = {name: attributes[name] for name in names}
-        rows = by_group(predictions, parts, seed=seed, min_n=min_n, bootstraps=bootstraps)
+        groups = groups_of(predictions, parts)
+        over_all = summary(groups, seed=seed, settings=settings)
+        if answers:
+            large = [answers.of(group.rows) for group in groups if group.n and group.n >= settings.min_n]
+            over_all |= differences(large)
+        generator = np.random.default_rng(seed)
         found[WITH.join(names)] = {
-            "summary": _defined(summary(rows, names, min_n=min_n)),
-            "groups": {name_of(row, names): _defined({figure: row[figure] for figure in FIGURES}) for row in rows},
+            "summary": _defined(over_all),
+            "groups": {group.name: _defined(_figures(group, answers, settings, generator)) for group in groups},
         }
     return found
 
@@ -159,7 +287,8 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
         for attribute, part in found.items()
         for group, figures in part["groups"].items()
     ]
-    types = {"group": pl.String, "n": pl.Int64} | dict.fromkeys(FIGURES[1:], pl.Float64)
+    counts = dict.fromkeys(("n", "people", "more_people"), pl.Int64)
+    types = {"group": pl.String} | dict.fromkeys(FIGURES, pl.Float64) | counts
     return pl.DataFrame(rows, schema=types)
 
 

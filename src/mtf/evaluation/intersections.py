@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from sklearn.metrics import confusion_matrix
 
-from mtf.config import WITH
+from mtf.config import WITH, Fairness
 from mtf.evaluation import fairness
 from mtf.evaluation.figure_files import ALL
 
@@ -50,8 +50,7 @@ def by_attribute(
     attributes: Mapping[str, Sequence[str]],
     *,
     seed: int,
-    min_n: int = fairness.MIN_N,
-    bootstraps: int = fairness.BOOTSTRAPS,
+    settings: Fairness = fairness.DEFAULT,
 ) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
     """Task → another attribute → its label → accuracy and intervals, as in `fairness.by_group` (Tables 2 to 4).
 
@@ -59,17 +58,21 @@ def by_attribute(
     """
 
     def measured(part: pl.DataFrame, other: str, labels: Sequence[str]) -> list[dict[str, Any]]:
-        return fairness.by_group(part, {other: labels}, seed=seed, min_n=min_n, bootstraps=bootstraps)
+        return fairness.by_group(part, {other: labels}, seed=seed, settings=settings)
 
     found: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
     for task, columns in own.items():
         part = predictions.filter(task=task)
         found[task] = {
-            other: {str(row.pop(other)): row for row in measured(part, other, labels)}
+            other: {str(row.pop(other)): _defined(row) for row in measured(part, other, labels)}
             for other, labels in attributes.items()
             if other not in columns
         }
     return found
+
+
+def _defined(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def confusions(predictions: pl.DataFrame, labels: Sequence[str], others: Mapping[str, Sequence[str]]) -> dict[str, Any]:

@@ -74,11 +74,13 @@ def expected_calibration_error(probabilities: np.ndarray, targets: np.ndarray, *
     It is the mean distance between confidence and accuracy in a bin, weighted by the pictures in it. `probabilities`
     has the shape (n, labels), `targets` (n,) holds label numbers.
     """
-    # torchmetrics takes two seconds to import, and predicting labels does not need it.
-    from torchmetrics.functional.classification import multiclass_calibration_error
+    return calibration_error_of(probabilities.max(axis=1), probabilities.argmax(axis=1) == targets, bins=bins)
 
-    below_one = torch.from_numpy(probabilities).clamp(max=MAX_CONFIDENCE)
-    error = multiclass_calibration_error(
-        below_one, torch.from_numpy(targets), num_classes=probabilities.shape[1], n_bins=bins, norm="l1"
-    )
-    return float(error)
+
+def calibration_error_of(confidence: np.ndarray, right: np.ndarray, *, bins: int = BINS) -> float:
+    """Expected calibration error of answers: `confidence` (n,), 0 to 1, and whether each is `right`, (n,)."""
+    # torchmetrics takes two seconds to import, and predicting labels does not need it.
+    from torchmetrics.functional.classification import binary_calibration_error
+
+    below_one = torch.from_numpy(np.asarray(confidence, np.float64)).clamp(max=MAX_CONFIDENCE)
+    return float(binary_calibration_error(below_one, torch.from_numpy(np.asarray(right, np.int64)), n_bins=bins))

@@ -84,7 +84,7 @@ class TrainingData:
     def of(cls, splits: pl.DataFrame, file: Path) -> TrainingData:
         """Training data of a table `splits` that was read from `file`, whose digest names the data set's version."""
         parts = {name: splits.filter(split=name) for name in schemas.SPLITS}
-        named = labelled.buckets_are_identities(splits)
+        named = labelled.identities_are_people(splits)
         return cls(
             sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
             splits={name: (part.height, part[IDENTITY].n_unique() if named else None) for name, part in parts.items()},

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    from mtf.evaluation.fairness import Question
     from mtf.evaluation.undetected_pictures import UndetectedPictures
     from mtf.training.checkpoint import CheckpointInfo
     from mtf.training.data import Examples
@@ -37,6 +38,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     import numpy as np
 
     from mtf.evaluation import metrics
+    from mtf.evaluation.fairness import Question
     from mtf.evaluation.undetected_pictures import NO_LABEL, UndetectedPictures
     from mtf.training import checkpoint, data, input_cache
 
@@ -53,6 +55,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     undetected = UndetectedPictures.read(workspace, params, splits)
     figures: dict[str, dict[str, dict[str, float]]] = {}
     predictions: list[pl.DataFrame] = []
+    questions: dict[tuple[str, str], Question] = {}
     cards: dict[tuple[str, str], CheckpointInfo] = {}
     for task in params.train.tasks:
         labels = data.labels_of(params.tasks[task], splits)
@@ -71,9 +74,14 @@ def run(workspace: ProjectPaths, params: Params) -> None:
             probabilities = checkpoint.probabilities(network, cards[model, task], test.pictures, rows=test.rows)
             predicted = probabilities.argmax(axis=1)
             figures[task][model] = metrics.scores(targets, np.append(predicted, np.full_like(missed, NO_LABEL)))
+            questions[model, task] = Question(
+                labels,
+                ordered=bool(params.tasks[task].years),
+                probabilities=np.vstack([probabilities, np.full((len(missed), len(labels)), np.nan)]),
+            )
             predictions.append(_predictions(splits, test, probabilities, model=model, task=task, labels=labels))
         _print(task, figures[task], images=len(targets), undetected=undetected.statement)
-    by_group = _write_fairness(workspace, params, splits, pl.concat(predictions), undetected)
+    by_group = _write_fairness(workspace, params, splits, pl.concat(predictions), questions, undetected)
     _write_cards(workspace, params, splits, cards, figures, by_group, undetected=undetected)
     _write_plots(workspace, params, pl.concat(predictions), by_group)
     undetected.write(workspace)
@@ -151,21 +159,29 @@ def _write_fairness(
     params: Params,
     splits: pl.DataFrame,
     predictions: pl.DataFrame,
+    questions: dict[tuple[str, str], Question],
     undetected: UndetectedPictures,
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Write the figures by group of each model and task; return them."""
+    from mtf.datasets import labelled
     from mtf.evaluation import fairness
 
     # Remove the files of models that params.yaml no longer names.
     shutil.rmtree(workspace.metrics_folder / "fairness" / "models", ignore_errors=True)
     attributes = {column: task.labels for column, task in params.attributes.items()}
-    wide = predictions.join(splits.select("identity", "face_id", *attributes), on=["identity", "face_id"])
+    wide = predictions.join(
+        splits.select("identity", "face_id", *attributes), on=["identity", "face_id"], maintain_order="left"
+    )
+    people = labelled.identities_are_people(splits)
     found = {}
-    for (model, task), part in wide.group_by("model", "task", maintain_order=True):
-        missed = undetected.predictions(params.tasks[str(task)].columns, task=str(task), model=str(model))
+    for (model, task), question in questions.items():
+        part = wide.filter(model=model, task=task)
+        missed = undetected.predictions(params.tasks[task].columns, task=task, model=model)
         counted = pl.concat([part, missed.select(part.columns)])
-        by_group = fairness.report(counted, attributes, seed=params.seed, **params.fairness.model_dump())
-        found[str(model), str(task)] = by_group
+        # Where nobody knows who is who, each picture counts as a person of its own.
+        by_person = counted if people else counted.drop(fairness.PERSON)
+        by_group = fairness.report(by_person, attributes, seed=params.seed, settings=params.fairness, question=question)
+        found[model, task] = by_group
         atomic_files.write_json(workspace.metrics(f"fairness/models/{model}/{task}"), by_group)
     return found
 

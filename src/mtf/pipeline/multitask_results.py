@@ -79,7 +79,8 @@ def _training(workspace: ProjectPaths, path: Path) -> dict[str, Any]:
 def _write(
     workspace: ProjectPaths, params: Params, results: Results, about: ModelDetails, *, gpu_utilization: float | None
 ) -> None:
-    from mtf.evaluation import intersections
+    from mtf.datasets import labelled
+    from mtf.evaluation import fairness, intersections
     from mtf.evaluation.undetected_pictures import UndetectedPictures
 
     weighting = results.weighting
@@ -90,19 +91,19 @@ def _write(
     undetected = UndetectedPictures.read(workspace, params, results.splits)
     missed = [undetected.predictions(columns, task=task, model=wide["model"][0]) for task, columns in own.items()]
     counted = pl.concat([wide, *(rows.select(wide.columns) for rows in missed)])
+    # Where nobody knows who is who, each picture counts as a person of its own.
+    by_person = counted if labelled.identities_are_people(results.splits) else counted.drop(fairness.PERSON)
     figures: dict[str, Any] = {
         "best_epoch": about.best_epoch,
         "accuracy": intersections.accuracies(counted),
-        "by_group": intersections.by_attribute(
-            counted, own, attributes, seed=params.seed, **params.fairness.model_dump()
-        ),
+        "by_group": intersections.by_attribute(by_person, own, attributes, seed=params.seed, settings=params.fairness),
     }
     if gpu_utilization is not None:
         figures["gpu_utilization"] = gpu_utilization
     atomic_files.write_json(workspace.metrics(f"multitask/{weighting}"), figures)
     atomic_files.write_json(workspace.headline(f"multitask/{weighting}"), figures["accuracy"])
     _write_curves(workspace, weighting)
-    by_group = _write_fairness(workspace, params, counted, weighting)
+    by_group = _write_fairness(workspace, params, by_person, results)
     _write_card(workspace, params, results, about, figures["accuracy"], by_group, undetected=undetected)
     _draw_confusions(workspace, results, wide, own, attributes)
     accuracies = "  ".join(f"{task} {value:.3f}" for task, value in figures["accuracy"].items())
@@ -118,17 +119,20 @@ def _write_curves(workspace: ProjectPaths, weighting: str) -> None:
     csv_files.write(folder / "weights.csv", curves.loss_weights(folder / "curves"))
 
 
-def _write_fairness(workspace: ProjectPaths, params: Params, wide: pl.DataFrame, weighting: str) -> dict[str, Any]:
+def _write_fairness(
+    workspace: ProjectPaths, params: Params, predictions: pl.DataFrame, results: Results
+) -> dict[str, Any]:
     from mtf.evaluation import fairness
 
     attributes = {column: task.labels for column, task in params.attributes.items()}
     found = {}
-    for (name,), part in wide.group_by("task", maintain_order=True):
+    for (name,), part in predictions.group_by("task", maintain_order=True):
         task = str(name)
-        found[task] = fairness.report(part, attributes, seed=params.seed, **params.fairness.model_dump())
+        question = fairness.Question(results.labels[task], ordered=bool(params.tasks[task].years))
+        found[task] = fairness.report(part, attributes, seed=params.seed, settings=params.fairness, question=question)
     groups = [fairness.table(report).select(pl.lit(task).alias("run"), pl.all()) for task, report in found.items()]
-    csv_files.write(workspace.plots("multitask") / weighting / "groups.csv", pl.concat(groups))
-    atomic_files.write_json(workspace.metrics(f"fairness/multitask/{weighting}"), found)
+    csv_files.write(workspace.plots("multitask") / results.weighting / "groups.csv", pl.concat(groups))
+    atomic_files.write_json(workspace.metrics(f"fairness/multitask/{results.weighting}"), found)
     return found
 
 

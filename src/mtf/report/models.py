@@ -54,7 +54,11 @@ def models(
         folded += [(f"Intersections: {task}", table)] if (table := _intersections(found)) else []
     if worst := list(_worst(grouped)):
         tables.insert(
-            0, ("The worst group of each model", PageTable(["Task", "Model", "Worst group", "Gap to the best"], worst))
+            0,
+            (
+                "The worst group of each model",
+                PageTable(["Task", "Model", "Worst group", "Gap to the best group"], worst),
+            ),
         )
     charts = [_accuracies(scores), *(_subgroups(task, by_model) for task, by_model in grouped.items())]
     return PageSection("models", "Models", says, charts, [*tables, *others], pictures=pictures, folded=folded)
@@ -90,17 +94,24 @@ def _scores(rows: Mapping[str, Mapping[str, float]]) -> PageTable:
 
 
 def _ends(by_model: Mapping[str, Mapping[str, Figures]]) -> Iterator[list[str]]:
-    """Rows of the worst and best group, and the gap, for each model and grouping; small groups do not count."""
+    """Rows of the worst and best group, and the gap, for each model and grouping; small groups do not count.
+
+    A group is only named where the difference is no chance (`fairness.summary`).
+    """
     for model, groupings in by_model.items():
         for grouping, found in groupings.items():
             summary, groups = found["summary"], found["groups"]
-            if "worst_group" in summary:
-                ends = [f"{name}: {_share(groups[name])}" for name in (summary["worst_group"], summary["best_group"])]
-                yield [_readable(model), grouping, *ends, percent(summary["gap"])]
+            if "gap" in summary:
+                yield [
+                    _readable(model),
+                    grouping,
+                    *(_end(summary, groups, which) for which in ("worst", "best")),
+                    _gap(summary),
+                ]
 
 
 def _worst(groups: Groups) -> Iterator[list[str]]:
-    """Rows of the worst group of all groupings for each task and model; small groups do not count."""
+    """Rows of the worst group of all groupings for each task and model, of those that can be named."""
     for task, by_model in groups.items():
         for model, groupings in by_model.items():
             measured = [found for found in groupings.values() if "worst_group" in found["summary"]]
@@ -108,7 +119,21 @@ def _worst(groups: Groups) -> Iterator[list[str]]:
                 found = min(measured, key=lambda each: each["summary"]["worst"])
                 name = found["summary"]["worst_group"]
                 share = _share(found["groups"][name])
-                yield [task, _readable(model), f"{name}: {share}", percent(found["summary"]["gap"])]
+                yield [task, _readable(model), f"{name}: {share}", _gap(found["summary"])]
+
+
+def _end(summary: Figures, groups: Mapping[str, Figures], which: str) -> str:
+    """Name and figures of the worst or the best group, if the difference is no chance."""
+    if (name := summary.get(f"{which}_group")) is not None:
+        return f"{name}: {_share(groups[name])}"
+    return f"{percent(summary[which])}; which group cannot be said"
+
+
+def _gap(summary: Figures) -> str:
+    """Gap with its interval: `12.0 % (2.1 to 20.3)`."""
+    gap, low, high = (summary.get(name) for name in ("gap", "gap_low", "gap_high"))
+    shown = percent(gap)
+    return shown if low is None or high is None else f"{shown} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _subgroups(task: str, by_model: Mapping[str, Mapping[str, Figures]]) -> Chart:
@@ -133,8 +158,11 @@ def _subgroups(task: str, by_model: Mapping[str, Mapping[str, Figures]]) -> Char
     )
     return Chart(
         name=f"subgroups-{'-'.join(task.split())}",
-        title=f"Accuracy by subgroup, with Wilson's interval of 95 %: {task}",
-        says=f"Dot chart of the accuracy on {task} by subgroup with intervals; the table has the figures.",
+        title=f"Accuracy by subgroup, with intervals of 95 % by person: {task}",
+        says=(
+            f"Dot chart of the accuracy on {task} by subgroup with intervals; the table has the figures. "
+            "A group without an interval has too few people for one."
+        ),
         figure=figure,
         table=_table(rows, names),
         height_px=bars_height_px(len(rows) * max(1, len(names) - 1)),
@@ -165,16 +193,16 @@ def _table(rows: Mapping[str, Mapping[str, Figures]], names: Sequence[str]) -> P
 
 
 def _share(figures: Figures) -> str:
-    """Accuracy with its interval, `95.2 % (77.3 to 99.2)`; empty for a group without pictures."""
+    """Accuracy with its interval and pictures, `95.2 % (77.3 to 99.2; n = 21)`; empty for a group without pictures."""
     if "accuracy" not in figures:
         return ""
-    share = percent(figures["accuracy"])
-    low, high = (figures.get(f"wilson_{end}") for end in ("low", "high"))
-    return share if low is None or high is None else f"{share} ({100 * low:.1f} to {100 * high:.1f})"
+    low, high = figures.get("low"), figures.get("high")
+    interval = "" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}; "
+    return f"{percent(figures['accuracy'])} ({interval}n = {figures['n']:,})"
 
 
 def _interval(figures: Sequence[Figures]) -> dict[str, Any]:
-    ends = [(f["accuracy"], f.get("wilson_low", f["accuracy"]), f.get("wilson_high", f["accuracy"])) for f in figures]
+    ends = [(f["accuracy"], f.get("low", f["accuracy"]), f.get("high", f["accuracy"])) for f in figures]
     above, below = [high - share for share, _, high in ends], [share - low for share, low, _ in ends]
     return {"type": "data", "symmetric": False, "array": above, "arrayminus": below}
 
