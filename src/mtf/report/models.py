@@ -131,8 +131,7 @@ def _end(summary: Figures, groups: Mapping[str, Figures], which: str) -> str:
 
 def _gap(summary: Figures) -> str:
     """Gap with its interval: `12.0 % (2.1 to 20.3)`."""
-    gap, low, high = (summary.get(name) for name in ("gap", "gap_low", "gap_high"))
-    shown = percent(gap)
+    shown, low, high = percent(summary["gap"]), summary.get("gap_low"), summary.get("gap_high")
     return shown if low is None or high is None else f"{shown} ({100 * low:.1f} to {100 * high:.1f})"
 
 
