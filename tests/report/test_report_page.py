@@ -23,7 +23,7 @@ from mtf.gates.expectations import NotChecked, Severity
 from mtf.gates.outcome import GateOutcome
 from mtf.gates.suite import ExpectationResult
 from mtf.pipeline import report
-from mtf.report import composition, funnel_section, models, warnings
+from mtf.report import composition, funnel_section, models, verification_tables, warnings
 from mtf.report.report_page import COLOURS, PageSection
 from mtf.schemas import Step
 from projects import run_in
@@ -575,3 +575,30 @@ def test_the_page_shows_what_changed_since_a_previous_release_in_git_and_dvc(tmp
     ]
     assert fresh.complaints == []
     fresh.context.close()
+
+
+def test_verification_tests_have_tables_of_rates_groups_and_differences():
+    rates = {"fmr": 0.01, "fmr_low": 0.008, "fmr_high": 0.012, "fnmr": 0.02, "genuine_pairs": 900}
+    acquire = {"share": 0.001, "pictures": 2000}
+    measures = {"worst_case": 0.02, "ratio": 2.0, "gini": None}
+    found = {
+        "people": {"calibration": 50, "test": 51},
+        "overall": {"0.01": {"threshold": 0.5} | rates},
+        "groupings": {
+            "race": {
+                "groups": {
+                    "Amber": {"people": 40, "failure_to_acquire": acquire, "at": {"0.01": rates}},
+                    "Blue": {"people": 9, "more_people": 21},
+                },
+                "differentials": {"0.01": {"fmr": measures, "fnmr": measures, "worst_fnmr": None}},
+            }
+        },
+    }
+    overall, groups, differences = verification_tables.verified({"curate-dlib": found, "unfinished": {}})
+    assert overall[0] == "Verification, curate-dlib: thresholds from 50 people, measured on 51"
+    assert overall[1].rows == [["0.01", "0.500", "1 % (0.8 to 1.2)", "2 %", "900"]]
+    assert groups[1].rows == [
+        ["Amber", "40", "0.1 %", "0.01", "1 % (0.8 to 1.2)", "2 %"],
+        ["Blue", "9", "", "", "cannot be said: it takes 21 more people", ""],
+    ]
+    assert differences[1].rows == [["0.01", "2 %", "2.00", "–", "2 %", "2.00", "–", "cannot be said"]]

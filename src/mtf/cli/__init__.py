@@ -26,6 +26,7 @@ from mtf.cli import (
     subject,
     summary,
     takedown,
+    verify,
 )
 from mtf.core.errors import MtfError
 
@@ -55,6 +56,7 @@ label.add_to(app)
 compare.add_to(app)
 models.add_to(app)
 embed.add_to(app)
+verify.add_to(app)
 
 
 def main() -> None:

@@ -19,7 +19,15 @@ from mtf.gates import outcome
 from mtf.gates.figures import licenses
 from mtf.release import card, metadata, release_tables, revision_diff
 from mtf.release.release_tables import Sources
-from mtf.report import composition, funnel_section, models, report_page, thumbnails, warnings
+from mtf.report import (
+    composition,
+    funnel_section,
+    models,
+    report_page,
+    thumbnails,
+    verification_tables,
+    warnings,
+)
 from mtf.report.report_page import Gallery, PageSection
 
 
@@ -97,6 +105,7 @@ def _models(workspace: ProjectPaths, *, has_stale_models: bool) -> PageSection:
         others=[
             *models.compared(_by_name(metrics / "compare")),
             *models.labelled(_by_name(metrics / "label")),
+            *verification_tables.verified(_by_name(metrics / "verify")),
         ],
     )
 

@@ -98,7 +98,7 @@ def run(workspace: ProjectPaths, source: str, *, model: str, weights: str | None
     chosen = _model(workspace, params, model, weights)
     made_of = chosen.create().fingerprint()
     folder = None if source in STAGES else _folder(source)
-    path = to if to is not None else workspace.stage("embed") / f"{Path(source).name}-{_short(model)}.parquet"
+    path = to if to is not None else default_path(workspace, source, model)
     parts_folder = path.with_name(f".{path.name}.parts")
     if path.is_dir():
         raise BadInput(f"--to: {path} is a folder; name a file, such as {path / 'embeddings.parquet'}")
@@ -123,6 +123,18 @@ def run(workspace: ProjectPaths, source: str, *, model: str, weights: str | None
     vectors, problems = _join([part.target for part in parts], path, _model_columns(chosen, made_of))
     shutil.rmtree(parts_folder)
     return Embedded(vectors, problems, len(parts) - len(missing), path)
+
+
+def default_path(workspace: ProjectPaths, source: str, model: str) -> Path:
+    """The table that `run` writes if no other is named."""
+    return workspace.stage("embed") / f"{Path(source).name}-{_short(model)}.parquet"
+
+
+def faces_of(workspace: ProjectPaths, params: Params, stage: str) -> pl.DataFrame:
+    """`identity` and `face_id` of the faces in the table of a stage of STAGES."""
+    contracts = {"crop": schemas.FACES, "curate": schemas.curated(params), "split": schemas.splits(params)}
+    chosen = schemas.read(contracts[stage], workspace.table(stage, STAGES[stage]))
+    return chosen.select("identity", "face_id").unique().sort("identity", "face_id")
 
 
 def _model(workspace: ProjectPaths, params: Params, name: str, weights: str | None) -> Model:
@@ -187,14 +199,12 @@ def _printable(name: str) -> str:
 
 def _of_stage(workspace: ProjectPaths, params: Params, stage: str) -> Iterator[Items]:
     """Face ids of each identity, of the faces in the stage's table. Raises BadInput if a crop shard is missing."""
-    contracts = {"crop": schemas.FACES, "curate": schemas.curated(params), "split": schemas.splits(params)}
-    chosen = schemas.read(contracts[stage], workspace.table(stage, STAGES[stage])).select("identity", "face_id")
-    for (identity,), faces in chosen.sort("identity", "face_id").group_by("identity", maintain_order=True):
+    for (identity,), faces in faces_of(workspace, params, stage).group_by("identity", maintain_order=True):
         shard = workspace.shard("crop", str(identity))
         digest = shards.digest_of(shard)
         if digest is None:
             raise BadInput(f"{workspace.relative(shard)}: no readable shard; run `mtf crop`")
-        for some in faces["face_id"].unique(maintain_order=True).to_frame().iter_slices(ITEMS_A_PART):
+        for some in faces.iter_slices(ITEMS_A_PART):
             items = tuple(some["face_id"])
             yield items, [digest, *items], shard
 

@@ -1,0 +1,125 @@
+"""`mtf verify`: error rates of an embedding in telling people apart, by group."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from mtf.core.project_paths import ProjectPaths
+
+Figures = Mapping[str, Any]
+
+
+def add_to(app: typer.Typer) -> None:
+    @app.command()
+    def verify(
+        source: Annotated[
+            str, typer.Argument(help="A stage (crop, curate, split), or a table that `mtf embed` wrote.")
+        ] = "curate",
+        model: Annotated[
+            str, typer.Option(help="A registered embedding (dlib, facenet, …), or the model.pt of a trained network.")
+        ] = "dlib",
+        weights: Annotated[
+            str | None, typer.Option(help="File of the embedding's weights; default: as published.")
+        ] = None,
+        fmr: Annotated[
+            list[float] | None, typer.Option(help="False match rate to set a threshold for; may be repeated.")
+        ] = None,
+        max_pictures: Annotated[
+            int, typer.Option(min=2, help="Above it, people are left out: each picture is compared with every other.")
+        ] = 20_000,
+        as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    ) -> None:
+        """Test an embedding: false matches and false non-matches at fixed thresholds, by group and across groups.
+
+        Half of the people set the thresholds, the other half is measured. Figures are kept in metrics/verify/.
+        """
+        from mtf.project import verify as verification
+
+        workspace = ProjectPaths.find()
+        fmrs = {"fmrs": tuple(fmr)} if fmr else {}
+        found = verification.run(workspace, source, model=model, weights=weights, max_pictures=max_pictures, **fmrs)
+        if as_json:
+            print(json.dumps(found, indent=2, ensure_ascii=False))
+            return
+        console = Console()
+        people, pictures = found["people"], found["pictures"]
+        print(
+            f"verify {found['source']} by {found['model']}: thresholds from {people['calibration']:,} people, "
+            f"measured on {people['test']:,} others with {pictures['test']:,} pictures"
+        )
+        if found["left_out_people"]:
+            print(f"  {found['left_out_people']:,} people left out; --max-pictures takes more")
+        if few := found.get("too_few_people_for"):
+            print(f"  too few people for a threshold at an FMR of {', '.join(f'{fmr:g}' for fmr in few)}")
+        if acquire := found["failure_to_acquire"]:
+            print(f"  pictures without a vector (failure to acquire): {_share(acquire, 'share', ('low', 'high'))}")
+        for table in _tables(found):
+            console.print(table)
+        print(f"  figures: metrics/verify/{found['name']}.json; curves: `dvc plots show`")
+
+
+def _tables(found: Figures) -> Iterator[Table]:
+    table = Table("FMR wanted", _right("threshold"), _right("FMR"), _right("FNMR"))
+    for fmr, row in found["overall"].items():
+        table.add_row(fmr, f"{row['threshold']:.3f}", _rate(row, "fmr"), _rate(row, "fnmr"))
+    yield table
+    for grouping, part in found["groupings"].items():
+        said = {name: row for name, row in part["groups"].items() if "at" in row}
+        if said:
+            yield _grouping(grouping, part, said)
+        if few := [(name, row) for name, row in part["groups"].items() if "at" not in row]:
+            lines = Table(grouping, _right("people"), "cannot be said")
+            for name, row in few:
+                lines.add_row(name, f"{row['people']:,}", f"it takes {row['more_people']:,} more people")
+            yield lines
+
+
+def _grouping(grouping: str, part: Figures, said: Figures) -> Table:
+    table = Table(
+        grouping, _right("people"), _right("no vector"), "FMR wanted", _right("FMR"),
+        _right("FNMR"),
+    )  # fmt: skip
+    for name, row in said.items():
+        acquire = row["failure_to_acquire"]
+        shown = [name, f"{row['people']:,}", f"{100 * acquire['share']:.2f} %" if acquire else ""]
+        for fmr, rates in row["at"].items():
+            table.add_row(*shown, fmr, _rate(rates, "fmr"), _rate(rates, "fnmr"))
+            shown = ["", "", ""]
+    for fmr, measures in part.get("differentials", {}).items():
+        worst = measures.get("worst_fnmr")
+        says = f"worst FNMR: {worst}" if worst else "no group's FNMR can be said to be the worst"
+        table.add_row("", "", "", fmr, _measures(measures["fmr"]), _measures(measures["fnmr"]))
+        table.add_row("", "", "", "", "", says)
+    return table
+
+
+def _right(name: str) -> Column:
+    return Column(name, justify="right")
+
+
+def _measures(measures: Figures | None) -> str:
+    if measures is None:
+        return ""
+    ratio = "–" if measures["ratio"] is None else f"{measures['ratio']:.2f}"
+    gini = "–" if measures["gini"] is None else f"{measures['gini']:.2f}"
+    return f"max/min {ratio}, Gini {gini}"
+
+
+def _rate(row: Figures, kind: str) -> str:
+    return _share(row, kind, (f"{kind}_low", f"{kind}_high"))
+
+
+def _share(row: Figures, name: str, ends: tuple[str, str]) -> str:
+    if row.get(name) is None:
+        return "–"
+    shown = f"{100 * row[name]:.3g} %"
+    if ends[0] not in row:
+        return shown
+    low, high = (100 * row[end] for end in ends)
+    return f"{shown} ({low:.2g} to {high:.2g})"

@@ -1,0 +1,166 @@
+"""Verification test behind `mtf verify`: who is who by an embedding, for the faces of a stage or of a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mtf import config, schemas
+from mtf.config import Params
+from mtf.core import atomic_files, csv_files
+from mtf.core.errors import BadInput, bad_value
+from mtf.core.project_paths import ProjectPaths
+from mtf.evaluation import verification_figures
+from mtf.evaluation.figure_files import declare_figures
+from mtf.evaluation.verification import Vectors
+from mtf.evaluation.verification_figures import Settings, Subjects
+from mtf.project import embed
+from mtf.schemas import DetectionOutcome, roster_file
+from mtf.schemas.embedding_table import EMBEDDINGS
+
+FOLDER = "verify"
+MAX_PICTURES = 20_000
+"""More pictures take minutes: each is compared with every other."""
+
+
+def run(
+    workspace: ProjectPaths,
+    source: str,
+    *,
+    model: str,
+    weights: str | None = None,
+    fmrs: tuple[float, ...] = verification_figures.FMRS,
+    max_pictures: int = MAX_PICTURES,
+) -> dict[str, Any]:
+    """Measure an embedding and write metrics/verify/NAME.json, its headline and its DET curves.
+
+    source: a stage of `embed.STAGES`, whose table of embeddings is made if it is missing or has other faces; or a table
+        that `mtf embed` wrote. In the table of a folder, the first folder of a picture's path is the person.
+    model, weights: of the embedding, as in `embed.run`; a table has its own.
+    fmrs: FMR, 0 to 1, to set thresholds for.
+    max_pictures: above it, people are left out, chosen by a digest of their identity.
+
+    Raises BadInput for a bad table, and for too few people with a vector.
+    """
+    params = config.load(workspace.params)
+    for fmr in fmrs:
+        if not 0 < fmr < 1:
+            raise bad_value("--fmr", fmr, "above 0 and below 1")
+    path = _of_stage(workspace, params, source, model, weights) if source in embed.STAGES else Path(source)
+    rows = _read(path)
+    if source in embed.STAGES:
+        rows = pl.concat([rows, _undetected(workspace)], how="diagonal")
+    faces, subjects, everybody, left_out = _subjects(rows, _roster(workspace, params), max_pictures=max_pictures)
+    settings = Settings(
+        fmrs=fmrs,
+        min_people=params.fairness.min_people,
+        draws=params.fairness.bootstraps,
+        seed=params.seed,
+    )
+    measured, curves = verification_figures.measure(faces, subjects, everybody, settings)
+    known = rows.drop_nulls("model").row(0, named=True)
+    name = path.stem
+    about = {"source": source if source in embed.STAGES else path.name, "left_out_people": left_out}
+    about |= {key: known[key] for key in ("model", "weights_sha256")}
+    figures = about | measured
+    atomic_files.write_json(workspace.metrics(f"{FOLDER}/{name}"), figures)
+    csv_files.write(workspace.metrics_folder / FOLDER / "plots" / f"{name}.csv", curves)
+    headline = {f"fnmr_at_fmr_{fmr}": row["fnmr"] for fmr, row in measured["overall"].items()}
+    plots = sorted((workspace.metrics_folder / FOLDER / "plots").glob("*.csv"))
+    declare_figures(workspace, f"{FOLDER}/{name}", headline, [_plot(path.name) for path in plots])
+    return figures | {"name": name}
+
+
+def _plot(file: str) -> dict[str, Any]:
+    shown = {"x": "fmr", "y": "fnmr", "template": "det", "title": f"DET: {Path(file).stem}"}
+    return {f"plots/{file}": shown | {"x_label": "FMR", "y_label": "FNMR"}}
+
+
+def _of_stage(workspace: ProjectPaths, params: Params, stage: str, model: str, weights: str | None) -> Path:
+    """Table of embeddings of the stage's faces, as it is or made anew."""
+    path = embed.default_path(workspace, stage, model)
+    if path.is_file():
+        wanted = embed.faces_of(workspace, params, stage)
+        found = _read(path).select("identity", "face_id")
+        if wanted.join(found, on=["identity", "face_id"], how="anti").is_empty() and found.height == wanted.height:
+            return path
+    return embed.run(workspace, stage, model=model, weights=weights, to=None).path
+
+
+def _read(path: Path) -> pl.DataFrame:
+    """A table of `mtf embed`; raises BadInput for any other file."""
+    try:
+        rows = pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise BadInput(
+            f"{path}: not readable as a table of `mtf embed` ({' '.join(str(error).split())[:120]})"
+        ) from None
+    if missing := set(EMBEDDINGS) - set(rows.columns):
+        raise BadInput(f"{path}: no table of `mtf embed`: the column {min(missing)} is missing")
+    person = pl.col("path").str.split("/").list
+    from_path = pl.when(person.len() > 1).then(person.first())
+    rows = rows.select(*EMBEDDINGS).with_columns(identity=pl.coalesce("identity", from_path))
+    if rows["identity"].null_count() == rows.height:
+        raise BadInput(f"{path}: no person is known: pictures of a folder lie in one folder for each person")
+    lengths = rows["vector"].drop_nulls().list.len().unique()
+    if len(lengths) != 1 or not lengths[0]:
+        raise BadInput(f"{path}: vectors of {sorted(lengths)} numbers; a table has vectors of one length")
+    return rows.drop_nulls("identity")
+
+
+def _undetected(workspace: ProjectPaths) -> pl.DataFrame:
+    """Rows without a vector for the pictures in which the crop stage found no face."""
+    path = workspace.table("crop", "detections")
+    if not path.is_file():
+        return pl.DataFrame(schema=EMBEDDINGS)
+    missed = schemas.read(schemas.DETECTIONS, path).filter(outcome=DetectionOutcome.NO_FACE)
+    return missed.select("identity", path="image_id", problem=pl.lit("no face found"))
+
+
+def _roster(workspace: ProjectPaths, params: Params) -> pl.DataFrame:
+    attributes = [name for name, task in params.attributes.items() if task.per_identity]
+    if not workspace.roster.is_file():
+        return pl.DataFrame(schema=dict.fromkeys(["identity", *attributes], pl.String))
+    return roster_file.load(workspace.roster, params).select("identity", *attributes)
+
+
+def _subjects(
+    rows: pl.DataFrame, roster: pl.DataFrame, *, max_pictures: int
+) -> tuple[Vectors, Subjects, Subjects, int]:
+    """Vectors, the people in them, everybody in the table, and the number of people left out.
+
+    The largest face of each picture of a folder counts; a face of a stage is a picture of its own.
+    """
+    area = pl.col("width").cast(pl.Int64) * pl.col("height")
+    order = ["identity", "picture", "area"]
+    one = (
+        rows.with_columns(picture=pl.coalesce("path", "face_id"), area=area)
+        .sort(order, descending=[False, False, True], nulls_last=True)
+        .unique(["identity", "picture"], keep="first", maintain_order=True)
+    )
+    counts = one.group_by("identity").agg(pictures=pl.len(), failures=pl.col("vector").is_null().sum()).sort("identity")
+    with_vector = counts.filter(pl.col("failures") < pl.col("pictures"))
+    drawn = with_vector.with_columns(
+        digest=pl.Series([verification_figures.order_of(name) for name in with_vector["identity"]], dtype=pl.Binary)
+    ).sort("digest")
+    kept = drawn.filter((pl.col("pictures") - pl.col("failures")).cum_sum() <= max_pictures).sort("identity")
+    if kept.height < 2:
+        raise BadInput(f"verify: {kept.height} people with a vector; a pair takes two")
+    chosen = one.filter(pl.col("identity").is_in(kept["identity"].implode())).drop_nulls("vector")
+    numbers = {name: number for number, name in enumerate(kept["identity"])}
+    people = chosen["identity"].replace_strict(numbers, return_dtype=pl.Int64).to_numpy()
+    faces = Vectors(np.array(chosen["vector"].to_list(), np.float32), people)
+    return faces, _people(kept, roster), _people(counts, roster), with_vector.height - kept.height
+
+
+def _people(counts: pl.DataFrame, roster: pl.DataFrame) -> Subjects:
+    labelled = counts.join(roster, on="identity", how="left", maintain_order="left")
+    return Subjects(
+        names=counts["identity"].to_list(),
+        labels={name: labelled[name].to_list() for name in roster.columns if name != "identity"},
+        failures=counts["failures"].to_numpy(),
+        pictures=counts["pictures"].to_numpy(),
+    )
