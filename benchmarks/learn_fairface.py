@@ -182,7 +182,9 @@ def single_networks(material: LabelData, options: argparse.Namespace) -> Iterato
                 training_images=len(parts["train"]),
             )
             test = material.colour[material.rows("test")]
-            found[task] = checkpoint.probabilities(fitted.network, card, test).argmax(axis=1)
+            found[task] = checkpoint.probabilities(
+                fitted.network, test, normalise=card.normalise, labels=len(card.labels)
+            ).argmax(axis=1)
         return found
 
     yield f"{options.model}, one network a task, {INPUT_PX} px", measured

@@ -47,10 +47,10 @@ def test_one_label_for_everything_gives_the_papers_degenerate_row() -> None:
 
 def test_random_guessing_is_seeded_and_comes_to_one_in_the_number_of_labels() -> None:
     targets, _ = drawn(4, images=2000, seed=3, right=1)
-    once, again = (metrics.random_guess(targets, labels=4, seed=9) for _ in range(2))
+    once, again = (metrics.uniform_guess(targets, labels=4, seed=9) for _ in range(2))
     assert once == again
     assert once["accuracy"] == pytest.approx(0.25, abs=0.01)
-    assert once != metrics.random_guess(targets, labels=4, seed=10)
+    assert once != metrics.uniform_guess(targets, labels=4, seed=10)
 
 
 def test_the_majority_row_takes_its_label_from_training() -> None:

@@ -21,7 +21,7 @@ from mtf.pipeline import train
 
 EVALUATED = {
     "race": {
-        "random_guess": {"accuracy": 0.25, "precision": 0.2, "recall": 0.25, "f1": 0.2},
+        "uniform_guess": {"accuracy": 0.25, "precision": 0.2, "recall": 0.25, "f1": 0.2},
         "resnet50": {"accuracy": 0.6006, "precision": 0.4424, "recall": 0.4546, "f1": 0.4339},
         "resnet50-pretrained": {"accuracy": 0.9018, "precision": 0.8895, "recall": 0.8716, "f1": 0.8798},
     }
@@ -39,7 +39,7 @@ def test_a_task_becomes_the_papers_table_with_the_best_figures_bold(sample_param
         "",
         "| Model | Training | Accuracy | Precision | Recall | F1 score | Epochs | Minutes |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
-        "| Random guess | N/A | 25.00% | 20.00% | 25.00% | 20.00% | N/A | N/A |",
+        "| Uniform guess | N/A | 25.00% | 20.00% | 25.00% | 20.00% | N/A | N/A |",
         "| resnet50 | From scratch | 60.06% | 44.24% | 45.46% | 43.39% | 74 | 106.8 |",
         "| resnet50 | Pre-trained | **90.18%** | **88.95%** | **87.16%** | **87.98%** | 71 | 103.1 |",
     ]

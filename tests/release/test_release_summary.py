@@ -16,7 +16,7 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.pipeline import report
 
 SCORES = {
-    "random_guess": {"accuracy": 0.25, "macro_f1": 0.24},
+    "uniform_guess": {"accuracy": 0.25, "macro_f1": 0.24},
     "small_cnn": {"accuracy": 0.875, "macro_f1": 0.8},
 }
 
@@ -34,14 +34,14 @@ def put(workspace: ProjectPaths, name: str, figures: object) -> None:
     workspace.metrics(name).write_text(json.dumps(figures))
 
 
-def test_the_summary_shows_release_and_models_with_the_random_guess_in_eighty_columns(project: ProjectPaths):
+def test_the_summary_shows_release_and_models_with_the_uniform_guess_in_eighty_columns(project: ProjectPaths):
     put(project, "release", {"multi_task": {"identities": 3, "files": 1500, "bytes": 2_500_000}})
     put(project, "evaluate", {"race": SCORES})
     text = shown(project)
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 80
-    assert [line.split() for line in text.splitlines() if line.strip().startswith(("random", "small", "multi"))] == [
-        ["random", "guess", "25.0", "24.0"],
+    assert [line.split() for line in text.splitlines() if line.strip().startswith(("uniform", "small", "multi"))] == [
+        ["uniform", "guess", "25.0", "24.0"],
         ["small", "cnn", "87.5", "80.0"],
         ["multi", "task", "3", "1,500", "2.5"],
     ]

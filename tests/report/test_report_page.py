@@ -39,7 +39,7 @@ GATE = ExpectationResult(
 HELD = ExpectationResult("drift", "drift", "distance", Severity.CRITICAL, True, "", "at most 0.2")
 UNCHECKED = NotChecked("funnel", "no previous release")
 SCORES = {
-    "race": {"random_guess": {"accuracy": 0.25, "macro_f1": 0.2}, "small_cnn": {"accuracy": 0.5, "macro_f1": 0.4}}
+    "race": {"uniform_guess": {"accuracy": 0.25, "macro_f1": 0.2}, "small_cnn": {"accuracy": 0.5, "macro_f1": 0.4}}
 }
 BY_RACE = {
     "race": {
@@ -323,7 +323,7 @@ def test_the_first_tab_stop_skips_to_the_report(project: ProjectPaths, browser: 
 
 def test_models_are_shown_beside_guessing_and_those_of_several_tasks_with_them(page: Page):
     assert page.eval_on_selector("#chart-accuracy", "chart => chart.data.map(each => each.name).join()") == (
-        "random guess,small cnn,multitask-equal"
+        "uniform guess,small cnn,multitask-equal"
     )
     texts = page.locator("#models table:visible tbody tr").all_inner_texts()
     assert "small cnn\t0.500\t0.400" in texts

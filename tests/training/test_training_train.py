@@ -50,10 +50,12 @@ def test_the_stages_learn_separable_shapes_and_measure_it(tmp_path: Path, sample
 
     measured = figures(workspace.metrics("evaluate"))
     assert list(measured) == ["race", "gender"]
-    assert list(measured["race"]) == ["random_guess", "majority", "small_cnn"]
+    assert list(measured["race"]) == ["untrained", "uniform_guess", "majority", "small_cnn"]
     assert measured["race"]["small_cnn"]["accuracy"] >= 0.9
     assert measured["gender"]["small_cnn"]["f1"] >= 0.9
-    assert measured["race"]["random_guess"]["accuracy"] == pytest.approx(0.25, abs=0.05)
+    assert measured["race"]["uniform_guess"]["accuracy"] == pytest.approx(0.25, abs=0.05)
+    assert measured["race"]["untrained"]["recall"] == pytest.approx(0.25, abs=0.15)
+    assert measured["race"]["untrained"]["precision"] < 0.2
 
     table = schemas.read(schemas.PREDICTIONS, workspace.table("evaluate", "predictions"))
     race = table.filter(task="race")

@@ -113,7 +113,9 @@ class ComparisonRun:
 
 
 def _test_scores(fitted: trainer.FitResult, card: checkpoint.CheckpointInfo, test: Examples) -> dict[str, float]:
-    probabilities = checkpoint.probabilities(fitted.network, card, test.pictures, rows=test.rows)
+    probabilities = checkpoint.probabilities(
+        fitted.network, test.pictures, normalise=card.normalise, labels=len(card.labels), rows=test.rows
+    )
     return metrics.scores(test.targets, probabilities.argmax(axis=1))
 
 

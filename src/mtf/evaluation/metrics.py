@@ -12,8 +12,9 @@ from scipy.optimize import minimize_scalar
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 FIGURES = ("accuracy", "precision", "recall", "f1")
+BASELINES = ("untrained", "uniform_guess", "majority")
 DIGITS = 4
-RANDOM_GUESS_DRAWS = 200
+UNIFORM_GUESS_DRAWS = 200
 BINS = 15
 MAX_TEMPERATURE = 20
 # torchmetrics puts a confidence of exactly 1 into a bin of its own; just below 1 it belongs to the last bin.
@@ -34,10 +35,10 @@ def scores(targets: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     return dict(zip(FIGURES, (round(float(figure), DIGITS) for figure in figures), strict=True))
 
 
-def random_guess(targets: np.ndarray, *, labels: int, seed: int) -> dict[str, float]:
-    """Scores of uniform random guessing: the mean of `RANDOM_GUESS_DRAWS` seeded draws (MTF, Tables 5 to 8)."""
+def uniform_guess(targets: np.ndarray, *, labels: int, seed: int) -> dict[str, float]:
+    """Scores of guessing each label as often: the mean of `UNIFORM_GUESS_DRAWS` seeded draws."""
     generator = np.random.default_rng(seed)
-    draws = [scores(targets, generator.integers(0, labels, len(targets))) for _ in range(RANDOM_GUESS_DRAWS)]
+    draws = [scores(targets, generator.integers(0, labels, len(targets))) for _ in range(UNIFORM_GUESS_DRAWS)]
     return {name: round(float(np.mean([draw[name] for draw in draws])), DIGITS) for name in FIGURES}
 
 

@@ -19,7 +19,13 @@ PAPER_TABLES = {IDENTITY: 5, "race": 6, "gender": 7, "age": 8}
 # Training sets and test parts of Table 9; the paper has the first and the last set, each with its own test part.
 TRAINED_ON = {"non_curated": "Unprocessed", "screened": "Screened by machine", "curated": "Curated"}
 TESTED_ON = {"own": "its own part", "common": "the curated part"}
-BASELINES = {"random_guess": "Random guess", "majority": "Most frequent label"}
+# Versions before 0.2 have `random_guess` for the uniform guess.
+BASELINES = {
+    "untrained": "Untrained",
+    "uniform_guess": "Uniform guess",
+    "random_guess": "Uniform guess",
+    "majority": "Most frequent label",
+}
 
 
 def tables(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from mtf import schemas
-from mtf.config import Params
+from mtf.config import PRETRAINED, Params
 from mtf.core import atomic_files, csv_files
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
@@ -65,15 +65,19 @@ def run(workspace: ProjectPaths, params: Params) -> None:
         )
         missed = undetected.targets(params.tasks[task].columns, labels)
         targets = np.concatenate([test.targets, missed])
+        missed_answers = np.full_like(missed, NO_LABEL)
         figures[task] = {
-            "random_guess": metrics.random_guess(targets, labels=len(labels), seed=params.seed),
+            "untrained": metrics.scores(targets, np.append(_untrained(params, test, labels), missed_answers)),
+            "uniform_guess": metrics.uniform_guess(targets, labels=len(labels), seed=params.seed),
             "majority": metrics.majority(targets, training.targets, labels=len(labels)),
         }
         for model in params.train.models:
             network, cards[model, task] = _load(workspace, test, model=model, task=task, labels=labels)
-            probabilities = checkpoint.probabilities(network, cards[model, task], test.pictures, rows=test.rows)
+            probabilities = checkpoint.probabilities(
+                network, test.pictures, normalise=cards[model, task].normalise, labels=len(labels), rows=test.rows
+            )
             predicted = probabilities.argmax(axis=1)
-            figures[task][model] = metrics.scores(targets, np.append(predicted, np.full_like(missed, NO_LABEL)))
+            figures[task][model] = metrics.scores(targets, np.append(predicted, missed_answers))
             questions[model, task] = Question(
                 labels,
                 ordered=bool(params.tasks[task].years),
@@ -88,6 +92,22 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     schemas.write(schemas.PREDICTIONS, pl.concat(predictions), workspace.table("evaluate", "predictions"))
     atomic_files.write_json(workspace.metrics("evaluate"), figures)
     atomic_files.write_json(workspace.headline("accuracy"), _headline(params, figures, by_group))
+
+
+def _untrained(params: Params, test: Examples, labels: list[str]) -> np.ndarray:
+    """Label numbers (n,) that the first model of params.yaml predicts before it has learnt anything.
+
+    This is what MTF's Tables 5 to 8 call a random guess: recall 1 / labels, and a precision of nearly 0, since such a
+    network gives about the same label to every picture.
+    """
+    from mtf.training import checkpoint
+    from mtf.training.networks import registry
+
+    model = params.train.models[0].removesuffix(PRETRAINED)
+    network = registry.build(model, len(labels), seed=params.seed).eval()
+    normalise = params.train.recipes[params.train.recipe].normalise
+    found = checkpoint.probabilities(network, test.pictures, normalise=normalise, labels=len(labels), rows=test.rows)
+    return found.argmax(axis=1)
 
 
 def _load(
@@ -201,7 +221,7 @@ def _write_cards(
 
     pictures = model_card.TrainingData.of(splits, workspace.table("split", "splits"))
     for (model, task), card in cards.items():
-        rows = {name: figures[task][name] for name in (model, "random_guess", "majority")}
+        rows = {name: figures[task][name] for name in (model, *metrics.BASELINES)}
         measured = model_card.QuantitativeAnalysis(
             images=undetected.test_faces + undetected.errors.height,
             columns=metrics.FIGURES,

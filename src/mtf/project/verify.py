@@ -22,6 +22,8 @@ from mtf.schemas import DetectionOutcome, roster_file
 from mtf.schemas.embedding_table import EMBEDDINGS
 
 FOLDER = "verify"
+TEMPLATE = "det"
+"""Template of the DET curves, in `.dvc/plots`."""
 MAX_PICTURES = 20_000
 """More pictures take minutes: each is compared with every other."""
 
@@ -75,7 +77,7 @@ def run(
 
 
 def _plot(file: str) -> dict[str, Any]:
-    shown = {"x": "fmr", "y": "fnmr", "template": "det", "title": f"DET: {Path(file).stem}"}
+    shown = {"x": "fmr", "y": "fnmr", "template": TEMPLATE, "title": f"DET: {Path(file).stem}"}
     return {f"plots/{file}": shown | {"x_label": "FMR", "y_label": "FNMR"}}
 
 

@@ -12,7 +12,12 @@ from mtf.papers import mtf_tables
 from mtf.report.report_page import COLOURS, Chart, PageSection, PageTable, bars_height_px, number, percent
 
 Figures = Mapping[str, Any]
-BASELINE_COLOURS = {"random_guess": "#BBBBBB", "majority": "#777777"}
+BASELINE_COLOURS = {
+    "untrained": "#DDDDDD",
+    "uniform_guess": "#BBBBBB",
+    "random_guess": "#BBBBBB",  # the uniform guess, before version 0.2
+    "majority": "#777777",
+}
 ENDS = ["Model", "Grouped by", "Worst group", "Best group", "Gap"]
 STALE = "Some models were measured on another test split than the present one: `dvc repro` measures them again."
 Named = tuple[str, PageTable]

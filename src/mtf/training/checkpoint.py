@@ -76,11 +76,17 @@ def load(path: Path) -> tuple[nn.Module, CheckpointInfo]:
 
 
 def probabilities(
-    network: nn.Module, card: CheckpointInfo, pictures: np.ndarray, *, rows: np.ndarray | None = None, batch: int = 128
+    network: nn.Module,
+    pictures: np.ndarray,
+    *,
+    normalise: str,
+    labels: int,
+    rows: np.ndarray | None = None,
+    batch: int = 128,
 ) -> np.ndarray:
     """Probabilities (m, labels), each row summing to 1, of the pictures `rows` (m,), or of all.
 
-    `pictures`: (n, size, size, 3) uint8 RGB; `batch`: pictures at a time.
+    `pictures`: (n, size, size, 3) uint8 RGB; `normalise`: name of a normalisation; `batch`: pictures at a time.
     """
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     network.to(device)
@@ -88,6 +94,6 @@ def probabilities(
     with torch.inference_mode():
         for some in batches(pictures, rows, size=batch):
             ready = augmentation.as_input(torch.from_numpy(some).to(device))
-            scores = network(augmentation.normalised(ready, card.normalise))
+            scores = network(augmentation.normalised(ready, normalise))
             parts.append(scores.softmax(dim=1).cpu().numpy())
-    return np.concatenate(parts) if parts else np.zeros((0, len(card.labels)), np.float32)
+    return np.concatenate(parts) if parts else np.zeros((0, labels), np.float32)
