@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.model_selection import train_test_split
 
 from mtf import config as typed
 from mtf import schemas
@@ -217,11 +218,40 @@ def test_the_split_of_efrs_is_72_8_20_and_stratified() -> None:
     random = np.random.default_rng(1)
     gender = np.where(random.random(23_705) < 0.523, "Male", "Female")
     pictures = pl.DataFrame({"gender": gender})
-    split = protocol_splits.stratified(pictures, "gender", seed=42)
+    split = protocol_splits.stratified(pictures, "gender", seed=42, order=["Male", "Female"])
     assert dict(split.value_counts().iter_rows()) == {"train": 17_067, "val": 1_897, "test": 4_741}
     for part in ("train", "val", "test"):
         share = (pictures.filter(split == part)["gender"] == "Male").mean()
         assert share == pytest.approx((gender == "Male").mean(), abs=0.001)
+    # What others get with the CSV's numbers, 0 for male and 1 for female.
+    _, test = train_test_split(np.arange(23_705), test_size=0.2, stratify=(gender == "Female") * 1, random_state=42)
+    assert set(np.flatnonzero((split == "test").to_numpy())) == set(test)
+
+
+def test_a_part_of_utkface_that_is_missing_is_named() -> None:
+    pictures = pl.DataFrame({"file": ["part1/a.jpg", "part3/b.jpg"], "part": ["1", "3"]})
+    with pytest.raises(BadInput, match="UTKFace: no picture in part2, which is to test; all three parts are needed"):
+        protocol_splits.by_part(pictures)
+
+
+def fairface_parts(train: int, val: int) -> labelled.DataSet:
+    parts = ["train"] * train + ["val"] * val
+    pictures = pl.DataFrame(
+        {
+            "file": [f"{part}/{number}.jpg" for number, part in enumerate(parts)],
+            "part": parts,
+            "gender": ["Male", "Female"] * (len(parts) // 2) + ["Male"] * (len(parts) % 2),
+        }
+    )
+    return labelled.DataSet("fairface", "CC-BY-4.0", "x", pictures, {"gender": ["Male", "Female"]})
+
+
+def test_fairface_is_divided_as_published_if_asked() -> None:
+    split, said = protocol_splits.divided(fairface_parts(100, 20), protocol_splits.Division.PARTS, seed=1)
+    assert said.endswith("90 train / 10 val / 20 test")
+    assert (split[100:] == "test").all()
+    with pytest.raises(BadInput, match="FairFace: no picture in val/; the published division needs train/ and val/"):
+        protocol_splits.divided(fairface_parts(100, 0), protocol_splits.Division.PARTS, seed=1)
 
 
 def test_the_protocol_of_efrs_counts_every_row_of_23705_though_many_are_alike(
@@ -254,7 +284,9 @@ def test_the_protocol_of_efrs_counts_every_row_of_23705_though_many_are_alike(
 
 def test_too_few_pictures_to_divide_are_told_so() -> None:
     with pytest.raises(BadInput, match="3 pictures cannot be divided 72/8/20 by gender"):
-        protocol_splits.stratified(pl.DataFrame({"gender": ["Male", "Female", "Male"]}), "gender", seed=1)
+        protocol_splits.stratified(
+            pl.DataFrame({"gender": ["Male", "Female", "Male"]}), "gender", seed=1, order=["Male", "Female"]
+        )
 
 
 def test_a_label_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
