@@ -123,7 +123,7 @@ def _check_bounds(text: str, name: str) -> None:
     document = _Open(None)
     opened = [document]
     for event in yaml.parse(text, Loader=_PARSER):
-        where = f"{name} line {event.start_mark.line + 1}"
+        where = f"{name} line {event.start_mark.line + 1 if event.start_mark else 1}"
         if isinstance(event, yaml.CollectionStartEvent):
             opened.append(_Open(event.anchor))
             nodes_of.pop(event.anchor or "", None)
@@ -135,7 +135,7 @@ def _check_bounds(text: str, name: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             if any(each.anchor == event.anchor for each in opened):
                 raise BadInput(
-                    f"{where}: alias *{event.anchor[:40]} stands inside its own anchor; write the values out"
+                    f"{where}: alias *{str(event.anchor)[:40]} stands inside its own anchor; write the values out"
                 )
             opened[-1].nodes += nodes_of.get(event.anchor, 1)
         elif isinstance(event, yaml.ScalarEvent):
