@@ -175,3 +175,22 @@ def test_every_exif_orientation_gives_the_box_in_the_upright_picture(orientation
     place = crop.cut(drawn_face, face.place)
     assert shown.shape == place.shape
     assert np.abs(shown.astype(int) - place).mean() < 6
+
+
+# ISO/IEC 23008-12: irot turns, imir mirrors. Pillow writes these boxes from EXIF's orientation.
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_format_is_decoded_upright(kind: str, orientation: int) -> None:
+    upright = np.zeros((60, 90, 3), np.uint8)
+    upright[:30, :45], upright[30:, 45:] = (255, 0, 0), (0, 255, 0)
+    exif = Image.Exif()
+    exif[piexif.ImageIFD.Orientation] = orientation
+    file = io.BytesIO()
+    stored = Image.fromarray(np.ascontiguousarray(upright_to_stored(upright, orientation)))
+    stored.save(file, kind, exif=exif if kind == "TIFF" else exif.tobytes(), quality=95)
+    data = file.getvalue()
+    shown = decoding.colour(data, decoding.header(data, max_pixels=MAX_PIXELS))[:, :, ::-1]
+    assert shown.shape == upright.shape
+    assert np.abs(shown.astype(int) - upright).mean() < 8
+    small = decoding.grey_for_detection(data, decoding.header(data, max_pixels=MAX_PIXELS), side_px=30)
+    assert small.shape == (30, 45)

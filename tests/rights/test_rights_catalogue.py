@@ -62,7 +62,10 @@ SPELLINGS = {
     "https://unsplash.com/license": "LicenseRef-Unsplash",
     "https://www.pexels.com/photo-license/": "LicenseRef-Pexels",
     "https://artlibre.org/licence/lal/en/": "LAL-1.3",
-    "http://www.gnu.org/copyleft/fdl.html": "GFDL-1.3-or-later",
+    "http://www.gnu.org/copyleft/fdl.html": "LicenseRef-GFDL",
+    "https://www.gnu.org/licenses/fdl.txt": "LicenseRef-GFDL",
+    "https://www.gnu.org/licenses/fdl-1.3.html": "GFDL-1.3-or-later",
+    "https://www.gnu.org/licenses/old-licenses/fdl-1.2.txt": "GFDL-1.2-or-later",
     "http://www.nationalarchives.gov.uk/doc/open-government-licence/version/3/": "OGL-UK-3.0",
     # Identifiers and short names
     "CC-BY-4.0": "CC-BY-4.0",

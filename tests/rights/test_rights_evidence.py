@@ -15,6 +15,7 @@ from mtf.core.errors import BadInput
 from mtf.rights.evidence import combination
 from mtf.rights.evidence.combination import combine, read_page, read_picture
 from mtf.rights.evidence.statement import Statement
+from mtf.rights.licenses import catalogue
 
 PAGE = "https://photos.example.org/view/7"
 PICTURE = "https://media.example.org/a/7.jpg"
@@ -344,6 +345,28 @@ def test_a_data_set_states_its_own_terms() -> None:
     assert combination.of_data_set("LicenseRef-Our-Terms").license == "LicenseRef-Our-Terms"
     with pytest.raises(BadInput, match=r"crawl.sources.license: 'free as in beer' is not permitted"):
         combination.of_data_set("free as in beer")
+
+
+@pytest.mark.parametrize(
+    ("words", "address", "license"),
+    [
+        ("GFDL", "https://www.gnu.org/copyleft/fdl.html", "GFDL-1.2-or-later"),
+        ("GNU Free Documentation License", "//www.gnu.org/licenses/fdl.html", "GFDL-1.2-or-later"),
+        ("GFDL 1.3", "https://www.gnu.org/copyleft/fdl.html", "GFDL-1.3-or-later"),
+        ("GFDL 1.2", "https://www.gnu.org/licenses/fdl-1.3.html", None),
+        ("CC BY-SA 3.0", "https://www.gnu.org/copyleft/fdl.html", None),
+        ("FAL", "http://artlibre.org/licence/lal/en", "LAL-1.3"),
+    ],
+)
+def test_an_address_of_whichever_version_is_the_newest_contradicts_no_version(
+    words: str, address: str, license: str | None
+) -> None:
+    found = combination.of_record("api", [words, address])
+    assert (found.license, found.contradiction is None) == (license, license is not None)
+
+
+def test_gfdl_by_its_address_alone_is_permitted_with_any_version_of_it() -> None:
+    assert catalogue.covering("LicenseRef-GFDL") == ("LicenseRef-GFDL", "GFDL-1.2-or-later")
 
 
 def test_an_apis_record_has_to_agree_with_itself() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import hashlib
+import json
 
 import polars as pl
 import pytest
@@ -30,6 +31,7 @@ from mtf.core import shards
 from mtf.core.errors import GateFailed
 from mtf.crawl.recorded_web import Response
 from mtf.rights import policy
+from mtf.sources import openverse
 
 HTML = {"Content-Type": "text/html; charset=utf-8"}
 CC_BY_2 = "https://creativecommons.org/licenses/by/2.0/"
@@ -366,3 +368,25 @@ def test_sources_of_all_kinds_work_side_by_side_and_an_address_is_listed_once(pr
     fetches = project.table("fetches")
     assert fetches["source"].to_list() == ["openverse", "flickr", "commons"]
     assert fetches["outcome"].unique().to_list() == ["stored"]
+
+
+@pytest.mark.parametrize(
+    ("license", "version", "address", "claim", "stated"),
+    [
+        ("pdm", "1.0", "https://creativecommons.org/publicdomain/mark/1.0/", "CC-PDM-1.0", "CC-PDM-1.0"),
+        ("pdm", "4.0", "https://creativecommons.org/publicdomain/mark/1.0/", "pdm 4.0", None),
+        ("pdm", "4.0", "https://creativecommons.org/publicdomain/mark/4.0/", "pdm 4.0", None),
+        ("cc0", "4.0", None, "cc0 4.0", None),
+        ("by", "9.0", "https://creativecommons.org/licenses/by/4.0/", "by 9.0", None),
+        ("by", "2.0", "https://creativecommons.org/licenses/by-nc/2.0/", "CC-BY-2.0", None),
+        (None, None, "https://creativecommons.org/licenses/by/2.0/", "CC-BY-2.0", "CC-BY-2.0"),
+        (None, None, "https://creativecommons.org/publicdomain/zero/2.0/", None, None),
+    ],
+)
+def test_a_license_of_openverse_that_does_not_exist_is_not_understood(
+    license: str | None, version: str | None, address: str | None, claim: str | None, stated: str | None
+) -> None:
+    fields = {"license": license, "license_version": version, "license_url": address}
+    record = openverse_result("https://pictures.example/a.jpg", None, **fields)
+    (picture,) = openverse.read(json.dumps(openverse_answer(record)).encode()).pictures
+    assert (picture.claim, picture.statement.license) == (claim, stated)

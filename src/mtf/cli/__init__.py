@@ -21,6 +21,7 @@ from mtf.cli import (
     publish,
     recall,
     review,
+    root_command,
     sample,
     stages,
     subject,
@@ -28,11 +29,12 @@ from mtf.cli import (
     takedown,
     verify,
 )
-from mtf.core.errors import MtfError
 
 app = typer.Typer(
     name="mtf",
-    help="Build, version, audit and evaluate licensed face-image data sets.",
+    cls=root_command.FullHelpGroup,
+    callback=root_command.options,
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -57,14 +59,10 @@ compare.add_to(app)
 models.add_to(app)
 embed.add_to(app)
 verify.add_to(app)
+for group in app.registered_groups:
+    group.cls = root_command.FullHelpGroup
 
 
 def main() -> None:
     """Entry point: prints an expected error as one line on standard error, and exits with its code."""
-    try:
-        app()
-    except MtfError as error:
-        print(f"mtf: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
-        sys.exit(141)
+    sys.exit(root_command.run(app))

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
+from mtf.core.console import console
 from mtf.core.project_paths import ProjectPaths
 
 app = typer.Typer(
@@ -114,4 +114,4 @@ def _print(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str, 
     table = Table(*left, *(Column(name, justify="right") for name in figures), title=title)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    console().print(table)

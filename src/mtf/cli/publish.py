@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtf.cli.stages import run_stage
+from mtf.core.errors import BadInput, GateFailed
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
+    from mtf.gates.outcome import GateOutcome
     from mtf.release.changes import Changes
 
 SHOWN = 20
@@ -21,8 +26,14 @@ def add_to(app: typer.Typer) -> None:
     @app.command()
     def validate(
         suggest: Annotated[bool, typer.Option("--suggest", help="Print thresholds that the data set meets.")] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print every expectation as JSON.")] = False,
     ) -> None:
         """Check the data set as a whole against the gates of params.yaml."""
+        if as_json and suggest:
+            raise BadInput("--json and --suggest exclude each other; choose one")
+        if as_json:
+            _validate_as_json()
+            return
         if not suggest:
             run_stage("validate")
             return
@@ -54,6 +65,25 @@ def add_to(app: typer.Typer) -> None:
             return
         for line in lines_of(found):
             print(line)
+
+
+def _validate_as_json() -> None:
+    """Check the gates, and print their outcome as JSON, also if one of them fails."""
+    from mtf.gates import outcome
+
+    try:
+        with redirect_stdout(io.StringIO()):
+            run_stage("validate")
+    except GateFailed:
+        _print_outcome(outcome.read(ProjectPaths.find()))
+        raise
+    _print_outcome(outcome.read(ProjectPaths.find()))
+
+
+def _print_outcome(found: GateOutcome | None) -> None:
+    if found is not None:
+        content = {"version": 1, "may_be_published": not found.critical, **asdict(found)}
+        print(json.dumps(content, indent=2, ensure_ascii=False))
 
 
 def lines_of(found: Changes) -> Iterator[str]:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import logging
+import os
+import re
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from mtf.core.errors import BadInput
+from mtf.core.console import QUIET_VARIABLE
+from mtf.core.errors import BadInput, MtfError
+from mtf.core.file_lock import ProcessLock
 from mtf.core.project_paths import ProjectPaths
+
+log = logging.getLogger(__name__)
 
 
 class Part(StrEnum):
@@ -24,7 +34,10 @@ PARTS = {Part.TRAIN: "multitask", Part.MEASURE: "multitask_results"}
 
 
 def run_stage(name: str, **options: object) -> None:
-    """Run one stage in the project of the current folder."""
+    """Run one stage in the project of the current folder. With `--quiet` it prints warnings and errors alone.
+
+    Raises MtfError if the same stage is running already.
+    """
     from mtf import config
     from mtf.rights import policy
 
@@ -32,7 +45,35 @@ def run_stage(name: str, **options: object) -> None:
     settings = config.load(workspace.params)
     policy.check_all(settings)
     stage = importlib.import_module(f"mtf.pipeline.{name}")
-    stage.run(workspace, settings, **options)
+    began = time.monotonic()
+    with _the_only_run(workspace, name, options), _output():
+        stage.run(workspace, settings, **options)
+    log.info("%s: %.1f s", name, time.monotonic() - began)
+
+
+@contextmanager
+def _the_only_run(workspace: ProjectPaths, name: str, options: Mapping[str, object]) -> Generator[None]:
+    """Lock on a stage with its options: a second run would sweep away the files that the first is writing."""
+    chosen = "-".join(re.sub(r"[^A-Za-z0-9_.-]", "_", value) for value in options.values() if isinstance(value, str))
+    lock = ProcessLock(workspace.build / f".{'-'.join(filter(None, (name, chosen)))}.lock")
+    if not lock.take():
+        holder = lock.note()
+        process = f"process {holder}" if holder.isdecimal() else "another process"
+        raise MtfError(f"{workspace.root}: `mtf {name}` is running already, as {process}; wait for it, or end it")
+    try:
+        lock.write_note(str(os.getpid()))
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _output() -> Generator[None]:
+    if not os.environ.get(QUIET_VARIABLE):
+        yield
+        return
+    with open(os.devnull, "w", encoding="utf-8") as nothing, redirect_stdout(nothing):
+        yield
 
 
 def add_to(app: typer.Typer) -> None:

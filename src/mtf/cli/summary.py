@@ -5,45 +5,57 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
+from rich.markup import escape
 from rich.table import Table
 
+from mtf.core.console import console
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.evaluation.figure_files import merged_scores
 
 Figures = dict[str, Any]
 WIDTH = 80
+STAGES = ("crawl", "crop", "curate", "split", "evaluate", "release")
 
 
 def add_to(app: typer.Typer) -> None:
     @app.command()
-    def summary() -> None:
+    def summary(as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False) -> None:
         """Show the results of the last run: funnel, splits, models, release, and where to find more."""
         from mtf import config
 
         workspace = ProjectPaths.find()
         title = config.load(workspace.params).project.title
-        console = Console()
-        console.print(f"\n[bold]{title}[/bold]: results of the last run", highlight=False)
+        if as_json:
+            content = {"version": 1, "title": title, **figures_of(workspace)}
+            print(json.dumps(content, indent=2, ensure_ascii=False))
+            return
+        out = console()
+        out.print(f"\n[bold]{escape(title)}[/bold]: results of the last run", highlight=False)
         for part in parts(workspace):
-            console.print()
-            console.print(part, highlight=False)
+            out.print()
+            out.print(part, highlight=False)
+
+
+def figures_of(workspace: ProjectPaths) -> dict[str, Figures]:
+    """Stage → its figures, and `multitask`: weighting → figures. Raises BadInput if no stage has run yet."""
+    figures = {name: _figures(workspace.metrics(name)) for name in STAGES}
+    if not any(figures.values()):
+        raise BadInput("metrics/: no figures yet; run the pipeline (`make repro` or `dvc repro`)")
+    files = sorted(workspace.metrics("multitask").with_suffix("").glob("*"))
+    return figures | {"multitask": {path.stem: _figures(path) for path in files}}
 
 
 def parts(workspace: ProjectPaths) -> Iterator[RenderableType]:
     """Sections of the summary in the order of the pipeline; raises BadInput if no stage has run yet."""
     from mtf.evaluation.undetected_pictures import statement
 
-    figures = {
-        name: _figures(workspace.metrics(name)) for name in ("crawl", "crop", "curate", "split", "evaluate", "release")
-    }
-    if not any(figures.values()):
-        raise BadInput("metrics/: no figures yet; run the pipeline (`make repro` or `dvc repro`)")
+    figures = figures_of(workspace)
     if figures["crawl"]:
         yield counted("Addresses found, by outcome", figures["crawl"]["outcomes"])
         yield from to_be_retried(figures["crawl"])
@@ -53,9 +65,8 @@ def parts(workspace: ProjectPaths) -> Iterator[RenderableType]:
         yield undetected_by_group(figures["crop"]["undetected"])
     if figures["split"]:
         yield splits(figures["split"])
-    multitask = {path.stem: _figures(path) for path in sorted(workspace.metrics("multitask").with_suffix("").glob("*"))}
     undetected = statement(workspace)
-    for task, rows in merged_scores(figures["evaluate"], multitask).items():
+    for task, rows in merged_scores(figures["evaluate"], figures["multitask"]).items():
         yield models(task, rows, undetected=undetected)
     if figures["release"]:
         yield released(figures["release"])

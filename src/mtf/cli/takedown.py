@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mtf.takedown.erasure_plan import ErasurePlan
-    from mtf.takedown.requests import Resolved
+    from mtf.takedown.request_states import RequestState
+    from mtf.takedown.requests import Meaning, Resolved
 
 
 def add_to(app: typer.Typer) -> None:
@@ -52,9 +54,10 @@ def add_to(app: typer.Typer) -> None:
         every_row: Annotated[
             bool, typer.Option("--all", help=f"Show the rows of {PATHS_IN_PROJECT.takedowns} behind them.")
         ] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="Print the requests and their rows as JSON.")] = False,
     ) -> None:
         """List the requests, one line each: date, who asks for what, reference, and state."""
-        _list(every_row=every_row)
+        _list(every_row=every_row, as_json=as_json)
 
     @group.command()
     def erase(
@@ -84,7 +87,7 @@ def add_to(app: typer.Typer) -> None:
             raise typer.Exit(1)
 
 
-def _list(*, every_row: bool) -> None:
+def _list(*, every_row: bool, as_json: bool) -> None:
     from mtf.schemas import takedown_file
     from mtf.takedown import request_states, requests
 
@@ -92,6 +95,9 @@ def _list(*, every_row: bool) -> None:
     takedowns = takedown_file.load(workspace.takedowns)
     counts = requests.match_counts(takedowns, workspace)
     states = request_states.of_requests(takedowns, counts, workspace)
+    if as_json:
+        print(json.dumps([_as_json(each, counts) for each in states], indent=2, ensure_ascii=False))
+        return
     for each in states:
         print(each.line)
         for record in each.records if every_row else ():
@@ -101,6 +107,22 @@ def _list(*, every_row: bool) -> None:
     print(f"{len(states)} requests, {len(takedowns.records)} rows")
     if None in counts.values():
         print("?: the crawl computes the perceptual hashes; run `dvc repro` first")
+
+
+def _as_json(request: RequestState, counts: dict[Meaning, int | None]) -> dict[str, Any]:
+    """One request; `pictures_left` is null while the crawl has not computed all perceptual hashes."""
+    first = request.records[0]
+    return {
+        "added_at": first.added_at,
+        "requested_by": first.requested_by,
+        "reason": first.reason,
+        "reference": first.reference,
+        "state": request.state,
+        "rows": [
+            {"kind": each.kind, "value": each.value, "pictures_left": counts[each.kind, each.value]}
+            for each in request.records
+        ],
+    }
 
 
 def _progress() -> Callable[[int, int], object]:

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from mtf.config.evidence import EvidenceExport
@@ -31,6 +30,7 @@ from mtf.config.training import (
     Recipe,
     Train,
 )
+from mtf.core import yaml_files
 from mtf.core.errors import BadInput, shortened
 from mtf.sources import registry
 
@@ -175,12 +175,7 @@ def load(path: Path) -> Params:
 
     Raises BadInput: one line with the file, the key, the value and what is permitted.
     """
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise BadInput(f"{path.name}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path.name}: not readable as YAML: {' '.join(str(error).split())}") from None
+    raw = yaml_files.read(path)
     if not isinstance(raw, dict):
         raise BadInput(f"{path.name}: a mapping of sections is wanted, not {shortened(raw)}")
     return parse(raw, name=path.name)

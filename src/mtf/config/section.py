@@ -18,8 +18,10 @@ Alignment = Literal["none", "landmarks"]
 class Section(BaseModel):
     """A section of params.yaml: unknown keys are refused, values keep their types, fields cannot be assigned.
 
+    Numbers are finite.
+
     Write defaults as literals, `[]` and `{}` too (pydantic copies them): DVC reads them from the source, so that a
     changed default reruns the stages that read the section.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

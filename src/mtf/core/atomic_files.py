@@ -13,13 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mtf.core import system_errors
+
 # .dvcignore has the same pattern: a killed writer's file is never versioned.
 _LEFT_OVER = ".*.part"
 
 
 @contextmanager
 def replacing(path: Path) -> Generator[Path]:
-    """Yield a path beside `path` to write to; on success it takes `path`'s place, on failure it is removed."""
+    """Yield a path beside `path` to write to; on success it takes `path`'s place, on failure it is removed.
+
+    Raises OSError; one on a full or failing disk names the file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
@@ -27,6 +32,10 @@ def replacing(path: Path) -> Generator[Path]:
         flush(beside)
         os.replace(beside, path)
         flush(path.parent)
+    except Exception as error:
+        if named := system_errors.naming(error, path):
+            raise named from error
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

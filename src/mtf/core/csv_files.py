@@ -13,7 +13,6 @@ from __future__ import annotations
 import csv
 import io
 import re
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ import polars as pl
 
 from mtf.core import atomic_files
 from mtf.core.errors import BadInput, bad_value, listed
+from mtf.core.regular_files import check_regular
 
 MAX_FILE_BYTES = 2**31
 MAX_CELL_CHARS = 2**20
@@ -154,18 +154,6 @@ def _lines_of(path: Path, hint: str) -> Iterator[str]:
             yield from _decoded(file, path.name)
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}{hint and f'; {hint}'}") from None
-
-
-def check_regular(path: Path, max_bytes: int) -> None:
-    """Check that `path` is a regular file of at most `max_bytes`: a pipe or a device may never end.
-
-    Raises BadInput, and OSError if the file cannot be examined. Folders pass: opening one raises an error of its own.
-    """
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-        raise BadInput(f"{path}: not a regular file; permitted: a file on disk")
-    if status.st_size > max_bytes:
-        raise BadInput(f"{path.name}: larger than {max_bytes} bytes, the largest permitted size")
 
 
 def _decoded(file: IO[bytes], name: str) -> Iterator[str]:

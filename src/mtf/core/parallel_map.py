@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+from mtf.core.console import tracked
 from mtf.core.errors import MtfError
 
 if TYPE_CHECKING:
@@ -44,7 +41,7 @@ def map_items(
     if not items:
         return []
     run = _on_ray if compute.engine == "ray" else _on_processes
-    results = dict(_shown(run(function, items, compute), total=len(items), title=title))
+    results = dict(tracked(run(function, items, compute), total=len(items), title=title))
     return [results[index] for index in range(len(items))]
 
 
@@ -102,10 +99,3 @@ def _on_ray(
     # Ray runs every submitted task that it has cores for, so `workers` bounds how many are submitted.
     ahead = compute.workers or 4 * max(1, int(ray.cluster_resources().get("CPU", 1)))
     yield from _bounded(ray.remote(function).remote, lambda running: ray.wait(running)[0], ray.get, items, ahead=ahead)
-
-
-def _shown(results: Iterable[Result], *, total: int, title: str) -> Iterator[Result]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-        yield from progress.track(results, total=total, description=title)

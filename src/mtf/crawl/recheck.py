@@ -6,7 +6,6 @@ A recheck of the signals fetches the pictures as well, since headers and files c
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -18,11 +17,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import polars as pl
-from rich.console import Console
-from rich.progress import Progress
 
 from mtf import schemas
 from mtf.config import Crawl, Params
+from mtf.core.console import progress_bar
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import examination
 from mtf.crawl import recorded_web as recorded
@@ -140,8 +138,7 @@ async def _statement_of_record(row: _Row, statements: RecheckedStatements, clien
 
 async def _recheck_pages(rows: Sequence[_Row], workspace: ProjectPaths, clients: _Clients) -> list[_Row]:
     rechecked: list[_Row] = []
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("pages", total=len(rows))
         for start in range(0, len(rows), _PICTURES_OF_A_SPOOL):
             with Spool(workspace.stage("crawl")) as spool:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from mtf.core import system_errors
+
 Reader = Callable[[], bytes]
 
 
@@ -16,15 +18,22 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / "spool"  # for messages
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 (closed by `__exit__`)
         self._size_bytes = 0
 
     def add(self, data: bytes) -> Reader:
-        """Write `data`; return a function that reads it while the spool is open."""
+        """Write `data`; return a function that reads it while the spool is open.
+
+        Raises OSError, with the folder's name, if its disk is full.
+        """
         offset = self._size_bytes
         rest = memoryview(data)
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise system_errors.naming(error, self._path) or error from None
         self._size_bytes += len(data)
         return partial(self._read, len(data), offset)
 

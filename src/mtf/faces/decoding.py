@@ -1,8 +1,8 @@
 """Decoding of pictures from the web. The header is checked before any pixel is decoded.
 
 OpenCV decodes in the upright orientation of EXIF, with 8 bits a channel, without alpha; of an animation the first
-frame. It would decode 30,000 × 30,000 pixels from a few kilobytes, hence the check. A picture that may still cost much
-is decoded under a time limit.
+frame. An AVIF, which it leaves as stored, is turned here. OpenCV would decode 30,000 × 30,000 pixels from a few
+kilobytes, hence the check. A picture that may still cost much is decoded under a time limit.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from mtf.faces import decoding_bounds, limited_decoder
 from mtf.schemas import DetectionOutcome
@@ -145,10 +145,35 @@ def decoded(data: bytes, header: Header, *, flags: int) -> np.ndarray:
         raise TooCostly(f"{header.format}: {error}") from None
     except cv2.error as error:
         raise Unreadable(DetectionOutcome.UNDECODABLE, f"{header.format}: {_one_line(error)}") from None
+    if pixels is not None and header.format == "AVIF":
+        return _turned(pixels, _orientation(data))
     if pixels is None:
         why = "not decodable by OpenCV" if _work(data, header) > MAX_UNLIMITED_WORK else _why(data)
         raise Unreadable(DetectionOutcome.UNDECODABLE, f"{header.format}: {why}")
     return pixels
+
+
+def _orientation(data: bytes) -> int:
+    """Orientation of an AVIF, 1 to 8 as in EXIF, from its boxes irot and imir; OpenCV heeds neither.
+
+    These boxes count, and not what EXIF says (ISO/IEC 23008-12, section 6.5.10). Pillow translates them.
+    """
+    try:
+        with of_any_size(), Image.open(io.BytesIO(data), formats=("AVIF",)) as picture:
+            return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # damaged metadata may raise anything, and leave the picture as it is stored
+        return 1
+
+
+def _turned(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Upright pixels of a picture that is stored in an EXIF orientation (CIPA DC-008, section 4.6.4)."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def _work(data: bytes, header: Header) -> int:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 
 import polars as pl
-from rich.console import Console
-from rich.progress import Progress
 
 from mtf import schemas
 from mtf.config import Params, Source
 from mtf.core import atomic_files, shards
+from mtf.core.console import progress_bar
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import fetch_results, store
@@ -64,8 +62,7 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> No
 
 
 def _crawl(people: list[RosterPerson], workspace: ProjectPaths, params: Params, *, refresh: bool) -> CrawlReport:
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+    with progress_bar() as progress:
         bar = progress.add_task("crawl", total=len(people))
         job = CrawlJob(
             root=workspace.root,

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from rich.console import Console
 
 from mtf import schemas
 from mtf.annotation import agreement, consensus, duplicate_rules, ledger, matching
 from mtf.config import Params
 from mtf.core import atomic_files, csv_files
+from mtf.core.console import console
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.curation import funnel, funnel_inputs, proposal_rates
 from mtf.curation.duplicates import AUTOMATIC, duplicate_groups
@@ -213,20 +213,20 @@ def _sizes(rows: pl.DataFrame) -> dict[str, int]:
 
 
 def _report(metrics: dict[str, Any], panel: PanelResult) -> None:
-    console = Console()
+    out = console()
     for line in panel.ledger.torn:
-        console.print(f"curate: {PATHS_IN_PROJECT.review}/{line}", markup=False, highlight=False)
+        out.print(f"curate: {PATHS_IN_PROJECT.review}/{line}", markup=False, highlight=False)
     if panel.unmatched:
-        console.print(f"curate: {panel.unmatched} decisions meet no face that is there now", highlight=False)
-    console.print(funnel_table(metrics))
+        out.print(f"curate: {panel.unmatched} decisions meet no face that is there now", highlight=False)
+    out.print(funnel_table(metrics))
     held_back = metrics["held_back"]
     if sum(held_back.values()):
         counts = f"{held_back[Reason.UNDECIDED.value]} undecided, {held_back[Reason.CONFLICT.value]} in conflict"
-        console.print(f"Held back until the reviewers decide: {counts}.", highlight=False)
+        out.print(f"Held back until the reviewers decide: {counts}.", highlight=False)
     if figures := metrics["agreement"].get(Step.IDENTITY.value):
         shown = ", ".join(f"{name} {figures[name]:.3f}" for name in ("raw", "kappa", "alpha") if name in figures)
-        console.print(f"Reviewers agree on identity: {shown} ({figures['faces']} faces).", highlight=False)
+        out.print(f"Reviewers agree on identity: {shown} ({figures['faces']} faces).", highlight=False)
     if proposed := metrics.get("proposals"):
-        console.print("Identity proposals against the panel:", highlight=False)
+        out.print("Identity proposals against the panel:", highlight=False)
         for line in proposal_rates.lines(proposed):
-            console.print(f"  {line}", markup=False, highlight=False)
+            out.print(f"  {line}", markup=False, highlight=False)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
-from rich.console import Console
 
 from mtf import schemas
 from mtf.config import Params
 from mtf.core import atomic_files
+from mtf.core.console import console
 from mtf.core.errors import GateFailed
 from mtf.core.project_paths import ProjectPaths
 from mtf.curation.funnel_tables import split_table
@@ -34,7 +34,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     schemas.write(undetected, _undetected(workspace, params, written), workspace.table("split", "undetected"))
     metrics = _metrics(written, params)
     atomic_files.write_json(workspace.metrics("split"), metrics)
-    Console().print(split_table(metrics))
+    console().print(split_table(metrics))
 
 
 def _undetected(workspace: ProjectPaths, params: Params, rows: pl.DataFrame) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from typing import TextIO
 import polars as pl
 
 from mtf import config
+from mtf.core.console import console
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.project import compliance_record
@@ -57,9 +58,7 @@ def _written(found: audit.AuditReport, *, style: str, out: TextIO) -> bool:
     elif style == "plain":
         report.write_plain(found, out)
     elif style == "table":
-        from rich.console import Console
-
-        report.write_table(found, Console(file=out))
+        report.write_table(found, console(out))
     return found.is_compliant
 
 

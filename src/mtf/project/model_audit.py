@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 from mtf import config
 from mtf.config import Params
+from mtf.core.console import console
 from mtf.core.project_paths import ProjectPaths
 from mtf.faces.model_files import ModelFile
 from mtf.rights.audit import weights
@@ -85,20 +86,19 @@ def _write_table(
     *,
     is_compliant: bool,
 ) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=out)
+    terminal = console(out)
     table = Table("name", "used for", "license", "learnt from", "people", title="Weights that touch the data")
     for file in files:
         license = weights.stated_license(file, params.models)
         # Text, not markup: a file's name is not a style.
         cells = (Path(file.name).name, file.used_for, license, file.trained_on, str(file.agreed))
         table.add_row(*(Text(cell) for cell in cells))
-    console.print(table)
+    terminal.print(table)
     for finding in findings:
-        console.print(Text(f"{finding.level}: {finding.name}: {finding.reason}. {finding.recommendation}"))
+        terminal.print(Text(f"{finding.level}: {finding.name}: {finding.reason}. {finding.recommendation}"))
     errors = sum(finding.level == "error" for finding in findings)
-    console.print(Text(f"{len(files)} files audited: {errors} errors, {len(findings) - errors} warnings."))
-    console.print(Text("Compliant." if is_compliant else "Not compliant."))
+    terminal.print(Text(f"{len(files)} files audited: {errors} errors, {len(findings) - errors} warnings."))
+    terminal.print(Text("Compliant." if is_compliant else "Not compliant."))

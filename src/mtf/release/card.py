@@ -18,6 +18,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mtf.core import yaml_files
 from mtf.core.errors import BadInput, bad_value, listed, shortened
 from mtf.release import distribution
 from mtf.release.facts import Facts
@@ -85,10 +86,7 @@ def load(path: Path) -> Card:
     if not path.is_file():
         return Card()
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8-sig")) or {}
-        card = Card.model_validate(raw)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path.name}: not readable as YAML: {' '.join(str(error).split())}") from None
+        card = Card.model_validate(yaml_files.read(path) or {})
     except ValidationError as error:
         raise BadInput(f"{path.name}: {_one_line(error)}") from None
     for name in card.answers:

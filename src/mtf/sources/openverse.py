@@ -148,9 +148,12 @@ def _describe(entry: dict[str, Any]) -> ApiPicture:
 
 
 def _statement(entry: dict[str, Any]) -> combination.Statement:
+    claim = _claim(entry)
+    # An address beside words that nobody understands does not explain them.
+    address = text(entry.get("license_url")) if catalogue.normalise(claim) else None
     return combination.of_record(
         METHOD,
-        [_claim(entry)],
+        [claim, address],
         creator=text(entry.get("creator")),
         creator_url=text(entry.get("creator_url")),
         title=text(entry.get("title")),
@@ -158,7 +161,11 @@ def _statement(entry: dict[str, Any]) -> combination.Statement:
 
 
 def _claim(entry: dict[str, Any]) -> str | None:
-    """Identifier of the license, or the record's own words for an unknown one."""
+    """Identifier of the license, or the record's own words for an unknown one.
+
+    The address alone counts only where the record has no license: `pdm 4.0` is none, whatever it links to.
+    """
     license, version = text(entry.get("license")), text(entry.get("license_version"))
-    identifier = catalogue.from_parts(license, version) or catalogue.normalise(text(entry.get("license_url")))
-    return identifier or cleaned(" ".join(filter(None, (license, version))), 100)
+    if license is None:
+        return catalogue.normalise(text(entry.get("license_url")))
+    return catalogue.from_parts(license, version) or cleaned(" ".join(filter(None, (license, version))), 100)

@@ -11,9 +11,9 @@ import polars as pl
 
 from mtf import schemas
 from mtf.config import Params
-from mtf.core import csv_files
 from mtf.core.errors import BadInput, bad_value, listed
 from mtf.core.project_paths import ProjectPaths
+from mtf.core.regular_files import check_regular
 from mtf.crawl import takedown_filter
 from mtf.faces import crop, decoding, detectors
 from mtf.faces.decoding import Unreadable
@@ -64,7 +64,7 @@ def _is_known(slug: str, workspace: ProjectPaths, params: Params) -> bool:
 
 
 def _of_file(path: Path, workspace: ProjectPaths, params: Params) -> list[str]:
-    csv_files.check_regular(path, MAX_FILE_BYTES)
+    check_regular(path, MAX_FILE_BYTES)
     data = path.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
     if found := _with(workspace, "crawl", "images", pl.col("image_id") == digest):

@@ -17,6 +17,7 @@ from mtf.config import Params
 from mtf.core import atomic_files, csv_files
 from mtf.core.errors import BadInput, bad_value, listed
 from mtf.core.project_paths import ProjectPaths
+from mtf.core.regular_files import check_regular
 from mtf.recall.withdrawal_list import parse
 from mtf.release import withdrawals
 
@@ -133,7 +134,7 @@ def _acknowledged(workspace: ProjectPaths) -> dict[str, int]:
 def _covered(receipt: Path, count: int) -> int:
     """Number of withdrawals that a receipt of recall.py covers. Raises BadInput."""
     try:
-        csv_files.check_regular(receipt, MAX_RECEIPT_BYTES)
+        check_regular(receipt, MAX_RECEIPT_BYTES)
         found = json.loads(receipt.read_bytes())
         covered, open_parts = int(found["list"]["withdrawals"]), len(found["not_looked_at"])
         is_done = bool(found["applied"]) or not found["found"]

@@ -20,6 +20,7 @@ from mtf.annotation.ledger import checked_reviewer
 from mtf.core import csv_files
 from mtf.core.csv_files import Row
 from mtf.core.errors import BadInput, bad_value, listed, shortened
+from mtf.core.regular_files import check_regular
 from mtf.schemas import BOX
 
 DECISION_FIELDS = ("step", "verdict", "reason", "reviewer", "labels", "joint", "time")
@@ -283,7 +284,7 @@ def _malformed(given: dict[str, Any], where: str, error: ValidationError) -> Bad
 
 def _text(source: Path) -> str:
     try:
-        csv_files.check_regular(source, MAX_BYTES)
+        check_regular(source, MAX_BYTES)
         return source.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise BadInput(f"{source}: {error.strerror}") from None

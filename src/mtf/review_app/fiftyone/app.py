@@ -19,10 +19,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
 from mtf import config as parameters
+from mtf.core.console import tracked
 from mtf.core.errors import MtfError
 from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import ProjectPaths
@@ -153,9 +151,8 @@ def _brought_up_to_date(name: str, reading: Reading, session: ReviewSession) -> 
 
 def _progress_bar(title: str) -> Callable[[Iterable[int], int], Iterable[int]]:
     def progress(batches: Iterable[int], total: int) -> Iterator[int]:
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-            yield from bar.track(list(batches), description=f"{title}: {total} faces")
+        taken = list(batches)
+        yield from tracked(taken, total=len(taken), title=f"{title}: {total} faces")
 
     return progress
 

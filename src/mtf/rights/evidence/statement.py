@@ -44,6 +44,9 @@ class Statement:
     contradiction: str | None = None
 
 
+_OR_LATER = re.compile(r"([A-Z]+)-\d\.\d-or-later")
+
+
 @dataclass(frozen=True, slots=True)
 class LicenseMention:
     """One mention of a license.
@@ -98,6 +101,8 @@ def conclude(signals: Iterable[LicenseMention]) -> Conclusion:
 def agreement(identifiers: Iterable[str]) -> set[str]:
     """Identifiers that differ in substance: `CC BY` agrees with `CC BY 4.0`, and a port with its generic license.
 
+    `GFDL` by its address alone, which is that of its newest version, agrees with each version of it.
+
     Of identifiers that agree, the one with a version is kept, and the generic one rather than its ports.
     """
     distinct = set(identifiers)
@@ -111,7 +116,9 @@ def agreement(identifiers: Iterable[str]) -> set[str]:
 
 
 def _family(identifier: str) -> str | None:
-    """Family of a versioned license: `CC-BY-SA` of CC-BY-SA-3.0 and of its ports; None without a version."""
+    """Family of a versioned license: `CC-BY-SA` of CC-BY-SA-3.0 and of its ports, `GFDL`; None without a version."""
+    if match := _OR_LATER.fullmatch(identifier):
+        return match[1]
     record = catalogue.get(identifier)
     if record is None or record.version is None:
         return None

@@ -61,6 +61,7 @@ FLICKR = (
 _LICENSE_REF = re.compile(r"LicenseRef-[A-Za-z0-9.-]{1,100}")
 _IDENTIFIER = re.compile(r"(?:LicenseRef-)?CC-([A-Z]{2}(?:-[A-Z]{2}){0,2})(?:-(\d\.\d)(?:-([A-Z]+))?)?")
 _CC_PATH = re.compile(r"/(?:licenses|l)/([a-z]{2}(?:-[a-z]{2}){0,2})(?:/(\d\.\d))?(?:/([^/]{1,40}))?(?:/.*)?")
+_CC_TOOL = re.compile(r"/(?:publicdomain|p)/(zero|mark)(?:/(\d[\d.]*))?(?:/.*)?")
 _CC_SAMPLING = re.compile(r"/licenses/((?:nc-)?sampling\+?|devnations)/(\d\.\d)(?:/.*)?")
 _CC_ADDRESS = re.compile(r"(?:\bhttps?:|(?<![\w:/]))//(?:www\.|i\.)?creativecommons\.org/[^\s\"'<>()\[\]]{1,200}")
 _SCHEMELESS = re.compile(r"(?:[a-z0-9-]{1,40}\.){1,3}(?:org|gov|com|net|uk|in|fr)/\S*")
@@ -80,7 +81,9 @@ _PLACES = {
     "pixabay.com/service/license": "LicenseRef-Pixabay",
     "pixabay.com/service/terms": "LicenseRef-Pixabay",
     "artlibre.org/licence/lal": "LAL-1.3",
-    "gnu.org/copyleft/fdl.html": "GFDL-1.3-or-later",
+    # Always the newest version, so it states none. GFDL, section 10, permits any version then.
+    "gnu.org/licenses/fdl.": "LicenseRef-GFDL",
+    "en.wikipedia.org/wiki/gnu_free_documentation_license": "LicenseRef-GFDL",
     "gnu.org/licenses/fdl-1.3": "GFDL-1.3-or-later",
     "gnu.org/licenses/old-licenses/fdl-1.2": "GFDL-1.2-or-later",
     "opendatacommons.org/licenses/pddl": "PDDL-1.0",
@@ -179,10 +182,8 @@ def _of_address(address: SplitResult) -> str | None:
 
 
 def _of_cc_path(path: str) -> str | None:
-    if path.startswith(("/publicdomain/zero/", "/p/zero/")):
-        return "CC0-1.0"
-    if path.startswith(("/publicdomain/mark/", "/p/mark/")):
-        return "CC-PDM-1.0"
+    if match := _CC_TOOL.fullmatch(path):
+        return {"zero": "CC0-1.0", "mark": "CC-PDM-1.0"}[match[1]] if match[2] in (None, "1.0") else None
     if path.startswith("/licenses/publicdomain"):
         return "CC-PDDC"
     if match := _CC_SAMPLING.fullmatch(path):
