@@ -9,6 +9,7 @@ import tarfile
 from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from dvc.repo import Repo
 from typer.testing import CliRunner
@@ -35,6 +36,12 @@ def image_id(name: str) -> str:
 
 def crop(name: str) -> bytes:
     return f"crop {name} ".encode() * 99
+
+
+def embedding(name: str) -> bytes:
+    """Embedding as screening stores it: (128,) float16."""
+    seed = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
+    return np.random.default_rng(seed).standard_normal(128).astype(np.float16).tobytes()
 
 
 def thumbnail(name: str) -> str:
@@ -137,7 +144,8 @@ class Small:
                 shard.add(f"{row[key]}.jpg", self.picture(row["name"]) if stage == "crawl" else crop(row["name"]))
             if stage == "crawl" and self.hashes:
                 shard.add("responses.parquet", self._responses(rows))
-            shard.finish(pl.DataFrame(rows))
+            known = [row | {"embedding": embedding(str(row["name"]))} for row in rows] if stage == "crop" else rows
+            shard.finish(pl.DataFrame(known))
 
     def _responses(self, rows: list[dict]) -> bytes:
         hashes = [{"image_id": row["image_id"], "content_hash": self.hashes.get(row["name"])} for row in rows]

@@ -290,8 +290,9 @@ def test_what_lies_about_in_the_workspace_goes_and_is_named(project: Small, monk
     )
     assert "build/label" in [model["path"] for model in receipt["models"]]
     assert "build/multitask/equal/model.pt" in [model["path"] for model in receipt["models"]]
-    (database,) = receipt["by_hand"]
-    assert "db.example:27017" in database and "secret" not in json.dumps(receipt)
+    database, unreached = receipt["by_hand"]
+    assert "db.example:27017: the erasure drops" in database and "secret" not in json.dumps(receipt)
+    assert "db.example:27017 could not be emptied" in unreached
     assert [*Repo(str(project.root)).status()] == ["data.dvc"], "the outputs, and DVC's own files, stay as they are"
     page = next((project.workspace.data / "receipts").glob("*.md")).read_text()
     assert "`build/webdataset`" in page and "db.example:27017" in page

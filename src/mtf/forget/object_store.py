@@ -75,9 +75,9 @@ class ObjectStore:
             paths = list(fs.find(self.odb.path))
         except NotImplementedError:
             return None
-        return frozenset(oid for path in paths if (oid := self._oid(path)))
+        return frozenset(oid for path in paths if (oid := self.object_at(path)))
 
-    def _oid(self, path: str) -> str | None:
+    def object_at(self, path: str) -> str | None:
         """md5 of the object at `path`; None if it is no object, such as a file that DVC did not finish."""
         try:
             return self.odb.path_to_oid(path)

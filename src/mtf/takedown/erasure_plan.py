@@ -41,7 +41,7 @@ class ErasurePlan:
     - `current`: files of the current version with pictures to erase, which `dvc repro` must make again first;
     - `unseen`: objects (md5) that may hold an erased picture, and that only a store without an answer may have;
     - `history`: all versions, with the index of the objects of all stores;
-    - `image_ids`: pictures that the requests name;
+    - `scope`: people, images and faces that the requests name;
     - `originals`: files that people added, with pictures to erase;
     - `evidence`: exported evidence on pictures to erase;
     - `untracked`: paths in the project's folder to remove;
@@ -53,7 +53,7 @@ class ErasurePlan:
     current: list[str]
     unseen: list[str]
     history: History
-    image_ids: frozenset[str]
+    scope: TakedownScope
     originals: list[Original]
     evidence: list[ExportedFile]
     untracked: list[str]
@@ -142,6 +142,7 @@ def make_plan(
             *manual_followups.about_remaining_records(scope.whole, workspace),
             *beside.by_hand,
         ],
+        "leftovers": dict(receipt.NOT_SEARCHED),
     }
     made = [each.path for each in found.affected if WORKSPACE in each.revisions and _is_made(each.path)]
     pages = unrecorded_pages(requests, workspace) if made else []
@@ -150,7 +151,7 @@ def make_plan(
         sorted(set(made)),
         unseen,
         history,
-        frozenset(scope.image_ids),
+        scope,
         own,
         exported,
         beside.names,

@@ -1,4 +1,6 @@
-"""Execution of an erasure (`mtf takedown erase`): plan, write tombstones in every store, verify, write receipts."""
+"""Execution of an erasure (`mtf takedown erase`): plan, write tombstones in every store, search for leftovers, write
+receipts.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +12,9 @@ from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.forget.repository import locked_repository
 from mtf.forget.store_erasure import dropped_in, empty_store, now, resume_places
-from mtf.takedown import exported_evidence, originals, receipt, untracked, withdrawn_files
+from mtf.takedown import exported_evidence, leftovers, open_reviews, originals, receipt, untracked, withdrawn_files
 from mtf.takedown.erasure_plan import ErasurePlan, make_plan
+from mtf.takedown.leftovers import Leftovers
 from mtf.takedown.receipt import Receipt
 
 Progress = Callable[[int, int], object]
@@ -35,7 +38,7 @@ def erase(
     A store that cannot be reached is reported and stays owed in the receipt; the next call continues there. Raises
     GateFailed if the current version still holds a picture to erase: `dvc repro` comes first.
     """
-    with locked_repository(workspace.root) as repo:
+    with locked_repository(workspace.root) as repo, open_reviews.none_open(workspace):
         planned = make_plan(repo, workspace, signed_by=signed_by, progress=progress)
         if planned.current:
             raise GateFailed(
@@ -47,17 +50,24 @@ def erase(
         if due:
             # Afterwards, nobody could say any more how the published pictures looked.
             params = config.load(workspace.params)
-            withdrawn_files.record(planned.image_ids, workspace, params, planned.history)
+            withdrawn_files.record(frozenset(planned.scope.image_ids), workspace, params, planned.history)
         for path, one in due:
             receipt.save(path, one)
+        objects = [each for _, one in due for each in one["objects"]]
+        patterns = leftovers.prepare(objects, planned.scope, planned.history, workspace) if due else None
         for original in planned.originals:
             originals.clear(original)
         for exported in planned.evidence:
             exported_evidence.clear(exported)
+        left = [*open_reviews.drop_databases(workspace)] if due and planned.scope.names else []
+        for _, one in due:
+            one["by_hand"] += left
         for path, oid in ((each["path"], each["oid"]) for _, one in due for each in one["objects"]):
             originals.detach(workspace.root / path, oid)
         for path, one in due:
             _carry_out(workspace, path, one, planned, report)
+        if patterns is not None:
+            _search(leftovers.search(patterns, workspace, repo, planned.index), workspace, due, report)
     return [one for _, one in due]
 
 
@@ -104,7 +114,7 @@ def _update(one: Receipt, planned: ErasurePlan) -> None:
 def _carry_out(
     workspace: ProjectPaths, path: Path, one: Receipt, planned: ErasurePlan, report: Callable[[str], object]
 ) -> None:
-    """Carry out one receipt, store by store; it is saved after each."""
+    """Carry out one receipt, store by store; it is saved after each. It is finished after the search for leftovers."""
     one["workspace"] = sorted({*one["workspace"], *untracked.clear(workspace, planned.untracked)})
     listings = sorted({listing for each in one["objects"] for listing in each["listings"]})
     oids = {each["oid"] for each in one["objects"]}
@@ -117,6 +127,21 @@ def _carry_out(
         receipt.save(path, one)
         done = state["before"] - state["after"]
         report(f"{store.name}: {done} of {state['before']} objects erased {state['error'] or ''}".rstrip())
-    if not receipt.outstanding(one):
-        one["finished_at"] = now()
-    receipt.save(path, one)
+
+
+def _search(
+    found: Leftovers, workspace: ProjectPaths, due: list[tuple[Path, Receipt]], report: Callable[[str], object]
+) -> None:
+    """Note in each receipt what the search for leftovers found, and finish those that owe nothing."""
+    report(
+        f"search: {found.files:,} files and objects of git, {found.size_bytes:,} bytes: "
+        f"{listed(found.owed, 4) if found.owed else 'nothing'} is left of the pictures"
+    )
+    for path, one in due:
+        one["leftovers"] = found.plain()
+        one["by_hand"] = [*dict.fromkeys((*one["by_hand"], *found.by_hand))]
+        if not receipt.outstanding(one):
+            one["finished_at"] = now()
+        receipt.save(path, one)
+    if all(one["finished_at"] for _, one in due):
+        leftovers.finish(workspace)

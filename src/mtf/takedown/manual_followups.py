@@ -30,9 +30,10 @@ def about_clone_and_storage(workspace: ProjectPaths, stores: list[ObjectStore], 
     yield from out_of_reach.about_clone_and_stores(workspace.root, stores, unlistable)
     if address := os.environ.get(_DATABASE):
         yield (
-            f"FiftyOne's database at {address.rpartition('@')[2].removeprefix('mongodb://')} is not this project's: "
-            "it may hold names, boxes and embeddings of the erased faces. Open each review again "
-            "(`mtf review open`), which replaces its data set, or delete the data sets there."
+            f"FiftyOne's database at {address.rpartition('@')[2].removeprefix('mongodb://')}: the erasure drops the "
+            "databases of this project's reviews there, with names, boxes and embeddings. The server's journal keeps "
+            "them until it is started anew; databases of other copies of this project, and backups, are its owner's "
+            "to empty."
         )
 
 

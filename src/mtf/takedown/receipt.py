@@ -18,8 +18,17 @@ from mtf.forget.store_erasure import outstanding_in, receipt_digest
 
 SCHEMA = 2
 Receipt = dict[str, Any]
+NOT_SEARCHED: dict[str, Any] = {"owed": [], "text": [], "patterns": 0, "files": 0, "size_bytes": 0}
+"""Search for leftovers that has not been done, as `leftovers.Leftovers.plain`."""
 # Keys that earlier receipts lack.
-_ADDED: Receipt = {"originals": [], "outside": [], "unreadable": [], "lost": [], "by_hand": []}
+_ADDED: Receipt = {
+    "originals": [],
+    "outside": [],
+    "unreadable": [],
+    "lost": [],
+    "by_hand": [],
+    "leftovers": NOT_SEARCHED,
+}
 
 
 def folder(data: Path) -> Path:
@@ -48,7 +57,11 @@ def load_all(data: Path) -> list[tuple[Path, Receipt]]:
 def outstanding(receipt: Receipt) -> list[str]:
     """Messages on objects and files that may still hold an erased picture; empty if the erasure is complete."""
     unreadable = [f"Cannot be looked through: {each}. Remove it, or put it right." for each in receipt["unreadable"]]
-    return [*outstanding_in(receipt["places"]), *unreadable]
+    left = [
+        f"Something of an erased picture is left in {each}. Remove it, then erase again."
+        for each in receipt["leftovers"]["owed"]
+    ]
+    return [*outstanding_in(receipt["places"]), *unreadable, *left]
 
 
 def as_markdown(receipt: Receipt) -> str:
@@ -92,6 +105,9 @@ def as_markdown(receipt: Receipt) -> str:
         "## What was not found anywhere",
         *(_lost_listings(receipt["lost"]) or ["Everything was found."]),
         "",
+        "## Search for leftovers",
+        *_searched(receipt["leftovers"]),
+        "",
         "## What this receipt does not cover",
         "Copies outside these places: other clones and their caches, releases that were handed on, backups of the "
         "storage, and lines in old versions of the tables (addresses, file names, and of faces boxes, measures and "
@@ -105,6 +121,23 @@ def as_markdown(receipt: Receipt) -> str:
 def _place_row(name: str, place: dict[str, Any]) -> list[str]:
     owing = f"{len(place['owed'])} {_text(place['error'] or '')}".strip()
     return [name, _text(place["address"]), str(place["before"]), str(place["after"]), owing]
+
+
+def _searched(leftovers: dict[str, Any]) -> Iterator[str]:
+    """Lines on the search for leftovers: what was searched, and where text remains."""
+    if not leftovers["files"]:
+        yield "Not done yet: it comes after the erasure."
+        return
+    yield (
+        f"Every byte of {leftovers['files']:,} files and objects of git ({leftovers['size_bytes']:,} bytes), also "
+        f"expanded, was searched for {leftovers['patterns']:,} pieces of pictures, crops, thumbnails, embeddings, "
+        "names and addresses of at least 8 bytes. What was left of pictures and embeddings stands above, as owed."
+    )
+    if leftovers["text"]:
+        yield ""
+        yield "Names, numbers or addresses remain as text, in:"
+        yield ""
+        yield from (f"- {_text(each)}" for each in leftovers["text"])
 
 
 def _lost(receipt: Receipt) -> list[str]:

@@ -39,8 +39,8 @@ class TakedownScope:
         """True if a file of this size in bytes may be an erased image."""
         return bool(self.image_ids) and (self.sizes is None or size_bytes in self.sizes)
 
-    def rows_in(self, table: pl.DataFrame) -> int:
-        """Number of rows of a table on an erased person, image or face."""
+    def is_about(self, table: pl.DataFrame) -> pl.Expr:
+        """Expression that is true in the rows of a table on an erased person, image or face."""
         about = [
             is_one_of(column, wanted)
             for column, wanted in (
@@ -50,7 +50,11 @@ class TakedownScope:
             )
             if column in table.columns
         ]
-        return table.filter(pl.any_horizontal(about)).height if about else 0
+        return pl.any_horizontal(about) if about else pl.lit(value=False)
+
+    def rows_in(self, table: pl.DataFrame) -> int:
+        """Number of rows of a table on an erased person, image or face."""
+        return int(table.select(self.is_about(table).sum()).item()) if table.height else 0
 
     def plain(self) -> dict[str, list[str]]:
         """Scope as the receipt stores it, as sorted lists."""

@@ -16,6 +16,8 @@ from mtf.takedown.scope import TakedownScope
 
 # The label classifier, which is trained on pictures.
 FITTED = PATHS_IN_PROJECT.stage("label").as_posix()
+# The review app: its database is compressed, so no search sees a picture's name or embedding in it.
+_REVIEW = PATHS_IN_PROJECT.stage("room")
 _EXPERIMENTS = ".dvc/tmp/exps"
 
 
@@ -90,6 +92,10 @@ def _affected_files(build: Path, scope: TakedownScope, workspace: ProjectPaths) 
     found = Untracked()
     files = [path for path in sorted(build.rglob("*")) if path.is_file()] if scope.names else []
     files = [path for path in files if not path.is_relative_to(workspace.evidence)]
+    database = workspace.root / _REVIEW / "mongodb"
+    if scope.names and database.is_dir():
+        found.names.append(workspace.relative(database))
+        files = [path for path in files if not path.is_relative_to(database)]
     for path in files:
         try:
             if affected_objects.is_affected(path, scope):
