@@ -34,7 +34,7 @@ def curated(project: Project) -> tuple[ProjectPaths, config.Params]:
         decided_by=pl.lit("panel 3/3"),
     )
     table = schemas.curated(params)
-    kept = rows.select(list(table.dtypes)).head(14)
+    kept = schemas.frame(table, rows).head(14)
     schemas.write(table, kept, workspace.table("curate", "curated"))
     gone = rows.tail(1).with_columns(
         step=pl.lit("identity"),

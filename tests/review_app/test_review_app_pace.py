@@ -82,7 +82,9 @@ def test_the_time_left_is_for_all_steps(project: Callable[..., ProjectPaths]) ->
             writer.append(Decision(**fields, verdict=Verdict.ACCEPT, time=time))
     status = progress.measure(workspace, loaded)
     (anna,) = status.reviewers
-    assert "360 an hour; about 28 verdicts, 5 min left" in progress.as_text(status)
+    assert "360 an hour; about 28 verdicts, 5 min left" in progress.as_text(status, reviewer="anna")
+    assert "an hour" not in progress.as_text(status, reviewer="bert")
+    assert '"faces_per_hour": null' in progress.as_json(status)
     assert anna.open_faces == {"face": 4, "identity": 4, "quality": 0, "duplicate": 0, "task_fit": 0}
     # Four verdicts on whole faces, and of all eight whose they are, quality and the tasks; no face has a duplicate.
     assert (anna.verdicts_left, anna.faces_per_hour, anna.hours_left) == (28, 360.0, round(28 / 360, 2))

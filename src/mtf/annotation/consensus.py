@@ -41,7 +41,8 @@ def verdicts(votes: pl.DataFrame, *, reviewers: int) -> pl.DataFrame:
     votes: table as `current_votes` returns it.
     reviewers: size of the panel.
 
-    Columns: identity, face_id, step, outcome, reason, decided_by, detail, agreeing, given.
+    Columns: identity, face_id, step, outcome, reason, decided_by, detail, agreeing, given, and given_reason: the reason
+    given most often, whatever the outcome.
     """
     key = [*FACE, "step"]
     panel = votes.filter(~pl.col("joint"))
@@ -54,6 +55,7 @@ def verdicts(votes: pl.DataFrame, *, reviewers: int) -> pl.DataFrame:
         .join(_most_given_reason(panel, key), on=key, how="left")
         .with_columns(
             reason=pl.when(pl.col("outcome") == Outcome.REJECT).then("reason"),
+            given_reason="reason",
             decided_by=pl.format("panel {}/{}", "agreeing", "given"),
             detail=_counts(reviewers),
         )
@@ -125,12 +127,17 @@ def _joint_verdicts(votes: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     """Latest joint verdict per face and step, whoever recorded it."""
     joint = votes.filter("joint").sort("order").unique(key, keep="last", maintain_order=True)
     return joint.select(
-        *key, "reason", outcome="verdict", decided_by=pl.lit(JOINT), detail=pl.lit("decided together")
+        *key,
+        "reason",
+        given_reason="reason",
+        outcome="verdict",
+        decided_by=pl.lit(JOINT),
+        detail=pl.lit("decided together"),
     ).with_columns(agreeing=pl.lit(1, pl.Int64), given=pl.lit(1, pl.Int64))
 
 
 def _overridden(decided: pl.DataFrame, joint: pl.DataFrame, key: list[str]) -> pl.DataFrame:
-    columns = [*key, "outcome", "reason", "decided_by", "detail", "agreeing", "given"]
+    columns = [*key, "outcome", "reason", "decided_by", "detail", "agreeing", "given", "given_reason"]
     rest = decided.join(joint, on=key, how="anti")
     return pl.concat([joint.select(columns), rest.select(columns)])
 

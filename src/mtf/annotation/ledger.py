@@ -1,5 +1,8 @@
 """Ledger: every decision of every reviewer in `data/review/NAME/TIME.jsonl`, append-only.
 
+Records that are no votes lie in a subfolder: `data/review/NAME/KIND/TIME.jsonl`, read by `records`. Gold answers
+(`mtf.annotation.gold`) and pairs of duplicates (`mtf.annotation.pairs`) do.
+
 Each writer (one review session) has its own file. A decision is on disk before `LedgerWriter.append` returns. A file is
 not written to again once it is no longer the writer's alone, because DVC has linked it into its cache or put another
 file in its place. No writer appends while `exclusive_lock` is held, for example during `dvc add`.
@@ -16,44 +19,52 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 from pydantic_core import from_json
 
 from mtf.annotation.decision import MAX_SLUG, Decision
-from mtf.annotation.ledger_lines import SCHEMA, parsed
+from mtf.annotation.ledger_lines import SCHEMA, parsed, parsed_line
+from mtf.annotation.record import Record
 from mtf.core.atomic_files import write_bytes
 from mtf.core.errors import bad_value
 from mtf.schemas import SLUG
 
 JOINT_REVIEWER = "together"
 
+Kind = TypeVar("Kind", bound=Record)
+
 
 class LedgerWriter:
-    """Writer of one reviewer's decisions in one review session, to a file of its own.
+    """Writer of one reviewer's records in one review session, to a file of its own.
 
-    The file is created with the first decision. Threads may share a writer. Use it in a `with` statement, or call
+    kind: subfolder for records that are no votes; None for decisions.
+
+    The file is created with the first record. Threads may share a writer. Use it in a `with` statement, or call
     `close`. Raises BadInput if `reviewer` is not a slug, or is the name reserved for the joint session.
     """
 
-    def __init__(self, folder: Path, reviewer: str) -> None:
-        self._folder = folder / checked_reviewer(reviewer, is_person=True)
+    def __init__(self, folder: Path, reviewer: str, *, kind: str | None = None) -> None:
+        own = folder / checked_reviewer(reviewer, is_person=True)
+        self._ledger = folder
+        self._folder = own / kind if kind else own
         self._reviewer = reviewer
         self._descriptor: int | None = None
         self._lock = threading.Lock()
         self.path: Path | None = None
 
-    def append(self, *decisions: Decision) -> None:
-        """Append decisions and flush them to disk: they survive a power failure once this returns.
+    def append(self, *records: Decision | Record) -> None:
+        """Append records and flush them to disk: they survive a power failure once this returns.
 
-        On OSError no decision of this call remains in the ledger, as far as the disk allows; the call may be repeated.
+        On OSError no record of this call remains in the ledger, as far as the disk allows; the call may be repeated.
         """
-        if others := {decision.reviewer for decision in decisions} - {self._reviewer}:
+        if others := {record.reviewer for record in records} - {self._reviewer}:
             raise ValueError(f"this file has the decisions of {self._reviewer}, not of {sorted(others)}")
-        if not decisions:
+        if not records:
             return
-        data = b"".join(decision.line() for decision in decisions)
-        with self._lock, _locked(self._folder.parent, fcntl.LOCK_SH):
+        data = b"".join(record.line() for record in records)
+        with self._lock, _locked(self._ledger, fcntl.LOCK_SH):
             while not self._written(data):
                 pass
 
@@ -160,6 +171,29 @@ def read(folder: Path) -> Ledger:
     return Ledger(_in_order(files), torn)
 
 
+def records(folder: Path, kind: str, model: type[Kind]) -> tuple[list[Kind], list[str]]:
+    """Records of all reviewers in the subfolders `kind`, oldest first, and a line of text for each torn one.
+
+    Raises BadInput as `read` does.
+    """
+    found: list[Kind] = []
+    torn: list[str] = []
+    for path in sorted(folder.glob(f"*/{kind}/*.jsonl")):
+        name = path.relative_to(folder).as_posix()
+        whole, rest = _without_torn_end(path.read_bytes())
+        lines = whole.split(b"\n")[:-1]
+        if rest:
+            torn.append(f"{name} line {len(lines) + 1}: torn while it was written, ignored")
+        reviewer = checked_reviewer(path.parent.parent.name)
+        for number, line in enumerate(lines, 1):
+            where = f"{name} line {number}"
+            record = parsed_line(line, model, where=where)
+            if record.reviewer != reviewer:
+                raise bad_value(f"{where}: reviewer", record.reviewer, f"{reviewer!r}, the name of the file's folder")
+            found.append(record)
+    return sorted(found, key=lambda record: record.time), torn
+
+
 def checked_reviewer(name: str, *, is_person: bool = False) -> str:
     """Reviewer name, checked as a folder name of the ledger; raises BadInput if it is not permitted.
 
@@ -199,7 +233,7 @@ def _new_file(folder: Path) -> tuple[int, Path]:
     """Create a file under a new name, and flush its folder so that the name is on disk too."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor, path = _exclusively(folder)
-    for changed in (folder, folder.parent):
+    for changed in (folder, folder.parent, folder.parent.parent):
         _flush_folder(changed)
     return descriptor, path
 

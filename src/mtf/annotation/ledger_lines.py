@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 from collections import Counter
 from itertools import product
+from typing import TypeVar
 
 import polars as pl
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mtf.annotation.decision import MAX_PIXEL, MAX_SLUG, Decision, Labels, Verdict, contradiction
 from mtf.core.errors import BadInput, bad_value, shortened
@@ -50,6 +51,8 @@ _TEXTS = tuple(name for name, kind in _AS_WRITTEN.items() if kind == pl.String a
 # Two digits each, as the strict model requires; polars also accepts one digit, and 60 seconds.
 _TIME = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$"
 _labels = TypeAdapter(Labels)
+
+Line = TypeVar("Line", bound=BaseModel)
 
 
 def parsed(data: bytes, *, name: str, reviewer: str) -> pl.DataFrame:
@@ -159,7 +162,8 @@ def _with_labels(rows: pl.DataFrame, labels: dict[str, list[dict[str, str]]]) ->
 
 def _one_by_one(data: bytes, *, name: str) -> pl.DataFrame:
     decisions = [
-        _decision(line, where=f"{name} line {number}") for number, line in enumerate(data.split(b"\n")[:-1], 1)
+        parsed_line(line, Decision, where=f"{name} line {number}")
+        for number, line in enumerate(data.split(b"\n")[:-1], 1)
     ]
     rows = [
         decision.model_dump(mode="python", exclude={"box", "labels"})
@@ -171,14 +175,15 @@ def _one_by_one(data: bytes, *, name: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 
-def _decision(line: bytes, *, where: str) -> Decision:
+def parsed_line(line: bytes, model: type[Line], *, where: str) -> Line:
+    """Record of one line, by its strict model; raises BadInput with `where`, the key and what is permitted."""
     try:
-        return Decision.model_validate_json(line)
+        return model.model_validate_json(line)
     except ValidationError as error:
-        raise BadInput(f"{where}: {_what_is_wrong(error)}") from None
+        raise BadInput(f"{where}: {_what_is_wrong(error, model)}") from None
 
 
-def _what_is_wrong(error: ValidationError) -> str:
+def _what_is_wrong(error: ValidationError, model: type[BaseModel]) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "json_invalid":
@@ -187,7 +192,7 @@ def _what_is_wrong(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{key}: missing"
     if first["type"] == "extra_forbidden":
-        return f"{shortened(key)}: unknown key; permitted: {', '.join(Decision.model_fields)}"
+        return f"{shortened(key)}: unknown key; permitted: {', '.join(model.model_fields)}"
     if first["type"] == "value_error":
         return first["msg"].removeprefix("Value error, ")
     message = first["msg"]

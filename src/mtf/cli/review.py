@@ -195,17 +195,37 @@ def _certify_in_terminal(workspace: ProjectPaths, reviewer: str) -> None:
         terminal.certify(workspace, config.load(workspace.params), reviewer)
 
 
+@app.command("last-look")
+def last_look(reviewer: Reviewer) -> None:
+    """Look over all accepted faces of each person, and say which two are duplicates; in the terminal."""
+    from mtf import config
+    from mtf.annotation.ledger import checked_reviewer
+    from mtf.review_app import last_look_terminal
+    from mtf.review_app.processes.closing import LedgerTracking
+    from mtf.review_app.review_lock import lock_review
+
+    workspace = ProjectPaths.find()
+    checked_reviewer(reviewer, is_person=True)
+    lock = lock_review(workspace.stage("room"), reviewer)
+    with LedgerTracking(workspace, [reviewer]), lock:
+        last_look_terminal.run(workspace, config.load(workspace.params), reviewer)
+
+
 @app.command()
 def status(
+    reviewer: Annotated[
+        str | None, typer.Option(help="Your name in the ledger: your own pace and time left are shown, nobody else's.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Show faces done and open per step and reviewer, agreement, conflicts, pace and time left."""
+    """Show faces done and open per step and reviewer, agreement and conflicts; to the owner also ratings."""
     from mtf import config
     from mtf.review_app import progress
 
     workspace = ProjectPaths.find()
     found = progress.measure(workspace, config.load(workspace.params))
-    print(progress.as_json(found) if json else progress.as_text(found))
+    shown = progress.as_json if json else progress.as_text
+    print(shown(found, reviewer=reviewer))
 
 
 @app.command("export")

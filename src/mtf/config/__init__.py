@@ -15,6 +15,7 @@ from mtf.config.models import Models
 from mtf.config.pipeline import Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.config.publishing import Gate, Gates, Release, Report
 from mtf.config.renamed import with_detector, with_new_names
+from mtf.config.review import Review
 from mtf.config.section import Alignment, Count, Label, Positive, Section, Share
 from mtf.config.sources import Crawl, HostManners, Source
 from mtf.config.tasks import IDENTITY, WITH, Project, Task, attributes_of, columns_of
@@ -64,6 +65,7 @@ __all__ = [
     "Recipe",
     "Release",
     "Report",
+    "Review",
     "Screen",
     "Screened",
     "Section",
@@ -105,6 +107,7 @@ class Params(Section):
     models: Models = Models()
     crop: Crop
     screen: Screen
+    review: Review = Review()
     curate: Curate
     split: Split
     train: Train

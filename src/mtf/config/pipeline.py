@@ -167,6 +167,9 @@ class Curate(Section):
         (`screened`), or every crop that may be used (`non_curated`).
     screened: limits of the mode `screened`.
     reviewers: number of reviewers of a panel.
+    consensus: `model` lets the model of the reviewers decide where they are split and it is sure, `majority` does not
+        (`mtf.annotation.model_verdicts`).
+    min_confidence: probability from which the model is sure enough to decide.
     box_iou: smallest intersection over union at which a decision applies to a detected box; nested boxes apply below
         it, too (`mtf.annotation.matching`).
     min_images_per_identity: identities with fewer images are left out.
@@ -175,6 +178,8 @@ class Curate(Section):
     mode: Literal["curated", "screened", "non_curated"] = "curated"
     screened: Screened = Screened()
     reviewers: Annotated[int, Field(ge=1, le=15)] = 3
+    consensus: Literal["model", "majority"] = "model"
+    min_confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.9
     box_iou: Annotated[float, Field(gt=0, le=1)] = 0.5
     min_images_per_identity: Count = 5
 

@@ -150,8 +150,10 @@ def weakest_decision(verdicts: pl.DataFrame) -> pl.DataFrame:
     """Weakest decision per face, as `decided_by`: a joint verdict if there is one, else the one with the least
     agreement.
 
-    `verdicts` is a table as `mtf.annotation.consensus.verdicts` returns it. Columns: identity, face_id, decided_by.
+    `verdicts` is a table as `mtf.annotation.model_verdicts.decided` returns it. Columns: identity, face_id, decided_by,
+    and `confidence`: the least of the model's over the steps that it knows; null without a model.
     """
     order = [pl.col("decided_by") != JOINT, pl.col("agreeing") / pl.col("given"), pl.col("given")]
     first = verdicts.sort(*FACE, *order).unique(FACE, keep="first", maintain_order=True)
-    return first.select(*FACE, "decided_by")
+    least = verdicts.group_by(FACE).agg(pl.col("confidence").min().cast(pl.Float32))
+    return first.select(*FACE, "decided_by").join(least, on=FACE, how="left", maintain_order="left")

@@ -176,6 +176,22 @@ def agreement(view: View) -> str | None:
     return f"{measured}: {'; '.join(parts)}." if parts else None
 
 
+def consensus(view: View) -> str | None:
+    """Sentence on the model of the reviewers: who decided, and what it expects to be wrong; None without a model."""
+    found = view.curated.get("consensus")
+    if not found:
+        return None
+    wrong = sum(each["expected_wrong"] for each in found["confidence"].values())
+    verdicts = sum(each["verdicts"] for each in found["confidence"].values())
+    shares = [f"{100 * one['right']:.1f} %" for one in found["reviewers"] if one["right"] is not None]
+    decided = number(found["decided_by"]["model"], "verdict")
+    return (
+        f"A model of the reviewers (Dawid and Skene, with a classifier as one more annotator) decided {decided} on "
+        f"which the panel was split. Of {number(verdicts, 'verdict')} it expects {wrong:.1f} to be wrong. "
+        f"Expected share of right votes by reviewer: {', '.join(shares)}."
+    )
+
+
 def held_back(view: View) -> str:
     figures = view.curated["held_back"]
     return f"Held back: {figures['undecided']:,} faces without a majority, {figures['conflict']:,} in conflict."

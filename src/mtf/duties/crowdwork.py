@@ -46,7 +46,7 @@ CROWDWORK = Template(
         Section(
             "Analysis and evaluation",
             (
-                Item("agreement", "Agreement of the reviewers", (composition.agreement,)),
+                Item("agreement", "Agreement of the reviewers", (composition.agreement, composition.consensus)),
                 Item(
                     "disagreement",
                     "What becomes of disagreement",

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from mtf import schemas
-from mtf.annotation import agreement, consensus, duplicate_rules, ledger, matching
+from mtf.annotation import agreement, consensus, duplicate_rules, ledger, matching, model_verdicts, pairs
 from mtf.config import Params
 from mtf.core import atomic_files, csv_files
 from mtf.core.console import console
@@ -20,6 +20,9 @@ from mtf.curation import funnel, funnel_inputs, proposal_rates
 from mtf.curation.duplicates import AUTOMATIC, duplicate_groups
 from mtf.curation.funnel_inputs import weakest_decision
 from mtf.curation.funnel_tables import funnel_table, left_by_step
+from mtf.review_app.engine import panel_metrics, panel_model
+from mtf.review_app.engine.likeness import load_embeddings
+from mtf.review_app.engine.panel_model import PanelModel
 from mtf.rights import attribution, consent
 from mtf.schemas import FACE, IMAGE, DetectionOutcome, Reason, Step, roster_file, takedown_file
 
@@ -35,7 +38,8 @@ class PanelResult:
     - `unmatched`: number of decisions without a current face;
     - `votes`: current vote of each reviewer on each face and step;
     - `verdicts`: verdict on each face and step;
-    - `label_verdicts`: verdict on each face and label.
+    - `label_verdicts`: verdict on each face and label;
+    - `model`: model of the reviewers, without steps if the majority decides alone.
     """
 
     ledger: ledger.Ledger
@@ -43,6 +47,7 @@ class PanelResult:
     votes: pl.DataFrame
     verdicts: pl.DataFrame
     label_verdicts: pl.DataFrame
+    model: PanelModel
 
     @property
     def accepted(self) -> pl.DataFrame:
@@ -99,7 +104,11 @@ def _gathered(workspace: ProjectPaths, params: Params) -> tuple[pl.DataFrame, pl
     for parent, key in ((people, ["identity"]), (images, IMAGE), (screening, FACE)):
         _check_refers(faces, parent, key, faces_path)
     _check_refers(evidence, images, IMAGE, workspace.table("crawl", "evidence"))
-    measured = funnel_inputs.with_labels_and_measures(faces, roster=people, screening=screening)
+    measured = pairs.grouped(
+        funnel_inputs.with_labels_and_measures(faces, roster=people, screening=screening),
+        pairs.read(workspace.review),
+        box_iou=params.curate.box_iou,
+    )
     with_legal = partial(
         funnel_inputs.with_legal,
         images=images,
@@ -132,15 +141,27 @@ def _panel_result(workspace: ProjectPaths, params: Params, faces: pl.DataFrame) 
     matched = matching.match(all_decisions.decisions, faces, box_iou=params.curate.box_iou)
     votes, labels = consensus.current_votes(matched), consensus.current_labels(matched)
     reviewers = params.curate.reviewers
+    verdicts = consensus.verdicts(votes, reviewers=reviewers)
+    model = _model(workspace, params, faces, votes)
+    decided = model_verdicts.decided(
+        verdicts, model.opinions(votes), reviewers=reviewers, min_confidence=params.curate.min_confidence
+    )
     return PanelResult(
         ledger=all_decisions,
         unmatched=matched["face_id"].null_count(),
         votes=votes,
-        verdicts=duplicate_rules.with_group_conflicts(
-            consensus.verdicts(votes, reviewers=reviewers), _permitted(faces)
-        ),
+        verdicts=duplicate_rules.with_group_conflicts(decided, _permitted(faces)),
         label_verdicts=consensus.label_verdicts(labels, votes, faces, columns=list(permitted), reviewers=reviewers),
+        model=model,
     )
+
+
+def _model(workspace: ProjectPaths, params: Params, faces: pl.DataFrame, votes: pl.DataFrame) -> PanelModel:
+    """Model of the reviewers; without steps if the majority decides alone."""
+    if not _is_curated(params) or params.curate.consensus == "majority":
+        return PanelModel({})
+    shown = _permitted(faces)
+    return panel_model.fitted(shown, votes, embeddings=load_embeddings(workspace, shown))
 
 
 def _permitted(faces: pl.DataFrame) -> pl.DataFrame:
@@ -149,7 +170,7 @@ def _permitted(faces: pl.DataFrame) -> pl.DataFrame:
 
 
 def _decided(kept: pl.DataFrame, panel: PanelResult, params: Params) -> pl.DataFrame:
-    """Kept faces with the columns decided_by and duplicate_group."""
+    """Kept faces with the columns decided_by, confidence and duplicate_group."""
     decided_by = weakest_decision(panel.verdicts) if _is_curated(params) else weakest_decision(panel.verdicts.clear())
     joined = kept.join(decided_by, on=FACE, how="left", maintain_order="left")
     grouped = joined.with_columns(duplicate_group=duplicate_groups(kept))
@@ -188,6 +209,7 @@ def _metrics(
             "torn_lines": len(panel.ledger.torn),
         },
         "agreement": agreement.by_step(panel.votes, seed=AGREEMENT_SEED),
+        **panel_metrics.figures(panel.model, panel.votes, panel.verdicts),
     }
 
 

@@ -21,6 +21,7 @@ from mtf.release import card, metadata, release_tables, revision_diff
 from mtf.release.release_tables import Sources
 from mtf.report import (
     composition,
+    consensus_section,
     funnel_section,
     models,
     report_page,
@@ -60,6 +61,8 @@ def _sections(workspace: ProjectPaths, params: Params) -> Iterator[PageSection]:
     galleries = _galleries(workspace, params, sources, screening) if with_thumbnails else []
     yield composition.duplicates(screening, galleries, thumbnails=with_thumbnails)
     yield composition.reviewers(curated)
+    if (section := consensus_section.consensus(curated)) is not None:
+        yield section
     yield _models(workspace, has_stale_models=has_stale_models)
     yield warnings.changes(_changes(workspace, params), params.release.previous)
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import polars as pl
 
-from mtf.annotation import agreement
+from mtf.annotation import agreement, gold
 from mtf.config import Params
 from mtf.core.project_paths import ProjectPaths
+from mtf.review_app import owner, ratings
 from mtf.review_app.engine import pace
 from mtf.review_app.engine.loading import load_review_data
+from mtf.review_app.engine.panel_model import Confusion
 from mtf.review_app.engine.queue import counted, next_steps
 from mtf.review_app.engine.review_data import ReviewData
 from mtf.schemas import funnel_steps
@@ -26,8 +28,8 @@ class Reviewer:
     done: verdicts per step.
     open_faces: faces open now, per step; a face that passes opens at the next step.
     verdicts_left: verdicts expected in total, estimated from this reviewer's verdicts so far.
-    faces_per_hour: pace; None without enough work.
-    hours_left: time for the verdicts left at that pace.
+    faces_per_hour: pace; None without enough work. Shown to the reviewer alone.
+    hours_left: time for the verdicts left at that pace. Shown to the reviewer alone.
     """
 
     name: str
@@ -52,6 +54,10 @@ class Status:
     held_back: faces per step without a majority.
     unmatched: ledger lines on faces that were left out before the review, or are gone.
     torn: one line of text for each ledger line that was ignored.
+    spared: faces per step that need no vote of a further reviewer, since the model of the reviewers is sure.
+    expected_wrong: wrong verdicts that the model expects among those it knows, per step with a model.
+    ratings: ratings of the reviewers; None unless the owner of the project asks.
+    classifier: confusion of the classifier, by step, likewise.
     """
 
     faces: int
@@ -64,11 +70,17 @@ class Status:
     held_back: dict[str, int]
     unmatched: int
     torn: list[str]
+    spared: dict[str, int]
+    expected_wrong: dict[str, float]
+    ratings: list[ratings.Rating] | None
+    classifier: dict[str, Confusion] | None
 
 
 def measure(workspace: ProjectPaths, params: Params) -> Status:
     """Status from the tables and the ledger; needs no database."""
     review_data, torn = load_review_data(workspace, params)
+    answers, torn_answers = gold.read(workspace.review)
+    is_owner = owner.is_owner(workspace, params)
     names = _own_lines(review_data)["reviewer"].unique().sort().to_list()
     return Status(
         faces=review_data.faces.height,
@@ -80,7 +92,11 @@ def measure(workspace: ProjectPaths, params: Params) -> Status:
         label_conflicts=_by_column(review_data.conflicts, list(review_data.labels)),
         held_back=_by_step(review_data.outcomes.filter(pl.col("outcome").is_in(["undecided", "conflict"]))),
         unmatched=review_data.matched["face_id"].null_count(),
-        torn=torn,
+        torn=[*torn, *torn_answers],
+        spared=_by_step(review_data.spared),
+        expected_wrong=_expected_wrong(review_data),
+        ratings=ratings.measure(review_data, answers) if is_owner else None,
+        classifier=review_data.model.classifier_confusion() if is_owner else None,
     )
 
 
@@ -106,17 +122,36 @@ def _by_step(rows: pl.DataFrame) -> dict[str, int]:
     return {str(step): counts.get(str(step), 0) for step in funnel_steps.reviewed()}
 
 
+def _expected_wrong(review_data: ReviewData) -> dict[str, float]:
+    known = review_data.outcomes.filter(pl.col("confidence").is_not_null())
+    sums = dict(known.group_by("step").agg((1 - pl.col("confidence")).sum()).iter_rows())
+    return {step: round(float(sums.get(step, 0.0)), 2) for step in review_data.model.steps}
+
+
 def _by_column(conflicts: pl.DataFrame, columns: list[str]) -> dict[str, int]:
     counts = dict(conflicts["column"].drop_nulls().value_counts().iter_rows())
     return {column: counts.get(column, 0) for column in columns}
 
 
-def as_json(status: Status) -> str:
-    return json.dumps({"version": 1, **asdict(status)}, indent=2)
+def shown_to(status: Status, reviewer: str | None) -> Status:
+    """Status without the pace of everybody but `reviewer`."""
+    shown = [
+        one if one.name == reviewer else replace(one, faces_per_hour=None, hours_left=None) for one in status.reviewers
+    ]
+    return replace(status, reviewers=shown)
 
 
-def as_text(status: Status) -> str:
-    """Status as text: a table of reviewers, then the agreement, then what needs attention."""
+def as_json(status: Status, *, reviewer: str | None = None) -> str:
+    """One JSON object; of the paces only that of `reviewer`."""
+    return json.dumps({"version": 1, **asdict(shown_to(status, reviewer))}, indent=2)
+
+
+def as_text(status: Status, *, reviewer: str | None = None) -> str:
+    """Status as text: a table of reviewers, then the agreement, then what needs attention, then the ratings.
+
+    Of the paces only that of `reviewer` is shown.
+    """
+    status = shown_to(status, reviewer)
     lines = [
         f"{status.faces} faces to review, a panel of {status.panel}",
         "",
@@ -131,6 +166,11 @@ def as_text(status: Status) -> str:
         lines.append("nobody has decided anything yet; begin with `mtf review open --reviewer NAME`")
     lines += ["", *_agreement_lines(status), _row("split votes", list(status.conflicts.values()))]
     lines.append(_row("held back", list(status.held_back.values())))
+    if status.expected_wrong:
+        expected = [status.expected_wrong.get(str(step)) for step in funnel_steps.reviewed()]
+        lines.append(_row("expected wrong", ["-" if each is None else f"{each:.1f}" for each in expected]))
+    if any(status.spared.values()):
+        lines.append(_row("no further vote needed", list(status.spared.values())))
     if labels := {column: count for column, count in status.label_conflicts.items() if count}:
         lines.append("split on labels: " + ", ".join(f"{count} on {column}" for column, count in labels.items()))
     if any(status.conflicts.values()) or labels:
@@ -140,12 +180,19 @@ def as_text(status: Status) -> str:
             f"{status.unmatched} lines of the ledger are on faces that are not shown: they were left out before the "
             "review (license, taken down), or are gone"
         )
-    return "\n".join([*lines, *(f"ledger: {line}" for line in status.torn)])
+    lines += [f"ledger: {line}" for line in status.torn]
+    return "\n".join([*lines, *_rating_lines(status)])
+
+
+def _rating_lines(status: Status) -> list[str]:
+    if status.ratings is None:
+        return ["", owner.HIDDEN]
+    return ["", *ratings.lines(status.ratings, status.classifier or {})] if status.ratings else []
 
 
 def _outlook(one: Reviewer) -> str:
     if one.faces_per_hour is None or one.hours_left is None:
-        return ""
+        return f"   about {one.verdicts_left} verdicts left"
     left = f"{one.hours_left:.1f} h" if one.hours_left >= 1 else f"{math.ceil(60 * one.hours_left)} min"
     return f"   {one.faces_per_hour:.0f} an hour; about {one.verdicts_left} verdicts, {left} left"
 

@@ -12,7 +12,13 @@ from mtf.config import Params
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.engine.face_pictures import Pictures, stamps
-from mtf.review_app.engine.loading import certification_session, load_certification, load_review_data, session_of
+from mtf.review_app.engine.loading import (
+    certification_session,
+    load_certification,
+    load_review_data,
+    session_of,
+    with_gold,
+)
 from mtf.review_app.engine.page import Page
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
@@ -28,6 +34,8 @@ def run(workspace: ProjectPaths, params: Params, reviewer: str, *, joint: bool) 
     review_data, torn = load_review_data(workspace, params)
     for line in torn:
         print(f"ledger: {line}", file=sys.stderr)
+    if not joint:
+        review_data = with_gold(workspace, params, review_data, reviewer)
     pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
     session = session_of(workspace, review_data, reviewer, joint=joint, seed=params.seed, check=pictures.check)
     show = _picture(pictures) if sys.stdout.isatty() else _no_picture

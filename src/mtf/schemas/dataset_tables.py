@@ -42,13 +42,19 @@ def _data_set(params: Params) -> dict[str, pa.Column]:
 
 
 def curated(params: Params) -> Table:
-    """Contract of the faces that passed the funnel. Faces of one `duplicate_group` go to the same split."""
+    """Contract of the faces that passed the funnel. Faces of one `duplicate_group` go to the same split.
+
+    `decided_by` is the weakest decision by which a face passed: "panel 2/3", "model 1/3", "joint" or "automatic".
+    `confidence` is the least probability, over the steps, that the model of the reviewers gives to the verdict; null
+    without a model, and in tables of older versions.
+    """
     least = params.curate.min_images_per_identity
     checks = [
         holds(pl.col("image_id").n_unique().over("identity") >= least, f"at least {least} images per identity"),
         *one_label_per_identity(params),
     ]
-    return table("curated", _data_set(params), unique=["identity", "face_id"], checks=checks)
+    columns = _data_set(params) | {"confidence": column(pl.Float32, pa.Check.in_range(0, 1), null=True)}
+    return table("curated", columns, unique=["identity", "face_id"], checks=checks)
 
 
 def non_curated(params: Params) -> Table:

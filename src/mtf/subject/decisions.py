@@ -13,7 +13,19 @@ from typing import Any
 from mtf.annotation.ledger import JOINT_REVIEWER
 
 # Fields of a decision that the person gets; a ledger of another version may lack some.
-FIELDS = ("time", "image_id", "box", "step", "verdict", "reason", "labels", "joint")
+FIELDS = (
+    "time",
+    "kind",
+    "image_id",
+    "box",
+    "other_image_id",
+    "other_box",
+    "step",
+    "verdict",
+    "reason",
+    "labels",
+    "joint",
+)
 
 
 def about(identity: str, review: Path) -> list[dict[str, Any]]:
@@ -33,13 +45,15 @@ def about(identity: str, review: Path) -> list[dict[str, Any]]:
 
 def _lines(identity: str, review: Path) -> Iterator[dict[str, Any]]:
     needle = json.dumps(identity).encode("ascii")
-    for path in sorted(review.glob("*/*.jsonl")):
+    # Gold answers and pairs of duplicates lie in subfolders.
+    for path in sorted(review.glob("*/**/*.jsonl")):
         for line in _with(needle, path.read_bytes()):
             try:
                 decision = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(decision, dict) and decision.get("identity") == identity:
+            # A gold answer is about the person whose picture was shown.
+            if isinstance(decision, dict) and decision.get("source", decision.get("identity")) == identity:
                 yield decision
 
 

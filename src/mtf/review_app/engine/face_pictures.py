@@ -24,7 +24,9 @@ import polars as pl
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.faces import decoding
+from mtf.review_app.engine import gold_pictures
 from mtf.review_app.engine.face_table import ADDRESSED, is_taken_down
+from mtf.review_app.engine.gold_questions import GoldQuestion
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.schemas import FACE_ID, SLUG, takedown_file
 
@@ -119,7 +121,7 @@ class Pictures:
 
     def check(self, faces: Sequence[Key]) -> None:
         """Raise BadInput if a face was taken down meanwhile, or if its shards were rewritten since they were shown."""
-        for face in faces:
+        for face in map(self._source, faces):
             if self.is_taken_down(face):
                 person = face.identity
                 raise BadInput(f"this picture of {person} was taken down while the review app was open; open it again")
@@ -133,11 +135,15 @@ class Pictures:
         Raises KeyError for an unknown face or one that was taken down, OSError if its shard is missing or was
         rewritten.
         """
+        if question := self._question(face):
+            return gold_pictures.made(self.crop(question.source), question.kind)
         self._refuse_taken_down(face)
         return self._read(self._crop(face))
 
     def picture(self, face: Key) -> bytes:
         """JPEG of the whole image, at most SIDE_PX wide and high, with the face's box drawn in; raises as `crop`."""
+        if question := self._question(face):
+            return gold_pictures.made(self.picture(question.source), question.kind)
         self._refuse_taken_down(face)
         row = self._row(face)
         data = self._read(self._image(face))
@@ -155,7 +161,7 @@ class Pictures:
         """JPEG of the face, large, beside up to TILES faces of `accepted`; raises as `crop`."""
         height = TILE_PX * 3
         large = _fitted(_pixels(self.crop(face)), height)
-        others = [other for other in accepted if other != face and not self.is_taken_down(other)][:TILES]
+        others = [other for other in accepted if other != face and not self.is_taken_down(self._source(other))][:TILES]
         if not others:
             return _jpeg(large)
         tiles = [_fitted(_pixels(self.crop(other)), TILE_PX) for other in others]
@@ -166,6 +172,16 @@ class Pictures:
         ]
         gap = np.full((height, 12, 3), 32, np.uint8)
         return _jpeg(np.hstack([large, gap, *columns]))
+
+    def _question(self, face: Key) -> GoldQuestion | None:
+        """Gold question that is shown under this key; None for a real face."""
+        gold = self._review_data.gold
+        return gold.questions.get(face) if gold else None
+
+    def _source(self, face: Key) -> Key:
+        """Real face that a picture is made from: the face itself, or the source of a gold question."""
+        question = self._question(face)
+        return question.source if question else face
 
     def is_taken_down(self, face: Key) -> bool:
         """True if a takedown request of this moment names the face: requests may arrive while others review."""

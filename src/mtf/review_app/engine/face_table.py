@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 
 from mtf import schemas
-from mtf.annotation import duplicate_rules
+from mtf.annotation import duplicate_rules, pairs
 from mtf.config import Params
 from mtf.core.project_paths import ProjectPaths
 from mtf.rights import attribution, consent, policy
@@ -39,7 +39,7 @@ def load(workspace: ProjectPaths, params: Params, *, today: date) -> pl.DataFram
     - `name` and the labels of the roster;
     - `also_under`: names of other people for whom the same shot was found;
     - `resembles`: name of another person on the roster whom the face is more like, by the embedding;
-    - `duplicate_group` and `proposed_keeper`;
+    - `duplicate_group` and `proposed_keeper`; pairs that reviewers found by eye are groups, too;
     - `contradicts`: labels of the roster that the label classifier contradicts, in words; `contradiction`: its
       confidence (0 to 1; 0 without a contradiction);
     - `url`, `page_url`, `title`, `license`, `creator`;
@@ -47,6 +47,7 @@ def load(workspace: ProjectPaths, params: Params, *, today: date) -> pl.DataFram
     """
     faces = schemas.read(schemas.FACES, workspace.table("crop", "faces"))
     faces = _with_measures(faces, workspace)
+    faces = pairs.grouped(faces, pairs.read(workspace.review), box_iou=params.curate.box_iou)
     faces = _with_sources(faces, workspace, params, today)
     people = roster_file.load(workspace.roster, params).select("identity", "name", *params.attributes)
     faces = faces.join(people, on="identity", how="inner", maintain_order="left")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from mtf.annotation import consensus, ledger
+from mtf.annotation import consensus, gold, ledger
 from mtf.config import Params
 from mtf.core.errors import BadInput
 from mtf.core.hashing import file_digest, fingerprint
@@ -17,9 +17,11 @@ from mtf.core.import_closure import PARAMETERS
 from mtf.core.project_paths import ProjectPaths
 from mtf.curation import certificate
 from mtf.faces.embeddings import distinguishes_people
-from mtf.review_app.engine import face_table, likeness
+from mtf.review_app.engine import face_table, gold_questions, likeness
 from mtf.review_app.engine.certify_plan import CertifyPlan
 from mtf.review_app.engine.face_pictures import Pictures, stamps
+from mtf.review_app.engine.gold_plan import GoldPlan
+from mtf.review_app.engine.gold_writer import GoldWriter
 from mtf.review_app.engine.page import Plan
 from mtf.review_app.engine.plan import PAGE_FACES, JointPlan, ReviewPlan
 from mtf.review_app.engine.review_data import Key, ReviewData
@@ -61,8 +63,28 @@ def load_review_data(
         age_column=next((column for column, task in params.attributes.items() if task.years), None),
         embeddings=likeness.load_embeddings(workspace, faces),
         distinguishes_people=distinguishes_people(params.screen),
+        **_model_parameters(params, is_review=decisions is None),
     )
     return review_data, read.torn
+
+
+def _model_parameters(params: Params, *, is_review: bool) -> dict[str, Any]:
+    """Parameters of `ReviewData` on the model of the reviewers, which only the review has."""
+    if not is_review or params.curate.consensus == "majority":
+        return {}
+    below = params.review.third_vote_below if params.review.third_votes == "when_in_doubt" else None
+    return {"min_confidence": params.curate.min_confidence, "third_vote_below": below}
+
+
+def with_gold(workspace: ProjectPaths, params: Params, review_data: ReviewData, reviewer: str) -> ReviewData:
+    """Review data with gold questions for a reviewer (`params.review.gold_share`); the same without any.
+
+    Call it for a review by one person, not for the joint session.
+    """
+    answers, _ = gold.read(workspace.review)
+    share = params.review.gold_share
+    questions = gold_questions.made(review_data, answers, reviewer=reviewer, share=share, seed=params.seed)
+    return review_data.with_gold(questions) if questions.questions else review_data
 
 
 def load_certification(workspace: ProjectPaths, params: Params) -> tuple[ReviewData, CertifyPlan, list[str]]:
@@ -142,12 +164,17 @@ class Reading(NamedTuple):
     made_from: str
 
 
-def read(workspace: ProjectPaths, params: Params, reviewer: str, *, joint: bool) -> Reading:
-    """Read a project. File stamps are taken first, so that changes during and after reading are noticed."""
+def read(workspace: ProjectPaths, params: Params, reviewer: str, *, joint: bool, has_gold: bool = False) -> Reading:
+    """Read a project. File stamps are taken first, so that changes during and after reading are noticed.
+
+    has_gold: plant gold questions. The screen then shows faces of a page that are rows after `review_data.real`.
+    """
     seen = stamps(workspace)
     renewed = Renewal(workspace, joint=joint, seed=params.seed)
     made_from = samples_made_from(workspace, reviewer, joint=joint)
     review_data, torn = load_review_data(workspace, params)
+    if has_gold and not joint:
+        review_data = with_gold(workspace, params, review_data, reviewer)
     pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
     return Reading(review_data, torn, pictures, renewed, made_from)
 
@@ -156,7 +183,7 @@ def samples_made_from(workspace: ProjectPaths, reviewer: str, *, joint: bool) ->
     """Digest of all inputs of a reviewer's samples: with the same digest the samples are the same."""
     made = [workspace.table(*names) for names in TABLES]
     people = [workspace.params, workspace.roster, workspace.takedowns, workspace.attribution]
-    files = [*made, *people, *sorted(workspace.review.glob("*/*.jsonl"))]
+    files = [*made, *people, *sorted(workspace.review.rglob("*.jsonl"))]
     digests = {workspace.relative(path): file_digest(path) for path in files if path.is_file()}
     # Parameters come from their file, their defaults from the code.
     code = [__name__, SAMPLES_CODE, PARAMETERS]
@@ -175,13 +202,18 @@ def session_of(
 ) -> ReviewSession:
     """Review session with its own ledger writer, for a reviewer or for the joint session that they record."""
     plan = plan_of(review_data, joint=joint, page_faces=page_faces, seed=seed)
-    writer = ledger.LedgerWriter(workspace.review, reviewer)
+    questions = review_data.gold
+    writer = (
+        GoldWriter(workspace.review, reviewer, review_data, questions)
+        if questions
+        else ledger.LedgerWriter(workspace.review, reviewer)
+    )
     return ReviewSession(writer, review_data, plan, reviewer=reviewer, joint=joint, check=check)
 
 
-def plan_of(
-    review_data: ReviewData, *, joint: bool, page_faces: int = PAGE_FACES, seed: int = 0
-) -> ReviewPlan | JointPlan:
+def plan_of(review_data: ReviewData, *, joint: bool, page_faces: int = PAGE_FACES, seed: int = 0) -> Plan:
+    """Plan of a reviewer, with the gold questions of `review_data`, or of the joint session."""
     if joint:
         return JointPlan(review_data, page_faces=page_faces)
-    return ReviewPlan(review_data, page_faces=page_faces, seed=seed)
+    plan = ReviewPlan(review_data.real, page_faces=page_faces, seed=seed)
+    return GoldPlan(plan, review_data, review_data.gold, seed=seed) if review_data.gold else plan

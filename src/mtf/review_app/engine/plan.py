@@ -16,7 +16,6 @@ from mtf.review_app.engine.queue import (
     REJECT,
     SKIP,
     Rows,
-    Settled,
     counted,
     duplicate_place,
     in_order,
@@ -85,8 +84,7 @@ class ReviewPlan:
         settled, groups = self._review_data.panel_verdicts, self._review_data.groups
         if rows is None:
             return next_steps(votes.codes, settled, groups)
-        few = Settled(settled.codes[rows], settled.joint[rows])
-        return next_steps(votes.codes[rows], few, _renumbered(groups[rows]))
+        return next_steps(votes.codes[rows], settled.of(rows), _renumbered(groups[rows]))
 
     def counted(self, votes: ReviewerVotes) -> dict[str, int]:
         return counted(self.owed(votes)[0])

@@ -41,10 +41,16 @@ class Settled(NamedTuple):
 
     codes: faces × steps, as in VERDICTS.
     joint: faces × steps, true for a joint verdict.
+    spared: faces × steps, true where no further vote is needed (`mtf.annotation.model_verdicts`).
     """
 
     codes: VerdictCodes
     joint: NDArray[np.bool_]
+    spared: NDArray[np.bool_]
+
+    def of(self, rows: Rows) -> Settled:
+        """Settled verdicts of some faces."""
+        return Settled(self.codes[rows], self.joint[rows], self.spared[rows])
 
 
 def codes_of(faces: pl.DataFrame, opinions: pl.DataFrame) -> VerdictCodes:
@@ -55,11 +61,15 @@ def codes_of(faces: pl.DataFrame, opinions: pl.DataFrame) -> VerdictCodes:
     return codes
 
 
-def settled_of(faces: pl.DataFrame, settled: pl.DataFrame) -> Settled:
-    joint = np.zeros((faces.height, len(funnel_steps.reviewed())), bool)
+def settled_of(faces: pl.DataFrame, settled: pl.DataFrame, spared: pl.DataFrame | None = None) -> Settled:
+    """Settled verdicts as arrays; `settled` has the columns SETTLED, `spared` identity, face_id and step."""
+    joint, needless = (np.zeros((faces.height, len(funnel_steps.reviewed())), bool) for _ in range(2))
     given = numbered(faces, settled).filter("joint")
     joint[given["row"], given["place"]] = True
-    return Settled(codes_of(faces, settled), joint)
+    if spared is not None:
+        placed = numbered(faces, spared.with_columns(verdict=pl.lit("accept")))
+        needless[placed["row"], placed["place"]] = True
+    return Settled(codes_of(faces, settled), joint, needless)
 
 
 def numbered(faces: pl.DataFrame, opinions: pl.DataFrame) -> pl.DataFrame:
@@ -87,7 +97,7 @@ def next_steps(own: VerdictCodes, settled: Settled, groups: Rows) -> tuple[NDArr
     - A face passes a step when the panel accepted it or, if the panel has not settled, when this reviewer accepted it.
       A skipped face stays open.
     - A majority of the others does not skip this step for a reviewer, so that each step has everyone's own verdict; it
-      skips the later ones.
+      skips the later ones. It skips this step, too, where no further vote is needed (`Settled.spared`).
     - A duplicate group is ready when all its members have reached the step or were rejected before it. A member that
       reaches it alone passes.
 
@@ -99,7 +109,7 @@ def next_steps(own: VerdictCodes, settled: Settled, groups: Rows) -> tuple[NDArr
     given = np.where(own == SKIP, NOTHING, own)
     codes = np.where(settled.codes != NOTHING, settled.codes, given)
     passed = (codes == ACCEPT) | (codes == KEEP)
-    wanted = (given == NOTHING) & ~settled.joint
+    wanted = (given == NOTHING) & ~settled.joint & ~settled.spared
     before = np.cumprod(np.hstack([np.ones((len(passed), 1), bool), passed]), axis=1).astype(bool)
     arrived = before[:, duplicate]
     pending = (wanted & before[:, :-1])[:, :duplicate].any(axis=1)

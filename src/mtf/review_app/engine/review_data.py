@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from mtf.annotation import consensus, duplicate_rules, matching
+from mtf.annotation import consensus, duplicate_rules, matching, model_verdicts
 from mtf.annotation.ledger import Ledger
-from mtf.review_app.engine import triage
+from mtf.review_app.engine import panel_model, triage
 from mtf.review_app.engine.likeness import Likeness
+from mtf.review_app.engine.panel_model import PanelModel
 from mtf.review_app.engine.queue import OPINIONS, SETTLED, Rows, Settled, groups_of, settled_of
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
 from mtf.schemas import FACE, Step, funnel_steps
+
+if TYPE_CHECKING:
+    from mtf.review_app.engine.gold_questions import GoldQuestions
+
+# Cached properties that depend on the rows of `faces`.
+_BY_ROW = (
+    *("persons", "likeness", "components", "groups", "panel_verdicts", "conflicts_by_row", "undecided_by_row"),
+    *("_people", "_rows", "_keys", "_places", "_groups"),
+)
 
 
 class Key(NamedTuple):
@@ -37,6 +48,8 @@ class ReviewData:
     age_column: the column that groups people by age; None if there is none.
     embeddings: (faces, dimensions) in the order of `faces`, or None.
     distinguishes_people: True if the embedding tells people apart, not only shots.
+    min_confidence: probability from which the model of the reviewers decides; None if the majority decides alone.
+    third_vote_below: probability below which a face needs the vote of every reviewer; None if each face needs it.
     """
 
     def __init__(
@@ -50,8 +63,14 @@ class ReviewData:
         age_column: str | None = None,
         embeddings: np.ndarray | None = None,
         distinguishes_people: bool = False,
+        min_confidence: float | None = None,
+        third_vote_below: float | None = None,
     ) -> None:
         self.faces = faces
+        self.real = self
+        self.gold: GoldQuestions | None = None
+        self._min_confidence = min_confidence
+        self._third_vote_below = third_vote_below
         self.distinguishes_people = distinguishes_people and embeddings is not None
         self.labels = labels
         self.age_column = age_column
@@ -64,7 +83,9 @@ class ReviewData:
         self.corrections = consensus.current_labels(self.matched)
 
     def after(self, ledger: Ledger) -> ReviewData:
-        """Same faces with the decisions of a newer ledger."""
+        """Same faces, gold questions and model of the reviewers, with the decisions of a newer ledger."""
+        if self.gold is not None:
+            return self.real.after(ledger).with_gold(self.gold)
         renewed = ReviewData(
             self.faces,
             ledger,
@@ -74,10 +95,34 @@ class ReviewData:
             age_column=self.age_column,
             embeddings=self.embeddings,
             distinguishes_people=self.distinguishes_people,
+            min_confidence=self._min_confidence,
+            third_vote_below=self._third_vote_below,
         )
-        of_faces = ("persons", "likeness", "components", "groups", "_people", "_rows", "_keys", "_places", "_groups")
+        of_faces = (
+            "model",
+            "persons",
+            "likeness",
+            "components",
+            "groups",
+            "_people",
+            "_rows",
+            "_keys",
+            "_places",
+            "_groups",
+        )
         vars(renewed).update({name: vars(self)[name] for name in of_faces if name in vars(self)})
         return renewed
+
+    def with_gold(self, gold: GoldQuestions) -> ReviewData:
+        """Same decisions, with the gold questions as further rows after the faces; `real` is this one."""
+        # What follows from the decisions is the same; computed here, it is shared.
+        _ = self.settled, self.spared
+        shown = copy.copy(self)
+        for name in _BY_ROW:
+            vars(shown).pop(name, None)
+        shown.real, shown.gold, shown.embeddings = self, gold, None
+        shown.faces = pl.concat([self.faces, gold.rows(self.faces)])
+        return shown
 
     def since(self, time: datetime) -> ReviewData:
         """Same faces with the decisions given at `time` or later."""
@@ -109,6 +154,7 @@ class ReviewData:
             self.opinions_of(reviewer, joint=joint),
             labels,
             times.group_by(*FACE, "step").agg(pl.col("times").sum()).with_columns(verdict=pl.lit("accept")),
+            counted_faces=self.real.faces.height,
         )
 
     @cached_property
@@ -128,16 +174,46 @@ class ReviewData:
 
     @cached_property
     def outcomes(self) -> pl.DataFrame:
-        """Panel verdicts, as `consensus.verdicts` returns them.
+        """Panel verdicts, as `model_verdicts.decided` returns them.
 
         A split is a conflict only when everyone has voted: until then another vote may still settle it.
         """
         found = duplicate_rules.with_group_conflicts(
-            consensus.verdicts(self.votes, reviewers=self.reviewers), self.faces
+            model_verdicts.decided(
+                consensus.verdicts(self.votes, reviewers=self.reviewers),
+                self.opinions,
+                reviewers=self.reviewers,
+                min_confidence=self._min_confidence or 1.0,
+            ),
+            self.faces,
         )
         is_early = (pl.col("outcome") == consensus.Outcome.CONFLICT) & ~self._all_voted
         undecided = pl.lit(consensus.Outcome.UNDECIDED.value)
         return found.with_columns(outcome=pl.when(is_early).then(undecided).otherwise("outcome"))
+
+    @cached_property
+    def model(self) -> PanelModel:
+        """Model of the reviewers; without steps if the majority decides alone."""
+        if self._min_confidence is None:
+            return PanelModel({})
+        return panel_model.fitted(self.faces, self.votes, embeddings=self.embeddings)
+
+    @cached_property
+    def opinions(self) -> pl.DataFrame:
+        """Opinions of the model on the votes (columns `panel_model.OPINION`)."""
+        return self.model.opinions(self.votes)
+
+    @cached_property
+    def spared(self) -> pl.DataFrame:
+        """Faces and steps (identity, face_id, step) that need no vote of a further reviewer."""
+        if self._third_vote_below is None:
+            return self.opinions.clear().drop("stays")
+        return model_verdicts.needs_no_further_vote(
+            consensus.verdicts(self.votes, reviewers=self.reviewers),
+            self.opinions,
+            reviewers=self.reviewers,
+            min_confidence=self._third_vote_below,
+        )
 
     @cached_property
     def settled(self) -> pl.DataFrame:
@@ -252,7 +328,7 @@ class ReviewData:
     @cached_property
     def panel_verdicts(self) -> Settled:
         """Settled verdicts of the panel as arrays."""
-        return settled_of(self.faces, self.settled)
+        return settled_of(self.faces, self.settled, self.spared)
 
     def key(self, row: int) -> Key:
         """Key of the face at a place in `faces`."""

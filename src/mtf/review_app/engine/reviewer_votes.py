@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 
 import numpy as np
@@ -21,13 +22,22 @@ class ReviewerVotes:
     done: number of verdicts per step.
     times: faces × steps, how often each verdict was given; at most 127.
 
+    A verdict on a row from `counted_faces` on, on a gold question, does not count in `done`.
+
     `opinions` (columns OPINIONS), `labels` (identity, face_id, column, label) and `counts` (identity, face_id, step,
     times) are the votes when the review app opened. Without `counts` each verdict was given once.
     """
 
     def __init__(
-        self, faces: pl.DataFrame, opinions: pl.DataFrame, labels: pl.DataFrame, counts: pl.DataFrame | None = None
+        self,
+        faces: pl.DataFrame,
+        opinions: pl.DataFrame,
+        labels: pl.DataFrame,
+        counts: pl.DataFrame | None = None,
+        *,
+        counted_faces: int | None = None,
     ) -> None:
+        self._counted_faces = faces.height if counted_faces is None else counted_faces
         self._steps = funnel_steps.reviewed()
         self._reason_names = tuple(funnel_steps.step_of_reason())
         given = numbered(faces, opinions)
@@ -48,6 +58,12 @@ class ReviewerVotes:
             {step: int(np.count_nonzero(_is_verdict(self.codes[:, place]))) for place, step in enumerate(self._steps)}
         )
 
+    def first(self, faces: int) -> ReviewerVotes:
+        """Votes on the first `faces` faces; they share memory with these."""
+        few = copy.copy(self)
+        few.codes, few.times, few._reasons = self.codes[:faces], self.times[:faces], self._reasons[:faces]
+        return few
+
     def set_verdict(self, row: int, step: str, verdict: Verdict, reason: str | None) -> None:
         """Set the verdict on a face at a step."""
         place = self._steps.index(step)
@@ -67,7 +83,8 @@ class ReviewerVotes:
 
     def _put(self, row: int, step: str, code: int, reason: int) -> None:
         place = self._steps.index(step)
-        self.done[step] += int(_is_verdict(code)) - int(_is_verdict(self.codes[row, place]))
+        if row < self._counted_faces:
+            self.done[step] += int(_is_verdict(code)) - int(_is_verdict(self.codes[row, place]))
         self.codes[row, place], self._reasons[row, place] = code, reason
 
     def set_label(self, row: int, column: str, label: str) -> None:

@@ -8,6 +8,8 @@ of the embedding. For people with several judged faces the similarities to those
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -59,20 +61,56 @@ def rate(
     components: (faces, COMPONENTS), principal components of the embeddings.
     seed: seed of the cross-validation.
     """
-    judged = ~np.isnan(accepted)
     persons = faces["identity"].rank("dense").to_numpy().astype(np.int64) - 1
     score = _hinted(faces, step)
-    run = np.full(faces.height, _run_of_all(accepted[judged] == 1), dtype=object)
-    inputs = np.hstack([_measures(faces), score[:, None], *([] if components is None else [components])])
-    model = triage_model.fit(inputs, accepted, persons=persons, seed=seed)
-    if model:
-        score, run = model.score, _runs(model)
-    if neighbours is not None:
-        has_judged = np.bincount(persons, weights=judged)[persons] - judged >= MIN_JUDGED
-        model = triage_model.fit(np.hstack([inputs, neighbours])[has_judged], accepted[has_judged], seed=seed)
-        if model:
-            score[has_judged], run[has_judged] = model.score, _runs(model)
+    run = np.full(faces.height, _run_of_all(accepted[~np.isnan(accepted)] == 1), dtype=object)
+    for at, model in _models(faces, accepted, score, persons, neighbours, components, seed):
+        score[at], run[at] = model.score, _runs(model)
     return faces.with_columns(score=pl.Series(score, dtype=pl.Float64), run=pl.Series(run.tolist(), dtype=pl.String))
+
+
+def held_out(
+    faces: pl.DataFrame,
+    accepted: NDArray[np.float64],
+    *,
+    step: str,
+    neighbours: NDArray[np.float64] | None = None,
+    components: NDArray[np.float32] | None = None,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Probability of acceptance (faces) by classifiers that did not learn from the face's own verdict.
+
+    NaN where there is no classifier, for want of verdicts. Arguments as in `rate`; `accepted` may be the panel's.
+    """
+    persons = faces["identity"].rank("dense").to_numpy().astype(np.int64) - 1
+    score = np.full(faces.height, np.nan)
+    for at, model in _models(faces, accepted, _hinted(faces, step), persons, neighbours, components, seed):
+        score[at] = model.held_out
+    return score
+
+
+def _models(
+    faces: pl.DataFrame,
+    accepted: NDArray[np.float64],
+    hinted: NDArray[np.float64],
+    persons: NDArray[np.int64],
+    neighbours: NDArray[np.float64] | None,
+    components: NDArray[np.float32] | None,
+    seed: int,
+) -> Iterator[tuple[NDArray[np.bool_], triage_model.TriageModel]]:
+    """Classifiers, each with a mask (faces) of what it predicts: of all faces, then of those of people with enough
+    judged ones.
+    """
+    inputs = np.hstack([_measures(faces), hinted[:, None], *([] if components is None else [components])])
+    if model := triage_model.fit(inputs, accepted, persons=persons, seed=seed):
+        yield np.ones(faces.height, bool), model
+    if neighbours is None:
+        return
+    judged = ~np.isnan(accepted)
+    has_judged = np.bincount(persons, weights=judged)[persons] - judged >= MIN_JUDGED
+    near = np.hstack([inputs, neighbours])[has_judged]
+    if model := triage_model.fit(near, accepted[has_judged], seed=seed):
+        yield has_judged, model
 
 
 def _runs(model: triage_model.TriageModel) -> NDArray[np.object_]:

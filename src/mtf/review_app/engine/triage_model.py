@@ -36,6 +36,7 @@ class TriageModel:
     score: (faces), probability of acceptance.
     likely: faces with at least this score are probably accepted.
     unlikely: faces with at most this score are probably rejected.
+    held_out: (faces), as `score`; for a judged face, from a classifier that did not learn from it.
 
     A threshold outside 0 to 1 means that none was reliable.
     """
@@ -43,6 +44,7 @@ class TriageModel:
     score: NDArray[np.float64]
     likely: float
     unlikely: float
+    held_out: NDArray[np.float64]
 
 
 def is_reliable(wrong: int | NDArray[np.int64], count: int | NDArray[np.int64]) -> bool | NDArray[np.bool_]:
@@ -81,7 +83,9 @@ def fit(
     if validated is None:
         return None
     score = _predicted(scaled[judged], answers, scaled)
-    return TriageModel(score, _threshold(validated, answers), 1 - _threshold(1 - validated, ~answers))
+    held_out = score.copy()
+    held_out[judged] = validated
+    return TriageModel(score, _threshold(validated, answers), 1 - _threshold(1 - validated, ~answers), held_out)
 
 
 def _cross_validated(

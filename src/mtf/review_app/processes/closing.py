@@ -55,7 +55,8 @@ class LedgerTracking:
 
     def _files(self) -> Iterator[Path]:
         for name in self._reviewers:
-            yield from self._folder.glob(f"{name}/*.jsonl")
+            # Gold answers and pairs of duplicates lie in subfolders.
+            yield from self._folder.glob(f"{name}/**/*.jsonl")
 
     def _lines_since(self, path: Path) -> int:
         with path.open("rb") as file:
