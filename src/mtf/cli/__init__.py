@@ -28,6 +28,7 @@ from mtf.cli import (
     takedown,
     verify,
 )
+from mtf.core import extras
 from mtf.core.errors import MtfError
 
 app = typer.Typer(
@@ -66,5 +67,11 @@ def main() -> None:
     except MtfError as error:
         print(f"mtf: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        lacking = extras.missing(error)
+        if lacking is None:
+            raise
+        print(f"mtf: {lacking}", file=sys.stderr)
+        sys.exit(lacking.exit_code)
     except BrokenPipeError:
         sys.exit(141)
