@@ -14,8 +14,8 @@ from mtf.core.extras import EXTRAS
 from projects import ROOT, mtf
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-# `bson` comes with pymongo; packages of these extras are not installed for the tests.
-NOT_INSTALLED = {"ray", "gcs", "azure"}
+# `dlib` is a module of no listed package; the packages of the others are not installed for the tests.
+NOT_INSTALLED = {"ray", "gcs", "azure", "dlib"}
 
 
 @pytest.mark.parametrize("extra", sorted(EXTRAS.keys() - NOT_INSTALLED))
