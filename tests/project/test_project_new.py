@@ -211,7 +211,7 @@ REFUSALS = {
         "name,files\nOne,1.jpg\n",
         ("--pictures", "own", "--license", "CC-BY-NC-4.0", "--permit"),
         "CC-BY-NC-4.0 forbids commercial use, which CC-BY-SA-4.0 permits, and release.license is CC-BY-SA-4.0; "
-        "permitted for a release of them: CC-BY-NC-3.0, CC-BY-NC-4.0,",
+        "permitted for a release: CC-BY-NC-3.0, CC-BY-NC-4.0,",
     ),
     "a license that nobody knows": (
         "name,files\nOne,1.jpg\n",

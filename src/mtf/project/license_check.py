@@ -14,8 +14,10 @@ from mtf.sources.base import LocalSource
 HOW_TO_PERMIT = "add it to licenses.permitted (`mtf new` and `mtf dataset import` do so with --permit)"
 
 
-def check_sources(settings: config.Params) -> None:
+def check_sources(settings: config.Params, *, unreleased: bool = False) -> None:
     """Check that pictures under the license that a source states can pass the policy, and be in a release.
+
+    With `unreleased`, a license that no release may bear is no error: the project is for yourself alone.
 
     Raises BadInput with the source, its license and what is permitted. With `licenses.basis: consent`, a source needs
     no license.
@@ -24,7 +26,7 @@ def check_sources(settings: config.Params) -> None:
     for source in settings.crawl.sources:
         key = f"params.yaml: crawl.sources: {source.entry_name}: license"
         if source.stated_license is not None:
-            _check(key, catalogue.normalise(source.stated_license) or source.stated_license, settings)
+            _check(key, _identifier(source.stated_license), settings, unreleased=unreleased)
         elif isinstance(source, LocalSource) and needs_license:
             raise BadInput(
                 f"{key}: missing, so that every picture would be left out; state the owner's license, or set "
@@ -32,7 +34,17 @@ def check_sources(settings: config.Params) -> None:
             )
 
 
-def _check(key: str, license: str, settings: config.Params) -> None:
+def without_release(settings: config.Params) -> list[str]:
+    """Licenses of sources that no release may bear, whatever its own license."""
+    stated = {_identifier(source.stated_license) for source in settings.crawl.sources if source.stated_license}
+    return sorted(license for license in stated if not policy.permitted_release_licenses([license]))
+
+
+def _identifier(license: str) -> str:
+    return catalogue.normalise(license) or license
+
+
+def _check(key: str, license: str, settings: config.Params, *, unreleased: bool) -> None:
     licenses, release = settings.licenses, settings.release.license
     if licenses.basis != "consent" and not policy.is_permitted(license, licenses):
         raise BadInput(
@@ -40,8 +52,10 @@ def _check(key: str, license: str, settings: config.Params) -> None:
             f"{', '.join(licenses.permitted)}; to permit it, {HOW_TO_PERMIT}"
         )
     if why := policy.conflict(license, release):
-        choices = ", ".join(policy.permitted_release_licenses([license])) or "none"
-        raise BadInput(f"{key}: {why}, and release.license is {release}; permitted for a release of them: {choices}")
+        choices = ", ".join(policy.permitted_release_licenses([license]))
+        if not choices and unreleased:
+            return
+        raise BadInput(f"{key}: {why}, and release.license is {release}; permitted for a release: {choices or 'none'}")
 
 
 def unreleasable(settings: config.Params) -> dict[str, str]:

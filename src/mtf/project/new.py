@@ -84,7 +84,7 @@ def create(folder: Path, project: NewProject, *, remote: str | None) -> list[str
     text = params_text(project)
     settings = config.parse(yaml.safe_load(text), name="the new params.yaml")
     policy.check_all(settings)
-    license_check.check_sources(settings)
+    license_check.check_sources(settings, unreleased=project.permit)
     with repository.new_folder(folder) as workspace:
         repository.begin(workspace)
         _write_data(workspace, project)
@@ -156,10 +156,11 @@ def _write_files(workspace: ProjectPaths, params: str, *, inputs: list[str], tit
 
 def _next_steps(folder: Path, project: NewProject, settings: config.Params, address: str) -> list[str]:
     roster = PATHS_IN_PROJECT.roster
-    missing = _missing_weights(folder, settings)
+    missing, closed = _missing_weights(folder, settings), license_check.without_release(settings)
     fill = [] if project.roster.people else [f"fill in {roster}, then `dvc add data`"]
     return [
         f"`cd {folder}`",
+        *(f"know that no release is possible of pictures under {each}" for each in closed),
         *([missing] if missing else []),
         *fill,
         "read params.yaml: set the tasks, sources and the license policy; `mtf doctor` checks it",
