@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +15,9 @@ import pytest
 import yaml
 
 from mtf import config
+from mtf.config import messages
 from mtf.core.errors import BadInput
+from mtf.sources import registry
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,11 +66,11 @@ def test_a_file_that_names_a_detector_or_nothing_of_haar_is_read_as_it_stands(
     [
         (lambda p: p["crop"].update(scale_facto=1.2), ["crop.scale_facto", "unknown key", "scale_factor"]),
         (lambda p: p["crop"].update(scale_factor="1.2"), ["crop.scale_factor", "'1.2'", "number"]),
-        (lambda p: p["crop"].update(scale_factor=0.9), ["crop.scale_factor", "0.9", "greater than 1"]),
+        (lambda p: p["crop"].update(scale_factor=0.9), ["crop.scale_factor", "0.9", "more than 1"]),
         (lambda p: p["crop"].update(cascade="cats"), ["crop.cascade", "'cats'", "'frontalface_default'"]),
         (
             lambda p: p["train"]["recipes"]["small"].update(max_epochs=True),
-            ["train.recipes.small.max_epochs", "True", "integer"],
+            ["train.recipes.small.max_epochs", "True", "whole number"],
         ),
         (lambda p: p["train"].update(tasks=["hair"]), ["train.tasks", "'hair'", "recognition"]),
         (lambda p: p["tasks"]["age"].update(labels=["Old"]), ["tasks.age", "two labels"]),
@@ -111,7 +115,7 @@ def test_a_file_that_names_a_detector_or_nothing_of_haar_is_read_as_it_stands(
         ),
         (
             lambda p: p["crawl"]["sources"].append({"kind": "flickr", "max_results": 4001}),
-            ["crawl.sources.1.max_results", "4001", "less than or equal to 4000"],
+            ["crawl.sources.1.max_results", "4001", "4000 or less"],
         ),
         (lambda p: p["project"].update(contact="nobody"), ["project.contact", "'nobody'"]),
         (lambda p: p.pop("split"), ["split", "missing"]),
@@ -120,6 +124,23 @@ def test_a_file_that_names_a_detector_or_nothing_of_haar_is_read_as_it_stands(
             ["crawl.hosts.a.example.speed", "unknown key", "permitted: concurrency", "megabits_per_s"],
         ),
         (lambda p: p.update(extra=1), ["extra", "unknown key", "seed"]),
+        (lambda p: p.update(splits=p.pop("split")), ["splits: unknown key; is split meant?", "(and 1 more;"]),
+        (
+            lambda p: p["crawl"].update(hosts={"Bad host!": {"concurrency": 1}}),
+            ["crawl.hosts: 'Bad host!' is not permitted; permitted: the name of a host"],
+        ),
+        (
+            lambda p: p["gates"].update(label_share={"gender": [0.9, 0.1]}),
+            ["gates.label_share.gender: [0.9, 0.1]: the smallest permitted value is above the largest"],
+        ),
+        (
+            lambda p: p["gates"].update(label_share=3),
+            ["gates.label_share: 3 is not permitted; permitted: a list, or keys"],
+        ),
+        (
+            lambda p: p["tasks"]["age"].update(years={"Young": [18, 55], "Old": [50, 120]}),
+            ["tasks.age: years: Young [18, 55] and Old [50, 120] both have the age 50"],
+        ),
     ],
 )
 def test_a_bad_parameter_is_named_with_its_value_and_what_is_permitted(
@@ -132,6 +153,23 @@ def test_a_bad_parameter_is_named_with_its_value_and_what_is_permitted(
     assert "\n" not in message
     assert message.startswith("params.yaml: ")
     assert [word for word in says if word not in message] == []
+    assert not [word for word in ("function-", "[key]", "pattern", "should be", "tuple", "dict") if word in message]
+
+
+def test_all_problems_are_listed_and_a_valid_file_has_none(raw: dict[str, Any]) -> None:
+    assert config.problems(raw) == []
+    raw["splits"] = raw.pop("split")
+    raw["seed"] = "one"
+    first, *others = config.problems(raw)
+    assert first.startswith("splits: unknown key; is split meant?")
+    assert others == ["split: missing", "seed: 'one' is not permitted; permitted: a whole number"]
+
+
+def test_every_form_that_a_value_must_have_is_said_in_words() -> None:
+    schemas = [config.Params.model_json_schema(), *(source.model_json_schema() for source in registry.classes())]
+    patterns = set(re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', json.dumps(schemas)))
+    assert {json.loads(pattern) for pattern in patterns} <= set(messages.PATTERNS)
+    assert patterns
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import cv2
@@ -12,13 +14,15 @@ import yaml
 from typer.testing import CliRunner
 
 from mtf import cli, config, schemas
-from mtf.cli import dataset
+from mtf.cli import dataset, dataset_sources
+from mtf.core import csv_files
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.datasets import fairface
+from mtf.project import imported, new
 from mtf.schemas import roster_file
 from mtf.sources.folder import Folder
-from projects import merged
+from projects import mtf, run_in
 
 
 def save(path: Path, seed: int) -> None:
@@ -86,7 +90,7 @@ def project(name: str = "project") -> tuple[ProjectPaths, config.Params, pl.Data
 
 
 def test_tables_make_a_project_that_training_can_read(utkface: Path) -> None:
-    said = run("tables", "utkface", str(utkface), "--to", "project")
+    said = run("import", "--crops", "utkface", str(utkface), "--to", "project")
     assert "utkface: 60 pictures, LicenseRef-UTKFace" in said
     assert "divided 72/8/20, stratified by gender, seed 42 (EFRS): 43 train / 5 val / 12 test" in said
     _, typed, splits = project()
@@ -100,7 +104,7 @@ def test_tables_leave_the_recipes_of_the_project_as_they_are(utkface: Path, here
     raw = yaml.safe_load((here / "params.yaml").read_text())
     raw["train"]["recipe"], raw["multitask"]["recipe"], raw["multitask"]["weightings"] = "modern", "das", ["dwa"]
     (here / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
-    run("tables", "utkface", str(utkface), "--to", "project")
+    run("import", "--crops", "utkface", str(utkface), "--to", "project")
     _, typed, _ = project()
     assert typed.train.recipe == "modern"
     assert typed.multitask is not None
@@ -118,7 +122,7 @@ def test_what_the_old_project_says_of_its_own_data_set_does_not_stop_an_import(
     raw["multitask"] |= {"backbone": "facenet", "weights": "weights/facenet.pt"}
     raw["screen"] |= {"embedding": "sface", "embedding_weights": "/elsewhere/sface.onnx"}
     (here / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
-    run("tables", "fairface", "ff", "--labels", str(fairface_labels), "--to", "project")
+    run("import", "--crops", "fairface", "ff", "--labels", str(fairface_labels), "--to", "project")
     _, typed, _ = project()
     assert (typed.report.target, typed.gates, typed.release.previous) == ({}, config.Gates(), None)
     # Read from the new folder, they are the same files.
@@ -137,34 +141,34 @@ def test_one_file_outside_the_parts_is_named_and_never_changes_the_division(utkf
         (utkface / f"part{1 + number % 3}").mkdir(exist_ok=True)
         file.rename(utkface / f"part{1 + number % 3}" / file.name)
     with pytest.raises(BadInput, match=rf"\(1 of 60 pictures\): '{files[0].name}' is not permitted.*--division shares"):
-        run("tables", "utkface", str(utkface), "--to", "project")
+        run("import", "--crops", "utkface", str(utkface), "--to", "project")
     assert not Path("project").exists()
-    assert "12 test" in run("tables", "utkface", str(utkface), "--no-crop", "--to", "project", "--division", "shares")
+    assert "12 test" in run(
+        "import", "--crops", "utkface", str(utkface), "--no-crop", "--to", "project", "--division", "shares"
+    )
     files[0].unlink()
-    said = run("tables", "utkface", str(utkface), "--no-crop", "--to", "parted")
+    said = run("import", "--crops", "utkface", str(utkface), "--no-crop", "--to", "parted")
     assert "divided by part: I trains, II tests, III validates (Das et al.): 20 train / 19 val / 20 test" in said
     with pytest.raises(BadInput, match="--division: 'x' is not permitted; permitted: parts, shares"):
-        run("tables", "utkface", str(utkface), "--to", "other", "--division", "x")
+        run("import", "--crops", "utkface", str(utkface), "--to", "other", "--division", "x")
 
 
 def test_ages_can_be_grouped_by_the_years_of_the_projects_own_task(utkface: Path) -> None:
-    run("tables", "utkface", str(utkface), "--to", "project", "--years-of", "age")
+    run("import", "--crops", "utkface", str(utkface), "--to", "project", "--years-of", "age")
     _, typed, splits = project()
     assert typed.tasks["age"].labels == ["Young", "Old"]
     # 20 to 49, and 50 to 79.
     assert dict(splits["age"].value_counts().iter_rows()) == {"Young": 30, "Old": 30}
     with pytest.raises(BadInput, match=r"--years-of: 'race' is not permitted; permitted: a task of params\.yaml with"):
-        run("tables", "utkface", str(utkface), "--to", "other", "--years-of", "race")
+        run("import", "--crops", "utkface", str(utkface), "--to", "other", "--years-of", "race")
 
 
 def test_the_age_csv_becomes_tables_with_its_decades(age_csv: Path) -> None:
-    run("tables", "age-csv", str(age_csv), "--to", "project")
+    run("import", "--crops", "age-csv", str(age_csv), "--to", "project")
     _, typed, splits = project()
     assert typed.train.tasks == ["ethnicity", "gender", "decade"]
     assert typed.tasks["decade"].label_of_age(25) == "20-29"
     assert splits.height == 40
-    with pytest.raises(BadInput, match="use `mtf dataset tables`"):
-        run("roster", "age-csv", str(age_csv))
 
 
 def audit(folder: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
@@ -177,62 +181,113 @@ def audit(folder: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
 def test_the_audit_knows_what_may_be_released_of_a_data_set(
     fairface_labels: Path, utkface: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run("tables", "fairface", "ff", "--labels", str(fairface_labels), "--to", "open")
+    run("import", "--crops", "fairface", "ff", "--labels", str(fairface_labels), "--to", "open")
     assert audit("open", monkeypatch)[0] == 0
-    run("tables", "utkface", str(utkface), "--to", "closed")
+    run("import", "--crops", "utkface", str(utkface), "--to", "closed")
     code, said = audit("closed", monkeypatch)
     assert code == 1
     assert said.count("LicenseRef-UTKFace") == 60
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "identities", "tasks"),
+    ("kind", "source", "identities", "tasks"),
     [
-        ("utkface", ["faces"], 60, ["race", "gender", "age"]),
-        ("fairface", ["ff", "--labels", "labels.csv"], 40, ["race", "gender", "age"]),
-        ("lfw", ["lfw"], 3, ["recognition"]),
-        ("folder", ["lfw", "--license", "CC-BY-4.0", "--creator", "Ann"], 3, ["recognition"]),
+        ("utkface", "faces", 60, ["race", "gender", "age"]),
+        ("fairface", "ff", 40, ["race", "gender", "age"]),
+        ("lfw", "lfw", 3, ["recognition"]),
+        ("folder", "lfw", 3, ["recognition"]),
     ],
 )
 @pytest.mark.usefixtures("utkface", "fairface_labels", "people")
-def test_a_roster_and_the_parameters_printed_with_it_fit_together(
-    here: Path, kind: str, options: list[str], identities: int, tasks: list[str]
+def test_roster_and_parameters_of_an_imported_data_set_fit_together(
+    here: Path, kind: str, source: str, identities: int, tasks: list[str]
 ) -> None:
-    said = run("roster", kind, *options)
-    assert f"data/roster.csv: {identities} identities; params.yaml needs:\n" in said
-    printed = yaml.safe_load(said.partition("params.yaml needs:\n")[2])
-    raw = yaml.safe_load((here / "params.yaml").read_text())
-    typed = config.parse(merged(raw | {"tasks": {}}, printed))
+    labels = here / "labels.csv" if kind == "fairface" else None
+    data_set, _ = dataset_sources.load(dataset_sources.DatasetKind(kind), here / source, labels, license_id=None)
+    project = imported.described(data_set, here / source, imported.ImportOptions("https://example.org/me", "mine"))
+    typed = config.parse(yaml.safe_load(new.params_text(project)))
     assert list(typed.tasks) == typed.train.tasks == tasks
-    people = roster_file.load(here / "data" / "roster.csv", typed)
+    for name, task in typed.tasks.items():
+        if name != "recognition":
+            assert task.labels == list(data_set.attributes[name]), "in the data set's order"
+            assert dict(task.years) == dict(data_set.years.get(name, {}))
+            assert task.per_identity
+    csv_files.write(here / "roster.csv", project.roster.table)
+    people = roster_file.load(here / "roster.csv", typed)
     assert people.height == identities
     named = {file for files in people["files"] for file in files.split(";")}
-    assert named == {path.relative_to(here / options[0]).as_posix() for path in (here / options[0]).rglob("*.jpg")}
+    assert named == {path.relative_to(here / source).as_posix() for path in (here / source).rglob("*.jpg")}
     # A person with a single picture would else fall to the least number of images.
     assert typed.curate.min_images_per_identity == (1 if identities > 3 else 5)
+
+
+@pytest.mark.dvc
+def test_the_example_of_the_documentation_makes_a_whole_project(people: Path, here: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "learning.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^(mtf dataset import folder people .*)$", page, re.MULTILINE)
+    (here / "params.yaml").unlink()
+    people.rename(here / "people")
+    done = mtf(here, *shlex.split(example)[1:])
+    assert done.returncode == 0, done.stderr
+    assert "3 people; tasks: recognition" in done.stdout
+    project = ProjectPaths(here / "my-faces")
+    typed = config.load(project.params)
     (source,) = typed.crawl.sources
-    assert source.kind == "folder"
-    assert source.license is not None
-    if kind == "folder":
-        assert (source.license, source.creator) == ("CC-BY-4.0", "Ann")
+    assert isinstance(source, Folder)
+    assert (source.path, source.license, source.creator) == ("data/pictures", "CC-BY-4.0", "Ann Example")
+    assert len([*(project.data / "pictures").rglob("*.jpg")]) == 9
+    for path in (project.roster, project.takedowns, project.attribution, project.card, project.review):
+        assert path.exists(), path
+    assert run_in(project.root, "git", "status", "--porcelain") == ""
 
 
-def test_a_license_that_nobody_knows_is_told_before_anything_is_written(people: Path, here: Path) -> None:
-    with pytest.raises(BadInput, match="--license: 'free!' is not permitted"):
-        run("roster", "folder", str(people), "--license", "free!")
-    assert not (here / "data").exists()
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["folder", "lfw"], "--license: missing; name the license that the owner states"),
+        (["folder", "lfw", "--license", "free!"], "--license: 'free!' is not permitted"),
+        (
+            ["lfw", "lfw", "--license", "CC0-1.0"],
+            "--license, --creator: 'lfw' is not permitted; permitted: folder only",
+        ),
+        (["lfw", "lfw"], "license: LicenseRef-LFW is not permitted, so that every picture would be left out"),
+        (
+            ["folder", "lfw", "--license", "CC-BY-NC-4.0", "--permit"],
+            "permitted for a release: CC-BY-NC-3.0, CC-BY-NC-4.0",
+        ),
+        (["age-csv", "age.csv"], "age-csv: its pictures of 48 pixels are crops; import it with --crops"),
+        (["lfw", "lfw", "--division", "parts"], "--division, --crop: need --crops"),
+    ],
+)
+@pytest.mark.usefixtures("people", "age_csv")
+@pytest.mark.dvc
+def test_an_import_that_would_fail_later_stops_at_once(here: Path, options: list[str], says: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(says)):
+        run("import", *options, "--to", "project", "--contact", "https://example.org/me")
+    assert not (here / "project").exists()
+
+
+@pytest.mark.parametrize("command", ["roster", "tables"])
+def test_a_command_of_before_names_the_one_that_replaces_it(command: str) -> None:
+    with pytest.raises(BadInput, match=rf"`mtf dataset {command}` is replaced by `mtf dataset import KIND SOURCE --to"):
+        run(command, "utkface", "UTKFace/", "--to", "x", "--crop")
 
 
 def test_a_folder_that_is_not_empty_is_not_written_into(utkface: Path) -> None:
     with pytest.raises(BadInput, match="faces: not empty; name a new folder"):
-        run("tables", "utkface", str(utkface), "--to", "faces")
+        run("import", "--crops", "utkface", str(utkface), "--to", "faces")
 
 
-def test_people_without_labels_cannot_become_tables(people: Path) -> None:
-    with pytest.raises(BadInput, match="lfw: it has identities but no labels to train on; use `mtf dataset roster`"):
-        run("tables", "lfw", str(people), "--to", "project")
+def test_people_without_labels_have_no_crops_to_train_on(people: Path) -> None:
+    with pytest.raises(BadInput, match="lfw: it has identities but no labels to train on; import it without --crops"):
+        run("import", "--crops", "lfw", str(people), "--to", "project")
 
 
 def test_fairface_without_its_label_file_says_what_is_missing(utkface: Path) -> None:
     with pytest.raises(BadInput, match="name its label file with --labels"):
-        run("roster", "fairface", str(utkface))
+        run("import", "--crops", "fairface", str(utkface), "--to", "project")
+
+
+def test_a_column_of_the_labels_that_nothing_reads_is_named(fairface_labels: Path, here: Path) -> None:
+    data_set, _ = dataset_sources.load(dataset_sources.DatasetKind.FAIRFACE, here / "ff", fairface_labels)
+    assert "labels.csv: not read: service_test" in data_set.summary()

@@ -1,129 +1,264 @@
-"""`mtf new` and `mtf doctor` in a real project, with real git and DVC."""
+"""`mtf new` in an empty folder, with real git and DVC."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
 import yaml
+from dvc.dependency import ParamsDependency
+from dvc.repo import Repo
 
 from mtf import config
 from mtf.core.project_paths import ProjectPaths
-from mtf.project import new
-from mtf.project.new import slug
+from mtf.pipeline import code_deps
+from mtf.project import own_pipeline, templates
+from mtf.project.own_params import OwnParams
+from mtf.project.own_roster import slug
 from mtf.project.yaml_text import rewritten
 from mtf.rights import attribution
-from mtf.schemas import roster_file, takedown_file
-from projects import mtf
+from mtf.schemas import roster_file
+from projects import ROOT, mtf, run_in
 
-ROOT = Path(__file__).parents[2]
-SAMPLE_ROSTER = "identity,name,race,gender,age\na,One,Amber,Males,Old\n"
+ME = ("--contact", "https://example.org/me")
 
 
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+def new(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    return mtf(folder, "new", "mine", *ME, *more)
+
+
+def people(folder: Path, text: str) -> str:
+    (folder / "people.csv").write_text(text)
+    return "people.csv"
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Path:
-    """The sample's parameters and pipeline, over a small roster that DVC tracks."""
-    tmp_path = tmp_path_factory.mktemp("sample")
-    for name in ("params.yaml", "dvc.yaml"):
-        (tmp_path / name).write_text((ROOT / name).read_text())
-    (tmp_path / "metrics").mkdir()
-    (tmp_path / "metrics" / "crawl.json").write_text("{}")
-    (tmp_path / "data" / "web").mkdir(parents=True)
-    (tmp_path / "data" / "roster.csv").write_text(SAMPLE_ROSTER)
-    assert run(tmp_path, "git", "init", "-q").returncode == 0
-    assert run(tmp_path, "dvc", "init", "-q").returncode == 0
-    assert run(tmp_path, "dvc", "add", "-q", "data").returncode == 0
-    return tmp_path
-
-
-@pytest.fixture
-def project(sample: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(sample, tmp_path / "project")
-
-
-def begin(project: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return mtf(project, "new", "--name", "mine", "--contact", "https://example.org/me", *more)
-
-
-def test_a_roster_without_slugs_becomes_ones_own_data_set(project: Path) -> None:
-    own = project / "people.csv"
-    own.write_text(
-        "name,race,gender,birth_date,pictured\nÉva O'Dot,Black,Males,1950,2020\n線,White,Females,2000,2021\n"
+def made(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> tuple[Path, str]:
+    """A project with a roster of its own, and what `mtf new` printed."""
+    folder = tmp_path_factory.mktemp("new")
+    roster = people(
+        folder,
+        "name,race,gender,birth_date,pictured,eyes\nÉva O'Dot,Black,Males,1950,2020,blue\n"
+        "線,White,Females,2000,2021,brown\n",
     )
-    done = begin(project, "--roster", str(own), "--title", 'Me: "mine"')
+    done = new(folder, "--roster", roster, "--title", 'Me: "mine"')
     assert done.returncode == 0, done.stderr
+    return folder / "mine", done.stdout
+
+
+def test_a_roster_without_slugs_becomes_a_project_with_one_commit_of_its_own(made: tuple[Path, str]) -> None:
+    project, said = made
     settings = config.load(project / "params.yaml")
-    people = roster_file.load(project / "data" / "roster.csv", settings)
-    assert people["identity"].to_list()[0] == "eva-odot"
-    assert people["age"].to_list() == ["Old", "Young"]
+    persons = roster_file.load(project / "data" / "roster.csv", settings)
+    assert persons["identity"].to_list()[0] == "eva-odot"
+    assert persons["age"].to_list() == ["Old", "Young"]
     assert (settings.crawl.web, settings.project.title, settings.release.size_px) == (None, 'Me: "mine"', 1024)
-    assert "data/web" not in (project / "dvc.yaml").read_text()
-    assert not (project / "metrics" / "crawl.json").exists()
-    assert "dvc repro" in done.stdout
-    assert run(project, "dvc", "status", "data.dvc").stdout.strip() == "Data and pipelines are up to date."
-
-
-def test_labels_of_ones_own_become_the_tasks(project: Path) -> None:
-    own = project / "people.csv"
-    own.write_text("identity,name,gender,files\na,One,female,a/*.jpg\nb,Two,male,b/*.jpg\n")
-    done = begin(project, "--roster", str(own), "--pictures", "pictures.tar", "--license", "CC-BY-4.0")
-    assert done.returncode == 0, done.stderr
-    settings = config.load(project / "params.yaml")
     assert attribution.load(project / "data" / "attribution.csv") == ()
+    assert settings.gates == config.Gates(), "the sample's gates suit no other data set"
+    assert "people.csv: not read: eyes; a column with labels needs a task" in said
+    assert run_in(project, "git", "log", "--format=%s").startswith("mine: a new project, with mtf ")
+    assert run_in(project, "git", "rev-list", "--count", "HEAD").strip() == "1"
+    assert run_in(project, "git", "status", "--porcelain") == ""
+    assert run_in(project, "dvc", "status", "data.dvc").strip() == "Data and pipelines are up to date."
+    # The folder beside the project, as DVC's file names it.
+    assert "url = ../../mine-storage" in (project / ".dvc" / "config").read_text()
+    assert [path.name for path in project.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_stages_are_those_of_the_repository_but_for_what_they_know_of_the_code(made: tuple[Path, str]) -> None:
+    def plain(entries: list[object]) -> list[object]:
+        """Dependencies that are no code, and no parameter of it."""
+        return [
+            entry
+            for entry in entries
+            if not str(next(iter(entry)) if isinstance(entry, dict) else entry).startswith(
+                ("src/", own_pipeline.RECORD, "data/web")
+            )
+        ]
+
+    theirs = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    text = (made[0] / "dvc.yaml").read_text()
+    assert "src/" not in text and "data/web" not in text
+    ours = yaml.safe_load(text)
+    assert list(ours["stages"]) == [own_pipeline.STAGE, *theirs["stages"]]
+    for name, stage in theirs["stages"].items():
+        same = {**ours["stages"][name], "deps": plain(ours["stages"][name]["deps"])}
+        same["params"] = plain(same["params"])
+        assert same == {**stage, "deps": plain(stage["deps"]), "params": plain(stage["params"])}, name
+        assert {own_pipeline.RECORD: [f"stages.{name}"]} in ours["stages"][name]["params"]
+    assert {key: value for key, value in ours.items() if key != "stages"} == {
+        key: value for key, value in theirs.items() if key != "stages"
+    }
+    assert text.startswith("# The journey.")
+    plots = {path.name for path in (made[0] / ".dvc" / "plots").iterdir()}
+    assert plots == {path.name for path in (ROOT / ".dvc" / "plots").iterdir()}
+
+
+def test_dvc_sees_another_version_of_the_code_and_reruns_the_stages_that_run_it(
+    made: tuple[Path, str], tmp_path: Path
+) -> None:
+    project = shutil.copytree(made[0], tmp_path / "project")
+    with chdir(project), Repo() as repository:
+        for stage in repository.index.stages:
+            for each in (*stage.deps, *stage.outs):
+                path = Path(each.fs_path)
+                if not isinstance(each, ParamsDependency) and not path.exists():
+                    is_folder = not path.suffix or (path.suffix == ".json" and not stage.name)
+                    (path if is_folder else path.parent).mkdir(parents=True, exist_ok=True)
+                    if not is_folder:
+                        path.write_text("{}")
+    assert mtf(project, "deps", "--installed").returncode == 0
+    record = project / own_pipeline.RECORD
+    installed = json.loads(record.read_text())
+    assert set(installed["stages"]) == set(code_deps.keys_of_stages(ProjectPaths(project))) - {own_pipeline.STAGE}
+    run_in(project, "dvc", "commit", "--quiet", "--force")
+
+    def changed() -> dict[str, list[object]]:
+        with chdir(project), Repo() as repository:
+            return repository.status()
+
+    assert changed() == {own_pipeline.STAGE: ["always changed"]}
+    installed["stages"]["crop"] = "another"
+    record.write_text(json.dumps(installed))
+    found = changed()
+    assert set(found) == {own_pipeline.STAGE, "crop"}
+    assert found["crop"] == [{"changed deps": {own_pipeline.RECORD: {"stages.crop": "modified"}}}]
+
+
+def test_a_file_that_a_project_may_lack_becomes_a_dependency_of_its_stages(made: tuple[Path, str]) -> None:
+    project = made[0]
+    text = (project / "dvc.yaml").read_text()
+    assert mtf(project, "deps", "--check").returncode == 0
+    (project / "data" / "consent.csv").write_text("")
+    try:
+        assert "stage curate lacks data/consent.csv" in mtf(project, "deps", "--check").stdout
+        assert mtf(project, "deps", "--write").returncode == 0
+        assert "- data/consent.csv" in (project / "dvc.yaml").read_text()
+    finally:
+        (project / "data" / "consent.csv").unlink()
+        assert mtf(project, "deps", "--write").returncode == 0
+        assert (project / "dvc.yaml").read_text() == text
+
+
+@pytest.mark.dvc
+def test_pictures_of_ones_own_lie_in_the_project_or_are_named_where_they_are(tmp_path: Path) -> None:
+    (tmp_path / "own pictures" / "a").mkdir(parents=True)
+    (tmp_path / "own pictures" / "a" / "1.jpg").write_bytes(b"one")
+    (tmp_path / "own pictures" / "a" / "link.jpg").symlink_to("1.jpg")
+    roster = people(tmp_path, "identity,name,gender,files\na,One,female,a/*.jpg\nb,Two,male,b/*.jpg\n")
+    given = ("--roster", roster, "--pictures", "own pictures", "--license", "CC-BY-4.0", "--creator", "Ann")
+    assert new(tmp_path, *given, "--remote", "store").returncode == 0
+    project = tmp_path / "mine"
+    settings = config.load(project / "params.yaml")
     assert settings.tasks["gender"].labels == ["female", "male"]
     assert (list(settings.tasks), settings.train.tasks) == (["recognition", "gender"], ["recognition", "gender"])
-    assert settings.crawl.sources[0].kind == "folder"
+    assert settings.crawl.sources[0].model_dump(exclude={"name"}) == {
+        **{"kind": "folder", "path": "data/pictures", "license": "CC-BY-4.0", "creator": "Ann"},
+    }
+    assert [path.name for path in (project / "data" / "pictures").rglob("*.jpg")] == ["1.jpg"]
+    assert "data/pictures" in yaml.safe_load((project / "dvc.yaml").read_text())["stages"]["crawl"]["deps"]
+    assert "url = ../../store" in (project / ".dvc" / "config").read_text()
 
-
-def test_without_a_roster_there_is_one_to_fill_in(project: Path) -> None:
-    done = begin(project)
-    assert done.returncode == 0, done.stderr
-    assert (project / "data" / "roster.csv").read_text() == "identity,name,race,gender,age,query\n"
-    assert "fill in data/roster.csv" in done.stdout
-
-
-def test_a_project_like_the_papers_has_its_detector_networks_and_recipe(project: Path) -> None:
-    own = project / "people.csv"
-    own.write_text("identity,name,gender\na,One,Males\n")
-    assert begin(project, "--roster", str(own)).returncode == 0
-    ours = config.load(project / "params.yaml")
-    assert begin(project, "--roster", str(own), "--like-the-paper", "--force").returncode == 0
-    papers = config.load(project / "params.yaml")
-    assert (ours.crop.detector, papers.crop.detector) == ("centerface", "haar")
+    again = mtf(tmp_path, "new", "mine", *ME)
+    assert (again.returncode, again.stderr) == (2, "mtf: mine: exists and is not empty; name a new folder\n")
+    other = mtf(tmp_path, "new", "other", *ME, *given, "--no-copy", "--like-the-paper")
+    assert other.returncode == 0, other.stderr
+    papers = config.load(tmp_path / "other" / "params.yaml")
+    assert papers.crawl.sources[0].model_dump()["path"] == str(tmp_path / "own pictures")
+    assert str(tmp_path / "own pictures") in (tmp_path / "other" / "dvc.yaml").read_text()
+    assert (settings.crop.detector, papers.crop.detector) == ("centerface", "haar")
     assert (papers.train.input_px, papers.train.recipe, papers.release.size_px) == (224, "mtf", 1024)
     assert len(papers.train.models) == 10
-    assert {"vgg16", "vgg16-pretrained", "convnext_base"} <= set(papers.train.models)
-    same = ours.train.model_dump(exclude={"models", "input_px", "recipe"})
-    assert papers.train.model_dump(exclude={"models", "input_px", "recipe"}) == same
-    assert papers.curate == ours.curate and papers.split == ours.split
+    same = {"models", "input_px", "recipe"}
+    assert papers.train.model_dump(exclude=same) == settings.train.model_dump(exclude=same)
 
 
-def test_a_project_that_was_begun_is_not_begun_again_by_mistake(project: Path) -> None:
-    assert begin(project).returncode == 0
-    again = begin(project)
-    assert again.returncode == 2
-    assert again.stderr.startswith("mtf: params.yaml: project.name is not 'sample'")
-    assert begin(project, "--force").returncode == 0
+REFUSALS = {
+    "a label missing": (
+        "identity,name,race,gender,age\nx,One,Black,,Old\n",
+        (),
+        "row 2 column gender: '' is not permitted",
+    ),
+    "no column name": ("title\nOne\n", (), "row 1: needs a header with the column name"),
+    "one label alone": (
+        "name,race\nOne,Amber\nTwo,Amber\n",
+        (),
+        "people.csv: column race: 'Amber' alone; a task needs two labels",
+    ),
+    "no picture named": (
+        "name\nOne\n",
+        ("--pictures", "own", "--license", "CC0-1.0"),
+        "people.csv: no row names a picture of own; the column files names them",
+    ),
+    "other pictures named": (
+        "name,files\nOne,b/*.jpg\n",
+        ("--pictures", "own", "--license", "CC0-1.0"),
+        "people.csv: column files: 'b/*.jpg' and every other name is missing in own, which has 1.jpg",
+    ),
+    "pictures that are not there": ("name,files\nOne,1.jpg\n", ("--pictures", "no", "--license", "CC0-1.0"), "no: no"),
+    "no license": ("name,files\nOne,1.jpg\n", ("--pictures", "own"), "--license: missing"),
+    "a license that the policy leaves out": (
+        "name,files\nOne,1.jpg\n",
+        ("--pictures", "own", "--license", "CC-BY-NC-4.0"),
+        "crawl.sources: data/pictures: license: CC-BY-NC-4.0 is not permitted, so that every picture would be left out",
+    ),
+    "a license that the release may not bear": (
+        "name,files\nOne,1.jpg\n",
+        ("--pictures", "own", "--license", "CC-BY-NC-4.0", "--permit"),
+        "CC-BY-NC-4.0 forbids commercial use, which CC-BY-SA-4.0 permits, and release.license is CC-BY-SA-4.0; "
+        "permitted for a release: CC-BY-NC-3.0, CC-BY-NC-4.0,",
+    ),
+    "a license that nobody knows": (
+        "name,files\nOne,1.jpg\n",
+        ("--pictures", "own", "--license", "free!"),
+        "'free!' is not permitted; permitted: an SPDX identifier",
+    ),
+    "a contact that is none": ("name\nOne\n", ("--contact", "me"), "project.contact: 'me' is not permitted"),
+    "a remote in a scheme without its extra": (
+        "name\nOne\n",
+        ("--remote", "gs://bucket/x"),
+        "--remote: 'gs://bucket/x' is not permitted; permitted: a folder; `pip install 'mtf[gcs]'` permits gs://",
+    ),
+    "a folder in no folder": ("name\nOne\n", ("--name", "UPPER"), "project.name: 'UPPER' is not permitted"),
+}
 
 
-def test_a_project_that_is_begun_anew_with_other_tasks_trains_those(tmp_path: Path) -> None:
-    workspace = ProjectPaths(tmp_path)
-    shutil.copy(ROOT / "params.yaml", workspace.params)
-    for column, label in (("gender", "Males"), ("race", "Black")):
-        people = [["identity", "name", column], ["a", "One", label]]
-        project = new.NewProject(name="mine", contact="https://example.org/me")
-        workspace.params.write_text(new._params_text(workspace, project, people))
-        settings = config.load(workspace.params)
-        assert settings.train.tasks == list(settings.tasks) == ["recognition", column]
-        assert settings.multitask is not None and settings.multitask.tasks == [column]
-    assert "# 224 in the papers" in workspace.params.read_text()
+@pytest.mark.dvc
+@pytest.mark.parametrize(("text", "options", "says"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refused_project_leaves_nothing_behind(
+    tmp_path: Path, text: str, options: tuple[str, ...], says: str
+) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "1.jpg").write_bytes(b"one")
+    roster = people(tmp_path, text)
+    done = new(tmp_path, "--roster", roster, *options)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert says in done.stderr
+    assert "function-" not in done.stderr and "pattern" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["own", "people.csv"]
+
+
+def test_a_project_needs_a_contact_and_the_sample_no_option(tmp_path: Path) -> None:
+    assert "--contact: missing" in mtf(tmp_path, "new", "mine").stderr
+    done = new(tmp_path, "--sample")
+    assert (done.returncode, [*tmp_path.iterdir()]) == (2, [])
+    assert "--sample: takes no other option than --remote" in done.stderr
+
+
+@pytest.mark.parametrize(("column", "label"), [("gender", "Males"), ("race", "Black")])
+def test_a_project_trains_the_tasks_of_its_roster(column: str, label: str) -> None:
+    tasks = {"recognition": {"column": "identity"}, column: {"column": column, "labels": [label, "other"]}}
+    source = {"kind": "bing", "licenses": ["publicdomain"]}
+    text = OwnParams("mine", "Mine", "https://example.org/me", tasks, source).text()
+    settings = config.parse(yaml.safe_load(text))
+    assert settings.train.tasks == list(settings.tasks) == ["recognition", column]
+    assert settings.multitask is not None and settings.multitask.tasks == [column]
+    assert "# 224 in the papers" in text
 
 
 def test_values_are_rewritten_in_either_style_and_what_is_said_of_them_stays() -> None:
@@ -146,7 +281,7 @@ multitask: {tasks: [a,
 
 
 def test_what_is_not_changed_stays_as_it_is_written() -> None:
-    text = (ROOT / "params.yaml").read_text()
+    text = templates.text(templates.PARAMS)
     lines, kept = text.splitlines(), rewritten(text, {("release", "size_px"): 1024}).splitlines()
     assert "  size_px: 1024" in kept
     # Braces over several lines are wrapped anew.
@@ -155,57 +290,6 @@ def test_what_is_not_changed_stays_as_it_is_written() -> None:
     before, after = yaml.safe_load(text), yaml.safe_load("\n".join(kept))
     assert after == before | {"release": before["release"] | {"size_px": 1024}}
     assert [line for line in kept if line.endswith(": null")]
-
-
-def test_data_that_dvc_does_not_hold_is_not_lost(project: Path) -> None:
-    (project / "data" / "roster.csv").write_text(SAMPLE_ROSTER + "b,Two,Amber,Males,Old\n")
-    done = begin(project)
-    assert done.returncode == 2
-    assert "has changes that DVC does not hold" in done.stderr
-    assert "Two" in (project / "data" / "roster.csv").read_text()
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("identity,name,race,gender,age\nx,One,Black,,Old\n", "row 2 column gender: '' is not permitted"),
-        ("title\nOne\n", "row 1: needs a header with the column name"),
-        ("name,race\nOne,Amber\nTwo,Amber\n", "roster: column race: 'Amber' alone; a task needs two labels"),
-    ],
-)
-def test_a_bad_roster_changes_nothing(project: Path, text: str, says: str) -> None:
-    before = (project / "params.yaml").read_text()
-    own = project / "people.csv"
-    own.write_text(text)
-    done = begin(project, "--roster", str(own))
-    assert done.returncode == 2
-    assert says in done.stderr and done.stderr.count("\n") == 1
-    assert (project / "params.yaml").read_text() == before
-    assert (project / "data" / "roster.csv").read_text() == SAMPLE_ROSTER
-
-
-def test_the_doctor_names_what_stops_the_pipeline(project: Path) -> None:
-    for name, columns in [("takedowns", takedown_file.COLUMNS), ("attribution", attribution.COLUMNS)]:
-        (project / "data" / f"{name}.csv").unlink(missing_ok=True)
-        lacking = mtf(project, "doctor")
-        assert lacking.returncode == 1
-        assert f"no data/{name}.csv: create it with the one line {','.join(columns)}," in lacking.stdout
-        (project / "data" / f"{name}.csv").write_text(",".join(columns) + "\n")
-    healthy = mtf(project, "doctor")
-    assert healthy.returncode == 0, healthy.stdout
-    assert "sample: Drawn people" in healthy.stdout
-    settings = (project / "params.yaml").read_text().replace("min_face_share: 0.", "min_face_share: 9.")
-    (project / "params.yaml").write_text(settings)
-    ill = mtf(project, "doctor")
-    assert ill.returncode == 1
-    assert "NO  params.yaml" in ill.stdout and "crop.min_face_share" in ill.stdout
-
-
-def test_the_doctor_says_whether_mongodb_answers(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FIFTYONE_DATABASE_URI", "mongodb://user:secret@127.0.0.1:9/x")
-    done = mtf(project, "doctor")
-    assert "127.0.0.1:9 does not answer" in done.stdout
-    assert "secret" not in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -1,36 +1,36 @@
-"""`mtf dataset`: published data sets as a roster for the crawl, as tables for training, or in a paper's protocol."""
+"""`mtf dataset`: a published data set as a project of its own, or in a paper's protocol."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mtf.cli.dataset_sources import (
+    Crop,
+    DatasetKind,
+    Labels,
+    NewFolder,
+    Source,
+    YearsOf,
+    ages_of,
+    division_named,
+    lay_out,
+    load,
+    project_root,
+    raw_params,
+)
+from mtf.cli.project import Permit, ReleaseLicense, Remote, asked_remote, default_name, required_contact, show_next
 from mtf.core.errors import BadInput, bad_value
-from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
+from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from mtf.config import Params, Task
-    from mtf.datasets.labelled import DataSet
-
-    Read = Callable[[str], bytes]
 
 app = typer.Typer(help="Import published data sets.", no_args_is_help=True)
-
-
-class DatasetKind(StrEnum):
-    """Kind of a published data set."""
-
-    FAIRFACE = "fairface"
-    UTKFACE = "utkface"
-    AGE_CSV = "age-csv"
-    LFW = "lfw"
-    FOLDER = "folder"
 
 
 class Protocol(StrEnum):
@@ -40,81 +40,123 @@ class Protocol(StrEnum):
     AGE_CSV = "age-csv"
 
 
-Source = Annotated[Path, typer.Argument(help="Folder or tar of pictures; for age-csv the CSV file.")]
-Labels = Annotated[Path | None, typer.Option(help="Label file, for fairface.")]
-NewFolder = Annotated[Path, typer.Option(help="New folder for the project.")]
-Crop = Annotated[
-    bool | None,
-    typer.Option(
-        "--crop/--no-crop",
-        help="Crop the largest face that the detector finds, or use each picture as one crop. "
-        "Default: crop UTKFace's parts only.",
-    ),
-]
-YearsOf = Annotated[
-    str | None, typer.Option(help="Group ages by the years of this task of params.yaml instead of the paper's.")
-]
-
-
 def add_to(main: typer.Typer) -> None:
     main.add_typer(app, name="dataset")
 
 
-@app.command()
-def roster(
+@app.command("import")
+def import_(
     kind: DatasetKind,
     source: Source,
+    to: NewFolder,
     labels: Labels = None,
     license_id: Annotated[
         str | None, typer.Option("--license", help="License that the owner of the pictures states, for folder.")
     ] = None,
     creator: Annotated[str, typer.Option(help="Creator of the pictures, for folder.")] = "unknown",
+    contact: Annotated[
+        str | None, typer.Option(help="mailto: or https: address of yours, for the card of the data set.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Short name of the data set: a-z, 0-9, - and _. Default: that of --to.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Title for cards and reports.")] = None,
     years_of: YearsOf = None,
-    to: Annotated[Path, typer.Option(help="Roster file to write.")] = PATHS_IN_PROJECT.roster,
-) -> None:
-    """Write a roster for the source `folder`, and print the sections of params.yaml that go with it."""
-    import yaml
-
-    from mtf.datasets import project_files
-    from mtf.rights.evidence import combination
-
-    if kind is DatasetKind.AGE_CSV:
-        raise BadInput("age-csv: its pictures are in the CSV file; use `mtf dataset tables`")
-    # An unknown license is reported before anything is written.
-    combination.of_data_set(license_id, where="--license")
-    data_set, _ = _load(kind, source, labels, ages=_ages(years_of), license_id=license_id, creator=creator)
-    count = project_files.write_roster(data_set, to)
-    print("\n".join([*data_set.summary(), f"{to}: {count} identities; params.yaml needs:"]))
-    print(yaml.safe_dump(project_files.roster_settings(data_set, source), sort_keys=False, allow_unicode=True), end="")
-
-
-@app.command()
-def tables(
-    kind: DatasetKind,
-    source: Source,
-    to: NewFolder,
-    labels: Labels = None,
-    years_of: YearsOf = None,
+    copy: Annotated[
+        bool, typer.Option("--copy/--no-copy", help="Copy the pictures into data/, or use them where they are.")
+    ] = True,
+    permit: Permit = False,
+    release_license: ReleaseLicense = None,
+    remote: Remote = None,
+    crops: Annotated[
+        bool,
+        typer.Option(
+            "--crops",
+            help="Take the pictures as crops that are divided already: for `mtf train`, `mtf label` and the audit, "
+            "without review and release.",
+        ),
+    ] = False,
     division: Annotated[
         str | None,
         typer.Option(
-            help="parts (UTKFace, Das et al.) or shares (72/8/20, EFRS). Default: parts if the data set has them."
+            help="With --crops: parts (UTKFace, Das et al.) or shares (72/8/20, EFRS). "
+            "Default: parts if the data set has them."
         ),
     ] = None,
     crop: Crop = None,
 ) -> None:
-    """Write the pictures as crops and splits into a new project, ready for `mtf train` and `mtf audit`.
+    """Make a project of a data set that exists: roster, tasks, parameters, pictures, git and DVC.
+
+    The crawl then reads the pictures as any others, and people review them.
+    """
+    ages = ages_of(years_of)
+    if crops:
+        _import_crops(kind, source, to, labels=labels, ages=ages, division=division, crop=crop)
+        return
+    if kind is DatasetKind.AGE_CSV:
+        raise BadInput("age-csv: its pictures of 48 pixels are crops; import it with --crops")
+    if division is not None or crop is not None:
+        raise BadInput("--division, --crop: need --crops; else the pipeline divides and crops")
+    if kind is DatasetKind.FOLDER and license_id is None:
+        raise BadInput("--license: missing; name the license that the owner states for all pictures of the folder")
+    from mtf.project import imported, new
+    from mtf.rights.evidence import combination
+
+    # An unknown license is reported before a folder is read.
+    combination.of_data_set(license_id, where="--license")
+    data_set, _ = load(kind, source, labels, ages=ages, license_id=license_id, creator=creator)
+    options = imported.ImportOptions(
+        contact=required_contact(contact),
+        name=name or default_name(to),
+        title=title,
+        copied=copy,
+        permit=permit,
+        release_license=release_license,
+    )
+    project = imported.described(data_set, source, options)
+    print("\n".join([*data_set.summary(), f"{project.roster.people} people; tasks: {', '.join(project.tasks or ())}"]))
+    show_next(to, new.create(to, project, remote=asked_remote(remote, to)))
+
+
+def _import_crops(
+    kind: DatasetKind,
+    source: Path,
+    to: Path,
+    *,
+    labels: Path | None,
+    ages: Task | None,
+    division: str | None,
+    crop: bool | None,
+) -> None:
+    """Write the pictures as crops and splits into a new project.
 
     UTKFace in its parts is divided by them (Das et al.), all others 72/8/20, stratified by gender (EFRS).
     """
     from mtf.datasets import project_files
 
-    wanted, (data_set, read) = _division(division), _load(kind, source, labels, ages=_ages(years_of))
+    wanted, (data_set, read) = division_named(division), load(kind, source, labels, ages=ages)
     if "gender" not in data_set.attributes:
-        raise BadInput(f"{kind}: it has identities but no labels to train on; use `mtf dataset roster`")
-    raw = project_files.project_settings(_raw(), data_set, source, root=ProjectPaths.find().root)
-    _lay_out(data_set, read, raw, source, to, division=wanted, crop=crop)
+        raise BadInput(f"{kind}: it has identities but no labels to train on; import it without --crops")
+    raw = project_files.project_settings(raw_params(), data_set, source, root=project_root())
+    lay_out(data_set, read, raw, source, to, division=wanted, crop=crop)
     print(f"{to}: a project of its own; run `mtf train`, `mtf label fit` or `mtf audit licenses` in it")
+
+
+_ANY_OPTION = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+@app.command("roster", hidden=True, context_settings=_ANY_OPTION)
+def old_roster() -> None:
+    """Say what replaces the command."""
+    raise BadInput(
+        "`mtf dataset roster` is replaced by `mtf dataset import KIND SOURCE --to DIR`: it writes everything"
+    )
+
+
+@app.command("tables", hidden=True, context_settings=_ANY_OPTION)
+def old_tables() -> None:
+    """Say what replaces the command."""
+    raise BadInput("`mtf dataset tables` is replaced by `mtf dataset import KIND SOURCE --to DIR --crops`")
 
 
 @app.command()
@@ -154,16 +196,14 @@ def protocol(
         raise bad_value("--weights", str(weights), "a file, and only with utkface")
     if single_tasks and paper is not Protocol.UTKFACE:
         raise bad_value("--single-tasks", paper.value, "only with utkface")
-    data_set, read = _load(DatasetKind(paper.value), source, None)
-    raw, division = (
-        project_files.project_settings(_raw(), data_set, source, root=ProjectPaths.find().root),
-        Division.PARTS,
-    )
+    data_set, read = load(DatasetKind(paper.value), source, None)
+    raw = project_files.project_settings(raw_params(), data_set, source, root=project_root())
+    division = Division.PARTS
     if paper is Protocol.UTKFACE:
         raw = project_files.das_settings(raw, weights=weights)
     else:
         raw, division = raw | {"seed": project_files.EFRS_SEED}, Division.SHARES
-    _lay_out(data_set, read, raw, source, to, division=division, crop=crop, keep_duplicates=True)
+    lay_out(data_set, read, raw, source, to, division=division, crop=crop, keep_duplicates=True)
     command = "mtf multitask --weighting dynamic" if paper is Protocol.UTKFACE else "mtf label compare gender"
     if only_lay_out:
         print(f"{to}: a project of its own; run `{command}` in it")
@@ -197,104 +237,3 @@ def _run_efrs(workspace: ProjectPaths, params: Params, epochs: int) -> None:
     # Tables 3 to 6 are of model 2 even if another is best here, to be comparable with the report's.
     found = runs.compare(workspace, params, attribute="gender", model="cnn2", epochs=epochs, seed=params.seed)
     print(efrs_tables.markdown(found), end="")
-
-
-def _lay_out(
-    data_set: DataSet,
-    read: Read,
-    raw: dict[str, Any],
-    source: Path,
-    to: Path,
-    *,
-    division: Any,
-    crop: bool | None,
-    keep_duplicates: bool = False,
-) -> None:
-    import yaml
-
-    from mtf import config
-    from mtf.core import atomic_files
-    from mtf.datasets import tables as layout
-    from mtf.datasets import utkface
-    from mtf.datasets.protocol_splits import divided
-
-    if to.exists() and any(to.iterdir()):
-        raise BadInput(f"{to}: not empty; name a new folder")
-    typed = config.parse(raw)
-    split, how = divided(data_set, division, seed=typed.seed)
-    summary = layout.write(
-        data_set,
-        read,
-        split,
-        ProjectPaths(to),
-        typed,
-        source=str(source),
-        keep_duplicates=keep_duplicates,
-        cropped=utkface.is_in_the_wild(data_set) if crop is None else crop,
-    )
-    atomic_files.write_text(to / "params.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
-    print("\n".join([*data_set.summary(), how, *summary]))
-
-
-def _raw() -> dict[str, Any]:
-    """Parameters of the current project as a dictionary, before they are validated."""
-    import yaml
-
-    from mtf import config
-
-    path = ProjectPaths.find().params
-    config.load(path)
-    return config.with_new_names(yaml.safe_load(path.read_text(encoding="utf-8")))
-
-
-def _division(named: str | None) -> Any:
-    from mtf.datasets.protocol_splits import Division
-
-    if named is not None and named not in list(Division):
-        raise bad_value("--division", named, ", ".join(Division))
-    return Division(named) if named else None
-
-
-def _ages(task: str | None) -> Task | None:
-    """Task of the project that groups ages by its years; None for the paper's groups."""
-    from mtf import config
-
-    if task is None:
-        return None
-    tasks_with_years = {
-        name: each for name, each in config.load(ProjectPaths.find().params).tasks.items() if each.years
-    }
-    if task not in tasks_with_years:
-        raise bad_value(
-            "--years-of", task, f"a task of params.yaml with years: {', '.join(tasks_with_years) or 'there is none'}"
-        )
-    return tasks_with_years[task]
-
-
-def _load(
-    kind: DatasetKind,
-    source: Path,
-    labels: Path | None,
-    *,
-    ages: Task | None = None,
-    license_id: str | None = None,
-    creator: str = "unknown",
-) -> tuple[DataSet, Read]:
-    from mtf.datasets import age_csv, fairface, lfw, utkface
-    from mtf.datasets import tables as layout
-
-    if ages is not None and kind not in (DatasetKind.UTKFACE, DatasetKind.AGE_CSV):
-        raise bad_value("--years-of", ages.column, "utkface and age-csv only: no other data set has ages in years")
-    if kind is DatasetKind.AGE_CSV:
-        data_set, pictures = age_csv.load(source, ages=ages or age_csv.DECADES)
-        return data_set, pictures.__getitem__
-    files = layout.Files(source)
-    if kind is DatasetKind.FAIRFACE:
-        if labels is None:
-            raise BadInput("fairface: name its label file with --labels")
-        return fairface.load(labels, files=files.names()), files.read
-    if kind is DatasetKind.UTKFACE:
-        return utkface.load(files.names(), ages=ages or utkface.AGES), files.read
-    if kind is DatasetKind.LFW:
-        return lfw.load(files.names()), files.read
-    return lfw.load_folder(files.names(), license_id=license_id, creator=creator), files.read

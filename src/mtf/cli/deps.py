@@ -15,13 +15,22 @@ def add_to(app: typer.Typer) -> None:
     def deps(
         write: Annotated[bool, typer.Option("--write", help="Write the dependencies to dvc.yaml.")] = False,
         check: Annotated[bool, typer.Option("--check", help="Exit with 1 if dvc.yaml has other dependencies.")] = False,
+        installed: Annotated[
+            bool,
+            typer.Option("--installed", help="Write the version and the digests of the installed code to build/."),
+        ] = False,
     ) -> None:
         """Print the code and the defaults that each stage depends on, as its imports say."""
         from mtf.pipeline import code_deps
 
-        if write and check:
-            raise BadInput("--write, --check: only one of them is permitted")
+        if write + check + installed > 1:
+            raise BadInput("--write, --check, --installed: only one of them is permitted")
         workspace = ProjectPaths.find()
+        if installed:
+            from mtf.pipeline import installed_code
+
+            installed_code.run(workspace)
+            return
         if not write and not check:
             for name, derived in code_deps.of_stages(workspace).items():
                 print(f"{name}:", *derived.entries(), sep="\n  ")

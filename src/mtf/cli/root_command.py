@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from mtf import __version__
 from mtf.cli import log_file
-from mtf.core import system_errors
+from mtf.core import extras, system_errors
 from mtf.core.console import QUIET_VARIABLE
 from mtf.core.errors import BadInput, MtfError
 
@@ -113,6 +113,8 @@ def _explained(error: Exception) -> tuple[int, str | None]:
     """Exit code and line for an error; no line for one that nobody expects."""
     if isinstance(error, MtfError):
         return error.exit_code, str(error)
+    if isinstance(error, ModuleNotFoundError) and (lacking := extras.missing(error)):
+        return lacking.exit_code, str(lacking)
     if isinstance(error, typer.Abort):
         return INTERRUPTED, "interrupted"
     if isinstance(error, BrokenProcessPool):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,17 +41,29 @@ def build(
 
     Run it inside a project: the faces are found with that project's params.yaml.
     """
-    from mtf import config
     from mtf.sample import truth
 
     workspace = ProjectPaths.find()
-    settings = config.load(workspace.params)
     _refuse_other_data(folder)
+    decisions = _write(folder, workspace, keep_web=keep_web)
+    truths = truth.read(folder / "web")
+    print(f"sample: {len(truths)} search results and {decisions} simulated decisions in {folder}")
+
+
+def build_data(workspace: ProjectPaths) -> None:
+    """Build the sample in the folder `data` of a new project that has its parameters, and print nothing."""
+    with redirect_stdout(io.StringIO()):
+        _write(workspace.data, workspace, keep_web=False)
+
+
+def _write(folder: Path, workspace: ProjectPaths, *, keep_web: bool) -> int:
+    """Build the sample in `folder`; returns the number of decisions."""
+    from mtf import config
+
+    settings = config.load(workspace.params)
     if not keep_web:
         _write_web(folder, settings)
-    truths = truth.read(folder / "web")
-    decisions = _write_reviews(folder, workspace, settings)
-    print(f"sample: {len(truths)} search results and {decisions} simulated decisions in {folder}")
+    return _write_reviews(folder, workspace, settings)
 
 
 def _refuse_other_data(folder: Path) -> None:

@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from mtf.config import messages
 from mtf.config.evidence import EvidenceExport
 from mtf.config.models import Models
 from mtf.config.pipeline import Crop, Curate, Licenses, Screen, Screened, Split
@@ -33,7 +34,6 @@ from mtf.config.training import (
 )
 from mtf.core import yaml_files
 from mtf.core.errors import BadInput, shortened
-from mtf.sources import registry
 
 __all__ = [
     "FACENET",
@@ -76,6 +76,7 @@ __all__ = [
     "Train",
     "load",
     "parse",
+    "problems",
     "with_new_names",
 ]
 
@@ -189,13 +190,27 @@ def parse(raw: dict[str, Any], *, name: str = "params.yaml") -> Params:
 
     A deprecated key is read for one more version; a warning names the new key. Raises BadInput, like `load`.
     """
+    settings = _checked(raw, name)
+    if isinstance(settings, Params):
+        return settings
+    first, *others = settings
+    raise BadInput(f"{name}: {first}" + (f" (and {len(others)} more; `mtf doctor` lists them)" if others else ""))
+
+
+def problems(raw: dict[str, Any], *, name: str = "params.yaml") -> list[str]:
+    """All problems of parameters that have been read already, one line each; none if `parse` takes them."""
+    settings = _checked(raw, name)
+    return [] if isinstance(settings, Params) else settings
+
+
+def _checked(raw: dict[str, Any], name: str) -> Params | list[str]:
     raw = with_detector(with_new_names(raw, name=name), name=name)
     _check_quoted_date(raw, name)
     try:
         # JSON mode: lists become tuples where a pair is wanted, while strings do not become numbers.
         return Params.model_validate_json(_as_json(raw))
     except ValidationError as error:
-        raise BadInput(f"{name}: {_one_line(error)}") from None
+        return messages.problems(error, raw, Params)
 
 
 def _check_quoted_date(raw: dict[str, Any], name: str) -> None:
@@ -208,46 +223,3 @@ def _check_quoted_date(raw: dict[str, Any], name: str) -> None:
 
 def _as_json(raw: dict[str, Any]) -> str:
     return json.dumps(raw, default=str)
-
-
-def _one_line(error: ValidationError) -> str:
-    """First problem on one line, with the number of further ones."""
-    first, *others = error.errors()
-    key = ".".join(str(part) for part in _without_source_kind(first["loc"])) or "(top level)"
-    if first["type"] == "extra_forbidden":
-        text = f"{key}: unknown key; permitted: {', '.join(_siblings(first['loc'][:-1]))}"
-    elif first["type"] == "missing":
-        text = f"{key}: missing"
-    elif first["type"] == "value_error":
-        message = first["msg"].removeprefix("Value error, ")
-        # A rule over several sections names its key itself.
-        text = f"{key}: {message}" if first["loc"] else message
-    else:
-        message = first["msg"]
-        text = f"{key}: {shortened(first['input'])} is not permitted: {message[0].lower()}{message[1:]}"
-    return text + (f" (and {len(others)} more)" if others else "")
-
-
-def _without_source_kind(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Location without the kind of a source: `crawl.sources.1.bing.licenses` becomes `crawl.sources.1.licenses`."""
-    is_of_source = location[:2] == ("crawl", "sources") and len(location) > 3
-    return (*location[:3], *location[4:]) if is_of_source else location
-
-
-def _siblings(location: tuple[int | str, ...]) -> list[str]:
-    """Keys that are permitted in the section of an unknown key."""
-    model: type[BaseModel] = Params
-    for part in location:
-        if location[:2] == ("crawl", "sources") and (source := registry.find(str(part))) is not None:
-            model = source
-        elif isinstance(part, str) and part in model.model_fields:
-            annotation = model.model_fields[part].annotation
-            if part == "tasks" and model is Params:
-                model = Task
-            elif part == "recipes":
-                model = Recipe
-            elif part == "hosts":
-                model = HostManners
-            elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-                model = annotation
-    return list(model.model_fields)

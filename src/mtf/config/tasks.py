@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
+from itertools import combinations, product
 from typing import Annotated, Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -80,6 +80,12 @@ class Task(Section):
             raise ValueError(f"years names {sorted(unknown)}; permitted: {self.labels}")
         if any(first > last for first, last in self.years.values()):
             raise ValueError("years: the first age of a label must not be above its last")
+        for (label, ages), (other, others) in combinations(self.years.items(), 2):
+            if (first := max(ages[0], others[0])) <= min(ages[1], others[1]):
+                raise ValueError(
+                    f"years: {label} {list(ages)} and {other} {list(others)} both have the age {first}; permitted: "
+                    "years that do not overlap"
+                )
 
     def completed(self, tasks: Mapping[str, Task]) -> Task:
         """A combination with its column and its labels, derived from its parts; any other task unchanged.

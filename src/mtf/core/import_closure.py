@@ -96,7 +96,7 @@ def _data_below(folder: Path) -> Iterator[Path]:
         if path.is_dir():
             if path.name != "__pycache__" and not (path / "__init__.py").exists():
                 yield from (file for file in path.rglob("*") if file.is_file())
-        elif path.suffix not in (".py", ".pyc"):
+        elif path.suffix not in (".py", ".pyc") and path.name != "py.typed":
             yield path
 
 

@@ -23,7 +23,7 @@ class ProjectPaths:
         for folder in (here, *here.parents):
             if (folder / MARKER).is_file():
                 return cls(folder)
-        raise MtfError(f"{here}: no {MARKER} here or above; run this inside a project, or make one with `mtf new`")
+        raise MtfError(f"{here}: no {MARKER} here or above; run this inside a project, or make one with `mtf new DIR`")
 
     @property
     def params(self) -> Path:

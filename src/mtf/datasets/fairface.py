@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mtf.core import csv_files
 from mtf.core.csv_files import Row
-from mtf.core.errors import bad_value
+from mtf.core.errors import bad_value, listed
 from mtf.datasets import labelled
 from mtf.datasets.labelled import DataSet
 
@@ -52,6 +52,7 @@ def load(path: Path, *, files: Collection[str] | None = None) -> DataSet:
     Raises ContractViolated for a label that is neither published nor such damage, and BadInput if no row names an
     existing picture.
     """
+    unread = [name for name in csv_files.read(path).header if name and name not in ("file", *ATTRIBUTES)]
     numbered = read_labels(path)
     existing = None if files is None else frozenset(files)
     skipped = [str(row["file"]) for row in numbered.values() if existing is not None and row["file"] not in existing]
@@ -66,7 +67,7 @@ def load(path: Path, *, files: Collection[str] | None = None) -> DataSet:
         CREATOR,
         pictures,
         ATTRIBUTES,
-        repairs=repairs,
+        repairs=[*repairs, *([f"{path.name}: not read: {listed(unread)}"] if unread else [])],
         skipped=[(file, NO_PICTURE) for file in skipped],
         years={"age": YEARS},
     )

@@ -1,5 +1,5 @@
-"""Project files for a published data set: sections of params.yaml, settings of the papers' protocols, and the
-roster.
+"""Project files for a published data set: its tasks and its roster for a new project, or the parameters of a project
+that begins with its crops, also with the settings of the papers' protocols.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from typing import Any
 import polars as pl
 
 from mtf.config import IDENTITY
-from mtf.core import csv_files
 from mtf.core.errors import BadInput
 from mtf.datasets.labelled import DataSet
 
@@ -22,24 +21,17 @@ DAS = {"input_px": 160, "backbone": "facenet", "weightings": ["dynamic"], "recip
 EFRS_SEED = 42
 
 
-def roster_settings(data_set: DataSet, source: Path) -> dict[str, Any]:
-    """Sections of params.yaml for a crawl of the data set by its roster.
+def roster_tasks(data_set: DataSet) -> dict[str, Any]:
+    """Tasks of params.yaml for the data set's roster: name → task.
 
-    People with one picture each cannot be recognised, and would all fall below the minimum number of images per
-    identity: there is no recognition task then, and the minimum is 1.
+    People with one picture each cannot be recognised; there is no recognition task then.
     """
-    is_single = data_set.has_one_picture_each
-    tasks = ({} if is_single else RECOGNITION) | _tasks(data_set, per_identity=True)
-    found: dict[str, Any] = {
-        "tasks": tasks,
-        "crawl": {"sources": [_source(data_set, source)], "web": None},
-        "train": {"tasks": list(tasks)},
-        "multitask": {"tasks": list(data_set.attributes) or list(tasks)},
-    }
-    if is_single:
-        found["curate"] = {"min_images_per_identity": 1}
-        found["gates"] = {"min_images": 1, "median_images": [1, 10_000]}
-    return found
+    return ({} if data_set.has_one_picture_each else RECOGNITION) | _tasks(data_set, per_identity=True)
+
+
+def roster_changes(data_set: DataSet) -> dict[tuple[str, str], Any]:
+    """(Section, key) → value of params.yaml that the data set needs: people with one picture each are not too few."""
+    return {("curate", "min_images_per_identity"): 1} if data_set.has_one_picture_each else {}
 
 
 def project_settings(raw: Mapping[str, Any], data_set: DataSet, source: Path, *, root: Path) -> dict[str, Any]:
@@ -101,11 +93,10 @@ def _source(data_set: DataSet, source: Path) -> dict[str, Any]:
     return {"kind": "folder", "path": str(source), "license": data_set.license, "creator": data_set.creator}
 
 
-def write_roster(data_set: DataSet, path: Path) -> int:
-    """Write `data/roster.csv` for the folder source, one row per identity with its files; returns the number of
-    identities.
+def roster_table(data_set: DataSet) -> list[list[str]]:
+    """Header and rows of the roster for the folder source, one row per identity with its files.
 
-    Raises BadInput if an identity has two labels for an attribute: such a data set can be imported as tables only.
+    Raises BadInput if an identity has two labels for an attribute: such a data set can be imported as crops only.
     """
     attributes = list(data_set.attributes)
     labels_of = [pl.col(name).unique(maintain_order=True) for name in attributes]
@@ -117,8 +108,8 @@ def write_roster(data_set: DataSet, path: Path) -> int:
         if not two.is_empty():
             labels = two[name][0].to_list()
             raise BadInput(
-                f"{data_set.name}: {two['identity'][0]} has the labels {labels} of {name}; import it as tables"
+                f"{data_set.name}: {two['identity'][0]} has the labels {labels} of {name}; import it with --crops"
             )
     flat = people.with_columns(pl.col(name).list.first() for name in attributes)
-    csv_files.write(path, flat.select("identity", "name", *attributes, files="file"))
-    return flat.height
+    table = flat.select("identity", "name", *attributes, files="file")
+    return [table.columns, *map(list, table.rows())]

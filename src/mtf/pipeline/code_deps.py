@@ -5,25 +5,25 @@
 - A file of `data/` that a project may lack is a dependency, once it exists, of each stage whose code reads it. (DVC
   stops at a missing one.)
 - `params:` gets the defaults of the parameters that the stage lists there of params.yaml (`default_params`).
+- In a project of one's own there is no code: its stages depend on the installed package (`installed_code`), and only
+  the files that it may lack are written.
 
 DVC compares files by their bytes: a changed comment reruns a stage, and the shards that it finds are still good.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from mtf.core import atomic_files, import_closure
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.pipeline import default_params
+from mtf.project import own_pipeline, yaml_text
 
 PIPELINE = "dvc.yaml"
 WRITE = "mtf deps --write"
@@ -76,6 +76,15 @@ def of_stages(workspace: ProjectPaths) -> dict[str, CodeDeps]:
     return {name: _derived(name, stage, code, optional) for name, stage in stages.items()}
 
 
+def keys_of_stages(workspace: ProjectPaths) -> dict[str, list[str]]:
+    """Stage of dvc.yaml → the keys of params.yaml that it lists."""
+    return {name: _keys(stage) for name, stage in _stages(_read(workspace)).items()}
+
+
+def _keys(stage: CommentedMap) -> list[str]:
+    return [key for key in stage.get("params", []) if isinstance(key, str)]
+
+
 def _is_wanted(path: str, workspace: ProjectPaths, stages: CommentedMap) -> bool:
     """True if an optional file exists. Before `dvc pull`, dvc.yaml is believed."""
     if workspace.data.is_dir():
@@ -103,24 +112,24 @@ def write(workspace: ProjectPaths) -> list[Difference]:
         pipeline, wanted, code = _read(workspace), of_stages(workspace), _code_folder(workspace)
         for difference in changed:
             _replace(_stages(pipeline)[difference.stage], wanted[difference.stage], code)
-        text = io.StringIO()
-        _yaml().dump(pipeline, text)
-        atomic_files.write_text(workspace.root / PIPELINE, text.getvalue())
+        atomic_files.write_text(workspace.root / PIPELINE, yaml_text.dumped(yaml_text.round_trip(), pipeline))
     return changed
 
 
-def _derived(name: str, stage: CommentedMap, code: str, optional: Mapping[str, str]) -> CodeDeps:
+def _derived(name: str, stage: CommentedMap, code: str | None, optional: Mapping[str, str]) -> CodeDeps:
     root = f"{__package__}.{name}"
     try:
         modules = import_closure.closure(root)
     except ModuleNotFoundError:
         raise BadInput(f"{PIPELINE}: stage {name}: no module {root}; a stage bears its module's name") from None
     try:
-        read = default_params.read_by([key for key in stage.get("params", []) if isinstance(key, str)])
+        read = default_params.read_by(_keys(stage))
     except default_params.UnknownParameter as error:
         raise BadInput(f"{PIPELINE}: stage {name}: params: {error}") from None
-    defaults = {_relative(import_closure.source(module), code): keys for module, keys in sorted(read.defaults.items())}
     files = [path for path, reader in optional.items() if reader in modules]
+    if code is None:
+        return CodeDeps(tuple(files))
+    defaults = {_relative(import_closure.source(module), code): keys for module, keys in sorted(read.defaults.items())}
     return CodeDeps((*files, *_paths(modules | read.modules, code)), defaults)
 
 
@@ -144,7 +153,7 @@ def _data_entry(file: Path) -> Path:
     return entry
 
 
-def _written(stage: CommentedMap, code: str) -> CodeDeps:
+def _written(stage: CommentedMap, code: str | None) -> CodeDeps:
     paths = tuple(dep for dep in stage.get("deps", []) if _is_code(dep, code))
     defaults: dict[str, tuple[str, ...]] = {}
     for entry in stage.get("params", []):
@@ -153,9 +162,9 @@ def _written(stage: CommentedMap, code: str) -> CodeDeps:
     return CodeDeps(paths, defaults)
 
 
-def _replace(stage: CommentedMap, wanted: CodeDeps, code: str) -> None:
+def _replace(stage: CommentedMap, wanted: CodeDeps, code: str | None) -> None:
     deps = stage.setdefault("deps", CommentedSeq())
-    _replace_items(deps, [index for index, dep in enumerate(deps) if _is_code(dep, code)], wanted.paths)
+    yaml_text.replace_items(deps, [index for index, dep in enumerate(deps) if _is_code(dep, code)], wanted.paths)
     deps.fa.set_block_style()
     params = stage.setdefault("params", CommentedSeq())
     old = [
@@ -163,21 +172,9 @@ def _replace(stage: CommentedMap, wanted: CodeDeps, code: str) -> None:
         for index, entry in enumerate(params)
         if isinstance(entry, dict) and all(_is_code(path, code) for path in entry)
     ]
-    _replace_items(params, old, [_mapping(path, keys) for path, keys in wanted.defaults.items()])
+    yaml_text.replace_items(params, old, [_mapping(path, keys) for path, keys in wanted.defaults.items()])
     if wanted.defaults:
         params.fa.set_block_style()
-
-
-def _replace_items(items: CommentedSeq, old: list[int], new: Sequence[Any]) -> None:
-    """Remove the items at the indices `old` and append `new`. A comment or blank line at the end stays there."""
-    after = items.ca.items.get(len(items) - 1)
-    if after:
-        del items.ca.items[len(items) - 1]
-    for index in reversed(old):
-        del items[index]
-    items.extend(new)
-    if after and items:
-        items.ca.items[len(items) - 1] = after
 
 
 def _mapping(path: str, keys: Iterable[str]) -> CommentedMap:
@@ -186,14 +183,14 @@ def _mapping(path: str, keys: Iterable[str]) -> CommentedMap:
     return CommentedMap({path: names})
 
 
-def _is_code(path: str, code: str) -> bool:
+def _is_code(path: str, code: str | None) -> bool:
     """True for a path that this module writes: code, and the files that a project may lack."""
-    return path in OPTIONAL_FILES or path == code or path.startswith(f"{code}/")
+    return path in OPTIONAL_FILES or (code is not None and (path == code or path.startswith(f"{code}/")))
 
 
 def _read(workspace: ProjectPaths) -> CommentedMap:
     try:
-        pipeline = _yaml().load((workspace.root / PIPELINE).read_text(encoding="utf-8"))
+        pipeline = yaml_text.round_trip().load((workspace.root / PIPELINE).read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(f"{PIPELINE}: {error.strerror}") from None
     if not isinstance(pipeline, CommentedMap) or not isinstance(pipeline.get("stages"), CommentedMap):
@@ -205,16 +202,13 @@ def _stages(pipeline: CommentedMap) -> CommentedMap:
     return pipeline["stages"]
 
 
-def _yaml() -> YAML:
-    written = YAML()
-    written.preserve_quotes = True
-    written.width = 1_000_000
-    written.indent(mapping=2, sequence=4, offset=2)
-    return written
+def _code_folder(workspace: ProjectPaths) -> str | None:
+    """Folder of the package as dvc.yaml names it; None where the stages depend on the installed package instead.
 
-
-def _code_folder(workspace: ProjectPaths) -> str:
-    """The package's folder as dvc.yaml names it. Raises BadInput where the code lies outside the project."""
+    Raises BadInput where the code lies outside a clone of the repository.
+    """
+    if own_pipeline.STAGE in _stages(_read(workspace)):
+        return None
     folder = import_closure.source(import_closure.PACKAGE).parent
     if not folder.is_relative_to(workspace.root):
         raise BadInput(f"{folder}: this code lies outside the project; install the project's own (`make setup`)")

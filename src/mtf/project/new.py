@@ -1,15 +1,10 @@
-"""New project: replaces the sample's roster, web and review by the user's own."""
+"""New project: parameters, pipeline, roster and the other files of `data/`, in a repository of its own."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-import shutil
-import string
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,33 +12,35 @@ from typing import Any
 import yaml
 
 from mtf import config
-from mtf.config import OF_TORCHVISION, PRETRAINED
-from mtf.core import csv_files, dvc_cli
+from mtf.core import csv_files
 from mtf.core.atomic_files import write_text
-from mtf.core.errors import BadInput, MtfError, shortened
+from mtf.core.errors import BadInput, MtfError, listed
+from mtf.core.import_closure import PACKAGE
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
-from mtf.project.yaml_text import rewritten
-from mtf.rights import attribution
+from mtf.faces import weights_in_use
+from mtf.project import license_check, own_pipeline, own_roster, repository, templates
+from mtf.project.own_params import BING, PAPER_PARAMS, OwnParams
+from mtf.project.own_pictures import OwnPictures
+from mtf.project.own_roster import OwnRoster
+from mtf.rights import attribution, policy
 from mtf.schemas import roster_file, takedown_file
 
-SAMPLE = "sample"
 REVIEW_README = """The reviewers' decisions: one folder per reviewer, one file per review session, append-only.
 """
-PAPER_SIZE_PX = 1024
-# MTF, section 3.3.
-PAPER_TASKS = {
-    "race": ["Asian (Chinese/Korean)", "Asian (Indian)", "Black", "White"],
-    "gender": ["Males", "Females"],
-    "age": ["Young", "Old"],
-}
-PAPER_YEARS = {"Young": [18, 49], "Old": [50, 120]}
-PAPER_PARAMS: Mapping[tuple[str, str], Any] = {
-    ("crop", "detector"): "haar",
-    ("train", "models"): [*OF_TORCHVISION, *(f"{name}{PRETRAINED}" for name in OF_TORCHVISION)],
-    ("train", "input_px"): 224,
-    ("train", "recipe"): "mtf",
-}
-"""Choices of MTF (sections 3.2, 5.1 and 5.2) that differ from those of the sample."""
+PROJECT_README = """\
+# {title}
+
+A face data set, made with mtf {version}.
+
+```
+dvc repro          # runs every stage whose inputs changed
+mtf summary        # the state of the data set
+mtf doctor         # what is missing or wrong
+```
+
+- `params.yaml` holds every parameter, `data/` what people write: the roster, reviews, takedowns, the card.
+- `dvc add data` records a change in `data/`; commit `data.dvc` and `dvc.lock` with git, and `dvc push` the data.
+"""
 
 
 @dataclass(frozen=True)
@@ -53,190 +50,144 @@ class NewProject:
     name: short name of the data set.
     contact: address sent with the crawl's requests.
     title: title for cards and reports.
-    roster: CSV file; without one, an empty roster to fill in.
-    pictures: folder or tar of pictures; without one, they come from a search engine.
-    license: license of those pictures.
+    roster: people; by default an empty roster to fill in.
+    tasks: name → task as params.yaml has it; by default those of the roster.
+    pictures: pictures to begin with; without them, they come from a search engine.
+    changes: (section, key) → value of params.yaml, in place of the sample's.
     like_the_paper: True for PAPER_PARAMS; else the sample's, which are better or quicker.
+    permit: True to add the license of the pictures to the policy.
+    release_license: license of the releases; None for the sample's.
     """
 
     name: str
     contact: str
     title: str | None = None
-    roster: Path | None = None
-    pictures: str | None = None
-    license: str | None = None
+    roster: OwnRoster = own_roster.EMPTY
+    tasks: dict[str, dict[str, Any]] | None = None
+    pictures: OwnPictures | None = None
+    changes: dict[tuple[str, str], Any] | None = None
     like_the_paper: bool = False
+    permit: bool = False
+    release_license: str | None = None
 
 
-def begin(workspace: ProjectPaths, project: NewProject, *, force: bool) -> list[str]:
-    """Replace the sample in `workspace`; returns the next steps for the user, one line of text each.
+def create(folder: Path, project: NewProject, *, remote: str | None) -> list[str]:
+    """Make the project in the new folder `folder`; returns the next steps for the user, one line of text each.
 
-    Raises MtfError if the project is not the sample any more, or `data/` has changes that DVC has not stored; `force`
-    skips both checks. Raises BadInput for a roster that would stop the crawl. Nothing is changed in these cases.
+    Raises BadInput for a roster, a license or an option that would stop a later stage, and MtfError if git or DVC
+    fails. Nothing is left behind in these cases.
     """
-    if not force:
-        _check_no_loss(workspace)
-    table = _own_roster(project)
-    text = _params_text(workspace, project, table)
-    checked = config.parse(yaml.safe_load(text), name="the new params.yaml")
-    beside = workspace.root / "data.new"
-    shutil.rmtree(beside, ignore_errors=True)
-    _write_data(beside, table)
-    if len(table) > 1:
-        roster_file.load(beside / "roster.csv", checked)
-    shutil.rmtree(workspace.data, ignore_errors=True)
-    beside.rename(workspace.data)
-    write_text(workspace.params, text)
-    _remove_sample_outputs(workspace, project)
-    _dvc(workspace, "add", "--quiet", "data")
-    return _next_steps(workspace, project, checked)
+    repository.check_tools(remote)
+    if project.pictures is not None:
+        files_column = project.roster.column("files")
+        project.pictures.check_named_by(files_column, roster=project.roster.file or PATHS_IN_PROJECT.roster.name)
+    text = params_text(project)
+    settings = config.parse(yaml.safe_load(text), name="the new params.yaml")
+    policy.check_all(settings)
+    license_check.check_sources(settings, unreleased=project.permit)
+    with repository.new_folder(folder) as workspace:
+        repository.begin(workspace)
+        _write_data(workspace, project)
+        if project.roster.people:
+            roster_file.load(workspace.roster, settings)
+        inputs = [] if project.pictures is None else [project.pictures.place]
+        _write_files(workspace, text, inputs=inputs, title=settings.project.title)
+        address = repository.remote_address(remote, folder)
+        repository.record(workspace, remote=address, message=f"{project.name}: a new project, with mtf {_version()}")
+    return _next_steps(folder, project, settings, address)
 
 
-def slug(name: str) -> str:
-    """Slug of an identity from a name: ASCII where letters have such a form, else a digest of the name."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").lower()
-    words = re.sub(r"[^a-z0-9]+", "-", plain.replace("'", "")).strip("-")
-    return words[:100].strip("-") or f"id-{hashlib.sha256(name.encode('utf-8')).hexdigest()[:12]}"
+def create_sample(folder: Path, write_data: Callable[[ProjectPaths], None], *, remote: str | None) -> list[str]:
+    """Make a project with the sample of drawn people, whose `data/` the function `write_data` writes.
+
+    Returns the next steps. Raises like `create`.
+    """
+    repository.check_tools(remote)
+    text = templates.text(templates.PARAMS)
+    settings = config.parse(yaml.safe_load(text))
+    if missing := _missing_weights(folder, settings):
+        raise MtfError(f"the sample {missing}")
+    with repository.new_folder(folder) as workspace:
+        repository.begin(workspace)
+        _write_files(workspace, text, inputs=[PATHS_IN_PROJECT.web.as_posix()], title=settings.project.title)
+        write_data(workspace)
+        address = repository.remote_address(remote, folder)
+        repository.record(workspace, remote=address, message=f"The sample, with mtf {_version()}")
+    return [f"`cd {folder}`", "`dvc repro`: runs every stage", "`mtf summary`: shows what came of it"]
 
 
-def _check_no_loss(workspace: ProjectPaths) -> None:
-    if config.load(workspace.params).project.name != SAMPLE:
-        raise MtfError(
-            "params.yaml: project.name is not 'sample': this project is not the sample any more; --force replaces it"
-        )
-    if workspace.data.exists() and _dvc(workspace, "status", "--json", "data.dvc").strip() not in ("", "{}"):
-        raise MtfError("data: has changes that DVC does not hold; `dvc add data` keeps them, --force drops them")
-
-
-def _own_roster(project: NewProject) -> list[list[str]]:
-    """Header and rows of the roster; a missing `identity` column is filled with slugs of the names."""
-    if project.roster is None:
-        return [["identity", "name", *PAPER_TASKS, "query"]]
-    given = csv_files.read(project.roster)
-    # A column without a name cannot be used.
-    header = [name for name in given.header if name]
-    rows = list(given)
-    if not rows or "name" not in header:
-        raise BadInput(f"{project.roster.name} row 1: needs a header with the column name, and rows below it")
-    if "identity" in header:
-        return [header, *([row.cells[name] for name in header] for row in rows)]
-    return [
-        ["identity", *header],
-        *([slug(row.cells["name"]), *(row.cells[name] for name in header)] for row in rows),
-    ]
-
-
-def _params_text(workspace: ProjectPaths, project: NewProject, table: list[list[str]]) -> str:
-    template = string.Template((files("mtf.project") / "params.template.yaml").read_text(encoding="utf-8"))
-    head = template.substitute(
+def params_text(project: NewProject) -> str:
+    """Text of the project's params.yaml, from its description."""
+    changes = dict(PAPER_PARAMS if project.like_the_paper else {}) | (project.changes or {})
+    if project.release_license is not None:
+        changes["release", "license"] = project.release_license
+    if project.permit:
+        if project.pictures is None:
+            raise BadInput("--permit: needs --pictures with the license to permit")
+        permitted = yaml.safe_load(templates.text(templates.PARAMS))["licenses"]["permitted"]
+        changes["licenses", "permitted"] = list(dict.fromkeys([*permitted, project.pictures.license]))
+    return OwnParams(
         name=project.name,
-        title=json.dumps(project.title or project.name, ensure_ascii=False),
-        contact=json.dumps(project.contact, ensure_ascii=False),
-        tasks=_tasks_text(table),
-        source=_source_text(project),
-    )
-    return head + _sections_from_licenses(
-        workspace.params.read_text(encoding="utf-8"),
-        _task_names(table),
-        PAPER_PARAMS if project.like_the_paper else {},
-    )
+        title=project.title or project.name,
+        contact=project.contact,
+        tasks=project.roster.tasks() if project.tasks is None else project.tasks,
+        source=BING if project.pictures is None else project.pictures.source,
+        changes=changes,
+    ).text()
 
 
-def _task_names(table: list[list[str]]) -> list[str]:
-    header = table[0]
-    dated = "birth_date" in header
-    return ["recognition", *(name for name in PAPER_TASKS if name in header or (name == "age" and dated))]
+def _write_data(workspace: ProjectPaths, project: NewProject) -> None:
+    csv_files.write(workspace.roster, project.roster.table)
+    csv_files.write(workspace.takedowns, [takedown_file.COLUMNS])
+    csv_files.write(workspace.attribution, [attribution.COLUMNS])
+    write_text(workspace.review / "README.md", REVIEW_README)
+    write_text(workspace.card, (files("mtf.project") / "card.yaml").read_text(encoding="utf-8"))
+    if project.pictures is not None:
+        project.pictures.write(workspace)
 
 
-def _tasks_text(table: list[list[str]]) -> str:
-    """YAML of the tasks, with the roster's labels, else the paper's."""
-    lines = ["  recognition: {column: identity}"]
-    for name in _task_names(table)[1:]:
-        labels = _labels(table, name)
-        task: dict[str, object] = {"column": name, "labels": labels}
-        if name == "age" and set(PAPER_YEARS) <= set(labels):
-            task["years"] = PAPER_YEARS
-        lines.append(f"  {name}: {json.dumps(task, ensure_ascii=False)}")
-    return "\n".join(lines)
+def _write_files(workspace: ProjectPaths, params: str, *, inputs: list[str], title: str) -> None:
+    write_text(workspace.params, params)
+    pipeline = own_pipeline.derived(templates.text(templates.PIPELINE), inputs=inputs)
+    write_text(workspace.root / templates.PIPELINE, pipeline)
+    readme = PROJECT_README.format(title=title, version=_version())
+    write_text(workspace.root / "README.md", readme)
 
 
-def _labels(table: list[list[str]], name: str) -> list[str]:
-    header, *rows = table
-    if name not in header:
-        return PAPER_TASKS[name]
-    place = header.index(name)
-    found = sorted({row[place].strip() for row in rows if len(row) > place and row[place].strip()})
-    if set(found) <= set(PAPER_TASKS[name]):
-        return PAPER_TASKS[name]
-    if len(found) == 1:
-        raise BadInput(
-            f"roster: column {name}: {shortened(found[0])} alone; a task needs two labels: remove the column for now"
-        )
-    return found
-
-
-def _source_text(project: NewProject) -> str:
-    if project.pictures is None:
-        return '{kind: bing, licenses: ["commercial,modify", publicdomain]}'
-    source = {"kind": "folder", "path": project.pictures, "license": project.license}
-    return json.dumps(source, ensure_ascii=False)
-
-
-def _sections_from_licenses(sample: str, tasks: list[str], changes: Mapping[tuple[str, str], Any]) -> str:
-    """Sections of the sample's parameters from `licenses` on, with `changes`, the paper's picture size and the roster's
-    tasks.
-
-    The gates are left out: the sample's describe a known data set, the template's an unknown one.
-    """
-    rest = sample[sample.index("\nlicenses:") + 1 :]
-    attributes = tasks[1:] or tasks
-    # A comment explains the sample's size, and is removed with it.
-    values = {("release", "size_px"): PAPER_SIZE_PX, ("train", "tasks"): tasks, ("multitask", "tasks"): attributes}
-    return rewritten(rest, {**values, **changes}, without=["gates"])
-
-
-def _write_data(folder: Path, table: list[list[str]]) -> None:
-    tables = {"roster.csv": table, "takedowns.csv": [takedown_file.COLUMNS], "attribution.csv": [attribution.COLUMNS]}
-    for name, rows in tables.items():
-        csv_files.write(folder / name, rows)
-    write_text(folder / "review" / "README.md", REVIEW_README)
-    write_text(folder / "card.yaml", (files("mtf.project") / "card.yaml").read_text(encoding="utf-8"))
-
-
-def _remove_sample_outputs(workspace: ProjectPaths, project: NewProject) -> None:
-    """Remove the output of the sample's run; git and the sample's remote keep their copies."""
-    for folder in (workspace.build, workspace.plots("")):
-        shutil.rmtree(folder, ignore_errors=True)
-    # The files that declare the figures to DVC are removed with them.
-    for pattern in ("*.json", "dvc.yaml"):
-        for path in workspace.metrics_folder.rglob(pattern):
-            path.unlink()
-    (workspace.root / "dvc.lock").unlink(missing_ok=True)
-    pipeline = workspace.root / "dvc.yaml"
-    # The sample's recorded web is replaced by the folder of pictures, so that DVC notices new ones.
-    own = [] if project.pictures is None else [f"      - {json.dumps(project.pictures, ensure_ascii=False)}"]
-    web = f"- {PATHS_IN_PROJECT.web.as_posix()}"
-    lines = pipeline.read_text(encoding="utf-8").splitlines()
-    kept = [line for given in lines for line in (own if given.strip() == web else [given])]
-    write_text(pipeline, "\n".join(kept) + "\n")
-
-
-def _next_steps(workspace: ProjectPaths, project: NewProject, settings: config.Params) -> list[str]:
-    fill = [] if project.roster else [f"fill in {workspace.relative(workspace.roster)}, then `dvc add data`"]
+def _next_steps(folder: Path, project: NewProject, settings: config.Params, address: str) -> list[str]:
+    roster = PATHS_IN_PROJECT.roster
+    missing, closed = _missing_weights(folder, settings), license_check.without_release(settings)
+    fill = [] if project.roster.people else [f"fill in {roster}, then `dvc add data`"]
     return [
+        f"`cd {folder}`",
+        *(f"know that no release is possible of pictures under {each}" for each in closed),
+        *([missing] if missing else []),
         *fill,
-        "read params.yaml: set the tasks, sources and the license policy",
-        "`dvc remote add --default storage s3://BUCKET/PATH` (or ssh://, gs://, azure://, a folder)",
-        "`git add data.dvc params.yaml dvc.yaml .dvc/config metrics && git commit`",
-        "`dvc repro screen`: downloads the pictures, finds and measures the faces",
+        "read params.yaml: set the tasks, sources and the license policy; `mtf doctor` checks it",
+        "`dvc repro screen`: gets the pictures, finds and measures the faces",
         f"`mtf review open --reviewer YOU`, once for each of {settings.curate.reviewers} reviewers; with "
         "curate.mode screened or non_curated in params.yaml there is no review",
-        "`dvc repro`, then `git add data.dvc dvc.lock metrics && git commit` and `dvc push`",
+        "`dvc add data && dvc repro`, then `git add data.dvc dvc.lock metrics && git commit`",
+        f"`dvc push` stores the data at {address}; `dvc remote modify {repository.REMOTE} url URL` names another place",
     ]
 
 
-def _dvc(workspace: ProjectPaths, *arguments: str) -> str:
-    done = dvc_cli.dvc(*arguments, root=workspace.root)
-    if done.returncode != 0:
-        raise MtfError(f"dvc {' '.join(arguments)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
-    return done.stdout
+def _missing_weights(folder: Path, settings: config.Params) -> str | None:
+    """Message that names the weights for faces that are not installed; None if all are there."""
+    for entry in weights_in_use.of_faces(settings.crop, settings.screen, root=folder):
+        if entry.package is not None and entry.package.found() is None:
+            return f"needs {entry.file}, the weights of the {entry.used_for} {entry.name}: {entry.package.install}"
+    return None
+
+
+def unread_columns_line(roster: OwnRoster, tasks: dict[str, dict[str, Any]] | None = None) -> str | None:
+    """Message that names the columns of the roster that nothing reads; None if there are none."""
+    of_tasks = {task["column"] for task in (tasks or {}).values()}
+    unread = [name for name in roster.unread_columns() if name not in of_tasks]
+    if not unread:
+        return None
+    return f"{roster.file}: not read: {listed(unread, 20)}; a column with labels needs a task in params.yaml"
+
+
+def _version() -> str:
+    return version(PACKAGE)

@@ -28,20 +28,43 @@ def rewritten(text: str, values: Mapping[tuple[str, str], Any], *, without: Iter
 
     A list keeps its style and the comment after it; a comment on another value's line is removed with the value.
     """
-    yaml = YAML()
+    yaml = round_trip(width_chars=WIDTH_CHARS)
     yaml.Representer = _Representer
-    yaml.preserve_quotes = True
-    yaml.width = WIDTH_CHARS
-    yaml.indent(mapping=2, sequence=4, offset=2)
     document = yaml.load(text)
     for (section, key), value in values.items():
         if isinstance(found := document.get(section), CommentedMap) and key in found:
             _replace(found, key, value)
     for section in without:
         document.pop(section, None)
+    return "".join(f"{line.rstrip()}\n" for line in dumped(yaml, document).splitlines())
+
+
+def round_trip(*, width_chars: int = 1_000_000) -> YAML:
+    """Loader and dumper that keeps comments, quotes and order; lines are broken at `width_chars`."""
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = width_chars
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def dumped(yaml: YAML, document: CommentedMap) -> str:
+    """YAML text of a document that `yaml` loaded."""
     written = io.StringIO()
     yaml.dump(document, written)
-    return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
+    return written.getvalue()
+
+
+def replace_items(items: CommentedSeq, old: Sequence[int], new: Iterable[Any]) -> None:
+    """Remove the items at the indices `old` and append `new`. A comment or blank line at the end stays there."""
+    after = items.ca.items.get(len(items) - 1)
+    if after:
+        del items.ca.items[len(items) - 1]
+    for index in reversed(old):
+        del items[index]
+    items.extend(new)
+    if after and items:
+        items.ca.items[len(items) - 1] = after
 
 
 def _replace(section: CommentedMap, key: str, value: Any) -> None:

@@ -27,7 +27,7 @@ from mtf.core import csv_files
 from mtf.core.csv_files import CsvTable, Row
 from mtf.core.errors import BadInput, bad_value, listed
 
-_NO_FILE = "`dvc pull` fetches it, `mtf new` begins one's own"
+_NO_FILE = "`dvc pull` fetches it, `mtf new DIR` begins a project of your own"
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{2})-([0-9]{2}))?")
 
 

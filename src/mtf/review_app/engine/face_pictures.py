@@ -161,7 +161,7 @@ class Pictures:
         """JPEG of the face, large, beside up to TILES faces of `accepted`; raises as `crop`."""
         height = TILE_PX * 3
         large = _fitted(_pixels(self.crop(face)), height)
-        others = [other for other in accepted if other != face and not self.is_taken_down(self._source(other))][:TILES]
+        others = [other for other in accepted if other != face and not self.is_taken_down(other)][:TILES]
         if not others:
             return _jpeg(large)
         tiles = [_fitted(_pixels(self.crop(other)), TILE_PX) for other in others]
@@ -189,7 +189,7 @@ class Pictures:
         stamp = Stamp.of(path.stat()) if path.is_file() else None
         if stamp != self._requests[0]:
             self._requests = stamp, takedown_file.load(path)
-        row = self._row(face)
+        row = self._row(self._source(face))
         return is_taken_down(self._requests[1], *(row[name] for name in ADDRESSED))
 
     def _refuse_taken_down(self, face: Key) -> None:

