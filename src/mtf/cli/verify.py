@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
+from mtf.core.console import console
 from mtf.core.project_paths import ProjectPaths
 
 Figures = Mapping[str, Any]
@@ -37,7 +37,7 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Test an embedding: false matches and false non-matches at fixed thresholds, by group and across groups.
 
-        Half of the people set the thresholds, the other half is measured. Figures are kept in metrics/verify/.
+        Half of the people set the thresholds, the other half is measured. The figures are kept with the others.
         """
         from mtf.project import verify as verification
 
@@ -47,7 +47,7 @@ def add_to(app: typer.Typer) -> None:
         if as_json:
             print(json.dumps(found, indent=2, ensure_ascii=False))
             return
-        console = Console()
+        terminal = console()
         people, pictures = found["people"], found["pictures"]
         print(
             f"verify {found['source']} by {found['model']}: thresholds from {people['calibration']:,} people, "
@@ -60,8 +60,9 @@ def add_to(app: typer.Typer) -> None:
         if acquire := found["failure_to_acquire"]:
             print(f"  pictures without a vector (failure to acquire): {_share(acquire, 'share', ('low', 'high'))}")
         for table in _tables(found):
-            console.print(table)
-        print(f"  figures: metrics/verify/{found['name']}.json; curves: `dvc plots show`")
+            terminal.print(table)
+        print(f"  figures: {workspace.relative(verification.figures_path(workspace, found['name']))}")
+        print("  curves: `dvc plots show`")
 
 
 def _tables(found: Figures) -> Iterator[Table]:

@@ -16,7 +16,7 @@ from mtf.core.project_paths import PATHS_IN_PROJECT
 from mtf.project import yaml_text
 
 STAGE = "installed_code"
-RECORD = "build/installed_code.json"
+RECORD = f"{PATHS_IN_PROJECT.stage(STAGE)}.json"
 RUN = "mtf deps --installed"
 _CODE = "src/mtf"
 _WEB = PATHS_IN_PROJECT.web.as_posix()

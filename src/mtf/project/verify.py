@@ -24,6 +24,7 @@ from mtf.schemas.embedding_table import EMBEDDINGS
 FOLDER = "verify"
 TEMPLATE = "det"
 """Template of the DET curves, in `.dvc/plots`."""
+CURVES = "curves"
 MAX_PICTURES = 20_000
 """More pictures take minutes: each is compared with every other."""
 
@@ -68,17 +69,22 @@ def run(
     about = {"source": source if source in embed.STAGES else path.name, "left_out_people": left_out}
     about |= {key: known[key] for key in ("model", "weights_sha256")}
     figures = about | measured
-    atomic_files.write_json(workspace.metrics(f"{FOLDER}/{name}"), figures)
-    csv_files.write(workspace.metrics_folder / FOLDER / "plots" / f"{name}.csv", curves)
+    atomic_files.write_json(figures_path(workspace, name), figures)
+    csv_files.write(workspace.metrics_folder / FOLDER / CURVES / f"{name}.csv", curves)
     headline = {f"fnmr_at_fmr_{fmr}": row["fnmr"] for fmr, row in measured["overall"].items()}
-    plots = sorted((workspace.metrics_folder / FOLDER / "plots").glob("*.csv"))
+    plots = sorted((workspace.metrics_folder / FOLDER / CURVES).glob("*.csv"))
     declare_figures(workspace, f"{FOLDER}/{name}", headline, [_plot(path.name) for path in plots])
     return figures | {"name": name}
 
 
+def figures_path(workspace: ProjectPaths, name: str) -> Path:
+    """File of the figures of a test."""
+    return workspace.metrics(f"{FOLDER}/{name}")
+
+
 def _plot(file: str) -> dict[str, Any]:
     shown = {"x": "fmr", "y": "fnmr", "template": TEMPLATE, "title": f"DET: {Path(file).stem}"}
-    return {f"plots/{file}": shown | {"x_label": "FMR", "y_label": "FNMR"}}
+    return {f"{CURVES}/{file}": shown | {"x_label": "FMR", "y_label": "FNMR"}}
 
 
 def _of_stage(workspace: ProjectPaths, params: Params, stage: str, model: str, weights: str | None) -> Path:
