@@ -139,9 +139,17 @@ def add_to(app: typer.Typer) -> None:
         paper_tables: Annotated[
             bool, typer.Option("--paper-tables", help="Print the last figures as MTF's Tables 4 to 9 instead.")
         ] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="With --paper-tables: print JSON.")] = False,
+        altered: Annotated[
+            bool, typer.Option("--altered", help="Measure them on altered copies of the test part instead.")
+        ] = False,
+        as_json: Annotated[bool, typer.Option("--json", help="With --paper-tables or --altered: print JSON.")] = False,
     ) -> None:
         """Measure the trained models on the test split."""
+        if altered:
+            from mtf.cli import altered as altered_copies
+
+            altered_copies.show(as_json=as_json)
+            return
         if not paper_tables:
             run_stage("evaluate")
             return

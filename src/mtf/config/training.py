@@ -127,9 +127,11 @@ class Evaluation(Section):
     """Evaluation on the test split.
 
     undetected: test pictures without a detected face count as errors of every model (`error`), or are left out.
+    alterations: of the copies of the test part that `mtf evaluate --altered` measures.
     """
 
     undetected: Literal["error", "leave_out"] = "leave_out"
+    alterations: list[str] = ["blur", "pixelate", "mask_eyes", "noise"]
 
 
 class MultiTask(Section):

@@ -10,12 +10,10 @@ import polars as pl
 from mtf import schemas
 from mtf.config import PRETRAINED, Params
 from mtf.core import atomic_files, csv_files
-from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import nn
 
     from mtf.evaluation.fairness import Question
     from mtf.evaluation.undetected_pictures import UndetectedPictures
@@ -72,7 +70,12 @@ def run(workspace: ProjectPaths, params: Params) -> None:
             "majority": metrics.majority(targets, training.targets, labels=len(labels)),
         }
         for model in params.train.models:
-            network, cards[model, task] = _load(workspace, test, model=model, task=task, labels=labels)
+            network, cards[model, task] = checkpoint.load_for(
+                workspace.stage("models") / model / task / "model.pt",
+                labels=labels,
+                input_px=pictures.shape[1],
+                shown=workspace.relative,
+            )
             probabilities = checkpoint.probabilities(
                 network, test.pictures, normalise=cards[model, task].normalise, labels=len(labels), rows=test.rows
             )
@@ -108,19 +111,6 @@ def _untrained(params: Params, test: Examples, labels: list[str]) -> np.ndarray:
     normalise = params.train.recipes[params.train.recipe].normalise
     found = checkpoint.probabilities(network, test.pictures, normalise=normalise, labels=len(labels), rows=test.rows)
     return found.argmax(axis=1)
-
-
-def _load(
-    workspace: ProjectPaths, test: Examples, *, model: str, task: str, labels: list[str]
-) -> tuple[nn.Module, CheckpointInfo]:
-    """Network and its information. Raises BadInput if it was trained for other labels or another input size."""
-    from mtf.training import checkpoint
-
-    path = workspace.stage("models") / model / task / "model.pt"
-    network, card = checkpoint.load(path)
-    if card.labels != labels or card.input_px != test.pictures.shape[1]:
-        raise BadInput(f"{workspace.relative(path)}: trained for other labels or another input size; train it again")
-    return network, card
 
 
 def _predictions(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,19 @@ def load(path: Path) -> tuple[nn.Module, CheckpointInfo]:
     except Exception as error:  # a file from outside may hold anything
         raise torch_files.not_wanted(path, wanted, error) from None
     return network.eval(), card
+
+
+def load_for(
+    path: Path, *, labels: list[str], input_px: int, shown: Callable[[Path], str] = str
+) -> tuple[nn.Module, CheckpointInfo]:
+    """`load`, for pictures of `input_px` and these labels. `shown`: the path as it stands in messages.
+
+    Raises BadInput also if the network was trained for other labels or another input size.
+    """
+    network, card = load(path)
+    if card.labels != labels or card.input_px != input_px:
+        raise BadInput(f"{shown(path)}: trained for other labels or another input size; train it again")
+    return network, card
 
 
 def probabilities(
