@@ -13,11 +13,13 @@ unexport PYTHONDONTWRITEBYTECODE
 # Two processes, a file at a time, in the order of tests/conftest.py: the longest files begin first.
 PYTEST := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup data-as-recorded repro retry lint check test coverage requirements clean
+.PHONY: help setup data-as-recorded recorded-run repro rerun retry record lint check test coverage requirements clean
 
 help:
-	@echo "make repro     set up, run the whole pipeline on the sample, and show the results"
+	@echo "make repro     set up, fetch the recorded run, run each stage whose inputs changed since, and show the results"
+	@echo "make rerun     the same without the recorded run: every stage runs on the sample"
 	@echo "make retry     ask again for what failed for a retriable reason, then the same as make repro"
+	@echo "make record    record this run for others: dvc.lock, metrics/ and sample-remote/, to be committed together"
 	@echo "make check     set up, then lint, types and the quick tests: no server, browser, DVC or training"
 	@echo "make test      set up, then lint, types and all tests"
 	@echo "make coverage  run all tests, and print the lines and branches that they cover, by package"
@@ -42,16 +44,38 @@ data-as-recorded: $(READY)
 	@dvc status --quiet data.dvc || { \
 		echo "data/ is not what data.dvc records. To record it: dvc add data. To go back: dvc pull --force data.dvc"; exit 2; }
 
-repro: $(READY) data-as-recorded
+# What the recorded run made. Stages that train or crawl would make other bytes on another machine, so that git would
+# no longer be clean. Without the objects, the stages run.
+recorded-run: $(READY) data-as-recorded
+	@test -d build || { echo "==> dvc pull: the recorded run, from the remote"; dvc pull --quiet --allow-missing; }
+
+repro: $(READY) data-as-recorded recorded-run
 	@echo "==> dvc repro: every stage whose inputs changed"
 	@dvc repro
 	@mtf summary
 
+rerun: $(READY) data-as-recorded clean
+	@echo "==> dvc repro --force: every stage"
+	@dvc repro --force --no-run-cache
+	@mtf summary
+
 # The web is no input that DVC could see change, so `make repro` leaves a finished crawl alone.
 retry: $(READY) data-as-recorded
-	@echo "==> dvc repro: the crawl again, for what failed in a way that may pass"
+	@echo "==> dvc repro: the crawl again, for its retriable failures"
 	@dvc repro --force --single-item crawl
 	@$(MAKE) --no-print-directory repro
+
+# One thread, so that a machine with more cores records the same figures. The remote holds this run's objects alone: a
+# checkout of an older commit has that commit's.
+record: $(READY) data-as-recorded
+	@echo "==> dvc repro: every stage whose inputs changed, with one thread"
+	@OMP_NUM_THREADS=1 dvc repro
+	@echo "==> dvc push: the run's objects, to sample-remote/"
+	@rm -rf sample-remote/files
+	@dvc push --quiet --remote sample
+	@dvc status --quiet
+	@git add data.dvc dvc.lock metrics sample-remote
+	@echo 'Next: git commit -m "metrics: the sample, run anew"'
 
 lint: $(READY)
 	@echo "==> ruff: lint and format"
@@ -86,4 +110,4 @@ requirements:
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet -o requirements.txt
 
 clean:
-	rm -rf build plots dvc.lock
+	rm -rf build plots

@@ -191,12 +191,14 @@ def repository(tmp_path: Path) -> Repo:
 
 
 @pytest.mark.dvc
-def test_every_default_network_is_an_artifact_that_a_stage_makes(repository: Repo, sample_params: Params) -> None:
+def test_the_release_and_every_default_network_are_artifacts_that_a_stage_makes(
+    repository: Repo, sample_params: Params
+) -> None:
     artifacts = repository.artifacts.read()["dvc.yaml"]
-    assert list(artifacts) == [*sample_params.train.tasks, "multitask"]
+    assert list(artifacts) == ["release", *sample_params.train.tasks, "multitask"]
     made = {Path(out.fs_path) for out in repository.index.outs}
-    for artifact in artifacts.values():
-        assert artifact.type == "model"
+    for name, artifact in artifacts.items():
+        assert artifact.type == ("dataset" if name == "release" else "model")
         assert "$" not in artifact.path + str(artifact.desc) + str(artifact.meta)
         path = repository.root_dir / Path(artifact.path)
         assert made & {path, path.parent}

@@ -45,9 +45,36 @@ def said(project: Path) -> list[str]:
     return path.read_text().splitlines() if path.is_file() else []
 
 
-def test_make_repro_runs_the_pipeline_and_shows_what_came_of_it(project: Path) -> None:
+def test_make_repro_fetches_the_recorded_run_once_and_runs_what_changed_since(project: Path) -> None:
     assert make(project, "repro").returncode == 0
-    assert said(project) == ["dvc status --quiet data.dvc", "dvc repro", "mtf summary"]
+    fetched = ["dvc status --quiet data.dvc", "dvc pull --quiet --allow-missing", "dvc repro", "mtf summary"]
+    assert said(project) == fetched
+    (project / "build").mkdir()
+    assert make(project, "repro").returncode == 0
+    assert said(project)[len(fetched) :] == ["dvc status --quiet data.dvc", "dvc repro", "mtf summary"]
+
+
+def test_make_rerun_runs_every_stage(project: Path) -> None:
+    (project / "build").mkdir()
+    assert make(project, "rerun").returncode == 0
+    assert said(project)[1:] == ["dvc repro --force --no-run-cache", "mtf summary"]
+    assert not (project / "build").exists()
+
+
+def test_make_record_puts_the_runs_objects_alone_into_the_samples_remote(project: Path) -> None:
+    old = project / "sample-remote" / "files" / "md5" / "old"
+    old.parent.mkdir(parents=True)
+    old.touch()
+    (project / ".venv" / "bin" / "git").write_text(NOTES)
+    (project / ".venv" / "bin" / "git").chmod(0o755)
+    assert make(project, "record").returncode == 0
+    assert said(project)[1:] == [
+        "dvc repro",
+        "dvc push --quiet --remote sample",
+        "dvc status --quiet",
+        "git add data.dvc dvc.lock metrics sample-remote",
+    ]
+    assert not old.exists()
 
 
 def test_make_repro_pulls_data_that_is_not_there(project: Path) -> None:
