@@ -270,8 +270,8 @@ class TestTheReleaseOpensIn:
 
         opened = mlcroissant.Dataset(jsonld=str(journey / "build/release/croissant.json"))
         assert not opened.metadata.ctx.issues.errors
-        files = {record["faces/file"].decode() for record in opened.records("faces")}
-        assert files == set(table["file"])
+        files = {record["faces/file_name"].decode() for record in opened.records("faces")}
+        assert files == set(table["file_name"])
 
     def test_torchvision(self, journey: Path, by_split: dict[str, int]) -> None:
         from torchvision.datasets import ImageFolder

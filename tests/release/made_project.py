@@ -33,6 +33,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
         "variants": ["multi_task", "single_task", "non_curated"],
         "size_px": 64,
         "jpeg_quality": 90,
+        "enlarge": True,
         "license": "CC-BY-SA-4.0",
     },
     "compute": {"engine": "local", "workers": 1},

@@ -53,8 +53,8 @@ def jobs(faces: pl.DataFrame, folder: Path, release: Release) -> list[folders.Re
     )
 
 
-def release(alignment: str) -> Release:
-    return Release(variants=["multi_task"], size_px=SIZE_PX, alignment=alignment)
+def release(alignment: str, *, enlarge: bool = True) -> Release:
+    return Release(variants=["multi_task"], size_px=SIZE_PX, alignment=alignment, enlarge=enlarge)
 
 
 def test_an_aligned_face_is_published_with_its_landmarks_where_the_template_has_them(tmp_path: Path) -> None:
@@ -88,6 +88,33 @@ def test_a_face_without_landmarks_stops_the_release_in_one_line(tmp_path: Path) 
     assert len(jobs(faces, tmp_path, release("none"))) == 1
 
 
-def test_the_credit_says_that_a_face_was_turned() -> None:
-    assert metadata.changes_made(72) == "cropped to the face, resized to 72 × 72 pixels, metadata removed"
-    assert "turned upright by its landmarks" in metadata.changes_made(72, "landmarks")
+@pytest.mark.parametrize("alignment", ["none", "landmarks"])
+def test_a_face_smaller_than_the_size_keeps_its_own_unless_it_shall_be_enlarged(tmp_path: Path, alignment: str) -> None:
+    faces = cropped(tmp_path, Crop())
+    found = {}
+    for enlarge in (False, True):
+        [job] = jobs(faces, tmp_path, release(alignment, enlarge=enlarge))
+        [file] = folders.publish(job).files
+        assert Image.open(tmp_path / "out" / file.path).size == (file.side_px, file.side_px)
+        found[enlarge] = (file.side_px, file.crop_px)
+    own = found[False][0]
+    assert 50 < own < SIZE_PX
+    assert found == {False: (own, own), True: (SIZE_PX, own)}
+
+
+@pytest.mark.parametrize(
+    ("side_px", "crop_px", "alignment", "changes"),
+    [
+        (72, 90, "none", "cropped to the face, resized to 72 × 72 pixels, metadata removed"),
+        (72, 60, "none", "cropped to the face, enlarged to 72 × 72 pixels, metadata removed"),
+        (
+            72,
+            72,
+            "landmarks",
+            "cropped to the face, turned upright by its landmarks, resized to 72 × 72 pixels, metadata removed",
+        ),
+    ],
+)
+def test_the_credit_says_what_was_done_to_a_face(side_px: int, crop_px: int, alignment: str, changes: str) -> None:
+    sides = pl.DataFrame({"side_px": [side_px], "crop_px": [crop_px]})
+    assert sides.select(metadata.changes_made(alignment)).item() == changes

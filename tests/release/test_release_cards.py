@@ -68,7 +68,7 @@ def test_the_card_lists_the_keys_of_card_yaml_that_say_nothing(data_set: Project
 def test_the_card_names_the_files_that_are_there_and_no_others(project: ProjectPaths, variants: list[str]):
     made_project.release(project, made_params(release={"variants": variants}))
     root = project.stage("release")
-    named = set(re.findall(r"`([\w.]+\.(?:parquet|csv|md|html|json|txt))`", (root / "README.md").read_text()))
+    named = set(re.findall(r"`([\w.]+\.(?:parquet|csv|md|html|json|txt|cff|toml))`", (root / "README.md").read_text()))
     assert {name for name in named if not (root / name).is_file()} == set()
     there = {path.name for path in root.iterdir() if path.is_file()}
     assert there - named <= {"README.md", "SHA256SUMS", "audit.json"}
@@ -98,7 +98,16 @@ def test_a_license_that_only_the_non_curated_set_bears_is_among_those_of_the_rel
     pl.read_parquet(evidence).with_columns(bare).write_parquet(evidence)
     made_project.release(project, made_params())
     root = project.stage("release")
-    assert "  CC-BY-4.0: 15\n  CC0-1.0: 3\n" in (root / "LICENSE.txt").read_text()
+    assert (
+        "  CC-BY-4.0: 15\n    https://creativecommons.org/licenses/by/4.0/\n"
+        "  CC0-1.0: 3\n    https://creativecommons.org/publicdomain/zero/1.0/\n"
+    ) in (root / "LICENSE.txt").read_text()
+    assert {path.name for path in (root / "LICENSES").iterdir()} == {
+        "Apache-2.0.txt",
+        "CC-BY-4.0.txt",
+        "CC-BY-SA-4.0.txt",
+        "CC0-1.0.txt",
+    }
     assert "https://creativecommons.org/publicdomain/zero/1.0/" in (root / "croissant.json").read_text()
 
 

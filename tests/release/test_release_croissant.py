@@ -39,16 +39,16 @@ def test_its_table_has_the_faces_of_the_release(croissant: mlc.Dataset, data_set
         {name.split("/")[1]: value and value.decode() for name, value in record.items()}
         for record in croissant.records("faces")
     ]
-    assert sorted(records, key=lambda row: row["file"]) == table.sort("file").to_dicts()
+    assert sorted(records, key=lambda row: row["file_name"]) == table.sort("file_name").to_dicts()
 
 
 def test_its_pictures_are_the_release_pictures_with_their_labels(croissant: mlc.Dataset, data_set: ProjectPaths):
     root = data_set.stage("release")
-    table = {row["file"]: row for row in pl.read_parquet(root / "metadata.parquet").iter_rows(named=True)}
+    table = {row["file_name"]: row for row in pl.read_parquet(root / "metadata.parquet").iter_rows(named=True)}
     records = list(croissant.records("labelled_pictures"))
     assert len(records) == len(table) == 15
     for record in records:
-        file = record["labelled_pictures/file"].decode()
+        file = record["labelled_pictures/file_name"].decode()
         same = Image.open(io.BytesIO((root / file).read_bytes())).convert("RGB")
         assert ImageChops.difference(record["labelled_pictures/image"], same).getbbox() is None
         for label in ("identity", "race", "gender", "age", "license"):
@@ -75,7 +75,7 @@ def test_its_checksum_is_that_of_the_table(document: dict, data_set: ProjectPath
 
 
 def test_nothing_that_nobody_said_is_in_it(document: dict):
-    assert not {"citeAs", "datePublished", "publisher", "creator", "rai:dataSocialImpact"} & document.keys()
+    assert not {"datePublished", "publisher", "creator", "rai:dataSocialImpact"} & document.keys()
     assert Path(document["distribution"][0]["contentUrl"]) == Path("metadata.parquet")
 
 
@@ -105,7 +105,7 @@ def test_what_nobody_reviewed_is_not_said_to_be_reviewed(project: ProjectPaths):
     described = read(project)
     assert described["description"] == (
         "Made-up people: 15 licensed faces of 3 people, which no person has reviewed, "
-        "labelled by race, gender, age, identity."
+        "labelled by race, gender, age, identity. Besides, 18 automatic crops that nobody has reviewed."
     )
     assert described["rai:dataAnnotationProtocol"] == (
         "Labels come from the roster; nobody has compared them with the pictures."

@@ -16,8 +16,9 @@ from made_project import made_params, make
 from PIL import Image
 
 from mtf.core.project_paths import ProjectPaths
+from mtf.faces.box import Box
 from mtf.release import layout
-from mtf.release.folders import Box, published_square, square
+from mtf.release.encoding import Encoding, published_square, square
 from mtf.release.layout import folder_names
 
 
@@ -106,7 +107,9 @@ def test_nothing_is_stretched_when_a_crop_is_no_square():
     pixels[(rows - 50) ** 2 + (columns - 30) ** 2 <= 20**2] = 255
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
-    data = published_square(buffer.getvalue(), face=Box(5, 25, 50, 50), size_px=240, jpeg_quality=95)
+    encoding = Encoding(240, jpeg_quality=95, enlarge=True)
+    data, side_px, crop_px = published_square(buffer.getvalue(), face=Box(5, 25, 50, 50), encoding=encoding)
+    assert (side_px, crop_px) == (240, 60)
     disc = np.asarray(Image.open(io.BytesIO(data)).convert("L")) > 127
     assert np.ptp(np.nonzero(disc.any(axis=0))) == pytest.approx(160, abs=6)
     assert np.ptp(np.nonzero(disc.any(axis=1))) == pytest.approx(160, abs=6)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import tarfile
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
 import made_project
@@ -77,30 +79,95 @@ def test_a_class_that_a_split_lacks_bears_the_same_number_there_as_the_card_says
     assert {tuple(rows.features["label"].names) for rows in loaded.values()} == {("Old", "Young")}
 
 
-@pytest.mark.parametrize("column", ["race", "gender", "age", "identity"])
-def test_a_label_has_the_same_number_in_every_form(data_set: ProjectPaths, tmp_path: Path, column: str):
+def hub_names(place: Path, name: str | None, cache: Path) -> dict[str, list[str]]:
+    """Column → names of its class labels in a configuration; `label` is named as the column of its task."""
+    import datasets
+
+    opened = datasets.load_dataset(str(place), name, cache_dir=str(cache))
+    every = [rows.features for rows in opened.values()]
+    assert all(features == every[0] for features in every), "the splits number labels differently"
+    columns = {task_folder(column): column for column in LABELS}
+    return {
+        columns.get(name or "", column) if column == "label" else column: feature.names
+        for column, feature in every[0].items()
+        if isinstance(feature, datasets.ClassLabel)
+    }
+
+
+def numbered_labels(root: Path, tmp_path: Path) -> dict[str, dict[str, list[str]]]:
+    """Form or configuration → column → labels in the order of their numbers, each read by its own tool."""
+    cache = tmp_path / "cache"
+    for form in ReleaseFormat:
+        export(root, tmp_path / form, form, labels=LABELS)
+    tasks = {column: root / "single_task" / task_folder(column) for column in LABELS}
+    configurations = ["default", "multi_task", *map(task_folder, LABELS), "non_curated"]
+    places = {"folders": root, "parquet": tmp_path / "parquet"}
+    return {
+        **{
+            f"ImageFolder {split}": {column: ImageFolder(tasks[column] / split).classes for column in LABELS}
+            for split in ("Train", "Val", "Test")
+        },
+        "classes.txt": {column: (tasks[column] / "classes.txt").read_text().split("\n")[:-1] for column in LABELS},
+        **{
+            f"{form}, {name}": hub_names(place, name, cache)
+            for form, place in places.items()
+            for name in configurations
+        },
+        "multi_task alone": hub_names(root / "multi_task", None, cache),
+        "non_curated alone": hub_names(root / "non_curated", None, cache),
+        "FiftyOne": json.loads((tmp_path / "fiftyone/metadata.json").read_text())["classes"],
+        **{
+            f"label_names.json of {place.name}": json.loads((place / "label_names.json").read_text())
+            for place in (root, root / "non_curated", *(tmp_path / form for form in ReleaseFormat))
+        },
+    }
+
+
+def test_a_label_has_the_same_number_in_each_two_forms(data_set: ProjectPaths, tmp_path: Path):
+    found = numbered_labels(data_set.stage("release"), tmp_path)
+    assert len(found) == 26
+    for column, permitted in LABELS.items():
+        names = folder_names(permitted or found["FiftyOne"][column])
+        numbers = {
+            form: [names.get(label, label) for label in labels[column]]
+            for form, labels in found.items()
+            if column in labels
+        }
+        assert len(numbers) == 20
+        for one, other in combinations(numbers, 2):
+            assert numbers[one] == numbers[other], (one, other, column)
+
+
+def test_hugging_face_numbers_the_pictures_of_all_configurations_alike(data_set: ProjectPaths, tmp_path: Path):
+    """The same picture, by its bytes, has the same number in the folders and in the form parquet."""
     import datasets
 
     root, cache = data_set.stage("release"), str(tmp_path / "cache")
-    task = task_folder(column)
-    for form in ReleaseFormat:
-        export(root, tmp_path / form, form, labels=LABELS)
-    parquet = datasets.load_dataset(str(tmp_path / "parquet"), cache_dir=cache)["train"]
-    numbered = {
-        "ImageFolder": ImageFolder(root / "single_task" / task / "Train").classes,
-        "classes.txt": (root / "single_task" / task / "classes.txt").read_text().split("\n")[:-1],
-        "Hugging Face folders": datasets.load_dataset(str(root), task, cache_dir=cache)["train"]
-        .features["label"]
-        .names,
-        "Parquet": parquet.features[column].names,
-        "FiftyOne": json.loads((tmp_path / "fiftyone/metadata.json").read_text())["classes"][column],
-        "label_names.json": json.loads((root / "label_names.json").read_text())[column],
-        "label_names.json of WebDataset": json.loads((tmp_path / "webdataset/label_names.json").read_text())[column],
+    export(root, tmp_path / "parquet", ReleaseFormat.PARQUET, labels=LABELS)
+
+    def numbers(place: Path, name: str, column: str) -> dict[tuple[str, bytes], int]:
+        opened = datasets.load_dataset(str(place), name, cache_dir=cache)
+        return {(split, row["image"].tobytes()): row[column] for split, rows in opened.items() for row in rows}
+
+    wanted = numbers(root, "gender_classification", "label")
+    assert len(wanted) == 15 and set(wanted.values()) == {0, 1}
+    for place in (root, tmp_path / "parquet"):
+        assert numbers(place, "default", "gender") == numbers(place, "multi_task", "gender") == wanted
+    assert numbers(tmp_path / "parquet", "gender_classification", "gender") == wanted
+    everything = numbers(root, "non_curated", "gender")
+    assert {picture: everything["train", picture] for _, picture in wanted} == {
+        picture: number for (_, picture), number in wanted.items()
     }
-    folders = folder_names(LABELS[column] or numbered["Parquet"])
-    as_folders = {form: [folders.get(name, name) for name in names] for form, names in numbered.items()}
-    for form, names in as_folders.items():
-        assert names == as_folders["ImageFolder"], form
+
+
+def test_webdataset_opens_in_hugging_face_with_its_splits_and_without_a_type_error_where_credits_are_missing(
+    data_set: ProjectPaths, tmp_path: Path
+):
+    import datasets
+
+    export(data_set.stage("release"), tmp_path / "wds", ReleaseFormat.WEBDATASET, labels=LABELS)
+    opened = datasets.load_dataset(str(tmp_path / "wds"), cache_dir=str(tmp_path / "cache"))
+    assert {split: rows.num_rows for split, rows in opened.items()} == {"train": 9, "val": 3, "test": 3}
 
 
 def test_hugging_face_opens_a_task_as_an_image_folder_with_its_splits(
@@ -121,7 +188,8 @@ def test_hugging_face_opens_the_parquet_form_with_pictures_and_classes(
 ):
     import datasets
 
-    assert export(data_set.stage("release"), tmp_path / "hf", ReleaseFormat.PARQUET, labels=LABELS) == 15
+    done = export(data_set.stage("release"), tmp_path / "hf", ReleaseFormat.PARQUET, labels=LABELS)
+    assert done == (15, 18)
     opened = datasets.load_dataset(str(tmp_path / "hf"), cache_dir=str(tmp_path / "cache"))
     for split in ("train", "val", "test"):
         rows = opened[split]
@@ -190,8 +258,16 @@ def test_each_form_credits_every_face_and_encloses_terms_credits_and_card(
     for name in ("LICENSE.txt", "CREDITS.md", "CREDITS.html"):
         assert (tmp_path / "form" / name).read_bytes() == (data_set.stage("release") / name).read_bytes()
     _, header, body = (tmp_path / "form/README.md").read_text().split("---\n", 2)
-    assert "configs" not in header and "license: cc-by-sa-4.0" in header
-    assert body.startswith(f"# Made-up people 0.1.0\n\nThis is the form `{form}` of the data set.")
+    assert "license: cc-by-sa-4.0" in header
+    assert f"\n## Files\n\nThis is the form `{form}`: " in body
+    assert not re.search("multi_task/|single_task/|metadata.csv|croissant", body)
+    named = set(re.findall(r"^- `([^`]+)`", body, re.MULTILINE))
+    assert {"label_names.json", "CREDITS.md", "LICENSE.txt", "CITATION.cff", "recall/"} <= named
+    sums = (tmp_path / "form/SHA256SUMS").read_text()
+    files = {
+        path.relative_to(tmp_path / "form").as_posix() for path in (tmp_path / "form").rglob("*") if path.is_file()
+    }
+    assert {line.split("  ", 1)[1] for line in sums.splitlines()} == files - {"SHA256SUMS"}
 
 
 def test_a_split_of_many_faces_is_written_in_several_files_that_hold_each_face_once(

@@ -41,7 +41,8 @@ class Release(Section):
     previous: git tag or commit of the release before, for comparison; null compares with none. Names that move, such
         as branches, are refused when it is read.
     variants: folders of the release.
-    size_px: side of the released crops; 1024 in the paper.
+    size_px: side of the released crops, at most; 1024 in the paper.
+    enlarge: if true, crops that are smaller get `size_px`, too; else they keep their own side.
     alignment: `none` for crops as the picture stands; `landmarks` for faces turned upright and scaled by their five
         landmarks, which `crop.detector` must find.
     jpeg_quality: of the released crops, 1 to 100.
@@ -59,6 +60,7 @@ class Release(Section):
     previous: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w./~^-]*$")] | None = None
     variants: Annotated[list[Literal["multi_task", "single_task", "non_curated"]], Field(min_length=1)]
     size_px: Annotated[int, Field(ge=16, le=4096)] = 1024
+    enlarge: bool = False
     alignment: Alignment = "none"
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 92
     license: str = "CC-BY-4.0"

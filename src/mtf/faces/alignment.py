@@ -69,6 +69,12 @@ def aligned_face(
         return None
 
 
+def aligned_side_px(landmarks: Landmarks) -> float:
+    """Side of the aligned face's square in the picture, in its pixels. Raises ValueError if the landmarks coincide."""
+    transform = similarity_transform(np.asarray(landmarks), np.asarray(TEMPLATE))
+    return TEMPLATE_SIDE_PX / float(np.sqrt(abs(np.linalg.det(transform[:, :2]))))
+
+
 def aligned(
     pixels: np.ndarray, landmarks: Landmarks, *, side_px: int = TEMPLATE_SIDE_PX, onto: Landmarks | None = None
 ) -> np.ndarray:

@@ -19,11 +19,15 @@ from mtf.gates import outcome
 from mtf.release import (
     card,
     changes,
+    citation,
     documents,
     facts,
+    folder_cards,
     folders,
     formats,
+    huggingface,
     layout,
+    license_files,
     metadata,
     release_tables,
     revision_diff,
@@ -52,24 +56,32 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     documents.remove_documents(root)
     plan = layout.planned(sources.data, sources.non_curated, params)
     files, done = _publish(workspace, params, plan, sources)
-    published = plan.join(files.select("path", "sha256", "size_bytes"), on="path", maintain_order="left")
+    made = files.select("path", "sha256", "size_bytes", "side_px", "crop_px")
+    published = plan.join(made, on="path", maintain_order="left")
     credit = _credit(params, sources, published)
     layout.write_class_lists(root, plan)
-    if layout.MULTI_TASK in params.release.variants or layout.SINGLE_TASK in params.release.variants:
-        atomic_files.write_json(root / layout.LABEL_NAMES, layout.label_names(sources.data, _permitted_labels(params)))
+    folder_cards.write_label_names(root, sources.data, sources.non_curated, permitted_labels(params))
     _write_metadata(root, params, sources, published, credit)
     _write_credits(root, params, credit)
     _write_audit(root, audited)
     withdrawals.write_folder(root / withdrawals.FOLDER, workspace, params)
     release_facts = release_tables.gather_facts(workspace, params, sources)
     answers, absent = card.load(workspace.card), layout.absent_labels(plan)
-    documents.write_documents(root, release_facts, answers, license_urls=_license_urls(release_facts), absent=absent)
+    documents.write_documents(root, release_facts, answers, absent=absent)
+    licensed = published.join(sources.everything.select(*FACE, "license"), on=FACE, maintain_order="left")
+    license_files.write(
+        root,
+        licensed,
+        release_license=params.release.license,
+        owner=", ".join(citation.creators(release_facts, answers)),
+    )
     _write_duties(workspace, params, root / "duties")
     atomic_files.write_text(root / "CHANGELOG.md", _changelog(workspace, params, release_facts))
     documents.write_checksums(root, dict(zip(files["path"], files["sha256"], strict=True)))
     atomic_files.write_json(workspace.metrics("distribution"), release_facts.counts)
     atomic_files.write_json(workspace.metrics("release"), _sizes(published, params))
     print(f"release: {published.height} files of {sources.everything.height} faces; {done}")
+    print(f"release: {_sides_line(published, params)}")
     print(f"release: {workspace.relative(root)}, README.md says what is in it")
 
 
@@ -78,12 +90,13 @@ def export(workspace: ProjectPaths, params: Params, *, form: str, to: Path | Non
     if form not in list(formats.ReleaseFormat):
         raise bad_value("--format", form, listed(formats.ReleaseFormat))
     target = to or workspace.stage(form)
-    labels = _permitted_labels(params)
-    faces = formats.export(workspace.stage("release"), target, formats.ReleaseFormat(form), labels=labels)
-    print(f"release: {faces} faces as {form} in {workspace.relative(target)}")
+    labels = permitted_labels(params)
+    done = formats.export(workspace.stage("release"), target, formats.ReleaseFormat(form), labels=labels)
+    besides = f", and {done.non_curated:,} of the non-curated set," if done.non_curated else ""
+    print(f"release: {done.faces:,} faces{besides} as {form} in {workspace.relative(target)}")
 
 
-def _permitted_labels(params: Params) -> dict[str, list[str]]:
+def permitted_labels(params: Params) -> dict[str, list[str]]:
     """Column → permitted labels; none for identities."""
     return {column: list(task.labels) for column, task in params.columns.items()}
 
@@ -131,7 +144,8 @@ def _publish(workspace: ProjectPaths, params: Params, plan: pl.DataFrame, source
         release=params.release,
     )
     done = parallel_map.map_items(folders.publish, jobs, compute=params.compute, title="release")
-    removed = folders.remove_others(root, layout.VARIANTS, set(plan["path"]) | layout.class_list_paths(plan))
+    wanted = set(plan["path"]) | layout.class_list_paths(plan) | folder_cards.paths(plan)
+    removed = folders.remove_others(root, layout.VARIANTS, wanted)
     files = folders.frame(file for each in done for file in each.files)
     folders.write(files, record)
     return files, f"{sum(each.encoded for each in done)} encoded, {removed} files removed"
@@ -146,15 +160,16 @@ def _write_metadata(
     ):
         if set(variants) & set(params.release.variants):
             files = metadata.main_files(published, variants)
-            metadata.write(metadata.metadata(rows, files, sources.roster, credit, params), root, name)
+            table = metadata.metadata(rows, files, sources.roster, credit, params)
+            metadata.write(table, root, name)
+            huggingface.write_tables(root, table)
 
 
 def _credit(params: Params, sources: Sources, published: pl.DataFrame) -> pl.DataFrame:
     """Credit of each published picture."""
     files = metadata.main_files(published, layout.VARIANTS)
     faces = sources.everything.join(files, on=FACE, validate="1:1").sort("file")
-    made = params.release
-    return metadata.credited(faces, sources.images, sources.evidence, size_px=made.size_px, alignment=made.alignment)
+    return metadata.credited(faces, sources.images, sources.evidence, alignment=params.release.alignment)
 
 
 def _write_credits(root: Path, params: Params, credit: pl.DataFrame) -> None:
@@ -172,13 +187,19 @@ def _changelog(workspace: ProjectPaths, params: Params, release_facts: facts.Fac
     return changes.markdown(differences, version=version, previous=params.release.previous, totals=totals)
 
 
-def _license_urls(release_facts: facts.Facts) -> list[str]:
-    """URLs of the release's license, then of its pictures' licenses; the identifier of a license without URL."""
-    from mtf.rights.licenses import catalogue
-
-    names = dict.fromkeys([release_facts.params.release.license, *(name for name, _ in release_facts.licenses)])
-    records = ((name, catalogue.get(name)) for name in names)
-    return [record.url if record and record.url else name for name, record in records]
+def _sides_line(published: pl.DataFrame, params: Params) -> str:
+    """Number of faces that are smaller than `release.size_px`, and what was done with them."""
+    faces = published.unique(FACE)
+    size, smaller = params.release.size_px, faces.filter(pl.col("crop_px") < params.release.size_px).height
+    if not smaller:
+        return f"no face is smaller than {size} pixels, so none was enlarged"
+    if params.release.enlarge:
+        return f"{smaller:,} of {faces.height:,} faces were enlarged to {size} × {size} pixels (release.enlarge)"
+    least = faces["side_px"].min()
+    return (
+        f"{smaller:,} of {faces.height:,} faces have fewer than {size} pixels and keep their own size, {least} at "
+        "least; none was enlarged (--enlarge, or release.enlarge: true)"
+    )
 
 
 def _sizes(published: pl.DataFrame, params: Params) -> dict[str, dict[str, int]]:

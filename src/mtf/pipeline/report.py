@@ -135,9 +135,9 @@ def _galleries(workspace: ProjectPaths, params: Params, sources: Sources, screen
     keys = ["identity", "face_id"]
     byte_ranges = {(row[0], row[1]): row[2:] for row in sources.faces.select(*keys, "offset", "size_bytes").iter_rows()}
     permitted = schemas.read(schemas.non_curated(params), workspace.table("curate", "non_curated"))
-    credited = metadata.credited(
-        permitted.with_columns(file=pl.lit("")), sources.images, sources.evidence, size_px=thumbnails.SIDE_PX
-    )
+    side = pl.lit(thumbnails.SIDE_PX)
+    shown = permitted.with_columns(file=pl.lit(""), side_px=side, crop_px=side)
+    credited = metadata.credited(shown, sources.images, sources.evidence)
 
     def crop(identity: str, face_id: str) -> bytes:
         return shards.read(workspace.shard("crop", identity), *byte_ranges[identity, face_id])

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mtf.core.errors import BadInput, bad_value, listed, shortened
 from mtf.release import distribution
 from mtf.release.facts import Facts
-from mtf.release.layout import MULTI_TASK, NON_CURATED, SINGLE_TASK, SPLIT_FOLDERS, MissingClass, task_folder
+from mtf.release.huggingface import header
+from mtf.release.layout import MULTI_TASK, NON_CURATED, SINGLE_TASK, MissingClass, task_folder
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -114,19 +115,34 @@ def _one_line(error: ValidationError) -> str:
 Answered = tuple[Question, str | None]
 
 
-def readme(facts: Facts, card: Card, *, absent: Sequence[MissingClass] = ()) -> str:
+def readme(
+    facts: Facts,
+    card: Card,
+    *,
+    configs: Sequence[dict[str, Any]] = (),
+    bibtex: str = "",
+    absent: Sequence[MissingClass] = (),
+) -> str:
     """Data set card in Hugging Face's format: a YAML header, then Markdown.
 
-    `absent` are the classes without a picture in some split; if there are any, the card explains how to number classes
-    alike in all splits.
+    - `configs`: configurations for `datasets.load_dataset`;
+    - `bibtex`: how to cite the data set;
+    - `absent`: classes without a picture in some split; if there are any, the card explains how to number classes alike
+      in all splits.
     """
-    context = _template_context(facts, card) | {"absent": absent}
-    return _templates().get_template("README.md.jinja").render(context)
+    context = _template_context(facts, card) | {"absent": absent, "bibtex": bibtex, "configs": configs}
+    return render("README.md.jinja", **context, header=_header(facts, card, configs))
 
 
-def license_note(facts: Facts) -> str:
+def render(template: str, **context: object) -> str:
+    """Document from one of the templates of this package. Texts are not escaped: they are Markdown and plain text."""
+    return _templates().get_template(template).render(context)
+
+
+def license_note(facts: Facts, card: Card) -> str:
     """Text of `LICENSE.txt`."""
-    return _templates().get_template("LICENSE.txt.jinja").render(_template_context(facts, Card()))
+    page = card.url or facts.contact_page
+    return render("LICENSE.txt.jinja", facts=facts, license_urls=facts.license_urls, page=page)
 
 
 def datasheet(facts: Facts, card: Card) -> str:
@@ -156,8 +172,8 @@ def _template_context(facts: Facts, card: Card) -> dict[str, object]:
     return {
         "facts": facts,
         "card": card,
-        "header": _header(facts, card),
         "tables": distribution.markdown(facts.counts),
+        "side": _side(facts),
         "task_folders": [task_folder(column) for column in facts.params.columns],
         "multi_task": MULTI_TASK in variants,
         "single_task": SINGLE_TASK in variants,
@@ -168,7 +184,7 @@ def _template_context(facts: Facts, card: Card) -> dict[str, object]:
     }
 
 
-def _header(facts: Facts, card: Card) -> str:
+def _header(facts: Facts, card: Card, configs: Sequence[dict[str, Any]]) -> str:
     """YAML header of the card, as Hugging Face's hub defines it."""
     total = facts.counts["total"]["images"] or facts.non_curated
     fields = {
@@ -179,25 +195,15 @@ def _header(facts: Facts, card: Card) -> str:
         "size_categories": [_size_category(total)],
         "tags": ["faces", *facts.levels],
         "version": facts.version,
-        "configs": _configurations(facts),
+        "configs": list(configs),
     }
-    return yaml.safe_dump({key: value for key, value in fields.items() if value}, sort_keys=False, allow_unicode=True)
+    return header(fields)
 
 
-def _configurations(facts: Facts) -> list[dict[str, object]]:
-    """Configurations: the folders of each task's splits, for `datasets.load_dataset(RELEASE, TASK)`."""
-    if SINGLE_TASK not in facts.params.release.variants:
-        return []
-    folders = [task_folder(column) for column in facts.params.columns]
-    return [
-        {
-            "config_name": folder,
-            "data_files": [
-                {"split": split, "path": f"{SINGLE_TASK}/{folder}/{name}/**"} for split, name in SPLIT_FOLDERS.items()
-            ],
-        }
-        for folder in folders
-    ]
+def _side(facts: Facts) -> str:
+    """Size of the pictures in words."""
+    side = facts.params.release.size_px
+    return f"{side} × {side} pixels" if facts.params.release.enlarge else f"at most {side} × {side} pixels"
 
 
 def _size_category(images: int) -> str:

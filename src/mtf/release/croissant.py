@@ -7,18 +7,23 @@ cropped, its limitations, and the contact.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from mtf.config import IDENTITY
+from mtf.core.hashing import file_digest
+from mtf.release import citation, huggingface, layout
 from mtf.release.card import Card
 from mtf.release.facts import Facts
+from mtf.release.folder_cards import TABLE, TABLE_NON_CURATED
+from mtf.release.huggingface import FILE_NAME
 
 NAME = "croissant.json"
 VERSIONS = ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"]
-# Described table: the data set's or, if there is none, that of the non-curated set.
-TABLES = ("metadata.parquet", "metadata_non_curated.parquet")
+# File set of the data set's pictures or, if it is not published, of the non-curated set's.
 PICTURES = "pictures"
 ALIGNED_SENTENCE = "Each face is turned upright and scaled by its five landmarks (a similarity transform)."
 WITHDRAWALS = "recall/withdrawals.txt"
@@ -46,60 +51,84 @@ CONTEXT: Json = {
 }
 
 
-def described(
-    facts: Facts,
-    card: Card,
-    table: pl.DataFrame,
-    *,
-    name: str,
-    table_sha256: str,
-    withdrawals_sha256: str,
-    license_urls: list[str],
-) -> Json:
-    """JSON-LD document of a release.
+@dataclass(frozen=True)
+class Published:
+    """Published set with a table: the data set, or the non-curated set.
 
-    - `table`: metadata of the release;
-    - `name`, `table_sha256`: name of its file, one of `TABLES`, and SHA-256 (hex);
-    - `withdrawals_sha256`: SHA-256 (hex) of the withdrawal list in the release;
-    - `license_urls`: license of the release itself, then those of its pictures.
+    - `rows`: its table in the release;
+    - `table`: name of the file;
+    - `sha256`: SHA-256 (hex) of the file;
+    - `folder`: folder of the pictures that the table names.
     """
+
+    rows: pl.DataFrame
+    table: str
+    sha256: str
+    folder: str
+
+
+def described(facts: Facts, card: Card, root: Path) -> Json:
+    """JSON-LD document of the release in the folder `root`, which has its tables, pictures and withdrawal list.
+
+    Every folder with pictures is a file set, and has a record set with its labels.
+    """
+    sets = [_published(root / name, facts) for name in (TABLE, TABLE_NON_CURATED) if (root / name).is_file()]
+    main = sets[0]
     labels = [*facts.params.attributes, IDENTITY]
-    splits = [_splits()] if "split" in table.columns else []
+    columns = labels if main.table == TABLE and layout.SINGLE_TASK in facts.params.release.variants else []
+    tasks = {f"{layout.SINGLE_TASK}/{layout.task_folder(column)}": column for column in columns}
+    published = citation.released_on(facts, card)
     document = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "name": facts.params.project.name,
         "alternateName": facts.title,
-        "description": card.description or _description(facts, table),
+        "description": card.description or _description(facts, sets),
         "conformsTo": VERSIONS,
         "version": facts.version,
-        "license": license_urls,
-        "url": card.url or _page(facts.params.project.contact),
+        "license": [url or name for name, url in facts.license_urls.items()],
+        "url": card.url or facts.contact_page,
         "creator": [{"@type": "sc:Organization", "name": name} for name in card.creators],
         "publisher": card.publisher and {"@type": "sc:Organization", "name": card.publisher},
-        "datePublished": card.published and card.published.isoformat(),
+        "datePublished": published and published.isoformat(),
         "inLanguage": card.language,
-        "citeAs": card.citation,
+        "citeAs": citation.bibtex(facts, card),
         "isLiveDataset": False,
         "keywords": ["faces", *facts.levels],
-        **_responsible(facts, card, table),
-        "distribution": [*_distribution(table, name, table_sha256), _withdrawals(withdrawals_sha256)],
-        "recordSet": [_faces(table, name, labels), _pictures(table, name, labels), *splits],
+        **_responsible(facts, card, main.rows),
+        "distribution": [
+            *(part for each in sets for part in (_table(each), _pictures_of(each, is_main=each is main))),
+            *(
+                _file_set(folder, f"The same pictures in one folder per {column}.", main)
+                for folder, column in tasks.items()
+            ),
+            _withdrawals(file_digest(root / WITHDRAWALS)),
+        ],
+        "recordSet": [
+            _faces(main.rows, main.table, labels),
+            _pictures(main, labels, name="labelled_pictures", file_set=PICTURES),
+            *(_pictures(each, labels, name=f"labelled_{each.folder}", file_set=each.folder) for each in sets[1:]),
+            *(_by_folder(folder, column) for folder, column in tasks.items()),
+            *([_splits()] if "split" in main.rows.columns else []),
+        ],
     }
     return {key: value for key, value in document.items() if value is not None and value != []}
 
 
-def _page(contact: str) -> str | None:
-    """Contact if it is a web address, None for a mail address."""
-    return contact if contact.startswith(("http://", "https://")) else None
+def _published(path: Path, facts: Facts) -> Published:
+    rows = pl.read_parquet(path)
+    folder = huggingface.data_set_folder(rows) if rows.height else facts.params.release.variants[0]
+    return Published(rows, path.name, file_digest(path), folder)
 
 
-def _description(facts: Facts, table: pl.DataFrame) -> str:
+def _description(facts: Facts, sets: Sequence[Published]) -> str:
     kind = "licensed" if facts.is_licensed else "partly licensed"
+    table = sets[0].rows
     review = "reviewed by people" if _is_reviewed(facts, table) else "which no person has reviewed"
+    besides = "".join(f" Besides, {each.rows.height:,} automatic crops that nobody has reviewed." for each in sets[1:])
     return (
         f"{facts.title}: {table.height:,} {kind} faces of {table[IDENTITY].n_unique():,} people, {review}, "
-        f"labelled by {', '.join(facts.levels)}."
+        f"labelled by {', '.join(facts.levels)}.{besides}"
     )
 
 
@@ -129,8 +158,8 @@ def _responsible(facts: Facts, card: Card, table: pl.DataFrame) -> Json:
         "rai:dataPreprocessingProtocol": [
             f"Faces are found by {facts.detector} and cut with a margin of {params.crop.margin_share:.0%}.",
             *([ALIGNED_SENTENCE] if params.release.alignment == "landmarks" else []),
-            f"Published crops are squares resized to {params.release.size_px} × {params.release.size_px} pixels with "
-            "Lanczos' filter and written as JPEG without metadata.",
+            f"Published crops are squares resized to {_side(facts)} with Lanczos' filter and written as JPEG without "
+            "metadata.",
         ],
         **_annotation(facts, table),
         "rai:annotatorDemographics": answer("annotators"),
@@ -150,6 +179,11 @@ def _responsible(facts: Facts, card: Card, table: pl.DataFrame) -> Json:
             f"Takedowns and corrections: {params.project.contact}"
         ).strip(),
     }
+
+
+def _side(facts: Facts) -> str:
+    side = facts.params.release.size_px
+    return f"{side} × {side} pixels" + ("" if facts.params.release.enlarge else ", smaller ones not at all,")
 
 
 def _annotation(facts: Facts, table: pl.DataFrame) -> Json:
@@ -181,26 +215,37 @@ def _figures(figures: object) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
 
 
-def _distribution(table: pl.DataFrame, name: str, sha256: str) -> list[Json]:
-    return [
-        {
-            "@type": "cr:FileObject",
-            "@id": name,
-            "name": name,
-            "description": "One row per face: file, split, labels, title, author, license and source.",
-            "contentUrl": name,
-            "encodingFormat": "application/x-parquet",
-            "sha256": sha256,
-        },
-        {
-            "@type": "cr:FileSet",
-            "@id": PICTURES,
-            "name": PICTURES,
-            "description": "The published crops.",
-            "encodingFormat": "image/jpeg",
-            "includes": f"{_root(table)}/**/*.jpg",
-        },
-    ]
+def _table(published: Published) -> Json:
+    return {
+        "@type": "cr:FileObject",
+        "@id": published.table,
+        "name": published.table,
+        "description": (
+            f"{published.rows.height:,} rows, one per face: file, "
+            f"{'split, ' if 'split' in published.rows.columns else ''}labels, title, author, license and source."
+        ),
+        "contentUrl": published.table,
+        "encodingFormat": "application/x-parquet",
+        "sha256": published.sha256,
+    }
+
+
+def _pictures_of(published: Published, *, is_main: bool) -> Json:
+    """File set of the pictures that a table names."""
+    return _file_set(
+        published.folder, "The published crops.", published, identifier=PICTURES if is_main else published.folder
+    )
+
+
+def _file_set(folder: str, says: str, published: Published, *, identifier: str | None = None) -> Json:
+    return {
+        "@type": "cr:FileSet",
+        "@id": identifier or folder,
+        "name": identifier or folder,
+        "description": f"{says} {published.rows.height:,} files.",
+        "encodingFormat": "image/jpeg",
+        "includes": f"{folder}/**/*.jpg",
+    }
 
 
 def _withdrawals(sha256: str) -> Json:
@@ -215,19 +260,13 @@ def _withdrawals(sha256: str) -> Json:
     }
 
 
-def _root(table: pl.DataFrame) -> str:
-    """Folder with all files of the table: the variant and, for a single-task variant, its task."""
-    parts = [path.split("/")[: 2 if path.startswith("single_task") else 1] for path in table["file"].head(1)]
-    return "/".join(parts[0]) if parts else "multi_task"
-
-
 def _faces(table: pl.DataFrame, source: str, labels: Sequence[str]) -> Json:
     return {
         "@type": "cr:RecordSet",
         "@id": "faces",
         "name": "faces",
         "description": "The metadata of every published face.",
-        "key": {"@id": "faces/file"},
+        "key": {"@id": f"faces/{FILE_NAME}"},
         "field": [_column("faces", name, source, labels) for name in table.columns if table.schema[name] == pl.String],
     }
 
@@ -246,37 +285,66 @@ def _column(record_set: str, name: str, source: str, labels: Sequence[str]) -> J
     return field
 
 
-def _pictures(table: pl.DataFrame, source: str, labels: Sequence[str]) -> Json:
-    """Record set of the pictures, joined to the table by the path of the file."""
-    columns = [name for name in table.columns if name not in ("file", "sha256", "split")]
+def _pictures(published: Published, labels: Sequence[str], *, name: str, file_set: str) -> Json:
+    """Record set of the pictures, joined to their table by the path of the file."""
+    columns = [each for each in published.rows.columns if each not in (FILE_NAME, "sha256", "split")]
     return {
         "@type": "cr:RecordSet",
-        "@id": "labelled_pictures",
-        "name": "labelled_pictures",
-        "description": "Every picture with its labels.",
-        "key": {"@id": "labelled_pictures/file"},
+        "@id": name,
+        "name": name,
+        "description": f"Every picture with its labels: {published.rows.height:,} records.",
+        "key": {"@id": f"{name}/{FILE_NAME}"},
         "field": [
-            {
-                "@type": "cr:Field",
-                "@id": "labelled_pictures/file",
-                "name": "labelled_pictures/file",
-                "dataType": "sc:Text",
-                "source": {
-                    "fileSet": {"@id": PICTURES},
-                    "extract": {"fileProperty": "fullpath"},
-                    "transform": {"regex": "(.*)"},
-                },
-                "references": {"fileObject": {"@id": source}, "extract": {"column": "file"}},
-            },
-            {
-                "@type": "cr:Field",
-                "@id": "labelled_pictures/image",
-                "name": "labelled_pictures/image",
-                "dataType": "sc:ImageObject",
-                "source": {"fileSet": {"@id": PICTURES}, "extract": {"fileProperty": "content"}},
-            },
-            *(_column("labelled_pictures", name, source, labels) for name in columns),
+            _of_path(name, FILE_NAME, file_set, "(.*)")
+            | {"references": {"fileObject": {"@id": published.table}, "extract": {"column": FILE_NAME}}},
+            _image(name, file_set),
+            *(_column(name, each, published.table, labels) for each in columns),
         ],
+    }
+
+
+def _by_folder(folder: str, column: str) -> Json:
+    """Record set of one task's pictures, with the label from the name of the folder."""
+    name = layout.task_folder(column)
+    parts = "[^/]+/" * (folder.count("/") + 1)
+    label = _of_path(name, "label", folder, f"^{parts}[^/]+/([^/]+)/") | {"dataType": ["sc:Text", "cr:Label"]}
+    return {
+        "@type": "cr:RecordSet",
+        "@id": name,
+        "name": name,
+        "description": f"Every picture with the folders of its split and of its label for the task {column}.",
+        "key": {"@id": f"{name}/{FILE_NAME}"},
+        "field": [
+            _of_path(name, FILE_NAME, folder, "(.*)"),
+            _image(name, folder),
+            _of_path(name, "split_folder", folder, f"^{parts}([^/]+)/"),
+            label,
+        ],
+    }
+
+
+def _of_path(record_set: str, name: str, file_set: str, pattern: str) -> Json:
+    """Field with the part of a file's path that a pattern captures."""
+    return {
+        "@type": "cr:Field",
+        "@id": f"{record_set}/{name}",
+        "name": f"{record_set}/{name}",
+        "dataType": "sc:Text",
+        "source": {
+            "fileSet": {"@id": file_set},
+            "extract": {"fileProperty": "fullpath"},
+            "transform": {"regex": pattern},
+        },
+    }
+
+
+def _image(record_set: str, file_set: str) -> Json:
+    return {
+        "@type": "cr:Field",
+        "@id": f"{record_set}/image",
+        "name": f"{record_set}/image",
+        "dataType": "sc:ImageObject",
+        "source": {"fileSet": {"@id": file_set}, "extract": {"fileProperty": "content"}},
     }
 
 

@@ -15,6 +15,7 @@ from mtf.faces.detectors import describe
 from mtf.faces.model_files import ModelFile
 from mtf.release.distribution import Distribution, distribution
 from mtf.rights.audit.run import UNSTATED
+from mtf.rights.licenses import catalogue
 from mtf.schemas import SPLITS, DetectionOutcome, FetchOutcome
 from mtf.sources import registry
 from mtf.sources.base import FROM_THE_WEB, SECONDARY_DATA_ANALYSIS
@@ -88,6 +89,19 @@ class Facts:
     @property
     def version(self) -> str:
         return self.params.release.version
+
+    @property
+    def contact_page(self) -> str | None:
+        """The contact if it is a web address, None for a mail address."""
+        contact = self.params.project.contact
+        return contact if contact.startswith(("http://", "https://")) else None
+
+    @property
+    def license_urls(self) -> dict[str, str | None]:
+        """License of the release, then those of its pictures → address of the terms, None if there is no single one."""
+        names = dict.fromkeys([self.params.release.license, *(name for name, _ in self.licenses)])
+        records = {name: catalogue.get(name) for name in names}
+        return {name: record.url if record else None for name, record in records.items()}
 
     @property
     def detector(self) -> str:

@@ -1,7 +1,8 @@
 """Published files of a release, written by one job per identity.
 
 - A job has the faces to publish, and the files that an earlier run published. Each face is encoded once for all
-  variants and tasks, as a square of a fixed size, without metadata.
+  variants and tasks, as a square without metadata. It has the side asked for, or its own if that is smaller: more
+  pixels than the crop has would be made up. `release.enlarge` makes all faces one size.
 - Further paths of a file are hard links if the file system supports them, otherwise copies.
 - Published files are replaced or removed and never modified, so that a link in DVC's cache or in another variant keeps
   its bytes.
@@ -10,31 +11,30 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import secrets
 import shutil
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import PIL
 import polars as pl
-from PIL import Image
 
 from mtf.config import Release
 from mtf.core import shards
 from mtf.core.atomic_files import replacing
 from mtf.core.errors import BadInput
 from mtf.core.hashing import file_digest, fingerprint
-from mtf.faces.alignment import aligned_face
 from mtf.faces.box import Box
 from mtf.faces.landmarks import Landmarks
+from mtf.release import encoding
+from mtf.release.encoding import Encoding, published_aligned, published_square
 from mtf.schemas import FACE, LANDMARKS
 
-# Columns of the record of published files; `made_from` is a digest of the crop's shard and the encoding.
+# Columns of the record of published files; `made_from` is a digest of the crop's shard and the encoding, `side_px` the
+# side of the published square, `crop_px` that of the square in the crop.
 FILES = {
     "path": pl.String,
     "identity": pl.String,
@@ -42,6 +42,8 @@ FILES = {
     "made_from": pl.String,
     "sha256": pl.String,
     "size_bytes": pl.Int64,
+    "side_px": pl.Int32,
+    "crop_px": pl.Int32,
 }
 PLACE = ["offset", "size_bytes", "x", "y", "width", "height"]
 
@@ -54,7 +56,8 @@ class PublishedFile:
     - `identity`, `face_id`: the face;
     - `made_from`: digest of the crop's shard and the encoding;
     - `sha256`: SHA-256 (hex) of its bytes;
-    - `size_bytes`: number of bytes.
+    - `size_bytes`: number of bytes;
+    - `side_px`, `crop_px`: side of the published square, and of the square in the crop.
     """
 
     path: str
@@ -63,6 +66,8 @@ class PublishedFile:
     made_from: str
     sha256: str
     size_bytes: int
+    side_px: int
+    crop_px: int
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ class ReleaseJob:
     - `identity`: its slug;
     - `shard`: file with its crops;
     - `root`: folder of the release;
-    - `size_px`, `jpeg_quality`: encoding of the pictures;
+    - `encoding`: how the pictures are encoded;
     - `made_from`: digest of the shard and the encoding;
     - `pictures`: faces to publish;
     - `before`: files that an earlier run published.
@@ -100,8 +105,7 @@ class ReleaseJob:
     identity: str
     shard: Path
     root: Path
-    size_px: int
-    jpeg_quality: int
+    encoding: Encoding
     made_from: str
     pictures: tuple[PublishedFace, ...]
     before: tuple[PublishedFile, ...]
@@ -142,21 +146,32 @@ def _valid_files(job: ReleaseJob) -> Iterator[tuple[str, PublishedFile]]:
 
 
 def _encode(job: ReleaseJob, picture: PublishedFace, crop: bytes) -> PublishedFile:
-    if picture.landmarks is None:
-        data = published_square(crop, face=picture.face, size_px=job.size_px, jpeg_quality=job.jpeg_quality)
-    else:
-        data = published_aligned(crop, picture, size_px=job.size_px, jpeg_quality=job.jpeg_quality)
+    try:
+        if picture.landmarks is None:
+            square = published_square(crop, face=picture.face, encoding=job.encoding)
+        else:
+            square = published_aligned(crop, picture.landmarks, encoding=job.encoding)
+    except ValueError as error:
+        raise BadInput(f"face {picture.face_id}: {error}; release.alignment: none publishes it as it is") from None
     path = picture.paths[0]
     with _replacing(job.root / path) as beside:
-        beside.write_bytes(data)
-    sha256 = hashlib.sha256(data).hexdigest()
-    return PublishedFile(path, job.identity, picture.face_id, job.made_from, sha256, len(data))
+        beside.write_bytes(square.data)
+    return PublishedFile(
+        path,
+        job.identity,
+        picture.face_id,
+        job.made_from,
+        sha256=hashlib.sha256(square.data).hexdigest(),
+        size_bytes=len(square.data),
+        side_px=square.side_px,
+        crop_px=square.crop_px,
+    )
 
 
 def _link_all_paths(job: ReleaseJob, picture: PublishedFace, first: PublishedFile) -> Iterator[PublishedFile]:
     for path in picture.paths:
         _link(job.root / first.path, job.root / path, sha256=first.sha256)
-        yield PublishedFile(path, job.identity, picture.face_id, job.made_from, first.sha256, first.size_bytes)
+        yield replace(first, path=path)
 
 
 def _link(source: Path, target: Path, *, sha256: str) -> None:
@@ -210,7 +225,7 @@ def remove_others(root: Path, folders: Iterable[str], wanted: set[str]) -> int:
 
 def frame(files: Iterable[PublishedFile]) -> pl.DataFrame:
     """Table FILES, sorted by path."""
-    rows = [(f.path, f.identity, f.face_id, f.made_from, f.sha256, f.size_bytes) for f in files]
+    rows = [astuple(file) for file in files]
     return pl.DataFrame(rows, schema=FILES, orient="row").sort("path")
 
 
@@ -245,8 +260,7 @@ def jobs(
             identity=identity,
             shard=crops / f"{identity}.tar",
             root=root,
-            size_px=release.size_px,
-            jpeg_quality=release.jpeg_quality,
+            encoding=Encoding(release.size_px, release.jpeg_quality, release.enlarge),
             made_from=_made_from(crops / f"{identity}.tar", release),
             pictures=tuple(_picture(row, release) for row in rows.iter_rows(named=True)),
             before=tuple(PublishedFile(**row) for row in old.get((identity,), before.clear()).iter_rows(named=True)),
@@ -275,9 +289,8 @@ def _made_from(shard: Path, release: Release) -> str:
     digest = shards.digest_of(shard)
     if digest is None:
         raise BadInput(f"{shard}: no such shard; run the stage crop (`dvc repro`)")
-    return fingerprint(
-        digest, release.size_px, release.jpeg_quality, release.alignment, PIL.__version__, code=[__name__]
-    )
+    made = [release.size_px, release.jpeg_quality, release.enlarge, release.alignment]
+    return fingerprint(digest, *made, PIL.__version__, code=[encoding.__name__])
 
 
 def _picture(row: dict, release: Release) -> PublishedFace:
@@ -291,51 +304,3 @@ def _picture(row: dict, release: Release) -> PublishedFace:
                 "that finds them (centerface, mtcnn, yunet), or alignment: none"
             )
     return PublishedFace(row["face_id"], row["offset"], row["size_bytes"], box, tuple(row["paths"]), landmarks)
-
-
-def published_square(data: bytes, *, face: Box, size_px: int, jpeg_quality: int) -> bytes:
-    """A crop's file as a JPEG of `size_px` × `size_px`, without EXIF, GPS, thumbnail, comment or colour profile.
-
-    `data` is one picture in any format Pillow reads, `face` the face's box in its pixels. The same input gives the
-    same bytes. Enlarging and reducing use Lanczos' filter. MTF (section 3.2) publishes 1024 × 1024.
-    """
-    with Image.open(io.BytesIO(data)) as opened:
-        pixels = opened.convert("RGB")
-    left, top, side = square(pixels.width, pixels.height, face)
-    window = (left, top, left + side, top + side)
-    resized = pixels.resize((size_px, size_px), Image.Resampling.LANCZOS, box=window)
-    return _encoded(resized, jpeg_quality)
-
-
-def published_aligned(data: bytes, picture: PublishedFace, *, size_px: int, jpeg_quality: int) -> bytes:
-    """A crop's file as a JPEG of `size_px` × `size_px` with the face turned upright and scaled by its landmarks.
-
-    Without metadata, as `published_square`; past the crop's edge, its border pixels repeat. Raises BadInput for
-    landmarks that coincide.
-    """
-    with Image.open(io.BytesIO(data)) as opened:
-        pixels = np.asarray(opened.convert("RGB"))
-    face = picture.landmarks and aligned_face(pixels, picture.landmarks.as_row(), side_px=size_px)
-    if not isinstance(face, np.ndarray):
-        raise BadInput(f"face {picture.face_id}: its landmarks coincide; release.alignment: none publishes it as it is")
-    return _encoded(Image.fromarray(face), jpeg_quality)
-
-
-def square(width: int, height: int, face: Box) -> tuple[int, int, int]:
-    """Left, top and side of the largest square of a `width` × `height` crop, as nearly centred on the face as it fits.
-
-    A crop is the square box with its margin, so it is a square but where the picture's edge cuts the margin. There
-    the margin across from it is cut as well: nothing is stretched, nothing made up, and the box stays whole.
-    """
-    side = min(width, height)
-    left = round(face.x + face.width / 2 - side / 2)
-    top = round(face.y + face.height / 2 - side / 2)
-    return min(max(left, 0), width - side), min(max(top, 0), height - side), side
-
-
-def _encoded(pixels: Image.Image, jpeg_quality: int) -> bytes:
-    # A new image of the bare pixels: what `convert` and `resize` carry along in `info` would be written otherwise.
-    bare = Image.frombytes("RGB", pixels.size, pixels.tobytes())
-    buffer = io.BytesIO()
-    bare.save(buffer, "JPEG", quality=jpeg_quality, optimize=True)
-    return buffer.getvalue()

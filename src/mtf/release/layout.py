@@ -109,17 +109,21 @@ def write_class_lists(root: Path, plan: pl.DataFrame) -> None:
         atomic_files.write_text(root / SINGLE_TASK / task / CLASS_LIST, "".join(f"{name}\n" for name in names))
 
 
-def label_names(table: pl.DataFrame, permitted: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+def label_names(
+    table: pl.DataFrame, permitted: Mapping[str, Sequence[str]], *, first: Mapping[str, Sequence[str]] | None = None
+) -> dict[str, list[str]]:
     """Column → its labels in the order of their numbers, which is the same in every form of a release.
 
     `table` has the published faces; `permitted` the labels of each column, none for identities. The order is that of
-    the folders' names, by which `ImageFolder` numbers its classes; labels without a picture have no number.
+    the folders' names, by which `ImageFolder` numbers its classes; labels without a picture have no number. `first`
+    has labels that are numbered already: those of the data set, for the non-curated set.
     """
     found = {}
     for column, labels in permitted.items():
-        occurring = set(table[column])
+        before = list((first or {}).get(column, []))
+        occurring = set(table[column]) - set(before)
         names = folder_names(labels or occurring)
-        found[column] = sorted(occurring, key=names.__getitem__)
+        found[column] = [*before, *sorted(occurring, key=names.__getitem__)]
     return found
 
 

@@ -1,6 +1,7 @@
 """Metadata table of a release, and the credits of its pictures.
 
-- Metadata: one row per face, with file, labels, split, license, author and source.
+- Metadata: one row per face, with file (`file_name`, as Hugging Face's `imagefolder` calls it), labels, split,
+  license, author and source.
 - Credits: `URL_of_original_images.csv` (MTF, section 4.2), and pages in Markdown and HTML. A credit has title, author,
   source, license and changes, as Creative Commons licenses require.
 """
@@ -40,7 +41,7 @@ def metadata(
         .join(roster.select("identity", "name"), on="identity", how="left", validate="m:1")
         .join(credit, on=FACE, how="left", validate="1:1")
         .select(
-            "file",
+            pl.col("file").alias("file_name"),
             *split,
             *FACE,
             "name",
@@ -50,18 +51,21 @@ def metadata(
             "duplicate_group",
             "sha256",
         )
-        .sort("file")
+        .sort("file_name")
     )
 
 
 def main_files(files: pl.DataFrame, variants: Sequence[str]) -> pl.DataFrame:
-    """One file per face, of the first of the `variants` that has it: identity, face_id, file, sha256."""
+    """One file per face, of the first of the `variants` that has it.
+
+    Columns: identity, face_id, sha256, side_px, crop_px, file.
+    """
     rank = {variant: rank for rank, variant in enumerate(variants)}
     return (
         files.filter(pl.col("variant").is_in(variants))
         .sort(pl.col("variant").replace_strict(rank, default=None, return_dtype=pl.Int32), "path")
         .unique(FACE, keep="first", maintain_order=True)
-        .select(*FACE, "sha256", file="path")
+        .select(*FACE, "sha256", "side_px", "crop_px", file="path")
     )
 
 
@@ -72,10 +76,15 @@ def write(data: pl.DataFrame, folder: Path, name: str) -> None:
     csv_files.write(folder / f"{name}.csv", data)
 
 
-def changes_made(size_px: int, alignment: Alignment = "none") -> str:
-    """Changes made to every picture, in the words of its credit."""
+def changes_made(alignment: Alignment = "none") -> pl.Expr:
+    """Changes made to a picture, in the words of its credit, from the columns `side_px` and `crop_px`.
+
+    `side_px` is the side of the published square, `crop_px` that of the square in the crop; both in pixels.
+    """
     turned = "turned upright by its landmarks, " if alignment == "landmarks" else ""
-    return f"cropped to the face, {turned}resized to {size_px} × {size_px} pixels, metadata removed"
+    how = pl.when(pl.col("side_px") > pl.col("crop_px")).then(pl.lit("enlarged")).otherwise(pl.lit("resized"))
+    side = pl.col("side_px")
+    return pl.format("cropped to the face, {}{} to {} × {} pixels, metadata removed", pl.lit(turned), how, side, side)
 
 
 def credited(
@@ -83,24 +92,22 @@ def credited(
     images: pl.DataFrame,
     evidence: pl.DataFrame,
     *,
-    size_px: int,
     alignment: Alignment = "none",
 ) -> pl.DataFrame:
     """Credits, one row per published face: file, face_id, identity and the columns CREDIT.
 
-    `faces` has file, face_id, identity, image_id and the license of the face. Evidence of the source takes precedence
-    over claims of the search.
+    `faces` has file, face_id, identity, image_id, the license of the face, and side_px and crop_px (`changes_made`).
+    Evidence of the source takes precedence over claims of the search.
     """
     stated = evidence.select(*IMAGE, "title", "creator", "creator_url", "license_url", "page_url")
     found = images.select(*IMAGE, "url", found_title="title", found_page="page_url")
     return (
-        faces.select("file", "face_id", *IMAGE, "license")
+        faces.select("file", "face_id", *IMAGE, "license", changes=changes_made(alignment))
         .join(found, on=IMAGE, how="left", validate="m:1", maintain_order="left")
         .join(stated, on=IMAGE, how="left", validate="m:1", maintain_order="left")
         .with_columns(
             title=pl.coalesce("title", "found_title"),
             page_url=pl.coalesce("page_url", "found_page"),
-            changes=pl.lit(changes_made(size_px, alignment)),
         )
         .select("file", "face_id", "identity", *CREDIT, "changes")
     )

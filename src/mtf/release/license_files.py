@@ -1,0 +1,83 @@
+"""License files of a release, as REUSE 3.3 wants them (https://reuse.software/spec-3.3/).
+
+- `LICENSES/ID.txt`: the text of each license, or its address where no text is enclosed with mtf;
+- `REUSE.toml`: the license of every file. Pictures keep the licenses of their originals.
+
+The texts are those of the SPDX license list.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+
+import polars as pl
+
+from mtf.core import atomic_files
+from mtf.rights.licenses import catalogue
+from mtf.rights.licenses.terms import UNSTATED
+
+FOLDER = "LICENSES"
+REUSE = "REUSE.toml"
+# License of mtf, of which `recall/recall.py` is a part.
+PROGRAM_LICENSE = "Apache-2.0"
+AUTHORS = "Authors of the original pictures, named in CREDITS.md"
+# Characters that begin a pattern in REUSE.toml.
+_PATTERN = re.compile(r"([*\\])")
+_PERMITTED = re.compile(r"^[A-Za-z0-9.+-]+$")
+
+
+def write(root: Path, pictures: pl.DataFrame, *, release_license: str, owner: str) -> None:
+    """Write `LICENSES/` and `REUSE.toml` to the release `root`.
+
+    - `pictures`: path and license of each published file; a license is null if the source states none;
+    - `release_license`: license of everything else;
+    - `owner`: who holds the copyright in everything else.
+    """
+    shutil.rmtree(root / FOLDER, ignore_errors=True)
+    named = pictures.select("path", license=pl.col("license").fill_null(UNSTATED).map_elements(_identifier, pl.String))
+    for license in sorted({_identifier(release_license), PROGRAM_LICENSE, *named["license"]}):
+        atomic_files.write_text(root / FOLDER / f"{license}.txt", text_of(license))
+    atomic_files.write_text(root / REUSE, "".join(_annotations(named, _identifier(release_license), owner)))
+
+
+def text_of(license: str) -> str:
+    """Text of a license, or its name and address if no text is enclosed with mtf."""
+    text = resources.files("mtf.release").joinpath("license_texts", f"{license}.txt")
+    if text.is_file():
+        return text.read_text(encoding="utf-8")
+    record = catalogue.get(license)
+    if record is None or record.url is None:
+        return f"{record.name if record else license}\n\nThere is no single text of these terms.\n"
+    return f"{record.name}\n\nThe text is at {record.url}\n"
+
+
+def _identifier(license: str) -> str:
+    """License as an SPDX identifier or `LicenseRef-…`; other words become a `LicenseRef-`."""
+    if catalogue.get(license) is not None and _PERMITTED.match(license):
+        return license
+    return "LicenseRef-" + (re.sub(r"[^A-Za-z0-9.]+", "-", license).strip("-") or "Unstated")
+
+
+def _annotations(pictures: pl.DataFrame, release_license: str, owner: str) -> Iterator[str]:
+    yield "version = 1\n"
+    yield _annotation(["**"], owner, release_license)
+    yield _annotation(["recall/recall.py"], "The authors of mtf", PROGRAM_LICENSE)
+    for (license,), rows in sorted(pictures.partition_by("license", as_dict=True).items()):
+        yield _annotation(rows["path"].sort().to_list(), AUTHORS, str(license))
+
+
+def _annotation(paths: list[str], owner: str, license: str) -> str:
+    # JSON's strings are TOML's, but for the characters past the basic plane, which stay as they are here.
+    quoted = ",\n  ".join(
+        json.dumps(path if path == "**" else _PATTERN.sub(r"\\\1", path), ensure_ascii=False) for path in paths
+    )
+    return (
+        f"\n[[annotations]]\npath = [\n  {quoted},\n]\n"
+        f"SPDX-FileCopyrightText = {json.dumps(owner, ensure_ascii=False)}\n"
+        f"SPDX-License-Identifier = {json.dumps(license)}\n"
+    )

@@ -1,0 +1,54 @@
+"""Licenses of a release's files, as `reuse lint` checks them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import polars as pl
+
+from mtf.core.project_paths import ProjectPaths
+from mtf.release import license_files
+
+
+def reuse_lint(root: Path) -> tuple[int, str]:
+    run = "from reuse.cli.main import main; main()"
+    command = [sys.executable, "-c", run, "--root", str(root), "lint", "--lines"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_release_passes_reuse_lint(data_set: ProjectPaths):
+    assert reuse_lint(data_set.stage("release")) == (0, "")
+
+
+def test_each_picture_bears_its_license_whatever_its_path_and_the_license_are(tmp_path: Path):
+    pictures = {
+        "multi_task/Train/日本 é.jpg": "CC0-1.0",
+        "multi_task/Test/[a]-b.jpg": "CC-BY-SA-2.1-JP",
+        "non_curated/c.jpg": None,
+        "non_curated/d.jpg": "none stated",
+    }
+    for path in (*pictures, "recall/recall.py", "README.md"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(path.encode())
+    table = pl.DataFrame(list(pictures.items()), schema=["path", "license"], orient="row")
+    license_files.write(tmp_path, table, release_license="CC-BY-4.0", owner='A "group"')
+    assert reuse_lint(tmp_path) == (0, "")
+    annotations = tomllib.loads((tmp_path / "REUSE.toml").read_text(encoding="utf-8"))["annotations"]
+    last = {path: each["SPDX-License-Identifier"] for each in annotations for path in each["path"]}
+    assert last == {
+        "**": "CC-BY-4.0",
+        "recall/recall.py": "Apache-2.0",
+        "multi_task/Train/日本 é.jpg": "CC0-1.0",
+        "multi_task/Test/[a]-b.jpg": "CC-BY-SA-2.1-JP",
+        "non_curated/c.jpg": "LicenseRef-Unstated",
+        "non_curated/d.jpg": "LicenseRef-none-stated",
+    }
+    assert annotations[0]["SPDX-FileCopyrightText"] == 'A "group"'
+    assert (tmp_path / "LICENSES/CC0-1.0.txt").read_text().startswith("Creative Commons Legal Code")
+    assert (
+        "https://creativecommons.org/licenses/by-sa/2.1/jp/" in (tmp_path / "LICENSES/CC-BY-SA-2.1-JP.txt").read_text()
+    )
