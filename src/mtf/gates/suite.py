@@ -29,6 +29,10 @@ from mtf.gates.expectations import Expectation, NotChecked, Severity, Statistic
 
 DOCS = "docs"
 INDEX = "index.html"
+_SITE = "local_site"
+# Where the stage builds its Data Docs, and where the written context builds them for whoever runs it again.
+_OWN_DOCS, _USERS_DOCS = f"../{DOCS}/", "uncommitted/data_docs/local_site/"
+_PLUGIN = "tables_beside_context.py"
 # Elements that load something from a host, or need what was loaded.
 _REMOTE = (
     "script, style, link, img, footer, button, [hidden], .card:has(.btn-group), "
@@ -89,10 +93,14 @@ def _checked(expectations: Sequence[Expectation], used: list[str], folder: Path)
         source = context.data_sources.add_pandas_filesystem("figures", base_directory=folder / "tables")
         definitions = [_definition(gx, context, source, name, expectations) for name in used]
         checkpoint = gx.Checkpoint(name="gates", validation_definitions=definitions, result_format="SUMMARY")
-        outcome = context.checkpoints.add(checkpoint).run()
+        checkpoint = context.checkpoints.add(checkpoint)
+        outcome = checkpoint.run()
         # Built once at the end: a checkpoint's action would build all pages again for every table.
         context.build_data_docs()
+        checkpoint.actions = [gx.checkpoint.UpdateDataDocsAction(name="data_docs", site_names=[_SITE])]
+        checkpoint.save()
     _remove_local_path(folder)
+    _make_portable(folder / "gx")
     results = (result for each in outcome.run_results.values() for result in each.results)
     return {result.expectation_config.meta["gate"]: bool(result.success) for result in results}
 
@@ -105,6 +113,17 @@ def _remove_local_path(folder: Path) -> None:
             text = path.read_text(encoding="utf-8")
             if (without := place.sub("..", text)) != text:
                 path.write_text(without, encoding="utf-8")
+
+
+def _make_portable(folder: Path) -> None:
+    """Let the context in `folder` run from any folder, with its own Data Docs in place of the offline ones."""
+    plugin = resources.files("mtf.gates").joinpath(_PLUGIN)
+    atomic_files.write_text(folder / "plugins" / _PLUGIN, plugin.read_text(encoding="utf-8"))
+    path = folder / "great_expectations.yml"
+    text = path.read_text(encoding="utf-8")
+    store = "class_name: ValidationResultsStore\n"
+    text = text.replace(store, f"{store}    module_name: {_PLUGIN.removesuffix('.py')}\n")
+    atomic_files.write_text(path, text.replace(f"base_directory: {_OWN_DOCS}", f"base_directory: {_USERS_DOCS}"))
 
 
 def _path_pattern(folder: Path) -> re.Pattern[str]:
@@ -121,11 +140,11 @@ def _context(gx: Any, folder: Path) -> Any:
     context.enable_analytics(False)
     context.variables.progress_bars = {"globally": False}
     context.update_data_docs_site(
-        "local_site",
+        _SITE,
         {
             "class_name": "SiteBuilder",
             "show_how_to_buttons": False,
-            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": f"../{DOCS}/"},
+            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": _OWN_DOCS},
             "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
         },
     )
