@@ -20,6 +20,7 @@ from mtf.cli import (
     project,
     publish,
     recall,
+    release,
     review,
     sample,
     stages,
@@ -49,6 +50,7 @@ evidence.add_to(app)
 consent.add_to(app)
 summary.add_to(app)
 publish.add_to(app)
+release.add_to(app)
 sample.add_to(app)
 review.add_to(app)
 dataset.add_to(app)

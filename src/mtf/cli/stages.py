@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -108,23 +107,3 @@ def add_to(app: typer.Typer) -> None:
         from mtf.cli import paper_tables as mtf_tables
 
         mtf_tables.show_mtf_tables(as_json=as_json)
-
-    @app.command()
-    def release(
-        form: Annotated[
-            str | None,
-            typer.Option(
-                "--format", help="Write the built release in another format: parquet, webdataset or fiftyone."
-            ),
-        ] = None,
-        to: Annotated[Path | None, typer.Option(help="New folder for --format.")] = None,
-    ) -> None:
-        """Write the release folders; with --format, convert the built release for another tool."""
-        if form is None and to is None:
-            run_stage("release")
-            return
-        from mtf import config
-        from mtf.pipeline.release import export
-
-        workspace = ProjectPaths.find()
-        export(workspace, config.load(workspace.params), form=form or "", to=to)

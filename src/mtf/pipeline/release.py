@@ -41,17 +41,21 @@ if TYPE_CHECKING:
     from mtf.rights.audit.run import AuditReport
 
 
-def run(workspace: ProjectPaths, params: Params) -> None:
+def run(workspace: ProjectPaths, params: Params, *, size_px: int | None = None, enlarge: bool = False) -> None:
     """Update `build/release/` to the split; unchanged pictures are not encoded again.
+
+    `size_px` and `enlarge` replace those of params.yaml for this run; None leaves them.
 
     Raises GateFailed if the gates were not checked or do not hold, or if a picture may not be published.
     """
+    if size_px is not None:
+        params = _resized(params, size_px, enlarge=enlarge)
     outcome.refuse(workspace, params)
     root = workspace.stage("release")
     for folder in (root, workspace.stage("released")):
         atomic_files.sweep(folder)
     sources = release_tables.read_sources(workspace, params)
-    audited = _audited(workspace, params, sources)
+    report = audited(workspace, params, sources)
     # SHA256SUMS is removed too: a release without it is unfinished.
     documents.remove_documents(root)
     plan = layout.planned(sources.data, sources.non_curated, params)
@@ -63,7 +67,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     folder_cards.write_label_names(root, sources.data, sources.non_curated, permitted_labels(params))
     _write_metadata(root, params, sources, published, credit)
     _write_credits(root, params, credit)
-    _write_audit(root, audited)
+    _write_audit(root, report)
     withdrawals.write_folder(root / withdrawals.FOLDER, workspace, params)
     release_facts = release_tables.gather_facts(workspace, params, sources)
     answers, absent = card.load(workspace.card), layout.absent_labels(plan)
@@ -85,6 +89,15 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     print(f"release: {workspace.relative(root)}, README.md says what is in it")
 
 
+def _resized(params: Params, size_px: int, *, enlarge: bool) -> Params:
+    """Parameters with another size of the pictures. Raises BadInput if it is not permitted."""
+    if not 16 <= size_px <= 4096:
+        raise bad_value("--size", size_px, "16 to 4096")
+    print(f"release: --size {size_px} for this run; release.size_px of params.yaml is {params.release.size_px}")
+    changed = params.release.model_copy(update={"size_px": size_px, "enlarge": enlarge})
+    return params.model_copy(update={"release": changed})
+
+
 def export(workspace: ProjectPaths, params: Params, *, form: str, to: Path | None) -> None:
     """Export the built release to the folder `to` in the format `form`. Raises BadInput for an unknown format."""
     if form not in list(formats.ReleaseFormat):
@@ -101,7 +114,7 @@ def permitted_labels(params: Params) -> dict[str, list[str]]:
     return {column: list(task.labels) for column, task in params.columns.items()}
 
 
-def _audited(workspace: ProjectPaths, params: Params, sources: Sources) -> AuditReport:
+def audited(workspace: ProjectPaths, params: Params, sources: Sources) -> AuditReport:
     """Audit of all pictures to publish. Raises GateFailed if it forbids one."""
     from mtf.rights.audit import run as audit
 

@@ -1,0 +1,1 @@
+"""Upload of a release to Hugging Face's hub or to Zenodo."""
