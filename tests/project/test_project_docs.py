@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from mtf.cli import app
 from mtf.config import Crawl, HostManners, Licenses
+from mtf.evaluation.alterations import ALTERATIONS
 from mtf.faces.detectors import DETECTORS
 from mtf.faces.embeddings import EMBEDDINGS
 from mtf.project import compliance_record
@@ -27,7 +28,7 @@ PAGES = sorted(
     path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "benchmarks" / "README.md"] if path.is_file()
 )
 # Groups of entry points are named like modules.
-ENTRY_POINTS = {DETECTORS.group, EMBEDDINGS.group, registry.GROUP, funnel_steps.ENTRY_POINTS}
+ENTRY_POINTS = {ALTERATIONS.group, DETECTORS.group, EMBEDDINGS.group, registry.GROUP, funnel_steps.ENTRY_POINTS}
 # Files that CONTRIBUTING.md tells its reader to write.
 EXAMPLES = {"src/mtf/sources/archive.py", "src/mtf/faces/detectors/alt_tree.py"}
 

@@ -111,7 +111,7 @@ def test_a_face_smaller_than_the_size_keeps_its_own_unless_it_shall_be_enlarged(
             72,
             72,
             "landmarks",
-            "cropped to the face, turned upright by its landmarks, resized to 72 × 72 pixels, metadata removed",
+            "cropped to the face, turned upright by its landmarks, kept at 72 × 72 pixels, metadata removed",
         ),
     ],
 )

@@ -10,6 +10,7 @@ import made_project
 import mlcroissant as mlc
 import polars as pl
 import pytest
+import rdflib
 from made_project import made_params
 from PIL import Image, ImageChops
 
@@ -31,6 +32,53 @@ def test_it_is_valid_croissant_1_1_with_the_responsible_ai_vocabulary(croissant:
     assert not croissant.metadata.ctx.issues.errors
     assert document["conformsTo"][1] == "http://mlcommons.org/croissant/RAI/1.0"
     assert croissant.metadata.version == "0.1.0"
+
+
+def test_with_a_day_of_publication_the_library_has_nothing_to_warn_of(project: ProjectPaths):
+    project.card.parent.mkdir(exist_ok=True)
+    project.card.write_text("published: 2026-05-01\n")
+    made_project.release(project, made_params())
+    opened = mlc.Dataset(jsonld=str(project.stage("release") / "croissant.json"))
+    assert (opened.metadata.ctx.issues.errors, opened.metadata.ctx.issues.warnings) == (set(), set())
+
+
+def test_every_folder_with_pictures_is_described_with_its_counts(data_set: ProjectPaths, document: dict):
+    root = data_set.stage("release")
+    sets = {each["includes"]: each for each in document["distribution"] if each["@type"] == "cr:FileSet"}
+    found = {pattern: len(list(root.glob(pattern))) for pattern in sets}
+    assert sum(found.values()) == len(list(root.rglob("*.jpg"))) == 93
+    assert all(f" {found[pattern]} files." in each["description"] for pattern, each in sets.items())
+    record_sets = {each["name"]: each for each in document["recordSet"]}
+    assert set(record_sets) == {
+        "faces", "labelled_pictures", "labelled_non_curated", "face_recognition", "race_classification",
+        "gender_classification", "age_classification", "splits",
+    }  # fmt: skip
+
+
+def test_the_pictures_of_a_task_and_of_the_non_curated_set_have_their_labels(
+    croissant: mlc.Dataset, data_set: ProjectPaths
+):
+    table = pl.read_parquet(data_set.stage("release") / "metadata_non_curated.parquet")
+    genders = dict(table.select("file_name", "gender").iter_rows())
+    records = list(croissant.records("labelled_non_curated"))
+    found = {each["labelled_non_curated/file_name"].decode(): each for each in records}
+    assert {file: each["labelled_non_curated/gender"].decode() for file, each in found.items()} == genders
+    for record in croissant.records("gender_classification"):
+        path = record["gender_classification/file_name"].decode().split("/")
+        assert record["gender_classification/label"].decode() == path[-2]
+        assert record["gender_classification/split_folder"].decode() == path[-3]
+
+
+def test_the_page_holds_the_description_as_json_ld_and_escapes_what_people_wrote(project: ProjectPaths):
+    made_project.release(project, made_params(project={"title": "</script><b>People"}))
+    text = (project.stage("release") / "index.html").read_text(encoding="utf-8")
+    assert "<b>" not in text and text.count("</script>") == 1
+    held = text.split('<script type="application/ld+json">')[1].split("</script>")[0]
+    assert json.loads(held) == read(project)
+    graph = rdflib.Graph().parse(data=held, format="json-ld")
+    data_set = graph.value(predicate=rdflib.RDF.type, object=rdflib.SDO.Dataset)
+    assert graph.value(data_set, rdflib.SDO.alternateName, None) is not None
+    assert {str(each) for each in graph.objects(data_set, rdflib.SDO.license)}
 
 
 def test_its_table_has_the_faces_of_the_release(croissant: mlc.Dataset, data_set: ProjectPaths):

@@ -63,14 +63,18 @@ def method(view: View) -> str:
 
 
 def data_format(view: View) -> str:
-    return (
-        f"image/jpeg, {view.params.release.size_px} × {view.params.release.size_px} pixels; tables as Parquet and CSV"
-    )
+    return f"image/jpeg, {_size(view)}; tables as Parquet and CSV"
+
+
+def _size(view: View) -> str:
+    """Size of the pictures in words."""
+    release = view.params.release
+    return f"{'' if release.enlarge else 'at most '}{release.size_px} × {release.size_px} pixels"
 
 
 def protection(view: View) -> str:
     return (
-        f"Faces are cut out of the pictures and resized to {view.params.release.size_px} pixels; metadata in the files "
+        f"Faces are cut out of the pictures and resized to {_size(view)}; metadata in the files "
         "(place, camera, author) is removed."
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +33,7 @@ from mtf.release import (
     withdrawals,
 )
 from mtf.release.release_tables import Sources
-from mtf.rights import consent
-from mtf.schemas import FACE, takedown_file
+from mtf.schemas import FACE
 
 if TYPE_CHECKING:
     from mtf.rights.audit.run import AuditReport
@@ -116,11 +114,7 @@ def permitted_labels(params: Params) -> dict[str, list[str]]:
 
 def audited(workspace: ProjectPaths, params: Params, sources: Sources) -> AuditReport:
     """Audit of all pictures to publish. Raises GateFailed if it forbids one."""
-    from mtf.rights.audit import run as audit
-
-    removals, today = takedown_file.load(workspace.takedowns), datetime.now(UTC).date()
-    consents = consent.load(workspace, params)
-    found = audit.of_data_set(sources.everything, sources.evidence, params, removals, consents, today=today)
+    found = release_tables.audit(workspace, params, sources)
     release_tables.refuse_failed_audit(found.findings)
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,56 +15,96 @@ from mtf.config import Params
 from mtf.core import atomic_files, shards
 from mtf.core.project_paths import ProjectPaths
 from mtf.evaluation import figure_files, undetected_pictures
+from mtf.evaluation.figure_files import Groups, Scores
 from mtf.gates import outcome
 from mtf.gates.figures import licenses
+from mtf.gates.outcome import GateOutcome
 from mtf.release import card, metadata, release_tables, revision_diff
 from mtf.release.release_tables import Sources
 from mtf.report import (
     composition,
     consensus_section,
     funnel_section,
+    gates_section,
     models,
+    overview,
     report_page,
     thumbnails,
     verification_tables,
     warnings,
 )
-from mtf.report.report_page import Gallery, PageSection
+from mtf.report.report_page import Gallery, Overview, PageSection
 
 
 def run(workspace: ProjectPaths, params: Params) -> None:
     """Write `build/report/index.html`, a page that needs no network and no other file."""
     target = workspace.stage("report") / "index.html"
     project = params.project
+    first, sections = _contents(workspace, params)
     text = report_page.rendered(
-        list(_sections(workspace, params)), title=project.title, version=params.release.version, contact=project.contact
+        sections, overview=first, title=project.title, version=params.release.version, contact=project.contact
     )
     atomic_files.write_text(target, text)
     print(f"report: {workspace.relative(target)}, {target.stat().st_size / 1e6:.1f} MB; open it in a browser")
 
 
-def _sections(workspace: ProjectPaths, params: Params) -> Iterator[PageSection]:
-    """Sections in the order of the page, warnings first."""
+def _contents(workspace: ProjectPaths, params: Params) -> tuple[Overview, list[PageSection]]:
+    """First screen, and the sections in the order of the page."""
     data = schemas.read(schemas.splits(params), workspace.table("split", "splits"))
     screening = schemas.read(schemas.SCREENING, workspace.table("screen", "screening"))
     curated = _figures(workspace.metrics("curate"))
     sources = release_tables.read_sources(workspace, params)
+    found, changed = _gates(workspace, params)
+    audit_errors = release_tables.audit_errors(workspace, params, sources)
     has_stale_models = any(not _is_of(data, path) for path in _predictions(workspace))
-    yield _warnings(workspace, params, sources, held_back=curated["held_back"], has_stale_models=has_stale_models)
-    yield funnel_section.funnel(curated, _figures(workspace.metrics("crop")), _undetected(workspace))
-    yield composition.composition(data, params)
-    yield composition.splits(data, params)
-    if crawled := _figures(workspace.metrics("crawl")):
-        yield composition.addresses(crawled)
-    yield composition.licenses(licenses(data, sources.evidence), params.release.license)
+    unanswered = card.unanswered(release_tables.gather_facts(workspace, params, sources), card.load(workspace.card))
+    warned = warnings.collected(
+        found,
+        changed=changed,
+        audit_errors=audit_errors,
+        has_stale_models=has_stale_models,
+        held_back=curated["held_back"],
+        unanswered=unanswered,
+    )
+    shares, since = licenses(data, sources.evidence), _changes(workspace, params)
+    scores, groups = _scores(workspace)
+    is_publishable, reasons = overview.verdict(found, changed, audit_errors)
+    first = Overview(
+        is_publishable,
+        reasons,
+        [
+            overview.composition(data),
+            overview.licenses(shares, params.release.license),
+            overview.evenness(data, params),
+            overview.accuracy(scores, groups),
+            overview.attention([each.short for each in warned]),
+            overview.changes(since, params.release.previous),
+        ],
+    )
     with_thumbnails = params.report.thumbnails
     galleries = _galleries(workspace, params, sources, screening) if with_thumbnails else []
-    yield composition.duplicates(screening, galleries, thumbnails=with_thumbnails)
-    yield composition.reviewers(curated)
-    if (section := consensus_section.consensus(curated)) is not None:
-        yield section
-    yield _models(workspace, has_stale_models=has_stale_models)
-    yield warnings.changes(_changes(workspace, params), params.release.previous)
+    crawled = _figures(workspace.metrics("crawl"))
+    sections = [
+        warnings.warnings(warned, found, unanswered=unanswered),
+        funnel_section.funnel(curated, _figures(workspace.metrics("crop")), _undetected(workspace)),
+        composition.composition(data, params),
+        composition.splits(data, params),
+        *([composition.addresses(crawled)] if crawled else []),
+        composition.licenses(shares, params.release.license),
+        composition.duplicates(screening, galleries, thumbnails=with_thumbnails),
+        composition.reviewers(curated),
+        *([judged] if (judged := consensus_section.consensus(curated)) is not None else []),
+        _models(workspace, scores, groups, is_stale=has_stale_models, with_pictures=with_thumbnails),
+        gates_section.gates(found),
+        warnings.changes(since, params.release.previous),
+    ]
+    return first, sections
+
+
+def _gates(workspace: ProjectPaths, params: Params) -> tuple[GateOutcome | None, Sequence[str]]:
+    """Outcome of the gates, None if they have not been checked, and what changed since."""
+    found = outcome.read(workspace)
+    return found, outcome.changed_since(found, workspace, params) if found else ()
 
 
 def _undetected(workspace: ProjectPaths) -> list[dict[str, Any]]:
@@ -73,37 +113,35 @@ def _undetected(workspace: ProjectPaths) -> list[dict[str, Any]]:
     return schemas.read(schemas.UNDETECTED, path).to_dicts() if path.is_file() else []
 
 
-def _warnings(
-    workspace: ProjectPaths, params: Params, sources: Sources, *, held_back: dict[str, int], has_stale_models: bool
-) -> PageSection:
-    found = outcome.read(workspace)
-    release_facts = release_tables.gather_facts(workspace, params, sources)
-    return warnings.warnings(
-        found,
-        changed=outcome.changed_since(found, workspace, params) if found else (),
-        has_stale_models=has_stale_models,
-        held_back=held_back,
-        unanswered=card.unanswered(release_facts, card.load(workspace.card)),
+def _scores(workspace: ProjectPaths) -> tuple[Scores, Groups]:
+    """Test scores and figures by group of all models."""
+    metrics = workspace.metrics_folder
+    fairness = metrics / "fairness"
+    single = {(path.parent.name, path.stem): _figures(path) for path in sorted(fairness.glob("models/*/*.json"))}
+    return (
+        figure_files.merged_scores(_figures(workspace.metrics("evaluate")) or {}, _by_name(metrics / "multitask")),
+        figure_files.scores_by_group(single, _by_name(fairness / "multitask")),
     )
 
 
-def _models(workspace: ProjectPaths, *, has_stale_models: bool) -> PageSection:
+def _models(
+    workspace: ProjectPaths, scores: Scores, groups: Groups, *, is_stale: bool, with_pictures: bool
+) -> PageSection:
     metrics = workspace.metrics_folder
-    multitask, fairness = _by_name(metrics / "multitask"), metrics / "fairness"
-    single = {(path.parent.name, path.stem): _figures(path) for path in sorted(fairness.glob("models/*/*.json"))}
-    confusions = sorted(workspace.plots("multitask").glob("*/confusion/*.png"))
+    confusions = [
+        (path, f"Confusion at every intersection: {path.stem}, {figure_files.model_of(path.parts[-3])}")
+        for path in sorted(workspace.plots("multitask").glob("*/confusion/*.png"))
+    ]
+    as_tables = [(title, path.with_suffix(".json")) for path, title in confusions if not with_pictures]
     return models.models(
-        figure_files.merged_scores(_figures(workspace.metrics("evaluate")) or {}, multitask),
-        figure_files.scores_by_group(single, _by_name(fairness / "multitask")),
-        at_once=figure_files.all_at_once(multitask),
+        scores,
+        groups,
+        at_once=figure_files.all_at_once(_by_name(metrics / "multitask")),
         pictures=[
-            (
-                thumbnails.embedded(path.read_bytes(), "image/png"),
-                f"Confusion at every intersection: {path.stem}, {figure_files.model_of(path.parts[-3])}",
-            )
-            for path in confusions
+            (thumbnails.embedded(path.read_bytes(), "image/png"), title) for path, title in confusions if with_pictures
         ],
-        is_stale=has_stale_models,
+        confusions=[(title, models.confusion_table(_figures(path))) for title, path in as_tables if path.is_file()],
+        is_stale=is_stale,
         undetected=undetected_pictures.statement(workspace),
         others=[
             *models.compared(_by_name(metrics / "compare")),

@@ -82,9 +82,10 @@ def changes_made(alignment: Alignment = "none") -> pl.Expr:
     `side_px` is the side of the published square, `crop_px` that of the square in the crop; both in pixels.
     """
     turned = "turned upright by its landmarks, " if alignment == "landmarks" else ""
-    how = pl.when(pl.col("side_px") > pl.col("crop_px")).then(pl.lit("enlarged")).otherwise(pl.lit("resized"))
-    side = pl.col("side_px")
-    return pl.format("cropped to the face, {}{} to {} × {} pixels, metadata removed", pl.lit(turned), how, side, side)
+    side, crop = pl.col("side_px"), pl.col("crop_px")
+    how = pl.when(side > crop).then(pl.lit("enlarged to")).when(side < crop).then(pl.lit("resized to"))
+    how = how.otherwise(pl.lit("kept at"))
+    return pl.format("cropped to the face, {}{} {} × {} pixels, metadata removed", pl.lit(turned), how, side, side)
 
 
 def credited(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -17,9 +19,12 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.curation import certificate
 from mtf.faces import weights_in_use
 from mtf.release import facts, folders, layout, metadata
-from mtf.rights import attribution
-from mtf.schemas import FACE, roster_file
+from mtf.rights import attribution, consent
+from mtf.schemas import FACE, roster_file, takedown_file
 from mtf.sources import local_sources
+
+if TYPE_CHECKING:
+    from mtf.rights.audit.run import AuditReport
 
 # So many pictures are named in an error.
 _MAX_NAMED = 5
@@ -95,6 +100,21 @@ def gather_facts(workspace: ProjectPaths, params: Params, sources: Sources) -> f
 def _certified(workspace: ProjectPaths, params: Params, sources: Sources) -> certificate.Certificate | None:
     """Certificate of the data set, None if no variant contains it."""
     return None if sources.data.is_empty() else certificate.read(workspace, params, sources.data)
+
+
+def audit(workspace: ProjectPaths, params: Params, sources: Sources) -> AuditReport:
+    """Audit, as of today, of all pictures that a release would publish."""
+    from mtf.rights.audit import run
+
+    removals, today = takedown_file.load(workspace.takedowns), datetime.now(UTC).date()
+    consents = consent.load(workspace, params)
+    return run.of_data_set(sources.everything, sources.evidence, params, removals, consents, today=today)
+
+
+def audit_errors(workspace: ProjectPaths, params: Params, sources: Sources) -> list[str]:
+    """Pictures that the audit forbids, with the reason; the most serious first."""
+    findings = audit(workspace, params, sources).findings.filter(pl.col("level") == "error")
+    return [_line(row) for row in findings.iter_rows(named=True)]
 
 
 def refuse_failed_audit(findings: pl.DataFrame) -> None:

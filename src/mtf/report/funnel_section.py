@@ -89,7 +89,8 @@ def _gaps(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         return
     for attribute, figures in headline(rows).items():
         if "gap" in figures:
-            gap = f"{100 * figures['gap']:.1f} points between groups of {attribute}"
+            n = sum(row["images"] for row in rows if row["attribute"] == attribute)
+            gap = f"{100 * figures['gap']:.1f} points between groups of {attribute} (n = {number(n)} images)"
             yield f"The share of images without a detected face differs by {gap}."
         else:
             few = f"a group has fewer than {MIN_CLUSTERS} people"

@@ -32,6 +32,7 @@ def models(
     pictures: Sequence[tuple[str, str]] = (),
     is_stale: bool = False,
     others: Sequence[tuple[str, PageTable]] = (),
+    confusions: Sequence[tuple[str, PageTable]] = (),
     undetected: str | None = None,
 ) -> PageSection:
     """Section with the accuracy of every model on every task, baselines, and the accuracy by subgroup with intervals.
@@ -42,6 +43,7 @@ def models(
     - `pictures`: further figures as `data:` addresses with captions;
     - `is_stale`: True if models were evaluated on another test split;
     - `others`: tables of trainings outside the pipeline;
+    - `confusions`: confusion matrices as tables, where there are no pictures of them;
     - `undetected`: sentence on the test pictures without a detected face, None if nothing is known of them.
     """
     if not scores:
@@ -65,6 +67,7 @@ def models(
                 PageTable(["Task", "Model", "Worst group", "Gap to the best group"], worst),
             ),
         )
+    folded += confusions
     charts = [_accuracies(scores), *(_subgroups(task, by_model) for task, by_model in grouped.items())]
     return PageSection("models", "Models", says, charts, [*tables, *others], pictures=pictures, folded=folded)
 
@@ -74,7 +77,7 @@ def _accuracies(scores: Scores) -> Chart:
     figure = go.Figure()
     for model in names:
         values = [scores[task].get(model, {}).get("accuracy") for task in scores]
-        figure.add_bar(name=_readable(model), x=list(scores), y=values, marker_color=_colour(model, names))
+        figure.add_bar(name=readable(model), x=list(scores), y=values, marker_color=_colour(model, names))
     figure.update_layout(barmode="group", yaxis={"title": "accuracy", "range": [0, 1]})
     rows = [
         [task, *(percent(by[model]["accuracy"]) if model in by else "" for model in names)]
@@ -85,17 +88,17 @@ def _accuracies(scores: Scores) -> Chart:
         title="Accuracy by task and model",
         says="Grouped bar chart of accuracy by task and model, with baselines; the table has the figures.",
         figure=figure,
-        table=PageTable(["Task", *map(_readable, names)], rows, numeric=len(names)),
+        table=PageTable(["Task", *map(readable, names)], rows, numeric=len(names)),
     )
 
 
 def _scores(rows: Mapping[str, Mapping[str, float]]) -> PageTable:
     names = list(dict.fromkeys(name for scores in rows.values() for name in scores))
     body = [
-        [_readable(model), *(f"{scores[name]:.3f}" if name in scores else "" for name in names)]
+        [readable(model), *(f"{scores[name]:.3f}" if name in scores else "" for name in names)]
         for model, scores in rows.items()
     ]
-    return PageTable(["Model", *map(_readable, names)], body, numeric=len(names))
+    return PageTable(["Model", *map(readable, names)], body, numeric=len(names))
 
 
 def _ends(by_model: Mapping[str, Mapping[str, Figures]]) -> Iterator[list[str]]:
@@ -108,11 +111,32 @@ def _ends(by_model: Mapping[str, Mapping[str, Figures]]) -> Iterator[list[str]]:
             summary, groups = found["summary"], found["groups"]
             if "gap" in summary:
                 yield [
-                    _readable(model),
+                    readable(model),
                     grouping,
                     *(_end(summary, groups, which) for which in ("worst", "best")),
-                    _gap(summary),
+                    _gap(found),
                 ]
+
+
+def worst_group(groupings: Mapping[str, Figures]) -> tuple[str, str] | None:
+    """Worst group of all groupings of a model, and its figures; None if no group can be named."""
+    measured = [found for found in groupings.values() if "worst_group" in found["summary"]]
+    if not measured:
+        return None
+    found = min(measured, key=lambda each: each["summary"]["worst"])
+    name = found["summary"]["worst_group"]
+    return name, _share(found["groups"][name])
+
+
+def confusion_table(found: Figures) -> PageTable:
+    """Confusion matrices of all intersections as a table, for a page without pictures; `found` is their JSON file."""
+    labels = found["labels"]
+    rows = [
+        [" × ".join(group["group"].values()) or "all", label, *map(number, counts)]
+        for group in found["groups"]
+        for label, counts in zip(labels, group["matrix"], strict=True)
+    ]
+    return PageTable(["Group", "True label", *(f"said {label}" for label in labels)], rows, numeric=len(labels))
 
 
 def _worst(groups: Groups) -> Iterator[list[str]]:
@@ -120,11 +144,9 @@ def _worst(groups: Groups) -> Iterator[list[str]]:
     for task, by_model in groups.items():
         for model, groupings in by_model.items():
             measured = [found for found in groupings.values() if "worst_group" in found["summary"]]
-            if measured:
+            if worst := worst_group(groupings):
                 found = min(measured, key=lambda each: each["summary"]["worst"])
-                name = found["summary"]["worst_group"]
-                share = _share(found["groups"][name])
-                yield [task, _readable(model), f"{name}: {share}", _gap(found["summary"])]
+                yield [task, readable(model), f"{worst[0]}: {worst[1]}", _gap(found)]
 
 
 def _end(summary: Figures, groups: Mapping[str, Figures], which: str) -> str:
@@ -134,10 +156,13 @@ def _end(summary: Figures, groups: Mapping[str, Figures], which: str) -> str:
     return f"{percent(summary[which])}; which group cannot be said"
 
 
-def _gap(summary: Figures) -> str:
-    """Gap with its interval: `12.0 % (2.1 to 20.3)`."""
-    shown, low, high = percent(summary["gap"]), summary.get("gap_low"), summary.get("gap_high")
-    return shown if low is None or high is None else f"{shown} ({100 * low:.1f} to {100 * high:.1f})"
+def _gap(found: Figures) -> str:
+    """Gap of a grouping with its interval and the pictures of all groups: `12.0 % (2.1 to 20.3; n = 87)`."""
+    summary = found["summary"]
+    low, high = summary.get("gap_low"), summary.get("gap_high")
+    interval = "" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}; "
+    n = sum(group["n"] for group in found["groups"].values())
+    return f"{percent(summary['gap'])} ({interval}n = {n:,})"
 
 
 def _subgroups(task: str, by_model: Mapping[str, Mapping[str, Figures]]) -> Chart:
@@ -149,7 +174,7 @@ def _subgroups(task: str, by_model: Mapping[str, Mapping[str, Figures]]) -> Char
         plotted = {group: found[model] for group, found in rows.items() if "accuracy" in found.get(model, {})}
         shares = [found["accuracy"] for found in plotted.values()]
         figure.add_scatter(
-            name=_readable(model),
+            name=readable(model),
             mode="markers",
             orientation="h",
             x=shares,
@@ -193,7 +218,7 @@ def _table(rows: Mapping[str, Mapping[str, Figures]], names: Sequence[str]) -> P
         [group, number(max(figures["n"] for figures in found.values())), *(_share(found.get(n, {})) for n in names)]
         for group, found in rows.items()
     ]
-    return PageTable(["Subgroup", "Faces", *map(_readable, names)], body, numeric=1 + len(names))
+    return PageTable(["Subgroup", "Faces", *map(readable, names)], body, numeric=1 + len(names))
 
 
 def _share(figures: Figures) -> str:
@@ -220,7 +245,7 @@ def _colour(model: str, names: Sequence[str]) -> str:
     return BASELINE_COLOURS.get(model) or COLOURS[trained.index(model) % (len(COLOURS) - 1)]
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
     return name.replace("_", " ")
 
 

@@ -1,4 +1,6 @@
-"""Report page: one HTML file that works offline, with plotly.js, and sections of tables, charts and galleries."""
+"""Report page: one HTML file that works offline, with plotly.js, a first screen, and sections of tables, charts and
+galleries. `vendored/` has a plotly.js with the traces of the report alone.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,14 @@ from typing import Any
 
 import plotly.graph_objects as go
 import plotly.io
-import plotly.offline
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 # Paul Tol's "bright" scheme, distinguishable with colour blindness, readable on light and dark backgrounds.
 COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999999")
 
 
-def rendered(sections: Sequence[PageSection], *, title: str, version: str, contact: str) -> str:
+def rendered(sections: Sequence[PageSection], *, overview: Overview, title: str, version: str, contact: str) -> str:
     """Report as one HTML page. All content is escaped; scripts and styles are the page's own."""
     environment = Environment(
         loader=PackageLoader("mtf.report", "templates"),
@@ -27,21 +28,33 @@ def rendered(sections: Sequence[PageSection], *, title: str, version: str, conta
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["code"] = _with_code
     return environment.get_template("page.html.jinja").render(
         title=title,
         version=version,
         contact=contact,
+        overview=overview,
         sections=sections,
         charts=_in_script(plotly.io.json.to_json_plotly(_figures(sections))),
         filters=_in_script(json.dumps(next((s.filters for s in sections if s.filters), {}), ensure_ascii=False)),
-        plotly=Markup(plotly.offline.get_plotlyjs()),  # noqa: S704 (the library's own script)
-        style=_own("page.css"),
-        script=_own("page.js"),
+        plotly=_own("vendored/plotly.min.js"),
+        style=_own("templates/page.css"),
+        script=_own("templates/page.js"),
     )
 
 
 def _figures(sections: Sequence[PageSection]) -> dict[str, object]:
     return {chart.name: chart.as_json for section in sections for chart in section.charts}
+
+
+def _with_code(text: str) -> Markup:
+    """Text as HTML, with what stands between backticks as code; all of it is escaped."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
 
 
 def _in_script(text: str) -> Markup:
@@ -50,8 +63,36 @@ def _in_script(text: str) -> Markup:
 
 
 def _own(name: str) -> Markup:
-    text = resources.files("mtf.report").joinpath("templates", name).read_text(encoding="utf-8")
+    text = resources.files("mtf.report").joinpath(name).read_text(encoding="utf-8")
     return Markup(text)  # noqa: S704 (a file of this package)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Fact of the first screen.
+
+    - `name`: what it is about;
+    - `says`: its lines, the headline first;
+    - `section`: section of the page with the details.
+    """
+
+    name: str
+    says: Sequence[str]
+    section: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """First screen.
+
+    - `is_publishable`: True if neither the gates nor the audit forbid a release;
+    - `reasons`: why, or why not;
+    - `facts`: in their order.
+    """
+
+    is_publishable: bool
+    reasons: Sequence[str]
+    facts: Sequence[Fact]
 
 
 @dataclass(frozen=True)
