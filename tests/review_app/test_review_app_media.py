@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import ObjectId
+from pymongo import DeleteOne
 
 from mtf import config
 from mtf.annotation import ledger
@@ -28,8 +30,13 @@ DATASET = "sample-anna"
 
 
 class NoDatabase:
-    def bulk_write(self, *_: Any, **__: Any) -> None:
-        """Screen stand-in: nothing is shown here."""
+    """Screen stand-in: nothing is shown here, only what it is told is noted."""
+
+    def __init__(self) -> None:
+        self.written: list[Any] = []
+
+    def bulk_write(self, updates: list[Any], **_: Any) -> None:
+        self.written += updates
 
 
 @pytest.fixture
@@ -68,6 +75,10 @@ def test_a_person_who_is_taken_down_is_neither_shown_nor_decided_any_more(
         live.bytes_of(PictureRequest("crop", DATASET, ada))
     assert live.session.accept([bob]) == [bob]
     assert live.bytes_of(PictureRequest("crop", DATASET, bob))
+    live.drop_taken_down()
+    live.close()
+    gone = [DeleteOne({"_id": ObjectId(sample_id(*face))}) for face in live.review_data.faces_of("ada")]
+    assert live.collection.written == gone
 
 
 def test_nothing_new_is_written_of_who_was_taken_down_be_it_an_undo_or_a_keepers_rival(

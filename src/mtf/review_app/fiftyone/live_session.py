@@ -23,6 +23,7 @@ from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.fiftyone.sample_updates import accepted_of, page_updates, panel_updates, sample_updates
 from mtf.review_app.fiftyone.samples import sample_id
+from mtf.review_app.fiftyone.taken_down import TakenDown
 from mtf.schemas import FACE
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class LiveSession:
     def __post_init__(self) -> None:
         names = self.review_data.faces.select(FACE).iter_rows()
         self._by_id = {sample_id(*key): Key(*key) for key in names}
+        self._taken_down = TakenDown(self.pictures.takedowns)
         self._refreshing = threading.Thread(target=self._keep_fresh, name="mtf-review-others", daemon=True)
         self._refreshing.start()
 
@@ -123,6 +125,7 @@ class LiveSession:
             began = time.monotonic()
             try:
                 self.refresh()
+                self.drop_taken_down()
                 last_error = ""
             except Exception as error:
                 # The ledger is being corrected by hand, or a bug: keep the data read last.
@@ -142,6 +145,11 @@ class LiveSession:
         self.session.renew(now, plan)
         self.review_data = now
         self._behind.submit(self._write, lambda: panel_updates(self.session, before, now))
+
+    def drop_taken_down(self) -> None:
+        """Remove the samples of faces that were taken down since the last call, in the background."""
+        if removals := self._taken_down.removals(self.pictures, self._by_id.values()):
+            self._behind.submit(self._write, lambda: removals)
 
     def close(self) -> None:
         self._closed.set()
