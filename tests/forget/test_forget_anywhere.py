@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -70,7 +74,7 @@ def test_an_experiment_and_a_copy_under_another_name_go_by_digest(
     (station.root / ".dvc/tmp/exps/left").mkdir(parents=True)
     (station.root / ".dvc/tmp/exps/left/model.bin").write_bytes(secret)
     names = tmp_path / "names.txt"
-    names.write_text(f"# what the lawyer named\n{md5(secret)}\n\n")
+    names.write_text(f"# what the lawyer named\n{hashlib.sha256(secret).hexdigest()}\n\n")
 
     assert main(["--list", str(names), "--apply"]) == 0
     assert station.holding(SECRET) == [] and station.holding(kept)
@@ -152,6 +156,83 @@ def test_what_git_itself_has_is_named_with_the_way_to_remove_it(
     assert f"Git itself has 1 of these contents (blob {blob})" in said and "filter-repo" in said
 
 
+def test_a_member_leaves_a_tar_in_every_version_and_all_other_bytes_stay(
+    station: Station, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second tar has a name that needs a header of its own; the third one has no such member."""
+    tars, commits = [], []
+    for others in (
+        {"a.txt": b"one " * 99},
+        {"a.txt": b"two " * 200, f"{'deep/' * 30}b.txt": b"three"},
+        {"a.txt": b"4"},
+    ):
+        members = {"first.txt": b"first", **({"days/garden.txt": SECRET} if len(tars) < 2 else {}), **others}
+        tars.append(tar_of(members))
+        station.write("readings.tar", tars[-1])
+        commits.append(station.commit("a version", "readings.tar"))
+    station.write("copy of it.tar", tars[0])
+    run_in(station.root, "git", "tag", "third")
+
+    assert main(["readings.tar", "--member", "days"]) == 0
+    assert "2 contents" in capsys.readouterr().out and station.holding(SECRET)
+    assert main(["readings.tar", "--member", "days", "--apply"]) == 0
+
+    assert station.holding(SECRET) == []
+    (receipt,) = receipts(station)
+    assert receipt["finished_at"] and receipt["removed"] == ["copy of it.tar"]
+    wanted = [without(tars[0]), without(tars[1]), tars[2]]
+    assert (station.root / "copy of it.tar").read_bytes() == wanted[0]
+    for commit, data in zip(commits, wanted, strict=True):
+        assert station.checked_out(commit, tmp_path / "clone")["readings.tar"] == data
+    with tarfile.open(fileobj=io.BytesIO(wanted[1])) as tar:
+        assert [*tar.getnames()] == ["first.txt", "a.txt", f"{'deep/' * 30}b.txt"]
+    assert main(["readings.tar", "--member", "days", "--apply"]) == 0
+    assert "Nothing to erase" in capsys.readouterr().out
+    station.write("notes.txt", SECRET)
+    station.commit("notes", "notes.txt")
+    assert main(["notes.txt", "--member", "days", "--apply"]) == 2
+    assert "no uncompressed tar" in capsys.readouterr().err and (station.root / "notes.txt").exists()
+
+
+def tar_of(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def without(data: bytes) -> bytes:
+    """The tar without its second member, of one block of header and one of content."""
+    return data[: 2 * 512] + data[4 * 512 :]
+
+
+def test_objects_in_the_layout_of_dvc_2_go_and_all_else_still_checks_out(station: Station, tmp_path: Path) -> None:
+    """DVC 2 named no hash in its files, and laid objects at the root of cache and remotes."""
+    station.write("notes/garden.txt", SECRET)
+    station.write("notes/kept.txt", b"kept " * 9)
+    station.commit("v1", "notes")
+    for store in (station.root / ".dvc/cache", *station.remotes):
+        for folder in sorted((store / "files/md5").iterdir()):
+            folder.rename(store / folder.name)
+        shutil.rmtree(store / "files")
+    old = station.root / "notes.dvc"
+    old.write_text(old.read_text().replace("  hash: md5\n", ""))
+    run_in(station.root, "git", "commit", "-qam", "as DVC 2 wrote it", "--amend")
+    commit = run_in(station.root, "git", "rev-parse", "HEAD").strip()
+
+    assert main(["notes/garden.txt", "--apply"]) == 0
+
+    assert station.holding(SECRET) == []
+    (receipt,) = receipts(station)
+    old_stores = {name: place["before"] for name, place in receipt["places"].items() if "DVC 2" in name}
+    assert {*old_stores.values()} == {1} and len(old_stores) == 3
+    after = station.checked_out(commit, tmp_path / "clone")
+    assert after["notes/kept.txt"] == b"kept " * 9 and after["notes/garden.txt"] == TOMBSTONE
+
+
 def test_what_only_lies_beside_a_target_stays(station: Station) -> None:
     """The path has an output of DVC, a file of git and one of nobody. An empty file is nothing to erase."""
     station.write("lab/data/secret.txt", SECRET)
@@ -172,6 +253,7 @@ def test_what_only_lies_beside_a_target_stays(station: Station) -> None:
     [
         (["nowhere.txt"], "nowhere.txt: no version of what DVC tracks has it"),
         (["--digest", "d" * 32], "no version and no storage has it"),
+        (["--digest", "d" * 64], "no object of cache and remotes has this sha256"),
         (["--digest", "notes.txt"], "--digest: 'notes.txt' is not permitted"),
         (["../outside"], "'../outside' is not permitted"),
         ([".git/config"], "'.git/config' is not permitted"),

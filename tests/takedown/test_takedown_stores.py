@@ -8,7 +8,8 @@ import pytest
 from dvc.repo import Repo
 from small_project import Small, holding, picture, tar_of
 
-from mtf.forget.object_store import TOMBSTONE, ObjectStore, all_stores
+from mtf.forget.object_store import TOMBSTONE, ObjectStore
+from mtf.forget.stores import all_stores
 from mtf.takedown import manual_followups
 from mtf.takedown.execution import erase
 
@@ -40,12 +41,14 @@ def test_a_remote_whose_plugin_is_missing_is_owed_and_the_others_are_emptied(pro
 
 
 def test_what_a_bucket_and_a_version_aware_remote_keep_is_left_to_people(project: Small) -> None:
+    """An S3 bucket loses its older versions; the tests of `dvc-forget` have one."""
     add_remote(project, "named", "s3://faces/named", version_aware="true")
     add_remote(project, "plain", "s3://faces/plain")
+    add_remote(project, "elsewhere", "gs://faces/store")
     with Repo(str(project.root)) as repo:
         messages = [*manual_followups.about_clone_and_storage(project.workspace, [*all_stores(repo)], [])]
-    assert [line.partition(" is version_aware")[0] for line in messages if "version_aware" in line] == ["remote named"]
-    assert [line.partition(":")[0] for line in messages if "noncurrent" in line] == ["remote named", "remote plain"]
+    assert [line.partition(" keeps files")[0] for line in messages if "version_aware" in line] == ["remote named"]
+    assert [line.partition(":")[0] for line in messages if "noncurrent" in line] == ["remote elsewhere"]
 
 
 def test_a_remote_that_was_removed_ends_the_receipt_as_a_debt_of_people(project: Small) -> None:

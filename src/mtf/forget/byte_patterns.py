@@ -29,7 +29,8 @@ _PIECE_BYTES = 2**17
 _CANDIDATES = 96
 # Bytes that must differ in a window, so that runs and flat areas of a picture are no pattern.
 _MIN_DISTINCT = 6
-_SCAN_DATA = b"\xff\xda"
+SCAN_DATA = b"\xff\xda"
+"""Marker before the scan data of a JPEG (ITU T.81, table B.1)."""
 
 
 class Pattern(NamedTuple):
@@ -62,7 +63,7 @@ def of_content(kind: str, content: bytes, *, count: int = 4) -> Iterator[Pattern
 
     Of a JPEG they come from its scan data, since the tables before it are those of every JPEG of one encoder.
     """
-    start = content.rfind(_SCAN_DATA) + 2 if content.startswith(b"\xff\xd8") else 0
+    start = content.rfind(SCAN_DATA) + 2 if content.startswith(b"\xff\xd8") else 0
     last = len(content) - WINDOW_BYTES
     if last < start:
         short = of_text(kind, content) if len(set(content)) >= _MIN_DISTINCT else None

@@ -27,9 +27,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="Without --apply, nothing is changed. Exit codes: 0 done; 1 something is still owed; 2 bad input.",
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="file or folder: every content it had in any version")
-    parser.add_argument("--digest", action="append", default=[], metavar="MD5", help="content, under any name")
+    parser.add_argument("--digest", action="append", default=[], metavar="DIGEST", help="content, by md5 or sha256")
     parser.add_argument(
-        "--list", action="append", default=[], type=Path, metavar="FILE", help="file with a path or md5 on each line"
+        "--list", action="append", default=[], type=Path, metavar="FILE", help="file with a path or digest on each line"
+    )
+    parser.add_argument(
+        "--member",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="remove only this member of the tars",
     )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="say what would go, change nothing (the default)")
@@ -53,7 +60,7 @@ def _run(given: argparse.Namespace) -> int:
     from mtf.forget import forgetting, targets
 
     root = (given.root or _root()).resolve()
-    wanted = targets.parsed(given.paths, given.digest, given.list, root)
+    wanted = targets.parsed(given.paths, given.digest, given.list, root, members=given.member)
     if not given.apply:
         planned = forgetting.plan(root, wanted, progress=_progress)
         print(*_described(planned), sep="\n")
@@ -79,7 +86,9 @@ def _root() -> Path:
 def _described(planned: dict[str, Any]) -> Iterator[str]:
     objects = planned["objects"]
     sizes = {each["oid"]: each["size_bytes"] for each in objects}
-    yield f"{_count(len(sizes), 'content')}, {sum(sizes.values()):,} bytes, to erase from every version:"
+    members = planned["targets"].get("members")
+    what = f"to rewrite in every version without {', '.join(members)}" if members else "to erase from every version"
+    yield f"{_count(len(sizes), 'content')}, {sum(sizes.values()):,} bytes, {what}:"
     for each in _first(sorted(objects, key=lambda each: not each["is_named"])):
         if isinstance(each, str):
             yield each
@@ -87,7 +96,8 @@ def _described(planned: dict[str, Any]) -> Iterator[str]:
         where = f"{each['path'] or '(no name)'} at {_few(each['revisions'] or ['no version'])}"
         beside = "" if each["is_named"] else " (the same content as a target)"
         yield f"  {shown(where)}: md5 {each['oid']}{beside}"
-    yield f"{_count(len(planned['workspace']), 'path')} to remove from the repository's folder:"
+    change = "rewrite in" if members else "remove from"
+    yield f"{_count(len(planned['workspace']), 'path')} to {change} the repository's folder:"
     yield from (f"  {shown(each)}" for each in _first(planned["workspace"]))
     yield "in these places:"
     for name, place in planned["places"].items():

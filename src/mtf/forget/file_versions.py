@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ NO_VERSION = "no version"
 _UNFINISHED = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part")
 # Between two entries of a listing.
 _BETWEEN = b"}, {"
+_BLOCK_ENTRIES = 256
 
 
 class FileVersion:
@@ -29,13 +29,15 @@ class FileVersion:
     - `is_unversioned`: true if only a listing of no version names the file, so that its folder is not known.
     """
 
+    __slots__ = ("_folders", "_listings", "_revisions", "is_unversioned", "oid", "path")
+
     def __init__(self, path: str, oid: str, revisions: Iterable[str] = (), listings: Iterable[str] = ()) -> None:
         """`revisions` and `listings` are those of the file itself; `add_folder` names folders that contain it."""
         self.path = path
         self.oid = oid
         self._revisions = tuple(revisions)
-        self._listings = set(listings)
-        self._folders: list[TrackedFolder] = []
+        self._listings = tuple(listings)
+        self._folders: tuple[TrackedFolder, ...] = ()
         self.is_unversioned = self._revisions == (NO_VERSION,)
 
     @property
@@ -43,7 +45,7 @@ class FileVersion:
         """Path of the file, for its name, suffix and parents."""
         return PurePosixPath(self.path)
 
-    @cached_property
+    @property
     def revisions(self) -> list[str]:
         """Revisions that have it there (first 12 digits of the commit, WORKSPACE or NO_VERSION)."""
         found = dict.fromkeys(self._revisions)
@@ -54,15 +56,15 @@ class FileVersion:
     @property
     def listings(self) -> set[str]:
         """md5 of the tracked folders' listings that contain it, or its own md5."""
-        return self._listings | {listing.oid for listing in self._in_folders()}
+        return {*self._listings, *(listing.oid for listing in self._in_folders())}
 
     def add_listing(self, oid: str) -> None:
         """Note a listing of no version that contains it."""
-        self._listings.add(oid)
+        self._listings = tuple(dict.fromkeys((*self._listings, oid)))
 
     def add_folder(self, folder: TrackedFolder) -> None:
         """Note a tracked folder of which some listing contains it."""
-        self._folders.append(folder)
+        self._folders = (*self._folders, folder)
 
     def _in_folders(self) -> Iterator[Listing]:
         for folder in self._folders:
@@ -75,6 +77,13 @@ class Listing(NamedTuple):
     oid: str
     revisions: list[str]
     entries: np.ndarray
+
+
+class _Block(NamedTuple):
+    """Run of entries that a listing had: their text, and their numbers."""
+
+    text: bytes
+    numbers: np.ndarray
 
 
 class TrackedFolder:
@@ -90,22 +99,49 @@ class TrackedFolder:
         self.listings: list[Listing] = []
         self.numbers: dict[tuple[str, str], int] = {}
         self._known: dict[bytes, int] = {}
+        self._blocks: dict[bytes, _Block] = {}
 
     def add(self, oid: str, revisions: list[str], listing: bytes) -> bool:
         """Add a listing; returns false if it cannot be read. DVC writes all of it on one line, entry after entry."""
-        texts = listing.strip()[1:-1].split(_BETWEEN)
-        texts[0], texts[-1] = texts[0].removeprefix(b"{"), texts[-1].removesuffix(b"}")
-        new = [text for text in texts if text and text not in self._known]
         try:
-            entries = json.loads(b"[" + b",".join(b"{" + text + b"}" for text in new) + b"]")
-            names = [(str(entry["relpath"]), str(entry["md5"])) for entry in entries]
+            parts = [*self._numbers_in(listing.strip()[1:-1].removeprefix(b"{").removesuffix(b"}"))]
         except (ValueError, TypeError, KeyError):
             return self._add_whole(oid, revisions, listing)
+        # DVC names each file once, so that sorting is enough.
+        self.listings.append(Listing(oid, revisions, np.sort(np.concatenate(parts or [np.zeros(0, np.int32)]))))
+        return True
+
+    def _numbers_in(self, listing: bytes) -> Iterator[np.ndarray]:
+        """Numbers of the entries, in runs: a run of entries that an earlier listing had is compared as a whole."""
+        unknown: list[bytes] = []
+        place = 0
+        while place < len(listing):
+            end = listing.find(_BETWEEN, place)
+            text = listing[place:] if end < 0 else listing[place:end]
+            block = self._blocks.get(text)
+            if block is not None and listing.startswith(block.text, place):
+                after = place + len(block.text)
+                if after == len(listing) or listing.startswith(_BETWEEN, after):
+                    yield self._numbered(unknown)
+                    yield block.numbers
+                    unknown, place = [], after + len(_BETWEEN)
+                    continue
+            unknown.append(text)
+            place += len(text) + len(_BETWEEN)
+        yield self._numbered(unknown)
+
+    def _numbered(self, texts: list[bytes]) -> np.ndarray:
+        """Numbers of a run of entries; those that are new are parsed. Raises ValueError, TypeError or KeyError."""
+        new = [text for text in texts if text not in self._known]
+        entries = json.loads(b"[" + b",".join(b"{" + text + b"}" for text in new) + b"]")
+        names = [(str(entry["relpath"]), str(entry["md5"])) for entry in entries]
         for text, name in zip(new, names, strict=True):
             self._known[text] = self.numbers.setdefault(name, len(self.numbers))
-        numbers = np.fromiter((self._known[text] for text in texts if text), np.int32)
-        self.listings.append(Listing(oid, revisions, np.unique(numbers)))
-        return True
+        numbers = np.array([*map(self._known.__getitem__, texts)], np.int32)
+        for start in range(0, len(texts), _BLOCK_ENTRIES):
+            some = slice(start, start + _BLOCK_ENTRIES)
+            self._blocks[texts[start]] = _Block(_BETWEEN.join(texts[some]), numbers[some])
+        return numbers
 
     def listings_with(self, name: str, oid: str) -> Iterator[Listing]:
         """Listings that have this file with this content."""

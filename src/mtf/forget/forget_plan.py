@@ -15,8 +15,9 @@ from mtf.core.errors import BadInput, listed
 from mtf.forget import content_search, out_of_reach, targets
 from mtf.forget.file_versions import FileVersion
 from mtf.forget.history import WORKSPACE, History, git_damage, shallow_clone
-from mtf.forget.object_store import ObjectIndex, all_stores
+from mtf.forget.object_store import ObjectIndex
 from mtf.forget.store_erasure import now, store_state
+from mtf.forget.stores import all_stores
 from mtf.forget.targets import Targets
 
 Receipt = dict[str, Any]
@@ -61,7 +62,8 @@ def planned(here: OpenedRepository, wanted: Targets, earlier: Receipt | None = N
     """Receipt before the first step. `earlier`: receipt of a run that was not finished, whose objects count too."""
     history, index = here.history, here.index
     known = {each["oid"]: each["size_bytes"] for each in earlier["objects"]} if earlier else {}
-    oids = targets.selected(wanted, history, is_resumed=earlier is not None) - _new_since(earlier, history) | set(known)
+    oids = targets.selected(wanted, history, is_resumed=earlier is not None) - _new_since(earlier, history)
+    oids = _with_members(oids, wanted, index) | set(known)
     versions = [version for version in history.versions if version.oid in oids]
     sizes = known | _sizes(here, versions, oids)
     named = {version.oid for version in versions}
@@ -80,21 +82,21 @@ def planned(here: OpenedRepository, wanted: Targets, earlier: Receipt | None = N
         nameless = {"path": "", "revisions": [], "listings": [oid], "is_named": True}
         objects.append({"oid": oid, **nameless, "size_bytes": sizes.get(oid, 0)})
     copies = {*content_search.copies(here.root, _by_size(sizes), skipped=here.folders)}
-    if earlier is None or earlier["workspace"]:
+    if not wanted.members and (earlier is None or earlier["workspace"]):
         copies |= {*_tracked_at(here, wanted)}
     return {
         "schema": SCHEMA,
         "program": "dvc-forget",
         "started_at": now(),
         "finished_at": None,
-        "targets": plain(wanted),
+        "targets": wanted.plain(),
         "objects": objects,
-        "places": {store.name: store_state(store, sorted(oids), [], index) for store in index.stores},
+        "places": {store.name: store_state(store, sorted(oids), [], index, wanted.kind) for store in index.stores},
         "run_cache": 0,
         "workspace": sorted(copies),
         "removed": [],
         "out_of_reach": [*_out_of_reach(here, wanted, oids, sizes)],
-        "next": [*_next_steps(here, copies, objects)],
+        "next": [*_next_steps(here, copies, objects, is_rewritten=bool(wanted.members))],
     }
 
 
@@ -105,9 +107,12 @@ def _new_since(earlier: Receipt | None, history: History) -> set[str]:
     return {version.oid for version in history.versions if WORKSPACE in version.revisions}
 
 
-def plain(wanted: Targets) -> dict[str, list[str]]:
-    """Targets as the receipt stores them."""
-    return {"paths": sorted(wanted.paths), "digests": sorted(wanted.digests)}
+def _with_members(oids: set[str], wanted: Targets, index: ObjectIndex) -> set[str]:
+    """Those of the objects of which a store has something to erase; all, if they go as a whole."""
+    if not wanted.members:
+        return oids
+    kind, answering = wanted.kind, [store for store in index.stores if store.name not in index.errors]
+    return {oid for oid in oids if any(kind.holds(store, oid) for store in answering)}
 
 
 def _tracked_at(here: OpenedRepository, wanted: Targets) -> Iterator[str]:
@@ -143,7 +148,6 @@ def _out_of_reach(here: OpenedRepository, wanted: Targets, oids: set[str], sizes
     """Messages on what this erasure does not reach."""
     history, stores = here.history, here.index.stores
     yield from out_of_reach.about_clone_and_stores(here.root, stores, here.index.unlistable)
-    yield from out_of_reach.about_old_layouts(stores, here.index.errors)
     if blobs := content_search.git_blobs(here.root, _by_size(sizes)):
         yield (
             f"Git itself has {len(blobs)} of these contents (blob {listed(sorted(blobs), 3)}): rewrite its history "
@@ -168,7 +172,9 @@ def _out_of_reach(here: OpenedRepository, wanted: Targets, oids: set[str], sizes
     )
 
 
-def _next_steps(here: OpenedRepository, copies: set[str], objects: list[dict[str, Any]]) -> Iterator[str]:
+def _next_steps(
+    here: OpenedRepository, copies: set[str], objects: list[dict[str, Any]], *, is_rewritten: bool
+) -> Iterator[str]:
     """Commands that record the current version without the files that go."""
     gone = {*copies, *(each["path"] for each in objects if WORKSPACE in each["revisions"])}
     for out in sorted(here.repo.index.outs, key=str):
@@ -176,7 +182,9 @@ def _next_steps(here: OpenedRepository, copies: set[str], objects: list[dict[str
             continue
         path = "/".join(out.index_key[1])
         inside = [each for each in gone if each.startswith(f"{path}/")]
-        if path in gone and out.stage.is_data_source:
+        if is_rewritten and out.stage.is_data_source and (path in gone or inside):
+            yield f"`dvc add {path}` records {path} as it is now."
+        elif path in gone and out.stage.is_data_source:
             yield f"`dvc remove {out.stage.addressing}`: {path} is gone."
         elif inside and out.stage.is_data_source:
             yield f"`dvc add {path}` records {path} without {listed(sorted(inside), 4)}."

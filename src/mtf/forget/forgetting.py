@@ -10,10 +10,11 @@ from pathlib import Path
 
 from mtf.core.atomic_files import write_json
 from mtf.core.errors import BadInput, listed
-from mtf.forget.forget_plan import OpenedRepository, Progress, Receipt, opened, plain, planned
+from mtf.forget.erasure_kinds import ErasureKind, TarMembers
+from mtf.forget.forget_plan import OpenedRepository, Progress, Receipt, opened, planned
 from mtf.forget.repository import locked_repository
 from mtf.forget.store_erasure import dropped_in, empty_store, now, outstanding_in, receipt_digest, resume_places
-from mtf.forget.targets import Targets
+from mtf.forget.targets import Targets, resolved
 
 FOLDER = "forget-receipts"
 
@@ -21,7 +22,8 @@ FOLDER = "forget-receipts"
 def plan(root: Path, wanted: Targets, *, progress: Progress | None = None) -> Receipt:
     """Receipt of an erasure before its first step; changes nothing. Raises MtfError."""
     with locked_repository(root) as repo:
-        return planned(opened(repo, root, progress), wanted)
+        here = opened(repo, root, progress)
+        return planned(here, resolved(wanted, here.index))
 
 
 def forget(
@@ -38,10 +40,11 @@ def forget(
     """
     with locked_repository(root) as repo:
         here = opened(repo, root, progress)
+        wanted = resolved(wanted, here.index)
         due = [(path, one) for path, one in load_all(receipts) if not one["finished_at"]]
         for _, one in due:
             _resume(one, here)
-        if (wanted.paths or wanted.digests) and all(one["targets"] != plain(wanted) for _, one in due):
+        if (wanted.paths or wanted.digests) and all(one["targets"] != wanted.plain() for _, one in due):
             fresh = planned(here, wanted)
             if is_empty(fresh):
                 for line in fresh["out_of_reach"]:
@@ -76,13 +79,13 @@ def load_all(folder: Path) -> list[tuple[Path, Receipt]]:
 
 def _resume(one: Receipt, here: OpenedRepository) -> None:
     """Update an unfinished receipt by a plan of now, which knows less: what was erased already has no size any more."""
-    wanted = Targets(frozenset(one["targets"]["paths"]), frozenset(one["targets"]["digests"]))
+    wanted = Targets.of_receipt(one["targets"])
     fresh = planned(here, wanted, one)
     there = {(each["oid"], each["path"]) for each in one["objects"]}
     one["objects"] += [each for each in fresh["objects"] if (each["oid"], each["path"]) not in there]
     for name in ("workspace", "next"):
         one[name] = [*dict.fromkeys([*one[name], *fresh[name]])]
-    resume_places(one["places"], sorted({each["oid"] for each in one["objects"]}), [], here.index)
+    resume_places(one["places"], sorted({each["oid"] for each in one["objects"]}), [], here.index, wanted.kind)
     one["out_of_reach"] = [*fresh["out_of_reach"], *dropped_in(one["places"])]
 
 
@@ -92,17 +95,19 @@ def _carry_out(one: Receipt, path: Path, here: OpenedRepository, report: Callabl
     oids = {each["oid"] for each in one["objects"]}
     # The run cache would give an output back that is gone.
     mentioned = sorted(oids | {listing for each in one["objects"] for listing in each["listings"]})
+    kind = Targets.of_receipt(one["targets"]).kind
     for name in one["workspace"]:
-        if _remove(here.root / name):
+        if _erase(here.root / name, kind):
             one["removed"].append(name)
     one["workspace"] = []
     _save(path, one)
     if one["removed"]:
-        report(f"folder: removed {listed(one['removed'], 4)}")
+        done = "rewrote" if one["targets"].get("members") else "removed"
+        report(f"folder: {done} {listed(one['removed'], 4)}")
     for store in here.index.stores:
         state = one["places"][store.name]
         if not state["error"]:
-            empty_store(store, state, oids, here.index)
+            empty_store(store, state, oids, here.index, kind)
         if not state["error"]:
             one["run_cache"] += store.remove_run_cache_entries(mentioned)
         _save(path, one)
@@ -118,8 +123,11 @@ def _save(path: Path, receipt: Receipt) -> None:
     write_json(path, receipt)
 
 
-def _remove(path: Path) -> bool:
-    if path.is_dir() and not path.is_symlink():
+def _erase(path: Path, kind: ErasureKind) -> bool:
+    """Rewrite a tar, or remove the path. False if it is not there."""
+    if isinstance(kind, TarMembers) and path.is_file():
+        kind.rewrite(path)
+    elif path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     elif os.path.lexists(path):
         path.unlink()

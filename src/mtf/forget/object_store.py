@@ -6,19 +6,22 @@ lists every store once, and reads an object from the first store that has it: th
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import re
+from collections.abc import Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dvc.repo import Repo
 from dvc_objects.fs.local import LocalFileSystem
 
 TOMBSTONE = b"This object was erased on request; see the receipts of the repository.\n"
 # Tombstones of earlier releases.
 _TOMBSTONES = {TOMBSTONE, b"This object was erased on request; see data/receipts of the project.\n"}
 CACHE = "cache"
+LEGACY = " in the layout of DVC 2"
+"""Ending of the name of a store in the older layout, `ab/cdef…` at the root."""
+_LEGACY_FOLDER = re.compile(r"[0-9a-f]{2}")
 # A missing folder is not mounted or not reachable. A bucket is not checked: an empty one looks like a missing one.
 _FOLDERS = frozenset({"file", "local", "ssh", "sftp", "hdfs", "webhdfs"})
 _BUCKETS = frozenset({"s3", "gs", "azure", "oss"})
@@ -52,6 +55,16 @@ class ObjectStore:
         return self.odb.fs.protocol in _BUCKETS
 
     @property
+    def is_s3(self) -> bool:
+        """True for an S3 bucket, whose older versions an erasure deletes."""
+        return self.odb.fs.protocol == "s3"
+
+    @property
+    def is_cache(self) -> bool:
+        """True for this machine's cache, in any layout: it needs no tombstones for objects that it lacks."""
+        return self.name.partition(LEGACY)[0] == CACHE
+
+    @property
     def is_version_aware(self) -> bool:
         """True if DVC stores files under their own names there (version_aware, worktree), not as objects."""
         return bool(getattr(self.odb.fs, "version_aware", False))
@@ -67,12 +80,13 @@ class ObjectStore:
         Raises StoreNotFound for a folder that does not exist, and any error of the file system.
         """
         fs = self.odb.fs
-        if self.name != CACHE and fs.protocol in _FOLDERS and not fs.exists(self.root):
+        if not self.is_cache and fs.protocol in _FOLDERS and not fs.exists(self.root):
             raise StoreNotFound("no such folder; is it mounted?")
         if not fs.exists(self.odb.path):
             return frozenset()
         try:
-            paths = list(fs.find(self.odb.path))
+            folders = _object_folders(fs, self.root) if self.name.endswith(LEGACY) else [self.odb.path]
+            paths = [path for folder in folders for path in fs.find(folder)]
         except NotImplementedError:
             return None
         return frozenset(oid for path in paths if (oid := self.object_at(path)))
@@ -108,10 +122,14 @@ class ObjectStore:
 
     def write_tombstone(self, oid: str) -> None:
         """Replace the object by a tombstone. Written too if the object is absent, so that no older clone pushes it."""
+        self.replace(oid, TOMBSTONE)
+
+    def replace(self, oid: str, data: bytes | BinaryIO) -> None:
+        """Write other bytes under the object's name, whether the store has the object or not."""
         path = self.odb.oid_to_path(oid)
         if self.odb.fs.exists(path):
             self.odb.fs.remove(path)
-        self.odb.add_bytes(oid, TOMBSTONE)
+        self.odb.add_bytes(oid, data)
         if isinstance(self.odb.fs, LocalFileSystem):
             # DVC hashes a writable file of a cache or folder again, and drops it as corrupt.
             Path(path).chmod(0o444)
@@ -146,31 +164,15 @@ class UnusableStore(ObjectStore):
         return self.root.partition("://")[0] in _BUCKETS
 
     @property
+    def is_s3(self) -> bool:
+        return self.root.startswith("s3://")
+
+    @property
     def is_version_aware(self) -> bool:
         return False
 
     def objects(self) -> frozenset[str] | None:
         raise self.why
-
-
-def all_stores(repo: Repo) -> Iterator[ObjectStore]:
-    """Cache, then remotes in the order of the configuration."""
-    yield cache_store(repo)
-    for name, settings in repo.config["remote"].items():
-        yield _remote(repo, name, str(settings.get("url", "")))
-
-
-def cache_store(repo: Repo) -> ObjectStore:
-    """Cache of this machine."""
-    return ObjectStore(CACHE, repo.cache.local, str(repo.cache.legacy.path))
-
-
-def _remote(repo: Repo, name: str, url: str) -> ObjectStore:
-    try:
-        remote = repo.cloud.get_remote(name)
-        return ObjectStore(f"remote {name}", remote.odb, remote.path)
-    except Exception as error:  # each plugin raises its own
-        return UnusableStore(f"remote {name}", None, url, error)
 
 
 def _without_user(address: str) -> str:
@@ -182,6 +184,21 @@ def error_text(error: Exception) -> str:
     """Error of a store as one line of text; each file system raises its own types."""
     text = " ".join(str(error).split())[:200]
     return text if isinstance(error, StoreNotFound) else f"could not be reached: {type(error).__name__}: {text}"
+
+
+def has_legacy_layout(fs: Any, root: str) -> bool:
+    """True if a store has objects in the layout of DVC 2; false too if it does not answer."""
+    with suppress(Exception):  # each file system raises its own; its store reports the error
+        return bool(_object_folders(fs, root))
+    return False
+
+
+def _object_folders(fs: Any, root: str) -> list[str]:
+    """Folders `ab` of a store in the layout of DVC 2."""
+    if not fs.exists(root):
+        return []
+    paths = [path.rstrip("/") for path in fs.ls(root, detail=False)]
+    return sorted(path for path in paths if _LEGACY_FOLDER.fullmatch(fs.name(path)))
 
 
 def _mentions(fs: Any, path: str, wanted: list[bytes]) -> bool:

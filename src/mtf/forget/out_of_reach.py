@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from mtf.forget.history import git
 from mtf.forget.object_store import ObjectStore
-
-_LEGACY = re.compile(r"[0-9a-f]{2}")
+from mtf.forget.version_aware import VersionAwareStore
 
 
 def about_clone_and_stores(root: Path, stores: list[ObjectStore], unlistable: list[str]) -> Iterator[str]:
@@ -31,29 +28,21 @@ def about_clone_and_stores(root: Path, stores: list[ObjectStore], unlistable: li
     yield from _kept_by_git(root, stores)
 
 
-def about_old_layouts(stores: list[ObjectStore], errors: dict[str, str]) -> Iterator[str]:
-    """Messages on stores with objects in the layout of DVC 2 (`ab/cdef…` at the root), where nothing is looked for."""
-    for store in stores:
-        if store.name in errors:
-            continue
-        names: list[str] = []
-        with suppress(Exception):  # each file system raises its own; a store without the folder has nothing there
-            names = [store.odb.fs.name(path.rstrip("/")) for path in store.odb.fs.ls(store.root, detail=False)]
-        if any(_LEGACY.fullmatch(name) for name in names):
-            yield (
-                f"{store.name} has objects in the layout of DVC 2, where nothing was looked for. "
-                "`dvc cache migrate --dvc-files` brings them into today's layout in the cache; delete the old ones."
-            )
-
-
 def _kept_by_storage(store: ObjectStore) -> Iterator[str]:
     """Messages on a remote that keeps files under their own names, or older versions of objects."""
+    if isinstance(store, VersionAwareStore):
+        yield (
+            f"{store.name} keeps files under their own names (version_aware): no tombstone can stand there for a "
+            "version that is gone. `dvc pull` of an old version reports it missing; then `dvc pull FOLDER/FILE` gets "
+            "the others."
+        )
+        return
     if store.is_version_aware:
         yield (
             f"{store.name} is version_aware: DVC stores files there under their own names, where nothing was looked "
             "for. Delete there what this receipt names under what old versions lost, with every version of it."
         )
-    if store.is_bucket:
+    if store.is_bucket and not store.is_s3:
         yield (
             f"{store.name}: a bucket that keeps versions keeps the erased bytes as older versions of the objects. "
             "Where it does (or did), delete its noncurrent versions."

@@ -17,14 +17,18 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from mtf.forget.object_store import CACHE, ObjectIndex, ObjectStore, error_text
+from mtf.forget import bucket_versions
+from mtf.forget.erasure_kinds import WHOLE_OBJECTS, ErasureKind
+from mtf.forget.object_store import ObjectIndex, ObjectStore, error_text
 
 State = dict[str, Any]
 DROPPED = "no longer configured"
 """Error of a remote that was removed from the configuration. The receipt ends without it; people must see to it."""
 
 
-def store_state(store: ObjectStore, oids: list[str], unseen: list[str], index: ObjectIndex) -> State:
+def store_state(
+    store: ObjectStore, oids: list[str], unseen: list[str], index: ObjectIndex, kind: ErasureKind = WHOLE_OBJECTS
+) -> State:
     """State of a store before the erasure, as the receipt has it.
 
     A store that does not answer owes every object that it may have. A remote also gets tombstones for objects that it
@@ -39,8 +43,9 @@ def store_state(store: ObjectStore, oids: list[str], unseen: list[str], index: O
     }
     if not state["error"]:
         try:
-            held = [oid for oid in oids if store.has_original(oid)]
-            owed = held if store.name == CACHE else [oid for oid in oids if oid in held or not store.has_tombstone(oid)]
+            older = bucket_versions.older(store.odb, oids)
+            held = {oid for oid in oids if oid in older or kind.holds(store, oid)}
+            owed = [oid for oid in oids if oid in held or not (store.is_cache or kind.is_done(store, oid))]
             return state | {"before": len(held), "after": len(held), "owed": owed}
         except Exception as failure:  # each file system raises its own
             state["error"] = error_text(failure)
@@ -48,18 +53,24 @@ def store_state(store: ObjectStore, oids: list[str], unseen: list[str], index: O
     return state | {"before": len(owed), "after": len(owed), "owed": owed}
 
 
-def resume_places(places: dict[str, State], oids: list[str], unseen: list[str], index: ObjectIndex) -> None:
+def resume_places(
+    places: dict[str, State],
+    oids: list[str],
+    unseen: list[str],
+    index: ObjectIndex,
+    kind: ErasureKind = WHOLE_OBJECTS,
+) -> None:
     """Update the states of an unfinished receipt: of stores that are configured now, and of those that no longer are.
 
     A run may have been killed between an object and its tombstone: the store lacks both, and owes the tombstone still.
     """
     for store in index.stores:
-        state = store_state(store, oids, unseen, index)
+        state = store_state(store, oids, unseen, index, kind)
         before = places.get(store.name)
         if before and not before["error"]:
             state["before"] = max(before["before"], state["before"])
             if not state["error"]:
-                lacking = _without_tombstone(store, before["owed"], state)
+                lacking = _not_done(store, before["owed"], state, kind)
                 state["owed"] = sorted({*state["owed"], *lacking})
         places[store.name] = state
     for name in places.keys() - {store.name for store in index.stores}:
@@ -67,24 +78,31 @@ def resume_places(places: dict[str, State], oids: list[str], unseen: list[str], 
             places[name]["error"] = DROPPED
 
 
-def _without_tombstone(store: ObjectStore, oids: list[str], state: State) -> list[str]:
+def _not_done(store: ObjectStore, oids: list[str], state: State, kind: ErasureKind) -> list[str]:
     try:
-        return [oid for oid in oids if not store.has_tombstone(oid)]
+        return [oid for oid in oids if not kind.is_done(store, oid)]
     except Exception as failure:  # as in `store_state`
         state["error"] = error_text(failure)
         return oids
 
 
-def empty_store(store: ObjectStore, state: State, oids: Collection[str], index: ObjectIndex) -> None:
-    """Write tombstones for the owed objects of one store; then list it again and verify."""
+def empty_store(
+    store: ObjectStore, state: State, oids: Collection[str], index: ObjectIndex, kind: ErasureKind = WHOLE_OBJECTS
+) -> None:
+    """Erase the owed objects of one store, and delete older versions; then list it again and verify."""
     try:
         for oid in state["owed"]:
-            store.write_tombstone(oid)
+            if not kind.is_done(store, oid):
+                kind.erase(store, oid, index)
+        for older in bucket_versions.older(store.odb, state["owed"]).values():
+            bucket_versions.delete(store.odb.fs, older)
         listed = store.objects()
-        kept = oids if store.name != CACHE else [oid for oid in oids if listed is None or oid in listed]
-        state["owed"] = sorted(oid for oid in kept if not store.has_tombstone(oid))
+        kept = oids if not store.is_cache else [oid for oid in oids if listed is None or oid in listed]
+        left = bucket_versions.older(store.odb, kept)
+        state["owed"] = sorted(oid for oid in kept if oid in left or not kind.is_done(store, oid))
         state["after"] = len(state["owed"])
-        added = [oid for oid in index.added_since_listing(store, listed) if not store.has_tombstone(oid)]
+        new = index.added_since_listing(store, listed)
+        added = [oid for oid in new if oid not in oids and not store.has_tombstone(oid)]
         if added:
             state["error"] = f"{len(added)} objects came in while this was erasing; run it again"
     except Exception as error:  # each file system raises its own

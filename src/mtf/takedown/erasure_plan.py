@@ -13,8 +13,9 @@ from mtf import config
 from mtf.core.errors import BadInput, listed
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.forget.history import WORKSPACE, History, git_damage, shallow_clone
-from mtf.forget.object_store import ObjectIndex, all_stores
+from mtf.forget.object_store import ObjectIndex
 from mtf.forget.store_erasure import now, store_state
+from mtf.forget.stores import all_stores
 from mtf.schemas import takedown_file
 from mtf.takedown import (
     affected_objects,

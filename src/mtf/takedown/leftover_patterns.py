@@ -6,6 +6,7 @@ somebody or something; lines of text stay in tables, requests and git's history,
 
 from __future__ import annotations
 
+import base64
 import io
 import tarfile
 from collections.abc import Iterator
@@ -80,10 +81,12 @@ def _of_picture(kind: str, data: bytes) -> Iterator[Pattern]:
     if kind == PICTURES:
         return
     try:
-        shown = thumbnail(data).partition(",")[2].encode("ascii")
+        shown = base64.b64decode(thumbnail(data).partition(",")[2])
     except (OSError, ValueError):  # no picture, such as a label beside it
         return
-    yield from byte_patterns.of_content(THUMBNAILS, shown)
+    # Base64 of what follows the tables, which all thumbnails share. Three bytes are four characters.
+    start = -(-(shown.rfind(byte_patterns.SCAN_DATA) + len(byte_patterns.SCAN_DATA)) // 3) * 3
+    yield from byte_patterns.of_content(THUMBNAILS, base64.b64encode(shown[start:]))
 
 
 def _of_table(data: bytes, scope: TakedownScope) -> Iterator[Pattern]:

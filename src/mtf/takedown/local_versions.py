@@ -16,7 +16,8 @@ from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
 from mtf.forget import history
 from mtf.forget.history import History
-from mtf.forget.object_store import ObjectIndex, cache_store
+from mtf.forget.object_store import ObjectIndex
+from mtf.forget.stores import cache_stores
 from mtf.schemas.takedown_file import RequestKind, Takedown, Takedowns
 from mtf.takedown import history_tables, perceptual_matches, scope_search
 from mtf.takedown.scope_search import ADDRESSES, EVIDENCE, FACES, IMAGES, SCREENING, image_ids_of
@@ -116,4 +117,4 @@ def _history(workspace: ProjectPaths, progress: Callable[[int, int], object] | N
         repo = Repo(str(workspace.root))
     except NotDvcRepoError:
         return None
-    return History(repo, ObjectIndex([cache_store(repo)]), progress)
+    return History(repo, ObjectIndex(cache_stores(repo)), progress)

@@ -20,7 +20,6 @@ from mtf.core import csv_files, dvc_cli, parallel_map, shards
 from mtf.core.errors import BadInput, bad_value, listed
 from mtf.core.file_lock import folder_lock
 from mtf.core.project_paths import ProjectPaths
-from mtf.crawl import takedown_filter
 from mtf.faces.perceptual_hash import SAME_PICTURE_BITS
 from mtf.forget.history import History
 from mtf.schemas import roster_file, takedown_file
@@ -117,6 +116,8 @@ def match_counts(requests: Takedowns, workspace: ProjectPaths) -> dict[Meaning, 
 
     None for a perceptual hash if the crawl has not computed the hashes of all pictures yet.
     """
+    from mtf.crawl import takedown_filter  # the crawler's libraries, which `add` does without
+
     pictures = _Current.of(workspace)
     counts: dict[Meaning, int | None] = {}
     crawled = takedown_filter.stored_perceptual_hashes(workspace) if requests.perceptual_hashes else pl.DataFrame()

@@ -85,7 +85,7 @@ def _published(
 
 def _face_of(version: FileVersion, face_ids: Collection[str]) -> str | None:
     """Face that a published file of a version shows, if it is one of `face_ids`."""
-    if not version.path.startswith(_RELEASE) and not version.is_unversioned:
+    if not face_ids or (not version.path.startswith(_RELEASE) and not version.is_unversioned):
         return None
     named = _FACE.search(version.path)
     return named[1] if named and named[1] in face_ids else None

@@ -113,16 +113,21 @@ class Pictures:
     def __init__(
         self, workspace: ProjectPaths, review_data: ReviewData, *, seen: Mapping[Path, Stamp], max_pixels: int
     ) -> None:
-        self.workspace = workspace
+        self._workspace = workspace
         self._review_data = review_data
         self._seen = seen
         self._max_pixels = max_pixels
         self._requests: tuple[Stamp | None, takedown_file.Takedowns] = None, takedown_file.Takedowns()
 
+    @property
+    def takedowns(self) -> Path:
+        """File of the takedown requests."""
+        return self._workspace.takedowns
+
     def check(self, faces: Sequence[Key]) -> None:
         """Raise BadInput if a face was taken down meanwhile, or if its shards were rewritten since they were shown."""
         for face in map(self._source, faces):
-            if self.is_taken_down(face):
+            if self.is_taken_down_now(face):
                 person = face.identity
                 raise BadInput(f"this picture of {person} was taken down while the review app was open; open it again")
             if any(self._is_rewritten(place) for place in (self._crop(face), self._image(face))):
@@ -161,7 +166,7 @@ class Pictures:
         """JPEG of the face, large, beside up to TILES faces of `accepted`; raises as `crop`."""
         height = TILE_PX * 3
         large = _fitted(_pixels(self.crop(face)), height)
-        others = [other for other in accepted if other != face and not self.is_taken_down(other)][:TILES]
+        others = [other for other in accepted if other != face and not self.is_taken_down_now(other)][:TILES]
         if not others:
             return _jpeg(large)
         tiles = [_fitted(_pixels(self.crop(other)), TILE_PX) for other in others]
@@ -183,9 +188,9 @@ class Pictures:
         question = self._question(face)
         return question.source if question else face
 
-    def is_taken_down(self, face: Key) -> bool:
+    def is_taken_down_now(self, face: Key) -> bool:
         """True if a takedown request of this moment names the face: requests may arrive while others review."""
-        path = self.workspace.takedowns
+        path = self._workspace.takedowns
         stamp = Stamp.of(path.stat()) if path.is_file() else None
         if stamp != self._requests[0]:
             self._requests = stamp, takedown_file.load(path)
@@ -193,7 +198,7 @@ class Pictures:
         return is_taken_down(self._requests[1], *(row[name] for name in ADDRESSED))
 
     def _refuse_taken_down(self, face: Key) -> None:
-        if self.is_taken_down(face):
+        if self.is_taken_down_now(face):
             raise KeyError(face)
 
     def _row(self, face: Key) -> dict[str, Any]:
@@ -201,11 +206,11 @@ class Pictures:
 
     def _crop(self, face: Key) -> Place:
         row = self._row(face)
-        return Place(self.workspace.shard("crop", face.identity), face.face_id, row["offset"], row["size_bytes"])
+        return Place(self._workspace.shard("crop", face.identity), face.face_id, row["offset"], row["size_bytes"])
 
     def _image(self, face: Key) -> Place:
         row = self._row(face)
-        shard = self.workspace.shard("crawl", face.identity)
+        shard = self._workspace.shard("crawl", face.identity)
         return Place(shard, row["image_id"], row["image_offset"], row["image_size_bytes"])
 
     def _is_rewritten(self, place: Place) -> bool:

@@ -58,7 +58,7 @@ class LiveSession:
     def __post_init__(self) -> None:
         names = self.review_data.faces.select(FACE).iter_rows()
         self._by_id = {sample_id(*key): Key(*key) for key in names}
-        self._taken_down = TakenDown(self.pictures.workspace)
+        self._taken_down = TakenDown(self.pictures.takedowns)
         self._refreshing = threading.Thread(target=self._keep_fresh, name="mtf-review-others", daemon=True)
         self._refreshing.start()
 

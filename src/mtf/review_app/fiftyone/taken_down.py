@@ -7,9 +7,9 @@ FiftyOne's grid and saved views would still list them, with name, box and measur
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
-from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.engine.face_pictures import Pictures, Stamp
 from mtf.review_app.engine.review_data import Key
 from mtf.review_app.fiftyone.samples import sample_id
@@ -18,8 +18,9 @@ from mtf.review_app.fiftyone.samples import sample_id
 class TakenDown:
     """Reader of the takedown requests that were added since the last call; the first call reads all."""
 
-    def __init__(self, workspace: ProjectPaths) -> None:
-        self._path = workspace.takedowns
+    def __init__(self, path: Path) -> None:
+        """`path`: the file of the requests."""
+        self._path = path
         self._seen: Stamp | object | None = object()
         self._removed: set[Key] = set()
 
@@ -30,7 +31,7 @@ class TakenDown:
 
         if (stamp := self._stamp()) == self._seen:
             return []
-        gone = [face for face in faces if face not in self._removed and pictures.is_taken_down(face)]
+        gone = [face for face in faces if face not in self._removed and pictures.is_taken_down_now(face)]
         self._seen = stamp
         self._removed.update(gone)
         return [DeleteOne({"_id": ObjectId(sample_id(*face))}) for face in gone]
