@@ -13,11 +13,14 @@ from mtf.annotation import gold, ledger
 from mtf.annotation.gold import GoldKind
 from mtf.core.project_paths import ProjectPaths
 from mtf.pipeline import curate
+from mtf.release import revision_diff
 from mtf.review_app import progress
 from mtf.review_app.engine.face_pictures import Pictures, stamps
 from mtf.review_app.engine.loading import load_review_data, session_of, with_gold
 from mtf.review_app.engine.review_data import ReviewData
 from mtf.review_app.engine.session import ReviewSession
+from mtf.subject import decisions
+from mtf.takedown import manual_followups
 
 
 def opened(
@@ -129,6 +132,31 @@ def test_curation_makes_the_same_data_set_with_gold_answers_and_without(tmp_path
         path.unlink()
     curate.run(workspace, params)
     assert {path: path.read_bytes() for path in workspace.stage("curate").glob("*.parquet")} == tables
+
+
+def test_the_changes_of_a_release_count_votes_and_no_gold_answers(tmp_path):
+    workspace = a_project(tmp_path, {"ada": 40, "bea": 40})
+    session, _ = opened(workspace)
+    accept_all(session)
+    session.close()
+    files = {workspace.relative(path): path for path in workspace.review.rglob("*.jsonl")}
+    counted = [path for name, path in files.items() if revision_diff.has_votes(name)]
+    assert len(files) == 2
+    assert [path.parent.name for path in counted] == ["anna"]
+    assert "stranger" not in counted[0].read_text()
+
+
+def test_a_persons_answer_and_an_erasure_name_the_gold_answers_on_their_pictures(tmp_path):
+    workspace = a_project(tmp_path, {"ada": 40, "bea": 40})
+    session, _ = opened(workspace)
+    accept_all(session)
+    session.close()
+    shown = [answer for answer in gold.read(workspace.review)[0] if answer.source == "ada"]
+    told = [line for line in decisions.about("ada", workspace.review) if "kind" in line]
+    assert len(told) == len(shown) > 0
+    assert {line["reviewer"] for line in told} == {"reviewer 1"}
+    messages = "\n".join(manual_followups.about_remaining_records(["ada"], workspace))
+    assert "data/review/anna/gold/" in messages
 
 
 @pytest.mark.parametrize("kind", [GoldKind.BLURRED, GoldKind.DRAWN, GoldKind.CUT])

@@ -73,7 +73,8 @@ def _refuse_other_data(folder: Path) -> None:
 
     if folder.exists() and any(folder.iterdir()) and not (folder / "web" / truth.FILE).is_file():
         raise MtfError(f"{folder}: has other data, which would be lost; choose another folder")
-    people = sorted({path.parent.name for path in folder.glob("review/*/*.jsonl")} - set(REVIEWERS))
+    records = (folder / "review").glob("*/**/*.jsonl")
+    people = sorted({path.relative_to(folder / "review").parts[0] for path in records} - set(REVIEWERS))
     if people:
         raise MtfError(f"{folder}: the decisions of {listed(people)} would be lost; choose another folder")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from mtf.config import IDENTITY, Params
@@ -69,9 +69,14 @@ def _required(revision: Revision, path: str, found: Found | None) -> Found:
     return found
 
 
+def has_votes(path: str) -> bool:
+    """True for a file of decisions, `review/NAME/TIME.jsonl`; the subfolders have gold answers, which are no votes."""
+    return path.endswith(".jsonl") and len(PurePosixPath(path).relative_to(LEDGER).parts) == 2
+
+
 def _decisions(revision: Revision) -> frozenset[str]:
     """The lines of the ledger; none where nobody has reviewed yet."""
-    files = (revision.bytes_of(path) or b"" for path in revision.files_below(LEDGER) if path.endswith(".jsonl"))
+    files = (revision.bytes_of(path) or b"" for path in revision.files_below(LEDGER) if has_votes(path))
     lines = (line for data in files for line in data.decode("utf-8", "replace").splitlines())
     return frozenset(line for line in lines if line.strip())
 

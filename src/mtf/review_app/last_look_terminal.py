@@ -80,7 +80,8 @@ def _act(look: LastLook, page: LookPage, answer: str, check: Callable[[list[Key]
 
 
 def _written(path: Path, page: LookPage, pictures: Pictures) -> Path:
-    """Contact sheet of the page, written to `path`."""
+    """Contact sheet of the page, written to `path`. Raises BadInput for pictures that were taken down meanwhile."""
+    pictures.check(page.faces)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, contact_sheet([pictures.crop(face) for face in page.faces]))
     return path

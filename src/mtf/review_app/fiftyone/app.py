@@ -135,7 +135,7 @@ def _brought_up_to_date(name: str, reading: Reading, session: ReviewSession) -> 
     review_data = reading.review_data
     dataset = samples.open_dataset(name, list(review_data.labels), age_column=review_data.age_column)
     is_told = dataset.info.get("made_from") == reading.made_from and not reading.renewed.has_news()
-    if is_told and samples.is_untouched(dataset, review_data.faces.height):
+    if is_told and samples.is_untouched(dataset, review_data.real.faces.height):
         samples.without_pages(dataset)
         done = "none changed"
     else:
@@ -145,7 +145,7 @@ def _brought_up_to_date(name: str, reading: Reading, session: ReviewSession) -> 
         dataset.save()
         done = f"{added} added, {changed} changed, {removed} removed"
     took_s = time.monotonic() - began
-    print(f"  {session.reviewer}: {review_data.faces.height} faces; {done}, in {took_s:.1f} s", flush=True)
+    print(f"  {session.reviewer}: {review_data.real.faces.height} faces; {done}, in {took_s:.1f} s", flush=True)
     return dataset._sample_collection
 
 

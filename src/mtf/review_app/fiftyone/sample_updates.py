@@ -105,7 +105,10 @@ def _queue_fields(session: ReviewSession, review_data: ReviewData, face: Key) ->
 
 
 def sample_rows(session: ReviewSession, review_data: ReviewData, *, dataset: str) -> pl.DataFrame:
-    """Table of the reviewer's samples, as `samples.rows` returns it, in the order of the tables."""
+    """Table of the reviewer's samples, as `samples.rows` returns it, in the order of the tables.
+
+    Gold questions are no samples: a page alone shows them.
+    """
     own = pl.concat([queue_columns(*session.owed()), session.votes.last_verdicts()], how="horizontal")
     data = review_data.faces.with_columns(own.get_columns()).with_row_index("row")
     data = data.with_columns(pl.col("row").cast(pl.Int64))
@@ -115,7 +118,7 @@ def sample_rows(session: ReviewSession, review_data: ReviewData, *, dataset: str
         data = data.join(given, on="row", how="left", maintain_order="left")
     panel_rows = _panel(session, review_data, np.arange(data.height))
     data = data.join(panel_rows, on="row", how="left", maintain_order="left")
-    return samples.rows(data.drop("row"), list(review_data.labels), dataset=dataset)
+    return samples.rows(data.head(review_data.real.faces.height).drop("row"), list(review_data.labels), dataset=dataset)
 
 
 def _panel(session: ReviewSession, review_data: ReviewData, rows: np.ndarray) -> pl.DataFrame:
