@@ -24,6 +24,8 @@ from mtf.project.own_pictures import OwnPictures
 from mtf.project.own_roster import OwnRoster
 from mtf.rights import attribution, policy
 from mtf.schemas import roster_file, takedown_file
+from mtf.sources import source_listing
+from mtf.sources.local_sources import LocalSources
 
 REVIEW_README = """The reviewers' decisions: one folder per reviewer, one file per review session, append-only.
 """
@@ -88,6 +90,11 @@ def create(folder: Path, project: NewProject, *, remote: str | None) -> list[str
     with repository.new_folder(folder) as workspace:
         repository.begin(workspace)
         _write_data(workspace, project)
+        if project.pictures is not None:
+            # As the crawl would, which would then change data/ after it is recorded.
+            source_listing.write(
+                workspace.local_sources, LocalSources(settings.crawl.sources, workspace.root).listings()
+            )
         if project.roster.people:
             roster_file.load(workspace.roster, settings)
         inputs = [] if project.pictures is None else [project.pictures.place]
