@@ -100,7 +100,7 @@ def test_a_column_of_labels_without_a_task_is_named(project: Path) -> None:
     text = "\n".join([f"{lines[0]},eyes,file", *(f"{line},blue,x.jpg" for line in lines[1:])])
     (project / "data" / "roster.csv").write_text(text + "\n")
     details = [finding.detail for finding in found(project) if finding.what == "roster"]
-    assert details == ["not read: eyes, file; a column with labels needs a task in params.yaml"]
+    assert details == ["not read: eyes, file (is files meant?); a column with labels needs a task in params.yaml"]
 
 
 def test_people_with_fewer_pictures_than_are_kept_are_counted(project: Path) -> None:

@@ -14,7 +14,7 @@ import yaml
 from mtf import config
 from mtf.core import csv_files
 from mtf.core.atomic_files import write_text
-from mtf.core.errors import BadInput, MtfError, listed
+from mtf.core.errors import BadInput, MtfError
 from mtf.core.import_closure import PACKAGE
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.faces import weights_in_use
@@ -185,15 +185,6 @@ def _missing_weights(folder: Path, settings: config.Params) -> str | None:
         if entry.package is not None and entry.package.found() is None:
             return f"needs {entry.file}, the weights of the {entry.used_for} {entry.name}: {entry.package.install}"
     return None
-
-
-def unread_columns_line(roster: OwnRoster, tasks: dict[str, dict[str, Any]] | None = None) -> str | None:
-    """Message that names the columns of the roster that nothing reads; None if there are none."""
-    of_tasks = {task["column"] for task in (tasks or {}).values()}
-    unread = [name for name in roster.unread_columns() if name not in of_tasks]
-    if not unread:
-        return None
-    return f"{roster.file}: not read: {listed(unread, 20)}; a column with labels needs a task in params.yaml"
 
 
 def _version() -> str:
