@@ -87,6 +87,8 @@ lint: $(READY)
 	@mtf deps --check
 	@echo "==> ty: types"
 	@ty check --quiet src
+	@echo "==> reuse: every file has a license"
+	@reuse lint --quiet
 
 check: lint data-as-recorded
 	@echo "==> pytest: the quick tests"

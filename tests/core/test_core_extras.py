@@ -41,12 +41,12 @@ def test_every_extra_is_known_by_its_modules() -> None:
 def test_a_command_whose_extra_is_missing_names_it_in_one_line(
     monkeypatch: pytest.MonkeyPatch, module: str, message: str
 ) -> None:
-    def lacking(**_: object) -> None:
+    def lacking(**_options: object) -> None:
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
     monkeypatch.setattr(cli, "app", lacking)
     done = mtf(ROOT, "train")
     assert (done.returncode, done.stderr) == (2, message)
-    monkeypatch.setattr(cli, "app", lambda **_: __import__("no_such_module"))
+    monkeypatch.setattr(cli, "app", lambda **_options: __import__("no_such_module"))
     with pytest.raises(ModuleNotFoundError):
         mtf(ROOT, "train")

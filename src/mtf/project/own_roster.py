@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from mtf.config import IDENTITY
 from mtf.core import csv_files
-from mtf.core.errors import BadInput, shortened
+from mtf.core.errors import BadInput, listed, shortened
 
 # MTF, section 3.3.
 PAPER_TASKS = {
@@ -61,11 +63,6 @@ class OwnRoster:
                     found[name]["years"] = PAPER_YEARS
         return found
 
-    def unread_columns(self) -> list[str]:
-        """Columns that neither the crawl nor a task reads."""
-        read = {*READ_COLUMNS, *(task["column"] for task in self.tasks().values())}
-        return [name for name in self.header if name not in read]
-
     def _labels(self, name: str) -> list[str]:
         found = sorted(set(self.column(name)) - {""})
         if set(found) <= set(PAPER_TASKS[name]):
@@ -95,6 +92,20 @@ def read(path: Path) -> OwnRoster:
     table = [[IDENTITY, *header]]
     table += [[slug(row.cells["name"]), *(row.cells[name] for name in header)] for row in rows]
     return OwnRoster(table, path.name)
+
+
+def unread_columns(header: Iterable[str], tasks: Iterable[str]) -> str | None:
+    """Message that names the columns that neither the crawl nor a task reads; None if there are none.
+
+    header: columns of a roster. tasks: columns of the tasks.
+    """
+    read = [*READ_COLUMNS, *tasks]
+    unread = [name for name in header if name and name not in read]
+    if not unread:
+        return None
+    meant = {name: get_close_matches(name, [*read, *PAPER_TASKS], n=1) for name in unread}
+    named = [f"{name} (is {near[0]} meant?)" if near else name for name, near in meant.items()]
+    return f"not read: {listed(named, 20)}; a column with labels needs a task in params.yaml"
 
 
 def slug(name: str) -> str:

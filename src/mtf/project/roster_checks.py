@@ -11,8 +11,8 @@ from mtf import config
 from mtf.core import csv_files
 from mtf.core.errors import MtfError, listed
 from mtf.core.project_paths import ProjectPaths
+from mtf.project import own_roster
 from mtf.project.finding import Finding
-from mtf.project.own_roster import READ_COLUMNS
 from mtf.schemas import roster_file
 from mtf.sources.folder import Folder, FolderFiles
 
@@ -33,10 +33,7 @@ def examine(workspace: ProjectPaths, settings: config.Params) -> Iterator[Findin
 
 
 def _unread_columns(workspace: ProjectPaths, settings: config.Params) -> Iterator[Finding]:
-    read = {*READ_COLUMNS, *settings.columns}
-    unread = [name for name in csv_files.read(workspace.roster).header if name and name not in read]
-    if unread:
-        detail = f"not read: {listed(unread, 20)}; a column with labels needs a task in params.yaml"
+    if detail := own_roster.unread_columns(csv_files.read(workspace.roster).header, settings.columns):
         yield Finding(ROSTER, "lacking", detail)
 
 

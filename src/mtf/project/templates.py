@@ -15,7 +15,8 @@ from mtf.core.import_closure import PACKAGE, source
 PARAMS = "params.yaml"
 PIPELINE = "dvc.yaml"
 PLOTS = ".dvc/plots"
-_PACKED_NAMES = {PLOTS: "plots"}
+PACKED_NAMES = {PLOTS: "plots"}
+"""Names in the wheel that differ: a folder whose name begins with a dot would be hidden."""
 
 
 def text(name: str) -> str:
@@ -29,7 +30,7 @@ def plot_templates() -> dict[str, str]:
 
 
 def _find(name: str) -> Path:
-    packed = Path(str(files("mtf.project"))) / "template" / _PACKED_NAMES.get(name, name)
+    packed = Path(str(files("mtf.project"))) / "template" / PACKED_NAMES.get(name, name)
     in_checkout = source(PACKAGE).parents[2] / name
     for path in (packed, in_checkout):
         if path.exists():
