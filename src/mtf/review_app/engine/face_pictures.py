@@ -60,6 +60,11 @@ def paths(dataset: str) -> list[pl.Expr]:
     ]
 
 
+def path(kind: str, dataset: str, face: Key) -> str:
+    """Path of one picture of a face, as `paths` has it; `kind` is one of the values of KINDS."""
+    return f"{ROOT}/{kind}/{dataset}/{face.identity}/{face.face_id}.jpg"
+
+
 def parse(path: str) -> PictureRequest | None:
     """Picture request that a path stands for; None if it is not one of `paths`."""
     match = _PATH.match(path)
@@ -120,7 +125,7 @@ class Pictures:
     def check(self, faces: Sequence[Key]) -> None:
         """Raise BadInput if a face was taken down meanwhile, or if its shards were rewritten since they were shown."""
         for face in faces:
-            if self._is_taken_down(face):
+            if self.is_taken_down_now(face):
                 person = face.identity
                 raise BadInput(f"this picture of {person} was taken down while the review app was open; open it again")
             if any(self._is_rewritten(place) for place in (self._crop(face), self._image(face))):
@@ -155,7 +160,7 @@ class Pictures:
         """JPEG of the face, large, beside up to TILES faces of `accepted`; raises as `crop`."""
         height = TILE_PX * 3
         large = _fitted(_pixels(self.crop(face)), height)
-        others = [other for other in accepted if other != face and not self._is_taken_down(other)][:TILES]
+        others = [other for other in accepted if other != face and not self.is_taken_down_now(other)][:TILES]
         if not others:
             return _jpeg(large)
         tiles = [_fitted(_pixels(self.crop(other)), TILE_PX) for other in others]
@@ -167,7 +172,7 @@ class Pictures:
         gap = np.full((height, 12, 3), 32, np.uint8)
         return _jpeg(np.hstack([large, gap, *columns]))
 
-    def _is_taken_down(self, face: Key) -> bool:
+    def is_taken_down_now(self, face: Key) -> bool:
         """True if a takedown request of this moment names the face: requests may arrive while others review."""
         path = self._workspace.takedowns
         stamp = Stamp.of(path.stat()) if path.is_file() else None
@@ -177,7 +182,7 @@ class Pictures:
         return is_taken_down(self._requests[1], *(row[name] for name in ADDRESSED))
 
     def _refuse_taken_down(self, face: Key) -> None:
-        if self._is_taken_down(face):
+        if self.is_taken_down_now(face):
             raise KeyError(face)
 
     def _row(self, face: Key) -> dict[str, Any]:
