@@ -1,4 +1,6 @@
-"""Ledger: every decision of every reviewer in `data/review/NAME/TIME.jsonl`, append-only.
+"""Ledger: every decision of every reviewer in `data/review/FOLDER/TIME.jsonl`, append-only.
+
+The folder is derived from the reviewer's name (`mtf.annotation.reviewer_name`); each line has the name itself.
 
 Each writer (one review session) has its own file. A decision is on disk before `LedgerWriter.append` returns. A file is
 not written to again once it is no longer the writer's alone, because DVC has linked it into its cache or put another
@@ -9,7 +11,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -20,24 +21,26 @@ from pathlib import Path
 import polars as pl
 from pydantic_core import from_json
 
-from mtf.annotation.decision import MAX_SLUG, Decision
+from mtf.annotation.decision import Decision
 from mtf.annotation.ledger_lines import SCHEMA, parsed
+from mtf.annotation.reviewer_name import JOINT_REVIEWER, checked_reviewer, folders_of_any_case, reviewer_folder
 from mtf.core.atomic_files import write_bytes
 from mtf.core.errors import bad_value
-from mtf.schemas import SLUG
 
-JOINT_REVIEWER = "together"
+__all__ = ["JOINT_REVIEWER", "Ledger", "LedgerWriter", "check_spelling", "checked_reviewer", "exclusive_lock", "read"]
 
 
 class LedgerWriter:
     """Writer of one reviewer's decisions in one review session, to a file of its own.
 
     The file is created with the first decision. Threads may share a writer. Use it in a `with` statement, or call
-    `close`. Raises BadInput if `reviewer` is not a slug, or is the name reserved for the joint session.
+    `close`. Raises BadInput if `reviewer` is no permitted name, is the name reserved for the joint session, or is
+    spelt otherwise in the ledger.
     """
 
     def __init__(self, folder: Path, reviewer: str) -> None:
-        self._folder = folder / checked_reviewer(reviewer, is_person=True)
+        check_spelling(folder, checked_reviewer(reviewer, is_person=True))
+        self._folder = folder / reviewer_folder(reviewer)
         self._reviewer = reviewer
         self._descriptor: int | None = None
         self._lock = threading.Lock()
@@ -123,7 +126,7 @@ def write_session(folder: Path, decisions: Sequence[Decision]) -> Path:
     reviewers = {decision.reviewer for decision in decisions}
     if len(reviewers) != 1:
         raise ValueError(f"a session has one reviewer, not {sorted(reviewers)}")
-    path = folder / reviewers.pop() / f"{_named_by(decisions[0].time)}.jsonl"
+    path = folder / reviewer_folder(reviewers.pop()) / f"{_named_by(decisions[0].time)}.jsonl"
     if path.exists():
         raise FileExistsError(path)
     write_bytes(path, b"".join(decision.line() for decision in decisions))
@@ -155,21 +158,17 @@ def read(folder: Path) -> Ledger:
         if rest:
             number = whole.count(b"\n") + 1
             torn.append(f"{name} line {number}: torn while it was written, ignored")
-        reviewer = checked_reviewer(path.parent.name)
-        files.append(parsed(whole, name=name, reviewer=reviewer))
+        files.append(parsed(whole, name=name, reviewer=path.parent.name))
     return Ledger(_in_order(files), torn)
 
 
-def checked_reviewer(name: str, *, is_person: bool = False) -> str:
-    """Reviewer name, checked as a folder name of the ledger; raises BadInput if it is not permitted.
-
-    `is_person` also refuses the name reserved for the joint session.
-    """
-    if not re.fullmatch(SLUG, name) or len(name) > MAX_SLUG:
-        raise bad_value("reviewer", name, f"a-z, 0-9, and single - _ . between them; at most {MAX_SLUG}")
-    if is_person and name == JOINT_REVIEWER:
-        raise bad_value("reviewer", name, "a person's name: this one stands for the joint session")
-    return name
+def check_spelling(folder: Path, reviewer: str) -> None:
+    """Raise BadInput if the ledger has the reviewer under another spelling, such as `Anna` for `anna`."""
+    for path in (path for own in folders_of_any_case(reviewer) for path in sorted((folder / own).glob("*.jsonl"))):
+        first = path.read_bytes().partition(b"\n")[0]
+        known = from_json(first).get("reviewer") if _is_json(first) else None
+        if isinstance(known, str) and known != reviewer:
+            raise bad_value("reviewer", reviewer, f"{known!r}, as the ledger has it, or another name")
 
 
 def _in_order(files: list[pl.DataFrame]) -> pl.DataFrame:
