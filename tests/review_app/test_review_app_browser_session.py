@@ -59,9 +59,9 @@ def test_faces_chosen_in_a_view_are_decided_again_and_no_key_is_for_faces_that_n
     (rejected,) = screen.ids()[:1]
     assert screen.press("2") == "✓ Reject: 1 face (partial face)"
     # The next page comes with the answer: a second key for the whole page is none for faces that nobody saw.
-    with screen.answer_held(screen_is_seen(screen)) as answer:
+    with screen.answer_held(screen_is_seen(screen)):
         screen.page.keyboard.press("Shift+A")
-    assert "✓ Accept: 11 faces" in answer()
+    screen.page.wait_for_selector('[data-cy="mtf-message"]:text-is("✓ Accept: 11 faces")')
     assert len(decided(shared.workspace, "ben")) == 12
 
     screen.evaluate("window.__foo__.executeOperator('open_panel', {name: 'Samples', isActive: true})")

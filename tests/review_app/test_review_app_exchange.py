@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from review_sessions import NoScreen
 
 from mtf import config
 from mtf.annotation import ledger
@@ -469,12 +470,13 @@ def test_a_terminal_is_enough_to_review(
     workspace = project({"ada": 3})
     review_data, _ = load_review_data(workspace, config.load(workspace.params))
     session = session_of(workspace, review_data, "anna", joint=False)
-    shown = []
-    answers = iter(["a", "x blurred", "x partial_face", "u", "A", "q"])
-    terminal.review(session, review_data, answers=answers, show=shown.append)
+    screen = NoScreen()
+    answers = iter(["A", "a", "x blurred", "x partial_face", "u", "A", "q"])
+    terminal.review(session, review_data, answers=answers, screen=screen)
     said = capsys.readouterr().out
+    assert "not done: 2 of the page's 3 faces were not shown yet; p shows them all" in said
     assert "not done: reason at the step face: 'blurred' is not permitted" in said
     assert "identity (step 2 of 5): Ada" in said
     verdicts = ledger.read(workspace.review).decisions["verdict"].to_list()
     assert verdicts == ["accept", "reject", "undo", "accept", "accept"]
-    assert len(shown) == 6
+    assert len(screen.shown) == 7
