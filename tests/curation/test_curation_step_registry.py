@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
@@ -30,7 +30,7 @@ from mtf.report import composition, funnel_section
 from mtf.review_app import progress, terminal
 from mtf.review_app.engine import triage
 from mtf.review_app.engine.loading import load_review_data, session_of
-from mtf.review_app.engine.review_data import ReviewData
+from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.sample.panel import REVIEWERS, Judgement, review
 from mtf.sample.panel import Face as PanelFace
@@ -70,6 +70,16 @@ def opened(workspace: ProjectPaths, reviewer: str = "ann", *, joint: bool = Fals
     return session_of(workspace, review_data, reviewer, joint=joint), review_data
 
 
+class NoScreen:
+    """Screen of a terminal that draws nothing."""
+
+    def show(self, face: Key) -> None: ...
+
+    def show_page(self, faces: Sequence[Key]) -> None: ...
+
+    def forget_page(self) -> None: ...
+
+
 def reviewed_by(workspace: ProjectPaths, reviewer: str, *, away: int) -> None:
     """A whole review at a terminal: `away` faces look away, all else is accepted."""
     session, review_data = opened(workspace, reviewer)
@@ -78,11 +88,11 @@ def reviewed_by(workspace: ProjectPaths, reviewer: str, *, away: int) -> None:
         left = away
         while True:
             at_facing = session.page().step == "facing"
-            yield "x looking_away" if at_facing and left else "A"
+            yield from ["x looking_away"] if at_facing and left else ["p", "A"]
             left -= at_facing
 
     with closing(session):
-        terminal.review(session, review_data, answers=answers(), show=lambda _: None)
+        terminal.review(session, review_data, answers=answers(), screen=NoScreen())
 
 
 def test_the_review_asks_at_the_step_in_its_place() -> None:

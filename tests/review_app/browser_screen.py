@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import polars as pl
-from playwright.sync_api import Browser, Page, Request, Route
+from playwright.sync_api import Browser, Page, Route, TimeoutError
 
 from mtf.annotation import ledger
 from mtf.core.project_paths import ProjectPaths
@@ -22,117 +23,106 @@ FLAGS = (
 QUERIES = "**/graphql"
 OPERATORS = "**/operators/execute"
 WAIT_MS = 60_000
-A_LOOK_MS = 700
-FAST_MS = 1600
-
-
-def is_for_a_grid(request: Request) -> bool:
-    """FiftyOne asks for a view's grid by this, and empties the one before once it is answered."""
-    return "query DatasetPageQuery" in (request.post_data or "")
+ROOM = '[data-cy="mtf-room"]'
+FACE = '[data-cy="mtf-face"]'
+SIZE = {"width": 1440, "height": 900}
 
 
 class Screen:
-    """Screen of one reviewer in a browser: faces, bar, keys and clicks."""
+    """Screen of one reviewer in a browser: question, faces, message, keys and clicks."""
 
-    def __init__(self, browser: Browser, url: str) -> None:
-        self.page: Page = browser.new_context(viewport={"width": 1400, "height": 860}).new_page()
+    def __init__(self, browser: Browser, url: str, *, size: dict[str, int] | None = None) -> None:
+        self.page: Page = browser.new_context(viewport=size or SIZE).new_page()
+        self.page.set_default_timeout(WAIT_MS)
+        self.open(url)
+
+    def open(self, url: str) -> None:
         self.page.goto(url, timeout=WAIT_MS)
-        self.page.wait_for_selector("#mtf-bar", timeout=WAIT_MS)
-        # FiftyOne shows all faces before it shows the page, and forgets then what was selected.
-        has_view = "() => document.querySelector('[data-cy=view-bar]')?.innerText.trim()"
-        self.page.wait_for_function(has_view, timeout=WAIT_MS)
+        self.page.wait_for_selector(ROOM, timeout=WAIT_MS)
 
     @property
-    def bar(self) -> str:
-        return self.page.inner_text("#mtf-bar")
+    def question(self) -> str:
+        return self.page.inner_text("#mtf-question")
+
+    @property
+    def head(self) -> str:
+        return self.page.inner_text(".mtf-head")
+
+    @property
+    def message(self) -> str:
+        return self.page.inner_text('[data-cy="mtf-message"]')
+
+    @property
+    def keys(self) -> str:
+        return self.page.inner_text(".mtf-foot")
+
+    def ids(self, state: str = "") -> list[str]:
+        """Ids of the faces on the screen, in order; `state` is a class, such as `.marked`, `.said`, `:not(.said)`."""
+        return self.page.eval_on_selector_all(FACE + state, "faces => faces.map(face => face.dataset.id)")
 
     def strike(self, key: str) -> Callable[[], str]:
-        """Press a key; what is returned waits for the answer on the bar."""
-        before = self.page.get_attribute("#mtf-bar", "data-answers")
+        """Press a key; what is returned waits for the answer, and gives it."""
+        before = self.page.get_attribute(ROOM, "data-answers")
         self.page.keyboard.press(key)
 
         def answered() -> str:
             self.page.wait_for_function(
-                "before => document.getElementById('mtf-bar').dataset.answers !== before", arg=before, timeout=WAIT_MS
+                f"before => document.querySelector('{ROOM}').dataset.answers !== before", arg=before, timeout=WAIT_MS
             )
-            return self.bar
+            return self.message
 
         return answered
 
     def press(self, key: str) -> str:
-        """Press a key, and wait for the answer on the bar; a key for a page, as soon as the page may be judged."""
+        """Press a key, and wait for the answer."""
+        return self.strike(key)()
+
+    def confirms(self, key: str, text: str) -> None:
+        """Press a key until it is confirmed: the app may be away, and FiftyOne without the panel."""
         for _ in range(60):
-            self.strike(key)()
-            if "look at the page first" not in self.bar:
-                return self.bar
-            self.page.wait_for_timeout(A_LOOK_MS)
+            self.page.keyboard.press(key)
+            with suppress(TimeoutError):
+                self.page.wait_for_selector(f'[data-cy="mtf-message"]:text-is("{text}")', timeout=2000)
+                return
+        raise AssertionError(self.message)
+
+    def decide_page(self, key: str = "Shift+A") -> str:
+        """Press a key for the whole page, as soon as the page may be decided."""
+        for _ in range(100):
+            if "too fast" not in self.press(key):
+                return self.message
+            self.page.wait_for_timeout(100)
         raise AssertionError("the page does not come on the screen")
 
-    def sees_faces(self, count: int) -> None:
-        self.page.wait_for_function(
-            "count => document.querySelectorAll('[data-cy=looker]').length === count", arg=count, timeout=WAIT_MS
-        )
-        self.page.wait_for_timeout(400)
-
-    def scroll_to_the_end(self) -> None:
-        self.page.mouse.move(800, 500)
-        self.page.mouse.wheel(0, 5000)
-
-    def open_face(self, number: int) -> None:
-        self._click(number, 60, 60)
-        self.page.wait_for_selector('[data-cy="modal"]', timeout=WAIT_MS)
-        self.page.wait_for_timeout(600)
-
-    def leave_face(self) -> None:
-        for _ in range(20):
-            self.page.keyboard.press("Escape")
-            self.page.wait_for_timeout(700)
-            if not self.page.locator('[data-cy="modal"]').count():
+    def decide_until(self, text: str) -> None:
+        """Accept page by page until the question has the text."""
+        for _ in range(100):
+            if text in self.question:
                 return
-        raise AssertionError("the face does not close")
+            self.decide_page()
+        raise AssertionError(f"no question has {text!r}")
 
-    def select(self, *numbers: int) -> None:
-        for number in numbers:
-            self._click(number, 12, 12)
-            self.page.wait_for_timeout(250)
-
-    def has_chosen(self, count: int) -> None:
-        """So many faces FiftyOne has selected, once it and the bar have come to rest."""
-        self.page.wait_for_timeout(A_LOOK_MS)
+    def sees(self, count: int, state: str = ":not(.said)") -> None:
+        """So many faces are on the screen, with their pictures."""
         self.page.wait_for_function(
-            "count => Number(document.querySelector('[data-cy=action-manage-selected]')?.innerText || 0) === count",
-            arg=count,
+            "([faces, count]) => document.querySelectorAll(faces).length === count",
+            arg=[f"{FACE}{state} img", count],
             timeout=WAIT_MS,
         )
 
-    def click(self, place: dict[str, float]) -> None:
-        """Where a face lay, or lies: on its box to select it."""
-        self.page.mouse.click(place["x"] + 12, place["y"] + 12)
+    def mark(self, *numbers: int) -> None:
+        """Click on faces, counted from 0 among those on the screen."""
+        for number in numbers:
+            self.page.locator(FACE).nth(number).click()
 
-    @contextmanager
-    def grid_held(self, key: str) -> Generator[str]:
-        """Press a key that changes the page, and give the answer; the grid keeps its faces until this is left."""
-        held: list[Route] = []
-
-        def hold(route: Route) -> None:
-            if is_for_a_grid(route.request):
-                held.append(route)
-            else:
-                route.continue_()
-
-        self.page.route(QUERIES, hold)
-        with self.page.expect_request(is_for_a_grid, timeout=WAIT_MS):
-            said = self.press(key)
-        yield said
-        for route in held:
-            route.continue_()
-        self.page.unroute(QUERIES)
+    def evaluate(self, script: str) -> Any:
+        return self.page.evaluate(script)
 
     @contextmanager
     def answer_held(self, key: str) -> Generator[Callable[[], str]]:
-        """Press a key, whose request reaches the server only when this is left: until then the faces stay.
+        """Press a key whose request reaches the server only when this is left.
 
-        Gives what waits for the answer on the bar, as `strike` does.
+        Gives what waits for the answer, as `strike` does.
         """
         held: list[Route] = []
 
@@ -147,22 +137,17 @@ class Screen:
             route.continue_()
         self.page.unroute(OPERATORS)
 
-    def place(self, number: int) -> dict[str, float]:
-        """Where a face lies, once the grid has come to rest."""
-        face, before = self.page.locator("[data-cy=looker]").nth(number), None
-        for _ in range(120):
-            place = face.bounding_box(timeout=WAIT_MS)
-            if place is not None and place == before:
-                return {name: float(value) for name, value in place.items()}
-            before = place
-            self.page.wait_for_timeout(500)
-        raise AssertionError("the grid does not come to rest")
+    @contextmanager
+    def queries_delayed(self, ms: int) -> Generator[None]:
+        """Delay all of FiftyOne's own queries."""
 
-    def _click(self, number: int, x: int, y: int) -> None:
-        place = self.place(number)
-        self.page.mouse.move(place["x"] + x + 2, place["y"] + y + 2)
-        self.page.wait_for_timeout(200)
-        self.page.mouse.click(place["x"] + x, place["y"] + y)
+        def delayed(route: Route) -> None:
+            self.page.wait_for_timeout(ms)
+            route.continue_()
+
+        self.page.route(QUERIES, delayed)
+        yield
+        self.page.unroute_all(behavior="ignoreErrors")
 
 
 def decided(workspace: ProjectPaths, reviewer: str | None = None) -> pl.DataFrame:

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mtf import config
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.engine.loading import load_review_data, session_of
-from mtf.review_app.engine.review_data import ReviewData
+from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
+
+
+class NoScreen:
+    """Screen of a terminal that draws nothing; `shown` has the faces that it was asked for."""
+
+    def __init__(self) -> None:
+        self.shown: list[Key] = []
+
+    def show(self, face: Key) -> None:
+        self.shown.append(face)
+
+    def show_page(self, faces: Sequence[Key]) -> None:
+        self.shown += faces
+
+    def forget_page(self) -> None:
+        pass
 
 
 def open_session(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 import typer.testing
+from review_sessions import NoScreen
 
 from mtf import config, schemas
 from mtf.cli import app
@@ -54,7 +55,7 @@ def planned(workspace: ProjectPaths, params: config.Params, **options: bool) -> 
 def answer(workspace: ProjectPaths, params: config.Params, *keys: str) -> None:
     review_data, plan, _ = loading.load_certification(workspace, params)
     session = loading.certification_session(workspace, review_data, plan, "dora")
-    terminal.review(session, review_data, answers=iter(keys), show=lambda _: None)
+    terminal.review(session, review_data, answers=iter(keys), screen=NoScreen(), permitted=terminal.CERTIFICATE_ANSWERS)
     session.close()
 
 
@@ -146,3 +147,16 @@ def test_the_plan_promises_no_bound_that_the_wrong_ones_found_exceed_already(pro
     assert "  14 looks, if at most 1 of them turns out wrong\n" in text
     assert "  no number of looks, if more turn out wrong: 2 are 14.29% already" in text
     assert "if none of them turns out wrong" in text
+
+
+def test_a_certificate_in_a_terminal_offers_no_answer_without_a_meaning(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace, params = curated(project)
+    planned(workspace, params)
+    answer(workspace, params, "k", "l age Old", "A", "p", "a", "q")
+    said = capsys.readouterr().out
+    assert "x: no, another person" in said
+    assert "keep" not in said
+    assert "whole page" not in said
+    assert said.count("is no answer") == 4

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from review_sessions import NoScreen
 
 from mtf import config
 from mtf.annotation import ledger
@@ -194,7 +195,11 @@ def test_the_boxes_of_another_tool_may_be_drawn_a_little_otherwise(
             "900",
             r"in.csv row 2: 'ada [0-9a-f]{12} at 900, 1[68], 64, 64' is not permitted; permitted: a face .* by 0.5$",
         ),
-        ("reviewer", "../anna", r"in.csv row 2: reviewer: '../anna' is not permitted; permitted: a-z, 0-9"),
+        (
+            "reviewer",
+            "../anna",
+            r"in.csv row 2: reviewer: '../anna' is not permitted; permitted: a name as",
+        ),
     ],
 )
 def test_a_bad_decision_is_named_and_nothing_is_written(
@@ -465,12 +470,13 @@ def test_a_terminal_is_enough_to_review(
     workspace = project({"ada": 3})
     review_data, _ = load_review_data(workspace, config.load(workspace.params))
     session = session_of(workspace, review_data, "anna", joint=False)
-    shown = []
-    answers = iter(["a", "x blurred", "x partial_face", "u", "A", "q"])
-    terminal.review(session, review_data, answers=answers, show=shown.append)
+    screen = NoScreen()
+    answers = iter(["A", "a", "x blurred", "x partial_face", "u", "A", "q"])
+    terminal.review(session, review_data, answers=answers, screen=screen)
     said = capsys.readouterr().out
+    assert "not done: 2 of the page's 3 faces were not shown yet; p shows them all" in said
     assert "not done: reason at the step face: 'blurred' is not permitted" in said
     assert "identity (step 2 of 5): Ada" in said
     verdicts = ledger.read(workspace.review).decisions["verdict"].to_list()
     assert verdicts == ["accept", "reject", "undo", "accept", "accept"]
-    assert len(shown) == 6
+    assert len(screen.shown) == 7

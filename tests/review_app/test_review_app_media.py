@@ -23,6 +23,7 @@ from mtf.review_app.engine.loading import read, session_of
 from mtf.review_app.engine.review_data import Key
 from mtf.review_app.fiftyone.live_session import LiveSession
 from mtf.review_app.fiftyone.samples import sample_id
+from mtf.review_app.terminal_pictures import TerminalPictures
 from mtf.schemas import takedown_file
 
 Project = Callable[..., ProjectPaths]
@@ -125,18 +126,22 @@ def test_a_picture_is_of_a_face_of_the_reviewers_own_data_set_and_a_face_is_name
 
 
 def test_a_terminal_names_a_shard_that_was_never_there(
-    project: Project, open_live: Callable[[ProjectPaths], LiveSession]
+    project: Project, open_live: Callable[[ProjectPaths], LiveSession], tmp_path: Path
 ) -> None:
     workspace = project({"ada": 2})
     workspace.shard("crop", "ada").unlink()
     live = open_live(workspace)
     with pytest.raises(BadInput, match=r"crop/shards/ada\.tar: No such file or directory; run the stage that makes it"):
-        terminal._picture(live.pictures)(live.review_data.faces_of("ada")[0])
+        TerminalPictures(live.pictures, tmp_path / "sheet.jpg").show_page(live.review_data.faces_of("ada"))
 
 
 @pytest.mark.parametrize("stage", face_pictures.STAGES)
 def test_a_person_whose_shard_is_made_anew_has_no_pictures_and_takes_no_verdict(
-    project: Project, open_live: Callable[[ProjectPaths], LiveSession], other: ProjectPaths, stage: str
+    project: Project,
+    open_live: Callable[[ProjectPaths], LiveSession],
+    other: ProjectPaths,
+    stage: str,
+    tmp_path: Path,
 ) -> None:
     workspace = project({"ada": 6, "bob": 6})
     live = open_live(workspace)
@@ -157,7 +162,7 @@ def test_a_person_whose_shard_is_made_anew_has_no_pictures_and_takes_no_verdict(
     assert live.session.skip(bob) == bob
     assert live.named([sample_id(*ada[0])]) == ada[:1]
     with pytest.raises(BadInput, match=line):
-        terminal._picture(live.pictures)(ada[0])
+        TerminalPictures(live.pictures, tmp_path / "sheet.jpg").show_page(ada)
 
 
 def test_a_shard_that_is_made_anew_while_the_tables_are_read_is_noticed(
@@ -218,7 +223,7 @@ def test_a_terminal_that_draws_no_picture_takes_nothing_on_a_person_whose_shard_
     def answers() -> Generator[str]:
         for identity in ("ada", "bob"):
             made_anew(workspace, other, identity, "crop")
-        yield answer
+        yield from ["p", answer] if answer in "AXS" else [answer]
 
     monkeypatch.setattr(terminal, "_answers", answers)
     terminal.run(workspace, config.load(workspace.params), "anna", joint=False)

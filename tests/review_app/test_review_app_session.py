@@ -116,7 +116,7 @@ def test_undo_takes_back_a_whole_page_and_shows_it_again(project: Callable[..., 
     assert set(session.undo()) == set(faces)
     assert set(session.page().faces) == set(faces)
     assert session.done[Step.FACE] == 0
-    with pytest.raises(BadInput, match="nothing of this session is left to undo"):
+    with pytest.raises(BadInput, match="nothing is left to undo"):
         session.undo()
 
 

@@ -102,5 +102,10 @@ def test_an_undo_goes_back_to_the_state_before_and_a_refusal_changes_nothing(
     session.close()
 
     again, _ = open_session(six.workspace, REVIEWER)
-    again.close()
     assert state(again, six.faces) == without_skips(now), "the ledger says what the session said"
+    for earlier in reversed(before):
+        again.undo()
+        assert without_skips(state(again, six.faces)) == without_skips(earlier), "a restart forgets no action"
+    with pytest.raises(BadInput, match="nothing is left to undo"):
+        again.undo()
+    again.close()

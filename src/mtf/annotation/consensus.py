@@ -249,7 +249,7 @@ def current_votes(matched: pl.DataFrame) -> pl.DataFrame:
 
     Columns: reviewer, joint, identity, face_id, step, verdict (accept, reject, keep), reason, order (row in `matched`).
     """
-    verdicts = _not_undone(matched).filter(pl.col("verdict") != Verdict.LABEL)
+    verdicts = standing_lines(matched).filter(pl.col("verdict") != Verdict.LABEL)
     latest = verdicts.unique(_VOTE_KEY, keep="last", maintain_order=True)
     return latest.filter(pl.col("verdict") != Verdict.SKIP).select(*_VOTE_KEY, "verdict", "reason", "order")
 
@@ -259,7 +259,7 @@ def verdict_counts(matched: pl.DataFrame) -> pl.DataFrame:
 
     Columns: reviewer, joint, identity, face_id, step, times.
     """
-    given = _not_undone(matched).filter(pl.col("verdict").is_in(["accept", "reject", "keep"]))
+    given = standing_lines(matched).filter(pl.col("verdict").is_in(["accept", "reject", "keep"]))
     return given.group_by(_VOTE_KEY).agg(times=pl.len().cast(pl.Int64))
 
 
@@ -268,13 +268,14 @@ def current_labels(matched: pl.DataFrame) -> pl.DataFrame:
 
     Columns: reviewer, joint, identity, face_id, column, label, order (row in `matched`).
     """
-    corrections = _not_undone(matched).filter(pl.col("verdict") == Verdict.LABEL)
+    corrections = standing_lines(matched).filter(pl.col("verdict") == Verdict.LABEL)
     each = corrections.explode("labels").unnest("labels")
     key = ["reviewer", "joint", *FACE, "column"]
     return each.unique(key, keep="last", maintain_order=True).select(*key, "label", "order")
 
 
-def _not_undone(matched: pl.DataFrame) -> pl.DataFrame:
+def standing_lines(matched: pl.DataFrame) -> pl.DataFrame:
+    """Decisions on faces that no undo withdrew, without the undos; `order` is the row in `matched`."""
     lines = matched.with_row_index("order").filter(pl.col("face_id").is_not_null())
     undone = (pl.col("verdict") == Verdict.UNDO).any().over(_VOTE_KEY)
     withdrawn = _withdrawn(lines.filter(undone).select(*_VOTE_KEY, "verdict", "order"))

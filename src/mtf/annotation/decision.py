@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from mtf import __version__
+from mtf.annotation.reviewer_name import PERMITTED, is_reviewer_name
 from mtf.schemas import SHA256, SLUG, Step, funnel_steps
 
 MAX_PIXEL = 1_000_000  # beyond any picture that the crawler accepts; areas stay exact in 64 bits
@@ -44,6 +45,15 @@ def _one_of(given: object, names: Sequence[str], *, permitted: Iterable[str]) ->
 # A name of the registry of funnel steps (`mtf.schemas.funnel_steps`); the package's own are Step and Reason.
 StepName = Annotated[str, PlainValidator(_step)]
 ReasonName = Annotated[str, PlainValidator(_reason)]
+
+
+def _reviewer(given: object) -> str:
+    if not isinstance(given, str) or not is_reviewer_name(given):
+        raise PydanticCustomError("reviewer", "{permitted}", {"permitted": PERMITTED})
+    return given
+
+
+ReviewerName = Annotated[str, PlainValidator(_reviewer)]
 
 
 class Verdict(StrEnum):
@@ -89,7 +99,7 @@ class Decision(BaseModel):
     verdict: the reviewer's verdict.
     reason: reason of a rejection.
     labels: corrected labels, column → label.
-    reviewer: slug of the reviewer.
+    reviewer: name of the reviewer (`mtf.annotation.reviewer_name`).
     time: time of the decision, with a time zone.
     program: version of the program that wrote the line.
     joint: true for a verdict of the joint session (MTF, section 3.3).
@@ -104,7 +114,7 @@ class Decision(BaseModel):
     verdict: Verdict
     reason: ReasonName | None = None
     labels: Labels | None = None
-    reviewer: Slug
+    reviewer: ReviewerName
     time: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     program: Text = __version__
     joint: bool = False

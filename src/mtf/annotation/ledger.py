@@ -1,4 +1,6 @@
-"""Ledger: every decision of every reviewer in `data/review/NAME/TIME.jsonl`, append-only.
+"""Ledger: every decision of every reviewer in `data/review/FOLDER/TIME.jsonl`, append-only.
+
+The folder is derived from the reviewer's name (`mtf.annotation.reviewer_name`); each line has the name itself.
 
 Records that are no votes lie in a subfolder: `data/review/NAME/KIND/TIME.jsonl`, read by `records`. Gold answers
 (`mtf.annotation.gold`) and pairs of duplicates (`mtf.annotation.pairs`) do.
@@ -12,7 +14,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -24,14 +25,23 @@ from typing import TypeVar
 import polars as pl
 from pydantic_core import from_json
 
-from mtf.annotation.decision import MAX_SLUG, Decision
+from mtf.annotation.decision import Decision
 from mtf.annotation.ledger_lines import SCHEMA, parsed, parsed_line
 from mtf.annotation.record import Record
+from mtf.annotation.reviewer_name import JOINT_REVIEWER, checked_reviewer, folders_of_any_case, reviewer_folder
 from mtf.core.atomic_files import write_bytes
 from mtf.core.errors import bad_value
-from mtf.schemas import SLUG
 
-JOINT_REVIEWER = "together"
+__all__ = [
+    "JOINT_REVIEWER",
+    "Ledger",
+    "LedgerWriter",
+    "check_spelling",
+    "checked_reviewer",
+    "exclusive_lock",
+    "read",
+    "records",
+]
 
 Kind = TypeVar("Kind", bound=Record)
 
@@ -42,11 +52,13 @@ class LedgerWriter:
     kind: subfolder for records that are no votes; None for decisions.
 
     The file is created with the first record. Threads may share a writer. Use it in a `with` statement, or call
-    `close`. Raises BadInput if `reviewer` is not a slug, or is the name reserved for the joint session.
+    `close`. Raises BadInput if `reviewer` is no permitted name, is the name reserved for the joint session, or is
+    spelt otherwise in the ledger.
     """
 
     def __init__(self, folder: Path, reviewer: str, *, kind: str | None = None) -> None:
-        own = folder / checked_reviewer(reviewer, is_person=True)
+        check_spelling(folder, checked_reviewer(reviewer, is_person=True))
+        own = folder / reviewer_folder(reviewer)
         self._ledger = folder
         self._folder = own / kind if kind else own
         self._reviewer = reviewer
@@ -134,7 +146,7 @@ def write_session(folder: Path, decisions: Sequence[Decision]) -> Path:
     reviewers = {decision.reviewer for decision in decisions}
     if len(reviewers) != 1:
         raise ValueError(f"a session has one reviewer, not {sorted(reviewers)}")
-    path = folder / reviewers.pop() / f"{_named_by(decisions[0].time)}.jsonl"
+    path = folder / reviewer_folder(reviewers.pop()) / f"{_named_by(decisions[0].time)}.jsonl"
     if path.exists():
         raise FileExistsError(path)
     write_bytes(path, b"".join(decision.line() for decision in decisions))
@@ -166,8 +178,7 @@ def read(folder: Path) -> Ledger:
         if rest:
             number = whole.count(b"\n") + 1
             torn.append(f"{name} line {number}: torn while it was written, ignored")
-        reviewer = checked_reviewer(path.parent.name)
-        files.append(parsed(whole, name=name, reviewer=reviewer))
+        files.append(parsed(whole, name=name, reviewer=path.parent.name))
     return Ledger(_in_order(files), torn)
 
 
@@ -184,26 +195,24 @@ def records(folder: Path, kind: str, model: type[Kind]) -> tuple[list[Kind], lis
         lines = whole.split(b"\n")[:-1]
         if rest:
             torn.append(f"{name} line {len(lines) + 1}: torn while it was written, ignored")
-        reviewer = checked_reviewer(path.parent.parent.name)
+        own = path.parent.parent.name
         for number, line in enumerate(lines, 1):
             where = f"{name} line {number}"
             record = parsed_line(line, model, where=where)
-            if record.reviewer != reviewer:
-                raise bad_value(f"{where}: reviewer", record.reviewer, f"{reviewer!r}, the name of the file's folder")
+            if reviewer_folder(record.reviewer) != own:
+                permitted = f"a reviewer whose folder is {own!r}, as this file's"
+                raise bad_value(f"{where}: reviewer", record.reviewer, permitted)
             found.append(record)
     return sorted(found, key=lambda record: record.time), torn
 
 
-def checked_reviewer(name: str, *, is_person: bool = False) -> str:
-    """Reviewer name, checked as a folder name of the ledger; raises BadInput if it is not permitted.
-
-    `is_person` also refuses the name reserved for the joint session.
-    """
-    if not re.fullmatch(SLUG, name) or len(name) > MAX_SLUG:
-        raise bad_value("reviewer", name, f"a-z, 0-9, and single - _ . between them; at most {MAX_SLUG}")
-    if is_person and name == JOINT_REVIEWER:
-        raise bad_value("reviewer", name, "a person's name: this one stands for the joint session")
-    return name
+def check_spelling(folder: Path, reviewer: str) -> None:
+    """Raise BadInput if the ledger has the reviewer under another spelling, such as `Anna` for `anna`."""
+    for path in (path for own in folders_of_any_case(reviewer) for path in sorted((folder / own).glob("*.jsonl"))):
+        first = path.read_bytes().partition(b"\n")[0]
+        known = from_json(first).get("reviewer") if _is_json(first) else None
+        if isinstance(known, str) and known != reviewer:
+            raise bad_value("reviewer", reviewer, f"{known!r}, as the ledger has it, or another name")
 
 
 def _in_order(files: list[pl.DataFrame]) -> pl.DataFrame:

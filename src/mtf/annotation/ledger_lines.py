@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mtf.annotation.decision import MAX_PIXEL, MAX_SLUG, Decision, Labels, Verdict, contradiction
+from mtf.annotation.reviewer_name import is_reviewer_name, reviewer_folder
 from mtf.core.errors import BadInput, bad_value, shortened
 from mtf.schemas import BOX, SHA256, SLUG, UTC, funnel_steps
 
@@ -58,16 +59,18 @@ Line = TypeVar("Line", bound=BaseModel)
 def parsed(data: bytes, *, name: str, reviewer: str) -> pl.DataFrame:
     """Rows of a file's complete lines, with the columns of SCHEMA.
 
-    `name` and the line's number stand in each row. Raises BadInput if a line is malformed or names another reviewer.
+    `name` and the line's number stand in each row; `reviewer` is the reviewer's folder. Raises BadInput if a line is
+    malformed, or names a reviewer who has another folder.
     """
     rows = _at_once(data)
     if rows is None:
         rows = _one_by_one(data, name=name)
-    others = rows.with_row_index("line", offset=1).filter(pl.col("reviewer") != reviewer)
-    if not others.is_empty():
-        first = others.row(0, named=True)
+    others = [one for one in rows["reviewer"].unique().to_list() if reviewer_folder(one) != reviewer]
+    if others:
+        strange = rows.with_row_index("line", offset=1).filter(pl.col("reviewer").is_in(others))
+        first = strange.row(0, named=True)
         where = f"{name} line {first['line']}: reviewer"
-        raise bad_value(where, first["reviewer"], f"{reviewer!r}, the name of the file's folder")
+        raise bad_value(where, first["reviewer"], f"a reviewer whose folder is {reviewer!r}, as this file's")
     line = pl.int_range(1, pl.len() + 1, dtype=pl.Int64)
     return rows.with_columns(file=pl.lit(name), line=line).select(*SCHEMA)
 
@@ -87,7 +90,7 @@ def _at_once(data: bytes) -> pl.DataFrame | None:
         *(pl.col("box").list.get(place, null_on_oob=True).alias(side) for place, side in enumerate(BOX)),
         time=pl.col("time").str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False),
     )
-    if not rows.select(_is_sound().all()).item():
+    if not rows.select(_is_sound().all()).item() or not all(map(is_reviewer_name, rows["reviewer"].unique())):
         return None
     return _with_labels(rows, labels)
 
@@ -95,14 +98,11 @@ def _at_once(data: bytes) -> pl.DataFrame | None:
 def _is_sound() -> pl.Expr:
     """Expression of the model's rules over the columns; a null counts as a violation."""
     numbers = [pl.col(side).is_between(0 if side in "xy" else 1, MAX_PIXEL) for side in BOX]
-    slugs = [
-        pl.col(name).str.contains(SLUG) & (pl.col(name).str.len_chars() <= MAX_SLUG)
-        for name in ("identity", "reviewer")
-    ]
+    slug = pl.col("identity").str.contains(SLUG) & (pl.col("identity").str.len_chars() <= MAX_SLUG)
     combination = pl.concat_str("step", "verdict", pl.col("reason").fill_null(""), separator=" ")
     rules = [
         *numbers,
-        *slugs,
+        slug,
         pl.col("box").list.len() == len(BOX),
         pl.col("image_id").str.contains(SHA256),
         pl.col("program").str.len_chars().is_between(1, 200),

@@ -7,20 +7,20 @@ from datetime import UTC, datetime
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from mtf import __version__
-from mtf.annotation.decision import Slug, Text
+from mtf.annotation.decision import ReviewerName, Text
 
 
 class Record(BaseModel):
     """Line of one reviewer in a subfolder of the ledger (`mtf.annotation.ledger.records`).
 
-    reviewer: slug of the reviewer.
+    reviewer: name of the reviewer.
     time: time of the record, with a time zone.
     program: version of the program that wrote the line.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    reviewer: Slug
+    reviewer: ReviewerName
     time: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     program: Text = __version__
 

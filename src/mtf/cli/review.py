@@ -13,7 +13,7 @@ from mtf.core.project_paths import ProjectPaths
 
 app = typer.Typer(no_args_is_help=True, help="Open the review app, decide, compare and exchange decisions.")
 
-Reviewer = Annotated[str, typer.Option(help="Your name in the ledger: a-z, 0-9, and single - _ . between them.")]
+Reviewer = Annotated[str, typer.Option(help="Your name, as you write it.")]
 Port = Annotated[
     int | None,
     typer.Option(
@@ -91,16 +91,16 @@ def _open(
     certifies: bool = False,
 ) -> None:
     from mtf import config
-    from mtf.annotation.ledger import checked_reviewer
+    from mtf.annotation.ledger import check_spelling, checked_reviewer
     from mtf.review_app.processes import supervisor
     from mtf.review_app.processes.closing import LedgerTracking, dataset_name
     from mtf.review_app.review_lock import certification_of
 
     workspace = ProjectPaths.find()
     project = config.load(workspace.params).project.name
-    for name in reviewers:
-        checked_reviewer(name, is_person=True)
-    names = list(dict.fromkeys(reviewers))
+    names = list(dict.fromkeys(checked_reviewer(name, is_person=True) for name in reviewers))
+    for name in names:
+        check_spelling(workspace.certificate if certifies else workspace.review, name)
 
     # On all addresses, other machines use this machine's name.
     host_name = socket.gethostname() if address in ("0.0.0.0", "::") else address  # noqa: S104 (compared, not bound)
@@ -143,7 +143,7 @@ def _decide(reviewer: str, *, joint: bool) -> None:
     from mtf.review_app.review_lock import lock_review
 
     workspace = ProjectPaths.find()
-    checked_reviewer(reviewer, is_person=True)
+    reviewer = checked_reviewer(reviewer, is_person=True)
     # A review app that shows the same review would still ask for the decisions made here.
     lock = lock_review(workspace.stage("room"), JOINT_REVIEWER if joint else reviewer)
     with LedgerTracking(workspace, [reviewer]), lock:
@@ -173,7 +173,7 @@ def certify(
 
     workspace = ProjectPaths.find()
     params = config.load(workspace.params)
-    checked_reviewer(reviewer, is_person=True)
+    reviewer = checked_reviewer(reviewer, is_person=True)
     print(certification.planned(workspace, params, max_share=max_share, allowed=allow, anew=anew, writes=not plan))
     if plan:
         return

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mtf.annotation.ledger import JOINT_REVIEWER
+from mtf.annotation.reviewer_name import reviewer_folder
 from mtf.core.errors import MtfError
 from mtf.core.file_lock import ProcessLock
 
@@ -17,7 +18,7 @@ CERTIFICATE = "certificate"
 
 def certification_of(reviewer: str) -> str:
     """Name of a person's certification beside their review: of its lock, data set and database."""
-    return f"{reviewer}.{CERTIFICATE}"
+    return f"{reviewer_folder(reviewer)}.{CERTIFICATE}"
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def lock_review(folder: Path, name: str) -> Generator[None]:
 
     Raises MtfError with the process that has it open.
     """
-    lock = ProcessLock(folder / f"review-{name}.open")
+    lock = ProcessLock(folder / f"review-{reviewer_folder(name)}.open")
     if not lock.take():
         what = "the joint session" if name == JOINT_REVIEWER else f"the review of {name}"
         raise MtfError(f"{what} is open already, {lock.note() or 'by another process'}; end it there first")

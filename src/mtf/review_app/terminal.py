@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
-import cv2
-import numpy as np
-
+from mtf.annotation.reviewer_name import reviewer_folder
 from mtf.config import Params
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
@@ -22,10 +21,30 @@ from mtf.review_app.engine.loading import (
 from mtf.review_app.engine.page import Page
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
+from mtf.review_app.terminal_pictures import TerminalPictures
 from mtf.schemas import funnel_steps
 
-COLUMNS = 44
-HELP = "a accept  x reject  x REASON  k keep  l COLUMN LABEL  s skip  u undo  A, X, S: the whole page  q leave"
+# Answer → its meaning. Each is printed at the start, and no other is taken.
+REVIEW_ANSWERS = {
+    "a": "accept",
+    "x": "reject",
+    "x REASON": "reject for a reason",
+    "k": "keep of its group",
+    "l COLUMN LABEL": "correct a label",
+    "s": "skip",
+    "u": "undo",
+    "p": "show the whole page",
+    "A, X, S": "accept, reject or skip the whole page, once all of it was shown",
+    "q": "leave",
+}
+CERTIFICATE_ANSWERS = {
+    "a": "yes",
+    "x": "no, another person",
+    "x REASON": "no, for a reason",
+    "s": "skip",
+    "u": "undo",
+    "q": "leave",
+}
 
 
 def run(workspace: ProjectPaths, params: Params, reviewer: str, *, joint: bool) -> None:
@@ -38,11 +57,7 @@ def run(workspace: ProjectPaths, params: Params, reviewer: str, *, joint: bool) 
         review_data = with_gold(workspace, params, review_data, reviewer)
     pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
     session = session_of(workspace, review_data, reviewer, joint=joint, seed=params.seed, check=pictures.check)
-    show = _picture(pictures) if sys.stdout.isatty() else _no_picture
-    try:
-        review(session, review_data, answers=_answers(), show=show)
-    finally:
-        session.close()
+    _review(workspace, pictures, session, review_data, permitted=REVIEW_ANSWERS)
 
 
 def certify(workspace: ProjectPaths, params: Params, reviewer: str) -> None:
@@ -53,35 +68,86 @@ def certify(workspace: ProjectPaths, params: Params, reviewer: str) -> None:
         print(f"certificate: {line}", file=sys.stderr)
     pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
     session = certification_session(workspace, review_data, plan, reviewer, check=pictures.check)
-    show = _picture(pictures) if sys.stdout.isatty() else _no_picture
+    _review(workspace, pictures, session, review_data, permitted=CERTIFICATE_ANSWERS)
+
+
+def _review(
+    workspace: ProjectPaths,
+    pictures: Pictures,
+    session: ReviewSession,
+    review_data: ReviewData,
+    *,
+    permitted: Mapping[str, str],
+) -> None:
+    sheet = workspace.stage("room") / f"contact-sheet-{reviewer_folder(session.reviewer)}.jpg"
+    screen = TerminalPictures(pictures, sheet)
     try:
-        review(session, review_data, answers=_answers(), show=show)
+        review(session, review_data, answers=_answers(), screen=screen, permitted=permitted)
     finally:
+        screen.close()
         session.close()
 
 
+class FaceScreen(Protocol):
+    """Screen that shows faces (`mtf.review_app.terminal_pictures`)."""
+
+    def show(self, face: Key) -> None: ...
+
+    def show_page(self, faces: Sequence[Key]) -> None: ...
+
+    def forget_page(self) -> None: ...
+
+
 def review(
-    session: ReviewSession, review_data: ReviewData, *, answers: Iterator[str], show: Callable[[Key], None]
+    session: ReviewSession,
+    review_data: ReviewData,
+    *,
+    answers: Iterator[str],
+    screen: FaceScreen,
+    permitted: Mapping[str, str] = REVIEW_ANSWERS,
 ) -> None:
-    """Apply one answer after another, each to the first face of the page."""
-    print(HELP)
+    """Apply one answer after another, each to the first face of the page; `permitted` has the answers' meanings."""
+    print(_help(permitted))
+    seen: set[Key] = set()
     while (page := session.page()).faces:
-        face = page.faces[0]
-        show(face)
+        if not seen & set(page.faces):
+            screen.forget_page()
+        try:
+            screen.show(page.faces[0])
+        except BadInput as error:
+            print(f"left out: {error}")
+            session.leave_out(page.faces[:1])
+            continue
+        seen.add(page.faces[0])
         print(_described(session, review_data, page), flush=True)
         answer = next(answers, "q")
         if answer in ("q", "quit"):
             return
         try:
-            print(_act(session, page, answer))
+            if answer == "p" and "p" in permitted:
+                screen.show_page(page.faces)
+                seen.update(page.faces)
+            else:
+                print(_act(session, page, answer, seen=seen, permitted=permitted))
         except (BadInput, OSError) as error:
             print(f"not done: {error}")
     print("Nothing is left for you.")
 
 
-def _act(session: ReviewSession, page: Page, answer: str) -> str:
+def _help(permitted: Mapping[str, str]) -> str:
+    return "  ".join(f"{answer}: {meaning}" for answer, meaning in permitted.items())
+
+
+def _act(session: ReviewSession, page: Page, answer: str, *, seen: set[Key], permitted: Mapping[str, str]) -> str:
     verb, *rest = answer.split(maxsplit=2) or [""]
-    chosen = list(page.faces if verb in ("A", "X", "S") else page.faces[:1])
+    letters = {word.strip(",") for answers in permitted for word in answers.split()}
+    if len(verb) != 1 or verb not in letters:
+        raise BadInput(f"{answer!r} is no answer; {_help(permitted)}")
+    chosen = list(page.faces[:1])
+    if verb in ("A", "X", "S"):
+        chosen = list(page.faces)
+        if unseen := set(chosen) - seen:
+            raise BadInput(f"{len(unseen)} of the page's {len(chosen)} faces were not shown yet; p shows them all")
     verb = verb.lower()
     if verb == "u":
         return f"undone {len(session.undo())}"
@@ -95,7 +161,7 @@ def _act(session: ReviewSession, page: Page, answer: str) -> str:
         return f"kept 1, rejected {len(session.keep(chosen)) - 1} as its duplicates"
     if verb == "l" and len(rest) == 2:
         return f"labelled {len(session.label(chosen, rest[0], rest[1]))}"
-    raise BadInput(f"{answer!r} is no answer; {HELP}")
+    raise BadInput(f"{answer!r} is no answer; {_help(permitted)}")
 
 
 def _described(session: ReviewSession, review_data: ReviewData, page: Page) -> str:
@@ -128,36 +194,3 @@ def _answers() -> Iterator[str]:
             yield input("> ").strip()
         except EOFError:
             return
-
-
-def _no_picture(_: Key) -> None:
-    """Draw nothing, since the output is not a terminal."""
-
-
-def _picture(pictures: Pictures) -> Callable[[Key], None]:
-    def show(face: Key) -> None:
-        pictures.check([face])
-        try:
-            crop = pictures.crop(face)
-        except OSError as error:
-            raise BadInput(f"{error.filename}: {error.strerror}; run the stage that makes it (`dvc repro`)") from None
-        pixels = cv2.imdecode(np.frombuffer(crop, np.uint8), cv2.IMREAD_COLOR)
-        if pixels is not None:
-            print(half_blocks(pixels, columns=COLUMNS))
-
-    return show
-
-
-def half_blocks(pixels: np.ndarray, *, columns: int) -> str:
-    """Text of `pixels` (height, width, 3; blue, green, red) in 24-bit colour, two rows of pixels per line."""
-    height, width = pixels.shape[:2]
-    rows = max(2 * round(columns * height / width / 2), 2)
-    small = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA)[:, :, ::-1]
-    lines = []
-    for upper, lower in zip(small[::2], small[1::2], strict=True):
-        cells = (
-            f"\x1b[38;2;{a[0]};{a[1]};{a[2]}m\x1b[48;2;{b[0]};{b[1]};{b[2]}m▀"
-            for a, b in zip(upper, lower, strict=True)
-        )
-        lines.append("".join(cells) + "\x1b[0m")
-    return "\n".join(lines)

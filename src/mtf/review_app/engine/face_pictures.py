@@ -37,6 +37,7 @@ ROOT = "/mtf"
 SIDE_PX = 900
 TILE_PX = 150
 TILES = 12
+SHEET_COLUMNS = 8
 MARK = (60, 200, 255)
 _PATH = re.compile(rf"^{ROOT}/({'|'.join(KINDS.values())})/([a-z0-9_.-]+)/({SLUG[1:-1]})/({FACE_ID[1:-1]})\.jpg$")
 
@@ -60,6 +61,11 @@ def paths(dataset: str) -> list[pl.Expr]:
         pl.format(f"{ROOT}/{kind}/{dataset}/{{}}/{{}}.jpg", "identity", "face_id").alias(column)
         for column, kind in KINDS.items()
     ]
+
+
+def path(kind: str, dataset: str, face: Key) -> str:
+    """Path of one picture of a face, as `paths` has it; `kind` is one of the values of KINDS."""
+    return f"{ROOT}/{kind}/{dataset}/{face.identity}/{face.face_id}.jpg"
 
 
 def parse(path: str) -> PictureRequest | None:
@@ -187,6 +193,19 @@ class Pictures:
         """Real face that a picture is made from: the face itself, or the source of a gold question."""
         question = self._question(face)
         return question.source if question else face
+
+    def sheet(self, faces: Sequence[Key]) -> bytes:
+        """JPEG of faces side by side, each with its number from 1; raises as `crop`."""
+        tiles = []
+        for number, face in enumerate(faces, 1):
+            tile = _fitted(_pixels(self.crop(face)), TILE_PX)
+            cv2.rectangle(tile, (0, 0), (8 + 11 * len(str(number)), 20), (32, 32, 32), -1)
+            cv2.putText(tile, str(number), (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
+            tiles.append(tile)
+        blank = np.full((TILE_PX, TILE_PX, 3), 32, np.uint8)
+        tiles += [blank] * (-len(tiles) % SHEET_COLUMNS)
+        rows = [np.hstack(tiles[start : start + SHEET_COLUMNS]) for start in range(0, len(tiles), SHEET_COLUMNS)]
+        return _jpeg(np.vstack(rows))
 
     def is_taken_down_now(self, face: Key) -> bool:
         """True if a takedown request of this moment names the face: requests may arrive while others review."""

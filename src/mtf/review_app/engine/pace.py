@@ -17,6 +17,9 @@ PAUSE_S = 120.0
 ONE_KEY_S = 0.1
 # Below this much work there is no pace.
 MIN_WORK_S = 5.0
+# Keys and seconds of work from which the pace is steady enough to be shown.
+STEADY_KEYS = 12
+STEADY_S = 60.0
 # Verdicts that count; labels, skips and undos add to the time only.
 JUDGING = (*STAYS, Verdict.REJECT)
 
@@ -31,12 +34,19 @@ class Pace:
         self._last_s = now_s
         self._verdicts = 0
         self._worked_s = 0.0
+        self._keys = 0
 
     def mark(self, verdicts: int, now_s: float) -> None:
         """Count a pressed key and its verdicts; 0 for a label, a skip or an undo."""
         self._worked_s += min(max(now_s - self._last_s, 0.0), PAUSE_S)
         self._last_s = now_s
         self._verdicts += verdicts
+        self._keys += verdicts > 0
+
+    @property
+    def is_steady(self) -> bool:
+        """True after enough keys and work for an estimate of what is left."""
+        return self._keys >= STEADY_KEYS and self._worked_s >= STEADY_S
 
     @property
     def per_hour(self) -> float | None:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mtf.review_app.engine.queue import DONE, Rows
+from mtf.review_app.engine.queue import DONE, REJECT, Rows
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
 from mtf.schemas import Step, funnel_steps
@@ -81,6 +81,8 @@ class CurrentPage:
         self._votes = votes
         self._page = NOTHING_LEFT
         self._open: dict[str, int] = {}
+        self._expected: Page | None = None
+        self._left_out: set[Key] = set()
 
     @property
     def label(self) -> str | None:
@@ -98,13 +100,35 @@ class CurrentPage:
     def page(self) -> Page:
         """Rest of the page, or the next page if it is finished."""
         if not self._page.faces:
-            self._page, self._open = self._plan.next_page(self._votes)
+            found, self._open = self._page_expected() or self._plan.next_page(self._votes)
+            self._expected = None
+            faces = tuple(face for face in found.faces if face not in self._left_out)
+            self._page = replace(found, faces=faces) if faces else NOTHING_LEFT
         return self._page
 
     def turn(self) -> Page:
         """New page, planned from all verdicts so far."""
-        self._page = NOTHING_LEFT
+        self._page, self._expected = NOTHING_LEFT, None
         return self.page()
+
+    def expect(self, page: Page | None) -> None:
+        """Set the page that follows this one; it is shown only if all of its faces are open by then."""
+        self._expected = page
+
+    def _page_expected(self) -> tuple[Page, dict[str, int]] | None:
+        """Page set by `expect` with the open faces per step; None if the plan has to be asked."""
+        page = self._expected
+        if page is None or page.step is None:
+            return None
+        people = np.concatenate([self.review_data.rows_of(name) for name in {face.identity for face in page.faces}])
+        steps, ready = self._plan.owed(self._votes, people)
+        at = {int(row): place for place, row in enumerate(people)}
+        permitted = [funnel_steps.place_of(step) for step in page.asks or (page.step,)]
+        rows = [self.review_data.row(face) for face in page.faces]
+        is_open = all(steps[at[row]] in permitted and ready[at[row]] for row in rows)
+        if not is_open or any(self._plan.split_label(self._votes, row) != page.label for row in rows):
+            return None
+        return page, self._plan.counted(self._votes)
 
     def renew(self, plan: Plan, review_data: ReviewData) -> None:
         """Take over the decisions of others; the faces and the page stay the same."""
@@ -145,6 +169,18 @@ class CurrentPage:
         if step is None or not ready:
             return None, None
         return step, self.split_label(face) if step == Step.TASK_FIT else None
+
+    def leave_out(self, faces: Collection[Key]) -> None:
+        """Ask no more about faces whose pictures are gone. Nothing is written: for this session they are rejected."""
+        self._left_out.update(faces)
+        self._votes.codes[[self.review_data.row(face) for face in faces], 0] = REJECT
+        self._page = replace(self._page, faces=tuple(face for face in self._page.faces if face not in self._left_out))
+        self._recount()
+
+    @property
+    def plan(self) -> Plan:
+        """Plan that the pages come from."""
+        return self._plan
 
     def take_away(self, done: Collection[Key], *, is_owed: bool = False) -> None:
         """Remove decided faces from the page, and with them those that need no verdict any more.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
@@ -52,7 +53,7 @@ class ReviewerVotes:
         self._reasons[given["row"], given["place"]] = reasons
         rows = faces.select(FACE).with_row_index("row").join(labels, on=FACE).select("row", "column", "label")
         self._labels = {(row, column): [label] for row, column, label in rows.iter_rows()}
-        # Earlier codes at a place that this session changed, oldest first, for undo.
+        # Earlier codes at a place, oldest first, for undo.
         self._before: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self.done: Counter[str] = Counter(
             {step: int(np.count_nonzero(_is_verdict(self.codes[:, place]))) for place, step in enumerate(self._steps)}
@@ -70,10 +71,25 @@ class ReviewerVotes:
         self._before.setdefault((row, place), []).append((int(self.codes[row, place]), int(self._reasons[row, place])))
         code = VERDICTS.index(str(verdict))
         self._count(row, place, by=int(_is_verdict(code)))
-        self._put(row, step, code, self._reason_names.index(reason) if reason else NO_REASON)
+        self._put(row, step, code, self._code_of(reason))
+
+    def remember_verdicts(self, row: int, step: str, given: Sequence[tuple[Verdict, str | None]]) -> None:
+        """Take over what the reviewer said of a face at a step in earlier sessions, oldest first.
+
+        The last one stands already; `undo_verdict` brings back those before it.
+        """
+        codes = [(VERDICTS.index(str(verdict)), self._code_of(reason)) for verdict, reason in given]
+        self._before[row, self._steps.index(step)] = [(NOTHING, NO_REASON), *codes[:-1]]
+
+    def _code_of(self, reason: str | None) -> int:
+        return self._reason_names.index(reason) if reason else NO_REASON
+
+    def remember_labels(self, row: int, column: str, labels: Sequence[str]) -> None:
+        """Take over the labels that the reviewer gave a face in earlier sessions, oldest first."""
+        self._labels[row, column] = list(labels)
 
     def undo_verdict(self, row: int, step: str) -> None:
-        """Undo the last `set_verdict` of this session on a face at a step."""
+        """Undo the last `set_verdict` on a face at a step."""
         place = self._steps.index(step)
         self._count(row, place, by=-int(_is_verdict(self.codes[row, place])))
         self._put(row, step, *self._before[row, place].pop())
@@ -92,7 +108,7 @@ class ReviewerVotes:
         self._labels.setdefault((row, column), []).append(label)
 
     def undo_label(self, row: int, column: str) -> None:
-        """Undo the last `set_label` of a face's column."""
+        """Undo the last label of a face's column."""
         self._labels[row, column].pop()
 
     def label(self, row: int, column: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections import Counter
@@ -14,16 +15,20 @@ from numpy.typing import NDArray
 from mtf.annotation.decision import Decision, Verdict
 from mtf.annotation.ledger import LedgerWriter
 from mtf.core.errors import BadInput
-from mtf.review_app.engine import pace
+from mtf.review_app.engine import ledger_actions, pace
 from mtf.review_app.engine.key_actions import At, Given, KeyActions
 from mtf.review_app.engine.page import CurrentPage, Page, Plan
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
+from mtf.review_app.engine.upcoming import upcoming_page
 from mtf.schemas import funnel_steps
 
 
 class ReviewSession:
-    """Review session: a reviewer's votes, their current page, and the actions they can undo. Safe between threads."""
+    """Review session: a reviewer's votes, their current page, and the actions they can undo, also of earlier sessions.
+
+    Safe between threads.
+    """
 
     def __init__(
         self,
@@ -47,7 +52,7 @@ class ReviewSession:
         self._votes = review_data.votes_by(reviewer, joint=joint)
         self._current = CurrentPage(plan, review_data, self._votes)
         self._key_actions = KeyActions(self._current, self._votes, reviewer=reviewer, joint=joint)
-        self._actions: list[Given] = []
+        self._actions: list[Given] = ledger_actions.restored(review_data, self._votes, reviewer=reviewer, joint=joint)
 
     @property
     def done(self) -> Counter[str]:
@@ -83,6 +88,25 @@ class ReviewSession:
         """New page, planned from all verdicts so far."""
         with self._lock:
             return self._current.turn()
+
+    def leave_out(self, faces: Sequence[Key]) -> None:
+        """Ask no more about faces whose pictures are gone; nothing is written into the ledger."""
+        with self._lock:
+            self._current.leave_out(faces)
+
+    def prepare(self) -> Page | None:
+        """Plan the page that will probably follow the current one, so that it is there at once; returns it.
+
+        None if it cannot be told yet. Takes as long as `turn`, while verdicts can be given.
+        """
+        with self._lock:
+            page, plan, review_data = self._current.page(), self._current.plan, self._current.review_data
+            votes = copy.copy(self._votes)
+            votes.codes, votes.times = votes.codes.copy(), votes.times.copy()
+        found = upcoming_page(plan, review_data, votes, page) if page.faces else None
+        with self._lock:
+            self._current.expect(found)
+        return found
 
     def renew(self, review_data: ReviewData, plan: Plan) -> None:
         """Take over the decisions of others; the faces and the page stay the same."""
@@ -137,13 +161,13 @@ class ReviewSession:
             return self._decide(self._key_actions.labelled(faces, column, value))
 
     def undo(self) -> list[Key]:
-        """Undo the last action of this session and put its faces back on the page; returns those faces.
+        """Undo the reviewer's last action, also of an earlier session; returns its faces, which are on the page again.
 
         Raises BadInput if nothing is left to undo.
         """
         with self._lock:
             if not self._actions:
-                raise BadInput("nothing of this session is left to undo")
+                raise BadInput("nothing is left to undo")
             action = self._actions[-1]
             self._check([face for face, _ in action])
             now = datetime.now(UTC)
@@ -192,6 +216,8 @@ class ReviewSession:
         if not given:
             raise BadInput("no face is selected")
         self._check([face for face, _ in given])
+        now = datetime.now(UTC)
+        given = [(face, decision.model_copy(update={"time": now})) for face, decision in given]
         self._writer.append(*(decision for _, decision in given))
         self._actions.append(given)
         for face, decision in given:

@@ -59,7 +59,7 @@ def read(source: Path, *, format: str, reviewer: str | None) -> list[ImportedDec
     one. Raises BadInput for the first error, with its place, value and what is permitted.
     """
     if reviewer is not None:
-        checked_reviewer(reviewer, is_person=True)
+        reviewer = checked_reviewer(reviewer, is_person=True)
     given = _of_csv(source) if format == "csv" else _of_folder(source, format)
     now = datetime.now(UTC)
     return [ImportedDecision(where, _decision(fields, where, reviewer=reviewer, now=now)) for where, fields in given]
@@ -247,7 +247,7 @@ def _number(value: Any) -> float | None:
 def _decision(fields: dict[str, Any], where: str, *, reviewer: str | None, now: datetime) -> Decision:
     absent = {"reviewer": reviewer, "time": now.isoformat()}
     given = fields | {name: value for name, value in absent.items() if fields.get(name) in (None, "")}
-    _check_reviewer(given["reviewer"], where)
+    given["reviewer"] = _checked_reviewer(given["reviewer"], where)
     if not isinstance(given["time"], str) or not _ISO_TIME.fullmatch(given["time"]):
         raise bad_value(f"{where}: time", given["time"], _TIME)
     try:
@@ -260,13 +260,13 @@ def _decision(fields: dict[str, Any], where: str, *, reviewer: str | None, now: 
     return decision
 
 
-def _check_reviewer(name: Any, where: str) -> None:
+def _checked_reviewer(name: Any, where: str) -> str:
     if name is None:
         raise BadInput(f"{where}: no reviewer; name one with --reviewer")
     if not isinstance(name, str):
         raise bad_value(f"{where}: reviewer", name, "a text")
     try:
-        checked_reviewer(name, is_person=True)
+        return checked_reviewer(name, is_person=True)
     except BadInput as error:
         raise BadInput(f"{where}: {error}") from None
 

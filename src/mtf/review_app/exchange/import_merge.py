@@ -15,6 +15,7 @@ from mtf.annotation import consensus, matching
 from mtf.annotation.decision import Decision, Verdict
 from mtf.annotation.ledger import JOINT_REVIEWER, LedgerWriter
 from mtf.annotation.ledger_lines import SCHEMA
+from mtf.annotation.reviewer_name import reviewer_folder
 from mtf.config import Params
 from mtf.core.errors import MtfError, bad_value, listed
 from mtf.core.project_paths import ProjectPaths
@@ -65,7 +66,7 @@ def _append(workspace: ProjectPaths, reviewer: str, decisions: list[Decision]) -
         with LedgerWriter(workspace.review, reviewer) as writer:
             writer.append(*decisions)
     except OSError as error:
-        place = workspace.relative(workspace.review / reviewer)
+        place = workspace.relative(workspace.review / reviewer_folder(reviewer))
         raise MtfError(f"{place}: not written: {error.strerror}; correct that and import the same file again") from None
 
 

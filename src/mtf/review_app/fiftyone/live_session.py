@@ -43,6 +43,7 @@ class LiveSession:
     dataset: name of the FiftyOne data set.
     collection: its MongoDB collection of samples.
     renewed: returns review data and plan for the current ledger; None if it has not changed.
+    left_out: faces that are not asked about any more, since their pictures are gone, each with the reason.
     """
 
     review_data: ReviewData
@@ -51,6 +52,7 @@ class LiveSession:
     dataset: str
     collection: Any
     renewed: Callable[[ReviewData], tuple[ReviewData, Plan] | None] = lambda _: None
+    left_out: dict[Key, str] = field(default_factory=dict)
     _behind: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "mtf-review-mirror"))
     _page: Page | None = None
     _closed: threading.Event = field(default_factory=threading.Event)
@@ -100,6 +102,23 @@ class LiveSession:
         if not self.session.joint:
             found[self.session.reviewer] = {str(step): count for step, count in self.session.done.items()}
         return found
+
+    def current_page(self) -> Page:
+        """Rest of the current page or the next one; faces whose pictures are gone are left out (`left_out`)."""
+        while True:
+            page = self.session.page()
+            gone = {face: str(why) for face in page.faces if (why := self._reason_gone(face))}
+            if not gone:
+                return page
+            self.left_out |= gone
+            self.session.leave_out(list(gone))
+
+    def _reason_gone(self, face: Key) -> BadInput | None:
+        try:
+            self.pictures.check([face])
+        except BadInput as error:
+            return error
+        return None
 
     def show(self, changed: Sequence[Key]) -> None:
         """Update the samples of `changed` faces and of their duplicate groups, in the background."""

@@ -12,67 +12,28 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from mtf.core.errors import MtfError, bad_value, listed
-from mtf.review_app.engine.page import Page
-from mtf.review_app.engine.review_data import Key, ReviewData
+from mtf.core.errors import BadInput, MtfError, bad_value, listed
+from mtf.review_app.engine.page import NOTHING_LEFT, Page
+from mtf.review_app.engine.review_data import Key
 from mtf.review_app.engine.session import At, ReviewSession
 from mtf.review_app.fiftyone.live_session import current_session
-from mtf.review_app.fiftyone.sample_updates import proposed_keepers
+from mtf.review_app.fiftyone.page_answer import describe, describe_faces
 from mtf.review_app.fiftyone.samples import sample_id
-from mtf.schemas import Step, funnel_steps
+from mtf.schemas import funnel_steps
 
 log = logging.getLogger(__name__)
 
 
-def describe(session: ReviewSession, page: Page, review_data: ReviewData) -> dict[str, Any]:
-    """Page and progress as the screen shows them."""
-    pace = session.pace.per_hour
-    return {
-        "reviewer": session.reviewer,
-        "joint": session.joint,
-        "step": str(page.step) if page.step else None,
-        "run": page.run,
-        "settle": page.label,
-        "page": [sample_id(*face) for face in page.faces],
-        "proposed": [sample_id(*face) for face in proposed_keepers(review_data, page)],
-        "question": _question(review_data, page),
-        "can_keep": page.step == Step.DUPLICATE,
-        "reasons": _reasons_until(page.step),
-        "reason_keys": funnel_steps.reason_keys(),
-        "labels": dict(review_data.labels),
-        "steps": [
-            {
-                "step": str(step),
-                "title": funnel_steps.heading_of(step),
-                "done": session.done[step],
-                "open": session.open_faces(step),
-            }
-            for step in funnel_steps.reviewed()
-        ],
-        "per_minute": round(pace / 60, 1) if pace else None,
-        "minutes_left": round(60 * session.left / pace) if pace else None,
-    }
+def page_of() -> dict[str, Any]:
+    """Next page of the session, as `describe` returns it.
 
-
-def _question(review_data: ReviewData, page: Page) -> str | None:
-    """Question about the page; None if nothing is left."""
-    if page.step is None:
-        return None
-    people = {review_data.faces["name"][review_data.row(face)] for face in page.faces}
-    return page.question_about(people.pop() if len(people) == 1 else "the person")
-
-
-def _reasons_until(step: str | None) -> list[str]:
-    """Reasons permitted for a face at `step`: those of the step and of earlier ones."""
-    before = funnel_steps.reviewed()[: funnel_steps.place_of(step) + 1] if step else ()
-    return [str(reason) for name in before for reason in funnel_steps.review_reasons()[name]]
-
-
-def page_of(session: ReviewSession) -> dict[str, Any]:
-    """Next page of the session, as `describe` returns it."""
-    page = session.page()
-    current_session().show_page(page)
-    return describe(session, page, current_session().review_data)
+    `gone` has the faces whose pictures are gone, `left_out` the reason for the first of them.
+    """
+    live = current_session()
+    page = live.current_page()
+    live.show_page(page)
+    gone = [sample_id(*face) for face in live.left_out]
+    return describe(live, page) | {"gone": gone, "left_out": next(iter(live.left_out.values()), None)}
 
 
 class ReviewOperator(foo.Operator):
@@ -108,7 +69,7 @@ class FaceAction(ReviewOperator):
         answer = {"done": len(done), "message": self.message(ctx.params, done)}
         try:
             current_session().show(done)
-            return page_of(session) | answer
+            return page_of() | answer
         except Exception as error:
             log.exception("the next page failed")
             return answer | {"saved_but": " ".join(f"{type(error).__name__} {error}".split())[:200]}
@@ -241,18 +202,31 @@ class Undo(FaceAction):
         return session.undo()
 
 
-class StepsOfFaces(ReviewOperator):
-    """Operator that returns the step that a key would decide for each face, shown in the bar before a key is
-    pressed.
+class Upcoming(ReviewOperator):
+    """Operator that plans the page after the current one and returns its faces, so that the screen has their pictures
+    before they are needed.
     """
 
-    NAME, LABEL, UNLISTED = "where", "Review: where faces stand", True
+    NAME, LABEL, UNLISTED = "upcoming", "Review: what comes next", True
+
+    def answer(self, ctx: foo.ExecutionContext, session: ReviewSession) -> dict[str, Any]:  # noqa: ARG002
+        found = describe_faces(current_session(), session.prepare() or NOTHING_LEFT)
+        return {"crops": [face["crop"] for face in found["faces"]], "accepted": found["accepted"]}
+
+
+class LookAgain(ReviewOperator):
+    """Operator that returns faces chosen elsewhere, such as in a saved view, and the step that a key would decide."""
+
+    NAME, LABEL, UNLISTED = "look", "Review: faces to look at again", True
 
     def answer(self, ctx: foo.ExecutionContext, session: ReviewSession) -> dict[str, Any]:
-        steps = {
-            sample_id(*face): session.step_of(face) for face in current_session().named(ctx.params.get("ids") or [])
-        }
-        return {"at": {name: str(step) if step else None for name, step in steps.items()}}
+        faces = [(face, session.step_of(face)) for face in chosen(ctx)]
+        open_faces = [(face, step) for face, step in faces if step is not None]
+        if not open_faces:
+            raise BadInput("nothing is to be decided here: select faces first; the panel has settled the others")
+        page = Page(open_faces[0][1], "chosen", None, tuple(face for face, _ in open_faces))
+        found = describe_faces(current_session(), page)
+        return found | {"at": {sample_id(*face): str(step) for face, step in open_faces}}
 
 
 class Progress(ReviewOperator):
@@ -267,5 +241,5 @@ class Progress(ReviewOperator):
 
 def register(plugin: Any) -> None:
     """Register the operators; FiftyOne calls this when it loads the plugin."""
-    for operator in (ShowPage, Accept, Reject, Keep, Skip, Label, Undo, StepsOfFaces, Progress):
+    for operator in (ShowPage, Accept, Reject, Keep, Skip, Label, Undo, Upcoming, LookAgain, Progress):
         plugin.register(operator)

@@ -4,7 +4,7 @@ early.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,30 +12,48 @@ import polars as pl
 
 from mtf.review_app.engine.page import Page
 from mtf.review_app.engine.plan import queue_columns
-from mtf.review_app.engine.queue import NOTHING, SKIP
+from mtf.review_app.engine.queue import ACCEPT, NOTHING, SKIP
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.fiftyone import samples
-from mtf.schemas import Step
+from mtf.schemas import Step, funnel_steps
 
 
-def accepted_of(session: ReviewSession, review_data: ReviewData, identity: str) -> list[Key]:
-    """Faces that this reviewer accepted for the identity, largest first."""
-    accepted = [
-        face
-        for face in review_data.faces_of(identity)
-        if (votes := session.verdict(face, Step.IDENTITY)) is not None and votes[0] == "accept"
-    ]
+def accepted_of(
+    session: ReviewSession, review_data: ReviewData, identity: str, without: Collection[Key] = ()
+) -> list[Key]:
+    """Faces that this reviewer accepted for the identity, largest first, except those in `without`."""
+    rows = review_data.rows_of(identity)
+    accepted = rows[session.votes.codes[rows, funnel_steps.place_of(Step.IDENTITY)] == ACCEPT]
     sizes = review_data.faces["width"]
-    return sorted(accepted, key=lambda face: (-sizes[review_data.row(face)], face))
+    by_size = sorted(accepted.tolist(), key=lambda row: (-sizes[row], row))
+    return [face for row in by_size if (face := review_data.key(row)) not in without]
 
 
-def proposed_keepers(review_data: ReviewData, page: Page) -> list[Key]:
-    """Proposed keepers on a page of duplicates: the best face of each group."""
-    if page.step != Step.DUPLICATE:
-        return []
-    proposed = review_data.faces["proposed_keeper"]
-    return [face for face in page.faces if proposed[review_data.row(face)]]
+# Measures by which the best face of a group is found, the most important one first (`face_table.with_keepers`).
+KEEPER_MEASURES = ("eyes", "size_px", "sharpness")
+
+
+def proposed_keeper(session: ReviewSession, review_data: ReviewData, page: Page) -> Key | None:
+    """Proposed keeper on a page of duplicates: the best face of the group, or of those that earlier steps left.
+
+    None on other pages, and once the reviewer has decided on the best face.
+    """
+    if page.step != Step.DUPLICATE or not page.faces:
+        return None
+    is_best = review_data.faces["proposed_keeper"]
+    group = {*page.faces, *(rival for face in page.faces for rival in review_data.rivals(face))}
+    best = [face for face in group if is_best[review_data.row(face)]]
+    if any(face not in page.faces and session.verdict(face, Step.DUPLICATE) for face in best):
+        return None
+    on_page = [face for face in page.faces if face in best]
+    return on_page[0] if on_page else max(page.faces, key=lambda face: keeper_measures(review_data, face))
+
+
+def keeper_measures(review_data: ReviewData, face: Key) -> tuple[float, ...]:
+    """Values of KEEPER_MEASURES of a face; -1 where one was not taken."""
+    row = review_data.faces.row(review_data.row(face), named=True)
+    return tuple(float(row[name]) if row.get(name) is not None else -1.0 for name in KEEPER_MEASURES)
 
 
 def sample_updates(session: ReviewSession, review_data: ReviewData, changed: Sequence[Key]) -> list[Any]:

@@ -241,19 +241,20 @@ def _arrange(dataset: fo.Dataset, labels: Sequence[str]) -> None:
         ("WHO", ["name", "also_under", "resembles", *labels, "identity"]),
         (
             "WHERE IT STANDS",
-            ["step", "run", "verdict", "reason", *map(own, labels), "proposed_keeper", "rank", "ready"],
+            ["step", "verdict", "reason", *map(own, labels), "proposed_keeper"],
         ),
         ("THE PANEL", ["panel", "panel_said"]),
         ("MEASURED", ["contradicts", "eyes", "size_px", *SHARES]),
         ("SOURCE", ["license", "creator", "source_page", "source_url", "title"]),
-        ("KEYS", ["duplicate_group", "face_id", "image_id", "id", "filepath", "picture", "person", "digest"]),
+        ("KEYS", ["duplicate_group", "face_id", "image_id", "id", "filepath", "picture", "person"]),
+        ("PROGRAM", ["rank", "ready", "run", "digest"]),
         ("OTHER", ["tags", "metadata", "created_at", "last_modified_at"]),
     )
     config.sidebar_groups = [
-        fo.SidebarGroupDocument(name=name, paths=paths, expanded=name not in ("KEYS", "OTHER"))
+        fo.SidebarGroupDocument(name=name, paths=paths, expanded=name not in ("KEYS", "PROGRAM", "OTHER"))
         for name, paths in groups
     ]
-    config.active_fields = fo.ActiveFields(paths=["name", *labels[-1:]])
+    config.active_fields = fo.ActiveFields(paths=["name"])
     dataset.save()
 
 

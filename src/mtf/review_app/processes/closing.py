@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from mtf.annotation.ledger import JOINT_REVIEWER, exclusive_lock
+from mtf.annotation.reviewer_name import reviewer_folder
 from mtf.core import dvc_cli
 from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
@@ -17,7 +18,7 @@ from mtf.core.project_paths import ProjectPaths
 
 def dataset_name(project: str, reviewer: str, *, joint: bool) -> str:
     """Data set name of a reviewer or of the joint session; it is part of the page's address."""
-    return f"{project}-{JOINT_REVIEWER if joint else reviewer}"
+    return f"{project}-{JOINT_REVIEWER if joint else reviewer_folder(reviewer)}"
 
 
 class LedgerTracking:
@@ -32,7 +33,7 @@ class LedgerTracking:
     ) -> None:
         self._workspace = workspace
         self._folder = folder or workspace.review
-        self._reviewers = list(reviewers)
+        self._folders = [name if name == "*" else reviewer_folder(name) for name in reviewers]
 
     def __enter__(self) -> LedgerTracking:
         self._before = {path: path.stat().st_size for path in self._files()}
@@ -54,7 +55,7 @@ class LedgerTracking:
         return f"the ledger in {place}" if self._folder == self._workspace.review else place
 
     def _files(self) -> Iterator[Path]:
-        for name in self._reviewers:
+        for name in self._folders:
             # Gold answers and pairs of duplicates lie in subfolders.
             yield from self._folder.glob(f"{name}/**/*.jsonl")
 

@@ -1,32 +1,74 @@
 // Start of the review, as soon as FiftyOne shows a data set of the review app.
-import "./acts.js";
-import "./keyboard.js";
-import "./panel.js";
-import { putUp, say } from "./bar.js";
-import { grid, showAnew } from "./grid.js";
+import { listenToKeys } from "./keyboard.js";
+import { ROOM, element, isShown, registerPanels } from "./panel.js";
 import { ask, dataset } from "./server.js";
-import { renew, state } from "./state.js";
-import { hasSavedView } from "./watch.js";
+import { listen, state } from "./store.js";
+import { STYLE } from "./style.js";
+import { Surface, columns } from "./surface.js";
+import { onTheme } from "./theme.js";
+import { lookAgain, refresh, tellLost } from "./verdicts.js";
+import { isWell, reloadWhenLost, watch } from "./watch.js";
 
-const BEGIN_MS = 300;
-const NO_GRID_MS = 6000;     // another panel may be in its place
+const foo = window.__foo__;
+const React = window.React;
+const BEGIN_MS = 200;
 
-let begun = null;
-const loadedAt = Date.now();
-window.setInterval(async () => {
-  const name = dataset();
-  if (!name || begun === name || (!grid() && Date.now() - loadedAt < NO_GRID_MS)) return;
-  begun = name;
-  try {
-    const answer = await ask("page");
-    if (answer.refused) return;
-    renew(answer);
-    putUp();
-    say("ready");
-    dismissAdvertisement();
-    if (!hasSavedView()) showAnew(state.page);
-  } catch (error) { begun = null; }
+registerPanels();
+registerLookAgain();
+const root = window.ReactDOM.createRoot(element);
+const draw = () => root.render(React.createElement(Surface));
+listen(draw);
+onTheme(draw);
+listenToKeys({ isShown, columns: () => columns, focusNow });
+
+const style = document.createElement("style");
+style.textContent = STYLE;
+document.head.append(style);
+
+// The first page is asked for while FiftyOne still starts.
+const endBeginning = watch(async () => {
+  if (state.answer) { endBeginning(); tellLost(); } else if (dataset()) await refresh();
+}, { usualMs: BEGIN_MS });
+
+// The panel is opened once FiftyOne has drawn its own; a saved view in the address stays on the screen.
+const opening = window.setInterval(() => {
+  if (!state.answer || !document.querySelector('[data-cy="panel-container"], [data-cy="fo-grid"]')) return;
+  window.clearInterval(opening);
+  dismissAdvertisement();
+  if (!new URLSearchParams(window.location.search).has("view")) show();
+  watch(refresh, { isIdle: () => document.hidden || !dataset() });
 }, BEGIN_MS);
+
+const show = () => foo.executeOperator("open_panel", { name: ROOM, isActive: true });
+
+const hasGivenUp = () => document.querySelector('[data-cy="setup-page"]') !== null;
+reloadWhenLost({ isLost: hasGivenUp, answers: () => ask("page") });
+listen(() => { if (state.answer && !hasGivenUp()) isWell(); });
+
+function focusNow() {
+  window.requestAnimationFrame(() => element.querySelector('[role="option"][tabindex="0"]')?.focus());
+}
+
+// Faces that were chosen in FiftyOne's grid or are open there, on a page of the review.
+function registerLookAgain() {
+  class JudgeChosen extends foo.Operator {
+    get config() {
+      return new foo.OperatorConfig({ name: "judge_chosen", label: "Review: judge the chosen faces" });
+    }
+
+    async resolvePlacement() {
+      const button = new foo.types.Button({ label: "Review: judge the chosen faces", icon: "rate_review", prompt: false });
+      return new foo.types.Placement(foo.types.Places.SAMPLES_GRID_SECONDARY_ACTIONS, button);
+    }
+
+    async execute(ctx) {
+      const open = ctx.currentSample ? [ctx.currentSample] : [];
+      const ids = open.length ? open : [...(ctx.selectedSamples || new Map()).keys()];
+      if (await lookAgain(ids)) { foo.executeOperator("close_sample"); show(); }
+    }
+  }
+  foo.registerOperator(JudgeChosen, "@mtf/review");
+}
 
 // The advertisement covers the grid and takes its clicks until it is dismissed, once per browser.
 function dismissAdvertisement() {
@@ -34,3 +76,4 @@ function dismissAdvertisement() {
   const advertised = [...document.querySelectorAll("button")].find((one) => one.textContent === "Dismiss");
   if (advertised) advertised.click();
 }
+
