@@ -108,24 +108,33 @@ TASKS = {
     "gender": Task(column="gender", labels=["M", "F"]),
 }
 MEASURED = {
-    "ours": ({"race": 0.9, "gender": 0.8, "all": 0.7}, {"race": {"gender": {"M": 0.95, "F": None}}, "gender": {}}),
-    "theirs": ({"race": 0.5}, {}),
+    "ours": (
+        {
+            "race": {"accuracy": 0.9, "n": 40, "low": 0.8, "high": 0.96},
+            "gender": {"accuracy": 0.8},
+            "all": {"accuracy": 0.7},
+        },
+        {"race": {"gender": {"M": {"accuracy": 0.95, "n": 20, "people": 4}, "F": {"n": 0}}}, "gender": {}},
+    ),
+    "theirs": ({"race": {"accuracy": 0.5}}, {}),
 }
 
 
 def test_the_papers_tables_hold_what_was_measured() -> None:
     first, race, gender, fifth = das_tables.tables(MEASURED, TASKS)
     assert (first["table"], first["columns"]) == (1, ["race", "gender"])
-    assert first["rows"] == [{"name": "ours", "shares": [0.9, 0.8]}, {"name": "theirs", "shares": [0.5, None]}]
+    assert [(row["name"], row["shares"]) for row in first["rows"]] == [("ours", [0.9, 0.8]), ("theirs", [0.5, None])]
+    assert first["rows"][0]["figures"][0] == {"accuracy": 0.9, "n": 40, "low": 0.8, "high": 0.96}
     assert (race["table"], race["columns"]) == (2, ["ours", "theirs"])
-    assert race["rows"] == [
-        {"name": "gender: M", "shares": [0.95, None]},
-        {"name": "gender: F", "shares": [None, None]},
-    ]
+    assert [(row["name"], row["shares"]) for row in race["rows"]] == [
+        ("gender: M", [0.95, None]), ("gender: F", [None, None]),
+    ]  # fmt: skip
+    assert race["rows"][0]["figures"] == [{"accuracy": 0.95, "n": 20}, None]
     assert (gender["table"], gender["rows"]) == (4, [])
-    assert fifth["rows"][0] == {"name": "ours", "shares": [0.7, 0.9, 0.8]}
+    assert fifth["rows"][0]["shares"] == [0.7, 0.9, 0.8]
     shown = das_tables.markdown([first])
     assert "**Mean accuracy** (Das et al., Table 1)" in shown
+    assert "| ours | 90.00% (n 40; 80.0 to 96.0) | 80.00% |" in shown
     assert "| theirs | 50.00% | – |" in shown
 
 
@@ -160,10 +169,11 @@ def test_the_command_shows_the_tables_of_what_was_trained(
     assert [table["table"] for table in found] == [1, 2, 4, 3, 5]
     own = json.loads(workspace.metrics("multitask/equal").read_text())
     alone = json.loads(workspace.metrics("evaluate").read_text())["race"]["small_cnn"]["accuracy"]
-    assert found[0]["rows"] == [
-        {"name": "small_cnn", "shares": [alone, None, None]},
-        {"name": "multitask, equal", "shares": [own["accuracy"][task] for task in ("race", "gender", "age")]},
+    assert [(row["name"], row["shares"]) for row in found[0]["rows"]] == [
+        ("small_cnn", [alone, None, None]),
+        ("multitask, equal", [own["accuracy"][task] for task in ("race", "gender", "age")]),
     ]
+    assert {each["n"] for row in found[0]["rows"] + found[4]["rows"] for each in row["figures"] if each} == {18}
     assert [row["name"] for row in found[1]["rows"]] == ["gender: Males", "gender: Females", "age: Young", "age: Old"]
     assert found[1]["rows"][0]["shares"][1] == own["by_group"]["race"]["gender"]["Males"]["accuracy"]
     assert "(Das et al., Table 5)" in CliRunner().invoke(app, ["multitask", "--paper-tables"]).stdout

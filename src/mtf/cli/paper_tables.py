@@ -112,32 +112,35 @@ def show_das_tables(*, as_json: bool, workspace: ProjectPaths | None = None) -> 
         _print_undetected(workspace)
 
 
-def _shared(figures: dict[str, Any]) -> tuple[dict[str, float], dict[str, Any]]:
-    by_group = {
-        task: {attribute: _accuracies(labels) for attribute, labels in attributes.items()}
-        for task, attributes in figures["by_group"].items()
-    }
-    return figures["accuracy"], by_group
+Measured = tuple[dict[str, Any], dict[str, Any]]
 
 
-def _single(workspace: ProjectPaths, typed: Params) -> dict[str, tuple[dict[str, float], dict[str, Any]]]:
+def _shared(figures: dict[str, Any]) -> Measured:
+    # Versions before 0.2 have accuracies alone.
+    known = {task: {"accuracy": accuracy} for task, accuracy in figures["accuracy"].items()}
+    return known | figures.get("over_all", {}), figures["by_group"]
+
+
+def _single(workspace: ProjectPaths, typed: Params) -> dict[str, Measured]:
     """Figures of the single-task models that have been evaluated."""
     if not workspace.metrics("evaluate").is_file():
         return {}
     evaluated = made.read_figures(workspace, "evaluate")
+    path = workspace.metrics("fairness/over_all")
+    over_all = made.read_json(workspace, path) if path.is_file() else {}
     found = {}
     for model in typed.train.models:
-        measured = {task: rows[model]["accuracy"] for task, rows in evaluated.items() if model in rows}
+        measured = {
+            task: over_all.get(model, {}).get(task, {"accuracy": rows[model]["accuracy"]})
+            for task, rows in evaluated.items()
+            if model in rows
+        }
         by_group = {task: _by_others(workspace, typed, model, task) for task in measured if task in typed.tasks}
         found[model] = measured, by_group
     return found
 
 
-def _by_others(workspace: ProjectPaths, typed: Params, model: str, task: str) -> dict[str, dict[str, float | None]]:
+def _by_others(workspace: ProjectPaths, typed: Params, model: str, task: str) -> dict[str, Any]:
     fairness = made.read_figures(workspace, f"fairness/models/{model}/{task}")
     others = [name for name in typed.attributes if name not in typed.tasks[task].columns]
-    return {name: _accuracies(fairness[name]["groups"]) for name in others if name in fairness}
-
-
-def _accuracies(groups: dict[str, dict[str, Any]]) -> dict[str, float | None]:
-    return {label: figures.get("accuracy") for label, figures in groups.items()}
+    return {name: fairness[name]["groups"] for name in others if name in fairness}

@@ -102,25 +102,42 @@ def groups_of(predictions: pl.DataFrame, attributes: Mapping[str, Sequence[str]]
     """
     if missing := set(attributes) - set(predictions.columns):
         raise BadInput(f"no column {sorted(missing)} to group by; the columns are {predictions.columns}")
+    table = _answers_of_people(predictions, [*attributes])
+    found = {}
+    for values, part in table.group_by(list(attributes), maintain_order=True):
+        names = tuple(map(str, values))
+        found[names] = _group(names, part)
+    none = np.zeros(0, np.int64)
+    return [found.get(names, Group(names, none, none, none)) for names in itertools.product(*attributes.values())]
+
+
+def _answers_of_people(predictions: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The person in each picture, its `row`, and whether the answer is `right`, with other columns."""
     person = pl.col(PERSON) if PERSON in predictions.columns else pl.int_range(pl.len())
-    table = predictions.select(
-        *attributes,
+    return predictions.select(
+        *columns,
         person.alias(PERSON),
         row=pl.int_range(pl.len()),
         right=pl.col("label") == pl.col("predicted"),
     )
-    found = {}
-    for values, part in table.group_by(list(attributes), maintain_order=True):
-        people = part.group_by(PERSON, maintain_order=True).agg(pl.col("right").sum(), pictures=pl.len())
-        names = tuple(map(str, values))
-        found[names] = Group(
-            names,
-            rows=part["row"].to_numpy(),
-            right=people["right"].to_numpy(),
-            pictures=people["pictures"].to_numpy(),
-        )
-    none = np.zeros(0, np.int64)
-    return [found.get(names, Group(names, none, none, none)) for names in itertools.product(*attributes.values())]
+
+
+def _group(labels: tuple[str, ...], part: pl.DataFrame) -> Group:
+    people = part.group_by(PERSON, maintain_order=True).agg(pl.col("right").sum(), pictures=pl.len())
+    return Group(
+        labels,
+        rows=part["row"].to_numpy(),
+        right=people["right"].to_numpy(),
+        pictures=people["pictures"].to_numpy(),
+    )
+
+
+def over_all(predictions: pl.DataFrame, *, settings: Fairness = DEFAULT) -> dict[str, Any]:
+    """`n`, `people`, `accuracy`, `low` and `high` of all predictions, as of `by_group`; undefined ones are left out."""
+    everybody = _group((), _answers_of_people(predictions, []))
+    # The bootstrap is not asked for: no random number is drawn.
+    figures = _figures(everybody, None, settings, np.random.default_rng(0))
+    return _defined({name: figures[name] for name in ("n", "people", "more_people", "accuracy", "low", "high")})
 
 
 def by_group(

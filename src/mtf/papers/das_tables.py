@@ -14,19 +14,22 @@ from mtf.core import markdown_tables
 from mtf.evaluation.figure_files import ALL
 
 # Attribute of the paper → number of the table with its accuracy by the other attributes.
+SHOWN = ("accuracy", "n", "low", "high")
 PAPER_TABLES = {"race": 2, "age": 3, "gender": 4}
 
-# Task (`all` for all at once) → accuracy; task → attribute → label → accuracy, None for an empty group.
-Accuracies = Mapping[str, float]
-ByGroup = Mapping[str, Mapping[str, Mapping[str, float | None]]]
+# `accuracy`, 0 to 1, with the number `n` of pictures, and with `low` and `high` of its interval, where these are known.
+Figures = Mapping[str, Any]
+# Task (`all` for all at once) → figures; task → attribute → label → figures, without an accuracy for an empty group.
+Accuracies = Mapping[str, Figures]
+ByGroup = Mapping[str, Mapping[str, Mapping[str, Figures]]]
 
 
 def tables(measured: Mapping[str, tuple[Accuracies, ByGroup]], tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
     """Tables 1 to 5 of Das et al.
 
-    A table has `table` (the paper's number, or None), `title`, `columns` and `rows`; a row has `name` and `shares`, one
-    for each column, 0 to 1 or None. `measured`: network → accuracies, and accuracies by group; `tasks`: the tasks of
-    the multi-task network, in order.
+    A table has `table` (the paper's number, or None), `title`, `columns` and `rows`. A row has `name`, and for each
+    column a share from 0 to 1 in `shares` and its figures in `figures`, or None. `measured`: network → figures, and
+    figures by group; `tasks`: the tasks of the multi-task network, in order.
     """
     return [
         _mean(1, "Mean accuracy", list(tasks), measured),
@@ -38,10 +41,7 @@ def tables(measured: Mapping[str, tuple[Accuracies, ByGroup]], tasks: Mapping[st
 def _mean(
     number: int, title: str, columns: list[str], measured: Mapping[str, tuple[Accuracies, ByGroup]]
 ) -> dict[str, Any]:
-    rows = [
-        {"name": name, "shares": [accuracies.get(column) for column in columns]}
-        for name, (accuracies, _) in measured.items()
-    ]
+    rows = [_row(name, [accuracies.get(column) for column in columns]) for name, (accuracies, _) in measured.items()]
     return {"table": number, "title": title, "columns": columns, "rows": rows}
 
 
@@ -53,14 +53,20 @@ def _by_group(task: str, asked: Task, measured: Mapping[str, tuple[Accuracies, B
         for label in labels
     ]
     rows = [
-        {
-            "name": f"{attribute}: {label}",
-            "shares": [by.get(task, {}).get(attribute, {}).get(label) for _, by in measured.values()],
-        }
+        _row(
+            f"{attribute}: {label}",
+            [by.get(task, {}).get(attribute, {}).get(label) for _, by in measured.values()],
+        )
         for attribute, label in groups
     ]
     title = f"Accuracy of {task} by the other attributes"
     return {"table": PAPER_TABLES.get(asked.column), "title": title, "columns": list(measured), "rows": rows}
+
+
+def _row(name: str, figures: Sequence[Figures | None]) -> dict[str, Any]:
+    known = [each if each and "accuracy" in each else None for each in figures]
+    shown = [each and {key: each[key] for key in SHOWN if key in each} for each in known]
+    return {"name": name, "shares": [each and each["accuracy"] for each in known], "figures": shown}
 
 
 def markdown(found: Sequence[Mapping[str, Any]]) -> str:
@@ -70,9 +76,15 @@ def markdown(found: Sequence[Mapping[str, Any]]) -> str:
 
 def _markdown(table: Mapping[str, Any]) -> str:
     number = f" (Das et al., Table {table['table']})" if table["table"] else ""
-    rows = [[row["name"], *map(_percent, row["shares"])] for row in table["rows"]]
+    rows = [[row["name"], *map(_cell, row["figures"])] for row in table["rows"]]
     return f"**{table['title']}**{number}\n\n{markdown_tables.table(['', *table['columns']], rows)}"
 
 
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.2f}%"
+def _cell(figures: Figures | None) -> str:
+    """`91.23% (n 120; 84.6 to 95.2)`, with what is known."""
+    if figures is None:
+        return "–"
+    counted = f"n {figures['n']:,}" if "n" in figures else ""
+    interval = f"{100 * figures['low']:.1f} to {100 * figures['high']:.1f}" if "low" in figures else ""
+    behind = "; ".join(filter(None, (counted, interval)))
+    return f"{100 * figures['accuracy']:.2f}%" + (f" ({behind})" if behind else "")

@@ -27,7 +27,8 @@ MATRIX_LABELS = 12
 def run(workspace: ProjectPaths, params: Params) -> None:
     """Evaluate every model of params.yaml on every task. Writes
 
-    - metrics/evaluate.json, metrics/undetected.json, metrics/fairness/models/MODEL/TASK.json and the headline figures,
+    - metrics/evaluate.json, metrics/undetected.json, metrics/fairness/{over_all,models/MODEL/TASK}.json, and the
+      headline figures,
     - build/evaluate/predictions.parquet and the model cards build/evaluate/cards/MODEL/TASK.md,
     - plots/{curves,confusion,groups}.csv, each with the rows of all models and tasks.
 
@@ -184,6 +185,7 @@ def _write_fairness(
     )
     people = labelled.identities_are_people(splits)
     found = {}
+    over_all: dict[str, dict[str, Any]] = {}
     for (model, task), question in questions.items():
         part = wide.filter(model=model, task=task)
         missed = undetected.predictions(params.tasks[task].columns, task=task, model=model)
@@ -192,7 +194,9 @@ def _write_fairness(
         by_person = counted if people else counted.drop(fairness.PERSON)
         by_group = fairness.report(by_person, attributes, seed=params.seed, settings=params.fairness, question=question)
         found[model, task] = by_group
+        over_all.setdefault(model, {})[task] = fairness.over_all(by_person, settings=params.fairness)
         atomic_files.write_json(workspace.metrics(f"fairness/models/{model}/{task}"), by_group)
+    atomic_files.write_json(workspace.metrics("fairness/over_all"), over_all)
     return found
 
 

@@ -96,6 +96,11 @@ def _write(
     figures: dict[str, Any] = {
         "best_epoch": about.best_epoch,
         "accuracy": intersections.accuracies(counted),
+        "over_all": {
+            str(name): fairness.over_all(part, settings=params.fairness)
+            for (name,), part in by_person.group_by("task", maintain_order=True)
+        }
+        | {ALL: fairness.over_all(intersections.together(counted, by_person.columns), settings=params.fairness)},
         "by_group": intersections.by_attribute(by_person, own, attributes, seed=params.seed, settings=params.fairness),
     }
     if gpu_utilization is not None:
