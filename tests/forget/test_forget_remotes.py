@@ -127,6 +127,9 @@ def test_a_version_aware_remote_loses_the_versions_with_the_content_and_all_else
         run_in(station.root, "git", "commit", "-q", "-m", f"v{number}")
         revisions[run_in(station.root, "git", "rev-parse", "HEAD").strip()] = b"kept " * (number + 9)
     assert sum(SECRET in content for _, content in bucket.versions()) == 3
+    # Contents that no version of the repository names are known by their bytes.
+    for content in (b"by hand", SECRET + b"third"):
+        bucket.client.put_object(Bucket="weather", Key="named/readings/garden.txt", Body=content)
     digests = [md5(SECRET + each) for each in (b"first", b"third", b"alone")]
 
     assert main([*(word for digest in digests for word in ("--digest", digest)), "--apply"]) == 0
@@ -134,7 +137,7 @@ def test_a_version_aware_remote_loses_the_versions_with_the_content_and_all_else
     assert [content for _, content in bucket.versions() if SECRET in content] == []
     assert station.holding(SECRET) == []
     left = [content for _, content in bucket.versions("named/readings/")]
-    assert sorted(left) == sorted([b"harmless note", *revisions.values()])
+    assert sorted(left) == sorted([b"harmless note", b"by hand", *revisions.values()])
     for revision, kept in revisions.items():
         to = tmp_path / "clone"
         shutil.rmtree(to, ignore_errors=True)

@@ -70,7 +70,7 @@ class VersionAwareStore(ObjectStore):
         return self._digests[key]
 
     def _open(self, version: BucketVersion) -> AbstractContextManager[BinaryIO]:
-        return self.odb.fs.fs.open(f"{version.path}?versionId={version.version_id}", "rb", version_aware=True)
+        return self.odb.fs.fs.open(f"{version.path}?versionId={version.version_id}", "rb")
 
     def has_original(self, oid: str) -> bool:
         return bool(self.versions_of(oid))

@@ -67,6 +67,7 @@ def erase(
         for path, one in due:
             _carry_out(workspace, path, one, planned, report)
         if patterns is not None:
+            report("searching every byte of the project, its remotes and git for what is left …")
             _search(leftovers.search(patterns, workspace, repo, planned.index), workspace, due, report)
     return [one for _, one in due]
 
