@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +18,7 @@ from pydantic import ValidationError
 from review_lines import BEGIN, decision, reject
 
 from mtf.annotation import consensus, ledger, ledger_lines, matching
-from mtf.annotation.decision import Verdict
+from mtf.annotation.decision import Decision, Verdict
 from mtf.annotation.ledger import LedgerWriter
 from mtf.core.errors import BadInput
 from mtf.schemas import Reason, Step
@@ -410,3 +412,40 @@ def test_one_spaced_line_of_many_is_not_misread(tmp_path: Path, read_singly: lis
     assert found.height == 21_000
     assert found.filter(verdict="reject").select("line", "reason").rows() == [(20_000, "not_a_face")]
     assert read_singly == [f"rita/{path.name}"]
+
+
+def _ahead(time: datetime) -> Decision:
+    return decision().model_copy(update={"time": time})
+
+
+@pytest.mark.parametrize("time", [datetime(9999, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=400)])
+def test_decisions_from_the_future_are_held_back_so_that_later_ones_count(tmp_path: Path, time: datetime) -> None:
+    _write(tmp_path, _ahead(time).line() + _ahead(time).line())
+    _write(tmp_path, reject(Reason.BLURRED, step=Step.QUALITY).line(), name="2026-03-02T09-00-00Z")
+    found = ledger.read(tmp_path)
+    assert found.decisions["verdict"].to_list() == ["reject"]
+    assert found.torn == [
+        "rita/2026-03-01T09-00-00Z.jsonl line 1: 2 decisions are dated ahead of this machine's clock "
+        f"(from {time:%Y-%m-%d %H:%M} UTC), not counted until then; if a clock was wrong, correct the times in the file"
+    ]
+
+
+def test_a_line_ahead_does_not_carry_the_lines_after_it_along(tmp_path: Path) -> None:
+    """Lines of a file keep their order where its clock ran backwards; one from the future is no measure of that."""
+    first = _ahead(datetime(9999, 1, 1, tzinfo=UTC)).line() + decision(minute=1).line()
+    _write(tmp_path, first)
+    _write(tmp_path, reject(Reason.BLURRED, step=Step.QUALITY, minute=2).line(), name="2026-03-02T09-00-00Z")
+    assert ledger.read(tmp_path).decisions["verdict"].to_list() == ["accept", "reject"]
+
+
+def test_clocks_that_differ_by_minutes_are_no_future(tmp_path: Path) -> None:
+    _write(tmp_path, _ahead(datetime.now(UTC) + timedelta(minutes=2)).line())
+    assert ledger.read(tmp_path).decisions.height == 1
+
+
+@pytest.mark.parametrize(("make", "says"), [(os.mkdir, "is a directory"), (os.mkfifo, "not a regular file")])
+def test_what_is_no_file_among_the_sessions_is_named(tmp_path: Path, make: Callable[[Path], None], says: str) -> None:
+    (tmp_path / "rita").mkdir()
+    make(tmp_path / "rita" / "x.jsonl")
+    with pytest.raises(BadInput, match=says):
+        ledger.read(tmp_path)

@@ -1,3 +1,6 @@
+from __future__ import annotations
+
+import asyncio
 import json
 from urllib.parse import parse_qs, urlsplit
 
@@ -7,7 +10,7 @@ from crawl_project import bing_page, bing_result
 from mtf.core.errors import BadInput
 from mtf.sources.bing import Bing
 from mtf.sources.google import Google
-from mtf.sources.search_engine import SearchEngine, UnreadablePage
+from mtf.sources.search_engine import EngineResult, SearchEngine, UnreadablePage
 
 BING = Bing(kind="bing", licenses=["commercial,modify"], max_results=100)
 GOOGLE = Google(kind="google", licenses=["commercial,modify"], max_results=200)
@@ -120,3 +123,65 @@ def test_a_google_page_that_has_changed_says_so():
     with pytest.raises(UnreadablePage, match="Google's format has changed"):
         read(GOOGLE, b"<html><script>nothing()</script></html>")
     assert read(GOOGLE, b"<html>Your search did not match any image results.</html>") == []
+
+
+CHALLENGES = {
+    "scripts alone": b"<html><head><script>challenge()</script></head><script src='/c.js'></script></html>",
+    "a page that leads elsewhere": b"<html><head><meta http-equiv='refresh' content='0;url=/turing'></head></html>",
+    "a banner beside the frame": b"<div id='bnp_container'>We use cookies. Accept?</div><div class='dgControl'></div>",
+    "links without the attribute m": b"<div class='dgControl'><a href='/images?mediaurl=http%3A%2F%2Fa.example'></a>",
+}
+
+
+@pytest.mark.parametrize("content", CHALLENGES.values(), ids=CHALLENGES.keys())
+def test_a_page_that_says_nothing_of_results_is_no_empty_result(content: bytes):
+    with pytest.raises(UnreadablePage, match="no results and nothing that says so"):
+        read(BING, content)
+
+
+def test_bings_own_message_is_believed_beside_anything():
+    page = b"<div>We use cookies.</div><div class='no_results'>There are no results for this.</div>"
+    assert read(BING, page) == []
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000, '{"a":' * 100_000, "[" * 100_000 + "]" * 100_000])
+def test_a_result_of_endless_brackets_does_not_end_the_search(deep: str):
+    broken = f"<div class='imgpt'><a class='iusc' m='{deep}'></a></div>"
+    content = bing_page(broken, bing_result("https://a.example/y.jpg"))
+    assert [each["file_url"] for each in read(BING, content)] == ["https://a.example/y.jpg"]
+    with pytest.raises(UnreadablePage, match="1 results, none with a picture's address"):
+        read(BING, bing_page(broken))
+
+
+class Deep(Bing):
+    """An engine whose parser gives up on what is nested."""
+
+    def parse(self, content: bytes) -> list[EngineResult]:
+        return self.parse(content)
+
+
+class Answers:
+    """A fetcher with one answer."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    async def get(self, *_: object, **__: object) -> Answers:
+        return self
+
+    def demand_success(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("source", "body", "reason"),
+    [
+        (BING, b" ", "an empty answer to the first request"),
+        (GOOGLE, b"", "an empty answer to the first request"),
+        (Deep(kind="bing"), b"x", "nested too deeply to be read"),
+    ],
+)
+def test_a_search_without_a_readable_answer_is_not_completed(source: SearchEngine, body: bytes, reason: str):
+    found = asyncio.run(source.search(Answers(body), "ana"))
+    assert found.candidates == []
+    assert [problem.endswith(reason) for problem in found.problems] == [True]

@@ -1,6 +1,7 @@
 import io
 import os
 import tarfile
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -245,3 +246,20 @@ def test_a_source_that_is_not_there_or_no_tar_is_a_bad_input(tmp_path: Path):
     (tmp_path / "x.tar").write_bytes(b"not a tar" * 200)
     with pytest.raises(BadInput, match=r"crawl\.sources: 'x\.tar': not an uncompressed tar"):
         FolderFiles(Folder(kind="folder", path="x.tar"), tmp_path)
+
+
+def test_two_files_of_one_name_in_two_forms_of_unicode_are_both_read(tmp_path: Path):
+    composed, split = (unicodedata.normalize(form, "é.jpg") for form in ("NFC", "NFD"))
+    for name in (composed, split):
+        (tmp_path / name).write_text(name)
+    opened = FolderFiles(Folder(kind="folder", path=str(tmp_path)), Path("/"))
+
+    def read(cell: str) -> set[str]:
+        return {opened.read(each.url, max_bytes=99).decode() for each in opened.find(cell)}
+
+    assert read("*.jpg") == {composed, split}
+    assert read(f"{composed};{split}") == {composed, split}
+    assert (read(composed), read(split)) == ({composed}, {split})
+    (tmp_path / split).unlink()
+    opened = FolderFiles(Folder(kind="folder", path=str(tmp_path)), Path("/"))
+    assert read(split) == {composed}

@@ -19,6 +19,7 @@ from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.datasets import age_csv, labelled, lfw, project_files, protocol_splits, utkface
 from mtf.datasets import tables as layout
+from mtf.sources.folder import Folder, FolderFiles
 
 
 def picture(seed: int, px: int = 40) -> bytes:
@@ -127,20 +128,62 @@ def test_two_folders_of_one_slug_are_refused() -> None:
         lfw.load_folder(["A b/1.jpg", "a-b/1.jpg"], license_id=None, creator="me")
 
 
-def test_a_plain_folder_states_no_license_unless_its_owner_does(tmp_path: Path) -> None:
+def test_people_whose_names_have_no_form_in_ascii_are_an_identity_each() -> None:
+    names = ["王伟", "李娜", "Иван", "عمر", "Ж Smith", "Я Smith", "a" * 150, "a" * 151]
+    data_set = lfw.load_folder([f"{name}/1.jpg" for name in names], license_id=None, creator="me")
+    assert data_set.pictures["identity"].n_unique() == len(names)
+    assert set(data_set.pictures["name"]) == set(names)
+
+
+def test_pictures_of_every_format_are_taken_and_other_files_counted() -> None:
+    kinds = ("jpg", "JPEG", "jfif", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "ppm", "pgm")
+    files = [f"ann/1.{kind}" for kind in kinds]
+    data_set = lfw.load_folder([*files, "ann/raw.heic", "ann/notes.txt"], license_id=None, creator="me")
+    assert sorted(data_set.pictures["file"]) == sorted(files)
+    assert data_set.summary()[1:] == ["left out, a name with no ending of a picture that is read: 2"]
+
+
+def test_a_name_that_the_roster_would_split_or_trim_is_read_back(tmp_path: Path) -> None:
+    files = ["ann/1;2.jpg", "ann/ 3.jpg", "ann/4.jpg ", "ann/a[1].jpg", "ann/b.jpg"]
+    table = project_files.roster_table(lfw.load_folder(files, license_id=None, creator="me"))
+    csv_files.write(tmp_path / "roster.csv", table)
+    (row,) = csv_files.read(tmp_path / "roster.csv")
+    for name in files:
+        (tmp_path / "pictures" / "ann").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "pictures" / name).write_text(name)
+    opened = FolderFiles(Folder(kind="folder", path="pictures"), tmp_path)
+    found = [opened.read(each.url, max_bytes=99).decode() for each in opened.find(row.text("files"))]
+    assert sorted(found) == sorted(files)
+
+
+def test_a_name_with_a_line_break_is_refused() -> None:
+    with pytest.raises(BadInput, match=r"file: 'ann/a\\nb.jpg' is not permitted; permitted: a name without control"):
+        project_files.roster_table(lfw.load_folder(["ann/a\nb.jpg"], license_id=None, creator="me"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["24_0_1_20170116.jpg ", " 24_0_1_20170116.jpg", "24_0_1_20170116.jpg.jpg", "24_0_1_20170116.jpg.chip.jpg.jpg"],
+)
+def test_utkface_with_blanks_or_doubled_endings_is_read_with_a_note(name: str) -> None:
+    data_set = utkface.load([name, "30_1_0_20170117.jpg", "31_1_0_20170117.jpg.chip.jpg"])
+    assert data_set.pictures.height == 3
+    assert data_set.repairs == ["1 name with a blank around it or a doubled ending: read"]
+
+
+def test_a_plain_folder_states_no_license_unless_its_owner_does() -> None:
     assert lfw.load_folder(["s1/1.pgm", "top.jpg"], license_id=None, creator="me").license == "LicenseRef-Unstated"
     data_set = lfw.load_folder(["s1/1.pgm", "s1/2.pgm"], license_id="CC0-1.0", creator="me")
     assert data_set.license == "CC0-1.0"
-    project_files.write_roster(data_set, tmp_path / "roster.csv")
-    assert (tmp_path / "roster.csv").read_text() == "identity,name,files\ns1,s1,s1/1.pgm;s1/2.pgm\n"
+    assert project_files.roster_table(data_set) == [["identity", "name", "files"], ["s1", "s1", "s1/1.pgm;s1/2.pgm"]]
 
 
-def test_a_person_with_two_labels_cannot_be_a_roster_row(tmp_path: Path) -> None:
+def test_a_person_with_two_labels_cannot_be_a_roster_row() -> None:
     rows = [{"file": f"{age}.jpg", "identity": "p", "name": "P", "part": None, "age": age} for age in ("Young", "Old")]
     table = labelled.checked(rows, {"age": ["Young", "Old"]}, where="x")
     data_set = labelled.DataSet("x", "CC0-1.0", "me", table, {"age": ["Young", "Old"]})
-    with pytest.raises(BadInput, match=r"x: p has the labels \['Young', 'Old'\] of age; import it as tables"):
-        project_files.write_roster(data_set, tmp_path / "roster.csv")
+    with pytest.raises(BadInput, match=r"x: p has the labels \['Young', 'Old'\] of age; import it with --crops"):
+        project_files.roster_table(data_set)
 
 
 @pytest.fixture

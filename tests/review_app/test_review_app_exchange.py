@@ -27,7 +27,7 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.review_app import terminal
 from mtf.review_app.engine.loading import load_review_data, session_of
 from mtf.review_app.engine.review_data import Key, ReviewData
-from mtf.review_app.exchange import export, import_merge
+from mtf.review_app.exchange import export, import_formats, import_merge
 from mtf.review_app.processes import mongodb as database
 from mtf.review_app.review_lock import lock_review
 from mtf.schemas import Step, takedown_file
@@ -480,3 +480,35 @@ def test_a_terminal_is_enough_to_review(
     verdicts = ledger.read(workspace.review).decisions["verdict"].to_list()
     assert verdicts == ["accept", "reject", "undo", "accept", "accept"]
     assert len(screen.shown) == 7
+
+
+def test_decisions_under_the_attributes_of_a_coco_file_are_read(
+    project: Callable[..., ProjectPaths], tmp_path: Path
+) -> None:
+    """So FiftyOne and other tools write keys that COCO does not know."""
+    workspace, loaded = with_some_decisions(project)
+    export.write(workspace, loaded, tmp_path / "out", format="coco")
+    before = decisions(workspace)
+    shutil.rmtree(workspace.review)
+    file = tmp_path / "out" / import_formats.LABELS
+    content = json.loads(file.read_text())
+    for each in content["annotations"]:
+        each["attributes"] = {"decisions": each.pop("decisions")}
+    file.write_text(json.dumps(content))
+    said = import_merge.read(workspace, loaded, tmp_path / "out", format="coco", reviewer=None)
+    assert said.startswith(f"{before.height} decisions added")
+    assert decisions(workspace)["verdict"].to_list() == before["verdict"].to_list()
+    for each in content["annotations"]:
+        del each["attributes"]
+    file.write_text(json.dumps(content))
+    said = import_merge.read(workspace, loaded, tmp_path / "out", format="coco", reviewer=None)
+    assert said.endswith("has none; an annotation has them under `decisions`, or `attributes.decisions`")
+
+
+@pytest.mark.parametrize("source", ["/dev/zero", "fifo", "folder"])
+def test_only_a_regular_file_is_imported(project: Callable[..., ProjectPaths], tmp_path: Path, source: str) -> None:
+    workspace, loaded = with_some_decisions(project)
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(BadInput, match=r"not a regular file|Is a directory"):
+        import_merge.read(workspace, loaded, tmp_path / source, format="csv", reviewer="anna")

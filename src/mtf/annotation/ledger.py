@@ -26,6 +26,7 @@ import polars as pl
 from pydantic_core import from_json
 
 from mtf.annotation.decision import Decision
+from mtf.annotation.ledger_files import complete_lines, is_json, without_future
 from mtf.annotation.ledger_lines import SCHEMA, parsed, parsed_line
 from mtf.annotation.record import Record
 from mtf.annotation.reviewer_name import JOINT_REVIEWER, checked_reviewer, folders_of_any_case, reviewer_folder
@@ -158,7 +159,7 @@ class Ledger:
     """Ledger as read from disk.
 
     decisions: all decisions, oldest first; columns as `ledger_lines.SCHEMA`.
-    torn: one line of text for each incomplete line that was ignored.
+    torn: one line of text for each incomplete line, and each file with decisions from the future: they are ignored.
     """
 
     decisions: pl.DataFrame
@@ -168,18 +169,17 @@ class Ledger:
 def read(folder: Path) -> Ledger:
     """Read the files of all reviewers.
 
-    An incomplete last line is ignored and reported. Raises BadInput with file, line, value and permitted values if any
-    other line is malformed.
+    An incomplete last line is ignored and reported, as are decisions from the future. Raises BadInput with file, line,
+    value and permitted values if any other line is malformed.
     """
     files, torn = [], []
     for path in sorted(folder.glob("*/*.jsonl")):
         name = path.relative_to(folder).as_posix()
-        whole, rest = _without_torn_end(path.read_bytes())
-        if rest:
-            number = whole.count(b"\n") + 1
-            torn.append(f"{name} line {number}: torn while it was written, ignored")
+        whole, of_file = complete_lines(path, name)
+        torn += of_file
         files.append(parsed(whole, name=name, reviewer=path.parent.name))
-    return Ledger(_in_order(files), torn)
+    decisions, ahead = without_future(pl.concat([pl.DataFrame(schema=SCHEMA), *files]))
+    return Ledger(_in_order(decisions), [*torn, *ahead])
 
 
 def records(folder: Path, kind: str, model: type[Kind]) -> tuple[list[Kind], list[str]]:
@@ -191,10 +191,9 @@ def records(folder: Path, kind: str, model: type[Kind]) -> tuple[list[Kind], lis
     torn: list[str] = []
     for path in sorted(folder.glob(f"*/{kind}/*.jsonl")):
         name = path.relative_to(folder).as_posix()
-        whole, rest = _without_torn_end(path.read_bytes())
+        whole, of_file = complete_lines(path, name)
         lines = whole.split(b"\n")[:-1]
-        if rest:
-            torn.append(f"{name} line {len(lines) + 1}: torn while it was written, ignored")
+        torn += of_file
         own = path.parent.parent.name
         for number, line in enumerate(lines, 1):
             where = f"{name} line {number}"
@@ -210,32 +209,14 @@ def check_spelling(folder: Path, reviewer: str) -> None:
     """Raise BadInput if the ledger has the reviewer under another spelling, such as `Anna` for `anna`."""
     for path in (path for own in folders_of_any_case(reviewer) for path in sorted((folder / own).glob("*.jsonl"))):
         first = path.read_bytes().partition(b"\n")[0]
-        known = from_json(first).get("reviewer") if _is_json(first) else None
+        known = from_json(first).get("reviewer") if is_json(first) else None
         if isinstance(known, str) and known != reviewer:
             raise bad_value("reviewer", reviewer, f"{known!r}, as the ledger has it, or another name")
 
 
-def _in_order(files: list[pl.DataFrame]) -> pl.DataFrame:
+def _in_order(decisions: pl.DataFrame) -> pl.DataFrame:
     """Decisions sorted by time, and by line within a file even if its clock ran backwards."""
-    together = pl.concat([pl.DataFrame(schema=SCHEMA), *files])
-    return together.sort(pl.col("time").cum_max().over("file"), "file", "line")
-
-
-def _without_torn_end(data: bytes) -> tuple[bytes, bytes]:
-    """Complete lines, and the incomplete rest: a last line without a newline, or one that is not JSON."""
-    end = data.rfind(b"\n") + 1
-    if end < len(data):
-        return data[:end], data[end:]
-    last = data[:-1].rfind(b"\n") + 1
-    return (data, b"") if not data or _is_json(data[last:]) else (data[:last], data[last:])
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        from_json(line)
-    except ValueError:
-        return False
-    return True
+    return decisions.sort(pl.col("time").cum_max().over("file"), "file", "line")
 
 
 def _new_file(folder: Path) -> tuple[int, Path]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mtf.core.counts import number
 from mtf.core.errors import BadInput, bad_value
 from mtf.core.project_paths import ProjectPaths
 
@@ -91,8 +92,8 @@ def verify(
         for result in results:
             print(*_shown(result.faults or [_line(result)]), sep="\n")
         records, erased = (sum(getattr(result, name) for result in results) for name in ("records", "erased"))
-        said = _counted(len(faults), "fault") if faults else "all hold"
-        print(f"{_counted(len(results), 'file')}, {_counted(records, 'record')}, {erased:,} erased: {said}")
+        said = number(len(faults), "fault") if faults else "all hold"
+        print(f"{number(len(results), 'file')}, {number(records, 'record')}, {erased:,} erased: {said}")
     if faults:
         raise typer.Exit(FAULTY)
 
@@ -113,13 +114,7 @@ def erase(
         addresses=tuple(each for each in pictures if "/" in each or ":" in each),
     )
     erased = erasure.erase(path, named, day=dt.datetime.now(dt.UTC).date().isoformat())
-    print(
-        f"{path.name}: {_counted(len(erased), 'record')} erased" + ("" if erased else ": none is about these pictures")
-    )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    print(f"{path.name}: {number(len(erased), 'record')} erased" + ("" if erased else ": none is about these pictures"))
 
 
 def _line(result: Verified) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from mtf.core import csv_files
 from mtf.core.csv_files import Row
 from mtf.core.errors import bad_value, listed
+from mtf.core.slugs import slug
 from mtf.datasets import labelled
 from mtf.datasets.labelled import DataSet
 
@@ -77,7 +78,7 @@ def _picture(row: Row) -> dict[str, str | None]:
     # Windows writes the same file with backslashes.
     path = row.text("file").replace("\\", "/")
     folder, _, file = path.rpartition("/")
-    person = labelled.slug(f"fairface-{folder}-{file.rpartition('.')[0]}")
+    person = slug(f"fairface-{folder}-{file.rpartition('.')[0]}")
     return {
         "file": path,
         "identity": person,

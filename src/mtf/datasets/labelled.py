@@ -5,8 +5,6 @@ A data set without identities is processed in buckets of pictures, whose names a
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,12 +78,6 @@ def checked(
     """
     table = contract(attributes)
     return schemas.check(table, schemas.frame(table, pictures), where=where, row_numbers=row_numbers)
-
-
-def slug(text: str) -> str:
-    """Slug of a name for an identity: a-z, 0-9 and single dashes; `person` if nothing is left."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:100].strip("-") or "person"
 
 
 # Pictures per bucket, and so per shard.

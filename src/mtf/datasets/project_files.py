@@ -13,6 +13,7 @@ import polars as pl
 from mtf.config import IDENTITY
 from mtf.core.errors import BadInput
 from mtf.datasets.labelled import DataSet
+from mtf.sources.folder import cell_of
 
 RECOGNITION = {"recognition": {"column": IDENTITY}}
 # Das et al., section 3.1 and Figure 1: FaceNet's input, the paper's weighting, and its training as the recipe `das`.
@@ -101,7 +102,7 @@ def roster_table(data_set: DataSet) -> list[list[str]]:
     attributes = list(data_set.attributes)
     labels_of = [pl.col(name).unique(maintain_order=True) for name in attributes]
     people = data_set.pictures.group_by("identity", maintain_order=True).agg(
-        pl.col("name").first(), pl.col("file").sort().str.join(";"), *labels_of
+        pl.col("name").first(), pl.col("file").sort(), *labels_of
     )
     for name in attributes:
         two = people.filter(pl.col(name).list.len() > 1)
@@ -111,5 +112,6 @@ def roster_table(data_set: DataSet) -> list[list[str]]:
                 f"{data_set.name}: {two['identity'][0]} has the labels {labels} of {name}; import it with --crops"
             )
     flat = people.with_columns(pl.col(name).list.first() for name in attributes)
-    table = flat.select("identity", "name", *attributes, files="file")
+    flat = flat.with_columns(files=pl.Series([cell_of(names) for names in flat["file"].to_list()], dtype=pl.String))
+    table = flat.select("identity", "name", *attributes, "files")
     return [table.columns, *map(list, table.rows())]

@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 
 from mtf.config import Task
+from mtf.core.counts import number
+from mtf.core.picture_names import is_picture
+from mtf.core.slugs import slug
 from mtf.datasets import labelled
 from mtf.datasets.labelled import DataSet
 
@@ -26,8 +29,11 @@ YEARS = {
     "Senior": (61, 150),
 }
 AGES = Task(column="age", labels=list(YEARS), years=YEARS)
-_NAME = re.compile(r"^(\d{1,3})_([01])_([0-4])_(\d+)(?:\.jpe?g\.chip)?\.jpe?g$", re.IGNORECASE | re.ASCII)
-_NO_RACE = re.compile(r"^\d{1,3}_[01]_+\d{5,}(?:\.jpe?g\.chip)?\.jpe?g$", re.IGNORECASE | re.ASCII)
+# Some published copies have a blank at the end, or the ending twice.
+_ENDINGS = r"(?:\.jpe?g\.chip)?(?:\.jpe?g)+"
+_NAME = re.compile(rf"^(\d{{1,3}})_([01])_([0-4])_(\d+){_ENDINGS}$", re.IGNORECASE | re.ASCII)
+_NO_RACE = re.compile(rf"^\d{{1,3}}_[01]_+\d{{5,}}{_ENDINGS}$", re.IGNORECASE | re.ASCII)
+_USUAL = re.compile(r"[^.\s]*(?:\.jpe?g\.chip)?\.jpe?g", re.IGNORECASE | re.ASCII)
 _PART = re.compile(r"part[_ ]?(?P<part>[123]|III|II|I)(?=/|$)", re.IGNORECASE)
 _ROMAN = {"I": "1", "II": "2", "III": "3"}
 
@@ -37,9 +43,9 @@ def load(files: Sequence[str], *, ages: Task = AGES) -> DataSet:
 
     Files without a race in their name, or with an age outside all groups, are left out and reported.
     """
-    rows, skipped = [], []
+    rows, skipped, mended = [], [], 0
     for file in sorted(files):
-        name = file.rpartition("/")[2]
+        name = file.rpartition("/")[2].strip()
         if match := _NAME.match(name):
             age, gender, race = (int(number) for number in match.groups()[:3])
             group = ages.label_of_age(min(age, OLDEST))
@@ -48,13 +54,15 @@ def load(files: Sequence[str], *, ages: Task = AGES) -> DataSet:
             else:
                 labels = {"race": RACES[race], "gender": GENDERS[gender], ages.column: group}
                 rows.append(_picture(file) | labels)
-        elif name.lower().endswith((".jpg", ".jpeg", ".png")):
+                mended += not _USUAL.fullmatch(file.rpartition("/")[2])
+        elif is_picture(name):
             why = "no race in its name" if _NO_RACE.match(name) else "a name that is not AGE_GENDER_RACE_DATE.jpg"
             skipped.append((file, why))
     attributes = {"race": RACES, "gender": GENDERS, ages.column: ages.labels}
     pictures = labelled.checked(rows, attributes, where="UTKFace")
     years = {ages.column: ages.years}
-    return DataSet("utkface", LICENSE, CREATOR, pictures, attributes, skipped=skipped, years=years)
+    repairs = [f"{number(mended, 'name')} with a blank around it or a doubled ending: read"] if mended else []
+    return DataSet("utkface", LICENSE, CREATOR, pictures, attributes, repairs, skipped, years)
 
 
 def is_in_the_wild(data_set: DataSet) -> bool:
@@ -65,6 +73,6 @@ def is_in_the_wild(data_set: DataSet) -> bool:
 
 def _picture(file: str) -> dict[str, str | None]:
     part = _PART.search(file.rpartition("/")[0])
-    person = labelled.slug(f"utkface-{file.rpartition('.')[0]}")
+    person = slug(f"utkface-{file.rpartition('.')[0]}")
     number = _ROMAN.get(part["part"].upper(), part["part"]) if part else None
     return {"file": file, "identity": person, "name": person, "part": number}

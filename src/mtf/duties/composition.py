@@ -9,7 +9,8 @@ import polars as pl
 
 from mtf.annotation.ledger import JOINT_REVIEWER
 from mtf.config.publishing import Shares
-from mtf.duties.origin import counted, number, period_of
+from mtf.core.counts import number
+from mtf.duties.origin import counted, period_of
 from mtf.duties.tables import View
 from mtf.faces.detectors import describe
 from mtf.schemas import SPLITS, funnel_steps

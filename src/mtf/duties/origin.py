@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
+from mtf.core.counts import number
 from mtf.duties.tables import View
 from mtf.schemas import EvidenceStatus, FetchOutcome, Reason
 from mtf.schemas.takedown_file import RequestKind
@@ -27,11 +28,6 @@ def counted(values: Iterable[object], *, most: int = _MAX_NAMED) -> str:
     counts = sorted(Counter(map(str, values)).items(), key=lambda each: (-each[1], each[0]))
     named = ", ".join(f"{value.replace('_', ' ')} ({count:,})" for value, count in counts[:most])
     return named + (f", and {len(counts) - most:,} more" if len(counts) > most else "")
-
-
-def number(count: int, noun: str, plural: str = "") -> str:
-    """Number with its noun: `1 picture`, `1,200 pictures`."""
-    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def is_from_the_web(source: str) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +11,7 @@ from typing import Any
 from mtf.config import IDENTITY
 from mtf.core import csv_files
 from mtf.core.errors import BadInput, listed, shortened
+from mtf.core.slugs import slug
 
 # MTF, section 3.3.
 PAPER_TASKS = {
@@ -106,10 +104,3 @@ def unread_columns(header: Iterable[str], tasks: Iterable[str]) -> str | None:
     meant = {name: get_close_matches(name, [*read, *PAPER_TASKS], n=1) for name in unread}
     named = [f"{name} (is {near[0]} meant?)" if near else name for name, near in meant.items()]
     return f"not read: {listed(named, 20)}; a column with labels needs a task in params.yaml"
-
-
-def slug(name: str) -> str:
-    """Slug of an identity from a name: ASCII where letters have such a form, else a digest of the name."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").lower()
-    words = re.sub(r"[^a-z0-9]+", "-", plain.replace("'", "")).strip("-")
-    return words[:100].strip("-") or f"id-{hashlib.sha256(name.encode('utf-8')).hexdigest()[:12]}"

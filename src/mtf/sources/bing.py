@@ -51,7 +51,7 @@ class Bing(SearchEngine):
         results = [result for each in elements if (result := _result(str(each["m"]))) is not None]
         if elements and not results:
             raise UnreadablePage(f"{len(elements)} results, none with a picture's address: Bing's format has changed")
-        if not elements and not _is_empty(soup):
+        if content.strip() and not elements and not _says_no_results(soup):
             raise UnreadablePage("no results and nothing that says so: a changed format, or a page for robots")
         return results
 
@@ -68,11 +68,17 @@ def _result(attribute: str) -> EngineResult | None:
 def _json_object(text: str) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # 100,000 brackets are valid JSON, too
         return None
     return value if isinstance(value, dict) else None
 
 
-def _is_empty(soup: BeautifulSoup) -> bool:
-    """True past the last result: Bing then sends an empty frame of results, or nothing."""
-    return not soup.get_text(strip=True) or soup.select_one(".dgControl, .no_results, #b_no") is not None
+def _says_no_results(soup: BeautifulSoup) -> bool:
+    """True for Bing's message that there are none, and for its empty frame of results with nothing beside it.
+
+    A challenge of scripts alone, a page that leads elsewhere and a banner beside the frame say nothing of results.
+    """
+    if soup.select_one(".no_results, #b_no") is not None:
+        return True
+    has_frame = soup.select_one(".dgControl") is not None
+    return has_frame and not soup.get_text(strip=True) and soup.select_one('a[href*="mediaurl="]') is None

@@ -1,9 +1,11 @@
 """Folder source: pictures in a folder or an uncompressed tar, named by the roster's column `files`.
 
 `files` holds names or patterns, separated by `;`. An existing name is taken literally; else `*`, `?` and `[…]` are
-patterns over the whole name (`*` also matches `/`). No file outside the folder is ever opened: absolute names, `..`,
-links and names that are not UTF-8 are refused. The address of a file is `file:PATH/NAME`, percent-encoded;
-`mtf.sources.local_sources` makes it relative to the source.
+patterns over the whole name (`*` also matches `/`). A `;` in a name, and a blank at its begin or end, stand after a
+backslash. Letters match in any form of Unicode; if a folder has a name in two forms, each is a file of its own.
+
+No file outside the folder is ever opened: absolute names, `..`, links and names that are not UTF-8 are refused. The
+address of a file is `file:PATH/NAME`, percent-encoded; `mtf.sources.local_sources` makes it relative to the source.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import re
 import tarfile
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import translate
 from pathlib import Path, PurePosixPath
@@ -24,7 +26,7 @@ from urllib.parse import quote, unquote
 from pydantic import Field
 
 from mtf.core import shards
-from mtf.core.errors import BadInput
+from mtf.core.errors import BadInput, bad_value
 from mtf.rights.evidence import combination
 from mtf.schemas import FetchOutcome
 from mtf.sources.base import LocalSource
@@ -100,7 +102,10 @@ class FolderFiles:
         self.source = source
         self.prefix = url_prefix(source)
         self._files = _listed(root / source.path, source.path)
-        self._names = sorted(self._files)
+        self._spellings: dict[str, list[str]] = {}
+        for name in sorted(self._files):
+            self._spellings.setdefault(_normal(name), []).append(name)
+        self._names = sorted(self._spellings)
 
     def find(self, files: str | None) -> list[Candidate]:
         """Candidates that one cell of the roster's column `files` names, missing files included."""
@@ -111,7 +116,7 @@ class FolderFiles:
         name = unquote(url.removeprefix(self.prefix), errors=_UNDECODED)
         if refusal := _refused_name(name):
             raise FetchFailed(FetchOutcome.REFUSED_ADDRESS, refusal)
-        file = self._files.get(_normal(name))
+        file = self._file(name)
         if file is None:
             raise FetchFailed(FetchOutcome.MISSING, f"no such file in {PurePosixPath(self.source.path).name}")
         if file.refusal:
@@ -122,23 +127,42 @@ class FolderFiles:
 
     def stamp(self, files: str | None) -> list[str]:
         """Lines that change when one of the files in a cell of the roster does."""
-        names = map(_normal, self._chosen(files))
-        return [f"{name} {file.stamp}" if (file := self._files.get(name)) else name for name in names]
+        names = self._chosen(files)
+        return [f"{_normal(name)} {file.stamp}" if (file := self._file(name)) else _normal(name) for name in names]
 
     def listing(self) -> Iterator[tuple[str, int]]:
         """Name and size in bytes of each file that may be read."""
         return ((name, file.size_bytes) for name, file in self._files.items() if file.refusal is None)
 
     def _chosen(self, files: str | None) -> list[str]:
-        entries = [entry.strip() for entry in (files or "").split(";") if entry.strip()]
-        return list(dict.fromkeys(name for entry in entries for name in self._named(entry)))
+        return list(dict.fromkeys(name for entry in names_in(files or "") for name in self._named(entry)))
+
+    def _file(self, name: str) -> _File | None:
+        """File of a name in its own spelling, else in the only other one."""
+        if (file := self._files.get(name)) is not None:
+            return file
+        others = self._spellings.get(_normal(name), [])
+        return self._files[others[0]] if len(others) == 1 else None
 
     def _named(self, entry: str) -> list[str]:
+        """Names that an entry means. A name keeps the entry's spelling, on which its address depends."""
         pattern = _normal(entry)
-        if pattern in self._files or _refused_name(entry):
+        if pattern in self._spellings:
+            return self._each_file(pattern, spelling=entry)
+        if _refused_name(entry):
             return [entry]
         is_meant = re.compile(translate(pattern)).match
-        return [name for name in self._beginning_as(pattern) if is_meant(name)] or [entry]
+        found = [name for name in self._beginning_as(pattern) if is_meant(name)]
+        return [each for name in found for each in self._matched(name)] or [entry]
+
+    def _matched(self, normal: str) -> list[str]:
+        spellings = self._spellings[normal]
+        return [normal] if len(spellings) == 1 else spellings
+
+    def _each_file(self, normal: str, *, spelling: str) -> list[str]:
+        """`spelling` if one file has the name, or one is spelt so; else the spelling of each."""
+        spellings = self._spellings[normal]
+        return [spelling] if len(spellings) == 1 or spelling in spellings else spellings
 
     def _beginning_as(self, pattern: str) -> Iterator[str]:
         """Names with the fixed prefix of `pattern`, sorted.
@@ -155,6 +179,34 @@ class FolderFiles:
         url = self.prefix + quote(name, errors=_UNDECODED)
         title = PurePosixPath(name).stem[:300].encode("utf-8", "replace").decode("utf-8")
         return Candidate(url, self.source.kind, rank, title=title or None, claim=self.source.license)
+
+
+def names_in(cell: str) -> list[str]:
+    """Names and patterns in a cell of the roster's column `files`."""
+    entries = re.findall(r"(?:\\[; ]|\\$|[^;])+", cell)
+    return [_unescaped(entry) for entry in entries if entry.strip()]
+
+
+def _unescaped(entry: str) -> str:
+    # A cell is read without the blanks around it: a backslash at its end was before one.
+    bare = re.sub(r"^\s+|(?<!\\)\s+$", "", entry)
+    return re.sub(r"\\(;| |$)", lambda match: match[1] or " ", bare)
+
+
+def cell_of(names: Iterable[str]) -> str:
+    """Cell for the roster's column `files` that means the files with these names.
+
+    Raises BadInput for a name with a control character, which no cell can hold.
+    """
+    return ";".join(map(_escaped, names))
+
+
+def _escaped(name: str) -> str:
+    if not all(character.isprintable() for character in name):
+        raise bad_value("file", name, "a name without control characters; rename it")
+    escaped = name.replace(";", r"\;")
+    escaped = re.sub(r"^ +", lambda blanks: r"\ " * len(blanks[0]), escaped)
+    return re.sub(r" +$", lambda blanks: r"\ " * len(blanks[0]), escaped)
 
 
 def url_prefix(source: Folder) -> str:
@@ -200,7 +252,7 @@ def _files_of_folder(folder: Path) -> dict[str, _File]:
             status = path.lstat()
             refusal = None if path.is_file() and not path.is_symlink() else "a link, or not a plain file"
             stamp = f"{status.st_size} {status.st_mtime_ns}"
-            files[_normal(path.relative_to(folder).as_posix())] = _File(path, 0, status.st_size, stamp, refusal)
+            files[path.relative_to(folder).as_posix()] = _File(path, 0, status.st_size, stamp, refusal)
     return files
 
 
@@ -214,7 +266,7 @@ def _files_of_tar(path: Path, name: str) -> dict[str, _File]:
                 refusal = None if info.isreg() and not info.issparse() else "a link, or not a plain file"
                 refusal = _refused_name(info.name) or refusal
                 stamp = f"{info.size} {info.mtime}"
-                files[_normal(info.name)] = _File(path, info.offset_data, info.size, stamp, refusal)
+                files[str(PurePosixPath(info.name))] = _File(path, info.offset_data, info.size, stamp, refusal)
     except tarfile.TarError as error:
         raise BadInput(f"params.yaml: crawl.sources: {name!r}: not an uncompressed tar: {error}") from None
     return files

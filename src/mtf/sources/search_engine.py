@@ -69,6 +69,12 @@ class SearchEngine(Source):
         """Results on one page; empty if the page says that there are none. Raises UnreadablePage."""
         raise NotImplementedError
 
+    def _parsed(self, content: bytes) -> list[EngineResult]:
+        try:
+            return self.parse(content)
+        except RecursionError:
+            raise UnreadablePage("nested too deeply to be read") from None
+
     async def search(self, fetcher: Fetcher, query: str) -> SearchResult:
         result = SearchResult()
         for license_filter in self.licenses:
@@ -81,10 +87,12 @@ class SearchEngine(Source):
 
     async def _results(self, fetcher: Fetcher, query: str, license_filter: str | None) -> AsyncIterator[Candidate]:
         seen: set[str] = set()
-        for page_url in self.page_urls(query, license_filter):
+        for number, page_url in enumerate(self.page_urls(query, license_filter)):
             answer = await fetcher.get(page_url, max_bytes=MAX_RESULT_PAGE_BYTES)
             answer.demand_success()
-            new = [each for each in await asyncio.to_thread(self.parse, answer.body) if each["file_url"] not in seen]
+            if number == 0 and not answer.body.strip():
+                raise UnreadablePage("an empty answer to the first request")
+            new = [each for each in await asyncio.to_thread(self._parsed, answer.body) if each["file_url"] not in seen]
             for each in new:
                 url = each["file_url"]
                 if url not in seen:

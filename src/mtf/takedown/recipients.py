@@ -140,7 +140,7 @@ def _covered(receipt: Path, count: int) -> int:
         is_done = bool(found["applied"]) or not found["found"]
     except OSError as error:
         raise BadInput(f"{receipt}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise BadInput(f"{receipt.name}: not a receipt of recall.py; permitted: the file recall-TIME.json") from None
     if open_parts or not is_done:
         why = f"{open_parts} parts of the copy were not looked at" if open_parts else "it removed nothing (no --apply)"

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from mtf.annotation.decision import MAX_PIXEL, Decision
 from mtf.annotation.ledger import checked_reviewer
+from mtf.annotation.ledger_files import CLOCKS_DIFFER_BY
 from mtf.core import csv_files
 from mtf.core.csv_files import Row
 from mtf.core.errors import BadInput, bad_value, listed, shortened
@@ -30,11 +31,10 @@ _NEEDED = ("identity", "image_id", *BOX, "step", "verdict")
 _TEXT = "an object, or a text REVIEWER STEP VERDICT with the reason after reject"
 _TIME = "a time with its zone, such as 2026-01-31T12:00:00Z"
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_CLOCKS_DIFFER_BY = timedelta(minutes=5)
 # Unix seconds and full-width digits, which `datetime` or pydantic would take, are mistakes.
 _ISO_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.,]+(?:[Zz]|[+-][0-9:]+)")
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_TIMES = f"from {_EARLIEST.year} until {_CLOCKS_DIFFER_BY // timedelta(minutes=1)} minutes from now"
+_TIMES = f"from {_EARLIEST.year} until {CLOCKS_DIFFER_BY // timedelta(minutes=1)} minutes from now"
 
 # Place in a file, and the fields of the decision there.
 _Given = tuple[str, dict[str, Any]]
@@ -106,6 +106,13 @@ class _Image(BaseModel):
     file_name: str
 
 
+class _Attributes(BaseModel):
+    """Attributes of a box: its decisions, and in FiftyOne's files the box in pixels."""
+
+    box: Any = None
+    decisions: list[Any] | None = None
+
+
 class _Annotation(BaseModel):
     """Annotation of a COCO file: a box with its decisions."""
 
@@ -113,6 +120,7 @@ class _Annotation(BaseModel):
     image_id: int
     bbox: Any = None
     decisions: list[Any] | None = None
+    attributes: _Attributes | None = None
 
 
 class _Coco(BaseModel):
@@ -121,13 +129,6 @@ class _Coco(BaseModel):
     categories: list[_Category]
     images: list[_Image]
     annotations: list[_Annotation]
-
-
-class _Attributes(BaseModel):
-    """Attributes of a FiftyOne detection: its box in pixels and its decisions."""
-
-    box: Any = None
-    decisions: list[Any] | None = None
 
 
 class _Detection(_Attributes):
@@ -170,7 +171,9 @@ def _coco_boxes(file: Path) -> _Boxes:
                 permitted = f"an id of the {'categories' if permitted_ids is names else 'images'}"
                 raise bad_value(f"{file.name} annotations[{number}]: {key}", value, permitted)
         fields = {"identity": names[one.category_id], "image_id": files[one.image_id]}
-        yield f"annotations[{number}]", fields, one.bbox, one.decisions or ()
+        # Tools that know only COCO's own keys keep others under `attributes`.
+        kept = one.attributes.decisions if one.attributes else None
+        yield f"annotations[{number}]", fields, one.bbox, one.decisions or kept or ()
 
 
 def _fiftyone_boxes(file: Path) -> _Boxes:
@@ -255,7 +258,7 @@ def _decision(fields: dict[str, Any], where: str, *, reviewer: str | None, now: 
     except ValidationError as error:
         raise _malformed(given, where, error) from None
     # The latest decision counts: one from the future could not be replaced until its time has come.
-    if not _EARLIEST <= decision.time <= now + _CLOCKS_DIFFER_BY:
+    if not _EARLIEST <= decision.time <= now + CLOCKS_DIFFER_BY:
         raise bad_value(f"{where}: time", given["time"], _TIMES)
     return decision
 

@@ -27,6 +27,13 @@ from mtf.review_app.review_lock import lock_review
 from mtf.schemas import BOX, FACE, takedown_file
 from mtf.schemas.takedown_file import Takedowns
 
+# Where a decision stands in each format.
+_WHERE = {
+    "csv": "a row with a verdict is one",
+    "coco": "an annotation has them under `decisions`, or `attributes.decisions`",
+    "fiftyone": "a detection has them under `decisions`, or `attributes.decisions`",
+}
+
 
 def read(workspace: ProjectPaths, params: Params, source: Path, *, format: str, reviewer: str | None) -> str:
     """Add the decisions of `source` to the ledger, one file per reviewer; returns a summary line.
@@ -36,6 +43,8 @@ def read(workspace: ProjectPaths, params: Params, source: Path, *, format: str, 
     MtfError if the ledger cannot be written, or if one of the reviews is open.
     """
     given = import_formats.read(source, format=format, reviewer=reviewer)
+    if not given:
+        return f"0 decisions added: {source} has none; {_WHERE[format]}"
     imported = not_taken_down(given, takedown_file.load(workspace.takedowns))
     review_data, _ = load_review_data(workspace, params)
     for where, decision in imported:

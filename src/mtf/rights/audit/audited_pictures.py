@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from mtf.config import Params
+from mtf.core import picture_names
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.rights.audit.findings import KEYS, stored_table
@@ -17,7 +18,7 @@ from mtf.rights.audit.findings import KEYS, stored_table
 NON_CURATED = "non_curated"
 EXPORTS = ("parquet", "webdataset", "fiftyone")
 # Files of killed writers, too: whoever copies the folder copies them.
-_PICTURE = re.compile(r"\.(jpe?g|png|webp|gif|bmp|tiff?)(\.[0-9a-f]{8}\.part)?$", re.IGNORECASE)
+_PICTURE = re.compile(rf"{picture_names.ENDINGS}(\.[0-9a-f]{{8}}\.part)?$", re.IGNORECASE)
 _FACE_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 

@@ -18,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from lxml import etree, html  # ty: ignore[missing-module-member]  (compiled, without stubs)
 
 from mtf.core import urls
+from mtf.core.picture_names import is_picture
 from mtf.rights.evidence.statement import MAX_ADDRESS_CHARS
 
 MAX_ADDRESSES = 60
@@ -120,7 +121,7 @@ def _address_of_picture(element: html.HtmlElement) -> str | None:
 
 
 def _has_picture_extension(address: str) -> bool:
-    return address.partition("?")[0].lower().endswith((".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff"))
+    return is_picture(address.partition("?")[0])
 
 
 def original_address(url: str) -> str:
