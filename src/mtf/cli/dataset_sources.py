@@ -85,16 +85,15 @@ def lay_out(
 
 def raw_params() -> dict[str, Any]:
     """Parameters of the current project as a dictionary, or the sample's outside a project; checked, but as written."""
-    import yaml
-
     from mtf import config
+    from mtf.core import yaml_files
     from mtf.project import templates
 
     try:
         text = ProjectPaths.find().params.read_text(encoding="utf-8")
     except MtfError:
         text = templates.text(templates.PARAMS)
-    raw = yaml.safe_load(text)
+    raw = yaml_files.parse(text, templates.PARAMS)
     config.parse(raw)
     return config.with_new_names(raw)
 

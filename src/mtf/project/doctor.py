@@ -12,10 +12,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import yaml
-
 from mtf import config
-from mtf.core import dvc_cli, extras, parallel_map
+from mtf.core import dvc_cli, extras, parallel_map, yaml_files
 from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
 from mtf.project import consent_checks, parameter_checks, roster_checks
@@ -120,7 +118,7 @@ def _project(workspace: ProjectPaths) -> Iterator[Finding]:
 def _problems(workspace: ProjectPaths) -> list[str]:
     """All problems of params.yaml, if it can be read at all."""
     try:
-        raw = yaml.safe_load(workspace.params.read_text(encoding="utf-8-sig"))
+        raw = yaml_files.read(workspace.params)
         return config.problems(raw) if isinstance(raw, dict) else []
-    except (OSError, ValueError, yaml.YAMLError, MtfError):
+    except MtfError:
         return []
