@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtf.core.errors import BadInput, MtfError, bad_value
-from mtf.core.project_paths import MARKER, ProjectPaths
+from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +93,7 @@ def raw_params() -> dict[str, Any]:
         text = ProjectPaths.find().params.read_text(encoding="utf-8")
     except MtfError:
         text = templates.text(templates.PARAMS)
-    raw = yaml_files.parse(text, MARKER)
+    raw = yaml_files.parse(text, templates.PARAMS)
     config.parse(raw)
     return config.with_new_names(raw)
 

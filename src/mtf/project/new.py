@@ -14,7 +14,7 @@ from mtf.core import csv_files, yaml_files
 from mtf.core.atomic_files import write_text
 from mtf.core.errors import BadInput, MtfError
 from mtf.core.import_closure import PACKAGE
-from mtf.core.project_paths import MARKER, PATHS_IN_PROJECT, ProjectPaths
+from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.faces import weights_in_use
 from mtf.project import license_check, own_pipeline, own_roster, repository, templates
 from mtf.project.own_params import BING, PAPER_PARAMS, OwnParams
@@ -25,6 +25,7 @@ from mtf.schemas import roster_file, takedown_file
 from mtf.sources import source_listing
 from mtf.sources.local_sources import LocalSources
 
+NEW_PARAMS = "the new params.yaml"
 REVIEW_README = """The reviewers' decisions: one folder per reviewer, one file per review session, append-only.
 """
 PROJECT_README = """\
@@ -82,7 +83,7 @@ def create(folder: Path, project: NewProject, *, remote: str | None) -> list[str
         files_column = project.roster.column("files")
         project.pictures.check_named_by(files_column, roster=project.roster.file or PATHS_IN_PROJECT.roster.name)
     text = params_text(project)
-    settings = config.parse(yaml_files.parse(text, MARKER), name="the new params.yaml")
+    settings = config.parse(yaml_files.parse(text, NEW_PARAMS), name=NEW_PARAMS)
     policy.check_all(settings)
     license_check.check_sources(settings, unreleased=project.permit)
     with repository.new_folder(folder) as workspace:
@@ -109,7 +110,7 @@ def create_sample(folder: Path, write_data: Callable[[ProjectPaths], None], *, r
     """
     repository.check_tools(remote)
     text = templates.text(templates.PARAMS)
-    settings = config.parse(yaml_files.parse(text, MARKER))
+    settings = config.parse(yaml_files.parse(text, NEW_PARAMS))
     if missing := _missing_weights(folder, settings):
         raise MtfError(f"the sample {missing}")
     with repository.new_folder(folder) as workspace:
@@ -129,7 +130,7 @@ def params_text(project: NewProject) -> str:
     if project.permit:
         if project.pictures is None:
             raise BadInput("--permit: needs --pictures with the license to permit")
-        permitted = yaml_files.parse(templates.text(templates.PARAMS), MARKER)["licenses"]["permitted"]
+        permitted = yaml_files.parse(templates.text(templates.PARAMS), templates.PARAMS)["licenses"]["permitted"]
         changes["licenses", "permitted"] = list(dict.fromkeys([*permitted, project.pictures.license]))
     return OwnParams(
         name=project.name,
