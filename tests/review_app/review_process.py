@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -130,6 +131,11 @@ class ReviewProcess:
         return status, "".join(self.output)
 
 
+def without_gold(workspace: ProjectPaths) -> None:
+    text = workspace.params.read_text()
+    workspace.params.write_text(re.sub(r"gold_share: [0-9.]+", "gold_share: 0.0", text))
+
+
 class SharedReview(NamedTuple):
     """Review app that several tests use, one after another."""
 
@@ -141,11 +147,16 @@ class SharedReview(NamedTuple):
 def review_processes(home: Path) -> Generator[Callable[..., ReviewProcess]]:
     """Open review apps with `open_(workspace, "anna", "ben")`; all are closed at the end. `home` is the user's.
 
-    With `waits=False` it is still opening: call `wait` on the result.
+    With `waits=False` it is still opening: call `wait` on the result. Gold questions are planted only with
+    `has_gold=True`, so that a test knows its faces.
     """
     processes: list[ReviewProcess] = []
 
-    def open_(workspace: ProjectPaths, *reviewers: str, joint: bool = False, waits: bool = True) -> ReviewProcess:
+    def open_(
+        workspace: ProjectPaths, *reviewers: str, joint: bool = False, waits: bool = True, has_gold: bool = False
+    ) -> ReviewProcess:
+        if not has_gold:
+            without_gold(workspace)
         processes.append(ReviewProcess(workspace, list(reviewers), home, joint=joint))
         return processes[-1].wait() if waits else processes[-1]
 

@@ -81,7 +81,7 @@ def build(
     Raises MtfError if the project cannot be reviewed.
     """
     with _fiftyone_imported():
-        reading = read(workspace, params, reviewer, joint=joint)
+        reading = read(workspace, params, reviewer, joint=joint, has_gold=True)
         for line in reading.torn:
             print(f"  ledger: {line}", file=sys.stderr)
         check = reading.pictures.check
