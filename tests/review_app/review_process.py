@@ -23,14 +23,16 @@ from mtf.core.project_paths import ProjectPaths
 
 
 class ReviewProcess:
-    """`mtf review open`, as a person starts it, with its own database in the project."""
+    """`mtf review open` or another `command`, as a person starts it, with its own database in the project."""
 
-    def __init__(self, workspace: ProjectPaths, reviewers: list[str], home: Path, *, joint: bool) -> None:
+    def __init__(
+        self, workspace: ProjectPaths, reviewers: list[str], home: Path, *, joint: bool, command: str = "open"
+    ) -> None:
         self.output: list[str] = []
         named = [part for reviewer in reviewers for part in ("--reviewer", reviewer)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FIFTYONE_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mtf", "review", "adjudicate" if joint else "open", "--port", "0", *named],
+            [sys.executable, "-m", "mtf", "review", "adjudicate" if joint else command, "--port", "0", *named],
             cwd=workspace.root,
             env=environment | {"HOME": str(home)},
             stdout=subprocess.PIPE,
@@ -153,11 +155,16 @@ def review_processes(home: Path) -> Generator[Callable[..., ReviewProcess]]:
     processes: list[ReviewProcess] = []
 
     def open_(
-        workspace: ProjectPaths, *reviewers: str, joint: bool = False, waits: bool = True, has_gold: bool = False
+        workspace: ProjectPaths,
+        *reviewers: str,
+        joint: bool = False,
+        waits: bool = True,
+        has_gold: bool = False,
+        command: str = "open",
     ) -> ReviewProcess:
         if not has_gold:
             without_gold(workspace)
-        processes.append(ReviewProcess(workspace, list(reviewers), home, joint=joint))
+        processes.append(ReviewProcess(workspace, list(reviewers), home, joint=joint, command=command))
         return processes[-1].wait() if waits else processes[-1]
 
     try:
