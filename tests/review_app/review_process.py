@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,14 +23,16 @@ from mtf.core.project_paths import ProjectPaths
 
 
 class ReviewProcess:
-    """`mtf review open`, as a person starts it, with its own database in the project."""
+    """`mtf review open` or another `command`, as a person starts it, with its own database in the project."""
 
-    def __init__(self, workspace: ProjectPaths, reviewers: list[str], home: Path, *, joint: bool) -> None:
+    def __init__(
+        self, workspace: ProjectPaths, reviewers: list[str], home: Path, *, joint: bool, command: str = "open"
+    ) -> None:
         self.output: list[str] = []
         named = [part for reviewer in reviewers for part in ("--reviewer", reviewer)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("FIFTYONE_")}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mtf", "review", "adjudicate" if joint else "open", "--port", "0", *named],
+            [sys.executable, "-m", "mtf", "review", "adjudicate" if joint else command, "--port", "0", *named],
             cwd=workspace.root,
             env=environment | {"HOME": str(home)},
             stdout=subprocess.PIPE,
@@ -130,6 +133,11 @@ class ReviewProcess:
         return status, "".join(self.output)
 
 
+def without_gold(workspace: ProjectPaths) -> None:
+    text = workspace.params.read_text()
+    workspace.params.write_text(re.sub(r"gold_share: [0-9.]+", "gold_share: 0.0", text))
+
+
 class SharedReview(NamedTuple):
     """Review app that several tests use, one after another."""
 
@@ -141,12 +149,22 @@ class SharedReview(NamedTuple):
 def review_processes(home: Path) -> Generator[Callable[..., ReviewProcess]]:
     """Open review apps with `open_(workspace, "anna", "ben")`; all are closed at the end. `home` is the user's.
 
-    With `waits=False` it is still opening: call `wait` on the result.
+    With `waits=False` it is still opening: call `wait` on the result. Gold questions are planted only with
+    `has_gold=True`, so that a test knows its faces.
     """
     processes: list[ReviewProcess] = []
 
-    def open_(workspace: ProjectPaths, *reviewers: str, joint: bool = False, waits: bool = True) -> ReviewProcess:
-        processes.append(ReviewProcess(workspace, list(reviewers), home, joint=joint))
+    def open_(
+        workspace: ProjectPaths,
+        *reviewers: str,
+        joint: bool = False,
+        waits: bool = True,
+        has_gold: bool = False,
+        command: str = "open",
+    ) -> ReviewProcess:
+        if not has_gold:
+            without_gold(workspace)
+        processes.append(ReviewProcess(workspace, list(reviewers), home, joint=joint, command=command))
         return processes[-1].wait() if waits else processes[-1]
 
     try:

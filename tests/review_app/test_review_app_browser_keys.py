@@ -9,7 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from browser_screen import FACE, WAIT_MS, Screen, decided
 from review_process import SharedReview
 
-from mtf.schemas import funnel_steps
+from mtf.annotation import gold
+from mtf.core.project_paths import ProjectPaths
+from mtf.schemas import IMAGES, funnel_steps, read
 
 pytestmark = pytest.mark.lengthy(45)
 
@@ -120,6 +122,22 @@ def test_everything_fits_any_screen_can_be_reached_by_keyboard_and_has_a_name(
     assert violations(screen) == []
     screen.page.keyboard.press("a")
     assert len(decided(shared.workspace, "ben")) == before + 2, "no key decides behind another panel"
+
+
+def test_gold_questions_look_like_any_face_and_are_no_votes(
+    project: Callable[..., ProjectPaths], open_review: Callable, open_screen: Callable[[str], Screen]
+) -> None:
+    workspace = project({"ada": 8, "bob": 6})
+    screen = open_screen(open_review(workspace, "anna", has_gold=True).url("anna"))
+    while "Is this " in screen.question:
+        screen.sees(len(screen.ids()))
+        screen.decide_page()
+    real = {(row["identity"], row["image_id"]) for row in read(IMAGES, workspace.table("crawl", "images")).to_dicts()}
+    found = decided(workspace).select("identity", "image_id", "step")
+    assert set(found.select("identity", "image_id").rows()) == real
+    assert found.is_unique().all()
+    answers, _ = gold.read(workspace.review)
+    assert answers and {answer.verdict for answer in answers} == {"accept"}
 
 
 def everything_is_on_the_screen(screen: Screen) -> None:

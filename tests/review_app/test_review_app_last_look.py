@@ -10,13 +10,14 @@ from review_sessions import open_session
 from reviewed_project import a_project
 
 from mtf import config
-from mtf.annotation import pairs
+from mtf.annotation import ledger, pairs
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.pipeline import curate
 from mtf.review_app import last_look_terminal
 from mtf.review_app.engine.face_pictures import Pictures, stamps
 from mtf.review_app.engine.last_look import LastLook, by_likeness
+from mtf.review_app.engine.last_look_session import LastLookSession
 from mtf.review_app.engine.loading import load_review_data
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.schemas import Step
@@ -127,6 +128,36 @@ def test_faces_that_are_alike_stand_side_by_side(workspace):
     order = [data.row(face) for face in by_likeness(data, np.arange(7))]
     assert order[-1] == 6
     assert sorted(sorted(order[start : start + 2]) for start in (0, 2, 4)) == [[0, 2], [1, 4], [3, 5]]
+
+
+def test_in_the_room_a_rejection_groups_faces_and_a_person_is_finished_once_all_were_seen(workspace):
+    votes = ledger.read(workspace.review).decisions.height
+    session = LastLookSession(workspace, data_of(workspace), "anna")
+    page = session.page()
+    assert (page.step, page.together, len(page.faces)) == (Step.DUPLICATE, "ada", 6)
+    assert page.question_about("Ada") == "Which of these faces of Ada are the same shot?"
+    first, second, third, *others = page.faces
+    with pytest.raises(BadInput, match="mark the faces"):
+        session.reject([first])
+    assert session.reject([first, second, third], "near_duplicate", at=page.step) == [first, second, third]
+    assert session.page().faces == tuple(others)
+    assert len(pairs.read(workspace.review)) == 2
+    session.undo()
+    assert pairs.read(workspace.review) == []
+    assert session.page().faces == page.faces
+    session.reject([first, second])
+    session.accept([third])
+    session.accept(others)
+    assert session.page().together == "bea"
+    assert session.left == 1
+    with pytest.raises(BadInput, match="nothing about this person"):
+        session.undo()
+    session.accept(session.page().faces)
+    assert session.page().step is None
+    session.close()
+    assert ledger.read(workspace.review).decisions.height == votes
+    (pair,) = pairs.read(workspace.review)
+    assert pair.faces == {data_of(workspace).place(first), data_of(workspace).place(second)}
 
 
 def test_in_the_terminal_two_numbers_make_a_pair_and_the_sheet_shows_every_face(workspace, capsys):

@@ -89,6 +89,7 @@ def _open(
     port: int | None,
     opens_browser: bool,
     certifies: bool = False,
+    looks_last: bool = False,
 ) -> None:
     from mtf import config
     from mtf.annotation.ledger import check_spelling, checked_reviewer
@@ -128,6 +129,7 @@ def _open(
             names,
             joint=joint,
             certifies=certifies,
+            looks_last=looks_last,
             address=address,
             port=port,
             is_ready=is_ready,
@@ -196,8 +198,21 @@ def _certify_in_terminal(workspace: ProjectPaths, reviewer: str) -> None:
 
 
 @app.command("last-look")
-def last_look(reviewer: Reviewer) -> None:
-    """Look over all accepted faces of each person, and say which two are duplicates; in the terminal."""
+def last_look(
+    reviewer: Reviewer,
+    terminal: Annotated[bool, typer.Option(help="Use the terminal and a contact sheet, without FiftyOne.")] = False,
+    address: Address = "127.0.0.1",
+    port: Port = None,
+    browser: OpensBrowser = True,
+) -> None:
+    """Look over all accepted faces of each person, and say which of them are duplicates."""
+    if terminal:
+        _last_look_in_terminal(reviewer)
+    else:
+        _open([reviewer], joint=False, looks_last=True, address=address, port=port, opens_browser=browser)
+
+
+def _last_look_in_terminal(reviewer: str) -> None:
     from mtf import config
     from mtf.annotation.ledger import checked_reviewer
     from mtf.review_app import last_look_terminal
@@ -205,7 +220,7 @@ def last_look(reviewer: Reviewer) -> None:
     from mtf.review_app.review_lock import lock_review
 
     workspace = ProjectPaths.find()
-    checked_reviewer(reviewer, is_person=True)
+    reviewer = checked_reviewer(reviewer, is_person=True)
     lock = lock_review(workspace.stage("room"), reviewer)
     with LedgerTracking(workspace, [reviewer]), lock:
         last_look_terminal.run(workspace, config.load(workspace.params), reviewer)

@@ -59,6 +59,11 @@ class LastLook:
         }
 
     @property
+    def writer(self) -> ledger.LedgerWriter:
+        """Writer of the pairs."""
+        return self._pairs
+
+    @property
     def left(self) -> int:
         """Number of persons with two accepted faces or more, one of them not looked over yet."""
         return sum(self._is_open(faces) for faces in self._faces.values())

@@ -14,6 +14,9 @@ from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
 from mtf.schemas import Step, funnel_steps
 
+# Run of a page that shows all accepted faces of a person (`mtf.review_app.engine.last_look`).
+LAST_LOOK = "last look"
+
 
 @dataclass(frozen=True)
 class Page:
@@ -36,6 +39,8 @@ class Page:
 
     def question_about(self, identity: str) -> str:
         """Questions of all steps that the page asks, about a face of the person called `identity`."""
+        if self.run == LAST_LOOK:
+            return f"Which of these faces of {identity} are the same shot?"
         steps = self.asks or ((self.step,) if self.step else ())
         return " ".join(funnel_steps.named(step).question_about(identity) for step in steps)
 

@@ -25,6 +25,7 @@ from mtf.core.errors import MtfError
 from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.engine.face_pictures import Pictures, stamps
+from mtf.review_app.engine.last_look_session import LastLookSession
 from mtf.review_app.engine.loading import Reading, certification_session, load_certification, read, session_of
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.fiftyone import live_session, sample_updates, samples
@@ -74,18 +75,22 @@ def is_bundled(uri: str) -> bool:
 
 
 def build(
-    workspace: ProjectPaths, params: parameters.Params, reviewer: str, *, joint: bool
+    workspace: ProjectPaths, params: parameters.Params, reviewer: str, *, joint: bool, looks_last: bool = False
 ) -> live_session.LiveSession:
-    """Read the project and bring the reviewer's data set up to date.
+    """Read the project and bring the reviewer's data set up to date; with `looks_last` for a last look at each person.
 
     Raises MtfError if the project cannot be reviewed.
     """
     with _fiftyone_imported():
-        reading = read(workspace, params, reviewer, joint=joint)
+        reading = read(workspace, params, reviewer, joint=joint, has_gold=not looks_last)
         for line in reading.torn:
             print(f"  ledger: {line}", file=sys.stderr)
         check = reading.pictures.check
-        session = session_of(workspace, reading.review_data, reviewer, joint=joint, seed=params.seed, check=check)
+        session = (
+            LastLookSession(workspace, reading.review_data, reviewer, check=check)
+            if looks_last
+            else session_of(workspace, reading.review_data, reviewer, joint=joint, seed=params.seed, check=check)
+        )
         page = session.page()
     name = dataset_name(params.project.name, reviewer, joint=joint)
     collection = _brought_up_to_date(name, reading, session)
@@ -193,6 +198,7 @@ def main() -> None:
     parser.add_argument("--reviewer", required=True)
     parser.add_argument("--joint", action="store_true")
     parser.add_argument("--certify", action="store_true")
+    parser.add_argument("--last-look", action="store_true")
     parser.add_argument("--address", default=LOOPBACK)
     parser.add_argument("--port", type=int, required=True)
     arguments = parser.parse_args()
@@ -208,7 +214,8 @@ def main() -> None:
         if arguments.certify:
             live = build_certification(workspace, params, arguments.reviewer)
         else:
-            live = build(workspace, params, arguments.reviewer, joint=arguments.joint)
+            modes = {"joint": arguments.joint, "looks_last": arguments.last_look}
+            live = build(workspace, params, arguments.reviewer, **modes)
     except MtfError as error:
         print(f"mtf: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -23,7 +23,7 @@ def accepted_of(
     session: ReviewSession, review_data: ReviewData, identity: str, without: Collection[Key] = ()
 ) -> list[Key]:
     """Faces that this reviewer accepted for the identity, largest first, except those in `without`."""
-    rows = review_data.rows_of(identity)
+    rows = review_data.real.rows_of(identity)
     accepted = rows[session.votes.codes[rows, funnel_steps.place_of(Step.IDENTITY)] == ACCEPT]
     sizes = review_data.faces["width"]
     by_size = sorted(accepted.tolist(), key=lambda row: (-sizes[row], row))
@@ -123,10 +123,7 @@ def _queue_fields(session: ReviewSession, review_data: ReviewData, face: Key) ->
 
 
 def sample_rows(session: ReviewSession, review_data: ReviewData, *, dataset: str) -> pl.DataFrame:
-    """Table of the reviewer's samples, as `samples.rows` returns it, in the order of the tables.
-
-    Gold questions are no samples: a page alone shows them.
-    """
+    """Table of the reviewer's samples, as `samples.rows` returns it: all real faces, in the order of the tables."""
     own = pl.concat([queue_columns(*session.owed()), session.votes.last_verdicts()], how="horizontal")
     data = review_data.faces.with_columns(own.get_columns()).with_row_index("row")
     data = data.with_columns(pl.col("row").cast(pl.Int64))
@@ -136,7 +133,8 @@ def sample_rows(session: ReviewSession, review_data: ReviewData, *, dataset: str
         data = data.join(given, on="row", how="left", maintain_order="left")
     panel_rows = _panel(session, review_data, np.arange(data.height))
     data = data.join(panel_rows, on="row", how="left", maintain_order="left")
-    return samples.rows(data.head(review_data.real.faces.height).drop("row"), list(review_data.labels), dataset=dataset)
+    real = data.drop("row").head(review_data.real.faces.height)
+    return samples.rows(real, list(review_data.labels), dataset=dataset)
 
 
 def _panel(session: ReviewSession, review_data: ReviewData, rows: np.ndarray) -> pl.DataFrame:

@@ -50,10 +50,12 @@ class App(Child):
         port: int,
         uri: str,
         certifies: bool = False,
+        looks_last: bool = False,
     ) -> None:
         place = ["--root", str(root), "--address", address, "--port", str(port)]
         session_options = ["--reviewer", reviewer, *(["--joint"] if joint else [])]
         session_options += ["--certify"] if certifies else []
+        session_options += ["--last-look"] if looks_last else []
         command = [sys.executable, "-m", "mtf.review_app.fiftyone.app", *place, *session_options]
         super().__init__(f"the app of {reviewer}", command, environment={**os.environ, URI: uri}, stop_s=STOP_S)
         self._address, self.port = address, port
@@ -73,6 +75,7 @@ def keep_open(
     is_ready: Callable[[dict[str, int]], None],
     folder: Path,
     certifies: bool = False,
+    looks_last: bool = False,
 ) -> None:
     """Keep the review app open until it is interrupted (`until_interrupted`).
 
@@ -85,6 +88,7 @@ def keep_open(
     is_ready: called with each reviewer's port when all apps answer.
     folder: build/room.
     certifies: ask the questions of the certificate instead of the review's.
+    looks_last: show all accepted faces of each person instead of the review's pages.
 
     Raises MtfError if one of the reviews is open already, a port is taken, the database or an app cannot be started or
     keeps dying, or the owner of the database ends.
@@ -97,8 +101,8 @@ def keep_open(
         database = locks.enter_context(review_database(folder))
         try:
             for name, one in ports.items():
-                app = App(root, name, joint=joint, certifies=certifies, address=address, port=one, uri=database.uri)
-                apps.append(app)
+                modes = {"joint": joint, "certifies": certifies, "looks_last": looks_last}
+                apps.append(App(root, name, **modes, address=address, port=one, uri=database.uri))
                 apps[-1].start()
             _wait_for(apps, database)
             is_ready(ports)
