@@ -113,3 +113,16 @@ test("a corrected label leaves its face open; a label that the page asks for set
   assert.deepEqual(review.asked[0].params, { column: "age", value: "Old", ids: ["f1"] });
   assert.deepEqual([review.store.state.said.size, review.store.state.focus], [0, "f1"]);
 });
+
+test("what the watch heard of before the last key does not undo the key", async () => {
+  const review = await ready();
+  let release;
+  review.held = new Promise((resolve) => { release = resolve; });
+  const late = review.verdicts.refresh();
+  review.held = null;
+  review.answers.accept = done(["f2", "f3", "f4"]);
+  await review.press("a");
+  release();
+  await late;
+  assert.equal(review.store.state.said.get("f1"), "accepted");
+});

@@ -13,6 +13,7 @@ export const state = {
   focus: null,
   first: 0,               // place of the first face on the screen
   shown: Infinity,        // faces on the screen at once
+  side: 120,              // of a face, in pixels
   isLookedAt: false,      // true once all pictures of the screen were there for a moment
   message: { text: "", kind: "" },
   choosing: null,         // a label that is being corrected: {column, from}
@@ -98,7 +99,7 @@ export function confirm(ids, words) {
 export function release(ids) { ids.forEach((id) => state.waiting.delete(id)); }
 
 // Verdicts are on their way: their faces fade, and the focus goes on.
-export function await_(ids) {
+export function expectVerdicts(ids) {
   ids.forEach((id) => { state.waiting.add(id); state.marked.delete(id); });
   focusOn();
   changed();

@@ -160,7 +160,7 @@ function Aside() {
   const face = focused();
   if (!face) return make("aside", { className: "mtf-aside", "aria-label": "The face in focus" });
   const accepted = (state.accepted[face.person] || []).slice(0, 12);
-  const side = state.side || 120;
+  const { side } = state;
   const rows = [
     ["license", face.license || "not stated"], ["source", make(mui.Link, {
       href: face.source, target: "_blank", rel: "noopener noreferrer nofollow" }, hostOf(face.source))],

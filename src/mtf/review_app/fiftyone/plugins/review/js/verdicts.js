@@ -2,13 +2,14 @@
 import { forgetAllBut, load } from "./pictures.js";
 import { ask } from "./server.js";
 import {
-  await_, changed, chosen, confirm, isDetour, openOnScreen, release, say, showPage, state, take,
+  changed, chosen, confirm, expectVerdicts, isDetour, openOnScreen, release, say, showPage, state, take,
 } from "./store.js";
 
 const WORDS = { accept: "accepted", reject: "rejected", skip: "skipped", keep: "kept", label: "labelled" };
 const LOST = "mtf-not-confirmed";
 const queue = [];
 let isRunning = false;
+let sent = 0;              // requests since the tab was loaded
 let pressedAt = null;      // when the key was pressed that the next page waits for
 let next = { crops: [], accepted: {} };
 
@@ -40,7 +41,8 @@ function leaveDetour() {
 
 function send(request) {
   pressedAt = performance.now();
-  await_(request.ids);
+  sent += 1;
+  expectVerdicts(request.ids);
   queue.push(request);
   run();
 }
@@ -101,8 +103,9 @@ export function tellLost() {
 // Ask what the server has; used at the start, and to find back after a failure. Throws if it does not answer.
 export async function refresh() {
   if (isRunning) return;
+  const before = sent;
   const answer = await ask("page");
-  if (isRunning) return;
+  if (isRunning || sent !== before) return;   // it says what was open before the last key
   if (answer.refused) { say(answer.refused, "refused"); return; }
   take(answer);
   tellGone(answer);
@@ -143,7 +146,7 @@ export function loadShown() {
   return Promise.all(state.faces.map((face) => load(face.crop)));
 }
 
-export function keepNeeded() {
+function keepNeeded() {
   const left = state.faces.filter((face) => !state.missing.has(face.id));
   const shown = left.flatMap((face) => [face.crop, face.picture]);
   forgetAllBut([...shown, ...cropsOf(state.accepted), ...next.crops, ...cropsOf(next.accepted)]);
