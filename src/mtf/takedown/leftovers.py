@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tempfile
 from collections import Counter
@@ -31,7 +30,7 @@ from mtf.forget import byte_patterns
 from mtf.forget.byte_patterns import BytePatterns
 from mtf.forget.byte_search import ByteSearch, Pieces
 from mtf.forget.history import History, git
-from mtf.forget.object_store import ObjectIndex, ObjectStore, error_text
+from mtf.forget.object_store import LEGACY, ObjectIndex, ObjectStore, error_text
 from mtf.takedown import leftover_patterns
 from mtf.takedown.leftover_patterns import HELD, TEXT
 from mtf.takedown.scope import TakedownScope
@@ -92,7 +91,8 @@ def search(patterns: BytePatterns, workspace: ProjectPaths, repo: Repo, index: O
         if store.name in index.errors:
             continue
         if not isinstance(store.odb.fs, LocalFileSystem):
-            _search_remote(search, store, index)
+            if not store.name.endswith(LEGACY):  # its root is that of the store before it
+                _search_remote(search, store, index)
         elif not any(Path(store.root).is_relative_to(each) for each in inside):
             inside.append(Path(store.root))
             search.folder(Path(store.root))
@@ -117,12 +117,13 @@ def _search_remote(search: ByteSearch, store: ObjectStore, index: ObjectIndex) -
     """Search a store that is not on this machine's disk."""
     fs = store.odb.fs
     try:
-        for path, info in fs.find(store.root, detail=True).items() if fs.exists(store.root) else ():
+        # The file system of fsspec beneath that of DVC, which gives no sizes with the names.
+        for path, info in fs.fs.find(store.root, detail=True).items() if fs.exists(store.root) else ():
             size_bytes = int(info.get("size") or 0)
             if _has(index.stores[0], store.object_at(path), size_bytes):
                 continue
             with fs.open(path, "rb") as file:
-                search.file(str(fs.unstrip_protocol(path)), io.BytesIO(file.read()), size_bytes)
+                search.file(str(fs.unstrip_protocol(path)), file, size_bytes)
     except Exception as error:  # each file system raises its own
         search.result.closed.append(f"{store.name}: {error_text(error)}")
 
