@@ -76,6 +76,9 @@ def test_each_form_of_a_copy_is_owed_until_it_is_gone_and_what_is_elsewhere_is_n
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     (taken_down.root / "notes/bob.bin").write_bytes(picture("bob-0") + embedding("bob-0"))
+    for name, data in (("pyvenv.cfg", b""), ("any.py", picture("ann-0"))):
+        (taken_down.root / ".venv").mkdir(exist_ok=True)
+        (taken_down.root / ".venv" / name).write_bytes(data)
     (taken_down.root / "notes/closed.wt").write_bytes(b"compressed")
     blob = run_in(taken_down.root, "git", "hash-object", "-w", str(taken_down.root / "notes/part.bin")).strip()
 
@@ -88,7 +91,7 @@ def test_each_form_of_a_copy_is_owed_until_it_is_gone_and_what_is_elsewhere_is_n
         assert f"{path} holds" in output
     assert f"Git itself has pictures or files of what was erased in 1 objects (blob {blob})" in output
     assert "Could not be searched through: notes/closed.wt: WiredTiger" in output
-    assert "notes/bob.bin" not in output
+    assert "notes/bob.bin" not in output and ".venv" not in output
 
     for path in planted:
         path.unlink()

@@ -1,7 +1,8 @@
 """Search for leftovers of an erasure, through every byte of the places that may have a copy.
 
-- Searched: the project's folder (`build/`, DVC's cache, temporary files and experiments included), every remote, all
-  objects of git, DVC's index of the project, temporary folders of this program, and FiftyOne's own folders.
+- Searched: the project's folder without virtual environments (`build/`, DVC's cache, temporary files and experiments
+  included), every remote, all objects of git, DVC's index of the project, temporary folders of this program, and
+  FiftyOne's own folders.
 - A picture, crop, thumbnail, embedding or file that is left in the project or a store keeps the receipt open. One in
   git's objects or outside the project is left to people. Text that remains is counted.
 - An object of a remote that is not on this machine's disk, with the name and size of one that was searched here, is
@@ -38,6 +39,8 @@ from mtf.takedown.scope import TakedownScope
 _STATE = ".dvc/tmp/erasure-patterns.json"
 # Folders of this program's commands in the folder for temporary files.
 _TEMPORARY = "mtf-*"
+# Virtual environments of Python: gigabytes of installed packages.
+_ENVIRONMENT = "*/pyvenv.cfg"
 _FIFTYONE = (".fiftyone", "fiftyone")
 _SHOWN = 4
 
@@ -85,7 +88,8 @@ def search(patterns: BytePatterns, workspace: ProjectPaths, repo: Repo, index: O
     root = workspace.root
     search = ByteSearch(patterns, {b"PAR1": _arrow_of_parquet, b"ARROW1": _arrow, b"\x28\xb5\x2f\xfd": _zstandard})
     objects_of_git = Path(os.path.normpath(root / git(root, "rev-parse", "--git-path", "objects").stdout.strip()))
-    search.folder(root, skipped=(root / _STATE, workspace.receipts, objects_of_git))
+    environments = [path.parent for path in root.glob(_ENVIRONMENT)]
+    search.folder(root, skipped=(root / _STATE, workspace.receipts, objects_of_git, *environments))
     inside = [root]
     for store in index.stores:
         if store.name in index.errors:
