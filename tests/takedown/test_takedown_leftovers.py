@@ -9,9 +9,12 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+import boto3
 import numpy as np
 import polars as pl
 import pytest
+from dvc.repo import Repo
+from moto.server import ThreadedMotoServer
 from small_project import Small, crop, embedding, erasing, holding, picture
 
 from mtf.core.file_lock import ProcessLock
@@ -73,6 +76,9 @@ def test_each_form_of_a_copy_is_owed_until_it_is_gone_and_what_is_elsewhere_is_n
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     (taken_down.root / "notes/bob.bin").write_bytes(picture("bob-0") + embedding("bob-0"))
+    for name, data in (("pyvenv.cfg", b""), ("any.py", picture("ann-0"))):
+        (taken_down.root / ".venv").mkdir(exist_ok=True)
+        (taken_down.root / ".venv" / name).write_bytes(data)
     (taken_down.root / "notes/closed.wt").write_bytes(b"compressed")
     blob = run_in(taken_down.root, "git", "hash-object", "-w", str(taken_down.root / "notes/part.bin")).strip()
 
@@ -85,7 +91,7 @@ def test_each_form_of_a_copy_is_owed_until_it_is_gone_and_what_is_elsewhere_is_n
         assert f"{path} holds" in output
     assert f"Git itself has pictures or files of what was erased in 1 objects (blob {blob})" in output
     assert "Could not be searched through: notes/closed.wt: WiredTiger" in output
-    assert "notes/bob.bin" not in output
+    assert "notes/bob.bin" not in output and ".venv" not in output
 
     for path in planted:
         path.unlink()
@@ -97,6 +103,34 @@ def test_each_form_of_a_copy_is_owed_until_it_is_gone_and_what_is_elsewhere_is_n
     assert not (taken_down.root / ".dvc/tmp/erasure-patterns.json").exists()
     page = next(taken_down.workspace.receipts.glob("*.md")).read_text()
     assert "Names, numbers or addresses remain as text, in:" in page
+
+
+def test_a_remote_on_another_machine_is_searched_as_well(taken_down: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}")
+        client.create_bucket(Bucket="faces")
+        with (taken_down.root / ".dvc/config").open("a") as file:
+            file.write(f"['remote \"far\"']\n    url = s3://faces/store\n    endpointurl = http://{host}:{port}\n")
+        with Repo(str(taken_down.root)) as repo:
+            repo.push(remote="far", all_commits=True)
+        client.put_object(Bucket="faces", Key="store/stray", Body=gzip.compress(crop("ann-0")))
+        code, output = erasing()
+        assert code == 1 and "left in s3://faces/store/stray (crops)" in output
+        client.delete_object(Bucket="faces", Key="store/stray")
+        code, output = erasing()
+        assert code == 0 and "Could not be searched" not in output
+        keys = [each["Key"] for each in client.list_objects_v2(Bucket="faces")["Contents"]]
+        contents = [client.get_object(Bucket="faces", Key=key)["Body"].read() for key in keys]
+    finally:
+        server.stop()
+    assert not any(picture("ann-0")[:40] in data or b"crop ann" in data for data in contents)
+    assert any(picture("bob-0")[:40] in data for data in contents)
 
 
 def test_nothing_is_erased_while_a_review_is_open(taken_down: Small) -> None:

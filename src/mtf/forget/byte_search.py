@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mtf.core.errors import MtfError
 from mtf.forget.byte_patterns import BytePatterns
 from mtf.forget.committed_outputs import GitObjects
 
@@ -125,7 +126,10 @@ class ByteSearch:
             for kind, size, name in (line.split() for line in listing.stdout.splitlines()):
                 self.result.files += 1
                 self.result.size_bytes += int(size)
-                self._note(f"git {kind} {name}", self._patterns.kinds_in(objects.read(name)))
+                try:
+                    self._note(f"git {kind} {name}", self._patterns.kinds_in(objects.read(name)))
+                except MtfError as error:  # an object that nothing names may be broken
+                    self.result.closed.append(f"git {kind} {name}: {error}")
 
     def _note(self, place: str, kinds: set[str]) -> None:
         if kinds:

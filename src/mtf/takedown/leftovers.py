@@ -1,7 +1,8 @@
 """Search for leftovers of an erasure, through every byte of the places that may have a copy.
 
-- Searched: the project's folder (`build/`, DVC's cache, temporary files and experiments included), every remote, all
-  objects of git, DVC's index of the project, temporary folders of this program, and FiftyOne's own folders.
+- Searched: the project's folder without virtual environments (`build/`, DVC's cache, temporary files and experiments
+  included), every remote, all objects of git, DVC's index of the project, temporary folders of this program, and
+  FiftyOne's own folders.
 - A picture, crop, thumbnail, embedding or file that is left in the project or a store keeps the receipt open. One in
   git's objects or outside the project is left to people. Text that remains is counted.
 - An object of a remote that is not on this machine's disk, with the name and size of one that was searched here, is
@@ -10,7 +11,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import tempfile
 from collections import Counter
@@ -31,7 +31,7 @@ from mtf.forget import byte_patterns
 from mtf.forget.byte_patterns import BytePatterns
 from mtf.forget.byte_search import ByteSearch, Pieces
 from mtf.forget.history import History, git
-from mtf.forget.object_store import ObjectIndex, ObjectStore, error_text
+from mtf.forget.object_store import LEGACY, ObjectIndex, ObjectStore, error_text
 from mtf.takedown import leftover_patterns
 from mtf.takedown.leftover_patterns import HELD, TEXT
 from mtf.takedown.scope import TakedownScope
@@ -39,6 +39,8 @@ from mtf.takedown.scope import TakedownScope
 _STATE = ".dvc/tmp/erasure-patterns.json"
 # Folders of this program's commands in the folder for temporary files.
 _TEMPORARY = "mtf-*"
+# Virtual environments of Python: gigabytes of installed packages.
+_ENVIRONMENT = "*/pyvenv.cfg"
 _FIFTYONE = (".fiftyone", "fiftyone")
 _SHOWN = 4
 
@@ -86,13 +88,15 @@ def search(patterns: BytePatterns, workspace: ProjectPaths, repo: Repo, index: O
     root = workspace.root
     search = ByteSearch(patterns, {b"PAR1": _arrow_of_parquet, b"ARROW1": _arrow, b"\x28\xb5\x2f\xfd": _zstandard})
     objects_of_git = Path(os.path.normpath(root / git(root, "rev-parse", "--git-path", "objects").stdout.strip()))
-    search.folder(root, skipped=(root / _STATE, workspace.receipts, objects_of_git))
+    environments = [path.parent for path in root.glob(_ENVIRONMENT)]
+    search.folder(root, skipped=(root / _STATE, workspace.receipts, objects_of_git, *environments))
     inside = [root]
     for store in index.stores:
         if store.name in index.errors:
             continue
         if not isinstance(store.odb.fs, LocalFileSystem):
-            _search_remote(search, store, index)
+            if not store.name.endswith(LEGACY):  # its root is that of the store before it
+                _search_remote(search, store, index)
         elif not any(Path(store.root).is_relative_to(each) for each in inside):
             inside.append(Path(store.root))
             search.folder(Path(store.root))
@@ -117,12 +121,13 @@ def _search_remote(search: ByteSearch, store: ObjectStore, index: ObjectIndex) -
     """Search a store that is not on this machine's disk."""
     fs = store.odb.fs
     try:
-        for path, info in fs.find(store.root, detail=True).items() if fs.exists(store.root) else ():
+        # The file system of fsspec beneath that of DVC, which gives no sizes with the names.
+        for path, info in fs.fs.find(store.root, detail=True).items() if fs.exists(store.root) else ():
             size_bytes = int(info.get("size") or 0)
             if _has(index.stores[0], store.object_at(path), size_bytes):
                 continue
             with fs.open(path, "rb") as file:
-                search.file(str(fs.unstrip_protocol(path)), io.BytesIO(file.read()), size_bytes)
+                search.file(str(fs.unstrip_protocol(path)), file, size_bytes)
     except Exception as error:  # each file system raises its own
         search.result.closed.append(f"{store.name}: {error_text(error)}")
 
