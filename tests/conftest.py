@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import os
 import shutil
@@ -117,3 +118,19 @@ def _wait_for(port: int) -> None:
         else:
             return
     pytest.fail("the SSH server did not start")
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds of each wait that the rate limits ask for; they are waited, too."""
+    from mtf.crawl import rate_limits
+
+    asked_for: list[float] = []
+    sleep = asyncio.sleep
+
+    async def recorded(seconds: float) -> None:
+        asked_for.append(seconds)
+        await sleep(seconds)
+
+    monkeypatch.setattr(rate_limits, "sleep", recorded)
+    return asked_for

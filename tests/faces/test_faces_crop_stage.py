@@ -66,7 +66,7 @@ def test_the_figures_count_images_faces_and_outcomes(workspace, params, crawled,
         "outcomes": {"cropped": 1, "no_face": 0, "undecodable": 1, "too_large": 0},
         "undetected": {},
     }
-    assert "1 faces in 1 of 2 images" in capsys.readouterr().out
+    assert "1 face in 1 of 2 images" in capsys.readouterr().out
 
 
 def test_images_without_a_face_are_counted_by_group_of_the_roster(

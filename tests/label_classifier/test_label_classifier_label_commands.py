@@ -339,7 +339,7 @@ def test_a_classifier_of_an_older_version_still_labels_but_gives_no_hints(in_fit
     as_before(in_fitted / "build/label/classifier.pt")
     (in_fitted / "new").mkdir()
     cv2.imwrite(str(in_fitted / "new" / "ada.png"), drawn("ada", 90))
-    assert "1 pictures labelled" in run("predict", "new")
+    assert "1 picture labelled" in run("predict", "new")
     with pytest.raises(BadInput, match="gender: fitted by an older version; run `mtf label fit`"):
         run("hints", "--attribute", "gender")
     said = run("fit", "--model", "logistic", "--attribute", "gender")

@@ -15,7 +15,7 @@ import yaml
 from mtf import config
 from mtf.core.project_paths import ProjectPaths
 from mtf.faces.detectors import DETECTORS
-from mtf.project import consent_checks, parameter_checks, roster_checks
+from mtf.project import conflict_checks, consent_checks, parameter_checks, roster_checks
 from mtf.project.finding import Finding
 from mtf.rights import attribution
 from mtf.schemas import takedown_file
@@ -170,3 +170,14 @@ def test_the_doctor_says_whether_mongodb_answers(project: Path, monkeypatch: pyt
     done = mtf(project, "doctor")
     assert "127.0.0.1:9 does not answer" in done.stdout
     assert "secret" not in done.stdout
+
+
+def test_conflicts_of_a_merge_are_named_with_how_to_keep_both_ledgers(project: Path) -> None:
+    side = "<<<<<<< HEAD\n- md5: a.dir\n=======\n- md5: b.dir\n>>>>>>> bea\n"
+    (project / "data.dvc").write_text(f"outs:\n{side}  path: data\n")
+    (project / "dvc.lock").write_text(f"stages:\n{side}")
+    (project / "other.dvc").write_text("outs:\n- path: =======\n")
+    found = [*conflict_checks.examine(ProjectPaths(project))]
+    assert [(each.what, each.state) for each in found] == [("data.dvc", "wrong"), ("dvc.lock", "wrong")]
+    assert found[0].detail == f"has conflict markers of git; {conflict_checks.BOTH_LEDGERS}"
+    assert "`git checkout --ours dvc.lock`" in found[1].detail

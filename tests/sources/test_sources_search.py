@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -288,23 +287,21 @@ def test_openverse_and_flickr_are_asked_with_their_own_license_filters(find):
 
 @pytest.mark.parametrize("kind", SOURCES)
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_busy_api_is_asked_again_when_it_said(find, kind, status):
+def test_a_busy_api_is_asked_again_when_it_said(find, kind, status, waits):
     busy = Reply(b"", status=status, headers={"Retry-After": "1"})
-    start = time.monotonic()
     with serving(busy, answer(kind, 1)) as web:
         found = find(web, SOURCES[kind])
     assert (urls(found), found.problems, len(web.asked)) == (["1.jpg"], [], 2)
-    assert time.monotonic() - start >= 1.0
+    assert [round(seconds) for seconds in waits] == [1]
 
 
 @pytest.mark.parametrize("kind", SOURCES)
-def test_an_api_that_wants_to_be_left_for_an_hour_is_left(find, kind):
-    start = time.monotonic()
+def test_an_api_that_wants_to_be_left_for_an_hour_is_left(find, kind, waits):
     with serving(answer(kind, 1, pages=9), Reply(b"", status=429, headers={"Retry-After": "3600"})) as web:
         found = find(web, SOURCES[kind])
     assert (urls(found), len(web.asked)) == (["1.jpg"], 2)
     assert "status 429" in found.problems[0]
-    assert time.monotonic() - start < 5.0
+    assert max(waits, default=0.0) < 60
 
 
 @pytest.mark.parametrize(
@@ -326,20 +323,18 @@ def test_an_answer_that_asks_for_patience_is_waited_for_a_few_times(find, monkey
     assert "refuses: " in found.problems[0]
 
 
-def test_a_lagging_commons_is_given_the_time_it_names(find):
+def test_a_lagging_commons_is_given_the_time_it_names(find, waits):
     lag = Reply(body({"error": {"code": "maxlag", "info": "lagged"}}), headers={"Retry-After": "1"})
-    start = time.monotonic()
     with serving(lag, answer("commons", 1)) as web:
         assert urls(find(web, COMMONS)) == ["1.jpg"]
-    assert time.monotonic() - start >= 1.0
+    assert [round(seconds) for seconds in waits] == [1]
 
 
-def test_without_a_token_openverse_is_asked_no_faster_than_it_permits(find, monkeypatch):
-    monkeypatch.setattr(openverse, "ANONYMOUS_DELAY_S", 0.3)
-    start = time.monotonic()
+def test_without_a_token_openverse_is_asked_no_faster_than_it_permits(find, monkeypatch, waits):
+    monkeypatch.setattr(openverse, "ANONYMOUS_DELAY_S", 1.0)
     with serving(*(answer("openverse", number, page=number, pages=3) for number in (1, 2, 3))) as web:
         find(web, OPENVERSE)
-    assert time.monotonic() - start >= 0.6
+    assert [round(seconds) for seconds in waits] == [1, 1]
 
 
 def test_a_token_goes_to_openverse_and_never_along_a_redirect(find, monkeypatch):

@@ -72,7 +72,7 @@ def test_a_letter_becomes_a_receipt_by_two_commands(consented: Small) -> None:
     code, output = erasing()
     assert code == 0, output
 
-    assert "ada: 1 of 1 consents revoked" in revoked.stdout
+    assert "ada: 1 of 1 consent revoked" in revoked.stdout
     assert "2 pictures match" in revoked.stdout
     assert "committed: data.dvc, dvc.lock" in revoked.stdout
     [(_, written)] = receipt.load_all(consented.workspace.data)

@@ -131,7 +131,7 @@ def test_requests_are_listed_one_line_each_with_their_state(project: Small) -> N
     project.commit("v1")
     add(project, image_id("ann-1"))
     line, total = mtf(project.root, "takedown", "list").stdout.splitlines()
-    assert line.endswith("by the person  1 pictures left: run `dvc repro`") and total == "1 requests, 1 rows"
+    assert line.endswith("by the person  1 picture left: run `dvc repro`") and total == "1 request, 1 row"
     project.run({"ann": ["ann-0"], "bob": ["bob-0"]})
     project.commit("v2")
     assert "in the current version no more; not erased" in mtf(project.root, "takedown", "list").stdout

@@ -61,8 +61,10 @@ def _lines(names: str, part: dict[str, Any]) -> list[str]:
     if len(part["cells"]) == 1:
         return [f"{names}: one label only, nothing to balance", f"  {_counted(names, part['cells'][0])}"]
     lines = [f"{names}: {', '.join(intervals)}, empty cells {figures['empty']}"]
+    total = sum(cell["n"] for cell in part["cells"])
     for cell in part["cells"]:
-        interval = f"{cell['share']:.1%} ({cell['low']:.1%} to {cell['high']:.1%})"
+        # Of the counts: the report's share is rounded already, and would be rounded twice.
+        interval = f"{cell['n'] / total:.1%} ({cell['low']:.1%} to {cell['high']:.1%})"
         plan = f"collect {cell['collect']:5} or drop {cell['drop']:5}"
         lines.append(f"  {_counted(names, cell)}  {interval:26} {plan}")
     return lines

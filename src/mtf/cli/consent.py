@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mtf.core.counts import number
 from mtf.core.errors import bad_value
 from mtf.core.project_paths import ProjectPaths
 
@@ -214,12 +215,13 @@ def _checked(consents: Consents, roster: list[str], params: Params, rule: Consen
 
 def _recorded(subject: str, recorded: Recorded) -> Iterator[str]:
     changed, of = recorded.revocation.changed, recorded.revocation.consents
-    yield f"{subject}: {changed} of {of} consents revoked" if changed else f"{subject}: revoked already"
+    yield f"{subject}: {changed} of {number(of, 'consent')} revoked" if changed else f"{subject}: revoked already"
     if recorded.takedown is None:
         yield "no version on this machine has the person; nothing to take down"
         return
     pictures = recorded.takedown.pictures
-    yield f"takedown recorded: {pictures} pictures match, in all versions that are on this machine"
+    matched = number(pictures, "picture matches", "pictures match")
+    yield f"takedown recorded: {matched}, in all versions that are on this machine"
     for unreadable in recorded.takedown.unreadable_versions[:SHOWN]:
         yield f"WARNING: not looked through: {unreadable}"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mtf.cli import balance, renamed_options
+from mtf.core.counts import number
 from mtf.core.errors import BadInput, bad_value
 from mtf.core.project_paths import ProjectPaths
 
@@ -106,7 +107,10 @@ def predict(
     else:
         with replacing(to) as beside:
             table.write_parquet(beside)
-    print(f"{to}: {len(names)} pictures labelled" + "".join(f"\nnot readable: {name}" for name in unreadable[:20]))
+    print(
+        f"{to}: {number(len(names), 'picture')} labelled"
+        + "".join(f"\nnot readable: {name}" for name in unreadable[:20])
+    )
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mtf.core.counts import number
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 
 SHOWN = 6
@@ -42,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
         first = resolved.records[0]
         print(f"{first.kind} {first.value}{'' if first in new else ' (recorded already)'}")
         if beside := len(new) - (first in new):
-            print(f"with it {beside} rows: image_ids and perceptual hashes of its pictures")
+            print(f"with it {number(beside, 'row')}: image_ids and perceptual hashes of its pictures")
         print(*_matched(resolved), sep="\n")
         if count := withdrawn_files.record(resolved.images, workspace, params, resolved.history):
             print(withdrawn_files.next_steps(count, workspace))
@@ -78,7 +79,7 @@ def add_to(app: typer.Typer) -> None:
         requests.track(workspace)
         for one in written:
             objects = len({each["oid"] for each in one["objects"]})
-            print(f"{objects} objects, {'finished' if one['finished_at'] else 'not finished'}")
+            print(f"{number(objects, 'object')}, {'finished' if one['finished_at'] else 'not finished'}")
             for line in [*receipt.outstanding(one), *one["by_hand"]]:
                 print(f"  owed: {line}")
         print(f"Receipts: {workspace.relative(receipt.folder(workspace.data))}; next: {_next(written)}")
@@ -102,9 +103,9 @@ def _list(*, every_row: bool, as_json: bool) -> None:
         print(each.line)
         for record in each.records if every_row else ():
             count = counts[record.kind, record.value]
-            left = "?" if count is None else count
-            print(f"    {record.kind:<{request_states.KIND_CHARS}}  {left:>4} pictures left  {record.value}")
-    print(f"{len(states)} requests, {len(takedowns.records)} rows")
+            left = "? pictures" if count is None else number(count, "picture")
+            print(f"    {record.kind:<{request_states.KIND_CHARS}}  {left:>13} left  {record.value}")
+    print(f"{number(len(states), 'request')}, {number(len(takedowns.records), 'row')}")
     if None in counts.values():
         print("?: the crawl computes the perceptual hashes; run `dvc repro` first")
 
@@ -149,8 +150,8 @@ def _matched(resolved: Resolved) -> Iterator[str]:
     from mtf.core.errors import listed
 
     if resolved.pictures:
-        noun = "picture matches" if resolved.pictures == 1 else "pictures match"
-        yield f"{resolved.pictures} {noun}, in all versions that are on this machine"
+        matched = number(resolved.pictures, "picture matches", "pictures match")
+        yield f"{matched}, in all versions that are on this machine"
     elif resolved.is_file:
         yield (
             "WARNING: no picture here matches this file: it is not a crawled picture of the current version, nor a "

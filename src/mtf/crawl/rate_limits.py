@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from asyncio import sleep
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ class _Line:
         start = max(now, self.next_start, self.held_until, self.paid_until)
         self.next_start = start + self.delay_s
         if start > now:
-            await asyncio.sleep(start - now)
+            await sleep(start - now)
 
     def _left_alone(self, text: str) -> FetchFailed:
         return FetchFailed(FetchOutcome.HTTP_ERROR, text, http_status=self.held_by)
@@ -77,7 +78,7 @@ class _Line:
         now = time.monotonic()
         self.paid_until = max(self.paid_until, now - BURST_S) + size_bytes / self.bytes_per_s
         if self.paid_until > now:
-            await asyncio.sleep(self.paid_until - now)
+            await sleep(self.paid_until - now)
 
 
 class Pacing:

@@ -10,6 +10,7 @@ from mtf import schemas
 from mtf.config import Params, Source
 from mtf.core import atomic_files, shards
 from mtf.core.console import progress_bar
+from mtf.core.counts import number
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import fetch_results, store
@@ -131,7 +132,8 @@ def _print(report: CrawlReport, removed: list[str], metrics: dict[str, int | dic
     done = [(report.made, "made"), (report.retried, "tried again"), (report.kept, "left as they were")]
     parts = [f"{len(identities)} {what}" for identities, what in [*done, (removed, "removed")] if identities]
     print(f"crawl: {metrics['identities']} identities: {', '.join(parts)}")
-    print(f"  {metrics['addresses']} addresses, {metrics['images']} images stored")
+    addresses, images = (int(str(metrics[name])) for name in ("addresses", "images"))
+    print(f"  {number(addresses, 'address', 'addresses')}, {number(images, 'image')} stored")
     for title, counts in (("outcomes", metrics["outcomes"]), ("evidence", metrics["evidence"])):
         assert isinstance(counts, dict)  # noqa: S101 (for the type checker)
         print(f"  {title}: {', '.join(f'{name} {count}' for name, count in counts.items()) or 'none'}")
@@ -149,14 +151,14 @@ def _check_sources(params: Params, found: pl.DataFrame, report: CrawlReport) -> 
 
     `found` has the columns outcome and found_by. An address counts for every source that found it.
     """
-    for number, source in enumerate(params.crawl.sources, 1):
+    for place, source in enumerate(params.crawl.sources, 1):
         own = found.filter(pl.col("found_by").list.contains(source_key(source)))
         if not own["outcome"].is_in([str(outcome) for outcome in _PICTURES]).any():
             reasons = [f"{outcome} {count}" for outcome, count in _counts(own["outcome"]).items()]
             problems = [problem for problem in report.problems if problem.startswith(source.kind)]
             why = listed([*reasons, *problems[:1]] or ["nothing was found"])
             raise GateFailed(
-                f"crawl.sources: {_named(source, number, params)} yielded no picture for any identity: {why}"
+                f"crawl.sources: {_named(source, place, params)} yielded no picture for any identity: {why}"
             )
 
 

@@ -14,6 +14,7 @@ import polars as pl
 from mtf import schemas
 from mtf.config import Crop, Params
 from mtf.core import atomic_files, shards
+from mtf.core.counts import number
 from mtf.core.errors import BadInput
 from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import ProjectPaths
@@ -217,6 +218,6 @@ def _figures(faces: pl.DataFrame, detections: pl.DataFrame) -> dict[str, Any]:
 def _print(figures: dict[str, Any], done: incremental.Refreshed) -> None:
     outcomes = figures["outcomes"]
     print(f"crop: {done}")
-    print(f"  {figures['faces']} faces in {figures['images_with_faces']} of {figures['images']} images")
+    print(f"  {number(figures['faces'], 'face')} in {figures['images_with_faces']} of {figures['images']} images")
     others = [name for name in DetectionOutcome if name != DetectionOutcome.CROPPED]
     print(f"  without: {', '.join(f'{outcomes[name]} {name}' for name in others)}")

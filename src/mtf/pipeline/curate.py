@@ -15,6 +15,7 @@ from mtf.annotation import agreement, consensus, duplicate_rules, ledger, matchi
 from mtf.config import Params
 from mtf.core import atomic_files, csv_files
 from mtf.core.console import console
+from mtf.core.counts import number
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.curation import funnel, funnel_inputs, proposal_rates
 from mtf.curation.duplicates import AUTOMATIC, duplicate_groups
@@ -239,7 +240,10 @@ def _report(metrics: dict[str, Any], panel: PanelResult) -> None:
     for line in panel.ledger.torn:
         out.print(f"curate: {PATHS_IN_PROJECT.review}/{line}", markup=False, highlight=False)
     if panel.unmatched:
-        out.print(f"curate: {panel.unmatched} decisions meet no face that is there now", highlight=False)
+        out.print(
+            f"curate: {number(panel.unmatched, 'decision meets', 'decisions meet')} no face that is there now",
+            highlight=False,
+        )
     out.print(funnel_table(metrics))
     held_back = metrics["held_back"]
     if sum(held_back.values()):

@@ -11,6 +11,7 @@ import polars as pl
 
 from mtf.config import Compute
 from mtf.core import atomic_files, parallel_map, shards
+from mtf.core.counts import number
 
 Job = TypeVar("Job")
 
@@ -29,7 +30,7 @@ class Refreshed:
     removed: list[str]
 
     def __str__(self) -> str:
-        text = f"{len(self.made)} identities made, {len(self.kept)} left as they were"
+        text = f"{number(len(self.made), 'identity', 'identities')} made, {len(self.kept)} left as they were"
         return text + (f", {len(self.removed)} removed" if self.removed else "")
 
 

@@ -16,7 +16,7 @@ from mtf import config
 from mtf.core import dvc_cli, extras, parallel_map, yaml_files
 from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
-from mtf.project import consent_checks, parameter_checks, roster_checks
+from mtf.project import conflict_checks, consent_checks, parameter_checks, roster_checks
 from mtf.project.finding import Finding, State
 from mtf.review_app.processes import mongodb
 from mtf.rights import attribution
@@ -34,7 +34,8 @@ EXTRAS = {
 
 def examine(workspace: ProjectPaths) -> list[Finding]:
     """Run all checks; the findings are in the order in which to fix them."""
-    return [*_machine(), *_packages(), _mongodb(), *_project(workspace)]
+    conflicts = conflict_checks.examine(workspace)
+    return [*_machine(), *_packages(), _mongodb(), *conflicts, *_project(workspace)]
 
 
 def _machine() -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from mtf import config
 from mtf.config import Params
 from mtf.core.console import console
+from mtf.core.counts import number
 from mtf.core.project_paths import ProjectPaths
 from mtf.faces.model_files import ModelFile
 from mtf.rights.audit import weights
@@ -100,5 +101,10 @@ def _write_table(
     for finding in findings:
         terminal.print(Text(f"{finding.level}: {finding.name}: {finding.reason}. {finding.recommendation}"))
     errors = sum(finding.level == "error" for finding in findings)
-    terminal.print(Text(f"{len(files)} files audited: {errors} errors, {len(findings) - errors} warnings."))
+    terminal.print(
+        Text(
+            f"{number(len(files), 'file')} audited: {number(errors, 'error')}, "
+            f"{number(len(findings) - errors, 'warning')}."
+        )
+    )
     terminal.print(Text("Compliant." if is_compliant else "Not compliant."))

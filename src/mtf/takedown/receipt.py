@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mtf.core.atomic_files import write_json, write_text
+from mtf.core.counts import number
 from mtf.core.errors import BadInput, listed
 from mtf.core.markdown_tables import table as markdown_table
 from mtf.forget.store_erasure import outstanding_in, receipt_digest
@@ -77,8 +78,8 @@ def as_markdown(receipt: Receipt) -> str:
         "## Requests",
         *_requests(receipt["requests"]),
         "",
-        f"They name {len(scope['image_ids'])} pictures with {len(scope['face_ids'])} faces, in the shards of "
-        f"{len(scope['affected'])} identities.",
+        f"They name {number(len(scope['image_ids']), 'picture')} with {number(len(scope['face_ids']), 'face')}, "
+        f"in the shards of {number(len(scope['affected']), 'identity', 'identities')}.",
         "",
         "## Still owed",
         *([f"- {_text(each)}" for each in owing] or ["Nothing."]),
@@ -143,7 +144,7 @@ def _searched(leftovers: dict[str, Any]) -> Iterator[str]:
 def _lost(receipt: Receipt) -> list[str]:
     lines = [
         f"- `{_text(h['path'])}` at {', '.join(h['revisions'])}: {h['size_bytes']:,} bytes"
-        + (f", with {h['others']} pictures that nobody asked to erase" if h["others"] else "")
+        + (f", with {number(h['others'], 'picture')} that nobody asked to erase" if h["others"] else "")
         for h in receipt["objects"]
     ]
     return lines or ["Nothing."]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mtf.core.counts import number
 from mtf.core.project_paths import ProjectPaths
 from mtf.schemas.takedown_file import RequestKind, Takedown, Takedowns
 from mtf.takedown import receipt
@@ -65,7 +66,7 @@ def _state(
     known = [count for meaning in meanings if (count := counts[meaning]) is not None]
     left = max(known, default=0)
     if left:
-        return f"{left} pictures left: run `dvc repro`"
+        return f"{number(left, 'picture')} left: run `dvc repro`"
     if any(meaning in begun for meaning in meanings):
         return "erasure not finished: run `mtf takedown erase` again"
     if all(meaning in erased for meaning in meanings):

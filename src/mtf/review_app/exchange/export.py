@@ -17,6 +17,7 @@ import polars as pl
 from mtf.annotation.decision import Verdict
 from mtf.config import Params
 from mtf.core import atomic_files, csv_files
+from mtf.core.counts import number
 from mtf.core.errors import MtfError, bad_value
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.engine.loading import load_review_data
@@ -84,14 +85,15 @@ def _written(workspace: ProjectPaths, review_data: ReviewData, to: Path, format:
     data = _with_decisions(review_data)
     if format == "csv":
         csv_files.write(to, data.select(COLUMNS))
-        return f"{to}: {data['verdict'].count()} decisions on {review_data.faces.height} faces"
+        return f"{to}: {number(data['verdict'].count(), 'decision')} on {number(review_data.faces.height, 'face')}"
     grouped = _grouped(data)
     pictures = exported_pictures.find(workspace, grouped)
     content = _coco(grouped, pictures) if format == "coco" else _fiftyone(grouped)
     (to / LABELS).unlink(missing_ok=True)
     exported_pictures.write(workspace, pictures, to / PICTURES)
     atomic_files.write_json(to / LABELS, content)
-    return f"{to}: {grouped.height} faces in {len(pictures)} pictures, {data['verdict'].count()} decisions"
+    decisions = number(data["verdict"].count(), "decision")
+    return f"{to}: {number(grouped.height, 'face')} in {number(len(pictures), 'picture')}, {decisions}"
 
 
 def _with_decisions(review_data: ReviewData) -> pl.DataFrame:

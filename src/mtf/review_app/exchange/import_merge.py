@@ -17,6 +17,7 @@ from mtf.annotation.ledger import JOINT_REVIEWER, LedgerWriter
 from mtf.annotation.ledger_lines import SCHEMA
 from mtf.annotation.reviewer_name import reviewer_folder
 from mtf.config import Params
+from mtf.core.counts import number
 from mtf.core.errors import MtfError, bad_value, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.review_app.engine.loading import load_review_data
@@ -60,7 +61,7 @@ def read(workspace: ProjectPaths, params: Params, source: Path, *, format: str, 
             locks.enter_context(lock_review(workspace.stage("room"), name))
         for name in sorted({decision.reviewer for decision in fresh}):
             _append(workspace, name, [decision for decision in fresh if decision.reviewer == name])
-    counts = f"{len(fresh)} decisions added, {in_ledger.sum()} were in the ledger already"
+    counts = f"{number(len(fresh), 'decision')} added, {in_ledger.sum()} were in the ledger already"
     if repeated := len(added) - len(fresh):
         counts += f", {repeated} repeat another of this file"
     if outdated_count := int((outdated & ~in_ledger).sum()):

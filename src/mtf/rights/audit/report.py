@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mtf.core.counts import number
 from mtf.rights import policy
 from mtf.rights.audit.findings import RECOMMENDATIONS, Code
 from mtf.rights.audit.run import UNSTATED, AuditReport, Scope
@@ -29,10 +30,10 @@ def write_json(report: AuditReport, out: TextIO) -> None:
     head = json.dumps(summary(report), indent=2, ensure_ascii=False)
     out.write(head[: head.rindex("\n}")])
     out.write(',\n  "findings": [')
-    for number, rows in enumerate(_slices(report.findings)):
+    for place, rows in enumerate(_slices(report.findings)):
         # One finding a line: JSON's strings contain no line breaks.
         lines = rows.select(_FIELDS).write_ndjson().rstrip("\n").replace("\n", ",\n")
-        out.write((",\n" if number else "\n") + lines)
+        out.write((",\n" if place else "\n") + lines)
     out.write("\n  ]\n}\n")
 
 
@@ -124,11 +125,11 @@ def _codes_table(report: AuditReport) -> Table:
 def _conclusion(report: AuditReport) -> Iterator[str]:
     errors = int((report.findings["level"] == "error").sum())
     warnings = report.findings.height - errors
-    yield f"{report.audited:,} pictures audited: {errors:,} errors, {warnings:,} warnings."
+    yield f"{number(report.audited, 'picture')} audited: {number(errors, 'error')}, {number(warnings, 'warning')}."
     counts = ", ".join(f"{name} {count:,}" for name, count in list(report.licenses.items())[:12])
     yield f"Licenses: {counts or 'none'}."
     for method, count in report.not_rechecked.items():
-        yield f"Not asked again: {count:,} pictures of {method}, whose record `mtf crawl --refresh` renews."
+        yield f"Not asked again: {number(count, 'picture')} of {method}, whose record `mtf crawl --refresh` renews."
     if report.scope == Scope.RELEASE:
         may = ", ".join(report.release_licenses) or "no license: their terms exclude each other"
         if not report.is_built:
