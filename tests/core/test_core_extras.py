@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from importlib.metadata import packages_distributions
 
@@ -50,3 +52,28 @@ def test_a_command_whose_extra_is_missing_names_it_in_one_line(
     monkeypatch.setattr(cli, "app", lambda **_options: __import__("no_such_module"))
     with pytest.raises(ModuleNotFoundError):
         mtf(ROOT, "train")
+
+
+WITHOUT_EXTRAS = """
+import importlib, sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Missing())
+for name in {modules!r}:
+    importlib.import_module(f"mtf.{{name}}")
+"""
+CORE = (
+    *(f"pipeline.{stage}" for stage in ("crawl", "crop", "screen", "curate", "split", "release", "installed_code")),
+    *("cli", "project.audit", "project.new", "project.imported", "project.doctor", "sample.web", "recall.command"),
+    *("takedown.execution", "subject.answer", "forget.command", "duties.registry", "review_app.terminal"),
+)
+"""Modules of the commands that the core alone runs."""
+
+
+def test_the_commands_of_the_core_need_no_extra() -> None:
+    missing = sorted({module for modules in EXTRAS.values() for module in modules})
+    program = WITHOUT_EXTRAS.format(missing=missing, modules=CORE)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

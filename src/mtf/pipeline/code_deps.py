@@ -207,7 +207,7 @@ def _code_folder(workspace: ProjectPaths) -> str | None:
 
     Raises BadInput where the code lies outside a clone of the repository.
     """
-    if own_pipeline.STAGE in _stages(_read(workspace)):
+    if (workspace.root / PIPELINE).is_file() and own_pipeline.STAGE in _stages(_read(workspace)):
         return None
     folder = import_closure.source(import_closure.PACKAGE).parent
     if not folder.is_relative_to(workspace.root):

@@ -8,12 +8,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import plotly.graph_objects as go
-import plotly.io
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    # Imported where a chart is made: takedowns need the thumbnails of a page, and not its charts.
+    import plotly.graph_objects as go
 
 # Paul Tol's "bright" scheme, distinguishable with colour blindness, readable on light and dark backgrounds.
 COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#999999")
@@ -21,6 +23,8 @@ COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#9
 
 def rendered(sections: Sequence[PageSection], *, overview: Overview, title: str, version: str, contact: str) -> str:
     """Report as one HTML page. All content is escaped; scripts and styles are the page's own."""
+    import plotly.io
+
     environment = Environment(
         loader=PackageLoader("mtf.report", "templates"),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -174,7 +178,9 @@ class PageSection:
 
 def bars(names: Sequence[str], values: Sequence[float], *, title: str, colour: str = COLOURS[0]) -> go.Figure:
     """Horizontal bar chart, the first bar on top."""
-    figure = go.Figure(go.Bar(x=list(values), y=list(names), orientation="h", marker_color=colour))
+    from plotly.graph_objects import Bar, Figure
+
+    figure = Figure(Bar(x=list(values), y=list(names), orientation="h", marker_color=colour))
     figure.update_layout(xaxis_title=title, yaxis={"autorange": "reversed", "automargin": True})
     return figure
 
