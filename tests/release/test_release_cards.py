@@ -139,7 +139,7 @@ def test_the_makers_answers_are_used_and_no_longer_missing(project: ProjectPaths
         ("url: ftp://x", r"card.yaml: url: 'ftp://x' is not permitted: string should match"),
         ("published: soon", r"card.yaml: published: 'soon' is not permitted"),
         ("- a\n- b", r"card.yaml: \(top level\): \['a', 'b'\] is not permitted"),
-        ("a: [", r"card.yaml: not readable as YAML"),
+        ("a: [", r"card.yaml line 2: not readable as YAML"),
     ],
 )
 def test_a_malformed_card_is_named_by_key_and_value(tmp_path: Path, text: str, message: str):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from mtf.core.project_paths import ProjectPaths
+from mtf.recall import copy_removal
+from mtf.recall.copy_search import Finding
 from mtf.release import license_files
 
 
@@ -37,9 +41,15 @@ def test_each_picture_bears_its_license_whatever_its_path_and_the_license_are(tm
     table = pl.DataFrame(list(pictures.items()), schema=["path", "license"], orient="row")
     license_files.write(tmp_path, table, release_license="CC-BY-4.0", owner='A "group"')
     assert reuse_lint(tmp_path) == (0, "")
-    annotations = tomllib.loads((tmp_path / "REUSE.toml").read_text(encoding="utf-8"))["annotations"]
-    last = {path: each["SPDX-License-Identifier"] for each in annotations for path in each["path"]}
-    assert last == {
+    found = {path.parent: tomllib.loads(path.read_text(encoding="utf-8")) for path in tmp_path.rglob("REUSE.toml")}
+    licenses = {
+        (folder / path).relative_to(tmp_path).as_posix(): each["SPDX-License-Identifier"]
+        for folder, content in found.items()
+        for each in content["annotations"]
+        for path in each["path"]
+        if path != "REUSE.toml"
+    }
+    assert licenses == {
         "**": "CC-BY-4.0",
         "recall/recall.py": "Apache-2.0",
         "multi_task/Train/日本 é.jpg": "CC0-1.0",
@@ -47,8 +57,28 @@ def test_each_picture_bears_its_license_whatever_its_path_and_the_license_are(tm
         "non_curated/c.jpg": "LicenseRef-Unstated",
         "non_curated/d.jpg": "LicenseRef-none-stated",
     }
-    assert annotations[0]["SPDX-FileCopyrightText"] == 'A "group"'
+    assert found[tmp_path]["annotations"][0]["SPDX-FileCopyrightText"] == 'A "group"'
     assert (tmp_path / "LICENSES/CC0-1.0.txt").read_text().startswith("Creative Commons Legal Code")
     assert (
         "https://creativecommons.org/licenses/by-sa/2.1/jp/" in (tmp_path / "LICENSES/CC-BY-SA-2.1-JP.txt").read_text()
     )
+
+
+def test_a_copy_from_which_pictures_were_recalled_opens_and_names_them_nowhere(
+    data_set: ProjectPaths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Tables, checksums and licenses of the copy lose the pictures, so that no tool looks for them."""
+    import datasets
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    copy = tmp_path / "copy"
+    shutil.copytree(data_set.stage("release"), copy)
+    withdrawn = min(path.stem for path in copy.rglob("multi_task/Test/**/*.jpg"))
+    gone = sorted(copy.rglob(f"{withdrawn}.jpg"))
+    assert len(gone) == 6
+    done = copy_removal.remove(copy, [Finding(str(path), -1, "", "bytes", 1) for path in gone], [])
+    assert done.troubles == []
+    assert [path for path in copy.rglob("*") if path.is_file() and withdrawn.encode() in path.read_bytes()] == []
+    opened = datasets.load_dataset(str(copy), cache_dir=str(tmp_path / "cache"))
+    assert sum(rows.num_rows for rows in opened.values()) == 14
+    assert reuse_lint(copy) == (0, "")

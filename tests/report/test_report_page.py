@@ -419,7 +419,7 @@ def test_each_small_picture_is_credited_with_author_and_license(page: Page):
     assert len(lines) == 2
     for line in lines:
         assert line.startswith("“日本 <script>alert(1)</script>” by =cmd|"), "hostile text is text"
-        assert "CC-BY-4.0; cropped to the face, resized to 72" in line
+        assert "CC-BY-4.0; cropped to the face, kept at " in line
     assert page.locator("#duplicates ol").count() == 3
 
 

@@ -176,8 +176,10 @@ def _galleries(workspace: ProjectPaths, params: Params, sources: Sources, screen
     keys = ["identity", "face_id"]
     byte_ranges = {(row[0], row[1]): row[2:] for row in sources.faces.select(*keys, "offset", "size_bytes").iter_rows()}
     permitted = schemas.read(schemas.non_curated(params), workspace.table("curate", "non_curated"))
-    side = pl.lit(thumbnails.SIDE_PX)
-    shown = permitted.with_columns(file=pl.lit(""), side_px=side, crop_px=side)
+    sides = sources.faces.select(*keys, crop_px=pl.min_horizontal("crop_width", "crop_height"))
+    shown = permitted.join(sides, on=keys, validate="1:1").with_columns(
+        file=pl.lit(""), side_px=pl.min_horizontal("crop_px", pl.lit(thumbnails.SIDE_PX))
+    )
     credited = metadata.credited(shown, sources.images, sources.evidence)
 
     def crop(identity: str, face_id: str) -> bytes:

@@ -19,6 +19,7 @@ PAPER_PARAMS: Mapping[tuple[str, str], Any] = {
     ("train", "models"): [*OF_TORCHVISION, *(f"{name}{PRETRAINED}" for name in OF_TORCHVISION)],
     ("train", "input_px"): 224,
     ("train", "recipe"): "mtf",
+    ("release", "enlarge"): True,
 }
 """Choices of MTF (sections 3.2, 5.1 and 5.2) that differ from those of the sample."""
 BING = {"kind": "bing", "licenses": ["commercial,modify", "publicdomain"]}

@@ -19,6 +19,8 @@ from mtf.recall.pictures_in_tables import opened_pyarrow
 
 TEXT_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson")
 CHECKSUMS = ("sha256sums", "md5sums", ".sha256", ".md5")
+# Licenses of the files, one path a line.
+LICENSES = ("reuse.toml",)
 CREDITS = (".md", ".html", ".htm")
 MAX_RECORD_CHARS = 1 << 20
 # A name this long is no number that means another file elsewhere.
@@ -148,7 +150,7 @@ def _remove_rows(root: Path, names: _Names, done: Removal) -> None:
     for path in files:
         lowered = path.name.lower()
         try:
-            if lowered.endswith(TEXT_TABLES) or lowered.endswith(CHECKSUMS):
+            if lowered.endswith((*TEXT_TABLES, *CHECKSUMS, *LICENSES)):
                 count = _text_without(path, names, addresses)
             elif lowered.endswith(".parquet"):
                 count = _table_without(path, names)

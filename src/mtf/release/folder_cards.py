@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from mtf.core import atomic_files
-from mtf.release import huggingface, layout
+from mtf.release import huggingface, layout, license_files
 from mtf.release.card import render
 from mtf.release.facts import Facts
 from mtf.release.huggingface import Configuration, Labels
@@ -32,6 +32,7 @@ def paths(plan: pl.DataFrame) -> set[str]:
     found = {f"{folder}/{README}" for folder in tasks | (set(folders) - {SINGLE_TASK})}
     if NON_CURATED in folders:
         found |= {f"{NON_CURATED}/{LABEL_NAMES}", f"{NON_CURATED}/{huggingface.TABLE}"}
+    found |= license_files.paths(plan["path"])
     base = [MULTI_TASK] if MULTI_TASK in folders else sorted(tasks)[:1]
     return found | {f"{b}/{split}/{huggingface.TABLE}" for b in base for split in layout.SPLIT_FOLDERS.values()}
 

@@ -1,7 +1,9 @@
 """License files of a release, as REUSE 3.3 wants them (https://reuse.software/spec-3.3/).
 
 - `LICENSES/ID.txt`: the text of each license, or its address where no text is enclosed with mtf;
-- `REUSE.toml`: the license of every file. Pictures keep the licenses of their originals.
+- `REUSE.toml`: the license of every file that is no picture;
+- `REUSE.toml` two folders above each picture: the licenses of the pictures, which keep those of their originals. One
+  file for all would take `reuse lint` minutes: it compares each path with each.
 
 The texts are those of the SPDX license list.
 """
@@ -11,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
@@ -39,10 +41,34 @@ def write(root: Path, pictures: pl.DataFrame, *, release_license: str, owner: st
     - `owner`: who holds the copyright in everything else.
     """
     shutil.rmtree(root / FOLDER, ignore_errors=True)
-    named = pictures.select("path", license=pl.col("license").fill_null(UNSTATED).map_elements(_identifier, pl.String))
-    for license in sorted({_identifier(release_license), PROGRAM_LICENSE, *named["license"]}):
+    own = _identifier(release_license)
+    named = pictures.select(
+        "path",
+        folder=pl.col("path").map_elements(_folder, pl.String),
+        license=pl.col("license").fill_null(UNSTATED).map_elements(_identifier, pl.String),
+    )
+    for license in sorted({own, PROGRAM_LICENSE, *named["license"]}):
         atomic_files.write_text(root / FOLDER / f"{license}.txt", text_of(license))
-    atomic_files.write_text(root / REUSE, "".join(_annotations(named, _identifier(release_license), owner)))
+    general = [(["**"], owner, own), (["recall/recall.py"], "The authors of mtf", PROGRAM_LICENSE)]
+    _write_annotations(root / REUSE, general)
+    for (folder,), rows in named.sort("path").partition_by("folder", as_dict=True).items():
+        by_license = sorted(rows.partition_by("license", as_dict=True).items())
+        inside = pl.col("path").str.strip_prefix(f"{folder}/")
+        _write_annotations(
+            root / str(folder) / REUSE,
+            # The file itself stands first: a list must not become empty if all pictures are recalled from a copy.
+            [([REUSE, *each.select(inside)["path"]], AUTHORS, str(license)) for (license,), each in by_license],
+        )
+
+
+def paths(plan: Iterable[str]) -> set[str]:
+    """Paths of the files `REUSE.toml` beside pictures, from the paths of the pictures."""
+    return {f"{_folder(path)}/{REUSE}" for path in plan}
+
+
+def _folder(path: str) -> str:
+    """Folder above the one of a picture."""
+    return path.rsplit("/", 2)[0]
 
 
 def text_of(license: str) -> str:
@@ -63,12 +89,10 @@ def _identifier(license: str) -> str:
     return "LicenseRef-" + (re.sub(r"[^A-Za-z0-9.]+", "-", license).strip("-") or "Unstated")
 
 
-def _annotations(pictures: pl.DataFrame, release_license: str, owner: str) -> Iterator[str]:
-    yield "version = 1\n"
-    yield _annotation(["**"], owner, release_license)
-    yield _annotation(["recall/recall.py"], "The authors of mtf", PROGRAM_LICENSE)
-    for (license,), rows in sorted(pictures.partition_by("license", as_dict=True).items()):
-        yield _annotation(rows["path"].sort().to_list(), AUTHORS, str(license))
+def _write_annotations(path: Path, annotations: Iterable[tuple[list[str], str, str]]) -> None:
+    """Write a REUSE.toml; an annotation has paths, the owner of the copyright, and the license."""
+    text = "".join(_annotation(*each) for each in annotations)
+    atomic_files.write_text(path, f"version = 1\n{text}")
 
 
 def _annotation(paths: list[str], owner: str, license: str) -> str:
