@@ -14,7 +14,7 @@ from mtf.annotation import ledger, pairs
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.pipeline import curate
-from mtf.review_app import last_look_terminal
+from mtf.review_app import contact_sheet, last_look_terminal
 from mtf.review_app.engine.face_pictures import Pictures, stamps
 from mtf.review_app.engine.last_look import LastLook, by_likeness
 from mtf.review_app.engine.last_look_session import LastLookSession
@@ -168,7 +168,7 @@ def test_in_the_terminal_two_numbers_make_a_pair_and_the_sheet_shows_every_face(
     sheets = []
 
     def show(page):
-        sheets.append(last_look_terminal.contact_sheet([pictures.crop(face) for face in page.faces]))
+        sheets.append(contact_sheet.contact_sheet([pictures.crop(face) for face in page.faces]))
         return workspace.root / "sheet.jpg"
 
     first = look.page()
@@ -183,6 +183,6 @@ def test_in_the_terminal_two_numbers_make_a_pair_and_the_sheet_shows_every_face(
     assert pair.faces == {data.place(first.faces[0]), data.place(first.faces[2])}
     pixels = cv2.imdecode(np.frombuffer(sheets[0], np.uint8), cv2.IMREAD_COLOR)
     assert pixels.shape[:2] == (
-        last_look_terminal.TILE_PX + last_look_terminal.NUMBER_PX,
-        8 * last_look_terminal.TILE_PX,
+        contact_sheet.TILE_PX + contact_sheet.NUMBER_PX,
+        8 * contact_sheet.TILE_PX,
     )

@@ -6,20 +6,17 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
-
+from mtf.annotation.reviewer_name import reviewer_folder
 from mtf.config import Params
 from mtf.core.atomic_files import write_bytes
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
+from mtf.review_app.contact_sheet import contact_sheet
 from mtf.review_app.engine.face_pictures import Pictures, stamps
 from mtf.review_app.engine.last_look import LastLook, LookPage
 from mtf.review_app.engine.loading import load_review_data
 from mtf.review_app.engine.review_data import Key
 
-TILE_PX, COLUMNS = 160, 8
-NUMBER_PX = 22
 HELP = "two numbers: they are duplicates  u undo  d done with this person  q leave"
 
 
@@ -30,7 +27,7 @@ def run(workspace: ProjectPaths, params: Params, reviewer: str) -> None:
     for line in torn:
         print(f"ledger: {line}", file=sys.stderr)
     pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
-    sheet = workspace.stage("room") / f"last-look-{reviewer}.jpg"
+    sheet = workspace.stage("room") / f"last-look-{reviewer_folder(reviewer)}.jpg"
     look = LastLook(workspace, review_data, reviewer)
     try:
         review(look, answers=_answers(), show=lambda page: _written(sheet, page, pictures), check=pictures.check)
@@ -85,29 +82,6 @@ def _written(path: Path, page: LookPage, pictures: Pictures) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, contact_sheet([pictures.crop(face) for face in page.faces]))
     return path
-
-
-def contact_sheet(crops: list[bytes]) -> bytes:
-    """JPEG with the crops (JPEGs) in rows of COLUMNS, each with its number from 1 above it. Raises OSError."""
-    tiles = [_tile(crop, number) for number, crop in enumerate(crops, 1)]
-    blank = np.full((TILE_PX + NUMBER_PX, TILE_PX, 3), 32, np.uint8)
-    tiles += [blank] * (-len(tiles) % COLUMNS)
-    rows = [np.hstack(tiles[start : start + COLUMNS]) for start in range(0, len(tiles), COLUMNS)]
-    return cv2.imencode(".jpg", np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
-
-
-def _tile(crop: bytes, number: int) -> np.ndarray:
-    pixels = cv2.imdecode(np.frombuffer(crop, np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise OSError("a crop of the shard is not readable as a picture")
-    share = TILE_PX / max(pixels.shape[:2])
-    size = (max(round(pixels.shape[1] * share), 1), max(round(pixels.shape[0] * share), 1))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if share < 1 else cv2.INTER_LINEAR)
-    tile = np.full((TILE_PX + NUMBER_PX, TILE_PX, 3), 32, np.uint8)
-    left = (TILE_PX - size[0]) // 2
-    tile[NUMBER_PX : NUMBER_PX + size[1], left : left + size[0]] = small
-    cv2.putText(tile, str(number), (4, NUMBER_PX - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
-    return tile
 
 
 def _answers() -> Iterator[str]:

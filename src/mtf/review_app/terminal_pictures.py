@@ -19,6 +19,7 @@ from PIL import Image
 
 from mtf.core.atomic_files import write_bytes
 from mtf.core.errors import BadInput
+from mtf.review_app.contact_sheet import contact_sheet
 from mtf.review_app.engine.face_pictures import Pictures
 from mtf.review_app.engine.review_data import Key
 
@@ -51,7 +52,7 @@ class TerminalPictures:
 
     def show_page(self, faces: Sequence[Key]) -> None:
         """Draw all faces of a page with their numbers, or print where their contact sheet is. Raises BadInput."""
-        jpeg = self._of_shards(lambda: self._pictures.sheet(faces), faces)
+        jpeg = self._of_shards(lambda: contact_sheet([self._pictures.crop(face) for face in faces]), faces)
         if self._drawing is not None:
             self._draw(jpeg, width=SHEET_WIDTH)
         else:

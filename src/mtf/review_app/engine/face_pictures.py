@@ -37,7 +37,6 @@ ROOT = "/mtf"
 SIDE_PX = 900
 TILE_PX = 150
 TILES = 12
-SHEET_COLUMNS = 8
 MARK = (60, 200, 255)
 _PATH = re.compile(rf"^{ROOT}/({'|'.join(KINDS.values())})/([a-z0-9_.-]+)/({SLUG[1:-1]})/({FACE_ID[1:-1]})\.jpg$")
 
@@ -133,7 +132,7 @@ class Pictures:
     def check(self, faces: Sequence[Key]) -> None:
         """Raise BadInput if a face was taken down meanwhile, or if its shards were rewritten since they were shown."""
         for face in map(self._source, faces):
-            if self.is_taken_down_now(face):
+            if self.is_taken_down(face):
                 person = face.identity
                 raise BadInput(f"this picture of {person} was taken down while the review app was open; open it again")
             if any(self._is_rewritten(place) for place in (self._crop(face), self._image(face))):
@@ -172,7 +171,7 @@ class Pictures:
         """JPEG of the face, large, beside up to TILES faces of `accepted`; raises as `crop`."""
         height = TILE_PX * 3
         large = _fitted(_pixels(self.crop(face)), height)
-        others = [other for other in accepted if other != face and not self.is_taken_down_now(other)][:TILES]
+        others = [other for other in accepted if other != face and not self.is_taken_down(other)][:TILES]
         if not others:
             return _jpeg(large)
         tiles = [_fitted(_pixels(self.crop(other)), TILE_PX) for other in others]
@@ -194,20 +193,7 @@ class Pictures:
         question = self._question(face)
         return question.source if question else face
 
-    def sheet(self, faces: Sequence[Key]) -> bytes:
-        """JPEG of faces side by side, each with its number from 1; raises as `crop`."""
-        tiles = []
-        for number, face in enumerate(faces, 1):
-            tile = _fitted(_pixels(self.crop(face)), TILE_PX)
-            cv2.rectangle(tile, (0, 0), (8 + 11 * len(str(number)), 20), (32, 32, 32), -1)
-            cv2.putText(tile, str(number), (4, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 1, cv2.LINE_AA)
-            tiles.append(tile)
-        blank = np.full((TILE_PX, TILE_PX, 3), 32, np.uint8)
-        tiles += [blank] * (-len(tiles) % SHEET_COLUMNS)
-        rows = [np.hstack(tiles[start : start + SHEET_COLUMNS]) for start in range(0, len(tiles), SHEET_COLUMNS)]
-        return _jpeg(np.vstack(rows))
-
-    def is_taken_down_now(self, face: Key) -> bool:
+    def is_taken_down(self, face: Key) -> bool:
         """True if a takedown request of this moment names the face: requests may arrive while others review."""
         path = self._workspace.takedowns
         stamp = Stamp.of(path.stat()) if path.is_file() else None
@@ -217,7 +203,7 @@ class Pictures:
         return is_taken_down(self._requests[1], *(row[name] for name in ADDRESSED))
 
     def _refuse_taken_down(self, face: Key) -> None:
-        if self.is_taken_down_now(face):
+        if self.is_taken_down(face):
             raise KeyError(face)
 
     def _row(self, face: Key) -> dict[str, Any]:

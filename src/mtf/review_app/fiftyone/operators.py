@@ -16,7 +16,7 @@ from mtf.core.errors import BadInput, MtfError, bad_value, listed
 from mtf.review_app.engine.page import NOTHING_LEFT, Page
 from mtf.review_app.engine.review_data import Key
 from mtf.review_app.engine.session import At, ReviewSession
-from mtf.review_app.fiftyone.live_session import current_session
+from mtf.review_app.fiftyone.live_session import LiveSession, current_session
 from mtf.review_app.fiftyone.page_answer import describe, describe_faces
 from mtf.review_app.fiftyone.samples import sample_id
 from mtf.schemas import funnel_steps
@@ -24,13 +24,11 @@ from mtf.schemas import funnel_steps
 log = logging.getLogger(__name__)
 
 
-def page_of() -> dict[str, Any]:
-    """Next page of the session, as `describe` returns it.
+def shown(live: LiveSession, page: Page) -> dict[str, Any]:
+    """Page as `describe` returns it, for the screen and for FiftyOne's saved views.
 
     `gone` has the faces whose pictures are gone, `left_out` the reason for the first of them.
     """
-    live = current_session()
-    page = live.current_page()
     live.show_page(page)
     gone = [sample_id(*face) for face in live.left_out]
     return describe(live, page) | {"gone": gone, "left_out": next(iter(live.left_out.values()), None)}
@@ -69,13 +67,19 @@ class FaceAction(ReviewOperator):
         answer = {"done": len(done), "message": self.message(ctx.params, done)}
         try:
             current_session().show(done)
-            return page_of() | answer
+            return shown(current_session(), self.next_page(current_session())) | answer
         except Exception as error:
             log.exception("the next page failed")
             return answer | {"saved_but": " ".join(f"{type(error).__name__} {error}".split())[:200]}
 
     def work(self, ctx: foo.ExecutionContext, session: ReviewSession) -> list[Key]:
         raise NotImplementedError
+
+    def next_page(self, live: LiveSession) -> Page:
+        """Page that the screen shows next. Its pictures are not checked: a key has to be quick, and the watch asks for
+        the page every few seconds.
+        """
+        return live.session.page()
 
     def message(self, params: dict[str, Any], done: list[Key]) -> str:  # noqa: ARG002 (for operators that name a reason)
         return f"{self.LABEL}: {len(done)} {'face' if len(done) == 1 else 'faces'}"
@@ -119,6 +123,9 @@ class ShowPage(FaceAction):
         if ctx.params.get("turn"):
             session.turn()
         return []
+
+    def next_page(self, live: LiveSession) -> Page:
+        return live.current_page()
 
     def message(self, params: dict[str, Any], done: list[Key]) -> str:  # noqa: ARG002
         return "the page, made anew" if params.get("turn") else "the page"

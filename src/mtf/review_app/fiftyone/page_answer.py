@@ -58,7 +58,7 @@ def describe_faces(live: LiveSession, page: Page) -> dict[str, Any]:
         person: [
             {"id": sample_id(*face), "crop": _address(dataset, "crop", face)}
             for face in accepted_of(session, review_data, person, page.faces)[:SHOWN_ACCEPTED]
-            if not live.pictures.is_taken_down_now(face)
+            if not live.pictures.is_taken_down(face)
         ]
         for person in sorted(people)
     }

@@ -31,7 +31,7 @@ class TakenDown:
 
         if (stamp := self._stamp()) == self._seen:
             return []
-        gone = [face for face in faces if face not in self._removed and pictures.is_taken_down_now(face)]
+        gone = [face for face in faces if face not in self._removed and pictures.is_taken_down(face)]
         self._seen = stamp
         self._removed.update(gone)
         return [DeleteOne({"_id": ObjectId(sample_id(*face))}) for face in gone]
