@@ -40,7 +40,8 @@ def repaired(rows: Sequence[Mapping[str, str | None]]) -> tuple[list[dict[str, s
     counts = Counter(row["age"] for row in rows if row["age"] in DATES)
     restored = [{**row, "age": DATES.get(row["age"] or "", row["age"])} for row in rows]
     repairs = [
-        f"age {date!r} is {DATES[str(date)]!r}, corrected in {count} rows" for date, count in sorted(counts.items())
+        f"age {date!r} is {DATES[str(date)]!r}, corrected in {count} row{'s' * (count != 1)}"
+        for date, count in sorted(counts.items())
     ]
     return restored, repairs
 
