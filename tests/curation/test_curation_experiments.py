@@ -45,6 +45,8 @@ def divided(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Path:
     workspace.takedowns.write_text("added_at,kind,value,reason,requested_by,reference\n")
     workspace.attribution.write_text(",".join(attribution.COLUMNS) + "\n")
     schemas.write(schemas.DETECTIONS, [], workspace.table("crop", "detections"))
+    workspace.shards("screen").mkdir(parents=True)
+    (workspace.shards("screen") / "none.txt").write_text("no embeddings\n")
     (folder / "data" / "review").mkdir(exist_ok=True)
     (folder / "data" / "review" / "none.txt").write_text("no reviews\n")
     (folder / "dvc.yaml").write_text(yaml.safe_dump(two_stages()))

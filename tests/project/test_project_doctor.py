@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -170,6 +171,9 @@ def test_the_doctor_says_whether_mongodb_answers(project: Path, monkeypatch: pyt
     done = mtf(project, "doctor")
     assert "127.0.0.1:9 does not answer" in done.stdout
     assert "secret" not in done.stdout
+    findings = json.loads(mtf(project, "doctor", "--json").stdout)
+    assert [finding for finding in findings if "does not answer" in finding["detail"]]
+    assert {finding["state"] for finding in findings} <= {"good", "lacking", "wrong"}
 
 
 def test_conflicts_of_a_merge_are_named_with_how_to_keep_both_ledgers(project: Path) -> None:

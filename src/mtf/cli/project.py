@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -99,13 +101,16 @@ def add_to(app: typer.Typer) -> None:
         show_next(folder, new.create(folder, project, remote=asked_remote(remote, folder)))
 
     @app.command()
-    def doctor() -> None:
+    def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
         """Check this machine and this project, and advise what to fix."""
         from mtf.project.doctor import examine
 
         findings = examine(ProjectPaths.find())
-        for finding in findings:
-            print(f"{MARKS[finding.state]}  {finding.what:<24} {finding.detail}")
+        if as_json:
+            print(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
+        else:
+            for finding in findings:
+                print(f"{MARKS[finding.state]}  {finding.what:<24} {finding.detail}")
         if any(finding.state == "wrong" for finding in findings):
             raise typer.Exit(1)
 
