@@ -234,7 +234,7 @@ def test_the_example_of_the_documentation_makes_a_whole_project(people: Path, he
     typed = config.load(project.params)
     (source,) = typed.crawl.sources
     assert isinstance(source, Folder)
-    assert (source.path, source.license, source.creator) == ("data/pictures", "CC-BY-4.0", "Ann Example")
+    assert (source.path, source.license, source.creator) == ("data/pictures", "CC-BY-4.0", "Example Studio")
     assert len([*(project.data / "pictures").rglob("*.jpg")]) == 9
     for path in (project.roster, project.takedowns, project.attribution, project.card, project.review):
         assert path.exists(), path

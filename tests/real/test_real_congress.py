@@ -196,9 +196,11 @@ def test_it_makes_a_report_that_opens_without_complaint(congress: Path, chromium
         page.wait_for_selector("html[data-drawn=yes]")
         shown = page.locator("#filtered").inner_text()
         rows = page.evaluate("JSON.parse(document.getElementById('cube').textContent).rows.length")
-        sections = page.locator("main > section").count()
+        sections = page.eval_on_selector_all("main > section", "all => all.map(each => each.id)")
         browser.close()
     assert complaints == []
     assert shown == f"Shown: {faces.height} faces of {faces['identity'].n_unique()} people."
     assert rows == faces["identity"].n_unique()
-    assert sections == 10
+    assert [name for name in sections if name in ("overview", "warnings", "funnel", "splits", "models", "gates")] == [
+        "overview", "warnings", "funnel", "splits", "models", "gates",
+    ]  # fmt: skip
