@@ -112,8 +112,8 @@ def test_hosts_below_a_domain_share_its_limits() -> None:
 @pytest.mark.parametrize(
     ("hosts", "problem"),
     [
-        ({"Example.org": {}}, "crawl.hosts.Example.org"),
-        ({"http://example.org": {}}, "crawl.hosts.http://example.org"),
+        ({"Example.org": {}}, "crawl.hosts: 'Example.org' is not permitted"),
+        ({"http://example.org": {}}, "crawl.hosts: 'http://example.org' is not permitted"),
         ({"a.example": {"concurrency": 0}}, "crawl.hosts.a.example.concurrency: 0 is not permitted"),
         ({"a.example": {"mbps": 1}}, "crawl.hosts.a.example.mbps: unknown key"),
         ([], "crawl.hosts: [] is not permitted"),

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -258,11 +259,14 @@ def _printed(table: object) -> str:
 
 def test_the_screen_is_told_its_title_its_question_and_its_keys(tmp_path: Path) -> None:
     operators = import_module("mtf.review_app.fiftyone.operators")  # FiftyOne takes seconds to import
+    page_answer = import_module("mtf.review_app.fiftyone.page_answer")
     session, review_data = opened(made(tmp_path))
     with closing(session):
         while session.page().step != "facing":
             session.accept(session.page().faces)
-        told = operators.describe(session, session.page(), review_data)
+        pictures = SimpleNamespace(is_taken_down=lambda _: False)
+        live = SimpleNamespace(session=session, review_data=review_data, dataset="drawn", pictures=pictures)
+        told = page_answer.describe(live, session.page())
     assert told["step"] == "facing"
     assert told["question"] == "Is Ada looking at the camera?"
     assert {"step": "facing", "title": "gaze", "done": 0, "open": 7} in told["steps"]

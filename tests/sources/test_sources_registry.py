@@ -16,7 +16,7 @@ from crawl_project import Project, picture_bytes
 from mtf.core.errors import BadInput
 from mtf.crawl import recheck
 from mtf.crawl.recorded_web import Response
-from mtf.project import doctor
+from mtf.project import parameter_checks
 from mtf.release import facts
 from mtf.rights.evidence import combination
 from mtf.sources import registry
@@ -137,7 +137,7 @@ def test_the_release_says_how_its_pictures_were_collected(museum):
 
 def test_its_parameters_are_checked_as_those_of_a_built_in_source(project: Project, museum):
     project.crawl = {"sources": [{"kind": "museum", "rooms": "east"}]}
-    with pytest.raises(BadInput, match=r"crawl\.sources\.0\.rooms: unknown key; permitted: .*room"):
+    with pytest.raises(BadInput, match=r"crawl\.sources\.0\.rooms: unknown key; is room meant\? permitted: .*room"):
         project.params()
     project.crawl = {"sources": [{"kind": "museum", "room": "north"}]}
     with pytest.raises(BadInput, match=r"crawl\.sources\.0\.room: 'north' is not permitted"):
@@ -195,11 +195,11 @@ def test_an_entry_point_that_does_not_load_is_named(project: Project, entry_poin
 def test_doctor_names_the_key_that_a_source_lacks(project: Project, monkeypatch):
     project.crawl = {"sources": [{"kind": "bing"}, {"kind": "flickr"}]}
     monkeypatch.delenv("FLICKR_API_KEY")
-    (finding,) = doctor._source_keys(project.params())
+    (finding,) = parameter_checks._keys_of_sources(project.params())
     assert (finding.what, finding.state) == ("key of flickr", "lacking")
     assert "FLICKR_API_KEY is not set; a crawl of api.flickr.com" in finding.detail
     monkeypatch.setenv("FLICKR_API_KEY", "x")
-    assert [each.state for each in doctor._source_keys(project.params())] == ["good"]
+    assert [each.state for each in parameter_checks._keys_of_sources(project.params())] == ["good"]
 
 
 def test_built_in_names_are_those_of_their_classes():
