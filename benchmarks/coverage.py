@@ -1,4 +1,4 @@
-"""How often the intervals by group hold: simulated groups of 5 to 1,000 pictures, against Wilson's of single pictures.
+"""Coverage of the intervals by group: simulated groups of 5 to 1,000 pictures, against Wilson's of single pictures.
 
 Usage: python benchmarks/coverage.py [--draws 400]. It takes some minutes.
 

@@ -28,7 +28,7 @@ Votes = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Annotators:
-    """What is known of the annotators of one question.
+    """Annotators of one question: their confusions and ratings.
 
     keeps: (annotators), probability that each keeps a face that stays.
     rejects: (annotators), probability that each rejects a face that goes.

@@ -40,7 +40,7 @@ Counts = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Question:
-    """What a classifier was asked.
+    """Question to a classifier: its labels, and its probabilities where they are known.
 
     labels: its labels, in their order.
     ordered: the labels are steps of an order, such as age groups.

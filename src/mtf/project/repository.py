@@ -29,7 +29,7 @@ __pycache__/
 /*.failures.jsonl
 """
 _IGNORED_BY_DVC = """\
-# What a killed writer leaves: never part of a version.
+# Files of a killed writer: never part of a version.
 .*.part
 __pycache__/
 """

@@ -130,7 +130,7 @@ def _pictures(grouping: Figures) -> int:
 
 
 def attention(lines: Sequence[str]) -> Fact:
-    """What needs a person's attention: the warnings."""
+    """Warnings, which need a person's attention."""
     return Fact("Needs attention", list(lines) or ["Nothing."], "warnings")
 
 
