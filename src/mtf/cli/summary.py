@@ -46,7 +46,7 @@ def figures_of(workspace: ProjectPaths) -> dict[str, Figures]:
     """Stage → its figures, and `multitask`: weighting → figures. Raises BadInput if no stage has run yet."""
     figures = {name: _figures(workspace.metrics(name)) for name in STAGES}
     if not any(figures.values()):
-        raise BadInput("metrics/: no figures yet; run the pipeline (`make repro` or `dvc repro`)")
+        raise BadInput("metrics/: no figures yet; run the pipeline (`dvc repro`)")
     files = sorted(workspace.metrics("multitask").with_suffix("").glob("*"))
     return figures | {"multitask": {path.stem: _figures(path) for path in files}}
 
