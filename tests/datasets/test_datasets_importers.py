@@ -266,7 +266,7 @@ def test_the_split_of_efrs_is_72_8_20_and_stratified() -> None:
     for part in ("train", "val", "test"):
         share = (pictures.filter(split == part)["gender"] == "Male").mean()
         assert share == pytest.approx((gender == "Male").mean(), abs=0.001)
-    # What others get with the CSV's numbers, 0 for male and 1 for female.
+    # The split that others get with the CSV's numbers, 0 for male and 1 for female.
     _, test = train_test_split(np.arange(23_705), test_size=0.2, stratify=(gender == "Female") * 1, random_state=42)
     assert set(np.flatnonzero((split == "test").to_numpy())) == set(test)
 

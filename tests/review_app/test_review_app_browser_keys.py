@@ -165,6 +165,6 @@ def everything_is_on_the_screen(screen: Screen) -> None:
 
 
 def violations(screen: Screen) -> list[str]:
-    """What axe finds in the review's own part of the page."""
+    """Findings of axe in the review's own part of the page."""
     found = Axe().run(screen.page, context=".mtf-room").response["violations"]
     return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]

@@ -1,4 +1,4 @@
-"""What the panel is told of a page: its question, its keys, why a face is proposed, and no more than may be seen."""
+"""Answer to the panel about a page: its question, its keys, why a face is proposed, and no more than may be seen."""
 
 from __future__ import annotations
 

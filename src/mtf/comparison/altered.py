@@ -40,18 +40,9 @@ def run(workspace: ProjectPaths, params: Params) -> dict[str, Any]:
     """
     alterations = {name: ALTERATIONS.get(name)() for name in params.evaluation.alterations}
     # torch takes seconds to import: wrong names are reported before.
-    from mtf.training import checkpoint, data, input_cache
+    from mtf.training import checkpoint, data
 
-    splits = data.with_combined_columns(
-        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
-    )
-    pictures = input_cache.prepare(
-        splits,
-        workspace.shards("crop"),
-        workspace.stage("inputs"),
-        size_px=params.train.input_px,
-        alignment=params.train.alignment,
-    )
+    splits, pictures = setup.splits_and_pictures(workspace, params)
     eyes = _eyes(workspace, params, splits)
     models: dict[str, Any] = {model: {} for model in params.train.models}
     images = 0

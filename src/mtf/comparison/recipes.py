@@ -34,18 +34,8 @@ def run(
     setup.check_names(params, model=model, tasks=tasks, recipes=recipes)
     # torch takes seconds to import: wrong names are reported before.
     from mtf.comparison import run_figures, trials
-    from mtf.training import data, input_cache
 
-    splits = data.with_combined_columns(
-        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
-    )
-    pictures = input_cache.prepare(
-        splits,
-        workspace.shards("crop"),
-        workspace.stage("inputs"),
-        size_px=params.train.input_px,
-        alignment=params.train.alignment,
-    )
+    splits, pictures = setup.splits_and_pictures(workspace, params)
     store = run_figures.RunStore(workspace.metrics(NAME))
     found: dict[str, dict[str, Any]] = {task: {} for task in tasks}
     for task in tasks:

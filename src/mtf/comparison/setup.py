@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from mtf import schemas
 from mtf.config import MODELS, Alignment, Params
 from mtf.core import shards
 from mtf.core.errors import bad_value, listed
@@ -17,6 +18,8 @@ from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mtf.comparison.run_figures import RunStore
     from mtf.comparison.trials import ComparisonData, ComparisonRun
 
@@ -33,6 +36,23 @@ def check_names(params: Params, *, model: str, tasks: Sequence[str], recipes: Se
         for name in names:
             if name not in permitted:
                 raise bad_value(option, name, f"of params.yaml: {listed(permitted, 20)}")
+
+
+def splits_and_pictures(workspace: ProjectPaths, params: Params) -> tuple[pl.DataFrame, np.ndarray]:
+    """Table of splits with the columns of combined tasks, and the input pictures of its rows, as training sees them."""
+    from mtf.training import data, input_cache
+
+    splits = data.with_combined_columns(
+        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
+    )
+    pictures = input_cache.prepare(
+        splits,
+        workspace.shards("crop"),
+        workspace.stage("inputs"),
+        size_px=params.train.input_px,
+        alignment=params.train.alignment,
+    )
+    return splits, pictures
 
 
 def comparison_runs(
