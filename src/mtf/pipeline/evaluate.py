@@ -95,7 +95,8 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     undetected.write(workspace)
     schemas.write(schemas.PREDICTIONS, pl.concat(predictions), workspace.table("evaluate", "predictions"))
     atomic_files.write_json(workspace.metrics("evaluate"), figures)
-    atomic_files.write_json(workspace.headline("accuracy"), _headline(params, figures, by_group))
+    for task, headline in _headline(params, figures, by_group).items():
+        atomic_files.write_json(workspace.headline(f"tasks/{task}"), headline)
 
 
 def _untrained(params: Params, test: Examples, labels: list[str]) -> np.ndarray:
@@ -131,12 +132,15 @@ def _predictions(
 
 def _headline(
     params: Params, figures: dict[str, dict[str, dict[str, float]]], by_group: dict[tuple[str, str], dict[str, Any]]
-) -> dict[str, float]:
-    """Accuracy of the best model on each task, and the largest gap between two groups of one attribute."""
-    best = {task: max(figures[task][model]["accuracy"] for model in params.train.models) for task in figures}
-    summaries = [report[attribute]["summary"] for report in by_group.values() for attribute in params.attributes]
-    gaps = [summary["gap"] for summary in summaries if "gap" in summary]
-    return best | ({"gap": max(gaps)} if gaps else {})
+) -> dict[str, dict[str, float]]:
+    """Task → accuracy of its best model, and that model's largest gap between two groups of one attribute."""
+    found = {}
+    for task, measured in figures.items():
+        best = max(params.train.models, key=lambda model: measured[model]["accuracy"])
+        summaries = [by_group[best, task][attribute]["summary"] for attribute in params.attributes]
+        gaps = [summary["gap"] for summary in summaries if "gap" in summary]
+        found[task] = {"accuracy": measured[best]["accuracy"]} | ({"gap": max(gaps)} if gaps else {})
+    return found
 
 
 def _write_plots(
