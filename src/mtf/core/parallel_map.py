@@ -7,8 +7,10 @@ import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
+from multiprocessing import forkserver
 from typing import TYPE_CHECKING, TypeVar
 
+from mtf.core import interrupts
 from mtf.core.console import tracked
 from mtf.core.errors import MtfError
 
@@ -54,10 +56,15 @@ def _on_processes(
         return
     # forkserver: a fork of a process that runs threads (polars, OpenCV, torch) may deadlock.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    if method == "forkserver":
+        with interrupts.ignored():  # by the workers: Ctrl-C reaches all processes of a terminal
+            forkserver.ensure_running()
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method)) as pool:
         try:
             yield from _bounded(partial(pool.submit, function), _any_done, Future.result, items, ahead=4 * workers)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                interrupts.kill_workers()  # what they are at would be waited for
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
