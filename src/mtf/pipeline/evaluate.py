@@ -10,6 +10,7 @@ import polars as pl
 from mtf import schemas
 from mtf.config import PRETRAINED, Params
 from mtf.core import atomic_files, csv_files
+from mtf.core.console import tracked
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     predictions: list[pl.DataFrame] = []
     questions: dict[tuple[str, str], Question] = {}
     cards: dict[tuple[str, str], CheckpointInfo] = {}
-    for task in params.train.tasks:
+    for task in tracked(params.train.tasks, total=len(params.train.tasks), title="predict, task"):
         labels = data.labels_of(params.tasks[task], splits)
         training, test = (
             data.Examples.of_split(pictures, splits, split, column=params.tasks[task].column, labels=labels)
@@ -190,7 +191,7 @@ def _write_fairness(
     people = labelled.identities_are_people(splits)
     found = {}
     over_all: dict[str, dict[str, Any]] = {}
-    for (model, task), question in questions.items():
+    for (model, task), question in tracked(questions.items(), total=len(questions), title="groups, model"):
         part = wide.filter(model=model, task=task)
         missed = undetected.predictions(params.tasks[task].columns, task=task, model=model)
         counted = pl.concat([part, missed.select(part.columns)])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import sys
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -42,6 +41,7 @@ from mtf.training.devices import (
     strategy,
 )
 from mtf.training.loss_weighting import Weighting
+from mtf.training.progress import TrainingProgress
 
 SINGLE_DEVICE = Devices()
 
@@ -134,7 +134,13 @@ def fit(
         record, utilization = Path(folder) / "epochs.json", Path(folder) / "gpu_utilization.json"
         # Averaged weights need a full checkpoint: Lightning stores the average, which was validated, only there.
         best = ModelCheckpoint(folder, monitor="val_loss", save_weights_only=recipe.ema_decay is None)
-        callbacks = [*_averaging(recipe, devices), EpochLog(curves, record), _stopping(recipe), best]
+        callbacks = [
+            *_averaging(recipe, devices),
+            EpochLog(curves, record),
+            _stopping(recipe),
+            best,
+            TrainingProgress(),
+        ]
         if devices.read_utilization is not None:
             callbacks.append(GpuUtilizationMonitor(utilization, devices.read_utilization))
         trainer = _trainer(recipe, callbacks, devices)
@@ -142,6 +148,8 @@ def fit(
             trainer.fit(module, datamodule=loaders)
         except (ProcessRaisedException, ProcessExitedException) as error:
             raise MtfError(f"a device's process failed: {_last_line(error)}") from None
+        except SystemExit:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from None
         epochs = EpochRecord.read(record)
         if epochs.non_finite is not None:
             raise GateFailed(
@@ -180,7 +188,7 @@ def _trainer(recipe: Recipe, callbacks: list[Callback], devices: Devices) -> Tra
         deterministic="warn" if on_accelerator else True,
         num_sanity_val_steps=0,
         logger=False,
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=False,  # `TrainingProgress` knows the time left
         enable_model_summary=False,
     )
 
