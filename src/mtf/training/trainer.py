@@ -41,7 +41,7 @@ from mtf.training.devices import (
     read_mean,
     strategy,
 )
-from mtf.training.loss_weighting import Weighting
+from mtf.training.weighting import Weighting
 
 SINGLE_DEVICE = Devices()
 
