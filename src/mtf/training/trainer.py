@@ -57,6 +57,7 @@ class FitResult:
     - `epochs`: number of epochs;
     - `best_epoch`: epoch of the lowest validation loss, counted from 1;
     - `best_val_loss`: its validation loss;
+    - `history`: name → value of the metrics of each epoch;
     - `gpu_utilization`: mean over the training, 0 to 1, None on a CPU.
     """
 
@@ -64,6 +65,7 @@ class FitResult:
     epochs: int
     best_epoch: int
     best_val_loss: float
+    history: list[dict[str, float]]
     gpu_utilization: float | None = None
 
 
@@ -182,9 +184,10 @@ def fit(
     network.to("cpu").eval()
     return FitResult(
         network=network,
-        epochs=len(epochs.val_losses),
+        epochs=len(epochs.figures),
         best_epoch=checkpoint["epoch"] + 1,
-        best_val_loss=epochs.val_losses[checkpoint["epoch"]],
+        best_val_loss=epochs.figures[checkpoint["epoch"]]["val_loss"],
+        history=epochs.figures,
         gpu_utilization=gpu_utilization,
     )
 
@@ -245,11 +248,6 @@ class EpochRecord(BaseModel):
 
     figures: list[dict[str, float]] = []
     non_finite: str | None = None
-
-    @property
-    def val_losses(self) -> list[float]:
-        """Validation loss of each epoch."""
-        return [epoch["val_loss"] for epoch in self.figures]
 
     @classmethod
     def read(cls, path: Path) -> EpochRecord:
