@@ -121,9 +121,3 @@ def freeze_first(body: nn.Module, share: float, *, head: nn.Module | None = None
     if not any(isinstance(layer, nn.Conv2d | nn.Linear) for layer in layers[len(frozen) :]):
         raise bad_value("frozen_share", share, "less, so that a layer of the backbone is trained")
     return frozen
-
-
-def trained_weights(body: nn.Module) -> list[nn.Parameter]:
-    """Weights of the convolutions and linear layers of `body` that are not frozen, from the input on."""
-    weights = [layer.weight for layer in body.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    return [weight for weight in weights if isinstance(weight, nn.Parameter) and weight.requires_grad]
