@@ -66,7 +66,7 @@ class Files:
 
 
 @dataclass(frozen=True)
-class _Picture:
+class Picture:
     """Picture of the data set with its outcome.
 
     row: its row in the data set's table.
@@ -100,6 +100,7 @@ class _Tables:
     evidence: list[dict[str, Any]] = field(default_factory=list)
     fetches: list[dict[str, Any]] = field(default_factory=list)
     detections: list[dict[str, Any]] = field(default_factory=list)
+    undetected: list[dict[str, Any]] = field(default_factory=list)
 
 
 def write(
@@ -120,7 +121,8 @@ def write(
 
     - Each picture is one crop in a crop shard; the offsets in `images` refer to that shard.
     - With `cropped`, the crop is the largest face that the detector of `params.crop` finds, with its margin. Pictures
-      without a face are left out, and build/crop/detections.parquet has the detections.
+      without a face are left out; build/crop/detections.parquet has the detections, and build/split/undetected.parquet
+      those of the test part, which the evaluation counts as errors if it is told to.
     - Byte-identical pictures after the first are left out, since they could be in two splits. With `keep_duplicates`
       each counts, as in the papers; `image_id` is then the digest of name and bytes.
 
@@ -133,17 +135,17 @@ def write(
     detector = detectors.create(params.crop, root=workspace.root) if cropped else None
     evidence = combination.combine(None, combination.of_data_set(data_set.license, data_set.creator, where="license"))
     for group in pictures.partition_by("identity", maintain_order=True):
-        examined = list(
-            _examined(group, read, seen, keep_duplicates=keep_duplicates, max_pixels=params.crawl.max_pixels)
-        )
-        examined = [_laid_out(picture, params, detector) for picture in examined]
-        places = _write_shard(workspace, examined)
-        for picture in examined:
+        seen_group = examined(group, read, seen, keep_duplicates=keep_duplicates, max_pixels=params.crawl.max_pixels)
+        kept = [laid_out(picture, params, detector) for picture in seen_group]
+        places = write_shard(workspace, kept)
+        for picture in kept:
             address = f"{SCHEME}{quote(picture.row['file'])}"
             sizes.append((picture.row["file"], len(picture.data)))
             found.fetches.append(_fetch(data_set, picture, address))
             if cropped and picture.outcome is FetchOutcome.STORED:
                 found.detections.append(_detection(picture))
+                if picture.box is None and picture.row["split"] == "test":
+                    found.undetected.append(_undetected(data_set, picture))
             if picture.box is not None:
                 origin = {"identity": picture.row["identity"], "image_id": picture.image_id, "url": address}
                 found.splits.append(_split(data_set, picture, places[picture.image_id]))
@@ -156,6 +158,7 @@ def write(
     schemas.write(schemas.FETCHES, found.fetches, workspace.table("crawl", "fetches"))
     if cropped:
         schemas.write(schemas.DETECTIONS, found.detections, workspace.table("crop", "detections"))
+        schemas.write(schemas.undetected(params), found.undetected, workspace.table("split", "undetected"))
     return _summary(found)
 
 
@@ -167,9 +170,10 @@ def _summary(found: _Tables) -> list[str]:
     return no_face + [f"{OUTCOMES[outcome]}: {count}" for outcome, count in counts.items() if count]
 
 
-def _examined(
+def examined(
     group: pl.DataFrame, read: Callable[[str], bytes], seen: set[str], *, keep_duplicates: bool, max_pixels: int
-) -> Iterator[_Picture]:
+) -> Iterator[Picture]:
+    """Pictures of a data set's rows with their bytes, and whether they can be used; `seen` has the digests so far."""
     for row in group.iter_rows(named=True):
         data = read(row["file"])
         named = row["file"].encode() + b"\0" if keep_duplicates else b""
@@ -182,10 +186,10 @@ def _examined(
         except decoding.Unreadable as error:
             outcome = _refusal(error)
         seen.add(image_id)
-        yield _Picture(row, data, image_id, media_type, size, outcome)
+        yield Picture(row, data, image_id, media_type, size, outcome)
 
 
-def _laid_out(picture: _Picture, params: Params, detector: Detector | None) -> _Picture:
+def laid_out(picture: Picture, params: Params, detector: Detector | None) -> Picture:
     """Picture with its box and crop; unchanged if it is left out or has no face. Without a detector the box is the
     whole picture.
     """
@@ -217,11 +221,11 @@ def _refusal(error: decoding.Unreadable) -> FetchOutcome:
     return FetchOutcome.TOO_LARGE if error.outcome is DetectionOutcome.TOO_LARGE else FetchOutcome.NOT_AN_IMAGE
 
 
-def _write_shard(workspace: ProjectPaths, examined: list[_Picture]) -> dict[str, dict[str, int]]:
+def write_shard(workspace: ProjectPaths, pictures: list[Picture]) -> dict[str, dict[str, int]]:
     """Write a bucket's pictures to its shard, whose digest is that of the pictures; returns image_id → offset
     and size.
     """
-    kept = [picture for picture in examined if picture.box is not None]
+    kept = [picture for picture in pictures if picture.box is not None]
     if not kept:
         return {}
     digest = hashlib.sha256()
@@ -236,7 +240,7 @@ def _write_shard(workspace: ProjectPaths, examined: list[_Picture]) -> dict[str,
     return places
 
 
-def _split(data_set: DataSet, picture: _Picture, place: dict[str, int]) -> dict[str, Any]:
+def _split(data_set: DataSet, picture: Picture, place: dict[str, int]) -> dict[str, Any]:
     box = picture.box._asdict() if picture.box is not None else {}
     return {
         **{"identity": picture.row["identity"], "face_id": picture.image_id[:32], "image_id": picture.image_id},
@@ -247,18 +251,23 @@ def _split(data_set: DataSet, picture: _Picture, place: dict[str, int]) -> dict[
     }
 
 
-def _image(data_set: DataSet, picture: _Picture, origin: dict[str, Any], place: dict[str, int]) -> dict[str, Any]:
+def _image(data_set: DataSet, picture: Picture, origin: dict[str, Any], place: dict[str, int]) -> dict[str, Any]:
     size = {"media_type": picture.media_type, "width": picture.size[0], "height": picture.size[1]}
     return {**origin, **UNCLAIMED, "title": None, "source": data_set.name, **size, **place}
 
 
-def _detection(picture: _Picture) -> dict[str, Any]:
+def _undetected(data_set: DataSet, picture: Picture) -> dict[str, Any]:
+    labels = {column: picture.row[column] for column in data_set.attributes}
+    return {"identity": picture.row["identity"], "image_id": picture.image_id, **labels}
+
+
+def _detection(picture: Picture) -> dict[str, Any]:
     outcome = DetectionOutcome.NO_FACE if picture.box is None else DetectionOutcome.CROPPED
     found = {"outcome": str(outcome), "detail": None, "faces": picture.faces}
     return {"identity": picture.row["identity"], "image_id": picture.image_id, **found}
 
 
-def _fetch(data_set: DataSet, picture: _Picture, address: str) -> dict[str, Any]:
+def _fetch(data_set: DataSet, picture: Picture, address: str) -> dict[str, Any]:
     kept = picture.outcome is FetchOutcome.STORED
     return {
         **{"identity": picture.row["identity"], "url": address, **UNCLAIMED, "title": None, "source": data_set.name},

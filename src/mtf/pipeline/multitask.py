@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
     """
     section = checked(params, weighting)
     from mtf.evaluation import model_card
-    from mtf.training import data, devices, input_cache, multitask, pretrained, trainer
+    from mtf.training import data, devices, first_weights, input_cache, multitask, pretrained, trainer
     from mtf.training import loss_weighting as weightings
     from mtf.training import recipe as recipes
     from mtf.training.networks import registry
@@ -57,6 +58,7 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
         input_px=params.train.input_px,
         seed=params.seed,
         weights=local,
+        branches=section.branches,
     )
     is_pretrained = local is not None or section.backbone.endswith(PRETRAINED)
     origin = asdict(pretrained.origin(registry.network_of(section.backbone), local)) if is_pretrained else {}
@@ -67,7 +69,10 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
         )
     fitted = trainer.fit_multitask(
         network,
-        weightings.build(weighting, len(labels), width=network.width, seed=params.seed),
+        first_weights.begin_at(
+            weightings.build(weighting, len(labels), width=network.width, seed=params.seed),
+            in_order(section.first_weights, labels),
+        ),
         examples["train"],
         examples["val"],
         recipe=recipe,
@@ -98,6 +103,11 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
         f"multitask {weighting}: {len(examples['train'])} images, {len(labels)} tasks, {fitted.epochs} epochs, "
         f"best after {fitted.best_epoch}"
     )
+
+
+def in_order(weights: Mapping[str, float] | None, tasks: Iterable[str]) -> dict[str, float] | None:
+    """Weights of tasks in the order of `tasks`; None for None."""
+    return None if weights is None else {task: weights[task] for task in tasks}
 
 
 def checked(params: Params, weighting: str) -> MultiTask:
@@ -154,6 +164,8 @@ def _save(
         "recipe": _section(params).recipe,
         "seed": params.seed,
         **origin,
+        # A file with linear branches is that of the versions that knew no others.
+        **({} if _section(params).branches == "linear" else {"branches": _section(params).branches}),
     }
     checkpoint.write(workspace.stage("multitask") / weighting / "model.pt", network, card)
 

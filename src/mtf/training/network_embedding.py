@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from mtf.core import torch_files
 from mtf.faces.box import Box
 from mtf.faces.detectors import Landmarks
 from mtf.faces.face_vectors import unit
@@ -50,25 +49,12 @@ def _loaded(path: Path) -> tuple[nn.Module, int, str]:
     """Network without its last layers, side of its input in pixels, and the normalisation of the input."""
     import torch
 
-    from mtf.training import checkpoint, multitask, pretrained
-    from mtf.training.augmentation import NORMALISATIONS
+    from mtf.training import pretrained, trained_network
 
     if cv2.getNumThreads() <= 1:
         torch.set_num_threads(1)
-    wanted = "a network of this version"
-    content = torch_files.read(path, wanted=wanted)
-    is_multitask = isinstance(content, dict) and "backbone" in (content.get("card") or ())
-    if not is_multitask:
-        network, card = checkpoint.load(path)
-        pretrained.drop_last_layer(network)
-        return network, card.input_px, card.normalise
-    try:
-        card = content["card"]
-        labels = {str(task): len(names) for task, names in card["labels"].items()}
-        whole = multitask.build(card["backbone"], labels, seed=0)
-        whole.load_state_dict(content["weights"])
-        input_px, normalise = int(card["input_px"]), str(card["normalise"])
-        _ = NORMALISATIONS[normalise]
-    except Exception as error:  # a file from outside may hold anything
-        raise torch_files.not_wanted(path, wanted, error) from None
-    return whole.backbone.eval(), input_px, normalise
+    found = trained_network.load(path)
+    if found.is_multitask:
+        return found.network.backbone, found.input_px, found.normalise
+    pretrained.drop_last_layer(found.network)
+    return found.network, found.input_px, found.normalise
