@@ -57,14 +57,14 @@ def _comparison_data(
     workspace: ProjectPaths, params: Params, splits: pl.DataFrame, pictures: np.ndarray, task: str
 ) -> ComparisonData:
     from mtf.comparison import trials
-    from mtf.training import data
+    from mtf.training import data, input_cache
 
     labels = data.labels_of(params.tasks[task], splits)
     column = params.tasks[task].column
     training, validation, test = (
         data.Examples.of_split(pictures, splits, split, column=column, labels=labels) for split in schemas.SPLITS
     )
-    digest = setup.digest_of_faces(
+    digest = input_cache.digest_of_faces(
         splits, ["split", column], workspace.shards("crop"), alignment=params.train.alignment
     )
     return trials.ComparisonData(task, labels, training, validation, {"test": test}, digest)

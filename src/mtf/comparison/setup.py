@@ -1,20 +1,17 @@
-"""Shared steps of comparisons: checks of names, the runs of a recipe, and digests of the faces they are run on."""
+"""Shared steps of comparisons: checks of names, the pictures, and the runs of a recipe."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from mtf import schemas
-from mtf.config import MODELS, Alignment, Params
-from mtf.core import shards
+from mtf.config import MODELS, Params
 from mtf.core.errors import bad_value, listed
-from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
@@ -74,18 +71,6 @@ def comparison_runs(
         )
         for number in range(seeds)
     ]
-
-
-def digest_of_faces(faces: pl.DataFrame, columns: Sequence[str], crops: Path, *, alignment: Alignment) -> str:
-    """Digest of the faces, their values in `columns`, and the shards in the folder `crops` with their pictures.
-
-    Without alignment the digest is that of earlier versions, which knew none: their trainings are kept.
-    """
-    identities = faces["identity"].unique().sort().to_list()
-    pictures = {identity: shards.digest_of(crops / f"{identity}.tar") for identity in identities}
-    selected = dict.fromkeys(["identity", "face_id", *columns])
-    rows = faces.select(*selected).sort(*selected).write_csv()
-    return fingerprint(rows, pictures) if alignment == "none" else fingerprint(rows, pictures, alignment)
 
 
 def run_all(

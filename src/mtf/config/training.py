@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -137,6 +137,11 @@ class Evaluation(Section):
 Branches = Literal["linear", "normalised"]
 """Layers of a multi-task network for each task."""
 
+Weighting = Literal[
+    "equal", "dynamic", "dynamic_hard", "uncertainty", "dwa", "gradnorm", "upgrad", "cagrad", "nash_mtl"
+]
+WEIGHTINGS: tuple[str, ...] = get_args(Weighting)
+
 
 class MultiTask(Section):
     """Training of one network for several tasks at once (Das et al.).
@@ -144,7 +149,8 @@ class MultiTask(Section):
     backbone: model, as in `train.models`.
     weights: local file of weights for `facenet`, which starts from scratch without one, or for a pretrained model, in
         place of torchvision's download.
-    weightings: of the tasks' losses; the matrix of dvc.yaml.
+    weightings: of the tasks' losses; the matrix of dvc.yaml. `upgrad`, `cagrad` and `nash_mtl` need the extra
+        `gradients`.
     recipe: name of a recipe of `train.recipes`.
     branches: `linear` gives each task one layer; `normalised` is the branch of Das et al.: a fully connected layer, L2
         normalisation, dropout, softmax layer.
@@ -155,9 +161,7 @@ class MultiTask(Section):
     tasks: Annotated[list[str], Field(min_length=1)]
     backbone: str
     weights: str | None = None
-    weightings: Annotated[
-        list[Literal["equal", "dynamic", "dynamic_hard", "uncertainty", "dwa", "gradnorm"]], Field(min_length=1)
-    ]
+    weightings: Annotated[list[Weighting], Field(min_length=1)]
     recipe: str
     branches: Branches = "linear"
     first_weights: dict[str, Positive] | None = None

@@ -17,6 +17,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "gcs": ("dvc_gs",),
     "azure": ("dvc_azure",),
     "ray": ("ray",),
+    "gradients": ("torchjd", "cvxpy", "ecos", "qpsolvers", "quadprog"),
     "dlib": ("dlib", "face_recognition_models"),
 }
 """Extra → modules for imports that it brings, beside the core. `[project.optional-dependencies]` has the packages."""

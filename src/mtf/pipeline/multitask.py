@@ -27,13 +27,13 @@ TRAINING = "training.json"
 
 def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
     """Train the multi-task network with `weighting`. Writes build/multitask/WEIGHTING/{model.pt,predictions.parquet,
-    training.json} and curves under plots/multitask.
+    training.json} and curves under plots/multitask. A training that was killed continues after its last epoch.
 
     Raises BadInput for a weighting that params.yaml does not name.
     """
     section = checked(params, weighting)
     from mtf.evaluation import model_card
-    from mtf.training import data, devices, first_weights, input_cache, multitask, pretrained, trainer
+    from mtf.training import data, devices, first_weights, input_cache, multitask, pretrained, resumption, trainer
     from mtf.training import loss_weighting as weightings
     from mtf.training import recipe as recipes
     from mtf.training.networks import registry
@@ -67,6 +67,18 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
             f"multitask {weighting}: recipe {section.recipe} freezes the first layers of {section.backbone}, which has "
             "no pretrained weights: these layers keep their random weights; name a file under multitask.weights"
         )
+    columns = [params.tasks[task].column for task in labels]
+    unfinished = resumption.of_stage(
+        workspace,
+        *("multitask", weighting),
+        inputs=[
+            *(section.backbone, labels, recipe, params.seed, params.train.input_px, params.compute.devices, origin),
+            *(section.branches, section.first_weights),
+            input_cache.digest_of_faces(
+                splits, ["split", *columns], workspace.shards("crop"), alignment=params.train.alignment
+            ),
+        ],
+    )
     fitted = trainer.fit_multitask(
         network,
         first_weights.begin_at(
@@ -80,6 +92,7 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
         seed=params.seed,
         curves=workspace.plots("multitask") / weighting / "curves",
         devices=devices.local_devices(params.compute.devices),
+        unfinished=unfinished,
     )
     _save(workspace, params, network, labels, weighting=weighting, origin=origin)
     predictions = _predict(params, splits, network, examples["test"], labels, weighting=weighting)
@@ -99,6 +112,7 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
     if fitted.gpu_utilization is not None:
         training["gpu_utilization"] = fitted.gpu_utilization
     atomic_files.write_json(workspace.stage("multitask") / weighting / TRAINING, training)
+    unfinished.remove()
     print(
         f"multitask {weighting}: {len(examples['train'])} images, {len(labels)} tasks, {fitted.epochs} epochs, "
         f"best after {fitted.best_epoch}"

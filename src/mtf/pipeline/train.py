@@ -16,14 +16,14 @@ from mtf.core.project_paths import ProjectPaths
 
 def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> None:
     """Train `model` on `task`. Writes build/models/MODEL/TASK/{model.pt,card.md}, build/train/MODEL/TASK.json and
-    curves under plots/train.
+    curves under plots/train. A training that was killed continues after its last epoch (build/checkpoints).
 
     Raises BadInput for a model or task that params.yaml does not name.
     """
     _check_named(params, model, task)
     # torch takes seconds to import: wrong names are reported before.
     from mtf.evaluation import model_card
-    from mtf.training import checkpoint, data, devices, input_cache, pretrained, trainer
+    from mtf.training import checkpoint, data, devices, input_cache, pretrained, resumption, trainer
     from mtf.training import recipe as recipes
     from mtf.training.networks import registry
 
@@ -57,6 +57,17 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
         )
     # Counted before the recipe freezes layers, as in MTF's Table 4.
     parameters = registry.parameter_count(network)
+    unfinished = resumption.of_stage(
+        workspace,
+        *("train", model, task),
+        inputs=[
+            *(model, labels, recipe, params.seed, params.train.input_px, params.compute.devices),
+            asdict(origin) if origin else None,
+            input_cache.digest_of_faces(
+                splits, ["split", column], workspace.shards("crop"), alignment=params.train.alignment
+            ),
+        ],
+    )
     started = time.monotonic()
     fitted = trainer.fit_classifier(
         network,
@@ -68,6 +79,7 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
         seed=params.seed,
         curves=workspace.plots("train") / model / task,
         devices=devices.local_devices(params.compute.devices),
+        unfinished=unfinished,
     )
     minutes = (time.monotonic() - started) / 60
 
@@ -103,6 +115,7 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
     if fitted.gpu_utilization is not None:
         figures["gpu_utilization"] = fitted.gpu_utilization
     atomic_files.write_json(training_figures(workspace, model, task), figures)
+    unfinished.remove()
     print(
         f"train {model} {task}: {len(training)} images, {len(labels)} labels, {fitted.epochs} epochs, "
         f"best after {fitted.best_epoch}"

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from mtf.training.loss_weighting import Dynamic, Weighting
+from mtf.training.loss_weighting import Dynamic
+from mtf.training.weighting import Weighting
 
 
 class Fixed(Weighting):
@@ -18,7 +19,7 @@ class Fixed(Weighting):
         given = torch.tensor(weights, dtype=torch.float32)
         self.current = given / given.sum()
 
-    def forward(self, losses: torch.Tensor, features: torch.Tensor, shared: nn.Parameter) -> torch.Tensor:  # noqa: ARG002
+    def forward(self, losses: torch.Tensor, features: torch.Tensor, shared: Sequence[nn.Parameter]) -> torch.Tensor:  # noqa: ARG002
         return (self.current * losses).sum()
 
 

@@ -17,8 +17,8 @@ from mtf.core.errors import bad_value
 from mtf.training import augmentation, pretrained
 from mtf.training import recipe as recipes
 from mtf.training.data import batches
-from mtf.training.loss_weighting import Weighting
 from mtf.training.networks import facenet, registry
+from mtf.training.weighting import Weighting
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -152,7 +152,8 @@ class MultiTaskModule(LightningModule):
         losses = torch.stack([loss(predicted, targets) for loss, predicted, targets in pairs])
         self._epoch_losses.append(losses.detach())
         self._log_step("train", scores, batch[1], losses.mean())
-        loss = self.weighting(losses, features, pretrained.trained_weights(self.network.backbone)[-1])
+        shared = [each for each in self.network.backbone.parameters() if each.requires_grad]
+        loss = self.weighting(losses, features, shared)
         # Tensors: converting each to a number would synchronise with the accelerator at every step.
         weights = zip(self.network.heads, self.weighting.current, strict=True)
         named = {f"weight_{task}": weight for task, weight in weights}

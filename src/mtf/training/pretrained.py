@@ -148,9 +148,3 @@ def blocks(body: nn.Module, *, head: nn.Module | None = None) -> list[list[nn.Mo
         elif layers:
             found.append(layers)
     return found
-
-
-def trained_weights(body: nn.Module) -> list[nn.Parameter]:
-    """Weights of the convolutions and linear layers of `body` that are not frozen, from the input on."""
-    weights = [layer.weight for layer in body.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    return [weight for weight in weights if isinstance(weight, nn.Parameter) and weight.requires_grad]
