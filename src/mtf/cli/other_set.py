@@ -25,8 +25,11 @@ def show(
     crop: bool | None = None,
     networks: Sequence[Path] = (),
     as_json: bool,
+    workspace: ProjectPaths | None = None,
 ) -> None:
     """Measure trained networks on the set `on`, a project or a folder or tar of pictures, and print the figures.
+
+    `workspace` defaults to the project of the current folder.
 
     Raises BadInput as `other_set_results.run` does, and for an option that does not fit the set.
     """
@@ -43,7 +46,7 @@ def show(
         raise BadInput("--labels, --crop: for a folder of pictures; a project has its labels and its crops")
     if not is_project and part is not None:
         raise BadInput("--part: for a project; a folder of pictures has no parts")
-    workspace = ProjectPaths.find()
+    workspace = workspace or ProjectPaths.find()
     params = config.load(workspace.params)
     attributes = {column: task.labels for column, task in params.attributes.items()}
     mapping = label_mapping.read(labels_map, attributes) if labels_map else label_mapping.identity([*attributes])
@@ -68,38 +71,40 @@ def _print(found: Figures, path: str) -> None:
     print(f"evaluate on {about['name']}: {about['pictures']:,} pictures{people}. {about['statement']}")
     for line in about["left_out"]:
         print(f"  {line}")
-    table = Table("network", "task", *(Column(name, justify="right") for name in ("n", "accuracy", "macro F1")),
-                  "worst group")  # fmt: skip
     for name, each in found["networks"].items():
-        rows = dict(each["tasks"]) | ({"all attributes": each["all"]} if "all" in each else {})
-        shown = name
-        for task, figures in rows.items():
-            f1 = f"{100 * figures['f1']:.1f} %" if "f1" in figures else ""
-            table.add_row(shown, task, f"{figures['n']:,}", _share(figures), f1, _worst(task, figures))
-            shown = ""
-        if "categories" in each:
-            filled = sum(row["n"] > 0 for row in each["categories"])
-            table.add_row("", "categories", f"{filled} of {len(each['categories'])}", "", "", "")
-    console().print(table)
+        console().print(_table(name, each))
     print(f"  figures: {path}")
     print("  (low to high): interval of 95 %, by person where it is known who is who; – where there are too few")
+
+
+def _table(name: str, each: Figures) -> Table:
+    right = [Column(column, justify="right") for column in ("n", "accuracy", "macro F1")]
+    table = Table("task", *right, "worst group", title=name)
+    for task, figures in each["tasks"].items():
+        f1 = f"{100 * figures['f1']:.1f} %"
+        table.add_row(task, f"{figures['n']:,}", _share(figures), f1, _worst(task, figures))
+    if "all" in each:
+        filled = sum(row["n"] > 0 for row in each["categories"])
+        categories = f"{filled} of {len(each['categories'])} categories"
+        table.add_row("all attributes", f"{each['all']['n']:,}", _share(each["all"]), "", categories)
+    return table
 
 
 def _share(figures: Figures) -> str:
     shown = f"{100 * figures['accuracy']:.1f} %"
     if "low" not in figures:
         return f"{shown} (–)"
-    return f"{shown} ({100 * figures['low']:.1f} to {100 * figures['high']:.1f})"
+    return f"{shown} ({100 * figures['low']:.0f} to {100 * figures['high']:.0f})"
 
 
 def _worst(task: str, figures: Figures) -> str:
     """The worst single attribute's group, if a test says that it is no chance."""
     named = {
         f"{attribute}: {part['summary']['worst_group']}": part["summary"]["worst"]
-        for attribute, part in figures.get("by_group", {}).items()
+        for attribute, part in figures["by_group"].items()
         if "worst_group" in part["summary"] and attribute != task and " × " not in attribute
     }
     if not named:
-        return "none can be said" if "by_group" in figures else ""
+        return "none can be said"
     name = min(named, key=lambda each: named[each])
     return f"{name} {100 * named[name]:.1f} %"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import polars as pl
 from PIL import Image
 
@@ -18,7 +19,7 @@ from mtf.config import Params
 from mtf.core import shards
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
-from mtf.datasets import labelled
+from mtf.datasets import labelled, protocol_splits
 from mtf.datasets.labelled import DataSet
 from mtf.faces import crop as cut
 from mtf.faces import decoding, detectors
@@ -37,6 +38,8 @@ OUTCOMES = {
     FetchOutcome.TOO_LARGE: "left out, more pixels than crawl.max_pixels",
     FetchOutcome.UNDECODABLE: "left out, decoding takes too much time",
 }
+# Column of the pictures that are set aside for the classifier.
+ASIDE = "set_aside"
 UNCLAIMED = {"page_url": None, "claim": None}
 UNFETCHED = {"http_status": None, "response_sha256": None}
 
@@ -101,6 +104,7 @@ class _Tables:
     fetches: list[dict[str, Any]] = field(default_factory=list)
     detections: list[dict[str, Any]] = field(default_factory=list)
     undetected: list[dict[str, Any]] = field(default_factory=list)
+    classifier: list[dict[str, Any]] = field(default_factory=list)
 
 
 def write(
@@ -113,6 +117,7 @@ def write(
     source: str,
     keep_duplicates: bool = False,
     cropped: bool = False,
+    for_classifier: np.ndarray | None = None,
 ) -> list[str]:
     """Write the data set's crop shards and tables; returns a summary for the user, one line of text each.
 
@@ -126,10 +131,16 @@ def write(
     - Byte-identical pictures after the first are left out, since they could be in two splits. With `keep_duplicates`
       each counts, as in the papers; `image_id` is then the digest of name and bytes.
 
+    - `for_classifier` (n,) marks pictures of the training part that are set aside: build/split/classifier.parquet has
+      them instead, in the form of the splits.
+
     `source` is the path of the folder or file that was read. `data/sources.csv` has its name; the pictures' addresses
     are relative to it.
     """
-    pictures = data_set.pictures.with_columns(split, identity=labelled.bucket_names(data_set.name))
+    aside = np.zeros(data_set.pictures.height, bool) if for_classifier is None else for_classifier
+    pictures = data_set.pictures.with_columns(
+        split, pl.Series(ASIDE, aside), identity=labelled.bucket_names(data_set.name)
+    )
     found, seen = _Tables(), set()
     sizes: list[tuple[str, int]] = []
     detector = detectors.create(params.crop, root=workspace.root) if cropped else None
@@ -148,11 +159,15 @@ def write(
                     found.undetected.append(_undetected(data_set, picture))
             if picture.box is not None:
                 origin = {"identity": picture.row["identity"], "image_id": picture.image_id, "url": address}
-                found.splits.append(_split(data_set, picture, places[picture.image_id]))
+                part = found.classifier if picture.row[ASIDE] else found.splits
+                part.append(_split(data_set, picture, places[picture.image_id]))
                 found.images.append(_image(data_set, picture, origin, places[picture.image_id]))
                 found.evidence.append(origin | UNCLAIMED | evidence | {**UNFETCHED, "checked_at": datetime.now(UTC)})
     source_listing.write(workspace.local_sources, [SourceListing.of(sizes, SCHEME, data_set.name, source)])
     schemas.write(schemas.splits(params), found.splits, workspace.table("split", "splits"))
+    if for_classifier is not None:
+        aside_table = workspace.table("split", protocol_splits.CLASSIFIER_TABLE)
+        schemas.write(schemas.splits(params), found.classifier, aside_table)
     schemas.write(schemas.IMAGES, found.images, workspace.table("crawl", "images"))
     schemas.write(schemas.EVIDENCE, found.evidence, workspace.table("crawl", "evidence"))
     schemas.write(schemas.FETCHES, found.fetches, workspace.table("crawl", "fetches"))

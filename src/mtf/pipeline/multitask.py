@@ -15,8 +15,6 @@ from mtf.core.errors import BadInput, bad_value
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from mtf.training.data import Examples
     from mtf.training.multitask import MultiTaskNetwork
 
@@ -33,23 +31,27 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
     """
     section = checked(params, weighting)
     from mtf.evaluation import model_card
-    from mtf.training import data, devices, first_weights, input_cache, multitask, pretrained, resumption, trainer
+    from mtf.training import (
+        data,
+        devices,
+        first_weights,
+        input_cache,
+        multitask,
+        pretrained,
+        resumption,
+        split_pictures,
+        trainer,
+    )
     from mtf.training import loss_weighting as weightings
     from mtf.training import recipe as recipes
     from mtf.training.networks import registry
 
-    splits = data.with_combined_columns(
-        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
-    )
+    splits, pictures = split_pictures.read(workspace, params)
     labels = labels_of(params, splits)
-    pictures = input_cache.prepare(
-        splits,
-        workspace.shards("crop"),
-        workspace.stage("inputs"),
-        size_px=params.train.input_px,
-        alignment=params.train.alignment,
-    )
-    examples = {split: _examples(params, splits, pictures, split, labels) for split in schemas.SPLITS}
+    examples = {
+        split: data.Examples.of_tasks(pictures, splits, split, tasks=params.tasks, labels=labels)
+        for split in schemas.SPLITS
+    }
     recipe = params.train.recipes[section.recipe]
     local = workspace.root / section.weights if section.weights else None
     network = multitask.start(
@@ -144,18 +146,6 @@ def labels_of(params: Params, splits: pl.DataFrame) -> dict[str, list[str]]:
     from mtf.training import data
 
     return {task: data.labels_of(params.tasks[task], splits) for task in _section(params).tasks}
-
-
-def _examples(
-    params: Params, splits: pl.DataFrame, pictures: np.ndarray, split: str, labels: dict[str, list[str]]
-) -> Examples:
-    from mtf.training import data
-
-    parts = [
-        data.Examples.of_split(pictures, splits, split, column=params.tasks[task].column, labels=names)
-        for task, names in labels.items()
-    ]
-    return parts[0].for_tasks(parts)
 
 
 def _save(

@@ -50,12 +50,10 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
     """
     multitask.checked(params, weighting)
     from mtf.evaluation.model_card import ModelDetails
-    from mtf.training import data
+    from mtf.training import split_pictures
 
     folder = workspace.stage("multitask") / weighting
-    splits = data.with_combined_columns(
-        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
-    )
+    splits = split_pictures.read_splits(workspace, params)
     predictions = schemas.read(schemas.PREDICTIONS, workspace.table(f"multitask/{weighting}", "predictions"))
     training = _training(workspace, folder / multitask.TRAINING)
     results = Results(splits, predictions, multitask.labels_of(params, splits), weighting)

@@ -45,6 +45,27 @@ class NetworkEmbedding:
         return unit(features.flatten().numpy())
 
 
+def features(
+    network: nn.Module, pictures: np.ndarray, rows: np.ndarray, *, normalise: str, batch: int = 128
+) -> np.ndarray:
+    """What an embedding network returns for the pictures `rows` (m,): (m, width) float32, as it is.
+
+    pictures: (n, size, size, 3) uint8 RGB. batch: pictures at a time.
+    """
+    import torch
+
+    from mtf.training import augmentation, data
+
+    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    network.to(device).eval()
+    with torch.inference_mode():
+        parts = [
+            network(augmentation.normalised(augmentation.as_input(torch.from_numpy(some).to(device)), normalise))
+            for some in data.batches(pictures, rows, size=batch)
+        ]
+    return torch.cat(parts).cpu().numpy()
+
+
 def _loaded(path: Path) -> tuple[nn.Module, int, str]:
     """Network without its last layers, side of its input in pixels, and the normalisation of the input."""
     import torch
