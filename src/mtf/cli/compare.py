@@ -187,6 +187,81 @@ def weights(
         print(f"the best, for params.yaml: multitask.first_weights: {json.dumps(best)}; `--write` puts them there")
 
 
+@app.command()
+def groups(
+    model: Model = None,
+    task: Task = None,
+    recipe: Annotated[str | None, typer.Option(help="Recipe of params.yaml. Default: train.recipe.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted from params.yaml's seed.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Train from several seeds, and show the figures of each group with their spread over the seeds.
+
+    Figures are kept in metrics/compare/groups.json; existing trainings are not repeated.
+    """
+    from mtf import config
+    from mtf.cli import compare_groups
+    from mtf.comparison import groups as groups_over_seeds
+
+    workspace = ProjectPaths.find()
+    typed = config.load(workspace.params)
+    found = groups_over_seeds.run(
+        workspace,
+        typed,
+        model=model or typed.train.models[0],
+        tasks=task or [name for name in typed.train.tasks if typed.tasks[name].column != config.IDENTITY],
+        recipe=recipe or typed.train.recipe,
+        seeds=seeds,
+    )
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for table in compare_groups.group_tables(found):
+        console().print(table)
+
+
+@app.command()
+def mitigation(
+    task: Annotated[str, typer.Option(help="Task of params.yaml.")],
+    by: Annotated[str, typer.Option(help="Attribute whose groups are to be treated alike.")],
+    model: Model = None,
+    recipe: Annotated[str | None, typer.Option(help="Recipe of params.yaml. Default: train.recipe.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted from params.yaml's seed.")] = 3,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="reweighting, group_dro or thresholds; may be repeated. Default: all, beside none."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Compare ways to mitigate differences between groups, and what each costs the others.
+
+    Figures are kept in metrics/compare/mitigation.json; existing trainings are not repeated.
+    """
+    from mtf import config
+    from mtf.cli import compare_groups
+    from mtf.comparison import mitigation as compare_mitigation
+
+    workspace = ProjectPaths.find()
+    typed = config.load(workspace.params)
+    found = compare_mitigation.run(
+        workspace,
+        typed,
+        model=model or typed.train.models[0],
+        task=task,
+        by=by,
+        recipe=recipe or typed.train.recipe,
+        seeds=seeds,
+        methods=method or compare_mitigation.METHODS,
+    )
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for table in compare_groups.mitigation_tables(found):
+        console().print(table)
+    for name, reason in found["left_out"].items():
+        print(f"  {name}: left out: {reason}")
+
+
 def _print(header: Sequence[str], rows: Sequence[Sequence[str]], *, title: str, markdown: bool) -> None:
     if markdown:
         from mtf.core import markdown_tables
