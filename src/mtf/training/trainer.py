@@ -121,9 +121,9 @@ def fit_multitask(
 ) -> FitResult:
     """Train `network` on all its tasks at once; the examples' targets have one column per task. Raises as `fit`."""
     seed_everything(seed, workers=True, verbose=False)
-    counts = [head.out_features for head in network.heads.values() if isinstance(head, nn.Linear)]
     losses = [
-        recipes.loss(recipe, np.bincount(train.targets[:, task], minlength=count)) for task, count in enumerate(counts)
+        recipes.loss(recipe, np.bincount(train.targets[:, task], minlength=count))
+        for task, count in enumerate(network.label_counts)
     ]
     loaders = FaceDataModule(train, val, batch=batch, seed=seed, devices=devices.count)
     module = multitask.MultiTaskModule(
