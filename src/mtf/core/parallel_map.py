@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
 from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import TYPE_CHECKING, TypeVar
 
 from mtf.core import interrupts
@@ -33,6 +34,18 @@ def worker_count(compute: Compute) -> int:
     return compute.workers or cores()
 
 
+def process_context() -> ForkServerContext | SpawnContext:
+    """Context that starts processes: a fork of one that runs threads (polars, OpenCV, torch) may deadlock.
+
+    The processes ignore interrupts, since Ctrl-C reaches all processes of a terminal: their parent decides.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    with interrupts.ignored():
+        forkserver.ensure_running()
+    return multiprocessing.get_context("forkserver")
+
+
 def map_items(
     function: Callable[[Item], Result], items: Sequence[Item], *, compute: Compute, title: str
 ) -> list[Result]:
@@ -54,12 +67,7 @@ def _on_processes(
     if workers == 1:
         yield from ((index, function(item)) for index, item in enumerate(items))
         return
-    # forkserver: a fork of a process that runs threads (polars, OpenCV, torch) may deadlock.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    if method == "forkserver":
-        with interrupts.ignored():  # by the workers: Ctrl-C reaches all processes of a terminal
-            forkserver.ensure_running()
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=process_context()) as pool:
         try:
             yield from _bounded(partial(pool.submit, function), _any_done, Future.result, items, ahead=4 * workers)
         except BaseException as error:
