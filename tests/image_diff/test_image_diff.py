@@ -41,7 +41,7 @@ class Album:
         self.remote.mkdir()
         run_in(self.root, "git", "init", "-q", "-b", "main")
         Repo.init(str(self.root))
-        config = f"[core]\n    remote = far\n    analytics = false\n['remote \"far\"']\n    url = ../../far\n"
+        config = "[core]\n    remote = far\n    analytics = false\n['remote \"far\"']\n    url = ../../far\n"
         (self.root / ".dvc/config").write_text(config)
         self.add("v1", {"a.jpg": picture("red"), "b.jpg": picture("green"), "c.png": picture("blue", "PNG")})
         run_in(self.root, "git", "commit", "-qm", "v1")
