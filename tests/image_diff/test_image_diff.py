@@ -61,6 +61,7 @@ class Album:
         (self.root / "cover.jpg").write_bytes(picture("white" if cover == "v1" else "black"))
         with Repo(str(self.root)) as repo:
             repo.add([str(self.root / "photos"), str(self.root / "cover.jpg")])
+            repo.push()
         run_in(self.root, "git", "add", "-A")
 
 
@@ -112,8 +113,6 @@ def test_two_versions_differ_by_path_and_digest_also_before_the_second_is_commit
 
 def test_the_page_shows_both_images_from_a_remote_alone_and_takes_no_name_for_markup(album: Album, capsys) -> None:
     run_in(album.root, "git", "commit", "-qm", "v2")
-    with Repo(str(album.root)) as repo:
-        repo.push(all_commits=True)
     shutil.rmtree(album.root / ".dvc/cache")
     assert main(["v1", "HEAD", "--html", "page.html"]) == 0
     assert "images: 1 added, 1 gone, 2 changed, 1 moved" in (said := capsys.readouterr().out)
@@ -138,6 +137,7 @@ def test_the_layout_of_dvc_2_is_read_and_a_lost_listing_is_named(album: Album, c
     for folder in (cache / "files/md5").iterdir():
         shutil.move(folder, cache / folder.name)
     shutil.rmtree(cache / "files")
+    shutil.rmtree(album.remote)
     run_in(album.root, "git", "commit", "-qam", "as DVC 2 wrote it")
     assert differences(capsys, "v1", "HEAD") == EXPECTED
     shutil.rmtree(cache)
