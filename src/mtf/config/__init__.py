@@ -33,6 +33,7 @@ from mtf.config.training import (
     Recipe,
     Train,
 )
+from mtf.config.watch import Watch
 from mtf.core import yaml_files
 from mtf.core.errors import BadInput, shortened
 
@@ -76,6 +77,7 @@ __all__ = [
     "Split",
     "Task",
     "Train",
+    "Watch",
     "load",
     "parse",
     "problems",
@@ -120,6 +122,7 @@ class Params(Section):
     release: Release
     gates: Gates = Gates()
     report: Report = Report()
+    watch: Watch = Watch()
     evidence: EvidenceExport = EvidenceExport()
     compute: Compute
 
