@@ -33,7 +33,7 @@ class TrainingProgress(Callback):
             of = f"train: epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}, step"
             self._bar.update(self._task, description=of)
 
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:  # noqa: ARG002
+    def on_train_batch_end(self, *_: Any, **__: Any) -> None:
         if self._bar is not None:
             self._bar.advance(self._task)
 
