@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
+from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import TYPE_CHECKING, TypeVar
 
 from mtf.core.console import tracked
@@ -29,6 +30,12 @@ def cores() -> int:
 
 def worker_count(compute: Compute) -> int:
     return compute.workers or cores()
+
+
+def process_context() -> ForkServerContext | SpawnContext:
+    """Context that starts processes: a fork of one that runs threads (polars, OpenCV, torch) may deadlock."""
+    is_available = "forkserver" in multiprocessing.get_all_start_methods()
+    return multiprocessing.get_context("forkserver") if is_available else multiprocessing.get_context("spawn")
 
 
 def map_items(
@@ -73,9 +80,7 @@ def _on_processes(
     if workers == 1:
         yield from ((index, function(item)) for index, item in enumerate(items))
         return
-    # forkserver: a fork of a process that runs threads (polars, OpenCV, torch) may deadlock.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=process_context()) as pool:
         try:
             yield from _bounded(partial(pool.submit, function), _any_done, Future.result, items, ahead=4 * workers)
         except BaseException:
