@@ -19,7 +19,7 @@ from moto.server import ThreadedMotoServer
 
 BUCKET = "cluster"
 OBJECT_STORE_BYTES = 80 * 2**20
-SRC = Path(__file__).parents[1] / "src"
+TESTS = Path(__file__).parent
 
 
 @dataclass
@@ -80,7 +80,7 @@ def start() -> Generator[RayCluster]:
             "RAY_health_check_period_ms": "500",
             "RAY_health_check_timeout_ms": "500",
             "RAY_health_check_failure_threshold": "2",
-            "PYTHONPATH": os.pathsep.join([str(SRC), os.environ.get("PYTHONPATH", "")]),
+            "PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS), os.environ.get("PYTHONPATH", "")]),
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": "us-east-1",

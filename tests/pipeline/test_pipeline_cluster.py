@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import shutil
 import signal
@@ -18,11 +19,16 @@ import polars as pl
 import pytest
 import yaml
 
+from host_log import HostLog, serving
+from host_visits import Visits
 from mtf import config
 from mtf.config import Params
 from mtf.core import cluster_tasks, parallel_map, shards
+from mtf.core.cluster_storage import ClusterStorage
 from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
+from mtf.crawl import ray_workers
+from mtf.crawl.work import Work
 from mtf.pipeline import crawl, crop, release, screen
 from mtf.project import embed
 from mtf.sample import web
@@ -114,6 +120,63 @@ def test_every_table_and_shard_has_the_bytes_of_a_local_run_and_workers_stay_sma
 def _peak_bytes(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def test_a_crawl_finds_what_a_local_one_finds_and_the_stages_after_it_write_the_same_bytes(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    ray_cluster.grow(2)
+    project = on_cluster(local, tmp_path / "crawled", ray_cluster)
+    assert f"{PEOPLE} made" in run(project, crawl.run)
+    for name in ("images", "fetches", "evidence", "earlier", "signals"):
+        here, there = (pl.read_parquet(each.table("crawl", name)) for each in (local, project))
+        times = [column for column, dtype in here.schema.items() if dtype.is_temporal()]
+        assert here.drop(times).equals(there.drop(times)), name
+    assert f"{PEOPLE} left as they were" in run(project, crawl.run)
+    run(project, crop.run)
+    assert contents(project, "crop") == contents(local, "crop")
+
+
+def test_rate_limits_of_a_host_hold_over_all_workers_and_the_death_of_one(
+    ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    ray_cluster.grow(2)
+    crawl_section = config.Crawl.model_validate(
+        {"sources": [{"kind": "bing"}], "per_host_delay_s": 0.05, "per_host_concurrency": 2, "timeout_s": 20.0}
+    )
+    items = [[f"http://{host}.example/{number}.jpg" for host in ("one", "two")] for number in range(12)]
+    items[6].append(str(tmp_path / "kill"))
+    robots = (200, {}, b"User-agent: *\nDisallow: /secret\n")
+    answers = {"/robots.txt": robots} | {f"/{number}.jpg": (200, {}, b"x") for number in range(12)}
+    done: list[int] = []
+    compute = config.Compute(engine="ray", address=ray_cluster.address)
+    with serving(HostLog(answers)) as log:
+        work = Work(crawl_section, Visits(log.hosts, crawl_section).open, at_once=2)
+        ray_workers.run(work, items, done.append, compute=compute)
+    assert done == [2] * 12
+    assert len(log.processes()) > 1, "else nothing is shown"
+    assert log.shared_moments() == []
+    assert set(log.counts("/robots.txt").values()) <= {1, 2}, "the one that died may have been about to send it on"
+    for host in ("one.example", "two.example"):
+        starts = sorted(each.start for each in log.asked if each.host == host)
+        gaps = [after - before for before, after in itertools.pairwise(starts)]
+        assert sum(gaps) / len(gaps) > 0.045, "one by one a gap may shrink by what the network took"
+
+
+def test_a_killed_crawl_goes_on_with_the_shards_that_it_left_in_the_storage(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    project = on_cluster(local, tmp_path / "left-over", ray_cluster, "crawl")
+    run(project, crawl.run)  # puts nothing: all is as it was
+    storage = ClusterStorage(config.load(project.params).compute.storage or "")
+    identities = [person.identity for person in CAST[:PEOPLE]]
+    before = {identity: project.shard("crawl", identity).read_bytes() for identity in identities}
+    for identity in identities[:2]:  # as if the driver had been killed before it fetched these
+        shard = project.shard("crawl", identity)
+        storage.put(shard, f"build/crawl/shards/{shard.name}")
+        shard.unlink()
+    assert f"{PEOPLE} left as they were" in run(project, crawl.run)
+    assert {identity: project.shard("crawl", identity).read_bytes() for identity in identities} == before
 
 
 def test_a_release_has_the_bytes_of_a_local_one(ray_cluster: RayCluster, tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ def do_task(task: Task) -> Outcome:
         return Outcome(task.function(task.item), None)
     here = scratch_folder()
     for name, sha256 in task.shared:
-        _keep(task.storage, name, sha256, here)
+        keep(task.storage, name, sha256, here)
     target = here / task.files.name(task.files.target)
     own = [target, *(here / name for name, _ in task.reads)]
     try:
@@ -249,7 +249,7 @@ def check_code(expected: str) -> None:
 _kept: dict[str, str] = {}
 
 
-def _keep(storage: ClusterStorage, name: str, sha256: str, folder: Path) -> None:
+def keep(storage: ClusterStorage, name: str, sha256: str, folder: Path) -> None:
     """Get a file that later jobs of this process read, too, unless it has it."""
     if _kept.get(name) != sha256:
         storage.get(name, sha256, folder / name)

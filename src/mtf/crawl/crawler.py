@@ -75,6 +75,11 @@ class CrawlReport:
     problems: list[str] = field(default_factory=list)
     local_sources: list[SourceListing] = field(default_factory=list)
 
+    def add(self, done: IdentityDone) -> None:
+        """Add what was done with one identity."""
+        getattr(self, done.state).append(done.identity)
+        self.problems += done.problems
+
 
 @dataclass(frozen=True)
 class CrawlJob:
@@ -108,11 +113,10 @@ def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> CrawlReport:
     processes = _processes(len(people), job.params)
     with nullcontext(None) if web is None else recorded.serve(job.root / web) as recorded_web:
         stand_in = None if recorded_web is None else recorded_web.stand_in()
-        crawl_work = _CrawlWork(job.settings(), stand_in, local if processes == 1 else None)
+        crawl_work = CrawlWork(job.settings(), stand_in, local if processes == 1 else None)
 
-        def add(done: _Done) -> None:
-            getattr(report, done.state).append(done.identity)
-            report.problems += done.problems
+        def add(done: IdentityDone) -> None:
+            report.add(done)
             if job.done is not None:
                 job.done()
 
@@ -130,7 +134,7 @@ def _processes(people: int, params: Params) -> int:
 
 
 @dataclass(frozen=True)
-class _Done:
+class IdentityDone:
     """What was done with one identity. state: name of its list in `CrawlReport`."""
 
     identity: str
@@ -139,7 +143,7 @@ class _Done:
 
 
 @dataclass(frozen=True)
-class _CrawlWork:
+class CrawlWork:
     """Work of the crawl's processes.
 
     local: opened local sources; None to open them in the process.
@@ -161,7 +165,7 @@ class _CrawlWork:
                 signals_client = SignalsClient(fetcher, params.licenses.binding_opt_outs, hosts.documents)
                 context = CrawlContext(params.crawl, fetcher, signals_client, self.job.takedowns, local, examiner)
 
-                async def one(person: RosterPerson) -> _Done:
+                async def one(person: RosterPerson) -> IdentityDone:
                     return await _Identity(person, self.job, context).bring_up_to_date()
 
                 yield one
@@ -177,7 +181,7 @@ class _Identity:
         self._problems: list[str] = []
         self._shard = job.folder / f"{person.identity}.tar"
 
-    async def bring_up_to_date(self) -> _Done:
+    async def bring_up_to_date(self) -> IdentityDone:
         earlier_run = await asyncio.to_thread(store.load, self._shard)
         searched = await asyncio.to_thread(self._searched)
         inputs = self._inputs(searched, earlier_run.fetches.values())
@@ -189,7 +193,7 @@ class _Identity:
             state = "retried"
         else:
             state = "kept"
-        return _Done(self._person.identity, state, self._problems)
+        return IdentityDone(self._person.identity, state, self._problems)
 
     async def _make(self, earlier_run: EarlierRun, inputs: Inputs) -> None:
         candidates, searched = await self._candidates(earlier_run, inputs.searched)
