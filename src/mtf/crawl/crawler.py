@@ -81,6 +81,11 @@ class CrawlReport:
     problems: list[str] = field(default_factory=list)
     local_sources: list[SourceListing] = field(default_factory=list)
 
+    def add(self, done: IdentityDone) -> None:
+        """Add what was done with one identity."""
+        getattr(self, done.state).append(done.identity)
+        self.problems += done.problems
+
 
 @dataclass(frozen=True)
 class CrawlJob:
@@ -116,11 +121,10 @@ def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> CrawlReport:
     processes = _processes(len(people), job.params)
     with nullcontext(None) if web is None else recorded.serve(job.root / web) as recorded_web:
         stand_in = None if recorded_web is None else recorded_web.stand_in()
-        crawl_work = _CrawlWork(job.settings(), stand_in, local if processes == 1 else None)
+        crawl_work = CrawlWork(job.settings(), stand_in, local if processes == 1 else None)
 
-        def add(done: _Done) -> None:
-            getattr(report, done.state).append(done.identity)
-            report.problems += done.problems
+        def add(done: IdentityDone) -> None:
+            report.add(done)
             if job.done is not None:
                 job.done()
 
@@ -138,7 +142,7 @@ def _processes(people: int, params: Params) -> int:
 
 
 @dataclass(frozen=True)
-class _Done:
+class IdentityDone:
     """What was done with one identity. state: name of its list in `CrawlReport`."""
 
     identity: str
@@ -147,7 +151,7 @@ class _Done:
 
 
 @dataclass(frozen=True)
-class _CrawlWork:
+class CrawlWork:
     """Work of the crawl's processes.
 
     local: opened local sources; None to open them in the process.
@@ -171,7 +175,7 @@ class _CrawlWork:
                 takedowns = self.job.takedowns
                 context = CrawlContext(params.crawl, fetcher, signals_client, takedowns, local, examiner, visits)
 
-                async def one(person: RosterPerson) -> _Done:
+                async def one(person: RosterPerson) -> IdentityDone:
                     return await _Identity(person, self.job, context).bring_up_to_date()
 
                 yield one
@@ -187,7 +191,7 @@ class _Identity:
         self._problems: list[str] = []
         self._shard = job.folder / f"{person.identity}.tar"
 
-    async def bring_up_to_date(self) -> _Done:
+    async def bring_up_to_date(self) -> IdentityDone:
         earlier_run = await asyncio.to_thread(store.load, self._shard)
         searched = await asyncio.to_thread(self._searched)
         inputs = self._inputs(searched, earlier_run.fetches.values())
@@ -201,7 +205,7 @@ class _Identity:
             state = "retried"
         else:
             state = "kept"
-        return _Done(self._person.identity, state, self._problems)
+        return IdentityDone(self._person.identity, state, self._problems)
 
     async def _make(self, earlier_run: EarlierRun, inputs: Inputs) -> None:
         candidates, searched = await self._candidates(earlier_run, inputs.searched)
