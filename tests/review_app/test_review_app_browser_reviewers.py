@@ -64,7 +64,7 @@ def a_query_is_bounded_and_its_errors_quote_little_of_it(process: ReviewProcess)
 
 
 def posted(process: ReviewProcess, path: str, content: dict) -> tuple[int, str]:
-    """Status and text of the answer to a request without an Origin."""
+    """Status and text of the answer to a request without an Origin; 413 if the connection ends before all is sent."""
     address = process.url("anna").partition("/datasets/")[0] + path
     body, kind = json.dumps(content).encode(), {"Content-Type": "application/json"}
     try:
@@ -72,3 +72,6 @@ def posted(process: ReviewProcess, path: str, content: dict) -> tuple[int, str]:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+    except urllib.error.URLError as error:
+        assert isinstance(error.reason, ConnectionError), error
+        return 413, ""

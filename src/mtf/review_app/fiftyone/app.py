@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mtf import config as parameters
 from mtf.core.console import tracked
@@ -34,6 +34,10 @@ from mtf.review_app.fiftyone.request_guard import LOOPBACK, guarded, without_med
 from mtf.review_app.processes import mongodb
 from mtf.review_app.processes.closing import dataset_name
 from mtf.review_app.review_lock import certification_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 LOOK_MS = 2000
 MAX_LOGGED = 300
@@ -170,12 +174,23 @@ def application(live: live_session.LiveSession, *, address: str) -> Callable[...
     from fiftyone.server import decorators, extensions
     from fiftyone.server.app import app
     from fiftyone.server.routes import embeddings
+    from starlette.exceptions import HTTPException
 
     # FiftyOne answers with a traceback where something fails, and so with paths of this machine.
     in_short = SimpleNamespace(format_exc=_error_in_short, format_tb=lambda _: [])
     for module in (executor, utils, decorators, extensions, embeddings):
         vars(module)["traceback"] = in_short
+    app.debug = False
+    app.add_exception_handler(HTTPException, _refusal)
     return guarded(without_media(app), live, address=address)
+
+
+async def _refusal(_: Request, error: Any) -> Response:
+    """Answer to a refused request; FiftyOne's own fails where the detail is no text, as for an unknown operator."""
+    from starlette.responses import PlainTextResponse
+
+    detail = error.detail.get("message", "") if isinstance(error.detail, dict) else error.detail
+    return PlainTextResponse(_in_one_line(str(detail)), error.status_code)
 
 
 def _error_in_short() -> str:
@@ -197,7 +212,7 @@ class DisconnectFilter(logging.Filter):
 
 
 class ShortFilter(logging.Filter):
-    """Log filter that cuts messages to MAX_LOGGED characters: an error of GraphQL quotes the whole query."""
+    """Log filter that cuts messages to MAX_LOGGED characters: an error may quote the whole request."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = _in_one_line(record.getMessage())
@@ -213,7 +228,9 @@ def serve(live: live_session.LiveSession, *, address: str, port: int) -> None:
     config.bind = [f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
     config.loglevel = "WARNING"
     logging.getLogger("asyncio").addFilter(DisconnectFilter())
-    logging.getLogger("strawberry.execution").addFilter(ShortFilter())
+    # The root logger is FiftyOne's own for failed requests.
+    for logger in ("strawberry.execution", None):
+        logging.getLogger(logger).addFilter(ShortFilter())
     live_session.current = live
     try:
         asyncio.run(hypercorn(application(live, address=address), config))
