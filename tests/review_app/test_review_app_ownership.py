@@ -217,6 +217,7 @@ def test_the_database_listens_where_its_own_account_alone_can_ask_it(
         assert [stat.S_IMODE(place.stat().st_mode) for place in places] == [0o700, 0o600]
         assert mongodb.probe(opened.uri) == (str(opened.socket), True)
     assert mongodb.probe(opened.uri) == (str(opened.socket), False)
+    assert not opened.socket.parent.exists()
 
     with tempfile.TemporaryDirectory() as short:
         monkeypatch.setattr(tempfile, "tempdir", short)

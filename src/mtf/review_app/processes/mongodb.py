@@ -98,6 +98,12 @@ class Database(Child):
         if not was_shut_down:
             _repair_counts(self.uri)
 
+    def stop(self) -> None:
+        """End the server, and remove the folder of its socket."""
+        super().stop()
+        with suppress(OSError):  # a killed server leaves its socket, which the next one replaces
+            self.socket.parent.rmdir()
+
     def end_left_behind(self) -> None:
         """End a server that still runs on these files because the command that started it was killed."""
         try:
