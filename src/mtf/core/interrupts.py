@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -23,7 +23,7 @@ def install() -> None:
 
 
 @contextmanager
-def ignored() -> Iterator[None]:
+def ignored() -> Generator[None]:
     """Ignore interrupts. A process that is started meanwhile ignores them for good, so that its parent decides."""
     try:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
