@@ -34,8 +34,9 @@ def run(
     setup.check_names(params, model=model, tasks=tasks, recipes=recipes)
     # torch takes seconds to import: wrong names are reported before.
     from mtf.comparison import run_figures, trials
+    from mtf.training import split_pictures
 
-    splits, pictures = setup.splits_and_pictures(workspace, params)
+    splits, pictures = split_pictures.read(workspace, params)
     store = run_figures.RunStore(workspace.metrics(NAME))
     found: dict[str, dict[str, Any]] = {task: {} for task in tasks}
     for task in tasks:

@@ -1,4 +1,4 @@
-"""Shared steps of comparisons: checks of names, the pictures, and the runs of a recipe."""
+"""Shared steps of comparisons: checks of names, and the runs of a recipe."""
 
 from __future__ import annotations
 
@@ -8,16 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
-from mtf import schemas
 from mtf.config import MODELS, Params
 from mtf.core.errors import bad_value, listed
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from mtf.comparison.run_figures import RunStore
     from mtf.comparison.trials import ComparisonData, ComparisonRun
 
@@ -34,23 +29,6 @@ def check_names(params: Params, *, model: str, tasks: Sequence[str], recipes: Se
         for name in names:
             if name not in permitted:
                 raise bad_value(option, name, f"of params.yaml: {listed(permitted, 20)}")
-
-
-def splits_and_pictures(workspace: ProjectPaths, params: Params) -> tuple[pl.DataFrame, np.ndarray]:
-    """Table of splits with the columns of combined tasks, and the input pictures of its rows, as training sees them."""
-    from mtf.training import data, input_cache
-
-    splits = data.with_combined_columns(
-        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
-    )
-    pictures = input_cache.prepare(
-        splits,
-        workspace.shards("crop"),
-        workspace.stage("inputs"),
-        size_px=params.train.input_px,
-        alignment=params.train.alignment,
-    )
-    return splits, pictures
 
 
 def comparison_runs(

@@ -11,6 +11,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "review": ("fiftyone", "pymongo", "bson"),
     "gates": ("great_expectations",),
     "report": ("plotly",),
+    "fairness": ("fairlearn",),
     "hub": ("huggingface_hub",),
     "s3": ("dvc_s3",),
     "ssh": ("dvc_ssh",),

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mtf import schemas
 from mtf.config import PRETRAINED, Params
 from mtf.core import atomic_files
 from mtf.core.errors import bad_value, listed
@@ -23,22 +22,13 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
     _check_named(params, model, task)
     # torch takes seconds to import: wrong names are reported before.
     from mtf.evaluation import model_card
-    from mtf.training import checkpoint, data, devices, input_cache, pretrained, resumption, trainer
+    from mtf.training import checkpoint, data, devices, input_cache, pretrained, resumption, split_pictures, trainer
     from mtf.training import recipe as recipes
     from mtf.training.networks import registry
 
-    splits = data.with_combined_columns(
-        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
-    )
+    splits, pictures = split_pictures.read(workspace, params)
     labels = data.labels_of(params.tasks[task], splits)
     column = params.tasks[task].column
-    pictures = input_cache.prepare(
-        splits,
-        workspace.shards("crop"),
-        workspace.stage("inputs"),
-        size_px=params.train.input_px,
-        alignment=params.train.alignment,
-    )
     training, validation = (
         data.Examples.of_split(pictures, splits, split, column=column, labels=labels) for split in ("train", "val")
     )

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,6 +42,7 @@ from mtf.training.devices import (
     read_mean,
     strategy,
 )
+from mtf.training.progress import TrainingProgress
 from mtf.training.resumption import UnfinishedTraining
 from mtf.training.weighting import Weighting
 
@@ -121,9 +121,9 @@ def fit_multitask(
 ) -> FitResult:
     """Train `network` on all its tasks at once; the examples' targets have one column per task. Raises as `fit`."""
     seed_everything(seed, workers=True, verbose=False)
-    counts = [head.out_features for head in network.heads.values() if isinstance(head, nn.Linear)]
     losses = [
-        recipes.loss(recipe, np.bincount(train.targets[:, task], minlength=count)) for task, count in enumerate(counts)
+        recipes.loss(recipe, np.bincount(train.targets[:, task], minlength=count))
+        for task, count in enumerate(network.label_counts)
     ]
     loaders = FaceDataModule(train, val, batch=batch, seed=seed, devices=devices.count)
     module = multitask.MultiTaskModule(
@@ -161,7 +161,13 @@ def fit(
             save_weights_only=recipe.ema_decay is None,
             enable_version_counter=False,
         )
-        callbacks = [*_averaging(recipe, devices), EpochLog(curves, record), _stopping(recipe), best]
+        callbacks = [
+            *_averaging(recipe, devices),
+            EpochLog(curves, record),
+            _stopping(recipe),
+            best,
+            TrainingProgress(),
+        ]
         if unfinished is not None:
             callbacks += resumption.callbacks(folder)
         if devices.read_utilization is not None:
@@ -171,6 +177,8 @@ def fit(
             trainer.fit(module, datamodule=loaders, ckpt_path=last, weights_only=True)
         except (ProcessRaisedException, ProcessExitedException) as error:
             raise MtfError(f"a device's process failed: {_last_line(error)}") from None
+        except SystemExit:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from None
         epochs = EpochRecord.read(record)
         if epochs.non_finite is not None:
             if unfinished is not None:
@@ -212,7 +220,7 @@ def _trainer(recipe: Recipe, callbacks: list[Callback], devices: Devices) -> Tra
         deterministic="warn" if on_accelerator else True,
         num_sanity_val_steps=0,
         logger=False,
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=False,  # `TrainingProgress` knows the time left
         enable_model_summary=False,
     )
 
