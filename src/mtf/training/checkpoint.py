@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
-from mtf.core import atomic_files, torch_files
+from mtf.core import torch_files
 from mtf.core.errors import BadInput
 from mtf.training import augmentation
 from mtf.training.data import batches
@@ -55,10 +54,7 @@ def save(path: Path, network: nn.Module, card: CheckpointInfo) -> None:
 
 def write(path: Path, network: nn.Module, card: dict[str, Any]) -> None:
     """Write weights and a `card` of plain values to one file; the same content gives the same bytes."""
-    # Through memory: torch names a folder in the archive after the file.
-    buffer = io.BytesIO()
-    torch.save({"weights": network.state_dict(), "card": card}, buffer)
-    atomic_files.write_bytes(path, buffer.getvalue())
+    torch_files.write(path, {"weights": network.state_dict(), "card": card})
 
 
 def load(path: Path) -> tuple[nn.Module, CheckpointInfo]:
