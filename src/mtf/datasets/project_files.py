@@ -21,6 +21,7 @@ DAS = {
     **{"input_px": 160, "backbone": "facenet", "weightings": ["dynamic"], "recipe": "das"},
     **{"branches": "normalised", "first_weights": None},
 }
+DAS_DETECTOR = "mtcnn"
 # EFRS, section 3: `random_state=42` is not in the text, but gives its numbers of pictures as every seed does.
 EFRS_SEED = 42
 
@@ -72,13 +73,17 @@ def _with_whole_paths(raw: Mapping[str, Any], root: Path) -> dict[str, Any]:
     return found
 
 
-def das_settings(raw: Mapping[str, Any], *, weights: Path | None) -> dict[str, Any]:
-    """Parameters of a UTKFace project with Das et al.'s network and training, and FaceNet for each task."""
+def das_settings(raw: Mapping[str, Any], *, weights: Path | None, detector: str) -> dict[str, Any]:
+    """Parameters of a UTKFace project with Das et al.'s network and training, and FaceNet for each task.
+
+    `detector`: name of the one that finds the faces; MTCNN in the paper.
+    """
     wanted = {name: DAS[name] for name in DAS if name != "input_px"}
     own = {"weights": str(weights.resolve()) if weights else None}
     single = {"models": [DAS["backbone"]], "weights": {DAS["backbone"]: own["weights"]} if weights else {}}
     return {
         **raw,
+        "crop": raw["crop"] | {"detector": detector},
         "train": raw["train"] | {"input_px": DAS["input_px"], "recipe": DAS["recipe"]} | single,
         "multitask": raw["multitask"] | wanted | own,
     }
