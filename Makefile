@@ -92,7 +92,7 @@ lint: $(READY)
 
 check: lint data-as-recorded
 	@echo "==> pytest: the quick tests"
-	@$(PYTEST) -m "not (browser or mongodb or train or dvc or ssh or real)"
+	@$(PYTEST) -m "not (browser or mongodb or train or dvc or ssh or ray or real)"
 
 test: lint data-as-recorded
 	@echo "==> pytest"

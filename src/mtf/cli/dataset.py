@@ -341,9 +341,11 @@ def _with_searched_weights(workspace: ProjectPaths, params: Params, parts: int) 
 
 
 def _run_efrs(workspace: ProjectPaths, params: Params, epochs: int) -> None:
-    from mtf.label_classifier import runs
+    from mtf.label_classifier import model_comparison
     from mtf.papers import efrs_tables
 
     # Tables 3 to 6 are of model 2 even if another is best here, to be comparable with the report's.
-    found = runs.compare(workspace, params, attribute="gender", model="cnn2", epochs=epochs, seed=params.seed)
+    found = model_comparison.compare(
+        workspace, params, attribute="gender", model="cnn2", epochs=epochs, seed=params.seed
+    )
     print(efrs_tables.markdown(found), end="")

@@ -80,9 +80,12 @@ def add_to(app: typer.Typer) -> None:
     @app.command()
     def crawl(
         refresh: Annotated[bool, typer.Option(help="Search again for identities with a complete shard.")] = False,
+        due: Annotated[
+            bool, typer.Option("--due", help="Ask again what is due by the section watch of params.yaml.")
+        ] = False,
     ) -> None:
         """Search and download the pictures of the roster's identities."""
-        run_stage("crawl", refresh=refresh)
+        run_stage("crawl", refresh=refresh, due=due)
 
     @app.command()
     def crop() -> None:

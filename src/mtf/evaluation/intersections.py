@@ -17,6 +17,7 @@ import polars as pl
 from sklearn.metrics import confusion_matrix
 
 from mtf.config import WITH, Fairness
+from mtf.core.console import tracked
 from mtf.evaluation import fairness
 from mtf.evaluation.figure_files import ALL
 
@@ -73,7 +74,7 @@ def by_attribute(
         return fairness.by_group(part, {other: labels}, seed=seed, settings=settings)
 
     found: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
-    for task, columns in own.items():
+    for task, columns in tracked(own.items(), total=len(own), title="groups, task"):
         part = predictions.filter(task=task)
         found[task] = {
             other: {str(row.pop(other)): _defined(row) for row in measured(part, other, labels)}

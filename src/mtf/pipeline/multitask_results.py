@@ -104,7 +104,7 @@ def _write(
     if gpu_utilization is not None:
         figures["gpu_utilization"] = gpu_utilization
     atomic_files.write_json(workspace.metrics(f"multitask/{weighting}"), figures)
-    atomic_files.write_json(workspace.headline(f"multitask/{weighting}"), figures["accuracy"])
+    atomic_files.write_json(workspace.headline(f"multitask/{weighting}"), {"accuracy": figures["accuracy"][ALL]})
     _write_curves(workspace, weighting)
     by_group = _write_fairness(workspace, params, by_person, results)
     _write_card(workspace, params, results, about, figures["accuracy"], by_group, undetected=undetected)

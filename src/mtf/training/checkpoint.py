@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from torch import nn
 
 from mtf.core import torch_files
@@ -16,6 +16,18 @@ from mtf.core.errors import BadInput
 from mtf.training import augmentation
 from mtf.training.data import batches
 from mtf.training.networks import registry
+
+
+def _known_normalisation(name: str) -> str:
+    if name not in augmentation.NORMALISATIONS:
+        raise ValueError(f"{name!r} is not permitted; permitted: {', '.join(augmentation.NORMALISATIONS)}")
+    return name
+
+
+# Fields of a model file, which may come from a stranger, with their bounds.
+Labels = Annotated[list[str], Field(min_length=2, max_length=1_000_000)]
+InputPx = Annotated[int, Field(ge=16, le=1024)]
+Normalisation = Annotated[str, AfterValidator(_known_normalisation)]
 
 
 class CheckpointInfo(BaseModel):
@@ -34,9 +46,9 @@ class CheckpointInfo(BaseModel):
 
     model: str
     task: str
-    labels: list[str]
-    input_px: int
-    normalise: str
+    labels: Labels
+    input_px: InputPx
+    normalise: Normalisation
     recipe: str
     seed: int
     epochs: int

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,6 +42,7 @@ from mtf.training.devices import (
     read_mean,
     strategy,
 )
+from mtf.training.progress import TrainingProgress
 from mtf.training.resumption import UnfinishedTraining
 from mtf.training.weighting import Weighting
 
@@ -57,6 +57,7 @@ class FitResult:
     - `epochs`: number of epochs;
     - `best_epoch`: epoch of the lowest validation loss, counted from 1;
     - `best_val_loss`: its validation loss;
+    - `history`: name → value of the metrics of each epoch;
     - `gpu_utilization`: mean over the training, 0 to 1, None on a CPU.
     """
 
@@ -64,6 +65,7 @@ class FitResult:
     epochs: int
     best_epoch: int
     best_val_loss: float
+    history: list[dict[str, float]]
     gpu_utilization: float | None = None
 
 
@@ -159,7 +161,13 @@ def fit(
             save_weights_only=recipe.ema_decay is None,
             enable_version_counter=False,
         )
-        callbacks = [*_averaging(recipe, devices), EpochLog(curves, record), _stopping(recipe), best]
+        callbacks = [
+            *_averaging(recipe, devices),
+            EpochLog(curves, record),
+            _stopping(recipe),
+            best,
+            TrainingProgress(),
+        ]
         if unfinished is not None:
             callbacks += resumption.callbacks(folder)
         if devices.read_utilization is not None:
@@ -169,6 +177,8 @@ def fit(
             trainer.fit(module, datamodule=loaders, ckpt_path=last, weights_only=True)
         except (ProcessRaisedException, ProcessExitedException) as error:
             raise MtfError(f"a device's process failed: {_last_line(error)}") from None
+        except SystemExit:  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from None
         epochs = EpochRecord.read(record)
         if epochs.non_finite is not None:
             if unfinished is not None:
@@ -182,9 +192,10 @@ def fit(
     network.to("cpu").eval()
     return FitResult(
         network=network,
-        epochs=len(epochs.val_losses),
+        epochs=len(epochs.figures),
         best_epoch=checkpoint["epoch"] + 1,
-        best_val_loss=epochs.val_losses[checkpoint["epoch"]],
+        best_val_loss=epochs.figures[checkpoint["epoch"]]["val_loss"],
+        history=epochs.figures,
         gpu_utilization=gpu_utilization,
     )
 
@@ -209,7 +220,7 @@ def _trainer(recipe: Recipe, callbacks: list[Callback], devices: Devices) -> Tra
         deterministic="warn" if on_accelerator else True,
         num_sanity_val_steps=0,
         logger=False,
-        enable_progress_bar=sys.stderr.isatty(),
+        enable_progress_bar=False,  # `TrainingProgress` knows the time left
         enable_model_summary=False,
     )
 
@@ -245,11 +256,6 @@ class EpochRecord(BaseModel):
 
     figures: list[dict[str, float]] = []
     non_finite: str | None = None
-
-    @property
-    def val_losses(self) -> list[float]:
-        """Validation loss of each epoch."""
-        return [epoch["val_loss"] for epoch in self.figures]
 
     @classmethod
     def read(cls, path: Path) -> EpochRecord:
