@@ -17,7 +17,7 @@ from mtf.sources.folder import cell_of
 
 RECOGNITION = {"recognition": {"column": IDENTITY}}
 # Das et al., section 3.1 and Figure 1: FaceNet's input, the paper's weighting, and its training as the recipe `das`.
-DAS = {
+DAS: dict[str, Any] = {
     **{"input_px": 160, "backbone": "facenet", "weightings": ["dynamic"], "recipe": "das"},
     **{"branches": "normalised", "first_weights": None},
 }
