@@ -83,7 +83,7 @@ def utkface(folder: Path) -> Path:
         for number in range(count):
             seed = 100 * part + number if (part, number) != (3, 2) else 100
             picture = np.random.default_rng(seed).integers(0, 256, (60, 60, 3), dtype=np.uint8)
-            path = folder / f"part{part}" / f"{10 * number}_{number % 2}_{number % 5}_2017{part}{number:08}.jpg"
+            path = folder / f"part{part}" / f"{10 * number}_{number // 2 % 2}_{number % 5}_2017{part}{number:08}.jpg"
             path.parent.mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(path), picture)
     return folder
@@ -95,7 +95,11 @@ def test_das_comes_from_utkface_by_one_command(here: Path) -> None:
     workspace, typed, splits = project()
     assert "9 train / 3 val / 5 test" in said
     assert "laid out: 17\n" in said
-    assert dict(splits["split"].value_counts().iter_rows()) == {"train": 9, "val": 3, "test": 5}
+    # A quarter of part I is set aside for the support vector machines.
+    assert "of part I, set aside for the support vector machines: 3\n" in said
+    assert dict(splits["split"].value_counts().iter_rows()) == {"train": 6, "val": 3, "test": 5}
+    aside = schemas.read(schemas.splits(typed), workspace.table("split", "classifier"))
+    assert (aside.height, aside.join(splits, on="face_id", how="semi").height) == (3, 0)
     assert typed.train.input_px == 160
     assert typed.multitask is not None
     assert (typed.multitask.backbone, typed.multitask.weightings) == ("facenet", ["dynamic"])
@@ -112,19 +116,26 @@ def test_the_papers_baseline_is_trained_for_each_task_on_demand(here: Path) -> N
     torch.save(facenet.InceptionResnetV1(512).state_dict(), here / "facenet.pt")
     digest = hashlib.sha256((here / "facenet.pt").read_bytes()).hexdigest()
     source = str(utkface(here / "UTKFace"))
-    said = run("utkface", source, "--no-crop", "--to", "project", "--weights", "facenet.pt", "--single-tasks")
+    (here / "befa" / "Female" / "Young_Asian").mkdir(parents=True)
+    cv2.imwrite(str(here / "befa" / "Female" / "Young_Asian" / "1.png"), np.full((60, 60, 3), 90, np.uint8))
+    options = ("--weights", "facenet.pt", "--single-tasks", "--baselines", "--search", "3")
+    said = run("utkface", source, "--no-crop", "--to", "project", *options, "--on", "befa")
     workspace, typed, _ = project()
     assert typed.train.weights == {"facenet": str(here / "facenet.pt")}
     assert list(json.loads(workspace.metrics("evaluate").read_text())) == ["race", "gender", "age"]
     for task in ("race", "gender", "age"):
         measured = json.loads(train.training_figures(workspace, "facenet", task).read_text())
-        assert (measured["pretrained"], measured["epochs"], measured["training_images"]) == (True, 1, 9)
+        assert (measured["pretrained"], measured["epochs"], measured["training_images"]) == (True, 1, 6)
         card = (workspace.stage("evaluate") / "cards" / "facenet" / f"{task}.md").read_text()
         assert f"| facenet.pt, SHA-256 `{digest}` |" in card
         assert "| recipe | das |" in card
     # The single-task networks are columns of the tables beside the shared one.
     assert "| facenet" in said
     assert "multitask, dynamic" in said
+    assert all(f"| {row} " in said for row in ("Facenet", "FFNet"))
+    assert typed.multitask is not None
+    assert typed.multitask.first_weights == pytest.approx(dict.fromkeys(("race", "gender", "age"), 1 / 3))
+    assert typed.multitask.branches == "normalised"
     predictions = schemas.read(schemas.PREDICTIONS, workspace.stage("multitask") / "dynamic" / "predictions.parquet")
     assert dict(predictions["task"].value_counts().iter_rows()) == {"race": 5, "gender": 5, "age": 5}
 

@@ -169,7 +169,7 @@ def _comparison_data(
 ) -> tuple[ComparisonData, dict[str, int]]:
     """Examples of the training set `name` for `task`, and the number of images in each of its parts."""
     from mtf.comparison import trials
-    from mtf.training import data
+    from mtf.training import data, input_cache
 
     column = params.tasks[task].column
     has_known_label = pl.col(column).is_in(labels) if column == IDENTITY else pl.lit(value=True)
@@ -181,7 +181,7 @@ def _comparison_data(
     training, validation, own, common = (
         data.Examples.of_rows(pictures, part, column=column, labels=labels) for part in parts.values()
     )
-    digest = setup.digest_of_faces(
+    digest = input_cache.digest_of_faces(
         pl.concat([faces, parts["common"].with_columns(split=pl.lit("common"))]),
         ["split", column],
         workspace.shards("crop"),

@@ -26,12 +26,14 @@ from mtf.config.training import (
     NETWORKS,
     OF_TORCHVISION,
     PRETRAINED,
+    Branches,
     Evaluation,
     Fairness,
     MultiTask,
     Recipe,
     Train,
 )
+from mtf.config.watch import Watch
 from mtf.core import yaml_files
 from mtf.core.errors import BadInput, shortened
 
@@ -44,6 +46,7 @@ __all__ = [
     "PRETRAINED",
     "WITH",
     "Alignment",
+    "Branches",
     "Compute",
     "Count",
     "Crawl",
@@ -74,6 +77,7 @@ __all__ = [
     "Split",
     "Task",
     "Train",
+    "Watch",
     "load",
     "parse",
     "problems",
@@ -121,6 +125,7 @@ class Params(Section):
     release: Release
     gates: Gates = Gates()
     report: Report = Report()
+    watch: Watch = Watch()
     evidence: EvidenceExport = EvidenceExport()
     compute: Compute
 

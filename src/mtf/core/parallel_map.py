@@ -7,9 +7,11 @@ import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
+from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import TYPE_CHECKING, TypeVar
 
+from mtf.core import interrupts
 from mtf.core.console import tracked
 from mtf.core.job_files import JobFiles
 
@@ -33,9 +35,15 @@ def worker_count(compute: Compute) -> int:
 
 
 def process_context() -> ForkServerContext | SpawnContext:
-    """Context that starts processes: a fork of one that runs threads (polars, OpenCV, torch) may deadlock."""
-    is_available = "forkserver" in multiprocessing.get_all_start_methods()
-    return multiprocessing.get_context("forkserver") if is_available else multiprocessing.get_context("spawn")
+    """Context that starts processes: a fork of one that runs threads (polars, OpenCV, torch) may deadlock.
+
+    The processes ignore interrupts, since Ctrl-C reaches all processes of a terminal: their parent decides.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    with interrupts.ignored():
+        forkserver.ensure_running()
+    return multiprocessing.get_context("forkserver")
 
 
 def map_items(
@@ -83,7 +91,9 @@ def _on_processes(
     with ProcessPoolExecutor(workers, mp_context=process_context()) as pool:
         try:
             yield from _bounded(partial(pool.submit, function), _any_done, Future.result, items, ahead=4 * workers)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                interrupts.kill_workers()  # what they are at would be waited for
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

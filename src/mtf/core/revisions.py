@@ -45,6 +45,19 @@ class Revision:
                 raise BadInput(f"{self}: {path}: {why}") from None
             return None
 
+    def part_of(self, path: str, offset: int, size_bytes: int) -> bytes | None:
+        """Part of a file, such as a member of a shard; None if it is shorter, or cannot be read."""
+        from dvc.exceptions import DvcException
+        from dvc_data.index import DataIndexError
+
+        try:
+            with (self._root / path).open("rb") if self._files is None else self._files.open(path, "rb") as stream:
+                stream.seek(offset)
+                data = stream.read(size_bytes)
+        except (OSError, KeyError, DataIndexError, DvcException):
+            return None
+        return data if len(data) == size_bytes else None
+
     def table(self, path: str) -> pl.DataFrame | None:
         data = self.bytes_of(path)
         try:

@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
@@ -24,8 +25,9 @@ from mtf.config import Params
 from mtf.core import parallel_map
 from mtf.core.hashing import file_digest, fingerprint
 from mtf.core.import_closure import closure, digest_of, modules_below
+from mtf.crawl import heard_signals, store, takedown_filter, worker_processes
 from mtf.crawl import recorded_web as recorded
-from mtf.crawl import store, takedown_filter, worker_processes
+from mtf.crawl import visits as visits_table
 from mtf.crawl.collector import Collector, CrawlContext
 from mtf.crawl.fetch_results import Fetch, each_content_once
 from mtf.crawl.host_leases import SharedHosts
@@ -33,9 +35,11 @@ from mtf.crawl.http_client import HttpFetcher, StandIn, user_agent
 from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import EarlierRun, Inputs
+from mtf.crawl.visits import Due, IdentityVisits
 from mtf.crawl.work import Do, Work
+from mtf.schemas import FetchOutcome
 from mtf.schemas.takedown_file import Takedowns
-from mtf.sources import registry
+from mtf.sources import record_evidence, registry
 from mtf.sources.base import LocalSource, SearchResult, Source
 from mtf.sources.candidate import Candidate, each_address_once, source_key
 from mtf.sources.local_sources import LocalSources
@@ -64,6 +68,7 @@ class CrawlReport:
 
     made: identities whose shard was made again.
     retried: identities of which only retriable failures were requested.
+    revisited: identities whose sources were asked again because it was due.
     kept: identities whose shard is unchanged.
     problems: one line for each incomplete search.
     local_sources: folders and archives that were read.
@@ -71,6 +76,7 @@ class CrawlReport:
 
     made: list[str] = field(default_factory=list)
     retried: list[str] = field(default_factory=list)
+    revisited: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     local_sources: list[SourceListing] = field(default_factory=list)
@@ -88,6 +94,7 @@ class CrawlJob:
     root: start of relative paths of sources.
     folder: of the shards.
     refresh: search again, and request the pages of stored pictures again.
+    due: what is searched for and requested again because it was not for too long; None leaves it.
     done: called after each identity.
     """
 
@@ -96,6 +103,7 @@ class CrawlJob:
     params: Params
     takedowns: Takedowns
     refresh: bool
+    due: Due | None = None
     done: Callable[[], None] | None = None
 
     def settings(self) -> CrawlJob:
@@ -163,7 +171,9 @@ class CrawlWork:
         with ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
             async with HttpFetcher(params.crawl, user_agent=agent, web=self.web, pacing=hosts.pacing) as fetcher:
                 signals_client = SignalsClient(fetcher, params.licenses.binding_opt_outs, hosts.documents)
-                context = CrawlContext(params.crawl, fetcher, signals_client, self.job.takedowns, local, examiner)
+                visits = visits_table.by_identity(visits_table.read(self.job.folder.parent))
+                takedowns = self.job.takedowns
+                context = CrawlContext(params.crawl, fetcher, signals_client, takedowns, local, examiner, visits)
 
                 async def one(person: RosterPerson) -> IdentityDone:
                     return await _Identity(person, self.job, context).bring_up_to_date()
@@ -188,6 +198,8 @@ class _Identity:
         if earlier_run.inputs != inputs or self._job.refresh:
             await self._make(earlier_run, inputs)
             state = "made"
+        elif await self._revisit(earlier_run, searched):
+            state = "revisited"
         elif any(self._fails(fetch) for fetch in earlier_run.fetches.values()):
             await self._retry(earlier_run, searched)
             state = "retried"
@@ -202,6 +214,32 @@ class _Identity:
             collector = self._collector(spool, earlier_run, judge_anew=self._job.refresh or not is_unchanged)
             fetches = each_content_once(await collector.obtain_all(candidates), before=earlier_run.stored)
             await self._write(fetches, searched)
+
+    async def _revisit(self, earlier_run: EarlierRun, searched: str) -> bool:
+        """Ask the sources again, if that is due; an unchanged shard stays. False if nothing is due."""
+        due, visits = self._job.due, self._context.visits.get(self._person.identity, IdentityVisits())
+        earlier = list(earlier_run.fetches.values())
+        is_down = self._context.takedowns.of_identity(self._person.identity) is not None
+        if due is None or is_down or all(isinstance(source, LocalSource) for source in self._context.crawl.sources):
+            return False
+        has_records = any(record_evidence.is_evidence(fetch.candidate) for fetch in earlier)
+        recheck, search = due.recheck(visits, earlier), due.search(visits, earlier)
+        if not (recheck or search):
+            return False
+        candidates, searched_at = [fetch.candidate for fetch in earlier], None
+        if search or (recheck and has_records):
+            result = await self._search()
+            self._problems += result.problems
+            candidates = each_address_once([*_as_known(result.candidates, earlier_run), *candidates])
+            searched_at = None if result.problems else due.now
+        with Spool(self._job.folder.parent) as spool:
+            collector = self._collector(spool, earlier_run, judge_anew=False, revisit=recheck)
+            fetches = each_content_once(await collector.obtain_all(candidates), before=earlier_run.stored)
+            if _content(fetches) != _content(earlier):
+                await self._write(fetches, searched)
+        found = collector.revisits.visits.values() if collector.revisits else ()
+        visits_table.append(self._job.folder.parent, self._person.identity, found, searched_at=searched_at)
+        return True
 
     async def _retry(self, earlier_run: EarlierRun, searched: str) -> None:
         """Request retriable failures again; everything else stays unchanged."""
@@ -221,6 +259,9 @@ class _Identity:
             return earlier, searched
         result = await self._search()
         self._problems += result.problems
+        if not result.problems:
+            now = datetime.now(UTC)
+            visits_table.append(self._job.folder.parent, self._person.identity, (), searched_at=now)
         # A search engine's answers change from day to day: addresses that it no longer names are kept.
         kept = earlier if is_searched or result.problems else []
         return each_address_once([*result.candidates, *kept]), "" if result.problems else searched
@@ -239,10 +280,17 @@ class _Identity:
             result.problems += results.problems
         return result
 
-    def _collector(self, spool: Spool, earlier_run: EarlierRun, *, judge_anew: bool) -> Collector:
-        renew = self._job.refresh
+    def _collector(
+        self, spool: Spool, earlier_run: EarlierRun, *, judge_anew: bool, revisit: bool = False
+    ) -> Collector:
         return Collector(
-            self._person.identity, self._context, spool, earlier_run.fetches, renew=renew, judge_anew=judge_anew
+            self._person.identity,
+            self._context,
+            spool,
+            earlier_run.fetches,
+            renew=self._job.refresh or revisit,
+            judge_anew=judge_anew,
+            revisit=revisit,
         )
 
     async def _write(self, fetches: list[Fetch], searched: str) -> None:
@@ -289,6 +337,33 @@ class _Identity:
         } | {takedowns.of_identity(identity)}
         named = [[str(request.kind), request.value] for request in requests if request is not None]
         return sorted([*named, *takedown_filter.relevant_takedowns(fetches, takedowns)])
+
+
+def _as_known(found: Iterable[Candidate], earlier_run: EarlierRun) -> Iterable[Candidate]:
+    """Candidates of a search; of an address that is known, with the same page and claim, the one that is known.
+
+    Its place among the results changes from day to day, and is no reason to write a shard.
+    """
+    for candidate in found:
+        earlier = earlier_run.fetches.get(candidate.url)
+        known = None if earlier is None else earlier.candidate
+        is_same = known is not None and (known.page_url, known.claim) == (candidate.page_url, candidate.claim)
+        yield known if known is not None and is_same and candidate.record is None else candidate
+
+
+def _content(fetches: Iterable[Fetch]) -> dict[str, tuple[object, ...]]:
+    """Address → all that a shard says of it, without the times of its requests."""
+    return {fetch.candidate.url: _content_of(fetch) for fetch in fetches}
+
+
+def _content_of(fetch: Fetch) -> tuple[object, ...]:
+    named = (fetch.candidate.page_url, fetch.candidate.claim, fetch.outcome, fetch.image_id)
+    picture = fetch.picture
+    if fetch.outcome != FetchOutcome.STORED or picture is None:
+        return (*named, fetch.detail, fetch.attempts)
+    evidence = {name: value for name, value in picture.evidence.items() if name != "checked_at"}
+    preferences = {heard_signals.key(each) for each in fetch.preferences}
+    return (*named, evidence, preferences, picture.page.sha256, picture.page.detail, len(picture.earlier))
 
 
 def _search_code() -> str:

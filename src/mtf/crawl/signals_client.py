@@ -95,7 +95,8 @@ class SignalsClient:
         if optouts.ROBOTS_TXT not in self._binding:
             return
         robots = await self._robots.of(_site(url))
-        if refused := [each for each in _of_rules(robots, url) if each.answer == Answer.DISALLOW]:
+        if robots.value is not None and not robots.value.rules.can_fetch(url, ROBOT):
+            refused = _of_rules(robots, url)
             raise FetchFailed(FetchOutcome.OPTED_OUT, opt_outs(refused)[0], preferences=tuple(refused))
 
     async def of_site(self, url: str, headers: Headers) -> list[Preference]:
@@ -143,9 +144,11 @@ class SignalsClient:
     @staticmethod
     def of_headers(headers: Headers, *, url: str, heard_at: datetime) -> list[Preference]:
         """Preferences in the headers of an answer from `url`."""
-        return header_source(headers, url=url, heard_at=heard_at).locate(
-            optouts.header_preferences(_telling(headers), agent=ROBOT)
-        )
+        telling = _telling(headers)
+        if not telling:
+            return []
+        preferences = optouts.header_preferences(telling, agent=ROBOT)
+        return header_source(headers, url=url, heard_at=heard_at).locate(preferences)
 
     def enforce(self, preferences: Iterable[Preference]) -> None:
         """Raise FetchFailed(OPTED_OUT) if one of `preferences` is a binding opt-out."""

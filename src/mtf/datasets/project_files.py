@@ -17,7 +17,10 @@ from mtf.sources.folder import cell_of
 
 RECOGNITION = {"recognition": {"column": IDENTITY}}
 # Das et al., section 3.1 and Figure 1: FaceNet's input, the paper's weighting, and its training as the recipe `das`.
-DAS = {"input_px": 160, "backbone": "facenet", "weightings": ["dynamic"], "recipe": "das"}
+DAS = {
+    **{"input_px": 160, "backbone": "facenet", "weightings": ["dynamic"], "recipe": "das"},
+    **{"branches": "normalised", "first_weights": None},
+}
 # EFRS, section 3: `random_state=42` is not in the text, but gives its numbers of pictures as every seed does.
 EFRS_SEED = 42
 
@@ -71,7 +74,7 @@ def _with_whole_paths(raw: Mapping[str, Any], root: Path) -> dict[str, Any]:
 
 def das_settings(raw: Mapping[str, Any], *, weights: Path | None) -> dict[str, Any]:
     """Parameters of a UTKFace project with Das et al.'s network and training, and FaceNet for each task."""
-    wanted = {name: DAS[name] for name in ("backbone", "weightings", "recipe")}
+    wanted = {name: DAS[name] for name in DAS if name != "input_px"}
     own = {"weights": str(weights.resolve()) if weights else None}
     single = {"models": [DAS["backbone"]], "weights": {DAS["backbone"]: own["weights"]} if weights else {}}
     return {

@@ -14,6 +14,10 @@ from mtf.datasets.labelled import DataSet
 
 TEST_SHARE, VAL_SHARE_OF_REST = 0.2, 0.1
 PARTS = {"1": "train", "2": "test", "3": "val"}
+# Das et al., section 4.2: three quarters of part I fine-tune, the rest trains the classifier.
+CLASSIFIER_SHARE = 0.25
+CLASSIFIER_TABLE = "classifier"
+MIN_TRAIN = 4
 FAIRFACE_PARTS = ("train", "val")
 STRATUM = "gender"
 
@@ -67,8 +71,7 @@ def stratified(pictures: pl.DataFrame, column: str, *, seed: int, order: Sequenc
 def by_part(pictures: pl.DataFrame) -> pl.Series:
     """Split of UTKFace by Das et al. (section 4.2): part I is train, II is test, III is val.
 
-    The paper trains on three quarters of part I and fits "the classifier" on the rest: the support vector machine on
-    its embedding, which the heads of the joint network replace. Here all of part I is train.
+    The paper fine-tunes on three quarters of part I and fits "the classifier" on the rest; `for_classifier` chooses it.
     """
     without_part = pictures.filter(pl.col("part").is_null() | ~pl.col("part").is_in(list(PARTS)))
     if not without_part.is_empty():
@@ -82,6 +85,20 @@ def by_part(pictures: pl.DataFrame) -> pl.Series:
             "all three parts are needed (Das et al.)"
         )
     return pictures["part"].replace_strict(PARTS).alias("split")
+
+
+def for_classifier(split: pl.Series, *, seed: int) -> np.ndarray:
+    """Which of the training pictures fit the classifier, as a mask (n,): a quarter, drawn from `seed`.
+
+    Raises BadInput for too few training pictures.
+    """
+    rows = np.flatnonzero((split == "train").to_numpy())
+    if len(rows) < MIN_TRAIN:
+        raise BadInput(f"{len(rows)} pictures to train; at least {MIN_TRAIN} are needed to fine-tune and to fit")
+    _, rest = train_test_split(rows, test_size=CLASSIFIER_SHARE, random_state=seed)
+    mask = np.zeros(len(split), bool)
+    mask[rest] = True
+    return mask
 
 
 def by_fairface_part(pictures: pl.DataFrame, *, seed: int, order: Sequence[str]) -> pl.Series:

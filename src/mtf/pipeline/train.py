@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mtf import schemas
 from mtf.config import PRETRAINED, Params
 from mtf.core import atomic_files
 from mtf.core.errors import bad_value, listed
@@ -16,29 +15,20 @@ from mtf.core.project_paths import ProjectPaths
 
 def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> None:
     """Train `model` on `task`. Writes build/models/MODEL/TASK/{model.pt,card.md}, build/train/MODEL/TASK.json and
-    curves under plots/train.
+    curves under plots/train. A training that was killed continues after its last epoch (build/checkpoints).
 
     Raises BadInput for a model or task that params.yaml does not name.
     """
     _check_named(params, model, task)
     # torch takes seconds to import: wrong names are reported before.
     from mtf.evaluation import model_card
-    from mtf.training import checkpoint, data, devices, input_cache, pretrained, trainer
+    from mtf.training import checkpoint, data, devices, input_cache, pretrained, resumption, split_pictures, trainer
     from mtf.training import recipe as recipes
     from mtf.training.networks import registry
 
-    splits = data.with_combined_columns(
-        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
-    )
+    splits, pictures = split_pictures.read(workspace, params)
     labels = data.labels_of(params.tasks[task], splits)
     column = params.tasks[task].column
-    pictures = input_cache.prepare(
-        splits,
-        workspace.shards("crop"),
-        workspace.stage("inputs"),
-        size_px=params.train.input_px,
-        alignment=params.train.alignment,
-    )
     training, validation = (
         data.Examples.of_split(pictures, splits, split, column=column, labels=labels) for split in ("train", "val")
     )
@@ -57,6 +47,17 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
         )
     # Counted before the recipe freezes layers, as in MTF's Table 4.
     parameters = registry.parameter_count(network)
+    unfinished = resumption.of_stage(
+        workspace,
+        *("train", model, task),
+        inputs=[
+            *(model, labels, recipe, params.seed, params.train.input_px, params.compute.devices),
+            asdict(origin) if origin else None,
+            input_cache.digest_of_faces(
+                splits, ["split", column], workspace.shards("crop"), alignment=params.train.alignment
+            ),
+        ],
+    )
     started = time.monotonic()
     fitted = trainer.fit_classifier(
         network,
@@ -68,6 +69,7 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
         seed=params.seed,
         curves=workspace.plots("train") / model / task,
         devices=devices.local_devices(params.compute.devices),
+        unfinished=unfinished,
     )
     minutes = (time.monotonic() - started) / 60
 
@@ -103,6 +105,7 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
     if fitted.gpu_utilization is not None:
         figures["gpu_utilization"] = fitted.gpu_utilization
     atomic_files.write_json(training_figures(workspace, model, task), figures)
+    unfinished.remove()
     print(
         f"train {model} {task}: {len(training)} images, {len(labels)} labels, {fitted.epochs} epochs, "
         f"best after {fitted.best_epoch}"

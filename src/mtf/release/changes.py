@@ -104,10 +104,10 @@ def between(old: DatasetVersion, new: DatasetVersion, *, labels: Sequence[str], 
     """
     pairs = paired(old.data, new.data, box_iou=box_iou)
     in_both = pairs.select("identity", face_id="other_id")
-    added = _with_reasons(
+    added = with_reasons(
         new.data.join(in_both, on=FACE, how="anti"), of=new, other=old, words="no longer {}", box_iou=box_iou
     )
-    removed = _with_reasons(old.data.join(pairs, on=FACE, how="anti"), of=old, other=new, words="{}", box_iou=box_iou)
+    removed = with_reasons(old.data.join(pairs, on=FACE, how="anti"), of=old, other=new, words="{}", box_iou=box_iou)
     both = old.data.join(pairs, on=FACE).join(new.data, left_on=["identity", "other_id"], right_on=FACE, suffix="_new")
     people, others = set(old.data["identity"]), set(new.data["identity"])
     down = {name for name in people - others if _is_taken_down(name, removed, new)}
@@ -126,7 +126,7 @@ def between(old: DatasetVersion, new: DatasetVersion, *, labels: Sequence[str], 
     )
 
 
-def _with_reasons(
+def with_reasons(
     faces: pl.DataFrame, *, of: DatasetVersion, other: DatasetVersion, words: str, box_iou: float
 ) -> pl.DataFrame:
     """Faces of one version with `why`: the reason, as text, that the other version does not have each face."""

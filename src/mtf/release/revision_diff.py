@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -29,8 +29,12 @@ Found = TypeVar("Found")
 def run(workspace: ProjectPaths, params: Params, old: str, new: str | None) -> changes.Changes:
     """Compare two revisions; `new` None is the working tree. Raises BadInput where one of them has no data set."""
     versions = [version_of(Revision(workspace.root, name)) for name in (old, new)]
-    shared = [column for column in params.attributes if all(column in version.data.columns for version in versions)]
-    return changes.between(*versions, labels=shared, box_iou=params.curate.box_iou)
+    return changes.between(*versions, labels=shared_labels(params, versions), box_iou=params.curate.box_iou)
+
+
+def shared_labels(params: Params, versions: Sequence[changes.DatasetVersion]) -> list[str]:
+    """Label columns that all versions have."""
+    return [column for column in params.attributes if all(column in version.data.columns for version in versions)]
 
 
 def version_of(revision: Revision) -> changes.DatasetVersion:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from torch import nn
 
 from mtf.core import atomic_files, torch_files
@@ -17,6 +17,12 @@ from mtf.core.errors import BadInput
 from mtf.training import augmentation
 from mtf.training.data import batches
 from mtf.training.networks import registry
+
+
+def _known_normalisation(name: str) -> str:
+    if name not in augmentation.NORMALISATIONS:
+        raise ValueError(f"{name!r} is not permitted; permitted: {', '.join(augmentation.NORMALISATIONS)}")
+    return name
 
 
 class CheckpointInfo(BaseModel):
@@ -35,9 +41,9 @@ class CheckpointInfo(BaseModel):
 
     model: str
     task: str
-    labels: list[str]
-    input_px: int
-    normalise: str
+    labels: Annotated[list[str], Field(min_length=2, max_length=1_000_000)]
+    input_px: Annotated[int, Field(ge=16, le=1024)]
+    normalise: Annotated[str, AfterValidator(_known_normalisation)]
     recipe: str
     seed: int
     epochs: int

@@ -35,6 +35,7 @@ from mtf.review_app.processes.closing import dataset_name
 from mtf.review_app.review_lock import certification_of
 
 LOOK_MS = 2000
+MAX_LOGGED = 300
 PLUGINS = Path(__file__).parent / "plugins"
 SETTINGS = {
     "FIFTYONE_SERVER": "1",
@@ -177,6 +178,15 @@ class DisconnectFilter(logging.Filter):
         return record.msg != "socket.send() raised exception." and not isinstance(error, asyncio.CancelledError)
 
 
+class ShortFilter(logging.Filter):
+    """Log filter that cuts messages to MAX_LOGGED characters: an error of GraphQL quotes the whole query."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = " ".join(record.getMessage()[: 2 * MAX_LOGGED].split())[:MAX_LOGGED]
+        record.args, record.exc_info = (), None
+        return True
+
+
 def serve(live: live_session.LiveSession, *, address: str, port: int) -> None:
     from hypercorn.asyncio import serve as hypercorn
     from hypercorn.config import Config
@@ -185,6 +195,7 @@ def serve(live: live_session.LiveSession, *, address: str, port: int) -> None:
     config.bind = [f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
     config.loglevel = "WARNING"
     logging.getLogger("asyncio").addFilter(DisconnectFilter())
+    logging.getLogger("strawberry.execution").addFilter(ShortFilter())
     live_session.current = live
     try:
         asyncio.run(hypercorn(application(live, address=address), config))
