@@ -10,13 +10,16 @@ import polars as pl
 import yaml
 
 from mtf import config
+from mtf.annotation.ledger import write_session
 from mtf.core import csv_files
 from mtf.core.project_paths import ProjectPaths
-from mtf.pipeline import crawl
+from mtf.pipeline import crawl, crop
 from mtf.project import own_pipeline
 from mtf.rights import attribution
+from mtf.sample import panel
+from mtf.sample.panel import Face
 from mtf.sample.weeks import DRIFTED_TO, Changed, LivingWeb, WebChange
-from mtf.schemas import takedown_file
+from mtf.schemas import BOX, takedown_file
 from projects import ROOT, environment, mtf, run_in
 
 GIT = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org"]
@@ -92,6 +95,18 @@ class LivingProject:
         crawl.run(self.workspace, config.load(self.workspace.params))
         run_in(self.root, "dvc", "commit", "-q", "--force", "installed_code", "crawl")
         self.commit("week 0")
+
+    def bring_up_to_date(self) -> None:
+        """The stages after the crawl, with the answers of a simulated panel on the faces of week 0."""
+        until = config.load(self.workspace.params).watch.until
+        crop.run(self.workspace, config.load(self.workspace.params))
+        found = pl.read_parquet(self.workspace.table("crop", "faces"))
+        faces = [Face(*row[:2], tuple(row[2:])) for row in found.select("identity", "image_id", *BOX).iter_rows()]
+        for session in panel.review(panel.judge(faces, self.web.truths), seed=5):
+            write_session(self.workspace.review, session)
+        run_in(self.root, "dvc", "add", "-q", "data")
+        run_in(self.root, "dvc", "repro", "-q", until)
+        self.commit("week 0, reviewed")
 
     def commit(self, message: str) -> None:
         run_in(self.root, "git", "add", "-A")
