@@ -31,7 +31,8 @@ import polars as pl
 import yaml
 
 REPOSITORY = Path(__file__).parents[1]
-sys.path += [str(REPOSITORY / "tests"), str(REPOSITORY / "tests/watch")]
+sys.path.append(str(REPOSITORY / "tests"))
+sys.path.append(str(REPOSITORY / "tests/watch"))
 
 from living_project import KILLS, LivingProject
 
