@@ -72,8 +72,10 @@ def kill(workspace: ProjectPaths, params: Params, run: str, scratch: Path) -> No
 
 
 def outputs(workspace: ProjectPaths) -> dict[str, str]:
-    """Digests of the weights and the curves."""
-    files = [*workspace.root.rglob("model.pt"), *workspace.root.rglob("*.tsv")]
+    """Digests of all that the stages write and dvc.lock records: weights, cards, figures, predictions, curves."""
+    folders = [*(workspace.stage(name) for name in ("models", "train", "multitask")), workspace.plots("")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert files
     return {str(path.relative_to(workspace.root)): file_digest(path) for path in files}
 
 

@@ -74,12 +74,16 @@ def _single_models(workspace: ProjectPaths, typed: Params) -> list[dict[str, Any
 
     evaluated = figure_files.read_figures(workspace, "evaluate")
     pairs = [(model, task) for model in typed.train.models for task in typed.train.tasks]
-    trained = {
-        (model, task): figure_files.read_json(workspace, train.training_figures(workspace, model, task))
-        for model, task in pairs
-    }
+    trained = {(model, task): _trained(workspace, model, task) for model, task in pairs}
     classes = {task: rows for task, rows in evaluated.items() if task in typed.tasks}
     return mtf_tables.tables(classes, trained, typed.tasks)
+
+
+def _trained(workspace: ProjectPaths, model: str, task: str) -> dict[str, Any]:
+    """Figures of a training, with its minutes if it ran in this folder: DVC does not fetch those of another's run."""
+    figures = figure_files.read_json(workspace, train.training_figures(workspace, model, task))
+    minutes = train.training_minutes(workspace, model, task)
+    return figures | (figure_files.read_json(workspace, minutes) if minutes.is_file() else {})
 
 
 def _table_9(workspace: ProjectPaths) -> dict[str, Any] | None:

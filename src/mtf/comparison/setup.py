@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtf.config import MODELS, Params
@@ -52,16 +53,25 @@ def comparison_runs(
 
 
 def run_all(
-    store: RunStore, runs: Sequence[ComparisonRun], comparison_data: ComparisonData, *, name: str
+    store: RunStore,
+    runs: Sequence[ComparisonRun],
+    comparison_data: ComparisonData,
+    *,
+    name: str,
+    first_model: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Figures of each run on `comparison_data`, from `store` if they are there with the same digest."""
+    """Figures of each run on `comparison_data`, from `store` if they are there with the same digest.
+
+    `first_model`: file that keeps the network of the first run; if it is missing, that run is done again.
+    """
     figures = []
     for run in runs:
         full_name, digest = f"{name}/{run.seed}", run.digest(comparison_data)
+        model = first_model if run is runs[0] else None
+        is_complete = model is None or model.is_file()
+        is_kept = is_complete and store.has(full_name, digest)
         # To stderr, as the table on stdout may be redirected to a file.
-        print(
-            f"compare {full_name}: {'kept from before' if store.has(full_name, digest) else 'training'}",
-            file=sys.stderr,
-        )
-        figures.append(store.get_or_run(full_name, digest, partial(run.run, comparison_data)))
+        print(f"compare {full_name}: {'kept from before' if is_kept else 'training'}", file=sys.stderr)
+        make = partial(run.run, comparison_data, keep=model)
+        figures.append(store.get_or_run(full_name, digest, make, is_complete=is_complete))
     return figures

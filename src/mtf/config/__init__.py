@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from mtf.config import messages
 from mtf.config.evidence import EvidenceExport
 from mtf.config.models import Models
-from mtf.config.pipeline import Crop, Curate, Licenses, Screen, Screened, Split
+from mtf.config.pipeline import Balance, Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.config.publishing import Gate, Gates, Release, Report
 from mtf.config.renamed import with_detector, with_new_names
 from mtf.config.review import Review
@@ -46,6 +46,7 @@ __all__ = [
     "PRETRAINED",
     "WITH",
     "Alignment",
+    "Balance",
     "Branches",
     "Compute",
     "Count",

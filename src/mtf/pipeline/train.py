@@ -98,13 +98,13 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
         "best_val_loss": round(fitted.best_val_loss, 4),
         "parameters": parameters,
         "training_images": len(training),
-        "train_minutes": round(minutes, 1),
     }
     if is_pretrained and not model.endswith(PRETRAINED):
         figures["pretrained"] = True
     if fitted.gpu_utilization is not None:
         figures["gpu_utilization"] = fitted.gpu_utilization
     atomic_files.write_json(training_figures(workspace, model, task), figures)
+    atomic_files.write_json(training_minutes(workspace, model, task), {"train_minutes": round(minutes, 1)})
     unfinished.remove()
     print(
         f"train {model} {task}: {len(training)} images, {len(labels)} labels, {fitted.epochs} epochs, "
@@ -113,8 +113,16 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
 
 
 def training_figures(workspace: ProjectPaths, model: str, task: str) -> Path:
-    """File of the figures of one training. It is no metric: its minutes and losses differ from run to run."""
+    """File of the figures of one training, the same for the same data, recipe, seed and machine."""
     return workspace.stage("train") / model / f"{task}.json"
+
+
+def training_minutes(workspace: ProjectPaths, model: str, task: str) -> Path:
+    """File of the minutes that one training took, since it was last begun or continued.
+
+    It is no output of the stage: minutes differ from run to run, and dvc.lock would with them.
+    """
+    return workspace.stage("minutes") / "train" / model / f"{task}.json"
 
 
 def _local_weights(workspace: ProjectPaths, params: Params, model: str) -> Path | None:
