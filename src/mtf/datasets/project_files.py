@@ -22,6 +22,9 @@ DAS: dict[str, Any] = {
     **{"branches": "normalised", "first_weights": None},
 }
 DAS_DETECTOR = "mtcnn"
+# From so many pictures on, `modern` beats `small` at telling people apart: it did with LFW's 1,508 pictures of 195
+# people, and not with ORL's 400 of 40 (benchmarks/learn_recipes.py).
+MODERN_FROM_PICTURES = 1000
 # EFRS, section 3: `random_state=42` is not in the text, but gives its numbers of pictures as every seed does.
 EFRS_SEED = 42
 
@@ -35,8 +38,13 @@ def roster_tasks(data_set: DataSet) -> dict[str, Any]:
 
 
 def roster_changes(data_set: DataSet) -> dict[tuple[str, str], Any]:
-    """(Section, key) → value of params.yaml that the data set needs: people with one picture each are not too few."""
-    return {("curate", "min_images_per_identity"): 1} if data_set.has_one_picture_each else {}
+    """(Section, key) → value of params.yaml that suits the data set.
+
+    People with one picture each are not too few. Many pictures of people are learnt by the recipe `modern`.
+    """
+    if data_set.has_one_picture_each:
+        return {("curate", "min_images_per_identity"): 1}
+    return {("train", "recipe"): "modern"} if data_set.pictures.height >= MODERN_FROM_PICTURES else {}
 
 
 def project_settings(raw: Mapping[str, Any], data_set: DataSet, source: Path, *, root: Path) -> dict[str, Any]:
