@@ -20,6 +20,7 @@ from mtf.config import Params
 from mtf.core import clustered_share
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
+from mtf.datasets import labelled_folder
 from mtf.pipeline import multitask, train
 from mtf.training import input_cache, trained_network
 from training_project import GROUNDS, PEOPLE, drawn, encoded, write_project
@@ -175,6 +176,24 @@ def test_a_folder_of_categories_is_measured_for_all_attributes_together(here: Pr
     next(folder.rglob("*.jpg")).write_bytes(encoded(drawn("ben", 400)))
     asked("--on", str(folder), "--no-crop")
     assert record.stat().st_mtime_ns > before
+
+
+def test_labels_are_words_in_the_names_of_folders_the_longest_first() -> None:
+    labels = {
+        "race": ["Asian", "East Asian", "Latino_Hispanic"],
+        "gender": ["Male", "Female"],
+        "age": ["20-29", "more than 70"],
+    }
+    files = ["a/FEMALE/more than 70 east-asian/1.jpg", "b/Male_Latino_Hispanic_20-29/2.png", "c/asian/3.jpg", "d/4.jpg"]
+    found = labelled_folder.by_folder_names(files, labels)
+    assert found.pictures.select("race", "gender", "age").rows() == [
+        ("East Asian", "Female", "more than 70"),
+        ("Latino_Hispanic", "Male", "20-29"),
+        ("Asian", None, None),
+    ]
+    assert found.skipped == [("d/4.jpg", "no label in the names of its folders")]
+    with pytest.raises(BadInput, match=r"two labels of gender: Male and Female"):
+        labelled_folder.by_folder_names(["male/female/1.jpg"], labels)
 
 
 @pytest.mark.train

@@ -12,6 +12,7 @@ import polars as pl
 import public_facenet
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from torchvision.models import get_model
 from typer.testing import CliRunner
 
@@ -26,7 +27,7 @@ from mtf.pipeline import multitask_results
 from mtf.training import multitask, pretrained
 from mtf.training.networks import facenet
 from mtf.training.weight_files import IMAGENET
-from training_project import write_project
+from training_project import PEOPLE, write_project
 
 BALANCED = ["equal", "dynamic_hard", "uncertainty", "dwa", "gradnorm", "nash_mtl"]
 SHORT = {"learning_rate": 0.01, "max_epochs": 14, "patience": 14, "batch": 16, "optimizer": "adamw"}
@@ -276,6 +277,12 @@ def test_every_weighting_learns_three_tasks_at_once(tmp_path: Path, sample_param
     groups = json.loads(workspace.metrics(f"fairness/multitask/{weighting}").read_text())
     assert list(groups) == ["race", "gender", "age"]
     assert groups["gender"]["race × age"]["groups"]["Amber × Old"]["n"] == 3
+    given = schemas.read(schemas.PROBABILITIES, workspace.stage("multitask") / weighting / "probabilities.parquet")
+    old = [person for person, labels in PEOPLE.items() if labels[2] == "Old"]
+    part = given.join(table, on=["identity", "face_id", "task"]).filter(pl.col("identity").is_in(old), task="gender")
+    female = part["probabilities"].list.get(params.tasks["gender"].labels.index("Females"))
+    auc = roc_auc_score(part["label"] == "Females", female)
+    assert groups["gender"]["age"]["groups"]["Old"]["roc_auc"] == pytest.approx(auc, abs=1e-4)
     plotted = pl.read_csv(workspace.plots("multitask") / weighting / "groups.csv")
     assert plotted.select("run", "group").is_unique().all()
     assert set(plotted["run"]) == {"race", "gender", "age"}

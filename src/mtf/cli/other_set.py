@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Column, Table
 
 from mtf.core.console import console
@@ -79,7 +80,7 @@ def _print(found: Figures, path: str) -> None:
 
 def _table(name: str, each: Figures) -> Table:
     right = [Column(column, justify="right") for column in ("n", "accuracy", "macro F1")]
-    table = Table("task", *right, "worst group", title=name)
+    table = Table("task", *right, "worst group", title=escape(name))
     for task, figures in each["tasks"].items():
         f1 = f"{100 * figures['f1']:.1f} %"
         table.add_row(task, f"{figures['n']:,}", _share(figures), f1, _worst(task, figures))

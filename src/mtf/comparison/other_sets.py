@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,7 +106,8 @@ def of_folder(
     digest = _digest(path, files, params, data_set, labels, cropped=cropped)
     record = at.stage(labelled_crops.STAGE) / labelled_crops.DIGEST
     if not record.is_file() or record.read_text(encoding="utf-8") != digest:
-        record.unlink(missing_ok=True)
+        # No crop of a picture that left the folder stays behind.
+        shutil.rmtree(at.build, ignore_errors=True)
         labelled_crops.write(data_set, files.read, at, params, cropped=cropped, root=workspace.root)
         atomic_files.write_text(record, digest)
     faces, undetected = (

@@ -24,13 +24,14 @@ PERSON = "identity"
 RESERVED = frozenset({"name", "part", "face_id", "image_id", "offset", "size_bytes", "person"})
 NO_LABEL = "no label in the names of its folders"
 NO_PICTURE = "a label whose picture is not there"
-_PARTS = re.compile(r"[_\-×, ]+")
+_BETWEEN = re.compile(r"[\W_]+")
 
 
 def by_folder_names(files: Sequence[str], labels: Mapping[str, Sequence[str]]) -> DataSet:
-    """Data set of `files`, whose labels are the names of the folders above them, or parts of these names.
+    """Data set of `files`, whose labels are words in the names of the folders above them.
 
-    `labels`: column → the labels that may occur, in any case of letters. A picture may lack the label of a column.
+    `labels`: column → the labels that may occur. Case, and the signs between words, do not matter. A picture may lack
+    the label of a column.
 
     Raises BadInput if a name can be the label of two columns, if a picture has two labels of one column, or if no
     picture has any.
@@ -93,30 +94,39 @@ def _data_set(
     return DataSet(NAME, catalogue.UNSTATED, "unknown", pictures, attributes, skipped=skipped)
 
 
-def _columns_of(labels: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, str]]:
-    """Label in small letters → its column, and the label as written."""
-    found: dict[str, tuple[str, str]] = {}
+Words = tuple[str, ...]
+
+
+def _columns_of(labels: Mapping[str, Sequence[str]]) -> dict[Words, tuple[str, str]]:
+    """Words of a label in small letters → its column, and the label as written."""
+    found: dict[Words, tuple[str, str]] = {}
     for column, values in labels.items():
         for label in values:
-            other, _ = found.setdefault(label.casefold(), (column, label))
+            other, _ = found.setdefault(_words(label), (column, label))
             if other != column:
                 raise BadInput(f"the label {label!r} is one of {other} and of {column}; name the labels in a CSV file")
     return found
 
 
-def _labels_of(file: str, columns: Mapping[str, tuple[str, str]]) -> dict[str, str]:
+def _labels_of(file: str, columns: Mapping[Words, tuple[str, str]]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name in _names(file):
-        if name not in columns:
-            continue
-        column, label = columns[name]
-        if found.setdefault(column, label) != label:
-            raise BadInput(f"{file}: its folders name two labels of {column}: {found[column]} and {label}")
+    for folder in file.split("/")[:-1]:
+        for column, label in _labels_in(_words(folder), columns):
+            if found.setdefault(column, label) != label:
+                raise BadInput(f"{file}: its folders name two labels of {column}: {found[column]} and {label}")
     return found
 
 
-def _names(file: str) -> Iterator[str]:
-    """Names of the folders above a file, whole and in their parts, in small letters."""
-    for folder in file.split("/")[:-1]:
-        yield folder.casefold()
-        yield from _PARTS.split(folder.casefold())
+def _labels_in(words: Words, columns: Mapping[Words, tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Columns and labels that a folder's words name; the longest first: `East Asian`, not `Asian`."""
+    longest, place = max(map(len, columns), default=0), 0
+    while place < len(words):
+        lengths = range(min(longest, len(words) - place), 0, -1)
+        length = next((each for each in lengths if words[place : place + each] in columns), 0)
+        if length:
+            yield columns[words[place : place + length]]
+        place += length or 1
+
+
+def _words(text: str) -> Words:
+    return tuple(filter(None, _BETWEEN.split(text.casefold())))

@@ -24,8 +24,9 @@ TRAINING = "training.json"
 
 
 def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
-    """Train the multi-task network with `weighting`. Writes build/multitask/WEIGHTING/{model.pt,predictions.parquet,
-    training.json} and curves under plots/multitask. A training that was killed continues after its last epoch.
+    """Train the multi-task network with `weighting`. Writes model.pt, predictions.parquet, probabilities.parquet and
+    training.json in build/multitask/WEIGHTING, and curves under plots/multitask. A training that was killed continues
+    after its last epoch.
 
     Raises BadInput for a weighting that params.yaml does not name.
     """
@@ -97,8 +98,9 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
         unfinished=unfinished,
     )
     _save(workspace, params, network, labels, weighting=weighting, origin=origin)
-    predictions = _predict(params, splits, network, examples["test"], labels, weighting=weighting)
+    predictions, probabilities = _predict(params, splits, network, examples["test"], labels, weighting=weighting)
     schemas.write(schemas.PREDICTIONS, predictions, workspace.table(f"multitask/{weighting}", "predictions"))
+    schemas.write(schemas.PROBABILITIES, probabilities, workspace.table(f"multitask/{weighting}", "probabilities"))
     about = model_card.ModelDetails(
         network=f"{section.backbone} for several tasks, weighting {weighting}",
         tasks=labels,
@@ -182,14 +184,23 @@ def _predict(
     labels: dict[str, list[str]],
     *,
     weighting: str,
-) -> pl.DataFrame:
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of schemas.PREDICTIONS and schemas.PROBABILITIES of the test examples."""
     from mtf.training import multitask
 
     normalise = params.train.recipes[_section(params).recipe].normalise
     probabilities = multitask.probabilities(network, test.pictures, rows=test.rows, normalise=normalise)
-    parts = []
+    parts, given = [], []
     for number, (task, names) in enumerate(labels.items()):
         series = pl.Series(names)
+        given.append(
+            splits[test.rows].select(
+                "identity",
+                "face_id",
+                task=pl.lit(task),
+                probabilities=pl.Series(probabilities[task].tolist(), dtype=pl.List(pl.Float32)),
+            )
+        )
         parts.append(
             splits[test.rows].select(
                 "identity",
@@ -201,4 +212,4 @@ def _predict(
                 confidence=pl.Series(probabilities[task].max(axis=1).clip(0, 1), dtype=pl.Float32),
             )
         )
-    return pl.concat(parts)
+    return pl.concat(parts), pl.concat(given)

@@ -22,6 +22,8 @@ from mtf.evaluation.figure_files import ALL
 from mtf.pipeline import multitask
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mtf.evaluation.model_card import ModelDetails
     from mtf.evaluation.undetected_pictures import UndetectedPictures
 
@@ -32,12 +34,14 @@ class Results:
 
     - `splits`: the splits table, with the columns of combined tasks;
     - `predictions`: rows of schemas.PREDICTIONS, of the test split;
+    - `probabilities`: rows of schemas.PROBABILITIES, of the same faces;
     - `labels`: task → labels;
     - `weighting`: name of the weighting.
     """
 
     splits: pl.DataFrame
     predictions: pl.DataFrame
+    probabilities: pl.DataFrame
     labels: dict[str, list[str]]
     weighting: str
 
@@ -55,8 +59,9 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
     folder = workspace.stage("multitask") / weighting
     splits = split_pictures.read_splits(workspace, params)
     predictions = schemas.read(schemas.PREDICTIONS, workspace.table(f"multitask/{weighting}", "predictions"))
+    probabilities = schemas.read(schemas.PROBABILITIES, workspace.table(f"multitask/{weighting}", "probabilities"))
     training = _training(workspace, folder / multitask.TRAINING)
-    results = Results(splits, predictions, multitask.labels_of(params, splits), weighting)
+    results = Results(splits, predictions, probabilities, multitask.labels_of(params, splits), weighting)
     _write(
         workspace,
         params,
@@ -131,12 +136,26 @@ def _write_fairness(
     found = {}
     for (name,), part in predictions.group_by("task", maintain_order=True):
         task = str(name)
-        question = fairness.Question(results.labels[task], ordered=bool(params.tasks[task].years))
+        question = fairness.Question(
+            results.labels[task],
+            ordered=bool(params.tasks[task].years),
+            probabilities=_probabilities(results, task, pictures=part.height),
+        )
         found[task] = fairness.report(part, attributes, seed=params.seed, settings=params.fairness, question=question)
     groups = [fairness.table(report).select(pl.lit(task).alias("run"), pl.all()) for task, report in found.items()]
     csv_files.write(workspace.plots("multitask") / results.weighting / "groups.csv", pl.concat(groups))
     atomic_files.write_json(workspace.metrics(f"fairness/multitask/{results.weighting}"), found)
     return found
+
+
+def _probabilities(results: Results, task: str, *, pictures: int) -> np.ndarray:
+    """Probabilities (pictures, labels), in the order of the predictions. Errors without a face follow, as NaN."""
+    import numpy as np
+
+    faces = results.predictions.filter(task=task).select("identity", "face_id")
+    found = faces.join(results.probabilities.filter(task=task), on=["identity", "face_id"], maintain_order="left")
+    known = np.array(found["probabilities"].to_list(), np.float64).reshape(len(faces), -1)
+    return np.vstack([known, np.full((pictures - len(known), known.shape[1]), np.nan)])
 
 
 def _write_card(

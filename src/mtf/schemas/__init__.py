@@ -18,7 +18,7 @@ from mtf.schemas.contract import (
     write,
 )
 from mtf.schemas.crawl_tables import EARLIER, EVIDENCE, FETCHES, IMAGES, MAX_NAME, MAX_QUERY, SIGNALS, VISITS, roster
-from mtf.schemas.dataset_tables import EXCLUSIONS, PREDICTIONS, curated, non_curated, splits, undetected
+from mtf.schemas.dataset_tables import EXCLUSIONS, PREDICTIONS, PROBABILITIES, curated, non_curated, splits, undetected
 from mtf.schemas.enums import (
     FACE_ID,
     SHA256,
@@ -37,7 +37,8 @@ from mtf.schemas.face_tables import DETECTIONS, FACES, HINTS, LANDMARKS, QUALITY
 
 __all__ = [
     "BOX", "DETECTIONS", "EARLIER", "EVIDENCE", "EXCLUSIONS", "FACE", "FACES", "FACE_ID", "FETCHES", "HINTS",
-    "IMAGE", "IMAGES", "LANDMARKS", "MAX_LISTED_FAILURES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "QUALITY_COMPONENTS",
+    "IMAGE", "IMAGES", "LANDMARKS", "MAX_LISTED_FAILURES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "PROBABILITIES",
+    "QUALITY_COMPONENTS",
     "SCREENING", "SHA256", "SIGNALS", "SLUG", "SPLITS", "UNDETECTED", "UTC", "VISITS", "ConsentGiver", "ConsentScope",
     "ContractViolated", "DetectionOutcome", "EvidenceStatus", "FetchOutcome", "Reason", "Step", "Table",
     "VisitResult", "check",

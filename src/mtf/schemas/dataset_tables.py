@@ -129,3 +129,16 @@ PREDICTIONS = table(
     },
     unique=["identity", "face_id", "task", "model"],
 )
+
+# Probabilities that a multi-task network gives to the labels of each task, for the faces of the test split.
+# probabilities: in the order of the task's labels, 0 to 1; they sum to 1.
+PROBABILITIES = table(
+    "probabilities",
+    {
+        "identity": identity(),
+        "face_id": column(pl.String, matches(FACE_ID)),
+        "task": text(null=False),
+        "probabilities": pa.Column(pl.List(pl.Float32)),
+    },
+    unique=["identity", "face_id", "task"],
+)
