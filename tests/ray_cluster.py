@@ -77,9 +77,11 @@ def start() -> Generator[RayCluster]:
             # Ray would connect to this machine's other address, at which a cluster on loopback does not listen.
             "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             "RAY_USAGE_STATS_ENABLED": "0",
+            # A dead node refuses each check at once; one of a busy machine has ten seconds for its answer.
             "RAY_health_check_period_ms": "500",
-            "RAY_health_check_timeout_ms": "500",
-            "RAY_health_check_failure_threshold": "2",
+            "RAY_health_check_timeout_ms": "10000",
+            "RAY_health_check_failure_threshold": "3",
+            "RAY_raylet_start_wait_time_s": "120",
             "PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS), os.environ.get("PYTHONPATH", "")]),
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",

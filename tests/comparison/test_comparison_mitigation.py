@@ -76,6 +76,12 @@ def test_thresholds_are_fairlearns_and_even_out_the_odds() -> None:
     np.testing.assert_array_equal(
         own, optimizer.predict(score[test, None], sensitive_features=group[test], random_state=7)
     )
+    # A network's probabilities are of another type.
+    single = probability.astype(np.float32)
+    of_network = mitigation.optimised_thresholds(
+        (single[fit], label[fit], group[fit]), (single[test], group[test]), seed=7
+    )
+    assert (of_network == own).mean() > 0.99
     before = equalized_odds_difference(label[test], probability[test] > 0.5, sensitive_features=group[test])
     after = equalized_odds_difference(label[test], own, sensitive_features=group[test])
     assert before > 0.3

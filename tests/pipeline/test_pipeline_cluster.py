@@ -30,7 +30,8 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.crawl import ray_workers
 from mtf.crawl.work import Work
 from mtf.pipeline import crawl, crop, release, screen
-from mtf.project import embed
+from mtf.project import cluster_checks, embed
+from mtf.project.finding import Finding
 from mtf.sample import web
 from mtf.sample.finds import SampleSize
 from mtf.sample.people import CAST
@@ -269,6 +270,33 @@ def test_a_worker_with_other_code_stops_the_run(
     compute = config.Compute(engine="ray", address=ray_cluster.address)
     with pytest.raises(MtfError, match="another mtf than the driver"):
         parallel_map.map_items(shards.digest_of, [tmp_path], compute=compute, title="digests")
+
+
+def test_the_doctor_names_each_machine_and_what_it_lacks(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray_cluster.grow(2)
+    project = on_cluster(local, tmp_path / "doctor", ray_cluster)
+    params = config.load(project.params)
+
+    def findings(**changes: object) -> list[Finding]:
+        compute = params.compute.model_copy(update=changes)
+        return list(cluster_checks.examine(project, params.model_copy(update={"compute": compute})))
+
+    cluster, *machines = findings()
+    assert cluster.detail.startswith("2 machines, 2 cores")
+    assert [(each.state, each.detail[:7]) for each in machines] == [("good", "1 cores")] * 2
+    assert not [key for key in ray_cluster.stored() if "doctor" in key]
+    assert {each.state for each in findings(storage=None)} == {"good"}, "on one machine all see the folder"
+
+    missing = findings(storage="s3://no-such-bucket/project")
+    assert [each.state for each in missing] == ["wrong"] and "s3://no-such-bucket" in missing[0].detail
+    monkeypatch.setattr(cluster_checks, "package_digest", lambda: "newer")
+    _, *machines = findings()
+    assert {each.state for each in machines} == {"wrong"}
+    assert "with other code than this machine" in machines[0].detail
+    monkeypatch.setattr(cluster_checks, "version", lambda _name: "2.0.0")
+    assert findings()[0].detail == "2.0.0 is installed, 2.60.0 is tested; `pip install 'mtf[ray]'` on every machine"
 
 
 def test_a_cluster_that_does_not_answer_is_named(ray_cluster: RayCluster, monkeypatch: pytest.MonkeyPatch) -> None:

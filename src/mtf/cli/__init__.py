@@ -30,6 +30,7 @@ from mtf.cli import (
     summary,
     takedown,
     verify,
+    watch,
 )
 
 app = typer.Typer(
@@ -63,6 +64,7 @@ compare.add_to(app)
 models.add_to(app)
 embed.add_to(app)
 verify.add_to(app)
+watch.add_to(app)
 for group in app.registered_groups:
     group.cls = root_command.FullHelpGroup
 

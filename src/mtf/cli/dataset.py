@@ -189,6 +189,9 @@ def protocol(
     labels_map: Annotated[
         Path | None, typer.Option(help="With --on: YAML file, the other set's labels to UTKFace's.")
     ] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="utkface: detector of the faces. Default: mtcnn, the paper's.")
+    ] = None,
     crop: Crop = None,
     only_lay_out: Annotated[
         bool,
@@ -211,7 +214,13 @@ def protocol(
 
     if weights is not None and (paper is not Protocol.UTKFACE or not weights.is_file()):
         raise bad_value("--weights", str(weights), "a file, and only with utkface")
-    options = {"--single-tasks": single_tasks, "--baselines": baselines, "--search": search, "--on": on}
+    options = {
+        "--single-tasks": single_tasks,
+        "--baselines": baselines,
+        "--search": search,
+        "--on": on,
+        "--detector": detector,
+    }
     for option, value in options.items():
         if value and paper is not Protocol.UTKFACE:
             raise bad_value(option, paper.value, "only with utkface")
@@ -223,8 +232,10 @@ def protocol(
     data_set, read = load(DatasetKind(paper.value), source, None)
     raw = project_files.project_settings(raw_params(), data_set, source, root=project_root())
     division = Division.PARTS
+    if weights is not None and not only_lay_out:
+        _check_weights(weights)
     if paper is Protocol.UTKFACE:
-        raw = project_files.das_settings(raw, weights=weights)
+        raw = project_files.das_settings(raw, weights=weights, detector=detector or project_files.DAS_DETECTOR)
     else:
         raw, division = raw | {"seed": project_files.EFRS_SEED}, Division.SHARES
     lay_out(
@@ -237,6 +248,7 @@ def protocol(
         crop=crop,
         keep_duplicates=True,
         with_classifier_part=paper is Protocol.UTKFACE,
+        learnt=[*data_set.attributes] if paper is Protocol.UTKFACE else ["gender"],
     )
     command = "mtf multitask --weighting dynamic" if paper is Protocol.UTKFACE else "mtf label compare gender"
     if only_lay_out:
@@ -248,10 +260,19 @@ def protocol(
         _run_das(
             workspace,
             typed,
-            DasParts(single_tasks, baselines, search, on and on.resolve(), labels_map and labels_map.resolve()),
+            DasParts(single_tasks, baselines, search, on and on.resolve(), labels_map and labels_map.resolve(), crop),
         )
     else:
         _run_efrs(workspace, typed, epochs)
+
+
+def _check_weights(weights: Path) -> None:
+    """Raise BadInput if the file is not one of FaceNet's weights, before any picture is laid out."""
+    from mtf.config import FACENET
+    from mtf.datasets.project_files import DAS
+    from mtf.training import multitask
+
+    multitask.start(FACENET, {"any": 2}, input_px=DAS["input_px"], seed=0, weights=weights, branches="normalised")
 
 
 @dataclass(frozen=True)
@@ -262,6 +283,7 @@ class DasParts:
     baselines: support vector machines.
     search: parts of the grid of loss weights; None for no search.
     on, labels_map: other labelled set, and the mapping of its labels.
+    crop: if faces are cut out of a folder's pictures; None for the default.
     """
 
     single_tasks: bool
@@ -269,6 +291,7 @@ class DasParts:
     search: int | None
     on: Path | None
     labels_map: Path | None
+    crop: bool | None
 
 
 def _run_das(workspace: ProjectPaths, params: Params, parts: DasParts) -> None:
@@ -296,7 +319,10 @@ def _run_das(workspace: ProjectPaths, params: Params, parts: DasParts) -> None:
         multitask.run(workspace, params, weighting=weighting)
         multitask_results.run(workspace, params, weighting=weighting)
     if parts.on is not None:
-        other_set.show(parts.on, labels_map=parts.labels_map, as_json=False, workspace=workspace)
+        from mtf.comparison import other_sets
+
+        crop = None if other_sets.is_project(parts.on) else parts.crop
+        other_set.show(parts.on, labels_map=parts.labels_map, crop=crop, as_json=False, workspace=workspace)
     paper_tables.show_das_tables(as_json=False, workspace=workspace)
 
 

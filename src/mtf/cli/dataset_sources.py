@@ -12,7 +12,7 @@ from mtf.core.errors import BadInput, MtfError, bad_value
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mtf.config import Task
     from mtf.datasets.labelled import DataSet
@@ -57,18 +57,25 @@ def lay_out(
     crop: bool | None,
     keep_duplicates: bool = False,
     with_classifier_part: bool = False,
+    learnt: Sequence[str] = (),
 ) -> None:
+    """Write the data set as crops and splits into the new folder `to`, with `raw` as its params.yaml.
+
+    `learnt`: attributes that a protocol learns; it is checked at once that they can be learnt.
+    """
     import yaml
 
     from mtf import config
     from mtf.core import atomic_files
     from mtf.datasets import tables as layout
     from mtf.datasets import utkface
-    from mtf.datasets.protocol_splits import divided, for_classifier
+    from mtf.datasets.protocol_splits import check_learnable, divided, for_classifier
 
     refuse_full_folder(to)
     typed = config.parse(raw)
     split, how = divided(data_set, division, seed=typed.seed)
+    if learnt:
+        check_learnable(data_set, split, learnt)
     aside = for_classifier(split, seed=typed.seed) if with_classifier_part else None
     summary = layout.write(
         data_set,

@@ -157,8 +157,10 @@ def optimised_thresholds(
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pandas and scikit-learn, about nothing that can be changed here
-        optimizer.fit(validated[0][:, None], validated[1], sensitive_features=validated[2])
-        return np.asarray(optimizer.predict(tested[0][:, None], sensitive_features=tested[1], random_state=seed))
+        # fairlearn cannot mix its own float64 with a network's float32.
+        known, asked = (np.asarray(each[0], np.float64)[:, None] for each in (validated, tested))
+        optimizer.fit(known, validated[1], sensitive_features=validated[2])
+        return np.asarray(optimizer.predict(asked, sensitive_features=tested[1], random_state=seed))
 
 
 def _thresholds(

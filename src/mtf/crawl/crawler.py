@@ -310,9 +310,11 @@ class _Identity:
         return fingerprint(person, sources, stamps, self._web(), _search_code(), _foreign_code(sources))
 
     def _web(self) -> str | None:
-        """Digest of the recorded web; None for the live web."""
-        web = self._context.crawl.web
-        return None if web is None else file_digest(self._job.root / web / recorded.RESPONSES)
+        """Digest of the recorded web; None for the live web, and for a folder outside the project in its place."""
+        web, root = self._context.crawl.web, self._job.root
+        if web is None or not (root / web).resolve().is_relative_to(root.resolve()):
+            return None
+        return file_digest(root / web / recorded.RESPONSES)
 
     def _inputs(self, searched: str, fetches: Iterable[Fetch]) -> Inputs:
         crawl = self._context.crawl

@@ -7,9 +7,10 @@ An item is a part of the crawl with a result of its own, such as an identity. `W
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,6 +18,8 @@ from mtf.config import Crawl
 from mtf.crawl.host_leases import SharedHosts
 from mtf.crawl.host_scheduler import HostScheduler, SchedulerMessage, WorkerMessage
 from mtf.crawl.spool import Reader
+
+_ALLOCATIONS_PER_COLLECTION = 50_000
 
 Do = Callable[[Any], Awaitable[Any]]
 """Does one item; its result must be picklable and small."""
@@ -131,6 +134,23 @@ class Coordinator:
         return [(worker, NoMoreItems()) for worker in idle]
 
 
+@contextmanager
+def _rare_collections() -> Generator[None]:
+    """Collect cyclic garbage more rarely, and without the objects of imported modules.
+
+    Requests in flight are many small objects that live briefly: to look through them all the time took a fifth of the
+    processor time of a picture.
+    """
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS_PER_COLLECTION, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
 class Worker:
     """Worker of one run, in the event loop of its process. `deliver` takes the coordinator's messages."""
 
@@ -145,10 +165,11 @@ class Worker:
 
     async def run(self) -> None:
         """Do items until none is left. Raises the first exception of one."""
-        async with self._work.open(self._hosts) as self._do, asyncio.TaskGroup() as self._group:
-            for _ in range(self._work.at_once):
-                self._send(TakeItem())
-            await self._ended.wait()
+        with _rare_collections():
+            async with self._work.open(self._hosts) as self._do, asyncio.TaskGroup() as self._group:
+                for _ in range(self._work.at_once):
+                    self._send(TakeItem())
+                await self._ended.wait()
         self._hosts.pacing.return_all()
 
     def deliver(self, message: ToWorker) -> None:

@@ -75,7 +75,10 @@ def by_part(pictures: pl.DataFrame) -> pl.Series:
     """
     without_part = pictures.filter(pl.col("part").is_null() | ~pl.col("part").is_in(list(PARTS)))
     if not without_part.is_empty():
-        permitted = "a file in a folder part1, part2 or part3; `--division shares` divides without parts"
+        permitted = (
+            "a file in a folder part1, part2 or part3; without parts, `mtf dataset import utkface FOLDER --crops "
+            "--division shares --to NEW` divides them 72/8/20"
+        )
         raise bad_value(
             f"UTKFace ({without_part.height} of {pictures.height} pictures)", without_part["file"][0], permitted
         )
@@ -108,7 +111,8 @@ def by_fairface_part(pictures: pl.DataFrame, *, seed: int, order: Sequence[str])
     """
     others = pictures.filter(pl.col("part").is_null() | ~pl.col("part").is_in(FAIRFACE_PARTS))
     if not others.is_empty():
-        raise bad_value("FairFace", others["file"][0], "a file in a folder train or val; `--division shares`")
+        permitted = "a file in a folder train or val; `--division shares` divides 72/8/20"
+        raise bad_value("FairFace", others["file"][0], permitted)
     if missing := sorted(set(FAIRFACE_PARTS) - set(pictures["part"])):
         raise BadInput(f"FairFace: no picture in {missing[0]}/; the published division needs train/ and val/")
     is_train = (pictures["part"] == "train").to_numpy()
@@ -123,6 +127,23 @@ def by_fairface_part(pictures: pl.DataFrame, *, seed: int, order: Sequence[str])
 
 
 _DUTIES = {"train": "train", "test": "test", "val": "validate"}
+
+
+def check_learnable(data_set: DataSet, split: pl.Series, columns: Sequence[str]) -> None:
+    """Raise BadInput if a split is empty, or all its pictures have one label of a column: nothing can be learnt then.
+
+    Of the validation and test parts, only the emptiness counts.
+    """
+    for name, duty in _DUTIES.items():
+        part = data_set.pictures.filter(split == name)
+        if part.is_empty():
+            raise BadInput(f"{data_set.name}: no picture is left to {duty}, of {data_set.pictures.height} in all")
+        for column in columns if name == "train" else ():
+            if part[column].n_unique() == 1:
+                raise BadInput(
+                    f"{data_set.name}: all {part.height} pictures that train have the {column} {part[column][0]}; "
+                    "at least two labels are needed"
+                )
 
 
 def _numbers(pictures: pl.DataFrame, column: str, order: Sequence[str]) -> np.ndarray:

@@ -154,9 +154,7 @@ def _with_groups(rows: pl.DataFrame, screen: Screen) -> pl.DataFrame:
     near = near_duplicates.near_groups(rows["hash"].to_numpy(), embeddings, screen)
     return rows.with_columns(
         _series("identity_distance", face_vectors.identity_distances(embeddings), pl.Float32),
-        _series(
-            "exact_group", near_duplicates.named(near_duplicates.exact_groups(rows["crop_sha256"].to_list()), face_ids)
-        ),
+        _series("exact_group", near_duplicates.named(near_duplicates.exact_groups(rows["crop_sha256"]), face_ids)),
         _series("near_group", near_duplicates.named(near, face_ids)),
     )
 
@@ -180,13 +178,13 @@ def _mapped(embeddings: IO[bytes], count: int) -> np.ndarray:
 def _across(rows: pl.DataFrame, embeddings: np.ndarray, screen: Screen) -> pl.DataFrame:
     """Table screening with across_group, which needs the faces of all identities."""
     labels = near_duplicates.across_groups(
-        rows["identity"].to_numpy(),
-        rows["crop_sha256"].to_list(),
+        rows["identity"],
+        rows["crop_sha256"],
         rows["hash"].to_numpy(),
         embeddings,
         screen,
     )
-    named = near_duplicates.named(labels, rows["face_id"].to_list())
+    named = near_duplicates.named(labels, rows["face_id"])
     return schemas.frame(schemas.SCREENING, rows.with_columns(_series("across_group", named)))
 
 

@@ -33,7 +33,14 @@ class TrainingProgress(Callback):
             of = f"train: epoch {trainer.current_epoch + 1} of at most {trainer.max_epochs}, step"
             self._bar.update(self._task, description=of)
 
-    def on_train_batch_end(self, *_: Any, **__: Any) -> None:
+    def on_train_batch_end(
+        self,
+        trainer: Trainer,  # noqa: ARG002
+        pl_module: LightningModule,  # noqa: ARG002
+        outputs: Any,  # noqa: ARG002
+        batch: Any,  # noqa: ARG002
+        batch_idx: int,  # noqa: ARG002
+    ) -> None:
         if self._bar is not None:
             self._bar.advance(self._task)
 

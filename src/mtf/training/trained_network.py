@@ -13,7 +13,7 @@ from mtf.config import Branches
 from mtf.core import torch_files
 from mtf.core.errors import BadInput
 from mtf.training import checkpoint, multitask
-from mtf.training.augmentation import NORMALISATIONS
+from mtf.training.checkpoint import InputPx, Labels, Normalisation
 
 WANTED = "a network of this version"
 
@@ -32,9 +32,9 @@ class MultiTaskInfo(BaseModel):
 
     backbone: str
     weighting: str
-    labels: Annotated[dict[str, list[str]], Field(min_length=1)]
-    input_px: int
-    normalise: str
+    labels: Annotated[dict[str, Labels], Field(min_length=1, max_length=1000)]
+    input_px: InputPx
+    normalise: Normalisation
     recipe: str
     seed: int
     branches: Branches = "linear"
@@ -91,7 +91,6 @@ def load(path: Path) -> TrainedNetwork:
         labels = {task: len(names) for task, names in info.labels.items()}
         whole = multitask.build(info.backbone, labels, seed=0, branches=info.branches)
         whole.load_state_dict(content["weights"])
-        _ = NORMALISATIONS[info.normalise]
     except Exception as error:  # a file from outside may hold anything
         raise torch_files.not_wanted(path, WANTED, error) from None
     return TrainedNetwork(dict(info.labels), info.input_px, info.normalise, whole.eval(), info)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from mtf import config as parameters
@@ -165,9 +166,26 @@ def _progress_bar(title: str) -> Callable[[Iterable[int], int], Iterable[int]]:
 
 def application(live: live_session.LiveSession, *, address: str) -> Callable[..., Any]:
     """FiftyOne's app behind `guarded`."""
+    from fiftyone.operators import executor, utils
+    from fiftyone.server import decorators, extensions
     from fiftyone.server.app import app
+    from fiftyone.server.routes import embeddings
 
+    # FiftyOne answers with a traceback where something fails, and so with paths of this machine.
+    in_short = SimpleNamespace(format_exc=_error_in_short, format_tb=lambda _: [])
+    for module in (executor, utils, decorators, extensions, embeddings):
+        vars(module)["traceback"] = in_short
     return guarded(without_media(app), live, address=address)
+
+
+def _error_in_short() -> str:
+    """Kind and message of the current exception, in one line of at most MAX_LOGGED characters."""
+    error = sys.exception()
+    return _in_one_line(f"{type(error).__name__}: {error}")
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text[: 2 * MAX_LOGGED].split())[:MAX_LOGGED]
 
 
 class DisconnectFilter(logging.Filter):
@@ -182,7 +200,7 @@ class ShortFilter(logging.Filter):
     """Log filter that cuts messages to MAX_LOGGED characters: an error of GraphQL quotes the whole query."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = " ".join(record.getMessage()[: 2 * MAX_LOGGED].split())[:MAX_LOGGED]
+        record.msg = _in_one_line(record.getMessage())
         record.args, record.exc_info = (), None
         return True
 
