@@ -2,9 +2,10 @@
 
 Models: those of the label classifier, the multi-task network with each weighting, and one network of torchvision.
 
-Prints the test accuracy of each with its 95 % interval (bootstrap over the test pictures) as a Markdown table. Epochs
-are few, so that two cores need about a quarter of an hour; on an accelerator give more (EFRS: `--label-epochs 10`).
-`--only` runs a part.
+Prints the test accuracy of each as a Markdown table: with one seed and its 95 % interval by a bootstrap over the test
+pictures; with several, which draw the division too, as their mean and its 95 % interval by Student's t. Epochs are
+few, so that two cores need about a quarter of an hour for one seed; on an accelerator give more (EFRS:
+`--label-epochs 10`). `--only` runs a part.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ import polars as pl
 import torch
 
 from mtf.config import Recipe
+from mtf.config.training import WEIGHTINGS
 from mtf.core import parallel_map
 from mtf.datasets import fairface, protocol_splits, tables
-from mtf.label_classifier import labeller, networks, roster_contradictions
+from mtf.label_classifier import labeller, networks, repeats, roster_contradictions
 from mtf.training import checkpoint, data, input_cache, loss_weighting, multitask, trainer
 from mtf.training.networks import registry
 
 REAL = Path(__file__).parent.parent.parent / "shared" / "data" / "fairface"
 INPUT_PX = 64
 TASKS = ("gender", "race", "age")
-WEIGHTINGS = ("equal", "dynamic", "dynamic_hard", "uncertainty", "dwa", "gradnorm")
 PARTS = ("label", "multitask", "torchvision")
 # Combinations of labels with fewer pictures than this are divided together.
 LEAST_STRATUM = 20
@@ -60,13 +61,15 @@ Predicted = dict[str, np.ndarray]
 def read(folder: Path, *, count: int | None, seed: int) -> LabelData:
     """Imported FairFace without exact duplicates; `count` pictures, or all."""
     data_set, files = fairface.load(folder / "labels.csv"), tables.Files(folder / "train.tar")
-    print("\n".join(data_set.told()))
     encoded = {file: files.read(file) for file in data_set.pictures["file"]}
     digests = pl.Series([hashlib.sha256(encoded[file]).hexdigest() for file in data_set.pictures["file"]])
     unique = data_set.pictures.filter(digests.is_first_distinct())
     print(f"left out, byte-identical to another: {data_set.pictures.height - unique.height}")
     chosen = unique.sample(min(count or unique.height, unique.height), seed=seed, shuffle=True)
-    split = protocol_splits.stratified(chosen.with_columns(stratum=strata(chosen)), "stratum", seed=seed)
+    stratum = strata(chosen)
+    split = protocol_splits.stratified(
+        chosen.with_columns(stratum=stratum), "stratum", seed=seed, order=sorted(set(stratum))
+    )
     print("divided: " + ", ".join(f"{name} {n}" for name, n in sorted(Counter(split).items())))
     small, large = (
         np.stack([decoded(file, encoded[file], size_px=size_px) for file in chosen["file"]])
@@ -197,12 +200,26 @@ def interval(right: np.ndarray, *, seed: int) -> str:
     return f"{100 * right.mean():.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def line(name: str, predicted: Predicted, material: LabelData, minutes: float | None, *, seed: int) -> str:
-    test = material.rows("test")
-    right = {task: predicted[task] == material.targets[task][test] for task in TASKS}
-    together = np.logical_and.reduce(list(right.values()))
-    shown = [interval(each, seed=seed) for each in (*right.values(), together)]
+def line(
+    name: str, predicted: Mapping[int, Predicted], materials: Mapping[int, LabelData], minutes: float | None
+) -> str:
+    """Row of the table; `predicted` and `materials` by seed."""
+    right: dict[str, list[np.ndarray]] = {task: [] for task in (*TASKS, "all")}
+    for seed, material in materials.items():
+        test = material.rows("test")
+        single = {task: predicted[seed][task] == material.targets[task][test] for task in TASKS}
+        for task, hits in (*single.items(), ("all", np.logical_and.reduce(list(single.values())))):
+            right[task].append(hits)
+    shown = [
+        over_seeds(each) if len(each) > 1 else interval(each[0], seed=next(iter(materials))) for each in right.values()
+    ]
     return f"| {name} | {' | '.join(shown)} | {'' if minutes is None else f'{minutes:.1f}'} |"
+
+
+def over_seeds(right: list[np.ndarray]) -> str:
+    """Mean accuracy over seeds and its 95 % interval, in percent."""
+    found = repeats.mean_and_interval([100 * float(each.mean()) for each in right])
+    return f"{found['mean']:.1f} ({found['low']:.1f} to {found['high']:.1f})"
 
 
 def commonest(material: LabelData) -> Predicted:
@@ -230,25 +247,32 @@ def main() -> None:
     parser.add_argument("--backbone", default="small_cnn", help="of the joint network")
     parser.add_argument("--weightings", nargs="+", choices=WEIGHTINGS, default=list(WEIGHTINGS))
     parser.add_argument("--model", default="mobilenet_v3_large", help="torchvision's, from scratch")
-    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[42])
     options = parser.parse_args()
 
     print(f"device: {device()}")
-    material = read(REAL, count=options.images, seed=options.seed)
+    materials = {seed: read(REAL, count=options.images, seed=seed) for seed in options.seeds}
     print(f"epochs: label classifier {options.label_epochs}, networks {options.epochs}; accuracy in %, 95 % interval\n")
-    print(f"| model | {' | '.join(TASKS)} | all three | minutes |\n|---|{'---|' * (len(TASKS) + 2)}")
-    print(line("commonest label", commonest(material), material, None, seed=options.seed), flush=True)
+    print(f"| model | {' | '.join(TASKS)} | all three | minutes of processor time |\n|---|{'---|' * (len(TASKS) + 2)}")
+    print(
+        line("commonest label", {seed: commonest(each) for seed, each in materials.items()}, materials, None),
+        flush=True,
+    )
     makers: Mapping[str, Callable[..., Iterator[tuple[str, Callable[[], Predicted]]]]] = {
         "label": label_classifiers,
         "multitask": joint_networks,
         "torchvision": single_networks,
     }
     for part in options.only:
-        for name, measured in makers[part](material, options):
-            started = time.perf_counter()
-            predicted = measured()
-            minutes = (time.perf_counter() - started) / 60
-            print(line(name, predicted, material, minutes, seed=options.seed), flush=True)
+        of_seeds = [
+            makers[part](material, argparse.Namespace(**vars(options), seed=seed))
+            for seed, material in materials.items()
+        ]
+        for models in zip(*of_seeds, strict=True):
+            started = time.process_time()
+            predicted = {seed: measured() for seed, (_, measured) in zip(materials, models, strict=True)}
+            minutes = (time.process_time() - started) / 60
+            print(line(models[0][0], predicted, materials, minutes), flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from mtf.config import Balance, Params
 from mtf.core.errors import BadInput
 from mtf.curation import balanced_subset
 from mtf.pipeline import split
+from mtf.project import yaml_text
 from training_project import write_project
 
 
@@ -56,6 +57,21 @@ def test_the_seed_draws_the_faces() -> None:
 def test_a_column_that_is_no_label_is_refused() -> None:
     with pytest.raises(BadInput, match=r"split\.balance\.over: 'hair' is no label column"):
         balanced_subset.balanced(faces(PEOPLE), Balance(over=["hair"]), min_images=5, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("split:\n  min_val: 1  # one\n", 'split:\n  balance: {"ratio": 1}\n  min_val: 1  # one\n'),
+        (
+            "split:\n  a: 1\n  balance: null # all\nb: [1,\n  2]\n",
+            'split:\n  a: 1\n  balance: {"ratio": 1}\nb: [1,\n  2]\n',
+        ),
+        ("split: {a: 1}\n", "split: {a: 1, balance: {ratio: 1}}\n"),
+    ],
+)
+def test_only_the_line_of_the_parameter_changes(before: str, after: str) -> None:
+    assert yaml_text.with_value(before, "split", "balance", {"ratio": 1}) == after
 
 
 def test_the_command_writes_the_parameter_and_the_split_divides_the_subset_alone(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -40,18 +41,24 @@ def rewritten(text: str, values: Mapping[tuple[str, str], Any], *, without: Iter
 
 
 def with_value(text: str, section: str, key: str, value: Any) -> str:
-    """YAML text in which `key` of an existing `section` has `value`, a mapping on one line; a new key comes first."""
-    yaml = round_trip()
+    """YAML text in which `key` of an existing `section` has `value`, on one line; a new key comes first.
+
+    All other lines stay as they are. A section in braces, or an old value of several lines, is written anew.
+    """
+    yaml = round_trip(width_chars=WIDTH_CHARS)
     yaml.Representer = _Representer
+    found = yaml.load(text)[section]
+    own = f"{key}: {json.dumps(value, ensure_ascii=False)}\n"
+    lines = text.splitlines(keepends=True)
+    if not found.fa.flow_style():
+        number, indent = min(found.lc.key(name) for name in found)
+        if key not in found:
+            return "".join([*lines[:number], " " * indent + own, *lines[number:]])
+        number, indent = found.lc.key(key)
+        if not isinstance(found[key], CommentedMap) or found[key].fa.flow_style():
+            return "".join([*lines[:number], " " * indent + own, *lines[number + 1 :]])
     document = yaml.load(text)
-    if isinstance(value, Mapping):
-        value = CommentedMap(value)
-        value.fa.set_flow_style()
-    found = document[section]
-    if key in found:
-        found[key] = value
-    else:
-        found.insert(0, key, value)
+    document[section][key] = value
     return dumped(yaml, document)
 
 
