@@ -15,6 +15,7 @@ included; processor time is that of the crawl. The second half of the weeks coun
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import io
 import subprocess
@@ -120,17 +121,21 @@ def crawled(workspace: ProjectPaths, web: Path, due: visits.Due | None) -> tuple
         return taken, int(server.stdout.readline())
 
 
+@functools.cache
+def picture(identity: int, number: int, side_px: int) -> bytes:
+    noise = np.random.default_rng(1).integers(0, 255, (side_px // 4, side_px // 4, 3), np.uint8)
+    return cv2.imencode(".jpg", cv2.resize(np.roll(noise, (identity, number), (0, 1)), (side_px, side_px)))[1].tobytes()
+
+
 def write_web(folder: Path, given: argparse.Namespace, *, week: int) -> None:
     """A page of some 6 KB and a picture for each result. Each week, another fiftieth of the pages changes license."""
     licenses = [f"https://creativecommons.org/licenses/by/{version}/" for version in ("4.0", "3.0", "2.5", "2.0")]
-    noise = np.random.default_rng(1).integers(0, 255, (given.side_px // 4, given.side_px // 4, 3), np.uint8)
     responses = []
     for identity in range(given.identities):
         results = []
         for number in range(given.pictures):
             host, key = f"https://host-{number % 12}.example", f"{identity}-{number}"
-            shifted = cv2.resize(np.roll(noise, (identity, number), (0, 1)), (given.side_px, given.side_px))
-            body = cv2.imencode(".jpg", shifted)[1].tobytes()
+            body = picture(identity, number, given.side_px)
             place = (identity * given.pictures + number) * 37 % 50
             link = f'<a rel="license" href="{licenses[max(0, week - place + 49) // 50 % 4]}">CC</a>'
             text = f"<html><body>{link}{'<p>Words about the picture.</p>' * 200}</body></html>".encode()
