@@ -1,6 +1,5 @@
 import asyncio
 import gzip
-import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from crawl_project import picture_bytes
 from mtf import __version__
 from mtf.config import Crawl, Project
-from mtf.crawl import http_client, rate_limits
+from mtf.crawl import http_client, rate_limits, recorded_web
 from mtf.crawl.recorded_web import TRUNCATE, Response, serve, write
 from mtf.schemas import FetchOutcome
 from mtf.sources.fetch_failure import FetchFailed
@@ -128,12 +127,23 @@ def test_one_host_is_asked_with_its_delay_and_others_are_not_kept_waiting(tmp_pa
     assert 0.6 < max(waits) <= 0.9
 
 
-def test_only_so_many_requests_are_at_one_host_at_once(tmp_path: Path):
+def test_only_so_many_requests_are_at_one_host_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     urls = [f"https://a.example/{number}" for number in range(6)]
-    responses = [Response(url, body=b"x", delay_s=0.2) for url in urls]
-    begin = time.monotonic()
-    asked(tmp_path, responses, urls, per_host_concurrency=2)
-    assert time.monotonic() - begin >= 0.6
+    pair, running, counts = asyncio.Barrier(2), set(), []
+    answer = recorded_web._answer
+
+    async def counted(request, recorded):
+        running.add(request.raw_path)
+        counts.append(len(running))
+        await pair.wait()  # fewer than two at once would wait for ever
+        response = await answer(request, recorded)
+        running.remove(request.raw_path)
+        return response
+
+    monkeypatch.setattr(recorded_web, "_answer", counted)
+    answers, _ = asked(tmp_path, [Response(url, body=b"x") for url in urls], urls, per_host_concurrency=2)
+    assert [answer.body for answer in answers] == [b"x"] * len(urls)
+    assert max(counts) == 2
 
 
 @pytest.mark.parametrize("status", [429, 503])

@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
@@ -57,7 +58,7 @@ def folder(raw: dict[str, Any], license: str | None = "CC0-1.0") -> None:
 
 
 def test_a_sound_project_has_one_warning_on_a_license_that_its_release_may_not_bear(project: Path) -> None:
-    (only,) = found(project)
+    (only,) = found(project, lambda p: p["gates"].update(intersection_share=[0.0, 0.9]))
     assert (only.what, only.state) == ("licenses", "lacking")
     assert only.detail.startswith("CC-BY-SA-1.0 is share-alike: its adaptations bear CC-BY-SA-1.0 only; a picture")
 
@@ -80,6 +81,18 @@ def test_a_sound_project_has_one_warning_on_a_license_that_its_release_may_not_b
             "curate.min_images_per_identity: 4 lets in people with fewer pictures than the split needs",
         ),
         (lambda p: p["tasks"]["race"]["labels"].append("Red"), "nobody has the race Red, and gates.label_share asks"),
+        (
+            lambda p: p["gates"].update(identity_share=0.2),
+            "gates.identity_share permits 0.2 of the pictures for one person, and of 4 people one has 0.25 at least",
+        ),
+        (
+            lambda p: p["gates"].update(label_share=[0.3, 0.9]),
+            "gates.label_share: 4 labels of race with 0.3 to 0.9 each cannot add up to 1",
+        ),
+        (
+            lambda p: p["gates"].update(pair_share=[0.01, 1.0], warn_only=[]),
+            "Green × Females, … and 7 more, and gates.pair_share asks for 0.01",
+        ),
         (lambda p: p["tasks"]["race"]["labels"].remove("Blue"), "row 3 column race: 'Blue' is not permitted"),
         (lambda p: folder(p, "CC-BY-NC-4.0"), "CC-BY-NC-4.0 is not permitted, so that every picture would be left out"),
         (lambda p: folder(p, None), "license: missing, so that every picture would be left out"),
@@ -115,6 +128,30 @@ def test_people_with_fewer_pictures_than_are_kept_are_counted(project: Path) -> 
     assert pictures.state == "lacking"
     assert "3 of 4 people have fewer pictures than curate.min_images_per_identity 5" in pictures.detail
     assert "blue 0, green 0, violet 0" in pictures.detail
+
+
+def test_minimums_that_the_cropped_pictures_cannot_meet_are_named(project: Path) -> None:
+    names = [name for name in ("amber", "blue", "green", "violet") for _ in range(5)]
+    faces = ProjectPaths(project).table("crop", "faces")
+    faces.parent.mkdir(parents=True)
+    pl.DataFrame({"identity": names, "image_id": [str(number) for number in range(20)]}).write_parquet(faces)
+
+    def minimums(changes: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
+        checked = found(project, lambda p: [p[section].update(values) for section, values in changes.items()])
+        return [
+            (each.state, each.detail) for each in checked if each.what == "minimums" and "nobody" not in each.detail
+        ]
+
+    assert minimums({}) == []
+    young, old = minimums({"split": {"min_train": 9}})[-2:]
+    assert young[0] == "wrong" and young[1].startswith(
+        "age Young: 10 pictures of people who stay, and the split needs 11 of"
+    )
+    assert old[1].startswith("age Old: 10 pictures")
+    median = {"gates": {"median_images": [6, 99], "warn_only": []}}
+    assert minimums(median) == [
+        ("wrong", "gates.median_images asks for 6 pictures of a person, and the median is 5 at most")
+    ]
 
 
 def test_a_consent_that_is_signed_in_the_future_is_named(project: Path) -> None:

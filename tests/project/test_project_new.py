@@ -146,6 +146,21 @@ def test_a_file_that_a_project_may_lack_becomes_a_dependency_of_its_stages(made:
         assert (project / "dvc.yaml").read_text() == text
 
 
+def test_a_further_model_is_an_artifact_once_mtf_deps_has_written_it(made: tuple[Path, str]) -> None:
+    project = made[0]
+    before = {name: (project / name).read_text() for name in ("dvc.yaml", "params.yaml")}
+    (project / "params.yaml").write_text(before["params.yaml"].replace("[small_cnn]", "[small_cnn, alexnet]", 1))
+    try:
+        checked = mtf(project, "deps", "--check")
+        assert checked.returncode == 1 and "no artifact alexnet/gender, for a model" in checked.stdout
+        assert mtf(project, "deps", "--write").returncode == 0
+        assert mtf(project, "deps", "--check").returncode == 0
+    finally:
+        (project / "params.yaml").write_text(before["params.yaml"])
+        assert mtf(project, "deps", "--write").returncode == 0
+        assert (project / "dvc.yaml").read_text() == before["dvc.yaml"]
+
+
 @pytest.mark.dvc
 def test_pictures_of_ones_own_lie_in_the_project_or_are_named_where_they_are(tmp_path: Path) -> None:
     (tmp_path / "own pictures" / "a").mkdir(parents=True)

@@ -66,7 +66,8 @@ def test_the_stages_learn_separable_shapes_and_measure_it(tmp_path: Path, sample
     assert f1_score(race["label"], race["predicted"], average="macro", zero_division=0) == pytest.approx(
         measured["race"]["small_cnn"]["f1"], abs=1e-4
     )
-    assert json.loads(workspace.headline("accuracy").read_text())["race"] == measured["race"]["small_cnn"]["accuracy"]
+    headline = json.loads(workspace.headline("tasks/race").read_text())
+    assert headline["accuracy"] == measured["race"]["small_cnn"]["accuracy"]
     confusion = pl.read_csv(workspace.plots("confusion.csv")).filter(run="small_cnn race")
     assert confusion["actual"].to_list() == race["label"].to_list()
 
@@ -78,6 +79,9 @@ def test_the_stages_learn_separable_shapes_and_measure_it(tmp_path: Path, sample
     right = (males["label"] == males["predicted"]).mean()
     assert fairness["gender"]["groups"]["Males"]["accuracy"] == pytest.approx(right, abs=1e-4)
     assert fairness["gender"]["groups"]["Males"]["n"] == 9
+    summaries = [fairness[attribute]["summary"] for attribute in ("race", "gender", "age")]
+    gaps = [summary["gap"] for summary in summaries if "gap" in summary]
+    assert headline.get("gap") == max(gaps, default=None)
     recall = recall_score(race["label"], race["predicted"], labels=["Amber"], average="macro")
     assert fairness["race"]["groups"]["Amber"]["accuracy"] == pytest.approx(recall, abs=1e-4)
     groups = 4 + 2 + 2 + 8 + 8 + 4 + 16

@@ -15,6 +15,7 @@ from mtf.cli import (
     duties,
     embed,
     evidence,
+    fetch,
     label,
     models,
     project,
@@ -54,6 +55,7 @@ consent.add_to(app)
 summary.add_to(app)
 publish.add_to(app)
 release.add_to(app)
+fetch.add_to(app)
 sample.add_to(app)
 review.add_to(app)
 dataset.add_to(app)

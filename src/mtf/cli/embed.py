@@ -9,17 +9,18 @@ import typer
 
 from mtf.core.project_paths import ProjectPaths
 
+Model = Annotated[
+    str, typer.Option(help="A registered embedding (dlib, facenet, …), or the model.pt of a trained network.")
+]
+Weights = Annotated[str | None, typer.Option(help="File of the embedding's weights; default: as published.")]
+
 
 def add_to(app: typer.Typer) -> None:
     @app.command()
     def embed(
         source: Annotated[str, typer.Argument(help="A stage with faces (crop, curate or split), or a folder.")],
-        model: Annotated[
-            str, typer.Option(help="A registered embedding (dlib, facenet, …), or the model.pt of a trained network.")
-        ] = "dlib",
-        weights: Annotated[
-            str | None, typer.Option(help="File of the embedding's weights; default: as published.")
-        ] = None,
+        model: Model = "dlib",
+        weights: Weights = None,
         to: Annotated[Path | None, typer.Option(help="The table (Parquet); default: build/embed/.")] = None,
     ) -> None:
         """Write a table with a vector for each face. An interrupted run goes on where it ended."""

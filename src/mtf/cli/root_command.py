@@ -15,13 +15,12 @@ from typer.core import TyperGroup
 
 from mtf import __version__
 from mtf.cli import log_file
-from mtf.core import extras, system_errors
+from mtf.core import extras, interrupts, system_errors
 from mtf.core.console import QUIET_VARIABLE
 from mtf.core.errors import BadInput, MtfError
 
 BROKEN_PIPE = 141
 """Exit code of a program whose reader has gone, as a shell sees it: 128 + SIGPIPE."""
-INTERRUPTED = 130
 
 log = logging.getLogger("mtf")
 
@@ -89,6 +88,8 @@ def run(app: typer.Typer) -> int:
     try:
         code = app(standalone_mode=False)
         sys.stdout.flush()
+        if code == interrupts.EXIT_CODE:  # typer makes it of KeyboardInterrupt
+            print("mtf: interrupted", file=sys.stderr)
         return code if isinstance(code, int) else 0
     except ClickException as error:
         error.show()
@@ -116,7 +117,7 @@ def _explained(error: Exception) -> tuple[int, str | None]:
     if isinstance(error, ModuleNotFoundError) and (lacking := extras.missing(error)):
         return lacking.exit_code, str(lacking)
     if isinstance(error, typer.Abort):
-        return INTERRUPTED, "interrupted"
+        return interrupts.EXIT_CODE, "interrupted"
     if isinstance(error, BrokenProcessPool):
         return 2, "a worker process was ended from outside, perhaps for want of memory; lower compute.workers"
     if isinstance(error, OSError):

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Column, Table
 
+from mtf.cli.embed import Model, Weights
 from mtf.core.console import console
 from mtf.core.project_paths import ProjectPaths
 
@@ -21,12 +22,8 @@ def add_to(app: typer.Typer) -> None:
         source: Annotated[
             str, typer.Argument(help="A stage (crop, curate, split), or a table that `mtf embed` wrote.")
         ] = "curate",
-        model: Annotated[
-            str, typer.Option(help="A registered embedding (dlib, facenet, …), or the model.pt of a trained network.")
-        ] = "dlib",
-        weights: Annotated[
-            str | None, typer.Option(help="File of the embedding's weights; default: as published.")
-        ] = None,
+        model: Model = "dlib",
+        weights: Weights = None,
         fmr: Annotated[
             list[float] | None, typer.Option(help="False match rate to set a threshold for; may be repeated.")
         ] = None,

@@ -123,6 +123,10 @@ class Collector:
         others = await self._each([candidate for candidate in candidates if self._repeats(candidate)], stored_ids)
         return [(first | others)[candidate.url] for candidate in candidates]
 
+    async def obtain(self, candidate: Candidate) -> Fetch:
+        """Fetch of one address."""
+        return await self._obtain(candidate, set())
+
     async def _each(self, candidates: list[Candidate], stored_ids: set[str | None]) -> dict[str, Fetch]:
         fetches = await asyncio.gather(*(self._obtain(candidate, stored_ids) for candidate in candidates))
         return {fetch.candidate.url: fetch for fetch in fetches}
@@ -321,7 +325,9 @@ class Collector:
 
     async def _picture(self, candidate: Candidate, raw: _RawPicture) -> FetchedPicture:
         """Picture with its row of evidence. Raises FetchFailed if it may not be stored."""
-        examined = await self._examiner(examination.examine, raw.read, self._context.crawl)
+        examined = examination.examine_quickly(raw.read(), self._context.crawl)
+        if examined is None:
+            examined = await self._examiner(examination.examine, raw.read, self._context.crawl)
         self._heed_file(candidate, raw, examined)
         if (request := self._context.takedowns.of_image(examined.image_id)) is not None:
             raise _taken_down(request, image_id=examined.image_id)

@@ -5,15 +5,16 @@
   inputs changed.
 - A failed address is requested in at most `attempts` runs.
 
-Some identities are processed at a time, all in one event loop, which applies the rate limits of hosts.
+A process works on some identities at a time, in one event loop. With many identities there are several processes, which
+share the rate limits of hosts (`mtf.crawl.host_scheduler`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import import_module
@@ -21,18 +22,21 @@ from pathlib import Path
 
 from mtf import schemas
 from mtf.config import Params
+from mtf.core import parallel_map
 from mtf.core.hashing import file_digest, fingerprint
 from mtf.core.import_closure import closure, digest_of, modules_below
-from mtf.crawl import heard_signals, store, takedown_filter
+from mtf.crawl import heard_signals, store, takedown_filter, worker_processes
 from mtf.crawl import recorded_web as recorded
 from mtf.crawl import visits as visits_table
 from mtf.crawl.collector import Collector, CrawlContext
 from mtf.crawl.fetch_results import Fetch, each_content_once
-from mtf.crawl.http_client import HttpFetcher, user_agent
+from mtf.crawl.host_leases import SharedHosts
+from mtf.crawl.http_client import HttpFetcher, StandIn, user_agent
 from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import EarlierRun, Inputs
 from mtf.crawl.visits import Due, IdentityVisits
+from mtf.crawl.work import Do, Work
 from mtf.schemas import FetchOutcome
 from mtf.schemas.takedown_file import Takedowns
 from mtf.sources import record_evidence, registry
@@ -42,7 +46,9 @@ from mtf.sources.local_sources import LocalSources
 from mtf.sources.source_listing import SourceListing
 
 AT_ONCE = 8
-"""Identities processed at a time: enough to use many hosts at once under their rate limits, few enough for memory."""
+"""Identities that a process works on at a time: enough to use many hosts under their limits, few enough for memory."""
+IDENTITIES_PER_PROCESS = 32
+"""Identities that are worth the start of one more process."""
 
 _COLUMNS = [str(table.dtypes) for table in (schemas.FETCHES, schemas.IMAGES, schemas.EVIDENCE)]
 
@@ -75,6 +81,11 @@ class CrawlReport:
     problems: list[str] = field(default_factory=list)
     local_sources: list[SourceListing] = field(default_factory=list)
 
+    def add(self, done: IdentityDone) -> None:
+        """Add what was done with one identity."""
+        getattr(self, done.state).append(done.identity)
+        self.problems += done.problems
+
 
 @dataclass(frozen=True)
 class CrawlJob:
@@ -93,68 +104,108 @@ class CrawlJob:
     takedowns: Takedowns
     refresh: bool
     due: Due | None = None
-    done: Callable[[], None] = lambda: None
+    done: Callable[[], None] | None = None
+
+    def settings(self) -> CrawlJob:
+        """The job without `done`, for another process."""
+        return replace(self, done=None)
 
 
 def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> CrawlReport:
     """Bring the shards of `people` up to date. Raises BadInput for a source that does not exist."""
+    people = list(people)
     _search_code()  # fills the cache: else each identity's thread would compute it
     web = job.params.crawl.web
-    serving = nullcontext(None) if web is None else recorded.serve(job.root / web)
-    with serving as recorded_web, ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
-        try:
-            return asyncio.run(_crawl(list(people), job, recorded_web, examiner))
-        except ExceptionGroup as group:  # of one identity or several; report the first
-            raise group.exceptions[0] from None
-
-
-async def _crawl(
-    people: list[RosterPerson], job: CrawlJob, web: recorded.RecordedWeb | None, examiner: ThreadPoolExecutor
-) -> CrawlReport:
-    crawl = job.params.crawl
-    local = LocalSources(crawl.sources, job.root)
+    local = LocalSources(job.params.crawl.sources, job.root)
     report = CrawlReport(local_sources=local.listings())
-    async with HttpFetcher(crawl, user_agent=user_agent(job.params.project), web=web) as fetcher:
-        signals_client = SignalsClient(fetcher, job.params.licenses.binding_opt_outs)
-        earlier_visits = visits_table.by_identity(visits_table.read(job.folder.parent))
-        context = CrawlContext(crawl, fetcher, signals_client, job.takedowns, local, examiner, earlier_visits)
-        places = asyncio.Semaphore(AT_ONCE)
+    processes = _processes(len(people), job.params)
+    with nullcontext(None) if web is None else recorded.serve(job.root / web) as recorded_web:
+        stand_in = None if recorded_web is None else recorded_web.stand_in()
+        crawl_work = CrawlWork(job.settings(), stand_in, local if processes == 1 else None)
 
-        async def one(person: RosterPerson) -> None:
-            async with places:
-                await _Identity(person, job, context, report).bring_up_to_date()
+        def add(done: IdentityDone) -> None:
+            report.add(done)
+            if job.done is not None:
                 job.done()
 
-        async with asyncio.TaskGroup() as group:
-            for person in people:
-                group.create_task(one(person))
+        work = Work(job.params.crawl, crawl_work.open, AT_ONCE)
+        worker_processes.run(work, people, add, processes=processes, folder=job.folder.parent)
     return report
+
+
+def _processes(people: int, params: Params) -> int:
+    """Number of processes for a roster. A crawl of local files alone waits for the disk: one reads them."""
+    if all(isinstance(source, LocalSource) for source in params.crawl.sources):
+        return 1
+    worth = -(-people // IDENTITIES_PER_PROCESS)
+    return max(1, min(parallel_map.worker_count(params.compute), worth, params.crawl.concurrency))
+
+
+@dataclass(frozen=True)
+class IdentityDone:
+    """What was done with one identity. state: name of its list in `CrawlReport`."""
+
+    identity: str
+    state: str
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class CrawlWork:
+    """Work of the crawl's processes.
+
+    local: opened local sources; None to open them in the process.
+    """
+
+    job: CrawlJob
+    web: StandIn | None
+    local: LocalSources | None
+
+    @asynccontextmanager
+    async def open(self, hosts: SharedHosts) -> AsyncGenerator[Do]:
+        """What the identities of one process share, as the function that brings one up to date."""
+        params = self.job.params
+        _search_code()  # fills the cache: else each identity's thread would compute it
+        local = self.local or LocalSources(params.crawl.sources, self.job.root)
+        agent = user_agent(params.project)
+        with ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
+            async with HttpFetcher(params.crawl, user_agent=agent, web=self.web, pacing=hosts.pacing) as fetcher:
+                signals_client = SignalsClient(fetcher, params.licenses.binding_opt_outs, hosts.documents)
+                visits = visits_table.by_identity(visits_table.read(self.job.folder.parent))
+                takedowns = self.job.takedowns
+                context = CrawlContext(params.crawl, fetcher, signals_client, takedowns, local, examiner, visits)
+
+                async def one(person: RosterPerson) -> IdentityDone:
+                    return await _Identity(person, self.job, context).bring_up_to_date()
+
+                yield one
 
 
 class _Identity:
     """Crawl of one identity."""
 
-    def __init__(self, person: RosterPerson, job: CrawlJob, context: CrawlContext, report: CrawlReport) -> None:
+    def __init__(self, person: RosterPerson, job: CrawlJob, context: CrawlContext) -> None:
         self._person = person
         self._job = job
         self._context = context
-        self._report = report
+        self._problems: list[str] = []
         self._shard = job.folder / f"{person.identity}.tar"
 
-    async def bring_up_to_date(self) -> None:
+    async def bring_up_to_date(self) -> IdentityDone:
         earlier_run = await asyncio.to_thread(store.load, self._shard)
         searched = await asyncio.to_thread(self._searched)
         inputs = self._inputs(searched, earlier_run.fetches.values())
         if earlier_run.inputs != inputs or self._job.refresh:
             await self._make(earlier_run, inputs)
-            self._report.made.append(self._person.identity)
+            state = "made"
         elif await self._revisit(earlier_run, searched):
-            self._report.revisited.append(self._person.identity)
+            state = "revisited"
         elif any(self._fails(fetch) for fetch in earlier_run.fetches.values()):
             await self._retry(earlier_run, searched)
-            self._report.retried.append(self._person.identity)
+            state = "retried"
         else:
-            self._report.kept.append(self._person.identity)
+            state = "kept"
+        return IdentityDone(self._person.identity, state, self._problems)
 
     async def _make(self, earlier_run: EarlierRun, inputs: Inputs) -> None:
         candidates, searched = await self._candidates(earlier_run, inputs.searched)
@@ -178,7 +229,7 @@ class _Identity:
         candidates, searched_at = [fetch.candidate for fetch in earlier], None
         if search or (recheck and has_records):
             result = await self._search()
-            self._report.problems += result.problems
+            self._problems += result.problems
             candidates = each_address_once([*_as_known(result.candidates, earlier_run), *candidates])
             searched_at = None if result.problems else due.now
         with Spool(self._job.folder.parent) as spool:
@@ -207,7 +258,7 @@ class _Identity:
         if is_down or (is_searched and not self._job.refresh):
             return earlier, searched
         result = await self._search()
-        self._report.problems += result.problems
+        self._problems += result.problems
         if not result.problems:
             now = datetime.now(UTC)
             visits_table.append(self._job.folder.parent, self._person.identity, (), searched_at=now)

@@ -127,15 +127,16 @@ class _Recorded:
     delay_s: float
 
 
-class RecordedWeb:
-    """Responses of one folder, with a count of requests. Created by `serve`."""
+@dataclass(frozen=True)
+class RecordedHosts:
+    """A served recorded web as its clients see it, in any process.
 
-    def __init__(self, folder: Path) -> None:
-        self._records = _load(folder)
-        self._hosts = {host for host, _ in self._records}
-        self.origin = ""
-        self.requests: Counter[str] = Counter()
-        """Address as it was sent (`HOST/PATH?QUERY`) → number of requests."""
+    origin: address of its server, without the final slash.
+    hosts: that are recorded.
+    """
+
+    origin: str
+    hosts: frozenset[str]
 
     def locate(self, url: str) -> tuple[str, dict[str, str]]:
         """Address of the server for a request of `url`, and the header that names its host.
@@ -143,11 +144,30 @@ class RecordedWeb:
         Raises ConnectionRefusedError if its host is not recorded.
         """
         host = host_of(url)
-        if host not in self._hosts:
+        if host not in self.hosts:
             raise ConnectionRefusedError(f"{host or url}: no such host in the recorded web")
         parts = urlsplit(url)
         path_and_query = urlunsplit(("", "", parts.path or "/", parts.query, ""))
         return self.origin + path_and_query, {"Host": host}
+
+
+class RecordedWeb:
+    """Responses of one folder, with a count of requests. Created by `serve`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._records = _load(folder)
+        self._hosts = frozenset(host for host, _ in self._records)
+        self.origin = ""
+        self.requests: Counter[str] = Counter()
+        """Address as it was sent (`HOST/PATH?QUERY`) → number of requests."""
+
+    def stand_in(self) -> RecordedHosts:
+        """Client side of this web, which other processes can use."""
+        return RecordedHosts(self.origin, self._hosts)
+
+    def locate(self, url: str) -> tuple[str, dict[str, str]]:
+        """As `RecordedHosts.locate`."""
+        return self.stand_in().locate(url)
 
     def find(self, host: str, path_and_query: str) -> _Recorded | None:
         parts = urlsplit(f"http://{host}{path_and_query}")

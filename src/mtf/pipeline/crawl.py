@@ -9,7 +9,7 @@ import polars as pl
 
 from mtf import schemas
 from mtf.config import Params, Source
-from mtf.core import atomic_files, shards
+from mtf.core import atomic_files, cluster_storage, shards
 from mtf.core.console import progress_bar
 from mtf.core.counts import number
 from mtf.core.errors import GateFailed, listed
@@ -50,6 +50,7 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False, due: 
     identities = [person.identity for person in people]
     atomic_files.sweep(workspace.stage(STAGE))
     removed = shards.remove_except(folder, set(identities).__contains__)
+    cluster_storage.remove_except(params.compute, folder, set(identities))
     wanted = visits.Due.of(params, now=datetime.now(UTC)) if due else None
     report = _crawl(people, workspace, params, refresh=refresh, due=wanted)
     if source_listing.write(workspace.local_sources, report.local_sources):
@@ -78,6 +79,10 @@ def _crawl(
             due=due,
             done=lambda: progress.advance(bar),
         )
+        if params.compute.engine == "ray":
+            from mtf.crawl import cluster_crawl
+
+            return cluster_crawl.crawl(people, job)
         return crawl(people, job)
 
 

@@ -217,11 +217,8 @@ def _metrics(
 def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
     """Size of the data set, and Krippendorff's alpha of the reviewers on the identity, if two voted on a face."""
     agreed = metrics["agreement"].get(Step.IDENTITY.value, {})
-    alpha = {"alpha": agreed["alpha"]} if "alpha" in agreed else {}
-    return {"crops": metrics["cropped"]["faces"], "curated": metrics["curated"]["faces"]} | {
-        "people": metrics["curated"]["identities"],
-        **alpha,
-    }
+    alpha = {"alpha": round(agreed["alpha"], 3)} if agreed.get("alpha") is not None else {}
+    return {"faces": metrics["curated"]["faces"], "people": metrics["curated"]["identities"], **alpha}
 
 
 def _steps(result: funnel.FunnelResult) -> dict[str, dict[str, Any]]:

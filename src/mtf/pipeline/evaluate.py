@@ -10,6 +10,7 @@ import polars as pl
 from mtf import schemas
 from mtf.config import PRETRAINED, Params
 from mtf.core import atomic_files, csv_files
+from mtf.core.console import tracked
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
@@ -39,24 +40,15 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     from mtf.evaluation import metrics
     from mtf.evaluation.fairness import Question
     from mtf.evaluation.undetected_pictures import NO_LABEL, UndetectedPictures
-    from mtf.training import checkpoint, data, input_cache
+    from mtf.training import checkpoint, data, split_pictures
 
-    splits = data.with_combined_columns(
-        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
-    )
-    pictures = input_cache.prepare(
-        splits,
-        workspace.shards("crop"),
-        workspace.stage("inputs"),
-        size_px=params.train.input_px,
-        alignment=params.train.alignment,
-    )
+    splits, pictures = split_pictures.read(workspace, params)
     undetected = UndetectedPictures.read(workspace, params, splits)
     figures: dict[str, dict[str, dict[str, float]]] = {}
     predictions: list[pl.DataFrame] = []
     questions: dict[tuple[str, str], Question] = {}
     cards: dict[tuple[str, str], CheckpointInfo] = {}
-    for task in params.train.tasks:
+    for task in tracked(params.train.tasks, total=len(params.train.tasks), title="predict, task"):
         labels = data.labels_of(params.tasks[task], splits)
         training, test = (
             data.Examples.of_split(pictures, splits, split, column=params.tasks[task].column, labels=labels)
@@ -95,7 +87,8 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     undetected.write(workspace)
     schemas.write(schemas.PREDICTIONS, pl.concat(predictions), workspace.table("evaluate", "predictions"))
     atomic_files.write_json(workspace.metrics("evaluate"), figures)
-    atomic_files.write_json(workspace.headline("accuracy"), _headline(params, figures, by_group))
+    for task, headline in _headline(params, figures, by_group).items():
+        atomic_files.write_json(workspace.headline(f"tasks/{task}"), headline)
 
 
 def _untrained(params: Params, test: Examples, labels: list[str]) -> np.ndarray:
@@ -131,12 +124,15 @@ def _predictions(
 
 def _headline(
     params: Params, figures: dict[str, dict[str, dict[str, float]]], by_group: dict[tuple[str, str], dict[str, Any]]
-) -> dict[str, float]:
-    """Accuracy of the best model on each task, and the largest gap between two groups of one attribute."""
-    best = {task: max(figures[task][model]["accuracy"] for model in params.train.models) for task in figures}
-    summaries = [report[attribute]["summary"] for report in by_group.values() for attribute in params.attributes]
-    gaps = [summary["gap"] for summary in summaries if "gap" in summary]
-    return best | ({"gap": max(gaps)} if gaps else {})
+) -> dict[str, dict[str, float]]:
+    """Task → accuracy of its best model, and that model's largest gap between two groups of one attribute."""
+    found = {}
+    for task, measured in figures.items():
+        best = max(params.train.models, key=lambda model: measured[model]["accuracy"])
+        summaries = [by_group[best, task][attribute]["summary"] for attribute in params.attributes]
+        gaps = [summary["gap"] for summary in summaries if "gap" in summary]
+        found[task] = {"accuracy": measured[best]["accuracy"]} | ({"gap": max(gaps)} if gaps else {})
+    return found
 
 
 def _write_plots(
@@ -186,7 +182,7 @@ def _write_fairness(
     people = labelled.identities_are_people(splits)
     found = {}
     over_all: dict[str, dict[str, Any]] = {}
-    for (model, task), question in questions.items():
+    for (model, task), question in tracked(questions.items(), total=len(questions), title="groups, model"):
         part = wide.filter(model=model, task=task)
         missed = undetected.predictions(params.tasks[task].columns, task=task, model=model)
         counted = pl.concat([part, missed.select(part.columns)])

@@ -17,9 +17,11 @@ from mtf.core.project_paths import ProjectPaths
 from mtf.pipeline import code_deps, default_params
 from mtf.project.own_pipeline import RECORD, STAGE
 
+DIGITS = 16
+
 
 def run(workspace: ProjectPaths) -> None:
-    """Write the record: `package`, `version`, and `stages`, stage of dvc.yaml → sha256 (hex)."""
+    """Write the record: `package`, `version`, and `stages`, stage of dvc.yaml → digest."""
     keys = {name: params for name, params in code_deps.keys_of_stages(workspace).items() if name != STAGE}
     record = {
         "package": import_closure.PACKAGE,
@@ -30,11 +32,14 @@ def run(workspace: ProjectPaths) -> None:
 
 
 def digest(stage: str, keys: list[str]) -> str:
-    """Digest of the code that a stage runs, and of the defaults behind `keys` of params.yaml; sha256, hex."""
+    """Digest of the code that a stage runs, and of the defaults behind `keys` of params.yaml.
+
+    The first DIGITS digits of sha256 in hex, so that `dvc params diff` fits a terminal.
+    """
     read = default_params.read_by(keys)
     code = import_closure.digest_of(import_closure.closure(f"{__package__}.{stage}") | read.modules)
     defaults = {module: _literals(module, names) for module, names in sorted(read.defaults.items())}
-    return hashlib.sha256(json.dumps([code, defaults], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([code, defaults], sort_keys=True).encode()).hexdigest()[:DIGITS]
 
 
 def _literals(module: str, names: tuple[str, ...]) -> dict[str, object]:

@@ -37,7 +37,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     outcome.write(workspace, found)
     counts = _counts(found)
     atomic_files.write_json(workspace.metrics("validate"), counts)
-    atomic_files.write_json(workspace.headline("gates"), {str(grade): counts[grade] for grade in Severity})
+    atomic_files.write_json(workspace.headline("gates"), {"failed": sum(counts[grade] for grade in Severity)})
     for line in _lines(found):
         print(line, flush=True)
     if found.critical:

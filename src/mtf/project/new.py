@@ -97,7 +97,7 @@ def create(folder: Path, project: NewProject, *, remote: str | None) -> list[str
         if project.roster.people:
             roster_file.load(workspace.roster, settings)
         inputs = [] if project.pictures is None else [project.pictures.place]
-        _write_files(workspace, text, inputs=inputs, title=settings.project.title)
+        _write_files(workspace, text, settings, inputs=inputs)
         address = repository.remote_address(remote, folder)
         repository.record(workspace, remote=address, message=f"{project.name}: a new project, with mtf {_version()}")
     return _next_steps(folder, project, settings, address)
@@ -115,7 +115,7 @@ def create_sample(folder: Path, write_data: Callable[[ProjectPaths], None], *, r
         raise MtfError(f"the sample {missing}")
     with repository.new_folder(folder) as workspace:
         repository.begin(workspace)
-        _write_files(workspace, text, inputs=[PATHS_IN_PROJECT.web.as_posix()], title=settings.project.title)
+        _write_files(workspace, text, settings, inputs=[PATHS_IN_PROJECT.web.as_posix()])
         write_data(workspace)
         address = repository.remote_address(remote, folder)
         repository.record(workspace, remote=address, message=f"The sample, with mtf {_version()}")
@@ -152,11 +152,11 @@ def _write_data(workspace: ProjectPaths, project: NewProject) -> None:
         project.pictures.write(workspace)
 
 
-def _write_files(workspace: ProjectPaths, params: str, *, inputs: list[str], title: str) -> None:
+def _write_files(workspace: ProjectPaths, params: str, settings: config.Params, *, inputs: list[str]) -> None:
     write_text(workspace.params, params)
-    pipeline = own_pipeline.derived(templates.text(templates.PIPELINE), inputs=inputs)
+    pipeline = own_pipeline.derived(templates.text(templates.PIPELINE), settings, inputs=inputs)
     write_text(workspace.root / templates.PIPELINE, pipeline)
-    readme = PROJECT_README.format(title=title, version=_version())
+    readme = PROJECT_README.format(title=settings.project.title, version=_version())
     write_text(workspace.root / "README.md", readme)
 
 

