@@ -63,7 +63,8 @@ def test_what_is_unchanged_costs_a_304_and_leaves_the_shard_as_it_is(crawled, as
     assert sent == [(304, 0)] * 8
     assert shard.read_bytes() == before
     assert (crawled.table("evidence")["checked_at"] > checked).all()
-    assert crawled.table("visits").drop_nulls("image_id")["page"].to_list() == ["unchanged"] * 4
+    visited = crawled.table("visits").drop_nulls("image_id")
+    assert visited["page"].to_list() == ["unchanged"] * 4 and visited["unchanged_visits"].to_list() == [1] * 4
     crawled.run_with({})
     assert len(sent) == 8, "a run that is not asked for what is due requests nothing"
 
@@ -132,8 +133,8 @@ def test_due_counts_days_from_the_last_visit_and_a_killed_crawl_goes_on_from_its
     stage, now = crawled.workspace.stage("crawl"), datetime.now(UTC)
     run = crawled.workspace.shard("crawl", "ana")
     fetches = list(store.load(run).fetches.values())
-    week = Due(now + timedelta(days=7, seconds=-5), recheck_days=7, search_days=7)
-    assert week.recheck(IdentityVisits(), fetches) and week.search(IdentityVisits(), fetches)
+    week = Due(now + timedelta(days=7, seconds=-5), recheck_days=7, recheck_max_days=28, search_days=7)
+    assert len(week.pictures(IdentityVisits(), fetches)) == 4 and week.search(IdentityVisits(), fetches)
     image_id = fetches[0].image_id
     visits.append(
         stage, "ana", [visits.Visit(image_id, fetches[0].candidate.url, now, "gone", "gone")], searched_at=now
@@ -142,8 +143,13 @@ def test_due_counts_days_from_the_last_visit_and_a_killed_crawl_goes_on_from_its
         journal.write('{"identity": "ana", "image_id": "00')
     found = visits.by_identity(visits.read(stage))["ana"]
     assert found.pictures[image_id] == now and found.searched_at == now
-    soon = Due(now + timedelta(days=6), recheck_days=7, search_days=7)
-    assert not soon.recheck(found, fetches) and not soon.search(found, fetches)
+    soon = Due(now + timedelta(days=6), recheck_days=7, recheck_max_days=28, search_days=7)
+    assert not soon.pictures(found, fetches) and not soon.search(found, fetches)
+    quiet = IdentityVisits(pictures=dict.fromkeys(ids := [each.image_id for each in fetches], now))
+    for unchanged, days in ((0, 7), (1, 14), (2, 28), (9, 28)):
+        quiet.unchanged = dict.fromkeys(ids, unchanged)
+        due = [Due(now + timedelta(days=d), 7, 28, 7).pictures(quiet, fetches) for d in (days - 1, days)]
+        assert [len(each) for each in due] == [0, 4]
     crawled.run_with({}, due=True)
     assert not (stage / visits.JOURNAL).exists()
     assert visits.read(stage).filter(pl.col("image_id").is_null())["visited_at"].to_list() == [now]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -146,6 +148,25 @@ def test_the_command_writes_a_page_and_a_folder_that_fiftyone_reads(project: Pro
     assert sorted(each["tags"][-1] for each in samples if each["change"]["label"] == "cropped") == ["after", "before"]
     again = mtf(project.root, "diff", "v1", "--fiftyone", str(tmp_path / "view"))
     assert again.returncode == 2 and "is not empty; choose a new folder" in again.stderr
+
+
+OPEN = """
+import json, sys
+import fiftyone as fo
+data = fo.Dataset.from_dir(dataset_dir=sys.argv[1], dataset_type=fo.types.LegacyFiftyOneDataset, progress=False)
+print(json.dumps([data.count_values("change.label"), data.count_sample_tags(), data.count_values("why")]))
+"""
+
+
+@pytest.mark.mongodb
+def test_fiftyone_itself_opens_the_changes(found: version_diff.VersionDiff, tmp_path: Path) -> None:
+    count = version_diff.write_fiftyone(found, tmp_path / "view")
+    environment = os.environ | {"FIFTYONE_DATABASE_DIR": str(tmp_path / "database"), "FIFTYONE_DO_NOT_TRACK": "true"}
+    command = [sys.executable, "-c", OPEN, str(tmp_path / "view")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
+    kinds, tags, reasons = json.loads(done.stdout.splitlines()[-1])
+    assert sum(kinds.values()) == count and kinds["gone"] == tags["gone"] == 1 and kinds["cropped"] == 2
+    assert tags["before"] == tags["after"] == 1 and reasons["blurred"] == 1
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])

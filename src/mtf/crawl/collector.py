@@ -85,7 +85,8 @@ class Collector:
     earlier: fetches of an earlier run by address.
     renew: request the pages of stored pictures again; else only pages that failed.
     judge_anew: request refused addresses again, since the bounds or the code that refused them have changed.
-    revisit: request the pages and the files of stored pictures again, if they have changed (`mtf.crawl.revisit`).
+    revisit: image ids of stored pictures whose pages and files to request again, if they have changed
+        (`mtf.crawl.revisit`); None requests none.
 
     Retriable failures are requested again in any case, as often as `attempts` permits.
     """
@@ -99,7 +100,7 @@ class Collector:
         *,
         renew: bool,
         judge_anew: bool,
-        revisit: bool = False,
+        revisit: frozenset[str] | None = None,
     ) -> None:
         self._identity = identity
         self._context = context
@@ -109,7 +110,8 @@ class Collector:
         self._judge_anew = judge_anew
         self._pages = Pages(context.fetcher, context.signals_client, spool)
         self._requested: set[str] = set()
-        self.revisits = Revisits(context, self._requested.add) if revisit else None
+        unchanged = context.visits[identity].unchanged if identity in context.visits else {}
+        self.revisits = None if revisit is None else Revisits(context, revisit, self._requested.add, unchanged)
         self._heard: dict[str, dict[Preference, None]] = {}
 
     async def obtain_all(self, candidates: Iterable[Candidate]) -> list[Fetch]:
@@ -223,6 +225,8 @@ class Collector:
         picture = earlier.picture
         if self.revisits is None or picture is None or self._judge_anew or _is_local(candidate):
             return None
+        if picture.image_id not in self.revisits.due and candidate == earlier.candidate:
+            return earlier
         page = await self._current_page(candidate, earlier, picture)
         kept = await self.revisits.unchanged(candidate, earlier, picture, page)
         await self._note(candidate, picture, page)

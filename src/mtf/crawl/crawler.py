@@ -223,7 +223,7 @@ class _Identity:
         if due is None or is_down or all(isinstance(source, LocalSource) for source in self._context.crawl.sources):
             return False
         has_records = any(record_evidence.is_evidence(fetch.candidate) for fetch in earlier)
-        recheck, search = due.recheck(visits, earlier), due.search(visits, earlier)
+        recheck, search = due.pictures(visits, earlier), due.search(visits, earlier)
         if not (recheck or search):
             return False
         candidates, searched_at = [fetch.candidate for fetch in earlier], None
@@ -281,14 +281,14 @@ class _Identity:
         return result
 
     def _collector(
-        self, spool: Spool, earlier_run: EarlierRun, *, judge_anew: bool, revisit: bool = False
+        self, spool: Spool, earlier_run: EarlierRun, *, judge_anew: bool, revisit: frozenset[str] | None = None
     ) -> Collector:
         return Collector(
             self._person.identity,
             self._context,
             spool,
             earlier_run.fetches,
-            renew=self._job.refresh or revisit,
+            renew=self._job.refresh or revisit is not None,
             judge_anew=judge_anew,
             revisit=revisit,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -58,6 +58,7 @@ class FileAnswer:
 class Visit:
     """Visit of a stored picture: one row of the table of visits, without its identity.
 
+    unchanged_visits: number of visits in a row, this one included, that found page and file unchanged.
     confirmed_at: time at which its page or record was last received, or said to be unchanged; None if it never was.
     """
 
@@ -66,6 +67,7 @@ class Visit:
     visited_at: datetime
     page: VisitResult
     file: VisitResult
+    unchanged_visits: int = 0
     confirmed_at: datetime | None = None
     detail: str | None = None
 
@@ -74,12 +76,16 @@ class Visit:
 class Revisits:
     """Revisits of the stored pictures of one identity.
 
+    due: image ids of the pictures to ask for.
     requested: called with the address of each file that is requested.
+    earlier: image id → number of visits in a row that found it unchanged.
     visits: what was found, by image id.
     """
 
     context: CrawlContext
+    due: frozenset[str]
     requested: Callable[[str], None]
+    earlier: Mapping[str, int] = field(default_factory=dict)
     visits: dict[str, Visit] = field(default_factory=dict)
     _answers: dict[str, FileAnswer] = field(default_factory=dict)
 
@@ -184,12 +190,15 @@ class Revisits:
         file = self._answers.get(url)
         is_received = page is not picture.page
         of_page = VisitResult.UNCHANGED if _is_same_page(page, picture.page) else VisitResult.CHANGED
+        states = (of_page if is_received else _lost(status), VisitResult.UNREAD if file is None else file.result)
+        is_unchanged = states == (VisitResult.UNCHANGED, VisitResult.UNCHANGED)
         self.visits[picture.image_id] = Visit(
             image_id=picture.image_id,
             url=url,
             visited_at=datetime.now(UTC),
-            page=of_page if is_received else _lost(status),
-            file=VisitResult.UNREAD if file is None else file.result,
+            page=states[0],
+            file=states[1],
+            unchanged_visits=self.earlier.get(picture.image_id, 0) + 1 if is_unchanged else 0,
             confirmed_at=page.fetched_at if is_received else None,
             detail=None if file is None else file.detail,
         )

@@ -20,7 +20,7 @@ import polars as pl
 
 from mtf import schemas
 from mtf.config import Params
-from mtf.crawl.fetch_results import Fetch
+from mtf.crawl.fetch_results import Fetch, FetchedPicture
 from mtf.crawl.revisit import Visit
 from mtf.schemas import FetchOutcome
 
@@ -36,39 +36,45 @@ class IdentityVisits:
 
     searched_at: time of its last complete search; None if it is not known.
     pictures: image id → time of the last visit.
+    unchanged: image id → number of visits in a row that found its sources unchanged.
     """
 
     searched_at: datetime | None = None
     pictures: dict[str, datetime] = field(default_factory=dict)
+    unchanged: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Due:
     """What is due at `now`: in whole days, so that a job that starts some seconds earlier than last week's finds it.
 
-    recheck_days: days after which a picture's source is asked again.
+    recheck_days: days after which a picture's sources are asked again.
+    recheck_max_days: longest such time, of sources that were found unchanged again and again.
     search_days: days after which an identity is searched for again.
     """
 
     now: datetime
     recheck_days: int
+    recheck_max_days: int
     search_days: int
 
     @classmethod
     def of(cls, params: Params, *, now: datetime) -> Due:
         """Policy of params.yaml. Evidence that would become too old is asked for in time."""
-        oldest = params.licenses.max_evidence_age_days
-        days = params.watch.recheck_days if oldest is None else min(params.watch.recheck_days, oldest)
-        return cls(now, days, params.watch.search_days)
+        watch, oldest = params.watch, params.licenses.max_evidence_age_days
+        longest = watch.recheck_max_days if oldest is None else min(watch.recheck_max_days, oldest)
+        return cls(now, watch.recheck_days, longest, watch.search_days)
 
-    def recheck(self, visits: IdentityVisits, fetches: Iterable[Fetch]) -> bool:
-        """True if the source of one of the stored pictures was not asked for too long."""
-        return any(
-            self._days_since(max(visits.pictures.get(picture.image_id, checked_at), checked_at)) >= self.recheck_days
-            for fetch in fetches
-            if fetch.outcome == FetchOutcome.STORED and (picture := fetch.picture) is not None
-            for checked_at in [picture.evidence["checked_at"]]
-        )
+    def pictures(self, visits: IdentityVisits, fetches: Iterable[Fetch]) -> frozenset[str]:
+        """Image ids of the stored pictures whose sources were not asked for too long."""
+        stored = (fetch.picture for fetch in fetches if fetch.outcome == FetchOutcome.STORED)
+        return frozenset(picture.image_id for picture in stored if picture and self._is_due(visits, picture))
+
+    def _is_due(self, visits: IdentityVisits, picture: FetchedPicture) -> bool:
+        checked_at = picture.evidence["checked_at"]
+        last = max(visits.pictures.get(picture.image_id, checked_at), checked_at)
+        days = self.recheck_days * 2 ** min(visits.unchanged.get(picture.image_id, 0), 12)
+        return self._days_since(last) >= min(days, self.recheck_max_days)
 
     def search(self, visits: IdentityVisits, fetches: Iterable[Fetch]) -> bool:
         """True if the identity was not searched for too long. Without a record, its newest fetch counts."""
@@ -118,12 +124,14 @@ def _journal(path: Path) -> Iterable[Row]:
 def by_identity(table: pl.DataFrame) -> Mapping[str, IdentityVisits]:
     """Identity → its visits."""
     found: dict[str, IdentityVisits] = {}
-    for identity, image_id, visited_at in table.select("identity", "image_id", "visited_at").iter_rows():
+    columns = ("identity", "image_id", "visited_at", "unchanged_visits")
+    for identity, image_id, visited_at, unchanged in table.select(columns).iter_rows():
         visits = found.setdefault(identity, IdentityVisits())
         if image_id is None:
             visits.searched_at = visited_at
         else:
             visits.pictures[image_id] = visited_at
+            visits.unchanged[image_id] = unchanged or 0
     return found
 
 

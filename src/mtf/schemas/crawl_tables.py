@@ -133,6 +133,7 @@ SIGNALS = table(
 
 # Revisits of stored pictures: one row per picture, of its last visit; and one per search, without a picture.
 # page, file: what became of them; null for a search.
+# unchanged_visits: number of visits in a row, the last one included, that found page and file unchanged.
 # confirmed_at: time at which its page or record was last received, or said to be unchanged.
 VISITS = table(
     "visits",
@@ -143,6 +144,7 @@ VISITS = table(
         "visited_at": column(UTC),
         "page": column(pl.String, one_of(VisitResult), null=True),
         "file": column(pl.String, one_of(VisitResult), null=True),
+        "unchanged_visits": at_least(pl.Int32, 0, null=True),
         "confirmed_at": column(UTC, null=True),
         "detail": text(),
     },

@@ -82,5 +82,5 @@ def _bytes(path: Path) -> bytes | None:
 def _due(params: Params, *, is_all_due: bool) -> Params:
     if not is_all_due:
         return params
-    now = params.watch.model_copy(update={"recheck_days": 0, "search_days": 0})
+    now = params.watch.model_copy(update={"recheck_days": 0, "recheck_max_days": 0, "search_days": 0})
     return params.model_copy(update={"watch": now})
