@@ -92,7 +92,7 @@ lint: $(READY)
 
 check: lint data-as-recorded
 	@echo "==> pytest: the quick tests"
-	@$(PYTEST) -m "not (browser or mongodb or train or dvc or ssh or real)"
+	@$(PYTEST) -m "not (browser or mongodb or train or dvc or ssh or ray or real)"
 
 test: lint data-as-recorded
 	@echo "==> pytest"
@@ -108,7 +108,7 @@ coverage: $(READY) data-as-recorded
 
 requirements:
 	@echo "==> pinning the dependencies of pyproject.toml; no addresses are recorded"
-	$(VENV)/bin/uv pip compile pyproject.toml --group dev --extra all --extra s3 --extra ssh --extra dlib --extra ray --universal --python-version 3.11 \
+	$(VENV)/bin/uv pip compile pyproject.toml --group dev --extra all --extra s3 --extra ssh --extra dlib --extra ray --extra gradients --universal --python-version 3.11 \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --upgrade --quiet -o requirements.txt
 
 clean:

@@ -78,16 +78,15 @@ def made_up(root: Path, faces: int, lines: int) -> ProjectPaths:
             page_url=pl.format("https://pictures.example/{}", "number"),
         )
     )
-    places = _shards(workspace, names)
     _embeddings(workspace, base, random)
-    base = base.with_columns(pl.Series("place", [places[number % len(places)] for number in range(faces)]))
-    base = base.with_columns(offset=pl.col("place").list.get(0), size_bytes=pl.col("place").list.get(1))
     nulls = {name: pl.lit(None, pl.String) for name in ("title", "claim", "license_url", "method", "statement")}
     nulls |= {
         name: pl.lit(None, pl.String) for name in ("creator", "creator_url", "opt_out", "detail", "response_sha256")
     }
     box = {"x": 10, "y": 10, "width": 64, "height": 80, "crop_x": 0, "crop_y": 0, "crop_width": 92, "crop_height": 112}
     sizes = {name: pl.lit(value) for name, value in (box | {"image_width": 92, "image_height": 112}).items()}
+    cut = _shards(workspace, base.with_columns(**sizes))
+    base = base.join(cut.select("face_id", "offset", "size_bytes"), on="face_id", maintain_order="left")
     images = base.with_columns(**nulls, source=pl.lit("bing"), media_type=pl.lit("image/jpeg"), **sizes)
     images = images.with_columns(width=pl.lit(92), height=pl.lit(112))
     schemas.write(schemas.IMAGES, images, workspace.table("crawl", "images"))
@@ -114,9 +113,11 @@ def _embeddings(workspace: ProjectPaths, base: pl.DataFrame, random: np.random.G
 
 
 def _ledger(workspace: ProjectPaths, base: pl.DataFrame, lines: int) -> None:
-    """Write a ledger of three reviewers, who decide on the faces in the same order at random."""
+    """Write a ledger with `lines` of each of three reviewers, who decide on the faces in the same order at random."""
     steps = [("face", 0.6), ("identity", 0.7), ("quality", 0.9)]
     reasons = {"face": "not_a_face", "identity": "wrong_person", "quality": "blurred"}
+    if not lines:
+        return
     for number, reviewer in enumerate(REVIEWERS):
         random = np.random.default_rng(number)
         ledger_lines: list[bytes] = []
@@ -147,15 +148,20 @@ def _line(identity: str, image_id: str, reviewer: str, step: str, reason: str | 
     ).line()
 
 
-def _shards(workspace: ProjectPaths, names: list[str]) -> list[tuple[int, int]]:
-    """Write shards with the same ten crops for every identity; the faces refer to them."""
-    places: list[tuple[int, int]] = []
+def _shards(workspace: ProjectPaths, faces: pl.DataFrame) -> pl.DataFrame:
+    """Write each identity's shard: its faces, with the ten pictures in turn, and its rows. Returns the faces' table."""
     content = pictures()
-    for name in names:
-        with shards.writing(workspace.shard("crop", name), "made up") as writer:
-            places = [writer.add(f"{number}.jpg", jpeg) for number, jpeg in enumerate(content)]
-            writer.finish(schemas.frame(schemas.FACES, []))
-    return places
+    written = []
+    for own in faces.partition_by("identity", maintain_order=True):
+        with shards.writing(workspace.shard("crop", own["identity"][0]), "made up") as writer:
+            places = [
+                writer.add(f"{name}.jpg", content[number % len(content)]) for number, name in enumerate(own["face_id"])
+            ]
+            offsets, sizes = zip(*places, strict=True)
+            rows = own.with_columns(offset=pl.Series(offsets), size_bytes=pl.Series(sizes))
+            written.append(schemas.frame(schemas.FACES, rows))
+            writer.finish(written[-1])
+    return pl.concat(written)
 
 
 def _screening(base: pl.DataFrame, random: np.random.Generator) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 `screened`: what it drops without people.
 
     .venv/bin/python benchmarks/review_effort.py [--sets lfw orl sample screened] [--seeds 3] [--people most]
-        [--embedding dlib] [--run FOLDER] [--overlooked 0.02] [--vectors FILE]
+        [--embedding dlib] [--run FOLDER] [--overlooked 0.02] [--vectors FILE] [--clock FILE]
 
 Sets with ground truth; queue, triage, session and ledger are those of the review app, and the reviewer is simulated:
 
@@ -26,6 +26,11 @@ Errors of the reviewer (assumed): a share ERROR of all faces, in both directions
 The same share of the exceptions on a page is overlooked, or `--overlooked`. A reviewer who takes a patch of wall
 for a face takes it for the right person, too, unless a page asks both at once.
 
+What a page costs beside the looks is measured: with `--clock FILE`, written by `review_latency.py --clock`, the waiting
+in both rooms by the browser's clock is added, as seconds: `key_ms` for each key, `page_ms` for each page that comes,
+and SCROLL_S for each scroll. A browser cannot tell how long a person looks: LOOK_S a look, the looks of a page and
+SCROLL_S are assumed.
+
 The targets apply at a page's cost of 4 looks on LFW, and of one look elsewhere. The exit status is 1 if one is missed.
 `--vectors` keeps the embeddings of a run for the next one.
 """
@@ -34,11 +39,12 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import shutil
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,8 +56,8 @@ from mtf import config
 from mtf.annotation.ledger import Ledger, LedgerWriter
 from mtf.annotation.ledger_lines import SCHEMA
 from mtf.core.project_paths import ProjectPaths
+from mtf.core.slugs import slug
 from mtf.curation.screened import right_person
-from mtf.datasets.labelled import slug
 from mtf.faces import face_vectors, near_duplicates, quality
 from mtf.faces.box import Box, face_id
 from mtf.faces.detectors import Landmarks
@@ -73,6 +79,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 ERROR = 0.02
 PAGE_COSTS = (1, 2, 4, 8)
+# Seconds of a person, assumed.
+LOOK_S, SCROLL_S = 1.0, 1.0
 SIDE_PX = 112
 # An embedding that distinguishes people has one person's vectors close together: near-duplicates are closer still.
 LFW_SCREEN = config.Screen(embedding_distance=0.01)
@@ -332,12 +340,14 @@ class Reviewer:
         rows = faces.select("identity", "face_id", "goes_at").iter_rows()
         self.goes_at = {Key(*names): goes_at for *names, goes_at in rows}
         self.looks, self.pages = 0, 0
+        self.keys, self.shown = 0, 0
         self._overlooked = overlooked
         self._random = np.random.default_rng(seed)
 
     def review(self, session: ReviewSession) -> None:
         while (page := session.page()).faces:
             assert page.step is not None
+            self.shown += 1
             if page.step is Step.DUPLICATE:
                 self._group(session, page.faces)
             else:
@@ -349,9 +359,12 @@ class Reviewer:
         rejected = [face for face in page.faces if not says[face]]
         if page.run in (UNSURE, AGAIN):
             self.looks += len(page.faces)
+            self.keys += len(page.faces)
         else:
+            exceptions = len(rejected if page.run == LIKELY else accepted)
             self.pages += 1
-            self.looks += len(rejected if page.run == LIKELY else accepted)
+            self.looks += exceptions
+            self.keys += 1 + exceptions
         if accepted:
             session.accept(accepted, at=page.step)
         for reason, faces in self._by_reason(rejected, page).items():
@@ -373,6 +386,7 @@ class Reviewer:
 
     def _group(self, session: ReviewSession, faces: tuple[Key, ...]) -> None:
         self.looks += 1
+        self.keys += 1
         if any(self.goes_at[face] == Step.DUPLICATE for face in faces):
             session.keep([next((face for face in faces if self.goes_at[face] is None), faces[0])])
         else:
@@ -408,6 +422,8 @@ def simulate(
     return {
         "looks": reviewer.looks,
         "pages": reviewer.pages,
+        "keys": reviewer.keys,
+        "shown": reviewer.shown,
         "accepted": len(accepted),
         "precision": len(right) / max(len(accepted), 1),
         "recall": len(right) / sum(goes_at is None for goes_at in reviewer.goes_at.values()),
@@ -494,6 +510,7 @@ def compared(
     overlooked: float,
     wanted: Wanted,
     *,
+    clock: Mapping[str, Mapping[str, float]],
     by_identity: bool = False,
 ) -> bool:
     """Print savings and costs of triage on some sets. Returns true if the target is met."""
@@ -514,6 +531,8 @@ def compared(
     print(f"{name}: times fewer looks per accepted picture, by what a page costs", end="")
     print(f" (target at {wanted.page_cost}: {wanted.times:.0f})")
     print("   " + ", ".join(f"{cost}: {ratio:.2f}" for cost, ratio in ratios.items()))
+    for room, times in clock.items():
+        _show_seconds(room, times, runs)
     worse = np.array([two["precision"] - one["precision"] for one, two in runs])
     error = worse.std(ddof=1) / np.sqrt(len(worse)) if len(worse) > 1 else 0.0
     precision = float(np.mean([two["precision"] for _, two in runs]))
@@ -524,6 +543,29 @@ def compared(
 
 def _per_accepted(run: dict[str, float], page_cost: int = 1) -> float:
     return (run["looks"] + page_cost * run["pages"]) / max(run["accepted"], 1)
+
+
+def _show_seconds(room: str, times: Mapping[str, float], runs: list[tuple[dict[str, float], dict[str, float]]]) -> None:
+    """Print seconds per accepted picture in a room with triage, and times fewer than without, waiting included."""
+    without, with_ = (np.mean([_waiting_s(run, times) for run in kind]) for kind in zip(*runs, strict=True))
+    print(
+        f"   {room}, by the browser's clock: waiting {without:.3f} s per accepted picture without, {with_:.3f} s with;"
+    )
+    for cost in PAGE_COSTS:
+        pairs = [(LOOK_S * _per_accepted(one), LOOK_S * _per_accepted(two, cost)) for one, two in runs]
+        seconds = [
+            (slow + _waiting_s(one, times), fast + _waiting_s(two, times))
+            for (one, two), (slow, fast) in zip(runs, pairs, strict=True)
+        ]
+        ratio = np.mean([slow / fast for slow, fast in seconds])
+        print(f"     a page of {cost} looks: {np.mean(seconds, axis=0)[1]:.2f} s, {ratio:.2f} times fewer")
+
+
+def _waiting_s(run: dict[str, float], times: Mapping[str, float]) -> float:
+    """Seconds per accepted picture that are not looking: keys, pages that come, scrolls."""
+    waiting_s = run["keys"] * times["key_ms"] / 1000
+    waiting_s += run["shown"] * (times["page_ms"] / 1000 + SCROLL_S * times["scrolls"])
+    return waiting_s / max(run["accepted"], 1)
 
 
 def _text(run: dict[str, float]) -> str:
@@ -540,7 +582,9 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=ROOT)
     parser.add_argument("--overlooked", type=float, default=ERROR)
     parser.add_argument("--vectors", type=Path)
+    parser.add_argument("--clock", type=Path)
     asked = parser.parse_args()
+    clock = json.loads(asked.clock.read_text()) if asked.clock else {}
     folder = Path(tempfile.mkdtemp())
     dirts = {"the paper's dirt": PAPERS, "little dirt": LITTLE}
     met = []
@@ -555,16 +599,19 @@ def main() -> None:
                     wanted = Wanted(LFW_TARGETS[name], LFW_PAGE_COST, LFW_PRECISION)
                     by_identity = distinguishes_people(config.Screen(embedding=asked.embedding))
                     title = f"LFW with {name}"
-                    met.append(compared(title, sets, folder, asked.overlooked, wanted, by_identity=by_identity))
+                    met.append(
+                        compared(title, sets, folder, asked.overlooked, wanted, clock=clock, by_identity=by_identity)
+                    )
                 if "screened" in asked.sets:
                     met.append(_screened_shown(lfw, name, dirt, asked.seeds))
                 lfw.keep_vectors()
         if DATA.is_dir() and "orl" in asked.sets:
             for name, dirt in dirts.items():
                 sets = (of_orl(asked.identities, dirt, 11 + seed) for seed in range(asked.seeds))
-                met.append(compared(f"ORL with {name}", sets, folder, asked.overlooked, Wanted()))
+                met.append(compared(f"ORL with {name}", sets, folder, asked.overlooked, Wanted(), clock=clock))
         if "sample" in asked.sets and (asked.run / "build" / "screen" / "screening.parquet").is_file():
-            met.append(compared("sample", [of_sample(asked.run)] * asked.seeds, folder, asked.overlooked, Wanted()))
+            sets = [of_sample(asked.run)] * asked.seeds
+            met.append(compared("sample", sets, folder, asked.overlooked, Wanted(), clock=clock))
         elif "sample" in asked.sets:
             print(f"no finished run of the sample in {asked.run}")
     finally:

@@ -1,6 +1,7 @@
 """Time from a key to the next page of faces in the review room, against the room of before, in Chromium.
 
     .venv/bin/python benchmarks/review_latency.py [--pages 30] [--faces 2000] [--slow-ms 1500] [--rival d3d35a7]
+        [--clock FILE]
 
 The rival is the commit before the panel, checked out beside this one: there, FiftyOne's grid was the page. Both rooms
 show the same made-up project (drawn faces, fifty of each person) at 1440 × 900. A simulated reviewer looks at each
@@ -13,12 +14,14 @@ Also measured: keys that decide one face, up to the sign that the verdict is on 
 to see a page; and both rooms again while each of FiftyOne's own queries (`/graphql`) takes `--slow-ms` longer.
 
 Targets: median at most 100 ms, 95th percentile at most 250 ms, and every page comes while the queries are slow. They
-are for an idle machine of two cores. The exit status is 1 if one is missed.
+are for an idle machine of two cores. The exit status is 1 if one is missed. `--clock` writes what a page and a key cost
+in both rooms, for `review_effort.py`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -65,6 +68,11 @@ class Times(NamedTuple):
             f"{name}: next page median {statistics.median(self.pages):.0f} ms, 95 % {p95(self.pages):.0f} ms "
             f"({len(self.pages)} pages, {lost} never came){keys}; {statistics.mean(self.scrolls):.1f} scrolls a page"
         )
+
+    def clock(self) -> dict[str, float]:
+        """Medians: milliseconds of a page and of a key for one face, and scrolls a page."""
+        key_ms = statistics.median(self.keys or self.pages)
+        return {"page_ms": statistics.median(self.pages), "key_ms": key_ms, "scrolls": statistics.mean(self.scrolls)}
 
 
 def p95(values: list[float]) -> float:
@@ -134,9 +142,10 @@ def opened(browser: Browser, url: str, *, ready: str, slow_ms: int) -> Page:
     return page
 
 
-HIDDEN_SHARE = """(() => {
+# Screens of faces beyond the first.
+HIDDEN = """(() => {
   const area = document.querySelector('.mtf-faces');
-  return area.scrollHeight / area.clientHeight - 1;
+  return Math.max(area.scrollHeight / area.clientHeight - 1, 0);
 })()"""
 
 
@@ -147,10 +156,7 @@ def of_panel(browser: Browser, url: str, pages: int, slow_ms: int) -> Times:
     times = Times([], [], [])
     for number in range(pages):
         page.wait_for_timeout(LOOK_S * 1000)
-        scrolls = (
-            "(() => { const e = document.querySelector('.mtf-faces'); return e.scrollHeight / e.clientHeight - 1; })()"
-        )
-        times.scrolls.append(round(max(page.evaluate(scrolls), 0), 1))
+        times.scrolls.append(round(page.evaluate(HIDDEN), 1))
         if number % 5 == 0:
             before = page.get_attribute('[data-cy="mtf-room"]', "data-answers")
             began = time.monotonic()
@@ -233,6 +239,7 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=2000)
     parser.add_argument("--slow-ms", type=int, default=1500)
     parser.add_argument("--rival", default=RIVAL)
+    parser.add_argument("--clock", type=Path)
     asked = parser.parse_args()
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -251,6 +258,8 @@ def main() -> None:
     finally:
         subprocess.run(["git", "worktree", "remove", "--force", str(rival)], cwd=ROOT, check=False)
         shutil.rmtree(home, ignore_errors=True)
+    if asked.clock:
+        asked.clock.write_text(json.dumps({name: found[name, 0].clock() for name in ("panel", "grid")}))
     panel, grid, slow = found["panel", 0], found["grid", 0], found["panel", asked.slow_ms]
     ratio = statistics.median(grid.pages) / statistics.median(panel.pages)
     print(f"next page, grid over panel: {ratio:.1f}× in the middle, {p95(grid.pages) / p95(panel.pages):.1f}× at 95 %")

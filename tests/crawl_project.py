@@ -58,6 +58,7 @@ class Project:
     responses: dict[str, Response] = field(default_factory=dict)
     people: list[dict[str, str]] = field(default_factory=list)
     crawl: dict[str, object] = field(default_factory=dict)
+    watch: dict[str, int] = field(default_factory=dict)
     binding: list[str] = field(default_factory=lambda: ["robots.txt", "x-robots-tag", "meta-robots", "tdmrep"])
 
     @property
@@ -96,6 +97,7 @@ class Project:
         sources = [{"kind": "bing", "licenses": ["commercial,modify"]}]
         raw["crawl"] = {"sources": sources, "web": "web"} | bounds | pace | self.crawl
         raw["licenses"]["binding_opt_outs"] = self.binding
+        raw["watch"] = self.watch
         return params_module.parse(raw)
 
     def write(self) -> None:
@@ -111,14 +113,14 @@ class Project:
         self.write()
         stage.run(self.workspace, self.params(), refresh=refresh)
 
-    def run_with(self, changes: dict[str, Response], *, refresh: bool = False) -> None:
+    def run_with(self, changes: dict[str, Response], **options: bool) -> None:
         """Run again on a web whose answers changed without notice, as the live web's do."""
         before = hashlib.sha256((self.root / "web" / RESPONSES).read_bytes()).hexdigest()
         self.responses |= changes
         self.write()
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("mtf.crawl.crawler.file_digest", lambda _path: before)
-            stage.run(self.workspace, self.params(), refresh=refresh)
+            stage.run(self.workspace, self.params(), **options)
 
     def table(self, name: str) -> pl.DataFrame:
         return pl.read_parquet(self.workspace.table("crawl", name))

@@ -1,4 +1,4 @@
-"""Marks for what a test starts (`browser`, `mongodb`, `train`, `dvc`, `ssh`, `real`): `make check` leaves them out.
+"""Marks for what a test starts (`browser`, `mongodb`, `train`, `dvc`, `ssh`, `ray`, `real`); `make check` omits them.
 
 A fixture that starts a program marks every test that asks for it. What no fixture tells stands in the test's file as
 `pytestmark`; a test that starts a program, trains or opens a DVC repository without its mark fails.
@@ -16,9 +16,16 @@ from typing import Any
 import pytest
 
 # Fixture → the mark of each test that asks for it, directly or through another fixture.
-FIXTURES = {"chromium": "browser", "needs_mongodb": "mongodb", "dvc": "dvc", "sshd": "ssh", "real_data": "real"}
+FIXTURES = {
+    "chromium": "browser",
+    "needs_mongodb": "mongodb",
+    "dvc": "dvc",
+    "sshd": "ssh",
+    "ray_cluster": "ray",
+    "real_data": "real",
+}
 # Program → the mark of a test that starts it.
-PROGRAMS = {"chromium": "browser", "mongod": "mongodb", "dvc": "dvc", "sshd": "ssh"}
+PROGRAMS = {"chromium": "browser", "mongod": "mongodb", "dvc": "dvc", "sshd": "ssh", "raylet": "ray"}
 # Module, class, method → the marks of which a test that calls it in its own process has one. DVCLive opens the
 # repository while a network trains.
 METHODS = {

@@ -1,9 +1,10 @@
-"""Draws docs/pictures/review-STEP.png of each step, review-keys.png and review-progress.png: the room, on the sample.
+"""Draws docs/pictures/review-*.png: the room on the sample, at each step, in a joint session, in a last look, and in a
+certification.
 
     python docs/pictures/draw_room.py [--run FOLDER]
 
 FOLDER (default: this checkout) holds the sample's finished run. It is only read: the review goes on in a copy, by a
-reviewer who is made up, and in a real browser (chromium, headless).
+reviewer who is made up, and in a real browser (chromium, headless). The last look is that of the sample's panel.
 """
 
 from __future__ import annotations
@@ -16,19 +17,22 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-STAGES = ("crawl", "crop", "screen", "label")
+STAGES = ("crawl", "crop", "screen", "label", "curate")
+PANEL_MEMBER = "panel-a"
 SIZE = {"width": 1280, "height": 720}
 SHOWN = (1024, 576)
 WAIT_MS = 120_000
 TRIES = 200
-ADDRESS = re.compile(r"^ {2}anna: (http://\S+)$")
+ADDRESS = re.compile(r"^ {2}\S+: (http://\S+)$")
 ROOM = '[data-cy="mtf-room"]'
 FACE = '[data-cy="mtf-face"]'
 PANEL = "window.__foo__.executeOperator('open_panel', {name: 'mtf_review_progress', isActive: true})"
@@ -76,10 +80,25 @@ def until(page: Page, step: str) -> None:
     raise AssertionError(f"no page of the step {step}")
 
 
-def draw(page: Page, url: str) -> None:
-    """Take all pictures."""
-    page.goto(url, timeout=WAIT_MS)
-    page.wait_for_selector(f"{FACE} img", timeout=WAIT_MS)
+@contextmanager
+def opened(browser: Browser, project: Path, command: str, reviewer: str) -> Generator[Page]:
+    """Page of a reviewer in the room that `mtf review COMMAND` opens."""
+    words = [sys.executable, "-m", "mtf", "review", command, "--reviewer", reviewer, "--port", "0"]
+    room = subprocess.Popen(words, cwd=project, stdout=subprocess.PIPE, text=True)
+    page = browser.new_context(viewport=SIZE).new_page()
+    try:
+        url = next(found[1] for line in room.stdout or () if (found := ADDRESS.match(line)))
+        page.goto(url, timeout=WAIT_MS)
+        page.wait_for_selector(f"{FACE} img", timeout=WAIT_MS)
+        yield page
+    finally:
+        page.context.close()
+        room.send_signal(signal.SIGINT)
+        room.communicate(timeout=60)
+
+
+def draw_steps(page: Page) -> None:
+    """Pictures of the steps, of all keys, and of the progress."""
     for _ in range(2):
         press(page, "Shift+A")
     for number in (3, 8):
@@ -112,24 +131,28 @@ def draw(page: Page, url: str) -> None:
     take_picture(page, "review-progress.png")
 
 
+def draw_last_look(page: Page) -> None:
+    for number in (0, 1):
+        page.locator(FACE).nth(number).click()
+    take_picture(page, "review-last-look.png")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--run", type=Path, default=ROOT)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "mtf", "review", "open", "--reviewer", "anna", "--port", "0"]
-        project = copy_project(asked.run, Path(folder))
-        room = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True)
-        try:
-            url = next(found[1] for line in room.stdout or () if (found := ADDRESS.match(line)))
-            with sync_playwright() as playwright:
-                chromium = shutil.which("chromium")
-                browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-                draw(browser.new_context(viewport=SIZE).new_page(), url)
-                browser.close()
-        finally:
-            room.send_signal(signal.SIGINT)
-            room.wait(60)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        with opened(browser, copy_project(asked.run, Path(folder, "steps")), "open", "anna") as page:
+            draw_steps(page)
+        project = copy_project(asked.run, Path(folder, "panel"))
+        with opened(browser, project, "adjudicate", PANEL_MEMBER) as page:
+            take_picture(page, "review-joint.png")
+        with opened(browser, project, "last-look", PANEL_MEMBER) as page:
+            draw_last_look(page)
+        with opened(browser, project, "certify", "dora") as page:
+            take_picture(page, "review-certificate.png")
+        browser.close()
 
 
 if __name__ == "__main__":

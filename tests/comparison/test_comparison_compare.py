@@ -50,9 +50,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     done: list[tuple[str, int]] = []
     run = trials.ComparisonRun.run
 
-    def watched(self: trials.ComparisonRun, comparison_data: trials.ComparisonData) -> dict[str, Any]:
+    def watched(self: trials.ComparisonRun, comparison_data: trials.ComparisonData, **keep: Any) -> dict[str, Any]:
         done.append((self.recipe_name, self.seed))
-        return run(self, comparison_data)
+        return run(self, comparison_data, **keep)
 
     monkeypatch.setattr(trials.ComparisonRun, "run", watched)
     return done
@@ -119,10 +119,10 @@ def test_a_comparison_that_was_stopped_goes_on_where_it_was(
 ) -> None:
     watched = trials.ComparisonRun.run
 
-    def stopped(self: trials.ComparisonRun, comparison_data: trials.ComparisonData) -> dict[str, Any]:
+    def stopped(self: trials.ComparisonRun, comparison_data: trials.ComparisonData, **keep: Any) -> dict[str, Any]:
         if self.seed == 43:
             raise KeyboardInterrupt
-        return watched(self, comparison_data)
+        return watched(self, comparison_data, **keep)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(trials.ComparisonRun, "run", stopped)

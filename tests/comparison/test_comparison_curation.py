@@ -17,9 +17,13 @@ from mtf.cli import app
 from mtf.comparison import curation, trials
 from mtf.config import IDENTITY, Params
 from mtf.core import markdown_tables
-from mtf.core.errors import BadInput
+from mtf.core.errors import BadInput, GateFailed
+from mtf.core.hashing import file_digest
 from mtf.core.project_paths import ProjectPaths
+from mtf.gates import outcome
 from mtf.papers import mtf_tables
+from mtf.pipeline import multitask, multitask_results, release_models, train
+from mtf.training import checkpoint
 from training_project import write_project
 
 QUICK = {"optimizer": "adamw", "learning_rate": 0.01, "max_epochs": 1, "patience": 1, "batch": 16}
@@ -160,7 +164,7 @@ def test_no_network_learns_from_a_picture_or_group_that_is_tested(
     monkeypatch.setattr(
         trials.ComparisonRun,
         "run",
-        lambda self, comparison_data: seen.append(comparison_data) or run(self, comparison_data),
+        lambda self, comparison_data, **keep: seen.append(comparison_data) or run(self, comparison_data, **keep),
     )
     found = ask(project)
     everything = pl.read_parquet(project[0].table("curate", "non_curated"))
@@ -192,7 +196,7 @@ def test_the_figures_stand_in_a_file_and_are_not_worked_out_twice(
     project: tuple[ProjectPaths, Params], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = ask(project, tasks=["gender"], seeds=2)
-    monkeypatch.setattr(trials.ComparisonRun, "run", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(trials.ComparisonRun, "run", lambda *_, **__: pytest.fail("trained again"))
     assert ask(project, tasks=["gender"], seeds=2) == first
     written = json.loads(project[0].metrics("compare/curation").read_text())
     runs = written.pop("runs")
@@ -257,3 +261,54 @@ def test_the_command_prints_table_9_as_markdown_and_as_json(project: tuple[Proje
     said = json.loads(CliRunner().invoke(app, [*asked, "--json"], catch_exceptions=False).stdout)
     written = json.loads(project[0].metrics("compare/curation").read_text())
     assert said == mtf_tables.curation(written)
+
+
+@pytest.mark.train
+def test_trained_networks_are_released_with_their_cards_and_those_of_the_training_sets(
+    tmp_path: Path,
+    sample_params: Params,
+    project: tuple[ProjectPaths, Params],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    workspace, params = project
+    changes = {"train": params.train.model_copy(update={"tasks": ["gender"]})}
+    changes["multitask"] = params.multitask.model_copy(update={"recipe": "quick"})
+    params = params.model_copy(update=changes)
+    with pytest.raises(GateFailed, match="gates"):
+        release_models.run(workspace, params, to=None)
+    monkeypatch.setattr(outcome, "refuse", lambda *_: None)
+    with pytest.raises(GateFailed, match=r"build/models/small_cnn/gender/model\.pt: no such model"):
+        release_models.run(workspace, params, to=None)
+
+    train.run(workspace, params, model="small_cnn", task="gender")
+    multitask.run(workspace, params, weighting="equal")
+    multitask_results.run(workspace, params, weighting="equal")
+    compared = {"model": "small_cnn", "tasks": ["gender"], "recipe": "quick", "seeds": 1}
+    curation.run(workspace, params, **compared)
+    release_models.run(workspace, params, to=tmp_path / "bundle")
+    arms = [f"table-9/{name}/gender" for name in curation.TRAINING_SETS]
+    places = sorted(["multitask/equal", "small_cnn/gender", *arms])
+    bundle = tmp_path / "bundle"
+    assert sorted(str(path.parent.relative_to(bundle)) for path in bundle.rglob("model.pt")) == places
+    assert all((bundle / place / "card.md").is_file() for place in places)
+    assert "training set: unprocessed" in (bundle / "table-9/non_curated/gender/card.md").read_text()
+    assert "the curated test part" in (bundle / "table-9/screened/gender/card.md").read_text()
+    sums = dict(line.split("  ")[::-1] for line in (bundle / "SHA256SUMS").read_text().splitlines())
+    assert sums["small_cnn/gender/model.pt"] == file_digest(workspace.stage("models") / "small_cnn/gender/model.pt")
+    assert checkpoint.load(bundle / arms[0] / "model.pt")[1].task == "gender"
+
+    # A network that is missing is trained again, though its figures are kept.
+    kept = workspace.stage("compare") / "curation/small_cnn/gender/quick/screened.pt"
+    kept.unlink()
+    with pytest.raises(GateFailed, match=r"screened\.pt: missing, or trained on other data"):
+        release_models.run(workspace, params, to=bundle)
+    curation.run(workspace, params, **compared)
+    assert kept.is_file()
+    # Of another split, nothing is released.
+    splits = pl.read_parquet(workspace.table("split", "splits"))
+    splits[1:].write_parquet(workspace.table("split", "splits"))
+    with pytest.raises(GateFailed, match="trained on another split; `dvc repro`"):
+        release_models.run(workspace, params, to=bundle)
+    with pytest.raises(BadInput, match="exists, and is no bundle of models"):
+        release_models.run(workspace, params, to=workspace.build)

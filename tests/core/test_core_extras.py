@@ -17,7 +17,7 @@ from projects import ROOT, mtf
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # `dlib` is a module of no listed package; the packages of the others are not installed for the tests.
-NOT_INSTALLED = {"ray", "gcs", "azure", "dlib"}
+NOT_INSTALLED = {"gcs", "azure", "dlib"}
 
 
 @pytest.mark.parametrize("extra", sorted(EXTRAS.keys() - NOT_INSTALLED))

@@ -337,3 +337,19 @@ def test_a_label_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"age,ethnicity,gender,img_name,pixels\n1,0,0,\xff.jpg,0\n")
     with pytest.raises(BadInput, match=r"age\.csv: not UTF-8 at byte"):
         age_csv.load(path)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "people", "changes"),
+    [
+        (400, 40, {}),
+        (1500, 200, {("train", "recipe"): "modern"}),
+        (1500, 1500, {("curate", "min_images_per_identity"): 1}),
+    ],
+)
+def test_many_pictures_of_people_are_learnt_by_the_recipe_that_is_better_at_them(
+    pictures: int, people: int, changes: dict[tuple[str, str], object]
+) -> None:
+    rows = pl.DataFrame({"identity": [f"p{number % people}" for number in range(pictures)]})
+    data_set = labelled.DataSet("folder", "CC-BY-4.0", "nobody", rows, {})
+    assert project_files.roster_changes(data_set) == changes

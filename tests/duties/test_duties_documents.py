@@ -222,6 +222,26 @@ def test_a_condition_that_only_warns_is_not_called_a_refusal(project: ProjectPat
     assert warned.startswith("a combination of all labels") and "agreement" in warned
 
 
+def test_the_crowdwork_sheet_says_how_often_each_unnamed_reviewer_errs(project: ProjectPaths) -> None:
+    steps = {
+        step: {"faces": faces, "wrongly_rejected": rejected, "wrongly_kept": kept}
+        for step, faces, rejected, kept in (("face", 300, 0.01, 0.05), ("identity", 100, 0.05, 0.25))
+    }
+    path = project.root / "metrics" / "curate.json"
+    figures = json.loads(path.read_text())
+    figures["consensus"] = {
+        "decided_by": {"panel": 397, "model": 2, "joint": 1},
+        "confidence": {step: {"verdicts": 200, "mean": 0.99, "expected_wrong": 0.5} for step in steps},
+        "reviewers": [{"right": 0.97, "steps": steps}],
+        "classifier": {},
+    }
+    path.write_text(json.dumps(figures))
+    text, tables = sentences(documents(project)["crowdwork_sheet"])["agreement", 1]
+    assert "decided 2 verdicts" in text and "it expects 1.0 to be wrong" in text
+    assert text.endswith("were rejected, and faces that go and were kept: 2.0 % and 10.0 %.")
+    assert tables == ("metrics/curate.json",)
+
+
 def test_a_policy_that_accepts_pictures_without_a_license_says_so(project: ProjectPaths) -> None:
     accepts = {"accept_claim": True, "accept_unstated": True}
     document = documents(project, params(licenses=accepts))["ai_act_article_10"]

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from mtf.cli import app
 from mtf.config import Params, Task
+from mtf.core import atomic_files
 from mtf.core.errors import BadInput
 from mtf.evaluation import intersections
 from mtf.papers import das_tables
@@ -121,7 +122,7 @@ MEASURED = {
 
 
 def test_the_papers_tables_hold_what_was_measured() -> None:
-    first, race, gender, fifth = das_tables.tables(MEASURED, TASKS)
+    first, race, gender, at_once = das_tables.tables(MEASURED, TASKS, undetected="None is left out.")
     assert (first["table"], first["columns"]) == (1, ["race", "gender"])
     assert [(row["name"], row["shares"]) for row in first["rows"]] == [("ours", [0.9, 0.8]), ("theirs", [0.5, None])]
     assert first["rows"][0]["figures"][0] == {"accuracy": 0.9, "n": 40, "low": 0.8, "high": 0.96}
@@ -131,8 +132,9 @@ def test_the_papers_tables_hold_what_was_measured() -> None:
     ]  # fmt: skip
     assert race["rows"][0]["figures"] == [{"accuracy": 0.95, "n": 20}, None]
     assert (gender["table"], gender["rows"]) == (4, [])
-    assert fifth["rows"][0]["shares"] == [0.7, 0.9, 0.8]
+    assert (at_once["table"], at_once["rows"][0]["shares"]) == (None, [0.7, 0.9, 0.8])
     shown = das_tables.markdown([first])
+    assert shown.endswith("|\n\nNone is left out.\n")
     assert "**Mean accuracy** (Das et al., Table 1)" in shown
     assert "| ours | 90.00% (n 40; 80.0 to 96.0) | 80.00% |" in shown
     assert "| theirs | 50.00% | – |" in shown
@@ -166,7 +168,7 @@ def test_the_command_shows_the_tables_of_what_was_trained(
     shown = CliRunner().invoke(app, ["multitask", "--paper-tables", "--json"])
     assert shown.exit_code == 0
     found = json.loads(shown.stdout)
-    assert [table["table"] for table in found] == [1, 2, 4, 3, 5]
+    assert [table["table"] for table in found] == [1, 2, 4, 3, None]
     own = json.loads(workspace.metrics("multitask/equal").read_text())
     alone = json.loads(workspace.metrics("evaluate").read_text())["race"]["small_cnn"]["accuracy"]
     assert [(row["name"], row["shares"]) for row in found[0]["rows"]] == [
@@ -176,7 +178,26 @@ def test_the_command_shows_the_tables_of_what_was_trained(
     assert {each["n"] for row in found[0]["rows"] + found[4]["rows"] for each in row["figures"] if each} == {18}
     assert [row["name"] for row in found[1]["rows"]] == ["gender: Males", "gender: Females", "age: Young", "age: Old"]
     assert found[1]["rows"][0]["shares"][1] == own["by_group"]["race"]["gender"]["Males"]["accuracy"]
-    assert "(Das et al., Table 5)" in CliRunner().invoke(app, ["multitask", "--paper-tables"]).stdout
+    said = CliRunner().invoke(app, ["multitask", "--paper-tables"]).stdout
+    assert said.count("Test pictures without a detected face: 0 of 18; they are left out.") == 5
+    assert said.endswith(
+        "Table 5 is not made yet: `mtf evaluate --on OTHER` measures the networks on another labelled set.\n"
+    )
+    on = {
+        "set": {"name": "befa", "statement": "Test pictures without a detected face: 1 of 3; they count as errors."},
+        "networks": {
+            "multitask-equal": {
+                "tasks": {"race": {"accuracy": 0.5, "n": 3}, "gender": {"accuracy": 0.75, "n": 3}},
+                "all": {"accuracy": 0.25, "n": 3},
+                "categories": [{"n": 1}] * 56,
+            }
+        },
+    }
+    atomic_files.write_json(workspace.metrics("on/befa"), on)
+    said = CliRunner().invoke(app, ["multitask", "--paper-tables"]).stdout
+    assert "**Mean accuracy on befa, all attributes at once first, 56 categories** (Das et al., Table 5)" in said
+    assert "| multitask-equal | 25.00% (n 3) | 50.00% (n 3) | 75.00% (n 3) | – |" in said
+    assert "1 of 3; they count as errors." in said
 
 
 def test_without_a_weighting_the_command_says_what_it_wants(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from made_project import PEOPLE, made_params, make
 from mtf.cli.publish import lines_of
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
-from mtf.release import changes, revision_diff
+from mtf.release import changes, revision_diff, version_files
 from mtf.release.changes import Changes, paired
 
 STAGES = ("split", "curate", "crop", "crawl")
@@ -242,3 +242,10 @@ def test_of_two_faces_that_meet_one_it_is_the_one_with_the_most_overlap():
     others = pl.DataFrame([{"face_id": "now", "x": 0, **place}])
     (pair,) = paired(faces, others, box_iou=0.4).rows(named=True)
     assert pair == {"identity": "ann", "face_id": "near", "other_id": "now"}
+
+
+def test_ranges_of_identities_give_the_changes_of_the_whole(
+    project: ProjectPaths, found: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(version_files, "ROWS_AT_ONCE", 1)
+    assert revision_diff.run(project, made_params(), "v1", None) == found

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from made_project import PEOPLE, made_params, make
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
 from mtf.config import parse
 from mtf.core.project_paths import ProjectPaths
@@ -121,14 +121,6 @@ def put_predictions(workspace: ProjectPaths, label: str, *, split: str = "test")
     path = workspace.table("evaluate", "predictions")
     path.parent.mkdir(parents=True, exist_ok=True)
     predictions.write_parquet(path)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Opened:

@@ -59,9 +59,13 @@ def share_review(
     with review_processes(home) as open_:
 
         def share(
-            faces: dict[str, int], *reviewers: str, groups: dict[str, list[list[int]]] | None = None
+            faces: dict[str, int],
+            *reviewers: str,
+            groups: dict[str, list[list[int]]] | None = None,
+            prepare: Callable[[ProjectPaths], object] = lambda _: None,
         ) -> SharedReview:
             workspace = a_project(home / "project", faces, groups=groups)
+            prepare(workspace)
             return SharedReview(workspace, open_(workspace, *reviewers))
 
         yield share

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 import numpy as np
+import polars as pl
 
-from mtf import schemas
+from mtf import config, schemas
 from mtf.core import shards
 from mtf.core.project_paths import ProjectPaths
 from mtf.faces.box import Box, face_id
+from mtf.sample import photograph
+from mtf.sample.people import CAST
 
 ROOT = Path(__file__).parent.parent.parent
 SIDE_PX = 96
+# Side of the part of a drawn photograph that shows the face.
+PORTRAIT_PX = 260
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -31,8 +38,24 @@ def drawn(seed: int) -> bytes:
     return cv2.imencode(".jpg", pixels)[1].tobytes()
 
 
+def portrait(seed: int) -> bytes:
+    """A picture of one of the sample's people, whose face a detector finds about where `a_project` has its box."""
+    person = CAST[seed // 1000]
+    taken = photograph.portrait(person.traits(), person.identity, np.random.default_rng(seed))
+    height, width = taken.pixels.shape[:2]
+    top, left = int(0.47 * height) - PORTRAIT_PX // 2, (width - PORTRAIT_PX) // 2
+    part = taken.pixels[top : top + PORTRAIT_PX, left : left + PORTRAIT_PX]
+    pixels = cv2.resize(part, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", pixels)[1].tobytes()
+
+
 def a_project(
-    root: Path, faces: dict[str, int], *, margin_px: int = 8, groups: dict[str, list[list[int]]] | None = None
+    root: Path,
+    faces: dict[str, int],
+    *,
+    margin_px: int = 8,
+    groups: dict[str, list[list[int]]] | None = None,
+    draw: Callable[[int], bytes] = drawn,
 ) -> ProjectPaths:
     """A project with so many faces per identity; `groups` names duplicates by identity and number."""
     workspace = ProjectPaths(root)
@@ -42,7 +65,9 @@ def a_project(
     workspace.roster.write_text("\n".join(["identity,name,race,gender,age", *people]) + "\n")
     images, cuts, evidence = [], [], []
     for person, (identity, count) in enumerate(faces.items()):
-        one = _identity(workspace, identity, count, person=person, margin_px=margin_px)
+        one = _identity(
+            workspace, identity, [draw(1000 * person + number) for number in range(count)], margin_px=margin_px
+        )
         images += one[0]
         cuts += one[1]
         evidence += one[2]
@@ -54,7 +79,7 @@ def a_project(
 
 
 def _identity(
-    workspace: ProjectPaths, identity: str, count: int, *, person: int, margin_px: int
+    workspace: ProjectPaths, identity: str, pictures: list[bytes], *, margin_px: int
 ) -> tuple[list, list, list]:
     images, cuts, evidence = [], [], []
     box = Box(16 + margin_px % 3, 16, 64, 64)
@@ -63,8 +88,7 @@ def _identity(
         shards.writing(workspace.shard("crawl", identity), "crawl") as crawled,
         shards.writing(workspace.shard("crop", identity), "crop") as cropped,
     ):
-        for number in range(count):
-            data = drawn(1000 * person + number)
+        for number, data in enumerate(pictures):
             image_id = hashlib.sha256(data).hexdigest()
             name = face_id(image_id, box)
             offset, size_bytes = crawled.add(f"{image_id}.jpg", data)
@@ -109,3 +133,45 @@ def _screening(cuts: list[dict], groups: dict[str, list[list[int]]]) -> list[dic
         | {"hash": 1, "exact_group": None, "near_group": group_of.get(cut["face_id"]), "across_group": None}
         for cut in cuts
     ]
+
+
+def with_clusters(workspace: ProjectPaths) -> ProjectPaths:
+    """The project with an embedding that distinguishes people: each identity is a cluster, but for its last face."""
+    random = np.random.default_rng(5)
+    faces = schemas.read(schemas.FACES, workspace.table("crop", "faces"))
+    for own in faces.partition_by("identity", maintain_order=True):
+        vectors = random.normal(size=128) + 0.3 * random.normal(size=(own.height, 128))
+        vectors[-1] = random.normal(size=128)
+        unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+        with shards.writing(workspace.shard("screen", own["identity"][0]), "screen") as writer:
+            rows = own.select("identity", "face_id")
+            writer.finish(rows.with_columns(embedding=pl.Series([each.tobytes() for each in unit])))
+    text = workspace.params.read_text()
+    changed = re.sub(r"(?m)^(  embedding:) \w+", r"\1 dlib", text)
+    assert changed != text
+    workspace.params.write_text(changed)
+    return workspace
+
+
+def with_curated(workspace: ProjectPaths) -> ProjectPaths:
+    """The project after curation: all faces are in the curated set but the last, whom the panel rejected."""
+    params = config.load(workspace.params)
+    faces = schemas.read(schemas.FACES, workspace.table("crop", "faces"))
+    labels = {column: pl.lit(task.labels[0]) for column, task in params.attributes.items()}
+    known = {"race": pl.lit("Blue"), "gender": pl.lit("Females"), "age": pl.lit("Young")}
+    rows = faces.with_columns(
+        **(labels | known),
+        license=pl.lit("CC-BY-4.0"),
+        duplicate_group=pl.lit(None, pl.String),
+        decided_by=pl.lit("panel 3/3"),
+    )
+    kept = schemas.frame(schemas.curated(params), rows).head(-1)
+    schemas.write(schemas.curated(params), kept, workspace.table("curate", "curated"))
+    gone = rows.tail(1).with_columns(
+        step=pl.lit("identity"),
+        reason=pl.lit("wrong_person"),
+        decided_by=pl.lit("panel 3/3"),
+        detail=pl.lit(None, pl.String),
+    )
+    schemas.write(schemas.EXCLUSIONS, schemas.frame(schemas.EXCLUSIONS, gone), workspace.table("curate", "exclusions"))
+    return workspace

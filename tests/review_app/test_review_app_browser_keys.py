@@ -50,9 +50,12 @@ def test_every_step_reason_and_key_writes_what_it_says(
     screen.page.keyboard.press("l")
     screen.page.keyboard.press("3")
     assert "age should be" in screen.keys
+    assert violations(screen) == []
     assert screen.press("2") == "✓ Correct a label: 1 face (age: Old)"
     said.append(("task_fit", "label", None))
     assert "Old (corrected by you)" in screen.page.inner_text(".mtf-aside")
+    assert screen.press("n") == "the page, made anew"
+    screen.sees(12)
 
     for number, (step, text) in enumerate(
         (("identity", "Is this Ada?"), ("quality", "unobstructed"), ("duplicate", "Which picture"))
@@ -93,6 +96,7 @@ def test_everything_fits_any_screen_can_be_reached_by_keyboard_and_has_a_name(
     screen.page.keyboard.press("?")
     screen.page.wait_for_selector("#mtf-help", timeout=WAIT_MS)
     assert "hold: the whole picture" in screen.page.inner_text(".mtf-help")
+    assert violations(screen, part="[role=dialog]") == []
     screen.page.keyboard.press("a")
     screen.page.keyboard.press("Escape")
     screen.page.wait_for_selector("#mtf-help", state="detached", timeout=WAIT_MS)
@@ -101,6 +105,13 @@ def test_everything_fits_any_screen_can_be_reached_by_keyboard_and_has_a_name(
     before = len(decided(shared.workspace, "ben"))
     for key in ("ArrowRight", "Space", "ArrowRight", "Space", "ArrowLeft"):
         screen.page.keyboard.press(key)
+    assert screen.ids(".marked") == first[1:3]
+    screen.page.keyboard.press("Escape")
+    assert screen.ids(".marked") == []
+    screen.page.keyboard.press("Space")
+    screen.page.keyboard.press("ArrowRight")
+    screen.page.keyboard.press("Space")
+    screen.page.keyboard.press("ArrowLeft")
     assert screen.ids(".marked") == first[1:3]
     screen.page.wait_for_function("id => document.activeElement.dataset.id === id", arg=first[1], timeout=WAIT_MS)
     screen.page.keyboard.down("p")
@@ -164,7 +175,7 @@ def everything_is_on_the_screen(screen: Screen) -> None:
     assert "CC-BY-4.0" in screen.page.inner_text(".mtf-aside")
 
 
-def violations(screen: Screen) -> list[str]:
+def violations(screen: Screen, *, part: str = ".mtf-room") -> list[str]:
     """Findings of axe in the review's own part of the page."""
-    found = Axe().run(screen.page, context=".mtf-room").response["violations"]
+    found = Axe().run(screen.page, context=part).response["violations"]
     return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"]]

@@ -29,6 +29,7 @@ def test_one_key_groups_two_faces_and_nothing_of_it_is_a_vote(
     screen = open_screen(open_review(workspace, "anna", command="last-look").url("anna"))
     assert screen.question == "Which of these faces of Ada are the same shot?"
     screen.sees(6)
+    assert "near duplicate" in screen.keys and "keep this one" not in screen.keys
     assert "mark the faces that are alike" in screen.press("8")
     screen.mark(0, 1)
     assert screen.press("8").startswith("✓ Reject: 2 faces")

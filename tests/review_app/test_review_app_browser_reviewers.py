@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 from browser_screen import Screen, decided
+from review_process import ReviewProcess
 
 from mtf.core.project_paths import ProjectPaths
+from mtf.review_app.fiftyone.request_guard import MAX_BODY_BYTES
 
 pytestmark = pytest.mark.lengthy(45)
 
@@ -32,6 +35,7 @@ def test_two_reviewers_in_two_browsers_write_their_own_files(
     assert found.select("reviewer", "image_id").is_unique().all()
     assert len(list(workspace.review.rglob("*.jsonl"))) == 2
     nothing_but_faces_can_be_had(process.url("anna"), tmp_path)
+    a_query_is_bounded_and_its_errors_quote_little_of_it(process)
 
 
 def nothing_but_faces_can_be_had(url: str, tmp_path: Path) -> None:
@@ -45,3 +49,26 @@ def nothing_but_faces_can_be_had(url: str, tmp_path: Path) -> None:
         strange = urllib.request.Request(url, headers=header)  # noqa: S310
         with pytest.raises(urllib.error.HTTPError, match="403"):
             urllib.request.urlopen(strange)  # noqa: S310
+
+
+def a_query_is_bounded_and_its_errors_quote_little_of_it(process: ReviewProcess) -> None:
+    for size, permitted in ((MAX_BODY_BYTES, (413,)), (200_000, (200, 400))):
+        assert posted(process, "/graphql", {"query": "{" + size * "q" + "}"})[0] in permitted
+    assert "qqqq" in "".join(process.output)
+    assert max(map(len, process.output)) < 1000
+    asked = {"dataset_name": "sample-anna", "params": {"ids": 7}}
+    for operator in ("@mtf/review/accept", "@voxel51/operators/delete_selected_samples", "@mtf/review/none"):
+        status, answer = posted(process, "/operators/execute", asked | {"operator_uri": operator})
+        assert status != 200 or json.loads(answer)["error"], answer
+        assert "Traceback" not in answer and ".py" not in answer, answer
+
+
+def posted(process: ReviewProcess, path: str, content: dict) -> tuple[int, str]:
+    """Status and text of the answer to a request without an Origin."""
+    address = process.url("anna").partition("/datasets/")[0] + path
+    body, kind = json.dumps(content).encode(), {"Content-Type": "application/json"}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, data=body, headers=kind)) as answer:  # noqa: S310
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()

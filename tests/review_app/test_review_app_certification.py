@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 import typer.testing
 from review_sessions import NoScreen
+from reviewed_project import with_curated
 
-from mtf import config, schemas
+from mtf import config
 from mtf.cli import app
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
@@ -23,28 +24,8 @@ LOOKS = 0.02
 
 def curated(project: Project) -> tuple[ProjectPaths, config.Params]:
     """A project whose people are all in the curated set but the last, whom the panel rejected."""
-    workspace = project({"ada": 8, "bob": 7})
-    params = config.load(workspace.params)
-    faces = schemas.read(schemas.FACES, workspace.table("crop", "faces"))
-    labels = {column: pl.lit(task.labels[0]) for column, task in params.attributes.items()}
-    known = {"race": pl.lit("Blue"), "gender": pl.lit("Females"), "age": pl.lit("Young")}
-    rows = faces.with_columns(
-        **(labels | known),
-        license=pl.lit("CC-BY-4.0"),
-        duplicate_group=pl.lit(None, pl.String),
-        decided_by=pl.lit("panel 3/3"),
-    )
-    table = schemas.curated(params)
-    kept = schemas.frame(table, rows).head(14)
-    schemas.write(table, kept, workspace.table("curate", "curated"))
-    gone = rows.tail(1).with_columns(
-        step=pl.lit("identity"),
-        reason=pl.lit("wrong_person"),
-        decided_by=pl.lit("panel 3/3"),
-        detail=pl.lit(None, pl.String),
-    )
-    schemas.write(schemas.EXCLUSIONS, schemas.frame(schemas.EXCLUSIONS, gone), workspace.table("curate", "exclusions"))
-    return workspace, params
+    workspace = with_curated(project({"ada": 8, "bob": 7}))
+    return workspace, config.load(workspace.params)
 
 
 def planned(workspace: ProjectPaths, params: config.Params, **options: bool) -> str:
@@ -92,6 +73,19 @@ def test_an_answer_can_be_undone(project: Project) -> None:
     found = certificate.read(workspace, params)
     assert found is not None
     assert found.wrong == 0
+
+
+def test_an_undone_question_comes_back_alone(project: Project) -> None:
+    workspace, params = curated(project)
+    planned(workspace, params)
+    review_data, plan, _ = loading.load_certification(workspace, params)
+    session = loading.certification_session(workspace, review_data, plan, "dora")
+    first = session.page()
+    session.accept(first.faces, at=first.step)
+    assert session.page().faces != first.faces
+    session.undo()
+    assert (session.page().faces, session.page().run) == (first.faces, first.run)
+    session.close()
 
 
 def test_a_question_tells_nothing_of_the_panel(project: Project, capsys: pytest.CaptureFixture[str]) -> None:

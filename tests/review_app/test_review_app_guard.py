@@ -8,9 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from mtf.review_app.fiftyone.request_guard import guarded
+from mtf.review_app.fiftyone.request_guard import MAX_BODY_BYTES, guarded
 
 OWN = ("127.0.0.1:5151", "http://127.0.0.1:5151")
 
@@ -52,6 +53,33 @@ def test_other_sites_pages_are_refused(strange: dict[str, Any]) -> None:
     heard, sent = asked("http", **strange)
     assert not heard
     assert sent[0] == 403
+
+
+@pytest.mark.parametrize("says_length", [True, False])
+@pytest.mark.parametrize(("size", "is_answered"), [(MAX_BODY_BYTES, True), (MAX_BODY_BYTES + 1, False)])
+def test_a_body_is_read_up_to_a_bound_whether_or_not_it_says_its_length(
+    size: int, *, is_answered: bool, says_length: bool
+) -> None:
+    heard, sent = [], []
+    parts = [size // 3, size // 3, size - 2 * (size // 3)]
+    coming = [{"type": "http.request", "body": bytes(part), "more_body": True} for part in parts]
+    coming.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        heard.append(len(await Request(scope, receive).body()))
+        await PlainTextResponse("")(scope, receive, send)
+
+    async def receive() -> Any:
+        return coming.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message.get("status"))
+
+    length = [(b"content-length", str(size).encode())] if says_length else []
+    scope = {"type": "http", "method": "POST", "path": "/graphql", "headers": [(b"host", OWN[0].encode()), *length]}
+    asyncio.run(guarded(app, SimpleNamespace(), address="127.0.0.1")(scope, receive, send))
+    assert (heard, sent[0]) == (([size], 200) if is_answered else ([], 413))
+    assert len(coming) == (0 if is_answered else 4 if says_length else 1)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "localhost", "::1", "0.0.0.0", "::", "192.0.2.7"])

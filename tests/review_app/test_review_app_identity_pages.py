@@ -99,6 +99,10 @@ def test_the_first_page_of_each_person_is_their_cluster_and_one_key_answers_thre
         opened.accept(list(page.faces), at=page.step)
         assert all(opened.verdict(first, step) == ("accept", None) for step in FIRST_STEPS)
         assert opened.page().together == "person-1"
+        assert set(opened.undo()) == set(page.faces)
+        back = opened.page()
+        assert (back.step, back.together, back.asks) == (page.step, "person-0", FIRST_STEPS)
+        assert set(back.faces) == set(page.faces), "no face of the next person among them"
 
 
 def test_the_question_names_all_steps_that_are_asked() -> None:

@@ -225,7 +225,7 @@ def test_a_terminal_that_draws_no_picture_takes_nothing_on_a_person_whose_shard_
             made_anew(workspace, other, identity, "crop")
         yield from ["p", answer] if answer in "AXS" else [answer]
 
-    monkeypatch.setattr(terminal, "_answers", answers)
+    monkeypatch.setattr(terminal, "typed_answers", answers)
     terminal.run(workspace, config.load(workspace.params), "anna", joint=False)
     assert re.search("not done: the pictures of (ada|bob) were rewritten", capsys.readouterr().out)
     assert ledger.read(workspace.review).decisions.is_empty()

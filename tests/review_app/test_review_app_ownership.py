@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -105,7 +107,7 @@ def write(record: Path, owner: Owner) -> Owner:
     return owner
 
 
-@pytest.mark.parametrize("stale", ["", "70000", "[]", "{}", "null", "１２", '{"host": "h", "pid": "1", "port": 1}'])
+@pytest.mark.parametrize("stale", ["", "70000", "[]", "{}", "null", "１２", '{"host": "h", "pid": 1, "port": 27017}'])
 def test_what_an_earlier_room_left_behind_keeps_none_from_opening(
     needs_mongodb: None, tmp_path: Path, stale: str
 ) -> None:
@@ -113,13 +115,13 @@ def test_what_an_earlier_room_left_behind_keeps_none_from_opening(
     assert owner_in(tmp_path / "owner.json") is None
     with review_database(tmp_path) as opened:
         assert opened.is_running()
-        assert owner_in(tmp_path / "owner.json") == Owner(HOST, os.getpid(), opened.port)
+        assert owner_in(tmp_path / "owner.json") == Owner(HOST, os.getpid(), str(opened.socket))
     assert not (tmp_path / "owner.json").exists()
 
 
-@pytest.mark.parametrize("wrong", [{"pid": 0}, {"port": -1}, {"port": 70000}, {"port": 2.5}, {"port": None}])
-def test_a_record_with_an_impossible_number_names_no_owner(tmp_path: Path, wrong: dict) -> None:
-    write(tmp_path / "owner.json", Owner(HOST, os.getpid(), 27017)._replace(**wrong))
+@pytest.mark.parametrize("wrong", [{"pid": 0}, {"pid": 2.5}, {"pid": "1"}, {"socket": 27017}, {"socket": None}])
+def test_a_record_with_an_impossible_value_names_no_owner(tmp_path: Path, wrong: dict) -> None:
+    write(tmp_path / "owner.json", Owner(HOST, os.getpid(), "/none.sock")._replace(**wrong))
     assert owner_in(tmp_path / "owner.json") is None
 
 
@@ -127,7 +129,7 @@ def test_a_room_is_joined_by_nobody_before_its_server_is_there(
     needs_mongodb: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record, seen = tmp_path / "owner.json", []
-    write(record, Owner(HOST, dead_pid(), 39881))
+    write(record, Owner(HOST, dead_pid(), "/none.sock"))
     start = mongodb.Database.start
     monkeypatch.setattr(mongodb.Database, "start", lambda self: (seen.append(record.exists()), start(self)))
     with review_database(tmp_path):
@@ -159,6 +161,13 @@ def test_a_reviewer_may_be_called_as_the_files_of_a_room_are(needs_mongodb: None
         pass
 
 
+def listening(path: str) -> socket.socket:
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(path)
+    server.listen()
+    return server
+
+
 @pytest.fixture
 def held_by_another(tmp_path: Path):
     """A review app that another command owns; its `owner.json` is not written yet."""
@@ -169,33 +178,65 @@ def held_by_another(tmp_path: Path):
 
 
 def test_a_room_that_is_open_on_another_machine_is_not_joined(held_by_another: Path) -> None:
-    write(held_by_another, Owner("elsewhere", os.getpid(), 27017))
+    write(held_by_another, Owner("elsewhere", os.getpid(), "/none.sock"))
     why = pytest.raises(MtfError, match=r"on elsewhere has this project's review app open; join it on that machine")
     with why, review_database(held_by_another.parent):
         pass
 
 
-@pytest.mark.parametrize("owner", [None, Owner(HOST, 0, 1), "dead", "silent"])
+@pytest.mark.parametrize("owner", [None, Owner(HOST, 0, "/none.sock"), "dead", "silent"])
 def test_an_owner_that_does_not_answer_is_not_waited_for_without_end(
     held_by_another: Path, monkeypatch: pytest.MonkeyPatch, owner: Owner | str | None
 ) -> None:
     monkeypatch.setattr(ownership, "JOIN_S", 0.2)
     if owner is not None:
         pid = os.getpid() if owner == "silent" else dead_pid()
-        write(held_by_another, Owner(HOST, pid, mongodb.free_port()) if isinstance(owner, str) else owner)
+        write(held_by_another, Owner(HOST, pid, "/none.sock") if isinstance(owner, str) else owner)
     why = pytest.raises(MtfError, match="does not answer; end it there first")
     with why, review_database(held_by_another.parent):
         pass
 
 
+def test_a_room_of_another_account_is_not_joined_and_says_what_to_do(
+    held_by_another: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(held_by_another, Owner(HOST, os.getpid(), "/none.sock"))
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    why = pytest.raises(MtfError, match=r"of another account has this project's review app open; only that account")
+    with why, review_database(held_by_another.parent):
+        pass
+
+
+def test_the_database_listens_where_its_own_account_alone_can_ask_it(
+    needs_mongodb: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with review_database(tmp_path) as opened:
+        server = psutil.Process(int((tmp_path / "mongodb" / "mongod.lock").read_text()))
+        assert server.net_connections("inet") == []
+        places = (opened.socket.parent, opened.socket)
+        assert [stat.S_IMODE(place.stat().st_mode) for place in places] == [0o700, 0o600]
+        assert mongodb.probe(opened.uri) == (str(opened.socket), True)
+    assert mongodb.probe(opened.uri) == (str(opened.socket), False)
+
+    with tempfile.TemporaryDirectory() as short:
+        monkeypatch.setattr(tempfile, "tempdir", short)
+        mongodb.socket_path(tmp_path).parent.symlink_to(tmp_path)  # as another account could leave it in /tmp
+        with pytest.raises(MtfError, match="belongs to another account"):
+            mongodb.Database(tmp_path).start()
+    monkeypatch.setattr(tempfile, "tempdir", "/" + 100 * "x")
+    with pytest.raises(MtfError, match="too long for a socket; set TMPDIR"):
+        mongodb.Database(tmp_path)
+
+
 def test_who_joined_waits_while_the_owner_starts_its_server_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = write(tmp_path / "owner.json", Owner(HOST, os.getpid(), mongodb.free_port()))
+    place = str(tmp_path / "m.sock")
+    owner = write(tmp_path / "owner.json", Owner(HOST, os.getpid(), place))
     joined = JoinedDatabase(owner, tmp_path / "owner.json")
     assert not joined.is_running()
     servers: list[socket.socket] = []
-    monkeypatch.setattr(time, "sleep", lambda _: servers.append(socket.create_server(("127.0.0.1", owner.port))))
+    monkeypatch.setattr(time, "sleep", lambda _: servers.append(listening(place)))
     joined.start()
     assert joined.is_running()
     assert len(servers) == 1

@@ -13,6 +13,7 @@ import torch
 from mtf.core.errors import BadInput
 from mtf.label_classifier import labeller
 from mtf.training import checkpoint
+from mtf.training.networks import registry
 
 
 class RunsCode:
@@ -30,6 +31,20 @@ LOADERS = {
     "a label classifier": labeller.load,
 }
 CARD = {"model": "small_cnn", "task": "race", "labels": ["a", "b"], "input_px": 32, "normalise": "imagenet"}
+
+# Whole but for what each case changes: both files would be read.
+WHOLE = CARD | {"recipe": "small", "seed": 1, "epochs": 1, "best_epoch": 1, "best_val_loss": 0.5, "training_images": 4}
+SMALL_CNN = registry.build("small_cnn", 2).state_dict()
+LOGISTIC = {
+    **{"attribute": "race", "labels": ["a", "b"], "name": "logistic", "temperature": 1.0},
+    "state": {"weights": torch.zeros(2, 48 * 48, dtype=torch.float64), "bias": torch.zeros(2, dtype=torch.float64)},
+}
+
+
+def test_the_files_that_the_cases_below_change_can_be_read(tmp_path: Path) -> None:
+    torch.save({"weights": SMALL_CNN, "card": WHOLE}, tmp_path / "model.pt")
+    torch.save({"labellers": [LOGISTIC]}, tmp_path / "classifier.pt")
+    assert checkpoint.load(tmp_path / "model.pt")[1].labels == labeller.load(tmp_path / "classifier.pt")[0].labels
 
 
 @pytest.mark.parametrize("wanted", LOADERS)
@@ -53,6 +68,17 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path, wanted: str) -> None:
         {"labellers": 3},
         {"labellers": [{"attribute": "race", "labels": None}]},
         {"labellers": [{"attribute": "race", "labels": ["a"], "name": "lenet", "state": 7, "temperature": "hot"}]},
+        {"labellers": [LOGISTIC | {"temperature": "hot"}]},
+        {"labellers": [LOGISTIC | {"temperature": float("nan")}]},
+        {"labellers": [LOGISTIC | {"labels": [1, 2]}]},
+        {
+            "labellers": [
+                LOGISTIC | {"name": "alexnet", "state": {"input_px": 10**9, "normalise": "none", "weights": {}}}
+            ]
+        },
+        {"weights": SMALL_CNN, "card": WHOLE | {"normalise": "magic"}},
+        {"weights": SMALL_CNN, "card": WHOLE | {"input_px": 10**9}},
+        {"weights": SMALL_CNN, "card": WHOLE | {"labels": ["a"]}},
     ],
 )
 def test_a_file_that_holds_something_else_is_one_line(tmp_path: Path, wanted: str, content: object) -> None:

@@ -28,7 +28,7 @@ from mtf.training.networks import facenet
 from mtf.training.weight_files import IMAGENET
 from training_project import write_project
 
-BALANCED = ["equal", "dynamic_hard", "uncertainty", "dwa", "gradnorm"]
+BALANCED = ["equal", "dynamic_hard", "uncertainty", "dwa", "gradnorm", "nash_mtl"]
 SHORT = {"learning_rate": 0.01, "max_epochs": 14, "patience": 14, "batch": 16, "optimizer": "adamw"}
 
 
@@ -146,7 +146,45 @@ def test_the_first_layers_stay_as_they_came_when_frozen() -> None:
     trained = [parameter.requires_grad for parameter in network.backbone.parameters()]
     assert trained == sorted(trained)
     assert all(parameter.requires_grad for parameter in network.heads.parameters())
-    assert [tuple(weight.shape[:2]) for weight in pretrained.trained_weights(network.backbone)] == [(64, 32), (64, 64)]
+    weights = [each for each in network.backbone.parameters() if each.requires_grad and each.ndim > 1]
+    assert [tuple(weight.shape[:2]) for weight in weights] == [(64, 32), (64, 64)]
+
+
+def test_the_frozen_share_ends_at_the_border_of_a_block() -> None:
+    network = multitask.build("facenet", {"gender": 2}, seed=1)
+    frozen = set(pretrained.freeze_first(network.backbone, 0.7))
+    parts = [network.backbone.get_submodule(f"repeat_{part}.{n}") for part, n in ((1, 4), (2, 8), (2, 9), (3, 0))]
+    layers = [{each for each in part.modules() if list(each.parameters(recurse=False))} for part in parts]
+    # 175 of 245 layers, the border nearest to 171.5: up to the second reduction.
+    assert [layer <= frozen for layer in layers] == [True, True, True, False]
+    assert [bool(layer & frozen) for layer in layers] == [True, True, True, False]
+    assert len(frozen) == 175
+
+
+def test_a_branch_is_that_of_das_et_al() -> None:
+    """Fully connected layer, L2 normalisation, dropout, softmax layer, computed here by NumPy."""
+    network = multitask.build("small_cnn", {"gender": 2, "age": 3}, seed=1, branches="normalised").eval()
+    features = network.backbone(torch.rand(4, 3, 32, 32))
+    weights = {name: value.detach().numpy() for name, value in network.heads["age"].named_parameters()}
+    values = features.detach().numpy()
+    embedded = values @ weights["fully_connected.weight"].T + weights["fully_connected.bias"]
+    embedded /= np.linalg.norm(embedded, axis=1, keepdims=True)
+    logits = embedded @ weights["softmax_layer.weight"].T + weights["softmax_layer.bias"]
+    np.testing.assert_allclose(network.scores(features)["age"].detach().numpy(), logits, rtol=1e-4, atol=1e-5)
+    # In training, the dropout of each branch hides most of its embedding.
+    torch.manual_seed(0)
+    assert not torch.allclose(network.heads["age"].train()(features), network.heads["age"](features))
+
+
+def test_facenets_weights_load_below_the_branches(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    published = facenet.InceptionResnetV1(512)
+    torch.save(published.state_dict(), tmp_path / "facenet.pt")
+    network = multitask.start(
+        "facenet", {"gender": 2}, input_px=80, seed=1, weights=tmp_path / "facenet.pt", branches="normalised"
+    )
+    torch.testing.assert_close(network.backbone.block8.conv2d.weight, published.block8.conv2d.weight)
+    assert network.backbone(torch.rand(2, 3, 80, 80)).shape == (2, facenet.TRUNK)
 
 
 def test_a_backbone_with_no_layer_left_to_train_is_refused(tmp_path: Path, sample_params: Params) -> None:

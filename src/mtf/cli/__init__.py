@@ -15,6 +15,7 @@ from mtf.cli import (
     duties,
     embed,
     evidence,
+    fetch,
     label,
     models,
     project,
@@ -29,6 +30,7 @@ from mtf.cli import (
     summary,
     takedown,
     verify,
+    watch,
 )
 
 app = typer.Typer(
@@ -53,6 +55,7 @@ consent.add_to(app)
 summary.add_to(app)
 publish.add_to(app)
 release.add_to(app)
+fetch.add_to(app)
 sample.add_to(app)
 review.add_to(app)
 dataset.add_to(app)
@@ -61,6 +64,7 @@ compare.add_to(app)
 models.add_to(app)
 embed.add_to(app)
 verify.add_to(app)
+watch.add_to(app)
 for group in app.registered_groups:
     group.cls = root_command.FullHelpGroup
 

@@ -36,16 +36,32 @@ def balance(
         float, typer.Option(min=0, max=1, help="Minimum confidence of the rows of TABLE that count.")
     ] = 0.0,
     sure: Annotated[float | None, typer.Option(min=0, max=1, hidden=True)] = None,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write", help="Write split.balance to params.yaml: the balanced subset is then trained on and released."
+        ),
+    ] = False,
+    over: Annotated[
+        str | None, typer.Option(help="With --write: attributes to balance, separated by commas. Default: all.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the resampling for the intervals.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole report as JSON.")] = False,
 ) -> None:
     """Show the balance over attributes, pairs and triples of them, and how many pictures to collect or drop.
 
-    Intervals are 95 % intervals of resampling.
+    Intervals are 95 % intervals of resampling. With --write, the balanced subset becomes the split.
     """
     from mtf.evaluation import balance as figures_of_balance
 
     confidence = renamed_options.value_of(context, "confidence", confidence, old="sure", old_value=sure)
+    if over is not None and not write:
+        raise BadInput("--over: only with --write")
+    if write:
+        if table is not None or as_json:
+            raise BadInput("--write: not with TABLE or --json; it balances the project's own data set")
+        _write(ratio=ratio, over=over)
+        return
     data, attributes = _labelled(table, confidence=confidence) if table else _data_set()
     found = figures_of_balance.report(data, attributes, ratio=ratio, together=together, seed=seed)
     if as_json:
@@ -53,6 +69,45 @@ def balance(
         return
     for names, part in found.items():
         print("\n".join(_lines(names, part)))
+
+
+def _write(*, ratio: float, over: str | None) -> None:
+    """Write `split.balance` to params.yaml, and print what the subset leaves out of the curated faces.
+
+    Raises BadInput for an unknown attribute, and GateFailed if the split's minimums cannot be met by the subset.
+    """
+    from mtf import config, schemas
+    from mtf.core import atomic_files
+    from mtf.curation import balanced_subset
+    from mtf.curation.split import assigned
+    from mtf.project import yaml_text
+
+    workspace = ProjectPaths.find()
+    params = config.load(workspace.params)
+    several = [name for name, task in params.attributes.items() if len(task.labels) > 1]
+    chosen = [name.strip() for name in over.split(",")] if over else several
+    for name in chosen:
+        if name not in several:
+            raise bad_value("--over", name, f"attributes with several labels: {listed(several)}")
+    wanted = config.Balance(over=chosen, ratio=ratio)
+    split = params.split.model_copy(update={"balance": wanted})
+    faces = schemas.read(schemas.curated(params), workspace.table("curate", "curated"))
+    kept = balanced_subset.of_split(faces, split, seed=params.seed)
+    # Before anything is written: a subset that cannot be divided is of no use.
+    assigned(kept, columns=list(params.columns), split=split, seed=params.seed)
+    text = workspace.params.read_text(encoding="utf-8")
+    atomic_files.write_text(
+        workspace.params, yaml_text.with_value(text, "split", "balance", {"over": chosen, "ratio": ratio})
+    )
+    for cell, count in balanced_subset.left_out(faces, kept, chosen).items():
+        print(f"  {cell:30} leaves out {count:6,}")
+    people = faces["identity"].n_unique() - kept["identity"].n_unique()
+    lost = f", without {people:,} people" if people else ""
+    print(
+        f"params.yaml: split.balance: {kept.height:,} of {faces.height:,} curated faces stay ({', '.join(chosen)}; "
+        f"ratio {ratio}){lost}"
+    )
+    print("`dvc repro` divides, trains on and releases them; `balance: null` takes all faces again")
 
 
 def _lines(names: str, part: dict[str, Any]) -> list[str]:

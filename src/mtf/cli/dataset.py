@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
@@ -22,6 +23,7 @@ from mtf.cli.dataset_sources import (
     load,
     project_root,
     raw_params,
+    refuse_full_folder,
 )
 from mtf.cli.project import Permit, ReleaseLicense, Remote, asked_remote, default_name, required_contact, show_next
 from mtf.core.errors import BadInput, bad_value
@@ -173,6 +175,23 @@ def protocol(
     single_tasks: Annotated[
         bool, typer.Option("--single-tasks", help="utkface: also train FaceNet for each task, the paper's baseline.")
     ] = False,
+    baselines: Annotated[
+        bool,
+        typer.Option("--baselines", help="utkface: also fit the support vector machines, the rows Facenet and FFNet."),
+    ] = False,
+    search: Annotated[
+        int | None,
+        typer.Option(min=3, help="utkface: first search the weights of the losses, in steps of 1 / SEARCH."),
+    ] = None,
+    on: Annotated[
+        Path | None, typer.Option(help="utkface: also test on another labelled set, for the paper's Table 5.")
+    ] = None,
+    labels_map: Annotated[
+        Path | None, typer.Option(help="With --on: YAML file, the other set's labels to UTKFace's.")
+    ] = None,
+    detector: Annotated[
+        str | None, typer.Option(help="utkface: detector of the faces. Default: mtcnn, the paper's.")
+    ] = None,
     crop: Crop = None,
     only_lay_out: Annotated[
         bool,
@@ -181,8 +200,9 @@ def protocol(
 ) -> None:
     """Run a paper's protocol on its own data: create a project with its split, train, measure, print the tables.
 
-    utkface (Das et al.): parts I, II and III train, test and validate the joint network. With --single-tasks, FaceNet
-    is also fine-tuned for each task, for those columns of the paper's tables.
+    utkface (Das et al.): parts I, II and III train, test and validate the joint network; a quarter of part I is set
+    aside for the support vector machines of --baselines. With --single-tasks, FaceNet with a softmax layer is also
+    fine-tuned for each task.
 
     age-csv (EFRS): 72/8/20 with seed 42, logistic regression and three CNNs.
 
@@ -194,16 +214,42 @@ def protocol(
 
     if weights is not None and (paper is not Protocol.UTKFACE or not weights.is_file()):
         raise bad_value("--weights", str(weights), "a file, and only with utkface")
-    if single_tasks and paper is not Protocol.UTKFACE:
-        raise bad_value("--single-tasks", paper.value, "only with utkface")
+    options = {
+        "--single-tasks": single_tasks,
+        "--baselines": baselines,
+        "--search": search,
+        "--on": on,
+        "--detector": detector,
+    }
+    for option, value in options.items():
+        if value and paper is not Protocol.UTKFACE:
+            raise bad_value(option, paper.value, "only with utkface")
+    if on is not None and not on.exists():
+        raise bad_value("--on", str(on), "a project, or a folder or tar of pictures")
+    if labels_map is not None and (on is None or not labels_map.is_file()):
+        raise bad_value("--labels-map", str(labels_map), "a file, and only with --on")
+    refuse_full_folder(to)
     data_set, read = load(DatasetKind(paper.value), source, None)
     raw = project_files.project_settings(raw_params(), data_set, source, root=project_root())
     division = Division.PARTS
+    if weights is not None and not only_lay_out:
+        _check_weights(weights)
     if paper is Protocol.UTKFACE:
-        raw = project_files.das_settings(raw, weights=weights)
+        raw = project_files.das_settings(raw, weights=weights, detector=detector or project_files.DAS_DETECTOR)
     else:
         raw, division = raw | {"seed": project_files.EFRS_SEED}, Division.SHARES
-    lay_out(data_set, read, raw, source, to, division=division, crop=crop, keep_duplicates=True)
+    lay_out(
+        data_set,
+        read,
+        raw,
+        source,
+        to,
+        division=division,
+        crop=crop,
+        keep_duplicates=True,
+        with_classifier_part=paper is Protocol.UTKFACE,
+        learnt=[*data_set.attributes] if paper is Protocol.UTKFACE else ["gender"],
+    )
     command = "mtf multitask --weighting dynamic" if paper is Protocol.UTKFACE else "mtf label compare gender"
     if only_lay_out:
         print(f"{to}: a project of its own; run `{command}` in it")
@@ -211,29 +257,95 @@ def protocol(
     workspace = ProjectPaths(to.resolve())
     typed = config.load(workspace.params)
     if paper is Protocol.UTKFACE:
-        _run_das(workspace, typed, single_tasks=single_tasks)
+        _run_das(
+            workspace,
+            typed,
+            DasParts(single_tasks, baselines, search, on and on.resolve(), labels_map and labels_map.resolve(), crop),
+        )
     else:
         _run_efrs(workspace, typed, epochs)
 
 
-def _run_das(workspace: ProjectPaths, params: Params, *, single_tasks: bool) -> None:
-    from mtf.cli import paper_tables
+def _check_weights(weights: Path) -> None:
+    """Raise BadInput if the file is not one of FaceNet's weights, before any picture is laid out."""
+    from mtf.config import FACENET
+    from mtf.datasets.project_files import DAS
+    from mtf.training import multitask
+
+    multitask.start(FACENET, {"any": 2}, input_px=DAS["input_px"], seed=0, weights=weights, branches="normalised")
+
+
+@dataclass(frozen=True)
+class DasParts:
+    """Parts of Das et al.'s protocol beside the joint network.
+
+    single_tasks: FaceNet for each task.
+    baselines: support vector machines.
+    search: parts of the grid of loss weights; None for no search.
+    on, labels_map: other labelled set, and the mapping of its labels.
+    crop: if faces are cut out of a folder's pictures; None for the default.
+    """
+
+    single_tasks: bool
+    baselines: bool
+    search: int | None
+    on: Path | None
+    labels_map: Path | None
+    crop: bool | None
+
+
+def _run_das(workspace: ProjectPaths, params: Params, parts: DasParts) -> None:
+    from mtf.cli import other_set, paper_tables
     from mtf.pipeline import evaluate, multitask, multitask_results, train
 
-    for model, task in product(params.train.models, params.train.tasks) if single_tasks else ():
+    for model, task in product(params.train.models, params.train.tasks) if parts.single_tasks else ():
         train.run(workspace, params, model=model, task=task)
-    if single_tasks:
+    if parts.single_tasks:
         evaluate.run(workspace, params)
+    if parts.baselines:
+        from mtf.comparison import embedding_svm
+
+        embedding_svm.run(
+            workspace,
+            params,
+            model=params.train.models[0],
+            tasks=params.train.tasks,
+            recipe=params.train.recipe,
+            seeds=1,
+        )
+    if parts.search is not None:
+        params = _with_searched_weights(workspace, params, parts.search)
     for weighting in params.multitask.weightings if params.multitask else ():
         multitask.run(workspace, params, weighting=weighting)
         multitask_results.run(workspace, params, weighting=weighting)
+    if parts.on is not None:
+        from mtf.comparison import other_sets
+
+        crop = None if other_sets.is_project(parts.on) else parts.crop
+        other_set.show(parts.on, labels_map=parts.labels_map, crop=crop, as_json=False, workspace=workspace)
     paper_tables.show_das_tables(as_json=False, workspace=workspace)
 
 
+def _with_searched_weights(workspace: ProjectPaths, params: Params, parts: int) -> Params:
+    """Search the first weights of the losses, and write them to the project's params.yaml."""
+    from mtf import config
+    from mtf.comparison import loss_weight_search
+    from mtf.core import atomic_files
+    from mtf.project import yaml_text
+
+    best = loss_weight_search.run(workspace, params, parts=parts)["best"]
+    text = workspace.params.read_text(encoding="utf-8")
+    atomic_files.write_text(workspace.params, yaml_text.rewritten(text, {("multitask", "first_weights"): best}))
+    print(f"first weights of the losses: {', '.join(f'{task} {weight:.3g}' for task, weight in best.items())}")
+    return config.load(workspace.params)
+
+
 def _run_efrs(workspace: ProjectPaths, params: Params, epochs: int) -> None:
-    from mtf.label_classifier import runs
+    from mtf.label_classifier import model_comparison
     from mtf.papers import efrs_tables
 
     # Tables 3 to 6 are of model 2 even if another is best here, to be comparable with the report's.
-    found = runs.compare(workspace, params, attribute="gender", model="cnn2", epochs=epochs, seed=params.seed)
+    found = model_comparison.compare(
+        workspace, params, attribute="gender", model="cnn2", epochs=epochs, seed=params.seed
+    )
     print(efrs_tables.markdown(found), end="")

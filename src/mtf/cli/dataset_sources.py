@@ -12,7 +12,7 @@ from mtf.core.errors import BadInput, MtfError, bad_value
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from mtf.config import Task
     from mtf.datasets.labelled import DataSet
@@ -56,19 +56,27 @@ def lay_out(
     division: Any,
     crop: bool | None,
     keep_duplicates: bool = False,
+    with_classifier_part: bool = False,
+    learnt: Sequence[str] = (),
 ) -> None:
+    """Write the data set as crops and splits into the new folder `to`, with `raw` as its params.yaml.
+
+    `learnt`: attributes that a protocol learns; it is checked at once that they can be learnt.
+    """
     import yaml
 
     from mtf import config
     from mtf.core import atomic_files
     from mtf.datasets import tables as layout
     from mtf.datasets import utkface
-    from mtf.datasets.protocol_splits import divided
+    from mtf.datasets.protocol_splits import check_learnable, divided, for_classifier
 
-    if to.exists() and any(to.iterdir()):
-        raise BadInput(f"{to}: not empty; name a new folder")
+    refuse_full_folder(to)
     typed = config.parse(raw)
     split, how = divided(data_set, division, seed=typed.seed)
+    if learnt:
+        check_learnable(data_set, split, learnt)
+    aside = for_classifier(split, seed=typed.seed) if with_classifier_part else None
     summary = layout.write(
         data_set,
         read,
@@ -78,9 +86,17 @@ def lay_out(
         source=str(source),
         keep_duplicates=keep_duplicates,
         cropped=utkface.is_in_the_wild(data_set) if crop is None else crop,
+        for_classifier=aside,
     )
     atomic_files.write_text(to / "params.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
-    print("\n".join([*data_set.summary(), how, *summary]))
+    set_aside = [] if aside is None else [f"of part I, set aside for the support vector machines: {int(aside.sum()):,}"]
+    print("\n".join([*data_set.summary(), how, *set_aside, *summary]))
+
+
+def refuse_full_folder(to: Path) -> None:
+    """Raise BadInput if `to` is a file, or a folder with something in it."""
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise BadInput(f"{to}: not empty; name a new folder")
 
 
 def raw_params() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mtf.config import Params
+    from mtf.label_classifier.networks import InputPictures
 
 app = typer.Typer(help="Train and use a classifier of attributes for unlabelled pictures.", no_args_is_help=True)
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".pgm")
@@ -55,16 +57,34 @@ def fit(
 def compare(
     attribute: Annotated[str, typer.Argument(help="Attribute to compare on; gender in EFRS.")] = "gender",
     model: Annotated[str | None, typer.Option(help="Model of Tables 3 to 6. Default: the best in validation.")] = None,
+    network: Annotated[
+        list[str] | None,
+        typer.Option(help="Network beside EFRS's models, NAME or NAME-pretrained; may be repeated."),
+    ] = None,
     epochs: Epochs = 10,
     seed: Seed = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted up from --seed.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Train and measure all four models of EFRS on one attribute: its Tables 1 to 6 and Figures 2 to 7."""
-    from mtf.label_classifier import runs
+    """Train and measure all four models of EFRS on one attribute: its Tables 1 to 6 and Figures 2 to 7.
+
+    With several seeds, each with a division of its own, figures are means with 95 % intervals. Finished models are
+    kept in build/label/compare-ATTRIBUTE: a comparison that was stopped continues.
+    """
+    from mtf.label_classifier import model_comparison, runs
 
     workspace, params = _project()
     runs.attributes_of(params, [attribute])
-    found = runs.compare(workspace, params, attribute=attribute, model=model, epochs=epochs, seed=_seed(params, seed))
+    found = model_comparison.compare(
+        workspace,
+        params,
+        attribute=attribute,
+        model=model,
+        networks_beside=network or (),
+        epochs=epochs,
+        seed=_seed(params, seed),
+        seeds=seeds,
+    )
     _show(found, as_json=as_json)
 
 
@@ -100,7 +120,8 @@ def predict(
     if to.suffix not in (".csv", ".parquet"):
         raise bad_value("--to", str(to), "a name that ends in .csv or .parquet")
     labellers = labeller.load(classifier or ProjectPaths.find().stage("label") / "classifier.pt")
-    names, pictures, unreadable = _read_folder(folder)
+    forms = {each.classifier.takes for each in labellers}
+    names, pictures, unreadable = _read_folder(folder, forms)
     table = pl.DataFrame({"file": names}, schema={"file": pl.String}).hstack(labeller.predict(labellers, pictures))
     if to.suffix == ".csv":
         csv_files.write(to, table)
@@ -176,8 +197,10 @@ def _project() -> tuple[ProjectPaths, Params]:
     return workspace, config.load(workspace.params)
 
 
-def _read_folder(folder: Path) -> tuple[list[str], np.ndarray, list[str]]:
-    """Names and 48×48 grey pictures of a folder, and the names of unreadable files."""
+def _read_folder(
+    folder: Path, forms: Collection[InputPictures]
+) -> tuple[list[str], dict[InputPictures, np.ndarray], list[str]]:
+    """Names and pictures of a folder, in each of the `forms`, and the names of unreadable files."""
     import numpy as np
 
     from mtf.label_classifier import networks
@@ -186,17 +209,18 @@ def _read_folder(folder: Path) -> tuple[list[str], np.ndarray, list[str]]:
     if not folder.is_dir():
         raise BadInput(f"{folder}: no such folder")
     files = [file for file in sorted(folder.rglob("*")) if file.suffix.lower() in PICTURES and file.is_file()]
-    found = {
-        str(file.relative_to(folder)): input_cache.decoded(file.read_bytes(), size_px=networks.SIDE_PX)
-        if file.stat().st_size <= MAX_BYTES
-        else None
-        for file in files
-    }
-    readable = {name: picture for name, picture in found.items() if picture is not None}
+    sizes = {form.size_px for form in forms}
+    found: dict[str, dict[int, np.ndarray]] = {}
+    for file in files:
+        data = file.read_bytes() if file.stat().st_size <= MAX_BYTES else b""
+        decoded = ((size_px, input_cache.decoded(data, size_px=size_px)) for size_px in sizes)
+        found[str(file.relative_to(folder))] = {size: picture for size, picture in decoded if picture is not None}
+    readable = {name: pictures for name, pictures in found.items() if len(pictures) == len(sizes)}
     if not readable:
         raise BadInput(f"{folder}: no readable picture in it ({', '.join(PICTURES)})")
-    grey = networks.grey(np.stack(list(readable.values())))
-    return list(readable), grey, [name for name in found if name not in readable]
+    stacked = {size_px: np.stack([each[size_px] for each in readable.values()]) for size_px in sizes}
+    as_taken = {form: stacked[form.size_px] if form.colour else networks.grey(stacked[form.size_px]) for form in forms}
+    return list(readable), as_taken, [name for name in found if name not in readable]
 
 
 def _seed(params: Params, seed: int | None) -> int:

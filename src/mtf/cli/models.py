@@ -1,8 +1,9 @@
-"""`mtf models list | fetch | check`: the files of trained weights that detectors, embeddings and trainings read."""
+"""`mtf models list | fetch | check | convert`: files of trained weights, for detectors, embeddings and trainings."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -90,3 +91,19 @@ def check() -> None:
             f"models: not as published: {', '.join(entry.name for entry in bad)}; "
             f"`mtf models fetch {bad[0].name}` fetches it"
         )
+
+
+@app.command()
+def convert(
+    checkpoint: Annotated[
+        Path, typer.Argument(help="Index of a checkpoint of TensorFlow's FaceNet: model-….ckpt-….index.")
+    ],
+    to: Annotated[Path, typer.Option(help="File of weights to write: facenet-128.pt.")],
+) -> None:
+    """Convert FaceNet's weights from a TensorFlow checkpoint, such as the 128-d models of 2017. Needs no TensorFlow."""
+    from mtf.core import torch_files
+    from mtf.faces.networks import tensorflow_facenet
+
+    weights = tensorflow_facenet.convert(checkpoint)
+    torch_files.write(to, weights)
+    print(f"{to}: {len(weights)} tensors, an embedding of {weights['last_linear.weight'].shape[0]} numbers")

@@ -14,6 +14,8 @@ from mtf.evaluation import figure_files, undetected_pictures
 from mtf.evaluation import figure_files as made
 from mtf.pipeline import train
 
+WITHOUT_SVM = "The rows Facenet and FFNet (support vector machines) are not made yet: `mtf compare svm` trains them."
+WITHOUT_TABLE_5 = "Table 5 is not made yet: `mtf evaluate --on OTHER` measures the networks on another labelled set."
 WITHOUT_TABLE_9 = "Table 9 is not made yet: `mtf compare curation` trains what it compares."
 
 
@@ -72,12 +74,16 @@ def _single_models(workspace: ProjectPaths, typed: Params) -> list[dict[str, Any
 
     evaluated = figure_files.read_figures(workspace, "evaluate")
     pairs = [(model, task) for model in typed.train.models for task in typed.train.tasks]
-    trained = {
-        (model, task): figure_files.read_json(workspace, train.training_figures(workspace, model, task))
-        for model, task in pairs
-    }
+    trained = {(model, task): _trained(workspace, model, task) for model, task in pairs}
     classes = {task: rows for task, rows in evaluated.items() if task in typed.tasks}
     return mtf_tables.tables(classes, trained, typed.tasks)
+
+
+def _trained(workspace: ProjectPaths, model: str, task: str) -> dict[str, Any]:
+    """Figures of a training, with its minutes if it ran in this folder: DVC does not fetch those of another's run."""
+    figures = figure_files.read_json(workspace, train.training_figures(workspace, model, task))
+    minutes = train.training_minutes(workspace, model, task)
+    return figures | (figure_files.read_json(workspace, minutes) if minutes.is_file() else {})
 
 
 def _table_9(workspace: ProjectPaths) -> dict[str, Any] | None:
@@ -101,15 +107,21 @@ def show_das_tables(*, as_json: bool, workspace: ProjectPaths | None = None) -> 
     if typed.multitask is None:
         raise BadInput("params.yaml: multitask: missing; it names the tasks, the backbone and the weightings")
     tasks = {task: typed.tasks[task] for task in typed.multitask.tasks}
-    networks = {
+    shared = {
         f"multitask, {weighting}": _shared(made.read_figures(workspace, f"multitask/{weighting}"))
         for weighting in typed.multitask.weightings
     }
-    found = das_tables.tables(_single(workspace, typed) | networks, tasks)
-    networks = json.dumps(found, indent=2, ensure_ascii=False) + "\n" if as_json else das_tables.markdown(found)
-    print(networks, end="")
-    if not as_json:
-        _print_undetected(workspace)
+    svm = _svm(workspace)
+    measured = svm | _single(workspace, typed) | shared
+    found = das_tables.tables(measured, tasks, undetected=undetected_pictures.statement(workspace))
+    elsewhere = [made.read_json(workspace, path) for path in sorted((workspace.metrics_folder / "on").glob("*.json"))]
+    found += [das_tables.table_5(figures, tasks) for figures in elsewhere]
+    missing = [WITHOUT_SVM] * (not svm) + [WITHOUT_TABLE_5] * (not elsewhere)
+    if as_json:
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+        print("\n".join(missing), end="\n" if missing else "", file=sys.stderr)
+        return
+    print("\n".join([das_tables.markdown(found), *missing]))
 
 
 Measured = tuple[dict[str, Any], dict[str, Any]]
@@ -119,6 +131,14 @@ def _shared(figures: dict[str, Any]) -> Measured:
     # Versions before 0.2 have accuracies alone.
     known = {task: {"accuracy": accuracy} for task, accuracy in figures["accuracy"].items()}
     return known | figures.get("over_all", {}), figures["by_group"]
+
+
+def _svm(workspace: ProjectPaths) -> dict[str, Measured]:
+    """Rows of `mtf compare svm`, if it has finished: FaceNet's embedding as it is, and fine-tuned."""
+    from mtf.comparison import run_figures
+
+    found = run_figures.read_runs(workspace.metrics("compare/svm"))
+    return {name: (row["over_all"], row["by_group"]) for name, row in found.get("rows", {}).items()}
 
 
 def _single(workspace: ProjectPaths, typed: Params) -> dict[str, Measured]:

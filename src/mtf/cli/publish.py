@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,18 +54,51 @@ def add_to(app: typer.Typer) -> None:
         old: Annotated[str, typer.Argument(help="Git revision: a tag, a branch or a commit.")],
         new: Annotated[str | None, typer.Argument(help="Another revision. Default: the working tree.")] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+        html: Annotated[
+            Path | None, typer.Option("--html", help="Write each change to this page, with the pictures permitted.")
+        ] = None,
+        fiftyone: Annotated[
+            Path | None, typer.Option("--fiftyone", help="Write them to this new folder, as a data set of FiftyOne.")
+        ] = None,
     ) -> None:
         """Show the differences between two versions of the data set, without checking them out."""
         from mtf import config
         from mtf.release import revision_diff as comparison
 
         workspace = ProjectPaths.find()
+        if html is not None or fiftyone is not None:
+            if as_json:
+                raise BadInput("--json: not with --html or --fiftyone, which write files")
+            _write_differences(workspace, old, new, html=html, fiftyone=fiftyone)
+            return
         found = comparison.run(workspace, config.load(workspace.params), old, new)
         if as_json:
             print(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
             return
         for line in lines_of(found):
             print(line)
+
+
+def _write_differences(
+    workspace: ProjectPaths, old: str, new: str | None, *, html: Path | None, fiftyone: Path | None
+) -> None:
+    from mtf import config
+    from mtf.core import atomic_files
+    from mtf.report import version_diff
+
+    params = config.load(workspace.params)
+    found = version_diff.compare(workspace, params, old, new)
+    if html is not None:
+        atomic_files.write_text(html, version_diff.html(found, title=params.project.title))
+        print(
+            f"diff: {html}, {found.changes.height:,} changes, {html.stat().st_size / 1e6:.1f} MB; open it in a browser"
+        )
+    if fiftyone is not None:
+        count = version_diff.write_fiftyone(found, fiftyone)
+        kind = "fiftyone.types.LegacyFiftyOneDataset"
+        print(
+            f"diff: {fiftyone}, {count:,} pictures; `fiftyone app view --dataset-dir {fiftyone} --type {kind}` shows it"
+        )
 
 
 def _validate_as_json() -> None:

@@ -40,14 +40,27 @@ def add_to(app: typer.Typer) -> None:
             int | None, typer.Option(help="Largest side in pixels, for this run; smaller faces keep their own.")
         ] = None,
         enlarge: Annotated[bool, typer.Option("--enlarge", help="With --size: enlarge smaller faces to it.")] = False,
+        models: Annotated[
+            bool,
+            typer.Option(
+                "--models",
+                help="Write the trained networks with their cards to build/released_models, or to the folder --to.",
+            ),
+        ] = False,
     ) -> None:
-        """Write the release folders; with --format, convert the built release; with --to, upload it."""
+        """Write the release folders; with --format, convert the built release; with --to, upload it.
+
+        With --models, write the trained networks with their cards instead.
+        """
         from mtf import config
         from mtf.pipeline import release as stage
         from mtf.pipeline import release_upload
         from mtf.release.upload.destination import is_destination
 
         uploads = to is not None and is_destination(to)
+        if models:
+            _release_models(to, is_alone=not (uploads or form or size or enlarge or dry_run or private or token_file))
+            return
         if not uploads and (dry_run or private or token_file is not None):
             raise BadInput("--dry-run, --private and --token-file: only with --to hf://… or zenodo://…")
         if (form is not None or to is not None) and (size is not None or enlarge):
@@ -65,3 +78,14 @@ def add_to(app: typer.Typer) -> None:
             )
         else:
             stage.export(workspace, params, form=form or "", to=Path(to) if to is not None else None)
+
+
+def _release_models(to: str | None, *, is_alone: bool) -> None:
+    """Write the bundle of networks. Raises BadInput beside options of the release of pictures."""
+    from mtf import config
+    from mtf.pipeline import release_models
+
+    if not is_alone:
+        raise BadInput("--models: only with --to FOLDER")
+    workspace = ProjectPaths.find()
+    release_models.run(workspace, config.load(workspace.params), to=Path(to) if to is not None else None)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -79,9 +80,12 @@ def add_to(app: typer.Typer) -> None:
     @app.command()
     def crawl(
         refresh: Annotated[bool, typer.Option(help="Search again for identities with a complete shard.")] = False,
+        due: Annotated[
+            bool, typer.Option("--due", help="Ask again what is due by the section watch of params.yaml.")
+        ] = False,
     ) -> None:
         """Search and download the pictures of the roster's identities."""
-        run_stage("crawl", refresh=refresh)
+        run_stage("crawl", refresh=refresh, due=due)
 
     @app.command()
     def crop() -> None:
@@ -142,9 +146,48 @@ def add_to(app: typer.Typer) -> None:
         altered: Annotated[
             bool, typer.Option("--altered", help="Measure them on altered copies of the test part instead.")
         ] = False,
-        as_json: Annotated[bool, typer.Option("--json", help="With --paper-tables or --altered: print JSON.")] = False,
+        on: Annotated[
+            Path | None,
+            typer.Option(help="Measure them on another labelled set: a project, or a folder or tar of pictures."),
+        ] = None,
+        labels_map: Annotated[
+            Path | None, typer.Option(help="With --on: YAML file, the other set's labels to those of this project.")
+        ] = None,
+        labels: Annotated[
+            Path | None,
+            typer.Option(help="With --on FOLDER: CSV of file and labels. Default: the names of the folders."),
+        ] = None,
+        part: Annotated[
+            str | None, typer.Option(help="With --on PROJECT: all, train, val or test. Default: all.")
+        ] = None,
+        crop: Annotated[
+            bool | None,
+            typer.Option("--crop/--no-crop", help="With --on FOLDER: cut out the largest face, or take it whole."),
+        ] = None,
+        network: Annotated[
+            list[Path] | None,
+            typer.Option(help="With --on: model.pt to measure; may be repeated. Default: all of params.yaml."),
+        ] = None,
+        as_json: Annotated[
+            bool, typer.Option("--json", help="With --paper-tables, --altered or --on: print JSON.")
+        ] = False,
     ) -> None:
         """Measure the trained models on the test split."""
+        if on is None and any(value is not None for value in (labels_map, labels, part, crop, network)):
+            raise BadInput("--labels-map, --labels, --part, --crop, --network: need --on, the set to measure on")
+        if on is not None:
+            from mtf.cli import other_set
+
+            other_set.show(
+                on,
+                labels_map=labels_map,
+                labels=labels,
+                part=part,
+                crop=crop,
+                networks=network or (),
+                as_json=as_json,
+            )
+            return
         if altered:
             from mtf.cli import altered as altered_copies
 

@@ -40,9 +40,9 @@ def run(workspace: ProjectPaths, params: Params) -> dict[str, Any]:
     """
     alterations = {name: ALTERATIONS.get(name)() for name in params.evaluation.alterations}
     # torch takes seconds to import: wrong names are reported before.
-    from mtf.training import checkpoint, data
+    from mtf.training import checkpoint, data, split_pictures
 
-    splits, pictures = setup.splits_and_pictures(workspace, params)
+    splits, pictures = split_pictures.read(workspace, params)
     eyes = _eyes(workspace, params, splits)
     models: dict[str, Any] = {model: {} for model in params.train.models}
     images = 0

@@ -9,6 +9,8 @@ Comparison of training sets: one network trained on crops, screened crops and cu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -16,7 +18,7 @@ import polars as pl
 from mtf import schemas
 from mtf.comparison import setup
 from mtf.config import IDENTITY, Params
-from mtf.core.errors import BadInput, bad_value
+from mtf.core.errors import BadInput, GateFailed, bad_value
 from mtf.core.project_paths import ProjectPaths
 from mtf.curation import funnel, screened
 from mtf.curation.duplicates import components
@@ -95,7 +97,8 @@ def run(
 
     `{"model", "recipe", "seeds", "arms": {arm: {"faces", "identities"}}, "tasks": {task: {arm: {"images", "own",
     "common"}}}}`, where an arm is a training set. Face recognition is trained only on identities of the curated set
-    (section 5.4). Runs with the same data, recipe and code that are in the file are not repeated.
+    (section 5.4). Runs with the same data, recipe and code that are in the file are not repeated. The networks of the
+    first seed are kept in build/compare/curation, for `mtf release --models`.
 
     Raises BadInput for a name that params.yaml does not have, and if the data set is not curated.
     """
@@ -106,6 +109,96 @@ def run(
         )
     # torch takes seconds to import: wrong names are reported before.
     from mtf.comparison import run_figures, trials
+    from mtf.training import data
+
+    splits, pictures, faces = _arms(workspace, params)
+    store = run_figures.RunStore(workspace.metrics(NAME))
+    found: dict[str, dict[str, Any]] = {task: {} for task in tasks}
+    for task in tasks:
+        labels = data.labels_of(params.tasks[task], splits)
+        for name in TRAINING_SETS:
+            comparison_data, images = _comparison_data(
+                workspace, params, faces, pictures, name, task=task, labels=labels
+            )
+            runs_of_recipe = setup.comparison_runs(workspace, params, model=model, recipe=recipe, seeds=seeds)
+            run_name = f"{model}/{task}/{recipe}/{name}"
+            finished = setup.run_all(
+                store,
+                runs_of_recipe,
+                comparison_data,
+                name=run_name,
+                first_model=_model_file(workspace, run_name),
+            )
+            found[task][name] = {"images": images} | {
+                test: trials.mean_over_seeds(finished, test) for test in comparison_data.tests
+            }
+    sizes = {name: {"faces": arm.height, "identities": arm["identity"].n_unique()} for name, arm in faces.items()}
+    summary = {"model": model, "recipe": recipe, "seeds": seeds, "arms": sizes, "tasks": found}
+    store.write_summary(summary)
+    on_curated = {f"{name}_{task}": arm["common"] for task, arms in found.items() for name, arm in arms.items()}
+    headline = {name: figures["accuracy"]["mean"] for name, figures in on_curated.items() if "accuracy" in figures}
+    figure_files.declare_figures(workspace, NAME, headline)
+    return summary
+
+
+@dataclass(frozen=True)
+class KeptModel:
+    """Network of the first seed of a training set, with what it was trained on.
+
+    - `task`, `arm`: the task and the training set;
+    - `path`: its file;
+    - `faces`: rows of the training set, with their split;
+    - `digest`: digest of the faces, their labels and their pictures;
+    - `tests`: test part → scores.
+    """
+
+    task: str
+    arm: str
+    path: Path
+    faces: pl.DataFrame
+    digest: str
+    tests: Mapping[str, Mapping[str, float]]
+
+
+def kept_models(workspace: ProjectPaths, params: Params) -> list[KeptModel]:
+    """Networks of the last comparison, those of its first seed; none if there was no comparison.
+
+    Raises GateFailed if one is missing, or was trained on other data or with another recipe than today's.
+    """
+    from mtf.comparison import run_figures
+    from mtf.training import data
+
+    found = run_figures.read_runs(workspace.metrics(NAME))
+    if "tasks" not in found:
+        return []
+    model, recipe = found["model"], found["recipe"]
+    setup.check_names(params, model=model, tasks=list(found["tasks"]), recipes=[recipe])
+    splits, pictures, faces = _arms(workspace, params)
+    store, kept = run_figures.RunStore(workspace.metrics(NAME)), []
+    for task in found["tasks"]:
+        labels = data.labels_of(params.tasks[task], splits)
+        for name in TRAINING_SETS:
+            comparison_data, _ = _comparison_data(workspace, params, faces, pictures, name, task=task, labels=labels)
+            run = setup.comparison_runs(workspace, params, model=model, recipe=recipe, seeds=1)[0]
+            run_name = f"{model}/{task}/{recipe}/{name}"
+            path, full_name = _model_file(workspace, run_name), f"{run_name}/{run.seed}"
+            if not path.is_file() or not store.has(full_name, run.digest(comparison_data)):
+                raise GateFailed(
+                    f"{workspace.relative(path)}: missing, or trained on other data, recipe or code than today's; "
+                    f"`mtf compare curation --model {model} --recipe {recipe}` trains what has changed"
+                )
+            tests = found["runs"][full_name]["tests"]
+            kept.append(KeptModel(task, name, path, faces[name], comparison_data.digest, tests))
+    return kept
+
+
+def _model_file(workspace: ProjectPaths, run_name: str) -> Path:
+    """File of the network of a run's first seed."""
+    return workspace.stage("compare") / "curation" / f"{run_name}.pt"
+
+
+def _arms(workspace: ProjectPaths, params: Params) -> tuple[pl.DataFrame, np.ndarray, dict[str, pl.DataFrame]]:
+    """Table of splits, the pictures of all crops, and the training sets by name, with the row of each picture."""
     from mtf.training import data, input_cache
 
     splits, non_curated, screening = _read(workspace, params)
@@ -123,26 +216,7 @@ def run(
         )
         for name, arm in training_sets(splits, non_curated, screening, params).items()
     }
-    store = run_figures.RunStore(workspace.metrics(NAME))
-    found: dict[str, dict[str, Any]] = {task: {} for task in tasks}
-    for task in tasks:
-        labels = data.labels_of(params.tasks[task], splits)
-        for name in TRAINING_SETS:
-            comparison_data, images = _comparison_data(
-                workspace, params, faces, pictures, name, task=task, labels=labels
-            )
-            runs_of_recipe = setup.comparison_runs(workspace, params, model=model, recipe=recipe, seeds=seeds)
-            finished = setup.run_all(store, runs_of_recipe, comparison_data, name=f"{model}/{task}/{recipe}/{name}")
-            found[task][name] = {"images": images} | {
-                test: trials.mean_over_seeds(finished, test) for test in comparison_data.tests
-            }
-    sizes = {name: {"faces": arm.height, "identities": arm["identity"].n_unique()} for name, arm in faces.items()}
-    summary = {"model": model, "recipe": recipe, "seeds": seeds, "arms": sizes, "tasks": found}
-    store.write_summary(summary)
-    on_curated = {f"{name}_{task}": arm["common"] for task, arms in found.items() for name, arm in arms.items()}
-    headline = {name: figures["accuracy"]["mean"] for name, figures in on_curated.items() if "accuracy" in figures}
-    figure_files.declare_figures(workspace, NAME, headline)
-    return summary
+    return splits, pictures, faces
 
 
 def _read(workspace: ProjectPaths, params: Params) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
@@ -169,7 +243,7 @@ def _comparison_data(
 ) -> tuple[ComparisonData, dict[str, int]]:
     """Examples of the training set `name` for `task`, and the number of images in each of its parts."""
     from mtf.comparison import trials
-    from mtf.training import data
+    from mtf.training import data, input_cache
 
     column = params.tasks[task].column
     has_known_label = pl.col(column).is_in(labels) if column == IDENTITY else pl.lit(value=True)
@@ -181,7 +255,7 @@ def _comparison_data(
     training, validation, own, common = (
         data.Examples.of_rows(pictures, part, column=column, labels=labels) for part in parts.values()
     )
-    digest = setup.digest_of_faces(
+    digest = input_cache.digest_of_faces(
         pl.concat([faces, parts["common"].with_columns(split=pl.lit("common"))]),
         ["split", column],
         workspace.shards("crop"),

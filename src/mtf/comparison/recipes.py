@@ -34,8 +34,9 @@ def run(
     setup.check_names(params, model=model, tasks=tasks, recipes=recipes)
     # torch takes seconds to import: wrong names are reported before.
     from mtf.comparison import run_figures, trials
+    from mtf.training import split_pictures
 
-    splits, pictures = setup.splits_and_pictures(workspace, params)
+    splits, pictures = split_pictures.read(workspace, params)
     store = run_figures.RunStore(workspace.metrics(NAME))
     found: dict[str, dict[str, Any]] = {task: {} for task in tasks}
     for task in tasks:
@@ -57,14 +58,14 @@ def _comparison_data(
     workspace: ProjectPaths, params: Params, splits: pl.DataFrame, pictures: np.ndarray, task: str
 ) -> ComparisonData:
     from mtf.comparison import trials
-    from mtf.training import data
+    from mtf.training import data, input_cache
 
     labels = data.labels_of(params.tasks[task], splits)
     column = params.tasks[task].column
     training, validation, test = (
         data.Examples.of_split(pictures, splits, split, column=column, labels=labels) for split in schemas.SPLITS
     )
-    digest = setup.digest_of_faces(
+    digest = input_cache.digest_of_faces(
         splits, ["split", column], workspace.shards("crop"), alignment=params.train.alignment
     )
     return trials.ComparisonData(task, labels, training, validation, {"test": test}, digest)

@@ -25,13 +25,16 @@ class RunStore:
         self._path = path
         self._kept: dict[str, dict[str, Any]] = read_runs(path).get("runs", {})
 
-    def get_or_run(self, name: str, digest: str, make: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    def get_or_run(
+        self, name: str, digest: str, make: Callable[[], Mapping[str, Any]], *, is_complete: bool = True
+    ) -> dict[str, Any]:
         """Figures of the run `name`: the stored ones if their digest equals `digest`, otherwise those of `make`.
 
-        If the command is stopped, only the unfinished run is lost.
+        `is_complete`: False if something beside the figures is missing, so that the run is done again. If the command
+        is stopped, only the unfinished run is lost.
         """
         kept = self._kept.get(name)
-        if kept is None or kept["digest"] != digest:
+        if kept is None or kept["digest"] != digest or not is_complete:
             self._kept[name] = {"digest": digest, **make()}
             atomic_files.write_json(self._path, {"runs": self._kept})
         return self._kept[name]

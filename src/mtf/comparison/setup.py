@@ -1,4 +1,4 @@
-"""Shared steps of comparisons: checks of names, the runs of a recipe, and digests of the faces they are run on."""
+"""Shared steps of comparisons: checks of names, and the runs of a recipe."""
 
 from __future__ import annotations
 
@@ -8,18 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
-from mtf import schemas
-from mtf.config import MODELS, Alignment, Params
-from mtf.core import shards
+from mtf.config import MODELS, Params
 from mtf.core.errors import bad_value, listed
-from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from mtf.comparison.run_figures import RunStore
     from mtf.comparison.trials import ComparisonData, ComparisonRun
 
@@ -36,23 +29,6 @@ def check_names(params: Params, *, model: str, tasks: Sequence[str], recipes: Se
         for name in names:
             if name not in permitted:
                 raise bad_value(option, name, f"of params.yaml: {listed(permitted, 20)}")
-
-
-def splits_and_pictures(workspace: ProjectPaths, params: Params) -> tuple[pl.DataFrame, np.ndarray]:
-    """Table of splits with the columns of combined tasks, and the input pictures of its rows, as training sees them."""
-    from mtf.training import data, input_cache
-
-    splits = data.with_combined_columns(
-        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
-    )
-    pictures = input_cache.prepare(
-        splits,
-        workspace.shards("crop"),
-        workspace.stage("inputs"),
-        size_px=params.train.input_px,
-        alignment=params.train.alignment,
-    )
-    return splits, pictures
 
 
 def comparison_runs(
@@ -76,29 +52,26 @@ def comparison_runs(
     ]
 
 
-def digest_of_faces(faces: pl.DataFrame, columns: Sequence[str], crops: Path, *, alignment: Alignment) -> str:
-    """Digest of the faces, their values in `columns`, and the shards in the folder `crops` with their pictures.
-
-    Without alignment the digest is that of earlier versions, which knew none: their trainings are kept.
-    """
-    identities = faces["identity"].unique().sort().to_list()
-    pictures = {identity: shards.digest_of(crops / f"{identity}.tar") for identity in identities}
-    selected = dict.fromkeys(["identity", "face_id", *columns])
-    rows = faces.select(*selected).sort(*selected).write_csv()
-    return fingerprint(rows, pictures) if alignment == "none" else fingerprint(rows, pictures, alignment)
-
-
 def run_all(
-    store: RunStore, runs: Sequence[ComparisonRun], comparison_data: ComparisonData, *, name: str
+    store: RunStore,
+    runs: Sequence[ComparisonRun],
+    comparison_data: ComparisonData,
+    *,
+    name: str,
+    first_model: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """Figures of each run on `comparison_data`, from `store` if they are there with the same digest."""
+    """Figures of each run on `comparison_data`, from `store` if they are there with the same digest.
+
+    `first_model`: file that keeps the network of the first run; if it is missing, that run is done again.
+    """
     figures = []
     for run in runs:
         full_name, digest = f"{name}/{run.seed}", run.digest(comparison_data)
+        model = first_model if run is runs[0] else None
+        is_complete = model is None or model.is_file()
+        is_kept = is_complete and store.has(full_name, digest)
         # To stderr, as the table on stdout may be redirected to a file.
-        print(
-            f"compare {full_name}: {'kept from before' if store.has(full_name, digest) else 'training'}",
-            file=sys.stderr,
-        )
-        figures.append(store.get_or_run(full_name, digest, partial(run.run, comparison_data)))
+        print(f"compare {full_name}: {'kept from before' if is_kept else 'training'}", file=sys.stderr)
+        make = partial(run.run, comparison_data, keep=model)
+        figures.append(store.get_or_run(full_name, digest, make, is_complete=is_complete))
     return figures

@@ -5,15 +5,15 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mtf.comparison import run_figures
-from mtf.config import Recipe
+from mtf.config import PRETRAINED, Recipe
 from mtf.core.hashing import file_digest, fingerprint
 from mtf.evaluation import metrics
-from mtf.training import checkpoint, devices, trainer
+from mtf.training import checkpoint, devices, pretrained, trainer
 from mtf.training import recipe as recipes
 from mtf.training.data import Examples
 from mtf.training.networks import registry
@@ -65,8 +65,10 @@ class ComparisonRun:
             *own, comparison_data.task, list(comparison_data.labels), comparison_data.digest, code=[__name__]
         )
 
-    def run(self, comparison_data: ComparisonData) -> dict[str, Any]:
+    def run(self, comparison_data: ComparisonData, *, keep: Path | None = None) -> dict[str, Any]:
         """Train once, and test the epoch of the lowest validation loss on each part of `comparison_data.tests`.
+
+        `keep`: file to write the network to.
 
         Returns `{"epochs": int, "best_epoch": int, "minutes": float, "training_images": int, "tests": {name: scores}}`;
         `metrics.scores` defines the scores, 0 to 1.
@@ -88,6 +90,8 @@ class ComparisonRun:
             )
         minutes = (time.monotonic() - started) / 60
         card = self._card(comparison_data, fitted)
+        if keep is not None:
+            checkpoint.save(keep, fitted.network, card)
         return {
             "epochs": fitted.epochs,
             "best_epoch": fitted.best_epoch,
@@ -97,6 +101,8 @@ class ComparisonRun:
         }
 
     def _card(self, comparison_data: ComparisonData, fitted: trainer.FitResult) -> checkpoint.CheckpointInfo:
+        is_pretrained = self.weights is not None or self.model.endswith(PRETRAINED)
+        origin = pretrained.origin(registry.network_of(self.model), self.weights) if is_pretrained else None
         return checkpoint.CheckpointInfo(
             model=self.model,
             task=comparison_data.task,
@@ -109,6 +115,7 @@ class ComparisonRun:
             best_epoch=fitted.best_epoch,
             best_val_loss=fitted.best_val_loss,
             training_images=len(comparison_data.training),
+            **(asdict(origin) if origin else {}),
         )
 
 

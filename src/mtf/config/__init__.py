@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from mtf.config import messages
 from mtf.config.evidence import EvidenceExport
 from mtf.config.models import Models
-from mtf.config.pipeline import Crop, Curate, Licenses, Screen, Screened, Split
+from mtf.config.pipeline import Balance, Crop, Curate, Licenses, Screen, Screened, Split
 from mtf.config.publishing import Gate, Gates, Release, Report
 from mtf.config.renamed import with_detector, with_new_names
 from mtf.config.review import Review
@@ -26,12 +26,14 @@ from mtf.config.training import (
     NETWORKS,
     OF_TORCHVISION,
     PRETRAINED,
+    Branches,
     Evaluation,
     Fairness,
     MultiTask,
     Recipe,
     Train,
 )
+from mtf.config.watch import Watch
 from mtf.core import yaml_files
 from mtf.core.errors import BadInput, shortened
 
@@ -44,6 +46,8 @@ __all__ = [
     "PRETRAINED",
     "WITH",
     "Alignment",
+    "Balance",
+    "Branches",
     "Compute",
     "Count",
     "Crawl",
@@ -74,6 +78,7 @@ __all__ = [
     "Split",
     "Task",
     "Train",
+    "Watch",
     "load",
     "parse",
     "problems",
@@ -86,7 +91,9 @@ class Compute(Section):
 
     engine: `local` uses processes of this machine, `ray` a cluster.
     workers: number of processes; 0 uses every core.
-    address: of the Ray cluster.
+    address: of the Ray cluster; null for the environment's RAY_ADDRESS, or else for one of this machine.
+    storage: folder or address (s3://BUCKET/FOLDER) that all machines of the cluster see; null if they see the
+        project's own folder.
     devices: accelerators of this machine that train one network together, or processes if it has none. A recipe's
         batch is split among them.
     """
@@ -94,6 +101,7 @@ class Compute(Section):
     engine: Literal["local", "ray"] = "local"
     workers: Annotated[int, Field(ge=0, le=4096)] = 0
     address: str | None = None
+    storage: Annotated[str, Field(min_length=1)] | None = None
     devices: Annotated[int, Field(ge=1, le=64)] = 1
 
 
@@ -118,6 +126,7 @@ class Params(Section):
     release: Release
     gates: Gates = Gates()
     report: Report = Report()
+    watch: Watch = Watch()
     evidence: EvidenceExport = EvidenceExport()
     compute: Compute
 

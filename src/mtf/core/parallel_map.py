@@ -8,11 +8,12 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
 from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import TYPE_CHECKING, TypeVar
 
 from mtf.core import interrupts
 from mtf.core.console import tracked
-from mtf.core.errors import MtfError
+from mtf.core.job_files import JobFiles
 
 if TYPE_CHECKING:
     from mtf.config import Compute
@@ -33,18 +34,51 @@ def worker_count(compute: Compute) -> int:
     return compute.workers or cores()
 
 
+def process_context() -> ForkServerContext | SpawnContext:
+    """Context that starts processes: a fork of one that runs threads (polars, OpenCV, torch) may deadlock.
+
+    The processes ignore interrupts, since Ctrl-C reaches all processes of a terminal: their parent decides.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    with interrupts.ignored():
+        forkserver.ensure_running()
+    return multiprocessing.get_context("forkserver")
+
+
 def map_items(
-    function: Callable[[Item], Result], items: Sequence[Item], *, compute: Compute, title: str
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    compute: Compute,
+    title: str,
+    files: Callable[[Item], JobFiles] | None = None,
 ) -> list[Result]:
     """Results of `function` for every item, in the items' order, with a progress bar on standard error.
 
     `function` and the items must be picklable. The first exception stops the run and is raised here.
+
+    files: files of an item, for a cluster with a storage. The machines of such a cluster do not see the project's
+        folder: without `files`, the work is done by processes of this machine. A result is None for a file that a
+        killed run has finished.
     """
     if not items:
         return []
-    run = _on_ray if compute.engine == "ray" else _on_processes
-    results = dict(tracked(run(function, items, compute), total=len(items), title=title))
+    results = dict(tracked(_results(function, items, compute, files), total=len(items), title=title))
     return [results[index] for index in range(len(items))]
+
+
+def _results(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    compute: Compute,
+    files: Callable[[Item], JobFiles] | None,
+) -> Iterator[tuple[int, Result]]:
+    if compute.engine == "ray" and (files is not None or compute.storage is None):
+        from mtf.core import cluster_tasks
+
+        return cluster_tasks.results(function, items, compute, files)
+    return _on_processes(function, items, compute)
 
 
 def _on_processes(
@@ -54,12 +88,7 @@ def _on_processes(
     if workers == 1:
         yield from ((index, function(item)) for index, item in enumerate(items))
         return
-    # forkserver: a fork of a process that runs threads (polars, OpenCV, torch) may deadlock.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    if method == "forkserver":
-        with interrupts.ignored():  # by the workers: Ctrl-C reaches all processes of a terminal
-            forkserver.ensure_running()
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context(method)) as pool:
+    with ProcessPoolExecutor(workers, mp_context=process_context()) as pool:
         try:
             yield from _bounded(partial(pool.submit, function), _any_done, Future.result, items, ahead=4 * workers)
         except BaseException as error:
@@ -92,17 +121,3 @@ def _bounded(
             return
         for handle in any_done(list(running)):
             yield running.pop(handle), result(handle)
-
-
-def _on_ray(
-    function: Callable[[Item], Result], items: Sequence[Item], compute: Compute
-) -> Iterator[tuple[int, Result]]:
-    try:
-        import ray  # ty: ignore[import-not-found]
-    except ImportError:
-        raise MtfError("compute.engine: 'ray' needs the package ray; install mtf[ray], or use 'local'") from None
-    if not ray.is_initialized():
-        ray.init(address=compute.address, log_to_driver=False)
-    # Ray runs every submitted task that it has cores for, so `workers` bounds how many are submitted.
-    ahead = compute.workers or 4 * max(1, int(ray.cluster_resources().get("CPU", 1)))
-    yield from _bounded(ray.remote(function).remote, lambda running: ray.wait(running)[0], ray.get, items, ahead=ahead)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import subprocess
 from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
@@ -47,12 +48,61 @@ class Revision:
                 raise BadInput(f"{self}: {path}: {why}") from None
             return None
 
+    def part_of(self, path: str, offset: int, size_bytes: int) -> bytes | None:
+        """Part of a file, such as a member of a shard; None if it is shorter, or cannot be read."""
+        from dvc.exceptions import DvcException
+        from dvc_data.index import DataIndexError
+
+        try:
+            with (self._root / path).open("rb") if self._files is None else self._files.open(path, "rb") as stream:
+                stream.seek(offset)
+                data = stream.read(size_bytes)
+        except (OSError, KeyError, DataIndexError, DvcException):
+            return None
+        return data if len(data) == size_bytes else None
+
     def table(self, path: str) -> pl.DataFrame | None:
         data = self.bytes_of(path)
         try:
             return None if data is None else pl.read_parquet(io.BytesIO(data))
         except pl.exceptions.PolarsError as error:
-            raise BadInput(f"{self}: {path}: not readable as Parquet: {' '.join(str(error).split())}") from None
+            raise self._no_parquet(path, error) from None
+
+    def table_file(self, path: str, folder: Path) -> Path | None:
+        """File with a table, which need not fit in memory: of the working tree itself, else a copy in `folder`.
+
+        None if this revision has no such file. Raises BadInput as `table`.
+        """
+        if self._files is None:
+            file = self._root / path
+        else:
+            file = folder / f"{self.name}".replace("/", "_") / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            self._copy(path, file)
+        if not file.is_file():
+            return None
+        try:
+            pl.read_parquet_schema(file)
+        except pl.exceptions.PolarsError as error:
+            raise self._no_parquet(path, error) from None
+        return file
+
+    def _copy(self, path: str, target: Path) -> None:
+        """Copy a file of a git revision; nothing is written if it has none. Raises BadInput as `bytes_of`."""
+        from dvc.exceptions import DvcException
+        from dvc_data.index import DataIndexError
+
+        assert self._files is not None  # noqa: S101 (for the type checker)
+        try:
+            with self._files.open(path, "rb") as stream, target.open("wb") as copy:
+                shutil.copyfileobj(stream, copy, 1 << 20)
+        except (OSError, KeyError, DataIndexError, DvcException):
+            target.unlink(missing_ok=True)
+            if why := _why_unreadable(self._files, path):
+                raise BadInput(f"{self}: {path}: {why}") from None
+
+    def _no_parquet(self, path: str, error: Exception) -> BadInput:
+        return BadInput(f"{self}: {path}: not readable as Parquet: {' '.join(str(error).split())}")
 
     def figures(self, path: str) -> Any:
         data = self.bytes_of(path)

@@ -21,6 +21,8 @@ from mtf.core.atomic_files import replacing, sweep
 DIGEST = "digest"
 ROWS = "rows.parquet"
 _BLOCK = 512
+HEAD_BYTES = 2 * _BLOCK
+"""Bytes at the beginning of a shard that hold its digest."""
 _COPIED = 2**20  # bytes copied at a time: most members fit
 
 
@@ -78,9 +80,16 @@ def digest_of(path: Path) -> str | None:
     """Digest that a shard was written with; None if there is no readable shard."""
     try:
         with path.open("rb") as file:
-            head = file.read(2 * _BLOCK)
+            return digest_in(file.read(HEAD_BYTES))
+    except OSError:
+        return None
+
+
+def digest_in(head: bytes) -> str | None:
+    """Digest in the first HEAD_BYTES of a shard; None if they are not those of a shard."""
+    try:
         info = tarfile.TarInfo.frombuf(head[:_BLOCK], "utf-8", "strict")
-    except (OSError, tarfile.TarError):
+    except tarfile.TarError:
         return None
     if info.name != DIGEST or len(head) < _BLOCK + info.size:
         return None

@@ -35,6 +35,20 @@ def read(path: Path, *, wanted: str) -> Any:
         raise BadInput(f"{path}: not {wanted}: no torch file, a damaged one, or one with more than tensors") from None
 
 
+def write(path: Path, content: Any) -> None:
+    """Write tensors and plain values atomically; the same content gives the same bytes."""
+    import io
+
+    import torch
+
+    from mtf.core import atomic_files
+
+    # Through memory: torch names a folder in the archive after the file.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    atomic_files.write_bytes(path, buffer.getvalue())
+
+
 def not_wanted(path: Path, wanted: str, error: Exception) -> BadInput:
     """Error for a file that is no `wanted`, with the reason of `error` on one line."""
     reason = " ".join(str(error).split())[:120] or type(error).__name__

@@ -16,18 +16,19 @@ Bytes are written to disk as soon as they are complete: memory holds only those 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mtf.config import Crawl
 from mtf.crawl import examination, takedown_filter
 from mtf.crawl.fetch_results import Fetch, FetchedPicture, failed, remembered_statements
 from mtf.crawl.http_client import HttpFetcher
 from mtf.crawl.page_client import FetchedPage, Pages
+from mtf.crawl.revisit import Revisits
 from mtf.crawl.signals_client import Headers, SignalsClient
 from mtf.crawl.spool import Reader, Spool
 from mtf.rights.evidence import combination
@@ -41,6 +42,9 @@ from mtf.sources.candidate import Candidate
 from mtf.sources.fetch_failure import RETRIABLE_OUTCOMES, FetchFailed
 from mtf.sources.local_sources import LocalSources
 
+if TYPE_CHECKING:
+    from mtf.crawl.visits import IdentityVisits
+
 Result = TypeVar("Result")
 
 
@@ -49,6 +53,7 @@ class CrawlContext:
     """Clients, sources and parameters that all identities of one run share.
 
     examiner: executor with one thread, since Pillow's warnings are silenced per process.
+    visits: of earlier runs, by identity.
     """
 
     crawl: Crawl
@@ -57,6 +62,7 @@ class CrawlContext:
     takedowns: Takedowns
     local: LocalSources
     examiner: Executor
+    visits: Mapping[str, IdentityVisits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ class Collector:
     earlier: fetches of an earlier run by address.
     renew: request the pages of stored pictures again; else only pages that failed.
     judge_anew: request refused addresses again, since the bounds or the code that refused them have changed.
+    revisit: request the pages and the files of stored pictures again, if they have changed (`mtf.crawl.revisit`).
 
     Retriable failures are requested again in any case, as often as `attempts` permits.
     """
@@ -92,6 +99,7 @@ class Collector:
         *,
         renew: bool,
         judge_anew: bool,
+        revisit: bool = False,
     ) -> None:
         self._identity = identity
         self._context = context
@@ -101,6 +109,7 @@ class Collector:
         self._judge_anew = judge_anew
         self._pages = Pages(context.fetcher, context.signals_client, spool)
         self._requested: set[str] = set()
+        self.revisits = Revisits(context, self._requested.add) if revisit else None
         self._heard: dict[str, dict[Preference, None]] = {}
 
     async def obtain_all(self, candidates: Iterable[Candidate]) -> list[Fetch]:
@@ -111,6 +120,10 @@ class Collector:
         stored_ids = {fetch.image_id for fetch in first.values() if fetch.picture is not None}
         others = await self._each([candidate for candidate in candidates if self._repeats(candidate)], stored_ids)
         return [(first | others)[candidate.url] for candidate in candidates]
+
+    async def obtain(self, candidate: Candidate) -> Fetch:
+        """Fetch of one address."""
+        return await self._obtain(candidate, set())
 
     async def _each(self, candidates: list[Candidate], stored_ids: set[str | None]) -> dict[str, Fetch]:
         fetches = await asyncio.gather(*(self._obtain(candidate, stored_ids) for candidate in candidates))
@@ -137,6 +150,8 @@ class Collector:
             self._heed_takedowns(candidate, earlier)
             if earlier is not None and self._is_settled(candidate, earlier, stored_ids):
                 return replace(earlier, candidate=candidate, picture=None)
+            if earlier is not None and (kept := await self._unchanged(candidate, earlier)) is not None:
+                return kept
             raw = await self._find(candidate, earlier)
             picture = remembered_statements(await self._picture(candidate, raw), earlier)
         except FetchFailed as failure:
@@ -203,16 +218,37 @@ class Collector:
         answer.demand_success()
         return self._spool.add(answer.body), answer.status, tuple(answer.headers.items())
 
+    async def _unchanged(self, candidate: Candidate, earlier: Fetch) -> Fetch | None:
+        """Fetch of a stored picture of which a revisit finds nothing changed; None for any other."""
+        picture = earlier.picture
+        if self.revisits is None or picture is None or self._judge_anew or _is_local(candidate):
+            return None
+        page = await self._current_page(candidate, earlier, picture)
+        kept = await self.revisits.unchanged(candidate, earlier, picture, page)
+        await self._note(candidate, picture, page)
+        return kept
+
+    async def _note(self, candidate: Candidate, picture: FetchedPicture, page: FetchedPage) -> None:
+        """Note the visit of a stored picture. page: of today, or the stored one if none was received."""
+        is_lost = page is picture.page and candidate.page_url is not None
+        status = (await self._pages.at(candidate.page_url)).status if is_lost else None
+        if self.revisits is not None:
+            self.revisits.note(candidate.url, picture, page, status=status)
+
     async def _stored(self, candidate: Candidate, earlier: Fetch, picture: FetchedPicture) -> _RawPicture:
         page = await self._current_page(candidate, earlier, picture)
         statement = await self._page_statement(candidate, page)
         await self._heed_robots(candidate)
-        status, fetched_at = earlier.http_status, earlier.fetched_at
-        preferences = await self._opt_outs(candidate, picture.headers, fetched_at)
+        status, fetched_at, headers, read = earlier.http_status, earlier.fetched_at, picture.headers, picture.read
         content_hash = None if self._judge_anew else picture.content_hash
-        return _RawPicture(
-            picture.read, page, statement, fetched_at, status, picture.headers, preferences, content_hash
-        )
+        if self.revisits is not None:
+            file = await self.revisits.file(candidate, picture)
+            headers = file.headers
+            if (body := await self.revisits.other_picture(file, picture, self._examiner)) is not None:
+                read, content_hash, fetched_at, status = self._spool.add(body), None, file.fetched_at, file.status
+            await self._note(candidate, picture, page)
+        preferences = await self._opt_outs(candidate, headers, fetched_at)
+        return _RawPicture(read, page, statement, fetched_at, status, headers, preferences, content_hash)
 
     async def _page(self, candidate: Candidate) -> FetchedPage:
         """Page of a picture, or the record of its host in place of the page."""
@@ -228,7 +264,7 @@ class Collector:
         is_same = picture.url == candidate.url and picture.page.url == candidate.page_url
         if is_same and not self._renew and not earlier.needs_retry(self._context.crawl.attempts):
             return picture.page
-        page = await self._pages.at(candidate.page_url)
+        page = await self._pages.at(candidate.page_url, picture.page if is_same and self.revisits else None)
         if self._pages.was_requested(candidate.page_url):
             self._requested.add(candidate.url)
         is_lost = page.compressed is None and picture.page.compressed is not None
@@ -285,7 +321,9 @@ class Collector:
 
     async def _picture(self, candidate: Candidate, raw: _RawPicture) -> FetchedPicture:
         """Picture with its row of evidence. Raises FetchFailed if it may not be stored."""
-        examined = await self._examiner(examination.examine, raw.read, self._context.crawl)
+        examined = examination.examine_quickly(raw.read(), self._context.crawl)
+        if examined is None:
+            examined = await self._examiner(examination.examine, raw.read, self._context.crawl)
         self._heed_file(candidate, raw, examined)
         if (request := self._context.takedowns.of_image(examined.image_id)) is not None:
             raise _taken_down(request, image_id=examined.image_id)

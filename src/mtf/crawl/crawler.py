@@ -5,40 +5,50 @@
   inputs changed.
 - A failed address is requested in at most `attempts` runs.
 
-Some identities are processed at a time, all in one event loop, which applies the rate limits of hosts.
+A process works on some identities at a time, in one event loop. With many identities there are several processes, which
+share the rate limits of hosts (`mtf.crawl.host_scheduler`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 
 from mtf import schemas
 from mtf.config import Params
+from mtf.core import parallel_map
 from mtf.core.hashing import file_digest, fingerprint
 from mtf.core.import_closure import closure, digest_of, modules_below
+from mtf.crawl import heard_signals, store, takedown_filter, worker_processes
 from mtf.crawl import recorded_web as recorded
-from mtf.crawl import store, takedown_filter
+from mtf.crawl import visits as visits_table
 from mtf.crawl.collector import Collector, CrawlContext
 from mtf.crawl.fetch_results import Fetch, each_content_once
-from mtf.crawl.http_client import HttpFetcher, user_agent
+from mtf.crawl.host_leases import SharedHosts
+from mtf.crawl.http_client import HttpFetcher, StandIn, user_agent
 from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import EarlierRun, Inputs
+from mtf.crawl.visits import Due, IdentityVisits
+from mtf.crawl.work import Do, Work
+from mtf.schemas import FetchOutcome
 from mtf.schemas.takedown_file import Takedowns
-from mtf.sources import registry
+from mtf.sources import record_evidence, registry
 from mtf.sources.base import LocalSource, SearchResult, Source
 from mtf.sources.candidate import Candidate, each_address_once, source_key
 from mtf.sources.local_sources import LocalSources
 from mtf.sources.source_listing import SourceListing
 
 AT_ONCE = 8
-"""Identities processed at a time: enough to use many hosts at once under their rate limits, few enough for memory."""
+"""Identities that a process works on at a time: enough to use many hosts under their limits, few enough for memory."""
+IDENTITIES_PER_PROCESS = 32
+"""Identities that are worth the start of one more process."""
 
 _COLUMNS = [str(table.dtypes) for table in (schemas.FETCHES, schemas.IMAGES, schemas.EVIDENCE)]
 
@@ -58,6 +68,7 @@ class CrawlReport:
 
     made: identities whose shard was made again.
     retried: identities of which only retriable failures were requested.
+    revisited: identities whose sources were asked again because it was due.
     kept: identities whose shard is unchanged.
     problems: one line for each incomplete search.
     local_sources: folders and archives that were read.
@@ -65,9 +76,15 @@ class CrawlReport:
 
     made: list[str] = field(default_factory=list)
     retried: list[str] = field(default_factory=list)
+    revisited: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     local_sources: list[SourceListing] = field(default_factory=list)
+
+    def add(self, done: IdentityDone) -> None:
+        """Add what was done with one identity."""
+        getattr(self, done.state).append(done.identity)
+        self.problems += done.problems
 
 
 @dataclass(frozen=True)
@@ -77,6 +94,7 @@ class CrawlJob:
     root: start of relative paths of sources.
     folder: of the shards.
     refresh: search again, and request the pages of stored pictures again.
+    due: what is searched for and requested again because it was not for too long; None leaves it.
     done: called after each identity.
     """
 
@@ -85,65 +103,109 @@ class CrawlJob:
     params: Params
     takedowns: Takedowns
     refresh: bool
-    done: Callable[[], None] = lambda: None
+    due: Due | None = None
+    done: Callable[[], None] | None = None
+
+    def settings(self) -> CrawlJob:
+        """The job without `done`, for another process."""
+        return replace(self, done=None)
 
 
 def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> CrawlReport:
     """Bring the shards of `people` up to date. Raises BadInput for a source that does not exist."""
+    people = list(people)
     _search_code()  # fills the cache: else each identity's thread would compute it
     web = job.params.crawl.web
-    serving = nullcontext(None) if web is None else recorded.serve(job.root / web)
-    with serving as recorded_web, ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
-        try:
-            return asyncio.run(_crawl(list(people), job, recorded_web, examiner))
-        except ExceptionGroup as group:  # of one identity or several; report the first
-            raise group.exceptions[0] from None
-
-
-async def _crawl(
-    people: list[RosterPerson], job: CrawlJob, web: recorded.RecordedWeb | None, examiner: ThreadPoolExecutor
-) -> CrawlReport:
-    crawl = job.params.crawl
-    local = LocalSources(crawl.sources, job.root)
+    local = LocalSources(job.params.crawl.sources, job.root)
     report = CrawlReport(local_sources=local.listings())
-    async with HttpFetcher(crawl, user_agent=user_agent(job.params.project), web=web) as fetcher:
-        signals_client = SignalsClient(fetcher, job.params.licenses.binding_opt_outs)
-        context = CrawlContext(crawl, fetcher, signals_client, job.takedowns, local, examiner)
-        places = asyncio.Semaphore(AT_ONCE)
+    processes = _processes(len(people), job.params)
+    with nullcontext(None) if web is None else recorded.serve(job.root / web) as recorded_web:
+        stand_in = None if recorded_web is None else recorded_web.stand_in()
+        crawl_work = CrawlWork(job.settings(), stand_in, local if processes == 1 else None)
 
-        async def one(person: RosterPerson) -> None:
-            async with places:
-                await _Identity(person, job, context, report).bring_up_to_date()
+        def add(done: IdentityDone) -> None:
+            report.add(done)
+            if job.done is not None:
                 job.done()
 
-        async with asyncio.TaskGroup() as group:
-            for person in people:
-                group.create_task(one(person))
+        work = Work(job.params.crawl, crawl_work.open, AT_ONCE)
+        worker_processes.run(work, people, add, processes=processes, folder=job.folder.parent)
     return report
+
+
+def _processes(people: int, params: Params) -> int:
+    """Number of processes for a roster. A crawl of local files alone waits for the disk: one reads them."""
+    if all(isinstance(source, LocalSource) for source in params.crawl.sources):
+        return 1
+    worth = -(-people // IDENTITIES_PER_PROCESS)
+    return max(1, min(parallel_map.worker_count(params.compute), worth, params.crawl.concurrency))
+
+
+@dataclass(frozen=True)
+class IdentityDone:
+    """What was done with one identity. state: name of its list in `CrawlReport`."""
+
+    identity: str
+    state: str
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class CrawlWork:
+    """Work of the crawl's processes.
+
+    local: opened local sources; None to open them in the process.
+    """
+
+    job: CrawlJob
+    web: StandIn | None
+    local: LocalSources | None
+
+    @asynccontextmanager
+    async def open(self, hosts: SharedHosts) -> AsyncGenerator[Do]:
+        """What the identities of one process share, as the function that brings one up to date."""
+        params = self.job.params
+        _search_code()  # fills the cache: else each identity's thread would compute it
+        local = self.local or LocalSources(params.crawl.sources, self.job.root)
+        agent = user_agent(params.project)
+        with ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
+            async with HttpFetcher(params.crawl, user_agent=agent, web=self.web, pacing=hosts.pacing) as fetcher:
+                signals_client = SignalsClient(fetcher, params.licenses.binding_opt_outs, hosts.documents)
+                visits = visits_table.by_identity(visits_table.read(self.job.folder.parent))
+                takedowns = self.job.takedowns
+                context = CrawlContext(params.crawl, fetcher, signals_client, takedowns, local, examiner, visits)
+
+                async def one(person: RosterPerson) -> IdentityDone:
+                    return await _Identity(person, self.job, context).bring_up_to_date()
+
+                yield one
 
 
 class _Identity:
     """Crawl of one identity."""
 
-    def __init__(self, person: RosterPerson, job: CrawlJob, context: CrawlContext, report: CrawlReport) -> None:
+    def __init__(self, person: RosterPerson, job: CrawlJob, context: CrawlContext) -> None:
         self._person = person
         self._job = job
         self._context = context
-        self._report = report
+        self._problems: list[str] = []
         self._shard = job.folder / f"{person.identity}.tar"
 
-    async def bring_up_to_date(self) -> None:
+    async def bring_up_to_date(self) -> IdentityDone:
         earlier_run = await asyncio.to_thread(store.load, self._shard)
         searched = await asyncio.to_thread(self._searched)
         inputs = self._inputs(searched, earlier_run.fetches.values())
         if earlier_run.inputs != inputs or self._job.refresh:
             await self._make(earlier_run, inputs)
-            self._report.made.append(self._person.identity)
+            state = "made"
+        elif await self._revisit(earlier_run, searched):
+            state = "revisited"
         elif any(self._fails(fetch) for fetch in earlier_run.fetches.values()):
             await self._retry(earlier_run, searched)
-            self._report.retried.append(self._person.identity)
+            state = "retried"
         else:
-            self._report.kept.append(self._person.identity)
+            state = "kept"
+        return IdentityDone(self._person.identity, state, self._problems)
 
     async def _make(self, earlier_run: EarlierRun, inputs: Inputs) -> None:
         candidates, searched = await self._candidates(earlier_run, inputs.searched)
@@ -152,6 +214,32 @@ class _Identity:
             collector = self._collector(spool, earlier_run, judge_anew=self._job.refresh or not is_unchanged)
             fetches = each_content_once(await collector.obtain_all(candidates), before=earlier_run.stored)
             await self._write(fetches, searched)
+
+    async def _revisit(self, earlier_run: EarlierRun, searched: str) -> bool:
+        """Ask the sources again, if that is due; an unchanged shard stays. False if nothing is due."""
+        due, visits = self._job.due, self._context.visits.get(self._person.identity, IdentityVisits())
+        earlier = list(earlier_run.fetches.values())
+        is_down = self._context.takedowns.of_identity(self._person.identity) is not None
+        if due is None or is_down or all(isinstance(source, LocalSource) for source in self._context.crawl.sources):
+            return False
+        has_records = any(record_evidence.is_evidence(fetch.candidate) for fetch in earlier)
+        recheck, search = due.recheck(visits, earlier), due.search(visits, earlier)
+        if not (recheck or search):
+            return False
+        candidates, searched_at = [fetch.candidate for fetch in earlier], None
+        if search or (recheck and has_records):
+            result = await self._search()
+            self._problems += result.problems
+            candidates = each_address_once([*_as_known(result.candidates, earlier_run), *candidates])
+            searched_at = None if result.problems else due.now
+        with Spool(self._job.folder.parent) as spool:
+            collector = self._collector(spool, earlier_run, judge_anew=False, revisit=recheck)
+            fetches = each_content_once(await collector.obtain_all(candidates), before=earlier_run.stored)
+            if _content(fetches) != _content(earlier):
+                await self._write(fetches, searched)
+        found = collector.revisits.visits.values() if collector.revisits else ()
+        visits_table.append(self._job.folder.parent, self._person.identity, found, searched_at=searched_at)
+        return True
 
     async def _retry(self, earlier_run: EarlierRun, searched: str) -> None:
         """Request retriable failures again; everything else stays unchanged."""
@@ -170,7 +258,10 @@ class _Identity:
         if is_down or (is_searched and not self._job.refresh):
             return earlier, searched
         result = await self._search()
-        self._report.problems += result.problems
+        self._problems += result.problems
+        if not result.problems:
+            now = datetime.now(UTC)
+            visits_table.append(self._job.folder.parent, self._person.identity, (), searched_at=now)
         # A search engine's answers change from day to day: addresses that it no longer names are kept.
         kept = earlier if is_searched or result.problems else []
         return each_address_once([*result.candidates, *kept]), "" if result.problems else searched
@@ -189,10 +280,17 @@ class _Identity:
             result.problems += results.problems
         return result
 
-    def _collector(self, spool: Spool, earlier_run: EarlierRun, *, judge_anew: bool) -> Collector:
-        renew = self._job.refresh
+    def _collector(
+        self, spool: Spool, earlier_run: EarlierRun, *, judge_anew: bool, revisit: bool = False
+    ) -> Collector:
         return Collector(
-            self._person.identity, self._context, spool, earlier_run.fetches, renew=renew, judge_anew=judge_anew
+            self._person.identity,
+            self._context,
+            spool,
+            earlier_run.fetches,
+            renew=self._job.refresh or revisit,
+            judge_anew=judge_anew,
+            revisit=revisit,
         )
 
     async def _write(self, fetches: list[Fetch], searched: str) -> None:
@@ -212,9 +310,11 @@ class _Identity:
         return fingerprint(person, sources, stamps, self._web(), _search_code(), _foreign_code(sources))
 
     def _web(self) -> str | None:
-        """Digest of the recorded web; None for the live web."""
-        web = self._context.crawl.web
-        return None if web is None else file_digest(self._job.root / web / recorded.RESPONSES)
+        """Digest of the recorded web; None for the live web, and for a folder outside the project in its place."""
+        web, root = self._context.crawl.web, self._job.root
+        if web is None or not (root / web).resolve().is_relative_to(root.resolve()):
+            return None
+        return file_digest(root / web / recorded.RESPONSES)
 
     def _inputs(self, searched: str, fetches: Iterable[Fetch]) -> Inputs:
         crawl = self._context.crawl
@@ -239,6 +339,33 @@ class _Identity:
         } | {takedowns.of_identity(identity)}
         named = [[str(request.kind), request.value] for request in requests if request is not None]
         return sorted([*named, *takedown_filter.relevant_takedowns(fetches, takedowns)])
+
+
+def _as_known(found: Iterable[Candidate], earlier_run: EarlierRun) -> Iterable[Candidate]:
+    """Candidates of a search; of an address that is known, with the same page and claim, the one that is known.
+
+    Its place among the results changes from day to day, and is no reason to write a shard.
+    """
+    for candidate in found:
+        earlier = earlier_run.fetches.get(candidate.url)
+        known = None if earlier is None else earlier.candidate
+        is_same = known is not None and (known.page_url, known.claim) == (candidate.page_url, candidate.claim)
+        yield known if known is not None and is_same and candidate.record is None else candidate
+
+
+def _content(fetches: Iterable[Fetch]) -> dict[str, tuple[object, ...]]:
+    """Address → all that a shard says of it, without the times of its requests."""
+    return {fetch.candidate.url: _content_of(fetch) for fetch in fetches}
+
+
+def _content_of(fetch: Fetch) -> tuple[object, ...]:
+    named = (fetch.candidate.page_url, fetch.candidate.claim, fetch.outcome, fetch.image_id)
+    picture = fetch.picture
+    if fetch.outcome != FetchOutcome.STORED or picture is None:
+        return (*named, fetch.detail, fetch.attempts)
+    evidence = {name: value for name, value in picture.evidence.items() if name != "checked_at"}
+    preferences = {heard_signals.key(each) for each in fetch.preferences}
+    return (*named, evidence, preferences, picture.page.sha256, picture.page.detail, len(picture.earlier))
 
 
 def _search_code() -> str:

@@ -28,6 +28,12 @@ def rows(identity: str, url: str, image_id: str | None, preferences: Iterable[Pr
     return list(distinct.values())[:MAX_ROWS_PER_ADDRESS]
 
 
+def key(each: Preference) -> tuple[str | None, ...]:
+    """What makes a statement the same as one of a shard, whenever and in whichever bytes it was heard."""
+    row = _row(each)
+    return tuple(row[name] for name in _SAME)
+
+
 def _row(each: Preference) -> dict[str, Any]:
     return {
         "signal": str(each.signal),

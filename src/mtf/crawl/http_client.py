@@ -104,8 +104,8 @@ class BodyLimit:
     throttle: Callable[[int], Awaitable[None]] | None = None
 
 
-async def _permit_all(_url: str) -> None:
-    return
+async def permit_all(_url: str) -> None:
+    """Permission for every address."""
 
 
 def _ignore_request() -> None:
@@ -113,15 +113,19 @@ def _ignore_request() -> None:
 
 
 class HttpFetcher:
-    """HTTP client, for use in an `async with`. `web` replaces the live web if it is given."""
+    """HTTP client, for use in an `async with`.
 
-    def __init__(self, crawl: Crawl, *, user_agent: str, web: StandIn | None) -> None:
+    web: replaces the live web if it is given.
+    pacing: rate limits; by default those of a process that crawls alone.
+    """
+
+    def __init__(self, crawl: Crawl, *, user_agent: str, web: StandIn | None, pacing: Pacing | None = None) -> None:
         self._web = web
         self._user_agent = user_agent
         self._timeout = aiohttp.ClientTimeout(total=crawl.timeout_s, sock_connect=min(crawl.timeout_s, _CONNECT_S))
         self._session: aiohttp.ClientSession | None = None
         self._slow_session: aiohttp.ClientSession | None = None
-        self.pacing = Pacing(crawl)
+        self.pacing = pacing or Pacing(crawl)
 
     async def __aenter__(self) -> HttpFetcher:
         self._session = self._new_session(read_bufsize=2**18)
@@ -156,7 +160,7 @@ class HttpFetcher:
         url: str,
         *,
         max_bytes: int,
-        permission: Permission = _permit_all,
+        permission: Permission = permit_all,
         headers: Mapping[str, str] = _NO_HEADERS,
         on_request: OnRequest = _ignore_request,
         cut: bool = False,
@@ -191,7 +195,8 @@ class HttpFetcher:
                 network_guard.check_number(url)
                 on_request()
                 answer = await self._request(url, limit, headers)
-            if not self._may_repeat(host, answer):
+                may_repeat = self._may_repeat(host, answer)
+            if not may_repeat:
                 break
         return answer
 

@@ -54,8 +54,12 @@ def as_it_stands(url: str) -> URL:
     In an invalid address, forbidden characters are escaped, and bytes of a header that are no UTF-8 (surrogates) by
     their value.
     """
-    raw = "".join(f"%{ord(char) - 0xDC00:02X}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in url)
+    raw = url if url.isascii() else "".join(map(_escaped, url))
     return URL(raw, encoded=_VALID.fullmatch(raw) is not None)
+
+
+def _escaped(char: str) -> str:
+    return f"%{ord(char) - 0xDC00:02X}" if 0xDC80 <= ord(char) <= 0xDCFF else char
 
 
 def parse(url: str) -> URL:

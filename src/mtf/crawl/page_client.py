@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from urllib.parse import urlsplit
 
+from mtf.crawl import conditional
 from mtf.crawl.http_client import ROBOT, HttpAnswer, HttpFetcher
 from mtf.crawl.signals_client import Headers, SignalsClient, header_source
 from mtf.crawl.spool import Reader, Spool
@@ -86,6 +87,12 @@ class FetchedPage:
         ]
 
     @property
+    def validators(self) -> dict[str, str]:
+        """Headers of a conditional request for the page; empty if it was not read, or read after a redirect."""
+        is_own = self.compressed is not None and self.answered_by in (None, self.url)
+        return conditional.validators(self.headers) if is_own else {}
+
+    @property
     def is_retriable(self) -> bool:
         """True if a later run should request the page again."""
         outcome = (self.detail or "").partition(":")[0]
@@ -102,33 +109,44 @@ class Pages:
         self._pages: dict[str, asyncio.Future[FetchedPage]] = {}
         self._requested: set[str] = set()
 
-    async def at(self, url: str | None) -> FetchedPage:
-        """Page at `url`. Raises FetchFailed(OPTED_OUT) if robots.txt disallows it."""
+    async def at(self, url: str | None, known: FetchedPage | None = None) -> FetchedPage:
+        """Page at `url`. Raises FetchFailed(OPTED_OUT) if robots.txt disallows it.
+
+        known: page of an earlier run, which is returned with new times and signals if the server says that it is
+            unchanged.
+        """
         if url is None:
             return FetchedPage(None, datetime.now(UTC))
         if url not in self._pages:
-            self._pages[url] = asyncio.ensure_future(self._fetch(url))
+            self._pages[url] = asyncio.ensure_future(self._fetch(url, known))
         return await self._pages[url]
 
     def was_requested(self, url: str | None) -> bool:
         """True if a request for the page was sent; a busy host or an unreadable robots.txt may prevent it."""
         return url in self._requested
 
-    async def _fetch(self, url: str) -> FetchedPage:
+    async def _fetch(self, url: str, known: FetchedPage | None = None) -> FetchedPage:
         now = datetime.now(UTC)
+        condition = {} if known is None else known.validators
         try:
             answer = await self._fetcher.get(
                 url,
                 max_bytes=MAX_PAGE_BYTES,
                 permission=self._signals_client.permit,
+                headers=condition,
                 on_request=partial(self._requested.add, url),
             )
+            if answer.status == conditional.NOT_MODIFIED and answer.url != url:
+                return await self._fetch(url)
         except FetchFailed as failure:
             if failure.outcome == FetchOutcome.OPTED_OUT:
                 detail = f"{failure.detail} (of the picture's page)"
                 raise FetchFailed(FetchOutcome.OPTED_OUT, detail, preferences=failure.preferences) from None
             return FetchedPage(url, now, failure.http_status, detail=f"{failure.outcome}: {failure.detail}")
-        headers = tuple(answer.headers.items())
+        is_unmodified = known is not None and conditional.is_unmodified(answer, url, condition)
+        headers = (
+            conditional.refreshed(known.headers, answer) if known and is_unmodified else tuple(answer.headers.items())
+        )
         of_site = await self._signals_client.of_robots(url) + await self._signals_client.of_site(answer.url, headers)
         page = FetchedPage(
             url,
@@ -139,6 +157,8 @@ class Pages:
             answered_by=answer.url,
             preferences=tuple(of_site),
         )
+        if known is not None and is_unmodified:
+            return replace(page, status=known.status, compressed=known.compressed, sha256=known.sha256)
         if unreadable := _unreadable(answer) or _elsewhere(url, answer):
             return replace(page, detail=unreadable)
         compressed = self._spool.add(await asyncio.to_thread(gzip.compress, answer.body, mtime=0))

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from mtf.config import Crawl, HostManners
+from mtf.crawl.host_scheduler import HostPace
 from mtf.schemas import FetchOutcome
 from mtf.sources.fetch_failure import FetchFailed
 
@@ -26,6 +27,7 @@ BURST_S = 0.25
 FIRST_BACK_OFF_S = 1.0
 """Wait after a status 429 without Retry-After; it doubles while such answers follow one another."""
 _GENERAL = HostManners()
+_REMEMBERED_HOSTS = 20_000
 
 
 @dataclass
@@ -42,6 +44,7 @@ class _Line:
     held_by: HTTP status of the answer that demanded the wait.
     demanded_s: sum of the waits that it has demanded.
     back_off_s: next wait after an answer that demands one without saying how long.
+    requests: those that wait for their turn or have it.
     """
 
     slots: asyncio.Semaphore
@@ -55,6 +58,31 @@ class _Line:
     held_by: int | None = None
     demanded_s: float = 0.0
     back_off_s: float = 0.0
+    requests: int = 0
+
+    def pace(self) -> HostPace:
+        """State of the line, for another process (`resume`)."""
+        now = time.monotonic()
+        return HostPace(
+            delay_s=self.delay_s,
+            next_start_s=max(0.0, self.next_start - now),
+            paid_s=max(0.0, self.paid_until - now),
+            held_s=max(0.0, self.held_until - now),
+            held_by=self.held_by,
+            demanded_s=self.demanded_s,
+            back_off_s=self.back_off_s,
+        )
+
+    def resume(self, pace: HostPace) -> None:
+        """Keep the limits that another process has left; of two waits, the longer one counts."""
+        now = time.monotonic()
+        self.delay_s = max(self.delay_s, pace.delay_s)
+        self.next_start = max(self.next_start, now + pace.next_start_s)
+        self.paid_until = max(self.paid_until, now + pace.paid_s)
+        self.held_until = max(self.held_until, now + pace.held_s)
+        self.held_by = pace.held_by if self.held_by is None else self.held_by
+        self.demanded_s = max(self.demanded_s, pace.demanded_s)
+        self.back_off_s = pace.back_off_s
 
     async def wait(self) -> None:
         """Wait for the next permitted start. Raises FetchFailed if the host demands too long waits."""
@@ -82,12 +110,16 @@ class _Line:
 
 
 class Pacing:
-    """Rate limits, shared by all requests of one crawl."""
+    """Rate limits, shared by all requests of one crawl in one process.
 
-    def __init__(self, crawl: Crawl) -> None:
+    concurrency: requests at a time, in all; None for that of `crawl`.
+    """
+
+    def __init__(self, crawl: Crawl, *, concurrency: int | None = None) -> None:
         self._crawl = crawl
-        self._slots = asyncio.Semaphore(crawl.concurrency)
+        self._slots = asyncio.Semaphore(concurrency or crawl.concurrency)
         self._lines: dict[str, _Line] = {}
+        self._profiles: dict[str, str | None] = {}
 
     @asynccontextmanager
     async def turn(self, host: str) -> AsyncGenerator[None]:
@@ -146,8 +178,12 @@ class Pacing:
         """Begin with FIRST_BACK_OFF_S the next time, since `host` has answered a request."""
         self._line(host).back_off_s = 0.0
 
+    def line_name(self, host: str) -> str:
+        """Name of the queue of a host: its own, or that of the profile which it shares with other hosts."""
+        return self._profile(host) or host
+
     def _line(self, host: str) -> _Line:
-        name = self._profile(host) or host
+        name = self.line_name(host)
         line = self._lines.get(name)
         if line is None:
             line = self._lines[name] = self._new_line(self._manners(host))
@@ -169,7 +205,13 @@ class Pacing:
 
     def _profile(self, host: str) -> str | None:
         """Key of `crawl.hosts` for a host: its own name, or the longest `*.domain` above it; None for none."""
-        host = host.lower()
+        if host not in self._profiles:
+            if len(self._profiles) >= _REMEMBERED_HOSTS:
+                self._profiles.clear()
+            self._profiles[host] = self._found_profile(host.lower())
+        return self._profiles[host]
+
+    def _found_profile(self, host: str) -> str | None:
         if self._crawl.hosts.get(host) is not None:
             return host
         labels = host.split(".")

@@ -7,6 +7,8 @@ The folder holds `responses.jsonl`, one object a line,
 and uncompressed tars with the bodies, one per host (`delay_s` is optional). A record matches a request if host and path
 are equal, whatever the scheme, and the request has every query parameter of the record's url. Of several, the one with
 most parameters answers. A recorded host answers 404 to any other request; an unrecorded host refuses the connection.
+A conditional request is answered with 304 if the record's own ETag or Last-Modified says that nothing changed
+(RFC 9110, section 13.2.2).
 
 The header `X-Recorded-Truncate: BYTES` of a record is not sent: it makes the server declare the body's full length,
 send BYTES of it, and close the connection.
@@ -40,6 +42,7 @@ RESPONSES = "responses.jsonl"
 TRUNCATE = "X-Recorded-Truncate"
 # The server frames answers anew; it only keeps that a body came in chunks, without a length.
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+_OF_BODY = frozenset({"content-encoding", "content-type"})
 
 
 @dataclass(frozen=True)
@@ -124,15 +127,16 @@ class _Recorded:
     delay_s: float
 
 
-class RecordedWeb:
-    """Responses of one folder, with a count of requests. Created by `serve`."""
+@dataclass(frozen=True)
+class RecordedHosts:
+    """A served recorded web as its clients see it, in any process.
 
-    def __init__(self, folder: Path) -> None:
-        self._records = _load(folder)
-        self._hosts = {host for host, _ in self._records}
-        self.origin = ""
-        self.requests: Counter[str] = Counter()
-        """Address as it was sent (`HOST/PATH?QUERY`) → number of requests."""
+    origin: address of its server, without the final slash.
+    hosts: that are recorded.
+    """
+
+    origin: str
+    hosts: frozenset[str]
 
     def locate(self, url: str) -> tuple[str, dict[str, str]]:
         """Address of the server for a request of `url`, and the header that names its host.
@@ -140,11 +144,30 @@ class RecordedWeb:
         Raises ConnectionRefusedError if its host is not recorded.
         """
         host = host_of(url)
-        if host not in self._hosts:
+        if host not in self.hosts:
             raise ConnectionRefusedError(f"{host or url}: no such host in the recorded web")
         parts = urlsplit(url)
         path_and_query = urlunsplit(("", "", parts.path or "/", parts.query, ""))
         return self.origin + path_and_query, {"Host": host}
+
+
+class RecordedWeb:
+    """Responses of one folder, with a count of requests. Created by `serve`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._records = _load(folder)
+        self._hosts = frozenset(host for host, _ in self._records)
+        self.origin = ""
+        self.requests: Counter[str] = Counter()
+        """Address as it was sent (`HOST/PATH?QUERY`) → number of requests."""
+
+    def stand_in(self) -> RecordedHosts:
+        """Client side of this web, which other processes can use."""
+        return RecordedHosts(self.origin, self._hosts)
+
+    def locate(self, url: str) -> tuple[str, dict[str, str]]:
+        """As `RecordedHosts.locate`."""
+        return self.stand_in().locate(url)
 
     def find(self, host: str, path_and_query: str) -> _Recorded | None:
         parts = urlsplit(f"http://{host}{path_and_query}")
@@ -260,6 +283,9 @@ async def _answer(request: web.BaseRequest, recorded: RecordedWeb) -> web.Stream
     if record is None:
         return web.Response(status=404, text="not recorded")
     await asyncio.sleep(record.delay_s)
+    if record.status == 200 and _is_unmodified(request.headers, record.headers):
+        kept = {name: value for name, value in record.headers.items() if name.lower() not in _OF_BODY}
+        return web.Response(status=304, headers=kept)
     body = b"" if record.place is None else record.place.read()
     if record.truncate_to is not None:
         return await _truncated(request, record, body, record.truncate_to)
@@ -267,6 +293,14 @@ async def _answer(request: web.BaseRequest, recorded: RecordedWeb) -> web.Stream
     if record.is_chunked:
         response.enable_chunked_encoding()
     return response
+
+
+def _is_unmodified(asked: Mapping[str, str], recorded: Mapping[str, str]) -> bool:
+    """True if the request's validator is that of the record. An ETag is weighed before a date."""
+    own = {name.lower(): value for name, value in recorded.items()}
+    if (tags := asked.get("If-None-Match")) is not None:
+        return own.get("etag") is not None and own["etag"].removeprefix("W/") in re.findall(r'"[^"]*"', tags)
+    return "last-modified" in own and own["last-modified"] == asked.get("If-Modified-Since")
 
 
 async def _truncated(request: web.BaseRequest, record: _Recorded, body: bytes, sent_bytes: int) -> web.StreamResponse:

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Generic, TypeVar
 
 from yarl import URL
 
-from mtf.crawl.http_client import ROBOT, HttpAnswer, HttpFetcher
+from mtf.crawl import site_files
+from mtf.crawl.host_leases import SharedDocuments
+from mtf.crawl.http_client import ROBOT, HttpFetcher, Permission, permit_all
 from mtf.rights.signals import opt_outs as optouts
 from mtf.rights.signals import robots_file, rsl, tdmrep, usage_preferences
 from mtf.rights.signals.preferences import Answer, Preference, Signal, Use, located, opt_outs
@@ -30,6 +32,8 @@ from mtf.sources.fetch_failure import FetchFailed
 
 MAX_ROBOTS_BYTES = 2_000_000
 """Bytes read of a robots.txt; RFC 9309, section 2.5, asks for at least 500 KiB."""
+MAX_SHARED_SITES = 512
+"""Sites whose files are kept parsed, where the workers of a crawl share the files themselves."""
 _TOO_MANY_REQUESTS = 429
 _TELLING = frozenset(
     {
@@ -42,6 +46,7 @@ _TELLING = frozenset(
 )
 
 Headers = tuple[tuple[str, str], ...]
+Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
@@ -64,15 +69,22 @@ class Document(Generic[Value]):
 
 
 class SignalsClient:
-    """Signals client of one crawl. `binding` holds the names of the binding signals."""
+    """Signals client of one crawl.
 
-    def __init__(self, fetcher: HttpFetcher, binding: Iterable[str]) -> None:
+    binding: names of the binding signals.
+    documents: files that the workers of one crawl share; None for a crawl by one process.
+    """
+
+    def __init__(self, fetcher: HttpFetcher, binding: Iterable[str], documents: SharedDocuments | None = None) -> None:
         self._fetcher = fetcher
         self._binding = frozenset(binding)
-        self._robots = _OncePerSite(self._read_robots)
-        self._tdm_rules = _OncePerSite(self._read_tdm_rules)
-        self._ai_txt = _OncePerSite(self._read_ai_txt)
-        self._rsl_documents: dict[str, asyncio.Future[Document[tuple[rsl.Content, ...] | None]]] = {}
+        self._documents = documents
+        # What has left the cache is read again from the shared documents, not requested again.
+        max_entries = None if documents is None else MAX_SHARED_SITES
+        self._robots = _OncePer(self._read_robots, max_entries)
+        self._tdm_rules = _OncePer(self._read_tdm_rules, max_entries)
+        self._ai_txt = _OncePer(self._read_ai_txt, max_entries)
+        self._rsl_documents = _OncePer(self._read_rsl, max_entries)
 
     async def permit(self, url: str) -> None:
         """Check that robots.txt permits `url` (RFC 9309).
@@ -82,8 +94,9 @@ class SignalsClient:
         """
         if optouts.ROBOTS_TXT not in self._binding:
             return
-        robots = await self._robots.of(url)
-        if refused := [each for each in _of_rules(robots, url) if each.answer == Answer.DISALLOW]:
+        robots = await self._robots.of(_site(url))
+        if robots.value is not None and not robots.value.rules.can_fetch(url, ROBOT):
+            refused = _of_rules(robots, url)
             raise FetchFailed(FetchOutcome.OPTED_OUT, opt_outs(refused)[0], preferences=tuple(refused))
 
     async def of_site(self, url: str, headers: Headers) -> list[Preference]:
@@ -91,7 +104,8 @@ class SignalsClient:
 
         The answer's own `headers` may replace tdmrep.json, and may name RSL documents.
         """
-        tdm_rules, ai_txt = await self._tdm_rules.of(url), await self._ai_txt.of(url)
+        site = _site(url)
+        tdm_rules, ai_txt = await self._tdm_rules.of(site), await self._ai_txt.of(site)
         return [
             *tdm_rules.locate(tdmrep.of_file(tdm_rules.value, url, headers=headers)),
             *ai_txt.locate(robots_file.ai_txt_preferences(ai_txt.value, url)),
@@ -104,7 +118,7 @@ class SignalsClient:
         An unreadable robots.txt is UNKNOWN. If it binds, `permit` raises for a Disallow.
         """
         try:
-            robots = await self._robots.of(url)
+            robots = await self._robots.of(_site(url))
         except FetchFailed as failure:
             if failure.outcome == FetchOutcome.CONNECTION:
                 return []
@@ -123,22 +137,18 @@ class SignalsClient:
         """Preferences for `url` in RSL documents, given by their addresses."""
         preferences: list[Preference] = []
         for address in dict.fromkeys(documents):
-            document = await self._rsl(address)
+            document = await self._rsl_documents.of(address)
             preferences += document.locate(rsl.preferences(document.value, url, found_in=address))
         return preferences
-
-    async def _rsl(self, address: str) -> Document[tuple[rsl.Content, ...] | None]:
-        """RSL document at `address`, requested once; its value is None if it cannot be fetched or parsed."""
-        if address not in self._rsl_documents:
-            self._rsl_documents[address] = asyncio.ensure_future(self._read_rsl(address))
-        return await asyncio.shield(self._rsl_documents[address])
 
     @staticmethod
     def of_headers(headers: Headers, *, url: str, heard_at: datetime) -> list[Preference]:
         """Preferences in the headers of an answer from `url`."""
-        return header_source(headers, url=url, heard_at=heard_at).locate(
-            optouts.header_preferences(_telling(headers), agent=ROBOT)
-        )
+        telling = _telling(headers)
+        if not telling:
+            return []
+        preferences = optouts.header_preferences(telling, agent=ROBOT)
+        return header_source(headers, url=url, heard_at=heard_at).locate(preferences)
 
     def enforce(self, preferences: Iterable[Preference]) -> None:
         """Raise FetchFailed(OPTED_OUT) if one of `preferences` is a binding opt-out."""
@@ -156,11 +166,20 @@ class SignalsClient:
             if text.partition(":")[0] in self._binding:
                 raise FetchFailed(FetchOutcome.OPTED_OUT, text, image_id=image_id, preferences=tuple(preferences))
 
+    async def _get(
+        self, url: str, *, max_bytes: int, permission: Permission = permit_all, cut: bool = False
+    ) -> site_files.SiteFile:
+        """File of a site, of any status, requested once by all workers. Raises FetchFailed."""
+        fetch = partial(site_files.fetch, self._fetcher, url, max_bytes=max_bytes, permission=permission, cut=cut)
+        if self._documents is None:
+            return site_files.opened(await fetch())
+        return site_files.opened(await self._documents.of(url, fetch))
+
     async def _read_robots(self, site: URL) -> Document[RobotsFile | None]:
         """robots.txt of a site, up to its first MAX_ROBOTS_BYTES; its value is None if there is none."""
         url = str(site / "robots.txt")
         try:
-            answer = await self._fetcher.get(url, max_bytes=MAX_ROBOTS_BYTES, cut=True)
+            answer = await self._get(url, max_bytes=MAX_ROBOTS_BYTES, cut=True)
         except FetchFailed as failure:
             text = f"robots.txt: {failure.detail}; taken as a refusal for this run"
             raise FetchFailed(failure.outcome, text, http_status=failure.http_status) from None
@@ -177,7 +196,7 @@ class SignalsClient:
     async def _read_tdm_rules(self, site: URL) -> Document[tuple[TdmRule, ...]]:
         url = str(site.with_path(tdmrep.TDMREP_PATH))
         try:
-            answer = await self._fetcher.get(url, max_bytes=tdmrep.MAX_FILE_BYTES, permission=self.permit)
+            answer = await self._get(url, max_bytes=tdmrep.MAX_FILE_BYTES, permission=self.permit)
         except FetchFailed as failure:
             return _document(() if await self._is_unreached(url, failure) else tdmrep.UNREADABLE, url)
         if _is_absent(answer):
@@ -190,7 +209,7 @@ class SignalsClient:
         url = str(site.with_path(AI_TXT_PATH))
         unknown = (("/", Answer.UNKNOWN),)
         try:
-            answer = await self._fetcher.get(url, max_bytes=tdmrep.MAX_FILE_BYTES, permission=self.permit, cut=True)
+            answer = await self._get(url, max_bytes=tdmrep.MAX_FILE_BYTES, permission=self.permit, cut=True)
         except FetchFailed as failure:
             return _document(() if await self._is_unreached(url, failure) else unknown, url)
         if not answer.is_success:
@@ -202,7 +221,7 @@ class SignalsClient:
     async def can_reach(self, url: str) -> bool:
         """True if the site of `url` answered a request for its robots.txt."""
         try:
-            await self._robots.of(url)
+            await self._robots.of(_site(url))
         except FetchFailed as failure:
             return failure.outcome != FetchOutcome.CONNECTION
         return True
@@ -213,7 +232,7 @@ class SignalsClient:
 
     async def _read_rsl(self, address: str) -> Document[tuple[rsl.Content, ...] | None]:
         try:
-            answer = await self._fetcher.get(address, max_bytes=rsl.MAX_BYTES, permission=self.permit)
+            answer = await self._get(address, max_bytes=rsl.MAX_BYTES, permission=self.permit)
         except FetchFailed:
             return _document(None, address)
         return _document(rsl.read(answer.body) if answer.is_success else None, address, answer)
@@ -239,13 +258,15 @@ def _of_rules(robots: Document[RobotsFile | None], url: str) -> list[Preference]
     return robots.locate([Preference(Signal.ROBOTS_TXT, Use.ANY, answer, f"{URL(url).host} {verb} this address")])
 
 
-def _is_absent(answer: HttpAnswer) -> bool:
+def _is_absent(answer: site_files.SiteFile) -> bool:
     return 400 <= answer.status < 500 and answer.status != _TOO_MANY_REQUESTS
 
 
-def _document(value: Value, url: str, answer: HttpAnswer | None = None) -> Document[Value]:
-    digest = hashlib.sha256(answer.body).hexdigest() if answer is not None and answer.is_success else None
-    return Document(value, url, digest, datetime.now(UTC))
+def _document(value: Value, url: str, answer: site_files.SiteFile | None = None) -> Document[Value]:
+    if answer is None:
+        return Document(value, url, None, datetime.now(UTC))
+    digest = hashlib.sha256(answer.body).hexdigest() if answer.is_success else None
+    return Document(value, url, digest, answer.heard_at)
 
 
 @lru_cache(maxsize=4096)
@@ -253,19 +274,27 @@ def _site(url: str) -> URL:
     return URL(url).origin()
 
 
-class _OncePerSite(Generic[Value]):
-    """Cache of `read(site)`, or its failure, for the run. Concurrent calls for one site read it once."""
+class _OncePer(Generic[Key, Value]):
+    """Cache of `read(key)`, or its failure. Concurrent calls for one key read it once.
 
-    def __init__(self, read: Callable[[URL], Awaitable[Value]]) -> None:
+    max_entries: more are forgotten, those first that were not used for the longest time; None for no limit.
+    """
+
+    def __init__(self, read: Callable[[Key], Awaitable[Value]], max_entries: int | None) -> None:
         self._read = read
-        self._answers: dict[URL, asyncio.Future[Value]] = {}
+        self._max_entries = max_entries
+        self._answers: dict[Key, asyncio.Future[Value]] = {}
 
-    async def of(self, url: str) -> Value:
-        site = _site(url)
-        if site not in self._answers:
-            self._answers[site] = asyncio.ensure_future(self._read(site))
+    async def of(self, key: Key) -> Value:
+        answer = self._answers.get(key)
+        if answer is None:
+            answer = asyncio.ensure_future(self._read(key))
             # Callers get the failure: asyncio need not log it as unretrieved.
-            self._answers[site].add_done_callback(lambda future: future.cancelled() or future.exception())
-        answer = self._answers[site]
+            answer.add_done_callback(lambda future: future.cancelled() or future.exception())
+        if self._max_entries is not None:
+            self._answers.pop(key, None)
+        self._answers[key] = answer
+        if self._max_entries is not None and len(self._answers) > self._max_entries:
+            self._answers.pop(next(iter(self._answers)))
         # A cancelled caller must not cancel what others wait for.
         return answer.result() if answer.done() else await asyncio.shield(answer)

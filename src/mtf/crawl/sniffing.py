@@ -6,7 +6,7 @@ import io
 import warnings
 from dataclasses import dataclass
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from mtf.config import Crawl
 from mtf.core.errors import shortened
@@ -45,7 +45,12 @@ class ImageFormat:
 
 
 def sniff(data: bytes, crawl: Crawl) -> ImageFormat:
-    """Format and size of a complete picture within the bounds of `crawl`.
+    """Format and size of a complete picture within the bounds of `crawl`. Raises FetchFailed as `opened`."""
+    return opened(data, crawl)[0]
+
+
+def opened(data: bytes, crawl: Crawl) -> tuple[ImageFormat, ImageFile.ImageFile]:
+    """Format and size of a complete picture within the bounds of `crawl`, and the picture with its header parsed.
 
     Raises FetchFailed: NOT_AN_IMAGE, TRUNCATED, UNDECODABLE (a file that costs too much to decode), TOO_LARGE (judged
     by the header, so that a decompression bomb is never inflated) or TOO_SMALL.
@@ -54,7 +59,7 @@ def sniff(data: bytes, crawl: Crawl) -> ImageFormat:
         raise FetchFailed(FetchOutcome.TOO_LARGE, f"{len(data)} bytes; permitted: {crawl.max_bytes}")
     if excess := decoding_bounds.excess(data):
         raise FetchFailed(FetchOutcome.UNDECODABLE, excess)
-    kind = _kind(data)
+    kind, picture = _kind(data)
     if kind.width * kind.height > crawl.max_pixels:
         detail = f"{kind.width}×{kind.height} pixels; permitted: {crawl.max_pixels} in all"
         raise FetchFailed(FetchOutcome.TOO_LARGE, detail)
@@ -64,16 +69,17 @@ def sniff(data: bytes, crawl: Crawl) -> ImageFormat:
         )
     if not _is_whole(data, kind.extension):
         raise FetchFailed(FetchOutcome.TRUNCATED, f"{kind.media_type} of {len(data)} bytes without its end")
-    return kind
+    return kind, picture
 
 
-def _kind(data: bytes) -> ImageFormat:
+def _kind(data: bytes) -> tuple[ImageFormat, ImageFile.ImageFile]:
     try:
         with warnings.catch_warnings(), of_any_size():
             warnings.simplefilter("ignore")  # Pillow warns of oddities that the checks here judge
-            with Image.open(io.BytesIO(data), formats=_READ) as picture:
-                extension = EXTENSIONS[picture.format or ""]
-                return ImageFormat(_MEDIA_TYPES.get(extension, f"image/{extension}"), extension, *picture.size)
+            picture = Image.open(io.BytesIO(data), formats=_READ)
+            extension = EXTENSIONS[picture.format or ""]
+            media_type = _MEDIA_TYPES.get(extension, f"image/{extension}")
+            return ImageFormat(media_type, extension, *picture.size), picture
     except UnidentifiedImageError:
         raise _unidentified(data) from None
     except Exception as error:  # a broken header may raise anything in Pillow's parsers

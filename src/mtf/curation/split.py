@@ -5,7 +5,7 @@ Duplicates are never in two splits. Target numbers per stratum are whole numbers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,8 @@ from mtf.curation.split_units import Units, units
 from mtf.schemas import FACE, SPLITS
 
 _FUNNEL = PATHS_IN_PROJECT.metrics("curate").as_posix()
+UNITS_AT_ONCE = 65_536
+"""Units whose numbers are Python's at a time: bounds the memory."""
 NOTHING_LEFT = f"split: there is no face to divide; the funnel shows why ({_FUNNEL})"
 
 
@@ -48,8 +50,7 @@ def assigned(rows: pl.DataFrame, *, columns: Sequence[str], split: Split, seed: 
     check_sizes(whole, least)
     by_stratum = _by_stratum(whole, split, least if IDENTITY in columns else np.zeros_like(least))
     final = repaired(whole, by_stratum, least)
-    names = np.array(SPLITS)[final[whole.of_face]]
-    return rows.with_columns(split=pl.Series(names, dtype=pl.String))
+    return rows.with_columns(split=pl.Series(SPLITS, dtype=pl.String).gather(final[whole.of_face]))
 
 
 def _by_stratum(units: Units, split: Split, least: Numbers) -> Numbers:
@@ -70,10 +71,12 @@ def _by_stratum(units: Units, split: Split, least: Numbers) -> Numbers:
     return chosen
 
 
-def _hardest_first(units: Units) -> list[int]:
+def _hardest_first(units: Units) -> Iterator[int]:
     """Units in several strata first, then by size, then in the seed's order."""
     strata = np.diff(units.strata.indptr)
-    return np.lexsort((np.arange(len(units.faces)), -units.faces, -strata)).tolist()
+    order = np.lexsort((np.arange(len(units.faces)), -units.faces, -strata))
+    for start in range(0, len(order), UNITS_AT_ONCE):
+        yield from order[start : start + UNITS_AT_ONCE].tolist()
 
 
 def _row(table: csr_array, unit: int) -> zip[tuple[int, int]]:

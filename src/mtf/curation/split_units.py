@@ -41,7 +41,7 @@ def units(rows: pl.DataFrame, *, columns: Sequence[str], stratum: Sequence[str],
     count = int(of_face.max()) + 1
     group_of_face = [_numbers(rows[column]) for column in columns]
     starts = np.cumsum([0, *(len(names) for names, _ in group_of_face)])
-    images = _numbers(rows["image_id"])[1]
+    images = _ranks(rows["image_id"])
     members = [
         _incidence(*_each_image_once(of_face, numbers + start, images), (count, int(starts[-1])))
         for (_, numbers), start in zip(group_of_face, starts, strict=False)
@@ -65,9 +65,9 @@ def seeded(seed: int, *names: str) -> int:
 
 def _in_seeds_order(rows: pl.DataFrame, component: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
     """Components renumbered by a hash of their first face, independent of the rows' order."""
-    first = rows.select(FACE).with_columns(component=pl.Series(component)).unique("component", keep="first")
-    digests = [seeded(seed, identity, face_id) for identity, face_id, _ in first.sort(FACE).iter_rows()]
-    order = first.sort(FACE).with_columns(digest=pl.Series(digests, dtype=pl.UInt64)).sort("digest", *FACE)
+    first = rows.select(FACE).with_columns(component=pl.Series(component)).unique("component", keep="first").sort(FACE)
+    digests = (seeded(seed, identity, face_id) for identity, face_id, _ in first.iter_rows())
+    order = first.with_columns(digest=np.fromiter(digests, np.uint64, first.height)).sort("digest", *FACE)
     number = np.empty(order.height, np.int64)
     number[order["component"].to_numpy()] = np.arange(order.height)
     return number[component]
@@ -80,16 +80,20 @@ def _strata_names(rows: pl.DataFrame, stratum: Sequence[str]) -> pl.Series:
 
 
 def _numbers(values: pl.Series) -> tuple[list[str], NDArray[np.int64]]:
-    names = values.unique().sort().to_list()
-    return names, (values.rank("dense").cast(pl.Int64) - 1).to_numpy()
+    return values.unique().sort().to_list(), _ranks(values)
+
+
+def _ranks(values: pl.Series) -> NDArray[np.int64]:
+    """Place of each value among the different values, from 0."""
+    return (values.rank("dense").cast(pl.Int64) - 1).to_numpy()
 
 
 def _each_image_once(
     units: NDArray[np.int64], groups: NDArray[np.int64], images: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Units and groups of the faces, with each group counted once per image."""
-    once = np.unique(np.stack([units, groups, images], axis=1), axis=0)
-    return once[:, 0], once[:, 1]
+    """Units and groups of the faces, with each group counted once per image; all faces of an image are in one unit."""
+    _, once = np.unique(groups * (int(images.max(initial=0)) + 1) + images, return_index=True)
+    return units[once], groups[once]
 
 
 def _incidence(rows: NDArray[np.int64], columns: NDArray[np.int64], shape: tuple[int, int]) -> csr_array:

@@ -80,6 +80,12 @@ def checked(
     return schemas.check(table, schemas.frame(table, pictures), where=where, row_numbers=row_numbers)
 
 
+def unchecked(pictures: Sequence[Mapping[str, Any]], attributes: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+    """Pictures as a table of the same columns, whose labels may be missing; for sets that nothing is trained on."""
+    columns = ["file", "identity", "name", "part", *attributes]
+    return pl.DataFrame(pictures, schema=dict.fromkeys(columns, pl.String))
+
+
 # Pictures per bucket, and so per shard.
 SIZE = 500
 

@@ -17,7 +17,14 @@ from mtf.sources.folder import cell_of
 
 RECOGNITION = {"recognition": {"column": IDENTITY}}
 # Das et al., section 3.1 and Figure 1: FaceNet's input, the paper's weighting, and its training as the recipe `das`.
-DAS = {"input_px": 160, "backbone": "facenet", "weightings": ["dynamic"], "recipe": "das"}
+DAS: dict[str, Any] = {
+    **{"input_px": 160, "backbone": "facenet", "weightings": ["dynamic"], "recipe": "das"},
+    **{"branches": "normalised", "first_weights": None},
+}
+DAS_DETECTOR = "mtcnn"
+# From so many pictures on, `modern` beats `small` at telling people apart: it did with LFW's 1,508 pictures of 195
+# people, and not with ORL's 400 of 40 (benchmarks/learn_recipes.py).
+MODERN_FROM_PICTURES = 1000
 # EFRS, section 3: `random_state=42` is not in the text, but gives its numbers of pictures as every seed does.
 EFRS_SEED = 42
 
@@ -31,8 +38,13 @@ def roster_tasks(data_set: DataSet) -> dict[str, Any]:
 
 
 def roster_changes(data_set: DataSet) -> dict[tuple[str, str], Any]:
-    """(Section, key) → value of params.yaml that the data set needs: people with one picture each are not too few."""
-    return {("curate", "min_images_per_identity"): 1} if data_set.has_one_picture_each else {}
+    """(Section, key) → value of params.yaml that suits the data set.
+
+    People with one picture each are not too few. Many pictures of people are learnt by the recipe `modern`.
+    """
+    if data_set.has_one_picture_each:
+        return {("curate", "min_images_per_identity"): 1}
+    return {("train", "recipe"): "modern"} if data_set.pictures.height >= MODERN_FROM_PICTURES else {}
 
 
 def project_settings(raw: Mapping[str, Any], data_set: DataSet, source: Path, *, root: Path) -> dict[str, Any]:
@@ -69,13 +81,17 @@ def _with_whole_paths(raw: Mapping[str, Any], root: Path) -> dict[str, Any]:
     return found
 
 
-def das_settings(raw: Mapping[str, Any], *, weights: Path | None) -> dict[str, Any]:
-    """Parameters of a UTKFace project with Das et al.'s network and training, and FaceNet for each task."""
-    wanted = {name: DAS[name] for name in ("backbone", "weightings", "recipe")}
+def das_settings(raw: Mapping[str, Any], *, weights: Path | None, detector: str) -> dict[str, Any]:
+    """Parameters of a UTKFace project with Das et al.'s network and training, and FaceNet for each task.
+
+    `detector`: name of the one that finds the faces; MTCNN in the paper.
+    """
+    wanted = {name: DAS[name] for name in DAS if name != "input_px"}
     own = {"weights": str(weights.resolve()) if weights else None}
     single = {"models": [DAS["backbone"]], "weights": {DAS["backbone"]: own["weights"]} if weights else {}}
     return {
         **raw,
+        "crop": raw["crop"] | {"detector": detector},
         "train": raw["train"] | {"input_px": DAS["input_px"], "recipe": DAS["recipe"]} | single,
         "multitask": raw["multitask"] | wanted | own,
     }

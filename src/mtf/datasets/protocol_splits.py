@@ -14,6 +14,10 @@ from mtf.datasets.labelled import DataSet
 
 TEST_SHARE, VAL_SHARE_OF_REST = 0.2, 0.1
 PARTS = {"1": "train", "2": "test", "3": "val"}
+# Das et al., section 4.2: three quarters of part I fine-tune, the rest trains the classifier.
+CLASSIFIER_SHARE = 0.25
+CLASSIFIER_TABLE = "classifier"
+MIN_TRAIN = 4
 FAIRFACE_PARTS = ("train", "val")
 STRATUM = "gender"
 
@@ -67,12 +71,14 @@ def stratified(pictures: pl.DataFrame, column: str, *, seed: int, order: Sequenc
 def by_part(pictures: pl.DataFrame) -> pl.Series:
     """Split of UTKFace by Das et al. (section 4.2): part I is train, II is test, III is val.
 
-    The paper trains on three quarters of part I and fits "the classifier" on the rest: the support vector machine on
-    its embedding, which the heads of the joint network replace. Here all of part I is train.
+    The paper fine-tunes on three quarters of part I and fits "the classifier" on the rest; `for_classifier` chooses it.
     """
     without_part = pictures.filter(pl.col("part").is_null() | ~pl.col("part").is_in(list(PARTS)))
     if not without_part.is_empty():
-        permitted = "a file in a folder part1, part2 or part3; `--division shares` divides without parts"
+        permitted = (
+            "a file in a folder part1, part2 or part3; without parts, `mtf dataset import utkface FOLDER --crops "
+            "--division shares --to NEW` divides them 72/8/20"
+        )
         raise bad_value(
             f"UTKFace ({without_part.height} of {pictures.height} pictures)", without_part["file"][0], permitted
         )
@@ -84,6 +90,20 @@ def by_part(pictures: pl.DataFrame) -> pl.Series:
     return pictures["part"].replace_strict(PARTS).alias("split")
 
 
+def for_classifier(split: pl.Series, *, seed: int) -> np.ndarray:
+    """Which of the training pictures fit the classifier, as a mask (n,): a quarter, drawn from `seed`.
+
+    Raises BadInput for too few training pictures.
+    """
+    rows = np.flatnonzero((split == "train").to_numpy())
+    if len(rows) < MIN_TRAIN:
+        raise BadInput(f"{len(rows)} pictures to train; at least {MIN_TRAIN} are needed to fine-tune and to fit")
+    _, rest = train_test_split(rows, test_size=CLASSIFIER_SHARE, random_state=seed)
+    mask = np.zeros(len(split), bool)
+    mask[rest] = True
+    return mask
+
+
 def by_fairface_part(pictures: pl.DataFrame, *, seed: int, order: Sequence[str]) -> pl.Series:
     """Split of FairFace as its authors publish it: a tenth of `train` becomes val, and `val` becomes test.
 
@@ -91,7 +111,8 @@ def by_fairface_part(pictures: pl.DataFrame, *, seed: int, order: Sequence[str])
     """
     others = pictures.filter(pl.col("part").is_null() | ~pl.col("part").is_in(FAIRFACE_PARTS))
     if not others.is_empty():
-        raise bad_value("FairFace", others["file"][0], "a file in a folder train or val; `--division shares`")
+        permitted = "a file in a folder train or val; `--division shares` divides 72/8/20"
+        raise bad_value("FairFace", others["file"][0], permitted)
     if missing := sorted(set(FAIRFACE_PARTS) - set(pictures["part"])):
         raise BadInput(f"FairFace: no picture in {missing[0]}/; the published division needs train/ and val/")
     is_train = (pictures["part"] == "train").to_numpy()
@@ -106,6 +127,23 @@ def by_fairface_part(pictures: pl.DataFrame, *, seed: int, order: Sequence[str])
 
 
 _DUTIES = {"train": "train", "test": "test", "val": "validate"}
+
+
+def check_learnable(data_set: DataSet, split: pl.Series, columns: Sequence[str]) -> None:
+    """Raise BadInput if a split is empty, or all its pictures have one label of a column: nothing can be learnt then.
+
+    Of the validation and test parts, only the emptiness counts.
+    """
+    for name, duty in _DUTIES.items():
+        part = data_set.pictures.filter(split == name)
+        if part.is_empty():
+            raise BadInput(f"{data_set.name}: no picture is left to {duty}, of {data_set.pictures.height} in all")
+        for column in columns if name == "train" else ():
+            if part[column].n_unique() == 1:
+                raise BadInput(
+                    f"{data_set.name}: all {part.height} pictures that train have the {column} {part[column][0]}; "
+                    "at least two labels are needed"
+                )
 
 
 def _numbers(pictures: pl.DataFrame, column: str, order: Sequence[str]) -> np.ndarray:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
 import polars as pl
 from PIL import Image
 
@@ -18,7 +19,7 @@ from mtf.config import Params
 from mtf.core import shards
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
-from mtf.datasets import labelled
+from mtf.datasets import labelled, protocol_splits
 from mtf.datasets.labelled import DataSet
 from mtf.faces import crop as cut
 from mtf.faces import decoding, detectors
@@ -37,6 +38,8 @@ OUTCOMES = {
     FetchOutcome.TOO_LARGE: "left out, more pixels than crawl.max_pixels",
     FetchOutcome.UNDECODABLE: "left out, decoding takes too much time",
 }
+# Column of the pictures that are set aside for the classifier.
+ASIDE = "set_aside"
 UNCLAIMED = {"page_url": None, "claim": None}
 UNFETCHED = {"http_status": None, "response_sha256": None}
 
@@ -66,7 +69,7 @@ class Files:
 
 
 @dataclass(frozen=True)
-class _Picture:
+class Picture:
     """Picture of the data set with its outcome.
 
     row: its row in the data set's table.
@@ -100,6 +103,8 @@ class _Tables:
     evidence: list[dict[str, Any]] = field(default_factory=list)
     fetches: list[dict[str, Any]] = field(default_factory=list)
     detections: list[dict[str, Any]] = field(default_factory=list)
+    undetected: list[dict[str, Any]] = field(default_factory=list)
+    classifier: list[dict[str, Any]] = field(default_factory=list)
 
 
 def write(
@@ -112,6 +117,7 @@ def write(
     source: str,
     keep_duplicates: bool = False,
     cropped: bool = False,
+    for_classifier: np.ndarray | None = None,
 ) -> list[str]:
     """Write the data set's crop shards and tables; returns a summary for the user, one line of text each.
 
@@ -120,42 +126,54 @@ def write(
 
     - Each picture is one crop in a crop shard; the offsets in `images` refer to that shard.
     - With `cropped`, the crop is the largest face that the detector of `params.crop` finds, with its margin. Pictures
-      without a face are left out, and build/crop/detections.parquet has the detections.
+      without a face are left out; build/crop/detections.parquet has the detections, and build/split/undetected.parquet
+      those of the test part, which the evaluation counts as errors if it is told to.
     - Byte-identical pictures after the first are left out, since they could be in two splits. With `keep_duplicates`
       each counts, as in the papers; `image_id` is then the digest of name and bytes.
+
+    - `for_classifier` (n,) marks pictures of the training part that are set aside: build/split/classifier.parquet has
+      them instead, in the form of the splits.
 
     `source` is the path of the folder or file that was read. `data/sources.csv` has its name; the pictures' addresses
     are relative to it.
     """
-    pictures = data_set.pictures.with_columns(split, identity=labelled.bucket_names(data_set.name))
+    aside = np.zeros(data_set.pictures.height, bool) if for_classifier is None else for_classifier
+    pictures = data_set.pictures.with_columns(
+        split, pl.Series(ASIDE, aside), identity=labelled.bucket_names(data_set.name)
+    )
     found, seen = _Tables(), set()
     sizes: list[tuple[str, int]] = []
     detector = detectors.create(params.crop, root=workspace.root) if cropped else None
     evidence = combination.combine(None, combination.of_data_set(data_set.license, data_set.creator, where="license"))
     for group in pictures.partition_by("identity", maintain_order=True):
-        examined = list(
-            _examined(group, read, seen, keep_duplicates=keep_duplicates, max_pixels=params.crawl.max_pixels)
-        )
-        examined = [_laid_out(picture, params, detector) for picture in examined]
-        places = _write_shard(workspace, examined)
-        for picture in examined:
+        seen_group = examined(group, read, seen, keep_duplicates=keep_duplicates, max_pixels=params.crawl.max_pixels)
+        kept = [laid_out(picture, params, detector) for picture in seen_group]
+        places = write_shard(workspace, kept)
+        for picture in kept:
             address = f"{SCHEME}{quote(picture.row['file'])}"
             sizes.append((picture.row["file"], len(picture.data)))
             found.fetches.append(_fetch(data_set, picture, address))
             if cropped and picture.outcome is FetchOutcome.STORED:
                 found.detections.append(_detection(picture))
+                if picture.box is None and picture.row["split"] == "test":
+                    found.undetected.append(_undetected(data_set, picture))
             if picture.box is not None:
                 origin = {"identity": picture.row["identity"], "image_id": picture.image_id, "url": address}
-                found.splits.append(_split(data_set, picture, places[picture.image_id]))
+                part = found.classifier if picture.row[ASIDE] else found.splits
+                part.append(_split(data_set, picture, places[picture.image_id]))
                 found.images.append(_image(data_set, picture, origin, places[picture.image_id]))
                 found.evidence.append(origin | UNCLAIMED | evidence | {**UNFETCHED, "checked_at": datetime.now(UTC)})
     source_listing.write(workspace.local_sources, [SourceListing.of(sizes, SCHEME, data_set.name, source)])
     schemas.write(schemas.splits(params), found.splits, workspace.table("split", "splits"))
+    if for_classifier is not None:
+        aside_table = workspace.table("split", protocol_splits.CLASSIFIER_TABLE)
+        schemas.write(schemas.splits(params), found.classifier, aside_table)
     schemas.write(schemas.IMAGES, found.images, workspace.table("crawl", "images"))
     schemas.write(schemas.EVIDENCE, found.evidence, workspace.table("crawl", "evidence"))
     schemas.write(schemas.FETCHES, found.fetches, workspace.table("crawl", "fetches"))
     if cropped:
         schemas.write(schemas.DETECTIONS, found.detections, workspace.table("crop", "detections"))
+        schemas.write(schemas.undetected(params), found.undetected, workspace.table("split", "undetected"))
     return _summary(found)
 
 
@@ -167,9 +185,10 @@ def _summary(found: _Tables) -> list[str]:
     return no_face + [f"{OUTCOMES[outcome]}: {count}" for outcome, count in counts.items() if count]
 
 
-def _examined(
+def examined(
     group: pl.DataFrame, read: Callable[[str], bytes], seen: set[str], *, keep_duplicates: bool, max_pixels: int
-) -> Iterator[_Picture]:
+) -> Iterator[Picture]:
+    """Pictures of a data set's rows with their bytes, and whether they can be used; `seen` has the digests so far."""
     for row in group.iter_rows(named=True):
         data = read(row["file"])
         named = row["file"].encode() + b"\0" if keep_duplicates else b""
@@ -182,10 +201,10 @@ def _examined(
         except decoding.Unreadable as error:
             outcome = _refusal(error)
         seen.add(image_id)
-        yield _Picture(row, data, image_id, media_type, size, outcome)
+        yield Picture(row, data, image_id, media_type, size, outcome)
 
 
-def _laid_out(picture: _Picture, params: Params, detector: Detector | None) -> _Picture:
+def laid_out(picture: Picture, params: Params, detector: Detector | None) -> Picture:
     """Picture with its box and crop; unchanged if it is left out or has no face. Without a detector the box is the
     whole picture.
     """
@@ -217,11 +236,11 @@ def _refusal(error: decoding.Unreadable) -> FetchOutcome:
     return FetchOutcome.TOO_LARGE if error.outcome is DetectionOutcome.TOO_LARGE else FetchOutcome.NOT_AN_IMAGE
 
 
-def _write_shard(workspace: ProjectPaths, examined: list[_Picture]) -> dict[str, dict[str, int]]:
+def write_shard(workspace: ProjectPaths, pictures: list[Picture]) -> dict[str, dict[str, int]]:
     """Write a bucket's pictures to its shard, whose digest is that of the pictures; returns image_id → offset
     and size.
     """
-    kept = [picture for picture in examined if picture.box is not None]
+    kept = [picture for picture in pictures if picture.box is not None]
     if not kept:
         return {}
     digest = hashlib.sha256()
@@ -236,7 +255,7 @@ def _write_shard(workspace: ProjectPaths, examined: list[_Picture]) -> dict[str,
     return places
 
 
-def _split(data_set: DataSet, picture: _Picture, place: dict[str, int]) -> dict[str, Any]:
+def _split(data_set: DataSet, picture: Picture, place: dict[str, int]) -> dict[str, Any]:
     box = picture.box._asdict() if picture.box is not None else {}
     return {
         **{"identity": picture.row["identity"], "face_id": picture.image_id[:32], "image_id": picture.image_id},
@@ -247,18 +266,23 @@ def _split(data_set: DataSet, picture: _Picture, place: dict[str, int]) -> dict[
     }
 
 
-def _image(data_set: DataSet, picture: _Picture, origin: dict[str, Any], place: dict[str, int]) -> dict[str, Any]:
+def _image(data_set: DataSet, picture: Picture, origin: dict[str, Any], place: dict[str, int]) -> dict[str, Any]:
     size = {"media_type": picture.media_type, "width": picture.size[0], "height": picture.size[1]}
     return {**origin, **UNCLAIMED, "title": None, "source": data_set.name, **size, **place}
 
 
-def _detection(picture: _Picture) -> dict[str, Any]:
+def _undetected(data_set: DataSet, picture: Picture) -> dict[str, Any]:
+    labels = {column: picture.row[column] for column in data_set.attributes}
+    return {"identity": picture.row["identity"], "image_id": picture.image_id, **labels}
+
+
+def _detection(picture: Picture) -> dict[str, Any]:
     outcome = DetectionOutcome.NO_FACE if picture.box is None else DetectionOutcome.CROPPED
     found = {"outcome": str(outcome), "detail": None, "faces": picture.faces}
     return {"identity": picture.row["identity"], "image_id": picture.image_id, **found}
 
 
-def _fetch(data_set: DataSet, picture: _Picture, address: str) -> dict[str, Any]:
+def _fetch(data_set: DataSet, picture: Picture, address: str) -> dict[str, Any]:
     kept = picture.outcome is FetchOutcome.STORED
     return {
         **{"identity": picture.row["identity"], "url": address, **UNCLAIMED, "title": None, "source": data_set.name},

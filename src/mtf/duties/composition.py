@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import polars as pl
 
@@ -178,7 +179,9 @@ def agreement(view: View) -> str | None:
 
 
 def consensus(view: View) -> str | None:
-    """Sentence on the model of the reviewers: who decided, and what it expects to be wrong; None without a model."""
+    """Sentences on the model of the reviewers: who decided, what it expects to be wrong, and how often each unnamed
+    reviewer errs; None without a model.
+    """
     found = view.curated.get("consensus")
     if not found:
         return None
@@ -189,8 +192,22 @@ def consensus(view: View) -> str | None:
     return (
         f"A model of the reviewers (Dawid and Skene, with a classifier as one more annotator) decided {decided} on "
         f"which the panel was split. Of {number(verdicts, 'verdict')} it expects {wrong:.1f} to be wrong. "
-        f"Expected share of right votes by reviewer: {', '.join(shares)}."
+        f"Expected share of right votes by reviewer: {', '.join(shares)}. "
+        f"By reviewer, faces that stay and were rejected, and faces that go and were kept: "
+        f"{', '.join(map(_confusion, found['reviewers']))}."
     )
+
+
+def _confusion(reviewer: dict[str, Any]) -> str:
+    """Both errors of a reviewer over all steps, each step by its number of faces."""
+    steps = [each for each in reviewer["steps"].values() if each["faces"]]
+    faces = sum(each["faces"] for each in steps)
+    if not faces:
+        return "unknown"
+    errors = (
+        sum(each["faces"] * each[name] for each in steps) / faces for name in ("wrongly_rejected", "wrongly_kept")
+    )
+    return " and ".join(f"{100 * error:.1f} %" for error in errors)
 
 
 def held_back(view: View) -> str:

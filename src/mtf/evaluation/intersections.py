@@ -46,15 +46,15 @@ def accuracies(predictions: pl.DataFrame) -> dict[str, float]:
     return {name: round(float(value), fairness.DIGITS) for name, value in figures.items()}
 
 
-def together(predictions: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """A row for each picture, whose answer is right if that of every task is: `label`, `predicted`, and `identity` if
-    it is among `columns`.
+def together(predictions: pl.DataFrame, columns: Sequence[str], *, also: Sequence[str] = ()) -> pl.DataFrame:
+    """A row for each picture, whose answer is right if that of every task is: `label`, `predicted`, the columns `also`,
+    and `identity` if it is among `columns`.
     """
     right = (pl.col("label") == pl.col("predicted")).all()
-    each = predictions.group_by("identity", "face_id", maintain_order=True).agg(right=right)
+    each = predictions.group_by("identity", "face_id", maintain_order=True).agg(pl.col(also).first(), right=right)
     kept = [name for name in ("identity",) if name in columns]
     answer = pl.when("right").then(pl.lit("right")).otherwise(pl.lit("wrong"))
-    return each.select(*kept, label=pl.lit("right"), predicted=answer)
+    return each.select(*kept, *also, label=pl.lit("right"), predicted=answer)
 
 
 def by_attribute(

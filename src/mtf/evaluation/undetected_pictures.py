@@ -81,19 +81,20 @@ class UndetectedPictures:
 
     @property
     def statement(self) -> str:
-        return _statement(self.test_faces + self.rows.height, self.rows.height, self.counted_as)
+        return counted_statement(self.test_faces + self.rows.height, self.rows.height, self.counted_as)
 
 
 def statement(workspace: ProjectPaths) -> str | None:
     """Sentence on the test pictures without a face, for every table of the evaluation; None without its figures."""
     try:
         figures: Mapping[str, Any] = json.loads(workspace.metrics(FIGURES).read_text(encoding="utf-8"))
-        return _statement(figures["test_pictures"], figures["undetected"], figures["counted_as"])
+        return counted_statement(figures["test_pictures"], figures["undetected"], figures["counted_as"])
     except (OSError, ValueError, KeyError):
         return None
 
 
-def _statement(pictures: int, undetected: int, counted_as: str) -> str:
+def counted_statement(pictures: int, undetected: int, counted_as: str) -> str:
+    """Sentence on `undetected` of all test `pictures`, `counted_as` error or leave_out."""
     what = "they count as errors" if counted_as == "error" else "they are left out"
     return f"Test pictures without a detected face: {undetected:,} of {pictures:,}; {what}."
 

@@ -6,11 +6,14 @@ the cards judge and name them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from mtf.core.errors import BadInput, bad_value
 from mtf.core.hashing import file_digest
@@ -139,6 +142,25 @@ def named(name: str) -> ModelFile:
     if name not in MODEL_FILES:
         raise bad_value("model file", name, ", ".join(sorted(MODEL_FILES)))
     return MODEL_FILES[name]
+
+
+def files_in_project(section: BaseModel, root: Path) -> tuple[Path, ...]:
+    """Files of weights in the project `root` that jobs with this section of params.yaml may read.
+
+    Those that the section names by path, and those that `mtf models fetch` puts in place of a package's.
+    """
+    named = [root / value for value in _strings(section.model_dump(mode="json")) if value]
+    fetched = [entry.place(root) for entry in MODEL_FILES.values()]
+    found = {path for path in (*named, *fetched) if path.is_relative_to(root) and path.is_file()}
+    return tuple(sorted(found))
+
+
+def _strings(values: object) -> Iterator[str]:
+    if isinstance(values, str):
+        yield values
+    elif isinstance(values, dict | list):
+        for value in values.values() if isinstance(values, dict) else values:
+            yield from _strings(value)
 
 
 def with_digest(sha256: str) -> ModelFile | None:

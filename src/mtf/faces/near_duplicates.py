@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from mtf.config import Screen
 from mtf.faces import face_vectors, hamming_index
@@ -32,9 +33,9 @@ _TRAINING_PER_CELL = 40
 _SLACK = 1.25
 
 
-def exact_groups(digests: Sequence[str]) -> np.ndarray:
+def exact_groups(digests: Sequence[str] | pl.Series) -> np.ndarray:
     """Group numbers (n,): equal digests of crops share one. They show the same image, or equal pixels of two files."""
-    return np.unique(np.asarray(digests, dtype=str), return_inverse=True)[1].astype(np.int32)
+    return (pl.Series(digests, dtype=pl.String).rank("dense").cast(pl.Int32) - 1).to_numpy()
 
 
 def near_groups(hash_values: np.ndarray, embeddings: np.ndarray, screen: Screen) -> np.ndarray:
@@ -60,7 +61,11 @@ def near_groups(hash_values: np.ndarray, embeddings: np.ndarray, screen: Screen)
 
 
 def across_groups(
-    identities: np.ndarray, digests: Sequence[str], hash_values: np.ndarray, embeddings: np.ndarray, screen: Screen
+    identities: np.ndarray | pl.Series,
+    digests: Sequence[str] | pl.Series,
+    hash_values: np.ndarray,
+    embeddings: np.ndarray,
+    screen: Screen,
 ) -> np.ndarray:
     """Group numbers (n,) of all identities' faces; groups within one identity are dissolved.
 
@@ -78,16 +83,14 @@ def across_groups(
     alike = near_edges(embeddings, distance=screen.embedding_distance)
     for left, right in chain(same_hash, _between(values, first_with, screen), alike):
         labels = _joined_where_near(labels, left, right, embeddings, screen)
-    return _only_across(labels, identities)
+    return only_across(labels, identities)
 
 
-def named(labels: np.ndarray, face_ids: Sequence[str]) -> list[str | None]:
+def named(labels: np.ndarray, face_ids: Sequence[str] | pl.Series) -> list[str | None]:
     """Name of each face's group: the least face_id in it; None for a face that is alone."""
-    counts = np.bincount(labels)
-    least: dict[int, str] = {}
-    for label, face_id in zip(labels.tolist(), face_ids, strict=True):
-        least[label] = min(face_id, least.get(label, face_id))
-    return [least[label] if counts[label] > 1 else None for label in labels.tolist()]
+    members = pl.DataFrame({"label": labels, "face_id": face_ids})
+    least = pl.col("face_id").min().over("label")
+    return members.select(pl.when(pl.len().over("label") > 1).then(least)).to_series().to_list()
 
 
 def _between(values: np.ndarray, first_with: np.ndarray, screen: Screen) -> Iterator[hamming_index.Edges]:
@@ -112,13 +115,13 @@ def _joined_where_near(
     return labels
 
 
-def _only_across(labels: np.ndarray, identities: np.ndarray) -> np.ndarray:
+def only_across(labels: np.ndarray, identities: np.ndarray | pl.Series) -> np.ndarray:
     """Group numbers after dissolving groups within one identity: each of their faces gets its own."""
-    people = np.unique(identities, return_inverse=True)[1]
-    pairs = np.unique(np.stack([labels, people], axis=1), axis=0)
-    several = np.bincount(pairs[:, 0], minlength=labels.max(initial=-1) + 1) > 1
-    alone = np.arange(len(labels)) + len(several)
-    return np.where(several[labels], labels, alone)
+    person = pl.Series(identities, dtype=pl.String).rank("dense")
+    members = pl.DataFrame({"label": labels, "person": person})
+    has_several = pl.col("person").min().over("label") != pl.col("person").max().over("label")
+    alone = np.arange(len(labels)) + labels.max(initial=-1) + 1
+    return np.where(members.select(has_several).to_series().to_numpy(), labels, alone)
 
 
 def near_edges(embeddings: np.ndarray, *, distance: float) -> Iterator[Edges]:

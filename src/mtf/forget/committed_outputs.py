@@ -75,6 +75,17 @@ def committed_outputs(root: Path, progress: Callable[[int, int], object] | None 
                 progress(number, len(commits))
 
 
+def outputs_of_tree(root: Path, tree: str) -> tuple[tuple[TrackedOutput, ...], tuple[str, ...]]:
+    """Outputs, and messages on DVC files that cannot be read, of one tree of git.
+
+    root: root of the DVC repository, which may be a folder of the git repository.
+    tree: digest of the tree of the whole git repository.
+    """
+    prefix = _git(root, "rev-parse", "--show-prefix").strip().rstrip("/")
+    with GitObjects(root) as objects:
+        return _Reader(objects).of_tree(tree, prefix)
+
+
 def _commits(root: Path) -> list[tuple[str, str]]:
     """Commits with their trees. A stash is a log of commits, of which git names only the last."""
     stashed = [

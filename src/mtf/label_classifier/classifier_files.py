@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from mtf.config import Params
 from mtf.core import atomic_files, csv_files
 from mtf.core.project_paths import ProjectPaths
 from mtf.evaluation import figure_files, label_scores
+from mtf.label_classifier import repeats
 from mtf.label_classifier.labeller import AttributeClassifier
 from mtf.papers import efrs_figures, efrs_tables
 
@@ -43,11 +44,15 @@ def write_fit(
         csv_files.write(folder / f"roc-{labeller.attribute}.csv", pl.DataFrame(curve))
 
 
-def write_tables(workspace: ProjectPaths, params: Params, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Write Tables 1 to 6 to metrics/label and the whole report to build/label; return the tables."""
-    name = f"compare-{report['attribute']}"
-    found = efrs_tables.tables(report, params.attributes)
-    atomic_files.write_json(workspace.stage("label") / f"{name}.json", report)
+def write_tables(
+    workspace: ProjectPaths, params: Params, reports: Sequence[Mapping[str, Any]], *, seeds: Sequence[int]
+) -> dict[str, Any]:
+    """Write Tables 1 to 6 to metrics/label and the reports, one for each seed, to build/label; return the tables."""
+    name = f"compare-{reports[0]['attribute']}"
+    found = repeats.combined([efrs_tables.tables(report, params.attributes) for report in reports])
+    found = {"seeds": list(seeds), **found}
+    whole = repeats.combined(reports) | {"seeds": list(seeds), "by_seed": [report["models"] for report in reports]}
+    atomic_files.write_json(workspace.stage("label") / f"{name}.json", whole)
     atomic_files.write_json(workspace.metrics(f"label/{name}"), found)
     return found
 
@@ -71,7 +76,8 @@ def write_figures(
 ) -> None:
     """Write Figures 2 to 7 to plots/label/compare-ATTRIBUTE, each as numbers (CSV) and as a picture.
 
-    `probabilities` and `targets` are of the test split. Figure 4 is of the best CNN if the chosen model is not a CNN.
+    `report`: over all seeds; `fitted`, `probabilities` and `targets`: of the first seed, the latter two of its test
+    split. Figure 4 is of the best network if the chosen model has no epochs.
     """
     folder, models = workspace.plots("label") / f"compare-{report['attribute']}", report["models"]
     attributes = {name: task.labels for name, task in params.attributes.items()}
@@ -79,14 +85,14 @@ def write_figures(
     counts = efrs_figures.distributions(splits, attributes)
     _write_both(folder / "figure-3-distributions", counts, efrs_figures.distributions_picture(counts))
     trained = [name for name, each in fitted.items() if each.classifier.history]
-    best = max(trained, key=lambda name: (name == report["chosen"], models[name]["val"]["balanced_accuracy"]))
+    best = max(trained, key=lambda name: (name == report["chosen"], _validated(models[name])))
     epochs = efrs_figures.history(fitted[best].classifier.history)
     _write_both(folder / "figure-4-history", epochs, efrs_figures.history_picture(epochs, title=best))
     if len(set(targets.tolist())) == len(report["labels"]):
         curves = {name: pl.DataFrame(label_scores.roc(targets, each)) for name, each in probabilities.items()}
         for name, curve in curves.items():
             csv_files.write(folder / "roc" / f"{name}.csv", curve)
-        areas = {name: row["test"]["roc_auc"] for name, row in models.items()}
+        areas = {name: repeats.mean_of(row["test"]["roc_auc"]) for name, row in models.items()}
         atomic_files.write_bytes(folder / "figure-5-roc.svg", efrs_figures.roc_picture(curves, areas))
     bars = efrs_figures.compared(models)
     _write_both(folder / "figure-6-models", bars, efrs_figures.compared_picture(bars))
@@ -119,8 +125,14 @@ def declare(workspace: ProjectPaths) -> None:
     accuracies = {f"label_{name}": figures["test"]["accuracy"] for name, figures in measured.items()}
     for path in sorted(workspace.stage("label").glob("compare-*.json")):
         report = json.loads(path.read_text(encoding="utf-8"))
-        accuracies[f"compare_{report['attribute']}"] = report["models"][report["chosen"]]["test"]["accuracy"]
+        accuracies[f"compare_{report['attribute']}"] = repeats.mean_of(
+            report["models"][report["chosen"]]["test"]["accuracy"]
+        )
     figure_files.declare_figures(workspace, "label/classifier", accuracies, found)
+
+
+def _validated(row: Mapping[str, Any]) -> float:
+    return repeats.mean_of(row["val"]["balanced_accuracy"]) or 0.0
 
 
 def _from(home: Path, path: Path) -> str:

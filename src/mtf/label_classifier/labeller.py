@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
 
 from mtf.core import atomic_files, torch_files
 from mtf.core.errors import BadInput
@@ -57,7 +59,7 @@ class AttributeClassifier:
     fitted_on: TrainingProvenance | None = None
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities (n, labels) of grey pictures (n, 48, 48) uint8."""
+        """Calibrated probabilities (n, labels) of pictures as `classifier.takes` says."""
         return metrics.softened(self.classifier.probabilities(pictures), self.temperature)
 
 
@@ -71,12 +73,14 @@ def fit(
     name: str,
     seed: int,
     epochs: int = networks.EPOCHS,
+    state: Path | None = None,
 ) -> AttributeClassifier:
     """Classifier `name` trained on the split `train`, with its epochs chosen and its calibration done on `val`.
 
     - `pictures`: (n, 48, 48) uint8 grey;
     - `targets`: (n,) label numbers;
-    - `split`: (n,) names of splits.
+    - `split`: (n,) names of splits;
+    - `state`: file of `networks.fit`.
 
     Raises BadInput if a split has no picture, or `train` has only one label.
     """
@@ -84,8 +88,21 @@ def fit(
     for part, (_, present) in parts.items():
         if not len(present):
             raise BadInput(f"label {attribute}: no {part} pictures to fit on")
-    classifier = networks.fit(name, parts["train"], parts["val"], labels=len(labels), seed=seed, epochs=epochs)
-    temperature = metrics.temperature(classifier.probabilities(parts["val"][0]), parts["val"][1])
+    classifier = networks.fit(
+        name, parts["train"], parts["val"], labels=len(labels), seed=seed, epochs=epochs, state=state
+    )
+    return calibrated(attribute, labels, classifier, *parts["val"])
+
+
+def calibrated(
+    attribute: str,
+    labels: Sequence[str],
+    classifier: networks.LabelClassifier,
+    pictures: np.ndarray,
+    targets: np.ndarray,
+) -> AttributeClassifier:
+    """Classifier of an attribute, calibrated on the `pictures` and label numbers (n,) of the split `val`."""
+    temperature = metrics.temperature(classifier.probabilities(pictures), targets)
     return AttributeClassifier(attribute, list(labels), classifier, temperature)
 
 
@@ -98,6 +115,11 @@ def save(path: Path, labellers: Sequence[AttributeClassifier]) -> None:
             "name": labeller.classifier.name,
             "temperature": labeller.temperature,
             "state": labeller.classifier.state(),
+            # Names as one object each: pickle would write a repeated name as often as it has copies.
+            "history": [
+                {sys.intern(name): value for name, value in epoch.items()} for epoch in labeller.classifier.history
+            ],
+            "epochs": labeller.classifier.epochs,
             **_provenance_entry(labeller.fitted_on),
         }
         for labeller in labellers
@@ -115,11 +137,41 @@ def _provenance_entry(fitted_on: TrainingProvenance | None) -> dict[str, Any]:
     }
 
 
-def _fitted_on(entry: Mapping[str, Any]) -> TrainingProvenance | None:
-    """Training data in a file's entry, None in files of older versions, which lack a part of it."""
-    if not {"people", "images", "split_sha256"} <= entry.keys():
-        return None
-    return TrainingProvenance(frozenset(entry["people"]), frozenset(entry["images"]), entry["split_sha256"])
+class FileEntry(BaseModel):
+    """Entry of a classifier's file, checked before anything is made of it. Older versions lack the last five."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, strict=True)
+
+    attribute: str
+    labels: Annotated[list[str], Field(min_length=1, max_length=100_000)]
+    name: str
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    state: dict[str, Any]
+    history: list[dict[str, float]] = []
+    epochs: int | None = None
+    people: list[str] | None = None
+    images: list[str] | None = None
+    split_sha256: str | None = None
+
+    def classifier(self) -> AttributeClassifier:
+        """Classifier of the entry. Raises nearly anything for a foreign state."""
+        made = restored(self.name, self.state, len(self.labels))
+        made.history, made.epochs = self.history, self.epochs
+        return AttributeClassifier(self.attribute, self.labels, made, self.temperature, self._fitted_on())
+
+    def _fitted_on(self) -> TrainingProvenance | None:
+        if self.people is None or self.images is None or self.split_sha256 is None:
+            return None
+        return TrainingProvenance(frozenset(self.people), frozenset(self.images), self.split_sha256)
+
+
+def restored(name: str, state: dict[str, Any], labels: int) -> networks.LabelClassifier:
+    """Classifier of EFRS or network of the registry, from its `state`. Raises as `networks.restored`."""
+    if name in networks.NAMES:
+        return networks.restored(name, state, labels)
+    from mtf.label_classifier import registered_networks
+
+    return registered_networks.restored(name, state, labels)
 
 
 def load(path: Path) -> list[AttributeClassifier]:
@@ -129,25 +181,21 @@ def load(path: Path) -> list[AttributeClassifier]:
     wanted = "a label classifier"
     content = torch_files.read(path, wanted=wanted)
     try:
-        return [
-            AttributeClassifier(
-                entry["attribute"],
-                entry["labels"],
-                networks.restored(entry["name"], entry["state"], len(entry["labels"])),
-                entry["temperature"],
-                _fitted_on(entry),
-            )
-            for entry in content["labellers"]
-        ]
+        return [FileEntry.model_validate(entry).classifier() for entry in content["labellers"]]
     except Exception as error:  # a file from outside may hold anything
         raise torch_files.not_wanted(path, wanted, error) from None
 
 
-def predict(labellers: Sequence[AttributeClassifier], pictures: np.ndarray) -> pl.DataFrame:
-    """Predictions for grey pictures (n, 48, 48) uint8: the columns ATTRIBUTE and ATTRIBUTE_confidence (0 to 1)."""
+def predict(
+    labellers: Sequence[AttributeClassifier], pictures: Mapping[networks.InputPictures, np.ndarray]
+) -> pl.DataFrame:
+    """Predictions for pictures: the columns ATTRIBUTE and ATTRIBUTE_confidence (0 to 1).
+
+    `pictures`: the same ones in each form that a classifier takes.
+    """
     columns: dict[str, pl.Series] = {}
     for labeller in labellers:
-        probabilities = labeller.probabilities(pictures)
+        probabilities = labeller.probabilities(pictures[labeller.classifier.takes])
         columns[labeller.attribute] = pl.Series(labeller.labels)[probabilities.argmax(axis=1)]
         columns[f"{labeller.attribute}_confidence"] = pl.Series(
             probabilities.max(axis=1).round(DIGITS), dtype=pl.Float32

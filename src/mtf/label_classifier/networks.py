@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import warnings
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -18,9 +19,20 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 from torch.nn import functional
 
+from mtf.core import atomic_files, torch_files
 from mtf.core.errors import BadInput, bad_value
 
 SIDE_PX = 48
+
+
+class InputPictures(NamedTuple):
+    """Pictures that a classifier takes: (n, size_px, size_px) uint8 grey, or (n, size_px, size_px, 3) uint8 RGB."""
+
+    size_px: int
+    colour: bool
+
+
+EFRS_PICTURES = InputPictures(SIDE_PX, colour=False)
 HIDDEN = {"cnn1": [128], "cnn2": [1024], "cnn3": [128, 128]}
 NAMES = ("logistic", *HIDDEN)
 EPOCHS = 10
@@ -30,19 +42,23 @@ MAX_ITERATIONS = 100
 
 
 class LabelClassifier(Protocol):
-    """Classifier of grey pictures.
+    """Classifier of pictures.
 
-    - `name`: one of `NAMES`;
+    - `name`: one of `NAMES`, or a model of the registry of networks;
     - `history`: losses and accuracies of each epoch, empty for logistic regression;
-    - `epochs`: epochs of the final training, None for logistic regression.
+    - `epochs`: epochs of the final training, None for logistic regression;
+    - `takes`: the pictures that it takes.
     """
 
     name: str
     history: list[dict[str, float]]
     epochs: int | None
 
+    @property
+    def takes(self) -> InputPictures: ...
+
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
-        """Probabilities (n, labels), each row summing to 1, of pictures (n, 48, 48) uint8."""
+        """Probabilities (n, labels), each row summing to 1, of pictures as in `takes`."""
         ...
 
     def state(self) -> dict[str, Any]:
@@ -105,6 +121,10 @@ class Logistic:
         weights[seen], bias[seen] = found.coef_, found.intercept_
         return cls(weights, bias)
 
+    @property
+    def takes(self) -> InputPictures:
+        return EFRS_PICTURES
+
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
         return torch.from_numpy(_flat(pictures) @ self.weights.T + self.bias).softmax(dim=1).numpy()
 
@@ -120,6 +140,10 @@ class Cnn:
     network: nn.Module
     history: list[dict[str, float]] = field(default_factory=list)
     epochs: int | None = None
+
+    @property
+    def takes(self) -> InputPictures:
+        return EFRS_PICTURES
 
     def probabilities(self, pictures: np.ndarray) -> np.ndarray:
         device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
@@ -143,12 +167,14 @@ def fit(
     labels: int,
     seed: int,
     epochs: int = EPOCHS,
+    state: Path | None = None,
 ) -> LabelClassifier:
     """Classifier trained by EFRS's protocol; `train` and `val` are pictures (n, 48, 48) uint8 and label numbers (n,).
 
     A CNN trains for `epochs`, then again from the start for the number of epochs that had the lowest validation loss.
     Its outputs go through a softmax; with EFRS's sigmoid two outputs would not be a distribution. `history` has every
-    epoch of the first training.
+    epoch of the first training. `state` is a file for the state after each epoch, from which a training that was killed
+    continues; the caller removes it.
 
     Raises BadInput for an unknown classifier, and if the training pictures have fewer than two labels.
     """
@@ -158,10 +184,44 @@ def fit(
         raise BadInput(f"label classifier {name}: the training pictures have only one label; at least two are needed")
     if name == "logistic":
         return Logistic.fitted(*train, labels=labels)
-    explored = _trained(name, train, val, labels=labels, seed=seed, epochs=epochs)
-    least = int(np.argmin([epoch["val_loss"] for epoch in explored.history])) + 1
-    refitted = _trained(name, train, None, labels=labels, seed=seed, epochs=least)
-    return Cnn(name, refitted.network, explored.history, least)
+    kept = EpochState(state)
+    explored = kept.finished
+    if explored is None:
+        explored = _trained(name, train, val, labels=labels, seed=seed, epochs=epochs, kept=kept).history
+        kept.explored(explored)
+    least = int(np.argmin([epoch["val_loss"] for epoch in explored])) + 1
+    refitted = _trained(name, train, None, labels=labels, seed=seed, epochs=least, kept=kept)
+    return Cnn(name, refitted.network, explored, least)
+
+
+class EpochState:
+    """State of a CNN's training after its last epoch, in the file `path`; without one, nothing is kept.
+
+    - `finished`: history of the first training, None while it is going on;
+    - `latest`: network, optimizer, order and history of the training that is going on, None before its first epoch.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self.finished: list[dict[str, float]] | None = None
+        self.latest: dict[str, Any] | None = None
+        if path is not None and path.is_file():
+            content = torch_files.read(path, wanted="the state of a training")
+            self.finished, self.latest = content["finished"], content["latest"]
+
+    def explored(self, history: list[dict[str, float]]) -> None:
+        """The first training has ended."""
+        self.finished, self.latest = history, None
+        self._write()
+
+    def keep(self, **latest: Any) -> None:
+        """Keep the state after an epoch."""
+        self.latest = latest
+        self._write()
+
+    def _write(self) -> None:
+        if self._path is not None:
+            atomic_files.write_bytes(self._path, to_bytes({"finished": self.finished, "latest": self.latest}))
 
 
 def _trained(
@@ -172,6 +232,7 @@ def _trained(
     labels: int,
     seed: int,
     epochs: int,
+    kept: EpochState,
 ) -> Cnn:
     device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     with torch.random.fork_rng(devices=[]):
@@ -179,28 +240,51 @@ def _trained(
         model = network(name, labels).to(device)
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
     order = torch.Generator().manual_seed(seed)
-    pictures, targets = torch.from_numpy(train[0]), torch.from_numpy(train[1])
-    history = []
-    for _ in range(epochs):
-        model.train()
-        total, right = 0.0, 0
-        for batch in torch.randperm(len(targets), generator=order).split(BATCH):
-            scores = model(_scaled(pictures[batch].to(device)))
-            wanted = targets[batch].to(device)
-            loss = functional.cross_entropy(scores, wanted)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total += float(loss.detach()) * len(batch)
-            right += int((scores.argmax(dim=1) == wanted).sum())
-        figures = {"train_loss": total / len(targets), "train_accuracy": right / len(targets)}
+    history: list[dict[str, float]] = []
+    if (latest := kept.latest) is not None:
+        model.load_state_dict(latest["network"])
+        optimizer.load_state_dict(latest["optimizer"])
+        order.set_state(latest["order"])
+        history = latest["history"]
+    for _ in range(len(history), epochs):
+        figures = _trained_epoch(model, optimizer, order, train, device)
         if val is not None:
-            probabilities = Cnn(name, model).probabilities(val[0])
-            own = probabilities[np.arange(len(val[1])), val[1]].clip(1e-12)
-            hits = probabilities.argmax(axis=1) == val[1]
-            figures |= {"val_loss": float(-np.log(own).mean()), "val_accuracy": float(hits.mean())}
+            figures |= _validated(Cnn(name, model), val)
         history.append(figures)
+        kept.keep(
+            network=model.state_dict(), optimizer=optimizer.state_dict(), order=order.get_state(), history=history
+        )
     return Cnn(name, model, history)
+
+
+def _trained_epoch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    order: torch.Generator,
+    train: tuple[np.ndarray, np.ndarray],
+    device: torch.device,
+) -> dict[str, float]:
+    """Loss and accuracy of one epoch of training, in an order drawn from `order`."""
+    pictures, targets = torch.from_numpy(train[0]), torch.from_numpy(train[1])
+    model.train()
+    total, right = 0.0, 0
+    for batch in torch.randperm(len(targets), generator=order).split(BATCH):
+        scores = model(_scaled(pictures[batch].to(device)))
+        wanted = targets[batch].to(device)
+        loss = functional.cross_entropy(scores, wanted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        total += float(loss.detach()) * len(batch)
+        right += int((scores.argmax(dim=1) == wanted).sum())
+    return {"train_loss": total / len(targets), "train_accuracy": right / len(targets)}
+
+
+def _validated(model: Cnn, val: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
+    probabilities = model.probabilities(val[0])
+    own = probabilities[np.arange(len(val[1])), val[1]].clip(1e-12)
+    hits = probabilities.argmax(axis=1) == val[1]
+    return {"val_loss": float(-np.log(own).mean()), "val_accuracy": float(hits.mean())}
 
 
 def restored(name: str, state: dict[str, Any], labels: int) -> LabelClassifier:

@@ -7,28 +7,32 @@ Its figures go to `metrics/label/` and `plots/label/`; `metrics/label/dvc.yaml` 
 from __future__ import annotations
 
 import hashlib
-import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 
 from mtf import schemas
 from mtf.config import Params
 from mtf.core import atomic_files
 from mtf.core.errors import BadInput, bad_value
+from mtf.core.hashing import fingerprint
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.evaluation import figure_files as figures_of
 from mtf.evaluation import label_scores, metrics
 from mtf.label_classifier import classifier_files, networks, roster_contradictions
 from mtf.label_classifier import labeller as label
+from mtf.label_classifier.fit_store import FitStore
 from mtf.schemas import roster_file
 from mtf.training import input_cache
 
 STAGE = "label"
 CLASSIFIER = "classifier.pt"
+UNFINISHED = "unfinished"
 FIGURES = "label/classifier"
 
 
@@ -38,12 +42,14 @@ class LabelData:
 
     - `splits`: the splits table;
     - `split_sha256`: SHA-256 (hex) of its file;
-    - `pictures`: crops in the same order, (n, 48, 48) uint8 grey.
+    - `pictures`: crops in the same order, (n, 48, 48) uint8 grey;
+    - `shards`: digest of the faces and the files of their crops.
     """
 
     splits: pl.DataFrame
     split_sha256: str
     pictures: np.ndarray
+    shards: str
 
     @property
     def split(self) -> np.ndarray:
@@ -61,16 +67,17 @@ def fit(
     """Fit a classifier for each of the `attributes`; return attribute → figures.
 
     Writes build/label/classifier.pt, in which the classifiers of other attributes are kept if they were fitted on the
-    same split, and metrics/label/classifier.json.
+    same split, and metrics/label/classifier.json. A fit that was killed continues after its last epoch.
 
     Raises BadInput for an unknown attribute or model, and if a split has no pictures.
     """
-    data = _label_data(workspace, params)
+    data = label_data(workspace, params)
     kept, figures = _still_valid(workspace, params, data, refitted=attributes)
     labellers, measured = {labeller.attribute: labeller for labeller in kept}, {}
+    store = FitStore(workspace.stage(STAGE) / UNFINISHED)
     for name in attributes:
-        labellers[name], targets = _fitted(params, data, name, model=model, epochs=epochs, seed=seed)
-        measured[name] = _measured(labellers[name], params, data, targets)
+        labellers[name], targets = fitted(params, data, name, model=model, epochs=epochs, seed=seed, store=store)
+        measured[name] = measured_on(labellers[name], params, data, targets)
         test = data.rows("test")
         classifier_files.write_fit(workspace, labellers[name], data.pictures[test], targets[test])
     classifier_files.forget_fits(workspace, but=labellers)
@@ -78,6 +85,7 @@ def fit(
     label.save(workspace.stage(STAGE) / CLASSIFIER, [labellers[name] for name in together])
     atomic_files.write_json(workspace.metrics(FIGURES), {name: (figures | measured)[name] for name in together})
     classifier_files.declare(workspace)
+    store.remove()
     return measured
 
 
@@ -122,36 +130,6 @@ def _reason_to_leave_out(
     return None
 
 
-def compare(
-    workspace: ProjectPaths, params: Params, *, attribute: str, model: str | None, epochs: int, seed: int
-) -> dict[str, Any]:
-    """Fit all four models of EFRS on one attribute; return its Tables 1 to 6, and write them and Figures 2 to 7.
-
-    Tables 3 to 6 and Figure 7 are of `model`, by default the one with the highest balanced accuracy on the validation
-    split. EFRS also uses the test split for this choice, which makes its results look better.
-
-    Raises BadInput for an unknown model, and if a split has no pictures.
-    """
-    if model is not None and model not in networks.NAMES:
-        raise bad_value("--model", model, ", ".join(networks.NAMES))
-    data = _label_data(workspace, params)
-    rows, fitted, targets = {}, {}, np.empty(0)
-    for name in networks.NAMES:
-        fitted[name], targets = _fitted(params, data, attribute, model=name, epochs=epochs, seed=seed)
-        rows[name] = _measured(fitted[name], params, data, targets)
-        print(f"{name:9} {_figures_text(rows[name]['test'])}", file=sys.stderr, flush=True)
-    chosen = model or max(rows, key=lambda name: rows[name]["val"]["balanced_accuracy"])
-    report = {"attribute": attribute, "labels": params.attributes[attribute].labels, "chosen": chosen, "models": rows}
-    test = data.rows("test")
-    probabilities = {name: each.probabilities(data.pictures[test]) for name, each in fitted.items()}
-    classifier_files.write_figures(
-        workspace, params, report, fitted, data.splits, data.pictures, probabilities, targets[test], seed=seed
-    )
-    found = classifier_files.write_tables(workspace, params, report)
-    classifier_files.declare(workspace)
-    return found
-
-
 def hint(
     workspace: ProjectPaths,
     params: Params,
@@ -193,6 +171,8 @@ def hint(
 def _check_usable(labeller: label.AttributeClassifier, labels: Sequence[str], *, where: str) -> None:
     if labeller.labels != labels:
         raise bad_value(where, labeller.labels, f"params.yaml's labels {labels}, in this order")
+    if labeller.classifier.takes != networks.EFRS_PICTURES:
+        raise BadInput(f"{where}: {labeller.classifier.name} gives no hints; permitted: {', '.join(networks.NAMES)}")
     if labeller.fitted_on is None:
         raise BadInput(f"{where}: fitted by an older version; run `mtf label fit`")
 
@@ -205,13 +185,15 @@ def attributes_of(params: Params, named: Sequence[str] | None) -> list[str]:
     return list(named or params.attributes)
 
 
-def _label_data(workspace: ProjectPaths, params: Params) -> LabelData:
+def label_data(workspace: ProjectPaths, params: Params) -> LabelData:
+    """Faces of the project's split, with their pictures as EFRS's classifiers take them."""
     path = workspace.table("split", "splits")
     splits = schemas.read(schemas.splits(params), path)
     pictures = input_cache.prepare(
         splits, workspace.shards("crop"), workspace.stage("inputs"), size_px=networks.SIDE_PX
     )
-    return LabelData(splits, hashlib.sha256(path.read_bytes()).hexdigest(), networks.grey(pictures))
+    digest = input_cache.digest_of_faces(splits, [], workspace.shards("crop"), alignment="none")
+    return LabelData(splits, hashlib.sha256(path.read_bytes()).hexdigest(), networks.grey(pictures), digest)
 
 
 def _cropped(workspace: ProjectPaths, params: Params) -> pl.DataFrame:
@@ -224,29 +206,47 @@ def _cropped(workspace: ProjectPaths, params: Params) -> pl.DataFrame:
     return on_roster
 
 
-def _fitted(
-    params: Params, data: LabelData, attribute: str, *, model: str, epochs: int, seed: int
+def fitted(
+    params: Params, data: LabelData, attribute: str, *, model: str, epochs: int, seed: int, store: FitStore
 ) -> tuple[label.AttributeClassifier, np.ndarray]:
+    """Classifier of an attribute, from `store` if it is there, and the label number of each face (n,)."""
     labels = params.attributes[attribute].labels
     targets = roster_contradictions.label_numbers(data.splits[attribute], labels)
-    labeller = label.fit(
-        attribute,
-        labels,
-        data.pictures,
-        targets,
-        data.split,
-        name=model,
-        seed=seed,
-        epochs=epochs,
-    )
-    return replace(labeller, fitted_on=label.TrainingProvenance.of(data.splits, data.split_sha256)), targets
+    parts = (data.shards, data.split.tolist(), targets.tolist())
+    digest = fingerprint(attribute, labels, model, epochs, seed, *parts, torch.__version__, code=[label.__name__])
+
+    def fit_now(state: Path) -> label.AttributeClassifier:
+        made = label.fit(
+            attribute,
+            labels,
+            data.pictures,
+            targets,
+            data.split,
+            name=model,
+            seed=seed,
+            epochs=epochs,
+            state=state,
+        )
+        return replace(made, fitted_on=label.TrainingProvenance.of(data.splits, data.split_sha256))
+
+    return store.get_or_fit(f"{attribute}-{model}-{seed}", digest, fit_now), targets
 
 
-def _measured(
-    labeller: label.AttributeClassifier, params: Params, data: LabelData, targets: np.ndarray
+def measured_on(
+    labeller: label.AttributeClassifier,
+    params: Params,
+    data: LabelData,
+    targets: np.ndarray,
+    *,
+    probabilities: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    trainable, total = networks.parameters(labeller.classifier.name, len(labeller.labels))
-    probabilities = labeller.probabilities(data.pictures)
+    """Figures of a classifier on every split, by label and by subgroup.
+
+    `probabilities` (n, labels) of all faces are worked out from `data.pictures` if they are not given.
+    """
+    if probabilities is None:
+        probabilities = labeller.probabilities(data.pictures)
+    trainable, total = parameters_of(labeller.classifier.name, params, labels=len(labeller.labels))
     parts = {name: data.rows(name) for name in schemas.SPLITS}
     test = parts["test"]
     others = {name: task.labels for name, task in params.attributes.items() if name != labeller.attribute}
@@ -268,5 +268,10 @@ def _measured(
     }
 
 
-def _figures_text(figures: Mapping[str, float | None]) -> str:
-    return "  ".join(f"{name} {value}" for name, value in figures.items())
+def parameters_of(name: str, params: Params, *, labels: int) -> tuple[int, int]:
+    """Number of trainable parameters of a model, and the "total" of EFRS's Table 2."""
+    if name in networks.NAMES:
+        return networks.parameters(name, labels)
+    from mtf.label_classifier import registered_networks
+
+    return registered_networks.parameters(name, labels, params.train.recipes[params.train.recipe])

@@ -1,7 +1,7 @@
 """Tables 1 to 5 of Das et al. on this data set, as data and as Markdown.
 
-The paper compares its network with FaceNet fine-tuned for one task; here all single-task models are compared with all
-weightings of the multi-task network.
+The paper compares its network with FaceNet's embedding as it is and with FaceNet fine-tuned for one task, each with a
+support vector machine; here all single-task models and all weightings of the multi-task network stand beside them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mtf.core import markdown_tables
 from mtf.evaluation.figure_files import ALL
 
 # Attribute of the paper → number of the table with its accuracy by the other attributes.
-SHOWN = ("accuracy", "n", "low", "high")
+SHOWN = ("accuracy", "std", "n", "low", "high")
 PAPER_TABLES = {"race": 2, "age": 3, "gender": 4}
 
 # `accuracy`, 0 to 1, with the number `n` of pictures, and with `low` and `high` of its interval, where these are known.
@@ -24,22 +24,41 @@ Accuracies = Mapping[str, Figures]
 ByGroup = Mapping[str, Mapping[str, Mapping[str, Figures]]]
 
 
-def tables(measured: Mapping[str, tuple[Accuracies, ByGroup]], tasks: Mapping[str, Task]) -> list[dict[str, Any]]:
-    """Tables 1 to 5 of Das et al.
+def tables(
+    measured: Mapping[str, tuple[Accuracies, ByGroup]], tasks: Mapping[str, Task], *, undetected: str | None = None
+) -> list[dict[str, Any]]:
+    """Tables 1 to 4 of Das et al., and one of all attributes at once, of networks on the test part.
 
-    A table has `table` (the paper's number, or None), `title`, `columns` and `rows`. A row has `name`, and for each
-    column a share from 0 to 1 in `shares` and its figures in `figures`, or None. `measured`: network → figures, and
-    figures by group; `tasks`: the tasks of the multi-task network, in order.
+    A table has `table` (the paper's number, or None), `title`, `columns`, `rows`, and `undetected`, the sentence on
+    pictures without a detected face. A row has `name`, and for each column a share from 0 to 1 in `shares` and its
+    figures in `figures`, or None. `measured`: network → figures, and figures by group; `tasks`: the tasks of the
+    multi-task network, in order.
     """
-    return [
+    found = [
         _mean(1, "Mean accuracy", list(tasks), measured),
         *(_by_group(task, tasks[task], measured) for task in tasks),
-        _mean(5, "Mean accuracy, all attributes at once first", [ALL, *tasks], measured),
+        _mean(None, "Mean accuracy on the test part, all attributes at once first", [ALL, *tasks], measured),
     ]
+    return [table | {"undetected": undetected} for table in found]
+
+
+def table_5(on: Mapping[str, Any], tasks: Mapping[str, Task]) -> dict[str, Any]:
+    """Table 5 of Das et al.: networks for several tasks on another labelled set, like a table of `tables`.
+
+    `on`: the figures that `mtf evaluate --on` wrote.
+    """
+    about = on["set"]
+    measured = {
+        name: (figures["tasks"] | {ALL: figures[ALL]}, {}) for name, figures in on["networks"].items() if ALL in figures
+    }
+    categories = [figures["categories"] for figures in on["networks"].values() if "categories" in figures]
+    counted = f", {len(categories[0])} categories" if categories else ""
+    title = f"Mean accuracy on {about['name']}, all attributes at once first{counted}"
+    return _mean(5, title, [ALL, *tasks], measured) | {"undetected": about["statement"]}
 
 
 def _mean(
-    number: int, title: str, columns: list[str], measured: Mapping[str, tuple[Accuracies, ByGroup]]
+    number: int | None, title: str, columns: list[str], measured: Mapping[str, tuple[Accuracies, ByGroup]]
 ) -> dict[str, Any]:
     rows = [_row(name, [accuracies.get(column) for column in columns]) for name, (accuracies, _) in measured.items()]
     return {"table": number, "title": title, "columns": columns, "rows": rows}
@@ -77,14 +96,16 @@ def markdown(found: Sequence[Mapping[str, Any]]) -> str:
 def _markdown(table: Mapping[str, Any]) -> str:
     number = f" (Das et al., Table {table['table']})" if table["table"] else ""
     rows = [[row["name"], *map(_cell, row["figures"])] for row in table["rows"]]
-    return f"**{table['title']}**{number}\n\n{markdown_tables.table(['', *table['columns']], rows)}"
+    below = f"\n{table['undetected']}\n" if table.get("undetected") else ""
+    return f"**{table['title']}**{number}\n\n{markdown_tables.table(['', *table['columns']], rows)}{below}"
 
 
 def _cell(figures: Figures | None) -> str:
-    """`91.23% (n 120; 84.6 to 95.2)`, with what is known."""
+    """`91.23% (n 120; 84.6 to 95.2)`, with what is known; `91.23 ± 0.45% (n 120)` for several seeds."""
     if figures is None:
         return "–"
     counted = f"n {figures['n']:,}" if "n" in figures else ""
     interval = f"{100 * figures['low']:.1f} to {100 * figures['high']:.1f}" if "low" in figures else ""
     behind = "; ".join(filter(None, (counted, interval)))
-    return f"{100 * figures['accuracy']:.2f}%" + (f" ({behind})" if behind else "")
+    spread = f" ± {100 * figures['std']:.2f}" if figures.get("std") is not None else ""
+    return f"{100 * figures['accuracy']:.2f}{spread}%" + (f" ({behind})" if behind else "")

@@ -35,21 +35,44 @@ def history(epochs: Sequence[Mapping[str, float]]) -> pl.DataFrame:
 
 
 def compared(models: Mapping[str, Any]) -> pl.DataFrame:
-    """Table of Figure 6: model, metric, value on the test split."""
-    rows = [(name, metric, row["test"][metric]) for name, row in models.items() for metric in label_scores.METRICS]
-    return pl.DataFrame(rows, schema={"model": pl.String, "metric": pl.String, "value": pl.Float64}, orient="row")
+    """Table of Figure 6: model, metric, value on the test split, and its interval over seeds (low, high)."""
+    rows = [
+        (name, metric, *_value_and_interval(row["test"][metric]))
+        for name, row in models.items()
+        for metric in label_scores.METRICS
+    ]
+    return pl.DataFrame(rows, schema={"model": pl.String, "metric": pl.String, **_VALUES}, orient="row")
 
 
 def subgroups(by_subgroup: Mapping[str, Any]) -> pl.DataFrame:
-    """Table of Figure 7: attribute, group, n, metric, value (null if undefined)."""
+    """Table of Figure 7: attribute, group, n, metric, value (null if undefined), and its interval over seeds."""
     rows = [
-        (attribute, group, row["n"], metric, row[metric])
+        (attribute, group, _value_and_interval(row["n"])[0], metric, *_value_and_interval(row[metric]))
         for attribute, part in by_subgroup.items()
         for group, row in part["groups"].items()
         for metric in label_scores.METRICS
     ]
-    columns = {"attribute": pl.String, "group": pl.String, "n": pl.Int64, "metric": pl.String, "value": pl.Float64}
-    return pl.DataFrame(rows, schema=columns, orient="row")
+    columns = {"attribute": pl.String, "group": pl.String, "n": pl.Float64, "metric": pl.String, **_VALUES}
+    table = pl.DataFrame(rows, schema=columns, orient="row", strict=False)
+    return table.with_columns(pl.col("n").cast(pl.Int64)) if (table["n"] % 1 == 0).all() else table
+
+
+_VALUES = {"value": pl.Float64, "low": pl.Float64, "high": pl.Float64}
+
+
+def _value_and_interval(figure: Any) -> tuple[float | None, float | None, float | None]:
+    """Value, low and high of a figure of a report: a number of one seed, or a mean with its interval."""
+    if isinstance(figure, Mapping):
+        return figure["mean"], figure["low"], figure["high"]
+    return figure, None, None
+
+
+def _error_bars(part: pl.DataFrame) -> np.ndarray | None:
+    """Distances (2, n) of the intervals' ends from the values; None if there are no intervals."""
+    if part["low"].null_count() == part.height:
+        return None
+    below, above = part["value"] - part["low"], part["high"] - part["value"]
+    return np.stack([each.cast(pl.Float64).fill_null(0.0).to_numpy() for each in (below, above)])
 
 
 def faces(pictures: np.ndarray, *, seed: int) -> bytes:
@@ -100,10 +123,11 @@ def compared_picture(figures: pl.DataFrame) -> bytes:
     metrics = figures["metric"].unique(maintain_order=True).to_list()
     figure, places = _figure(1, len(metrics), width=3)
     for place, metric in zip(places, metrics, strict=True):
-        part = figures.filter(pl.col("metric") == metric).drop_nulls()
-        place.bar(part["model"], part["value"])
+        part = figures.filter(pl.col("metric") == metric).drop_nulls("value")
+        place.bar(part["model"], part["value"], yerr=_error_bars(part), capsize=3)
         if part.height:
-            place.set_ylim(max(0, part["value"].min() - 0.05), min(1, part["value"].max() + 0.02))  # ty: ignore
+            lowest, highest = part["low"].fill_null(part["value"]).min(), part["high"].fill_null(part["value"]).max()
+            place.set_ylim(max(0, lowest - 0.05), min(1.05, highest + 0.02))  # ty: ignore
         _label(place, METRIC_NAMES[metric])
     return _encoded(figure)
 
@@ -116,7 +140,9 @@ def subgroups_picture(figures: pl.DataFrame) -> bytes:
         for metric in part["metric"].unique(maintain_order=True):
             row = part.filter(pl.col("metric") == metric)
             values = row["value"].cast(pl.Float64).fill_null(float("nan"))
-            place.plot(row["group"], values, marker="o", label=METRIC_NAMES[metric])
+            place.errorbar(
+                row["group"], values, yerr=_error_bars(row), marker="o", capsize=2, label=METRIC_NAMES[metric]
+            )
         _label(place, part["attribute"][0], legend=True)
     return _encoded(figure)
 

@@ -32,7 +32,8 @@ def tables(report: Mapping[str, Any], tasks: Mapping[str, Task]) -> dict[str, An
     - Table 5: as Table 4, for the groups within 20 to 79 years only; left out if fewer than two of them have pictures;
     - Table 6: the metrics of each label.
 
-    Figures have four digits; who prints them rounds them.
+    Figures have four digits; who prints them rounds them. Over several seeds, each figure is a dictionary of `mean`,
+    `low`, `high` and `seeds` (`label_classifier.repeats`).
     """
     models, chosen = report["models"], report["models"][report["chosen"]]
     subgroups = chosen["by_subgroup"]
@@ -71,6 +72,7 @@ def markdown(found: Mapping[str, Any]) -> str:
     """Tables of `tables` as GitHub's Markdown."""
     attribute, chosen = found["attribute"], found["chosen"]
     parts = [
+        *_seeds_line(found),
         *(_table_1(name, rows, attribute) for name, rows in found["table_1"].items()),
         _table_2(found["table_2"]),
         *(_spreads(3, f"{chosen} on {attribute}, over {name}", rows) for name, rows in found["table_3"].items()),
@@ -82,6 +84,16 @@ def markdown(found: Mapping[str, Any]) -> str:
         _table_6(found["table_6"], f"{chosen} by {attribute}"),
     ]
     return "\n".join(parts)
+
+
+def _seeds_line(found: Mapping[str, Any]) -> list[str]:
+    # Versions before 0.2 have one seed, and do not name it.
+    seeds = found.get("seeds", [])
+    if len(seeds) < 2:
+        return []
+    return [
+        f"Mean over {len(seeds)} seeds ({seeds[0]} to {seeds[-1]}), each with its own division, and 95 % interval.\n"
+    ]
 
 
 def _table_1(name: str, rows: Mapping[str, Any], attribute: str) -> str:
@@ -118,5 +130,9 @@ def _table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     return f"**{title}**\n\n{markdown_tables.table(header, rows, figures_from=1)}"
 
 
-def _figure_text(figure: float | None) -> str:
-    return "undefined" if figure is None else f"{figure:.3f}"
+def _figure_text(figure: Mapping[str, Any] | float | None) -> str:
+    """Figure, or mean over seeds with its 95 % interval: `0.850 (0.842 to 0.858)`."""
+    if not isinstance(figure, Mapping):
+        return "undefined" if figure is None else f"{figure:.3f}"
+    interval = "" if figure["low"] is None else f" ({figure['low']:.3f} to {figure['high']:.3f})"
+    return f"{_figure_text(figure['mean'])}{interval}"

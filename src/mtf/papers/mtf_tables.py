@@ -33,7 +33,8 @@ def tables(
 ) -> list[dict[str, Any]]:
     """Tables 5 to 8: one per task, with `task`, `table` (the paper's number, or None) and `rows`, figures from 0 to 1.
 
-    `evaluated` is metrics/evaluate.json; `trained`: (model, task) → build/train/MODEL/TASK.json.
+    `evaluated` is metrics/evaluate.json; `trained`: (model, task) → build/train/MODEL/TASK.json, with
+    `train_minutes` if they are known.
     """
     return [
         {
@@ -54,7 +55,7 @@ def _row(name: str, figures: Mapping[str, float], training: Mapping[str, float] 
         "training": None if baseline else begun,
         **{figure: figures[figure] for figure in FIGURES},
         "epochs": training["epochs"] if training else None,
-        "minutes": training["train_minutes"] if training else None,
+        "minutes": training.get("train_minutes") if training else None,
     }
 
 

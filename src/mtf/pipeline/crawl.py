@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 
 import polars as pl
 
 from mtf import schemas
 from mtf.config import Params, Source
-from mtf.core import atomic_files, shards
+from mtf.core import atomic_files, cluster_storage, shards
 from mtf.core.console import progress_bar
 from mtf.core.counts import number
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
-from mtf.crawl import fetch_results, store
+from mtf.crawl import fetch_results, store, visits
 from mtf.crawl.crawler import CrawlJob, CrawlReport, RosterPerson, crawl
 from mtf.rights import attribution
 from mtf.schemas import FetchOutcome, roster_file, takedown_file
@@ -34,11 +35,11 @@ _TABLES = {
 _PICTURES = (FetchOutcome.STORED, FetchOutcome.DUPLICATE)
 
 
-def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> None:
+def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False, due: bool = False) -> None:
     """Update every identity's shard, write the tables and metrics, and print a summary.
 
-    With `refresh`, searches again for every identity. Raises BadInput for an invalid roster, takedown or source, and
-    GateFailed for a source that yields no picture at all.
+    With `refresh`, searches again for every identity; with `due`, asks again what is due by `watch` of params.yaml.
+    Raises BadInput for an invalid roster, takedown or source, and GateFailed for a source that yields no picture.
     """
     people = [
         RosterPerson(row["identity"], row["query"], row["files"])
@@ -49,7 +50,9 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> No
     identities = [person.identity for person in people]
     atomic_files.sweep(workspace.stage(STAGE))
     removed = shards.remove_except(folder, set(identities).__contains__)
-    report = _crawl(people, workspace, params, refresh=refresh)
+    cluster_storage.remove_except(params.compute, folder, set(identities))
+    wanted = visits.Due.of(params, now=datetime.now(UTC)) if due else None
+    report = _crawl(people, workspace, params, refresh=refresh, due=wanted)
     if source_listing.write(workspace.local_sources, report.local_sources):
         print(f"crawl: {workspace.relative(workspace.local_sources)} says which folders were read; `dvc add data`")
     gathered, found_by = _gather(workspace, people)
@@ -62,7 +65,9 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False) -> No
     _check_sources(params, found_by, report)
 
 
-def _crawl(people: list[RosterPerson], workspace: ProjectPaths, params: Params, *, refresh: bool) -> CrawlReport:
+def _crawl(
+    people: list[RosterPerson], workspace: ProjectPaths, params: Params, *, refresh: bool, due: visits.Due | None
+) -> CrawlReport:
     with progress_bar() as progress:
         bar = progress.add_task("crawl", total=len(people))
         job = CrawlJob(
@@ -71,8 +76,13 @@ def _crawl(people: list[RosterPerson], workspace: ProjectPaths, params: Params, 
             params=params,
             takedowns=takedown_file.load(workspace.takedowns),
             refresh=refresh,
+            due=due,
             done=lambda: progress.advance(bar),
         )
+        if params.compute.engine == "ray":
+            from mtf.crawl import cluster_crawl
+
+            return cluster_crawl.crawl(people, job)
         return crawl(people, job)
 
 
@@ -91,6 +101,8 @@ def _gather(workspace: ProjectPaths, people: list[RosterPerson]) -> tuple[dict[s
     """Write the stage's tables. Returns them, and the outcome of each address with the sources that found it."""
     shards_of_all = [store.read_tables(workspace.shard(STAGE, person.identity)) for person in people]
     rows = {name: pl.concat([each[name] for each in shards_of_all]) for name in _TABLES}
+    visited = visits.read(workspace.stage(STAGE))
+    rows["evidence"] = visits.confirmed(rows["evidence"], visited)
     of_roster = pl.DataFrame({"identity": [person.identity for person in people]})
     parents = {"images": of_roster, "fetches": of_roster, "evidence": rows["images"], "earlier": rows["images"]}
     parents |= {"signals": of_roster}
@@ -99,6 +111,7 @@ def _gather(workspace: ProjectPaths, people: list[RosterPerson]) -> tuple[dict[s
         key = ["identity"] if parent is of_roster else ["identity", "image_id"]
         schemas.check_refers(rows[name], parent, on=key, where=str(path), failures_to=schemas.failures_path(path))
     written = {name: schemas.write(table, rows[name], workspace.table(STAGE, name)) for name, table in _TABLES.items()}
+    visits.write(workspace.stage(STAGE), visited, images=rows["images"], identities=of_roster["identity"])
     return written, rows["fetches"].select("outcome", "found_by")
 
 
@@ -129,7 +142,12 @@ def _counts(values: pl.Series) -> dict[str, int]:
 
 
 def _print(report: CrawlReport, removed: list[str], metrics: dict[str, int | dict[str, int]]) -> None:
-    done = [(report.made, "made"), (report.retried, "tried again"), (report.kept, "left as they were")]
+    done = [
+        (report.made, "made"),
+        (report.revisited, "asked for again"),
+        (report.retried, "tried again"),
+        (report.kept, "left as they were"),
+    ]
     parts = [f"{len(identities)} {what}" for identities, what in [*done, (removed, "removed")] if identities]
     print(f"crawl: {metrics['identities']} identities: {', '.join(parts)}")
     addresses, images = (int(str(metrics[name])) for name in ("addresses", "images"))

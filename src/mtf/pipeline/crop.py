@@ -17,9 +17,10 @@ from mtf.core import atomic_files, shards
 from mtf.core.counts import number
 from mtf.core.errors import BadInput
 from mtf.core.hashing import fingerprint
+from mtf.core.job_files import JobFiles
 from mtf.core.project_paths import ProjectPaths
 from mtf.faces import crop as cut
-from mtf.faces import decoding, detectors, opencv, undetected
+from mtf.faces import decoding, detectors, model_files, opencv, undetected
 from mtf.faces.box import face_id
 from mtf.faces.detectors import Detector
 from mtf.pipeline import incremental
@@ -75,6 +76,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
         make,
         compute=params.compute,
         title="crop",
+        files=_files,
     )
     faces, detections = _write_tables(workspace, identities, images)
     groups = _undetected(workspace, params, detections)
@@ -83,6 +85,11 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     _print(figures, done)
     for row in groups:
         print(f"  without a face, {row['attribute']} {row['label']}: {undetected.in_words(row)}")
+
+
+def _files(job: CropJob) -> JobFiles:
+    weights = model_files.files_in_project(job.crop, job.root)
+    return JobFiles(job.root, job.target, job.digest, reads=(job.source,), shared=weights)
 
 
 def make(job: CropJob) -> None:

@@ -40,18 +40,9 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     from mtf.evaluation import metrics
     from mtf.evaluation.fairness import Question
     from mtf.evaluation.undetected_pictures import NO_LABEL, UndetectedPictures
-    from mtf.training import checkpoint, data, input_cache
+    from mtf.training import checkpoint, data, split_pictures
 
-    splits = data.with_combined_columns(
-        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
-    )
-    pictures = input_cache.prepare(
-        splits,
-        workspace.shards("crop"),
-        workspace.stage("inputs"),
-        size_px=params.train.input_px,
-        alignment=params.train.alignment,
-    )
+    splits, pictures = split_pictures.read(workspace, params)
     undetected = UndetectedPictures.read(workspace, params, splits)
     figures: dict[str, dict[str, dict[str, float]]] = {}
     predictions: list[pl.DataFrame] = []

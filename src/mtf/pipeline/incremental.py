@@ -10,8 +10,9 @@ from typing import TypeVar
 import polars as pl
 
 from mtf.config import Compute
-from mtf.core import atomic_files, parallel_map, shards
+from mtf.core import atomic_files, cluster_storage, parallel_map, shards
 from mtf.core.counts import number
+from mtf.core.job_files import JobFiles
 
 Job = TypeVar("Job")
 
@@ -42,13 +43,15 @@ def refresh(
     *,
     compute: Compute,
     title: str,
+    files: Callable[[Job], JobFiles] | None = None,
 ) -> Refreshed:
     """Make the shards of `folder` match `digests` (identity → digest).
 
     - `job(identity)`: the work of one identity, small and picklable;
     - `make(job)`: does it in its own process, and writes `folder/IDENTITY.tar` with that digest;
     - `compute`: section of params.yaml, with the number of processes;
-    - `title`: title of the progress bar.
+    - `title`: title of the progress bar;
+    - `files(job)`: its files, for a cluster whose machines do not see the project's folder; None works here then.
 
     Unfinished files of killed runs, in `folder` and its parent, are removed first.
     """
@@ -56,7 +59,9 @@ def refresh(
     atomic_files.sweep(folder.parent)
     removed = shards.remove_except(folder, lambda identity: identity in digests)
     stale = [name for name, digest in digests.items() if shards.digest_of(folder / f"{name}.tar") != digest]
-    parallel_map.map_items(make, [job(identity) for identity in stale], compute=compute, title=title)
+    jobs = [job(identity) for identity in stale]
+    parallel_map.map_items(make, jobs, compute=compute, title=title, files=files)
+    cluster_storage.remove_except(compute, folder, digests)
     kept = sorted(set(digests) - set(stale))
     return Refreshed(made=sorted(stale), kept=kept, removed=removed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,6 @@ from mtf.core.errors import BadInput, bad_value
 from mtf.core.project_paths import ProjectPaths
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from mtf.training.data import Examples
     from mtf.training.multitask import MultiTaskNetwork
 
@@ -26,29 +25,33 @@ TRAINING = "training.json"
 
 def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
     """Train the multi-task network with `weighting`. Writes build/multitask/WEIGHTING/{model.pt,predictions.parquet,
-    training.json} and curves under plots/multitask.
+    training.json} and curves under plots/multitask. A training that was killed continues after its last epoch.
 
     Raises BadInput for a weighting that params.yaml does not name.
     """
     section = checked(params, weighting)
     from mtf.evaluation import model_card
-    from mtf.training import data, devices, input_cache, multitask, pretrained, trainer
+    from mtf.training import (
+        data,
+        devices,
+        first_weights,
+        input_cache,
+        multitask,
+        pretrained,
+        resumption,
+        split_pictures,
+        trainer,
+    )
     from mtf.training import loss_weighting as weightings
     from mtf.training import recipe as recipes
     from mtf.training.networks import registry
 
-    splits = data.with_combined_columns(
-        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
-    )
+    splits, pictures = split_pictures.read(workspace, params)
     labels = labels_of(params, splits)
-    pictures = input_cache.prepare(
-        splits,
-        workspace.shards("crop"),
-        workspace.stage("inputs"),
-        size_px=params.train.input_px,
-        alignment=params.train.alignment,
-    )
-    examples = {split: _examples(params, splits, pictures, split, labels) for split in schemas.SPLITS}
+    examples = {
+        split: data.Examples.of_tasks(pictures, splits, split, tasks=params.tasks, labels=labels)
+        for split in schemas.SPLITS
+    }
     recipe = params.train.recipes[section.recipe]
     local = workspace.root / section.weights if section.weights else None
     network = multitask.start(
@@ -57,6 +60,7 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
         input_px=params.train.input_px,
         seed=params.seed,
         weights=local,
+        branches=section.branches,
     )
     is_pretrained = local is not None or section.backbone.endswith(PRETRAINED)
     origin = asdict(pretrained.origin(registry.network_of(section.backbone), local)) if is_pretrained else {}
@@ -65,9 +69,24 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
             f"multitask {weighting}: recipe {section.recipe} freezes the first layers of {section.backbone}, which has "
             "no pretrained weights: these layers keep their random weights; name a file under multitask.weights"
         )
+    columns = [params.tasks[task].column for task in labels]
+    unfinished = resumption.of_stage(
+        workspace,
+        *("multitask", weighting),
+        inputs=[
+            *(section.backbone, labels, recipe, params.seed, params.train.input_px, params.compute.devices, origin),
+            *(section.branches, section.first_weights),
+            input_cache.digest_of_faces(
+                splits, ["split", *columns], workspace.shards("crop"), alignment=params.train.alignment
+            ),
+        ],
+    )
     fitted = trainer.fit_multitask(
         network,
-        weightings.build(weighting, len(labels), width=network.width, seed=params.seed),
+        first_weights.begin_at(
+            weightings.build(weighting, len(labels), width=network.width, seed=params.seed),
+            in_order(section.first_weights, labels),
+        ),
         examples["train"],
         examples["val"],
         recipe=recipe,
@@ -75,6 +94,7 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
         seed=params.seed,
         curves=workspace.plots("multitask") / weighting / "curves",
         devices=devices.local_devices(params.compute.devices),
+        unfinished=unfinished,
     )
     _save(workspace, params, network, labels, weighting=weighting, origin=origin)
     predictions = _predict(params, splits, network, examples["test"], labels, weighting=weighting)
@@ -94,10 +114,16 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
     if fitted.gpu_utilization is not None:
         training["gpu_utilization"] = fitted.gpu_utilization
     atomic_files.write_json(workspace.stage("multitask") / weighting / TRAINING, training)
+    unfinished.remove()
     print(
         f"multitask {weighting}: {len(examples['train'])} images, {len(labels)} tasks, {fitted.epochs} epochs, "
         f"best after {fitted.best_epoch}"
     )
+
+
+def in_order(weights: Mapping[str, float] | None, tasks: Iterable[str]) -> dict[str, float] | None:
+    """Weights of tasks in the order of `tasks`; None for None."""
+    return None if weights is None else {task: weights[task] for task in tasks}
 
 
 def checked(params: Params, weighting: str) -> MultiTask:
@@ -122,18 +148,6 @@ def labels_of(params: Params, splits: pl.DataFrame) -> dict[str, list[str]]:
     return {task: data.labels_of(params.tasks[task], splits) for task in _section(params).tasks}
 
 
-def _examples(
-    params: Params, splits: pl.DataFrame, pictures: np.ndarray, split: str, labels: dict[str, list[str]]
-) -> Examples:
-    from mtf.training import data
-
-    parts = [
-        data.Examples.of_split(pictures, splits, split, column=params.tasks[task].column, labels=names)
-        for task, names in labels.items()
-    ]
-    return parts[0].for_tasks(parts)
-
-
 def _save(
     workspace: ProjectPaths,
     params: Params,
@@ -154,6 +168,8 @@ def _save(
         "recipe": _section(params).recipe,
         "seed": params.seed,
         **origin,
+        # A file with linear branches is that of the versions that knew no others.
+        **({} if _section(params).branches == "linear" else {"branches": _section(params).branches}),
     }
     checkpoint.write(workspace.stage("multitask") / weighting / "model.pt", network, card)
 

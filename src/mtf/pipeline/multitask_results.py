@@ -50,12 +50,10 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
     """
     multitask.checked(params, weighting)
     from mtf.evaluation.model_card import ModelDetails
-    from mtf.training import data
+    from mtf.training import split_pictures
 
     folder = workspace.stage("multitask") / weighting
-    splits = data.with_combined_columns(
-        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
-    )
+    splits = split_pictures.read_splits(workspace, params)
     predictions = schemas.read(schemas.PREDICTIONS, workspace.table(f"multitask/{weighting}", "predictions"))
     training = _training(workspace, folder / multitask.TRAINING)
     results = Results(splits, predictions, multitask.labels_of(params, splits), weighting)
@@ -192,12 +190,7 @@ def _draw_confusions(
 
 
 def _draw(path: Path, matrices: dict[str, Any]) -> None:
-    """Write the confusion matrices as PATH.json, on one line, and PATH.png."""
-    from mtf.evaluation import intersections
+    from mtf.evaluation import confusion_files
 
-    atomic_files.write_text(path.with_name(f"{path.name}.json"), json.dumps(matrices, ensure_ascii=False) + "\n")
-    picture = intersections.confusion_picture(matrices, title=path.name)
-    if picture is None:
-        print(f"multitask: {path.name} has too many labels for a picture; {path.name}.json has the matrices")
-    else:
-        atomic_files.write_bytes(path.with_name(f"{path.name}.png"), picture)
+    if line := confusion_files.write(path, matrices):
+        print(f"multitask: {line}")

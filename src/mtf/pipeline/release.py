@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from mtf.config import Params
-from mtf.core import atomic_files, csv_files, parallel_map
+from mtf.core import atomic_files, cluster_storage, csv_files, parallel_map
 from mtf.core.errors import bad_value, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.duties import writing
@@ -19,6 +19,7 @@ from mtf.release import (
     card,
     changes,
     citation,
+    cluster_encoding,
     documents,
     facts,
     folder_cards,
@@ -150,6 +151,9 @@ def _publish(workspace: ProjectPaths, params: Params, plan: pl.DataFrame, source
         root=root,
         release=params.release,
     )
+    if cluster_storage.of(params.compute) is not None:
+        shards_folder = workspace.shards("released")
+        jobs = cluster_encoding.encoded(jobs, compute=params.compute, root=workspace.root, folder=shards_folder)
     done = parallel_map.map_items(folders.publish, jobs, compute=params.compute, title="release")
     wanted = set(plan["path"]) | layout.class_list_paths(plan) | folder_cards.paths(plan)
     removed = folders.remove_others(root, layout.VARIANTS, wanted)

@@ -20,8 +20,9 @@ from mtf.config import Params, Screen
 from mtf.core import atomic_files, shards
 from mtf.core.errors import BadInput
 from mtf.core.hashing import fingerprint
+from mtf.core.job_files import JobFiles
 from mtf.core.project_paths import ProjectPaths
-from mtf.faces import crop, face_vectors, near_duplicates, opencv, quality, quality_components
+from mtf.faces import crop, face_vectors, model_files, near_duplicates, opencv, quality, quality_components
 from mtf.faces.box import Box
 from mtf.faces.detectors import Landmarks
 from mtf.faces.embeddings import EMBEDDINGS, Embedding, distance_warning, distinguishes_people
@@ -82,6 +83,7 @@ def run(workspace: ProjectPaths, params: Params) -> None:
         make,
         compute=params.compute,
         title="screen",
+        files=_files,
     )
     with tempfile.TemporaryFile(dir=workspace.stage("screen")) as file:
         rows = _gathered([workspace.shard("screen", name) for name in identities], file)
@@ -99,6 +101,11 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     # Names are printed alone: metrics are committed to git, from which nobody can be erased.
     for one, other in proposals.same_person[:_MAX_PAIRS] if proposals else []:
         print(f"  {one} and {other} look like one person under two names")
+
+
+def _files(job: ScreenJob) -> JobFiles:
+    weights = model_files.files_in_project(job.screen, job.root)
+    return JobFiles(job.root, job.target, job.digest, reads=(job.source,), shared=weights)
 
 
 def make(job: ScreenJob) -> None:
@@ -147,9 +154,7 @@ def _with_groups(rows: pl.DataFrame, screen: Screen) -> pl.DataFrame:
     near = near_duplicates.near_groups(rows["hash"].to_numpy(), embeddings, screen)
     return rows.with_columns(
         _series("identity_distance", face_vectors.identity_distances(embeddings), pl.Float32),
-        _series(
-            "exact_group", near_duplicates.named(near_duplicates.exact_groups(rows["crop_sha256"].to_list()), face_ids)
-        ),
+        _series("exact_group", near_duplicates.named(near_duplicates.exact_groups(rows["crop_sha256"]), face_ids)),
         _series("near_group", near_duplicates.named(near, face_ids)),
     )
 
@@ -173,13 +178,13 @@ def _mapped(embeddings: IO[bytes], count: int) -> np.ndarray:
 def _across(rows: pl.DataFrame, embeddings: np.ndarray, screen: Screen) -> pl.DataFrame:
     """Table screening with across_group, which needs the faces of all identities."""
     labels = near_duplicates.across_groups(
-        rows["identity"].to_numpy(),
-        rows["crop_sha256"].to_list(),
+        rows["identity"],
+        rows["crop_sha256"],
         rows["hash"].to_numpy(),
         embeddings,
         screen,
     )
-    named = near_duplicates.named(labels, rows["face_id"].to_list())
+    named = near_duplicates.named(labels, rows["face_id"])
     return schemas.frame(schemas.SCREENING, rows.with_columns(_series("across_group", named)))
 
 

@@ -12,6 +12,7 @@ from mtf.core import atomic_files
 from mtf.core.console import console
 from mtf.core.errors import GateFailed
 from mtf.core.project_paths import ProjectPaths
+from mtf.curation import balanced_subset
 from mtf.curation.funnel_tables import split_table
 from mtf.curation.split import NOTHING_LEFT, assigned, counted
 from mtf.schemas import FACE, SPLITS, Reason
@@ -26,15 +27,22 @@ def run(workspace: ProjectPaths, params: Params) -> None:
     if curated.is_empty():
         raise GateFailed(_why_nothing_is_left(workspace))
     columns = list(params.columns)
-    rows = assigned(curated, columns=columns, split=params.split, seed=params.seed)
+    balance = params.split.balance
+    chosen = balanced_subset.of_split(curated, params.split, seed=params.seed)
+    rows = assigned(chosen, columns=columns, split=params.split, seed=params.seed)
     path = workspace.table("split", "splits")
     schemas.check_refers(rows, curated, on=FACE, where=str(path), failures_to=schemas.failures_path(path))
     written = schemas.write(schemas.splits(params), rows, path)
     undetected = schemas.undetected(params)
     schemas.write(undetected, _undetected(workspace, params, written), workspace.table("split", "undetected"))
     metrics = _metrics(written, params)
+    if balance is not None:
+        metrics["left_out_for_balance"] = balanced_subset.left_out(curated, chosen, balance.over)
     atomic_files.write_json(workspace.metrics("split"), metrics)
     console().print(split_table(metrics))
+    if balance is not None:
+        over = ", ".join(balance.over)
+        print(f"split: {chosen.height:,} of {curated.height:,} curated faces, balanced over {over} (split.balance)")
 
 
 def _undetected(workspace: ProjectPaths, params: Params, rows: pl.DataFrame) -> pl.DataFrame:

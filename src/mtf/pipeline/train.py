@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mtf import schemas
 from mtf.config import PRETRAINED, Params
 from mtf.core import atomic_files
 from mtf.core.errors import bad_value, listed
@@ -16,29 +15,20 @@ from mtf.core.project_paths import ProjectPaths
 
 def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> None:
     """Train `model` on `task`. Writes build/models/MODEL/TASK/{model.pt,card.md}, build/train/MODEL/TASK.json and
-    curves under plots/train.
+    curves under plots/train. A training that was killed continues after its last epoch (build/checkpoints).
 
     Raises BadInput for a model or task that params.yaml does not name.
     """
     _check_named(params, model, task)
     # torch takes seconds to import: wrong names are reported before.
     from mtf.evaluation import model_card
-    from mtf.training import checkpoint, data, devices, input_cache, pretrained, trainer
+    from mtf.training import checkpoint, data, devices, input_cache, pretrained, resumption, split_pictures, trainer
     from mtf.training import recipe as recipes
     from mtf.training.networks import registry
 
-    splits = data.with_combined_columns(
-        schemas.read(schemas.splits(params), workspace.table("split", "splits")), params.tasks
-    )
+    splits, pictures = split_pictures.read(workspace, params)
     labels = data.labels_of(params.tasks[task], splits)
     column = params.tasks[task].column
-    pictures = input_cache.prepare(
-        splits,
-        workspace.shards("crop"),
-        workspace.stage("inputs"),
-        size_px=params.train.input_px,
-        alignment=params.train.alignment,
-    )
     training, validation = (
         data.Examples.of_split(pictures, splits, split, column=column, labels=labels) for split in ("train", "val")
     )
@@ -57,6 +47,17 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
         )
     # Counted before the recipe freezes layers, as in MTF's Table 4.
     parameters = registry.parameter_count(network)
+    unfinished = resumption.of_stage(
+        workspace,
+        *("train", model, task),
+        inputs=[
+            *(model, labels, recipe, params.seed, params.train.input_px, params.compute.devices),
+            asdict(origin) if origin else None,
+            input_cache.digest_of_faces(
+                splits, ["split", column], workspace.shards("crop"), alignment=params.train.alignment
+            ),
+        ],
+    )
     started = time.monotonic()
     fitted = trainer.fit_classifier(
         network,
@@ -68,6 +69,7 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
         seed=params.seed,
         curves=workspace.plots("train") / model / task,
         devices=devices.local_devices(params.compute.devices),
+        unfinished=unfinished,
     )
     minutes = (time.monotonic() - started) / 60
 
@@ -96,13 +98,14 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
         "best_val_loss": round(fitted.best_val_loss, 4),
         "parameters": parameters,
         "training_images": len(training),
-        "train_minutes": round(minutes, 1),
     }
     if is_pretrained and not model.endswith(PRETRAINED):
         figures["pretrained"] = True
     if fitted.gpu_utilization is not None:
         figures["gpu_utilization"] = fitted.gpu_utilization
     atomic_files.write_json(training_figures(workspace, model, task), figures)
+    atomic_files.write_json(training_minutes(workspace, model, task), {"train_minutes": round(minutes, 1)})
+    unfinished.remove()
     print(
         f"train {model} {task}: {len(training)} images, {len(labels)} labels, {fitted.epochs} epochs, "
         f"best after {fitted.best_epoch}"
@@ -110,8 +113,16 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
 
 
 def training_figures(workspace: ProjectPaths, model: str, task: str) -> Path:
-    """File of the figures of one training. It is no metric: its minutes and losses differ from run to run."""
+    """File of the figures of one training, the same for the same data, recipe, seed and machine."""
     return workspace.stage("train") / model / f"{task}.json"
+
+
+def training_minutes(workspace: ProjectPaths, model: str, task: str) -> Path:
+    """File of the minutes that one training took, since it was last begun or continued.
+
+    It is no output of the stage: minutes differ from run to run, and dvc.lock would with them.
+    """
+    return workspace.stage("minutes") / "train" / model / f"{task}.json"
 
 
 def _local_weights(workspace: ProjectPaths, params: Params, model: str) -> Path | None:

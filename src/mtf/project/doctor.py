@@ -16,7 +16,7 @@ from mtf import config
 from mtf.core import dvc_cli, extras, parallel_map, yaml_files
 from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
-from mtf.project import conflict_checks, consent_checks, parameter_checks, roster_checks
+from mtf.project import cluster_checks, conflict_checks, consent_checks, parameter_checks, roster_checks
 from mtf.project.finding import Finding, State
 from mtf.review_app.processes import mongodb
 from mtf.rights import attribution
@@ -101,6 +101,7 @@ def _project(workspace: ProjectPaths) -> Iterator[Finding]:
             yield Finding("params.yaml", "wrong", problem)
     if settings is not None:
         yield from parameter_checks.examine(workspace, settings)
+        yield from cluster_checks.examine(workspace, settings)
     has_roster = workspace.roster.is_file()
     if not has_roster:
         yield Finding("data", "wrong", f"no {workspace.relative(workspace.roster)}; `dvc pull data.dvc` fetches it")

@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,12 @@ import pyarrow.parquet as pq
 
 from mtf import config, schemas
 from mtf.config import Params, Screen
-from mtf.core import atomic_files, parallel_map, shards
+from mtf.core import atomic_files, cluster_storage, parallel_map, shards
 from mtf.core.errors import BadInput, bad_value
 from mtf.core.hashing import fingerprint
+from mtf.core.job_files import JobFiles
 from mtf.core.project_paths import ProjectPaths
-from mtf.faces import crop, decoding, detectors, opencv, weights_in_use
+from mtf.faces import crop, decoding, detectors, model_files, opencv, weights_in_use
 from mtf.faces.box import Box
 from mtf.faces.detectors import DETECTORS, Detector, Landmarks
 from mtf.faces.embeddings import EMBEDDINGS, Embedding
@@ -119,9 +121,14 @@ def run(workspace: ProjectPaths, source: str, *, model: str, weights: str | None
     ]
     parts_folder.mkdir(parents=True, exist_ok=True)
     missing = [part for part in parts if not part.target.is_file()]
-    parallel_map.map_items(embed_part, missing, compute=params.compute, title="embed")
+    # A folder's pictures are single files that may lie anywhere: they are not sent to a cluster's storage.
+    of_project = folder is None and all(each.is_relative_to(workspace.root) for each in (path, chosen.root))
+    files = partial(_part_files, workspace.root) if of_project else None
+    parallel_map.map_items(embed_part, missing, compute=params.compute, title="embed", files=files)
     vectors, problems = _join([part.target for part in parts], path, _model_columns(chosen, made_of))
     shutil.rmtree(parts_folder)
+    if files is not None:
+        cluster_storage.remove(params.compute, parts_folder, root=workspace.root)
     return Embedded(vectors, problems, len(parts) - len(missing), path)
 
 
@@ -207,6 +214,14 @@ def _of_stage(workspace: ProjectPaths, params: Params, stage: str) -> Iterator[I
         for some in faces.iter_slices(ITEMS_A_PART):
             items = tuple(some["face_id"])
             yield items, [digest, *items], shard
+
+
+def _part_files(root: Path, part: Part) -> JobFiles:
+    weights = model_files.files_in_project(part.model.screen, root)
+    is_network = part.model.implementation is None
+    shared = (*weights, part.model.root / part.model.name) if is_network else weights
+    reads = () if part.shard is None else (part.shard,)
+    return JobFiles(root, part.target, reads=reads, shared=shared)
 
 
 def embed_part(part: Part) -> None:

@@ -39,6 +39,22 @@ def rewritten(text: str, values: Mapping[tuple[str, str], Any], *, without: Iter
     return "".join(f"{line.rstrip()}\n" for line in dumped(yaml, document).splitlines())
 
 
+def with_value(text: str, section: str, key: str, value: Any) -> str:
+    """YAML text in which `key` of an existing `section` has `value`, a mapping on one line; a new key comes first."""
+    yaml = round_trip()
+    yaml.Representer = _Representer
+    document = yaml.load(text)
+    if isinstance(value, Mapping):
+        value = CommentedMap(value)
+        value.fa.set_flow_style()
+    found = document[section]
+    if key in found:
+        found[key] = value
+    else:
+        found.insert(0, key, value)
+    return dumped(yaml, document)
+
+
 def round_trip(*, width_chars: int = 1_000_000) -> YAML:
     """Loader and dumper that keeps comments, quotes and order; lines are broken at `width_chars`."""
     yaml = YAML()

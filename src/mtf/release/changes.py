@@ -104,10 +104,10 @@ def between(old: DatasetVersion, new: DatasetVersion, *, labels: Sequence[str], 
     """
     pairs = paired(old.data, new.data, box_iou=box_iou)
     in_both = pairs.select("identity", face_id="other_id")
-    added = _with_reasons(
+    added = with_reasons(
         new.data.join(in_both, on=FACE, how="anti"), of=new, other=old, words="no longer {}", box_iou=box_iou
     )
-    removed = _with_reasons(old.data.join(pairs, on=FACE, how="anti"), of=old, other=new, words="{}", box_iou=box_iou)
+    removed = with_reasons(old.data.join(pairs, on=FACE, how="anti"), of=old, other=new, words="{}", box_iou=box_iou)
     both = old.data.join(pairs, on=FACE).join(new.data, left_on=["identity", "other_id"], right_on=FACE, suffix="_new")
     people, others = set(old.data["identity"]), set(new.data["identity"])
     down = {name for name in people - others if _is_taken_down(name, removed, new)}
@@ -121,12 +121,12 @@ def between(old: DatasetVersion, new: DatasetVersion, *, labels: Sequence[str], 
         removed_faces=[f"{identity}/{face}" for identity, face in named.select(FACE).sort(FACE).iter_rows()],
         moved=_differing(both, ["split"]),
         relabelled=_differing(both, labels),
-        decisions=_decided(old.decisions, new.decisions),
+        decisions=decided(old.decisions, new.decisions),
         unknown=(*old.unknown, *new.unknown),
     )
 
 
-def _with_reasons(
+def with_reasons(
     faces: pl.DataFrame, *, of: DatasetVersion, other: DatasetVersion, words: str, box_iou: float
 ) -> pl.DataFrame:
     """Faces of one version with `why`: the reason, as text, that the other version does not have each face."""
@@ -192,7 +192,8 @@ def _reasons(identities: Iterable[str], faces: pl.DataFrame, roster: frozenset[s
     }
 
 
-def _decided(old: frozenset[str] | None, new: frozenset[str] | None) -> tuple[int, int] | None:
+def decided(old: frozenset[str] | None, new: frozenset[str] | None) -> tuple[int, int] | None:
+    """Numbers of lines added to a ledger and removed from it; None if one of the ledgers is not known."""
     return None if old is None or new is None else (len(new - old), len(old - new))
 
 

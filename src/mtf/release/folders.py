@@ -30,7 +30,7 @@ from mtf.core.hashing import file_digest, fingerprint
 from mtf.faces.box import Box
 from mtf.faces.landmarks import Landmarks
 from mtf.release import encoding
-from mtf.release.encoding import Encoding, published_aligned, published_square
+from mtf.release.encoding import EncodedSquare, Encoding, published_aligned, published_square
 from mtf.schemas import FACE, LANDMARKS
 
 # Columns of the record of published files; `made_from` is a digest of the crop's shard and the encoding, `side_px` the
@@ -125,7 +125,7 @@ class PublishResult:
 
 def publish(job: ReleaseJob) -> PublishResult:
     """Write, link or keep every file of one identity; only faces without a valid earlier file are encoded."""
-    valid = dict(_valid_files(job))
+    valid = dict(valid_files(job))
     files: list[PublishedFile] = []
     encoded = 0
     with shards.reader(job.shard) as shard:
@@ -138,26 +138,27 @@ def publish(job: ReleaseJob) -> PublishResult:
     return PublishResult(files, encoded)
 
 
-def _valid_files(job: ReleaseJob) -> Iterator[tuple[str, PublishedFile]]:
+def valid_files(job: ReleaseJob) -> Iterator[tuple[str, PublishedFile]]:
     """Earlier files with the recorded bytes that a new encoding would give again, by face_id."""
     for file in job.before:
         if file.made_from == job.made_from and _sha256(job.root / file.path) == file.sha256:
             yield file.face_id, file
 
 
-def _encode(job: ReleaseJob, picture: PublishedFace, crop: bytes) -> PublishedFile:
+def encoded_square(job: ReleaseJob, picture: PublishedFace, crop: bytes) -> EncodedSquare:
+    """Published square of a face. Raises BadInput if it cannot be aligned."""
     try:
         if picture.landmarks is None:
-            square = published_square(crop, face=picture.face, encoding=job.encoding)
-        else:
-            square = published_aligned(crop, picture.landmarks, encoding=job.encoding)
+            return published_square(crop, face=picture.face, encoding=job.encoding)
+        return published_aligned(crop, picture.landmarks, encoding=job.encoding)
     except ValueError as error:
         raise BadInput(f"face {picture.face_id}: {error}; release.alignment: none publishes it as it is") from None
-    path = picture.paths[0]
-    with _replacing(job.root / path) as beside:
-        beside.write_bytes(square.data)
+
+
+def published_file(job: ReleaseJob, picture: PublishedFace, square: EncodedSquare) -> PublishedFile:
+    """Row of a square under the face's first path."""
     return PublishedFile(
-        path,
+        picture.paths[0],
         job.identity,
         picture.face_id,
         job.made_from,
@@ -166,6 +167,18 @@ def _encode(job: ReleaseJob, picture: PublishedFace, crop: bytes) -> PublishedFi
         side_px=square.side_px,
         crop_px=square.crop_px,
     )
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a published file. It is not flushed to disk: digests reveal a torn file."""
+    with _replacing(path) as beside:
+        beside.write_bytes(data)
+
+
+def _encode(job: ReleaseJob, picture: PublishedFace, crop: bytes) -> PublishedFile:
+    square = encoded_square(job, picture, crop)
+    write_file(job.root / picture.paths[0], square.data)
+    return published_file(job, picture, square)
 
 
 def _link_all_paths(job: ReleaseJob, picture: PublishedFace, first: PublishedFile) -> Iterator[PublishedFile]:

@@ -39,6 +39,12 @@ CLASS_LIST = "classes.txt"
 LABEL_NAMES = "label_names.json"
 # Names that Windows reserves for devices, with any extension.
 RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))})
+# Folders of MTF's race labels, as its Figure 2 and section 4.2 spell them; the labels as two spellings are in use.
+PAPER_FOLDERS = {
+    "Asian (Chinese/Korean)": "Asian_chinese_korean",
+    "Asian (Chinese, Korean)": "Asian_chinese_korean",
+    "Asian (Indian)": "Asian_indian",
+}
 MAX_BYTES = 180
 _UNSAFE = re.compile(r"[^\w.-]+|_+")
 
@@ -151,9 +157,9 @@ def folder_names(labels: Iterable[str]) -> dict[str, str]:
     """Label → folder name. Names that differ only in case, or not at all, get a digest of their label as suffix.
 
     Letters and digits of any script are kept, and `-`, `_` and `.` between them; any other sequence becomes one `_`:
-    `Asian (Indian)` becomes `Asian_Indian`.
+    `Mixed (any)` becomes `Mixed_any`. The labels of MTF have the names that its release gives them.
     """
-    names = {label: _safe(label) for label in sorted(set(labels))}
+    names = {label: PAPER_FOLDERS.get(label) or _safe(label) for label in sorted(set(labels))}
     # Once more where a label is spelled as another one's name with its tag.
     while alike := _alike(names):
         names |= {label: f"{names[label]}-{_tag(label)}" for label in alike}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mtf.config import IDENTITY, Params
 from mtf.core import csv_files
 from mtf.core.errors import BadInput
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.core.revisions import Revision
-from mtf.release import changes
+from mtf.release import changes, version_files
+from mtf.release.version_files import VersionFiles
 from mtf.schemas import takedown_file
 from mtf.schemas.takedown_file import Takedowns
 
@@ -28,9 +30,21 @@ Found = TypeVar("Found")
 
 def run(workspace: ProjectPaths, params: Params, old: str, new: str | None) -> changes.Changes:
     """Compare two revisions; `new` None is the working tree. Raises BadInput where one of them has no data set."""
-    versions = [version_of(Revision(workspace.root, name)) for name in (old, new)]
-    shared = [column for column in params.attributes if all(column in version.data.columns for version in versions)]
-    return changes.between(*versions, labels=shared, box_iou=params.curate.box_iou)
+    return between(Revision(workspace.root, old), Revision(workspace.root, new), params)
+
+
+def between(old: Revision, new: Revision, params: Params) -> changes.Changes:
+    """Changes from one revision to another, with a bounded number of rows in memory. Raises as `run`."""
+    with tempfile.TemporaryDirectory() as folder:
+        versions = [_files_of(revision, Path(folder) / str(place)) for place, revision in enumerate((old, new))]
+        columns = [each.columns for each in versions]
+        labels = [column for column in params.attributes if all(column in each for each in columns)]
+        return version_files.between(*versions, labels=labels, box_iou=params.curate.box_iou)
+
+
+def shared_labels(params: Params, versions: Sequence[changes.DatasetVersion]) -> list[str]:
+    """Label columns that all versions have."""
+    return [column for column in params.attributes if all(column in version.data.columns for version in versions)]
 
 
 def version_of(revision: Revision) -> changes.DatasetVersion:
@@ -38,15 +52,24 @@ def version_of(revision: Revision) -> changes.DatasetVersion:
 
     Raises BadInput if the revision has no data set.
     """
-    data = revision.table(SPLITS_FILE)
+    return _read(revision, revision.table, changes.DatasetVersion)
+
+
+def _files_of(revision: Revision, folder: Path) -> VersionFiles:
+    """As `version_of`, with the tables as files; copies of them go to `folder`."""
+    return _read(revision, partial(revision.table_file, folder=folder), VersionFiles)
+
+
+def _read(revision: Revision, table: Callable[[str], Any], version: Callable[..., Found]) -> Found:
+    data = table(SPLITS_FILE)
     if data is None:
         raise BadInput(f"{revision}: no {SPLITS_FILE} there; `dvc repro` makes it, and a commit names it in dvc.lock")
     unknown: list[str] = []
-    return changes.DatasetVersion(
+    return version(
         data=data,
-        faces=_or_unknown(lambda: _required(revision, FACES_FILE, revision.table(FACES_FILE)), unknown),
-        exclusions=_or_unknown(lambda: _required(revision, EXCLUSIONS_FILE, revision.table(EXCLUSIONS_FILE)), unknown),
-        fetches=_or_unknown(lambda: _required(revision, FETCHES_FILE, revision.table(FETCHES_FILE)), unknown),
+        faces=_or_unknown(lambda: _required(revision, FACES_FILE, table(FACES_FILE)), unknown),
+        exclusions=_or_unknown(lambda: _required(revision, EXCLUSIONS_FILE, table(EXCLUSIONS_FILE)), unknown),
+        fetches=_or_unknown(lambda: _required(revision, FETCHES_FILE, table(FETCHES_FILE)), unknown),
         decisions=_or_unknown(lambda: _decisions(revision), unknown),
         roster=_or_unknown(lambda: _roster(revision), unknown),
         takedowns=_or_unknown(lambda: _takedowns(revision), unknown),

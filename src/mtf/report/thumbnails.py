@@ -20,6 +20,11 @@ GROUPS, PER_GROUP, PEOPLE = 4, 8, 4
 
 def thumbnail(data: bytes) -> str:
     """Thumbnail of a picture file as a `data:` address, at most 72 × 72 pixels."""
+    return embedded(jpeg(data), "image/jpeg")
+
+
+def jpeg(data: bytes) -> bytes:
+    """Thumbnail of a picture file as a JPEG file, at most 72 × 72 pixels."""
     with Image.open(io.BytesIO(data)) as opened:
         opened.draft("RGB", (2 * SIDE_PX, 2 * SIDE_PX))
         pixels = opened.convert("RGB")
@@ -27,7 +32,7 @@ def thumbnail(data: bytes) -> str:
     bare = Image.frombytes("RGB", pixels.size, pixels.tobytes())
     buffer = io.BytesIO()
     bare.save(buffer, "JPEG", quality=70)
-    return embedded(buffer.getvalue(), "image/jpeg")
+    return buffer.getvalue()
 
 
 def embedded(data: bytes, media_type: str) -> str:

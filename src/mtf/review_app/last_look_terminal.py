@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from mtf.review_app.engine.face_pictures import Pictures, stamps
 from mtf.review_app.engine.last_look import LastLook, LookPage
 from mtf.review_app.engine.loading import load_review_data
 from mtf.review_app.engine.review_data import Key
+from mtf.review_app.terminal_input import report_torn, typed_answers
 
 HELP = "two numbers: they are duplicates  u undo  d done with this person  q leave"
 
@@ -24,13 +24,12 @@ def run(workspace: ProjectPaths, params: Params, reviewer: str) -> None:
     """Look over every person until none is left, the input ends, or the reviewer quits."""
     seen = stamps(workspace)
     review_data, torn = load_review_data(workspace, params)
-    for line in torn:
-        print(f"ledger: {line}", file=sys.stderr)
+    report_torn(torn)
     pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
     sheet = workspace.stage("room") / f"last-look-{reviewer_folder(reviewer)}.jpg"
     look = LastLook(workspace, review_data, reviewer)
     try:
-        review(look, answers=_answers(), show=lambda page: _written(sheet, page, pictures), check=pictures.check)
+        review(look, answers=typed_answers(), show=lambda page: _written(sheet, page, pictures), check=pictures.check)
     finally:
         look.close()
         sheet.unlink(missing_ok=True)
@@ -82,11 +81,3 @@ def _written(path: Path, page: LookPage, pictures: Pictures) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, contact_sheet([pictures.crop(face) for face in page.faces]))
     return path
-
-
-def _answers() -> Iterator[str]:
-    while True:
-        try:
-            yield input("> ").strip()
-        except EOFError:
-            return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
@@ -21,6 +20,7 @@ from mtf.review_app.engine.loading import (
 from mtf.review_app.engine.page import Page
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
+from mtf.review_app.terminal_input import report_torn, typed_answers
 from mtf.review_app.terminal_pictures import TerminalPictures
 from mtf.schemas import funnel_steps
 
@@ -51,8 +51,7 @@ def run(workspace: ProjectPaths, params: Params, reviewer: str, *, joint: bool) 
     """Review until nothing is left, the input ends, or the reviewer quits."""
     seen = stamps(workspace)
     review_data, torn = load_review_data(workspace, params)
-    for line in torn:
-        print(f"ledger: {line}", file=sys.stderr)
+    report_torn(torn)
     if not joint:
         review_data = with_gold(workspace, params, review_data, reviewer)
     pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
@@ -64,8 +63,7 @@ def certify(workspace: ProjectPaths, params: Params, reviewer: str) -> None:
     """Answer the questions of the certificate until none is left, the input ends, or the person quits."""
     seen = stamps(workspace)
     review_data, plan, torn = load_certification(workspace, params)
-    for line in torn:
-        print(f"certificate: {line}", file=sys.stderr)
+    report_torn(torn, of="certificate")
     pictures = Pictures(workspace, review_data, seen=seen, max_pixels=params.crawl.max_pixels)
     session = certification_session(workspace, review_data, plan, reviewer, check=pictures.check)
     _review(workspace, pictures, session, review_data, permitted=CERTIFICATE_ANSWERS)
@@ -82,7 +80,7 @@ def _review(
     sheet = workspace.stage("room") / f"contact-sheet-{reviewer_folder(session.reviewer)}.jpg"
     screen = TerminalPictures(pictures, sheet)
     try:
-        review(session, review_data, answers=_answers(), screen=screen, permitted=permitted)
+        review(session, review_data, answers=typed_answers(), screen=screen, permitted=permitted)
     finally:
         screen.close()
         session.close()
@@ -186,11 +184,3 @@ def _described(session: ReviewSession, review_data: ReviewData, page: Page) -> s
         )
         if part
     )
-
-
-def _answers() -> Iterator[str]:
-    while True:
-        try:
-            yield input("> ").strip()
-        except EOFError:
-            return

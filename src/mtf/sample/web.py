@@ -58,9 +58,9 @@ def write(data: Path, *, seed: int, compute: Compute, size: SampleSize = WHOLE) 
     """
     finds = plan(seed, size)
     listed = listings(seed, finds, size.people)
-    drawn = {item.find.key: item for item in _drawn(seed, listed, size.people, compute)}
-    truths = [_truth(listing, _source(listing, drawn), listed) for listing in listed]
-    recorded_web.write(data / "web", _responses(seed, listed, drawn, size.people))
+    drawn = {item.find.key: item for item in drawn_files(seed, listed, size.people, compute)}
+    truths = [truth_of(listing, _source(listing, drawn), listed) for listing in listed]
+    recorded_web.write(data / "web", responses(seed, listed, drawn, size.people))
     truth.write(data / "web", truths)
     csv_files.write(data / "roster.csv", _roster(size.people))
     csv_files.write(data / "takedowns.csv", [TAKEDOWN_COLUMNS])
@@ -69,7 +69,7 @@ def write(data: Path, *, seed: int, compute: Compute, size: SampleSize = WHOLE) 
     return truths
 
 
-def _drawn(seed: int, listed: Sequence[Listing], people: Iterable[Person], compute: Compute) -> list[DrawnFile]:
+def drawn_files(seed: int, listed: Sequence[Listing], people: Iterable[Person], compute: Compute) -> list[DrawnFile]:
     jobs = []
     for person in people:
         own = [listing for listing in listed if listing.find.identity == person.identity]
@@ -86,7 +86,7 @@ def _source(listing: Listing, drawn: dict[tuple[str, int], DrawnFile]) -> DrawnF
     return drawn[listing.find.taken_from or listing.find.key]
 
 
-def _truth(listing: Listing, item: DrawnFile, listed: Sequence[Listing]) -> truth.Truth:
+def truth_of(listing: Listing, item: DrawnFile, listed: Sequence[Listing]) -> truth.Truth:
     find = listing.find
     original = next((other for other in listed if other.find.key == (find.identity, find.repeats)), None)
     return truth.Truth(
@@ -105,7 +105,7 @@ def _truth(listing: Listing, item: DrawnFile, listed: Sequence[Listing]) -> trut
     )
 
 
-def _responses(
+def responses(
     seed: int, listed: Sequence[Listing], drawn: dict[tuple[str, int], DrawnFile], people: Iterable[Person]
 ) -> Iterator[Response]:
     for person in people:

@@ -8,7 +8,7 @@ import polars as pl
 from mtf.config import Params
 from mtf.schemas.columns import UTC, at_least, column, holds, identity, labels, matches, one_of, table, text
 from mtf.schemas.contract import Table
-from mtf.schemas.enums import SHA256, EvidenceStatus, FetchOutcome
+from mtf.schemas.enums import SHA256, EvidenceStatus, FetchOutcome, VisitResult
 
 # Longest texts of a roster's row, in characters.
 MAX_NAME = 200
@@ -129,4 +129,22 @@ SIGNALS = table(
         "detail": text(),
     },
     unique=["identity", "url", "signal", "use", "answer", "statement", "found_in", "found_at"],
+)
+
+# Revisits of stored pictures: one row per picture, of its last visit; and one per search, without a picture.
+# page, file: what became of them; null for a search.
+# confirmed_at: time at which its page or record was last received, or said to be unchanged.
+VISITS = table(
+    "visits",
+    {
+        "identity": identity(),
+        "image_id": column(pl.String, matches(SHA256), null=True),
+        "url": text(),
+        "visited_at": column(UTC),
+        "page": column(pl.String, one_of(VisitResult), null=True),
+        "file": column(pl.String, one_of(VisitResult), null=True),
+        "confirmed_at": column(UTC, null=True),
+        "detail": text(),
+    },
+    unique=["identity", "image_id"],
 )

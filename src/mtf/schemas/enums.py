@@ -28,6 +28,15 @@ class FetchOutcome(StrEnum):
     MISSING = "missing_file"
 
 
+class VisitResult(StrEnum):
+    """What became of a stored picture's page or file, when it was requested again."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    GONE = "gone"
+    UNREAD = "unread"
+
+
 class EvidenceStatus(StrEnum):
     """Result of the request to the source for a picture's license."""
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from torch import nn
 
-from mtf.core import atomic_files, torch_files
+from mtf.core import torch_files
 from mtf.core.errors import BadInput
 from mtf.training import augmentation
 from mtf.training.data import batches
 from mtf.training.networks import registry
+
+
+def _known_normalisation(name: str) -> str:
+    if name not in augmentation.NORMALISATIONS:
+        raise ValueError(f"{name!r} is not permitted; permitted: {', '.join(augmentation.NORMALISATIONS)}")
+    return name
+
+
+# Fields of a model file, which may come from a stranger, with their bounds.
+Labels = Annotated[list[str], Field(min_length=2, max_length=1_000_000)]
+InputPx = Annotated[int, Field(ge=16, le=1024)]
+Normalisation = Annotated[str, AfterValidator(_known_normalisation)]
 
 
 class CheckpointInfo(BaseModel):
@@ -35,9 +46,9 @@ class CheckpointInfo(BaseModel):
 
     model: str
     task: str
-    labels: list[str]
-    input_px: int
-    normalise: str
+    labels: Labels
+    input_px: InputPx
+    normalise: Normalisation
     recipe: str
     seed: int
     epochs: int
@@ -55,10 +66,7 @@ def save(path: Path, network: nn.Module, card: CheckpointInfo) -> None:
 
 def write(path: Path, network: nn.Module, card: dict[str, Any]) -> None:
     """Write weights and a `card` of plain values to one file; the same content gives the same bytes."""
-    # Through memory: torch names a folder in the archive after the file.
-    buffer = io.BytesIO()
-    torch.save({"weights": network.state_dict(), "card": card}, buffer)
-    atomic_files.write_bytes(path, buffer.getvalue())
+    torch_files.write(path, {"weights": network.state_dict(), "card": card})
 
 
 def load(path: Path) -> tuple[nn.Module, CheckpointInfo]:

@@ -76,6 +76,23 @@ class Examples:
         targets = faces[column].replace_strict(numbers, return_dtype=pl.Int64)
         return cls(pictures, faces["row"].to_numpy().astype(np.int64), targets.to_numpy(writable=True))
 
+    @classmethod
+    def of_tasks(
+        cls,
+        pictures: np.ndarray,
+        splits: pl.DataFrame,
+        split: str,
+        *,
+        tasks: Mapping[str, Task],
+        labels: Mapping[str, list[str]],
+    ) -> Examples:
+        """Examples of one split for several tasks: those of `labels` (task → labels). Raises as `of_split`."""
+        parts = [
+            cls.of_split(pictures, splits, split, column=tasks[task].column, labels=names)
+            for task, names in labels.items()
+        ]
+        return parts[0].for_tasks(parts)
+
     def for_tasks(self, others: Sequence[Examples]) -> Examples:
         """The same rows with the targets of several tasks as columns."""
         return Examples(self.pictures, self.rows, np.stack([other.targets for other in others], axis=1))

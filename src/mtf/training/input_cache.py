@@ -20,6 +20,7 @@ from mtf.config import Alignment
 from mtf.core import parallel_map, shards
 from mtf.core.atomic_files import replacing
 from mtf.core.errors import BadInput, MtfError
+from mtf.core.hashing import fingerprint
 from mtf.core.import_closure import code_digest
 from mtf.faces import decoding
 from mtf.faces.alignment import aligned_face
@@ -65,6 +66,18 @@ def prepare(
             decode=decode,
         )
     return _opened(pixels, len(wanted), size_px)
+
+
+def digest_of_faces(faces: pl.DataFrame, columns: Sequence[str], crops: Path, *, alignment: Alignment) -> str:
+    """Digest of the faces, their values in `columns`, and the shards in the folder `crops` with their pictures.
+
+    Without alignment the digest is that of earlier versions, which knew none: their trainings are kept.
+    """
+    identities = faces["identity"].unique().sort().to_list()
+    pictures = {identity: shards.digest_of(crops / f"{identity}.tar") for identity in identities}
+    selected = dict.fromkeys(["identity", "face_id", *columns])
+    rows = faces.select(*selected).sort(*selected).write_csv()
+    return fingerprint(rows, pictures) if alignment == "none" else fingerprint(rows, pictures, alignment)
 
 
 def decoded(data: bytes, *, size_px: int) -> np.ndarray | None:

@@ -12,25 +12,55 @@ from lightning.pytorch import LightningModule
 from torch import nn
 from torch.nn import functional
 
-from mtf.config import FACENET, MODELS, PRETRAINED, Recipe
+from mtf.config import FACENET, MODELS, PRETRAINED, Branches, Recipe
 from mtf.core.errors import bad_value
 from mtf.training import augmentation, pretrained
 from mtf.training import recipe as recipes
 from mtf.training.data import batches
-from mtf.training.loss_weighting import Weighting
 from mtf.training.networks import facenet, registry
+from mtf.training.weighting import Weighting
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
-class MultiTaskNetwork(nn.Module):
-    """Multi-task network: (n, 3, size, size) → task → logits (n, labels)."""
+class TaskBranch(nn.Module):
+    """Branch of one task: features (n, width) → logits (n, labels) (Das et al., section 3.1 and Figure 1).
 
-    def __init__(self, backbone: nn.Module, width: int, labels: Mapping[str, int]) -> None:
+    A fully connected layer makes an embedding of `EMBEDDING` numbers, which L2 normalisation gives the length 1; a
+    dropout and the softmax layer follow. The paper does not say how much is dropped: DROPOUT is that of the backbone.
+    """
+
+    DROPOUT = 0.6
+
+    def __init__(self, width: int, labels: int) -> None:
         super().__init__()
+        self.fully_connected = nn.Linear(width, facenet.EMBEDDING)
+        self.dropout = nn.Dropout(self.DROPOUT)
+        self.softmax_layer = nn.Linear(facenet.EMBEDDING, labels)
+
+    def embedding(self, features: torch.Tensor) -> torch.Tensor:
+        """The task's embedding of features: (n, EMBEDDING), each row of length 1."""
+        return functional.normalize(self.fully_connected(features), dim=1)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.softmax_layer(self.dropout(self.embedding(features)))
+
+
+class MultiTaskNetwork(nn.Module):
+    """Multi-task network: (n, 3, size, size) → task → logits (n, labels).
+
+    `branches`: `linear` gives each task a linear layer, `normalised` a `TaskBranch`.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, width: int, labels: Mapping[str, int], *, branches: Branches = "linear"
+    ) -> None:
+        super().__init__()
+        branch = TaskBranch if branches == "normalised" else nn.Linear
         self.backbone = backbone
-        self.heads = nn.ModuleDict({task: nn.Linear(width, count) for task, count in labels.items()})
+        self.heads = nn.ModuleDict({task: branch(width, count) for task, count in labels.items()})
         self.width = width
+        self.label_counts = list(labels.values())
 
     def scores(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
         """Task → logits (n, labels) of shared features (n, width)."""
@@ -40,24 +70,33 @@ class MultiTaskNetwork(nn.Module):
         return self.scores(self.backbone(pictures))
 
 
-def build(backbone: str, labels: Mapping[str, int], *, seed: int) -> MultiTaskNetwork:
+def build(backbone: str, labels: Mapping[str, int], *, seed: int, branches: Branches = "linear") -> MultiTaskNetwork:
     """Network with random weights on `backbone`: facenet, or any model of the registry without its last layer.
 
-    `labels`: task → number of labels. Raises BadInput for an unknown backbone, naming the known ones.
+    `labels`: task → number of labels. With `normalised` branches, facenet is taken up to its last dropout: each branch
+    then makes its own embedding. Raises BadInput for an unknown backbone, naming the known ones.
     """
     if backbone not in MODELS:
         raise bad_value("multitask.backbone", backbone, ", ".join(MODELS))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        if backbone == FACENET and branches == "normalised":
+            return MultiTaskNetwork(facenet.FaceNetTrunk(), facenet.TRUNK, labels, branches=branches)
         if backbone == FACENET:
             return MultiTaskNetwork(facenet.InceptionResnetV1(), facenet.EMBEDDING, labels)
         body = registry.REGISTRY[registry.network_of(backbone)].make(2)
         width = pretrained.drop_last_layer(body)
-        return MultiTaskNetwork(body, width, labels)
+        return MultiTaskNetwork(body, width, labels, branches=branches)
 
 
 def start(
-    backbone: str, labels: Mapping[str, int], *, input_px: int, seed: int, weights: Path | None
+    backbone: str,
+    labels: Mapping[str, int],
+    *,
+    input_px: int,
+    seed: int,
+    weights: Path | None,
+    branches: Branches = "linear",
 ) -> MultiTaskNetwork:
     """Network with its initial weights. Those of the backbone come from the file `weights` if one is given, from
     torchvision if its name ends in `-pretrained`, and are random otherwise; those of the heads are random.
@@ -67,7 +106,7 @@ def start(
 
     Raises BadInput if the pictures are too small for the backbone, or its weights cannot be read or downloaded.
     """
-    network = build(backbone, labels, seed=seed)
+    network = build(backbone, labels, seed=seed, branches=branches)
     name = registry.network_of(backbone)
     min_px = registry.REGISTRY[name].min_px
     if input_px < min_px:
@@ -113,7 +152,8 @@ class MultiTaskModule(LightningModule):
         losses = torch.stack([loss(predicted, targets) for loss, predicted, targets in pairs])
         self._epoch_losses.append(losses.detach())
         self._log_step("train", scores, batch[1], losses.mean())
-        loss = self.weighting(losses, features, pretrained.trained_weights(self.network.backbone)[-1])
+        shared = [each for each in self.network.backbone.parameters() if each.requires_grad]
+        loss = self.weighting(losses, features, shared)
         # Tensors: converting each to a number would synchronise with the accelerator at every step.
         weights = zip(self.network.heads, self.weighting.current, strict=True)
         named = {f"weight_{task}": weight for task, weight in weights}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from mtf.core import torch_files
 from mtf.faces.box import Box
 from mtf.faces.detectors import Landmarks
 from mtf.faces.face_vectors import unit
@@ -46,29 +45,37 @@ class NetworkEmbedding:
         return unit(features.flatten().numpy())
 
 
+def features(
+    network: nn.Module, pictures: np.ndarray, rows: np.ndarray, *, normalise: str, batch: int = 128
+) -> np.ndarray:
+    """What an embedding network returns for the pictures `rows` (m,): (m, width) float32, as it is.
+
+    pictures: (n, size, size, 3) uint8 RGB. batch: pictures at a time.
+    """
+    import torch
+
+    from mtf.training import augmentation, data
+
+    device = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    network.to(device).eval()
+    with torch.inference_mode():
+        parts = [
+            network(augmentation.normalised(augmentation.as_input(torch.from_numpy(some).to(device)), normalise))
+            for some in data.batches(pictures, rows, size=batch)
+        ]
+    return torch.cat(parts).cpu().numpy()
+
+
 def _loaded(path: Path) -> tuple[nn.Module, int, str]:
     """Network without its last layers, side of its input in pixels, and the normalisation of the input."""
     import torch
 
-    from mtf.training import checkpoint, multitask, pretrained
-    from mtf.training.augmentation import NORMALISATIONS
+    from mtf.training import pretrained, trained_network
 
     if cv2.getNumThreads() <= 1:
         torch.set_num_threads(1)
-    wanted = "a network of this version"
-    content = torch_files.read(path, wanted=wanted)
-    is_multitask = isinstance(content, dict) and "backbone" in (content.get("card") or ())
-    if not is_multitask:
-        network, card = checkpoint.load(path)
-        pretrained.drop_last_layer(network)
-        return network, card.input_px, card.normalise
-    try:
-        card = content["card"]
-        labels = {str(task): len(names) for task, names in card["labels"].items()}
-        whole = multitask.build(card["backbone"], labels, seed=0)
-        whole.load_state_dict(content["weights"])
-        input_px, normalise = int(card["input_px"]), str(card["normalise"])
-        _ = NORMALISATIONS[normalise]
-    except Exception as error:  # a file from outside may hold anything
-        raise torch_files.not_wanted(path, wanted, error) from None
-    return whole.backbone.eval(), input_px, normalise
+    found = trained_network.load(path)
+    if found.is_multitask:
+        return found.network.backbone, found.input_px, found.normalise
+    pretrained.drop_last_layer(found.network)
+    return found.network, found.input_px, found.normalise

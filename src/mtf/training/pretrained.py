@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -19,6 +20,8 @@ from mtf.core.hashing import file_digest
 from mtf.training.weight_files import IMAGENET
 
 Weights = dict[str, torch.Tensor]
+# Name of the part of a network that is a whole network of its own, without the heads.
+BACKBONE = "backbone"
 
 
 @dataclass(frozen=True)
@@ -108,22 +111,40 @@ def drop_last_layer(network: nn.Module) -> int:
 
 
 def freeze_first(body: nn.Module, share: float, *, head: nn.Module | None = None) -> list[nn.Module]:
-    """Freeze the first `share` (0 to 1) of the layers of `body` that have weights, from the input on; return them.
+    """Freeze the first layers of `body` that have weights, from the input on; return them.
 
-    `head`, a layer of `body` with new weights, is never frozen. Raises BadInput if no convolution or linear layer
-    other than the head is left to train.
+    `share` (0 to 1) of the layers, up to the nearest border of two `blocks`: a residual block is frozen as a whole or
+    not at all. `head`, a layer of `body` with new weights, is never frozen. Raises BadInput if no convolution or linear
+    layer other than the head is left to train.
     """
-    layers = [layer for layer in body.modules() if list(layer.parameters(recurse=False)) and layer is not head]
-    frozen = layers[: round(share * len(layers))]
+    found = blocks(body, head=head)
+    borders = np.cumsum([0, *map(len, found)])
+    wanted = share * borders[-1]
+    frozen_blocks = int(np.abs(borders - wanted).argmin())
+    frozen = [layer for block in found[:frozen_blocks] for layer in block]
     for layer in frozen:
         for parameter in layer.parameters(recurse=False):
             parameter.requires_grad_(False)
-    if not any(isinstance(layer, nn.Conv2d | nn.Linear) for layer in layers[len(frozen) :]):
+    left = [layer for block in found[frozen_blocks:] for layer in block]
+    if not any(isinstance(layer, nn.Conv2d | nn.Linear) for layer in left):
         raise bad_value("frozen_share", share, "less, so that a layer of the backbone is trained")
     return frozen
 
 
-def trained_weights(body: nn.Module) -> list[nn.Parameter]:
-    """Weights of the convolutions and linear layers of `body` that are not frozen, from the input on."""
-    weights = [layer.weight for layer in body.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
-    return [weight for weight in weights if isinstance(weight, nn.Parameter) and weight.requires_grad]
+def blocks(body: nn.Module, *, head: nn.Module | None = None) -> list[list[nn.Module]]:
+    """Blocks of `body` from the input on, each as its layers that have weights of their own, without `head`.
+
+    A block is a module that is more than a sequence of others, such as a residual block; or a layer, with the batch
+    normalisation behind it.
+    """
+    found: list[list[nn.Module]] = []
+    for name, module in body.named_children():
+        if type(module) is nn.Sequential or name == BACKBONE:
+            found += blocks(module, head=head)
+            continue
+        layers = [each for each in module.modules() if list(each.parameters(recurse=False)) and each is not head]
+        if found and isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            found[-1] += layers
+        elif layers:
+            found.append(layers)
+    return found

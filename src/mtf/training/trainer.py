@@ -2,6 +2,8 @@
 
 - Metrics of each epoch go to DVCLive, which keeps the curves, and to a record file for the process that started the
   training.
+- With an `UnfinishedTraining`, a training that was killed continues after its last epoch, and ends with the same
+  weights on a CPU.
 - Log messages and warnings of Lightning that appear in every training and need no action are silenced.
 """
 
@@ -10,8 +12,8 @@ from __future__ import annotations
 import json
 import logging
 import math
-import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +31,7 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from mtf.config import Recipe
 from mtf.core import torch_files
 from mtf.core.errors import GateFailed, MtfError
-from mtf.training import classifier, data, multitask
+from mtf.training import classifier, data, multitask, resumption
 from mtf.training import recipe as recipes
 from mtf.training.devices import (
     AverageBuffers,
@@ -40,8 +42,9 @@ from mtf.training.devices import (
     read_mean,
     strategy,
 )
-from mtf.training.loss_weighting import Weighting
 from mtf.training.progress import TrainingProgress
+from mtf.training.resumption import UnfinishedTraining
+from mtf.training.weighting import Weighting
 
 SINGLE_DEVICE = Devices()
 
@@ -54,6 +57,7 @@ class FitResult:
     - `epochs`: number of epochs;
     - `best_epoch`: epoch of the lowest validation loss, counted from 1;
     - `best_val_loss`: its validation loss;
+    - `history`: name → value of the metrics of each epoch;
     - `gpu_utilization`: mean over the training, 0 to 1, None on a CPU.
     """
 
@@ -61,6 +65,7 @@ class FitResult:
     epochs: int
     best_epoch: int
     best_val_loss: float
+    history: list[dict[str, float]]
     gpu_utilization: float | None = None
 
 
@@ -75,10 +80,12 @@ def fit_classifier(
     seed: int,
     curves: Path,
     devices: Devices = SINGLE_DEVICE,
+    unfinished: UnfinishedTraining | None = None,
 ) -> FitResult:
     """Train `network` on one task with `labels` labels. The same seed gives the same weights.
 
-    `batch` is the batch size of all devices together, `curves` the folder of DVCLive. Raises as `fit`.
+    `batch` is the batch size of all devices together, `curves` the folder of DVCLive, `unfinished` what a training that
+    was killed continues from. Raises as `fit`.
     """
     seed_everything(seed, workers=True, verbose=False)
     loaders = FaceDataModule(train, val, batch=batch, seed=seed, devices=devices.count)
@@ -88,7 +95,15 @@ def fit_classifier(
         loss=recipes.loss(recipe, train.counts(labels)),
         steps_per_epoch=loaders.steps_per_epoch,
     )
-    return fit(module, loaders, recipe=recipe, curves=curves, network=module.network, devices=devices)
+    return fit(
+        module,
+        loaders,
+        recipe=recipe,
+        curves=curves,
+        network=module.network,
+        devices=devices,
+        unfinished=unfinished,
+    )
 
 
 def fit_multitask(
@@ -102,18 +117,19 @@ def fit_multitask(
     seed: int,
     curves: Path,
     devices: Devices = SINGLE_DEVICE,
+    unfinished: UnfinishedTraining | None = None,
 ) -> FitResult:
     """Train `network` on all its tasks at once; the examples' targets have one column per task. Raises as `fit`."""
     seed_everything(seed, workers=True, verbose=False)
-    counts = [head.out_features for head in network.heads.values() if isinstance(head, nn.Linear)]
     losses = [
-        recipes.loss(recipe, np.bincount(train.targets[:, task], minlength=count)) for task, count in enumerate(counts)
+        recipes.loss(recipe, np.bincount(train.targets[:, task], minlength=count))
+        for task, count in enumerate(network.label_counts)
     ]
     loaders = FaceDataModule(train, val, batch=batch, seed=seed, devices=devices.count)
     module = multitask.MultiTaskModule(
         network, weighting, recipe, losses=losses, steps_per_epoch=loaders.steps_per_epoch
     )
-    return fit(module, loaders, recipe=recipe, curves=curves, network=network, devices=devices)
+    return fit(module, loaders, recipe=recipe, curves=curves, network=network, devices=devices, unfinished=unfinished)
 
 
 def fit(
@@ -124,16 +140,27 @@ def fit(
     curves: Path,
     network: nn.Module,
     devices: Devices,
+    unfinished: UnfinishedTraining | None = None,
 ) -> FitResult:
     """Train `module`, which logs train_loss and val_loss, and load its best weights into `network`, a part of it.
+
+    An `unfinished` training continues after its last epoch; its state stays until the caller removes it.
 
     Raises GateFailed if a metric becomes NaN or infinite, and MtfError if a device's process fails.
     """
     # With several devices the training runs in their processes, and its results come back as files.
-    with tempfile.TemporaryDirectory(prefix="mtf-train-") as folder:
-        record, utilization = Path(folder) / "epochs.json", Path(folder) / "gpu_utilization.json"
-        # Averaged weights need a full checkpoint: Lightning stores the average, which was validated, only there.
-        best = ModelCheckpoint(folder, monitor="val_loss", save_weights_only=recipe.ema_decay is None)
+    with resumption.training_folder(unfinished) as (folder, last):
+        record, utilization = folder / "epochs.json", folder / "gpu_utilization.json"
+        # The two best: a training that is killed between this file and the state of the epoch finds the one before.
+        best = ModelCheckpoint(
+            folder,
+            filename="best-{epoch}",
+            monitor="val_loss",
+            save_top_k=2,
+            # Averaged weights need a full checkpoint: Lightning stores the average, which was validated, only there.
+            save_weights_only=recipe.ema_decay is None,
+            enable_version_counter=False,
+        )
         callbacks = [
             *_averaging(recipe, devices),
             EpochLog(curves, record),
@@ -141,17 +168,21 @@ def fit(
             best,
             TrainingProgress(),
         ]
+        if unfinished is not None:
+            callbacks += resumption.callbacks(folder)
         if devices.read_utilization is not None:
             callbacks.append(GpuUtilizationMonitor(utilization, devices.read_utilization))
         trainer = _trainer(recipe, callbacks, devices)
         try:
-            trainer.fit(module, datamodule=loaders)
+            trainer.fit(module, datamodule=loaders, ckpt_path=last, weights_only=True)
         except (ProcessRaisedException, ProcessExitedException) as error:
             raise MtfError(f"a device's process failed: {_last_line(error)}") from None
         except SystemExit:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None
         epochs = EpochRecord.read(record)
         if epochs.non_finite is not None:
+            if unfinished is not None:
+                unfinished.remove()
             raise GateFailed(
                 f"training: {epochs.non_finite}; the recipe's learning_rate is {recipe.learning_rate}: lower it"
             )
@@ -161,9 +192,10 @@ def fit(
     network.to("cpu").eval()
     return FitResult(
         network=network,
-        epochs=len(epochs.val_losses),
+        epochs=len(epochs.figures),
         best_epoch=checkpoint["epoch"] + 1,
-        best_val_loss=epochs.val_losses[checkpoint["epoch"]],
+        best_val_loss=epochs.figures[checkpoint["epoch"]]["val_loss"],
+        history=epochs.figures,
         gpu_utilization=gpu_utilization,
     )
 
@@ -205,17 +237,24 @@ def _averaging(recipe: Recipe, devices: Devices) -> list[Callback]:
 
 
 def _stopping(recipe: Recipe) -> Callback:
-    return EarlyStopping(recipe.stop_on, patience=recipe.patience, check_on_train_epoch_end=True)
+    return ResumableStopping(recipe.stop_on, patience=recipe.patience, check_on_train_epoch_end=True)
+
+
+class ResumableStopping(EarlyStopping):
+    """Early stopping that ends a resumed training at once if it had ended already."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        trainer.should_stop = self.wait_count >= self.patience
 
 
 class EpochRecord(BaseModel):
     """Record of a training's epochs.
 
-    - `val_losses`: validation loss of each epoch;
+    - `figures`: name → value of the metrics of each epoch;
     - `non_finite`: message on the metric that was NaN or infinite and ended the training, None if all were finite.
     """
 
-    val_losses: list[float] = []
+    figures: list[dict[str, float]] = []
     non_finite: str | None = None
 
     @classmethod
@@ -242,6 +281,22 @@ class EpochLog(Callback):
         if trainer.is_global_zero:
             self._live = _live(self._curves)
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"figures": self._epochs.figures}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._epochs = EpochRecord(figures=state_dict["figures"])
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
+        # The curves of a resumed training begin with the epochs before it was killed.
+        if self._live is None:
+            return
+        if self._epochs.figures:
+            print(f"training: continues after epoch {len(self._epochs.figures)}", flush=True)
+        for figures in self._epochs.figures:
+            self._draw(figures)
+        self._write()
+
     # Lightning ends a training epoch after its validation: all figures of the epoch are known here.
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:  # noqa: ARG002
         figures = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
@@ -251,13 +306,20 @@ class EpochLog(Callback):
         if self._live is None:
             return
         if bad:
-            epoch = len(self._epochs.val_losses) + 1
+            epoch = len(self._epochs.figures) + 1
             self._epochs.non_finite = f"{bad[0]} is {figures[bad[0]]} after epoch {epoch}"
         else:
-            self._epochs.val_losses.append(figures["val_loss"])
-            for name, value in figures.items():
-                self._live.log_metric(name, round(value, 6))
-            self._live.next_step()
+            self._epochs.figures.append(figures)
+            self._draw(figures)
+        self._write()
+
+    def _draw(self, figures: Mapping[str, float]) -> None:
+        assert self._live is not None  # noqa: S101 (the callers ask)
+        for name, value in figures.items():
+            self._live.log_metric(name, round(value, 6))
+        self._live.next_step()
+
+    def _write(self) -> None:
         self._record.write_text(json.dumps(self._epochs.model_dump()))
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:  # noqa: ARG002
@@ -291,3 +353,4 @@ def silence_lightning() -> None:
     advice: dict[str, Any] = {"category": UserWarning, "module": r"lightning\..*"}
     warnings.filterwarnings("ignore", message=".*does not have many workers.*", **advice)
     warnings.filterwarnings("ignore", message=".*number of training batches.*", **advice)
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*", **advice)

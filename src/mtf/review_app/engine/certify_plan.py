@@ -10,13 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mtf.review_app.engine.page import NOTHING_LEFT, Page
+from mtf.review_app.engine.page import CERTIFICATE, NOTHING_LEFT, Page
 from mtf.review_app.engine.queue import DONE, NOTHING, SKIP, Rows, counted
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.reviewer_votes import ReviewerVotes
 from mtf.schemas import Step, funnel_steps
-
-RUN = "a sample for the certificate"
 
 
 class CertifyPlan:
@@ -50,7 +48,7 @@ class CertifyPlan:
         if not len(left):
             return NOTHING_LEFT, self.counted(votes)
         face = self._sample[left[0]]
-        return Page(str(Step.IDENTITY), RUN, face.identity, (face,)), self.counted(votes)
+        return Page(str(Step.IDENTITY), CERTIFICATE, face.identity, (face,)), self.counted(votes)
 
 
 def _is_answered(votes: ReviewerVotes, rows: Rows, place: int) -> NDArray[np.bool_]:

@@ -16,6 +16,9 @@ from mtf.schemas import Step, funnel_steps
 
 # Run of a page that shows all accepted faces of a person (`mtf.review_app.engine.last_look`).
 LAST_LOOK = "last look"
+# Run of a page with one question of the certificate (`mtf.review_app.engine.certify_plan`).
+CERTIFICATE = "a sample for the certificate"
+UNDONE = "undone"
 
 
 @dataclass(frozen=True)
@@ -200,24 +203,35 @@ class CurrentPage:
         elif not is_owed:
             self._count_open(len(left) - len(before))
 
-    def put_back(self, faces: Sequence[Key]) -> None:
-        """Show undone faces again, as far as they are open at one step: the page's, or else the first face's.
+    def put_back(self, faces: Sequence[Key], *, asks: tuple[str, ...] = ()) -> None:
+        """Show undone faces again: those that fit the page on it, else those of the first one's question on their own.
 
-        Other undone faces come back on a later page.
+        Other undone faces come back on a later page. `asks` are the steps that their page asked at once.
         """
         self._recount()
         at = {face: self.question(face) for face in dict.fromkeys(faces)}
-        now = (self._page.step, self._page.label) if self._page.faces else (None, None)
-        if now not in at.values():
-            now = next((question for question in at.values() if question[0] is not None), (None, None))
-        back = tuple(face for face, question in at.items() if question == now)
-        if now[0] is None or set(back) <= set(self._page.faces):
+        if fitting := tuple(face for face, question in at.items() if self._fits(face, *question)):
+            if not set(fitting) <= set(self._page.faces):
+                rest = tuple(face for face in self._page.faces if face not in fitting)
+                self._page = replace(self._page, faces=(*fitting, *rest))
             return
-        if now == (self._page.step, self._page.label):
-            rest = tuple(face for face in self._page.faces if face not in back)
-            self._page = replace(self._page, faces=(*back, *rest))
-        else:
-            self._page = Page(now[0], "undone", None, back, now[1])
+        now = next((question for question in at.values() if question[0] is not None), None)
+        if now is None:
+            return
+        back = tuple(face for face, question in at.items() if question == now)
+        people = {face.identity for face in back}
+        step = asks[-1] if now[0] in asks else now[0]
+        run = CERTIFICATE if self._page.run == CERTIFICATE else UNDONE
+        together = people.pop() if len(people) == 1 else None
+        self._page = Page(step, run, together, back, now[1], asks if now[0] in asks else ())
+
+    def _fits(self, face: Key, step: str | None, label: str | None) -> bool:
+        """True if an undone face that is open at a step may join the page: it asks the same, of the same person."""
+        page = self._page
+        if not page.faces or page.run == CERTIFICATE or label != page.label or step not in (page.asks or (page.step,)):
+            return False
+        is_of_one = page.together == page.faces[0].identity
+        return not is_of_one or face.identity == page.together
 
     def _still_owed(self, faces: tuple[Key, ...]) -> tuple[Key, ...]:
         """Faces of the page that still need a verdict: a verdict within a duplicate group can leave a face without

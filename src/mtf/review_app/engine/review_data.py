@@ -115,7 +115,7 @@ class ReviewData:
 
     def with_gold(self, gold: GoldQuestions) -> ReviewData:
         """Same decisions, with the gold questions as further rows after the faces; `real` is this one."""
-        # What follows from the decisions is the same; computed here, it is shared.
+        # Computed before the copy, so that both share them.
         _ = self.settled, self.spared
         shown = copy.copy(self)
         for name in _BY_ROW:

@@ -16,6 +16,7 @@ from mtf.annotation.decision import Decision, Verdict
 from mtf.annotation.ledger import LedgerWriter
 from mtf.core.errors import BadInput
 from mtf.review_app.engine import ledger_actions, pace
+from mtf.review_app.engine.identity_pages import steps_at_once
 from mtf.review_app.engine.key_actions import At, Given, KeyActions
 from mtf.review_app.engine.page import CurrentPage, Page, Plan
 from mtf.review_app.engine.review_data import Key, ReviewData
@@ -181,7 +182,8 @@ class ReviewSession:
                     face
                     for face, decision in action
                     if decision.verdict is not Verdict.LABEL or self._current.question(face)[1]
-                ]
+                ],
+                asks=steps_at_once() if len(action) > len({face for face, _ in action}) else (),
             )
             return list(dict.fromkeys(face for face, _ in action))
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from mtf import config as parameters
@@ -35,6 +36,7 @@ from mtf.review_app.processes.closing import dataset_name
 from mtf.review_app.review_lock import certification_of
 
 LOOK_MS = 2000
+MAX_LOGGED = 300
 PLUGINS = Path(__file__).parent / "plugins"
 SETTINGS = {
     "FIFTYONE_SERVER": "1",
@@ -164,9 +166,26 @@ def _progress_bar(title: str) -> Callable[[Iterable[int], int], Iterable[int]]:
 
 def application(live: live_session.LiveSession, *, address: str) -> Callable[..., Any]:
     """FiftyOne's app behind `guarded`."""
+    from fiftyone.operators import executor, utils
+    from fiftyone.server import decorators, extensions
     from fiftyone.server.app import app
+    from fiftyone.server.routes import embeddings
 
+    # FiftyOne answers with a traceback where something fails, and so with paths of this machine.
+    in_short = SimpleNamespace(format_exc=_error_in_short, format_tb=lambda _: [])
+    for module in (executor, utils, decorators, extensions, embeddings):
+        vars(module)["traceback"] = in_short
     return guarded(without_media(app), live, address=address)
+
+
+def _error_in_short() -> str:
+    """Kind and message of the current exception, in one line of at most MAX_LOGGED characters."""
+    error = sys.exception()
+    return _in_one_line(f"{type(error).__name__}: {error}")
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text[: 2 * MAX_LOGGED].split())[:MAX_LOGGED]
 
 
 class DisconnectFilter(logging.Filter):
@@ -177,6 +196,15 @@ class DisconnectFilter(logging.Filter):
         return record.msg != "socket.send() raised exception." and not isinstance(error, asyncio.CancelledError)
 
 
+class ShortFilter(logging.Filter):
+    """Log filter that cuts messages to MAX_LOGGED characters: an error of GraphQL quotes the whole query."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = _in_one_line(record.getMessage())
+        record.args, record.exc_info = (), None
+        return True
+
+
 def serve(live: live_session.LiveSession, *, address: str, port: int) -> None:
     from hypercorn.asyncio import serve as hypercorn
     from hypercorn.config import Config
@@ -185,6 +213,7 @@ def serve(live: live_session.LiveSession, *, address: str, port: int) -> None:
     config.bind = [f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
     config.loglevel = "WARNING"
     logging.getLogger("asyncio").addFilter(DisconnectFilter())
+    logging.getLogger("strawberry.execution").addFilter(ShortFilter())
     live_session.current = live
     try:
         asyncio.run(hypercorn(application(live, address=address), config))

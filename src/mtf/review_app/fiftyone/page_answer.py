@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 from mtf.annotation.decision import Verdict
 from mtf.review_app.engine import face_pictures
-from mtf.review_app.engine.page import Page
+from mtf.review_app.engine.page import LAST_LOOK, Page
 from mtf.review_app.engine.review_data import Key, ReviewData
 from mtf.review_app.engine.session import ReviewSession
 from mtf.review_app.fiftyone.live_session import LiveSession
 from mtf.review_app.fiftyone.sample_updates import KEEPER_MEASURES, accepted_of, keeper_measures, proposed_keeper
 from mtf.review_app.fiftyone.samples import sample_id
-from mtf.schemas import Step, funnel_steps
+from mtf.schemas import Reason, Step, funnel_steps
 
 # Accepted faces that are shown beside the page, for each person.
 SHOWN_ACCEPTED = 12
@@ -35,9 +35,9 @@ def describe(live: LiveSession, page: Page) -> dict[str, Any]:
         "run": page.run,
         "settle": page.label,
         "question": question(review_data, page),
-        "can_keep": page.step == Step.DUPLICATE,
+        "can_keep": page.step == Step.DUPLICATE and page.run != LAST_LOOK,
         "reasons": _reasons_until(page.step),
-        "asked_reasons": _reasons_of(page.asks or ((page.step,) if page.step else ())),
+        "asked_reasons": _asked_reasons(page),
         "reason_keys": funnel_steps.reason_keys(),
         "labels": dict(review_data.labels),
         "steps": _progress(session),
@@ -128,6 +128,13 @@ def _pace(session: ReviewSession) -> dict[str, Any]:
 def _reasons_until(step: str | None) -> list[str]:
     """Reasons permitted for a face at `step`: those of the step and of earlier ones."""
     return _reasons_of(funnel_steps.reviewed()[: funnel_steps.place_of(step) + 1] if step else ())
+
+
+def _asked_reasons(page: Page) -> list[str]:
+    """Reasons of the steps that a page asks; in a last look the one by which faces are grouped."""
+    if page.run == LAST_LOOK:
+        return [str(Reason.NEAR_DUPLICATE)]
+    return _reasons_of(page.asks or ((page.step,) if page.step else ()))
 
 
 def _reasons_of(steps: Sequence[str]) -> list[str]:

@@ -1,5 +1,5 @@
-"""Request guard in front of FiftyOne's app: answers the app's own pages only, and serves pictures from the
-shards only.
+"""Request guard in front of FiftyOne's app: answers the app's own pages only, serves pictures from the shards only, and
+bounds the body of a request.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 MEDIA = "/media"
+# Enough to name 150,000 faces.
+MAX_BODY_BYTES = 4 * 2**20
 
 
 def guarded(app: Callable[..., Any], live: LiveSession, *, address: str) -> Callable[..., Any]:
-    """ASGI app that answers MEDIA from the shards and refuses requests from other sites' pages.
+    """ASGI app that answers MEDIA from the shards, and refuses requests from other sites' pages and bodies of more than
+    MAX_BODY_BYTES.
 
     FiftyOne's own answer to MEDIA reads any file of the machine, so `app` has to be `without_media`. WebSockets are
     refused: FiftyOne's pages do not need them, and a browser opens them for other sites' pages too.
@@ -50,12 +53,41 @@ def guarded(app: Callable[..., Any], live: LiveSession, *, address: str) -> Call
             await PlainTextResponse(refusal, 403)(scope, receive, send)
         elif scope["path"] == MEDIA:
             await (await _picture(live, request))(scope, receive, send)
+        elif (body := await _body(request, receive)) is None:
+            await PlainTextResponse(f"a request has at most {MAX_BODY_BYTES} bytes", 413)(scope, receive, send)
         elif scope["path"].startswith("/plugins/"):
-            await app(scope, receive, _checked_each_time(send))
+            await app(scope, _replayed(body, receive), _checked_each_time(send))
         else:
-            await app(scope, receive, send)
+            await app(scope, _replayed(body, receive), send)
 
     return answer
+
+
+async def _body(request: Request, receive: Callable[..., Any]) -> bytes | None:
+    """Body of a request; None if it has more than MAX_BODY_BYTES, of which no more are read."""
+    if request.method in ("GET", "HEAD"):
+        return b""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
+        return None
+    body, has_more = bytearray(), True
+    while has_more:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            return None
+        has_more = message["type"] == "http.request" and message.get("more_body", False)
+    return bytes(body)
+
+
+def _replayed(body: bytes, receive: Callable[..., Any]) -> Callable[..., Any]:
+    """ASGI `receive` that gives a body that was read already, then what follows it."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def received() -> Any:
+        return messages.pop() if messages else await receive()
+
+    return received
 
 
 def without_media(app: Starlette) -> Starlette:

@@ -1,4 +1,8 @@
-"""MongoDB server of the review app. All its data can be built again, so it may die at any moment."""
+"""MongoDB server of the review app. All its data can be built again, so it may die at any moment.
+
+It listens on a Unix socket that its own account alone can open, and on no port: MongoDB asks for no password, and a
+data set shows its reviewer's verdicts.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,19 @@ import errno
 import logging
 import os
 import socket
+import stat
+import tempfile
 import time
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote_plus, unquote_plus, urlsplit
 
 import psutil
 
 from mtf.core.errors import MtfError
+from mtf.core.hashing import fingerprint
 from mtf.review_app.processes.child_process import Child
 
 if TYPE_CHECKING:
@@ -32,6 +39,10 @@ CACHE_GB = 1
 MONGODB_PORT = 27017
 LAST_PORT = 65535
 ANSWER_MS = 2000
+SOCKET = f"mongodb-{MONGODB_PORT}.sock"
+# Longest path of a socket on every system, in bytes.
+MAX_SOCKET_PATH = 103
+PRIVATE = 0o700
 
 
 def mongod() -> Path | None:
@@ -43,9 +54,9 @@ def mongod() -> Path | None:
 
 
 class Database(Child):
-    """MongoDB server on a free loopback port, with its files in `folder`; a restart keeps the port.
+    """MongoDB server on a Unix socket of this account, with its files in `folder`; a restart keeps the socket.
 
-    Raises MtfError if no MongoDB is installed.
+    Raises MtfError if no MongoDB is installed, or the path of the socket is too long.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -56,26 +67,31 @@ class Database(Child):
                 f"{URI} to a server; `mtf review decide` works without"
             )
         self._folder = folder
-        self.port = free_port()
+        self.socket = socket_path(folder)
         self._lock = folder / "mongod.lock"
         self._log = folder / "mongod.log"
         arguments = [
-            *(program, "--dbpath", folder, "--port", self.port, "--bind_ip", "127.0.0.1"),
-            *("--nounixsocket", "--logpath", self._log, "--quiet", "--wiredTigerCacheSizeGB", CACHE_GB),
+            *(program, "--dbpath", folder, "--bind_ip", self.socket, "--unixSocketPrefix", self.socket.parent),
+            *("--port", MONGODB_PORT, "--filePermissions", "0600"),
+            *("--logpath", self._log, "--quiet", "--wiredTigerCacheSizeGB", CACHE_GB),
         ]
         super().__init__("the database", [str(argument) for argument in arguments], stop_s=STOP_S, quiet=True)
 
     @property
     def uri(self) -> str:
-        return f"mongodb://127.0.0.1:{self.port}"
+        return uri_of(self.socket)
 
     def start(self) -> None:
-        """Start the server and wait until it answers; raises MtfError with the path of its log if it does not."""
+        """Start the server and wait until it answers.
+
+        Raises MtfError with the path of its log if it does not, or if others can reach the folder of its socket.
+        """
         self._folder.mkdir(parents=True, exist_ok=True)
+        _make_private(self.socket.parent)
         was_shut_down = self._was_shut_down()
         super().start()
         until = time.monotonic() + START_S
-        while not answers(self.port):
+        while not listens(self.socket):
             if not self.is_running() or time.monotonic() > until:
                 raise MtfError(f"MongoDB did not start; see {self._log}")
             time.sleep(0.05)
@@ -99,6 +115,45 @@ class Database(Child):
     def _was_shut_down(self) -> bool:
         """True if mongod shut down cleanly (its lock file is empty), or never ran on these files."""
         return not self._lock.is_file() or self._lock.stat().st_size == 0
+
+
+def socket_path(folder: Path) -> Path:
+    """Path of the socket of the server whose files are in `folder`: outside it, since such a path has to be short.
+
+    Raises MtfError if it is too long even so.
+    """
+    name = f"mtf-review-{os.getuid()}-{fingerprint(str(folder.resolve()))[:16]}"
+    path = Path(tempfile.gettempdir()) / name / SOCKET
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise MtfError(
+            f"{path}: more than {MAX_SOCKET_PATH} bytes are too long for a socket; set TMPDIR to a shorter path"
+        )
+    return path
+
+
+def uri_of(socket: Path) -> str:
+    """MongoDB connection string of a Unix socket."""
+    return f"mongodb://{quote_plus(str(socket))}"
+
+
+def listens(path: Path) -> bool:
+    """True if a server listens on the Unix socket at `path`, and this account may connect to it."""
+    with socket.socket(socket.AF_UNIX) as tried:
+        tried.settimeout(1)
+        try:
+            tried.connect(str(path))
+        except OSError:
+            return False
+    return True
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder that only this account can open; raises MtfError if another account made it."""
+    folder.mkdir(mode=PRIVATE, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+        raise MtfError(f"{folder} belongs to another account: have it removed, or set TMPDIR to a folder of your own")
+    folder.chmod(PRIVATE)
 
 
 def repair_count(collection: Collection) -> None:
@@ -135,6 +190,8 @@ def probe(uri: str) -> tuple[str, bool]:
     name = server.netloc.rpartition("@")[2].split(",")[0]
     if server.scheme == "mongodb+srv":
         return name, True
+    if (path := unquote_plus(name)).startswith("/"):
+        return path, listens(Path(path))
     host = urlsplit(f"//{name}")
     return name, answers(host.port or MONGODB_PORT, host.hostname or "")
 

@@ -1,8 +1,8 @@
 """Ownership of a project's review app: the first command runs its MongoDB, later ones join until it ends.
 
 A kernel lock on `room.open` marks the owner, so that one of two commands that start together gets it, and a killed
-owner loses it. `owner.json` beside it tells the others MongoDB's port. Commands send each other nothing: each runs the
-apps of its own reviewers, and opens and closes no others.
+owner loses it. `owner.json` beside it tells the others MongoDB's socket. Commands send each other nothing: each runs
+the apps of its own reviewers, and opens and closes no others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import psutil
 from mtf.core.atomic_files import write_json
 from mtf.core.errors import MtfError
 from mtf.core.file_lock import ProcessLock
-from mtf.review_app.processes.mongodb import LAST_PORT, START_S, STOP_S, URI, Database, answers, probe
+from mtf.review_app.processes.mongodb import START_S, STOP_S, URI, Database, listens, probe, uri_of
 
 # An owner may have to end the server of a killed one before it starts its own.
 JOIN_S = START_S + 2 * STOP_S
@@ -75,18 +75,25 @@ class Owner(NamedTuple):
 
     host: its machine.
     pid: its process.
-    port: MongoDB's port on that machine's loopback.
+    socket: path of MongoDB's socket on that machine, which the owner's account alone can open.
     """
 
     host: str
     pid: int
-    port: int
+    socket: str
 
     def is_alive(self) -> bool:
         try:
             return psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
+
+    def is_own_account(self) -> bool:
+        """False if it runs under another account than this process."""
+        try:
+            return psutil.Process(self.pid).uids().real == os.getuid()
+        except psutil.NoSuchProcess:
+            return True
 
 
 class JoinedDatabase:
@@ -100,7 +107,7 @@ class JoinedDatabase:
 
     @property
     def uri(self) -> str:
-        return f"mongodb://127.0.0.1:{self.owner.port}"
+        return uri_of(Path(self.owner.socket))
 
     def is_running(self) -> bool:
         """True while the server answers; raises MtfError if the owner closed the review app or was killed."""
@@ -108,7 +115,7 @@ class JoinedDatabase:
             raise MtfError(f"process {self.owner.pid}, which owned this project's review app, has closed it; {ON_DISK}")
         if not self.owner.is_alive():
             raise MtfError(f"process {self.owner.pid}, which owned this project's review app, was killed; {ON_DISK}")
-        return answers(self.owner.port)
+        return listens(Path(self.owner.socket))
 
     def start(self) -> None:
         """Wait until the owner has started it; raises MtfError if the owner ends or does not start it."""
@@ -154,8 +161,13 @@ def _own_or_join(lock: ProcessLock, record: Path) -> JoinedDatabase | None:
             raise MtfError(
                 f"process {owner.pid} on {owner.host} has this project's review app open; join it on that machine"
             )
-        if owner is not None and owner.is_alive() and answers(owner.port):
+        if owner is not None and owner.is_alive() and listens(Path(owner.socket)):
             return JoinedDatabase(owner, record)
+        if owner is not None and owner.is_alive() and not owner.is_own_account():
+            raise MtfError(
+                f"process {owner.pid} of another account has this project's review app open; only that account can "
+                "join it. Wait until it is closed, or use `mtf review decide`"
+            )
         if time.monotonic() > until:
             raise MtfError("another command has this project's review app open and does not answer; end it there first")
         time.sleep(0.05)
@@ -170,7 +182,7 @@ def _own_database(folder: Path, record: Path) -> Generator[Database]:
     try:
         database.end_left_behind()
         database.start()
-        write_json(record, Owner(socket.gethostname(), os.getpid(), database.port)._asdict())
+        write_json(record, Owner(socket.gethostname(), os.getpid(), str(database.socket))._asdict())
         yield database
     finally:
         record.unlink(missing_ok=True)
@@ -183,5 +195,5 @@ def owner_in(record: Path) -> Owner | None:
         owner = Owner(**json.loads(record.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
-    is_whole = all(isinstance(number, int) and number > 0 for number in (owner.pid, owner.port))
-    return owner if is_whole and owner.port <= LAST_PORT else None
+    is_whole = isinstance(owner.pid, int) and owner.pid > 0 and isinstance(owner.socket, str)
+    return owner if is_whole else None

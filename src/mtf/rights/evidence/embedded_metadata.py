@@ -46,16 +46,22 @@ _IPTC_COPYRIGHT, _IPTC_BYLINE, _IPTC_CREDIT, _IPTC_TITLE = (2, 116), (2, 80), (2
 _Fields = dict[str, list[str]]
 
 
-def read_picture(data: bytes) -> Statement:
-    """Statement of a file's metadata; empty if it states nothing, or the file is no readable picture."""
+def read_picture(data: bytes, opened: ImageFile.ImageFile | None = None) -> Statement:
+    """Statement of a file's metadata; empty if it states nothing, or the file is no readable picture.
+
+    opened: the picture, if its header is parsed already.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd metadata and large pictures; no pixel is decoded here
         try:
-            with Image.open(io.BytesIO(data)) as picture:
+            with opened or Image.open(io.BytesIO(data)) as picture:
                 packet = _xmp_packet(picture)
                 xmp = {} if packet is None or len(packet) > MAX_XMP_BYTES else read_xmp(packet)
-                preferences = _preferences(xmp, packet, has_manifest=c2pa_manifest.is_present(data))
-                return _statement(xmp, _iptc_of(picture), _exif_of(picture), preferences)
+                preferences = _preferences(xmp, packet, data)
+                iptc, exif = _iptc_of(picture), _exif_of(picture)
+                if not (xmp or iptc or exif or preferences):
+                    return Statement()
+                return _statement(xmp, iptc, exif, preferences)
         # A hostile file may raise anything in Pillow.
         except Exception:
             return _stating(_unreadable()) if _MINING_NAME in data else Statement()
@@ -69,8 +75,8 @@ def _unreadable() -> list[Preference]:
     return [Preference(Signal.IPTC_DATA_MINING, Use.ANY, Answer.UNKNOWN, "not readable", "metadata of the file")]
 
 
-def _preferences(xmp: _Fields, packet: bytes | None, *, has_manifest: bool) -> list[Preference]:
-    """Preferences in a file's XMP packet.
+def _preferences(xmp: _Fields, packet: bytes | None, data: bytes) -> list[Preference]:
+    """Preferences in the XMP packet of the file `data`.
 
     An oversized packet, or one that names DataMining and cannot be parsed, is UNKNOWN. So is a C2PA manifest that lies
     elsewhere: the packet names its address, which is not requested.
@@ -78,7 +84,7 @@ def _preferences(xmp: _Fields, packet: bytes | None, *, has_manifest: bool) -> l
     preferences = opt_outs.data_mining_preferences(xmp.get(_DATA_MINING, []))
     if packet is not None and (len(packet) > MAX_XMP_BYTES or (not xmp and _MINING_NAME in packet)):
         preferences += _unreadable()
-    if xmp.get(_PROVENANCE) and not has_manifest:
+    if xmp.get(_PROVENANCE) and not c2pa_manifest.is_present(data):
         preferences.append(c2pa_manifest.unknown("it is at another address"))
     return preferences
 

@@ -34,13 +34,17 @@ _HARMLESS = (
     "timeStamp.",
 )
 _IN_FILE = "file"
+_ASSERTION = b".training-mining"
 MAX_ENTRIES = 50
 _MAX_NAME_CHARS = 120
 
 
 def is_present(data: bytes) -> bool:
     """True if a file has a C2PA manifest store, or the remains of one with an assertion on training."""
-    return _STORE in data or any(f"{name}.training-mining".encode("ascii") in data for name in _SIGNALS)
+    if _STORE in data:
+        return True
+    # One search through the file for most files, not one for each name.
+    return _ASSERTION in data and any(name.encode("ascii") + _ASSERTION in data for name in _SIGNALS)
 
 
 def unknown(reason: str) -> Preference:

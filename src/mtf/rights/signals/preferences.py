@@ -116,6 +116,9 @@ def located(
     preferences: Iterable[Preference], *, found_at: str | None, sha256: str | None, heard_at: datetime | None
 ) -> list[Preference]:
     """Preferences with the source of their statement. Fields that are set already stay."""
+    preferences = list(preferences)
+    if not preferences:
+        return []
     host = urlsplit(found_at).hostname if found_at else None
     return [
         replace(

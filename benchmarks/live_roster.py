@@ -1,0 +1,191 @@
+"""A living roster: weeks of a web that changes, with a kill in each; and what a week costs beside a full crawl.
+
+    python benchmarks/live_roster.py weeks [--weeks 8] [--identities 6] [--until split]
+    python benchmarks/live_roster.py cost [--identities 24] [--pictures 24] [--side-px 640]
+
+`weeks`: each week pages drift, die, move, opt out and arrive. The first run of the week is killed, each time at another
+point; the second one ends. Printed is what it said, and every change that did not end where it must.
+
+`cost`: a full crawl, then a week in which 2 % of the pages changed, under the policy of params.yaml's defaults (sources
+are asked each week, and each identity is searched for every fourth). The web is served by a process of its own, as the
+live one is. Bytes are those of all requests and answers, headers included; processor time is that of the crawl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import nullcontext, redirect_stdout
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+import cv2
+import numpy as np
+import polars as pl
+import yaml
+
+REPOSITORY = Path(__file__).parents[1]
+sys.path.append(str(REPOSITORY / "tests"))
+sys.path.append(str(REPOSITORY / "tests/watch"))
+
+from living_project import KILLS, LivingProject
+
+from crawl_project import bing_page, bing_result, bing_url
+from mtf import config
+from mtf.config import Compute, Watch
+from mtf.core import csv_files
+from mtf.core.project_paths import ProjectPaths
+from mtf.crawl import recorded_web, visits
+from mtf.pipeline import crawl
+from mtf.sample.finds import SampleSize
+from mtf.sample.people import CAST
+from mtf.sample.weeks import LivingWeb
+
+
+def weeks(given: argparse.Namespace) -> int:
+    lost = 0
+    with tempfile.TemporaryDirectory() as folder:
+        size = SampleSize(cast=CAST[: given.identities], rare=(), clean=(14, 14), dirt={})
+        web = LivingWeb(seed=5, size=size, weeks=given.weeks, compute=Compute())
+        project = LivingProject(Path(folder), web, until=given.until)
+        project.crawl_first()
+        if given.until != "crawl":
+            project.bring_up_to_date()
+        for week in range(1, given.weeks + 1):
+            project.let_a_week_pass()
+            point, when = KILLS[(week - 1) % len(KILLS)]
+            project.killed(point, when)
+            line = next(each for each in project.watched().splitlines() if each.startswith("watch: "))
+            print(f"week {week}, killed {when.replace('-', 'at')} {point}: {line.removeprefix('watch: ')}", flush=True)
+            astray = project.astray()
+            lost += len(astray)
+            print(*(f"  lost: {each}" for each in astray), sep="\n", end="\n" if astray else "")
+        print(f"{len(web.changes)} changes in {given.weeks} weeks with a kill in each, {lost} lost (target 0)")
+    return int(lost > 0)
+
+
+# Serves a recorded web, and passes its bytes on from another port, counted; a line on its input ends it.
+SERVER = """
+import asyncio, sys
+from pathlib import Path
+from mtf.crawl import recorded_web
+count = 0
+async def passed(reader, writer):
+    global count
+    while data := await reader.read(2**16):
+        count += len(data)
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+async def main(port):
+    async def accept(reader, writer):
+        there = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(passed(reader, there[1]), passed(there[0], writer), return_exceptions=True)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    print(count, flush=True)
+with recorded_web.serve(Path(sys.argv[1])) as web:
+    asyncio.run(main(int(web.origin.rpartition(":")[2])))
+"""
+
+
+def crawled(workspace: ProjectPaths, web: Path, due: visits.Due | None) -> tuple[float, int]:
+    """Crawl in this process: its processor time in seconds, and the bytes of its requests and answers."""
+    command = [sys.executable, "-c", SERVER, str(web)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None and server.stdout is not None
+        located = recorded_web.RecordedWeb(web)
+        located.origin = f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        with (
+            patch.object(recorded_web, "serve", lambda _: nullcontext(located)),
+            patch.object(visits.Due, "of", lambda *_, **__: due),
+            redirect_stdout(io.StringIO()),
+        ):
+            params = config.load(workspace.params)
+            began = time.process_time()
+            crawl.run(workspace, params, due=due is not None)
+            taken = time.process_time() - began
+        server.stdin.write("\n")
+        server.stdin.flush()
+        return taken, int(server.stdout.readline())
+
+
+def write_web(folder: Path, given: argparse.Namespace, *, week: int) -> None:
+    """A page of some 6 KB and a photograph for each result. In week 1, each fiftieth page has another license."""
+    licenses = ("https://creativecommons.org/licenses/by/4.0/", "https://creativecommons.org/licenses/by-sa/4.0/")
+    noise = np.random.default_rng(1).integers(0, 255, (given.side_px // 4, given.side_px // 4, 3), np.uint8)
+    responses = []
+    for identity in range(given.identities):
+        results = []
+        for number in range(given.pictures):
+            host, key = f"https://host-{number % 12}.example", f"{identity}-{number}"
+            shifted = cv2.resize(np.roll(noise, (identity, number), (0, 1)), (given.side_px, given.side_px))
+            body = cv2.imencode(".jpg", shifted)[1].tobytes()
+            is_drifted = week and (identity * given.pictures + number) % 50 == 0
+            link = f'<a rel="license" href="{licenses[bool(is_drifted)]}">CC</a>'
+            text = f"<html><body>{link}{'<p>Words about the picture.</p>' * 200}</body></html>".encode()
+            for url, content in ((f"{host}/{key}.jpg", body), (f"{host}/{key}", text)):
+                headers = {"Content-Type": "image/jpeg" if content is body else "text/html"}
+                headers["ETag"] = f'"{hashlib.sha256(content).hexdigest()[:24]}"'
+                responses.append(recorded_web.Response(url, headers=headers, body=content))
+            results.append(bing_result(f"{host}/{key}.jpg", page=f"{host}/{key}"))
+        for first in range(0, given.pictures + 20, 20):
+            shown = bing_page(*results[first : first + 20])
+            responses.append(recorded_web.Response(bing_url(f"Person {identity}", first), body=shown))
+    recorded_web.write(folder, responses)
+
+
+def cost(given: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        workspace, web = ProjectPaths(Path(folder) / "project"), Path(folder) / "web"
+        workspace.data.mkdir(parents=True)
+        raw = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+        raw["crawl"] |= {"web": str(web), "sources": [{"kind": "bing", "licenses": ["commercial,modify"]}]}
+        workspace.params.write_text(yaml.safe_dump(raw))
+        rows = [(f"person-{n}", f"Person {n}", "Amber", "Males", "Young") for n in range(given.identities)]
+        csv_files.write(workspace.roster, [("identity", "name", "race", "gender", "age"), *rows])
+        write_web(web, given, week=0)
+        full_s, full_bytes = crawled(workspace, web, None)
+        table = visits.read(workspace.stage("crawl"))
+        is_search = pl.col("image_id").is_null() & pl.col("identity").is_in([row[0] for row in rows[::4]])
+        long_ago = pl.col("visited_at") - timedelta(days=21)
+        table = table.with_columns(visited_at=pl.when(is_search).then(long_ago).otherwise("visited_at"))
+        table.write_parquet(workspace.table("crawl", "visits"))
+        write_web(web, given, week=1)
+        policy = Watch()
+        due = visits.Due(datetime.now(UTC) + timedelta(days=7), policy.recheck_days, policy.search_days)
+        week_s, week_bytes = crawled(workspace, web, due)
+        states = visits.read(workspace.stage("crawl")).drop_nulls("image_id")["page"].value_counts(sort=True)
+    print(f"{given.identities} identities, {given.identities * given.pictures:,} pictures; {dict(states.iter_rows())}")
+    print(f"full crawl: {full_s:6.2f} s of processor time, {full_bytes / 1e6:8.2f} MB")
+    print(f"a week:     {week_s:6.2f} s of processor time, {week_bytes / 1e6:8.2f} MB")
+    print(f"of it:      {week_s / full_s:7.1%} and {week_bytes / full_bytes:.1%} (target 5 % of both)")
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    of_weeks = commands.add_parser("weeks")
+    of_weeks.add_argument("--weeks", type=int, default=8)
+    of_weeks.add_argument("--identities", type=int, default=6)
+    of_weeks.add_argument("--until", default="split")
+    of_weeks.set_defaults(run=weeks)
+    of_cost = commands.add_parser("cost")
+    of_cost.add_argument("--identities", type=int, default=24)
+    of_cost.add_argument("--pictures", type=int, default=24)
+    of_cost.add_argument("--side-px", type=int, default=640)
+    of_cost.set_defaults(run=cost)
+    given = parser.parse_args()
+    return given.run(given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

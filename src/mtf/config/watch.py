@@ -1,0 +1,25 @@
+"""Parameters of `mtf watch`. They say when sources are asked again, not what answers mean: no stage reads them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mtf.config.section import Section
+
+Days = Annotated[int, Field(ge=0, le=3650)]
+
+
+class Watch(Section):
+    """What `mtf watch` crawls again (docs/watch.md).
+
+    recheck_days: days after which a picture's page, file and signals are asked for again; 0 asks at each run. If
+        licenses.max_evidence_age_days is less, it counts.
+    search_days: days after which new pictures of an identity are searched for.
+    until: stage up to which `mtf watch` brings the project up to date.
+    """
+
+    recheck_days: Days = 7
+    search_days: Days = 28
+    until: Annotated[str, Field(pattern=r"^[a-z_]+$", max_length=40)] = "split"

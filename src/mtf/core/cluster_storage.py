@@ -1,0 +1,180 @@
+"""Storage of a cluster: copies of a project's files in a folder or an object store that all machines see.
+
+A copy lies under the path that the file has in the project, and is named by its content:
+
+    build/crop/shards/amber-moon.tar/SHA256
+
+So a copy is never changed, a torn one is noticed, and the copies of one identity are found by its path alone, as an
+erasure must. `compute.storage` names the place: a folder, or an address that fsspec reads (`s3://BUCKET/FOLDER`).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Container, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtf.core import extras, shards
+from mtf.core.atomic_files import replacing
+from mtf.core.errors import MtfError, shortened
+from mtf.core.hashing import file_digest
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+    from mtf.config import Compute
+
+_DIGITS = 64  # of a SHA-256 in hex
+
+
+class ClusterStorage:
+    """Copies at `address`; paths are relative to the project, with `/`. It can be pickled.
+
+    Methods raise MtfError, which names the address, if the place cannot be reached.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/")
+
+    def __getstate__(self) -> str:
+        return self.address
+
+    def __setstate__(self, address: str) -> None:
+        self.address = address
+
+    @cached_property
+    def _place(self) -> tuple[AbstractFileSystem, str]:
+        import fsspec
+
+        try:
+            files, base = fsspec.core.url_to_fs(self.address, use_listings_cache=False)
+        except ImportError as error:
+            scheme = self.address.partition(":")[0]
+            extra = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "azure"}.get(scheme)
+            advice = f"; {extras.install(extra)} brings it" if extra else ""
+            raise MtfError(f"compute.storage: {self.address} needs a package{advice} ({error})") from None
+        except ValueError as error:
+            raise MtfError(f"compute.storage: {self.address}: {error}; permitted: a folder, or s3://…") from None
+        return files, base.rstrip("/")
+
+    @property
+    def _files(self) -> AbstractFileSystem:
+        return self._place[0]
+
+    def _key(self, *parts: str) -> str:
+        return "/".join((self._place[1], *parts))
+
+    @property
+    def folder(self) -> Path | None:
+        """The place as a folder; None for an object store."""
+        is_local = self._files.protocol == "file" or "file" in self._files.protocol
+        return Path(self._place[1]) if is_local else None
+
+    def put(self, file: Path, path: str) -> str:
+        """Copy `file` to the storage unless it is there; return the SHA-256 of its bytes."""
+        sha256 = file_digest(file)
+        with self._named_errors():
+            if self._files.exists(self._key(path, sha256)):
+                return sha256
+            if self.folder is None:
+                self._files.put_file(str(file), self._key(path, sha256))
+            else:
+                with replacing(self.folder / path / sha256) as beside:
+                    shutil.copyfile(file, beside)
+        return sha256
+
+    def get(self, path: str, sha256: str, target: Path) -> None:
+        """Copy the file `path` with this content to `target`, whole or not at all. Raises MtfError for a bad copy."""
+        with self._named_errors(), replacing(target) as beside:
+            self._files.get_file(self._key(path, sha256), str(beside))
+            if file_digest(beside) != sha256:
+                raise MtfError(f"compute.storage: {self.address}: the copy of {path} is damaged; remove it")
+
+    def versions(self, path: str) -> list[str]:
+        """SHA-256 of each content that the file `path` has here."""
+        with self._named_errors():
+            try:
+                names = self._files.ls(self._key(path), detail=False)
+            except FileNotFoundError:
+                return []
+        return sorted(name for each in names if len(name := str(each).rpartition("/")[2]) == _DIGITS)
+
+    def shard_with(self, path: str, digest: str) -> str | None:
+        """SHA-256 of the shard `path` that was made with `digest`; None if there is none."""
+        for sha256 in self.versions(path):
+            with self._named_errors():
+                head = self._files.cat_file(self._key(path, sha256), start=0, end=shards.HEAD_BYTES)
+            if shards.digest_in(head) == digest:
+                return sha256
+        return None
+
+    def keep_only(self, path: str, sha256: str) -> None:
+        """Remove all other contents of the file `path`."""
+        for other in self.versions(path):
+            if other != sha256:
+                self._remove(self._key(path, other))
+
+    def remove(self, path: str) -> None:
+        """Remove the file `path`, or all files of the folder `path`, with all their contents."""
+        with self._named_errors():
+            if self._files.exists(self._key(path)):
+                self._files.rm(self._key(path), recursive=True)
+
+    def paths(self, folder: str) -> Iterator[str]:
+        """Paths of the files directly in `folder`."""
+        with self._named_errors():
+            try:
+                names = self._files.ls(self._key(folder), detail=False)
+            except FileNotFoundError:
+                return
+        for name in sorted(str(each).rstrip("/").rpartition("/")[2] for each in names):
+            yield f"{folder}/{name}"
+
+    def _remove(self, key: str) -> None:
+        with self._named_errors():
+            self._files.rm_file(key)
+
+    def _named_errors(self) -> _NamedErrors:
+        return _NamedErrors(self.address)
+
+
+def of(compute: Compute) -> ClusterStorage | None:
+    """Storage of the section `compute`; None if it uses none."""
+    return ClusterStorage(compute.storage) if compute.engine == "ray" and compute.storage is not None else None
+
+
+def remove(compute: Compute, path: Path, *, root: Path) -> None:
+    """Remove the copies of a file or folder of the project `root`. Without a storage there is nothing to do."""
+    if (storage := of(compute)) is not None:
+        storage.remove(path.relative_to(root).as_posix())
+
+
+def remove_except(compute: Compute, folder: Path, wanted: Container[str]) -> None:
+    """Remove the copies of shards in `folder` (of a project: `ROOT/build/STAGE/shards`) of other identities.
+
+    A person who is gone from a stage is gone from the storage. Without a storage there is nothing to do.
+    """
+    if (storage := of(compute)) is None:
+        return
+    for path in storage.paths("/".join(folder.parts[-3:])):
+        if path.rpartition("/")[2].removesuffix(".tar") not in wanted:
+            storage.remove(path)
+
+
+class _NamedErrors:
+    """Context that turns errors of a file system or an object store into one line with the address."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, MtfError | FileNotFoundError) or not isinstance(error, Exception):
+            return
+        raise MtfError(
+            f"compute.storage: {self._address} cannot be used: {shortened(error)}; `mtf doctor` asks each machine"
+        ) from error

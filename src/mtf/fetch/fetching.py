@@ -1,0 +1,153 @@
+"""Run of `mtf fetch`: plans the shards of a list, fetches those that are not whole, and writes the stats of all."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import chain, islice
+from math import inf
+from typing import Any
+
+from mtf.core import atomic_files, parallel_map
+from mtf.core.errors import BadInput, MtfError
+from mtf.core.file_lock import ProcessLock
+from mtf.core.hashing import file_digest
+from mtf.crawl import worker_processes
+from mtf.crawl.http_client import StandIn
+from mtf.crawl.work import Work
+from mtf.fetch import shard_writers, url_list
+from mtf.fetch.options import FetchOptions
+from mtf.fetch.shard_fetcher import AT_ONCE, FetchWork
+from mtf.fetch.url_list import Shard
+
+RECORDS = "_fetch"
+"""Folder beside the shards with what concerns all of them. img2dataset takes a JSON file beside them for a shard's."""
+STATS, PLAN, LOCK = "stats.json", "plan.json", "lock"
+
+
+@dataclass
+class FetchReport:
+    """Report of a run, over all shards of the list.
+
+    shards, kept: shards, and those that were whole before.
+    count, successes: addresses, and pictures.
+    outcomes: outcome → addresses.
+    size_bytes: of all pictures.
+    seconds: from the start of the first shard that this run made to the end of the last one.
+    """
+
+    shards: int = 0
+    kept: int = 0
+    count: int = 0
+    successes: int = 0
+    size_bytes: int = 0
+    seconds: float = 0.0
+    made_count: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    _start: float = inf
+    _end: float = 0.0
+
+    def add(self, stats: dict[str, Any], *, is_kept: bool) -> None:
+        """Add the stats of one shard."""
+        self.shards += 1
+        self.count += stats["count"]
+        self.successes += stats["successes"]
+        self.size_bytes += stats.get("size_bytes", 0)
+        self.outcomes.update(stats.get("outcomes", {}))
+        if is_kept:
+            self.kept += 1
+            return
+        self.made_count += stats["count"]
+        self._start, self._end = min(self._start, stats["start_time"]), max(self._end, stats["end_time"])
+        self.seconds = self._end - self._start
+
+    def as_json(self) -> dict[str, Any]:
+        """Content of `_fetch/stats.json`."""
+        shown = {name: value for name, value in asdict(self).items() if not name.startswith("_")}
+        return shown | {"outcomes": dict(self.outcomes.most_common())}
+
+
+def run(
+    options: FetchOptions,
+    *,
+    processes: int = 0,
+    web: StandIn | None = None,
+    on_shard: Callable[[int], None] | None = None,
+) -> FetchReport:
+    """Fetch the shards of a list that are not whole yet.
+
+    processes: at most so many; 0 for one on each core.
+    web: replaces the live web if it is given.
+    on_shard: called with the addresses of each shard that is done or was whole.
+
+    Raises BadInput for a list or a folder that does not fit, and MtfError if another run fetches into the folder.
+    """
+    folder = options.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = ProcessLock(folder / RECORDS / LOCK)
+    if not lock.take():
+        raise MtfError(f"{folder}: another `mtf fetch` is running there; wait for it, or name another folder")
+    try:
+        _check_plan(options)
+        shard_writers.sweep(folder)
+        report = FetchReport()
+
+        def add(stats: dict[str, Any], *, is_kept: bool = False) -> None:
+            report.add(stats, is_kept=is_kept)
+            if on_shard is not None:
+                on_shard(stats["count"])
+
+        _fetch(options, processes or parallel_map.cores(), web, add)
+        atomic_files.write_json(folder / RECORDS / STATS, report.as_json())
+        return report
+    finally:
+        lock.release()
+
+
+def _fetch(options: FetchOptions, processes: int, web: StandIn | None, add: Callable[..., None]) -> None:
+    pending = _pending(options, add)
+    # More processes than shards would have nothing to do.
+    first = list(islice(pending, processes))
+    if not first:
+        return
+    work = Work(options.crawl, FetchWork(options, web).open, AT_ONCE)
+    worker_processes.run(
+        work,
+        chain(first, pending),
+        lambda result: add(result.stats),
+        processes=min(len(first), options.crawl.concurrency),
+        folder=options.folder,
+    )
+
+
+def _pending(options: FetchOptions, add: Callable[..., None]) -> Iterator[Shard]:
+    """Shards that are not whole."""
+    for shard in url_list.shards(options):
+        if shard_writers.is_whole(options.folder, shard.number):
+            add(shard_writers.read_stats(options.folder, shard.number), is_kept=True)
+        else:
+            yield shard
+
+
+def _check_plan(options: FetchOptions) -> None:
+    """Write what decides the keys of the samples; raise BadInput if the folder's shards were made otherwise."""
+    plan = {
+        "list": {path.name: file_digest(path) for path in url_list.files(options)},
+        "columns": options.columns.renamed(),
+        "shard_size": options.shard_size,
+        "output_format": options.output_format,
+    }
+    path = options.folder / RECORDS / PLAN
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if changed := [name for name in plan if plan[name] != before.get(name)]:
+            raise BadInput(
+                f"{options.folder}: its shards have another {changed[0].replace('_', ' ')}; "
+                "name another folder with --to, or use the same list and options to continue"
+            )
+        return
+    if stray := next(options.folder.glob("*_stats.json"), None):
+        raise BadInput(f"{options.folder}: {stray.name} is of another program; name another folder with --to")
+    atomic_files.write_json(path, plan)

@@ -1,0 +1,174 @@
+"""Fetcher of shards: the work of one process of `mtf fetch`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mtf.crawl.collector import Collector, CrawlContext
+from mtf.crawl.fetch_results import Fetch
+from mtf.crawl.host_leases import SharedHosts
+from mtf.crawl.http_client import HttpFetcher, StandIn
+from mtf.crawl.signals_client import SignalsClient
+from mtf.crawl.spool import Spool
+from mtf.crawl.work import Do
+from mtf.fetch import sample_rows, shard_writers
+from mtf.fetch.options import FetchOptions
+from mtf.fetch.url_list import Shard
+from mtf.schemas.takedown_file import Takedowns
+from mtf.sources.candidate import Candidate
+from mtf.sources.local_sources import LocalSources
+
+AT_ONCE = 4
+"""Shards that a process works on at a time: one may wait for a slow host, or for the disk."""
+STARTED_PER_SHARD = 1024
+"""Addresses of a shard that are fetched or wait for their host, at a time."""
+SPOOLED_IN_MEMORY_BYTES = 2**24
+"""Bytes of a shard's pictures that wait in memory; more wait on disk."""
+_SOURCE = "list"
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """Result of a shard. stats: content of its `NNNNN_stats.json`."""
+
+    number: int
+    stats: dict[str, object]
+
+
+@dataclass(frozen=True)
+class FetchWork:
+    """Work of the processes of one run. web: replaces the live web if it is given."""
+
+    options: FetchOptions
+    web: StandIn | None
+
+    @asynccontextmanager
+    async def open(self, hosts: SharedHosts) -> AsyncGenerator[Do]:
+        """What the shards of one process share, as the function that fetches one."""
+        options = self.options
+        with ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
+            async with HttpFetcher(
+                options.crawl, user_agent=options.user_agent, web=self.web, pacing=hosts.pacing
+            ) as fetcher:
+                signals_client = SignalsClient(fetcher, options.binding, hosts.documents)
+                context = CrawlContext(
+                    options.crawl, fetcher, signals_client, Takedowns(), LocalSources((), Path()), examiner
+                )
+
+                async def one(shard: Shard) -> ShardResult:
+                    return await _ShardFetch(shard, options, context).run()
+
+                yield one
+
+
+class _ShardFetch:
+    """Fetch of one shard."""
+
+    def __init__(self, shard: Shard, options: FetchOptions, context: CrawlContext) -> None:
+        self._shard = shard
+        self._options = options
+        self._context = context
+        self._statuses: Counter[str] = Counter()
+        self._outcomes: Counter[str] = Counter()
+        self._size_bytes = 0
+
+    async def run(self) -> ShardResult:
+        options, number = self._options, self._shard.number
+        start = time.time()
+        rows = self._shard.rows()
+        schema = sample_rows.schema(self._shard.table.schema, has_exif=options.has_exif)
+        with (
+            Spool(options.folder, memory_bytes=SPOOLED_IN_MEMORY_BYTES) as spool,
+            shard_writers.writing(options.folder, number, options.output_format, schema) as writer,
+        ):
+            await self._fetch_all(rows, spool, writer)
+            await asyncio.to_thread(writer.finish)
+        stats = self._stats(len(rows), start)
+        await asyncio.to_thread(shard_writers.write_stats, options.folder, number, stats)
+        return ShardResult(number, stats)
+
+    async def _fetch_all(self, rows: list[dict[str, object]], spool: Spool, writer: shard_writers.SampleWriter) -> None:
+        collector = Collector(
+            shard_writers.shard_name(self._shard.number), self._context, spool, {}, renew=False, judge_anew=False
+        )
+        places = asyncio.Semaphore(STARTED_PER_SHARD)
+
+        async def one(url: str, indices: list[int]) -> None:
+            try:
+                fetch = await collector.obtain(_candidate(url, rows[indices[0]], indices[0]))
+                for index in indices:
+                    self._add(index, rows[index], fetch, writer)
+            finally:
+                places.release()
+
+        async with asyncio.TaskGroup() as group:
+            for url, indices in _interleaved(rows):
+                await places.acquire()
+                group.create_task(one(url, indices))
+
+    def _add(self, index: int, listed: dict[str, object], fetch: Fetch, writer: shard_writers.SampleWriter) -> None:
+        options = self._options
+        data = None if fetch.picture is None else fetch.picture.read()
+        exif = sample_rows.exif_of(data) if data is not None and options.has_exif else None
+        key = options.key(self._shard.number, index)
+        row = sample_rows.row(listed, key, fetch, exif=exif, has_exif=options.has_exif)
+        writer.add(row, data)
+        self._statuses[sample_rows.status(fetch)] += 1
+        self._outcomes[str(fetch.outcome)] += 1
+        self._size_bytes += len(data or b"")
+
+    def _stats(self, count: int, start: float) -> dict[str, object]:
+        """Content of `NNNNN_stats.json`: img2dataset's keys, then `outcomes` and `size_bytes`."""
+        end = time.time()
+        failures = {name: number for name, number in self._outcomes.items() if name != "stored"}
+        successes = self._statuses[sample_rows.SUCCESS]
+        return {
+            "count": count,
+            "successes": successes,
+            "failed_to_download": self._statuses[sample_rows.NOT_DOWNLOADED],
+            "failed_to_resize": self._statuses[sample_rows.NOT_A_PICTURE],
+            "duration": end - start,
+            "start_time": start,
+            "end_time": end,
+            "status_dict": {sample_rows.SUCCESS: successes} | failures,
+            "outcomes": dict(self._outcomes),
+            "size_bytes": self._size_bytes,
+        }
+
+
+def _candidate(url: str, row: dict[str, object], index: int) -> Candidate:
+    page, claim = (row.get(name) for name in ("page_url", "claim"))
+    return Candidate(
+        url,
+        _SOURCE,
+        index,
+        page_url=None if page is None else str(page),
+        claim=None if claim is None else str(claim),
+    )
+
+
+def _interleaved(rows: list[dict[str, object]]) -> Iterable[tuple[str, list[int]]]:
+    """Addresses with the indices of their rows, each once, the hosts in turn: so that many hosts are busy at once."""
+    by_url: dict[str, list[int]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        by_url[str(row["url"] or "")].append(index)
+    by_host: dict[str, list[str]] = defaultdict(list)
+    for url in by_url:
+        by_host[_host(url)].append(url)
+    turns = sorted((turn, url) for urls in by_host.values() for turn, url in enumerate(urls))
+    return ((url, by_url[url]) for _, url in turns)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,228 @@
+"""Writers of shards in img2dataset's formats: a tar for webdataset, a Parquet file, or a folder of files.
+
+Each shard `NNNNN` gets a table `NNNNN.parquet` with a row for every address, and at last `NNNNN_stats.json`, which says
+that the shard is whole. Files are written beside their place, then renamed: a killed run leaves none that is not whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tarfile
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mtf.core import atomic_files
+from mtf.fetch.options import shard_name
+
+EXTENSION = "jpg"
+"""Ending, and key in webdataset, of all pictures, whatever their format: so img2dataset names them. `media_type` tells
+the format, and decoders find it out themselves."""
+_BLOCK = 512
+_BUFFERED_ROWS = 500
+_ROW_GROUP_BYTES = 2**24
+_PART = ".part"
+_HEADER = tarfile.TarInfo().tobuf(tarfile.USTAR_FORMAT)
+
+
+class SampleWriter(Protocol):
+    """Writer of one shard. `row` has the columns of the schema; `data` is None for a sample without picture."""
+
+    def add(self, row: dict[str, Any], data: bytes | None) -> None: ...
+    def finish(self) -> None:
+        """Complete the shard's files; only then they appear. Slow: it waits for the disk."""
+        ...
+
+
+class _Table:
+    """Rows of a shard as Arrow batches, which take less memory than dictionaries."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._rows: list[dict[str, Any]] = []
+        self._batches: list[pa.RecordBatch] = []
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._rows.append(row)
+        if len(self._rows) == _BUFFERED_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._batches.append(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
+        self._rows = []
+
+    def write(self, path: Path) -> None:
+        """Write all rows in the order of their keys."""
+        self._flush()
+        with atomic_files.replacing(path) as beside:
+            pq.write_table(pa.Table.from_batches(self._batches, self._schema).sort_by("key"), beside)
+
+
+class _TarWriter:
+    """Writer of `NNNNN.tar`: KEY.jpg, KEY.json and, with captions, KEY.txt, in the order of arrival."""
+
+    def __init__(self, beside: Path, table: Path, schema: pa.Schema) -> None:
+        self._file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        self._rows = _Table(schema)
+        self._table = table
+
+    def add(self, row: dict[str, Any], data: bytes | None) -> None:
+        self._rows.add(row)
+        if data is not None:
+            parts: list[bytes] = []
+            for ending, content in _members(row, data):
+                parts += [_header(f"{row['key']}.{ending}", len(content)), content, bytes(-len(content) % _BLOCK)]
+            _write(self._file, parts)
+
+    def finish(self) -> None:
+        _write(self._file, [bytes(2 * _BLOCK)])
+        self._rows.write(self._table)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class _FolderWriter:
+    """Writer of the folder `NNNNN` with the members of `_TarWriter` as files."""
+
+    def __init__(self, beside: Path, table: Path, schema: pa.Schema) -> None:
+        self._folder = beside
+        self._folder.mkdir()
+        self._rows = _Table(schema)
+        self._table = table
+
+    def add(self, row: dict[str, Any], data: bytes | None) -> None:
+        self._rows.add(row)
+        if data is not None:
+            for ending, content in _members(row, data):
+                (self._folder / f"{row['key']}.{ending}").write_bytes(content)
+
+    def finish(self) -> None:
+        for path in self._folder.iterdir():
+            atomic_files.flush(path)
+        self._rows.write(self._table)
+
+    def close(self) -> None:
+        pass
+
+
+class _ParquetWriter:
+    """Writer of `NNNNN.parquet` with the pictures' bytes in the column `jpg`, in the order of arrival."""
+
+    def __init__(self, beside: Path, _table: Path, schema: pa.Schema) -> None:
+        self._schema = schema.append(pa.field(EXTENSION, pa.binary()))
+        self._writer = pq.ParquetWriter(beside, self._schema, compression={schema.names[0]: "snappy"})
+        self._rows: list[dict[str, Any]] = []
+        self._size_bytes = 0
+
+    def add(self, row: dict[str, Any], data: bytes | None) -> None:
+        self._rows.append(row | {EXTENSION: data})
+        self._size_bytes += len(data or b"")
+        if self._size_bytes >= _ROW_GROUP_BYTES or len(self._rows) == _BUFFERED_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
+            self._rows, self._size_bytes = [], 0
+
+    def finish(self) -> None:
+        self._flush()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+_WRITERS: dict[str, tuple[Callable[[Path, Path, pa.Schema], Any], str]] = {
+    "webdataset": (_TarWriter, ".tar"),
+    "parquet": (_ParquetWriter, ".parquet"),
+    "files": (_FolderWriter, ""),
+}
+
+
+@contextmanager
+def writing(folder: Path, number: int, output_format: str, schema: pa.Schema) -> Generator[SampleWriter]:
+    """Write a shard; its files appear if the block ends without an error, after `finish`."""
+    kind, ending = _WRITERS[output_format]
+    name = shard_name(number)
+    place, beside = folder / f"{name}{ending}", folder / f".{name}{ending}.{os.getpid()}{_PART}"
+    try:
+        writer = kind(beside, folder / f"{name}.parquet", schema)
+        try:
+            yield writer
+        finally:
+            writer.close()
+        atomic_files.flush(beside)
+        if place.is_dir():
+            shutil.rmtree(place)  # of a run that was killed before it wrote the shard's stats
+        beside.replace(place)
+        atomic_files.flush(folder)
+    finally:
+        _remove(beside)
+
+
+def write_stats(folder: Path, number: int, stats: dict[str, Any]) -> None:
+    """Write `NNNNN_stats.json`: the shard is whole."""
+    atomic_files.write_text(_stats_path(folder, number), json.dumps(stats, indent=4))
+
+
+def is_whole(folder: Path, number: int) -> bool:
+    return _stats_path(folder, number).is_file()
+
+
+def read_stats(folder: Path, number: int) -> dict[str, Any]:
+    return json.loads(_stats_path(folder, number).read_text(encoding="utf-8"))
+
+
+def _stats_path(folder: Path, number: int) -> Path:
+    return folder / f"{shard_name(number)}_stats.json"
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed runs left unfinished. Nobody may be writing there now."""
+    for path in folder.glob(f".*{_PART}"):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _members(row: dict[str, Any], data: bytes) -> list[tuple[str, bytes]]:
+    """Endings and contents of a sample's files, in webdataset's order."""
+    described = json.dumps(row, default=str).encode("utf-8", "replace")
+    members = [(EXTENSION, data), ("json", described)]
+    if "caption" in row:
+        members.append(("txt", (row["caption"] or "").encode("utf-8", "replace")))
+    return members
+
+
+def _header(name: str, size_bytes: int) -> bytes:
+    """Header of a member (POSIX ustar) without time, owner and mode of the machine.
+
+    Only name, size and checksum differ between members: to build each by `tarfile` would take five times as long.
+    """
+    header = bytearray(_HEADER)
+    header[: len(name)] = name.encode("ascii")
+    header[124:135] = b"%011o" % size_bytes
+    header[148:156] = b" " * 8
+    header[148:155] = b"%06o\0" % sum(header)
+    return bytes(header)
+
+
+def _write(file: int, parts: list[bytes]) -> None:
+    """Write all bytes of `parts`, without copying them together unless the disk takes less at once."""
+    written = os.writev(file, parts)
+    if written < sum(map(len, parts)):
+        rest = memoryview(b"".join(parts))[written:]
+        while rest:
+            rest = rest[os.write(file, rest) :]

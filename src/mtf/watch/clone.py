@@ -1,0 +1,208 @@
+"""Clone in which a run of `mtf watch` works, until its commit is whole and the project is moved on to it.
+
+The clone lies in `.dvc/tmp`, beside DVC's own temporary clones. It shares git's objects and DVC's cache with the
+project; its files are links into the cache, so a large data set is not copied. A killed run's clone is taken up by the
+next run if the project still stands where the run began.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+from configobj import ConfigObj
+
+from mtf.core import atomic_files, dvc_cli
+from mtf.core.errors import MtfError
+from mtf.core.project_paths import ProjectPaths
+
+FOLDER, BASE, UNFINISHED = "mtf-watch", "mtf-watch.base", "mtf-watch.checkout"
+LOCK_FILE = "dvc.lock"
+# Links first: a copy of all pictures in each run would be the data set once more.
+_LINKS = "reflink,hardlink,symlink,copy"
+
+
+@dataclass(frozen=True)
+class Git:
+    """Git and DVC in one folder.
+
+    keeps_open: descriptors that child processes inherit.
+    """
+
+    folder: Path
+    keeps_open: tuple[int, ...] = ()
+
+    def __call__(self, *arguments: str) -> str:
+        """Output of a git command. Raises MtfError with git's message if it fails."""
+        return self._run(("git", *arguments), "git " + arguments[0])
+
+    def succeeds(self, *arguments: str) -> bool:
+        """True if a git command ends with 0."""
+        return subprocess.run(("git", *arguments), cwd=self.folder, capture_output=True, check=False).returncode == 0
+
+    def dvc(self, *arguments: str, advice: str = "") -> str:
+        """Output of a DVC command. Raises MtfError with DVC's last lines if it fails."""
+        return self._run((*dvc_cli.DVC, *arguments), f"dvc {arguments[0]}", advice=advice)
+
+    def _run(self, command: Sequence[str], name: str, *, advice: str = "") -> str:
+        # Stages are commands of this environment, whatever the path of the job that started this one.
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=os.environ | {"PATH": path, "DVC_NO_ANALYTICS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+            pass_fds=self.keeps_open,
+        )
+        if done.returncode:
+            said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+            raise MtfError(f"{name}: {' '.join(' '.join(said[-4:]).split())[:600] or done.returncode}{advice}")
+        return done.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Project:
+    """Project that is watched: the root of its git repository, and its place in it."""
+
+    workspace: ProjectPaths
+    git: Git
+
+    @classmethod
+    def of(cls, workspace: ProjectPaths, keeps_open: tuple[int, ...]) -> Project:
+        """Project at `workspace`. Raises MtfError if a run could not be committed there."""
+        git = Git(workspace.root, keeps_open)
+        if not dvc_cli.is_tracked(workspace.root) or not git.succeeds("rev-parse", "HEAD"):
+            raise MtfError(f"{workspace.root}: no DVC repository with a commit; `dvc init` and a first commit make one")
+        if not git.succeeds("symbolic-ref", "--quiet", "HEAD"):
+            raise MtfError(f"{workspace.root}: HEAD is on no branch; `git switch BRANCH` first")
+        if not git.succeeds("var", "GIT_COMMITTER_IDENT"):
+            raise MtfError(
+                "git: it does not know who commits; run `git config user.name NAME` and `git config user.email ADDRESS`"
+            )
+        return cls(workspace, git)
+
+    @property
+    def temporary(self) -> Path:
+        return self.workspace.root / ".dvc/tmp"
+
+    @property
+    def head(self) -> str:
+        return self.git("rev-parse", "HEAD")
+
+    def refuse_changes(self) -> None:
+        """Raise MtfError if a tracked file of git has changes: the run's commit could not be taken over."""
+        changed = self.git("diff", "--name-only", "HEAD").splitlines()
+        if changed:
+            names = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+            raise MtfError(f"not committed: {names}; commit them, or undo them, and run this again")
+
+
+def finish_checkout(project: Project) -> None:
+    """Bring the files of a run's commit into the project, if a killed run could not."""
+    marker = project.temporary / UNFINISHED
+    if not marker.is_file():
+        return
+    commit, *stages = marker.read_text(encoding="utf-8").split()
+    if project.head == commit and stages:
+        advice = "; the commit is there: `dvc checkout` brings its files"
+        project.git.dvc("checkout", "--quiet", *stages, advice=advice)
+    marker.unlink()
+
+
+class Clone:
+    """Clone of a project at its HEAD."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._folder = project.temporary / FOLDER
+        self._base_file = project.temporary / BASE
+        prefix = project.git("rev-parse", "--show-prefix")
+        self.workspace = ProjectPaths(self._folder / prefix if prefix else self._folder)
+        self.git = Git(self.workspace.root, project.git.keeps_open)
+
+    def open(self, until: str) -> datetime:
+        """Take up a killed run's clone, or make a new one, with the files of the stages up to `until`.
+
+        Returns the time at which the run began; for a killed run, the time at which that one began.
+        """
+        commit, _, began = self._base_file.read_text("utf-8").partition(" ") if self._base_file.is_file() else ("",) * 3
+        if commit == self._project.head:
+            for left in (self.workspace.root / ".dvc/tmp").glob("rwlock*"):
+                left.unlink()  # of a killed process
+            return datetime.fromisoformat(began)
+        self.remove()
+        self._make()
+        advice = "; `dvc pull` in the project brings what its cache lacks"
+        self.git.dvc("checkout", "--quiet", "--with-deps", until, advice=advice)
+        now = datetime.now(UTC)
+        atomic_files.write_text(self._base_file, f"{self._project.head} {now.isoformat()}")
+        return now
+
+    def _make(self) -> None:
+        project = self._project
+        top = project.git("rev-parse", "--show-toplevel")
+        project.git("clone", "--quiet", "--shared", "--no-tags", top, str(self._folder))
+        for name in ("user.name", "user.email"):
+            if project.git.succeeds("config", name):
+                self.git("config", name, project.git("config", name))
+        local = ConfigObj(str(project.workspace.root / ".dvc/config.local"))
+        local.setdefault("cache", {}).update({"dir": project.git.dvc("cache", "dir"), "type": _LINKS})
+        local.filename = str(self.workspace.root / ".dvc/config.local")
+        local.write()
+
+    @property
+    def is_committed(self) -> bool:
+        """True if the run's commit is made."""
+        return self.git("rev-parse", "HEAD") != self._project.head
+
+    def commit(self, message: str) -> None:
+        """Commit all changes of the clone."""
+        self.git("add", "--all", ".")
+        self.git("commit", "--quiet", "--message", message)
+
+    def publish(self) -> str:
+        """Move the project on to the clone's commit, and bring its files; returns the commit.
+
+        Raises MtfError, and changes nothing, if the project was moved on meanwhile. From the move on, a killed run is
+        finished by the next one.
+        """
+        project, commit = self._project, self.git("rev-parse", "HEAD")
+        stages = _changed_stages(self.git)
+        atomic_files.write_text(project.temporary / UNFINISHED, " ".join((commit, *stages)))
+        project.git("fetch", "--quiet", str(self._folder), "HEAD")
+        try:
+            project.git("merge", "--quiet", "--ff-only", commit)
+        except MtfError as error:
+            (project.temporary / UNFINISHED).unlink()
+            raise MtfError(
+                f"the project changed while this ran, and was left as it is; run this again: {error}"
+            ) from None
+        finish_checkout(project)
+        self.remove()
+        return commit
+
+    def remove(self) -> None:
+        self._base_file.unlink(missing_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _changed_stages(git: Git) -> list[str]:
+    """Stages of dvc.lock that the last commit changed."""
+    old, new = (_stages(git, revision) for revision in ("HEAD~1", "HEAD"))
+    return sorted(name for name, entry in new.items() if old.get(name) != entry)
+
+
+def _stages(git: Git, revision: str) -> dict[str, object]:
+    if not git.succeeds("cat-file", "-e", f"{revision}:./{LOCK_FILE}"):
+        return {}
+    content = yaml.safe_load(git("show", f"{revision}:./{LOCK_FILE}"))
+    return dict((content or {}).get("stages") or {})

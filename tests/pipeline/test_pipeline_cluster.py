@@ -1,0 +1,308 @@
+"""Stages on a Ray cluster of two and four nodes whose workers see an S3 server, and never the project's folder."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from host_log import HostLog, serving
+from host_visits import Visits
+from mtf import config
+from mtf.config import Params
+from mtf.core import cluster_tasks, parallel_map, shards
+from mtf.core.cluster_storage import ClusterStorage
+from mtf.core.errors import MtfError
+from mtf.core.project_paths import ProjectPaths
+from mtf.crawl import ray_workers
+from mtf.crawl.work import Work
+from mtf.pipeline import crawl, crop, release, screen
+from mtf.project import cluster_checks, embed
+from mtf.project.finding import Finding
+from mtf.sample import web
+from mtf.sample.finds import SampleSize
+from mtf.sample.people import CAST
+from projects import ROOT
+from ray_cluster import RayCluster, start
+
+sys.path.insert(0, str(ROOT / "tests" / "release"))
+import made_project
+
+pytestmark = pytest.mark.lengthy(90)
+
+PEOPLE = 6
+PICTURES = 4
+MAX_WORKER_BYTES = 700 * 2**20
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Generator[RayCluster]:
+    with start() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> ProjectPaths:
+    """A small sample that was crawled, cropped, screened and embedded on this machine."""
+    root = tmp_path_factory.mktemp("local")
+    settings = yaml.safe_load((ROOT / "params.yaml").read_text())
+    settings["compute"] = {"engine": "local", "workers": 1}
+    (root / "params.yaml").write_text(yaml.safe_dump(settings))
+    project = ProjectPaths(root)
+    params = config.load(project.params)
+    size = SampleSize(cast=CAST[:PEOPLE], rare=(), clean=(PICTURES, PICTURES), dirt={})
+    web.write(project.data, seed=1, compute=params.compute, size=size)
+    for stage in (crawl, crop, screen):
+        stage.run(project, params)
+    embed.run(project, "crop", model="appearance", weights=None, to=None)
+    return project
+
+
+def on_cluster(local: ProjectPaths, root: Path, ray_cluster: RayCluster, *stages: str) -> ProjectPaths:
+    """A copy of the project for the cluster, with the results of `stages` alone, and an empty storage."""
+    for name in ("params.yaml", "data", *(f"build/{stage}" for stage in stages)):
+        source, target = local.root / name, root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+    settings = yaml.safe_load((root / "params.yaml").read_text())
+    settings["compute"] = ray_cluster.compute(storage=f"s3://cluster/{root.name}")
+    (root / "params.yaml").write_text(yaml.safe_dump(settings))
+    return ProjectPaths(root)
+
+
+def contents(project: ProjectPaths, stage: str) -> dict[str, bytes]:
+    folder = project.stage(stage)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def run(project: ProjectPaths, stage: Callable[[ProjectPaths, Params], None]) -> str:
+    """What a stage prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        stage(project, config.load(project.params))
+    return printed.getvalue()
+
+
+def wait_for(event: Callable[[], bool], *, what: str) -> None:
+    for _ in range(1200):
+        if event():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{what} did not happen")
+
+
+def test_every_table_and_shard_has_the_bytes_of_a_local_run_and_workers_stay_small(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    ray_cluster.grow(2)
+    project = on_cluster(local, tmp_path / "two", ray_cluster, "crawl")
+    for stage in (crop.run, screen.run):
+        assert f"{PEOPLE} identities made" in run(project, stage)
+    embed.run(project, "crop", model="appearance", weights=None, to=None)
+    for stage in ("crop", "screen", "embed"):
+        assert contents(project, stage) == contents(local, stage)
+    assert len(contents(local, "crop")) == PEOPLE + 3
+    peaks = [_peak_bytes(worker.pid) for worker in ray_cluster.workers()]
+    assert peaks and max(peaks) < MAX_WORKER_BYTES
+
+
+def _peak_bytes(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def test_a_crawl_finds_what_a_local_one_finds_and_the_stages_after_it_write_the_same_bytes(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    ray_cluster.grow(2)
+    project = on_cluster(local, tmp_path / "crawled", ray_cluster)
+    assert f"{PEOPLE} made" in run(project, crawl.run)
+    for name in ("images", "fetches", "evidence", "earlier", "signals"):
+        here, there = (pl.read_parquet(each.table("crawl", name)) for each in (local, project))
+        times = [column for column, dtype in here.schema.items() if dtype.is_temporal()]
+        assert here.drop(times).equals(there.drop(times)), name
+    assert f"{PEOPLE} left as they were" in run(project, crawl.run)
+    run(project, crop.run)
+    assert contents(project, "crop") == contents(local, "crop")
+
+
+def test_rate_limits_of_a_host_hold_over_all_workers_and_the_death_of_one(
+    ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    ray_cluster.grow(2)
+    crawl_section = config.Crawl.model_validate(
+        {"sources": [{"kind": "bing"}], "per_host_delay_s": 0.05, "per_host_concurrency": 2, "timeout_s": 20.0}
+    )
+    items = [[f"http://{host}.example/{number}.jpg" for host in ("one", "two")] for number in range(12)]
+    items[6].append(str(tmp_path / "kill"))
+    robots = (200, {}, b"User-agent: *\nDisallow: /secret\n")
+    answers = {"/robots.txt": robots} | {f"/{number}.jpg": (200, {}, b"x") for number in range(12)}
+    done: list[int] = []
+    compute = config.Compute(engine="ray", address=ray_cluster.address)
+    with serving(HostLog(answers)) as log:
+        work = Work(crawl_section, Visits(log.hosts, crawl_section).open, at_once=2)
+        ray_workers.run(work, items, done.append, compute=compute)
+    assert done == [2] * 12
+    assert len(log.processes()) > 1, "else nothing is shown"
+    assert log.shared_moments() == []
+    assert set(log.counts("/robots.txt").values()) <= {1, 2}, "the one that died may have been about to send it on"
+    for host in ("one.example", "two.example"):
+        starts = sorted(each.start for each in log.asked if each.host == host)
+        gaps = [after - before for before, after in itertools.pairwise(starts)]
+        assert sum(gaps) / len(gaps) > 0.045, "one by one a gap may shrink by what the network took"
+
+
+def test_a_killed_crawl_goes_on_with_the_shards_that_it_left_in_the_storage(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    project = on_cluster(local, tmp_path / "left-over", ray_cluster, "crawl")
+    run(project, crawl.run)  # puts nothing: all is as it was
+    storage = ClusterStorage(config.load(project.params).compute.storage or "")
+    identities = [person.identity for person in CAST[:PEOPLE]]
+    before = {identity: project.shard("crawl", identity).read_bytes() for identity in identities}
+    for identity in identities[:2]:  # as if the driver had been killed before it fetched these
+        shard = project.shard("crawl", identity)
+        storage.put(shard, f"build/crawl/shards/{shard.name}")
+        shard.unlink()
+    assert f"{PEOPLE} left as they were" in run(project, crawl.run)
+    assert {identity: project.shard("crawl", identity).read_bytes() for identity in identities} == before
+
+
+def test_a_release_has_the_bytes_of_a_local_one(ray_cluster: RayCluster, tmp_path: Path) -> None:
+    params = made_project.made_params()
+    here, there = (made_project.make(tmp_path / name, params) for name in ("here", "there"))
+    made_project.release(here, params)
+    compute = config.Compute(**ray_cluster.compute(storage=f"s3://cluster/{tmp_path.name}"))
+    made_project.release(there, params.model_copy(update={"compute": compute}))
+    for stage in ("release", "released"):
+        assert contents(here, stage) == contents(there, stage)
+    assert not [key for key in ray_cluster.stored() if key.startswith(f"{tmp_path.name}/build/released")]
+    printed = run_release(there, params.model_copy(update={"compute": compute}))
+    assert "0 encoded" in printed
+
+
+def run_release(project: ProjectPaths, params: Params) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        release.run(project, params)
+    return printed.getvalue()
+
+
+def test_a_node_that_dies_is_replaced_and_its_identities_are_done_again(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    ray_cluster.grow(4)
+    project = on_cluster(local, tmp_path / "killed", ray_cluster, "crawl")
+    folder = project.shards("crop")
+
+    def kill() -> None:
+        wait_for(lambda: any(folder.glob("*.tar")), what="the first shard")
+        ray_cluster.kill(ray_cluster.nodes[-1])
+        ray_cluster.kill(ray_cluster.nodes[-1])
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    assert f"{PEOPLE} identities made" in run(project, crop.run)
+    killer.join()
+    assert contents(project, "crop") == contents(local, "crop")
+
+
+def test_a_killed_driver_goes_on_with_what_is_finished(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    ray_cluster.grow(2)
+    project = on_cluster(local, tmp_path / "driver", ray_cluster, "crawl")
+    folder = project.shards("crop")
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "mtf", "crop"], cwd=project.root, stdout=subprocess.DEVNULL, env=os.environ
+    )
+    wait_for(lambda: any(folder.glob("*.tar")), what="the first shard")
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    finished = {path: path.stat().st_mtime_ns for path in folder.glob("*.tar")}
+    assert 0 < len(finished) < PEOPLE
+    assert f"{len(finished)} left as they were" in run(project, crop.run)
+    assert finished == {path: path.stat().st_mtime_ns for path in finished}
+    assert contents(project, "crop") == contents(local, "crop")
+
+    before = ray_cluster.stored()
+    shutil.rmtree(project.stage("crop"))
+    run(project, crop.run)
+    assert ray_cluster.stored() == before  # what was finished is fetched, not made again
+    assert contents(project, "crop") == contents(local, "crop")
+
+
+def test_whoever_leaves_the_roster_leaves_the_storage(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path
+) -> None:
+    project = on_cluster(local, tmp_path / "left", ray_cluster, "crawl")
+    run(project, crop.run)
+    gone = CAST[0].identity
+    assert any(gone in key for key in ray_cluster.stored() if key.startswith("left/build/crop"))
+    images = project.table("crawl", "images")
+    pl.read_parquet(images).filter(pl.col("identity") != gone).write_parquet(images)
+    run(project, crop.run)
+    assert not any(gone in key for key in ray_cluster.stored() if key.startswith("left/build/crop"))
+
+
+def test_a_failure_is_raised_as_it_was_on_the_worker(ray_cluster: RayCluster, tmp_path: Path) -> None:
+    compute = config.Compute(engine="ray", address=ray_cluster.address)
+    paths = [tmp_path / f"{number}.tar" for number in range(3)]
+    with pytest.raises(FileNotFoundError, match=r"\d\.tar"):
+        parallel_map.map_items(shards.rows_of, paths, compute=compute, title="rows")
+
+
+def test_a_worker_with_other_code_stops_the_run(
+    ray_cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_tasks, "package_digest", lambda: "newer")
+    compute = config.Compute(engine="ray", address=ray_cluster.address)
+    with pytest.raises(MtfError, match="another mtf than the driver"):
+        parallel_map.map_items(shards.digest_of, [tmp_path], compute=compute, title="digests")
+
+
+def test_the_doctor_names_each_machine_and_what_it_lacks(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray_cluster.grow(2)
+    project = on_cluster(local, tmp_path / "doctor", ray_cluster)
+    params = config.load(project.params)
+
+    def findings(**changes: object) -> list[Finding]:
+        compute = params.compute.model_copy(update=changes)
+        return list(cluster_checks.examine(project, params.model_copy(update={"compute": compute})))
+
+    cluster, *machines = findings()
+    assert cluster.detail.startswith("2 machines, 2 cores")
+    assert [(each.state, each.detail[:7]) for each in machines] == [("good", "1 cores")] * 2
+    assert not [key for key in ray_cluster.stored() if "doctor" in key]
+    assert {each.state for each in findings(storage=None)} == {"good"}, "on one machine all see the folder"
+
+    missing = findings(storage="s3://no-such-bucket/project")
+    assert [each.state for each in missing] == ["wrong"] and "s3://no-such-bucket" in missing[0].detail
+    monkeypatch.setattr(cluster_checks, "package_digest", lambda: "newer")
+    _, *machines = findings()
+    assert {each.state for each in machines} == {"wrong"}
+    assert "with other code than this machine" in machines[0].detail
+    monkeypatch.setattr(cluster_checks, "version", lambda _name: "2.0.0")
+    assert findings()[0].detail == "2.0.0 is installed, 2.60.0 is tested; `pip install 'mtf[ray]'` on every machine"
+
+
+def test_a_cluster_that_does_not_answer_is_named(ray_cluster: RayCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    compute = config.Compute(engine="ray", address="127.0.0.1:1")
+    with pytest.raises(MtfError, match=r"compute.address: no cluster answers at 127.0.0.1:1"):
+        parallel_map.map_items(shards.digest_of, [Path()], compute=compute, title="digests")

@@ -1,0 +1,112 @@
+"""A Ray cluster of several nodes on this machine, and an S3 server that all of them see; everything on loopback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+from moto.server import ThreadedMotoServer
+
+BUCKET = "cluster"
+OBJECT_STORE_BYTES = 80 * 2**20
+TESTS = Path(__file__).parent
+
+
+@dataclass
+class RayCluster:
+    """Nodes with one CPU each, and the storage `s3://BUCKET`."""
+
+    cluster: Any
+    endpoint: str
+    nodes: list[Any] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return self.cluster.address
+
+    def compute(self, **changes: object) -> dict[str, object]:
+        """Section `compute` of params.yaml for a stage on this cluster."""
+        return {"engine": "ray", "address": self.address, "storage": f"s3://{BUCKET}/project"} | changes
+
+    def grow(self, count: int) -> None:
+        """Add nodes until there are `count`."""
+        while len(self.nodes) < count:
+            self.nodes.append(self.cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE_BYTES, **_LOOPBACK))
+        self.cluster.wait_for_nodes()
+
+    def kill(self, node: Any) -> None:
+        """End a node's processes at once, as if its machine had lost power."""
+        self.cluster.remove_node(node, allow_graceful=False)
+        self.nodes.remove(node)
+
+    def workers(self) -> list[psutil.Process]:
+        """Processes that run tasks and actors."""
+        raylets = {process.pid for process in psutil.process_iter() if process.name() == "raylet"}
+        return [each for each in psutil.process_iter() if each.ppid() in raylets and "ray::" in "".join(each.cmdline())]
+
+    def stored(self) -> dict[str, object]:
+        """Key → time of each object in the storage."""
+        client = boto3.client("s3", endpoint_url=self.endpoint)
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        return {each["Key"]: each["LastModified"] for page in pages for each in page.get("Contents", [])}
+
+
+_LOOPBACK = {"node_ip_address": "127.0.0.1"}
+
+
+@contextmanager
+def start() -> Generator[RayCluster]:
+    """A cluster with a head node alone, which has one CPU; nothing of it is left at the end."""
+    # A socket's path has at most 107 bytes, so that pytest's own folder is too deep.
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    with pytest.MonkeyPatch.context() as here:
+        for name, value in {
+            # Ray would connect to this machine's other address, at which a cluster on loopback does not listen.
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            # A dead node refuses each check at once; one of a busy machine has ten seconds for its answer.
+            "RAY_health_check_period_ms": "500",
+            "RAY_health_check_timeout_ms": "10000",
+            "RAY_health_check_failure_threshold": "3",
+            "RAY_raylet_start_wait_time_s": "120",
+            "PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS), os.environ.get("PYTHONPATH", "")]),
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": endpoint,
+            "NO_PROXY": "127.0.0.1",
+        }.items():
+            here.setenv(name, value)
+        boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
+        import ray
+        from ray._private import ray_constants
+        from ray.cluster_utils import Cluster
+
+        here.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # if something imported Ray before
+        cluster = Cluster()
+        try:
+            options = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
+            head = cluster.add_node(temp_dir=folder, **options, **_LOOPBACK)
+            yield RayCluster(cluster, endpoint, [head])
+        finally:
+            ray.shutdown()
+            cluster.shutdown()
+            server.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if sys.platform != "linux":
+    pytest.skip("a cluster on loopback is tested on Linux", allow_module_level=True)

@@ -1,0 +1,173 @@
+"""The page and the FiftyOne data set of what changed between two versions."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import polars as pl
+import pytest
+from made_project import digest, made_params, make
+from playwright.sync_api import Browser
+
+from mtf.core.project_paths import ProjectPaths
+from mtf.report import version_diff
+from projects import mtf
+
+STAGES = ("split", "curate", "crop", "crawl")
+ADD = ["dvc", "add", "-q", *(f"build/{stage}" for stage in STAGES), "data"]
+
+
+def face(identity: str, number: int) -> str:
+    return digest(digest(identity, number), "face")[:32]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> ProjectPaths:
+    """Version v1 is committed. Since then, in the working tree, each kind of change happened once or twice."""
+    workspace = make(tmp_path_factory.mktemp("diff") / "project")
+    for command in (
+        ["git", "init", "-q"],
+        ["git", "config", "user.email", "made-up@example.org"],
+        ["git", "config", "user.name", "made-up"],
+        ["dvc", "init", "-q"],
+        ADD,
+        ["git", "add", "-A"],
+        ["git", "commit", "-qm", "first"],
+        ["git", "tag", "v1"],
+    ):
+        subprocess.run(command, cwd=workspace.root, check=True, capture_output=True)
+    for stage in STAGES:
+        copy = workspace.build / f"{stage}.copy"
+        shutil.copytree(workspace.stage(stage), copy)
+        shutil.rmtree(workspace.stage(stage))
+        copy.rename(workspace.stage(stage))
+    _change(workspace)
+    return workspace
+
+
+def _change(workspace: ProjectPaths) -> None:
+    def edit(stage: str, name: str, edited: pl.DataFrame) -> None:
+        edited.write_parquet(workspace.table(stage, name))
+
+    splits, faces, evidence, exclusions, permitted = (
+        pl.read_parquet(workspace.table(stage, name))
+        for stage, name in (
+            ("split", "splits"), ("crop", "faces"), ("crawl", "evidence"), ("curate", "exclusions"),
+            ("curate", "non_curated"),
+        )
+    )  # fmt: skip
+    of_face = pl.col("face_id")
+    blurred, opted_out, drifted = face("bo.b", 0), face("bo.b", 1), face("nul", 0)
+    gone = splits.filter(of_face.is_in([blurred, opted_out, drifted])).select("identity", "face_id", "image_id")
+    why = {
+        blurred: ("quality", "blurred"),
+        opted_out: ("license", "opted_out"),
+        drifted: ("license", "license_not_permitted"),
+    }
+    rows = [
+        row | {"step": why[row["face_id"]][0], "reason": why[row["face_id"]][1]} for row in gone.iter_rows(named=True)
+    ]
+    columns = {"decided_by": pl.lit("panel"), "detail": pl.lit(None, pl.String)}
+    edit(
+        "curate",
+        "exclusions",
+        pl.concat([exclusions, pl.DataFrame(rows).with_columns(**columns).select(exclusions.columns)]),
+    )
+    old = pl.when(pl.col("identity") == "nul").then(pl.lit("Old")).otherwise("age")
+    kept = splits.filter(~of_face.is_in([blurred, opted_out, drifted]), pl.col("identity") != "ada")
+    edit("split", "splits", kept.with_columns(age=old.alias("age")))
+    edit("curate", "non_curated", permitted.filter(~of_face.is_in([opted_out, drifted]), pl.col("identity") != "ada"))
+    narrower = pl.when(of_face == face("nul", 2)).then(40).otherwise("crop_width").cast(pl.Int32)
+    edit("crop", "faces", faces.with_columns(crop_width=narrower))
+    license = pl.when(pl.col("image_id") == digest("nul", 0)).then(pl.lit("CC-BY-NC-4.0")).otherwise("license")
+    edit("crawl", "evidence", evidence.filter(pl.col("image_id") != digest("bo.b", 1)).with_columns(license=license))
+    roster = pl.read_csv(workspace.roster)
+    is_nul = pl.col("identity") == "nul"
+    roster = roster.with_columns(age=pl.when(is_nul).then(pl.lit("Old")).otherwise("age"))
+    roster.write_csv(workspace.roster, quote_style="always")
+    header = "added_at,kind,value,reason,requested_by,reference\n"
+    workspace.takedowns.write_text(f"{header}2026-01-02,identity,ada,asked,someone,ref\n")
+    workspace.params.write_text(workspace.params.read_text().replace("min_face_share: 0.13", "min_face_share: 0.2"))
+
+
+@pytest.fixture(scope="module")
+def found(project: ProjectPaths) -> version_diff.VersionDiff:
+    return version_diff.compare(project, made_params(), "v1", None)
+
+
+def rows(found: version_diff.VersionDiff, kind: str) -> list[tuple[str, str, str, str | None, bool]]:
+    return [
+        (
+            row["identity"],
+            row["what"],
+            row["why"],
+            found.credit(row),
+            bool(found.picture(row, "old") or found.picture(row, "new")),
+        )
+        for row in found.changes.filter(pl.col("kind") == kind).iter_rows(named=True)
+    ]
+
+
+def test_each_change_has_its_reason_and_only_permitted_pictures_are_shown(found: version_diff.VersionDiff) -> None:
+    gone = {(identity, why): shown for identity, _, why, _, shown in rows(found, "gone")}
+    assert gone == {
+        ("bo.b", "blurred"): True, ("bo.b", "opted out"): False, ("nul", "license not permitted"): False,
+    }  # fmt: skip
+    assert [(what, why, shown) for _, what, why, _, shown in rows(found, "license")] == [
+        ("CC-BY-4.0 → CC-BY-NC-4.0", "its source, asked on 2024-05-01: stated", False)
+    ]
+    assert {(what, why) for _, what, why, _, _ in rows(found, "relabelled")} == {
+        ("age: Young → Old", "the roster says so now")
+    }
+    ((identity, what, why, credit, shown),) = rows(found, "cropped")
+    assert (identity, what, shown) == ("nul", "same box, 70 × 70 → 40 × 70 pixels", True)
+    assert why == "parameters: crop.min_face_share 0.13 → 0.2" and "CC-BY-4.0" in str(credit)
+
+
+def test_who_was_taken_down_is_counted_and_named_nowhere(
+    found: version_diff.VersionDiff, project: ProjectPaths
+) -> None:
+    assert found.taken_down == 1 and "ada" not in found.changes["identity"]
+    text = version_diff.html(found, title="Made-up people")
+    assert (
+        "1 identities were taken down" in text and "ada" not in text.partition('id="data">')[2].partition("<script>")[0]
+    )
+
+
+def test_the_command_writes_a_page_and_a_folder_that_fiftyone_reads(project: ProjectPaths, tmp_path: Path) -> None:
+    done = mtf(project.root, "diff", "v1", "--html", str(tmp_path / "page.html"), "--fiftyone", str(tmp_path / "view"))
+    assert done.returncode == 0, done.stderr
+    samples = json.loads((tmp_path / "view/samples.json").read_text())["samples"]
+    assert {each["change"]["label"] for each in samples} == {"gone", "cropped", "relabelled"}
+    assert all((tmp_path / "view" / each["filepath"]).read_bytes()[:2] == b"\xff\xd8" for each in samples)
+    assert sorted(each["tags"][-1] for each in samples if each["change"]["label"] == "cropped") == ["after", "before"]
+    again = mtf(project.root, "diff", "v1", "--fiftyone", str(tmp_path / "view"))
+    assert again.returncode == 2 and "is not empty; choose a new folder" in again.stderr
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_axe_finds_nothing_and_the_page_asks_for_nothing(
+    found: version_diff.VersionDiff, browser: Browser, tmp_path: Path, scheme: str
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    (tmp_path / "page.html").write_text(version_diff.html(found, title="Made-up <b>people</b>"))
+    context = browser.new_context(viewport={"width": 360, "height": 800}, color_scheme=scheme, offline=True)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto((tmp_path / "page.html").as_uri())
+    assert page.locator("#cropped .rows li img").count() == 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert [each["id"] for each in Axe().run(page).response["violations"]] == []
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the differences"
+    page.get_by_label("Show only rows with the words").fill("blurred")
+    assert page.get_by_role("status").inner_text() == "1 rows"
+    assert page.locator(".rows li").count() == 1
+    assert complaints == []
+    context.close()
