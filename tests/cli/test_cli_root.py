@@ -180,6 +180,24 @@ def test_a_stage_that_runs_already_is_named_with_its_process(project: Path) -> N
         lock.release()
 
 
+def test_a_folder_that_may_not_be_written_is_one_line(project: Path) -> None:
+    build = project / "build"
+    build.mkdir(exist_ok=True)
+    mode = build.stat().st_mode
+    build.chmod(0o555)
+    # An administrator may write everywhere, until the capability is dropped.
+    ordinary = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+    if ordinary and shutil.which("setpriv") is None:
+        pytest.skip("an administrator without setpriv may write everywhere")
+    command = [*ordinary, sys.executable, "-m", "mtf", "crop"]
+    try:
+        done = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, check=False)
+    finally:
+        build.chmod(mode)
+    assert done.returncode == 2
+    assert re.fullmatch(r"mtf: \S*/build/\.crop\.lock: cannot be written: Permission denied\n", done.stderr)
+
+
 def test_a_full_output_is_one_line(project: Path) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(

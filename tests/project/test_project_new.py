@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import tarfile
 import tomllib
 from contextlib import chdir
 from pathlib import Path
@@ -16,11 +17,13 @@ from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
 from mtf import config
+from mtf.core.errors import BadInput
 from mtf.core.project_paths import ProjectPaths
 from mtf.core.slugs import slug
 from mtf.pipeline import code_deps
 from mtf.project import own_pipeline, templates
 from mtf.project.own_params import OwnParams
+from mtf.project.own_pictures import OwnPictures
 from mtf.project.yaml_text import rewritten
 from mtf.rights import attribution
 from mtf.schemas import roster_file
@@ -258,6 +261,37 @@ def test_a_refused_project_leaves_nothing_behind(
     assert says in done.stderr
     assert "function-" not in done.stderr and "pattern" not in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own", "people.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "target"),
+    [
+        ("ann/1.jpg", tarfile.SYMTYPE, "/etc/passwd"),
+        ("ann/1.jpg", tarfile.LNKTYPE, "/etc/passwd"),
+        ("ann/1.jpg", tarfile.CHRTYPE, ""),
+        ("ann/1.jpg", tarfile.BLKTYPE, ""),
+        ("ann/1.jpg", tarfile.FIFOTYPE, ""),
+        ("../ann/1.jpg", tarfile.REGTYPE, ""),
+        ("ann/../../1.jpg", tarfile.REGTYPE, ""),
+        ("/ann/1.jpg", tarfile.REGTYPE, ""),
+    ],
+)
+def test_a_tar_without_a_plain_file_inside_it_has_no_picture(
+    tmp_path: Path, name: str, kind: bytes, target: str
+) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname, entry.devmajor, entry.devminor = kind, target, 1, 5
+    with tarfile.open(tmp_path / "p.tar", "w") as tar:
+        tar.addfile(entry)
+    pictures = OwnPictures(tmp_path / "p.tar", "CC0-1.0")
+    for cell in ("ann/*.jpg", name):
+        with pytest.raises(BadInput, match=r"every other name is missing in .*p\.tar, which has no picture: a link"):
+            pictures.check_named_by([cell], roster="people.csv")
+
+
+def test_pictures_that_are_neither_a_folder_nor_a_tar_are_refused_unread() -> None:
+    with pytest.raises(BadInput, match="--pictures: '/dev/zero' is not permitted; permitted: a folder, or an uncompr"):
+        OwnPictures(Path("/dev/zero"), "CC0-1.0").check_named_by(["a.jpg"], roster="people.csv")
 
 
 def test_a_project_needs_a_contact_and_the_sample_no_option(tmp_path: Path) -> None:

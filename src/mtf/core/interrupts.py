@@ -7,9 +7,12 @@ import os
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
+from multiprocessing import forkserver
 from types import FrameType
 
 EXIT_CODE = 130
+_WARNINGS = "PYTHONWARNINGS"
+_QUIET_TRACKER = "ignore::UserWarning:multiprocessing.resource_tracker"
 AT_ONCE = b"mtf: interrupted again; ended at once, and what is complete is kept\n"
 
 
@@ -34,6 +37,23 @@ def ignored() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def start_fork_server() -> None:
+    """Start multiprocessing's fork server, whose workers ignore interrupts: Ctrl-C reaches all processes of a terminal.
+
+    Its resource tracker clears up after a process that ended at once, and does not warn of it.
+    """
+    before = os.environ.get(_WARNINGS)
+    os.environ[_WARNINGS] = ",".join(filter(None, (before, _QUIET_TRACKER)))
+    try:
+        with ignored():
+            forkserver.ensure_running()
+    finally:
+        if before is None:
+            del os.environ[_WARNINGS]
+        else:
+            os.environ[_WARNINGS] = before
 
 
 def kill_workers() -> None:

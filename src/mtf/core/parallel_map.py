@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
-from multiprocessing import forkserver
 from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import TYPE_CHECKING, TypeVar
 
@@ -41,8 +40,7 @@ def process_context() -> ForkServerContext | SpawnContext:
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    with interrupts.ignored():
-        forkserver.ensure_running()
+    interrupts.start_fork_server()
     return multiprocessing.get_context("forkserver")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
+from datetime import UTC, date, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -129,6 +131,16 @@ class Revision:
 
     def __str__(self) -> str:
         return self.name or "the working tree"
+
+
+def committed_on(root: Path, path: str) -> date | None:
+    """Day (UTC) of the last commit that changed a file of the project; None if git knows none."""
+    command = ("git", "log", "-1", "--format=%ct", "--", path)
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    except OSError:
+        return None
+    return datetime.fromtimestamp(int(done.stdout), UTC).date() if done.stdout.strip().isdigit() else None
 
 
 def _open(root: Path, name: str) -> Any:

@@ -10,11 +10,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from mtf.core.atomic_files import replacing
-from mtf.core.errors import BadInput, listed, shortened
+from mtf.core.errors import BadInput, bad_value, listed, shortened
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
 from mtf.sources.folder import Folder, FolderFiles
 
 COPY = "pictures"
+NONE = "no picture: a link, a device, or a name that leads out of it is none"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class OwnPictures:
                 f"{roster}: no row names a picture of {self.path}; the column files names them: anna.jpg, or "
                 "anna/*.jpg;more/anna-1.jpg"
             )
+        if not (self.path.is_dir() or self.path.is_file()):
+            raise bad_value("--pictures", str(self.path), "a folder, or an uncompressed tar")
         source = Folder(kind="folder", path=str(self.path.resolve()), license=self.license)
         opened = FolderFiles(source, Path())
         existing = {name for name, _ in opened.listing()}
@@ -61,7 +64,7 @@ class OwnPictures:
         if not existing.intersection(named):
             raise BadInput(
                 f"{roster}: column files: {shortened(named[0])} and every other name is missing in {self.path}, which "
-                f"has {listed(sorted(existing)[:4]) or 'no file'}"
+                f"has {listed(sorted(existing)[:4]) or NONE}"
             )
 
     def write(self, workspace: ProjectPaths) -> None:

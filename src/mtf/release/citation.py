@@ -22,8 +22,8 @@ def creators(facts: Facts, card: Card) -> list[str]:
 
 
 def released_on(facts: Facts, card: Card) -> date | None:
-    """Day of publication: the card's, or `release.date`; None if neither is given."""
-    return card.published or facts.params.release.date
+    """Day of publication: the card's, or `release.date`, or the day on which this version of the data was committed."""
+    return card.published or facts.params.release.date or facts.recorded_on
 
 
 def citation_cff(facts: Facts, card: Card) -> str:

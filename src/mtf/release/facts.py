@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -53,7 +54,8 @@ class Facts:
     - `agreement`: step → figures of the reviewers' agreement;
     - `non_curated`: faces of the non-curated set;
     - `certificate`: certificate on wrong people, None if there is none;
-    - `weights`: files of trained weights that found, measured or compared the faces.
+    - `weights`: files of trained weights that found, measured or compared the faces;
+    - `recorded_on`: day on which this version of `data/` was committed, None outside git.
     """
 
     params: Params
@@ -72,6 +74,7 @@ class Facts:
     non_curated: int
     certificate: Certificate | None = None
     weights: Sequence[ModelFile] = ()
+    recorded_on: date | None = None
 
     @property
     def certified(self) -> list[str]:
@@ -153,6 +156,7 @@ def gather(
     curated: Mapping[str, Any],
     certified: Certificate | None = None,
     weights: Sequence[ModelFile] = (),
+    recorded_on: date | None = None,
 ) -> Facts:
     """Facts from the tables. `published` has the faces of all variants with their pictures' licenses; `curated` is
     metrics/curate.json; `certified` is the certificate of the published faces.
@@ -175,6 +179,7 @@ def gather(
         non_curated=non_curated.height,
         certificate=certified,
         weights=weights,
+        recorded_on=recorded_on,
     )
 
 

@@ -2,8 +2,9 @@
 
 - `LICENSES/ID.txt`: the text of each license, or its address where no text is enclosed with mtf;
 - `REUSE.toml`: the license of every file that is no picture;
-- `REUSE.toml` two folders above each picture: the licenses of the pictures, which keep those of their originals. One
-  file for all would take `reuse lint` minutes: it compares each path with each.
+- `REUSE.toml` two folders above each picture: the licenses of the pictures, which keep those of their originals. The
+  most frequent license is that of the folder, and pictures under another are listed. One list for all would take
+  `reuse lint` minutes: it compares each path with each.
 
 The texts are those of the SPDX license list.
 """
@@ -52,12 +53,20 @@ def write(root: Path, pictures: pl.DataFrame, *, release_license: str, owner: st
     general = [(["**"], owner, own), (["recall/recall.py"], "The authors of mtf", PROGRAM_LICENSE)]
     _write_annotations(root / REUSE, general)
     for (folder,), rows in named.sort("path").partition_by("folder", as_dict=True).items():
-        by_license = sorted(rows.partition_by("license", as_dict=True).items())
+        by_license = sorted(rows.partition_by("license", as_dict=True).items(), key=lambda each: -each[1].height)
         inside = pl.col("path").str.strip_prefix(f"{folder}/")
+        (most_frequent,), _ = by_license[0]
         _write_annotations(
             root / str(folder) / REUSE,
-            # The file itself stands first: a list must not become empty if all pictures are recalled from a copy.
-            [([REUSE, *each.select(inside)["path"]], AUTHORS, str(license)) for (license,), each in by_license],
+            [
+                # The last annotation that fits a file counts.
+                (["**"], AUTHORS, str(most_frequent)),
+                # The file itself stands first: a list must not become empty if all pictures are recalled from a copy.
+                *(
+                    ([REUSE, *each.select(inside)["path"]], AUTHORS, str(license))
+                    for (license,), each in by_license[1:]
+                ),
+            ],
         )
 
 

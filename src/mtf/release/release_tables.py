@@ -14,6 +14,7 @@ import polars as pl
 
 from mtf import schemas
 from mtf.config import Params
+from mtf.core import revisions
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.curation import certificate
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 # So many pictures are named in an error.
 _MAX_NAMED = 5
+DATA_VERSION = "data.dvc"
 ROW = [*FACE, "image_id", *folders.PLACE, "license"]
 
 
@@ -94,6 +96,7 @@ def gather_facts(workspace: ProjectPaths, params: Params, sources: Sources) -> f
         curated=curated,
         certified=_certified(workspace, params, sources),
         weights=weights_in_use.of_faces(params.crop, params.screen, root=workspace.root),
+        recorded_on=revisions.committed_on(workspace.root, DATA_VERSION),
     )
 
 
