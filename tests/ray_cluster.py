@@ -6,8 +6,9 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,6 @@ def start() -> Generator[RayCluster]:
             "RAY_health_check_period_ms": "500",
             "RAY_health_check_timeout_ms": "10000",
             "RAY_health_check_failure_threshold": "3",
-            "RAY_raylet_start_wait_time_s": "120",
             "PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS), os.environ.get("PYTHONPATH", "")]),
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
@@ -92,10 +92,11 @@ def start() -> Generator[RayCluster]:
             here.setenv(name, value)
         boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
         import ray
-        from ray._private import ray_constants
+        from ray._private import ray_constants, services
         from ray.cluster_utils import Cluster
 
         here.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # if something imported Ray before
+        here.setattr(services, "get_node", _patient(services.get_node))
         cluster = Cluster()
         try:
             options = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
@@ -106,6 +107,19 @@ def start() -> Generator[RayCluster]:
             cluster.shutdown()
             server.stop()
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _patient(get_node: Callable[..., Any]) -> Callable[..., Any]:
+    """Ray waits 30 s for a new node, which a busy machine may exceed."""
+
+    def wait(*arguments: Any, **options: Any) -> Any:
+        for _ in range(600):
+            with suppress(RuntimeError):
+                return get_node(*arguments, **options)
+            time.sleep(0.2)
+        return get_node(*arguments, **options)
+
+    return wait
 
 
 if sys.platform != "linux":

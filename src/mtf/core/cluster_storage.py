@@ -122,6 +122,11 @@ class ClusterStorage:
             if self._files.exists(self._key(path)):
                 self._files.rm(self._key(path), recursive=True)
 
+    def empty(self) -> None:
+        """Remove all copies."""
+        for folder in ("build", "data", "models"):
+            self.remove(folder)
+
     def paths(self, folder: str) -> Iterator[str]:
         """Paths of the files directly in `folder`."""
         with self._named_errors():
