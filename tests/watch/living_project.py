@@ -77,7 +77,7 @@ class LivingProject:
         raw["curate"] |= {"min_images_per_identity": 1}
         raw["compute"]["workers"] = 1
         self.workspace.params.write_text(yaml.safe_dump(raw, sort_keys=False))
-        pipeline = own_pipeline.derived((ROOT / "dvc.yaml").read_text(), inputs=())
+        pipeline = own_pipeline.derived((ROOT / "dvc.yaml").read_text(), config.load(self.workspace.params), inputs=())
         (self.root / "dvc.yaml").write_text(pipeline)
         people = self.web.people
         header = ("identity", "name", "race", "gender", "age")
