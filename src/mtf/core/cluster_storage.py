@@ -178,7 +178,7 @@ class _NamedErrors:
         return
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, MtfError | FileNotFoundError) or not isinstance(error, Exception):
+        if isinstance(error, MtfError) or not isinstance(error, Exception):
             return
         raise MtfError(
             f"compute.storage: {self._address} cannot be used: {shortened(error)}; `mtf doctor` asks each machine"
