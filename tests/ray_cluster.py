@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ class RayCluster:
     def grow(self, count: int) -> None:
         """Add nodes until there are `count`."""
         while len(self.nodes) < count:
-            self.nodes.append(self.cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE_BYTES, **_LOOPBACK))
+            self.nodes.append(self.cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE_BYTES, **_own()))
         self.cluster.wait_for_nodes()
 
     def kill(self, node: Any) -> None:
@@ -61,7 +63,12 @@ class RayCluster:
         return {each["Key"]: each["LastModified"] for page in pages for each in page.get("Contents", [])}
 
 
-_LOOPBACK = {"node_ip_address": "127.0.0.1"}
+def _own() -> dict[str, object]:
+    """Address and ports of a node. A node dies that does not learn the ports of its agents in time."""
+    names = ("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
+    with ExitStack() as stack:
+        ports = [stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in names]
+    return {"node_ip_address": "127.0.0.1", **dict(zip(names, ports, strict=True))}
 
 
 @contextmanager
@@ -81,7 +88,7 @@ def start() -> Generator[RayCluster]:
             "RAY_health_check_period_ms": "500",
             "RAY_health_check_timeout_ms": "10000",
             "RAY_health_check_failure_threshold": "3",
-            "RAY_raylet_start_wait_time_s": "120",
+            "RAY_agent_register_timeout_ms": "120000",
             "PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS), os.environ.get("PYTHONPATH", "")]),
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
@@ -92,20 +99,44 @@ def start() -> Generator[RayCluster]:
             here.setenv(name, value)
         boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
         import ray
-        from ray._private import ray_constants
+        from ray._private import ray_constants, services
         from ray.cluster_utils import Cluster
 
         here.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # if something imported Ray before
+        here.setattr(services, "get_node", _patient(services.get_node))
         cluster = Cluster()
         try:
             options = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
-            head = cluster.add_node(temp_dir=folder, **options, **_LOOPBACK)
+            head = cluster.add_node(temp_dir=folder, **options, **_own())
             yield RayCluster(cluster, endpoint, [head])
         finally:
             ray.shutdown()
             cluster.shutdown()
             server.stop()
+            _end_processes(folder)
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_processes(folder: str) -> None:
+    """End what a node that did not start has left: the cluster does not know it."""
+    for process in psutil.process_iter(["cmdline"]):
+        if any(folder in argument for argument in process.info["cmdline"] or ()):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def _patient(get_node: Callable[..., Any]) -> Callable[..., Any]:
+    """Ray waits 30 s for a new node, which a busy machine may exceed."""
+
+    def wait(*arguments: Any, **options: Any) -> Any:
+        end = time.monotonic() + 90
+        while time.monotonic() < end:
+            with suppress(RuntimeError):
+                return get_node(*arguments, **options)
+            time.sleep(0.2)
+        return get_node(*arguments, **options)
+
+    return wait
 
 
 if sys.platform != "linux":

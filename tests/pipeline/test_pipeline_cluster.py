@@ -283,6 +283,7 @@ def test_the_doctor_names_each_machine_and_what_it_lacks(
         compute = params.compute.model_copy(update=changes)
         return list(cluster_checks.examine(project, params.model_copy(update={"compute": compute})))
 
+    assert f'ray = ["ray=={cluster_checks.TESTED_RAY}"]' in (ROOT / "pyproject.toml").read_text()
     cluster, *machines = findings()
     assert cluster.detail.startswith("2 machines, 2 cores")
     assert [(each.state, each.detail[:7]) for each in machines] == [("good", "1 cores")] * 2

@@ -122,6 +122,11 @@ class ClusterStorage:
             if self._files.exists(self._key(path)):
                 self._files.rm(self._key(path), recursive=True)
 
+    def empty(self) -> None:
+        """Remove all copies."""
+        for folder in ("build", "data", "models"):
+            self.remove(folder)
+
     def paths(self, folder: str) -> Iterator[str]:
         """Paths of the files directly in `folder`."""
         with self._named_errors():
@@ -173,7 +178,7 @@ class _NamedErrors:
         return
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, MtfError | FileNotFoundError) or not isinstance(error, Exception):
+        if isinstance(error, MtfError) or not isinstance(error, Exception):
             return
         raise MtfError(
             f"compute.storage: {self._address} cannot be used: {shortened(error)}; `mtf doctor` asks each machine"

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mtf import config
-from mtf.core.errors import GateFailed, listed
+from mtf.core.cluster_storage import ClusterStorage
+from mtf.core.errors import GateFailed, MtfError, listed
 from mtf.core.project_paths import ProjectPaths
 from mtf.forget.repository import locked_repository
 from mtf.forget.store_erasure import dropped_in, empty_store, now, resume_places
@@ -60,6 +61,7 @@ def erase(
         for exported in planned.evidence:
             exported_evidence.clear(exported)
         left = [*open_reviews.drop_databases(workspace)] if due and planned.scope.names else []
+        left += _empty_storage(workspace, report) if due else []
         for _, one in due:
             one["by_hand"] += left
         for path, oid in ((each["path"], each["oid"]) for _, one in due for each in one["objects"]):
@@ -70,6 +72,19 @@ def erase(
             report("searching every byte of the project, its remotes and git for what is left …")
             _search(leftovers.search(patterns, workspace, repo, planned.index), workspace, due, report)
     return [one for _, one in due]
+
+
+def _empty_storage(workspace: ProjectPaths, report: Callable[[str], object]) -> list[str]:
+    """Remove all copies from the storage of a cluster: its stages copy what they need again. Returns what is left."""
+    address = config.load(workspace.params).compute.storage
+    if address is None:
+        return []
+    try:
+        ClusterStorage(address).empty()
+    except MtfError as error:
+        return [f"remove the copies of pictures from compute.storage by hand: {error}"]
+    report(f"compute.storage: {address} is empty")
+    return []
 
 
 def _due(workspace: ProjectPaths, planned: ErasurePlan) -> list[tuple[Path, Receipt]]:
