@@ -110,15 +110,19 @@ if __name__ == "__main__":
 """
 
 OURS = """
-import resource, sys, time
+import multiprocessing, resource, sys, time
 from pathlib import Path
 
 sys.path.insert(0, sys.argv[1])
 import fetch as benchmark
+from mtf.core import parallel_map
 from mtf.crawl import worker_processes
 from mtf.crawl.work import Work
 from mtf.fetch import fetching
 from mtf.fetch.options import FetchOptions, limits
+
+# Children of this process, not of a fork server: so the system tells their processor time.
+parallel_map.process_context = lambda: multiprocessing.get_context("spawn")
 
 if __name__ == "__main__":
     what, urls, output = sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
