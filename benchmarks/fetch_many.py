@@ -39,7 +39,7 @@ from mtf.fetch import fetching
 from mtf.fetch.options import FetchOptions, limits
 
 if __name__ == "__main__":
-    crawl = limits(per_host_delay_s=0.0, concurrency=128)
+    crawl = limits(per_host_delay_s=0.0, concurrency=128, min_side_px=1)
     options = FetchOptions(Path(sys.argv[2]), Path(sys.argv[3]), crawl, shard_size=10_000, binding=benchmark.BINDING)
     print("stored", fetching.run(options, web=benchmark.Loopback(int(sys.argv[4]))).successes)
 """
