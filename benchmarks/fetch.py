@@ -1,46 +1,59 @@
-"""Time to fetch 3,000 made-up JPEGs of about 144 KB from a local nginx: this project's crawl and img2dataset.
+"""Time to fetch 12,000 made-up JPEGs of about 142 KiB from a local nginx: `mtf fetch`, the crawl, and img2dataset.
 
-    .venv/bin/python benchmarks/fetch.py [--pictures 3000] [--rival-env FOLDER]
+    .venv/bin/python benchmarks/fetch.py [--pictures 12000] [--rounds 3] [--rival-env FOLDER]
 
-- Both use the same server, the same cores and 64 concurrent requests. Both are timed from the call to its end, without
-  the interpreter's start.
-- The crawl does everything after the search, for 16 identities: robots.txt and tdmrep.json, media type and completeness
-  by header, sha256, license metadata of the file, and a tar per identity with a row per address. The pictures have no
-  pages here. A live crawl also fetches a page per picture, which img2dataset does not.
-- img2dataset runs with 2 processes of 32 threads, without resizing and re-encoding, with sha256, and writes tars with a
-  row per address.
+- All use the same server, the same cores and 64 concurrent requests. In each round they run one after the other;
+  medians count. Each is timed from the call to its end, without the interpreter's start, but with that of its own
+  processes.
+- `mtf fetch` asks 64 hosts for robots.txt, tdmrep.json and ai.txt, obeys the signals of headers, metadata and
+  manifests, hashes, and writes tars for webdataset with a row per address, as img2dataset does.
+- The crawl does everything after the search, for 64 identities: the same, and evidence, and a tar per identity. The
+  pictures have no pages here. A live crawl also fetches a page per picture, which img2dataset does not.
+- img2dataset runs with 2 processes of 32 threads, without resizing and re-encoding, with sha256, to webdataset. Its
+  samples are compared with those of `mtf fetch`: the same keys, members, columns and digests.
+- The limit is what a C client (wrk) receives and drops from the same server on the same cores.
 
-Needs /usr/sbin/nginx. Installs img2dataset with uv into the folder `--rival-env` if it is not there.
+Needs /usr/sbin/nginx, and wrk for the limit. Installs img2dataset with uv into the folder `--rival-env` if it is not
+there.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
+import re
+import shutil
 import socket
+import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
+import pyarrow.parquet as pq
 
-from mtf.config import Crawl
+from mtf.config import Licenses
 from mtf.core import parallel_map
 from mtf.crawl import store
 from mtf.crawl.collector import Collector, CrawlContext
 from mtf.crawl.crawler import AT_ONCE
 from mtf.crawl.fetch_results import each_content_once
+from mtf.crawl.host_leases import SharedHosts
 from mtf.crawl.http_client import HttpFetcher
 from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.spool import Spool
+from mtf.crawl.work import Do
 from mtf.schemas.takedown_file import Takedowns
 from mtf.sources.candidate import Candidate
 from mtf.sources.local_sources import LocalSources
@@ -49,8 +62,17 @@ NGINX = Path("/usr/sbin/nginx")
 UV = Path(sys.executable).parent / "uv"
 TARGET = 4.0
 REQUESTS = 64
-IDENTITIES = 16
-BINDING = ("robots.txt", "x-robots-tag", "meta-robots", "tdmrep")
+HOSTS = 64
+IDENTITIES = 64
+SHARD_SIZE = 1000
+LIMIT_S = 5
+BINDING = tuple(Licenses.model_fields["binding_opt_outs"].default)
+ROBOTS = """User-agent: *
+Disallow: /private/
+Disallow: /*?session=
+Allow: /
+Content-Signal: search=yes
+"""
 
 CONFIG = """
 worker_processes auto;
@@ -77,14 +99,54 @@ import resource, sys, time
 from img2dataset import download
 
 if __name__ == "__main__":
-    urls, output = sys.argv[1:]
+    urls, output, shard_size = sys.argv[1:]
     begin, own_begin = time.monotonic(), time.process_time()
     download(url_list=urls, output_folder=output, input_format="txt", output_format="webdataset", processes_count=2,
              thread_count=32, resize_mode="no", disable_all_reencoding=True, compute_hash="sha256", enable_wandb=False,
-             number_sample_per_shard=1000, save_additional_columns=None)
+             number_sample_per_shard=int(shard_size), save_additional_columns=None)
     seconds, own_s = time.monotonic() - begin, time.process_time() - own_begin
     workers = resource.getrusage(resource.RUSAGE_CHILDREN)
     print("seconds", seconds, own_s + workers.ru_utime + workers.ru_stime)
+"""
+
+OURS = """
+import multiprocessing, resource, sys, time
+from pathlib import Path
+
+sys.path.insert(0, sys.argv[1])
+import fetch as benchmark
+from mtf.core import parallel_map
+from mtf.crawl import worker_processes
+from mtf.crawl.work import Work
+from mtf.fetch import fetching
+from mtf.fetch.options import FetchOptions, limits
+
+# Children of this process, not of a fork server: so the system tells their processor time.
+parallel_map.process_context = lambda: multiprocessing.get_context("spawn")
+
+if __name__ == "__main__":
+    what, urls, output = sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])
+    port, count = int(sys.argv[5]), int(sys.argv[6])
+    web = benchmark.Loopback(port)
+    crawl = limits(per_host_delay_s=0.0, per_host_concurrency=16, concurrency=benchmark.REQUESTS)
+    options = FetchOptions(urls, output, crawl, shard_size=benchmark.SHARD_SIZE, binding=benchmark.BINDING)
+    begin, own_begin = time.monotonic(), time.process_time()
+    if what == "fetch":
+        stored = fetching.run(options, web=web).successes
+    else:
+        stored = benchmark.crawl(crawl, web, output, count)
+    seconds, own_s = time.monotonic() - begin, time.process_time() - own_begin
+    workers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print("stored", stored)
+    print("seconds", seconds, own_s + workers.ru_utime + workers.ru_stime)
+"""
+
+WRK = """
+local number = 0
+request = function()
+  number = (number + 7) % COUNT
+  return wrk.format("GET", string.format("/%05d.jpg", number))
+end
 """
 
 
@@ -96,38 +158,178 @@ class Speed:
     cpu_ms: float
 
 
+@dataclass(frozen=True)
 class Loopback:
     """Replacement of the live web: every address leads to the local nginx."""
 
-    def __init__(self, port: int) -> None:
-        self._origin = f"http://127.0.0.1:{port}"
+    port: int
 
     def locate(self, url: str) -> tuple[str, dict[str, str]]:
         host, _, path = url.removeprefix("http://").partition("/")
-        return f"{self._origin}/{path}", {"Host": host}
+        return f"http://127.0.0.1:{self.port}/{path}", {"Host": host}
 
 
 def main() -> None:
     arguments = _arguments()
+    speeds: dict[str, list[Speed]] = {"mtf fetch": [], "mtf crawl": [], "img2dataset": []}
     with tempfile.TemporaryDirectory(prefix="mtf-fetch-") as name:
         folder = Path(name)
         sizes = make_pictures(folder / "pictures", arguments.pictures)
+        (folder / "pictures" / "robots.txt").write_text(ROBOTS)
         print(f"{len(sizes)} pictures, {np.mean(sizes) / 1024:.0f} KiB on average; {parallel_map.cores()} cores")
         rival_python = install_rival(arguments.rival_env)
         with nginx(folder) as port:
-            ours = speed_of_ours(folder, port, len(sizes))
-            rival = speed_of_rival(folder, port, len(sizes), rival_python)
-    for name, speed in (("mtf", ours), ("img2dataset", rival)):
+            for number in range(arguments.rounds):
+                speeds["mtf fetch"].append(speed_of_ours("fetch", folder, port, len(sizes)))
+                speeds["mtf crawl"].append(speed_of_ours("crawl", folder, port, len(sizes)))
+                speeds["img2dataset"].append(speed_of_rival(folder, port, len(sizes), rival_python))
+                if number == 0:
+                    print(f"same samples: {compared(folder / 'fetch', folder / 'rival', len(sizes))}")
+                for each in ("fetch", "crawl", "rival"):
+                    shutil.rmtree(folder / each)
+            limit = limit_of_server(folder, port, len(sizes))
+    medians = {name: median(own) for name, own in speeds.items()}
+    for name, speed in medians.items():
         print(f"{name:12} {speed.images_per_s:7.0f} images/s  {speed.cpu_ms:6.2f} ms of processor time per image")
-    ratio, cpu_ratio = ours.images_per_s / rival.images_per_s, rival.cpu_ms / ours.cpu_ms
-    print(f"ratio        {ratio:7.1f}  (target: {TARGET:g}); by processor time {cpu_ratio:.1f}")
+    print(limit)
+    rival = medians["img2dataset"]
+    for name in ("mtf fetch", "mtf crawl"):
+        ratio, cpu_ratio = medians[name].images_per_s / rival.images_per_s, rival.cpu_ms / medians[name].cpu_ms
+        print(f"{name:12} {ratio:5.1f} times img2dataset (target: {TARGET:g}); by processor time {cpu_ratio:.1f}")
+
+
+def median(speeds: list[Speed]) -> Speed:
+    return Speed(
+        statistics.median(each.images_per_s for each in speeds), statistics.median(each.cpu_ms for each in speeds)
+    )
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=3000)
+    parser.add_argument("--pictures", type=int, default=12_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rival-env", type=Path, default=Path.home() / ".cache" / "mtf-benchmarks" / "img2dataset")
     return parser.parse_args()
+
+
+def speed_of_ours(what: str, folder: Path, port: int, count: int) -> Speed:
+    """Speed of `mtf fetch` or the crawl, which write into the folder of that name."""
+    urls = folder / "our-urls.txt"
+    urls.write_text("".join(f"{address(number)}\n" for number in range(count)))
+    script = folder / "ours.py"
+    script.write_text(OURS)
+    command = [sys.executable, script, Path(__file__).parent, what, urls, folder / what, port, count]
+    run = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    if run.returncode or f"stored {count}" not in run.stdout:
+        raise SystemExit(f"{what} failed:\n{run.stdout}{run.stderr[-2000:]}")
+    return _speed(run.stdout, count)
+
+
+def _speed(output: str, count: int) -> Speed:
+    seconds, cpu_s = (float(word) for word in output.rpartition("seconds ")[2].split()[:2])
+    return Speed(count / seconds, 1000 * cpu_s / count)
+
+
+def address(number: int) -> str:
+    return f"http://host-{number % HOSTS}.example/{number:05d}.jpg"
+
+
+@dataclass(frozen=True)
+class CrawlShares:
+    """The crawl's work once the search is done: an item is an identity with its pictures."""
+
+    crawl: object
+    web: Loopback
+    folder: Path
+
+    @asynccontextmanager
+    async def open(self, hosts: SharedHosts) -> AsyncGenerator[Do]:
+        crawl = self.crawl
+        with ThreadPoolExecutor(1) as examiner:
+            async with HttpFetcher(crawl, user_agent="mtf benchmark", web=self.web, pacing=hosts.pacing) as fetcher:
+                signals_client = SignalsClient(fetcher, BINDING, hosts.documents)
+                local = LocalSources((), Path())
+                context = CrawlContext(crawl, fetcher, signals_client, Takedowns(), local, examiner)
+
+                async def one(share: tuple[str, list[int]]) -> Counter[str]:
+                    return await _one(*share, self.folder, context)
+
+                yield one
+
+
+async def _one(identity: str, numbers: list[int], folder: Path, context: CrawlContext) -> Counter[str]:
+    """One identity's share, as the stage works on it once its search is done."""
+    candidates = [Candidate(address(number), "bing", number) for number in numbers]
+    with Spool(folder) as spool:
+        collector = Collector(identity, context, spool, {}, renew=False, judge_anew=False)
+        fetches = each_content_once(await collector.obtain_all(candidates))
+        path = folder / "shards" / f"{identity}.tar"
+        await asyncio.to_thread(store.write, path, identity, fetches, store.Inputs("", "", ""))
+    return Counter(str(fetch.outcome) for fetch in fetches)
+
+
+def crawl(settings: object, web: Loopback, folder: Path, count: int) -> int:
+    """Crawl all pictures for IDENTITIES; the number of stored ones."""
+    from mtf.crawl import worker_processes
+    from mtf.crawl.work import Work
+
+    shares = np.array_split(np.arange(count), IDENTITIES)
+    items = [(f"person-{at}", [int(number) for number in numbers]) for at, numbers in enumerate(shares)]
+    outcomes: Counter[str] = Counter()
+    folder.mkdir()
+    work = Work(settings, CrawlShares(settings, web, folder).open, AT_ONCE)
+    worker_processes.run(work, items, outcomes.update, processes=parallel_map.cores(), folder=folder)
+    return outcomes["stored"]
+
+
+def compared(ours: Path, rival: Path, count: int) -> str:
+    """Compare the shards of `mtf fetch` with img2dataset's. Raises SystemExit for a difference that a reader meets."""
+    names = sorted(path.name for path in rival.iterdir() if path.is_file())
+    if missing := [name for name in names if not (ours / name).exists()]:
+        raise SystemExit(f"img2dataset writes {missing[0]}, mtf does not")
+    for table in sorted(rival.glob("*.parquet")):
+        own, other = pq.read_table(ours / table.name), pq.read_table(table)
+        if lacking := [name for name in other.column_names if name not in own.column_names]:
+            raise SystemExit(f"{table.name}: mtf lacks the column {lacking[0]}")
+        # Without encoding anew, img2dataset leaves width and height empty.
+        shown = ["key", "status", "error_message", "exif", "sha256"]
+        if own.select(shown).to_pylist() != other.sort_by("key").select(shown).to_pylist():
+            raise SystemExit(f"{table.name}: the rows differ")
+        if _members(ours / f"{table.stem}.tar") != _members(rival / f"{table.stem}.tar"):
+            raise SystemExit(f"{table.stem}.tar: the members differ")
+    stats = [json.loads(path.read_text()) for path in ours.glob("*_stats.json")]
+    if sum(each["successes"] for each in stats) != count:
+        raise SystemExit("the stats do not add up")
+    return f"{len(names)} files of the same names, their keys, members, sizes and digests"
+
+
+def _members(path: Path) -> dict[str, int | None]:
+    """Name → size of each member; of JSON the name alone."""
+    with tarfile.open(path) as tar:
+        return {each.name: None if each.name.endswith(".json") else each.size for each in tar}
+
+
+def limit_of_server(folder: Path, port: int, count: int) -> str:
+    """What wrk receives from the server and drops, with one thread and as many connections as the fetchers."""
+    wrk = shutil.which("wrk")
+    if wrk is None:
+        return "limit        not measured: wrk is not installed"
+    script = folder / "requests.lua"
+    script.write_text(WRK.replace("COUNT", str(count)))
+    server = [each for each in psutil.process_iter(["name"]) if each.info["name"] == "nginx"]
+    before = _cpu_s(server)
+    command = [wrk, "-t1", f"-c{REQUESTS}", f"-d{LIMIT_S}", "-s", script, f"http://127.0.0.1:{port}"]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    requests = int(re.search(r"(\d+) requests in", output)[1])
+    server_ms = 1000 * (_cpu_s(server) - before) / requests
+    return (
+        f"limit        {requests / LIMIT_S:7.0f} images/s received and dropped by a C client (wrk); "
+        f"{server_ms:.2f} ms of the server's processor time per image"
+    )
+
+
+def _cpu_s(processes: list[psutil.Process]) -> float:
+    return sum(sum(each.cpu_times()[:2]) for each in processes if each.is_running())
 
 
 def make_pictures(folder: Path, count: int) -> list[int]:
@@ -170,44 +372,6 @@ def _wait_for(port: int) -> None:
     raise SystemExit("nginx did not start")
 
 
-def speed_of_ours(folder: Path, port: int, count: int) -> Speed:
-    begin, cpu_begin = time.monotonic(), time.process_time()
-    outcomes = asyncio.run(_crawl(folder / "ours", port, count))
-    seconds, cpu_s = time.monotonic() - begin, time.process_time() - cpu_begin
-    if outcomes != {"stored": count}:
-        raise SystemExit(f"not every picture was stored: {outcomes}")
-    return Speed(count / seconds, 1000 * cpu_s / count)
-
-
-async def _crawl(folder: Path, port: int, count: int) -> dict[str, int]:
-    pace = {"concurrency": REQUESTS, "per_host_concurrency": REQUESTS, "per_host_delay_s": 0.0}
-    crawl = Crawl.model_validate({"sources": [{"kind": "bing"}]} | pace)
-    places = asyncio.Semaphore(AT_ONCE)
-    with ThreadPoolExecutor(1) as examiner:
-        async with HttpFetcher(crawl, user_agent="mtf benchmark", web=Loopback(port)) as fetcher:
-            context = CrawlContext(
-                crawl, fetcher, SignalsClient(fetcher, BINDING), Takedowns(), LocalSources((), Path()), examiner
-            )
-            identities = np.array_split(np.arange(count), IDENTITIES)
-            jobs = (_one(f"person-{at}", numbers, folder, context, places) for at, numbers in enumerate(identities))
-            outcomes = await asyncio.gather(*jobs)
-    return dict(sum(outcomes, Counter()))
-
-
-async def _one(
-    identity: str, numbers: np.ndarray, folder: Path, context: CrawlContext, places: asyncio.Semaphore
-) -> Counter[str]:
-    """One identity's share, as the stage works on it once its search is done."""
-    candidates = [Candidate(f"http://pictures.example/{number:05d}.jpg", "bing", int(number)) for number in numbers]
-    async with places:
-        with Spool(folder) as spool:
-            collector = Collector(identity, context, spool, {}, renew=False, judge_anew=False)
-            fetches = each_content_once(await collector.obtain_all(candidates))
-            path = folder / "shards" / f"{identity}.tar"
-            await asyncio.to_thread(store.write, path, identity, fetches, store.Inputs("", "", ""))
-    return Counter(str(fetch.outcome) for fetch in fetches)
-
-
 def install_rival(folder: Path) -> Path:
     """Python of an environment with img2dataset, which is created if it is missing."""
     python = folder / "bin" / "python"
@@ -221,25 +385,16 @@ def install_rival(folder: Path) -> Path:
 
 
 def speed_of_rival(folder: Path, port: int, count: int, python: Path) -> Speed:
+    """Speed of img2dataset, which writes into the folder `rival`."""
     urls = folder / "urls.txt"
     urls.write_text("".join(f"http://127.0.0.1:{port}/{number:05d}.jpg\n" for number in range(count)))
     script = folder / "rival.py"
     script.write_text(RIVAL)
-    run = subprocess.run([python, script, urls, folder / "rival"], capture_output=True, text=True, check=False)
+    command = [python, script, urls, folder / "rival", str(SHARD_SIZE)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
         raise SystemExit(f"img2dataset failed:\n{run.stderr[-2000:]}")
-    stored = sum(_pictures_in(path) for path in (folder / "rival").glob("*.tar"))
-    if stored != count:
-        raise SystemExit(f"img2dataset stored {stored} of {count}")
-    seconds, cpu_s = (float(word) for word in run.stdout.rpartition("seconds ")[2].split()[:2])
-    return Speed(count / seconds, 1000 * cpu_s / count)
-
-
-def _pictures_in(path: Path) -> int:
-    import tarfile
-
-    with tarfile.open(path) as tar:
-        return sum(name.endswith(".jpg") for name in tar.getnames())
+    return _speed(run.stdout, count)
 
 
 if __name__ == "__main__":

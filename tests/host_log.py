@@ -39,11 +39,17 @@ class LoggedHosts:
 
 @dataclass
 class HostLog:
-    """The web. answers: path → (status, headers, body), the same for every host; any other path is not found."""
+    """The web.
+
+    answers: path → (status, headers, body), the same for every host; any other path is not found.
+    gate: hosts named `gate-…` answer only when so many processes have sent a request: so that all take part.
+    """
 
     answers: Mapping[str, tuple[int, dict[str, str], bytes]]
     latency_s: float = 0.002
+    gate: int = 0
     asked: list[Asked] = field(default_factory=list)
+    senders: set[int] = field(default_factory=set)
     hosts: LoggedHosts = field(default_factory=lambda: LoggedHosts(""))
 
     def counts(self, path: str) -> Counter[str]:
@@ -68,8 +74,11 @@ class HostLog:
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         start = time.monotonic()
         status, headers, body = self.answers.get(request.path, (404, {}, b""))
-        await asyncio.sleep(self.latency_s)
         process = int(request.headers["X-Process"])
+        self.senders.add(process)
+        await asyncio.sleep(self.latency_s)
+        while request.host.startswith("gate-") and len(self.senders) < self.gate:
+            await asyncio.sleep(self.latency_s)
         self.asked.append(Asked(request.host, request.path, process, start, time.monotonic()))
         return web.Response(status=status, headers=headers, body=body)
 

@@ -74,13 +74,17 @@ def test_no_two_processes_are_at_one_host_at_once_and_robots_is_requested_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(host_leases, "TENURE_S", 0.0)  # of this process; the others keep a host for up to a second
-    with serving(web()) as log:
-        answered = visits(log, items(12), tmp_path, processes=3)
-    assert answered == [6 * len(HOSTS)] * 12
+    gates = [f"gate-{number}.example" for number in range(12)]
+    gated = [[f"http://{gate}/0.jpg", *urls] for gate, urls in zip(gates, items(12), strict=True)]
+    log = web()
+    log.gate = 2
+    with serving(log):
+        answered = visits(log, gated, tmp_path, processes=3)
+    assert answered == [1 + 6 * len(HOSTS)] * 12
     assert len(log.processes()) > 1, "else nothing is shown"
     assert log.shared_moments() == []
-    assert log.counts("/robots.txt") == dict.fromkeys(HOSTS, 1)
-    assert log.counts("/0.jpg") == dict.fromkeys(HOSTS, 12)
+    assert log.counts("/robots.txt") == dict.fromkeys([*HOSTS, *gates], 1)
+    assert log.counts("/0.jpg") == dict.fromkeys(HOSTS, 12) | dict.fromkeys(gates, 1)
 
 
 def test_the_delay_of_a_host_holds_over_all_processes(tmp_path: Path) -> None:

@@ -149,13 +149,21 @@ def test_every_kind_of_list_gives_the_same_addresses(name: str, options: Options
     assert [row.get("caption") for row in rows] == [None if name == "list.txt" else 'a, "b"\n'] * 30
 
 
-def test_several_processes_request_robots_once_for_each_host(options: Options, log: HostLog, tmp_path: Path) -> None:
-    write_list(tmp_path / "list.parquet", ADDRESSES * 4)
+def test_several_processes_request_robots_once_for_each_host(
+    options: Options, log: HostLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "AT_ONCE", 1)
+    log.gate = 2
+    urls = ADDRESSES * 4
+    for shard in range(10):
+        urls[20 * shard] = f"http://gate-{shard}.example/0.jpg"
+    write_list(tmp_path / "list.parquet", urls)
     report = fetch(options("list.parquet", columns=ListColumns("URL")), log, processes=2)
     assert report.successes == 200
     assert len(log.processes()) == 2
     assert log.shared_moments() == []
-    assert log.counts("/robots.txt") == {f"host-{number}.example": 1 for number in range(3)}
+    assert set(log.counts("/robots.txt").values()) == {1}
+    assert len(log.counts("/robots.txt")) == 3 + 10
 
 
 def test_a_list_that_changed_is_refused_and_the_same_one_requests_nothing_again(
@@ -200,7 +208,9 @@ def test_a_killed_run_leaves_no_process_and_no_half_shard_and_the_next_one_conti
     out = tmp_path / "out"
     command = [sys.executable, "-m", "mtf", "fetch", "list.txt", "--to", "out", "--web", "web", "--shard-size", "10"]
     command += ["--host-delay", "0", "--processes", "2", "--timeout", "120"]
-    process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True)
+    errors = tmp_path / "errors"
+    with errors.open("w") as file:
+        process = subprocess.Popen(command, cwd=tmp_path, start_new_session=True, stderr=file)
     while not all((out / f"0000{number}_stats.json").exists() for number in range(2)):
         assert process.poll() is None
         time.sleep(0.02)
@@ -210,6 +220,7 @@ def test_a_killed_run_leaves_no_process_and_no_half_shard_and_the_next_one_conti
     process.wait()
     _, alive = psutil.wait_procs(children, timeout=30)
     assert alive == []
+    assert "Traceback" not in errors.read_text(), "workers end quietly"
     assert not (out / "00002.tar").exists()
     recorded_web.write(web, [*pictures, recorded_web.Response(SLOW, body=PICTURES[1])])
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)

@@ -44,6 +44,13 @@ def add_to(app: typer.Typer) -> None:
         keep_columns: Annotated[str, typer.Option(help="Further columns to keep, separated by commas.")] = "",
         shard_size: Annotated[int, typer.Option(min=10, max=1_000_000, help="Addresses of a shard.")] = 10_000,
         processes: Annotated[int, typer.Option(min=0, max=1024, help="Processes; 0 for one on each core.")] = 0,
+        ray: Annotated[
+            str | None,
+            typer.Option(
+                metavar="ADDRESS",
+                help="Fetch on this Ray cluster; `local` starts Ray on this machine. All machines must see the folder.",
+            ),
+        ] = None,
         requests: Annotated[int, typer.Option(help="Requests at a time, over all processes.")] = 256,
         host_requests: Annotated[int, typer.Option(help="Requests at a time to one host.")] = 4,
         host_delay: Annotated[float, typer.Option(help="Seconds between two requests to one host, at least.")] = 0.5,
@@ -99,6 +106,7 @@ def add_to(app: typer.Typer) -> None:
             report = fetching.run(
                 wanted,
                 processes=processes,
+                cluster=None if ray is None else options.cluster(ray, processes),
                 web=None if served is None else served.stand_in(),
                 on_shard=lambda addresses: progress.advance(bar, addresses),
             )

@@ -11,7 +11,7 @@ import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -65,7 +65,6 @@ class _Processes:
         self._pipes: dict[Connection, str] = {}
         self._processes: dict[str, BaseProcess] = {}
         self._outboxes: dict[str, SimpleQueue[ToWorker | None]] = {}
-        self._stack = ExitStack()
         context = parallel_map.process_context()
         for number in range(processes):
             ours, theirs = context.Pipe()
@@ -138,7 +137,8 @@ def _main(pipe: Connection, work: Work, processes: int) -> None:
         asyncio.run(_connected(pipe, work, processes))
     except BaseException as error:
         if not isinstance(error, asyncio.CancelledError):
-            pipe.send(_picklable(error))
+            with suppress(OSError):  # the coordinator may be gone
+                pipe.send(_picklable(error))
     pipe.close()
 
 
@@ -146,7 +146,14 @@ async def _connected(pipe: Connection, work: Work, processes: int) -> None:
     this = asyncio.current_task()
     assert this is not None  # noqa: S101
     loop = asyncio.get_running_loop()
-    worker = Worker(work, pipe.send, workers=processes)
+
+    def send(message: ToCoordinator) -> None:
+        try:
+            pipe.send(message)
+        except OSError:  # the coordinator is gone, and the run with it
+            this.cancel()
+
+    worker = Worker(work, send, workers=processes)
 
     def read() -> None:
         try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, islice
 from math import inf
 from typing import Any
 
+from mtf.config import Compute
 from mtf.core import atomic_files, parallel_map
 from mtf.core.errors import BadInput, MtfError
 from mtf.core.file_lock import ProcessLock
@@ -20,11 +22,11 @@ from mtf.crawl.work import Work
 from mtf.fetch import shard_writers, url_list
 from mtf.fetch.options import FetchOptions
 from mtf.fetch.shard_fetcher import AT_ONCE, FetchWork
-from mtf.fetch.url_list import Shard
+from mtf.fetch.url_list import Shard, StoredShard
 
 RECORDS = "_fetch"
 """Folder beside the shards with what concerns all of them. img2dataset takes a JSON file beside them for a shard's."""
-STATS, PLAN, LOCK = "stats.json", "plan.json", "lock"
+STATS, PLAN, LOCK, ROWS = "stats.json", "plan.json", "lock", "rows"
 
 
 @dataclass
@@ -73,12 +75,14 @@ def run(
     options: FetchOptions,
     *,
     processes: int = 0,
+    cluster: Compute | None = None,
     web: StandIn | None = None,
     on_shard: Callable[[int], None] | None = None,
 ) -> FetchReport:
     """Fetch the shards of a list that are not whole yet.
 
     processes: at most so many; 0 for one on each core.
+    cluster: Ray cluster to fetch on, each of whose machines sees the folder; None for this machine.
     web: replaces the live web if it is given.
     on_shard: called with the addresses of each shard that is done or was whole.
 
@@ -99,7 +103,10 @@ def run(
             if on_shard is not None:
                 on_shard(stats["count"])
 
-        _fetch(options, processes or parallel_map.cores(), web, add)
+        if cluster is None:
+            _fetch(options, processes or parallel_map.cores(), web, add)
+        else:
+            _fetch_on_cluster(options, cluster, web, add)
         atomic_files.write_json(folder / RECORDS / STATS, report.as_json())
         return report
     finally:
@@ -120,6 +127,21 @@ def _fetch(options: FetchOptions, processes: int, web: StandIn | None, add: Call
         processes=min(len(first), options.crawl.concurrency),
         folder=options.folder,
     )
+
+
+def _fetch_on_cluster(options: FetchOptions, cluster: Compute, web: StandIn | None, add: Callable[..., None]) -> None:
+    """As `_fetch`, by workers on other machines. They read the rows of a shard from a file beside the shards."""
+    from mtf.crawl import ray_workers
+
+    options = replace(options, folder=options.folder.resolve())
+    folder = options.folder / RECORDS / ROWS
+    items = [StoredShard.of(shard, folder) for shard in _pending(options, add)]
+    work = Work(options.crawl, FetchWork(options, web).open, AT_ONCE)
+    try:
+        ray_workers.run(work, items, lambda result: add(result.stats), compute=cluster)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        shard_writers.sweep(options.folder)  # of workers that died
 
 
 def _pending(options: FetchOptions, add: Callable[..., None]) -> Iterator[Shard]:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mtf import __version__
-from mtf.config import Crawl, Licenses
+from mtf.config import Compute, Crawl, Licenses
 from mtf.core.errors import BadInput, bad_value, listed
 from mtf.crawl.http_client import ROBOT
 
@@ -147,6 +147,11 @@ def binding_signals(recorded_only: tuple[str, ...]) -> tuple[str, ...]:
     if unknown := [name for name in recorded_only if name not in names]:
         raise bad_value("--record-only", unknown[0], listed(names, len(names)))
     return tuple(name for name in names if name not in recorded_only)
+
+
+def cluster(address: str, workers: int) -> Compute:
+    """Ray cluster at an address, or of this machine for `local`; with so many workers, 0 for one on each core."""
+    return Compute(engine="ray", address=None if address == "local" else address, workers=workers)
 
 
 def shard_name(number: int) -> str:

@@ -21,14 +21,14 @@ from mtf.crawl.spool import Spool
 from mtf.crawl.work import Do
 from mtf.fetch import sample_rows, shard_writers
 from mtf.fetch.options import FetchOptions
-from mtf.fetch.url_list import Shard
+from mtf.fetch.url_list import Shard, StoredShard
 from mtf.schemas.takedown_file import Takedowns
 from mtf.sources.candidate import Candidate
 from mtf.sources.local_sources import LocalSources
 
 AT_ONCE = 4
 """Shards that a process works on at a time: one may wait for a slow host, or for the disk."""
-STARTED_PER_SHARD = 1024
+STARTED_PER_SHARD = 256
 """Addresses of a shard that are fetched or wait for their host, at a time."""
 SPOOLED_IN_MEMORY_BYTES = 2**24
 """Bytes of a shard's pictures that wait in memory; more wait on disk."""
@@ -63,8 +63,8 @@ class FetchWork:
                     options.crawl, fetcher, signals_client, Takedowns(), LocalSources((), Path()), examiner
                 )
 
-                async def one(shard: Shard) -> ShardResult:
-                    return await _ShardFetch(shard, options, context).run()
+                async def one(shard: Shard | StoredShard) -> ShardResult:
+                    return await _ShardFetch(shard.opened(), options, context).run()
 
                 yield one
 
@@ -83,7 +83,7 @@ class _ShardFetch:
     async def run(self) -> ShardResult:
         options, number = self._options, self._shard.number
         start = time.time()
-        rows = self._shard.rows()
+        rows = self._shard.table.to_pylist()
         schema = sample_rows.schema(self._shard.table.schema, has_exif=options.has_exif)
         with (
             Spool(options.folder, memory_bytes=SPOOLED_IN_MEMORY_BYTES) as spool,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import tarfile
 from collections.abc import Callable, Generator
@@ -151,7 +152,7 @@ def writing(folder: Path, number: int, output_format: str, schema: pa.Schema) ->
     """Write a shard; its files appear if the block ends without an error, after `finish`."""
     kind, ending = _WRITERS[output_format]
     name = shard_name(number)
-    place, beside = folder / f"{name}{ending}", folder / f".{name}{ending}.{os.getpid()}{_PART}"
+    place, beside = folder / f"{name}{ending}", folder / f".{name}{ending}.{secrets.token_hex(4)}{_PART}"
     try:
         writer = kind(beside, folder / f"{name}.parquet", schema)
         try:

@@ -17,8 +17,9 @@ import pyarrow.csv
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from mtf.core import atomic_files
 from mtf.core.errors import BadInput, listed, shortened
-from mtf.fetch.options import LIST_FORMATS, FetchOptions
+from mtf.fetch.options import LIST_FORMATS, FetchOptions, shard_name
 
 _ENDINGS = {ending: name for name in LIST_FORMATS for ending in (f".{name}", f".{name}.gz")}
 _BATCH_ROWS = 10_000
@@ -32,8 +33,29 @@ class Shard:
     number: int
     table: pa.Table
 
-    def rows(self) -> list[dict[str, Any]]:
-        return self.table.to_pylist()
+    def opened(self) -> Shard:
+        return self
+
+
+@dataclass(frozen=True)
+class StoredShard:
+    """A shard whose table lies in a file (Arrow IPC), for workers on other machines that see it."""
+
+    number: int
+    path: Path
+
+    @classmethod
+    def of(cls, shard: Shard, folder: Path) -> StoredShard:
+        """Write the table of a shard to `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{shard_name(shard.number)}.arrow"
+        with atomic_files.replacing(path) as beside, pa.ipc.new_file(beside, shard.table.schema) as writer:
+            writer.write_table(shard.table)
+        return cls(shard.number, path)
+
+    def opened(self) -> Shard:
+        with pa.ipc.open_file(self.path) as file:
+            return Shard(self.number, file.read_all())
 
 
 def files(options: FetchOptions) -> list[Path]:
