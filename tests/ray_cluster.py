@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from moto.server import ThreadedMotoServer
 
 BUCKET = "cluster"
 OBJECT_STORE_BYTES = 80 * 2**20
+START_S = 120
+"""Seconds that a node has to start: Ray's 30 are too few on a busy machine."""
 TESTS = Path(__file__).parent
 
 
@@ -44,7 +47,7 @@ class RayCluster:
         """Add nodes until there are `count`."""
         while len(self.nodes) < count:
             self.nodes.append(self.cluster.add_node(num_cpus=1, object_store_memory=OBJECT_STORE_BYTES, **_own()))
-        self.cluster.wait_for_nodes()
+        self.cluster.wait_for_nodes(timeout=START_S)
 
     def kill(self, node: Any) -> None:
         """End a node's processes at once, as if its machine had lost power."""
@@ -89,6 +92,7 @@ def start() -> Generator[RayCluster]:
             "RAY_health_check_timeout_ms": "10000",
             "RAY_health_check_failure_threshold": "3",
             "RAY_agent_register_timeout_ms": "120000",
+            "RAY_gcs_server_port_wait_time_s": str(START_S),
             "PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS), os.environ.get("PYTHONPATH", "")]),
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
@@ -104,6 +108,7 @@ def start() -> Generator[RayCluster]:
 
         here.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # if something imported Ray before
         here.setattr(services, "get_node", _patient(services.get_node))
+        here.setattr(Cluster, "_wait_for_node", partialmethod(Cluster._wait_for_node, timeout=START_S))
         cluster = Cluster()
         try:
             options = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}
@@ -126,10 +131,10 @@ def _end_processes(folder: str) -> None:
 
 
 def _patient(get_node: Callable[..., Any]) -> Callable[..., Any]:
-    """Ray waits 30 s for a new node, which a busy machine may exceed."""
+    """Ray's `get_node`, which waits for a new node as long as `START_S`."""
 
     def wait(*arguments: Any, **options: Any) -> Any:
-        end = time.monotonic() + 90
+        end = time.monotonic() + START_S
         while time.monotonic() < end:
             with suppress(RuntimeError):
                 return get_node(*arguments, **options)
