@@ -5,6 +5,9 @@
   inputs changed.
 - A failed address is requested in at most `attempts` runs.
 
+The coordinator tells a worker an identity's earlier visits, and alone writes down the new ones: a worker on another
+machine sees neither the table nor the journal.
+
 A process works on some identities at a time, in one event loop. With many identities there are several processes, which
 share the rate limits of hosts (`mtf.crawl.host_scheduler`).
 """
@@ -32,6 +35,7 @@ from mtf.crawl.collector import Collector, CrawlContext
 from mtf.crawl.fetch_results import Fetch, each_content_once
 from mtf.crawl.host_leases import SharedHosts
 from mtf.crawl.http_client import HttpFetcher, StandIn, user_agent
+from mtf.crawl.revisit import Revisits, Visit
 from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import EarlierRun, Inputs
@@ -60,6 +64,14 @@ class RosterPerson:
     identity: str
     query: str
     files: str | None
+
+
+@dataclass(frozen=True)
+class CrawlItem:
+    """An identity that is to be brought up to date. visits: those of earlier runs."""
+
+    person: RosterPerson
+    visits: IdentityVisits
 
 
 @dataclass
@@ -110,6 +122,15 @@ class CrawlJob:
         """The job without `done`, for another process."""
         return replace(self, done=None)
 
+    def items(self, people: Iterable[RosterPerson]) -> list[CrawlItem]:
+        """Items of a run, with the visits that the table and the journal have."""
+        known = {} if self.due is None else visits_table.by_identity(visits_table.read(self.folder.parent))
+        return [CrawlItem(person, known.get(person.identity, IdentityVisits())) for person in people]
+
+    def note(self, done: IdentityDone) -> None:
+        """Append an identity's visits to the journal."""
+        visits_table.append(self.folder.parent, done.identity, done.visits, searched_at=done.searched_at)
+
 
 def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> CrawlReport:
     """Bring the shards of `people` up to date. Raises BadInput for a source that does not exist."""
@@ -125,11 +146,12 @@ def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> CrawlReport:
 
         def add(done: IdentityDone) -> None:
             report.add(done)
+            job.note(done)
             if job.done is not None:
                 job.done()
 
         work = Work(job.params.crawl, crawl_work.open, AT_ONCE)
-        worker_processes.run(work, people, add, processes=processes, folder=job.folder.parent)
+        worker_processes.run(work, job.items(people), add, processes=processes, folder=job.folder.parent)
     return report
 
 
@@ -143,11 +165,18 @@ def _processes(people: int, params: Params) -> int:
 
 @dataclass(frozen=True)
 class IdentityDone:
-    """What was done with one identity. state: name of its list in `CrawlReport`."""
+    """What was done with one identity.
+
+    state: name of its list in `CrawlReport`.
+    visits: of its stored pictures.
+    searched_at: time of a complete search for it.
+    """
 
     identity: str
     state: str
     problems: list[str]
+    visits: tuple[Visit, ...] = ()
+    searched_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -171,12 +200,11 @@ class CrawlWork:
         with ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
             async with HttpFetcher(params.crawl, user_agent=agent, web=self.web, pacing=hosts.pacing) as fetcher:
                 signals_client = SignalsClient(fetcher, params.licenses.binding_opt_outs, hosts.documents)
-                visits = visits_table.by_identity(visits_table.read(self.job.folder.parent))
                 takedowns = self.job.takedowns
-                context = CrawlContext(params.crawl, fetcher, signals_client, takedowns, local, examiner, visits)
+                context = CrawlContext(params.crawl, fetcher, signals_client, takedowns, local, examiner)
 
-                async def one(person: RosterPerson) -> IdentityDone:
-                    return await _Identity(person, self.job, context).bring_up_to_date()
+                async def one(item: CrawlItem) -> IdentityDone:
+                    return await _Identity(item, self.job, context).bring_up_to_date()
 
                 yield one
 
@@ -184,8 +212,11 @@ class CrawlWork:
 class _Identity:
     """Crawl of one identity."""
 
-    def __init__(self, person: RosterPerson, job: CrawlJob, context: CrawlContext) -> None:
-        self._person = person
+    def __init__(self, item: CrawlItem, job: CrawlJob, context: CrawlContext) -> None:
+        self._person = person = item.person
+        self._earlier_visits = item.visits
+        self._visits: tuple[Visit, ...] = ()
+        self._searched_at: datetime | None = None
         self._job = job
         self._context = context
         self._problems: list[str] = []
@@ -205,7 +236,7 @@ class _Identity:
             state = "retried"
         else:
             state = "kept"
-        return IdentityDone(self._person.identity, state, self._problems)
+        return IdentityDone(self._person.identity, state, self._problems, self._visits, self._searched_at)
 
     async def _make(self, earlier_run: EarlierRun, inputs: Inputs) -> None:
         candidates, searched = await self._candidates(earlier_run, inputs.searched)
@@ -217,7 +248,7 @@ class _Identity:
 
     async def _revisit(self, earlier_run: EarlierRun, searched: str) -> bool:
         """Ask the sources again, if that is due; an unchanged shard stays. False if nothing is due."""
-        due, visits = self._job.due, self._context.visits.get(self._person.identity, IdentityVisits())
+        due, visits = self._job.due, self._earlier_visits
         earlier = list(earlier_run.fetches.values())
         is_down = self._context.takedowns.of_identity(self._person.identity) is not None
         if due is None or is_down or all(isinstance(source, LocalSource) for source in self._context.crawl.sources):
@@ -226,19 +257,19 @@ class _Identity:
         recheck, search = due.pictures(visits, earlier), due.search(visits, earlier)
         if not (recheck or search):
             return False
-        candidates, searched_at = [fetch.candidate for fetch in earlier], None
+        candidates = [fetch.candidate for fetch in earlier]
         if search or (recheck and has_records):
             result = await self._search()
             self._problems += result.problems
             candidates = each_address_once([*_as_known(result.candidates, earlier_run), *candidates])
-            searched_at = None if result.problems else due.now
+            self._searched_at = None if result.problems else due.now
         with Spool(self._job.folder.parent) as spool:
-            collector = self._collector(spool, earlier_run, judge_anew=False, revisit=recheck)
+            revisits = Revisits(self._context, recheck, visits.unchanged)
+            collector = self._collector(spool, earlier_run, judge_anew=False, revisits=revisits)
             fetches = each_content_once(await collector.obtain_all(candidates), before=earlier_run.stored)
             if _content(fetches) != _content(earlier):
                 await self._write(fetches, searched)
-        found = collector.revisits.visits.values() if collector.revisits else ()
-        visits_table.append(self._job.folder.parent, self._person.identity, found, searched_at=searched_at)
+        self._visits = tuple(revisits.visits.values())
         return True
 
     async def _retry(self, earlier_run: EarlierRun, searched: str) -> None:
@@ -260,8 +291,7 @@ class _Identity:
         result = await self._search()
         self._problems += result.problems
         if not result.problems:
-            now = datetime.now(UTC)
-            visits_table.append(self._job.folder.parent, self._person.identity, (), searched_at=now)
+            self._searched_at = datetime.now(UTC)
         # A search engine's answers change from day to day: addresses that it no longer names are kept.
         kept = earlier if is_searched or result.problems else []
         return each_address_once([*result.candidates, *kept]), "" if result.problems else searched
@@ -281,16 +311,16 @@ class _Identity:
         return result
 
     def _collector(
-        self, spool: Spool, earlier_run: EarlierRun, *, judge_anew: bool, revisit: frozenset[str] | None = None
+        self, spool: Spool, earlier_run: EarlierRun, *, judge_anew: bool, revisits: Revisits | None = None
     ) -> Collector:
         return Collector(
             self._person.identity,
             self._context,
             spool,
             earlier_run.fetches,
-            renew=self._job.refresh or revisit is not None,
+            renew=self._job.refresh or revisits is not None,
             judge_anew=judge_anew,
-            revisit=revisit,
+            revisits=revisits,
         )
 
     async def _write(self, fetches: list[Fetch], searched: str) -> None:
