@@ -7,7 +7,7 @@
 point; the second one ends. Printed is what it said, and every change that did not end where it must.
 
 `cost`: a full crawl, then weeks in each of which 2 % of the pages change, under the default policy (sources are asked
-after 7 days, and after twice as long each time that they are unchanged, up to 56; people are searched for after 28).
+after 7 days, and after twice as long each time that they are unchanged, up to 28; people are searched for after 28).
 The web is served by a process of its own, as the live one is. Bytes are those of all requests and answers, headers
 included; processor time is that of the crawl. The second half of the weeks counts, when the policy has settled.
 """
