@@ -28,7 +28,7 @@ from mtf.core import cluster_tasks, parallel_map, shards
 from mtf.core.cluster_storage import ClusterStorage
 from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
-from mtf.crawl import ray_workers
+from mtf.crawl import ray_workers, settled
 from mtf.crawl.visits import Due
 from mtf.crawl.work import Work
 from mtf.pipeline import crawl, crop, release, screen
@@ -162,6 +162,7 @@ def test_visits_of_a_worker_that_sees_no_folder_reach_the_driver_and_the_next_ru
     of_pictures = visited.drop_nulls("image_id")
     assert set(of_pictures["image_id"]) == set(images["image_id"])
     assert of_pictures["unchanged_visits"].to_list() == [1] * images.height
+    (project.stage("crawl") / settled.TABLE).unlink()  # else no worker is asked
     assert f"{PEOPLE} left as they were" in again(), "a worker knows that it is due after 39 days now"
     assert pl.read_parquet(project.table("crawl", "visits")).equals(visited)
 

@@ -20,15 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 
-from mtf import schemas
 from mtf.config import Params
 from mtf.core import parallel_map
-from mtf.core.hashing import file_digest, fingerprint
-from mtf.core.import_closure import closure, digest_of, modules_below
-from mtf.crawl import heard_signals, store, takedown_filter, worker_processes
+from mtf.crawl import heard_signals, shard_inputs, store, worker_processes
 from mtf.crawl import recorded_web as recorded
 from mtf.crawl import visits as visits_table
 from mtf.crawl.collector import Collector, CrawlContext
@@ -36,6 +32,7 @@ from mtf.crawl.fetch_results import Fetch, each_content_once
 from mtf.crawl.host_leases import SharedHosts
 from mtf.crawl.http_client import HttpFetcher, StandIn, user_agent
 from mtf.crawl.revisit import Revisits, Visit
+from mtf.crawl.shard_inputs import ShardInputs
 from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import EarlierRun, Inputs
@@ -43,8 +40,8 @@ from mtf.crawl.visits import Due, IdentityVisits
 from mtf.crawl.work import Do, Work
 from mtf.schemas import FetchOutcome
 from mtf.schemas.takedown_file import Takedowns
-from mtf.sources import record_evidence, registry
-from mtf.sources.base import LocalSource, SearchResult, Source
+from mtf.sources import record_evidence
+from mtf.sources.base import LocalSource, SearchResult
 from mtf.sources.candidate import Candidate, each_address_once, source_key
 from mtf.sources.local_sources import LocalSources
 from mtf.sources.source_listing import SourceListing
@@ -53,8 +50,7 @@ AT_ONCE = 8
 """Identities that a process works on at a time: enough to use many hosts under their limits, few enough for memory."""
 IDENTITIES_PER_PROCESS = 32
 """Identities that are worth the start of one more process."""
-
-_COLUMNS = [str(table.dtypes) for table in (schemas.FETCHES, schemas.IMAGES, schemas.EVIDENCE)]
+_ANY_ATTEMPTS = 2**31
 
 
 @dataclass(frozen=True)
@@ -84,6 +80,7 @@ class CrawlReport:
     kept: identities whose shard is unchanged.
     problems: one line for each incomplete search.
     local_sources: folders and archives that were read.
+    attempts: identity → `IdentityDone.attempts`.
     """
 
     made: list[str] = field(default_factory=list)
@@ -92,11 +89,13 @@ class CrawlReport:
     kept: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     local_sources: list[SourceListing] = field(default_factory=list)
+    attempts: dict[str, int | None] = field(default_factory=dict)
 
     def add(self, done: IdentityDone) -> None:
         """Add what was done with one identity."""
         getattr(self, done.state).append(done.identity)
         self.problems += done.problems
+        self.attempts[done.identity] = done.attempts
 
 
 @dataclass(frozen=True)
@@ -135,10 +134,12 @@ class CrawlJob:
 def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> CrawlReport:
     """Bring the shards of `people` up to date. Raises BadInput for a source that does not exist."""
     people = list(people)
-    _search_code()  # fills the cache: else each identity's thread would compute it
+    shard_inputs.search_code()  # fills the cache: else each identity's thread would compute it
     web = job.params.crawl.web
     local = LocalSources(job.params.crawl.sources, job.root)
     report = CrawlReport(local_sources=local.listings())
+    if not people:
+        return report
     processes = _processes(len(people), job.params)
     with nullcontext(None) if web is None else recorded.serve(job.root / web) as recorded_web:
         stand_in = None if recorded_web is None else recorded_web.stand_in()
@@ -170,6 +171,7 @@ class IdentityDone:
     state: name of its list in `CrawlReport`.
     visits: of its stored pictures.
     searched_at: time of a complete search for it.
+    attempts: fewest attempts of its addresses with a retriable failure; None without one.
     """
 
     identity: str
@@ -177,6 +179,7 @@ class IdentityDone:
     problems: list[str]
     visits: tuple[Visit, ...] = ()
     searched_at: datetime | None = None
+    attempts: int | None = None
 
 
 @dataclass(frozen=True)
@@ -194,7 +197,7 @@ class CrawlWork:
     async def open(self, hosts: SharedHosts) -> AsyncGenerator[Do]:
         """What the identities of one process share, as the function that brings one up to date."""
         params = self.job.params
-        _search_code()  # fills the cache: else each identity's thread would compute it
+        shard_inputs.search_code()  # fills the cache: else each identity's thread would compute it
         local = self.local or LocalSources(params.crawl.sources, self.job.root)
         agent = user_agent(params.project)
         with ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
@@ -202,9 +205,10 @@ class CrawlWork:
                 signals_client = SignalsClient(fetcher, params.licenses.binding_opt_outs, hosts.documents)
                 takedowns = self.job.takedowns
                 context = CrawlContext(params.crawl, fetcher, signals_client, takedowns, local, examiner)
+                inputs = ShardInputs(self.job, local)
 
                 async def one(item: CrawlItem) -> IdentityDone:
-                    return await _Identity(item, self.job, context).bring_up_to_date()
+                    return await _Identity(item, self.job, context, inputs).bring_up_to_date()
 
                 yield one
 
@@ -212,11 +216,13 @@ class CrawlWork:
 class _Identity:
     """Crawl of one identity."""
 
-    def __init__(self, item: CrawlItem, job: CrawlJob, context: CrawlContext) -> None:
+    def __init__(self, item: CrawlItem, job: CrawlJob, context: CrawlContext, inputs: ShardInputs) -> None:
         self._person = person = item.person
         self._earlier_visits = item.visits
         self._visits: tuple[Visit, ...] = ()
         self._searched_at: datetime | None = None
+        self._fetches: list[Fetch] = []
+        self._inputs = inputs
         self._job = job
         self._context = context
         self._problems: list[str] = []
@@ -224,19 +230,23 @@ class _Identity:
 
     async def bring_up_to_date(self) -> IdentityDone:
         earlier_run = await asyncio.to_thread(store.load, self._shard)
-        searched = await asyncio.to_thread(self._searched)
-        inputs = self._inputs(searched, earlier_run.fetches.values())
+        self._fetches = list(earlier_run.fetches.values())
+        searched = await asyncio.to_thread(self._inputs.searched, self._person)
+        inputs = self._inputs.of(self._person, searched, self._fetches)
         if earlier_run.inputs != inputs or self._job.refresh:
             await self._make(earlier_run, inputs)
             state = "made"
         elif await self._revisit(earlier_run, searched):
             state = "revisited"
-        elif any(self._fails(fetch) for fetch in earlier_run.fetches.values()):
+        elif any(self._fails(fetch) for fetch in self._fetches):
             await self._retry(earlier_run, searched)
             state = "retried"
         else:
             state = "kept"
-        return IdentityDone(self._person.identity, state, self._problems, self._visits, self._searched_at)
+        failed = [fetch.attempts for fetch in self._fetches if fetch.needs_retry(_ANY_ATTEMPTS)]
+        return IdentityDone(
+            self._person.identity, state, self._problems, self._visits, self._searched_at, min(failed, default=None)
+        )
 
     async def _make(self, earlier_run: EarlierRun, inputs: Inputs) -> None:
         candidates, searched = await self._candidates(earlier_run, inputs.searched)
@@ -324,51 +334,13 @@ class _Identity:
         )
 
     async def _write(self, fetches: list[Fetch], searched: str) -> None:
-        inputs = self._inputs(searched, fetches)
+        self._fetches = fetches
+        inputs = self._inputs.of(self._person, searched, fetches)
         thread = asyncio.to_thread(store.write, self._shard, self._person.identity, fetches, inputs)
         await _to_its_end(asyncio.ensure_future(thread))
 
     def _fails(self, fetch: Fetch) -> bool:
         return fetch.needs_retry(self._context.crawl.attempts)
-
-    def _searched(self) -> str:
-        """Digest of the search's inputs. Slow for a folder with many files: do not call it in the event loop."""
-        stamps = self._context.local.stamp(self._person.files)
-        is_down = self._context.takedowns.of_identity(self._person.identity) is not None
-        person = [self._person.query, self._person.files, is_down]
-        sources = self._context.crawl.sources
-        return fingerprint(person, sources, stamps, self._web(), _search_code(), _foreign_code(sources))
-
-    def _web(self) -> str | None:
-        """Digest of the recorded web; None for the live web, and for a folder outside the project in its place."""
-        web, root = self._context.crawl.web, self._job.root
-        if web is None or not (root / web).resolve().is_relative_to(root.resolve()):
-            return None
-        return file_digest(root / web / recorded.RESPONSES)
-
-    def _inputs(self, searched: str, fetches: Iterable[Fetch]) -> Inputs:
-        crawl = self._context.crawl
-        bounds = [crawl.max_bytes, crawl.max_pixels, crawl.min_side_px]
-        opt_outs = sorted(self._job.params.licenses.binding_opt_outs)
-        judged = fingerprint(bounds, opt_outs, self._web(), _COLUMNS, _foreign_code(crawl.sources), code=[__name__])
-        return Inputs(searched, judged, fingerprint(self._takedowns(fetches)))
-
-    def _takedowns(self, fetches: Iterable[Fetch]) -> list[list[str]]:
-        """Takedowns that concern these fetches: a request must change only the shards that it concerns."""
-        fetches = list(fetches)
-        takedowns, identity = self._context.takedowns, self._person.identity
-        requests = {
-            request
-            for fetch in fetches
-            for request in (
-                takedowns.of_picture(fetch.candidate.url),
-                takedowns.of_picture(self._context.local.path_address(fetch.candidate.url) or ""),
-                takedowns.of_page(fetch.candidate.page_url),
-                takedowns.of_image(fetch.image_id),
-            )
-        } | {takedowns.of_identity(identity)}
-        named = [[str(request.kind), request.value] for request in requests if request is not None]
-        return sorted([*named, *takedown_filter.relevant_takedowns(fetches, takedowns)])
 
 
 def _as_known(found: Iterable[Candidate], earlier_run: EarlierRun) -> Iterable[Candidate]:
@@ -396,23 +368,6 @@ def _content_of(fetch: Fetch) -> tuple[object, ...]:
     evidence = {name: value for name, value in picture.evidence.items() if name != "checked_at"}
     preferences = {heard_signals.key(each) for each in fetch.preferences}
     return (*named, evidence, preferences, picture.page.sha256, picture.page.detail, len(picture.earlier))
-
-
-def _search_code() -> str:
-    """Digest of the code of the search alone.
-
-    A repeated search drops addresses that an engine no longer names. So a change of the HTTP client or its imports
-    does not repeat the search: it only judges the pictures again.
-    """
-    package = registry.__name__.rpartition(".")[0]
-    modules = {*modules_below(package), registry.__name__} - closure(HttpFetcher.__module__)
-    return digest_of(modules)
-
-
-def _foreign_code(sources: Iterable[Source]) -> list[str]:
-    """Digests of the modules of other packages' sources."""
-    modules = {module for source in sources for module in registry.code_modules(type(source))}
-    return [file_digest(Path(str(import_module(module).__file__))) for module in sorted(modules)]
 
 
 async def _to_its_end(work: asyncio.Future[None]) -> None:
