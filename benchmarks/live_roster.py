@@ -7,9 +7,11 @@
 point; the second one ends. Printed is what it said, and every change that did not end where it must.
 
 `cost`: a full crawl, then weeks in each of which 2 % of the pages change, under the default policy (sources are asked
-after 7 days, and after twice as long each time that they are unchanged, up to 56; people are searched for after 28).
+after 7 days, and after twice as long each time that they are unchanged, up to 28; people are searched for after 28).
+The first visit is in a week that depends on the person. At the end, a run with nothing due.
 The web is served by a process of its own, as the live one is. Bytes are those of all requests and answers, headers
-included; processor time is that of the crawl. The second half of the weeks counts, when the policy has settled.
+included; processor time is that of the crawl, in one process, which has at most 32 people. The second half of the weeks
+counts, when the policy has settled.
 """
 
 from __future__ import annotations
@@ -196,11 +198,13 @@ def cost(given: argparse.Namespace) -> int:
             counts = dict(asked.drop_nulls("image_id")["page"].value_counts(sort=True).iter_rows())
             share = f"{costs[-1][0] / full_s:6.1%} of the time, {costs[-1][1] / full_bytes:6.1%} of the bytes"
             print(f"week {week:2}: {share}, asked for {counts}", flush=True)
+        idle_s, _ = crawled(workspace, web, due)
     later = costs[len(costs) // 2 :]
     week_s, week_bytes = (sum(values) / len(later) for values in zip(*later, strict=True))
     print(f"{given.identities} identities, {given.identities * given.pictures:,} pictures")
     print(f"full crawl: {full_s:6.2f} s of processor time, {full_bytes / 1e6:8.2f} MB")
     print(f"a week:     {week_s:6.2f} s of processor time, {week_bytes / 1e6:8.2f} MB")
+    print(f"no change:  {idle_s:6.2f} s of processor time, {idle_s / full_s:.1%}, if nothing is due")
     print(f"of it:      {week_s / full_s:7.1%} and {week_bytes / full_bytes:.1%} (target 5 % of both)")
     return 0
 

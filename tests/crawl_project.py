@@ -119,7 +119,7 @@ class Project:
         self.responses |= changes
         self.write()
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("mtf.crawl.crawler.file_digest", lambda _path: before)
+            patch.setattr("mtf.crawl.shard_inputs.file_digest", lambda _path: before)
             stage.run(self.workspace, self.params(), **options)
 
     def table(self, name: str) -> pl.DataFrame:

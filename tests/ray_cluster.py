@@ -103,12 +103,14 @@ def start() -> Generator[RayCluster]:
             here.setenv(name, value)
         boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
         import ray
-        from ray._private import ray_constants, services
+        from ray._private import ray_constants, services, utils
         from ray.cluster_utils import Cluster
 
         here.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)  # if something imported Ray before
         here.setattr(services, "get_node", _patient(services.get_node))
         here.setattr(Cluster, "_wait_for_node", partialmethod(Cluster._wait_for_node, timeout=START_S))
+        # There the address of the cluster is written, whichever folder its nodes use.
+        Path(utils.get_ray_address_file(None)).parent.mkdir(parents=True, exist_ok=True)
         cluster = Cluster()
         try:
             options = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": OBJECT_STORE_BYTES}

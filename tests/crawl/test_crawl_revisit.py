@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -133,7 +134,7 @@ def test_due_counts_days_from_the_last_visit_and_a_killed_crawl_goes_on_from_its
     stage, now = crawled.workspace.stage("crawl"), datetime.now(UTC)
     run = crawled.workspace.shard("crawl", "ana")
     fetches = list(store.load(run).fetches.values())
-    week = Due(now + timedelta(days=7, seconds=-5), recheck_days=7, recheck_max_days=28, search_days=7)
+    week = Due(now + timedelta(days=7, seconds=-5), recheck_days=7, recheck_max_days=7, search_days=7)
     assert len(week.pictures(IdentityVisits(), fetches)) == 4 and week.search(IdentityVisits(), fetches)
     image_id = fetches[0].image_id
     visits.append(
@@ -153,3 +154,12 @@ def test_due_counts_days_from_the_last_visit_and_a_killed_crawl_goes_on_from_its
     crawled.run_with({}, due=True)
     assert not (stage / visits.JOURNAL).exists()
     assert visits.read(stage).filter(pl.col("image_id").is_null())["visited_at"].to_list() == [now]
+
+
+def test_first_visits_are_spread_over_the_weeks_and_none_is_later_than_permitted():
+    now = datetime.now(UTC)
+    weeks = [Due(now + timedelta(days=7 * week), 7, 28, 28) for week in range(1, 5)]
+    people = [f"person-{number}" for number in range(400)]
+    due = [sum(week.is_due(person, "0" * 64, now, IdentityVisits()) for person in people) for week in weeks]
+    assert due[-1] == 400
+    assert all(70 < after - before < 130 for before, after in itertools.pairwise([0, *due]))

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -27,7 +28,8 @@ from mtf.core import cluster_tasks, parallel_map, shards
 from mtf.core.cluster_storage import ClusterStorage
 from mtf.core.errors import MtfError
 from mtf.core.project_paths import ProjectPaths
-from mtf.crawl import ray_workers
+from mtf.crawl import ray_workers, settled
+from mtf.crawl.visits import Due
 from mtf.crawl.work import Work
 from mtf.pipeline import crawl, crop, release, screen
 from mtf.project import cluster_checks, embed
@@ -136,6 +138,33 @@ def test_a_crawl_finds_what_a_local_one_finds_and_the_stages_after_it_write_the_
     assert f"{PEOPLE} left as they were" in run(project, crawl.run)
     run(project, crop.run)
     assert contents(project, "crop") == contents(local, "crop")
+
+
+def test_visits_of_a_worker_that_sees_no_folder_reach_the_driver_and_the_next_run(
+    local: ProjectPaths, ray_cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray_cluster.grow(2)
+    project = on_cluster(local, tmp_path / "visited", ray_cluster, "crawl")
+    params = config.load(project.params)
+    due = Due(datetime.now(UTC) + timedelta(days=21), recheck_days=20, recheck_max_days=39, search_days=3000)
+    monkeypatch.setattr(Due, "of", lambda *_, **__: due)
+
+    def again() -> str:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            crawl.run(project, params, due=True)
+        return printed.getvalue()
+
+    before = pl.read_parquet(local.table("crawl", "visits"))
+    assert f"{PEOPLE} asked for again" in again()
+    visited = pl.read_parquet(project.table("crawl", "visits"))
+    assert visited.filter(pl.col("image_id").is_null()).equals(before), "searches are kept"
+    images = pl.read_parquet(project.table("crawl", "images"))
+    of_pictures = visited.drop_nulls("image_id")
+    assert set(of_pictures["image_id"]) == set(images["image_id"])
+    assert of_pictures["unchanged_visits"].to_list() == [1] * images.height
+    (project.stage("crawl") / settled.TABLE).unlink()  # else no worker is asked
+    assert f"{PEOPLE} left as they were" in again(), "a worker knows that it is due after 39 days now"
+    assert pl.read_parquet(project.table("crawl", "visits")).equals(visited)
 
 
 def test_rate_limits_of_a_host_hold_over_all_workers_and_the_death_of_one(

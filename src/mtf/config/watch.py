@@ -16,12 +16,13 @@ class Watch(Section):
 
     recheck_days: days after which a picture's page, file and signals are asked for again; 0 asks at each run.
     recheck_max_days: a picture whose sources were found unchanged is asked for again after twice as many days as the
-        time before, up to so many. If licenses.max_evidence_age_days is less, it counts.
+        time before, up to so many, so that an opt-out is heard within a month. If licenses.max_evidence_age_days is
+        less, it counts.
     search_days: days after which new pictures of an identity are searched for.
     until: stage up to which `mtf watch` brings the project up to date.
     """
 
     recheck_days: Days = 7
-    recheck_max_days: Days = 56
+    recheck_max_days: Days = 28
     search_days: Days = 28
     until: Annotated[str, Field(pattern=r"^[a-z_]+$", max_length=40)] = "split"

@@ -2,6 +2,7 @@
 
 With `compute.storage`, a worker gets an identity's earlier shard from there and puts the new one there; the driver
 fetches it. A shard that a killed run has left in the storage is fetched first, so that nothing is requested twice.
+Visits go to a worker with their identity, and come back with what it has done: the driver alone writes the journal.
 Folders and archives of pictures lie on the driver: with a storage, a crawl that reads one runs there.
 """
 
@@ -22,7 +23,7 @@ from mtf.core.hashing import file_digest
 from mtf.core.job_files import relocated
 from mtf.crawl import crawler, ray_workers
 from mtf.crawl import recorded_web as recorded
-from mtf.crawl.crawler import AT_ONCE, CrawlJob, CrawlReport, CrawlWork, IdentityDone, RosterPerson
+from mtf.crawl.crawler import AT_ONCE, CrawlItem, CrawlJob, CrawlReport, CrawlWork, IdentityDone, RosterPerson
 from mtf.crawl.host_leases import SharedHosts
 from mtf.crawl.work import Do, Work
 from mtf.sources.base import LocalSource
@@ -36,7 +37,7 @@ _TRANSFERS = 16
 class ClusterItem:
     """An identity on its way to a worker. earlier: SHA-256 of its shard in the storage, None if there is none."""
 
-    person: RosterPerson
+    item: CrawlItem
     earlier: str | None
 
 
@@ -62,7 +63,7 @@ def crawl(people: Sequence[RosterPerson], job: CrawlJob) -> CrawlReport:
             report.add(item.done)
             fetches.append(pool.submit(_fetch, item, job, storage))
 
-        items = list(pool.map(partial(_item, job=job, storage=storage), people))
+        items = list(pool.map(partial(_item, job=job, storage=storage), job.items(people)))
         work = ClusterWork(job.settings(), storage, _web_files(job, storage))
         ray_workers.run(Work(job.params.crawl, work.open, AT_ONCE), items, add, compute=job.params.compute)
         for fetch in fetches:
@@ -93,7 +94,7 @@ class ClusterWork:
 
                 async def one(item: ClusterItem) -> ClusterDone:
                     if storage is None:
-                        return ClusterDone(await do(item.person), None)
+                        return ClusterDone(await do(item.item), None)
                     return await _stored(item, do, job, storage)
 
                 yield one
@@ -101,38 +102,40 @@ class ClusterWork:
 
 async def _stored(item: ClusterItem, do: Do, job: CrawlJob, storage: ClusterStorage) -> ClusterDone:
     """Do one identity with its shard from and to the storage."""
-    shard = job.folder / f"{item.person.identity}.tar"
+    shard = job.folder / f"{item.item.person.identity}.tar"
     name = _name(shard, job)
     try:
         if item.earlier is not None:
             await asyncio.to_thread(storage.get, name, item.earlier, shard)
-        done: IdentityDone = await do(item.person)
+        done: IdentityDone = await do(item.item)
         sha256 = None if done.state == "kept" else await asyncio.to_thread(storage.put, shard, name)
         return ClusterDone(done, sha256)
     finally:
         shard.unlink(missing_ok=True)
 
 
-def _item(person: RosterPerson, *, job: CrawlJob, storage: ClusterStorage | None) -> ClusterItem:
+def _item(item: CrawlItem, *, job: CrawlJob, storage: ClusterStorage | None) -> ClusterItem:
     """Put an identity's shard into the storage, or fetch it from there if a killed run has left a newer one."""
     if storage is None:
-        return ClusterItem(person, None)
-    shard = job.folder / f"{person.identity}.tar"
+        return ClusterItem(item, None)
+    shard = job.folder / f"{item.person.identity}.tar"
     name = _name(shard, job)
     here, there = file_digest(shard) if shard.is_file() else None, storage.versions(name)
     newer = [sha256 for sha256 in there if sha256 != here]
     if newer and (here is None or here in there):
         storage.get(name, newer[0], shard)
         storage.keep_only(name, newer[0])
-        return ClusterItem(person, newer[0])
-    return ClusterItem(person, None if here is None else storage.put(shard, name))
+        return ClusterItem(item, newer[0])
+    return ClusterItem(item, None if here is None else storage.put(shard, name))
 
 
 def _fetch(item: ClusterDone, job: CrawlJob, storage: ClusterStorage | None) -> None:
+    """Fetch a new shard, and then note the visits: a killed run must not note one whose shard it did not get."""
     if storage is not None and item.sha256 is not None:
         shard = job.folder / f"{item.done.identity}.tar"
         storage.get(_name(shard, job), item.sha256, shard)
         storage.keep_only(_name(shard, job), item.sha256)
+    job.note(item.done)
     if job.done is not None:
         job.done()
 

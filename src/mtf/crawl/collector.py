@@ -16,12 +16,12 @@ Bytes are written to disk as soon as they are complete: memory holds only those 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from mtf.config import Crawl
 from mtf.crawl import examination, takedown_filter
@@ -42,9 +42,6 @@ from mtf.sources.candidate import Candidate
 from mtf.sources.fetch_failure import RETRIABLE_OUTCOMES, FetchFailed
 from mtf.sources.local_sources import LocalSources
 
-if TYPE_CHECKING:
-    from mtf.crawl.visits import IdentityVisits
-
 Result = TypeVar("Result")
 
 
@@ -53,7 +50,6 @@ class CrawlContext:
     """Clients, sources and parameters that all identities of one run share.
 
     examiner: executor with one thread, since Pillow's warnings are silenced per process.
-    visits: of earlier runs, by identity.
     """
 
     crawl: Crawl
@@ -62,7 +58,6 @@ class CrawlContext:
     takedowns: Takedowns
     local: LocalSources
     examiner: Executor
-    visits: Mapping[str, IdentityVisits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +80,7 @@ class Collector:
     earlier: fetches of an earlier run by address.
     renew: request the pages of stored pictures again; else only pages that failed.
     judge_anew: request refused addresses again, since the bounds or the code that refused them have changed.
-    revisit: image ids of stored pictures whose pages and files to request again, if they have changed
-        (`mtf.crawl.revisit`); None requests none.
+    revisits: of stored pictures whose pages and files to request again, if they have changed; None requests none.
 
     Retriable failures are requested again in any case, as often as `attempts` permits.
     """
@@ -100,7 +94,7 @@ class Collector:
         *,
         renew: bool,
         judge_anew: bool,
-        revisit: frozenset[str] | None = None,
+        revisits: Revisits | None = None,
     ) -> None:
         self._identity = identity
         self._context = context
@@ -110,8 +104,9 @@ class Collector:
         self._judge_anew = judge_anew
         self._pages = Pages(context.fetcher, context.signals_client, spool)
         self._requested: set[str] = set()
-        unchanged = context.visits[identity].unchanged if identity in context.visits else {}
-        self.revisits = None if revisit is None else Revisits(context, revisit, self._requested.add, unchanged)
+        self._revisits = revisits
+        if revisits is not None:
+            revisits.requested = self._requested.add
         self._heard: dict[str, dict[Preference, None]] = {}
 
     async def obtain_all(self, candidates: Iterable[Candidate]) -> list[Fetch]:
@@ -223,12 +218,12 @@ class Collector:
     async def _unchanged(self, candidate: Candidate, earlier: Fetch) -> Fetch | None:
         """Fetch of a stored picture of which a revisit finds nothing changed; None for any other."""
         picture = earlier.picture
-        if self.revisits is None or picture is None or self._judge_anew or _is_local(candidate):
+        if self._revisits is None or picture is None or self._judge_anew or _is_local(candidate):
             return None
-        if picture.image_id not in self.revisits.due and candidate == earlier.candidate:
+        if picture.image_id not in self._revisits.due and candidate == earlier.candidate:
             return earlier
         page = await self._current_page(candidate, earlier, picture)
-        kept = await self.revisits.unchanged(candidate, earlier, picture, page)
+        kept = await self._revisits.unchanged(candidate, earlier, picture, page)
         await self._note(candidate, picture, page)
         return kept
 
@@ -236,8 +231,8 @@ class Collector:
         """Note the visit of a stored picture. page: of today, or the stored one if none was received."""
         is_lost = page is picture.page and candidate.page_url is not None
         status = (await self._pages.at(candidate.page_url)).status if is_lost else None
-        if self.revisits is not None:
-            self.revisits.note(candidate.url, picture, page, status=status)
+        if self._revisits is not None:
+            self._revisits.note(candidate.url, picture, page, status=status)
 
     async def _stored(self, candidate: Candidate, earlier: Fetch, picture: FetchedPicture) -> _RawPicture:
         page = await self._current_page(candidate, earlier, picture)
@@ -245,10 +240,10 @@ class Collector:
         await self._heed_robots(candidate)
         status, fetched_at, headers, read = earlier.http_status, earlier.fetched_at, picture.headers, picture.read
         content_hash = None if self._judge_anew else picture.content_hash
-        if self.revisits is not None:
-            file = await self.revisits.file(candidate, picture)
+        if self._revisits is not None:
+            file = await self._revisits.file(candidate, picture)
             headers = file.headers
-            if (body := await self.revisits.other_picture(file, picture, self._examiner)) is not None:
+            if (body := await self._revisits.other_picture(file, picture, self._examiner)) is not None:
                 read, content_hash, fetched_at, status = self._spool.add(body), None, file.fetched_at, file.status
             await self._note(candidate, picture, page)
         preferences = await self._opt_outs(candidate, headers, fetched_at)
@@ -268,7 +263,7 @@ class Collector:
         is_same = picture.url == candidate.url and picture.page.url == candidate.page_url
         if is_same and not self._renew and not earlier.needs_retry(self._context.crawl.attempts):
             return picture.page
-        page = await self._pages.at(candidate.page_url, picture.page if is_same and self.revisits else None)
+        page = await self._pages.at(candidate.page_url, picture.page if is_same and self._revisits else None)
         if self._pages.was_requested(candidate.page_url):
             self._requested.add(candidate.url)
         is_lost = page.compressed is None and picture.page.compressed is not None

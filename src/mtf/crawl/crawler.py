@@ -5,6 +5,9 @@
   inputs changed.
 - A failed address is requested in at most `attempts` runs.
 
+The coordinator tells a worker an identity's earlier visits, and alone writes down the new ones: a worker on another
+machine sees neither the table nor the journal.
+
 A process works on some identities at a time, in one event loop. With many identities there are several processes, which
 share the rate limits of hosts (`mtf.crawl.host_scheduler`).
 """
@@ -17,21 +20,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 
-from mtf import schemas
 from mtf.config import Params
 from mtf.core import parallel_map
-from mtf.core.hashing import file_digest, fingerprint
-from mtf.core.import_closure import closure, digest_of, modules_below
-from mtf.crawl import heard_signals, store, takedown_filter, worker_processes
+from mtf.crawl import heard_signals, shard_inputs, store, worker_processes
 from mtf.crawl import recorded_web as recorded
 from mtf.crawl import visits as visits_table
 from mtf.crawl.collector import Collector, CrawlContext
 from mtf.crawl.fetch_results import Fetch, each_content_once
 from mtf.crawl.host_leases import SharedHosts
 from mtf.crawl.http_client import HttpFetcher, StandIn, user_agent
+from mtf.crawl.revisit import Revisits, Visit
+from mtf.crawl.shard_inputs import ShardInputs
 from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.spool import Spool
 from mtf.crawl.store import EarlierRun, Inputs
@@ -39,8 +40,8 @@ from mtf.crawl.visits import Due, IdentityVisits
 from mtf.crawl.work import Do, Work
 from mtf.schemas import FetchOutcome
 from mtf.schemas.takedown_file import Takedowns
-from mtf.sources import record_evidence, registry
-from mtf.sources.base import LocalSource, SearchResult, Source
+from mtf.sources import record_evidence
+from mtf.sources.base import LocalSource, SearchResult
 from mtf.sources.candidate import Candidate, each_address_once, source_key
 from mtf.sources.local_sources import LocalSources
 from mtf.sources.source_listing import SourceListing
@@ -49,8 +50,7 @@ AT_ONCE = 8
 """Identities that a process works on at a time: enough to use many hosts under their limits, few enough for memory."""
 IDENTITIES_PER_PROCESS = 32
 """Identities that are worth the start of one more process."""
-
-_COLUMNS = [str(table.dtypes) for table in (schemas.FETCHES, schemas.IMAGES, schemas.EVIDENCE)]
+_ANY_ATTEMPTS = 2**31
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,14 @@ class RosterPerson:
     identity: str
     query: str
     files: str | None
+
+
+@dataclass(frozen=True)
+class CrawlItem:
+    """An identity that is to be brought up to date. visits: those of earlier runs."""
+
+    person: RosterPerson
+    visits: IdentityVisits
 
 
 @dataclass
@@ -72,6 +80,7 @@ class CrawlReport:
     kept: identities whose shard is unchanged.
     problems: one line for each incomplete search.
     local_sources: folders and archives that were read.
+    attempts: identity → `IdentityDone.attempts`.
     """
 
     made: list[str] = field(default_factory=list)
@@ -80,11 +89,13 @@ class CrawlReport:
     kept: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     local_sources: list[SourceListing] = field(default_factory=list)
+    attempts: dict[str, int | None] = field(default_factory=dict)
 
     def add(self, done: IdentityDone) -> None:
         """Add what was done with one identity."""
         getattr(self, done.state).append(done.identity)
         self.problems += done.problems
+        self.attempts[done.identity] = done.attempts
 
 
 @dataclass(frozen=True)
@@ -110,14 +121,25 @@ class CrawlJob:
         """The job without `done`, for another process."""
         return replace(self, done=None)
 
+    def items(self, people: Iterable[RosterPerson]) -> list[CrawlItem]:
+        """Items of a run, with the visits that the table and the journal have."""
+        known = {} if self.due is None else visits_table.by_identity(visits_table.read(self.folder.parent))
+        return [CrawlItem(person, known.get(person.identity, IdentityVisits())) for person in people]
+
+    def note(self, done: IdentityDone) -> None:
+        """Append an identity's visits to the journal."""
+        visits_table.append(self.folder.parent, done.identity, done.visits, searched_at=done.searched_at)
+
 
 def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> CrawlReport:
     """Bring the shards of `people` up to date. Raises BadInput for a source that does not exist."""
     people = list(people)
-    _search_code()  # fills the cache: else each identity's thread would compute it
+    shard_inputs.search_code()  # fills the cache: else each identity's thread would compute it
     web = job.params.crawl.web
     local = LocalSources(job.params.crawl.sources, job.root)
     report = CrawlReport(local_sources=local.listings())
+    if not people:
+        return report
     processes = _processes(len(people), job.params)
     with nullcontext(None) if web is None else recorded.serve(job.root / web) as recorded_web:
         stand_in = None if recorded_web is None else recorded_web.stand_in()
@@ -125,11 +147,12 @@ def crawl(people: Iterable[RosterPerson], job: CrawlJob) -> CrawlReport:
 
         def add(done: IdentityDone) -> None:
             report.add(done)
+            job.note(done)
             if job.done is not None:
                 job.done()
 
         work = Work(job.params.crawl, crawl_work.open, AT_ONCE)
-        worker_processes.run(work, people, add, processes=processes, folder=job.folder.parent)
+        worker_processes.run(work, job.items(people), add, processes=processes, folder=job.folder.parent)
     return report
 
 
@@ -143,11 +166,20 @@ def _processes(people: int, params: Params) -> int:
 
 @dataclass(frozen=True)
 class IdentityDone:
-    """What was done with one identity. state: name of its list in `CrawlReport`."""
+    """What was done with one identity.
+
+    state: name of its list in `CrawlReport`.
+    visits: of its stored pictures.
+    searched_at: time of a complete search for it.
+    attempts: fewest attempts of its addresses with a retriable failure; None without one.
+    """
 
     identity: str
     state: str
     problems: list[str]
+    visits: tuple[Visit, ...] = ()
+    searched_at: datetime | None = None
+    attempts: int | None = None
 
 
 @dataclass(frozen=True)
@@ -165,18 +197,18 @@ class CrawlWork:
     async def open(self, hosts: SharedHosts) -> AsyncGenerator[Do]:
         """What the identities of one process share, as the function that brings one up to date."""
         params = self.job.params
-        _search_code()  # fills the cache: else each identity's thread would compute it
+        shard_inputs.search_code()  # fills the cache: else each identity's thread would compute it
         local = self.local or LocalSources(params.crawl.sources, self.job.root)
         agent = user_agent(params.project)
         with ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
             async with HttpFetcher(params.crawl, user_agent=agent, web=self.web, pacing=hosts.pacing) as fetcher:
                 signals_client = SignalsClient(fetcher, params.licenses.binding_opt_outs, hosts.documents)
-                visits = visits_table.by_identity(visits_table.read(self.job.folder.parent))
                 takedowns = self.job.takedowns
-                context = CrawlContext(params.crawl, fetcher, signals_client, takedowns, local, examiner, visits)
+                context = CrawlContext(params.crawl, fetcher, signals_client, takedowns, local, examiner)
+                inputs = ShardInputs(self.job, local)
 
-                async def one(person: RosterPerson) -> IdentityDone:
-                    return await _Identity(person, self.job, context).bring_up_to_date()
+                async def one(item: CrawlItem) -> IdentityDone:
+                    return await _Identity(item, self.job, context, inputs).bring_up_to_date()
 
                 yield one
 
@@ -184,8 +216,13 @@ class CrawlWork:
 class _Identity:
     """Crawl of one identity."""
 
-    def __init__(self, person: RosterPerson, job: CrawlJob, context: CrawlContext) -> None:
-        self._person = person
+    def __init__(self, item: CrawlItem, job: CrawlJob, context: CrawlContext, inputs: ShardInputs) -> None:
+        self._person = person = item.person
+        self._earlier_visits = item.visits
+        self._visits: tuple[Visit, ...] = ()
+        self._searched_at: datetime | None = None
+        self._fetches: list[Fetch] = []
+        self._inputs = inputs
         self._job = job
         self._context = context
         self._problems: list[str] = []
@@ -193,19 +230,23 @@ class _Identity:
 
     async def bring_up_to_date(self) -> IdentityDone:
         earlier_run = await asyncio.to_thread(store.load, self._shard)
-        searched = await asyncio.to_thread(self._searched)
-        inputs = self._inputs(searched, earlier_run.fetches.values())
+        self._fetches = list(earlier_run.fetches.values())
+        searched = await asyncio.to_thread(self._inputs.searched, self._person)
+        inputs = self._inputs.of(self._person, searched, self._fetches)
         if earlier_run.inputs != inputs or self._job.refresh:
             await self._make(earlier_run, inputs)
             state = "made"
         elif await self._revisit(earlier_run, searched):
             state = "revisited"
-        elif any(self._fails(fetch) for fetch in earlier_run.fetches.values()):
+        elif any(self._fails(fetch) for fetch in self._fetches):
             await self._retry(earlier_run, searched)
             state = "retried"
         else:
             state = "kept"
-        return IdentityDone(self._person.identity, state, self._problems)
+        failed = [fetch.attempts for fetch in self._fetches if fetch.needs_retry(_ANY_ATTEMPTS)]
+        return IdentityDone(
+            self._person.identity, state, self._problems, self._visits, self._searched_at, min(failed, default=None)
+        )
 
     async def _make(self, earlier_run: EarlierRun, inputs: Inputs) -> None:
         candidates, searched = await self._candidates(earlier_run, inputs.searched)
@@ -217,7 +258,7 @@ class _Identity:
 
     async def _revisit(self, earlier_run: EarlierRun, searched: str) -> bool:
         """Ask the sources again, if that is due; an unchanged shard stays. False if nothing is due."""
-        due, visits = self._job.due, self._context.visits.get(self._person.identity, IdentityVisits())
+        due, visits = self._job.due, self._earlier_visits
         earlier = list(earlier_run.fetches.values())
         is_down = self._context.takedowns.of_identity(self._person.identity) is not None
         if due is None or is_down or all(isinstance(source, LocalSource) for source in self._context.crawl.sources):
@@ -226,19 +267,19 @@ class _Identity:
         recheck, search = due.pictures(visits, earlier), due.search(visits, earlier)
         if not (recheck or search):
             return False
-        candidates, searched_at = [fetch.candidate for fetch in earlier], None
+        candidates = [fetch.candidate for fetch in earlier]
         if search or (recheck and has_records):
             result = await self._search()
             self._problems += result.problems
             candidates = each_address_once([*_as_known(result.candidates, earlier_run), *candidates])
-            searched_at = None if result.problems else due.now
+            self._searched_at = None if result.problems else due.now
         with Spool(self._job.folder.parent) as spool:
-            collector = self._collector(spool, earlier_run, judge_anew=False, revisit=recheck)
+            revisits = Revisits(self._context, recheck, visits.unchanged)
+            collector = self._collector(spool, earlier_run, judge_anew=False, revisits=revisits)
             fetches = each_content_once(await collector.obtain_all(candidates), before=earlier_run.stored)
             if _content(fetches) != _content(earlier):
                 await self._write(fetches, searched)
-        found = collector.revisits.visits.values() if collector.revisits else ()
-        visits_table.append(self._job.folder.parent, self._person.identity, found, searched_at=searched_at)
+        self._visits = tuple(revisits.visits.values())
         return True
 
     async def _retry(self, earlier_run: EarlierRun, searched: str) -> None:
@@ -260,8 +301,7 @@ class _Identity:
         result = await self._search()
         self._problems += result.problems
         if not result.problems:
-            now = datetime.now(UTC)
-            visits_table.append(self._job.folder.parent, self._person.identity, (), searched_at=now)
+            self._searched_at = datetime.now(UTC)
         # A search engine's answers change from day to day: addresses that it no longer names are kept.
         kept = earlier if is_searched or result.problems else []
         return each_address_once([*result.candidates, *kept]), "" if result.problems else searched
@@ -281,64 +321,26 @@ class _Identity:
         return result
 
     def _collector(
-        self, spool: Spool, earlier_run: EarlierRun, *, judge_anew: bool, revisit: frozenset[str] | None = None
+        self, spool: Spool, earlier_run: EarlierRun, *, judge_anew: bool, revisits: Revisits | None = None
     ) -> Collector:
         return Collector(
             self._person.identity,
             self._context,
             spool,
             earlier_run.fetches,
-            renew=self._job.refresh or revisit is not None,
+            renew=self._job.refresh or revisits is not None,
             judge_anew=judge_anew,
-            revisit=revisit,
+            revisits=revisits,
         )
 
     async def _write(self, fetches: list[Fetch], searched: str) -> None:
-        inputs = self._inputs(searched, fetches)
+        self._fetches = fetches
+        inputs = self._inputs.of(self._person, searched, fetches)
         thread = asyncio.to_thread(store.write, self._shard, self._person.identity, fetches, inputs)
         await _to_its_end(asyncio.ensure_future(thread))
 
     def _fails(self, fetch: Fetch) -> bool:
         return fetch.needs_retry(self._context.crawl.attempts)
-
-    def _searched(self) -> str:
-        """Digest of the search's inputs. Slow for a folder with many files: do not call it in the event loop."""
-        stamps = self._context.local.stamp(self._person.files)
-        is_down = self._context.takedowns.of_identity(self._person.identity) is not None
-        person = [self._person.query, self._person.files, is_down]
-        sources = self._context.crawl.sources
-        return fingerprint(person, sources, stamps, self._web(), _search_code(), _foreign_code(sources))
-
-    def _web(self) -> str | None:
-        """Digest of the recorded web; None for the live web, and for a folder outside the project in its place."""
-        web, root = self._context.crawl.web, self._job.root
-        if web is None or not (root / web).resolve().is_relative_to(root.resolve()):
-            return None
-        return file_digest(root / web / recorded.RESPONSES)
-
-    def _inputs(self, searched: str, fetches: Iterable[Fetch]) -> Inputs:
-        crawl = self._context.crawl
-        bounds = [crawl.max_bytes, crawl.max_pixels, crawl.min_side_px]
-        opt_outs = sorted(self._job.params.licenses.binding_opt_outs)
-        judged = fingerprint(bounds, opt_outs, self._web(), _COLUMNS, _foreign_code(crawl.sources), code=[__name__])
-        return Inputs(searched, judged, fingerprint(self._takedowns(fetches)))
-
-    def _takedowns(self, fetches: Iterable[Fetch]) -> list[list[str]]:
-        """Takedowns that concern these fetches: a request must change only the shards that it concerns."""
-        fetches = list(fetches)
-        takedowns, identity = self._context.takedowns, self._person.identity
-        requests = {
-            request
-            for fetch in fetches
-            for request in (
-                takedowns.of_picture(fetch.candidate.url),
-                takedowns.of_picture(self._context.local.path_address(fetch.candidate.url) or ""),
-                takedowns.of_page(fetch.candidate.page_url),
-                takedowns.of_image(fetch.image_id),
-            )
-        } | {takedowns.of_identity(identity)}
-        named = [[str(request.kind), request.value] for request in requests if request is not None]
-        return sorted([*named, *takedown_filter.relevant_takedowns(fetches, takedowns)])
 
 
 def _as_known(found: Iterable[Candidate], earlier_run: EarlierRun) -> Iterable[Candidate]:
@@ -366,23 +368,6 @@ def _content_of(fetch: Fetch) -> tuple[object, ...]:
     evidence = {name: value for name, value in picture.evidence.items() if name != "checked_at"}
     preferences = {heard_signals.key(each) for each in fetch.preferences}
     return (*named, evidence, preferences, picture.page.sha256, picture.page.detail, len(picture.earlier))
-
-
-def _search_code() -> str:
-    """Digest of the code of the search alone.
-
-    A repeated search drops addresses that an engine no longer names. So a change of the HTTP client or its imports
-    does not repeat the search: it only judges the pictures again.
-    """
-    package = registry.__name__.rpartition(".")[0]
-    modules = {*modules_below(package), registry.__name__} - closure(HttpFetcher.__module__)
-    return digest_of(modules)
-
-
-def _foreign_code(sources: Iterable[Source]) -> list[str]:
-    """Digests of the modules of other packages' sources."""
-    modules = {module for source in sources for module in registry.code_modules(type(source))}
-    return [file_digest(Path(str(import_module(module).__file__))) for module in sorted(modules)]
 
 
 async def _to_its_end(work: asyncio.Future[None]) -> None:

@@ -77,15 +77,15 @@ class Revisits:
     """Revisits of the stored pictures of one identity.
 
     due: image ids of the pictures to ask for.
-    requested: called with the address of each file that is requested.
     earlier: image id → number of visits in a row that found it unchanged.
+    requested: called with the address of each file that is requested; set by the collector.
     visits: what was found, by image id.
     """
 
     context: CrawlContext
     due: frozenset[str]
-    requested: Callable[[str], None]
-    earlier: Mapping[str, int] = field(default_factory=dict)
+    earlier: Mapping[str, int]
+    requested: Callable[[str], None] = lambda _url: None
     visits: dict[str, Visit] = field(default_factory=dict)
     _answers: dict[str, FileAnswer] = field(default_factory=dict)
 

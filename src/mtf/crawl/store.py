@@ -39,6 +39,8 @@ from mtf.sources import records
 from mtf.sources.candidate import Candidate
 
 INPUTS = "inputs"
+HEAD_BYTES = shards.HEAD_BYTES + 1024
+"""Bytes at the beginning of a shard that hold its digest and the digests of its inputs."""
 FETCHES = "fetches.parquet"
 EVIDENCE = "evidence.parquet"
 
@@ -146,6 +148,16 @@ def load(path: Path) -> EarlierRun:
     except (OSError, tarfile.TarError, LookupError, TypeError, ValueError, AttributeError, pl.exceptions.PolarsError):
         return EarlierRun(None, {})
     return EarlierRun(inputs, {fetch.candidate.url: fetch for fetch in fetches})
+
+
+def inputs_in(head: bytes) -> Inputs | None:
+    """Digests in the first HEAD_BYTES of a shard; None if they are not those of a shard of a crawl."""
+    header, data = head[shards.HEAD_BYTES :][: tarfile.BLOCKSIZE], head[shards.HEAD_BYTES + tarfile.BLOCKSIZE :]
+    try:
+        info = tarfile.TarInfo.frombuf(header, "utf-8", "strict")
+        return _inputs(data[: info.size]) if info.name == INPUTS and info.size <= len(data) else None
+    except (tarfile.TarError, ValueError):
+        return None
 
 
 def _inputs(text: bytes) -> Inputs:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ import polars as pl
 
 from mtf import schemas
 from mtf.config import Params
-from mtf.crawl.fetch_results import Fetch, FetchedPicture
+from mtf.crawl.fetch_results import Fetch
 from mtf.crawl.revisit import Visit
 from mtf.schemas import FetchOutcome
 
@@ -68,18 +69,38 @@ class Due:
     def pictures(self, visits: IdentityVisits, fetches: Iterable[Fetch]) -> frozenset[str]:
         """Image ids of the stored pictures whose sources were not asked for too long."""
         stored = (fetch.picture for fetch in fetches if fetch.outcome == FetchOutcome.STORED)
-        return frozenset(picture.image_id for picture in stored if picture and self._is_due(visits, picture))
+        return frozenset(
+            picture.image_id
+            for picture in stored
+            if picture
+            and self.is_due(picture.evidence["identity"], picture.image_id, picture.evidence["checked_at"], visits)
+        )
 
-    def _is_due(self, visits: IdentityVisits, picture: FetchedPicture) -> bool:
-        checked_at = picture.evidence["checked_at"]
-        last = max(visits.pictures.get(picture.image_id, checked_at), checked_at)
-        days = self.recheck_days * 2 ** min(visits.unchanged.get(picture.image_id, 0), 12)
+    def is_due(self, identity: str, image_id: str, checked_at: datetime, visits: IdentityVisits) -> bool:
+        """True if the sources of a picture were not asked for too long. checked_at: that of its evidence."""
+        visited_at = visits.pictures.get(image_id)
+        last = checked_at if visited_at is None else max(visited_at, checked_at)
+        days = self.recheck_days * 2 ** min(visits.unchanged.get(image_id, 0), 12)
+        if visited_at is None:
+            days = self.recheck_days * self._place(identity)
         return self._days_since(last) >= min(days, self.recheck_max_days)
+
+    def _place(self, identity: str) -> int:
+        """Place of the first visit among those that lie between recheck_days and recheck_max_days, from 1.
+
+        It depends on the identity alone: people who were crawled on one day are not all due on one day.
+        """
+        places = max(1, self.recheck_max_days // self.recheck_days) if self.recheck_days else 1
+        return 1 + zlib.crc32(identity.encode()) % places
 
     def search(self, visits: IdentityVisits, fetches: Iterable[Fetch]) -> bool:
         """True if the identity was not searched for too long. Without a record, its newest fetch counts."""
-        times = [visits.searched_at] if visits.searched_at else [fetch.fetched_at for fetch in fetches]
-        return not times or self._days_since(max(times)) >= self.search_days
+        return self.is_search_due(visits, max((fetch.fetched_at for fetch in fetches), default=None))
+
+    def is_search_due(self, visits: IdentityVisits, fetched_at: datetime | None) -> bool:
+        """As `search`. fetched_at: time of the newest fetch; None if there is none."""
+        last = visits.searched_at or fetched_at
+        return last is None or self._days_since(last) >= self.search_days
 
     def _days_since(self, time: datetime) -> int:
         return (self.now.date() - time.astimezone(UTC).date()).days
@@ -107,6 +128,11 @@ def read(stage: Path) -> pl.DataFrame:
     return pl.concat([table, schemas.frame(schemas.VISITS, journal)]).unique(
         ["identity", "image_id"], keep="last", maintain_order=True
     )
+
+
+def noted(stage: Path) -> frozenset[str]:
+    """Identities of the journal: a killed run has visited them, and not gathered their shards."""
+    return frozenset(str(row.get("identity")) for row in _journal(stage / JOURNAL))
 
 
 def _journal(path: Path) -> Iterable[Row]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 
@@ -14,10 +17,11 @@ from mtf.core.console import progress_bar
 from mtf.core.counts import number
 from mtf.core.errors import GateFailed, listed
 from mtf.core.project_paths import ProjectPaths
-from mtf.crawl import fetch_results, store, visits
+from mtf.crawl import fetch_results, settled, store, visits
 from mtf.crawl.crawler import CrawlJob, CrawlReport, RosterPerson, crawl
 from mtf.rights import attribution
 from mtf.schemas import FetchOutcome, roster_file, takedown_file
+from mtf.schemas.takedown_file import Takedowns
 from mtf.sources import local_sources, source_listing
 from mtf.sources.candidate import source_key
 from mtf.sources.fetch_failure import is_retriable
@@ -25,13 +29,6 @@ from mtf.sources.fetch_failure import is_retriable
 STAGE = "crawl"
 SHOWN_PROBLEMS = 10
 AGAIN = "dvc repro --force --single-item crawl"
-_TABLES = {
-    "images": schemas.IMAGES,
-    "fetches": schemas.FETCHES,
-    "evidence": schemas.EVIDENCE,
-    "earlier": schemas.EARLIER,
-    "signals": schemas.SIGNALS,
-}
 _PICTURES = (FetchOutcome.STORED, FetchOutcome.DUPLICATE)
 
 
@@ -52,34 +49,38 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False, due: 
     removed = shards.remove_except(folder, set(identities).__contains__)
     cluster_storage.remove_except(params.compute, folder, set(identities))
     wanted = visits.Due.of(params, now=datetime.now(UTC)) if due else None
-    report = _crawl(people, workspace, params, refresh=refresh, due=wanted)
+    job = _job(workspace, params, refresh=refresh, due=wanted)
+    known = settled.find(people, job)
+    report = _crawl([person for person in people if person.identity not in known], job)
+    report.kept += known
     if source_listing.write(workspace.local_sources, report.local_sources):
         print(f"crawl: {workspace.relative(workspace.local_sources)} says which folders were read; `dvc add data`")
-    gathered, found_by = _gather(workspace, people)
+    gathered = _gather(workspace, people, known, job.takedowns, report)
     metrics = _metrics(
         gathered, len(identities), _retriable_failures(gathered["fetches"], report, params.crawl.attempts)
     )
     atomic_files.write_json(workspace.metrics(STAGE), metrics)
     _print(report, removed, metrics)
     _print_old_addresses(workspace, params, set(gathered["fetches"]["url"]))
-    _check_sources(params, found_by, report)
+    _check_sources(params, workspace, people, report)
 
 
-def _crawl(
-    people: list[RosterPerson], workspace: ProjectPaths, params: Params, *, refresh: bool, due: visits.Due | None
-) -> CrawlReport:
+def _job(workspace: ProjectPaths, params: Params, *, refresh: bool, due: visits.Due | None) -> CrawlJob:
+    return CrawlJob(
+        root=workspace.root,
+        folder=workspace.shards(STAGE),
+        params=params,
+        takedowns=takedown_file.load(workspace.takedowns),
+        refresh=refresh,
+        due=due,
+    )
+
+
+def _crawl(people: list[RosterPerson], job: CrawlJob) -> CrawlReport:
     with progress_bar() as progress:
         bar = progress.add_task("crawl", total=len(people))
-        job = CrawlJob(
-            root=workspace.root,
-            folder=workspace.shards(STAGE),
-            params=params,
-            takedowns=takedown_file.load(workspace.takedowns),
-            refresh=refresh,
-            due=due,
-            done=lambda: progress.advance(bar),
-        )
-        if params.compute.engine == "ray":
+        job = replace(job, done=lambda: progress.advance(bar))
+        if job.params.compute.engine == "ray":
             from mtf.crawl import cluster_crawl
 
             return cluster_crawl.crawl(people, job)
@@ -97,22 +98,60 @@ def _print_old_addresses(workspace: ProjectPaths, params: Params, fetched: set[s
             )
 
 
-def _gather(workspace: ProjectPaths, people: list[RosterPerson]) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
-    """Write the stage's tables. Returns them, and the outcome of each address with the sources that found it."""
-    shards_of_all = [store.read_tables(workspace.shard(STAGE, person.identity)) for person in people]
-    rows = {name: pl.concat([each[name] for each in shards_of_all]) for name in _TABLES}
-    visited = visits.read(workspace.stage(STAGE))
+def _gather(
+    workspace: ProjectPaths,
+    people: list[RosterPerson],
+    known: Mapping[str, settled.Row],
+    takedowns: Takedowns,
+    report: CrawlReport,
+) -> dict[str, pl.DataFrame]:
+    """Write the stage's tables and return them. known: identities whose rows the tables of the last run have."""
+    stage, identities = workspace.stage(STAGE), [person.identity for person in people]
+    is_same = identities == settled.identities(stage) == [name for name in identities if name in known]
+    if is_same and not visits.noted(stage):
+        return {name: pl.read_parquet(workspace.table(STAGE, name)) for name in settled.OF_STAGE}
+    rows, of_shards = _rows(workspace, identities, known, report)
+    visited = visits.read(stage)
     rows["evidence"] = visits.confirmed(rows["evidence"], visited)
-    of_roster = pl.DataFrame({"identity": [person.identity for person in people]})
+    of_roster = pl.DataFrame({"identity": identities})
     parents = {"images": of_roster, "fetches": of_roster, "evidence": rows["images"], "earlier": rows["images"]}
     parents |= {"signals": of_roster}
     for name, parent in parents.items():
         path = workspace.table(STAGE, name)
         key = ["identity"] if parent is of_roster else ["identity", "image_id"]
         schemas.check_refers(rows[name], parent, on=key, where=str(path), failures_to=schemas.failures_path(path))
-    written = {name: schemas.write(table, rows[name], workspace.table(STAGE, name)) for name, table in _TABLES.items()}
-    visits.write(workspace.stage(STAGE), visited, images=rows["images"], identities=of_roster["identity"])
-    return written, rows["fetches"].select("outcome", "found_by")
+    settled.remove(stage)
+    tables = settled.OF_STAGE.items()
+    written = {name: schemas.write(table, rows[name], workspace.table(STAGE, name)) for name, table in tables}
+    visits.write(stage, visited, images=rows["images"], identities=identities)
+    settled.write(stage, of_shards, takedowns)
+    return written
+
+
+def _rows(
+    workspace: ProjectPaths, identities: list[str], known: Mapping[str, settled.Row], report: CrawlReport
+) -> tuple[dict[str, pl.DataFrame], list[settled.Row | None]]:
+    """Rows of each table, in the order of the roster, and the row of each shard for the next run."""
+    before = {name: _by_identity(workspace.table(STAGE, name)) if known else {} for name in settled.OF_STAGE}
+    parts: dict[str, list[pl.DataFrame]] = {name: [] for name in settled.OF_STAGE}
+    of_shards: list[settled.Row | None] = []
+    for identity in identities:
+        if identity in known:
+            tables = {name: frames[identity] for name, frames in before.items() if identity in frames}
+            of_shards.append(known[identity])
+        else:
+            shard = workspace.shard(STAGE, identity)
+            tables = store.read_tables(shard)
+            of_shards.append(settled.row(shard, identity, tables, attempts=report.attempts.get(identity)))
+        for name, frame in tables.items():
+            parts[name].append(schemas.frame(settled.OF_STAGE[name], frame))
+    empty = {name: schemas.frame(table, []) for name, table in settled.OF_STAGE.items()}
+    return {name: pl.concat([empty[name], *frames], rechunk=True) for name, frames in parts.items()}, of_shards
+
+
+def _by_identity(path: Path) -> dict[str, pl.DataFrame]:
+    frames = pl.read_parquet(path).partition_by("identity", as_dict=True, maintain_order=True)
+    return {str(identity): frame for (identity,), frame in frames.items()}
 
 
 def _retriable_failures(fetches: pl.DataFrame, report: CrawlReport, attempts: int) -> dict[str, int]:
@@ -164,13 +203,19 @@ def _print(report: CrawlReport, removed: list[str], metrics: dict[str, int | dic
         print(f"  {what}: `{AGAIN}`, then `dvc repro`, tries again")
 
 
-def _check_sources(params: Params, found: pl.DataFrame, report: CrawlReport) -> None:
+def _check_sources(params: Params, workspace: ProjectPaths, people: list[RosterPerson], report: CrawlReport) -> None:
     """Raise GateFailed for a source that yields no picture for any identity.
 
-    `found` has the columns outcome and found_by. An address counts for every source that found it.
+    An address counts for every source that found it.
     """
-    for place, source in enumerate(params.crawl.sources, 1):
-        own = found.filter(pl.col("found_by").list.contains(source_key(source)))
+    yielding = settled.sources(workspace.stage(STAGE))
+    keys = [source_key(source) for source in params.crawl.sources]
+    if yielding.issuperset(keys):
+        return
+    shards_of_all = [store.read_tables(workspace.shard(STAGE, person.identity)) for person in people]
+    found = pl.concat([tables["fetches"].select("outcome", "found_by") for tables in shards_of_all])
+    for place, (source, key) in enumerate(zip(params.crawl.sources, keys, strict=True), 1):
+        own = found.filter(pl.col("found_by").list.contains(key))
         if not own["outcome"].is_in([str(outcome) for outcome in _PICTURES]).any():
             reasons = [f"{outcome} {count}" for outcome, count in _counts(own["outcome"]).items()]
             problems = [problem for problem in report.problems if problem.startswith(source.kind)]

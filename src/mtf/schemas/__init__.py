@@ -17,7 +17,18 @@ from mtf.schemas.contract import (
     read,
     write,
 )
-from mtf.schemas.crawl_tables import EARLIER, EVIDENCE, FETCHES, IMAGES, MAX_NAME, MAX_QUERY, SIGNALS, VISITS, roster
+from mtf.schemas.crawl_tables import (
+    EARLIER,
+    EVIDENCE,
+    FETCHES,
+    IMAGES,
+    MAX_NAME,
+    MAX_QUERY,
+    SETTLED,
+    SIGNALS,
+    VISITS,
+    roster,
+)
 from mtf.schemas.dataset_tables import EXCLUSIONS, PREDICTIONS, PROBABILITIES, curated, non_curated, splits, undetected
 from mtf.schemas.enums import (
     FACE_ID,
@@ -39,8 +50,8 @@ __all__ = [
     "BOX", "DETECTIONS", "EARLIER", "EVIDENCE", "EXCLUSIONS", "FACE", "FACES", "FACE_ID", "FETCHES", "HINTS",
     "IMAGE", "IMAGES", "LANDMARKS", "MAX_LISTED_FAILURES", "MAX_NAME", "MAX_QUERY", "PREDICTIONS", "PROBABILITIES",
     "QUALITY_COMPONENTS",
-    "SCREENING", "SHA256", "SIGNALS", "SLUG", "SPLITS", "UNDETECTED", "UTC", "VISITS", "ConsentGiver", "ConsentScope",
-    "ContractViolated", "DetectionOutcome", "EvidenceStatus", "FetchOutcome", "Reason", "Step", "Table",
+    "SCREENING", "SETTLED", "SHA256", "SIGNALS", "SLUG", "SPLITS", "UNDETECTED", "UTC", "VISITS", "ConsentGiver",
+    "ConsentScope", "ContractViolated", "DetectionOutcome", "EvidenceStatus", "FetchOutcome", "Reason", "Step", "Table",
     "VisitResult", "check",
     "check_refers", "curated", "failures_path", "frame", "non_curated", "read", "roster", "splits", "undetected",
     "write",

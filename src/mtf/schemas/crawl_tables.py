@@ -131,6 +131,25 @@ SIGNALS = table(
     unique=["identity", "url", "signal", "use", "answer", "statement", "found_in", "found_at"],
 )
 
+# Shards at the end of a run (`mtf.crawl.settled`).
+# end: byte at which the last picture ends; digest: of the bytes before the first and after the last picture.
+# attempts: fewest attempts of its addresses with a retriable failure.
+# found_by: JSON list of the sources that found a picture.
+# takedowns, tables: digests of the requests and of the stage's tables; the same in all rows.
+SETTLED = table(
+    "settled",
+    {
+        "identity": identity(),
+        "end": at_least(pl.Int64, 0),
+        "digest": column(pl.String, matches(SHA256)),
+        "attempts": at_least(pl.Int32, 0, null=True),
+        "found_by": text(null=False),
+        "takedowns": column(pl.String, matches(SHA256)),
+        "tables": column(pl.String, matches(SHA256)),
+    },
+    unique=["identity"],
+)
+
 # Revisits of stored pictures: one row per picture, of its last visit; and one per search, without a picture.
 # page, file: what became of them; null for a search.
 # unchanged_visits: number of visits in a row, the last one included, that found page and file unchanged.
