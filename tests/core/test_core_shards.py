@@ -74,6 +74,17 @@ def test_a_damaged_shard_has_no_digest_and_is_made_again(tmp_path: Path, damage:
     assert shards.digest_of(path) is None
 
 
+@pytest.mark.parametrize("kept", [0.3, 0.5, 0.99])
+def test_a_shard_that_was_cut_has_no_digest(tmp_path: Path, kept: float) -> None:
+    path = tmp_path / "a.tar"
+    with shards.writing(path, "d") as shard:
+        shard.add("one", b"1" * 20_000)
+        shard.finish(pl.DataFrame({"a": [1]}))
+    assert shards.digest_of(path) == "d"
+    path.write_bytes(path.read_bytes()[: int(kept * path.stat().st_size)])
+    assert shards.digest_of(path) is None
+
+
 def test_a_file_that_dvc_has_linked_keeps_its_bytes(tmp_path: Path) -> None:
     path, cached = tmp_path / "t.json", tmp_path / "cached"
     atomic_files.write_json(path, {"a": 1})

@@ -94,7 +94,15 @@ def test_an_identity_with_too_few_images_is_named():
 
 def test_a_split_far_from_what_was_asked_for_is_named():
     found = offenders(rows(ada=99), loose(split_share=0.05))
-    assert found == {"split_share": "test 0.09333, val 0.06"}
+    assert found == {"split_share": "test 0.09091, val 0.06061"}
+
+
+def test_the_minimums_of_the_split_are_part_of_the_share_that_is_asked_for():
+    """With five images a person, one in val is 20 %, and params.yaml's shares ask for 6 %."""
+    few = rows(ada=5, bob=5, cy=5).with_columns(split=pl.Series(["train", "train", "train", "val", "test"] * 3))
+    assert offenders(few, loose(split_share=0.02)) == {}
+    moved = few.with_columns(split=pl.Series(["train", "train", "val", "val", "test"] * 3))
+    assert offenders(moved, loose(split_share=0.02)) == {"split_share": "val 0.2, train 0.2"}
 
 
 def test_a_drift_in_brightness_is_named_and_the_other_measures_are_not():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 from dvc.repo import Repo
 from small_project import Small, holding, picture, tar_of
@@ -12,7 +15,9 @@ from mtf.forget.object_store import TOMBSTONE, ObjectStore
 from mtf.forget.stores import all_stores
 from mtf.takedown import manual_followups
 from mtf.takedown.execution import erase
+from projects import environment, run_in
 
+MIB = 2**20
 PEOPLE = {"ann": ["ann-0"], "bob": ["bob-0"]}
 
 
@@ -28,6 +33,30 @@ def two_versions(project: Small) -> None:
     project.take_down("identity", "ann")
     project.run({"bob": ["bob-0"]})
     project.commit("v2")
+
+
+def test_what_a_push_left_in_a_remote_that_was_full_is_erased_as_well(project: Small) -> None:
+    """`ulimit -f` in place of a full disk. DVC leaves the part that fitted, under a name of its own."""
+    project.contents["ann-0"] = np.random.default_rng(0).bytes(3 * MIB)
+    project.run(PEOPLE)
+    project.commit("v1", push=False)
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({2 * MIB},) * 2); from dvc.cli import main"
+    push = (sys.executable, "-c", f"{limited}; raise SystemExit(main(['push']))")
+    full = subprocess.run(push, cwd=project.root, env=environment(), capture_output=True, text=True, check=False)
+    assert (full.returncode, full.stderr.count("File too large"), "Traceback" in full.stderr) == (1, 1, False), full
+    beginning = project.contents["ann-0"][:MIB]
+    (left,) = holding(project.remote, beginning)
+    assert left.suffix == ".tmp"
+    run_in(project.root, "dvc", "push", "-q")
+    assert len(holding(project.remote, beginning)) == 2
+    project.take_down("identity", "ann")
+    project.run({"bob": ["bob-0"]})
+    project.commit("v2")
+
+    (receipt,) = erase(project.workspace, signed_by="The officer")
+
+    assert not left.exists() and project.holding(beginning) == []
+    assert receipt["finished_at"], receipt
 
 
 def test_a_remote_whose_plugin_is_missing_is_owed_and_the_others_are_emptied(project: Small) -> None:

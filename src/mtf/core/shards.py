@@ -13,6 +13,7 @@ import tarfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
@@ -80,9 +81,21 @@ def digest_of(path: Path) -> str | None:
     """Digest that a shard was written with; None if there is no readable shard."""
     try:
         with path.open("rb") as file:
-            return digest_in(file.read(HEAD_BYTES))
+            head = file.read(HEAD_BYTES)
+            return digest_in(head) if _is_whole(file) else None
     except OSError:
         return None
+
+
+def _is_whole(file: BinaryIO) -> bool:
+    """True if a tar ends as tarfile ends one: whole records, and two empty blocks last."""
+    size_bytes = file.seek(0, io.SEEK_END)
+    return size_bytes > 0 and size_bytes % tarfile.RECORDSIZE == 0 and not any(_end(file))
+
+
+def _end(file: BinaryIO) -> bytes:
+    file.seek(-2 * _BLOCK, io.SEEK_END)
+    return file.read()
 
 
 def digest_in(head: bytes) -> str | None:

@@ -22,6 +22,8 @@ CACHE = "cache"
 LEGACY = " in the layout of DVC 2"
 """Ending of the name of a store in the older layout, `ab/cdef…` at the root."""
 _LEGACY_FOLDER = re.compile(r"[0-9a-f]{2}")
+# DVC copies to such a name beside the object (`tmp_fname` of dvc_objects, 16 random bytes), then renames the copy.
+_UNFINISHED = re.compile(r"\.[A-Za-z0-9_-]{22}\.tmp")
 # A missing folder is not mounted or not reachable. A bucket is not checked: an empty one looks like a missing one.
 _FOLDERS = frozenset({"file", "local", "ssh", "sftp", "hdfs", "webhdfs"})
 _BUCKETS = frozenset({"s3", "gs", "azure", "oss"})
@@ -92,7 +94,9 @@ class ObjectStore:
         return frozenset(oid for path in paths if (oid := self.object_at(path)))
 
     def object_at(self, path: str) -> str | None:
-        """md5 of the object at `path`; None if it is no object, such as a file that DVC did not finish."""
+        """md5 of the object at `path`; None if it is no object, such as a copy that DVC did not finish."""
+        if _UNFINISHED.fullmatch(self.odb.fs.name(path)):
+            return None
         try:
             return self.odb.path_to_oid(path)
         except ValueError:
@@ -133,6 +137,19 @@ class ObjectStore:
         if isinstance(self.odb.fs, LocalFileSystem):
             # DVC hashes a writable file of a cache or folder again, and drops it as corrupt.
             Path(path).chmod(0o444)
+
+    def remove_unfinished_copies(self, oids: Iterable[str]) -> None:
+        """Remove the unfinished copies beside objects (md5) of a folder or SSH: what a failed `dvc push` leaves.
+
+        They have no object's name, so all of the folder `ab` go. A push that is running fails, and succeeds repeated.
+        """
+        fs = self.odb.fs
+        if fs.protocol not in _FOLDERS:
+            return
+        for folder in sorted({fs.parent(self.odb.oid_to_path(oid)) for oid in oids}):
+            for path in fs.ls(folder, detail=False) if fs.exists(folder) else ():
+                if _UNFINISHED.fullmatch(fs.name(path)):
+                    fs.remove(path)
 
     def remove_run_cache_entries(self, listings: Iterable[str]) -> int:
         """Remove the entries of the run cache that mention one of `listings` (md5). Returns their number."""

@@ -89,8 +89,9 @@ def _not_done(store: ObjectStore, oids: list[str], state: State, kind: ErasureKi
 def empty_store(
     store: ObjectStore, state: State, oids: Collection[str], index: ObjectIndex, kind: ErasureKind = WHOLE_OBJECTS
 ) -> None:
-    """Erase the owed objects of one store, and delete older versions; then list it again and verify."""
+    """Erase the owed objects of one store, unfinished copies and older versions; then list it again and verify."""
     try:
+        store.remove_unfinished_copies(oids)
         for oid in state["owed"]:
             if not kind.is_done(store, oid):
                 kind.erase(store, oid, index)

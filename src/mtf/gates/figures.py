@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from mtf.config import IDENTITY, Params
+from mtf.curation import split
 from mtf.rights.audit.run import UNSTATED
 from mtf.rights.consent import REASONS, Consents
 from mtf.schemas import FACE, SPLITS, EvidenceStatus
@@ -88,10 +89,18 @@ def _counted(data: pl.DataFrame, columns: Sequence[str]) -> Iterator[tuple[tuple
 
 
 def splits(data: pl.DataFrame, params: Params) -> pl.DataFrame:
-    """Share of each split, the share that params.yaml wants, and the distance between them, all from 0 to 1."""
-    train, val = params.split.train_share, params.split.val_share_of_rest
-    wanted = dict(zip(SPLITS, (train, (1 - train) * val, (1 - train) * (1 - val)), strict=True))
-    rows = [{"split": s, "share": _share(data, pl.col("split") == s), "wanted": wanted[s]} for s in SPLITS]
+    """Share of each split, the share that the split can give it, and the distance between them, all from 0 to 1.
+
+    With few images per person, the minimums of the split give val and test more than the shares of params.yaml.
+    """
+    sizes = data.group_by(IDENTITY).len()["len"].to_numpy().astype(np.int64)
+    asked, least = split.shares(params.split), split.minimums(params.split)
+    if IDENTITY in params.columns and len(sizes) and sizes.min() >= least.sum():
+        asked = split.targets(sizes, wanted=asked, least=least).sum(axis=0) / data.height
+    rows = [
+        {"split": name, "share": _share(data, pl.col("split") == name), "wanted": float(wanted)}
+        for name, wanted in zip(SPLITS, asked, strict=True)
+    ]
     return pl.DataFrame(rows).with_columns(distance=(pl.col("share") - pl.col("wanted")).abs())
 
 

@@ -39,6 +39,8 @@ mtf summary        # the state of the data set
 mtf doctor         # what is missing or wrong
 ```
 
+- `dvc status` always names the stage `{stage}`, which records the installed version of mtf. If it names no other
+  stage, all is up to date.
 - `params.yaml` holds every parameter, `data/` what people write: the roster, reviews, takedowns, the card.
 - `dvc add data` records a change in `data/`; commit `data.dvc` and `dvc.lock` with git, and `dvc push` the data.
 """
@@ -156,7 +158,7 @@ def _write_files(workspace: ProjectPaths, params: str, settings: config.Params, 
     write_text(workspace.params, params)
     pipeline = own_pipeline.derived(templates.text(templates.PIPELINE), settings, inputs=inputs)
     write_text(workspace.root / templates.PIPELINE, pipeline)
-    readme = PROJECT_README.format(title=settings.project.title, version=_version())
+    readme = PROJECT_README.format(title=settings.project.title, version=_version(), stage=own_pipeline.STAGE)
     write_text(workspace.root / "README.md", readme)
 
 

@@ -25,7 +25,8 @@ _HEAD = f"""\
 # The journey. Each stage is one command of `mtf`; `dvc repro` runs those whose inputs changed.
 # `persist: true` keeps what a stage made before: it redoes only the identities whose digest changed.
 # `{STAGE}` runs each time. It records the installed version of mtf, with a digest of the code and the defaults of each
-# stage, so that another version of mtf redoes the stages whose code differs, and no others.
+# stage, so that another version of mtf redoes the stages whose code differs, and no others. DVC asks no program what is
+# installed, so `dvc status` always names this stage as "always changed". If it names no other, all is up to date.
 """
 
 
