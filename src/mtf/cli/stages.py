@@ -8,13 +8,14 @@ import os
 import re
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mtf.core import torchrun
 from mtf.core.console import QUIET_VARIABLE
 from mtf.core.errors import BadInput, MtfError
 from mtf.core.file_lock import ProcessLock
@@ -31,10 +32,13 @@ class Part(StrEnum):
 
 
 PARTS = {Part.TRAIN: "multitask", Part.MEASURE: "multitask_results"}
+ON_SEVERAL_NODES = ("train", "multitask")
 
 
 def run_stage(name: str, **options: object) -> None:
     """Run one stage in the project of the current folder. With `--quiet` it prints warnings and errors alone.
+
+    torchrun's processes train together; of any other stage, only the first of them runs it.
 
     Raises MtfError if the same stage is running already.
     """
@@ -45,8 +49,10 @@ def run_stage(name: str, **options: object) -> None:
     settings = config.load(workspace.params)
     policy.check_all(settings)
     stage = importlib.import_module(f"mtf.pipeline.{name}")
+    if not (torchrun.is_first() or name in ON_SEVERAL_NODES):
+        return
     began = time.monotonic()
-    with _the_only_run(workspace, name, options), _output():
+    with _the_only_run(workspace, name, options), _output(), _together():
         stage.run(workspace, settings, **options)
     log.info("%s: %.1f s", name, time.monotonic() - began)
 
@@ -54,6 +60,9 @@ def run_stage(name: str, **options: object) -> None:
 @contextmanager
 def _the_only_run(workspace: ProjectPaths, name: str, options: Mapping[str, object]) -> Generator[None]:
     """Lock on a stage with its options: a second run would sweep away the files that the first is writing."""
+    if not torchrun.is_first():  # it writes nothing
+        yield
+        return
     chosen = "-".join(re.sub(r"[^A-Za-z0-9_.-]", "_", value) for value in options.values() if isinstance(value, str))
     lock = ProcessLock(workspace.build / f".{'-'.join(filter(None, (name, chosen)))}.lock")
     if not lock.take():
@@ -65,6 +74,15 @@ def _the_only_run(workspace: ProjectPaths, name: str, options: Mapping[str, obje
         yield
     finally:
         lock.release()
+
+
+def _together() -> AbstractContextManager[None]:
+    """Process group of the processes that torchrun started; torch takes seconds to import and is not, without them."""
+    if torchrun.launched() is None:
+        return nullcontext()
+    from mtf.training import nodes
+
+    return nodes.process_group()
 
 
 @contextmanager

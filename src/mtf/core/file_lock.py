@@ -78,6 +78,14 @@ def inherited_lock(path: Path, what: str) -> Generator[int]:
 
 
 @contextmanager
+def waiting_lock(path: Path) -> Generator[None]:
+    """Lock on a file, which stays; other processes wait, those of other machines, too, if they share its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path, fallback_to_soft=False):
+        yield
+
+
+@contextmanager
 def folder_lock(folder: Path) -> Generator[None]:
     """Lock on a folder; other processes that write to one of its files wait. No file is left behind."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -10,7 +10,7 @@ import polars as pl
 
 from mtf import schemas
 from mtf.config import PRETRAINED, MultiTask, Params
-from mtf.core import atomic_files
+from mtf.core import atomic_files, torchrun
 from mtf.core.errors import BadInput, bad_value
 from mtf.core.project_paths import ProjectPaths
 
@@ -26,7 +26,7 @@ TRAINING = "training.json"
 def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
     """Train the multi-task network with `weighting`. Writes model.pt, predictions.parquet, probabilities.parquet and
     training.json in build/multitask/WEIGHTING, and curves under plots/multitask. A training that was killed continues
-    after its last epoch.
+    after its last epoch. Of the processes that torchrun started, only the first writes.
 
     Raises BadInput for a weighting that params.yaml does not name.
     """
@@ -71,11 +71,12 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
             "no pretrained weights: these layers keep their random weights; name a file under multitask.weights"
         )
     columns = [params.tasks[task].column for task in labels]
+    together = devices.devices_of(params.compute.devices)
     unfinished = resumption.of_stage(
         workspace,
         *("multitask", weighting),
         inputs=[
-            *(section.backbone, labels, recipe, params.seed, params.train.input_px, params.compute.devices, origin),
+            *(section.backbone, labels, recipe, params.seed, params.train.input_px, together.count, origin),
             *(section.branches, section.first_weights),
             input_cache.digest_of_faces(
                 splits, ["split", *columns], workspace.shards("crop"), alignment=params.train.alignment
@@ -94,9 +95,12 @@ def run(workspace: ProjectPaths, params: Params, *, weighting: str) -> None:
         batch=recipes.batch_of(recipe, registry.network_of(section.backbone)),
         seed=params.seed,
         curves=workspace.plots("multitask") / weighting / "curves",
-        devices=devices.local_devices(params.compute.devices),
+        devices=together,
         unfinished=unfinished,
     )
+    if not torchrun.is_first():
+        print(f"multitask {weighting}: trained; the results are on node 0")
+        return
     _save(workspace, params, network, labels, weighting=weighting, origin=origin)
     predictions, probabilities = _predict(params, splits, network, examples["test"], labels, weighting=weighting)
     schemas.write(schemas.PREDICTIONS, predictions, workspace.table(f"multitask/{weighting}", "predictions"))

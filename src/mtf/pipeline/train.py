@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtf.config import PRETRAINED, Params
-from mtf.core import atomic_files
+from mtf.core import atomic_files, torchrun
 from mtf.core.errors import bad_value, listed
 from mtf.core.project_paths import ProjectPaths
 
@@ -16,6 +16,8 @@ from mtf.core.project_paths import ProjectPaths
 def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> None:
     """Train `model` on `task`. Writes build/models/MODEL/TASK/{model.pt,card.md}, build/train/MODEL/TASK.json and
     curves under plots/train. A training that was killed continues after its last epoch (build/checkpoints).
+
+    Of the processes that torchrun started, only the first writes.
 
     Raises BadInput for a model or task that params.yaml does not name.
     """
@@ -47,11 +49,12 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
         )
     # Counted before the recipe freezes layers, as in MTF's Table 4.
     parameters = registry.parameter_count(network)
+    together = devices.devices_of(params.compute.devices)
     unfinished = resumption.of_stage(
         workspace,
         *("train", model, task),
         inputs=[
-            *(model, labels, recipe, params.seed, params.train.input_px, params.compute.devices),
+            *(model, labels, recipe, params.seed, params.train.input_px, together.count),
             asdict(origin) if origin else None,
             input_cache.digest_of_faces(
                 splits, ["split", column], workspace.shards("crop"), alignment=params.train.alignment
@@ -68,10 +71,13 @@ def run(workspace: ProjectPaths, params: Params, *, model: str, task: str) -> No
         labels=len(labels),
         seed=params.seed,
         curves=workspace.plots("train") / model / task,
-        devices=devices.local_devices(params.compute.devices),
+        devices=together,
         unfinished=unfinished,
     )
     minutes = (time.monotonic() - started) / 60
+    if not torchrun.is_first():
+        print(f"train {model} {task}: trained; the results are on node 0")
+        return
 
     card = checkpoint.CheckpointInfo(
         model=model,

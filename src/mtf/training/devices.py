@@ -1,6 +1,7 @@
 """Devices for training: strategy, distribution of examples, averages over devices, GPU utilization.
 
 - A recipe means the same on any number of devices: its batch size is that of all of them together.
+- The devices of several machines train together if torchrun starts their processes (see `nodes`).
 - GPU utilization is sampled in a thread during training.
 """
 
@@ -21,9 +22,11 @@ import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
+from lightning.pytorch.plugins.environments import TorchElasticEnvironment
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch.utils.data import DataLoader, DistributedSampler
 
+from mtf.core import torchrun
 from mtf.core.errors import BadInput, bad_value
 from mtf.training import data
 
@@ -37,33 +40,48 @@ DIGITS = 3
 class Devices:
     """Devices that train together.
 
-    - `count`: their number;
-    - `read_utilization`: reader of their mean GPU utilization, None if there is none.
+    - `count`: their number, on all machines;
+    - `read_utilization`: reader of the mean GPU utilization of this machine's, None if there is none;
+    - `nodes`: number of machines;
+    - `launched`: whether each device's process was started from outside, by torchrun.
     """
 
     count: int = 1
     read_utilization: UtilizationReader | None = None
+    nodes: int = 1
+    launched: bool = False
 
 
-def local_devices(count: int) -> Devices:
+def devices_of(count: int) -> Devices:
+    """The devices that torchrun started this process for, or else those that `local_devices` finds. Raises as that."""
+    process = torchrun.launched()
+    if process is None:
+        return local_devices(count)
+    here = local_devices(process.per_node, setting="torchrun: --nproc-per-node")
+    return Devices(process.processes, here.read_utilization, nodes=process.nodes, launched=True)
+
+
+def local_devices(count: int, *, setting: str = "compute.devices") -> Devices:
     """The first `count` accelerators of this machine, or as many processes if it has none.
 
-    Raises BadInput if it has accelerators, but fewer than `count`.
+    Raises BadInput, naming the `setting`, if it has accelerators, but fewer than `count`.
     """
     available = torch.accelerator.device_count() if torch.accelerator.is_available() else count
     if count > available:
-        raise bad_value("compute.devices", count, f"1 to {available}, the accelerators of this machine")
+        raise bad_value(setting, count, f"1 to {available}, the accelerators of this machine")
     return Devices(count, utilization_reader(count))
 
 
-def strategy(count: int) -> Strategy | str:
+def strategy(devices: Devices) -> Strategy | str:
     """Strategy for Lightning; its default launcher would run the whole command once more for each device.
 
     The statistics of batch normalisation are not synchronised at every step (see `AverageBuffers`): a device may have
     one validation batch fewer than another, which would then wait for it forever.
     """
-    if count == 1:
+    if devices.count == 1:
         return "auto"
+    if devices.launched:
+        return DDPStrategy(cluster_environment=TorchElasticEnvironment(), forward_sync_buffers=False)
     # Never a plain fork: it copies locks held by threads that it does not copy. Without accelerators, processes are
     # forked from a server that has only imported what they need; CUDA requires new processes.
     if torch.accelerator.is_available():

@@ -20,6 +20,7 @@ from mtf.config import Alignment
 from mtf.core import parallel_map, shards
 from mtf.core.atomic_files import replacing
 from mtf.core.errors import BadInput, MtfError
+from mtf.core.file_lock import waiting_lock
 from mtf.core.hashing import fingerprint
 from mtf.core.import_closure import code_digest
 from mtf.faces import decoding
@@ -52,19 +53,22 @@ def prepare(
     wanted = _keyed(faces, crops)
     name = f"{size_px}" if alignment == "none" else f"{size_px}-aligned"
     pixels, table = cache / f"{name}.pixels", cache / f"{name}.parquet"
-    cached = pl.read_parquet(table) if table.is_file() and pixels.is_file() else None
-    if cached is None or not cached.equals(wanted):
-        places = faces.select("offset", "size_bytes")
-        decode = partial(_decoded_face if alignment == "none" else _aligned_face, size_px=size_px)
-        _renew(
-            pl.concat([wanted, places], how="horizontal"),
-            crops,
-            pixels,
-            table,
-            cached=cached,
-            size_px=size_px,
-            decode=decode,
-        )
+    if not _holds(_table(pixels, table), wanted):
+        # Of processes that train together, one decodes.
+        with waiting_lock(cache / f".{name}.lock"):
+            cached = _table(pixels, table)
+            if not _holds(cached, wanted):
+                places = faces.select("offset", "size_bytes")
+                decode = partial(_decoded_face if alignment == "none" else _aligned_face, size_px=size_px)
+                _renew(
+                    pl.concat([wanted, places], how="horizontal"),
+                    crops,
+                    pixels,
+                    table,
+                    cached=cached,
+                    size_px=size_px,
+                    decode=decode,
+                )
     return _opened(pixels, len(wanted), size_px)
 
 
@@ -115,6 +119,18 @@ def _keyed(faces: pl.DataFrame, crops: Path) -> pl.DataFrame:
     return faces.select(
         "identity", "face_id", source=pl.col("identity").replace_strict(digests, return_dtype=pl.String)
     )
+
+
+def _table(pixels: Path, table: Path) -> pl.DataFrame | None:
+    """Table of sources of the cached pictures, None if there are none or another process is renewing them."""
+    try:
+        return pl.read_parquet(table) if pixels.is_file() else None
+    except FileNotFoundError:
+        return None
+
+
+def _holds(cached: pl.DataFrame | None, wanted: pl.DataFrame) -> bool:
+    return cached is not None and cached.equals(wanted)
 
 
 def _renew(

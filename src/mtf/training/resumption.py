@@ -30,10 +30,16 @@ RANDOM_STATE = "random_state"
 
 @dataclass(frozen=True)
 class UnfinishedTraining:
-    """Folder with the state of a training that has not finished, and the digest of all that its result depends on."""
+    """Training that has not finished.
+
+    - `folder`: folder with its state;
+    - `digest`: digest of all that its result depends on, and of the folder;
+    - `inputs`: digest of all that its result depends on, the same on each node that takes part; None if not known.
+    """
 
     folder: Path
     digest: str
+    inputs: str | None = None
 
     def checkpoint(self) -> Path | None:
         """State after the last epoch, None if there is none that this training can continue from.
@@ -68,8 +74,9 @@ def of_stage(workspace: ProjectPaths, *names: str, inputs: list[Any]) -> Unfinis
     folder = workspace.stage("checkpoints").joinpath(*names)
     versions = [torch.__version__, lightning.__version__]
     # Lightning's state names the folder: a project that was moved trains anew.
-    digest = fingerprint(str(folder.resolve()), versions, inputs, code=["mtf.training.trainer"])
-    return UnfinishedTraining(folder, digest)
+    code = ["mtf.training.trainer"]
+    digest = fingerprint(str(folder.resolve()), versions, inputs, code=code)
+    return UnfinishedTraining(folder, digest, fingerprint(versions, inputs, code=code))
 
 
 @contextmanager

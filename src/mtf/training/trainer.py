@@ -29,9 +29,9 @@ from torch import nn
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from mtf.config import Recipe
-from mtf.core import torch_files
+from mtf.core import torch_files, torchrun
 from mtf.core.errors import GateFailed, MtfError
-from mtf.training import classifier, data, multitask, resumption
+from mtf.training import classifier, data, multitask, nodes, resumption
 from mtf.training import recipe as recipes
 from mtf.training.devices import (
     AverageBuffers,
@@ -144,12 +144,16 @@ def fit(
 ) -> FitResult:
     """Train `module`, which logs train_loss and val_loss, and load its best weights into `network`, a part of it.
 
-    An `unfinished` training continues after its last epoch; its state stays until the caller removes it.
+    An `unfinished` training continues after its last epoch; its state stays until the caller removes it. Of several
+    nodes, only the first has a state and writes curves; the result is the same in the process of each device.
 
-    Raises GateFailed if a metric becomes NaN or infinite, and MtfError if a device's process fails.
+    Raises GateFailed if a metric becomes NaN or infinite, MtfError if a device's process fails, and BadInput if nodes
+    have different inputs.
     """
+    nodes.check_equal(unfinished.inputs if unfinished is not None else None)
     # With several devices the training runs in their processes, and its results come back as files.
-    with resumption.training_folder(unfinished) as (folder, last):
+    with resumption.training_folder(unfinished if torchrun.is_first() else None) as (folder, last):
+        resumed = nodes.state_of_first(last, folder)
         record, utilization = folder / "epochs.json", folder / "gpu_utilization.json"
         # The two best: a training that is killed between this file and the state of the epoch finds the one before.
         best = ModelCheckpoint(
@@ -174,20 +178,23 @@ def fit(
             callbacks.append(GpuUtilizationMonitor(utilization, devices.read_utilization))
         trainer = _trainer(recipe, callbacks, devices)
         try:
-            trainer.fit(module, datamodule=loaders, ckpt_path=last, weights_only=True)
+            trainer.fit(module, datamodule=loaders, ckpt_path=resumed, weights_only=True)
         except (ProcessRaisedException, ProcessExitedException) as error:
             raise MtfError(f"a device's process failed: {_last_line(error)}") from None
         except SystemExit:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from None
-        epochs = EpochRecord.read(record)
+        epochs = nodes.from_first(EpochRecord.read(record))
         if epochs.non_finite is not None:
-            if unfinished is not None:
+            if unfinished is not None and torchrun.is_first():
                 unfinished.remove()
             raise GateFailed(
                 f"training: {epochs.non_finite}; the recipe's learning_rate is {recipe.learning_rate}: lower it"
             )
-        checkpoint = torch_files.read(Path(best.best_model_path), wanted="a checkpoint")
-        gpu_utilization = read_mean(utilization)
+        checkpoint, gpu_utilization = nodes.from_first(
+            (torch_files.read(Path(best.best_model_path), wanted="a checkpoint"), read_mean(utilization))
+            if torchrun.is_first()
+            else None
+        )
     module.load_state_dict(checkpoint["state_dict"])
     network.to("cpu").eval()
     return FitResult(
@@ -212,8 +219,9 @@ def _trainer(recipe: Recipe, callbacks: list[Callback], devices: Devices) -> Tra
         max_epochs=recipe.max_epochs,
         callbacks=callbacks,
         accelerator="auto",
-        devices=devices.count,
-        strategy=strategy(devices.count),
+        devices=devices.count // devices.nodes,
+        num_nodes=devices.nodes,
+        strategy=strategy(devices),
         use_distributed_sampler=False,
         precision=precision(recipe, on_accelerator=on_accelerator),
         # Some kernels have no deterministic version on accelerators: a warning there, not an error.

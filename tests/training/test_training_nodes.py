@@ -1,0 +1,104 @@
+"""Training on two nodes: torchrun starts one process on each, here both on one machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+import yaml
+
+from mtf.config import Params
+from mtf.core.project_paths import ProjectPaths
+from mtf.pipeline import train
+from training_project import write_project
+
+SHORT = {"learning_rate": 0.01, "max_epochs": 2, "batch": 16, "optimizer": "adamw"}
+PICTURES = 48
+LIMIT_S = 120
+MODEL, TASK = "small_cnn", "race"
+
+
+def project(root: Path, sample_params: Params, **changes: object) -> ProjectPaths:
+    recipes = {"short": SHORT | changes}
+    workspace, params = write_project(root, sample_params, tasks=[TASK], recipe="short", recipes=recipes)
+    workspace.params.write_text(yaml.safe_dump(params.model_dump(mode="json"), sort_keys=False))
+    return workspace
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def started(*nodes: ProjectPaths, devices: int = 1) -> list[subprocess.Popen[str]]:
+    """torchrun on each of the nodes, as docs/scale.md says."""
+    port = free_port()
+    return [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "torch.distributed.run", f"--nnodes={len(nodes)}"),
+                *(f"--nproc-per-node={devices}", f"--node-rank={number}"),
+                *("--master-addr=127.0.0.1", f"--master-port={port}"),
+                *("-m", "mtf", "train", "--model", MODEL, "--task", TASK),
+            ],
+            cwd=workspace.root,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number, workspace in enumerate(nodes)
+    ]
+
+
+def weights_of(workspace: ProjectPaths) -> dict[str, torch.Tensor]:
+    path = workspace.stage("models") / MODEL / TASK / "model.pt"
+    return torch.load(path, weights_only=True)["weights"]
+
+
+def figures_of(workspace: ProjectPaths) -> dict[str, float]:
+    return json.loads(train.training_figures(workspace, MODEL, TASK).read_text())
+
+
+@pytest.mark.train
+def test_two_nodes_give_the_weights_of_one_node_with_two_devices(tmp_path: Path, sample_params: Params) -> None:
+    """The two nodes share no folder; the two devices of one node do."""
+    first, second, one = (project(tmp_path / name, sample_params) for name in ("first", "second", "one"))
+    processes = [*started(first, second), *started(one, devices=2)]
+    printed = [process.communicate(timeout=LIMIT_S) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], printed
+    assert f"train {MODEL} {TASK}: {PICTURES} images, 4 labels, 2 epochs, best after " in printed[0][0]
+    assert f"train {MODEL} {TASK}: trained; the results are on node 0\n" in printed[1][0]
+    assert figures_of(first) == figures_of(one)
+    torch.testing.assert_close(weights_of(first), weights_of(one), rtol=0, atol=0)
+    assert not (second.stage("models").exists() or second.plots("train").exists() or second.stage("train").exists())
+
+
+@pytest.mark.train
+def test_a_node_that_dies_ends_the_other_with_one_line(tmp_path: Path, sample_params: Params) -> None:
+    # One folder for both nodes, as on a shared file system.
+    shared = project(tmp_path, sample_params, max_epochs=9999, learning_rate=1e-5, patience=9999)
+    both = started(shared, shared)
+    state = shared.stage("checkpoints") / "train" / MODEL / TASK / "last.ckpt"
+    end = time.monotonic() + LIMIT_S
+    while not state.is_file() and time.monotonic() < end:
+        time.sleep(0.05)
+    # torchrun's process has sessions of their own.
+    for process in [*psutil.Process(both[1].pid).children(recursive=True), both[1]]:
+        process.kill()
+    _, errors = both[0].communicate(timeout=LIMIT_S)
+    both[1].communicate(timeout=LIMIT_S)
+    assert both[0].returncode == 1
+    # What follows is torchrun's own report.
+    lines = [line for line in errors.splitlines() if line.startswith(("mtf:", "Traceback"))]
+    assert lines[0].startswith("mtf: training: node 0 of 2 lost another one"), errors
+    assert sum(line.startswith("mtf:") for line in lines) == 1
