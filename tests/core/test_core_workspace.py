@@ -11,6 +11,7 @@ import pytest
 
 import mtf
 from mtf.core.project_paths import PATHS_IN_PROJECT, ProjectPaths
+from mtf.crawl import settled
 from mtf.gates import outcome
 from mtf.pipeline import crawl
 from mtf.release import revision_diff
@@ -59,7 +60,7 @@ def test_the_tables_that_are_looked_up_in_older_versions_are_those_of_the_stages
     files = [*sorted((SOURCE / "pipeline").glob("*.py")), SOURCE / "release" / "release_tables.py"]
     sources = [path.read_text(encoding="utf-8") for path in files]
     named = {pair for text in sources for pair in re.findall(r'workspace\.table\(\s*"(\w+)", "(\w+)"', text)}
-    named |= {(crawl.STAGE, name) for name in crawl._TABLES}
+    named |= {(crawl.STAGE, name) for name in settled.OF_STAGE}
     of_stages = {PATHS_IN_PROJECT.table(*pair).as_posix() for pair in named}
     read = [
         scope_search.IMAGES,

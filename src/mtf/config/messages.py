@@ -18,6 +18,7 @@ from mtf.sources import registry
 
 PATTERNS = {
     r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$": "a-z and 0-9, with single - and _ between them",
+    r"^[a-z_]+$": "a stage of dvc.yaml, such as split",
     r"^(mailto:[^\s@]+@[^\s@]+|https?://\S+)$": "mailto:NAME@HOST, or an address that begins with https://",
     r"^[a-z][a-z0-9_]*$": "a-z first, then a-z, 0-9 and _",
     r"^[^\x00-\x1f]+$": "text without line breaks and control characters",

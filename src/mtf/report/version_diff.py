@@ -37,6 +37,7 @@ TITLES = {
     ChangeKind.RELABELLED: "Relabelled",
     ChangeKind.LICENSE: "License changed",
 }
+_FIFTYONE_PICTURES = "data"
 _CREDIT = ("title", "creator", "license", "page_url")
 
 Face = tuple[str, str]
@@ -170,7 +171,7 @@ def write_fiftyone(found: VersionDiff, to: Path) -> int:
         for side in sides:
             if (crop := found.picture(row, side)) is None:
                 continue
-            path = f"data/{number:06d}-{side}.jpg"
+            path = f"{_FIFTYONE_PICTURES}/{number:06d}-{side}.jpg"
             atomic_files.write_bytes(to / path, crop)
             texts = {name: row[name] for name in ("identity", "image_id", "what", "why")}
             tags = [row["kind"], *(["before" if side == "old" else "after"] if len(sides) == 2 else [])]
