@@ -134,7 +134,9 @@ def test_a_trained_network_gives_the_features_before_its_last_layer(root, pictur
 def test_a_network_for_several_tasks_gives_its_shared_features(root, pictures):
     network = multitask.build("small_cnn", {"race": 4, "gender": 2}, seed=5)
     card = {"backbone": "small_cnn", "labels": {"race": [*"abcd"], "gender": [*"mf"]}, "input_px": 64}
-    checkpoint.write(root / "model.pt", network, card | {"normalise": "none"})
+    checkpoint.write(
+        root / "model.pt", network, card | {"normalise": "none", "weighting": "equal", "recipe": "small", "seed": 5}
+    )
     run("pictures", "--model", "model.pt", "--to", "own.parquet")
     table = pl.read_parquet(root / "own.parquet").drop_nulls("vector")
     assert [len(vector) for vector in table["vector"]] == [network.width] * 2

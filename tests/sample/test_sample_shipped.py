@@ -74,7 +74,7 @@ def test_the_generator_draws_this_sample_again_byte_for_byte(shipped, sample_par
     person = next(person for person in CAST if person.identity == identity)
     listed = listing.listings(seed, plan(seed), WHOLE.people)
     own = [each for each in listed if each.find.identity == identity]
-    drawn = {item.find.key: item for item in web._drawn(seed, listed, [person], Compute(workers=1))}
+    drawn = {item.find.key: item for item in web.drawn_files(seed, listed, [person], Compute(workers=1))}
     pictures = [each for each in own if each.find.taken_from is None]
     responses = [*web._searches(seed, person, own)]
     responses += [page for each in pictures for page in web._picture(each, drawn[each.find.key])]

@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sources_web import KEY, USER_AGENT, ScriptedWeb
@@ -12,6 +13,7 @@ from sources_web import KEY, USER_AGENT, ScriptedWeb
 from mtf.config import Params
 from mtf.crawl import recorded_web
 from mtf.crawl.http_client import HttpFetcher
+from mtf.pipeline import crawl
 from mtf.sources import openverse
 from mtf.sources.api import ApiSource
 from mtf.sources.base import SearchResult
@@ -44,7 +46,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Counter[str]]:
         begin(self, folder)
         counts.append(self.requests)
 
+    run = crawl.run
+
+    def run_and_count(*arguments: Any, **options: Any) -> None:
+        before = len(counts)
+        run(*arguments, **options)
+        if len(counts) == before:  # nothing was due, so that no web was opened
+            counts.append(Counter())
+
     monkeypatch.setattr(recorded_web.RecordedWeb, "__init__", remember)
+    monkeypatch.setattr(crawl, "run", run_and_count)
     return counts
 
 
