@@ -39,14 +39,14 @@ def free_port() -> int:
         return found.getsockname()[1]
 
 
-def started(*nodes: ProjectPaths, devices: int = 1) -> list[subprocess.Popen[str]]:
+def started(*nodes: ProjectPaths) -> list[subprocess.Popen[str]]:
     """torchrun on each of the nodes, as docs/scale.md says."""
     port = free_port()
     return [
         subprocess.Popen(
             [
                 *(sys.executable, "-m", "torch.distributed.run", f"--nnodes={len(nodes)}"),
-                *(f"--nproc-per-node={devices}", f"--node-rank={number}"),
+                *("--nproc-per-node=1", f"--node-rank={number}"),
                 *("--master-addr=127.0.0.1", f"--master-port={port}"),
                 *("-m", "mtf", "train", "--model", MODEL, "--task", TASK),
             ],
@@ -60,6 +60,21 @@ def started(*nodes: ProjectPaths, devices: int = 1) -> list[subprocess.Popen[str
     ]
 
 
+def trained(workspace: ProjectPaths, *, devices: int) -> subprocess.Popen[str]:
+    """`mtf train` on the devices of one machine."""
+    params = yaml.safe_load(workspace.params.read_text())
+    params["compute"]["devices"] = devices
+    workspace.params.write_text(yaml.safe_dump(params, sort_keys=False))
+    return subprocess.Popen(
+        [sys.executable, "-m", "mtf", "train", "--model", MODEL, "--task", TASK],
+        cwd=workspace.root,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def weights_of(workspace: ProjectPaths) -> dict[str, torch.Tensor]:
     path = workspace.stage("models") / MODEL / TASK / "model.pt"
     return torch.load(path, weights_only=True)["weights"]
@@ -70,16 +85,22 @@ def figures_of(workspace: ProjectPaths) -> dict[str, float]:
 
 
 @pytest.mark.train
-def test_two_nodes_give_the_weights_of_one_node_with_two_devices(tmp_path: Path, sample_params: Params) -> None:
+def test_two_nodes_give_the_weights_of_two_devices_and_nearly_the_loss_of_one(
+    tmp_path: Path, sample_params: Params
+) -> None:
     """The two nodes share no folder; the two devices of one node do."""
-    first, second, one = (project(tmp_path / name, sample_params) for name in ("first", "second", "one"))
-    processes = [*started(first, second), *started(one, devices=2)]
+    first, second, two, one = (
+        project(tmp_path / name, sample_params, learning_rate=1e-3) for name in ("first", "second", "two", "one")
+    )
+    processes = [*started(first, second), trained(two, devices=2), trained(one, devices=1)]
     printed = [process.communicate(timeout=LIMIT_S) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], printed
+    assert [process.returncode for process in processes] == [0, 0, 0, 0], printed
     assert f"train {MODEL} {TASK}: {PICTURES} images, 4 labels, 2 epochs, best after " in printed[0][0]
     assert f"train {MODEL} {TASK}: trained; the results are on node 0\n" in printed[1][0]
-    assert figures_of(first) == figures_of(one)
-    torch.testing.assert_close(weights_of(first), weights_of(one), rtol=0, atol=0)
+    assert figures_of(first) == figures_of(two)
+    torch.testing.assert_close(weights_of(first), weights_of(two), rtol=0, atol=0)
+    # Batch normalisation sees the whole batch on a single device, and half of it on each of two.
+    assert figures_of(first)["best_val_loss"] == pytest.approx(figures_of(one)["best_val_loss"], rel=0.1)
     assert not (second.stage("models").exists() or second.plots("train").exists() or second.stage("train").exists())
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
 import statistics
 import threading
 from collections.abc import Callable
@@ -82,12 +81,9 @@ def strategy(devices: Devices) -> Strategy | str:
         return "auto"
     if devices.launched:
         return DDPStrategy(cluster_environment=TorchElasticEnvironment(), forward_sync_buffers=False)
-    # Never a plain fork: it copies locks held by threads that it does not copy. Without accelerators, processes are
-    # forked from a server that has only imported what they need; CUDA requires new processes.
-    if torch.accelerator.is_available():
-        return DDPStrategy(start_method="spawn", forward_sync_buffers=False)
-    multiprocessing.set_forkserver_preload(["mtf.training.trainer"])
-    return DDPStrategy(start_method="forkserver", forward_sync_buffers=False)
+    # Never a fork: it copies locks held by threads that it does not copy. Nor a server of forks: only for "spawn"
+    # Lightning gives each process weights of its own. Others train the same memory if there are no accelerators.
+    return DDPStrategy(start_method="spawn", forward_sync_buffers=False)
 
 
 class MovingAverage(WeightAveraging):
