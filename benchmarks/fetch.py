@@ -310,7 +310,7 @@ def _members(path: Path) -> dict[str, int | None]:
 
 
 def limit_of_server(folder: Path, port: int, count: int) -> str:
-    """What wrk receives from the server and drops, with one thread and as many connections as the fetchers."""
+    """Rate at which wrk receives from the server and drops, with one thread and as many connections as the fetchers."""
     wrk = shutil.which("wrk")
     if wrk is None:
         return "limit        not measured: wrk is not installed"

@@ -131,7 +131,7 @@ def plan(pictures: int, machines: int, costs: dict[str, Any]) -> dict[str, float
 
 
 def first_to_break(row: dict[str, float], costs: dict[str, Any]) -> str:
-    """What takes longest, or what does not fit at all."""
+    """The part that takes longest, or that does not fit at all."""
     memory = costs["assumed"]["memory_gib"]["value"]
     if row["tables_gib"] > memory:
         return f"the tables: {row['tables_gib']:,.0f} GiB to read on one machine of {memory:g}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 from rich.table import Column, Table
@@ -21,6 +21,9 @@ Task = Annotated[
     list[str] | None, typer.Option("--task", help="Task of params.yaml; may be repeated. Default: train.tasks.")
 ]
 Model = Annotated[str | None, typer.Option(help="NAME or NAME-pretrained. Default: the first of train.models.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Number of seeds, counted from params.yaml's seed.")]
+Recipe = Annotated[str | None, typer.Option(help="Recipe of params.yaml. Default: train.recipe.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")]
 
 
@@ -33,7 +36,7 @@ def recipes(
     model: Model = None,
     task: Task = None,
     recipes: Annotated[str, typer.Option(help="Recipes of params.yaml, separated by commas.")] = "mtf,modern",
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted from params.yaml's seed.")] = 3,
+    seeds: Seeds = 3,
     markdown: Markdown = False,
 ) -> None:
     """Train with each recipe on the same split from several seeds, and compare the test results.
@@ -68,10 +71,10 @@ def recipes(
 def curation(
     model: Model = None,
     task: Task = None,
-    recipe: Annotated[str | None, typer.Option(help="Recipe of params.yaml. Default: train.recipe.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted from params.yaml's seed.")] = 1,
+    recipe: Recipe = None,
+    seeds: Seeds = 1,
     markdown: Markdown = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare training on all crops, on crops within the screening limits, and on curated faces: MTF's Table 9.
 
@@ -110,7 +113,7 @@ def svm(
     model: Annotated[str, typer.Option(help="Network whose embedding is taken: NAME or NAME-pretrained.")] = "facenet",
     task: Task = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe of the fine-tuning. Default: train.recipe.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted from params.yaml's seed.")] = 1,
+    seeds: Seeds = 1,
 ) -> None:
     """Fit support vector machines on a network's embedding, as it is and fine-tuned: Das et al.'s Facenet and FFNet.
 
@@ -191,9 +194,9 @@ def weights(
 def groups(
     model: Model = None,
     task: Task = None,
-    recipe: Annotated[str | None, typer.Option(help="Recipe of params.yaml. Default: train.recipe.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted from params.yaml's seed.")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    recipe: Recipe = None,
+    seeds: Seeds = 3,
+    as_json: AsJson = False,
 ) -> None:
     """Train from several seeds, and show the figures of each group with their spread over the seeds.
 
@@ -213,11 +216,7 @@ def groups(
         recipe=recipe or typed.train.recipe,
         seeds=seeds,
     )
-    if as_json:
-        print(json.dumps(found, indent=2, ensure_ascii=False))
-        return
-    for table in compare_groups.group_tables(found):
-        console().print(table)
+    _show(found, compare_groups.group_tables(found), as_json=as_json)
 
 
 @app.command()
@@ -225,13 +224,13 @@ def mitigation(
     task: Annotated[str, typer.Option(help="Task of params.yaml.")],
     by: Annotated[str, typer.Option(help="Attribute whose groups are to be treated alike.")],
     model: Model = None,
-    recipe: Annotated[str | None, typer.Option(help="Recipe of params.yaml. Default: train.recipe.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of seeds, counted from params.yaml's seed.")] = 3,
+    recipe: Recipe = None,
+    seeds: Seeds = 3,
     method: Annotated[
         list[str] | None,
         typer.Option(help="reweighting, group_dro or thresholds; may be repeated. Default: all, beside none."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare ways to mitigate differences between groups, and what each costs the others.
 
@@ -253,12 +252,17 @@ def mitigation(
         seeds=seeds,
         methods=method or compare_mitigation.METHODS,
     )
+    _show(found, compare_groups.mitigation_tables(found), as_json=as_json)
+
+
+def _show(found: Mapping[str, Any], tables: Iterable[Table], *, as_json: bool) -> None:
+    """Print the figures as JSON, or as tables with a line for each that is left out."""
     if as_json:
         print(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    for table in compare_groups.mitigation_tables(found):
+    for table in tables:
         console().print(table)
-    for name, reason in found["left_out"].items():
+    for name, reason in found.get("left_out", {}).items():
         print(f"  {name}: left out: {reason}")
 
 

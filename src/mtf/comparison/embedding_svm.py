@@ -43,7 +43,7 @@ ROWS = {AS_IT_IS: "Facenet", FINE_TUNED: "FFNet"}
 
 @dataclass(frozen=True)
 class _Plan:
-    """What all runs share.
+    """Plan that all runs share.
 
     faces: table of splits, of which some faces have the split CLASSIFIER; pictures: their input pictures.
     model, recipe, weights: network, name of its recipe, local file of weights.

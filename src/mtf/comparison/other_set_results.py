@@ -32,7 +32,7 @@ KEY = ["person", "face_id"]
 
 @dataclass(frozen=True)
 class _Measured:
-    """What the networks are measured on.
+    """Set that the networks are measured on.
 
     other: the set.
     faces, undetected: with the labels of this project, and those of combined tasks; null where there is none.

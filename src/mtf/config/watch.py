@@ -12,7 +12,7 @@ Days = Annotated[int, Field(ge=0, le=3650)]
 
 
 class Watch(Section):
-    """What `mtf watch` crawls again (docs/watch.md).
+    """Dates from which `mtf watch` crawls something again (docs/watch.md).
 
     recheck_days: days after which a picture's page, file and signals are asked for again; 0 asks at each run.
     recheck_max_days: a picture whose sources were found unchanged is asked for again after twice as many days as the

@@ -93,7 +93,7 @@ def core_count(compute: Compute) -> int:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What returns from a task.
+    """Result of a task.
 
     value: of the function.
     sha256: of the file that is now in the storage; None without a storage.

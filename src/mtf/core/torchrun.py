@@ -34,7 +34,7 @@ class Launched:
 
 
 def launched() -> Launched | None:
-    """What torchrun says about this process; None if torchrun did not start it, or started it alone.
+    """Torchrun's description of this process; None if torchrun did not start it, or started it alone.
 
     Raises BadInput if the machines have different numbers of processes.
     """
@@ -50,6 +50,6 @@ def launched() -> Launched | None:
 
 
 def is_first() -> bool:
-    """Whether this process writes results: the first one of torchrun's, or one that torchrun did not start."""
+    """True if this process writes results: the first one of torchrun's, or one that torchrun did not start."""
     process = launched()
     return process is None or process.rank == 0

@@ -43,7 +43,7 @@ class ClusterItem:
 
 @dataclass(frozen=True)
 class ClusterDone:
-    """What a worker has done. sha256: of the new shard in the storage; None if there is none."""
+    """Work that a worker has done. sha256: of the new shard in the storage; None if there is none."""
 
     done: IdentityDone
     sha256: str | None
@@ -81,7 +81,7 @@ class ClusterWork:
 
     @asynccontextmanager
     async def open(self, hosts: SharedHosts) -> AsyncGenerator[Do]:
-        """What the identities of one worker share, as the function that brings one up to date."""
+        """Function that brings one identity up to date; all of one worker share its connections."""
         storage, job = self.storage, self.job
         if storage is not None:
             job = relocated(job, job.root, scratch_folder())

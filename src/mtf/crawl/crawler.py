@@ -166,7 +166,7 @@ def _processes(people: int, params: Params) -> int:
 
 @dataclass(frozen=True)
 class IdentityDone:
-    """What was done with one identity.
+    """Work done for one identity.
 
     state: name of its list in `CrawlReport`.
     visits: of its stored pictures.
@@ -195,7 +195,7 @@ class CrawlWork:
 
     @asynccontextmanager
     async def open(self, hosts: SharedHosts) -> AsyncGenerator[Do]:
-        """What the identities of one process share, as the function that brings one up to date."""
+        """Function that brings one identity up to date; all of one process share its connections."""
         params = self.job.params
         shard_inputs.search_code()  # fills the cache: else each identity's thread would compute it
         local = self.local or LocalSources(params.crawl.sources, self.job.root)

@@ -29,7 +29,7 @@ def rows(identity: str, url: str, image_id: str | None, preferences: Iterable[Pr
 
 
 def key(each: Preference) -> tuple[str | None, ...]:
-    """What makes a statement the same as one of a shard, whenever and in whichever bytes it was heard."""
+    """Key of a statement: equal for the same statement, whenever and in whichever bytes it was heard."""
     row = _row(each)
     return tuple(row[name] for name in _SAME)
 

@@ -186,7 +186,7 @@ class SharedDocuments:
 
 
 class SharedHosts:
-    """What a worker shares with others: leases of hosts and documents."""
+    """Leases of hosts, and documents, that a worker shares with others."""
 
     def __init__(self, crawl: Crawl, send: Send, *, concurrency: int) -> None:
         self.pacing = LeasedPacing(crawl, send, concurrency=concurrency)

@@ -169,7 +169,7 @@ class Revisits:
     async def _heard(
         self, candidate: Candidate, earlier: Fetch, page: FetchedPage, headers: Headers
     ) -> set[tuple[str | None, ...]]:
-        """What the sites of the picture and its page, and the RSL documents that were read before, say of it now."""
+        """Keys of what the sites of the picture and its page, and RSL documents that were read before, state now."""
         client, url = self.context.signals_client, candidate.url
         documents = [each.found_at for each in earlier.preferences if each.signal == Signal.RSL and each.found_at]
         return _keys(

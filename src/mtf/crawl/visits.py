@@ -47,7 +47,7 @@ class IdentityVisits:
 
 @dataclass(frozen=True)
 class Due:
-    """What is due at `now`: in whole days, so that a job that starts some seconds earlier than last week's finds it.
+    """Policy of what is due at `now`, in whole days: a job that starts some seconds earlier than last week's finds it.
 
     recheck_days: days after which a picture's sources are asked again.
     recheck_max_days: longest such time, of sources that were found unchanged again and again.

@@ -52,7 +52,7 @@ class FetchWork:
 
     @asynccontextmanager
     async def open(self, hosts: SharedHosts) -> AsyncGenerator[Do]:
-        """What the shards of one process share, as the function that fetches one."""
+        """Function that fetches one shard; all of one process share its connections."""
         options = self.options
         with ThreadPoolExecutor(1, thread_name_prefix="examiner") as examiner:
             async with HttpFetcher(

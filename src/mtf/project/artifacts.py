@@ -77,7 +77,7 @@ def of_models(settings: Params) -> dict[str, CommentedMap]:
 
 
 def difference(root: Path, settings: Params) -> Difference:
-    """What dvc.yaml of the project in the folder `root` lacks, and has too much."""
+    """Artifacts that dvc.yaml of the project in the folder `root` lacks, and those that it has too many."""
     return _difference(_read(root), settings)
 
 

@@ -29,7 +29,7 @@ TESTED_RAY = "2.60.0"
 
 @dataclass(frozen=True)
 class NodeAnswer:
-    """What a worker says of its machine.
+    """Answer of a worker about its machine.
 
     sees: None if it sees the storage, or without one the project's folder; else why not.
     """

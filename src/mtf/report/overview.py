@@ -135,7 +135,7 @@ def attention(lines: Sequence[str]) -> Fact:
 
 
 def changes(found: Mapping[str, Any] | None, previous: str | None) -> Fact:
-    """What changed since the release before; `found` is `Changes.as_json()`, None if there is none."""
+    """Changes since the release before; `found` is `Changes.as_json()`, None if there is none."""
     if found is None:
         return Fact("Changed", ["There is no earlier release to compare with."], "changes")
     counts = {

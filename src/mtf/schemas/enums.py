@@ -29,7 +29,7 @@ class FetchOutcome(StrEnum):
 
 
 class VisitResult(StrEnum):
-    """What became of a stored picture's page or file, when it was requested again."""
+    """State of a stored picture's page or file when it was requested again."""
 
     UNCHANGED = "unchanged"
     CHANGED = "changed"

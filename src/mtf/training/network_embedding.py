@@ -48,7 +48,7 @@ class NetworkEmbedding:
 def features(
     network: nn.Module, pictures: np.ndarray, rows: np.ndarray, *, normalise: str, batch: int = 128
 ) -> np.ndarray:
-    """What an embedding network returns for the pictures `rows` (m,): (m, width) float32, as it is.
+    """Outputs of an embedding network for the pictures `rows` (m,): (m, width) float32, as they are.
 
     pictures: (n, size, size, 3) uint8 RGB. batch: pictures at a time.
     """

@@ -45,7 +45,7 @@ def _table(state: Revision, path: str) -> pl.DataFrame | None:
 
 @dataclass
 class Week:
-    """What one run found.
+    """Findings of one run.
 
     asked: stored pictures whose sources were asked again.
     unchanged: those whose page and file are as they were.
