@@ -6,8 +6,9 @@ import pandera.polars as pa
 import polars as pl
 
 from mtf.config import Params
-from mtf.schemas.columns import UTC, at_least, column, holds, identity, labels, matches, one_of, table, text
+from mtf.schemas.columns import at_least, column, holds, identity, labels, matches, one_of, table, text
 from mtf.schemas.contract import Table
+from mtf.schemas.dtypes import UTC
 from mtf.schemas.enums import SHA256, EvidenceStatus, FetchOutcome, VisitResult
 
 # Longest texts of a roster's row, in characters.
