@@ -1,13 +1,14 @@
 """Hamming index: exact search for near pairs of 64-bit perceptual hashes, without comparing every pair.
 
-A multi-index: each hash is cut into four chunks of 16 bits. Hashes within a small radius of each other in at least one
-chunk are compared in full. The radii guarantee that no pair is missed. For a distance of 10 they are 2, 2, 2, 1: a
-missed pair would differ in at least 3 + 3 + 3 + 2 = 11 bits.
+A multi-index: each hash is cut into four chunks of 16 bits, its keys. Hashes within a small radius of each other in at
+least one chunk are compared in full. The radii guarantee that no pair is missed. For a distance of 10 they are 2, 2, 2,
+1: a missed pair would differ in at least 3 + 3 + 3 + 2 = 11 bits. The work grows with the square of the number of
+hashes once each key has some, and is 428/65,536 of that of all pairs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 import numpy as np
@@ -19,8 +20,12 @@ CHUNK_BITS = 16
 MAX_DISTANCE = 20
 # Up to this number of hashes, comparing all pairs is faster than the index.
 FEW = 2048
+# From this number of hashes, each key has so many that tables of all pairs are faster than lists of pairs.
+MANY = 1 << 19
 # Pairs compared at a time, at some 40 bytes each: bounds the memory for any hashes.
 PAIRS_AT_ONCE = 1 << 20
+# Cells of a table of all pairs, at 10 bytes each: fits into a core's cache.
+CELLS_AT_ONCE = 1 << 16
 
 Edges = tuple[np.ndarray, np.ndarray]
 
@@ -62,7 +67,7 @@ def near_edges(hashes: np.ndarray, *, distance: int) -> Iterator[Edges]:
         return
     for chunk, radius in enumerate(_radii(distance)):
         if radius >= 0:
-            yield from _of_chunk(hashes, chunk, radius, distance)
+            yield from _in_large_blocks(_of_chunk(hashes, chunk, radius, distance))
 
 
 def near_any(hashes: np.ndarray, wanted: np.ndarray, *, distance: int) -> np.ndarray:
@@ -121,11 +126,67 @@ def _of_chunk(hashes: np.ndarray, chunk: int, radius: int, distance: int) -> Ite
     order = np.argsort(keys, kind="stable")
     keys, values = keys[order], hashes[order]
     starts = _starts(keys)
+    if len(hashes) >= MANY:
+        for first, second in _of_tables(values, starts, _masks(radius), distance):
+            yield order[first], order[second]
+        return
     for mask in _masks(radius):
         for first, second in _candidates(keys, starts, mask):
             near = np.bitwise_count(values[first] ^ values[second]) <= distance
             if near.any():
                 yield order[first[near]], order[second[near]]
+
+
+def _of_tables(values: np.ndarray, starts: np.ndarray, masks: list[int], distance: int) -> Iterator[Edges]:
+    """Yield near pairs of the `values` sorted by key: those of each key against those of all keys that are near it.
+
+    A pair is compared at the smaller of its two keys only.
+    """
+    apart, bits, near = (np.empty(CELLS_AT_ONCE, dtype) for dtype in (np.uint64, np.uint8, np.bool_))
+    differing = np.array(masks, np.int64)
+    for key in np.flatnonzero(np.diff(starts)):
+        begin, end = starts[key], starts[key + 1]
+        others = key ^ differing
+        others = others[others > key]
+        later = _members(starts, others)
+        columns = np.concatenate([np.arange(begin, end, dtype=np.int32), later])
+        compared = values[columns]
+        step = max(CELLS_AT_ONCE // len(columns), 1)
+        for place in range(begin, end, step):
+            rows = values[place : min(place + step, end), None]
+            for left in range(0, len(columns), CELLS_AT_ONCE):
+                some = compared[None, left : left + CELLS_AT_ONCE]
+                shape, cells = (len(rows), some.shape[1]), len(rows) * some.shape[1]
+                np.bitwise_xor(rows, some, out=apart[:cells].reshape(shape))
+                np.bitwise_count(apart[:cells], out=bits[:cells])
+                np.less_equal(bits[:cells], distance, out=near[:cells])
+                row, column = np.divmod(np.flatnonzero(near[:cells]), shape[1])
+                first, second = row + place, columns[column + left]
+                once = second > first
+                if once.any():
+                    yield first[once], second[once]
+
+
+def _members(starts: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Places in the sorted hashes of all that have one of the `keys`."""
+    begins, counts = starts[keys], starts[keys + 1] - starts[keys]
+    return _expanded(keys, begins, counts)[1]
+
+
+def _in_large_blocks(edges: Iterable[Edges]) -> Iterator[Edges]:
+    """Yield the same pairs in blocks of PAIRS_AT_ONCE and more: joining groups costs as much for a single pair."""
+    firsts: list[np.ndarray] = []
+    seconds: list[np.ndarray] = []
+    count = 0
+    for first, second in edges:
+        firsts.append(first)
+        seconds.append(second)
+        count += len(first)
+        if count >= PAIRS_AT_ONCE:
+            yield np.concatenate(firsts), np.concatenate(seconds)
+            firsts, seconds, count = [], [], 0
+    if firsts:
+        yield np.concatenate(firsts), np.concatenate(seconds)
 
 
 def _near_in_chunk(values: np.ndarray, wanted: np.ndarray, chunk: int, radius: int) -> Iterator[Edges]:
