@@ -23,7 +23,7 @@ from mtf.core.hashing import file_digest
 from mtf.core.job_files import relocated
 from mtf.crawl import crawler, ray_workers
 from mtf.crawl import recorded_web as recorded
-from mtf.crawl.crawler import AT_ONCE, CrawlItem, CrawlJob, CrawlReport, CrawlWork, IdentityDone, RosterPerson
+from mtf.crawl.crawler import AT_ONCE, CrawlItem, CrawlJob, CrawlReport, CrawlWork, IdentityDone
 from mtf.crawl.host_leases import SharedHosts
 from mtf.crawl.work import Do, Work
 from mtf.sources.base import LocalSource
@@ -49,12 +49,12 @@ class ClusterDone:
     sha256: str | None
 
 
-def crawl(people: Sequence[RosterPerson], job: CrawlJob) -> CrawlReport:
-    """Bring the shards of `people` up to date, on the cluster of `compute`. Raises as `crawler.crawl`."""
+def crawl(crawl_items: Sequence[CrawlItem], job: CrawlJob) -> CrawlReport:
+    """Bring the shards of `crawl_items` up to date, on the cluster of `compute`. Raises as `crawler.crawl`."""
     storage = cluster_storage.of(job.params.compute)
     has_local = any(isinstance(source, LocalSource) for source in job.params.crawl.sources)
     if storage is not None and has_local:
-        return crawler.crawl(people, job)
+        return crawler.crawl(crawl_items, job)
     report = CrawlReport(local_sources=LocalSources(job.params.crawl.sources, job.root).listings())
     with ThreadPoolExecutor(_TRANSFERS) as pool:
         fetches: list[Future[None]] = []
@@ -63,7 +63,7 @@ def crawl(people: Sequence[RosterPerson], job: CrawlJob) -> CrawlReport:
             report.add(item.done)
             fetches.append(pool.submit(_fetch, item, job, storage))
 
-        items = list(pool.map(partial(_item, job=job, storage=storage), job.items(people)))
+        items = list(pool.map(partial(_item, job=job, storage=storage), crawl_items))
         work = ClusterWork(job.settings(), storage, _web_files(job, storage))
         ray_workers.run(Work(job.params.crawl, work.open, AT_ONCE), items, add, compute=job.params.compute)
         for fetch in fetches:
@@ -108,7 +108,7 @@ async def _stored(item: ClusterItem, do: Do, job: CrawlJob, storage: ClusterStor
         if item.earlier is not None:
             await asyncio.to_thread(storage.get, name, item.earlier, shard)
         done: IdentityDone = await do(item.item)
-        sha256 = None if done.state == "kept" else await asyncio.to_thread(storage.put, shard, name)
+        sha256 = None if not done.is_written else await asyncio.to_thread(storage.put, shard, name)
         return ClusterDone(done, sha256)
     finally:
         shard.unlink(missing_ok=True)
