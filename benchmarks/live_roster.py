@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import nullcontext, redirect_stdout
+from contextlib import ExitStack, nullcontext, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -181,7 +181,9 @@ def cost(given: argparse.Namespace) -> int:
             policy = Watch()
             now = datetime.now(UTC) + timedelta(days=7 * week)
             due = visits.Due(now, policy.recheck_days, policy.recheck_max_days, policy.search_days)
-            with patch("mtf.crawl.revisit.datetime", _clock(now)), patch("mtf.crawl.page_client.datetime", _clock(now)):
+            with ExitStack() as stack:
+                for module in ("revisit", "page_client", "unopened_shards"):
+                    stack.enter_context(patch(f"mtf.crawl.{module}.datetime", _clock(now)))
                 costs.append(crawled(workspace, web, due))
             asked = visits.read(workspace.stage("crawl")).filter(pl.col("visited_at") >= now - timedelta(days=1))
             counts = dict(asked.drop_nulls("image_id")["page"].value_counts(sort=True).iter_rows())
