@@ -1,6 +1,7 @@
 """Shards that a visit leaves unopened, and all that makes it open them."""
 
 import hashlib
+import json
 
 import polars as pl
 import pytest
@@ -80,6 +81,8 @@ def test_a_visit_that_finds_nothing_changed_opens_no_shard_and_asks_each_address
     assert visits["unchanged_visits"].to_list() == [2, 2, 2]
     assert (visits["visited_at"] > before[0]["visited_at"]).all() and visits["condition"].null_count() == 0
     assert (evidence["checked_at"] > before[1]["checked_at"]).all()
+    figures = json.loads(visited.workspace.metrics("crawl").read_text())
+    assert figures["revisits"] == {"pictures": 3, "unchanged": 3, "changed": 0, "gone": 0}
     tables = {path.name: path.read_bytes() for path in visited.workspace.stage("crawl").glob("*.parquet")}
     (visited.workspace.stage("crawl") / settled.TABLE).unlink()
     visited.run_with({})
@@ -113,6 +116,9 @@ def test_whatever_changed_opens_the_shard_and_ends_where_it_must(visited, opened
         other = changed.body if changed.url == file(1).url else picture_bytes(1)
         assert hashlib.sha256(other).hexdigest() in images and len(images) == 3
         assert ("gone" in visited.table("visits")["page"].to_list()) == is_gone
+        figures = json.loads(visited.workspace.metrics("crawl").read_text())
+        state = {"gone": 1, "changed": 0} if is_gone else {"gone": 0, "changed": 1}
+        assert figures["revisits"] == {"pictures": 3, "unchanged": 2} | state
     opened.clear()
     visited.run_with({}, due=True)
     visited.run_with({}, due=True)

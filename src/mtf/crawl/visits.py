@@ -23,7 +23,7 @@ from mtf import schemas
 from mtf.config import Params
 from mtf.crawl.fetch_results import Fetch
 from mtf.crawl.revisit import Visit, VisitCondition
-from mtf.schemas import FetchOutcome
+from mtf.schemas import FetchOutcome, VisitResult
 
 TABLE, JOURNAL = "visits.parquet", "visits.jsonl"
 _TIMES = ("visited_at", "confirmed_at")
@@ -145,8 +145,17 @@ def append(stage: Path, identity: str, visits: Iterable[Visit], *, searched_at: 
 
 def read(stage: Path) -> pl.DataFrame:
     """Table of visits (`schemas.VISITS`), with those of the journal."""
+    return with_journal(table(stage), stage)
+
+
+def table(stage: Path) -> pl.DataFrame:
+    """Table of visits at the end of the last run."""
     path = stage / TABLE
-    table = schemas.read(schemas.VISITS, path) if path.is_file() else schemas.frame(schemas.VISITS, [])
+    return schemas.read(schemas.VISITS, path) if path.is_file() else schemas.frame(schemas.VISITS, [])
+
+
+def with_journal(table: pl.DataFrame, stage: Path) -> pl.DataFrame:
+    """Table of visits, with those of the journal in place of earlier ones."""
     journal = list(_journal(stage / JOURNAL))
     if not journal:
         return table
@@ -158,6 +167,15 @@ def read(stage: Path) -> pl.DataFrame:
 def noted(stage: Path) -> frozenset[str]:
     """Identities of the journal: a killed run has visited them, and not gathered their shards."""
     return frozenset(str(row.get("identity")) for row in _journal(stage / JOURNAL))
+
+
+def counts(stage: Path) -> dict[str, int]:
+    """Numbers of the visited pictures of the journal, and of those with a changed or gone page or file."""
+    visited = {(row.get("identity"), row["image_id"]): row for row in _journal(stage / JOURNAL) if row.get("image_id")}
+    states = [{row.get("page"), row.get("file")} for row in visited.values()]
+    return {"pictures": len(states), "unchanged": states.count({VisitResult.UNCHANGED})} | {
+        str(state): sum(state in each for each in states) for state in (VisitResult.CHANGED, VisitResult.GONE)
+    }
 
 
 def _journal(path: Path) -> Iterable[Row]:

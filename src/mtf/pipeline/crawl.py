@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import polars as pl
 
@@ -51,16 +50,17 @@ def run(workspace: ProjectPaths, params: Params, *, refresh: bool = False, due: 
     cluster_storage.remove_except(params.compute, folder, set(identities))
     wanted = visits.Due.of(params, now=datetime.now(UTC)) if due else None
     job = _job(workspace, params, refresh=refresh, due=wanted)
-    visited = visits.by_identity(visits.read(workspace.stage(STAGE))) if due else {}
+    visits_before = visits.table(workspace.stage(STAGE))
+    visited = visits.by_identity(visits.with_journal(visits_before, workspace.stage(STAGE))) if due else {}
     found = settled.find(people, job, visited)
     report = _crawl(_items(people, found, visited), job)
     report.kept += found.kept
     if source_listing.write(workspace.local_sources, report.local_sources):
         print(f"crawl: {workspace.relative(workspace.local_sources)} says which folders were read; `dvc add data`")
-    gathered = _gather(workspace, people, found, job.takedowns, report)
-    metrics = _metrics(
-        gathered, len(identities), _retriable_failures(gathered["fetches"], report, params.crawl.attempts)
-    )
+    revisits = {"revisits": visits.counts(workspace.stage(STAGE))} if due else {}
+    gathered = _gather(workspace, people, found, visits_before, job.takedowns, report)
+    retriable = _retriable_failures(gathered["fetches"], report, params.crawl.attempts)
+    metrics = _metrics(gathered, len(identities), retriable) | revisits
     atomic_files.write_json(workspace.metrics(STAGE), metrics)
     _print(report, removed, metrics)
     _print_old_addresses(workspace, params, set(gathered["fetches"]["url"]))
@@ -117,6 +117,7 @@ def _gather(
     workspace: ProjectPaths,
     people: list[RosterPerson],
     found: settled.Settled,
+    visits_before: pl.DataFrame,
     takedowns: Takedowns,
     report: CrawlReport,
 ) -> dict[str, pl.DataFrame]:
@@ -126,7 +127,7 @@ def _gather(
     is_same = identities == settled.identities(stage) == [name for name in identities if name in known]
     if is_same and not visits.noted(stage):
         return _last_rows(workspace)
-    visited = visits.read(stage)
+    visited = visits.with_journal(visits_before, stage)
     if is_same:
         rows, of_shards = _last_rows(workspace), [known[identity] for identity in identities]
         changed = {"evidence"}
@@ -164,26 +165,28 @@ def _rows(
     workspace: ProjectPaths, identities: list[str], known: Mapping[str, settled.Row], report: CrawlReport
 ) -> tuple[dict[str, pl.DataFrame], list[settled.Row | None]]:
     """Rows of each table, in the order of the roster, and the row of each shard for the next run."""
-    before = {name: _by_identity(workspace.table(STAGE, name)) if known else {} for name in settled.OF_STAGE}
-    parts: dict[str, list[pl.DataFrame]] = {name: [] for name in settled.OF_STAGE}
-    of_shards: list[settled.Row | None] = []
+    of_shards: dict[str, settled.Row | None] = dict(known)
+    parts = {name: _last_rows_of(known, workspace, name) for name in settled.OF_STAGE}
     for identity in identities:
         if identity in known:
-            tables = {name: frames[identity] for name, frames in before.items() if identity in frames}
-            of_shards.append(known[identity])
-        else:
-            shard = workspace.shard(STAGE, identity)
-            tables = store.read_tables(shard)
-            of_shards.append(settled.row(shard, identity, tables, attempts=report.attempts.get(identity)))
+            continue
+        shard = workspace.shard(STAGE, identity)
+        tables = store.read_tables(shard)
+        of_shards[identity] = settled.row(shard, identity, tables, attempts=report.attempts.get(identity))
         for name, frame in tables.items():
             parts[name].append(schemas.frame(settled.OF_STAGE[name], frame))
-    empty = {name: schemas.frame(table, []) for name, table in settled.OF_STAGE.items()}
-    return {name: pl.concat([empty[name], *frames], rechunk=True) for name, frames in parts.items()}, of_shards
+    place = pl.col("identity").replace_strict(identities, list(range(len(identities))), return_dtype=pl.UInt32)
+    rows = {name: pl.concat(frames).sort(place, maintain_order=True) for name, frames in parts.items()}
+    return rows, [of_shards[identity] for identity in identities]
 
 
-def _by_identity(path: Path) -> dict[str, pl.DataFrame]:
-    frames = pl.read_parquet(path).partition_by("identity", as_dict=True, maintain_order=True)
-    return {str(identity): frame for (identity,), frame in frames.items()}
+def _last_rows_of(known: Mapping[str, settled.Row], workspace: ProjectPaths, name: str) -> list[pl.DataFrame]:
+    """Rows of the last run's table `name` that are still those of the shards."""
+    table = settled.OF_STAGE[name]
+    if not known:
+        return [schemas.frame(table, [])]
+    rows = pl.read_parquet(workspace.table(STAGE, name))
+    return [schemas.frame(table, rows.filter(pl.col("identity").is_in(list(known))))]
 
 
 def _retriable_failures(fetches: pl.DataFrame, report: CrawlReport, attempts: int) -> dict[str, int]:
