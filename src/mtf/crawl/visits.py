@@ -207,15 +207,23 @@ def by_identity(table: pl.DataFrame) -> Mapping[str, IdentityVisits]:
 
 
 def write(
-    stage: Path, table: pl.DataFrame, *, images: pl.DataFrame, identities: Iterable[str], settled: Iterable[str]
+    stage: Path,
+    table: pl.DataFrame,
+    *,
+    images: pl.DataFrame,
+    identities: Iterable[str],
+    settled: Iterable[str],
+    made: Iterable[str],
 ) -> pl.DataFrame:
     """Write the table of the visits of `images` and of searches for `identities`, and remove the journal.
 
     settled: identities whose shards were as the tables said when the run began. A condition of an earlier run says
-    nothing of another shard, and is left out.
+        nothing of another shard, and is left out.
+    made: identities whose shards were made since, by no visit; their conditions are left out.
     """
     of_pictures = table.join(images.select("identity", "image_id"), on=["identity", "image_id"], how="semi")
-    is_valid = pl.col("identity").is_in(list(settled)) | _is_noted(stage)
+    is_known = pl.col("identity").is_in(list(settled)) | _is_noted(stage)
+    is_valid = is_known & ~pl.col("identity").is_in(list(made))
     of_pictures = of_pictures.with_columns(condition=pl.when(is_valid).then("condition"))
     searches = table.filter(pl.col("image_id").is_null(), pl.col("identity").is_in(list(identities)))
     kept = pl.concat([of_pictures, searches]).sort("identity", "image_id")

@@ -140,8 +140,8 @@ def _gather(
     settled.remove(stage)
     for name in changed:
         rows[name] = schemas.write(settled.OF_STAGE[name], rows[name], workspace.table(STAGE, name))
-    of_settled = [*found.kept, *found.due]
-    visits.write(stage, visited, images=rows["images"], identities=identities, settled=of_settled)
+    of_settled, made = [*found.kept, *found.due], [*report.made, *report.retried]
+    visits.write(stage, visited, images=rows["images"], identities=identities, settled=of_settled, made=made)
     settled.write(stage, of_shards, takedowns)
     return rows
 
