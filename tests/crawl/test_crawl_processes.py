@@ -18,7 +18,15 @@ from mtf.config import Crawl
 from mtf.core.errors import BadInput, MtfError
 from mtf.crawl import crawler, host_leases, worker_processes
 from mtf.crawl.host_leases import LeasedPacing, SharedHosts
-from mtf.crawl.host_scheduler import HostGranted, HostPace, HostScheduler, HostWanted, ReturnHost, WantHost
+from mtf.crawl.host_scheduler import (
+    UNKNOWN_DELAY_S,
+    HostGranted,
+    HostPace,
+    HostScheduler,
+    HostWanted,
+    ReturnHost,
+    WantHost,
+)
 from mtf.crawl.http_client import HttpFetcher
 from mtf.crawl.signals_client import SignalsClient
 from mtf.crawl.work import Do, Work
@@ -168,6 +176,22 @@ def test_a_host_whose_time_ends_between_two_requests_changes_hands() -> None:
         await asyncio.wait_for(asyncio.gather(first, second), 5)
 
     asyncio.run(two_requests())
+
+
+def test_a_host_of_a_worker_that_ended_is_taken_for_one_that_was_just_asked() -> None:
+    clock = Clock()
+    hosts = scheduler(clock)
+    pace = HostPace(delay_s=2.0, held_s=30.0, held_by=429, demanded_s=30.0)
+    hosts.handle("a", WantHost("h"))
+    hosts.handle("a", ReturnHost("h", pace))
+    hosts.handle("b", WantHost("h"))
+    hosts.handle("b", WantHost("never returned"))
+    clock.now += 5.0
+    hosts.remove("b")
+    after = HostPace(delay_s=2.0, next_start_s=2.0, held_s=25.0, held_by=429, demanded_s=30.0)
+    assert hosts.handle("c", WantHost("h")) == [("c", HostGranted("h", after))]
+    unknown = HostPace(next_start_s=UNKNOWN_DELAY_S)
+    assert hosts.handle("c", WantHost("never returned")) == [("c", HostGranted("never returned", unknown))]
 
 
 WITHOUT_TIMES = ("fetched_at", "checked_at", "heard_at")

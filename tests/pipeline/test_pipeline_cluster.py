@@ -172,7 +172,7 @@ def test_visits_of_a_worker_that_sees_no_folder_reach_the_driver_and_the_next_ru
     ray_cluster.grow(2)
     project = on_cluster(local, tmp_path / "visited", ray_cluster, "crawl")
     params = config.load(project.params)
-    due = Due(datetime.now(UTC) + timedelta(days=21), recheck_days=20, recheck_max_days=39, search_days=3000)
+    due = Due(datetime.now(UTC) + timedelta(days=21), recheck_days=20, recheck_max_days=20, search_days=3000)
     monkeypatch.setattr(Due, "of", lambda *_, **__: due)
 
     def again() -> str:
@@ -188,8 +188,10 @@ def test_visits_of_a_worker_that_sees_no_folder_reach_the_driver_and_the_next_ru
     of_pictures = visited.drop_nulls("image_id")
     assert set(of_pictures["image_id"]) == set(images["image_id"])
     assert of_pictures["unchanged_visits"].to_list() == [1] * images.height
+    visited = visited.with_columns(pl.col("visited_at") + pl.duration(days=10))
+    visited.write_parquet(project.table("crawl", "visits"))
     (project.stage("crawl") / settled.TABLE).unlink()  # else no worker is asked
-    assert f"{PEOPLE} left as they were" in again(), "a worker knows that it is due after 39 days now"
+    assert f"{PEOPLE} left as they were" in again(), "a worker knows of the visits, 11 days before"
     assert pl.read_parquet(project.table("crawl", "visits")).equals(visited)
 
 

@@ -26,7 +26,7 @@ from mtf.core.hashing import file_digest
 from mtf.core.job_files import relocated
 from mtf.crawl import crawler, ray_workers
 from mtf.crawl import recorded_web as recorded
-from mtf.crawl.crawler import AT_ONCE, CrawlItem, CrawlJob, CrawlReport, CrawlWork, IdentityDone, RosterPerson
+from mtf.crawl.crawler import AT_ONCE, CrawlItem, CrawlJob, CrawlReport, CrawlWork, IdentityDone
 from mtf.crawl.host_leases import SharedHosts
 from mtf.crawl.work import Do, Work
 from mtf.sources.base import LocalSource
@@ -59,14 +59,14 @@ class ClusterDone:
     damaged: str = ""
 
 
-def crawl(people: Sequence[RosterPerson], job: CrawlJob) -> CrawlReport:
-    """Bring the shards of `people` up to date, on the cluster of `compute`. Raises as `crawler.crawl`."""
+def crawl(crawl_items: Sequence[CrawlItem], job: CrawlJob) -> CrawlReport:
+    """Bring the shards of `crawl_items` up to date, on the cluster of `compute`. Raises as `crawler.crawl`."""
     storage = cluster_storage.of(job.params.compute)
     has_local = any(isinstance(source, LocalSource) for source in job.params.crawl.sources)
     if storage is not None and has_local:
-        return crawler.crawl(people, job)
+        return crawler.crawl(crawl_items, job)
     report = CrawlReport(local_sources=LocalSources(job.params.crawl.sources, job.root).listings())
-    left = {item.person.identity: item for item in job.items(people)}
+    left = {item.person.identity: item for item in crawl_items}
     with ThreadPoolExecutor(_TRANSFERS) as pool:
         for _ in range(RETRIES + 1):
             for done in _round(list(left.values()), job, storage, pool):
@@ -139,7 +139,7 @@ async def _stored(item: ClusterItem, do: Do, job: CrawlJob, storage: ClusterStor
         if item.earlier is not None:
             await asyncio.to_thread(storage.get, name, item.earlier, shard)
         done: IdentityDone = await do(item.item)
-        sha256 = None if done.state == "kept" else await asyncio.to_thread(storage.put, shard, name)
+        sha256 = await asyncio.to_thread(storage.put, shard, name) if done.is_written else None
         return ClusterDone(identity, done, sha256)
     except DamagedCopy as damaged:
         return ClusterDone(identity, None, damaged=str(damaged))

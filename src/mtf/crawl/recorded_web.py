@@ -27,6 +27,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
@@ -99,9 +100,14 @@ class _Archive:
 def host_of(url: str) -> str:
     """Host in lower case, with the port unless it is the scheme's default."""
     parts = urlsplit(url)
-    host = (parts.hostname or "").encode("idna").decode("ascii") if parts.hostname else ""
+    host = _ascii(parts.hostname) if parts.hostname else ""
     port = parts.port
     return host if port in (None, DEFAULT_PORTS.get(parts.scheme)) else f"{host}:{port}"
+
+
+@lru_cache(maxsize=4096)
+def _ascii(host: str) -> str:
+    return host.encode("idna").decode("ascii")
 
 
 @dataclass(frozen=True)

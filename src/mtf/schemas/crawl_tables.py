@@ -155,6 +155,7 @@ SETTLED = table(
 # page, file: what became of them; null for a search.
 # unchanged_visits: number of visits in a row, the last one included, that found page and file unchanged.
 # confirmed_at: time at which its page or record was last received, or said to be unchanged.
+# condition: JSON; what must hold so that nothing has changed since (`mtf.crawl.revisit.VisitCondition`).
 VISITS = table(
     "visits",
     {
@@ -167,6 +168,7 @@ VISITS = table(
         "unchanged_visits": at_least(pl.Int32, 0, null=True),
         "confirmed_at": column(UTC, null=True),
         "detail": text(),
+        "condition": text(),
     },
     unique=["identity", "image_id"],
 )
