@@ -90,6 +90,11 @@ lint: $(READY)
 	@echo "==> reuse: every file has a license"
 	@reuse lint --quiet
 
+# Two processes of tests share the cores: threads that wait for each other would only slow them.
+check test coverage: export OMP_NUM_THREADS := 1
+check test coverage: export OPENBLAS_NUM_THREADS := 1
+check test coverage: export OPENCV_FOR_THREADS_NUM := 1
+
 check: lint data-as-recorded
 	@echo "==> pytest: the quick tests"
 	@$(PYTEST) -m "not (browser or mongodb or train or dvc or ssh or ray or real)"

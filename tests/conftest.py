@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import getpass
 import os
 import shutil
@@ -14,6 +15,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+import typer.main
+import yaml
 
 import marks
 from mtf import config as params
@@ -22,6 +25,12 @@ from projects import run_in
 
 ROOT = Path(__file__).parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data"
+
+# Typer makes the objects of all commands anew for each call, which takes longer than many a command.
+typer.main.get_command = functools.cache(typer.main.get_command)
+# `yaml.safe_load` and `yaml.safe_dump` by libyaml, where PyYAML has it: the same values, ten times as fast.
+yaml.SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+yaml.SafeDumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import pickle
 from dataclasses import replace
@@ -28,6 +29,26 @@ from training_project import write_project
 
 SHORT = {"learning_rate": 0.01, "max_epochs": 2, "batch": 16, "optimizer": "adamw"}
 TWO = devices.Devices(2)
+
+
+START_PROCESSES = torch.multiprocessing.start_processes
+
+
+@pytest.fixture(autouse=True)
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the devices' processes from a server that has loaded the libraries: each would load them for seconds."""
+    multiprocessing.set_forkserver_preload(["mtf.training.trainer"])
+
+    def start(*arguments: Any, **options: Any) -> Any:
+        return START_PROCESSES(*arguments, **options | {"start_method": "forkserver"})
+
+    monkeypatch.setattr(torch.multiprocessing, "start_processes", start)
+
+
+@pytest.fixture
+def spawned(forked: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start the devices' processes as outside of the tests."""
+    monkeypatch.setattr(torch.multiprocessing, "start_processes", START_PROCESSES)
 
 
 def examples(images: int, *, seed: int = 0, folder: Path | None = None) -> data.Examples:
@@ -83,6 +104,7 @@ def test_two_devices_validate_every_image_once_and_keep_what_was_validated(
 
 
 @pytest.mark.train
+@pytest.mark.usefixtures("spawned")
 def test_the_stages_leave_the_same_files_from_two_devices_as_from_one(tmp_path: Path, sample_params: Params) -> None:
     written = []
     for count in (1, 2):
