@@ -125,7 +125,8 @@ def _of_chunk(hashes: np.ndarray, chunk: int, radius: int, distance: int) -> Ite
     keys, values = keys[order], hashes[order]
     starts = _starts(keys)
     if len(hashes) >= MANY:
-        for first, second in _of_tables(values, starts, _masks(radius), distance):
+        present = np.flatnonzero(np.diff(starts))
+        for first, second in _of_tables(values, starts, present, _masks(radius), distance):
             yield order[first], order[second]
         return
     for mask in _masks(radius):
@@ -135,15 +136,17 @@ def _of_chunk(hashes: np.ndarray, chunk: int, radius: int, distance: int) -> Ite
                 yield order[first[near]], order[second[near]]
 
 
-def _of_tables(values: np.ndarray, starts: np.ndarray, masks: list[int], distance: int) -> Iterator[Edges]:
-    """Yield near pairs of the `values` sorted by key: those of each key against those of all keys that are near it.
+def _of_tables(
+    values: np.ndarray, starts: np.ndarray, wanted: np.ndarray, masks: list[int], distance: int
+) -> Iterator[Edges]:
+    """Yield near pairs of the `values` sorted by key: those of each wanted key against those of all keys near it.
 
     A pair is compared at the smaller of its two keys only.
     """
     import faiss
 
     differing = np.array(masks, np.int64)
-    for key in np.flatnonzero(np.diff(starts)):
+    for key in wanted:
         begin, end = starts[key], starts[key + 1]
         others = key ^ differing
         columns = np.concatenate([np.arange(begin, end, dtype=np.int32), _members(starts, others[others > key])])
