@@ -5,7 +5,10 @@
 FOLDER is a separate virtual environment with imagededup, created with uv if it does not exist. Imagededup compares
 every pair, so its time at N hashes is its time at `--rival-hashes` times the squared ratio. Recall is measured on a
 sample of hashes, each compared with every other. Beside the seconds by the clock stand those of the processor, and the
-largest memory so far, the made-up hashes included. 10,000,000 hashes take ten minutes of one processor.
+largest memory so far, the made-up hashes included.
+
+With `--every 128` the index compares only one key of 128, at random, and the seconds of the processor are multiplied:
+for numbers of hashes that would take too long. There is no recall then.
 """
 
 from __future__ import annotations
@@ -71,6 +74,25 @@ def recall(values: np.ndarray, pairs: np.ndarray) -> tuple[float, int]:
     return float(np.isin(all_wanted, codes).mean()), len(all_wanted)
 
 
+def estimated_processor_s(values: np.ndarray, every: int) -> float:
+    """Seconds for all keys of the index, from one key of `every` in each chunk."""
+    total = 0.0
+    rng = np.random.default_rng(2)
+    for chunk, radius in enumerate(hamming_index._radii(DISTANCE)):
+        began = time.process_time()
+        keys = hamming_index._keys(values, chunk)
+        order = np.argsort(keys, kind="stable")
+        keys, ordered = keys[order], values[order]
+        starts = hamming_index._starts(keys)
+        sorted_at = time.process_time()
+        present = np.flatnonzero(np.diff(starts))
+        wanted = rng.choice(present, len(present) // every, replace=False)
+        for _ in hamming_index._of_tables(ordered, starts, wanted, hamming_index._masks(radius), DISTANCE):
+            pass
+        total += sorted_at - began + (time.process_time() - sorted_at) * every
+    return total
+
+
 def rival_seconds(environment: Path, count: int) -> float:
     python = environment / "bin" / "python"
     if not python.is_file():
@@ -88,8 +110,15 @@ def main() -> None:
     parser.add_argument("--rival-env", type=Path, help="virtual environment with imagededup; without it, no ratio")
     parser.add_argument("--rival-hashes", type=int, default=30_000)
     parser.add_argument("--sizes", type=int, nargs="+", default=[117_000, 1_000_000])
+    parser.add_argument("--every", type=int, help="compare one key of so many, and estimate the time of all")
     arguments = parser.parse_args()
     print(f"machine: {crawled_project.machine()}")
+    if arguments.every:
+        for size in arguments.sizes:
+            seconds = estimated_processor_s(made_up(size), arguments.every)
+            mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f"{size:,} hashes: about {seconds:,.0f} s of the processor, {mib:,.0f} MiB", flush=True)
+        return
     rival = None
     if arguments.rival_env:
         rival = rival_seconds(arguments.rival_env.resolve(), arguments.rival_hashes)

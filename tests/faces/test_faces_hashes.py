@@ -81,7 +81,6 @@ def test_small_blocks_of_memory_give_the_same_pairs(index_always, monkeypatch):
     values = made_up(1500, seed=11)
     whole = hamming_index.near_pairs(values, distance=10)
     monkeypatch.setattr(hamming_index, "PAIRS_AT_ONCE", 64)
-    monkeypatch.setattr(hamming_index, "CELLS_AT_ONCE", 64)
     assert np.array_equal(hamming_index.near_pairs(values, distance=10), whole)
 
 

@@ -11,16 +11,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from made_project import digest, made_params, make
+from made_project import STAGES, commit_first_version, digest, made_params, make
 from playwright.sync_api import Browser
 
 from mtf.core.project_paths import ProjectPaths
 from mtf.image_diff import page as difference_page
 from mtf.report import version_diff
 from projects import mtf
-
-STAGES = ("split", "curate", "crop", "crawl")
-ADD = ["dvc", "add", "-q", *(f"build/{stage}" for stage in STAGES), "data"]
 
 
 def face(identity: str, number: int) -> str:
@@ -31,17 +28,7 @@ def face(identity: str, number: int) -> str:
 def project(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> ProjectPaths:
     """Version v1 is committed. Since then, in the working tree, each kind of change happened once or twice."""
     workspace = make(tmp_path_factory.mktemp("diff") / "project")
-    for command in (
-        ["git", "init", "-q"],
-        ["git", "config", "user.email", "made-up@example.org"],
-        ["git", "config", "user.name", "made-up"],
-        ["dvc", "init", "-q"],
-        ADD,
-        ["git", "add", "-A"],
-        ["git", "commit", "-qm", "first"],
-        ["git", "tag", "v1"],
-    ):
-        subprocess.run(command, cwd=workspace.root, check=True, capture_output=True)
+    commit_first_version(workspace)
     for stage in STAGES:
         copy = workspace.build / f"{stage}.copy"
         shutil.copytree(workspace.stage(stage), copy)

@@ -21,11 +21,9 @@ MAX_DISTANCE = 20
 # Up to this number of hashes, comparing all pairs is faster than the index.
 FEW = 2048
 # From this number of hashes, each key has so many that tables of all pairs are faster than lists of pairs.
-MANY = 1 << 19
+MANY = 600_000
 # Pairs compared at a time, at some 40 bytes each: bounds the memory for any hashes.
 PAIRS_AT_ONCE = 1 << 20
-# Cells of a table of all pairs, at 10 bytes each: fits into a core's cache.
-CELLS_AT_ONCE = 1 << 16
 
 Edges = tuple[np.ndarray, np.ndarray]
 
@@ -127,7 +125,8 @@ def _of_chunk(hashes: np.ndarray, chunk: int, radius: int, distance: int) -> Ite
     keys, values = keys[order], hashes[order]
     starts = _starts(keys)
     if len(hashes) >= MANY:
-        for first, second in _of_tables(values, starts, _masks(radius), distance):
+        present = np.flatnonzero(np.diff(starts))
+        for first, second in _of_tables(values, starts, present, _masks(radius), distance):
             yield order[first], order[second]
         return
     for mask in _masks(radius):
@@ -137,34 +136,34 @@ def _of_chunk(hashes: np.ndarray, chunk: int, radius: int, distance: int) -> Ite
                 yield order[first[near]], order[second[near]]
 
 
-def _of_tables(values: np.ndarray, starts: np.ndarray, masks: list[int], distance: int) -> Iterator[Edges]:
-    """Yield near pairs of the `values` sorted by key: those of each key against those of all keys that are near it.
+def _of_tables(
+    values: np.ndarray, starts: np.ndarray, wanted: np.ndarray, masks: list[int], distance: int
+) -> Iterator[Edges]:
+    """Yield near pairs of the `values` sorted by key: those of each wanted key against those of all keys near it.
 
     A pair is compared at the smaller of its two keys only.
     """
-    apart, bits, near = (np.empty(CELLS_AT_ONCE, dtype) for dtype in (np.uint64, np.uint8, np.bool_))
+    import faiss
+
     differing = np.array(masks, np.int64)
-    for key in np.flatnonzero(np.diff(starts)):
+    for key in wanted:
         begin, end = starts[key], starts[key + 1]
         others = key ^ differing
-        others = others[others > key]
-        later = _members(starts, others)
-        columns = np.concatenate([np.arange(begin, end, dtype=np.int32), later])
-        compared = values[columns]
-        step = max(CELLS_AT_ONCE // len(columns), 1)
+        columns = np.concatenate([np.arange(begin, end, dtype=np.int32), _members(starts, others[others > key])])
+        table = faiss.IndexBinaryFlat(64)
+        table.add(_bytes(values[columns]))
+        step = max(PAIRS_AT_ONCE // len(columns), 1)
         for place in range(begin, end, step):
-            rows = values[place : min(place + step, end), None]
-            for left in range(0, len(columns), CELLS_AT_ONCE):
-                some = compared[None, left : left + CELLS_AT_ONCE]
-                shape, cells = (len(rows), some.shape[1]), len(rows) * some.shape[1]
-                np.bitwise_xor(rows, some, out=apart[:cells].reshape(shape))
-                np.bitwise_count(apart[:cells], out=bits[:cells])
-                np.less_equal(bits[:cells], distance, out=near[:cells])
-                row, column = np.divmod(np.flatnonzero(near[:cells]), shape[1])
-                first, second = row + place, columns[column + left]
-                once = second > first
-                if once.any():
-                    yield first[once], second[once]
+            rows = np.arange(place, min(place + step, end), dtype=np.int32)
+            ends, _, found = table.range_search(_bytes(values[rows]), distance + 1)  # those nearer than this
+            first, second = np.repeat(rows, np.diff(ends).astype(np.int64)), columns[found]
+            once = second > first
+            if once.any():
+                yield first[once], second[once]
+
+
+def _bytes(hashes: np.ndarray) -> np.ndarray:
+    return hashes.view(np.uint8).reshape(-1, 8)
 
 
 def _members(starts: np.ndarray, keys: np.ndarray) -> np.ndarray:
