@@ -10,8 +10,9 @@ export NO_ALBUMENTATIONS_UPDATE := 1
 # Cached bytecode halves the start of every stage; a machine that forbids it is overruled for this project.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Two processes, a file at a time, in the order of tests/conftest.py: the longest files begin first.
-PYTEST := pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# A file at a time, in the order of tests/conftest.py: the longest files begin first.
+TEST_PROCESSES ?= 2
+PYTEST := pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup data-as-recorded recorded-run repro rerun retry record lint check test coverage requirements clean
 

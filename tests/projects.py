@@ -6,7 +6,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -35,29 +35,46 @@ def environment() -> dict[str, str]:
     }
 
 
+# Commands of DVC that start no other program, so that this process can run them and has all of their output.
+DVC_ALONE = {"add", "cache", "checkout", "commit", "config", "init", "pull", "push", "remote"}
+
+
 def mtf(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`mtf` with these arguments in `folder`, as a person types it, but in this process.
 
     A process of its own loads libraries for seconds; tests about signals, kills or several commands at once start one.
     """
+    return _in_this_process(folder, ["mtf", *arguments], main)
+
+
+def _in_this_process(
+    folder: Path, command: list[str], run: Callable[[], int | None]
+) -> subprocess.CompletedProcess[str]:
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as here, redirect_stdout(out), redirect_stderr(err):
         here.chdir(folder)
-        here.setattr(sys, "argv", ["mtf", *arguments])
+        here.setattr(sys, "argv", command)
         for name, value in environment().items():
             here.setenv(name, value)
         try:
-            main()
-            status = 0
+            status = run() or 0
         except SystemExit as exit_:
             status = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
-    return subprocess.CompletedProcess(["mtf", *arguments], status, out.getvalue(), err.getvalue())
+    return subprocess.CompletedProcess(command, status, out.getvalue(), err.getvalue())
+
+
+def _dvc() -> int:
+    from dvc.cli import main as dvc
+
+    return dvc(sys.argv[1:])
 
 
 def run_in(folder: Path, *command: str, timeout_s: float = 900) -> str:
     """Standard output of a command that must succeed; what it said is shown where it does not."""
     if command[0] == "mtf":
         done = mtf(folder, *command[1:])
+    elif command[0] == "dvc" and (command[1] in DVC_ALONE or command[1:3] == ("repro", "-q")):
+        done = _in_this_process(folder, list(command), _dvc)
     else:
         done = subprocess.run(
             command, cwd=folder, env=environment(), capture_output=True, text=True, check=False, timeout=timeout_s

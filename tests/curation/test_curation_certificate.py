@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +24,14 @@ PARAMS = params(curate={"min_images_per_identity": 1})
 
 
 def certified_project(root: Path, *, faces: int = 120, strangers: int = 8) -> tuple[ProjectPaths, dict[str, Face]]:
+    """A curated project, a copy for one test, and its faces."""
+    made, found = curated_project(faces, strangers)
+    return ProjectPaths(shutil.copytree(made.name, root / "project")), dict(found)
+
+
+@cache
+def curated_project(faces: int, strangers: int) -> tuple[tempfile.TemporaryDirectory, dict[str, Face]]:
+    """A project that is curated once for all tests, and its faces."""
     people = [
         Face(f"{name} {number}", identity=name, screening={"identity_distance": number / faces})
         for name in ("ada", "bob")
@@ -30,9 +41,10 @@ def certified_project(root: Path, *, faces: int = 120, strangers: int = 8) -> tu
     decisions = [line for face in people for line in face.accepted()]
     for face in others:
         decisions += face.by_all(Verdict.ACCEPT, Step.FACE) + face.by_all("wrong_person", Step.IDENTITY)
-    workspace = project(root / "project", [*people, *others], decisions)
+    folder = tempfile.TemporaryDirectory(prefix="mtf-curated-project-")
+    workspace = project(Path(folder.name), [*people, *others], decisions)
     curate.run(workspace, PARAMS)
-    return workspace, {face.face_id: face for face in [*people, *others]}
+    return folder, {face.face_id: face for face in [*people, *others]}
 
 
 def plan_for(workspace: ProjectPaths, *, max_share: float = 0.05, seed: int = 3) -> certificate.Plan:

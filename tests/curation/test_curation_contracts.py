@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +13,7 @@ from made_faces import Face, params, project
 from mtf import schemas
 from mtf.core.project_paths import ProjectPaths
 from mtf.pipeline import curate
-from projects import ROOT, environment
+from projects import ROOT, mtf
 
 FACES = [Face(f"{identity} {number}", identity=identity) for identity in ("ada", "bob") for number in range(20)]
 
@@ -30,17 +28,6 @@ def curated(root: Path) -> ProjectPaths:
     return workspace
 
 
-def mtf(workspace: ProjectPaths, command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "mtf", command],
-        cwd=workspace.root,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def failures(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
@@ -50,7 +37,7 @@ def test_a_table_that_breaks_its_contract_stops_the_stage_that_reads_it(tmp_path
     path = workspace.table("curate", "curated")
     sound = pl.read_parquet(path)
     sound.with_columns(age=pl.lit("Ancient")).write_parquet(path)
-    done = mtf(workspace, "split")
+    done = mtf(workspace.root, "split")
     assert done.returncode == 1
     assert "curated.parquet: 40 cases break the contract" in done.stderr
     assert done.stderr.count("Ancient") == 10, "the first ten cases are shown"
@@ -62,7 +49,7 @@ def test_a_table_that_breaks_its_contract_stops_the_stage_that_reads_it(tmp_path
     assert not workspace.table("split", "splits").exists()
 
     sound.write_parquet(path)
-    assert mtf(workspace, "split").returncode == 0
+    assert mtf(workspace.root, "split").returncode == 0
     assert not kept.exists(), "what was mended is no longer listed"
 
 
@@ -70,7 +57,7 @@ def test_rows_that_refer_to_nothing_stop_the_stage_and_are_all_listed(tmp_path: 
     workspace = curated(tmp_path / "project")
     rows = workspace.roster.read_text().splitlines(keepends=True)
     workspace.roster.write_text("".join(row for row in rows if not row.startswith("bob")))
-    done = mtf(workspace, "curate")
+    done = mtf(workspace.root, "curate")
     assert done.returncode == 1
     assert "faces.parquet: 20 cases break the contract (refers_to_parent)" in done.stderr
     assert done.stderr.count("refers_to_parent: bob") == 10

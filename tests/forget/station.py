@@ -1,4 +1,4 @@
-"""A weather station's data under git and DVC: single files, a folder of some thousand files, and two remotes."""
+"""A weather station's data under git and DVC: single files, a folder of some hundred files, and two remotes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dvc.repo import Repo
 
 from projects import run_in
 
-READINGS = 3000
+READINGS = 400
 SECRET = b"the neighbour's garden, 3 May: "
 """Beginning of each content to forget."""
 

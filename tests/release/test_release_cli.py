@@ -13,7 +13,7 @@ import yaml
 from made_project import made_params, make
 
 from mtf.core.project_paths import ProjectPaths
-from projects import environment, run_in
+from projects import mtf, run_in
 
 GATES = {"identity_share": 0.5, "split_share": 0.2, "intersection_share": [0, 1], "median_images": [1, 10]}
 
@@ -38,15 +38,13 @@ def project(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> ProjectPaths:
 
 
 def attempt(workspace: ProjectPaths, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=workspace.root, env=environment(), capture_output=True, text=True, check=False, timeout=300
-    )
+    return mtf(workspace.root, *command)
 
 
 def test_gates_that_hold_let_a_release_pass_and_the_release_opens_in_another_form(
     project: ProjectPaths, tmp_path: Path
 ):
-    refused = attempt(project, "mtf", "release")
+    refused = attempt(project, "release")
     assert (refused.returncode, refused.stderr) == (
         1,
         "mtf: release: the gates have not been checked; run `mtf validate`\n",
@@ -58,13 +56,13 @@ def test_gates_that_hold_let_a_release_pass_and_the_release_opens_in_another_for
     run_in(project.root, "mtf", "release", "--format", "webdataset", "--to", str(tmp_path / "web"))
     with tarfile.open(tmp_path / "web/test-000000.tar") as tar:
         assert sum(name.endswith(".jpg") for name in tar.getnames()) == 3
-    again = attempt(project, "mtf", "release", "--format", "webdataset", "--to", str(tmp_path / "web"))
+    again = attempt(project, "release", "--format", "webdataset", "--to", str(tmp_path / "web"))
     assert again.returncode == 2 and again.stderr.count("\n") == 1
 
 
 def test_a_gate_that_does_not_hold_ends_with_1_and_says_observed_and_wanted_once(tmp_path: Path):
     workspace = make(tmp_path / "project", made_params(gates=GATES | {"identity_share": 0.25}))
-    done = attempt(workspace, "mtf", "validate")
+    done = attempt(workspace, "validate")
     assert done.returncode == 1
     assert done.stderr == (
         "mtf: validate: 1 critical expectation does not hold (identity_share); all expectations: "
@@ -72,7 +70,7 @@ def test_a_gate_that_does_not_hold_ends_with_1_and_says_observed_and_wanted_once
     )
     line = "identity_share (share of one identity): ada 0.3333, bo.b 0.3333, nul 0.3333; wanted at most 0.25"
     assert f"  critical: {line}" in done.stdout.splitlines()
-    assert attempt(workspace, "mtf", "release").returncode == 1
+    assert attempt(workspace, "release").returncode == 1
 
 
 def test_what_is_suggested_can_be_put_into_params_yaml_as_it_is(project: ProjectPaths, tmp_path: Path):
@@ -88,7 +86,7 @@ def test_differences_are_printed_as_lines_and_as_json(project: ProjectPaths):
     assert lines[:2] == ["identities added: 1", "  ada: newly on the roster"]
     found = json.loads(run_in(project.root, "mtf", "diff", "v1", "--json"))
     assert found["identities"] == {"added": {"ada": "newly on the roster"}, "removed": {}, "taken_down": 0}
-    missing = attempt(project, "mtf", "diff", "v9")
+    missing = attempt(project, "diff", "v9")
     assert (missing.returncode, missing.stdout) == (2, "") and "revision 'v9'" in missing.stderr
 
 

@@ -20,7 +20,7 @@ from mtf.sample.panel import SAME_FACE_IOU
 from mtf.sample.truth import Truth
 from mtf.schemas import BOX, IMAGE
 
-pytestmark = pytest.mark.lengthy(120)
+pytestmark = pytest.mark.lengthy(70)
 
 # Those whose weights are installed; YuNet's file is fetched by hand.
 DETECTORS = ("haar", "centerface", "mtcnn")
@@ -60,9 +60,9 @@ def met_faces(decided: Boxes, there: Boxes) -> dict[tuple[str, str, Box], str | 
 
 
 def drawn(sample) -> dict[tuple[str, str], Truth]:
-    """Pictures of the sample with a face; those that no address answers with are left out."""
+    """Every second picture of the sample with a face; those that no address answers with are left out."""
     served = [truth for truth in sample.truths if truth.faces and truth.kind not in NOT_SERVED]
-    return {(truth.identity, truth.image_id): truth for truth in served}
+    return {(truth.identity, truth.image_id): truth for truth in served[::2]}
 
 
 def boxes_at(boxes: Iterable[Box], place: Box) -> list[Box]:
@@ -116,7 +116,7 @@ def test_no_decision_on_a_drawn_face_is_orphaned_by_another_detector(shipped, in
                 if not {met[*key, box] for box in old} & {face_id(key[1], box) for box in new}:
                     orphaned.append((key, old, new))
     assert orphaned == []
-    assert faces > 480, "most of 565"
+    assert faces > 240, "most of 283"
 
 
 @pytest.mark.real

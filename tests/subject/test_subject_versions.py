@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -22,12 +23,10 @@ stages:
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dvc: str) -> ProjectPaths:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Path:
     """Three versions: two with ada, of which one is released twice, and one without her."""
-    for name, value in environment().items():
-        monkeypatch.setenv(name, value)
-    root = tmp_path / "project"
+    root = tmp_path_factory.mktemp("versions") / "project"
     root.mkdir()
     run_in(root, "git", "init", "-q", "-b", "main")
     run_in(root, "git", "commit", "-q", "--allow-empty", "-m", "Before DVC")
@@ -45,7 +44,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dvc: str) -> Projec
         run_in(root, "git", "add", "-A")
         run_in(root, "git", "commit", "-q", "-m", f"Version {number}")
         run_in(root, "git", "tag", f"v{number}")
-    return workspace
+    return root
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ProjectPaths:
+    """A copy of `made` for one test."""
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    return ProjectPaths(shutil.copytree(made, tmp_path / "project", symlinks=True))
 
 
 def test_each_version_with_the_person_is_named_with_its_pictures_release_and_models(project: ProjectPaths) -> None:

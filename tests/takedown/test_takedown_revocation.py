@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import shutil
 import sys
 from pathlib import Path
 
@@ -9,10 +11,11 @@ import polars as pl
 import pytest
 from small_project import Small, erasing, holding, picture
 
+from mtf.core.project_paths import ProjectPaths
 from mtf.rights import consent_records
 from mtf.schemas import consent_file, takedown_file
 from mtf.takedown import receipt
-from projects import mtf, run_in
+from projects import environment, mtf, run_in
 
 PEOPLE = {"ada": ["a1", "a2"], "bea": ["b1"]}
 # A pipeline of one stage, which leaves out who is taken down, as the real stages do.
@@ -42,9 +45,19 @@ rows.with_columns(offset=pl.Series(places)).write_parquet(images)
 OUTS = ("crawl", "crop", "split", "multitask", "release", "report")
 
 
-@pytest.fixture
-def consented(project: Small) -> Small:
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory, dvc: str) -> Small:
     """A project of two people who consented, with one released version."""
+    with pytest.MonkeyPatch.context() as here:
+        for name, value in environment().items():
+            if name.startswith(("GIT_", "DVC_")):
+                here.setenv(name, value)
+        return release(Small(tmp_path_factory.mktemp("released")))
+
+
+def release(project: Small) -> Small:
+    config = project.root / ".dvc/config"
+    config.write_text(config.read_text().replace(str(project.remote), "../../remote"))
     (project.root / "make.py").write_text(MAKE)
     outs = "".join(f"      - build/{name}\n" for name in OUTS)
     deps = "      - data/takedowns.csv\n      - make.py\n"
@@ -62,6 +75,21 @@ def consented(project: Small) -> Small:
     run_in(project.root, "dvc", "repro", "--quiet")
     project.commit("The first version")
     return project
+
+
+@pytest.fixture
+def consented(released: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
+    """A copy of `released` for one test, which runs in its folder."""
+    shutil.copytree(released.root.parent, tmp_path, symlinks=True, dirs_exist_ok=True)
+    small = copy.copy(released)
+    small.root, small.remote = tmp_path / "project", tmp_path / "remote"
+    small.workspace = ProjectPaths(small.root)
+    for name, value in environment().items():
+        if name.startswith(("GIT_", "DVC_")):
+            monkeypatch.setenv(name, value)
+    monkeypatch.delenv("FIFTYONE_DATABASE_URI", raising=False)
+    monkeypatch.chdir(small.root)
+    return small
 
 
 def test_a_letter_becomes_a_receipt_by_two_commands(consented: Small) -> None:
