@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -178,16 +179,25 @@ def counts(stage: Path) -> dict[str, int]:
     }
 
 
-def _journal(path: Path) -> Iterable[Row]:
+def _journal(path: Path) -> tuple[Row, ...]:
     """Rows of the journal; a line that a kill cut off is left out."""
     if not path.is_file():
-        return
+        return ()
+    state = path.stat()
+    return _rows(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _rows(path: Path, _size_bytes: int, _modified_at_ns: int) -> tuple[Row, ...]:
+    """Rows of the journal at `path`, which is read once in each state."""
+    found: list[Row] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             row = json.loads(line)
-            yield row | {name: datetime.fromisoformat(row[name]) for name in _TIMES if row.get(name)}
+            found.append(row | {name: datetime.fromisoformat(row[name]) for name in _TIMES if row.get(name)})
         except (ValueError, TypeError, AttributeError):
             continue
+    return tuple(found)
 
 
 def by_identity(table: pl.DataFrame) -> Mapping[str, IdentityVisits]:
@@ -230,6 +240,7 @@ def write(
     if kept.height or (stage / TABLE).is_file():
         schemas.write(schemas.VISITS, kept, stage / TABLE)
     (stage / JOURNAL).unlink(missing_ok=True)
+    _rows.cache_clear()
     return kept
 
 
