@@ -23,7 +23,7 @@ import polars as pl
 from mtf import schemas
 from mtf.config import Params
 from mtf.crawl.fetch_results import Fetch
-from mtf.crawl.revisit import Visit, VisitCondition
+from mtf.crawl.revisit import States, Visit, VisitCondition
 from mtf.schemas import FetchOutcome, VisitResult
 
 TABLE, JOURNAL = "visits.parquet", "visits.jsonl"
@@ -38,13 +38,15 @@ class IdentityVisits:
 
     searched_at: time of its last complete search; None if it is not known.
     pictures: image id → time of the last visit.
-    unchanged: image id → number of visits in a row that found its sources unchanged.
+    unchanged: image id → number of visits in a row that found its sources unchanged or gone as before.
+    gone: image id → states of page and file at its last visit, of pictures of which one was gone.
     conditions: image id → condition under which nothing has changed since, as text.
     """
 
     searched_at: datetime | None = None
     pictures: dict[str, datetime] = field(default_factory=dict)
     unchanged: dict[str, int] = field(default_factory=dict)
+    gone: dict[str, States] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
 
     def condition(self, image_id: str) -> VisitCondition | None:
@@ -203,8 +205,8 @@ def _rows(path: Path, _size_bytes: int, _modified_at_ns: int) -> tuple[Row, ...]
 def by_identity(table: pl.DataFrame) -> Mapping[str, IdentityVisits]:
     """Identity → its visits."""
     found: dict[str, IdentityVisits] = {}
-    columns = ("identity", "image_id", "visited_at", "unchanged_visits", "condition")
-    for identity, image_id, visited_at, unchanged, condition in table.select(columns).iter_rows():
+    columns = ("identity", "image_id", "visited_at", "unchanged_visits", "condition", "page", "file")
+    for identity, image_id, visited_at, unchanged, condition, *states in table.select(columns).iter_rows():
         visits = found.setdefault(identity, IdentityVisits())
         if image_id is None:
             visits.searched_at = visited_at
@@ -213,6 +215,8 @@ def by_identity(table: pl.DataFrame) -> Mapping[str, IdentityVisits]:
             visits.unchanged[image_id] = unchanged or 0
             if condition is not None:
                 visits.conditions[image_id] = condition
+            if VisitResult.GONE in states:
+                visits.gone[image_id] = (VisitResult(states[0]), VisitResult(states[1]))
     return found
 
 
