@@ -175,7 +175,9 @@ def _rows(
         of_shards[identity] = settled.row(shard, identity, tables, attempts=report.attempts.get(identity))
         for name, frame in tables.items():
             parts[name].append(schemas.frame(settled.OF_STAGE[name], frame))
-    place = pl.col("identity").replace_strict(identities, list(range(len(identities))), return_dtype=pl.UInt32)
+    places = {"old": identities, "new": list(range(len(identities)))}
+    # Rows of a stranger come last: the contract names them.
+    place = pl.col("identity").replace_strict(**places, default=len(identities), return_dtype=pl.UInt32)
     rows = {name: pl.concat(frames).sort(place, maintain_order=True) for name, frames in parts.items()}
     return rows, [of_shards[identity] for identity in identities]
 
