@@ -11,6 +11,7 @@ from crawl_project import HTML, bing_page, bing_url, licensed_page, picture_byte
 from mtf.crawl import settled, store, visits
 from mtf.crawl.recorded_web import Response
 from mtf.crawl.revisit import VisitCondition
+from mtf.crawl.shard_inputs import ShardInputs
 
 NC = "https://creativecommons.org/licenses/by-nc/4.0/"
 JPEG = {"Content-Type": "image/jpeg"}
@@ -40,8 +41,9 @@ def by_url(*responses: Response) -> dict[str, Response]:
 
 
 @pytest.fixture
-def visited(project):
-    """Three pictures of ana that were visited once: each run finds all of them due."""
+def visited(project, monkeypatch):
+    """Three pictures of ana, on a web without a digest, that were visited once: each run finds all of them due."""
+    monkeypatch.setattr(ShardInputs, "_web", None)
     project.watch = {"recheck_days": 0, "search_days": 3000}
     project.person("ana")
     project.finds("ana", [project.picture(file(n).url, b"", page(n).url) for n in range(3)])
@@ -120,10 +122,16 @@ def test_whatever_changed_opens_the_shard_and_ends_where_it_must(visited, opened
         figures = json.loads(visited.workspace.metrics("crawl").read_text())
         state = {"gone": 1, "changed": 0} if is_gone else {"gone": 0, "changed": 1}
         assert figures["revisits"] == {"pictures": 3, "unchanged": 2} | state
+    visited.run_with({}, due=True)
     opened.clear()
     visited.run_with({}, due=True)
-    visited.run_with({}, due=True)
     assert visited.fetch(file(1).url)["outcome"] == outcome
+    after = of_pictures(visited).filter(pl.col("url") == file(1).url)
+    if outcome == "opted_out":
+        assert after.is_empty() and opened == []
+    else:
+        assert after["unchanged_visits"].to_list() == [2], "gone as before is no change"
+        assert opened == (["ana"] if is_gone else [])
 
 
 def test_a_search_opens_the_shard_only_if_it_finds_something_new(visited, opened):

@@ -301,7 +301,7 @@ class _Identity:
             result = await self._search()
             candidates = each_address_once([*_as_known(result.candidates, earlier_run), *candidates])
         with Spool(self._job.folder.parent) as spool:
-            revisits = Revisits(self._context, recheck, visits.unchanged, self._unopened_visits.answers)
+            revisits = Revisits(self._context, recheck, visits.unchanged, visits.gone, self._unopened_visits.answers)
             collector = self._collector(spool, earlier_run, judge_anew=False, revisits=revisits)
             fetches = each_content_once(await collector.obtain_all(candidates), before=earlier_run.stored)
             if _content(fetches) != _content(earlier):

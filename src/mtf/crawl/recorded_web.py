@@ -43,6 +43,8 @@ RESPONSES = "responses.jsonl"
 TRUNCATE = "X-Recorded-Truncate"
 # The server frames answers anew; it only keeps that a body came in chunks, without a length.
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
+# An address whose host is as `host_of` gives it, with its path and query.
+_USUAL = re.compile(r"https?://([a-z0-9.-]+)(/[^#]*)?")
 _OF_BODY = frozenset({"content-encoding", "content-type"})
 
 
@@ -149,6 +151,8 @@ class RecordedHosts:
 
         Raises ConnectionRefusedError if its host is not recorded.
         """
+        if (usual := _USUAL.fullmatch(url)) is not None and usual[1] in self.hosts:
+            return self.origin + (usual[2] or "/"), {"Host": usual[1]}
         host = host_of(url)
         if host not in self.hosts:
             raise ConnectionRefusedError(f"{host or url}: no such host in the recorded web")

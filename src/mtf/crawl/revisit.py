@@ -34,6 +34,9 @@ _RSL_MEDIA_TYPE = b"application/rsl"
 # Perceptual hashes of one picture, saved twice, differ in at most so many of 64 bits.
 _SAME_PICTURE_BITS = 4
 
+States = tuple[VisitResult, VisitResult]
+"""What became of a page and a file."""
+
 Examiner = Callable[..., Awaitable[Any]]
 """Runs a function of `examination` in the thread that handles one picture at a time."""
 
@@ -86,7 +89,7 @@ class VisitCondition:
 class Visit:
     """Visit of a stored picture: one row of the table of visits, without its identity.
 
-    unchanged_visits: number of visits in a row, this one included, that found page and file unchanged.
+    unchanged_visits: number of visits in a row, with this one, that found page and file unchanged or gone as before.
     confirmed_at: time at which its page or record was last received, or said to be unchanged; None if it never was.
     condition: None if its page or file was not received, or can change without a sign in them.
     """
@@ -112,7 +115,8 @@ class Revisits:
     """Revisits of the stored pictures of one identity.
 
     due: image ids of the pictures to ask for.
-    earlier: image id → number of visits in a row that found it unchanged.
+    earlier: image id → number of visits in a row that found it unchanged, or gone as before.
+    gone: image id → states at the last visit, of pictures of which page or file was gone.
     given: answers that were received in this run already.
     requested: called with the address of each file that is requested; set by the collector.
     visits: what was found, by image id.
@@ -121,6 +125,7 @@ class Revisits:
     context: CrawlContext
     due: frozenset[str]
     earlier: Mapping[str, int]
+    gone: Mapping[str, States]
     given: conditional.GivenAnswers = field(default_factory=dict)
     requested: Callable[[str], None] = lambda _url: None
     visits: dict[str, Visit] = field(default_factory=dict)
@@ -232,7 +237,7 @@ class Revisits:
         is_received = page is not picture.page
         of_page = VisitResult.UNCHANGED if _is_same_page(page, picture.page) else VisitResult.CHANGED
         states = (of_page if is_received else _lost(status), VisitResult.UNREAD if file is None else file.result)
-        is_unchanged = states == (VisitResult.UNCHANGED, VisitResult.UNCHANGED)
+        is_unchanged = states in ((VisitResult.UNCHANGED,) * 2, self.gone.get(picture.image_id))
         self.visits[picture.image_id] = Visit(
             image_id=picture.image_id,
             url=url,

@@ -86,7 +86,7 @@ class SignalsClient:
         self._tdm_rules = _OncePer(self._read_tdm_rules, max_entries)
         self._ai_txt = _OncePer(self._read_ai_txt, max_entries)
         self._rsl_documents = _OncePer(self._read_rsl, max_entries)
-        self._site_digests = _OncePer(self._read_site_digest, max_entries)
+        self._sites_digests = _OncePer(self._read_sites_digest, max_entries)
 
     async def permit(self, url: str) -> None:
         """Check that robots.txt permits `url` (RFC 9309).
@@ -148,10 +148,13 @@ class SignalsClient:
 
         None if one of the files cannot be had, or names RSL documents, which may change alone.
         """
-        digests = [await self._site_digests.of(_site(url)) for url in dict.fromkeys(urls)]
+        return await self._sites_digests.of(tuple(dict.fromkeys(map(_site, urls))))
+
+    async def _read_sites_digest(self, sites: tuple[URL, ...]) -> str | None:
+        digests = [await self._site_digest(site) for site in sites]
         return None if None in digests else fingerprint(digests)
 
-    async def _read_site_digest(self, site: URL) -> str | None:
+    async def _site_digest(self, site: URL) -> str | None:
         try:
             robots = await self._robots.of(site)
         except FetchFailed:
@@ -271,7 +274,7 @@ def signal_headers(headers: Headers) -> tuple[str | None, list[str]]:
     return header_source(headers, url="", heard_at=datetime.min).sha256, _links(headers)
 
 
-def telling_headers(headers: Headers) -> Headers:
+def telling_headers(headers: Iterable[tuple[str, str]]) -> Headers:
     """Those of `headers` that `signal_headers` compares."""
     return tuple(each for each in headers if each[0].lower() in _TELLING or each[0].lower() == "link")
 

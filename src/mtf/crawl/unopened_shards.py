@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from mtf.crawl import conditional
 from mtf.crawl.conditional import GivenAnswer, GivenAnswers
+from mtf.crawl.http_client import HttpAnswer
 from mtf.crawl.page_client import MAX_PAGE_BYTES
 from mtf.crawl.revisit import Visit, VisitCondition
-from mtf.crawl.signals_client import Headers, signal_headers
+from mtf.crawl.signals_client import Headers, signal_headers, telling_headers
 from mtf.schemas import VisitResult
 from mtf.sources.candidate import Candidate
 from mtf.sources.fetch_failure import FetchFailed
@@ -121,5 +122,11 @@ class UnopenedVisits:
             self.answers[url] = GivenAnswer(answer, was_requested=bool(requested))
         if not conditional.is_unmodified(answer, url, asked):
             return None
-        is_same = signal_headers(conditional.refreshed(headers, answer)) == signal_headers(headers)
-        return now if is_same else None
+        return now if _says_the_same(answer, headers) else None
+
+
+def _says_the_same(answer: HttpAnswer, headers: Headers) -> bool:
+    """True if a 304 has no other headers with signals than the earlier answer."""
+    if not telling_headers(answer.headers.items()):
+        return True
+    return signal_headers(conditional.refreshed(headers, answer)) == signal_headers(headers)

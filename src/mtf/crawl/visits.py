@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import polars as pl
 from mtf import schemas
 from mtf.config import Params
 from mtf.crawl.fetch_results import Fetch
-from mtf.crawl.revisit import Visit, VisitCondition
+from mtf.crawl.revisit import States, Visit, VisitCondition
 from mtf.schemas import FetchOutcome, VisitResult
 
 TABLE, JOURNAL = "visits.parquet", "visits.jsonl"
@@ -37,13 +38,15 @@ class IdentityVisits:
 
     searched_at: time of its last complete search; None if it is not known.
     pictures: image id → time of the last visit.
-    unchanged: image id → number of visits in a row that found its sources unchanged.
+    unchanged: image id → number of visits in a row that found its sources unchanged or gone as before.
+    gone: image id → states of page and file at its last visit, of pictures of which one was gone.
     conditions: image id → condition under which nothing has changed since, as text.
     """
 
     searched_at: datetime | None = None
     pictures: dict[str, datetime] = field(default_factory=dict)
     unchanged: dict[str, int] = field(default_factory=dict)
+    gone: dict[str, States] = field(default_factory=dict)
     conditions: dict[str, str] = field(default_factory=dict)
 
     def condition(self, image_id: str) -> VisitCondition | None:
@@ -178,23 +181,32 @@ def counts(stage: Path) -> dict[str, int]:
     }
 
 
-def _journal(path: Path) -> Iterable[Row]:
+def _journal(path: Path) -> tuple[Row, ...]:
     """Rows of the journal; a line that a kill cut off is left out."""
     if not path.is_file():
-        return
+        return ()
+    state = path.stat()
+    return _rows(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _rows(path: Path, _size_bytes: int, _modified_at_ns: int) -> tuple[Row, ...]:
+    """Rows of the journal at `path`, which is read once in each state."""
+    found: list[Row] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             row = json.loads(line)
-            yield row | {name: datetime.fromisoformat(row[name]) for name in _TIMES if row.get(name)}
+            found.append(row | {name: datetime.fromisoformat(row[name]) for name in _TIMES if row.get(name)})
         except (ValueError, TypeError, AttributeError):
             continue
+    return tuple(found)
 
 
 def by_identity(table: pl.DataFrame) -> Mapping[str, IdentityVisits]:
     """Identity → its visits."""
     found: dict[str, IdentityVisits] = {}
-    columns = ("identity", "image_id", "visited_at", "unchanged_visits", "condition")
-    for identity, image_id, visited_at, unchanged, condition in table.select(columns).iter_rows():
+    columns = ("identity", "image_id", "visited_at", "unchanged_visits", "condition", "page", "file")
+    for identity, image_id, visited_at, unchanged, condition, *states in table.select(columns).iter_rows():
         visits = found.setdefault(identity, IdentityVisits())
         if image_id is None:
             visits.searched_at = visited_at
@@ -203,6 +215,8 @@ def by_identity(table: pl.DataFrame) -> Mapping[str, IdentityVisits]:
             visits.unchanged[image_id] = unchanged or 0
             if condition is not None:
                 visits.conditions[image_id] = condition
+            if VisitResult.GONE in states:
+                visits.gone[image_id] = (VisitResult(states[0]), VisitResult(states[1]))
     return found
 
 
@@ -230,6 +244,7 @@ def write(
     if kept.height or (stage / TABLE).is_file():
         schemas.write(schemas.VISITS, kept, stage / TABLE)
     (stage / JOURNAL).unlink(missing_ok=True)
+    _rows.cache_clear()
     return kept
 
 

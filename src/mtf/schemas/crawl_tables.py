@@ -153,7 +153,8 @@ SETTLED = table(
 
 # Revisits of stored pictures: one row per picture, of its last visit; and one per search, without a picture.
 # page, file: what became of them; null for a search.
-# unchanged_visits: number of visits in a row, the last one included, that found page and file unchanged.
+# unchanged_visits: number of visits in a row, the last one included, that found page and file unchanged, or gone as
+# before.
 # confirmed_at: time at which its page or record was last received, or said to be unchanged.
 # condition: JSON; what must hold so that nothing has changed since (`mtf.crawl.revisit.VisitCondition`).
 VISITS = table(
